@@ -1,0 +1,60 @@
+# Everything is set up in .venv by the targets themselves; they need Python >= 3.11 with pip, and make.
+#   make demo        the sample report in raw/ -> a QA set in build/demo: no key, no GPU, no network beyond pip
+#   make test        the whole test suite          make lint          ruff and mypy
+#   make wheel-check the wheel alone, elsewhere    make slow, bench   what `make test` leaves out
+#   make clean       remove .venv and caches; build/, where your sets are, is left alone
+PYTHON ?= python3
+PIP = .venv/bin/python -m pip --disable-pip-version-check
+BENCHMARKS = tests/benchmarks/bench_*.py
+
+.PHONY: demo test slow bench lint wheel-check clean
+
+demo: .venv/.base
+	.venv/bin/fingen pdf2qa raw/ --teacher offline --out build/demo
+	@echo
+	@echo "The set is in build/demo. To go on:"
+	@echo "  . .venv/bin/activate"
+	@echo "  fingen pdf2qa reports/            # your own folder of PDF reports -> build/reports"
+	@echo "  fingen pdf2qa --help"
+	@echo "The offline teacher needs no key and nothing leaves this machine. A key (ANTHROPIC_API_KEY or OPENAI_API_KEY)"
+	@echo "is for Claude and GPT, the teachers that come next."
+
+test: .venv/.dev
+	.venv/bin/python -m pytest
+
+slow: .venv/.dev
+	.venv/bin/python -m pytest -m slow
+
+bench: .venv/.dev
+	.venv/bin/python -m pytest -m benchmark -s $(BENCHMARKS)
+
+lint: .venv/.dev
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+
+wheel-check: .venv/.dev
+	.ci/run wheel
+
+clean:
+	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find fingen tests raw -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps are written last, so that an installation that broke off is done again.
+.venv/.base: .venv/.made pyproject.toml constraints.txt
+	$(PIP) install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/.dev: .venv/.made pyproject.toml constraints.txt
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[dev]"
+	@touch $@
+
+# Some systems ship venv without ensurepip: there the pip that is installed fills the environment.
+.venv/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "fingen needs Python 3.11 or newer, and '$(PYTHON)' is not. Name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; \
+	    exit 2; }
+	@echo "Setting up .venv (the first time takes a few minutes)"
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null && $(PYTHON) -m venv .venv || { \
+	    $(PYTHON) -m venv --clear --without-pip .venv && $(PYTHON) -m pip --python .venv/bin/python install --quiet pip; }
+	@touch $@

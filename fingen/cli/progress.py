@@ -1,0 +1,84 @@
+"""Progress on standard error: bars on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from fingen.errors import DocumentError
+
+if TYPE_CHECKING:
+    from fingen.documents import Progress as PageProgress
+    from fingen.pipeline import Answered
+    from fingen.records import Document
+
+LINE_SECONDS = 10.0  # between two lines of progress where there is no terminal
+
+
+class Display:
+    """Watches a run. `quiet` shows nothing."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._console = Console(file=sys.stderr)
+        self._bars = Progress(TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                              TextColumn("{task.fields[note]}"), console=self._console, transient=True,
+                              disable=quiet or not self._console.is_terminal)  # fmt: skip
+        self._tasks: dict[str, TaskID] = {}
+        self._pages: dict[str, tuple[int, int]] = {}
+        self._said = time.monotonic()
+        self._documents = self._chunks = 0
+
+    def __enter__(self) -> Display:
+        """Start drawing."""
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the terminal as it was."""
+        self._bars.stop()
+
+    def __call__(self, news: PageProgress | Document | DocumentError | Answered) -> None:
+        """Show one piece of news."""
+        from fingen.documents import Progress as PageProgress
+        from fingen.pipeline import Answered
+        from fingen.records import Document
+
+        if isinstance(news, PageProgress):
+            self._pages[news.source.name] = (news.page, news.pages)
+        elif isinstance(news, Document):
+            self._documents += 1
+            self._chunks += len(news.chunks)
+            self._pages[news.path] = (news.pages, news.pages)
+            self._line(f"read {news.path}: {news.pages} pages, {len(news.chunks)} chunks", always=True)
+        elif isinstance(news, DocumentError):
+            self._pages.pop(news.path, None)
+            self._line(f"not read: {news}", always=True)
+        if isinstance(news, Answered):
+            self._bar("asking", news.done, news.total, "")
+            self._line(f"asked {news.done} of {news.total}", always=news.done == news.total)
+        else:
+            done, total = (sum(counts) for counts in zip(*self._pages.values(), strict=True)) if self._pages else (0, 0)
+            self._bar("reading", done, total, f"pages | {self._documents} documents, {self._chunks} chunks")
+            self._line(f"reading: {done} of {total} pages")
+
+    def _bar(self, name: str, done: int, total: int, note: str) -> None:
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(name, total=total, note=note)
+        self._bars.update(self._tasks[name], completed=done, total=total, note=note)
+
+    def _line(self, text: str, *, always: bool = False) -> None:
+        if self._quiet or self._console.is_terminal:
+            return
+        now = time.monotonic()
+        if always or now - self._said >= LINE_SECONDS:
+            click.echo(text, err=True)
+            self._said = now

@@ -1,0 +1,54 @@
+"""Every default, once, with its unit. Click reads its defaults from here; this module imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TASKS = ("concept", "summary")  # what `pdf2qa --task` takes
+CONTEXTS = ("none", "passage", "both")
+LANGUAGES = ("auto", "en", "zh")
+SPLIT_UNITS = ("auto", "document", "chunk")
+RESERVED_SET_NAMES = frozenset({"adapters", "models", "scores", "cache"})
+BUILD = Path("build")
+CACHE = BUILD / "cache"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How documents are read and cut."""
+
+    chunk_tokens: int = 1024  # estimated tokens a chunk may have
+    ocr: bool = False  # read scanned pages with tesseract
+    language: str = "auto"  # of the documents: auto, en or zh
+    page_seconds: float = 4.0  # CPU seconds one page may take, and opening a file
+    ocr_page_seconds: float = 60.0  # the same for a page read with OCR
+    memory_bytes: int = 2 << 30  # address space a worker may add to what it starts with
+    slow_pages: int = 1  # pages of one file that may be given up as too slow before the file is
+
+
+@dataclass(frozen=True)
+class Splitting:
+    """How records are divided. Shares of train, validation, test."""
+
+    shares: tuple[float, float, float] = (0.8, 0.1, 0.1)
+    by: str = "auto"  # document from `document_threshold` documents on, chunk below
+    document_threshold: int = 20  # documents
+    memory_share: float = 0.1  # of the closed-book training pairs
+
+
+@dataclass(frozen=True)
+class Pdf2qa:
+    """`fingen pdf2qa`."""
+
+    inputs: tuple[Path, ...] = (Path("reports"),)
+    out: Path = BUILD / "reports"
+    tasks: tuple[str, ...] = TASKS
+    per_chunk: int = 2  # pairs a request may give, at most
+    context: str = "none"  # what stands in `input`: nothing, the source passage, or one row of each kind
+    teacher: str = "offline"
+    workers: int = 2  # reading processes
+    limit: int | None = None  # chunks asked about, spread over all documents
+    replace: bool = False  # start the set anew instead of refusing on other settings
+    reading: Reading = field(default_factory=Reading)
+    splitting: Splitting = field(default_factory=Splitting)

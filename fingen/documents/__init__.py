@@ -1,0 +1,13 @@
+"""PDF files -> documents cut into chunks.
+
+`read_documents` reads many files in guarded worker processes; `find_sources` lists the files below the inputs.
+`fingen.documents.read.read_document` reads one file in this process (it imports pymupdf; this module does not).
+"""
+
+from __future__ import annotations
+
+from fingen.documents.chunks import is_narrative
+from fingen.documents.sources import find_sources
+from fingen.documents.workers import Progress, Source, read_documents
+
+__all__ = ["Progress", "Source", "find_sources", "is_narrative", "read_documents"]

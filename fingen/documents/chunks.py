@@ -1,0 +1,250 @@
+"""Blocks -> chunks: passages within a token budget that cut no sentence and no table row, and know where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from fingen.documents.shapes import PageBlock, Row, union
+from fingen.documents.text import chunk_language, ends_sentence, estimate_tokens, is_cjk, join_pair, sentences
+from fingen.records import Block, BlockKind, Box, Chunk, Language, content_id
+
+# From this share of the budget on, a heading of the level starts a chunk: parts always, items soon, others when it is full.
+STARTS_AT = {1: 0.0, 2: 0.25}
+FULL = 0.6
+
+
+@dataclass(slots=True)
+class _Piece:
+    """A stretch of text from one block of one page. `glue` parts it from the piece before."""
+
+    kind: BlockKind
+    page: int
+    box: Box
+    text: str
+    glue: str = "\n"
+
+
+@dataclass(slots=True)
+class _Unit:
+    """What must stay together: a heading, a sentence or paragraph (perhaps over two pages), some rows of a table."""
+
+    pieces: list[_Piece]
+    section: tuple[str, ...]
+    level: int = 0  # of a heading
+    tokens: int = 0
+
+    def __post_init__(self) -> None:
+        self.tokens = sum(estimate_tokens(piece.text) for piece in self.pieces)
+
+
+@dataclass(slots=True)
+class Chunked:
+    """The chunks of a document and how many of them are larger than the budget."""
+
+    chunks: list[Chunk] = field(default_factory=list)
+    oversize: int = 0
+
+
+def build_chunks(blocks: list[PageBlock], sections: list[tuple[str, ...]], *, document: str, sha256: str, budget: int,
+                 words: frozenset[str], language: Language) -> Chunked:  # fmt: skip
+    """Cut a document's blocks into chunks of at most `budget` estimated tokens, in `language` unless plainly in the other."""
+    result = Chunked()
+    seen: dict[str, int] = {}
+    for units in _groups(list(_units(blocks, sections, budget, words)), budget):
+        chunk = _chunk(units, document, sha256, language, seen)
+        result.chunks.append(chunk)
+        result.oversize += chunk.tokens > budget
+    return result
+
+
+# --- units -------------------------------------------------------------------------------------------------------------
+
+
+def _units(
+    blocks: list[PageBlock], sections: list[tuple[str, ...]], budget: int, words: frozenset[str]
+) -> Iterator[_Unit]:
+    index = 0
+    while index < len(blocks):
+        block, section = blocks[index], sections[index]
+        index += 1
+        if block.kind == "table":
+            yield from _table_units(block, section, budget)
+        elif block.kind == "heading":
+            yield _Unit([_Piece("heading", block.page, block.box, block.text)], section, block.level)
+        else:
+            pieces = [_Piece("paragraph", block.page, block.box, block.text)]
+            while index < len(blocks) and _goes_on(blocks[index - 1], blocks[index]):
+                _append(pieces, blocks[index], words)
+                index += 1
+            yield from _paragraph_units(pieces, section, budget)
+
+
+def _goes_on(block: PageBlock, following: PageBlock) -> bool:
+    """Whether a paragraph broken by a page or column goes on in the next block."""
+    if following.kind != "paragraph" or following.page - block.page > 1 or not block.open_end:
+        return False
+    if abs(block.size - following.size) > 0.5 or block.bold != following.bold or following.indent > 2:
+        return False
+    if following.page == block.page and following.box[1] > block.box[1]:
+        return False  # below it in the same column: the layout parted them on purpose
+    start = following.text[0]
+    return start.islower() or (is_cjk(block.text[-1]) and is_cjk(start)) or start.isdigit() or block.text[-1] in ",-–("
+
+
+def _append(pieces: list[_Piece], block: PageBlock, words: frozenset[str]) -> None:
+    """Join a continuation to its paragraph; each half of a broken word stays on its own page."""
+    head = pieces[-1].text
+    joined = join_pair(head, block.text, words)
+    tail = block.text
+    kept = joined[: len(joined) - len(tail)]
+    pieces[-1].text = kept.rstrip()
+    pieces.append(_Piece("paragraph", block.page, block.box, tail, glue=kept[len(kept.rstrip()) :]))
+
+
+def _paragraph_units(pieces: list[_Piece], section: tuple[str, ...], budget: int) -> Iterator[_Unit]:
+    whole = _Unit(pieces, section)
+    if whole.tokens <= budget:
+        yield whole
+        return
+    group: list[_Piece] = []
+    tokens = 0
+    for sentence in _split(pieces):
+        size = sum(estimate_tokens(piece.text) for piece in sentence)
+        if group and tokens + size > budget:
+            yield _Unit(group, section)
+            group, tokens = [], 0
+        if not group:
+            sentence[0].glue = "\n"
+        group += sentence
+        tokens += size
+    yield _Unit(group, section)
+
+
+def _split(pieces: list[_Piece]) -> Iterator[list[_Piece]]:
+    """The sentences of a paragraph, each as the pieces that it stands in."""
+    text = pieces[0].text + "".join(piece.glue + piece.text for piece in pieces[1:])
+    starts = [0]
+    for piece, following in pairwise(pieces):
+        starts.append(starts[-1] + len(piece.text) + len(following.glue))
+    for start, end in sentences(text):
+        parts: list[_Piece] = []
+        for piece, at in zip(pieces, starts, strict=True):
+            left, right = max(start, at), min(end, at + len(piece.text))
+            if left < right:
+                glue = piece.glue if parts else ("" if is_cjk(text[start]) else " ")
+                parts.append(_Piece(piece.kind, piece.page, piece.box, text[left:right], glue))
+        yield parts
+
+
+def _table_units(block: PageBlock, section: tuple[str, ...], budget: int) -> Iterator[_Unit]:
+    """A table whole, or in pieces of rows; each piece after the first, or of a continued table, repeats header and unit."""
+    header = block.inherited or block.rows[: block.header]
+    heading = [line for line in (block.unit, *map(_row_text, header)) if line]
+    rows = block.rows if block.inherited else block.rows[block.header :]
+    room = budget - estimate_tokens("\n".join(heading))
+    group: list[Row] = []
+    tokens = 0
+    groups: list[list[Row]] = [group]
+    for row in rows:
+        size = estimate_tokens(_row_text(row)) + 1
+        if group and tokens + size > room:
+            group = []
+            groups.append(group)
+            tokens = 0
+        group.append(row)
+        tokens += size
+    for index, group in enumerate(groups):
+        lines = heading if index or block.inherited else [_row_text(row) for row in header]
+        box = union([row.box for row in group] or [block.box])
+        text = "\n".join([*lines, *map(_row_text, group)])
+        yield _Unit([_Piece("table", block.page, box if index else block.box, text)], section)
+
+
+def _row_text(row: Row) -> str:
+    return " | ".join(row.cells)
+
+
+# --- chunks ------------------------------------------------------------------------------------------------------------
+
+
+def _groups(units: list[_Unit], budget: int) -> Iterator[list[_Unit]]:
+    """Units gathered into chunks; headings stay with what they head."""
+    group: list[_Unit] = []
+    tokens = 0
+    for unit in units:
+        has_body = any(not other.level for other in group)
+        starts = has_body and unit.level and tokens >= STARTS_AT.get(unit.level, FULL) * budget
+        if group and (starts or tokens + unit.tokens > budget):
+            carried = _trailing_headings(group)
+            if len(carried) < len(group):
+                yield group[: len(group) - len(carried)]
+                group = carried
+                tokens = sum(other.tokens for other in group)
+            elif tokens + unit.tokens > 2 * budget:  # more headings than a chunk holds: they are a text of their own
+                yield group
+                group, tokens = [], 0
+        group.append(unit)
+        tokens += unit.tokens
+    if group:
+        yield group
+
+
+def _trailing_headings(group: list[_Unit]) -> list[_Unit]:
+    count = 0
+    while count < len(group) and group[-1 - count].level:
+        count += 1
+    return group[len(group) - count :]
+
+
+def _chunk(units: list[_Unit], document: str, sha256: str, language: Language, seen: dict[str, int]) -> Chunk:
+    text = ""
+    blocks: list[Block] = []
+    for unit in units:
+        for piece in unit.pieces:
+            if text:
+                text += piece.glue
+            blocks.append(
+                Block(
+                    kind=piece.kind,
+                    page=piece.page,
+                    box=_rounded(piece.box),
+                    start=len(text),
+                    end=len(text) + len(piece.text),
+                )
+            )
+            text += piece.text
+    repeat = seen.get(text, 0)
+    seen[text] = repeat + 1
+    return Chunk(
+        id=content_id("c", sha256, text, *([str(repeat)] if repeat else [])),
+        document=document,
+        language=chunk_language(text, language),
+        first_page=min(block.page for block in blocks),
+        last_page=max(block.page for block in blocks),
+        section=_common([unit.section for unit in units if not unit.level] or [units[0].section]),
+        text=text,
+        tokens=estimate_tokens(text),
+        blocks=tuple(blocks),
+    )
+
+
+def _rounded(box: Box) -> Box:
+    return (round(box[0], 1), round(box[1], 1), round(box[2], 1), round(box[3], 1))
+
+
+def _common(paths: list[tuple[str, ...]]) -> tuple[str, ...]:
+    first, rest = paths[0], paths[1:]
+    length = len(first)
+    for path in rest:
+        while path[:length] != first[:length]:
+            length -= 1
+    return first[:length]
+
+
+def is_narrative(chunk: Chunk) -> bool:
+    """Whether a chunk holds running text to ask about: at least three sentences in its paragraphs."""
+    text = "\n".join(chunk.text[block.start : block.end] for block in chunk.blocks if block.kind == "paragraph")
+    whole = [text[start:end] for start, end in sentences(text)]
+    return sum(ends_sentence(s) and len(s) >= (15 if is_cjk(s[0]) else 40) for s in whole) >= 3

@@ -1,0 +1,186 @@
+"""One PDF page -> what is visible on it: runs of text and drawn rules. Hidden text is left out and counted."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from functools import cache
+from typing import Any
+
+import pymupdf
+
+from fingen.documents.shapes import PageText, Rule, Run
+from fingen.documents.text import clean
+from fingen.documents.visibility import Eye, image_share, luminance
+from fingen.records import Box
+
+# Vectors come with the text in one pass and cost next to nothing; images would be copied, and nothing must be clipped to
+# the page, because text that lies off it is counted as hidden.
+FLAGS = (pymupdf.TEXTFLAGS_DICT | pymupdf.TEXT_COLLECT_VECTORS) & ~(
+    pymupdf.TEXT_PRESERVE_IMAGES | pymupdf.TEXT_MEDIABOX_CLIP
+)
+BOLD, ITALIC = 16, 2  # span["flags"]
+RULE_WIDTH = 3.0  # points; a drawing thinner than this is a rule, not a surface
+WORD_GAP = 1.2  # font sizes; a wider gap on a baseline parts two runs
+IMAGE_PAGE_CHARS = 30  # a page with images over half of it and less text than this is a scan
+_FIGURES = re.compile(r"\s*[-(]?[\d,]{3,}(?:\.\d+)?[)%]?(?:\s+[-(]?[\d,]{3,}(?:\.\d+)?[)%]?)+\s*$")
+_BOLD_NAMES = ("bold", "black", "heavy", "semibold", "黑体", "simhei")
+Span = dict[str, Any]
+
+
+def read_page(page: pymupdf.Page, ocr_language: str | None = None) -> PageText:
+    """Read one page. With `ocr_language` (tesseract's, such as "chi_sim+eng") a scanned page is read by OCR.
+
+    Raises:
+        RuntimeError: MuPDF cannot read the page (also ValueError and pymupdf.mupdf.FzErrorBase).
+    """
+    result = PageText(page.number + 1, page.rect.width, page.rect.height)
+    _collect(page, page.get_textpage(clip=pymupdf.INFINITE_RECT(), flags=FLAGS), result)
+    if sum(len(run.text) for run in result.runs) < IMAGE_PAGE_CHARS and image_share(page) >= 0.5:
+        result.is_image = True
+        if ocr_language:
+            _read_scan(page, ocr_language, result)
+    return result
+
+
+def _read_scan(page: pymupdf.Page, language: str, result: PageText) -> None:
+    scan = page.get_textpage_ocr(language=language, dpi=200, full=True)
+    result.runs.clear()
+    for block in scan.extractDICT()["blocks"]:
+        for line in block.get("lines", ()):
+            _add_line(line["spans"], result.runs)
+    result.by_ocr = bool(result.runs)
+
+
+def _collect(page: pymupdf.Page, textpage: pymupdf.TextPage, result: PageText) -> None:
+    blocks = textpage.extractDICT()["blocks"]
+    fills: list[tuple[Box, float]] = []
+    for block in blocks:
+        if block["type"] == 3:
+            _add_vector(block, result, fills)
+    eye = Eye(page, fills)
+    splitter = _Splitter(textpage, result.down)
+    for block in blocks:
+        for line in block.get("lines", ()):
+            spans = eye.visible(line)
+            if line["dir"][0] > 0.99:
+                _add_line(splitter.split(spans), result.runs)
+            else:
+                _add_line(spans, result.turned)
+    result.hidden = dict(eye.hidden)
+
+
+class _Splitter:
+    """Parts spans that hold several cells: those that cross a vertical rule, and figures with only a space between them."""
+
+    def __init__(self, textpage: pymupdf.TextPage, down: list[Rule]) -> None:
+        self._textpage = textpage
+        self._words: list[Any] | None = None
+        self._rules = sorted(down)
+
+    def split(self, spans: list[Span]) -> list[Span]:
+        """The spans of one line, in pieces where they must be parted; `cut` marks the start of a new cell."""
+        if not self._rules and not any(_FIGURES.match(span["text"]) for span in spans):
+            return spans
+        parts: list[Span] = []
+        for span in spans:
+            x0, y0, x1, y1 = span["bbox"]
+            text = span["text"].strip()
+            if (" " in text or "\xa0" in text) and (_FIGURES.match(text) or self._crossed(x0 + 2, x1 - 2, y0, y1)):
+                parts += self._pieces(span)
+            else:
+                span["cut"] = bool(parts) and self._crossed(parts[-1]["bbox"][2] - 2, x0 + 2, y0, y1)
+                parts.append(span)
+        return parts
+
+    def _crossed(self, x0: float, x1: float, y0: float, y1: float) -> bool:
+        middle = (y0 + y1) / 2
+        rules = self._rules
+        for index in range(bisect_left(rules, (x0,)), len(rules)):
+            if rules[index].at > x1:
+                return False
+            if rules[index].start <= middle <= rules[index].end:
+                return True
+        return False
+
+    def _pieces(self, span: Span) -> list[Span]:
+        if self._words is None:
+            self._words = self._textpage.extractWORDS()
+        x0, y0, x1, y1 = span["bbox"]
+        inside = [w for w in self._words if w[0] >= x0 - 1 and w[2] <= x1 + 1 and y0 <= (w[1] + w[3]) / 2 <= y1]
+        if "".join(w[4] for w in inside) != span["text"].replace(" ", "").replace("\xa0", ""):
+            return [span]  # a word reaches over the span's end: positions are not known
+        pieces: list[Span] = []
+        figures = _FIGURES.match(span["text"]) is not None
+        middle = (y0 + y1) / 2
+        for word in inside:
+            cut = figures or (bool(pieces) and self._crossed(pieces[-1]["bbox"][2] - 1, word[0] + 1, middle, middle))
+            pieces.append({**span, "text": word[4] + " ", "bbox": (word[0], y0, word[2], y1), "cut": cut})
+        return pieces
+
+
+def _add_line(spans: list[Span], runs: list[Run]) -> None:
+    """Append a text line's spans, joined to one run where no gap and no rule parts them."""
+    run: Run | None = None
+    pieces: list[str] = []
+    for span in spans:
+        text = span["text"]
+        if not text or text.isspace():
+            pieces.append(" ")
+        elif (
+            run is not None
+            and -0.5 * span["size"] <= span["bbox"][0] - run.x1 < WORD_GAP * span["size"]
+            and not span.get("cut")
+        ):
+            _extend(run, span, pieces)
+        else:
+            _close(run, pieces, runs)
+            x0, y0, x1, y1 = span["bbox"]
+            run = Run(x0, y0, x1, y1, span["origin"][1], span["size"], "", _is_bold(span), bool(span["flags"] & ITALIC))
+            pieces = [text]
+    _close(run, pieces, runs)
+
+
+def _extend(run: Run, span: Span, pieces: list[str]) -> None:
+    _, y0, x1, y1 = span["bbox"]
+    size, base = span["size"], span["origin"][1]
+    run.x1, run.y0, run.y1 = max(x1, run.x1), min(y0, run.y0), max(y1, run.y1)
+    if size > run.size:
+        run.size, run.base = size, base
+    elif size < 0.8 * run.size and base < run.base - 0.1 * size:
+        pieces.append(" ")  # a raised footnote mark is not the next digit of a figure
+    run.bold = run.bold and _is_bold(span)
+    run.italic = run.italic and bool(span["flags"] & ITALIC)
+    pieces.append(span["text"])
+
+
+def _close(run: Run | None, pieces: list[str], runs: list[Run]) -> None:
+    if run is not None:
+        run.text = clean("".join(pieces))
+        if run.text:
+            runs.append(run)
+
+
+def _is_bold(span: Span) -> bool:
+    return bool(span["flags"] & BOLD) or _is_bold_name(span["font"])
+
+
+@cache
+def _is_bold_name(font: str) -> bool:
+    return any(mark in font.lower() for mark in _BOLD_NAMES)
+
+
+def _add_vector(block: dict[str, Any], result: PageText, fills: list[tuple[Box, float]]) -> None:
+    x0, y0, x1, y1 = block["bbox"]
+    wide, high = x1 - x0, y1 - y0
+    if high <= RULE_WIDTH:
+        if wide > RULE_WIDTH:
+            result.across.append(Rule((y0 + y1) / 2, x0, x1))
+    elif wide <= RULE_WIDTH:
+        result.down.append(Rule((x0 + x1) / 2, y0, y1))
+    elif block["stroked"]:
+        if block["isrect"]:
+            result.across += [Rule(y0, x0, x1), Rule(y1, x0, x1)]
+            result.down += [Rule(x0, y0, y1), Rule(x1, y0, y1)]
+    elif block["alpha"] > 25 and block["isrect"]:  # of other shapes only the bounding box is known
+        fills.append((block["bbox"], luminance(block["color"])))

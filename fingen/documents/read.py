@@ -1,0 +1,302 @@
+"""One file -> one Document, in this process. Workers call it behind limits; see `fingen.documents.workers`."""
+
+from __future__ import annotations
+
+import gc
+import gzip
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pymupdf
+
+from fingen.config import Reading
+from fingen.documents.chunks import build_chunks
+from fingen.documents.furniture import body_size, remove_furniture
+from fingen.documents.identity import (
+    PERIOD_PAGES,
+    TITLE_PAGES,
+    Override,
+    find_company,
+    find_names,
+    find_period,
+    read_overrides,
+)
+from fingen.documents.layout import page_blocks
+from fingen.documents.page import read_page
+from fingen.documents.sections import Outline, mark_headings, section_paths
+from fingen.documents.shapes import PageBlock, PageText, Row
+from fingen.documents.tables import continue_tables
+from fingen.documents.text import find_language, vocabulary
+from fingen.errors import Cause, DocumentError, UsageError
+from fingen.records import Document, Language, Period, dump_json, sha256_file, sha256_text
+
+READER = 1  # raise it when reading gives other blocks: cached parses of older readers are not used any more
+MUPDF_ERRORS = (RuntimeError, ValueError, pymupdf.mupdf.FzErrorBase)
+Started = Callable[[int, int], None]  # called before each page with (page, pages)
+
+pymupdf.TOOLS.mupdf_display_errors(False)
+pymupdf.TOOLS.mupdf_display_warnings(False)
+
+
+def read_document(path: Path, name: str, reading: Reading, *, cache: Path | None = None, skip: frozenset[int] = frozenset(),
+                  started: Started = lambda page, pages: None) -> Document:  # fmt: skip
+    """Read a PDF into chunks. `name` is how the document is called; pages in `skip` (1-based) are left out and listed.
+
+    Raises:
+        DocumentError: the file cannot be read; `reason` says why.
+    """
+    sha256 = _checked_sha256(path, name)
+    key = sha256_text(sha256, str(READER), pymupdf.VersionBind, str(reading.ocr), reading.language, str(sorted(skip)))
+    stored = cache / f"{key[:32]}.json.gz" if cache else None
+    with _without_gc():
+        parse = _load(stored) if stored else None
+        if parse is None:
+            with _open(path, name) as pdf:
+                parse = _parse(pdf, name, reading, skip, started)
+            if stored:
+                _store(stored, parse)
+        return _document(parse, path, name, sha256, reading)
+
+
+@contextmanager
+def _without_gc() -> Iterator[None]:
+    """A page makes tens of thousands of objects and no cycles: looking for cycles costs a fifth of the time."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _document(parse: dict[str, Any], path: Path, name: str, sha256: str, reading: Reading) -> Document:
+    blocks = [_load_block(block) for block in parse["blocks"]]
+    override = read_overrides(path.parent).get(path.name, Override())
+    language: Language = override.language or parse["language"]
+    chunked = build_chunks(
+        blocks,
+        section_paths(blocks, parse["outline"]),
+        document=name,
+        sha256=sha256,
+        budget=reading.chunk_tokens,
+        words=frozenset(parse["broken"]),
+        language=language,
+    )
+    return Document(
+        path=name,
+        sha256=sha256,
+        pages=parse["pages"],
+        language=language,
+        company=override.company or parse["company"],
+        names={} if override.company else parse["names"],
+        period=override.period or Period.model_validate(parse["period"]),
+        chunks=tuple(chunked.chunks),
+        image_pages=tuple(parse["image_pages"]),
+        ocr_pages=tuple(parse["ocr_pages"]),
+        skipped_pages=tuple(parse["skipped_pages"]),
+        hidden=parse["hidden"],
+        oversize=chunked.oversize,
+    )
+
+
+# --- the file ----------------------------------------------------------------------------------------------------------
+
+
+def _checked_sha256(path: Path, name: str) -> str:
+    try:
+        if path.stat().st_size == 0:
+            raise DocumentError(name, Cause.EMPTY, hint="download the file again")
+        with path.open("rb") as file:
+            head = file.read(1024)
+        if b"%PDF-" not in head:
+            detail = f"it starts with {head[:16].decode('latin-1')!r}"
+            raise DocumentError(name, Cause.NOT_PDF, detail, hint="convert it to PDF, or remove it from the folder")
+        return sha256_file(path)
+    except FileNotFoundError as e:
+        raise DocumentError(name, Cause.NOT_FOUND, hint="check the path") from e
+    except OSError as e:
+        raise DocumentError(name, Cause.NOT_READABLE, e.strerror or "", hint="check the permissions of the file") from e
+
+
+def _open(path: Path, name: str) -> pymupdf.Document:
+    try:
+        pdf = pymupdf.open(path, filetype="pdf")
+    except MUPDF_ERRORS as e:
+        raise DocumentError(
+            name, Cause.TRUNCATED, str(e).splitlines()[0], hint="download the file again, or repair it with a PDF tool"
+        ) from e
+    if pdf.needs_pass:
+        raise DocumentError(name, Cause.ENCRYPTED, "it needs a password", hint="save a copy without the password")
+    if pdf.page_count == 0:
+        whole = path.read_bytes()[-2048:].rstrip().endswith(b"%%EOF")
+        cause = Cause.NO_PAGES if whole else Cause.TRUNCATED
+        raise DocumentError(name, cause, hint="download the file again")
+    return pdf
+
+
+# --- parsing -----------------------------------------------------------------------------------------------------------
+
+
+def _parse(
+    pdf: pymupdf.Document, name: str, reading: Reading, skip: frozenset[int], started: Started
+) -> dict[str, Any]:
+    """Everything that depends on the file alone, as JSON values, so that a cached parse and a fresh one are the same."""
+    ocr_language = _ocr_language(reading) if reading.ocr else None
+    pages, skipped = _read_pages(pdf, ocr_language, skip, started)
+    images = [page.number for page in pages if page.is_image and not page.by_ocr]
+    texts = ["\n".join(run.text for run in page.runs) for page in pages[:PERIOD_PAGES] if page.runs]
+    titles = texts[:TITLE_PAGES]
+    _check_text(name, pdf.page_count, pages, skip)
+    sample = "".join(run.text for page in pages for run in page.runs[:30])[:200_000]
+    language: Language = find_language(sample) if reading.language == "auto" else reading.language  # type: ignore[assignment]
+    names = find_names(texts)
+    outline: Outline = [(entry[0], entry[1], entry[2]) for entry in pdf.get_toc(simple=True)]
+    body = body_size(pages)
+    remove_furniture(pages)
+    words = vocabulary(run.text for page in pages for run in page.runs)
+    blocks = [block for page in pages for block in page_blocks(page, words)]
+    continue_tables(blocks)
+    mark_headings(blocks, outline, body, {page.number: page.across for page in pages})
+    return {
+        "pages": pdf.page_count,
+        "language": language,
+        "names": names,
+        "company": find_company(names, language, pdf.metadata or {}, name),
+        "period": find_period(titles, texts[TITLE_PAGES:], language, name).model_dump(),
+        "outline": outline,
+        "blocks": [_dump_block(block) for block in blocks],
+        "broken": sorted(_words_at_breaks(blocks, words)),
+        "image_pages": images,
+        "ocr_pages": [page.number for page in pages if page.by_ocr],
+        "skipped_pages": skipped,
+        "hidden": dict(sorted(sum((Counter(page.hidden) for page in pages), Counter()).items())),
+    }
+
+
+def _read_pages(
+    pdf: pymupdf.Document, ocr_language: str | None, skip: frozenset[int], started: Started
+) -> tuple[list[PageText], list[int]]:
+    pages: list[PageText] = []
+    skipped = sorted(skip)
+    for index in range(pdf.page_count):
+        started(index + 1, pdf.page_count)
+        if index + 1 in skip:
+            continue
+        try:
+            pages.append(read_page(pdf[index], ocr_language))
+        except MUPDF_ERRORS:  # the page is damaged, the others may not be
+            skipped.append(index + 1)
+    return pages, sorted(skipped)
+
+
+def _check_text(name: str, count: int, pages: list[PageText], skip: frozenset[int]) -> None:
+    """Raise the reason why a document of `count` pages has no text to read, if it has none."""
+    if any(page.runs or page.turned for page in pages):
+        return
+    if skip:
+        detail = "its text takes longer to read than a page may"
+        raise DocumentError(
+            name, Cause.TOO_SLOW, detail, page=min(skip), hint="remove the page, or print the file anew"
+        )
+    if len(pages) < count:
+        detail = f"{count - len(pages)} of {count} pages cannot be read"
+        raise DocumentError(name, Cause.TRUNCATED, detail, hint="download the file again")
+    images = sum(page.is_image for page in pages)
+    if images:
+        detail = f"{images} of {count} pages are images"
+        raise DocumentError(name, Cause.IMAGE_ONLY, detail, hint="install tesseract and pass --ocr")
+    hidden = sum(sum(page.hidden.values()) for page in pages)
+    detail = f"{count} pages without visible text" + (f", {hidden} pieces of hidden text" if hidden else "")
+    raise DocumentError(name, Cause.NO_TEXT, detail, hint="check that this is the right file")
+
+
+def _ocr_language(reading: Reading) -> str:
+    """Tesseract's languages for the setting.
+
+    Raises:
+        UsageError: tesseract or its data for the language is not installed.
+    """
+    if not shutil.which("tesseract"):
+        raise UsageError(
+            "--ocr needs tesseract, which is not installed",
+            hint="install tesseract-ocr (and tesseract-ocr-chi-sim for Chinese)",
+        )
+    try:
+        folder = Path(os.environ.get("TESSDATA_PREFIX") or pymupdf.get_tessdata() or "")
+    except RuntimeError as e:
+        raise UsageError(
+            "--ocr: tesseract's language data was not found", hint="set TESSDATA_PREFIX to its folder"
+        ) from e
+    there = {path.stem for path in folder.glob("*.traineddata")}
+    wanted = {"en": ["eng"], "zh": ["chi_sim", "eng"], "auto": ["chi_sim", "eng"]}[reading.language]
+    languages = [language for language in wanted if language in there]
+    if not languages or (reading.language == "zh" and "chi_sim" not in there):
+        raise UsageError(
+            f"--ocr: tesseract has no data for {' and '.join(wanted)} in {folder}", hint="install tesseract-ocr-chi-sim"
+        )
+    return "+".join(languages)
+
+
+def _words_at_breaks(blocks: list[PageBlock], words: frozenset[str]) -> set[str]:
+    """The part of the vocabulary that joining paragraphs over a page needs."""
+    ends = {block.text.rsplit(" ", 1)[-1].rstrip("-").lower() for block in blocks if block.text.endswith("-")}
+    return {word for word in words if any(word.startswith(end) for end in ends)} if ends else set()
+
+
+# --- the cache ---------------------------------------------------------------------------------------------------------
+
+
+def _dump_block(block: PageBlock) -> dict[str, Any]:
+    data: dict[str, Any] = {"kind": block.kind, "page": block.page, "box": [round(value, 1) for value in block.box]}
+    if block.kind == "table":
+        data |= {
+            "header": block.header,
+            "unit": block.unit,
+            "rows": _dump_rows(block.rows),
+            "inherited": _dump_rows(block.inherited),
+        }
+    else:
+        data |= {"text": block.text, "size": round(block.size, 2), "bold": block.bold, "indent": round(block.indent, 1),
+                 "open_end": block.open_end, "level": block.level}  # fmt: skip
+    return data
+
+
+def _load_block(data: dict[str, Any]) -> PageBlock:
+    rows: dict[str, list[Row]] = {
+        name: [Row(cells, box) for cells, box in data[name]] for name in ("rows", "inherited") if name in data
+    }
+    values: dict[str, Any] = {**data, **rows, "box": tuple(data["box"])}
+    return PageBlock(**values)
+
+
+def _dump_rows(rows: list[Row]) -> list[Any]:
+    return [[row.cells, [round(value, 1) for value in row.box]] for row in rows]
+
+
+def _load(path: Path) -> dict[str, Any] | None:
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            parse: dict[str, Any] = json.load(file)
+            return parse
+    except (OSError, EOFError, ValueError):
+        return None  # not there, or cut by a crash: it is read anew
+
+
+def _store(path: Path, parse: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with gzip.open(beside, "wt", encoding="utf-8", compresslevel=1) as file:
+            file.write(dump_json(parse))
+        beside.replace(path)
+    except OSError:
+        pass  # a cache that cannot be written costs time, not data
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,85 @@
+"""The small shapes that reading passes from step to step. Lengths are points, y grows downwards, pages count from 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from fingen.records import BlockKind, Box
+
+
+class Run:
+    """Text set in one go on one baseline: a word, a cell, or a whole line of a paragraph."""
+
+    __slots__ = ("base", "bold", "italic", "size", "text", "x0", "x1", "y0", "y1")
+
+    def __init__(self, x0: float, y0: float, x1: float, y1: float, base: float, size: float, text: str,
+                 bold: bool = False, italic: bool = False) -> None:  # fmt: skip
+        self.x0, self.y0, self.x1, self.y1 = x0, y0, x1, y1
+        self.base, self.size, self.text, self.bold, self.italic = base, size, text, bold, italic
+
+    def __repr__(self) -> str:
+        return f"Run({self.x0:.0f},{self.y0:.0f},{self.x1:.0f},{self.y1:.0f} {self.size:.1f} {self.text!r})"
+
+
+class Rule(NamedTuple):
+    """A thin line drawn on the page: `at` is its constant coordinate, `start`..`end` its extent."""
+
+    at: float
+    start: float
+    end: float
+
+
+@dataclass(slots=True)
+class PageText:
+    """What is visible on one page, before its layout is known."""
+
+    number: int
+    width: float
+    height: float
+    runs: list[Run] = field(default_factory=list)
+    turned: list[Run] = field(default_factory=list)  # text that does not run left to right
+    across: list[Rule] = field(default_factory=list)  # horizontal rules
+    down: list[Rule] = field(default_factory=list)  # vertical rules
+    hidden: dict[str, int] = field(default_factory=dict)
+    is_image: bool = False
+    by_ocr: bool = False
+
+
+@dataclass(slots=True)
+class Row:
+    """One row of a table: a cell for each column, empty where the row has none."""
+
+    cells: list[str]
+    box: Box
+
+
+@dataclass(slots=True)
+class PageBlock:
+    """A heading, paragraph or table on one page. Tables have rows, the others text."""
+
+    kind: BlockKind
+    page: int
+    box: Box
+    text: str = ""
+    size: float = 0.0
+    bold: bool = False
+    italic: bool = False
+    indent: float = 0.0  # x of the first line against the block's left edge
+    open_end: bool = False  # the last line runs to the right margin: the next block may go on with the sentence
+    level: int = 0  # of a heading: 1 is the highest
+    rows: list[Row] = field(default_factory=list)
+    header: int = 0  # the first `header` rows are column headings
+    unit: str = ""  # the table's unit line, such as "in millions" or 单位：元
+    edges: tuple[float, ...] = ()  # left edges of the columns
+    inherited: list[Row] = field(default_factory=list)  # header rows of the table that this one continues
+
+
+def union(boxes: list[Box]) -> Box:
+    """The smallest box around all of them."""
+    return (
+        min(box[0] for box in boxes),
+        min(box[1] for box in boxes),
+        max(box[2] for box in boxes),
+        max(box[3] for box in boxes),
+    )

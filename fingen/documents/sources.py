@@ -1,0 +1,41 @@
+"""Which files are meant by the paths on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fingen.documents.workers import Source
+from fingen.errors import UsageError
+
+
+def find_sources(inputs: Sequence[Path]) -> list[Source]:
+    """All PDFs below folders, and the files named, sorted by name. A document is named by its path relative to its input.
+
+    Two inputs that hold the same relative path are told apart by the input's own name in front. A file named outright is
+    listed even when it does not exist: reading it will say so, and the others are still read.
+
+    Raises:
+        UsageError: an input folder does not exist, or holds no PDF, and nothing else was named.
+    """
+    found: list[tuple[Path, str, Path]] = []
+    for given in inputs:
+        if given.is_dir():
+            files = sorted(
+                path for path in given.rglob("*") if path.suffix.lower() == ".pdf" and not path.name.startswith(".")
+            )
+            found += [(path, path.relative_to(given).as_posix(), given) for path in files]
+        else:
+            found.append((given, given.name, given.parent))
+    if not found:
+        missing = [str(given) for given in inputs]
+        raise UsageError(
+            f"no PDF files below {', '.join(missing)}",
+            hint="name a folder that holds .pdf files, or the files themselves",
+        )
+    names = [name for _, name, _ in found]
+    sources: dict[Path, Source] = {}
+    for path, name, given in found:
+        clash = names.count(name) > 1
+        sources.setdefault(path.resolve(), Source(path, f"{given.resolve().name}/{name}" if clash else name))
+    return sorted(sources.values(), key=lambda source: source.name)

@@ -1,0 +1,306 @@
+"""Tables: from drawn rules, or from cells that stand in columns; continued over pages with their header and unit line."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections import defaultdict
+
+from fingen.documents.shapes import PageBlock, PageText, Row, Rule, Run, union
+from fingen.documents.text import clean, join_lines
+
+SNAP = 3.0  # points: rules nearer than this are one line
+MIN_RULE = 8.0  # points: shorter strokes are decoration
+_AMOUNT = re.compile(
+    r"[-–—(\[]?\s*(?:[$€£¥￥]|RMB|US\$|HK\$|A\$)?\s*[-(]?\d[\d,]*(?:\.\d+)?\s*[)\]%％x]*(?: ?\(?\d\)?)?$"
+)
+_YEAR = re.compile(r"(?:FY|FY ?|Q[1-4] ?)?(?:19|20)\d\d(?:年度?|A|E)?$")
+_BLANK = frozenset({"-", "–", "—", "--", "N/A", "n/a", "nil", "Nil", "NM", "/", "—%", "-%"})
+_UNIT = re.compile(
+    r"(?:单位\s*[:：]|币种|金额单位|人民币(?:千|万|百万)?元|\((?:amounts?\s|in\s|[$€£¥]\s?in\s|dollars\s|expressed\s|unaudited)"
+    r"|\$ (?:and|in) |[$€£¥][’']?000|\(?in (?:thousands|millions|billions)|(?:US|A|HK)?\$ ?(?:millions?|thousands?)\b)",
+    re.IGNORECASE,
+)
+_UNIT_LENGTH = 110  # characters; a longer line is a sentence that mentions a unit
+
+
+def is_amount(text: str) -> bool:
+    """Whether a cell is a figure (a year or a date is not) or the dash that stands for none."""
+    return text in _BLANK or (_AMOUNT.match(text) is not None and _YEAR.match(text) is None)
+
+
+def is_unit_line(text: str) -> bool:
+    """Whether a line states the unit of the table near it."""
+    return len(text) <= _UNIT_LENGTH and _UNIT.search(text) is not None
+
+
+# --- tables with drawn grids -------------------------------------------------------------------------------------------
+
+
+class Grid:
+    """A drawn table: the edges of its rows and columns, and which of the borders between its cells are drawn."""
+
+    def __init__(self, xs: list[float], ys: list[float], across: list[Rule], down: list[Rule]) -> None:
+        self.xs, self.ys = xs, ys
+        self.box = (xs[0], ys[0], xs[-1], ys[-1])
+        self.drawn_across = _drawn(across, ys, xs)  # (row edge, column) with a border
+        self.drawn_down = _drawn(down, xs, ys)  # (column edge, row) with a border
+        self.runs: list[Run] = []
+
+    def holds(self, run: Run) -> bool:
+        """Whether the middle of a run lies inside."""
+        x, y = (run.x0 + run.x1) / 2, (run.y0 + run.y1) / 2
+        return self.box[0] - 2 <= x <= self.box[2] + 2 and self.box[1] - 1 <= y <= self.box[3] + 1
+
+    def is_sound(self) -> bool:
+        """Whether its lines part the cells: a box drawn around whole columns of figures is no grid."""
+        return all(sum(is_amount(run.text) for run in runs) < 3 for runs in self._cells().values())
+
+    def _cells(self) -> dict[tuple[int, int], list[Run]]:
+        columns, count = len(self.xs) - 1, len(self.ys) - 1
+        cells: dict[tuple[int, int], list[Run]] = defaultdict(list)
+        for run in self.runs:
+            column = min(max(bisect_right(self.xs, (run.x0 + run.x1) / 2) - 1, 0), columns - 1)
+            row = min(max(bisect_right(self.ys, (run.y0 + run.y1) / 2) - 1, 0), count - 1)
+            cells[self._corner(row, column)].append(run)
+        return cells
+
+    def rows(self, words: frozenset[str]) -> list[Row]:
+        """The cells in order; a merged cell stands at its upper left corner, the rest of it is empty."""
+        columns = len(self.xs) - 1
+        cells = self._cells()
+        rows = []
+        for number in range(len(self.ys) - 1):
+            texts = [
+                _cell_text(cells[number, column], words) if (number, column) in cells else ""
+                for column in range(columns)
+            ]
+            if any(texts):
+                rows.append(Row(texts, (self.box[0], self.ys[number], self.box[2], self.ys[number + 1])))
+        return rows
+
+    def _corner(self, row: int, column: int) -> tuple[int, int]:
+        while column and (column, row) not in self.drawn_down:
+            column -= 1
+        while row and (row, column) not in self.drawn_across:
+            row -= 1
+        return row, column
+
+
+def _drawn(rules: list[Rule], edges: list[float], cross: list[float]) -> set[tuple[int, int]]:
+    """Pairs (edge, interval between two crossing edges) that a rule covers."""
+    covered = set()
+    for rule in rules:
+        edge = _nearest(edges, rule.at)
+        if edge is None:
+            continue
+        for interval in range(len(cross) - 1):
+            if rule.start <= (cross[interval] + cross[interval + 1]) / 2 <= rule.end:
+                covered.add((edge, interval))
+    return covered
+
+
+def _nearest(edges: list[float], at: float) -> int | None:
+    index = bisect_right(edges, at)
+    for candidate in (index - 1, index):
+        if 0 <= candidate < len(edges) and abs(edges[candidate] - at) <= SNAP:
+            return candidate
+    return None
+
+
+def _cell_text(runs: list[Run], words: frozenset[str]) -> str:
+    lines: list[list[Run]] = []
+    for run in sorted(runs, key=lambda run: run.base):
+        if lines and run.base - lines[-1][0].base < 0.5 * run.size:
+            lines[-1].append(run)
+        else:
+            lines.append([run])
+    texts = [clean(" ".join(run.text for run in sorted(line, key=lambda run: run.x0))) for line in lines]
+    if len(texts) > 1 and all(re.fullmatch(r"[\d,.%()-]+", text) for text in texts):
+        return "".join(texts)  # a figure too long for its cell
+    return join_lines(texts, words)
+
+
+def find_grids(page: PageText) -> list[Grid]:
+    """Drawn tables of at least two columns, top to bottom."""
+    down = [rule for rule in page.down if rule.end - rule.start >= 5]
+    if len(down) < 2:
+        return []
+    grids = []
+    for group in _bands(down):
+        top, bottom = min(rule.start for rule in group), max(rule.end for rule in group)
+        across = [rule for rule in page.across if top - SNAP <= rule.at <= bottom + SNAP]
+        xs = _merge([rule.at for rule in group])
+        ys = _merge([rule.at for rule in across if rule.end - rule.start >= MIN_RULE] + [top, bottom])
+        if len(xs) >= 3 and len(ys) >= 2:
+            grids.append(Grid(xs, ys, across, group))
+    return grids
+
+
+def _bands(down: list[Rule]) -> list[list[Rule]]:
+    """Vertical rules grouped by the band of the page they cover: a gap between two bands parts two tables."""
+    groups: list[list[Rule]] = []
+    end = float("-inf")
+    for rule in sorted(down, key=lambda rule: rule.start):
+        if rule.start > end + SNAP:
+            groups.append([])
+        groups[-1].append(rule)
+        end = max(end, rule.end) if len(groups[-1]) > 1 else rule.end
+    return groups
+
+
+def _merge(values: list[float]) -> list[float]:
+    edges: list[float] = []
+    for value in sorted(values):
+        if not edges or value - edges[-1] > SNAP:
+            edges.append(value)
+    return edges
+
+
+def grid_block(grid: Grid, page: int, words: frozenset[str]) -> PageBlock | None:
+    """The table of a drawn grid, or None where it is empty."""
+    rows = grid.rows(words)
+    if not rows:
+        return None
+    block = PageBlock("table", page, grid.box, rows=rows, edges=tuple(grid.xs))
+    block.header = count_header(rows)
+    return block
+
+
+# --- tables without a grid ---------------------------------------------------------------------------------------------
+
+
+def column_edges(lines: list[list[Run]]) -> list[tuple[float, float]]:
+    """Columns as disjoint x intervals: narrow cells first, each joins the one column it overlaps; a cell over several spans them."""
+    columns: list[tuple[float, float]] = []
+    for cell in sorted((cell for line in lines if len(line) > 1 for cell in line), key=lambda cell: cell.x1 - cell.x0):
+        touched = [column for column in columns if column[0] < cell.x1 and cell.x0 < column[1]]
+        if not touched:
+            columns.append((cell.x0, cell.x1))
+        elif len(touched) == 1:
+            columns.remove(touched[0])
+            columns.append((min(touched[0][0], cell.x0), max(touched[0][1], cell.x1)))
+    return sorted(columns)
+
+
+def column_block(lines: list[list[Run]], page: int, words: frozenset[str]) -> PageBlock:
+    """The table of rows whose cells (runs) stand in columns."""
+    columns = column_edges(lines)
+    starts = [column[0] for column in columns]
+    rows: list[Row] = []
+    wrapped = -1
+    for line in lines:
+        cells = [""] * len(columns)
+        for cell in line:
+            index = _column_of(cell, columns)
+            cells[index] = f"{cells[index]} {cell.text}".strip()
+        box = union([(cell.x0, cell.y0, cell.x1, cell.y1) for cell in line])
+        if rows and _continues_cells(rows[-1], cells, wrapped == len(rows) - 1):
+            wrapped = len(rows) - 1
+            rows[-1] = _joined(rows[-1], Row(cells, box), words)
+        else:
+            rows.append(Row(cells, box))
+    rows = _join_labels(rows, words)
+    block = PageBlock("table", page, union([row.box for row in rows]), rows=rows, edges=tuple(starts))
+    block.header = count_header(rows)
+    return block
+
+
+def _column_of(cell: Run, columns: list[tuple[float, float]]) -> int:
+    overlap = [min(cell.x1, end) - max(cell.x0, start) for start, end in columns]
+    touched = [index for index, width in enumerate(overlap) if width > 0]
+    if len(touched) > 1:  # a heading over several columns stands at the first of them
+        return touched[0]
+    return max(range(len(columns)), key=overlap.__getitem__)
+
+
+def _continues_cells(above: Row, cells: list[str], already: bool) -> bool:
+    """Whether a line without a label goes on with the cells of the row above it."""
+    filled = [index for index, cell in enumerate(cells) if cell]
+    if not filled or filled[0] == 0 or any(is_amount(cells[index]) for index in filled):
+        return False
+    if not all(above.cells[index] for index in filled):
+        return False
+    return already or not any(is_amount(cell) for cell in above.cells)
+
+
+def _joined(above: Row, below: Row, words: frozenset[str]) -> Row:
+    cells = [join_lines([a, b], words) if a and b else a or b for a, b in zip(above.cells, below.cells, strict=True)]
+    return Row(cells, union([above.box, below.box]))
+
+
+def _join_labels(rows: list[Row], words: frozenset[str]) -> list[Row]:
+    """Join a label broken over two lines: the second starts in lower case, or the figures stand between the two."""
+    joined: list[Row] = []
+    for row in rows:
+        if joined and (_goes_on(joined[-1], row) or _overlaps(joined[-1], row)):
+            joined[-1] = _joined(joined[-1], row, words)
+        else:
+            joined.append(row)
+    return joined
+
+
+def _goes_on(above: Row, below: Row) -> bool:
+    label = above.cells[0]
+    if not below.cells[0][:1].islower() or not label or label.endswith((":", "：", ".")):
+        return False
+    return below.box[1] - above.box[3] <= 6 and not (any(above.cells[1:]) and any(below.cells[1:]))
+
+
+def _overlaps(above: Row, below: Row) -> bool:
+    """Whether a label line and a line of figures without one stand at the same height."""
+    if below.box[1] >= above.box[3] - 1:
+        return False
+    if any(a and b for a, b in zip(above.cells[1:], below.cells[1:], strict=True)):
+        return False
+    return not (above.cells[0] and below.cells[0]) or not any(below.cells[1:])
+
+
+def count_header(rows: list[Row]) -> int:
+    """How many rows at the top are column headings: those before the first figure, if one follows soon."""
+    if not rows or len(rows[0].cells) < 2:
+        return 0
+    for index, row in enumerate(rows[:6]):
+        if any(is_amount(cell) for cell in row.cells[1:] if cell not in _BLANK):
+            return _without_labels(rows, index)
+    return 1 if len(rows) > 1 and sum(map(bool, rows[0].cells)) > 1 else 0
+
+
+def _without_labels(rows: list[Row], index: int) -> int:
+    """Leave out label rows such as "Current assets:" between the headings and the first figures."""
+    while index and sum(map(bool, rows[index - 1].cells[1:])) == 0:
+        index -= 1
+    return index
+
+
+def continue_tables(blocks: list[PageBlock]) -> None:
+    """Give a table at the top of a page the header and unit line of the one that it continues from the page before."""
+    before: PageBlock | None = None
+    for block in blocks:
+        if block.kind == "table":
+            if before is not None and before.page + 1 == block.page and _same_columns(before, block):
+                _inherit(before, block)
+            before = block
+        elif before is not None and not (block.page > before.page and is_unit_line(block.text)):
+            before = None
+
+
+def _same_columns(a: PageBlock, b: PageBlock) -> bool:
+    if len(a.edges) != len(b.edges):
+        return False
+    tolerance = 12.0
+    return sum(abs(x - y) <= tolerance for x, y in zip(a.edges, b.edges, strict=True)) >= 0.7 * len(a.edges)
+
+
+def _inherit(before: PageBlock, block: PageBlock) -> None:
+    header = before.inherited or before.rows[: before.header]
+    own = [row.cells for row in block.rows[: len(header)]]
+    if own == [row.cells for row in header]:
+        block.header = len(header)
+    elif block.header == 0 or not _has_period(block.rows[: block.header]):
+        block.inherited, block.header = header, 0
+    block.unit = block.unit or before.unit
+
+
+def _has_period(rows: list[Row]) -> bool:
+    return any(re.search(r"(?:19|20)\d\d|期|年|[Tt]otal|合计", cell) for row in rows for cell in row.cells)

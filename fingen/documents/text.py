@@ -1,0 +1,148 @@
+"""Characters and lines: what a script is, how lines are joined, where sentences end, how long a text is in tokens."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from fingen.records import Language
+
+CJK = r"\u2e80-\u303f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef"
+_CJK_CHAR = re.compile(f"[{CJK}]")
+_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_LATIN = re.compile(r"[A-Za-z]+")
+_SPACED_CJK = re.compile(f"(?<=[{CJK}]) +(?=[{CJK}0-9A-Za-z])|(?<=[0-9A-Za-z%]) +(?=[{CJK}])")
+LEADERS = re.compile(r"\.{4,}|…{2,}|·{4,}|(?:\. ){4,}")  # dots between a title and its page number
+_HYPHEN_END = re.compile(r"([A-Za-z]+)[-\u2010\u00ad]$")
+_WORD_START = re.compile(r"[a-z]+")
+_WORDS = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:Inc|Corp|Co|Ltd|L\.P|LLC|No|Nos|vs|Mr|Mrs|Ms|Dr|Jr|Sr|St|approx|etc|e\.g|i\.e|cf|Fig|Sec|Art|Vol|pp|Rev|"
+    r"U\.S|U\.K|U\.S\.C|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec)|\b[A-Z])\.$"
+)
+# Characters with no ink of their own: control characters, zero-width marks, the byte-order mark, and unmapped private-use glyphs.
+_INKLESS: dict[int, str | None] = dict.fromkeys(
+    [*range(0x20), 0x7F, *range(0x200B, 0x2010), 0x2060, 0xFEFF, 0xFFFD, *range(0xE000, 0xF900)]
+)
+_INKLESS |= dict.fromkeys([0x09, 0x0A, 0x0D, 0xA0, *range(0x2000, 0x200B), 0x202F, 0x205F], " ")
+
+
+def clean(text: str) -> str:
+    """Text with one kind of space, no control or zero-width characters, and no padding inside CJK text."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
+    text = text.translate(_INKLESS)
+    if _CJK_CHAR.search(text):
+        text = _SPACED_CJK.sub("", unicodedata.normalize("NFC", text))
+    return " ".join(text.split())
+
+
+def is_cjk(char: str) -> bool:
+    """Whether a character takes no spaces around it: ideographs, kana, full-width forms and CJK punctuation."""
+    return char > "\u2e7f" and _CJK_CHAR.match(char) is not None
+
+
+def han_share(text: str) -> float:
+    """Share of Han ideographs among the Han and Latin letters of a text, 0..1."""
+    if text.isascii():
+        return 0.0
+    han = len(_HAN.findall(text))
+    return han / ((han + len("".join(_LATIN.findall(text)))) or 1)
+
+
+def find_language(text: str) -> Language:
+    """Chinese where a tenth of the letters are Han ideographs: Latin names and units do not make a report English."""
+    return "zh" if han_share(text) > 0.1 else "en"
+
+
+def chunk_language(text: str, document: Language) -> Language:
+    """The language of a passage: the document's, unless running text in it is plainly in the other (bilingual reports)."""
+    if document == "zh" and len(text) > 200 and han_share(text) < 0.02:
+        return "en"
+    return "zh" if document == "en" and han_share(text) > 0.4 else document
+
+
+def estimate_tokens(text: str) -> int:
+    """Estimated tokens: one for each CJK character, one for every four of the others."""
+    if text.isascii():
+        return (len(text) + 3) // 4
+    wide = len(_CJK_CHAR.findall(text))
+    return wide + (len(text) - wide + 3) // 4
+
+
+def vocabulary(texts: Iterator[str]) -> frozenset[str]:
+    """Words of a document in lower case, hyphenated compounds as one: to tell a line-end hyphen from a compound's own.
+
+    What stands before a hyphen at the end of a run is left out: it may be half a word.
+    """
+    whole = (_HYPHEN_END.sub("", text) if text[-1] in "-\u2010\u00ad" else text for text in texts)
+    return frozenset(word.lower() for text in whole for word in _WORDS.findall(text))
+
+
+def join_lines(lines: list[str], words: frozenset[str]) -> str:
+    """Join the lines of a paragraph: CJK without a space, words broken by a hyphen made whole."""
+    text = lines[0]
+    for line in lines[1:]:
+        text = join_pair(text, line, words)
+    return text
+
+
+def join_pair(head: str, tail: str, words: frozenset[str]) -> str:
+    """Join two pieces of running text as a reader would."""
+    if not head or not tail:
+        return head or tail
+    if is_cjk(head[-1]) or is_cjk(tail[0]):
+        return head + tail
+    broken = _HYPHEN_END.search(head[-40:])
+    if not broken:
+        return f"{head} {tail}"
+    start = _WORD_START.match(tail)
+    if start and _is_broken_word(broken[1].lower(), start[0], words):
+        return head[:-1] + tail
+    return head + tail
+
+
+def _is_broken_word(first: str, second: str, words: frozenset[str]) -> bool:
+    if first + second in words:
+        return True
+    if f"{first}-{second}" in words:
+        return False
+    return not (first in words and second in words)
+
+
+def sentences(text: str) -> Iterator[tuple[int, int]]:
+    """Spans of the sentences of a text, white space around them left out. What follows the last full stop is one too."""
+    start = 0
+    for end in _sentence_ends(text):
+        if text[start:end].strip():
+            yield _trim(text, start, end)
+        start = end
+    if text[start:].strip():
+        yield _trim(text, start, len(text))
+
+
+def _trim(text: str, start: int, end: int) -> tuple[int, int]:
+    while text[start].isspace():
+        start += 1
+    while text[end - 1].isspace():
+        end -= 1
+    return start, end
+
+
+_STOP = re.compile(r"[。！？][”’」』）]?|[.!?][\"”’)]{0,2}(?=\s)|\n")
+
+
+def _sentence_ends(text: str) -> Iterator[int]:
+    for stop in _STOP.finditer(text):
+        end = stop.end()
+        if stop[0][0] == ".":
+            following = text[end:].lstrip()[:1] if end + 8 > len(text) else text[end : end + 8].lstrip()[:1]
+            if following.islower() or _ABBREVIATION.search(text[max(0, end - 14) : stop.start() + 1]):
+                continue
+        yield end
+
+
+def ends_sentence(text: str) -> bool:
+    """Whether a text ends as a sentence does."""
+    return text.rstrip('"”’」』）) ')[-1:] in tuple("。！？；.!?;：:")

@@ -1,0 +1,241 @@
+"""Reading many files in worker processes, behind limits, so that no file can hang or kill the run."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import math
+import multiprocessing
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Any
+
+from fingen.config import Reading
+from fingen.errors import Cause, DocumentError, FingenError, UsageError
+from fingen.records import Document
+
+WALL_FACTOR = 12  # seconds of wall clock a page may take for each CPU second: a busy machine is not a hanging file
+_MEMORY_HINT = "split the file, or read it alone on a machine with more memory"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file to read and the name its document gets."""
+
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Worker news: `page` of `pages` of a source is being read."""
+
+    source: Source
+    page: int
+    pages: int
+
+
+@dataclass
+class _Job:
+    source: Source
+    skip: frozenset[int] = frozenset()
+
+
+@dataclass
+class _Worker:
+    process: SpawnProcess
+    pipe: Connection
+    job: _Job | None = None
+    page: int = 0
+    news: float = field(default_factory=time.monotonic)
+
+
+def read_documents(sources: Sequence[Source], reading: Reading, *, workers: int,
+                   cache: Path | None = None) -> Iterator[Progress | Document | DocumentError]:  # fmt: skip
+    """Read files in `workers` processes; yields news, and one document or error for each source, as they come.
+
+    Raises:
+        UsageError: OCR was asked for and is not installed, or documents.yaml is wrong.
+    """
+    pool = _Pool(reading, cache)
+    try:
+        yield from pool.run(sources, min(workers, len(sources)))
+    finally:
+        pool.stop()
+
+
+class _Pool:
+    """Workers, each with one job at a time, biggest file first. A worker that dies takes only its job with it."""
+
+    def __init__(self, reading: Reading, cache: Path | None) -> None:
+        self._reading, self._cache = reading, cache
+        self._context = multiprocessing.get_context("spawn")
+        self._workers: list[_Worker] = []
+        seconds = reading.ocr_page_seconds if reading.ocr else reading.page_seconds
+        self._patience = WALL_FACTOR * seconds
+
+    def run(self, sources: Sequence[Source], count: int) -> Iterator[Progress | Document | DocumentError]:
+        jobs = deque(_Job(source) for source in sorted(sources, key=_size, reverse=True))
+        left = len(jobs)
+        while left:
+            while jobs and (idle := self._idle(count)):
+                idle.job, idle.page, idle.news = jobs.popleft(), 0, time.monotonic()
+                idle.pipe.send((idle.job.source, idle.job.skip))
+            for worker in self._with_news():
+                outcome = self._outcome(worker, jobs)
+                if outcome is not None:
+                    left -= not isinstance(outcome, Progress)
+                    yield outcome
+
+    def stop(self) -> None:
+        for worker in self._workers:
+            self._end(worker)
+        self._workers.clear()
+
+    def _idle(self, count: int) -> _Worker | None:
+        for worker in self._workers:
+            if worker.job is None:
+                return worker
+        if len(self._workers) == count:
+            return None
+        here, there = self._context.Pipe()
+        process = self._context.Process(target=_serve, args=(there, self._reading, self._cache), daemon=True)
+        process.start()
+        there.close()
+        self._workers.append(_Worker(process, here))
+        return self._workers[-1]
+
+    def _with_news(self) -> list[_Worker]:
+        busy = [worker for worker in self._workers if worker.job]
+        ready = wait([worker.pipe for worker in busy], timeout=1.0)
+        late = time.monotonic() - self._patience
+        return [worker for worker in busy if worker.pipe in ready or worker.news < late]
+
+    def _outcome(self, worker: _Worker, jobs: deque[_Job]) -> Progress | Document | DocumentError | None:
+        job = worker.job
+        assert job is not None
+        try:
+            if not worker.pipe.poll():
+                worker.process.kill()
+                return self._died(worker, job, jobs, hung=True)
+            kind, value = worker.pipe.recv()
+        except (EOFError, OSError):
+            return self._died(worker, job, jobs, hung=False)
+        worker.news = time.monotonic()
+        if kind == "page":
+            worker.page = value[0]
+            return Progress(job.source, *value)
+        worker.job = None
+        if kind == "usage":
+            raise UsageError(value[0], hint=value[1])
+        return value if kind == "done" else _error(job, *value)
+
+    def _died(self, worker: _Worker, job: _Job, jobs: deque[_Job], *, hung: bool) -> DocumentError | None:
+        """A dead worker: its page was too slow or crashed the reader. Try the file again without that page, once or so."""
+        self._workers.remove(worker)
+        worker.process.join()
+        code, page = worker.process.exitcode, worker.page
+        self._end(worker)
+        if page and len(job.skip) < self._reading.slow_pages:
+            jobs.append(_Job(job.source, job.skip | {page}))
+            return None
+        slow = hung or code == -getattr(signal, "SIGXCPU", 24)
+        if slow:
+            return _error(job, Cause.TOO_SLOW, f"reading took more than {self._reading.page_seconds:g} CPU seconds", page or None,
+                          "remove the page, or print the file to a new PDF")  # fmt: skip
+        if code == -signal.SIGKILL:
+            return _error(job, Cause.TOO_LARGE, "the system ended the reader", page or None, _MEMORY_HINT)
+        return _error(job, Cause.CRASHED, f"exit code {code}", page or None, "print the file to a new PDF")
+
+    def _end(self, worker: _Worker) -> None:
+        worker.pipe.close()
+        if worker.process.is_alive():
+            worker.process.terminate()
+            worker.process.join()
+
+
+def _error(job: _Job, reason: Cause, detail: str, page: int | None, hint: str) -> DocumentError:
+    return DocumentError(job.source.name, reason, detail, page=page, hint=hint)
+
+
+def _size(source: Source) -> int:
+    try:
+        return source.path.stat().st_size
+    except OSError:
+        return 0  # reading it will say why
+
+
+# --- in the worker -----------------------------------------------------------------------------------------------------
+
+
+def _serve(pipe: Connection, reading: Reading, cache: Path | None) -> None:
+    """Read files until the pipe closes. Ctrl-C is the parent's business."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from fingen.documents.read import read_document  # pymupdf is paid for in the worker alone
+
+    limits = _Limits(reading)
+
+    def started(page: int, pages: int) -> None:
+        limits.renew()
+        pipe.send(("page", (page, pages)))
+
+    with contextlib.suppress(EOFError, OSError):  # the parent is gone
+        while True:
+            source, skip = pipe.recv()
+            limits.renew()
+            read = partial(read_document, source.path, source.name, reading, cache=cache, skip=skip, started=started)
+            pipe.send(_answer(read))
+            gc.collect()
+
+
+def _answer(read: Callable[[], Document]) -> tuple[str, Any]:
+    try:
+        return "done", read()
+    except DocumentError as e:
+        return "failed", (e.reason, e.detail, e.page, e.hint)
+    except FingenError as e:
+        return "usage", (str(e), e.hint)
+    except MemoryError:
+        return "failed", (Cause.TOO_LARGE, "more memory than a reader may take", None, _MEMORY_HINT)
+
+
+class _Limits:
+    """CPU seconds for each page and memory for the process, kept by the kernel.
+
+    Without the module `resource` (Windows) only the parent's clock guards the run.
+    """
+
+    def __init__(self, reading: Reading) -> None:
+        self._seconds = reading.ocr_page_seconds if reading.ocr else reading.page_seconds
+        try:
+            import resource
+        except ImportError:
+            self._resource: Any = None
+            return
+        self._resource = resource
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        limit = _address_space() + reading.memory_bytes
+        if hard == resource.RLIM_INFINITY or limit < hard:
+            resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+
+    def renew(self) -> None:
+        """Give the next page its CPU seconds."""
+        if self._resource is not None:
+            limit = math.ceil(time.process_time() + self._seconds)
+            self._resource.setrlimit(self._resource.RLIMIT_CPU, (limit, self._resource.RLIM_INFINITY))
+
+
+def _address_space() -> int:
+    """Bytes of address space in use, from /proc where there is one."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except (OSError, ValueError):
+        return 1 << 30
+    return pages * 4096

@@ -1,0 +1,89 @@
+"""Every error that fingen raises on purpose, drawn as one tree.
+
+    FingenError                 exit code
+    ├── UsageError              2   bad usage, input or settings
+    │   ├── DocumentError       2   one input file cannot be read (`reason` says why)
+    │   └── SetError            2   a set in build/ does not fit what was asked
+    ├── ShortfallError          1   ran, but short of what was asked
+    ├── TeacherError            3   the teacher refused or cannot be reached
+    ├── LimitError              4   disk full, out of memory
+    └── Interrupted             130 stopped by the user; the same command resumes
+
+A message says what and where; `hint` says what to do next.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class FingenError(Exception):
+    """Base of the tree: a message, a hint for the next step, and the exit code."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(FingenError):
+    """Bad usage, input or settings."""
+
+    exit_code = 2
+
+
+class Cause(StrEnum):
+    """Why a document could not be read."""
+
+    NOT_FOUND = "not found"
+    NOT_READABLE = "not readable"
+    EMPTY = "empty file"
+    NOT_PDF = "not a PDF"
+    TRUNCATED = "truncated or damaged"
+    NO_PAGES = "no pages"
+    ENCRYPTED = "encrypted"
+    IMAGE_ONLY = "image only"
+    NO_TEXT = "no text"
+    TOO_SLOW = "too slow"
+    TOO_LARGE = "too much memory"
+    CRASHED = "reader crashed"
+
+
+class DocumentError(UsageError):
+    """One input file cannot be read."""
+
+    def __init__(self, path: str, reason: Cause, detail: str = "", *, page: int | None = None, hint: str = "") -> None:
+        where = path if page is None else f"{path}, page {page}"
+        super().__init__(f"{where}: {reason}{': ' + detail if detail else ''}", hint=hint)
+        self.path, self.reason, self.detail, self.page = path, reason, detail, page
+
+
+class SetError(UsageError):
+    """A set in build/ is missing, broken, or made with other settings."""
+
+
+class ShortfallError(FingenError):
+    """The command ran, but made less than was asked."""
+
+
+class TeacherError(FingenError):
+    """A teacher refused, is unknown or cannot be reached."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, *, retryable: bool = False, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retryable = retryable
+
+
+class LimitError(FingenError):
+    """The machine ran out of disk or memory."""
+
+    exit_code = 4
+
+
+class Interrupted(FingenError):
+    """Stopped by the user; everything finished so far is stored."""
+
+    exit_code = 130

@@ -1,0 +1,146 @@
+"""Templates: find them, read them, fill them, hash them, copy them out to be edited.
+
+A template is a file `<task>.<language>.md`: YAML front matter (task, language, version, needs), then a Jinja body in two
+parts, headed by the lines `[system]` (shared by all requests of a task, so that a provider can cache it) and `[user]`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+from jinja2 import StrictUndefined, TemplateError
+from jinja2.sandbox import SandboxedEnvironment
+
+from fingen.errors import UsageError
+from fingen.records import Language, Period
+
+LOCAL = Path("prompts")  # in the working directory; wins over the packaged templates
+_HERE = Path(__file__).resolve().parent
+_PACKAGED = (_HERE / "_prompts", _HERE.parent / "prompts")  # in a wheel; in an editable install
+_HINT = "compare it with the packaged one: run `fingen prompts copy` in an empty folder"
+
+_KINDS = {
+    "en": {
+        "annual": "annual report",
+        "half-year": "half-year report",
+        "quarterly": "quarterly report",
+        "unknown": "report",
+    },
+    "zh": {"annual": "年度报告", "half-year": "半年度报告", "quarterly": "季度报告", "unknown": "报告"},
+}
+_SPANS = {"annual": "fiscal year", "half-year": "half-year", "quarterly": "quarter", "unknown": "period"}
+
+
+@dataclass(frozen=True)
+class Template:
+    """A template as read from its file; `sha256` is of the whole file."""
+
+    name: str
+    task: str
+    language: str
+    version: int
+    needs: tuple[str, ...]
+    system: str
+    user: str
+    sha256: str
+
+
+def folder() -> Path:
+    """Where templates are read from: ./prompts if it holds any, else those of the package.
+
+    Raises:
+        UsageError: the installation has no templates.
+    """
+    for path in (LOCAL, *_PACKAGED):
+        if any(path.glob("*.md")):
+            return path
+    raise UsageError(
+        "the templates of fingen were not found", hint="install fingen again: pip install --force-reinstall fingen"
+    )
+
+
+def is_local() -> bool:
+    """Whether the templates of the working directory are used."""
+    return folder() == LOCAL
+
+
+def read_template(name: str) -> Template:
+    """Read a template, `concept.en` for the file concept.en.md.
+
+    Raises:
+        UsageError: there is no such template, or its file is not one; names the file.
+    """
+    path = folder() / f"{name}.md"
+    try:
+        text = path.read_text(encoding="utf-8")
+        _, front, body = text.split("---\n", 2)
+        head: Any = yaml.safe_load(front)
+        system, user = body.split("\n[user]\n", 1)
+        return Template(
+            name=name,
+            task=str(head["task"]),
+            language=str(head["language"]),
+            version=int(head["version"]),
+            needs=tuple(head["needs"]),
+            system=system.replace("[system]\n", "", 1).strip(),
+            user=user.strip(),
+            sha256=hashlib.sha256(text.encode()).hexdigest(),
+        )
+    except FileNotFoundError as e:
+        raise UsageError(f"{path}: no such template", hint=_HINT) from e
+    except (ValueError, KeyError, TypeError, yaml.YAMLError) as e:
+        raise UsageError(f"{path}: not a template ({str(e).splitlines()[0]})", hint=_HINT) from e
+
+
+def fill(template: Template, values: Mapping[str, Any]) -> tuple[str, str]:
+    """The system and user text of a template with its values. Templates are code from files: they run in a sandbox.
+
+    Raises:
+        UsageError: the template asks for a value that it is not given, or is not valid Jinja.
+    """
+    try:
+        system, user = (_compiled(text).render(values) for text in (template.system, template.user))
+    except TemplateError as e:
+        raise UsageError(f"{folder() / template.name}.md: {e.message}", hint=_HINT) from e
+    return system, user
+
+
+@cache
+def _compiled(text: str) -> jinja2.Template:
+    return SandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(text)
+
+
+def copy_templates(target: Path = LOCAL, *, replace: bool = False) -> list[Path]:
+    """Copy the packaged templates to a folder; files that are there are left alone unless `replace`. Returns those written."""
+    source = next(path for path in _PACKAGED if any(path.glob("*.md")))
+    target.mkdir(parents=True, exist_ok=True)
+    written = []
+    for path in sorted(source.glob("*.md")):
+        copy = target / path.name
+        if replace or not copy.exists():
+            shutil.copyfile(path, copy)
+            written.append(copy)
+    return written
+
+
+def report_name(period: Period, language: Language) -> str:
+    """The report as running text names it: "annual report for the fiscal year ended December 31, 2024", 2024年年度报告."""
+    kind = _KINDS[language][period.kind]
+    if not period.end:
+        return kind
+    if language == "zh":
+        quarter = {"03": "第一", "06": "第二", "09": "第三", "12": "第四"}.get(period.end[5:7], "")
+        return f"{period.end[:4]}年{quarter if period.kind == 'quarterly' else ''}{kind}"
+    if len(period.end) == 4:
+        return f"{period.end} {kind}"
+    end = date.fromisoformat(period.end)
+    return f"{kind} for the {_SPANS[period.kind]} ended {end:%B} {end.day}, {end.year}"

@@ -1,0 +1,1 @@
+"""Pure checks on records and chunks: no files, no network, no state."""

@@ -1,0 +1,37 @@
+"""What a set must not have too much of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from fingen.records import Chunk, Record, sha256_text
+
+REFERENCE = re.compile(
+    r"glossary|defined terms|definitions?$|accounting polic|critical accounting|critical estimate|significant accounting|"
+    r"new accounting|accounting pronouncement|释义|会计政策|会计估计|名词解释",
+    re.IGNORECASE,
+)
+
+
+def surplus_reference(records: Sequence[Record], chunks: Mapping[str, Chunk], task: str, share: float) -> list[Record]:
+    """Records of a task beyond `share` that come from glossaries and accounting policies, where reports are most alike.
+
+    Which ones are surplus depends on their ids alone, not on their order.
+    """
+    asked = [record for record in records if record.task == task]
+    reference = [record for record in asked if any(REFERENCE.search(title) for title in _titles(record, chunks))]
+    room = int((len(asked) - len(reference)) * share / (1 - share))
+    surplus = {record.id for record in sorted(reference, key=lambda record: sha256_text(record.id))[room:]}
+    return [record for record in records if record.id in surplus]
+
+
+def _titles(record: Record, chunks: Mapping[str, Chunk]) -> list[str]:
+    """The sections that a record's first quote stands in: those of its chunk, and the headings before it in the chunk."""
+    chunk = chunks[(record.chunks or ())[0]]
+    quote = record.evidence[0].quote if record.evidence else ""
+    at = chunk.text.find(quote)
+    inside = [
+        chunk.text[block.start : block.end] for block in chunk.blocks if block.kind == "heading" and block.start < at
+    ]
+    return [*chunk.section, *inside]

@@ -1,0 +1,149 @@
+"""What an item must pass to become a record. Each check has a reason code; a check that cannot decide rejects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fingen.documents.text import han_share
+from fingen.quality.duplicates import fold
+from fingen.records import Passage, Record
+
+MIN_ANSWER = {"en": 60, "zh": 20}  # characters
+MAX_ANSWER = {"en": 4000, "zh": 1500}
+MAX_QUESTION = {"en": 400, "zh": 160}
+_LEANS_ON_TEXT = re.compile(
+    r"\b(?:this|the|given|above|following|provided) (?:passage|text|excerpt|paragraph|article|context|material|document)s?\b|"
+    r"\b(?:mentioned|described|stated|shown|listed) (?:above|below)\b|\baccording to the (?:text|passage|table)\b|"
+    r"文中|本文|根据(?:所?提供的?|给出的?|上述|该|以上)?(?:文本|材料|段落|内容|信息|片段)|上述(?:文本|材料|段落|片段)|本段|该段|上文|下文|原文",
+    re.IGNORECASE,
+)
+_BOILERPLATE = re.compile(
+    r"\bas an ai\b|\bi(?:'m| am) sorry\b|\bi cannot\b|作为(?:一个|一名)?(?:AI|人工智能)|抱歉，|无法回答", re.IGNORECASE
+)
+_FIGURE_ONLY = re.compile(r"[\s\d.,%()$€£¥￥+\-–—/年月日元万亿千百股份]+")
+_LETTERS = re.compile(r"[A-Za-z\u4e00-\u9fff]")
+_BULLET = re.compile(r"^\s*(?:[•●▪■◆◦○□√\uf0b7]|\d{1,2}[.)、]\s*$)")
+_SENTENCE_END = tuple('。！？.!?”"’」』）)')
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Why an item is rejected."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A record before it is one: the closed-book row, its second question, the quotes not found, and the passages."""
+
+    record: Record
+    rephrased: str
+    not_found: tuple[str, ...]
+    passages: tuple[Passage, ...]
+
+
+def check(draft: Draft) -> Drop | None:
+    """The first reason to reject a draft, or None."""
+    for reason, look in CHECKS.items():
+        detail = look(draft)
+        if detail is not None:
+            return Drop(reason, detail)
+    return None
+
+
+def _evidence(draft: Draft) -> str | None:
+    if draft.not_found:
+        return f"not in the passage: {draft.not_found[0][:80]}"
+    return None if draft.record.evidence else "no quote"
+
+
+def _self_contained(draft: Draft) -> str | None:
+    for question in (draft.record.instruction, draft.rephrased):
+        if leaning := _LEANS_ON_TEXT.search(question):
+            return f"the question leans on a text: {leaning[0]}"
+        if not any(_names(question, passage) for passage in draft.passages):
+            return "the question names neither the company nor its report"
+        if not all(_names_period(question, passage) for passage in draft.passages):
+            return "the question does not name the period"
+    return None
+
+
+def _names(question: str, passage: Passage) -> bool:
+    """Whether a question names the company, in full or by a word that starts its name."""
+    company = passage.company or passage.document
+    first = re.split(r"[\s,（(]", company.removeprefix("The "))[0]
+    return fold(company) in fold(question) or (
+        len(first) > 2 and not han_share(first) and first.casefold() in question.casefold()
+    )
+
+
+def _names_period(question: str, passage: Passage) -> bool:
+    return passage.period.end is None or passage.period.end[:4] in question
+
+
+def _leaning(draft: Draft) -> str | None:
+    leaning = _LEANS_ON_TEXT.search(draft.record.output)
+    return f"the answer leans on a text: {leaning[0]}" if leaning else None
+
+
+def _boilerplate(draft: Draft) -> str | None:
+    found = _BOILERPLATE.search(draft.record.output)
+    return found[0] if found else None
+
+
+def _copies_question(draft: Draft) -> str | None:
+    question, answer = fold(draft.record.instruction), fold(draft.record.output)
+    return "the answer repeats the question" if answer in question else None
+
+
+def _language(draft: Draft) -> str | None:
+    for name, text in (("question", draft.record.instruction), ("answer", draft.record.output)):
+        chinese = han_share(text) > 0.3
+        if chinese != (draft.record.language == "zh"):
+            return f"the {name} is not in the language of the passage"
+    return None
+
+
+def _length(draft: Draft) -> str | None:
+    language, answer = draft.record.language, len(draft.record.output)
+    if not MIN_ANSWER[language] <= answer <= MAX_ANSWER[language]:
+        return f"{answer} characters"
+    if len(draft.record.instruction) > MAX_QUESTION[language]:
+        return f"a question of {len(draft.record.instruction)} characters"
+    return None
+
+
+def _bare_figure(draft: Draft) -> str | None:
+    words = _LETTERS.findall(_FIGURE_ONLY.sub("", draft.record.output))
+    return "the answer is little more than a figure" if len(words) < 12 else None
+
+
+def _list_debris(draft: Draft) -> str | None:
+    lines = draft.record.output.splitlines()
+    broken = [line for line in lines if _BULLET.match(line) and not line.rstrip().endswith((*_SENTENCE_END, ";", "；"))]
+    return f"a torn list: {broken[0][:60]}" if broken or draft.record.output.count(" | ") > 3 else None
+
+
+def _cut_sentence(draft: Draft) -> str | None:
+    text = draft.record.output.strip()
+    if not text.endswith(_SENTENCE_END):
+        return f"ends with: {text[-30:]}"
+    return f"starts with: {text[:30]}" if text[0].islower() else None
+
+
+CHECKS: dict[str, Callable[[Draft], str | None]] = {
+    "evidence": _evidence,
+    "not-self-contained": _self_contained,
+    "leans-on-text": _leaning,
+    "boilerplate": _boilerplate,
+    "copies-question": _copies_question,
+    "wrong-language": _language,
+    "length": _length,
+    "bare-figure": _bare_figure,
+    "list-debris": _list_debris,
+    "cut-sentence": _cut_sentence,
+}

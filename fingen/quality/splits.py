@@ -1,0 +1,170 @@
+"""Splits without leaks: what belongs together stays together, and what was placed once stays where it is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fingen.errors import UsageError
+from fingen.quality.duplicates import near_clusters
+from fingen.records import Record, sha256_text
+
+SPLITS = ("train", "validation", "test")
+FILLED_FIRST = ("train", "test", "validation")
+LEAST_FOR_MEMORY = 10  # training records from which on at least one is asked for again
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Where the records go.
+
+    `units` is for the journal, and is `known` in the next run. It names everything that ties records together: the
+    units themselves, and the chunks and near-duplicate clusters seen in them. With these each later row is decided by
+    its own ties, and no old record can be the one that has to give way.
+    """
+
+    split_of: dict[str, str]  # record id -> split
+    units: dict[str, str]  # unit, chunk or cluster id -> split
+    rejected: list[tuple[Record, str]]  # records that would join two splits, and what they would join
+
+
+def assign_splits(
+    records: Sequence[Record],
+    *,
+    by: Literal["document", "chunk"],
+    shares: tuple[float, float, float],
+    known: Mapping[str, str],
+    document_ids: Mapping[str, str],
+) -> Assignment:
+    """Give each record to train, validation or test, by content alone: the order of the records changes nothing.
+
+    A unit is a document or a chunk (a row without either is its own). Units joined by a shared chunk or a cluster of
+    near-duplicates are one group, which goes where a unit of it went before, else by its lowest hash. A split left
+    empty takes a group that was not placed before.
+
+    Args:
+        records: all records of the set, old and new; none of `memory`.
+        by: what a unit is.
+        shares: of train, validation and test.
+        known: `units` of the run before.
+        document_ids: path -> SHA-256 of the file, so that renaming it moves nothing; a path not in it is its own id.
+
+    Raises:
+        UsageError: the shares are no shares.
+    """
+    if min(shares) < 0 or sum(shares) <= 0:
+        raise UsageError(f"split {shares}: no shares", hint="give three that are not negative, such as 0.8,0.1,0.1")
+    units = {record.id: _units(record, by, document_ids) for record in records}
+    ties = _ties(records, units)
+    groups = _Groups(dict(known))
+    rejected = {}
+    for record_id in sorted(ties):  # which of two rows has to give way must not depend on their order
+        conflict = groups.join(ties[record_id])
+        if conflict:
+            rejected[record_id] = conflict
+    kept = [record_id for record_id in ties if record_id not in rejected]
+    members: dict[str, set[str]] = {}
+    for record_id in kept:
+        members.setdefault(groups.root(ties[record_id][0]), set()).update(units[record_id])
+    split_of = _place(members, groups.known, shares)
+    return Assignment(
+        split_of={record_id: split_of[groups.root(ties[record_id][0])] for record_id in kept},
+        units={tie: split_of[groups.root(tie)] for record_id in kept for tie in ties[record_id]},
+        rejected=[(record, rejected[record.id]) for record in records if record.id in rejected],
+    )
+
+
+def _units(record: Record, by: str, document_ids: Mapping[str, str]) -> tuple[str, ...]:
+    if by == "chunk" and record.chunks:
+        return record.chunks
+    if record.document is not None:
+        return (document_ids.get(record.document, record.document),)
+    return (record.id,)
+
+
+def _ties(records: Sequence[Record], units: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Record id -> all that ties it to other records: its units first, then its chunks and its cluster."""
+    cluster = near_clusters(records)
+    return {
+        record.id: tuple(dict.fromkeys((*units[record.id], *(record.chunks or ()), cluster[record.id])))
+        for record in records
+    }
+
+
+@dataclass
+class _Groups:
+    """What is tied together, as a union-find forest. No group ever holds two known splits."""
+
+    known: dict[str, str]  # root -> the split that its group was placed in before
+    parent: dict[str, str] = field(default_factory=dict)
+
+    def root(self, tie: str) -> str:
+        above = self.parent.setdefault(tie, tie)
+        while above != tie:
+            self.parent[tie] = self.parent[above]  # halving the path keeps it short
+            tie, above = above, self.parent[above]
+        return tie
+
+    def join(self, ties: Sequence[str]) -> str:
+        """Make one group of the ties; or, where that would join two known splits, say so and change nothing."""
+        roots = {self.root(tie): tie for tie in ties}
+        splits = {self.known[root]: tie for root, tie in roots.items() if root in self.known}
+        if len(splits) > 1:
+            return "would join " + " and ".join(f"{split} ({splits[split]})" for split in sorted(splits))
+        first = min(roots)
+        for root in roots:
+            self.parent[root] = first
+        for split in splits:
+            self.known[first] = split
+        return ""
+
+
+def _place(
+    members: Mapping[str, set[str]], known: Mapping[str, str], shares: tuple[float, float, float]
+) -> dict[str, str]:
+    """Group -> split: the known one, else by the lowest hash of its units, which takes large groups to train.
+
+    An empty split takes, from train where it can, the fresh group with the fewest units, then the lowest hash. It never
+    empties another split, save that train must have something.
+    """
+    lowest = {group: min(map(_fraction, units)) for group, units in members.items()}
+    split_of = {group: known.get(group) or _by_hash(lowest[group], shares) for group in members}
+    for split in FILLED_FIRST:
+        counts = Counter(split_of.values())
+        if counts[split] or not shares[SPLITS.index(split)]:
+            continue
+        left = 0 if split == "train" else 1
+        spare = [group for group in members if group not in known and counts[split_of[group]] > left]
+        if spare:
+            taken = min(spare, key=lambda group: (split_of[group] != "train", len(members[group]), lowest[group]))
+            split_of[taken] = split
+    return split_of
+
+
+def _by_hash(fraction: float, shares: tuple[float, float, float]) -> str:
+    wanted = [(split, share) for split, share in zip(SPLITS, shares, strict=True) if share]
+    upper = 0.0
+    for split, share in wanted:
+        upper += share / sum(shares)
+        if fraction < upper:
+            return split
+    return wanted[-1][0]  # the shares add up to a little less than 1 in floating point
+
+
+def _fraction(*parts: str) -> float:
+    """A hash as a number from 0 to below 1; 52 bits are exact in a float."""
+    return int(sha256_text(*parts)[:13], 16) / (1 << 52)
+
+
+def pick_memory(train: Sequence[Record], share: float) -> set[str]:
+    """Ids of the training records whose second question goes to `memory`: by a threshold on the hash of the id.
+
+    From ten records on it is at least one (the lowest), unless the share is 0.
+    """
+    fractions = {record.id: _fraction("memory", record.id) for record in train}
+    picked = {record_id for record_id, fraction in fractions.items() if fraction < share}
+    if not picked and share > 0 and len(fractions) >= LEAST_FOR_MEMORY:
+        picked = {min(fractions, key=lambda record_id: fractions[record_id])}
+    return picked

@@ -1,0 +1,295 @@
+"""What flows through fingen: documents, chunks, requests, completions, records, rejects, manifests.
+
+Everything here is frozen data that is written to and read from JSON. Content ids are hashes of content, so that the
+same input gives the same ids on every machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, TextIO, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fingen.errors import LimitError, SetError
+
+Language = Literal["en", "zh"]
+BlockKind = Literal["heading", "paragraph", "table"]
+Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in points from the top left of the page
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Frozen(BaseModel):
+    """Immutable, and strict about unknown fields: a typo in a file is an error, not a silent default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Block(Frozen):
+    """Where a piece of a chunk's text stands: `text[start:end]` is inside `box` on `page` (1-based)."""
+
+    kind: BlockKind
+    page: int
+    box: Box
+    start: int
+    end: int
+
+
+class Chunk(Frozen):
+    """A passage of one document, never cut inside a sentence or a table row."""
+
+    id: str
+    document: str
+    language: Language
+    first_page: int
+    last_page: int
+    section: tuple[str, ...]
+    text: str
+    tokens: int  # estimated
+    blocks: tuple[Block, ...]
+
+    @property
+    def pages(self) -> tuple[int, ...]:
+        """The pages that its blocks stand on, ascending."""
+        return tuple(sorted({block.page for block in self.blocks}))
+
+
+class Period(Frozen):
+    """The time a report covers. `end` is an ISO date, or a year where no more is known."""
+
+    kind: Literal["annual", "half-year", "quarterly", "unknown"] = "unknown"
+    end: str | None = None
+
+
+class Document(Frozen):
+    """One input file, read. `path` is relative to the input it was found below."""
+
+    path: str
+    sha256: str
+    pages: int
+    language: Language
+    company: str | None
+    period: Period
+    chunks: tuple[Chunk, ...]
+    names: dict[str, str] = Field(
+        default_factory=dict
+    )  # language -> the company's name in it, where the report gives one
+    image_pages: tuple[int, ...] = ()  # scanned, and not read
+    ocr_pages: tuple[int, ...] = ()  # scanned, and read by OCR
+    skipped_pages: tuple[int, ...] = ()  # given up: damaged or too slow
+    hidden: dict[str, int] = Field(default_factory=dict)  # hidden text left out: kind -> runs
+    oversize: int = 0  # chunks over the budget because one sentence or row is
+
+
+class Passage(Frozen):
+    """A chunk as a teacher sees it, with what it must know of the document."""
+
+    chunk: str
+    document: str
+    company: str | None
+    period: Period
+    language: Language
+    section: tuple[str, ...]
+    text: str
+    kinds: tuple[tuple[BlockKind, str], ...]  # the text again, block by block
+
+
+class Request(Frozen):
+    """One question to a teacher. `system` is shared by many requests (a provider may cache it), `prompt` is its own."""
+
+    key: str  # hash of teacher, texts and schema; not of max_tokens: asking with more room is the same question
+    task: str
+    template: str
+    system: str
+    prompt: str
+    answer_schema: dict[str, Any]
+    max_tokens: int
+    count: int  # items asked for, at most
+    passages: tuple[Passage, ...] = ()
+
+
+class Usage(Frozen):
+    """Tokens billed. The three kinds of input add up to the whole input."""
+
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+
+
+class Completion(Frozen):
+    """A teacher's raw answer, stored before anything is validated."""
+
+    key: str
+    text: str
+    stop_reason: str  # end_turn, max_tokens, refusal, error
+    teacher: str
+    usage: Usage = Usage()
+    cost_usd: float | None = None  # None: the price is not known
+    attempt: int = 1
+    possibly_billed: bool = False  # an attempt that timed out or broke off
+    error: str | None = None
+
+
+class Evidence(Frozen):
+    """A verbatim quote and the page it stands on."""
+
+    quote: str
+    page: int
+
+
+class Record(Frozen):
+    """One validated row: an Alpaca row first, its provenance after. Fields without a meaning for the task are None."""
+
+    instruction: str
+    input: str
+    output: str
+    id: str
+    task: str
+    language: Language
+    label: str | None = None
+    options: dict[str, str] | None = None
+    document: str | None = None
+    pages: tuple[int, ...] | None = None
+    chunks: tuple[str, ...] | None = None
+    evidence: tuple[Evidence, ...] | None = None
+    calc: str | None = None
+    draws: dict[str, Any] | None = None
+    scores: dict[str, float] | None = None
+    teacher: str
+    origin: Literal["document", "synthetic", "imported"]
+
+
+class Rejected(Frozen):
+    """An item that did not become a record, and why."""
+
+    item: dict[str, Any]
+    reason: str
+    detail: str
+    chunks: tuple[str, ...]
+    request: str | None
+
+
+class FileEntry(Frozen):
+    """One file of a set, as the manifest lists it."""
+
+    sha256: str
+    rows: int | None
+
+
+class SourceEntry(Frozen):
+    """One input document, as the manifest lists it."""
+
+    path: str
+    sha256: str
+    pages: int
+    language: Language
+    company: str | None
+    period: Period
+    image_pages: tuple[int, ...] = ()
+
+
+class Manifest(Frozen):
+    """What a set is and what made it. Written last; no time of day in it."""
+
+    format: Literal[1] = 1
+    name: str
+    command: str
+    teacher: str
+    settings: dict[str, Any]
+    prompts: dict[str, str]  # template name -> sha256
+    sources: tuple[SourceEntry, ...]
+    unread: dict[str, str]  # input file -> why it could not be read
+    files: dict[str, FileEntry]
+    splits: dict[str, int]
+    tasks: dict[str, int]
+    rejects: dict[str, int]  # reason -> items
+    requests: int
+    usage: Usage
+    cost_usd: float | None
+    split_by: Literal["document", "chunk"]
+    declared: tuple[str, ...] = ()  # published splits and repeats that verify reports and does not fail on
+    versions: dict[str, str]
+
+
+def content_id(prefix: str, *parts: str) -> str:
+    """A short stable id: the prefix and 16 hexadecimal digits of the parts' SHA-256."""
+    return f"{prefix}-{sha256_text(*parts)[:16]}"
+
+
+def sha256_text(*parts: str) -> str:
+    """SHA-256 over the parts, each preceded by its length so that ('ab', 'c') and ('a', 'bc') differ."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode()
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def dump_json(value: Any, *, indent: int | None = None) -> str:
+    """JSON as fingen writes it: characters as they are, keys in the order given."""
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+@contextmanager
+def open_atomic(path: Path) -> Iterator[TextIO]:
+    """Write beside `path`, sync, rename: a reader sees the old file or the whole new one.
+
+    Raises:
+        LimitError: the disk is full or cannot be written; the old file is intact.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("w", encoding="utf-8", newline="\n") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as e:
+        raise LimitError(
+            f"{path}: cannot be written: {e.strerror}", hint="free some disk space, then run the same command again"
+        ) from e
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_jsonl(path: Path, rows: Iterable[BaseModel]) -> int:
+    """Write one JSON object a line; returns the number of rows."""
+    count = 0
+    with open_atomic(path) as file:
+        for row in rows:
+            file.write(dump_json(row.model_dump(mode="json")) + "\n")
+            count += 1
+    return count
+
+
+def read_jsonl(path: Path, model: type[Model]) -> Iterator[Model]:
+    """Read rows back, checked.
+
+    Raises:
+        SetError: a line that is cut, not JSON, or not a `model`; names file and row.
+    """
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield model.model_validate_json(line)
+            except ValidationError as e:
+                first = e.errors()[0]
+                where = ".".join(map(str, first["loc"]))
+                raise SetError(
+                    f"{path}, row {number}: {where + ': ' if where else ''}{first['msg']}",
+                    hint="restore the file, or make the set again from its journal by running the command that made it",
+                ) from e

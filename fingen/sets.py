@@ -1,0 +1,236 @@
+"""Sets in build/: written so that a manifest always means a whole set; read through it, and checked against it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from fingen.config import RESERVED_SET_NAMES
+from fingen.errors import LimitError, SetError
+from fingen.records import (
+    Chunk,
+    FileEntry,
+    Manifest,
+    Record,
+    Rejected,
+    dump_json,
+    open_atomic,
+    read_jsonl,
+    sha256_file,
+)
+
+SPLITS = ("train", "validation", "test", "memory")
+MANIFEST = "manifest.json"
+CARD_TEMPLATE = Path(__file__).with_name("card.md.j2")
+COLUMNS = {"prompt": "instruction", "query": "input", "response": "output"}  # LLaMA-Factory's names for an Alpaca row
+SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))  # the Hub's names
+LARGEST = "n>1M"
+SAMPLES = 2
+MAKE_AGAIN = "run the command that made the set again; it makes whole what is missing, without paying twice"
+
+# What means something in Markdown or HTML. Entities where a backslash does not help in every place, as in a table cell.
+_MARKUP = str.maketrans({c: f"&#{ord(c)};" for c in "&<>`|\\"} | {c: f"\\{c}" for c in "*_[]~$#"})
+
+
+@dataclass(frozen=True)
+class SetContent:
+    """All that a set holds. The manifest's `files`, `splits`, `tasks` and `rejects` stay {}: `write_set` fills them."""
+
+    splits: Mapping[str, list[Record]]  # by the names in SPLITS; one that is missing or empty gets no file
+    rejected: list[Rejected]
+    chunks: list[Chunk]
+    manifest: Manifest
+
+
+def write_set(folder: Path, content: SetContent) -> bool:
+    """Write the set; True if anything changed. The same content gives the same bytes.
+
+    The old manifest is removed before anything else is touched, and the new one is written last. Files that are as they
+    should be are not written again; if all are, the manifest stays too.
+
+    Raises:
+        LimitError: a file cannot be written; the folder then has no manifest.
+    """
+    texts = _render(content)
+    changed = [name for name, text in texts.items() if not _holds(folder / name, text)]
+    stale = [path for split in SPLITS if (path := folder / _file_name(split)).exists() and path.name not in texts]
+    if not changed and not stale:
+        return False
+    for path in [folder / MANIFEST, *stale]:
+        _remove(path)
+    for name in [*(name for name in changed if name != MANIFEST), MANIFEST]:
+        with open_atomic(folder / name) as file:
+            file.write(texts[name])
+    return True
+
+
+def _file_name(split: str) -> str:
+    return f"{split}.jsonl"
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_bytes() == text.encode()
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as e:
+        raise LimitError(f"{path}: cannot be removed: {e.strerror}", hint="make the folder writable") from e
+
+
+def _render(content: SetContent) -> dict[str, str]:
+    """File name -> text, the manifest last."""
+    unknown = set(content.splits) - set(SPLITS)
+    if unknown:
+        raise ValueError(f"no such split: {', '.join(sorted(unknown))}")
+    splits = {split: content.splits[split] for split in SPLITS if content.splits.get(split)}
+    tables: dict[str, list[Any]] = {_file_name(split): list(rows) for split, rows in splits.items()}
+    tables |= {"rejected.jsonl": content.rejected, "chunks.jsonl": content.chunks}
+    texts = {name: _lines(rows) for name, rows in tables.items()}
+    texts["dataset_info.json"] = dump_json(_dataset_info(content.manifest.name, splits), indent=2) + "\n"
+    manifest = _counted(content, splits)
+    texts["README.md"] = _card(manifest, splits)
+    rows = {name: len(table) for name, table in tables.items()}
+    files = {name: FileEntry(sha256=_sha256(text), rows=rows.get(name)) for name, text in texts.items()}
+    texts[MANIFEST] = dump_json(manifest.model_copy(update={"files": files}).model_dump(mode="json"), indent=2) + "\n"
+    return texts
+
+
+def _lines(rows: Iterable[BaseModel]) -> str:
+    return "".join(dump_json(row.model_dump(mode="json")) + "\n" for row in rows)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _counted(content: SetContent, splits: Mapping[str, list[Record]]) -> Manifest:
+    tasks = Counter(record.task for rows in splits.values() for record in rows)
+    rejects = Counter(rejected.reason for rejected in content.rejected)
+    return content.manifest.model_copy(
+        update={
+            "splits": {split: len(splits.get(split, ())) for split in SPLITS},
+            "tasks": dict(sorted(tasks.items())),
+            "rejects": dict(sorted(rejects.items())),
+        }
+    )
+
+
+def _dataset_info(name: str, splits: Iterable[str]) -> dict[str, Any]:
+    """What LLaMA-Factory reads: the training split under the set's own name, the others behind it."""
+    return {
+        name if split == "train" else f"{name}_{split}": {
+            "file_name": _file_name(split),
+            "formatting": "alpaca",
+            "columns": COLUMNS,
+        }
+        for split in splits
+    }
+
+
+def _card(manifest: Manifest, splits: Mapping[str, list[Record]]) -> str:
+    environment = jinja2.Environment(  # not escaped for HTML: the card is Markdown, and `text` escapes for both
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters["text"] = _text
+    template = environment.from_string(CARD_TEMPLATE.read_text(encoding="utf-8"))
+    return template.render(
+        front_matter=yaml.safe_dump(_front_matter(manifest, splits), allow_unicode=True, sort_keys=False),
+        manifest=manifest,
+        total=sum(manifest.splits.values()),
+        counts={split: Counter(record.task for record in rows) for split, rows in splits.items()},
+        data_files={split: _file_name(split) for split in splits},
+        samples=[_fenced(record) for record in _samples(splits)],
+    )
+
+
+def _front_matter(manifest: Manifest, splits: Mapping[str, list[Record]]) -> dict[str, Any]:
+    rows = sum(manifest.splits.values())
+    matter: dict[str, Any] = {
+        "pretty_name": manifest.name,
+        "language": sorted({record.language for records in splits.values() for record in records}),
+        "task_categories": ["question-answering", "text-generation"],
+        "size_categories": [next((size for limit, size in SIZES if rows < limit), LARGEST)],
+        "tags": ["finance", "instruction-tuning", "fingen"],
+    }
+    if splits:
+        files = [{"split": split, "path": _file_name(split)} for split in splits]
+        matter["configs"] = [{"config_name": "default", "data_files": files}]
+    return matter
+
+
+def _samples(splits: Mapping[str, list[Record]]) -> list[Record]:
+    """The first rows, of different tasks where there are some."""
+    rows = next(iter(splits.values()), [])
+    by_task = {record.task: record for record in reversed(rows)}
+    first = sorted(by_task.values(), key=rows.index)
+    return [*first, *(record for record in rows[:SAMPLES] if record not in first)][:SAMPLES]
+
+
+def _fenced(record: Record) -> str:
+    """A code block that its content cannot end: in JSON a line break is an escape, so no line can be a fence."""
+    return f"```json\n{dump_json(record.model_dump(mode='json'), indent=2)}\n```"
+
+
+def _text(value: str) -> str:
+    """Text from a document or a file name, harmless anywhere in a line of Markdown: no line breaks, no markup."""
+    line = " ".join(value.split())
+    return "".join(char for char in line if char.isprintable()).translate(_MARKUP)
+
+
+def newest_set(build: Path) -> Path:
+    """The set below `build` whose manifest is newest.
+
+    Raises:
+        SetError: there is no whole set.
+    """
+    manifests = [path for path in build.glob(f"*/{MANIFEST}") if path.parent.name not in RESERVED_SET_NAMES]
+    if not manifests:
+        raise SetError(f"{build}: no set here", hint="make one, for example: fingen pdf2qa reports/")
+    return max(manifests, key=lambda path: (path.stat().st_mtime_ns, path.parent.name)).parent
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read what the set says about itself.
+
+    Raises:
+        SetError: there is no set, it is not whole, or its manifest is damaged.
+    """
+    path = folder / MANIFEST
+    if not folder.is_dir():
+        raise SetError(f"{folder}: no such set", hint="name a folder that `fingen pdf2qa` has made")
+    if not path.is_file():
+        raise SetError(f"{folder}: the set is not whole: it has no {MANIFEST}", hint=MAKE_AGAIN)
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except ValidationError as e:
+        first = e.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise SetError(f"{path}: {where + ': ' if where else ''}{first['msg']}", hint=MAKE_AGAIN) from e
+
+
+def read_split(folder: Path, split: str) -> Iterator[Record]:
+    """The records of a split, from a file that the manifest lists and that is as it was written.
+
+    Raises:
+        SetError: no such set or split, or the file is missing or was changed; when it is reached, a row that is cut.
+    """
+    manifest = read_manifest(folder)
+    path = folder / _file_name(split)
+    if path.name not in manifest.files:
+        there = ", ".join(name for name, rows in manifest.splits.items() if rows) or "no records at all"
+        raise SetError(f"{folder}: no split {split!r}; it has {there}", hint="name one of those that are there")
+    if not path.is_file():
+        raise SetError(f"{path}: missing, though {MANIFEST} lists it", hint=MAKE_AGAIN)
+    if sha256_file(path) != manifest.files[path.name].sha256:
+        raise SetError(f"{path}: changed since the set was made", hint=f"restore the file, or {MAKE_AGAIN}")
+    return read_jsonl(path, Record)

@@ -1,0 +1,161 @@
+"""Question-answer pairs about a passage: concepts and summaries, closed-book or with their passage."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fingen.prompts import Template, fill, report_name
+from fingen.records import Chunk, Document, Evidence, Passage, Record, Request, content_id
+from fingen.teachers.base import request_key
+
+TASKS = {"concept": "qa-concept", "summary": "qa-summary"}  # what `--task` takes -> `task` of a record
+MAX_TOKENS = 4096  # of an answer; two pairs of 600 characters with their quotes need a quarter of it
+NOT_STATED = {"en": "The passage does not state this.", "zh": "材料中没有说明。"}
+
+
+class Strict(BaseModel):
+    """Teachers answer exactly these fields; structured output needs every one of them to be required."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class QaItem(Strict):
+    """One pair as a teacher writes it."""
+
+    question: str = Field(min_length=1, description="stands on its own: names the company and the period")
+    rephrased: str = Field(min_length=1, description="the same question in other words")
+    answer: str = Field(min_length=1)
+    evidence: list[str] = Field(description="verbatim quotes from the passage")
+    calc: str | None = Field(description="arithmetic expression for a computed figure, else null")
+
+
+class QaAnswer(Strict):
+    """A teacher's whole answer."""
+
+    items: list[QaItem]
+    reason: str | None = Field(description="why there are no items, else null")
+
+
+def answer_schema() -> dict[str, Any]:
+    """The JSON schema that a teacher's answer must have."""
+    return QaAnswer.model_json_schema()
+
+
+def build_passage(document: Document, chunk: Chunk) -> Passage:
+    """What a teacher sees of a chunk: the text, whole and paragraph by paragraph, and whose report it is from."""
+    return Passage(
+        chunk=chunk.id,
+        document=document.path,
+        company=document.names.get(chunk.language, document.company),
+        period=document.period,
+        language=chunk.language,
+        section=chunk.section,
+        text=chunk.text,
+        kinds=tuple(_paragraphs(chunk)),
+    )
+
+
+def _paragraphs(chunk: Chunk) -> Iterable[tuple[Any, str]]:
+    """The blocks of a chunk, those joined again that a page or column break had parted."""
+    start = 0
+    for block, following in zip(chunk.blocks, [*chunk.blocks[1:], None], strict=True):
+        if following is None or "\n" in chunk.text[block.end : following.start]:
+            yield block.kind, chunk.text[start : block.end]
+            start = following.start if following else 0
+
+
+def build_request(template: Template, passages: tuple[Passage, ...], *, count: int, teacher: str) -> Request:
+    """Ask a teacher for up to `count` pairs on the passages."""
+    values = {"count": count, "passages": [_template_values(passage) for passage in passages]}
+    system, prompt = fill(template, values)
+    schema = answer_schema()
+    return Request(
+        key=request_key(teacher, system, prompt, schema),
+        task=template.task,
+        template=template.name,
+        system=system,
+        prompt=prompt,
+        answer_schema=schema,
+        max_tokens=MAX_TOKENS,
+        count=count,
+        passages=passages,
+    )
+
+
+def _template_values(passage: Passage) -> dict[str, str]:
+    return {
+        "report": report_name(passage.period, passage.language),
+        "company": passage.company or passage.document,
+        "section": " > ".join(passage.section),
+        "text": passage.text.replace("</passage>", "< /passage>"),  # a document cannot end its own quotation
+    }
+
+
+def parse_answer(text: str) -> tuple[list[QaItem], list[tuple[dict[str, Any], str]]]:
+    """The valid items of an answer, and the others with what is wrong with them: an item falls alone.
+
+    Raises:
+        ValueError: the answer as a whole is not JSON of the asked form.
+    """
+    data = json.loads(text)
+    if not isinstance(data, dict) or not isinstance(data.get("items"), list):
+        raise ValueError("not an object with a list `items`")
+    items: list[QaItem] = []
+    wrong: list[tuple[dict[str, Any], str]] = []
+    for item in data["items"]:
+        try:
+            items.append(QaItem.model_validate(item))
+        except ValidationError as e:
+            first = e.errors()[0]
+            wrong.append(
+                (
+                    item if isinstance(item, dict) else {"item": item},
+                    f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
+                )
+            )
+    return items, wrong
+
+
+def build_record(item: QaItem, request: Request, evidence: tuple[Evidence, ...], teacher: str) -> Record:
+    """The closed-book row of an item."""
+    first = request.passages[0]
+    return Record(
+        instruction=item.question,
+        input="",
+        output=item.answer,
+        id=content_id("qa", first.document, item.question, item.answer),
+        task=request.task,
+        language=first.language,
+        document=first.document,
+        pages=tuple(sorted({quote.page for quote in evidence})),
+        chunks=tuple(passage.chunk for passage in request.passages),
+        evidence=evidence,
+        calc=item.calc,
+        teacher=teacher,
+        origin="document",
+    )
+
+
+def reworded(record: Record, question: str) -> Record:
+    """The row asked for with the second wording of its question, for the memory split."""
+    return record.model_copy(update={
+        "instruction": question, "id": content_id("qa", "memory", record.id, question), "draws": {"rewords": record.id},
+    })  # fmt: skip
+
+
+def with_passage(record: Record, shown: list[Chunk], *, stated: bool) -> Record:
+    """The open-book row: the chunks in `shown` stand in `input`. Where the answer is not `stated` there, saying so is right."""
+    update: dict[str, Any] = {
+        "input": "\n\n".join(chunk.text for chunk in shown),
+        "chunks": tuple(chunk.id for chunk in shown),
+        "draws": {"context": "passage", "distractors": len(shown) - stated, "stated": stated},
+        "id": content_id("qa", "passage", record.id, *(chunk.id for chunk in shown)),
+    }
+    if not stated:
+        update |= {"output": NOT_STATED[record.language], "evidence": (), "calc": None, "label": "not-stated",
+                   "pages": tuple(sorted({page for chunk in shown for page in chunk.pages}))}  # fmt: skip
+    return record.model_copy(update=update)

@@ -1,0 +1,310 @@
+"""The journal of a set: every request and every raw answer, in one SQLite file that survives being killed.
+
+Answers are written in groups, because a commit waits for the disk. What was stored before a `flush` is on the disk when
+it returns; what was stored since is lost when the process is killed.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import sqlite3
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from math import fsum
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from fingen.errors import FingenError, LimitError, SetError
+from fingen.records import Completion, Request, Usage, dump_json, sha256_text
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+VERSION = 1  # raise it when a table changes
+GROUP = 64  # answers a commit waits for, at most
+GROUP_SECONDS = 0.25  # and how long
+BUSY_SECONDS = 10.0  # to wait for another process to finish its write
+
+TABLES = (
+    "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    # What many requests share (system text, answer schema) is kept once, under its hash.
+    "CREATE TABLE IF NOT EXISTS texts (hash TEXT PRIMARY KEY, text TEXT NOT NULL)",
+    """CREATE TABLE IF NOT EXISTS requests (
+        key TEXT PRIMARY KEY,
+        task TEXT NOT NULL,
+        template TEXT NOT NULL,
+        system TEXT NOT NULL REFERENCES texts(hash),
+        prompt TEXT NOT NULL,
+        answer_schema TEXT NOT NULL REFERENCES texts(hash),
+        max_tokens INTEGER NOT NULL,
+        chunks TEXT NOT NULL -- JSON: the chunk ids
+    )""",
+    """CREATE TABLE IF NOT EXISTS completions (
+        id INTEGER PRIMARY KEY,
+        key TEXT NOT NULL REFERENCES requests(key),
+        attempt INTEGER NOT NULL,
+        text TEXT NOT NULL,
+        stop_reason TEXT NOT NULL,
+        teacher TEXT NOT NULL,
+        input_tokens INTEGER NOT NULL,
+        cache_read_tokens INTEGER NOT NULL,
+        cache_write_tokens INTEGER NOT NULL,
+        output_tokens INTEGER NOT NULL,
+        cost_usd REAL, -- NULL: the price is not known
+        possibly_billed INTEGER NOT NULL,
+        error TEXT -- NULL: a usable answer
+    )""",
+    "CREATE INDEX IF NOT EXISTS completions_key ON completions(key)",
+    "CREATE TABLE IF NOT EXISTS units (unit TEXT PRIMARY KEY, split TEXT NOT NULL)",
+    f"PRAGMA user_version = {VERSION}",
+)
+TOKENS = tuple(Usage.model_fields)
+COLUMNS = ("key", "attempt", "text", "stop_reason", "teacher", *TOKENS, "cost_usd", "possibly_billed", "error")
+INSERT = f"INSERT INTO completions ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + name for name in COLUMNS)})"
+LATEST = f"""SELECT {", ".join(COLUMNS)} FROM completions WHERE id IN (
+    SELECT max(id) FROM completions WHERE error IS NULL AND key IN (SELECT value FROM json_each(?)) GROUP BY key)"""
+# An attempt that failed before anything was written costs nothing; any other one without a price has an unknown one.
+UNPRICED = f"""SELECT count(*) FROM completions
+    WHERE cost_usd IS NULL AND (error IS NULL OR possibly_billed OR {" + ".join(TOKENS)} > 0)"""
+
+
+class Journal:
+    """Requests, raw answers, usage, and which unit went to which split. Open it in a `with`.
+
+    Any method raises LimitError when the disk is full or fails, and SetError when another process holds the file or it
+    is damaged; what was flushed before is intact.
+    """
+
+    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
+        self._path = path
+        self._db = db
+        self._pending: list[tuple[Request, Completion]] = []
+        self._since = 0.0  # time.monotonic() of the oldest pending answer
+
+    @classmethod
+    def open(cls, path: Path) -> Journal:
+        """Open the journal, or start one.
+
+        Raises:
+            SetError: not a journal, damaged, made by a newer fingen, held by another process, or not to be written.
+            LimitError: the disk is full or fails.
+        """
+        _make_folder(path.parent)
+        with _explained(path), ExitStack() as stack:
+            db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+            stack.callback(db.close)
+            _prepare(db, path)
+            stack.pop_all()
+        return cls(path, db)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Flush and close. The set is one file again: no -wal and -shm beside it."""
+        with ExitStack() as stack:
+            stack.callback(self._db.close)
+            self.flush()
+            self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def settings(self) -> dict[str, Any] | None:
+        """What the set was begun with, as JSON gives it back (lists for tuples); None in a new journal."""
+        rows = self._rows("SELECT value FROM meta WHERE key = 'settings'")
+        return json.loads(rows[0][0]) if rows else None
+
+    def write_settings(self, settings: dict[str, Any]) -> None:
+        """Write down what the set is made with, in place of what stood there."""
+        with self._transaction():
+            self._db.execute("REPLACE INTO meta VALUES ('settings', ?)", [dump_json(settings)])
+
+    def store(self, request: Request, completion: Completion) -> None:
+        """Keep one attempt. It is on the disk after the next commit; see `flush`."""
+        if not self._pending:
+            self._since = time.monotonic()
+        self._pending.append((request, completion))
+        if len(self._pending) >= GROUP or time.monotonic() - self._since >= GROUP_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Commit what was stored; it then survives a kill and a power cut. After an error it can be tried again."""
+        if self._pending:
+            with self._transaction():
+                for request, completion in self._pending:
+                    self._insert(request, completion)
+            self._pending.clear()
+
+    def answers(self, keys: Iterable[str]) -> dict[str, Completion]:
+        """The latest usable answer of each key that has one, in the order of `keys`."""
+        self.flush()
+        asked = list(keys)
+        found = {row["key"]: _completion(dict(row)) for row in self._rows(LATEST, dump_json(asked))}
+        return {key: found[key] for key in asked if key in found}
+
+    def missing(self, keys: Iterable[str]) -> list[str]:
+        """The keys without a usable answer, each once, in their order."""
+        asked = list(dict.fromkeys(keys))
+        # Not flushed first: the dispatcher asks before each request, and every answer would be a commit of its own.
+        known = {completion.key for _, completion in self._pending if completion.error is None}
+        query = "SELECT key FROM completions WHERE error IS NULL AND key IN (SELECT value FROM json_each(?))"
+        known.update(row["key"] for row in self._rows(query, dump_json(asked)))
+        return [key for key in asked if key not in known]
+
+    def usage(self) -> tuple[Usage, float | None]:
+        """Tokens and USD of all attempts; None when one was, or may have been, billed at an unknown price."""
+        self.flush()
+        totals = self._rows(
+            f"SELECT {', '.join(f'coalesce(sum({name}), 0) AS {name}' for name in TOKENS)} FROM completions"
+        )
+        usage = Usage.model_validate(dict(totals[0]))
+        if self._rows(UNPRICED)[0][0]:
+            return usage, None
+        # fsum: answers come in any order, and the total must not depend on it.
+        return usage, fsum(row[0] for row in self._rows("SELECT cost_usd FROM completions WHERE cost_usd IS NOT NULL"))
+
+    def splits(self) -> dict[str, str]:
+        """Unit -> split, as assigned so far, ordered by unit."""
+        return {row["unit"]: row["split"] for row in self._rows("SELECT unit, split FROM units ORDER BY unit")}
+
+    def assign(self, units: dict[str, str]) -> None:
+        """Write down which unit goes to which split; a unit assigned before is assigned anew."""
+        with self._transaction():
+            self._db.executemany("REPLACE INTO units VALUES (?, ?)", units.items())
+
+    def _insert(self, request: Request, completion: Completion) -> None:
+        system, schema = self._text(request.system), self._text(dump_json(request.answer_schema))
+        chunks = dump_json([passage.chunk for passage in request.passages])
+        self._db.execute(
+            "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            [request.key, request.task, request.template, system, request.prompt, schema, request.max_tokens, chunks],
+        )
+        self._db.execute(INSERT, {**completion.model_dump(exclude={"usage"}), **completion.usage.model_dump()})
+
+    def _text(self, text: str) -> str:
+        name = sha256_text(text)
+        self._db.execute("INSERT INTO texts VALUES (?, ?) ON CONFLICT DO NOTHING", [name, text])
+        return name
+
+    def _rows(self, query: str, *values: str) -> list[sqlite3.Row]:
+        with _explained(self._path):
+            return self._db.execute(query, values).fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with _explained(self._path):
+            self._db.execute("BEGIN IMMEDIATE")
+            with self._db:  # commits, or rolls back on an error
+                yield
+
+
+def _prepare(db: sqlite3.Connection, path: Path) -> None:
+    db.row_factory = sqlite3.Row
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:  # looked at before the first write: a newer journal stays as it is
+        raise SetError(
+            f"{path}: made by a newer fingen (journal version {version}; this one reads {VERSION})",
+            hint="upgrade fingen, or write to another folder with --out",
+        )
+    if version == 0 and db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise SetError(f"{path}: a database, but not a fingen journal", hint="write to another folder with --out")
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA foreign_keys = ON")
+    if version == 0:
+        db.execute("BEGIN IMMEDIATE")
+        with db:
+            for statement in TABLES:
+                db.execute(statement)
+
+
+def _completion(row: dict[str, Any]) -> Completion:
+    return Completion.model_validate({"usage": {name: row.pop(name) for name in TOKENS}, **row})
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what SQLite says about the file into what the user can do; anything else is a bug and passes through."""
+    try:
+        yield
+    except sqlite3.Error as e:
+        explained = _explain(path, e)
+        if explained is None:
+            raise
+        raise explained from e
+
+
+def _explain(path: Path, e: sqlite3.Error) -> FingenError | None:
+    match getattr(e, "sqlite_errorcode", 0) & 0xFF:  # the low byte; the rest is detail
+        case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
+            return LimitError(
+                f"{path}: cannot be written: {e}; all answers committed before are intact",
+                hint="free some disk space, then run the same command again",
+            )
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return SetError(
+                f"{path}: another fingen process works on it",
+                hint="wait until it has ended, or write elsewhere with --out",
+            )
+        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
+            return SetError(
+                f"{path}: damaged, or not a journal: {e}", hint="restore it from a copy, or begin anew with --replace"
+            )
+        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
+            return SetError(f"{path}: {e}", hint="make the folder writable, or write to another one with --out")
+        case _:
+            return None
+
+
+@contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Hold `folder` for this process, so that no two runs write one set. The system lets go when the process dies.
+
+    Raises:
+        SetError: another process holds it, or the folder cannot be locked.
+        LimitError: the disk is full.
+    """
+    _make_folder(folder)
+    try:
+        # Kept open and never removed: a lock on a file that is gone would not keep anyone out.
+        file = (folder / ".lock").open("ab")
+    except OSError as e:
+        raise _unwritable(folder, e) from e
+    with file:
+        try:
+            _lock_file(file.fileno())
+        except (BlockingIOError, PermissionError) as e:
+            raise SetError(
+                f"{folder}: another fingen process works on it",
+                hint="wait until it has ended, or write elsewhere with --out",
+            ) from e
+        except OSError as e:
+            raise SetError(f"{folder}: cannot be locked: {e.strerror}", hint="write to a local disk with --out") from e
+        yield
+
+
+def _lock_file(descriptor: int) -> None:
+    if sys.platform == "win32":
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise _unwritable(folder, e) from e
+
+
+def _unwritable(folder: Path, e: OSError) -> FingenError:
+    if e.errno == errno.ENOSPC:
+        return LimitError(f"{folder}: {e.strerror}", hint="free some disk space, then run the same command again")
+    return SetError(f"{folder}: cannot be written: {e.strerror}", hint="choose another folder with --out")

@@ -1,0 +1,73 @@
+"""The embedded teacher: deterministic rules that take pairs out of the text as it stands. It needs no key and no network.
+
+It invents nothing and understands little: concept pairs come from sentences that define or explain something, summary
+pairs from the leading and the most central sentences under a heading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from fingen.records import Completion, Passage, Request, dump_json
+from fingen.teachers.offline import chinese, english
+from fingen.teachers.offline.extract import Pair, Rules, Topic, find_topics, select
+
+RULES: dict[str, Rules] = {"en": english.RULES, "zh": chinese.RULES}
+
+
+class Offline:
+    """A teacher like any other; its answers cost nothing."""
+
+    name = "offline"
+
+    async def complete(self, request: Request) -> Completion:
+        """Answer from the passages of the request; `prompt` is not read."""
+        pairs = [pair for passage in request.passages for pair in PAIRS[request.task](passage)]
+        items = [
+            {
+                "question": p.question,
+                "rephrased": p.rephrased,
+                "answer": p.answer,
+                "evidence": list(p.quotes),
+                "calc": None,
+            }
+            for p in pairs[: request.count]
+        ]
+        reason = None if items else "no sentence here that the rules can ask about"
+        text = dump_json({"items": items, "reason": reason})
+        return Completion(key=request.key, text=text, stop_reason="end_turn", teacher=self.name, cost_usd=0.0)
+
+
+def concept_pairs(passage: Passage) -> list[Pair]:
+    """Pairs from defining and explaining sentences, the plainest first."""
+    rules = RULES[passage.language]
+    found = [pair for topic in find_topics(passage, rules) for pair in _concepts(topic, passage, rules)]
+    return sorted(_asked_once(found), key=lambda pair: pair.rank)
+
+
+def _concepts(topic: Topic, passage: Passage, rules: Rules) -> Iterator[Pair]:
+    for concept in rules.concepts(topic, passage):
+        chosen = topic.around(concept.at, rules.concept_length)
+        if chosen and rules.size(topic.text(chosen, rules)) >= rules.concept_length[0]:
+            yield topic.pair(chosen, concept.question, concept.rephrased, passage, rules, rank=concept.rank)
+    yield from rules.from_tables(topic, passage)
+
+
+def summary_pairs(passage: Passage) -> list[Pair]:
+    """Pairs by extracting the leading and most central sentences under each heading, the fullest first."""
+    rules = RULES[passage.language]
+    found: list[Pair] = []
+    for topic in find_topics(passage, rules):
+        chosen = select(topic, rules)
+        asked = rules.summary_question(topic, passage)
+        if chosen and asked:
+            size = rules.size(topic.text(chosen, rules))
+            found.append(topic.pair(chosen, *asked, passage, rules, rank=-size))
+    return sorted(_asked_once(found), key=lambda pair: pair.rank)
+
+
+def _asked_once(pairs: list[Pair]) -> list[Pair]:
+    return list({pair.question: pair for pair in reversed(pairs)}.values())[::-1]
+
+
+PAIRS: dict[str, Callable[[Passage], list[Pair]]] = {"qa-concept": concept_pairs, "qa-summary": summary_pairs}

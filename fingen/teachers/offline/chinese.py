@@ -1,0 +1,236 @@
+"""Chinese rules of the offline teacher."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from fingen.prompts import report_name
+from fingen.records import Passage
+from fingen.teachers.offline.extract import Concept, Pair, Rules, Topic, pick
+
+_POINTS = re.compile(
+    r"如下|下表|上表|下述|以下|见下|详见|参见|参阅|请见|附注|本节|本章|本报告[“之第]|[□√☑]|单位[:：]|查阅"
+)
+_LEANS = re.compile(
+    r"(?:该|其|此|这|上述|前述|以上|同时|此外|另外|但|然而|因此|因而|所以|故|并|且|从而|而|其中|对此|为此|届时|否则|后者|前者|"
+    r"再|还|又|也|另|相应|由此|综上|总之|例如|如果|若|二是|三是|四是|其次|再次|最后|第二|第三|报告期内?该)"
+)
+_STARTS_LIST = re.compile(r"[（(]?[\d一二三四五六七八九十①-⑳]{1,3}[)）、.．]|[①-⑳]|注")
+_SKIPPED = re.compile(
+    r"重要提示|目录|备查文件|审计报告|审计意见|注册会计师|管理层.*责任|治理层|声明|联系人|信息披露|股东大会|公司信息|基本情况简介|"
+    r"释义|董事.*简历|任职情况|主要工作经历|承诺事项|承诺|财务报表的批准|内部控制评价|关键审计事项|法定代表人"
+)
+_POLICY = re.compile(r"会计政策|会计估计|会计处理")
+_RISK = re.compile(r"风险")
+_NUMBERING = re.compile(
+    r"^(?:第[一二三四五六七八九十\d]{1,3}[节章]|[一二三四五六七八九十]{1,3}、|[（(][一二三四五六七八九十\d]{1,3}[)）]\.?|\d{1,2}(?:\.\d{1,2})*[、.．)）]?)\s*"
+)
+_GENERIC = frozenset(
+    "概述 其他说明 其他 说明 情况说明 适用 总体情况 基本情况 简要说明 其它 其他事项 具体情况 相关说明 其他情况 方法 原则 内容".split()
+)
+_WORD = r"[\u4e00-\u9fffA-Za-z0-9（）()\-]"
+_DEFINED = re.compile(rf"^(?:本报告所称|所称|所谓)?“?({_WORD}{{2,22}}?)”?，?(?:是指|系指|指的是)")
+_IS_A = re.compile(
+    rf"^“?({_WORD}{{2,14}}?)”?是(?:一种|一类|一项|一个|由[^，。]{{2,20}}(?:组成|构成)|用于|用来|以[^，。]{{2,20}}为)"
+)
+_NOT_TERMS = re.compile(
+    r"^(?:公司|本公司|本集团|我公司|其|该|此|这|上述|前述|如果|若|当|对于|对|在|根据|按照|报告期|本期|主要|通过|以|由|从|为|和|或|并|即|是|不)"
+)
+_MOVES = "增长|增加|上升|提高|减少|下降|降低|下滑|扩大|收窄"
+_WHY = re.compile(
+    rf"(?:^|[，；])((?:{_WORD}|、){{2,24}}?)(?:较|比|与)?(?:上年同期|上年末|上年度|上年|去年同期|去年|上期|期初|年初|同期|本期)?(?:同比|相比)?(?:大幅|明显|显著|有所)?({_MOVES})"
+    r"(?=[^。]{0,60}?(?:主要系|主要原因(?:是|系|为)|主要(?:是)?由于|主要(?:是)?因为|系因|原因(?:是|系|为)|所致))"
+)
+_REASON = re.compile(
+    rf"^((?:{_WORD}|、){{2,20}}?)(?:的)?(?:变动|变化|增减|{_MOVES})(?:的)?(?:主要)?原因(?:说明)?(?:[:：]|是|系|为)"
+)
+_TAIL = re.compile(r"(?:较|比|与|同比|本期|相比|上年|去年|期末余额|金额|大幅|合计)+$")
+_REASON_HEAD = re.compile(r"原因|情况说明|变动说明|重大变动说明")
+_REASON_CELL = re.compile(r"系|因|由于|所致|导致|影响")
+_AMOUNT = re.compile(r"-?[\d,]+(?:\.\d+)?%?$")
+_TERM_ROW = re.compile(r"^([^|]{2,30}) \| 指 \| ([^|]{12,200})$", re.MULTILINE)
+_ENTITY = re.compile(
+    r"(?:公司|中心|委员会|交易所|证监会|事务所|集团|章程|法》|条例》|准则》|有限合伙）?)$|^\d|^人民币|年\d"
+)
+_WE = re.compile(r"我们|我公司|笔者")
+
+
+def _usable(text: str) -> bool:
+    if not (14 <= len(text) <= 320 and text[-1] in "。！？" + "”" and not _STARTS_LIST.match(text)):
+        return False
+    if (
+        " | " in text
+        or _POINTS.search(text)
+        or text.count("（") + text.count("(") != text.count("）") + text.count(")")
+    ):
+        return False
+    digits = sum(map(str.isdigit, text))
+    return text.count("“") == text.count("”") and digits < 0.35 * len(text)
+
+
+def _terms(text: str) -> list[str]:
+    """Pairs of neighbouring ideographs: words without a dictionary."""
+    han = re.findall(r"[\u4e00-\u9fff]+", text)
+    return [run[index : index + 2] for run in han for index in range(len(run) - 1)]
+
+
+def _company(passage: Passage) -> str:
+    return passage.company or passage.document.rsplit("/", 1)[-1].removesuffix(".pdf")
+
+
+def _report(passage: Passage) -> str:
+    return report_name(passage.period, "zh")
+
+
+def _year(passage: Passage) -> str:
+    return f"{passage.period.end[:4]}年" if passage.period.end else "报告期内"
+
+
+def _attribute(text: str, passage: Passage) -> str:
+    """Text that says 我们 is quoted as the company's own words."""
+    if not _WE.search(text):
+        return text
+    return f"{_company(passage)}在{_report(passage)}中表示：“{text.replace('“', '‘').replace('”', '’')}”"
+
+
+def _title(topic: Topic) -> str | None:
+    """What the topic is about; a short title comes with the section that it is in."""
+    titles = [title for raw in topic.path[-3:] if (title := _plain_title(raw))]
+    if not titles:
+        return None
+    if len(titles[-1]) <= 8 and len(titles) > 1 and len(titles[-2]) <= 24:
+        return f"{titles[-2]}——{titles[-1]}"
+    return titles[-1]
+
+
+def _plain_title(raw: str) -> str | None:
+    title = raw
+    while (shorter := _NUMBERING.sub("", title)) != title:
+        title = shorter
+    title = re.sub(r"^(?:公司)?关于", "", title.strip(" ：:。.、"))
+    return title if 3 <= len(title) <= 36 and title not in _GENERIC and not re.search(r"[□√]", title) else None
+
+
+def _summary_question(topic: Topic, passage: Passage) -> tuple[str, str] | None:
+    title = _title(topic)
+    if title is None:
+        return None
+    company, report = _company(passage), _report(passage)
+    path = " ".join(topic.path)
+    if _POLICY.search(path):
+        return pick([
+            (f"{company}{report}披露的“{title}”会计政策是怎样的？", f"按照{report}，{company}对“{title}”采用怎样的会计处理方法？"),
+        ], title)  # fmt: skip
+    if _RISK.search(title):
+        return pick([
+            (f"{company}在{report}中如何说明“{title}”？", f"根据{report}，{company}面临的“{title}”体现在哪些方面？"),
+        ], title)  # fmt: skip
+    return pick([
+        (f"请概述{company}{report}中“{title}”的主要内容。", f"{company}{report}在“{title}”方面披露了哪些要点？"),
+        (f"{company}在{report}中对“{title}”作了哪些说明？", f"请总结{company}{report}关于“{title}”的要点。"),
+        (f"从{report}看，{company}在“{title}”方面的情况如何？", f"请归纳{company}{report}对“{title}”的披露。"),
+    ], title)  # fmt: skip
+
+
+def _concepts(topic: Topic, passage: Passage) -> Iterator[Concept]:
+    company, report = _company(passage), _report(passage)
+    policy = 1.0 if _POLICY.search(" ".join(topic.path)) else 0.0
+    for at, sentence in enumerate(topic.sentences):
+        text = sentence.text
+        if asked := _why(text, passage):
+            yield Concept(at, *asked, 0.0)
+        elif (found := _DEFINED.match(text) or _IS_A.match(text)) and _is_term(found[1]):
+            yield Concept(
+                at,
+                f"{company}{report}中，“{found[1]}”指的是什么？",
+                f"应如何理解{company}{report}提到的“{found[1]}”？",
+                0.5 + policy,
+            )
+
+
+def _is_term(term: str) -> bool:
+    return not _NOT_TERMS.match(term) and not re.search(r"[是的中]", term)
+
+
+def _why(text: str, passage: Passage) -> tuple[str, str] | None:
+    company, year = _company(passage), _year(passage)
+    if found := _REASON.match(text):
+        item = _TAIL.sub("", found[1])
+        if len(item) >= 2 and not _NOT_TERMS.match(item):
+            return f"{company}{year}{item}变动的原因是什么？", f"哪些因素使{company}的{item}在{year}发生变动？"
+    if found := _WHY.search(text):
+        item = re.sub(
+            r"^(?:报告期内?|本报告期|本期|公司|本年度?|本年|20\d\d年度?|实现|其中|由于|年末|期末)+[，、]?",
+            "",
+            _TAIL.sub("", found[1]),
+        )
+        if len(item) >= 2 and not _NOT_TERMS.match(item) and not re.search(r"\d|因|致使|导致", item):
+            return (
+                f"{company}{year}{item}{found[2]}的主要原因是什么？",
+                f"是什么因素使{company}的{item}在{year}{found[2]}？",
+            )
+    return None
+
+
+def _from_tables(topic: Topic, passage: Passage) -> Iterator[Pair]:
+    """Rows that explain an item's change in words, and rows of a table of terms (term | 指 | meaning)."""
+    for table in topic.tables:
+        yield from _explained_rows(table, passage)
+        yield from _terms_of(table, passage)
+
+
+def _explained_rows(table: str, passage: Passage) -> Iterator[Pair]:
+    company, year, report = _company(passage), _year(passage), _report(passage)
+    rows = [line.split(" | ") for line in table.splitlines()]
+    head = next((row for row in rows if _REASON_HEAD.search(row[-1]) and len(row) > 3), None)
+    unit = next(
+        (found[0] for line in table.splitlines()[:3] if (found := re.search(r"单位[:：]\s*[^\s|币]+", line))), ""
+    )
+    for row in rows if head else ():
+        item, reason = re.sub(r"^[一二三四五六七八九十\d]+[、.]|^其中：", "", row[0]), row[-1].strip("。 ")
+        if (
+            len(row) != len(head or row)
+            or not 2 <= len(item) <= 20
+            or len(reason) < 8
+            or not _REASON_CELL.search(reason)
+        ):
+            continue
+        figures = [
+            (name, cell)
+            for name, cell in zip((head or row)[1:-1], row[1:-1], strict=True)
+            if name and _AMOUNT.match(cell)
+        ]
+        if len(figures) < 2 or not re.search(r"[\u4e00-\u9fff]{2}", item):
+            continue
+        stated = "，".join(f"{name}为{cell}" for name, cell in figures)
+        yield Pair(f"{company}{year}{item}发生变动的原因是什么？", f"哪些因素使{company}的{item}在{year}发生变动？",
+                   f"根据{company}{report}，{item}的{stated}{f'（{unit}）' if unit else ''}。变动原因：{reason}。",
+                   (row[-1].strip(), *(cell for _, cell in figures)), 0.1)  # fmt: skip
+
+
+def _terms_of(table: str, passage: Passage) -> Iterator[Pair]:
+    """Rows that only give a name its full form are no concepts."""
+    company, report = _company(passage), _report(passage)
+    for term, meaning in _TERM_ROW.findall(table):
+        if not _ENTITY.search(meaning.strip("。；")) and not _NOT_TERMS.match(term):
+            ending = "" if meaning.endswith("。") else "。"
+            yield Pair(f"{company}{report}中，“{term}”指的是什么？", f"{company}在{report}中如何界定“{term}”？",
+                           f"在{company}{report}中，{term}是指{meaning}{ending}", (meaning,), 2.0)  # fmt: skip
+
+
+RULES = Rules(
+    joint="",
+    concept_length=(24, 320),
+    summary_length=(90, 420),
+    usable=_usable,
+    leans=_LEANS,
+    skipped=_SKIPPED,
+    terms=_terms,
+    size=len,
+    attribute=_attribute,
+    concepts=_concepts,
+    from_tables=_from_tables,
+    summary_question=_summary_question,
+    in_order=_POLICY,
+)

@@ -1,0 +1,79 @@
+"""What every test gets: no network beyond this machine, no keys, and the shared real documents where they are there."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SECRETS = re.compile(r"(API_KEY|_TOKEN|_SECRET|_BASE_URL)$")  # keys, and where they would be sent
+DEAD_PROXY = "http://127.0.0.1:9"  # the discard port: a child process that asks for a page elsewhere is refused at once
+LOOPBACK_NAMES = {"", "localhost"}
+
+
+class NetworkForbiddenError(RuntimeError):
+    """A test reached for the network. No OSError, so that code which retries those cannot swallow it."""
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real documents; the test is skipped without it."""
+    folder = Path(os.environ.get("FINGEN_TEST_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no real documents at {folder}; FINGEN_TEST_DATA can name another folder")
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The one switch: sockets reach only this machine, here and (through a dead proxy) in child processes; no keys."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if SECRETS.search(name)]:
+            patch.delenv(name)
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            patch.setenv(name, DEAD_PROXY)
+            patch.setenv(name.lower(), DEAD_PROXY)
+        patch.setenv("NO_PROXY", "localhost,127.0.0.1,::1")
+        patch.setenv("no_proxy", "localhost,127.0.0.1,::1")
+        patch.setenv("HF_HOME", str(tmp_path_factory.mktemp("hf")))  # a stored token is a key too
+        for method in ("connect", "connect_ex"):
+            patch.setattr(socket.socket, method, _guarded(getattr(socket.socket, method)))
+        patch.setattr(socket, "getaddrinfo", _guarded_lookup(socket.getaddrinfo))
+        yield
+
+
+def _guarded(connect: Any) -> Any:
+    def guarded(self: socket.socket, address: Any) -> Any:
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            _refuse_unless_loopback(address[0])
+        return connect(self, address)
+
+    return guarded
+
+
+def _guarded_lookup(getaddrinfo: Any) -> Any:
+    def guarded(host: str | bytes | None, *args: Any, **kwargs: Any) -> Any:
+        if host is not None:
+            _refuse_unless_loopback(host)
+        return getaddrinfo(host, *args, **kwargs)
+
+    return guarded
+
+
+def _refuse_unless_loopback(host: str | bytes) -> None:
+    name = os.fsdecode(host).lower()
+    if name in LOOPBACK_NAMES:
+        return
+    try:
+        loopback = ipaddress.ip_address(name.partition("%")[0]).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise NetworkForbiddenError(f"a test tried to reach {name}; run a server on this machine instead")
