@@ -30,7 +30,7 @@ from fingen.teachers.dispatch import dispatch
 from fingen.teachers.journal import Journal, lock
 
 CONCURRENCY = 16  # requests in flight
-REFERENCE_SHARE = 1 / 3  # of the offline teacher's concept pairs, from glossaries and accounting policies
+REFERENCE_SHARE = 1 / 3  # of the offline teacher's pairs of a document and task, from glossaries and policies
 INVALID_ANSWERS = 0.2  # from this share of unusable answers on, a run falls short
 DISTRACTED = 0.3  # of the rows with their passage: other passages stand beside it
 UNSTATED = 0.1  # of the rows with their passage: it is taken away, and saying so is right
@@ -244,8 +244,8 @@ def _draw(requests: list[Request], journal: Journal, chunks: dict[str, Chunk], t
     for kind in sorted({duplicate.kind for duplicate in duplicates}):
         draw.reject(((d.record, f"of {d.of}") for d in duplicates if d.kind == kind), kind)
     if teacher.name == "offline":
-        surplus_records = surplus_reference(draw.kept, chunks, "qa-concept", REFERENCE_SHARE)
-        detail = "more than a third of the concept pairs came from glossaries and policies"
+        surplus_records = surplus_reference(draw.kept, chunks, REFERENCE_SHARE)
+        detail = "more than a third of this report's pairs came from glossaries and accounting policies"
         draw.reject(((record, detail) for record in surplus_records), "reference-share")
     return draw
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -206,7 +207,7 @@ def _chunk(units: list[_Unit], document: str, sha256: str, language: Language, s
             if text:
                 text += piece.glue
             blocks.append(
-                Block(
+                Block.model_construct(
                     kind=piece.kind,
                     page=piece.page,
                     box=_rounded(piece.box),
@@ -217,7 +218,7 @@ def _chunk(units: list[_Unit], document: str, sha256: str, language: Language, s
             text += piece.text
     repeat = seen.get(text, 0)
     seen[text] = repeat + 1
-    return Chunk(
+    return Chunk.model_construct(
         id=content_id("c", sha256, text, *([str(repeat)] if repeat else [])),
         document=document,
         language=chunk_language(text, language),
@@ -243,8 +244,14 @@ def _common(paths: list[tuple[str, ...]]) -> tuple[str, ...]:
     return first[:length]
 
 
+_EXPLAINS = re.compile(r"主要系|主要是|主要由于|主要因|所致")
+
+
 def is_narrative(chunk: Chunk) -> bool:
-    """Whether a chunk holds running text to ask about: at least three sentences in its paragraphs."""
+    """Whether a chunk holds running text to ask about: three sentences, those in the cells of a table counted too."""
+    explained = sum(
+        len(_EXPLAINS.findall(chunk.text[block.start : block.end])) for block in chunk.blocks if block.kind == "table"
+    )
     text = "\n".join(chunk.text[block.start : block.end] for block in chunk.blocks if block.kind == "paragraph")
     whole = [text[start:end] for start, end in sentences(text)]
-    return sum(ends_sentence(s) and len(s) >= (15 if is_cjk(s[0]) else 40) for s in whole) >= 3
+    return explained + sum(ends_sentence(s) and len(s) >= (15 if is_cjk(s[0]) else 40) for s in whole) >= 3

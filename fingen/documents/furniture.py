@@ -15,13 +15,15 @@ _NUMBER_ONLY = re.compile(r"\W*(?:page|第|p)?\W*#\W*(?:页|/|of|共)?\W*#?\W*�
 _TITLE_RATIO = 1.15  # of the body size: a running title this large is kept once, as the heading that it is
 
 
-def remove_furniture(pages: list[PageText]) -> dict[int, list[str]]:
+def remove_furniture(pages: list[PageText], body: float) -> dict[int, list[str]]:
     """Take running headers, footers and page numbers out of the pages; returns what was taken, by page.
+
+    `body` is the size of the running text, in points.
 
     A large running title stays on the first page of each stretch that it stands on: it is that section's heading.
     """
     edges = {page.number: _edge_rows(page) for page in pages}
-    furniture = _repeated(pages, edges) + _page_numbers(edges)
+    furniture = _repeated(pages, edges, body) + _page_numbers(edges)
     taken: dict[int, list[str]] = defaultdict(list)
     for number, row in furniture:
         text = " ".join(run.text for run in row)
@@ -34,12 +36,11 @@ def remove_furniture(pages: list[PageText]) -> dict[int, list[str]]:
     return dict(taken)
 
 
-def _repeated(pages: list[PageText], edges: dict[int, list[list[Run]]]) -> list[tuple[int, list[Run]]]:
+def _repeated(pages: list[PageText], edges: dict[int, list[list[Run]]], body: float) -> list[tuple[int, list[Run]]]:
     places: dict[tuple[str, int], list[tuple[PageText, list[Run]]]] = defaultdict(list)
     for page in pages:
         for row in edges[page.number]:
             places[_masked(row), round(row[0].base / 6)].append((page, row))
-    body = body_size(pages)
     marked: dict[int, bool] = {}  # id of a row -> whether it may touch the text beside it
     for (mask, place), found in places.items():
         near = sum(len(places[mask, place + step]) for step in (-1, 0, 1) if (mask, place + step) in places)

@@ -263,12 +263,15 @@ def _one_cell(last: Run, run: Run, gap: float, *, alone: bool) -> bool:
 
 
 def _fuse(last: Run, run: Run, gap: float) -> Run:
-    tight = gap < 0.12 * run.size or last.text in _CURRENCY or run.text in _SUFFIX
-    cjk = is_cjk(last.text[-1]) or is_cjk(run.text[0])
-    text = last.text + ("" if tight or cjk else " ") + run.text
+    spaced = last.trail or run.lead or gap >= 0.12 * run.size
+    sticks = last.text in _CURRENCY or run.text in _SUFFIX or is_cjk(last.text[-1]) or is_cjk(run.text[0])
+    text = last.text + (" " if spaced and not sticks else "") + run.text
     main = last if last.size >= run.size else run
-    return Run(last.x0, min(last.y0, run.y0), run.x1, max(last.y1, run.y1), main.base, main.size, text,
-               last.bold and run.bold, last.italic and run.italic)  # fmt: skip
+    bold, italic = last.bold and run.bold, last.italic and run.italic
+    y0, y1 = min(last.y0, run.y0), max(last.y1, run.y1)
+    fused = Run(last.x0, y0, run.x1, y1, main.base, main.size, text, bold, italic)
+    fused.lead, fused.trail = last.lead, run.trail
+    return fused
 
 
 # --- blocks ------------------------------------------------------------------------------------------------------------

@@ -34,8 +34,10 @@ def read_page(page: pymupdf.Page, ocr_language: str | None = None) -> PageText:
     Raises:
         RuntimeError: MuPDF cannot read the page (also ValueError and pymupdf.mupdf.FzErrorBase).
     """
-    result = PageText(page.number + 1, page.rect.width, page.rect.height)
-    _collect(page, page.get_textpage(clip=pymupdf.INFINITE_RECT(), flags=FLAGS), result)
+    rect = page.rect
+    result = PageText(page.number + 1, rect.width, rect.height)
+    upright = page.rotation_matrix if page.rotation else None  # else a turned page would be read lying on its side
+    _collect(page, page.get_textpage(clip=pymupdf.INFINITE_RECT(), flags=FLAGS, matrix=upright), result)
     if sum(len(run.text) for run in result.runs) < IMAGE_PAGE_CHARS and image_share(page) >= 0.5:
         result.is_image = True
         if ocr_language:
@@ -58,7 +60,7 @@ def _collect(page: pymupdf.Page, textpage: pymupdf.TextPage, result: PageText) -
     for block in blocks:
         if block["type"] == 3:
             _add_vector(block, result, fills)
-    eye = Eye(page, fills)
+    eye = Eye(page, (result.width, result.height), fills)
     splitter = _Splitter(textpage, result.down)
     for block in blocks:
         for line in block.get("lines", ()):
@@ -121,6 +123,9 @@ class _Splitter:
 
 def _add_line(spans: list[Span], runs: list[Run]) -> None:
     """Append a text line's spans, joined to one run where no gap and no rule parts them."""
+    if len(spans) == 1:
+        _add_span(spans[0], runs)
+        return
     run: Run | None = None
     pieces: list[str] = []
     for span in spans:
@@ -141,6 +146,14 @@ def _add_line(spans: list[Span], runs: list[Run]) -> None:
     _close(run, pieces, runs)
 
 
+def _add_span(span: Span, runs: list[Run]) -> None:
+    text = span["text"]
+    if text and not text.isspace():
+        x0, y0, x1, y1 = span["bbox"]
+        run = Run(x0, y0, x1, y1, span["origin"][1], span["size"], "", _is_bold(span), bool(span["flags"] & ITALIC))
+        _close(run, [text], runs)
+
+
 def _extend(run: Run, span: Span, pieces: list[str]) -> None:
     _, y0, x1, y1 = span["bbox"]
     size, base = span["size"], span["origin"][1]
@@ -156,7 +169,8 @@ def _extend(run: Run, span: Span, pieces: list[str]) -> None:
 
 def _close(run: Run | None, pieces: list[str], runs: list[Run]) -> None:
     if run is not None:
-        run.text = clean("".join(pieces))
+        raw = "".join(pieces)
+        run.text, run.lead, run.trail = clean(raw), raw[0].isspace(), raw[-1].isspace()
         if run.text:
             runs.append(run)
 

@@ -36,7 +36,8 @@ from fingen.documents.text import find_language, vocabulary
 from fingen.errors import Cause, DocumentError, UsageError
 from fingen.records import Document, Language, Period, dump_json, sha256_file, sha256_text
 
-READER = 1  # raise it when reading gives other blocks: cached parses of older readers are not used any more
+# Names the code that reads: a parse in the cache that other code made is not used.
+READER = sha256_text(*(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))))
 MUPDF_ERRORS = (RuntimeError, ValueError, pymupdf.mupdf.FzErrorBase)
 Started = Callable[[int, int], None]  # called before each page with (page, pages)
 
@@ -52,7 +53,7 @@ def read_document(path: Path, name: str, reading: Reading, *, cache: Path | None
         DocumentError: the file cannot be read; `reason` says why.
     """
     sha256 = _checked_sha256(path, name)
-    key = sha256_text(sha256, str(READER), pymupdf.VersionBind, str(reading.ocr), reading.language, str(sorted(skip)))
+    key = sha256_text(sha256, READER, pymupdf.VersionBind, str(reading.ocr), reading.language, str(sorted(skip)))
     stored = cache / f"{key[:32]}.json.gz" if cache else None
     with _without_gc():
         parse = _load(stored) if stored else None
@@ -159,7 +160,7 @@ def _parse(
     names = find_names(texts)
     outline: Outline = [(entry[0], entry[1], entry[2]) for entry in pdf.get_toc(simple=True)]
     body = body_size(pages)
-    remove_furniture(pages)
+    remove_furniture(pages, body)
     words = vocabulary(run.text for page in pages for run in page.runs)
     blocks = [block for page in pages for block in page_blocks(page, words)]
     continue_tables(blocks)

@@ -23,6 +23,7 @@ _NUMBERED: tuple[tuple[re.Pattern[str], int], ...] = (
 _STYLE_BASE = 3  # headings known by their look alone come below PART and Item
 _UNNUMBERED = 6  # a title of the outline without a number in a flat outline
 FLAT = 20  # entries; an outline this long on one level says what is a heading, not where it belongs
+_TWO_SENTENCES = re.compile(r"[a-z]{4,}[.;] [A-Z]|。.")
 _CHECKBOX = re.compile(r"[□√☑✓].{0,3}(?:不?适用|是|否)")
 _LONGEST_LATIN, _LONGEST_CJK, _LONGEST_NUMBERED_CJK = 160, 45, 32
 Outline = list[tuple[int, str, int]]  # level, title, page
@@ -52,7 +53,12 @@ def _may_head(block: PageBlock) -> bool:
     cjk = any(is_cjk(char) for char in text[:12])
     if not 2 <= len(text) <= (_LONGEST_CJK if cjk else _LONGEST_LATIN) or not any(map(str.isalpha, text)):
         return False
-    if text[-1] in "。；，,;、" or (text[-1] == "." and len(text.split()) > 14) or LEADERS.search(text):
+    if (
+        text[-1] in "。；，,;、"
+        or _TWO_SENTENCES.search(text)
+        or (text[-1] == "." and len(text.split()) > 14)
+        or LEADERS.search(text)
+    ):
         return False
     return not (is_amount(text) or is_unit_line(text) or _CHECKBOX.search(text))
 

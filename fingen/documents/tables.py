@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
+from itertools import pairwise
 
 from fingen.documents.shapes import PageBlock, PageText, Row, Rule, Run, union
 from fingen.documents.text import clean, join_lines
@@ -89,14 +90,13 @@ class Grid:
 
 def _drawn(rules: list[Rule], edges: list[float], cross: list[float]) -> set[tuple[int, int]]:
     """Pairs (edge, interval between two crossing edges) that a rule covers."""
-    covered = set()
+    covered: set[tuple[int, int]] = set()
+    middles = [(a + b) / 2 for a, b in pairwise(cross)]
     for rule in rules:
         edge = _nearest(edges, rule.at)
-        if edge is None:
-            continue
-        for interval in range(len(cross) - 1):
-            if rule.start <= (cross[interval] + cross[interval + 1]) / 2 <= rule.end:
-                covered.add((edge, interval))
+        if edge is not None:
+            intervals = range(bisect_left(middles, rule.start), bisect_right(middles, rule.end))
+            covered.update((edge, interval) for interval in intervals)
     return covered
 
 

@@ -30,11 +30,11 @@ def image_share(page: pymupdf.Page) -> float:
 
 
 class Eye:
-    """Looks at the spans of one page; `fills` are the dark or light rectangles painted on it, in order."""
+    """Looks at the spans of one page; `size` is its width and height, `fills` the rectangles painted on it, in order."""
 
-    def __init__(self, page: pymupdf.Page, fills: list[tuple[Box, float]]) -> None:
+    def __init__(self, page: pymupdf.Page, size: tuple[float, float], fills: list[tuple[Box, float]]) -> None:
         self._page, self._fills = page, fills
-        self._width, self._height = page.rect.width, page.rect.height
+        self._width, self._height = size
         self._drawing: pymupdf.DisplayList | None = None
         self.hidden: Counter[str] = Counter()
 

@@ -9,20 +9,24 @@ from fingen.records import Chunk, Record, sha256_text
 
 REFERENCE = re.compile(
     r"glossary|defined terms|definitions?$|accounting polic|critical accounting|critical estimate|significant accounting|"
-    r"new accounting|accounting pronouncement|释义|会计政策|会计估计|名词解释",
+    r"new accounting|accounting pronouncement|释义|会计政策|会计估计|名词解释|与金融工具相关的风险|金融工具.*风险",
     re.IGNORECASE,
 )
 
 
-def surplus_reference(records: Sequence[Record], chunks: Mapping[str, Chunk], task: str, share: float) -> list[Record]:
-    """Records of a task beyond `share` that come from glossaries and accounting policies, where reports are most alike.
+def surplus_reference(records: Sequence[Record], chunks: Mapping[str, Chunk], share: float) -> list[Record]:
+    """Records beyond `share` of a document's and task's that come from glossaries and accounting policies.
 
-    Which ones are surplus depends on their ids alone, not on their order.
+    These are the parts in which reports are most alike. Which records are surplus depends on their ids, not their order.
     """
-    asked = [record for record in records if record.task == task]
-    reference = [record for record in asked if any(REFERENCE.search(title) for title in _titles(record, chunks))]
-    room = int((len(asked) - len(reference)) * share / (1 - share))
-    surplus = {record.id for record in sorted(reference, key=lambda record: sha256_text(record.id))[room:]}
+    groups: dict[tuple[str | None, str], list[Record]] = {}
+    for record in records:
+        groups.setdefault((record.document, record.task), []).append(record)
+    surplus: set[str] = set()
+    for group in groups.values():
+        reference = [record for record in group if any(map(REFERENCE.search, _titles(record, chunks)))]
+        room = int((len(group) - len(reference)) * share / (1 - share) + 1e-9)
+        surplus.update(record.id for record in sorted(reference, key=lambda record: sha256_text(record.id))[room:])
     return [record for record in records if record.id in surplus]
 
 

@@ -39,15 +39,17 @@ _NOT_TERMS = re.compile(
 )
 _MOVES = "增长|增加|上升|提高|减少|下降|降低|下滑|扩大|收窄"
 _WHY = re.compile(
-    rf"(?:^|[，；])((?:{_WORD}|、){{2,24}}?)(?:较|比|与)?(?:上年同期|上年末|上年度|上年|去年同期|去年|上期|期初|年初|同期|本期)?(?:同比|相比)?(?:大幅|明显|显著|有所)?({_MOVES})"
-    r"(?=[^。]{0,60}?(?:主要系|主要原因(?:是|系|为)|主要(?:是)?由于|主要(?:是)?因为|系因|原因(?:是|系|为)|所致))"
+    rf"(?:^|[，；])((?:{_WORD}|、){{2,24}}?)(?:为|达到?|约)?(?:[\d,.]+(?:亿|万)?(?:元|%|吨|台)，?)?(?:较|比|与)?(?:上年同期|上年末|上年度|上年|去年同期|去年|上期|期初|年初|同期|本期)?(?:同比|相比)?(?:大幅|明显|显著|有所)?({_MOVES})"
+    r"(?=[^。；]{0,60}?(?:主要系|主要原因(?:是|系|为)|主要(?:是)?由于|主要(?:是)?因为|系因|原因(?:是|系|为)|所致|主要受[^，。；]{2,40}影响))"
 )
 _REASON = re.compile(
     rf"^((?:{_WORD}|、){{2,20}}?)(?:的)?(?:变动|变化|增减|{_MOVES})(?:的)?(?:主要)?原因(?:说明)?(?:[:：]|是|系|为)"
 )
+_OUTLOOK = re.compile(r"将(?:会|继续|持续|进一步|有|在)?|预计|计划|力争|预期(?!信用)")
 _TAIL = re.compile(r"(?:较|比|与|同比|本期|相比|上年|去年|期末余额|金额|大幅|合计)+$")
 _REASON_HEAD = re.compile(r"原因|情况说明|变动说明|重大变动说明")
 _REASON_CELL = re.compile(r"系|因|由于|所致|导致|影响")
+_UNIT = re.compile(r"单位[:：]\s*[^\s|币]+")
 _AMOUNT = re.compile(r"-?[\d,]+(?:\.\d+)?%?$")
 _TERM_ROW = re.compile(r"^([^|]{2,30}) \| 指 \| ([^|]{12,200})$", re.MULTILINE)
 _ENTITY = re.compile(
@@ -154,7 +156,10 @@ def _is_term(term: str) -> bool:
 
 
 def _why(text: str, passage: Passage) -> tuple[str, str] | None:
+    """Ask for the cause of a change in the report's own period: plans and other years are left out."""
     company, year = _company(passage), _year(passage)
+    if _OUTLOOK.search(text) or any(f"{other}年" not in year for other in re.findall(r"(20\d\d)年(?![末初])", text)):
+        return None
     if found := _REASON.match(text):
         item = _TAIL.sub("", found[1])
         if len(item) >= 2 and not _NOT_TERMS.match(item):
@@ -183,30 +188,25 @@ def _from_tables(topic: Topic, passage: Passage) -> Iterator[Pair]:
 def _explained_rows(table: str, passage: Passage) -> Iterator[Pair]:
     company, year, report = _company(passage), _year(passage), _report(passage)
     rows = [line.split(" | ") for line in table.splitlines()]
-    head = next((row for row in rows if _REASON_HEAD.search(row[-1]) and len(row) > 3), None)
-    unit = next(
-        (found[0] for line in table.splitlines()[:3] if (found := re.search(r"单位[:：]\s*[^\s|币]+", line))), ""
-    )
+    head = next((row for row in rows if _REASON_HEAD.search(row[-1])), None)
+    unit = next((found[0] for line in table.splitlines()[:3] if (found := _UNIT.search(line))), "")
     for row in rows if head else ():
-        item, reason = re.sub(r"^[一二三四五六七八九十\d]+[、.]|^其中：", "", row[0]), row[-1].strip("。 ")
-        if (
-            len(row) != len(head or row)
-            or not 2 <= len(item) <= 20
-            or len(reason) < 8
-            or not _REASON_CELL.search(reason)
-        ):
+        item = re.sub(r"^[一二三四五六七八九十\d]+[、.]|^其中：", "", row[0])
+        reason = row[-1].strip("。 ")
+        if len(row) != len(head or row) or not 2 <= len(item) <= 20 or not _REASON_CELL.search(reason):
             continue
-        figures = [
-            (name, cell)
-            for name, cell in zip((head or row)[1:-1], row[1:-1], strict=True)
-            if name and _AMOUNT.match(cell)
-        ]
-        if len(figures) < 2 or not re.search(r"[\u4e00-\u9fff]{2}", item):
+        columns = zip((head or row)[1:-1], row[1:-1], strict=True)
+        figures = [(name, cell) for name, cell in columns if name and _AMOUNT.match(cell)]
+        if len(reason) < (8 if len(figures) > 1 else 16) or not re.search(r"[\u4e00-\u9fff]{2}", item):
             continue
         stated = "，".join(f"{name}为{cell}" for name, cell in figures)
-        yield Pair(f"{company}{year}{item}发生变动的原因是什么？", f"哪些因素使{company}的{item}在{year}发生变动？",
-                   f"根据{company}{report}，{item}的{stated}{f'（{unit}）' if unit else ''}。变动原因：{reason}。",
-                   (row[-1].strip(), *(cell for _, cell in figures)), 0.1)  # fmt: skip
+        if stated:
+            told = f"根据{company}{report}，{item}的{stated}{f'（{unit}）' if unit else ''}。变动原因：{reason}。"
+        else:
+            told = f"根据{company}{report}，{item}的变动情况：{reason}。"
+        question = f"{company}{year}{item}发生变动的原因是什么？"
+        rephrased = f"哪些因素使{company}的{item}在{year}发生变动？"
+        yield Pair(question, rephrased, told, (row[-1].strip(), *(cell for _, cell in figures)), 0.1)
 
 
 def _terms_of(table: str, passage: Passage) -> Iterator[Pair]:

@@ -30,7 +30,8 @@ _SKIPPED = re.compile(
     r"certification|incorporated by reference|securities and exchange commission|independent (?:registered|auditor)|auditor.s|"
     r"consent of|power of attorney|index to|available information|website|mine safety|unresolved staff|reserved|"
     r"conference call|about (?:us|ulta|mgm)|contact|shareholder information|corporate (?:information|directory)|"
-    r"directors$|notice of annual|schedule ii|opinion on|basis for opinion|critical audit|transition services|agreement$",
+    r"directors$|notice of annual|schedule ii|opinion on|basis for opinion|critical audit|transition services|agreement$|"
+    r"form 10-k summary|^article [ivx\d]|^section \d|^appendix|award agreement|^risk factors$",
     re.IGNORECASE,
 )
 _POLICY = re.compile(
@@ -172,23 +173,22 @@ def _summary_question(topic: Topic, passage: Passage) -> tuple[str, str] | None:
     title = _title(topic)
     if title is None or any(_BIOGRAPHY.search(sentence.text) for sentence in topic.sentences[:3]):
         return None
-    company, report, name = _company(passage), _report(passage), title.strip('“”"')
+    company, report, name = _company(passage), _report(passage), title.strip('"')
     path = " ".join(topic.path)
+    plain = name.split("” in the section “")[0]
     if _is_sentence(name):
         return pick([
             (f"What does {company} say in its {report} about the statement “{name}”?",
              f"How does {company} explain “{name}” in its {report}?"),
-        ], name) if not _RISK.search(path) else pick([
+        ], name) if not _RISK.search(path) or name.lower().startswith("risk") else pick([
             (f"How does {company} explain the risk “{name}” in its {report}?",
              f"What does {_possessive(company)} {report} say about the following risk: “{name}”?"),
             (f"Why does {company} name the risk “{name}” in its {report}?",
              f"How does the {report} of {company} describe the risk “{name}”?"),
         ], name)  # fmt: skip
     if _POLICY.search(path):
-        return pick([
-            (f"How does {company} treat “{name}” in the accounting policies and estimates of its {report}?",
-             f"What accounting policy or estimate does {company} describe for “{name}” in its {report}?"),
-        ], name)  # fmt: skip
+        return (f"How does {company} treat “{plain}” in the accounting policies and estimates of its {report}?",
+                f"What accounting policy or estimate does {company} describe for “{plain}” in its {report}?")  # fmt: skip
     if _RISK.search(name):
         return (f"What does {company} report about “{name}” in its {report}?",
                 f"Summarize what {_possessive(company)} {report} says about “{name}”.")  # fmt: skip
@@ -249,7 +249,9 @@ def _term(raw: str, passage: Passage) -> str | None:
     """A subject fit to be asked for: a noun phrase, not a pronoun and not a clause."""
     if _NOT_SUBJECTS.match(raw) or _VERBS.search(raw) or len(raw) < 4 or re.search(r"\d|[()]", raw):
         return None
-    bare = re.sub(r"^(?:The|An?|Our) ", "", raw)
+    bare = re.sub(r"^(?:The|An?|Our) | (?:generally|primarily|typically|also|usually|mainly)$", "", raw)
+    if re.search(r"\b(?:below|above|following|remaining|foregoing|same)\b", bare):
+        return None
     if len(bare) < 4 or _company(passage).casefold().startswith(bare.casefold()):
         return None
     if len(bare.split()) == 1 and bare.casefold() in _GENERIC | {
