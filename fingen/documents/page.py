@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from functools import cache
+from statistics import median
 from typing import Any
 
 import pymupdf
@@ -52,6 +53,10 @@ def _read_scan(page: pymupdf.Page, language: str, result: PageText) -> None:
         for line in block.get("lines", ()):
             _add_line(line["spans"], result.runs)
     result.by_ocr = bool(result.runs)
+    usual = median(run.size for run in result.runs) if result.runs else 0.0
+    for run in result.runs:  # OCR guesses sizes from the ink of each line: small differences mean nothing
+        if 0.7 * usual < run.size < 1.4 * usual:
+            run.size = usual
 
 
 def _collect(page: pymupdf.Page, textpage: pymupdf.TextPage, result: PageText) -> None:
@@ -82,8 +87,11 @@ class _Splitter:
 
     def split(self, spans: list[Span]) -> list[Span]:
         """The spans of one line, in pieces where they must be parted; `cut` marks the start of a new cell."""
-        if not self._rules and not any(_FIGURES.match(span["text"]) for span in spans):
-            return spans
+        if not self._rules:
+            if all(span["text"][:1].isalpha() for span in spans):
+                return spans  # the common case: running text
+            if not any(_FIGURES.match(span["text"]) for span in spans):
+                return spans
         parts: list[Span] = []
         for span in spans:
             x0, y0, x1, y1 = span["bbox"]

@@ -20,6 +20,8 @@ _NUMBERED: tuple[tuple[re.Pattern[str], int], ...] = (
     (re.compile(r"\d{1,2}[、.．](?!\d)"), 4),
     (re.compile(r"[（(]\d{1,2}[)）]"), 5),
 )
+_ITEM = re.compile(r"(?:PART\s[IVX]{1,4}|Item\s?\d{1,2}[A-C]?\.?|第[一二三四五六七八九十]{1,3}[节章])", re.IGNORECASE)
+_CONTENTS = frozenset({"tableofcontents", "contents", "index", "目录"})
 _STYLE_BASE = 3  # headings known by their look alone come below PART and Item
 _UNNUMBERED = 6  # a title of the outline without a number in a flat outline
 FLAT = 20  # entries; an outline this long on one level says what is a heading, not where it belongs
@@ -35,7 +37,10 @@ def mark_headings(blocks: list[PageBlock], outline: Outline, body: float, across
     for level, title, page in outline:
         titles[page].append((_fold(title), level))
     depth = _depth(outline)
-    candidates = [block for block in blocks if block.kind == "paragraph" and _may_head(block)]
+    listed = _contents_pages(blocks)
+    candidates = [
+        block for block in blocks if block.kind == "paragraph" and _may_head(block) and block.page not in listed
+    ]
     looks: list[tuple[PageBlock, tuple[float, ...]]] = []
     for block in candidates:
         level = _outline_level(block, titles[block.page])
@@ -45,7 +50,18 @@ def mark_headings(blocks: list[PageBlock], outline: Outline, body: float, across
             block.kind, block.level = "heading", level
         elif look := _look(block, body, across.get(block.page, [])):
             looks.append((block, look))
-    _rank_looks(looks, depth or _STYLE_BASE - 1)
+    _rank_looks(looks, depth or _STYLE_BASE - 1, body)
+
+
+def _contents_pages(blocks: list[PageBlock]) -> set[int]:
+    """Pages that list the report's parts and items: titles there head nothing."""
+    items = Counter(block.page for block in blocks for line in _lines(block) if _ITEM.match(line))
+    named = {block.page for block in blocks if any(_fold(line) in _CONTENTS for line in _lines(block))}
+    return {page for page in named if items[page] >= 5}
+
+
+def _lines(block: PageBlock) -> list[str]:
+    return [next(filter(None, row.cells), "") for row in block.rows] if block.kind == "table" else [block.text]
 
 
 def _may_head(block: PageBlock) -> bool:
@@ -121,10 +137,11 @@ def _underlined(block: PageBlock, rules: list[Rule]) -> bool:
     )
 
 
-def _rank_looks(looks: list[tuple[PageBlock, tuple[float, ...]]], above: int) -> None:
-    """Levels by look: the more prominent, the higher. A look used once or twice (a title page) makes no section."""
+def _rank_looks(looks: list[tuple[PageBlock, tuple[float, ...]]], above: int, body: float) -> None:
+    """Levels by look: the more prominent, the higher. What is set once or only on the title page heads no section."""
     often = Counter(look for _, look in looks)
-    ranks = sorted((look for look, count in often.items() if count >= 3 or look[0] == max(often)[0]), reverse=True)
+    inside = {look for block, look in looks if block.page > 1}
+    ranks = sorted((x for x in inside if often[x] >= 3 or (often[x] == 2 and x[0] > 1.3 * body)), reverse=True)
     level_of = {look: above + 1 + min(rank, 4) for rank, look in enumerate(ranks)}
     for block, look in looks:
         block.kind, block.level = "heading", level_of.get(look, above + 5)

@@ -14,6 +14,7 @@ _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _LATIN = re.compile(r"[A-Za-z]+")
 _SPACED_CJK = re.compile(f"(?<=[{CJK}]) +(?=[{CJK}0-9A-Za-z])|(?<=[0-9A-Za-z%]) +(?=[{CJK}])")
 LEADERS = re.compile(r"\.{4,}|…{2,}|·{4,}|(?:\. ){4,}")  # dots between a title and its page number
+_HYPHENS = "-\u2010\u00ad"
 _HYPHEN_END = re.compile(r"([A-Za-z]+)[-\u2010\u00ad]$")
 _WORD_START = re.compile(r"[a-z]+")
 _WORDS = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
@@ -40,7 +41,7 @@ def clean(text: str) -> str:
 
 def is_cjk(char: str) -> bool:
     """Whether a character takes no spaces around it: ideographs, kana, full-width forms and CJK punctuation."""
-    return char > "\u2e7f" and _CJK_CHAR.match(char) is not None
+    return "\u2e80" <= char <= "\u9fff" or "\uf900" <= char <= "\ufaff" or "\uff00" <= char <= "\uffef"
 
 
 def han_share(text: str) -> float:
@@ -76,7 +77,7 @@ def vocabulary(texts: Iterator[str]) -> frozenset[str]:
 
     What stands before a hyphen at the end of a run is left out: it may be half a word.
     """
-    whole = (_HYPHEN_END.sub("", text) if text[-1] in "-\u2010\u00ad" else text for text in texts)
+    whole = (_HYPHEN_END.sub("", text) if text[-1] in _HYPHENS else text for text in texts)
     return frozenset(word.lower() for text in whole for word in _WORDS.findall(text))
 
 
@@ -94,7 +95,7 @@ def join_pair(head: str, tail: str, words: frozenset[str]) -> str:
         return head or tail
     if is_cjk(head[-1]) or is_cjk(tail[0]):
         return head + tail
-    broken = _HYPHEN_END.search(head[-40:])
+    broken = _HYPHEN_END.search(head[-40:]) if head[-1] in _HYPHENS else None
     if not broken:
         return f"{head} {tail}"
     start = _WORD_START.match(tail)

@@ -30,7 +30,7 @@ _SKIPPED = re.compile(
     r"certification|incorporated by reference|securities and exchange commission|independent (?:registered|auditor)|auditor.s|"
     r"consent of|power of attorney|index to|available information|website|mine safety|unresolved staff|reserved|"
     r"conference call|about (?:us|ulta|mgm)|contact|shareholder information|corporate (?:information|directory)|"
-    r"directors$|notice of annual|schedule ii|opinion on|basis for opinion|critical audit|transition services|agreement$|"
+    r"directors$|notice of annual|schedule ii|opinion on|basis for opinion|critical audit|transition services|"
     r"form 10-k summary|^article [ivx\d]|^section \d|^appendix|award agreement|^risk factors$",
     re.IGNORECASE,
 )
