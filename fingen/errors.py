@@ -68,13 +68,27 @@ class ShortfallError(FingenError):
 
 
 class TeacherError(FingenError):
-    """A teacher refused, is unknown or cannot be reached."""
+    """A teacher refused, is unknown or cannot be reached.
+
+    `retryable`: asking again later may help. `limited`: it said that too much was asked at once (429, 529). `retry_after`:
+    the seconds that it asked to wait. `possibly_billed`: the attempt broke off after it was sent, so it may be on the bill.
+    """
 
     exit_code = 3
 
-    def __init__(self, message: str, *, retryable: bool = False, hint: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        retryable: bool = False,
+        limited: bool = False,
+        retry_after: float | None = None,
+        possibly_billed: bool = False,
+        hint: str = "",
+    ) -> None:
         super().__init__(message, hint=hint)
-        self.retryable = retryable
+        self.retryable, self.limited, self.retry_after = retryable, limited, retry_after
+        self.possibly_billed = possibly_billed
 
 
 class LimitError(FingenError):

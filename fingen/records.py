@@ -111,6 +111,7 @@ class Request(Frozen):
     max_tokens: int
     count: int  # items asked for, at most
     passages: tuple[Passage, ...] = ()
+    follow_ups: tuple[str, ...] = ()  # an unusable answer and what was wrong with it, by turns; no part of the key
 
 
 class Usage(Frozen):
