@@ -38,6 +38,21 @@ class Splitting:
 
 
 @dataclass(frozen=True)
+class Asking:
+    """How a teacher is asked, and what it may cost."""
+
+    concurrency: int = 64  # requests in flight, at most
+    rpm: int | None = None  # requests a minute, at most
+    tpm: int | None = None  # tokens a minute, at most
+    budget_usd: float | None = None  # hard stop
+    price: tuple[float, float] | None = (
+        None  # USD per million input and output tokens, for a model without a known price
+    )
+    base_url: str | None = None  # of a server that speaks OpenAI's protocol
+    dry_run: bool = False  # say what it would cost, and ask nothing
+
+
+@dataclass(frozen=True)
 class Pdf2qa:
     """`fingen pdf2qa`."""
 
@@ -47,8 +62,10 @@ class Pdf2qa:
     per_chunk: int = 2  # pairs a request may give, at most
     context: str = "none"  # what stands in `input`: nothing, the source passage, or one row of each kind
     teacher: str = "offline"
+    questions: Path | None = None  # topics of the user's own that the teacher is steered towards
     workers: int = 2  # reading processes
     limit: int | None = None  # chunks asked about, spread over all documents
     replace: bool = False  # start the set anew instead of refusing on other settings
     reading: Reading = field(default_factory=Reading)
     splitting: Splitting = field(default_factory=Splitting)
+    asking: Asking = field(default_factory=Asking)

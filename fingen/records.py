@@ -95,6 +95,7 @@ class Passage(Frozen):
     period: Period
     language: Language
     section: tuple[str, ...]
+    pages: tuple[int, int]  # first and last
     text: str
     kinds: tuple[tuple[BlockKind, str], ...]  # the text again, block by block
 

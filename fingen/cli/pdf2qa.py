@@ -89,6 +89,7 @@ def command(ctx: click.Context, /, as_json: bool, quiet: bool, debug: bool, **op
         click.echo(f"templates from {prompts.folder().resolve()}", err=True)
     with Display(quiet=quiet) as display:
         summary = pipeline.pdf2qa(_settings(options), watch=display)
+    assert isinstance(summary, pipeline.Summary)
     if as_json:
         print_json(dataclasses.asdict(summary))
     else:

@@ -82,6 +82,17 @@ def _place_in_grids(page: PageText) -> list[Run]:
 
 def reading_order(runs: list[Run]) -> list[list[Run]]:
     """Regions of a page in reading order: each is one column of text or tables, top to bottom."""
+    parts, prose = _best_parts(runs)
+    if not prose:
+        return [runs] if runs else []
+    flows: list[list[Run]] = []
+    for left, right in parts:
+        flows += reading_order(left) + reading_order(right) if right else [left]
+    return flows
+
+
+def _best_parts(runs: list[Run]) -> tuple[list[tuple[list[Run], list[Run]]], int]:
+    """The parts by the gutter that puts most prose into columns, and how many characters those columns hold."""
     best: list[tuple[list[Run], list[Run]]] = []
     most = 0
     for gutter in _gutters(runs):
@@ -89,19 +100,14 @@ def reading_order(runs: list[Run]) -> list[list[Run]]:
         prose = sum(len(run.text) for left, right in parts if right for run in left + right)
         if prose > most:
             best, most = parts, prose
-    if not best:
-        return [runs] if runs else []
-    flows: list[list[Run]] = []
-    for left, right in best:
-        flows += reading_order(left) + reading_order(right) if right else [left]
-    return flows
+    return best, most
 
 
 def _parts(runs: list[Run], gutter: float) -> list[tuple[list[Run], list[Run]]]:
     """The page from top to bottom as parts of two columns of prose, or of one (its second is empty)."""
     parts: list[tuple[list[Run], list[Run]]] = []
     for band in _bands(runs, gutter):
-        whole = _columns(band, gutter)
+        whole = None if _holds_table(band, gutter) else _columns(band, gutter)
         for stretch in [band] if whole else _stretches(band, gutter):
             columns = whole or _columns(stretch, gutter, least=4)
             if columns:
@@ -117,10 +123,27 @@ def _parts(runs: list[Run], gutter: float) -> list[tuple[list[Run], list[Run]]]:
 
 
 def _heading_below(left: list[Run], right: list[Run]) -> list[Run]:
-    """A heading under both columns that is too short to reach over the gutter."""
+    """A heading or caption under both columns that is too short to reach over the gutter: larger, or set apart."""
     bottom = max(run.y1 for run in right)
     size = median(run.size for run in left)
-    return [run for run in left if run.y0 > bottom and run.size > 1.15 * size]
+    lines = sorted(left, key=lambda run: run.base)
+    apart = max((at for at in range(1, len(lines)) if lines[at].y0 - lines[at - 1].y1 > 0.7 * size), default=0)
+    tail = lines[apart:] if apart and len(lines) - apart <= 2 and lines[apart].y0 > bottom else []
+    return tail or [run for run in lines if run.y0 > bottom and run.size > 1.15 * size]
+
+
+def _holds_table(band: list[Run], gutter: float) -> bool:
+    """Whether rows of a table over the full width stand in a band: labels on the left, their figures on the right."""
+    if sum(is_amount(run.text) for run in band if run.x0 > gutter) < 2:
+        return False
+    in_a_row = 0
+    for row in cluster_rows(band):
+        right = [run for run in row if run.x0 > gutter]
+        labelled = len(right) < len(row) and bool(right) and all(is_amount(run.text) for run in right)
+        in_a_row = in_a_row + 1 if labelled else 0
+        if in_a_row == 2:
+            return True
+    return False
 
 
 def _columns(band: list[Run], gutter: float, least: int = 1) -> tuple[list[Run], list[Run]] | None:
@@ -202,20 +225,17 @@ def _is_prose(side: list[Run]) -> bool:
     for run in side:
         total += len(run.text)
         if is_amount(run.text):
-            amounts += 1
+            amounts += len(run.text)
         elif run.x1 - run.x0 >= 0.4 * width:
             filling += len(run.text)
-    if amounts > 0.2 * len(side):
+    if amounts > 0.25 * total:
         return False
     rows = cluster_rows(side)
     if sum(len(join_cells(row)) > 1 for row in rows) > 0.25 * len(rows):
-        return False
+        return _best_parts(side)[1] >= 0.7 * total  # not one column of prose, but perhaps several
     longest = max(len(run.text) for run in side)
-    return (
-        total > 0
-        and filling >= 0.6 * total
-        and longest >= (8 if any(is_cjk(run.text[-1]) for run in side if run.text) else 16)
-    )
+    least = 8 if any(is_cjk(run.text[-1]) for run in side if run.text) else 16
+    return filling >= 0.6 * total and longest >= least
 
 
 # --- rows --------------------------------------------------------------------------------------------------------------
@@ -292,7 +312,10 @@ def flow_blocks(flow: list[Run], page: int, words: frozenset[str]) -> list[PageB
             table = grid_block(row[0].grid, page, words)
         elif len(row) > 1:
             stop = _table_end(rows, at)
-            table = _table(rows, at, stop, lines, page, words)
+            body = _beside(lines, row) + rows[at:stop]
+            table = _table(body, lines, page, words)
+            if table is None:
+                lines += [line for beside in body[: len(body) - (stop - at)] for line in beside]
         if table is None:
             lines += [_one_line(row) for row in rows[at:stop] if not isinstance(row[0], Item)]
         else:
@@ -312,6 +335,14 @@ def _right_margin(rows: list[list[Run]]) -> float:
     return max((x1 for x1 in lines if x1 - start > 0.6 * (edge - start)), default=edge)
 
 
+def _beside(lines: list[Run], row: list[Run]) -> list[list[Run]]:
+    """Lines just above a row that stand at its height: a label in two lines, with its figures between them."""
+    taken: list[list[Run]] = []
+    while lines and lines[-1].y1 > row[0].y0 + 1.5 and lines[-1].x1 < row[0].x0:
+        taken.insert(0, [lines.pop()])
+    return taken
+
+
 def _one_line(row: list[Run]) -> Run:
     line = row[0]
     for run in row[1:]:
@@ -326,6 +357,14 @@ def _table_end(rows: list[list[Run]], at: int) -> int:
     end = at + 1
     for index in range(at + 1, len(rows)):
         row = rows[index]
+        if (
+            len(row) == 1
+            and index == end
+            and row[0].y0 < rows[index - 1][-1].y1 - 1.5
+            and row[0].x1 < rows[index - 1][-1].x0
+        ):
+            end = index + 1  # the second line of a label whose figures stand between the two
+            continue
         if isinstance(row[0], Item) or row[0].y0 - max(run.y1 for run in rows[index - 1]) > 3.2 * row[0].size:
             break
         if len(row) > 1:
@@ -343,14 +382,11 @@ def _may_be_label(line: Run, left: float, right: float) -> bool:
     return line.x1 - line.x0 <= 0.66 * (right - left) and not (ends_sentence(line.text) and len(line.text) > 60)
 
 
-def _table(
-    rows: list[list[Run]], at: int, stop: int, lines: list[Run], page: int, words: frozenset[str]
-) -> PageBlock | None:
-    """The table of rows `at`..`stop`, with the headings above it taken from `lines`; None where it is only a parted line."""
-    body = rows[at:stop]
+def _table(body: list[list[Run]], lines: list[Run], page: int, words: frozenset[str]) -> PageBlock | None:
+    """The table of some rows, with the headings above it taken from `lines`; None where it is only a parted line."""
     several = [row for row in body if len(row) > 1]
     figures = sum(any(is_amount(cell.text) for cell in row[1:]) for row in several)
-    if len(several) < 2 and not (figures and len(several[0]) > 2):
+    if len(several) < 2 and not (figures and sum(map(len, body)) > 2):
         return None
     if not figures and _is_label_list(several):
         return None

@@ -39,7 +39,9 @@ def mark_headings(blocks: list[PageBlock], outline: Outline, body: float, across
     depth = _depth(outline)
     listed = _contents_pages(blocks)
     candidates = [
-        block for block in blocks if block.kind == "paragraph" and _may_head(block) and block.page not in listed
+        block
+        for block in blocks
+        if block.kind == "paragraph" and _may_head(block) and not (block.page in listed and _ITEM.match(block.text))
     ]
     looks: list[tuple[PageBlock, tuple[float, ...]]] = []
     for block in candidates:
@@ -50,7 +52,7 @@ def mark_headings(blocks: list[PageBlock], outline: Outline, body: float, across
             block.kind, block.level = "heading", level
         elif look := _look(block, body, across.get(block.page, [])):
             looks.append((block, look))
-    _rank_looks(looks, depth or _STYLE_BASE - 1, body)
+    _rank_looks(looks, max(depth, _STYLE_BASE - 1), body)
 
 
 def _contents_pages(blocks: list[PageBlock]) -> set[int]:

@@ -54,8 +54,11 @@ class Grid:
         return self.box[0] - 2 <= x <= self.box[2] + 2 and self.box[1] - 1 <= y <= self.box[3] + 1
 
     def is_sound(self) -> bool:
-        """Whether its lines part the cells: a box drawn around whole columns of figures is no grid."""
-        return all(sum(is_amount(run.text) for run in runs) < 3 for runs in self._cells().values())
+        """Whether its lines part the cells: boxes drawn around columns of figures, without their labels, are no grid."""
+        figures = [sum(is_amount(run.text) for run in runs) for runs in self._cells().values()]
+        several = sum(count > 1 for count in figures)
+        labelled = any(any(map(str.isalpha, run.text)) for run in self.runs)
+        return labelled and max(figures, default=0) < 3 and several <= 0.25 * max(1, sum(map(bool, figures)))
 
     def _cells(self) -> dict[tuple[int, int], list[Run]]:
         columns, count = len(self.xs) - 1, len(self.ys) - 1
@@ -180,7 +183,11 @@ def column_edges(lines: list[list[Run]]) -> list[tuple[float, float]]:
         elif len(touched) == 1:
             columns.remove(touched[0])
             columns.append((min(touched[0][0], cell.x0), max(touched[0][1], cell.x1)))
-    return sorted(columns)
+    columns.sort()
+    labels = [line[0] for line in lines if len(line) == 1 and columns and line[0].x1 <= columns[0][0]]
+    if labels:  # rows of figures alone have their labels in the lines above and below
+        columns.insert(0, (min(cell.x0 for cell in labels), max(cell.x1 for cell in labels)))
+    return columns
 
 
 def column_block(lines: list[list[Run]], page: int, words: frozenset[str]) -> PageBlock:

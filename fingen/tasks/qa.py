@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from fingen.errors import UsageError
 from fingen.prompts import Template, fill, report_name
-from fingen.records import Chunk, Document, Evidence, Passage, Record, Request, content_id
+from fingen.records import Chunk, Completion, Document, Evidence, Passage, Record, Request, content_id
 from fingen.teachers.base import request_key
 
 TASKS = {"concept": "qa-concept", "summary": "qa-summary"}  # what `--task` takes -> `task` of a record
 MAX_TOKENS = 4096  # of an answer; two pairs of 600 characters with their quotes need a quarter of it
+PAIR_CHARACTERS = {"en": 1500, "zh": 400}  # running text that is worth a pair
 NOT_STATED = {"en": "The passage does not state this.", "zh": "材料中没有说明。"}
 
 
@@ -54,6 +57,7 @@ def build_passage(document: Document, chunk: Chunk) -> Passage:
         period=document.period,
         language=chunk.language,
         section=chunk.section,
+        pages=(chunk.first_page, chunk.last_page),
         text=chunk.text,
         kinds=tuple(_paragraphs(chunk)),
     )
@@ -68,9 +72,17 @@ def _paragraphs(chunk: Chunk) -> Iterable[tuple[Any, str]]:
             start = following.start if following else 0
 
 
-def build_request(template: Template, passages: tuple[Passage, ...], *, count: int, teacher: str) -> Request:
-    """Ask a teacher for up to `count` pairs on the passages."""
-    values = {"count": count, "passages": [_template_values(passage) for passage in passages]}
+def build_request(
+    template: Template, passages: tuple[Passage, ...], *, most: int, teacher: str, questions: tuple[str, ...] = ()
+) -> Request:
+    """Ask a teacher for pairs on the passages: as many as their length is worth, `most` at the most."""
+    count = min(most, max(1, round(sum(_worth(passage) for passage in passages))))
+    values = {
+        "count": count,
+        "passages": [_template_values(passage) for passage in passages],
+        "examples": (),
+        "questions": list(questions),
+    }
     system, prompt = fill(template, values)
     schema = answer_schema()
     return Request(
@@ -86,13 +98,46 @@ def build_request(template: Template, passages: tuple[Passage, ...], *, count: i
     )
 
 
+def _worth(passage: Passage) -> float:
+    """Pairs that a passage is worth by the length of its running text."""
+    text = sum(len(text) for kind, text in passage.kinds if kind == "paragraph")
+    return text / PAIR_CHARACTERS[passage.language]
+
+
+def read_questions(path: Path) -> tuple[str, ...]:
+    """The user's own topics, one a line; empty lines and lines with # are left out.
+
+    Raises:
+        UsageError: the file cannot be read, or holds nothing.
+    """
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as e:
+        raise UsageError(f"{path}: cannot be read: {e}", hint="give a text file with one topic a line") from e
+    topics = tuple(line for line in lines if line and not line.startswith("#"))
+    if not topics:
+        raise UsageError(f"{path}: no topic in it", hint="write one topic or question a line")
+    return topics
+
+
 def _template_values(passage: Passage) -> dict[str, str]:
+    first, last = passage.pages
     return {
         "report": report_name(passage.period, passage.language),
         "company": passage.company or passage.document,
         "section": " > ".join(passage.section),
+        "pages": str(first) if first == last else f"{first}-{last}",
         "text": passage.text.replace("</passage>", "< /passage>"),  # a document cannot end its own quotation
     }
+
+
+def whole_problem(request: Request, completion: Completion) -> str | None:
+    """What is wrong with an answer as a whole, for the teacher to mend; an item that is wrong alone is only rejected."""
+    try:
+        items, wrong = parse_answer(completion.text)
+    except ValueError as e:
+        return str(e)
+    return f"no valid item; the first fault: {wrong[0][1]}" if wrong and not items else None
 
 
 def parse_answer(text: str) -> tuple[list[QaItem], list[tuple[dict[str, Any], str]]]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from fingen.config import Asking
 from fingen.errors import TeacherError
 from fingen.teachers.base import Teacher
 from fingen.teachers.offline import Offline
 
-TEACHERS: dict[str, Callable[[], Teacher]] = {"offline": Offline}
+TEACHERS: dict[str, Callable[[Asking], Teacher]] = {"offline": lambda asking: Offline()}
 
 
-def open_teacher(name: str) -> Teacher:
+def open_teacher(name: str, asking: Asking) -> Teacher:
     """The teacher of a name.
 
     Raises:
@@ -19,4 +20,4 @@ def open_teacher(name: str) -> Teacher:
     """
     if name not in TEACHERS:
         raise TeacherError(f"unknown teacher: {name}", hint=f"choose one of: {', '.join(TEACHERS)}")
-    return TEACHERS[name]()
+    return TEACHERS[name](asking)

@@ -1,59 +1,117 @@
-"""Ask a teacher everything that the journal does not know yet, a fixed number of requests at a time."""
+"""Ask a teacher everything that the journal does not know yet: fast, within the budget, and never the same thing twice."""
 
 from __future__ import annotations
 
 import asyncio
+import random
+import signal
+import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from fingen.documents.text import estimate_tokens
+from fingen.errors import Interrupted, ShortfallError, TeacherError
 from fingen.records import Completion, Request
 from fingen.teachers.base import Teacher
-from fingen.teachers.journal import GROUP_SECONDS, Journal
+from fingen.teachers.claims import Claims
+from fingen.teachers.journal import Journal
+from fingen.teachers.pace import Pace, PerMinute
 
 OnAnswer = Callable[[Request, Completion], None]
+Validate = Callable[[Request, Completion], str | None]
+
+TRIES = 3  # answers a request may get before it counts as unusable
+FIRST_WAIT_SECONDS = 0.5  # before asking again after a failure; doubled each time, with jitter
+LONGEST_WAIT_SECONDS = 60.0
+LONGEST_RETRY_AFTER_SECONDS = 120.0  # a server that asks for more is asked earlier
+EARLY = 50  # of this many first answers ...
+EARLY_INVALID = 0.2  # ... a larger share of invalid ones stops the run
+_WAITING_FOR_DISK = 16  # workers beyond the ceiling: their answers are being stored while others ask
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a teacher is asked. Money is in USD, time in seconds."""
+
+    concurrency: int = 64  # requests in flight, at most
+    rpm: int | None = None  # requests a minute, at most
+    tpm: int | None = None  # tokens a minute, at most
+    budget_usd: float | None = None  # hard stop for all that the journal has paid
+    deadline_seconds: float = 900.0  # for one request with all its retries
+    worst_usd: Callable[[Request], float | None] = lambda request: 0.0  # the most that an answer can cost
+    validate: Validate = lambda request, completion: None  # what is wrong with an answer as a whole, or None
 
 
 async def dispatch(
     requests: Iterable[Request],
     teacher: Teacher,
     journal: Journal,
+    claims: Claims,
+    terms: Terms,
     *,
-    concurrency: int,
     on_answer: OnAnswer,
 ) -> int:
-    """Ask what is missing and journal each answer; returns the number of answers stored.
+    """Ask what is missing and journal each answer; returns the number of requests that got one.
 
-    `requests` is pulled lazily, one request for each free worker. A request whose key has a usable answer in the
-    journal, or was asked before in this run, is passed over: `on_answer` sees only new answers, after the journal has
-    them. Any error stops the run: what is in flight is finished and stored, then the first error is raised. Cancelling
-    drops what is in flight and keeps every answer that was stored.
-
-    Args:
-        requests: What to ask; may hold a key twice.
-        teacher: Who is asked.
-        journal: Where the answers go; opened in this thread.
-        concurrency: Requests in flight, at most; at least 1.
-        on_answer: Called with each new answer, for progress; must be quick.
+    `requests` is pulled lazily, one for each free worker. A request that has a usable answer, was asked before in this run
+    or is claimed by another process is passed over. An answer is on the disk before anyone looks at it. An error, and the
+    first Ctrl-C, stop the run: what is in flight is finished and stored, then the error is raised. A second Ctrl-C, like
+    cancelling, drops what is in flight and keeps what was stored.
 
     Raises:
-        TeacherError: The teacher refused or cannot be reached.
-        LimitError: The journal cannot be written.
+        TeacherError: the teacher refused, cannot be reached, or the budget is reached.
+        ShortfallError: too many of the first answers are invalid.
+        Interrupted: Ctrl-C.
+        LimitError: the journal cannot be written.
     """
-    run = _Run(iter(requests), teacher, journal, on_answer)
-    workers = [asyncio.create_task(run.work()) for _ in range(concurrency)]
-    try:
-        while (await asyncio.wait(workers, timeout=GROUP_SECONDS))[1]:
-            journal.flush()  # the journal looks at the clock only when it stores: a slow teacher makes long pauses
-    finally:
-        for worker in workers:
-            worker.cancel()  # those that have ended do not notice
+    run = _Run(iter(requests), teacher, journal, claims, terms, on_answer, Pace(terms.concurrency))
+    with _stopped_by_ctrl_c(run):
+        workers = [asyncio.create_task(run.work()) for _ in range(terms.concurrency + _WAITING_FOR_DISK)]
         try:
-            await asyncio.gather(*workers, return_exceptions=True)
+            await asyncio.wait(workers)
         finally:
-            journal.flush()  # also when a second cancellation does not wait for the workers
+            for worker in workers:
+                worker.cancel()  # those that have ended do not notice
+            await asyncio.gather(*workers, return_exceptions=True)
+            await run.writer.close()
     if run.error:
         raise run.error
-    return run.stored
+    return run.answered
+
+
+class _Writer:
+    """Commits answers in groups, in a thread: while one group waits for the disk, the next one gathers."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._waiting: list[tuple[Request, Completion, asyncio.Future[None]]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def store(self, request: Request, completion: Completion) -> None:
+        """Return when the answer is on the disk."""
+        done = asyncio.get_running_loop().create_future()
+        self._waiting.append((request, completion, done))
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._write())
+        await asyncio.shield(done)
+
+    async def close(self) -> None:
+        """Wait for what is being written."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def _write(self) -> None:
+        while self._waiting:
+            group, self._waiting = self._waiting, []
+            try:
+                await asyncio.to_thread(self._journal.commit, [(request, answer) for request, answer, _ in group])
+            except Exception as e:
+                for _, _, done in group:
+                    done.set_exception(e)
+                raise
+            for _, _, done in group:
+                done.set_result(None)
 
 
 @dataclass
@@ -63,33 +121,180 @@ class _Run:
     requests: Iterator[Request]
     teacher: Teacher
     journal: Journal
+    claims: Claims
+    terms: Terms
     on_answer: OnAnswer
+    pace: Pace
     asked: set[str] = field(default_factory=set)
-    stored: int = 0
+    answered: int = 0
+    answers: int = 0
+    invalid: list[str] = field(default_factory=list)  # samples of invalid answers among the first ones
+    reserved_usd: float = 0.0
+    spent_usd: float = 0.0
     stopped: bool = False
-    error: Exception | None = None  # the first one
+    error: BaseException | None = None  # the first one
+
+    def __post_init__(self) -> None:
+        self.writer = _Writer(self.journal)
+        self.settled = asyncio.Event()  # some answer's cost is known
+        self.rpm, self.tpm = PerMinute(self.terms.rpm), PerMinute(self.terms.tpm)
+        self.spent_usd = self.journal.usage()[1] or 0.0
+
+    def stop(self, error: BaseException) -> None:
+        """Let nobody ask anything more; the first error is the one that is told."""
+        self.error = self.error or error
+        self.stopped = True
 
     async def work(self) -> None:
-        """Pull and ask until the requests are used up or another worker has failed."""
+        """Pull and ask until the requests are used up or the run is stopped."""
         try:
             while not self.stopped and (request := next(self.requests, None)) is not None:
-                if self.is_new(request.key):
-                    self.keep(request, await self.teacher.complete(request))
+                if request.key not in self.asked and self.claims.take(request.key):
+                    self.asked.add(request.key)
+                    try:
+                        if self.journal.missing([request.key]):
+                            await self.ask(request)
+                    finally:
+                        self.claims.release(request.key)
                 await asyncio.sleep(0)  # a teacher that computes on the CPU never gives the others a turn
         except Exception as e:
-            self.error = self.error or e
+            self.stop(e)
             raise
+
+    async def ask(self, request: Request) -> None:
+        """Ask until there is a usable answer or the tries are used up; every answer is stored before it is looked at."""
+        asking = request
+        attempt = self.journal.tries(request.key) + 1
+        while True:
+            completion = (await self.send(asking)).model_copy(update={"attempt": attempt})
+            problem = self.terms.validate(request, completion) if completion.stop_reason == "end_turn" else None
+            cut = completion.stop_reason == "max_tokens" and asking.max_tokens == request.max_tokens
+            again = (cut or problem is not None) and attempt < TRIES
+            if again:
+                completion = completion.model_copy(
+                    update={"error": "cut at max_tokens" if cut else f"invalid: {problem}"}
+                )
+            await self.writer.store(request, completion)
+            self.count(completion, problem)
+            if not again or self.stopped:
+                self.answered += 1
+                self.on_answer(request, completion)
+                return
+            attempt += 1
+            if cut:
+                asking = asking.model_copy(update={"max_tokens": 2 * request.max_tokens})
+            else:
+                correction = f"That answer cannot be used: {problem}. Answer again, in the form that was asked for."
+                asking = asking.model_copy(update={"follow_ups": (completion.text, correction)})
+
+    def count(self, completion: Completion, problem: str | None) -> None:
+        """Keep the books, and stop a run whose first answers are of no use."""
+        self.answers += 1
+        if problem is not None and self.answers <= EARLY:
+            self.invalid.append(f"{problem}: {completion.text[:200]}")
+        if self.answers == EARLY and len(self.invalid) > EARLY_INVALID * EARLY:
+            shown = "\n".join(f"  {sample}" for sample in self.invalid[:3])
+            self.stop(
+                ShortfallError(
+                    f"{len(self.invalid)} of the first {EARLY} answers are invalid, such as:\n{shown}",
+                    hint="try another model, or look at the template in prompts/; the answers are in the journal",
+                )
+            )
+
+    async def send(self, request: Request) -> Completion:
+        """One answer, whatever it is worth; failures that may pass are tried again until the deadline."""
+        started = time.monotonic()
+        failures = 0
+        while True:
+            try:
+                return await self.send_once(request)
+            except TeacherError as e:
+                if e.possibly_billed:
+                    await self.writer.store(request, _broken_off(request, self.teacher.name, str(e)))
+                wait = _wait_seconds(e, failures)
+                if not e.retryable or time.monotonic() - started + wait > self.terms.deadline_seconds:
+                    raise
+                failures += 1
+                await asyncio.sleep(wait)
+                if self.stopped:
+                    raise
+
+    async def send_once(self, request: Request) -> Completion:
+        """Wait for a place, reserve the money, and ask."""
+        worst = await self.reserve(request)
+        try:
+            await self.rpm.take(1)
+            await self.tpm.take(estimate_tokens(request.system + request.prompt) + request.max_tokens)
+            sent_in = await self.pace.enter()
+            limited = False
+            try:
+                completion = await self.teacher.complete(request)
+                self.spent_usd += completion.cost_usd or 0.0  # before the reserve is freed: the budget has no gap
+                return completion
+            except TeacherError as e:
+                limited = e.limited
+                raise
+            finally:
+                await self.pace.leave(sent_in, limited=limited)
         finally:
-            self.stopped = True
+            self.reserved_usd -= worst
+            self.settled.set()
 
-    def is_new(self, key: str) -> bool:
-        """Whether nobody has the answer; claims the key for this run."""
-        new = key not in self.asked and bool(self.journal.missing([key]))
-        self.asked.add(key)
-        return new
+    async def reserve(self, request: Request) -> float:
+        """Set the worst case of a request aside, so that what is in flight cannot break the budget.
 
-    def keep(self, request: Request, completion: Completion) -> None:
-        """Store the answer, and only then show it."""
-        self.journal.store(request, completion)
-        self.stored += 1
-        self.on_answer(request, completion)
+        Raises:
+            TeacherError: it does not fit any more, whatever the answers in flight turn out to cost.
+        """
+        worst = self.terms.worst_usd(request) or 0.0
+        budget = self.terms.budget_usd
+        while budget is not None and self.spent_usd + self.reserved_usd + worst > budget:
+            if self.reserved_usd < 1e-9:
+                spent = f"{self.spent_usd:.4f} USD spent, and the next answer may cost {worst:.4f}"
+                raise TeacherError(
+                    f"the budget of {budget:g} USD is reached: {spent}",
+                    hint="give a larger --budget to go on; nothing is asked twice",
+                )
+            self.settled.clear()
+            await self.settled.wait()
+        self.reserved_usd += worst
+        return worst
+
+
+def _wait_seconds(e: TeacherError, failures: int) -> float:
+    """How long to wait before asking again: what the server asks for, else longer each time, with jitter."""
+    if e.retry_after is not None:
+        return min(e.retry_after, LONGEST_RETRY_AFTER_SECONDS) * random.uniform(1.0, 1.1)
+    return min(FIRST_WAIT_SECONDS * 2.0**failures, LONGEST_WAIT_SECONDS) * random.uniform(0.5, 1.0)
+
+
+def _broken_off(request: Request, teacher: str, error: str) -> Completion:
+    return Completion(
+        key=request.key,
+        text="",
+        stop_reason="error",
+        teacher=teacher,
+        possibly_billed=True,
+        error=f"broken off: {error}",
+    )
+
+
+@contextmanager
+def _stopped_by_ctrl_c(run: _Run) -> Iterator[None]:
+    """The first Ctrl-C lets what is in flight finish; the second one is Python's own KeyboardInterrupt."""
+    loop = asyncio.get_running_loop()
+
+    def on_interrupt() -> None:
+        loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        run.stop(Interrupted("interrupted; what was in flight is stored", hint="run the same command again to go on"))
+
+    try:
+        loop.add_signal_handler(signal.SIGINT, on_interrupt)
+    except (NotImplementedError, ValueError, RuntimeError):  # Windows, or not the main thread: Ctrl-C cancels at once
+        yield
+        return
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)

@@ -10,6 +10,7 @@ import errno
 import json
 import sqlite3
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -86,6 +87,7 @@ class Journal:
         self._db = db
         self._pending: list[tuple[Request, Completion]] = []
         self._since = 0.0  # time.monotonic() of the oldest pending answer
+        self._turn = threading.RLock()
 
     @classmethod
     def open(cls, path: Path) -> Journal:
@@ -97,7 +99,8 @@ class Journal:
         """
         _make_folder(path.parent)
         with _explained(path), ExitStack() as stack:
-            db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+            # Commits wait for the disk in a thread of their own; `_turn` keeps the threads apart.
+            db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
             stack.callback(db.close)
             _prepare(db, path)
             stack.pop_all()
@@ -137,10 +140,26 @@ class Journal:
     def flush(self) -> None:
         """Commit what was stored; it then survives a kill and a power cut. After an error it can be tried again."""
         if self._pending:
-            with self._transaction():
-                for request, completion in self._pending:
-                    self._insert(request, completion)
+            self.commit(self._pending)
             self._pending.clear()
+
+    def commit(self, attempts: Iterable[tuple[Request, Completion]]) -> None:
+        """Write attempts and wait until they are on the disk. May be called from another thread."""
+        with self._transaction():
+            for request, completion in attempts:
+                self._insert(request, completion)
+
+    def tries(self, key: str) -> int:
+        """How often a request was answered, usable or not."""
+        query = "SELECT count(*) FROM completions WHERE key = ? AND (error IS NULL OR text != '')"
+        count: int = self._rows(query, key)[0][0]
+        return count
+
+    def failures(self) -> dict[str, int]:
+        """Attempts without a usable answer, by what went wrong."""
+        self.flush()
+        rows = self._rows("SELECT error, count(*) FROM completions WHERE error IS NOT NULL GROUP BY error ORDER BY 1")
+        return {row[0]: row[1] for row in rows}
 
     def answers(self, keys: Iterable[str]) -> dict[str, Completion]:
         """The latest usable answer of each key that has one, in the order of `keys`."""
@@ -194,12 +213,12 @@ class Journal:
         return name
 
     def _rows(self, query: str, *values: str) -> list[sqlite3.Row]:
-        with _explained(self._path):
+        with self._turn, _explained(self._path):
             return self._db.execute(query, values).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with _explained(self._path):
+        with self._turn, _explained(self._path):
             self._db.execute("BEGIN IMMEDIATE")
             with self._db:  # commits, or rolls back on an error
                 yield
@@ -264,8 +283,10 @@ def _explain(path: Path, e: sqlite3.Error) -> FingenError | None:
 
 
 @contextmanager
-def lock(folder: Path) -> Iterator[None]:
+def lock(folder: Path, *, patience_seconds: float = 0.0) -> Iterator[None]:
     """Hold `folder` for this process, so that no two runs write one set. The system lets go when the process dies.
+
+    Waits for another process that holds it for `patience_seconds`.
 
     Raises:
         SetError: another process holds it, or the folder cannot be locked.
@@ -278,8 +299,10 @@ def lock(folder: Path) -> Iterator[None]:
     except OSError as e:
         raise _unwritable(folder, e) from e
     with file:
+        until = time.monotonic() + patience_seconds
         try:
-            _lock_file(file.fileno())
+            while not _lock_file(file.fileno(), last=time.monotonic() >= until):
+                time.sleep(0.05)
         except (BlockingIOError, PermissionError) as e:
             raise SetError(
                 f"{folder}: another fingen process works on it",
@@ -290,11 +313,18 @@ def lock(folder: Path) -> Iterator[None]:
         yield
 
 
-def _lock_file(descriptor: int) -> None:
-    if sys.platform == "win32":
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-    else:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+def _lock_file(descriptor: int, *, last: bool) -> bool:
+    """Try to lock; where another process holds it, False, or its error on the `last` try."""
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        if last:
+            raise
+        return False
+    return True
 
 
 def _make_folder(folder: Path) -> None:

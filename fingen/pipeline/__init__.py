@@ -1,0 +1,9 @@
+"""Where the rooms meet: documents -> tasks -> teachers -> quality -> sets. One module a stage, `run` conducts."""
+
+from __future__ import annotations
+
+from fingen.pipeline.asking import Answered, Estimate
+from fingen.pipeline.run import pdf2qa
+from fingen.pipeline.summary import Summary
+
+__all__ = ["Answered", "Estimate", "Summary", "pdf2qa"]

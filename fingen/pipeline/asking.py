@@ -1,0 +1,137 @@
+"""The second stage: what is asked, what that may cost, and the asking itself."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fingen import prompts
+from fingen.config import Pdf2qa
+from fingen.documents.text import estimate_tokens
+from fingen.pipeline.companions import Companions
+from fingen.records import Chunk, Completion, Document, Request
+from fingen.tasks import qa
+from fingen.teachers.base import Teacher
+from fingen.teachers.claims import Claims
+from fingen.teachers.dispatch import Terms, dispatch
+from fingen.teachers.journal import Journal
+
+OTHERS_SECONDS = 0.5  # between two looks at what another process is asking
+PAIR_TOKENS = 450  # of an answer, for one pair; measured on answers of 80-300 words
+
+
+@dataclass(frozen=True)
+class Answered:
+    """News: a request was answered; `done` of `total`, at a cost so far."""
+
+    done: int
+    total: int
+    cost_usd: float | None = 0.0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What asking would send and cost. USD are (low, expected, most); None: the price is not known."""
+
+    teacher: str
+    requests: int
+    from_journal: int
+    pairs: int
+    input_tokens: int
+    output_tokens: int
+    usd: tuple[float, float, float] | None
+    exit_code: int = 0
+
+
+@dataclass
+class Plan:
+    """The requests of a run, and the templates that they are made with."""
+
+    settings: Pdf2qa
+    teacher: Teacher
+    templates: dict[str, prompts.Template]
+    questions: tuple[str, ...]
+    requests: list[Request] = field(default_factory=list)
+
+    def add_requests(self, documents: list[Document], chunks: list[Chunk]) -> None:
+        """A request for each chunk and task; summaries get a companion passage where the documents have one."""
+        by_path = {document.path: document for document in documents}
+        companions = (
+            Companions(documents) if self.teacher.name != "offline" else None
+        )  # rules read one passage at a time
+        for chunk in chunks:
+            passage = qa.build_passage(by_path[chunk.document], chunk)
+            for task in self.settings.tasks:
+                beside = companions.of(chunk) if companions and task == "summary" else None
+                passages = (passage, qa.build_passage(by_path[beside.document], beside)) if beside else (passage,)
+                template = self.templates[f"{task}.{chunk.language}"]
+                request = qa.build_request(
+                    template,
+                    passages,
+                    most=self.settings.per_chunk,
+                    teacher=self.teacher.name,
+                    questions=self.questions,
+                )
+                self.requests.append(request)
+
+
+def make_plan(settings: Pdf2qa, teacher: Teacher) -> Plan:
+    """Read the templates and the user's own topics.
+
+    Raises:
+        UsageError: a template or the file of topics cannot be read.
+    """
+    names = [f"{task}.{language}" for task in settings.tasks for language in ("en", "zh")]
+    templates = {name: prompts.read_template(name) for name in names}
+    questions = qa.read_questions(settings.questions) if settings.questions else ()
+    return Plan(settings, teacher, templates, questions)
+
+
+def ask(plan: Plan, settings: Pdf2qa, journal: Journal, claims: Claims, watch: Callable[[Answered], None]) -> int:
+    """Ask what the journal lacks; returns how many answers are new. What another process asks is waited for."""
+    missing = journal.missing([request.key for request in plan.requests])
+    total, done, cost = len(missing), 0, 0.0
+
+    def on_answer(request: Request, completion: Completion) -> None:
+        nonlocal done, cost
+        done += 1
+        cost += completion.cost_usd or 0.0
+        watch(Answered(done, total, cost))
+
+    while missing:
+        wanted = set(missing)
+        requests = (request for request in plan.requests if request.key in wanted)
+        asyncio.run(dispatch(requests, plan.teacher, journal, claims, _terms(plan, settings), on_answer=on_answer))
+        missing = journal.missing(missing)
+        if missing:
+            time.sleep(OTHERS_SECONDS)
+    return done
+
+
+def _terms(plan: Plan, settings: Pdf2qa) -> Terms:
+    asking = settings.asking
+    return Terms(
+        concurrency=1 if plan.teacher.name == "offline" else asking.concurrency,
+        rpm=asking.rpm,
+        tpm=asking.tpm,
+        budget_usd=asking.budget_usd,
+        validate=qa.whole_problem,
+    )
+
+
+def estimate(plan: Plan, settings: Pdf2qa, *, missing: set[str] | None) -> Estimate:
+    """What the requests that are `missing` (None: all) would send and cost."""
+    requests = [request for request in plan.requests if missing is None or request.key in missing]
+    inputs = sum(estimate_tokens(request.system + request.prompt) for request in requests)
+    pairs = sum(request.count for request in requests)
+    return Estimate(
+        teacher=plan.teacher.name,
+        requests=len(requests),
+        from_journal=len(plan.requests) - len(requests),
+        pairs=pairs,
+        input_tokens=inputs,
+        output_tokens=pairs * PAIR_TOKENS,
+        usd=(0.0, 0.0, 0.0) if plan.teacher.name == "offline" else None,
+    )

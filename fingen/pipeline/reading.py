@@ -1,0 +1,59 @@
+"""The first stage: which documents there are, and which of their passages are asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fingen.config import CACHE, Pdf2qa
+from fingen.documents import Progress, find_sources, is_narrative, read_documents
+from fingen.errors import DocumentError
+from fingen.records import Chunk, Document
+
+Unread = dict[str, DocumentError | str]  # input file -> why it is left out
+
+
+def read_all(
+    settings: Pdf2qa, watch: Callable[[Progress | Document | DocumentError], None]
+) -> tuple[list[Document], Unread]:
+    """The documents that can be read, by name, and for each other file the reason."""
+    documents: list[Document] = []
+    unread: Unread = {}
+    sources = find_sources(settings.inputs)
+    for news in read_documents(sources, settings.reading, workers=settings.workers, cache=CACHE):
+        watch(news)
+        if isinstance(news, Document):
+            documents.append(news)
+        elif isinstance(news, DocumentError):
+            unread[news.path] = news
+    if not documents:
+        raise _all_unread(unread)
+    documents.sort(key=lambda document: document.path)
+    first: dict[str, str] = {}
+    for document in documents:
+        if document.sha256 in first:
+            unread[document.path] = f"same content as {first[document.sha256]}"
+        first.setdefault(document.sha256, document.path)
+    return [document for document in documents if document.path not in unread], dict(sorted(unread.items()))
+
+
+def _all_unread(unread: Unread) -> DocumentError:
+    errors = [error for error in unread.values() if isinstance(error, DocumentError)]
+    first = errors[0]
+    if len(errors) == 1:
+        return first
+    others = "; ".join(str(error) for error in errors[1:6]) + ("; ..." if len(errors) > 6 else "")
+    detail = f"{first.detail + '; ' if first.detail else ''}none of {len(errors)} files can be read: {others}"
+    return DocumentError(first.path, first.reason, detail, page=first.page, hint=first.hint)
+
+
+def choose_chunks(documents: list[Document], limit: int | None) -> list[Chunk]:
+    """The chunks to ask about: all narrative ones, or `limit` of them, spread evenly over documents and their length."""
+    pools = [[chunk for chunk in document.chunks if is_narrative(chunk)] for document in documents]
+    if limit is None or limit >= sum(map(len, pools)):
+        return [chunk for pool in pools for chunk in pool]
+    quotas = [0] * len(pools)
+    while sum(quotas) < limit:  # one each, round after round, so that short documents give what they can
+        for index, pool in enumerate(pools):
+            if quotas[index] < len(pool) and sum(quotas) < limit:
+                quotas[index] += 1
+    return [pool[step * len(pool) // quota] for pool, quota in zip(pools, quotas, strict=True) for step in range(quota)]

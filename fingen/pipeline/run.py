@@ -1,0 +1,179 @@
+"""The conductor of `fingen pdf2qa`: documents -> tasks -> teachers -> quality -> sets."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from fingen import __version__
+from fingen.config import Pdf2qa
+from fingen.documents import Progress
+from fingen.errors import DocumentError, SetError, ShortfallError
+from fingen.pipeline.asking import Answered, Estimate, Plan, ask, estimate, make_plan
+from fingen.pipeline.drawing import Draw, divide, draw_records
+from fingen.pipeline.reading import Unread, choose_chunks, read_all
+from fingen.pipeline.summary import Clock, Summary, summarize
+from fingen.records import Chunk, Document, Manifest, Record, SourceEntry, dump_json, sha256_file
+from fingen.sets import SetContent, read_manifest, write_set
+from fingen.teachers import open_teacher
+from fingen.teachers.base import Teacher
+from fingen.teachers.claims import Claims
+from fingen.teachers.journal import Journal, lock
+
+JOURNAL, CLAIMS = "journal.sqlite", ".claims"
+PATIENCE_SECONDS = 600.0  # for another process that writes the same set
+_WAYS_ON = "give the settings that it was made with, write elsewhere with --out, or start it anew with --replace"
+Watch = Callable[[Progress | Document | DocumentError | Answered], None]
+
+
+def pdf2qa(
+    settings: Pdf2qa,
+    *,
+    teacher: Teacher | None = None,
+    watch: Watch = lambda news: None,
+    consent: Callable[[Estimate], None] = lambda estimate: None,
+) -> Summary | Estimate:
+    """Read reports and make a question-answer set of them; with `asking.dry_run` only say what that would cost.
+
+    `consent` sees what would be sent before anything is; it raises to prevent it.
+
+    Raises:
+        UsageError: no input can be read; SetError: the set in `out` was made with other settings.
+        ShortfallError: the documents were read, and no record came of them.
+        TeacherError, LimitError, Interrupted: see `fingen.errors`.
+    """
+    clock = Clock()
+    asked_teacher = teacher or open_teacher(settings.teacher, settings.asking)
+    plan = make_plan(settings, asked_teacher)
+    documents, unread = read_all(settings, watch)
+    chunks = choose_chunks(documents, settings.limit)
+    plan.add_requests(documents, chunks)
+    clock.lap("reading")
+    if settings.asking.dry_run:
+        return estimate(plan, settings, missing=None)
+    with lock(settings.out):
+        if settings.replace:
+            _clear(settings.out)
+        with Journal.open(settings.out / JOURNAL) as journal:
+            split_by = _agree_on_settings(settings, asked_teacher, plan, documents, journal)
+    with Journal.open(settings.out / JOURNAL) as journal, Claims(settings.out / CLAIMS) as claims:
+        missing = journal.missing([request.key for request in plan.requests])
+        if missing:
+            consent(estimate(plan, settings, missing=set(missing)))
+        asked = ask(plan, settings, journal, claims, watch)
+        clock.lap("asking")
+        with lock(settings.out, patience_seconds=PATIENCE_SECONDS):
+            draw = draw_records(plan.requests, journal, {chunk.id: chunk for chunk in chunks}, asked_teacher)
+            splits = divide(draw, settings, split_by, documents, chunks, journal)
+            content = _content(settings, plan, documents, unread, chunks, draw, splits, journal, split_by)
+            changed = write_set(settings.out, content)
+    clock.lap("checking and writing")
+    return summarize(settings, content, documents, unread, chunks, draw, asked, changed, clock)
+
+
+def _agree_on_settings(
+    settings: Pdf2qa,
+    teacher: Teacher,
+    plan: Plan,
+    documents: list[Document],
+    journal: Journal,
+) -> Literal["document", "chunk"]:
+    """What units are split by; refuse to mix a set with another teacher, other prompts, settings or documents."""
+    before = journal.settings()
+    many = len(documents) >= settings.splitting.document_threshold
+    split_by: Any = settings.splitting.by if settings.splitting.by != "auto" else "document" if many else "chunk"
+    if before and settings.splitting.by == "auto":
+        split_by = before["split_by"]
+    now = {**_settings(settings), "teacher": teacher.name, "split_by": split_by,
+           "prompts": {name: template.sha256[:16] for name, template in plan.templates.items()}}  # fmt: skip
+    if before is None:
+        journal.write_settings(now)
+    elif before != now:
+        changed = [
+            f"{key} {dump_json(before.get(key))} -> {dump_json(now.get(key))}"
+            for key in sorted({*before, *now})
+            if before.get(key) != now.get(key)
+        ]
+        raise SetError(f"{settings.out} was made otherwise: {'; '.join(changed)}", hint=_WAYS_ON)
+    _refuse_missing(settings.out, documents)
+    return split_by  # type: ignore[no-any-return]
+
+
+def _refuse_missing(folder: Path, documents: list[Document]) -> None:
+    if not (folder / "manifest.json").exists():
+        return
+    gone = {source.path for source in read_manifest(folder).sources} - {document.path for document in documents}
+    if gone:
+        names = ", ".join(sorted(gone)[:3]) + (" ..." if len(gone) > 3 else "")
+        raise SetError(
+            f"{folder} also holds {len(gone)} documents that are not read now: {names}",
+            hint="name their folder too, write elsewhere with --out, or start the set anew with --replace",
+        )
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a set is made of, if no other process asks for it; the locks and foreign files stay."""
+    with Claims(folder / CLAIMS, alone=True):
+        pass
+    for name in ("manifest.json", JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _settings(settings: Pdf2qa) -> dict[str, Any]:
+    return {
+        "command": "pdf2qa",
+        "tasks": list(settings.tasks),
+        "per_chunk": settings.per_chunk,
+        "context": settings.context,
+        "questions": sha256_file(settings.questions) if settings.questions else None,
+        "chunk_tokens": settings.reading.chunk_tokens,
+        "language": settings.reading.language,
+        "ocr": settings.reading.ocr,
+        "split": list(settings.splitting.shares),
+        "memory": settings.splitting.memory_share,
+    }
+
+
+def _content(
+    settings: Pdf2qa,
+    plan: Plan,
+    documents: list[Document],
+    unread: Unread,
+    chunks: list[Chunk],
+    draw: Draw,
+    splits: dict[str, list[Record]],
+    journal: Journal,
+    split_by: Literal["document", "chunk"],
+) -> SetContent:
+    if not draw.kept:
+        counts = ", ".join(
+            f"{count} {reason}" for reason, count in Counter(r.reason for r in draw.rejected).most_common()
+        )
+        raise ShortfallError(
+            f"no record came of {len(chunks)} passages" + (f"; rejected: {counts}" if counts else ""),
+            hint="look at the documents: are they reports with running text?",
+        )
+    usage, cost = journal.usage()
+    manifest = Manifest(
+        name=settings.out.name,
+        command="pdf2qa",
+        teacher=plan.teacher.name,
+        settings={**_settings(settings), "limit": settings.limit},
+        prompts={name: template.sha256 for name, template in plan.templates.items()},
+        sources=tuple(SourceEntry(**{name: getattr(d, name) for name in SourceEntry.model_fields}) for d in documents),
+        unread={path: str(reason) for path, reason in unread.items()},
+        files={},
+        splits={},
+        tasks={},
+        rejects={},
+        requests=len(plan.requests),
+        usage=usage,
+        cost_usd=cost,
+        split_by=split_by,
+        versions={"fingen": __version__, "pymupdf": version("pymupdf"), "python": platform.python_version()},
+    )
+    return SetContent(splits=splits, rejected=draw.rejected, chunks=chunks, manifest=manifest)

@@ -1,0 +1,144 @@
+"""What a run tells about itself."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from fingen.config import Pdf2qa
+from fingen.errors import DocumentError
+from fingen.pipeline.drawing import Draw
+from fingen.pipeline.reading import Unread
+from fingen.records import Chunk, Document
+from fingen.sets import SetContent
+
+INVALID_ANSWERS = 0.2  # from this share of unusable answers on, a run falls short
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did. `exit_code` is 0, or 1 where it fell short."""
+
+    set: str
+    teacher: str
+    documents: list[dict[str, Any]]
+    unread: list[dict[str, Any]]
+    pages: int
+    chunks: int
+    chunks_asked: int
+    chunks_with_records: int
+    records: dict[str, dict[str, int]]  # task -> split -> rows
+    rejects: dict[str, int]
+    coverage: dict[str, dict[str, int]]  # section -> chunks asked, with records
+    requests: dict[str, int]  # asked now, from the journal, unusable answers
+    cost_usd: float | None
+    changed: bool
+    seconds: dict[str, float]
+    notes: list[str]
+    next: str
+    exit_code: int = 0
+
+
+class Clock:
+    """Seconds between laps."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self.laps: dict[str, float] = {}
+
+    def lap(self, name: str) -> None:
+        """Write down the seconds since the last lap."""
+        now = time.monotonic()
+        self.laps[name] = round(now - self._last, 2)
+        self._last = now
+
+
+def summarize(
+    settings: Pdf2qa,
+    content: SetContent,
+    documents: list[Document],
+    unread: Unread,
+    chunks: list[Chunk],
+    draw: Draw,
+    asked: int,
+    changed: bool,
+    clock: Clock,
+) -> Summary:
+    """The summary of a finished run."""
+    answered = {chunk for record in draw.kept for chunk in record.chunks or ()}
+    requests = content.manifest.requests
+    errors = [error for error in unread.values() if isinstance(error, DocumentError)]
+    short = bool(errors) or draw.unusable >= INVALID_ANSWERS * requests
+    return Summary(
+        set=str(settings.out),
+        teacher=content.manifest.teacher,
+        documents=[_about(document) for document in documents],
+        unread=[_why_unread(path, reason) for path, reason in unread.items()],
+        pages=sum(document.pages for document in documents),
+        chunks=sum(len(document.chunks) for document in documents),
+        chunks_asked=len(chunks),
+        chunks_with_records=sum(chunk.id in answered for chunk in chunks),
+        records=_count(content.splits),
+        rejects=dict(sorted(Counter(rejected.reason for rejected in draw.rejected).items())),
+        coverage=_coverage(chunks, answered),
+        requests={"asked": asked, "from_journal": requests - asked, "unusable": draw.unusable},
+        cost_usd=content.manifest.cost_usd,
+        changed=changed,
+        seconds=clock.laps,
+        notes=_notes(documents),
+        next=f"less {settings.out}/README.md",
+        exit_code=1 if short else 0,
+    )
+
+
+def _about(document: Document) -> dict[str, Any]:
+    about = document.model_dump(mode="json", exclude={"chunks", "sha256", "names"})
+    return {**about, "chunks": len(document.chunks)}
+
+
+def _why_unread(path: str, reason: DocumentError | str) -> dict[str, Any]:
+    if isinstance(reason, str):
+        return {"path": path, "reason": reason, "hint": ""}
+    return {"path": path, "reason": reason.reason, "detail": reason.detail, "page": reason.page, "hint": reason.hint}
+
+
+def _count(splits: Any) -> dict[str, dict[str, int]]:
+    counts: dict[str, dict[str, int]] = {}
+    for split, rows in splits.items():
+        for record in rows:
+            task = counts.setdefault(record.task, dict.fromkeys(splits, 0))
+            task[split] += 1
+    return dict(sorted(counts.items()))
+
+
+def _coverage(chunks: list[Chunk], answered: set[str]) -> dict[str, dict[str, int]]:
+    sections: dict[str, dict[str, int]] = {}
+    for chunk in chunks:
+        name = " > ".join(chunk.section[:2]) or "(no section)"
+        section = sections.setdefault(name, {"asked": 0, "with_records": 0})
+        section["asked"] += 1
+        section["with_records"] += chunk.id in answered
+    return sections
+
+
+def _notes(documents: list[Document]) -> list[str]:
+    """What a reader of the summary should know and do."""
+    notes = []
+    for document in documents:
+        if document.image_pages:
+            pages = ", ".join(map(str, document.image_pages[:8])) + (" ..." if len(document.image_pages) > 8 else "")
+            notes.append(f"{document.path}: {len(document.image_pages)} of {document.pages} pages are images ({pages}); "
+                         "install tesseract and pass --ocr")  # fmt: skip
+        if document.skipped_pages:
+            pages = ", ".join(map(str, document.skipped_pages[:8]))
+            notes.append(f"{document.path}: pages {pages} could not be read and were left out")
+        if document.hidden:
+            kinds = ", ".join(f"{count} {kind}" for kind, count in document.hidden.items())
+            notes.append(f"{document.path}: hidden text was left out: {kinds}")
+        if document.oversize:
+            notes.append(
+                f"{document.path}: {document.oversize} chunks are larger than the budget, because one sentence or table row is"
+            )
+    return notes

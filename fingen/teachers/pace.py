@@ -1,0 +1,94 @@
+"""How fast to ask: as many requests at once as the server takes, found by trying, and never more a minute than allowed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+
+START = 16  # requests in flight to begin with
+SHRINK = 0.75  # after the server said that this was too much
+
+
+class Pace:
+    """Slots for requests in flight; their number follows the server.
+
+    It is doubled each round trip until the server first says too much, then cut to three quarters, at most once a round
+    trip, and grown by one a round trip while the server is content. This is TCP's slow start and additive increase with
+    multiplicative decrease (RFC 5681), with a gentler cut: requests are dear, and servers say plainly when they have enough.
+    """
+
+    def __init__(self, ceiling: int) -> None:
+        self.limit = float(min(START, ceiling))
+        self.in_flight = 0
+        self._ceiling = ceiling
+        self._slow_start = True
+        self._round = 0  # a round trip ends when as many answers have come as were allowed in flight
+        self._answers = 0
+        self._cut_at = -1
+        self._free = asyncio.Condition()
+
+    async def enter(self) -> int:
+        """Wait for a slot; returns the round in which the request is sent."""
+        async with self._free:
+            await self._free.wait_for(lambda: self.in_flight < int(self.limit))
+            self.in_flight += 1
+            return self._round
+
+    async def leave(self, sent_in: int, *, limited: bool) -> None:
+        """Give the slot back; `limited` says that the server refused it as too much."""
+        async with self._free:
+            self.in_flight -= 1
+            if limited:
+                self._shrink(sent_in)
+            else:
+                self._grow()
+            self._free.notify_all()
+
+    def _shrink(self, sent_in: int) -> None:
+        self._slow_start = False
+        if sent_in > self._cut_at:  # what was sent before the last cut says nothing about the limit since
+            self.limit = max(1.0, self.limit * SHRINK)
+            self._cut_at = self._round
+            self._next_round()
+
+    def _grow(self) -> None:
+        self._answers += 1
+        if self._answers >= int(self.limit):
+            self.limit = min(self._ceiling, self.limit * 2 if self._slow_start else self.limit + 1)
+            self._next_round()
+
+    def _next_round(self) -> None:
+        self._round += 1
+        self._answers = 0
+
+
+class PerMinute:
+    """At most `most` units (requests, tokens) in any minute; None is no limit."""
+
+    def __init__(self, most: int | None) -> None:
+        self._most = most
+        self._spent: deque[tuple[float, int]] = deque()
+        self._turn = asyncio.Lock()
+
+    async def take(self, units: int) -> None:
+        """Wait until `units` fit into the minute; more than a minute's worth waits for an empty minute."""
+        if self._most is None:
+            return
+        async with self._turn:  # first come, first served
+            while (wait := self._wait(min(units, self._most))) > 0:
+                await asyncio.sleep(wait)
+            self._spent.append((time.monotonic(), min(units, self._most)))
+
+    def _wait(self, units: int) -> float:
+        now = time.monotonic()
+        while self._spent and now - self._spent[0][0] >= 60:
+            self._spent.popleft()
+        excess = sum(spent for _, spent in self._spent) + units - (self._most or 0)
+        for at, spent in self._spent:
+            if excess <= 0:
+                break
+            excess -= spent
+            if excess <= 0:
+                return max(0.001, at + 60 - now)
+        return 0.0

@@ -1,0 +1,163 @@
+"""What a request costs, from the table prices.toml. A model that is not in it costs "unknown" (None), never 0."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from fingen.documents.text import estimate_tokens
+from fingen.errors import TeacherError
+from fingen.records import Request, Usage, dump_json
+
+Price = tuple[float, float]  # USD per million input and output tokens
+MILLION = 1_000_000
+BATCH = 0.5  # share of the price in a batch, where a model's own is not known
+OVERHEAD_TOKENS = 1_000  # what a provider puts around a prompt: roles, and its words for the answer's schema
+WARN_DAYS = 60  # before a model ends
+_SNAPSHOT = re.compile(r"-(\d{8}|\d{4}-\d\d-\d\d)$")  # claude-sonnet-4-5-20250929 is a claude-sonnet-4-5
+
+
+@dataclass(frozen=True)
+class Tier:
+    """Prices for prompts of up to `up_to` tokens (None: of any size)."""
+
+    up_to: int | None
+    input_usd: float  # per million tokens
+    output_usd: float
+
+
+@dataclass(frozen=True)
+class ModelPrice:
+    """One model of the table. The factors are shares of the input price, `batch` of the whole."""
+
+    provider: str
+    tiers: tuple[Tier, ...]
+    cache_read: float = 1.0
+    cache_write: float = 1.0
+    batch: float = BATCH
+    ends: date | None = None
+
+    def cost_usd(self, usage: Usage, *, batch: bool = False) -> float:
+        """The cost of one request; its whole prompt decides the tier."""
+        prompt_tokens = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
+        tier = next(tier for tier in self.tiers if tier.up_to is None or prompt_tokens <= tier.up_to)
+        cached_tokens = usage.cache_read_tokens * self.cache_read + usage.cache_write_tokens * self.cache_write
+        total = (usage.input_tokens + cached_tokens) * tier.input_usd + usage.output_tokens * tier.output_usd
+        return total * (self.batch if batch else 1.0) / MILLION
+
+
+def cost_usd(model: str | None, usage: Usage, *, batch: bool = False, override: Price | None = None) -> float | None:
+    """The cost of one answered request in USD; None where the price is not known.
+
+    Args:
+        model: The provider's name for it; None for a server whose prices nobody knows.
+        usage: The tokens billed for this one request, not a sum over several: the size of a prompt decides its tier.
+        batch: Whether it was asked in a batch.
+        override: USD per million input and output tokens, in place of the table's.
+    """
+    price = _find(model, override)
+    return price.cost_usd(usage, batch=batch) if price else None
+
+
+def worst_case_usd(
+    model: str | None, request: Request, *, batch: bool = False, override: Price | None = None
+) -> float | None:
+    """The most that one attempt at a request can cost, in USD; None where the price is not known.
+
+    It is a bound, not a guess: tokenizers that work on bytes never make more tokens than there are bytes, no cache is
+    hit and the shared part is written to it, and the answer takes all the room it is given.
+    """
+    price = _find(model, override)
+    if price is None:
+        return None
+    schema = dump_json(request.answer_schema)
+    shared_tokens = len(request.system.encode()) + len(schema.encode()) + OVERHEAD_TOKENS
+    own_tokens = sum(len(text.encode()) for text in (request.prompt, *request.follow_ups))
+    usage = Usage(input_tokens=own_tokens, cache_write_tokens=shared_tokens, output_tokens=request.max_tokens)
+    return price.cost_usd(usage, batch=batch)
+
+
+def estimate_input_tokens(request: Request) -> int:
+    """Estimated tokens of a whole prompt, the answer's schema included."""
+    texts = (request.system, request.prompt, dump_json(request.answer_schema), *request.follow_ups)
+    return sum(map(estimate_tokens, texts))
+
+
+def ends(model: str) -> date | None:
+    """The last day of a model, as far as it was announced."""
+    price = _find(model, None)
+    return price.ends if price else None
+
+
+def end_notice(model: str, end: date | None, today: date, *, ended: bool = False) -> str | None:
+    """A warning for a model that ends soon; None where its end is far off or not known.
+
+    Args:
+        model: Its name.
+        end: Its last day, if it has one.
+        today: The day to look from.
+        ended: The provider says that it is over.
+
+    Raises:
+        TeacherError: it is over.
+    """
+    if ended:
+        when = f" on {end}" if end else ""
+        raise TeacherError(
+            f"{model} ended{when}", hint=f"name another model: {', '.join(current_models(model, today))}"
+        )
+    if end is None or (end - today).days > WARN_DAYS:
+        return None
+    return f"{model} ends on {end}" if end >= today else f"{model} was to end on {end} and may stop at any time"
+
+
+def current_models(like: str, today: date) -> tuple[str, ...]:
+    """Models of the table that have not ended, of the provider that has `like`, or of all where none has."""
+    models = _table()[1]
+    price = _find(like, None)
+    return tuple(
+        name
+        for name, other in models.items()
+        if (price is None or other.provider == price.provider) and (other.ends is None or other.ends >= today)
+    )
+
+
+def takes_cache_breakpoints(model: str) -> bool:
+    """Whether an OpenAI model lets the request say which part of the prompt to cache: those that bill for writing it."""
+    price = _find(model, None)
+    return price is not None and price.cache_write > 1.0
+
+
+def table_date() -> date:
+    """When the prices were last read from the providers' pages."""
+    return _table()[0]
+
+
+def _find(model: str | None, override: Price | None) -> ModelPrice | None:
+    """The price of a model, or the override with what else is known of the model."""
+    models = _table()[1]
+    known = models.get(model) or models.get(_SNAPSHOT.sub("", model)) if model else None
+    if override is None:
+        return known
+    tiers = (Tier(None, *override),)
+    if known is None:
+        return ModelPrice(provider="", tiers=tiers)  # cached tokens at the full price: their discount is not known
+    return ModelPrice(known.provider, tiers, known.cache_read, known.cache_write, known.batch, known.ends)
+
+
+@cache
+def _table() -> tuple[date, dict[str, ModelPrice]]:
+    text = resources.files("fingen.teachers").joinpath("prices.toml").read_text(encoding="utf-8")
+    data = tomllib.loads(text)
+    return data["date"], {name: _parse(row, data["providers"]) for name, row in data["models"].items()}
+
+
+def _parse(row: dict[str, Any], providers: dict[str, Any]) -> ModelPrice:
+    tiers = tuple(Tier(tier.get("up_to"), tier["input"], tier["output"]) for tier in row["tiers"])
+    factors = {**providers[row["provider"]], **{key: row[key] for key in ("cache_read", "cache_write") if key in row}}
+    return ModelPrice(provider=row["provider"], tiers=tiers, ends=row.get("ends"), **factors)
