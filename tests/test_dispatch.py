@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,9 @@ import pytest
 from fingen.errors import TeacherError
 from fingen.records import Completion, Request
 from fingen.teachers.base import Teacher
-from fingen.teachers.dispatch import dispatch
+from fingen.teachers.claims import Claims
+from fingen.teachers.dispatch import OnAnswer, Terms
+from fingen.teachers.dispatch import dispatch as dispatch_on
 from fingen.teachers.journal import Journal
 from fingen.teachers.scripted import Scripted
 
@@ -23,6 +25,14 @@ def make_request(number: int) -> Request:
 
 def make_requests(count: int) -> list[Request]:
     return [make_request(number) for number in range(count)]
+
+
+async def dispatch(
+    requests: Iterable[Request], teacher: Teacher, journal: Journal, *, concurrency: int, on_answer: OnAnswer
+) -> int:
+    with Claims(journal.path.with_name(".claims")) as claims:
+        terms = Terms(concurrency=concurrency)
+        return await dispatch_on(requests, teacher, journal, claims, terms, on_answer=on_answer)
 
 
 @pytest.fixture
@@ -119,7 +129,7 @@ def test_requests_are_pulled_only_when_a_worker_is_free(journal: Journal):
         ahead.append(pulled - len(ahead))
 
     asyncio.run(dispatch(requests(), Slow(), journal, concurrency=5, on_answer=look))
-    assert max(ahead) == 5
+    assert 5 <= max(ahead) <= 5 + 16  # those beyond wait for the disk while others ask
 
 
 def test_one_slow_answer_holds_up_nobody(journal: Journal):

@@ -25,7 +25,7 @@ SCHEMA = {"type": "object", "properties": {"question": {"type": "string"}, "answ
 
 def make_request(number: int) -> Request:
     prompt = f"Passage {number}: 营业收入同比增长 12%。"
-    passage = Passage(chunk=f"c-{number}", document="a.pdf", company=None, period=Period(), language="zh", section=(),
+    passage = Passage(chunk=f"c-{number}", document="a.pdf", company=None, period=Period(), language="zh", section=(), pages=(1, 1),
                       text="营业收入同比增长 12%。", kinds=())  # fmt: skip
     return Request(key=request_key("scripted", SYSTEM, prompt, SCHEMA), task="qa-concept", template="concept.zh",
                    system=SYSTEM, prompt=prompt, answer_schema=SCHEMA, max_tokens=500, count=2, passages=(passage,))  # fmt: skip

@@ -83,7 +83,7 @@ class Journal:
     """
 
     def __init__(self, path: Path, db: sqlite3.Connection) -> None:
-        self._path = path
+        self.path = path
         self._db = db
         self._pending: list[tuple[Request, Completion]] = []
         self._since = 0.0  # time.monotonic() of the oldest pending answer
@@ -213,12 +213,12 @@ class Journal:
         return name
 
     def _rows(self, query: str, *values: str) -> list[sqlite3.Row]:
-        with self._turn, _explained(self._path):
+        with self._turn, _explained(self.path):
             return self._db.execute(query, values).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._turn, _explained(self._path):
+        with self._turn, _explained(self.path):
             self._db.execute("BEGIN IMMEDIATE")
             with self._db:  # commits, or rolls back on an error
                 yield

@@ -94,37 +94,31 @@ def ends(model: str) -> date | None:
     return price.ends if price else None
 
 
-def end_notice(model: str, end: date | None, today: date, *, ended: bool = False) -> str | None:
+def end_notice(provider: str, model: str, end: date | None, today: date, *, ended: bool) -> str | None:
     """A warning for a model that ends soon; None where its end is far off or not known.
 
     Args:
+        provider: Whose model it is, as in the table.
         model: Its name.
         end: Its last day, if it has one.
         today: The day to look from.
-        ended: The provider says that it is over.
+        ended: Whether it is over.
 
     Raises:
         TeacherError: it is over.
     """
     if ended:
         when = f" on {end}" if end else ""
-        raise TeacherError(
-            f"{model} ended{when}", hint=f"name another model: {', '.join(current_models(model, today))}"
-        )
+        raise TeacherError(f"{model} ended{when}", hint=f"name another model: {', '.join(models_of(provider, today))}")
     if end is None or (end - today).days > WARN_DAYS:
         return None
     return f"{model} ends on {end}" if end >= today else f"{model} was to end on {end} and may stop at any time"
 
 
-def current_models(like: str, today: date) -> tuple[str, ...]:
-    """Models of the table that have not ended, of the provider that has `like`, or of all where none has."""
-    models = _table()[1]
-    price = _find(like, None)
-    return tuple(
-        name
-        for name, other in models.items()
-        if (price is None or other.provider == price.provider) and (other.ends is None or other.ends >= today)
-    )
+def models_of(provider: str, today: date) -> tuple[str, ...]:
+    """The models of a provider that have a price and have not ended, in the order of the table."""
+    rows = _table()[1].items()
+    return tuple(name for name, row in rows if row.provider == provider and (row.ends is None or row.ends >= today))
 
 
 def takes_cache_breakpoints(model: str) -> bool:

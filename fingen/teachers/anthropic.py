@@ -1,0 +1,241 @@
+"""Claude as a teacher, through Anthropic's Messages API."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+from urllib.parse import quote
+
+import anthropic
+
+from fingen.errors import TeacherError
+from fingen.records import Completion, Request, Usage, dump_json
+from fingen.teachers import keys, prices
+
+PROVIDER = "anthropic"
+OFFICIAL = "https://api.anthropic.com"
+ACCOUNT = keys.Account("ANTHROPIC_API_KEY", "https://platform.claude.com/settings/keys")
+NO_MODELS_ENDPOINT = frozenset({404, 405, 501})
+
+
+class Anthropic:
+    """Asks a Claude model. One client and one pool of connections serve the whole run; nothing is retried here.
+
+    Args:
+        model: The provider's name for it.
+        base_url: Another server that speaks the protocol; ANTHROPIC_BASE_URL, then Anthropic's own, where it is None.
+        concurrency: Requests in flight, at most; the pool has a connection for each.
+        timeout_seconds: How long to wait for an answer.
+        price: USD per million input and output tokens, in place of the table's.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str | None = None,
+        concurrency: int = 64,
+        timeout_seconds: float = 600.0,
+        price: prices.Price | None = None,
+    ) -> None:
+        keys.quiet("anthropic")
+        self.model = model
+        self._base_url = keys.server_url(base_url or os.environ.get("ANTHROPIC_BASE_URL") or OFFICIAL)
+        self._is_official = keys.server_name(self._base_url) == keys.server_name(OFFICIAL)
+        self.name = f"{PROVIDER}:{model}" + ("" if self._is_official else f"@{keys.server_name(self._base_url)}")
+        self._concurrency, self._timeout_seconds, self._price = concurrency, timeout_seconds, price
+        self._takes_effort = True  # `check` asks; models before Claude Opus 4.5 do not
+        self._secret = keys.Secret("")
+        self._client: anthropic.AsyncAnthropic | None = None
+        self._schemas: dict[str, dict[str, Any]] = {}
+
+    async def complete(self, request: Request) -> Completion:
+        """Answer one request.
+
+        Raises:
+            TeacherError: there is no answer; its fields say whether to ask again.
+        """
+        message = await self._ask("POST", "/v1/messages", self.body(request))
+        return self.completion(request.key, message)
+
+    async def check(self, *, today: date | None = None) -> str | None:
+        """Find what would fail before anything is paid for; returns a warning for a model that ends soon.
+
+        Raises:
+            TeacherError: there is no key, it is not accepted, or the model is unknown or has ended.
+        """
+        found = await self._call("GET", f"/v1/models/{quote(self.model, safe='')}")
+        if isinstance(found, keys.Refusal):
+            foreign = found.status in NO_MODELS_ENDPOINT and found.code != "not_found_error"
+            if foreign and not self._is_official:
+                return None  # a gateway that passes on messages alone
+            raise self._refused(found)
+        effort = _mapping(_mapping(found.get("capabilities")).get("effort"))
+        self._takes_effort = effort.get("supported") is not False
+        today = today or datetime.now(tz=UTC).date()
+        lifecycle = found.get("lifecycle")
+        end = _parse_day(found.get("retires_at")) if lifecycle else prices.ends(self.model)
+        ended = lifecycle == "retired" if lifecycle else bool(end and end < today)
+        return prices.end_notice(PROVIDER, self.model, end, today, ended=ended)
+
+    async def close(self) -> None:
+        """Close the connections. A later request opens new ones."""
+        client, self._client = self._client, None
+        if client:
+            await client.close()
+
+    def body(self, request: Request) -> dict[str, Any]:
+        """The request as the Messages API takes it, alone or in a batch."""
+        body: dict[str, Any] = {
+            "model": self.model,
+            "max_tokens": request.max_tokens,
+            "messages": [
+                {"role": "user", "content": request.prompt},
+                *(
+                    {"role": "user" if place % 2 else "assistant", "content": text or "(no text)"}
+                    for place, text in enumerate(request.follow_ups)
+                ),
+            ],
+        }
+        if request.system:
+            cache = {
+                "type": "ephemeral",
+                "ttl": "1h",
+            }  # an hour: a run outlives five minutes between two of its answers
+            body["system"] = [{"type": "text", "text": request.system, "cache_control": cache}]
+        config: dict[str, Any] = {"effort": "low"} if self._takes_effort else {}
+        if request.answer_schema:
+            config["format"] = {"type": "json_schema", "schema": self._schema(request)}
+        return {**body, "output_config": config} if config else body
+
+    def completion(self, key: str, message: Mapping[str, Any], *, batch: bool = False) -> Completion:
+        """A message of the API, alone or from a batch, as a completion. Nothing that was billed is dropped."""
+        text, stop_reason = _read_text(message)
+        usage = _read_usage(message)
+        return Completion(
+            key=key,
+            text=text,
+            stop_reason=stop_reason,
+            teacher=self.name,
+            usage=usage or Usage(),
+            cost_usd=self.cost_usd(usage, batch=batch) if usage else None,
+        )
+
+    def cost_usd(self, usage: Usage, *, batch: bool = False) -> float | None:
+        """What an answer with this usage costs; None where the price is not known."""
+        return prices.cost_usd(self.model, usage, batch=batch, override=self._price)
+
+    def worst_case_usd(self, request: Request, *, batch: bool = False) -> float | None:
+        """The most that one attempt at a request can cost; None where the price is not known."""
+        return prices.worst_case_usd(self.model, request, batch=batch, override=self._price)
+
+    def _schema(self, request: Request) -> dict[str, Any]:
+        """The answer's schema in the form that the API takes, worked out once for all requests that share it."""
+        source = dump_json(request.answer_schema)
+        if source not in self._schemas:
+            self._schemas[source] = anthropic.transform_schema(request.answer_schema)
+        return self._schemas[source]
+
+    def _open(self) -> anthropic.AsyncAnthropic:
+        """The client of the run, opened with the first request: a dry run needs no key."""
+        if self._client is None:
+            key = keys.find_key(ACCOUNT.key)
+            if key is None:
+                raise keys.no_key(ACCOUNT)
+            self._secret = keys.Secret(key)
+            limits = type(anthropic.DEFAULT_CONNECTION_LIMITS)(
+                max_connections=self._concurrency, max_keepalive_connections=self._concurrency
+            )
+            timeout = anthropic.Timeout(self._timeout_seconds, connect=10.0, pool=None)
+            self._client = anthropic.AsyncAnthropic(
+                api_key=key,
+                base_url=self._base_url,
+                max_retries=0,
+                timeout=timeout,
+                open_telemetry=False,  # it can be told by a variable to export prompts
+                # A redirect to another host would carry the key in its header along.
+                http_client=anthropic.DefaultAsyncHttpxClient(limits=limits, timeout=timeout, follow_redirects=False),
+            )
+        return self._client
+
+    async def _ask(self, method: str, path: str, body: dict[str, Any]) -> Mapping[str, Any]:
+        answer = await self._call(method, path, body)
+        if isinstance(answer, keys.Refusal):
+            raise self._refused(answer)
+        return answer
+
+    async def _call(
+        self, method: str, path: str, body: dict[str, Any] | None = None
+    ) -> Mapping[str, Any] | keys.Refusal:
+        """One exchange with the server. What is raised is raised outside of the handlers, with nothing chained to it.
+
+        The client's plain get and post are used, not messages.create: that one parses the answer into a model and loses
+        what does not fit, and warns of old models in its own way.
+        """
+        client = self._open()
+        error: TeacherError
+        try:
+            if method == "GET":
+                answer = await client.get(path, cast_to=object)
+            else:
+                answer = await client.post(path, cast_to=object, body=body)
+        except anthropic.APIStatusError as e:
+            return keys.read_refusal(e.status_code, e.body, e.response.headers, self._secret)
+        except anthropic.APIConnectionError as e:
+            error = keys.broken_off(self.name, e.__cause__, self._secret)
+        except ValueError:  # json.JSONDecodeError, raised raw, and UnicodeDecodeError
+            error = keys.unreadable(self.name)
+        else:
+            if isinstance(answer, Mapping):
+                return answer
+            error = keys.unreadable(self.name)
+        raise error
+
+    def _refused(self, refusal: keys.Refusal) -> TeacherError:
+        known = ", ".join(prices.models_of(PROVIDER, datetime.now(tz=UTC).date()))
+        hint = f"name a model that the server has: {known}"
+        return keys.refused(self.name, refusal, ACCOUNT, model_hint=hint)
+
+
+def _read_text(message: Mapping[str, Any]) -> tuple[str, str]:
+    """Text and stop reason. A refusal often has no text: then its category stands there."""
+    content = message.get("content")
+    if not isinstance(content, list):
+        return dump_json(message), "not a message"
+    blocks = (block for block in content if isinstance(block, Mapping) and block.get("type") == "text")
+    text = "".join(str(block.get("text", "")) for block in blocks)
+    stop_reason = str(message.get("stop_reason") or "unknown")
+    if stop_reason == "refusal" and not text:
+        details = _mapping(message.get("stop_details"))
+        text = ": ".join(str(details[name]) for name in ("category", "explanation") if details.get(name))
+    return text, stop_reason
+
+
+def _read_usage(message: Mapping[str, Any]) -> Usage | None:
+    """The tokens billed; None where the server does not say. `input_tokens` leaves the cache out."""
+    usage = message.get("usage")
+    if not isinstance(usage, Mapping):
+        return None
+    return Usage(
+        input_tokens=_count(usage.get("input_tokens")),
+        cache_read_tokens=_count(usage.get("cache_read_input_tokens")),
+        cache_write_tokens=_count(usage.get("cache_creation_input_tokens")),
+        output_tokens=_count(usage.get("output_tokens")),
+    )
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _parse_day(value: object) -> date | None:
+    try:
+        return date.fromisoformat(str(value)[:10])
+    except ValueError:
+        return None
