@@ -12,6 +12,7 @@ from fingen import __version__
 COMMANDS = {
     "pdf2qa": ("fingen.cli.pdf2qa", "make"),
     "prompts": ("fingen.cli.prompts", "make"),
+    "journal": ("fingen.cli.journal", "check"),
 }
 
 
@@ -42,7 +43,7 @@ class Lazy(click.Group):
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "FINGEN"})
 @click.version_option(__version__, prog_name="fingen")
 def main() -> None:
-    r"""Turn financial documents into fine-tuned models, with evidence.
+    """Turn financial documents into fine-tuned models, with evidence.
 
     \b
     Examples:

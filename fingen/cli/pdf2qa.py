@@ -13,7 +13,7 @@ from fingen import config
 from fingen.cli.common import Command, comma_list, command_options, print_json, say_settings
 
 if TYPE_CHECKING:
-    from fingen.pipeline import Summary
+    from fingen.pipeline import Estimate, Summary
 
 DEFAULT = config.Pdf2qa()
 
@@ -27,6 +27,18 @@ def _shares(ctx: click.Context, parameter: click.Parameter, value: Any) -> tuple
     if min(train, validation, test) < 0 or not train:
         raise click.BadParameter("shares must not be negative, and train must have one")
     return train, validation, test
+
+
+def _price(ctx: click.Context, parameter: click.Parameter, value: Any) -> tuple[float, float] | None:
+    if value is None:
+        return None
+    try:
+        into, out = (float(part) for part in (value.split(",") if isinstance(value, str) else value))
+    except ValueError as e:
+        raise click.BadParameter("give two numbers, such as 0.15,0.60") from e
+    if min(into, out) < 0:
+        raise click.BadParameter("a price is not negative")
+    return into, out
 
 
 @click.command("pdf2qa", cls=Command)
@@ -49,12 +61,20 @@ def _shares(ctx: click.Context, parameter: click.Parameter, value: Any) -> tuple
     show_default=True,
     help="Processes that read files.",
 )
-@click.option(
-    "--teacher",
-    default=DEFAULT.teacher,
-    show_default=True,
-    help="Who writes the pairs: offline (rules, no key, no network).",
-)
+@click.option("--teacher", default=DEFAULT.teacher, show_default=True,
+              help="Who writes the pairs: offline, anthropic[:MODEL], openai[:MODEL].")  # fmt: skip
+@click.option("--base-url", default=None, help="A server that speaks OpenAI's protocol: http://host/v1.")
+@click.option("--questions", type=click.Path(path_type=Path), default=None,
+              help="File with your own topics, one a line, that the teacher is steered towards.")  # fmt: skip
+@click.option("--concurrency", type=click.IntRange(1, 1024), default=DEFAULT.asking.concurrency, show_default=True,
+              help="Requests in flight, at most.")  # fmt: skip
+@click.option("--rpm", type=click.IntRange(1), default=None, help="Requests a minute, at most.")
+@click.option("--tpm", type=click.IntRange(1), default=None, help="Tokens a minute, at most.")
+@click.option("--budget", "budget_usd", type=click.FloatRange(0, min_open=True), default=None,
+              help="USD that the set may cost, all runs together; a hard stop.")  # fmt: skip
+@click.option("--price", callback=_price, default=None, metavar="IN,OUT",
+              help="USD per million input and output tokens, for a model whose price is not known.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say what would be sent and what it would cost, and send nothing.")
 @click.option("--limit", type=click.IntRange(1), default=DEFAULT.limit,
               help="Passages asked about, spread over all documents.  [default: all]")  # fmt: skip
 @click.option("--chunk-tokens", type=click.IntRange(128, 16384), default=DEFAULT.reading.chunk_tokens, show_default=True,
@@ -68,7 +88,7 @@ def _shares(ctx: click.Context, parameter: click.Parameter, value: Any) -> tuple
 @command_options
 @click.pass_context
 def command(ctx: click.Context, /, as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
-    r"""Read PDF reports and make a question-answer set of them.
+    """Read PDF reports and make a question-answer set of them.
 
     REPORTS are PDF files, or folders whose PDF files are read, in subfolders too. Files that cannot be read are named with
     the reason, and do not stop the others (exit code 1). Run the same command again after an interruption: it goes on.
@@ -87,14 +107,22 @@ def command(ctx: click.Context, /, as_json: bool, quiet: bool, debug: bool, **op
         click.echo(said, err=True)
     if prompts.is_local() and not quiet:
         click.echo(f"templates from {prompts.folder().resolve()}", err=True)
+
+    def consent(estimate: Estimate, warning: str | None) -> None:
+        if not quiet and estimate.usd != (0.0, 0.0, 0.0):
+            click.echo(f"asking {_estimate_line(estimate)}", err=True)
+        if warning:
+            click.echo(f"Warning: {warning}", err=True)
+
     with Display(quiet=quiet) as display:
-        summary = pipeline.pdf2qa(_settings(options), watch=display)
-    assert isinstance(summary, pipeline.Summary)
+        outcome = pipeline.pdf2qa(_settings(options), watch=display, consent=consent)
     if as_json:
-        print_json(dataclasses.asdict(summary))
+        print_json(dataclasses.asdict(outcome))
+    elif isinstance(outcome, pipeline.Estimate):
+        click.echo("\n".join(_estimate_lines(outcome)))
     else:
-        click.echo("\n".join(_lines(summary)))
-    sys.exit(summary.exit_code)
+        click.echo("\n".join(_lines(outcome)))
+    sys.exit(outcome.exit_code)
 
 
 def _settings(options: dict[str, Any]) -> config.Pdf2qa:
@@ -102,7 +130,32 @@ def _settings(options: dict[str, Any]) -> config.Pdf2qa:
         chunk_tokens=options.pop("chunk_tokens"), ocr=options.pop("ocr"), language=options.pop("language")
     )
     splitting = config.Splitting(shares=options.pop("shares"), by=options.pop("split_by"))
-    return config.Pdf2qa(reading=reading, splitting=splitting, **options)
+    names = ("concurrency", "rpm", "tpm", "budget_usd", "price", "base_url", "dry_run")
+    asking = config.Asking(**{name: options.pop(name) for name in names})
+    return config.Pdf2qa(reading=reading, splitting=splitting, asking=asking, **options)
+
+
+def _estimate_line(estimate: Estimate) -> str:
+    cost = "at an unknown price"
+    if estimate.usd:
+        low, expected, most = estimate.usd
+        cost = f"for about {expected:.2f} USD ({low:.2f} with caching, {most:.2f} at the very most)"
+    return f"{estimate.teacher}: {estimate.requests:,} requests {cost}"
+
+
+def _estimate_lines(estimate: Estimate) -> list[str]:
+    """What a dry run says."""
+    lines = [
+        f"{estimate.requests:,} requests to {estimate.teacher}, up to {estimate.pairs:,} pairs; nothing was sent",
+        f"about {estimate.input_tokens:,} tokens in, {estimate.output_tokens:,} tokens out",
+    ]
+    if estimate.usd is None:
+        return [*lines, "price: unknown; give it with --price IN,OUT (USD per million tokens)"]
+    low, expected, most = estimate.usd
+    lines.append(f"{'USD':<12}{'low (cached)':>14}{'expected':>12}{'at most':>12}")
+    for name, factor in (("now", 1.0), ("as a batch", 0.5)):
+        lines.append(f"{name:<12}{low * factor:>14.4f}{expected * factor:>12.4f}{most * factor:>12.4f}")
+    return lines
 
 
 def _lines(summary: Summary) -> list[str]:

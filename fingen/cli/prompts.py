@@ -11,7 +11,7 @@ from fingen.cli.common import Command, command_options, print_json
 
 @click.group("prompts")
 def command() -> None:
-    r"""Show and copy the templates that teachers are asked with.
+    """Show and copy the templates that teachers are asked with.
 
     \b
     Examples:
@@ -24,7 +24,7 @@ def command() -> None:
 @click.option("--replace", is_flag=True, help="Write over files that are there.")
 @command_options
 def copy(folder: Path, replace: bool, as_json: bool, quiet: bool, debug: bool) -> None:
-    r"""Write the packaged templates to ./prompts, to be edited: templates there are used instead.
+    """Write the packaged templates to ./prompts, to be edited: templates there are used instead.
 
     \b
     Examples:

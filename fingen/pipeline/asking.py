@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from fingen import prompts
 from fingen.config import Pdf2qa
 from fingen.documents.text import estimate_tokens
+from fingen.errors import UsageError
 from fingen.pipeline.companions import Companions
-from fingen.records import Chunk, Completion, Document, Request
+from fingen.records import Chunk, Completion, Document, Request, Usage, dump_json
 from fingen.tasks import qa
-from fingen.teachers.base import Teacher
+from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.claims import Claims
 from fingen.teachers.dispatch import Terms, dispatch
 from fingen.teachers.journal import Journal
@@ -89,6 +90,31 @@ def make_plan(settings: Pdf2qa, teacher: Teacher) -> Plan:
     return Plan(settings, teacher, templates, questions)
 
 
+def check_teacher(plan: Plan, settings: Pdf2qa) -> str | None:
+    """Find what would fail before anything is paid for; returns a warning.
+
+    Raises:
+        TeacherError: no key, a wrong one, an unknown or ended model.
+        UsageError: a budget for a model whose price is not known.
+    """
+    teacher = plan.teacher
+    if not isinstance(teacher, Provider):
+        return None
+    if settings.asking.budget_usd is not None and plan.requests and teacher.worst_usd(plan.requests[0]) is None:
+        raise UsageError(
+            f"--budget: the price of {teacher.name} is not known",
+            hint="give it: --price IN,OUT (USD per million tokens)",
+        )
+    return asyncio.run(_checked(teacher))
+
+
+async def _checked(teacher: Provider) -> str | None:
+    try:
+        return await teacher.check()
+    finally:
+        await teacher.close()
+
+
 def ask(plan: Plan, settings: Pdf2qa, journal: Journal, claims: Claims, watch: Callable[[Answered], None]) -> int:
     """Ask what the journal lacks; returns how many answers are new. What another process asks is waited for."""
     missing = journal.missing([request.key for request in plan.requests])
@@ -101,22 +127,37 @@ def ask(plan: Plan, settings: Pdf2qa, journal: Journal, claims: Claims, watch: C
         watch(Answered(done, total, cost))
 
     while missing:
-        wanted = set(missing)
-        requests = (request for request in plan.requests if request.key in wanted)
-        asyncio.run(dispatch(requests, plan.teacher, journal, claims, _terms(plan, settings), on_answer=on_answer))
+        asyncio.run(_ask_once(plan, set(missing), settings, journal, claims, on_answer))
         missing = journal.missing(missing)
         if missing:
             time.sleep(OTHERS_SECONDS)
     return done
 
 
+async def _ask_once(
+    plan: Plan,
+    wanted: set[str],
+    settings: Pdf2qa,
+    journal: Journal,
+    claims: Claims,
+    on_answer: Callable[[Request, Completion], None],
+) -> None:
+    requests = (request for request in plan.requests if request.key in wanted)
+    try:
+        await dispatch(requests, plan.teacher, journal, claims, _terms(plan, settings), on_answer=on_answer)
+    finally:
+        if isinstance(plan.teacher, Provider):
+            await plan.teacher.close()
+
+
 def _terms(plan: Plan, settings: Pdf2qa) -> Terms:
-    asking = settings.asking
+    asking, teacher = settings.asking, plan.teacher
     return Terms(
-        concurrency=1 if plan.teacher.name == "offline" else asking.concurrency,
+        concurrency=1 if teacher.name == "offline" else asking.concurrency,
         rpm=asking.rpm,
         tpm=asking.tpm,
         budget_usd=asking.budget_usd,
+        worst_usd=teacher.worst_usd if isinstance(teacher, Provider) else lambda request: 0.0,
         validate=qa.whole_problem,
     )
 
@@ -124,14 +165,36 @@ def _terms(plan: Plan, settings: Pdf2qa) -> Terms:
 def estimate(plan: Plan, settings: Pdf2qa, *, missing: set[str] | None) -> Estimate:
     """What the requests that are `missing` (None: all) would send and cost."""
     requests = [request for request in plan.requests if missing is None or request.key in missing]
-    inputs = sum(estimate_tokens(request.system + request.prompt) for request in requests)
     pairs = sum(request.count for request in requests)
     return Estimate(
         teacher=plan.teacher.name,
         requests=len(requests),
         from_journal=len(plan.requests) - len(requests),
         pairs=pairs,
-        input_tokens=inputs,
+        input_tokens=sum(_shared_tokens(request) + estimate_tokens(request.prompt) for request in requests),
         output_tokens=pairs * PAIR_TOKENS,
-        usd=(0.0, 0.0, 0.0) if plan.teacher.name == "offline" else None,
+        usd=_estimate_usd(plan.teacher, requests),
     )
+
+
+def _estimate_usd(teacher: Teacher, requests: list[Request]) -> tuple[float, float, float] | None:
+    """Low: every shared prompt read from the cache and short answers. Expected: no cache. Most: the worst case of each."""
+    if not isinstance(teacher, Provider):
+        return (0.0, 0.0, 0.0)
+    low = expected = most = 0.0
+    for request in requests:
+        shared, own, answer = _shared_tokens(request), estimate_tokens(request.prompt), request.count * PAIR_TOKENS
+        cached = Usage(input_tokens=own, cache_read_tokens=shared, output_tokens=answer // 2)
+        costs = (
+            teacher.cost_usd(cached),
+            teacher.cost_usd(Usage(input_tokens=own + shared, output_tokens=answer)),
+            teacher.worst_usd(request),
+        )
+        if None in costs:
+            return None
+        low, expected, most = low + (costs[0] or 0.0), expected + (costs[1] or 0.0), most + (costs[2] or 0.0)
+    return low, expected, most
+
+
+def _shared_tokens(request: Request) -> int:
+    return estimate_tokens(request.system) + estimate_tokens(dump_json(request.answer_schema))

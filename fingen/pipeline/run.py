@@ -13,7 +13,7 @@ from fingen import __version__
 from fingen.config import Pdf2qa
 from fingen.documents import Progress
 from fingen.errors import DocumentError, SetError, ShortfallError
-from fingen.pipeline.asking import Answered, Estimate, Plan, ask, estimate, make_plan
+from fingen.pipeline.asking import Answered, Estimate, Plan, ask, check_teacher, estimate, make_plan
 from fingen.pipeline.drawing import Draw, divide, draw_records
 from fingen.pipeline.reading import Unread, choose_chunks, read_all
 from fingen.pipeline.summary import Clock, Summary, summarize
@@ -35,11 +35,11 @@ def pdf2qa(
     *,
     teacher: Teacher | None = None,
     watch: Watch = lambda news: None,
-    consent: Callable[[Estimate], None] = lambda estimate: None,
+    consent: Callable[[Estimate, str | None], None] = lambda estimate, warning: None,
 ) -> Summary | Estimate:
     """Read reports and make a question-answer set of them; with `asking.dry_run` only say what that would cost.
 
-    `consent` sees what would be sent before anything is; it raises to prevent it.
+    `consent` sees what would be sent, and a warning about the teacher, before anything is; it raises to prevent it.
 
     Raises:
         UsageError: no input can be read; SetError: the set in `out` was made with other settings.
@@ -63,7 +63,8 @@ def pdf2qa(
     with Journal.open(settings.out / JOURNAL) as journal, Claims(settings.out / CLAIMS) as claims:
         missing = journal.missing([request.key for request in plan.requests])
         if missing:
-            consent(estimate(plan, settings, missing=set(missing)))
+            warning = check_teacher(plan, settings)
+            consent(estimate(plan, settings, missing=set(missing)), warning)
         asked = ask(plan, settings, journal, claims, watch)
         clock.lap("asking")
         with lock(settings.out, patience_seconds=PATIENCE_SECONDS):

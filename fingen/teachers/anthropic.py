@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -72,11 +73,11 @@ class Anthropic:
             if foreign and not self._is_official:
                 return None  # a gateway that passes on messages alone
             raise self._refused(found)
-        effort = _mapping(_mapping(found.get("capabilities")).get("effort"))
+        effort = keys.mapping(keys.mapping(found.get("capabilities")).get("effort"))
         self._takes_effort = effort.get("supported") is not False
         today = today or datetime.now(tz=UTC).date()
         lifecycle = found.get("lifecycle")
-        end = _parse_day(found.get("retires_at")) if lifecycle else prices.ends(self.model)
+        end = keys.parse_day(found.get("retires_at")) if lifecycle else prices.ends(self.model)
         ended = lifecycle == "retired" if lifecycle else bool(end and end < today)
         return prices.end_notice(PROVIDER, self.model, end, today, ended=ended)
 
@@ -127,7 +128,7 @@ class Anthropic:
         """What an answer with this usage costs; None where the price is not known."""
         return prices.cost_usd(self.model, usage, batch=batch, override=self._price)
 
-    def worst_case_usd(self, request: Request, *, batch: bool = False) -> float | None:
+    def worst_usd(self, request: Request, *, batch: bool = False) -> float | None:
         """The most that one attempt at a request can cost; None where the price is not known."""
         return prices.worst_case_usd(self.model, request, batch=batch, override=self._price)
 
@@ -185,7 +186,7 @@ class Anthropic:
             return keys.read_refusal(e.status_code, e.body, e.response.headers, self._secret)
         except anthropic.APIConnectionError as e:
             error = keys.broken_off(self.name, e.__cause__, self._secret)
-        except ValueError:  # json.JSONDecodeError, raised raw, and UnicodeDecodeError
+        except (json.JSONDecodeError, UnicodeDecodeError):  # the client raises them raw
             error = keys.unreadable(self.name)
         else:
             if isinstance(answer, Mapping):
@@ -195,8 +196,7 @@ class Anthropic:
 
     def _refused(self, refusal: keys.Refusal) -> TeacherError:
         known = ", ".join(prices.models_of(PROVIDER, datetime.now(tz=UTC).date()))
-        hint = f"name a model that the server has: {known}"
-        return keys.refused(self.name, refusal, ACCOUNT, model_hint=hint)
+        return keys.refused(self.name, refusal, ACCOUNT, {404: f"name a model that the server has: {known}"})
 
 
 def _read_text(message: Mapping[str, Any]) -> tuple[str, str]:
@@ -208,7 +208,7 @@ def _read_text(message: Mapping[str, Any]) -> tuple[str, str]:
     text = "".join(str(block.get("text", "")) for block in blocks)
     stop_reason = str(message.get("stop_reason") or "unknown")
     if stop_reason == "refusal" and not text:
-        details = _mapping(message.get("stop_details"))
+        details = keys.mapping(message.get("stop_details"))
         text = ": ".join(str(details[name]) for name in ("category", "explanation") if details.get(name))
     return text, stop_reason
 
@@ -219,23 +219,8 @@ def _read_usage(message: Mapping[str, Any]) -> Usage | None:
     if not isinstance(usage, Mapping):
         return None
     return Usage(
-        input_tokens=_count(usage.get("input_tokens")),
-        cache_read_tokens=_count(usage.get("cache_read_input_tokens")),
-        cache_write_tokens=_count(usage.get("cache_creation_input_tokens")),
-        output_tokens=_count(usage.get("output_tokens")),
+        input_tokens=keys.count(usage.get("input_tokens")),
+        cache_read_tokens=keys.count(usage.get("cache_read_input_tokens")),
+        cache_write_tokens=keys.count(usage.get("cache_creation_input_tokens")),
+        output_tokens=keys.count(usage.get("output_tokens")),
     )
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _parse_day(value: object) -> date | None:
-    try:
-        return date.fromisoformat(str(value)[:10])
-    except ValueError:
-        return None

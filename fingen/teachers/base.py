@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-from fingen.records import Completion, Request, dump_json, sha256_text
+from fingen.records import Completion, Request, Usage, dump_json, sha256_text
 
 
 class Teacher(Protocol):
@@ -18,8 +18,29 @@ class Teacher(Protocol):
         """Answer one request.
 
         Raises:
-            TeacherError: the teacher refused as a whole or cannot be reached; the run stops.
+            TeacherError: there is no answer; its fields say whether to ask again.
         """
+
+
+@runtime_checkable
+class Provider(Teacher, Protocol):
+    """A teacher behind a network: it has an account, a price, and connections."""
+
+    async def check(self) -> str | None:
+        """Find what would fail before anything is paid for; returns a warning, such as that the model ends soon.
+
+        Raises:
+            TeacherError: no key, a wrong one, an unknown or ended model.
+        """
+
+    async def close(self) -> None:
+        """Let go of connections; a later request opens new ones."""
+
+    def cost_usd(self, usage: Usage) -> float | None:
+        """What one answer with this usage costs; None where the price is not known."""
+
+    def worst_usd(self, request: Request) -> float | None:
+        """The most that one attempt at a request can cost; None where the price is not known."""
 
 
 def request_key(teacher_name: str, system: str, prompt: str, answer_schema: dict[str, Any]) -> str:

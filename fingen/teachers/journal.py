@@ -155,6 +155,16 @@ class Journal:
         count: int = self._rows(query, key)[0][0]
         return count
 
+    def counts(self) -> dict[str, int]:
+        """Requests with a usable answer, answers in all, and attempts that broke off and may be on the bill."""
+        self.flush()
+        queries = {
+            "requests": "SELECT count(DISTINCT key) FROM completions WHERE error IS NULL",
+            "answers": "SELECT count(*) FROM completions WHERE NOT possibly_billed",
+            "possibly_billed": "SELECT count(*) FROM completions WHERE possibly_billed",
+        }
+        return {name: self._rows(query)[0][0] for name, query in queries.items()}
+
     def failures(self) -> dict[str, int]:
         """Attempts without a usable answer, by what went wrong."""
         self.flush()

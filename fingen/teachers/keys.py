@@ -1,4 +1,4 @@
-"""Keys, and what keeps them in: where they are found, and how an SDK's errors and logs become ones that hold none.
+"""Keys, and the seam to the providers that must not give them away.
 
 The errors of both SDKs carry the request with its headers, and so the key; their loggers print whole prompts. What
 leaves `fingen.teachers` are TeacherErrors made here, with no SDK error behind them.
@@ -12,7 +12,9 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from email.utils import mktime_tz, parsedate_tz
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -44,9 +46,10 @@ class Secret:
     def __reduce__(self) -> NoReturn:
         raise TypeError("a key is not pickled")
 
-    def reveal(self) -> str:
-        """The key itself, for the client alone."""
-        return self._value
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no key."""
+        return not self._value
 
     def mask(self, text: str) -> str:
         """A text without the key: servers repeat it in their messages."""
@@ -156,13 +159,19 @@ def server_name(url: str) -> str:
     return f"{host}:{parts.port}" if parts.port else host
 
 
+def is_local(host: str) -> bool:
+    """Whether a host is this machine."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def read_refusal(status: int, body: object, headers: Mapping[str, str], secret: Secret) -> Refusal:
     """Read a response that is an error, in any of the forms that servers give it."""
-    outer: Mapping[str, Any] = body if isinstance(body, Mapping) else {"message": str(body or "")}
-    inner = outer.get("error", outer)
-    error: Mapping[str, Any] = inner if isinstance(inner, Mapping) else {"message": str(inner)}
-    details = error.get("details")
-    codes = (details.get("error_code") if isinstance(details, Mapping) else None, error.get("code"), error.get("type"))
+    inner = mapping(body).get("error", body)
+    error = mapping(inner) or {"message": inner}
+    codes = (mapping(error.get("details")).get("error_code"), error.get("code"), error.get("type"))
     message = " ".join(str(error.get("message") or error.get("detail") or "").split())
     return Refusal(
         status=status,
@@ -185,14 +194,14 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
     return max(0.0, mktime_tz(when) - time.time()) if when else None
 
 
-def refused(teacher: str, refusal: Refusal, account: Account, *, model_hint: str) -> TeacherError:
+def refused(teacher: str, refusal: Refusal, account: Account, hints: Mapping[int, str]) -> TeacherError:
     """The error for a refusal.
 
     Args:
         teacher: Its name, for the message.
         refusal: What the server said.
         account: Whose key it was.
-        model_hint: What to do where the model is not known.
+        hints: Status -> what to do, where the teacher knows better.
     """
     status, billing = refusal.status, refusal.is_billing
     what = f"status {status}" + (f" ({refusal.code})" if refusal.code else "")
@@ -204,19 +213,19 @@ def refused(teacher: str, refusal: Refusal, account: Account, *, model_hint: str
         limited=not billing and status in LIMITED,
         retry_after=refusal.retry_after,
         possibly_billed=status in GAVE_UP_WAITING,
-        hint=_hint(refusal, account, model_hint),
+        hint=_hint(refusal, account, hints),
     )
 
 
-def _hint(refusal: Refusal, account: Account, model_hint: str) -> str:
+def _hint(refusal: Refusal, account: Account, hints: Mapping[int, str]) -> str:
     if refusal.is_billing:
         return f"add credit or raise the limit at {account.console}, then run the same command again"
+    if refusal.status in hints:
+        return hints[refusal.status]
     if refusal.status == 401:
         return f"the key in {account.key} was not accepted: compare it with {account.console}"
     if refusal.status == 403:
         return f"the key in {account.key} may not do this: see its permissions at {account.console}"
-    if refusal.status == 404:
-        return model_hint
     if refusal.status == 413:
         return "the passage is too large for this model: ask with smaller chunks"
     if refusal.status in RETRYABLE or refusal.status >= 500:
@@ -245,3 +254,21 @@ def unreadable(teacher: str) -> TeacherError:
         possibly_billed=True,
         hint="see that nothing between here and the server answers in its place, then run the same command again",
     )
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """A JSON object, or an empty one in place of anything else: servers leave fields out, and give null for them."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def count(value: object) -> int:
+    """A number of tokens; 0 for anything that is none."""
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def parse_day(value: object) -> date | None:
+    """The day of an ISO date or time; None for anything else."""
+    try:
+        return date.fromisoformat(str(value)[:10])
+    except ValueError:
+        return None
