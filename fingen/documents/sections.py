@@ -57,8 +57,9 @@ def mark_headings(blocks: list[PageBlock], outline: Outline, body: float, across
 
 def _contents_pages(blocks: list[PageBlock]) -> set[int]:
     """Pages that list the report's parts and items: titles there head nothing."""
-    items = Counter(block.page for block in blocks for line in _lines(block) if _ITEM.match(line))
-    named = {block.page for block in blocks if any(_fold(line) in _CONTENTS for line in _lines(block))}
+    named = {block.page for block in blocks for line in _lines(block) if len(line) < 20 and _fold(line) in _CONTENTS}
+    listing = [block for block in blocks if block.page in named]
+    items = Counter(block.page for block in listing for line in _lines(block) if _ITEM.match(line))
     return {page for page in named if items[page] >= 5}
 
 

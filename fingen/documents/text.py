@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 
 from fingen.records import Language
 
 CJK = r"\u2e80-\u303f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef"
-_CJK_CHAR = re.compile(f"[{CJK}]")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _LATIN = re.compile(r"[A-Za-z]+")
 _SPACED_CJK = re.compile(f"(?<=[{CJK}]) +(?=[{CJK}0-9A-Za-z])|(?<=[0-9A-Za-z%]) +(?=[{CJK}])")
@@ -33,10 +31,8 @@ def clean(text: str) -> str:
     """Text with one kind of space, no control or zero-width characters, and no padding inside CJK text."""
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
-    text = text.translate(_INKLESS)
-    if _CJK_CHAR.search(text):
-        text = _SPACED_CJK.sub("", unicodedata.normalize("NFC", text))
-    return " ".join(text.split())
+    text = " ".join(text.translate(_INKLESS).split())
+    return _SPACED_CJK.sub("", text) if " " in text else text
 
 
 def is_cjk(char: str) -> bool:
@@ -68,7 +64,7 @@ def estimate_tokens(text: str) -> int:
     """Estimated tokens: one for each CJK character, one for every four of the others."""
     if text.isascii():
         return (len(text) + 3) // 4
-    wide = len(_CJK_CHAR.findall(text))
+    wide = (len(text.encode()) - len(text)) // 2  # UTF-8 has three bytes for a CJK character, one for an ASCII one
     return wide + (len(text) - wide + 3) // 4
 
 

@@ -9,7 +9,7 @@ from fingen.documents.text import is_cjk
 from fingen.quality.duplicates import fold
 from fingen.records import Chunk, Document
 
-MENTIONED = 3  # labels of a statement that a discussion has to speak of
+MENTIONED = 2  # labels of a statement that a discussion has to speak of
 _STATEMENT = re.compile(
     r"consolidated (?:balance sheet|statements? of)|statements? of (?:financial position|cash flows|operations|income|earnings)|"
     r"income statement|balance sheet|资产负债表|利润表|现金流量表|主要会计数据|财务报表",
@@ -74,7 +74,7 @@ def _labels(chunk: Chunk) -> list[str]:
     for block in chunk.blocks:
         if block.kind == "table":
             for line in chunk.text[block.start : block.end].splitlines():
-                label = line.split(" | ")[0].strip(" :：").casefold()
+                label = re.sub(r"(?: ?\.)+$", "", line.split(" | ")[0].strip(" :：")).casefold()
                 if label and len(label) >= (_LABEL_CJK if is_cjk(label[0]) else _LABEL_LATIN):
                     labels.add(re.sub(r"^[一二三四五六七八九十]+、|^[加减其中]{1,2}：", "", label))
     return sorted(labels)
