@@ -26,6 +26,8 @@ from fingen.records import Language, Period
 LOCAL = Path("prompts")  # in the working directory; wins over the packaged templates
 _HERE = Path(__file__).resolve().parent
 _PACKAGED = (_HERE / "_prompts", _HERE.parent / "prompts")  # in a wheel; in an editable install
+SHOWN = 2  # model pairs in a prompt
+_PAIR = ("question", "rephrased", "answer", "evidence", "calc")
 _HINT = "compare it with the packaged one: run `fingen prompts copy` in an empty folder"
 
 _KINDS = {
@@ -42,7 +44,7 @@ _SPANS = {"annual": "fiscal year", "half-year": "half-year", "quarterly": "quart
 
 @dataclass(frozen=True)
 class Template:
-    """A template as read from its file; `sha256` is of the whole file."""
+    """A template as read from its file; `sha256` is of the whole file and of the examples that it shows."""
 
     name: str
     task: str
@@ -93,12 +95,34 @@ def read_template(name: str) -> Template:
             needs=tuple(head["needs"]),
             system=system.replace("[system]\n", "", 1).strip(),
             user=user.strip(),
-            sha256=hashlib.sha256(text.encode()).hexdigest(),
+            sha256=_sha256(text, path.with_name(f"examples.{head['language']}.yaml")),
         )
     except FileNotFoundError as e:
         raise UsageError(f"{path}: no such template", hint=_HINT) from e
     except (ValueError, KeyError, TypeError, yaml.YAMLError) as e:
         raise UsageError(f"{path}: not a template ({str(e).splitlines()[0]})", hint=_HINT) from e
+
+
+def _sha256(text: str, examples: Path) -> str:
+    shown = examples.read_bytes() if examples.is_file() else b""
+    return hashlib.sha256(text.encode() + shown).hexdigest()
+
+
+def read_examples(task: str, language: str) -> tuple[Mapping[str, Any], ...]:
+    """The model pairs that a template shows to the teacher: the first ones of a task in examples.<language>.yaml.
+
+    Raises:
+        UsageError: the file is missing or is no list of pairs; names the file.
+    """
+    path = folder() / f"examples.{language}.yaml"
+    try:
+        pairs: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        chosen = [pair for pair in pairs if pair["task"] == task][:SHOWN]
+        return tuple({name: pair[name] for name in _PAIR} for pair in chosen)
+    except FileNotFoundError as e:
+        raise UsageError(f"{path}: no such file of examples", hint=_HINT) from e
+    except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as e:
+        raise UsageError(f"{path}: not a list of pairs ({str(e).splitlines()[0]})", hint=_HINT) from e
 
 
 def fill(template: Template, values: Mapping[str, Any]) -> tuple[str, str]:
@@ -124,7 +148,7 @@ def copy_templates(target: Path = LOCAL, *, replace: bool = False) -> list[Path]
     source = next(path for path in _PACKAGED if any(path.glob("*.md")))
     target.mkdir(parents=True, exist_ok=True)
     written = []
-    for path in sorted(source.glob("*.md")):
+    for path in sorted([*source.glob("*.md"), *source.glob("*.yaml")]):
         copy = target / path.name
         if replace or not copy.exists():
             shutil.copyfile(path, copy)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from fingen import prompts
 from fingen.config import Pdf2qa
@@ -53,6 +54,7 @@ class Plan:
     settings: Pdf2qa
     teacher: Teacher
     templates: dict[str, prompts.Template]
+    examples: Mapping[str, Sequence[Mapping[str, Any]]]  # template name -> the model pairs that it shows
     questions: tuple[str, ...]
     requests: list[Request] = field(default_factory=list)
 
@@ -73,6 +75,7 @@ class Plan:
                     passages,
                     most=self.settings.per_chunk,
                     teacher=self.teacher.name,
+                    examples=self.examples[template.name],
                     questions=self.questions,
                 )
                 self.requests.append(request)
@@ -87,7 +90,8 @@ def make_plan(settings: Pdf2qa, teacher: Teacher) -> Plan:
     names = [f"{task}.{language}" for task in settings.tasks for language in ("en", "zh")]
     templates = {name: prompts.read_template(name) for name in names}
     questions = qa.read_questions(settings.questions) if settings.questions else ()
-    return Plan(settings, teacher, templates, questions)
+    examples = {name: prompts.read_examples(*name.split(".")) for name in names}
+    return Plan(settings, teacher, templates, examples, questions)
 
 
 def check_teacher(plan: Plan, settings: Pdf2qa) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,14 +73,23 @@ def _paragraphs(chunk: Chunk) -> Iterable[tuple[Any, str]]:
 
 
 def build_request(
-    template: Template, passages: tuple[Passage, ...], *, most: int, teacher: str, questions: tuple[str, ...] = ()
+    template: Template,
+    passages: tuple[Passage, ...],
+    *,
+    most: int,
+    teacher: str,
+    examples: Sequence[Mapping[str, Any]] = (),
+    questions: Sequence[str] = (),
 ) -> Request:
-    """Ask a teacher for pairs on the passages: as many as their length is worth, `most` at the most."""
+    """Ask a teacher for pairs on the passages: as many as their length is worth, `most` at the most.
+
+    `examples` are model pairs to show, `questions` the user's own topics.
+    """
     count = min(most, max(1, round(sum(_worth(passage) for passage in passages))))
     values = {
         "count": count,
         "passages": [_template_values(passage) for passage in passages],
-        "examples": (),
+        "examples": list(examples),
         "questions": list(questions),
     }
     system, prompt = fill(template, values)

@@ -148,7 +148,8 @@ def server_url(url: str) -> str:
     except ValueError:  # the port is no number
         valid = False
     if not valid:
-        raise UsageError(f"not the address of a server: {url}", hint="write it like http://localhost:8000/v1")
+        shown = url.rpartition("@")[2]  # a password may stand before it
+        raise UsageError(f"not the address of a server: {shown}", hint="write it like http://localhost:8000/v1")
     return url
 
 

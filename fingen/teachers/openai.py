@@ -21,7 +21,7 @@ ACCOUNT = keys.Account("OPENAI_API_KEY", "https://platform.openai.com/api-keys")
 REASONING = ("gpt-5", "gpt-6")  # families that take `reasoning_effort`
 STOP_REASONS = {"stop": "end_turn", "length": "max_tokens"}
 IN_THE_CLEAR = "name the server in OPENAI_BASE_URL beside it"  # shows that the two belong together
-NO_MODELS_ENDPOINT = frozenset({404, 405, 501})
+NO_MODELS_ENDPOINT = frozenset({400, 404, 405, 501})  # 400: for the slash that many names hold
 # What strict schemas may hold (https://developers.openai.com/api/docs/guides/structured-outputs). The rest, lengths of
 # strings above all, is refused, and is checked on this side.
 KEYWORDS = frozenset(
