@@ -5,19 +5,50 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fingen.config import Asking
-from fingen.errors import TeacherError
+from fingen.errors import TeacherError, UsageError
 from fingen.teachers.base import Teacher
 from fingen.teachers.offline import Offline
 
-TEACHERS: dict[str, Callable[[Asking], Teacher]] = {"offline": lambda asking: Offline()}
+DEFAULT_MODELS = {"anthropic": "claude-haiku-5-5", "openai": "gpt-6-luna"}
 
 
 def open_teacher(name: str, asking: Asking) -> Teacher:
-    """The teacher of a name.
+    """The teacher of a name: `offline`, `anthropic[:MODEL]`, `openai[:MODEL]`.
 
     Raises:
         TeacherError: there is none of that name.
+        UsageError: a setting that this teacher does not know.
     """
-    if name not in TEACHERS:
+    kind, _, model = name.partition(":")
+    if kind not in TEACHERS:
         raise TeacherError(f"unknown teacher: {name}", hint=f"choose one of: {', '.join(TEACHERS)}")
-    return TEACHERS[name](asking)
+    return TEACHERS[kind](model, asking)
+
+
+def _offline(model: str, asking: Asking) -> Teacher:
+    if model or asking.base_url:
+        raise UsageError("the offline teacher has no models and no server", hint="leave out the model and --base-url")
+    return Offline()
+
+
+def _anthropic(model: str, asking: Asking) -> Teacher:
+    from fingen.teachers.anthropic import Anthropic  # the SDK is paid for by those who use it
+
+    chosen = model or DEFAULT_MODELS["anthropic"]
+    return Anthropic(chosen, base_url=asking.base_url, concurrency=asking.concurrency, price=asking.price)
+
+
+def _openai(model: str, asking: Asking) -> Teacher:
+    from fingen.teachers.openai import OpenAI
+
+    if asking.base_url and not model:
+        raise UsageError("--base-url needs a model", hint="name it: --teacher openai:MODEL")
+    chosen = model or DEFAULT_MODELS["openai"]
+    return OpenAI(chosen, base_url=asking.base_url, concurrency=asking.concurrency, price=asking.price)
+
+
+TEACHERS: dict[str, Callable[[str, Asking], Teacher]] = {
+    "offline": _offline,
+    "anthropic": _anthropic,
+    "openai": _openai,
+}
