@@ -95,7 +95,7 @@ def read_template(name: str) -> Template:
             needs=tuple(head["needs"]),
             system=system.replace("[system]\n", "", 1).strip(),
             user=user.strip(),
-            sha256=_sha256(text, path.with_name(f"examples.{head['language']}.yaml")),
+            sha256=_sha256(text, _examples_file(str(head["language"]))),
         )
     except FileNotFoundError as e:
         raise UsageError(f"{path}: no such template", hint=_HINT) from e
@@ -108,21 +108,29 @@ def _sha256(text: str, examples: Path) -> str:
     return hashlib.sha256(text.encode() + shown).hexdigest()
 
 
-def read_examples(task: str, language: str) -> tuple[Mapping[str, Any], ...]:
-    """The model pairs that a template shows to the teacher: the first ones of a task in examples.<language>.yaml.
+def read_examples(template: Template) -> tuple[Mapping[str, Any], ...]:
+    """The model pairs that a template shows to the teacher, if it asks for any: the first ones of its task.
+
+    They stand in examples.<language>.yaml beside it, else in the packaged one.
 
     Raises:
-        UsageError: the file is missing or is no list of pairs; names the file.
+        UsageError: the file is no list of pairs; names the file.
     """
-    path = folder() / f"examples.{language}.yaml"
+    if "examples" not in template.needs:
+        return ()
+    path = _examples_file(template.language)
     try:
         pairs: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-        chosen = [pair for pair in pairs if pair["task"] == task][:SHOWN]
+        chosen = [pair for pair in pairs if f"qa-{pair['task']}" == template.task][:SHOWN]
         return tuple({name: pair[name] for name in _PAIR} for pair in chosen)
-    except FileNotFoundError as e:
-        raise UsageError(f"{path}: no such file of examples", hint=_HINT) from e
-    except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as e:
+    except (OSError, yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as e:
         raise UsageError(f"{path}: not a list of pairs ({str(e).splitlines()[0]})", hint=_HINT) from e
+
+
+def _examples_file(language: str) -> Path:
+    """The examples of the working directory, or those of the package where it has none."""
+    places = [path / f"examples.{language}.yaml" for path in (folder(), *_PACKAGED)]
+    return next((path for path in places if path.is_file()), places[0])
 
 
 def fill(template: Template, values: Mapping[str, Any]) -> tuple[str, str]:

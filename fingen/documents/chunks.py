@@ -14,6 +14,7 @@ from fingen.records import Block, BlockKind, Box, Chunk, Language, content_id
 # From this share of the budget on, a heading of the level starts a chunk: parts always, items soon, others when it is full.
 STARTS_AT = {1: 0.0, 2: 0.25}
 FULL = 0.6
+CAPTION = 90  # characters; a longer line is no caption
 
 
 @dataclass(slots=True)
@@ -34,6 +35,7 @@ class _Unit:
     pieces: list[_Piece]
     section: tuple[str, ...]
     level: int = 0  # of a heading
+    is_caption: bool = False  # a line that belongs to the table after it
     tokens: int = 0
 
     def __post_init__(self) -> None:
@@ -79,7 +81,9 @@ def _units(
             while index < len(blocks) and _goes_on(blocks[index - 1], blocks[index]):
                 _append(pieces, blocks[index], words)
                 index += 1
-            yield from _paragraph_units(pieces, section, budget)
+            for unit in _paragraph_units(pieces, section, budget):
+                unit.is_caption = len(block.text) <= CAPTION and not ends_sentence(block.text)
+                yield unit
 
 
 def _goes_on(block: PageBlock, following: PageBlock) -> bool:
@@ -178,7 +182,7 @@ def _groups(units: list[_Unit], budget: int) -> Iterator[list[_Unit]]:
         has_body = any(not other.level for other in group)
         starts = has_body and unit.level and tokens >= STARTS_AT.get(unit.level, FULL) * budget
         if group and (starts or tokens + unit.tokens > budget):
-            carried = _trailing_headings(group)
+            carried = _carried(group, unit)
             if len(carried) < len(group):
                 yield group[: len(group) - len(carried)]
                 group = carried
@@ -192,9 +196,11 @@ def _groups(units: list[_Unit], budget: int) -> Iterator[list[_Unit]]:
         yield group
 
 
-def _trailing_headings(group: list[_Unit]) -> list[_Unit]:
+def _carried(group: list[_Unit], following: _Unit) -> list[_Unit]:
+    """The units at the end of a group that belong to what follows: headings, and the caption of a table."""
     count = 0
-    while count < len(group) and group[-1 - count].level:
+    is_table = following.pieces[0].kind == "table"
+    while count < len(group) and (group[-1 - count].level or (is_table and group[-1 - count].is_caption)):
         count += 1
     return group[len(group) - count :]
 

@@ -19,7 +19,7 @@ from fingen.documents.tables import (
 )
 from fingen.documents.text import LEADERS, ends_sentence, is_cjk, join_lines
 
-CELL_GAP = 1.1  # in font sizes: a wider gap on a baseline parts two cells
+CELL_GAP = 0.75  # in font sizes: a wider gap on a baseline parts two cells
 WIDE = 0.17  # of the region's width: narrower runs do not tell a column of prose
 GUTTER = 5.0  # points between two columns of prose, at least
 _MARKER = re.compile(

@@ -90,7 +90,7 @@ def make_plan(settings: Pdf2qa, teacher: Teacher) -> Plan:
     names = [f"{task}.{language}" for task in settings.tasks for language in ("en", "zh")]
     templates = {name: prompts.read_template(name) for name in names}
     questions = qa.read_questions(settings.questions) if settings.questions else ()
-    examples = {name: prompts.read_examples(*name.split(".")) for name in names}
+    examples = {name: prompts.read_examples(templates[name]) for name in names}
     return Plan(settings, teacher, templates, examples, questions)
 
 

@@ -131,13 +131,16 @@ def read_questions(path: Path) -> tuple[str, ...]:
 
 def _template_values(passage: Passage) -> dict[str, str]:
     first, last = passage.pages
-    return {
+    values = {
         "report": report_name(passage.period, passage.language),
         "company": passage.company or passage.document,
         "section": " > ".join(passage.section),
         "pages": str(first) if first == last else f"{first}-{last}",
-        "text": passage.text.replace("</passage>", "< /passage>"),  # a document cannot end its own quotation
+        "text": passage.text,
     }
+    return {
+        name: value.replace("</passage>", "< /passage>") for name, value in values.items()
+    }  # it stays in its quotation
 
 
 def whole_problem(request: Request, completion: Completion) -> str | None:
