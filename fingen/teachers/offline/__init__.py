@@ -12,6 +12,7 @@ from fingen.records import Completion, Passage, Request, dump_json
 from fingen.teachers.offline import chinese, english
 from fingen.teachers.offline.extract import Pair, Rules, Topic, find_topics, select
 
+STANDARD = 1.0  # rank from which on a concept comes from the words of an accounting standard
 RULES: dict[str, Rules] = {"en": english.RULES, "zh": chinese.RULES}
 
 
@@ -48,8 +49,12 @@ def concept_pairs(passage: Passage) -> list[Pair]:
 def _concepts(topic: Topic, passage: Passage, rules: Rules) -> Iterator[Pair]:
     for concept in rules.concepts(topic, passage):
         chosen = topic.around(concept.at, rules.concept_length)
-        if chosen and rules.size(topic.text(chosen, rules)) >= rules.concept_length[0]:
-            yield topic.pair(chosen, concept.question, concept.rephrased, passage, rules, rank=concept.rank)
+        text = topic.text(chosen, rules)
+        if rules.size(text) < rules.concept_length[0]:
+            continue
+        if concept.rank >= STANDARD and not rules.own.search(text):
+            continue  # a definition that is the same in every report
+        yield topic.pair(chosen, concept.question, concept.rephrased, passage, rules, rank=concept.rank)
     yield from rules.from_tables(topic, passage)
 
 

@@ -13,7 +13,7 @@ _POINTS = re.compile(
     r"如下|下表|上表|下述|以下|见下|详见|参见|参阅|请见|附注|本节|本章|本报告[“之第]|[□√☑]|单位[:：]|查阅"
 )
 _LEANS = re.compile(
-    r"(?:该|其|此|这|上述|前述|以上|同时|此外|另外|但|然而|因此|因而|所以|故|并|且|从而|而|其中|对此|为此|届时|否则|后者|前者|"
+    r"(?:该|其|此|这|除?上述|除?前述|以上|同时|此外|另外|但|然而|因此|因而|所以|故|并|且|从而|而|其中|对此|为此|届时|否则|后者|前者|"
     r"再|还|又|也|另|相应|由此|综上|总之|例如|如果|若|二是|三是|四是|其次|再次|最后|第二|第三|报告期内?该)"
 )
 _STARTS_LIST = re.compile(r"[（(]?[\d一二三四五六七八九十①-⑳]{1,3}[)）、.．]|[①-⑳]|注")
@@ -22,6 +22,8 @@ _SKIPPED = re.compile(
     r"释义|董事.*简历|任职情况|主要工作经历|承诺事项|承诺|财务报表的批准|内部控制评价|关键审计事项|法定代表人"
 )
 _POLICY = re.compile(r"会计政策|会计估计|会计处理")
+_STANDARD = re.compile(r"会计政策|会计估计|会计处理|金融工具")  # sections whose definitions are those of the standards
+_BIOGRAPHY = re.compile(r"历任|毕业于|现任|兼任|先后(?:服务|任职|担任)|年\d{1,2}月(?:出生|生)|生于\d{4}")
 _RISK = re.compile(r"风险")
 _NUMBERING = re.compile(
     r"^(?:第[一二三四五六七八九十\d]{1,3}[节章]|[一二三四五六七八九十]{1,3}、|[（(][一二三四五六七八九十\d]{1,3}[)）]\.?|\d{1,2}(?:\.\d{1,2})*[、.．)）]?)\s*"
@@ -59,13 +61,11 @@ _WE = re.compile(r"我们|我公司|笔者")
 
 
 def _usable(text: str) -> bool:
-    if not (14 <= len(text) <= 320 and text[-1] in "。！？" + "”" and not _STARTS_LIST.match(text)):
+    if not (14 <= len(text) <= 320 and text[-1] in "。！？”" and not _STARTS_LIST.match(text)):
         return False
-    if (
-        " | " in text
-        or _POINTS.search(text)
-        or text.count("（") + text.count("(") != text.count("）") + text.count(")")
-    ):
+    if " | " in text or _POINTS.search(text) or _BIOGRAPHY.search(text):
+        return False
+    if text.count("（") + text.count("(") != text.count("）") + text.count(")"):
         return False
     digits = sum(map(str.isdigit, text))
     return text.count("“") == text.count("”") and digits < 0.35 * len(text)
@@ -121,6 +121,7 @@ def _summary_question(topic: Topic, passage: Passage) -> tuple[str, str] | None:
     company, report = _company(passage), _report(passage)
     path = " ".join(topic.path)
     if _POLICY.search(path):
+        title = title.split("——")[-1]
         return pick([
             (f"{company}{report}披露的“{title}”会计政策是怎样的？", f"按照{report}，{company}对“{title}”采用怎样的会计处理方法？"),
         ], title)  # fmt: skip
@@ -137,7 +138,7 @@ def _summary_question(topic: Topic, passage: Passage) -> tuple[str, str] | None:
 
 def _concepts(topic: Topic, passage: Passage) -> Iterator[Concept]:
     company, report = _company(passage), _report(passage)
-    policy = 1.0 if _POLICY.search(" ".join(topic.path)) else 0.0
+    policy = 1.0 if _STANDARD.search(" ".join(topic.path)) else 0.0
     for at, sentence in enumerate(topic.sentences):
         text = sentence.text
         if asked := _why(text, passage):
@@ -233,4 +234,5 @@ RULES = Rules(
     from_tables=_from_tables,
     summary_question=_summary_question,
     in_order=_POLICY,
+    own=re.compile(r"公司|本集团|本行"),
 )

@@ -301,4 +301,5 @@ RULES = Rules(
     from_tables=_from_tables,
     summary_question=_summary_question,
     in_order=_POLICY,
+    own=re.compile(r"\b(?:[Ww]e|[Oo]ur|us|[Tt]he (?:Company|Group|Bank))\b"),
 )

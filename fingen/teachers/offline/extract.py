@@ -122,9 +122,8 @@ class Rules:
     concepts: Callable[[Topic, Passage], Iterator[Concept]]
     from_tables: Callable[[Topic, Passage], Iterator[Pair]]
     summary_question: Callable[[Topic, Passage], tuple[str, str] | None]
-    in_order: re.Pattern[
-        str
-    ]  # sections (policies) that are told from their beginning: later sentences rest on earlier ones
+    own: re.Pattern[str]  # words by which a text speaks of the company itself
+    in_order: re.Pattern[str]  # sections (policies) told from their beginning: each sentence rests on those before it
 
 
 def find_topics(passage: Passage, rules: Rules) -> list[Topic]:
