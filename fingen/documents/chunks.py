@@ -250,14 +250,14 @@ def _common(paths: list[tuple[str, ...]]) -> tuple[str, ...]:
     return first[:length]
 
 
-_EXPLAINS = re.compile(r"主要系|主要是|主要由于|主要因|所致")
+_EXPLAINS = re.compile(r"主要系|主要是由于|主要由于|主要因|主要原因")
 
 
 def is_narrative(chunk: Chunk) -> bool:
-    """Whether a chunk holds running text to ask about: three sentences, those in the cells of a table counted too."""
+    """Whether a chunk holds running text to ask about: three sentences, or a table whose rows say why they changed."""
     explained = sum(
         len(_EXPLAINS.findall(chunk.text[block.start : block.end])) for block in chunk.blocks if block.kind == "table"
     )
     text = "\n".join(chunk.text[block.start : block.end] for block in chunk.blocks if block.kind == "paragraph")
     whole = [text[start:end] for start, end in sentences(text)]
-    return explained + sum(ends_sentence(s) and len(s) >= (15 if is_cjk(s[0]) else 40) for s in whole) >= 3
+    return explained > 0 or sum(ends_sentence(s) and len(s) >= (15 if is_cjk(s[0]) else 40) for s in whole) >= 3

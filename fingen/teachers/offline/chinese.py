@@ -49,7 +49,7 @@ _REASON = re.compile(
 )
 _OUTLOOK = re.compile(r"将(?:会|继续|持续|进一步|有|在)?|预计|计划|力争|预期(?!信用)")
 _TAIL = re.compile(r"(?:较|比|与|同比|本期|相比|上年|去年|期末余额|金额|大幅|合计)+$")
-_REASON_HEAD = re.compile(r"原因|情况说明|变动说明|重大变动说明")
+_REASON_HEAD = re.compile(r"原因|情况说明|变[动化]说明")
 _REASON_CELL = re.compile(r"系|因|由于|所致|导致|影响")
 _UNIT = re.compile(r"单位[:：]\s*[^\s|币]+")
 _AMOUNT = re.compile(r"-?[\d,]+(?:\.\d+)?%?$")
