@@ -141,8 +141,8 @@ def fill(template: Template, values: Mapping[str, Any]) -> tuple[str, str]:
     """
     try:
         system, user = (_compiled(text).render(values) for text in (template.system, template.user))
-    except TemplateError as e:
-        raise UsageError(f"{folder() / template.name}.md: {e.message}", hint=_HINT) from e
+    except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as e:  # what code in a template raises
+        raise UsageError(f"{folder() / template.name}.md: {e}", hint=_HINT) from e
     return system, user
 
 

@@ -48,6 +48,8 @@ def read_settings(name: str) -> dict[str, Any]:
         return {}
     try:
         table = tomllib.loads(SETTINGS.read_text(encoding="utf-8")).get(name, {})
+        if not isinstance(table, dict):
+            raise UsageError(f"{SETTINGS}: {name} is not a table", hint=f"write its settings below a line [{name}]")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise UsageError(f"{SETTINGS}: {e}", hint="correct the line, or remove the file") from e
     return {key.replace("-", "_"): value for key, value in table.items()}

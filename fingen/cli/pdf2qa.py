@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,8 +25,8 @@ def _shares(ctx: click.Context, parameter: click.Parameter, value: Any) -> tuple
         train, validation, test = (float(part) for part in parts)
     except ValueError as e:
         raise click.BadParameter("give three shares, such as 0.8,0.1,0.1") from e
-    if min(train, validation, test) < 0 or not train:
-        raise click.BadParameter("shares must not be negative, and train must have one")
+    if not all(0 <= share < math.inf for share in (train, validation, test)) or not train:
+        raise click.BadParameter("shares are numbers from 0, and train must have one")
     return train, validation, test
 
 
@@ -43,7 +44,7 @@ def _price(ctx: click.Context, parameter: click.Parameter, value: Any) -> tuple[
 
 @click.command("pdf2qa", cls=Command)
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="REPORTS...")
-@click.option("--task", "tasks", default=",".join(DEFAULT.tasks), show_default=True, callback=comma_list(config.TASKS),
+@click.option("--task", default=",".join(DEFAULT.tasks), show_default=True, callback=comma_list(config.TASKS),
               help="Kinds of pairs, parted by commas: concept, summary.")  # fmt: skip
 @click.option("--per-chunk", type=click.IntRange(1, 20), default=DEFAULT.per_chunk, show_default=True,
               help="Pairs of a kind asked for from a passage, at most.")  # fmt: skip
@@ -70,7 +71,7 @@ def _price(ctx: click.Context, parameter: click.Parameter, value: Any) -> tuple[
               help="Requests in flight, at most.")  # fmt: skip
 @click.option("--rpm", type=click.IntRange(1), default=None, help="Requests a minute, at most.")
 @click.option("--tpm", type=click.IntRange(1), default=None, help="Tokens a minute, at most.")
-@click.option("--budget", "budget_usd", type=click.FloatRange(0, min_open=True), default=None,
+@click.option("--budget", type=click.FloatRange(0, min_open=True), default=None,
               help="USD that the set may cost, all runs together; a hard stop.")  # fmt: skip
 @click.option("--price", callback=_price, default=None, metavar="IN,OUT",
               help="USD per million input and output tokens, for a model whose price is not known.")  # fmt: skip
@@ -80,7 +81,7 @@ def _price(ctx: click.Context, parameter: click.Parameter, value: Any) -> tuple[
 @click.option("--chunk-tokens", type=click.IntRange(128, 16384), default=DEFAULT.reading.chunk_tokens, show_default=True,
               help="Estimated tokens a passage may have.")  # fmt: skip
 @click.option("--ocr", is_flag=True, help="Read scanned pages with tesseract.")
-@click.option("--split", "shares", default=",".join(map(str, DEFAULT.splitting.shares)), show_default=True, callback=_shares,
+@click.option("--split", default=",".join(map(str, DEFAULT.splitting.shares)), show_default=True, callback=_shares,
               help="Shares of train, validation and test.")  # fmt: skip
 @click.option("--split-by", type=click.Choice(config.SPLIT_UNITS), default=DEFAULT.splitting.by, show_default=True,
               help="What stays together; auto is document from 20 documents on, chunk below.")  # fmt: skip
@@ -129,10 +130,11 @@ def _settings(options: dict[str, Any]) -> config.Pdf2qa:
     reading = config.Reading(
         chunk_tokens=options.pop("chunk_tokens"), ocr=options.pop("ocr"), language=options.pop("language")
     )
-    splitting = config.Splitting(shares=options.pop("shares"), by=options.pop("split_by"))
-    names = ("concurrency", "rpm", "tpm", "budget_usd", "price", "base_url", "dry_run")
-    asking = config.Asking(**{name: options.pop(name) for name in names})
-    return config.Pdf2qa(reading=reading, splitting=splitting, asking=asking, **options)
+    splitting = config.Splitting(shares=options.pop("split"), by=options.pop("split_by"))
+    names = ("concurrency", "rpm", "tpm", "price", "base_url", "dry_run")
+    asking = config.Asking(budget_usd=options.pop("budget"), **{name: options.pop(name) for name in names})
+    tasks = options.pop("task")
+    return config.Pdf2qa(reading=reading, splitting=splitting, asking=asking, tasks=tasks, **options)
 
 
 def _estimate_line(estimate: Estimate) -> str:

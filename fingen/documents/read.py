@@ -128,7 +128,9 @@ def _checked_sha256(path: Path, name: str) -> str:
 
 def _open(path: Path, name: str) -> pymupdf.Document:
     try:
-        pdf = pymupdf.open(path, filetype="pdf")
+        # MuPDF takes paths as UTF-8: a file with another name is read into memory.
+        by_name = not any("\ud800" <= char <= "\udfff" for char in str(path))
+        pdf = pymupdf.open(path, filetype="pdf") if by_name else pymupdf.open(stream=path.read_bytes(), filetype="pdf")
     except MUPDF_ERRORS as e:
         raise DocumentError(
             name, Cause.TRUNCATED, str(e).splitlines()[0], hint="download the file again, or repair it with a PDF tool"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,9 +34,15 @@ def find_sources(inputs: Sequence[Path]) -> list[Source]:
             f"no PDF files below {', '.join(missing)}",
             hint="name a folder that holds .pdf files, or the files themselves",
         )
-    names = [name for _, name, _ in found]
-    sources: dict[Path, Source] = {}
-    for path, name, given in found:
-        clash = names.count(name) > 1
-        sources.setdefault(path.resolve(), Source(path, f"{given.resolve().name}/{name}" if clash else name))
-    return sorted(sources.values(), key=lambda source: source.name)
+    once = list({path.resolve(): (path, name, given) for path, name, given in reversed(found)}.values())
+    names = Counter(name for _, name, _ in once)
+    sources = [
+        Source(path, _printable(name if names[name] == 1 else f"{given.resolve().name}/{name}"))
+        for path, name, given in once
+    ]
+    return sorted(sources, key=lambda source: source.name)
+
+
+def _printable(name: str) -> str:
+    """A file name as text: bytes that are no UTF-8 are written out, as a shell does."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -107,7 +108,8 @@ class _Pool:
             return None
         here, there = self._context.Pipe()
         process = self._context.Process(target=_serve, args=(there, self._reading, self._cache), daemon=True)
-        process.start()
+        with _interrupts_held():
+            process.start()
         there.close()
         self._workers.append(_Worker(process, here))
         return self._workers[-1]
@@ -159,6 +161,20 @@ class _Pool:
         if worker.process.is_alive():
             worker.process.terminate()
             worker.process.join()
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Start children that never see Ctrl-C: they inherit the mask, and the parent ends them in good order."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield  # Windows: the child ignores it once it has started
+        return
+    resource_tracker.ensure_running()  # starting it later would lift the mask
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _error(job: _Job, reason: Cause, detail: str, page: int | None, hint: str) -> DocumentError:

@@ -57,6 +57,7 @@ class Plan:
     examples: Mapping[str, Sequence[Mapping[str, Any]]]  # template name -> the model pairs that it shows
     questions: tuple[str, ...]
     requests: list[Request] = field(default_factory=list)
+    identity: dict[str, Any] = field(default_factory=dict)  # the settings that the first answer binds the set to
 
     def add_requests(self, documents: list[Document], chunks: list[Chunk]) -> None:
         """A request for each chunk and task; summaries get a companion passage where the documents have one."""
@@ -128,6 +129,8 @@ def ask(plan: Plan, settings: Pdf2qa, journal: Journal, claims: Claims, watch: C
         nonlocal done, cost
         done += 1
         cost += completion.cost_usd or 0.0
+        if done == 1 and journal.settings() is None:
+            journal.write_settings(plan.identity)
         watch(Answered(done, total, cost))
 
     while missing:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fingen import __version__
-from fingen.config import Pdf2qa
+from fingen.config import RESERVED_SET_NAMES, Pdf2qa
 from fingen.documents import Progress
-from fingen.errors import DocumentError, SetError, ShortfallError
+from fingen.errors import DocumentError, SetError, ShortfallError, UsageError
 from fingen.pipeline.asking import Answered, Estimate, Plan, ask, check_teacher, estimate, make_plan
 from fingen.pipeline.drawing import Draw, divide, draw_records
 from fingen.pipeline.reading import Unread, choose_chunks, read_all
@@ -55,6 +55,7 @@ def pdf2qa(
     clock.lap("reading")
     if settings.asking.dry_run:
         return estimate(plan, settings, missing=None)
+    _refuse_folder(settings.out)
     with lock(settings.out):
         if settings.replace:
             _clear(settings.out)
@@ -91,9 +92,8 @@ def _agree_on_settings(
         split_by = before["split_by"]
     now = {**_settings(settings), "teacher": teacher.name, "split_by": split_by,
            "prompts": {name: template.sha256[:16] for name, template in plan.templates.items()}}  # fmt: skip
-    if before is None:
-        journal.write_settings(now)
-    elif before != now:
+    plan.identity = now
+    if before is not None and before != now:
         changed = [
             f"{key} {dump_json(before.get(key))} -> {dump_json(now.get(key))}"
             for key in sorted({*before, *now})
@@ -102,6 +102,18 @@ def _agree_on_settings(
         raise SetError(f"{settings.out} was made otherwise: {'; '.join(changed)}", hint=_WAYS_ON)
     _refuse_missing(settings.out, documents)
     return split_by  # type: ignore[no-any-return]
+
+
+def _refuse_folder(folder: Path) -> None:
+    """Refuse to write a set over something else."""
+    if folder.name in RESERVED_SET_NAMES:
+        raise UsageError(f"--out {folder}: {folder.name} is no name for a set", hint="choose another: --out build/NAME")
+    if not folder.is_dir() or any((folder / name).exists() for name in ("manifest.json", JOURNAL)):
+        return
+    foreign = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    if foreign:
+        names = ", ".join(foreign[:3]) + (" ..." if len(foreign) > 3 else "")
+        raise SetError(f"{folder} holds files that are no set: {names}", hint="write to a folder of its own with --out")
 
 
 def _refuse_missing(folder: Path, documents: list[Document]) -> None:

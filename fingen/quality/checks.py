@@ -24,6 +24,8 @@ _BOILERPLATE = re.compile(
 )
 _FIGURE_ONLY = re.compile(r"[\s\d.,%()$€£¥￥+\-–—/年月日元万亿千百股份]+")
 _LETTERS = re.compile(r"[A-Za-z\u4e00-\u9fff]")
+# Control characters, half characters, byte-order marks, and what turns the direction of writing.
+_ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ufffd]")
 _BULLET = re.compile(r"^\s*(?:[•●▪■◆◦○□√\uf0b7]|\d{1,2}[.)、]\s*$)")
 _SENTENCE_END = tuple('。！？.!?”"’」』）)')
 
@@ -95,6 +97,11 @@ def _boilerplate(draft: Draft) -> str | None:
     return found[0] if found else None
 
 
+def _odd_characters(draft: Draft) -> str | None:
+    odd = _ODD.search(draft.record.instruction + draft.rephrased + draft.record.output)
+    return f"U+{ord(odd[0]):04X}" if odd else None
+
+
 def _copies_question(draft: Draft) -> str | None:
     question, answer = fold(draft.record.instruction), fold(draft.record.output)
     return "the answer repeats the question" if answer in question else None
@@ -125,7 +132,9 @@ def _bare_figure(draft: Draft) -> str | None:
 def _list_debris(draft: Draft) -> str | None:
     lines = draft.record.output.splitlines()
     broken = [line for line in lines if _BULLET.match(line) and not line.rstrip().endswith((*_SENTENCE_END, ";", "；"))]
-    return f"a torn list: {broken[0][:60]}" if broken or draft.record.output.count(" | ") > 3 else None
+    if broken:
+        return f"a torn list: {broken[0][:60]}"
+    return "rows of a table in place of an answer" if draft.record.output.count(" | ") > 3 else None
 
 
 def _cut_sentence(draft: Draft) -> str | None:
@@ -140,6 +149,7 @@ CHECKS: dict[str, Callable[[Draft], str | None]] = {
     "not-self-contained": _self_contained,
     "leans-on-text": _leaning,
     "boilerplate": _boilerplate,
+    "odd-characters": _odd_characters,
     "copies-question": _copies_question,
     "wrong-language": _language,
     "length": _length,

@@ -158,7 +158,11 @@ def parse_answer(text: str) -> tuple[list[QaItem], list[tuple[dict[str, Any], st
     Raises:
         ValueError: the answer as a whole is not JSON of the asked form.
     """
-    data = json.loads(text)
+    try:
+        data = json.loads(text)
+    except RecursionError as e:
+        raise ValueError("nested too deeply") from e
+    data = _encodable(data)
     if not isinstance(data, dict) or not isinstance(data.get("items"), list):
         raise ValueError("not an object with a list `items`")
     items: list[QaItem] = []
@@ -175,6 +179,19 @@ def parse_answer(text: str) -> tuple[list[QaItem], list[tuple[dict[str, Any], st
                 )
             )
     return items, wrong
+
+
+def _encodable(value: Any) -> Any:
+    """The same with U+FFFD for half characters, which JSON can name and UTF-8 cannot write."""
+    if isinstance(value, str):
+        return (
+            value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            if any("\ud800" <= c <= "\udfff" for c in value)
+            else value
+        )
+    if isinstance(value, list):
+        return [_encodable(item) for item in value]
+    return {_encodable(k): _encodable(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
 def build_record(item: QaItem, request: Request, evidence: tuple[Evidence, ...], teacher: str) -> Record:
