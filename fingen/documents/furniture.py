@@ -6,6 +6,7 @@ import re
 from collections import Counter, defaultdict
 
 from fingen.documents.shapes import PageText, Run
+from fingen.documents.tables import is_unit_line
 
 EDGE_ROWS = 3  # rows from the top and from the bottom of a page that may be furniture
 MIN_PAGES = 3
@@ -46,6 +47,8 @@ def _repeated(pages: list[PageText], edges: dict[int, list[list[Run]]], body: fl
         near = sum(len(places[mask, place + step]) for step in (-1, 0, 1) if (mask, place + step) in places)
         number_only = _NUMBER_ONLY.fullmatch(mask) is not None
         common = near >= 0.4 * len(pages) or number_only
+        if is_unit_line(" ".join(run.text for run in found[0][1])):
+            continue  # it belongs to the table below it
         if near < MIN_PAGES or not (common or (len(mask) <= LONGEST and _is_margin(found))):
             continue
         before = -10

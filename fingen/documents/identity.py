@@ -20,6 +20,7 @@ PERIOD_PAGES = 60  # looked through for a period that the title pages do not nam
 _ZH_COMPANY = re.compile(
     r"[\u4e00-\u9fffA-Za-z（）()·]{2,30}?(?:股份有限公司|有限责任公司|集团有限公司|有限公司|股份公司|银行)"
 )
+_FOREIGN_NAME = re.compile(r"(?:外文|英文)名称(?:（如有）|\(如有\))?[\s|:：]*([A-Z][A-Za-z .,&'’()-]{5,80})")
 _ZH_PREFIX = re.compile(r"^(?:.*(?:[：:]|名称|简称|公司是|投资者|关于|以及|[和及与为由]))")
 _EN_LEGAL = (
     r"(?:Inc\.?|Incorporated|Corporation|Corp\.?|Company|Co\.?|plc|PLC|Ltd\.?|Limited|LLC|L\.P\.|N\.V\.|S\.A\.|SE|AG|Group|"
@@ -49,10 +50,11 @@ _MONTHS = (
 )
 _MONTH = "|".join(month.capitalize() for month in _MONTHS)
 _DATE = rf"(?:({_MONTH})\s+(\d{{1,2}}),?\s+(\d{{4}})|(\d{{1,2}})\s+({_MONTH})\s+(\d{{4}}))"
+_WEEKS = r"(?:thirteen|fourteen|1[34])[- ]weeks?(?: period)?[^.]{0,120}?"
 _QUARTER = r"quarter(?: and (?:full )?(?:fiscal )?year)?"
 _QUOTED_YEAR = r"[“\"(]fiscal year[”\")]+"
 _EN_PERIODS = (
-    ("quarterly", re.compile(rf"(?:quarterly period|{_QUARTER}|three months)\s+ended\s+{_DATE}", re.IGNORECASE)),
+    ("quarterly", re.compile(rf"(?:quarterly period|{_QUARTER}|three months|{_WEEKS})\s+ended\s+{_DATE}", re.IGNORECASE)),
     ("half-year", re.compile(rf"(?:half[- ]year|six months)\s+ended\s+{_DATE}", re.IGNORECASE)),
     ("annual", re.compile(rf"(?:(?:fiscal |financial )?year|5[23] weeks|{_QUOTED_YEAR})\s+ended:?\s+{_DATE}", re.IGNORECASE)),
 )  # fmt: skip
@@ -92,10 +94,17 @@ def read_overrides(folder: Path) -> dict[str, Override]:
         ) from e
 
 
-def find_names(texts: list[str]) -> dict[str, str]:
-    """The reporting company's name by language, as far as the first pages (`texts`, one a page) give it."""
-    found = {"en": _en_company(texts), "zh": _zh_company(texts[:TITLE_PAGES])}
-    return {language: name for language, name in found.items() if name}
+def find_names(texts: list[str], language: Language) -> dict[str, str]:
+    """The reporting company's name by language, as far as the first pages (`texts`, one a page) give it.
+
+    A Chinese report states the company's foreign name; other English names in it are of customers and partners.
+    """
+    found = {"zh": _zh_company(texts[:TITLE_PAGES])}
+    if language == "en":
+        found["en"] = _en_company(texts)
+    elif stated := _FOREIGN_NAME.search("\n".join(texts)):
+        found["en"] = _capitalized(stated[1].strip(" ,"), texts)
+    return {name_of: name for name_of, name in found.items() if name}
 
 
 def find_company(names: dict[str, str], language: Language, metadata: dict[str, Any], name: str) -> str | None:

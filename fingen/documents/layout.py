@@ -19,7 +19,8 @@ from fingen.documents.tables import (
 )
 from fingen.documents.text import LEADERS, ends_sentence, is_cjk, join_lines
 
-CELL_GAP = 0.75  # in font sizes: a wider gap on a baseline parts two cells
+CELL_GAP = 1.1  # in font sizes: a wider gap on a baseline parts two cells
+TITLE_GAP = 0.75  # the same before a word in capitals or a figure: headings of columns stand close together
 WIDE = 0.17  # of the region's width: narrower runs do not tell a column of prose
 GUTTER = 5.0  # points between two columns of prose, at least
 _MARKER = re.compile(
@@ -31,6 +32,7 @@ _STARTS_MARKED = re.compile(
     r"[一二三四五六七八九十]{1,3}、|\d{1,2}[、)）]|\d{1,2}(?:\.\d{1,2}){0,3}\.?\s?(?=[A-Z\u4e00-\u9fff])|第[一二三四五六七八九十\d]{1,3}[节章])"
 )
 _FIRST_WORD = re.compile(r"[!-~\u00c0-\u024f\u2018-\u201d]+|.", re.DOTALL)
+_INTRODUCES = re.compile(r"\bfollow(?:s|ing)?\b|如下|下表", re.IGNORECASE)
 _RUNS_ON = re.compile(r"(?:,|\b(?:the|of|and|to|a|an|in|for|with|on|at|by|or|from|as|that|our|its|their))$")
 _CURRENCY = frozenset({"$", "€", "£", "¥", "￥", "US$", "HK$", "A$", "RMB", "($", "$(", "("})
 _SUFFIX = frozenset({")", "%", ")%", "%)", "pts"})
@@ -187,7 +189,7 @@ def _gutters(runs: list[Run]) -> list[float]:
         near = starts[start - 1] + starts[start] + starts[start + 1]
         gutter = min(run.x0 for run in wide if abs(round(run.x0 / 3) - start) <= 1) - GUTTER / 2
         beside = sum(1 for run in wide if run.x1 <= gutter)
-        if near >= 4 and beside >= 3 and gutter not in gutters:
+        if near >= 3 and beside >= 2 and gutter not in gutters:
             gutters.append(gutter)
     return gutters
 
@@ -231,11 +233,16 @@ def _is_prose(side: list[Run]) -> bool:
     if amounts > 0.25 * total:
         return False
     rows = cluster_rows(side)
-    if sum(len(join_cells(row)) > 1 for row in rows) > 0.25 * len(rows):
+    if sum(map(_has_wide_gap, rows)) > 0.25 * len(rows):
         return _best_parts(side)[1] >= 0.7 * total  # not one column of prose, but perhaps several
     longest = max(len(run.text) for run in side)
     least = 8 if any(is_cjk(run.text[-1]) for run in side if run.text) else 16
     return filling >= 0.6 * total and longest >= least
+
+
+def _has_wide_gap(row: list[Run]) -> bool:
+    """Whether more than the space of a justified line stands between two runs."""
+    return any(b.x0 - a.x1 > 1.6 * b.size for a, b in pairwise(row))
 
 
 # --- rows --------------------------------------------------------------------------------------------------------------
@@ -277,7 +284,8 @@ def _one_cell(last: Run, run: Run, gap: float, *, alone: bool) -> bool:
         return False
     if last.text in _CURRENCY or run.text in _SUFFIX:
         return gap < 14 * size
-    if gap < CELL_GAP * size:
+    starts_anew = run.text[0].isupper() or run.text[0].isdigit()
+    if gap < (TITLE_GAP if starts_anew else CELL_GAP) * size:
         return gap < 0.12 * size or not (is_amount(last.text) and is_amount(run.text))
     return alone and gap < 8 * size and not is_amount(run.text) and _MARKER.match(last.text) is not None
 
@@ -289,7 +297,9 @@ def _fuse(last: Run, run: Run, gap: float) -> Run:
     main = last if last.size >= run.size else run
     bold, italic = last.bold and run.bold, last.italic and run.italic
     y0, y1 = min(last.y0, run.y0), max(last.y1, run.y1)
-    fused = Run(last.x0, y0, run.x1, y1, main.base, main.size, text, bold, italic)
+    # A currency sign stands at the left edge of its column, often far from its figure: the figure gives the place.
+    x0 = max(last.x0, run.x0 - run.size * len(last.text)) if last.text in _CURRENCY else last.x0
+    fused = Run(x0, y0, run.x1, y1, main.base, main.size, text, bold, italic)
     fused.lead, fused.trail = last.lead, run.trail
     return fused
 
@@ -378,7 +388,7 @@ def _table_end(rows: list[list[Run]], at: int) -> int:
 def _may_be_label(line: Run, left: float, right: float) -> bool:
     """Whether a line of one cell inside a table may be a label: not a sentence, not as wide as the table."""
     if line.text.endswith((":", "：")):
-        return True
+        return _INTRODUCES.search(line.text) is None
     return line.x1 - line.x0 <= 0.66 * (right - left) and not (ends_sentence(line.text) and len(line.text) > 60)
 
 
@@ -449,7 +459,8 @@ def _starts_paragraph(group: list[Run], line: Run, pitch: float, right: float) -
     last = group[-1]
     size = line.size
     step = line.base - last.base
-    if (step > 1.3 * pitch and step > 1.25 * size) or step < -size:
+    loose = 1.6 if size > pitch else 1.25  # a title is set with more space between its lines
+    if (step > 1.3 * pitch and step > loose * size) or step < -size:
         return True
     if abs(size - last.size) > 0.08 * size or line.bold != last.bold or LEADERS.search(last.text):
         return True

@@ -51,7 +51,10 @@ def _read_scan(page: pymupdf.Page, language: str, result: PageText) -> None:
     result.runs.clear()
     for block in scan.extractDICT()["blocks"]:
         for line in block.get("lines", ()):
+            before = len(result.runs)
             _add_line(line["spans"], result.runs)
+            for run in result.runs[before:]:  # a scan is never quite level: OCR knows better which words are one line
+                run.y0, run.y1, run.base = line["bbox"][1], line["bbox"][3], line["bbox"][3]
     result.by_ocr = bool(result.runs)
     usual = median(run.size for run in result.runs) if result.runs else 0.0
     for run in result.runs:  # OCR guesses sizes from the ink of each line: small differences mean nothing

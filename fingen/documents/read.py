@@ -159,7 +159,7 @@ def _parse(
     _check_text(name, pdf.page_count, pages, skip)
     sample = "".join(run.text for page in pages for run in page.runs[:30])[:200_000]
     language: Language = find_language(sample) if reading.language == "auto" else reading.language  # type: ignore[assignment]
-    names = find_names(texts)
+    names = find_names(texts, language)
     outline: Outline = [(entry[0], entry[1], entry[2]) for entry in pdf.get_toc(simple=True)]
     body = body_size(pages)
     remove_furniture(pages, body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from itertools import pairwise
 
 from fingen.documents.shapes import PageBlock, Rule
 from fingen.documents.tables import is_amount, is_unit_line
@@ -44,15 +45,25 @@ def mark_headings(blocks: list[PageBlock], outline: Outline, body: float, across
         if block.kind == "paragraph" and _may_head(block) and not (block.page in listed and _ITEM.match(block.text))
     ]
     looks: list[tuple[PageBlock, tuple[float, ...]]] = []
+    following = {id(block): after for block, after in pairwise(blocks)}
     for block in candidates:
         level = _outline_level(block, titles[block.page])
-        if depth == 0 or not level:
+        if (depth == 0 or not level) and block.size > 0.95 * body:  # smaller print is a footnote
             level = _numbered_level(block, depth, known=level > 0)
         if level:
             block.kind, block.level = "heading", level
-        elif look := _look(block, body, across.get(block.page, [])):
+            continue
+        look = _look(block, body, across.get(block.page, []))
+        if look and not _runs_on(block, following.get(id(block))):
             looks.append((block, look))
     _rank_looks(looks, max(depth, _STYLE_BASE - 1), body)
+
+
+def _runs_on(block: PageBlock, after: PageBlock | None) -> bool:
+    """Whether a line is the first of a paragraph that goes on, on the next page or in the next column."""
+    if after is None or not block.open_end or after.kind != "paragraph":
+        return False
+    return abs(after.size - block.size) < 0.5 and after.bold == block.bold and after.box[1] < block.box[1]
 
 
 def _contents_pages(blocks: list[PageBlock]) -> set[int]:

@@ -19,7 +19,7 @@ _YEAR = re.compile(r"(?:FY|FY ?|Q[1-4] ?)?(?:19|20)\d\d(?:年度?|A|E)?$")
 _BLANK = frozenset({"-", "–", "—", "--", "N/A", "n/a", "nil", "Nil", "NM", "/", "—%", "-%"})
 _UNIT = re.compile(
     r"(?:单位\s*[:：]|币种|金额单位|人民币(?:千|万|百万)?元|\((?:amounts?\s|in\s|[$€£¥]\s?in\s|dollars\s|expressed\s|unaudited)"
-    r"|\$ (?:and|in) |[$€£¥][’']?000|\(?in (?:thousands|millions|billions)|(?:US|A|HK)?\$ ?(?:millions?|thousands?)\b)",
+    r"|figures in |\$ (?:and|in) |[$€£¥][’']?000|\(?in (?:thousands|millions|billions)|(?:US|A|HK)?\$ ?(?:millions?|thousands?)\b)",
     re.IGNORECASE,
 )
 _UNIT_LENGTH = 110  # characters; a longer line is a sentence that mentions a unit
@@ -55,7 +55,10 @@ class Grid:
 
     def is_sound(self) -> bool:
         """Whether its lines part the cells: boxes drawn around columns of figures, without their labels, are no grid."""
-        figures = [sum(is_amount(run.text) for run in runs) for runs in self._cells().values()]
+        cells = self._cells().values()
+        if any(_is_torn(runs) for runs in cells):
+            return False
+        figures = [sum(is_amount(run.text) for run in runs) for runs in cells]
         several = sum(count > 1 for count in figures)
         labelled = any(any(map(str.isalpha, run.text)) for run in self.runs)
         return labelled and max(figures, default=0) < 3 and several <= 0.25 * max(1, sum(map(bool, figures)))
@@ -89,6 +92,16 @@ class Grid:
         while row and (row, column) not in self.drawn_across:
             row -= 1
         return row, column
+
+
+def _is_torn(runs: list[Run]) -> bool:
+    """Whether a figure stands in one cell with something else of its row: then a border between them is not drawn."""
+    for run in runs:
+        if is_amount(run.text):
+            beside = (other for other in runs if other is not run and abs(other.base - run.base) < 0.4 * run.size)
+            if any(max(run.x0 - other.x1, other.x0 - run.x1) > 1.2 * run.size for other in beside):
+                return True
+    return False
 
 
 def _drawn(rules: list[Rule], edges: list[float], cross: list[float]) -> set[tuple[int, int]]:
@@ -133,11 +146,22 @@ def find_grids(page: PageText) -> list[Grid]:
     for group in _bands(down):
         top, bottom = min(rule.start for rule in group), max(rule.end for rule in group)
         across = [rule for rule in page.across if top - SNAP <= rule.at <= bottom + SNAP]
-        xs = _merge([rule.at for rule in group])
+        xs = _with_open_sides(_merge([rule.at for rule in group]), across)
         ys = _merge([rule.at for rule in across if rule.end - rule.start >= MIN_RULE] + [top, bottom])
         if len(xs) >= 3 and len(ys) >= 2:
             grids.append(Grid(xs, ys, across, group))
     return grids
+
+
+def _with_open_sides(xs: list[float], across: list[Rule]) -> list[float]:
+    """The column edges with those of a table that is drawn without its left and right border."""
+    left = sorted(rule.start for rule in across)[: len(across) // 2 + 1]
+    right = sorted((rule.end for rule in across), reverse=True)[: len(across) // 2 + 1]
+    if len(across) > 2 and left[1] < xs[0] - 3 * SNAP:
+        xs = [left[1], *xs]
+    if len(across) > 2 and right[1] > xs[-1] + 3 * SNAP:
+        xs = [*xs, right[1]]
+    return xs
 
 
 def _bands(down: list[Rule]) -> list[list[Rule]]:
@@ -174,20 +198,40 @@ def grid_block(grid: Grid, page: int, words: frozenset[str]) -> PageBlock | None
 
 
 def column_edges(lines: list[list[Run]]) -> list[tuple[float, float]]:
-    """Columns as disjoint x intervals: narrow cells first, each joins the one column it overlaps; a cell over several spans them."""
+    """Columns as disjoint x intervals, from the left: where there are figures they make the columns, else all cells do."""
+    cells = [cell for line in lines if len(line) > 1 for cell in line]
+    figures = [cell for line in lines if len(line) > 1 for cell in line[1:] if is_amount(cell.text)]
     columns: list[tuple[float, float]] = []
-    for cell in sorted((cell for line in lines if len(line) > 1 for cell in line), key=lambda cell: cell.x1 - cell.x0):
+    if sum(any(is_amount(cell.text) for cell in line[1:]) for line in lines) > 1:
+        _add_cells(columns, figures)
+        first = min(column[0] for column in columns)
+        _add_cells(columns, [line[0] for line in lines if line[0].x1 <= first])
+        # A heading may stand beside the figures that it heads; text among the figures of a row has a column of its own.
+        body = {id(cell) for line in lines for cell in line if any(is_amount(other.text) for other in line[1:])}
+        cells = [cell for cell in cells if not is_amount(cell.text)
+                 and _distance(cell, columns) > (2 if id(cell) in body else 8) * cell.size]  # fmt: skip
+    _add_cells(columns, cells)
+    columns.sort()
+    labels = [line[0] for line in lines if len(line) == 1 and columns and line[0].x1 <= columns[0][0]]
+    if labels:  # rows of figures alone have their labels in the lines above and below
+        columns.insert(0, (min(cell.x0 for cell in labels), max(cell.x1 for cell in labels)))
+    return columns
+
+
+def _add_cells(columns: list[tuple[float, float]], cells: list[Run]) -> None:
+    """Add cells, the narrow ones first: each joins the one column that it overlaps; one over several spans them."""
+    for cell in sorted(cells, key=lambda cell: cell.x1 - cell.x0):
         touched = [column for column in columns if column[0] < cell.x1 and cell.x0 < column[1]]
         if not touched:
             columns.append((cell.x0, cell.x1))
         elif len(touched) == 1:
             columns.remove(touched[0])
             columns.append((min(touched[0][0], cell.x0), max(touched[0][1], cell.x1)))
-    columns.sort()
-    labels = [line[0] for line in lines if len(line) == 1 and columns and line[0].x1 <= columns[0][0]]
-    if labels:  # rows of figures alone have their labels in the lines above and below
-        columns.insert(0, (min(cell.x0 for cell in labels), max(cell.x1 for cell in labels)))
-    return columns
+
+
+def _distance(cell: Run, columns: list[tuple[float, float]]) -> float:
+    """How far a cell is from the nearest column; 0 where it overlaps one."""
+    return max(0.0, min(max(start - cell.x1, cell.x0 - end) for start, end in columns))
 
 
 def column_block(lines: list[list[Run]], page: int, words: frozenset[str]) -> PageBlock:

@@ -13,7 +13,7 @@ _LATIN = re.compile(r"[A-Za-z]+")
 _SPACED_CJK = re.compile(f"(?<=[{CJK}]) +(?=[{CJK}0-9A-Za-z])|(?<=[0-9A-Za-z%]) +(?=[{CJK}])")
 LEADERS = re.compile(r"\.{4,}|…{2,}|·{4,}|(?:\. ){4,}")  # dots between a title and its page number
 _HYPHENS = "-\u2010\u00ad"
-_HYPHEN_END = re.compile(r"([A-Za-z]+)[-\u2010\u00ad]$")
+_HYPHEN_END = re.compile(r"([A-Za-z]+(?:-[A-Za-z]+)*)[-\u2010\u00ad]$")
 _WORD_START = re.compile(r"[a-z]+")
 _WORDS = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
 _ABBREVIATION = re.compile(
@@ -103,7 +103,7 @@ def join_pair(head: str, tail: str, words: frozenset[str]) -> str:
 def _is_broken_word(first: str, second: str, words: frozenset[str]) -> bool:
     if first + second in words:
         return True
-    if f"{first}-{second}" in words:
+    if "-" in first or f"{first}-{second}" in words:
         return False
     return not (first in words and second in words)
 
@@ -131,12 +131,16 @@ _STOP = re.compile(r"[。！？][”’」』）]?|[.!?][\"”’)]{0,2}(?=\s)|\
 
 
 def _sentence_ends(text: str) -> Iterator[int]:
+    last = 0
     for stop in _STOP.finditer(text):
         end = stop.end()
+        if text[last : stop.start()].strip().isdigit():
+            continue  # the number of what follows: 1. Summary
         if stop[0][0] == ".":
             following = text[end:].lstrip()[:1] if end + 8 > len(text) else text[end : end + 8].lstrip()[:1]
             if following.islower() or _ABBREVIATION.search(text[max(0, end - 14) : stop.start() + 1]):
                 continue
+        last = end
         yield end
 
 
