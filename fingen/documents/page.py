@@ -53,11 +53,14 @@ def _read_scan(page: pymupdf.Page, language: str, result: PageText) -> None:
         for line in block.get("lines", ()):
             before = len(result.runs)
             _add_line(line["spans"], result.runs)
-            for run in result.runs[before:]:  # a scan is never quite level: OCR knows better which words are one line
-                run.y0, run.y1, run.base = line["bbox"][1], line["bbox"][3], line["bbox"][3]
+            for run in result.runs[
+                before:
+            ]:  # OCR guesses baselines and sizes from the ink; the box of a line is steadier
+                run.base = (run.y0 + run.y1) / 2
+                run.size = 0.8 * (run.y1 - run.y0)
     result.by_ocr = bool(result.runs)
     usual = median(run.size for run in result.runs) if result.runs else 0.0
-    for run in result.runs:  # OCR guesses sizes from the ink of each line: small differences mean nothing
+    for run in result.runs:  # small differences mean nothing
         if 0.7 * usual < run.size < 1.4 * usual:
             run.size = usual
 
