@@ -50,6 +50,10 @@ class Asking:
     )
     base_url: str | None = None  # of a server that speaks OpenAI's protocol
     dry_run: bool = False  # say what it would cost, and ask nothing
+    batch: bool = False  # ask in batches, at half the price, within a day
+    wait: bool = True  # for the batches, until their answers are here
+    export_requests: Path | None = None  # a file to write the missing requests to, in place of asking
+    import_answers: Path | None = None  # a file to take answers from, in place of asking
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ class Call:
     path: str
     headers: dict[str, str]
     raw: bytes
+    query: str = ""
 
     @property
     def body(self) -> dict[str, Any]:
@@ -55,7 +56,7 @@ class Call:
 
 @dataclass
 class Response:
-    """What goes back. `sent` says how: whole, or one of the faults that strike on the way."""
+    """What goes back; bytes go as they are. `sent` says how: whole, or one of the faults that strike on the way."""
 
     status: int
     payload: Any
@@ -352,7 +353,8 @@ async def _read_call(reader: asyncio.StreamReader) -> Call | None:
     method, target, _ = line.split(" ")
     headers = {name.lower(): value.strip() for name, _, value in (row.partition(":") for row in rest)}
     raw = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Call(method, target.partition("?")[0], headers, raw)
+    path, _, query = target.partition("?")
+    return Call(method, path, headers, raw, query)
 
 
 async def _send(writer: asyncio.StreamWriter, response: Response) -> bool:
@@ -364,7 +366,8 @@ async def _send(writer: asyncio.StreamWriter, response: Response) -> bool:
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         writer.transport.abort()
         return False
-    content = json.dumps(response.payload, ensure_ascii=False).encode()
+    payload = response.payload
+    content = payload if isinstance(payload, bytes) else json.dumps(payload, ensure_ascii=False).encode()
     half = content[: len(content) // 2]
     content = half if response.sent == "half_body" else content
     headers = {"content-type": "application/json", "content-length": str(len(content)), **response.headers}

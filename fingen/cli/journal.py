@@ -1,46 +1,96 @@
-"""`fingen journal`: what a set has asked, what came back, and what it cost."""
+"""`fingen journal`: what a set has asked, what came back, what it cost, and what is asked elsewhere."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fingen.cli.common import Command, command_options, print_json
 from fingen.errors import SetError
 
+if TYPE_CHECKING:
+    from fingen.teachers.journal import Journal
+
 
 @click.command("journal", cls=Command)
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), metavar="SET")
+@click.argument("words", nargs=-1, required=True, metavar="[release] SET")
+@click.option("--batches", is_flag=True,
+              help="With release: give up the batches too. They are paid for, and will not be collected.")  # fmt: skip
 @command_options
-def command(folder: Path, as_json: bool, quiet: bool, debug: bool) -> None:
-    """Show what a set has asked its teacher: counts, tokens, cost, and what failed.
+def command(words: tuple[str, ...], batches: bool, as_json: bool, quiet: bool, debug: bool) -> None:
+    """Show what a set has asked its teacher: counts, tokens, cost, what failed, and what is asked elsewhere.
+
+    `release` lets go of the requests that were exported to a file, so that they can be asked in another way. Answers to
+    them can be imported all the same, as long as nobody else has answered.
 
     \b
     Examples:
       $ fingen journal build/reports
       $ fingen journal build/reports --json
+      $ fingen journal release build/reports
     """
     from fingen.teachers.journal import Journal
 
-    path = folder / "journal.sqlite"
+    *action, folder = words
+    if action not in ([], ["release"]):
+        raise click.UsageError(f"expected the folder of a set, or release and a folder, not: {' '.join(words)}")
+    if batches and not action:
+        raise click.UsageError("--batches goes with release")
+    path = Path(folder) / "journal.sqlite"
     if not path.is_file():
         raise SetError(f"{folder}: no journal here", hint="name the folder of a set, such as build/reports")
     with Journal.open(path) as journal:
-        usage, cost_usd = journal.usage()
-        report = {
-            "set": str(folder),
-            "teacher": (journal.settings() or {}).get("teacher"),
-            **journal.counts(),
-            "usage": usage.model_dump(),
-            "cost_usd": cost_usd,
-            "failures": journal.failures(),
-        }
+        report = _release(folder, journal, batches=batches) if action else _report(folder, journal)
     if as_json:
         print_json(report)
     else:
-        click.echo("\n".join(_lines(report)))
+        click.echo("\n".join(_released_lines(report) if action else _lines(report)))
+
+
+def _report(folder: str, journal: Journal) -> dict[str, Any]:
+    from fingen.teachers.holds import Holds
+
+    usage, cost_usd = journal.usage()
+    holds = Holds(journal)
+    return {
+        "set": folder,
+        "teacher": (journal.settings() or {}).get("teacher"),
+        **journal.counts(),
+        "usage": usage.model_dump(),
+        "cost_usd": cost_usd,
+        "failures": {**journal.failures(), **holds.failures()},
+        "batches": [_about(batch) for batch in holds.open("batch")],
+        "files": [_about(file) for file in holds.open("export")],
+    }
+
+
+def _about(batch: Any) -> dict[str, Any]:
+    return {name: getattr(batch, name) for name in ("place", "state", "requests", "waiting")}
+
+
+def _release(folder: str, journal: Journal, *, batches: bool) -> dict[str, Any]:
+    """Let go of what files hold, and of what batches do if that is wanted; not while a process works on it."""
+    from fingen.teachers.claims import Claims
+    from fingen.teachers.holds import Holds
+
+    holds = Holds(journal)
+    released = []
+    with Claims(Path(folder) / ".claims") as claims:
+        for batch in holds.open("export") + (holds.open("batch") if batches else []):
+            if not claims.take(batch.token):
+                raise SetError(f"{folder}: another fingen process works on it", hint="wait until it has ended")
+            released.append({"place": batch.place, "kind": batch.kind, "requests": holds.release(batch.token)})
+            claims.release(batch.token)
+    return {"set": folder, "released": released, "batches_kept": len(holds.open("batch"))}
+
+
+def _released_lines(report: dict[str, Any]) -> list[str]:
+    lines = [f"{row['requests']:,} requests released: {row['kind']} {row['place']}" for row in report["released"]]
+    if report["batches_kept"]:
+        lines.append(f"{report['batches_kept']} batches stay held: they are paid for; collect them, or give --batches")
+    return lines or ["nothing is held"]
 
 
 def _lines(report: dict[str, Any]) -> list[str]:
@@ -53,4 +103,8 @@ def _lines(report: dict[str, Any]) -> list[str]:
         f"tokens: {usage['input_tokens']:,} in, {cached}, {usage['output_tokens']:,} out",
         f"cost: {cost}",
     ]
+    lines += [
+        f"batch {row['place'] or '(not sent yet)'}: {row['waiting']:,} requests held" for row in report["batches"]
+    ]
+    lines += [f"exported to {row['place']}: {row['waiting']:,} requests held" for row in report["files"]]
     return lines + [f"  {count:>5} {reason}" for reason, count in report["failures"].items()]

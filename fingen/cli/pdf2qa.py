@@ -14,7 +14,7 @@ from fingen import config
 from fingen.cli.common import Command, comma_list, command_options, print_json, say_settings
 
 if TYPE_CHECKING:
-    from fingen.pipeline import Estimate, Summary
+    from fingen.pipeline import Estimate, Pending, Summary
 
 DEFAULT = config.Pdf2qa()
 
@@ -75,6 +75,13 @@ def _price(ctx: click.Context, parameter: click.Parameter, value: Any) -> tuple[
               help="USD that the set may cost, all runs together; a hard stop.")  # fmt: skip
 @click.option("--price", callback=_price, default=None, metavar="IN,OUT",
               help="USD per million input and output tokens, for a model whose price is not known.")  # fmt: skip
+@click.option("--batch", is_flag=True, help="Ask in batches: half the price, within 24 hours.")
+@click.option("--wait/--no-wait", default=DEFAULT.asking.wait, show_default=True,
+              help="Wait for the batches; without it the same command collects them later.")  # fmt: skip
+@click.option("--export-requests", type=click.Path(dir_okay=False, path_type=Path), default=None, metavar="FILE",
+              help="Send nothing: write the missing requests to FILE, in the form of OpenAI's batches.")  # fmt: skip
+@click.option("--import-answers", type=click.Path(dir_okay=False, path_type=Path), default=None, metavar="FILE",
+              help="Send nothing: take the answers from FILE, results of either provider's batches.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what would be sent and what it would cost, and send nothing.")
 @click.option("--limit", type=click.IntRange(1), default=DEFAULT.limit,
               help="Passages asked about, spread over all documents.  [default: all]")  # fmt: skip
@@ -99,6 +106,7 @@ def command(ctx: click.Context, /, as_json: bool, quiet: bool, debug: bool, **op
       $ fingen pdf2qa reports/
       $ fingen pdf2qa reports/ --task summary --context both --limit 100
       $ fingen pdf2qa 10k.pdf annual_report.pdf --out build/two --json
+      $ fingen pdf2qa reports/ --teacher anthropic --batch --no-wait
     """
     from fingen import pipeline, prompts
     from fingen.cli.progress import Display
@@ -110,7 +118,7 @@ def command(ctx: click.Context, /, as_json: bool, quiet: bool, debug: bool, **op
         click.echo(f"templates from {prompts.folder().resolve()}", err=True)
 
     def consent(estimate: Estimate, warning: str | None) -> None:
-        if not quiet and estimate.usd != (0.0, 0.0, 0.0):
+        if not quiet and estimate.requests and estimate.usd != (0.0, 0.0, 0.0):
             click.echo(f"asking {_estimate_line(estimate)}", err=True)
         if warning:
             click.echo(f"Warning: {warning}", err=True)
@@ -121,6 +129,8 @@ def command(ctx: click.Context, /, as_json: bool, quiet: bool, debug: bool, **op
         print_json(dataclasses.asdict(outcome))
     elif isinstance(outcome, pipeline.Estimate):
         click.echo("\n".join(_estimate_lines(outcome)))
+    elif isinstance(outcome, pipeline.Pending):
+        click.echo("\n".join(_pending_lines(outcome)))
     else:
         click.echo("\n".join(_lines(outcome)))
     sys.exit(outcome.exit_code)
@@ -131,7 +141,10 @@ def _settings(options: dict[str, Any]) -> config.Pdf2qa:
         chunk_tokens=options.pop("chunk_tokens"), ocr=options.pop("ocr"), language=options.pop("language")
     )
     splitting = config.Splitting(shares=options.pop("split"), by=options.pop("split_by"))
-    names = ("concurrency", "rpm", "tpm", "price", "base_url", "dry_run")
+    names = (
+        *("concurrency", "rpm", "tpm", "price", "base_url", "dry_run"),
+        *("batch", "wait", "export_requests", "import_answers"),
+    )
     asking = config.Asking(budget_usd=options.pop("budget"), **{name: options.pop(name) for name in names})
     tasks = options.pop("task")
     return config.Pdf2qa(reading=reading, splitting=splitting, asking=asking, tasks=tasks, **options)
@@ -142,7 +155,8 @@ def _estimate_line(estimate: Estimate) -> str:
     if estimate.usd:
         low, expected, most = estimate.usd
         cost = f"for about {expected:.2f} USD ({low:.2f} with caching, {most:.2f} at the very most)"
-    return f"{estimate.teacher}: {estimate.requests:,} requests {cost}"
+    batch = " in batches" if estimate.batch else ""
+    return f"{estimate.teacher}: {estimate.requests:,} requests{batch} {cost}"
 
 
 def _estimate_lines(estimate: Estimate) -> list[str]:
@@ -158,6 +172,25 @@ def _estimate_lines(estimate: Estimate) -> list[str]:
     for name, factor in (("now", 1.0), ("as a batch", 0.5)):
         lines.append(f"{name:<12}{low * factor:>14.4f}{expected * factor:>12.4f}{most * factor:>12.4f}")
     return lines
+
+
+def _pending_lines(pending: Pending) -> list[str]:
+    """What a run says that has sent, written or taken something, and whose set is still to come."""
+    cost = "unknown" if pending.cost_usd is None else f"{pending.cost_usd:.4f} USD"
+    lines = [
+        f"{pending.set}   teacher: {pending.teacher}   so far: {cost}",
+        f"{pending.answered:,} of {pending.requests:,} requests answered; the set is written when all of them are",
+    ]
+    lines += [f"  note: {note}" for note in pending.notes]
+    if pending.exported is not None:
+        lines.append(f"{pending.exported:,} requests written now; nothing was sent")
+    for batch in pending.batches:
+        lines.append(f"  batch {batch['id'] or '(not yet known to the provider)'}: {batch['requests']:,} requests")
+    for file in pending.files:
+        lines.append(f"  {file['file']}: {file['waiting']:,} of {file['requests']:,} requests held until imported")
+    if pending.unasked:
+        lines.append(f"  {pending.unasked:,} requests are with nobody")
+    return [*lines, f"next: {pending.next}"]
 
 
 def _lines(summary: Summary) -> list[str]:

@@ -15,7 +15,7 @@ from fingen.errors import DocumentError
 
 if TYPE_CHECKING:
     from fingen.documents import Progress as PageProgress
-    from fingen.pipeline import Answered
+    from fingen.pipeline import Answered, Waiting
     from fingen.records import Document
 
 LINE_SECONDS = 10.0  # between two lines of progress where there is no terminal
@@ -46,12 +46,15 @@ class Display:
         """Leave the terminal as it was."""
         self._bars.stop()
 
-    def __call__(self, news: PageProgress | Document | DocumentError | Answered) -> None:
+    def __call__(self, news: PageProgress | Document | DocumentError | Answered | Waiting) -> None:
         """Show one piece of news."""
         from fingen.documents import Progress as PageProgress
-        from fingen.pipeline import Answered
+        from fingen.pipeline import Answered, Waiting
         from fingen.records import Document
 
+        if isinstance(news, Waiting):
+            self._wait(news)
+            return
         if isinstance(news, PageProgress):
             self._pages[news.source.name] = (news.page, news.pages)
         elif isinstance(news, Document):
@@ -69,6 +72,15 @@ class Display:
             done, total = (sum(counts) for counts in zip(*self._pages.values(), strict=True)) if self._pages else (0, 0)
             self._bar("reading", done, total, f"pages | {self._documents} documents, {self._chunks} chunks")
             self._line(f"reading: {done} of {total} pages")
+
+    def _wait(self, news: Waiting) -> None:
+        """Batches on their way, which may take hours."""
+        if news.said:
+            self._line(news.said, always=True)
+        if news.batches:
+            note = f"{news.batches} batches; Ctrl-C stops the waiting, and they go on"
+            self._bar("in batches", news.done, news.requests, note)
+            self._line(f"waiting for {news.batches} batches: {news.done} of {news.requests} requests done")
 
     def _bar(self, name: str, done: int, total: int, note: str) -> None:
         if name not in self._tasks:

@@ -194,8 +194,10 @@ def _read_pages(
             continue
         try:
             pages.append(read_page(pdf[index], ocr_language))
-        except MUPDF_ERRORS:  # the page is damaged, the others may not be
-            skipped.append(index + 1)
+        except (*MUPDF_ERRORS, MemoryError) as e:
+            if isinstance(e, MemoryError) or "alloc (" in str(e):  # MuPDF: malloc (N bytes) failed
+                raise DocumentError("", Cause.TOO_LARGE, page=index + 1) from e
+            skipped.append(index + 1)  # the page is damaged, the others may not be
     return pages, sorted(skipped)
 
 

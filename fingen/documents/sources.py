@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +35,7 @@ def find_sources(inputs: Sequence[Path]) -> list[Source]:
             f"no PDF files below {', '.join(missing)}",
             hint="name a folder that holds .pdf files, or the files themselves",
         )
-    once = list({path.resolve(): (path, name, given) for path, name, given in reversed(found)}.values())
+    once = list({os.path.realpath(path): (path, name, given) for path, name, given in reversed(found)}.values())
     names = Counter(name for _, name, _ in once)
     sources = [
         Source(path, _printable(name if names[name] == 1 else f"{given.resolve().name}/{name}"))

@@ -47,6 +47,7 @@ class Progress:
 class _Job:
     source: Source
     skip: frozenset[int] = frozenset()
+    why: Cause = Cause.TOO_SLOW  # of the pages to skip
 
 
 @dataclass
@@ -87,13 +88,22 @@ class _Pool:
         left = len(jobs)
         while left:
             while jobs and (idle := self._idle(count)):
-                idle.job, idle.page, idle.news = jobs.popleft(), 0, time.monotonic()
-                idle.pipe.send((idle.job.source, idle.job.skip))
+                self._give(idle, jobs)
             for worker in self._with_news():
                 outcome = self._outcome(worker, jobs)
                 if outcome is not None:
                     left -= not isinstance(outcome, Progress)
                     yield outcome
+
+    def _give(self, worker: _Worker, jobs: deque[_Job]) -> None:
+        job = jobs[0]
+        try:
+            worker.pipe.send((job.source, job.skip))
+        except OSError:  # it died between two files
+            self._workers.remove(worker)
+            self._end(worker)
+            return
+        worker.job, worker.page, worker.news = jobs.popleft(), 0, time.monotonic()
 
     def stop(self) -> None:
         for worker in self._workers:
@@ -135,6 +145,15 @@ class _Pool:
             worker.page = value[0]
             return Progress(job.source, *value)
         worker.job = None
+        if kind == "failed" and value[0] == Cause.TOO_LARGE:
+            self._workers.remove(worker)  # what it took it does not give back: the next file gets a fresh one
+            self._end(worker)
+            if value[2] and len(job.skip) < self._reading.slow_pages:
+                jobs.append(_Job(job.source, job.skip | {value[2]}, Cause.TOO_LARGE))
+                return None
+            value = (Cause.TOO_LARGE, "more memory than a reader may take", value[2], _MEMORY_HINT)
+        elif kind == "failed" and value[0] == Cause.TOO_SLOW and job.why is Cause.TOO_LARGE:
+            value = (Cause.TOO_LARGE, "more memory than a reader may take", value[2], _MEMORY_HINT)
         if kind == "usage":
             raise UsageError(value[0], hint=value[1])
         return value if kind == "done" else _error(job, *value)

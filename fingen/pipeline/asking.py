@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +19,6 @@ from fingen.teachers.claims import Claims
 from fingen.teachers.dispatch import Terms, dispatch
 from fingen.teachers.journal import Journal
 
-OTHERS_SECONDS = 0.5  # between two looks at what another process is asking
 PAIR_TOKENS = 450  # of an answer, for one pair; measured on answers of 80-300 words
 
 
@@ -44,6 +42,7 @@ class Estimate:
     input_tokens: int
     output_tokens: int
     usd: tuple[float, float, float] | None
+    batch: bool = False  # at the price of a batch
     exit_code: int = 0
 
 
@@ -59,17 +58,21 @@ class Plan:
     requests: list[Request] = field(default_factory=list)
     identity: dict[str, Any] = field(default_factory=dict)  # the settings that the first answer binds the set to
 
-    def add_requests(self, documents: list[Document], chunks: list[Chunk]) -> None:
-        """A request for each chunk and task; summaries get a companion passage where the documents have one."""
+    def add_requests(self, documents: list[Document], chunks: list[Chunk]) -> list[Chunk]:
+        """A request for each chunk and task; summaries get a companion passage where the documents have one.
+
+        Returns the chunks that the requests show, companions too, in the order of the documents.
+        """
         by_path = {document.path: document for document in documents}
-        companions = (
-            Companions(documents) if self.teacher.name != "offline" else None
-        )  # rules read one passage at a time
+        # rules read one passage at a time
+        companions = Companions(documents) if self.teacher.name != "offline" else None
+        shown = {chunk.id for chunk in chunks}
         for chunk in chunks:
             passage = qa.build_passage(by_path[chunk.document], chunk)
             for task in self.settings.tasks:
                 beside = companions.of(chunk) if companions and task == "summary" else None
                 passages = (passage, qa.build_passage(by_path[beside.document], beside)) if beside else (passage,)
+                shown |= {beside.id} if beside else set()
                 template = self.templates[f"{task}.{chunk.language}"]
                 request = qa.build_request(
                     template,
@@ -80,6 +83,7 @@ class Plan:
                     questions=self.questions,
                 )
                 self.requests.append(request)
+        return [chunk for document in documents for chunk in document.chunks if chunk.id in shown]
 
 
 def make_plan(settings: Pdf2qa, teacher: Teacher) -> Plan:
@@ -120,25 +124,16 @@ async def _checked(teacher: Provider) -> str | None:
         await teacher.close()
 
 
-def ask(plan: Plan, settings: Pdf2qa, journal: Journal, claims: Claims, watch: Callable[[Answered], None]) -> int:
-    """Ask what the journal lacks; returns how many answers are new. What another process asks is waited for."""
-    missing = journal.missing([request.key for request in plan.requests])
-    total, done, cost = len(missing), 0, 0.0
-
-    def on_answer(request: Request, completion: Completion) -> None:
-        nonlocal done, cost
-        done += 1
-        cost += completion.cost_usd or 0.0
-        if done == 1 and journal.settings() is None:
-            journal.write_settings(plan.identity)
-        watch(Answered(done, total, cost))
-
-    while missing:
-        asyncio.run(_ask_once(plan, set(missing), settings, journal, claims, on_answer))
-        missing = journal.missing(missing)
-        if missing:
-            time.sleep(OTHERS_SECONDS)
-    return done
+def ask_live(
+    plan: Plan,
+    wanted: set[str],
+    settings: Pdf2qa,
+    journal: Journal,
+    claims: Claims,
+    on_answer: Callable[[Request, Completion], None],
+) -> None:
+    """Ask, now, those of the requests that are wanted and that no other process is asking."""
+    asyncio.run(_ask_once(plan, wanted, settings, journal, claims, on_answer))
 
 
 async def _ask_once(
@@ -169,8 +164,8 @@ def _terms(plan: Plan, settings: Pdf2qa) -> Terms:
     )
 
 
-def estimate(plan: Plan, settings: Pdf2qa, *, missing: set[str] | None) -> Estimate:
-    """What the requests that are `missing` (None: all) would send and cost."""
+def estimate(plan: Plan, settings: Pdf2qa, *, missing: set[str] | None, batch: bool = False) -> Estimate:
+    """What the requests that are `missing` (None: all) would send and cost, now or in a batch."""
     requests = [request for request in plan.requests if missing is None or request.key in missing]
     pairs = sum(request.count for request in requests)
     return Estimate(
@@ -180,11 +175,12 @@ def estimate(plan: Plan, settings: Pdf2qa, *, missing: set[str] | None) -> Estim
         pairs=pairs,
         input_tokens=sum(_shared_tokens(request) + estimate_tokens(request.prompt) for request in requests),
         output_tokens=pairs * PAIR_TOKENS,
-        usd=_estimate_usd(plan.teacher, requests),
+        usd=_estimate_usd(plan.teacher, requests, batch=batch),
+        batch=batch,
     )
 
 
-def _estimate_usd(teacher: Teacher, requests: list[Request]) -> tuple[float, float, float] | None:
+def _estimate_usd(teacher: Teacher, requests: list[Request], *, batch: bool) -> tuple[float, float, float] | None:
     """Low: every shared prompt read from the cache and short answers. Expected: no cache. Most: the worst case of each."""
     if not isinstance(teacher, Provider):
         return (0.0, 0.0, 0.0)
@@ -193,9 +189,9 @@ def _estimate_usd(teacher: Teacher, requests: list[Request]) -> tuple[float, flo
         shared, own, answer = _shared_tokens(request), estimate_tokens(request.prompt), request.count * PAIR_TOKENS
         cached = Usage(input_tokens=own, cache_read_tokens=shared, output_tokens=answer // 2)
         costs = (
-            teacher.cost_usd(cached),
-            teacher.cost_usd(Usage(input_tokens=own + shared, output_tokens=answer)),
-            teacher.worst_usd(request),
+            teacher.cost_usd(cached, batch=batch),
+            teacher.cost_usd(Usage(input_tokens=own + shared, output_tokens=answer), batch=batch),
+            teacher.worst_usd(request, batch=batch),
         )
         if None in costs:
             return None

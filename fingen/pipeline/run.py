@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -13,21 +14,23 @@ from fingen import __version__
 from fingen.config import RESERVED_SET_NAMES, Pdf2qa
 from fingen.documents import Progress
 from fingen.errors import DocumentError, SetError, ShortfallError, UsageError
-from fingen.pipeline.asking import Answered, Estimate, Plan, ask, check_teacher, estimate, make_plan
+from fingen.pipeline.asking import Answered, Estimate, Plan, estimate, make_plan
 from fingen.pipeline.drawing import Draw, divide, draw_records
+from fingen.pipeline.gathering import Pending, check_ways, gather, refuse_open_batches
 from fingen.pipeline.reading import Unread, choose_chunks, read_all
 from fingen.pipeline.summary import Clock, Summary, summarize
 from fingen.records import Chunk, Document, Manifest, Record, SourceEntry, dump_json, sha256_file
 from fingen.sets import SetContent, read_manifest, write_set
 from fingen.teachers import open_teacher
 from fingen.teachers.base import Teacher
+from fingen.teachers.batches import Waiting
 from fingen.teachers.claims import Claims
 from fingen.teachers.journal import Journal, lock
 
 JOURNAL, CLAIMS = "journal.sqlite", ".claims"
 PATIENCE_SECONDS = 600.0  # for another process that writes the same set
 _WAYS_ON = "give the settings that it was made with, write elsewhere with --out, or start it anew with --replace"
-Watch = Callable[[Progress | Document | DocumentError | Answered], None]
+Watch = Callable[[Progress | Document | DocumentError | Answered | Waiting], None]
 
 
 def pdf2qa(
@@ -36,10 +39,11 @@ def pdf2qa(
     teacher: Teacher | None = None,
     watch: Watch = lambda news: None,
     consent: Callable[[Estimate, str | None], None] = lambda estimate, warning: None,
-) -> Summary | Estimate:
+) -> Summary | Estimate | Pending:
     """Read reports and make a question-answer set of them; with `asking.dry_run` only say what that would cost.
 
     `consent` sees what would be sent, and a warning about the teacher, before anything is; it raises to prevent it.
+    Where answers are still to come, from batches or from a file, no set is written yet.
 
     Raises:
         UsageError: no input can be read; SetError: the set in `out` was made with other settings.
@@ -48,10 +52,11 @@ def pdf2qa(
     """
     clock = Clock()
     asked_teacher = teacher or open_teacher(settings.teacher, settings.asking)
+    check_ways(settings.asking, asked_teacher)
     plan = make_plan(settings, asked_teacher)
     documents, unread = read_all(settings, watch)
     chunks = choose_chunks(documents, settings.limit)
-    plan.add_requests(documents, chunks)
+    shown = plan.add_requests(documents, chunks)
     clock.lap("reading")
     if settings.asking.dry_run:
         return estimate(plan, settings, missing=None)
@@ -62,19 +67,19 @@ def pdf2qa(
         with Journal.open(settings.out / JOURNAL) as journal:
             split_by = _agree_on_settings(settings, asked_teacher, plan, documents, journal)
     with Journal.open(settings.out / JOURNAL) as journal, Claims(settings.out / CLAIMS) as claims:
-        missing = journal.missing([request.key for request in plan.requests])
-        if missing:
-            warning = check_teacher(plan, settings)
-            consent(estimate(plan, settings, missing=set(missing)), warning)
-        asked = ask(plan, settings, journal, claims, watch)
+        answers = gather(plan, settings, journal, claims, watch, consent)
+        if isinstance(answers, Pending):
+            return answers
         clock.lap("asking")
         with lock(settings.out, patience_seconds=PATIENCE_SECONDS):
-            draw = draw_records(plan.requests, journal, {chunk.id: chunk for chunk in chunks}, asked_teacher)
-            splits = divide(draw, settings, split_by, documents, chunks, journal)
-            content = _content(settings, plan, documents, unread, chunks, draw, splits, journal, split_by)
+            draw = draw_records(plan.requests, journal, {chunk.id: chunk for chunk in shown}, asked_teacher)
+            splits = divide(draw, settings, split_by, documents, shown, journal)
+            content = _content(settings, plan, documents, unread, shown, draw, splits, journal, split_by)
             changed = write_set(settings.out, content)
     clock.lap("checking and writing")
-    return summarize(settings, content, documents, unread, chunks, draw, asked, changed, clock)
+    summary = summarize(settings, content, documents, unread, chunks, draw, answers.asked, changed, clock)
+    exit_code = max(summary.exit_code, int(answers.is_short))
+    return replace(summary, notes=[*summary.notes, *answers.notes], exit_code=exit_code)
 
 
 def _agree_on_settings(
@@ -130,6 +135,7 @@ def _refuse_missing(folder: Path, documents: list[Document]) -> None:
 
 def _clear(folder: Path) -> None:
     """Remove what a set is made of, if no other process asks for it; the locks and foreign files stay."""
+    refuse_open_batches(folder / JOURNAL)
     with Claims(folder / CLAIMS, alone=True):
         pass
     for name in ("manifest.json", JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm"):

@@ -14,9 +14,14 @@ MIN_ANSWER = {"en": 60, "zh": 20}  # characters
 MAX_ANSWER = {"en": 4000, "zh": 1500}
 MAX_QUESTION = {"en": 400, "zh": 160}
 _LEANS_ON_TEXT = re.compile(
-    r"\b(?:this|the|given|above|following|provided) (?:passage|text|excerpt|paragraph|article|context|material|document)s?\b|"
-    r"\b(?:mentioned|described|stated|shown|listed) (?:above|below)\b|\baccording to the (?:text|passage|table)\b|"
-    r"文中|本文|根据(?:所?提供的?|给出的?|上述|该|以上)?(?:文本|材料|段落|内容|信息|片段)|上述(?:文本|材料|段落|片段)|本段|该段|上文|下文|原文",
+    r"\b(?:this|the (?:given|provided|above)) (?:passage|text|excerpt|paragraph|article|document)s?\b(?! of)|"
+    r"\bthe following paragraphs?\b|\bbased on the (?:materials?|text|passage|context|information)\b|"
+    r"\b(?:the (?:given|provided)|provided) (?:context|material)s?\b|\bthe (?:following )?(?:passage|text|excerpt)\b(?! of)|"
+    r"\b(?:mentioned|described|stated|shown|listed|discussed|noted) (?:above|below)\b|"
+    r"\baccording to the (?:text|passage|table|document)\b|"
+    r"(?:^|[，。；：、\s“（(在如据从由见])(?:文中|本文|原文|上文|下文)(?![化件字案本国明])|"
+    r"根据(?:所?提供的?|给出的?|上述|该|以上)?(?:文本|段落|片段)|根据(?:所?提供的?|给出的?|上述|以上)(?:材料|内容|信息)|"
+    r"上述(?:文本|段落|片段)|(?:本|该)段(?!时|期|公路|路|工程)",
     re.IGNORECASE,
 )
 _BOILERPLATE = re.compile(
@@ -77,10 +82,11 @@ def _self_contained(draft: Draft) -> str | None:
 def _names(question: str, passage: Passage) -> bool:
     """Whether a question names the company, in full or by a word that starts its name."""
     company = passage.company or passage.document
+    if fold(company) in fold(question):
+        return True
     first = re.split(r"[\s,（(]", company.removeprefix("The "))[0]
-    return fold(company) in fold(question) or (
-        len(first) > 2 and not han_share(first) and first.casefold() in question.casefold()
-    )
+    is_latin = len(first) > 2 and not han_share(first)
+    return is_latin and re.search(rf"(?<!\w){re.escape(first)}(?!\w)", question, re.IGNORECASE) is not None
 
 
 def _names_period(question: str, passage: Passage) -> bool:
@@ -131,10 +137,15 @@ def _bare_figure(draft: Draft) -> str | None:
 
 def _list_debris(draft: Draft) -> str | None:
     lines = draft.record.output.splitlines()
-    broken = [line for line in lines if _BULLET.match(line) and not line.rstrip().endswith((*_SENTENCE_END, ";", "；"))]
+    broken = [line for line in lines if _BULLET.match(line) and not _ends_well(line)]
     if broken:
         return f"a torn list: {broken[0][:60]}"
     return "rows of a table in place of an answer" if draft.record.output.count(" | ") > 3 else None
+
+
+def _ends_well(line: str) -> bool:
+    text = line.strip()
+    return len(text) > 4 and text.endswith((*_SENTENCE_END, ";", "；"))
 
 
 def _cut_sentence(draft: Draft) -> str | None:

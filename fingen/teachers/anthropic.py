@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import quote
@@ -67,12 +67,12 @@ class Anthropic:
         Raises:
             TeacherError: there is no key, it is not accepted, or the model is unknown or has ended.
         """
-        found = await self._call("GET", f"/v1/models/{quote(self.model, safe='')}")
+        found = await self.call("GET", f"/v1/models/{quote(self.model, safe='')}")
         if isinstance(found, keys.Refusal):
             foreign = found.status in NO_MODELS_ENDPOINT and found.code != "not_found_error"
             if foreign and not self._is_official:
                 return None  # a gateway that passes on messages alone
-            raise self._refused(found)
+            raise self.refused(found)
         effort = keys.mapping(keys.mapping(found.get("capabilities")).get("effort"))
         self._takes_effort = effort.get("supported") is not False
         today = today or datetime.now(tz=UTC).date()
@@ -162,16 +162,22 @@ class Anthropic:
         return self._client
 
     async def _ask(self, method: str, path: str, body: dict[str, Any]) -> Mapping[str, Any]:
-        answer = await self._call(method, path, body)
+        answer = await self.call(method, path, body)
         if isinstance(answer, keys.Refusal):
-            raise self._refused(answer)
+            raise self.refused(answer)
         return answer
 
-    async def _call(
-        self, method: str, path: str, body: dict[str, Any] | None = None
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | bytes | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
     ) -> Mapping[str, Any] | keys.Refusal:
-        """One exchange with the server. What is raised is raised outside of the handlers, with nothing chained to it.
+        """One exchange with the server; `body` may be JSON that is written already.
 
+        What is raised is raised outside of the handlers, with nothing chained to it.
         The client's plain get and post are used, not messages.create: that one parses the answer into a model and loses
         what does not fit, and warns of old models in its own way.
         """
@@ -179,7 +185,9 @@ class Anthropic:
         error: TeacherError
         try:
             if method == "GET":
-                answer = await client.get(path, cast_to=object)
+                answer = await client.get(path, cast_to=object, options={"params": query or {}})
+            elif isinstance(body, bytes):
+                answer = await client.post(path, cast_to=object, content=body)
             else:
                 answer = await client.post(path, cast_to=object, body=body)
         except anthropic.APIStatusError as e:
@@ -194,7 +202,34 @@ class Anthropic:
             error = keys.unreadable(self.name)
         raise error
 
-    def _refused(self, refusal: keys.Refusal) -> TeacherError:
+    async def download(self, path: str) -> AsyncGenerator[bytes]:
+        """What stands at a path, piece by piece: results may be larger than the memory.
+
+        Raises:
+            TeacherError: it is not there, or the connection broke.
+        """
+        client = self._open()
+        error: TeacherError
+        try:
+            response: Any = await client.get(path, cast_to=object, stream=True, options={"headers": keys.STREAMED})
+            try:
+                async for piece in response.iter_bytes():
+                    yield piece
+            finally:
+                await response.close()
+            return
+        except anthropic.APIStatusError as e:
+            error = self.refused(keys.read_refusal(e.status_code, e.body, e.response.headers, self._secret))
+        except anthropic.APIConnectionError as e:
+            error = keys.broken_off(self.name, e.__cause__, self._secret)
+        except Exception as e:  # in the middle of a body the HTTP library's errors come raw
+            if not keys.is_from_http(e):
+                raise
+            error = keys.broken_off(self.name, e, self._secret)
+        raise error
+
+    def refused(self, refusal: keys.Refusal) -> TeacherError:
+        """The error for what the server said in place of an answer."""
         known = ", ".join(prices.models_of(PROVIDER, datetime.now(tz=UTC).date()))
         return keys.refused(self.name, refusal, ACCOUNT, {404: f"name a model that the server has: {known}"})
 

@@ -36,10 +36,10 @@ class Provider(Teacher, Protocol):
     async def close(self) -> None:
         """Let go of connections; a later request opens new ones."""
 
-    def cost_usd(self, usage: Usage) -> float | None:
+    def cost_usd(self, usage: Usage, *, batch: bool = False) -> float | None:
         """What one answer with this usage costs; None where the price is not known."""
 
-    def worst_usd(self, request: Request) -> float | None:
+    def worst_usd(self, request: Request, *, batch: bool = False) -> float | None:
         """The most that one attempt at a request can cost; None where the price is not known."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 from types import TracebackType
@@ -56,9 +57,10 @@ class Claims:
         return True
 
     def release(self, key: str) -> None:
-        """Let go of a key: its answer is on the disk, or nobody asked."""
-        self._held.discard(key)
-        _unlock_byte(self._file.fileno(), _offset(key))
+        """Let go of a key, if it is held here: its answer is on the disk, or nobody asked."""
+        if key in self._held:
+            self._held.discard(key)
+            _unlock_byte(self._file.fileno(), _offset(key))
 
 
 def _share(descriptor: int, *, alone: bool) -> bool:
@@ -73,7 +75,8 @@ def _share(descriptor: int, *, alone: bool) -> bool:
 
 
 def _offset(key: str) -> int:
-    return int.from_bytes(key.encode()[:16].rjust(16, b"0"), "big") % _OFFSETS
+    # Hashed, because keys are hexadecimal digests: their characters would give half of the offsets no use.
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % _OFFSETS
 
 
 def _lock_byte(descriptor: int, offset: int) -> bool:

@@ -27,6 +27,9 @@ LONGEST_WAIT_SECONDS = 60.0
 LONGEST_RETRY_AFTER_SECONDS = 120.0  # a server that asks for more is asked earlier
 EARLY = 50  # of this many first answers ...
 EARLY_INVALID = 0.2  # ... a larger share of invalid ones stops the run
+CUT, INVALID = "cut at max_tokens", "invalid: "  # what the journal says of an answer that is asked for again
+BUDGET = "budget"  # what a process claims that spends from one; those beside it wait
+TURN_SECONDS = 0.2  # between two looks at whether it is free
 _WAITING_FOR_DISK = 16  # workers beyond the ceiling: their answers are being stored while others ask
 
 
@@ -54,10 +57,10 @@ async def dispatch(
 ) -> int:
     """Ask what is missing and journal each answer; returns the number of requests that got one.
 
-    `requests` is pulled lazily, one for each free worker. A request that has a usable answer, was asked before in this run
-    or is claimed by another process is passed over. An answer is on the disk before anyone looks at it. An error, and the
-    first Ctrl-C, stop the run: what is in flight is finished and stored, then the error is raised. A second Ctrl-C, like
-    cancelling, drops what is in flight and keeps what was stored.
+    `requests` is pulled lazily, one for each free worker. A request that has a usable answer, was asked before in this run,
+    is claimed by another process or held by a batch is passed over. An answer is on the disk before anyone looks at it. An
+    error, and the first Ctrl-C, stop the run: what is in flight is finished and stored, then the error is raised. A second
+    Ctrl-C, like cancelling, drops what is in flight and keeps what was stored. Processes with a budget take turns.
 
     Raises:
         TeacherError: the teacher refused, cannot be reached, or the budget is reached.
@@ -67,14 +70,17 @@ async def dispatch(
     """
     run = _Run(iter(requests), teacher, journal, claims, terms, on_answer, Pace(terms.concurrency))
     with _stopped_by_ctrl_c(run):
-        workers = [asyncio.create_task(run.work()) for _ in range(terms.concurrency + _WAITING_FOR_DISK)]
+        workers: list[asyncio.Task[None]] = []
         try:
+            await run.take_turn()
+            workers += [asyncio.create_task(run.work()) for _ in range(terms.concurrency + _WAITING_FOR_DISK)]
             await asyncio.wait(workers)
         finally:
             for worker in workers:
                 worker.cancel()  # those that have ended do not notice
             await asyncio.gather(*workers, return_exceptions=True)
             await run.writer.close()
+            claims.release(BUDGET)
     if run.error:
         raise run.error
     return run.answered
@@ -104,14 +110,14 @@ class _Writer:
     async def _write(self) -> None:
         while self._waiting:
             group, self._waiting = self._waiting, []
-            try:
-                await asyncio.to_thread(self._journal.commit, [(request, answer) for request, answer, _ in group])
-            except Exception as e:
-                for _, _, done in group:
-                    done.set_exception(e)
-                raise
+            attempts = [(request, answer) for request, answer, _ in group]
+            # An error goes to those whose answers these are; those that wait behind them have their turn all the same.
+            (error,) = await asyncio.gather(asyncio.to_thread(self._journal.commit, attempts), return_exceptions=True)
             for _, _, done in group:
-                done.set_result(None)
+                if error is None:
+                    done.set_result(None)
+                else:
+                    done.set_exception(error)
 
 
 @dataclass
@@ -133,17 +139,36 @@ class _Run:
     spent_usd: float = 0.0
     stopped: bool = False
     error: BaseException | None = None  # the first one
+    idle: set[asyncio.Task[None]] = field(default_factory=set)  # workers that wait, with nothing in flight
 
     def __post_init__(self) -> None:
         self.writer = _Writer(self.journal)
         self.settled = asyncio.Event()  # some answer's cost is known
         self.rpm, self.tpm = PerMinute(self.terms.rpm), PerMinute(self.terms.tpm)
-        self.spent_usd = self.journal.usage()[1] or 0.0
+
+    async def take_turn(self) -> None:
+        """Wait until no other process spends from the budget: what is left of it depends on what each of them spends."""
+        while self.terms.budget_usd is not None and not self.stopped and not self.claims.take(BUDGET):
+            await asyncio.sleep(TURN_SECONDS)
+        self.spent_usd = self.journal.paid_usd() + self.journal.reserved_usd()  # what batches may still cost
 
     def stop(self, error: BaseException) -> None:
         """Let nobody ask anything more; the first error is the one that is told."""
         self.error = self.error or error
         self.stopped = True
+        for worker in self.idle:
+            worker.cancel()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Around a wait that a stop may break off."""
+        worker = asyncio.current_task()
+        assert worker is not None
+        self.idle.add(worker)
+        try:
+            yield
+        finally:
+            self.idle.discard(worker)
 
     async def work(self) -> None:
         """Pull and ask until the requests are used up or the run is stopped."""
@@ -152,7 +177,7 @@ class _Run:
                 if request.key not in self.asked and self.claims.take(request.key):
                     self.asked.add(request.key)
                     try:
-                        if self.journal.missing([request.key]):
+                        if self.journal.unasked([request.key]):
                             await self.ask(request)
                     finally:
                         self.claims.release(request.key)
@@ -163,29 +188,26 @@ class _Run:
 
     async def ask(self, request: Request) -> None:
         """Ask until there is a usable answer or the tries are used up; every answer is stored before it is looked at."""
-        asking = request
-        attempt = self.journal.tries(request.key) + 1
+        asking, before = request, self.journal.faults(request.key)
+        for answer, known in before:
+            asking = asked_again(asking, answer, known)
+        attempt = len(before) + 1
         while True:
             completion = (await self.send(asking)).model_copy(update={"attempt": attempt})
             problem = self.terms.validate(request, completion) if completion.stop_reason == "end_turn" else None
             cut = completion.stop_reason == "max_tokens" and asking.max_tokens == request.max_tokens
-            again = (cut or problem is not None) and attempt < TRIES
-            if again:
-                completion = completion.model_copy(
-                    update={"error": "cut at max_tokens" if cut else f"invalid: {problem}"}
-                )
+            fault = CUT if cut else None if problem is None else f"{INVALID}{problem}"
+            if attempt >= TRIES:
+                fault = None  # it stays as it is
+            completion = completion.model_copy(update={"error": fault})
             await self.writer.store(request, completion)
             self.count(completion, problem)
-            if not again or self.stopped:
+            if fault is None or self.stopped:
                 self.answered += 1
                 self.on_answer(request, completion)
                 return
             attempt += 1
-            if cut:
-                asking = asking.model_copy(update={"max_tokens": 2 * request.max_tokens})
-            else:
-                correction = f"That answer cannot be used: {problem}. Answer again, in the form that was asked for."
-                asking = asking.model_copy(update={"follow_ups": (completion.text, correction)})
+            asking = asked_again(asking, completion.text, fault)
 
     def count(self, completion: Completion, problem: str | None) -> None:
         """Keep the books, and stop a run whose first answers are of no use."""
@@ -210,22 +232,24 @@ class _Run:
                 return await self.send_once(request)
             except TeacherError as e:
                 if e.possibly_billed:
-                    await self.writer.store(request, _broken_off(request, self.teacher.name, str(e)))
-                wait = _wait_seconds(e, failures)
-                if not e.retryable or time.monotonic() - started + wait > self.terms.deadline_seconds:
+                    await self.writer.store(request, self.broken_off(request, e))
+                wait = wait_seconds(e, failures)
+                late = time.monotonic() - started + wait > self.terms.deadline_seconds
+                if self.stopped or late or not e.retryable:
                     raise
                 failures += 1
-                await asyncio.sleep(wait)
-                if self.stopped:
-                    raise
+                with self.waiting():
+                    await asyncio.sleep(wait)
 
     async def send_once(self, request: Request) -> Completion:
         """Wait for a place, reserve the money, and ask."""
-        worst = await self.reserve(request)
+        with self.waiting():
+            worst = await self.reserve(request)
         try:
-            await self.rpm.take(1)
-            await self.tpm.take(estimate_tokens(request.system + request.prompt) + request.max_tokens)
-            sent_in = await self.pace.enter()
+            with self.waiting():
+                await self.rpm.take(1)
+                await self.tpm.take(estimate_tokens(request.system + request.prompt) + request.max_tokens)
+                sent_in = await self.pace.enter()
             limited = False
             try:
                 completion = await self.teacher.complete(request)
@@ -233,6 +257,7 @@ class _Run:
                 return completion
             except TeacherError as e:
                 limited = e.limited
+                self.spent_usd += worst if e.possibly_billed else 0.0
                 raise
             finally:
                 await self.pace.leave(sent_in, limited=limited)
@@ -240,15 +265,29 @@ class _Run:
             self.reserved_usd -= worst
             self.settled.set()
 
+    def broken_off(self, request: Request, e: TeacherError) -> Completion:
+        """An attempt that may be on the bill. Its cost is the most that it can be: a budget must hold for that too."""
+        return Completion(
+            key=request.key,
+            text="",
+            stop_reason="error",
+            teacher=self.teacher.name,
+            cost_usd=self.terms.worst_usd(request),
+            possibly_billed=True,
+            error=f"broken off: {e}",
+        )
+
     async def reserve(self, request: Request) -> float:
         """Set the worst case of a request aside, so that what is in flight cannot break the budget.
 
         Raises:
             TeacherError: it does not fit any more, whatever the answers in flight turn out to cost.
         """
-        worst = self.terms.worst_usd(request) or 0.0
         budget = self.terms.budget_usd
-        while budget is not None and self.spent_usd + self.reserved_usd + worst > budget:
+        if budget is None:
+            return 0.0
+        worst = self.terms.worst_usd(request) or 0.0
+        while self.spent_usd + self.reserved_usd + worst > budget:
             if self.reserved_usd < 1e-9:
                 spent = f"{self.spent_usd:.4f} USD spent, and the next answer may cost {worst:.4f}"
                 raise TeacherError(
@@ -261,22 +300,24 @@ class _Run:
         return worst
 
 
-def _wait_seconds(e: TeacherError, failures: int) -> float:
+def asked_again(request: Request, answer: str, fault: str) -> Request:
+    """A request after an answer with a fault: with twice the room where it was cut, else told what is wrong with it."""
+    if fault == CUT:
+        return request.model_copy(update={"max_tokens": 2 * request.max_tokens})
+    return corrected(request, answer, fault.removeprefix(INVALID))
+
+
+def corrected(request: Request, answer: str, problem: str | None) -> Request:
+    """A request with an answer that cannot be used, and what is wrong with it."""
+    correction = f"That answer cannot be used: {problem}. Answer again, in the form that was asked for."
+    return request.model_copy(update={"follow_ups": (answer, correction)})
+
+
+def wait_seconds(e: TeacherError, failures: int) -> float:
     """How long to wait before asking again: what the server asks for, else longer each time, with jitter."""
     if e.retry_after is not None:
-        return min(e.retry_after, LONGEST_RETRY_AFTER_SECONDS) * random.uniform(1.0, 1.1)
+        return min(e.retry_after * random.uniform(1.0, 1.1), LONGEST_RETRY_AFTER_SECONDS)
     return min(FIRST_WAIT_SECONDS * 2.0**failures, LONGEST_WAIT_SECONDS) * random.uniform(0.5, 1.0)
-
-
-def _broken_off(request: Request, teacher: str, error: str) -> Completion:
-    return Completion(
-        key=request.key,
-        text="",
-        stop_reason="error",
-        teacher=teacher,
-        possibly_billed=True,
-        error=f"broken off: {error}",
-    )
 
 
 @contextmanager

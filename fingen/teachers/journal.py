@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from math import fsum
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +27,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-VERSION = 1  # raise it when a table changes
+VERSION = 2  # raise it when a table changes; 2 added what is asked elsewhere
 GROUP = 64  # answers a commit waits for, at most
 GROUP_SECONDS = 0.25  # and how long
 BUSY_SECONDS = 10.0  # to wait for another process to finish its write
@@ -57,12 +57,31 @@ TABLES = (
         cache_read_tokens INTEGER NOT NULL,
         cache_write_tokens INTEGER NOT NULL,
         output_tokens INTEGER NOT NULL,
-        cost_usd REAL, -- NULL: the price is not known
+        cost_usd REAL, -- NULL: the price is not known; where it is only possibly billed, the most that it can be
         possibly_billed INTEGER NOT NULL,
         error TEXT -- NULL: a usable answer
     )""",
     "CREATE INDEX IF NOT EXISTS completions_key ON completions(key)",
     "CREATE TABLE IF NOT EXISTS units (unit TEXT PRIMARY KEY, split TEXT NOT NULL)",
+    # What is asked elsewhere, see fingen.teachers.holds.
+    """CREATE TABLE IF NOT EXISTS batches (
+        token TEXT PRIMARY KEY, -- ours; the provider is told it, so that a batch whose id was lost is known again
+        kind TEXT NOT NULL, -- batch: at the provider; export: in a file
+        state TEXT NOT NULL, -- filling, sending, out, done
+        place TEXT, -- the provider's id, or the file; NULL: not known
+        since REAL NOT NULL -- Unix time of the last step
+    )""",
+    """CREATE TABLE IF NOT EXISTS items (
+        custom_id TEXT PRIMARY KEY,
+        key TEXT NOT NULL REFERENCES requests(key),
+        batch TEXT REFERENCES batches(token), -- NULL: taken from a file that another journal exported
+        state TEXT NOT NULL, -- held, answered (stored, and not looked at yet), done, failed, released
+        why TEXT, -- it failed
+        completion INTEGER REFERENCES completions(id),
+        worst_usd REAL -- set aside until the answer is here; NULL: the price is not known
+    )""",
+    "CREATE UNIQUE INDEX IF NOT EXISTS items_held ON items(key) WHERE state IN ('held', 'answered')",
+    "CREATE INDEX IF NOT EXISTS items_batch ON items(batch)",
     f"PRAGMA user_version = {VERSION}",
 )
 TOKENS = tuple(Usage.model_fields)
@@ -70,6 +89,7 @@ COLUMNS = ("key", "attempt", "text", "stop_reason", "teacher", *TOKENS, "cost_us
 INSERT = f"INSERT INTO completions ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + name for name in COLUMNS)})"
 LATEST = f"""SELECT {", ".join(COLUMNS)} FROM completions WHERE id IN (
     SELECT max(id) FROM completions WHERE error IS NULL AND key IN (SELECT value FROM json_each(?)) GROUP BY key)"""
+HELD = "('held', 'answered')"  # states of an item that keep others from asking
 # An attempt that failed before anything was written costs nothing; any other one without a price has an unknown one.
 UNPRICED = f"""SELECT count(*) FROM completions
     WHERE cost_usd IS NULL AND (error IS NULL OR possibly_billed OR {" + ".join(TOKENS)} > 0)"""
@@ -82,12 +102,13 @@ class Journal:
     is damaged; what was flushed before is intact.
     """
 
-    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, db: sqlite3.Connection, reader: sqlite3.Connection) -> None:
         self.path = path
-        self._db = db
+        self._db, self._reader = db, reader
         self._pending: list[tuple[Request, Completion]] = []
         self._since = 0.0  # time.monotonic() of the oldest pending answer
-        self._turn = threading.RLock()
+        self._turn, self._reading = threading.RLock(), threading.Lock()
+        self._writer: int | None = None  # the thread that is in a transaction
 
     @classmethod
     def open(cls, path: Path) -> Journal:
@@ -99,12 +120,19 @@ class Journal:
         """
         _make_folder(path.parent)
         with _explained(path), ExitStack() as stack:
-            # Commits wait for the disk in a thread of their own; `_turn` keeps the threads apart.
-            db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-            stack.callback(db.close)
+            # Commits wait for the disk in a thread of their own; `_turn` keeps the threads apart. What is read meanwhile
+            # is read on a second connection: with one for both, the dispatcher would wait for the disk too.
+            db, reader = (
+                stack.enter_context(
+                    closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False))
+                )
+                for _ in range(2)
+            )
             _prepare(db, path)
+            reader.row_factory = sqlite3.Row
+            reader.execute("PRAGMA query_only = ON")
             stack.pop_all()
-        return cls(path, db)
+        return cls(path, db, reader)
 
     def __enter__(self) -> Journal:
         return self
@@ -116,8 +144,10 @@ class Journal:
         """Flush and close. The set is one file again: no -wal and -shm beside it."""
         with ExitStack() as stack:
             stack.callback(self._db.close)
+            stack.callback(self._reader.close)
             self.flush()
-            self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
+            with self._turn, _explained(self.path):
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def settings(self) -> dict[str, Any] | None:
         """What the set was begun with, as JSON gives it back (lists for tuples); None in a new journal."""
@@ -147,13 +177,19 @@ class Journal:
         """Write attempts and wait until they are on the disk. May be called from another thread."""
         with self._transaction():
             for request, completion in attempts:
-                self._insert(request, completion)
+                self.insert_request(request)
+                self.insert_completion(completion)
 
     def tries(self, key: str) -> int:
         """How often a request was answered, usable or not."""
-        query = "SELECT count(*) FROM completions WHERE key = ? AND (error IS NULL OR text != '')"
+        query = "SELECT count(*) FROM completions WHERE key = ? AND NOT possibly_billed"
         count: int = self._rows(query, key)[0][0]
         return count
+
+    def faults(self, key: str) -> list[tuple[str, str]]:
+        """The answers to a request that were not usable, each with what is wrong with it, oldest first."""
+        query = "SELECT text, error FROM completions WHERE key = ? AND error IS NOT NULL AND NOT possibly_billed ORDER BY id"
+        return [(row["text"], row["error"]) for row in self._rows(query, key)]
 
     def counts(self) -> dict[str, int]:
         """Requests with a usable answer, answers in all, and attempts that broke off and may be on the bill."""
@@ -175,7 +211,7 @@ class Journal:
         """The latest usable answer of each key that has one, in the order of `keys`."""
         self.flush()
         asked = list(keys)
-        found = {row["key"]: _completion(dict(row)) for row in self._rows(LATEST, dump_json(asked))}
+        found = {row["key"]: read_completion(dict(row)) for row in self._rows(LATEST, dump_json(asked))}
         return {key: found[key] for key in asked if key in found}
 
     def missing(self, keys: Iterable[str]) -> list[str]:
@@ -187,6 +223,13 @@ class Journal:
         known.update(row["key"] for row in self._rows(query, dump_json(asked)))
         return [key for key in asked if key not in known]
 
+    def unasked(self, keys: Iterable[str]) -> list[str]:
+        """Those of the missing keys that no batch and no exported file holds."""
+        missing = self.missing(keys)
+        query = f"SELECT key FROM items WHERE state IN {HELD} AND key IN (SELECT value FROM json_each(?))"
+        held = {row["key"] for row in self._rows(query, dump_json(missing))}
+        return [key for key in missing if key not in held]
+
     def usage(self) -> tuple[Usage, float | None]:
         """Tokens and USD of all attempts; None when one was, or may have been, billed at an unknown price."""
         self.flush()
@@ -194,10 +237,17 @@ class Journal:
             f"SELECT {', '.join(f'coalesce(sum({name}), 0) AS {name}' for name in TOKENS)} FROM completions"
         )
         usage = Usage.model_validate(dict(totals[0]))
-        if self._rows(UNPRICED)[0][0]:
-            return usage, None
+        return usage, None if self._rows(UNPRICED)[0][0] else self.paid_usd()
+
+    def paid_usd(self) -> float:
+        """USD of all attempts whose price is known; one that broke off counts with the most that it can have cost."""
+        self.flush()
         # fsum: answers come in any order, and the total must not depend on it.
-        return usage, fsum(row[0] for row in self._rows("SELECT cost_usd FROM completions WHERE cost_usd IS NOT NULL"))
+        return fsum(row[0] for row in self._rows("SELECT cost_usd FROM completions WHERE cost_usd IS NOT NULL"))
+
+    def reserved_usd(self) -> float:
+        """The most that the answers to come from batches and files can cost, as far as prices are known."""
+        return fsum(row[0] for row in self._rows("SELECT coalesce(worst_usd, 0.0) FROM items WHERE state = 'held'"))
 
     def splits(self) -> dict[str, str]:
         """Unit -> split, as assigned so far, ordered by unit."""
@@ -208,30 +258,51 @@ class Journal:
         with self._transaction():
             self._db.executemany("REPLACE INTO units VALUES (?, ?)", units.items())
 
-    def _insert(self, request: Request, completion: Completion) -> None:
+    def rows(self, query: str, *values: str | float | None) -> list[sqlite3.Row]:
+        """The rows of a query, for the module that keeps tables of its own in here."""
+        return self._rows(query, *values)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One change of those tables: all of it is on the disk afterwards, or nothing."""
+        with self._transaction():
+            yield self._db
+
+    def insert_request(self, request: Request) -> None:
+        """Inside of a transaction: write down what is asked, if that was not done before."""
         system, schema = self._text(request.system), self._text(dump_json(request.answer_schema))
         chunks = dump_json([passage.chunk for passage in request.passages])
         self._db.execute(
             "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             [request.key, request.task, request.template, system, request.prompt, schema, request.max_tokens, chunks],
         )
-        self._db.execute(INSERT, {**completion.model_dump(exclude={"usage"}), **completion.usage.model_dump()})
+
+    def insert_completion(self, completion: Completion) -> int:
+        """Inside of a transaction: write down an attempt at a request that is known; returns its row."""
+        row = {**completion.model_dump(exclude={"usage"}), **completion.usage.model_dump()}
+        return self._db.execute(INSERT, row).lastrowid or 0
 
     def _text(self, text: str) -> str:
         name = sha256_text(text)
         self._db.execute("INSERT INTO texts VALUES (?, ?) ON CONFLICT DO NOTHING", [name, text])
         return name
 
-    def _rows(self, query: str, *values: str) -> list[sqlite3.Row]:
-        with self._turn, _explained(self.path):
+    def _rows(self, query: str, *values: str | float | None) -> list[sqlite3.Row]:
+        if self._writer == threading.get_ident():  # a transaction sees what it wrote
             return self._db.execute(query, values).fetchall()
+        with self._reading, _explained(self.path):
+            return self._reader.execute(query, values).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         with self._turn, _explained(self.path):
             self._db.execute("BEGIN IMMEDIATE")
-            with self._db:  # commits, or rolls back on an error
-                yield
+            self._writer = threading.get_ident()
+            try:
+                with self._db:  # commits, or rolls back on an error
+                    yield
+            finally:
+                self._writer = None
 
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
@@ -247,14 +318,15 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")
-    if version == 0:
+    if version < VERSION:  # all of them are left alone where they are there
         db.execute("BEGIN IMMEDIATE")
         with db:
             for statement in TABLES:
                 db.execute(statement)
 
 
-def _completion(row: dict[str, Any]) -> Completion:
+def read_completion(row: dict[str, Any]) -> Completion:
+    """A row of the completions as the model."""
     return Completion.model_validate({"usage": {name: row.pop(name) for name in TOKENS}, **row})
 
 

@@ -27,6 +27,7 @@ RETRYABLE = frozenset({408, 409, 429})  # and all from 500 on
 LIMITED = frozenset({429, 529})
 GAVE_UP_WAITING = frozenset({504, 524})  # from a gateway: the model behind it may have answered, and billed
 NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"})  # httpx2's names
+STREAMED = {"X-Stainless-Raw-Response": "stream"}  # what the SDKs' own with_streaming_response asks for
 BILLING_CODES = frozenset({"billing_error", "insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 BILLING_ENDINGS = ("spend_limit_reached", "billing_unavailable", "billing_not_authorized")
 BILLING_WORDS = ("credit balance is too low", "specified api usage limits")  # Anthropic says these with a plain 400
@@ -245,6 +246,11 @@ def broken_off(teacher: str, cause: BaseException | None, secret: Secret) -> Tea
         possibly_billed=kind not in NEVER_SENT,
         hint="see that the server runs and the network is up, then run the same command again",
     )
+
+
+def is_from_http(e: BaseException) -> bool:
+    """Whether the HTTP library below the SDKs raised it; fingen does not depend on that by name."""
+    return type(e).__module__.partition(".")[0] in ("httpx2", "httpcore2", "httpx", "httpcore")
 
 
 def unreadable(teacher: str) -> TeacherError:

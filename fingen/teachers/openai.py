@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -78,23 +78,23 @@ class OpenAI:
         Raises:
             TeacherError: there is no key, it is not accepted, or the model is unknown or has ended.
         """
-        found = await self._call("GET", f"/models/{quote(self.model, safe='')}")
+        found = await self.call("GET", f"/models/{quote(self.model, safe='')}")
         if isinstance(found, keys.Refusal):
             foreign = found.status in NO_MODELS_ENDPOINT and found.code != "model_not_found"
             if foreign and not self._is_official:
                 return await self._check_list()
-            raise self._refused(found)
+            raise self.refused(found)
         today = today or datetime.now(tz=UTC).date()
         end = keys.parse_day(found.get("shutdown_date")) or prices.ends(self.model)
         return prices.end_notice(PROVIDER, self.model, end, today, ended=bool(end and end < today))
 
     async def _check_list(self) -> str | None:
         """For servers that only list their models, vLLM among them. Some load others on demand: so this only warns."""
-        found = await self._call("GET", "/models")
+        found = await self.call("GET", "/models")
         if isinstance(found, keys.Refusal):
             if found.status in NO_MODELS_ENDPOINT:
                 return None
-            raise self._refused(found)
+            raise self.refused(found)
         rows = found.get("data")
         names = [str(keys.mapping(row).get("id")) for row in rows] if isinstance(rows, list) else []
         if not names or self.model in names:
@@ -185,16 +185,23 @@ class OpenAI:
         return self._client
 
     async def _ask(self, method: str, path: str, body: dict[str, Any]) -> Mapping[str, Any]:
-        answer = await self._call(method, path, body)
+        answer = await self.call(method, path, body)
         if isinstance(answer, keys.Refusal):
-            raise self._refused(answer)
+            raise self.refused(answer)
         return answer
 
-    async def _call(
-        self, method: str, path: str, body: dict[str, Any] | None = None
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        file: tuple[str, bytes] | None = None,
     ) -> Mapping[str, Any] | keys.Refusal:
-        """One exchange with the server. What is raised is raised outside of the handlers, with nothing chained to it.
+        """One exchange with the server; `file` goes along by its name.
 
+        What is raised is raised outside of the handlers, with nothing chained to it.
         The client's plain get and post are used, not chat.completions.create: that one parses the answer into a model
         and loses what does not fit, and takes 0.6 ms more of the CPU for each request.
         """
@@ -202,7 +209,15 @@ class OpenAI:
         error: TeacherError
         try:
             if method == "GET":
-                answer = await client.get(path, cast_to=object)
+                answer = await client.get(path, cast_to=object, options={"params": query or {}})
+            elif file:
+                answer = await client.post(
+                    path,
+                    cast_to=object,
+                    body=body,
+                    files={"file": file},
+                    options={"headers": {"Content-Type": "multipart/form-data"}},
+                )
             else:
                 answer = await client.post(path, cast_to=object, body=body)
         except openai.APIStatusError as e:
@@ -217,7 +232,34 @@ class OpenAI:
             error = keys.unreadable(self.name)
         raise error
 
-    def _refused(self, refusal: keys.Refusal) -> TeacherError:
+    async def download(self, path: str) -> AsyncGenerator[bytes]:
+        """What stands at a path, piece by piece: results may be larger than the memory.
+
+        Raises:
+            TeacherError: it is not there, or the connection broke.
+        """
+        client = self._open()
+        error: TeacherError
+        try:
+            response: Any = await client.get(path, cast_to=object, stream=True, options={"headers": keys.STREAMED})
+            try:
+                async for piece in response.iter_bytes():
+                    yield piece
+            finally:
+                await response.close()
+            return
+        except openai.APIStatusError as e:
+            error = self.refused(keys.read_refusal(e.status_code, e.body, e.response.headers, self._secret))
+        except openai.APIConnectionError as e:
+            error = keys.broken_off(self.name, e.__cause__, self._secret)
+        except Exception as e:  # in the middle of a body the HTTP library's errors come raw
+            if not keys.is_from_http(e):
+                raise
+            error = keys.broken_off(self.name, e, self._secret)
+        raise error
+
+    def refused(self, refusal: keys.Refusal) -> TeacherError:
+        """The error for what the server said in place of an answer."""
         known = ", ".join(prices.models_of(PROVIDER, datetime.now(tz=UTC).date()))
         hints = {404: f"name a model that the server has: {known}"}
         if not self._is_official:

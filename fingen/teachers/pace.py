@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Awaitable, Callable
 
 START = 16  # requests in flight to begin with
 SHRINK = 0.75  # after the server said that this was too much
@@ -39,18 +40,18 @@ class Pace:
         """Give the slot back; `limited` says that the server refused it as too much."""
         async with self._free:
             self.in_flight -= 1
-            if limited:
-                self._shrink(sent_in)
-            else:
-                self._grow()
-            self._free.notify_all()
+            if sent_in > self._cut_at:  # what was sent before the last cut says nothing about the limit since
+                if limited:
+                    self._shrink()
+                else:
+                    self._grow()
+            self._free.notify(max(0, int(self.limit) - self.in_flight))
 
-    def _shrink(self, sent_in: int) -> None:
+    def _shrink(self) -> None:
         self._slow_start = False
-        if sent_in > self._cut_at:  # what was sent before the last cut says nothing about the limit since
-            self.limit = max(1.0, self.limit * SHRINK)
-            self._cut_at = self._round
-            self._next_round()
+        self.limit = max(1.0, self.limit * SHRINK)
+        self._cut_at = self._round
+        self._next_round()
 
     def _grow(self) -> None:
         self._answers += 1
@@ -64,10 +65,17 @@ class Pace:
 
 
 class PerMinute:
-    """At most `most` units (requests, tokens) in any minute; None is no limit."""
+    """At most `most` units (requests, tokens) in any minute; None is no limit. `clock` and `sleep` are time's."""
 
-    def __init__(self, most: int | None) -> None:
+    def __init__(
+        self,
+        most: int | None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
         self._most = most
+        self._clock, self._sleep = clock, sleep
         self._spent: deque[tuple[float, int]] = deque()
         self._turn = asyncio.Lock()
 
@@ -77,11 +85,11 @@ class PerMinute:
             return
         async with self._turn:  # first come, first served
             while (wait := self._wait(min(units, self._most))) > 0:
-                await asyncio.sleep(wait)
-            self._spent.append((time.monotonic(), min(units, self._most)))
+                await self._sleep(wait)
+            self._spent.append((self._clock(), min(units, self._most)))
 
     def _wait(self, units: int) -> float:
-        now = time.monotonic()
+        now = self._clock()
         while self._spent and now - self._spent[0][0] >= 60:
             self._spent.popleft()
         excess = sum(spent for _, spent in self._spent) + units - (self._most or 0)

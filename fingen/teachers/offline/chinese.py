@@ -111,7 +111,7 @@ def _plain_title(raw: str) -> str | None:
     while (shorter := _NUMBERING.sub("", title)) != title:
         title = shorter
     title = re.sub(r"^(?:公司)?关于", "", title.strip(" ：:。.、"))
-    return title if 3 <= len(title) <= 36 and title not in _GENERIC and not re.search(r"[□√]", title) else None
+    return title if 2 <= len(title) <= 36 and title not in _GENERIC and not re.search(r"[□√]", title) else None
 
 
 def _summary_question(topic: Topic, passage: Passage) -> tuple[str, str] | None:

@@ -176,7 +176,7 @@ def _summary_question(topic: Topic, passage: Passage) -> tuple[str, str] | None:
     company, report, name = _company(passage), _report(passage), title.strip('"')
     path = " ".join(topic.path)
     plain = name.split("” in the section “")[0]
-    if _is_sentence(name):
+    if _is_sentence(plain):
         return pick([
             (f"What does {company} say in its {report} about the statement “{name}”?",
              f"How does {company} explain “{name}” in its {report}?"),
@@ -237,7 +237,7 @@ def _why(text: str, passage: Passage) -> tuple[str, str] | None:
         return None
     if re.search(r"\d|,$", subject):
         return None
-    when = _WHEN.search(re.split(r"\b(?:compared|than|from|over|versus|against)\b", found[3])[0])
+    when = _WHEN.search(re.split(rf"\b(?:compared|than|from|over|versus|against|{_CAUSE})\b", found[3])[0])
     time = f" {when[0]}" if when else ""
     subject = _lowered(subject, passage)
     company, report, verb = _company(passage), _report(passage), _BASE[found[2]]

@@ -1,0 +1,278 @@
+"""The second stage, conducted: answers are asked for now, or in batches at half the price, or come from a file."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fingen.config import Asking, Pdf2qa
+from fingen.errors import Interrupted, SetError, UsageError
+from fingen.pipeline.asking import Answered, Estimate, Plan, ask_live, check_teacher, estimate
+from fingen.records import Completion, Request
+from fingen.tasks import qa
+from fingen.teachers.base import Provider, Teacher
+from fingen.teachers.batches import BatchTerms, Judge, Waiting, after_faults, run_batches
+from fingen.teachers.claims import Claims
+from fingen.teachers.desks import open_desk
+from fingen.teachers.exchange import Imported, export_requests, import_answers
+from fingen.teachers.holds import Holds
+from fingen.teachers.journal import Journal
+
+OTHERS_SECONDS = 0.5  # between two looks at what another process is asking
+OnAnswer = Callable[[Request, Completion], None]
+OnNews = Callable[[Answered | Waiting], None]
+Consent = Callable[[Estimate, str | None], None]
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A run that ended before its set could be written, because answers are still to come. Nothing of it is lost."""
+
+    set: str
+    teacher: str
+    requests: int
+    answered: int
+    unasked: int  # held by nobody
+    batches: list[dict[str, Any]]  # on their way: id, requests
+    files: list[dict[str, Any]]  # exported, and not imported: file, requests, waiting
+    exported: int | None  # requests written to a file now
+    imported: dict[str, Any] | None  # what became of the rows of a file of answers
+    cost_usd: float | None
+    notes: list[str]
+    next: str
+    exit_code: int = 0
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """All answers are there. `asked`: those that are new; `is_short`: an imported file had rows that are of no use."""
+
+    asked: int = 0
+    notes: list[str] = field(default_factory=list)
+    is_short: bool = False
+
+
+def check_ways(asking: Asking, teacher: Teacher) -> None:
+    """Refuse ways of asking that do not go together, or not with this teacher, before anything is read.
+
+    Raises:
+        UsageError: with what to do.
+    """
+    out, into = asking.export_requests, asking.import_answers
+    ways = {"--batch": asking.batch, "--export-requests": out, "--import-answers": into}
+    chosen = [name for name, value in ways.items() if value]
+    if not chosen or asking.dry_run:
+        return
+    if len(chosen) > 1:
+        raise UsageError(f"{' and '.join(chosen)} do not go together", hint="give one of them")
+    if not isinstance(teacher, Provider):
+        hint = "choose --teacher anthropic or openai"
+        raise UsageError(f"{chosen[0]}: the {teacher.name} teacher answers here and now", hint=hint)
+    open_desk(teacher)
+    if out and not teacher.name.startswith("openai:"):
+        hint = "name the model that will answer: --teacher openai:MODEL"
+        raise UsageError(f"--export-requests: the file has OpenAI's form, not that of {teacher.name}", hint=hint)
+    if out and out.exists():
+        hint = "name another file: the requests in this one may still be held"
+        raise UsageError(f"--export-requests: {out} is there already", hint=hint)
+    if into and not into.is_file():
+        hint = "name the file that the batch or the cluster wrote"
+        raise UsageError(f"--import-answers: {into} is no file", hint=hint)
+
+
+def refuse_open_batches(path: Path) -> None:
+    """Refuse to start a set anew while batches of it are on their way: they are paid for.
+
+    Raises:
+        SetError: there are some.
+    """
+    if not path.exists():
+        return
+    try:
+        with Journal.open(path) as journal:
+            batches = Holds(journal).open("batch")
+    except SetError:  # damaged: there is nothing to save
+        return
+    if batches:
+        names = ", ".join(batch.place or "one that may not have been made" for batch in batches[:3])
+        raise SetError(
+            f"{path.parent}: {len(batches)} batches are on their way and paid for: {names}",
+            hint=f"collect them with the same command without --replace; or give them up: fingen journal release {path.parent} --batches",
+        )
+
+
+def gather(
+    plan: Plan, settings: Pdf2qa, journal: Journal, claims: Claims, watch: OnNews, consent: Consent
+) -> Gathered | Pending:
+    """Get the answers that the journal lacks, in the way that the settings say.
+
+    Raises:
+        FingenError: see `ask`, `export` and `take_answers`.
+    """
+    asking, keys = settings.asking, [request.key for request in plan.requests]
+    asked, exported, imported = 0, None, None
+    Holds(journal).drop_unfinished(claims)
+    if asking.export_requests:
+        exported = export(plan, asking.export_requests, journal, claims)
+    elif asking.import_answers:
+        imported = take_answers(plan, asking.import_answers, journal, claims, watch)
+    elif missing := journal.missing(keys):
+        unasked = journal.unasked(missing)
+        if unasked or Holds(journal).open("batch"):
+            warning = check_teacher(plan, settings)
+            consent(estimate(plan, settings, missing=set(unasked), batch=asking.batch), warning)
+        asked = ask(plan, settings, journal, claims, watch)
+    if missing := journal.missing(keys):
+        return _pending(plan, settings, journal, missing, exported, imported)
+    if imported:
+        return Gathered(imported.taken, imported.lines(), imported.is_short)
+    return Gathered(asked)
+
+
+def ask(plan: Plan, settings: Pdf2qa, journal: Journal, claims: Claims, watch: OnNews) -> int:
+    """Ask what the journal lacks; returns how many answers are new. What another process asks is waited for.
+
+    What batches hold is waited for too, if that is wanted; what a file holds is not.
+    """
+    missing = journal.missing([request.key for request in plan.requests])
+    counter = _Counter(plan, journal, len(missing), watch)
+    holds = Holds(journal)
+    while missing:
+        unasked = journal.unasked(missing)
+        if unasked and not settings.asking.batch:
+            ask_live(plan, set(unasked), settings, journal, claims, counter.count)
+        if settings.asking.batch or holds.open("batch"):
+            collect(plan, settings.asking, journal, claims, counter.count, watch)
+        missing = journal.missing(missing)
+        if set(missing) <= holds.exported() or (not settings.asking.wait and holds.open("batch")):
+            break
+        time.sleep(OTHERS_SECONDS)
+    return counter.done
+
+
+class _Counter:
+    """Counts answers, and says so. The first one binds the set to its settings."""
+
+    def __init__(self, plan: Plan, journal: Journal, total: int, watch: OnNews) -> None:
+        self._plan, self._journal, self._total, self._watch = plan, journal, total, watch
+        self._cost = 0.0
+        self.done = 0
+
+    def count(self, request: Request, completion: Completion) -> None:
+        """One more answer."""
+        self.done += 1
+        self._cost += completion.cost_usd or 0.0
+        _bind(self._plan, self._journal)
+        self._watch(Answered(self.done, self._total, self._cost))
+
+
+def _bind(plan: Plan, journal: Journal) -> None:
+    """What is answered, or held, belongs to the settings that it was asked with."""
+    if journal.settings() is None:
+        journal.write_settings(plan.identity)
+
+
+def collect(
+    plan: Plan,
+    asking: Asking,
+    journal: Journal,
+    claims: Claims,
+    on_answer: OnAnswer,
+    on_news: Callable[[Waiting], None],
+) -> None:
+    """Collect the batches on their way, send what is missing if batches are asked for, and wait if that is wanted.
+
+    Raises:
+        Interrupted: Ctrl-C while waiting; the batches go on.
+    """
+    requests = {request.key: request for request in plan.requests}
+    if asking.batch and journal.unasked(requests):
+        _bind(plan, journal)
+    terms = BatchTerms(
+        is_sending=asking.batch, is_waiting=asking.wait, budget_usd=asking.budget_usd, validate=qa.whole_problem
+    )
+
+    async def work() -> None:
+        desk = open_desk(plan.teacher)
+        try:
+            await run_batches(requests, desk, journal, claims, terms, on_answer=on_answer, on_news=on_news)
+        finally:
+            await desk.teacher.close()
+
+    try:
+        asyncio.run(work())
+    except KeyboardInterrupt as e:
+        count = len(Holds(journal).open("batch"))
+        raise Interrupted(
+            f"interrupted; {count} batches go on at the provider, and what was collected is stored",
+            hint="run the same command again to collect them",
+        ) from e
+
+
+def export(plan: Plan, path: Path, journal: Journal, claims: Claims) -> int:
+    """Write what is missing to a file, and hold it; returns the number of requests. Nothing is sent."""
+    holds = Holds(journal)
+    requests = {request.key: request for request in plan.requests}
+    Judge(requests, holds, qa.whole_problem).look()
+    missing = journal.unasked(requests)
+    if not missing:
+        return 0
+    _bind(plan, journal)
+    faults = holds.unusable(missing)
+    asked = (after_faults(requests[key], faults.get(key, [])) for key in missing)
+    return export_requests(path, asked, open_desk(plan.teacher).teacher, holds, claims)
+
+
+def take_answers(plan: Plan, path: Path, journal: Journal, claims: Claims, watch: OnNews) -> Imported:
+    """Take the answers in a file into the journal, then look at them as at any other. Nothing is sent."""
+    requests = {request.key: request for request in plan.requests}
+    counter = _Counter(plan, journal, len(journal.missing(requests)), watch)
+    holds = Holds(journal)
+    _bind(plan, journal)
+    report = import_answers(path, plan.requests, open_desk(plan.teacher).teacher, holds, claims)
+    Judge(requests, holds, qa.whole_problem, counter.count).look()
+    return report
+
+
+def _pending(
+    plan: Plan, settings: Pdf2qa, journal: Journal, missing: list[str], exported: int | None, imported: Imported | None
+) -> Pending:
+    """What is still to come, where from, and what to do next."""
+    holds = Holds(journal)
+    batches = [{"id": batch.place, "requests": batch.requests} for batch in holds.open("batch")]
+    files = [{"file": file.place, "requests": file.requests, "waiting": file.waiting} for file in holds.open("export")]
+    total, unasked = len({request.key for request in plan.requests}), len(journal.unasked(missing))
+    is_fine = not imported.is_short if imported else exported is not None or bool(batches)
+    return Pending(
+        set=str(settings.out),
+        teacher=plan.teacher.name,
+        requests=total,
+        answered=total - len(missing),
+        unasked=unasked,
+        batches=batches,
+        files=files,
+        exported=exported,
+        imported=dataclasses.asdict(imported) if imported else None,
+        cost_usd=journal.usage()[1],
+        notes=imported.lines() if imported else [],
+        next=_next(plan, settings, batches=bool(batches), exported=bool(exported), unasked=bool(unasked)),
+        exit_code=0 if is_fine else 1,
+    )
+
+
+def _next(plan: Plan, settings: Pdf2qa, *, batches: bool, exported: bool, unasked: bool) -> str:
+    if exported:
+        model = getattr(plan.teacher, "model", "MODEL")
+        run = f"vllm run-batch -i {settings.asking.export_requests} -o answers.jsonl --model {model}"
+        return f"{run}; then this command with --import-answers answers.jsonl in place of --export-requests"
+    if batches:
+        return "run the same command again to collect them"
+    if not unasked:
+        release = f"fingen journal release {settings.out}"
+        return f"give the answers to --import-answers; or, to ask the requests in another way, first: {release}"
+    return "run the command again without --import-answers to ask what is missing, or with --export-requests"

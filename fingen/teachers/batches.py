@@ -1,0 +1,457 @@
+"""Ask in batches, at half the price, and buy no answer twice whatever moment a run is killed at.
+
+The order of steps is what keeps that promise. Requests are held in the journal under a token of ours; then the batch is
+marked as on its way; then it is created; then its id is written down. A run that finds a batch on its way without an id
+asks the provider for the token before it sends anything again. Answers are stored as they came, and looked at after that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from fingen.errors import ShortfallError, TeacherError
+from fingen.records import Completion, Request
+from fingen.teachers.claims import Claims
+from fingen.teachers.desks import Desk, Look, lines_of
+from fingen.teachers.dispatch import (
+    BUDGET,
+    CUT,
+    EARLY,
+    EARLY_INVALID,
+    INVALID,
+    TRIES,
+    OnAnswer,
+    Validate,
+    asked_again,
+    wait_seconds,
+)
+from fingen.teachers.exchange import CANCELED, GROUP, Result, build_completion, custom_id, hold_claimed, read_result
+from fingen.teachers.holds import Batch, Holds, Item
+from fingen.teachers.journal import Journal
+
+T = TypeVar("T")
+BACKOFF = 1.5  # from one look to the next, while nothing happens
+FRUITLESS = 5  # batches in a row without an answer end a run
+NO_RESULT = "no result"
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """News: what is on its way. `said` is something that happened once."""
+
+    batches: int
+    requests: int
+    done: int  # of the requests, as far as the provider tells
+    said: str = ""
+
+
+@dataclass(frozen=True)
+class BatchTerms:
+    """How batches are made and waited for. Money is in USD, time in seconds."""
+
+    is_sending: bool = True  # otherwise what is on its way is collected, and nothing new is sent
+    is_waiting: bool = True  # otherwise each batch is looked at once
+    budget_usd: float | None = None  # hard stop for all that the journal has paid and may still have to pay
+    validate: Validate = lambda request, completion: None  # what is wrong with an answer as a whole, or None
+    most_requests: int | None = None  # in a batch; None: as many as the provider takes
+    most_bytes: int | None = None
+    first_poll_seconds: float = 5.0  # until the first look at a batch, then longer each time
+    longest_poll_seconds: float = 120.0
+    settle_seconds: float = 60.0  # after which a batch that the provider does not list was not made
+    deadline_seconds: float = 900.0  # for one call with all its retries
+
+
+async def run_batches(
+    requests: Mapping[str, Request],
+    desk: Desk,
+    journal: Journal,
+    claims: Claims,
+    terms: BatchTerms,
+    *,
+    on_answer: OnAnswer = lambda request, completion: None,
+    on_news: Callable[[Waiting], None] = lambda news: None,
+) -> None:
+    """Collect the batches on their way, send what nobody asks, and wait, until nothing is on its way any more.
+
+    `requests` are all of the run, by key. Without waiting it ends after one round. It may be cancelled at any time: the
+    batches go on at the provider, and the next run finds them.
+
+    Raises:
+        TeacherError: the provider refused, cannot be reached, cancelled a batch, or the budget is reached.
+        ShortfallError: too many of the first answers are invalid.
+        LimitError: the journal cannot be written.
+    """
+    holds = Holds(journal)
+    judge = Judge(requests, holds, terms.validate, on_answer)
+    await _Run(requests, desk, journal, holds, claims, terms, judge, on_news).work()
+
+
+class Judge:
+    """Looks at stored answers: those that can be used answer their request, the others are asked for again."""
+
+    def __init__(
+        self,
+        requests: Mapping[str, Request],
+        holds: Holds,
+        validate: Validate,
+        on_answer: OnAnswer = lambda request, completion: None,
+    ) -> None:
+        self._requests, self._holds, self._validate, self._on_answer = requests, holds, validate, on_answer
+        self._seen = 0  # row of the last answer looked at
+        self._answers = 0
+        self._invalid: list[str] = []
+
+    def look(self) -> None:
+        """Look at what was stored since. An answer to a request of another run, with more passages, is left to that."""
+        final: list[tuple[Request, Completion]] = []
+        verdicts: dict[str, str | None] = {}
+        for row, name, completion in self._holds.unjudged(self._seen):
+            self._seen = row
+            request = self._requests.get(completion.key)
+            if request is not None:
+                verdicts[name] = self._verdict(request, completion)
+                if verdicts[name] is None:
+                    final.append((request, completion))
+        self._holds.judge(verdicts)
+        for request, completion in final:
+            self._on_answer(request, completion)
+
+    def trouble(self) -> ShortfallError | None:
+        """The error for answers that are of no use, once there are enough of them to tell."""
+        if self._answers < EARLY or len(self._invalid) <= EARLY_INVALID * self._answers:
+            return None
+        shown = "\n".join(f"  {sample}" for sample in self._invalid[:3])
+        return ShortfallError(
+            f"{len(self._invalid)} of {self._answers} answers are invalid, such as:\n{shown}",
+            hint="try another model, or look at the template in prompts/; the answers are in the journal",
+        )
+
+    def _verdict(self, request: Request, completion: Completion) -> str | None:
+        """Why an answer is asked for again; None where it is the last word."""
+        problem = self._validate(request, completion) if completion.stop_reason == "end_turn" else None
+        self._answers += 1
+        if problem is not None:
+            self._invalid.append(f"{problem}: {completion.text[:200]}")
+        if completion.attempt >= TRIES:
+            return None
+        if completion.stop_reason == "max_tokens":
+            before = self._holds.unusable([request.key]).get(request.key, [])
+            return None if any(error == CUT for _, error in before) else CUT  # it had twice the room already
+        return None if problem is None else f"{INVALID}{problem}"
+
+
+def after_faults(request: Request, faults: list[tuple[str, str]]) -> Request:
+    """A request as it is asked after answers that could not be used."""
+    for answer, fault in faults:
+        request = asked_again(request, answer, fault)
+    return request
+
+
+@dataclass
+class _Run:
+    requests: Mapping[str, Request]
+    desk: Desk
+    journal: Journal
+    holds: Holds
+    claims: Claims
+    terms: BatchTerms
+    judge: Judge
+    on_news: Callable[[Waiting], None]
+    done: dict[str, int] = field(default_factory=dict)  # token -> requests that the provider is through with
+    collected: int = 0
+    fruitless: int = 0  # batches in a row that gave no answer
+    unsure: int = 0  # creations in a row that broke off
+    most_open: float = math.inf  # batches that the provider takes at once
+    error: TeacherError | None = None  # raised when all that is there was collected
+
+    def __post_init__(self) -> None:
+        self.teacher = self.desk.teacher
+        self.most_requests = self.terms.most_requests or self.desk.most_requests
+        self.most_bytes = (self.terms.most_bytes or self.desk.most_bytes) - 64  # for what stands around the requests
+
+    async def work(self) -> None:
+        """Go round until nothing is on its way."""
+        pause = self.terms.first_poll_seconds
+        while True:
+            self.judge.look()  # what a killed run has stored
+            moved = await self.collect()
+            if self.error:
+                raise self.error
+            if self.terms.is_sending:
+                moved = await self.send() or moved
+            if not self.tell() or not self.terms.is_waiting:
+                return
+            pause = self.terms.first_poll_seconds if moved else min(pause * BACKOFF, self.terms.longest_poll_seconds)
+            await asyncio.sleep(pause)
+
+    def tell(self, said: str = "") -> int:
+        """Say what is on its way; returns how many batches."""
+        batches = self.holds.open("batch")
+        done = sum(self.done.get(batch.token, 0) for batch in batches)
+        self.on_news(Waiting(len(batches), sum(batch.requests for batch in batches), done, said))
+        return len(batches)
+
+    async def patiently(
+        self, call: Callable[[], Awaitable[T]], again: Callable[[TeacherError], bool] = lambda e: e.retryable
+    ) -> T:
+        """Call until it works, or until it is clear that it will not."""
+        started, failures = time.monotonic(), 0
+        while True:
+            try:
+                return await call()
+            except TeacherError as e:
+                wait = wait_seconds(e, failures)
+                if not again(e) or time.monotonic() - started + wait > self.terms.deadline_seconds:
+                    raise
+            failures += 1
+            await asyncio.sleep(wait)
+
+    # ---- collecting
+
+    async def collect(self) -> bool:
+        """Look once at each batch that no other process looks after; returns whether anything happened."""
+        moved = False
+        for batch in self.holds.open("batch"):
+            if self.claims.take(batch.token):
+                try:
+                    now = self.holds.find(batch.token)  # another process may have finished it meanwhile
+                    moved = (await self.step(now) if now else True) or moved
+                finally:
+                    self.claims.release(batch.token)
+        return moved
+
+    async def step(self, batch: Batch) -> bool:
+        """Take a batch one step further, if that can be done now."""
+        if batch.state == "filling":  # its run was killed before it sent anything
+            self.holds.release(batch.token)
+            return True
+        if batch.place is None:
+            return await self.recover(batch)
+        place = batch.place
+        look = await self.patiently(lambda: self.desk.look(place))
+        self.done[batch.token] = look.done
+        if look.ended and look.failure:
+            self.turn_down(batch, look)
+        elif look.ended:
+            before = self.collected
+            for path in look.paths:
+                await self.patiently(lambda path=path: self.read(batch, path))  # type: ignore[misc]  # bound now
+            self.finish(batch, self.collected - before)
+        return look.ended
+
+    async def recover(self, batch: Batch) -> bool:
+        """A batch whose creation broke off: find it, or find that there is none."""
+        found = await self.patiently(lambda: self.desk.find(batch, self.holds.places()))
+        if found.id:
+            self.holds.move(batch.token, "out", found.id)
+            self.tell(f"batch {found.id} was sent by a run that broke off; it is taken up again")
+            return True
+        if found.is_open or time.time() - batch.since <= self.terms.settle_seconds:
+            return False
+        self.holds.release(batch.token)
+        return True
+
+    async def read(self, batch: Batch, path: str) -> None:
+        """Store the results that stand at a path; those that were stored before are passed over."""
+        group: list[Result] = []
+        async with aclosing(self.desk.download(path)) as pieces:
+            number = 0
+            async for line in lines_of(pieces):
+                number += 1
+                if line.strip():
+                    group.append(self.parse(batch, number, line))
+                if len(group) >= GROUP:
+                    self.store(group)
+                    group = []
+        self.store(group)
+
+    def parse(self, batch: Batch, number: int, line: bytes) -> Result:
+        """A line of results. One that cannot be read is fetched again: it was paid for."""
+        try:
+            return read_result(line)
+        except ValueError as e:
+            raise TeacherError(
+                f"{self.teacher.name}: batch {batch.place}, row {number} of its results: {e}",
+                retryable=True,
+                hint="run the same command again later; or fetch the results by hand and give them to --import-answers",
+            ) from e
+
+    def store(self, results: list[Result]) -> None:
+        """Keep results on the disk, then look at them."""
+        held = self.holds.keys(result.custom_id for result in results)
+        answers: dict[str, Completion] = {}
+        failures: dict[str, str] = {}
+        for result in results:
+            if result.custom_id not in held:
+                continue
+            if result.payload is None:
+                failures[result.custom_id] = result.error
+                self.stop_for(result)
+            else:
+                answers[result.custom_id] = build_completion(self.teacher, held[result.custom_id], result)
+        self.holds.store(answers, failures)
+        self.collected += len(answers)
+        self.judge.look()
+
+    def stop_for(self, result: Result) -> None:
+        """Some failures are not asked again by themselves."""
+        if result.is_final:
+            self.error = self.error or TeacherError(
+                f"{self.teacher.name}: a request was refused: {result.error}",
+                hint="the answers of its batch are stored; correct what is refused, then run the same command again",
+            )
+        elif result.error == CANCELED:
+            self.error = self.error or TeacherError(
+                f"{self.teacher.name}: a batch was canceled at the provider",
+                hint="its answers so far are stored; run the same command again to ask the others anew",
+            )
+
+    def finish(self, batch: Batch, answers: int) -> None:
+        """End a batch; what has no result goes round again."""
+        left = self.holds.finish(batch.token, NO_RESULT)
+        failed = batch.waiting - answers
+        self.tell(f"batch {batch.place} ended: {answers} answers" + (f", {failed} without one" if failed else ""))
+        self.fruitless = self.fruitless + 1 if batch.waiting and not answers else 0
+        if self.fruitless >= FRUITLESS:
+            why = ", ".join(f"{count} {why}" for why, count in self.holds.failures().items())
+            self.error = self.error or TeacherError(
+                f"{self.teacher.name}: {self.fruitless} batches in a row gave no answer: {why or left}",
+                hint="run the same command again later, or without --batch",
+            )
+
+    def turn_down(self, batch: Batch, look: Look) -> None:
+        """A batch of which nothing was run. Where the provider's queue is full, fewer requests are sent next time."""
+        self.holds.finish(batch.token, look.failure)
+        others = sum(other.place is not None for other in self.holds.open("batch"))
+        if not look.queue_is_full or (batch.requests == 1 and not others):
+            self.error = self.error or TeacherError(
+                f"{self.teacher.name}: batch {batch.place} was turned down: {look.failure}",
+                hint="correct what it says, then run the same command again; nothing was billed for it",
+            )
+            return
+        self.most_open = max(1, others)
+        if not others:
+            self.most_requests = max(1, batch.requests // 2)
+        self.tell(f"batch {batch.place} did not fit into the provider's queue: {look.failure}")
+
+    # ---- sending
+
+    async def send(self) -> bool:
+        """Send what nobody asks, as far as the budget and the provider allow; returns whether anything was sent."""
+        missing = self.journal.unasked(self.requests)
+        unusable = self.holds.unusable(missing)
+        queue = deque(after_faults(self.requests[key], unusable.get(key, [])) for key in missing)
+        trouble = self.judge.trouble()
+        if queue and trouble:
+            raise trouble
+        if self.terms.budget_usd is None:
+            return await self.send_all(queue)
+        if not self.claims.take(BUDGET):
+            return False  # another process spends: what is left of the budget is not known yet
+        try:
+            return await self.send_all(queue)
+        finally:
+            self.claims.release(BUDGET)
+
+    async def send_all(self, queue: deque[Request]) -> bool:
+        """Send what is in the queue, batch by batch."""
+        sent = False
+        while queue and (on_way := len(self.holds.open("batch"))) < self.most_open:
+            if self.worst_usd(queue[0]) > self.free_usd():
+                if not on_way:
+                    raise self.out_of_money(queue[0])
+                break  # what is on its way may turn out to cost less
+            sent = await self.send_one(queue) or sent
+        return sent
+
+    async def send_one(self, queue: deque[Request]) -> bool:
+        """Fill one batch from the queue and send it; False where others ask all of it."""
+        token = self.holds.begin("batch")
+        self.claims.take(token)
+        try:
+            entries = self.fill(token, queue)
+            if not entries:
+                self.holds.release(token)
+                return False
+            await self.create(token, entries)
+            return True
+        finally:
+            self.claims.release(token)
+
+    def fill(self, token: str, queue: deque[Request]) -> list[bytes]:
+        """Hold what goes into a batch, and put it into the provider's form."""
+        entries: list[bytes] = []
+        group: dict[str, tuple[Item, bytes]] = {}
+
+        def hold() -> None:
+            held = hold_claimed([item for item, _ in group.values()], token, self.holds, self.claims)
+            entries.extend(group[item.custom_id][1] for item in held)
+            group.clear()
+
+        for item, entry in self.fitting(token, queue):
+            group[item.custom_id] = item, entry
+            if len(group) >= GROUP:
+                hold()
+        hold()
+        return entries
+
+    def fitting(self, token: str, queue: deque[Request]) -> Iterator[tuple[Item, bytes]]:
+        """Take from the queue what fits into one batch by number, bytes and money."""
+        count, room, money = 0, self.most_bytes, self.free_usd()
+        while queue and count < self.most_requests:
+            item = Item(custom_id(queue[0].key, token), queue[0], self.teacher.worst_usd(queue[0], batch=True))
+            entry = self.desk.entry(item.custom_id, item.request)
+            if (count and len(entry) > room) or (item.worst_usd or 0.0) > money:
+                return
+            count, room, money = count + 1, room - len(entry), money - (item.worst_usd or 0.0)
+            queue.popleft()
+            yield item, entry
+
+    async def create(self, token: str, entries: list[bytes]) -> None:
+        """Send a batch. Where it is not clear whether that worked, nothing is sent again before it is."""
+        count = len(entries)
+        uploaded = await self.patiently(lambda: self.desk.upload(token, entries))
+        entries.clear()
+        self.holds.move(token, "sending")
+        try:
+            # Only a plain "too much" says for certain that nothing was made, and may be tried again at once.
+            place = await self.patiently(lambda: self.desk.create(token, uploaded), lambda e: e.limited)
+        except TeacherError as e:
+            if e.limited or not e.retryable:
+                self.holds.release(token)
+                raise
+            self.holds.move(token, "sending")  # its time to settle starts now
+            self.unsure += 1
+            if self.unsure >= TRIES or not self.terms.is_waiting:
+                raise
+            return
+        self.unsure = 0
+        self.holds.move(token, "out", place)
+        self.tell(f"batch {place} sent: {count} requests")
+
+    # ---- money
+
+    def worst_usd(self, request: Request) -> float:
+        """The most that a request can cost in a batch; 0 where the price is not known."""
+        return self.teacher.worst_usd(request, batch=True) or 0.0
+
+    def free_usd(self) -> float:
+        """What is left of the budget when all that is on its way costs its worst."""
+        if self.terms.budget_usd is None:
+            return math.inf
+        return self.terms.budget_usd - self.journal.paid_usd() - self.journal.reserved_usd()
+
+    def out_of_money(self, request: Request) -> TeacherError:
+        """The error for a request that the budget has no room for."""
+        return TeacherError(
+            f"the budget of {self.terms.budget_usd:g} USD is reached: {self.journal.paid_usd():.4f} USD spent, "
+            f"and the next answer may cost {self.worst_usd(request):.4f}",
+            hint="give a larger --budget to go on; nothing is asked twice",
+        )

@@ -1,0 +1,342 @@
+"""Requests out to a file, answers back in: JSON lines in the form of OpenAI's batches, or Anthropic's for answers.
+
+What a batch of either provider gives back is read by the same functions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+from fingen.errors import UsageError
+from fingen.records import Completion, Request, Usage, dump_json, open_atomic, sha256_text
+from fingen.teachers.base import Provider
+from fingen.teachers.claims import Claims
+from fingen.teachers.holds import Holds, Item
+from fingen.teachers.keys import RETRYABLE, mapping
+
+URL = "/v1/chat/completions"
+GROUP = 256  # requests held, and answers stored, in one step
+FINAL_ERRORS = frozenset(
+    "invalid_request_error authentication_error permission_error not_found_error request_too_large billing_error".split()
+)
+EXPIRED, CANCELED = "expired", "canceled"
+SHOWN = 5  # rows of a kind that a report names
+
+
+class Batcher(Provider, Protocol):
+    """A provider whose answers may come in a batch."""
+
+    @property
+    def model(self) -> str:
+        """The provider's name for it."""
+
+    def body(self, request: Request) -> dict[str, Any]:
+        """A request in the provider's form."""
+
+    def completion(self, key: str, payload: Mapping[str, Any], /, *, batch: bool = False) -> Completion:
+        """An answer in the provider's form, as a completion."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One line of results: an answer as it came (`payload`), or why there is none."""
+
+    custom_id: str
+    protocol: str  # anthropic, openai
+    payload: Mapping[str, Any] | None
+    error: str = ""
+    is_final: bool = False  # asking again would not help
+
+
+@dataclass
+class Imported:
+    """What became of the rows of a file of answers. Rows are counted from 1."""
+
+    file: str
+    taken: int = 0  # answers that are new
+    known: int = 0  # that were here before
+    duplicates: list[str] = field(default_factory=list)  # more rows for one request
+    failed: dict[str, int] = field(default_factory=dict)  # no answer in the row: why -> rows
+    unknown: list[str] = field(default_factory=list)  # custom ids that nobody gave out
+    broken: list[str] = field(default_factory=list)
+    models: list[str] = field(default_factory=list)  # that say they wrote the answers, where it is not the teacher
+
+    @property
+    def is_short(self) -> bool:
+        """Whether a row gave nothing that can be used."""
+        return bool(self.failed or self.unknown or self.broken)
+
+    def lines(self) -> list[str]:
+        """The counts, and the rows by name."""
+        failed = sum(self.failed.values())
+        counts = f"{self.taken} answers taken, {self.known} known before, {failed} without an answer"
+        lines = [f"{self.file}: {counts}"]
+        lines += [f"{self.file}: {rows} without an answer: {why}" for why, rows in list(self.failed.items())[:SHOWN]]
+        named = (("duplicate", self.duplicates), ("of an unknown custom_id", self.unknown), ("broken", self.broken))
+        for what, rows in named:
+            more = f"; and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
+            lines += [f"{self.file}: {len(rows)} rows {what}: {'; '.join(rows[:SHOWN])}{more}"] if rows else []
+        if self.models:
+            lines.append(f"{self.file}: the answers say that they are from {', '.join(self.models)}")
+        return lines
+
+
+# ---- the form
+
+
+def short_hash(key: str) -> str:
+    """What a custom id begins with: it tells the request, in any journal."""
+    return sha256_text(key)[:24]
+
+
+def custom_id(key: str, token: str) -> str:
+    """The name of a request in a batch; within the 64 letters, digits, - and _ that both providers take."""
+    return f"{short_hash(key)}-{token}"
+
+
+def request_line(name: str, body: Mapping[str, Any]) -> bytes:
+    """A request as OpenAI's batches and `vllm run-batch` read it."""
+    return dump_json({"custom_id": name, "method": "POST", "url": URL, "body": body}).encode() + b"\n"
+
+
+def read_result(line: bytes) -> Result:
+    """One line of results, of either protocol.
+
+    Raises:
+        ValueError: it is neither's.
+    """
+    row = _parse(line)
+    name = row.get("custom_id")
+    if not isinstance(name, str):
+        raise ValueError("no custom_id")
+    if isinstance(row.get("result"), Mapping):
+        return _read_anthropic(name, row["result"])
+    if "response" in row or "error" in row:
+        return _read_openai(name, mapping(row.get("response")), row.get("error"))
+    raise ValueError("neither a result of a message batch nor a response")
+
+
+def _parse(line: bytes) -> Mapping[str, Any]:
+    try:
+        text = line.decode()
+        row = json.loads(text)
+        if "\\ud" in text.lower():  # half a character, which JSON can name and no file can hold
+            row = json.loads(dump_json(row).encode(errors="replace"))
+    except (ValueError, RecursionError) as e:
+        raise ValueError("not JSON" if line.strip() else "empty") from e
+    if not isinstance(row, Mapping):
+        raise ValueError("not a JSON object")
+    return row
+
+
+def _read_anthropic(name: str, result: Mapping[str, Any]) -> Result:
+    kind = result.get("type")
+    if kind == "succeeded" and isinstance(result.get("message"), Mapping):
+        return Result(name, "anthropic", result["message"])
+    if kind in (EXPIRED, CANCELED):
+        return Result(name, "anthropic", None, kind)
+    if kind != "errored":
+        raise ValueError("a result that is neither succeeded, errored, canceled nor expired")
+    outer = mapping(result.get("error"))
+    error = mapping(outer.get("error")) or outer
+    what = str(error.get("type") or "errored")
+    return Result(name, "anthropic", None, _say(what, error.get("message")), is_final=what in FINAL_ERRORS)
+
+
+def _read_openai(name: str, response: Mapping[str, Any], error: object) -> Result:
+    body, status = response.get("body"), response.get("status_code", 200)
+    if isinstance(body, Mapping) and status == 200 and not error:
+        return Result(name, "openai", body)
+    code = mapping(error).get("code")
+    if code in ("batch_expired", "batch_cancelled"):
+        return Result(name, "openai", None, EXPIRED if code == "batch_expired" else CANCELED)
+    inner = mapping(mapping(body).get("error")) or mapping(mapping(error).get("error")) or mapping(error)
+    what = f"status {status}" if isinstance(status, int) and status != 200 else str(code or "no answer")
+    is_final = isinstance(status, int) and 400 <= status < 500 and status not in RETRYABLE
+    return Result(name, "openai", None, _say(what, inner.get("message") or error), is_final=is_final)
+
+
+def _say(what: str, message: object) -> str:
+    text = " ".join(message.split())[:200] if isinstance(message, str) else ""
+    return f"{what}: {text}" if text else what
+
+
+def build_completion(teacher: Batcher, key: str, result: Result) -> Completion:
+    """The answer in a result, at the price of a batch. It may be in the form of the other protocol."""
+    payload = result.payload or {}
+    if teacher.name.startswith(f"{result.protocol}:"):
+        return teacher.completion(key, payload, batch=True)
+    read = _reader(result.protocol).completion(key, payload)
+    cost = teacher.cost_usd(read.usage, batch=True) if read.usage != Usage() else None
+    return read.model_copy(update={"teacher": teacher.name, "cost_usd": cost})
+
+
+@cache
+def _reader(protocol: str) -> Batcher:
+    """Someone who reads answers of a protocol; nothing is asked of it."""
+    if protocol == "anthropic":
+        from fingen.teachers.anthropic import Anthropic
+
+        return Anthropic("reader")
+    from fingen.teachers.openai import OpenAI
+
+    return OpenAI("reader")
+
+
+# ---- out
+
+
+def export_requests(path: Path, requests: Iterable[Request], teacher: Batcher, holds: Holds, claims: Claims) -> int:
+    """Write the requests to a file and hold them until their answers are imported; returns how many.
+
+    Those that another process is asking are left out. There is no file where nothing is left to ask.
+
+    Raises:
+        UsageError: the file is there already.
+        LimitError: it cannot be written; nothing is held then.
+    """
+    if path.exists():
+        raise UsageError(
+            f"--export-requests: {path} is there already", hint="name another file: this one's requests may be held"
+        )
+    token = holds.begin("export")
+    queue, count = iter(requests), 0
+    claims.take(token)
+    try:
+        with open_atomic(path) as file:
+            while group := list(islice(queue, GROUP)):
+                items = [Item(custom_id(r.key, token), r, teacher.worst_usd(r, batch=True)) for r in group]
+                held = hold_claimed(items, token, holds, claims)
+                for item in held:
+                    file.write(request_line(item.custom_id, teacher.body(item.request)).decode())
+                count += len(held)
+            # Before the file appears: a file whose requests nobody holds would be asked for a second time.
+            if count:
+                holds.move(token, "out", str(path))
+    except BaseException:
+        holds.release(token)
+        raise
+    finally:
+        claims.release(token)
+    if not count:
+        holds.release(token)
+        path.unlink()
+    return count
+
+
+def hold_claimed(items: list[Item], token: str, holds: Holds, claims: Claims) -> list[Item]:
+    """Hold what no other process is asking at this moment; returns it."""
+    mine = [item for item in items if claims.take(item.request.key)]
+    try:
+        held = holds.hold(token, mine)
+    finally:
+        for item in mine:
+            claims.release(item.request.key)
+    return [item for item in mine if item.custom_id in held]
+
+
+# ---- in
+
+
+def import_answers(path: Path, requests: Iterable[Request], teacher: Batcher, holds: Holds, claims: Claims) -> Imported:
+    """Take the answers in a file back, raw; `judge` then looks at them. Every row ends in one of the counts.
+
+    Raises:
+        UsageError: the file cannot be read, or no row of it is a result.
+    """
+    report = Imported(str(path))
+    intake = _Intake({short_hash(request.key): request for request in requests}, teacher, holds, claims, report)
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                intake.read(number, line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line)
+    except OSError as e:
+        raise UsageError(
+            f"--import-answers: {path}: {e.strerror}", hint="name the file that the batch or the cluster wrote"
+        ) from e
+    intake.flush()
+    if report.broken and not intake.results:
+        raise UsageError(
+            f"--import-answers: {path}, {report.broken[0]}; no row of it is a result",
+            hint="give the output file of an OpenAI batch, of vllm run-batch, or the results of a message batch",
+        )
+    report.models = [name for name, _ in intake.models.most_common() if name != teacher.model]
+    return report
+
+
+@dataclass
+class _Intake:
+    """Reads rows, and stores them in groups."""
+
+    requests: Mapping[str, Request]  # by short hash
+    teacher: Batcher
+    holds: Holds
+    claims: Claims
+    report: Imported
+    results: int = 0
+    models: Counter[str] = field(default_factory=Counter)
+    seen: dict[str, int] = field(default_factory=dict)  # custom id -> row of its answer
+    answers: dict[str, Completion] = field(default_factory=dict)  # not stored yet
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def read(self, number: int, line: bytes) -> None:
+        """Count one row, and keep what is in it."""
+        if not line.strip():
+            return
+        try:
+            result = read_result(line)
+        except ValueError as e:
+            self.report.broken.append(f"row {number}: {e}")
+            return
+        self.results += 1
+        request = self.requests.get(result.custom_id.partition("-")[0])
+        key = request.key if request else self.holds.keys([result.custom_id]).get(result.custom_id)
+        if key is None:
+            self.report.unknown.append(f"row {number}: {result.custom_id[:64]}")
+        elif result.custom_id in self.seen:
+            self.report.duplicates.append(f"row {number}: as row {self.seen[result.custom_id]}")
+        elif result.payload is None:
+            self.fail(result)
+        elif self.expects(result.custom_id, request):
+            self.take(number, key, result)
+        else:
+            self.seen[result.custom_id] = number
+            self.report.known += 1
+        if len(self.answers) >= GROUP:
+            self.flush()
+
+    def expects(self, name: str, request: Request | None) -> bool:
+        """Whether the answer to an item is still to come; one that was let go of is taken up again."""
+        if self.holds.state(name) == "held" and name not in self.failures:
+            return True
+        self.flush()
+        if request is None or not self.claims.take(request.key):  # another process is asking it at this moment
+            return False
+        try:
+            return self.holds.adopt(Item(name, request))
+        finally:
+            self.claims.release(request.key)
+
+    def take(self, number: int, key: str, result: Result) -> None:
+        """Keep an answer."""
+        self.seen[result.custom_id] = number
+        self.answers[result.custom_id] = build_completion(self.teacher, key, result)
+        self.models[str((result.payload or {}).get("model") or self.teacher.model)] += 1
+        self.report.taken += 1
+
+    def fail(self, result: Result) -> None:
+        """Keep that there is no answer: a later row may have one."""
+        self.report.failed[result.error] = self.report.failed.get(result.error, 0) + 1
+        self.failures[result.custom_id] = result.error
+
+    def flush(self) -> None:
+        """Store what was read."""
+        self.holds.store(self.answers, self.failures)
+        self.answers, self.failures = {}, {}
