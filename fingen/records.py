@@ -14,7 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TextIO, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from fingen.errors import LimitError, SetError
 
@@ -139,10 +146,15 @@ class Completion(Frozen):
 
 
 class Evidence(Frozen):
-    """A verbatim quote and the page it stands on."""
+    """A verbatim quote and the page it stands on; `document` where that is not the record's own (a companion passage)."""
 
     quote: str
     page: int
+    document: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if value is not None}
 
 
 class Record(Frozen):

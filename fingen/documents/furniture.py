@@ -13,6 +13,7 @@ MIN_PAGES = 3
 LONGEST = 90  # characters; a longer line that only some pages share is a footnote, not a header
 _DIGITS = re.compile(r"\d+|(?<![A-Za-z])[ivxlc]{1,6}(?![A-Za-z])")
 _NUMBER_ONLY = re.compile(r"\W*(?:page|第|p)?\W*#\W*(?:页|/|of|共)?\W*#?\W*页?\W*", re.IGNORECASE)
+_LONGEST_NUMBER = 20  # characters of a page number and what stands around it
 _TITLE_RATIO = 1.15  # of the body size: a running title this large is kept once, as the heading that it is
 
 
@@ -45,7 +46,7 @@ def _repeated(pages: list[PageText], edges: dict[int, list[list[Run]]], body: fl
     marked: dict[int, bool] = {}  # id of a row -> whether it may touch the text beside it
     for (mask, place), found in places.items():
         near = sum(len(places[mask, place + step]) for step in (-1, 0, 1) if (mask, place + step) in places)
-        number_only = _NUMBER_ONLY.fullmatch(mask) is not None
+        number_only = len(mask) <= _LONGEST_NUMBER and _NUMBER_ONLY.fullmatch(mask) is not None
         common = near >= 0.4 * len(pages) or number_only
         if is_unit_line(" ".join(run.text for run in found[0][1])):
             continue  # it belongs to the table below it

@@ -158,10 +158,13 @@ def _capitalized(company: str, texts: list[str]) -> str:
 
 
 def _title_case(company: str) -> str:
-    return " ".join(
-        word if len(word) < 4 and word.isalpha() and word not in ("CO", "INC", "THE") else word.capitalize()
-        for word in company.split()
-    )
+    """A name in capitals as it is written in text (ACME TOOL CO.,LTD: Acme Tool Co.,Ltd); short words may be initials."""
+
+    def word(match: re.Match[str]) -> str:
+        text = match[0]
+        return text if len(text) < 4 and text not in ("CO", "INC", "THE", "LTD") else text.capitalize()
+
+    return re.sub(r"[^\W\d_]+(?:['’][^\W\d_]+)?", word, company)
 
 
 def find_period(titles: list[str], body: list[str], language: Language, name: str) -> Period:

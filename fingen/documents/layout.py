@@ -364,6 +364,7 @@ def _table_end(rows: list[list[Run]], at: int) -> int:
     """Where a table that starts at row `at` ends: label rows and broken labels may stand between rows with several cells."""
     left = min(run.x0 for run in rows[at])
     right = max(run.x1 for run in rows[at])
+    size = max(run.size for run in rows[at])
     end = at + 1
     for index in range(at + 1, len(rows)):
         row = rows[index]
@@ -380,16 +381,18 @@ def _table_end(rows: list[list[Run]], at: int) -> int:
         if len(row) > 1:
             left, right = min(left, row[0].x0), max(right, row[-1].x1)
             end = index + 1
-        elif index - end >= 3 or not _may_be_label(row[0], left, right):
+        elif index - end >= 3 or row[0].size > 1.1 * size or not _may_be_label(row[0], left, right):
             break
     return end
 
 
 def _may_be_label(line: Run, left: float, right: float) -> bool:
     """Whether a line of one cell inside a table may be a label: not a sentence, not as wide as the table."""
+    if line.x1 - line.x0 > 0.66 * (right - left):
+        return False
     if line.text.endswith((":", "：")):
         return _INTRODUCES.search(line.text) is None
-    return line.x1 - line.x0 <= 0.66 * (right - left) and not (ends_sentence(line.text) and len(line.text) > 60)
+    return not (ends_sentence(line.text) and len(line.text) > 60)
 
 
 def _table(body: list[list[Run]], lines: list[Run], page: int, words: frozenset[str]) -> PageBlock | None:

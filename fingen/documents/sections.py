@@ -185,6 +185,12 @@ def section_paths(blocks: list[PageBlock], outline: Outline) -> list[tuple[str, 
 
 
 def _push(stack: list[tuple[int, str]], level: int, title: str) -> None:
+    """Open a section. A title that is open already is that section again: pages repeat what the outline names."""
+    folded = _fold(title)
+    for at, (_, name) in enumerate(stack):
+        if _fold(name) == folded:
+            del stack[at + 1 :]
+            return
     while stack and stack[-1][0] >= level:
         stack.pop()
     stack.append((level, title))

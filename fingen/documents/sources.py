@@ -24,7 +24,9 @@ def find_sources(inputs: Sequence[Path]) -> list[Source]:
     for given in inputs:
         if given.is_dir():
             files = sorted(
-                path for path in given.rglob("*") if path.suffix.lower() == ".pdf" and not path.name.startswith(".")
+                path
+                for path in given.rglob("*")
+                if path.suffix.lower() == ".pdf" and not path.name.startswith(".") and not path.is_dir()
             )
             found += [(path, path.relative_to(given).as_posix(), given) for path in files]
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
+from functools import cached_property
 from itertools import pairwise
 
 from fingen.documents.shapes import PageBlock, PageText, Row, Rule, Run, union
@@ -55,7 +56,7 @@ class Grid:
 
     def is_sound(self) -> bool:
         """Whether its lines part the cells: boxes drawn around columns of figures, without their labels, are no grid."""
-        cells = self._cells().values()
+        cells = self._cells.values()
         if any(_is_torn(runs) for runs in cells):
             return False
         figures = [sum(is_amount(run.text) for run in runs) for runs in cells]
@@ -63,6 +64,7 @@ class Grid:
         labelled = any(any(map(str.isalpha, run.text)) for run in self.runs)
         return labelled and max(figures, default=0) < 3 and several <= 0.25 * max(1, sum(map(bool, figures)))
 
+    @cached_property
     def _cells(self) -> dict[tuple[int, int], list[Run]]:
         columns, count = len(self.xs) - 1, len(self.ys) - 1
         cells: dict[tuple[int, int], list[Run]] = defaultdict(list)
@@ -75,7 +77,7 @@ class Grid:
     def rows(self, words: frozenset[str]) -> list[Row]:
         """The cells in order; a merged cell stands at its upper left corner, the rest of it is empty."""
         columns = len(self.xs) - 1
-        cells = self._cells()
+        cells = self._cells
         rows = []
         for number in range(len(self.ys) - 1):
             texts = [

@@ -10,7 +10,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -48,6 +48,7 @@ class _Job:
     source: Source
     skip: frozenset[int] = frozenset()
     why: Cause = Cause.TOO_SLOW  # of the pages to skip
+    was_killed: bool = False  # from outside, once: no page's fault
 
 
 @dataclass
@@ -164,6 +165,9 @@ class _Pool:
         worker.process.join()
         code, page = worker.process.exitcode, worker.page
         self._end(worker)
+        if code == -signal.SIGKILL and not hung and not job.was_killed:
+            jobs.append(replace(job, was_killed=True))
+            return None
         if page and len(job.skip) < self._reading.slow_pages:
             jobs.append(_Job(job.source, job.skip | {page}))
             return None
@@ -255,6 +259,7 @@ class _Limits:
             self._resource: Any = None
             return
         self._resource = resource
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a reader that is ended leaves no core file
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         limit = _address_space() + reading.memory_bytes
         if hard == resource.RLIM_INFINITY or limit < hard:
@@ -264,7 +269,9 @@ class _Limits:
         """Give the next page its CPU seconds."""
         if self._resource is not None:
             limit = math.ceil(time.process_time() + self._seconds)
-            self._resource.setrlimit(self._resource.RLIMIT_CPU, (limit, self._resource.RLIM_INFINITY))
+            _, hard = self._resource.getrlimit(self._resource.RLIMIT_CPU)
+            if hard == self._resource.RLIM_INFINITY or limit < hard:  # raising it needs root
+                self._resource.setrlimit(self._resource.RLIMIT_CPU, (limit, hard))
 
 
 def _address_space() -> int:

@@ -30,7 +30,7 @@ _BOILERPLATE = re.compile(
 _FIGURE_ONLY = re.compile(r"[\s\d.,%()$€£¥￥+\-–—/年月日元万亿千百股份]+")
 _LETTERS = re.compile(r"[A-Za-z\u4e00-\u9fff]")
 # Control characters, half characters, byte-order marks, and what turns the direction of writing.
-_ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ufffd]")
+_ODD = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ufffd]")
 _BULLET = re.compile(r"^\s*(?:[•●▪■◆◦○□√\uf0b7]|\d{1,2}[.)、]\s*$)")
 _SENTENCE_END = tuple('。！？.!?”"’」』）)')
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from fingen.records import Chunk, Evidence
 
 
-def locate(quote: str, chunks: Iterable[Chunk]) -> tuple[Evidence, ...]:
+def locate(quote: str, chunks: Sequence[Chunk]) -> tuple[Evidence, ...]:
     """The quote as it stands in the first chunk that holds it, parted where a page or column break parts it; () if nowhere.
 
-    White space and the width of characters are folded; letters, digits, signs and punctuation must be the same.
+    The first chunk's document is the record's own; a quote from another one names it. White space and the width of
+    characters are folded; letters, digits, signs and punctuation must be the same.
     """
     wanted, _ = _folded(quote)
     if not wanted:
@@ -20,7 +21,8 @@ def locate(quote: str, chunks: Iterable[Chunk]) -> tuple[Evidence, ...]:
         text, origin = _folded(chunk.text)
         at = text.find(wanted)
         if at >= 0:
-            return _on_pages(chunk, origin[at], origin[at + len(wanted) - 1] + 1)
+            other = chunk.document if chunk.document != chunks[0].document else None
+            return _on_pages(chunk, origin[at], origin[at + len(wanted) - 1] + 1, other)
     return ()
 
 
@@ -36,10 +38,10 @@ def _folded(text: str) -> tuple[str, list[int]]:
     return "".join(folded), origin
 
 
-def _on_pages(chunk: Chunk, start: int, end: int) -> tuple[Evidence, ...]:
+def _on_pages(chunk: Chunk, start: int, end: int, document: str | None) -> tuple[Evidence, ...]:
     parts = []
     for block in chunk.blocks:
         left, right = max(start, block.start), min(end, block.end)
         if left < right and chunk.text[left:right].strip():
-            parts.append(Evidence(quote=chunk.text[left:right].strip(), page=block.page))
+            parts.append(Evidence(quote=chunk.text[left:right].strip(), page=block.page, document=document))
     return tuple(parts)

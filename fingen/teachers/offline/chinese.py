@@ -26,8 +26,9 @@ _STANDARD = re.compile(r"会计政策|会计估计|会计处理|金融工具")  
 _BIOGRAPHY = re.compile(r"历任|毕业于|现任|兼任|先后(?:服务|任职|担任)|年\d{1,2}月(?:出生|生)|生于\d{4}")
 _RISK = re.compile(r"风险")
 _NUMBERING = re.compile(
-    r"^(?:第[一二三四五六七八九十\d]{1,3}[节章]|[一二三四五六七八九十]{1,3}、|[（(][一二三四五六七八九十\d]{1,3}[)）]\.?|\d{1,2}(?:\.\d{1,2})*[、.．)）]?)\s*"
+    r"^(?:第[一二三四五六七八九十\d]{1,3}[节章]|[一二三四五六七八九十]{1,3}、|[（(][一二三四五六七八九十\d]{1,3}[)）]\.?|\d{1,2}(?:\.\d{1,2})*(?![\d年月])[、.．)）]?)\s*"
 )
+_REPORT_TITLE = re.compile(r"(?:20\d\d年)?(?:年度|半年度|季度)报告(?:全文|正文|摘要)?$")
 _GENERIC = frozenset(
     "概述 其他说明 其他 说明 情况说明 适用 总体情况 基本情况 简要说明 其它 其他事项 具体情况 相关说明 其他情况 方法 原则 内容".split()
 )
@@ -111,7 +112,9 @@ def _plain_title(raw: str) -> str | None:
     while (shorter := _NUMBERING.sub("", title)) != title:
         title = shorter
     title = re.sub(r"^(?:公司)?关于", "", title.strip(" ：:。.、"))
-    return title if 2 <= len(title) <= 36 and title not in _GENERIC and not re.search(r"[□√]", title) else None
+    if title in _GENERIC or _REPORT_TITLE.match(title) or re.search(r"[□√]", title):
+        return None
+    return title if 2 <= len(title) <= 36 else None
 
 
 def _summary_question(topic: Topic, passage: Passage) -> tuple[str, str] | None:

@@ -1,0 +1,141 @@
+"""A key appears in no file, no log and no output of a run: not at debug level, and not when every request fails."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from stub_llm import StubLLM
+from test_kill import PATIENCE, PROXIES, reply, write_reports
+
+from fingen import cli
+from fingen.config import Reading
+from fingen.documents import Source
+from fingen.documents.read import read_document
+from fingen.errors import DocumentError
+from fingen.pipeline import asking, reading
+from fingen.records import Document
+from fingen.teachers import dispatch
+from fingen.teachers.dispatch import Terms
+
+CANARY = "sk-canary-9d41f7c2ab5e6083-tail"
+PIECES = (CANARY, CANARY[:14], CANARY[-14:], CANARY[8:22])  # servers and libraries show parts of keys, too
+LOGS = {"ANTHROPIC_LOG": "debug", "OPENAI_LOG": "debug"}
+TEACHERS = {"anthropic": "ANTHROPIC", "openai": "OPENAI"}
+ARGUMENTS = ("pdf2qa", "in", "--out", "build/set", "--workers", "1", "--chunk-tokens", "200", "--debug")
+
+
+@pytest.fixture(params=list(TEACHERS))
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with a small report; requests fail for a moment only, and files are read in this process."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if PROXIES.match(name)]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(dispatch, "FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(asking, "Terms", functools.partial(Terms, deadline_seconds=0.2))
+    monkeypatch.setattr(reading, "read_documents", read_here)
+    write_reports(tmp_path / "in", 1, 6)
+    return tmp_path
+
+
+def read_here(
+    sources: Sequence[Source], how: Reading, *, workers: int, cache: Path | None = None
+) -> Iterator[Document | DocumentError]:
+    for source in sources:
+        yield read_document(source.path, source.name, how, cache=cache)
+
+
+def environment(kind: str, stub: StubLLM) -> dict[str, str]:
+    account = TEACHERS[kind]
+    url = stub.url if kind == "anthropic" else stub.openai_url
+    return {f"{account}_API_KEY": CANARY, f"{account}_BASE_URL": url, **LOGS}
+
+
+def assert_nowhere(folder: Path, *texts: str) -> None:
+    """Neither the key nor a part of it is in a file below the folder, but for .env, or in a text."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".env"]
+    assert any(path.name == "report0.pdf" for path in files)
+    for piece in PIECES:
+        for path in files:
+            assert piece.encode() not in path.read_bytes(), path
+        for text in texts:
+            assert piece not in text
+
+
+@pytest.mark.parametrize(
+    ("options", "exit_code", "said"),
+    [
+        ({}, 0, "qa-concept"),
+        ({"key": "another"}, 3, "was not accepted"),  # this server repeats the key in its message
+        ({"faults": {"server_error": 1.0}}, 3, "status 500"),
+        ({"faults": {"overloaded": 1.0}}, 3, "status 529"),
+        ({"faults": {"cut_body": 1.0}}, 3, "connection failed"),
+        ({"faults": {"half_body": 1.0}}, 3, "not whole"),
+        ({"faults": {"reset": 1.0}}, 3, "connection failed"),
+        ({"faults": {"refusal": 1.0}}, 1, "no record"),
+        ({"models": {}}, 3, "404"),
+    ],
+    ids=["good", "401", "500", "529", "cut body", "half body", "reset", "refused", "no such model"],
+)
+def test_the_key_is_nowhere(
+    desk: Path,
+    kind: str,
+    options: dict[str, object],
+    exit_code: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    caplog.set_level(logging.DEBUG)
+    with StubLLM(reply=reply, **options) as stub:  # type: ignore[arg-type]
+        for name, value in environment(kind, stub).items():
+            monkeypatch.setenv(name, value)
+        ran = CliRunner().invoke(cli.main, [*ARGUMENTS, "--teacher", kind], prog_name="fingen")
+
+    assert ran.exit_code == exit_code, ran.output
+    assert said in ran.output
+    assert ("Traceback" in ran.output) == (exit_code != 0)  # --debug was heard
+    raised = "".join(traceback.TracebackException(*ran.exc_info, capture_locals=True).format()) if ran.exc_info else ""
+    assert_nowhere(desk, ran.output, ran.stderr, raised, caplog.text)
+    assert stub.requests
+    assert all(CANARY in str(call.headers) for call in stub.requests)  # it was used
+
+
+@pytest.mark.parametrize("place", ["environment", ".env"])
+def test_the_key_is_nowhere_in_a_process_of_its_own(tmp_path: Path, kind: str, place: str):
+    """Faults of many kinds that pass, and both SDKs told to log all they can."""
+    write_reports(tmp_path / "in", 1, 6)
+    faults = dict.fromkeys(
+        ("rate_limit", "server_error", "reset", "cut_body", "cut_json", "refusal", "max_tokens"), 0.1
+    )
+    with StubLLM(reply=reply, faults=faults, faulty_attempts=2, key=CANARY) as stub:
+        given = environment(kind, stub)
+        if place == ".env":
+            name = f"{TEACHERS[kind]}_API_KEY"
+            (tmp_path / ".env").write_text(f"{name}={given.pop(name)}\n", encoding="utf-8")
+        ran = subprocess.run(
+            [sys.executable, "-X", "dev", "-W", "ignore", "-m", "fingen", *ARGUMENTS, "--teacher", kind],
+            cwd=tmp_path,
+            env={name: value for name, value in os.environ.items() if not PROXIES.match(name)} | given,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+
+    assert ran.returncode in (0, 1), ran.stderr  # 1: too many were refused
+    assert len(list((tmp_path / "build" / "set").iterdir())) > 5
+    assert_nowhere(tmp_path, ran.stdout, ran.stderr)
