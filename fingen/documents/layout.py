@@ -17,7 +17,7 @@ from fingen.documents.tables import (
     is_amount,
     is_unit_line,
 )
-from fingen.documents.text import LEADERS, ends_sentence, is_cjk, join_lines
+from fingen.documents.text import ends_sentence, has_leaders, is_cjk, join_lines
 
 CELL_GAP = 1.1  # in font sizes: a wider gap on a baseline parts two cells
 TITLE_GAP = 0.75  # the same before a word in capitals or a figure: headings of columns stand close together
@@ -465,12 +465,14 @@ def _starts_paragraph(group: list[Run], line: Run, pitch: float, right: float) -
     loose = 1.6 if size > pitch else 1.25  # a title is set with more space between its lines
     if (step > 1.3 * pitch and step > loose * size) or step < -size:
         return True
-    if abs(size - last.size) > 0.08 * size or line.bold != last.bold or LEADERS.search(last.text):
+    if abs(size - last.size) > 0.08 * size or line.bold != last.bold or has_leaders(last.text):
         return True
     room = right - last.x1
     first_word = _FIRST_WORD.match(line.text)[0]  # type: ignore[index]  # a run is never empty
     per_char = (line.x1 - line.x0) / len(line.text)
-    if not ends_sentence(last.text) and (line.text[0].islower() or _RUNS_ON.search(last.text)):
+    if not ends_sentence(last.text) and (
+        line.text[0].islower() or _RUNS_ON.search(last.text, max(0, len(last.text) - 7))
+    ):
         return False
     if room > (len(first_word) + 1.5) * per_char + 0.8 * size:
         return True  # the next word would have fitted: the line was ended on purpose

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from fingen.documents.shapes import PageBlock, Rule
 from fingen.documents.tables import is_amount, is_unit_line
-from fingen.documents.text import LEADERS, ends_sentence, is_cjk
+from fingen.documents.text import ends_sentence, has_leaders, is_cjk
 
 _FOLD = re.compile(r"[\W_]+")
 _NUMBERED: tuple[tuple[re.Pattern[str], int], ...] = (
@@ -87,7 +87,7 @@ def _may_head(block: PageBlock) -> bool:
         text[-1] in "。；，,;、"
         or _TWO_SENTENCES.search(text)
         or (text[-1] == "." and len(text.split()) > 14)
-        or LEADERS.search(text)
+        or has_leaders(text)
     ):
         return False
     return not (is_amount(text) or is_unit_line(text) or _CHECKBOX.search(text))

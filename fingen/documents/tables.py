@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from fingen.documents.shapes import PageBlock, PageText, Row, Rule, Run, union
@@ -26,11 +26,13 @@ _UNIT = re.compile(
 _UNIT_LENGTH = 110  # characters; a longer line is a sentence that mentions a unit
 
 
+@lru_cache(maxsize=1 << 14)  # the same cells are asked about again and again
 def is_amount(text: str) -> bool:
     """Whether a cell is a figure (a year or a date is not) or the dash that stands for none."""
     return text in _BLANK or (_AMOUNT.match(text) is not None and _YEAR.match(text) is None)
 
 
+@lru_cache(maxsize=1 << 14)
 def is_unit_line(text: str) -> bool:
     """Whether a line states the unit of the table near it."""
     return len(text) <= _UNIT_LENGTH and _UNIT.search(text) is not None

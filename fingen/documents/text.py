@@ -11,7 +11,7 @@ CJK = r"\u2e80-\u303f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _LATIN = re.compile(r"[A-Za-z]+")
 _SPACED_CJK = re.compile(f"(?<=[{CJK}]) +(?=[{CJK}0-9A-Za-z])|(?<=[0-9A-Za-z%]) +(?=[{CJK}])")
-LEADERS = re.compile(r"\.{4,}|…{2,}|·{4,}|(?:\. ){4,}")  # dots between a title and its page number
+_LEADERS = ("....", "……", "····", ". . . . ")  # dots between a title and its page number
 _HYPHENS = "-\u2010\u00ad"
 _HYPHEN_END = re.compile(r"([A-Za-z]+(?:-[A-Za-z]+)*)[-\u2010\u00ad]$")
 _WORD_START = re.compile(r"[a-z]+")
@@ -40,12 +40,17 @@ def is_cjk(char: str) -> bool:
     return "\u2e80" <= char <= "\u9fff" or "\uf900" <= char <= "\ufaff" or "\uff00" <= char <= "\uffef"
 
 
+def has_leaders(text: str) -> bool:
+    """Whether dots lead from a title to its page number."""
+    return any(dots in text for dots in _LEADERS)
+
+
 def han_share(text: str) -> float:
     """Share of Han ideographs among the Han and Latin letters of a text, 0..1."""
     if text.isascii():
         return 0.0
     han = len(_HAN.findall(text))
-    return han / ((han + len("".join(_LATIN.findall(text)))) or 1)
+    return han and han / ((han + len("".join(_LATIN.findall(text)))) or 1)
 
 
 def find_language(text: str) -> Language:
