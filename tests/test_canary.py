@@ -33,11 +33,6 @@ TEACHERS = {"anthropic": "ANTHROPIC", "openai": "OPENAI"}
 ARGUMENTS = ("pdf2qa", "in", "--out", "build/set", "--workers", "1", "--chunk-tokens", "200", "--debug")
 
 
-@pytest.fixture(params=list(TEACHERS))
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with a small report; requests fail for a moment only, and files are read in this process."""
@@ -75,6 +70,7 @@ def assert_nowhere(folder: Path, *texts: str) -> None:
             assert piece not in text
 
 
+@pytest.mark.parametrize("kind", TEACHERS)
 @pytest.mark.parametrize(
     ("options", "exit_code", "said"),
     [
@@ -114,7 +110,7 @@ def test_the_key_is_nowhere(
     assert all(CANARY in str(call.headers) for call in stub.requests)  # it was used
 
 
-@pytest.mark.parametrize("place", ["environment", ".env"])
+@pytest.mark.parametrize(("kind", "place"), [("anthropic", "environment"), ("openai", ".env")])
 def test_the_key_is_nowhere_in_a_process_of_its_own(tmp_path: Path, kind: str, place: str):
     """Faults of many kinds that pass, and both SDKs told to log all they can."""
     write_reports(tmp_path / "in", 1, 6)

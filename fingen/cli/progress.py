@@ -34,6 +34,7 @@ class Display:
         self._pages: dict[str, tuple[int, int]] = {}
         self._said = time.monotonic()
         self._documents = self._chunks = 0
+        self._waiting = ""
 
     def __enter__(self) -> Display:
         """Start drawing."""
@@ -80,7 +81,10 @@ class Display:
         if news.batches:
             note = f"{news.batches} batches; Ctrl-C stops the waiting, and they go on"
             self._bar("in batches", news.done, news.requests, note)
-            self._line(f"waiting for {news.batches} batches: {news.done} of {news.requests} requests done")
+            line = f"waiting for {news.batches} batches: {news.done} of {news.requests} requests done"
+            if line != self._waiting:  # a day has many looks at a batch, and few changes
+                self._line(line, always=True)
+                self._waiting = line
 
     def _bar(self, name: str, done: int, total: int, note: str) -> None:
         if name not in self._tasks:

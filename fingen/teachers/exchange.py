@@ -338,5 +338,6 @@ class _Intake:
 
     def flush(self) -> None:
         """Store what was read."""
-        self.holds.store(self.answers, self.failures)
-        self.answers, self.failures = {}, {}
+        if self.answers or self.failures:
+            self.holds.store(self.answers, self.failures)
+            self.answers, self.failures = {}, {}

@@ -1,0 +1,440 @@
+"""`fingen pdf2qa` with a paid teacher, killed, interrupted, out of disk and run three times at once: nothing paid is lost.
+
+The command runs in a process of its own against the stub server in this one, which knows what was paid. The set that comes
+out in the end must be, to the byte, the one of a run that nothing disturbed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pymupdf
+import pytest
+from stub_llm import StubLLM
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+
+AT_ONCE = 8
+QUEUE = 16  # answers that may be on their way to the disk while others are asked for
+PATIENCE = 120  # seconds that a process may take before it counts as hanging
+PROXIES = re.compile(r"(?i)(https?|all)_proxy$")  # a client would make a TLS context for each of them
+COMPANIES = "Northwind Southgate Eastbrook Westfield Midland Highmoor Lowland Farley".split()
+CITIES = "Bergen Oslo Turku Aarhus Malmo Tampere Odense Umea Narvik Vaasa Skive Lund".split()
+GOODS = "lenses probes gauges sensors lasers valves pumps scales meters relays drives".split()
+CAUSES = ("customers replaced old machines", "two rivals left the market", "a new line began to deliver",
+          "hospitals renewed their contracts", "freight became cheaper", "dealers filled their stores")  # fmt: skip
+
+
+# ---- reports, and what the server says about them
+
+
+def paragraphs(number: int) -> list[str]:
+    """Two paragraphs about a plant; no two plants have a sentence in common."""
+    goods, plant = GOODS[number % len(GOODS)], f"{CITIES[number % len(CITIES)]} plant {number}"
+    sentences = (
+        f"Revenue of the {plant} increased in 2024 because {CAUSES[number % len(CAUSES)]} and ordered more {goods}.",
+        f"The {plant} makes {goods} for makers of tools, who test them in the open before they build them in.",
+        f"The order book of the {plant} means the {goods} that buyers have promised in writing to take and to pay for.",
+        f"A fire at the {plant} would stop the delivery of {goods}, for which no second supplier has been found so far.",
+    )
+    return [" ".join(sentences[:2]), " ".join(sentences[2:])]
+
+
+def write_reports(folder: Path, count: int, plants: int) -> None:
+    """Annual reports of as many companies, each about as many plants: a title page, and a page for each two plants."""
+    folder.mkdir(parents=True)
+    for report in range(count):
+        with pymupdf.open() as pdf:
+            page = pdf.new_page()
+            page.insert_text((72, 200), f"{COMPANIES[report]} Instruments Inc.", fontsize=26, fontname="hebo")
+            page.insert_text((72, 260), "Annual Report 2024", fontsize=20)
+            page.insert_text((72, 300), "for the fiscal year ended December 31, 2024", fontsize=12)
+            for place in range(plants):
+                number = report * plants + place
+                if place % 2 == 0:
+                    page, y = pdf.new_page(), 90
+                page.insert_text((72, y), f"The plant number {number}", fontsize=16, fontname="hebo")
+                y += 28
+                for paragraph in paragraphs(number):
+                    for line in textwrap.wrap(paragraph, 78):
+                        page.insert_text((72, y), line, fontsize=11)
+                        y += 14
+                    y += 14
+                y += 20
+            pdf.save(folder / f"report{report}.pdf", deflate=True)
+
+
+def reply(body: dict[str, Any]) -> str:
+    """One valid pair about the first passage: its first sentence, asked for by the plant it is about."""
+    prompt = next(turn["content"] for turn in body["messages"] if turn["role"] == "user")
+    company = re.search(r"^Company: (.*)$", prompt, re.MULTILINE)[1]
+    text = prompt.partition("Pages: ")[2].partition("\n\n")[2].partition("</passage>")[0]
+    sentences = re.findall(r"(?:Revenue|The|A) [^.]{60,}\.", " ".join(text.split()))
+    if not sentences:
+        return '{"items": [], "reason": "no sentence to quote"}'
+    kind = "concept" if "concept pair" in str(body.get("system", body["messages"][0])) else "summary"
+    quote = sentences[0 if kind == "concept" else -1]
+    plant = re.search(r"\w+ plant \d+", quote)[0]
+    pair = {
+        "question": f"What does {company} say in its report for 2024 on the {plant}, as a {kind}?",
+        "rephrased": f"On the {plant}: which {kind} does {company} give in the report for 2024?",
+        "answer": quote,
+        "evidence": [quote],
+        "calc": None,
+    }
+    return json.dumps({"items": [pair], "reason": None})
+
+
+class Server(StubLLM):
+    """Keeps no cache, so that usage does not depend on who came first; can hold its answers back."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(reply=reply, **options)
+        self.open = threading.Event()
+        self.open.set()
+
+    async def _pay(self, *arguments: Any) -> Any:
+        response = await super()._pay(*arguments)
+        while not self.open.is_set():
+            await asyncio.sleep(0.01)
+        return response
+
+    def _usage(self, body: dict[str, Any], text: str) -> Counter[str]:
+        self._cached.clear()
+        return super()._usage(body, text)
+
+
+# ---- running it
+
+
+@dataclass
+class Desk:
+    """A folder to work in, with reports, and the server that answers."""
+
+    folder: Path
+    server: Server
+    aside: Path  # where the journal is looked at
+
+    @property
+    def set(self) -> Path:
+        return self.folder / "build" / "set"
+
+    def start(self, *arguments: str, limit_bytes: int | None = None) -> subprocess.Popen[str]:
+        """The command, in a process group of its own: Ctrl-C reaches the reading processes too."""
+
+        def no_larger_files() -> None:
+            import resource
+
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, resource.RLIM_INFINITY))
+
+        environment = {name: value for name, value in os.environ.items() if not PROXIES.match(name)}
+        environment |= {"ANTHROPIC_BASE_URL": self.server.url, "ANTHROPIC_API_KEY": "sk-for-tests"}
+        options = (
+            "--out",
+            "build/set",
+            "--teacher",
+            "anthropic",
+            "--concurrency",
+            str(AT_ONCE),
+            "--chunk-tokens",
+            "128",
+        )
+        return subprocess.Popen(
+            [sys.executable, "-m", "fingen", "pdf2qa", "in", *options, *arguments],
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            preexec_fn=no_larger_files if limit_bytes else None,
+        )
+
+    def finish(self, *arguments: str) -> str:
+        """Run the command to its end; returns what it said."""
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, err
+        return out
+
+    def stored(self) -> dict[int, tuple[str, str]]:
+        """All answers that are on the disk, by row, read from a copy: looking must not mend what a kill left behind."""
+        journal = self.set / "journal.sqlite"
+        if not journal.exists():
+            return {}
+        self.aside.mkdir(exist_ok=True)
+        copy = self.aside / journal.name
+        for end in ("", "-wal", "-shm"):
+            copy.with_name(copy.name + end).unlink(missing_ok=True)
+        for path in (journal, journal.with_name("journal.sqlite-wal")):
+            if path.exists():
+                shutil.copy(path, copy.parent)
+        with closing(sqlite3.connect(copy)) as db:
+            assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+            if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'completions'").fetchone():
+                return {}
+            return {row: (key, text) for row, key, text in db.execute("SELECT id, key, text FROM completions")}
+
+    def content(self) -> dict[str, bytes]:
+        """All files of the set but its journal and its locks."""
+        return {path.name: path.read_bytes() for path in self.set.iterdir() if not re.match(r"journal|\.", path.name)}
+
+
+@contextmanager
+def undisturbed(folder: Path, *, reports: int, plants: int) -> Iterator[Desk]:
+    """A desk where the command ran in peace."""
+    with Server() as server:
+        peace = Desk(folder / "peace", server, folder / "aside")
+        write_reports(peace.folder / "in", reports, plants)
+        peace.finish()
+        assert server.paid == len(peace.stored()) == server.received
+        yield peace
+
+
+@pytest.fixture(scope="module")
+def peace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    with undisturbed(tmp_path_factory.mktemp("peace"), reports=2, plants=20) as peace:
+        yield peace
+
+
+def begin(peace: Desk, folder: Path, latency: float = 0.0) -> Desk:
+    """A desk with the same reports. One server serves both: a teacher's name, which stands in the set, holds its address."""
+    server = peace.server
+    for counts in (server.attempts, server.paid_by_request, server.statuses, server.struck, server.tokens):
+        counts.clear()
+    server.requests.clear()
+    server.latency = latency
+    server.open.set()
+    desk = Desk(folder / "desk", server, folder / "aside")
+    shutil.copytree(peace.folder / "in", desk.folder / "in")
+    shutil.copytree(peace.folder / "build" / "cache", desk.folder / "build" / "cache")  # what was read, not asked
+    return desk
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def in_the_end(desk: Desk, peace: Desk) -> None:
+    """The set is whole, and the one of a run that nothing disturbed; each request has one answer in the journal."""
+    assert desk.content() == peace.content()
+    assert sorted(desk.stored().values()) == sorted(peace.stored().values())
+
+
+# ---- killed
+
+
+def storm(peace: Desk, folder: Path, kills: int) -> None:
+    """Kill the command again and again, most times while it asks, and let it end."""
+    chance = random.Random(7)
+    desk = begin(peace, folder, latency=0.05)
+    server, requests = desk.server, len(peace.stored())
+    before: dict[int, tuple[str, str]] = {}
+    lost: list[int] = []
+    for number in range(kills):
+        process = desk.start()
+        if number % 5 == 4:
+            time.sleep(chance.uniform(0.0, 2.0))  # at any moment: while it starts, reads, asks, or checks
+        else:
+            wait_until_paid(server, server.paid + chance.randint(1, 2 * requests // kills), process)
+            time.sleep(chance.uniform(0.0, 0.06))
+        process.kill()
+        process.communicate()
+        wait_until_idle(server)
+        after = desk.stored()
+        assert before.items() <= after.items()  # what was stored stays
+        lost.append(server.paid - len(after) - sum(lost))
+        before = after
+    desk.finish()
+
+    assert before.items() <= desk.stored().items()
+    in_the_end(desk, peace)
+    assert server.paid_twice == sum(lost) == server.paid - requests
+    assert all(0 <= each <= AT_ONCE + QUEUE for each in lost), lost
+
+
+def wait_until_paid(server: Server, goal: int, process: subprocess.Popen[str]) -> None:
+    """The server has been paid so many answers, or the run is over."""
+    while server.paid < goal and process.poll() is None:
+        time.sleep(0.002)
+
+
+def wait_until_idle(server: Server) -> None:
+    """The server's side of a connection ends a moment after its client."""
+    deadline = time.monotonic() + PATIENCE
+    while server.in_flight:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def test_three_kills_lose_nothing_that_was_stored(peace: Desk, tmp_path: Path):
+    storm(peace, tmp_path, 3)
+
+
+@pytest.mark.slow
+def test_thirty_kills_lose_nothing_that_was_stored(tmp_path: Path):
+    with undisturbed(tmp_path / "long", reports=5, plants=32) as peace:
+        storm(peace, tmp_path, 30)
+
+
+# ---- interrupted
+
+
+def test_ctrl_c_finishes_what_is_in_flight_and_sends_nothing_more(peace: Desk, tmp_path: Path):
+    desk = begin(peace, tmp_path)
+    server = desk.server
+    server.open.clear()
+    process = desk.start()
+    wait_until(lambda: server.in_flight == AT_ONCE, process)
+    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(0.5)  # it is told to stop while all answers are still held back
+    assert process.poll() is None
+    server.open.set()
+    out, err = process.communicate(timeout=PATIENCE)
+
+    assert process.returncode == 130, err
+    assert "interrupted" in err
+    assert "run the same command again" in err
+    assert "Traceback" not in err
+    assert out == ""
+    assert server.paid == len(desk.stored()) == AT_ONCE
+    assert not (desk.set / "manifest.json").exists()
+    assert f"asked now, {AT_ONCE} from the journal" in desk.finish()
+    assert server.paid_twice == 0
+    in_the_end(desk, peace)
+
+
+def test_a_second_ctrl_c_ends_at_once(peace: Desk, tmp_path: Path):
+    """The answers are held back until after the end: nobody can have waited for them."""
+    desk = begin(peace, tmp_path)
+    server = desk.server
+    process = desk.start()
+    wait_until(lambda: server.paid >= 12, process)
+    server.open.clear()
+    wait_until(lambda: server.in_flight == AT_ONCE, process)
+    for _ in range(2):
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.5)
+    _, err = process.communicate(timeout=PATIENCE)
+
+    assert process.returncode == 130, err
+    assert "run the same command again" in err
+    assert "Traceback" not in err
+    assert len(desk.stored()) == server.paid - AT_ONCE
+    server.open.set()
+
+
+# ---- out of disk
+
+
+def lost_for_want_of_disk(desk: Desk, process: subprocess.Popen[str]) -> int:
+    """The command ends with a clear message and a journal that is sound; returns how many paid answers are not in it."""
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 4, err
+    assert "cannot be written" in err
+    assert "free some disk space, then run the same command again" in err
+    assert "Traceback" not in err
+    assert "never retrieved" not in err
+    assert out == ""
+    assert not (desk.set / "manifest.json").exists()
+    wait_until_idle(desk.server)
+    return desk.server.paid - len(desk.stored())
+
+
+def test_files_that_may_not_grow_end_the_run_and_it_can_be_resumed(peace: Desk, tmp_path: Path):
+    desk = begin(peace, tmp_path, latency=0.01)
+    lost = lost_for_want_of_disk(desk, desk.start(limit_bytes=400_000))
+
+    assert 0 < len(desk.stored()) < len(peace.stored())
+    assert lost <= AT_ONCE + QUEUE
+    desk.finish()
+    assert desk.server.paid_twice == lost
+    in_the_end(desk, peace)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, of 20 MB; needs root."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    try:
+        command = ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(place)]
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as e:
+        pytest.skip(f"no disk to fill: {getattr(e, 'stderr', b'').decode().strip() or e}")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.slow
+def test_a_full_disk_ends_the_run_and_it_can_be_resumed(peace: Desk, tmp_path: Path, disk: Path):
+    """It is full again and again, at other places: each time a little is freed."""
+    desk = begin(peace, tmp_path, latency=0.01)
+    shutil.copytree(desk.folder, disk, dirs_exist_ok=True)
+    desk.folder = disk
+    ballast = (disk / "ballast").open("wb")
+    free = 250_000
+    ballast.write(bytes(shutil.disk_usage(disk).free - free))
+    lost, times_full = 0, 0
+    with ballast:
+        while True:
+            process = desk.start()
+            if process.wait(PATIENCE) == 0:
+                break
+            times_full += 1
+            lost = lost_for_want_of_disk(desk, process)
+            assert lost <= times_full * (AT_ONCE + QUEUE)
+            ballast.truncate(ballast.tell() - times_full * 150_000)
+        process.communicate()
+
+    assert times_full >= 2
+    assert desk.server.paid_twice == lost
+    in_the_end(desk, peace)
+
+
+# ---- three at once
+
+
+def test_three_processes_at_once_buy_nothing_twice(peace: Desk, tmp_path: Path):
+    """Each ends well, or says that another one works on the set; that one is started again, as its user would."""
+    desk = begin(peace, tmp_path, latency=0.05)
+    processes = [desk.start() for _ in range(3)]
+    ended: list[int] = []
+    while processes:
+        process = processes.pop(0)
+        out, err = process.communicate(timeout=PATIENCE)
+        ended.append(process.returncode)
+        assert len(ended) < 30
+        if process.returncode == 0:
+            assert "from the journal" in out
+        else:
+            assert (process.returncode, "another fingen process works on it" in err) == (2, True), err
+            processes.append(desk.start())
+
+    assert ended.count(0) == 3
+    assert desk.server.paid == len(peace.stored())
+    assert desk.server.paid_twice == 0
+    in_the_end(desk, peace)
