@@ -16,8 +16,8 @@ demo: .venv/.base
 	@echo "  . .venv/bin/activate"
 	@echo "  fingen pdf2qa reports/            # your own folder of PDF reports -> build/reports"
 	@echo "  fingen pdf2qa --help"
-	@echo "The offline teacher needs no key and nothing leaves this machine. A key (ANTHROPIC_API_KEY or OPENAI_API_KEY)"
-	@echo "is for Claude and GPT, the teachers that come next."
+	@echo "The offline teacher needs no key and nothing leaves this machine. With a key (ANTHROPIC_API_KEY or OPENAI_API_KEY):"
+	@echo "  fingen pdf2qa reports/ --teacher anthropic --dry-run    # what Claude would be asked and cost; or openai, for GPT"
 
 test: .venv/.dev
 	.venv/bin/python -m pytest

@@ -23,6 +23,7 @@ _SKIPPED = re.compile(
 )
 _POLICY = re.compile(r"会计政策|会计估计|会计处理")
 _STANDARD = re.compile(r"会计政策|会计估计|会计处理|金融工具")  # sections whose definitions are those of the standards
+_STANDARD_TEXT = re.compile(r"是指，?金融工具的|原实际利率折现")  # theirs in other sections too
 _BIOGRAPHY = re.compile(r"历任|毕业于|现任|兼任|先后(?:服务|任职|担任)|年\d{1,2}月(?:出生|生)|生于\d{4}")
 _RISK = re.compile(r"风险")
 _NUMBERING = re.compile(
@@ -146,7 +147,11 @@ def _concepts(topic: Topic, passage: Passage) -> Iterator[Concept]:
         text = sentence.text
         if asked := _why(text, passage):
             yield Concept(at, *asked, 0.0)
-        elif (found := _DEFINED.match(text) or _IS_A.match(text)) and _is_term(found[1]):
+        elif (
+            (found := _DEFINED.match(text) or _IS_A.match(text))
+            and _is_term(found[1])
+            and not _STANDARD_TEXT.search(text)
+        ):
             yield Concept(
                 at,
                 f"{company}{report}中，“{found[1]}”指的是什么？",
@@ -203,7 +208,7 @@ def _explained_rows(table: str, passage: Passage) -> Iterator[Pair]:
         figures = [(name, cell) for name, cell in columns if name and _AMOUNT.match(cell)]
         if len(reason) < (8 if len(figures) > 1 else 16) or not re.search(r"[\u4e00-\u9fff]{2}", item):
             continue
-        stated = "，".join(f"{name}为{cell}" for name, cell in figures)
+        stated = "，".join(_stated(name, cell) for name, cell in figures)
         if stated:
             told = f"根据{company}{report}，{item}的{stated}{f'（{unit}）' if unit else ''}。变动原因：{reason}。"
         else:
@@ -211,6 +216,12 @@ def _explained_rows(table: str, passage: Passage) -> Iterator[Pair]:
         question = f"{company}{year}{item}发生变动的原因是什么？"
         rephrased = f"哪些因素使{company}的{item}在{year}发生变动？"
         yield Pair(question, rephrased, told, (row[-1].strip(), *(cell for _, cell in figures)), 0.1)
+
+
+def _stated(name: str, cell: str) -> str:
+    """What a column says of a row; the unit of a heading stands behind its figure: 变动比例（%） and 12 are 变动比例为12%."""
+    plain = re.sub(r"[（(][%％][)）]", "", name)
+    return f"{plain}为{cell}{'%' if plain != name and cell[-1] not in '%％' else ''}"
 
 
 def _terms_of(table: str, passage: Passage) -> Iterator[Pair]:

@@ -62,7 +62,8 @@ _NOT_SUBJECTS = re.compile(
     r"To|By|Since|Although|However|Such|Each|Any|All|Some|Many|Most|No|None|Other|Both|Neither|What|Who|Where|Also|Included|"
     r"Excluding|Including|Based|Among|Through|Until|After|Before|Another|Once|Whether|Upon|Unless|Additionally|Currently|"
     r"Effective|Approximately|Substantially|Certain|Management|One|Two|Three|Not|From|Given|Due|A number|A portion|A change|"
-    r"The (?:Company|Group|following|above|increase|decrease|amount|table|results|majority|fact|result|number|timing|impact))\b"
+    r"A strong|Amounts|"
+    r"The (?:Company|Group|following|above|increase|decrease|amounts?|table|results|majority|fact|result|number|timing|impact))\b"
 )
 _NOUN = r"[A-Za-z][\w’'&/-]*"
 _DEFINED = re.compile(
