@@ -56,7 +56,7 @@ def mark_headings(blocks: list[PageBlock], outline: Outline, body: float, across
         look = _look(block, body, across.get(block.page, []))
         if look and not _runs_on(block, following.get(id(block))):
             looks.append((block, look))
-    _rank_looks(looks, max(depth, _STYLE_BASE - 1), body)
+    _rank_looks(looks, max(depth, _STYLE_BASE - 1))
 
 
 def _runs_on(block: PageBlock, after: PageBlock | None) -> bool:
@@ -151,11 +151,11 @@ def _underlined(block: PageBlock, rules: list[Rule]) -> bool:
     )
 
 
-def _rank_looks(looks: list[tuple[PageBlock, tuple[float, ...]]], above: int, body: float) -> None:
-    """Levels by look: the more prominent, the higher. What is set once or only on the title page heads no section."""
+def _rank_looks(looks: list[tuple[PageBlock, tuple[float, ...]]], above: int) -> None:
+    """Levels by look: the more prominent, the higher. What is set once or twice, or only on the title page, is no level."""
     often = Counter(look for _, look in looks)
     inside = {look for block, look in looks if block.page > 1}
-    ranks = sorted((x for x in inside if often[x] >= 3 or (often[x] == 2 and x[0] > 1.3 * body)), reverse=True)
+    ranks = sorted((x for x in inside if often[x] >= 3), reverse=True)
     level_of = {look: above + 1 + min(rank, 4) for rank, look in enumerate(ranks)}
     for block, look in looks:
         block.kind, block.level = "heading", level_of.get(look, above + 5)
