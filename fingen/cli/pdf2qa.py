@@ -210,6 +210,8 @@ def _lines(summary: Summary) -> list[str]:
     lines += ["", *_record_table(summary), "", *_coverage_lines(summary), *_reject_lines(summary)]
     seconds = ", ".join(f"{name} {value:.1f} s" for name, value in summary.seconds.items())
     asked = f"{summary.requests['asked']} asked now, {summary.requests['from_journal']} from the journal"
+    if summary.cost_usd != 0.0:
+        asked += " | cost of all runs: " + ("unknown" if summary.cost_usd is None else f"{summary.cost_usd:.4f} USD")
     state = "written" if summary.changed else "already up to date"
     return [*lines, f"requests: {asked} | {seconds}", f"{state}: {summary.set}", f"next: {summary.next}"]
 

@@ -174,7 +174,9 @@ def _content(
         )
         raise ShortfallError(
             f"no record came of {len(chunks)} passages" + (f"; rejected: {counts}" if counts else ""),
-            hint="look at the documents: are they reports with running text?",
+            hint=f"the first one: {draw.rejected[0].detail[:200]}; all answers are kept: fingen journal {settings.out}"
+            if draw.rejected
+            else "look at the documents: are they reports with running text?",
         )
     usage, cost = journal.usage()
     manifest = Manifest(
