@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sqlite3
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -633,7 +636,7 @@ PLACES = ["before commit", "after commit", "before call", "after call"]
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_run_killed_on_its_way_buys_nothing_twice(kind: str, place: str, tmp_path: Path):
-    kill_at_each(kind, place, tmp_path, stride=6)
+    kill_at_each(kind, place, tmp_path, stride=9)
 
 
 @pytest.mark.slow
@@ -645,18 +648,20 @@ def test_a_run_killed_at_any_step_buys_nothing_twice(kind: str, place: str, tmp_
 @pytest.mark.parametrize("step", ["create", "created", "look", "results"])
 def test_a_run_killed_while_the_server_is_at_work_buys_nothing_twice(kind: str, step: str, tmp_path: Path):
     """The process dies in the middle of an exchange: above all between the creation and the commit of its id."""
-    processes: list[Any] = []
+    started = threading.Event()
+    pids: list[int] = []
 
     def strike(now: str) -> None:
-        if now == step and processes and processes[0].is_alive():
-            processes[0].kill()
-            processes[0].join(PATIENCE)
+        if now == step and not pids and started.wait(PATIENCE):
+            pids.append(process.pid)
+            os.kill(process.pid, signal.SIGKILL)
 
     requests = make_requests(8)
     with StubBatches(hook=strike, seconds=0.05) as stub:
-        processes.append(start(kind, stub.url, tmp_path, 8, "passage", None, {}))
-        processes[0].join(PATIENCE)
-        assert processes[0].exitcode == -9
+        process = start(kind, stub.url, tmp_path, 8, "passage", None, {})
+        started.set()
+        process.join(PATIENCE)
+        assert process.exitcode == -signal.SIGKILL
         finish(kind, stub, requests, tmp_path)
 
     assert (stub.paid, stub.paid_twice) == (8, 0)

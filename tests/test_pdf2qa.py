@@ -1182,6 +1182,18 @@ def without(name: str) -> Callable[[Row, Passage], Row]:
     return lambda row, passage: {key: value for key, value in row.items() if key != name}
 
 
+def test_a_pair_given_for_both_tasks_stays_once(desk: Path):
+    def reply(request: Request) -> str:
+        pair = item(request, 1, quotable(request.passages[0])[0])
+        pair |= {name: pair[name].replace(request.task, "qa") for name in ("question", "rephrased")}
+        return json.dumps({"items": [pair], "reason": None}, ensure_ascii=False)
+
+    summary = make(settings(reports(desk / "in", count=1), limit=1), Scripted(reply))
+
+    assert len(rows(desk / "build" / "set", *SPLITS[:3])) == 1
+    assert summary.rejects == {"exact": 1}
+
+
 # What a teacher may do wrong with one item -> the reason that it is rejected for.
 FAULTS: dict[str, tuple[Callable[[Row, Passage], Any], str]] = {
     "a field is missing": (without("rephrased"), "schema"),

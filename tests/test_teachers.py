@@ -410,7 +410,7 @@ def test_retry_after_may_be_a_date():
 
 
 def test_one_pool_serves_as_many_as_are_allowed(kind: str):
-    with StubLLM(latency=0.2) as stub:
+    with StubLLM(latency=1.5) as stub:
         teacher = make_teacher(kind, stub, concurrency=150)
 
         async def ask() -> None:

@@ -32,17 +32,17 @@ class Draw:
     unusable: int = 0
 
     def reject(self, records: Iterable[tuple[Record, str]], reason: str) -> None:
-        """Move records to the rejects, each with its detail."""
-        details = {record.id: detail for record, detail in records}
+        """Move records to the rejects, each with its detail. They are known as objects: a duplicate may have the same id."""
+        details = {id(record): detail for record, detail in records}
         for record in self.kept:
-            if record.id in details:
+            if id(record) in details:
                 item = {"question": record.instruction, "answer": record.output, "document": record.document}
                 self.rejected.append(
                     Rejected(
-                        item=item, reason=reason, detail=details[record.id], chunks=record.chunks or (), request=None
+                        item=item, reason=reason, detail=details[id(record)], chunks=record.chunks or (), request=None
                     )
                 )
-        self.kept = [record for record in self.kept if record.id not in details]
+        self.kept = [record for record in self.kept if id(record) not in details]
 
 
 def draw_records(requests: list[Request], journal: Journal, chunks: dict[str, Chunk], teacher: Teacher) -> Draw:

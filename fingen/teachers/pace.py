@@ -24,7 +24,8 @@ class Pace:
         self.in_flight = 0
         self._ceiling = ceiling
         self._slow_start = True
-        self._round = 0  # a round trip ends when as many answers have come as were allowed in flight
+        # A round ends when as many answers have come as were allowed in flight; in slow start, with its first one.
+        self._round = 0
         self._answers = 0
         self._cut_at = -1
         self._free = asyncio.Condition()
@@ -44,7 +45,7 @@ class Pace:
                 if limited:
                     self._shrink()
                 else:
-                    self._grow()
+                    self._grow(sent_in)
             self._free.notify(max(0, int(self.limit) - self.in_flight))
 
     def _shrink(self) -> None:
@@ -53,10 +54,13 @@ class Pace:
         self._cut_at = self._round
         self._next_round()
 
-    def _grow(self) -> None:
+    def _grow(self, sent_in: int) -> None:
         self._answers += 1
-        if self._answers >= int(self.limit):
-            self.limit = min(self._ceiling, self.limit * 2 if self._slow_start else self.limit + 1)
+        if self._slow_start and sent_in == self._round:  # the first answer of a round: it took a round trip
+            self.limit = min(self._ceiling, self.limit * 2)
+            self._next_round()
+        elif self._answers >= int(self.limit):
+            self.limit = min(self._ceiling, self.limit + 1)
             self._next_round()
 
     def _next_round(self) -> None:
