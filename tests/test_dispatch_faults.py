@@ -773,7 +773,7 @@ def test_the_pace_never_passes_its_ceiling_and_cuts_once_a_round_trip(
             if not sends and flying:
                 sent_in, before = flying.pop(which % len(flying))
                 limit = pace.limit
-                pace.leave(sent_in, limited=limited)
+                await pace.leave(sent_in, limited=limited)
                 if limited:
                     assert (pace.limit < limit) == (before == cuts and limit > 1)
                     assert pace.limit >= limit * 0.75
@@ -793,7 +793,7 @@ def round_trip(pace: Pace, refuse: int = 0) -> Any:
     async def work() -> float:
         sent = [await pace.enter() for _ in range(int(pace.limit))]
         for place, sent_in in enumerate(sent):
-            pace.leave(sent_in, limited=place < refuse)
+            await pace.leave(sent_in, limited=place < refuse)
         return pace.limit
 
     return work()
@@ -824,7 +824,7 @@ def test_whoever_waits_for_a_slot_gets_it_and_one_that_gives_up_takes_none():
         for task in waiting[:5]:
             task.cancel()
         while waiting:
-            pace.leave(sent.pop(), limited=False)
+            await pace.leave(sent.pop(), limited=False)
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE)
             assert done
             await asyncio.sleep(0)

@@ -7,7 +7,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from fingen.documents.text import estimate_tokens
@@ -30,7 +30,7 @@ EARLY_INVALID = 0.2  # ... a larger share of invalid ones stops the run
 CUT, INVALID = "cut at max_tokens", "invalid: "  # what the journal says of an answer that is asked for again
 BUDGET = "budget"  # what a process claims that spends from one; those beside it wait
 TURN_SECONDS = 0.2  # between two looks at whether it is free
-_WAITING_FOR_DISK = 16  # answers that may be on their way there while their workers ask on
+_WAITING_FOR_DISK = 16  # workers beyond the ceiling: their answers are being stored while others ask
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,12 @@ async def dispatch(
         workers: list[asyncio.Task[None]] = []
         try:
             await run.take_turn()
-            workers += [asyncio.create_task(run.work()) for _ in range(terms.concurrency)]
+            workers += [asyncio.create_task(run.work()) for _ in range(terms.concurrency + _WAITING_FOR_DISK)]
             await asyncio.wait(workers)
         finally:
             for worker in workers:
                 worker.cancel()  # those that have ended do not notice
-            await asyncio.gather(*workers, *run.finishing, return_exceptions=True)
+            await asyncio.gather(*workers, return_exceptions=True)
             await run.writer.close()
             claims.release(BUDGET)
     if run.error:
@@ -94,13 +94,13 @@ class _Writer:
         self._waiting: list[tuple[Request, Completion, asyncio.Future[None]]] = []
         self._task: asyncio.Task[None] | None = None
 
-    def store(self, request: Request, completion: Completion) -> asyncio.Future[None]:
-        """Done when the answer is on the disk; it gets there also if nobody waits for it."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def store(self, request: Request, completion: Completion) -> None:
+        """Return when the answer is on the disk."""
+        done = asyncio.get_running_loop().create_future()
         self._waiting.append((request, completion, done))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._write())
-        return asyncio.shield(done)
+        await asyncio.shield(done)
 
     async def close(self) -> None:
         """Wait for what is being written."""
@@ -140,7 +140,6 @@ class _Run:
     stopped: bool = False
     error: BaseException | None = None  # the first one
     idle: set[asyncio.Task[None]] = field(default_factory=set)  # workers that wait, with nothing in flight
-    finishing: set[asyncio.Task[None]] = field(default_factory=set)  # see `finish`
 
     def __post_init__(self) -> None:
         self.writer = _Writer(self.journal)
@@ -175,22 +174,20 @@ class _Run:
         """Pull and ask until the requests are used up or the run is stopped."""
         try:
             while not self.stopped and (request := next(self.requests, None)) is not None:
-                if request.key in self.asked or not self.claims.take(request.key):
-                    await asyncio.sleep(0)  # many may be passed over
-                    continue
-                self.asked.add(request.key)
-                with ExitStack() as claim:
-                    claim.callback(self.claims.release, request.key)
-                    if self.journal.unasked([request.key]):
-                        await self.ask(request, claim)
-                while len(self.finishing) > _WAITING_FOR_DISK:
-                    await asyncio.wait(self.finishing, return_when=asyncio.FIRST_COMPLETED)
+                if request.key not in self.asked and self.claims.take(request.key):
+                    self.asked.add(request.key)
+                    try:
+                        if self.journal.unasked([request.key]):
+                            await self.ask(request)
+                    finally:
+                        self.claims.release(request.key)
+                await asyncio.sleep(0)  # a teacher that computes on the CPU never gives the others a turn
         except Exception as e:
             self.stop(e)
             raise
 
-    async def ask(self, request: Request, claim: ExitStack) -> None:
-        """Ask until there is a usable answer or the tries are used up; the last answer is left to `finish`."""
+    async def ask(self, request: Request) -> None:
+        """Ask until there is a usable answer or the tries are used up; every answer is stored before it is looked at."""
         asking, before = request, self.journal.faults(request.key)
         for answer, known in before:
             asking = asked_again(asking, answer, known)
@@ -203,44 +200,14 @@ class _Run:
             if attempt >= TRIES:
                 fault = None  # it stays as it is
             completion = completion.model_copy(update={"error": fault})
-            stored = self.writer.store(request, completion)
-            if fault is None:
-                finish = asyncio.create_task(self.finish(request, completion, problem, stored, claim.pop_all()))
-                self.finishing.add(finish)
-                finish.add_done_callback(self.finished)
-                return
-            await stored
+            await self.writer.store(request, completion)
             self.count(completion, problem)
-            if self.stopped:
+            if fault is None or self.stopped:
+                self.answered += 1
+                self.on_answer(request, completion)
                 return
             attempt += 1
             asking = asked_again(asking, completion.text, fault)
-
-    async def finish(
-        self,
-        request: Request,
-        completion: Completion,
-        problem: str | None,
-        stored: asyncio.Future[None],
-        claim: ExitStack,
-    ) -> None:
-        """Wait for the disk, and only then let others see an answer and let go of its claim.
-
-        Its worker asks on meanwhile: at once, because its connection is free now, and looking for a free one among many
-        is what takes an HTTP client's time.
-        """
-        with claim:
-            await stored
-            self.count(completion, problem)
-            self.answered += 1
-            self.on_answer(request, completion)
-
-    def finished(self, finish: asyncio.Task[None]) -> None:
-        """Forget a task of `finish`; an error in it stops the run."""
-        self.finishing.discard(finish)
-        error = None if finish.cancelled() else finish.exception()
-        if error is not None:
-            self.stop(error)
 
     def count(self, completion: Completion, problem: str | None) -> None:
         """Keep the books, and stop a run whose first answers are of no use."""
@@ -293,7 +260,7 @@ class _Run:
                 self.spent_usd += worst if e.possibly_billed else 0.0
                 raise
             finally:
-                self.pace.leave(sent_in, limited=limited)
+                await self.pace.leave(sent_in, limited=limited)
         finally:
             self.reserved_usd -= worst
             self.settled.set()
