@@ -65,7 +65,7 @@ class Pdf2qa:
     tasks: tuple[str, ...] = TASKS
     per_chunk: int = 2  # pairs a request may give, at most
     context: str = "none"  # what stands in `input`: nothing, the source passage, or one row of each kind
-    teacher: str = "offline"
+    teacher: str | None = None  # who writes; None: the one whose key is at hand, else the offline rules
     questions: Path | None = None  # topics of the user's own that the teacher is steered towards
     workers: int = 2  # reading processes
     limit: int | None = None  # chunks asked about, spread over all documents

@@ -204,6 +204,7 @@ class SourceEntry(Frozen):
     pages: int
     language: Language
     company: str | None
+    names: dict[str, str] = Field(default_factory=dict)  # language -> the company's name in it
     period: Period
     image_pages: tuple[int, ...] = ()
 

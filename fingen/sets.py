@@ -29,6 +29,8 @@ from fingen.records import (
 
 SPLITS = ("train", "validation", "test", "memory")
 MANIFEST = "manifest.json"
+CHUNKS = "chunks.jsonl"
+REJECTED = "rejected.jsonl"
 CARD_TEMPLATE = Path(__file__).with_name("card.md.j2")
 COLUMNS = {"prompt": "instruction", "query": "input", "response": "output"}  # LLaMA-Factory's names for an Alpaca row
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))  # the Hub's names
@@ -94,7 +96,7 @@ def _render(content: SetContent) -> dict[str, str]:
         raise ValueError(f"no such split: {', '.join(sorted(unknown))}")
     splits = {split: content.splits[split] for split in SPLITS if content.splits.get(split)}
     tables: dict[str, list[Any]] = {_file_name(split): list(rows) for split, rows in splits.items()}
-    tables |= {"rejected.jsonl": content.rejected, "chunks.jsonl": content.chunks}
+    tables |= {REJECTED: content.rejected, CHUNKS: content.chunks}
     texts = {name: _lines(rows) for name, rows in tables.items()}
     texts["dataset_info.json"] = dump_json(_dataset_info(content.manifest.name, splits), indent=2) + "\n"
     manifest = _counted(content, splits)

@@ -82,7 +82,7 @@ class Command(click.Command):
         debug = bool(ctx.params.get("debug"))
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):  # Abort: at a question
             fail(
                 Interrupted("interrupted; what was finished is stored", hint="run the same command again to go on"),
                 debug=False,

@@ -12,6 +12,7 @@ import click
 
 from fingen import config
 from fingen.cli.common import Command, comma_list, command_options, print_json, say_settings
+from fingen.errors import UsageError
 
 if TYPE_CHECKING:
     from fingen.pipeline import Estimate, Pending, Summary
@@ -62,8 +63,10 @@ def _price(ctx: click.Context, parameter: click.Parameter, value: Any) -> tuple[
     show_default=True,
     help="Processes that read files.",
 )
-@click.option("--teacher", default=DEFAULT.teacher, show_default=True,
-              help="Who writes the pairs: offline, anthropic[:MODEL], openai[:MODEL].")  # fmt: skip
+@click.option("--teacher", default=None,
+              help="Who writes the pairs: anthropic[:MODEL], openai[:MODEL], offline.  "
+                   "[default: the one whose key is set, after asking; else offline]")  # fmt: skip
+@click.option("--yes", is_flag=True, help="Agree to the teacher that was found by its key, without being asked.")
 @click.option("--base-url", default=None, help="A server that speaks OpenAI's protocol: http://host/v1.")
 @click.option("--questions", type=click.Path(path_type=Path), default=None,
               help="File with your own topics, one a line, that the teacher is steered towards.")  # fmt: skip
@@ -95,7 +98,7 @@ def _price(ctx: click.Context, parameter: click.Parameter, value: Any) -> tuple[
 @click.option("--replace", is_flag=True, help="Start the set anew, also where it was made with other settings.")
 @command_options
 @click.pass_context
-def command(ctx: click.Context, /, as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
+def command(ctx: click.Context, /, yes: bool, as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
     """Read PDF reports and make a question-answer set of them.
 
     REPORTS are PDF files, or folders whose PDF files are read, in subfolders too. Files that cannot be read are named with
@@ -117,11 +120,16 @@ def command(ctx: click.Context, /, as_json: bool, quiet: bool, debug: bool, **op
     if prompts.is_local() and not quiet:
         click.echo(f"templates from {prompts.folder().resolve()}", err=True)
 
-    def consent(estimate: Estimate, warning: str | None) -> None:
-        if not quiet and estimate.requests and estimate.usd != (0.0, 0.0, 0.0):
+    def consent(estimate: Estimate) -> None:
+        if not estimate.requests:
+            return
+        if estimate.found_by and not yes:
+            if not _is_terminal():
+                pipeline.require_named(estimate)
+            with display.paused():
+                _ask_for_consent(estimate)
+        elif not quiet and estimate.usd != (0.0, 0.0, 0.0):
             click.echo(f"asking {_estimate_line(estimate)}", err=True)
-        if warning:
-            click.echo(f"Warning: {warning}", err=True)
 
     with Display(quiet=quiet) as display:
         outcome = pipeline.pdf2qa(_settings(options), watch=display, consent=consent)
@@ -148,6 +156,17 @@ def _settings(options: dict[str, Any]) -> config.Pdf2qa:
     asking = config.Asking(budget_usd=options.pop("budget"), **{name: options.pop(name) for name in names})
     tasks = options.pop("task")
     return config.Pdf2qa(reading=reading, splitting=splitting, asking=asking, tasks=tasks, **options)
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _ask_for_consent(estimate: Estimate) -> None:
+    """A teacher that nobody named is asked only if the user agrees to it and to its price."""
+    click.echo(f"{estimate.found_by} is set, and no --teacher was named.", err=True)
+    if not click.confirm(f"Send {_estimate_line(estimate)}?", err=True):
+        raise UsageError("nothing was sent", hint="name another teacher, such as --teacher offline")
 
 
 def _estimate_line(estimate: Estimate) -> str:
@@ -211,9 +230,20 @@ def _lines(summary: Summary) -> list[str]:
     seconds = ", ".join(f"{name} {value:.1f} s" for name, value in summary.seconds.items())
     asked = f"{summary.requests['asked']} asked now, {summary.requests['from_journal']} from the journal"
     if summary.cost_usd != 0.0:
-        asked += " | cost of all runs: " + ("unknown" if summary.cost_usd is None else f"{summary.cost_usd:.4f} USD")
+        asked += f" | cost of all runs: {_cost(summary)}"
     state = "written" if summary.changed else "already up to date"
     return [*lines, f"requests: {asked} | {seconds}", f"{state}: {summary.set}", f"next: {summary.next}"]
+
+
+def _cost(summary: Summary) -> str:
+    """What was paid, and how far off the estimate was."""
+    if summary.cost_usd is None:
+        return "unknown"
+    paid = f"{summary.cost_usd:.4f} USD"
+    if not summary.expected_usd:
+        return paid
+    share = summary.cost_usd / summary.expected_usd - 1
+    return f"{paid}, {abs(share):.0%} {'over' if share > 0 else 'under'} the estimate of {summary.expected_usd:.4f}"
 
 
 def _document_line(document: dict[str, Any]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ from fingen.errors import DocumentError
 
 if TYPE_CHECKING:
     from fingen.documents import Progress as PageProgress
-    from fingen.pipeline import Answered, Waiting
+    from fingen.pipeline import Answered, Note, Waiting
     from fingen.records import Document
 
 LINE_SECONDS = 10.0  # between two lines of progress where there is no terminal
@@ -35,6 +37,7 @@ class Display:
         self._said = time.monotonic()
         self._documents = self._chunks = 0
         self._waiting = ""
+        self._asking_since: tuple[float, int] | None = None  # time and count at the first answer
 
     def __enter__(self) -> Display:
         """Start drawing."""
@@ -47,14 +50,17 @@ class Display:
         """Leave the terminal as it was."""
         self._bars.stop()
 
-    def __call__(self, news: PageProgress | Document | DocumentError | Answered | Waiting) -> None:
+    def __call__(self, news: PageProgress | Document | DocumentError | Answered | Waiting | Note) -> None:
         """Show one piece of news."""
         from fingen.documents import Progress as PageProgress
-        from fingen.pipeline import Answered, Waiting
+        from fingen.pipeline import Answered, Note, Waiting
         from fingen.records import Document
 
         if isinstance(news, Waiting):
             self._wait(news)
+            return
+        if isinstance(news, Note):
+            self._note(news)
             return
         if isinstance(news, PageProgress):
             self._pages[news.source.name] = (news.page, news.pages)
@@ -67,12 +73,40 @@ class Display:
             self._pages.pop(news.path, None)
             self._line(f"not read: {news}", always=True)
         if isinstance(news, Answered):
-            self._bar("asking", news.done, news.total, "")
-            self._line(f"asked {news.done} of {news.total}", always=news.done == news.total)
+            note = self._rate(news)
+            self._bar("asking", news.done, news.total, note)
+            self._line(
+                f"asked {news.done} of {news.total}{' | ' if note else ''}{note}", always=news.done == news.total
+            )
         else:
             done, total = (sum(counts) for counts in zip(*self._pages.values(), strict=True)) if self._pages else (0, 0)
             self._bar("reading", done, total, f"pages | {self._documents} documents, {self._chunks} chunks")
             self._line(f"reading: {done} of {total} pages")
+
+    def _note(self, news: Note) -> None:
+        if news.is_warning or not self._quiet:
+            click.echo(f"{'Warning: ' if news.is_warning else ''}{news.text}", err=True)
+
+    def _rate(self, news: Answered) -> str:
+        """How fast, at what cost so far, and at what cost in the end if it goes on like this."""
+        now = time.monotonic()
+        if self._asking_since is None:
+            self._asking_since = now, news.done
+        since, first = self._asking_since
+        rate = f"{(news.done - first) / (now - since):.1f}/s" if now > since + 1 else ""
+        if news.spent_usd is None:
+            return f"{rate} | at an unknown price".strip(" |")
+        if not news.spent_usd:
+            return rate
+        projected = news.spent_usd / news.done * news.total
+        return f"{rate} | {news.spent_usd:.4f} USD spent, {projected:.4f} projected".strip(" |")
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Around a question to the user: nothing is drawn meanwhile."""
+        self._bars.stop()
+        yield
+        self._bars.start()
 
     def _wait(self, news: Waiting) -> None:
         """Batches on their way, which may take hours."""

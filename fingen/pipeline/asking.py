@@ -24,11 +24,11 @@ PAIR_TOKENS = 450  # of an answer, for one pair; measured on answers of 80-300 w
 
 @dataclass(frozen=True)
 class Answered:
-    """News: a request was answered; `done` of `total`, at a cost so far."""
+    """News: a request was answered; `done` of `total`, at a cost so far (None: at a price that is not known)."""
 
     done: int
     total: int
-    cost_usd: float | None = 0.0
+    spent_usd: float | None = 0.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,16 @@ class Estimate:
     output_tokens: int
     usd: tuple[float, float, float] | None
     batch: bool = False  # at the price of a batch
+    found_by: str | None = None  # the variable of the key that the teacher was found by, where nobody named it
     exit_code: int = 0
+
+
+@dataclass(frozen=True)
+class Note:
+    """News: something to know before, or while, a teacher is asked."""
+
+    text: str
+    is_warning: bool = False
 
 
 @dataclass
@@ -55,6 +64,7 @@ class Plan:
     templates: dict[str, prompts.Template]
     examples: Mapping[str, Sequence[Mapping[str, Any]]]  # template name -> the model pairs that it shows
     questions: tuple[str, ...]
+    found_by: str | None = None  # the variable of the key that the teacher was found by, where nobody named it
     requests: list[Request] = field(default_factory=list)
     identity: dict[str, Any] = field(default_factory=dict)  # the settings that the first answer binds the set to
 
@@ -86,7 +96,7 @@ class Plan:
         return [chunk for document in documents for chunk in document.chunks if chunk.id in shown]
 
 
-def make_plan(settings: Pdf2qa, teacher: Teacher) -> Plan:
+def make_plan(settings: Pdf2qa, teacher: Teacher, *, found_by: str | None = None) -> Plan:
     """Read the templates and the user's own topics.
 
     Raises:
@@ -96,7 +106,7 @@ def make_plan(settings: Pdf2qa, teacher: Teacher) -> Plan:
     templates = {name: prompts.read_template(name) for name in names}
     questions = qa.read_questions(settings.questions) if settings.questions else ()
     examples = {name: prompts.read_examples(templates[name]) for name in names}
-    return Plan(settings, teacher, templates, examples, questions)
+    return Plan(settings, teacher, templates, examples, questions, found_by)
 
 
 def check_teacher(plan: Plan, settings: Pdf2qa) -> str | None:
@@ -177,7 +187,18 @@ def estimate(plan: Plan, settings: Pdf2qa, *, missing: set[str] | None, batch: b
         output_tokens=pairs * PAIR_TOKENS,
         usd=_estimate_usd(plan.teacher, requests, batch=batch),
         batch=batch,
+        found_by=plan.found_by,
     )
+
+
+def expected_usd(plan: Plan, batched: set[str]) -> float | None:
+    """What all requests of a plan were expected to cost, those in `batched` at the price of a batch; None if unknown."""
+    parts = {
+        True: [r for r in plan.requests if r.key in batched],
+        False: [r for r in plan.requests if r.key not in batched],
+    }
+    costs = [_estimate_usd(plan.teacher, requests, batch=batch) for batch, requests in parts.items()]
+    return None if None in costs else sum(cost[1] for cost in costs if cost)
 
 
 def _estimate_usd(teacher: Teacher, requests: list[Request], *, batch: bool) -> tuple[float, float, float] | None:

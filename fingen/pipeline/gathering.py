@@ -12,7 +12,7 @@ from typing import Any
 
 from fingen.config import Asking, Pdf2qa
 from fingen.errors import Interrupted, SetError, UsageError
-from fingen.pipeline.asking import Answered, Estimate, Plan, ask_live, check_teacher, estimate
+from fingen.pipeline.asking import Answered, Estimate, Note, Plan, ask_live, check_teacher, estimate
 from fingen.records import Completion, Request
 from fingen.tasks import qa
 from fingen.teachers.base import Provider, Teacher
@@ -24,9 +24,10 @@ from fingen.teachers.holds import Holds
 from fingen.teachers.journal import Journal
 
 OTHERS_SECONDS = 0.5  # between two looks at what another process is asking
+SPENT_SECONDS = 1.0  # between two looks at what the run has cost
 OnAnswer = Callable[[Request, Completion], None]
-OnNews = Callable[[Answered | Waiting], None]
-Consent = Callable[[Estimate, str | None], None]
+OnNews = Callable[[Answered | Waiting | Note], None]
+Consent = Callable[[Estimate], None]
 
 
 @dataclass(frozen=True)
@@ -124,8 +125,9 @@ def gather(
     elif missing := journal.missing(keys):
         unasked = journal.unasked(missing)
         if unasked or Holds(journal).open("batch"):
-            warning = check_teacher(plan, settings)
-            consent(estimate(plan, settings, missing=set(unasked), batch=asking.batch), warning)
+            consent(estimate(plan, settings, missing=set(unasked), batch=asking.batch))
+            if warning := check_teacher(plan, settings):
+                watch(Note(warning, is_warning=True))
         asked = ask(plan, settings, journal, claims, watch)
     if missing := journal.missing(keys):
         return _pending(plan, settings, journal, missing, exported, imported)
@@ -160,15 +162,21 @@ class _Counter:
 
     def __init__(self, plan: Plan, journal: Journal, total: int, watch: OnNews) -> None:
         self._plan, self._journal, self._total, self._watch = plan, journal, total, watch
-        self._cost = 0.0
+        self._paid_before = journal.paid_usd()
+        self._spent: float | None = 0.0
+        self._looked = 0.0
         self.done = 0
 
     def count(self, request: Request, completion: Completion) -> None:
         """One more answer."""
         self.done += 1
-        self._cost += completion.cost_usd or 0.0
         _bind(self._plan, self._journal)
-        self._watch(Answered(self.done, self._total, self._cost))
+        now = time.monotonic()
+        if completion.cost_usd is None:
+            self._spent = None
+        elif self._spent is not None and (now - self._looked >= SPENT_SECONDS or self.done == self._total):
+            self._spent, self._looked = self._journal.paid_usd() - self._paid_before, now  # failed attempts are in it
+        self._watch(Answered(self.done, self._total, self._spent))
 
 
 def _bind(plan: Plan, journal: Journal) -> None:

@@ -14,23 +14,37 @@ from fingen import __version__
 from fingen.config import RESERVED_SET_NAMES, Pdf2qa
 from fingen.documents import Progress
 from fingen.errors import DocumentError, SetError, ShortfallError, UsageError
-from fingen.pipeline.asking import Answered, Estimate, Plan, estimate, make_plan
+from fingen.pipeline.asking import Answered, Estimate, Note, Plan, estimate, expected_usd, make_plan
 from fingen.pipeline.drawing import Draw, divide, draw_records
 from fingen.pipeline.gathering import Pending, check_ways, gather, refuse_open_batches
 from fingen.pipeline.reading import Unread, choose_chunks, read_all
 from fingen.pipeline.summary import Clock, Summary, summarize
 from fingen.records import Chunk, Document, Manifest, Record, SourceEntry, dump_json, sha256_file
 from fingen.sets import SetContent, read_manifest, write_set
-from fingen.teachers import open_teacher
+from fingen.teachers import choose_teacher, open_teacher
 from fingen.teachers.base import Teacher
 from fingen.teachers.batches import Waiting
 from fingen.teachers.claims import Claims
+from fingen.teachers.holds import Holds
 from fingen.teachers.journal import Journal, lock
 
 JOURNAL, CLAIMS = "journal.sqlite", ".claims"
 PATIENCE_SECONDS = 600.0  # for another process that writes the same set
 _WAYS_ON = "give the settings that it was made with, write elsewhere with --out, or start it anew with --replace"
-Watch = Callable[[Progress | Document | DocumentError | Answered | Waiting], None]
+Watch = Callable[[Progress | Document | DocumentError | Answered | Waiting | Note], None]
+
+
+def require_named(estimate: Estimate) -> None:
+    """The consent of nobody: only a teacher that was named may be asked.
+
+    Raises:
+        UsageError: it was only found, by a key in the environment.
+    """
+    if estimate.found_by and estimate.requests:
+        raise UsageError(
+            f"{estimate.teacher} was found by {estimate.found_by} and not named; nothing was sent",
+            hint=f"agree with --yes, or name one: --teacher {estimate.teacher.partition(':')[0]}, --teacher offline",
+        )
 
 
 def pdf2qa(
@@ -38,11 +52,11 @@ def pdf2qa(
     *,
     teacher: Teacher | None = None,
     watch: Watch = lambda news: None,
-    consent: Callable[[Estimate, str | None], None] = lambda estimate, warning: None,
+    consent: Callable[[Estimate], None] = require_named,
 ) -> Summary | Estimate | Pending:
     """Read reports and make a question-answer set of them; with `asking.dry_run` only say what that would cost.
 
-    `consent` sees what would be sent, and a warning about the teacher, before anything is; it raises to prevent it.
+    `consent` sees what would be sent before anything is; it raises to prevent it.
     Where answers are still to come, from batches or from a file, no set is written yet.
 
     Raises:
@@ -51,9 +65,12 @@ def pdf2qa(
         TeacherError, LimitError, Interrupted: see `fingen.errors`.
     """
     clock = Clock()
-    asked_teacher = teacher or open_teacher(settings.teacher, settings.asking)
+    name, found_by = choose_teacher(settings.teacher, settings.asking)
+    asked_teacher = teacher or open_teacher(name, settings.asking)
     check_ways(settings.asking, asked_teacher)
-    plan = make_plan(settings, asked_teacher)
+    plan = make_plan(settings, asked_teacher, found_by=found_by)
+    if settings.teacher is None and teacher is None:
+        watch(Note(f"teacher: {asked_teacher.name} ({_why(found_by)})"))
     documents, unread = read_all(settings, watch)
     chunks = choose_chunks(documents, settings.limit)
     shown = plan.add_requests(documents, chunks)
@@ -70,6 +87,7 @@ def pdf2qa(
         answers = gather(plan, settings, journal, claims, watch, consent)
         if isinstance(answers, Pending):
             return answers
+        expected = expected_usd(plan, Holds(journal).batched())
         clock.lap("asking")
         with lock(settings.out, patience_seconds=PATIENCE_SECONDS):
             draw = draw_records(plan.requests, journal, {chunk.id: chunk for chunk in shown}, asked_teacher)
@@ -77,9 +95,16 @@ def pdf2qa(
             content = _content(settings, plan, documents, unread, shown, draw, splits, journal, split_by)
             changed = write_set(settings.out, content)
     clock.lap("checking and writing")
-    summary = summarize(settings, content, documents, unread, chunks, draw, answers.asked, changed, clock)
+    summary = summarize(settings, content, documents, unread, chunks, draw, answers.asked, expected, changed, clock)
     exit_code = max(summary.exit_code, int(answers.is_short))
     return replace(summary, notes=[*summary.notes, *answers.notes], exit_code=exit_code)
+
+
+def _why(found_by: str | None) -> str:
+    """Why this teacher, where nobody named one."""
+    if found_by:
+        return f"{found_by} is set; --teacher names another"
+    return "the built-in rules, as no key is set and --teacher names nobody"
 
 
 def _agree_on_settings(

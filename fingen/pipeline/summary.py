@@ -33,7 +33,8 @@ class Summary:
     rejects: dict[str, int]
     coverage: dict[str, dict[str, int]]  # section -> chunks asked, with records
     requests: dict[str, int]  # asked now, from the journal, unusable answers
-    cost_usd: float | None
+    cost_usd: float | None  # of all runs
+    expected_usd: float | None  # what the estimate said of the same requests
     changed: bool
     seconds: dict[str, float]
     notes: list[str]
@@ -63,6 +64,7 @@ def summarize(
     chunks: list[Chunk],
     draw: Draw,
     asked: int,
+    expected_usd: float | None,
     changed: bool,
     clock: Clock,
 ) -> Summary:
@@ -85,6 +87,7 @@ def summarize(
         coverage=_coverage(chunks, answered),
         requests={"asked": asked, "from_journal": requests - asked, "unusable": draw.unusable},
         cost_usd=content.manifest.cost_usd,
+        expected_usd=expected_usd,
         changed=changed,
         seconds=clock.laps,
         notes=_notes(documents),

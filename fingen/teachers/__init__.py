@@ -6,10 +6,29 @@ from collections.abc import Callable
 
 from fingen.config import Asking
 from fingen.errors import TeacherError, UsageError
+from fingen.teachers import keys
 from fingen.teachers.base import Teacher
 from fingen.teachers.offline import Offline
 
 DEFAULT_MODELS = {"anthropic": "claude-haiku-5-5", "openai": "gpt-6-luna"}
+KEYS = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}  # in the order in which they are looked for
+
+
+def choose_teacher(name: str | None, asking: Asking) -> tuple[str, str | None]:
+    """The teacher to open, and the variable of the key that it was found by: None where it was named, or is offline.
+
+    Raises:
+        UsageError: a server, and nobody said what to ask of it.
+        TeacherError: what stands in a key's place cannot be one.
+    """
+    if name is not None:
+        return name, None
+    if asking.base_url:
+        raise UsageError("--base-url needs a teacher", hint="name the model there: --teacher openai:MODEL")
+    for kind, key in KEYS.items():
+        if keys.find_key(key):
+            return kind, key
+    return "offline", None
 
 
 def open_teacher(name: str, asking: Asking) -> Teacher:

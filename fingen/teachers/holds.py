@@ -131,6 +131,11 @@ class Holds:
 
     # ---- answers
 
+    def batched(self) -> set[str]:
+        """Keys of the requests whose answer came from a batch."""
+        query = "SELECT key FROM items JOIN batches ON batch = token WHERE kind = 'batch' AND items.state = 'done'"
+        return {row["key"] for row in self._journal.rows(query)}
+
     def state(self, custom_id: str) -> str | None:
         """How far an item has come; None where it is not known."""
         rows = self._journal.rows("SELECT state FROM items WHERE custom_id = ?", custom_id)

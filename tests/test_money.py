@@ -1,0 +1,82 @@
+"""What a run says of its cost: before, meanwhile and afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from stub_llm import StubLLM
+from test_kill import PROXIES, reply, write_reports
+
+from fingen import cli
+from fingen.cli import progress
+
+ARGUMENTS = ("pdf2qa", "in", "--out", "build/set", "--workers", "1", "--chunk-tokens", "200", "--teacher", "anthropic")
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if PROXIES.match(name)]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-for-tests")
+    write_reports(tmp_path / "in", 1, 6)
+    return tmp_path
+
+
+def run(stub: StubLLM, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Result:
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", stub.url)
+    return CliRunner().invoke(cli.main, [*ARGUMENTS, *arguments], prog_name="fingen")
+
+
+def paid_usd(stub: StubLLM) -> float:
+    """The server's own count at the prices of claude-haiku-5-5: 0.10 USD a million tokens in, 0.50 out, cached for an hour."""
+    prices = {"input": 0.10, "cache_read": 0.01, "cache_write": 0.20, "output": 0.50}
+    return sum(stub.tokens[kind] * price for kind, price in prices.items()) / 1e6
+
+
+def test_the_summary_says_how_far_off_the_estimate_was(desk: Path, monkeypatch: pytest.MonkeyPatch):
+    with StubLLM(reply=reply) as stub:
+        before = json.loads(run(stub, monkeypatch, "--dry-run", "--json").stdout)
+        ran = run(stub, monkeypatch, "--json")
+        again = run(stub, monkeypatch)
+
+    after = json.loads(ran.stdout)
+    assert after["expected_usd"] == pytest.approx(before["usd"][1])
+    assert after["cost_usd"] == pytest.approx(paid_usd(stub))
+    paid, share, estimate = re.search(  # type: ignore[union-attr]
+        r"cost of all runs: ([\d.]+) USD, (\d+)% under the estimate of ([\d.]+)", again.stdout
+    ).groups()
+    assert float(paid) == pytest.approx(after["cost_usd"], abs=1e-4)
+    assert float(estimate) == pytest.approx(after["expected_usd"], abs=1e-4)
+    assert int(share) == round(100 * (1 - after["cost_usd"] / after["expected_usd"]))
+
+
+def test_the_progress_says_rate_spent_and_projected(desk: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    monkeypatch.setattr("fingen.pipeline.gathering.SPENT_SECONDS", 0.0)
+    with StubLLM(reply=reply, latency=0.4) as stub:
+        ran = run(stub, monkeypatch, "--concurrency", "2")
+
+    lines = re.findall(r"asked (\d+) of (\d+) \|(?: ([\d.]+)/s \|)? ([\d.]+) USD spent, ([\d.]+) projected", ran.stderr)
+    assert len(lines) == len(stub.asked), ran.stderr
+    assert lines[-1][0] == lines[-1][1] == str(len(stub.asked))
+    assert float(lines[-1][3]) == pytest.approx(paid_usd(stub), abs=1e-4)
+    assert float(lines[-1][4]) == pytest.approx(paid_usd(stub), abs=1e-4)
+    assert any(2 < float(rate) < 10 for *_, rate, _, _ in lines if rate)  # two at a time, 0.4 s each
+    spent = [float(line[3]) for line in lines]
+    assert spent == sorted(spent)
+
+
+def test_an_unknown_price_is_said_and_never_nought(desk: Path, monkeypatch: pytest.MonkeyPatch):
+    with StubLLM(reply=reply, models={"own-model": {}}) as stub:
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-for-tests")
+        ran = run(stub, monkeypatch, "--teacher", "openai:own-model", "--base-url", stub.openai_url)
+
+    assert ran.exit_code == 0, ran.output
+    assert "at an unknown price" in ran.stderr
+    assert "cost of all runs: unknown" in ran.stdout
