@@ -12,6 +12,7 @@ from fingen import __version__
 COMMANDS = {
     "pdf2qa": ("fingen.cli.pdf2qa", "make"),
     "prompts": ("fingen.cli.prompts", "make"),
+    "show": ("fingen.cli.show", "check"),
     "journal": ("fingen.cli.journal", "check"),
 }
 

@@ -37,7 +37,9 @@ from fingen.errors import Cause, DocumentError, UsageError
 from fingen.records import Document, Language, Period, dump_json, sha256_file, sha256_text
 
 # Names the code that reads: a parse in the cache that other code made is not used.
-READER = sha256_text(*(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))))
+BESIDE = {"picture.py", "parsed.py"}  # have no part in it
+_CODE = (path for path in sorted(Path(__file__).parent.glob("*.py")) if path.name not in BESIDE)
+READER = sha256_text(*(path.read_text(encoding="utf-8") for path in _CODE))
 MUPDF_ERRORS = (RuntimeError, ValueError, pymupdf.mupdf.FzErrorBase)
 Started = Callable[[int, int], None]  # called before each page with (page, pages)
 

@@ -1,0 +1,250 @@
+"""One record of a set with all that proves it: its passages, its quotes in them, and where they stand on the page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from rapidfuzz import process
+
+from fingen.documents.picture import find_lines, render_page
+from fingen.errors import LimitError, SetError, UsageError
+from fingen.quality.evidence import locate
+from fingen.records import Block, Box, Chunk, Evidence, Manifest, Record, SourceEntry, read_jsonl, sha256_file
+from fingen.sets import CHUNKS, MAKE_AGAIN, REJECTED, SPLITS, read_manifest, read_split
+
+FOLDERS = (Path(), Path("raw"), Path("reports"))  # where input files are looked for if no folder is named
+NAMED = 5  # ids that a message names
+NEAR = 60  # of 100: how alike an id must be to be suggested
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A piece of evidence: where it stands in a passage, and on which part of a page (1-based)."""
+
+    text: str
+    document: str
+    page: int
+    chunk: str | None  # id of the passage that holds it; None: none of them does
+    start: int  # in the passage's text
+    end: int
+    boxes: tuple[Box, ...]  # in points from the top left of the page
+    is_exact: bool  # the boxes are those of its own lines or cells, not of the whole paragraph or table
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A record and what it rests on."""
+
+    folder: Path
+    split: str
+    row: int  # in the file of the split, from 1
+    record: Record
+    quotes: tuple[Quote, ...]
+    passages: tuple[Chunk, ...]
+    files: Mapping[str, Path]  # document -> the PDF that it was read from
+    missing: Mapping[str, str]  # document -> why its PDF is not at hand
+
+
+def show(folder: Path, wanted: str | None = None, *, inputs: Sequence[Path] = ()) -> Shown:
+    """The record whose id starts with `wanted`, or the first one of the set.
+
+    Its PDF files are looked for in `inputs` (folders, or the files themselves), or else in FOLDERS. One that is not there,
+    or is not what the set was made from, is in `missing`; the boxes are then those of whole paragraphs and tables.
+
+    Raises:
+        SetError: no such set or record, more than one record, or a passage is missing; DocumentError: a page cannot be read.
+    """
+    manifest = read_manifest(folder)
+    split, row, record = _find_record(folder, manifest, wanted)
+    passages = _passages(folder, manifest, record)
+    sources = {source.path: source for source in manifest.sources}
+    files: dict[str, Path] = {}
+    missing: dict[str, str] = {}
+    for name in dict.fromkeys(_document(quote, record) for quote in record.evidence or ()):
+        file = _find_file(sources[name], inputs) if name in sources else f"{name!r} is not listed in the set's manifest"
+        if isinstance(file, Path):
+            files[name] = file
+        else:
+            missing[name] = file
+    quotes = tuple(_place(quote, _document(quote, record), passages, files) for quote in record.evidence or ())
+    return Shown(folder, split, row, record, quotes, passages, files, missing)
+
+
+def write_pictures(shown: Shown, path: Path, *, dpi: int, crop: bool) -> dict[Path, tuple[str, int]]:
+    """Draw each page with a quote, its quotes boxed: the first one as `path`, the others as NAME-2.png and so on.
+
+    Returns:
+        File -> document and page, in the order of the quotes.
+
+    Raises:
+        UsageError: there is no page to draw, or its PDF is not at hand; nothing is written then.
+        DocumentError: a page cannot be read; LimitError: a file cannot be written.
+    """
+    if shown.missing:
+        raise UsageError("; ".join(shown.missing.values()), hint="name the folder of the PDF files with --input")
+    pages: dict[tuple[str, int], list[tuple[Box, ...]]] = {}
+    for quote in shown.quotes:
+        if quote.boxes:
+            pages.setdefault((quote.document, quote.page), []).append(quote.boxes)
+    if not pages:
+        raise UsageError(
+            f"{shown.record.id}: no page to draw, for its evidence stands on none",
+            hint="leave --png out to see the record",
+        )
+    pictures = {
+        path if number == 1 else path.with_stem(f"{path.stem}-{number}"): (place, marks)
+        for number, (place, marks) in enumerate(pages.items(), 1)
+    }
+    drawn = {
+        file: render_page(shown.files[document], page, marks, dpi=dpi, crop=crop)
+        for file, ((document, page), marks) in pictures.items()
+    }
+    for file, picture in drawn.items():
+        _write(file, picture)
+    return {file: place for file, (place, _) in pictures.items()}
+
+
+def _write(path: Path, picture: bytes) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(picture)
+        beside.replace(path)
+    except OSError as e:
+        raise LimitError(f"{path}: cannot be written: {e.strerror}", hint="name another file with --png") from e
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+# --- the record --------------------------------------------------------------------------------------------------------
+
+
+def _find_record(folder: Path, manifest: Manifest, wanted: str | None) -> tuple[str, int, Record]:
+    rows = _rows(folder, manifest)
+    if wanted is None:
+        first = next(rows, None)
+        if first is None:
+            raise SetError(f"{folder}: the set has no records", hint=f"its rejects say why: {folder / REJECTED}")
+        return first
+    found: list[tuple[str, int, Record]] = []
+    ids: list[str] = []
+    for place in rows:
+        record = place[2]
+        ids.append(record.id)
+        if record.id == wanted:
+            return place
+        if record.id.startswith(wanted):
+            found.append(place)
+    if len(found) > 1:
+        names = ", ".join(record.id for _, _, record in found[:NAMED]) + (", ..." if len(found) > NAMED else "")
+        raise SetError(f"{folder}: {len(found)} records start with {wanted!r}: {names}", hint="give more of the id")
+    if not found:
+        near = [name for name, _, _ in process.extract(wanted, ids, limit=3, score_cutoff=NEAR)]
+        hint = f"near it: {', '.join(near)}" if near else f"the first one is {ids[0]}" if ids else "the set is empty"
+        raise SetError(f"{folder}: no record {wanted!r}", hint=hint)
+    return found[0]
+
+
+def _rows(folder: Path, manifest: Manifest) -> Iterator[tuple[str, int, Record]]:
+    """Every record with its split and its row there, from 1."""
+    for split in SPLITS:
+        if manifest.splits.get(split):
+            for row, record in enumerate(read_split(folder, split), 1):
+                yield split, row, record
+
+
+def _passages(folder: Path, manifest: Manifest, record: Record) -> tuple[Chunk, ...]:
+    """The chunks that the record was written from, in its order."""
+    if not record.chunks:
+        return ()
+    wanted = set(record.chunks)
+    found = {chunk.id: chunk for chunk in _read_chunks(folder, manifest) if chunk.id in wanted}
+    if absent := [chunk for chunk in record.chunks if chunk not in found]:
+        raise SetError(f"{folder / CHUNKS}: no passage {absent[0]}, which {record.id} rests on", hint=MAKE_AGAIN)
+    return tuple(found[chunk] for chunk in record.chunks)
+
+
+def _read_chunks(folder: Path, manifest: Manifest) -> Iterator[Chunk]:
+    path = folder / CHUNKS
+    if CHUNKS not in manifest.files or not path.is_file():
+        raise SetError(f"{folder}: the set has no passages: {CHUNKS} is missing", hint=MAKE_AGAIN)
+    if sha256_file(path) != manifest.files[CHUNKS].sha256:
+        raise SetError(f"{path}: changed since the set was made", hint=f"restore the file, or {MAKE_AGAIN}")
+    return read_jsonl(path, Chunk)
+
+
+# --- its evidence ------------------------------------------------------------------------------------------------------
+
+
+def _document(quote: Evidence, record: Record) -> str:
+    return quote.document or record.document or ""
+
+
+def _place(quote: Evidence, document: str, passages: Sequence[Chunk], files: Mapping[str, Path]) -> Quote:
+    """A quote with its place in the first passage that has it on its page, and its boxes there."""
+    own = [chunk for chunk in passages if chunk.document == document]
+    found = next(((chunk, *span) for chunk in own if (span := _span(quote, chunk))), None)
+    file = files.get(document)
+    if not found:
+        lines = tuple(find_lines(file, quote.page, quote.quote)) if file else ()
+        return Quote(quote.quote, document, quote.page, None, 0, 0, lines, bool(lines))
+    chunk, start, end = found
+    boxes: list[Box] = []
+    is_exact = True
+    for block in _blocks(chunk, start, end, quote.page):
+        text = chunk.text[max(start, block.start) : min(end, block.end)]
+        lines = tuple(find_lines(file, quote.page, text, block.box)) if file else ()
+        is_exact = is_exact and bool(lines)
+        boxes += lines or (block.box,)
+    return Quote(quote.quote, document, quote.page, chunk.id, start, end, tuple(boxes), is_exact)
+
+
+def _span(quote: Evidence, chunk: Chunk) -> tuple[int, int] | None:
+    """Where a chunk has the quote on the quote's page: as it stands, or else as `locate` finds it."""
+    for text in _wordings(quote, chunk):
+        start = chunk.text.find(text)
+        while start >= 0:
+            if _blocks(chunk, start, start + len(text), quote.page):
+                return start, start + len(text)
+            start = chunk.text.find(text, start + 1)
+    return None
+
+
+def _wordings(quote: Evidence, chunk: Chunk) -> Iterator[str]:
+    yield quote.quote
+    yield from (part.quote for part in locate(quote.quote, [chunk]) if part.page == quote.page)
+
+
+def _blocks(chunk: Chunk, start: int, end: int, page: int) -> list[Block]:
+    return [block for block in chunk.blocks if block.page == page and block.start < end and start < block.end]
+
+
+def _find_file(source: SourceEntry, inputs: Sequence[Path]) -> Path | str:
+    """The PDF that a document was read from, or why there is none."""
+    others: list[Path] = []
+    for path in _candidates(source.path, inputs):
+        try:
+            if sha256_file(path) == source.sha256:
+                return path
+        except OSError as e:
+            return f"{path}: cannot be read: {e.strerror}"
+        others.append(path)
+    if others:
+        return f"{others[0]}: not the file that the set was made from: its content is another"
+    looked = ", ".join(str(folder) for folder in inputs or FOLDERS)
+    return f"{source.path!r} was not found below {looked}"
+
+
+def _candidates(name: str, inputs: Sequence[Path]) -> Iterator[Path]:
+    """Files that may be the document: by its path, and in folders that were named also by its file name alone."""
+    for folder in inputs or FOLDERS:
+        if folder.is_file():
+            yield folder
+        elif (folder / name).is_file():
+            yield folder / name
+        elif inputs:
+            last = PurePosixPath(name).name
+            yield from (path for path in sorted(folder.rglob("*")) if path.name == last and path.is_file())
