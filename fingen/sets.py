@@ -30,6 +30,7 @@ from fingen.records import (
 SPLITS = ("train", "validation", "test", "memory")
 MANIFEST = "manifest.json"
 CHUNKS = "chunks.jsonl"
+JOURNAL = "journal.sqlite"
 REJECTED = "rejected.jsonl"
 CARD_TEMPLATE = Path(__file__).with_name("card.md.j2")
 COLUMNS = {"prompt": "instruction", "query": "input", "response": "output"}  # LLaMA-Factory's names for an Alpaca row

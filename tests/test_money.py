@@ -80,3 +80,23 @@ def test_an_unknown_price_is_said_and_never_nought(desk: Path, monkeypatch: pyte
     assert ran.exit_code == 0, ran.output
     assert "at an unknown price" in ran.stderr
     assert "cost of all runs: unknown" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("teacher", "share"), [("anthropic", 0.5), ("openai:gpt-6-luna", 0.5), ("openai:own-model", 1.0)]
+)
+def test_a_batch_costs_half_at_a_provider_and_the_given_price_elsewhere(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, teacher: str, share: float
+):
+    arguments = [*ARGUMENTS, "--teacher", teacher, "--price", "1,2", "--dry-run"]
+    arguments += ["--base-url", "http://127.0.0.1:9/v1"] if teacher == "openai:own-model" else []
+    said = CliRunner().invoke(cli.main, arguments).stdout
+    usd = json.loads(CliRunner().invoke(cli.main, [*arguments, "--json"]).stdout)
+
+    assert usd["batch_usd"] == pytest.approx([cost * share for cost in usd["usd"]])
+    now, batch = (
+        list(map(float, re.search(rf"^{name} +([\d.]+) +([\d.]+) +([\d.]+)$", said, re.MULTILINE).groups()))  # type: ignore[union-attr]
+        for name in ("now", "as a batch")
+    )
+    assert now == pytest.approx(usd["usd"], abs=1e-4)
+    assert batch == pytest.approx(usd["batch_usd"], abs=1e-4)

@@ -71,8 +71,17 @@ def test_a_price_of_the_users_own_makes_it_known():
     usage = Usage(input_tokens=MILLION, cache_read_tokens=MILLION, output_tokens=MILLION)
 
     assert prices.cost_usd("qwen3-8b", usage, override=(1.0, 2.0)) == pytest.approx(4.0)  # no discount it cannot know
-    assert prices.cost_usd(None, usage, override=(1.0, 2.0), batch=True) == pytest.approx(2.0)
+    assert prices.cost_usd("qwen3-8b", usage, override=(1.0, 2.0), batch=True) == pytest.approx(2.0)
     assert prices.cost_usd("claude-sonnet-5-5", usage, override=(1.0, 2.0)) == pytest.approx(3.1)
+
+
+def test_a_price_for_a_server_of_ones_own_holds_in_a_batch_too():
+    usage, request = Usage(input_tokens=MILLION, output_tokens=MILLION), make_request()
+
+    assert prices.cost_usd(None, usage, override=(1.0, 2.0), batch=True) == pytest.approx(3.0)
+    alone, batched = (prices.worst_case_usd(None, request, override=(1.0, 2.0), batch=batch) for batch in (False, True))
+    assert alone
+    assert batched == alone
 
 
 def test_a_snapshot_costs_what_its_model_does():

@@ -184,12 +184,11 @@ def _estimate_lines(estimate: Estimate) -> list[str]:
         f"{estimate.requests:,} requests to {estimate.teacher}, up to {estimate.pairs:,} pairs; nothing was sent",
         f"about {estimate.input_tokens:,} tokens in, {estimate.output_tokens:,} tokens out",
     ]
-    if estimate.usd is None:
+    if estimate.usd is None or estimate.batch_usd is None:
         return [*lines, "price: unknown; give it with --price IN,OUT (USD per million tokens)"]
-    low, expected, most = estimate.usd
     lines.append(f"{'USD':<12}{'low (cached)':>14}{'expected':>12}{'at most':>12}")
-    for name, factor in (("now", 1.0), ("as a batch", 0.5)):
-        lines.append(f"{name:<12}{low * factor:>14.4f}{expected * factor:>12.4f}{most * factor:>12.4f}")
+    for name, (low, expected, most) in (("now", estimate.usd), ("as a batch", estimate.batch_usd)):
+        lines.append(f"{name:<12}{low:>14.4f}{expected:>12.4f}{most:>12.4f}")
     return lines
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from fingen import prompts
-from fingen.config import Pdf2qa
+from fingen.config import Asking, Pdf2qa
 from fingen.documents.text import estimate_tokens
 from fingen.errors import UsageError
 from fingen.pipeline.companions import Companions
@@ -16,10 +17,8 @@ from fingen.records import Chunk, Completion, Document, Request, Usage, dump_jso
 from fingen.tasks import qa
 from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.claims import Claims
-from fingen.teachers.dispatch import Terms, dispatch
+from fingen.teachers.dispatch import Terms, Validate, dispatch
 from fingen.teachers.journal import Journal
-
-PAIR_TOKENS = 450  # of an answer, for one pair; measured on answers of 80-300 words
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,8 @@ class Estimate:
     input_tokens: int
     output_tokens: int
     usd: tuple[float, float, float] | None
-    batch: bool = False  # at the price of a batch
+    batch_usd: tuple[float, float, float] | None  # the same as a batch
+    batch: bool = False  # `usd` is that already
     found_by: str | None = None  # the variable of the key that the teacher was found by, where nobody named it
     exit_code: int = 0
 
@@ -56,30 +56,41 @@ class Note:
 
 
 @dataclass
-class Plan:
-    """The requests of a run, and the templates that they are made with."""
+class Job:
+    """What is asked of a teacher for a set, and how."""
 
-    settings: Pdf2qa
     teacher: Teacher
-    templates: dict[str, prompts.Template]
-    examples: Mapping[str, Sequence[Mapping[str, Any]]]  # template name -> the model pairs that it shows
-    questions: tuple[str, ...]
+    asking: Asking
+    out: Path  # the folder of the set
+    validate: Validate  # what is wrong with an answer as a whole, or None
+    item_tokens: int  # of an answer, for one item, about
     found_by: str | None = None  # the variable of the key that the teacher was found by, where nobody named it
     requests: list[Request] = field(default_factory=list)
     identity: dict[str, Any] = field(default_factory=dict)  # the settings that the first answer binds the set to
 
-    def add_requests(self, documents: list[Document], chunks: list[Chunk]) -> list[Chunk]:
-        """A request for each chunk and task; summaries get a companion passage where the documents have one.
+
+@dataclass(frozen=True)
+class Plan:
+    """How the requests about documents are made."""
+
+    tasks: tuple[str, ...]
+    per_chunk: int
+    templates: dict[str, prompts.Template]
+    examples: Mapping[str, Sequence[Mapping[str, Any]]]  # template name -> the model pairs that it shows
+    questions: tuple[str, ...]
+
+    def add_requests(self, job: Job, documents: list[Document], chunks: list[Chunk]) -> list[Chunk]:
+        """Give the job a request for each chunk and task; summaries get a companion passage where the documents have one.
 
         Returns the chunks that the requests show, companions too, in the order of the documents.
         """
         by_path = {document.path: document for document in documents}
         # rules read one passage at a time
-        companions = Companions(documents) if self.teacher.name != "offline" else None
+        companions = Companions(documents) if job.teacher.name != "offline" else None
         shown = {chunk.id for chunk in chunks}
         for chunk in chunks:
             passage = qa.build_passage(by_path[chunk.document], chunk)
-            for task in self.settings.tasks:
+            for task in self.tasks:
                 beside = companions.of(chunk) if companions and task == "summary" else None
                 passages = (passage, qa.build_passage(by_path[beside.document], beside)) if beside else (passage,)
                 shown |= {beside.id} if beside else set()
@@ -87,16 +98,16 @@ class Plan:
                 request = qa.build_request(
                     template,
                     passages,
-                    most=self.settings.per_chunk,
-                    teacher=self.teacher.name,
+                    most=self.per_chunk,
+                    teacher=job.teacher.name,
                     examples=self.examples[template.name],
                     questions=self.questions,
                 )
-                self.requests.append(request)
+                job.requests.append(request)
         return [chunk for document in documents for chunk in document.chunks if chunk.id in shown]
 
 
-def make_plan(settings: Pdf2qa, teacher: Teacher, *, found_by: str | None = None) -> Plan:
+def make_plan(settings: Pdf2qa) -> Plan:
     """Read the templates and the user's own topics.
 
     Raises:
@@ -106,20 +117,20 @@ def make_plan(settings: Pdf2qa, teacher: Teacher, *, found_by: str | None = None
     templates = {name: prompts.read_template(name) for name in names}
     questions = qa.read_questions(settings.questions) if settings.questions else ()
     examples = {name: prompts.read_examples(templates[name]) for name in names}
-    return Plan(settings, teacher, templates, examples, questions, found_by)
+    return Plan(settings.tasks, settings.per_chunk, templates, examples, questions)
 
 
-def check_teacher(plan: Plan, settings: Pdf2qa) -> str | None:
+def check_teacher(job: Job) -> str | None:
     """Find what would fail before anything is paid for; returns a warning.
 
     Raises:
         TeacherError: no key, a wrong one, an unknown or ended model.
         UsageError: a budget for a model whose price is not known.
     """
-    teacher = plan.teacher
+    teacher = job.teacher
     if not isinstance(teacher, Provider):
         return None
-    if settings.asking.budget_usd is not None and plan.requests and teacher.worst_usd(plan.requests[0]) is None:
+    if job.asking.budget_usd is not None and job.requests and teacher.worst_usd(job.requests[0]) is None:
         raise UsageError(
             f"--budget: the price of {teacher.name} is not known",
             hint="give it: --price IN,OUT (USD per million tokens)",
@@ -135,79 +146,71 @@ async def _checked(teacher: Provider) -> str | None:
 
 
 def ask_live(
-    plan: Plan,
-    wanted: set[str],
-    settings: Pdf2qa,
-    journal: Journal,
-    claims: Claims,
-    on_answer: Callable[[Request, Completion], None],
+    job: Job, wanted: set[str], journal: Journal, claims: Claims, on_answer: Callable[[Request, Completion], None]
 ) -> None:
     """Ask, now, those of the requests that are wanted and that no other process is asking."""
-    asyncio.run(_ask_once(plan, wanted, settings, journal, claims, on_answer))
+    asyncio.run(_ask_once(job, wanted, journal, claims, on_answer))
 
 
 async def _ask_once(
-    plan: Plan,
-    wanted: set[str],
-    settings: Pdf2qa,
-    journal: Journal,
-    claims: Claims,
-    on_answer: Callable[[Request, Completion], None],
+    job: Job, wanted: set[str], journal: Journal, claims: Claims, on_answer: Callable[[Request, Completion], None]
 ) -> None:
-    requests = (request for request in plan.requests if request.key in wanted)
+    requests = (request for request in job.requests if request.key in wanted)
     try:
-        await dispatch(requests, plan.teacher, journal, claims, _terms(plan, settings), on_answer=on_answer)
+        await dispatch(requests, job.teacher, journal, claims, _terms(job), on_answer=on_answer)
     finally:
-        if isinstance(plan.teacher, Provider):
-            await plan.teacher.close()
+        if isinstance(job.teacher, Provider):
+            await job.teacher.close()
 
 
-def _terms(plan: Plan, settings: Pdf2qa) -> Terms:
-    asking, teacher = settings.asking, plan.teacher
+def _terms(job: Job) -> Terms:
+    asking, teacher = job.asking, job.teacher
     return Terms(
         concurrency=1 if teacher.name == "offline" else asking.concurrency,
         rpm=asking.rpm,
         tpm=asking.tpm,
         budget_usd=asking.budget_usd,
         worst_usd=teacher.worst_usd if isinstance(teacher, Provider) else lambda request: 0.0,
-        validate=qa.whole_problem,
+        validate=job.validate,
     )
 
 
-def estimate(plan: Plan, settings: Pdf2qa, *, missing: set[str] | None, batch: bool = False) -> Estimate:
+def estimate(job: Job, *, missing: set[str] | None, batch: bool = False) -> Estimate:
     """What the requests that are `missing` (None: all) would send and cost, now or in a batch."""
-    requests = [request for request in plan.requests if missing is None or request.key in missing]
-    pairs = sum(request.count for request in requests)
+    requests = [request for request in job.requests if missing is None or request.key in missing]
+    items = sum(request.count for request in requests)
     return Estimate(
-        teacher=plan.teacher.name,
+        teacher=job.teacher.name,
         requests=len(requests),
-        from_journal=len(plan.requests) - len(requests),
-        pairs=pairs,
+        from_journal=len(job.requests) - len(requests),
+        pairs=items,
         input_tokens=sum(_shared_tokens(request) + estimate_tokens(request.prompt) for request in requests),
-        output_tokens=pairs * PAIR_TOKENS,
-        usd=_estimate_usd(plan.teacher, requests, batch=batch),
+        output_tokens=items * job.item_tokens,
+        usd=_estimate_usd(job, requests, batch=batch),
+        batch_usd=_estimate_usd(job, requests, batch=True),
         batch=batch,
-        found_by=plan.found_by,
+        found_by=job.found_by,
     )
 
 
-def expected_usd(plan: Plan, batched: set[str]) -> float | None:
-    """What all requests of a plan were expected to cost, those in `batched` at the price of a batch; None if unknown."""
+def expected_usd(job: Job, batched: set[str]) -> float | None:
+    """What all requests were expected to cost, those in `batched` at the price of a batch; None if unknown."""
     parts = {
-        True: [r for r in plan.requests if r.key in batched],
-        False: [r for r in plan.requests if r.key not in batched],
+        True: [request for request in job.requests if request.key in batched],
+        False: [request for request in job.requests if request.key not in batched],
     }
-    costs = [_estimate_usd(plan.teacher, requests, batch=batch) for batch, requests in parts.items()]
+    costs = [_estimate_usd(job, requests, batch=batch) for batch, requests in parts.items()]
     return None if None in costs else sum(cost[1] for cost in costs if cost)
 
 
-def _estimate_usd(teacher: Teacher, requests: list[Request], *, batch: bool) -> tuple[float, float, float] | None:
+def _estimate_usd(job: Job, requests: list[Request], *, batch: bool) -> tuple[float, float, float] | None:
     """Low: every shared prompt read from the cache and short answers. Expected: no cache. Most: the worst case of each."""
+    teacher = job.teacher
     if not isinstance(teacher, Provider):
         return (0.0, 0.0, 0.0)
     low = expected = most = 0.0
     for request in requests:
-        shared, own, answer = _shared_tokens(request), estimate_tokens(request.prompt), request.count * PAIR_TOKENS
+        shared, own, answer = _shared_tokens(request), estimate_tokens(request.prompt), request.count * job.item_tokens
         cached = Usage(input_tokens=own, cache_read_tokens=shared, output_tokens=answer // 2)
         costs = (
             teacher.cost_usd(cached, batch=batch),

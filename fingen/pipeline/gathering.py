@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fingen.config import Asking, Pdf2qa
+from fingen.config import Asking
 from fingen.errors import Interrupted, SetError, UsageError
-from fingen.pipeline.asking import Answered, Estimate, Note, Plan, ask_live, check_teacher, estimate
+from fingen.pipeline.asking import Answered, Estimate, Job, Note, ask_live, check_teacher, estimate
 from fingen.records import Completion, Request
-from fingen.tasks import qa
 from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.batches import BatchTerms, Judge, Waiting, after_faults, run_batches
 from fingen.teachers.claims import Claims
@@ -107,51 +106,49 @@ def refuse_open_batches(path: Path) -> None:
         )
 
 
-def gather(
-    plan: Plan, settings: Pdf2qa, journal: Journal, claims: Claims, watch: OnNews, consent: Consent
-) -> Gathered | Pending:
+def gather(job: Job, journal: Journal, claims: Claims, watch: OnNews, consent: Consent) -> Gathered | Pending:
     """Get the answers that the journal lacks, in the way that the settings say.
 
     Raises:
         FingenError: see `ask`, `export` and `take_answers`.
     """
-    asking, keys = settings.asking, [request.key for request in plan.requests]
+    asking, keys = job.asking, [request.key for request in job.requests]
     asked, exported, imported = 0, None, None
     Holds(journal).drop_unfinished(claims)
     if asking.export_requests:
-        exported = export(plan, asking.export_requests, journal, claims)
+        exported = export(job, asking.export_requests, journal, claims)
     elif asking.import_answers:
-        imported = take_answers(plan, asking.import_answers, journal, claims, watch)
+        imported = take_answers(job, asking.import_answers, journal, claims, watch)
     elif missing := journal.missing(keys):
         unasked = journal.unasked(missing)
         if unasked or Holds(journal).open("batch"):
-            consent(estimate(plan, settings, missing=set(unasked), batch=asking.batch))
-            if warning := check_teacher(plan, settings):
+            consent(estimate(job, missing=set(unasked), batch=asking.batch))
+            if warning := check_teacher(job):
                 watch(Note(warning, is_warning=True))
-        asked = ask(plan, settings, journal, claims, watch)
+        asked = ask(job, journal, claims, watch)
     if missing := journal.missing(keys):
-        return _pending(plan, settings, journal, missing, exported, imported)
+        return _pending(job, journal, missing, exported, imported)
     if imported:
         return Gathered(imported.taken, imported.lines(), imported.is_short)
     return Gathered(asked)
 
 
-def ask(plan: Plan, settings: Pdf2qa, journal: Journal, claims: Claims, watch: OnNews) -> int:
+def ask(job: Job, journal: Journal, claims: Claims, watch: OnNews) -> int:
     """Ask what the journal lacks; returns how many answers are new. What another process asks is waited for.
 
     What batches hold is waited for too, if that is wanted; what a file holds is not.
     """
-    missing = journal.missing([request.key for request in plan.requests])
-    counter = _Counter(plan, journal, len(missing), watch)
+    missing = journal.missing([request.key for request in job.requests])
+    counter = _Counter(job, journal, len(missing), watch)
     holds = Holds(journal)
     while missing:
         unasked = journal.unasked(missing)
-        if unasked and not settings.asking.batch:
-            ask_live(plan, set(unasked), settings, journal, claims, counter.count)
-        if settings.asking.batch or holds.open("batch"):
-            collect(plan, settings.asking, journal, claims, counter.count, watch)
+        if unasked and not job.asking.batch:
+            ask_live(job, set(unasked), journal, claims, counter.count)
+        if job.asking.batch or holds.open("batch"):
+            collect(job, journal, claims, counter.count, watch)
         missing = journal.missing(missing)
-        if set(missing) <= holds.exported() or (not settings.asking.wait and holds.open("batch")):
+        if set(missing) <= holds.exported() or (not job.asking.wait and holds.open("batch")):
             break
         time.sleep(OTHERS_SECONDS)
     return counter.done
@@ -160,8 +157,8 @@ def ask(plan: Plan, settings: Pdf2qa, journal: Journal, claims: Claims, watch: O
 class _Counter:
     """Counts answers, and says so. The first one binds the set to its settings."""
 
-    def __init__(self, plan: Plan, journal: Journal, total: int, watch: OnNews) -> None:
-        self._plan, self._journal, self._total, self._watch = plan, journal, total, watch
+    def __init__(self, job: Job, journal: Journal, total: int, watch: OnNews) -> None:
+        self._job, self._journal, self._total, self._watch = job, journal, total, watch
         self._paid_before = journal.paid_usd()
         self._spent: float | None = 0.0
         self._looked = 0.0
@@ -170,7 +167,7 @@ class _Counter:
     def count(self, request: Request, completion: Completion) -> None:
         """One more answer."""
         self.done += 1
-        _bind(self._plan, self._journal)
+        _bind(self._job, self._journal)
         now = time.monotonic()
         if completion.cost_usd is None:
             self._spent = None
@@ -179,15 +176,14 @@ class _Counter:
         self._watch(Answered(self.done, self._total, self._spent))
 
 
-def _bind(plan: Plan, journal: Journal) -> None:
+def _bind(job: Job, journal: Journal) -> None:
     """What is answered, or held, belongs to the settings that it was asked with."""
     if journal.settings() is None:
-        journal.write_settings(plan.identity)
+        journal.write_settings(job.identity)
 
 
 def collect(
-    plan: Plan,
-    asking: Asking,
+    job: Job,
     journal: Journal,
     claims: Claims,
     on_answer: OnAnswer,
@@ -198,15 +194,16 @@ def collect(
     Raises:
         Interrupted: Ctrl-C while waiting; the batches go on.
     """
-    requests = {request.key: request for request in plan.requests}
+    requests = {request.key: request for request in job.requests}
+    asking = job.asking
     if asking.batch and journal.unasked(requests):
-        _bind(plan, journal)
+        _bind(job, journal)
     terms = BatchTerms(
-        is_sending=asking.batch, is_waiting=asking.wait, budget_usd=asking.budget_usd, validate=qa.whole_problem
+        is_sending=asking.batch, is_waiting=asking.wait, budget_usd=asking.budget_usd, validate=job.validate
     )
 
     async def work() -> None:
-        desk = open_desk(plan.teacher)
+        desk = open_desk(job.teacher)
         try:
             await run_batches(requests, desk, journal, claims, terms, on_answer=on_answer, on_news=on_news)
         finally:
@@ -222,43 +219,43 @@ def collect(
         ) from e
 
 
-def export(plan: Plan, path: Path, journal: Journal, claims: Claims) -> int:
+def export(job: Job, path: Path, journal: Journal, claims: Claims) -> int:
     """Write what is missing to a file, and hold it; returns the number of requests. Nothing is sent."""
     holds = Holds(journal)
-    requests = {request.key: request for request in plan.requests}
-    Judge(requests, holds, qa.whole_problem).look()
+    requests = {request.key: request for request in job.requests}
+    Judge(requests, holds, job.validate).look()
     missing = journal.unasked(requests)
     if not missing:
         return 0
-    _bind(plan, journal)
+    _bind(job, journal)
     faults = holds.unusable(missing)
     asked = (after_faults(requests[key], faults.get(key, [])) for key in missing)
-    return export_requests(path, asked, open_desk(plan.teacher).teacher, holds, claims)
+    return export_requests(path, asked, open_desk(job.teacher).teacher, holds, claims)
 
 
-def take_answers(plan: Plan, path: Path, journal: Journal, claims: Claims, watch: OnNews) -> Imported:
+def take_answers(job: Job, path: Path, journal: Journal, claims: Claims, watch: OnNews) -> Imported:
     """Take the answers in a file into the journal, then look at them as at any other. Nothing is sent."""
-    requests = {request.key: request for request in plan.requests}
-    counter = _Counter(plan, journal, len(journal.missing(requests)), watch)
+    requests = {request.key: request for request in job.requests}
+    counter = _Counter(job, journal, len(journal.missing(requests)), watch)
     holds = Holds(journal)
-    _bind(plan, journal)
-    report = import_answers(path, plan.requests, open_desk(plan.teacher).teacher, holds, claims)
-    Judge(requests, holds, qa.whole_problem, counter.count).look()
+    _bind(job, journal)
+    report = import_answers(path, job.requests, open_desk(job.teacher).teacher, holds, claims)
+    Judge(requests, holds, job.validate, counter.count).look()
     return report
 
 
 def _pending(
-    plan: Plan, settings: Pdf2qa, journal: Journal, missing: list[str], exported: int | None, imported: Imported | None
+    job: Job, journal: Journal, missing: list[str], exported: int | None, imported: Imported | None
 ) -> Pending:
     """What is still to come, where from, and what to do next."""
     holds = Holds(journal)
     batches = [{"id": batch.place, "requests": batch.requests} for batch in holds.open("batch")]
     files = [{"file": file.place, "requests": file.requests, "waiting": file.waiting} for file in holds.open("export")]
-    total, unasked = len({request.key for request in plan.requests}), len(journal.unasked(missing))
+    total, unasked = len({request.key for request in job.requests}), len(journal.unasked(missing))
     is_fine = not imported.is_short if imported else exported is not None or bool(batches)
     return Pending(
-        set=str(settings.out),
-        teacher=plan.teacher.name,
+        set=str(job.out),
+        teacher=job.teacher.name,
         requests=total,
         answered=total - len(missing),
         unasked=unasked,
@@ -268,19 +265,19 @@ def _pending(
         imported=dataclasses.asdict(imported) if imported else None,
         cost_usd=journal.usage()[1],
         notes=imported.lines() if imported else [],
-        next=_next(plan, settings, batches=bool(batches), exported=bool(exported), unasked=bool(unasked)),
+        next=_next(job, batches=bool(batches), exported=bool(exported), unasked=bool(unasked)),
         exit_code=0 if is_fine else 1,
     )
 
 
-def _next(plan: Plan, settings: Pdf2qa, *, batches: bool, exported: bool, unasked: bool) -> str:
+def _next(job: Job, *, batches: bool, exported: bool, unasked: bool) -> str:
     if exported:
-        model = getattr(plan.teacher, "model", "MODEL")
-        run = f"vllm run-batch -i {settings.asking.export_requests} -o answers.jsonl --model {model}"
+        model = getattr(job.teacher, "model", "MODEL")
+        run = f"vllm run-batch -i {job.asking.export_requests} -o answers.jsonl --model {model}"
         return f"{run}; then this command with --import-answers answers.jsonl in place of --export-requests"
     if batches:
         return "run the same command again to collect them"
     if not unasked:
-        release = f"fingen journal release {settings.out}"
+        release = f"fingen journal release {job.out}"
         return f"give the answers to --import-answers; or, to ask the requests in another way, first: {release}"
     return "run the command again without --import-answers to ask what is missing, or with --export-requests"

@@ -14,13 +14,14 @@ from fingen import __version__
 from fingen.config import RESERVED_SET_NAMES, Pdf2qa
 from fingen.documents import Progress
 from fingen.errors import DocumentError, SetError, ShortfallError, UsageError
-from fingen.pipeline.asking import Answered, Estimate, Note, Plan, estimate, expected_usd, make_plan
+from fingen.pipeline.asking import Answered, Estimate, Job, Note, Plan, estimate, expected_usd, make_plan
 from fingen.pipeline.drawing import Draw, divide, draw_records
 from fingen.pipeline.gathering import Pending, check_ways, gather, refuse_open_batches
 from fingen.pipeline.reading import Unread, choose_chunks, read_all
 from fingen.pipeline.summary import Clock, Summary, summarize
 from fingen.records import Chunk, Document, Manifest, Record, SourceEntry, dump_json, sha256_file
-from fingen.sets import SetContent, read_manifest, write_set
+from fingen.sets import JOURNAL, MANIFEST, SetContent, read_manifest, write_set
+from fingen.tasks import qa
 from fingen.teachers import choose_teacher, open_teacher
 from fingen.teachers.base import Teacher
 from fingen.teachers.batches import Waiting
@@ -28,7 +29,7 @@ from fingen.teachers.claims import Claims
 from fingen.teachers.holds import Holds
 from fingen.teachers.journal import Journal, lock
 
-JOURNAL, CLAIMS = "journal.sqlite", ".claims"
+CLAIMS = ".claims"
 PATIENCE_SECONDS = 600.0  # for another process that writes the same set
 _WAYS_ON = "give the settings that it was made with, write elsewhere with --out, or start it anew with --replace"
 Watch = Callable[[Progress | Document | DocumentError | Answered | Waiting | Note], None]
@@ -68,31 +69,32 @@ def pdf2qa(
     name, found_by = choose_teacher(settings.teacher, settings.asking)
     asked_teacher = teacher or open_teacher(name, settings.asking)
     check_ways(settings.asking, asked_teacher)
-    plan = make_plan(settings, asked_teacher, found_by=found_by)
+    plan = make_plan(settings)
+    job = Job(asked_teacher, settings.asking, settings.out, qa.whole_problem, qa.PAIR_TOKENS, found_by)
     if settings.teacher is None and teacher is None:
         watch(Note(f"teacher: {asked_teacher.name} ({_why(found_by)})"))
     documents, unread = read_all(settings, watch)
     chunks = choose_chunks(documents, settings.limit)
-    shown = plan.add_requests(documents, chunks)
+    shown = plan.add_requests(job, documents, chunks)
     clock.lap("reading")
     if settings.asking.dry_run:
-        return estimate(plan, settings, missing=None)
+        return estimate(job, missing=None)
     _refuse_folder(settings.out)
     with lock(settings.out):
         if settings.replace:
             _clear(settings.out)
         with Journal.open(settings.out / JOURNAL) as journal:
-            split_by = _agree_on_settings(settings, asked_teacher, plan, documents, journal)
+            split_by = _agree_on_settings(settings, job, plan, documents, journal)
     with Journal.open(settings.out / JOURNAL) as journal, Claims(settings.out / CLAIMS) as claims:
-        answers = gather(plan, settings, journal, claims, watch, consent)
+        answers = gather(job, journal, claims, watch, consent)
         if isinstance(answers, Pending):
             return answers
-        expected = expected_usd(plan, Holds(journal).batched())
+        expected = expected_usd(job, Holds(journal).batched())
         clock.lap("asking")
         with lock(settings.out, patience_seconds=PATIENCE_SECONDS):
-            draw = draw_records(plan.requests, journal, {chunk.id: chunk for chunk in shown}, asked_teacher)
+            draw = draw_records(job.requests, journal, {chunk.id: chunk for chunk in shown}, asked_teacher)
             splits = divide(draw, settings, split_by, documents, shown, journal)
-            content = _content(settings, plan, documents, unread, shown, draw, splits, journal, split_by)
+            content = _content(settings, job, plan, documents, unread, shown, draw, splits, journal, split_by)
             changed = write_set(settings.out, content)
     clock.lap("checking and writing")
     summary = summarize(settings, content, documents, unread, chunks, draw, answers.asked, expected, changed, clock)
@@ -109,7 +111,7 @@ def _why(found_by: str | None) -> str:
 
 def _agree_on_settings(
     settings: Pdf2qa,
-    teacher: Teacher,
+    job: Job,
     plan: Plan,
     documents: list[Document],
     journal: Journal,
@@ -120,9 +122,9 @@ def _agree_on_settings(
     split_by: Any = settings.splitting.by if settings.splitting.by != "auto" else "document" if many else "chunk"
     if before and settings.splitting.by == "auto":
         split_by = before["split_by"]
-    now = {**_settings(settings), "teacher": teacher.name, "split_by": split_by,
+    now = {**_settings(settings), "teacher": job.teacher.name, "split_by": split_by,
            "prompts": {name: template.sha256[:16] for name, template in plan.templates.items()}}  # fmt: skip
-    plan.identity = now
+    job.identity = now
     if before is not None and before != now:
         changed = [
             f"{key} {dump_json(before.get(key))} -> {dump_json(now.get(key))}"
@@ -138,7 +140,7 @@ def _refuse_folder(folder: Path) -> None:
     """Refuse to write a set over something else."""
     if folder.name in RESERVED_SET_NAMES:
         raise UsageError(f"--out {folder}: {folder.name} is no name for a set", hint="choose another: --out build/NAME")
-    if not folder.is_dir() or any((folder / name).exists() for name in ("manifest.json", JOURNAL)):
+    if not folder.is_dir() or any((folder / name).exists() for name in (MANIFEST, JOURNAL)):
         return
     foreign = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
     if foreign:
@@ -147,7 +149,7 @@ def _refuse_folder(folder: Path) -> None:
 
 
 def _refuse_missing(folder: Path, documents: list[Document]) -> None:
-    if not (folder / "manifest.json").exists():
+    if not (folder / MANIFEST).exists():
         return
     gone = {source.path for source in read_manifest(folder).sources} - {document.path for document in documents}
     if gone:
@@ -163,7 +165,7 @@ def _clear(folder: Path) -> None:
     refuse_open_batches(folder / JOURNAL)
     with Claims(folder / CLAIMS, alone=True):
         pass
-    for name in ("manifest.json", JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm"):
+    for name in (MANIFEST, JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm"):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -184,6 +186,7 @@ def _settings(settings: Pdf2qa) -> dict[str, Any]:
 
 def _content(
     settings: Pdf2qa,
+    job: Job,
     plan: Plan,
     documents: list[Document],
     unread: Unread,
@@ -207,7 +210,7 @@ def _content(
     manifest = Manifest(
         name=settings.out.name,
         command="pdf2qa",
-        teacher=plan.teacher.name,
+        teacher=job.teacher.name,
         settings={**_settings(settings), "limit": settings.limit},
         prompts={name: template.sha256 for name, template in plan.templates.items()},
         sources=tuple(SourceEntry(**{name: getattr(d, name) for name in SourceEntry.model_fields}) for d in documents),
@@ -216,7 +219,7 @@ def _content(
         splits={},
         tasks={},
         rejects={},
-        requests=len(plan.requests),
+        requests=len({request.key for request in job.requests}),
         usage=usage,
         cost_usd=cost,
         split_by=split_by,

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from fingen.errors import UsageError
 from fingen.prompts import Template, fill, report_name
 from fingen.records import Chunk, Completion, Document, Evidence, Passage, Record, Request, content_id
+from fingen.tasks.answers import Strict, parse_items, unusable
 from fingen.teachers.base import request_key
 
 TASKS = {"concept": "qa-concept", "summary": "qa-summary"}  # what `--task` takes -> `task` of a record
 MAX_TOKENS = 4096  # of an answer; two pairs of 600 characters with their quotes need a quarter of it
+PAIR_TOKENS = 450  # of an answer, for one pair; measured on answers of 80-300 words
 PAIR_CHARACTERS = {"en": 1500, "zh": 400}  # running text that is worth a pair
 NOT_STATED = {"en": "The passage does not state this.", "zh": "材料中没有说明。"}
-
-
-class Strict(BaseModel):
-    """Teachers answer exactly these fields; structured output needs every one of them to be required."""
-
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
 
 class QaItem(Strict):
@@ -85,7 +80,7 @@ def build_request(
 
     `examples` are model pairs to show, `questions` the user's own topics.
     """
-    count = min(most, max(1, round(sum(_worth(passage) for passage in passages))))
+    count = pairs_worth(passages, most)
     values = {
         "count": count,
         "passages": [_template_values(passage) for passage in passages],
@@ -107,8 +102,12 @@ def build_request(
     )
 
 
+def pairs_worth(passages: Sequence[Passage], most: int) -> int:
+    """Pairs to ask for: as many as the length of the running text is worth, at least 1 and at most `most`."""
+    return min(most, max(1, round(sum(_worth(passage) for passage in passages))))
+
+
 def _worth(passage: Passage) -> float:
-    """Pairs that a passage is worth by the length of its running text."""
     text = sum(len(text) for kind, text in passage.kinds if kind == "paragraph")
     return text / PAIR_CHARACTERS[passage.language]
 
@@ -145,53 +144,16 @@ def _template_values(passage: Passage) -> dict[str, str]:
 
 def whole_problem(request: Request, completion: Completion) -> str | None:
     """What is wrong with an answer as a whole, for the teacher to mend; an item that is wrong alone is only rejected."""
-    try:
-        items, wrong = parse_answer(completion.text)
-    except ValueError as e:
-        return str(e)
-    return f"no valid item; the first fault: {wrong[0][1]}" if wrong and not items else None
+    return unusable(completion.text, QaItem)
 
 
 def parse_answer(text: str) -> tuple[list[QaItem], list[tuple[dict[str, Any], str]]]:
-    """The valid items of an answer, and the others with what is wrong with them: an item falls alone.
+    """The valid items of an answer, and the others with what is wrong with them.
 
     Raises:
         ValueError: the answer as a whole is not JSON of the asked form.
     """
-    try:
-        data = json.loads(text)
-    except RecursionError as e:
-        raise ValueError("nested too deeply") from e
-    data = _encodable(data)
-    if not isinstance(data, dict) or not isinstance(data.get("items"), list):
-        raise ValueError("not an object with a list `items`")
-    items: list[QaItem] = []
-    wrong: list[tuple[dict[str, Any], str]] = []
-    for item in data["items"]:
-        try:
-            items.append(QaItem.model_validate(item))
-        except ValidationError as e:
-            first = e.errors()[0]
-            wrong.append(
-                (
-                    item if isinstance(item, dict) else {"item": item},
-                    f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
-                )
-            )
-    return items, wrong
-
-
-def _encodable(value: Any) -> Any:
-    """The same with U+FFFD for half characters, which JSON can name and UTF-8 cannot write."""
-    if isinstance(value, str):
-        return (
-            value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-            if any("\ud800" <= c <= "\udfff" for c in value)
-            else value
-        )
-    if isinstance(value, list):
-        return [_encodable(item) for item in value]
-    return {_encodable(k): _encodable(v) for k, v in value.items()} if isinstance(value, dict) else value
+    return parse_items(text, QaItem)
 
 
 def build_record(item: QaItem, request: Request, evidence: tuple[Evidence, ...], teacher: str) -> Record:

@@ -16,7 +16,7 @@ from fingen.records import Request, Usage, dump_json
 
 Price = tuple[float, float]  # USD per million input and output tokens
 MILLION = 1_000_000
-BATCH = 0.5  # share of the price in a batch, where a model's own is not known
+BATCH = 0.5  # share of the price in a batch of a provider, for a model that is not in the table
 OVERHEAD_TOKENS = 1_000  # what a provider puts around a prompt: roles, and its words for the answer's schema
 WARN_DAYS = 60  # before a model ends
 _SNAPSHOT = re.compile(r"-(\d{8}|\d{4}-\d\d-\d\d)$")  # claude-sonnet-4-5-20250929 is a claude-sonnet-4-5
@@ -58,7 +58,8 @@ def cost_usd(model: str | None, usage: Usage, *, batch: bool = False, override: 
         model: The provider's name for it; None for a server whose prices nobody knows.
         usage: The tokens billed for this one request, not a sum over several: the size of a prompt decides its tier.
         batch: Whether it was asked in a batch.
-        override: USD per million input and output tokens, in place of the table's.
+        override: USD per million input and output tokens, in place of the table's. For a server whose prices nobody
+            knows it holds as it is, in a batch too.
     """
     price = _find(model, override)
     return price.cost_usd(usage, batch=batch) if price else None
@@ -140,7 +141,8 @@ def _find(model: str | None, override: Price | None) -> ModelPrice | None:
         return known
     tiers = (Tier(None, *override),)
     if known is None:
-        return ModelPrice(provider="", tiers=tiers)  # cached tokens at the full price: their discount is not known
+        # No discount that is not known: none for cached tokens, and none for a batch on a server of one's own.
+        return ModelPrice(provider="", tiers=tiers, batch=BATCH if model else 1.0)
     return ModelPrice(known.provider, tiers, known.cache_read, known.cache_write, known.batch, known.ends)
 
 

@@ -1,0 +1,61 @@
+"""What teachers answer: JSON with a list of items, of which each stands or falls alone."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class Strict(BaseModel):
+    """Teachers answer exactly these fields; structured output needs every one of them to be required."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+Item = TypeVar("Item", bound=Strict)
+
+
+def parse_items(text: str, model: type[Item]) -> tuple[list[Item], list[tuple[dict[str, Any], str]]]:
+    """The valid items of an answer, and the others with what is wrong with them: an item falls alone.
+
+    Raises:
+        ValueError: the answer as a whole is not JSON of the asked form.
+    """
+    try:
+        data = json.loads(text)
+    except RecursionError as e:
+        raise ValueError("nested too deeply") from e
+    data = _encodable(data)
+    if not isinstance(data, dict) or not isinstance(data.get("items"), list):
+        raise ValueError("not an object with a list `items`")
+    items: list[Item] = []
+    wrong: list[tuple[dict[str, Any], str]] = []
+    for item in data["items"]:
+        try:
+            items.append(model.model_validate(item))
+        except ValidationError as e:
+            first = e.errors()[0]
+            broken = item if isinstance(item, dict) else {"item": item}
+            wrong.append((broken, f"{'.'.join(map(str, first['loc']))}: {first['msg']}"))
+    return items, wrong
+
+
+def unusable(text: str, model: type[Strict]) -> str | None:
+    """What is wrong with an answer as a whole, in words for the teacher; None if it holds a valid item, or is empty."""
+    try:
+        items, wrong = parse_items(text, model)
+    except ValueError as e:
+        return str(e)
+    return f"no valid item; the first fault: {wrong[0][1]}" if wrong and not items else None
+
+
+def _encodable(value: Any) -> Any:
+    """The same with U+FFFD for half characters, which JSON can name and UTF-8 cannot write."""
+    if isinstance(value, str):
+        has_halves = any("\ud800" <= char <= "\udfff" for char in value)
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if has_halves else value
+    if isinstance(value, list):
+        return [_encodable(item) for item in value]
+    return {_encodable(k): _encodable(v) for k, v in value.items()} if isinstance(value, dict) else value
