@@ -28,6 +28,7 @@ from typing import Any
 
 import pymupdf
 import pytest
+from stub_batches import StubBatches
 from stub_llm import StubLLM
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
@@ -122,6 +123,14 @@ class Server(StubLLM):
         return super()._usage(body, text)
 
 
+class BatchServer(Server, StubBatches):
+    """The same, for batches; says when something was asked of it."""
+
+    def __init__(self, **options: Any) -> None:
+        self.asked_something = threading.Event()
+        super().__init__(hook=lambda step: self.asked_something.set(), **options)
+
+
 # ---- running it
 
 
@@ -132,6 +141,7 @@ class Desk:
     folder: Path
     server: Server
     aside: Path  # where the journal is looked at
+    ways: tuple[str, ...] = ()  # options of all its runs
 
     @property
     def set(self) -> Path:
@@ -158,7 +168,7 @@ class Desk:
             "128",
         )
         return subprocess.Popen(
-            [sys.executable, "-m", "fingen", "pdf2qa", "in", *options, *arguments],
+            [sys.executable, "-m", "fingen", "pdf2qa", "in", *options, *self.ways, *arguments],
             cwd=self.folder,
             env=environment,
             stdout=subprocess.PIPE,
@@ -200,19 +210,21 @@ class Desk:
 
 
 @contextmanager
-def undisturbed(folder: Path, *, reports: int, plants: int) -> Iterator[Desk]:
+def undisturbed(folder: Path, server: Server, *ways: str, reports: int, plants: int) -> Iterator[Desk]:
     """A desk where the command ran in peace."""
-    with Server() as server:
-        peace = Desk(folder / "peace", server, folder / "aside")
+    with server:
+        peace = Desk(folder / "peace", server, folder / "aside", ways)
         write_reports(peace.folder / "in", reports, plants)
         peace.finish()
-        assert server.paid == len(peace.stored()) == server.received
+        assert server.paid == len(peace.stored())
+        assert server.paid_twice == 0
         yield peace
 
 
 @pytest.fixture(scope="module")
 def peace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with undisturbed(tmp_path_factory.mktemp("peace"), reports=2, plants=20) as peace:
+    with undisturbed(tmp_path_factory.mktemp("peace"), Server(), reports=2, plants=20) as peace:
+        assert peace.server.received == peace.server.paid
         yield peace
 
 
@@ -224,7 +236,7 @@ def begin(peace: Desk, folder: Path, latency: float = 0.0) -> Desk:
     server.requests.clear()
     server.latency = latency
     server.open.set()
-    desk = Desk(folder / "desk", server, folder / "aside")
+    desk = Desk(folder / "desk", server, folder / "aside", peace.ways)
     shutil.copytree(peace.folder / "in", desk.folder / "in")
     shutil.copytree(peace.folder / "build" / "cache", desk.folder / "build" / "cache")  # what was read, not asked
     return desk
@@ -247,20 +259,26 @@ def in_the_end(desk: Desk, peace: Desk) -> None:
 # ---- killed
 
 
-def storm(peace: Desk, folder: Path, kills: int) -> None:
-    """Kill the command again and again, most times while it asks, and let it end."""
+def storm(peace: Desk, folder: Path, kills: int) -> tuple[int, int]:
+    """Kill the command again and again, all along its way to the end, and let it end.
+
+    Returns how many kills struck with requests in flight, and how many answers were stored at the last one.
+    """
     chance = random.Random(7)
     desk = begin(peace, folder, latency=0.05)
     server, requests = desk.server, len(peace.stored())
     before: dict[int, tuple[str, str]] = {}
     lost: list[int] = []
+    struck = 0
     for number in range(kills):
         process = desk.start()
         if number % 5 == 4:
             time.sleep(chance.uniform(0.0, 2.0))  # at any moment: while it starts, reads, asks, or checks
         else:
-            wait_until_paid(server, server.paid + chance.randint(1, 2 * requests // kills), process)
+            share = 2 * (requests - len(before)) // (kills - number)
+            wait_until_paid(server, server.paid + AT_ONCE + chance.randint(0, share), process)
             time.sleep(chance.uniform(0.0, 0.06))
+        struck += server.in_flight > 0
         process.kill()
         process.communicate()
         wait_until_idle(server)
@@ -274,6 +292,7 @@ def storm(peace: Desk, folder: Path, kills: int) -> None:
     in_the_end(desk, peace)
     assert server.paid_twice == sum(lost) == server.paid - requests
     assert all(0 <= each <= AT_ONCE + QUEUE for each in lost), lost
+    return struck, len(before)
 
 
 def wait_until_paid(server: Server, goal: int, process: subprocess.Popen[str]) -> None:
@@ -296,8 +315,48 @@ def test_three_kills_lose_nothing_that_was_stored(peace: Desk, tmp_path: Path):
 
 @pytest.mark.slow
 def test_thirty_kills_lose_nothing_that_was_stored(tmp_path: Path):
-    with undisturbed(tmp_path / "long", reports=5, plants=32) as peace:
-        storm(peace, tmp_path, 30)
+    with undisturbed(tmp_path / "long", Server(), reports=5, plants=32) as peace:
+        requests = len(peace.stored())
+        struck, stored = storm(peace, tmp_path, 30)
+
+    assert requests >= 300
+    assert struck >= 15
+    assert stored > requests / 2  # the kills were all along the way
+
+
+def expiring(**options: Any) -> BatchServer:
+    """Of the requests in batches, some expire: then there is more than one batch on the way to the end."""
+    return BatchServer(seconds=0.3, item_faults={"expired": 0.3}, faulty_attempts=2, **options)
+
+
+@pytest.mark.slow
+def test_kills_of_a_run_with_batches_buy_nothing_twice(tmp_path: Path):
+    chance = random.Random(7)
+    with undisturbed(tmp_path / "long", server := expiring(), "--batch", reports=2, plants=20) as peace:
+        desk = begin(peace, tmp_path)
+        before: dict[int, tuple[str, str]] = {}
+        struck = 0
+        for number in range(16):
+            server.asked_something.clear()
+            process = desk.start("--no-wait")  # sends, or collects and sends again, and ends
+            if number % 4 == 3:
+                time.sleep(chance.uniform(0.0, 2.0))
+            else:
+                while process.poll() is None and not server.asked_something.wait(0.002):
+                    pass
+                time.sleep(chance.uniform(0.0, 0.1))
+            struck += process.poll() is None
+            process.kill()
+            process.communicate()
+            after = desk.stored()
+            assert before.items() <= after.items()
+            before = after
+        desk.finish()
+
+        assert struck >= 6
+        assert before.items() <= desk.stored().items()
+        assert (server.paid, server.paid_twice) == (len(peace.stored()), 0)
+        in_the_end(desk, peace)
 
 
 # ---- interrupted
@@ -389,30 +448,49 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(place)], check=True)
 
 
-@pytest.mark.slow
-def test_a_full_disk_ends_the_run_and_it_can_be_resumed(peace: Desk, tmp_path: Path, disk: Path):
-    """It is full again and again, at other places: each time a little is freed."""
-    desk = begin(peace, tmp_path, latency=0.01)
+def fill(desk: Desk, disk: Path) -> list[int]:
+    """Let the command run on a disk that is full at one place after another, each time with a little freed, to its end.
+
+    Returns how many paid answers each run did not store.
+    """
     shutil.copytree(desk.folder, disk, dirs_exist_ok=True)
     desk.folder = disk
-    ballast = (disk / "ballast").open("wb")
-    free = 250_000
-    ballast.write(bytes(shutil.disk_usage(disk).free - free))
-    lost, times_full = 0, 0
-    with ballast:
-        while True:
-            process = desk.start()
-            if process.wait(PATIENCE) == 0:
-                break
-            times_full += 1
-            lost = lost_for_want_of_disk(desk, process)
-            assert lost <= times_full * (AT_ONCE + QUEUE)
-            ballast.truncate(ballast.tell() - times_full * 150_000)
+    chance = random.Random(7)
+    before: dict[int, tuple[str, str]] = {}
+    lost: list[int] = []
+    with (disk / "ballast").open("wb") as ballast:
+        ballast.write(bytes(shutil.disk_usage(disk).free - 250_000))
+        while (process := desk.start()).wait(PATIENCE):
+            lost.append(lost_for_want_of_disk(desk, process) - sum(lost))
+            after = desk.stored()
+            assert before.items() <= after.items()  # what was stored stays
+            before = after
+            ballast.truncate(ballast.tell() - sum(chance.randint(20_000, 200_000) for _ in lost))
         process.communicate()
 
-    assert times_full >= 2
-    assert desk.server.paid_twice == lost
+    assert len(lost) >= 3
+    assert before.items() <= desk.stored().items()
+    return lost
+
+
+@pytest.mark.slow
+def test_a_full_disk_ends_the_run_and_it_can_be_resumed(peace: Desk, tmp_path: Path, disk: Path):
+    desk = begin(peace, tmp_path, latency=0.01)
+    lost = fill(desk, disk)
+
+    assert all(0 <= each <= AT_ONCE + QUEUE for each in lost), lost
+    assert desk.server.paid_twice == sum(lost)
     in_the_end(desk, peace)
+
+
+@pytest.mark.slow
+def test_a_full_disk_loses_no_answer_of_a_batch(tmp_path: Path, disk: Path):
+    with undisturbed(tmp_path / "long", expiring(), "--batch", reports=2, plants=20) as peace:
+        desk = begin(peace, tmp_path)
+        fill(desk, disk)
+
+        assert desk.server.paid_twice == 0
+        in_the_end(desk, peace)
 
 
 # ---- three at once
