@@ -133,6 +133,42 @@ def test_a_word_that_only_holds_the_letters_of_a_name_is_no_name(company: str, w
     )
 
 
+@pytest.mark.parametrize(("company", "named"), [
+    ("浙江海翔药业股份有限公司", "海翔药业"), ("四方科技集团股份有限公司", "四方科技"), ("蓝海精密仪器股份有限公司", "蓝海精密"),
+    ("贵州茅台酒股份有限公司", "贵州茅台"), ("中国平安保险（集团）股份有限公司", "中国平安"), ("广东省广新控股集团有限公司", "广新控股"),
+    ("深圳市汇川技术股份有限公司", "汇川技术"), ("永辉超市股份有限公司", "永辉超市"), ("上海医药集团股份有限公司", "上海医药"),
+    ("TCL科技集团股份有限公司", "TCL科技"), ("内蒙古伊利实业集团股份有限公司", "伊利实业"), ("宁德时代新能源科技股份有限公司", "宁德时代"),
+    ("美的集团股份有限公司", "美的"),
+])  # fmt: skip
+def test_a_chinese_company_may_be_named_by_its_short_name(company: str, named: str):
+    passages = (make_passage("zh", company=company),)
+    question = f"{named}2024年营业收入增长的主要原因是什么？"
+
+    assert reason("zh", instruction=question, rephrased=question, passages=passages) is None
+
+
+@pytest.mark.parametrize(("company", "words"), [
+    ("浙江海翔药业股份有限公司", "浙江某药业公司"), ("上海医药集团股份有限公司", "医药企业"), ("北京银行股份有限公司", "各家银行"),
+    ("内蒙古伊利实业集团股份有限公司", "内蒙古伊泰"), ("深圳市汇川技术股份有限公司", "深圳市企业"), ("四方科技集团股份有限公司", "科技集团"),
+    ("蓝海精密仪器股份有限公司", "精密仪器公司"), ("浙江海翔药业股份有限公司", "该股份有限公司"),
+])  # fmt: skip
+def test_place_trade_and_legal_form_are_no_short_name(company: str, words: str):
+    passages = (make_passage("zh", company=company),)
+    question = f"{words}2024年营业收入增长的主要原因是什么？"
+
+    assert reason("zh", instruction=question, rephrased=question, passages=passages) == "not-self-contained"
+
+
+@given(st.text("海翔药业上海北京省市集团股份有限公司（）Aa1 ", max_size=14))
+def test_no_name_of_a_company_is_in_a_question_that_names_none(company: str):
+    question = "2024年的营收为何增长？"  # without a character of the names
+
+    assert (
+        reason("zh", instruction=question, rephrased=question, passages=(make_passage("zh", company=company),))
+        == "not-self-contained"
+    )
+
+
 def test_a_report_whose_period_is_unknown_needs_none_in_the_question():
     question = "Why did revenue of Northwind Instruments Inc. rise?"
 
@@ -252,6 +288,18 @@ def test_a_list_of_whole_points_is_kept():
 ])  # fmt: skip
 def test_a_cut_sentence_is_rejected(language: Language, answer: str):
     assert reason(language, output=answer) == "cut-sentence"
+
+
+@pytest.mark.parametrize("word", ["eBay", "iPhone", "mRNA", "iPad's"])
+def test_an_answer_may_start_with_a_brand_as_it_is_written(word: str):
+    assert reason(output=f"{word} sales rose by 12% because customers in Bergen replaced their old machines.") is None
+
+
+@pytest.mark.parametrize("word", ["non-GAAP", "ebay", "e", "higher/Lower"])
+def test_a_capital_later_on_makes_no_brand_of_the_first_word(word: str):
+    answer = f"{word} earnings rose by 12% because customers in Bergen replaced their old machines."
+
+    assert reason(output=answer) == "cut-sentence"
 
 
 @pytest.mark.parametrize("odd", ["\x00", "\x1b", "\u2028", "\u202e", "\ufeff", "\ufffd", "\x85"])

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fingen.quality.duplicates import find_duplicates, fold, near_clusters
-from fingen.records import Record
+from fingen.quality.duplicates import duplicate_texts, find_duplicates, fold, near_clusters, worth
+from fingen.records import Evidence, Record
 
 NUMBERS = itertools.count()
 ZH = "{company} {year} 年年度报告中，{term}指的是什么？"
@@ -109,6 +109,14 @@ def test_the_same_question_from_two_documents_is_one_question():
         (ZH, "商誉", "该商誉"),
         (ZH, "合同资产和负债", "合同资产与负债"),
         ("{term}", "请问蓝海集团 2024 年年度报告中，商誉指的是什么？", "蓝海集团2024年年度报告中，商誉指的是什么"),
+        ("{term}", "您好，麻烦告诉我蓝海集团2024年商誉是多少，谢谢！", "蓝海集团2024年的商誉是多少？"),
+        ("{term}", "蓝海集团2024年度报告是否披露商誉？", "请问蓝海集团2024年年度报告是否披露了商誉？"),
+        ("{term}", "Could you tell me what Lanhai paid for Ziwei in 2019?", "What Lanhai paid for Ziwei in 2019"),
+        (EN, "contract liability", "contract liabilities"),
+        (EN, "recognised losses", "recognized losses"),
+        (EN, "administrative cost", "adminsitrative cost"),
+        (EN, "administrative cost", "administratiive cost"),
+        (EN, "independent experts", "independant experts"),
     ],
 )
 def test_small_edits_are_near_duplicates(template: str, a: str, b: str):
@@ -138,6 +146,17 @@ def test_small_edits_are_near_duplicates(template: str, a: str, b: str):
         ("Class A shares", "Class B shares"),
         ("sales from A to B", "sales from B to A"),
         ("1.5 tonnes", "15 tonnes"),
+        ("generic drugs", "genetic drugs"),
+        ("patent income", "patient income"),
+        ("contract costs", "contact costs"),
+        ("futures contracts", "future contracts"),
+        ("the A shares", "the shares"),
+        ("the Hartwell unit", "the Hartwill unit"),
+        ("the Williams unit", "the William unit"),
+        ("the Ashdown unit", "the Ashdwon unit"),
+        ("和达公司", "达和公司"),
+        ("和达公司", "达公司"),
+        ("一下降原因", "降原因"),
     ],
 )
 def test_hard_negatives_survive(a: str, b: str):
@@ -202,6 +221,52 @@ def test_punctuation_alone_is_compared_as_it_is():
     assert kinds(record("？"), record("！")) == []
 
 
+def test_names_in_lower_case_are_told_by_no_capital_and_never_vary():
+    """Where a row has no capitals, any word of it may be a name: only what another row shows to be none may vary."""
+    lower, other = "what did hartwell pay for leases in 2019?", "what did hartwill pay for leases in 2019?"
+    assert list(duplicate_texts([lower, other])) == []
+    assert list(duplicate_texts([lower, lower.replace("leases", "lease")])) == []
+    assert list(duplicate_texts(["What did Hartwell pay for lease in 2019?", lower])) == [(1, 0, "near")]
+    assert list(duplicate_texts(["What did Hartwell pay for leases in 2019?", other])) == []
+
+
+def test_texts_name_the_first_of_their_kind_by_its_index():
+    texts = ["A rise.", "What is goodwill?", "a RISE", "What was goodwill?", "？", "what is the GOODWILL", "！", "？"]
+
+    assert list(duplicate_texts(texts)) == [(2, 0, "exact"), (3, 1, "near"), (5, 1, "near"), (7, 4, "exact")]
+
+
+def test_rows_of_other_sets_stay_and_are_named_with_their_set():
+    first, second = record("What is goodwill at Lanhai?"), record("what is goodwill at LANHAI?")
+    again = record("What is the goodwill at Lanhai?")
+    answered = record("How does Lanhai define it?", first.output)
+    own = record("What is hedging at Lanhai?")
+
+    found = find_duplicates([again, answered, own, own], against={"build/other": [first, second]})
+
+    assert [(d.record.id, d.of, d.kind, d.of_set) for d in found] == [
+        (again.id, first.id, "near", "build/other"),
+        (answered.id, first.id, "answer", "build/other"),
+        (own.id, own.id, "exact", None),
+    ]
+
+
+def test_the_better_row_is_kept_where_it_is_asked_for():
+    quotes = tuple(Evidence(quote=quote, page=1) for quote in ("a", "b"))
+    poor = record("What is goodwill?", "A premium, in short.", evidence=quotes[:1])
+    figures = record("what is goodwill", "A premium: 5 million of 12 million.", evidence=quotes[:1])
+    best = record("What is the goodwill?", "A premium, at length.", evidence=quotes)
+    equal = record("WHAT IS GOODWILL", "A premium, again.", evidence=quotes)
+    rows = [poor, figures, best, equal]
+
+    assert [(d.record.id, d.of) for d in find_duplicates(rows)] == [(row.id, poor.id) for row in rows[1:]]
+    found = find_duplicates(rows, better=worth)
+    assert [(d.record.id, d.of) for d in found] == [(row.id, best.id) for row in (poor, figures, equal)]
+    known = {poor.id}  # the key may put first what must stay, whatever it is worth
+    found = find_duplicates(rows, better=lambda row: (row.id not in known, *worth(row)))
+    assert [d.of for d in found] == [poor.id] * 3
+
+
 def test_near_clusters_join_one_answer_across_documents_and_depend_on_nothing_else():
     a, b = record("What is X at A?", "It is x."), record("What is X at B?", "it is X", document="b.pdf")
     other = record("What is Y?", "It is y.")
@@ -233,3 +298,38 @@ def test_no_unique_row_is_lost_and_no_repeated_one_kept(drawn: list[tuple[tuple[
 
     assert kept == list(dict.fromkeys(aspects for aspects, _ in rows))
     assert all(aspects_of[row] == aspects_of[of] and of not in duplicates for row, of in duplicates.items())
+
+
+WORDS = st.lists(
+    st.sampled_from(
+        "revenue revenues profit the of and a rose fell Lanhai Ziwei 2019 2018 5% -5% 1,234 1234 in not contract contact 和 蓝海 海蓝 的 收入".split()
+    ),
+    max_size=9,
+)
+
+
+@settings(deadline=None)
+@given(st.lists(WORDS.map(" ".join), max_size=12))
+def test_what_is_found_agrees_in_its_figures_and_names_and_what_is_kept_has_no_twin(texts: list[str]):
+    found = {index: (of, kind) for index, of, kind in duplicate_texts(texts)}
+
+    def marks(text: str) -> list[str]:
+        return [
+            word.replace(",", "")
+            for word in text.split()
+            if word[-1] in "0123456789%" or word[0] in "LZ蓝海收" or word == "not"
+        ]
+
+    for index, (of, kind) in found.items():
+        assert of < index
+        assert of not in found
+        assert marks(texts[index]) == marks(texts[of])
+        assert (kind == "exact") == (fold(texts[index]) == fold(texts[of]))
+    kept = [fold(text) or text for index, text in enumerate(texts) if index not in found]
+    assert len(set(kept)) == len(kept)
+
+
+@given(st.text(max_size=40))
+def test_white_space_of_any_width_changes_no_fold(text: str):
+    assert fold(f" {text}\n") == fold(text)
+    assert fold(text.replace(" ", "\u3000")) == fold(text)

@@ -19,7 +19,8 @@ _LEANS_ON_TEXT = re.compile(
     r"\b(?:the (?:given|provided)|provided) (?:context|material)s?\b|\bthe (?:following )?(?:passage|text|excerpt)\b(?! of)|"
     r"\b(?:mentioned|described|stated|shown|listed|discussed|noted) (?:above|below)\b|"
     r"\baccording to the (?:text|passage|table|document)\b|"
-    r"(?:^|[，。；：、\s“（(在如据从由见])(?:文中|本文|原文|上文|下文)(?![化件字案本国明])|"
+    r"(?:^|[，。；：、\s“（(在如据从由见]|结合|尽管|虽然?|通过|[按与])(?:文中|本文|原文|上文|下文)(?![化件字案本国明])|"
+    r"(?:^|[，。；：、\s“（(在])文中明确|文本(?:中|内容|片段)|"
     r"根据(?:所?提供的?|给出的?|上述|该|以上)?(?:文本|段落|片段)|根据(?:所?提供的?|给出的?|上述|以上)(?:材料|内容|信息)|"
     r"上述(?:文本|段落|片段)|(?:本|该)段(?!时|期|公路|路|工程)",
     re.IGNORECASE,
@@ -32,6 +33,13 @@ _LETTERS = re.compile(r"[A-Za-z\u4e00-\u9fff]")
 # Control characters, half characters, byte-order marks, and what turns the direction of writing.
 _ODD = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ufffd]")
 _BULLET = re.compile(r"^\s*(?:[•●▪■◆◦○□√\uf0b7]|\d{1,2}[.)、]\s*$)")
+# What stands around the name that a Chinese company goes by: 浙江[海翔药业]股份有限公司, 深圳市[迈瑞生物]医疗电子股份有限公司.
+_PLACE = re.compile(
+    r"^(?:(?:北京|天津|上海|重庆|河北|山西|辽宁|吉林|黑龙江|江苏|浙江|安徽|福建|江西|山东|河南|湖北|湖南|广东|海南|四川|贵州|云南|"
+    r"陕西|甘肃|青海|内蒙古|广西|西藏|宁夏|新疆)[省市]?)?(?:[\u4e00-\u9fff]{1,2}[^\W超城]市)?"
+)
+_LEGAL_FORM = re.compile(r"(?:[（(]?集团[）)]?)?(?:(?:股份)?有限(?:责任)?公司)?$")
+_USUAL_NAME = 4  # characters of the name that a Chinese share goes by
 _SENTENCE_END = tuple('。！？.!?”"’」』）)')
 
 
@@ -80,13 +88,28 @@ def _self_contained(draft: Draft) -> str | None:
 
 
 def _names(question: str, passage: Passage) -> bool:
-    """Whether a question names the company, in full or by a word that starts its name."""
+    """Whether a question names the company: in full, by its Chinese short name, or by a word that starts its name."""
     company = passage.company or passage.document
-    if fold(company) in fold(question):
+    names = filter(None, map(fold, (company, *_short_names(passage.company or ""))))
+    if any(name in fold(question) for name in names):
         return True
     first = re.split(r"[\s,（(]", company.removeprefix("The "))[0]
     is_latin = len(first) > 2 and not han_share(first)
     return is_latin and re.search(rf"(?<!\w){re.escape(first)}(?!\w)", question, re.IGNORECASE) is not None
+
+
+def _short_names(company: str) -> set[str]:
+    """What a Chinese company goes by: its name without place and legal form, or how its name starts."""
+    if not han_share(company):
+        return set()
+    name = _LEGAL_FORM.sub("", company, count=1)
+    brand = _PLACE.sub("", name, count=1)
+    if len(brand) <= 2:  # 上海医药, 北京银行: without its place the name is the word for a trade
+        brand = name
+    names = {name, brand, brand[:_USUAL_NAME]}
+    if len(name) - len(brand) <= 2:  # 贵州茅台酒, but not 内蒙古伊利
+        names.add(name[:_USUAL_NAME])
+    return {each for each in names if len(each) >= 2}
 
 
 def _names_period(question: str, passage: Passage) -> bool:
@@ -152,7 +175,8 @@ def _cut_sentence(draft: Draft) -> str | None:
     text = draft.record.output.strip()
     if not text.endswith(_SENTENCE_END):
         return f"ends with: {text[-30:]}"
-    return f"starts with: {text[:30]}" if text[0].islower() else None
+    first = re.split(r"\W", text, maxsplit=1)[0]  # eBay and iPhone start sentences as they are
+    return f"starts with: {text[:30]}" if text[0].islower() and first.islower() else None
 
 
 CHECKS: dict[str, Callable[[Draft], str | None]] = {

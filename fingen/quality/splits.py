@@ -168,3 +168,19 @@ def pick_memory(train: Sequence[Record], share: float) -> set[str]:
     if not picked and share > 0 and len(fractions) >= LEAST_FOR_MEMORY:
         picked = {min(fractions, key=lambda record_id: fractions[record_id])}
     return picked
+
+
+def assign_counts(records: Sequence[Record], counts: Mapping[str, Mapping[str, int]]) -> dict[str, str]:
+    """Record id -> split, so that each split gets exactly `counts[split][label]` records of each label.
+
+    For rows that no passage ties together. Which of a label's records goes where depends on the hash of its id; records
+    beyond the counts, in the order given, get no split.
+    """
+    split_of: dict[str, str] = {}
+    labels = {label for wanted in counts.values() for label in wanted}
+    for label in sorted(labels):
+        total = sum(wanted.get(label, 0) for wanted in counts.values())
+        chosen = [record.id for record in records if record.label == label][:total]
+        places = [split for split in ("test", "validation", "train") for _ in range(counts.get(split, {}).get(label, 0))]
+        split_of |= dict(zip(sorted(chosen, key=lambda record_id: _fraction("split", record_id)), places, strict=False))
+    return split_of

@@ -1,0 +1,44 @@
+"""`fingen export`: a set in the form that another tool reads."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import click
+
+from fingen.cli.common import Command, command_options, print_json, set_argument
+
+FORMATS = ("alpaca", "sharegpt", "chatml", "openai", "csv", "parquet")
+
+
+@click.command("export", cls=Command)
+@click.argument("folder", required=False, type=click.Path(path_type=Path), metavar="[SET]")
+@click.option("--format", "form", type=click.Choice(FORMATS), required=True, help="Form of the rows.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the files, one a split.")
+@click.option("--replace", is_flag=True, help="Write over the files of an earlier export.")
+@command_options
+def command(folder: Path | None, form: str, out: Path, replace: bool, as_json: bool, quiet: bool, debug: bool) -> None:
+    """Write the rows of a set in the form that another tool reads.
+
+    SET is a folder below build/ (default: the newest). alpaca and sharegpt are JSON lists, chatml and openai JSON lines of
+    messages, csv and parquet tables with the provenance. With them goes dataset_info.json, by which LLaMA-Factory finds
+    them. CSV cells that would start a formula get an apostrophe before it.
+
+    \b
+    Examples:
+      $ fingen export build/reports --format alpaca --out build/exports/reports
+      $ fingen export build/intent --format openai --out to_openai
+    """
+    from fingen.pipeline.export import export
+
+    made = export(set_argument(folder, quiet=quiet), form, out, replace=replace)
+    if as_json:
+        print_json(dataclasses.asdict(made))
+    else:
+        lines = [f"{made.set} as {made.format}", ""]
+        lines += [f"  {file}: {rows:,} rows" for file, rows in made.files.items()]
+        lines += [f"note: {note}" for note in made.notes]
+        click.echo("\n".join([*lines, f"next: {made.next}"]))
+    sys.exit(made.exit_code)

@@ -1,0 +1,258 @@
+"""The conductor of `fingen export`: the rows of a set in the forms that other tools read, one after the other."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from fingen.errors import LimitError, SetError, UsageError
+from fingen.records import Record, dump_json, open_atomic
+from fingen.sets import COLUMNS, MANIFEST, SPLITS, read_manifest, read_split
+
+INFO = "dataset_info.json"
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run or misread at the start of a cell
+OPENAI_LEAST = 10  # examples that OpenAI's fine-tuning asks for
+BATCH_ROWS = 5_000  # rows of a Parquet table that are in memory at once
+ROLE_TAGS = {
+    "role_tag": "role",
+    "content_tag": "content",
+    "user_tag": "user",
+    "assistant_tag": "assistant",
+    "system_tag": "system",
+}
+TURN_TAGS = {
+    "role_tag": "from",
+    "content_tag": "value",
+    "user_tag": "human",
+    "assistant_tag": "gpt",
+    "system_tag": "system",
+}
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of export: how a row looks, how rows are written, and what LLaMA-Factory must know of it."""
+
+    suffix: str
+    row: Callable[[Record], dict[str, Any]]
+    write: Callable[[Path, Iterable[dict[str, Any]]], None]
+    info: dict[str, Any]  # of an entry in dataset_info.json, save the file's name
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote."""
+
+    set: str
+    format: str
+    files: dict[str, int]  # file -> rows
+    neutralised: int  # CSV cells that began a formula and have an apostrophe before it now
+    notes: list[str] = field(default_factory=list)
+    next: str = ""
+    exit_code: int = 0
+
+
+def export(folder: Path, form_name: str, out: Path, *, replace: bool = False) -> Exported:
+    """Write each split of a set to a file of its own in `out`, and dataset_info.json for LLaMA-Factory last.
+
+    Rows are read, turned and written one by one: memory does not grow with the set.
+
+    Args:
+        folder: the set.
+        form_name: one of FORMS.
+        out: a folder; files of an earlier export are written over with `replace` only.
+        replace: see there.
+
+    Raises:
+        SetError: no such set, or it is damaged; UsageError: `out` is a set or holds files of these names.
+        LimitError: a file cannot be written.
+    """
+    form, manifest = FORMS[form_name], read_manifest(folder)
+    splits = [split for split in SPLITS if manifest.splits.get(split)]
+    if not splits:
+        raise SetError(f"{folder}: the set has no records", hint=f"its rejects say why: {folder / 'rejected.jsonl'}")
+    _make_room(out, form, replace=replace)
+    counts = Counts()
+    for split in splits:
+        path = out / f"{split}{form.suffix}"
+        rows = counts.count(path, map(form.row, read_split(folder, split)))
+        form.write(path, counts.neutralise(rows) if form.suffix == ".csv" else rows)
+    with open_atomic(out / INFO) as file:
+        file.write(dump_json(_info(manifest.name, form, splits), indent=2) + "\n")
+    return Exported(
+        set=str(folder),
+        format=form_name,
+        files=counts.rows,
+        neutralised=counts.neutralised,
+        notes=_notes(form_name, counts),
+        next=_next(form_name, manifest.name, out),
+    )
+
+
+@dataclass
+class Counts:
+    """Rows by file, and cells that were neutralised."""
+
+    rows: dict[str, int] = field(default_factory=dict)
+    neutralised: int = 0
+
+    def count(self, path: Path, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Pass the rows on, counted."""
+        self.rows[str(path)] = 0
+        for row in rows:
+            self.rows[str(path)] += 1
+            yield row
+
+    def neutralise(self, rows: Iterable[dict[str, str]]) -> Iterator[dict[str, str]]:
+        """The rows with an apostrophe before what would start a formula: a spreadsheet then shows the cell as it is."""
+        for row in rows:
+            formulas = {name: f"'{cell}" for name, cell in row.items() if cell.startswith(FORMULA)}
+            self.neutralised += len(formulas)
+            yield {**row, **formulas}
+
+
+def _make_room(out: Path, form: Form, *, replace: bool) -> None:
+    """Refuse to write over a set, or over files without leave; what an earlier export left goes."""
+    if (out / MANIFEST).exists():
+        raise UsageError(f"--out {out} is a set", hint="write the export to a folder of its own")
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out} is no folder", hint="name a folder")
+    there = [path for name in (*(f"{split}{form.suffix}" for split in SPLITS), INFO) if (path := out / name).exists()]
+    if there and not replace:
+        names = ", ".join(path.name for path in there)
+        raise UsageError(f"{out} holds {names}", hint="write elsewhere with --out, or write over them with --replace")
+    for path in there:
+        path.unlink()
+
+
+def _info(name: str, form: Form, splits: Iterable[str]) -> dict[str, Any]:
+    """The entries of dataset_info.json: the training split under the set's own name, the others behind it."""
+    return {
+        name if split == "train" else f"{name}_{split}": {"file_name": f"{split}{form.suffix}", **form.info}
+        for split in splits
+    }
+
+
+def _notes(form_name: str, counts: Counts) -> list[str]:
+    notes = []
+    if counts.neutralised:
+        notes.append(f"{counts.neutralised:,} cells began a formula; they have an apostrophe before it now")
+    rows = next(iter(counts.rows.values()))
+    if form_name == "openai" and rows < OPENAI_LEAST:
+        notes.append(f"{rows} rows: OpenAI's fine-tuning asks for {OPENAI_LEAST} at least")
+    return notes
+
+
+def _next(form_name: str, name: str, out: Path) -> str:
+    if form_name == "openai":
+        return f"upload {out}/train.jsonl with the purpose fine-tune"
+    return f"llamafactory-cli train ... dataset_dir={out} dataset={name}; or datasets.load_dataset on the files"
+
+
+# --- rows --------------------------------------------------------------------------------------------------------------
+
+
+def _question(record: Record) -> str:
+    """Instruction and input as one prompt, joined as LLaMA-Factory joins those of an Alpaca row."""
+    return f"{record.instruction}\n{record.input}" if record.input else record.instruction
+
+
+def _alpaca(record: Record) -> dict[str, Any]:
+    return {"instruction": record.instruction, "input": record.input, "output": record.output}
+
+
+def _sharegpt(record: Record) -> dict[str, Any]:
+    turns = [{"from": "human", "value": _question(record)}, {"from": "gpt", "value": record.output}]
+    return {"conversations": turns}
+
+
+def _messages(record: Record) -> dict[str, Any]:
+    turns = [{"role": "user", "content": _question(record)}, {"role": "assistant", "content": record.output}]
+    return {"messages": turns}
+
+
+def _chatml(record: Record) -> dict[str, Any]:
+    return {**_messages(record), "id": record.id}
+
+
+def _flat(record: Record) -> dict[str, str]:
+    """One text a column, for a table: lists and objects as JSON."""
+    return {
+        **_alpaca(record),
+        "id": record.id,
+        "task": record.task,
+        "language": record.language,
+        "label": record.label or "",
+        "options": dump_json(record.options) if record.options else "",
+        "document": record.document or "",
+        "pages": " ".join(map(str, record.pages or ())),
+        "evidence": dump_json([quote.model_dump(mode="json") for quote in record.evidence]) if record.evidence else "",
+        "teacher": record.teacher,
+        "origin": record.origin,
+    }
+
+
+# --- files -------------------------------------------------------------------------------------------------------------
+
+
+def _write_list(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    with open_atomic(path) as file:
+        for number, row in enumerate(rows):
+            file.write(("[\n" if number == 0 else ",\n") + dump_json(row))
+        file.write("\n]\n")
+
+
+def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    with open_atomic(path) as file:
+        for row in rows:
+            file.write(dump_json(row) + "\n")
+
+
+def _write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """All cells quoted: a line end of any kind inside one is then no end of the row to any reader."""
+    rows = iter(rows)
+    first = next(rows)
+    with open_atomic(path) as file:
+        writer = csv.DictWriter(file, fieldnames=list(first), quoting=csv.QUOTE_ALL, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(chain([first], rows))
+
+
+def _write_parquet(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    from datasets import Features, Value  # type: ignore[import-untyped]  # it ships no types; slow, so only here
+    from datasets.arrow_writer import ParquetWriter  # type: ignore[import-untyped]  # the same
+
+    rows = iter(rows)
+    first = next(rows)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        features = Features({name: Value("string") for name in first})
+        with ParquetWriter(features=features, path=str(beside), writer_batch_size=BATCH_ROWS) as writer:
+            for row in chain([first], rows):
+                writer.write(row)
+            writer.finalize()
+        beside.replace(path)
+    except OSError as e:
+        raise LimitError(f"{path}: cannot be written: {e.strerror or e}", hint="free some disk space") from e
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+_SHAREGPT = {"formatting": "sharegpt", "columns": {"messages": "conversations"}, "tags": TURN_TAGS}
+_OPENAI = {"formatting": "sharegpt", "columns": {"messages": "messages"}, "tags": ROLE_TAGS}
+_ALPACA = {"formatting": "alpaca", "columns": COLUMNS}
+
+FORMS = {
+    "alpaca": Form(".json", _alpaca, _write_list, _ALPACA),
+    "sharegpt": Form(".json", _sharegpt, _write_list, _SHAREGPT),
+    "chatml": Form(".jsonl", _chatml, _write_lines, _OPENAI),
+    "openai": Form(".jsonl", _messages, _write_lines, _OPENAI),
+    "csv": Form(".csv", _flat, _write_csv, _ALPACA),
+    "parquet": Form(".parquet", _flat, _write_parquet, _ALPACA),
+}

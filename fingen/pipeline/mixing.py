@@ -1,0 +1,183 @@
+"""The conductor of `fingen mix`: several sets as one, some of them more than once, and none that gives another away."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fingen.errors import SetError, ShortfallError, UsageError
+from fingen.pipeline.folder import refuse_folder
+from fingen.pipeline.importing import make_manifest, number_ids, write_anew
+from fingen.quality.duplicates import fold
+from fingen.records import Chunk, Manifest, Record, Rejected, read_jsonl, sha256_file
+from fingen.sets import CHUNKS, MAKE_AGAIN, MANIFEST, SPLITS, SetContent, read_manifest, read_split
+
+REPEATED = "train"  # the split whose rows are repeated: a score must not weigh some of its rows more than others
+HELD_OUT = ("validation", "test")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A set that goes into a mix, and how often its training rows do."""
+
+    folder: Path
+    repeats: int = 1
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """What a mix is made of. `rejects` are training rows of one set whose text another set holds out."""
+
+    set: str
+    parts: list[dict[str, int | str]]  # set, repeats, and rows by split
+    records: dict[str, int]  # split -> rows
+    rejects: dict[str, int]
+    declared: tuple[str, ...]
+    changed: bool
+    next: str
+    exit_code: int = 0
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    part: Part
+    manifest: Manifest
+    splits: dict[str, list[Record]]
+    chunks: list[Chunk]
+
+
+def parse_part(text: str) -> Part:
+    """FOLDER or FOLDER:N, the set N times.
+
+    Raises:
+        UsageError: N is 0.
+    """
+    folder, _, times = text.rpartition(":")
+    if not folder or not times.isdecimal():
+        return Part(Path(text))
+    if not int(times):
+        raise UsageError(f"{text}: 0 times", hint="leave the set out, or give a number from 1")
+    return Part(Path(folder), int(times))
+
+
+def mix(parts: Sequence[Part], out: Path, *, replace: bool = False) -> Mixed:
+    """Write one set that holds the rows of all parts, each in its split, training rows as often as is said.
+
+    Raises:
+        SetError: a set is missing, damaged, given twice, or is `out` itself; or `out` was made otherwise.
+        ShortfallError: there are no rows.
+    """
+    refuse_folder(out)
+    folders = [part.folder.resolve() for part in parts]
+    if out.resolve() in folders:
+        raise SetError(f"{out} is one of the sets to mix", hint="write the mix elsewhere with --out")
+    if twice := [str(part.folder) for part, folder in zip(parts, folders, strict=True) if folders.count(folder) > 1]:
+        raise SetError(f"{twice[0]} is given twice", hint="say how often with FOLDER:N")
+    loaded = [_load(part) for part in parts]
+    records, rejected = _mix(loaded)
+    if not any(records.values()):
+        raise ShortfallError(f"the {len(parts)} sets hold no rows", hint="look at their rejects: rejected.jsonl")
+    declared = tuple(line for one in loaded for line in _declared(one))
+    settings = {
+        "command": "mix",
+        "sets": [
+            {"set": one.manifest.name, "manifest": sha256_file(one.part.folder / MANIFEST), "repeats": one.part.repeats}
+            for one in loaded
+        ],
+    }
+    rows = [record for split in records.values() for record in split]
+    manifest = make_manifest(out.name, "mix", settings, rows, declared).model_copy(
+        update={
+            "prompts": {f"{m.name}/{name}": sha256 for m in _manifests(loaded) for name, sha256 in m.prompts.items()},
+            "sources": tuple({(s.path, s.sha256): s for m in _manifests(loaded) for s in m.sources}.values()),
+            "split_by": "document" if all(m.split_by == "document" for m in _manifests(loaded)) else "chunk",
+        }
+    )
+    chunks = list({chunk.id: chunk for one in loaded for chunk in one.chunks}.values())
+    content = SetContent(splits=records, rejected=rejected, chunks=chunks, manifest=manifest)
+    changed = write_anew(out, content, replace=replace)
+    return Mixed(
+        set=str(out),
+        parts=[{"set": str(one.part.folder), "repeats": one.part.repeats, **one.manifest.splits} for one in loaded],
+        records={split: len(records.get(split, ())) for split in SPLITS},
+        rejects=dict(Counter(row.reason for row in rejected)),
+        declared=declared,
+        changed=changed,
+        next=f"fingen export {out} --format alpaca --out DIR",
+    )
+
+
+def _manifests(loaded: Sequence[_Loaded]) -> Iterator[Manifest]:
+    return (one.manifest for one in loaded)
+
+
+def _load(part: Part) -> _Loaded:
+    manifest = read_manifest(part.folder)
+    splits = {split: list(read_split(part.folder, split)) for split in SPLITS if manifest.splits.get(split)}
+    return _Loaded(part, manifest, splits, list(_read_chunks(part.folder, manifest)))
+
+
+def _read_chunks(folder: Path, manifest: Manifest) -> Iterator[Chunk]:
+    path = folder / CHUNKS
+    if CHUNKS not in manifest.files:
+        return iter(())
+    if not path.is_file() or sha256_file(path) != manifest.files[CHUNKS].sha256:
+        raise SetError(f"{path}: missing, or changed since the set was made", hint=f"restore the file, or {MAKE_AGAIN}")
+    return read_jsonl(path, Chunk)
+
+
+def _mix(loaded: Sequence[_Loaded]) -> tuple[dict[str, list[Record]], list[Rejected]]:
+    """The rows of all sets by split, with ids of their own, and training rows that another set holds out."""
+    held: dict[str, dict[int, str]] = {}  # what ties rows together -> set -> id of the row held out
+    for number, one in enumerate(loaded):
+        for split in HELD_OUT:
+            for record in one.splits.get(split, ()):
+                for tie in _ties(record):
+                    held.setdefault(tie, {}).setdefault(number, record.id)
+    rejected: list[Rejected] = []
+    mixed: list[tuple[str, Record]] = []
+    for number, one in enumerate(loaded):
+        for split, records in one.splits.items():
+            if split not in HELD_OUT:
+                records, given_away = _part(records, number, held, loaded)
+                rejected += given_away
+            mixed += [
+                (split, record) for _ in range(one.part.repeats if split == REPEATED else 1) for record in records
+            ]
+    numbered = number_ids([record for _, record in mixed])
+    splits: dict[str, list[Record]] = {split: [] for split in SPLITS}
+    for (split, _), record in zip(mixed, numbered, strict=True):
+        splits[split].append(record)
+    return {split: records for split, records in splits.items() if records}, rejected
+
+
+def _part(
+    records: Sequence[Record], number: int, held: dict[str, dict[int, str]], loaded: Sequence[_Loaded]
+) -> tuple[list[Record], list[Rejected]]:
+    """The rows that can be trained on, and those that would give away what another set holds out."""
+    kept, rejected = [], []
+    for record in records:
+        others = ((other, row) for tie in _ties(record) for other, row in held.get(tie, {}).items() if other != number)
+        found = next(others, None)
+        if found is None:
+            kept.append(record)
+            continue
+        detail = f"{loaded[found[0]].part.folder} holds out {found[1]}, which has the same text or passage"
+        item = {"set": str(loaded[number].part.folder), **record.model_dump(mode="json")}
+        rejected.append(Rejected(item=item, reason="held-out", detail=detail, chunks=record.chunks or (), request=None))
+    return kept, rejected
+
+
+def _ties(record: Record) -> Iterator[str]:
+    """What two rows must not share where one is held out: a labelled text, whatever is asked of it; else all; a passage."""
+    yield f"text:{fold(record.input if record.label and record.input else record.instruction + record.input)}"
+    yield from record.chunks or ()
+
+
+def _declared(one: _Loaded) -> Iterator[str]:
+    name, repeats = one.manifest.name, one.part.repeats
+    rows = len(one.splits.get(REPEATED, ()))
+    yield f"{name}: {rows:,} training rows, {'once' if repeats == 1 else f'{repeats} times'}"
+    yield from (f"{name}: {line}" for line in one.manifest.declared)

@@ -1,0 +1,254 @@
+"""Contamination: rows that are in a benchmark, which a model that learns them can no longer be judged by.
+
+The rules are those of duplicates: a row of another company, year, metric or figure is another row, however alike its
+template makes it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from fingen.errors import SetError
+from fingen.quality.duplicates import Seen, Wording, fold
+from fingen.records import Record
+
+Kind = Literal["exact", "near", "contained"]
+
+QUESTIONS = ("instruction", "question", "query", "text", "sentence", "headline", "title")  # the first that a row has
+PASSAGES = ("input", "context", "passage")
+RUN_WORDS = 13  # words in one run that two texts hardly share by chance
+RUN_CHARACTERS = 30  # the same for Chinese
+_UNIT = re.compile(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+")  # a Chinese character, a word, a figure with its sign
+# A prompt as the context / target files of FinGPT hold it.
+_PROMPT = re.compile(r"Instruction: (.*?)\nInput: (.*?)\s*Answer:\s*", re.DOTALL)
+_LONG_CELL = 1 << 24  # characters; the csv module stops at 131,072, and a passage may be longer
+
+
+@dataclass(frozen=True)
+class KeptOut:
+    """A row of a benchmark. `row` is its line in JSON lines, its place in a JSON array, its row in a sheet (header: 1)."""
+
+    row: int
+    question: str
+    passage: str
+
+    @property
+    def whole(self) -> str:
+        """Question and passage, as a record joins its instruction and input."""
+        return f"{self.question}\n{self.passage}"
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """A record that is in a benchmark: in which row of which file, and how.
+
+    - exact: the text, or the part of it that is the question, is the same when folded.
+    - near: the same but for function words, a plural, or a slip of the keys.
+    - contained: a long row stands in the record's text.
+    """
+
+    record: Record
+    row: int
+    kind: Kind
+    path: Path
+
+
+def read_keep_out(path: Path) -> list[KeptOut]:
+    """The rows of a benchmark: a JSON array, JSON lines, or CSV with a header, told apart by the name's end.
+
+    Each row has a question (`instruction`, `question`, `query`, `text`, `sentence`, `headline` or `title`, the first one
+    that it has) and may have a passage (`input`, `context` or `passage`); or it has a whole prompt ("Instruction: ... Input: ...
+    Answer:") as its `context`, beside a `target`. Other columns are not looked at.
+
+    Raises:
+        SetError: no such file, no rows, or one that is broken or has no question; names the file and the row.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as e:
+        raise SetError(f"{path}: cannot be read: {e.strerror}", hint="give --keep-out a file that exists") from e
+    except UnicodeDecodeError as e:
+        raise SetError(f"{path}: not UTF-8 (byte {e.start})", hint="save the file again in UTF-8") from e
+    reader = {".csv": _csv_rows, ".json": _json_rows, ".jsonl": _jsonl_rows, ".ndjson": _jsonl_rows}.get(
+        path.suffix.lower()
+    )
+    if reader is None:
+        raise SetError(f"{path}: not a .json, .jsonl or .csv file", hint="--keep-out reads these three")
+    rows = [_parse_row(path, number, row) for number, row in reader(path, text)]
+    if not rows:
+        raise SetError(f"{path}: no rows", hint="give --keep-out the file that holds the benchmark's rows")
+    return rows
+
+
+def _json_rows(path: Path, text: str) -> Iterator[tuple[int, Any]]:
+    try:
+        rows = json.loads(text)
+    except ValueError as first:
+        if "\n" not in text.strip():
+            raise SetError(f"{path}: no JSON: {first}", hint="restore the file") from first
+        yield from _jsonl_rows(path, text)  # JSON lines under the name of JSON
+        return
+    if isinstance(rows, dict) and any(name in rows for name in QUESTIONS):
+        rows = [rows]
+    if not isinstance(rows, list):
+        raise SetError(f"{path}: not an array of rows", hint='--keep-out reads [{"instruction": ...}, ...]')
+    yield from enumerate(rows, 1)
+
+
+def _jsonl_rows(path: Path, text: str) -> Iterator[tuple[int, Any]]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                yield number, json.loads(line)
+            except ValueError as e:
+                raise SetError(f"{path}, row {number}: no JSON: {e}", hint="restore the file") from e
+
+
+def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, Any]]:
+    limit = csv.field_size_limit(_LONG_CELL)
+    number = 1
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        header = next(reader, [])
+        for number, cells in enumerate(reader, 2):
+            if len(cells) > len(header):
+                raise SetError(f"{path}, row {number}: more cells than the header", hint="quote cells that hold commas")
+            if cells:
+                yield number, dict(zip(header, cells, strict=False))
+    except csv.Error as e:
+        raise SetError(
+            f"{path}, after row {number}: broken CSV: {e}", hint="save it as CSV again, with quoted cells"
+        ) from e
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _parse_row(path: Path, number: int, row: Any) -> KeptOut:
+    where = f"{path}, row {number}"
+    if not isinstance(row, dict):
+        raise SetError(f"{where}: not an object", hint="each row is an object with a question")
+    columns = {str(name).strip().lower(): value for name, value in row.items()}
+    if "target" in columns and (prompt := _PROMPT.fullmatch(str(columns.get("context")))):
+        columns |= {"instruction": prompt[1], "context": prompt[2]}
+    name = next((name for name in QUESTIONS if name in columns), None)
+    if name is None:
+        raise SetError(
+            f"{where}: no question: it has {', '.join(columns) or 'no columns'}",
+            hint=f"name the column with the question one of {', '.join(QUESTIONS)}",
+        )
+    passage = next((name for name in PASSAGES if columns.get(name)), None)
+    texts = [columns[name], columns[passage] if passage else ""]
+    for column, value in zip((name, passage), texts, strict=True):
+        if not isinstance(value, str):
+            raise SetError(f"{where}: {column} is not a text", hint="each question is one text")
+    if not any(text.strip() for text in texts):
+        raise SetError(f"{where}: {name} is empty", hint="fill it in, or delete the row")
+    return KeptOut(number, *texts)
+
+
+def find_contamination(records: Sequence[Record], path: Path) -> list[Overlap]:
+    """The records that a benchmark has, each with the first row that it overlaps, in the order of the records.
+
+    A record's whole text, its instruction and its input are each compared with each row's whole text, its question and
+    its passage. A part that rows share, such as "What is the sentiment of this news?", stands for none of them.
+
+    Raises:
+        SetError: the file is missing or broken; see `read_keep_out`.
+    """
+    rows = read_keep_out(path)
+    texts = [*((row.whole, row.row) for row in rows), *_own_parts(rows)]
+    seen, runs = Seen(), _Runs(texts)
+    for text, number in texts:
+        seen.add(Wording(text), number)
+    overlaps = []
+    for record in records:
+        found = _find(record, seen, runs)
+        if found is not None:
+            number, kind = found
+            overlaps.append(Overlap(record, number, kind, path))
+    return overlaps
+
+
+def _find(record: Record, seen: Seen, runs: _Runs) -> tuple[int, Kind] | None:
+    whole = f"{record.instruction}\n{record.input}"
+    texts = dict.fromkeys(text for text in (whole, record.instruction, record.input) if text.strip())
+    found = [found for text in texts if (found := seen.find(Wording(text)))]
+    if found:
+        return min(found, key=lambda number_and_kind: (number_and_kind[1] != "exact", number_and_kind[0]))
+    number = runs.find(whole)
+    return None if number is None else (number, "contained")
+
+
+def _own_parts(rows: Sequence[KeptOut]) -> Iterator[tuple[str, int]]:
+    """The questions and passages, with the number of their row, that stand for it, as no other row has them.
+
+    One row alone shows nothing of what its file repeats: its question stands for it only where there is no passage.
+    """
+    wholes: dict[str, KeptOut] = {}
+    for row in rows:
+        wholes.setdefault(fold(row.whole), row)  # a row that is there twice is one
+    for part in ("question", "passage"):
+        folded = {whole: fold(getattr(row, part)) for whole, row in wholes.items()}
+        times = Counter(folded.values())
+        for whole, row in wholes.items():
+            alone = len(wholes) == 1 and part == "question" and row.passage
+            if folded[whole] and times[folded[whole]] == 1 and not alone:
+                yield getattr(row, part), row.row
+
+
+class _Runs:
+    """Long texts of a benchmark by each of their runs of 13 words (30 Chinese characters).
+
+    Another text holds such a one where it has one of its runs, and all else of it somewhere: its figures, its words, and
+    of Chinese each pair of neighbours, as the characters of a company's name may each stand in any text.
+    """
+
+    def __init__(self, texts: Sequence[tuple[str, int]]) -> None:
+        self._by_run: dict[int, list[int]] = {}
+        self._needs: list[tuple[int, set[str]]] = []
+        for text, number in texts:
+            units = _units(text)
+            place = len(self._needs)
+            chinese = sum(map(_is_han, units)) * 2 > len(units)
+            for run in _runs(units, RUN_CHARACTERS if chinese else RUN_WORDS):
+                self._by_run.setdefault(run, []).append(place)
+            self._needs.append((number, _pairs(units)))
+
+    def find(self, text: str) -> int | None:
+        """The lowest number of a text that this one holds."""
+        units = _units(text)
+        runs = itertools.chain(_runs(units, RUN_WORDS), _runs(units, RUN_CHARACTERS))
+        candidates = {place for run in runs for place in self._by_run.get(run, ())}
+        if not candidates:
+            return None
+        there = _pairs(units)
+        return min((self._needs[place][0] for place in candidates if self._needs[place][1] <= there), default=None)
+
+
+def _units(text: str) -> list[str]:
+    return _UNIT.findall(Wording(text).plain.casefold())
+
+
+def _runs(units: Sequence[str], length: int) -> Iterator[int]:
+    """Hashes of the runs: two that share one by chance are told apart by what else they need."""
+    for start in range(len(units) - length + 1):
+        yield hash(" ".join(units[start : start + length]))
+
+
+def _pairs(units: Sequence[str]) -> set[str]:
+    """The units, a Chinese character together with the one that follows it."""
+    following = [*units[1:], ""]
+    return {a + b if _is_han(a) and _is_han(b) else a for a, b in zip(units, following, strict=True)}
+
+
+def _is_han(unit: str) -> bool:
+    return "\u3400" <= unit[:1] <= "\u9fff"

@@ -1,0 +1,79 @@
+"""What every reader of a published data set shares: its options, its rows as records, and rows that cannot be one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fingen.documents.text import find_language
+from fingen.records import Record
+from fingen.tasks.rows import Raw, read_raw
+
+UNKNOWN = "unknown"  # who labelled or wrote it
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user may say about how rows are read."""
+
+    text: str | None = None  # column of the text to label
+    label: str | None = None  # column of its label
+    instruction: str | None = None  # in place of the one that lists the labels
+    with_reasons: bool = False  # the published reasons as output, not the label alone
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """A row in good form that can be no record, and why."""
+
+    reason: str
+    detail: str
+
+
+Build = Callable[[Raw, Options], Record | Unusable]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A published data set, or a form that many have: where it comes from, and how its rows become records."""
+
+    title: str
+    where: str  # a page to get it from; empty for a form
+    build: Build
+    columns: frozenset[str]  # those that are read; others are left out, which is said
+    hub: str | None = None  # id of a copy that `datasets` loads without running a script
+    files: tuple[str, ...] = ("*.csv", "*.json", "*.jsonl")  # what is read of a folder
+    licence: str | None = None
+    split: str = "train"  # of rows that were published in none
+    read: Callable[[Path], Iterator[Raw]] = read_raw
+    prepare: Callable[[list[Raw], Options], Options] | None = None  # what must be known of all rows first
+    published: Callable[[int], list[str]] | None = None  # number of rows -> the split of each, where it is a rule
+    rule: str = ""  # that rule, in words
+
+
+def make_record(
+    *,
+    instruction: str,
+    output: str,
+    task: str,
+    input: str = "",
+    label: str | None = None,
+    options: dict[str, str] | None = None,
+    scores: dict[str, float] | None = None,
+    teacher: str = UNKNOWN,
+) -> Record:
+    """A row as a record; it has no id yet."""
+    return Record(
+        instruction=instruction,
+        input=input,
+        output=output,
+        id="",
+        task=task,
+        language=find_language(input or instruction),
+        label=label,
+        options=options,
+        scores=scores,
+        teacher=teacher,
+        origin="imported",
+    )

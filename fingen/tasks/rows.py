@@ -1,0 +1,191 @@
+"""Files of rows that other people made: JSON lists, JSON lines and CSV, each row with the place where it stands."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from fingen.errors import SetError, UsageError
+
+FORMS = 'give a JSON list or JSON lines of {"instruction": ..., "input": ..., "output": ...}, or a CSV file with such a header'
+LONG_CELL = 1 << 24  # characters; the csv module stops at 131,072, and a passage may be longer
+_GAP = re.compile(r"[ \t\r\n]*")  # what JSON takes for white space
+_SPLIT_WORDS = {"train": "train", "training": "train", "validation": "validation", "valid": "validation",
+                "val": "validation", "dev": "validation", "test": "test", "memory": "memory"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A row as it was found. `line` (from 1) is the one it starts in; `number` is that too where a row is a line."""
+
+    file: str
+    number: int
+    line: int | None  # None: it came from no file
+    values: dict[str, Any]
+    split: str | None = None  # that it was published in
+
+    @property
+    def where(self) -> str:
+        """File and line, for a message."""
+        if self.line is None:
+            return f"{self.file}, row {self.number}"
+        return f"{self.file}, line {self.line}" + ("" if self.number == self.line else f" (row {self.number})")
+
+    def fail(self, what: str, *, hint: str = "mend the row, or take it out") -> NoReturn:
+        """Refuse the row.
+
+        Raises:
+            SetError: always; it names file and line.
+        """
+        raise SetError(f"{self.where}: {what}", hint=hint)
+
+    def text(self, name: str) -> str:
+        """The text in a column, as it stands.
+
+        Raises:
+            SetError: there is no such column, or it holds no text.
+        """
+        value = self.values.get(name)
+        if not isinstance(value, str) or not value.strip():
+            self.fail(f"no text in {name!r}; it has {', '.join(self.values) or 'nothing'}")
+        return value
+
+
+def read_raw(path: Path, *, keyed: bool = False) -> Iterator[Raw]:
+    """The rows of a file: of a JSON list, of JSON lines, or of CSV with a header; with `keyed` the values of an object.
+
+    Raises:
+        UsageError: it cannot be read. SetError: it is not UTF-8, or a row is damaged or no object; names file and line.
+    """
+    text, split = read_text(path), find_split(path)
+    if path.suffix.lower() == ".csv":
+        rows = _read_csv(path, text)
+    elif keyed or text.lstrip().startswith("["):
+        rows = _read_elements(path, text, "{" if keyed else "[")
+    else:
+        rows = _read_lines(path, text)
+    may_be_cut = "\\ud" in text.lower()  # only an escape can name half a character; few files have one
+    for number, line, values in rows:
+        if not isinstance(values, dict):
+            Raw(str(path), number, line, {}).fail(f"{type(values).__name__}, not an object", hint=FORMS)
+        raw = Raw(str(path), number, line, values, split)
+        if may_be_cut and _is_cut(values):
+            raw.fail("half a character: an escape from \\ud800 to \\udfff without its other half")
+        yield raw
+
+
+def _is_cut(values: dict[str, Any]) -> bool:
+    try:
+        json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def read_text(path: Path, *, fallback: str | None = None) -> str:
+    """A file's text with its line ends as they are: UTF-8 without its mark, or else in the encoding `fallback`.
+
+    Raises:
+        UsageError: it cannot be read. SetError: it is not UTF-8, and there is no fallback.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as e:
+        raise UsageError(f"{path}: cannot be read: {e.strerror}", hint="name a file of rows") from e
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        if fallback:
+            return data.decode(fallback)
+        line = data.count(b"\n", 0, e.start) + 1
+        raise SetError(f"{path}, line {line}: not UTF-8, from byte {e.start} on", hint="save it as UTF-8") from e
+
+
+def find_split(path: Path) -> str | None:
+    """The split that a file's name speaks of: sent_valid.csv is validation; None where it says nothing."""
+    words = re.split(r"[^a-z]+", path.stem.lower())
+    return next((_SPLIT_WORDS[word] for word in words if word in _SPLIT_WORDS), None)
+
+
+def _read_csv(path: Path, text: str) -> Iterator[tuple[int, int, Any]]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)  # line ends inside a cell belong to it
+    header: list[str] = []
+    limit = csv.field_size_limit(LONG_CELL)
+    try:
+        while True:
+            line = reader.line_num + 1
+            cells = next(reader, None)
+            if cells is None:
+                return
+            if cells and not header:
+                header = cells
+            elif cells:
+                if len(cells) != len(header):
+                    what = f"{len(cells)} columns, not {len(header)} as in the header"
+                    raise SetError(f"{path}, line {line}: {what}", hint="mend the line")
+                yield line, line, dict(zip(header, cells, strict=True))
+    except csv.Error as e:
+        raise SetError(f"{path}, line {reader.line_num}: {e}", hint="mend the line") from e
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _read_lines(path: Path, text: str) -> Iterator[tuple[int, int, Any]]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                row = json.loads(line)
+            except (json.JSONDecodeError, RecursionError) as e:
+                raise SetError(f"{path}, line {number}: not JSON: {e}", hint=FORMS) from e
+            yield number, number, row
+
+
+def _read_elements(path: Path, text: str, opening: str) -> Iterator[tuple[int, int, Any]]:
+    line, counted = 1, 0
+    try:
+        for number, (start, value) in enumerate(_elements(text, opening), 1):
+            line += text.count("\n", counted, start)
+            counted = start
+            yield number, line, value
+    except json.JSONDecodeError as e:
+        raise SetError(f"{path}, line {e.lineno}: not JSON: {e.msg} (column {e.colno})", hint=FORMS) from e
+    except RecursionError as e:
+        raise SetError(f"{path}, line {line}: nested too deeply", hint=FORMS) from e
+
+
+def _elements(text: str, opening: str) -> Iterator[tuple[int, Any]]:
+    """(offset, value) of each element of a JSON list, or of each value of an object; the json module has no such walk."""
+    decoder = json.JSONDecoder()
+    closing = {"[": "]", "{": "}"}[opening]
+    at = _after(text, _skip(text, 0), opening)
+    while text[at : at + 1] != closing:
+        if opening == "{":
+            _, at = decoder.raw_decode(text, at)
+            at = _after(text, _skip(text, at), ":")
+        value, end = decoder.raw_decode(text, at)
+        yield at, value
+        at = _skip(text, end)
+        if text[at : at + 1] != closing:
+            at = _after(text, at, ",")
+            if text[at : at + 1] == closing:
+                raise json.JSONDecodeError("a comma after the last element", text, at)
+    if (end := _skip(text, at + 1)) != len(text):
+        raise json.JSONDecodeError("more after the end", text, end)
+
+
+def _skip(text: str, at: int) -> int:
+    gap = _GAP.match(text, at)
+    return gap.end() if gap else at
+
+
+def _after(text: str, at: int, mark: str) -> int:
+    """The offset of what comes after a mark that must stand at `at`."""
+    if text[at : at + 1] != mark:
+        raise json.JSONDecodeError(f"expected {mark!r}", text, at)
+    return _skip(text, at + 1)

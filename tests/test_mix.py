@@ -1,0 +1,170 @@
+"""`fingen mix`: rows keep their splits, training rows come as often as is said, and no set gives another away."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fingen.cli import main
+from fingen.pipeline.importing import make_manifest, number_ids
+from fingen.pipeline.mixing import Part, mix, parse_part
+from fingen.records import Chunk, Record
+from fingen.sets import SetContent, read_manifest, read_split, write_set
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def record(text: str, label: str | None = "neutral", chunk: str | None = None, **more: Any) -> Record:
+    return Record(
+        instruction="What?",
+        input=text,
+        output=label or "answer",
+        id=f"id-{text}",
+        task="sentiment",
+        language="en",
+        label=label,
+        chunks=(chunk,) if chunk else None,
+        teacher="human",
+        origin="imported",
+        **more,
+    )
+
+
+def make_set(name: str, chunks: tuple[Chunk, ...] = (), **splits: list[Record]) -> str:
+    rows = [row for split in splits.values() for row in split]
+    manifest = make_manifest(name, f"import {name}", {"command": "import"}, rows, (f"what {name} declares",))
+    write_set(Path("build", name), SetContent(splits=splits, rejected=[], chunks=list(chunks), manifest=manifest))
+    return f"build/{name}"
+
+
+def run(*arguments: str, code: int = 0) -> Any:
+    result = CliRunner().invoke(main, ["mix", *arguments, "--out", "build/mix", *(["--json"] if code == 0 else [])])
+    assert result.exit_code == code, result.output
+    return json.loads(result.stdout) if code == 0 else result.stderr
+
+
+def rows(split: str) -> list[Record]:
+    return list(read_split(Path("build/mix"), split))
+
+
+def test_training_rows_are_repeated_and_held_out_rows_are_not():
+    a = make_set("a", train=[record("x"), record("y")], test=[record("t")])
+    b = make_set("b", train=[record("z")], validation=[record("v")])
+    made = run(f"{a}:3", b)
+
+    assert Counter(row.input for row in rows("train")) == {"x": 3, "y": 3, "z": 1}
+    assert [row.input for row in rows("test")] == ["t"]
+    assert [row.input for row in rows("validation")] == ["v"]
+    assert made["records"] == {"train": 7, "validation": 1, "test": 1, "memory": 0}
+    ids = [row.id for split in ("train", "validation", "test") for row in rows(split)]
+    assert len(set(ids)) == len(ids)
+    assert {"id-x", "id-x-2", "id-x-3"} <= set(ids)
+    declared = read_manifest(Path("build/mix")).declared
+    assert declared == (
+        "a: 2 training rows, 3 times",
+        "a: what a declares",
+        "b: 1 training rows, once",
+        "b: what b declares",
+    )
+
+
+def test_rows_are_the_same_but_for_their_ids():
+    original = record("x", scores={"sentiment": 0.5}, draws={"who": "novice"})
+    run(f"{make_set('a', train=[original])}:2")
+
+    assert [row.model_copy(update={"id": original.id}) for row in rows("train")] == [original, original]
+
+
+def test_what_another_set_holds_out_is_not_trained_on():
+    a = make_set("a", train=[record("Shares ROSE."), record("calm")])
+    b = make_set("b", train=[record("own"), record("w", label=None)], test=[record("shares rose"), record("own")])
+    made = run(f"{a}:2", b)
+
+    assert Counter(row.input for row in rows("train")) == {"calm": 2, "own": 1, "w": 1}, "b's own split is as published"
+    assert made["rejects"] == {"held-out": 1}
+    (rejected,) = (
+        json.loads(line) for line in Path("build/mix/rejected.jsonl").read_text(encoding="utf-8").splitlines()
+    )
+    assert rejected["item"]["input"] == "Shares ROSE."
+    assert "build/b holds out id-shares rose" in rejected["detail"]
+
+
+def test_a_passage_that_another_set_holds_out_is_not_trained_on():
+    chunk = Chunk(
+        id="c-1", document="d.pdf", language="en", first_page=1, last_page=1, section=(), text="t", tokens=1, blocks=()
+    )
+    a = make_set(
+        "a", (chunk,), train=[record("one", None, "c-1"), record("two", None, "c-2")], memory=[record("m", None, "c-1")]
+    )
+    b = make_set("b", (chunk,), test=[record("three", None, "c-1")])
+    made = run(a, b)
+
+    assert [row.input for row in rows("train")] == ["two"]
+    assert made["rejects"] == {"held-out": 2}
+    assert len(Path("build/mix/chunks.jsonl").read_text(encoding="utf-8").splitlines()) == 1
+
+
+def test_a_mix_is_refused_over_another_one():
+    a, b = make_set("a", train=[record("x")]), make_set("b", train=[record("y")])
+    assert run(a, b)["changed"] is True
+    assert run(a, b)["changed"] is False
+    assert "was made otherwise" in run(f"{a}:2", b, code=2)
+    assert "is given twice" in run(a, b, a, code=2)
+    assert "is one of the sets" in run(a, "build/mix", code=2)
+    assert "no such set" in run(a, "build/none", code=2)
+    assert "0 times" in run(f"{a}:0", code=2)
+
+
+def test_a_set_that_was_changed_by_hand_is_not_mixed():
+    a = make_set("a", train=[record("x")])
+    Path(a, "train.jsonl").write_text("{}\n", encoding="utf-8")
+
+    assert "changed since the set was made" in run(a, code=2)
+    assert not Path("build/mix/manifest.json").exists()
+
+
+def test_what_a_part_is():
+    assert parse_part("build/a") == Part(Path("build/a"))
+    assert parse_part("build/a:12") == Part(Path("build/a"), 12)
+    assert parse_part("C:/sets/a") == Part(Path("C:/sets/a"))
+    assert parse_part("C:/sets/a:2") == Part(Path("C:/sets/a"), 2)
+
+
+@given(st.lists(st.sampled_from(["a", "b", "a-2", "a-2-2", "b-3"]), max_size=12))
+def test_ids_are_made_distinct_and_first_ones_stay(names: list[str]):
+    records = [record("x").model_copy(update={"id": name}) for name in names]
+    numbered = [row.id for row in number_ids(records)]
+
+    assert len(set(numbered)) == len(names)
+    assert all(numbered[names.index(name)] == name for name in names)
+
+
+def test_the_mix_of_fingpt(shared: Path):
+    folder = shared / "sentiment"
+    files = {
+        "fpb": ["fpb_Sentences_50Agree.txt"],
+        "fiqa": ["FiQA_post.json", "SemEval2017Task5Headlines.json"],
+        "tfns": ["tfns_sent_train.csv"],
+        "nwgi": ["nwgi_sample_300.jsonl"],
+    }
+    for name, paths in files.items():
+        done = CliRunner().invoke(main, ["import", name, *(str(folder / path) for path in paths)])
+        assert done.exit_code == 0, done.output
+    made = mix(
+        [parse_part(f"build/{name}:{n}") for name, n in zip(files, (6, 21, 2, 1), strict=True)], Path("build/finsent")
+    )
+
+    assert made.records["train"] == 6 * 3634 + 21 * 1817 + 2 * 9543 + 300 - made.rejects.get("held-out", 0)
+    assert made.records["test"] == 1212
+    trained = Counter(row.input for row in read_split(Path("build/finsent"), "train"))
+    assert trained[next(read_split(Path("build/tfns"), "train")).input] == 2
