@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 TASKS = ("concept", "summary")  # what `pdf2qa --task` takes
 CONTEXTS = ("none", "passage", "both")
 LANGUAGES = ("auto", "en", "zh")
 SPLIT_UNITS = ("auto", "document", "chunk")
+VALIDATION_SHARE = 0.32  # of the training records: 160 at 500
+PRIVACY = ("keep", "mask", "drop")
 RESERVED_SET_NAMES = frozenset({"adapters", "models", "scores", "cache"})
 BUILD = Path("build")
 CACHE = BUILD / "cache"
@@ -38,6 +41,15 @@ class Splitting:
 
 
 @dataclass(frozen=True)
+class Gates:
+    """What keeps records out of a set, or changes them. A set can be gated anew from its journal."""
+
+    keep_out: tuple[Path, ...] = ()  # benchmarks that no record may be in
+    against: tuple[Path, ...] = ()  # other sets whose records are not repeated
+    privacy: Literal["keep", "mask", "drop"] = "mask"  # personal data: keep it, mask it, or drop the record
+
+
+@dataclass(frozen=True)
 class Asking:
     """How a teacher is asked, and what it may cost."""
 
@@ -57,6 +69,30 @@ class Asking:
 
 
 @dataclass(frozen=True)
+class Synth:
+    """`fingen synth`: items that no document gives."""
+
+    kind: str = "intent"
+    n: int = 500  # training records
+    validation: int | None = None  # records; None: VALIDATION_SHARE of `n`
+    test: int = 0  # records
+    language: Literal["en", "zh"] = "zh"
+    out: Path = BUILD / "intent"
+    teacher: str | None = None  # who writes; None: the one whose key is at hand, else the offline rules
+    check: str | None = None  # a second teacher that answers each item, blind to its label
+    seed: int = 0  # of the draws, and of the order of options
+    per_request: int = 5  # items asked for at once
+    replace: bool = False  # start the set anew instead of refusing on other settings
+    gates: Gates = field(default_factory=Gates)
+    asking: Asking = field(default_factory=Asking)
+
+    @property
+    def validation_count(self) -> int:
+        """Validation records: as many as were asked for, else a share of `n`."""
+        return round(self.n * VALIDATION_SHARE) if self.validation is None else self.validation
+
+
+@dataclass(frozen=True)
 class Pdf2qa:
     """`fingen pdf2qa`."""
 
@@ -72,4 +108,5 @@ class Pdf2qa:
     replace: bool = False  # start the set anew instead of refusing on other settings
     reading: Reading = field(default_factory=Reading)
     splitting: Splitting = field(default_factory=Splitting)
+    gates: Gates = field(default_factory=Gates)
     asking: Asking = field(default_factory=Asking)

@@ -119,6 +119,7 @@ class Request(Frozen):
     max_tokens: int
     count: int  # items asked for, at most
     passages: tuple[Passage, ...] = ()
+    draws: tuple[dict[str, Any], ...] = ()  # in place of passages: what each item is to be like
     follow_ups: tuple[str, ...] = ()  # an unusable answer and what was wrong with it, by turns; no part of the key
 
 

@@ -282,7 +282,10 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """`fingen pdf2qa` on the committed report, with keys in the environment that must change nothing."""
     cwd = tmp_path_factory.mktemp("sample")
     keys = {"ANTHROPIC_API_KEY": CANARY, "OPENAI_API_KEY": CANARY, "HF_TOKEN": CANARY}
-    return Ran(cwd / "build" / "demo", fingen("pdf2qa", SAMPLE.parent, "--teacher", "offline", "--out", "build/demo", cwd=cwd, **keys))
+    return Ran(
+        cwd / "build" / "demo",
+        fingen("pdf2qa", SAMPLE.parent, "--teacher", "offline", "--out", "build/demo", cwd=cwd, **keys),
+    )
 
 
 def test_the_sample_becomes_a_set(sample: Ran):

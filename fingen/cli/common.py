@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 from click.core import ParameterSource
 
+from fingen.config import PRIVACY, Gates
 from fingen.errors import FingenError, Interrupted, LimitError, UsageError
 
 SETTINGS = Path("fingen.toml")
@@ -98,6 +99,43 @@ class Command(click.Command):
                 debug=debug,
                 cause=e,
             )
+
+
+def gate_options(function: F) -> F:
+    """The options of the gates that every record of a set passes."""
+    for option in (
+        click.option("--privacy", type=click.Choice(PRIVACY), default=Gates().privacy, show_default=True,
+                     help="Personal data and keys (identity and bank cards, phones, API keys): keep them, put marks in their "
+                          "place, or drop the record."),
+        click.option("--against", multiple=True, type=click.Path(path_type=Path), metavar="SET",
+                     help="Another set: what repeats one of its records is rejected. May be repeated."),
+        click.option("--keep-out", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+                     help="A benchmark (JSON, JSON lines, CSV): what is in it is rejected. May be repeated."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def pop_gates(options: dict[str, Any]) -> Gates:
+    """Take the values of `gate_options` out of a command's options."""
+    return Gates(tuple(options.pop("keep_out")), tuple(options.pop("against")), options.pop("privacy"))
+
+
+def set_argument(target: Path | None, *, quiet: bool) -> Path:
+    """The set that a command was given, or the newest one in build/, which is said.
+
+    Raises:
+        SetError: there is none.
+    """
+    from fingen.config import BUILD
+    from fingen.sets import newest_set
+
+    if target is not None:
+        return target
+    newest = newest_set(BUILD)
+    if not quiet:
+        click.echo(f"the newest set: {newest}", err=True)
+    return newest
 
 
 def fail(error: FingenError, *, debug: bool, cause: BaseException | None = None) -> NoReturn:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from fingen.config import Pdf2qa
+from fingen.config import Splitting
+from fingen.pipeline.gates import Opened
 from fingen.quality.balance import surplus_reference
-from fingen.quality.checks import Draft, check
-from fingen.quality.duplicates import find_duplicates, fold
+from fingen.quality.checks import Draft, Drop, check
+from fingen.quality.duplicates import fold, worth
 from fingen.quality.evidence import locate
+from fingen.quality.grounding import ground
+from fingen.quality.privacy import protect
 from fingen.quality.splits import assign_splits, pick_memory
-from fingen.records import Chunk, Document, Record, Rejected, Request
+from fingen.records import Chunk, Record, Rejected, Request
 from fingen.tasks import qa
-from fingen.teachers.base import Teacher
 from fingen.teachers.journal import Journal
 
 REFERENCE_SHARE = 1 / 3  # of the offline teacher's pairs of a document and task, from glossaries and policies
@@ -30,6 +33,9 @@ class Draw:
     rephrased: dict[str, str] = field(default_factory=dict)  # record id -> the second wording of its question
     rejected: list[Rejected] = field(default_factory=list)
     unusable: int = 0
+    figures: int = 0  # in the answers of kept items
+    unbound: int = 0  # of these, in the source and tied to no row or period
+    private: Counter[str] = field(default_factory=Counter)  # kind of personal data -> times it was found
 
     def reject(self, records: Iterable[tuple[Record, str]], reason: str) -> None:
         """Move records to the rejects, each with its detail. They are known as objects: a duplicate may have the same id."""
@@ -45,9 +51,20 @@ class Draw:
         self.kept = [record for record in self.kept if id(record) not in details]
 
 
-def draw_records(requests: list[Request], journal: Journal, chunks: dict[str, Chunk], teacher: Teacher) -> Draw:
-    """Records and rejects from the answers in the journal. Every item ends as one or the other."""
+def draw_records(
+    requests: list[Request],
+    journal: Journal,
+    chunks: dict[str, Chunk],
+    teacher: str,
+    gates: Opened,
+    organisations: frozenset[str],
+) -> Draw:
+    """Records and rejects from the answers in the journal. Every item ends as one or the other.
+
+    `organisations` are the companies whose reports the set is made of, by all their names.
+    """
     draw = Draw()
+    judge = _Judge(draw, chunks, teacher, gates, organisations)
     answers = journal.answers([request.key for request in requests])
     for request in {request.key: request for request in requests}.values():
         completion = answers.get(request.key)
@@ -61,73 +78,117 @@ def draw_records(requests: list[Request], journal: Journal, chunks: dict[str, Ch
             _unusable(draw, request, f"schema: {e}", completion.text)
             continue
         for broken, detail in wrong:
-            draw.rejected.append(_rejected(broken, "schema", detail, request))
+            draw.rejected.append(rejected(broken, "schema", detail, request))
         for extra in items[request.count :]:
             draw.rejected.append(
-                _rejected(extra.model_dump(), "surplus", f"more than {request.count} asked for", request)
+                rejected(extra.model_dump(), "surplus", f"more than {request.count} asked for", request)
             )
         for item in items[: request.count]:
-            _judge(draw, item, request, chunks, teacher)
+            judge.item(item, request)
     known = journal.splits()
-    first = sorted(draw.kept, key=lambda record: not any(chunk in known for chunk in record.chunks or ()))
-    duplicates = find_duplicates(first)  # rows that the set has already stay, whatever is added
+
+    def rank(record: Record) -> tuple[bool, int, int]:
+        """Rows that the set has already stay, whatever is added; of others the best of those that are alike."""
+        return not any(chunk in known for chunk in record.chunks or ()), *worth(record)
+
+    duplicates = gates.duplicates(draw.kept, better=rank)
     for kind in sorted({duplicate.kind for duplicate in duplicates}):
-        draw.reject(((d.record, f"of {d.of}") for d in duplicates if d.kind == kind), kind)
-    if teacher.name == "offline":
+        found = (duplicate for duplicate in duplicates if duplicate.kind == kind)
+        draw.reject(((d.record, f"of {d.of}" + (f" in {d.of_set}" if d.of_set else "")) for d in found), kind)
+    draw.reject(gates.contaminated(draw.kept), "contaminated")
+    if teacher == "offline":
         surplus_records = surplus_reference(draw.kept, chunks, REFERENCE_SHARE)
         detail = "more than a third of this report's pairs came from glossaries and accounting policies"
         draw.reject(((record, detail) for record in surplus_records), "reference-share")
     return draw
 
 
-def _judge(draw: Draw, item: qa.QaItem, request: Request, chunks: dict[str, Chunk], teacher: Teacher) -> None:
-    shown = [chunks[passage.chunk] for passage in request.passages]
-    found = {quote: locate(quote, shown) for quote in item.evidence}
-    evidence = tuple(dict.fromkeys(part for parts in found.values() for part in parts))
-    record = qa.build_record(item, request, evidence, teacher.name)
-    not_found = tuple(quote for quote, parts in found.items() if not parts)
-    drop = check(Draft(record, item.rephrased, not_found, request.passages))
-    if drop:
-        draw.rejected.append(_rejected(item.model_dump(), drop.reason, drop.detail, request))
-    else:
-        draw.kept.append(record)
-        draw.rephrased[record.id] = item.rephrased
+@dataclass
+class _Judge:
+    """Lets an item become a record, or says why not."""
+
+    draw: Draw
+    chunks: dict[str, Chunk]
+    teacher: str
+    gates: Opened
+    organisations: frozenset[str]
+
+    def item(self, item: qa.QaItem, request: Request) -> None:
+        """One item of an answer."""
+        shown = [self.chunks[passage.chunk] for passage in request.passages]
+        found = {quote: locate(quote, shown) for quote in item.evidence}
+        evidence = tuple(dict.fromkeys(part for parts in found.values() for part in parts))
+        record = qa.build_record(item, request, evidence, self.teacher)
+        not_found = tuple(quote for quote, parts in found.items() if not parts)
+        drop = check(Draft(record, item.rephrased, not_found, request.passages))
+        drop = drop or self._grounding(record, request)
+        private = self.protect(record, item.rephrased) if drop is None else None
+        if private is None:
+            drop = drop or Drop(
+                "privacy", "personal data in it; --privacy mask would keep it with marks in their place"
+            )
+            self.draw.rejected.append(rejected(item.model_dump(), drop.reason, drop.detail, request))
+        else:
+            kept, self.draw.rephrased[record.id] = private
+            self.draw.kept.append(kept)
+
+    def _grounding(self, record: Record, request: Request) -> Drop | None:
+        grounding = ground(record, request.passages, organisations=self.organisations)
+        for finding in grounding.failed:
+            return Drop(finding.reason, finding.detail)
+        self.draw.figures += grounding.figures
+        self.draw.unbound += grounding.unbound
+        return None
+
+    def protect(self, record: Record, rephrased: str) -> tuple[Record, str] | None:
+        """A record and the second wording of its question, as they may be written; None if they may not be."""
+        mode = self.gates.gates.privacy
+        kept, found = protect(record, mode)
+        again, more = protect(record.model_copy(update={"instruction": rephrased}), mode)
+        self.draw.private.update([*found.elements(), *more.elements()])
+        return None if kept is None or again is None else (kept, again.instruction)
 
 
 def _unusable(draw: Draw, request: Request, reason: str, text: str) -> None:
     draw.unusable += 1
-    draw.rejected.append(_rejected({"answer": text}, "unusable-answer", reason, request))
+    draw.rejected.append(rejected({"answer": text}, "unusable-answer", reason, request))
 
 
-def _rejected(item: dict[str, Any], reason: str, detail: str, request: Request) -> Rejected:
+def rejected(item: dict[str, Any], reason: str, detail: str, request: Request) -> Rejected:
+    """An item of an answer that did not become a record."""
     chunks = tuple(passage.chunk for passage in request.passages)
     return Rejected(item=item, reason=reason, detail=detail, chunks=chunks, request=request.key)
 
 
 def divide(
     draw: Draw,
-    settings: Pdf2qa,
+    splitting: Splitting,
+    context: str,
     split_by: Literal["document", "chunk"],
-    documents: list[Document],
+    privacy: Literal["keep", "mask", "drop"],
+    document_ids: Mapping[str, str],
     chunks: list[Chunk],
     journal: Journal,
 ) -> dict[str, list[Record]]:
-    """The rows of each split, with or without their passages; choices are written to the journal."""
+    """The rows of each split, with or without their passages; choices are written to the journal.
+
+    `document_ids`: path -> SHA-256 of the file.
+    """
     known = journal.splits()
-    ids = {document.path: document.sha256 for document in documents}
-    assignment = assign_splits(draw.kept, by=split_by, shares=settings.splitting.shares, known=known, document_ids=ids)
+    assignment = assign_splits(draw.kept, by=split_by, shares=splitting.shares, known=known, document_ids=document_ids)
     draw.reject(assignment.rejected, "joins-splits")
     journal.assign({unit: split for unit, split in assignment.units.items() if unit not in known})
     split_of = assignment.split_of
     splits: dict[str, list[Record]] = {"train": [], "validation": [], "test": [], "memory": []}
-    open_book = _OpenBook(draw.kept, split_of, chunks)
+    open_book = _OpenBook(draw.kept, split_of, chunks, is_masked=privacy != "keep")
     for record in draw.kept:
-        if settings.context in ("none", "both"):
+        if context in ("none", "both"):
             splits[split_of[record.id]].append(record)
-        if settings.context in ("passage", "both"):
+        if context in ("passage", "both"):
             splits[split_of[record.id]].append(open_book.row(record))
-    if settings.context in ("none", "both"):
-        splits["memory"] = _memory(splits["train"], draw, settings.splitting.memory_share)
+    draw.private += open_book.private
+    if context in ("none", "both"):
+        splits["memory"] = _memory(splits["train"], draw, splitting.memory_share)
     return splits
 
 
@@ -148,7 +209,11 @@ def _memory(train: list[Record], draw: Draw, share: float) -> list[Record]:
 class _OpenBook:
     """Rows with their passage; other passages beside it come from the same document and the same split."""
 
-    def __init__(self, records: list[Record], split_of: dict[str, str], chunks: list[Chunk]) -> None:
+    def __init__(
+        self, records: list[Record], split_of: dict[str, str], chunks: list[Chunk], *, is_masked: bool
+    ) -> None:
+        self._is_masked = is_masked
+        self.private: Counter[str] = Counter()  # found in passages
         self._chunks = {chunk.id: chunk for chunk in chunks}
         self._beside: dict[tuple[str | None, str], list[str]] = {}
         self._split_of = split_of
@@ -159,6 +224,15 @@ class _OpenBook:
                     place.append(chunk)
 
     def row(self, record: Record) -> Record:
+        """The row of a record with its passage, in which personal data is masked too."""
+        row = self._row(record)
+        if not self._is_masked:
+            return row
+        masked, found = protect(row, "mask")
+        self.private.update(found.elements())
+        return masked or row
+
+    def _row(self, record: Record) -> Record:
         own = [self._chunks[chunk] for chunk in record.chunks or ()]
         others = self._others(record)
         draw = int(record.id[-8:], 16) / 16**8

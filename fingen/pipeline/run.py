@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fingen import __version__
-from fingen.config import RESERVED_SET_NAMES, Pdf2qa
+from fingen.config import Pdf2qa
 from fingen.documents import Progress
 from fingen.errors import DocumentError, SetError, ShortfallError, UsageError
 from fingen.pipeline.asking import Answered, Estimate, Job, Note, Plan, estimate, expected_usd, make_plan
 from fingen.pipeline.drawing import Draw, divide, draw_records
-from fingen.pipeline.gathering import Pending, check_ways, gather, refuse_open_batches
+from fingen.pipeline.folder import CLAIMS, PATIENCE_SECONDS, clear, refuse_folder, refuse_other_settings
+from fingen.pipeline.gates import gate_settings, open_gates
+from fingen.pipeline.gathering import Pending, check_ways, gather
 from fingen.pipeline.reading import Unread, choose_chunks, read_all
 from fingen.pipeline.summary import Clock, Summary, summarize
-from fingen.records import Chunk, Document, Manifest, Record, SourceEntry, dump_json, sha256_file
+from fingen.records import Chunk, Document, Manifest, Record, SourceEntry, sha256_file
 from fingen.sets import JOURNAL, MANIFEST, SetContent, read_manifest, write_set
 from fingen.tasks import qa
 from fingen.teachers import choose_teacher, open_teacher
@@ -29,9 +31,7 @@ from fingen.teachers.claims import Claims
 from fingen.teachers.holds import Holds
 from fingen.teachers.journal import Journal, lock
 
-CLAIMS = ".claims"
-PATIENCE_SECONDS = 600.0  # for another process that writes the same set
-_WAYS_ON = "give the settings that it was made with, write elsewhere with --out, or start it anew with --replace"
+FREE = frozenset({"split", "split_by", "keep_out", "against", "privacy"})  # settings that can be changed without paying
 Watch = Callable[[Progress | Document | DocumentError | Answered | Waiting | Note], None]
 
 
@@ -69,6 +69,7 @@ def pdf2qa(
     name, found_by = choose_teacher(settings.teacher, settings.asking)
     asked_teacher = teacher or open_teacher(name, settings.asking)
     check_ways(settings.asking, asked_teacher)
+    gates = open_gates(settings.gates)
     plan = make_plan(settings)
     job = Job(asked_teacher, settings.asking, settings.out, qa.whole_problem, qa.PAIR_TOKENS, found_by)
     if settings.teacher is None and teacher is None:
@@ -78,11 +79,11 @@ def pdf2qa(
     shown = plan.add_requests(job, documents, chunks)
     clock.lap("reading")
     if settings.asking.dry_run:
-        return estimate(job, missing=None)
-    _refuse_folder(settings.out)
+        return estimate(job, missing=_missing(settings.out, job))
+    refuse_folder(settings.out)
     with lock(settings.out):
         if settings.replace:
-            _clear(settings.out)
+            clear(settings.out)
         with Journal.open(settings.out / JOURNAL) as journal:
             split_by = _agree_on_settings(settings, job, plan, documents, journal)
     with Journal.open(settings.out / JOURNAL) as journal, Claims(settings.out / CLAIMS) as claims:
@@ -92,8 +93,24 @@ def pdf2qa(
         expected = expected_usd(job, Holds(journal).batched())
         clock.lap("asking")
         with lock(settings.out, patience_seconds=PATIENCE_SECONDS):
-            draw = draw_records(job.requests, journal, {chunk.id: chunk for chunk in shown}, asked_teacher)
-            splits = divide(draw, settings, split_by, documents, shown, journal)
+            draw = draw_records(
+                job.requests,
+                journal,
+                {chunk.id: chunk for chunk in shown},
+                asked_teacher.name,
+                gates,
+                _names(documents),
+            )
+            splits = divide(
+                draw,
+                settings.splitting,
+                settings.context,
+                split_by,
+                settings.gates.privacy,
+                {d.path: d.sha256 for d in documents},
+                shown,
+                journal,
+            )
             content = _content(settings, job, plan, documents, unread, shown, draw, splits, journal, split_by)
             changed = write_set(settings.out, content)
     clock.lap("checking and writing")
@@ -107,6 +124,14 @@ def _why(found_by: str | None) -> str:
     if found_by:
         return f"{found_by} is set; --teacher names another"
     return "the built-in rules, as no key is set and --teacher names nobody"
+
+
+def _missing(folder: Path, job: Job) -> set[str] | None:
+    """What a journal that is there lacks; None without one."""
+    if not (folder / JOURNAL).is_file():
+        return None
+    with Journal.open(folder / JOURNAL) as journal:
+        return set(journal.missing([request.key for request in job.requests]))
 
 
 def _agree_on_settings(
@@ -125,27 +150,14 @@ def _agree_on_settings(
     now = {**_settings(settings), "teacher": job.teacher.name, "split_by": split_by,
            "prompts": {name: template.sha256[:16] for name, template in plan.templates.items()}}  # fmt: skip
     job.identity = now
-    if before is not None and before != now:
-        changed = [
-            f"{key} {dump_json(before.get(key))} -> {dump_json(now.get(key))}"
-            for key in sorted({*before, *now})
-            if before.get(key) != now.get(key)
-        ]
-        raise SetError(f"{settings.out} was made otherwise: {'; '.join(changed)}", hint=_WAYS_ON)
+    refuse_other_settings(settings.out, before, now, FREE)
     _refuse_missing(settings.out, documents)
     return split_by  # type: ignore[no-any-return]
 
 
-def _refuse_folder(folder: Path) -> None:
-    """Refuse to write a set over something else."""
-    if folder.name in RESERVED_SET_NAMES:
-        raise UsageError(f"--out {folder}: {folder.name} is no name for a set", hint="choose another: --out build/NAME")
-    if not folder.is_dir() or any((folder / name).exists() for name in (MANIFEST, JOURNAL)):
-        return
-    foreign = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-    if foreign:
-        names = ", ".join(foreign[:3]) + (" ..." if len(foreign) > 3 else "")
-        raise SetError(f"{folder} holds files that are no set: {names}", hint="write to a folder of its own with --out")
+def _names(documents: list[Document]) -> frozenset[str]:
+    """Whose reports these are, by all their names."""
+    return frozenset(name for d in documents for name in (d.company, *d.names.values()) if name)
 
 
 def _refuse_missing(folder: Path, documents: list[Document]) -> None:
@@ -160,15 +172,6 @@ def _refuse_missing(folder: Path, documents: list[Document]) -> None:
         )
 
 
-def _clear(folder: Path) -> None:
-    """Remove what a set is made of, if no other process asks for it; the locks and foreign files stay."""
-    refuse_open_batches(folder / JOURNAL)
-    with Claims(folder / CLAIMS, alone=True):
-        pass
-    for name in (MANIFEST, JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm"):
-        (folder / name).unlink(missing_ok=True)
-
-
 def _settings(settings: Pdf2qa) -> dict[str, Any]:
     return {
         "command": "pdf2qa",
@@ -179,6 +182,7 @@ def _settings(settings: Pdf2qa) -> dict[str, Any]:
         "chunk_tokens": settings.reading.chunk_tokens,
         "language": settings.reading.language,
         "ocr": settings.reading.ocr,
+        **gate_settings(settings.gates),
         "split": list(settings.splitting.shares),
         "memory": settings.splitting.memory_share,
     }

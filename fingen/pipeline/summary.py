@@ -31,6 +31,8 @@ class Summary:
     chunks_with_records: int
     records: dict[str, dict[str, int]]  # task -> split -> rows
     rejects: dict[str, int]
+    figures: dict[str, int]  # in the answers: all, unbound (in the source, and tied to no row or period)
+    private: dict[str, int]  # kind of personal data -> times it was found
     coverage: dict[str, dict[str, int]]  # section -> chunks asked, with records
     requests: dict[str, int]  # asked now, from the journal, unusable answers
     cost_usd: float | None  # of all runs
@@ -84,6 +86,8 @@ def summarize(
         chunks_with_records=sum(chunk.id in answered for chunk in chunks),
         records=_count(content.splits),
         rejects=dict(sorted(Counter(rejected.reason for rejected in draw.rejected).items())),
+        figures={"all": draw.figures, "unbound": draw.unbound},
+        private=dict(sorted(draw.private.items())),
         coverage=_coverage(chunks, answered),
         requests={"asked": asked, "from_journal": requests - asked, "unusable": draw.unusable},
         cost_usd=content.manifest.cost_usd,
@@ -91,7 +95,7 @@ def summarize(
         changed=changed,
         seconds=clock.laps,
         notes=_notes(documents),
-        next=f"less {settings.out}/README.md",
+        next=f"fingen verify {settings.out}",
         exit_code=1 if short else 0,
     )
 

@@ -253,6 +253,11 @@ class Journal:
         """Unit -> split, as assigned so far, ordered by unit."""
         return {row["unit"]: row["split"] for row in self._rows("SELECT unit, split FROM units ORDER BY unit")}
 
+    def forget_splits(self) -> None:
+        """Let every unit be assigned afresh."""
+        with self._transaction():
+            self._db.execute("DELETE FROM units")
+
     def assign(self, units: dict[str, str]) -> None:
         """Write down which unit goes to which split; a unit assigned before is assigned anew."""
         with self._transaction():

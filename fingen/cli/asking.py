@@ -1,0 +1,155 @@
+"""What all commands share that ask a teacher: options, consent, and how they speak of money and of answers to come."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from fingen.config import Asking
+from fingen.errors import UsageError
+
+if TYPE_CHECKING:
+    from fingen.cli.progress import Display
+    from fingen.pipeline import Estimate, Pending
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _price(ctx: click.Context, parameter: click.Parameter, value: Any) -> tuple[float, float] | None:
+    if value is None:
+        return None
+    try:
+        into, out = (float(part) for part in (value.split(",") if isinstance(value, str) else value))
+    except ValueError as e:
+        raise click.BadParameter("give two numbers, such as 0.15,0.60") from e
+    if min(into, out) < 0:
+        raise click.BadParameter("a price is not negative")
+    return into, out
+
+
+def asking_options(function: F) -> F:
+    """The options of every command that asks a teacher."""
+    for option in (
+        click.option("--dry-run", is_flag=True, help="Say what would be sent and what it would cost, and send nothing."),
+        click.option("--import-answers", type=click.Path(dir_okay=False, path_type=Path), default=None, metavar="FILE",
+                      help="Send nothing: take the answers from FILE, results of either provider's batches."),
+        click.option("--export-requests", type=click.Path(dir_okay=False, path_type=Path), default=None, metavar="FILE",
+                      help="Send nothing: write the missing requests to FILE, in the form of OpenAI's batches."),
+        click.option("--wait/--no-wait", default=Asking().wait, show_default=True,
+                      help="Wait for the batches; without it the same command collects them later."),
+        click.option("--batch", is_flag=True, help="Ask in batches: half the price, within 24 hours."),
+        click.option("--price", callback=_price, default=None, metavar="IN,OUT",
+                      help="USD per million input and output tokens, for a model whose price is not known."),
+        click.option("--budget", type=click.FloatRange(0, min_open=True), default=None,
+                      help="USD that the set may cost, all runs together; a hard stop."),
+        click.option("--tpm", type=click.IntRange(1), default=None, help="Tokens a minute, at most."),
+        click.option("--rpm", type=click.IntRange(1), default=None, help="Requests a minute, at most."),
+        click.option("--concurrency", type=click.IntRange(1, 1024), default=Asking().concurrency, show_default=True,
+                      help="Requests in flight, at most."),
+        click.option("--base-url", default=None, help="A server that speaks OpenAI's protocol: http://host/v1."),
+        click.option("--yes", is_flag=True, help="Agree to the teacher that was found by its key, without being asked."),
+        click.option("--teacher", default=None,
+                      help="Who writes: anthropic[:MODEL], openai[:MODEL], offline.  "
+                           "[default: the one whose key is set, after asking; else offline]"),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def pop_asking(options: dict[str, Any]) -> Asking:
+    """Take the values of `asking_options` out of a command's options; `teacher` stays."""
+    names = (
+        *("concurrency", "rpm", "tpm", "price", "base_url", "dry_run"),
+        *("batch", "wait", "export_requests", "import_answers"),
+    )
+    return Asking(budget_usd=options.pop("budget"), **{name: options.pop(name) for name in names})
+
+
+def consent(display: Display, *, yes: bool, quiet: bool) -> Callable[[Estimate], None]:
+    """What shows an estimate, and asks where nobody named the teacher."""
+    from fingen.pipeline import require_named
+
+    agreed = yes
+
+    def ask(estimate: Estimate) -> None:
+        nonlocal agreed
+        if not estimate.requests:
+            return
+        if estimate.found_by and not agreed:
+            if not _is_terminal():
+                require_named(estimate)
+            with display.paused():
+                _ask_for_consent(estimate)
+            agreed = True  # also for what is asked again in place of rejected items
+        elif not quiet and estimate.usd != (0.0, 0.0, 0.0):
+            click.echo(f"asking {_estimate_line(estimate)}", err=True)
+
+    return ask
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _ask_for_consent(estimate: Estimate) -> None:
+    """A teacher that nobody named is asked only if the user agrees to it and to its price."""
+    click.echo(f"{estimate.found_by} is set, and no --teacher was named.", err=True)
+    if not click.confirm(f"Send {_estimate_line(estimate)}?", err=True):
+        raise UsageError("nothing was sent", hint="name another teacher, such as --teacher offline")
+
+
+def _estimate_line(estimate: Estimate) -> str:
+    cost = "at an unknown price"
+    if estimate.usd:
+        low, expected, most = estimate.usd
+        cost = f"for about {expected:.2f} USD ({low:.2f} with caching, {most:.2f} at the very most)"
+    batch = " in batches" if estimate.batch else ""
+    return f"{estimate.teacher}: {estimate.requests:,} requests{batch} {cost}"
+
+
+def estimate_lines(estimate: Estimate) -> list[str]:
+    """What a dry run says."""
+    lines = [
+        f"{estimate.requests:,} requests to {estimate.teacher}, up to {estimate.pairs:,} pairs; nothing was sent",
+        f"about {estimate.input_tokens:,} tokens in, {estimate.output_tokens:,} tokens out",
+    ]
+    if estimate.usd is None or estimate.batch_usd is None:
+        return [*lines, "price: unknown; give it with --price IN,OUT (USD per million tokens)"]
+    lines.append(f"{'USD':<12}{'low (cached)':>14}{'expected':>12}{'at most':>12}")
+    for name, (low, expected, most) in (("now", estimate.usd), ("as a batch", estimate.batch_usd)):
+        lines.append(f"{name:<12}{low:>14.4f}{expected:>12.4f}{most:>12.4f}")
+    return lines
+
+
+def pending_lines(pending: Pending) -> list[str]:
+    """What a run says that has sent, written or taken something, and whose set is still to come."""
+    cost = "unknown" if pending.cost_usd is None else f"{pending.cost_usd:.4f} USD"
+    lines = [
+        f"{pending.set}   teacher: {pending.teacher}   so far: {cost}",
+        f"{pending.answered:,} of {pending.requests:,} requests answered; the set is written when all of them are",
+    ]
+    lines += [f"  note: {note}" for note in pending.notes]
+    if pending.exported is not None:
+        lines.append(f"{pending.exported:,} requests written now; nothing was sent")
+    for batch in pending.batches:
+        lines.append(f"  batch {batch['id'] or '(not yet known to the provider)'}: {batch['requests']:,} requests")
+    for file in pending.files:
+        lines.append(f"  {file['file']}: {file['waiting']:,} of {file['requests']:,} requests held until imported")
+    if pending.unasked:
+        lines.append(f"  {pending.unasked:,} requests are with nobody")
+    return [*lines, f"next: {pending.next}"]
+
+
+def cost_line(paid_usd: float | None, expected_usd: float | None) -> str:
+    """What was paid, and how far off the estimate was."""
+    if paid_usd is None:
+        return "unknown"
+    paid = f"{paid_usd:.4f} USD"
+    if not expected_usd:
+        return paid
+    share = paid_usd / expected_usd - 1
+    return f"{paid}, {abs(share):.0%} {'over' if share > 0 else 'under'} the estimate of {expected_usd:.4f}"

@@ -1,0 +1,97 @@
+"""`fingen verify`: prove a set, or any Alpaca file, anew."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fingen.cli.common import Command, command_options, print_json, set_argument
+
+if TYPE_CHECKING:
+    from fingen.pipeline.verify import Law, Problem, Verification
+
+SHOWN = 5  # problems of one law that the table names
+
+
+@click.command("verify", cls=Command)
+@click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[SET]")
+@click.option("--source", "sources", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+              help="The report that the rows are about: a PDF, chunks.jsonl, or a page-by-page parse. May be repeated.")  # fmt: skip
+@click.option("--keep-out", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+              help="A benchmark (JSON, JSON lines, CSV) that no row may be in. May be repeated.")  # fmt: skip
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), default=None, metavar="FILE",
+              help="Write one page that shows what is wrong beside its source.")  # fmt: skip
+@command_options
+def command(
+    target: Path | None,
+    sources: tuple[Path, ...],
+    keep_out: tuple[Path, ...],
+    html: Path | None,
+    as_json: bool,
+    quiet: bool,
+    debug: bool,
+) -> None:
+    """Prove every row anew, offline: quotes, figures, duplicates, splits, privacy.
+
+    SET is a folder that fingen made or pulled (default: the newest in build/), or any Alpaca file (JSON, JSON lines, CSV),
+    which is proved against --source. Exit code 1 where something is wrong; --json names all rows.
+
+    \b
+    Examples:
+      $ fingen verify
+      $ fingen verify build/reports --html report.html
+      $ fingen verify their_pairs.json --source their_report.pdf
+    """
+    from fingen.pipeline.report import render_html
+    from fingen.pipeline.verify import verify
+    from fingen.records import open_atomic
+
+    found = verify(set_argument(target, quiet=quiet), sources=sources, keep_out=keep_out)
+    if html:
+        with open_atomic(html) as file:
+            file.write(render_html(found))
+        if not quiet:
+            click.echo(f"written: {html}", err=True)
+    if as_json:
+        print_json({**dataclasses.asdict(found), "exit_code": found.exit_code})
+    else:
+        click.echo("\n".join(_lines(found, html)))
+    sys.exit(found.exit_code)
+
+
+def _lines(found: Verification, html: Path | None) -> list[str]:
+    lines = [f"{found.target}: {found.rows:,} rows", ""]
+    lines.append(f"{'law':<14}{'passed':>9}{'failed':>9}{'unchecked':>11}")
+    for name, law in found.laws.items():
+        why = f"   {'; '.join(law.why)}" if law.why else ""
+        lines.append(f"{name:<14}{law.passed:>9,}{law.failed:>9,}{law.unchecked:>11,}{why}")
+    lines.append(f"\nfigures: {found.figures:,} in answers, {found.unbound:,} not tied to a row or period")
+    lines += [f"declared: {declared}" for declared in found.declared]
+    for name, law in found.laws.items():
+        if law.problems:
+            lines += ["", *_law_lines(name, law)]
+    if found.exit_code and not html:
+        lines += ["", "next: --html FILE shows each beside its source; --json names all rows"]
+    return lines
+
+
+def _law_lines(name: str, law: Law) -> list[str]:
+    reasons = Counter(problem.reason for problem in law.problems)
+    counts = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
+    lines = [f"{name}: not so: {law.title} ({counts})"]
+    lines += [_problem_line(problem) for problem in law.problems[:SHOWN]]
+    rest = len(law.problems) - SHOWN
+    return lines + ([f"  and {rest:,} more"] if rest > 0 else [])
+
+
+def _problem_line(problem: Problem) -> str:
+    row = f"{problem.split} row {problem.row}".strip() if problem.row else ""
+    where = " ".join(part for part in (problem.id, f"({row})" if row else "") if part)
+    said = problem.output[problem.start : problem.end]
+    text = " ".join(f"{where + ': ' if where else ''}{said + ': ' if said else ''}{problem.detail}".split())
+    return "  " + "".join(char for char in text if char.isprintable())[:200]

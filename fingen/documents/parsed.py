@@ -1,0 +1,116 @@
+"""Reports that another tool has read: JSON lines, each a line or a table row of a page, as the FinGLM data has them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from fingen.documents.identity import find_company, find_names, find_period
+from fingen.documents.text import estimate_tokens, find_language
+from fingen.errors import SetError
+from fingen.records import Block, BlockKind, Chunk, Document, Frozen, content_id, sha256_file
+
+HEAD_PAGES = 3  # where company and period stand
+NO_BOX = (0.0, 0.0, 0.0, 0.0)  # the file does not say where on the page a line stands
+KINDS: dict[str, BlockKind | None] = {
+    "text": "paragraph",
+    "excel": "table",
+    "页眉": None,
+    "页脚": None,
+}  # head and foot
+
+
+class _Line(Frozen):
+    """One line of the file. `allrow` counts the lines of the report."""
+
+    page: int
+    allrow: int = 0
+    type: Literal["text", "excel", "页眉", "页脚"]
+    inside: str
+
+
+def is_page_parse(path: Path) -> bool:
+    """Whether the first line of a file has the form."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            _Line.model_validate_json(file.readline())
+    except (OSError, ValidationError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def read_page_parse(path: Path) -> Document:
+    """The report, a chunk for each page; page heads and feet are left out.
+
+    Raises:
+        SetError: a line that has another form; names file and row.
+    """
+    chunks: list[Chunk] = []
+    sha256 = sha256_file(path)
+    for page, lines in groupby(_read_lines(path), key=lambda line: line.page):
+        pieces = [(kind, text) for line in lines if (kind := KINDS[line.type]) and (text := _text(line))]
+        if pieces:
+            chunks.append(_chunk(path.name, sha256, page, pieces))
+    texts = [chunk.text for chunk in chunks]
+    language = find_language("\n".join(texts))
+    names = find_names(texts[:HEAD_PAGES], language)
+    return Document(
+        path=path.name,
+        sha256=sha256,
+        pages=max((chunk.last_page for chunk in chunks), default=0),
+        language=language,
+        company=find_company(names, language, {}, path.name),
+        names=names,
+        period=find_period(texts[:HEAD_PAGES], texts[HEAD_PAGES:], language, path.name),
+        chunks=tuple(chunks),
+    )
+
+
+def _read_lines(path: Path) -> Iterator[_Line]:
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield _Line.model_validate_json(line)
+            except ValidationError as e:
+                first = e.errors()[0]
+                raise SetError(
+                    f"{path}, row {number}: {'.'.join(map(str, first['loc']))}: {first['msg']}",
+                    hint='each line is such as {"page": 1, "allrow": 0, "type": "text", "inside": "..."}',
+                ) from e
+
+
+def _text(line: _Line) -> str:
+    """A line as it stands in a chunk: the cells of a row, written as a list, are parted by bars."""
+    if line.type != "excel":
+        return line.inside.strip()
+    try:
+        cells = ast.literal_eval(line.inside)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return line.inside.strip()
+    if not isinstance(cells, list):
+        return str(cells)
+    return " | ".join(str(cell).strip() for cell in cells) if any(cells) else ""  # empty cells hold the columns
+
+
+def _chunk(document: str, sha256: str, page: int, pieces: list[tuple[BlockKind, str]]) -> Chunk:
+    blocks, text = [], ""
+    for kind, group in groupby(pieces, key=lambda piece: piece[0]):
+        start = len(text) + (1 if text else 0)
+        text = "\n".join([*([text] if text else []), *(piece for _, piece in group)])
+        blocks.append(Block(kind=kind, page=page, box=NO_BOX, start=start, end=len(text)))
+    return Chunk(
+        id=content_id("c", sha256, str(page), text),
+        document=document,
+        language=find_language(text),
+        first_page=page,
+        last_page=page,
+        section=(),
+        text=text,
+        tokens=estimate_tokens(text),
+        blocks=tuple(blocks),
+    )

@@ -1,0 +1,65 @@
+"""The gates between items and a set that need something from outside: benchmarks to keep out, other sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fingen.config import Gates
+from fingen.errors import UsageError
+from fingen.quality.contamination import find_contamination, read_keep_out
+from fingen.quality.duplicates import Duplicate, find_duplicates
+from fingen.records import Record, sha256_file
+from fingen.sets import MANIFEST, SPLITS, read_manifest, read_split
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The gates of a run, with the other sets read."""
+
+    gates: Gates
+    others: dict[str, list[Record]]  # name of a set -> its records
+
+    def duplicates(
+        self, records: Sequence[Record], *, better: Callable[[Record], Any] | None = None
+    ) -> list[Duplicate]:
+        """Records that repeat one of these, or of another set."""
+        return find_duplicates(records, against=self.others, better=better)
+
+    def contaminated(self, records: Sequence[Record]) -> Iterator[tuple[Record, str]]:
+        """Records that are in a benchmark, each with where."""
+        for path in self.gates.keep_out:
+            for overlap in find_contamination(records, path):
+                yield overlap.record, f"{overlap.kind}: {path.name}, row {overlap.row}"
+
+
+def open_gates(gates: Gates) -> Opened:
+    """Read what the gates name; benchmarks are looked at, so that a broken one is told before anything is paid for.
+
+    Raises:
+        UsageError: no such file or set; SetError: one that cannot be read.
+    """
+    for option, paths in (("--keep-out", gates.keep_out), ("--against", gates.against)):
+        if len({path.name for path in paths}) < len(paths):
+            raise UsageError(f"{option}: two of one name", hint="rename one: they are told apart by their names")
+    for path in gates.keep_out:
+        read_keep_out(path)
+    return Opened(gates, {folder.name: list(_records(folder)) for folder in gates.against})
+
+
+def gate_settings(gates: Gates) -> dict[str, Any]:
+    """What a set says of its gates: files and sets by name and content, not by place."""
+    return {
+        "keep_out": {path.name: sha256_file(path) for path in gates.keep_out},
+        "against": {folder.name: sha256_file(folder / MANIFEST) for folder in gates.against},
+        "privacy": gates.privacy,
+    }
+
+
+def _records(folder: Path) -> Iterator[Record]:
+    there = read_manifest(folder).splits
+    for split in SPLITS:
+        if there.get(split):
+            yield from read_split(folder, split)

@@ -1,0 +1,109 @@
+"""What rows are proved against: the passages that they were written from, or the reports that they are said to be about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from fingen.config import CACHE, Reading
+from fingen.documents import Source, read_documents
+from fingen.documents.parsed import is_page_parse, read_page_parse
+from fingen.errors import DocumentError, SetError, UsageError
+from fingen.records import Chunk, Document, Passage, Period, Record, SourceEntry, read_jsonl
+from fingen.sets import CHUNKS, MANIFEST, read_manifest
+from fingen.tasks.qa import build_passage
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Passages by the id of their chunk, in the order of the documents.
+
+    `is_whole` says that they are whole documents: a row that names no chunk can then be proved against all of them.
+    """
+
+    chunks: dict[str, Chunk] = field(default_factory=dict)
+    passages: dict[str, Passage] = field(default_factory=dict)
+    organisations: frozenset[str] = frozenset()  # whose reports they are
+    is_whole: bool = False
+
+    def of(self, record: Record) -> tuple[Passage, ...] | None:
+        """What a row was written from; None where that is not here."""
+        if record.chunks:
+            found = tuple(self.passages[chunk] for chunk in record.chunks if chunk in self.passages)
+            return found if len(found) == len(record.chunks) else None
+        return tuple(self.passages.values()) if self.is_whole else None
+
+
+def origin_of_set(folder: Path) -> Origin:
+    """The passages of a set, and whose reports they are from; empty where the set came without them.
+
+    Raises:
+        SetError: the set's own files are damaged.
+    """
+    path = folder / CHUNKS
+    sources = {source.path: source for source in read_manifest(folder).sources}
+    chunks = {chunk.id: chunk for chunk in read_jsonl(path, Chunk)} if path.is_file() else {}
+    passages = {}
+    for chunk in chunks.values():
+        passages[chunk.id] = _passage(chunk, sources.get(chunk.document))
+    names = (name for source in sources.values() for name in (source.company, *source.names.values()))
+    return Origin(chunks, passages, frozenset(name for name in names if name))
+
+
+def read_origin(paths: Sequence[Path]) -> Origin:
+    """Reports to prove rows against: PDF files, chunks.jsonl of a set, or page-by-page parses in JSON lines.
+
+    Raises:
+        UsageError: a file of no such kind; DocumentError, SetError: one that cannot be read.
+    """
+    origins = [_read_one(path) for path in paths]
+    return Origin(
+        {name: chunk for origin in origins for name, chunk in origin.chunks.items()},
+        {name: passage for origin in origins for name, passage in origin.passages.items()},
+        frozenset().union(*(origin.organisations for origin in origins)),
+        is_whole=True,
+    )
+
+
+def _read_one(path: Path) -> Origin:
+    if not path.is_file():
+        raise UsageError(f"--source {path}: no such file", hint="name a PDF, chunks.jsonl, or a page-by-page parse")
+    if path.suffix.lower() == ".pdf":
+        return _of_document(_read_pdf(path))
+    if is_page_parse(path):
+        return _of_document(read_page_parse(path))
+    if path.name == CHUNKS and path.with_name(MANIFEST).is_file():
+        return replace(origin_of_set(path.parent), is_whole=True)
+    try:
+        chunks = {chunk.id: chunk for chunk in read_jsonl(path, Chunk)}
+    except (SetError, UnicodeDecodeError) as e:
+        raise UsageError(
+            f"--source {path}: neither a PDF, nor chunks, nor a page-by-page parse: {e}",
+            hint='a parse has lines such as {"page": 1, "allrow": 0, "type": "text", "inside": "..."}',
+        ) from e
+    return Origin(chunks, {name: _passage(chunk, None) for name, chunk in chunks.items()}, is_whole=True)
+
+
+def _read_pdf(path: Path) -> Document:
+    for news in read_documents([Source(path, path.name)], Reading(), workers=1, cache=CACHE):
+        if isinstance(news, DocumentError):
+            raise news
+        if isinstance(news, Document):
+            return news
+    raise AssertionError("reading ended without a document or an error")
+
+
+def _of_document(document: Document) -> Origin:
+    names = frozenset(name for name in (document.company, *document.names.values()) if name)
+    passages = {chunk.id: build_passage(document, chunk) for chunk in document.chunks}
+    return Origin({chunk.id: chunk for chunk in document.chunks}, passages, names, is_whole=True)
+
+
+def _passage(chunk: Chunk, source: SourceEntry | None) -> Passage:
+    """A chunk with what the manifest knows of its document."""
+    about = (
+        source.model_dump(include={"company", "names", "period"}) if source else {"company": None, "period": Period()}
+    )
+    document = Document(path=chunk.document, sha256="", pages=0, language=chunk.language, chunks=(), **about)
+    return build_passage(document, chunk)

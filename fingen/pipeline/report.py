@@ -1,0 +1,21 @@
+"""A verification as one self-contained page: each thing that is wrong beside its source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jinja2
+
+from fingen.pipeline.verify import Verification
+
+TEMPLATE = Path(__file__).with_name("report.html.j2")
+SHOWN = 500  # problems of one law on the page; more are counted
+
+
+def render_html(verification: Verification) -> str:
+    """The page: no script, no picture, nothing that is fetched; all text from outside is escaped."""
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    return template.render(found=verification, shown=SHOWN)

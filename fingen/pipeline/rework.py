@@ -1,0 +1,123 @@
+"""Make a set anew from its own journal: other splits, other gates. Nothing is asked, nothing is paid, no report is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fingen.config import Gates, Splitting
+from fingen.errors import SetError
+from fingen.pipeline.drawing import divide, draw_records
+from fingen.pipeline.gates import gate_settings, open_gates
+from fingen.pipeline.origin import Origin, origin_of_set
+from fingen.records import Manifest, Request
+from fingen.sets import JOURNAL, SetContent, read_manifest, write_set
+from fingen.tasks import qa
+from fingen.teachers.journal import Journal, lock
+
+PATIENCE_SECONDS = 60.0  # for another process that writes the same set
+AGAIN = "run `fingen pdf2qa` on its reports again; what is answered is not paid twice"
+
+
+@dataclass(frozen=True)
+class Reworked:
+    """What became of a set."""
+
+    set: str
+    splits_before: dict[str, int]  # split -> rows
+    splits: dict[str, int]
+    rejects_before: dict[str, int]  # reason -> items
+    rejects: dict[str, int]
+    changed: bool
+    exit_code: int = 0
+
+
+def rework(folder: Path, gates: Gates, *, splitting: Splitting | None = None) -> Reworked:
+    """Draw the records of a set from its journal again, through these gates.
+
+    With `splitting` they are also divided afresh, by its shares and units ("auto": as before); otherwise every passage
+    keeps its split.
+
+    Raises:
+        SetError: the set is not one that `pdf2qa` made here, with its journal and passages; UsageError: see `open_gates`.
+    """
+    opened = open_gates(gates)
+    with lock(folder, patience_seconds=PATIENCE_SECONDS):
+        before = read_manifest(folder)
+        origin = origin_of_set(folder)
+        if before.command != "pdf2qa" or not origin.chunks or not (folder / JOURNAL).is_file():
+            raise SetError(f"{folder}: no journal and passages of `pdf2qa` here", hint="name a set that was made here")
+        with Journal.open(folder / JOURNAL) as journal:
+            requests = list(_requests(before, origin, journal))
+            if len(requests) != before.requests:
+                said = f"its journal gives {len(requests)} requests, and its manifest says {before.requests}"
+                raise SetError(f"{folder}: {said}", hint=AGAIN)
+            draw = draw_records(requests, journal, origin.chunks, before.teacher, opened, origin.organisations)
+            how = splitting or _as_before(before)
+            split_by = before.split_by if how.by == "auto" else how.by
+            settings = {
+                **before.settings,
+                **gate_settings(gates),
+                "split": list(how.shares),
+                "memory": how.memory_share,
+            }
+            if splitting:
+                journal.forget_splits()
+            ids = {source.path: source.sha256 for source in before.sources}
+            chunks = list(origin.chunks.values())
+            splits = divide(draw, how, settings["context"], split_by, gates.privacy, ids, chunks, journal)  # type: ignore[arg-type]
+            bound = journal.settings() or {}
+            journal.write_settings({**bound, **{k: v for k, v in settings.items() if k in bound}, "split_by": split_by})
+            manifest = before.model_copy(update={"settings": settings, "split_by": split_by, "files": {}})
+            changed = write_set(folder, SetContent(splits, draw.rejected, chunks, manifest))
+    after = read_manifest(folder)
+    return Reworked(str(folder), before.splits, after.splits, before.rejects, after.rejects, changed)
+
+
+def refuse_other_gates(folder: Path, gates: Gates) -> None:
+    """Refuse to lose a gate on the way: one that the set has must be given again.
+
+    Raises:
+        SetError: the gates are not those of the set.
+    """
+    settings, now = read_manifest(folder).settings, gate_settings(gates)
+    other = [f"{name} {json.dumps(settings[name])}" for name in now if name in settings and settings[name] != now[name]]
+    if other:
+        raise SetError(
+            f"{folder} was made with other gates: {'; '.join(other)}",
+            hint="give them again (--keep-out, --against, --privacy), or change them with `fingen dedup`",
+        )
+
+
+def _as_before(manifest: Manifest) -> Splitting:
+    train, validation, test = manifest.settings["split"]
+    return Splitting(shares=(train, validation, test), by=manifest.split_by, memory_share=manifest.settings["memory"])
+
+
+def _requests(manifest: Manifest, origin: Origin, journal: Journal) -> Iterator[Request]:
+    """The requests of a set, in the order in which they were made: by their first passage, then by task."""
+    tasks = [qa.TASKS[task] for task in manifest.settings["tasks"]]
+    order = {chunk: index for index, chunk in enumerate(origin.chunks)}
+    rows = [(json.loads(row["chunks"]), row) for row in journal.rows("SELECT * FROM requests")]
+    there = [(chunks, row) for chunks, row in rows if chunks and all(chunk in order for chunk in chunks)]
+    for chunks, row in sorted(there, key=lambda entry: (order[entry[0][0]], tasks.index(entry[1]["task"]))):
+        yield _request(chunks, row, origin, manifest.settings["per_chunk"])
+
+
+def _request(chunks: list[str], row: Any, origin: Origin, most: int) -> Request:
+    """A request as far as its answer is looked at; the texts that were sent stay in the journal."""
+    passages = tuple(origin.passages[chunk] for chunk in chunks)
+    return Request(
+        key=row["key"],
+        task=row["task"],
+        template=row["template"],
+        system="",
+        prompt=row["prompt"],
+        answer_schema={},
+        max_tokens=row["max_tokens"],
+        count=qa.pairs_worth(passages, most),
+        passages=passages,
+    )

@@ -1,0 +1,366 @@
+"""Prove a set, or anybody's Alpaca file, anew: offline, law by law, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from fingen.errors import SetError, UsageError
+from fingen.pipeline.origin import Origin, origin_of_set, read_origin
+from fingen.quality.checks import CHECKS, Draft
+from fingen.quality.contamination import find_contamination
+from fingen.quality.duplicates import find_duplicates, near_clusters
+from fingen.quality.evidence import locate
+from fingen.quality.grounding import ground
+from fingen.quality.privacy import PRIVATE, TOKENS, matches_masked, scan
+from fingen.records import Chunk, Evidence, Manifest, Passage, Record, sha256_file
+from fingen.sets import SPLITS, read_manifest
+from fingen.tasks.imported import build_record, read_rows
+
+LAWS = {
+    "files": "every file is as the manifest says",
+    "rows": "every row is a record with an id of its own",
+    "counts": "the rows are as many as the manifest says",
+    "evidence": "every quote stands on the page that it names",
+    "figures": "every figure stands in the source with its unit and sign, or follows from it",
+    "binding": "no figure is given to another row, period or direction",
+    "names": "years and organisations are those of the source",
+    "question": "every question stands on its own",
+    "answer": "every answer is in form: language, length, no boilerplate, no bare figure",
+    "duplicates": "no row says the same as another",
+    "splits": "no two splits share a passage, a unit or a near-duplicate",
+    "privacy": "no personal data, no keys",
+    "contamination": "no row is in a benchmark that is kept out",
+}
+FIGURES = frozenset({"figure", "unit", "sign", "calc"})  # reasons of grounding, by law
+NAMES = frozenset({"year", "organisation"})
+QUESTION = frozenset({"not-self-contained"})  # reasons of quality.checks
+NO_SOURCE = "its passages are not here; name the report with --source"
+CONTEXT = 160  # characters of the source that are shown on either side
+
+
+@dataclass(frozen=True)
+class Row:
+    """A record and where it stands."""
+
+    record: Record
+    split: str  # "" in a file that is no set
+    number: int  # in its file, from 1
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """A piece of the source; `text[start:end]` is what it is shown for."""
+
+    document: str
+    pages: tuple[int, int]  # first and last of the passage
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a row (or, without an id, with a file). `output[start:end]` are the words that are wrong."""
+
+    law: str
+    reason: str
+    detail: str
+    id: str = ""
+    split: str = ""
+    row: int = 0
+    instruction: str = ""
+    output: str = ""
+    start: int = 0
+    end: int = 0
+    source: Snippet | None = None
+
+
+@dataclass
+class Law:
+    """The verdicts on one law. `why` says what kept rows from being checked: reason -> rows."""
+
+    title: str
+    passed: int = 0
+    failed: int = 0
+    unchecked: int = 0
+    why: dict[str, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def judge(self, problems: Sequence[Problem]) -> None:
+        """One more row, or file: good if there are no problems."""
+        self.problems += problems
+        self.failed += bool(problems)
+        self.passed += not problems
+
+    def leave(self, why: str) -> None:
+        """One more that cannot be checked."""
+        self.unchecked += 1
+        self.why[why] = self.why.get(why, 0) + 1
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was found. `figures` in answers were looked at, `unbound` of them could not be tied to a row or period."""
+
+    target: str
+    rows: int
+    laws: dict[str, Law]
+    figures: int
+    unbound: int
+    declared: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """1 where a law is broken."""
+        return int(any(law.failed for law in self.laws.values()))
+
+
+def verify(target: Path, *, sources: Sequence[Path] = (), keep_out: Sequence[Path] = ()) -> Verification:
+    """Prove a set in its folder, or the rows of a file, against the passages of the set or against `sources`.
+
+    Raises:
+        UsageError: there is no such set or file; SetError: it cannot be read as one.
+    """
+    if not target.exists():
+        raise UsageError(f"{target}: no such set or file", hint="name a folder below build/, or an Alpaca file")
+    laws = {name: Law(title) for name, title in LAWS.items()}
+    manifest = read_manifest(target) if target.is_dir() else None
+    if manifest:
+        rows = list(_rows_of_set(target, manifest, laws))
+        origin = read_origin(sources) if sources else origin_of_set(target)
+    else:
+        rows = list(_rows_of_file(target, laws))
+        origin = read_origin(sources) if sources else Origin()
+        for name in ("files", "counts", "splits"):
+            laws[name].leave("a file alone has no manifest and no splits")
+    figures, unbound = 0, 0
+    for row in rows:
+        looked, loose = _Proof(row, origin, laws).prove()
+        figures, unbound = figures + looked, unbound + loose
+    _prove_duplicates(rows, laws["duplicates"])
+    if manifest:
+        _prove_splits(rows, manifest, laws["splits"])
+    _prove_contamination(rows, keep_out, laws["contamination"])
+    return Verification(str(target), len(rows), laws, figures, unbound, manifest.declared if manifest else ())
+
+
+def _rows_of_set(folder: Path, manifest: Manifest, laws: dict[str, Law]) -> Iterator[Row]:
+    """The rows of all splits, as far as they are records; files and counts are judged on the way."""
+    seen: set[str] = set()
+    for name, entry in manifest.files.items():
+        path = folder / name
+        if not path.is_file():
+            laws["files"].judge([Problem("files", "missing", f"{name} is missing")])
+            continue
+        changed = sha256_file(path) != entry.sha256
+        laws["files"].judge(
+            [Problem("files", "changed", f"{name} was changed since the set was made")] if changed else []
+        )
+    for split in SPLITS:
+        path, expected, found = folder / f"{split}.jsonl", manifest.splits.get(split, 0), 0
+        if path.name in manifest.files and path.is_file():
+            for row in _read(path, split, laws["rows"], seen):
+                found += 1
+                if row:
+                    yield row
+        wrong = Problem("counts", "rows", f"{split}: {found} rows, and the manifest says {expected}")
+        laws["counts"].judge([wrong] if found != expected else [])
+
+
+def _rows_of_file(path: Path, laws: dict[str, Law]) -> Iterator[Row]:
+    return (row for row in _read(path, "", laws["rows"], set()) if row)
+
+
+def _read(path: Path, split: str, law: Law, seen: set[str]) -> Iterator[Row | None]:
+    """The rows of a file; None for one that is no record."""
+    for number, values in read_rows(path):
+        try:
+            record = build_record(values, number, path)
+        except (SetError, ValidationError) as e:
+            shown = str(e) if isinstance(e, SetError) else "; ".join(error["msg"] for error in e.errors()[:2])
+            law.judge([Problem("rows", "no-record", shown, id=str(values.get("id", "")), split=split, row=number)])
+            yield None
+            continue
+        row = Row(record, split, number)
+        law.judge([_problem("rows", "id-twice", "another row has the same id", row)] if record.id in seen else [])
+        seen.add(record.id)
+        yield row
+
+
+def _problem(
+    law: str, reason: str, detail: str, row: Row, said: tuple[int, int] = (0, 0), source: Snippet | None = None
+) -> Problem:
+    record = row.record
+    texts = {"instruction": record.instruction, "output": record.output, "start": said[0], "end": said[1]}
+    return Problem(law, reason, detail, record.id, row.split, row.number, source=source, **texts)  # type: ignore[arg-type]
+
+
+@dataclass
+class _Proof:
+    """One row against the laws that a row can break alone."""
+
+    row: Row
+    origin: Origin
+    laws: dict[str, Law]
+
+    def prove(self) -> tuple[int, int]:
+        """Judge the row; returns its figures, and how many of them are unbound."""
+        record = self.row.record
+        passages = self.origin.of(record)
+        self._privacy(record)
+        if record.label == "not-stated" or (record.label is not None and record.document is None):
+            why = "says that the passage does not state it" if record.document else "a label, and no text to prove"
+            for name in ("evidence", "figures", "binding", "names", "question", "answer"):
+                self.laws[name].leave(why)
+            return 0, 0
+        self._evidence(record, passages)
+        self._form(record, passages)
+        if passages is None:
+            for name in ("figures", "binding", "names"):
+                self.laws[name].leave(NO_SOURCE)
+            return 0, 0
+        return self._grounding(record, passages)
+
+    def _evidence(self, record: Record, passages: tuple[Passage, ...] | None) -> None:
+        law = self.laws["evidence"]
+        if record.evidence is None:
+            law.leave("it gives no quotes")
+        elif passages is None:
+            law.leave(NO_SOURCE)
+        else:
+            chunks = [self.origin.chunks[passage.chunk] for passage in passages]
+            problems = [_problem("evidence", "no-quote", "no quote", self.row)] if not record.evidence else []
+            for quote in record.evidence:
+                found = locate(quote.quote, chunks)
+                on_page = any(part.page == quote.page and part.document == quote.document for part in found)
+                if not on_page and not _stands_masked(quote, chunks):
+                    where = f"stands on page {found[0].page}" if found else "stands nowhere in its passages"
+                    detail = f"page {quote.page}: the quote {where}: {quote.quote[:120]}"
+                    problems.append(_problem("evidence", "not-on-page" if found else "not-found", detail, self.row))
+            law.judge(problems)
+
+    def _form(self, record: Record, passages: tuple[Passage, ...] | None) -> None:
+        found: dict[str, list[Problem]] = {"question": [], "answer": []}
+        for reason, look in CHECKS.items():
+            law = "question" if reason in QUESTION else "answer"
+            if reason != "evidence" and (law == "answer" or passages):
+                details = [look(Draft(record, record.instruction, (), about)) for about in _readings(record, passages)]
+                if all(details):
+                    found[law].append(_problem(law, reason, details[0] or "", self.row))
+        self.laws["answer"].judge(found["answer"])
+        if passages:
+            self.laws["question"].judge(found["question"])
+        else:
+            self.laws["question"].leave(NO_SOURCE)
+
+    def _grounding(self, record: Record, passages: tuple[Passage, ...]) -> tuple[int, int]:
+        grounding = ground(record, passages, organisations=self.origin.organisations)
+        by_law: dict[str, list[Problem]] = {"figures": [], "binding": [], "names": []}
+        for finding in grounding.failed:
+            law = "figures" if finding.reason in FIGURES else "names" if finding.reason in NAMES else "binding"
+            source = self._snippet(finding.chunk, finding.source_start, finding.source_end)
+            by_law[law].append(
+                _problem(law, finding.reason, finding.detail, self.row, (finding.start, finding.end), source)
+            )
+        for law, problems in by_law.items():
+            self.laws[law].judge(problems)
+        return grounding.figures, grounding.unbound
+
+    def _snippet(self, chunk: str | None, start: int, end: int) -> Snippet | None:
+        passage = self.origin.passages.get(chunk or "")
+        if passage is None:
+            return None
+        text = passage.text
+        left = max(text.rfind("\n", 0, max(start - CONTEXT, 0)) + 1, start - 2 * CONTEXT, 0)
+        right = text.find("\n", end + CONTEXT)
+        right = min(right if right >= 0 else len(text), end + 2 * CONTEXT)
+        return Snippet(passage.document, passage.pages, text[left:right], start - left, end - left)
+
+    def _privacy(self, record: Record) -> None:
+        problems = []
+        texts = [("instruction", record.instruction), ("input", record.input), ("output", record.output)]
+        texts += [("evidence", quote.quote) for quote in record.evidence or ()]
+        for name, text in texts:
+            kinds = sorted({found.kind for found in scan(text, record.language)} & PRIVATE)
+            problems += [_problem("privacy", kind, f"in {name}", self.row) for kind in kinds]  # never what it is
+        self.laws["privacy"].judge(problems)
+
+
+def _stands_masked(quote: Evidence, chunks: Sequence[Chunk]) -> bool:
+    """Whether a quote with marks in place of personal data stands on its page."""
+    if not any(token in quote.quote for token in TOKENS.values()):
+        return False
+    texts = (
+        "\n".join(chunk.text[block.start : block.end] for block in chunk.blocks if block.page == quote.page)
+        for chunk in chunks
+        if quote.document is None or chunk.document == quote.document
+    )
+    return any(matches_masked(quote.quote, text) for text in texts)
+
+
+def _readings(record: Record, passages: tuple[Passage, ...] | None) -> list[tuple[Passage, ...]]:
+    """What a row may be about: its passages, where it names them; otherwise any one of the reports."""
+    if record.chunks or not passages:
+        return [passages or ()]
+    return [(passage,) for passage in {passage.document: passage for passage in passages}.values()]
+
+
+def _prove_duplicates(rows: Sequence[Row], law: Law) -> None:
+    """Rows of `memory` repeat training questions on purpose, in other words."""
+    by_record = {id(row.record): row for row in rows}
+    duplicates = {
+        id(found.record): found for found in find_duplicates([row.record for row in rows if row.split != "memory"])
+    }
+    for key, row in by_record.items():
+        found = duplicates.get(key)
+        law.judge([_problem("duplicates", found.kind, f"of {found.of}", row)] if found else [])
+
+
+def _prove_splits(rows: Sequence[Row], manifest: Manifest, law: Law) -> None:
+    """What ties rows together may stand in one split only; `memory` shares with train by intention."""
+    cluster = near_clusters([row.record for row in rows])
+    train = {chunk for row in rows if row.split == "train" for chunk in row.record.chunks or ()}
+    places: dict[str, set[str]] = {}
+    ties = {id(row): _ties(row.record, manifest, cluster) for row in rows}
+    for row in rows:
+        for tie in ties[id(row)].values():
+            places.setdefault(tie, set()).update({row.split} - {"memory"})
+    for row in rows:
+        problems = []
+        if row.split == "memory":
+            if not set(row.record.chunks or ()) <= train:
+                problems.append(_problem("splits", "memory", "asks about a passage that train has not seen", row))
+        else:
+            for kind, tie in ties[id(row)].items():
+                if others := sorted(places[tie] - {row.split}):
+                    problems.append(
+                        _problem("splits", kind.partition(":")[0], f"{tie} is in {', '.join(others)} too", row)
+                    )
+        law.judge(problems)
+
+
+def _ties(record: Record, manifest: Manifest, cluster: dict[str, str]) -> dict[str, str]:
+    ties = {f"passage:{chunk}": chunk for chunk in record.chunks or ()}
+    ties["near-duplicate"] = cluster[record.id]
+    if manifest.split_by == "document" and record.document is not None:
+        ties["document"] = record.document
+    return ties
+
+
+def _prove_contamination(rows: Sequence[Row], keep_out: Sequence[Path], law: Law) -> None:
+    if not keep_out:
+        law.leave("no --keep-out file was named")
+        return
+    by_record = {id(row.record): row for row in rows}
+    found: dict[int, list[Problem]] = {key: [] for key in by_record}
+    for path in keep_out:
+        for overlap in find_contamination([row.record for row in rows], path):
+            row = by_record[id(overlap.record)]
+            detail = f"{path.name}, row {overlap.row}"
+            found[id(overlap.record)].append(_problem("contamination", overlap.kind, detail, row))
+    for problems in found.values():
+        law.judge(problems)

@@ -1,0 +1,330 @@
+"""Whether a figure of the source is the one that an answer speaks of: its sign, its row, its column, its time, its way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Literal
+
+from fingen.quality.claims import (
+    Mark,
+    Move,
+    Reading,
+    attached_polarity,
+    is_cost,
+    polarity,
+)
+from fingen.quality.figures import Figure
+from fingen.quality.labels import Mention, claimed_label, find_mentions
+from fingen.quality.names import forms_of
+from fingen.quality.source import Source, heading_key, labels_of, row_key
+from fingen.quality.tables import Periods, Place
+
+_CHANGES = re.compile(r"增减|同比|变动幅度|变动比例|增长率|增幅|环比|\bchange\b|variance|\bv\.|\bvs\.", re.IGNORECASE)
+_CONTENT = re.compile(r"[a-z0-9]{3,}")
+
+
+# named: its row is named and its time agrees; dated: its time agrees; unbound: nothing speaks against it;
+# no: something does; belied: and the table has another figure for what the answer names
+Verdict = Literal["named", "dated", "unbound", "no", "belied"]
+
+
+class Binding:
+    """An answer's figures against those of its sources. Nothing is claimed where the words leave a doubt."""
+
+    def __init__(self, reading: Reading, sources: Sequence[Source]) -> None:
+        self.reading = reading
+        self.sources = sources
+        self._claims: dict[tuple[int, int], Mention | None] = {}
+        self._polarities: dict[int, int] = {}
+
+    def judge(self, figure: Figure, source: Source, place: Place) -> tuple[Verdict, str, str]:
+        """How a figure of the source suits what the answer says; where it does not, the reason and what the source says."""
+        for reason, look in (("binding-entity", self._entity), ("sign", self._sign), ("label", self._label),
+                             ("binding-period", self._time), ("direction", self._direction)):  # fmt: skip
+            if detail := look(figure, source, place):
+                reason = self._which_label(figure, source, place) if reason == "label" else reason
+                belied = reason.startswith("binding") and self._belied(figure, source, place)
+                return ("belied" if belied else "no"), reason, detail
+        if self._is_named(figure, source, place):
+            return "named", "", ""
+        claimed, _ = self.reading.periods(figure)
+        known = self._periods_of(source, place) if claimed else claimed
+        return ("dated" if known and not _conflict(claimed, known) else "unbound"), "", ""
+
+    def _is_named(self, figure: Figure, source: Source, place: Place) -> bool:
+        """Whether the answer names the row of a figure, or what the sentence of the source has it as."""
+        if place.row is not None:
+            return bool(key := row_key(place.row)) and self._says_row(figure, source, key)
+        claim = self._claim(figure, source)
+        if claim is None:
+            return False
+        start, end = source.reading.sentence(place.figure.start)
+        return claim.key in source.text[start:end].lower()
+
+    def _belied(self, figure: Figure, source: Source, place: Place) -> bool:
+        """Whether the table that a figure stands in has another one for the very row and time that the answer names."""
+        claim, (claimed, _) = self._claim(figure, source), self.reading.periods(figure)
+        if claim is None or place.table is None:
+            return False
+        named = [
+            other
+            for other in source.places
+            if other.table is place.table
+            and other.row is not None
+            and row_key(other.row) == claim.key
+            and other.figure.kind == place.figure.kind
+            and (not claimed or not other.periods or not _conflict(claimed, other.periods))
+        ]
+        return bool(named) and not any(abs(other.figure.value) == abs(place.figure.value) for other in named)
+
+    # --- whose -----------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _companies(self) -> dict[str, tuple[str, ...]]:
+        """The companies of the sources, each by the ways its name is written in lower case."""
+        companies = {source.passage.company for source in self.sources if source.passage.company}
+        return {company: tuple(form.lower() for form in forms_of(company)) for company in companies}
+
+    def _entity(self, figure: Figure, source: Source, place: Place) -> str | None:
+        if len(self._companies) < 2 or source.passage.company is None:
+            return None
+        start, end = self.reading.sentence(figure.start)
+        sentence = self._lower[start:end]
+        named = {company for company, forms in self._companies.items() if any(form in sentence for form in forms)}
+        if not named or source.passage.company in named:
+            return None
+        return f"it is from a report of {source.passage.company}"
+
+    # --- sign -------------------------------------------------------------------------------------------------------------
+
+    def _sign(self, figure: Figure, source: Source, place: Place) -> str | None:
+        if figure.sign == 0 or place.figure.sign == 0:
+            return None
+        attached = self._attached(figure) if figure.sign > 0 else -1
+        if place.row is not None and figure.sign > 0 and (detail := self._says_opposite(figure, place.row.label)):
+            return detail
+        if place.figure.sign > 0 and figure.sign > 0 and not attached:
+            return None
+        words = self._words_of(source, place)
+        of_source = polarity(words) if place.table else attached_polarity(source.reading, place.figure)
+        if place.figure.sign < 0:
+            return self._sign_of_negative(figure, source, place, attached, of_source)
+        if figure.sign < 0:
+            move = None if place.table else source.reading.move(place.figure)
+            fine = of_source < 0 or (move is not None and move.sign < 0)
+            return None if fine else "the source has it without a minus"
+        if attached and of_source and attached != of_source:
+            return "the source has a gain" if of_source > 0 else "the source has a loss"
+        return None
+
+    def _says_opposite(self, figure: Figure, label: str) -> str | None:
+        """A row of losses given as a gain, or the other way round, in whatever words stand around the figure."""
+        of_source, said = polarity(label), self.reading.polarity(figure)
+        if of_source * said >= 0:
+            return None
+        return "the source has a gain" if of_source > 0 else "the source has a loss"
+
+    def _attached(self, figure: Figure) -> int:
+        if figure.start not in self._polarities:
+            self._polarities[figure.start] = attached_polarity(self.reading, figure)
+        return self._polarities[figure.start]
+
+    def _sign_of_negative(
+        self, figure: Figure, source: Source, place: Place, attached: int, of_source: int
+    ) -> str | None:
+        """What is wrong with a figure without a minus for one with it: a loss or cost may be said in words."""
+        move = self.reading.move(figure)
+        if figure.sign < 0 or attached < 0 or (move and move.sign < 0 and not move.level):
+            return None
+        if attached > 0:
+            return "the source has a loss" if of_source < 0 else "the source has it with a minus"
+        if of_source < 0 or (move and move.sign < 0):
+            return None
+        if move and not move.level and place.figure.kind != "amount":
+            return None  # the direction says it
+        start = place.figure.start
+        in_brackets = "(" in source.text[start : start + 4]  # costs stand in brackets in accounts; a "-" is a minus
+        label = place.row.label if place.row else ""
+        if self.reading.excuses_minus(figure, costs=in_brackets) or (in_brackets and is_cost(label)):
+            return None
+        return "the source has it with a minus"
+
+    def _words_of(self, source: Source, place: Place) -> str:
+        if place.row is not None and place.column is not None:
+            return " ".join((*place.row.parents[-1:], place.row.label, place.column.heading))
+        before, after = source.reading.around(place.figure)
+        return f"{before[-110:]} {after[:40]}"
+
+    def _says(self, place: Place) -> str:
+        if place.row is None or place.column is None:
+            return ""
+        return f"it stands in the row “{place.row.label[:60]}”, column “{place.column.heading[:60]}”"
+
+    # --- row and column ---------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _lower(self) -> str:
+        return self.reading.text.lower()
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        names: list[str] = []
+        for source in self.sources:
+            company = (source.passage.company or "").lower()
+            if company:
+                names.append(company)
+                names.append(
+                    re.split(r"[\s,（(]", company.removeprefix("the "))[0] if company.isascii() else company[-4:]
+                )
+                names.append(
+                    re.sub(
+                        r",?\s(?:inc|corp|corporation|company|co|ltd|limited|plc|group)\b.*$",
+                        "",
+                        company.removeprefix("the "),
+                    )
+                )
+        return tuple(sorted(set(filter(None, names)), key=len, reverse=True))
+
+    def mentions(self, figure: Figure, source: Source) -> list[Mention]:
+        """The labels of the source's tables in the sentence of a figure."""
+        start, end = self.reading.sentence(figure.start)
+        return find_mentions(self._lower, start, end, source.labels)
+
+    def _claim(self, figure: Figure, source: Source) -> Mention | None:
+        """The label of a row or column of the source that the answer gives the figure as."""
+        key = (figure.start, id(source))
+        if key not in self._claims:
+            mentions = self.mentions(figure, source) if source.tables else []
+            self._claims[key] = (
+                claimed_label(self.reading, self._lower, figure, mentions, self._names) if mentions else None
+            )
+        return self._claims[key]
+
+    def _label(self, figure: Figure, source: Source, place: Place) -> str | None:
+        if place.table is None or place.row is None or place.column is None or figure.unit == "time":
+            return None
+        claim = self._claim(figure, source)
+        if claim is None or claim.key not in labels_of(place.table):
+            return None
+        row, column = row_key(place.row), heading_key(place.column.heading)
+        if claim.key in (row, column, *(heading_key(parent) for parent in place.row.parents)):
+            return None
+        is_row = any(row_key(other) == claim.key for other, _ in place.table.rows)
+        own = row if is_row else column
+        if _is_kind_of(own, claim.key, is_row=is_row):
+            return None
+        if own and self._says_row(figure, source, own):
+            return None
+        return self._says(place) if own else None
+
+    def _which_label(self, figure: Figure, source: Source, place: Place) -> str:
+        claim = self._claim(figure, source)
+        rows = place.table.rows if place.table else []
+        is_row = claim is not None and any(row_key(other) == claim.key for other, _ in rows)
+        return "binding-row" if is_row else "binding-column"
+
+    def _says_row(self, figure: Figure, source: Source, key: str) -> bool:
+        """Whether the sentence has a label, in full or all its words, besides the one that the figure is given as."""
+        claim = self._claim(figure, source)
+        start, end = self.reading.sentence(figure.start)
+        sentence = self._lower[start:end]
+        if claim is not None:
+            if claim.key == key:
+                return True
+            sentence = f"{self._lower[start : claim.start]} ~ {self._lower[claim.end : end]}"
+        if key in sentence:
+            return True
+        words = set(_CONTENT.findall(key))
+        return bool(words) and key.isascii() and words <= set(_CONTENT.findall(sentence))
+
+    # --- time -------------------------------------------------------------------------------------------------------------
+
+    def _time(self, figure: Figure, source: Source, place: Place) -> str | None:
+        claimed, close = self.reading.periods(figure)
+        if not claimed:
+            return None
+        known = self._periods_of(source, place)
+        if not known or not _conflict(claimed, known):
+            return None
+        if not close and any(not _conflict(mark.periods, known) for mark in self._marks_around(figure)):
+            return None
+        return f"it is of {_named(known)}, not of {_named(claimed)}"
+
+    def _marks_around(self, figure: Figure) -> list[Mark]:
+        start, end = self.reading.sentence(figure.start)
+        before, after = self.reading.around(figure)
+        left, right = figure.start - len(before), figure.end + len(after)
+        return [mark for mark in self.reading.marks(start, end) if left <= mark.start < right]
+
+    def _periods_of(self, source: Source, place: Place) -> Periods:
+        if place.table is not None:
+            return place.periods
+        periods, close = source.reading.periods(place.figure)
+        return periods if close else frozenset()
+
+    # --- direction --------------------------------------------------------------------------------------------------------
+
+    def _direction(self, figure: Figure, source: Source, place: Place) -> str | None:
+        move = self.reading.move(figure)
+        if move is None:
+            return None
+        if place.row is not None and self._lower[move.start : move.end] in place.row.label.lower():
+            return None  # "table games drop" is a label, no fall
+        if move.level:
+            return self._level(figure, move, place)
+        went = self._went(source, place)
+        if went and went != move.sign:
+            return "the source has it fall" if went < 0 else "the source has it rise"
+        return None
+
+    def _went(self, source: Source, place: Place) -> int:
+        """1 or -1 for a change that the source has as a rise or a fall, else 0."""
+        if place.table is None:
+            move = source.reading.move(place.figure)
+            return move.sign if move is not None and not move.level else 0
+        if place.row is None or place.column is None or not _CHANGES.search(place.column.heading):
+            return 0
+        if polarity(place.row.label) < 0 or place.figure.value == 0:
+            return 0
+        return place.figure.sign
+
+    def _level(self, figure: Figure, move: Move, place: Place) -> str | None:
+        """What the figure is said to have risen or fallen to, where the row has the year before as well."""
+        if place.row is None or place.table is None or figure.kind != "amount" or place.figure.sign < 0:
+            return None
+        before, _ = self.reading.around(figure)
+        if not re.search(r"\bto\b|[至到]", before[-30:]):
+            return None
+        year = max((period for period in place.periods if isinstance(period, int)), default=None)
+        if year is None or len(place.periods) != 1:
+            return None
+        earlier = [other for source in self.sources for other in source.row_of(place) if other.periods == {year - 1}]
+        if len(earlier) != 1 or earlier[0].figure.sign < 0 or earlier[0].figure.kind != place.figure.kind:
+            return None
+        difference = place.figure.value - earlier[0].figure.value
+        if difference and (difference > 0) != (move.sign > 0):
+            return f"the year before it was {earlier[0].figure.shown:,}"
+        return None
+
+
+def _is_kind_of(own: str, said: str, *, is_row: bool) -> bool:
+    """Whether a label is a fuller name of the one said: total revenue of revenue, 归属于母公司的净利润 of 净利润."""
+    if not is_row:
+        return said in own
+    return own in (f"total {said}", f"consolidated {said}", f"{said} total") or own.endswith(f"的{said}")
+
+
+def _conflict(claimed: Periods, known: Periods) -> bool:
+    """Whether two times cannot be one: no year in common, or no quarter where both name some."""
+    for kind in (int, str):
+        mine = {period for period in claimed if isinstance(period, kind)}
+        theirs = {period for period in known if isinstance(period, kind)}
+        if mine and theirs and not mine & theirs:
+            return True
+    return False
+
+
+def _named(periods: Periods) -> str:
+    return " and ".join(sorted(map(str, periods)))

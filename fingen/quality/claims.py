@@ -1,0 +1,381 @@
+"""What a text says beside a figure: of which time it is, whether it rose or fell, was a gain or a loss, and of what.
+
+The same reading is done of an answer and of the running text of its source, so that the two can be compared. It is
+cautious: where the words leave a doubt, nothing is claimed.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property
+
+from fingen.quality.figures import Figure, find_figures, narrow
+from fingen.quality.tables import UNKNOWN, Periods
+
+QUANTITIES = ("amount", "percent", "points")
+_SENTENCE_END = re.compile(
+    r"[.;!?](?=\s+[\"“‘(]?[A-Z0-9$€£])(?<!\bInc\.)(?<!\bCo\.)(?<!\bLtd\.)(?<!\bCorp\.)(?<!\bNo\.)(?<!\bvs\.)(?<!\bapprox\.)"
+    r"|[。；！？\n]|;(?=\s)"
+)
+_RESPECTIVE = re.compile(r"[Rr]espectively\b|分别|依次")
+_LINK_AFTER = re.compile(
+    r"\s?[(,]?\s?(?:(?:in|for|at|as of|as at|during|by|of)\s)?(?:the\s)?(?:end of\s|start of\s|close of\s)?"
+    r"(?:(?:fiscal|financial|full|calendar)\s)?(?:years?\s)?(?:ended\s|ending\s)?(?:(?:fiscal|financial)\s)?(?:years?\s)?(?:of\s)?$",
+    re.IGNORECASE,
+)
+_TOGETHER = re.compile(
+    r"\s?(?:of|in|,|'s|’s|年?的?)?\s?(?:fiscal(?: year)? )?|\s?(?:to|and|or|[-–—~/、和与及至到])\s?(?:fiscal )?$"
+)
+_BASELINE = re.compile(
+    r"(?:\b(?:from|over|than|since|versus|vs\.?|after|against|(?:compared|relative) (?:with|to))\s"
+    r"(?:in\s|the\s|that of\s|fiscal\s|year\s|end of\s)*+"
+    r"|[较比与同自对]|相比|相较)$",
+    re.IGNORECASE,
+)
+_COMPARED = re.compile(
+    r"\b(?:from|after|than|over|against|versus|vs\.?|between|until|through)\s+(?:(?:about|around|approximately|some|an?|the|RMB|US)\s)*+"
+    r"[$€£¥(-]*+$|\b(?:compared|earlier|(?:prior|previous|preceding|last|following|subsequent|next) (?:fiscal )?(?:year|quarter|period)"
+    r"|matur(?:es|ed|ing))\b"
+    r"|[较由从]|比(?![例重率])|上年|去年|同期|上期|期初|年初|以后|以前|未来|到期|此前|此后",
+    re.IGNORECASE,
+)
+_OWNS = re.compile(r"\s?(?:的|'s|’s)?\s?")
+_GOES_ON = "(?![^的为末初数余金发增达是，,、。（(\\s])"  # 期末余额, but not 本期归属于母公司的净利润, which is a label
+_LAST = re.compile(
+    rf"上年同期|上年末?|去年同期|去年|上期[期末]*|(?:期初|年初){_GOES_ON}"
+    r"|[Pp](?:rior|revious|receding) (?:fiscal |financial )?(?:year|period)\b|[Ll]ast (?:fiscal |financial )?year\b"
+    r"|\byear (?:earlier|ago|before)\b"
+)
+_MAY_BE_RELATIVE = re.compile(r"[r-t] (?:fiscal |financial )?(?:year|period)|year [eab]|[上去本]|[期年][初末]")
+_THIS = re.compile(
+    rf"本年度?|本报告期|报告期[内末]|本期期末|(?:本期|期末|年末){_GOES_ON}|(?:[Cc]urrent|[Tt]his) (?:fiscal |financial )?year\b"
+)
+
+_UP = (
+    r"\b(?:rose|rises?|risen|rising|increas(?:e[sd]?|ing)|grew|grows?|grown|growth|growing|climb(?:ed|s)?|jumped|surged|gained|up|higher|expanded"
+    r"|widened|went up|advanced)\b|上升|增长|增加|提高|提升|上涨|增至|升至|增到|升到|扩大|上调|攀升|增幅|涨幅"
+)
+_DOWN = (
+    r"\b(?:fell|falls?|fallen|falling|decreas(?:e[sd]?|ing)|declin(?:e[sd]?|ing)|dropp?(?:ed|s)?|drop|shrank|shrunk|shrinks?"
+    r"|reduc(?:ed?|tion|es)|down|lower(?:ed)?|narrowed|contracted|went down|slid)\b"
+    r"|下降|减少|降低|下滑|下跌|降至|减至|降到|减到|缩小|缩减|下调|回落|跌至|收窄|降幅|跌幅"
+)
+_MOVE = re.compile(f"(?P<up>{_UP})|(?P<down>{_DOWN})", re.IGNORECASE)
+_BREAK = re.compile(r"[,，、]|\b(?:while|and|with|because|due)\b")
+_FALL = re.compile(_DOWN, re.IGNORECASE)
+_LEVEL = re.compile(r"\b(?:to|at|from|of)\b|[至到为由从达]")
+_MOVE_AFTER = re.compile(
+    r"\s?(?:(?:percentage )?points?\s)?(?:的)?(?:(?P<up>increase|rise|growth|gain|higher|more(?= than)|增长|增幅|涨幅|上升|增加)"
+    r"|(?P<down>decrease|decline|drop|fall|reduction|lower|less(?= than)|下降|降幅|跌幅|减少))(?![a-z])",
+    re.IGNORECASE,
+)
+_FROM = re.compile(r"\bfrom\s+(?:about |approximately |some |a |an |the )?$|[由从](?:[^，,。；]{0,12})$", re.IGNORECASE)
+_TO = re.compile(r"^[^.;,]{0,30}?\bto\b[^.;,]{0,18}$|^[^，。；]{0,16}(?:[至到])[^，。；]{0,6}$", re.IGNORECASE)
+_WHEN = r"(?:\s?(?:in|for|at|during) (?:the )?(?:fiscal )?(?:year )?(?:19|20)[0-9]{2})?,?\s?"
+_MOVED_FROM = re.compile(
+    rf"{_WHEN}(?:which (?:is|was) )?(?:(?P<up>up|an? (?:increase|rise))|(?:down|an? (?:decrease|decline|drop|fall)))\s+from\b"
+)
+_THEN_FROM = re.compile(
+    rf"{_WHEN}(?:from|compared (?:with|to)|versus|against|after) (?:(?:RMB|US)\s?|[$€£¥])?", re.IGNORECASE
+)
+_GAIN = re.compile(
+    r"\b(?:profits?|incomes?|earnings|gains?|surplus|benefit|inflows?|provided by|profitable|generated)\b|盈利|利润|收益|流入|盈余",
+    re.IGNORECASE,
+)
+_LOSS = re.compile(
+    r"\b(?:loss(?:es)?|deficit|outflows?|used (?:in|for)|negativefall|unprofitable|write-?(?:down|off)s?)\b"
+    r"|亏损|损失|流出|负数|为负|亏",
+    re.IGNORECASE,
+)
+_POLAR = re.compile(f"(?P<gain>{_GAIN.pattern})|(?P<loss>{_LOSS.pattern})", re.IGNORECASE)
+_COST = re.compile(
+    r"\b(?:costs?|expenses?|expenditures?|charges?|tax(?:es)?|paid|payments?|pay|spent|spend(?:ing)?|repurchases?d?|dividends?|depreciation|"
+    r"amorti[sz]ation|allowances?|provisions?|impairments?|used|purchases?d?|acquisitions?|repay(?:ment|ments|ing)?|repaid|deduct\w*|less|minus|"
+    r"eliminat\w+|offset|withheld|reductions?|negative|short|treasury|write\w*"
+    r"|lowers?|outgo|charged|reversals?|reversed|utili[sz]\w+|forfeit\w*|cancel\w*)\b"
+    r"|费用|成本|支出|支付|购买|减[：:]|税|折旧|摊销|损失|准备|偿还|分配|股利|抵减|抵销|库存股|减值|跌价|冲减",
+    re.IGNORECASE,
+)  # what may be written in brackets in a table and without a minus in a sentence
+
+
+# Words between what is spoken of and its figure that change nothing about it.
+LINK = re.compile(
+    r"(?>[\s,:'’()$€£¥~-]|\b(?:was|were|is|are|of|in|for|fiscal|year|years|ended|ending|the|at|to|by|from|a|an|about|approximately|around|nearly|rmb"
+    r"|usd|hk|us|rose|fell|increased|decreased|grew|declined|dropped|climbed|came|stood|totaled|totalled|amounted|reached|reported|recorded|as|on"
+    r"|end|had|equal|equalled|equaled|during|over|and|then|its|company|group|showed|shows|up|down|out|been|has|have|that|which|with|full|value"
+    r"|amount|figure|annual|report|balance|january|february|march|april|may|june|july|august|september|october|november|december|s|registered"
+    r"|carried|listed|given|put|be|it|minus|negative|standing|worked|turned|just|only|roughly|some|december|quarter|first|second|third|fourth"
+    r"|three|six|nine|twelve|months)\b|\b(?:19|20)\d\d\b|\b\d{1,2}\b(?=[ ,]))*+"
+)
+LINK_ZH = re.compile(
+    r"(?>[\s，：:（）()“”、]|[12][0-9]{3}年|[0-9]{1,2}[月日]|合计|共计|人民币|发生额|报告期|该公司|相当于|第[一二三四]季度|年[末度初]?|期[末初]?|[本上]期|[本上当]年|同期"
+    r"|全年|增长|下降|增加|减少|上升|降低|提高|金额|余额|分别|公司|录得|实现|方面|净额|折合|账面|等于|大约|超过|项目|一项|列示|披露"
+    r"|[为是达到计约末初度内较比由从至升降增减的数值则有在于负其报近])*+"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A word that says up (1) or down (-1) of a figure; `level` where the figure is what was reached, not the change."""
+
+    sign: int
+    level: bool
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A time named in a text: one date, or several that stand together (2022 and 2021)."""
+
+    start: int
+    end: int
+    periods: Periods
+
+
+class Reading:
+    """A text with its figures, in order. `quantities` are those that part what is said of one from what is of another."""
+
+    def __init__(self, text: str, report_year: int | None, *, words: bool = False) -> None:
+        self.text = narrow(text)
+        self.report_year = report_year
+        self.figures = find_figures(self.text, words=words)
+        self._marks: dict[int, list[Mark]] = {}
+        self._respective: dict[int, bool] = {}
+        self._around: dict[int, tuple[str, str]] = {}
+        self._periods: dict[int, tuple[Periods, bool]] = {}
+        self._moves: dict[int, Move | None] = {}
+        self.quantities = [figure for figure in self.figures if _parts_words(figure)]
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        return [match.end() for match in _SENTENCE_END.finditer(self.text)]
+
+    def sentence(self, at: int) -> tuple[int, int]:
+        """Where the sentence that holds an offset starts and ends."""
+        index = bisect_right(self._ends, at)
+        return self._ends[index - 1] if index else 0, self._ends[index] if index < len(self._ends) else len(self.text)
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [figure.start for figure in self.quantities]
+
+    def around(self, figure: Figure) -> tuple[str, str]:
+        """The words between a figure and the quantity before it and after it, within its sentence."""
+        found = self._around.get(figure.start)
+        if found is None:
+            found = self._around[figure.start] = self._find_around(figure)
+        return found
+
+    def _find_around(self, figure: Figure) -> tuple[str, str]:
+        left, right = self.sentence(figure.start)
+        index = bisect_right(self._starts, figure.start)
+        before = index - 1
+        while before >= 0 and self.quantities[before].end > figure.start:  # the figure itself
+            before -= 1
+        if before >= 0:
+            left = max(left, self.quantities[before].end)
+        while index < len(self.quantities) and self.quantities[index].start < figure.end:
+            index += 1
+        if index < len(self.quantities):
+            right = min(right, self.quantities[index].start)
+        return self.text[left : figure.start], self.text[figure.end : right]
+
+    # --- time ------------------------------------------------------------------------------------------------------------
+
+    def marks(self, start: int, end: int) -> list[Mark]:
+        """The times named in the sentence at [start, end), in order; those that stand together are one."""
+        if start not in self._marks:
+            self._marks[start] = self._find_marks(start, end)
+        return self._marks[start]
+
+    def _find_marks(self, start: int, end: int) -> list[Mark]:
+        single = [
+            Mark(figure.start, figure.end, self._periods_of(figure))
+            for figure in self.figures
+            if start <= figure.start < end and (figure.kind == "quarter" or figure.when[0])
+        ]
+        if self.report_year is not None and _MAY_BE_RELATIVE.search(self.text, start, end):
+            for pattern, year in ((_LAST, self.report_year - 1), (_THIS, self.report_year)):
+                found = pattern.finditer(self.text, start, end)
+                single.extend(Mark(*match.span(), frozenset((year,))) for match in found)
+        single.sort(key=lambda mark: mark.start)
+        joined: list[Mark] = []
+        for mark in single:
+            if joined and mark.start < joined[-1].end:
+                continue
+            if joined and _TOGETHER.fullmatch(self.text[joined[-1].end : mark.start]):
+                joined[-1] = Mark(joined[-1].start, mark.end, joined[-1].periods | mark.periods)
+            else:
+                joined.append(mark)
+        return joined
+
+    def _periods_of(self, figure: Figure) -> Periods:
+        if figure.kind == "quarter":
+            return frozenset((f"Q{int(figure.value)}",))
+        year = figure.when[0]
+        if figure.when[1:] == (1, 1) or self.text[figure.end : figure.end + 1] == "初":
+            return frozenset((year, year - 1))
+        return frozenset((year,))
+
+    def periods(self, figure: Figure) -> tuple[Periods, bool]:
+        """The time that a figure is said to be of, and whether the words tie the two closely."""
+        found = self._periods.get(figure.start)
+        if found is None:
+            found = self._periods[figure.start] = self._find_periods(figure)
+        return found
+
+    def _find_periods(self, figure: Figure) -> tuple[Periods, bool]:
+        start, end = self.sentence(figure.start)
+        marks = self.marks(start, end)
+        if not marks:
+            return UNKNOWN, False
+        if self.is_respective(start, end):
+            return self._in_order(figure, marks, start, end), True
+        _, after = self.around(figure)
+        following = next((mark for mark in marks if mark.start >= figure.end), None)
+        if (
+            following
+            and following.start - figure.end < len(after)
+            and _LINK_AFTER.fullmatch(self.text[figure.end : following.start])
+        ):
+            return following.periods, True
+        before = [mark for mark in marks if mark.end <= figure.start]
+        if not before:
+            return UNKNOWN, False
+        return self._from_before(figure, before, marks, start)
+
+    def _from_before(self, figure: Figure, before: list[Mark], marks: list[Mark], start: int) -> tuple[Periods, bool]:
+        mark = before[-1]
+        between = self.text[mark.end : figure.start]
+        if _OWNS.fullmatch(between):
+            return mark.periods, True
+        if _BASELINE.search(self.text, max(start, mark.start - 28), mark.start) or _COMPARED.search(between):
+            return UNKNOWN, False
+        crossed = next((other for other in self.quantities if mark.end <= other.start < figure.start), None)
+        if crossed and (len(marks) > 1 or _OWNS.fullmatch(self.text[mark.end : crossed.start])):
+            return UNKNOWN, False
+        return mark.periods, False
+
+    def is_respective(self, start: int, end: int) -> bool:
+        """Whether a sentence lists things and figures apart, in the same order."""
+        if start not in self._respective:
+            self._respective[start] = _RESPECTIVE.search(self.text, start, end) is not None
+        return self._respective[start]
+
+    def _in_order(self, figure: Figure, marks: list[Mark], start: int, end: int) -> Periods:
+        """Times and figures in the same order: 5, 6 and 7 in 2022, 2021 and 2020, respectively."""
+        inside = [other for other in self.figures if start <= other.start < end]
+        times = [self._periods_of(other) for other in inside if other.kind == "quarter" or other.when[0]]
+        figures = [other for other in inside if other.kind in QUANTITIES and not other.spelled]
+        if len(times) == len(figures) > 1 and figure in figures:
+            return times[figures.index(figure)]
+        return UNKNOWN
+
+    # --- up or down, gain or loss -----------------------------------------------------------------------------------------
+
+    def move(self, figure: Figure) -> Move | None:
+        """What is said of the way a figure went: the nearest word before it, or right after it."""
+        if figure.start not in self._moves:
+            self._moves[figure.start] = self._find_move(figure)
+        return self._moves[figure.start]
+
+    def _find_move(self, figure: Figure) -> Move | None:
+        before, after = self.around(figure)
+        following = _MOVE_AFTER.match(after)
+        if following:
+            return Move(1 if following["up"] else -1, False, figure.end, figure.end + following.end())
+        offset = figure.start - len(before)
+        last = None
+        for match in _MOVE.finditer(before[-60:]):
+            last = match
+        if last is None:
+            return None
+        shift = offset + max(0, len(before) - 60)
+        between = before[-60:][last.end() :]
+        if _BREAK.search(between):
+            return None
+        level = _LEVEL.search(between) is not None or last[0][-1] in "至到"
+        return Move(1 if last["up"] else -1, level, shift + last.start(), shift + last.end())
+
+    def polarity(self, figure: Figure) -> int:
+        """1 where the words up to a figure speak of a gain alone, -1 of a loss alone, 0 where of both, a cost or neither."""
+        before, _ = self.around(figure)
+        words = _INCOME_TAX.sub("tax", _BEFORE_TAX.sub("", before[-70:]))
+        gain, loss = _GAIN.search(words) is not None, _LOSS.search(words) is not None
+        if gain == loss or _BREAK.search(words[-30:]):
+            return 0
+        return -1 if loss else 0 if self.excuses_minus(figure) else 1
+
+    def excuses_minus(self, figure: Figure, *, costs: bool = True) -> bool:
+        """Whether the words around a figure say that it counts as negative: a loss, a fall, and with `costs` a cost."""
+        start, end = self.sentence(figure.start)
+        around = self.text[max(start, figure.start - 110) : min(end, figure.end + 40)]
+        words = _BEFORE_TAX.sub("", around)
+        return bool(_LOSS.search(words) or _FALL.search(words) or (costs and _COST.search(words)))
+
+
+_INCOME_TAX = re.compile(r"\bincome tax(?:es)?\b|所得税", re.IGNORECASE)
+_BEFORE_TAX = re.compile(r"\bbefore (?:provision for )?(?:income )?tax(?:es|ation)?\b|税前", re.IGNORECASE)
+
+
+def attached_polarity(reading: Reading, figure: Figure) -> int:
+    """1 or -1 where a gain or a loss is what the figure is said to be: only linking words part the two."""
+    before, _ = reading.around(figure)
+    before = _BEFORE_TAX.sub("", before[-110:]).lower()
+    last = None
+    for match in _POLAR.finditer(before):
+        last = match
+    if last is None:
+        return 0
+    gap = before[last.end() :]
+    if _MOVE.search(gap) or not (LINK.fullmatch(gap) or LINK_ZH.fullmatch(gap)):
+        return 0
+    return 1 if last["gain"] else -1
+
+
+def polarity(words: str) -> int:
+    """1 where words speak of gains alone, -1 of losses alone, else 0."""
+    return (_GAIN.search(words) is not None) - (_LOSS.search(words) is not None)
+
+
+def _parts_words(figure: Figure) -> bool:
+    """Whether a figure is one that a sentence is about: no number word, no length of time as in "due within 1 year"."""
+    return figure.kind in QUANTITIES and figure.unit != "time" and not (figure.spelled and figure.kind == "amount")
+
+
+def is_cost(label: str) -> bool:
+    """Whether a row is one of costs or deductions, whose brackets a sentence leaves out; "cash (used) provided" is not."""
+    label = _INCOME_TAX.sub("tax", _BEFORE_TAX.sub("", label))
+    return _COST.search(label) is not None and not _GAIN.search(label)
+
+
+def contradicts_itself(reading: Reading, first: Figure, second: Figure) -> Move | None:
+    """The word of movement that two neighbouring figures belie: "fell from 5 to 6"."""
+    gap = reading.text[first.end : second.start]
+    if len(gap) > 60 or first.kind != second.kind or first.sign * second.sign < 0 or first.value == second.value:
+        return None
+    before, _ = reading.around(first)
+    if polarity(before + gap) < 0 and (first.sign < 0 or second.sign < 0):
+        return None
+    grew = abs(second.value) > abs(first.value) if first.sign > 0 else second.value > first.value
+    offset = first.start - len(before)
+    inside = list(_MOVE.finditer(gap))
+    if _FROM.search(before) and _TO.search(gap):
+        moves = inside or [match for match in _MOVE.finditer(before) if len(before) - match.end() < 30]
+        if not moves:
+            return None
+        word = moves[-1]
+        shift = first.end if inside else offset
+        sign = 1 if word["up"] else -1
+        return Move(sign, True, shift + word.start(), shift + word.end()) if (sign > 0) != grew else None
+    if down_from := _MOVED_FROM.match(gap):
+        sign = 1 if down_from["up"] else -1
+        return Move(sign, True, first.end, first.end) if (sign > 0) == grew else None
+    if _THEN_FROM.fullmatch(gap):
+        known = reading.move(first)
+        if known and known.level and re.search(r"\bto\b|[至到]", reading.text[known.start : first.start]):
+            return known if (known.sign > 0) == grew else None
+    return None

@@ -1,0 +1,217 @@
+"""A passage made ready for proof: its figures by value, its years and dates, its tables and their labels."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+from decimal import Decimal
+from functools import cached_property, lru_cache
+
+from fingen.quality.claims import QUANTITIES, Reading
+from fingen.quality.figures import ONE, narrow
+from fingen.quality.tables import (
+    GENERIC,
+    Place,
+    Row,
+    Table,
+    label_key,
+    parse_table,
+    parse_unit,
+    table_places,
+    word_places,
+)
+from fingen.records import Passage
+
+PREPARED = 2048  # passages kept ready, some 50 KB each
+_WORD = re.compile(r"[a-z0-9&'/-]+")
+_TIME = re.compile(
+    r"^(?:(?:as )?(?:of|at) |(?:fiscal )?years? end|fy|december|january|march|june|september)?[ ,]*(?:19|20)\d\d(?!\d)|^第.季度$"
+)
+_TOKEN = re.compile(r"[0-9][0-9,.]*")
+
+
+class Ladder:
+    """Places by the size of a value: those within an interval are found by bisection."""
+
+    def __init__(self, entries: list[tuple[Decimal, Place]]) -> None:
+        entries.sort(key=lambda entry: entry[0])
+        self._sizes = [entry[0] for entry in entries]
+        self._entries = entries
+
+    def within(self, low: Decimal, high: Decimal) -> Iterator[Place]:
+        """The places whose size is in [low, high]."""
+        sizes = self._sizes
+        at = bisect_left(sizes, low)
+        while at < len(sizes) and sizes[at] <= high:
+            yield self._entries[at][1]
+            at += 1
+
+
+class Source:
+    """One passage. Prepared once and kept: many records rest on the same chunk."""
+
+    def __init__(self, passage: Passage) -> None:
+        self.passage = passage
+        self.chunk = passage.chunk
+        self.text = narrow(passage.text)
+        end = passage.period.end
+        self.report_year = int(end[:4]) if end else None
+        self.tables: list[Table] = []
+        places = [*self._table_places(), *self._text_places()]
+        self.places = places
+        quantities = [place for place in places if place.figure.kind in (*QUANTITIES, "year")]
+        self.amounts = Ladder([(size, place) for place in quantities for size in _sizes(place)])
+        self.percents = Ladder([
+            (abs(place.figure.value), place)
+            for place in quantities
+            if place.figure.kind in ("percent", "points") or place.percent
+        ])  # fmt: skip
+        self.shown = Ladder([(place.figure.shown, place) for place in quantities])
+        self._read_times()
+
+    def _table_places(self) -> Iterator[Place]:
+        """The figures in tables; `running` is left as the text without them, at the same offsets."""
+        running, at = [], 0
+        inherited = None
+        for kind, block in self.passage.kinds:
+            start = self.passage.text.find(block, at)
+            if start < 0 or not block:
+                continue
+            if kind == "table":
+                table = parse_table(
+                    self.text, start, start + len(block), self.text[:start][-800:], inherited, self.report_year
+                )
+                inherited = table.unit or inherited
+                self.tables.append(table)
+                running.append(self.text[at:start] + " " * len(block))
+                at = start + len(block)
+                yield from table_places(table, self.text)
+                yield from word_places(table, self.text)
+            else:
+                inherited = parse_unit(block) or inherited if len(block) < 200 else inherited
+                running.append(self.text[at : start + len(block)])
+                at = start + len(block)
+        running.append(self.text[at:])
+        self._running = "".join(running)
+        self._unit = inherited
+
+    def _text_places(self) -> Iterator[Place]:
+        self.reading = Reading(self._running, self.report_year, words=True)
+        other = self._unit.scale if self._unit and self._unit.scale else ONE
+        for figure in self.reading.figures:
+            bare = figure.kind == "amount" and figure.scale == ONE and figure.unit in ("", "money")
+            scales = (ONE, other) if bare and other != ONE else (figure.scale,)
+            yield Place(figure, scales, figure.currency)
+
+    def _read_times(self) -> None:
+        times = [place.figure for place in self.places]
+        self.years = {figure.when[0] for figure in times if figure.when[0]}
+        self.days = {figure.when[1:] for figure in times if figure.when[1]}
+        self.quarters = {int(figure.value) for figure in times if figure.kind == "quarter"}
+        for table in self.tables:
+            for row, columns in table.rows:
+                for period in row.periods.union(*(column.periods for column in columns)):
+                    if isinstance(period, int):  # 上年 in a heading names the year before the report's
+                        self.years.add(period)
+
+    def row_of(self, place: Place) -> list[Place]:
+        """The figures that stand in one row with a place, itself among them."""
+        return self._rows.get(id(place.row), [])
+
+    @cached_property
+    def _rows(self) -> dict[int, list[Place]]:
+        rows: dict[int, list[Place]] = {}
+        for place in self.places:
+            if place.row is not None:
+                rows.setdefault(id(place.row), []).append(place)
+        return rows
+
+    @cached_property
+    def tokens(self) -> frozenset[str]:
+        """Every run of digits, without separators: what a figure inside a name must be among."""
+        names = f"{self.text} {self.passage.document} {self.passage.company or ''} {' '.join(self.passage.section)}"
+        return frozenset(token.replace(",", "").rstrip(".") for token in _TOKEN.findall(narrow(names)))
+
+    @cached_property
+    def folded(self) -> str:
+        """The text and the document's own names without case, spaces and hyphens."""
+        return fold_name(
+            f"{self.text} {self.passage.document} {self.passage.company or ''} {' '.join(self.passage.section)}"
+        )
+
+    @cached_property
+    def labels(self) -> dict[str, list[str]]:
+        """The labels of rows and columns by their first word (Chinese: two characters), longest first."""
+        keys = {key for table in self.tables for key in labels_of(table)}
+        index: dict[str, list[str]] = {}
+        for key in sorted(keys, key=len, reverse=True):
+            index.setdefault(_WORD.findall(key)[0] if key.isascii() else key[:2], []).append(key)
+        return index
+
+
+def fold_name(text: str) -> str:
+    """Text without case, white space, hyphens and dots, for names that are written in several ways."""
+    return re.sub(r"[\s.,\-‐‑–'’]", "", text).casefold()
+
+
+@lru_cache(maxsize=4096)
+def _key(label: str) -> str:
+    key = label_key(label)
+    if key in GENERIC or len(key) < 2 or _TIME.search(key):
+        return ""
+    return key if not key.isascii() or (_WORD.search(key) and any(map(str.isalpha, key))) else ""
+
+
+def row_key(row: Row) -> str:
+    """What a row is looked for by, "" where its label says nothing by itself."""
+    return _key(row.label)
+
+
+def heading_key(heading: str) -> str:
+    """What a column is looked for by, "" where its heading says nothing by itself."""
+    return _key(heading)
+
+
+def labels_of(table: Table) -> set[str]:
+    """The labels of a table's rows and columns."""
+    keys: set[str] = set()
+    for row, columns in table.rows:
+        keys.add(row_key(row))
+        keys.update(heading_key(column.heading) for column in columns[1:])
+    keys.discard("")
+    return keys
+
+
+def _sizes(place: Place) -> Iterator[Decimal]:
+    """What an amount may be in base units, without its sign; a year in a table may be an amount as well."""
+    if place.figure.kind == "amount":
+        shown = place.figure.shown
+        yield from (shown * scale for scale in place.scales)
+    elif place.figure.kind == "year" and place.table is not None:
+        yield place.figure.value
+
+
+def prepare(passage: Passage) -> Source:
+    """The passage made ready, from the store of those that were asked for last."""
+    return _prepared(passage.chunk, passage.text, _Same(passage))
+
+
+class _Same:
+    """A passage that is equal to any other: the key of the store is chunk and text."""
+
+    __slots__ = ("passage",)
+
+    def __init__(self, passage: Passage) -> None:
+        self.passage = passage
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+@lru_cache(maxsize=PREPARED)
+def _prepared(chunk: str, text: str, same: _Same) -> Source:
+    return Source(same.passage)

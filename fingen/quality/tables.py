@@ -1,0 +1,397 @@
+"""The tables of a passage, as text again: their rows, columns, periods and units, cell by cell.
+
+A chunk's text has a table as lines whose cells are joined with " | ". A column's heading is what stands above it; a
+unit line ("in millions", 单位：万元) stands in the table or in the lines before it and counts for its cells.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from fingen.documents.tables import is_amount
+from fingen.quality.figures import CURRENCIES, ONE, SCALES, Figure, find_figures
+
+Periods = frozenset[int | str]  # years, and quarters as "Q1"; empty where they are not known
+UNKNOWN: Periods = frozenset()
+GENERIC = frozenset(
+    "total totals subtotal other others net basic diluted balance amount amounts current noncurrent group company change description "
+    "item items name percent number 合计 小计 总计 其他 其它 项目 金额 数量 名称 类别 比例 余额 说明 备注 原因 附注 序号 单位".split()
+)
+
+_UNIT_LINE = re.compile(
+    r"(?P<currency>US ?\$|HK ?\$|A ?\$|C ?\$|[$€£¥]|RMB|CNY|USD|EUR|GBP|HKD|AUD|dollars|Renminbi)?"
+    r"(?P<apostrophe>(?:[’'‘´`]|(?<=[$€£¥])\s?)000s?\b)"
+    r"|\bin\s(?:(?P<word>thousands|millions|billions|hundreds)\b)"
+    r"|(?P<mark>(?:US|HK|A|C)?[$€£¥])\s?(?P<short>m|mn|bn|k|millions?|thousands?|billions?)\b(?=\s*(?:$|[|)]))"
+    r"|(?:单位|金额单位|货币单位)\s*[:：]?\s*(?:人民币)?\s*(?P<unit>[千百十]?[万亿]?千?百?元|[千百]?万股)"
+    r"|[(（](?:人民币)?(?P<bracket>[千百十]?[万亿千]?元|百万元|[千百]?万股)[)）]|人民币(?P<rmb>千|百万|万|亿)?元"
+)
+_EXCEPT_SHARES = re.compile(r"except[^)|]{0,40}\b(?:share|unit)s?\b|per share", re.IGNORECASE)
+_CURRENCY_WORD = re.compile(
+    r"US ?\$|HK ?\$|(?<![A-Z])A ?\$|[$€£]|\b(?:RMB|CNY|USD|EUR|GBP|HKD|AUD|Renminbi|dollars|euros|pounds)\b"
+    r"|人民币|美元|港[元币]|欧元",
+    re.IGNORECASE,
+)
+_PER_SHARE = re.compile(r"per (?:\w+ ){0,2}(?:share|unit)|每股|元/股|\bEPS\b|earnings per", re.IGNORECASE)
+_NO_MONEY = re.compile(
+    r"\bshares?\b|number of|\b(?:ratio|rates?|days|years|months|employees|stores|units|margin|headcount|square|age)\b|%|percent"
+    r"|股(?!东|利|权|本溢价)|人数|数量|天数|年限|比率|比例|比重|占比|率|倍|周转|（人）|\(人\)|吨|年龄",
+    re.IGNORECASE,
+)
+_PERCENT = re.compile(r"%|％|\bpercent(?:age)?\b|\bpct\b", re.IGNORECASE)
+_MAYBE_PERCENT = re.compile(
+    r"%|percent|\b(?:rates?|ratio|margin|yield|growth|change|volatility)\b|率|比例|比重|占比|增减|变动幅度|同比|幅度",
+    re.IGNORECASE,
+)
+_CHANGE = re.compile(
+    r"\b(?:change|variance|growth|increase|decrease|v\.|vs\.?)\b|增减|变动|同比|增长|增幅|环比", re.IGNORECASE
+)
+_RATIO = re.compile(r"\b(?:rates?|ratio|margin|percent|share|yield)\b|率|比例|比重|占比|%", re.IGNORECASE)
+_THIS = re.compile(
+    r"本期|本年|本报告期|报告期(?!期?初)|期末|年末|\bcurrent (?:year|period)\b|\bthis year\b", re.IGNORECASE
+)
+_LAST = re.compile(
+    r"上期|上年|去年|期初|年初|\b(?:prior|previous|preceding|last) (?:year|period)\b|\byear earlier\b|\bopening balance\b",
+    re.IGNORECASE,
+)
+_OPENING = re.compile(
+    r"期初|年初|上期末|上年末|\b(?:beginning|opening|start) ", re.IGNORECASE
+)  # the closing one of the year before
+_LEADERS = re.compile(r"(?:\s?\.){3,}|…+|·{3,}")
+_BRACKETED = re.compile(r"[(（\[][^()（）\[\]]{0,60}[)）\]]")
+_NUMBERING = re.compile(
+    r"^(?:[一二三四五六七八九十]{1,3}、|[0-9]{1,2}(?:[.、)）](?![0-9])|\s)|[①-⑳]|其中[:：]|其中|[加减]\s?[:：]|less\s?:|add\s?:|plus\s?:)\s*",
+    re.IGNORECASE,
+)
+_FOOTNOTE = re.compile(r"(?<=[a-z,;])\s?(?:\d{1,2}|\*+)$|\*+$")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What a unit line says: the scale of the cells, their currency, whether per-share data and shares are left out."""
+
+    scale: Decimal | None = None
+    currency: str | None = None
+    except_shares: bool = False
+
+
+@dataclass(slots=True)
+class Column:
+    """One column: its headings joined, and what time they name."""
+
+    heading: str = ""
+    periods: Periods = UNKNOWN
+
+
+@dataclass(slots=True)
+class Row:
+    """One row with figures: its label, the headings that it stands under, and the time that label or headings name."""
+
+    label: str
+    parents: tuple[str, ...]
+    periods: Periods
+    cells: list[tuple[int, int, int]]  # column, start, end
+
+
+@dataclass(slots=True)
+class Table:
+    """A table; `columns` may grow anew inside where headings are repeated."""
+
+    caption: str
+    unit: Unit | None
+    inherited: Unit | None  # of the table before, where this one has none
+    rows: list[tuple[Row, list[Column]]] = field(default_factory=list)
+    words: list[tuple[int, int]] = field(default_factory=list)  # headings, labels and unit lines: start and end
+
+
+def label_key(text: str) -> str:
+    """A label as it is looked for in running text: lower case, no numbering, brackets, footnotes and dot leaders."""
+    text = _BRACKETED.sub("", _LEADERS.sub("", text.lower())).strip()
+    while (stripped := _NUMBERING.sub("", text, count=1)) != text:
+        text = stripped
+    text = _FOOTNOTE.sub("", text.strip(" \t:：,，;；.-–—*/%"))
+    return " ".join(text.replace("’", "'").split())
+
+
+def parse_unit(text: str) -> Unit | None:
+    """The unit that a line or heading states, or None."""
+    match = _UNIT_LINE.search(text)
+    if match is None:
+        return None
+    groups = match.groupdict()
+    scale: Decimal | None = None
+    if groups["apostrophe"]:
+        scale = SCALES["thousand"]
+    elif groups["word"] or groups["short"]:
+        word = (groups["word"] or groups["short"]).lower()
+        scale = SCALES[word.rstrip("s")]
+    else:
+        chinese = (groups["unit"] or groups["bracket"] or groups["rmb"] or "").rstrip("元股")
+        scale = SCALES.get(chinese, ONE)
+    named = _CURRENCY_WORD.search(text)
+    currency = CURRENCIES.get(named[0].lower().replace(" ", "").rstrip("s")) if named else None
+    if currency is None and (groups["unit"] or groups["bracket"] or "").endswith("元"):
+        currency = "CNY"
+    return Unit(scale, currency, _EXCEPT_SHARES.search(text) is not None)
+
+
+def parse_periods(text: str, report_year: int | None) -> Periods:
+    """The years and quarters that a heading, a label or a caption names; 本期 and the like by the report's year."""
+    if not text:
+        return UNKNOWN
+    periods: set[int | str] = set()
+    for figure in find_figures(text, words=False):
+        if figure.kind == "quarter":
+            periods.add(f"Q{int(figure.value)}")
+        elif figure.when[0]:
+            periods.add(figure.when[0])
+            if figure.when[1:] == (1, 1):
+                periods.add(figure.when[0] - 1)  # the balance of January 1 is that of the year before
+    named = any(isinstance(period, int) for period in periods)
+    if report_year is not None and not named and not _CHANGE.search(text):  # 比上年增减 is of no one year
+        if _LAST.search(text):
+            periods.add(report_year - 1)
+        elif _THIS.search(text):
+            periods.add(report_year)
+    return frozenset(periods)
+
+
+def parse_table(text: str, start: int, end: int, before: str, inherited: Unit | None, report_year: int | None) -> Table:
+    """Read the table at `text[start:end]`, whose caption and unit line may stand in the text `before` it."""
+    lines = before.rstrip("\n").split("\n")[-3:]
+    while lines and " | " in lines[0]:
+        lines.pop(0)
+    caption = "\n".join(line for line in lines if " | " not in line)[-600:]
+    table = Table(caption, parse_unit(_last_unit(lines)), inherited)
+    reader = _Reader(table, report_year, caption)
+    at = start
+    for line in text[start:end].split("\n"):
+        reader.read(_cells(line, at))
+        at += len(line) + 1
+    return table
+
+
+def _last_unit(lines: Sequence[str]) -> str:
+    return next((line for line in reversed(lines) if _UNIT_LINE.search(line)), "")
+
+
+def _cells(line: str, at: int) -> list[tuple[str, int, int]]:
+    cells = []
+    for cell in line.split(" | "):
+        text = cell.strip()
+        lead = len(cell) - len(cell.lstrip())
+        cells.append((text, at + lead, at + lead + len(text)))
+        at += len(cell) + 3
+    return cells
+
+
+class _Reader:
+    """Goes through the lines of a table, with the headings and label rows that count for the rows below them."""
+
+    def __init__(self, table: Table, report_year: int | None, caption: str) -> None:
+        self.table = table
+        self.report_year = report_year
+        self.caption_periods = parse_periods(caption.rsplit("\n", 1)[-1], report_year)
+        self.header: list[list[str]] = []
+        self.columns: list[Column] | None = None
+        self.parents: tuple[str, ...] = ()
+        self.row_periods: Periods = UNKNOWN
+
+    def read(self, cells: list[tuple[str, int, int]]) -> None:
+        texts = [cell[0] for cell in cells]
+        filled = [text for text in texts if text]
+        if not filled:
+            return
+        rows = len(self.table.rows)
+        self._sort(cells, texts, filled)
+        wordy = cells if len(self.table.rows) == rows else cells[:1]
+        self.table.words.extend((start, end) for text, start, end in wordy if text)
+
+    def _sort(self, cells: list[tuple[str, int, int]], texts: list[str], filled: list[str]) -> None:
+        """Take a line for what it is: a unit line, headings, a label for the rows below, or a row with figures."""
+        if len(filled) == 1 and (unit := parse_unit(filled[0])) and len(filled[0]) < 80:
+            self.table.unit = unit
+            return
+        figures = any(is_amount(text) and any(map(str.isdigit, text)) for text in texts[1:])
+        if not figures and (len(filled) > 1 or not texts[0]) and (self.columns is None or self._is_heading(texts)):
+            if self.columns is not None:
+                self.header, self.columns, self.parents = [], None, ()
+            self.header.append(texts)
+            self._unit_of_heading(texts)
+        elif len(filled) == 1 and texts[0] and not figures:
+            self._label_row(texts[0])
+        elif len(cells) > 1 or figures:
+            self._data_row(cells, texts)
+
+    def _unit_of_heading(self, texts: list[str]) -> None:
+        unit = next((unit for text in texts if (unit := parse_unit(text))), None)
+        if unit is not None and self.table.unit is None:
+            self.table.unit = unit
+
+    def _is_heading(self, texts: list[str]) -> bool:
+        """Whether a row inside a table starts new headings: nothing but periods stands in its columns."""
+        filled = [text for text in texts[1:] if text]
+        return bool(filled) and all(parse_periods(text, self.report_year) for text in filled)
+
+    def _label_row(self, text: str) -> None:
+        periods = parse_periods(text, None)
+        if periods and len(text) < 40:
+            self.row_periods = periods
+        if not label_key(text):
+            return
+        if self.table.rows and len(self.parents) < 2 and self.columns is not None and text[0].islower():
+            return
+        self.parents = (text,)
+
+    def _data_row(self, cells: list[tuple[str, int, int]], texts: list[str]) -> None:
+        if self.columns is None:
+            self.columns = self._build_columns(len(cells))
+        label = texts[0]
+        periods = parse_periods(label, None) if len(label) < 40 else UNKNOWN
+        first = 1
+        if (
+            len(texts) > 2
+            and re.fullmatch(r"(?:FY ?)?(?:19|20)\d\d年?(?:度)?", texts[1])
+            and not self.columns[1].periods
+        ):
+            periods, first = parse_periods(texts[1], None), 2
+        row = Row(
+            label,
+            self.parents,
+            periods or self.row_periods,
+            [(column, start, end) for column, (text, start, end) in enumerate(cells) if text and column >= first],
+        )
+        columns = self.columns
+        if len(columns) < len(cells):
+            columns = [*columns, *(Column() for _ in range(len(cells) - len(columns)))]
+        self.table.rows.append((row, columns))
+
+    def _build_columns(self, width: int) -> list[Column]:
+        columns = [Column() for _ in range(width)]
+        for number, texts in enumerate(self.header):
+            spread = texts if number == len(self.header) - 1 else self._spread(texts, width)
+            for column, text in zip(columns, spread, strict=False):
+                column.heading = f"{column.heading} {text}".strip()
+        shared = self.header[0][0] if self.header and self.header[0][0] else ""
+        for column in columns[1:]:
+            column.periods = parse_periods(column.heading, self.report_year)
+            if not any(isinstance(period, int) for period in column.periods):
+                column.periods |= parse_periods(shared, None)
+        self._periods_from_caption(columns)
+        return columns
+
+    def _spread(self, texts: list[str], width: int) -> list[str]:
+        """A row of headings with the times over several columns repeated in each, where it is plain which they span."""
+        if len(texts) < 3 or not texts[1] or not parse_periods(texts[1], self.report_year):
+            return texts
+        spread, current = [texts[0]], ""
+        for text in texts[1:width]:
+            current = text or current
+            spread.append(current)
+        return spread
+
+    def _periods_from_caption(self, columns: list[Column]) -> None:
+        """Headings that the caption line holds: as many years as there are columns, or one for all of them."""
+        if any(column.periods for column in columns):
+            return
+        line = self.table.caption.rsplit("\n", 1)[-1]
+        years = [figure.when[0] for figure in find_figures(line) if figure.when[0]]
+        if len(line) < 120 and len(years) == len(columns) - 1 and len(set(years)) > 1:
+            for column, year in zip(columns[1:], years, strict=True):
+                column.periods = frozenset((year,))
+        elif len(set(years)) == 1:
+            for column in columns[1:]:
+                column.periods = frozenset(years)
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """A figure of the source and what is known of it. `scales` are what its digits may stand for, by the unit line."""
+
+    figure: Figure
+    scales: tuple[Decimal, ...]
+    currency: str | None
+    percent: bool = False  # may be a percentage although no sign says so
+    change: bool = False  # stands in a column or row of changes
+    ratio: bool = False  # and of a ratio at that: then a percentage is one of points
+    periods: Periods = UNKNOWN
+    table: Table | None = None
+    row: Row | None = None
+    column: Column | None = None
+
+
+def table_places(table: Table, text: str) -> Iterable[Place]:
+    """The figures of a table's cells, each with what its row, its column and the unit line say."""
+    percent_columns = _percent_columns(table, text)
+    for row, columns in table.rows:
+        row_words = " ".join((row.label, *row.parents[-1:]))
+        for index, start, end in row.cells:
+            column = columns[index]
+            cell = text[start:end]
+            words = f"{column.heading} {row_words}"
+            pure = is_amount(cell) or (len(cell) < 24 and not any(map(str.isalpha, cell)))
+            for figure in find_figures(cell, cell=pure):
+                yield _place(table, row, column, figure, start, words, pure, (id(columns), index) in percent_columns)
+
+
+def word_places(table: Table, text: str) -> Iterable[Place]:
+    """The figures in a table's headings and labels, which are as they stand."""
+    for start, end in table.words:
+        for figure in find_figures(text[start:end], words=True):
+            yield Place(shifted(figure, start), (figure.scale,), figure.currency)
+
+
+def _percent_columns(table: Table, text: str) -> set[tuple[int, int]]:
+    return {
+        (id(columns), index)
+        for row, columns in table.rows
+        for index, start, end in row.cells
+        if text[start:end].endswith(("%", "％"))
+    }
+
+
+def _place(
+    table: Table, row: Row, column: Column, figure: Figure, offset: int, words: str, pure: bool, percent_column: bool
+) -> Place:
+    figure = shifted(figure, offset)
+    periods = row.periods or column.periods
+    if row.periods and column.periods and any(isinstance(p, str) for p in row.periods | column.periods):
+        periods = row.periods | column.periods
+    if _OPENING.search(row.label):
+        periods |= {period - 1 for period in periods if isinstance(period, int)}
+    scales: tuple[Decimal, ...] = (figure.scale,)
+    currency = figure.currency
+    unit = parse_unit(words) or table.unit
+    if figure.kind in ("amount", "year") and figure.scale == ONE and pure:
+        scales = _cell_scales(unit, table.inherited, words)
+        currency = currency or (unit.currency if unit else None)
+    percent = figure.kind == "amount" and (
+        percent_column or _MAYBE_PERCENT.search(f"{words} {table.caption}") is not None
+    )
+    change = _CHANGE.search(words) is not None
+    ratio = _RATIO.search(words) is not None
+    return Place(figure, scales, currency, percent, change, ratio, periods, table, row, column)
+
+
+def shifted(figure: Figure, offset: int) -> Figure:
+    """The figure as it stands in a longer text."""
+    return Figure(
+        figure.start + offset, figure.end + offset, figure.kind, figure.value, figure.step, figure.sign, figure.scale,
+        figure.currency, figure.unit, figure.when, figure.spelled,
+    )  # fmt: skip
+
+
+def _cell_scales(unit: Unit | None, inherited: Unit | None, words: str) -> tuple[Decimal, ...]:
+    """What a bare cell may be multiplied by: one scale where the unit line is plain, else several."""
+    if _PER_SHARE.search(words):
+        return (ONE,)
+    scale = unit.scale if unit else None
+    if scale is None:
+        other = inherited.scale if inherited else None
+        return (ONE,) if other in (None, ONE) else (ONE, other)
+    if scale == ONE or not _NO_MONEY.search(words):
+        return (scale,)
+    return (ONE, scale)
