@@ -2,13 +2,16 @@
 
 A template is a file `<task>.<language>.md`: YAML front matter (task, language, version, needs), then a Jinja body in two
 parts, headed by the lines `[system]` (shared by all requests of a task, so that a provider can cache it) and `[user]`.
+Beside them stand data files `<name>.<language>.yaml`: labels, clients, words and phrases, read by `read_data`.
 """
 
 from __future__ import annotations
 
 import hashlib
+import random
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -29,6 +32,10 @@ _PACKAGED = (_HERE / "_prompts", _HERE.parent / "prompts")  # in a wheel; in an 
 SHOWN = 2  # model pairs in a prompt
 _PAIR = ("question", "rephrased", "answer", "evidence", "calc")
 _HINT = "compare it with the packaged one: run `fingen prompts copy` in an empty folder"
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C, ten times as fast, where PyYAML has it
+_SLOT = re.compile(r"\((?P<choice>[^()|]*\|[^()]*)\)|\{(?:(?P<name>[a-z_]+)|(?P<low>[\d.]+)-(?P<high>[\d.]+))\}")
+_MOST_STEPS = 100  # more in one form is a form that holds itself
 
 _KINDS = {
     "en": {
@@ -131,6 +138,75 @@ def _examples_file(language: str) -> Path:
     """The examples of the working directory, or those of the package where it has none."""
     places = [path / f"examples.{language}.yaml" for path in (folder(), *_PACKAGED)]
     return next((path for path in places if path.is_file()), places[0])
+
+
+def data_file(name: str) -> Path:
+    """Where a data file is read from, `labels.zh` for labels.zh.yaml: the working directory, else the package.
+
+    Raises:
+        UsageError: there is no such file.
+    """
+    for place in (LOCAL, *_PACKAGED):
+        path = place / f"{name}.yaml"
+        if path.is_file():
+            return path
+    raise UsageError(f"{LOCAL / name}.yaml: no such file, nor is it part of fingen", hint=_HINT)
+
+
+def read_data(name: str) -> Any:
+    """What a data file says. It is shared by all who read it: not to be changed.
+
+    Raises:
+        UsageError: there is no such file, or it is not YAML; names the file.
+    """
+    path = data_file(name).resolve()
+    return _parsed(path, path.stat().st_mtime_ns)
+
+
+def data_sha256(name: str) -> str:
+    """SHA-256 of a data file as it stands, for the manifest.
+
+    Raises:
+        UsageError: there is no such file.
+    """
+    return hashlib.sha256(data_file(name).read_bytes()).hexdigest()
+
+
+@cache
+def _parsed(path: Path, _changed: int) -> Any:
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
+    except (yaml.YAMLError, UnicodeDecodeError) as e:
+        raise UsageError(f"{path}: not YAML ({' '.join(str(e).split())})", hint=_HINT) from e
+
+
+def expand(form: str, words: Mapping[str, Sequence[str]], rng: random.Random) -> str:
+    """A form of a data file in words.
+
+    {list} takes an entry of that list, (a|b) one of the two, {3-9} a number, {1.5-9.5} one with a decimal. Forms may hold
+    forms.
+
+    Raises:
+        KeyError: the form names a list that is not there.
+        RecursionError: the forms hold one another.
+    """
+    for _ in range(_MOST_STEPS):
+        slot = _SLOT.search(form)
+        if slot is None:
+            return form
+        form = form[: slot.start()] + _filled(slot, words, rng) + form[slot.end() :]
+    raise RecursionError(form)
+
+
+def _filled(slot: re.Match[str], words: Mapping[str, Sequence[str]], rng: random.Random) -> str:
+    if slot["choice"] is not None:
+        return rng.choice(slot["choice"].split("|"))
+    if slot["name"]:
+        return rng.choice(words[slot["name"]])
+    low, high = slot["low"], slot["high"]
+    if "." in low + high:
+        return f"{rng.uniform(float(low), float(high)):.1f}"
+    return str(rng.randint(int(low), int(high)))
 
 
 def fill(template: Template, values: Mapping[str, Any]) -> tuple[str, str]:

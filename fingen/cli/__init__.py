@@ -8,13 +8,27 @@ import click
 
 from fingen import __version__
 
-# Command -> (module, group it is listed in). Modules are imported when their command is asked for.
-COMMANDS = {
-    "pdf2qa": ("fingen.cli.pdf2qa", "make"),
-    "prompts": ("fingen.cli.prompts", "make"),
-    "show": ("fingen.cli.show", "check"),
-    "journal": ("fingen.cli.journal", "check"),
+# Group -> command -> (module, one line on it). A module is imported when its command is asked for, not for `fingen --help`.
+GROUPS = {
+    "make": {
+        "pdf2qa": ("fingen.cli.pdf2qa", "Read PDF reports and make a question-answer set of them."),
+        "synth": ("fingen.cli.synth", "Make items that no document gives: exactly so many, balanced."),
+        "import": ("fingen.cli.import_", "Make a set of data that others published."),
+        "mix": ("fingen.cli.mix", "Make one set of several, each repeated as often as you say."),
+        "prompts": ("fingen.cli.prompts", "Show and copy the templates that teachers are asked with."),
+    },
+    "check": {
+        "verify": ("fingen.cli.verify", "Prove every row anew: quotes, figures, duplicates, splits."),
+        "show": ("fingen.cli.show", "Show a record with its evidence, and where that stands."),
+        "dedup": ("fingen.cli.rework", "Gate a set anew: other sets, benchmarks, personal data."),
+        "split": ("fingen.cli.rework", "Divide a set afresh into train, validation and test."),
+        "journal": ("fingen.cli.journal", "Show what a set has asked, and what that cost."),
+    },
+    "publish": {
+        "export": ("fingen.cli.export", "Write a set in the form that another tool reads."),
+    },
 }
+COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
 
 
 class Lazy(click.Group):
@@ -29,16 +43,14 @@ class Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(COMMANDS[cmd_name][0])
-        command: click.Command = module.command
+        command: click.Command = getattr(module, "command", None) or getattr(module, cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands in their groups."""
-        for title in dict.fromkeys(title for _, title in COMMANDS.values()):
-            names = [name for name, (_, group) in COMMANDS.items() if group == title]
+        for title, group in GROUPS.items():
             with formatter.section(title.capitalize()):
-                commands = [(name, self.get_command(ctx, name)) for name in names]
-                formatter.write_dl([(name, command.get_short_help_str(80)) for name, command in commands if command])
+                formatter.write_dl([(name, about) for name, (_, about) in group.items()])
 
 
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "FINGEN"})

@@ -7,10 +7,12 @@ pairs from the leading and the most central sentences under a heading.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from fingen.records import Completion, Passage, Request, dump_json
 from fingen.teachers.offline import chinese, english
 from fingen.teachers.offline.extract import Pair, Rules, Topic, find_topics, select
+from fingen.teachers.offline.intent import write
 
 STANDARD = 1.0  # rank from which on a concept comes from the words of an accounting standard
 RULES: dict[str, Rules] = {"en": english.RULES, "zh": chinese.RULES}
@@ -22,7 +24,11 @@ class Offline:
     name = "offline"
 
     async def complete(self, request: Request) -> Completion:
-        """Answer from the passages of the request; `prompt` is not read."""
+        """Answer from the passages or draws of the request; `prompt` is not read."""
+        if request.draws:
+            language = request.template.rpartition(".")[2]
+            texts = [{"number": n, "text": write(draw, language)} for n, draw in enumerate(request.draws, 1)]
+            return self._answer(request, {"items": texts})
         pairs = [pair for passage in request.passages for pair in PAIRS[request.task](passage)]
         items = [
             {
@@ -35,7 +41,10 @@ class Offline:
             for p in pairs[: request.count]
         ]
         reason = None if items else "no sentence here that the rules can ask about"
-        text = dump_json({"items": items, "reason": reason})
+        return self._answer(request, {"items": items, "reason": reason})
+
+    def _answer(self, request: Request, answer: dict[str, Any]) -> Completion:
+        text = dump_json(answer)
         return Completion(key=request.key, text=text, stop_reason="end_turn", teacher=self.name, cost_usd=0.0)
 
 

@@ -1,0 +1,439 @@
+"""The conductor of `fingen synth`: draws -> requests -> gates, round after round, until every label has what was asked for."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from math import ceil
+from typing import Any
+
+from fingen import __version__, prompts
+from fingen.config import Synth
+from fingen.errors import ShortfallError, UsageError
+from fingen.pipeline.asking import Answered, Estimate, Job, Note, estimate, expected_usd
+from fingen.pipeline.drawing import rejected
+from fingen.pipeline.folder import CLAIMS, PATIENCE_SECONDS, clear, refuse_folder, refuse_other_settings
+from fingen.pipeline.gates import Opened, gate_settings, open_gates
+from fingen.pipeline.gathering import Gathered, Pending, check_ways, gather
+from fingen.pipeline.run import require_named
+from fingen.quality.diversity import measure
+from fingen.quality.duplicates import duplicate_texts
+from fingen.quality.privacy import protect
+from fingen.quality.splits import assign_counts
+from fingen.records import Manifest, Record, Rejected, Request, sha256_text
+from fingen.sets import JOURNAL, SetContent, write_set
+from fingen.tasks import blind
+from fingen.tasks.drawn import Form
+from fingen.tasks.draws import Draws
+from fingen.tasks.labels import Label
+from fingen.teachers import choose_teacher, open_teacher
+from fingen.teachers.base import Teacher
+from fingen.teachers.claims import Claims
+from fingen.teachers.holds import Holds
+from fingen.teachers.journal import Journal, lock
+
+MOST_ROUNDS = 12
+FRUITLESS = 3  # rounds in a row in which a label that lacks items got none end a run
+BRIEF = ("who", "how", "about", "rule")  # what a template may say of a draw
+SPARE = 1.1  # of what the rate of the last rounds says, asked for to fill what is missing
+
+Watch = Callable[[Answered | Note | Any], None]
+
+
+@dataclass(frozen=True)
+class SynthSummary:
+    """What a run did. `exit_code` is 0: where a label falls short, there is no set and no summary."""
+
+    set: str
+    teacher: str
+    records: dict[str, dict[str, int]]  # label -> split -> rows
+    letters: dict[str, int]  # right letter -> rows
+    rejects: dict[str, int]
+    confused: list[dict[str, Any]]  # pairs of labels that the second teacher took for each other: asked, taken, items
+    rounds: int
+    requests: dict[str, int]  # asked now, from the journal
+    measures: dict[str, float]
+    private: dict[str, int]
+    cost_usd: float | None
+    expected_usd: float | None
+    changed: bool
+    notes: list[str]
+    next: str
+    exit_code: int = 0
+
+
+def synth(
+    settings: Synth,
+    form: Form,
+    labels: Sequence[Label],
+    *,
+    teacher: Teacher | None = None,
+    checker: Teacher | None = None,
+    watch: Watch = lambda news: None,
+    consent: Callable[[Estimate], None] = require_named,
+) -> SynthSummary | Estimate | Pending:
+    """Make a set of exactly so many items of each label; with `asking.dry_run` only say what the first round would cost.
+
+    Raises:
+        ShortfallError: a label got too few items in the end; what is missing is named, and all answers are kept.
+        UsageError, SetError, TeacherError, LimitError, Interrupted: see `fingen.errors`.
+    """
+    name, found_by = choose_teacher(settings.teacher, settings.asking)
+    asked = teacher or open_teacher(name, settings.asking)
+    check_ways(settings.asking, asked)
+    gates = open_gates(settings.gates)
+    counts = _counts(settings, labels)
+    template = prompts.read_template(f"{form.template}.{settings.language}")
+    job = Job(asked, settings.asking, settings.out, form.whole_problem, form.item_tokens, found_by)
+    draws = Draws(labels, settings.language, seed=settings.seed)
+    maker = _Maker(settings, form, labels, draws, template, counts, gates, job)
+    maker.check = _open_check(settings, checker, labels)
+    if settings.teacher is None and teacher is None:
+        watch(Note(f"teacher: {asked.name}"))
+    if settings.asking.dry_run:
+        maker.add_round(Counter())
+        return estimate(job, missing=None)
+    refuse_folder(settings.out)
+    with lock(settings.out):
+        if settings.replace:
+            clear(settings.out)
+        with Journal.open(settings.out / JOURNAL) as journal:
+            job.identity = _identity(settings, asked, template, labels)
+            if maker.check is not None:
+                maker.check.job.identity = job.identity
+            refuse_other_settings(settings.out, journal.settings(), job.identity)
+    with Journal.open(settings.out / JOURNAL) as journal, Claims(settings.out / CLAIMS) as claims:
+        made = maker.make(journal, claims, watch, consent)
+        if isinstance(made, Pending):
+            return made
+        with lock(settings.out, patience_seconds=PATIENCE_SECONDS):
+            content = _content(settings, maker, made, journal, job)
+            changed = write_set(settings.out, content)
+        return _summary(settings, maker, made, content, journal, changed)
+
+
+@dataclass
+class Made:
+    """The items of a run after a round."""
+
+    kept: list[Record] = field(default_factory=list)  # in the order in which they were drawn
+    rejected: list[Rejected] = field(default_factory=list)
+    private: Counter[str] = field(default_factory=Counter)
+    confused: Counter[tuple[str, str]] = field(default_factory=Counter)
+    unchecked: int = 0  # kept without a verdict of the second teacher
+    asked: int = 0
+    rounds: int = 0
+
+    @property
+    def per_label(self) -> Counter[str]:
+        """Label -> items kept."""
+        return Counter(record.label or "" for record in self.kept)
+
+
+@dataclass
+class _Maker:
+    """Draws, asks and gates, round after round."""
+
+    settings: Synth
+    form: Form
+    labels: Sequence[Label]
+    draws: Draws
+    template: prompts.Template
+    counts: dict[str, dict[str, int]]  # split -> label -> records
+    gates: Opened
+    job: Job
+    check: _Check | None = None
+    drawn: Counter[str] = field(default_factory=Counter)  # label -> draws asked for
+
+    @property
+    def wanted(self) -> Counter[str]:
+        return Counter(
+            {label.name: sum(counts[label.name] for counts in self.counts.values()) for label in self.labels}
+        )
+
+    def make(
+        self, journal: Journal, claims: Claims, watch: Watch, consent: Callable[[Estimate], None]
+    ) -> Made | Pending:
+        """Ask until every label has what is wanted of it.
+
+        Raises:
+            ShortfallError: rounds without fruit.
+        """
+        asked, fruitless, made = 0, 0, Made()
+        for number in range(1, MOST_ROUNDS + 1):
+            self.add_round(made.per_label)
+            got = gather(self.job, journal, claims, watch, consent)
+            if isinstance(got, Pending):
+                return got
+            asked += got.asked
+            before, made = made.per_label, self.judge(journal)
+            while self.check is not None and (new := self.check.unasked(made.kept)):
+                got = self.check.ask(new, journal, claims, watch, consent)
+                if isinstance(got, Pending):
+                    return got
+                asked += got.asked
+                made = self.judge(journal)  # where an item falls, one that was surplus may take its place
+            made.asked, made.rounds = asked, number
+            lacking = self.wanted - made.per_label
+            if not lacking:
+                return made
+            fruitless = fruitless + 1 if all(made.per_label[label] <= before[label] for label in lacking) else 0
+            if fruitless == FRUITLESS:
+                break
+        raise self.shortfall(made)
+
+    def add_round(self, kept: Counter[str]) -> None:
+        """Requests for what is missing: at first as many draws as items, later more, by the rate at which draws became items."""
+        take: dict[str, list[Mapping[str, Any]]] = {}
+        for label in self.labels:
+            missing = self.wanted[label.name] - kept[label.name]
+            start = self.drawn[label.name]
+            if missing > 0:
+                rate = max(kept[label.name] / start, 0.1) if start else 1.0
+                more = ceil(missing / rate * SPARE) if start else missing
+                take[label.name] = list(islice(self.draws.of(label.name, start), more))
+                self.drawn[label.name] += more
+        mixed = _interleave(list(take.values()))
+        for at in range(0, len(mixed), self.settings.per_request):
+            draws = mixed[at : at + self.settings.per_request]
+            self.job.requests.append(
+                self.form.request(self.template, self.labels, draws, self._briefs(draws), self.job.teacher.name)
+            )
+
+    def _briefs(self, draws: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        return [{**dict.fromkeys(BRIEF, ""), "label": draw["label"], **self.draws.brief(draw)} for draw in draws]
+
+    def judge(self, journal: Journal) -> Made:
+        """All answers of all rounds through the gates, from the first one on: the same answers give the same items."""
+        made = Made()
+        answers = journal.answers([request.key for request in self.job.requests])
+        for request in self.job.requests:
+            completion = answers.get(request.key)
+            if completion is None or completion.stop_reason != "end_turn":
+                reason = completion.stop_reason if completion else "not answered"
+                made.rejected.append(
+                    rejected({"answer": completion.text if completion else ""}, "unusable-answer", reason, request)
+                )
+                continue
+            try:
+                items, wrong = self.form.parse(request, completion.text)
+            except ValueError as e:
+                made.rejected.append(rejected({"answer": completion.text}, "unusable-answer", f"schema: {e}", request))
+                continue
+            made.rejected += [rejected(item, "schema", detail, request) for item, detail in wrong]
+            for item, draw in items:
+                self._item(made, item, draw, request)
+        self._gate(made, journal)
+        return made
+
+    def _item(self, made: Made, item: Any, draw: Mapping[str, Any], request: Request) -> None:
+        language = self.settings.language
+        problem = self.form.problem(item, draw, self.labels, language)
+        record = self.form.build(item, draw, self.labels, language, self.job.teacher.name)
+        kept, private = protect(record, self.gates.gates.privacy)
+        if problem is None and kept is None:
+            problem = "privacy: personal data in it"
+        if problem is not None or kept is None:
+            reason, _, detail = (problem or "").partition(": ")
+            made.rejected.append(rejected({**item.model_dump(), "label": draw["label"]}, reason, detail, request))
+            return
+        made.private.update(private.elements())
+        made.kept.append(kept)
+
+    def _gate(self, made: Made, journal: Journal) -> None:
+        """Duplicates, benchmarks, and what is more than was asked for."""
+        twice = {index: (of, kind) for index, of, kind in duplicate_texts([record.instruction for record in made.kept])}
+        self._drop(made, {i: (kind, f"of {made.kept[of].id}") for i, (of, kind) in twice.items()})
+        place = {id(record): i for i, record in enumerate(made.kept)}
+        others = self.gates.duplicates(made.kept)
+        self._drop(made, {place[id(d.record)]: (d.kind, f"of {d.of} in {d.of_set}") for d in others})
+        place = {id(record): i for i, record in enumerate(made.kept)}
+        self._drop(
+            made, {place[id(record)]: ("contaminated", where) for record, where in self.gates.contaminated(made.kept)}
+        )
+        if self.check is not None:
+            self._drop(made, self.check.disagreements(made, journal))
+        room, surplus = self.wanted, {}
+        for i, record in enumerate(made.kept):
+            room[record.label or ""] -= 1
+            if room[record.label or ""] < 0:
+                surplus[i] = ("surplus", f"{self.wanted[record.label or '']} were asked for")
+        self._drop(made, surplus)
+
+    @staticmethod
+    def _drop(made: Made, reasons: Mapping[int, tuple[str, str]]) -> None:
+        for i, (reason, detail) in sorted(reasons.items()):
+            record = made.kept[i]
+            item = {"text": record.instruction, "output": record.output, "label": record.label}
+            made.rejected.append(Rejected(item=item, reason=reason, detail=detail, chunks=(), request=None))
+        made.kept = [record for i, record in enumerate(made.kept) if i not in reasons]
+
+    def shortfall(self, made: Made) -> ShortfallError:
+        """What is missing, and why items fell."""
+        lines = [f"  {name}: {made.per_label[name]} of {wanted}" for name, wanted in self.wanted.items()]
+        reasons = Counter(rejected.reason for rejected in made.rejected)
+        why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+        short = sum(self.wanted.values()) - len(made.kept)
+        said = f"{short} items short after {made.rounds} rounds; rejected: {why or 'none'}"
+        return ShortfallError(
+            "\n".join([said, *lines]),
+            hint=f"no set was written; all answers are kept (fingen journal {self.settings.out}): ask for fewer with --n",
+        )
+
+
+@dataclass
+class _Check:
+    """The second teacher. What it was asked once it is not asked again, whatever is rejected meanwhile."""
+
+    job: Job
+    template: prompts.Template
+    labels: Sequence[Label]
+    asked: set[str] = field(default_factory=set)  # record ids
+
+    def unasked(self, kept: Sequence[Record]) -> list[Record]:
+        """The records that it was not asked about."""
+        return [record for record in kept if record.id not in self.asked]
+
+    def ask(
+        self, new: Sequence[Record], journal: Journal, claims: Claims, watch: Watch, consent: Callable[[Estimate], None]
+    ) -> Gathered | Pending:
+        """Get a verdict on each record."""
+        self.asked.update(record.id for record in new)
+        for at in range(0, len(new), blind.TEXTS):
+            texts = new[at : at + blind.TEXTS]
+            self.job.requests.append(blind.build_request(self.template, self.labels, texts, self.job.teacher.name))
+        return gather(self.job, journal, claims, watch, consent)
+
+    def disagreements(self, made: Made, journal: Journal) -> dict[int, tuple[str, str]]:
+        """Place of a record -> why it falls. A record without a verdict stays, and is counted as unchecked."""
+        verdicts: dict[str, str] = {}
+        answers = journal.answers([request.key for request in self.job.requests])
+        for request in self.job.requests:
+            completion = answers.get(request.key)
+            if completion is not None and completion.stop_reason == "end_turn":
+                with suppress(ValueError):
+                    verdicts |= blind.read_verdicts(request, completion.text)
+        made.unchecked = sum(record.id not in verdicts for record in made.kept)
+        fall: dict[int, tuple[str, str]] = {}
+        for place, record in enumerate(made.kept):
+            asked, taken = record.label or "", verdicts.get(record.id)
+            if taken is not None and taken != asked:
+                made.confused[asked, taken] += 1
+                fall[place] = ("check-disagrees", f"asked as {asked}, taken for {taken} by {self.job.teacher.name}")
+        return fall
+
+
+def _interleave(lists: Sequence[Sequence[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
+    """One list in which the elements of each come evenly spread: a request then holds draws of many labels."""
+    spread = [
+        ((place + 0.5) / len(items), which, item)
+        for which, items in enumerate(lists)
+        for place, item in enumerate(items)
+    ]
+    return [item for _, _, item in sorted(spread, key=lambda entry: entry[:2])]
+
+
+def _counts(settings: Synth, labels: Sequence[Label]) -> dict[str, dict[str, int]]:
+    """Split -> label -> records: by the labels' weights, each within one of its share."""
+    wanted = {"train": settings.n, "validation": settings.validation_count, "test": settings.test}
+    return {split: _shared_out(number, labels) for split, number in wanted.items()}
+
+
+def _shared_out(number: int, labels: Sequence[Label]) -> dict[str, int]:
+    """Largest remainders; equal ones go by the order of the labels."""
+    total = sum(label.weight for label in labels)
+    exact = [number * label.weight / total for label in labels]
+    shares = [int(share + 1e-9) for share in exact]
+    largest = sorted(range(len(labels)), key=lambda i: (-(exact[i] - shares[i]), i))
+    for i in largest[: number - sum(shares)]:
+        shares[i] += 1
+    return {label.name: share for label, share in zip(labels, shares, strict=True)}
+
+
+def _open_check(settings: Synth, teacher: Teacher | None, labels: Sequence[Label]) -> _Check | None:
+    """The second teacher, if one is wanted."""
+    if settings.check is None and teacher is None:
+        return None
+    opened = teacher or open_teacher(settings.check or "", settings.asking)
+    if opened.name == "offline":
+        raise UsageError("--check: the offline teacher cannot read", hint="name a model: --check anthropic")
+    job = Job(opened, settings.asking, settings.out, blind.whole_problem, blind.ITEM_TOKENS, None)
+    return _Check(job, prompts.read_template(f"intent-check.{settings.language}"), labels)
+
+
+def _identity(settings: Synth, teacher: Teacher, template: prompts.Template, labels: Sequence[Label]) -> dict[str, Any]:
+    """What a set is bound to by its first answer. How many items are wanted is no part of it: a set can grow."""
+    return {
+        "command": f"synth {settings.kind}",
+        "teacher": teacher.name,
+        "language": settings.language,
+        "seed": settings.seed,
+        "per_request": settings.per_request,
+        "labels": sha256_text(*(label.model_dump_json() for label in labels)),
+        "check": settings.check,
+        "prompts": {template.name: template.sha256[:16]},
+    }
+
+
+def _content(settings: Synth, maker: _Maker, made: Made, journal: Journal, job: Job) -> SetContent:
+    split_of = assign_counts(made.kept, maker.counts)
+    splits = {
+        split: maker.form.finish([record for record in made.kept if split_of[record.id] == split], maker.labels)
+        for split in maker.counts
+    }
+    usage, cost = journal.usage()
+    settings_said = {**job.identity, "n": settings.n, "validation": settings.validation_count, "test": settings.test}
+    manifest = Manifest(
+        name=settings.out.name,
+        command=f"synth {settings.kind}",
+        teacher=job.teacher.name,
+        settings={**settings_said, **gate_settings(settings.gates)},
+        prompts={maker.template.name: maker.template.sha256},
+        sources=(),
+        unread={},
+        files={},
+        splits={},
+        tasks={},
+        rejects={},
+        requests=len({request.key for request in job.requests}),
+        usage=usage,
+        cost_usd=cost,
+        split_by="chunk",
+        versions={"fingen": __version__, "python": platform.python_version()},
+    )
+    return SetContent(splits=splits, rejected=made.rejected, chunks=[], manifest=manifest)
+
+
+def _summary(
+    settings: Synth, maker: _Maker, made: Made, content: SetContent, journal: Journal, changed: bool
+) -> SynthSummary:
+    rows = [record for records in content.splits.values() for record in records]
+    asked = len({request.key for request in maker.job.requests})
+    return SynthSummary(
+        set=str(settings.out),
+        teacher=maker.job.teacher.name,
+        records={
+            label.name: {
+                split: sum(r.label == label.name for r in records) for split, records in content.splits.items()
+            }
+            for label in maker.labels
+        },
+        letters=dict(sorted(Counter(record.output for record in rows if record.options).items())),
+        rejects=dict(sorted(Counter(rejected.reason for rejected in made.rejected).items())),
+        confused=[
+            {"asked": asked, "taken": taken, "items": items} for (asked, taken), items in made.confused.most_common()
+        ],
+        rounds=made.rounds,
+        requests={"asked": made.asked, "from_journal": asked - made.asked},
+        measures=measure([record.instruction for record in made.kept]),
+        private=dict(sorted(made.private.items())),
+        cost_usd=content.manifest.cost_usd,
+        expected_usd=expected_usd(maker.job, Holds(journal).batched()),
+        changed=changed,
+        notes=[f"{made.unchecked} items got no verdict of the second teacher, and stay"] if made.unchecked else [],
+        next=f"fingen verify {settings.out}",
+    )

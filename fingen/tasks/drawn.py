@@ -1,0 +1,100 @@
+"""Items that no document gives: each is drawn before it is asked for, and a request asks for several draws.
+
+A draw is plain data: `n` (its running number below its label), `label`, and what makes the item like real ones (who asks,
+about what, how, how hard). It is kept with the record that comes of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field
+
+from fingen.prompts import Template, fill
+from fingen.records import Completion, Language, Record, Request
+from fingen.tasks.answers import Strict, parse_items, unusable
+from fingen.tasks.labels import Label
+from fingen.teachers.base import request_key
+
+TOKENS = 96  # of an answer, for what stands around its items
+ROOM = 4  # times the expected tokens that an answer may have
+
+Draw = Mapping[str, Any]
+
+
+class DrawnItem(Strict):
+    """An item as a teacher writes it. `number` says which draw of the request it is for."""
+
+    number: int = Field(ge=1)
+    text: str = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Form:
+    """What items of a task are: how a teacher writes them, and what record comes of one.
+
+    `build` takes the item, its draw, all labels and the teacher's name. `finish` takes all records of a split at once, for
+    what must be balanced over them.
+    """
+
+    task: str  # of the records
+    template: str  # its file is <template>.<language>.md
+    item: type[DrawnItem]
+    item_tokens: int  # of an answer, about
+    build: Callable[[Any, Draw, Sequence[Label], Language, str], Record]
+    problem: Callable[[Any, Draw, Sequence[Label], Language], str | None]  # what is wrong with an item, or None
+    finish: Callable[[Sequence[Record], Sequence[Label]], list[Record]]
+
+    def answer_schema(self) -> dict[str, Any]:
+        """The JSON schema that a teacher's answer must have."""
+        item = self.item.model_json_schema()
+        listed = {"items": {"type": "array", "items": {"$ref": "#/$defs/Item"}}}
+        return {
+            "type": "object",
+            "properties": listed,
+            "required": ["items"],
+            "additionalProperties": False,
+            "$defs": {"Item": item},
+        }
+
+    def request(
+        self, template: Template, labels: Sequence[Label], draws: Sequence[Draw], briefs: Sequence[Draw], teacher: str
+    ) -> Request:
+        """Ask a teacher for an item to each draw, which `briefs` put in words. The labels are shared by all requests."""
+        numbered = [{**brief, "number": number} for number, brief in enumerate(briefs, 1)]
+        system, prompt = fill(template, {"labels": labels, "draws": numbered, "count": len(draws)})
+        schema = self.answer_schema()
+        return Request(
+            key=request_key(teacher, system, prompt, schema),
+            task=self.task,
+            template=template.name,
+            system=system,
+            prompt=prompt,
+            answer_schema=schema,
+            max_tokens=ROOM * (TOKENS + self.item_tokens * len(draws)),
+            count=len(draws),
+            draws=tuple(dict(draw) for draw in draws),
+        )
+
+    def whole_problem(self, request: Request, completion: Completion) -> str | None:
+        """What is wrong with an answer as a whole, for the teacher to mend."""
+        return unusable(completion.text, self.item)
+
+    def parse(self, request: Request, text: str) -> tuple[list[tuple[Any, Draw]], list[tuple[dict[str, Any], str]]]:
+        """The items of an answer with their draws, and those that are none, with what is wrong with them.
+
+        Raises:
+            ValueError: the answer as a whole is not JSON of the asked form.
+        """
+        items, wrong = parse_items(text, self.item)
+        found: dict[int, Any] = {}
+        for item in items:
+            if not 1 <= item.number <= len(request.draws):
+                wrong.append((item.model_dump(), f"number {item.number}: {len(request.draws)} were asked for"))
+            elif item.number in found:
+                wrong.append((item.model_dump(), f"number {item.number} is there twice"))
+            else:
+                found[item.number] = item
+        return [(found[number], request.draws[number - 1]) for number in sorted(found)], wrong

@@ -1,0 +1,99 @@
+"""Intent items: which of some lettered options is meant by what a client says. One letter is right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from fingen.documents.text import han_share
+from fingen.records import Language, Record, content_id, sha256_text
+from fingen.tasks.drawn import Draw, DrawnItem, Form
+from fingen.tasks.labels import Label
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+LENGTH = {"en": (3, 300), "zh": (2, 120)}  # characters of what a client says
+ROLE = {
+    "en": "You sort what clients of a financial services company say by what they want. Which of the options below fits "
+    "best? Answer with the letter only.\nClient: {text}\n{options}",
+    "zh": "你负责识别金融客户的问询意图。下面这句话最符合哪一个选项？只回答选项字母。\n问句：{text}\n{options}",
+}
+_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ufffd]")
+_META = re.compile(
+    r"\bas an ai\b|\bthe client (?:asks|says|wants)\b|作为(?:一个|一名)?(?:AI|人工智能)|问询$|^(?:问句|客户)[：:]",
+    re.IGNORECASE,
+)
+
+
+def build_record(item: DrawnItem, draw: Draw, labels: Sequence[Label], language: Language, teacher: str) -> Record:
+    """The row of an item, before its options are lettered."""
+    return Record(
+        instruction=item.text,
+        input="",
+        output="",
+        id=content_id("in", language, item.text, draw["label"]),
+        task="intent",
+        language=language,
+        label=draw["label"],
+        draws=dict(draw),
+        teacher=teacher,
+        origin="synthetic",
+    )
+
+
+def find_problem(item: DrawnItem, draw: Draw, labels: Sequence[Label], language: Language) -> str | None:
+    """What is wrong with an item: its length or language, or that it is no client who speaks."""
+    least, most = LENGTH[language]
+    if not least <= len(item.text) <= most:
+        return f"length: {len(item.text)} characters"
+    if _ODD.search(item.text):
+        return "odd-characters: control characters or line breaks"
+    if named := next((label.name for label in labels if label.name.casefold() in item.text.casefold()), None):
+        return f"names-label: {named}"
+    if _META.search(item.text):
+        return f"meta: speaks about the task: {item.text[:60]}"
+    if language == "en" and han_share(item.text) > 0.5:
+        return "wrong-language: not in English"
+    if language == "zh" and not re.search(r"[\u4e00-\u9fff]", item.text) and len(item.text) > 24:
+        return "wrong-language: not in Chinese"
+    return None
+
+
+def letter(records: Sequence[Record], labels: Sequence[Label], *, seed: int, fixed: bool) -> list[Record]:
+    """The records of a split with their options: the right letter is spread evenly, over all of them and over each label's.
+
+    `fixed` keeps the options in the order of the labels. Which letter a record gets depends on the other records of its
+    split, the order of its wrong options on itself alone.
+    """
+    names = [label.name for label in labels]
+    by_label = sorted(records, key=lambda record: (names.index(record.label or ""), sha256_text(str(seed), record.id)))
+    lettered = {
+        record.id: _lettered(record, names, None if fixed else place % len(names), seed)
+        for place, record in enumerate(by_label)
+    }
+    return [lettered[record.id] for record in records]
+
+
+def _lettered(record: Record, names: Sequence[str], place: int | None, seed: int) -> Record:
+    order = list(names)
+    if place is not None:
+        wrong = [name for name in names if name != record.label]
+        wrong.sort(key=lambda name: sha256_text(str(seed), record.id, name))
+        order = [*wrong[:place], record.label or "", *wrong[place:]]
+    options = dict(zip(LETTERS, order, strict=False))
+    listed = "\n".join(f"{letter}. {name}" for letter, name in options.items())
+    output = next(letter for letter, name in options.items() if name == record.label)
+    instruction = ROLE[record.language].format(text=record.instruction, options=listed)
+    return record.model_copy(update={"instruction": instruction, "output": output, "options": options})
+
+
+def form(*, seed: int, fixed_options: bool) -> Form:
+    """Intent items as a form."""
+    return Form(
+        task="intent",
+        template="intent",
+        item=DrawnItem,
+        item_tokens=40,
+        build=build_record,
+        problem=find_problem,
+        finish=lambda records, labels: letter(records, labels, seed=seed, fixed=fixed_options),
+    )
