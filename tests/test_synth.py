@@ -25,6 +25,9 @@ from fingen.errors import Interrupted, ShortfallError
 from fingen.pipeline.synth import SynthSummary, synth
 from fingen.quality.duplicates import fold
 from fingen.records import Request
+from fingen.tasks import sentiment, topics
+from fingen.tasks.decks import Decks
+from fingen.tasks.draws import Draws
 from fingen.tasks.intent import form
 from fingen.tasks.labels import Label, read_labels
 from fingen.teachers.scripted import Scripted
@@ -82,7 +85,8 @@ def bad(request: Request) -> str:
 def make(out: Path, n: int, reply: Callable[[Request], str] = good, **options: Any) -> SynthSummary:
     settings = Synth(n=n, out=out, teacher="offline", **options)
     labels = read_labels(None, settings.language)
-    made = synth(settings, form(seed=0, fixed_options=False), labels, teacher=Scripted(reply))
+    draws = Draws(labels, settings.language, seed=0)
+    made = synth(settings, form(seed=0, fixed_options=False), labels, draws, teacher=Scripted(reply))
     assert isinstance(made, SynthSummary)
     return made
 
@@ -203,7 +207,9 @@ def test_weights_and_own_labels_and_one_for_all_else(tmp_path: Path):
     labels = read_labels(tmp_path / "labels.yaml", "en", with_other=True)
     settings = Synth(n=50, validation=0, language="en", out=tmp_path / "set", teacher="offline")
 
-    synth(settings, form(seed=0, fixed_options=False), labels, teacher=Scripted(good))
+    synth(
+        settings, form(seed=0, fixed_options=False), labels, Draws(labels, "en", seed=0), teacher=Scripted(latin(good))
+    )
 
     counts = Counter(row["label"] for row in rows(tmp_path / "set"))
     assert counts["Loan"] == 30
@@ -240,6 +246,32 @@ def test_an_evaluation_set_is_kept_out(tmp_path: Path):
     assert set(texts).isdisjoint(said(row) for row in rows(tmp_path / "two"))
     assert len(rows(tmp_path / "two", "train")) == 30
     assert made["measures"]["distinct_2"] > 0.5
+
+
+def test_a_benchmark_that_puts_each_question_behind_a_prompt_is_kept_out_too(tmp_path: Path):
+    fingen("--n", 10, "--teacher", "offline", "--out", tmp_path / "one")
+    texts = [said(row) for row in rows(tmp_path / "one")][:4]
+    prompt = "你是一个意图情绪助手。请分析以下问句的意图是哪一个？\n问句:"
+    benchmark = tmp_path / "bench.json"
+    asked = [{"id": str(n), "question": prompt + text, "A": "甲", "answer": "A"} for n, text in enumerate(texts)]
+    benchmark.write_text(json.dumps(asked, ensure_ascii=False), encoding="utf-8")
+
+    fingen("--n", 10, "--teacher", "offline", "--keep-out", benchmark, "--out", tmp_path / "two")
+    verified = CliRunner().invoke(cli.main, ["verify", str(tmp_path / "one"), "--keep-out", str(benchmark), "--json"])
+
+    assert set(texts).isdisjoint(said(row) for row in rows(tmp_path / "two"))
+    assert len(rows(tmp_path / "two", "train")) == 10
+    assert json.loads(verified.stdout)["laws"]["contamination"]["failed"] == 4
+
+
+def test_what_another_set_has_is_not_repeated(tmp_path: Path):
+    fingen("--n", 30, "--teacher", "offline", "--out", tmp_path / "one")
+
+    ran = fingen("--n", 30, "--teacher", "offline", "--against", tmp_path / "one", "--out", tmp_path / "two", "--json")
+
+    assert ran.exit_code == 0, ran.output
+    assert {said(row) for row in rows(tmp_path / "one")}.isdisjoint(said(row) for row in rows(tmp_path / "two"))
+    assert json.loads(ran.stdout)["rejects"]["exact"] >= 40
 
 
 def test_personal_data_in_an_item_is_masked(tmp_path: Path):
@@ -386,6 +418,83 @@ def test_other_settings_are_not_mixed_in_silence(desk: Path):
     assert refused.exit_code == 2
     assert "seed 0 -> 1" in refused.stderr
     assert replaced.exit_code == 0
+
+
+# ---- sentiment, and pairs on topics
+
+
+def news(request: Request) -> str:
+    items = [{"number": n, "text": f"Harrow Mills said on {write_item(draw, 'news')} {draw['label'][:2]}{draw['n']} plants would run on."}
+             for n, draw in enumerate(request.draws, 1)]  # fmt: skip
+    return json.dumps({"items": items})
+
+
+def test_sentiment_has_the_labels_balanced_in_fingpts_form(desk: Path):
+    labels = read_labels(None, "en", defaults="sentiment.labels")
+    settings = Synth(kind="sentiment", n=30, validation=6, language="en", out=Path("build/se"), teacher="anthropic")
+
+    made = synth(
+        settings, sentiment.form(), labels, Decks("sentiment.draws", "en", seed=0), teacher=Scripted(latin(news))
+    )
+
+    assert isinstance(made, SynthSummary)
+    train = rows(Path("build/se"), "train")
+    assert Counter(row["output"] for row in train) == {"negative": 10, "neutral": 10, "positive": 10}
+    assert len(rows(Path("build/se"), "validation")) == 6
+    ask = "What is the sentiment of this news? Please choose an answer from {negative/neutral/positive}."
+    assert {row["instruction"] for row in train} == {ask}
+    assert len({row["input"] for row in train}) == 30
+    assert all(row["label"] == row["output"] and row["draws"]["about"] for row in train)
+
+
+def latin(reply: Callable[[Request], str]) -> Callable[[Request], str]:
+    """The same answer in Latin letters: the texts of `write_item` are Chinese."""
+    return lambda request: re.sub(
+        r"[\u4e00-\u9fff]",
+        lambda match: chr(97 + ord(match[0]) % 26),
+        json.dumps(json.loads(reply(request)), ensure_ascii=False),
+    )
+
+
+def pairs(request: Request) -> str:
+    items = [{"number": n, "text": f"{draw['label']}方面，{write_item(draw)}应该怎么办？", "answer": f"{write_item(draw, 'a')}。" * 6}
+             for n, draw in enumerate(request.draws, 1)]  # fmt: skip
+    items[0]["answer"] = "作为人工智能，我无法回答这个问题。" * 5 if request.draws[0]["n"] == 1 else items[0]["answer"]
+    return json.dumps({"items": items}, ensure_ascii=False)
+
+
+def test_topic_pairs_say_that_nothing_grounds_them(desk: Path):
+    labels = read_labels(None, "zh", defaults="topics.labels")
+    settings = Synth(kind="qa", n=70, validation=0, out=Path("build/qa"), teacher="anthropic")
+
+    made = synth(settings, topics.form(), labels, Decks("topics.draws", "zh", seed=0), teacher=Scripted(pairs))
+
+    assert isinstance(made, SynthSummary)
+    train = rows(Path("build/qa"), "train")
+    assert Counter(row["draws"]["label"] for row in train) == {label.name: 10 for label in labels}
+    assert all(row["label"] is None and row["document"] is None and row["evidence"] is None for row in train)
+    forms = Counter(bool(row["input"]) for row in train)
+    assert forms[True] > 10 < forms[False]  # several prompt forms
+    assert made.rejects["boilerplate"] == 1
+    assert "no document grounds" in made.notes[0]
+    card = Path("build/qa/README.md").read_text(encoding="utf-8")
+    assert "no document grounds these answers" in card
+    verified = CliRunner().invoke(cli.main, ["verify", "build/qa"])
+    assert verified.exit_code == 0, verified.output
+    assert "declared: no document grounds" in verified.stdout
+
+
+@pytest.mark.parametrize(("kind", "language"), [*itertools.product(["qa", "sentiment"], ["zh", "en"])])
+def test_the_other_kinds_need_a_teacher_that_can_write_them(desk: Path, kind: str, language: str):
+    refused = CliRunner().invoke(cli.main, ["synth", kind, "--n", "5", "--language", language, "--teacher", "offline"])
+    priced = CliRunner().invoke(
+        cli.main, ["synth", kind, "--n", "5", "--language", language, "--teacher", "openai", "--dry-run"]
+    )
+
+    assert refused.exit_code == 2
+    assert "--teacher anthropic" in refused.stderr
+    assert priced.exit_code == 0, priced.output
+    assert "requests to openai" in priced.stdout
 
 
 def test_labels_are_what_the_file_says():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,9 +15,50 @@ from fingen.cli.asking import asking_options, consent, cost_line, estimate_lines
 from fingen.cli.common import Command, command_options, gate_options, pop_gates, print_json, say_settings
 
 if TYPE_CHECKING:
-    from fingen.pipeline.synth import SynthSummary
+    from fingen.pipeline.synth import Source, SynthSummary
+    from fingen.tasks.drawn import Form
+    from fingen.tasks.labels import Label
 
 DEFAULT = config.Synth()
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _counts(function: F) -> F:
+    """The options of every kind of items."""
+    for option in (
+        click.option("--per-request", type=click.IntRange(1, 50), default=DEFAULT.per_request, show_default=True,
+                     help="Items that a request asks for."),
+        click.option("--seed", type=int, default=DEFAULT.seed, show_default=True, help="Of all that is drawn."),
+        click.option("--language", type=click.Choice(["zh", "en"]), default=DEFAULT.language, show_default=True,
+                     help="Language of the items."),
+        click.option("--test", type=click.IntRange(0), default=DEFAULT.test, show_default=True,
+                     help="Test records on top, exactly."),
+        click.option("--validation", type=click.IntRange(0), default=None,
+                     help="Validation records on top, exactly.  [default: 0.32 of --n]"),
+        click.option("--n", type=click.IntRange(1), default=DEFAULT.n, show_default=True, help="Training records, exactly."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def _rest(folder: Path) -> Callable[[F], F]:
+    """The other options of every kind of items, whose sets go to `folder`."""
+
+    def add(function: F) -> F:
+        replace = "Start the set anew, also where it was made with other settings."
+        for option in (
+            command_options,
+            click.option("--replace", is_flag=True, help=replace),
+            gate_options,
+            asking_options,
+            click.option(
+                "--out", type=click.Path(path_type=Path), default=folder, show_default=True, help="Folder of the set."
+            ),
+        ):
+            function = option(function)
+        return function
+
+    return add
 
 
 @click.group("synth")
@@ -26,17 +68,12 @@ def command() -> None:
     \b
     Examples:
       $ fingen synth intent --n 500
+      $ fingen synth sentiment --n 500 --language en --teacher anthropic
     """
 
 
 @command.command("intent", cls=Command)
-@click.option("--n", type=click.IntRange(1), default=DEFAULT.n, show_default=True, help="Training records, exactly.")
-@click.option("--validation", type=click.IntRange(0), default=None,
-              help="Validation records on top, exactly.  [default: 0.32 of --n]")  # fmt: skip
-@click.option("--test", type=click.IntRange(0), default=DEFAULT.test, show_default=True,
-              help="Test records on top, exactly.")  # fmt: skip
-@click.option("--language", type=click.Choice(["zh", "en"]), default=DEFAULT.language, show_default=True,
-              help="Language of the items.")  # fmt: skip
+@_counts
 @click.option("--labels", type=click.Path(path_type=Path), default=None, metavar="FILE",
               help="Your own labels (YAML: name, definition, examples, weight).")  # fmt: skip
 @click.option("--weights", default=None, metavar="W,W,...",
@@ -45,20 +82,9 @@ def command() -> None:
 @click.option("--fixed-options", is_flag=True, help="Keep the options in the order of the labels: a letter is a label.")
 @click.option("--check", default=None, metavar="TEACHER",
               help="A second teacher answers each item blind; where it disagrees the item is rejected.")  # fmt: skip
-@click.option(
-    "--seed", type=int, default=DEFAULT.seed, show_default=True, help="Of the draws and the order of options."
-)
-@click.option("--per-request", type=click.IntRange(1, 50), default=DEFAULT.per_request, show_default=True,
-              help="Items that a request asks for.")  # fmt: skip
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=DEFAULT.out, show_default=True, help="Folder of the set."
-)
-@asking_options
-@gate_options
-@click.option("--replace", is_flag=True, help="Start the set anew, also where it was made with other settings.")
-@command_options
+@_rest(DEFAULT.out)
 @click.pass_context
-def intent(ctx: click.Context, /, yes: bool, as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
+def intent(ctx: click.Context, /, **options: Any) -> None:
     """Make intent items: what a client says, lettered options, and the letter that is right.
 
     Who asks, about what, how and how clearly is drawn before an item is written, and kept with it. Labels are balanced, and so
@@ -70,30 +96,83 @@ def intent(ctx: click.Context, /, yes: bool, as_json: bool, quiet: bool, debug: 
       $ fingen synth intent --n 500 --validation 160 --teacher anthropic --check openai
       $ fingen synth intent --n 200 --language en --labels our_labels.yaml --out build/ours
     """
-    from fingen.cli.progress import Display
-    from fingen.pipeline import synth
-    from fingen.pipeline.asking import Estimate
-    from fingen.pipeline.gathering import Pending
+    from fingen.tasks.draws import Draws
     from fingen.tasks.intent import form
     from fingen.tasks.labels import read_labels, reweighed
 
-    said = say_settings(ctx)
-    if said and not quiet:
-        click.echo(said, err=True)
-    if not quiet:
-        click.echo(f"language: {options['language']}", err=True)
-    labels = read_labels(options.pop("labels"), options["language"], with_other=options.pop("with_other"))
+    language, seed = options["language"], options["seed"]
+    labels = read_labels(options.pop("labels"), language, with_other=options.pop("with_other"))
     labels = reweighed(labels, options.pop("weights"))
-    fixed = options.pop("fixed_options")
-    settings = config.Synth(kind="intent", gates=pop_gates(options), asking=pop_asking(options), **options)
+    chosen = form(seed=seed, fixed_options=options.pop("fixed_options"))
+    _run(ctx, "intent", chosen, labels, Draws(labels, language, seed=seed), options)
+
+
+@command.command("sentiment", cls=Command)
+@_counts
+@_rest(Path("build/sentiment"))
+@click.pass_context
+def sentiment(ctx: click.Context, /, **options: Any) -> None:
+    """Make sentences of financial news with their sentiment, in FinGPT's prompt form.
+
+    Source, manner and subject of each sentence are drawn before it is written. The offline teacher writes none.
+
+    \b
+    Examples:
+      $ fingen synth sentiment --n 500 --language en --teacher anthropic
+    """
+    from fingen.tasks.decks import Decks
+    from fingen.tasks.labels import read_labels
+    from fingen.tasks.sentiment import form
+
+    language = options["language"]
+    labels = read_labels(None, language, defaults="sentiment.labels")
+    draws = Decks("sentiment.draws", language, seed=options["seed"])
+    _run(ctx, "sentiment", form(), labels, draws, options)
+
+
+@command.command("qa", cls=Command)
+@_counts
+@click.option("--topics", type=click.Path(path_type=Path), default=None, metavar="FILE",
+              help="Your own topics (YAML: name, definition, weight).")  # fmt: skip
+@_rest(Path("build/qa"))
+@click.pass_context
+def qa(ctx: click.Context, /, **options: Any) -> None:
+    """Make question-answer pairs on financial topics, without a document: nothing grounds them, and the set says so.
+
+    Who asks, how and about what is drawn before a pair is written; rows have several prompt forms. The offline teacher writes
+    none.
+
+    \b
+    Examples:
+      $ fingen synth qa --n 500 --teacher anthropic
+      $ fingen synth qa --n 200 --topics our_topics.yaml --teacher openai --out build/ours
+    """
+    from fingen.tasks.decks import Decks
+    from fingen.tasks.labels import read_labels
+    from fingen.tasks.topics import form
+
+    language = options["language"]
+    labels = read_labels(options.pop("topics"), language, defaults="topics.labels")
+    draws = Decks("topics.draws", language, seed=options["seed"])
+    _run(ctx, "qa", form(), labels, draws, options)
+
+
+def _run(
+    ctx: click.Context, kind: str, form: Form, labels: Sequence[Label], draws: Source, options: dict[str, Any]
+) -> None:
+    """Make the set and say what came of it."""
+    from fingen.cli.progress import Display
+    from fingen.pipeline.asking import Estimate
+    from fingen.pipeline.gathering import Pending
+    from fingen.pipeline.synth import synth
+
+    yes, as_json, quiet, _ = (options.pop(name) for name in ("yes", "as_json", "quiet", "debug"))
+    said = say_settings(ctx)
+    if not quiet:
+        click.echo("   ".join(part for part in (f"language: {options['language']}", said) if part), err=True)
+    settings = config.Synth(kind=kind, gates=pop_gates(options), asking=pop_asking(options), **options)
     with Display(quiet=quiet) as display:
-        outcome = synth.synth(
-            settings,
-            form(seed=settings.seed, fixed_options=fixed),
-            labels,
-            watch=display,
-            consent=consent(display, yes=yes, quiet=quiet),
-        )
+        outcome = synth(settings, form, labels, draws, watch=display, consent=consent(display, yes=yes, quiet=quiet))
     if as_json:
         print_json(dataclasses.asdict(outcome))
     elif isinstance(outcome, Estimate):

@@ -35,8 +35,10 @@ class Opened:
                 yield overlap.record, f"{overlap.kind}: {path.name}, row {overlap.row}"
 
 
-def open_gates(gates: Gates) -> Opened:
+def open_gates(gates: Gates, *, seen_as: Callable[[Record], Record] = lambda record: record) -> Opened:
     """Read what the gates name; benchmarks are looked at, so that a broken one is told before anything is paid for.
+
+    `seen_as` is the form in which records of other sets are compared.
 
     Raises:
         UsageError: no such file or set; SetError: one that cannot be read.
@@ -46,7 +48,7 @@ def open_gates(gates: Gates) -> Opened:
             raise UsageError(f"{option}: two of one name", hint="rename one: they are told apart by their names")
     for path in gates.keep_out:
         read_keep_out(path)
-    return Opened(gates, {folder.name: list(_records(folder)) for folder in gates.against})
+    return Opened(gates, {folder.name: list(map(seen_as, _records(folder))) for folder in gates.against})
 
 
 def gate_settings(gates: Gates) -> dict[str, Any]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from math import ceil
-from typing import Any
+from typing import Any, Protocol
 
 from fingen import __version__, prompts
 from fingen.config import Synth
@@ -28,7 +28,6 @@ from fingen.records import Manifest, Record, Rejected, Request, sha256_text
 from fingen.sets import JOURNAL, SetContent, write_set
 from fingen.tasks import blind
 from fingen.tasks.drawn import Form
-from fingen.tasks.draws import Draws
 from fingen.tasks.labels import Label
 from fingen.teachers import choose_teacher, open_teacher
 from fingen.teachers.base import Teacher
@@ -42,6 +41,16 @@ BRIEF = ("who", "how", "about", "rule")  # what a template may say of a draw
 SPARE = 1.1  # of what the rate of the last rounds says, asked for to fill what is missing
 
 Watch = Callable[[Answered | Note | Any], None]
+
+
+class Source(Protocol):
+    """Where draws come from: each label has an endless stream of them."""
+
+    def of(self, label: str, start: int = 0) -> Iterator[dict[str, Any]]:
+        """The draws of a label, from number `start` on."""
+
+    def brief(self, draw: Mapping[str, Any]) -> dict[str, str]:
+        """What a teacher is told about a draw, by the names that templates use."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,7 @@ def synth(
     settings: Synth,
     form: Form,
     labels: Sequence[Label],
+    draws: Source,
     *,
     teacher: Teacher | None = None,
     checker: Teacher | None = None,
@@ -85,11 +95,12 @@ def synth(
     name, found_by = choose_teacher(settings.teacher, settings.asking)
     asked = teacher or open_teacher(name, settings.asking)
     check_ways(settings.asking, asked)
-    gates = open_gates(settings.gates)
+    if asked.name == "offline" and form.task != "intent":
+        raise UsageError(f"the offline teacher writes no {form.task}", hint="name a model: --teacher anthropic")
+    gates = open_gates(settings.gates, seen_as=form.bare)
     counts = _counts(settings, labels)
     template = prompts.read_template(f"{form.template}.{settings.language}")
     job = Job(asked, settings.asking, settings.out, form.whole_problem, form.item_tokens, found_by)
-    draws = Draws(labels, settings.language, seed=settings.seed)
     maker = _Maker(settings, form, labels, draws, template, counts, gates, job)
     maker.check = _open_check(settings, checker, labels)
     if settings.teacher is None and teacher is None:
@@ -141,7 +152,7 @@ class _Maker:
     settings: Synth
     form: Form
     labels: Sequence[Label]
-    draws: Draws
+    draws: Source
     template: prompts.Template
     counts: dict[str, dict[str, int]]  # split -> label -> records
     gates: Opened
@@ -246,7 +257,7 @@ class _Maker:
 
     def _gate(self, made: Made, journal: Journal) -> None:
         """Duplicates, benchmarks, and what is more than was asked for."""
-        twice = {index: (of, kind) for index, of, kind in duplicate_texts([record.instruction for record in made.kept])}
+        twice = {index: (of, kind) for index, of, kind in duplicate_texts([_text(record) for record in made.kept])}
         self._drop(made, {i: (kind, f"of {made.kept[of].id}") for i, (of, kind) in twice.items()})
         place = {id(record): i for i, record in enumerate(made.kept)}
         others = self.gates.duplicates(made.kept)
@@ -268,7 +279,7 @@ class _Maker:
     def _drop(made: Made, reasons: Mapping[int, tuple[str, str]]) -> None:
         for i, (reason, detail) in sorted(reasons.items()):
             record = made.kept[i]
-            item = {"text": record.instruction, "output": record.output, "label": record.label}
+            item = {"text": _text(record), "output": record.output, "label": record.label}
             made.rejected.append(Rejected(item=item, reason=reason, detail=detail, chunks=(), request=None))
         made.kept = [record for i, record in enumerate(made.kept) if i not in reasons]
 
@@ -325,6 +336,11 @@ class _Check:
                 made.confused[asked, taken] += 1
                 fall[place] = ("check-disagrees", f"asked as {asked}, taken for {taken} by {self.job.teacher.name}")
         return fall
+
+
+def _text(record: Record) -> str:
+    """What a teacher wrote that no other record may have: the input where the instruction is the same for all."""
+    return record.input or record.instruction
 
 
 def _interleave(lists: Sequence[Sequence[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
@@ -403,6 +419,7 @@ def _content(settings: Synth, maker: _Maker, made: Made, journal: Journal, job: 
         usage=usage,
         cost_usd=cost,
         split_by="chunk",
+        declared=maker.form.declared,
         versions={"fingen": __version__, "python": platform.python_version()},
     )
     return SetContent(splits=splits, rejected=made.rejected, chunks=[], manifest=manifest)
@@ -429,11 +446,14 @@ def _summary(
         ],
         rounds=made.rounds,
         requests={"asked": made.asked, "from_journal": asked - made.asked},
-        measures=measure([record.instruction for record in made.kept]),
+        measures=measure([_text(record) for record in made.kept]),
         private=dict(sorted(made.private.items())),
         cost_usd=content.manifest.cost_usd,
         expected_usd=expected_usd(maker.job, Holds(journal).batched()),
         changed=changed,
-        notes=[f"{made.unchecked} items got no verdict of the second teacher, and stay"] if made.unchecked else [],
+        notes=[
+            *maker.form.declared,
+            *([f"{made.unchecked} items got no verdict of the second teacher, and stay"] if made.unchecked else []),
+        ],
         next=f"fingen verify {settings.out}",
     )

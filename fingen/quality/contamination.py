@@ -14,17 +14,20 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
 from fingen.errors import SetError
-from fingen.quality.duplicates import Seen, Wording, fold
+from fingen.quality.duplicates import Seen, Wording, fold, without_options
 from fingen.records import Record
 
 Kind = Literal["exact", "near", "contained"]
 
 QUESTIONS = ("instruction", "question", "query", "text", "sentence", "headline", "title")  # the first that a row has
 PASSAGES = ("input", "context", "passage")
+PROMPT_ENDS = "\n:：。？?！!"  # a prompt that rows share ends with one of these
+LEAST_PROMPT = 10  # characters; less may be how questions just happen to begin
 RUN_WORDS = 13  # words in one run that two texts hardly share by chance
 RUN_CHARACTERS = 30  # the same for Chinese
 _UNIT = re.compile(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+")  # a Chinese character, a word, a figure with its sign
@@ -165,22 +168,37 @@ def find_contamination(records: Sequence[Record], path: Path) -> list[Overlap]:
         SetError: the file is missing or broken; see `read_keep_out`.
     """
     rows = read_keep_out(path)
-    texts = [*((row.whole, row.row) for row in rows), *_own_parts(rows)]
+    bare = zip(_after_prompt([row.question for row in rows]), rows, strict=True)
+    texts = [
+        *((row.whole, row.row) for row in rows),
+        *_own_parts(rows),
+        *((text, row.row) for text, row in bare if text),
+    ]
     seen, runs = Seen(), _Runs(texts)
     for text, number in texts:
         seen.add(Wording(text), number)
     overlaps = []
-    for record in records:
-        found = _find(record, seen, runs)
+    for record, own in zip(records, _after_prompt([without_options(record) for record in records]), strict=True):
+        found = _find(record, own, seen, runs)
         if found is not None:
             number, kind = found
             overlaps.append(Overlap(record, number, kind, path))
     return overlaps
 
 
-def _find(record: Record, seen: Seen, runs: _Runs) -> tuple[int, Kind] | None:
+def _after_prompt(texts: Sequence[str]) -> list[str]:
+    """What each text has behind a prompt that all of them begin with, such as the task in words; "" where there is none."""
+    first, last = min(texts, default=""), max(texts, default="")
+    prompt = "".join(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
+    if first == last:
+        prompt = ""
+    end = max((prompt.rfind(mark) for mark in PROMPT_ENDS), default=-1) + 1
+    return [text[end:].strip() if end >= LEAST_PROMPT else "" for text in texts]
+
+
+def _find(record: Record, own: str, seen: Seen, runs: _Runs) -> tuple[int, Kind] | None:
     whole = f"{record.instruction}\n{record.input}"
-    texts = dict.fromkeys(text for text in (whole, record.instruction, record.input) if text.strip())
+    texts = dict.fromkeys(text for text in (whole, record.instruction, record.input, own) if text.strip())
     found = [found for text in texts if (found := seen.find(Wording(text)))]
     if found:
         return min(found, key=lambda number_and_kind: (number_and_kind[1] != "exact", number_and_kind[0]))

@@ -391,7 +391,18 @@ def find_duplicates(
 
 
 def _text(record: Record) -> str:
-    return f"{record.instruction}\n{record.input}"
+    return f"{without_options(record)}\n{record.input}"
+
+
+def without_options(record: Record) -> str:
+    """The instruction without the lines of its lettered options, whose order is drawn."""
+    if not record.options:
+        return record.instruction
+    names = set(record.options.values())
+    lines = record.instruction.split("\n")
+    return "\n".join(
+        line for line in lines if not (line[:1] in record.options and line[1:].lstrip(" .:、．：)") in names)
+    )
 
 
 @dataclass

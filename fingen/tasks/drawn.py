@@ -45,7 +45,10 @@ class Form:
     item_tokens: int  # of an answer, about
     build: Callable[[Any, Draw, Sequence[Label], Language, str], Record]
     problem: Callable[[Any, Draw, Sequence[Label], Language], str | None]  # what is wrong with an item, or None
+    bare: Callable[[Record], Record]  # a finished record as `build` made it, to compare with; other records as they are
     finish: Callable[[Sequence[Record], Sequence[Label]], list[Record]]
+
+    declared: tuple[str, ...] = ()  # what a reader of the set must know
 
     def answer_schema(self) -> dict[str, Any]:
         """The JSON schema that a teacher's answer must have."""

@@ -86,6 +86,16 @@ def _lettered(record: Record, names: Sequence[str], place: int | None, seed: int
     return record.model_copy(update={"instruction": instruction, "output": output, "options": options})
 
 
+def bare(record: Record) -> Record:
+    """A row of such a set as it was before its options were lettered: what the client says; other rows as they are."""
+    before, after = ROLE[record.language].split("{text}")
+    if record.task != "intent" or not record.instruction.startswith(before):
+        return record
+    options = after.format(options="\n".join(f"{letter}. {name}" for letter, name in (record.options or {}).items()))
+    text = record.instruction.removeprefix(before).removesuffix(options)
+    return record.model_copy(update={"instruction": text, "options": None})
+
+
 def form(*, seed: int, fixed_options: bool) -> Form:
     """Intent items as a form."""
     return Form(
@@ -95,5 +105,6 @@ def form(*, seed: int, fixed_options: bool) -> Form:
         item_tokens=40,
         build=build_record,
         problem=find_problem,
+        bare=bare,
         finish=lambda records, labels: letter(records, labels, seed=seed, fixed=fixed_options),
     )

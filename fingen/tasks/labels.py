@@ -40,20 +40,23 @@ class Label(Frozen):
     out_of_scope: bool = False
 
 
-def read_labels(path: Path | None, language: str, *, with_other: bool = False) -> tuple[Label, ...]:
+def read_labels(
+    path: Path | None, language: str, *, with_other: bool = False, defaults: str = "labels"
+) -> tuple[Label, ...]:
     """Read labels in the order of their file: `path`, or without one the defaults of a language.
 
     Args:
         path: YAML: a list of labels, or a mapping with `labels` and, if wanted, `other`.
         language: of the defaults; also of the label for all else where the file has none.
+        defaults: the data file of the defaults.
         with_other: the label for all else comes last.
 
     Raises:
         UsageError: the file is missing, no YAML or not of that form, or its labels cannot be told apart; names file and
             entry.
     """
-    where = path or prompts.data_file(f"labels.{language}")
-    data = _read(path) if path else prompts.read_data(f"labels.{language}")
+    where = path or prompts.data_file(f"{defaults}.{language}")
+    data = _read(path) if path else prompts.read_data(f"{defaults}.{language}")
     entries, other = _parts(data, where)
     labels = [_label(entry, f"{where}, label {number}") for number, entry in enumerate(entries, 1)]
     if with_other:
