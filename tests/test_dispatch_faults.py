@@ -16,13 +16,17 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from stub_llm import Call, Response, StubLLM, error
+from stub_llm import Call, Response, StubLLM, error, fingerprint
+from test_kill import reply, write_reports
 
+from fingen import cli
 from fingen.errors import FingenError, ShortfallError, TeacherError
 from fingen.records import Completion, Request, Usage
 from fingen.tasks.qa import answer_schema, whole_problem
@@ -180,6 +184,57 @@ def test_with_all_faults_at_once_every_request_ends_and_every_token_is_counted(k
     assert stub.received == stub.paid + stub.statuses[429]
 
 
+def test_a_whole_run_with_faults_accounts_for_every_request_and_every_token(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """From the command line on: the items of an answer are records or rejects; an answer without any says why."""
+    write_reports(tmp_path / "in", 5, 32)
+    faults = {"cut_json": 0.02, "rate_limit": 0.05, "refusal": 0.01, "max_tokens": 0.01}
+    with StubLLM(reply=reply, seed=3, faults=faults) as stub:
+        url = stub.url if kind == "anthropic" else stub.openai_url
+        monkeypatch.setenv(f"{kind.upper()}_BASE_URL", url)
+        arguments = ("--out", "build/set", "--workers", "1", "--chunk-tokens", "128", "--teacher", kind, "--json")
+        ran = CliRunner().invoke(cli.main, ["pdf2qa", "in", *arguments], prog_name="fingen")
+
+    assert ran.exit_code == 0, ran.output
+    assert set(stub.struck) == set(faults), "a fault did not strike: choose another seed"
+    summary, folder = json.loads(ran.stdout), tmp_path / "build" / "set"
+    rejected = read_rows(folder / "rejected.jsonl")
+    records = {split: read_rows(folder / f"{split}.jsonl") for split in ("train", "validation", "test", "memory")}
+    assert Counter(row["reason"] for row in rejected) == summary["rejects"]
+    written = Counter(f"{row['task']} {split}" for split, rows in records.items() for row in rows)
+    counts = {f"{task} {split}": n for task, splits in summary["records"].items() for split, n in splits.items()}
+    assert written == Counter(counts)
+
+    rows = attempts(folder / "journal.sqlite")
+    final = {row["key"]: row for row in rows if row["error"] is None}
+    begun = {fingerprint(body) for body in stub.asked if all(turn["role"] != "assistant" for turn in body["messages"])}
+    assert len(final) == sum(row["error"] is None for row in rows) == len(begun) >= 300
+    unusable = {row["request"]: row["detail"] for row in rejected if row["reason"] == "unusable-answer"}
+    assert unusable == {key: row["stop_reason"] for key, row in final.items() if row["stop_reason"] != "end_turn"}
+    assert len(unusable) == summary["requests"]["unusable"] >= stub.struck["refusal"]
+    answers = [json.loads(row["text"]) for row in final.values() if row["stop_reason"] == "end_turn"]
+    kept = sum(len(rows) for split, rows in records.items() if split != "memory")  # which asks again for what is kept
+    assert sum(len(answer["items"]) for answer in answers) == kept + len(rejected) - len(unusable)
+    assert all(answer["items"] or answer["reason"] for answer in answers)
+
+    billed = {
+        name: sum(row[f"{name}_tokens"] for row in rows) for name in ("input", "cache_read", "cache_write", "output")
+    }
+    assert billed == {name: stub.tokens[name] for name in billed}
+    assert stub.paid == len(rows)
+    assert stub.received == len(rows) + stub.statuses[429]
+    assert sum(row["stop_reason"] == "max_tokens" for row in rows) == stub.struck["max_tokens"]
+    assert Counter(row["error"].partition(":")[0] for row in rows if row["error"]) == {
+        "invalid": stub.struck["cut_json"],
+        "cut at max_tokens": stub.struck["max_tokens"] - sum(why == "max_tokens" for why in unusable.values()),
+    }
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
 def bill(teacher: Teacher, stub: StubLLM) -> float:
     """What the server's own count of tokens costs."""
     cost = teacher.cost_usd(Usage(**{f"{name}_tokens": count for name, count in stub.tokens.items()}))
@@ -229,6 +284,31 @@ def test_a_server_that_never_gets_well_ends_the_run_at_the_deadline(kind: str):
     assert ran.error.exit_code == 3
     assert "run the same command again" in ran.error.hint
     assert attempts() == []
+
+
+def test_a_deadline_does_not_count_the_time_before_the_first_failure(kind: str):
+    """A model may think for longer than a server that fails is borne with."""
+    with StubLLM(reply=always(GOOD), faults={"half_body": 1.0}, faulty_attempts=1, latency=0.3) as stub:
+        ran = ask(make_teacher(kind, stub), make_requests(1), deadline_seconds=0.2)
+
+    assert ran.error is None
+    assert stub.paid == 2
+
+
+@pytest.mark.parametrize(("count", "rpm", "failures"), [(40, 10, 1), (1, 1, 3)], ids=["first try", "later tries"])
+def test_waiting_for_its_turn_brings_no_request_nearer_to_its_deadline(
+    count: int, rpm: int, failures: int, kind: str, monkeypatch: pytest.MonkeyPatch
+):
+    """The minutes pass at once; the dispatcher's clock is the one that they pass on."""
+    clock = Clock()
+    monkeypatch.setattr(module, "PerMinute", lambda most: PerMinute(most, clock=clock, sleep=clock.sleep))
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=clock))  # not time itself: asyncio lives by that
+    with StubLLM(reply=always(GOOD), faults={"server_error": 1.0}, faulty_attempts=failures) as stub:
+        ran = ask(make_teacher(kind, stub), make_requests(count), rpm=rpm, deadline_seconds=50.0)
+
+    assert ran.error is None
+    assert stub.paid == count
+    assert clock.now >= 1000 + 60 * (count * (failures + 1) // rpm - 1)
 
 
 class Timed(StubLLM):
@@ -281,7 +361,7 @@ def test_waits_grow_and_are_jittered_and_bounded(monkeypatch: pytest.MonkeyPatch
 
 def test_a_server_that_allows_few_at_once_is_found_out(kind: str):
     requests = make_requests(300)
-    with StubLLM(reply=always(GOOD), limit=24, latency=0.05) as stub:
+    with StubLLM(reply=always(GOOD), limit=24, latency=0.2) as stub:  # far longer than sending takes, as in life
         ran = ask(make_teacher(kind, stub), requests)
 
     assert ran.error is None
@@ -388,6 +468,21 @@ def test_answers_without_text_are_tries_too(kind: str):
 
     assert stub.paid == 1
     assert [row["attempt"] for row in attempts()] == [1, 2, 3]
+
+
+def test_an_answer_that_our_own_check_stumbles_over_is_stored_all_the_same(kind: str):
+    def stumble(request: Request, completion: Completion) -> str | None:
+        raise RecursionError("deep down")
+
+    requests = make_requests(100)
+    with StubLLM(reply=always(GOOD), latency=0.05) as stub:
+        with pytest.raises(RecursionError, match="deep down"):
+            ask(make_teacher(kind, stub), requests, validate=stumble)
+
+        # What was in flight at the first one is finished and stored, and nothing is asked any more.
+        assert START <= stub.received == stub.paid == len(attempts()) == len(answered(requests)) < 100
+        assert ask(make_teacher(kind, stub), requests).error is None
+        assert stub.paid == 100
 
 
 def test_a_refusal_is_never_asked_again(kind: str):
@@ -773,7 +868,7 @@ def test_the_pace_never_passes_its_ceiling_and_cuts_once_a_round_trip(
             if not sends and flying:
                 sent_in, before = flying.pop(which % len(flying))
                 limit = pace.limit
-                await pace.leave(sent_in, limited=limited)
+                pace.leave(sent_in, limited=limited)
                 if limited:
                     assert (pace.limit < limit) == (before == cuts and limit > 1)
                     assert pace.limit >= limit * 0.75
@@ -793,7 +888,7 @@ def round_trip(pace: Pace, refuse: int = 0) -> Any:
     async def work() -> float:
         sent = [await pace.enter() for _ in range(int(pace.limit))]
         for place, sent_in in enumerate(sent):
-            await pace.leave(sent_in, limited=place < refuse)
+            pace.leave(sent_in, limited=place < refuse)
         return pace.limit
 
     return work()
@@ -824,7 +919,7 @@ def test_whoever_waits_for_a_slot_gets_it_and_one_that_gives_up_takes_none():
         for task in waiting[:5]:
             task.cancel()
         while waiting:
-            await pace.leave(sent.pop(), limited=False)
+            pace.leave(sent.pop(), limited=False)
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE)
             assert done
             await asyncio.sleep(0)
@@ -834,6 +929,22 @@ def test_whoever_waits_for_a_slot_gets_it_and_one_that_gives_up_takes_none():
         return pace.in_flight
 
     assert asyncio.run(play()) == 2
+
+
+def test_a_slot_given_to_one_that_gives_up_at_that_moment_goes_to_the_next_in_line():
+    async def play() -> None:
+        pace = Pace(1)
+        sent_in = await pace.enter()
+        first, second, third = [asyncio.create_task(pace.enter()) for _ in range(3)]
+        await asyncio.sleep(0)
+        pace.leave(sent_in, limited=False)
+        first.cancel()
+        pace.leave(await asyncio.wait_for(second, PATIENCE), limited=False)
+        pace.leave(await asyncio.wait_for(third, PATIENCE), limited=False)
+        assert first.cancelled()
+        assert pace.in_flight == 0
+
+    asyncio.run(play())
 
 
 class Clock:

@@ -27,7 +27,8 @@ def parse_items(text: str, model: type[Item]) -> tuple[list[Item], list[tuple[di
         data = json.loads(text)
     except RecursionError as e:
         raise ValueError("nested too deeply") from e
-    data = _encodable(data)
+    if "\\u" in text or not _is_encodable(text):  # only an escape can name half a character
+        data = _encodable(data)
     if not isinstance(data, dict) or not isinstance(data.get("items"), list):
         raise ValueError("not an object with a list `items`")
     items: list[Item] = []
@@ -51,11 +52,18 @@ def unusable(text: str, model: type[Strict]) -> str | None:
     return f"no valid item; the first fault: {wrong[0][1]}" if wrong and not items else None
 
 
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _encodable(value: Any) -> Any:
     """The same with U+FFFD for half characters, which JSON can name and UTF-8 cannot write."""
     if isinstance(value, str):
-        has_halves = any("\ud800" <= char <= "\udfff" for char in value)
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if has_halves else value
+        return value if _is_encodable(value) else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, list):
         return [_encodable(item) for item in value]
     return {_encodable(k): _encodable(v) for k, v in value.items()} if isinstance(value, dict) else value

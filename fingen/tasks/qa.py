@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,9 @@ class QaAnswer(Strict):
     reason: str | None = Field(description="why there are no items, else null")
 
 
+@cache
 def answer_schema() -> dict[str, Any]:
-    """The JSON schema that a teacher's answer must have."""
+    """The JSON schema that a teacher's answer must have. It is shared by all requests: not to be changed."""
     return QaAnswer.model_json_schema()
 
 

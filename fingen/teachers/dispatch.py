@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import signal
 import time
@@ -41,7 +42,7 @@ class Terms:
     rpm: int | None = None  # requests a minute, at most
     tpm: int | None = None  # tokens a minute, at most
     budget_usd: float | None = None  # hard stop for all that the journal has paid
-    deadline_seconds: float = 900.0  # for one request with all its retries
+    deadline_seconds: float = 900.0  # for one request, from its first failure on; waiting for its turn does not count
     worst_usd: Callable[[Request], float | None] = lambda request: 0.0  # the most that an answer can cost
     validate: Validate = lambda request, completion: None  # what is wrong with an answer as a whole, or None
 
@@ -194,7 +195,11 @@ class _Run:
         attempt = len(before) + 1
         while True:
             completion = (await self.send(asking)).model_copy(update={"attempt": attempt})
-            problem = self.terms.validate(request, completion) if completion.stop_reason == "end_turn" else None
+            try:
+                problem = self.terms.validate(request, completion) if completion.stop_reason == "end_turn" else None
+            except Exception:
+                await self.writer.store(request, completion)  # a fault of ours must not lose what was paid for
+                raise
             cut = completion.stop_reason == "max_tokens" and asking.max_tokens == request.max_tokens
             fault = CUT if cut else None if problem is None else f"{INVALID}{problem}"
             if attempt >= TRIES:
@@ -225,45 +230,57 @@ class _Run:
 
     async def send(self, request: Request) -> Completion:
         """One answer, whatever it is worth; failures that may pass are tried again until the deadline."""
-        started = time.monotonic()
+        failing_since = math.inf
         failures = 0
         while True:
+            came = time.monotonic()
+            worst, sent_in = await self.take_place(request)
+            failing_since += time.monotonic() - came
             try:
-                return await self.send_once(request)
+                return await self.send_once(request, worst, sent_in)
             except TeacherError as e:
                 if e.possibly_billed:
                     await self.writer.store(request, self.broken_off(request, e))
-                wait = wait_seconds(e, failures)
-                late = time.monotonic() - started + wait > self.terms.deadline_seconds
+                wait, now = wait_seconds(e, failures), time.monotonic()
+                failing_since = min(failing_since, now)
+                late = now - failing_since + wait > self.terms.deadline_seconds
                 if self.stopped or late or not e.retryable:
                     raise
                 failures += 1
                 with self.waiting():
                     await asyncio.sleep(wait)
 
-    async def send_once(self, request: Request) -> Completion:
-        """Wait for a place, reserve the money, and ask."""
+    async def take_place(self, request: Request) -> tuple[float, int]:
+        """Wait until a request may be sent; returns the money set aside for it, and the pace's round."""
         with self.waiting():
             worst = await self.reserve(request)
-        try:
-            with self.waiting():
+            try:
                 await self.rpm.take(1)
                 await self.tpm.take(estimate_tokens(request.system + request.prompt) + request.max_tokens)
-                sent_in = await self.pace.enter()
-            limited = False
-            try:
-                completion = await self.teacher.complete(request)
-                self.spent_usd += completion.cost_usd or 0.0  # before the reserve is freed: the budget has no gap
-                return completion
-            except TeacherError as e:
-                limited = e.limited
-                self.spent_usd += worst if e.possibly_billed else 0.0
+                return worst, await self.pace.enter()
+            except asyncio.CancelledError:
+                self.free(worst)
                 raise
-            finally:
-                await self.pace.leave(sent_in, limited=limited)
+
+    async def send_once(self, request: Request, worst_usd: float, sent_in: int) -> Completion:
+        """Ask, and give the place back."""
+        limited = False
+        try:
+            completion = await self.teacher.complete(request)
+            self.spent_usd += completion.cost_usd or 0.0  # before the reserve is freed: the budget has no gap
+            return completion
+        except TeacherError as e:
+            limited = e.limited
+            self.spent_usd += worst_usd if e.possibly_billed else 0.0
+            raise
         finally:
-            self.reserved_usd -= worst
-            self.settled.set()
+            self.pace.leave(sent_in, limited=limited)
+            self.free(worst_usd)
+
+    def free(self, worst_usd: float) -> None:
+        """Give back what was set aside."""
+        self.reserved_usd -= worst_usd
+        self.settled.set()
 
     def broken_off(self, request: Request, e: TeacherError) -> Completion:
         """An attempt that may be on the bill. Its cost is the most that it can be: a budget must hold for that too."""

@@ -1,0 +1,77 @@
+"""A teacher scores pairs by one rubric, with their passages before it. Scores are kept; they let nothing pass or fall."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import Field
+
+from fingen.prompts import Template, fill
+from fingen.records import Completion, Record, Request
+from fingen.tasks.answers import Strict, parse_items, unusable
+from fingen.teachers.base import request_key
+
+TASK = "judge"
+ITEM_TOKENS = 40  # of an answer, for one pair
+ROOM = 4  # times the expected tokens that an answer may have
+
+
+class Score(Strict):
+    """What one pair is worth, 1 to 5 on each point."""
+
+    number: int = Field(ge=1)
+    supported: int = Field(ge=1, le=5)
+    answers: int = Field(ge=1, le=5)
+    specific: int = Field(ge=1, le=5)
+    useful: int = Field(ge=1, le=5)
+
+
+class Scores(Strict):
+    """A teacher's whole answer."""
+
+    items: list[Score]
+
+
+def build_request(template: Template, passages: Sequence[str], records: Sequence[Record], teacher: str) -> Request:
+    """Have pairs on the same passages scored."""
+    pairs = [
+        {"question": r.instruction, "answer": r.output, "evidence": [quote.quote for quote in r.evidence or ()]}
+        for r in records
+    ]
+    quoted = [passage.replace("</passage>", "< /passage>") for passage in passages]
+    system, prompt = fill(template, {"passages": quoted, "pairs": pairs})
+    schema = Scores.model_json_schema()
+    return Request(
+        key=request_key(teacher, system, prompt, schema),
+        task=TASK,
+        template=template.name,
+        system=system,
+        prompt=prompt,
+        answer_schema=schema,
+        max_tokens=ROOM * ITEM_TOKENS * (len(records) + 4),
+        count=len(records),
+        draws=tuple({"id": record.id} for record in records),
+    )
+
+
+def whole_problem(request: Request, completion: Completion) -> str | None:
+    """What is wrong with an answer as a whole, for the teacher to mend."""
+    return unusable(completion.text, Score)
+
+
+def read_scores(request: Request, text: str) -> dict[str, dict[str, float]]:
+    """Record id -> its scores, for the pairs that got exactly one.
+
+    Raises:
+        ValueError: the answer as a whole is not JSON of the asked form.
+    """
+    items, _ = parse_items(text, Score)
+    ids = [draw["id"] for draw in request.draws]
+    numbers = [item.number for item in items]
+    scores: dict[str, dict[str, float]] = {}
+    for item in items:
+        values: dict[str, Any] = item.model_dump(exclude={"number"})
+        if numbers.count(item.number) == 1 and item.number <= len(ids):
+            scores[ids[item.number - 1]] = {name: float(value) for name, value in values.items()}
+    return scores
