@@ -102,6 +102,7 @@ class Pdf2qa:
     per_chunk: int = 2  # pairs a request may give, at most
     context: str = "none"  # what stands in `input`: nothing, the source passage, or one row of each kind
     teacher: str | None = None  # who writes; None: the one whose key is at hand, else the offline rules
+    judge: str | None = None  # a teacher that scores what is kept
     questions: Path | None = None  # topics of the user's own that the teacher is steered towards
     workers: int = 2  # reading processes
     limit: int | None = None  # chunks asked about, spread over all documents
@@ -110,3 +111,103 @@ class Pdf2qa:
     splitting: Splitting = field(default_factory=Splitting)
     gates: Gates = field(default_factory=Gates)
     asking: Asking = field(default_factory=Asking)
+
+
+@dataclass(frozen=True)
+class Alias:
+    """A base model by a short name."""
+
+    hub_id: str | None  # None: built here, from the set
+    billions: float  # parameters
+    licence: str
+    gated: bool = False  # its files are handed out only to who has accepted the licence
+    code: str | None = None  # the transformers version that its own code was written for; None: it needs no such code
+    successor: str | None = None  # the alias to take where that version is not the installed one
+    trap: str = ""  # what its users stumble over
+    tried: bool = False  # a whole run with these weights is among the project's own checks
+    preset: dict[str, str | float] = field(default_factory=dict)  # settings of `Tuning` that suit it
+
+
+_LLAMA3 = "its chat template writes <|begin_of_text|> itself: a tokenizer that adds it again doubles it"
+_LLAMA2 = "no padding token; takes Chinese apart into bytes, so Chinese sets cost two to three times the tokens"
+_QWEN25 = "its chat template adds a system prompt of its own where the conversation has none"
+_QWEN3 = "thinks before it answers: trained and asked here with thinking off"
+_GLM_CODE = "the code in its repository is for an old transformers"
+MODELS = {
+    "llama3": Alias("meta-llama/Meta-Llama-3-8B-Instruct", 8.03, "Llama 3 Community", gated=True, trap=_LLAMA3),
+    "llama3.1": Alias("meta-llama/Llama-3.1-8B-Instruct", 8.03, "Llama 3.1 Community", gated=True, trap=_LLAMA3),
+    "llama3.2-1b": Alias("meta-llama/Llama-3.2-1B-Instruct", 1.24, "Llama 3.2 Community", gated=True, trap=_LLAMA3),
+    "llama3.2-3b": Alias("meta-llama/Llama-3.2-3B-Instruct", 3.21, "Llama 3.2 Community", gated=True, trap=_LLAMA3),
+    "llama2": Alias("meta-llama/Llama-2-7b-chat-hf", 6.74, "Llama 2 Community", gated=True, trap=_LLAMA2),
+    "llama2-13b": Alias("meta-llama/Llama-2-13b-chat-hf", 13.02, "Llama 2 Community", gated=True, trap=_LLAMA2),
+    "qwen2.5": Alias("Qwen/Qwen2.5-7B-Instruct", 7.62, "Apache-2.0", trap=_QWEN25),
+    "qwen2.5-0.5b": Alias("Qwen/Qwen2.5-0.5B-Instruct", 0.49, "Apache-2.0", trap=_QWEN25),
+    "qwen2.5-1.5b": Alias("Qwen/Qwen2.5-1.5B-Instruct", 1.54, "Apache-2.0", trap=_QWEN25),
+    "qwen2.5-14b": Alias("Qwen/Qwen2.5-14B-Instruct", 14.77, "Apache-2.0", trap=_QWEN25),
+    "qwen3-0.6b": Alias("Qwen/Qwen3-0.6B", 0.60, "Apache-2.0", trap=_QWEN3),
+    "qwen3-1.7b": Alias("Qwen/Qwen3-1.7B", 1.72, "Apache-2.0", trap=_QWEN3),
+    "qwen3-4b": Alias("Qwen/Qwen3-4B", 4.02, "Apache-2.0", trap=_QWEN3),
+    "qwen3": Alias("Qwen/Qwen3-8B", 8.19, "Apache-2.0", trap=_QWEN3),
+    "qwen3-14b": Alias("Qwen/Qwen3-14B", 14.77, "Apache-2.0", trap=_QWEN3),
+    "glm4": Alias("zai-org/glm-4-9b-chat-hf", 9.40, "GLM-4", trap="the repository without -hf needs code of its own"),
+    "chatglm2": Alias("zai-org/chatglm2-6b", 6.24, "ChatGLM2-6B", code="4.30.2", successor="glm4", trap=_GLM_CODE),
+    "chatglm3": Alias("zai-org/chatglm3-6b", 6.24, "ChatGLM3-6B", code="4.30.2", successor="glm4", trap=_GLM_CODE),
+    "baichuan2": Alias(
+        "baichuan-inc/Baichuan2-7B-Chat", 7.51, "Baichuan 2 Community", code="4.33.3", successor="qwen2.5",
+        trap="its tokenizer fails from transformers 4.34 on; there are pickled weights only",
+    ),
+    "tiny": Alias(
+        None, 0.004, "none: made here", tried=True,
+        trap="random weights and a short training on the set's own text: for trying the road, not for answers",
+        preset={"learning_rate": 3e-3, "rank": 16, "alpha": 32, "epochs": 6, "tokens_per_batch": 4096},
+    ),
+}  # fmt: skip
+LOADS = ("auto", "fp32", "bf16", "fp16", "8bit", "4bit")
+WEIGHT_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "8bit": 1.15, "4bit": 0.75}  # a parameter, embeddings among them
+FORMS = ("chat", "fingpt")
+SCHEDULES = ("cosine", "linear", "constant")
+KEEP = ("best", "last")
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How an adapter is trained. Recipes, presets and flags change it field by field."""
+
+    rank: int = 8
+    alpha: float = 16.0  # the adapter's output is scaled by alpha / rank, with rslora by alpha / sqrt(rank)
+    dropout: float = 0.0  # share of the adapter's inputs
+    targets: str = "all-linear"  # that, or names of modules parted by commas
+    rslora: bool = False
+    dora: bool = False
+    form: str = "chat"  # how a row is put to the model: the tokenizer's chat template, or FinGPT's prompt
+    learning_rate: float = 1e-4  # at its highest
+    schedule: str = "cosine"  # after the warmup
+    warmup: float = 0.1  # below 1 a share of all steps, from 1 on steps
+    epochs: int = 3  # times each row is seen
+    steps: int | None = None  # steps in place of epochs
+    batch: int = 8  # rows in a step
+    tokens_per_batch: int = 8192  # padded tokens that are in memory at once; changes speed, not what is learned
+    cutoff: int = 2048  # tokens a row may have; a longer one is left out and counted
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    load: str = "auto"  # number format of the base model; auto: bf16 on a GPU that has it, else fp32
+    gradient_checkpointing: bool = False  # less memory, a third more time
+    validation_share: float = 0.0  # of the training rows, for a set that has no validation split
+    keep: str = "best"  # which weights: those of the lowest validation loss, or the last
+    patience: int | None = None  # epochs without a lower validation loss until it ends
+    save_every: int = 50  # steps between two checkpoints
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Finetune:
+    """`fingen finetune`."""
+
+    model: str = "llama3"  # an alias, a hub id, or a folder
+    data: Path | None = None  # a set; None: the newest in build/
+    out: Path | None = None  # None: build/adapters/<set>-<model>
+    recipe: str | None = None
+    resume: bool = False
+    replace: bool = False
+    trust_remote_code: bool = False
+    dry_run: bool = False

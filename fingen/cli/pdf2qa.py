@@ -64,6 +64,8 @@ def parse_shares(ctx: click.Context, parameter: click.Parameter, value: Any) -> 
               help="Shares of train, validation and test.")  # fmt: skip
 @click.option("--split-by", type=click.Choice(config.SPLIT_UNITS), default=DEFAULT.splitting.by, show_default=True,
               help="What stays together; auto is document from 20 documents on, chunk below.")  # fmt: skip
+@click.option("--judge", default=None, metavar="TEACHER",
+              help="A teacher that scores what is kept, 1 to 5 on four points; scores are stored and reject nothing.")  # fmt: skip
 @gate_options
 @click.option("--replace", is_flag=True, help="Start the set anew, also where it was made with other settings.")
 @command_options
@@ -130,7 +132,14 @@ def _lines(summary: Summary) -> list[str]:
     lines += ["", *_record_table(summary), "", *_coverage_lines(summary), *_reject_lines(summary)]
     figures = summary.figures["all"]
     bound = figures - summary.figures["unbound"]
-    lines.append(f"figures: {figures:,} in the answers, all of them in the source; {bound:,} bound to their row or period")
+    lines.append(
+        f"figures: {figures:,} in the answers, all of them in the source; {bound:,} bound to their row or period"
+    )
+    if summary.judged:
+        means = ", ".join(f"{point} {mean:.2f}" for point, mean in summary.judged["means"].items())
+        lines.append(f"judged by {summary.judged['teacher']}: {summary.judged['judged']:,} records ({means})")
+        if summary.judged["unjudged"]:
+            lines.append(f"  {summary.judged['unjudged']:,} unjudged  {summary.judged['failed']}".rstrip())
     if summary.private:
         kinds = ", ".join(f"{count} {kind}" for kind, count in summary.private.items())
         lines.append(f"personal data found: {kinds}")

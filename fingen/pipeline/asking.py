@@ -78,6 +78,7 @@ class Plan:
     templates: dict[str, prompts.Template]
     examples: Mapping[str, Sequence[Mapping[str, Any]]]  # template name -> the model pairs that it shows
     questions: tuple[str, ...]
+    judge: str | None = None  # the teacher that scores what is kept
 
     def add_requests(self, job: Job, documents: list[Document], chunks: list[Chunk]) -> list[Chunk]:
         """Give the job a request for each chunk and task; summaries get a companion passage where the documents have one.
@@ -107,7 +108,7 @@ class Plan:
         return [chunk for document in documents for chunk in document.chunks if chunk.id in shown]
 
 
-def make_plan(settings: Pdf2qa) -> Plan:
+def make_plan(settings: Pdf2qa, *, judge: str | None = None) -> Plan:
     """Read the templates and the user's own topics.
 
     Raises:
@@ -117,7 +118,7 @@ def make_plan(settings: Pdf2qa) -> Plan:
     templates = {name: prompts.read_template(name) for name in names}
     questions = qa.read_questions(settings.questions) if settings.questions else ()
     examples = {name: prompts.read_examples(templates[name]) for name in names}
-    return Plan(settings.tasks, settings.per_chunk, templates, examples, questions)
+    return Plan(settings.tasks, settings.per_chunk, templates, examples, questions, judge)
 
 
 def check_teacher(job: Job) -> str | None:

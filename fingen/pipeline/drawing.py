@@ -35,6 +35,7 @@ class Draw:
     unusable: int = 0
     figures: int = 0  # in the answers of kept items
     unbound: int = 0  # of these, in the source and tied to no row or period
+    judged: dict[str, Any] | None = None  # what a judge made of the kept items, if one was asked
     private: Counter[str] = field(default_factory=Counter)  # kind of personal data -> times it was found
 
     def reject(self, records: Iterable[tuple[Record, str]], reason: str) -> None:

@@ -54,6 +54,8 @@ def refuse_other_settings(
     if before is None or before == now:
         return
     changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+    if not changed:  # a setting that fingen did not have then, and that is off
+        return
     said = "; ".join(f"{key} {dump_json(before.get(key))} -> {dump_json(now.get(key))}" for key in changed)
     rework = (
         f"; or change it without paying: fingen dedup {folder}, fingen split {folder}" if set(changed) <= free else ""

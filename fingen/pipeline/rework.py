@@ -12,6 +12,7 @@ from fingen.config import Gates, Splitting
 from fingen.errors import SetError
 from fingen.pipeline.drawing import divide, draw_records
 from fingen.pipeline.gates import gate_settings, open_gates
+from fingen.pipeline.judging import judge_requests, with_scores
 from fingen.pipeline.origin import Origin, origin_of_set
 from fingen.records import Manifest, Request
 from fingen.sets import JOURNAL, SetContent, read_manifest, write_set
@@ -56,6 +57,9 @@ def rework(folder: Path, gates: Gates, *, splitting: Splitting | None = None) ->
                 said = f"its journal gives {len(requests)} requests, and its manifest says {before.requests}"
                 raise SetError(f"{folder}: {said}", hint=AGAIN)
             draw = draw_records(requests, journal, origin.chunks, before.teacher, opened, origin.organisations)
+            if judge := before.settings.get("judge"):
+                scoring = judge_requests(draw.kept, origin.chunks, judge)
+                draw.kept, _ = with_scores(draw.kept, scoring, journal)
             how = splitting or _as_before(before)
             split_by = before.split_by if how.by == "auto" else how.by
             settings = {
@@ -102,7 +106,11 @@ def _requests(manifest: Manifest, origin: Origin, journal: Journal) -> Iterator[
     tasks = [qa.TASKS[task] for task in manifest.settings["tasks"]]
     order = {chunk: index for index, chunk in enumerate(origin.chunks)}
     rows = [(json.loads(row["chunks"]), row) for row in journal.rows("SELECT * FROM requests")]
-    there = [(chunks, row) for chunks, row in rows if chunks and all(chunk in order for chunk in chunks)]
+    there = [
+        (chunks, row)
+        for chunks, row in rows
+        if chunks and row["task"] in tasks and all(chunk in order for chunk in chunks)
+    ]
     for chunks, row in sorted(there, key=lambda entry: (order[entry[0][0]], tasks.index(entry[1]["task"]))):
         yield _request(chunks, row, origin, manifest.settings["per_chunk"])
 

@@ -19,6 +19,7 @@ from fingen.pipeline.drawing import Draw, divide, draw_records
 from fingen.pipeline.folder import CLAIMS, PATIENCE_SECONDS, clear, refuse_folder, refuse_other_settings
 from fingen.pipeline.gates import gate_settings, open_gates
 from fingen.pipeline.gathering import Pending, check_ways, gather
+from fingen.pipeline.judging import open_judge, with_scores
 from fingen.pipeline.reading import Unread, choose_chunks, read_all
 from fingen.pipeline.summary import Clock, Summary, summarize
 from fingen.records import Chunk, Document, Manifest, Record, SourceEntry, sha256_file
@@ -52,6 +53,7 @@ def pdf2qa(
     settings: Pdf2qa,
     *,
     teacher: Teacher | None = None,
+    judging: Teacher | None = None,
     watch: Watch = lambda news: None,
     consent: Callable[[Estimate], None] = require_named,
 ) -> Summary | Estimate | Pending:
@@ -70,7 +72,8 @@ def pdf2qa(
     asked_teacher = teacher or open_teacher(name, settings.asking)
     check_ways(settings.asking, asked_teacher)
     gates = open_gates(settings.gates)
-    plan = make_plan(settings)
+    judge = open_judge(settings.judge, settings.asking, settings.out, judging)
+    plan = make_plan(settings, judge=judge.job.teacher.name if judge else None)
     job = Job(asked_teacher, settings.asking, settings.out, qa.whole_problem, qa.PAIR_TOKENS, found_by)
     if settings.teacher is None and teacher is None:
         watch(Note(f"teacher: {asked_teacher.name} ({_why(found_by)})"))
@@ -92,15 +95,24 @@ def pdf2qa(
             return answers
         expected = expected_usd(job, Holds(journal).batched())
         clock.lap("asking")
+        chunk_of = {chunk.id: chunk for chunk in shown}
+
+        def draw_all() -> Draw:
+            return draw_records(job.requests, journal, chunk_of, asked_teacher.name, gates, _names(documents))
+
+        if judge is not None:
+            judge.job.identity = job.identity
+            judged = judge.ask(draw_all().kept, chunk_of, journal, claims, watch, consent)
+            if isinstance(judged, Pending):
+                return judged
+            judging_usd = expected_usd(judge.job, Holds(journal).batched())
+            expected = None if expected is None or judging_usd is None else expected + judging_usd
+            clock.lap("judging")
         with lock(settings.out, patience_seconds=PATIENCE_SECONDS):
-            draw = draw_records(
-                job.requests,
-                journal,
-                {chunk.id: chunk for chunk in shown},
-                asked_teacher.name,
-                gates,
-                _names(documents),
-            )
+            draw = draw_all()
+            if judge is not None:
+                draw.kept, unjudged = with_scores(draw.kept, judge.job.requests, journal)
+                draw.judged = judge.report(draw.kept, unjudged)
             splits = divide(
                 draw,
                 settings.splitting,
@@ -147,7 +159,7 @@ def _agree_on_settings(
     split_by: Any = settings.splitting.by if settings.splitting.by != "auto" else "document" if many else "chunk"
     if before and settings.splitting.by == "auto":
         split_by = before["split_by"]
-    now = {**_settings(settings), "teacher": job.teacher.name, "split_by": split_by,
+    now = {**_settings(settings), "judge": plan.judge, "teacher": job.teacher.name, "split_by": split_by,
            "prompts": {name: template.sha256[:16] for name, template in plan.templates.items()}}  # fmt: skip
     job.identity = now
     refuse_other_settings(settings.out, before, now, FREE)
@@ -215,7 +227,7 @@ def _content(
         name=settings.out.name,
         command="pdf2qa",
         teacher=job.teacher.name,
-        settings={**_settings(settings), "limit": settings.limit},
+        settings={**_settings(settings), "judge": plan.judge, "limit": settings.limit},
         prompts={name: template.sha256 for name, template in plan.templates.items()},
         sources=tuple(SourceEntry(**{name: getattr(d, name) for name in SourceEntry.model_fields}) for d in documents),
         unread={path: str(reason) for path, reason in unread.items()},

@@ -1,0 +1,107 @@
+"""The optional stage between drawing and dividing: a teacher scores what is kept. Without a score a record stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from fingen import prompts
+from fingen.config import Asking
+from fingen.errors import TeacherError, UsageError
+from fingen.pipeline.asking import Estimate, Job
+from fingen.pipeline.gathering import Gathered, OnNews, Pending, gather
+from fingen.records import Chunk, Language, Record, Request
+from fingen.tasks import judge
+from fingen.teachers import open_teacher
+from fingen.teachers.base import Teacher
+from fingen.teachers.claims import Claims
+from fingen.teachers.journal import Journal
+
+
+@dataclass
+class Judge:
+    """The teacher that scores, and what it has asked."""
+
+    job: Job
+    failed: str = ""  # why it could not go on, if it could not
+
+    def ask(
+        self,
+        records: Sequence[Record],
+        chunks: Mapping[str, Chunk],
+        journal: Journal,
+        claims: Claims,
+        watch: OnNews,
+        consent: Callable[[Estimate], None],
+    ) -> Gathered | Pending:
+        """Have the records scored. A teacher that fails on the way rejects nothing: what it did not score is unjudged."""
+        self.job.requests = judge_requests(records, chunks, self.job.teacher.name)
+        try:
+            return gather(self.job, journal, claims, watch, consent)
+        except TeacherError as e:
+            self.failed = str(e)
+            return Gathered()
+
+    def report(self, records: Sequence[Record], unjudged: int) -> dict[str, Any]:
+        """What a summary says of the scores: how many pairs have some, and the mean of each point."""
+        scored = [record.scores for record in records if record.scores]
+        points = list(scored[0]) if scored else []
+        means = {point: round(fmean(scores[point] for scores in scored), 2) for point in points}
+        return {
+            "teacher": self.job.teacher.name,
+            "judged": len(scored),
+            "unjudged": unjudged,
+            "means": means,
+            "failed": self.failed,
+        }
+
+
+def open_judge(name: str | None, asking: Asking, out: Path, teacher: Teacher | None = None) -> Judge | None:
+    """The judge of that name, if one is wanted. It answers here and now or in batches, not through files.
+
+    Raises:
+        UsageError: the offline teacher cannot judge; TeacherError: there is none of that name.
+    """
+    if name is None and teacher is None:
+        return None
+    opened = teacher or open_teacher(name or "", asking)
+    if opened.name == "offline":
+        raise UsageError("--judge: the offline teacher cannot read", hint="name a model: --judge anthropic")
+    own = replace(asking, export_requests=None, import_answers=None)
+    return Judge(Job(opened, own, out, judge.whole_problem, judge.ITEM_TOKENS))
+
+
+def judge_requests(records: Sequence[Record], chunks: Mapping[str, Chunk], teacher: str) -> list[Request]:
+    """A request for the pairs of each passage, in the order of their ids: the same records give the same requests."""
+    return list(_requests(records, chunks, teacher))
+
+
+def _requests(records: Sequence[Record], chunks: Mapping[str, Chunk], teacher: str) -> Iterator[Request]:
+    templates = {language: prompts.read_template(f"judge.{language}") for language in {r.language for r in records}}
+
+    def place(record: Record) -> tuple[tuple[str, ...], Language]:
+        return record.chunks or (), record.language
+
+    for (ids, language), group in groupby(sorted(records, key=lambda r: (*place(r), r.id)), key=place):
+        texts = [chunks[chunk].text for chunk in ids if chunk in chunks]
+        yield judge.build_request(templates[language], texts, list(group), teacher)
+
+
+def with_scores(records: Sequence[Record], requests: Sequence[Request], journal: Journal) -> tuple[list[Record], int]:
+    """The records with the scores that the journal has for them, and how many have none."""
+    scores: dict[str, dict[str, float]] = {}
+    answers = journal.answers([request.key for request in requests])
+    for request in requests:
+        completion = answers.get(request.key)
+        if completion is not None and completion.stop_reason == "end_turn":
+            with suppress(ValueError):
+                scores |= judge.read_scores(request, completion.text)
+    judged = [
+        record.model_copy(update={"scores": scores[record.id]}) if record.id in scores else record for record in records
+    ]
+    return judged, sum(record.id not in scores for record in records)
