@@ -12,7 +12,7 @@ from fingen.pipeline.gates import Opened
 from fingen.quality.balance import surplus_reference
 from fingen.quality.checks import Draft, Drop, check
 from fingen.quality.duplicates import fold, worth
-from fingen.quality.evidence import locate
+from fingen.quality.evidence import find_quote, locate
 from fingen.quality.grounding import ground
 from fingen.quality.privacy import protect
 from fingen.quality.splits import assign_splits, pick_memory
@@ -34,6 +34,7 @@ class Draw:
     rejected: list[Rejected] = field(default_factory=list)
     unusable: int = 0
     figures: int = 0  # in the answers of kept items
+    slips: int = 0  # quotes that differ from the source in a few letters, and were set right
     unbound: int = 0  # of these, in the source and tied to no row or period
     judged: dict[str, Any] | None = None  # what a judge made of the kept items, if one was asked
     private: Counter[str] = field(default_factory=Counter)  # kind of personal data -> times it was found
@@ -117,7 +118,8 @@ class _Judge:
     def item(self, item: qa.QaItem, request: Request) -> None:
         """One item of an answer."""
         shown = [self.chunks[passage.chunk] for passage in request.passages]
-        found = {quote: locate(quote, shown) for quote in item.evidence}
+        quotes = {quote: find_quote(quote, shown) for quote in item.evidence}
+        found = {quote: place.evidence for quote, place in quotes.items()}
         evidence = tuple(dict.fromkeys(part for parts in found.values() for part in parts))
         record = qa.build_record(item, request, evidence, self.teacher)
         not_found = tuple(quote for quote, parts in found.items() if not parts)
@@ -131,6 +133,7 @@ class _Judge:
             self.draw.rejected.append(rejected(item.model_dump(), drop.reason, drop.detail, request))
         else:
             kept, self.draw.rephrased[record.id] = private
+            self.draw.slips += sum(bool(place.slips) for place in quotes.values())
             self.draw.kept.append(kept)
 
     def _grounding(self, record: Record, request: Request) -> Drop | None:

@@ -248,9 +248,8 @@ class _Proof:
             chunks = [self.origin.chunks[passage.chunk] for passage in passages]
             problems = [_problem("evidence", "no-quote", "no quote", self.row)] if not record.evidence else []
             for quote in record.evidence:
-                found = locate(quote.quote, chunks)
-                on_page = any(part.page == quote.page and part.document == quote.document for part in found)
-                if not on_page and not _stands_masked(quote, chunks):
+                if not _stands(quote, chunks):
+                    found = locate(quote.quote, chunks)
                     where = f"stands on page {found[0].page}" if found else "stands nowhere in its passages"
                     detail = f"page {quote.page}: the quote {where}: {quote.quote[:120]}"
                     problems.append(_problem("evidence", "not-on-page" if found else "not-found", detail, self.row))
@@ -303,16 +302,20 @@ class _Proof:
         self.laws["privacy"].judge(problems)
 
 
-def _stands_masked(quote: Evidence, chunks: Sequence[Chunk]) -> bool:
-    """Whether a quote with marks in place of personal data stands on its page."""
-    if not any(token in quote.quote for token in TOKENS.values()):
-        return False
-    texts = (
-        "\n".join(chunk.text[block.start : block.end] for block in chunk.blocks if block.page == quote.page)
-        for chunk in chunks
-        if quote.document is None or chunk.document == quote.document
-    )
-    return any(matches_masked(quote.quote, text) for text in texts)
+def _stands(quote: Evidence, chunks: Sequence[Chunk]) -> bool:
+    """Whether a quote, or what it masks, stands on its page of its document."""
+    document = quote.document or chunks[0].document
+    pages = [_page_of(chunk, quote.page) for chunk in chunks if chunk.document == document]
+    masked = any(token in quote.quote for token in TOKENS.values())
+    return any(locate(quote.quote, [page]) or (masked and matches_masked(quote.quote, page.text)) for page in pages)
+
+
+def _page_of(chunk: Chunk, page: int) -> Chunk:
+    """What a chunk has of a page; it may have pieces of others before and behind."""
+    blocks = [block for block in chunk.blocks if block.page == page]
+    text = "\n".join(chunk.text[block.start : block.end] for block in blocks)
+    whole = tuple(block.model_copy(update={"start": 0, "end": len(text)}) for block in blocks[:1])
+    return chunk.model_copy(update={"text": text, "blocks": whole})
 
 
 def _readings(record: Record, passages: tuple[Passage, ...] | None) -> list[tuple[Passage, ...]]:
