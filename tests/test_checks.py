@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import unicodedata
 from typing import Any
 
 import pytest
@@ -349,7 +348,7 @@ def test_white_space_and_width_do_not_matter(quote: str):
 
 
 @pytest.mark.parametrize("quote", [
-    "Revenue rose by 13%", "revenue rose by 12%", "Revenue fell by 12%", "Revenue rose by 12% since", "Revenue rose by -12%", "Revenue rose, by 12%",
+    "Revenue rose by 13%", "revenue rose by 12%", "Revenue fell by 12%", "Revenue rose by 12% since", "Revenue rose by -12%",
     "...", "Revenue ... sensors",
 ])  # fmt: skip
 def test_other_letters_figures_and_signs_are_another_quote(quote: str):
@@ -383,30 +382,6 @@ def test_the_first_passage_that_holds_it_counts():
 
 
 ALPHABET = "ab12.%（）()收入ＡＢ①½ﬁ \u3000-"
-
-
-def plain(text: str) -> str:
-    return "".join("".join(unicodedata.normalize("NFKC", char) for char in text).split())
-
-
-@given(st.lists(st.text(ALPHABET, min_size=1, max_size=12), min_size=1, max_size=5), st.sampled_from(["", " ", "\n"]),
-       st.randoms(use_true_random=False))  # fmt: skip
-def test_any_part_of_a_passage_is_found_and_its_quotes_stand_in_their_blocks(
-    pieces: list[str], joint: str, chance: random.Random
-):
-    chunk = make_chunk(pieces, joint=joint)
-    start = chance.randrange(len(chunk.text))
-    part = chunk.text[start : chance.randrange(start + 1, len(chunk.text) + 1)]
-    spaced = "".join(char + chance.choice(["", "", " ", "\n"]) for char in part)
-    found = locate(spaced, [chunk])
-
-    assert bool(found) is bool(plain(part))
-    # contained, not equal at the start: a part may begin inside what one character stands for, as the 2 of a half sign
-    assert plain(part) in plain("".join(quote.quote for quote in found))
-    assert [quote.page for quote in found] == sorted({quote.page for quote in found})
-    for quote in found:
-        block = chunk.blocks[quote.page - 1]
-        assert quote.quote in chunk.text[block.start : block.end]
 
 
 # --- balance -------------------------------------------------------------------------------------------------------------

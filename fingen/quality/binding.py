@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from functools import cached_property
 from typing import Literal
 
@@ -14,20 +15,22 @@ from fingen.quality.claims import (
     attached_polarity,
     is_cost,
     polarity,
+    row_polarity,
 )
 from fingen.quality.figures import Figure
-from fingen.quality.labels import Mention, claimed_label, find_mentions
+from fingen.quality.labels import Mention, claimed_labels, find_mentions
 from fingen.quality.names import forms_of
-from fingen.quality.source import Source, heading_key, labels_of, row_key
+from fingen.quality.source import Source, heading_key, labels_of, row_key, sizes
 from fingen.quality.tables import Periods, Place
 
 _CHANGES = re.compile(r"增减|同比|变动幅度|变动比例|增长率|增幅|环比|\bchange\b|variance|\bv\.|\bvs\.", re.IGNORECASE)
+_ADDED = re.compile(r"增加|\b(?:increases?|additions?)\b", re.IGNORECASE)
+_TAKEN = re.compile(r"减少|\b(?:decreases?|disposals?|reductions?)\b", re.IGNORECASE)
 _CONTENT = re.compile(r"[a-z0-9]{3,}")
 
 
-# named: its row is named and its time agrees; dated: its time agrees; unbound: nothing speaks against it;
-# no: something does; belied: and the table has another figure for what the answer names
-Verdict = Literal["named", "dated", "unbound", "no", "belied"]
+# named: its row is named and its time agrees; dated: its time agrees; unbound: nothing speaks against it; no: something does
+Verdict = Literal["named", "dated", "unbound", "no"]
 
 
 class Binding:
@@ -36,7 +39,7 @@ class Binding:
     def __init__(self, reading: Reading, sources: Sequence[Source]) -> None:
         self.reading = reading
         self.sources = sources
-        self._claims: dict[tuple[int, int], Mention | None] = {}
+        self._claims: dict[tuple[int, int], tuple[Mention, ...]] = {}
         self._polarities: dict[int, int] = {}
 
     def judge(self, figure: Figure, source: Source, place: Place) -> tuple[Verdict, str, str]:
@@ -44,9 +47,7 @@ class Binding:
         for reason, look in (("binding-entity", self._entity), ("sign", self._sign), ("label", self._label),
                              ("binding-period", self._time), ("direction", self._direction)):  # fmt: skip
             if detail := look(figure, source, place):
-                reason = self._which_label(figure, source, place) if reason == "label" else reason
-                belied = reason.startswith("binding") and self._belied(figure, source, place)
-                return ("belied" if belied else "no"), reason, detail
+                return "no", self._which_label(figure, source, place) if reason == "label" else reason, detail
         if self._is_named(figure, source, place):
             return "named", "", ""
         claimed, _ = self.reading.periods(figure)
@@ -57,27 +58,27 @@ class Binding:
         """Whether the answer names the row of a figure, or what the sentence of the source has it as."""
         if place.row is not None:
             return bool(key := row_key(place.row)) and self._says_row(figure, source, key)
-        claim = self._claim(figure, source)
-        if claim is None:
-            return False
         start, end = source.reading.sentence(place.figure.start)
-        return claim.key in source.text[start:end].lower()
+        claims = self._claimed(figure, source)
+        return bool(claims) and all(claim.key in source.text[start:end].lower() for claim in claims)
 
-    def _belied(self, figure: Figure, source: Source, place: Place) -> bool:
-        """Whether the table that a figure stands in has another one for the very row and time that the answer names."""
-        claim, (claimed, _) = self._claim(figure, source), self.reading.periods(figure)
-        if claim is None or place.table is None:
-            return False
-        named = [
-            other
-            for other in source.places
-            if other.table is place.table
-            and other.row is not None
-            and row_key(other.row) == claim.key
-            and other.figure.kind == place.figure.kind
-            and (not claimed or not other.periods or not _conflict(claimed, other.periods))
+    def other_cell(self, figure: Figure, source: Source, low: Decimal, high: Decimal) -> Place | None:
+        """A cell of the very row and time that the answer names, where none of these has a value in [low, high]."""
+        move, claims = self.reading.move(figure), self._claimed(figure, source)
+        claimed, _ = self.reading.periods(figure)
+        if not claimed or (move is not None and not move.level):
+            return None
+        said = {claim.key for claim in claims}
+        cells = [
+            place
+            for claim in claims
+            for place in source.rows_named(claim.key)
+            if place.figure.kind == figure.kind and place.periods and not _conflict(claimed, place.periods)
         ]
-        return bool(named) and not any(abs(other.figure.value) == abs(place.figure.value) for other in named)
+        if any(_column(cell) in said for cell in cells):
+            cells = [cell for cell in cells if _column(cell) in said]
+        found = any(low <= size <= high for cell in cells for size in (*sizes(cell), abs(cell.figure.value)))
+        return cells[0] if cells and not found else None
 
     # --- whose -----------------------------------------------------------------------------------------------------------
 
@@ -103,12 +104,13 @@ class Binding:
         if figure.sign == 0 or place.figure.sign == 0:
             return None
         attached = self._attached(figure) if figure.sign > 0 else -1
-        if place.row is not None and figure.sign > 0 and (detail := self._says_opposite(figure, place.row.label)):
-            return detail
-        if place.figure.sign > 0 and figure.sign > 0 and not attached:
-            return None
-        words = self._words_of(source, place)
-        of_source = polarity(words) if place.table else attached_polarity(source.reading, place.figure)
+        if place.row is not None:
+            by_label = row_polarity(place.row.label, place.figure.sign) if place.figure.kind == "amount" else 0
+            of_source = by_label or polarity(self._words_of(source, place))
+            if figure.sign > 0 and by_label * (attached or self.reading.polarity(figure)) < 0:
+                return "the source has a gain" if of_source > 0 else "the source has a loss"
+        else:
+            of_source = attached_polarity(source.reading, place.figure)
         if place.figure.sign < 0:
             return self._sign_of_negative(figure, source, place, attached, of_source)
         if figure.sign < 0:
@@ -118,13 +120,6 @@ class Binding:
         if attached and of_source and attached != of_source:
             return "the source has a gain" if of_source > 0 else "the source has a loss"
         return None
-
-    def _says_opposite(self, figure: Figure, label: str) -> str | None:
-        """A row of losses given as a gain, or the other way round, in whatever words stand around the figure."""
-        of_source, said = polarity(label), self.reading.polarity(figure)
-        if of_source * said >= 0:
-            return None
-        return "the source has a gain" if of_source > 0 else "the source has a loss"
 
     def _attached(self, figure: Figure) -> int:
         if figure.start not in self._polarities:
@@ -170,21 +165,9 @@ class Binding:
 
     @cached_property
     def _names(self) -> tuple[str, ...]:
-        names: list[str] = []
-        for source in self.sources:
-            company = (source.passage.company or "").lower()
-            if company:
-                names.append(company)
-                names.append(
-                    re.split(r"[\s,（(]", company.removeprefix("the "))[0] if company.isascii() else company[-4:]
-                )
-                names.append(
-                    re.sub(
-                        r",?\s(?:inc|corp|corporation|company|co|ltd|limited|plc|group)\b.*$",
-                        "",
-                        company.removeprefix("the "),
-                    )
-                )
+        companies = {source.passage.company for source in self.sources if source.passage.company}
+        names = [form.lower() for company in companies for form in forms_of(company)]
+        names += [form.split(" ")[0] for form in names if form.isascii() and not form.startswith("the ")]
         return tuple(sorted(set(filter(None, names)), key=len, reverse=True))
 
     def mentions(self, figure: Figure, source: Source) -> list[Mention]:
@@ -192,48 +175,50 @@ class Binding:
         start, end = self.reading.sentence(figure.start)
         return find_mentions(self._lower, start, end, source.labels)
 
-    def _claim(self, figure: Figure, source: Source) -> Mention | None:
-        """The label of a row or column of the source that the answer gives the figure as."""
+    def _claimed(self, figure: Figure, source: Source) -> tuple[Mention, ...]:
+        """The labels of a row and a column of the source that the answer gives the figure as."""
         key = (figure.start, id(source))
         if key not in self._claims:
             mentions = self.mentions(figure, source) if source.tables else []
             self._claims[key] = (
-                claimed_label(self.reading, self._lower, figure, mentions, self._names) if mentions else None
+                claimed_labels(self.reading, self._lower, figure, mentions, self._names) if mentions else ()
             )
         return self._claims[key]
 
     def _label(self, figure: Figure, source: Source, place: Place) -> str | None:
         if place.table is None or place.row is None or place.column is None or figure.unit == "time":
             return None
-        claim = self._claim(figure, source)
-        if claim is None or claim.key not in labels_of(place.table):
-            return None
+        keys = labels_of(place.table)
+        for claim in self._claimed(figure, source):
+            if claim.key in keys and self._is_other(figure, source, place, claim):
+                return self._says(place)
+        return None
+
+    def _is_other(self, figure: Figure, source: Source, place: Place, claim: Mention) -> bool:
+        """Whether a label that the answer gives a figure as is that of another row or column of its table."""
+        if place.row is None or place.column is None or place.table is None:
+            return False
         row, column = row_key(place.row), heading_key(place.column.heading)
         if claim.key in (row, column, *(heading_key(parent) for parent in place.row.parents)):
-            return None
+            return False
         is_row = any(row_key(other) == claim.key for other, _ in place.table.rows)
         own = row if is_row else column
-        if _is_kind_of(own, claim.key, is_row=is_row):
-            return None
-        if own and self._says_row(figure, source, own):
-            return None
-        return self._says(place) if own else None
+        return bool(own) and not _is_kind_of(own, claim.key, is_row=is_row) and not self._says_row(figure, source, own)
 
     def _which_label(self, figure: Figure, source: Source, place: Place) -> str:
-        claim = self._claim(figure, source)
-        rows = place.table.rows if place.table else []
-        is_row = claim is not None and any(row_key(other) == claim.key for other, _ in rows)
-        return "binding-row" if is_row else "binding-column"
+        rows = {row_key(row) for row, _ in place.table.rows} if place.table else set()
+        wrong = (claim for claim in self._claimed(figure, source) if self._is_other(figure, source, place, claim))
+        return "binding-row" if any(claim.key in rows for claim in wrong) else "binding-column"
 
     def _says_row(self, figure: Figure, source: Source, key: str) -> bool:
         """Whether the sentence has a label, in full or all its words, besides the one that the figure is given as."""
-        claim = self._claim(figure, source)
+        claims = self._claimed(figure, source)
+        if any(claim.key == key for claim in claims):
+            return True
         start, end = self.reading.sentence(figure.start)
         sentence = self._lower[start:end]
-        if claim is not None:
-            if claim.key == key:
-                return True
-            sentence = f"{self._lower[start : claim.start]} ~ {self._lower[claim.end : end]}"
+        for claim in claims:
+            sentence = sentence[: claim.start - start] + "~" * (claim.end - claim.start) + sentence[claim.end - start :]
         if key in sentence:
             return True
         words = set(_CONTENT.findall(key))
@@ -284,10 +269,16 @@ class Binding:
         if place.table is None:
             move = source.reading.move(place.figure)
             return move.sign if move is not None and not move.level else 0
-        if place.row is None or place.column is None or not _CHANGES.search(place.column.heading):
+        if place.row is None or place.column is None or place.figure.value == 0:
             return 0
-        if polarity(place.row.label) < 0 or place.figure.value == 0:
-            return 0
+        heading = place.column.heading
+        added, taken = _ADDED.search(heading) is not None, _TAKEN.search(heading) is not None
+        if added != taken and place.figure.sign > 0 and place.figure.kind == "amount":
+            return 1 if added else -1
+        if not _CHANGES.search(heading) or any(
+            other.figure.sign < 0 for other in source.row_of(place) if other is not place
+        ):
+            return 0  # the rise of a negative figure may be written either way
         return place.figure.sign
 
     def _level(self, figure: Figure, move: Move, place: Place) -> str | None:
@@ -307,6 +298,10 @@ class Binding:
         if difference and (difference > 0) != (move.sign > 0):
             return f"the year before it was {earlier[0].figure.shown:,}"
         return None
+
+
+def _column(place: Place) -> str:
+    return heading_key(place.column.heading) if place.column is not None else ""
 
 
 def _is_kind_of(own: str, said: str, *, is_row: bool) -> bool:

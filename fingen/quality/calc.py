@@ -39,6 +39,24 @@ class Calc:
         """
         return _degree(self.tree, self.text, degree_of)
 
+    @property
+    def subtracts(self) -> bool:
+        """Whether one figure is taken from another in the end: of ratios and percentages that gives percentage points."""
+        node = _without_hundred(self.tree, self.text)
+        if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Sub):
+            return False
+        return not any(_is_number(side, self.text, whole) for side in (node.left, node.right) for whole in (1, 100))
+
+    @property
+    def difference(self) -> tuple[Decimal, Decimal] | None:
+        """The two numbers of a plain difference, else None."""
+        node = self.tree
+        if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Sub):
+            return None
+        if not isinstance(node.left, ast.Constant) or not isinstance(node.right, ast.Constant):
+            return None
+        return _number(node.left, self.text), _number(node.right, self.text)
+
     def growth_sign(self) -> int | None:
         """1 or -1 for (a - b) / b and a / b - 1, whichever way the difference is written: the base is the older figure."""
         node = _without_hundred(self.tree, self.text)

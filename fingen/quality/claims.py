@@ -85,7 +85,7 @@ _GAIN = re.compile(
     re.IGNORECASE,
 )
 _LOSS = re.compile(
-    r"\b(?:loss(?:es)?|deficit|outflows?|used (?:in|for)|negativefall|unprofitable|write-?(?:down|off)s?)\b"
+    r"\b(?:loss(?:es)?|lost|loses|deficit|outflows?|used (?:in|for)|negativefall|unprofitable|write-?(?:down|off)s?)\b"
     r"|亏损|损失|流出|负数|为负|亏",
     re.IGNORECASE,
 )
@@ -101,19 +101,21 @@ _COST = re.compile(
 
 
 # Words between what is spoken of and its figure that change nothing about it.
-LINK = re.compile(
-    r"(?>[\s,:'’()$€£¥~-]|\b(?:was|were|is|are|of|in|for|fiscal|year|years|ended|ending|the|at|to|by|from|a|an|about|approximately|around|nearly|rmb"
-    r"|usd|hk|us|rose|fell|increased|decreased|grew|declined|dropped|climbed|came|stood|totaled|totalled|amounted|reached|reported|recorded|as|on"
+LINK_WORDS = (
+    r"[\s,:'’()$€£¥~-]|\b(?:was|were|is|are|of|in|for|fiscal|year|years|ended|ending|the|at|to|by|from|a|an|about|approximately|around|nearly|rmb"
+    r"|usd|hk|us|rose|fell|increased|decreased|grew|declined|dropped|climbed|came|stood|totaled|totalled|totaling|totalling|amounted|amounting|went|reached|reported|recorded|as|on"
     r"|end|had|equal|equalled|equaled|during|over|and|then|its|company|group|showed|shows|up|down|out|been|has|have|that|which|with|full|value"
     r"|amount|figure|annual|report|balance|january|february|march|april|may|june|july|august|september|october|november|december|s|registered"
     r"|carried|listed|given|put|be|it|minus|negative|standing|worked|turned|just|only|roughly|some|december|quarter|first|second|third|fourth"
-    r"|three|six|nine|twelve|months)\b|\b(?:19|20)\d\d\b|\b\d{1,2}\b(?=[ ,]))*+"
+    r"|three|six|nine|twelve|months)\b|\b(?:19|20)\d\d\b|\b\d{1,2}\b(?=[ ,])"
 )
-LINK_ZH = re.compile(
-    r"(?>[\s，：:（）()“”、]|[12][0-9]{3}年|[0-9]{1,2}[月日]|合计|共计|人民币|发生额|报告期|该公司|相当于|第[一二三四]季度|年[末度初]?|期[末初]?|[本上]期|[本上当]年|同期"
+LINK_WORDS_ZH = (
+    r"[\s，：:（）()“”、]|[12][0-9]{3}年|[0-9]{1,2}[月日]|合计|共计|人民币|发生额|报告期|该公司|相当于|第[一二三四]季度|年[末度初]?|期[末初]?|[本上]期|[本上当]年|同期"
     r"|全年|增长|下降|增加|减少|上升|降低|提高|金额|余额|分别|公司|录得|实现|方面|净额|折合|账面|等于|大约|超过|项目|一项|列示|披露"
-    r"|[为是达到计约末初度内较比由从至升降增减的数值则有在于负其报近])*+"
+    r"|[为是达到计约末初度内较比由从至升降增减的数值则有在于负其报近]"
 )
+LINK = re.compile(rf"(?>{LINK_WORDS})*+")
+LINK_ZH = re.compile(rf"(?>{LINK_WORDS_ZH})*+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +218,9 @@ class Reading:
         if figure.kind == "quarter":
             return frozenset((f"Q{int(figure.value)}",))
         year = figure.when[0]
-        if figure.when[1:] == (1, 1) or self.text[figure.end : figure.end + 1] == "初":
+        if self.text.startswith(("初", "年初"), figure.end):
+            return frozenset((year - 1,))  # the balance at the start of a year is that of the year before
+        if figure.when[1:] == (1, 1):
             return frozenset((year, year - 1))
         return frozenset((year,))
 
@@ -318,7 +322,10 @@ class Reading:
 
 
 _INCOME_TAX = re.compile(r"\bincome tax(?:es)?\b|所得税", re.IGNORECASE)
-_BEFORE_TAX = re.compile(r"\bbefore (?:provision for )?(?:income )?tax(?:es|ation)?\b|税前", re.IGNORECASE)
+_BEFORE_TAX = re.compile(
+    r"\bbefore (?:(?:provision|benefit)(?: \(benefit\))? (?:for|from) )?(?:income )?tax(?:es|ation)?\b|税前",
+    re.IGNORECASE,
+)
 
 
 def attached_polarity(reading: Reading, figure: Figure) -> int:
@@ -338,7 +345,17 @@ def attached_polarity(reading: Reading, figure: Figure) -> int:
 
 def polarity(words: str) -> int:
     """1 where words speak of gains alone, -1 of losses alone, else 0."""
+    words = _BEFORE_TAX.sub("", words)
     return (_GAIN.search(words) is not None) - (_LOSS.search(words) is not None)
+
+
+def row_polarity(label: str, sign: int) -> int:
+    """1 for a gain and -1 for a loss by the label of a row; the sign decides for "income (loss)" and 利润（亏损以“-”号填列）."""
+    label = _INCOME_TAX.sub("tax", _BEFORE_TAX.sub("", label))
+    gain, loss = _GAIN.search(label) is not None, _LOSS.search(label) is not None
+    if gain and loss:
+        return sign
+    return sign if gain else -1 if loss else 0
 
 
 def _parts_words(figure: Figure) -> bool:

@@ -119,7 +119,6 @@ _NOT_YEAR = re.compile(
     r"\s?(?:%|percent|million|billion|thousand|[万亿千]|元|股|人|家|名|吨|个(?!月)|employees|shares|stores|units)"
 )
 _FISCAL = re.compile(r"\b(?:FY|CY|F)[ ’']?$")
-_QUARTER_BEFORE = re.compile(r"\b(?:Q|q)$|第$")
 _QUARTER_AFTER = re.compile(r"\s?(?:季度|(?:st|nd|rd|th) quarter|Q(?![A-Za-z]))")
 _QUARTER_WORD = re.compile(r"\b(first|second|third|fourth)[- ]quarter", re.IGNORECASE)
 _QUARTERS = {"first": 1, "second": 2, "third": 3, "fourth": 4}
@@ -343,6 +342,8 @@ def _share_units(text: str, found: list[Figure]) -> None:
         if following.kind not in ("amount", "percent", "points") or following.start - figure.end > 10:
             continue
         if following.kind == "amount" and following.scale is ONE and following.unit in ("", "money"):
+            continue
+        if figure.shown > 1000 * following.shown:  # $548,400,000 and $685.4 million
             continue
         if (following.kind != "amount" and figure.currency) or not _CONNECTED.match(text[figure.end : following.start]):
             continue

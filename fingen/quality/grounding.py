@@ -16,6 +16,7 @@ says of what and of which time it is; what the answer says of it must not contra
 | calc | the expression cannot be worked out, has an operand that is not in the source, or its result is not in the answer |
 | year | a year, date or quarter that is neither in the source nor in the document's period |
 | organisation | an organisation that is neither in the source nor the document's own |
+| unbound | nothing: the figure is in the source or computed, and can be tied to no row or time (never failed) |
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from fingen.quality.tables import Place, parse_unit
 from fingen.records import Passage, Record
 
 _HALF = Decimal("0.5")
+_TELLING = 200  # half steps: three digits that are shown tell a figure, "5 percent" may be anything
 _OVER = ("over ", "more than ", "exceeding ", "above ", "at least ", "超过", "逾", "超", "多于", "不低于", "高于")
 _NEARLY = ("nearly ", "almost ", "close to ", "just under ", "接近", "近", "将近")
 # Which of several contradictions is told: the one of the candidate that came furthest.
@@ -145,30 +147,44 @@ class _Check:
     def _quantity(self, figure: Figure) -> Literal["bound", "unbound", "failed"]:
         """Judge a figure by the best of those in the source that it can be.
 
-        One whose row is named outweighs all others; a table that has another figure for what is named outweighs those
-        of which nothing is known.
+        One whose row is named outweighs all others; a cell of the row and time that are named, with another value,
+        outweighs those of which nothing is known.
         """
         best: tuple[str, str, Place | None, Source | None] = ("figure", "", None, None)
-        seen: set[str] = set()
+        fair: dict[Verdict, list[tuple[Source, Place]]] = {"dated": [], "unbound": []}
         for source, place in self._candidates(figure):
             verdict, reason, detail = self._judge(figure, source, place)
             if verdict == "named":
                 return "bound"
-            seen.add(verdict)
-            if reason and _STAGES.index(reason) >= _STAGES.index(best[0]):
+            if verdict != "no":
+                fair[verdict].append((source, place))
+            elif _STAGES.index(reason) >= _STAGES.index(best[0]):
                 best = (reason, detail, place, source)
-        if "belied" not in seen and seen & {"dated", "unbound"}:
-            return "bound" if "dated" in seen else "unbound"
         computed = self._computed(figure)
         if computed:
-            return "unbound"
+            return self._unbound(figure, "computed")
         if computed is None:
             best = ("direction", "the calc gives a change the other way", None, None)
+        elif sources := {id(source): source for source, _ in (*fair["dated"], *fair["unbound"])}:
+            interval = self._interval(figure)
+            cells = [(source, self.binding.other_cell(figure, source, *interval)) for source in sources.values()]
+            if any(cell is None for _, cell in cells):
+                return "bound" if fair["dated"] else self._unbound(figure, "in the source", *fair["unbound"][0])
+            where, cell = cells[0]
+            said = where.text[cell.figure.start : cell.figure.end] if cell else ""
+            best = ("binding-row", f"the row that is named has {said}", cell, where)
         elif best[2] is None:
             best = self._other_unit(figure)
-        reason, detail, nearest, where = best
-        self._add(reason, figure.start, figure.end, detail, nearest, where)
+        reason, detail, nearest, origin = best
+        self._add(reason, figure.start, figure.end, detail, nearest, origin)
         return "failed"
+
+    def _unbound(
+        self, figure: Figure, where: str, source: Source | None = None, place: Place | None = None
+    ) -> Literal["unbound"]:
+        detail = f"{where}, and tied to no row or time"
+        self._add("unbound", figure.start, figure.end, detail, place, source, "unbound")
+        return "unbound"
 
     def _interval(self, figure: Figure) -> tuple[Decimal, Decimal]:
         """The sizes that the shown digits stand for: half a step to both sides, a whole one after "more than" or "nearly"."""
@@ -213,7 +229,7 @@ class _Check:
         shown, half = figure.shown, figure.step / figure.scale * _HALF
         for source in self.sources:
             for place in source.shown.within(shown - half, shown + half):
-                if place.figure.shown == shown or half < ONE:
+                if place.figure.shown == shown or shown >= _TELLING * half:
                     said = source.text[place.figure.start : place.figure.end]
                     return "unit", f"the source has {said}{_unit_words(place)}", place, source
         return "figure", "no such figure in the source", None, None
@@ -244,9 +260,9 @@ class _Check:
         scales: set[Decimal] = set()
         for source in self.sources:
             for place in source.shown.within(operand, operand):
-                if place.figure.kind in ("percent", "points"):
+                if place.figure.kind in ("percent", "points") or place.percent:
                     scales.add(Decimal(0))
-                else:
+                if place.figure.kind == "amount":
                     scales.update(place.scales if place.figure.scale == ONE else (place.figure.scale,))
             if any(True for _ in source.amounts.within(operand, operand)):
                 scales.add(ONE)
@@ -270,6 +286,14 @@ class _Check:
         scales = [self._scales_of(operand) for operand in calc.operands if operand not in CONSTANTS]
         known = [scale for group in scales for scale in group if scale]
         degree = calc.degree(lambda operand: self._degree_of(operand))
+        points = calc.subtracts and (degree == 0 or all(Decimal(0) in group for group in scales))
+        if figure.kind == "points" and not points:
+            return
+        move = self.reading.move(figure)
+        if figure.kind == "percent" and points and move is not None and not move.level:
+            return  # what a percentage rose by is percentage points
+        if figure.currency and not self._in_currency(figure.currency):
+            return
         if figure.kind != "amount":
             hundred = Decimal(100) in calc.operands
             yield calc.value if hundred or degree != 0 or not known else calc.value * 100
@@ -286,6 +310,10 @@ class _Check:
             for conversion in conversions:
                 yield calc.value * factor * conversion
 
+    def _in_currency(self, currency: str) -> bool:
+        known = frozenset().union(*(source.currencies_near(None) for source in self.sources))
+        return not known or any(same_currency(currency, other) for other in known)
+
     def _degree_of(self, operand: Decimal) -> int:
         if operand in CONSTANTS:
             return 0
@@ -293,7 +321,7 @@ class _Check:
 
     def _agrees(self, calc: Calc, value: Decimal, figure: Figure) -> bool:
         move = self.reading.move(figure)
-        grew = calc.growth_sign()
+        grew = calc.growth_sign() if calc.difference is None else self._way(*calc.difference)
         if grew is not None and move is not None and not move.level:
             return grew in (0, move.sign)
         if figure.sign < 0:
@@ -301,6 +329,17 @@ class _Check:
         if value < 0 and (move is None or move.level):
             return self.reading.excuses_minus(figure)
         return not (value < 0 and move is not None and move.sign > 0 and not move.level)
+
+    def _way(self, left: Decimal, right: Decimal) -> int | None:
+        """1 or -1 for the way from the earlier to the later of two figures, where they are of one row and its times known."""
+        ways = {
+            (left > right) == (years[0] > years[1])
+            for source in self.sources
+            for place in source.shown.within(left, left)
+            for other in source.row_of(place)
+            if other.figure.shown == right and (years := _years(place, other))
+        }
+        return None if len(ways) != 1 else 1 if ways.pop() else -1
 
     def _unused_calcs(self) -> None:
         """A result that the source has as well was found there: it counts as given."""
@@ -319,10 +358,12 @@ class _Check:
         year, month, day = figure.when
         if figure.kind == "quarter":
             number = int(figure.value)
-            if not any(number in source.quarters or _is_last_quarter(source, number) for source in self.sources):
+            if not any(
+                number in source.quarters or source.passage.period.kind == "quarterly" for source in self.sources
+            ):
                 self._add("year", figure.start, figure.end, f"no quarter {number} in the source")
             return
-        if year and not any(_has_year(source, year, self.reading.text, figure) for source in self.sources):
+        if year and not any(year in source.years or year == source.report_year for source in self.sources):
             years = sorted(set().union(*(source.years for source in self.sources)))
             self._add("year", figure.start, figure.end, f"{year} is not in the source, which has {_listed(years)}")
         elif month and not any(_has_day(source, month, day) for source in self.sources):
@@ -347,6 +388,14 @@ class _Check:
                 self._add("direction", first.start, second.end, f"the figures do not show {word}")
 
 
+def _years(place: Place, other: Place) -> tuple[int, int] | None:
+    """The years of two figures, where each is of one and they differ."""
+    years = [[period for period in one.periods if isinstance(period, int)] for one in (place, other)]
+    if len(years[0]) == len(years[1]) == 1 and years[0] != years[1]:
+        return years[0][0], years[1][0]
+    return None
+
+
 def _is_exact(figure: Figure) -> bool:
     return figure.currency is not None or figure.scale != ONE
 
@@ -357,9 +406,11 @@ def _unit_conflict(figure: Figure, place: Place, source: Source) -> str | None:
         return "the source gives a percentage, no percentage points"
     if figure.kind == "percent" and found.kind == "points":
         return "the source gives percentage points"
-    currency = found.currency or place.currency
-    if figure.currency and currency and not same_currency(figure.currency, currency):
-        return f"the source gives it in {currency}"
+    if figure.currency:
+        known = found.currency or place.currency
+        currencies = {known} if known else source.currencies_near(place)
+        if currencies and not any(same_currency(figure.currency, currency) for currency in currencies):
+            return f"the source gives it in {' or '.join(sorted(currencies))}"
     if figure.unit and found.unit and figure.unit != found.unit and figure.kind == found.kind == "amount":
         return f"the source counts {found.unit}"
     return None
@@ -380,19 +431,11 @@ def _unit_words(place: Place) -> str:
     return f" in units of {place.scales[-1]:,}"
 
 
-def _has_year(source: Source, year: int, text: str, figure: Figure) -> bool:
-    return year in source.years or (source.report_year is not None and source.report_year == year)
-
-
 def _has_day(source: Source, month: int, day: int) -> bool:
     if any(found == (month, day) or (found[0] == month and not (day and found[1])) for found in source.days):
         return True
     end = source.passage.period.end or ""
     return len(end) == 10 and (month, day or int(end[8:])) == (int(end[5:7]), int(end[8:]))
-
-
-def _is_last_quarter(source: Source, number: int) -> bool:
-    return source.passage.period.kind == "quarterly"
 
 
 def _listed(years: Sequence[int]) -> str:

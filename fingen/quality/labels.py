@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from fingen.quality.claims import LINK, LINK_ZH, Reading
+from fingen.quality.claims import LINK, LINK_WORDS, LINK_WORDS_ZH, LINK_ZH, Reading
 from fingen.quality.figures import Figure
 
 _WORD = re.compile(r"[a-z0-9&'/-]+")
@@ -14,11 +15,21 @@ _LINK_BACK = re.compile(
     r"(?>[\s,:]|\b(?:was|were|is|are|represents|represented|the|as|recorded|reported|shown|for|amount|figure|given|its|company|company's|of|in|s"
     r"|fiscal|year|ended|went|to|booked|under|stands|stood)\b|'s|\b(?:19|20)\d\d\b)*+"
 )
-_BOUNDARY = frozenset('的，。；：、,年度末期初月日其司团和与及而中但"“（(\n 内是为里，将对:;%元') | frozenset(
+_CARRY = re.compile(
+    rf"(?>{LINK_WORDS}|{LINK_WORDS_ZH}|\b(?:compared|against|versus|vs|after|later|earlier|prior|previous|preceding|same|period|before|it)\b"
+    r"|上年|[变而去])*+"
+)
+_SET_AGAINST = re.compile(
+    r"\b(?:to|from|compared|against|versus|vs|after)\b|\b(?:19|20)\d\d\b|[12]\d{3}年|[至到变较]|上年|上期|去年|期[初末]"
+)
+_OWNERS = ("公司", "年", "年度", "期", "企业", "报告", "末", "初", "季度")
+_VERBS = ("实现", "录得", "发生", "取得", "确认", "报告", "产生", "列示")
+_BOUNDARY = frozenset('，。；：、,年度末期初月日其司团和与及而中但"“（(\n 内是为里，将对:;%元') | frozenset(
     "0123456789"
 )
 _DETERMINERS = frozenset(
     "the its a an and but while whereas with that their our his this these of reported recorded had was were generated posted booked "
+    "reports records posts shows lists has "
     "showed shows saw year quarter both at where when because as although though since so including consolidated group's "
     "company's in for".split()
 )
@@ -59,32 +70,79 @@ def find_mentions(text: str, start: int, end: int, index: Mapping[str, Sequence[
     return found
 
 
-def claimed_label(
+def claimed_labels(
     reading: Reading, lower: str, figure: Figure, mentions: Sequence[Mention], names: Sequence[str]
-) -> Mention | None:
-    """The label that a figure is said to be of: nothing but linking words and the company's `names` stand between them."""
+) -> tuple[Mention, ...]:
+    """The labels that a figure is said to be of, the nearest first: of a row, or of a row and a column.
+
+    Nothing but linking words and the company's `names` stand between them and the figure. A figure that is set against
+    another one is of the same: from 5 in 2022 to 6 in 2023.
+    """
     start, end = reading.sentence(figure.start)
+    mentions = [mention for mention in mentions if start <= mention.start and mention.end <= end]
+    if not mentions:
+        return ()
+    inside = [other for other in reading.quantities if start <= other.start < end and not _is_mark(other)]
     if reading.is_respective(start, end):
+        nearest = _in_order(lower, figure, inside, mentions, names)
+    else:
+        nearest = _from_before(reading, lower, figure, inside, mentions, names)
+        nearest = nearest or _from_after(lower, figure, inside, mentions)
+    if nearest is None:
+        return ()
+    other = next((mention for mention in reversed(mentions) if mention.end <= nearest.start), None)
+    if other is None or not _is_linked(lower[other.end : nearest.start], names):
+        return (nearest,) if _stands_alone(lower, nearest, start, names) else ()
+    crossed = any(other.end <= quantity.start < nearest.start for quantity in inside)
+    if crossed or not _stands_alone(lower, other, start, names):
+        return (nearest,) if _stands_alone(lower, nearest, start, names) else ()
+    return nearest, other
+
+
+def _in_order(
+    lower: str, figure: Figure, inside: Sequence[Figure], mentions: Sequence[Mention], names: Sequence[str]
+) -> Mention | None:
+    """Labels and figures in the same order, or one label for all figures."""
+    before = [mention for mention in mentions if inside and mention.end <= inside[0].start]
+    if figure not in inside or len(before) != len(mentions):
         return None
-    before = next((mention for mention in reversed(mentions) if mention.end <= figure.start), None)
-    if before is not None and before.start >= start:
-        gap = lower[before.end : figure.start]
-        for name in names:
-            gap = gap.replace(name, " ")
-        crossed = any(before.end <= other.start < figure.start for other in reading.quantities if not _is_mark(other))
-        if (
-            not crossed
-            and (LINK.fullmatch(gap) or LINK_ZH.fullmatch(gap))
-            and _stands_alone(lower, before, start, names)
-        ):
-            return before
-    after = next((mention for mention in mentions if mention.start >= figure.end), None)
-    if after is not None and after.end <= end and figure.kind == "amount" and after.key.isascii():
-        crossed = any(figure.end <= other.start < after.start for other in reading.quantities)
-        gap = lower[figure.end : after.start]
-        if not crossed and _LINK_BACK.fullmatch(gap) and _ends_alone(lower, after):
-            return after
-    return None
+    if len(mentions) == len(inside):
+        return mentions[inside.index(figure)]
+    return mentions[0] if len(mentions) == 1 and _is_linked(lower[before[0].end : inside[0].start], names) else None
+
+
+def _is_linked(gap: str, names: Sequence[str]) -> bool:
+    for name in names:
+        gap = gap.replace(name, " ")
+    return bool(LINK.fullmatch(gap) or LINK_ZH.fullmatch(gap))
+
+
+def _from_before(
+    reading: Reading,
+    lower: str,
+    figure: Figure,
+    inside: Sequence[Figure],
+    mentions: Sequence[Mention],
+    names: Sequence[str],
+) -> Mention | None:
+    mention = next((mention for mention in reversed(mentions) if mention.end <= figure.start), None)
+    if mention is None:
+        return None
+    crossed = [other for other in inside if mention.end <= other.start < figure.start]
+    for other, following in pairwise((*crossed, figure)):
+        if not _SET_AGAINST.search(gap := lower[other.end : following.start]) or not _CARRY.fullmatch(gap):
+            return None
+    return mention if _is_linked(lower[mention.end : (*crossed, figure)[0].start], names) else None
+
+
+def _from_after(lower: str, figure: Figure, inside: Sequence[Figure], mentions: Sequence[Mention]) -> Mention | None:
+    mention = next((mention for mention in mentions if mention.start >= figure.end), None)
+    if mention is None or figure.kind != "amount" or not mention.key.isascii():
+        return None
+    if any(figure.end <= other.start < mention.start for other in inside):
+        return None
+    linked = _LINK_BACK.fullmatch(lower[figure.end : mention.start])
+    return mention if linked and _ends_alone(lower, mention) else None
 
 
 def _is_mark(figure: Figure) -> bool:
@@ -98,7 +156,9 @@ def _stands_alone(lower: str, mention: Mention, start: int, names: Sequence[str]
     if not before.strip():
         return True
     if not mention.key.isascii() or not before.rstrip()[-1].isascii():
-        return before[-1] in _BOUNDARY or before.endswith(tuple(names))
+        if before[-1] == "的":  # of the company or the year; 扣除非经常性损益后的净利润 is another row
+            return before[:-1].endswith((*names, *_OWNERS))
+        return before[-1] in _BOUNDARY or before.endswith((*names, *_VERBS))
     if before.rstrip()[-1] in ',;:(“"—':
         return True
     if any(before.rstrip().endswith((name, f"{name}'s", f"{name}’s")) for name in names):

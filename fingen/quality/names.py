@@ -13,7 +13,7 @@ from fingen.quality.source import Source, fold_name
 _LEGAL = re.compile(
     r"(?<=[\w.,]) (?:Inc|Incorporated|Corp|Corporation|Ltd|Limited|LLC|LLP|plc|PLC|Plc|GmbH|N\.V|S\.A|AG|SE)(?![\w-])\.?"
 )
-_WORDS_BEFORE = re.compile(r"(?:(?:[A-Z0-9][\w&'’.-]*|of|and|&|de|van|der),? ){0,6}[A-Z0-9][\w&'’.-]*,?$")
+_WORDS_BEFORE = re.compile(r"(?:(?:[0-9]*[A-Z][\w&'’.-]*|of|and|&|de|van|der),? ){0,6}[0-9]*[A-Z][\w&'’.-]*,?$")
 _LEADING = frozenset(
     "In The At For While Unlike And As According By From To With On Both Although When Since But Under Its Of of and Fiscal "
     "However Also Thus Because Meanwhile Against Compared Like".split()

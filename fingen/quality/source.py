@@ -61,7 +61,7 @@ class Source:
         places = [*self._table_places(), *self._text_places()]
         self.places = places
         quantities = [place for place in places if place.figure.kind in (*QUANTITIES, "year")]
-        self.amounts = Ladder([(size, place) for place in quantities for size in _sizes(place)])
+        self.amounts = Ladder([(size, place) for place in quantities for size in sizes(place)])
         self.percents = Ladder([
             (abs(place.figure.value), place)
             for place in quantities
@@ -100,7 +100,7 @@ class Source:
         self.reading = Reading(self._running, self.report_year, words=True)
         other = self._unit.scale if self._unit and self._unit.scale else ONE
         for figure in self.reading.figures:
-            bare = figure.kind == "amount" and figure.scale == ONE and figure.unit in ("", "money")
+            bare = figure.kind == "amount" and figure.scale == ONE and figure.unit == "money"
             scales = (ONE, other) if bare and other != ONE else (figure.scale,)
             yield Place(figure, scales, figure.currency)
 
@@ -118,6 +118,36 @@ class Source:
     def row_of(self, place: Place) -> list[Place]:
         """The figures that stand in one row with a place, itself among them."""
         return self._rows.get(id(place.row), [])
+
+    def currencies_near(self, place: Place | None) -> frozenset[str]:
+        """The currencies that a figure without one can be in: those of its table, else those of the passage."""
+        return self._currencies.get(id(place.table) if place else 0, frozenset()) or self._currencies[0]
+
+    @cached_property
+    def _currencies(self) -> dict[int, frozenset[str]]:
+        """Currencies by table, and (key 0) of the whole passage; a Chinese report that names none counts in 元."""
+        found: dict[int, set[str]] = {0: {"CNY"} if self.passage.language == "zh" else set()}
+        for place in self.places:
+            unit = place.table.unit if place.table else None
+            for currency in (place.currency, unit.currency if unit else None):
+                if currency:
+                    found[0].add(currency)
+                    found.setdefault(id(place.table) if place.table else 0, set()).add(currency)
+        if self._unit and self._unit.currency:
+            found[0].add(self._unit.currency)
+        return {key: frozenset(names) for key, names in found.items()}
+
+    def rows_named(self, key: str) -> list[Place]:
+        """The figures in the rows with a label (as `row_key` has it)."""
+        return self._named_rows.get(key, [])
+
+    @cached_property
+    def _named_rows(self) -> dict[str, list[Place]]:
+        rows: dict[str, list[Place]] = {}
+        for place in self.places:
+            if place.row is not None:
+                rows.setdefault(row_key(place.row), []).append(place)
+        return rows
 
     @cached_property
     def _rows(self) -> dict[int, list[Place]]:
@@ -183,7 +213,7 @@ def labels_of(table: Table) -> set[str]:
     return keys
 
 
-def _sizes(place: Place) -> Iterator[Decimal]:
+def sizes(place: Place) -> Iterator[Decimal]:
     """What an amount may be in base units, without its sign; a year in a table may be an amount as well."""
     if place.figure.kind == "amount":
         shown = place.figure.shown
@@ -192,26 +222,7 @@ def _sizes(place: Place) -> Iterator[Decimal]:
         yield place.figure.value
 
 
+@lru_cache(maxsize=PREPARED)
 def prepare(passage: Passage) -> Source:
     """The passage made ready, from the store of those that were asked for last."""
-    return _prepared(passage.chunk, passage.text, _Same(passage))
-
-
-class _Same:
-    """A passage that is equal to any other: the key of the store is chunk and text."""
-
-    __slots__ = ("passage",)
-
-    def __init__(self, passage: Passage) -> None:
-        self.passage = passage
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same)
-
-    def __hash__(self) -> int:
-        return 0
-
-
-@lru_cache(maxsize=PREPARED)
-def _prepared(chunk: str, text: str, same: _Same) -> Source:
-    return Source(same.passage)
+    return Source(passage)

@@ -181,6 +181,8 @@ def assign_counts(records: Sequence[Record], counts: Mapping[str, Mapping[str, i
     for label in sorted(labels):
         total = sum(wanted.get(label, 0) for wanted in counts.values())
         chosen = [record.id for record in records if record.label == label][:total]
-        places = [split for split in ("test", "validation", "train") for _ in range(counts.get(split, {}).get(label, 0))]
+        places = [
+            split for split in ("test", "validation", "train") for _ in range(counts.get(split, {}).get(label, 0))
+        ]
         split_of |= dict(zip(sorted(chosen, key=lambda record_id: _fraction("split", record_id)), places, strict=False))
     return split_of

@@ -18,13 +18,15 @@ Periods = frozenset[int | str]  # years, and quarters as "Q1"; empty where they 
 UNKNOWN: Periods = frozenset()
 GENERIC = frozenset(
     "total totals subtotal other others net basic diluted balance amount amounts current noncurrent group company change description "
-    "item items name percent number 合计 小计 总计 其他 其它 项目 金额 数量 名称 类别 比例 余额 说明 备注 原因 附注 序号 单位".split()
+    "item items name percent number 合计 小计 总计 其他 其它 项目 金额 数量 名称 类别 比例 余额 说明 备注 原因 附注 序号 单位 "
+    "本期 上期 期末 期初 本年 上年 本期发生额 上期发生额 期末余额 期初余额 期末数 期初数 本期数 上期数 本期金额 上期金额 年末余额 年初余额 "
+    "本年发生额 上年发生额 期末金额 期初金额 本年金额 上年金额 账面余额 账面价值 期末账面余额 期初账面余额 期末账面价值".split()
 )
 
 _UNIT_LINE = re.compile(
     r"(?P<currency>US ?\$|HK ?\$|A ?\$|C ?\$|[$€£¥]|RMB|CNY|USD|EUR|GBP|HKD|AUD|dollars|Renminbi)?"
     r"(?P<apostrophe>(?:[’'‘´`]|(?<=[$€£¥])\s?)000s?\b)"
-    r"|\bin\s(?:(?P<word>thousands|millions|billions|hundreds)\b)"
+    r"|\b[Ii]n\s(?:(?P<word>thousands|millions|billions|hundreds)\b)"
     r"|(?P<mark>(?:US|HK|A|C)?[$€£¥])\s?(?P<short>m|mn|bn|k|millions?|thousands?|billions?)\b(?=\s*(?:$|[|)]))"
     r"|(?:单位|金额单位|货币单位)\s*[:：]?\s*(?:人民币)?\s*(?P<unit>[千百十]?[万亿]?千?百?元|[千百]?万股)"
     r"|[(（](?:人民币)?(?P<bracket>[千百十]?[万亿千]?元|百万元|[千百]?万股)[)）]|人民币(?P<rmb>千|百万|万|亿)?元"
@@ -41,7 +43,6 @@ _NO_MONEY = re.compile(
     r"|股(?!东|利|权|本溢价)|人数|数量|天数|年限|比率|比例|比重|占比|率|倍|周转|（人）|\(人\)|吨|年龄",
     re.IGNORECASE,
 )
-_PERCENT = re.compile(r"%|％|\bpercent(?:age)?\b|\bpct\b", re.IGNORECASE)
 _MAYBE_PERCENT = re.compile(
     r"%|percent|\b(?:rates?|ratio|margin|yield|growth|change|volatility)\b|率|比例|比重|占比|增减|变动幅度|同比|幅度",
     re.IGNORECASE,
@@ -49,7 +50,10 @@ _MAYBE_PERCENT = re.compile(
 _CHANGE = re.compile(
     r"\b(?:change|variance|growth|increase|decrease|v\.|vs\.?)\b|增减|变动|同比|增长|增幅|环比", re.IGNORECASE
 )
-_RATIO = re.compile(r"\b(?:rates?|ratio|margin|percent|share|yield)\b|率|比例|比重|占比|%", re.IGNORECASE)
+_RATIO = re.compile(
+    r"(?<!growth )\b(?:rates?|ratio|margin)\b|(?<!增长)(?<!变动)(?<!变化)率|比重|占比|(?<!变动)(?<!增减)(?<!变化)比例",
+    re.IGNORECASE,
+)
 _THIS = re.compile(
     r"本期|本年|本报告期|报告期(?!期?初)|期末|年末|\bcurrent (?:year|period)\b|\bthis year\b", re.IGNORECASE
 )
@@ -57,6 +61,7 @@ _LAST = re.compile(
     r"上期|上年|去年|期初|年初|\b(?:prior|previous|preceding|last) (?:year|period)\b|\byear earlier\b|\bopening balance\b",
     re.IGNORECASE,
 )
+_YEAR_CELL = re.compile(r"(?:FY ?)?(?:19|20)\d\d(?:年?度?)?(?: ?\(?\d\)?)?")
 _OPENING = re.compile(
     r"期初|年初|上期末|上年末|\b(?:beginning|opening|start) ", re.IGNORECASE
 )  # the closing one of the year before
@@ -161,10 +166,10 @@ def parse_periods(text: str, report_year: int | None) -> Periods:
 
 def parse_table(text: str, start: int, end: int, before: str, inherited: Unit | None, report_year: int | None) -> Table:
     """Read the table at `text[start:end]`, whose caption and unit line may stand in the text `before` it."""
-    lines = before.rstrip("\n").split("\n")[-3:]
-    while lines and " | " in lines[0]:
+    lines = before.rstrip("\n").split("\n")[-6:]
+    while any(" | " in line for line in lines):
         lines.pop(0)
-    caption = "\n".join(line for line in lines if " | " not in line)[-600:]
+    caption = "\n".join(lines[-3:])[-600:]
     table = Table(caption, parse_unit(_last_unit(lines)), inherited)
     reader = _Reader(table, report_year, caption)
     at = start
@@ -175,7 +180,11 @@ def parse_table(text: str, start: int, end: int, before: str, inherited: Unit | 
 
 
 def _last_unit(lines: Sequence[str]) -> str:
-    return next((line for line in reversed(lines) if _UNIT_LINE.search(line)), "")
+    """The line nearest above a table that states its unit: a short one, or a sentence that ends with it."""
+    for line in reversed(lines):
+        if (match := _UNIT_LINE.search(line)) and (len(line) < 120 or len(line) - match.end() < 60):
+            return line
+    return ""
 
 
 def _cells(line: str, at: int) -> list[tuple[str, int, int]]:
@@ -215,7 +224,7 @@ class _Reader:
         if len(filled) == 1 and (unit := parse_unit(filled[0])) and len(filled[0]) < 80:
             self.table.unit = unit
             return
-        figures = any(is_amount(text) and any(map(str.isdigit, text)) for text in texts[1:])
+        figures = any(map(_is_figure, texts[1:]))
         if not figures and (len(filled) > 1 or not texts[0]) and (self.columns is None or self._is_heading(texts)):
             if self.columns is not None:
                 self.header, self.columns, self.parents = [], None, ()
@@ -252,11 +261,7 @@ class _Reader:
         label = texts[0]
         periods = parse_periods(label, None) if len(label) < 40 else UNKNOWN
         first = 1
-        if (
-            len(texts) > 2
-            and re.fullmatch(r"(?:FY ?)?(?:19|20)\d\d年?(?:度)?", texts[1])
-            and not self.columns[1].periods
-        ):
+        if len(texts) > 2 and _YEAR_CELL.fullmatch(texts[1]) and not self.columns[1].periods:
             periods, first = parse_periods(texts[1], None), 2
         row = Row(
             label,
@@ -297,14 +302,22 @@ class _Reader:
         """Headings that the caption line holds: as many years as there are columns, or one for all of them."""
         if any(column.periods for column in columns):
             return
-        line = self.table.caption.rsplit("\n", 1)[-1]
-        years = [figure.when[0] for figure in find_figures(line) if figure.when[0]]
-        if len(line) < 120 and len(years) == len(columns) - 1 and len(set(years)) > 1:
-            for column, year in zip(columns[1:], years, strict=True):
-                column.periods = frozenset((year,))
-        elif len(set(years)) == 1:
-            for column in columns[1:]:
-                column.periods = frozenset(years)
+        for line in reversed(self.table.caption.split("\n")):
+            years = [figure.when[0] for figure in find_figures(line) if figure.when[0]]
+            if len(line) < 120 and len(years) == len(columns) - 1 and len(set(years)) > 1:
+                for column, year in zip(columns[1:], years, strict=True):
+                    column.periods = frozenset((year,))
+                return
+            if len(set(years)) == 1:
+                for column in columns[1:]:
+                    column.periods = frozenset(years)
+            if years:
+                return
+
+
+def _is_figure(text: str) -> bool:
+    """Whether a cell is a figure, not the dash for none and no year, not even one with the mark of a footnote."""
+    return is_amount(text) and any(map(str.isdigit, text)) and not _YEAR_CELL.fullmatch(text)
 
 
 @dataclass(slots=True, eq=False)
@@ -327,7 +340,8 @@ def table_places(table: Table, text: str) -> Iterable[Place]:
     """The figures of a table's cells, each with what its row, its column and the unit line say."""
     percent_columns = _percent_columns(table, text)
     for row, columns in table.rows:
-        row_words = " ".join((row.label, *row.parents[-1:]))
+        above = row.parents[-1:] if row.label.lower().startswith(("basic", "diluted")) else ()
+        row_words = " ".join((row.label, *above))
         for index, start, end in row.cells:
             column = columns[index]
             cell = text[start:end]
