@@ -6,6 +6,7 @@
     │   └── SetError            2   a set in build/ does not fit what was asked
     ├── ShortfallError          1   ran, but short of what was asked
     ├── TeacherError            3   the teacher refused or cannot be reached
+    ├── HubError                3   the Hub refused or cannot be reached
     ├── LimitError              4   disk full, out of memory
     └── Interrupted             130 stopped by the user; the same command resumes
 
@@ -89,6 +90,24 @@ class TeacherError(FingenError):
         super().__init__(message, hint=hint)
         self.retryable, self.limited, self.retry_after = retryable, limited, retry_after
         self.possibly_billed = possibly_billed
+
+
+class HubError(FingenError):
+    """The Hub refused, or cannot be reached. `status` is that of its answer, None where there was none."""
+
+    exit_code = 3
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        status: int | None = None,
+        retryable: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status, self.retryable, self.retry_after = status, retryable, retry_after
 
 
 class LimitError(FingenError):

@@ -200,9 +200,9 @@ def expand(form: str, words: Mapping[str, Sequence[str]], rng: random.Random) ->
 
 def _filled(slot: re.Match[str], words: Mapping[str, Sequence[str]], rng: random.Random) -> str:
     if slot["choice"] is not None:
-        return rng.choice(slot["choice"].split("|"))
+        return str(rng.choice(slot["choice"].split("|")))
     if slot["name"]:
-        return rng.choice(words[slot["name"]])
+        return str(rng.choice(words[slot["name"]]))
     low, high = slot["low"], slot["high"]
     if "." in low + high:
         return f"{rng.uniform(float(low), float(high)):.1f}"

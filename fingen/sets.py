@@ -32,11 +32,17 @@ MANIFEST = "manifest.json"
 CHUNKS = "chunks.jsonl"
 JOURNAL = "journal.sqlite"
 REJECTED = "rejected.jsonl"
+INFO = "dataset_info.json"
+CARD = "README.md"
 CARD_TEMPLATE = Path(__file__).with_name("card.md.j2")
 COLUMNS = {"prompt": "instruction", "query": "input", "response": "output"}  # LLaMA-Factory's names for an Alpaca row
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))  # the Hub's names
 LARGEST = "n>1M"
+ALPACA_CONFIG = "alpaca"  # on the Hub: the form with the three columns of an Alpaca row alone
 SAMPLES = 2
+LABELS_SHOWN = 40
+DUPLICATES = ("exact", "near", "answer")  # reasons of rejects
+FIGURES = ("figure", "unit", "sign", "calc")  # the same
 MAKE_AGAIN = "run the command that made the set again; it makes whole what is missing, without paying twice"
 
 # What means something in Markdown or HTML. Entities where a backslash does not help in every place, as in a table cell.
@@ -51,6 +57,30 @@ class SetContent:
     rejected: list[Rejected]
     chunks: list[Chunk]
     manifest: Manifest
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What one law of `fingen verify` came to, in rows; `why` says what kept rows from being checked."""
+
+    title: str
+    passed: int
+    failed: int
+    unchecked: int
+    why: str
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What a card says besides where the set goes to the Hub. `matter` goes over the card's own front matter."""
+
+    repo: str
+    licence: str | None
+    files: frozenset[str]  # that go
+    proofs: Mapping[str, Proof]  # by law
+    figures: int  # in answers, looked at
+    unbound: int  # of these, tied to no row or period
+    matter: Mapping[str, Any]
 
 
 def write_set(folder: Path, content: SetContent) -> bool:
@@ -99,9 +129,9 @@ def _render(content: SetContent) -> dict[str, str]:
     tables: dict[str, list[Any]] = {_file_name(split): list(rows) for split, rows in splits.items()}
     tables |= {REJECTED: content.rejected, CHUNKS: content.chunks}
     texts = {name: _lines(rows) for name, rows in tables.items()}
-    texts["dataset_info.json"] = dump_json(_dataset_info(content.manifest.name, splits), indent=2) + "\n"
+    texts[INFO] = dump_json(_dataset_info(content.manifest.name, splits), indent=2) + "\n"
     manifest = _counted(content, splits)
-    texts["README.md"] = _card(manifest, splits)
+    texts[CARD] = render_card(manifest, splits)
     rows = {name: len(table) for name, table in tables.items()}
     files = {name: FileEntry(sha256=_sha256(text), rows=rows.get(name)) for name, text in texts.items()}
     texts[MANIFEST] = dump_json(manifest.model_copy(update={"files": files}).model_dump(mode="json"), indent=2) + "\n"
@@ -140,43 +170,85 @@ def _dataset_info(name: str, splits: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def _card(manifest: Manifest, splits: Mapping[str, list[Record]]) -> str:
+@dataclass
+class _Seen:
+    """What a card says of the rows, gathered in one pass over them."""
+
+    tasks: dict[str, Counter[str]]  # split -> task -> rows
+    labels: dict[str, Counter[str]]  # label -> split -> rows
+    languages: set[str]
+    samples: list[Record]  # the first rows, of different tasks where there are some
+
+
+def render_card(
+    manifest: Manifest, splits: Mapping[str, Iterable[Record]], publication: Publication | None = None
+) -> str:
+    """The card of a set; of `manifest` the files are not looked at. Rows are read once, one by one."""
+    seen = _look_at(splits)
     environment = jinja2.Environment(  # not escaped for HTML: the card is Markdown, and `text` escapes for both
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["text"] = _text
     template = environment.from_string(CARD_TEMPLATE.read_text(encoding="utf-8"))
+    matter = {**_front_matter(manifest, seen), **(publication.matter if publication else {})}
+    keep_out, against = (manifest.settings.get(name) or {} for name in ("keep_out", "against"))
+    total = sum(manifest.splits.values())
+    wrong = sum(manifest.rejects.get(reason, 0) for reason in FIGURES)
     return template.render(
-        front_matter=yaml.safe_dump(_front_matter(manifest, splits), allow_unicode=True, sort_keys=False),
+        front_matter=yaml.safe_dump(matter, allow_unicode=True, sort_keys=False),
         manifest=manifest,
-        total=sum(manifest.splits.values()),
-        counts={split: Counter(record.task for record in rows) for split, rows in splits.items()},
-        data_files={split: _file_name(split) for split in splits},
-        samples=[_fenced(record) for record in _samples(splits)],
+        publication=publication,
+        total=total,
+        counts=seen.tasks,
+        labels=sorted(seen.labels.items())[:LABELS_SHOWN],
+        labels_left=max(0, len(seen.labels) - LABELS_SHOWN),
+        data_files={split: _file_name(split) for split in seen.tasks},
+        info=_hub_info(publication.repo) if publication else None,
+        duplicates=sum(manifest.rejects.get(reason, 0) for reason in DUPLICATES),
+        wrong_figures=wrong,
+        grounded=total / (total + wrong) if total + wrong else None,
+        keep_out=keep_out if isinstance(keep_out, Mapping) else {},
+        against=against if isinstance(against, Mapping) else {},
+        samples=[_fenced(record) for record in seen.samples],
     )
 
 
-def _front_matter(manifest: Manifest, splits: Mapping[str, list[Record]]) -> dict[str, Any]:
+def _look_at(splits: Mapping[str, Iterable[Record]]) -> _Seen:
+    seen = _Seen({}, {}, set(), [])
+    first: dict[str, Record] = {}
+    for split, records in splits.items():
+        tasks = seen.tasks[split] = Counter()
+        for record in records:
+            tasks[record.task] += 1
+            seen.languages.add(record.language)
+            if record.label is not None:
+                seen.labels.setdefault(record.label, Counter())[split] += 1
+            if len(seen.tasks) == 1:
+                first.setdefault(record.task, record)
+                if len(seen.samples) < SAMPLES:
+                    seen.samples.append(record)
+    seen.samples = [*first.values(), *(record for record in seen.samples if record not in first.values())][:SAMPLES]
+    return seen
+
+
+def _hub_info(repo: str) -> dict[str, Any]:
+    """The entry by which LLaMA-Factory loads the set from the Hub."""
+    return {"hf_hub_url": repo, "subset": ALPACA_CONFIG, "formatting": "alpaca", "columns": COLUMNS}
+
+
+def _front_matter(manifest: Manifest, seen: _Seen) -> dict[str, Any]:
     rows = sum(manifest.splits.values())
     matter: dict[str, Any] = {
         "pretty_name": manifest.name,
-        "language": sorted({record.language for records in splits.values() for record in records}),
+        "language": sorted(seen.languages),
         "task_categories": ["question-answering", "text-generation"],
         "size_categories": [next((size for limit, size in SIZES if rows < limit), LARGEST)],
         "tags": ["finance", "instruction-tuning", "fingen"],
     }
-    if splits:
-        files = [{"split": split, "path": _file_name(split)} for split in splits]
+    if seen.tasks:
+        files = [{"split": split, "path": _file_name(split)} for split in seen.tasks]
         matter["configs"] = [{"config_name": "default", "data_files": files}]
     return matter
-
-
-def _samples(splits: Mapping[str, list[Record]]) -> list[Record]:
-    """The first rows, of different tasks where there are some."""
-    rows = next(iter(splits.values()), [])
-    by_task = {record.task: record for record in reversed(rows)}
-    first = sorted(by_task.values(), key=rows.index)
-    return [*first, *(record for record in rows[:SAMPLES] if record not in first)][:SAMPLES]
 
 
 def _fenced(record: Record) -> str:

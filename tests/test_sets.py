@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -294,6 +296,38 @@ def test_the_card_says_what_made_the_set(tmp_path: Path):
     ]
     samples = [json.loads(part.split("\n```")[0]) for part in card.split("```json\n")[1:]]
     assert [sample["task"] for sample in samples] == ["qa-summary", "qa-concept"]
+
+
+def test_the_card_says_what_was_checked_and_on_what_terms(tmp_path: Path):
+    reasons = ["near", "exact", "answer", "figure", "unit", "not-self-contained"]
+    rejected = [Rejected(item={}, reason=reason, detail="", chunks=(), request=None) for reason in reasons]
+    rows = [record(n, label="yes" if n % 2 else "no") for n in range(1, 6)]
+    about = manifest(
+        teacher="anthropic:some-model", settings={"keep_out": {"bench.json": "ab12"}, "against": {"2023": "cd"}}
+    )
+    write_set(tmp_path, content(rejected=rejected, manifest=about, splits={"train": rows, "test": [record(6)]}))
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+
+    assert cells(card, "yes") == ["yes", "3", "0", "3"]
+    assert "Duplicates removed: 3, also of what 2023 has." in card
+    assert "2 answers were rejected because a figure" in card
+    assert "75.0 % are grounded" in card  # 6 rows, 2 of whose like were rejected
+    assert "bench.json (SHA-256 ab12)" in card
+    assert "Licence: none was given" in card
+    assert "mind its provider's terms of use" in card
+
+
+def test_where_no_benchmark_was_kept_out_the_card_does_not_say_that_it_is_clean(tmp_path: Path):
+    write_set(tmp_path, content())
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+
+    assert "Contamination: not checked." in card
+    assert "terms of use" not in card  # rules have no provider
+
+
+def test_a_card_needs_no_hub(tmp_path: Path):
+    code = "import sys; import fingen.sets; print([n for n in ('huggingface_hub', 'datasets') if n in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_another_teacher_is_not_called_rule_based(tmp_path: Path):

@@ -26,6 +26,8 @@ GROUPS = {
     },
     "publish": {
         "export": ("fingen.cli.export", "Write a set in the form that another tool reads."),
+        "push": ("fingen.cli.push", "Publish a set on the Hugging Face Hub, private, documented."),
+        "pull": ("fingen.cli.pull", "Bring a set back from the Hub, or one of others."),
     },
 }
 COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}

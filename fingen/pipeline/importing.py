@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fingen import __version__
-from fingen.errors import FingenError, SetError, ShortfallError, UsageError
+from fingen.errors import HubError, SetError, ShortfallError, UsageError
 from fingen.pipeline.folder import PATIENCE_SECONDS, clear, refuse_folder, refuse_other_settings
 from fingen.quality.splits import assign_splits
 from fingen.records import Manifest, Record, Rejected, Usage, content_id, dump_json, sha256_file, sha256_text
@@ -22,12 +22,6 @@ from fingen.teachers.journal import lock
 
 NAMED = 5  # rows that a message or the manifest names
 Shares = tuple[float, float, float]  # of train, validation and test
-
-
-class DownloadError(FingenError):
-    """The Hub refused, or cannot be reached."""
-
-    exit_code = 3
 
 
 @dataclass(frozen=True)
@@ -97,7 +91,7 @@ def import_set(
 
     Raises:
         UsageError: no such file, or options that do not go with the source. SetError: a malformed row, named by file and
-        line; or the set in `out` was made otherwise. ShortfallError: no row can be a record. DownloadError: see there.
+        line; or the set in `out` was made otherwise. ShortfallError: no row can be a record. HubError: see there.
     """
     source = SOURCES[name]
     options = options or Options()
@@ -231,7 +225,7 @@ def _download(source: Source) -> list[Raw]:
     """All rows of the source's copy on the Hub.
 
     Raises:
-        DownloadError: the Hub refused, or cannot be reached.
+        HubError: the Hub refused, or cannot be reached.
     """
     from datasets import load_dataset  # type: ignore[import-untyped]  # it ships no types; slow to import, so only here
 
@@ -239,7 +233,7 @@ def _download(source: Source) -> list[Raw]:
         loaded = load_dataset(source.hub)
     except (OSError, ValueError, RuntimeError) as e:  # errors of the Hub and of HTTP are OSErrors
         why = str(e).strip().partition("\n")[0] or type(e).__name__
-        raise DownloadError(f"{source.hub}: cannot be loaded: {why}", hint=f"get it from {source.where}") from e
+        raise HubError(f"{source.hub}: cannot be loaded: {why}", hint=f"get it from {source.where}") from e
     return [
         Raw(f"{source.hub} ({split})", number, None, dict(row), split if split in SPLITS else None)
         for split, rows in loaded.items()
@@ -329,8 +323,10 @@ def _settings(
     options: Options,
     split: str | Shares | None,
 ) -> dict[str, Any]:
-    one_folder = len({file.name for file in files}) == len(files)
-    hashes = {file.name if one_folder else str(file): sha256_file(file) for file in files}
+    names = Counter(file.name for file in files)  # by their names alone: the manifest goes with the set to others
+    hashes = {
+        file.name if names[file.name] == 1 else f"{file.parent.name}/{file.name}": sha256_file(file) for file in files
+    }
     if not files:
         hashes = {str(source.hub): sha256_text(*(dump_json([raw.split, raw.values]) for raw in raws))}
     given = {key: value for key, value in vars(options).items() if value}

@@ -44,7 +44,9 @@ Watch = Callable[[Answered | Note | Any], None]
 
 
 class Source(Protocol):
-    """Where draws come from: each label has an endless stream of them."""
+    """Where draws come from: each label has an endless stream of them. `data` names the files that they are made of."""
+
+    data: tuple[str, ...]
 
     def of(self, label: str, start: int = 0) -> Iterator[dict[str, Any]]:
         """The draws of a label, from number `start` on."""
@@ -113,7 +115,7 @@ def synth(
         if settings.replace:
             clear(settings.out)
         with Journal.open(settings.out / JOURNAL) as journal:
-            job.identity = _identity(settings, asked, template, labels)
+            job.identity = _identity(settings, asked, maker.files(), labels)
             if maker.check is not None:
                 maker.check.job.identity = job.identity
             refuse_other_settings(settings.out, journal.settings(), job.identity)
@@ -165,6 +167,14 @@ class _Maker:
         return Counter(
             {label.name: sum(counts[label.name] for counts in self.counts.values()) for label in self.labels}
         )
+
+    def files(self) -> dict[str, str]:
+        """Name -> SHA-256 of the template and of the data files that items are made with."""
+        names = [
+            *self.draws.data,
+            *([f"phrases.{self.settings.language}"] if self.job.teacher.name == "offline" else []),
+        ]
+        return {self.template.name: self.template.sha256, **{name: prompts.data_sha256(name) for name in names}}
 
     def make(
         self, journal: Journal, claims: Claims, watch: Watch, consent: Callable[[Estimate], None]
@@ -381,7 +391,7 @@ def _open_check(settings: Synth, teacher: Teacher | None, labels: Sequence[Label
     return _Check(job, prompts.read_template(f"intent-check.{settings.language}"), labels)
 
 
-def _identity(settings: Synth, teacher: Teacher, template: prompts.Template, labels: Sequence[Label]) -> dict[str, Any]:
+def _identity(settings: Synth, teacher: Teacher, files: Mapping[str, str], labels: Sequence[Label]) -> dict[str, Any]:
     """What a set is bound to by its first answer. How many items are wanted is no part of it: a set can grow."""
     return {
         "command": f"synth {settings.kind}",
@@ -391,7 +401,7 @@ def _identity(settings: Synth, teacher: Teacher, template: prompts.Template, lab
         "per_request": settings.per_request,
         "labels": sha256_text(*(label.model_dump_json() for label in labels)),
         "check": settings.check,
-        "prompts": {template.name: template.sha256[:16]},
+        "prompts": {name: sha256[:16] for name, sha256 in files.items()},
     }
 
 
@@ -408,7 +418,7 @@ def _content(settings: Synth, maker: _Maker, made: Made, journal: Journal, job: 
         command=f"synth {settings.kind}",
         teacher=job.teacher.name,
         settings={**settings_said, **gate_settings(settings.gates)},
-        prompts={maker.template.name: maker.template.sha256},
+        prompts=maker.files(),
         sources=(),
         unread={},
         files={},

@@ -33,6 +33,7 @@ class Decks:
                 hint="compare it with the packaged one: run `fingen prompts copy` in an empty folder",
             )
         self.seed = seed
+        self.data: tuple[str, ...] = (f"{name}.{language}",)
         self.decks: dict[str, list[str]] = {field: [str(card) for card in data[field]] for field in FIELDS}
 
     def of(self, label: str, start: int = 0) -> Iterator[dict[str, Any]]:

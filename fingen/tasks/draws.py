@@ -69,10 +69,11 @@ class Draws:
     def __init__(self, labels: Sequence[Label], language: str, *, seed: int) -> None:
         self.labels = {label.name: label for label in labels}
         self.language, self.seed = language, seed
+        self.data: tuple[str, ...] = (f"clients.{language}", f"lexicon.{language}")
         with _named(f"lexicon.{language}"):
             lexicon = prompts.read_data(f"lexicon.{language}")
             self.words: Mapping[str, Sequence[str]] = lexicon["words"]
-            self.subjects = {name: _read_subjects(name, lexicon["subjects"]) for name in self.labels}
+            self.subjects = {name: _read_subjects(name, lexicon["subjects"], set(self.labels)) for name in self.labels}
         with _named(f"clients.{language}"):
             clients = prompts.read_data(f"clients.{language}")
             self.who = [_read_manner(name, entry) for name, entry in clients["who"].items()]
@@ -122,9 +123,9 @@ class Draws:
         return self._dealt(deck, n, field)  # the same clients for every label: a label shows in no habit of theirs
 
     def _name(self, label: str, subject: Subject, n: int, attempt: int = 0) -> str:
-        words = self.words[self._dealt(subject.names, n, label, subject.kind, attempt)]
-        form = self._dealt(words, n, label, words[0], attempt)
         with _named(f"lexicon.{self.language}"):
+            source = self._dealt(subject.names, n, label, subject.kind, attempt)
+            form = self._dealt(self.words[source], n, label, source, attempt)
             return prompts.expand(form, self.words, random.Random(f"{self.seed}|{label}|{n}|{attempt}"))
 
     def _dealt(self, deck: Sequence[Item], n: int, *key: object) -> Item:
@@ -138,8 +139,11 @@ def _order(size: int, seed: str) -> tuple[int, ...]:
     return tuple(random.Random(seed).sample(range(size), size))
 
 
-def _read_subjects(label: str, entries: Sequence[Mapping[str, Any]]) -> list[Subject]:
-    """The deck of a label's subjects; that of a label that the lexicon does not know is one blank card."""
+def _read_subjects(label: str, entries: Sequence[Mapping[str, Any]], labels: set[str]) -> list[Subject]:
+    """The deck of a label's subjects; that of a label that the lexicon does not know is one blank card.
+
+    A border on a label that is not asked for is none.
+    """
     deck = []
     for entry in entries:
         if entry["label"] != label:
@@ -147,7 +151,9 @@ def _read_subjects(label: str, entries: Sequence[Mapping[str, Any]]) -> list[Sub
         names = tuple(_weighed(entry.get("names") or {}))
         for facet, said in entry["facets"].items():
             said = said if isinstance(said, Mapping) else {"weight": said}
-            deck += [Subject(entry["kind"], facet, said.get("against"), names)] * int(said["weight"])
+            against = said.get("against")
+            subject = Subject(entry["kind"], facet, against if against in labels else None, names)
+            deck += [subject] * int(said["weight"])
     return deck or [Subject("", "", None, ())]
 
 
@@ -172,5 +178,5 @@ def _named(data: str) -> Iterator[None]:
     """Errors in the form of a data file name it."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as e:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RecursionError) as e:
         raise UsageError(f"{prompts.data_file(data)}: not of its form ({type(e).__name__}: {e})", hint=_HINT) from e

@@ -5,6 +5,7 @@ The default ones stand in prompts/labels.<language>.yaml; a user's own file has 
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from math import inf
 from pathlib import Path
@@ -16,7 +17,6 @@ from pydantic import Field, StringConstraints, ValidationError
 
 from fingen import prompts
 from fingen.errors import UsageError
-from fingen.quality.duplicates import fold
 from fingen.records import Frozen
 
 MOST = len(ascii_uppercase)  # options have letters
@@ -107,7 +107,7 @@ def _problems(labels: list[Label], other: Any) -> Iterator[str]:
         yield f"{len(labels)} labels; there are letters for {MOST}"
     seen: dict[str, int] = {}
     for number, label in enumerate(labels, 1):
-        first = seen.setdefault(fold(label.name) or label.name, number)
+        first = seen.setdefault(unicodedata.normalize("NFKC", label.name).casefold(), number)
         if first != number:
             yield f"labels {first} and {number} have one name, {label.name}"
     known = {label.name for label in labels} | ({str(other["name"])} if isinstance(other, Mapping) else set())

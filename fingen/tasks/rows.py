@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -63,21 +63,56 @@ def read_raw(path: Path, *, keyed: bool = False) -> Iterator[Raw]:
     Raises:
         UsageError: it cannot be read. SetError: it is not UTF-8, or a row is damaged or no object; names file and line.
     """
-    text, split = read_text(path), find_split(path)
-    if path.suffix.lower() == ".csv":
-        rows = _read_csv(path, text)
-    elif keyed or text.lstrip().startswith("["):
-        rows = _read_elements(path, text, "{" if keyed else "[")
+    split = find_split(path)
+    if path.suffix.lower() == ".jsonl" and not keyed and _first_character(path) != "[":
+        rows = _read_lines(path, _lines(path))  # not the whole file at once: a set may be large
     else:
-        rows = _read_lines(path, text)
-    may_be_cut = "\\ud" in text.lower()  # only an escape can name half a character; few files have one
-    for number, line, values in rows:
+        rows = _read_text(path, keyed=keyed)
+    for number, line, values, may_be_cut in rows:
         if not isinstance(values, dict):
             Raw(str(path), number, line, {}).fail(f"{type(values).__name__}, not an object", hint=FORMS)
         raw = Raw(str(path), number, line, values, split)
         if may_be_cut and _is_cut(values):
             raw.fail("half a character: an escape from \\ud800 to \\udfff without its other half")
         yield raw
+
+
+Row = tuple[
+    int, int, Any, bool
+]  # its number, the line it starts in, its values, and whether they may hold half a character
+
+
+def _read_text(path: Path, *, keyed: bool) -> Iterator[Row]:
+    text = read_text(path)
+    may_be_cut = "\\ud" in text.lower()  # only an escape can name half a character; few files have one
+    if path.suffix.lower() == ".csv":
+        return ((*row, may_be_cut) for row in _read_csv(path, text))
+    if keyed or text.lstrip().startswith("["):
+        return ((*row, may_be_cut) for row in _read_elements(path, text, "{" if keyed else "["))
+    return _read_lines(path, text.split("\n"))
+
+
+def _first_character(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(256).decode("utf-8-sig", "replace").lstrip()[:1]
+    except OSError as e:
+        raise UsageError(f"{path}: cannot be read: {e.strerror}", hint="name a file of rows") from e
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """The lines of a file, one at a time; U+2028 and the like end none.
+
+    Raises:
+        SetError: it is not UTF-8; names the line.
+    """
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as e:
+                what = f"not UTF-8, from its byte {e.start} on"
+                raise SetError(f"{path}, line {number}: {what}", hint="save it as UTF-8") from e
 
 
 def _is_cut(values: dict[str, Any]) -> bool:
@@ -136,14 +171,14 @@ def _read_csv(path: Path, text: str) -> Iterator[tuple[int, int, Any]]:
         csv.field_size_limit(limit)
 
 
-def _read_lines(path: Path, text: str) -> Iterator[tuple[int, int, Any]]:
-    for number, line in enumerate(text.split("\n"), 1):
+def _read_lines(path: Path, lines: Iterable[str]) -> Iterator[Row]:
+    for number, line in enumerate(lines, 1):
         if line.strip():
             try:
                 row = json.loads(line)
             except (json.JSONDecodeError, RecursionError) as e:
                 raise SetError(f"{path}, line {number}: not JSON: {e}", hint=FORMS) from e
-            yield number, number, row
+            yield number, number, row, "\\ud" in line.lower()
 
 
 def _read_elements(path: Path, text: str, opening: str) -> Iterator[tuple[int, int, Any]]:

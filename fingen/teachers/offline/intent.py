@@ -22,6 +22,7 @@ _HINT = (
     "or add forms to prompts/phrases.<language>.yaml"
 )
 _STOPS = re.compile(r"[，。？！、,.?!;；]+")
+_SPARE = re.compile(" (?=[,.?!])")  # left where a choice is empty
 _ENDS = ("？", "?", "！", "!", "。", "…")
 _OPENED = 0.2  # of the questions that need no opening have one
 _DATED = 0.2  # say when
@@ -83,7 +84,8 @@ class _Voice:
         """One of the forms in words."""
         text = prompts.expand(self.rng.choice(forms), self.words, self.rng)
         about = self.draw["about"]
-        return text.replace(_NAME, about.get("name", "")).replace(_AND, about.get("and", "")).strip()
+        text = text.replace(_NAME, about.get("name", "")).replace(_AND, about.get("and", ""))
+        return _SPARE.sub("", " ".join(text.split()))
 
     def opener(self) -> str:
         return str(self.habit.choice(self.around["openers"].get(self.draw["who"], [""])))
@@ -96,7 +98,9 @@ class _Voice:
         kept = {self.draw["about"].get("name", ""), self.draw["about"].get("and", "")} - {""}
         found = [word for word in table if self._spot(word).search(text) and not any(word in name for name in kept)]
         for word in self.rng.sample(found, min(most, len(found))):
-            text = self._spot(word).sub(lambda _, word=word: self.rng.choice(table[word]), text, count=1)
+            spot = self._spot(word).search(text)
+            if spot is not None:
+                text = text[: spot.start()] + self.rng.choice(table[word]) + text[spot.end() :]
         return text
 
     def _spot(self, word: str) -> re.Pattern[str]:
@@ -106,9 +110,8 @@ class _Voice:
 
 def _plain(text: str, voice: _Voice) -> str:
     rng = voice.habit
-    when = voice.around["when"]
-    if rng.random() < _DATED and voice.draw["how"] == "plain" and not any(word in text for word in when):
-        text = rng.choice(when) + text
+    if voice.draw["how"] in ("plain", "cost"):
+        text = _dated(text, voice)
     if rng.random() < _OPENED:
         text = voice.opener() + text
     if rng.random() < _CLOSED:
@@ -118,19 +121,32 @@ def _plain(text: str, voice: _Voice) -> str:
     return text
 
 
+def _dated(text: str, voice: _Voice) -> str:
+    """Now and then the client says when: before a question that does not say it, and is more than a name."""
+    when = voice.around["when"]
+    said = (*when, *voice.words["now"], *voice.words["day"])
+    named = len(str(voice.draw["about"].get("name", ""))) + 2 >= len(text)
+    if voice.habit.random() >= _DATED or not when or named or "，" in text or any(word in text for word in said):
+        return text
+    return f"{voice.habit.choice(when)}{text}"
+
+
 def _terse(text: str, _voice: _Voice) -> str:
     return text
 
 
 def _colloquial(text: str, voice: _Voice) -> str:
     before, after = (voice.habit.choice(voice.around[f"colloquial_{side}"]) for side in ("before", "after"))
-    return f"{before}{text.rstrip(''.join(_ENDS))}{after}"
+    text = _dated(text, voice).rstrip("".join(_ENDS))
+    if len(after) == 1 and text.endswith(tuple(voice.around["mute"])):
+        after = ""
+    return f"{before}{text}{after}"
 
 
 def _polite(text: str, voice: _Voice) -> str:
-    return (
-        voice.habit.choice(voice.around["polite"]) + text + (voice.closer() if voice.habit.random() < _CLOSED else "")
-    )
+    before = voice.habit.choice(voice.around["polite"])
+    text = _dated(text, voice)
+    return f"{before}{text}{voice.closer() if voice.habit.random() < _CLOSED else ''}"
 
 
 def _story(text: str, voice: _Voice) -> str:
@@ -138,7 +154,7 @@ def _story(text: str, voice: _Voice) -> str:
 
 
 def _typed(text: str, voice: _Voice) -> str:
-    return voice.slip(text, voice.slips["typed"], 2)
+    return voice.slip(text, voice.slips["typed"], voice.rng.choice([1, 1, 2]))
 
 
 def _heard(text: str, voice: _Voice) -> str:

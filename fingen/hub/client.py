@@ -1,0 +1,363 @@
+"""The seam to the Hub: who we are, what is there, one commit, one file. Foreign errors end here, and so do tokens.
+
+The errors of `huggingface_hub` carry the request with its headers, and so the token: what leaves this module are
+HubErrors made here, with no other error behind them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from json import JSONDecodeError
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, DatasetCard, HfApi, get_session, get_token
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+from huggingface_hub.utils import disable_progress_bars, hf_raise_for_status, validate_repo_id  # type: ignore[attr-defined]  # not in __all__
+from yaml import YAMLError
+
+from fingen.errors import HubError, UsageError
+from fingen.records import sha256_file
+from fingen.teachers.keys import MESSAGE_CHARACTERS, Secret, is_from_http, mapping, parse_retry_after
+
+TOKENS_PAGE = "https://huggingface.co/settings/tokens"
+LOG_IN = f"make a token with write permission at {TOKENS_PAGE}, then: export HF_TOKEN=...   (or: hf auth login)"
+AGAIN = "run the same command again: what has arrived is not sent again"
+TIMEOUT_SECONDS = 120.0  # without a byte
+FIRST_WAIT_SECONDS = 1.0  # before a call is made again; doubled each time
+MOST_WAIT_SECONDS = 60.0  # that a server may ask for
+ATTEMPTS = 5
+RETRYABLE = frozenset({408, 429})  # and all from 500 on
+BAD_REQUEST = 400
+STALE = 412  # somebody else has committed since
+BRANCH = "main"
+READ_BYTES = 1 << 20  # at once
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Account:
+    """Whose token it is, and where it may write: the user and the organisations."""
+
+    name: str
+    owners: frozenset[str]
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file in a repository. Large ones are known by their SHA-256, others by the hash that git gives them."""
+
+    size: int  # bytes
+    git_sha1: str | None
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A repository as it is: its last commit, and its files by path."""
+
+    repo: str
+    head: str
+    private: bool
+    files: dict[str, RemoteFile]
+
+    def holds(self, name: str, path: Path) -> bool:
+        """Whether the file of that name has the content of the one at `path`."""
+        there = self.files.get(name)
+        if there is None or there.size != path.stat().st_size:
+            return False
+        return there.sha256 == sha256_file(path) if there.sha256 else there.git_sha1 == _git_sha1(path)
+
+
+def _git_sha1(path: Path) -> str:
+    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb") as file:
+        while data := file.read(READ_BYTES):
+            digest.update(data)
+    return digest.hexdigest()
+
+
+def read_matter(card: str) -> Mapping[str, Any]:
+    """The front matter of a card; empty where there is none that can be read."""
+    try:
+        matter: dict[str, Any] = DatasetCard(card).data.to_dict()  # type: ignore[no-untyped-call]  # huggingface_hub's own
+    except (ValueError, TypeError, YAMLError):
+        return {}
+    return matter
+
+
+def check_repo_id(repo: str) -> None:
+    """Refuse what cannot be the id of a repository.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    try:
+        validate_repo_id(repo)
+    except HFValidationError as e:
+        why = str(e).partition(":")[0].rstrip(".")
+        raise UsageError(
+            f"{repo}: no id of a repository: {why}",
+            hint="write it like you/finance-intent: ASCII letters, digits, - _ .",
+        ) from e
+
+
+class Hub:
+    """The Hub, or a mirror of it (HF_ENDPOINT), as one user sees it. What fails for a moment is tried again.
+
+    `kind` is what its repositories hold: a set is a dataset, an adapter a model.
+    """
+
+    def __init__(self, *, kind: Literal["dataset", "model"] = "dataset", quiet: bool = False) -> None:
+        """Take the token that `huggingface_hub` finds: HF_TOKEN, else the one stored by `hf auth login`.
+
+        Raises:
+            HubError: it cannot be read, or cannot be a token.
+        """
+        for library in (
+            "huggingface_hub",
+            "httpx2",
+            "httpcore2",
+        ):  # they log signed addresses; this class says what went wrong
+            logging.getLogger(library).setLevel(logging.ERROR)
+        if quiet or not sys.stderr.isatty():
+            disable_progress_bars()
+        self._kind = kind
+        self._secret = Secret("")
+        token = self._once("the token", get_token)
+        if not all("!" <= char <= "~" for char in token or ""):
+            raise HubError("HF_TOKEN holds a space or a character that no token has", hint="copy the token again")
+        self._secret = Secret(token or "")
+        self._api = HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None, token=token or False)
+
+    def url(self, repo: str) -> str:
+        """Where people see a repository."""
+        return f"{self._api.endpoint}/{'datasets/' if self._kind == 'dataset' else ''}{repo}"
+
+    def log_in(self) -> Account:
+        """Ask the Hub whose token it is.
+
+        Raises:
+            HubError: there is no token, it is not accepted, it may only read, or the Hub cannot be reached.
+        """
+        if self._secret.is_empty:
+            raise HubError("no token for the Hub: HF_TOKEN is not set, and nobody is logged in", hint=LOG_IN)
+        about = self._patiently("log in", self._api.whoami)
+        name = about.get("name")
+        if not isinstance(name, str) or not name:
+            raise HubError("log in: the Hub does not say whose token it is", hint=LOG_IN)
+        role = mapping(mapping(about.get("auth")).get("accessToken")).get("role")
+        if role == "read":
+            raise HubError(f"the token of {name} may only read", hint=LOG_IN)
+        organisations = [mapping(each).get("name") for each in about.get("orgs") or ()]
+        return Account(name, frozenset([name, *filter(None, organisations)]))
+
+    def look(self, repo: str, revision: str | None = None) -> Remote | None:
+        """A repository as it is; None where there is none, or none that the token may see.
+
+        Raises:
+            HubError: the Hub refuses or cannot be reached.
+        """
+
+        def ask() -> Any:
+            return self._api.repo_info(
+                repo, repo_type=self._kind, revision=revision, files_metadata=True, timeout=TIMEOUT_SECONDS
+            )
+
+        try:
+            info = self._patiently(f"look at {repo}", ask)
+        except HubError as e:
+            if e.status == 404 or (e.status == 401 and self._secret.is_empty):
+                return None
+            raise
+        files = {
+            each.rfilename: RemoteFile(each.size or 0, each.blob_id, each.lfs.sha256 if each.lfs else None)
+            for each in info.siblings or ()
+        }
+        return Remote(repo, info.sha or "", bool(info.private), files)
+
+    def check_card(self, card: str) -> list[str]:
+        """Have the Hub look at the front matter of a card; what it warns of.
+
+        Raises:
+            UsageError: it does not take the card. HubError: the Hub refuses or cannot be reached.
+        """
+
+        def ask() -> Any:
+            address = f"{self._api.endpoint}/api/validate-yaml"
+            answer = get_session().post(address, json={"repoType": self._kind, "content": card})
+            if answer.status_code != BAD_REQUEST:
+                hf_raise_for_status(answer)
+            return answer.json()
+
+        said = mapping(self._patiently("have the card checked", ask))
+        errors, notes = (
+            [str(mapping(each).get("message"))[:MESSAGE_CHARACTERS] for each in said.get(name) or ()]
+            for name in ("errors", "warnings")
+        )
+        if errors:
+            raise UsageError(
+                f"the Hub does not take the card: {'; '.join(errors)}", hint="is --license one that the Hub knows?"
+            )
+        return notes
+
+    def create(self, repo: str, *, private: bool) -> Remote:
+        """Make a repository, if it is not there.
+
+        Raises:
+            HubError: the Hub refuses or cannot be reached.
+        """
+        make = f"make {repo}"
+        self._patiently(make, lambda: self._api.create_repo(repo, repo_type=self._kind, private=private, exist_ok=True))
+        made = self.look(repo)
+        if made is None:
+            raise HubError(f"{make}: it was made, and cannot be seen", hint=LOG_IN)
+        return made
+
+    def publish(self, repo: str) -> None:
+        """Let everybody see a repository.
+
+        Raises:
+            HubError: the Hub refuses or cannot be reached.
+        """
+        self._patiently(
+            f"make {repo} public", lambda: self._api.update_repo_settings(repo, private=False, repo_type=self._kind)
+        )
+
+    def commit(self, remote: Remote, files: Mapping[str, Path], gone: Collection[str], message: str) -> str:
+        """Write files and remove others in one commit on top of `remote.head`; its hash.
+
+        Large files are sent before it, if the Hub does not have them. Where the answer to a commit is lost, it is sent
+        again: the Hub then takes it or says that the head has moved, and it stays one commit.
+
+        Raises:
+            HubError: the Hub refuses or cannot be reached; its status is STALE where the head has moved.
+        """
+        adds = [CommitOperationAdd(name, str(path)) for name, path in files.items()]
+        removes = [CommitOperationDelete(name, is_folder=False) for name in gone]
+        self._once(  # the client tries this again by itself
+            f"upload to {remote.repo}",
+            lambda: self._api.preupload_lfs_files(remote.repo, adds, repo_type=self._kind, free_memory=False),
+        )
+
+        def send() -> str:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about the card: `check_card` says them
+                made = self._api.create_commit(
+                    remote.repo,
+                    [*adds, *removes],
+                    commit_message=message,
+                    repo_type=self._kind,
+                    revision=BRANCH,
+                    parent_commit=remote.head or None,
+                )
+            return made.oid
+
+        return self._patiently(f"commit to {remote.repo}", send)
+
+    def fetch(self, remote: Remote, name: str, folder: Path) -> Path:
+        """Bring a file into a folder; one that is there already is not brought again.
+
+        Raises:
+            HubError: the Hub refuses or cannot be reached.
+        """
+
+        def bring() -> str:
+            return self._api.hf_hub_download(
+                remote.repo, name, repo_type=self._kind, revision=remote.head, local_dir=folder
+            )
+
+        return Path(self._patiently(f"fetch {name} of {remote.repo}", bring))
+
+    def _patiently(self, what: str, call: Callable[[], T]) -> T:
+        """Call, and again where that may help."""
+        wait = FIRST_WAIT_SECONDS
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return self._once(what, call)
+            except HubError as e:
+                if not e.retryable:
+                    raise
+                time.sleep(min(e.retry_after or wait, MOST_WAIT_SECONDS))
+                wait *= 2
+        return self._once(what, call)
+
+    def _once(self, what: str, call: Callable[[], T]) -> T:
+        try:
+            get_session().timeout = TIMEOUT_SECONDS  # the client has none, and a new session after each broken one
+            return call()
+        except Exception as e:
+            if (error := self._typed(what, e)) is None:
+                raise
+        raise error  # out of reach of the other, which holds the token
+
+    def _typed(self, what: str, error: BaseException) -> HubError | None:
+        """What a foreign error means; None for one that has nothing to do with the Hub."""
+        for cause in _chain(error):
+            if isinstance(cause, HfHubHTTPError) and getattr(cause, "response", None) is not None:
+                return self._refused(what, cause)
+            if isinstance(cause, OfflineModeIsEnabled):
+                return HubError(f"{what}: HF_HUB_OFFLINE is set", hint="unset it, then run the same command again")
+            if is_from_http(cause) or isinstance(cause, ConnectionError | TimeoutError):
+                return self._broken(what, f"cannot reach {self._where()}: {cause or type(cause).__name__}")
+        if isinstance(error, OSError) and error.errno is not None:
+            return None  # this machine's disk
+        if isinstance(error, ValueError) and not isinstance(error, JSONDecodeError):
+            return self._invalid(what, str(error))
+        if isinstance(error, OSError | RuntimeError | ValueError | LookupError):
+            return self._broken(what, ": ".join(str(each) or type(each).__name__ for each in _chain(error)))
+        return None
+
+    def _where(self) -> str:
+        address = os.environ.get("HF_ENDPOINT") or "the Hub"
+        return address.rpartition("@")[2]  # a password may stand before it
+
+    def _broken(self, what: str, why: str) -> HubError:
+        shown = " ".join(self._secret.mask(why).split())[:MESSAGE_CHARACTERS]
+        return HubError(f"{what}: {shown}", hint=f"see that the network is up, then {AGAIN}", retryable=True)
+
+    def _invalid(self, what: str, why: str) -> HubError:
+        shown = " ".join(self._secret.mask(why).split())[:MESSAGE_CHARACTERS]
+        return HubError(f"{what}: {shown}", hint="see what the Hub says: it may not take the card, or the --license")
+
+    def _refused(self, what: str, error: HfHubHTTPError) -> HubError:
+        status, headers = error.response.status_code, error.response.headers
+        said = " ".join(self._secret.mask(error.server_message or "").split())[:MESSAGE_CHARACTERS]
+        # The message about a wrong token may quote a part of it, which no mask finds.
+        return HubError(
+            f"{what}: status {status}" + (f": {said}" if said and status != 401 else ""),
+            hint=_hint(status),
+            status=status,
+            retryable=status in RETRYABLE or status >= 500,
+            retry_after=parse_retry_after(headers),
+        )
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    """An error and those that it came of: the client wraps what fails in its threads."""
+    found: list[BaseException] = []
+    while error is not None and error not in found:
+        found.append(error)
+        error = error.__cause__
+    return found
+
+
+def _hint(status: int) -> str:
+    if status == 401:
+        return f"the token was not accepted: {LOG_IN}"
+    if status == 403:
+        return f"the token may not do this: {LOG_IN}"
+    if status == 404:
+        return "compare the name with the page of the repository; a private one needs a token that may see it"
+    if status in RETRYABLE or status >= 500:
+        return AGAIN
+    if status == STALE:
+        return f"somebody else has committed meanwhile; {AGAIN}"
+    return "see what the Hub says; the card or the name may not be to its liking"

@@ -1,0 +1,214 @@
+"""What of a set goes to the Hub: the JSON lines as they are, tables of them, the manifest and a card of its own."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datasets import ClassLabel, Features, List, Value  # type: ignore[import-untyped]  # it ships no types
+from datasets.arrow_writer import ParquetWriter  # type: ignore[import-untyped]  # the same
+from datasets.info import DatasetInfo, DatasetInfosDict  # type: ignore[import-untyped]  # the same
+from huggingface_hub import DatasetCard, DatasetCardData
+
+from fingen.errors import UsageError
+from fingen.hub.client import read_matter
+from fingen.pipeline.verify import Verification
+from fingen.records import FileEntry, Manifest, Record, Rejected, dump_json, open_atomic, read_jsonl, sha256_file
+from fingen.sets import (
+    ALPACA_CONFIG,
+    CARD,
+    CHUNKS,
+    INFO,
+    MANIFEST,
+    REJECTED,
+    SPLITS,
+    Proof,
+    Publication,
+    read_split,
+    render_card,
+)
+
+TABLES = "data"  # folder of the typed tables
+PLAIN = ("instruction", "input", "output")  # columns of the other ones, which any version of any tool can read
+DEFAULT_CONFIG = "default"
+MOST_LABELS = 1_000  # of a class label; more than that is text
+MOST_NAMES = 64  # of options or scores that become columns; more than that is JSON
+BATCH_ROWS = 2_000  # of a table that are in memory at once
+_PLACE = re.compile(
+    r"(?<![\w/.:~-])(?:[A-Za-z]:)?(?:[/\\][^/\\\s,;:'\"]+)+[/\\](?=[^/\\\s])"
+)  # the folders of an absolute path
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """The files that go, by their path on the Hub."""
+
+    files: dict[str, Path]
+    rows: dict[str, int]  # split -> rows
+    features: dict[str, Any]  # column -> type, as the card has it
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(path.stat().st_size for path in self.files.values())
+
+
+def pack(
+    folder: Path,
+    manifest: Manifest,
+    desk: Path,
+    *,
+    repo: str,
+    licence: str | None,
+    verification: Verification,
+    with_chunks: bool = False,
+    with_rejects: bool = False,
+) -> Parcel:
+    """Lay out in `desk` what goes of the set in `folder`; the same set gives the same bytes. Rows are read one by one.
+
+    Raises:
+        SetError: a file is not as the manifest says. UsageError: the card cannot be read back.
+    """
+    splits = [split for split in SPLITS if manifest.splits.get(split)]
+    unchanged = [*(f"{split}.jsonl" for split in splits), INFO, *([CHUNKS] if with_chunks else [])]
+    entries = {name: manifest.files[name] for name in unchanged if name in manifest.files}
+    files = {name: folder / name for name in entries}
+    if with_rejects and REJECTED in manifest.files:
+        files[REJECTED] = _without_places(folder / REJECTED, desk / REJECTED)
+        entries[REJECTED] = FileEntry(sha256=sha256_file(files[REJECTED]), rows=manifest.files[REJECTED].rows)
+    features = _features(record for split in splits for record in read_split(folder, split))
+    plain = Features({name: Value("string") for name in PLAIN})
+    for split, (place, columns) in itertools.product(splits, ((TABLES, features), (ALPACA_CONFIG, plain))):
+        name = f"{place}/{split}.parquet"
+        files[name] = _write_table(desk / name, read_split(folder, split), columns)
+        entries[name] = FileEntry(sha256=sha256_file(files[name]), rows=manifest.splits[split])
+    matter = _matter(splits, licence, features)
+    publication = Publication(
+        repo, licence, frozenset(entries), _proofs(verification), verification.figures, verification.unbound, matter
+    )
+    clean = Manifest.model_validate(_tidy(manifest.model_dump(mode="json")))
+    card = render_card(clean, {split: read_split(folder, split) for split in splits}, publication)
+    files[CARD] = _write(desk / CARD, _checked(card))
+    entries[CARD] = FileEntry(sha256=sha256_file(files[CARD]), rows=None)
+    listed = clean.model_copy(update={"files": entries})
+    files[MANIFEST] = _write(desk / MANIFEST, dump_json(listed.model_dump(mode="json"), indent=2) + "\n")
+    return Parcel(files, {split: manifest.splits[split] for split in splits}, matter["dataset_info"])
+
+
+def _write(path: Path, text: str) -> Path:
+    with open_atomic(path) as file:
+        file.write(text)
+    return path
+
+
+# --- no paths of this machine -------------------------------------------------------------------------------------------
+
+
+def _tidy(value: Any) -> Any:
+    """The same without the folders of absolute paths: where files lay on this machine is nobody's business."""
+    if isinstance(value, str):
+        return _PLACE.sub("", value)
+    if isinstance(value, Mapping):
+        tidied: dict[str, Any] = {}
+        for name, inner in value.items():
+            short = _tidy(name)
+            tidied[short if short not in tidied else f"{short} ({len(tidied)})"] = _tidy(inner)
+        return tidied
+    return [_tidy(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _without_places(path: Path, to: Path) -> Path:
+    """The rejects, whose details may name files."""
+    with open_atomic(to) as file:
+        for row in read_jsonl(path, Rejected):
+            tidied = row.model_copy(update={"detail": _tidy(row.detail)})
+            file.write(dump_json(tidied.model_dump(mode="json")) + "\n")
+    return to
+
+
+# --- tables -------------------------------------------------------------------------------------------------------------
+
+
+def _features(records: Iterator[Record]) -> Features:
+    """The type of each column. A label is a class, options and scores have a column for each of their names."""
+    labels: set[str] = set()
+    options: set[str] = set()
+    scores: set[str] = set()
+    for record in records:
+        labels |= {record.label} if record.label is not None else set()
+        options |= (record.options or {}).keys()
+        scores |= (record.scores or {}).keys()
+    text, number = Value("string"), Value("int32")
+    special = {
+        "label": ClassLabel(names=sorted(labels)) if 0 < len(labels) <= MOST_LABELS else text,
+        "options": _columns(options, text),
+        "pages": List(number),
+        "chunks": List(text),
+        "evidence": List({"quote": text, "page": number, "document": text}),
+        "scores": _columns(scores, Value("float64")),
+    }
+    return Features({name: special.get(name, text) for name in Record.model_fields})
+
+
+def _columns(names: set[str], kind: Value) -> Any:
+    return dict.fromkeys(sorted(names), kind) if 0 < len(names) <= MOST_NAMES else Value("string")
+
+
+def _row(record: Record, features: Features) -> dict[str, Any]:
+    row = {name: value for name, value in record.model_dump(mode="json").items() if name in features}
+    if record.evidence and "evidence" in features:
+        row["evidence"] = [
+            {"quote": each.quote, "page": each.page, "document": each.document} for each in record.evidence
+        ]
+    for name in features.keys() & {"options", "scores", "draws"}:
+        if row[name] is not None:
+            kind = features[name]
+            row[name] = {key: row[name].get(key) for key in kind} if isinstance(kind, dict) else dump_json(row[name])
+    return row
+
+
+def _write_table(path: Path, records: Iterator[Record], features: Features) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with ParquetWriter(features=features, path=str(path), writer_batch_size=BATCH_ROWS) as writer:
+        for record in records:
+            writer.write(_row(record, features))
+        writer.finalize()
+    return path
+
+
+# --- the card -----------------------------------------------------------------------------------------------------------
+
+
+def _matter(splits: list[str], licence: str | None, features: Features) -> dict[str, Any]:
+    """Front matter: what the Hub and `datasets` must know."""
+    data = DatasetCardData(license=licence) if licence else DatasetCardData()
+    DatasetInfosDict({DEFAULT_CONFIG: DatasetInfo(features=features)}).to_dataset_card_data(data)
+    data["configs"] = [  # all of one kind of file: `datasets` takes no other kind for a second one
+        {"config_name": name, "data_files": [{"split": split, "path": f"{place}/{split}.parquet"} for split in splits]}
+        for name, place in ((DEFAULT_CONFIG, TABLES), (ALPACA_CONFIG, ALPACA_CONFIG))
+    ]
+    matter: dict[str, Any] = data.to_dict()  # type: ignore[no-untyped-call]  # huggingface_hub's own
+    return matter
+
+
+def _proofs(verification: Verification) -> dict[str, Proof]:
+    return {
+        name: Proof(law.title, law.passed, law.failed, law.unchecked, "; ".join(law.why))
+        for name, law in verification.laws.items()
+        if name != "files"  # of the folder here, which is another one for whoever pulls it
+    }
+
+
+def _checked(card: str) -> str:
+    """The card, once the Hub's own classes have read it.
+
+    Raises:
+        UsageError: they cannot.
+    """
+    if not read_matter(card).get("configs"):
+        raise UsageError("the card cannot be read back", hint="is --license one that the Hub knows?")
+    return str(DatasetCard(card))

@@ -1,0 +1,113 @@
+"""The last look before anything leaves: personal data, keys and paths of this machine, in every text of every file.
+
+What is found is told by kind and place alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import get_token
+
+from fingen.quality.privacy import PRIVATE, scan
+from fingen.records import Language
+from fingen.teachers.keys import Secret, find_key
+
+KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY")
+OWN_KEY, OWN_PATH = "a key of this machine", "a path of this machine"
+SHORTEST_KEY = 12  # characters; a shorter one is a word such as "none", as local servers take it
+_NAMES_A_SECRET = re.compile(r"key|token|secret|passw|pwd|credential", re.IGNORECASE)
+_LEAST_NUMBER = 10**9  # no shorter number is a card or a phone
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Something private. `row` is its line, from 1; 0 in a file that has no rows."""
+
+    file: str
+    row: int
+    field: str
+    kind: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}, row {self.row}" if self.row else self.file
+        return f"{where}, {self.field}: {self.kind}" if self.field else f"{where}: {self.kind}"
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What must not leave besides what has the form of something private: keys and places of this machine."""
+
+    secrets: tuple[Secret, ...]
+    places: tuple[str, ...]
+
+    def find(self, text: str, language: Language) -> Iterator[str]:
+        """The kinds of what is private in a text."""
+        yield from _kinds(text, language)
+        if any(secret.mask(text) != text for secret in self.secrets):
+            yield OWN_KEY
+        if any(place in text for place in self.places):
+            yield OWN_PATH
+
+
+@lru_cache(maxsize=1 << 14)  # names of fields, labels, documents: the same ones in every row
+def _kinds(text: str, language: Language) -> tuple[str, ...]:
+    return tuple(sorted({found.kind for found in scan(text, language)} & PRIVATE))
+
+
+def watch_machine(folder: Path) -> Watch:
+    """The keys that are set here, and the folders by which this machine and its user are known."""
+    keys = (get_token(), *map(find_key, KEYS))
+    places = {Path.home(), Path.cwd(), folder.resolve().parent}
+    named = sorted(f"{place}{os.sep}" for place in places if len(place.parts) > 1)
+    return Watch(tuple(Secret(key) for key in keys if key and len(key) >= SHORTEST_KEY), tuple(named))
+
+
+def find_leaks(files: Mapping[str, Path], watch: Watch) -> Iterator[Leak]:
+    """Look through JSON lines row by row, through JSON value by value, through other texts line by line.
+
+    A table is passed over: it says what the JSON lines say.
+    """
+    for name, path in files.items():
+        if path.suffix == ".parquet":
+            continue
+        with path.open(encoding="utf-8") as file:
+            if path.suffix == ".json":
+                yield from _in_value(name, 0, json.load(file), watch, "zh")
+                continue
+            for number, line in enumerate(file, 1):
+                if path.suffix == ".jsonl":
+                    row = json.loads(line)
+                    yield from _in_value(name, number, row, watch, "en" if row.get("language") == "en" else "zh")
+                else:
+                    yield from (Leak(name, number, "", kind) for kind in watch.find(line, "en"))
+
+
+def _in_value(file: str, row: int, value: Any, watch: Watch, language: Language) -> Iterator[Leak]:
+    for field, text in _texts(value, ()):
+        name = field[-1] if field else ""
+        if _NAMES_A_SECRET.search(name):
+            text = f"{name}={text}"  # a random value is a key only where something says so
+        yield from (Leak(file, row, ".".join(field), kind) for kind in watch.find(text, language))
+
+
+def _texts(value: Any, field: Sequence[str]) -> Iterator[tuple[Sequence[str], str]]:
+    """Every text in a value, the names of fields and long numbers too, each with where it stands."""
+    if isinstance(value, str):
+        yield field, value
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield field, name
+            yield from _texts(inner, (*field, name))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner, field)
+    elif isinstance(value, int) and abs(value) >= _LEAST_NUMBER:
+        yield field, str(value)

@@ -1,0 +1,309 @@
+"""The conductor of `fingen pull`: a data set on the Hub becomes a set in build/, and is proved."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from fingen.errors import HubError, SetError, ShortfallError, UsageError
+from fingen.hub.client import Hub, Remote, check_repo_id, read_matter
+from fingen.pipeline.folder import PATIENCE_SECONDS, clear, refuse_folder
+from fingen.pipeline.importing import make_manifest, number_ids, write_anew
+from fingen.pipeline.verify import Verification, verify
+from fingen.records import (
+    FileEntry,
+    Manifest,
+    Record,
+    Rejected,
+    content_id,
+    dump_json,
+    open_atomic,
+    read_jsonl,
+    sha256_file,
+)
+from fingen.sets import CARD, CHUNKS, INFO, JOURNAL, MANIFEST, REJECTED, SPLITS, SetContent, render_card
+from fingen.tasks.imports import SOURCES, Options, Unusable
+from fingen.tasks.rows import Raw, find_split, read_raw
+from fingen.teachers.journal import lock
+from fingen.teachers.keys import mapping
+
+DESK = ".pull"  # in the folder of the set: where files arrive, so that a second run finds those that are there
+BROUGHT = (*(f"{split}.jsonl" for split in SPLITS), REJECTED, CHUNKS, INFO)  # a foreign manifest names no other file
+KINDS = {
+    ".parquet": 0,
+    ".json": 1,
+    ".jsonl": 1,
+    ".csv": 2,
+}  # files of rows, and which are taken where there are several
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What a pull did."""
+
+    set: str
+    repo: str
+    commit: str
+    own: bool  # fingen has pushed it; its manifest came with it
+    records: dict[str, int]  # split -> rows
+    rejects: dict[str, int]  # reason -> rows of a foreign data set that can be no record
+    laws: dict[str, dict[str, int]]  # law -> passed, failed, unchecked
+    notes: list[str]
+    changed: bool
+    next: str
+    exit_code: int = 0
+
+
+def pull(
+    repo: str,
+    out: Path,
+    *,
+    revision: str | None = None,
+    config: str | None = None,
+    replace: bool = False,
+    quiet: bool = False,
+) -> Pulled:
+    """Bring a data set into the folder `out` and prove it. One that fingen has pushed comes back as it was.
+
+    Args:
+        repo: OWNER/NAME.
+        out: folder of the set.
+        revision: a commit, branch or tag; None: the newest.
+        config: which form of a foreign data set that has several.
+        replace: write over another set in `out`, if it has no journal.
+        quiet: show no bars.
+
+    Raises:
+        UsageError, SetError: `out` is in the way, or the data are not what they say they are.
+        HubError: the Hub refuses or cannot be reached. ShortfallError: no row can be a record.
+    """
+    check_repo_id(repo)
+    refuse_folder(out)
+    hub = Hub(quiet=quiet)
+    remote = hub.look(repo, revision)
+    if remote is None:
+        at = f" at {revision}" if revision else ""
+        raise HubError(
+            f"{repo}{at}: no such data set, or none that you may see",
+            hint="compare the name with its page; a private one needs HF_TOKEN (or: hf auth login)",
+        )
+    rejects: dict[str, int] = {}
+    notes: list[str] = []
+    with lock(out, patience_seconds=PATIENCE_SECONDS):
+        manifest = _read_manifest(hub, remote, out / DESK)
+        if manifest and config:
+            raise UsageError(f"{repo} is a set of fingen's own", hint="pull it without --config")
+        if manifest:
+            changed = _bring(hub, remote, manifest, out, replace=replace)
+    if not manifest:
+        changed, rejects, notes = _adopt(hub, remote, out, config, replace=replace)
+    shutil.rmtree(out / DESK, ignore_errors=True)
+    return _tell(remote, out, verify(out), rejects, notes, own=manifest is not None, changed=changed)
+
+
+def _tell(
+    remote: Remote,
+    out: Path,
+    found: Verification,
+    rejects: dict[str, int],
+    notes: list[str],
+    *,
+    own: bool,
+    changed: bool,
+) -> Pulled:
+    laws = {
+        name: {"passed": law.passed, "failed": law.failed, "unchecked": law.unchecked}
+        for name, law in found.laws.items()
+    }
+    why = Counter(reason for law in found.laws.values() for reason in law.why)
+    records = Manifest.model_validate_json((out / MANIFEST).read_bytes()).splits
+    return Pulled(
+        set=str(out),
+        repo=remote.repo,
+        commit=remote.head,
+        own=own,
+        records=records,
+        rejects=rejects,
+        laws=laws,
+        notes=[*notes, *(f"could not be checked: {reason}" for reason in why)],
+        changed=changed,
+        next=f"fingen verify {out}" if found.exit_code else f"fingen show {out}",
+        exit_code=found.exit_code if own else 0,  # rows of others are as they are; verify names what is wrong with them
+    )
+
+
+# --- a set that fingen has pushed ---------------------------------------------------------------------------------------
+
+
+def _read_manifest(hub: Hub, remote: Remote, desk: Path) -> Manifest | None:
+    """The manifest of the data set, if it has one of ours."""
+    if MANIFEST not in remote.files:
+        return None
+    try:
+        return Manifest.model_validate_json(hub.fetch(remote, MANIFEST, desk).read_bytes())
+    except ValidationError:
+        return None
+
+
+def _bring(hub: Hub, remote: Remote, listed: Manifest, out: Path, *, replace: bool) -> bool:
+    """Fetch the files of the set, prove each by its hash, and put them in place; True if anything changed."""
+    desk = out / DESK
+    entries = {name: entry for name, entry in listed.files.items() if name in BROUGHT}
+    missing = [name for name in entries if name not in remote.files]
+    if missing:
+        raise SetError(
+            f"{remote.repo}: its {MANIFEST} lists {', '.join(missing)}, and that is not there",
+            hint="pull a commit that is whole with --revision",
+        )
+    for name, entry in entries.items():
+        if sha256_file(hub.fetch(remote, name, desk)) != entry.sha256:
+            raise SetError(
+                f"{remote.repo}: {name} was changed there since it was pushed",
+                hint="pull the commit that was pushed with --revision, or have it pushed again",
+            )
+    splits = {split: desk / f"{split}.jsonl" for split in SPLITS if f"{split}.jsonl" in entries}
+    card = render_card(listed, {split: read_jsonl(path, Record) for split, path in splits.items()})
+    with open_atomic(desk / CARD) as file:
+        file.write(card)
+    entries[CARD] = FileEntry(sha256=sha256_file(desk / CARD), rows=None)
+    manifest = listed.model_copy(update={"files": entries})
+    text = dump_json(manifest.model_dump(mode="json"), indent=2) + "\n"
+    return _place(desk, out, entries, text, replace=replace)
+
+
+def _place(desk: Path, out: Path, entries: Mapping[str, FileEntry], manifest: str, *, replace: bool) -> bool:
+    """Move the files to where they belong, the manifest last."""
+    own = out / MANIFEST
+    whole = all((out / name).is_file() and sha256_file(out / name) == entry.sha256 for name, entry in entries.items())
+    if whole and own.is_file() and own.read_text(encoding="utf-8") == manifest:
+        return False
+    if (out / JOURNAL).exists():
+        raise SetError(f"{out} holds a journal: answers that were paid for", hint="pull elsewhere with --out")
+    if own.is_file() and not replace:
+        raise SetError(f"{out} holds another set", hint="pull elsewhere with --out, or --replace it")
+    clear(out)
+    for name in {*BROUGHT, CARD} - entries.keys():
+        (out / name).unlink(missing_ok=True)
+    for name in entries:
+        (desk / name).replace(out / name)
+    with open_atomic(own) as file:
+        file.write(manifest)
+    return True
+
+
+# --- a data set of others -----------------------------------------------------------------------------------------------
+
+
+def _adopt(
+    hub: Hub, remote: Remote, out: Path, config: str | None, *, replace: bool
+) -> tuple[bool, dict[str, int], list[str]]:
+    """Make a set of Alpaca rows: whether anything changed, the rejects by reason, and what is to be said."""
+    source, desk = SOURCES["alpaca"], out / DESK
+    records: dict[str, list[Record]] = {split: [] for split in SPLITS}
+    columns: set[str] = set()
+    rejected, declared = [], []
+    chosen = choose_files(remote.files, _read_matter(hub, remote, desk), config, remote.repo)
+    for name, published in chosen.items():
+        split = find_split(Path(published or name)) or source.split
+        count = 0
+        for raw in _read_rows(hub.fetch(remote, name, desk), f"{remote.repo}/{name}", desk):
+            count += 1
+            columns |= raw.values.keys()
+            built = source.build(raw, Options())
+            if isinstance(built, Unusable):
+                detail = f"{raw.where}: {built.detail}"
+                rejected.append(Rejected(item=raw.values, reason=built.reason, detail=detail, chunks=(), request=None))
+            else:
+                records[split].append(built if built.id else built.model_copy(update={"id": _id(built)}))
+        declared.append(f"published split: {name} is {split} ({count:,} rows)")
+    numbered = iter(number_ids([record for split in SPLITS for record in records[split]]))
+    splits = {split: [next(numbered) for _ in rows] for split, rows in records.items() if rows}
+    if not splits:
+        raise ShortfallError(f"{remote.repo}: none of its rows can be a record", hint="it must hold Alpaca rows")
+    settings = {"command": "pull", "repo": remote.repo, "revision": remote.head, "config": config}
+    origin = f"pulled from {remote.repo}, commit {remote.head}; its licence and terms hold"
+    every = [record for rows in splits.values() for record in rows]
+    manifest = make_manifest(out.name, f"pull {remote.repo}", settings, every, (origin, *declared))
+    content = SetContent(splits=splits, rejected=rejected, chunks=[], manifest=manifest)
+    changed = write_anew(out, content, replace=replace)
+    left_out = sorted(columns - source.columns)
+    notes = [f"columns left out: {', '.join(left_out)}"] if left_out else []
+    return changed, dict(Counter(row.reason for row in rejected)), notes
+
+
+def _id(record: Record) -> str:
+    return content_id("im", record.task, record.instruction, record.input, record.output)
+
+
+def _read_matter(hub: Hub, remote: Remote, desk: Path) -> Mapping[str, Any]:
+    """The front matter of the card; empty where there is none that can be read."""
+    if CARD not in remote.files:
+        return {}
+    return read_matter(hub.fetch(remote, CARD, desk).read_bytes().decode(errors="replace"))
+
+
+def choose_files(
+    names: Iterable[str], matter: Mapping[str, Any], config: str | None, repo: str
+) -> dict[str, str | None]:
+    """The files that hold the rows, in their order, and the split that the front matter says each is of.
+
+    Where it names no files, they are all those of one kind: Parquet, else JSON, else CSV.
+
+    Raises:
+        UsageError: there are none, or several forms and none was named.
+    """
+    forms = {str(mapping(each).get("config_name")): mapping(each) for each in matter.get("configs") or ()}
+    names = sorted(name for name in names if Path(name).suffix.lower() in KINDS and not _is_about_rows(name))
+    chosen: dict[str, str | None] = {}
+    if forms:
+        form = config or next((name for name, each in forms.items() if each.get("default")), None)
+        form = form or ("default" if "default" in forms or len(forms) > 1 else next(iter(forms)))
+        if form not in forms:
+            said = f"no form {config!r}" if config else "several forms"
+            raise UsageError(f"{repo}: {said}; it has {', '.join(forms)}", hint="name one with --config")
+        for split, pattern in _patterns(forms[form]):
+            chosen |= {name: split for name in names if fnmatch(name, pattern)}
+    elif config:
+        raise UsageError(f"{repo}: no form {config!r}; it has only one", hint="pull it without --config")
+    else:
+        kind = min((KINDS[Path(name).suffix.lower()] for name in names), default=None)
+        chosen = {name: None for name in names if KINDS[Path(name).suffix.lower()] == kind}
+    if not chosen:
+        raise UsageError(f"{repo}: it holds no Parquet, JSON or CSV", hint="only these are read; no script is run")
+    return chosen
+
+
+def _is_about_rows(name: str) -> bool:
+    return name in (MANIFEST, INFO, "dataset_infos.json") or any(part.startswith(".") for part in name.split("/"))
+
+
+def _patterns(form: Mapping[str, Any]) -> Iterator[tuple[str | None, str]]:
+    """(split, pattern of file names) of a form, in each of the ways that the Hub's cards have for it."""
+    folder = f"{form['data_dir']}/" if isinstance(form.get("data_dir"), str) else ""
+    listed = form.get("data_files") or "*"
+    for each in listed if isinstance(listed, list) else [listed]:
+        split, paths = (
+            (mapping(each).get("split"), mapping(each).get("path")) if isinstance(each, dict) else (None, each)
+        )
+        for path in paths if isinstance(paths, list) else [paths]:
+            yield (str(split) if split else None), folder + str(path).replace("**/", "*")
+
+
+def _read_rows(path: Path, name: str, desk: Path) -> Iterator[Raw]:
+    if path.suffix.lower() != ".parquet":
+        return (dataclasses.replace(raw, file=name) for raw in read_raw(path))
+    from datasets import Dataset  # type: ignore[import-untyped]  # it ships no types; slow to import, so only here
+
+    try:
+        rows = Dataset.from_parquet(str(path), cache_dir=str(desk / "cache"))
+    except (OSError, ValueError, RuntimeError) as e:
+        raise SetError(f"{name}: cannot be read as Parquet", hint="see whether its page shows a table of rows") from e
+    return (Raw(name, number, None, dict(row)) for number, row in enumerate(rows, 1))
