@@ -159,7 +159,7 @@ MODELS = {
     "tiny": Alias(
         None, 0.004, "none: made here", tried=True,
         trap="random weights and a short training on the set's own text: for trying the road, not for answers",
-        preset={"learning_rate": 3e-3, "rank": 16, "alpha": 32, "epochs": 6, "tokens_per_batch": 4096},
+        preset={"learning_rate": 3e-3, "rank": 16, "alpha": 32},
     ),
 }  # fmt: skip
 LOADS = ("auto", "fp32", "bf16", "fp16", "8bit", "4bit")
@@ -186,7 +186,7 @@ class Tuning:
     epochs: int = 3  # times each row is seen
     steps: int | None = None  # steps in place of epochs
     batch: int = 8  # rows in a step
-    tokens_per_batch: int = 8192  # padded tokens that are in memory at once; changes speed, not what is learned
+    tokens_per_batch: int = 2048  # padded tokens that are in memory at once; changes speed, not what is learned
     cutoff: int = 2048  # tokens a row may have; a longer one is left out and counted
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0

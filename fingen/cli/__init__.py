@@ -29,6 +29,12 @@ GROUPS = {
         "push": ("fingen.cli.push", "Publish a set on the Hugging Face Hub, private, documented."),
         "pull": ("fingen.cli.pull", "Bring a set back from the Hub, or one of others."),
     },
+    "tune": {
+        "models": ("fingen.cli.models", "List the base models that have a short name, and what they need."),
+        "finetune": ("fingen.cli.finetune", "Train a LoRA adapter for a base model on a set."),
+        "merge": ("fingen.cli.merge", "Merge an adapter into its base model, with a proof."),
+        "chat": ("fingen.cli.chat", "Ask an adapter, one line at a time."),
+    },
 }
 COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
 

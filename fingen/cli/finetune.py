@@ -1,0 +1,224 @@
+"""`fingen finetune`: a LoRA adapter for a base model, trained on a set."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from fingen import config
+from fingen.cli.common import Command, command_options, print_json
+from fingen.errors import UsageError
+
+if TYPE_CHECKING:
+    from fingen.training import Plan, Tuned
+    from fingen.training.settings import Resolved
+
+TUNING = ("rank", "alpha", "epochs", "learning_rate", "load", "cutoff", "seed")  # options that set a field of Tuning
+EXAMPLE_CHARACTERS = 1200  # of a prompt that is shown
+
+
+@click.command("finetune", cls=Command)
+@click.option(
+    "--model",
+    default=config.Finetune.model,
+    show_default=True,
+    help="The base model: an alias (see `fingen models`), a hub id, or a folder.",
+)
+@click.option(
+    "--set",
+    "data",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="SET",
+    help="The set to train on.  [default: the newest in build/]",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Folder of the adapter.  [default: build/adapters/<set>-<model>]",
+)
+@click.option("--recipe", default=None, metavar="NAME", help="Settings that were published; a wrong name lists them.")
+@click.option("--rank", type=int, default=None, help="Rank of the adapter.  [default: the recipe's, else 8]")
+@click.option("--alpha", type=float, default=None, help="Its output is scaled by alpha / rank.  [default: 16]")
+@click.option("--epochs", type=int, default=None, help="Times each row is seen.  [default: the recipe's, else 3]")
+@click.option("--learning-rate", type=float, default=None, help="At its highest.  [default: the recipe's, else 1e-4]")
+@click.option(
+    "--load",
+    type=click.Choice(config.LOADS),
+    default=None,
+    help="Number format of the base model; 8bit and 4bit need the extra [quant].  [default: auto]",
+)
+@click.option(
+    "--cutoff",
+    type=int,
+    default=None,
+    help="Tokens a row may have; a longer one is left out, and counted.  [default: 2048]",
+)
+@click.option("--seed", type=int, default=None, help="Of the order of rows, and all random numbers.  [default: 0]")
+@click.option(
+    "--config",
+    "table",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="FILE",
+    help="A TOML file with settings, one a line.",
+)
+@click.option(
+    "--override",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any setting, also those without an option of their own. May be repeated.",
+)
+@click.option("--resume", is_flag=True, help="Go on with a run that was not finished.")
+@click.option("--replace", is_flag=True, help="Start anew, also where an adapter or an unfinished run is.")
+@click.option(
+    "--trust-remote-code",
+    is_flag=True,
+    help="Run Python code that the base model brings along. It can do here all that you can: read it first.",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be done, and what is in the way; fetch and train nothing."
+)
+@command_options
+@click.pass_context
+def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...], as_json: bool, quiet: bool, debug: bool,
+            **options: Any) -> None:  # fmt: skip
+    """Train a LoRA adapter for a base model on a set.
+
+    Only answers are learned, not prompts. Rows are put to the model as they will be in use, with the base model's own chat
+    template, which stays with the adapter. Everything that is in the way is said at once, before anything is downloaded.
+    `--model tiny` makes a base model of its own, without a download: for trying the road, on any machine.
+
+    \b
+    Examples:
+      $ fingen finetune --model tiny
+      $ fingen finetune --model llama3 --dry-run
+      $ fingen finetune --model qwen2.5 --set build/intent --recipe openfindata-intent
+      $ fingen finetune --model qwen2.5 --rank 16 --load 4bit --override learning_rate=2e-4 --resume
+    """
+    from fingen.training import build_plan, finetune
+    from fingen.training.obstacles import refuse
+
+    flags = {name: options.pop(name) for name in TUNING}
+    resolved = _resolve(ctx, flags, table, overrides, options["model"], options["recipe"])
+    settings = config.Finetune(**options)
+
+    def say(text: str) -> None:
+        if not quiet:
+            click.echo(text, err=True)
+
+    plan = build_plan(settings, resolved.tuning)
+    if plan.data and settings.data is None:
+        say(f"the newest set: {plan.data}")
+    if settings.dry_run:
+        if as_json:
+            print_json(_plan_json(plan, resolved))
+        else:
+            click.echo("\n".join(_plan_lines(plan, resolved)))
+        refuse(plan.obstacles)
+        return
+    if resolved.sources:
+        say(_said(resolved))
+    made = finetune(settings, resolved.tuning, sources=resolved.sources, say=say,
+                    show=lambda prompt, answer: say(_example(prompt, answer)))  # fmt: skip
+    if as_json:
+        print_json({"adapter": str(made.adapter), "changed": made.changed, "notes": made.notes, **made.manifest})
+    else:
+        click.echo("\n".join(_lines(made)))
+
+
+def _resolve(ctx: click.Context, flags: dict[str, Any], table: Path | None, overrides: tuple[str, ...], model: str,
+             recipe: str | None) -> Resolved:  # fmt: skip
+    """The settings by the strength of where they come from: command line, environment, file, fingen.toml, recipe, preset."""
+    from fingen.training import settings
+
+    by_source: dict[ParameterSource | None, dict[str, Any]] = {}
+    for name, value in flags.items():
+        if value is not None:
+            by_source.setdefault(ctx.get_parameter_source(name), {})[name] = value
+    given = by_source.get(ParameterSource.COMMANDLINE, {})
+    overridden = settings.parse_overrides(overrides)
+    if twice := sorted(set(given) & set(overridden)):
+        raise UsageError(f"{twice[0]} is given twice, as an option and with --override", hint="leave one of them out")
+    alias = config.MODELS.get(model.lower())
+    layers: list[tuple[str, dict[str, Any]]] = [
+        (f"--{name.replace('_', '-')}", {name: value}) for name, value in given.items()
+    ]
+    layers.append(("--override", overridden))
+    layers.append(("environment", by_source.get(ParameterSource.ENVIRONMENT, {})))
+    if table:
+        layers.append((str(table), settings.read_table(table)))
+    layers.append(("fingen.toml", by_source.get(ParameterSource.DEFAULT_MAP, {})))
+    if recipe:
+        layers.append((f"recipe {recipe}", settings.read_recipe(recipe)))
+    if alias and alias.preset:
+        layers.append((f"preset {model.lower()}", dict(alias.preset)))
+    return settings.resolve(layers)
+
+
+def _said(resolved: Resolved) -> str:
+    values = dataclasses.asdict(resolved.tuning)
+    return "   ".join(f"{name}={values[name]} ({source})" for name, source in sorted(resolved.sources.items()))
+
+
+def _example(prompt: str, answer: str) -> str:
+    shown = prompt if len(prompt) <= EXAMPLE_CHARACTERS else f"{prompt[:EXAMPLE_CHARACTERS]} [...] "
+    row = click.style(shown, dim=True) + click.style(answer, fg="green", bold=True)
+    return f"{row}\n(the first row; only this is learned: {answer!r})"
+
+
+def _gib(count: float | None) -> str:
+    return "not known" if count is None else f"{count / (1 << 30):.1f} GiB"
+
+
+def _plan_lines(plan: Plan, resolved: Resolved) -> list[str]:
+    values = dataclasses.asdict(resolved.tuning)
+    tuning = resolved.tuning
+    steps = tuning.steps or tuning.epochs * -(-plan.rows // tuning.batch)
+    return [
+        f"base model: {plan.base.source}   set: {plan.data or 'none'}   adapter: {plan.out or 'not known'}",
+        f"rows: {plan.rows:,}, about {plan.tokens:,} tokens | {steps:,} steps",
+        f"memory: about {_gib(plan.need_bytes)} needed, {_gib(plan.free_bytes)} free",
+        "",
+        *(f"  {name:<24}{value!s:<16}{resolved.sources.get(name, 'default')}" for name, value in values.items()),
+        "",
+        "in the way: nothing" if not plan.obstacles else f"in the way: {len(plan.obstacles)}",
+    ]
+
+
+def _plan_json(plan: Plan, resolved: Resolved) -> dict[str, Any]:
+    return {
+        "base": plan.base.source,
+        "set": str(plan.data) if plan.data else None,
+        "adapter": str(plan.out) if plan.out else None,
+        "rows": plan.rows,
+        "estimated_tokens": plan.tokens,
+        "need_bytes": plan.need_bytes,
+        "free_bytes": plan.free_bytes,
+        "settings": dataclasses.asdict(resolved.tuning),
+        "sources": resolved.sources,
+        "obstacles": [dataclasses.asdict(obstacle) for obstacle in plan.obstacles],
+    }
+
+
+def _lines(made: Tuned) -> list[str]:
+    manifest = made.manifest
+    rows, metrics = manifest["rows"], manifest["metrics"]
+    validation = metrics["validation_loss"]
+    lines = [
+        f"{made.adapter}   base model: {manifest['base']['source']}   set: {manifest['set']['name']}",
+        "",
+        f"rows: {rows['train']:,} trained on, {rows['validation']:,} validation",
+        *(f"left out: {len(ids):,} rows: {reason}" for reason, ids in rows["left_out"].items()),
+        f"steps: {metrics['steps']:,}, weights of step {metrics['kept_step']:,} | loss {metrics['loss']:.4f} | validation loss "
+        + ("not measured: no validation rows" if validation is None else f"{validation:.4f}"),
+    ]
+    if made.changed and made.seconds:
+        lines.append(f"trained for {made.seconds:.0f} s, {made.tokens / made.seconds:,.0f} tokens/s")
+    return [*lines, f"{'written' if made.changed else 'already up to date'}: {made.adapter}", f"next: {made.next}"]

@@ -1,0 +1,101 @@
+"""Which base model a name means, and what it needs. Nothing is loaded or fetched here."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fingen.config import MODELS, WEIGHT_BYTES, Alias, Tuning
+from fingen.errors import UsageError
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+GIB = 1 << 30
+# Activations of one token in a decoder layer, about: 34 bytes a hidden unit in 16 bits (Korthikanti et al. 2022, without
+# the attention matrix, which fused kernels do not keep); 2 bytes where layers are computed anew on the way back.
+UNIT_BYTES, CHECKPOINTED_BYTES = 34.0, 2.0
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base model as it was named. `billions` of parameters is None where nobody has said how many."""
+
+    name: str  # as it stands in folder names
+    source: str  # hub id or folder; for the tiny model, that it is built
+    local: bool
+    alias: Alias | None
+    billions: float | None
+
+    @property
+    def built(self) -> bool:
+        """Whether it is made here from the set."""
+        return self.alias is not None and self.alias.hub_id is None
+
+
+def find_base(name: str) -> Base:
+    """The base model that a name means: an alias, a folder, or a hub id.
+
+    Raises:
+        UsageError: none of these; names the nearest aliases.
+    """
+    if alias := MODELS.get(name.lower()):
+        return Base(name.lower(), alias.hub_id or "built from the set", False, alias, alias.billions)
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return Base(_folder_name(folder.resolve().name), str(folder), True, None, _stored_billions(folder))
+    known = next((alias for alias in MODELS.values() if alias.hub_id == name), None)
+    if HUB_ID.fullmatch(name):
+        return Base(_folder_name(name.rpartition("/")[2]), name, False, known, known.billions if known else None)
+    near = difflib.get_close_matches(name.lower(), MODELS, n=3, cutoff=0.5)
+    raise UsageError(
+        f"no base model {name!r}: no alias, no folder, and no hub id (owner/name)",
+        hint=f"did you mean {', '.join(near)}? `fingen models` lists all"
+        if near
+        else "`fingen models` lists the aliases",
+    )
+
+
+def _folder_name(text: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", text).lower()
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """A model folder's config.json; {} if there is none.
+
+    Raises:
+        UsageError: it is not JSON.
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        return {}
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as e:
+        raise UsageError(f"{path}: {e}", hint="fetch the model again") from e
+    return config if isinstance(config, dict) else {}
+
+
+def _stored_billions(folder: Path) -> float | None:
+    stored = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    config = read_config(folder)
+    each = 4 if "32" in str(config.get("dtype") or config.get("torch_dtype")) else 2
+    return stored / each / 1e9 if stored else None
+
+
+def memory_bytes(billions: float, load: str, tuning: Tuning | None = None) -> int:
+    """Memory that training takes, about: weights, adapter with its optimizer, and, with `tuning`, one batch of tokens.
+
+    Without `tuning` it is what no setting makes smaller.
+    """
+    weights = billions * 1e9 * WEIGHT_BYTES["bf16" if load == "auto" else load]
+    rank = tuning.rank if tuning else 1
+    adapter = billions * 1e9 * 0.0026 * rank / 8 * 16  # weight, gradient and two moments in 32 bits
+    if tuning is None:
+        return int(weights + adapter)
+    hidden_by_layers = 3.3e4 * billions**0.66  # fitted to the models of the table, 0.5 to 15 billion parameters
+    unit = CHECKPOINTED_BYTES if tuning.gradient_checkpointing else UNIT_BYTES
+    width = 2 if load == "fp32" else 1
+    return int(weights + adapter + tuning.tokens_per_batch * hidden_by_layers * unit * width)

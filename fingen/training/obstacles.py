@@ -1,0 +1,174 @@
+"""All that stands in the way of a run, found before anything is downloaded, each with its remedy."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+from fingen.config import Tuning
+from fingen.errors import UsageError
+from fingen.training.models import GIB, Base, memory_bytes, read_config
+
+NEEDED = ("torch", "transformers", "peft")
+QUANTISED = ("8bit", "4bit")
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+GPU, MACHINE = "the GPU", "this machine"
+DOWNLOAD_BYTES = 2.0  # a parameter, as the Hub holds the weights of the table
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Something that keeps a run from starting, and what to do about it."""
+
+    what: str
+    remedy: str
+
+
+def find_obstacles(base: Base, tuning: Tuning, *, trust_remote_code: bool) -> list[Obstacle]:
+    """Everything that is in the way of tuning `base`, besides the set."""
+    found = [*_extras(tuning), *_remote_code(base, trust_remote_code)]
+    if base.local:
+        found += _folder(Path(base.source))
+    elif not base.built and not is_cached(base.source):
+        found += [*_gate(base), *_disk(base)]
+    return found + list(_memory(base, tuning))
+
+
+def refuse(obstacles: list[Obstacle]) -> None:
+    """Do nothing if the list is empty.
+
+    Raises:
+        UsageError: it is not; the message has all of it.
+    """
+    if obstacles:
+        lines = [f"\n  - {obstacle.what}\n      -> {obstacle.remedy}" for obstacle in obstacles]
+        raise UsageError(f"{len(obstacles)} in the way of this run:{''.join(lines)}")
+
+
+def need_extra() -> None:
+    """Do nothing where the extra is installed.
+
+    Raises:
+        UsageError: it is not.
+    """
+    refuse(list(_extras(Tuning())))
+
+
+def _extras(tuning: Tuning) -> Iterator[Obstacle]:
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        yield Obstacle(f"not installed: {', '.join(missing)}", 'pip install "fingen[train]", from a clone ".[train]"')
+    if tuning.load in QUANTISED and find_spec("bitsandbytes") is None:
+        yield Obstacle(f"--load {tuning.load} needs bitsandbytes", 'pip install "fingen[quant]", or --load bf16')
+
+
+def _remote_code(base: Base, trusted: bool) -> Iterator[Obstacle]:
+    alias = base.alias
+    if alias and alias.code:
+        there = _installed("transformers")
+        if there is not None and there != alias.code:
+            yield Obstacle(
+                f"{base.name}: its own code was written for transformers {alias.code}, and {there} is installed",
+                f"take its successor: --model {alias.successor}",
+            )
+    own_code = bool(alias and alias.code) or (base.local and "auto_map" in read_config(Path(base.source)))
+    if own_code and not trusted:
+        yield Obstacle(
+            f"{base.source}: the model brings Python code of its own, which would run here with all your rights",
+            "read that code, then pass --trust-remote-code, or take another model",
+        )
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _folder(folder: Path) -> Iterator[Obstacle]:
+    if not (folder / "config.json").is_file():
+        remedy = "name a folder that save_pretrained has written"
+        if (folder / "adapter_config.json").is_file():
+            remedy = "this is an adapter: name its base model, or merge it first"
+        yield Obstacle(f"{folder}: no model here: it has no config.json", remedy)
+    if not any(folder.glob("*.safetensors")):
+        pickled = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
+        yield Obstacle(
+            f"{folder}: its weights are pickles ({pickled[0]}), which can run code when they are read"
+            if pickled
+            else f"{folder}: no weights here: it has no *.safetensors",
+            "convert them to safetensors, or take a model that has them" if pickled else "fetch the model again",
+        )
+
+
+def _gate(base: Base) -> Iterator[Obstacle]:
+    from huggingface_hub import get_token
+
+    if base.alias and base.alias.gated and not get_token():
+        yield Obstacle(
+            f"{base.source} is handed out only to who has accepted its licence ({base.alias.licence}), and no token is here",
+            f"accept it at https://huggingface.co/{base.source}, then set HF_TOKEN or run `hf auth login`",
+        )
+
+
+def _disk(base: Base) -> Iterator[Obstacle]:
+    from huggingface_hub import constants
+
+    if base.billions is None:
+        return
+    cache = Path(constants.HF_HUB_CACHE)
+    there = next(path for path in (cache, *cache.parents) if path.exists())
+    need, free = base.billions * 1e9 * DOWNLOAD_BYTES, shutil.disk_usage(there).free
+    if need > free:
+        yield Obstacle(
+            f"the download takes about {need / GIB:.1f} GiB, and {there} has {free / GIB:.1f} GiB free",
+            "free some disk space, set HF_HOME to a larger disk, or take a smaller model",
+        )
+
+
+def is_cached(hub_id: str) -> bool:
+    """Whether the weights of a model are on this machine."""
+    from huggingface_hub import try_to_load_from_cache
+
+    return any(isinstance(try_to_load_from_cache(hub_id, name), str) for name in WEIGHTS)
+
+
+def _memory(base: Base, tuning: Tuning) -> Iterator[Obstacle]:
+    free, kind = free_memory_bytes()
+    if base.billions is None or free is None:
+        return
+    need = memory_bytes(base.billions, planned_load(tuning.load))
+    if need > free:
+        yield Obstacle(
+            f"{base.name} needs at least {need / GIB:.1f} GiB with --load {tuning.load}; {kind} has {free / GIB:.1f} GiB free",
+            "take a smaller model" if tuning.load == "4bit" else "pass --load 4bit, or take a smaller model",
+        )
+
+
+def planned_load(load: str) -> str:
+    """What `auto` will most likely mean here."""
+    return load if load != "auto" else "bf16" if free_memory_bytes()[1] == GPU else "fp32"
+
+
+def free_memory_bytes() -> tuple[int | None, str]:
+    """Free memory of the first GPU, else of the machine, and which of them; None where it cannot be told."""
+    if find_spec("torch"):
+        import torch
+
+        if torch.cuda.is_available():
+            return torch.cuda.mem_get_info()[0], GPU
+    meminfo = Path("/proc/meminfo")
+    if meminfo.is_file():
+        for line in meminfo.read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024, MACHINE
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), MACHINE
+    return None, MACHINE

@@ -1,0 +1,151 @@
+"""Where a setting's value comes from: layers of settings, the first that has a value wins, and the winner is named."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from fingen.config import FORMS, KEEP, LOADS, SCHEDULES, Tuning
+from fingen.errors import UsageError
+
+RECIPES = Path(__file__).with_name("recipes")
+CHOICES = {"form": FORMS, "schedule": SCHEDULES, "load": LOADS, "keep": KEEP}
+LEAST = {"rank": 1, "epochs": 1, "steps": 1, "batch": 1, "tokens_per_batch": 1, "cutoff": 2, "patience": 1, "save_every": 1,
+         "seed": 0, "warmup": 0, "weight_decay": 0, "dropout": 0, "validation_share": 0}  # fmt: skip
+POSITIVE = ("alpha", "learning_rate", "max_grad_norm")
+SHARES = ("dropout", "validation_share")  # below 1
+TYPES: dict[str, Any] = get_type_hints(Tuning)
+WORDS = {"true": True, "false": False}
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The settings of a run. `sources` names for each field that is no default what set it."""
+
+    tuning: Tuning
+    sources: dict[str, str]
+
+
+def resolve(layers: Iterable[tuple[str, Mapping[str, Any]]]) -> Resolved:
+    """Lay settings over each other: (where from, field -> value), the strongest first.
+
+    Raises:
+        UsageError: no such setting, or a value that is none for it; names the layer.
+    """
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for source, layer in layers:
+        for name, value in layer.items():
+            checked = check(name, value, source)
+            if name not in values:
+                values[name], sources[name] = checked, source
+    return Resolved(Tuning(**values), sources)
+
+
+def check(name: str, value: Any, source: str) -> Any:
+    """The value of a field, of its type and in its range. Text is read as the type that the field has.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if name not in TYPES:
+        near = difflib.get_close_matches(name, TYPES, n=1)
+        raise UsageError(
+            f"{source}: no such setting: {name}",
+            hint=f"did you mean {near[0]}?"
+            if near
+            else f"the settings are {', '.join(f.name for f in fields(Tuning))}",
+        )
+    wanted = TYPES[name]
+    read = _typed(value, wanted)
+    if read is None or not _in_range(name, read):
+        allowed = ", ".join(CHOICES[name]) if name in CHOICES else getattr(wanted, "__name__", "int")
+        raise UsageError(f"{source}: {name}={value} is no value for it", hint=f"it takes {allowed}{_range(name)}")
+    return read
+
+
+def _typed(value: Any, wanted: Any) -> Any:
+    """`value` as the field's type; None if it cannot be that."""
+    if wanted is bool:
+        return value if isinstance(value, bool) else WORDS.get(str(value).lower())
+    if wanted is str:
+        return value if isinstance(value, str) and value else None
+    if isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    if wanted is float:
+        return number if abs(number) < float("inf") else None
+    return int(number) if number.is_integer() else None
+
+
+def _in_range(name: str, value: Any) -> bool:
+    if name in CHOICES:
+        return value in CHOICES[name]
+    if name in POSITIVE:
+        return bool(value > 0)
+    return (name not in LEAST or value >= LEAST[name]) and (name not in SHARES or value < 1)
+
+
+def _range(name: str) -> str:
+    if name in POSITIVE:
+        return ", above 0"
+    return (f", from {LEAST[name]}" if name in LEAST else "") + (", below 1" if name in SHARES else "")
+
+
+def parse_overrides(texts: Sequence[str]) -> dict[str, str]:
+    """`key=value` texts as a layer.
+
+    Raises:
+        UsageError: a text has no `=`, or a key is there twice.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals or name in found:
+            what = "given twice" if equals else "no key=value"
+            raise UsageError(f"--override {text}: {what}", hint="for example: --override learning_rate=2e-4")
+        found[name] = value.strip()
+    return found
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """The settings in a TOML file.
+
+    Raises:
+        UsageError: it cannot be read, or is not TOML.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as e:
+        raise UsageError(f"{path}: cannot be read: {e.strerror}", hint="name a TOML file") from e
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise UsageError(f"{path}: {e}", hint="write one setting a line, such as learning_rate = 2e-4") from e
+    return {name.replace("-", "_"): value for name, value in table.items()}
+
+
+def recipe_names() -> list[str]:
+    """The recipes in the package."""
+    return sorted(path.stem for path in RECIPES.glob("*.toml"))
+
+
+def read_recipe(name: str) -> dict[str, Any]:
+    """The settings of a recipe in the package.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    names = recipe_names()
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        raise UsageError(
+            f"no recipe {name!r}", hint=f"did you mean {near[0]}?" if near else f"the recipes: {', '.join(names)}"
+        )
+    return read_table(RECIPES / f"{name}.toml")

@@ -1,0 +1,175 @@
+"""An adapter in use: asked a question, or merged into its base model with a proof that both say the same."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from transformers import TextStreamer
+
+from fingen.errors import LimitError, ShortfallError, UsageError
+from fingen.records import dump_json, open_atomic
+from fingen.training.adapter import read_adapter
+from fingen.training.base import DTYPES, load_base, load_tokenizer, quiet
+from fingen.training.template import Template, build_template
+
+MERGED = "merged.json"  # written last: the folder is whole
+TOLERANCE = {"fp32": 1e-3, "bf16": 0.5, "fp16": 0.1}  # logits; by the digits of the format
+PROMPTS = (
+    "What was revenue in the last fiscal year?", "Why did finance costs decrease?", "Summarise the risk factors.",
+    "Is this headline positive, negative or neutral? Profit doubled.", "营业收入是多少？", "财务费用为什么下降？",
+    "公司的主要业务是什么？", "大盘今天怎么样",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """An adapter on its base model, with the template that it was trained with."""
+
+    model: Any
+    template: Template
+    manifest: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Merged:
+    """A merged model, and how far it is from base and adapter: the largest difference of two logits."""
+
+    folder: Path
+    difference: float
+    tolerance: float
+    effect: float  # the largest difference that the adapter makes to its base
+    same_token: int  # of the prompts, those after which both put the same token first
+    prompts: int
+
+
+def load_adapter(folder: Path, *, load: str | None = None, trust_remote_code: bool = False) -> Tuned:
+    """An adapter on its base model, which is loaded as for training unless `load` says otherwise.
+
+    Raises:
+        UsageError: the adapter is not whole, its base cannot be had, or its template is not the one of its training.
+    """
+    manifest = read_adapter(folder)
+    base = manifest["base"]
+    if base["remote_code"] and not trust_remote_code:
+        raise UsageError(
+            f"{base['source']}: the model brings Python code of its own, which would run here with all your rights",
+            hint="read that code, then pass --trust-remote-code",
+        )
+    template = build_template(load_tokenizer(str(folder)), manifest["template"]["form"])
+    if template.sha256 != manifest["template"]["sha256"]:
+        raise UsageError(
+            f"{folder}: its template or tokenizer is not the one that it was trained with",
+            hint="restore the folder, or tune again",
+        )
+    loaded = load_base(base["source"], load or manifest["load"], trust_remote_code=trust_remote_code)
+    with quiet():
+        model = PeftModel.from_pretrained(loaded.model, folder)
+    return Tuned(model.eval(), template, {**manifest, "load": loaded.load})
+
+
+class _Printer(TextStreamer):
+    """Hands each piece of an answer on as soon as it is whole."""
+
+    def __init__(self, tokenizer: Any, write: Callable[[str], None]) -> None:
+        super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=True)
+        self._write = write
+
+    def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
+        """Take a piece."""
+        if text:
+            self._write(text)
+
+
+def answer(
+    tuned: Tuned, question: str, passage: str = "", *, base: bool = False, max_tokens: int = 512,
+    write: Callable[[str], None] = lambda piece: None,
+) -> str:  # fmt: skip
+    """The likeliest answer, token by token, of the adapter or of its base alone; `write` gets it piece by piece.
+
+    Raises:
+        UsageError: the question holds a control token of the model.
+    """
+    template = tuned.template
+    ids = torch.tensor([template.encode_prompt(template.render(question, passage))], device=tuned.model.device)
+    options = {
+        "attention_mask": torch.ones_like(ids), "do_sample": False, "max_new_tokens": max_tokens, "pad_token_id": template.pad,
+        "eos_token_id": template.end, "temperature": None, "top_p": None, "top_k": None,
+        "streamer": _Printer(template.tokenizer, write),
+    }  # fmt: skip
+    side = tuned.model.disable_adapter() if base else nullcontext()
+    with torch.no_grad(), side, quiet():
+        out = tuned.model.generate(ids, **options)
+    text: str = template.tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
+    return text
+
+
+def merge(folder: Path, out: Path, *, tolerance: float | None = None, replace: bool = False) -> Merged:
+    """Write base and adapter as one model into `out`, after proving on eight prompts that it answers like both together.
+
+    What is proved is the model as it was read back from the disk. The base is loaded unquantised, since merged weights
+    cannot be quantised as the base's were.
+
+    Raises:
+        ShortfallError: it differs by more than `tolerance`; nothing is left in `out`.
+        UsageError: `out` has something in it, or the adapter cannot be loaded.
+        LimitError: the disk is full.
+    """
+    if out.exists() and any(out.iterdir()) and not replace:
+        raise UsageError(f"{out}: not empty", hint="name another folder with --out, or pass --replace")
+    manifest = read_adapter(folder)
+    load = manifest["load"] if manifest["load"] in DTYPES else "auto"
+    tuned = load_adapter(folder, load=load, trust_remote_code=manifest["base"]["remote_code"])
+    load = tuned.manifest["load"]
+    with tuned.model.disable_adapter():
+        before = _logits(tuned.model, tuned.template)
+    wanted = _logits(tuned.model, tuned.template)
+    beside = out.with_name(f".{out.name}.part")
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        model = tuned.model.merge_and_unload(safe_merge=True)
+        with quiet():
+            model.save_pretrained(beside)
+        tuned.template.tokenizer.save_pretrained(beside)
+        got = _logits(load_base(str(beside), load).model.eval(), tuned.template)
+        merged = Merged(
+            out,
+            float((wanted - got).abs().max()),
+            TOLERANCE[load] if tolerance is None else tolerance,
+            float((wanted - before).abs().max()),
+            int((wanted.argmax(-1) == got.argmax(-1)).sum()),
+            len(PROMPTS),
+        )
+        if not merged.difference <= merged.tolerance:
+            raise ShortfallError(
+                f"merged and adapter differ by {merged.difference:.2g} in a logit, and {merged.tolerance:.2g} is allowed",
+                hint="use the adapter as it is, or allow more with --tolerance",
+            )
+        record = {"adapter": manifest["name"], "run": manifest["run"], "load": load, "difference": merged.difference,
+                  "tolerance": merged.tolerance, "template": manifest["template"]}  # fmt: skip
+        with open_atomic(beside / MERGED) as file:
+            file.write(dump_json(record, indent=2) + "\n")
+        if out.exists():
+            shutil.rmtree(out)
+        beside.rename(out)
+    except OSError as e:
+        raise LimitError(f"{out}: cannot be written: {e.strerror or e}", hint="free some disk space") from e
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return merged
+
+
+def _logits(model: Any, template: Template) -> torch.Tensor:
+    """What comes after each prompt: (prompts, V), in float32."""
+    rows = []
+    with torch.no_grad():
+        for prompt in PROMPTS:
+            ids = torch.tensor([template.encode_prompt(template.render(prompt))], device=model.device)
+            rows.append(model(input_ids=ids, use_cache=False).logits[0, -1].float().cpu())
+    return torch.stack(rows)

@@ -1,0 +1,599 @@
+"""The recipe: what is learned, in which order, and that neither memory, interruption nor padding changes it.
+
+Oracles: transformers' own loss and schedules, peft's own loading, the tokenizer's decoding.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import (
+    AutoModelForCausalLM,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    get_cosine_schedule_with_warmup,
+    get_linear_schedule_with_warmup,
+)
+
+from fingen.config import Tuning
+from fingen.errors import Interrupted, LimitError, UsageError
+from fingen.records import Record
+from fingen.training import checkpoints, recipe
+from fingen.training import settings as tuning_settings
+from fingen.training.base import load_base, quiet
+from fingen.training.checkpoints import Checkpoint, read_history
+from fingen.training.data import Example, build_examples, collate, cut, hold_out, order, rows_of_step, steps_per_epoch
+from fingen.training.template import build_template
+from fingen.training.tiny import tiny_config, train_tokenizer
+
+torch.set_num_threads(1)  # the models are too small for two
+SMALL = Tuning(rank=4, alpha=8, learning_rate=1e-2, epochs=2, batch=4, tokens_per_batch=120, save_every=3)
+ENDINGS = "ABCDE"
+
+
+def record(number: int, question: str | None = None, answer: str | None = None, **more: Any) -> Record:
+    question = question or f"Question {number}: what did item {number % 7} cost in {2000 + number}?"
+    answer = answer or f"It cost {number} in {2000 + number}" + ", which is more than before" * (number % 3)
+    return Record(instruction=question, input=more.pop("passage", ""), output=answer, id=f"r-{number:03}", task="qa", language="en",
+                  teacher="offline", origin="synthetic", **more)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def records() -> list[Record]:
+    return [record(n, passage="A passage." * (n % 4)) for n in range(22)]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(records: list[Record]) -> Any:
+    return train_tokenizer([f"{r.instruction} {r.input} {r.output}" for r in records] * 5)
+
+
+@pytest.fixture(scope="module")
+def template(tokenizer: Any) -> Any:
+    return build_template(tokenizer, "chat")
+
+
+@pytest.fixture(scope="module")
+def examples(records: list[Record], template: Any) -> tuple[Example, ...]:
+    return build_examples(records, template, 2048).kept
+
+
+def base_model(tokenizer: Any, dtype: torch.dtype = torch.float32) -> Any:
+    torch.manual_seed(7)
+    model = LlamaForCausalLM(tiny_config(tokenizer, hidden=64, layers=2)).to(dtype)
+    model.model.embed_tokens.weight.data.mul_(
+        10
+    )  # tied to the head: as small as they begin, no adapter could be sure of a token
+    return model
+
+
+def adapted(tokenizer: Any, tuning: Tuning = SMALL) -> Any:
+    return recipe.add_adapter(base_model(tokenizer), tuning)
+
+
+def trainer(
+    model: Any, folder: Path, template: Any, tuning: Tuning = SMALL, say: Any = lambda text: None
+) -> recipe.Trainer:
+    return recipe.Trainer(model, template.pad, tuning, Checkpoint(folder, "a run"), say)
+
+
+def weights(model: Any) -> dict[str, torch.Tensor]:
+    return {name: parameter.detach().clone() for name, parameter in recipe.trainable(model).items()}
+
+
+def gradients(model: Any) -> dict[str, torch.Tensor]:
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+# what is learned
+
+
+def test_what_is_learned_is_the_answer_and_its_end_and_nothing_else(
+    records: list[Record], template: Any, examples: Any
+):
+    for given_row, example in zip(records, examples, strict=True):
+        labels = collate([example], template.pad).labels[0]
+
+        assert template.tokenizer.decode(labels) == given_row.output + "<|end|>"
+        prompt = template.tokenizer.decode(example.ids[: -example.answer])
+        assert prompt == template.render(given_row.instruction, given_row.input)
+        assert prompt.endswith("<|assistant|>")
+
+
+def test_a_batch_hides_the_labels_of_shorter_answers(examples: Any, template: Any):
+    batch = collate(examples[:6], template.pad)
+
+    for row, example in enumerate(examples[:6]):
+        seen = batch.labels[row][batch.labels[row] != -100]
+        assert tuple(seen.tolist()) == example.ids[-example.answer :]
+        assert tuple(batch.ids[row][batch.mask[row] == 1].tolist()) == example.ids
+    assert batch.supervised == sum(example.answer for example in examples[:6])
+
+
+ROWS = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 12)), min_size=1, max_size=5)
+
+
+@settings(max_examples=10, deadline=None)
+@given(lengths=ROWS, seed=st.integers(0, 1000))
+def test_loss_and_gradients_are_those_of_transformers(tokenizer: Any, lengths: list[tuple[int, int]], seed: int):
+    """Row by row, without padding, transformers' own masked loss: the same as a padded batch with a shortened head."""
+    draw = torch.Generator().manual_seed(seed)
+    rows = [
+        Example(str(i), tuple(torch.randint(4, len(tokenizer), (prompt + answer,), generator=draw).tolist()), answer)
+        for i, (prompt, answer) in enumerate(lengths)
+    ]
+    model = base_model(tokenizer, torch.float64)
+    supervised = sum(row.answer for row in rows)
+    (recipe.loss_sum(model, collate(rows, 0)) / supervised).backward()
+    ours = gradients(model)
+    model.zero_grad()
+    for row in rows:
+        ids = torch.tensor([row.ids])
+        labels = ids.clone()
+        labels[0, : -row.answer] = -100
+        # num_items_in_batch makes it a sum over that many tokens; without labels_shift it shifts them itself
+        model(input_ids=ids, labels=labels, num_items_in_batch=torch.tensor(supervised)).loss.backward()
+    theirs = gradients(model)
+
+    assert ours.keys() == theirs.keys()
+    scale = max(float(gradient.abs().max()) for gradient in theirs.values())
+    assert max(float((ours[name] - theirs[name]).abs().max()) for name in ours) < 1e-6 * scale
+
+
+def test_small_batches_give_the_step_of_a_big_one(tokenizer: Any, template: Any, examples: Any, tmp_path: Path):
+    rows = list(examples[:8])
+    moved = {}
+    for tokens in (1, 150, 100_000):  # a row at a time, some rows, all at once
+        tuning = replace(SMALL, tokens_per_batch=tokens, batch=8, epochs=1, load="fp32")
+        model = recipe.add_adapter(base_model(tokenizer, torch.float64), tuning)
+        for parameter in recipe.trainable(model).values():
+            parameter.data = torch.full_like(parameter.data, 0.01)
+        before = weights(model)
+        trainer(model, tmp_path / str(tokens), template, tuning).run(rows, [])
+        moved[tokens] = {name: value - before[name] for name, value in weights(model).items()}
+
+    assert len(list(cut(rows, 1))) == 8
+    assert len(list(cut(rows, 100_000))) == 1
+    for name in moved[1]:
+        assert moved[100_000][name].abs().max() > 0
+        torch.testing.assert_close(moved[1][name], moved[100_000][name], rtol=1e-6, atol=1e-9)
+        torch.testing.assert_close(moved[150][name], moved[100_000][name], rtol=1e-6, atol=1e-9)
+
+
+def test_the_loss_goes_down_and_only_the_adapter_moves(tokenizer: Any, template: Any, examples: Any, tmp_path: Path):
+    model = adapted(tokenizer)
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    start = recipe.evaluate(model, examples, template.pad, 500)
+    trained = trainer(model, tmp_path, template, replace(SMALL, epochs=6)).run(examples, [])
+    after = dict(model.named_parameters())
+
+    assert recipe.evaluate(model, examples, template.pad, 500) < 0.8 * start
+    assert trained.steps == 6 * steps_per_epoch(len(examples), 4)
+    assert all("lora_" in name for name in recipe.trainable(model))
+    assert all(torch.equal(before[name], after[name]) for name in before if "lora_" not in name)
+    assert all(not torch.equal(before[name], after[name]) for name in before if "lora_" in name)
+
+
+def test_the_weights_of_the_lowest_validation_loss_are_kept(
+    tokenizer: Any, template: Any, examples: Any, tmp_path: Path
+):
+    tuning = replace(SMALL, schedule="constant", epochs=12)
+    model = adapted(tokenizer, tuning)
+    # Answers that have nothing to do with those of the training rows: the surer the model gets, the worse it does on them.
+    held = build_examples([record(n, answer="What? cost item passage " * 3) for n in range(30, 34)], template, 999).kept
+    trained = trainer(model, tmp_path, template, tuning).run(examples[:16], held)
+    losses = {
+        row["step"]: row["validation_loss"]
+        for row in read_history(tmp_path / "training.jsonl")
+        if "validation_loss" in row
+    }
+
+    assert len(losses) == 12
+    assert trained.validation_loss == min(losses.values())
+    assert losses[trained.kept_step] == trained.validation_loss
+    assert recipe.evaluate(model, held, template.pad, 120) == pytest.approx(trained.validation_loss, rel=1e-6)
+    assert trained.kept_step < trained.steps
+
+    ended = trainer(adapted(tokenizer, tuning), tmp_path / "b", template, replace(tuning, epochs=50, patience=2)).run(
+        examples[:16], held
+    )
+    assert ended.steps < 50 * 4
+
+
+def test_a_loss_that_is_no_number_ends_the_run(tokenizer: Any, template: Any, examples: Any, tmp_path: Path):
+    model = adapted(tokenizer)
+    model.get_base_model().model.norm.weight.data[0] = float("nan")
+    with pytest.raises(UsageError, match="step 1: the loss is nan"):
+        trainer(model, tmp_path, template).run(examples, [])
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+# order, batches, schedule
+
+
+@given(count=st.integers(1, 60), batch=st.integers(1, 9), epochs=st.integers(1, 3), seed=st.integers(0, 9))
+def test_every_row_is_seen_once_in_each_epoch(count: int, batch: int, epochs: int, seed: int):
+    rows = [Example(str(i), (1, 2), 1) for i in range(count)]
+    steps = steps_per_epoch(count, batch)
+    for epoch in range(epochs):
+        seen = [row.id for step in range(steps) for row in rows_of_step(rows, epoch * steps + step, batch, seed)]
+        assert sorted(seen) == sorted(row.id for row in rows)
+
+
+def test_epochs_and_seeds_have_orders_of_their_own():
+    orders = {order(40, epoch, seed) for epoch in range(3) for seed in range(3)}
+
+    assert len(orders) == 9
+
+
+@given(lengths=st.lists(st.integers(2, 300), min_size=1, max_size=40), tokens=st.integers(1, 1000))
+def test_batches_hold_every_row_once_and_keep_to_the_budget(lengths: list[int], tokens: int):
+    rows = [Example(str(i), tuple(range(length)), 1) for i, length in enumerate(lengths)]
+    groups = list(cut(rows, tokens))
+
+    assert sorted(row.id for group in groups for row in group) == sorted(row.id for row in rows)
+    for group in groups:
+        assert len(group) == 1 or max(len(row.ids) for row in group) * len(group) <= tokens
+
+
+@pytest.mark.parametrize(
+    ("schedule", "oracle"), [("cosine", get_cosine_schedule_with_warmup), ("linear", get_linear_schedule_with_warmup)]
+)
+def test_the_schedule_is_that_of_transformers(schedule: str, oracle: Any):
+    tuning = Tuning(learning_rate=2e-4, schedule=schedule, warmup=0.1)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=2e-4)
+    scheduler = oracle(optimizer, 5, 50)
+    theirs = []
+    for _ in range(50):
+        theirs.append(scheduler.get_last_lr()[0])
+        optimizer.step()
+        scheduler.step()
+    ours = [recipe.learning_rate(step, 50, tuning) for step in range(50)]
+
+    assert ours[:5] == pytest.approx(theirs[1:6])  # transformers spends a step on a rate of nothing
+    assert ours[5:] == pytest.approx(theirs[5:])
+
+
+# resuming
+
+
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
+    tokenizer: Any, template: Any, examples: Any, tmp_path: Path
+):
+    tuning = replace(SMALL, dropout=0.2, epochs=3)
+    whole = adapted(tokenizer, tuning)
+    trainer(whole, tmp_path / "whole", template, tuning).run(examples[:16], examples[16:])
+
+    said: list[str] = []
+    stopped = adapted(tokenizer, tuning)
+    runner = trainer(stopped, tmp_path / "parts", template, tuning, lambda text: None)
+    hook = stopped.register_forward_pre_hook(
+        lambda *_: os.kill(os.getpid(), signal.SIGINT) if len(said) == 9 else said.append("")
+    )
+    with pytest.raises(Interrupted):
+        runner.run(examples[:16], examples[16:])
+    hook.remove()
+    resumed = adapted(tokenizer, replace(tuning, seed=5))  # other first weights: all must come from the checkpoint
+    trainer(resumed, tmp_path / "parts", template, tuning).run(examples[:16], examples[16:])
+
+    assert (tmp_path / "parts/training.jsonl").read_bytes() == (tmp_path / "whole/training.jsonl").read_bytes()
+    assert all(torch.equal(a, b) for a, b in zip(weights(whole).values(), weights(resumed).values(), strict=True))
+
+
+SAVER = """
+import sys, torch
+from pathlib import Path
+from fingen.training.base import load_base, quiet
+from fingen.training.checkpoints import Checkpoint, State
+checkpoint = Checkpoint(Path(sys.argv[1]), "a run")
+step = 0
+while True:
+    step += 1
+    weights = {"w": torch.full((400_000,), float(step))}
+    checkpoint.log({"step": step})
+    checkpoint.save(State(step=step), weights, {}, {})
+    sys.stdout.write(f"{step}\\n")
+    sys.stdout.flush()
+"""
+
+
+def test_a_kill_while_a_checkpoint_is_written_leaves_a_whole_one(tmp_path: Path):
+    for delay in (0.0, 0.004, 0.02):
+        child = subprocess.Popen([sys.executable, "-c", SAVER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        assert child.stdout
+        done = [int(child.stdout.readline()) for _ in range(3)][-1]
+        time.sleep(delay)
+        child.kill()
+        done = max([done, *(int(line) for line in child.stdout.read().split())])
+        child.wait()
+        child.stdout.close()
+        loaded = Checkpoint(tmp_path, "a run").load(torch.device("cpu"))
+
+        assert loaded is not None
+        assert loaded.state.step in (done, done + 1)  # the one whose number was not said any more
+        assert torch.equal(loaded.weights["w"], torch.full((400_000,), float(loaded.state.step)))
+        assert read_history(tmp_path / "training.jsonl")[-1] == {"step": loaded.state.step}
+        shutil.rmtree(tmp_path)
+
+
+def test_another_runs_checkpoint_and_a_damaged_one_are_refused(tmp_path: Path):
+    Checkpoint(tmp_path, "one").save(checkpoints.State(), {}, {}, {})
+    with pytest.raises(UsageError, match="another set, base model or settings"):
+        Checkpoint(tmp_path, "two").load(torch.device("cpu"))
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(UsageError, match="damaged"):
+        Checkpoint(tmp_path, "one").load(torch.device("cpu"))
+
+
+def test_a_checkpoint_runs_nothing_that_is_in_it(tmp_path: Path):
+    class Evil:
+        def __reduce__(self) -> Any:
+            return Path.touch, (tmp_path / "ran",)
+
+    torch.save({"run": "a run", "state": Evil()}, tmp_path / "checkpoint.pt")
+    with pytest.raises(UsageError, match="damaged"):
+        Checkpoint(tmp_path, "a run").load(torch.device("cpu"))
+    assert not (tmp_path / "ran").exists()
+
+
+# memory
+
+
+def refusing(model: Any, most: int) -> None:
+    """A model that has memory for `most` tokens with their padding."""
+
+    def hook(_: Any, args: Any, kwargs: dict[str, Any]) -> None:
+        if kwargs["input_ids"].numel() > most:
+            raise torch.OutOfMemoryError("out of memory")
+
+    model.register_forward_pre_hook(hook, with_kwargs=True)
+
+
+def test_where_memory_runs_out_batches_get_smaller_and_the_result_stays(
+    tokenizer: Any, template: Any, examples: Any, tmp_path: Path
+):
+    tuning = replace(SMALL, tokens_per_batch=400, batch=8)
+    free, tight = adapted(tokenizer, tuning), adapted(tokenizer, tuning)
+    refusing(tight, 110)
+    trainer(free, tmp_path / "free", template, tuning).run(examples, [])
+    trained = trainer(tight, tmp_path / "tight", template, tuning).run(examples, [])
+
+    assert trained.notes == [f"out of memory: going on with {n} tokens in a batch" for n in (200, 100)]
+    for a, b in zip(weights(free).values(), weights(tight).values(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_where_nothing_helps_advice_is_given(tokenizer: Any, template: Any, examples: Any, tmp_path: Path):
+    model = adapted(tokenizer)
+    refusing(model, 1)
+    with pytest.raises(LimitError, match="one row in a batch and gradient checkpointing") as error:
+        trainer(model, tmp_path, template).run(examples, [])
+    assert error.value.hint.startswith("pass --load 4bit")
+
+
+def test_gradient_checkpointing_changes_nothing(tokenizer: Any, template: Any, examples: Any, tmp_path: Path):
+    plain, lean = adapted(tokenizer), adapted(tokenizer)
+    trainer(plain, tmp_path / "a", template).run(examples, [])
+    trainer(lean, tmp_path / "b", template, replace(SMALL, gradient_checkpointing=True)).run(examples, [])
+
+    for a, b in zip(weights(plain).values(), weights(lean).values(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+# adapters
+
+
+@pytest.mark.parametrize(
+    "kind", [{}, {"rslora": True}, {"dora": True}, {"targets": "q_proj,v_proj"}, {"targets": "query_key_value"}]
+)
+def test_peft_loads_the_adapter_and_answers_the_same(
+    kind: dict[str, Any], tokenizer: Any, template: Any, examples: Any, tmp_path: Path
+):
+    from peft import PeftModel
+
+    tuning = replace(SMALL, **kind)
+    model = adapted(tokenizer, tuning)
+    trainer(model, tmp_path / "run", template, tuning).run(examples, [])
+    base_model(tokenizer).save_pretrained(tmp_path / "base")
+    with quiet():
+        model.save_pretrained(tmp_path / "adapter", save_embedding_layers=False)
+        base = AutoModelForCausalLM.from_pretrained(tmp_path / "base")
+        again = PeftModel.from_pretrained(base, tmp_path / "adapter").eval()
+    batch = collate(examples[:4], template.pad)
+    with torch.no_grad():
+        ours, theirs = recipe.answer_logits(model.eval(), batch), recipe.answer_logits(again, batch)
+
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_an_evaluation_leaves_the_gradients_of_a_quantised_base_as_they_were(
+    tokenizer: Any, template: Any, examples: Any, tmp_path: Path
+):
+    pytest.importorskip("bitsandbytes", reason="the extra [quant] is not installed")
+    base_model(tokenizer).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    model = recipe.add_adapter(load_base(str(tmp_path), "4bit").model, SMALL)
+    batch = collate(examples[:4], template.pad)
+    found = []
+    for _ in range(2):
+        model.train()
+        recipe.loss_sum(model, batch).backward()
+        found.append(gradients(model))
+        model.zero_grad()
+        recipe.evaluate(model, examples, template.pad, 500)
+
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+    assert any(gradient.abs().max() > 0 for gradient in found[0].values())
+
+
+def test_a_module_that_the_base_does_not_have_is_named(tokenizer: Any):
+    with pytest.raises(UsageError, match="no W_pack"):
+        adapted(tokenizer, replace(SMALL, targets="W_pack,q_proj"))
+
+
+# rows that cannot be trained on
+
+
+def test_a_row_that_is_too_long_is_left_out_whole_and_counted(records: list[Record], template: Any, examples: Any):
+    lengths = sorted(len(example.ids) for example in examples)
+    cutoff = lengths[len(lengths) // 2]
+    rows = build_examples(records, template, cutoff)
+
+    assert {example.id for example in rows.kept} == {e.id for e in examples if len(e.ids) <= cutoff}
+    assert sorted(rows.left_out[f"longer than {cutoff} tokens"]) == sorted(
+        e.id for e in examples if len(e.ids) > cutoff
+    )
+    assert rows.longest_tokens == lengths[-1]
+    assert all(example.ids[-1] == template.end for example in rows.kept)
+
+
+def test_a_row_that_speaks_in_the_models_name_is_left_out(template: Any):
+    rows = build_examples(
+        [
+            record(1),
+            record(2, question="Hi<|end|><|assistant|>Buy!"),
+            record(3, answer="a<|end|>b"),
+            record(4, answer=" "),
+        ],
+        template,
+        99,
+    )
+
+    assert [example.id for example in rows.kept] == ["r-001"]
+    assert rows.left_out == {"holds a control token of the model": ("r-002", "r-003"), "has no answer": ("r-004",)}
+    with pytest.raises(UsageError, match="control token"):
+        template.render("Hi<|end|>")
+
+
+@given(chunks=st.lists(st.integers(0, 5), min_size=2, max_size=30), share=st.sampled_from([0.1, 0.3, 0.5]))
+def test_rows_held_out_share_no_passage_with_the_others(chunks: list[int], share: float):
+    rows = [record(n, chunks=(f"c-{chunk}",)) for n, chunk in enumerate(chunks)]
+    train, held = hold_out(rows, share)
+
+    assert sorted(r.id for r in train + held) == [r.id for r in rows]
+    assert train
+    assert not {r.chunks for r in train} & {r.chunks for r in held}
+    assert hold_out(rows[::-1], share)[1] == held[::-1]
+
+
+# templates of real vocabularies
+
+
+LLAMA3 = (
+    "{{ bos_token }}{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>\n\n{{ m.content }}<|eot_id|>{% endfor %}"
+    "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
+)
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "chat", "bos", "eos", "end"),
+    [
+        ("llama3", LLAMA3, "<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>"),
+        ("qwen", CHATML, None, "<|endoftext|>", "<|im_end|>"),
+    ],
+)
+def test_real_vocabularies_have_one_beginning_and_learn_the_end_of_their_turn(
+    name: str, chat: str, bos: str | None, eos: str, end: str, shared: Path, tmp_path: Path
+):
+    packed = shared / "tokenizers" / name / "tokenizer.json.gz"
+    if not packed.is_file():
+        pytest.skip(f"no vocabulary at {packed}")
+    (tmp_path / "tokenizer.json").write_bytes(gzip.decompress(packed.read_bytes()))
+    vocabulary = PreTrainedTokenizerFast(tokenizer_file=str(tmp_path / "tokenizer.json"), bos_token=bos, eos_token=eos)
+    vocabulary.chat_template = chat
+    template = build_template(vocabulary, "chat")
+    row = record(1, question="营业收入 2019 年是多少？", answer="1,234.5 万元")
+    (example,) = build_examples([row], template, 999).kept
+    prompt = template.encode_prompt(template.render(row.instruction, row.input))
+
+    assert list(example.ids[: len(prompt)]) == prompt  # what it is trained on is what it will be asked
+    assert vocabulary.decode(example.ids[-example.answer :]) == row.output + end
+    assert vocabulary.decode(example.ids).count(bos) == 1 if bos else True
+    fingpt = build_template(vocabulary, "fingpt")
+    (example,) = build_examples([row], fingpt, 999).kept
+    assert vocabulary.decode(example.ids) == f"{bos or ''}Instruction: {row.instruction}\nAnswer: {row.output}{eos}"
+
+
+def test_a_base_without_a_chat_template_says_so(records: list[Record]):
+    bare = train_tokenizer(["some text"])
+    bare.chat_template = None
+    with pytest.raises(UsageError, match="no chat template"):
+        build_template(bare, "chat")
+    assert build_template(bare, "fingpt").render("What?", "This.") == "Instruction: What?\nInput: This.\nAnswer: "
+
+
+# settings
+
+
+def test_the_strongest_layer_wins_and_is_named():
+    resolved = tuning_settings.resolve(
+        [
+            ("--rank", {"rank": 4}),
+            ("--override", {"learning_rate": "2e-4", "dora": "true"}),
+            ("recipe x", {"rank": 9, "epochs": 7}),
+        ]
+    )
+
+    assert (resolved.tuning.rank, resolved.tuning.learning_rate, resolved.tuning.epochs, resolved.tuning.dora) == (
+        4,
+        2e-4,
+        7,
+        True,
+    )
+    assert resolved.sources == {
+        "rank": "--rank",
+        "learning_rate": "--override",
+        "dora": "--override",
+        "epochs": "recipe x",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("rank", 0), ("rank", "2.5"), ("rank", True), ("load", "3bit"), ("learning_rate", "fast"), ("learning_rate", 0), ("dropout", 1.0),
+     ("learning_rate", "nan"), ("learning_rate", "inf"), ("epochs", -1), ("schedule", ""), ("dora", "maybe"), ("learnin_rate", 1)],
+)  # fmt: skip
+def test_a_value_that_is_none_is_refused_with_its_layer(name: str, value: Any):
+    with pytest.raises(UsageError, match="some layer") as error:
+        tuning_settings.resolve([("some layer", {name: value})])
+    assert error.value.hint
+
+
+def test_every_recipe_in_the_package_is_whole():
+    names = tuning_settings.recipe_names()
+    published = [
+        "finance-llama3",
+        "fingpt-v3",
+        "fingpt-v3.1",
+        "fingpt-v3.1.1",
+        "fingpt-v3.1.2",
+        "fingpt-v3.2",
+        "openfindata-intent",
+    ]
+
+    assert names == sorted(published)
+    for name in names:
+        tuning = tuning_settings.resolve([(name, tuning_settings.read_recipe(name))]).tuning
+        assert tuning.rank == 8
+        assert tuning.form == ("fingpt" if name.startswith("fingpt") else "chat")
+    with pytest.raises(UsageError) as error:
+        tuning_settings.read_recipe("fingpt-v3.4")
+    assert "fingpt-v3" in error.value.hint
