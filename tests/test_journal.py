@@ -7,8 +7,10 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -261,6 +263,22 @@ def test_a_journal_that_another_process_writes_says_so(tmp_path: Path):
         other.execute("ROLLBACK")
         journal.flush()  # nothing was lost by the failure
         assert stored(path) == 1
+
+
+def _open_at_once(path: Path, barrier: Barrier) -> None:
+    barrier.wait()
+    with Journal.open(path):
+        pass
+
+
+def test_many_may_start_a_journal_at_once(tmp_path: Path):
+    """Each new one is begun by six at once: some find it half made."""
+    with ThreadPoolExecutor(6) as pool:
+        for attempt in range(40):
+            barrier = Barrier(6)
+            opened = [pool.submit(_open_at_once, tmp_path / f"{attempt}.sqlite", barrier) for _ in range(6)]
+            for each in opened:
+                each.result()
 
 
 @pytest.mark.parametrize("content", [b"not a database" * 1000, b"SQLite format 3\0" * 300], ids=["text", "broken"])

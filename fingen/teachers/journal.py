@@ -312,15 +312,18 @@ class Journal:
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
     db.row_factory = sqlite3.Row
+    db.execute("BEGIN")  # one look: another process may make the tables between two
     version = db.execute("PRAGMA user_version").fetchone()[0]
+    tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    db.execute("COMMIT")
     if version > VERSION:  # looked at before the first write: a newer journal stays as it is
         raise SetError(
             f"{path}: made by a newer fingen (journal version {version}; this one reads {VERSION})",
             hint="upgrade fingen, or write to another folder with --out",
         )
-    if version == 0 and db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+    if version == 0 and tables:
         raise SetError(f"{path}: a database, but not a fingen journal", hint="write to another folder with --out")
-    db.execute("PRAGMA journal_mode = WAL")
+    _use_wal(db)
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")
     if version < VERSION:  # all of them are left alone where they are there
@@ -328,6 +331,20 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
         with db:
             for statement in TABLES:
                 db.execute(statement)
+
+
+def _use_wal(db: sqlite3.Connection) -> None:
+    """Switch to WAL. SQLite does not wait for others with this one, whatever the connection's timeout is."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as e:
+            if e.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def read_completion(row: dict[str, Any]) -> Completion:
