@@ -46,7 +46,7 @@ clean:
 	@touch $@
 
 .venv/.dev: .venv/.made pyproject.toml constraints.txt
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[dev,train,quant]"
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[dev,train,quant,baseline]"
 	@touch $@
 
 # Some systems ship venv without ensurepip: there the pip that is installed fills the environment.

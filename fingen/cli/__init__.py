@@ -35,6 +35,10 @@ GROUPS = {
         "merge": ("fingen.cli.merge", "Merge an adapter into its base model, with a proof."),
         "chat": ("fingen.cli.chat", "Ask an adapter, one line at a time."),
     },
+    "judge": {
+        "score": ("fingen.cli.score", "Score raw answers, every figure with its interval."),
+        "compare": ("fingen.cli.compare", "Say whether two scores differ by more than chance."),
+    },
 }
 COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
 

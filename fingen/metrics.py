@@ -1,0 +1,203 @@
+"""How good answers are, and how sure that is: accuracy, F1, intervals, paired tests. Standard library only.
+
+Everything starts from pairs of what is right and what was answered, counted: `Counts`. An answer of None could not be read.
+It is wrong, and belongs to no class: it lowers accuracy, and the recall of the class that was right, and no precision.
+Shares and scores go from 0 to 1, differences from -1 to 1.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Literal, NamedTuple, TypeVar
+
+LEVEL = 0.95  # of intervals
+RESAMPLES = 2000  # of a bootstrap: enough for the second digit of a 95 % interval in per cent
+Counts = Mapping[tuple[str, str | None], int]  # (right class, answered class or None) -> rows
+Average = Literal["macro", "micro", "weighted"]
+Row = TypeVar("Row", bound=Hashable)
+
+
+class Interval(NamedTuple):
+    """Where a figure may lie."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """How one class was met. `support`: rows of which it is right; `answered`: rows for which it was given."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+    answered: int
+
+
+def accuracy(counts: Counts) -> float:
+    """Share of rows whose answer is right, 0..1.
+
+    Raises:
+        ValueError: there are no rows.
+    """
+    return sum(rows for (right, answer), rows in counts.items() if right == answer) / _rows(counts)
+
+
+def class_scores(counts: Counts) -> dict[str, ClassScore]:
+    """Precision, recall and F1 of each class that is right or answered somewhere, by name.
+
+    With hits h, precision is h / answered, recall h / support, F1 2h / (answered + support) (van Rijsbergen, Information
+    Retrieval, 1979, with equal weights). A share of no rows is 0.
+    """
+    hits, support, answered = Counter[str](), Counter[str](), Counter[str]()
+    for (right, answer), rows in counts.items():
+        support[right] += rows
+        if answer is not None:
+            answered[answer] += rows
+        if right == answer:
+            hits[right] += rows
+    return {
+        name: ClassScore(
+            precision=_share(hits[name], answered[name]),
+            recall=_share(hits[name], support[name]),
+            f1=_share(2 * hits[name], answered[name] + support[name]),
+            support=support[name],
+            answered=answered[name],
+        )
+        for name in sorted({*support, *answered})
+    }
+
+
+def f1(counts: Counts, average: Average) -> float:
+    """F1 over all classes that are right or answered somewhere, 0..1.
+
+    macro: the mean of the classes' F1; weighted: the same, weighted by support; micro: 2h / (answered + support) with hits,
+    answers and rows of all classes added up (Sokolova and Lapalme, 2009, table 3), which is the accuracy where every answer
+    could be read, and more than it where not.
+
+    Raises:
+        ValueError: there are no rows.
+    """
+    rows, classes = _rows(counts), class_scores(counts).values()
+    if average == "macro":
+        return math.fsum(score.f1 for score in classes) / len(classes)
+    if average == "weighted":
+        return math.fsum(score.f1 * score.support for score in classes) / rows
+    return _share(2 * accuracy(counts) * rows, rows + sum(score.answered for score in classes))
+
+
+def wilson(hits: int, rows: int, level: float = LEVEL) -> Interval:
+    """Interval of a share hits / rows (Wilson, 1927, without continuity correction), inside 0..1.
+
+    Raises:
+        ValueError: no rows, hits not in 0..rows, or a level that is not inside 0..1.
+    """
+    if not 0 <= hits <= rows or not rows or not 0 < level < 1:
+        raise ValueError(f"no interval of level {level} for {hits} of {rows} rows")
+    z2 = NormalDist().inv_cdf((1 + level) / 2) ** 2
+    middle = hits + z2 / 2
+    half = math.sqrt(z2 * (hits * (rows - hits) / rows + z2 / 4))
+    low = 0.0 if hits == 0 else (middle - half) / (rows + z2)  # exact at the ends, where rounding would leave a trace
+    high = 1.0 if hits == rows else (middle + half) / (rows + z2)
+    return Interval(low, high)
+
+
+def bootstrap(
+    rows: Sequence[Row],
+    statistics: Sequence[Callable[[Mapping[Row, int]], float]],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = LEVEL,
+    clusters: Sequence[Hashable] | None = None,
+) -> tuple[Interval, ...]:
+    """Percentile intervals of statistics (Efron and Tibshirani, 1993, chapter 13), one for each, from the same resamples.
+
+    A resample takes as many rows as there are, with replacement, and is given to a statistic as counts of its rows. With
+    `clusters` (a name for each row) whole clusters are taken, as many as there are. Classes that a resample does not have
+    are none of it. Rows are (right, answered) for one subject, (right, answered, answered) for a paired difference.
+
+    Raises:
+        ValueError: no rows, no resamples, or not a cluster for each row.
+    """
+    if not rows or resamples < 1:
+        raise ValueError("a bootstrap needs rows and resamples")
+    units = [[row] for row in rows] if clusters is None else _grouped(rows, clusters)
+    generator = random.Random(seed)
+    drawn: list[list[float]] = [[] for _ in statistics]
+    for _ in range(resamples):
+        sample = Counter(row for unit in generator.choices(units, k=len(units)) for row in unit)
+        for values, statistic in zip(drawn, statistics, strict=True):
+            values.append(statistic(sample))
+    return tuple(
+        Interval(quantile(values, (1 - level) / 2), quantile(values, (1 + level) / 2)) for values in map(sorted, drawn)
+    )
+
+
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """The value below which a share of ascending values lies, between two of them by a straight line.
+
+    Definition 7 of Hyndman and Fan (1996).
+
+    Raises:
+        ValueError: there are no values, or the share is not in 0..1.
+    """
+    if not ordered or not 0 <= share <= 1:
+        raise ValueError(f"no quantile {share} of {len(ordered)} values")
+    place = share * (len(ordered) - 1)
+    below = min(math.floor(place), len(ordered) - 1)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+
+
+def difference(triples: Mapping[tuple[str, str | None, str | None], int]) -> float:
+    """Accuracy of the second answer less that of the first, -1..1; rows are (right, first, second).
+
+    Raises:
+        ValueError: there are no rows.
+    """
+    gained = sum(((second == right) - (first == right)) * rows for (right, first, second), rows in triples.items())
+    return gained / _rows(triples)
+
+
+def mcnemar(first_only: int, second_only: int) -> float:
+    """Two-sided p, 0..1, of the exact test of McNemar (1947): are two subjects right equally often?
+
+    Of the rows where one subject alone is right, under equality each falls to either side by chance 1/2. p is twice the
+    smaller tail of that binomial, 1 at most; without such rows 1.
+
+    Raises:
+        ValueError: a count is negative.
+    """
+    if first_only < 0 or second_only < 0:
+        raise ValueError(f"negative counts: {first_only}, {second_only}")
+    rows = first_only + second_only
+    tail = ways = 1  # whole numbers: no rounding until the end, however many rows
+    for k in range(min(first_only, second_only)):
+        ways = ways * (rows - k) // (k + 1)
+        tail += ways
+    return min(1.0, 2 * tail / (1 << rows))
+
+
+def _rows(counts: Mapping[Row, int]) -> int:
+    rows = sum(counts.values())
+    if not rows:
+        raise ValueError("no rows")
+    return rows
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0
+
+
+def _grouped(rows: Sequence[Row], clusters: Sequence[Hashable]) -> list[list[Row]]:
+    groups: dict[Hashable, list[Row]] = {}
+    for row, cluster in zip(rows, clusters, strict=True):
+        groups.setdefault(cluster, []).append(row)
+    return list(groups.values())

@@ -1,0 +1,475 @@
+"""`fingen score` and `fingen compare`: answers are read and never guessed, rows are counted and never dropped."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fingen.cli import main
+from fingen.scoring.parse import parse_answer
+
+LABELS = ("行业板块问询", "个股问询", "大盘问询", "客服问询", "基金问询")
+ZH = dict(zip("ABCDE", LABELS, strict=True))
+EN = {"A": "market outlook", "B": "single stock", "C": "fund", "I": "something else"}
+SENTIMENT = {name: name for name in ("positive", "mildly positive", "neutral", "negative")}
+FIXTURE = "intent/scorer_fixture_predictions_3x75.jsonl"
+
+
+def fingen(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def write(path: Path, rows: Iterable[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+# Reading
+
+
+@pytest.mark.parametrize(
+    ("answer", "options", "value"),
+    [
+        ("B", ZH, "B"),
+        (" B.\n", ZH, "B"),
+        ("b.", ZH, "B"),
+        ("选b", ZH, "B"),
+        ("The answer is (b).", EN, "B"),
+        ("(b)", ZH, "B"),
+        ("Ｂ．", ZH, "B"),
+        ("**B**", ZH, "B"),
+        ("$\\boxed{B}$", ZH, "B"),
+        ("B. 个股问询", ZH, "B"),
+        ("B.个股问询", ZH, "B"),
+        ("B-个股问询", ZH, "B"),
+        ("选项B", ZH, "B"),
+        ("答案是 B", ZH, "B"),
+        ("答案：B。", ZH, "B"),
+        ("根据“A股今天怎么走”，这是关于大盘问询的。所以答案是 C. 大盘问询。", ZH, "C"),
+        ("个股问询", ZH, "B"),
+        ("这是一个个股问询。", ZH, "B"),
+        ("选B，因为不是大盘问询", ZH, "B"),
+        ("<think>A 还是 C？</think>B", ZH, "B"),
+        ("The answer is A", EN, "A"),
+        ("A is correct.", EN, "A"),
+        ("A client asks about one company: B", EN, "B"),
+        ("I think it is C.", EN, "C"),
+        ("Option I", EN, "I"),
+        ("Single  Stock", EN, "B"),
+        ("A client asks about a fund", EN, "C"),
+        ("Positive", SENTIMENT, "positive"),
+        ("mildly positive", SENTIMENT, "mildly positive"),
+    ],
+)
+def test_an_answer_that_names_one_option_is_read(answer: str, options: dict[str, str], value: str):
+    assert parse_answer(answer, options).value == value
+
+
+@pytest.mark.parametrize(
+    ("answer", "options", "why"),
+    [
+        ("", ZH, "empty"),
+        ("不知道", ZH, "names no option"),
+        ("G", ZH, "G is no option"),
+        ("B是错的", ZH, "says what it is not: B"),
+        ("B is wrong", EN, "says what it is not: B"),
+        ("除了B", ZH, "says what it is not: B"),
+        ("非个股问询", ZH, "says what it is not: B"),
+        ("Answer: a stock question", EN, "names no option"),
+        ("A or B", ZH, "names several letters: A, B"),
+        ("A/B", ZH, "names several letters: A, B"),
+        ("A. 行业板块问询\nB. 个股问询\n答案：B", ZH, "names several letters: A, B"),
+        ("答案是B，而不是A", ZH, "names several letters: B, A"),
+        ("AB", ZH, "names no option"),
+        ("不是A", ZH, "says what it is not: A"),
+        ("B. 大盘问询", ZH, "letter B with the text of C"),
+        ("个股问询或大盘问询", ZH, "names several options: B, C"),
+        ("这不是个股问询", ZH, "says what it is not: B"),
+        ("K线走弱", ZH, "names no option"),
+        ("C类份额", ZH, "names no option"),
+        ("<think>A", ZH, "still thinking when it ended"),
+        ("A client wants something.", EN, "names no option"),
+        ("I do not know.", EN, "names no option"),
+        ("Class A shares", EN, "names no option"),
+        ("The answer is not B", EN, "says what it is not: B"),
+        ("funding", EN, "names no option"),
+        ("not positive", SENTIMENT, "says what it is not: positive"),
+        ("neutral or negative", SENTIMENT, "names several options: neutral, negative"),
+        ("N", SENTIMENT, "names no option"),
+    ],
+)
+def test_an_answer_that_names_none_or_several_is_not_guessed(answer: str, options: dict[str, str], why: str):
+    reading = parse_answer(answer, options)
+
+    assert (reading.value, reading.why) == (None, why)
+
+
+FRAMES = st.sampled_from(
+    ["{}", "{}.", "({})", "**{}**", "选项{}", "答案是 {}", "答案：{}。", "The answer is {}.", "Option {}", "{}\n", " {} ", "【{}】", "我选{}，谢谢"]
+)  # fmt: skip
+LETTERS = st.sampled_from("ABCDE")
+
+
+def widened(text: str) -> str:
+    """The same in full-width forms."""
+    return "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in text)
+
+
+@given(FRAMES, LETTERS, st.sampled_from(["", ". ", "、", "：", " "]), st.booleans(), st.booleans())
+def test_a_letter_is_read_in_any_frame(frame: str, letter: str, joint: str, with_text: bool, wide: bool):
+    answer = frame.format(letter + (joint + ZH[letter] if with_text else ""))
+
+    assert parse_answer(widened(answer) if wide else answer, ZH).value == letter
+
+
+@given(FRAMES, FRAMES, LETTERS, LETTERS, st.sampled_from(["\n", "，", " 或 ", " or "]))
+def test_two_letters_are_one_only_if_they_are_the_same(one: str, other: str, first: str, second: str, joint: str):
+    value = parse_answer(one.format(first) + joint + other.format(second), ZH).value
+
+    assert value == (first if first == second else None)
+
+
+@settings(max_examples=300)
+@given(st.text(st.characters(codec="utf-8") | st.sampled_from("ABCDE不是 .选项"), max_size=60))
+def test_any_text_is_read_as_an_option_that_it_names_or_as_none(answer: str):
+    reading = parse_answer(answer, ZH)
+
+    assert reading.why
+    assert reading.value is None or reading.value in ZH
+    plain = parse_answer("".join(c for c in answer if c.isascii() and not c.isalpha()), ZH)
+    assert plain.value is None
+
+
+def test_a_long_answer_is_read_in_time():
+    parts = ["A ", "(", " A", "answer ", "个股问询", "single ", "<think>", "不是", "not ", "b"]
+    code = (
+        "from fingen.scoring.parse import parse_answer\n"
+        f"for text in {parts!r}:\n"
+        f"    for options in {(ZH, EN)!r}:\n"
+        "        parse_answer(text * 20_000, options)\n"
+        "        parse_answer('x ' + text + ' ' * 50_000 + text, options)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=20)
+
+
+# The published case
+
+
+def test_the_published_accuracies_of_three_models(shared: Path):
+    result = fingen("score", "--predictions", shared / FIXTURE, "--json")
+    scores = {score["subject"]: score for score in json.loads(result.stdout)["scores"]}
+
+    assert result.exit_code == 0, result.stderr
+    accuracies = {name: f"{score['accuracy']['value']:.2%}" for name, score in scores.items()}
+    assert accuracies == {"baichuan2-7b": "70.67%", "chatglm3_6b": "49.33%", "llama3-8b-instruct": "74.67%"}
+    assert {score["rows"] for score in scores.values()} == {75}
+    assert [score["unparseable"] for score in scores.values()] == [0, 2, 0]
+    assert scores["chatglm3_6b"]["unparseable_why"] == {"G is no option": 2}
+
+
+def test_strict_equality_would_have_missed_them(shared: Path):
+    rows = [json.loads(line) for line in (shared / FIXTURE).read_text(encoding="utf-8").splitlines()]
+    strict = [row["pred_answer"] == row["gold"] for row in rows if row["model"] == "baichuan2-7b"]
+
+    assert f"{sum(strict) / len(strict):.2%}" == "1.33%"
+
+
+def test_the_three_models_compared(shared: Path):
+    fingen("score", "--predictions", shared / FIXTURE, "--out", "build/scores/m")
+    folders = sorted(Path("build/scores").iterdir())
+    result = fingen("compare", *folders)
+
+    assert result.exit_code == 0, result.stderr
+    assert "m-baichuan2-7b -> m-llama3-8b-instruct: no difference shown" in result.stdout
+    assert "m-chatglm3_6b -> m-llama3-8b-instruct: a difference is shown: m-llama3-8b-instruct" in result.stdout
+    found = json.loads(fingen("compare", *folders, "--json").stdout)["comparisons"]
+    alone = [(22, 6), (7, 10), (7, 26)]  # counted in the file
+    assert [(one["first_only"], one["second_only"]) for one in found] == alone
+    tails = [2 * sum(math.comb(sum(pair), k) for k in range(min(pair) + 1)) / 2 ** sum(pair) for pair in alone]
+    assert [one["p"] for one in found] == pytest.approx(tails, rel=1e-12)
+
+
+# Scores
+
+
+GOLD = [
+    {"id": f"q{number}", "question": "?", "options": ZH, "answer": "ABCDE"[number % 5]} for number in range(10)
+]  # as in OpenFinData, but with the options in one column
+
+
+def answers(*texts: str) -> list[dict[str, Any]]:
+    return [{"id": f"q{number}", "prediction": text} for number, text in enumerate(texts)]
+
+
+@pytest.fixture
+def gold(tmp_path: Path) -> Path:
+    return write(tmp_path / "gold.jsonl", GOLD)
+
+
+RIGHT = [f"{row['answer']}. {ZH[row['answer']]}" for row in GOLD]
+
+
+def test_a_score_says_every_figure_with_its_uncertainty(tmp_path: Path, gold: Path):
+    file = write(tmp_path / "mine.jsonl", answers(*RIGHT[:7], "A", "A or B", ""))
+    result = fingen("score", "--predictions", file, "--gold", gold)
+    report = json.loads(Path("build/scores/mine/report.json").read_text(encoding="utf-8"))
+
+    assert result.exit_code == 0, result.stderr
+    assert "| mine | 10 | 70.00 (39.7–89.2) |" in result.stdout  # Wilson, by hand
+    assert "2 (20.00 %)" in result.stdout
+    shares = report["classes"]["行业板块问询"]
+    assert {**shares, "precision": shares["precision"]["value"], "recall": shares["recall"]["value"]} == {
+        "precision": 2 / 3, "recall": 1.0, "f1": pytest.approx(0.8), "support": 2, "answered": 3,
+    }  # fmt: skip
+    assert report["confusion"]["客服问询"] == {"": 1, "客服问询": 1}
+    assert report["unparseable_why"] == {"names several letters: A, B": 1, "empty": 1}
+    for figure in ("macro_f1", "micro_f1", "weighted_f1"):
+        assert report[figure]["low"] <= report[figure]["value"] <= report[figure]["high"]
+    rows = [json.loads(line) for line in Path("build/scores/mine/predictions.jsonl").read_text("utf-8").splitlines()]
+    assert rows[7] == {
+        "id": "q7", "gold": "大盘问询", "value": "行业板块问询", "correct": False, "why": "letter", "answer": "A",
+    }  # fmt: skip
+    card = Path("build/scores/mine/README.md").read_text(encoding="utf-8")
+    assert "| mine | 10 | 70.00 (39.7–89.2) |" in card
+    assert "names several letters: A, B (1)" in card
+
+
+def test_the_same_answers_give_the_same_bytes(tmp_path: Path, gold: Path):
+    file = write(tmp_path / "mine.jsonl", answers(*RIGHT[:9], "A"))
+    written = []
+    for _ in range(2):
+        assert fingen("score", "--predictions", file, "--gold", gold).exit_code == 0
+        written.append({path.name: path.read_bytes() for path in Path("build/scores/mine").iterdir()})
+
+    assert written[0] == written[1]
+    assert set(written[0]) == {"README.md", "predictions.jsonl", "report.json"}
+    assert str(tmp_path).encode() not in b"".join(written[0].values())
+
+
+def test_missing_and_unknown_rows_are_named_and_counted(tmp_path: Path, gold: Path):
+    file = write(tmp_path / "mine.jsonl", [*answers(*RIGHT[:8]), {"id": "q77", "prediction": "A"}])
+    result = fingen("score", "--predictions", file, "--gold", gold)
+
+    assert result.exit_code == 1
+    assert "2 of 10 rows have no answer: q8, q9" in result.stdout
+    assert "with the others as wrong: 80.00 %" in result.stdout
+    assert "1 answers have no row and do not count: q77" in result.stdout
+    assert "| mine | 8 | 100.00 (67.6–100.0) |" in result.stdout
+    report = json.loads(fingen("score", "--predictions", file, "--gold", gold, "--json").stdout)
+    assert report["exit_code"] == 1
+    assert (report["scores"][0]["missing"], report["scores"][0]["unknown"]) == (["q8", "q9"], ["q77"])
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.sampled_from(["A", "B", "A or B", "", "个股问询", None]), min_size=12, max_size=12))
+def test_every_row_and_every_answer_is_accounted_for(texts: list[str | None]):
+    rows = [{"id": f"q{number}", "output": text} for number, text in enumerate(texts) if text is not None]
+    rows.append({"id": "q0x", "output": "A"})
+    with tempfile.TemporaryDirectory() as folder:
+        gold, file = write(Path(folder, "gold.jsonl"), GOLD), write(Path(folder, "mine.jsonl"), rows)
+        result = fingen("score", "--predictions", file, "--gold", gold, "--out", Path(folder, "score"), "--json")
+    if result.exit_code == 2:
+        assert not {row["id"] for row in rows} & {row["id"] for row in GOLD}
+        return
+    score = json.loads(result.stdout)["scores"][0]
+
+    assert score["rows"] + len(score["missing"]) == score["asked"] == len(GOLD)
+    assert score["rows"] + len(score["unknown"]) == len(rows)
+    assert sum(rows for row in score["confusion"].values() for rows in row.values()) == score["rows"]
+    assert sum(row.get("", 0) for row in score["confusion"].values()) == score["unparseable"]
+    assert sum(score["unparseable_why"].values()) == score["unparseable"]
+
+
+def test_rows_by_number_and_gold_in_columns(tmp_path: Path):
+    columns = [{"question": "?", **ZH, "answer": letter} for letter in "ABC"]
+    gold = tmp_path / "gold.json"
+    gold.write_text(json.dumps(columns), encoding="utf-8")
+    csv = tmp_path / "mine.csv"
+    csv.write_text("row,answer\n3,C\n1,A\n2,A\n", encoding="utf-8")
+    result = fingen("score", "--predictions", csv, "--gold", gold, "--json")
+
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["scores"][0]["accuracy"]["value"] == pytest.approx(2 / 3)
+
+
+def test_a_set_is_scored_on_its_test_split(tmp_path: Path):
+    asked = fingen(
+        "synth", "intent", "--n", 10, "--validation", 5, "--test", 10, "--teacher", "offline", "--out", "build/i"
+    )
+    assert asked.exit_code == 0, asked.stderr
+    rows = [json.loads(line) for line in Path("build/i/test.jsonl").read_text(encoding="utf-8").splitlines()]
+    # the text alone: letters stand for other labels in other rows
+    file = write(tmp_path / "mine.jsonl", [{"id": row["id"], "prediction": row["label"]} for row in rows])
+
+    for gold in ("build/i", "build/i/test.jsonl"):
+        score = json.loads(fingen("score", "--predictions", file, "--gold", gold, "--json").stdout)["scores"][0]
+        assert score["gold"]["name"] == "test.jsonl"
+        assert (score["rows"], score["accuracy"]["value"]) == (10, 1)
+        assert set(score["classes"]) == {row["label"] for row in rows}
+    with Path("build/i/test.jsonl").open("a", encoding="utf-8") as test:
+        test.write("\n")
+    changed = fingen("score", "--predictions", file, "--gold", "build/i/test.jsonl", "--replace")
+    assert changed.exit_code == 2
+    assert "changed since the set was made" in changed.stderr
+
+
+def test_a_score_of_other_answers_is_not_written_over(tmp_path: Path, gold: Path):
+    file = write(tmp_path / "mine.jsonl", answers(*RIGHT))
+    assert fingen("score", "--predictions", file, "--gold", gold).exit_code == 0
+    before = Path("build/scores/mine/report.json").read_bytes()
+    write(file, answers(*reversed(RIGHT)))
+    refused = fingen("score", "--predictions", file, "--gold", gold)
+
+    assert refused.exit_code == 2
+    assert "--replace" in refused.stderr
+    assert Path("build/scores/mine/report.json").read_bytes() == before
+    assert fingen("score", "--predictions", file, "--gold", gold, "--replace").exit_code == 0
+    assert fingen("score", "--predictions", file, "--gold", gold, "--out", ".").exit_code == 2  # not a score's folder
+
+
+BAD = {
+    "no rows": ("", "mine.jsonl: no rows"),
+    "not JSON": ("{\n", "mine.jsonl, line 1: not JSON"),
+    "no answer": ('{"id": "q0"}\n', "line 1: no answer in id"),
+    "no id": ('{"id": "q0", "prediction": "A"}\n{"prediction": "A"}\n', "line 2: no id, and no row number"),
+    "row 0": ('{"row": 0, "prediction": "A"}\n', "line 1: no id, and no row number"),
+    "a number": ('{"id": "q0", "prediction": 3}\n', "line 1: prediction is int, not text"),
+    "twice": ('{"id": "q0", "prediction": "A"}\n' * 2, "line 2: answer of one subject to id q0 is there twice"),
+    "by both": (
+        '{"id": "q0", "prediction": "A"}\n{"row": 1, "prediction": "B"}\n',
+        "line 2: row q0 is answered twice",
+    ),
+    "two columns": ('{"id": "q0", "answer": "A", "output": "B"}\n', "line 1: answer and output"),
+    "other ids": ('{"id": "x", "prediction": "A"}\n', "none of 1 answers of mine has a row"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_answers_are_refused_by_file_and_row(name: str, tmp_path: Path, gold: Path):
+    text, message = BAD[name]
+    (tmp_path / "mine.jsonl").write_text(text, encoding="utf-8")
+    result = fingen("score", "--predictions", tmp_path / "mine.jsonl", "--gold", gold)
+
+    assert result.exit_code == 2, result.stderr
+    assert message in result.stderr
+    assert "->" in result.stderr
+    assert not Path("build").exists()
+
+
+BAD_GOLD = {
+    "empty": ([], "no rows"),
+    "outside": ([{"id": "q0", "options": ZH, "answer": "F"}], "line 1: 'F' is none of the options A, B, C, D, E"),
+    "twice": ([GOLD[0], GOLD[0]], "line 2: id q0 is there twice, first in"),
+    "no gold": ([{"id": "q0", "options": ZH}], "line 1: no gold answer"),
+    "free text": ([{"id": "q0", "answer": "It rose. " * 20}], "line 1: a gold answer of 180 characters"),
+    "options": ([{"id": "q0", "options": {"A": 3}, "answer": "A"}], "line 1: options are no texts"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_GOLD)
+def test_bad_gold_is_refused_by_file_and_row(name: str, tmp_path: Path):
+    rows, message = BAD_GOLD[name]
+    gold = write(tmp_path / "gold.jsonl", rows)
+    result = fingen("score", "--predictions", write(tmp_path / "mine.jsonl", answers("A")), "--gold", gold)
+
+    assert result.exit_code == 2, result.stderr
+    assert message in result.stderr
+
+
+def test_a_set_of_free_text_is_refused(tmp_path: Path):
+    source = write(tmp_path / "pairs.jsonl", [{"instruction": "What rose?", "output": "Sales."}])
+    assert fingen("import", "alpaca", source, "--split", "test", "--out", "build/pairs").exit_code == 0
+    result = fingen("score", "--predictions", write(tmp_path / "mine.jsonl", answers("A")), "--gold", "build/pairs")
+
+    assert result.exit_code == 2
+    assert "test.jsonl, row 1: neither options nor a label" in result.stderr
+
+
+def test_without_gold_and_without_files_the_next_step_is_said(tmp_path: Path, gold: Path):
+    file = write(tmp_path / "mine.jsonl", answers("A"))
+    for arguments in (
+        ["--predictions", file],
+        ["--predictions", file, "--gold", "none.jsonl"],
+        ["--predictions", "no"],
+    ):
+        result = fingen("score", *arguments)
+        assert result.exit_code == 2
+        assert "->" in result.stderr
+
+
+# Comparisons
+
+
+def scored(tmp_path: Path, gold: Path, name: str, texts: Iterable[str]) -> Path:
+    fingen("score", "--predictions", write(tmp_path / f"{name}.jsonl", answers(*texts)), "--gold", gold)
+    return Path("build/scores") / name
+
+
+def test_a_comparison_is_on_the_rows_that_both_answered(tmp_path: Path, gold: Path):
+    first = scored(tmp_path, gold, "first", RIGHT)
+    second = scored(tmp_path, gold, "second", ["E", "E", "E", "", *RIGHT[4:8]])
+    result = fingen("compare", first, second)
+    (one,) = json.loads(fingen("compare", first, second, "--json").stdout)["comparisons"]
+
+    assert result.exit_code == 1
+    assert "no difference shown" in result.stdout
+    assert "2 rows are in first alone and do not count: q8, q9" in result.stdout
+    assert (one["rows"], one["first_only"], one["second_only"], one["p"]) == (8, 4, 0, 2 / 16)
+    assert one["difference"] == -0.5
+    assert one["low"] <= -0.5 <= one["high"] <= 0
+    assert one["unparseable"] == [0, 1]
+    (turned,) = json.loads(fingen("compare", second, first, "--json").stdout)["comparisons"]
+    assert (turned["difference"], turned["p"]) == (0.5, one["p"])
+
+
+def test_what_cannot_be_compared_is_refused(tmp_path: Path, gold: Path):
+    first = scored(tmp_path, gold, "first", RIGHT)
+    other = write(tmp_path / "other.jsonl", [{**row, "answer": "A"} for row in GOLD])
+    moved = scored(tmp_path, other, "moved", RIGHT)
+    apart = write(tmp_path / "apart.jsonl", [{"id": "z", "gold": "A", "prediction": "A"}])
+    fingen("score", "--predictions", apart)
+    (first / "copy").mkdir()
+
+    for folders, message in (
+        ((first,), "two different scores"),
+        ((first, first), "two different scores"),
+        ((first, tmp_path), "no score"),
+        ((first, moved), "row q1: '个股问询' is right in first, '行业板块问询' in moved"),
+        ((first, "build/scores/apart"), "no row in common"),
+    ):
+        result = fingen("compare", *folders)
+        assert result.exit_code == 2, message
+        assert message in result.stderr
+    (first / "predictions.jsonl").write_text("", encoding="utf-8")
+    assert "changed since" in fingen("compare", first, moved).stderr
+    (moved / "report.json").write_text("{}", encoding="utf-8")
+    assert fingen("compare", moved, first).exit_code == 2
+
+
+def test_neither_command_reaches_torch(tmp_path: Path, gold: Path):
+    file = write(tmp_path / "mine.jsonl", answers(*RIGHT))
+    code = (
+        "import sys\nfrom click.testing import CliRunner\nfrom fingen.cli import main\n"
+        f"run = CliRunner().invoke(main, ['score', '--predictions', {str(file)!r}, '--gold', {str(gold)!r}])\n"
+        "assert run.exit_code == 0, run.output\n"
+        "assert not {'torch', 'transformers', 'datasets', 'sklearn', 'numpy'} & set(sys.modules)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert run.returncode == 0, run.stderr
