@@ -6,6 +6,7 @@ about what, how, how hard). It is kept with the record that comes of it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +14,15 @@ from typing import Any
 from pydantic import Field
 
 from fingen.prompts import Template, fill
-from fingen.records import Completion, Language, Record, Request
+from fingen.records import Completion, Language, Record, Request, content_id
 from fingen.tasks.answers import Strict, parse_items, unusable
 from fingen.tasks.labels import Label
 from fingen.teachers.base import request_key
 
 TOKENS = 96  # of an answer, for what stands around its items
 ROOM = 4  # times the expected tokens that an answer may have
+
+_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ufffd]")
 
 Draw = Mapping[str, Any]
 
@@ -101,3 +104,30 @@ class Form:
             else:
                 found[item.number] = item
         return [(found[number], request.draws[number - 1]) for number in sorted(found)], wrong
+
+
+def draft(form: str, item: DrawnItem, draw: Draw, language: Language, teacher: str, **texts: str) -> Record:
+    """The record of an item before it is finished: `texts` are its instruction, input and output."""
+    return Record(
+        instruction=texts["instruction"],
+        input=texts.get("input", ""),
+        output=texts["output"],
+        id=content_id(form[:2], language, item.text, texts["output"], draw["label"]),
+        task=form,
+        language=language,
+        label=draw["label"],
+        draws=dict(draw),
+        teacher=teacher,
+        origin="synthetic",
+    )
+
+
+def text_problem(text: str, labels: Sequence[Label], length: tuple[int, int]) -> str | None:
+    """What is wrong with a text whatever its task: its length, odd characters, or that it names a label."""
+    least, most = length
+    if not least <= len(text) <= most:
+        return f"length: {len(text)} characters"
+    if _ODD.search(text):
+        return "odd-characters: control characters or line breaks"
+    named = next((label.name for label in labels if label.name.casefold() in text.casefold()), None)
+    return f"names-label: {named}" if named else None

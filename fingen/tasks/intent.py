@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from fingen.documents.text import han_share
-from fingen.records import Language, Record, content_id, sha256_text
-from fingen.tasks.drawn import Draw, DrawnItem, Form
+from fingen.records import Language, Record, sha256_text
+from fingen.tasks.drawn import Draw, DrawnItem, Form, draft, text_problem
 from fingen.tasks.labels import Label
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -17,7 +17,6 @@ ROLE = {
     "best? Answer with the letter only.\nClient: {text}\n{options}",
     "zh": "你负责识别金融客户的问询意图。下面这句话最符合哪一个选项？只回答选项字母。\n问句：{text}\n{options}",
 }
-_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ufffd]")
 _META = re.compile(
     r"\bas an ai\b|\bthe client (?:asks|says|wants)\b|作为(?:一个|一名)?(?:AI|人工智能)|问询$|^(?:问句|客户)[：:]",
     re.IGNORECASE,
@@ -26,29 +25,13 @@ _META = re.compile(
 
 def build_record(item: DrawnItem, draw: Draw, labels: Sequence[Label], language: Language, teacher: str) -> Record:
     """The row of an item, before its options are lettered."""
-    return Record(
-        instruction=item.text,
-        input="",
-        output="",
-        id=content_id("in", language, item.text, draw["label"]),
-        task="intent",
-        language=language,
-        label=draw["label"],
-        draws=dict(draw),
-        teacher=teacher,
-        origin="synthetic",
-    )
+    return draft("intent", item, draw, language, teacher, instruction=item.text, output="")
 
 
 def find_problem(item: DrawnItem, draw: Draw, labels: Sequence[Label], language: Language) -> str | None:
     """What is wrong with an item: its length or language, or that it is no client who speaks."""
-    least, most = LENGTH[language]
-    if not least <= len(item.text) <= most:
-        return f"length: {len(item.text)} characters"
-    if _ODD.search(item.text):
-        return "odd-characters: control characters or line breaks"
-    if named := next((label.name for label in labels if label.name.casefold() in item.text.casefold()), None):
-        return f"names-label: {named}"
+    if problem := text_problem(item.text, labels, LENGTH[language]):
+        return problem
     if _META.search(item.text):
         return f"meta: speaks about the task: {item.text[:60]}"
     if language == "en" and han_share(item.text) > 0.5:

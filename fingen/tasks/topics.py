@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from fingen.documents.text import han_share
-from fingen.records import Language, Record, content_id
-from fingen.tasks.drawn import Draw, DrawnItem, Form
+from fingen.records import Language, Record
+from fingen.tasks.drawn import Draw, DrawnItem, Form, draft
 from fingen.tasks.labels import Label
 
 QUESTION = {"en": (15, 500), "zh": (6, 200)}  # characters
@@ -43,18 +43,7 @@ class TopicItem(DrawnItem):
 
 def build_record(item: TopicItem, draw: Draw, labels: Sequence[Label], language: Language, teacher: str) -> Record:
     """The row of a pair, before it is put in a form."""
-    return Record(
-        instruction=item.text,
-        input="",
-        output=item.answer,
-        id=content_id("to", language, item.text, item.answer),
-        task="topics",
-        language=language,
-        label=draw["label"],
-        draws=dict(draw),
-        teacher=teacher,
-        origin="synthetic",
-    )
+    return draft("topics", item, draw, language, teacher, instruction=item.text, output=item.answer)
 
 
 def find_problem(item: TopicItem, draw: Draw, labels: Sequence[Label], language: Language) -> str | None:
