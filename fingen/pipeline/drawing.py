@@ -90,8 +90,12 @@ def draw_records(
     known = journal.splits()
 
     def rank(record: Record) -> tuple[bool, int, int]:
-        """Rows that the set has already stay, whatever is added; of others the best of those that are alike."""
-        return not any(chunk in known for chunk in record.chunks or ()), *worth(record)
+        """Rows that the set has already stay, whatever is added; of others the best of those that are alike.
+
+        The rules' rows differ in length alone: of theirs the first stays, from where a section begins.
+        """
+        best = (0, 0) if teacher == "offline" else worth(record)
+        return not any(chunk in known for chunk in record.chunks or ()), *best
 
     duplicates = gates.duplicates(draw.kept, better=rank)
     for kind in sorted({duplicate.kind for duplicate in duplicates}):
