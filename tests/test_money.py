@@ -44,7 +44,9 @@ def test_the_summary_says_how_far_off_the_estimate_was(desk: Path, monkeypatch: 
         before = json.loads(run(stub, monkeypatch, "--dry-run", "--json").stdout)
         ran = run(stub, monkeypatch, "--json")
         again = run(stub, monkeypatch)
+        left = json.loads(run(stub, monkeypatch, "--dry-run", "--json").stdout)
 
+    assert (left["requests"], left["from_journal"], left["usd"]) == (0, before["requests"], [0, 0, 0])
     after = json.loads(ran.stdout)
     assert after["expected_usd"] == pytest.approx(before["usd"][1])
     assert after["cost_usd"] == pytest.approx(paid_usd(stub))
