@@ -231,6 +231,8 @@ def test_personal_data_is_masked_unless_told_otherwise(private: Path, mode: str)
         assert (mark in text) == (mode == "mask")
     if mode == "drop":
         assert told["rejects"]["privacy"] >= 1
+    rejects = (folder / "rejected.jsonl").read_text(encoding="utf-8")
+    assert mode == "keep" or not any(secret in rejects for secret in (ID_CARD, PHONE))
     laws = json.loads(fingen("verify", "set", "--json", "--quiet").stdout)["laws"]
     bare = [row for row in rows(folder) if ID_CARD in row["instruction"] + row["input"] + row["output"]]
     assert laws["privacy"]["failed"] == 0

@@ -132,9 +132,7 @@ def _lines(summary: Summary) -> list[str]:
     lines += ["", *_record_table(summary), "", *_coverage_lines(summary), *_reject_lines(summary)]
     figures = summary.figures["all"]
     bound = figures - summary.figures["unbound"]
-    lines.append(
-        f"figures: {figures:,} in the answers, all of them in the source; {bound:,} bound to their row or period"
-    )
+    lines.append(f"figures: {figures:,} in the answers, all of them proved; {bound:,} bound to their row or period")
     if summary.judged:
         means = ", ".join(f"{point} {mean:.2f}" for point, mean in summary.judged["means"].items())
         lines.append(f"judged by {summary.judged['teacher']}: {summary.judged['judged']:,} records ({means})")

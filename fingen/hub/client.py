@@ -29,7 +29,7 @@ from fingen.teachers.keys import MESSAGE_CHARACTERS, Secret, is_from_http, mappi
 
 TOKENS_PAGE = "https://huggingface.co/settings/tokens"
 LOG_IN = f"make a token with write permission at {TOKENS_PAGE}, then: export HF_TOKEN=...   (or: hf auth login)"
-AGAIN = "run the same command again: what has arrived is not sent again"
+AGAIN = "run the same command again: it goes on where it was"
 TIMEOUT_SECONDS = 120.0  # without a byte
 FIRST_WAIT_SECONDS = 1.0  # before a call is made again; doubled each time
 MOST_WAIT_SECONDS = 60.0  # that a server may ask for

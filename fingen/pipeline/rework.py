@@ -14,6 +14,7 @@ from fingen.pipeline.drawing import divide, draw_records
 from fingen.pipeline.gates import gate_settings, open_gates
 from fingen.pipeline.judging import judge_requests, with_scores
 from fingen.pipeline.origin import Origin, origin_of_set
+from fingen.quality.privacy import protect_reject
 from fingen.records import Manifest, Request
 from fingen.sets import JOURNAL, SetContent, read_manifest, write_set
 from fingen.tasks import qa
@@ -76,7 +77,8 @@ def rework(folder: Path, gates: Gates, *, splitting: Splitting | None = None) ->
             bound = journal.settings() or {}
             journal.write_settings({**bound, **{k: v for k, v in settings.items() if k in bound}, "split_by": split_by})
             manifest = before.model_copy(update={"settings": settings, "split_by": split_by, "files": {}})
-            changed = write_set(folder, SetContent(splits, draw.rejected, chunks, manifest))
+            rejects = [protect_reject(each, gates.privacy) for each in draw.rejected]
+            changed = write_set(folder, SetContent(splits, rejects, chunks, manifest))
     after = read_manifest(folder)
     return Reworked(str(folder), before.splits, after.splits, before.rejects, after.rejects, changed)
 

@@ -22,6 +22,7 @@ from fingen.pipeline.gathering import Pending, check_ways, gather
 from fingen.pipeline.judging import open_judge, with_scores
 from fingen.pipeline.reading import Unread, choose_chunks, read_all
 from fingen.pipeline.summary import Clock, Summary, summarize
+from fingen.quality.privacy import protect_reject
 from fingen.records import Chunk, Document, Manifest, Record, SourceEntry, sha256_file
 from fingen.sets import JOURNAL, MANIFEST, SetContent, read_manifest, write_set
 from fingen.tasks import qa
@@ -241,4 +242,9 @@ def _content(
         split_by=split_by,
         versions={"fingen": __version__, "pymupdf": version("pymupdf"), "python": platform.python_version()},
     )
-    return SetContent(splits=splits, rejected=draw.rejected, chunks=chunks, manifest=manifest)
+    return SetContent(
+        splits=splits,
+        rejected=[protect_reject(each, settings.gates.privacy) for each in draw.rejected],
+        chunks=chunks,
+        manifest=manifest,
+    )

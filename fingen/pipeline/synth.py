@@ -22,7 +22,7 @@ from fingen.pipeline.gathering import Gathered, Pending, check_ways, gather
 from fingen.pipeline.run import require_named
 from fingen.quality.diversity import measure
 from fingen.quality.duplicates import duplicate_texts
-from fingen.quality.privacy import protect
+from fingen.quality.privacy import protect, protect_reject
 from fingen.quality.splits import assign_counts
 from fingen.records import Manifest, Record, Rejected, Request, sha256_text
 from fingen.sets import JOURNAL, SetContent, write_set
@@ -432,7 +432,12 @@ def _content(settings: Synth, maker: _Maker, made: Made, journal: Journal, job: 
         declared=maker.form.declared,
         versions={"fingen": __version__, "python": platform.python_version()},
     )
-    return SetContent(splits=splits, rejected=made.rejected, chunks=[], manifest=manifest)
+    return SetContent(
+        splits=splits,
+        rejected=[protect_reject(each, settings.gates.privacy) for each in made.rejected],
+        chunks=[],
+        manifest=manifest,
+    )
 
 
 def _summary(

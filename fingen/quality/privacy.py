@@ -14,9 +14,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
-from fingen.records import Language, Record
+from fingen.documents.text import find_language
+from fingen.records import Language, Record, Rejected
 
 Kind = Literal["api-key", "id-card", "bank-card", "phone", "email"]
 Mode = Literal["keep", "mask", "drop"]
@@ -164,6 +165,21 @@ def protect(record: Record, mode: Mode) -> tuple[Record | None, Counter[Kind]]:
     if mode == "drop" and found.keys() & PRIVATE:
         return None, found
     return record.model_copy(update={**texts, "evidence": evidence, "options": options}), found
+
+
+def protect_reject(rejected: Rejected, mode: Mode) -> Rejected:
+    """A reject as it may be written: with marks in place of personal data, unless those are kept."""
+    return rejected if mode == "keep" else rejected.model_copy(
+        update={"item": _masked_values(rejected.item), "detail": _masked_values(rejected.detail)}
+    )  # fmt: skip
+
+
+def _masked_values(value: Any) -> Any:
+    if isinstance(value, str):
+        return mask(value, (each for each in scan(value, find_language(value)) if each.kind in PRIVATE))
+    if isinstance(value, list):
+        return [_masked_values(each) for each in value]
+    return {key: _masked_values(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
 def matches_masked(quote: str, text: str) -> bool:
