@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import signal
 import subprocess
@@ -170,15 +171,14 @@ def test_a_merged_model_answers_like_the_adapter(there: Path):
 def test_a_run_that_was_killed_goes_on_to_the_same_adapter(here: Path, tuned: tuple[Path, str]):
     code = "import torch; torch.set_num_threads(1); from fingen.cli import main; main()"
     child = subprocess.Popen([sys.executable, "-c", code, "finetune", *FAST], stderr=subprocess.PIPE, text=True)
-    history = ADAPTER / "training.jsonl"
-    while child.poll() is None and len(read_history(history)) < 3:
+    while child.poll() is None and not any(ADAPTER.rglob("whole.json")):
         time.sleep(0.002)
+    time.sleep(random.random() / 20)  # in a step, an evaluation, or the next checkpoint
     child.send_signal(signal.SIGKILL)
     child.wait()
     assert child.stderr
     child.stderr.close()
     assert child.returncode == -signal.SIGKILL
-    assert (ADAPTER / "checkpoint.pt").exists()
 
     plain = run("finetune", *FAST)
     resumed = run("finetune", *FAST, "--resume")

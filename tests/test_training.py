@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import gzip
 import os
-import shutil
+import random
 import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,18 +21,17 @@ from transformers import (
     AutoModelForCausalLM,
     LlamaForCausalLM,
     PreTrainedTokenizerFast,
-    get_cosine_schedule_with_warmup,
-    get_linear_schedule_with_warmup,
 )
 
 from fingen.config import Tuning
 from fingen.errors import Interrupted, LimitError, UsageError
 from fingen.records import Record
-from fingen.training import checkpoints, recipe
+from fingen.training import recipe
 from fingen.training import settings as tuning_settings
 from fingen.training.base import load_base, quiet
-from fingen.training.checkpoints import Checkpoint, read_history
-from fingen.training.data import Example, build_examples, collate, cut, hold_out, order, rows_of_step, steps_per_epoch
+from fingen.training.checkpoints import mark_whole, read_history
+from fingen.training.data import Example, Steps, build_examples, cut, deal, hold_out
+from fingen.training.forward import predict
 from fingen.training.template import build_template
 from fingen.training.tiny import tiny_config, train_tokenizer
 
@@ -84,10 +80,10 @@ def adapted(tokenizer: Any, tuning: Tuning = SMALL) -> Any:
     return recipe.add_adapter(base_model(tokenizer), tuning)
 
 
-def trainer(
-    model: Any, folder: Path, template: Any, tuning: Tuning = SMALL, say: Any = lambda text: None
-) -> recipe.Trainer:
-    return recipe.Trainer(model, template.pad, tuning, Checkpoint(folder, "a run"), say)
+def fit(
+    model: Any, folder: Path, template: Any, train: Any, held: Any = (), tuning: Tuning = SMALL, **more: Any
+) -> recipe.Trained:
+    return recipe.fit(model, train, held, template.pad, tuning, folder, "a run", **more)
 
 
 def weights(model: Any) -> dict[str, torch.Tensor]:
@@ -105,39 +101,32 @@ def test_what_is_learned_is_the_answer_and_its_end_and_nothing_else(
     records: list[Record], template: Any, examples: Any
 ):
     for given_row, example in zip(records, examples, strict=True):
-        labels = collate([example], template.pad).labels[0]
-
-        assert template.tokenizer.decode(labels) == given_row.output + "<|end|>"
+        assert template.tokenizer.decode(example.ids[-example.answer :]) == given_row.output + "<|end|>"
         prompt = template.tokenizer.decode(example.ids[: -example.answer])
         assert prompt == template.render(given_row.instruction, given_row.input)
         assert prompt.endswith("<|assistant|>")
-
-
-def test_a_batch_hides_the_labels_of_shorter_answers(examples: Any, template: Any):
-    batch = collate(examples[:6], template.pad)
-
-    for row, example in enumerate(examples[:6]):
-        seen = batch.labels[row][batch.labels[row] != -100]
-        assert tuple(seen.tolist()) == example.ids[-example.answer :]
-        assert tuple(batch.ids[row][batch.mask[row] == 1].tolist()) == example.ids
-    assert batch.supervised == sum(example.answer for example in examples[:6])
 
 
 ROWS = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 12)), min_size=1, max_size=5)
 
 
 @settings(max_examples=10, deadline=None)
-@given(lengths=ROWS, seed=st.integers(0, 1000))
-def test_loss_and_gradients_are_those_of_transformers(tokenizer: Any, lengths: list[tuple[int, int]], seed: int):
-    """Row by row, without padding, transformers' own masked loss: the same as a padded batch with a shortened head."""
+@given(lengths=ROWS, common=st.sampled_from([0, 0, 25]), seed=st.integers(0, 1000))
+def test_loss_and_gradients_are_those_of_transformers(
+    tokenizer: Any, lengths: list[tuple[int, int]], common: int, seed: int
+):
+    """Row by row, without padding, transformers' own masked loss: the same as a batch with head and prefix computed once."""
     draw = torch.Generator().manual_seed(seed)
+    prefix, *rest = (
+        tuple(torch.randint(4, len(tokenizer), (length,), generator=draw).tolist())
+        for length in (common, *map(sum, lengths))
+    )
     rows = [
-        Example(str(i), tuple(torch.randint(4, len(tokenizer), (prompt + answer,), generator=draw).tolist()), answer)
-        for i, (prompt, answer) in enumerate(lengths)
+        Example(str(i), (*prefix, *ids), answer) for i, (ids, (_, answer)) in enumerate(zip(rest, lengths, strict=True))
     ]
     model = base_model(tokenizer, torch.float64)
     supervised = sum(row.answer for row in rows)
-    (recipe.loss_sum(model, collate(rows, 0)) / supervised).backward()
+    (recipe.loss_sum(model, rows, 0) / supervised).backward()
     ours = gradients(model)
     model.zero_grad()
     for row in rows:
@@ -157,12 +146,12 @@ def test_small_batches_give_the_step_of_a_big_one(tokenizer: Any, template: Any,
     rows = list(examples[:8])
     moved = {}
     for tokens in (1, 150, 100_000):  # a row at a time, some rows, all at once
-        tuning = replace(SMALL, tokens_per_batch=tokens, batch=8, epochs=1, load="fp32")
+        tuning = replace(SMALL, tokens_per_batch=tokens, batch=8, epochs=1, warmup=0, load="fp32")
         model = recipe.add_adapter(base_model(tokenizer, torch.float64), tuning)
         for parameter in recipe.trainable(model).values():
             parameter.data = torch.full_like(parameter.data, 0.01)
         before = weights(model)
-        trainer(model, tmp_path / str(tokens), template, tuning).run(rows, [])
+        fit(model, tmp_path / str(tokens), template, rows, tuning=tuning)
         moved[tokens] = {name: value - before[name] for name, value in weights(model).items()}
 
     assert len(list(cut(rows, 1))) == 8
@@ -176,12 +165,12 @@ def test_small_batches_give_the_step_of_a_big_one(tokenizer: Any, template: Any,
 def test_the_loss_goes_down_and_only_the_adapter_moves(tokenizer: Any, template: Any, examples: Any, tmp_path: Path):
     model = adapted(tokenizer)
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-    start = recipe.evaluate(model, examples, template.pad, 500)
-    trained = trainer(model, tmp_path, template, replace(SMALL, epochs=6)).run(examples, [])
+    start = recipe.mean_loss(model, examples, template.pad, 500)
+    trained = fit(model, tmp_path, template, examples, tuning=replace(SMALL, epochs=6))
     after = dict(model.named_parameters())
 
-    assert recipe.evaluate(model, examples, template.pad, 500) < 0.8 * start
-    assert trained.steps == 6 * steps_per_epoch(len(examples), 4)
+    assert recipe.mean_loss(model, examples, template.pad, 500) < 0.8 * start
+    assert trained.steps == 6 * -(-len(examples) // 4)
     assert all("lora_" in name for name in recipe.trainable(model))
     assert all(torch.equal(before[name], after[name]) for name in before if "lora_" not in name)
     assert all(not torch.equal(before[name], after[name]) for name in before if "lora_" in name)
@@ -194,7 +183,7 @@ def test_the_weights_of_the_lowest_validation_loss_are_kept(
     model = adapted(tokenizer, tuning)
     # Answers that have nothing to do with those of the training rows: the surer the model gets, the worse it does on them.
     held = build_examples([record(n, answer="What? cost item passage " * 3) for n in range(30, 34)], template, 999).kept
-    trained = trainer(model, tmp_path, template, tuning).run(examples[:16], held)
+    trained = fit(model, tmp_path, template, examples[:16], held, tuning)
     losses = {
         row["step"]: row["validation_loss"]
         for row in read_history(tmp_path / "training.jsonl")
@@ -204,12 +193,11 @@ def test_the_weights_of_the_lowest_validation_loss_are_kept(
     assert len(losses) == 12
     assert trained.validation_loss == min(losses.values())
     assert losses[trained.kept_step] == trained.validation_loss
-    assert recipe.evaluate(model, held, template.pad, 120) == pytest.approx(trained.validation_loss, rel=1e-6)
+    assert recipe.mean_loss(model, held, template.pad, 120) == pytest.approx(trained.validation_loss, rel=1e-6)
     assert trained.kept_step < trained.steps
 
-    ended = trainer(adapted(tokenizer, tuning), tmp_path / "b", template, replace(tuning, epochs=50, patience=2)).run(
-        examples[:16], held
-    )
+    patient = replace(tuning, epochs=50, patience=2)
+    ended = fit(adapted(tokenizer, tuning), tmp_path / "b", template, examples[:16], held, patient)
     assert ended.steps < 50 * 4
 
 
@@ -217,26 +205,53 @@ def test_a_loss_that_is_no_number_ends_the_run(tokenizer: Any, template: Any, ex
     model = adapted(tokenizer)
     model.get_base_model().model.norm.weight.data[0] = float("nan")
     with pytest.raises(UsageError, match="step 1: the loss is nan"):
-        trainer(model, tmp_path, template).run(examples, [])
-    assert not (tmp_path / "checkpoint.pt").exists()
+        fit(model, tmp_path, template, examples)
+    assert not any(tmp_path.rglob("checkpoint-*"))
 
 
 # order, batches, schedule
 
 
-@given(count=st.integers(1, 60), batch=st.integers(1, 9), epochs=st.integers(1, 3), seed=st.integers(0, 9))
-def test_every_row_is_seen_once_in_each_epoch(count: int, batch: int, epochs: int, seed: int):
-    rows = [Example(str(i), (1, 2), 1) for i in range(count)]
-    steps = steps_per_epoch(count, batch)
-    for epoch in range(epochs):
-        seen = [row.id for step in range(steps) for row in rows_of_step(rows, epoch * steps + step, batch, seed)]
-        assert sorted(seen) == sorted(row.id for row in rows)
+LENGTHS = st.lists(st.integers(2, 300), min_size=1, max_size=60)
+
+
+@given(lengths=LENGTHS, rows=st.integers(1, 9), epoch=st.integers(0, 2), seed=st.integers(0, 9))
+def test_every_row_is_seen_once_in_each_epoch(lengths: list[int], rows: int, epoch: int, seed: int):
+    steps = list(Steps(lengths, rows, seed, lambda: epoch))
+
+    assert sorted(row for step in steps for row in step) == list(range(len(lengths)))
+    assert len(steps) == len(Steps(lengths, rows, seed)) == -(-len(lengths) // rows)
+    assert sorted(len(step) for step in steps)[1:] == [rows] * (len(steps) - 1)
 
 
 def test_epochs_and_seeds_have_orders_of_their_own():
-    orders = {order(40, epoch, seed) for epoch in range(3) for seed in range(3)}
+    lengths = [n % 7 for n in range(40)]
+    orders = {str(list(Steps(lengths, 4, seed, lambda epoch=epoch: epoch))) for epoch in range(3) for seed in range(3)}
 
     assert len(orders) == 9
+
+
+def test_rows_of_a_step_are_of_nearly_one_length():
+    draw = random.Random(1)
+    lengths = [draw.randint(48, 600) for _ in range(500)]
+    steps = list(Steps(lengths, 8, 0))
+    padded = sum(max(lengths[row] for row in step) * len(step) for step in steps)
+
+    assert 1 - sum(lengths) / padded <= 0.02
+    assert [min(lengths[row] for row in step) for step in steps] != sorted(
+        min(lengths[row] for row in step) for step in steps
+    )
+
+
+@given(lengths=LENGTHS, tokens=st.integers(1, 1000), processes=st.integers(1, 4))
+def test_processes_share_a_step_in_equally_many_batches(lengths: list[int], tokens: int, processes: int):
+    rows = [Example(str(i), tuple(range(length)), 1) for i, length in enumerate(lengths)]
+    shares = [deal(rows, tokens, processes, process) for process in range(processes)]
+
+    counted = [row.id for share in shares for group, weight in share for row in group if weight]
+    assert sorted(counted) == sorted(row.id for row in rows)
+    assert len({len(share) for share in shares}) == 1
+    assert all(weight in (0, 1) for share in shares for _, weight in share)
 
 
 @given(lengths=st.lists(st.integers(2, 300), min_size=1, max_size=40), tokens=st.integers(1, 1000))
@@ -249,24 +264,6 @@ def test_batches_hold_every_row_once_and_keep_to_the_budget(lengths: list[int], 
         assert len(group) == 1 or max(len(row.ids) for row in group) * len(group) <= tokens
 
 
-@pytest.mark.parametrize(
-    ("schedule", "oracle"), [("cosine", get_cosine_schedule_with_warmup), ("linear", get_linear_schedule_with_warmup)]
-)
-def test_the_schedule_is_that_of_transformers(schedule: str, oracle: Any):
-    tuning = Tuning(learning_rate=2e-4, schedule=schedule, warmup=0.1)
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=2e-4)
-    scheduler = oracle(optimizer, 5, 50)
-    theirs = []
-    for _ in range(50):
-        theirs.append(scheduler.get_last_lr()[0])
-        optimizer.step()
-        scheduler.step()
-    ours = [recipe.learning_rate(step, 50, tuning) for step in range(50)]
-
-    assert ours[:5] == pytest.approx(theirs[1:6])  # transformers spends a step on a rate of nothing
-    assert ours[5:] == pytest.approx(theirs[5:])
-
-
 # resuming
 
 
@@ -275,78 +272,66 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
 ):
     tuning = replace(SMALL, dropout=0.2, epochs=3)
     whole = adapted(tokenizer, tuning)
-    trainer(whole, tmp_path / "whole", template, tuning).run(examples[:16], examples[16:])
+    fit(whole, tmp_path / "whole", template, examples[:16], examples[16:], tuning)
 
-    said: list[str] = []
+    passes: list[str] = []
     stopped = adapted(tokenizer, tuning)
-    runner = trainer(stopped, tmp_path / "parts", template, tuning, lambda text: None)
     hook = stopped.register_forward_pre_hook(
-        lambda *_: os.kill(os.getpid(), signal.SIGINT) if len(said) == 9 else said.append("")
+        lambda *_: os.kill(os.getpid(), signal.SIGINT) if len(passes) == 9 else passes.append("")
     )
     with pytest.raises(Interrupted):
-        runner.run(examples[:16], examples[16:])
+        fit(stopped, tmp_path / "parts", template, examples[:16], examples[16:], tuning)
     hook.remove()
     resumed = adapted(tokenizer, replace(tuning, seed=5))  # other first weights: all must come from the checkpoint
-    trainer(resumed, tmp_path / "parts", template, tuning).run(examples[:16], examples[16:])
+    fit(resumed, tmp_path / "parts", template, examples[:16], examples[16:], tuning)
 
     assert (tmp_path / "parts/training.jsonl").read_bytes() == (tmp_path / "whole/training.jsonl").read_bytes()
     assert all(torch.equal(a, b) for a, b in zip(weights(whole).values(), weights(resumed).values(), strict=True))
 
 
-SAVER = """
-import sys, torch
-from pathlib import Path
-from fingen.training.base import load_base, quiet
-from fingen.training.checkpoints import Checkpoint, State
-checkpoint = Checkpoint(Path(sys.argv[1]), "a run")
-step = 0
-while True:
-    step += 1
-    weights = {"w": torch.full((400_000,), float(step))}
-    checkpoint.log({"step": step})
-    checkpoint.save(State(step=step), weights, {}, {})
-    sys.stdout.write(f"{step}\\n")
-    sys.stdout.flush()
-"""
+def half_done(tokenizer: Any, template: Any, examples: Any, out: Path) -> Path:
+    """The newest checkpoint of a run that was stopped."""
+    model, asked = adapted(tokenizer), list[str]()
+
+    def hook(*_: Any) -> None:
+        if not asked and any(out.rglob("whole.json")):
+            asked.append("")
+            os.kill(os.getpid(), signal.SIGINT)
+
+    model.register_forward_pre_hook(hook)
+    with pytest.raises(Interrupted):
+        fit(model, out, template, examples[:16])
+    return max((out / "checkpoints").glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
 
 
-def test_a_kill_while_a_checkpoint_is_written_leaves_a_whole_one(tmp_path: Path):
-    for delay in (0.0, 0.004, 0.02):
-        child = subprocess.Popen([sys.executable, "-c", SAVER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-        assert child.stdout
-        done = [int(child.stdout.readline()) for _ in range(3)][-1]
-        time.sleep(delay)
-        child.kill()
-        done = max([done, *(int(line) for line in child.stdout.read().split())])
-        child.wait()
-        child.stdout.close()
-        loaded = Checkpoint(tmp_path, "a run").load(torch.device("cpu"))
-
-        assert loaded is not None
-        assert loaded.state.step in (done, done + 1)  # the one whose number was not said any more
-        assert torch.equal(loaded.weights["w"], torch.full((400_000,), float(loaded.state.step)))
-        assert read_history(tmp_path / "training.jsonl")[-1] == {"step": loaded.state.step}
-        shutil.rmtree(tmp_path)
-
-
-def test_another_runs_checkpoint_and_a_damaged_one_are_refused(tmp_path: Path):
-    Checkpoint(tmp_path, "one").save(checkpoints.State(), {}, {}, {})
+def test_another_runs_checkpoints_are_refused(tokenizer: Any, template: Any, examples: Any, tmp_path: Path):
+    newest = half_done(tokenizer, template, examples, tmp_path)
     with pytest.raises(UsageError, match="another set, base model or settings"):
-        Checkpoint(tmp_path, "two").load(torch.device("cpu"))
-    path = tmp_path / "checkpoint.pt"
-    path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(UsageError, match="damaged"):
-        Checkpoint(tmp_path, "one").load(torch.device("cpu"))
+        recipe.fit(adapted(tokenizer), examples, [], template.pad, SMALL, tmp_path, "another run")
+    assert newest.is_dir()
 
 
-def test_a_checkpoint_runs_nothing_that_is_in_it(tmp_path: Path):
+def test_a_checkpoint_that_was_cut_short_is_none(tokenizer: Any, template: Any, examples: Any, tmp_path: Path):
+    newest = half_done(tokenizer, template, examples, tmp_path)
+    optimizer = newest / "optimizer.pt"
+    optimizer.write_bytes(optimizer.read_bytes()[:-200])
+    said: list[str] = []
+    fit(adapted(tokenizer), tmp_path, template, examples[:16], say=said.append)
+
+    assert said[0] == "going on after step 3"  # the one before
+    assert newest.name == "checkpoint-4"
+
+
+def test_a_checkpoint_runs_nothing_that_is_in_it(tokenizer: Any, template: Any, examples: Any, tmp_path: Path):
     class Evil:
         def __reduce__(self) -> Any:
             return Path.touch, (tmp_path / "ran",)
 
-    torch.save({"run": "a run", "state": Evil()}, tmp_path / "checkpoint.pt")
+    newest = half_done(tokenizer, template, examples, tmp_path)
+    torch.save({"state": Evil()}, newest / "optimizer.pt")
+    mark_whole(newest)
     with pytest.raises(UsageError, match="damaged"):
-        Checkpoint(tmp_path, "a run").load(torch.device("cpu"))
+        fit(adapted(tokenizer), tmp_path, template, examples[:16])
     assert not (tmp_path / "ran").exists()
 
 
@@ -369,8 +354,8 @@ def test_where_memory_runs_out_batches_get_smaller_and_the_result_stays(
     tuning = replace(SMALL, tokens_per_batch=400, batch=8)
     free, tight = adapted(tokenizer, tuning), adapted(tokenizer, tuning)
     refusing(tight, 110)
-    trainer(free, tmp_path / "free", template, tuning).run(examples, [])
-    trained = trainer(tight, tmp_path / "tight", template, tuning).run(examples, [])
+    fit(free, tmp_path / "free", template, examples, tuning=tuning)
+    trained = fit(tight, tmp_path / "tight", template, examples, tuning=tuning)
 
     assert trained.notes == [f"out of memory: going on with {n} tokens in a batch" for n in (200, 100)]
     for a, b in zip(weights(free).values(), weights(tight).values(), strict=True):
@@ -381,14 +366,14 @@ def test_where_nothing_helps_advice_is_given(tokenizer: Any, template: Any, exam
     model = adapted(tokenizer)
     refusing(model, 1)
     with pytest.raises(LimitError, match="one row in a batch and gradient checkpointing") as error:
-        trainer(model, tmp_path, template).run(examples, [])
+        fit(model, tmp_path, template, examples)
     assert error.value.hint.startswith("pass --load 4bit")
 
 
 def test_gradient_checkpointing_changes_nothing(tokenizer: Any, template: Any, examples: Any, tmp_path: Path):
     plain, lean = adapted(tokenizer), adapted(tokenizer)
-    trainer(plain, tmp_path / "a", template).run(examples, [])
-    trainer(lean, tmp_path / "b", template, replace(SMALL, gradient_checkpointing=True)).run(examples, [])
+    fit(plain, tmp_path / "a", template, examples)
+    fit(lean, tmp_path / "b", template, examples, tuning=replace(SMALL, gradient_checkpointing=True))
 
     for a, b in zip(weights(plain).values(), weights(lean).values(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
@@ -407,15 +392,15 @@ def test_peft_loads_the_adapter_and_answers_the_same(
 
     tuning = replace(SMALL, **kind)
     model = adapted(tokenizer, tuning)
-    trainer(model, tmp_path / "run", template, tuning).run(examples, [])
+    fit(model, tmp_path / "run", template, examples, tuning=tuning)
     base_model(tokenizer).save_pretrained(tmp_path / "base")
     with quiet():
         model.save_pretrained(tmp_path / "adapter", save_embedding_layers=False)
         base = AutoModelForCausalLM.from_pretrained(tmp_path / "base")
         again = PeftModel.from_pretrained(base, tmp_path / "adapter").eval()
-    batch = collate(examples[:4], template.pad)
+    rows, ends = [row.ids for row in examples[:4]], [range(len(row.ids) - 3, len(row.ids)) for row in examples[:4]]
     with torch.no_grad():
-        ours, theirs = recipe.answer_logits(model.eval(), batch), recipe.answer_logits(again, batch)
+        ours, theirs = (predict(each, rows, ends, template.pad) for each in (model.eval(), again))
 
     torch.testing.assert_close(ours, theirs)
 
@@ -427,14 +412,13 @@ def test_an_evaluation_leaves_the_gradients_of_a_quantised_base_as_they_were(
     base_model(tokenizer).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     model = recipe.add_adapter(load_base(str(tmp_path), "4bit").model, SMALL)
-    batch = collate(examples[:4], template.pad)
     found = []
     for _ in range(2):
         model.train()
-        recipe.loss_sum(model, batch).backward()
+        recipe.loss_sum(model, examples[:4], template.pad).backward()
         found.append(gradients(model))
         model.zero_grad()
-        recipe.evaluate(model, examples, template.pad, 500)
+        recipe.mean_loss(model, examples, template.pad, 500)
 
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
     assert any(gradient.abs().max() > 0 for gradient in found[0].values())

@@ -1,116 +1,97 @@
-"""The state of a training on disk: whole or not there. One file, read without running anything that is in it."""
+"""Checkpoints on disk: which one is whole, whose it is, and what happens at Ctrl-C or on a full disk.
+
+transformers writes and reads what is in them; nothing in them is run when they are read. A file that is written last says
+which files a checkpoint has and how long they are: without it, a kill or a full disk came in between.
+"""
 
 from __future__ import annotations
 
 import json
-import os
+import shutil
 import signal
 import threading
-from dataclasses import dataclass, field, fields
 from pathlib import Path
-from pickle import UnpicklingError
 from types import FrameType, TracebackType
 from typing import Any
 
-import torch
-
-from fingen.errors import Interrupted, LimitError, UsageError
+from fingen.errors import UsageError
 from fingen.records import dump_json, open_atomic
 
-CHECKPOINT = "checkpoint.pt"
+CHECKPOINTS = "checkpoints"  # folder, in that of the adapter
 HISTORY = "training.jsonl"
+_RUN, _WHOLE = "run.json", "whole.json"
 
 
-@dataclass
-class State:
-    """Where a training is, besides weights and optimizer."""
+def begin(out: Path, run: str) -> Path | None:
+    """The newest whole checkpoint of this run in the adapter's folder, None for a new run; what is not whole is removed.
 
-    step: int = 0  # steps done
-    loss: float = float("nan")  # of the last of them
-    last_loss: float | None = None  # on the validation rows, at the last evaluation
-    best_loss: float | None = None  # the lowest of them
-    best_step: int | None = None
-    worse: int = 0  # evaluations since
-    ended: bool = False  # early
-    best: dict[str, torch.Tensor] = field(default_factory=dict)  # weights after `best_step`
+    Raises:
+        UsageError: the checkpoints there are another run's.
+    """
+    folder = out / CHECKPOINTS
+    folder.mkdir(parents=True, exist_ok=True)
+    stated = _read(folder / _RUN)
+    if stated is None:
+        with open_atomic(folder / _RUN) as file:
+            file.write(dump_json({"run": run}) + "\n")
+    elif stated.get("run") != run:
+        raise UsageError(
+            f"{folder}: of a run with another set, base model or settings",
+            hint="give the settings of that run, start anew with --replace, or name another folder with --out",
+        )
+    newest = None
+    for checkpoint in sorted(folder.glob("checkpoint-*"), key=_step):
+        if _is_whole(checkpoint):
+            newest = checkpoint
+        else:
+            shutil.rmtree(checkpoint)
+    return newest
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """What a checkpoint holds."""
-
-    state: State
-    weights: dict[str, torch.Tensor]
-    optimizer: dict[str, Any]
-    scaler: dict[str, Any]
+def is_unfinished(out: Path) -> bool:
+    """Whether a run was begun here that has a checkpoint and did not come to its end."""
+    return any((out / CHECKPOINTS).glob("checkpoint-*"))
 
 
-class Checkpoint:
-    """The checkpoint and the history of one run, in its folder. `run` says which run it is: another's is refused."""
+def mark_whole(checkpoint: Path) -> None:
+    """Say that all of a checkpoint is written."""
+    sizes = {
+        path.name: path.stat().st_size
+        for path in sorted(checkpoint.iterdir())
+        if path.is_file() and path.name != _WHOLE
+    }
+    with open_atomic(checkpoint / _WHOLE) as file:
+        file.write(dump_json(sizes) + "\n")
 
-    def __init__(self, folder: Path, run: str) -> None:
-        self.path, self.history, self.run = folder / CHECKPOINT, folder / HISTORY, run
 
-    def log(self, row: dict[str, Any]) -> None:
-        """Add a row to the history; what is logged reaches the disk now, and outlives a kill."""
-        self.history.parent.mkdir(parents=True, exist_ok=True)
-        with self.history.open("a", encoding="utf-8", newline="\n") as file:
-            file.write(dump_json(row) + "\n")
+def unmark(checkpoint: Path) -> None:
+    """Say that a checkpoint is about to be written, maybe over itself."""
+    (checkpoint / _WHOLE).unlink(missing_ok=True)
 
-    def save(self, state: State, weights: dict[str, Any], optimizer: dict[str, Any], scaler: dict[str, Any]) -> None:
-        """Write beside, sync, rename: a kill at any moment leaves the old checkpoint or the new one.
 
-        Raises:
-            LimitError: it cannot be written; the old one is as it was.
-        """
-        beside = self.path.with_name(f".{self.path.name}.part")
-        plain = {name: parameter.detach() for name, parameter in weights.items()}
-        shallow = {each.name: getattr(state, each.name) for each in fields(state)}
-        content = {"run": self.run, "state": shallow, "weights": plain, "optimizer": optimizer, "scaler": scaler}
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with beside.open("wb") as file:
-                torch.save(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self.path)
-        except (OSError, RuntimeError) as e:  # torch's zip writer turns a full disk into a RuntimeError
-            beside.unlink(missing_ok=True)
-            raise LimitError(
-                f"{self.path}: cannot be written: {getattr(e, 'strerror', None) or e}",
-                hint="free some disk space, then run the same command with --resume",
-            ) from e
+def clear(out: Path) -> None:
+    """Remove all checkpoints: the run is over, or is begun anew."""
+    shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
 
-    def load(self, device: torch.device) -> Loaded | None:
-        """The stored state, and the history cut back to it; None if there is none.
 
-        Raises:
-            UsageError: it is damaged, or another run's.
-        """
-        if not self.path.is_file():
-            return None
-        try:
-            content = torch.load(self.path, map_location=device, weights_only=True)
-            run, state = content["run"], State(**content["state"])
-            loaded = Loaded(state, content["weights"], content["optimizer"], content["scaler"])
-        except (RuntimeError, UnpicklingError, EOFError, KeyError, TypeError, ValueError) as e:
-            raise UsageError(f"{self.path}: damaged", hint="start anew with --replace") from e
-        if run != self.run:
-            raise UsageError(
-                f"{self.path}: of a run with another set, base model or settings",
-                hint="give the settings of that run, start anew with --replace, or name another folder with --out",
-            )
-        self._cut_history(state.step)
-        return loaded
+def _step(checkpoint: Path) -> int:
+    number = checkpoint.name.rpartition("-")[2]
+    return int(number) if number.isdecimal() else -1
 
-    def _cut_history(self, step: int) -> None:
-        kept = [row for row in read_history(self.history) if row["step"] <= step]
-        with open_atomic(self.history) as file:
-            file.writelines(dump_json(row) + "\n" for row in kept)
 
-    def clear(self) -> None:
-        """Remove the checkpoint: the run is over."""
-        self.path.unlink(missing_ok=True)
+def _is_whole(checkpoint: Path) -> bool:
+    sizes = _read(checkpoint / _WHOLE)
+    return sizes is not None and all(
+        (checkpoint / name).is_file() and (checkpoint / name).stat().st_size == size for name, size in sizes.items()
+    )
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
@@ -141,15 +122,6 @@ class Stop:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-
-    def end(self, message: str) -> None:
-        """Stop here if that was asked for.
-
-        Raises:
-            Interrupted: it was.
-        """
-        if self.asked:
-            raise Interrupted(message, hint="run the same command with --resume to go on")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -134,10 +134,10 @@ def _finished(out: Path, run: str, settings: Finetune) -> dict[str, Any] | None:
     """
     from fingen.training import adapter, checkpoints
 
-    whole, unfinished = (out / adapter.MANIFEST).is_file(), (out / checkpoints.CHECKPOINT).is_file()
+    whole, unfinished = (out / adapter.MANIFEST).is_file(), checkpoints.is_unfinished(out)
     if settings.replace:
-        for name in (adapter.MANIFEST, checkpoints.CHECKPOINT, checkpoints.HISTORY):
-            (out / name).unlink(missing_ok=True)
+        (out / adapter.MANIFEST).unlink(missing_ok=True)
+        checkpoints.clear(out)
         return None
     if whole:
         manifest = adapter.read_adapter(out)
@@ -151,8 +151,6 @@ def _finished(out: Path, run: str, settings: Finetune) -> dict[str, Any] | None:
         raise UsageError(
             f"{out}: a run is here that was not finished", hint="go on with --resume, or start anew with --replace"
         )
-    if not unfinished:
-        (out / checkpoints.HISTORY).unlink(missing_ok=True)  # of a run that ended before its first checkpoint
     return None
 
 
@@ -188,8 +186,7 @@ def _train(
     first = rows.kept[0]
     show(*(loaded.tokenizer.decode(part) for part in (first.ids[: -first.answer], first.ids[-first.answer :])))
     model = recipe.add_adapter(loaded.model, tuning)
-    checkpoint = checkpoints.Checkpoint(out, run)
-    trained = recipe.Trainer(model, template.pad, tuning, checkpoint, say).run(rows.kept, held.kept)
+    trained = recipe.fit(model, rows.kept, held.kept, template.pad, tuning, out, run, say=say)
     base = plan.base
     manifest = {
         "format": 1,
@@ -215,13 +212,14 @@ def _train(
             "kept_step": trained.kept_step,
             "loss": trained.loss,
             "validation_loss": trained.validation_loss,
+            "validation_macro_f1": trained.macro_f1,
         },
         "settings": asdict(plan.tuning),
         "sources": sources,
         "versions": {"fingen": __version__, "python": platform.python_version(), **{n: version(n) for n in LIBRARIES}},
     }
-    adapter.write_adapter(model, loaded.tokenizer, out, manifest, checkpoints.read_history(checkpoint.history))
-    checkpoint.clear()
+    adapter.write_adapter(model, loaded.tokenizer, out, manifest, checkpoints.read_history(out / checkpoints.HISTORY))
+    checkpoints.clear(out)
     return Tuned(out, adapter.read_adapter(out), True, trained.seconds, trained.tokens, trained.notes)
 
 

@@ -1,18 +1,16 @@
-"""Rows as token ids, cut into steps and into batches that fit in memory."""
+"""Rows as token ids, put into steps, and a step into batches that fit in memory."""
 
 from __future__ import annotations
 
-import functools
+import math
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-
-import torch
 
 from fingen.records import Record, sha256_text
 from fingen.training.template import Template
 
-IGNORED = -100  # a label that the loss leaves out
+POOL = 512  # rows that are sorted by length together: few enough to mix, enough that a step's rows are of one length
 
 
 @dataclass(frozen=True)
@@ -31,21 +29,6 @@ class Examples:
     kept: tuple[Example, ...]
     left_out: dict[str, tuple[str, ...]]
     longest_tokens: int
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Rows of one forward pass, padded on the left: answers end together, so their logits are a block at the end."""
-
-    ids: torch.Tensor  # (B, S) int64
-    mask: torch.Tensor  # (B, S) int64, 0 at padding
-    positions: torch.Tensor  # (B, S) int64, from 0 at the row's first token
-    labels: torch.Tensor  # (B, A) int64: the last A ids; IGNORED where a row's answer is shorter
-
-    @property
-    def supervised(self) -> int:
-        """Tokens that the loss is taken over."""
-        return int((self.labels != IGNORED).sum())
 
 
 def build_examples(records: Iterable[Record], template: Template, cutoff: int) -> Examples:
@@ -83,23 +66,43 @@ def hold_out(records: Sequence[Record], share: float) -> tuple[list[Record], lis
     return [r for r in records if r.id not in validation], [r for r in records if r.id in validation]
 
 
-@functools.lru_cache(maxsize=2)
-def order(count: int, epoch: int, seed: int) -> tuple[int, ...]:
-    """The order of `count` rows in an epoch. It depends on nothing else, so a run goes on where it was."""
-    places = list(range(count))
-    random.Random(f"{seed}-{epoch}").shuffle(places)
-    return tuple(places)
+class Steps:
+    """Which rows each step of an epoch takes: a batch sampler.
 
+    Rows of a step are of nearly one length, so that little is padded: the rows are shuffled, cut into pools, each sorted by
+    length and cut into steps, and the steps are shuffled. The order follows from seed and epoch alone, so a run goes on
+    where it was.
 
-def rows_of_step(examples: Sequence[Example], step: int, batch: int, seed: int) -> list[Example]:
-    """The rows of a step (from 0). The last step of an epoch may have fewer than `batch`."""
-    epoch, place = divmod(step, steps_per_epoch(len(examples), batch))
-    return [examples[i] for i in order(len(examples), epoch, seed)[place * batch : (place + 1) * batch]]
+    Args:
+        lengths: of the rows, in tokens.
+        rows: in a step; the last one of an epoch may have fewer.
+        epoch: says which epoch it is, when one is begun.
+    """
 
+    def __init__(self, lengths: Sequence[int], rows: int, seed: int, epoch: Callable[[], int] = lambda: 0) -> None:
+        self.lengths, self.rows, self.seed, self.epoch = lengths, rows, seed, epoch
 
-def steps_per_epoch(count: int, batch: int) -> int:
-    """Steps in which every row is seen once."""
-    return -(-count // batch)
+    def __len__(self) -> int:
+        return -(-len(self.lengths) // self.rows)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        draw = random.Random(f"{self.seed}-{self.epoch()}")
+        order = list(range(len(self.lengths)))
+        draw.shuffle(order)
+        pools = max(1, round(len(order) / POOL))
+        each = math.ceil(len(order) / self.rows / pools) * self.rows
+        steps = []
+        for start in range(0, len(order), each):
+            pool = sorted(order[start : start + each], key=self.lengths.__getitem__)
+            full, rest = divmod(len(pool), self.rows)
+            short = draw.randint(0, full) if rest else full  # rows of any length may be those of the short step
+            at = 0
+            for number in range(full + bool(rest)):
+                size = rest if number == short else self.rows
+                steps.append(pool[at : at + size])
+                at += size
+        draw.shuffle(steps)
+        return iter(steps)
 
 
 def cut(examples: Sequence[Example], tokens: int) -> Iterator[list[Example]]:
@@ -114,16 +117,18 @@ def cut(examples: Sequence[Example], tokens: int) -> Iterator[list[Example]]:
         yield group
 
 
-def collate(examples: Sequence[Example], pad: int, device: torch.device | str = "cpu") -> Batch:
-    """Rows as one batch."""
-    length = max(len(example.ids) for example in examples)
-    answer = max(example.answer for example in examples)
-    ids = torch.full((len(examples), length), pad)
-    mask = torch.zeros_like(ids)
-    labels = torch.full((len(examples), answer), IGNORED)
-    for row, example in enumerate(examples):
-        ids[row, length - len(example.ids) :] = torch.tensor(example.ids)
-        mask[row, length - len(example.ids) :] = 1
-        labels[row, answer - example.answer :] = torch.tensor(example.ids[-example.answer :])
-    positions = (mask.cumsum(-1) - 1).clamp(min=0)
-    return Batch(*(tensor.to(device) for tensor in (ids, mask, positions, labels)))
+def deal(examples: Sequence[Example], tokens: int, processes: int, process: int) -> list[tuple[list[Example], float]]:
+    """The groups of one of several processes, and what each counts.
+
+    All get equally many, since sharded models make each pass together. Where there are fewer rows than processes, a group
+    is passed that counts nothing.
+    """
+    groups = [(group, 1.0) for group in cut(examples, tokens)]
+    while len(groups) % processes:
+        group = max((group for group, _ in groups), key=len)
+        if len(group) == 1:
+            groups.append((group, 0.0))
+        else:
+            at = groups.index((group, 1.0))
+            groups[at : at + 1] = [(group[: len(group) // 2], 1.0), (group[len(group) // 2 :], 1.0)]
+    return groups[process::processes]

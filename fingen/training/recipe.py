@@ -1,32 +1,43 @@
 """The recipe: LoRA by next-token loss on the answers alone. To be read from top to bottom.
 
-A step is `batch` rows, whatever fits into memory at once: its loss is the mean over all answer tokens of the step, so
-cutting it into smaller batches changes rounding and nothing else. Order, learning rate and random numbers of a step follow
-from the seed and the number of the step; with weights and optimizer they are all that a checkpoint has to hold.
+transformers' Trainer runs it: optimizer, schedule, many devices, trackers, checkpoints, early stopping. What is different
+here is the step. A step is `batch` rows of nearly one length; its loss is the mean over all their answer tokens, so cutting
+it into smaller batches, for memory or for several processes, changes rounding and nothing else.
 """
 
 from __future__ import annotations
 
-import inspect
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
+import transformers
+from accelerate.utils import DistributedType  # type: ignore[import-untyped]  # it has no annotations
 from peft import LoraConfig, get_peft_model
+from safetensors import SafetensorError
 from torch.nn import functional
+from torch.utils.data import DataLoader
+from transformers import EarlyStoppingCallback, PrinterCallback, TrainingArguments
 
 from fingen.config import Tuning
 from fingen.errors import LimitError, UsageError
+from fingen.training import checkpoints
 from fingen.training.base import quiet
-from fingen.training.checkpoints import Checkpoint, State, Stop
-from fingen.training.data import IGNORED, Batch, Example, collate, cut, rows_of_step, steps_per_epoch
+from fingen.training.data import Example, Steps, cut, deal
+from fingen.training.forward import predict
+from fingen.training.watch import Watch
 
 Say = Callable[[str], None]
+Judge = Callable[[Any, int], float]  # (model, tokens in a batch) -> macro F1 on the validation rows
 STEP_SEEDS = 1_000_003  # apart from each other for any two seeds and steps that a user would name
-SAY_SECONDS = 10.0  # between two lines of progress
+HISTORY_ROWS = 5000  # about as many a run leaves at most
+SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}  # as transformers names them
 
 
 @dataclass
@@ -36,7 +47,9 @@ class Trained:
     steps: int
     loss: float  # of the last step
     validation_loss: float | None  # of the weights that are kept
+    macro_f1: float | None  # of the same, 0..1, for a set with classes
     kept_step: int  # after which they were taken
+    weights: dict[str, torch.Tensor] | None  # None: those in the model; else they were sharded, and these are all
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
     tokens: int = 0  # trained on here, prompts included
@@ -76,142 +89,180 @@ def trainable(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
-def answer_logits(model: Any, batch: Batch) -> torch.Tensor:
-    """What the model predicts for each answer position: (B, A, V). The head runs at these positions only."""
-    wanted = batch.labels.shape[1] + 1  # the position before each answer token predicts it
-    extra = {"logits_to_keep": wanted} if "logits_to_keep" in forward_arguments(model) else {}
-    out = model(input_ids=batch.ids, attention_mask=batch.mask, position_ids=batch.positions, use_cache=False, **extra)
-    logits: torch.Tensor = out.logits[:, -wanted:-1]
-    return logits
-
-
-def forward_arguments(model: Any) -> set[str]:
-    """What the base model's forward takes."""
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return set(inspect.signature(base.forward).parameters)
-
-
-def loss_sum(model: Any, batch: Batch) -> torch.Tensor:
-    """Cross entropy summed over the answer tokens of a batch, in float32 or better."""
-    logits = answer_logits(model, batch).flatten(0, 1)  # (B * A, V)
+def loss_sum(model: Any, examples: Sequence[Example], pad: int, *, share: bool = True) -> torch.Tensor:
+    """Cross entropy in nats, summed over the answer tokens of the rows, in float32 or better."""
+    answers = [range(len(example.ids) - example.answer - 1, len(example.ids) - 1) for example in examples]
+    logits = predict(model, [example.ids for example in examples], answers, pad, share=share)  # (N, V)
+    labels = torch.tensor([token for e in examples for token in e.ids[-e.answer :]], device=logits.device)
     exact = logits if logits.dtype == torch.float64 else logits.float()
-    return functional.cross_entropy(exact, batch.labels.flatten(), ignore_index=IGNORED, reduction="sum")
+    return functional.cross_entropy(exact, labels, reduction="sum")
 
 
-def learning_rate(step: int, steps: int, tuning: Tuning) -> float:
-    """Of a step (from 0): a straight rise to the top, then the schedule down to nothing at `steps`."""
-    warmup = int(tuning.warmup) if tuning.warmup >= 1 else math.ceil(tuning.warmup * steps)
-    if step < warmup:
-        return tuning.learning_rate * (step + 1) / warmup
-    done = (step - warmup) / max(1, steps - warmup)
-    falls = {"constant": 1.0, "linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2}
-    return tuning.learning_rate * falls[tuning.schedule]
+def fit(
+    model: Any, train: Sequence[Example], validation: Sequence[Example], pad: int, tuning: Tuning, out: Path, run: str,
+    *, say: Say = lambda text: None, judge: Judge | None = None, report_to: Sequence[str] = (),
+) -> Trained:  # fmt: skip
+    """Train the adapter of a model, from the newest checkpoint of this run in `out` if there is one.
+
+    The weights that are kept are then in the model: those of the best evaluation, or the last ones.
+
+    Args:
+        model: with an adapter.
+        train: rows to learn.
+        validation: rows that say which weights are best; may be empty.
+        pad: token id that fills rows.
+        tuning: the settings.
+        out: the adapter's folder; it gets the history and, while the run lasts, its checkpoints.
+        run: names the run; another's checkpoints are refused.
+        say: takes lines of progress.
+        judge: says how well the validation rows' classes are met; without it their loss decides.
+        report_to: trackers by transformers' names.
+
+    Raises:
+        Interrupted: the user stopped it; the state is stored.
+        LimitError: out of memory with the smallest batches, or the disk is full.
+        UsageError: the loss is no number, or checkpoints are damaged or another run's.
+    """
+    checkpoint = checkpoints.begin(out, run)
+    started = time.monotonic()
+    with quiet(), checkpoints.Stop() as stop:
+        trainer = AnswerTrainer(
+            model, _arguments(tuning, len(train), bool(validation), judge is not None, out, report_to),
+            train, validation, pad, tuning, say, judge,
+        )  # fmt: skip
+        watch = Watch(out, tuning.save_every, stop, say, trainer.accelerator)
+        trainer.remove_callback(PrinterCallback)
+        trainer.add_callback(watch)
+        if tuning.patience is not None and validation:
+            trainer.add_callback(EarlyStoppingCallback(tuning.patience))
+        try:
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        except (UnpicklingError, SafetensorError, EOFError, KeyError, ValueError, RuntimeError) as e:
+            if watch.began or checkpoint is None:
+                raise
+            raise UsageError(f"{checkpoint}: damaged", hint="start anew with --replace") from e
+    state = trainer.state
+    kept = state.best_global_step if tuning.keep == "best" and state.best_global_step else state.global_step
+    measured = next((row for row in state.log_history if row["step"] == kept and "eval_loss" in row), {})
+    return Trained(
+        state.global_step, watch.loss, measured.get("eval_loss"), measured.get("eval_macro_f1"), kept,
+        trainer.gathered_weights(), trainer.notes, time.monotonic() - started, trainer.tokens,
+    )  # fmt: skip
 
 
-def count_steps(rows: int, tuning: Tuning) -> int:
-    """Steps of a whole run."""
-    return tuning.steps or tuning.epochs * steps_per_epoch(rows, tuning.batch)
+def _arguments(
+    tuning: Tuning, rows: int, evaluates: bool, by_class: bool, out: Path, report_to: Sequence[str]
+) -> TrainingArguments:
+    steps = tuning.steps or tuning.epochs * math.ceil(rows / tuning.batch)
+    gpu = torch.cuda.is_available()
+    arguments = TrainingArguments(
+        output_dir=str(out / checkpoints.CHECKPOINTS),
+        per_device_train_batch_size=tuning.batch,
+        num_train_epochs=tuning.epochs,
+        max_steps=tuning.steps or -1,
+        learning_rate=tuning.learning_rate,
+        lr_scheduler_type=SCHEDULES[tuning.schedule],
+        warmup_steps=tuning.warmup,
+        weight_decay=tuning.weight_decay,
+        max_grad_norm=tuning.max_grad_norm,
+        bf16=gpu and tuning.load in ("bf16", "4bit", "8bit") and torch.cuda.is_bf16_supported(),
+        fp16=gpu and tuning.load == "fp16",
+        use_cpu=not gpu,
+        seed=tuning.seed,
+        eval_strategy="epoch" if evaluates else "no",
+        save_strategy="epoch",  # and every `save_every` steps: see Watch
+        save_total_limit=2,  # one of them is whole at any moment
+        load_best_model_at_end=evaluates and tuning.keep == "best",
+        metric_for_best_model=None if not evaluates else "eval_macro_f1" if by_class else "eval_loss",
+        restore_callback_states_from_checkpoint=True,
+        logging_steps=1 + steps // HISTORY_ROWS,
+        logging_first_step=True,
+        logging_nan_inf_filter=False,  # a loss that is no number ends the run
+        report_to=list(report_to) or "none",
+        disable_tqdm=True,
+        log_level="error",
+        dataloader_pin_memory=False,
+    )
+    if arguments.n_gpu > 1:
+        arguments._n_gpu = 1  # not torch's DataParallel: several devices are `accelerate launch`'s
+    return arguments
 
 
-class Trainer:
-    """A model in training: `run` goes from where the state is to the end."""
+class AnswerTrainer(transformers.Trainer):
+    """transformers' Trainer with a step of its own."""
 
-    def __init__(self, model: Any, pad: int, tuning: Tuning, checkpoint: Checkpoint, say: Say) -> None:
-        self.model, self.pad, self.tuning, self.checkpoint, self.say = model, pad, tuning, checkpoint, say
-        self.parameters = trainable(model)
-        self.device = next(model.parameters()).device
-        self.optimizer = torch.optim.AdamW(
-            self.parameters.values(), lr=tuning.learning_rate, weight_decay=tuning.weight_decay
-        )
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=tuning.load == "fp16")
-        self.tokens_per_batch = tuning.tokens_per_batch
-        self.notes: list[str] = []
-        self.checkpointing = False
+    model: Any
+
+    def __init__(
+        self, model: Any, arguments: TrainingArguments, train: Sequence[Example], validation: Sequence[Example], pad: int,
+        tuning: Tuning, say: Say, judge: Judge | None,
+    ) -> None:  # fmt: skip
+        super().__init__(model, arguments, train_dataset=train, eval_dataset=validation or None)
+        self.rows, self.held, self.pad, self.tuning, self.say, self.judge = train, validation, pad, tuning, say, judge
+        self.tokens_per_batch, self.tokens, self.notes = tuning.tokens_per_batch, 0, list[str]()
+        # Sharded models make all passes together: there a common prefix is no pass of its own, and memory no one's alone.
+        self.is_sharded = self.accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED)
         if tuning.gradient_checkpointing:
             self._checkpoint_gradients()
 
-    def run(self, train: Sequence[Example], validation: Sequence[Example]) -> Trained:
-        """Train to the end, and leave the weights that are kept in the model.
+    def get_train_dataloader(self) -> DataLoader[Example]:
+        """Steps of rows: every process sees all rows of a step, and takes its share of them in `training_step`."""
+        steps = Steps(
+            [len(row.ids) for row in self.rows], self.tuning.batch, self.tuning.seed,
+            lambda: self.state.global_step // len(steps),
+        )  # fmt: skip
+        return DataLoader(self.rows, batch_sampler=steps, collate_fn=list)  # type: ignore[arg-type]  # it indexes, no more
 
-        Raises:
-            Interrupted: the user stopped it; the state is stored.
-            LimitError: out of memory with the smallest batches, or the disk is full.
-        """
-        steps, epoch = count_steps(len(train), self.tuning), steps_per_epoch(len(train), self.tuning.batch)
-        state = self._restore() or State()
-        since, tokens, said = time.monotonic(), 0, 0.0
-        with Stop() as stop:
-            while state.step < steps and not state.ended:
-                rows = rows_of_step(train, state.step, self.tuning.batch, self.tuning.seed)
-                row = self._step(rows, state.step, steps)
-                tokens += sum(len(example.ids) for example in rows)
-                state.step += 1
-                state.loss = row["loss"]
-                self.checkpoint.log({"step": state.step, "epoch": round(state.step / epoch, 4), **row})
-                if validation and (state.step % epoch == 0 or state.step == steps):
-                    self._validate(validation, state)
-                if time.monotonic() - said > SAY_SECONDS or state.step == steps:
-                    said = time.monotonic()
-                    self.say(
-                        f"step {state.step} of {steps} | loss {state.loss:.4f} | {tokens / (said - since):,.0f} tokens/s"
-                    )
-                if stop.asked or state.step % self.tuning.save_every == 0:
-                    self._store(state)
-                    stop.end(f"interrupted after step {state.step} of {steps}; it is stored")
-        kept_loss, kept_step = state.last_loss, state.step
-        if state.best:
-            self._put(state.best)
-            kept_loss, kept_step = state.best_loss, state.best_step or state.step
-        return Trained(state.step, state.loss, kept_loss, kept_step, self.notes, time.monotonic() - since, tokens)
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> tuple[list[Any], int | None]:
+        """The next step's rows, and how many tokens they are to learn."""
+        rows = next(epoch_iterator, None)
+        return ([rows], sum(row.answer for row in rows)) if rows else ([], None)
 
-    def _step(self, rows: list[Example], step: int, steps: int) -> dict[str, Any]:
-        """One step; where memory runs out it is done again, from its start, in smaller batches."""
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+        """Gradients of a step's mean loss; where memory runs out it is done again, from its start, in smaller batches."""
+        self.tokens += sum(len(row.ids) for row in inputs)
         while True:
             try:
-                return self._try_step(rows, step, steps)
+                return self._gradients(model, inputs, num_items_in_batch)
             except RuntimeError as e:
                 if not _out_of_memory(e):
                     raise
-                self.optimizer.zero_grad()
-                self._use_less(max(len(example.ids) for example in rows), e)
+                model.zero_grad()
+                self._use_less(max(len(row.ids) for row in inputs), e)
 
-    def _try_step(self, rows: list[Example], step: int, steps: int) -> dict[str, Any]:
-        torch.manual_seed(self.tuning.seed * STEP_SEEDS + step)  # what dropout draws follows from the step alone
-        rate = learning_rate(step, steps, self.tuning)
-        for parameters in self.optimizer.param_groups:
-            parameters["lr"] = rate
-        self.model.train()
-        supervised = sum(example.answer for example in rows)
-        total = torch.zeros((), device=self.device)
-        for group in cut(rows, self.tokens_per_batch):
-            loss = loss_sum(self.model, collate(group, self.pad, self.device))
-            self.scaler.scale(loss / supervised).backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
+    def _gradients(self, model: Any, rows: Sequence[Example], answer_tokens: int) -> torch.Tensor:
+        processes, step = self.accelerator.num_processes, self.state.global_step
+        # What dropout draws follows from the step alone.
+        torch.manual_seed(self.tuning.seed * STEP_SEEDS + step * processes + self.accelerator.process_index)
+        model.train()
+        groups = deal(rows, self.tokens_per_batch, processes, self.accelerator.process_index)
+        total = torch.zeros((), device=self.args.device)
+        for number, (group, weight) in enumerate(groups, 1):
+            last = number == len(groups)
+            # What the Trainer does for its own batches: processes meet, and DeepSpeed steps, at the last one.
+            self.accelerator.gradient_state._set_sync_gradients(last)
+            with nullcontext() if last else self.accelerator.no_sync(model):
+                loss = weight * loss_sum(model, group, self.pad, share=not self.is_sharded) / answer_tokens
+                loss = loss * processes  # of whose gradients the mean is taken
+                self.accelerator.backward(loss)
             total += loss.detach()
-        self.scaler.unscale_(self.optimizer)
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.tuning.max_grad_norm).item()
-        mean = total.item() / supervised
-        # In fp16 a gradient may overflow now and then: the scaler leaves such a step out and scales less.
-        overflow = not math.isfinite(norm)
-        if not math.isfinite(mean) or (overflow and not self.scaler.is_enabled()):
+        if not math.isfinite(total.item()):
             raise UsageError(
-                f"step {step + 1}: the loss is {mean}, the norm of its gradient {norm}",
+                f"step {step + 1}: the loss is {total.item()}",
                 hint="pass a lower --learning-rate, or --load bf16 in place of fp16",
             )
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.optimizer.zero_grad()
-        return {
-            "loss": mean,
-            "learning_rate": rate,
-            "gradient_norm": None if overflow else norm,
-            "answer_tokens": supervised,
-        }
+        return total
 
     def _use_less(self, longest: int, error: RuntimeError) -> None:
+        if self.is_sharded:
+            raise LimitError(
+                f"out of memory with {self.tokens_per_batch} tokens in a batch, on a process of several",
+                hint="pass a smaller --tokens-per-batch, then --override gradient_checkpointing=true",
+            ) from error
         if self.tokens_per_batch > longest:
             self.tokens_per_batch = max(longest, self.tokens_per_batch // 2)
             self._note(f"out of memory: going on with {self.tokens_per_batch} tokens in a batch")
-        elif not self.checkpointing:
+        elif not self.model.is_activation_checkpointing:
             self._checkpoint_gradients()
             self._note("out of memory: going on with gradient checkpointing")
         else:
@@ -219,7 +270,7 @@ class Trainer:
                 "out of memory, with one row in a batch and gradient checkpointing",
                 hint="pass --load 4bit, then --override cutoff=1024, then a smaller --rank",
             ) from error
-        if self.device.type == "cuda":
+        if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
     def _note(self, text: str) -> None:
@@ -227,43 +278,54 @@ class Trainer:
         self.say(text)
 
     def _checkpoint_gradients(self) -> None:
-        base = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+        base = self.model.get_base_model()
         base.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
-        self.checkpointing = True
 
-    def _validate(self, validation: Sequence[Example], state: State) -> None:
-        loss = evaluate(self.model, validation, self.pad, self.tokens_per_batch)
-        self.checkpoint.log({"step": state.step, "validation_loss": loss})
-        self.say(f"step {state.step} | validation loss {loss:.4f}")
-        state.last_loss, state.worse = loss, state.worse + 1
-        if state.best_loss is None or loss < state.best_loss:
-            state.best_loss, state.best_step, state.worse = loss, state.step, 0
-            if self.tuning.keep == "best":
-                state.best = {name: parameter.detach().clone() for name, parameter in self.parameters.items()}
-        state.ended = self.tuning.patience is not None and state.worse >= self.tuning.patience
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Loss, and for classes macro F1, on the validation rows."""
+        figures = {"eval_loss": self._evaluate_loss()}
+        if self.judge is not None:
+            figures["eval_macro_f1"] = self.judge(self.model, self.tokens_per_batch)
+        self.log(dict(figures))
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, figures)
+        return figures
 
-    def _put(self, weights: dict[str, torch.Tensor]) -> None:
-        with torch.no_grad():
-            for name, parameter in self.parameters.items():
-                parameter.copy_(weights[name])
+    def _evaluate_loss(self) -> float:
+        groups = deal(self.held, self.tokens_per_batch, self.accelerator.num_processes, self.accelerator.process_index)
+        total = evaluate(self.model, groups, self.pad, share=not self.is_sharded)
+        summed = self.accelerator.reduce(torch.tensor(total, dtype=torch.float64, device=self.args.device), "sum")
+        return float(summed.item() / sum(row.answer for row in self.held))
 
-    def _store(self, state: State) -> None:
-        self.checkpoint.save(state, self.parameters, self.optimizer.state_dict(), self.scaler.state_dict())
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Not counted."""
+        return 0
 
-    def _restore(self) -> State | None:
-        loaded = self.checkpoint.load(self.device)
-        if loaded is None:
-            return None
-        self._put(loaded.weights)
-        self.optimizer.load_state_dict(loaded.optimizer)
-        self.scaler.load_state_dict(loaded.scaler)
-        self.say(f"going on after step {loaded.state.step}")
-        return loaded.state
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        folder = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
+        try:
+            if self.args.should_save:
+                checkpoints.unmark(folder)
+            super()._save_checkpoint(model, trial)
+            self.accelerator.wait_for_everyone()
+            if self.args.should_save:
+                checkpoints.mark_whole(folder)
+        except (
+            OSError,
+            RuntimeError,
+            SafetensorError,
+        ) as e:  # torch's zip writer turns a full disk into a RuntimeError
+            raise LimitError(
+                f"{folder}: cannot be written: {getattr(e, 'strerror', None) or e}",
+                hint="free some disk space, then run the same command with --resume",
+            ) from e
+
+    def gathered_weights(self) -> dict[str, torch.Tensor] | None:
+        """All weights of the adapter, where they are spread over processes; all of these have to ask."""
+        return self.accelerator.get_state_dict(self.model_wrapped) if self.is_sharded else None
 
 
-def evaluate(model: Any, examples: Sequence[Example], pad: int, tokens_per_batch: int) -> float:
-    """Mean loss over the answer tokens of `examples`, in nats."""
-    device = next(model.parameters()).device
+def evaluate(model: Any, groups: Sequence[tuple[Sequence[Example], float]], pad: int, *, share: bool = True) -> float:
+    """Loss summed over the answer tokens of groups of rows, each by its weight, in nats."""
     model.eval()
     for module in model.modules():
         # On CPUs with bf16 units a 4-bit layer packs its weights anew in the first evaluation, for a kernel without gradients,
@@ -271,8 +333,13 @@ def evaluate(model: Any, examples: Sequence[Example], pad: int, tokens_per_batch
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.training = True
     with torch.no_grad():
-        losses = [loss_sum(model, collate(group, pad, device)).item() for group in cut(examples, tokens_per_batch)]
-    return math.fsum(losses) / sum(example.answer for example in examples)
+        return math.fsum(weight * loss_sum(model, group, pad, share=share).item() for group, weight in groups)
+
+
+def mean_loss(model: Any, examples: Sequence[Example], pad: int, tokens_per_batch: int) -> float:
+    """Mean loss over the answer tokens of rows, in nats."""
+    groups = [(group, 1.0) for group in cut(examples, tokens_per_batch)]
+    return evaluate(model, groups, pad) / sum(example.answer for example in examples)
 
 
 def _out_of_memory(error: RuntimeError) -> bool:
