@@ -125,6 +125,7 @@ class Alias:
     successor: str | None = None  # the alias to take where that version is not the installed one
     trap: str = ""  # what its users stumble over
     tried: bool = False  # a whole run with these weights is among the project's own checks
+    modelscope_id: str | None = None  # its name on ModelScope, where that is another one
     preset: dict[str, str | float] = field(default_factory=dict)  # settings of `Tuning` that suit it
 
 
@@ -134,12 +135,18 @@ _QWEN25 = "its chat template adds a system prompt of its own where the conversat
 _QWEN3 = "thinks before it answers: trained and asked here with thinking off"
 _GLM_CODE = "the code in its repository is for an old transformers"
 MODELS = {
-    "llama3": Alias("meta-llama/Meta-Llama-3-8B-Instruct", 8.03, "Llama 3 Community", gated=True, trap=_LLAMA3),
-    "llama3.1": Alias("meta-llama/Llama-3.1-8B-Instruct", 8.03, "Llama 3.1 Community", gated=True, trap=_LLAMA3),
-    "llama3.2-1b": Alias("meta-llama/Llama-3.2-1B-Instruct", 1.24, "Llama 3.2 Community", gated=True, trap=_LLAMA3),
-    "llama3.2-3b": Alias("meta-llama/Llama-3.2-3B-Instruct", 3.21, "Llama 3.2 Community", gated=True, trap=_LLAMA3),
-    "llama2": Alias("meta-llama/Llama-2-7b-chat-hf", 6.74, "Llama 2 Community", gated=True, trap=_LLAMA2),
-    "llama2-13b": Alias("meta-llama/Llama-2-13b-chat-hf", 13.02, "Llama 2 Community", gated=True, trap=_LLAMA2),
+    "llama3": Alias("meta-llama/Meta-Llama-3-8B-Instruct", 8.03, "Llama 3 Community", gated=True, trap=_LLAMA3,
+                    modelscope_id="LLM-Research/Meta-Llama-3-8B-Instruct"),
+    "llama3.1": Alias("meta-llama/Llama-3.1-8B-Instruct", 8.03, "Llama 3.1 Community", gated=True, trap=_LLAMA3,
+                      modelscope_id="LLM-Research/Meta-Llama-3.1-8B-Instruct"),
+    "llama3.2-1b": Alias("meta-llama/Llama-3.2-1B-Instruct", 1.24, "Llama 3.2 Community", gated=True, trap=_LLAMA3,
+                         modelscope_id="LLM-Research/Llama-3.2-1B-Instruct"),
+    "llama3.2-3b": Alias("meta-llama/Llama-3.2-3B-Instruct", 3.21, "Llama 3.2 Community", gated=True, trap=_LLAMA3,
+                         modelscope_id="LLM-Research/Llama-3.2-3B-Instruct"),
+    "llama2": Alias("meta-llama/Llama-2-7b-chat-hf", 6.74, "Llama 2 Community", gated=True, trap=_LLAMA2,
+                    modelscope_id="modelscope/Llama-2-7b-chat-ms"),
+    "llama2-13b": Alias("meta-llama/Llama-2-13b-chat-hf", 13.02, "Llama 2 Community", gated=True, trap=_LLAMA2,
+                        modelscope_id="modelscope/Llama-2-13b-chat-ms"),
     "qwen2.5": Alias("Qwen/Qwen2.5-7B-Instruct", 7.62, "Apache-2.0", trap=_QWEN25),
     "qwen2.5-0.5b": Alias("Qwen/Qwen2.5-0.5B-Instruct", 0.49, "Apache-2.0", trap=_QWEN25),
     "qwen2.5-1.5b": Alias("Qwen/Qwen2.5-1.5B-Instruct", 1.54, "Apache-2.0", trap=_QWEN25),
@@ -149,9 +156,13 @@ MODELS = {
     "qwen3-4b": Alias("Qwen/Qwen3-4B", 4.02, "Apache-2.0", trap=_QWEN3),
     "qwen3": Alias("Qwen/Qwen3-8B", 8.19, "Apache-2.0", trap=_QWEN3),
     "qwen3-14b": Alias("Qwen/Qwen3-14B", 14.77, "Apache-2.0", trap=_QWEN3),
-    "glm4": Alias("zai-org/glm-4-9b-chat-hf", 9.40, "GLM-4", trap="the repository without -hf needs code of its own"),
-    "chatglm2": Alias("zai-org/chatglm2-6b", 6.24, "ChatGLM2-6B", code="4.30.2", successor="glm4", trap=_GLM_CODE),
-    "chatglm3": Alias("zai-org/chatglm3-6b", 6.24, "ChatGLM3-6B", code="4.30.2", successor="glm4", trap=_GLM_CODE),
+    "qwen3-32b": Alias("Qwen/Qwen3-32B", 32.76, "Apache-2.0", trap=_QWEN3),
+    "glm4": Alias("zai-org/glm-4-9b-chat-hf", 9.40, "GLM-4", trap="the repository without -hf needs code of its own",
+                  modelscope_id="ZhipuAI/glm-4-9b-chat-hf"),
+    "chatglm2": Alias("zai-org/chatglm2-6b", 6.24, "ChatGLM2-6B", code="4.30.2", successor="glm4",
+                      trap=f"{_GLM_CODE}; there are pickled weights only", modelscope_id="ZhipuAI/chatglm2-6b"),
+    "chatglm3": Alias("zai-org/chatglm3-6b", 6.24, "ChatGLM3-6B", code="4.40.0", successor="glm4", trap=_GLM_CODE,
+                      modelscope_id="ZhipuAI/chatglm3-6b"),
     "baichuan2": Alias(
         "baichuan-inc/Baichuan2-7B-Chat", 7.51, "Baichuan 2 Community", code="4.33.3", successor="qwen2.5",
         trap="its tokenizer fails from transformers 4.34 on; there are pickled weights only",
@@ -193,8 +204,8 @@ class Tuning:
     load: str = "auto"  # number format of the base model; auto: bf16 on a GPU that has it, else fp32
     gradient_checkpointing: bool = False  # less memory, a third more time
     validation_share: float = 0.0  # of the training rows, for a set that has no validation split
-    keep: str = "best"  # which weights: those of the lowest validation loss, or the last
-    patience: int | None = None  # epochs without a lower validation loss until it ends
+    keep: str = "best"  # which weights: best on the validation rows, by macro F1 of classes, else by loss; or the last
+    patience: int | None = None  # epochs without a better evaluation until it ends
     save_every: int = 50  # steps between two checkpoints
     seed: int = 0
 
@@ -210,4 +221,37 @@ class Finetune:
     resume: bool = False
     replace: bool = False
     trust_remote_code: bool = False
+    report_to: tuple[str, ...] = ()  # trackers, as transformers names them
     dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """`fingen score`."""
+
+    adapters: tuple[str, ...] = ()  # folders, or ids on the Hub
+    models: tuple[str, ...] = ()  # aliases, hub ids or folders
+    teachers: tuple[str, ...] = ()
+    baseline: bool = False  # a linear one, on the training rows
+    predictions: Path | None = None  # a file of raw answers
+    gold: Path | None = None  # what is right for them; None: their own column gold
+    data: Path | None = None  # the rows to score on: a set or a file; None: the set that the first adapter was tuned on
+    splits: tuple[str, ...] = ()  # of the set; none: test, else validation; of questions and answers memory too
+    benchmarks: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()  # of the benchmarks, one for each; none: they are fetched
+    base_beside: bool = True  # ask an adapter's base too
+    base: str | None = None  # of an adapter that others made; None: the one that it names
+    form: str | None = None  # how rows are put to a model; None: chat, or as the adapter was tuned
+    load: str = "auto"  # number format of a model
+    generate: bool = False  # have choices answered in free text, in place of reading off the likeliest option
+    max_tokens: int | None = None  # that a generated answer may have; None: 64 for a choice, 512 for free text
+    rotate: bool = False  # ask each choice with its options in every rotation
+    context: str | None = None  # of free text: one of CONTEXTS; None: both where an adapter's set has the passages
+    judge: str | None = None  # a teacher that says whether answer and reference say the same
+    shots: int = 0  # training examples before each question
+    trust_remote_code: bool = False
+    out: Path | None = None  # None: build/scores/<name>
+    replace: bool = False
+    seed: int = 0  # of the bootstrap and of the shots
+    resamples: int = 2000  # of the bootstrap
+    asking: Asking = field(default_factory=Asking)

@@ -55,22 +55,15 @@ def class_scores(counts: Counts) -> dict[str, ClassScore]:
     With hits h, precision is h / answered, recall h / support, F1 2h / (answered + support) (van Rijsbergen, Information
     Retrieval, 1979, with equal weights). A share of no rows is 0.
     """
-    hits, support, answered = Counter[str](), Counter[str](), Counter[str]()
-    for (right, answer), rows in counts.items():
-        support[right] += rows
-        if answer is not None:
-            answered[answer] += rows
-        if right == answer:
-            hits[right] += rows
     return {
         name: ClassScore(
-            precision=_share(hits[name], answered[name]),
-            recall=_share(hits[name], support[name]),
-            f1=_share(2 * hits[name], answered[name] + support[name]),
-            support=support[name],
-            answered=answered[name],
+            precision=_share(hits, answered),
+            recall=_share(hits, support),
+            f1=_share(2 * hits, answered + support),
+            support=support,
+            answered=answered,
         )
-        for name in sorted({*support, *answered})
+        for name, (hits, support, answered) in sorted(_tally(counts).items())
     }
 
 
@@ -84,12 +77,26 @@ def f1(counts: Counts, average: Average) -> float:
     Raises:
         ValueError: there are no rows.
     """
-    rows, classes = _rows(counts), class_scores(counts).values()
+    rows, classes = _rows(counts), _tally(counts).values()
+    if average == "micro":
+        return _share(2 * sum(one[0] for one in classes), rows + sum(one[2] for one in classes))
+    scores = [_share(2 * hits, answered + support) for hits, support, answered in classes]
     if average == "macro":
-        return math.fsum(score.f1 for score in classes) / len(classes)
-    if average == "weighted":
-        return math.fsum(score.f1 * score.support for score in classes) / rows
-    return _share(2 * accuracy(counts) * rows, rows + sum(score.answered for score in classes))
+        return math.fsum(scores) / len(scores)
+    return math.fsum(score * one[1] for score, one in zip(scores, classes, strict=True)) / rows
+
+
+def _tally(counts: Counts) -> dict[str, list[int]]:
+    """Class -> its hits, the rows of which it is right, and those for which it was given. A bootstrap asks for it thousands of times."""
+    classes: dict[str, list[int]] = {}
+    for (right, answer), rows in counts.items():
+        tally = classes.setdefault(right, [0, 0, 0])
+        tally[1] += rows
+        if right == answer:
+            tally[0] += rows
+        if answer is not None:
+            classes.setdefault(answer, [0, 0, 0])[2] += rows
+    return classes
 
 
 def wilson(hits: int, rows: int, level: float = LEVEL) -> Interval:
@@ -183,6 +190,26 @@ def mcnemar(first_only: int, second_only: int) -> float:
         ways = ways * (rows - k) // (k + 1)
         tail += ways
     return min(1.0, 2 * tail / (1 << rows))
+
+
+def kappa(counts: Mapping[tuple[str, str], int]) -> float | None:
+    """Cohen's kappa (1960), -1..1: how far two verdicts on each row agree beyond what their shares alone would give.
+
+    None where both give one and the same verdict throughout: chance alone would agree wholly.
+
+    Raises:
+        ValueError: there are no rows.
+    """
+    rows = _rows(counts)
+    first, second = Counter[str](), Counter[str]()
+    for (one, other), count in counts.items():
+        first[one] += count
+        second[other] += count
+    chance = sum(
+        first[name] * second[name] for name in first
+    )  # of rows * rows; whole numbers, so that 1 is told exactly
+    agreed = sum(count for (one, other), count in counts.items() if one == other) * rows
+    return (agreed - chance) / (rows * rows - chance) if chance < rows * rows else None
 
 
 def _rows(counts: Mapping[Row, int]) -> int:

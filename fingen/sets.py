@@ -188,7 +188,7 @@ def render_card(
     environment = jinja2.Environment(  # not escaped for HTML: the card is Markdown, and `text` escapes for both
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters["text"] = _text
+    environment.filters["text"] = markdown_text
     template = environment.from_string(CARD_TEMPLATE.read_text(encoding="utf-8"))
     matter = {**_front_matter(manifest, seen), **(publication.matter if publication else {})}
     keep_out, against = (manifest.settings.get(name) or {} for name in ("keep_out", "against"))
@@ -256,7 +256,7 @@ def _fenced(record: Record) -> str:
     return f"```json\n{dump_json(record.model_dump(mode='json'), indent=2)}\n```"
 
 
-def _text(value: str) -> str:
+def markdown_text(value: str) -> str:
     """Text from a document or a file name, harmless anywhere in a line of Markdown: no line breaks, no markup."""
     line = " ".join(value.split())
     return "".join(char for char in line if char.isprintable()).translate(_MARKUP)

@@ -1,4 +1,4 @@
-"""A Hub on this machine: data sets with git's commits and LFS, spoken to over HTTP by the real `huggingface_hub` and `datasets`."""
+"""A Hub on this machine: data sets and models with git's commits and LFS, spoken to over HTTP by the real `huggingface_hub`."""
 
 from __future__ import annotations
 
@@ -21,22 +21,29 @@ ORGANISATIONS = ("your-bank",)
 LFS_BYTES = 10_000_000  # from this size on a text is a large file; Parquet always is
 SUFFIXES = (".parquet", ".safetensors", ".bin")
 
-# Endpoint -> method and path; the first group is the data set.
+KIND, NAME = r"(datasets|models)", r"([^/]+/[^/]+)"
+# Endpoint -> method and path; the first two groups are the kind of repository and its name. Models are meant where none is named.
 ENDPOINTS = {
     "whoami": ("GET", r"/api/whoami-v2"),
     "create": ("POST", r"/api/repos/create"),
     "validate": ("POST", r"/api/validate-yaml"),
-    "preupload": ("POST", r"/api/datasets/([^/]+/[^/]+)/preupload/([^/]+)"),
-    "commit": ("POST", r"/api/datasets/([^/]+/[^/]+)/commit/([^/]+)"),
-    "settings": ("PUT", r"/api/datasets/([^/]+/[^/]+)/settings"),
-    "paths": ("POST", r"/api/datasets/([^/]+/[^/]+)/paths-info/([^/]+)"),
-    "tree": ("GET", r"/api/datasets/([^/]+/[^/]+)/tree/([^/]+)(?:/(.*))?"),
-    "info": ("GET", r"/api/datasets/([^/]+/[^/]+)(?:/revision/([^/]+))?"),
-    "resolve": ("GET", r"/datasets/([^/]+/[^/]+)/resolve/([^/]+)/(.+)"),
-    "batch": ("POST", r"/datasets/([^/]+/[^/]+)\.git/info/lfs/objects/batch"),
+    "preupload": ("POST", rf"/api/{KIND}/{NAME}/preupload/([^/]+)"),
+    "commit": ("POST", rf"/api/{KIND}/{NAME}/commit/([^/]+)"),
+    "settings": ("PUT", rf"/api/{KIND}/{NAME}/settings"),
+    "paths": ("POST", rf"/api/{KIND}/{NAME}/paths-info/([^/]+)"),
+    "tree": ("GET", rf"/api/{KIND}/{NAME}/tree/([^/]+)(?:/(.*))?"),
+    "info": ("GET", rf"/api/{KIND}/{NAME}(?:/revision/([^/]+))?"),
+    "resolve": ("GET", rf"(?:/{KIND})?/{NAME}/resolve/([^/]+)/(.+)"),
+    "batch": ("POST", rf"(?:/{KIND})?/{NAME}\.git/info/lfs/objects/batch"),
     "put": ("PUT", r"/lfs/([0-9a-f]{64})"),
     "verify": ("POST", r"/lfs/([0-9a-f]{64})/verify"),
 }
+WITHOUT_REPO = ("whoami", "create", "validate", "put", "verify")
+
+
+def key(kind: str | None, name: str) -> str:
+    """Under which a repository stands: data sets by their name, models below models/."""
+    return name if kind == "datasets" else f"models/{name}"
 
 
 @dataclass
@@ -94,7 +101,7 @@ class HubServer:
         self._server.server_close()
 
     def make(self, repo: str, files: dict[str, bytes], *, private: bool = False) -> Repo:
-        """A data set that is there already."""
+        """A data set that is there already, or a model: models/OWNER/NAME."""
         made = self.repos[repo] = Repo(private)
         made.add("initial commit", {".gitattributes": b"*.parquet filter=lfs\n"})
         if files:
@@ -173,7 +180,10 @@ class Handler(BaseHTTPRequestHandler):
         method = "GET" if self.command == "HEAD" else self.command
         for endpoint, (wanted, pattern) in ENDPOINTS.items():
             if method == wanted and (match := re.fullmatch(pattern, path)):
-                return endpoint, match.groups()
+                if endpoint in WITHOUT_REPO:
+                    return endpoint, match.groups()
+                kind, name, *others = match.groups()
+                return endpoint, (key(kind, name), *others)
         raise _Refused(404, f"no such page: {method} {path}")
 
     def _reply(self, status: int, value: Any, headers: dict[str, str] | None = None) -> None:
@@ -197,8 +207,8 @@ class Handler(BaseHTTPRequestHandler):
             raise _Refused(401, f"Invalid credentials in Authorization header: {token}")
         return USERS[token]
 
-    def _writer(self, owner: str) -> None:
-        user = self._user()
+    def _writer(self, name: str) -> None:
+        user, owner = self._user(), name.removeprefix("models/").partition("/")[0]
         if user is None:
             raise _Refused(401, "Invalid username or password.")
         if user[1] == "read" or owner not in (user[0], *ORGANISATIONS):
@@ -207,7 +217,7 @@ class Handler(BaseHTTPRequestHandler):
     def _repo(self, name: str) -> Repo:
         user = self._user()
         repo = self.hub.repos.get(name)
-        owner = name.partition("/")[0]
+        owner = name.removeprefix("models/").partition("/")[0]
         if repo is None or (repo.private and (user is None or owner not in (user[0], *ORGANISATIONS))):
             raise _Refused(404 if user else 401, "Repository not found", "RepoNotFound")
         return repo
@@ -233,15 +243,16 @@ class Handler(BaseHTTPRequestHandler):
         asked = json.loads(body)
         owner = asked.get("organization") or "you"
         self._writer(owner)
-        name = f"{owner}/{asked['name']}"
-        url = f"{self.hub.url}/datasets/{name}"
+        kind = "datasets" if asked.get("type") == "dataset" else "models"
+        name = key(kind, f"{owner}/{asked['name']}")
+        url = f"{self.hub.url}/{key(kind, owner)}/{asked['name']}"
         if name in self.hub.repos:
-            return 409, {"error": "You already created this dataset repo", "url": url}, {}
+            return 409, {"error": "You already created this repo", "url": url}, {}
         self.hub.make(name, {}, private=asked.get("visibility") == "private" or bool(asked.get("private")))
         return 200, {"url": url, "name": name}, {}
 
     def _settings(self, body: bytes, name: str) -> Any:
-        self._writer(name.partition("/")[0])
+        self._writer(name)
         asked = json.loads(body)
         self._repo(name).private = asked.get("visibility", "private" if asked.get("private") else "public") == "private"
         return 200, {}, {}
@@ -264,7 +275,12 @@ class Handler(BaseHTTPRequestHandler):
             {"rfilename": path, "size": len(data), "blobId": _sha1(data), **({"lfs": _lfs(data)} if _is_lfs(path, len(data)) else {})}
             for path, data in commit.files.items()
         ]  # fmt: skip
-        about = {"id": name, "sha": commit.oid, "private": self._repo(name).private, "siblings": siblings}
+        about = {
+            "id": name.removeprefix("models/"),
+            "sha": commit.oid,
+            "private": self._repo(name).private,
+            "siblings": siblings,
+        }
         return 200, {**about, "tags": [], "downloads": 0, "likes": 0}, {}
 
     def _tree(self, body: bytes, name: str, revision: str, below: str | None) -> Any:
@@ -298,7 +314,7 @@ class Handler(BaseHTTPRequestHandler):
     # --- writing
 
     def _preupload(self, body: bytes, name: str, revision: str) -> Any:
-        self._writer(name.partition("/")[0])
+        self._writer(name)
         there = self._commit_at(name, revision).files
         files = [
             {
@@ -312,7 +328,7 @@ class Handler(BaseHTTPRequestHandler):
         return 200, {"files": files}, {}
 
     def _batch(self, body: bytes, name: str) -> Any:
-        self._writer(name.partition("/")[0])
+        self._writer(name)
         objects = []
         for each in json.loads(body)["objects"]:
             href = f"{self.hub.url}/lfs/{each['oid']}"
@@ -332,7 +348,7 @@ class Handler(BaseHTTPRequestHandler):
         return 200, {}, {}
 
     def _commit(self, body: bytes, name: str, revision: str) -> Any:
-        self._writer(name.partition("/")[0])
+        self._writer(name)
         repo = self._repo(name)
         header, *operations = (json.loads(line) for line in body.splitlines())
         if header["value"].get("parentCommit", repo.head.oid) != repo.head.oid:
@@ -349,7 +365,14 @@ class Handler(BaseHTTPRequestHandler):
             elif each["key"] == "deletedFile" and files.pop(value["path"], None) is None:
                 raise _Refused(404, "A file with this name doesn't exist", "EntryNotFound")
         made = repo.add(header["value"]["summary"], files)
-        return 200, {"commitUrl": f"{self.hub.url}/datasets/{name}/commit/{made.oid}", "commitOid": made.oid}, {}
+        return (
+            200,
+            {
+                "commitUrl": f"{self.hub.url}/{'' if name.startswith('models/') else 'datasets/'}{name.removeprefix('models/')}/commit/{made.oid}",
+                "commitOid": made.oid,
+            },
+            {},
+        )
 
 
 def _sha1(data: bytes) -> str:

@@ -17,6 +17,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import f1_score
 from transformers import (
     AutoModelForCausalLM,
     LlamaForCausalLM,
@@ -30,6 +31,7 @@ from fingen.training import recipe
 from fingen.training import settings as tuning_settings
 from fingen.training.base import load_base, quiet
 from fingen.training.checkpoints import mark_whole, read_history
+from fingen.training.classes import build_judge
 from fingen.training.data import Example, Steps, build_examples, cut, deal, hold_out
 from fingen.training.forward import predict
 from fingen.training.template import build_template
@@ -199,6 +201,39 @@ def test_the_weights_of_the_lowest_validation_loss_are_kept(
     patient = replace(tuning, epochs=50, patience=2)
     ended = fit(adapted(tokenizer, tuning), tmp_path / "b", template, examples[:16], held, patient)
     assert ended.steps < 50 * 4
+
+
+def test_for_classes_the_weights_of_the_best_macro_f1_are_kept(tokenizer: Any, template: Any, tmp_path: Path):
+    names = ["good", "bad", "even"]
+    rows = [
+        record(n, question=f"Item {n % 5} of {n}?", answer=names[n % 5 % 3], label=names[n % 5 % 3]) for n in range(40)
+    ]
+    train, held = rows[:28], rows[28:]
+    examples = build_examples(train, template, 999).kept, build_examples(held, template, 999).kept
+    tuning = replace(SMALL, epochs=5, batch=7)
+    judge = build_judge(held, train, template)
+    assert judge
+    model = adapted(tokenizer, tuning)
+    trained = fit(model, tmp_path, template, *examples, tuning, judge=judge)
+    told = [row for row in read_history(tmp_path / "training.jsonl") if "validation_macro_f1" in row]
+
+    answers = []
+    for row in held:  # one by one, the whole answer, by transformers' own loss
+        prompt = template.encode_prompt(template.render(row.instruction))
+        ways = [torch.tensor([[*prompt, *template.encode_answer(name)]]) for name in names]
+        lost = []
+        for ids in ways:
+            labels = ids.clone()
+            labels[:, : len(prompt)] = -100
+            with torch.no_grad():
+                lost.append(model.eval()(ids, labels=labels, num_items_in_batch=torch.tensor(1)).loss.item())
+        answers.append(names[lost.index(min(lost))])
+    oracle = f1_score([row.label for row in held], answers, average="macro", zero_division=0)
+
+    assert len(told) == 5
+    assert trained.macro_f1 == max(row["validation_macro_f1"] for row in told)
+    assert trained.macro_f1 == pytest.approx(oracle)
+    assert build_judge([record(1)], [record(2)], template) is None  # free text has no classes
 
 
 def test_a_loss_that_is_no_number_ends_the_run(tokenizer: Any, template: Any, examples: Any, tmp_path: Path):

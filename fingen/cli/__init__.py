@@ -26,14 +26,15 @@ GROUPS = {
     },
     "publish": {
         "export": ("fingen.cli.export", "Write a set in the form that another tool reads."),
-        "push": ("fingen.cli.push", "Publish a set on the Hugging Face Hub, private, documented."),
-        "pull": ("fingen.cli.pull", "Bring a set back from the Hub, or one of others."),
+        "push": ("fingen.cli.push", "Publish a set or an adapter on the Hugging Face Hub, private, documented."),
+        "pull": ("fingen.cli.pull", "Bring a set or an adapter back from the Hub, or a set of others."),
     },
     "tune": {
         "models": ("fingen.cli.models", "List the base models that have a short name, and what they need."),
         "finetune": ("fingen.cli.finetune", "Train a LoRA adapter for a base model on a set."),
         "merge": ("fingen.cli.merge", "Merge an adapter into its base model, with a proof."),
         "chat": ("fingen.cli.chat", "Ask an adapter, one line at a time."),
+        "serve": ("fingen.cli.serve", "Serve a merged model on this machine."),
     },
     "judge": {
         "score": ("fingen.cli.score", "Score raw answers, every figure with its interval."),

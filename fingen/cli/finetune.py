@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,16 @@ if TYPE_CHECKING:
     from fingen.training import Plan, Tuned
     from fingen.training.settings import Resolved
 
-TUNING = ("rank", "alpha", "epochs", "learning_rate", "load", "cutoff", "seed")  # options that set a field of Tuning
+TUNING = (
+    "rank",
+    "alpha",
+    "epochs",
+    "learning_rate",
+    "load",
+    "cutoff",
+    "tokens_per_batch",
+    "seed",
+)  # options that set a field of Tuning
 EXAMPLE_CHARACTERS = 1200  # of a prompt that is shown
 
 
@@ -59,6 +69,12 @@ EXAMPLE_CHARACTERS = 1200  # of a prompt that is shown
     default=None,
     help="Tokens a row may have; a longer one is left out, and counted.  [default: 2048]",
 )
+@click.option(
+    "--tokens-per-batch",
+    type=int,
+    default=None,
+    help="Tokens in memory at once, with padding; changes speed and memory, not what is learned.  [default: 2048]",
+)
 @click.option("--seed", type=int, default=None, help="Of the order of rows, and all random numbers.  [default: 0]")
 @click.option(
     "--config",
@@ -77,6 +93,12 @@ EXAMPLE_CHARACTERS = 1200  # of a prompt that is shown
 )
 @click.option("--resume", is_flag=True, help="Go on with a run that was not finished.")
 @click.option("--replace", is_flag=True, help="Start anew, also where an adapter or an unfinished run is.")
+@click.option(
+    "--report-to",
+    multiple=True,
+    metavar="TRACKER",
+    help="Send the history also to a tracker that is installed, such as wandb or tensorboard. May be repeated.",
+)
 @click.option(
     "--trust-remote-code",
     is_flag=True,
@@ -113,6 +135,8 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
         if not quiet:
             click.echo(text, err=True)
 
+    first = os.environ.get("RANK", "0") == "0"  # `accelerate launch` starts this several times: one of them speaks
+    quiet = quiet or not first
     plan = build_plan(settings, resolved.tuning)
     if plan.data and settings.data is None:
         say(f"the newest set: {plan.data}")
@@ -127,6 +151,8 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
         say(_said(resolved))
     made = finetune(settings, resolved.tuning, sources=resolved.sources, say=say,
                     show=lambda prompt, answer: say(_example(prompt, answer)))  # fmt: skip
+    if not first:
+        return
     if as_json:
         print_json({"adapter": str(made.adapter), "changed": made.changed, "notes": made.notes, **made.manifest})
     else:
@@ -177,6 +203,14 @@ def _gib(count: float | None) -> str:
     return "not known" if count is None else f"{count / (1 << 30):.1f} GiB"
 
 
+def _duration(seconds: tuple[float, float] | None) -> str:
+    if seconds is None:
+        return "not known"
+    low, high = (f"{value / 3600:.1f} h" if value > 5400 else f"{value / 60:.0f} min" if value > 90 else f"{value:.0f} s"
+                 for value in seconds)  # fmt: skip
+    return f"about {low} to {high}, by a measurement of this machine's matrix products"
+
+
 def _plan_lines(plan: Plan, resolved: Resolved) -> list[str]:
     values = dataclasses.asdict(resolved.tuning)
     tuning = resolved.tuning
@@ -185,6 +219,7 @@ def _plan_lines(plan: Plan, resolved: Resolved) -> list[str]:
         f"base model: {plan.base.source}   set: {plan.data or 'none'}   adapter: {plan.out or 'not known'}",
         f"rows: {plan.rows:,}, about {plan.tokens:,} tokens | {steps:,} steps",
         f"memory: about {_gib(plan.need_bytes)} needed, {_gib(plan.free_bytes)} free",
+        f"time: {_duration(plan.estimate_seconds())}",
         "",
         *(f"  {name:<24}{value!s:<16}{resolved.sources.get(name, 'default')}" for name, value in values.items()),
         "",
@@ -201,6 +236,7 @@ def _plan_json(plan: Plan, resolved: Resolved) -> dict[str, Any]:
         "estimated_tokens": plan.tokens,
         "need_bytes": plan.need_bytes,
         "free_bytes": plan.free_bytes,
+        "estimated_seconds": plan.estimate_seconds(),
         "settings": dataclasses.asdict(resolved.tuning),
         "sources": resolved.sources,
         "obstacles": [dataclasses.asdict(obstacle) for obstacle in plan.obstacles],

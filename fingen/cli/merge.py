@@ -26,14 +26,19 @@ from fingen.cli.common import Command, command_options, print_json
     help="How far a logit may be off.  [default: 0.001 in fp32, 0.5 in bf16, 0.1 in fp16]",
 )
 @click.option("--replace", is_flag=True, help="Write over a folder that has something in it.")
+@click.option(
+    "--trust-remote-code", is_flag=True, help="Run Python code that the base model brings along: read it first."
+)
 @command_options
 def command(
-    adapter: Path, out: Path | None, tolerance: float | None, replace: bool, as_json: bool, quiet: bool, debug: bool
+    adapter: Path, out: Path | None, tolerance: float | None, replace: bool, trust_remote_code: bool, as_json: bool,
+    quiet: bool, debug: bool,
 ) -> None:  # fmt: skip
     """Merge an adapter into its base model, and prove that both say the same.
 
     The merged model is read back from the disk and compared with base and adapter on eight prompts. Where a logit is further
-    off than the tolerance, nothing is left and the exit code is 1.
+    off than the tolerance, nothing is left and the exit code is 1. Beside the model lie a Modelfile for Ollama and a card with
+    the commands for vLLM, llama.cpp, Ollama and `fingen serve`; its chat template puts a question as the training did.
 
     \b
     Examples:
@@ -45,7 +50,8 @@ def command(
     need_extra()
     from fingen.training.use import merge
 
-    made = merge(adapter, out or config.BUILD / "models" / adapter.resolve().name, tolerance=tolerance, replace=replace)
+    folder = out or config.BUILD / "models" / adapter.resolve().name
+    made = merge(adapter, folder, tolerance=tolerance, replace=replace, trust_remote_code=trust_remote_code)
     if as_json:
         print_json({**dataclasses.asdict(made), "folder": str(made.folder)})
         return
@@ -53,4 +59,5 @@ def command(
         f"largest difference of a logit: {made.difference:.2g} (allowed: {made.tolerance:.2g}; the adapter's own effect: {made.effect:.2g})"
     )
     click.echo(f"same first token: {made.same_token} of {made.prompts} prompts")
-    click.echo(f"written: {made.folder}")
+    click.echo(f"written: {made.folder}, with a Modelfile and the ways on in its README.md")
+    click.echo(f"next: fingen serve {made.folder}")

@@ -9,7 +9,7 @@ import click
 from fingen import config
 from fingen.cli.common import Command, command_options, print_json
 
-SHOWN = ("bf16", "8bit", "4bit")
+SHOWN = ("fp32", "bf16", "8bit", "4bit")
 
 
 @click.command("models", cls=Command)
@@ -17,8 +17,8 @@ SHOWN = ("bf16", "8bit", "4bit")
 def command(as_json: bool, quiet: bool, debug: bool) -> None:
     """List the base models that have a short name, and what they need.
 
-    Memory is an estimate: weights, an adapter of rank 8, and a batch of 2,048 tokens. Any other model works by its hub id or
-    its folder.
+    Memory is an estimate for each --load: weights, an adapter of rank 8, and a batch of 2,048 tokens. Any other model works by
+    its hub id or its folder. With USE_MODELSCOPE_HUB=1 models come from ModelScope, through its package.
 
     \b
     Examples:
@@ -36,15 +36,17 @@ def command(as_json: bool, quiet: bool, debug: bool) -> None:
             {name: {**dataclasses.asdict(alias), "memory_gib": need[name]} for name, alias in config.MODELS.items()}
         )
         return
-    click.echo(f"{'alias':<14}{'base model':<40}{'parameters':>10}  {'GiB: ' + ' / '.join(SHOWN):<24}{'licence':<22}")
+    click.echo(f"{'alias':<14}{'base model':<40}{'parameters':>10}  {'GiB: ' + ' / '.join(SHOWN):<32}{'licence':<28}")
     for name, alias in config.MODELS.items():
         memory = " / ".join(f"{value:.1f}" for value in need[name].values())
         licence = alias.licence + (", gated" if alias.gated else "")
         tried = "tried here" if alias.tried else "not tried here"
         click.echo(
-            f"{name:<14}{alias.hub_id or 'made from the set':<40}{_size(alias.billions):>10}  {memory:<24}{licence:<28}{tried}"
+            f"{name:<14}{alias.hub_id or 'made from the set':<40}{_size(alias.billions):>10}  {memory:<32}{licence:<28}{tried}"
         )
-    click.echo("\nprompt: the chat template in the model's own tokenizer, for each of them\n\nto know:")
+    click.echo(
+        "\nprompt: the chat template in the model's own tokenizer, for all but those with code of their own\n\nto know:"
+    )
     traps: dict[str, list[str]] = {}
     for name, alias in config.MODELS.items():
         if alias.trap:

@@ -1,4 +1,4 @@
-"""`fingen pull`: a data set on the Hugging Face Hub becomes a set in build/."""
+"""`fingen pull`: a data set or an adapter on the Hugging Face Hub comes to build/."""
 
 from __future__ import annotations
 
@@ -9,25 +9,35 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fingen import config
 from fingen.cli.common import Command, command_options, print_json
 
 if TYPE_CHECKING:
-    from fingen.hub import Pulled
+    from fingen.hub import Pulled, PulledAdapter
 
 
 @click.command("pull", cls=Command)
 @click.argument("repo", metavar="OWNER/NAME")
-@click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder of the set.  [default: build/NAME]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Folder of the set or adapter.  [default: build/NAME, build/adapters/NAME]",
+)
+@click.option("--adapter", is_flag=True, help="The adapter of that name, also where there is a data set of it.")
 @click.option("--revision", default=None, help="A commit, branch or tag.  [default: the newest commit]")
 @click.option(
     "--config", "form", default=None, metavar="NAME", help="Which form of a foreign data set that has several."
 )
-@click.option("--replace", is_flag=True, help="Write over another set in that folder, unless it has a journal.")
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Write over another set in that folder, unless it has a journal, or over another adapter.",
+)
 @command_options
 def command(
     repo: str,
     out: Path | None,
+    adapter: bool,
     revision: str | None,
     form: str | None,
     replace: bool,
@@ -35,21 +45,22 @@ def command(
     quiet: bool,
     debug: bool,
 ) -> None:
-    """Bring a data set from the Hugging Face Hub into build/, and prove it.
+    """Bring a data set or an adapter from the Hugging Face Hub into build/, and prove it.
 
     A set that fingen has pushed comes back as it was, each file compared with its manifest. Any other data set of Alpaca rows
     (Parquet, JSON, CSV) becomes a set too, with `origin: imported`; no script is run. Exit code 1 where a set of fingen's own
-    does not hold. HF_ENDPOINT names a mirror.
+    does not hold. An adapter comes back if fingen has pushed it: each file is compared with its manifest, and one that holds
+    pickles or code is refused. HF_ENDPOINT names a mirror.
 
     \b
     Examples:
       $ fingen pull you/finance-intent
       $ fingen pull tatsu-lab/alpaca --out build/alpaca
+      $ fingen pull you/intent-llama3
     """
     from fingen.hub import pull
 
-    folder = out or config.BUILD / repo.rpartition("/")[2]
-    pulled = pull(repo, folder, revision=revision, config=form, replace=replace, quiet=quiet)
+    pulled = pull(repo, out, adapter=adapter, revision=revision, config=form, replace=replace, quiet=quiet)
     if as_json:
         print_json(dataclasses.asdict(pulled))
     else:
@@ -57,7 +68,19 @@ def command(
     sys.exit(pulled.exit_code)
 
 
-def _lines(pulled: Pulled) -> list[str]:
+def _lines(pulled: Pulled | PulledAdapter) -> list[str]:
+    from fingen.hub import PulledAdapter
+
+    if isinstance(pulled, PulledAdapter):
+        lines = [
+            f"{pulled.adapter}   {pulled.repo} at {pulled.commit[:12]}, as it was pushed",
+            f"base:   {pulled.base}",
+            f"set:    {pulled.set}",
+            f"scores: {pulled.scores or 'none'} on the card",
+            *(f"note: {note}" for note in pulled.notes),
+        ]
+        written = f"{'written' if pulled.changed else 'already up to date'}: {pulled.adapter}"
+        return [*lines, written, f"next: {pulled.next}"]
     rows = ", ".join(f"{count:,} {split}" for split, count in pulled.records.items() if count)
     kind = "as it was pushed" if pulled.own else "taken as it was found"
     lines = [f"{pulled.set}   {pulled.repo} at {pulled.commit[:12]}, {kind}", f"records: {rows}"]

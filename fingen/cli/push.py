@@ -1,4 +1,4 @@
-"""`fingen push`: a set to the Hugging Face Hub, whole, proved, documented, in one commit."""
+"""`fingen push`: a set or an adapter to the Hugging Face Hub, whole, proved, documented, in one commit."""
 
 from __future__ import annotations
 
@@ -13,61 +13,80 @@ from fingen.cli.common import Command, command_options, print_json, set_argument
 from fingen.errors import UsageError
 
 if TYPE_CHECKING:
-    from fingen.hub import Plan, Pushed
+    from fingen.hub import AdapterPlan, Plan, Pushed
 
 SHOWN = 8  # differences that the plan names
 
 
 @click.command("push", cls=Command)
-@click.argument("folder", required=False, type=click.Path(path_type=Path), metavar="[SET]")
+@click.argument("folder", required=False, type=click.Path(path_type=Path), metavar="[SET|ADAPTER]")
 @click.option(
-    "--repo", default=None, metavar="[OWNER/]NAME", help="Where it goes.  [default: the token's user, the set's name]"
+    "--repo",
+    default=None,
+    metavar="[OWNER/]NAME",
+    help="Where it goes.  [default: the token's user, the folder's name]",
 )
 @click.option("--public", is_flag=True, help="Let everybody see it; without this it is private.")
 @click.option("--license", "licence", default=None, metavar="LICENSE",
-              help="Licence of the data as the Hub names it, such as cc-by-4.0.  [default: none, and the card says so]")  # fmt: skip
-@click.option("--message", default=None, help="Message of the commit.  [default: the set's name and its rows]")
+              help="Licence of what goes, as the Hub names it, such as cc-by-4.0.  [default: none, and the card says so]")  # fmt: skip
+@click.option("--message", default=None, help="Message of the commit.  [default: its name and its rows or base model]")
 @click.option("--dry-run", is_flag=True, help="Prove it and say what would go where; write nothing to the Hub.")
 @click.option("--yes", is_flag=True, help="Agree to what is shown, without being asked.")
 @click.option(
-    "--overwrite", is_flag=True, help="Also where the data set there loses rows, columns or files of another hand."
+    "--overwrite", is_flag=True, help="Also where what is there loses rows, columns, scores or files of another hand."
 )
-@click.option("--with-chunks", is_flag=True, help="The passages too. They are the reports' text: mind their copyright.")
-@click.option("--with-rejects", is_flag=True, help="The rejected answers too.")
-@click.option("--allow-offline", is_flag=True, help="Also a set of the offline teacher, or of fingen's sample report.")
+@click.option(
+    "--with-chunks", is_flag=True, help="A set's passages too. They are the reports' text: mind their copyright."
+)
+@click.option("--with-rejects", is_flag=True, help="A set's rejected answers too.")
+@click.option(
+    "--allow-offline",
+    is_flag=True,
+    help="Also what is for trying fingen out: a set of the offline teacher or of the sample report, an adapter of `tiny`.",
+)
 @click.option(
     "--allow-failing", is_flag=True, help="Also a set that `fingen verify` finds fault with; its card says so."
 )
 @command_options
 def command(folder: Path | None, yes: bool, as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
-    """Publish a set on the Hugging Face Hub: the rows, typed tables of them, manifest and card, in one commit.
+    """Publish a set or an adapter on the Hugging Face Hub, with manifest and card, in one commit.
 
-    SET is a folder below build/ (default: the newest). It is proved first (fingen verify) and looked through for personal
-    data and keys; what would go where is shown, and asked for on a terminal. The journal never goes. The token is HF_TOKEN,
-    or that of `hf auth login`. Interrupt it when you like: the same command goes on, and it stays one commit.
+    SET is a folder below build/ (default: the newest); its rows go as they are and as typed tables. It is proved first (fingen
+    verify). ADAPTER is a folder below build/adapters/: weights as safetensors, tokenizer, curve, scores. Both are looked
+    through for personal data and keys; what would go where is shown, and asked for on a terminal. Journals, checkpoints and
+    pickles never go. The token is HF_TOKEN, or that of `hf auth login`. Interrupt it when you like: the same command goes on,
+    and it stays one commit.
 
     \b
     Examples:
       $ fingen push
       $ fingen push build/intent --repo you/finance-intent --license cc-by-4.0 --public
       $ fingen push build/reports --dry-run
+      $ fingen push build/adapters/intent-llama3
     """
-    from fingen.hub import Wishes, push
+    from fingen.adapters import MANIFEST
+    from fingen.hub import Wishes, push, push_adapter
 
-    def agree(plan: Plan) -> None:
+    is_adapter = folder is not None and (folder / MANIFEST).is_file()
+
+    def agree(plan: Plan | AdapterPlan) -> None:
         if not quiet and not (as_json and options["dry_run"]):
             click.echo("\n".join(_plan_lines(plan)), err=True)
         if yes or options["dry_run"] or not plan.changes:
             return
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise UsageError(
-                f"nobody has agreed to publish {plan.set} as {plan.repo}; nothing was uploaded",
+                f"nobody has agreed to publish {_what(plan)} as {plan.repo}; nothing was uploaded",
                 hint="add --yes, or run it on a terminal",
             )
         if not click.confirm(f"Publish it as {plan.repo} ({plan.visibility})?", err=True):
             raise UsageError("nothing was uploaded", hint="--dry-run shows the same and asks nothing")
 
-    pushed = push(set_argument(folder, quiet=quiet), Wishes(**options), agree, quiet=quiet)
+    pushed: Pushed[Any]
+    if folder is not None and is_adapter:
+        pushed = push_adapter(folder, Wishes(**options), agree, quiet=quiet)
+    else:
+        pushed = push(set_argument(folder, quiet=quiet), Wishes(**options), agree, quiet=quiet)
     if as_json:
         print_json(dataclasses.asdict(pushed))
     else:
@@ -75,21 +94,32 @@ def command(folder: Path | None, yes: bool, as_json: bool, quiet: bool, debug: b
     sys.exit(pushed.exit_code)
 
 
-def _plan_lines(plan: Plan) -> list[str]:
+def _what(plan: Plan | AdapterPlan) -> str:
+    from fingen.hub import AdapterPlan
+
+    return plan.adapter if isinstance(plan, AdapterPlan) else plan.set
+
+
+def _plan_lines(plan: Plan | AdapterPlan) -> list[str]:
     """What would go where."""
-    rows = ", ".join(f"{count:,} {split}" for split, count in plan.rows.items())
+    from fingen.hub import AdapterPlan
+
     size = _size(sum(plan.files.values()))
     there = "" if not plan.exists else ", there already" if plan.changes else ", there as it is here"
-    lines = [
-        f"{plan.set} -> {plan.url}  ({plan.visibility}{there})",
-        f"  rows:    {sum(plan.rows.values()):,} ({rows})",
-        f"  files:   {len(plan.files)}, {size}; {len(plan.sent)} to send" + _named("; to remove: ", plan.removed),
-        f"  teacher: {plan.teacher}",
-        f"  licence: {plan.licence or 'none given (--license)'}",
-    ]
+    lines = [f"{_what(plan)} -> {plan.url}  ({plan.visibility}{there})"]
+    files = f"  files:   {len(plan.files)}, {size}; {len(plan.sent)} to send" + _named("; to remove: ", plan.removed)
+    failing: dict[str, int] = {}
+    if isinstance(plan, AdapterPlan):
+        scores = f"{plan.scores} on the card" if plan.scores else "none yet (fingen score)"
+        lines += [f"  base:    {plan.base}", f"  set:     {plan.set}", f"  scores:  {scores}", files]
+    else:
+        rows = ", ".join(f"{count:,} {split}" for split, count in plan.rows.items())
+        lines += [f"  rows:    {sum(plan.rows.values()):,} ({rows})", files, f"  teacher: {plan.teacher}"]
+        failing = plan.failing
+    lines.append(f"  licence: {plan.licence or 'none given (--license)'}")
     lines += [f"  differs: {difference}" for difference in plan.differences[:SHOWN]]
     lines += [f"  loses:   {loss}" for loss in plan.losses[:SHOWN]]
-    lines += [f"  failing: {law}, {count:,} rows; the card says so" for law, count in plan.failing.items()]
+    lines += [f"  failing: {law}, {count:,} rows; the card says so" for law, count in failing.items()]
     return lines + [f"  note:    {note}" for note in plan.notes]
 
 
@@ -101,7 +131,7 @@ def _size(count: int) -> str:
     return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count / 1e3:,.1f} kB"
 
 
-def _lines(pushed: Pushed, *, dry_run: bool) -> list[str]:
+def _lines(pushed: Pushed[Any], *, dry_run: bool) -> list[str]:
     plan = pushed.plan
     if dry_run:
         done = "nothing was sent (--dry-run)"

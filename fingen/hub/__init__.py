@@ -1,9 +1,23 @@
-"""The Hub: a set goes there whole, proved and documented, in one commit, and comes back."""
+"""The Hub: sets and adapters go there whole, proved and documented, in one commit, and come back."""
 
 from __future__ import annotations
 
 from fingen.errors import HubError
 from fingen.hub.pull import Pulled, pull
-from fingen.hub.push import Plan, Pushed, Wishes, push
+from fingen.hub.pull_adapter import PulledAdapter
+from fingen.hub.push import Plan, push
+from fingen.hub.push_adapter import AdapterPlan, push_adapter
+from fingen.hub.shipment import Pushed, Wishes
 
-__all__ = ["HubError", "Plan", "Pulled", "Pushed", "Wishes", "pull", "push"]
+__all__ = [
+    "AdapterPlan",
+    "HubError",
+    "Plan",
+    "Pulled",
+    "PulledAdapter",
+    "Pushed",
+    "Wishes",
+    "pull",
+    "push",
+    "push_adapter",
+]

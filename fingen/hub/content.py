@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from huggingface_hub import DatasetCard, DatasetCardData
 
 from fingen.errors import UsageError
 from fingen.hub.client import read_matter
+from fingen.hub.leaks import without_places
 from fingen.pipeline.verify import Verification
 from fingen.records import FileEntry, Manifest, Record, Rejected, dump_json, open_atomic, read_jsonl, sha256_file
 from fingen.sets import (
@@ -38,9 +38,6 @@ DEFAULT_CONFIG = "default"
 MOST_LABELS = 1_000  # of a class label; more than that is text
 MOST_NAMES = 64  # of options or scores that become columns; more than that is JSON
 BATCH_ROWS = 2_000  # of a table that are in memory at once
-_PLACE = re.compile(
-    r"(?<![\w/.:~-])(?:[A-Za-z]:)?(?:[/\\][^/\\\s,;:'\"]+)+[/\\](?=[^/\\\s])"
-)  # the folders of an absolute path
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ def pack(
     entries = {name: manifest.files[name] for name in unchanged if name in manifest.files}
     files = {name: folder / name for name in entries}
     if with_rejects and REJECTED in manifest.files:
-        files[REJECTED] = _without_places(folder / REJECTED, desk / REJECTED)
+        files[REJECTED] = _tidy_rejects(folder / REJECTED, desk / REJECTED)
         entries[REJECTED] = FileEntry(sha256=sha256_file(files[REJECTED]), rows=manifest.files[REJECTED].rows)
     features = _features(record for split in splits for record in read_split(folder, split))
     plain = Features({name: Value("string") for name in PLAIN})
@@ -90,7 +87,7 @@ def pack(
     publication = Publication(
         repo, licence, frozenset(entries), _proofs(verification), verification.figures, verification.unbound, matter
     )
-    clean = Manifest.model_validate(_tidy(manifest.model_dump(mode="json")))
+    clean = Manifest.model_validate(without_places(manifest.model_dump(mode="json")))
     card = render_card(clean, {split: read_split(folder, split) for split in splits}, publication)
     files[CARD] = _write(desk / CARD, _checked(card))
     entries[CARD] = FileEntry(sha256=sha256_file(files[CARD]), rows=None)
@@ -105,27 +102,11 @@ def _write(path: Path, text: str) -> Path:
     return path
 
 
-# --- no paths of this machine -------------------------------------------------------------------------------------------
-
-
-def _tidy(value: Any) -> Any:
-    """The same without the folders of absolute paths: where files lay on this machine is nobody's business."""
-    if isinstance(value, str):
-        return _PLACE.sub("", value)
-    if isinstance(value, Mapping):
-        tidied: dict[str, Any] = {}
-        for name, inner in value.items():
-            short = _tidy(name)
-            tidied[short if short not in tidied else f"{short} ({len(tidied)})"] = _tidy(inner)
-        return tidied
-    return [_tidy(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _without_places(path: Path, to: Path) -> Path:
+def _tidy_rejects(path: Path, to: Path) -> Path:
     """The rejects, whose details may name files."""
     with open_atomic(to) as file:
         for row in read_jsonl(path, Rejected):
-            tidied = row.model_copy(update={"detail": _tidy(row.detail)})
+            tidied = row.model_copy(update={"detail": without_places(row.detail)})
             file.write(dump_json(tidied.model_dump(mode="json")) + "\n")
     return to
 

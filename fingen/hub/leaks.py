@@ -25,6 +25,11 @@ OWN_KEY, OWN_PATH = "a key of this machine", "a path of this machine"
 SHORTEST_KEY = 12  # characters; a shorter one is a word such as "none", as local servers take it
 _NAMES_A_SECRET = re.compile(r"key|token|secret|passw|pwd|credential", re.IGNORECASE)
 _LEAST_NUMBER = 10**9  # no shorter number is a card or a phone
+_BINARY = (".parquet", ".safetensors", ".png", ".model")  # tables say what the JSON lines say; the others hold no text
+_PIECES = ("tokenizer.json", "vocab.json", "merges.txt")  # a vocabulary: pieces of words, a hundred thousand of them
+_PLACE = re.compile(
+    r"(?<![\w/.:~-])(?:[A-Za-z]:)?(?:[/\\][^/\\\s,;:'\"]+)+[/\\](?=[^/\\\s])"
+)  # the folders of an absolute path
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,10 @@ class Watch:
     def find(self, text: str, language: Language) -> Iterator[str]:
         """The kinds of what is private in a text."""
         yield from _kinds(text, language)
+        yield from self.find_own(text)
+
+    def find_own(self, text: str) -> Iterator[str]:
+        """Only what is this machine's own."""
         if any(secret.mask(text) != text for secret in self.secrets):
             yield OWN_KEY
         if any(place in text for place in self.places):
@@ -70,15 +79,31 @@ def watch_machine(folder: Path) -> Watch:
     return Watch(tuple(Secret(key) for key in keys if key and len(key) >= SHORTEST_KEY), tuple(named))
 
 
+def without_places(value: Any) -> Any:
+    """The same without the folders of absolute paths: where files lay on this machine is nobody's business."""
+    if isinstance(value, str):
+        return _PLACE.sub("", value)
+    if isinstance(value, Mapping):
+        tidied: dict[str, Any] = {}
+        for name, inner in value.items():
+            short = without_places(name)
+            tidied[short if short not in tidied else f"{short} ({len(tidied)})"] = without_places(inner)
+        return tidied
+    return [without_places(inner) for inner in value] if isinstance(value, list) else value
+
+
 def find_leaks(files: Mapping[str, Path], watch: Watch) -> Iterator[Leak]:
     """Look through JSON lines row by row, through JSON value by value, through other texts line by line.
 
-    A table is passed over: it says what the JSON lines say.
+    A vocabulary is looked through as one text, for what is this machine's own: its pieces name nobody.
     """
     for name, path in files.items():
-        if path.suffix == ".parquet":
+        if path.suffix in _BINARY:
             continue
         with path.open(encoding="utf-8") as file:
+            if name in _PIECES:
+                yield from (Leak(name, 0, "", kind) for kind in watch.find_own(file.read()))
+                continue
             if path.suffix == ".json":
                 yield from _in_value(name, 0, json.load(file), watch, "zh")
                 continue

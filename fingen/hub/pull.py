@@ -1,4 +1,4 @@
-"""The conductor of `fingen pull`: a data set on the Hub becomes a set in build/, and is proved."""
+"""The conductor of `fingen pull`: a data set on the Hub becomes a set in build/, and is proved; an adapter comes back as it was."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from fingen.config import BUILD
 from fingen.errors import HubError, SetError, ShortfallError, UsageError
 from fingen.hub.client import Hub, Remote, check_repo_id, read_matter
+from fingen.hub.pull_adapter import PulledAdapter, pull_adapter
+from fingen.hub.trace import leave_trace
 from fingen.pipeline.folder import PATIENCE_SECONDS, clear, refuse_folder
 from fingen.pipeline.importing import make_manifest, number_ids, write_anew
 from fingen.pipeline.verify import Verification, verify
@@ -64,21 +67,23 @@ class Pulled:
 
 def pull(
     repo: str,
-    out: Path,
+    out: Path | None = None,
     *,
+    adapter: bool = False,
     revision: str | None = None,
     config: str | None = None,
     replace: bool = False,
     quiet: bool = False,
-) -> Pulled:
-    """Bring a data set into the folder `out` and prove it. One that fingen has pushed comes back as it was.
+) -> Pulled | PulledAdapter:
+    """Bring a data set or an adapter into the folder `out` and prove it. What fingen has pushed comes back as it was.
 
     Args:
         repo: OWNER/NAME.
-        out: folder of the set.
+        out: folder of the set or adapter; None: build/NAME, build/adapters/NAME.
+        adapter: the model of that name, also where there is a data set of the same one.
         revision: a commit, branch or tag; None: the newest.
         config: which form of a foreign data set that has several.
-        replace: write over another set in `out`, if it has no journal.
+        replace: write over another set in `out`, if it has no journal, or over another adapter.
         quiet: show no bars.
 
     Raises:
@@ -86,26 +91,38 @@ def pull(
         HubError: the Hub refuses or cannot be reached. ShortfallError: no row can be a record.
     """
     check_repo_id(repo)
-    refuse_folder(out)
+    name = repo.rpartition("/")[2]
     hub = Hub(quiet=quiet)
-    remote = hub.look(repo, revision)
-    if remote is None:
-        at = f" at {revision}" if revision else ""
-        raise HubError(
-            f"{repo}{at}: no such data set, or none that you may see",
-            hint="compare the name with its page; a private one needs HF_TOKEN (or: hf auth login)",
-        )
+    remote = None if adapter else hub.look(repo, revision)
+    if remote:
+        return _pull_set(hub, remote, out or BUILD / name, config, replace=replace)
+    hub = Hub(kind="model", quiet=quiet)
+    if remote := hub.look(repo, revision):
+        if config:
+            raise UsageError(f"{repo} is no data set", hint="pull it without --config")
+        return pull_adapter(hub, remote, out or BUILD / "adapters" / name, replace=replace)
+    at = f" at {revision}" if revision else ""
+    what = "adapter" if adapter else "data set or adapter"
+    raise HubError(
+        f"{repo}{at}: no such {what}, or none that you may see",
+        hint="compare the name with its page; a private one needs HF_TOKEN (or: hf auth login)",
+    )
+
+
+def _pull_set(hub: Hub, remote: Remote, out: Path, config: str | None, *, replace: bool) -> Pulled:
+    refuse_folder(out)
     rejects: dict[str, int] = {}
     notes: list[str] = []
     with lock(out, patience_seconds=PATIENCE_SECONDS):
         manifest = _read_manifest(hub, remote, out / DESK)
         if manifest and config:
-            raise UsageError(f"{repo} is a set of fingen's own", hint="pull it without --config")
+            raise UsageError(f"{remote.repo} is a set of fingen's own", hint="pull it without --config")
         if manifest:
             changed = _bring(hub, remote, manifest, out, replace=replace)
     if not manifest:
         changed, rejects, notes = _adopt(hub, remote, out, config, replace=replace)
     shutil.rmtree(out / DESK, ignore_errors=True)
+    leave_trace(out, remote.repo, remote.head)
     return _tell(remote, out, verify(out), rejects, notes, own=manifest is not None, changed=changed)
 
 

@@ -68,6 +68,19 @@ class Imported:
     exit_code: int = 0
 
 
+@dataclass(frozen=True)
+class Rows:
+    """What the files of a source hold."""
+
+    splits: dict[str, list[Record]]  # in the order of the files; one without rows is not there
+    rejected: list[Rejected]
+    raws: list[Raw]  # all rows
+    places: dict[str, Raw]  # record id -> the row that it was
+    options: Options  # with what all rows taught
+    hashes: dict[str, str]  # file, or id on the Hub -> SHA-256
+    said: list[str]  # of the splits
+
+
 def import_set(
     name: str,
     paths: Sequence[Path],
@@ -94,8 +107,41 @@ def import_set(
         line; or the set in `out` was made otherwise. ShortfallError: no row can be a record. HubError: see there.
     """
     source = SOURCES[name]
-    options = options or Options()
     refuse_folder(out)
+    rows = read_source(name, paths, options, split, download=download)
+    repeats = _find_repeats(rows.splits, rows.places)
+    settings = _settings(name, rows, split)
+    declared = (*rows.said, *repeats.lines(), *([f"licence of the source: {source.licence}"] if source.licence else []))
+    records = [record for records in rows.splits.values() for record in records]
+    manifest = make_manifest(out.name, f"import {name}", settings, records, declared)
+    content = SetContent(splits=rows.splits, rejected=rows.rejected, chunks=[], manifest=manifest)
+    changed = write_anew(out, content, replace=replace)
+    return Imported(
+        set=str(out),
+        source=f"{name}: {source.title}",
+        files=dict(Counter(raw.file for raw in rows.raws)),
+        records={split: len(rows.splits.get(split, ())) for split in SPLITS},
+        labels=_count_labels(rows.splits),
+        rejects=dict(sorted(Counter(row.reason for row in rows.rejected).items())),
+        repeats=repeats,
+        declared=declared,
+        notes=_notes(source, rows.raws, rows.options),
+        changed=changed,
+        next=f"fingen export {out} --format alpaca --out DIR",
+    )
+
+
+def read_source(
+    name: str,
+    paths: Sequence[Path],
+    options: Options | None = None,
+    split: str | Shares | None = None,
+    *,
+    download: bool = False,
+) -> Rows:
+    """The rows of a source as records, in their splits; the arguments and errors are those of `import_set`. Nothing is written."""
+    source = SOURCES[name]
+    options = options or Options()
     files = _find_files(name, source, paths, download=download)
     raws = _download(source) if download else [raw for file in files for raw in source.read(file)]
     if not raws:
@@ -107,25 +153,7 @@ def import_set(
         first = rejected[0]
         raise ShortfallError(f"none of {len(raws):,} rows can be a record", hint=f"the first one: {first.detail}")
     splits, said = _divide(source, records, places, split)
-    repeats = _find_repeats(splits, places)
-    settings = _settings(name, source, files, raws, options, split)
-    declared = (*said, *repeats.lines(), *([f"licence of the source: {source.licence}"] if source.licence else []))
-    manifest = make_manifest(out.name, f"import {name}", settings, records, declared)
-    content = SetContent(splits=splits, rejected=rejected, chunks=[], manifest=manifest)
-    changed = write_anew(out, content, replace=replace)
-    return Imported(
-        set=str(out),
-        source=f"{name}: {source.title}",
-        files=dict(Counter(raw.file for raw in raws)),
-        records={split: len(splits.get(split, ())) for split in SPLITS},
-        labels=_count_labels(splits),
-        rejects=dict(sorted(Counter(row.reason for row in rejected).items())),
-        repeats=repeats,
-        declared=declared,
-        notes=_notes(source, raws, options),
-        changed=changed,
-        next=f"fingen export {out} --format alpaca --out DIR",
-    )
+    return Rows(splits, rejected, raws, places, options, _hashes(source, files, raws), said)
 
 
 def make_manifest(
@@ -315,23 +343,19 @@ def _conflict(records: Sequence[Record], places: Mapping[str, Raw]) -> dict[str,
 # --- what is told ------------------------------------------------------------------------------------------------------
 
 
-def _settings(
-    name: str,
-    source: Source,
-    files: Sequence[Path],
-    raws: Sequence[Raw],
-    options: Options,
-    split: str | Shares | None,
-) -> dict[str, Any]:
+def _settings(name: str, rows: Rows, split: str | Shares | None) -> dict[str, Any]:
+    given = {key: value for key, value in vars(rows.options).items() if value}
+    shares = list(split) if isinstance(split, tuple) else split or "published"
+    return {"command": "import", "source": name, "sha256": rows.hashes, "split": shares, **given}
+
+
+def _hashes(source: Source, files: Sequence[Path], raws: Sequence[Raw]) -> dict[str, str]:
+    if not files:
+        return {str(source.hub): sha256_text(*(dump_json([raw.split, raw.values]) for raw in raws))}
     names = Counter(file.name for file in files)  # by their names alone: the manifest goes with the set to others
-    hashes = {
+    return {
         file.name if names[file.name] == 1 else f"{file.parent.name}/{file.name}": sha256_file(file) for file in files
     }
-    if not files:
-        hashes = {str(source.hub): sha256_text(*(dump_json([raw.split, raw.values]) for raw in raws))}
-    given = {key: value for key, value in vars(options).items() if value}
-    shares = list(split) if isinstance(split, tuple) else split or "published"
-    return {"command": "import", "source": name, "sha256": hashes, "split": shares, **given}
 
 
 def _count_labels(splits: Mapping[str, Sequence[Record]]) -> dict[str, dict[str, int]]:

@@ -1,71 +1,59 @@
-"""An adapter's folder: weights, tokenizer with its template, history, curve, card, and the manifest that is written last."""
+"""An adapter's folder as a training leaves it: weights, tokenizer with its template, history, curve, card, manifest."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import jinja2
+import torch
 
-from fingen.errors import UsageError
-from fingen.records import dump_json, open_atomic, sha256_file
+from fingen.adapters import CURVE, MANIFEST, PICTURE, WEIGHTS, read_adapter, write_manifest
+from fingen.records import open_atomic, sha256_file
 from fingen.training.base import quiet
 
-MANIFEST = "fingen.json"
-CARD = "README.md"
-CURVE = "loss.svg"
-WEIGHTS = ("adapter_model.safetensors", "adapter_config.json")
-CARD_TEMPLATE = Path(__file__).with_name("card.md.j2")
+__all__ = ["MANIFEST", "draw_curve", "read_adapter", "write_adapter"]
+
 WIDTH, HEIGHT, MARGIN = 640, 320, 40  # of the curve, in pixels
+BLUE, RED = "#3366cc", "#cc3333"  # training, validation
+DPI = 100  # of the picture
 
 
 def write_adapter(
-    model: Any, tokenizer: Any, folder: Path, manifest: dict[str, Any], history: list[dict[str, Any]]
-) -> None:
-    """Write what a run has made; the manifest last, with the hash of every weight file."""
-    with quiet():
-        model.save_pretrained(folder, save_embedding_layers=False)
-    tokenizer.save_pretrained(folder)
-    environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-        autoescape=False,  # Markdown, of texts that fingen or its user wrote
-    )  # fmt: skip
-    card = environment.from_string(CARD_TEMPLATE.read_text(encoding="utf-8")).render(m=manifest)
-    files = {name: sha256_file(folder / name) for name in WEIGHTS}
-    texts = {CARD: card, CURVE: draw_curve(history), MANIFEST: dump_json({**manifest, "files": files}, indent=2) + "\n"}
-    for name, text in texts.items():
-        with open_atomic(folder / name) as file:
-            file.write(text)
+    model: Any, tokenizer: Any, folder: Path, manifest: dict[str, Any], history: list[dict[str, Any]],
+    weights: dict[str, torch.Tensor] | None = None,
+) -> None:  # fmt: skip
+    """Write what a run has made; the manifest last, with the hash of every weight file.
 
-
-def read_adapter(folder: Path) -> dict[str, Any]:
-    """The manifest of an adapter whose weights are as they were written.
-
-    Raises:
-        UsageError: there is no whole adapter, or a file was changed.
+    `weights` are the adapter's where it was spread over processes, else those in the model.
     """
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise UsageError(f"{folder}: no whole adapter: it has no {MANIFEST}", hint="make one: fingen finetune --help")
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        for name, sha256 in manifest["files"].items():
-            if not (folder / name).is_file() or sha256_file(folder / name) != sha256:
-                raise UsageError(
-                    f"{folder / name}: missing or changed since it was made", hint="restore it, or tune again"
-                )
-    except (ValueError, KeyError, AttributeError) as e:
-        raise UsageError(f"{path}: damaged", hint="restore it, or tune again with --replace") from e
-    return manifest
+    base = manifest["base"]
+    for config in model.peft_config.values():  # peft would write where the base was loaded from, such as a cache
+        config.base_model_name_or_path = base["hub_id"] or base["source"]
+    with quiet():
+        model.save_pretrained(folder, save_embedding_layers=False, state_dict=weights)
+    tokenizer.save_pretrained(folder)
+    with open_atomic(folder / CURVE) as file:
+        file.write(draw_curve(history))
+    if find_spec("matplotlib"):
+        draw_picture(history, folder / PICTURE)
+    else:
+        (folder / PICTURE).unlink(missing_ok=True)  # of a run before this one
+    write_manifest(folder, {**manifest, "files": {name: sha256_file(folder / name) for name in WEIGHTS}})
+
+
+def _series(history: list[dict[str, Any]]) -> dict[str, list[tuple[float, float]]]:
+    """What is drawn: name -> (step, loss in nats)."""
+    names = {"training": "loss", "validation": "validation_loss"}
+    return {name: [(row["step"], row[key]) for row in history if key in row] for name, key in names.items()}
 
 
 def draw_curve(history: list[dict[str, Any]]) -> str:
     """The losses of a run as SVG: training as a thin line, validation as a line with dots. Steps to the right, nats up."""
-    training = [(row["step"], row["loss"]) for row in history if "loss" in row]
-    validation = [(row["step"], row["validation_loss"]) for row in history if "validation_loss" in row]
-    points = training + validation
+    series = _series(history)
+    points = [point for each in series.values() for point in each]
     right = max((step for step, _ in points), default=1)
     top = max((loss for _, loss in points), default=0.0) or 1.0
 
@@ -78,15 +66,30 @@ def draw_curve(history: list[dict[str, Any]]) -> str:
         return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
 
     dots = [
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="#c33"/>' for x, y in (place(*point) for point in validation)
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{RED}"/>'
+        for x, y in (place(*point) for point in series["validation"])
     ]
     (left, bottom), (end, high) = place(0, 0), place(right, top)
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" font-size="12">',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
         f'<path d="M{left} {high}V{bottom}H{end}" fill="none" stroke="#888"/>',
-        line(training, "#36c", 1), line(validation, "#c33", 2), *dots,
+        line(series["training"], BLUE, 1), line(series["validation"], RED, 2), *dots,
         f'<text x="4" y="{high + 4}">{top:.2f}</text><text x="{end}" y="{bottom + 16}" text-anchor="end">step {right}</text>',
         f'<text x="{WIDTH / 2}" y="20" text-anchor="middle">loss: training (blue), validation (red)</text>',
         "</svg>\n",
     ])  # fmt: skip
+
+
+def draw_picture(history: list[dict[str, Any]], path: Path) -> None:
+    """The same as PNG, for where no SVG is shown. Needs matplotlib, the extra [plots]."""
+    library = import_module("matplotlib.figure")  # without pyplot: no window, and no state that outlives this
+    figure = library.Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, layout="tight")
+    axes = figure.add_subplot(xlabel="step", ylabel="loss, nats")
+    for (name, series), colour in zip(_series(history).items(), (BLUE, RED), strict=True):
+        if series:
+            axes.plot(*zip(*series, strict=True), color=colour, label=name, marker="o" if name == "validation" else "")
+    if axes.lines:
+        axes.legend()
+    axes.set_ylim(bottom=0)
+    figure.savefig(path, metadata={"Software": None})  # which would name the version that drew it

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,15 @@ class Plan:
     free_bytes: int | None
     rows: int
     tokens: int  # in the training rows, once
+
+    def estimate_seconds(self) -> tuple[float, float] | None:
+        """How long training may take on this machine, at least and at most; measures it for a moment. None: not known."""
+        if not self.base.billions or not self.rows or find_spec("torch") is None:
+            return None
+        from fingen.training.estimate import training_seconds
+
+        epochs = self.tuning.steps * self.tuning.batch / self.rows if self.tuning.steps else self.tuning.epochs
+        return training_seconds(self.base.billions, self.tokens * epochs, self.tuning)
 
 
 @dataclass(frozen=True)
@@ -74,9 +84,24 @@ def build_plan(settings: Finetune, tuning: Tuning) -> Plan:
     except SetError as e:
         obstacles.append(Obstacle(str(e), e.hint))
     obstacles += find_obstacles(base, tuning, trust_remote_code=settings.trust_remote_code)
+    obstacles += _trackers(settings.report_to)
     out = settings.out or (ADAPTERS / f"{read_manifest(data).name}-{base.name}" if data and rows else None)
     need = memory_bytes(base.billions, planned_load(tuning.load), tuning) if base.billions else None
     return Plan(base, data, out, tuning, obstacles, need, free_memory_bytes()[0], rows, tokens)
+
+
+def _trackers(names: Sequence[str]) -> Iterator[Obstacle]:
+    if not names or find_spec("transformers") is None:
+        return
+    from transformers.integrations import integration_utils
+
+    library: Any = integration_utils  # it is annotated in part only
+    known, there = library.INTEGRATION_TO_CALLBACK, library.get_available_reporting_integrations()
+    for name in names:
+        if name not in known:
+            yield Obstacle(f"--report-to {name}: no such tracker", f"there are {', '.join(sorted(known))}")
+        elif name not in there:
+            yield Obstacle(f"--report-to {name}: it is not installed", f"pip install {name}, or leave it out")
 
 
 def _estimated_tokens(record: Record) -> int:
@@ -104,8 +129,16 @@ def finetune(
     refuse(plan.obstacles)
     assert plan.data is not None  # a set that is missing is an obstacle
     assert plan.out is not None
+    from accelerate import PartialState
+
+    state = PartialState()  # of the processes, where `accelerate launch` has started several
+    if not state.is_main_process:
+        say, show = (lambda text: None), (lambda prompt, answer: None)
     run = _run_id(plan, settings)
-    if made := _finished(plan.out, run, settings):
+    with state.main_process_first():
+        made = _finished(plan.out, run, settings)
+    state.wait_for_everyone()
+    if made:
         return Tuned(plan.out, made, changed=False)
     with _threads(plan.base):
         return _train(settings, plan, plan.data, plan.out, run, dict(sources or {}), say, show)
@@ -158,8 +191,11 @@ def _train(
     settings: Finetune, plan: Plan, data: Path, out: Path, run: str, sources: dict[str, str], say: Say,
     show: Callable[[str, str], None],
 ) -> Tuned:  # fmt: skip
+    from accelerate import PartialState
+
     from fingen.training import adapter, checkpoints, recipe
     from fingen.training.base import load_base
+    from fingen.training.classes import build_judge
     from fingen.training.data import build_examples, hold_out
     from fingen.training.template import build_template
 
@@ -168,7 +204,9 @@ def _train(
         validation = list(read_split(data, "validation"))
     elif plan.tuning.validation_share:
         train, validation = hold_out(train, plan.tuning.validation_share)
-    source = _source(plan, data, train, say)
+    state = PartialState()
+    with state.main_process_first():
+        source = _source(plan, data, train, say)
     loaded = load_base(source, plan.tuning.load, trust_remote_code=settings.trust_remote_code)
     tuning = replace(plan.tuning, load=loaded.load)
     template = build_template(loaded.tokenizer, tuning.form)
@@ -183,10 +221,13 @@ def _train(
             f"{data}: no training row is left: {'; '.join(left_out) or 'there are none'}; the longest has {rows.longest_tokens} tokens",
             hint=f"pass --override cutoff={rows.longest_tokens}, or make the set anew with smaller passages",
         )
-    first = rows.kept[0]
+    kept, first = {example.id for example in held.kept}, rows.kept[0]
     show(*(loaded.tokenizer.decode(part) for part in (first.ids[: -first.answer], first.ids[-first.answer :])))
     model = recipe.add_adapter(loaded.model, tuning)
-    trained = recipe.fit(model, rows.kept, held.kept, template.pad, tuning, out, run, say=say)
+    judge = build_judge([record for record in validation if record.id in kept], train, template)
+    trained = recipe.fit(
+        model, rows.kept, held.kept, template.pad, tuning, out, run, say=say, judge=judge, report_to=settings.report_to
+    )
     base = plan.base
     manifest = {
         "format": 1,
@@ -214,12 +255,16 @@ def _train(
             "validation_loss": trained.validation_loss,
             "validation_macro_f1": trained.macro_f1,
         },
+        "processes": state.num_processes,
         "settings": asdict(plan.tuning),
         "sources": sources,
         "versions": {"fingen": __version__, "python": platform.python_version(), **{n: version(n) for n in LIBRARIES}},
     }
-    adapter.write_adapter(model, loaded.tokenizer, out, manifest, checkpoints.read_history(out / checkpoints.HISTORY))
-    checkpoints.clear(out)
+    if state.is_main_process:
+        history = checkpoints.read_history(out / checkpoints.HISTORY)
+        adapter.write_adapter(model, loaded.tokenizer, out, manifest, history, trained.weights)
+        checkpoints.clear(out)
+    state.wait_for_everyone()
     return Tuned(out, adapter.read_adapter(out), True, trained.seconds, trained.tokens, trained.notes)
 
 

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from fingen.adapters import is_pickle
 from fingen.config import Tuning
 from fingen.errors import UsageError
 from fingen.training.models import GIB, Base, memory_bytes, read_config
@@ -19,7 +20,8 @@ QUANTISED = ("8bit", "4bit")
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 GPU, MACHINE = "the GPU", "this machine"
 DOWNLOAD_BYTES = 2.0  # a parameter, as the Hub holds the weights of the table
-PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+SERVING = ("fastapi", "uvicorn", "openai", "pydantic")  # what `transformers serve` imports beside transformers
+YES = ("1", "true", "yes", "on")
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,10 @@ def find_obstacles(base: Base, tuning: Tuning, *, trust_remote_code: bool) -> li
     """Everything that is in the way of tuning `base`, besides the set."""
     found = [*_extras(tuning), *_remote_code(base, trust_remote_code)]
     if base.local:
-        found += _folder(Path(base.source))
-    elif not base.built and not is_cached(base.source):
-        found += [*_gate(base), *_disk(base)]
+        found += folder_obstacles(Path(base.source))
+    elif not base.built and not is_cached(base.source):  # ModelScope's own cache is not looked into
+        found += modelscope_obstacles() if wants_modelscope() else _gate(base)
+        found += _disk(base)
     return found + list(_memory(base, tuning))
 
 
@@ -85,6 +88,35 @@ def _remote_code(base: Base, trusted: bool) -> Iterator[Obstacle]:
         )
 
 
+def serving_obstacles(folder: Path) -> Iterator[Obstacle]:
+    """What keeps a folder from being handed to `transformers serve`."""
+    missing = [name for name in SERVING if find_spec(name) is None]
+    if missing:
+        yield Obstacle(f"not installed: {', '.join(missing)}", 'pip install "transformers[serving]"')
+    yield from folder_obstacles(folder)
+    if "auto_map" in read_config(folder):
+        yield Obstacle(
+            f"{folder}: the model brings Python code of its own, which would run here with all your rights",
+            "read that code, then serve it with vLLM or `transformers serve --trust-remote-code`",
+        )
+    if "@" in str(folder):
+        yield Obstacle(f"{folder}: `transformers serve` takes what stands behind @ for a revision", "rename the folder")
+
+
+def wants_modelscope() -> bool:
+    """Whether base models are to come from ModelScope."""
+    return os.environ.get("USE_MODELSCOPE_HUB", "").lower() in YES
+
+
+def modelscope_obstacles() -> Iterator[Obstacle]:
+    """What keeps models from being fetched from ModelScope."""
+    if find_spec("modelscope") is None:
+        yield Obstacle(
+            "USE_MODELSCOPE_HUB is set, and the modelscope package is not installed",
+            "pip install modelscope, or unset USE_MODELSCOPE_HUB",
+        )
+
+
 def _installed(name: str) -> str | None:
     try:
         return version(name)
@@ -92,14 +124,18 @@ def _installed(name: str) -> str | None:
         return None
 
 
-def _folder(folder: Path) -> Iterator[Obstacle]:
+def folder_obstacles(folder: Path) -> Iterator[Obstacle]:
+    """What keeps a folder from being loaded as a model."""
+    if not folder.is_dir():
+        yield Obstacle(f"{folder}: no such folder", "name one that `fingen merge` or save_pretrained has written")
+        return
     if not (folder / "config.json").is_file():
         remedy = "name a folder that save_pretrained has written"
         if (folder / "adapter_config.json").is_file():
-            remedy = "this is an adapter: name its base model, or merge it first"
+            remedy = f"this is an adapter: name its base model, or merge it first: fingen merge {folder}"
         yield Obstacle(f"{folder}: no model here: it has no config.json", remedy)
     if not any(folder.glob("*.safetensors")):
-        pickled = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
+        pickled = sorted(path.name for path in folder.iterdir() if is_pickle(path.name))
         yield Obstacle(
             f"{folder}: its weights are pickles ({pickled[0]}), which can run code when they are read"
             if pickled

@@ -18,7 +18,8 @@ from typing import Any
 
 import torch
 import transformers
-from accelerate.utils import DistributedType  # type: ignore[import-untyped]  # it has no annotations
+from accelerate import PartialState
+from accelerate.utils import DistributedType
 from peft import LoraConfig, get_peft_model
 from safetensors import SafetensorError
 from torch.nn import functional
@@ -36,6 +37,7 @@ from fingen.training.watch import Watch
 Say = Callable[[str], None]
 Judge = Callable[[Any, int], float]  # (model, tokens in a batch) -> macro F1 on the validation rows
 STEP_SEEDS = 1_000_003  # apart from each other for any two seeds and steps that a user would name
+TIE = 1e-9  # less than any difference of two macro F1: of equal ones the lower loss is the better
 HISTORY_ROWS = 5000  # about as many a run leaves at most
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}  # as transformers names them
 
@@ -123,7 +125,8 @@ def fit(
         LimitError: out of memory with the smallest batches, or the disk is full.
         UsageError: the loss is no number, or checkpoints are damaged or another run's.
     """
-    checkpoint = checkpoints.begin(out, run)
+    with PartialState().main_process_first():
+        checkpoint = checkpoints.begin(out, run)
     started = time.monotonic()
     with quiet(), checkpoints.Stop() as stop:
         trainer = AnswerTrainer(
@@ -173,12 +176,14 @@ def _arguments(
         save_strategy="epoch",  # and every `save_every` steps: see Watch
         save_total_limit=2,  # one of them is whole at any moment
         load_best_model_at_end=evaluates and tuning.keep == "best",
-        metric_for_best_model=None if not evaluates else "eval_macro_f1" if by_class else "eval_loss",
+        metric_for_best_model=None if not evaluates else "eval_rank" if by_class else "eval_loss",
         restore_callback_states_from_checkpoint=True,
         logging_steps=1 + steps // HISTORY_ROWS,
         logging_first_step=True,
         logging_nan_inf_filter=False,  # a loss that is no number ends the run
         report_to=list(report_to) or "none",
+        ddp_find_unused_parameters=False,
+        ddp_broadcast_buffers=False,  # they are the same everywhere; processes need not make equally many passes
         disable_tqdm=True,
         log_level="error",
         dataloader_pin_memory=False,
@@ -234,7 +239,8 @@ class AnswerTrainer(transformers.Trainer):
         processes, step = self.accelerator.num_processes, self.state.global_step
         # What dropout draws follows from the step alone.
         torch.manual_seed(self.tuning.seed * STEP_SEEDS + step * processes + self.accelerator.process_index)
-        model.train()
+        if not model.training:
+            model.train()
         groups = deal(rows, self.tokens_per_batch, processes, self.accelerator.process_index)
         total = torch.zeros((), device=self.args.device)
         for number, (group, weight) in enumerate(groups, 1):
@@ -285,7 +291,8 @@ class AnswerTrainer(transformers.Trainer):
         """Loss, and for classes macro F1, on the validation rows."""
         figures = {"eval_loss": self._evaluate_loss()}
         if self.judge is not None:
-            figures["eval_macro_f1"] = self.judge(self.model, self.tokens_per_batch)
+            figures["eval_macro_f1"] = f1 = self.judge(self.model, self.tokens_per_batch)
+            figures["eval_rank"] = f1 + TIE / (1 + figures["eval_loss"])
         self.log(dict(figures))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, figures)
         return figures

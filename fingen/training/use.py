@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ import torch
 from peft import PeftModel
 from transformers import TextStreamer
 
+from fingen.adapters import read_adapter
 from fingen.errors import LimitError, ShortfallError, UsageError
 from fingen.records import dump_json, open_atomic
-from fingen.training.adapter import read_adapter
 from fingen.training.base import DTYPES, load_base, load_tokenizer, quiet
 from fingen.training.template import Template, build_template
+from fingen.training.ways import fix_chat_template, write_ways
 
 MERGED = "merged.json"  # written last: the folder is whole
 TOLERANCE = {"fp32": 1e-3, "bf16": 0.5, "fp16": 0.1}  # logits; by the digits of the format
@@ -68,7 +69,13 @@ def load_adapter(folder: Path, *, load: str | None = None, trust_remote_code: bo
             f"{folder}: its template or tokenizer is not the one that it was trained with",
             hint="restore the folder, or tune again",
         )
-    loaded = load_base(base["source"], load or manifest["load"], trust_remote_code=trust_remote_code)
+    if base["hub_id"] is None and not Path(base["source"]).is_dir():
+        raise UsageError(
+            f"{folder}: its base model is the folder {base['source']}, and that is not here",
+            hint="put the base model there, or run this where it is",
+        )
+    load = load or manifest["load"]
+    loaded = load_base(base["source"], load, revision=base["revision"], trust_remote_code=trust_remote_code)
     with quiet():
         model = PeftModel.from_pretrained(loaded.model, folder)
     return Tuned(model.eval(), template, {**manifest, "load": loaded.load})
@@ -110,11 +117,13 @@ def answer(
     return text
 
 
-def merge(folder: Path, out: Path, *, tolerance: float | None = None, replace: bool = False) -> Merged:
+def merge(
+    folder: Path, out: Path, *, tolerance: float | None = None, replace: bool = False, trust_remote_code: bool = False
+) -> Merged:
     """Write base and adapter as one model into `out`, after proving on eight prompts that it answers like both together.
 
     What is proved is the model as it was read back from the disk. The base is loaded unquantised, since merged weights
-    cannot be quantised as the base's were.
+    cannot be quantised as the base's were. Beside it lie a Modelfile for Ollama and a card with the ways on.
 
     Raises:
         ShortfallError: it differs by more than `tolerance`; nothing is left in `out`.
@@ -125,7 +134,7 @@ def merge(folder: Path, out: Path, *, tolerance: float | None = None, replace: b
         raise UsageError(f"{out}: not empty", hint="name another folder with --out, or pass --replace")
     manifest = read_adapter(folder)
     load = manifest["load"] if manifest["load"] in DTYPES else "auto"
-    tuned = load_adapter(folder, load=load, trust_remote_code=manifest["base"]["remote_code"])
+    tuned = load_adapter(folder, load=load, trust_remote_code=trust_remote_code)
     load = tuned.manifest["load"]
     with tuned.model.disable_adapter():
         before = _logits(tuned.model, tuned.template)
@@ -134,8 +143,12 @@ def merge(folder: Path, out: Path, *, tolerance: float | None = None, replace: b
     shutil.rmtree(beside, ignore_errors=True)
     try:
         model = tuned.model.merge_and_unload(safe_merge=True)
+        _end_with(model, tuned.template)
         with quiet():
             model.save_pretrained(beside)
+        as_it_was = tuned.template.tokenizer.chat_template
+        same = fix_chat_template(tuned.template)
+        thinks = tuned.template.form == "chat" and tuned.template.tokenizer.chat_template != as_it_was
         tuned.template.tokenizer.save_pretrained(beside)
         got = _logits(load_base(str(beside), load).model.eval(), tuned.template)
         merged = Merged(
@@ -151,8 +164,12 @@ def merge(folder: Path, out: Path, *, tolerance: float | None = None, replace: b
                 f"merged and adapter differ by {merged.difference:.2g} in a logit, and {merged.tolerance:.2g} is allowed",
                 hint="use the adapter as it is, or allow more with --tolerance",
             )
-        record = {"adapter": manifest["name"], "run": manifest["run"], "load": load, "difference": merged.difference,
-                  "tolerance": merged.tolerance, "template": manifest["template"]}  # fmt: skip
+        record = {
+            **{name: value for name, value in asdict(merged).items() if name != "folder"},
+            "adapter": manifest["name"], "run": manifest["run"], "base": manifest["base"], "load": load,
+            "template": manifest["template"], "no_thoughts": thinks,
+        }  # fmt: skip
+        write_ways(beside, record, tuned.template, same=same, name=out.resolve().name, shown=out)
         with open_atomic(beside / MERGED) as file:
             file.write(dump_json(record, indent=2) + "\n")
         if out.exists():
@@ -163,6 +180,14 @@ def merge(folder: Path, out: Path, *, tolerance: float | None = None, replace: b
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return merged
+
+
+def _end_with(model: Any, template: Template) -> None:
+    """Have programs that generate stop where an answer of the training ended."""
+    settings = model.generation_config
+    ends = settings.eos_token_id if isinstance(settings.eos_token_id, list) else [settings.eos_token_id]
+    settings._from_model_config = False  # else it may be made anew from the model's own, without that end
+    settings.eos_token_id = list(dict.fromkeys([template.end, *(end for end in ends if end is not None)]))
 
 
 def _logits(model: Any, template: Template) -> torch.Tensor:

@@ -1,0 +1,261 @@
+"""What an adapter is on disk: build/adapters/<name>/, read and shown without torch.
+
+adapter_model.safetensors  adapter_config.json      the weights, as peft reads them
+tokenizer.json ...  chat_template.jinja              the base model's tokenizer, with the template of the training
+training.jsonl  loss.svg  loss.png                   the history and its curve
+README.md                                            the card, rendered from the manifest
+fingen.json                                          the manifest: what made it; written last
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import jinja2
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fingen.errors import UsageError
+from fingen.records import Frozen, dump_json, open_atomic, sha256_file
+from fingen.sets import markdown_text
+
+MANIFEST = "fingen.json"
+CARD = "README.md"
+CURVE, PICTURE = "loss.svg", "loss.png"  # the picture is there where matplotlib is
+HISTORY = "training.jsonl"
+WEIGHTS = ("adapter_model.safetensors", "adapter_config.json")
+TOKENIZER = (
+    "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json", "added_tokens.json",
+    "vocab.json", "merges.txt", "tokenizer.model",
+)  # fmt: skip
+FILES = frozenset(
+    {*WEIGHTS, *TOKENIZER, HISTORY, CURVE, PICTURE, CARD, MANIFEST}
+)  # no other file is part of an adapter
+PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib"})
+CARD_TEMPLATE = Path(__file__).with_name("adapter_card.md.j2")
+HEADER_BYTES = 100_000_000  # of a safetensors file, at most
+_PLAIN = re.compile(r"[\w ,.:;/@+()=%-]*")  # what means nothing in Markdown, beside an underscore at an end of a word
+
+
+class Figure(Frozen):
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Score(Frozen):
+    """What an adapter, or its base model alone, came to on some rows. Figures that have no meaning there are None."""
+
+    on: str  # the rows, such as "intent test"
+    subject: Literal["adapter", "base"]
+    rows: Annotated[int, Field(ge=1)]
+    accuracy: Figure | None = None
+    macro_f1: Figure | None = None
+    unparseable: int | None = None  # answers that name no option or several; they count as wrong
+    rouge_l: Figure | None = None
+    char_f1: Figure | None = None
+    figures_recall: Figure | None = None  # of the figures of the right answers, those that the answers have
+    note: str = ""
+
+
+class _Part(BaseModel):
+    """A part of a manifest: what is read of it must be there; what else is there is kept."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+
+class _Base(_Part):
+    source: str
+    hub_id: str | None
+    revision: str | None
+    built: bool
+    licence: str | None
+    remote_code: bool
+
+
+class _Set(_Part):
+    name: str
+    sha256: str
+    repo: str | None = None  # on the Hub, where it was pushed
+    commit: str | None = None
+
+
+class _Template(_Part):
+    form: str
+    sha256: str
+
+
+class _Rows(_Part):
+    train: int
+    validation: int
+    left_out: dict[str, list[str]]
+
+
+class _Metrics(_Part):
+    steps: int
+    kept_step: int
+    loss: float | None
+    validation_loss: float | None
+
+
+class _Manifest(_Part):
+    format: Literal[1]
+    name: str
+    run: str
+    base: _Base
+    load: str
+    set: _Set
+    recipe: str | None
+    template: _Template
+    rows: _Rows
+    metrics: _Metrics
+    settings: dict[str, Any]
+    sources: dict[str, str]
+    files: dict[str, str]
+    scores: list[Score] = []
+
+
+def parse_manifest(text: str, where: str) -> dict[str, Any]:
+    """The manifest of an adapter. `where` is named where it is none.
+
+    Raises:
+        UsageError: it is not JSON, or not what a manifest is.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads(text)
+        _Manifest.model_validate(manifest)
+    except ValidationError as e:
+        first = e.errors()[0]
+        at = ".".join(map(str, first["loc"])) or "the whole"
+        raise UsageError(f"{where}: damaged: {at}: {first['msg']}", hint="restore it, or tune again") from e
+    except (ValueError, RecursionError) as e:
+        raise UsageError(f"{where}: damaged", hint="restore it, or tune again with --replace") from e
+    return manifest
+
+
+def read_adapter(folder: Path) -> dict[str, Any]:
+    """The manifest of an adapter whose files are as they were written.
+
+    Raises:
+        UsageError: there is no whole adapter, or a file was changed.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise UsageError(f"{folder}: no whole adapter: it has no {MANIFEST}", hint="make one: fingen finetune --help")
+    manifest = parse_manifest(path.read_text(encoding="utf-8", errors="replace"), str(path))
+    for name, sha256 in manifest["files"].items():
+        if not (folder / name).is_file() or sha256_file(folder / name) != sha256:
+            raise UsageError(f"{folder / name}: missing or changed since it was made", hint="restore it, or tune again")
+    return manifest
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write the card, then the manifest; where the manifest lists the card, with its new hash."""
+    with open_atomic(folder / CARD) as file:
+        file.write(render_card(manifest, folder=folder.as_posix()))
+    files = dict(manifest["files"])
+    if CARD in files:
+        files[CARD] = sha256_file(folder / CARD)
+    with open_atomic(folder / MANIFEST) as file:
+        file.write(dump_json({**manifest, "files": files}, indent=2) + "\n")
+
+
+def write_scores(folder: Path, scores: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Put scores into the manifest of an adapter and onto its card; the manifest as it then is.
+
+    Each is a `Score`. One of the same rows and subject is replaced, the others stay.
+
+    Raises:
+        UsageError: there is no whole adapter, or a score is none.
+    """
+    manifest = read_adapter(folder)
+    try:
+        new = [Score.model_validate(score) for score in scores]
+    except ValidationError as e:
+        first = e.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UsageError(f"no score of an adapter: {where}: {first['msg']}", hint="see fingen.adapters.Score") from e
+    old = [Score.model_validate(score) for score in manifest.get("scores", ())]
+    every = {(score.on, score.subject): score for score in (*old, *new)}
+    # Those of the same rows stand together, in the order in which their rows were first scored.
+    order = list(dict.fromkeys(score.on for score in every.values()))
+    stand = sorted(every.values(), key=lambda score: (order.index(score.on), score.subject == "adapter"))
+    manifest = {**manifest, "scores": [score.model_dump(mode="json") for score in stand]}
+    write_manifest(folder, manifest)
+    return manifest
+
+
+def render_card(
+    manifest: Mapping[str, Any], *, folder: str, repo: str | None = None, licence: str | None = None
+) -> str:
+    """The card: for the folder that the adapter is in, or, with `repo`, for the Hub."""
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+        autoescape=False,  # Markdown: `text` escapes for it
+    )  # fmt: skip
+    environment.filters["text"] = markdown
+    environment.filters["figure"] = _figure
+    template = environment.from_string(CARD_TEMPLATE.read_text(encoding="utf-8"))
+    scores = [Score.model_validate(score) for score in manifest.get("scores", ())]
+    return template.render(
+        m=manifest,
+        front_matter=yaml.safe_dump(_front_matter(manifest, licence), allow_unicode=True, sort_keys=False),
+        choices=[score for score in scores if score.accuracy],
+        texts=[score for score in scores if not score.accuracy],
+        folder=folder,
+        repo=repo,
+        licence=licence,
+    )
+
+
+def _front_matter(manifest: Mapping[str, Any], licence: str | None) -> dict[str, Any]:
+    """What the Hub must know: it links base model and data sets by their ids."""
+    hub_id, repo = manifest["base"]["hub_id"], manifest["set"].get("repo")
+    return {
+        **({"license": licence} if licence else {}),
+        **({"base_model": hub_id, "base_model_relation": "adapter"} if hub_id else {}),
+        **({"datasets": [repo]} if repo else {}),
+        "library_name": "peft",
+        "pipeline_tag": "text-generation",
+        "tags": ["finance", "lora", "fingen"],
+    }
+
+
+def markdown(value: object) -> str:
+    """A value as harmless text in a line of Markdown; what means nothing there stays as it is."""
+    line = " ".join(str(value).split())
+    return line if _PLAIN.fullmatch(line) and not line.startswith("_") and "__" not in line else markdown_text(line)
+
+
+def _figure(figure: Figure | None) -> str:
+    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})" if figure else ""
+
+
+def is_pickle(name: str) -> bool:
+    """Whether a file of that name can run code when it is read."""
+    return Path(name).suffix.lower() in PICKLES
+
+
+def check_safetensors(path: Path) -> None:
+    """Prove by its header that a file is safetensors, and not something else by that name.
+
+    Raises:
+        UsageError: it is not.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(8)
+        length = struct.unpack("<Q", head)[0] if len(head) == 8 else size
+        try:
+            header = json.loads(file.read(length)) if length <= min(HEADER_BYTES, size - 8) else None
+        except ValueError:
+            header = None
+    if not isinstance(header, dict):
+        raise UsageError(f"{path.name}: no safetensors file, whatever its name", hint="take an adapter that has one")

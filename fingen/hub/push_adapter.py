@@ -1,0 +1,185 @@
+"""The conductor of `fingen push` for adapters: safetensors, tokenizer, history, card and manifest, in one commit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fingen.adapters import (
+    CARD,
+    FILES,
+    MANIFEST,
+    WEIGHTS,
+    check_safetensors,
+    parse_manifest,
+    read_adapter,
+    render_card,
+)
+from fingen.config import BUILD
+from fingen.errors import UsageError
+from fingen.hub.client import Hub, Remote, check_repo_id
+from fingen.hub.leaks import without_places
+from fingen.hub.shipment import Change, Pushed, Shipment, Wishes, choose_repo, refuse_leaks
+from fingen.hub.trace import find_trace
+from fingen.records import dump_json, open_atomic, sha256_file
+
+ADAPTERS = BUILD / "adapters"  # where a pull puts it
+FOR_SETS = {"with_chunks": "--with-chunks", "with_rejects": "--with-rejects", "allow_failing": "--allow-failing"}
+
+
+@dataclass(frozen=True)
+class AdapterPlan(Change):
+    """What would become of a model repository on the Hub."""
+
+    adapter: str
+    base: str
+    set: str
+    scores: int  # on the card
+
+
+def push_adapter(
+    folder: Path, wishes: Wishes, agree: Callable[[AdapterPlan], None], *, quiet: bool = False
+) -> Pushed[AdapterPlan]:
+    """Publish the adapter in `folder`. `agree` sees the plan before anything is written to the Hub, and raises if nobody agrees.
+
+    Only files that an adapter is made of go: never checkpoints, optimizer states, or anything pickled.
+
+    Raises:
+        UsageError: the wishes do not fit the adapter or what is there. ShortfallError: something in it is private.
+        HubError: the Hub refuses or cannot be reached. In all of these nothing of the adapter has become visible.
+    """
+    manifest = read_adapter(folder)
+    if meant := [flag for name, flag in FOR_SETS.items() if getattr(wishes, name)]:
+        raise UsageError(f"{folder} is an adapter: {', '.join(meant)} means nothing for it", hint="push it without")
+    if wishes.repo:
+        check_repo_id(wishes.repo)
+    if manifest["base"]["built"] and not wishes.allow_offline:
+        raise UsageError(
+            f"{folder}: its base model was made here, of random weights, and is nowhere else",
+            hint="such an adapter is for trying fingen out; --allow-offline publishes it",
+        )
+    check_safetensors(folder / WEIGHTS[0])
+    hub = Hub(kind="model", quiet=quiet)
+    repo = choose_repo(folder.resolve().name, wishes, hub.log_in())
+    with tempfile.TemporaryDirectory(prefix="fingen-push-") as desk:
+        listed, files = pack_adapter(folder, manifest, Path(desk), repo, wishes.licence)
+        refuse_leaks(folder, files, "see that file; tune again where it is the set: fingen dedup SET --privacy mask")
+        return _Pushing(folder, listed, wishes, hub, repo, files).send(agree)
+
+
+def pack_adapter(
+    folder: Path, manifest: Mapping[str, Any], desk: Path, repo: str, licence: str | None
+) -> tuple[dict[str, Any], dict[str, Path]]:
+    """Lay out in `desk` what goes: the manifest as it goes, and the files by their path on the Hub."""
+    files = {name: folder / name for name in sorted(FILES - {CARD, MANIFEST}) if (folder / name).is_file()}
+    base = dict(manifest["base"])
+    name = repo.partition("/")[2]
+    config = json.loads(files[WEIGHTS[1]].read_text(encoding="utf-8"))
+    if (tidied := without_places(config)) != config:
+        files[WEIGHTS[1]] = _write(desk / WEIGHTS[1], dump_json(tidied, indent=2) + "\n")
+    trace = find_trace(BUILD, manifest["set"]["sha256"])
+    where = dict(zip(("repo", "commit"), trace, strict=True)) if trace else {}
+    base["source"] = base["hub_id"] or without_places(base["source"])
+    listed = without_places({**manifest, "base": base, "set": {**where, **manifest["set"]}})
+    listed |= {"name": name, "folder": (ADAPTERS / name).as_posix(), "merged": (BUILD / "models" / name).as_posix()}
+    card = render_card(listed, folder=listed["folder"], repo=repo, licence=licence)
+    files[CARD] = _write(desk / CARD, card)
+    listed["files"] = {each: sha256_file(path) for each, path in files.items()}
+    files[MANIFEST] = _write(desk / MANIFEST, dump_json(listed, indent=2) + "\n")
+    return listed, files
+
+
+def _write(path: Path, text: str) -> Path:
+    with open_atomic(path) as file:
+        file.write(text)
+    return path
+
+
+@dataclass
+class _Pushing:
+    """An adapter that is fit to go, compared with what is there."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    wishes: Wishes
+    hub: Hub
+    repo: str
+    files: Mapping[str, Path]
+    known: dict[str, tuple[dict[str, Any] | None, bool]] = field(
+        default_factory=dict
+    )  # commit -> manifest, card edited
+
+    def send(self, agree: Callable[[AdapterPlan], None]) -> Pushed[AdapterPlan]:
+        message = f"{self.manifest['name']}: LoRA adapter for {self.manifest['base']['source']}"
+        self.shipment = Shipment(self.hub, self.repo, self.files, self.wishes, self._describe, message)
+        return self.shipment.send(agree)
+
+    def _describe(self, remote: Remote | None) -> AdapterPlan:
+        old, edited = self._old(remote) if remote else (None, False)
+        new, base = self.manifest, self.manifest["base"]
+        stays = sorted(
+            path.name for path in self.folder.iterdir() if path.name not in FILES and not path.name.startswith(".")
+        )
+        notes = [f"stays here: {', '.join(stays)}"] if stays else []
+        if not base["hub_id"]:
+            notes.append("its base model is a folder of this machine: who pulls the adapter must have it")
+        if "repo" not in new["set"]:
+            notes.append("its set was not pushed from here, so the card names it by its hash")
+        return AdapterPlan(
+            **self.shipment.change(
+                remote,
+                {*old["files"], MANIFEST} if old else None,
+                _differences(old, new) if old else [],
+                [*(_losses(old, new) if old else ()), *([f"{CARD} was edited there"] if edited else ())],
+                notes,
+            ),
+            adapter=str(self.folder),
+            base=base["source"],
+            set=new["set"]["name"],
+            scores=len(new.get("scores", ())),
+        )
+
+    def _old(self, remote: Remote) -> tuple[dict[str, Any] | None, bool]:
+        """The manifest there, if it is one of ours, and whether the card is not the one that it lists."""
+        if remote.head not in self.known:
+            with tempfile.TemporaryDirectory(prefix="fingen-push-") as desk:
+                texts = {
+                    name: self.hub.fetch(remote, name, Path(desk)).read_bytes()
+                    for name in (MANIFEST, CARD)
+                    if name in remote.files
+                }
+            try:
+                old = parse_manifest(texts.get(MANIFEST, b"").decode(errors="replace"), self.repo)
+            except UsageError:  # none, or none of ours
+                self.known[remote.head] = None, False
+            else:
+                listed = old["files"].get(CARD)
+                edited = CARD in texts and listed not in (None, hashlib.sha256(texts[CARD]).hexdigest())
+                self.known[remote.head] = old, edited
+        return self.known[remote.head]
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Old -> new, for what a person would want to know."""
+    pairs = {
+        "base model": (old["base"]["source"], new["base"]["source"]),
+        "set": (old["set"]["sha256"][:12], new["set"]["sha256"][:12]),
+        "training rows": (old["rows"]["train"], new["rows"]["train"]),
+        "validation loss": (old["metrics"]["validation_loss"], new["metrics"]["validation_loss"]),
+        "scores": (len(old.get("scores", ())), len(new.get("scores", ()))),
+        **{name: (old["settings"].get(name), value) for name, value in new["settings"].items()},
+    }
+    return [f"{what}: {before} -> {now}" for what, (before, now) in pairs.items() if before != now]
+
+
+def _losses(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What is there and would not be any more."""
+    before, now = ({(score["on"], score["subject"]) for score in each.get("scores", ())} for each in (old, new))
+    lost = [f"the score of the {subject} on {on}" for on, subject in sorted(before - now)]
+    other = old["base"]["source"] != new["base"]["source"]
+    return [*(["an adapter for another base model"] if other else []), *lost]

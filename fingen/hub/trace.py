@@ -1,0 +1,33 @@
+"""Where on the Hub a set is: left in its folder by a push and a pull, so that an adapter's card can name its commit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from fingen.records import dump_json, open_atomic, sha256_file
+from fingen.sets import MANIFEST
+
+TRACE = ".hub.json"
+
+
+def leave_trace(folder: Path, repo: str, commit: str) -> None:
+    """Note beside the set that this commit holds it, as long as its manifest stays the same.
+
+    Raises:
+        LimitError: the folder cannot be written.
+    """
+    with open_atomic(folder / TRACE) as file:
+        file.write(dump_json({"repo": repo, "commit": commit, "manifest": sha256_file(folder / MANIFEST)}) + "\n")
+
+
+def find_trace(build: Path, manifest: str) -> tuple[str, str] | None:
+    """Repository and commit of the set below `build` whose manifest has this SHA-256; None if no trace of it is there."""
+    for path in sorted(build.glob(f"*/{TRACE}")):
+        try:
+            trace = json.loads(path.read_text(encoding="utf-8"))
+            if trace["manifest"] == manifest == sha256_file(path.with_name(MANIFEST)):
+                return str(trace["repo"]), str(trace["commit"])
+        except (OSError, ValueError, KeyError, TypeError):  # no trace then: nothing rests on it
+            continue
+    return None

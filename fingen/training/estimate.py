@@ -1,0 +1,42 @@
+"""How long a training will take, by a short measurement of this machine."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+from fingen.config import Tuning
+from fingen.training.base import DTYPES, choose_load
+
+# Operations that a token costs for each parameter: two forwards, two for the gradients of what the layers were given; the
+# frozen weights need none. Layers that are computed anew go forwards twice.
+OPERATIONS, CHECKPOINTED = 4.0, 6.0
+REACHED = (0.7, 0.2)  # share of a large matrix product's speed that a training has reached, at most and at least
+SIZE, MEASURED_SECONDS = {"cpu": 1024, "cuda": 8192}, 0.3
+
+
+def training_seconds(billions: float, tokens: float, tuning: Tuning) -> tuple[float, float]:
+    """Seconds that training on `tokens` tokens takes about, at least and at most."""
+    each = CHECKPOINTED if tuning.gradient_checkpointing else OPERATIONS
+    whole = each * billions * 1e9 * tokens / matrix_speed(choose_load(tuning.load))
+    return whole / REACHED[0], whole / REACHED[1]
+
+
+def matrix_speed(load: str) -> float:
+    """Operations a second of a large matrix product in a number format, on the device that would train."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype = DTYPES.get(load, torch.bfloat16 if device == "cuda" else torch.float32)
+    size = SIZE[device]
+    left, right = (torch.ones(size, size, dtype=dtype, device=device) for _ in range(2))
+    _finish(left @ right)
+    start, count = time.perf_counter(), 0
+    while (spent := time.perf_counter() - start) < MEASURED_SECONDS:
+        _finish(left @ right)
+        count += 1
+    return 2 * size**3 * count / spent
+
+
+def _finish(product: torch.Tensor) -> None:
+    if product.is_cuda:
+        torch.cuda.synchronize()
