@@ -33,9 +33,9 @@ def predict(
         (N, V), N the number of all wanted positions, row by row.
     """
     device = next(model.parameters()).device
-    # Layers that are computed anew on the way back keep no keys and values to hand on.
-    share = share and not getattr(unwrap(model), "is_activation_checkpointing", False)
     prefix = common_prefix(rows, wanted) if share else 0
+    if prefix and getattr(unwrap(model), "is_activation_checkpointing", False):
+        prefix = 0  # layers that are computed anew on the way back keep no keys and values to hand on
     width = max(len(row) for row in rows) - prefix
     tails = torch.tensor([[*row[prefix:], *[pad] * (prefix + width - len(row))] for row in rows], device=device)
     row_index = torch.tensor([i for i, places in enumerate(wanted) for _ in places], device=device)

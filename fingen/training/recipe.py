@@ -237,8 +237,8 @@ class AnswerTrainer(transformers.Trainer):
 
     def _gradients(self, model: Any, rows: Sequence[Example], answer_tokens: int) -> torch.Tensor:
         processes, step = self.accelerator.num_processes, self.state.global_step
-        # What dropout draws follows from the step alone.
-        torch.manual_seed(self.tuning.seed * STEP_SEEDS + step * processes + self.accelerator.process_index)
+        if self.tuning.dropout:  # what it draws follows from the step alone
+            torch.manual_seed(self.tuning.seed * STEP_SEEDS + step * processes + self.accelerator.process_index)
         if not model.training:
             model.train()
         groups = deal(rows, self.tokens_per_batch, processes, self.accelerator.process_index)
