@@ -176,11 +176,11 @@ def test_the_published_accuracies_of_three_models(shared: Path):
     scores = {score["subject"]: score for score in json.loads(result.stdout)["scores"]}
 
     assert result.exit_code == 0, result.stderr
-    accuracies = {name: f"{score['accuracy']['value']:.2%}" for name, score in scores.items()}
+    accuracies = {name: f"{score['choices']['accuracy']['value']:.2%}" for name, score in scores.items()}
     assert accuracies == {"baichuan2-7b": "70.67%", "chatglm3_6b": "49.33%", "llama3-8b-instruct": "74.67%"}
     assert {score["rows"] for score in scores.values()} == {75}
-    assert [score["unparseable"] for score in scores.values()] == [0, 2, 0]
-    assert scores["chatglm3_6b"]["unparseable_why"] == {"G is no option": 2}
+    assert [score["choices"]["unparseable"] for score in scores.values()] == [0, 2, 0]
+    assert scores["chatglm3_6b"]["choices"]["unparseable_why"] == {"G is no option": 2}
 
 
 def test_strict_equality_would_have_missed_them(shared: Path):
@@ -192,17 +192,23 @@ def test_strict_equality_would_have_missed_them(shared: Path):
 
 def test_the_three_models_compared(shared: Path):
     fingen("score", "--predictions", shared / FIXTURE, "--out", "build/scores/m")
-    folders = sorted(Path("build/scores").iterdir())
-    result = fingen("compare", *folders)
+    result = fingen("compare", "build/scores/m")
 
     assert result.exit_code == 0, result.stderr
-    assert "m-baichuan2-7b -> m-llama3-8b-instruct: no difference shown" in result.stdout
-    assert "m-chatglm3_6b -> m-llama3-8b-instruct: a difference is shown: m-llama3-8b-instruct" in result.stdout
-    found = json.loads(fingen("compare", *folders, "--json").stdout)["comparisons"]
+    assert f"baichuan2-7b -> llama3-8b-instruct on {Path(FIXTURE).name}: no difference shown" in result.stdout
+    assert (
+        f"chatglm3_6b -> llama3-8b-instruct on {Path(FIXTURE).name}: a difference is shown: llama3-8b-instruct"
+        in result.stdout
+    )
+    found = json.loads(fingen("compare", "build/scores/m", "--json").stdout)["comparisons"]
     alone = [(22, 6), (7, 10), (7, 26)]  # counted in the file
     assert [(one["first_only"], one["second_only"]) for one in found] == alone
     tails = [2 * sum(math.comb(sum(pair), k) for k in range(min(pair) + 1)) / 2 ** sum(pair) for pair in alone]
     assert [one["p"] for one in found] == pytest.approx(tails, rel=1e-12)
+    pairs = json.loads(Path("build/scores/m/score.json").read_text(encoding="utf-8"))["pairs"]
+    assert [(one["first"], one["second"], one["p"]) for one in pairs] == [
+        (o["first"], o["second"], o["p"]) for o in found
+    ]
 
 
 # Scores
@@ -228,10 +234,10 @@ RIGHT = [f"{row['answer']}. {ZH[row['answer']]}" for row in GOLD]
 def test_a_score_says_every_figure_with_its_uncertainty(tmp_path: Path, gold: Path):
     file = write(tmp_path / "mine.jsonl", answers(*RIGHT[:7], "A", "A or B", ""))
     result = fingen("score", "--predictions", file, "--gold", gold)
-    report = json.loads(Path("build/scores/mine/report.json").read_text(encoding="utf-8"))
+    report = json.loads(Path("build/scores/mine/score.json").read_text(encoding="utf-8"))["scores"][0]["choices"]
 
     assert result.exit_code == 0, result.stderr
-    assert "| mine | 10 | 70.00 (39.7–89.2) |" in result.stdout  # Wilson, by hand
+    assert "| mine | gold.jsonl | 10 | 70.00 (39.7–89.2) |" in result.stdout  # Wilson, by hand
     assert "2 (20.00 %)" in result.stdout
     shares = report["classes"]["行业板块问询"]
     assert {**shares, "precision": shares["precision"]["value"], "recall": shares["recall"]["value"]} == {
@@ -243,10 +249,13 @@ def test_a_score_says_every_figure_with_its_uncertainty(tmp_path: Path, gold: Pa
         assert report[figure]["low"] <= report[figure]["value"] <= report[figure]["high"]
     rows = [json.loads(line) for line in Path("build/scores/mine/predictions.jsonl").read_text("utf-8").splitlines()]
     assert rows[7] == {
-        "id": "q7", "gold": "大盘问询", "value": "行业板块问询", "correct": False, "why": "letter", "answer": "A",
+        "subject": "mine", "on": "gold.jsonl", "context": "", "id": "q7", "gold": "大盘问询",
+        "text": "?\nA. 行业板块问询\nB. 个股问询\nC. 大盘问询\nD. 客服问询\nE. 基金问询\nAnswer with the letter only.",
+        "value": "行业板块问询", "correct": False, "why": "letter", "answer": "A", "probabilities": None, "measures": {},
+        "rotated": None,
     }  # fmt: skip
     card = Path("build/scores/mine/README.md").read_text(encoding="utf-8")
-    assert "| mine | 10 | 70.00 (39.7–89.2) |" in card
+    assert "| mine | gold.jsonl | 10 | 70.00 (39.7–89.2) |" in card
     assert "names several letters: A, B (1)" in card
 
 
@@ -255,10 +264,11 @@ def test_the_same_answers_give_the_same_bytes(tmp_path: Path, gold: Path):
     written = []
     for _ in range(2):
         assert fingen("score", "--predictions", file, "--gold", gold).exit_code == 0
-        written.append({path.name: path.read_bytes() for path in Path("build/scores/mine").iterdir()})
+        files = [path for path in Path("build/scores/mine").rglob("*") if path.is_file()]
+        written.append({path.name: path.read_bytes() for path in files})
 
     assert written[0] == written[1]
-    assert set(written[0]) == {"README.md", "predictions.jsonl", "report.json"}
+    assert set(written[0]) > {"README.md", "predictions.jsonl", "score.json", "report.html", "accuracy.svg"}
     assert str(tmp_path).encode() not in b"".join(written[0].values())
 
 
@@ -270,7 +280,7 @@ def test_missing_and_unknown_rows_are_named_and_counted(tmp_path: Path, gold: Pa
     assert "2 of 10 rows have no answer: q8, q9" in result.stdout
     assert "with the others as wrong: 80.00 %" in result.stdout
     assert "1 answers have no row and do not count: q77" in result.stdout
-    assert "| mine | 8 | 100.00 (67.6–100.0) |" in result.stdout
+    assert "| mine | gold.jsonl | 8 | 100.00 (67.6–100.0) |" in result.stdout
     report = json.loads(fingen("score", "--predictions", file, "--gold", gold, "--json").stdout)
     assert report["exit_code"] == 1
     assert (report["scores"][0]["missing"], report["scores"][0]["unknown"]) == (["q8", "q9"], ["q77"])
@@ -291,9 +301,9 @@ def test_every_row_and_every_answer_is_accounted_for(texts: list[str | None]):
 
     assert score["rows"] + len(score["missing"]) == score["asked"] == len(GOLD)
     assert score["rows"] + len(score["unknown"]) == len(rows)
-    assert sum(rows for row in score["confusion"].values() for rows in row.values()) == score["rows"]
-    assert sum(row.get("", 0) for row in score["confusion"].values()) == score["unparseable"]
-    assert sum(score["unparseable_why"].values()) == score["unparseable"]
+    assert sum(rows for row in score["choices"]["confusion"].values() for rows in row.values()) == score["rows"]
+    assert sum(row.get("", 0) for row in score["choices"]["confusion"].values()) == score["choices"]["unparseable"]
+    assert sum(score["choices"]["unparseable_why"].values()) == score["choices"]["unparseable"]
 
 
 def test_rows_by_number_and_gold_in_columns(tmp_path: Path):
@@ -305,7 +315,7 @@ def test_rows_by_number_and_gold_in_columns(tmp_path: Path):
     result = fingen("score", "--predictions", csv, "--gold", gold, "--json")
 
     assert result.exit_code == 0, result.stderr
-    assert json.loads(result.stdout)["scores"][0]["accuracy"]["value"] == pytest.approx(2 / 3)
+    assert json.loads(result.stdout)["scores"][0]["choices"]["accuracy"]["value"] == pytest.approx(2 / 3)
 
 
 def test_a_set_is_scored_on_its_test_split(tmp_path: Path):
@@ -318,10 +328,12 @@ def test_a_set_is_scored_on_its_test_split(tmp_path: Path):
     file = write(tmp_path / "mine.jsonl", [{"id": row["id"], "prediction": row["label"]} for row in rows])
 
     for gold in ("build/i", "build/i/test.jsonl"):
-        score = json.loads(fingen("score", "--predictions", file, "--gold", gold, "--json").stdout)["scores"][0]
-        assert score["gold"]["name"] == "test.jsonl"
-        assert (score["rows"], score["accuracy"]["value"]) == (10, 1)
-        assert set(score["classes"]) == {row["label"] for row in rows}
+        report = json.loads(fingen("score", "--predictions", file, "--gold", gold, "--json").stdout)
+        score, source = report["scores"][0], report["sources"]["i test"]
+        assert (source["name"], source["split"], source["kind"]) == ("i", "test", "set")
+        assert source["same_teacher"] == "offline"
+        assert (score["rows"], score["choices"]["accuracy"]["value"]) == (10, 1)
+        assert set(score["choices"]["classes"]) == {row["label"] for row in rows}
     with Path("build/i/test.jsonl").open("a", encoding="utf-8") as test:
         test.write("\n")
     changed = fingen("score", "--predictions", file, "--gold", "build/i/test.jsonl", "--replace")
@@ -332,13 +344,13 @@ def test_a_set_is_scored_on_its_test_split(tmp_path: Path):
 def test_a_score_of_other_answers_is_not_written_over(tmp_path: Path, gold: Path):
     file = write(tmp_path / "mine.jsonl", answers(*RIGHT))
     assert fingen("score", "--predictions", file, "--gold", gold).exit_code == 0
-    before = Path("build/scores/mine/report.json").read_bytes()
+    before = Path("build/scores/mine/score.json").read_bytes()
     write(file, answers(*reversed(RIGHT)))
     refused = fingen("score", "--predictions", file, "--gold", gold)
 
     assert refused.exit_code == 2
     assert "--replace" in refused.stderr
-    assert Path("build/scores/mine/report.json").read_bytes() == before
+    assert Path("build/scores/mine/score.json").read_bytes() == before
     assert fingen("score", "--predictions", file, "--gold", gold, "--replace").exit_code == 0
     assert fingen("score", "--predictions", file, "--gold", gold, "--out", ".").exit_code == 2  # not a score's folder
 
@@ -377,7 +389,7 @@ BAD_GOLD = {
     "outside": ([{"id": "q0", "options": ZH, "answer": "F"}], "line 1: 'F' is none of the options A, B, C, D, E"),
     "twice": ([GOLD[0], GOLD[0]], "line 2: id q0 is there twice, first in"),
     "no gold": ([{"id": "q0", "options": ZH}], "line 1: no gold answer"),
-    "free text": ([{"id": "q0", "answer": "It rose. " * 20}], "line 1: a gold answer of 180 characters"),
+    "both": ([GOLD[0], {"id": "q1", "answer": "It rose. " * 20}], "line 1 is a choice and"),
     "options": ([{"id": "q0", "options": {"A": 3}, "answer": "A"}], "line 1: options are no texts"),
 }
 
@@ -392,15 +404,6 @@ def test_bad_gold_is_refused_by_file_and_row(name: str, tmp_path: Path):
     assert message in result.stderr
 
 
-def test_a_set_of_free_text_is_refused(tmp_path: Path):
-    source = write(tmp_path / "pairs.jsonl", [{"instruction": "What rose?", "output": "Sales."}])
-    assert fingen("import", "alpaca", source, "--split", "test", "--out", "build/pairs").exit_code == 0
-    result = fingen("score", "--predictions", write(tmp_path / "mine.jsonl", answers("A")), "--gold", "build/pairs")
-
-    assert result.exit_code == 2
-    assert "test.jsonl, row 1: neither options nor a label" in result.stderr
-
-
 def test_without_gold_and_without_files_the_next_step_is_said(tmp_path: Path, gold: Path):
     file = write(tmp_path / "mine.jsonl", answers("A"))
     for arguments in (
@@ -411,6 +414,20 @@ def test_without_gold_and_without_files_the_next_step_is_said(tmp_path: Path, go
         result = fingen("score", *arguments)
         assert result.exit_code == 2
         assert "->" in result.stderr
+
+
+@pytest.mark.parametrize(("said", "value"), [("A", 1.0), ("B", 0.0), ("?", 0.0)])
+def test_rows_of_one_class_have_figures_too(said: str, value: float, tmp_path: Path):
+    gold = write(tmp_path / "gold.jsonl", [{**row, "answer": "A"} for row in GOLD])
+    file = write(tmp_path / "mine.jsonl", answers(*[said] * 10))
+    choices = json.loads(fingen("score", "--predictions", file, "--gold", gold, "--json").stdout)["scores"][0][
+        "choices"
+    ]
+
+    for name in ("accuracy", "macro_f1", "micro_f1", "weighted_f1"):
+        assert choices[name]["value"] == value
+        assert 0 <= choices[name]["low"] <= value <= choices[name]["high"] <= 1
+        assert choices[name]["high"] - choices[name]["low"] > 0.2  # ten rows alike are no certainty
 
 
 # Comparisons
@@ -438,6 +455,37 @@ def test_a_comparison_is_on_the_rows_that_both_answered(tmp_path: Path, gold: Pa
     assert (turned["difference"], turned["p"]) == (0.5, one["p"])
 
 
+def test_subjects_of_several_scores_are_compared_source_by_source(tmp_path: Path, gold: Path):
+    right, wrong = answers(*RIGHT), answers(*["A or B"] * 10)
+    both = [{**row, "model": "x"} for row in right] + [{**row, "model": "y"} for row in wrong]
+    other = write(tmp_path / "other.jsonl", [{**row, "id": f"o{n}"} for n, row in enumerate(GOLD)])
+    for name, rows, file in (
+        ("one", both, gold),
+        ("two", right, gold),
+        ("far", [{**row, "id": f"o{n}"} for n, row in enumerate(right)], other),
+    ):
+        fingen("score", "--predictions", write(tmp_path / f"{name}.jsonl", rows), "--gold", file)
+    result = fingen("compare", *(f"build/scores/{name}" for name in ("one", "two")), "--json")
+    found = [(one["first"], one["second"], one["difference"]) for one in json.loads(result.stdout)["comparisons"]]
+
+    assert found == [("x", "y", -1.0), ("x", "two", 0.0), ("y", "two", 1.0)]
+    intervals = [(one["low"], one["high"]) for one in json.loads(result.stdout)["comparisons"]]
+    most = 1.96**2 / (10 + 1.96**2)  # Wilson's of none in ten
+    for interval, wanted in zip(intervals, [(-1, -1 + 2 * most), (-most, most), (1 - 2 * most, 1)], strict=True):
+        assert interval == pytest.approx(wanted, abs=1e-4)
+    fingen("score", "--predictions", tmp_path / "two.jsonl", "--gold", gold, "--out", "build/scores/again")
+    names = [
+        (one["first"], one["second"])
+        for one in json.loads(fingen("compare", "build/scores/two", "build/scores/again", "--json").stdout)[
+            "comparisons"
+        ]
+    ]
+    assert names == [("two: two", "again: two")]
+    apart = fingen("compare", "build/scores/one", "build/scores/two", "build/scores/far")
+    assert apart.exit_code == 2
+    assert "no row in common" in apart.stderr
+
+
 def test_what_cannot_be_compared_is_refused(tmp_path: Path, gold: Path):
     first = scored(tmp_path, gold, "first", RIGHT)
     other = write(tmp_path / "other.jsonl", [{**row, "answer": "A"} for row in GOLD])
@@ -458,7 +506,7 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path, gold: Path):
         assert message in result.stderr
     (first / "predictions.jsonl").write_text("", encoding="utf-8")
     assert "changed since" in fingen("compare", first, moved).stderr
-    (moved / "report.json").write_text("{}", encoding="utf-8")
+    (moved / "score.json").write_text("{}", encoding="utf-8")
     assert fingen("compare", moved, first).exit_code == 2
 
 

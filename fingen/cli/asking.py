@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _price(ctx: click.Context, parameter: click.Parameter, value: Any) -> tuple[float, float] | None:
+def parse_price(ctx: click.Context, parameter: click.Parameter, value: Any) -> tuple[float, float] | None:
+    """The callback of --price: two numbers."""
     if value is None:
         return None
     try:
@@ -42,7 +43,7 @@ def asking_options(function: F) -> F:
         click.option("--wait/--no-wait", default=Asking().wait, show_default=True,
                       help="Wait for the batches; without it the same command collects them later."),
         click.option("--batch", is_flag=True, help="Ask in batches: half the price, within 24 hours."),
-        click.option("--price", callback=_price, default=None, metavar="IN,OUT",
+        click.option("--price", callback=parse_price, default=None, metavar="IN,OUT",
                       help="USD per million input and output tokens, for a model whose price is not known."),
         click.option("--budget", type=click.FloatRange(0, min_open=True), default=None,
                       help="USD that the set may cost, all runs together; a hard stop."),

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 
 @click.command("compare", cls=Command)
-@click.argument("scores", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SCORE SCORE...")
+@click.argument("scores", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SCORE...")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
 @command_options
 def command(scores: tuple[Path, ...], seed: int, as_json: bool, quiet: bool, debug: bool) -> None:
-    """Compare each two of some scores, on the rows that both answered.
+    """Compare each two subjects of one or several scores, on the rows that both answered.
 
-    SCORE is a folder that `fingen score` has written. Each two get the difference of their accuracies with a 95 % interval
+    SCORE is a folder that `fingen score` has written. Each two subjects on the same rows
+    get the difference of their accuracies with a 95 % interval
     (paired bootstrap) and the exact test of McNemar. Exit code 1 where a row is in one score only.
 
     \b
@@ -50,7 +51,7 @@ def _lines(one: Comparison) -> list[str]:
     if one.shown:
         verdict = f"a difference is shown: {one.second if one.difference > 0 else one.first} is right more often"
     lines = [
-        f"{one.first} -> {one.second}: {verdict}",
+        f"{one.first} -> {one.second} on {one.on}: {verdict}",
         f"  accuracy {100 * one.first_accuracy:.2f} % -> {100 * one.second_accuracy:.2f} % on {one.rows:,} common rows ({unread})",
         f"  difference {100 * one.difference:+.2f} points, 95 % interval {100 * one.low:+.2f} to {100 * one.high:+.2f}",
         f"  right alone: {one.first_only:,} and {one.second_only:,} rows; exact McNemar p = {one.p:.3g}",

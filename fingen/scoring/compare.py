@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import NamedTuple
 
 from fingen import metrics
-from fingen.errors import SetError, UsageError
+from fingen.errors import UsageError
 from fingen.scoring.report import Prediction, read_score
+from fingen.scoring.tally import Drawing, pair_up
 
 ALPHA = 0.05  # a p below it shows a difference
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two scores on their common rows. Accuracies go from 0 to 1; `difference` is the second's less the first's."""
+    """Two subjects on their common rows. Accuracies go from 0 to 1; `difference` is the second's less the first's."""
 
+    on: str  # the source of the rows
     first: str
     second: str
     rows: int
@@ -36,54 +39,99 @@ class Comparison:
     unparseable: tuple[int, int]  # of the common rows
 
 
+class _Answered(NamedTuple):
+    """A subject's choices on one source."""
+
+    folder: Path
+    subject: str
+    on: str
+    context: str
+    rows: dict[str, Prediction]
+
+
 def compare(folders: Sequence[Path], *, seed: int = 0, resamples: int = metrics.RESAMPLES) -> list[Comparison]:
-    """Compare each two of some scores.
+    """Compare each two subjects of some scores, source by source.
+
+    Two folders with one source each are taken to be on the same rows, whatever the source is called.
 
     Raises:
-        UsageError: fewer than two, or two have no row in common. SetError: a score is missing or damaged, or the two do not
-            agree on what is right.
+        UsageError: there are no two subjects on the same rows. SetError: a score is missing or damaged, or two do not agree
+            on what is right.
     """
-    if len(folders) < 2 or len({folder.resolve() for folder in folders}) < len(folders):
-        raise UsageError("two different scores make a comparison", hint="fingen compare build/scores/a build/scores/b")
-    scores = [(folder.resolve().name, {row.id: row for row in read_score(folder)[1]}) for folder in folders]
-    if len({name for name, _ in scores}) < len(scores):
-        scores = [(str(folder), rows) for folder, (_, rows) in zip(folders, scores, strict=True)]
-    return [_compare(first, second, seed, resamples) for first, second in combinations(scores, 2)]
+    if not folders or len({folder.resolve() for folder in folders}) < len(folders):
+        raise _too_few()
+    found = [answered for folder in folders for answered in _read(folder)]
+    pairs = [(one, other) for one, other in combinations(found, 2) if _on_the_same(one, other, found)]
+    if not pairs:
+        raise _nothing_common(found)
+    names = _names(found)
+    drawing = Drawing(seed, resamples)
+    return [_compare(one, other, (names[id(one)], names[id(other)]), drawing) for one, other in pairs]
 
 
-def _compare(
-    first: tuple[str, dict[str, Prediction]], second: tuple[str, dict[str, Prediction]], seed: int, resamples: int
-) -> Comparison:
-    (name, rows), (other, others) = first, second
+def _too_few() -> UsageError:
+    return UsageError("two different scores make a comparison", hint="fingen compare build/scores/a build/scores/b")
+
+
+def _nothing_common(found: list[_Answered]) -> UsageError:
+    if len({(one.folder, one.subject) for one in found}) < 2:
+        return _too_few()
+    said = ", ".join(dict.fromkeys(f"{one.subject} on {one.on}" for one in found)) or "no choices at all"
+    return UsageError(f"no two subjects have the same rows: {said}", hint="score both on the same rows")
+
+
+def _read(folder: Path) -> Iterator[_Answered]:
+    groups: dict[tuple[str, str, str], dict[str, Prediction]] = {}
+    for row in read_score(folder)[1]:
+        if row.correct is not None:
+            groups.setdefault((row.subject, row.on, row.context), {})[row.id] = row
+    for (subject, on, context), rows in groups.items():
+        yield _Answered(folder, subject, on, context, rows)
+
+
+def _on_the_same(one: _Answered, other: _Answered, found: list[_Answered]) -> bool:
+    if one.on == other.on:
+        return one.subject != other.subject or one.folder != other.folder
+    if one.folder == other.folder:
+        return False
+    sources = {
+        folder: {answered.on for answered in found if answered.folder == folder}
+        for folder in (one.folder, other.folder)
+    }
+    return all(len(names) == 1 for names in sources.values())
+
+
+def _names(found: list[_Answered]) -> dict[int, str]:
+    """What each is called: its subject, with context and folder where that is not enough."""
+    plain = {id(one): one.subject + (f" + {one.context}" if one.context else "") for one in found}
+    places = Counter(name for name, _ in {(plain[id(one)], one.folder) for one in found})
+    return {
+        id(one): f"{one.folder.resolve().name}: {plain[id(one)]}" if places[plain[id(one)]] > 1 else plain[id(one)]
+        for one in found
+    }
+
+
+def _compare(one: _Answered, other: _Answered, names: tuple[str, str], drawing: Drawing) -> Comparison:
+    rows, others = one.rows, other.rows
     common = [id for id in rows if id in others]
     if not common:
-        raise UsageError(f"{name} and {other} have no row in common", hint="score both on the same rows")
-    for id in common:
-        if rows[id].gold != others[id].gold:
-            raise SetError(
-                f"row {id}: {rows[id].gold!r} is right in {name}, {others[id].gold!r} in {other}",
-                hint="score both on the same rows",
-            )
-    triples = [(rows[id].gold, rows[id].value, others[id].value) for id in common]
-    counts = Counter(triples)
-    ((low, high),) = metrics.bootstrap(triples, [metrics.difference], seed=seed, resamples=resamples)
-    hits = [(rows[id].correct, others[id].correct) for id in common]
-    first_only, second_only = hits.count((True, False)), hits.count((False, True))
-    p = metrics.mcnemar(first_only, second_only)
+        raise UsageError(f"{names[0]} and {names[1]} have no row in common", hint="score both on the same rows")
+    pair = pair_up(rows, others, names, drawing)
     return Comparison(
-        first=name,
-        second=other,
-        rows=len(common),
+        on=one.on,
+        first=names[0],
+        second=names[1],
+        rows=pair.rows,
         only_in_first=tuple(id for id in rows if id not in others),
         only_in_second=tuple(id for id in others if id not in rows),
-        first_accuracy=sum(hit for hit, _ in hits) / len(hits),
-        second_accuracy=sum(hit for _, hit in hits) / len(hits),
-        difference=metrics.difference(counts),
-        low=low,
-        high=high,
-        first_only=first_only,
-        second_only=second_only,
-        p=p,
-        shown=p < ALPHA,
+        first_accuracy=sum(bool(rows[id].correct) for id in common) / len(common),
+        second_accuracy=sum(bool(others[id].correct) for id in common) / len(common),
+        difference=pair.difference.value,
+        low=pair.difference.low,
+        high=pair.difference.high,
+        first_only=pair.first_only,
+        second_only=pair.second_only,
+        p=pair.p,
+        shown=pair.p < ALPHA,
         unparseable=(sum(rows[id].value is None for id in common), sum(others[id].value is None for id in common)),
     )

@@ -1,168 +1,379 @@
-"""`fingen score` on answers that are there already: read, match, count, write."""
+"""`fingen score`: subjects answer rows, answers are read and counted, and all of it is written."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
-from fingen import __version__, metrics
-from fingen.config import BUILD
+from fingen import __version__, adapters
+from fingen.config import Scoring
 from fingen.errors import UsageError
+from fingen.pipeline.asking import Answered as News
+from fingen.pipeline.asking import Estimate, Note
 from fingen.records import sha256_file
+from fingen.scoring import plan
+from fingen.scoring.api import Asker, open_asker
 from fingen.scoring.card import render_card
-from fingen.scoring.parse import parse_answer
-from fingen.scoring.report import ClassFigures, Figure, Prediction, Report, Source, refuse_other, write_score
-from fingen.scoring.rows import Answer, Item, by_model, match, read_answers, read_items
+from fingen.scoring.columns import build_contrasts, has_passage
+from fingen.scoring.held import Held, forget
+from fingen.scoring.judge import TextJudge, open_judge
+from fingen.scoring.page import write_page
+from fingen.scoring.report import REPORT, Kind, Method, Prediction, Report, Score, refuse_other, write_score
+from fingen.scoring.rows import Answer, Asked, Item, by_model, match, read_answers
+from fingen.scoring.subjects import Given, Say, Subject, read
+from fingen.scoring.tally import Drawing, Turn, build_choices, build_pairs, build_rotation, letter_at
+from fingen.scoring.texts import Judged, TextRow, measure, score_texts, with_verdicts
+from fingen.scoring.variants import choose_shots, place, rotations
+from fingen.teachers.batches import Waiting
+from fingen.teachers.journal import lock
 
-AVERAGES: tuple[metrics.Average, ...] = ("macro", "micro", "weighted")
+Watch = Callable[[News | Waiting | Note], None]
 
 
 @dataclass(frozen=True)
 class Scored:
-    """One subject's score, and the folder it is in."""
+    """What was written, and where."""
 
     folder: Path
     report: Report
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a run would ask: rows by source, and what its teachers would cost."""
+
+    folder: Path
+    rows: dict[str, int]
+    estimates: tuple[Estimate, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class Answered:
+    """One subject's answers to the rows of one source, read."""
+
+    asked: Asked
+    kind: Kind
+    method: Method
+    rows: list[Prediction]
+    details: Mapping[str, Any]
+    shots: int = 0
+    unknown: tuple[str, ...] = ()
+    turns: list[list[Turn]] = field(default_factory=list)  # of each row that was asked with its options rotated
+    judged: Judged | None = None  # of free text
 
 
 def score(
-    predictions: Path,
-    gold: Path | None = None,
+    settings: Scoring,
     *,
-    out: Path | None = None,
-    replace: bool = False,
-    seed: int = 0,
-    resamples: int = metrics.RESAMPLES,
-) -> list[Scored]:
-    """Score a file of raw answers; one score for each model that its rows name, in their order.
+    watch: Watch = lambda news: None,
+    consent: Callable[[Estimate], None] = lambda estimate: None,
+) -> Scored:
+    """Have the subjects answer, and write build/scores/<name>/. Scores of fingen's own adapters go into their cards too.
 
-    Args:
-        predictions: rows of {id or row, prediction}; with `gold` (and `model`) in them where the next argument is None.
-        gold: a set (its test split, else validation) or a file of rows with what is right; a column `gold` of `predictions` is
-            then not looked at.
-        out: folder of the score (default build/scores/<name of the file>); where there are several models, `-<model>` is added.
-        replace: write over what is there.
-        seed: of the bootstrap.
-        resamples: of the bootstrap.
+    `watch` gets news of what is done, `consent` sees what asking a teacher would cost and raises to prevent it.
 
     Raises:
-        UsageError: a file is missing, nothing says what is right, no answer has a row, or a folder holds something else.
-        SetError: an input is damaged; names file and row. LimitError: a folder cannot be written.
+        UsageError: a file is missing, nothing says what is right, an adapter does not fit its base, or the folder holds
+            something else. SetError: rows are damaged; names file and row. TeacherError, HubError: see there.
+        LimitError: out of memory or disk. What was answered until then is kept: the same command goes on.
     """
-    answers, items = read_answers(predictions)
-    source = predictions
-    if gold is not None:
-        items, source = read_items(gold)
-    if items is None:
-        raise UsageError(f"{predictions}: not every row has a column gold", hint="name what is right with --gold FILE")
-    sources = _source(predictions), _source(source)
-    base = out or BUILD / "scores" / predictions.stem
-    subjects = list(by_model(answers))
-    folders = _folders(base, [model for model, _ in subjects])
-    judged = []
-    for folder, (model, own) in zip(folders, subjects, strict=True):
-        report, rows = _judge(items, own, model or predictions.stem, sources, (seed, resamples))
-        if not replace:
-            refuse_other(folder, report)
-        judged.append((folder, report, rows))
-    return [Scored(folder, write_score(folder, report, rows, render_card(report))) for folder, report, rows in judged]
+    answers, own = read_answers(settings.predictions) if settings.predictions else ([], None)
+    sources = plan.read_sources(settings, lambda text: watch(Note(text))) or ([own] if own else [])
+    _refuse_unready(settings, sources)
+    folder = plan.folder_of(settings, sources)
+    for note in chain.from_iterable(asked.notes for asked in sources):
+        watch(Note(note))
+    if not settings.replace:
+        refuse_other(folder, plan.same_rows(sources))
+    found = list(_from_file(settings.predictions, answers, sources[0])) if settings.predictions else []
+    judge = open_judge(settings.judge, settings.asking, folder, seed=settings.seed)
+    if judge and (warning := judge.check()):
+        watch(Note(warning, is_warning=True))
+    ready, open_models = list(_ready(settings, folder, watch, consent)), _models(settings)
+    with lock(folder), closing(open_models(settings, lambda text: watch(Note(text)))) as models:
+        for subject in chain(ready, models):
+            found += [_ask(subject, asked, settings, folder) for asked in sources]
+        _measure(found, judge, watch, consent)
+        report, rows = _report(settings, folder, sources, found)
+        if not settings.replace:
+            refuse_other(folder, report.sources, report.scores)
+        (folder / REPORT).unlink(missing_ok=True)
+        write_page(folder, report, rows)
+        report = write_score(folder, report, rows, render_card(report))
+        _tell_adapters(settings, report)
+        if not (judge and judge.failed):
+            forget(folder)
+    return Scored(folder, report, tuple(chain.from_iterable(asked.notes for asked in sources)))
 
 
-def _source(path: Path) -> Source:
-    return Source(name=path.name, sha256=sha256_file(path))
+def build_plan(settings: Scoring) -> Planned:
+    """What `score` would ask, and what its teachers would cost at most. No model is loaded and nothing is sent.
+
+    Raises:
+        UsageError, SetError, HubError: as `score`.
+    """
+    _, own = read_answers(settings.predictions) if settings.predictions else ([], None)
+    sources = plan.read_sources(settings) or ([own] if own else [])
+    _refuse_unready(settings, sources)
+    folder = plan.folder_of(settings, sources)
+    estimates = [
+        asker.estimate(asked, _asked_items(asked, settings), _shots(asked, settings))
+        for asker in _askers(settings, folder, lambda news: None, lambda estimate: None)
+        for asked in sources
+    ]
+    if judge := open_judge(settings.judge, settings.asking, folder, seed=settings.seed):
+        subjects = len(settings.adapters) * (1 + settings.base_beside) + len(settings.models) + len(settings.teachers)
+        written = [[_text_row(item, item.right) for item in asked.items] for asked in sources if asked.is_text]
+        estimates.append(judge.estimate(written * max(subjects, 1)))
+    rows = {asked.key + (f" + {asked.context}" if asked.context else ""): len(asked.items) for asked in sources}
+    return Planned(folder, rows, tuple(estimates), tuple(chain.from_iterable(asked.notes for asked in sources)))
 
 
-def _folders(base: Path, models: list[str | None]) -> list[Path]:
-    if len(models) == 1:
-        return [base]
-    names = [re.sub(r"[^\w.-]+", "-", model or "unnamed").strip("-.") or "unnamed" for model in models]
-    if twice := [name for name, count in Counter(name.casefold() for name in names).items() if count > 1]:
-        raise UsageError(f"several models would be written as {twice[0]}", hint="give them names that differ in more")
-    return [base.with_name(f"{base.name}-{name}") for name in names]
-
-
-def _judge(
-    items: list[Item], answers: list[Answer], subject: str, sources: tuple[Source, Source], drawing: tuple[int, int]
-) -> tuple[Report, list[Prediction]]:
-    found, unknown = match(items, answers)
-    if not found:
-        where = unknown[0].where
+def _refuse_unready(settings: Scoring, sources: list[Asked]) -> None:
+    if not sources:
         raise UsageError(
-            f"{where}: none of {len(unknown):,} answers of {subject} has a row",
-            hint="their ids are not those of the gold rows",
+            f"{settings.predictions}: not every row has a column gold", hint="name what is right with --gold FILE"
         )
-    rows = [_read(item, found[item.id]) for item in items if item.id in found]
-    pairs = [(row.gold, row.value) for row in rows]
-    macro, micro, weighted = _f1s(pairs, *drawing)
-    counts = Counter(pairs)
+    if settings.predictions and len(sources) > 1:
+        raise UsageError("--predictions: on which of several sources?", hint="name one --set, --gold or --benchmark")
+    if (settings.judge or settings.context) and not any(asked.is_text for asked in sources):
+        option = "--judge" if settings.judge else "--context"
+        raise UsageError(f"{option} is about free text, and these rows are choices", hint=f"leave {option} out")
+    asking = settings.adapters or settings.models or settings.teachers or settings.baseline
+    for asked in sources:
+        if asking and (bare := next((item for item in asked.items if not item.text), None)):
+            raise UsageError(
+                f"{asked.path}: row {bare.number} has no question to ask",
+                hint="give each row an instruction or question, or name the --benchmark that the file holds",
+            )
+        if asking:  # what fails fails before anything is loaded
+            _asked_items(asked, settings)
+            _shots(asked, settings)
+
+
+def _shots(asked: Asked, settings: Scoring) -> tuple[Item, ...]:
+    return choose_shots(asked.examples, settings.shots, settings.seed) if settings.shots else ()
+
+
+def _asked_items(asked: Asked, settings: Scoring) -> list[Item]:
+    """The rows in all the ways in which they are asked."""
+    if not settings.rotate or asked.is_text:
+        return list(asked.items)
+    return [turned for item in asked.items for turned in rotations(item)]
+
+
+# --- subjects ----------------------------------------------------------------------------------------------------------
+
+
+def _ready(settings: Scoring, folder: Path, watch: Watch, consent: Callable[[Estimate], None]) -> Iterator[Subject]:
+    """The subjects that need no model here: what fails early comes first."""
+    if settings.baseline:
+        from fingen.scoring.baseline import Baseline
+
+        yield Baseline()
+    yield from _askers(settings, folder, watch, consent)
+
+
+def _models(settings: Scoring) -> Callable[[Scoring, Say], Generator[Subject, None, None]]:
+    """What opens the models that run here; a tuned one comes after its base, so that pairs tell the gain."""
+    if not settings.models and not settings.adapters:
+        return _nobody
+    try:
+        from fingen.scoring.local import open_models
+    except ImportError as e:
+        raise UsageError(
+            f"a model is run with torch, transformers and peft, and {e.name} is not installed",
+            hint="pip install 'fingen[train]'",
+        ) from e
+    return open_models
+
+
+def _nobody(settings: Scoring, say: Say) -> Generator[Subject, None, None]:
+    yield from ()
+
+
+def _askers(settings: Scoring, folder: Path, watch: Watch, consent: Callable[[Estimate], None]) -> Iterator[Asker]:
+    for name in settings.teachers:
+        yield open_asker(name, settings, folder, watch, consent)
+
+
+def _ask(subject: Subject, asked: Asked, settings: Scoring, folder: Path) -> Answered:
+    """Have a subject answer the rows of a source; what it answered in a run that broke off is not asked again."""
+    items, shots = _asked_items(asked, settings), _shots(asked, settings)
+    if subject.kind == "baseline":
+        items = list(asked.items)  # it does not see the order of the options
+    if subject.kind in ("teacher", "baseline"):  # its journal holds the answers; it needs all rows at once
+        given = {(one.id, one.turn): one for one in subject.answer(asked, items, shots)}
+    else:
+        way = (subject.name, subject.kind, subject.method(asked), dict(subject.details), settings.max_tokens)
+        held = Held(folder, [*way, [shot.id for shot in shots]], asked, items)
+        held.take(subject.answer(asked, held.missing(items), shots))
+        given = {(item.id, item.turn): one for item in items if (one := held.of(item)) is not None}
+    rows, turns = [], []
+    by_id: dict[str, list[tuple[Item, Given]]] = {}
+    for item in items:
+        by_id.setdefault(item.id, []).append((item, given[item.id, item.turn]))
+    for ways in by_id.values():
+        first, *_ = (read(item, one, subject.name, asked) for item, one in ways)
+        if len(ways) > 1:
+            turned = [_turn(item, one, subject.name, asked) for item, one in ways]
+            turns.append(turned)
+            first = first.model_copy(update={"rotated": tuple(turn.picked for turn in turned)})
+        rows.append(first)
+    return Answered(
+        asked, subject.kind, subject.method(asked), rows, dict(subject.details), settings.shots, turns=turns
+    )
+
+
+def _turn(item: Item, given: Given, subject: str, asked: Asked) -> Turn:
+    value = read(item, given, subject, asked).value
+    key = next((key for key in item.options if item.name(key) == value), None)
+    right, picked = place(item, item.right), place(item, key)
+    return Turn(letter_at(right or 0), "" if picked is None else letter_at(picked))
+
+
+def _from_file(path: Path, answers: list[Answer], asked: Asked) -> Iterator[Answered]:
+    """A file of answers, one subject for each model that its rows name."""
+    details = {"answers": {"name": path.name, "sha256": sha256_file(path)}}
+    for model, own in by_model(answers):
+        found, unknown = match(asked.items, own)
+        if not found:
+            raise UsageError(
+                f"{unknown[0].where}: none of {len(unknown):,} answers of {model or path.stem} has a row",
+                hint="their ids are not those of the gold rows",
+            )
+        rows = [
+            read(item, Given(item.id, 0, found[item.id].text), model or path.stem, asked)
+            for item in asked.items
+            if item.id in found
+        ]
+        names = tuple(answer.id if answer.id is not None else f"row {answer.row}" for answer in unknown)
+        yield Answered(asked, "predictions", "answers", rows, details, unknown=names)
+
+
+# --- figures -----------------------------------------------------------------------------------------------------------
+
+
+def _report(
+    settings: Scoring, folder: Path, sources: Sequence[Asked], found: Sequence[Answered]
+) -> tuple[Report, list[Prediction]]:
+    drawing = Drawing(settings.seed, settings.resamples)
+    _refuse_twice(found)
+    scores = tuple(_count(one, drawing) for one in found)
+    rows = [row for one in found for row in one.rows]
+    clusters = {(asked.key, item.id): item.cluster for asked in sources for item in asked.items}
     report = Report(
-        subject=subject,
-        answers=sources[0],
-        gold=sources[1],
-        predictions="",  # its hash, when it is written
-        rows=len(rows),
-        asked=len(items),
-        missing=tuple(item.id for item in items if item.id not in found),
-        unknown=tuple(answer.id if answer.id is not None else f"row {answer.row}" for answer in unknown),
-        accuracy=_share(metrics.accuracy(counts), len(pairs)),
-        macro_f1=macro,
-        micro_f1=micro,
-        weighted_f1=weighted,
-        unparseable=sum(row.value is None for row in rows),
-        unparseable_why=dict(Counter(row.why for row in rows if row.value is None).most_common()),
-        classes={name: _class_figures(one) for name, one in metrics.class_scores(counts).items()},
-        confusion=_confusion(counts),
-        seed=drawing[0],
-        resamples=drawing[1],
+        name=folder.resolve().name,
+        sources=plan.same_rows(list(sources)),
+        scores=scores,
+        pairs=build_pairs(rows, drawing),
+        contrasts=build_contrasts(scores, rows, clusters, drawing),
+        resamples=settings.resamples,
+        seed=settings.seed,
         version=__version__,
     )
     return report, rows
 
 
-def _read(item: Item, answer: Answer) -> Prediction:
-    reading = parse_answer(answer.text, item.options)
-    gold, value = item.name(item.right), None if reading.value is None else item.name(reading.value)
-    return Prediction(
-        id=item.id,
-        gold=gold,
-        value=value,
-        correct=value == gold,
-        why=reading.why,
-        answer=answer.text,
+def _refuse_twice(found: Sequence[Answered]) -> None:
+    names = [(one.rows[0].subject, one.asked.key, one.asked.context) for one in found]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UsageError(f"two subjects are called {twice[0]}", hint="score them in two runs, then: fingen compare")
+
+
+def _measure(
+    found: Sequence[Answered], judge: TextJudge | None, watch: Watch, consent: Callable[[Estimate], None]
+) -> None:
+    """Put into the rows of free text how near they come to their references, and what a judge says of them."""
+    written = [one for one in found if one.asked.is_text]
+    texts = []
+    for one in written:
+        items = {item.id: item for item in one.asked.items}
+        texts.append([_text_row(items[row.id], row.answer) for row in one.rows])
+        one.rows = [
+            row.model_copy(update={"measures": measure(text)}) for row, text in zip(one.rows, texts[-1], strict=True)
+        ]
+    if judge and written:
+        for one, judged in zip(written, judge.judge(texts, watch, consent), strict=True):
+            one.rows, one.judged = with_verdicts(one.rows, judged), judged
+            one.details = {**one.details, "judge": judged.details}
+
+
+def _text_row(item: Item, answer: str) -> TextRow:
+    question = item.instruction if has_passage(item) else item.text  # figures of a passage are still to be found
+    return TextRow(item.id, item.language, question, item.right, answer)
+
+
+def _count(one: Answered, drawing: Drawing) -> Score:
+    """What one subject comes to."""
+    choices = texts = rotation = None
+    if one.asked.is_text:
+        texts = score_texts(one.rows, {item.id: item.cluster for item in one.asked.items}, drawing, one.judged)
+    else:
+        choices = build_choices(one.rows, drawing)
+        rotation = build_rotation(one.turns, drawing) if one.turns else None
+    answered = {row.id for row in one.rows}
+    return Score(
+        subject=one.rows[0].subject,
+        kind=one.kind,
+        on=one.asked.key,
+        context=one.asked.context,
+        method=one.method,
+        shots=one.shots,
+        rows=len(one.rows),
+        asked=len(one.asked.items),
+        missing=tuple(item.id for item in one.asked.items if item.id not in answered),
+        unknown=one.unknown,
+        choices=choices,
+        texts=texts,
+        rotation=rotation,
+        details=dict(one.details),
     )
 
 
-def _share(value: float, rows: int) -> Figure:
-    """A share of rows with its interval; of no rows nothing is known."""
-    low, high = metrics.wilson(round(value * rows), rows) if rows else (0.0, 1.0)
-    return Figure(value=value, low=low, high=high)
+# --- adapters' cards ---------------------------------------------------------------------------------------------------
 
 
-def _class_figures(one: metrics.ClassScore) -> ClassFigures:
-    return ClassFigures(
-        precision=_share(one.precision, one.answered),
-        recall=_share(one.recall, one.support),
-        f1=one.f1,
-        support=one.support,
-        answered=one.answered,
-    )
+def _tell_adapters(settings: Scoring, report: Report) -> None:
+    """Put the scores of fingen's own adapters, and of their bases, into their cards."""
+    for name in settings.adapters:
+        if not plan.is_ours(name):
+            continue
+        subject = Path(name).resolve().name
+        told = []
+        for own in (score for score in report.scores if (score.kind, score.subject) == ("adapter", subject)):
+            for one in report.scores:
+                is_base = one.kind in ("base", "model") and _base(one.details) == _base(own.details)
+                if (one is own or is_base) and (one.on, one.context) == (own.on, own.context):
+                    told.append(_told(report, one, "adapter" if one is own else "base"))
+        adapters.write_scores(Path(name), told)
 
 
-def _f1s(pairs: list[tuple[str, str | None]], seed: int, resamples: int) -> Iterator[Figure]:
-    """Macro, micro and weighted F1, with intervals from the same resamples."""
-    averages = [partial(metrics.f1, average=average) for average in AVERAGES]
-    counts = Counter(pairs)
-    intervals = metrics.bootstrap(pairs, averages, seed=seed, resamples=resamples)
-    for average, (low, high) in zip(averages, intervals, strict=True):
-        yield Figure(value=average(counts), low=low, high=high)
+def _base(details: Mapping[str, Any]) -> dict[str, Any]:
+    """What a subject says of the model under it."""
+    return {key: value for key, value in details.items() if key not in ("adapter", "set", "judge")}
 
 
-def _confusion(counts: metrics.Counts) -> dict[str, dict[str, int]]:
-    table: dict[str, dict[str, int]] = {}
-    for (right, value), rows in sorted(counts.items(), key=lambda entry: (entry[0][0], entry[0][1] or "")):
-        table.setdefault(right, {})[value or ""] = rows
-    return table
+def _told(report: Report, score: Score, subject: str) -> dict[str, Any]:
+    choices, texts = score.choices, score.texts
+    ways = [report.sources[score.on].label, "generated" if score.method == "generate" and choices else ""]
+    ways += [f"{score.shots} shots" if score.shots else ""]
+    told: dict[str, Any] = {
+        "on": score.on + (f" + {score.context}" if score.context else ""),
+        "subject": subject,
+        "rows": score.rows,
+        "note": ", ".join(way for way in ways if way),
+    }
+    if choices:
+        told |= {"accuracy": choices.accuracy.model_dump(), "macro_f1": choices.macro_f1.model_dump()}
+        told |= {"unparseable": choices.unparseable}
+    if texts:
+        told |= {"rouge_l": texts.rouge_l.model_dump(), "char_f1": texts.char_f1.model_dump()}
+        told |= {"figures_recall": texts.figures_recall.model_dump() if texts.figures_recall else None}
+    return told

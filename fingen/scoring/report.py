@@ -1,33 +1,55 @@
-"""What a score is on disk: build/scores/<name>/ with report.json, predictions.jsonl and a card."""
+"""What a score is on disk: build/scores/<name>/ with score.json, predictions.jsonl, a card, a page and figures.
+
+A run scores some subjects on some sources of rows. Each pair of them that was scored is a `Score` in the report, and its
+rows are in predictions.jsonl by (subject, on, context).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from fingen.errors import SetError, UsageError
 from fingen.records import Frozen, dump_json, open_atomic, read_jsonl, sha256_file, write_jsonl
 
-REPORT = "report.json"
+REPORT = "score.json"
 PREDICTIONS = "predictions.jsonl"
 CARD = "README.md"
+PAGE = "report.html"
+FIGURES = "figures"  # a folder
+SHOWN = 500  # characters of a question that a prediction shows
+SYNTHETIC = "synthetic, same teacher"  # how a source is labelled whose rows the teacher of the training rows wrote
+
+Kind = Literal["adapter", "base", "model", "teacher", "baseline", "predictions"]
+Method = Literal["letters", "generate", "answers"]
 
 
 class Prediction(Frozen):
-    """One answered row. `gold` and `value` are classes; `value` is None where the answer could not be read: `why` says how."""
+    """One answered row. `gold` and `value` are classes; `value` is None where the answer could not be read: `why` says how.
 
+    Of a row of free text `gold` is the reference, `value` and `correct` are None, and `measures` say how near the answer is.
+    """
+
+    subject: str
+    on: str  # key of a source
+    context: Literal["", "passage"] = ""
     id: str
+    text: str = ""  # the question as shown, cut at SHOWN characters
     gold: str
     value: str | None
-    correct: bool
+    correct: bool | None
     why: str
     answer: str
+    probabilities: dict[str, float] | None = None  # class -> 0..1, adding up to 1 over the options
+    measures: dict[str, float] = Field(default_factory=dict)
+    rotated: tuple[str, ...] | None = None  # what was answered in each rotation of the options: a letter, or ""
 
 
 class Figure(Frozen):
-    """A figure with its 95 % interval, both 0..1."""
+    """A figure with its 95 % interval; 0..1, of a difference -1..1."""
 
     value: float
     low: float
@@ -45,24 +67,24 @@ class ClassFigures(Frozen):
 
 
 class Source(Frozen):
-    """A file that was read. Its folder is no part of a score."""
+    """Rows that were asked. The folder they lie in is no part of a score."""
 
     name: str
-    sha256: str
+    sha256: str | None  # of the file
+    split: str  # "test", "validation", "memory"; empty for a file or a benchmark
+    kind: Literal["benchmark", "set", "file"]
+    means: Literal["transfer", "recall", ""] = ""  # of questions and answers: passages never trained on, or trained on
+    same_teacher: str | None = None  # the teacher that wrote these rows and the training rows
+
+    @property
+    def label(self) -> str:
+        """What must stand beside each figure on these rows; empty where nothing must."""
+        return f"{SYNTHETIC} ({self.same_teacher})" if self.same_teacher else ""
 
 
-class Report(Frozen):
-    """What one subject came to. All figures are over `rows`, the rows that have an answer."""
+class Choices(Frozen):
+    """Answers that name one of some classes. All figures are over the rows that have an answer."""
 
-    format: int = 1
-    subject: str
-    answers: Source
-    gold: Source  # what is right; may be the same file
-    predictions: str  # sha256 of predictions.jsonl
-    rows: int
-    asked: int  # rows of the gold file
-    missing: tuple[str, ...]  # ids of rows without an answer
-    unknown: tuple[str, ...]  # answers without a row: their id or row number
     accuracy: Figure  # Wilson
     macro_f1: Figure  # this and the next two: percentile bootstrap
     micro_f1: Figure
@@ -71,6 +93,97 @@ class Report(Frozen):
     unparseable_why: dict[str, int]
     classes: dict[str, ClassFigures]
     confusion: dict[str, dict[str, int]]  # right -> answered -> rows; those that could not be read are under ""
+
+
+class Texts(Frozen):
+    """Answers in free text beside their references: means over rows, with bootstrap intervals."""
+
+    rouge_l: Figure
+    char_f1: Figure
+    figures_recall: Figure | None  # over the rows whose reference has a figure; None: there are none
+    figures: int  # rows whose reference has one that the question does not give
+    judged: Figure | None = None  # share of answers that say what the reference says, by the judge
+    judge: str | None = None
+    judge_agreement: Figure | None = None  # of the judge with itself
+
+
+class Rotation(Frozen):
+    """The same rows with their options in every rotation: does the place of an option decide?"""
+
+    rotations: int  # of a row, at most: as many as it has options
+    accuracy: Figure  # over all rotations; bootstrap over rows
+    consistent: Figure  # share of rows that are right in every rotation (Wilson)
+    picked: dict[str, float]  # letter -> share of all answers that it got; "" is what could not be read
+    right: dict[str, float]  # letter -> share of all rotations in which it was right
+
+
+class Score(Frozen):
+    """What one subject came to on one source. Figures are over `rows`, the rows that have an answer."""
+
+    subject: str
+    kind: Kind
+    on: str  # key of a source
+    context: Literal["", "passage"] = ""
+    method: Method
+    shots: int = 0  # training examples before each question
+    rows: int
+    asked: int
+    missing: tuple[str, ...] = ()  # ids of rows without an answer
+    unknown: tuple[str, ...] = ()  # answers without a row: their id or row number
+    choices: Choices | None = None
+    texts: Texts | None = None
+    rotation: Rotation | None = None
+    details: dict[str, Any] = Field(default_factory=dict)  # what the subject is: hashes, revision, load; usage and cost
+
+    @property
+    def short(self) -> bool:
+        """Whether rows lack an answer, answers a row, or a judge could not go on."""
+        return bool(self.missing or self.unknown or self.details.get("judge", {}).get("failed"))
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """What was scored, whatever came of it."""
+        about = {name: value for name, value in self.details.items() if name not in ("usage", "cost_usd", "judge")}
+        return self.subject, self.kind, self.on, self.context, self.method, self.shots, about
+
+
+class Pair(Frozen):
+    """Two subjects on the rows of a source that both answered. `difference` is the second's accuracy less the first's."""
+
+    on: str
+    context: Literal["", "passage"] = ""
+    first: str
+    second: str
+    rows: int
+    first_only: int  # rows where the first alone is right
+    second_only: int
+    p: float  # exact McNemar, two-sided
+    difference: Figure  # paired bootstrap
+
+
+class Contrast(Frozen):
+    """Two columns of a table of questions and answers on the rows that both answered: the second's mean less the first's."""
+
+    on: str
+    measure: str  # by its name in `Prediction.measures`
+    first: str  # subject
+    first_context: Literal["", "passage"]
+    second: str
+    second_context: Literal["", "passage"]
+    rows: int
+    difference: Figure  # paired bootstrap over source chunks
+
+
+class Report(Frozen):
+    """One run of `fingen score`."""
+
+    format: Literal[2] = 2
+    name: str
+    sources: dict[str, Source]
+    scores: tuple[Score, ...]
+    pairs: tuple[Pair, ...] = ()
+    contrasts: tuple[Contrast, ...] = ()
+    predictions: str = ""  # sha256 of predictions.jsonl
     resamples: int
     seed: int
     version: str  # of fingen
@@ -78,23 +191,43 @@ class Report(Frozen):
     @property
     def short(self) -> bool:
         """Whether rows lack an answer, or answers a row."""
-        return bool(self.missing or self.unknown)
+        return any(score.short for score in self.scores)
+
+    @property
+    def order(self) -> list[str]:
+        """Keys of the sources in the order in which they are told: what the training teacher wrote itself comes last."""
+        return sorted(
+            self.sources, key=lambda key: (bool(self.sources[key].same_teacher), list(self.sources).index(key))
+        )
+
+    @property
+    def headline(self) -> str:
+        """Key of the source that comes first."""
+        return self.order[0]
 
 
-def refuse_other(folder: Path, report: Report) -> None:
-    """Refuse a folder that holds something else than a score of the same subject, answers and rows.
+def refuse_other(folder: Path, sources: Mapping[str, Source], scores: Sequence[Score] | None = None) -> None:
+    """Refuse a folder that holds something else than a score of the same rows, and of the same subjects where they are known.
 
     Raises:
         UsageError: it has a score of other inputs, or no score but files.
     """
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
     hint = "name another folder with --out, or write over it with --replace"
     if not (folder / REPORT).is_file():
-        raise UsageError(f"{folder}: there is something else", hint=hint)
+        if folder.exists() and (not folder.is_dir() or _is_foreign({path.name for path in folder.iterdir()})):
+            raise UsageError(f"{folder}: there is something else", hint=hint)
+        return
     there = _read(folder)
-    if (there.answers, there.gold, there.subject) != (report.answers, report.gold, report.subject):
-        raise UsageError(f"{folder}: there is a score of other answers or rows ({there.subject})", hint=hint)
+    same = scores is None or [score.identity for score in there.scores] == [score.identity for score in scores]
+    if not same or there.sources != sources:
+        subjects = ", ".join(dict.fromkeys(score.subject for score in there.scores))
+        raise UsageError(f"{folder}: there is a score of other answers or rows ({subjects})", hint=hint)
+
+
+def _is_foreign(names: set[str]) -> bool:
+    """Whether these are not the files of a run that broke off: locks, answers, a journal, and what is written before the report."""
+    names = {name for name in names if not name.startswith((".", "journal.sqlite"))}
+    return bool(names - {PREDICTIONS, PAGE, FIGURES, CARD}) or names == {CARD}
 
 
 def write_score(folder: Path, report: Report, predictions: Iterable[Prediction], card: str) -> Report:

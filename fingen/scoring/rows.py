@@ -1,17 +1,21 @@
-"""The two inputs of a score: rows with what is right (gold), and a subject's raw answers to them."""
+"""What is read of files: rows with what is right, and a subject's raw answers to them."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from fingen.errors import SetError
-from fingen.records import Record
-from fingen.sets import MANIFEST, read_manifest, read_split
+from fingen.documents.text import find_language
+from fingen.errors import SetError, UsageError
+from fingen.records import Language, Record, sha256_file
+from fingen.scoring.report import Source
+from fingen.sets import MANIFEST, SPLITS, read_manifest, read_split
+from fingen.tasks import qa
+from fingen.tasks.imports.intent import LETTER_ONLY
 from fingen.tasks.rows import Raw, read_raw
 
 ANSWERS = ("prediction", "pred_answer", "answer", "output")  # what the column of a raw answer is called
@@ -21,23 +25,69 @@ GOLD = (
     "answer",
     "output",
 )  # what the column of the right answer is called; for a row without options `label` too
+QUESTIONS = ("instruction", "question")  # what the column of the question is called
 LONGEST_LABEL = 80  # characters; what is longer is free text
+MEANS = {"test": "transfer", "validation": "transfer", "memory": "recall"}  # of questions and answers
 _LETTER = re.compile(r"[A-Z]")
 _FORM = 'give JSON lines of {"id": ..., "prediction": ...}, or "row" in place of "id"'
 
 
 @dataclass(frozen=True)
 class Item:
-    """One row to be answered. `options`: key -> text; `right`: the key of the right one. `number` counts from 1."""
+    """One row to be answered. `number` counts from 1.
+
+    A choice has `options`, key -> text, and `right` is the key of the right one. Free text has no options, and `right` is the
+    reference. `instruction` and `input` are what is asked; both are empty where a file gives what is right and nothing else.
+    """
 
     id: str
     number: int
     options: Mapping[str, str]
     right: str
+    instruction: str = ""
+    input: str = ""
+    language: Language = "en"
+    chunks: tuple[str, ...] = ()  # ids of the passages that it was made of
+    turn: int = 0  # places that its options were moved on by
 
     def name(self, key: str) -> str:
         """The class that a key stands for: its text, or the key itself where that is not known."""
         return self.options[key] or key
+
+    @property
+    def gold(self) -> str:
+        """The class that is right, or the reference."""
+        return self.name(self.right) if self.options else self.right
+
+    @property
+    def cluster(self) -> str:
+        """What ties the row to others: rows about one passage are not independent of each other."""
+        return self.chunks[0] if self.chunks else self.id
+
+    @property
+    def text(self) -> str:
+        """The question as shown."""
+        return "\n".join(part for part in (self.instruction, self.input) if part)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Rows of one source, to be answered. `examples` are training rows of the same kind, where there are some."""
+
+    key: str  # in a report
+    source: Source
+    items: tuple[Item, ...]
+    path: Path  # the file that was read
+    folder: Path | None = None  # the set that it is a split of
+    examples: tuple[Item, ...] = ()
+    notes: tuple[str, ...] = ()
+    context: Literal["", "passage"] = ""  # what stands before the questions
+    teachers: frozenset[str] = frozenset()  # who wrote the rows, where no people did
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the answers are free text."""
+        return not self.items[0].options
 
 
 @dataclass(frozen=True)
@@ -52,34 +102,102 @@ class Answer:
 
 
 class _Gold(NamedTuple):
+    """What one row says, before the options that all rows share are known."""
+
     where: str
     number: int
     id: str
     options: dict[str, str] | None
     right: str
+    instruction: str = ""
+    input: str = ""
+    language: Language = "en"
+    chunks: tuple[str, ...] = ()
+    is_text: bool = False
 
 
-def read_items(path: Path) -> tuple[list[Item], Path]:
-    """The rows of a file or of a set's test split (validation where it has none), and the file that was read.
+def read_asked(path: Path, split: str | None = None, *, examples: bool = False) -> Asked:
+    """The rows of a file, or of a split of a set: test, else validation, unless one is named.
 
-    Rows are those of a set with options or labels, or objects with `id`, `gold` (or `answer`) and, where they have options,
-    `options` or one column for each letter. A row without an id is known by its number.
+    Rows are those of a set, or objects with `id`, `gold` (or `answer`) and, where they have options, `options` or one column
+    for each letter. A row without an id is known by its number. `examples` has the training rows of a set read too.
 
     Raises:
         UsageError: the file cannot be read. SetError: it is empty, a row has no gold answer or one that is no option, an id
-            is there twice, or answers are free text; names file and row.
+            is there twice, or choices and free text stand in one file; names file and row.
     """
-    whole = path.is_dir()
-    if whole:
-        path /= "test.jsonl" if read_manifest(path).splits.get("test") else "validation.jsonl"
-    if whole or ((path.parent / MANIFEST).is_file() and path.name in read_manifest(path.parent).files):
-        records = enumerate(read_split(path.parent, path.stem), 1)
-        return _items([_from_record(path, *row) for row in records], path), path
+    if path.is_dir():
+        return _read_set(path, split or _default_split(path), examples=examples, chosen=split is None)
+    if (path.parent / MANIFEST).is_file() and path.name in read_manifest(path.parent).files and path.stem in SPLITS:
+        if split not in (None, path.stem):
+            raise UsageError(
+                f"{path}: it is the {path.stem} split, not {split}", hint="leave --split out, or name the set"
+            )
+        return _read_set(path.parent, path.stem, examples=examples, chosen=False)
+    if split:
+        raise UsageError(f"{path}: a file has no splits", hint="leave --split out, or name a set")
     golds = [_from_raw(raw, number, raw.values.get("id")) for number, raw in enumerate(read_raw(path), 1)]
-    return _items(golds, path), path
+    return _of_file(path, _items(golds, path))
 
 
-def read_answers(path: Path) -> tuple[list[Answer], list[Item] | None]:
+def _of_file(path: Path, items: Iterable[Item]) -> Asked:
+    source = Source(name=path.name, sha256=sha256_file(path), split="", kind="file")
+    return Asked(path.name, source, tuple(items), path)
+
+
+def _default_split(folder: Path) -> str:
+    splits = read_manifest(folder).splits
+    if not splits.get("test") and not splits.get("validation"):
+        there = ", ".join(name for name, rows in splits.items() if rows) or "no records at all"
+        raise SetError(
+            f"{folder}: neither a test nor a validation split; it has {there}",
+            hint="name another set, or a file of rows",
+        )
+    return "test" if splits.get("test") else "validation"
+
+
+def _read_set(folder: Path, split: str, *, examples: bool, chosen: bool) -> Asked:
+    manifest, path = read_manifest(folder), folder / f"{split}.jsonl"
+    records = {split: list(read_split(folder, split))}
+    others = [name for name in ("train", "validation") if name != split and manifest.splits.get(name)]
+    records |= {name: list(read_split(folder, name)) for name in others}
+    labels = {
+        record.label
+        for rows in records.values()
+        for record in rows
+        if record.label and not record.options and record.task not in qa.TASKS.values()
+    }
+    golds = {name: [_from_record(folder, name, *row) for row in enumerate(rows, 1)] for name, rows in records.items()}
+    items, wrote = _items(golds[split], path, labels), _teachers(records[split])
+    source = Source(
+        name=manifest.name,
+        sha256=manifest.files[path.name].sha256,
+        split=split,
+        kind="set",
+        means=MEANS.get(split, "") if not items[0].options else "",  # type: ignore[arg-type]  # a value of MEANS
+        same_teacher=named(_teachers(records.get("train", ())) & wrote),
+    )
+    notes = []
+    if chosen:
+        why = "" if split == "test" else ": the set has no test split"
+        notes.append(f"{folder}: its {split} split is scored, {len(items):,} rows{why}")
+    shown = _items(golds["train"], path, labels) if examples and split != "train" and "train" in golds else []
+    return Asked(
+        f"{manifest.name} {split}", source, tuple(items), path, folder, tuple(shown), tuple(notes), teachers=wrote
+    )
+
+
+def named(teachers: frozenset[str]) -> str | None:
+    """Teachers as a source names them; None where there are none."""
+    return ", ".join(sorted(teachers)) or None
+
+
+def _teachers(records: Iterable[Record]) -> frozenset[str]:
+    """Who wrote the rows: not people, and nobody where they were imported as they were published."""
+    return frozenset(record.teacher for record in records if record.origin != "imported")
+
+
+def read_answers(path: Path) -> tuple[list[Answer], Asked | None]:
     """The answers of a file, and the rows where it says what is right itself (a column `gold`).
 
     Raises:
@@ -98,7 +216,7 @@ def read_answers(path: Path) -> tuple[list[Answer], list[Item] | None]:
         gold = _from_raw(raw, answer.row or number, answer.id)
         if (first := golds.setdefault(gold.id, gold)).options != gold.options or first.right != gold.right:
             raise SetError(f"{gold.where}: gold is not as in {first.where}", hint="mend one of the two")
-    return answers, _items(list(golds.values()), path)
+    return answers, _of_file(path, _items(list(golds.values()), path))
 
 
 def _answer(raw: Raw) -> Answer:
@@ -128,12 +246,31 @@ def _target(answer: Answer) -> str:
     return f"id {answer.id}" if answer.id is not None else f"row {answer.row}"
 
 
-def _from_record(path: Path, number: int, record: Record) -> _Gold:
-    where = f"{path}, row {number}"
-    right = record.output if record.options else record.label
-    if not right:
-        raise SetError(f"{where}: neither options nor a label", hint="free text cannot be scored yet; name another set")
-    return _Gold(where, number, record.id, record.options, right)
+def item_of(record: Record, number: int, labels: Iterable[str] = ()) -> Item:
+    """A record as a row to be answered; `labels` are the options of one that has a label and no options.
+
+    Raises:
+        SetError: its right answer is none of its options.
+    """
+    gold = _from_record(Path(record.task), "", number, record)
+    return _item(gold, gold.options or {name: name for name in labels})
+
+
+def _from_record(folder: Path, split: str, number: int, record: Record) -> _Gold:
+    # Of a question whose passage does not give the answer the label says so, and saying so is right.
+    is_text = not record.options and (record.label is None or record.task in qa.TASKS.values())
+    return _Gold(
+        where=f"{folder / split}.jsonl, row {number}" if split else f"{folder}, row {number}",
+        number=number,
+        id=record.id,
+        options=record.options,
+        right=record.output if record.options or is_text else record.label or "",
+        instruction=record.instruction,
+        input=record.input,
+        language=record.language,
+        chunks=record.chunks or (),
+        is_text=is_text,
+    )
 
 
 def _from_raw(raw: Raw, number: int, known: Any) -> _Gold:
@@ -145,23 +282,44 @@ def _from_raw(raw: Raw, number: int, known: Any) -> _Gold:
     right = next((values[name] for name in columns if values.get(name) is not None), None)
     if not isinstance(right, str) or not right.strip():
         raw.fail(f"no gold answer in {', '.join(values) or 'an empty row'}", hint="call its column gold")
-    if len(right) > LONGEST_LABEL:
-        raw.fail(
-            f"a gold answer of {len(right)} characters", hint="free text cannot be scored yet; labels and letters can"
-        )
-    return _Gold(raw.where, number, str(number if known is None else known), options, right.strip())
+    question = next((values[name] for name in QUESTIONS if values.get(name)), "")
+    language = values.get("language")
+    return _Gold(
+        where=raw.where,
+        number=number,
+        id=str(number if known is None else known),
+        options=options,
+        right=right.strip(),
+        instruction=_with_options(question, options) if isinstance(question, str) else "",
+        input=values["input"] if isinstance(values.get("input"), str) else "",
+        language="zh" if language == "zh" else "en",
+        is_text=len(right) > LONGEST_LABEL,
+    )
+
+
+def _with_options(question: str, options: Mapping[str, str] | None) -> str:
+    """A question with its lettered options below it, unless it has them in it."""
+    if not question or not options or all(text in question for text in options.values()):
+        return question
+    listed = "\n".join(f"{letter}. {text}" for letter, text in options.items())
+    return f"{question}\n{listed}\n{LETTER_ONLY[find_language(question)]}"
 
 
 def _are_texts(options: Any) -> bool:
     return isinstance(options, dict) and all(isinstance(text, str) for text in options.values())
 
 
-def _items(golds: list[_Gold], path: Path) -> list[Item]:
-    """The rows; those without options share as such all that is right somewhere."""
+def _items(golds: list[_Gold], path: Path, labels: Iterable[str] = ()) -> list[Item]:
+    """The rows; those without options share as such all that is right somewhere. One free text makes all of them free text."""
     if not golds:
         raise SetError(f"{path}: no rows", hint="name a file of rows with what is right")
     _refuse_twice((f"id {gold.id}", gold.where) for gold in golds)
-    shared = _shared_options({gold.right for gold in golds if not gold.options})
+    text = next((gold for gold in golds if gold.is_text), None)
+    if text and (choice := next((gold for gold in golds if gold.options), None)):
+        raise SetError(
+            f"{path}: {choice.where} is a choice and {text.where} free text", hint="score them apart, in two files"
+        )
+    shared = {} if text else _shared_options({*labels, *(gold.right for gold in golds if not gold.options)})
     return [_item(gold, gold.options or shared) for gold in golds]
 
 
@@ -172,12 +330,18 @@ def _shared_options(names: set[str]) -> dict[str, str]:
 
 
 def _item(gold: _Gold, options: Mapping[str, str]) -> Item:
+    item = Item(
+        id=gold.id, number=gold.number, options=options, right=gold.right, instruction=gold.instruction, input=gold.input,
+        language=gold.language, chunks=gold.chunks,
+    )  # fmt: skip
+    if not options:
+        return item
     keys = [key for key in options if _same(gold.right, key)]
     keys = keys or [key for key, text in options.items() if _same(gold.right, text)]
     if len(keys) != 1:
         what = f"{gold.right!r} is {'more than one' if keys else 'none'} of the options {', '.join(options)}"
         raise SetError(f"{gold.where}: {what}", hint="the gold answer must be the letter or the text of one option")
-    return Item(gold.id, gold.number, options, keys[0])
+    return replace(item, right=keys[0])
 
 
 def _same(one: str, other: str) -> bool:
@@ -192,12 +356,13 @@ def _refuse_twice(named: Iterable[tuple[str, str]]) -> None:
         first[name] = where
 
 
-def match(items: list[Item], answers: Iterable[Answer]) -> tuple[dict[str, Answer], list[Answer]]:
+def match(items: Iterable[Item], answers: Iterable[Answer]) -> tuple[dict[str, Answer], list[Answer]]:
     """Answers by the id of their row, and those that answer no row.
 
     Raises:
         SetError: one row is answered by its id and by its number.
     """
+    items = list(items)
     ids, numbers = {item.id: item for item in items}, {item.number: item for item in items}
     found: dict[str, Answer] = {}
     unknown = []

@@ -239,6 +239,7 @@ def _train(
             "source": source,
             "hub_id": None if base.built or base.local else base.source,
             "revision": getattr(loaded.model.config, "_commit_hash", None),
+            "weights": {path.name: sha256_file(path) for path in sorted(Path(source).glob("*.safetensors"))},
             "built": base.built,
             "licence": base.alias.licence if base.alias else None,
             "remote_code": settings.trust_remote_code,

@@ -1,0 +1,131 @@
+"""Teachers as subjects: asked the bare question over the network, once; every answer is kept in the score's journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fingen.config import Scoring
+from fingen.errors import UsageError
+from fingen.pipeline.asking import Estimate, Job, estimate
+from fingen.pipeline.gathering import Consent, OnNews, Pending, gather
+from fingen.records import Completion, Request, Usage, dump_json
+from fingen.scoring.report import Kind, Method
+from fingen.scoring.rows import Asked, Item
+from fingen.scoring.subjects import Given
+from fingen.scoring.variants import with_shots
+from fingen.sets import JOURNAL
+from fingen.teachers import open_teacher
+from fingen.teachers.base import request_key
+from fingen.teachers.claims import Claims
+from fingen.teachers.journal import Journal
+
+CHOICE_TOKENS, TEXT_TOKENS = 1024, 2048  # of an answer; teachers that think first need room for it
+EXPECTED_TOKENS = {True: 300, False: 10}  # of an answer, about: free text or not
+TASK = "score"
+CLAIMS = ".claims"
+ATTEMPTS = """SELECT input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, cost_usd, error, possibly_billed
+    FROM completions WHERE key IN (SELECT value FROM json_each(?))"""
+
+
+@dataclass
+class Asker:
+    """A teacher that answers rows as any model does: the question is all that it gets."""
+
+    teacher: Any
+    settings: Scoring
+    folder: Path  # of the score
+    watch: OnNews
+    consent: Consent
+    kind: Kind = "teacher"
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Provider and model."""
+        name: str = self.teacher.name
+        return name
+
+    def method(self, asked: Asked) -> Method:
+        """Its text is read."""
+        return "generate"
+
+    def estimate(self, asked: Asked, items: Sequence[Item], shots: Sequence[Item]) -> Estimate:
+        """What asking would cost, and what is answered already."""
+        job = self._job(asked, self._requests(asked, items, shots))
+        path = self.folder / JOURNAL
+        if not path.is_file():
+            return estimate(job, missing=None)
+        with Journal.open(path) as journal:
+            return estimate(job, missing=set(journal.missing([request.key for request in job.requests])))
+
+    def answer(self, asked: Asked, items: Sequence[Item], shots: Sequence[Item]) -> Iterator[Given]:
+        """Its answers, in order; those that the journal has are not asked for again.
+
+        Raises:
+            TeacherError: it refused, or the budget is reached.
+        """
+        requests = self._requests(asked, items, shots)
+        job = self._job(asked, requests)
+        with Journal.open(self.folder / JOURNAL) as journal, Claims(self.folder / CLAIMS) as claims:
+            if isinstance(gather(job, journal, claims, self.watch, self.consent), Pending):
+                raise UsageError(f"{self.name}: another way of asking holds its answers", hint="fingen journal release")
+            keys = [request.key for request in job.requests]
+            answers = journal.answers(keys)
+            self.details = {**self.details, **find_paid(journal, keys)}
+        for item, request in zip(items, requests, strict=True):
+            completion = answers[request.key]
+            why = "" if completion.stop_reason == "end_turn" else completion.stop_reason
+            yield Given(item.id, item.turn, completion.text, why=why)
+
+    def _requests(self, asked: Asked, items: Sequence[Item], shots: Sequence[Item]) -> list[Request]:
+        room = self.settings.max_tokens or (TEXT_TOKENS if asked.is_text else CHOICE_TOKENS)
+        return [_request(with_shots(item, shots), self.name, room) for item in items]
+
+    def _job(self, asked: Asked, requests: Sequence[Request]) -> Job:
+        job = Job(self.teacher, self.settings.asking, self.folder, _any_will_do, EXPECTED_TOKENS[asked.is_text])
+        job.requests = list({request.key: request for request in requests}.values())  # a question is asked once
+        return job
+
+
+def open_asker(name: str, settings: Scoring, folder: Path, watch: OnNews, consent: Consent) -> Asker:
+    """The teacher of that name.
+
+    Raises:
+        UsageError: the offline teacher, which answers no questions; TeacherError: there is none of that name.
+    """
+    teacher = open_teacher(name, settings.asking)
+    if teacher.name == "offline":
+        raise UsageError("--teacher offline: it writes by rules, and answers no questions", hint="name a model")
+    return Asker(teacher, settings, folder, watch, consent)
+
+
+def _any_will_do(request: Request, completion: Completion) -> str | None:
+    return None  # what cannot be read is a result
+
+
+def _request(item: Item, teacher: str, room: int) -> Request:
+    return Request(
+        key=request_key(teacher, "", item.text, {}),
+        task=TASK,
+        template="",
+        system="",
+        prompt=item.text,
+        answer_schema={},
+        max_tokens=room,
+        count=1,
+    )
+
+
+def find_paid(journal: Journal, keys: Sequence[str]) -> dict[str, Any]:
+    """Tokens and USD of all attempts at some requests; USD is None where a price is not known."""
+    rows = [dict(row) for row in journal.rows(ATTEMPTS, dump_json(list(dict.fromkeys(keys))))]
+    usage = {name: sum(row[name] for row in rows) for name in Usage.model_fields}
+    unknown = any(
+        row["cost_usd"] is None and (row["error"] is None or row["possibly_billed"] or row["output_tokens"])
+        for row in rows
+    )
+    cost = None if unknown else sum(row["cost_usd"] or 0.0 for row in rows)
+    return {"requests": len(set(keys)), "usage": usage, "cost_usd": cost}

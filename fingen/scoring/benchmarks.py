@@ -1,0 +1,102 @@
+"""Benchmarks by name: the rows that are scored, with the splits and prompts that published figures were made with.
+
+The splits of the sentiment data are those of FinGPT's benchmark code (github.com/AI4Finance-Foundation/FinGPT,
+fingpt/FinGPT_Benchmark/benchmarks: fpb.py, fiqa.py, tfns.py, nwgi.py), the prompts are those of `fingen import`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from fingen.errors import UsageError
+from fingen.pipeline.importing import read_source
+from fingen.records import Record, sha256_text
+from fingen.scoring.report import Source
+from fingen.scoring.rows import Asked, item_of
+from fingen.tasks.imports import SOURCES
+from fingen.tasks.imports.sentiment import LABELS
+
+PARTS = ("train", "validation", "test")  # in the order in which FinGPT strings them together
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Which rows of a source are scored."""
+
+    split: str  # as the source is divided
+    share: float | None = None  # of all published rows together, cut anew by FinGPT
+    labels: tuple[str, ...] = ()  # the options of rows that have a label
+
+
+BENCHMARKS = {
+    "openfindata": Benchmark("test"),
+    "fineval-intent": Benchmark("test"),
+    "fpb": Benchmark("test", labels=LABELS),
+    "fiqa": Benchmark("test", share=0.226, labels=LABELS),
+    "tfns": Benchmark("validation", labels=LABELS),
+    "nwgi": Benchmark("test", labels=LABELS),
+}
+
+
+def read_benchmark(name: str, path: Path | None, say: Callable[[str], None] = lambda text: None) -> Asked:
+    """The rows of a benchmark, from a file or folder, or fetched from the Hub where none is given, which `say` says before.
+
+    Its other rows are examples. A file that has no rows of the published split is scored whole, and that is noted.
+
+    Raises:
+        UsageError: no benchmark of that name, no file and none that can be fetched; or as `fingen import` says.
+        SetError: a malformed row, named by file and line. HubError: the Hub refused, or cannot be reached.
+    """
+    if name not in BENCHMARKS:
+        raise UsageError(f"--benchmark {name}: no such benchmark", hint=f"choose one of: {', '.join(BENCHMARKS)}")
+    benchmark, source = BENCHMARKS[name], SOURCES[name]
+    if path is None and source.hub is None:
+        raise UsageError(
+            f"--benchmark {name}: there is no copy that can be fetched",
+            hint=f"get it from {source.where}; then --data FILE",
+        )
+    if path is None:
+        say(f"{name}: fetching {source.hub} from the Hub" + (f" (licence: {source.licence})" if source.licence else ""))
+    found = read_source(name, [path] if path else [], download=path is None)
+    rows, others, notes = _divide(name, benchmark, found.splits)
+    if found.rejected:
+        notes.append(f"{name}: {len(found.rejected):,} rows cannot be asked; the first: {found.rejected[0].detail}")
+    hashes = list(found.hashes.values())
+    sha256 = hashes[0] if len(hashes) == 1 else sha256_text(*hashes)
+    return Asked(
+        key=name,
+        source=Source(name=source.title, sha256=sha256, split="", kind="benchmark"),
+        items=tuple(item_of(record, number, benchmark.labels) for number, record in enumerate(rows, 1)),
+        path=path or Path(str(source.hub)),
+        examples=tuple(item_of(record, number, benchmark.labels) for number, record in enumerate(others, 1)),
+        notes=tuple(notes),
+    )
+
+
+def _divide(
+    name: str, benchmark: Benchmark, splits: dict[str, list[Record]]
+) -> tuple[list[Record], list[Record], list[str]]:
+    """The rows that are scored, the others, and what is to be said of it."""
+    whole = list(chain.from_iterable(splits.get(part, ()) for part in PARTS))
+    if benchmark.share and all(splits.get(part) for part in PARTS):
+        rows, others = _cut(whole, benchmark.share)
+        return rows, others, [f"{name}: FinGPT's test rows, {len(rows):,} of {len(whole):,}"]
+    if benchmark.share or not splits.get(benchmark.split):
+        published = "the three published parts" if benchmark.share else f"rows of the published {benchmark.split} split"
+        said = f"{name}: {published} are not in it, so all {len(whole):,} rows are scored: figures of others do not compare"
+        return whole, [], [said]
+    rows = splits[benchmark.split]
+    others = [record for part in PARTS if part != benchmark.split for record in splits.get(part, ())]
+    return rows, others, [f"{name}: the published {benchmark.split} rows, {len(rows):,} of {len(whole):,}"]
+
+
+def _cut(rows: Sequence[Record], share: float) -> tuple[list[Record], list[Record]]:
+    """FinGPT's cut, by the generator of `datasets`."""
+    from datasets import Dataset  # type: ignore[import-untyped]  # it ships no types; slow to import, so only here
+
+    drawn = Dataset.from_dict({"row": range(len(rows))}).train_test_split(test_size=share, seed=42)
+    test = set(drawn["test"]["row"])
+    return [row for i, row in enumerate(rows) if i in test], [row for i, row in enumerate(rows) if i not in test]

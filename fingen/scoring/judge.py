@@ -1,0 +1,256 @@
+"""A teacher as judge of free answers: do an answer and its reference say the same? Asked twice of a share, to know the judge.
+
+It is asked through the dispatcher and the journal like any teacher. It is not told which text is the reference; a share of
+the rows it judges once more, with the two texts in the other order. How often it then says the same is its agreement with
+itself: what it finds cannot be surer than that.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from fingen import metrics
+from fingen.config import Asking
+from fingen.errors import TeacherError, UsageError
+from fingen.pipeline.asking import Estimate, Job, Note, check_teacher, estimate
+from fingen.pipeline.folder import CLAIMS
+from fingen.pipeline.gathering import OnNews, gather
+from fingen.prompts import Template, fill, read_template
+from fingen.records import Completion, Request, sha256_text
+from fingen.scoring.api import find_paid
+from fingen.scoring.report import Figure
+from fingen.scoring.tally import share
+from fingen.scoring.texts import Judged, TextRow
+from fingen.sets import JOURNAL
+from fingen.tasks.answers import Strict, parse_items, unusable
+from fingen.teachers import open_teacher
+from fingen.teachers.base import Teacher, request_key
+from fingen.teachers.claims import Claims
+from fingen.teachers.journal import Journal
+
+TASK = "answer-check"
+LANGUAGES = ("en", "zh")
+PAIRS = 10  # in a request
+ITEM_TOKENS = 40  # of an answer, for one pair
+ROOM = 4  # times the expected tokens that an answer may have
+TWICE_SHARE = 0.2  # of the rows that are judged
+TWICE_LEAST = 30  # rows: fewer say little about the judge
+
+
+class Verdict(Strict):
+    """Whether the two texts of a pair say the same."""
+
+    number: int = Field(ge=1)
+    why: str
+    same: bool
+
+
+class Verdicts(Strict):
+    """A judge's whole answer."""
+
+    items: list[Verdict]
+
+
+@dataclass
+class TextJudge:
+    """The teacher that judges, and why it could not go on, if it could not."""
+
+    job: Job
+    seed: int = 0  # of the share that is judged twice
+    failed: str = ""
+
+    def check(self) -> str | None:
+        """Find what would fail, before anything else is done; returns a warning. Raises as `check_teacher` does."""
+        return check_teacher(self.job)
+
+    def estimate(self, scores: Sequence[Sequence[TextRow]]) -> Estimate:
+        """What judging such rows would cost where the answers are as long as their references: they are not known yet."""
+        rows = [replace(row, answer=f"? {row.reference}") for own in scores for row in own]
+        first, again = self._asked(rows, scores, {})
+        self.job.requests = [*first, *again]
+        return estimate(self.job, missing=None)
+
+    def judge(
+        self, scores: Sequence[Sequence[TextRow]], watch: OnNews, consent: Callable[[Estimate], None]
+    ) -> list[Judged]:
+        """The rows of each score, judged. What the journal of the folder has is not asked again.
+
+        A judge that fails on the way leaves the rest unjudged. An empty answer, and one in the words of the reference, need no
+        judge. The share that is judged twice is drawn from all scores together.
+        """
+        rows = [row for own in scores for row in own]
+        settled = {place: verdict for place, row in enumerate(rows) if (verdict := _settle(row)) is not None}
+        first, again = self._asked(rows, scores, settled)
+        self.job.requests = [*first, *again]
+        keys = [request.key for request in self.job.requests]
+        with Journal.open(self.job.out / JOURNAL) as journal, Claims(self.job.out / CLAIMS) as claims:
+            try:
+                gather(self.job, journal, claims, watch, consent)
+            except TeacherError as e:
+                self.failed = str(e)
+                watch(Note(f"--judge: {e}; the same command goes on where it was", is_warning=True))
+            answers, paid = journal.answers(keys), find_paid(journal, keys)
+        verdicts, others = _read(first, answers), _read(again, answers)
+        same = settled | {place: verdict.same for place, verdict in verdicts.items()}
+        agreement, about = self._agreement(verdicts, others)
+        judged = []
+        for places in _places(scores):
+            counts = {
+                "judged": sum(place in same for place in places),
+                "without_asking": sum(place in settled for place in places),
+                "unjudged": sum(place not in same for place in places),
+            }
+            judged.append(
+                Judged(
+                    teacher=self.job.teacher.name,
+                    same=tuple(same.get(place) for place in places),
+                    why=tuple(verdicts[place].why if place in verdicts else "" for place in places),
+                    agreement=agreement,
+                    details={**about, **paid, **counts},
+                )
+            )
+        return judged
+
+    def _asked(
+        self, rows: Sequence[TextRow], scores: Sequence[Sequence[TextRow]], settled: Mapping[int, bool]
+    ) -> tuple[list[Request], list[Request]]:
+        """What is asked of all rows, and once more of a share of them.
+
+        No request is about two scores, so that those about one stay the same whatever else is scored.
+        """
+        first: list[Request] = []
+        for places in _places(scores):
+            first += self._batches(rows, [place for place in places if place not in settled], swap=False)
+        open_ones = (place for place in range(len(rows)) if place not in settled)
+        drawn = sorted(open_ones, key=lambda place: sha256_text(str(self.seed), str(place), rows[place].id))
+        twice = drawn[: max(round(TWICE_SHARE * len(drawn)), TWICE_LEAST)]
+        return first, list(self._batches(rows, sorted(twice), swap=True))
+
+    def _batches(self, rows: Sequence[TextRow], places: Sequence[int], *, swap: bool) -> Iterator[Request]:
+        for language in LANGUAGES:
+            own = [place for place in places if rows[place].language == language]
+            for start in range(0, len(own), PAIRS):
+                template = read_template(f"{TASK}.{language}")
+                yield _build_request(template, rows, own[start : start + PAIRS], self.job.teacher.name, swap=swap)
+
+    def _agreement(
+        self, verdicts: Mapping[int, Verdict], others: Mapping[int, Verdict]
+    ) -> tuple[Figure | None, dict[str, Any]]:
+        """How often it said the same of a row both times, and what else is to be known of it."""
+        pairs = Counter(
+            (_word(verdicts[place].same), _word(second.same)) for place, second in others.items() if place in verdicts
+        )
+        agreed, twice = sum(count for (one, two), count in pairs.items() if one == two), pairs.total()
+        used = {request.template for request in self.job.requests}
+        templates = [read_template(name) for name in sorted(used)]
+        about = {
+            "teacher": self.job.teacher.name,
+            "templates": {one.name: {"version": one.version, "sha256": one.sha256} for one in templates},
+            "twice": twice,
+            "agreed": agreed,
+            "kappa": metrics.kappa(pairs) if twice else None,
+            "seed": self.seed,
+            "failed": self.failed,
+        }
+        return share(agreed, twice) if twice else None, about
+
+
+def open_judge(
+    name: str | None, asking: Asking, folder: Path, *, seed: int = 0, teacher: Teacher | None = None
+) -> TextJudge | None:
+    """The judge of that name, if one is wanted; `folder` is where the journal is.
+
+    Raises:
+        UsageError: the offline teacher cannot judge, or a template is missing; TeacherError: there is none of that name.
+    """
+    if name is None and teacher is None:
+        return None
+    for language in LANGUAGES:
+        read_template(
+            f"{TASK}.{language}"
+        )  # a folder of templates may be older than this one: said before a model answers
+    opened = teacher or open_teacher(name or "", asking)
+    if opened.name == "offline":
+        raise UsageError("--judge: the offline teacher cannot read", hint="name a model: --judge anthropic")
+    live = replace(asking, batch=False, export_requests=None, import_answers=None)
+    return TextJudge(Job(opened, live, folder, whole_problem, ITEM_TOKENS), seed)
+
+
+def whole_problem(request: Request, completion: Completion) -> str | None:
+    """What is wrong with an answer as a whole, for the teacher to mend."""
+    return unusable(completion.text, Verdict)
+
+
+def _places(scores: Sequence[Sequence[TextRow]]) -> Iterator[range]:
+    """Where the rows of each score stand among all."""
+    start = 0
+    for own in scores:
+        yield range(start, start + len(own))
+        start += len(own)
+
+
+def _settle(row: TextRow) -> bool | None:
+    if not row.answer.strip():
+        return False
+    return True if row.answer.split() == row.reference.split() else None
+
+
+def _build_request(
+    template: Template, rows: Sequence[TextRow], places: Sequence[int], teacher: str, *, swap: bool
+) -> Request:
+    pairs = []
+    for place in places:
+        first, second = rows[place].reference, rows[place].answer
+        texts = {
+            "question": rows[place].question,
+            "first": second if swap else first,
+            "second": first if swap else second,
+        }
+        pairs.append({name: _quoted(text) for name, text in texts.items()})
+    system, prompt = fill(template, {"pairs": pairs})
+    schema = Verdicts.model_json_schema()
+    return Request(
+        key=request_key(teacher, system, prompt, schema),
+        task=TASK,
+        template=template.name,
+        system=system,
+        prompt=prompt,
+        answer_schema=schema,
+        max_tokens=ROOM * ITEM_TOKENS * (len(places) + 4),
+        count=len(places),
+        draws=tuple({"place": place} for place in places),
+    )
+
+
+def _quoted(text: str) -> str:
+    """A text that cannot end its own quotation."""
+    return text.replace("</text>", "< /text>").replace("</question>", "< /question>")
+
+
+def _read(requests: Sequence[Request], answers: dict[str, Completion]) -> dict[int, Verdict]:
+    """Place of a row -> its verdict, for the rows that got exactly one."""
+    verdicts: dict[int, Verdict] = {}
+    for request in requests:
+        completion = answers.get(request.key)
+        if completion is None or completion.stop_reason != "end_turn":
+            continue
+        with suppress(ValueError):
+            items, _ = parse_items(completion.text, Verdict)
+            given = Counter(item.number for item in items)
+            verdicts |= {
+                request.draws[item.number - 1]["place"]: item
+                for item in items
+                if given[item.number] == 1 and item.number <= len(request.draws)
+            }
+    return verdicts
+
+
+def _word(same: bool) -> str:
+    return "same" if same else "not the same"

@@ -1,0 +1,85 @@
+"""Who answers: what each subject is called, what it is, and what it gives back for a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from fingen.scoring.parse import parse_answer
+from fingen.scoring.report import SHOWN, Kind, Method, Prediction
+from fingen.scoring.rows import Asked, Item
+
+Say = Callable[[str], None]
+REFUSAL = "refusal"  # the stop reason of a teacher that did not answer; what it says of that names no option
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a subject gave for a row: the key of the option that it chose, or the text that it wrote (`key` is None).
+
+    `why` says why there is nothing that could be read, where the subject itself knows.
+    """
+
+    id: str
+    turn: int
+    answer: str
+    key: str | None = None
+    probabilities: Mapping[str, float] | None = None  # key -> 0..1
+    why: str = ""
+
+
+class Subject(Protocol):
+    """One that answers rows. `details` say what it is, so that a score can be told from another's of the same name."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in a report."""
+
+    @property
+    def kind(self) -> Kind:
+        """What sort of subject it is."""
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """Hashes, revision, number format; what it has cost."""
+
+    def method(self, asked: Asked) -> Method:
+        """How its answers to these rows come about."""
+
+    def answer(self, asked: Asked, items: Sequence[Item], shots: Sequence[Item]) -> Iterator[Given]:
+        """Its answers to some rows of a source, in any order, after `shots` as examples.
+
+        Raises:
+            FingenError: it cannot answer.
+        """
+
+
+def read(item: Item, given: Given, subject: str, asked: Asked) -> Prediction:
+    """What was given for a row, as a prediction."""
+    if not item.options:
+        value, why = None, given.why or ("empty" if not given.answer.strip() else "text")
+    elif given.key is not None:
+        value, why = item.name(given.key), "the likeliest option"
+    elif given.why == REFUSAL or (given.why and not given.answer):
+        value, why = None, given.why
+    else:
+        reading = parse_answer(given.answer, item.options)
+        value = None if reading.value is None else item.name(reading.value)
+        why = f"{reading.why} ({given.why})" if given.why and value is None else reading.why
+    shares: dict[str, float] = {}
+    for key, share in (given.probabilities or {}).items():
+        shares[item.name(key)] = shares.get(item.name(key), 0.0) + share
+    return Prediction(
+        subject=subject,
+        on=asked.key,
+        context=asked.context,
+        id=item.id,
+        text=item.text[:SHOWN],
+        gold=item.gold,
+        value=value,
+        correct=value == item.gold if item.options else None,
+        why=why,
+        answer=given.answer,
+        probabilities=shares or None,
+    )

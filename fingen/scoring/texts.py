@@ -1,0 +1,249 @@
+"""How near a free answer comes to its reference: ROUGE-L, character F1, and the figures of the reference that it gives.
+
+Texts are compared as letters and digits, in lower case, full-width forms as ordinary ones; marks and spaces do not count.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from rapidfuzz.distance import LCSseq
+
+from fingen import metrics
+from fingen.quality import figures
+from fingen.quality.claims import QUANTITIES, Reading
+from fingen.records import Language
+from fingen.scoring.report import Figure, Prediction, Texts
+from fingen.scoring.tally import Drawing
+
+TIMES = ("year", "date")  # kinds of figures that say when
+_WORD = re.compile(r"[^\W_]+")
+_SPANS = (re.compile(r"year|年"), re.compile(r"month|月"), re.compile(r"day|天"))
+
+
+@dataclass(frozen=True)
+class TextRow:
+    """An answer beside its reference."""
+
+    id: str
+    language: Language
+    question: str
+    reference: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a judge said of the rows, in their order: whether answer and reference say the same (None: no verdict), and why.
+
+    `agreement` is the share of rows judged twice on which it said the same both times (Wilson); None where there are none.
+    """
+
+    teacher: str
+    same: tuple[bool | None, ...]
+    why: tuple[str, ...]
+    agreement: Figure | None
+    details: dict[str, Any]
+
+
+def measure(row: TextRow) -> dict[str, float]:
+    """What one answer comes to, each 0..1: rouge_l, char_f1 and, where the reference has figures, figures_recall."""
+    found, there = count_figures(row)
+    measures = {
+        "rouge_l": rouge_l(row.reference, row.answer, row.language),
+        "char_f1": char_f1(row.reference, row.answer),
+    }
+    return {**measures, "figures_recall": found / there} if there else measures
+
+
+def score_texts(
+    rows: Sequence[Prediction], clusters: Mapping[str, str], drawing: Drawing, judged: Judged | None = None
+) -> Texts:
+    """Means over answered rows, each with its interval; of the figures over the rows whose reference has some.
+
+    `rows` have their measures; `clusters` is id of a row -> its source chunk, or whatever ties it to others.
+
+    Raises:
+        ValueError: there are no rows.
+    """
+
+    def over(name: str) -> Figure | None:
+        known = [(row.measures[name], clusters[row.id]) for row in rows if name in row.measures]
+        return mean([value for value, _ in known], [cluster for _, cluster in known], drawing) if known else None
+
+    rouge, bags = over("rouge_l"), over("char_f1")
+    if rouge is None or bags is None:
+        raise ValueError("no rows")
+    return Texts(
+        rouge_l=rouge,
+        char_f1=bags,
+        figures_recall=over("figures_recall"),
+        figures=sum("figures_recall" in row.measures for row in rows),
+        judged=over("judged"),
+        judge=judged.teacher if judged else None,
+        judge_agreement=judged.agreement if judged else None,
+    )
+
+
+def with_verdicts(rows: Sequence[Prediction], judged: Judged) -> list[Prediction]:
+    """The rows with what the judge said of them: as a measure, and why."""
+    found = []
+    for row, same, why in zip(rows, judged.same, judged.why, strict=True):
+        known = {} if same is None else {"judged": float(same)}
+        said = "; ".join(
+            part for part in (row.why if row.why != "text" else "", why) if part
+        )  # that it was cut off stays
+        found.append(row.model_copy(update={"measures": {**row.measures, **known}, "why": said or row.why}))
+    return found
+
+
+def mean(values: Sequence[float], clusters: Sequence[str], drawing: Drawing) -> Figure:
+    """The mean of values inside 0..1 with its 95 % interval: a bootstrap over clusters.
+
+    Where all clusters come to the same a bootstrap shows no spread, and says nothing; then it is Wilson's over the clusters.
+
+    Raises:
+        ValueError: there are no values, or not a cluster for each.
+    """
+    value = fmean(values)
+    low, high = _spread(values, clusters, drawing) or _least_known(value, len(set(clusters)))
+    return Figure(value=value, low=min(low, value), high=max(high, value))
+
+
+def difference(first: Sequence[float], second: Sequence[float], clusters: Sequence[str], drawing: Drawing) -> Figure:
+    """The mean of the second less that of the first, on the same rows: -1..1, with its interval by a paired bootstrap.
+
+    Raises:
+        ValueError: there are no values, or not as many of each.
+    """
+    halves = [(1 + after - before) / 2 for before, after in zip(first, second, strict=True)]  # inside 0..1
+    found = mean(halves, clusters, drawing)
+    return Figure(value=fmean(second) - fmean(first), low=2 * found.low - 1, high=2 * found.high - 1)
+
+
+def _spread(values: Sequence[float], clusters: Sequence[str], drawing: Drawing) -> metrics.Interval | None:
+    """The interval of a mean by a bootstrap over clusters; None where all clusters have the same mean."""
+    grouped: dict[str, list[float]] = {}
+    for value, cluster in zip(values, clusters, strict=True):
+        grouped.setdefault(cluster, []).append(value)
+    if len({fmean(group) for group in grouped.values()}) == 1:
+        return None
+    # A cluster comes to its sum and its size: drawing these draws its rows.
+    units = [(math.fsum(group), len(group)) for group in grouped.values()]
+    return metrics.bootstrap(units, [_pooled], seed=drawing.seed, resamples=drawing.resamples)[0]
+
+
+def _pooled(sample: Mapping[tuple[float, int], int]) -> float:
+    rows = sum(size * times for (_, size), times in sample.items())
+    return math.fsum(total * times for (total, _), times in sample.items()) / rows
+
+
+def _least_known(value: float, clusters: int) -> metrics.Interval:
+    hits = value * clusters
+    return metrics.Interval(
+        metrics.wilson(math.floor(hits), clusters).low, metrics.wilson(math.ceil(hits), clusters).high
+    )
+
+
+def rouge_l(reference: str, answer: str, language: Language) -> float:
+    """ROUGE-L of a whole text (Lin, 2004, section 3.1): F of the longest common subsequence, with beta 1, 0..1.
+
+    The tokens are words in English (runs of letters and digits, not stemmed: for ASCII those of Google's rouge-score) and
+    characters in Chinese. Without tokens on either side it is 1, on one side 0.
+    """
+    wanted, given = (_tokens(text, language) for text in (reference, answer))
+    return _f1(LCSseq.similarity(wanted, given), len(wanted), len(given))
+
+
+def char_f1(reference: str, answer: str) -> float:
+    """F1 of two texts as bags of characters, 0..1.
+
+    It is the F1 of SQuAD (Rajpurkar et al., 2016) with characters in the place of words, as is usual for Chinese.
+    """
+    wanted, given = (Counter("".join(_words(text))) for text in (reference, answer))
+    return _f1((wanted & given).total(), wanted.total(), given.total())
+
+
+def count_figures(row: TextRow) -> tuple[int, int]:
+    """How many figures of the reference the answer gives exactly and with their unit, and how many there are.
+
+    Figures are amounts, percentages, percentage points, years, dates and quarters; what the question itself says is none to
+    be given. 1.2 billion is 1,200 million; 3.5 % is neither 3.5 nor 3.5 percentage points. A minus may be said in words.
+    """
+    wanted, given, asked = (
+        Reading(text, None, words=words and row.language == "en")
+        for text, words in ((row.reference, False), (row.answer, True), (row.question, True))
+    )
+    # Each once: what a reference repeats an answer need not.
+    told = {_identity(figure, wanted): figure for figure in wanted.figures if _is_told(figure)}
+    new = [figure for figure in told.values() if not _gives(asked, figure, wanted)]
+    return sum(_gives(given, figure, wanted) for figure in new), len(new)
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(unicodedata.normalize("NFKC", text).lower())
+
+
+def _tokens(text: str, language: Language) -> list[str]:
+    words = _words(text)
+    return list("".join(words)) if language == "zh" else words
+
+
+def _f1(common: float, wanted: int, given: int) -> float:
+    return 2 * common / (wanted + given) if wanted + given else 1.0
+
+
+def _is_told(figure: figures.Figure) -> bool:
+    """Whether a figure is one that an answer must give: no number of a list, no part of a name, no "one of"."""
+    if figure.kind in (*TIMES, "quarter"):
+        return True
+    return figure.kind in QUANTITIES and not (figure.kind == "amount" and figure.spelled and not _has_unit(figure))
+
+
+def _has_unit(figure: figures.Figure) -> bool:
+    return bool(figure.currency or figure.unit) or figure.scale != figures.ONE
+
+
+def _identity(figure: figures.Figure, reading: Reading) -> tuple[object, ...]:
+    return figure.kind, figure.value, figure.currency, figure.unit, figure.when, _span(figure, reading)
+
+
+def _gives(reading: Reading, wanted: figures.Figure, reference: Reading) -> bool:
+    return any(_is_same(wanted, reference, figure, reading) for figure in reading.figures)
+
+
+def _is_same(wanted: figures.Figure, reference: Reading, given: figures.Figure, answer: Reading) -> bool:
+    if wanted.kind in TIMES:
+        parts = zip(wanted.when, given.when, strict=True)
+        return given.kind in TIMES and all(part in (0, other) for part, other in parts)
+    if wanted.kind != given.kind or abs(wanted.value) != abs(given.value):
+        return False
+    return _has_unit_of(wanted, reference, given, answer) and _has_sign_of(wanted, reference, given, answer)
+
+
+def _has_unit_of(wanted: figures.Figure, reference: Reading, given: figures.Figure, answer: Reading) -> bool:
+    if wanted.currency:
+        return given.currency is not None and figures.same_currency(wanted.currency, given.currency)
+    if wanted.unit:
+        return wanted.unit == given.unit and _span(wanted, reference) == _span(given, answer)
+    return True
+
+
+def _span(figure: figures.Figure, reading: Reading) -> tuple[bool, ...]:
+    """Years, months or days: they are one unit to who reads figures, and not the same."""
+    words = reading.text[figure.start : figure.end].lower()
+    return tuple(bool(span.search(words)) for span in _SPANS) if figure.unit == "time" else ()
+
+
+def _has_sign_of(wanted: figures.Figure, reference: Reading, given: figures.Figure, answer: Reading) -> bool:
+    if not wanted.value or 0 in (wanted.sign, given.sign) or wanted.sign == given.sign:
+        return True
+    plain, where = (given, answer) if wanted.sign < 0 else (wanted, reference)
+    return where.excuses_minus(plain)

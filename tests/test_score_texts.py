@@ -1,0 +1,394 @@
+"""Free answers: what they are measured by, and the four columns of questions and answers.
+
+Oracles: subsequences counted out, Google's rouge-score, and all resamples of a small bootstrap.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fingen import metrics
+from fingen.errors import SetError, UsageError
+from fingen.records import Chunk, Language, Manifest, Record, Usage
+from fingen.scoring import columns, texts
+from fingen.scoring.report import Contrast, Prediction, Report, Score, Source
+from fingen.scoring.rows import Asked, Item, read_asked
+from fingen.scoring.tally import Drawing
+from fingen.scoring.texts import TextRow
+from fingen.sets import SetContent, write_set
+
+DRAWING = Drawing(0, 400)
+
+
+def row(reference: str, answer: str, question: str = "", language: Language = "en", id: str = "r") -> TextRow:
+    return TextRow(id, language, question, reference, answer)
+
+
+# ROUGE-L and character F1
+
+
+@pytest.mark.parametrize(
+    ("reference", "answer", "f"),  # as rouge-score 0.1.2 gives it, not stemmed
+    [
+        (
+            "Revenue rose 12.5% to $3.4 billion in fiscal 2024.",
+            "In fiscal 2024 revenue was $3.4 billion, up 12.5 percent.",
+            0.34782608695652173,
+        ),
+        ("The company's net-income margin fell.", "Net income margins fell", 0.5454545454545454),
+        ("a b c d e f g", "g f e d c b a", 0.14285714285714285),
+        ("police killed the gunman", "the gunman kill police", 0.5),
+        ("one", "", 0.0),
+    ],
+)
+def test_rouge_l_in_english_is_that_of_rouge_score(reference: str, answer: str, f: float):
+    assert texts.rouge_l(reference, answer, "en") == pytest.approx(f, abs=1e-12)
+
+
+def longest_common(first: Sequence[str], second: Sequence[str]) -> int:
+    """By the definition, from the end: each pair of tokens is taken, or one of the two is left out."""
+
+    @cache
+    def longest(i: int, j: int) -> int:
+        if i == 0 or j == 0:
+            return 0
+        if first[i - 1] == second[j - 1]:
+            return longest(i - 1, j - 1) + 1
+        return max(longest(i - 1, j), longest(i, j - 1))
+
+    return longest(len(first), len(second))
+
+
+SOME = st.lists(st.sampled_from("ab甲乙１2"), max_size=14)
+
+
+@settings(deadline=None)
+@given(first=SOME, second=SOME, language=st.sampled_from(("en", "zh")))
+def test_rouge_l_is_f_of_the_longest_common_subsequence(first: list[str], second: list[str], language: Language):
+    """Of words parted by spaces in English; of characters, wherever spaces and marks stand, in Chinese."""
+    apart, marked = " ".join(first), "。".join(second) + " "
+    common = longest_common([char.replace("１", "1") for char in first], [char.replace("１", "1") for char in second])
+    expected = 1.0 if not first and not second else 2 * common / (len(first) + len(second))
+
+    assert texts.rouge_l(apart, marked, language) == pytest.approx(expected, abs=1e-12)
+    assert texts.rouge_l(marked, apart, language) == pytest.approx(expected, abs=1e-12)
+
+
+@given(first=st.text("ab甲乙， 1", max_size=14), second=st.text("ab甲乙， 1", max_size=14))
+def test_character_f1_is_the_overlap_of_two_bags(first: str, second: str):
+    left = [char for char in first if char not in "， "]
+    bag, common = [char for char in second if char not in "， "], 0
+    sizes = len(left) + len(bag)
+    for char in left:
+        if char in bag:
+            bag.remove(char)
+            common += 1
+
+    assert texts.char_f1(first, second) == pytest.approx(2 * common / sizes if sizes else 1.0, abs=1e-12)
+
+
+# Figures
+
+
+@pytest.mark.parametrize(
+    ("reference", "answer", "language", "found"),
+    [
+        ("Revenue was 1.2 billion dollars.", "It was $1,200 million.", "en", True),
+        ("Revenue was US$1.2 billion.", "1,200,000,000 dollars", "en", True),
+        ("Revenue was $1.2 billion.", "€1.2 billion", "en", False),
+        ("Revenue was $1.2 billion.", "1.2 billion", "en", False),
+        ("Revenue was $1.2 billion.", "$1.2 million", "en", False),
+        ("Revenue was $1.2 billion.", "$1.20 billion", "en", True),
+        ("Revenue was $1.2 billion.", "$1.21 billion", "en", False),
+        ("The margin was 3.5%.", "3.5 percent", "en", True),
+        ("The margin was 3.5%.", "3.5", "en", False),
+        ("The margin was 3.5%.", "3.5 percentage points", "en", False),
+        ("It rose by 50 basis points.", "It rose by 0.5 percentage points.", "en", True),
+        ("营业收入为12.5亿元。", "125,000万元", "zh", True),
+        ("营业收入为12.5亿元。", "人民币1,250,000,000元", "zh", True),
+        ("营业收入为12.5亿元。", "12.5万元", "zh", False),
+        ("营业收入为12.5亿元。", "12.5亿美元", "zh", False),
+        ("占比为3.5%。", "百分之三点五", "zh", True),
+        ("占比为３．５％。", "3.5%", "zh", True),
+        ("提高0.5个百分点。", "提高0.5%。", "zh", False),
+        ("The change was -5.2%.", "It fell by 5.2%.", "en", True),
+        ("The change was -5.2%.", "It rose by 5.2%.", "en", False),
+        ("净利润为-5.2亿元。", "亏损5.2亿元", "zh", True),
+        ("The term is 3 years.", "36 months", "en", False),
+        ("The term is 3 years.", "3 months", "en", False),
+        ("The term is 3 years.", "A 3-year term", "en", True),
+        ("It has 12 plants.", "It runs twelve plants.", "en", True),
+        ("It was signed on 31 December 2019.", "2019-12-31", "en", True),
+        ("It was signed on 31 December 2019.", "in 2019", "en", False),
+        ("It began in 2019.", "on 31 December 2019", "en", True),
+        ("于2019年12月31日签订。", "2019年12月31日", "zh", True),
+    ],
+)
+def test_a_figure_is_found_exactly_and_with_its_unit(reference: str, answer: str, language: Language, found: bool):
+    assert texts.count_figures(row(reference, answer, language=language)) == (int(found), 1)
+
+
+def test_only_figures_that_the_question_leaves_open_count_and_each_once():
+    question = "What was revenue in 2019?"
+    reference = (
+        "In 2019 revenue was $5 million, of which $3 million came from 2 plants. Revenue of $5 million is a record."
+    )
+
+    assert texts.count_figures(row(reference, "$5 million, $3 million in one plant", question)) == (2, 3)
+    assert texts.measure(row("Revenue rose.", "By 5 %.")).keys() == {"rouge_l", "char_f1"}
+    assert texts.measure(row(reference, "", question))["figures_recall"] == 0
+    assert "figures_recall" not in texts.measure(row("In 2019 it rose.", "It did.", question))
+
+
+SCALES = {"en": {"": 0, " thousand": 3, " million": 6, " billion": 9}, "zh": {"": 0, "万": 4, "亿": 8}}
+
+
+@settings(deadline=None)
+@given(
+    value=st.integers(1, 10**13), language=st.sampled_from(("en", "zh")), data=st.data(), wrong=st.integers(1, 9)
+)  # fmt: skip
+def test_an_amount_is_the_same_in_every_scale_and_no_other_amount_is(
+    value: int, language: Language, data: st.DataObject, wrong: int
+):
+    def say(amount: int) -> str:
+        scale = data.draw(st.sampled_from(list(SCALES[language])))
+        digits = f"{amount:0{SCALES[language][scale] + 1}}"
+        whole = digits[: len(digits) - SCALES[language][scale]]
+        rest = digits[len(whole) :].rstrip("0")
+        shown = f"{int(whole):,}" + (f".{rest}" if rest else "")
+        return f"{shown}{scale} dollars" if language == "en" else f"{shown}{scale}元"
+
+    told = say(value)
+
+    assert texts.count_figures(row(f"It was {told}.", f"So: {say(value)}.", language=language)) == (1, 1)
+    assert texts.count_figures(row(f"It was {told}.", f"So: {say(value + wrong)}.", language=language)) == (0, 1)
+
+
+def test_real_references_are_whole_beside_themselves(shared: Path):
+    rows = json.loads((shared / "qa" / "datasets_finance_alpaca_977.json").read_text(encoding="utf-8"))
+    measured = [texts.measure(row(each["output"], each["output"], each["input"], "zh")) for each in rows[::2]]
+
+    assert {value for measures in measured for value in measures.values()} == {1.0}
+    assert sum("figures_recall" in measures for measures in measured) > 250
+
+
+# Means
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.lists(st.lists(st.sampled_from((0.0, 0.25, 0.5, 1.0)), min_size=1, max_size=3), min_size=2, max_size=4))
+def test_an_interval_is_that_of_all_resamples_of_clusters(groups: list[list[float]]):
+    """Few clusters: all resamples can be listed, so that nothing is drawn."""
+    values = [value for group in groups for value in group]
+    clusters = [f"c{number}" for number, group in enumerate(groups) for _ in group]
+    figure = texts.mean(values, clusters, Drawing(1, 2000))
+    if len({fmean(group) for group in groups}) == 1:
+        hits = fmean(values) * len(groups)
+        low, high = metrics.wilson(int(hits), len(groups)).low, metrics.wilson(-int(-hits // 1), len(groups)).high
+        assert (figure.low, figure.high) == (low, high)
+        return
+    chosen = itertools.product(groups, repeat=len(groups))
+    means = sorted(fmean(value for group in some for value in group) for some in chosen)
+    every = [mean for mean in means for _ in range(100)]  # so often that no quantile lies between two of them
+
+    assert figure.value == pytest.approx(fmean(values), abs=1e-12)
+    for found, share in ((figure.low, 0.025), (figure.high, 0.975)):
+        around = (metrics.quantile(every, max(0.0, share - 0.015)), metrics.quantile(every, min(1.0, share + 0.015)))
+        assert min(around[0], figure.value) - 1e-12 <= found <= max(around[1], figure.value) + 1e-12
+
+
+def test_rows_of_one_chunk_are_not_worth_as_much_as_rows_apart():
+    values = [float(number % 7 < 3) for number in range(70)]
+    twice = [value for value in values for _ in range(2)]
+    apart = texts.mean(twice, [str(number) for number in range(140)], DRAWING)
+    tied = texts.mean(twice, [str(number // 2) for number in range(140)], DRAWING)
+    alone = texts.mean(values, [str(number) for number in range(70)], DRAWING)
+
+    assert (tied.low, tied.high) == (alone.low, alone.high)
+    assert apart.high - apart.low < tied.high - tied.low
+    one = texts.mean([1.0] * 40, ["c"] * 40, DRAWING)
+    assert (one.low, one.high) == pytest.approx(metrics.wilson(1, 1))  # one passage, however many rows, proves little
+
+
+# The four columns
+
+
+def chunk(id: str, text: str) -> Chunk:
+    return Chunk(
+        id=id, document="r.pdf", language="en", first_page=1, last_page=1, section=(), text=text, tokens=1, blocks=()
+    )
+
+
+def item(id: str, *, input: str = "", chunks: tuple[str, ...] = ("c1",)) -> Item:
+    return Item(id=id, number=int(id[1:]), options={}, right="5 million", instruction=f"Why {id}?", input=input, chunks=chunks)  # fmt: skip
+
+
+PASSAGES = {"c1": chunk("c1", "Revenue was 5 million."), "c2": chunk("c2", "Costs fell.")}
+
+
+def make_manifest() -> Manifest:
+    return Manifest(
+        name="set", command="pdf2qa", teacher="offline", settings={}, prompts={}, sources=(), unread={}, files={}, splits={},
+        tasks={}, rejects={}, requests=0, usage=Usage(), cost_usd=0, split_by="chunk", versions={},
+    )  # fmt: skip
+
+
+def make_set(folder: Path, items: tuple[Item, ...]) -> Asked:
+    """Rows of a set on the disk that has the passages and nothing else."""
+    write_set(folder, SetContent(splits={}, rejected=[], chunks=list(PASSAGES.values()), manifest=make_manifest()))
+    return Asked("set test", SOURCES["set test"], items, folder / "test.jsonl", folder)
+
+
+def test_the_passage_of_a_row_comes_from_its_set():
+    shown = columns.with_passage(item("r1", chunks=("c2", "c1")), PASSAGES, "test")
+
+    assert shown.input == "Costs fell.\n\nRevenue was 5 million."
+    assert columns.with_passage(shown, {}, "test") is shown  # it has it already
+    with pytest.raises(SetError, match=r"build/x test, row 3 \(r3\): it was made of no passage"):
+        columns.with_passage(item("r3", chunks=()), PASSAGES, "build/x test")
+    with pytest.raises(SetError, match=r"no passage c9 in chunks\.jsonl"):
+        columns.with_passage(item("r3", chunks=("c9",)), PASSAGES, "build/x test")
+    with pytest.raises(UsageError, match="is no set"):
+        columns.read_passages(None, "rows.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "contexts"),
+    [
+        ("none", {"": ["r1", "r3"], "passage": ["r2"]}),
+        ("passage", {"passage": ["r1", "r2", "r3"]}),
+        ("both", {"": ["r1", "r3"], "passage": ["r1", "r2", "r3"]}),
+    ],
+)
+def test_every_row_is_asked_and_one_made_with_its_passage_is_asked_with_it(
+    tmp_path: Path, wanted: Any, contexts: Mapping[str, list[str]]
+):
+    rows = (item("r1"), item("r2", input="its own passage"), item("r3"))
+    found = {one.context: one.items for one in columns.in_contexts(make_set(tmp_path, rows), wanted)}
+
+    assert {context: [one.id for one in items] for context, items in found.items()} == contexts
+    assert all(one.input for one in found.get("passage", ()))
+    assert all(not one.input for one in found.get("", ()))
+
+
+def test_rows_that_lack_a_passage_are_never_asked_both_ways_unless_told(tmp_path: Path):
+    imported = item("r4", input="the question itself stands here", chunks=())
+    whole = make_set(tmp_path, (item("r1"), item("r2", input="its own passage")))
+
+    assert columns.find_context(whole, tuned=True) == "both"
+    assert columns.find_context(whole, tuned=False) == "none"
+    assert columns.find_context(replace(whole, items=(imported, *whole.items)), tuned=True) == "none"
+    assert columns.find_context(replace(whole, folder=None), tuned=True) == "none"
+    (same,) = columns.in_contexts(replace(whole, items=(imported,)), "none")
+    assert (same.context, same.items) == ("", (imported,))
+    with pytest.raises(SetError, match="made of no passage"):
+        list(columns.in_contexts(replace(whole, items=(imported,)), "both"))
+    (tmp_path / "chunks.jsonl").write_text("")
+    with pytest.raises(SetError, match="changed since the set was made"):
+        list(columns.in_contexts(whole, "both"))
+
+
+def test_where_the_passage_does_not_say_it_the_answer_that_says_so_is_right(tmp_path: Path):
+    def record(id: str, output: str, label: str | None) -> Record:
+        return Record(instruction="Why?", input="A passage.", output=output, id=id, task="qa-concept", language="en", label=label,
+                      chunks=("c1",), teacher="offline", origin="document")  # fmt: skip
+
+    rows = [record("r1", "Because.", None), record("r2", "The passage does not state this.", "not-stated")]
+    manifest = make_manifest()
+    write_set(tmp_path, SetContent(splits={"test": rows}, rejected=[], chunks=[], manifest=manifest))
+    (asked,) = columns.in_contexts(read_asked(tmp_path), "none")
+
+    assert (asked.is_text, asked.context) == (True, "passage")
+    assert [one.right for one in asked.items] == ["Because.", "The passage does not state this."]
+
+
+SOURCES = {
+    "set test": Source(name="set", sha256=None, split="test", kind="set", means="transfer", same_teacher="offline"),
+    "set memory": Source(name="set", sha256=None, split="memory", kind="set", means="recall"),
+}
+
+
+def make_report(answers: Mapping[tuple[str, str, str], Sequence[float]], more: str = "") -> Report:
+    """A report of (subject, source, context) -> ROUGE-L of each row; `more` is a measure that goes the other way."""
+    rows, scores = [], []
+    for (subject, on, context), values in answers.items():
+        own = [
+            Prediction(
+                subject=subject, on=on, context=context, id=f"r{number}", gold="x", value=None, correct=None, why="", answer="x",
+                measures={"rouge_l": value, "char_f1": value} | ({more: 1 - value} if more else {}),
+            )
+            for number, value in enumerate(values)
+        ]  # fmt: skip
+        found = texts.score_texts(own, {one.id: one.id for one in own}, DRAWING)
+        kind: Any = "base" if subject == "llama" else "adapter"
+        scores.append(Score(subject=subject, kind=kind, on=on, context=context, method="generate", rows=len(own),
+                            asked=len(own), texts=found))  # fmt: skip
+        rows += own
+    clusters = {(one.on, one.id): one.id for one in rows}
+    return Report(name="s", sources=SOURCES, scores=tuple(scores), resamples=400, seed=0, version="0",
+                  contrasts=columns.build_contrasts(scores, rows, clusters, DRAWING))  # fmt: skip
+
+
+def spread(middle: float) -> list[float]:
+    """44 values around it, in another order for each."""
+    step = round(10 * middle)
+    return [middle + 0.1 * ((number * step) % 11 - 5) / 5 for number in range(44)]
+
+
+def test_four_columns_say_whether_tuning_is_worth_it():
+    report = make_report({
+        ("llama", "set test", ""): spread(0.2), ("llama", "set test", "passage"): spread(0.7),
+        ("tuned", "set test", ""): spread(0.2), ("tuned", "set test", "passage"): spread(0.8),
+        ("llama", "set memory", ""): spread(0.2), ("tuned", "set memory", ""): spread(0.6),
+    })  # fmt: skip
+    table = {(one.on, one.measure): one for one in columns.qa_table(report)}
+    transfer, recall = columns.qa_sentences(report)[:3], columns.qa_sentences(report)[3:]
+
+    assert list(table) == [(on, shown) for on in SOURCES for shown in ("ROUGE-L", "character F1")]
+    assert [round(figure.value, 1) for figure in table["set test", "ROUGE-L"].cells.values() if figure] == [0.2, 0.7, 0.2, 0.8]  # fmt: skip
+    assert list(table["set memory", "ROUGE-L"].cells) == list(columns.COLUMNS)
+    assert table["set memory", "ROUGE-L"].cells["tuned + passage"] is None
+    assert (table["set memory", "ROUGE-L"].means, table["set memory", "ROUGE-L"].rows) == ("recall", 44)
+    assert transfer[0].startswith(
+        "set test (transfer) synthetic, same teacher (offline): tuned closed-book beside llama"
+    )
+    assert "no difference shown" in transfer[0]
+    assert "worse (-50.0 points" in transfer[1]
+    assert transfer[1].endswith("retrieval serves you better than tuning here, where it finds the passage")
+    assert transfer[2].endswith("tuning serves you beside retrieval too")
+    assert len(recall) == 1
+    assert recall[0].endswith("tuning serves you here")
+
+
+def test_where_the_interval_holds_0_or_the_measures_disagree_nothing_is_claimed():
+    noisy = [float(number % 2) for number in range(30)]
+    beside = [float(number % 3 == 0) for number in range(30)]
+    report = make_report({("llama", "set test", ""): noisy, ("tuned", "set test", ""): beside})
+    (contrast,) = [one for one in report.contrasts if one.measure == "rouge_l"]
+
+    assert contrast.difference.value == pytest.approx(-1 / 6)
+    assert contrast.difference.low < 0 < contrast.difference.high
+    assert "no difference shown (-16.7 points" in columns.qa_sentences(report)[0]
+
+    torn = make_report({("llama", "set test", ""): spread(0.2), ("tuned", "set test", ""): spread(0.7)}, "figures_recall")  # fmt: skip
+    assert "the measures disagree" in columns.qa_sentences(torn)[0]
+    judged = make_report({("llama", "set test", ""): spread(0.2), ("tuned", "set test", ""): spread(0.7)}, "judged")
+    assert "of judged the same" in columns.qa_sentences(judged)[0]
+
+
+def test_a_contrast_is_over_the_rows_that_both_answered():
+    report = make_report({("llama", "set test", ""): spread(0.2), ("tuned", "set test", ""): spread(0.5)[:10]})
+
+    assert {one.rows for one in report.contrasts} == {10}
+    assert all(isinstance(one, Contrast) for one in report.contrasts)
