@@ -246,6 +246,11 @@ def test_an_adapter_that_does_not_fit_is_refused(here: Path):
     own.write_text(whole.replace("<|end|>", "<|end|> "), encoding="utf-8")
     assert "its template or tokenizer is not the one that it was trained with" in refusal()
     own.write_text(whole, encoding="utf-8")
+    weights = Path("base/model.safetensors")
+    stored = weights.read_bytes()
+    weights.write_bytes(stored[:-4] + bytes(4))  # the last weight
+    assert "its weights are others" in refusal()
+    weights.write_bytes(stored)
     assert fingen("score", ADAPTER).exit_code == 0
 
 

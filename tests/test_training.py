@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import os
 import random
+import resource
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +34,7 @@ from fingen.training.base import load_base, quiet
 from fingen.training.checkpoints import mark_whole, read_history
 from fingen.training.classes import build_judge
 from fingen.training.data import Example, Steps, build_examples, cut, deal, hold_out
-from fingen.training.forward import predict
+from fingen.training.forward import common_prefix, predict
 from fingen.training.template import build_template
 from fingen.training.tiny import tiny_config, train_tokenizer
 
@@ -107,6 +108,19 @@ def test_what_is_learned_is_the_answer_and_its_end_and_nothing_else(
         prompt = template.tokenizer.decode(example.ids[: -example.answer])
         assert prompt == template.render(given_row.instruction, given_row.input)
         assert prompt.endswith("<|assistant|>")
+
+
+def test_what_all_rows_begin_with_is_computed_once_where_that_pays():
+    rows = [(1, 2, 3, 4, n, 9, 9) for n in range(8)]
+    ends = [range(5, 6)] * 8
+
+    assert common_prefix(rows, ends) == 4
+    assert common_prefix(rows, [range(2, 6)] * 8) == 2  # no further than to the first token that is to be predicted
+    assert common_prefix(rows[:1], ends[:1]) == 0
+    assert (
+        common_prefix([(1, *range(n, n + 50)) for n in range(8)], [range(49, 50)] * 8) == 0
+    )  # one token saves nothing
+    assert common_prefix([(1, 2, 3, 4)] * 8, [range(3, 4)] * 8) == 3
 
 
 ROWS = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 12)), min_size=1, max_size=5)
@@ -355,6 +369,29 @@ def test_a_checkpoint_that_was_cut_short_is_none(tokenizer: Any, template: Any, 
 
     assert said[0] == "going on after step 3"  # the one before
     assert newest.name == "checkpoint-4"
+
+
+def test_a_full_disk_keeps_the_last_good_checkpoint(tokenizer: Any, template: Any, examples: Any, tmp_path: Path):
+    whole, model, limit = adapted(tokenizer), adapted(tokenizer), resource.getrlimit(resource.RLIMIT_FSIZE)
+    fit(whole, tmp_path / "whole", template, examples[:16])
+
+    def fill(*_: Any) -> None:  # from the first checkpoint on no file may have more than 20 kB
+        if any((tmp_path / "full").rglob("whole.json")):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limit[1]))
+
+    model.register_forward_pre_hook(fill)
+    try:
+        with pytest.raises(LimitError, match=r"checkpoint-4: cannot be written") as error:
+            fit(model, tmp_path / "full", template, examples[:16])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    said: list[str] = []
+    resumed = adapted(tokenizer, replace(SMALL, seed=5))
+    fit(resumed, tmp_path / "full", template, examples[:16], say=said.append)
+
+    assert "free some disk space" in error.value.hint
+    assert said[0] == "going on after step 3"
+    assert all(torch.equal(a, b) for a, b in zip(weights(whole).values(), weights(resumed).values(), strict=True))
 
 
 def test_a_checkpoint_runs_nothing_that_is_in_it(tokenizer: Any, template: Any, examples: Any, tmp_path: Path):
