@@ -22,16 +22,16 @@ from fingen.errors import TeacherError, UsageError
 from fingen.pipeline.asking import Estimate, Job, Note, check_teacher, estimate
 from fingen.pipeline.folder import CLAIMS
 from fingen.pipeline.gathering import OnNews, gather
-from fingen.prompts import Template, fill, read_template
+from fingen.prompts import Template, read_template
 from fingen.records import Completion, Request, sha256_text
 from fingen.scoring.api import find_paid
 from fingen.scoring.report import Figure
 from fingen.scoring.tally import share
 from fingen.scoring.texts import Judged, TextRow
 from fingen.sets import JOURNAL
-from fingen.tasks.answers import Strict, parse_items, unusable
+from fingen.tasks.answers import Strict, build_check, parse_items, unusable
 from fingen.teachers import open_teacher
-from fingen.teachers.base import Teacher, request_key
+from fingen.teachers.base import Teacher
 from fingen.teachers.claims import Claims
 from fingen.teachers.journal import Journal
 
@@ -39,7 +39,6 @@ TASK = "answer-check"
 LANGUAGES = ("en", "zh")
 PAIRS = 10  # in a request
 ITEM_TOKENS = 40  # of an answer, for one pair
-ROOM = 4  # times the expected tokens that an answer may have
 TWICE_SHARE = 0.2  # of the rows that are judged
 TWICE_LEAST = 30  # rows: fewer say little about the judge
 
@@ -214,19 +213,8 @@ def _build_request(
             "second": first if swap else second,
         }
         pairs.append({name: _quoted(text) for name, text in texts.items()})
-    system, prompt = fill(template, {"pairs": pairs})
-    schema = Verdicts.model_json_schema()
-    return Request(
-        key=request_key(teacher, system, prompt, schema),
-        task=TASK,
-        template=template.name,
-        system=system,
-        prompt=prompt,
-        answer_schema=schema,
-        max_tokens=ROOM * ITEM_TOKENS * (len(places) + 4),
-        count=len(places),
-        draws=tuple({"place": place} for place in places),
-    )
+    draws = [{"place": place} for place in places]
+    return build_check(TASK, template, {"pairs": pairs}, Verdicts.model_json_schema(), ITEM_TOKENS, draws, teacher)
 
 
 def _quoted(text: str) -> str:

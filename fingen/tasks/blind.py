@@ -7,15 +7,13 @@ from typing import Any
 
 from pydantic import Field
 
-from fingen.prompts import Template, fill
+from fingen.prompts import Template
 from fingen.records import Completion, Record, Request
-from fingen.tasks.answers import Strict, parse_items, unusable
+from fingen.tasks.answers import Strict, build_check, parse_items, unusable
 from fingen.tasks.labels import Label
-from fingen.teachers.base import request_key
 
 TEXTS = 10  # in a request
 ITEM_TOKENS = 20  # of an answer, for one text
-ROOM = 4  # times the expected tokens that an answer may have
 
 
 class Verdict(Strict):
@@ -27,19 +25,9 @@ class Verdict(Strict):
 
 def build_request(template: Template, labels: Sequence[Label], records: Sequence[Record], teacher: str) -> Request:
     """Ask which label each text has."""
-    system, prompt = fill(template, {"labels": labels, "texts": [record.instruction for record in records]})
-    schema = _schema(labels)
-    return Request(
-        key=request_key(teacher, system, prompt, schema),
-        task="intent-check",
-        template=template.name,
-        system=system,
-        prompt=prompt,
-        answer_schema=schema,
-        max_tokens=ROOM * ITEM_TOKENS * (len(records) + 4),
-        count=len(records),
-        draws=tuple({"id": record.id} for record in records),
-    )
+    values = {"labels": labels, "texts": [record.instruction for record in records]}
+    draws = [{"id": record.id} for record in records]
+    return build_check("intent-check", template, values, _schema(labels), ITEM_TOKENS, draws, teacher)
 
 
 def _schema(labels: Sequence[Label]) -> dict[str, Any]:

@@ -7,14 +7,12 @@ from typing import Any
 
 from pydantic import Field
 
-from fingen.prompts import Template, fill
+from fingen.prompts import Template
 from fingen.records import Completion, Record, Request
-from fingen.tasks.answers import Strict, parse_items, unusable
-from fingen.teachers.base import request_key
+from fingen.tasks.answers import Strict, build_check, parse_items, unusable
 
 TASK = "judge"
 ITEM_TOKENS = 40  # of an answer, for one pair
-ROOM = 4  # times the expected tokens that an answer may have
 
 
 class Score(Strict):
@@ -40,19 +38,9 @@ def build_request(template: Template, passages: Sequence[str], records: Sequence
         for r in records
     ]
     quoted = [passage.replace("</passage>", "< /passage>") for passage in passages]
-    system, prompt = fill(template, {"passages": quoted, "pairs": pairs})
-    schema = Scores.model_json_schema()
-    return Request(
-        key=request_key(teacher, system, prompt, schema),
-        task=TASK,
-        template=template.name,
-        system=system,
-        prompt=prompt,
-        answer_schema=schema,
-        max_tokens=ROOM * ITEM_TOKENS * (len(records) + 4),
-        count=len(records),
-        draws=tuple({"id": record.id} for record in records),
-    )
+    draws = [{"id": record.id} for record in records]
+    values = {"passages": quoted, "pairs": pairs}
+    return build_check(TASK, template, values, Scores.model_json_schema(), ITEM_TOKENS, draws, teacher)
 
 
 def whole_problem(request: Request, completion: Completion) -> str | None:
