@@ -136,6 +136,9 @@ def fit(
         watch = Watch(out, tuning.save_every, stop, say, trainer.accelerator)
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(watch)
+        for callback in trainer.callback_handler.callbacks:
+            if getattr(callback, "logging_dir", "") is None:  # tensorboard's would lie among the checkpoints, and go with them
+                callback.logging_dir = str(out / "runs")
         if tuning.patience is not None and validation:
             trainer.add_callback(EarlyStoppingCallback(tuning.patience))
         try:
