@@ -137,7 +137,8 @@ def fit(
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(watch)
         for callback in trainer.callback_handler.callbacks:
-            if getattr(callback, "logging_dir", "") is None:  # tensorboard's would lie among the checkpoints, and go with them
+            # TensorBoard's events would lie among the checkpoints, and go with them.
+            if getattr(callback, "logging_dir", "") is None:
                 callback.logging_dir = str(out / "runs")
         if tuning.patience is not None and validation:
             trainer.add_callback(EarlyStoppingCallback(tuning.patience))
