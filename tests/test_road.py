@@ -70,7 +70,11 @@ def test_the_tuned_model_is_scored_beside_its_base(report: Report):
 
 def test_the_score_shows_that_tuning_helped(report: Report):
     (pair,) = report.pairs
+    tuned = next(score.choices for score in report.scores if score.kind == "adapter")
 
+    assert tuned
+    majority = max(one.support for one in tuned.classes.values()) / pair.rows
+    assert tuned.accuracy.low > majority + 0.1
     assert pair.difference.low > 0
     assert pair.p < 0.001
 

