@@ -135,7 +135,7 @@ def test_an_adapter_is_asked_on_its_set_beside_its_base(here: Path):
             assert row["correct"] == (row["value"] == record.label)
             assert row["text"] == record.instruction
     assert found["base", rows[0]["id"]]["probabilities"] != found["intent-base", rows[0]["id"]]["probabilities"]
-    assert len({row["answer"] for row in rows}) > 2
+    assert len({row["answer"] for row in rows}) > 1
     for one in report["scores"]:
         right = sum(row["correct"] for row in rows if row["subject"] == one["subject"])
         assert one["choices"]["accuracy"]["value"] == right / 20
