@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRETS = re.compile(r"(API_KEY|_TOKEN|_SECRET|_BASE_URL)$")  # keys, and where they would be sent
 DEAD_PROXY = "http://127.0.0.1:9"  # the discard port: a child process that asks for a page elsewhere is refused at once
 LOOPBACK_NAMES = {"", "localhost"}
+
+settings.register_profile("fingen", deadline=None)  # how long an example takes says nothing of what it proves
+settings.load_profile("fingen")
 
 
 class NetworkForbiddenError(RuntimeError):
