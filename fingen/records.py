@@ -12,15 +12,19 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, TextIO, TypeVar
+from typing import Annotated, Any, Literal, TextIO, TypeVar
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
+    SerializationInfo,
     SerializerFunctionWrapHandler,
     ValidationError,
+    WrapSerializer,
     model_serializer,
+    model_validator,
 )
 
 from fingen.errors import LimitError, SetError
@@ -147,37 +151,77 @@ class Completion(Frozen):
 
 
 class Evidence(Frozen):
-    """A verbatim quote and the page it stands on; `document` where that is not the record's own (a companion passage)."""
+    """A verbatim quote and the page it stands on (1-based); `document` where that is not the record's own.
+
+    In a document without pages `page` is 0, and `place` says where the quote stands.
+    """
 
     quote: str
-    page: int
+    page: int = 0
+    place: str | None = None
     document: str | None = None
 
     @model_serializer(mode="wrap")
-    def _without_none(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in dump(self).items() if value is not None}
+    def _without_empty(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if value}
+
+
+def parse_nested(value: Any) -> Any:
+    """The list or object that a column holds, from its JSON or as it is.
+
+    Raises:
+        ValueError: a text that is no JSON.
+    """
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except RecursionError as e:
+        raise ValueError("nested too deeply") from e
+
+
+def _dump_nested(value: Any, dump: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
+    return dump_json(dump(value)) if info.mode == "json" else dump(value)
+
+
+# Readers take a column's type from the first rows that they see. A list or object that is empty there has none, so that
+# it is JSON in a text on disk; it is read from both.
+_NESTED = (BeforeValidator(parse_nested), WrapSerializer(_dump_nested))
 
 
 class Record(Frozen):
-    """One validated row: an Alpaca row first, its provenance after. Fields without a meaning for the task are None."""
+    """One validated row: an Alpaca row first, its provenance after.
+
+    On disk each column is a text in each row of every set, empty where it has no meaning ("", "[]", "{}"), so that files
+    of any sets load together: no column is null or of another type in one of them.
+    """
 
     instruction: str
     input: str
     output: str
+    system: str = ""  # what the model is told before all turns
     id: str
     task: str
     language: Language
-    label: str | None = None
-    options: dict[str, str] | None = None
-    document: str | None = None
-    pages: tuple[int, ...] | None = None
-    chunks: tuple[str, ...] | None = None
-    evidence: tuple[Evidence, ...] | None = None
-    calc: str | None = None
-    draws: dict[str, Any] | None = None
-    scores: dict[str, float] | None = None
+    label: str = ""
+    options: Annotated[dict[str, str], *_NESTED] = Field(default_factory=dict)  # letter -> text
+    document: str = ""
+    pages: Annotated[tuple[int, ...], *_NESTED] = ()  # none: the document has no pages
+    chunks: Annotated[tuple[str, ...], *_NESTED] = ()
+    evidence: Annotated[tuple[Evidence, ...], *_NESTED] = ()
+    figures: Annotated[tuple[dict[str, Any], ...], *_NESTED] = ()  # of the answer, each with the level of its proof
+    calc: str = ""
+    program: str = ""  # the steps whose result is the answer
+    turns: Annotated[tuple[dict[str, str], ...], *_NESTED] = ()  # that came before: role and content
+    draws: Annotated[dict[str, Any], *_NESTED] = Field(default_factory=dict)
+    scores: Annotated[dict[str, float], *_NESTED] = Field(default_factory=dict)
+    review: Annotated[dict[str, Any], *_NESTED] = Field(default_factory=dict)  # a person's verdict, and what it changed
     teacher: str
     origin: Literal["document", "synthetic", "imported"]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_null(cls, row: Any) -> Any:
+        """Read rows in which what is empty is null, as sets were written before."""
+        return {name: value for name, value in row.items() if value is not None} if isinstance(row, dict) else row
 
 
 class Rejected(Frozen):
@@ -213,7 +257,7 @@ class SourceEntry(Frozen):
 class Manifest(Frozen):
     """What a set is and what made it. Written last; no time of day in it."""
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 2  # 1: rows with null, and with lists and objects as they are
     name: str
     command: str
     teacher: str

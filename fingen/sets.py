@@ -38,6 +38,7 @@ CARD_TEMPLATE = Path(__file__).with_name("card.md.j2")
 COLUMNS = {"prompt": "instruction", "query": "input", "response": "output"}  # LLaMA-Factory's names for an Alpaca row
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))  # the Hub's names
 LARGEST = "n>1M"
+FEATURES = [{"name": name, "dtype": "string"} for name in Record.model_fields]  # as a card says them
 ALPACA_CONFIG = "alpaca"  # on the Hub: the form with the three columns of an Alpaca row alone
 SAMPLES = 2
 LABELS_SHOWN = 40
@@ -151,6 +152,7 @@ def _counted(content: SetContent, splits: Mapping[str, list[Record]]) -> Manifes
     rejects = Counter(rejected.reason for rejected in content.rejected)
     return content.manifest.model_copy(
         update={
+            "format": Manifest.model_fields["format"].default,
             "splits": {split: len(splits.get(split, ())) for split in SPLITS},
             "tasks": dict(sorted(tasks.items())),
             "rejects": dict(sorted(rejects.items())),
@@ -221,7 +223,7 @@ def _look_at(splits: Mapping[str, Iterable[Record]]) -> _Seen:
         for record in records:
             tasks[record.task] += 1
             seen.languages.add(record.language)
-            if record.label is not None:
+            if record.label:
                 seen.labels.setdefault(record.label, Counter())[split] += 1
             if len(seen.tasks) == 1:
                 first.setdefault(record.task, record)
@@ -248,6 +250,7 @@ def _front_matter(manifest: Manifest, seen: _Seen) -> dict[str, Any]:
     if seen.tasks:
         files = [{"split": split, "path": _file_name(split)} for split in seen.tasks]
         matter["configs"] = [{"config_name": "default", "data_files": files}]
+        matter["dataset_info"] = {"features": FEATURES}  # of no rows, and of dates alone, no type can be seen
     return matter
 
 

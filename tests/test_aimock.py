@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rows import read_rows
 from test_canary import read_here
 from test_kill import PATIENCE, PROXIES
 
@@ -201,8 +202,7 @@ def prompts(asked: tuple[list[str], Path]) -> list[str]:
 
 def made() -> list[Row]:
     """The closed-book rows of the set."""
-    rows = [json.loads(line) for path in Path("build/set").glob("*.jsonl") if path.stem in ("train", "validation", "test")
-            for line in path.read_text(encoding="utf-8").splitlines()]  # fmt: skip
+    rows = read_rows(*(Path(f"build/set/{split}.jsonl") for split in ("train", "validation", "test")))
     return sorted(rows, key=lambda row: str(row["output"]))
 
 

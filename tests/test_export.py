@@ -131,7 +131,7 @@ def test_tables_carry_the_provenance(folder: Path, tmp_path: Path):
         run(folder, "--format", form, "--out", tmp_path / form)
         rows = list(load(tmp_path / form, tmp_path / "cache")["mine"])
         assert json.loads(rows[0]["options"]) == {"A": "Sales", "B": "Costs"}
-        assert (rows[0]["label"], rows[2]["document"], str(rows[2]["pages"])) == ("A", "r.pdf", "11 12")
+        assert (rows[0]["label"], rows[2]["document"], str(rows[2]["pages"])) == ("A", "r.pdf", "[11, 12]")
         assert json.loads(rows[2]["evidence"]) == [{"quote": "Page 12", "page": 12}]
 
 

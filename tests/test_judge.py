@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rows import read_rows
 from stub_llm import StubLLM
 from test_kill import PROXIES, reply, write_reports
 
@@ -53,9 +54,7 @@ def run(stub: StubLLM, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Resu
 
 def rows() -> list[dict[str, Any]]:
     files = [Path("build/set") / f"{split}.jsonl" for split in ("train", "validation", "test")]
-    return [
-        json.loads(line) for file in files if file.exists() for line in file.read_text(encoding="utf-8").splitlines()
-    ]
+    return read_rows(*files)
 
 
 def test_scores_are_stored_and_what_has_none_stays(desk: Path, monkeypatch: pytest.MonkeyPatch):

@@ -26,6 +26,7 @@ import hostile
 import pymupdf
 import pytest
 from click.testing import CliRunner, Result
+from rows import parse_row
 
 from fingen import cli
 from fingen.config import Pdf2qa, Reading, Splitting
@@ -165,7 +166,7 @@ def rows(folder: Path, *splits: str) -> list[Row]:
 def lines(path: Path) -> list[Row]:
     """The rows of a file. What only Python takes for JSON (NaN) is none; other ends of lines than \\n are text."""
     text = path.read_text(encoding="utf-8")
-    return [json.loads(line, parse_constant=pytest.fail) for line in text.split("\n")[:-1]]
+    return [parse_row(line, parse_constant=pytest.fail) for line in text.split("\n")[:-1]]
 
 
 def manifest(folder: Path) -> Row:

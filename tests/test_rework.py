@@ -11,6 +11,7 @@ from typing import Any
 import pymupdf
 import pytest
 from click.testing import CliRunner, Result
+from rows import read_rows
 
 from fingen import cli
 
@@ -31,9 +32,7 @@ def done(*arguments: object) -> dict[str, Any]:
 
 def rows(folder: Path, *splits: str) -> list[dict[str, Any]]:
     files = [folder / f"{split}.jsonl" for split in splits or ("train", "validation", "test", "memory")]
-    return [
-        json.loads(line) for file in files if file.exists() for line in file.read_text(encoding="utf-8").splitlines()
-    ]
+    return read_rows(*files)
 
 
 def content(folder: Path) -> dict[str, bytes]:

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rows import read_rows
 
 from fingen.cli import main
 from fingen.scoring.parse import parse_answer
@@ -323,7 +324,7 @@ def test_a_set_is_scored_on_its_test_split(tmp_path: Path):
         "synth", "intent", "--n", 10, "--validation", 5, "--test", 10, "--teacher", "offline", "--out", "build/i"
     )
     assert asked.exit_code == 0, asked.stderr
-    rows = [json.loads(line) for line in Path("build/i/test.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = read_rows(Path("build/i/test.jsonl"))
     # the text alone: letters stand for other labels in other rows
     file = write(tmp_path / "mine.jsonl", [{"id": row["id"], "prediction": row["label"]} for row in rows])
 

@@ -20,6 +20,7 @@ import torch
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
+from rows import read_rows
 from transformers import LlamaForCausalLM
 
 from fingen.adapters import read_adapter
@@ -191,7 +192,7 @@ def test_a_model_that_is_the_base_is_asked_once(here: Path):
 
 
 def test_a_baseline_on_a_benchmark_learns_what_the_adapter_did(here: Path):
-    rows = [json.loads(line) for line in Path("build/intent/test.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = read_rows(Path("build/intent/test.jsonl"))
     file = here / "openfindata.json"
     asked = [{"id": r["id"], "question": r["instruction"], **r["options"], "answer": r["output"]} for r in rows]
     file.write_text(json.dumps(asked, ensure_ascii=False), encoding="utf-8")
@@ -299,7 +300,7 @@ def test_rows_of_another_set_that_the_same_teacher_wrote_are_labelled_too(here: 
         "--quiet",
     )
     assert fingen(*other, "--out", "build/other").exit_code == 0
-    rows = [json.loads(line) for line in Path("build/other/test.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = read_rows(Path("build/other/test.jsonl"))
     assert (
         fingen("import", "alpaca", write(here / "o.jsonl", rows), "--split", "test", "--out", "build/far").exit_code
         == 0

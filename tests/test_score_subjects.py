@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rows import read_rows
 from stub_hub import StubHub
 from stub_llm import StubLLM
 from test_kill import PROXIES
@@ -254,7 +255,7 @@ def test_a_baseline_shows_what_the_training_rows_teach():
 
 def test_a_baseline_beside_a_file_of_answers_is_paired_with_it(tmp_path: Path):
     intent()
-    rows = [json.loads(line) for line in Path("build/intent/test.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = read_rows(Path("build/intent/test.jsonl"))
     file = write(tmp_path / "mine.jsonl", [{"id": row["id"], "prediction": row["output"]} for row in rows])
     report = scored("--baseline", "--predictions", file, "--gold", "build/intent")
 

@@ -281,6 +281,7 @@ def test_the_card_says_what_made_the_set(tmp_path: Path):
                 "data_files": [{"split": s, "path": f"{s}.jsonl"} for s in ("train", "test", "memory")],
             }
         ],
+        "dataset_info": {"features": [{"name": name, "dtype": "string"} for name in Record.model_fields]},
     }
     assert "Tokens: 120 in, 30 out" in card
     assert "Cost: 0.2500 USD" in card
@@ -397,7 +398,7 @@ def test_a_missing_file_or_split_is_said(tmp_path: Path):
 def test_a_set_that_is_none_is_said(tmp_path: Path):
     with pytest.raises(SetError, match="no such set"):
         read_manifest(tmp_path / "nowhere")
-    (tmp_path / "manifest.json").write_text('{"format": 2}')
+    (tmp_path / "manifest.json").write_text('{"format": 3}')
     with pytest.raises(SetError, match=r"manifest\.json: format"):
         read_manifest(tmp_path)
 

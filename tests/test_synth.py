@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rows import read_rows
 from stub_llm import StubLLM
 from test_kill import PROXIES
 
@@ -44,9 +45,7 @@ def fingen(*arguments: object) -> Result:
 
 def rows(folder: Path, *splits: str) -> list[Row]:
     files = [folder / f"{split}.jsonl" for split in splits or ("train", "validation", "test")]
-    return [
-        json.loads(line) for file in files if file.exists() for line in file.read_text(encoding="utf-8").splitlines()
-    ]
+    return read_rows(*files)
 
 
 def said(row: Row) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rows import dump_row, read_rows
 
 from fingen import cli
 
@@ -55,11 +56,11 @@ def copy(made: Path, tmp_path: Path) -> Path:
 
 
 def read(folder: Path, split: str) -> list[Row]:
-    return [json.loads(line) for line in (folder / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()]
+    return read_rows(folder / f"{split}.jsonl")
 
 
 def write(folder: Path, split: str, rows: list[Row]) -> None:
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    text = "".join(dump_row(row) + "\n" for row in rows)
     (folder / f"{split}.jsonl").write_text(text, encoding="utf-8")
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datasets import ClassLabel, Features, List, Value  # type: ignore[import-untyped]  # it ships no types
+from datasets import Features, Value  # type: ignore[import-untyped]  # it ships no types
 from datasets.arrow_writer import ParquetWriter  # type: ignore[import-untyped]  # the same
 from datasets.info import DatasetInfo, DatasetInfosDict  # type: ignore[import-untyped]  # the same
 from huggingface_hub import DatasetCard, DatasetCardData
@@ -32,11 +32,9 @@ from fingen.sets import (
     render_card,
 )
 
-TABLES = "data"  # folder of the typed tables
+TABLES = "data"  # folder of the tables
 PLAIN = ("instruction", "input", "output")  # columns of the other ones, which any version of any tool can read
 DEFAULT_CONFIG = "default"
-MOST_LABELS = 1_000  # of a class label; more than that is text
-MOST_NAMES = 64  # of options or scores that become columns; more than that is JSON
 BATCH_ROWS = 2_000  # of a table that are in memory at once
 
 
@@ -77,9 +75,8 @@ def pack(
     if with_rejects and REJECTED in manifest.files:
         files[REJECTED] = _tidy_rejects(folder / REJECTED, desk / REJECTED)
         entries[REJECTED] = FileEntry(sha256=sha256_file(files[REJECTED]), rows=manifest.files[REJECTED].rows)
-    features = _features(record for split in splits for record in read_split(folder, split))
-    plain = Features({name: Value("string") for name in PLAIN})
-    for split, (place, columns) in itertools.product(splits, ((TABLES, features), (ALPACA_CONFIG, plain))):
+    features = _texts(Record.model_fields)
+    for split, (place, columns) in itertools.product(splits, ((TABLES, features), (ALPACA_CONFIG, _texts(PLAIN)))):
         name = f"{place}/{split}.parquet"
         files[name] = _write_table(desk / name, read_split(folder, split), columns)
         entries[name] = FileEntry(sha256=sha256_file(files[name]), rows=manifest.splits[split])
@@ -114,49 +111,17 @@ def _tidy_rejects(path: Path, to: Path) -> Path:
 # --- tables -------------------------------------------------------------------------------------------------------------
 
 
-def _features(records: Iterator[Record]) -> Features:
-    """The type of each column. A label is a class, options and scores have a column for each of their names."""
-    labels: set[str] = set()
-    options: set[str] = set()
-    scores: set[str] = set()
-    for record in records:
-        labels |= {record.label} if record.label is not None else set()
-        options |= (record.options or {}).keys()
-        scores |= (record.scores or {}).keys()
-    text, number = Value("string"), Value("int32")
-    special = {
-        "label": ClassLabel(names=sorted(labels)) if 0 < len(labels) <= MOST_LABELS else text,
-        "options": _columns(options, text),
-        "pages": List(number),
-        "chunks": List(text),
-        "evidence": List({"quote": text, "page": number, "document": text}),
-        "scores": _columns(scores, Value("float64")),
-    }
-    return Features({name: special.get(name, text) for name in Record.model_fields})
-
-
-def _columns(names: set[str], kind: Value) -> Any:
-    return dict.fromkeys(sorted(names), kind) if 0 < len(names) <= MOST_NAMES else Value("string")
-
-
-def _row(record: Record, features: Features) -> dict[str, Any]:
-    row = {name: value for name, value in record.model_dump(mode="json").items() if name in features}
-    if record.evidence and "evidence" in features:
-        row["evidence"] = [
-            {"quote": each.quote, "page": each.page, "document": each.document} for each in record.evidence
-        ]
-    for name in features.keys() & {"options", "scores", "draws"}:
-        if row[name] is not None:
-            kind = features[name]
-            row[name] = {key: row[name].get(key) for key in kind} if isinstance(kind, dict) else dump_json(row[name])
-    return row
+def _texts(names: Iterable[str]) -> Features:
+    """The types of columns, all texts: tables of any sets can be put together."""
+    return Features({name: Value("string") for name in names})
 
 
 def _write_table(path: Path, records: Iterator[Record], features: Features) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with ParquetWriter(features=features, path=str(path), writer_batch_size=BATCH_ROWS) as writer:
         for record in records:
-            writer.write(_row(record, features))
+            row = record.model_dump(mode="json")
+            writer.write({name: row[name] for name in features})
         writer.finalize()
     return path
 

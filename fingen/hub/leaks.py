@@ -17,7 +17,7 @@ from typing import Any
 from huggingface_hub import get_token
 
 from fingen.quality.privacy import PRIVATE, scan
-from fingen.records import Language
+from fingen.records import Language, parse_nested
 from fingen.teachers.keys import Secret, find_key
 
 KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY")
@@ -124,9 +124,16 @@ def _in_value(file: str, row: int, value: Any, watch: Watch, language: Language)
 
 
 def _texts(value: Any, field: Sequence[str]) -> Iterator[tuple[Sequence[str], str]]:
-    """Every text in a value, the names of fields and long numbers too, each with where it stands."""
+    """Every text in a value, the names of fields and long numbers too, each with where it stands.
+
+    A list or object that is JSON in a text is looked into: an escape there would hide what stands beside it.
+    """
     if isinstance(value, str):
-        yield field, value
+        inside = _nested(value)
+        if inside is None:
+            yield field, value
+        else:
+            yield from _texts(inside, field)
     elif isinstance(value, Mapping):
         for name, inner in value.items():
             yield field, name
@@ -136,3 +143,11 @@ def _texts(value: Any, field: Sequence[str]) -> Iterator[tuple[Sequence[str], st
             yield from _texts(inner, field)
     elif isinstance(value, int) and abs(value) >= _LEAST_NUMBER:
         yield field, str(value)
+
+
+def _nested(text: str) -> Any:
+    """The list or object that a text is the JSON of; None where it is none."""
+    try:
+        return parse_nested(text) if text.startswith(("[", "{")) else None
+    except ValueError:
+        return None

@@ -46,9 +46,7 @@ class Draw:
             if id(record) in details:
                 item = {"question": record.instruction, "answer": record.output, "document": record.document}
                 self.rejected.append(
-                    Rejected(
-                        item=item, reason=reason, detail=details[id(record)], chunks=record.chunks or (), request=None
-                    )
+                    Rejected(item=item, reason=reason, detail=details[id(record)], chunks=record.chunks, request=None)
                 )
         self.kept = [record for record in self.kept if id(record) not in details]
 
@@ -95,7 +93,7 @@ def draw_records(
         The rules' rows differ in length alone: of theirs the first stays, from where a section begins.
         """
         best = (0, 0) if teacher == "offline" else worth(record)
-        return not any(chunk in known for chunk in record.chunks or ()), *best
+        return not any(chunk in known for chunk in record.chunks), *best
 
     duplicates = gates.duplicates(draw.kept, better=rank)
     for kind in sorted({duplicate.kind for duplicate in duplicates}):
@@ -226,7 +224,7 @@ class _OpenBook:
         self._beside: dict[tuple[str | None, str], list[str]] = {}
         self._split_of = split_of
         for record in records:
-            for chunk in record.chunks or ():
+            for chunk in record.chunks:
                 place = self._beside.setdefault((record.document, split_of[record.id]), [])
                 if chunk not in place:
                     place.append(chunk)
@@ -241,7 +239,7 @@ class _OpenBook:
         return masked or row
 
     def _row(self, record: Record) -> Record:
-        own = [self._chunks[chunk] for chunk in record.chunks or ()]
+        own = [self._chunks[chunk] for chunk in record.chunks]
         others = self._others(record)
         draw = int(record.id[-8:], 16) / 16**8
         if others and draw < UNSTATED:
@@ -254,7 +252,7 @@ class _OpenBook:
     def _others(self, record: Record) -> list[Chunk]:
         """The passages that follow the record's own one in its document and split, and do not hold its answer."""
         place = self._beside[record.document, self._split_of[record.id]]
-        at = place.index((record.chunks or ())[0])
-        turned = [chunk for chunk in place[at + 1 :] + place[:at] if chunk not in (record.chunks or ())]
-        quotes = [quote.quote for quote in record.evidence or ()]
+        at = place.index(record.chunks[0])
+        turned = [chunk for chunk in place[at + 1 :] + place[:at] if chunk not in record.chunks]
+        quotes = [quote.quote for quote in record.evidence]
         return [c for c in map(self._chunks.__getitem__, turned) if not any(locate(quote, [c]) for quote in quotes)][:2]

@@ -181,20 +181,8 @@ def _chatml(record: Record) -> dict[str, Any]:
 
 
 def _flat(record: Record) -> dict[str, str]:
-    """One text a column, for a table: lists and objects as JSON."""
-    return {
-        **_alpaca(record),
-        "id": record.id,
-        "task": record.task,
-        "language": record.language,
-        "label": record.label or "",
-        "options": dump_json(record.options) if record.options else "",
-        "document": record.document or "",
-        "pages": " ".join(map(str, record.pages or ())),
-        "evidence": dump_json([quote.model_dump(mode="json") for quote in record.evidence]) if record.evidence else "",
-        "teacher": record.teacher,
-        "origin": record.origin,
-    }
+    """The row as the set has it: one text a column, lists and objects as JSON."""
+    return record.model_dump(mode="json")
 
 
 # --- files -------------------------------------------------------------------------------------------------------------

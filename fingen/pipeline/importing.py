@@ -362,7 +362,7 @@ def _count_labels(splits: Mapping[str, Sequence[Record]]) -> dict[str, dict[str,
     counts: dict[str, dict[str, int]] = {}
     for split, records in splits.items():
         for record in records:
-            if record.label is not None:
+            if record.label:
                 counts.setdefault(record.label, dict.fromkeys(SPLITS, 0))[split] += 1
     return dict(sorted(counts.items()))
 

@@ -85,7 +85,7 @@ def _requests(records: Sequence[Record], chunks: Mapping[str, Chunk], teacher: s
     templates = {language: prompts.read_template(f"judge.{language}") for language in {r.language for r in records}}
 
     def place(record: Record) -> tuple[tuple[str, ...], Language]:
-        return record.chunks or (), record.language
+        return record.chunks, record.language
 
     for (ids, language), group in groupby(sorted(records, key=lambda r: (*place(r), r.id)), key=place):
         texts = [chunks[chunk].text for chunk in ids if chunk in chunks]

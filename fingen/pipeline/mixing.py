@@ -166,14 +166,14 @@ def _part(
             continue
         detail = f"{loaded[found[0]].part.folder} holds out {found[1]}, which has the same text or passage"
         item = {"set": str(loaded[number].part.folder), **record.model_dump(mode="json")}
-        rejected.append(Rejected(item=item, reason="held-out", detail=detail, chunks=record.chunks or (), request=None))
+        rejected.append(Rejected(item=item, reason="held-out", detail=detail, chunks=record.chunks, request=None))
     return kept, rejected
 
 
 def _ties(record: Record) -> Iterator[str]:
     """What two rows must not share where one is held out: a labelled text, whatever is asked of it; else all; a passage."""
     yield f"text:{fold(record.input if record.label and record.input else record.instruction + record.input)}"
-    yield from record.chunks or ()
+    yield from record.chunks
 
 
 def _declared(one: _Loaded) -> Iterator[str]:

@@ -63,13 +63,13 @@ def show(folder: Path, wanted: str | None = None, *, inputs: Sequence[Path] = ()
     sources = {source.path: source for source in manifest.sources}
     files: dict[str, Path] = {}
     missing: dict[str, str] = {}
-    for name in dict.fromkeys(_document(quote, record) for quote in record.evidence or ()):
+    for name in dict.fromkeys(_document(quote, record) for quote in record.evidence):
         file = _find_file(sources[name], inputs) if name in sources else f"{name!r} is not listed in the set's manifest"
         if isinstance(file, Path):
             files[name] = file
         else:
             missing[name] = file
-    quotes = tuple(_place(quote, _document(quote, record), passages, files) for quote in record.evidence or ())
+    quotes = tuple(_place(quote, _document(quote, record), passages, files) for quote in record.evidence)
     return Shown(folder, split, row, record, quotes, passages, files, missing)
 
 
@@ -180,7 +180,7 @@ def _read_chunks(folder: Path, manifest: Manifest) -> Iterator[Chunk]:
 
 
 def _document(quote: Evidence, record: Record) -> str:
-    return quote.document or record.document or ""
+    return quote.document or record.document
 
 
 def _place(quote: Evidence, document: str, passages: Sequence[Chunk], files: Mapping[str, Path]) -> Quote:

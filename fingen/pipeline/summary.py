@@ -73,7 +73,7 @@ def summarize(
     clock: Clock,
 ) -> Summary:
     """The summary of a finished run."""
-    answered = {chunk for record in draw.kept for chunk in record.chunks or ()}
+    answered = {chunk for record in draw.kept for chunk in record.chunks}
     requests = content.manifest.requests
     errors = [error for error in unread.values() if isinstance(error, DocumentError)]
     short = bool(errors) or draw.unusable >= INVALID_ANSWERS * requests

@@ -144,7 +144,7 @@ class Made:
     @property
     def per_label(self) -> Counter[str]:
         """Label -> items kept."""
-        return Counter(record.label or "" for record in self.kept)
+        return Counter(record.label for record in self.kept)
 
 
 @dataclass
@@ -280,8 +280,8 @@ class _Maker:
             self._drop(made, self.check.disagreements(made, journal))
         room, surplus = self.wanted, {}
         for i, record in enumerate(made.kept):
-            room[record.label or ""] -= 1
-            if room[record.label or ""] < 0:
+            room[record.label] -= 1
+            if room[record.label] < 0:
                 surplus[i] = ("surplus", f"{self.wanted[record.label or '']} were asked for")
         self._drop(made, surplus)
 
@@ -341,7 +341,7 @@ class _Check:
         made.unchecked = sum(record.id not in verdicts for record in made.kept)
         fall: dict[int, tuple[str, str]] = {}
         for place, record in enumerate(made.kept):
-            asked, taken = record.label or "", verdicts.get(record.id)
+            asked, taken = record.label, verdicts.get(record.id)
             if taken is not None and taken != asked:
                 made.confused[asked, taken] += 1
                 fall[place] = ("check-disagrees", f"asked as {asked}, taken for {taken} by {self.job.teacher.name}")

@@ -225,7 +225,7 @@ class _Proof:
         record = self.row.record
         passages = self.origin.of(record)
         self._privacy(record)
-        if record.label == "not-stated" or (record.label is not None and record.document is None):
+        if record.label == "not-stated" or (record.label and not record.document):
             why = "says that the passage does not state it" if record.document else "a label, and no text to prove"
             for name in ("evidence", "figures", "binding", "names", "question", "answer"):
                 self.laws[name].leave(why)
@@ -240,7 +240,7 @@ class _Proof:
 
     def _evidence(self, record: Record, passages: tuple[Passage, ...] | None) -> None:
         law = self.laws["evidence"]
-        if record.evidence is None:
+        if not record.evidence and record.origin != "document":
             law.leave("it gives no quotes")
         elif passages is None:
             law.leave(NO_SOURCE)
@@ -295,7 +295,7 @@ class _Proof:
     def _privacy(self, record: Record) -> None:
         problems = []
         texts = [("instruction", record.instruction), ("input", record.input), ("output", record.output)]
-        texts += [("evidence", quote.quote) for quote in record.evidence or ()]
+        texts += [("evidence", quote.quote) for quote in record.evidence]
         for name, text in texts:
             kinds = sorted({found.kind for found in scan(text, record.language)} & PRIVATE)
             problems += [_problem("privacy", kind, f"in {name}", self.row) for kind in kinds]  # never what it is
@@ -339,7 +339,7 @@ def _prove_duplicates(rows: Sequence[Row], law: Law) -> None:
 def _prove_splits(rows: Sequence[Row], manifest: Manifest, law: Law) -> None:
     """What ties rows together may stand in one split only; `memory` shares with train by intention."""
     cluster = near_clusters([row.record for row in rows])
-    train = {chunk for row in rows if row.split == "train" for chunk in row.record.chunks or ()}
+    train = {chunk for row in rows if row.split == "train" for chunk in row.record.chunks}
     places: dict[str, set[str]] = {}
     ties = {id(row): _ties(row.record, manifest, cluster) for row in rows}
     for row in rows:
@@ -348,7 +348,7 @@ def _prove_splits(rows: Sequence[Row], manifest: Manifest, law: Law) -> None:
     for row in rows:
         problems = []
         if row.split == "memory":
-            if not set(row.record.chunks or ()) <= train:
+            if not set(row.record.chunks) <= train:
                 problems.append(_problem("splits", "memory", "asks about a passage that train has not seen", row))
         else:
             for kind, tie in ties[id(row)].items():
@@ -360,9 +360,9 @@ def _prove_splits(rows: Sequence[Row], manifest: Manifest, law: Law) -> None:
 
 
 def _ties(record: Record, manifest: Manifest, cluster: dict[str, str]) -> dict[str, str]:
-    ties = {f"passage:{chunk}": chunk for chunk in record.chunks or ()}
+    ties = {f"passage:{chunk}": chunk for chunk in record.chunks}
     ties["near-duplicate"] = cluster[record.id]
-    if manifest.split_by == "document" and record.document is not None:
+    if manifest.split_by == "document" and record.document:
         ties["document"] = record.document
     return ties
 

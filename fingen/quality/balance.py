@@ -32,7 +32,7 @@ def surplus_reference(records: Sequence[Record], chunks: Mapping[str, Chunk], sh
 
 def _titles(record: Record, chunks: Mapping[str, Chunk]) -> list[str]:
     """The sections that a record's first quote stands in: those of its chunk, and the headings before it in the chunk."""
-    chunk = chunks[(record.chunks or ())[0]]
+    chunk = chunks[record.chunks[0]]
     quote = record.evidence[0].quote if record.evidence else ""
     at = chunk.text.find(quote)
     inside = [

@@ -349,7 +349,7 @@ class Duplicate:
 
 def worth(record: Record) -> tuple[int, int]:
     """A sort key that puts the better of two rows first: the one with more evidence, then with more figures."""
-    return -len(record.evidence or ()), -len(re.findall(r"\d[\d,.]*", record.output))
+    return -len(record.evidence), -len(re.findall(r"\d[\d,.]*", record.output))
 
 
 def find_duplicates(
@@ -427,7 +427,7 @@ class _Kept:
     def add(self, record: Record, wording: Wording, of_set: str | None = None) -> None:
         number = len(self.rows)
         self.rows.append((record.id, of_set))
-        self.texts.add(wording, number, _group(record), near=record.document is not None)
+        self.texts.add(wording, number, _group(record), near=bool(record.document))
         key = _answer_key(record)
         if key is not None:
             self.answers.setdefault(key, number)
@@ -439,7 +439,7 @@ def _group(record: Record) -> Hashable:
 
 def _answer_key(record: Record) -> Hashable:
     """What two rows with one answer share; None, which no row is stored under, where answers repeat by nature."""
-    if record.document is None or record.label is not None:
+    if not record.document or record.label:
         return None
     return record.document, record.task, bool(record.input), fold(record.output) or record.output
 
@@ -454,7 +454,7 @@ def near_clusters(records: Sequence[Record]) -> dict[str, str]:
 
 
 def _shared_text(record: Record) -> tuple[str, str]:
-    if record.label is None:
+    if not record.label:
         return "output", fold(record.output) or record.output
     text = _text(record)
     return "text", fold(text) or text

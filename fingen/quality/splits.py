@@ -79,7 +79,7 @@ def assign_splits(
 def _units(record: Record, by: str, document_ids: Mapping[str, str]) -> tuple[str, ...]:
     if by == "chunk" and record.chunks:
         return record.chunks
-    if record.document is not None:
+    if record.document:
         return (document_ids.get(record.document, record.document),)
     return (record.id,)
 
@@ -88,8 +88,7 @@ def _ties(records: Sequence[Record], units: Mapping[str, tuple[str, ...]]) -> di
     """Record id -> all that ties it to other records: its units first, then its chunks and its cluster."""
     cluster = near_clusters(records)
     return {
-        record.id: tuple(dict.fromkeys((*units[record.id], *(record.chunks or ()), cluster[record.id])))
-        for record in records
+        record.id: tuple(dict.fromkeys((*units[record.id], *record.chunks, cluster[record.id]))) for record in records
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from fingen.documents.text import find_language
 from fingen.errors import SetError, UsageError
-from fingen.records import Language, Record, sha256_file
+from fingen.records import Language, Record, parse_nested, sha256_file
 from fingen.scoring.report import Source
 from fingen.sets import MANIFEST, SPLITS, read_manifest, read_split
 from fingen.tasks import qa
@@ -26,6 +26,7 @@ GOLD = (
     "output",
 )  # what the column of the right answer is called; for a row without options `label` too
 QUESTIONS = ("instruction", "question")  # what the column of the question is called
+OPTIONS = 'give {"A": "...", "B": "..."}'
 LONGEST_LABEL = 80  # characters; what is longer is free text
 MEANS = {"test": "transfer", "validation": "transfer", "memory": "recall"}  # of questions and answers
 _LETTER = re.compile(r"[A-Z]")
@@ -258,28 +259,28 @@ def item_of(record: Record, number: int, labels: Iterable[str] = ()) -> Item:
 
 def _from_record(folder: Path, split: str, number: int, record: Record) -> _Gold:
     # Of a question whose passage does not give the answer the label says so, and saying so is right.
-    is_text = not record.options and (record.label is None or record.task in qa.TASKS.values())
+    is_text = not record.options and (not record.label or record.task in qa.TASKS.values())
     return _Gold(
         where=f"{folder / split}.jsonl, row {number}" if split else f"{folder}, row {number}",
         number=number,
         id=record.id,
-        options=record.options,
-        right=record.output if record.options or is_text else record.label or "",
+        options=record.options or None,
+        right=record.output if record.options or is_text else record.label,
         instruction=record.instruction,
         input=record.input,
         language=record.language,
-        chunks=record.chunks or (),
+        chunks=record.chunks,
         is_text=is_text,
     )
 
 
 def _from_raw(raw: Raw, number: int, known: Any) -> _Gold:
     values = raw.values
-    options = values.get("options") or {name: text for name, text in values.items() if _LETTER.fullmatch(name)} or None
+    options = _options(raw) or {name: text for name, text in values.items() if _LETTER.fullmatch(name)} or None
     if options and not _are_texts(options):
-        raw.fail("options are no texts by their letters", hint='give {"A": "...", "B": "..."}')
+        raw.fail("options are no texts by their letters", hint=OPTIONS)
     columns = GOLD if options else (*GOLD[:1], "label", *GOLD[1:])
-    right = next((values[name] for name in columns if values.get(name) is not None), None)
+    right = next((values[name] for name in columns if values.get(name) not in (None, "")), None)
     if not isinstance(right, str) or not right.strip():
         raw.fail(f"no gold answer in {', '.join(values) or 'an empty row'}", hint="call its column gold")
     question = next((values[name] for name in QUESTIONS if values.get(name)), "")
@@ -295,6 +296,13 @@ def _from_raw(raw: Raw, number: int, known: Any) -> _Gold:
         language="zh" if language == "zh" else "en",
         is_text=len(right) > LONGEST_LABEL,
     )
+
+
+def _options(raw: Raw) -> Any:
+    try:
+        return parse_nested(raw.values.get("options") or None)
+    except ValueError:
+        raw.fail("options are no JSON", hint=OPTIONS)
 
 
 def _with_options(question: str, options: Mapping[str, str] | None) -> str:

@@ -48,7 +48,7 @@ def letter(records: Sequence[Record], labels: Sequence[Label], *, seed: int, fix
     split, the order of its wrong options on itself alone.
     """
     names = [label.name for label in labels]
-    by_label = sorted(records, key=lambda record: (names.index(record.label or ""), sha256_text(str(seed), record.id)))
+    by_label = sorted(records, key=lambda record: (names.index(record.label), sha256_text(str(seed), record.id)))
     lettered = {
         record.id: _lettered(record, names, None if fixed else place % len(names), seed)
         for place, record in enumerate(by_label)
@@ -61,7 +61,7 @@ def _lettered(record: Record, names: Sequence[str], place: int | None, seed: int
     if place is not None:
         wrong = [name for name in names if name != record.label]
         wrong.sort(key=lambda name: sha256_text(str(seed), record.id, name))
-        order = [*wrong[:place], record.label or "", *wrong[place:]]
+        order = [*wrong[:place], record.label, *wrong[place:]]
     options = dict(zip(LETTERS, order, strict=False))
     listed = "\n".join(f"{letter}. {name}" for letter, name in options.items())
     output = next(letter for letter, name in options.items() if name == record.label)
@@ -74,7 +74,7 @@ def bare(record: Record) -> Record:
     before, after = ROLE[record.language].split("{text}")
     if record.task != "intent" or not record.instruction.startswith(before):
         return record
-    options = after.format(options="\n".join(f"{letter}. {name}" for letter, name in (record.options or {}).items()))
+    options = after.format(options="\n".join(f"{letter}. {name}" for letter, name in record.options.items()))
     text = record.instruction.removeprefix(before).removesuffix(options)
     return record.model_copy(update={"instruction": text, "options": None})
 

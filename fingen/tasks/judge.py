@@ -34,7 +34,7 @@ class Scores(Strict):
 def build_request(template: Template, passages: Sequence[str], records: Sequence[Record], teacher: str) -> Request:
     """Have pairs on the same passages scored."""
     pairs = [
-        {"question": r.instruction, "answer": r.output, "evidence": [quote.quote for quote in r.evidence or ()]}
+        {"question": r.instruction, "answer": r.output, "evidence": [quote.quote for quote in r.evidence]}
         for r in records
     ]
     quoted = [passage.replace("</passage>", "< /passage>") for passage in passages]

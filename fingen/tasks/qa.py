@@ -172,7 +172,7 @@ def build_record(item: QaItem, request: Request, evidence: tuple[Evidence, ...],
         pages=tuple(sorted({quote.page for quote in evidence if quote.document is None} or set(first.pages))),
         chunks=tuple(passage.chunk for passage in request.passages),
         evidence=evidence,
-        calc=item.calc,
+        calc=item.calc or "",
         teacher=teacher,
         origin="document",
     )
@@ -194,6 +194,6 @@ def with_passage(record: Record, shown: list[Chunk], *, stated: bool) -> Record:
         "id": content_id("qa", "passage", record.id, *(chunk.id for chunk in shown)),
     }
     if not stated:
-        update |= {"output": NOT_STATED[record.language], "evidence": (), "calc": None, "label": "not-stated",
+        update |= {"output": NOT_STATED[record.language], "evidence": (), "calc": "", "label": "not-stated",
                    "pages": tuple(sorted({page for chunk in shown for page in chunk.pages}))}  # fmt: skip
     return record.model_copy(update=update)

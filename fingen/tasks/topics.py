@@ -71,7 +71,7 @@ def put_in_forms(records: Sequence[Record], labels: Sequence[Label]) -> list[Rec
 def _put(record: Record) -> Record:
     forms = FORMS[record.language]
     instruction, context = forms[int(record.id[-8:], 16) % len(forms)]
-    values = {"question": record.instruction, "topic": record.label or ""}
+    values = {"question": record.instruction, "topic": record.label}
     return record.model_copy(
         update={"instruction": _fill(instruction, values), "input": _fill(context, values), "label": None}
     )
