@@ -142,15 +142,6 @@ def test_a_large_file_whose_first_block_is_all_of_one_kind_loads(build: Path, lo
     assert loaded[-1] == json.loads(closed.split("\n")[-2])
 
 
-def test_pandas_reads_one_type_a_column(build: Path):
-    import pandas as pd
-
-    for name in MADE:
-        for path in files_of(build / name).values():
-            table = pd.read_json(path, lines=True, dtype=False)
-            assert {type(value) for column in table.columns for value in table[column]} == {str}
-
-
 def test_what_is_nested_comes_back(build: Path):
     for name in MADE:
         for split, path in files_of(build / name).items():
