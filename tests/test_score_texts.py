@@ -5,8 +5,10 @@ Oracles: subsequences counted out, Google's rouge-score, and all resamples of a 
 
 from __future__ import annotations
 
+import csv
 import itertools
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -15,13 +17,16 @@ from statistics import fmean
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fingen import metrics
+from fingen.cli import main
 from fingen.errors import SetError, UsageError
 from fingen.records import Chunk, Language, Manifest, Record, Usage
 from fingen.scoring import columns, texts
+from fingen.scoring.language import language_of
 from fingen.scoring.report import Contrast, Prediction, Report, Score, Source
 from fingen.scoring.rows import Asked, Item, read_asked
 from fingen.scoring.tally import Drawing
@@ -392,3 +397,120 @@ def test_a_contrast_is_over_the_rows_that_both_answered():
 
     assert {one.rows for one in report.contrasts} == {10}
     assert all(isinstance(one, Contrast) for one in report.contrasts)
+
+
+# Languages
+
+ZH = "报告期内，公司实现营业收入12.5亿元，同比增长8.3%，主要原因是输电产品的销售收入增加，以及海外订单的交付。"
+ZH_ANSWER = "公司营业收入为12.5亿元，同比增长8.3%，主要是由于输电产品销售收入增加和海外订单交付。"
+EN = "Revenue rose by 8.3 % to $1.2 billion, mainly because more transmission products were sold and orders from abroad were delivered."
+EN_ANSWER = "Revenue was $1.2 billion, up 8.3 %, because the company sold more transmission products and delivered orders from abroad."
+
+
+def fingen(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
+    """A file of rows, in the form that its name asks for."""
+    if path.suffix == ".csv":
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    elif path.suffix == ".json":
+        path.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+    else:
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def measured(*arguments: object, code: int = 0) -> list[dict[str, float]]:
+    """The measures of each row of a score."""
+    result = fingen("score", *arguments, "--out", "score", "--replace")
+    assert result.exit_code == code, result.output
+    lines = Path("score/predictions.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line)["measures"] for line in lines]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json", "csv"])
+@pytest.mark.parametrize("apart", [True, False])
+def test_rows_that_do_not_say_their_language_are_measured_in_that_of_their_texts(
+    form: str, apart: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    pairs = {"1": (ZH, ZH_ANSWER), "2": (EN, EN_ANSWER)}
+    given = [{"id": id, "prediction": answer} | ({} if apart else {"gold": gold}) for id, (gold, answer) in pairs.items()]  # fmt: skip
+    file = write_rows(tmp_path / f"mine.{form}", given)
+    gold = write_rows(tmp_path / f"gold.{form}", [{"id": id, "gold": gold} for id, (gold, _) in pairs.items()])
+    chinese, english = measured("--predictions", file, *(["--gold", gold] if apart else []))
+
+    assert chinese == texts.measure(row(ZH, ZH_ANSWER, language="zh"))
+    assert english == texts.measure(row(EN, EN_ANSWER, language="en"))
+    assert chinese["rouge_l"] > 0.7 > texts.rouge_l(ZH, ZH_ANSWER, "en")
+
+
+SAID: list[tuple[Any, Language]] = [
+    *((said, "zh") for said in ("zh", "ZH", "zh-CN", "zh_Hans", "cn", "CN", "chinese", "Chinese (Simplified)", "中文")),
+    *((said, "en") for said in ("en", "EN", "en-US", "en_GB", "English", "American English")),
+    *((said, "zh") for said in ("", " ", None, "null", "None", math.nan)),  # nothing is said: it is found in the texts
+]
+
+
+@pytest.mark.parametrize(("said", "language"), SAID, ids=repr)
+def test_a_column_says_the_language_in_many_ways(
+    said: Any, language: Language, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    file = write_rows(tmp_path / "m.jsonl", [{"id": "1", "gold": ZH, "prediction": ZH_ANSWER, "language": said}])
+
+    assert measured("--predictions", file) == [texts.measure(row(ZH, ZH_ANSWER, language=language))]
+
+
+@pytest.mark.parametrize("said", ["fr", "klingon", 5, ["zh"], "--"], ids=repr)
+def test_a_language_that_is_not_known_is_named_with_its_row(said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [{"id": str(n), "gold": ZH, "prediction": ZH, "language": one} for n, one in enumerate(["zh", said])]
+    result = fingen("score", "--predictions", write_rows(tmp_path / "m.jsonl", rows))
+
+    assert result.exit_code == 2
+    assert f"m.jsonl, line 2: language is {said!r}, neither English nor Chinese" in result.stderr
+    assert "-> write" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("reference", "question", "language"),
+    [
+        (ZH, "What does the company say about its revenue, and what is the reason that it gives for the change?", "zh"),
+        (EN, "公司的营业收入是多少？", "en"),
+        ("EBITDA 为 12%，ROE 为 8%，GIL 业务占比 30%。", "", "zh"),
+        ("12.5 %", "增长了多少？", "zh"),
+        ("12.5 %", "By how much did it rise?", "en"),
+        ("BYD Company", "谁是最大的客户？", "zh"),
+        ("BYD Company", "Who is the largest client?", "en"),
+        ("12.5亿元", "What was its revenue?", "zh"),
+        ("12.5 %", "", "en"),
+    ],
+)
+def test_a_reference_decides_unless_it_is_a_name_or_a_number(reference: str, question: str, language: Language):
+    assert language_of(reference, question) == language
+
+
+def test_an_imported_row_is_measured_in_the_language_of_its_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [{"instruction": "Translate into Chinese what follows, and keep every figure.", "input": EN, "output": ZH}]
+    made = fingen("import", "alpaca", write_rows(tmp_path / "rows.jsonl", rows), "--split", "test", "--out", "build/t")
+    assert made.exit_code == 0, made.output
+    (record,) = read_asked(Path("build/t"), "test").items
+    file = write_rows(tmp_path / "m.jsonl", [{"id": record.id, "prediction": ZH_ANSWER}])
+
+    assert measured("--predictions", file, "--gold", "build/t") == [texts.measure(row(ZH, ZH_ANSWER, EN, "zh"))]
+
+
+def test_a_chinese_answer_of_a_sentence_is_no_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A sentence has a third of the characters in Chinese."""
+    monkeypatch.chdir(tmp_path)
+    reference = "公司主营业务为输电设备的研发、生产和销售，主要客户为国家电网及其下属公司。"
+    file = write_rows(tmp_path / "m.jsonl", [{"id": "1", "gold": reference, "prediction": reference}])
+
+    assert measured("--predictions", file)[0]["rouge_l"] == 1

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from fingen.documents.text import find_language
 from fingen.errors import SetError, UsageError
 from fingen.records import Language, Record, sha256_file
+from fingen.scoring.language import language_of, parse_language
 from fingen.scoring.report import Source
 from fingen.sets import MANIFEST, SPLITS, read_manifest, read_split
 from fingen.tasks import qa
@@ -26,7 +27,7 @@ GOLD = (
     "output",
 )  # what the column of the right answer is called; for a row without options `label` too
 QUESTIONS = ("instruction", "question")  # what the column of the question is called
-LONGEST_LABEL = 80  # characters; what is longer is free text
+LONGEST_LABEL = {"en": 80, "zh": 30}  # characters; what is longer is free text
 MEANS = {"test": "transfer", "validation": "transfer", "memory": "recall"}  # of questions and answers
 _LETTER = re.compile(r"[A-Z]")
 _FORM = 'give JSON lines of {"id": ..., "prediction": ...}, or "row" in place of "id"'
@@ -120,11 +121,13 @@ def read_asked(path: Path, split: str | None = None, *, examples: bool = False) 
     """The rows of a file, or of a split of a set: test, else validation, unless one is named.
 
     Rows are those of a set, or objects with `id`, `gold` (or `answer`) and, where they have options, `options` or one column
-    for each letter. A row without an id is known by its number. `examples` has the training rows of a set read too.
+    for each letter. A row without an id is known by its number, the language of one without a `language` by
+    its texts. `examples` has the training rows of a set read too.
 
     Raises:
-        UsageError: the file cannot be read. SetError: it is empty, a row has no gold answer or one that is no option, an id
-            is there twice, or choices and free text stand in one file; names file and row.
+        UsageError: the file cannot be read. SetError: it is empty, a row has no gold answer or one that is no option, another
+            language than English and Chinese, an id is there twice, or choices and free text stand in one file; names file
+            and row.
     """
     if path.is_dir():
         return _read_set(path, split or _default_split(path), examples=examples, chosen=split is None)
@@ -257,6 +260,7 @@ def item_of(record: Record, number: int, labels: Iterable[str] = ()) -> Item:
 
 
 def _from_record(folder: Path, split: str, number: int, record: Record) -> _Gold:
+    asked = f"{record.instruction}\n{record.input}"  # what others made does not say its language
     # Of a question whose passage does not give the answer the label says so, and saying so is right.
     is_text = not record.options and (record.label is None or record.task in qa.TASKS.values())
     return _Gold(
@@ -267,7 +271,7 @@ def _from_record(folder: Path, split: str, number: int, record: Record) -> _Gold
         right=record.output if record.options or is_text else record.label or "",
         instruction=record.instruction,
         input=record.input,
-        language=record.language,
+        language=language_of(record.output, asked) if record.origin == "imported" else record.language,
         chunks=record.chunks or (),
         is_text=is_text,
     )
@@ -283,7 +287,7 @@ def _from_raw(raw: Raw, number: int, known: Any) -> _Gold:
     if not isinstance(right, str) or not right.strip():
         raw.fail(f"no gold answer in {', '.join(values) or 'an empty row'}", hint="call its column gold")
     question = next((values[name] for name in QUESTIONS if values.get(name)), "")
-    language = values.get("language")
+    given = values["input"] if isinstance(values.get("input"), str) else ""
     return _Gold(
         where=raw.where,
         number=number,
@@ -291,10 +295,17 @@ def _from_raw(raw: Raw, number: int, known: Any) -> _Gold:
         options=options,
         right=right.strip(),
         instruction=_with_options(question, options) if isinstance(question, str) else "",
-        input=values["input"] if isinstance(values.get("input"), str) else "",
-        language="zh" if language == "zh" else "en",
-        is_text=len(right) > LONGEST_LABEL,
+        input=given,
+        language=_language(raw) or language_of(right, f"{question}\n{given}"),
+        is_text=not options and len(right) > LONGEST_LABEL[find_language(right)],
     )
+
+
+def _language(raw: Raw) -> Language | None:
+    try:
+        return parse_language(raw.values.get("language"))
+    except ValueError as e:
+        raw.fail(str(e), hint='write "en" or "zh", or leave it empty: then it is found in the texts')
 
 
 def _with_options(question: str, options: Mapping[str, str] | None) -> str:
