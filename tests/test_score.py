@@ -251,8 +251,8 @@ def test_a_score_says_every_figure_with_its_uncertainty(tmp_path: Path, gold: Pa
     assert rows[7] == {
         "subject": "mine", "on": "gold.jsonl", "context": "", "id": "q7", "gold": "大盘问询",
         "text": "?\nA. 行业板块问询\nB. 个股问询\nC. 大盘问询\nD. 客服问询\nE. 基金问询\nAnswer with the letter only.",
-        "value": "行业板块问询", "correct": False, "why": "letter", "answer": "A", "probabilities": None, "measures": {},
-        "rotated": None,
+        "value": "行业板块问询", "correct": False, "why": "letter", "answer": "A", "letter": "A", "cut": False,
+        "probabilities": None, "measures": {}, "rotated": None,
     }  # fmt: skip
     card = Path("build/scores/mine/README.md").read_text(encoding="utf-8")
     assert "| mine | gold.jsonl | 10 | 70.00 (39.7–89.2) |" in card

@@ -268,7 +268,7 @@ def test_an_adapter_on_questions_is_scored_in_four_columns_on_test_and_memory(he
         assert one.texts.judged
         assert one.texts.judged.value == fmean(judged)
         assert one.details["judge"]["unjudged"] == 0
-    assert {one.measure for one in report.contrasts} >= {"rouge_l", "char_f1", "judged"}
+    assert {one.measure for one in report.contrasts} >= {"rouge_l", "word_f1", "judged"}
     assert "| base | base + passage | tuned | tuned + passage |" in result.stdout
     assert f"reports memory (recall) synthetic, same teacher ({teacher}): reports-base closed-book beside base closed-book" in result.stdout  # fmt: skip
     page = Path("build/scores/reports-base/report.html").read_text(encoding="utf-8")

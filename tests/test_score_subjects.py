@@ -346,9 +346,10 @@ def test_what_the_teacher_wrote_itself_never_comes_before_a_benchmark(tmp_path: 
     report, _ = read_score(Path("build/scores/both"))
 
     assert result.exit_code == 0, result.stderr
-    assert [line.split(" | ")[1] for line in result.stdout.splitlines()[2:4]] == [
-        "openfindata", "intent test \\[synthetic, same teacher (offline)\\]"
-    ]  # fmt: skip
+    shown = ["openfindata", "intent test [synthetic, same teacher (offline)]"]
+    lines = [line.split(" | ") for line in result.stdout.splitlines()[2:6]]
+    assert [line[1] for line in lines] == [on for on in shown for _ in ("the teacher", "the majority class")]
+    assert [line[0].startswith("| majority class: ") for line in lines] == [False, True] * 2
     turned = report.model_copy(update={"sources": dict(reversed(report.sources.items()))})
     assert list(report.sources) != list(turned.sources)
     assert (report.headline, turned.headline) == ("openfindata", "openfindata")

@@ -143,22 +143,24 @@ def command(as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
 
 
 def _say_score(scored: Scored) -> None:
-    from fingen.scoring.card import render_answers, render_notes, render_pairs, render_table
+    from fingen.scoring.card import plain, render_answers, render_notes, render_pairs, render_table
     from fingen.scoring.columns import qa_sentences
 
-    for table in (render_table(scored.report), render_answers(scored.report)):
+    for table in (render_table(scored.report, plain), render_answers(scored.report, plain)):
         if table:
             click.echo(table)
     for note in (*render_pairs(scored.report), *qa_sentences(scored.report), *render_notes(scored.report)):
-        click.echo(note)
+        click.echo(plain(note))
 
 
 def _say_plan(planned: Planned, *, as_json: bool) -> None:
     if as_json:
         print_json({**dataclasses.asdict(planned), "folder": str(planned.folder), "exit_code": 0})
         return
-    for note in planned.notes:
-        click.echo(note)
-    click.echo(f"{planned.folder}: " + ", ".join(f"{rows:,} rows of {key}" for key, rows in planned.rows.items()))
+    from fingen.scoring.card import plain
+
+    rows = ", ".join(f"{rows:,} rows of {key}" for key, rows in planned.rows.items())
+    for line in (*planned.notes, f"{planned.folder}: {rows}"):
+        click.echo(plain(line))
     for estimate in planned.estimates:
         click.echo("\n".join(estimate_lines(estimate)))

@@ -24,6 +24,7 @@ from fingen.teachers.journal import Journal
 
 CHOICE_TOKENS, TEXT_TOKENS = 1024, 2048  # of an answer; teachers that think first need room for it
 EXPECTED_TOKENS = {True: 300, False: 10}  # of an answer, about: free text or not
+CUT = ("max_tokens", "model_context_window_exceeded")  # stop reasons of an answer that might not be longer
 TASK = "score"
 CLAIMS = ".claims"
 ATTEMPTS = """SELECT input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, cost_usd, error, possibly_billed
@@ -78,7 +79,7 @@ class Asker:
         for item, request in zip(items, requests, strict=True):
             completion = answers[request.key]
             why = "" if completion.stop_reason == "end_turn" else completion.stop_reason
-            yield Given(item.id, item.turn, completion.text, why=why)
+            yield Given(item.id, item.turn, completion.text, why=why, cut=completion.stop_reason in CUT)
 
     def _requests(self, asked: Asked, items: Sequence[Item], shots: Sequence[Item]) -> list[Request]:
         room = self.settings.max_tokens or (TEXT_TOKENS if asked.is_text else CHOICE_TOKENS)

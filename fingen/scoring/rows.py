@@ -29,6 +29,10 @@ GOLD = (
 QUESTIONS = ("instruction", "question")  # what the column of the question is called
 LONGEST_LABEL = {"en": 80, "zh": 30}  # characters; what is longer is free text
 MEANS = {"test": "transfer", "validation": "transfer", "memory": "recall"}  # of questions and answers
+ENDS, CUT = (
+    ("finish_reason", "stop_reason"),
+    ("length", "max_tokens"),
+)  # columns that say how an answer ended, if any do
 _LETTER = re.compile(r"[A-Z]")
 _FORM = 'give JSON lines of {"id": ..., "prediction": ...}, or "row" in place of "id"'
 
@@ -100,6 +104,7 @@ class Answer:
     row: int | None
     model: str | None
     text: str
+    cut: bool = False  # whether it ended because it might not be longer
 
 
 class _Gold(NamedTuple):
@@ -242,6 +247,7 @@ def _answer(raw: Raw) -> Answer:
         row=number if known is None else None,
         model=None if model is None else str(model),
         text=text or "",
+        cut=any(raw.values.get(name) in CUT for name in ENDS),
     )
 
 
