@@ -404,6 +404,41 @@ def test_generated_answers_are_those_of_chat(here: Path):
     assert all(row["probabilities"] is None for row in predictions(report))
 
 
+def test_a_base_whose_options_are_read_off_is_asked_to_write_too(here: Path):
+    """What it would never write may still be the likeliest of the options: the base of random weights writes no letter."""
+    report = scored(ADAPTER, "--max-tokens", 6)
+    by_letters, written, _ = report["scores"]
+    answers = {row["id"]: row for row in predictions(report) if row["subject"] == "base (generated)"}
+    tuned = load_adapter(ADAPTER)
+
+    assert (written["kind"], written["method"], written["details"]) == ("base", "generate", by_letters["details"])
+    for record in test_rows():
+        said = answer(tuned, record.instruction, record.input, base=True, max_tokens=6)
+        assert answers[record.id]["answer"] == said.strip()
+    cut = sum(row["cut"] for row in answers.values())
+    assert (by_letters["cut"], written["cut"]) == (0, cut)
+    assert cut > 0
+    card = Path(report["folder"], "README.md").read_text(encoding="utf-8")
+    assert f"{cut} answers were cut off at the limit of tokens: give them more with --max-tokens" in card
+    assert "| base (generated) | intent test" in card
+    assert "its base base (generated)" in Path(report["folder"], "report.html").read_text(encoding="utf-8")
+    told = [line for line in (ADAPTER / "README.md").read_text(encoding="utf-8").splitlines() if "| base |" in line]
+    assert [", generated |" in line for line in told] == [False, True]
+
+
+def test_a_base_that_writes_anyway_is_asked_once(here: Path):
+    rows = [{"id": f"t{n}", "instruction": f"Why {n}?", "gold": "Because revenue rose. " * 5} for n in range(3)]
+    file = write(here / "texts.jsonl", rows)
+    for arguments in (("--generate",), ("--set", file, "--no-base"), ("--set", file)):
+        names = [one["subject"] for one in scored(ADAPTER, *arguments, "--max-tokens", 3, "--replace")["scores"]]
+        assert names == (["intent-base"] if "--no-base" in arguments else ["base", "intent-base"])
+    report = scored(ADAPTER, "--set", file, "--max-tokens", 3, "--replace")
+    assert [one["cut"] for one in report["scores"]] == [
+        sum(row["cut"] for row in predictions(report) if row["subject"] == one["subject"]) for one in report["scores"]
+    ]
+    assert report["scores"][0]["cut"] == 3
+
+
 def test_rotations_ask_each_option_at_each_place(here: Path):
     report = scored(ADAPTER, "--rotate", "--no-base")
     (one,), rows = report["scores"], predictions(report)

@@ -228,6 +228,19 @@ def test_the_summary_has_every_figure_with_n_and_interval(tuned: tuple[Report, l
     assert "the majority class alone would reach 25.3 %" in summary
 
 
+def test_a_finding_stands_beside_the_majority_class_and_who_answers_always_the_same():
+    same = [
+        row.model_copy(update={"value": LABELS[1], "correct": row.gold == LABELS[1]})
+        for row in predictions("base", HITS)
+    ]
+    rows = [*same, *predictions("tuned", [True] * len(same))]
+    (finding,) = findings(read(build(rows, {"base": "base", "tuned": "adapter"}), rows))
+
+    assert "The majority class alone (个股问询) is right in 25.33 %." in finding
+    assert "base answers 个股问询 in 100.0 % of the rows, which is right in 19 of them." in finding
+    assert "tuned answers" not in finding
+
+
 def test_where_a_benchmark_was_scored_nothing_synthetic_leads():
     rows = [
         row

@@ -124,6 +124,17 @@ def test_a_teacher_gets_the_bare_question_and_is_read_like_any_answer(rows: Path
     assert "12 requests for about" in result.stderr
 
 
+@pytest.mark.parametrize("teacher", ["anthropic", "openai"])
+def test_answers_of_a_teacher_that_were_cut_off_are_counted(teacher: str, rows: Path, monkeypatch: pytest.MonkeyPatch):
+    with StubLLM(reply=obliging, faults={"max_tokens": 1.0}) as stub:
+        result = ask(stub, monkeypatch, "--teacher", teacher, "--set", rows)
+    (score,) = read_score(next(Path("build/scores").iterdir()))[0].scores
+
+    assert result.exit_code == 0, result.stderr
+    assert score.cut == 12
+    assert "12 answers were cut off at the limit of tokens: give them more with --max-tokens" in result.stdout
+
+
 def test_nothing_is_paid_twice(rows: Path, monkeypatch: pytest.MonkeyPatch):
     with StubLLM(reply=obliging) as stub:
         first = ask(stub, monkeypatch, "--teacher", "openai", "--set", rows, "--json")

@@ -9,6 +9,9 @@ import csv
 import itertools
 import json
 import math
+import re
+import string
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -40,7 +43,31 @@ def row(reference: str, answer: str, question: str = "", language: Language = "e
     return TextRow(id, language, question, reference, answer)
 
 
-# ROUGE-L and character F1
+ZH = "报告期内，公司实现营业收入12.5亿元，同比增长8.3%，主要原因是输电产品的销售收入增加，以及海外订单的交付。"
+ZH_ANSWER = "公司营业收入为12.5亿元，同比增长8.3%，主要是由于输电产品销售收入增加和海外订单交付。"
+EN = "Revenue rose by 8.3 % to $1.2 billion, mainly because more transmission products were sold and orders from abroad were delivered."
+EN_ANSWER = "Revenue was $1.2 billion, up 8.3 %, because the company sold more transmission products and delivered orders from abroad."
+
+
+def fingen(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
+    """A file of rows, in the form that its name asks for."""
+    if path.suffix == ".csv":
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    elif path.suffix == ".json":
+        path.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+    else:
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+# ROUGE-L, word F1 and character F1
 
 
 @pytest.mark.parametrize(
@@ -101,6 +128,98 @@ def test_character_f1_is_the_overlap_of_two_bags(first: str, second: str):
             common += 1
 
     assert texts.char_f1(first, second) == pytest.approx(2 * common / sizes if sizes else 1.0, abs=1e-12)
+
+
+def squad_f1(prediction: str, ground_truth: str) -> float:
+    """As SQuAD's evaluate-v1.1.py has it."""
+
+    def normalize(text: str) -> list[str]:
+        text = "".join(char for char in text.lower() if char not in set(string.punctuation))
+        return re.sub(r"\b(a|an|the)\b", " ", text).split()
+
+    given, wanted = normalize(prediction), normalize(ground_truth)
+    same = sum((Counter(given) & Counter(wanted)).values())
+    if not given or not wanted:
+        return float(given == wanted)
+    if not same:
+        return 0.0
+    precision, recall = same / len(given), same / len(wanted)
+    return 2 * precision * recall / (precision + recall)
+
+
+PIECES = st.sampled_from(
+    ["The", "a", "an", "margin", "Margin", "net-income", "U.S.", "$1,200", "12%", "(up)", "_", "fell."]
+)
+
+
+@given(first=st.lists(PIECES, max_size=9), second=st.lists(PIECES, max_size=9))
+def test_word_f1_is_that_of_squad(first: list[str], second: list[str]):
+    wanted, given = " ".join(first), "  ".join(second)
+
+    assert texts.word_f1(wanted, given) == pytest.approx(squad_f1(given, wanted), abs=1e-12)
+    assert texts.word_f1(given, wanted) == texts.word_f1(wanted, given)
+
+
+@pytest.mark.parametrize(
+    ("reference", "answer", "f"),
+    [
+        ("$3.4 billion", "$34 billion", 0.5),  # beyond SQuAD: a decimal point is no mark
+        ("It rose by 3.4.", "3.4", 0.4),
+        ("“Revenue” – it’s up", "revenue its up", 1.0),  # marks beyond ASCII are marks
+        ("ＢＹＤ　１２％", "BYD 12%", 1.0),  # full-width forms are ordinary ones
+        ("the", "A", 1.0),
+        ("the margin", "", 0.0),
+    ],
+)
+def test_word_f1_takes_marks_out_and_leaves_figures_whole(reference: str, answer: str, f: float):
+    assert texts.word_f1(reference, answer) == pytest.approx(f, abs=1e-12)
+
+
+def test_nonsense_in_english_has_next_to_nothing_of_its_reference():
+    nonsense = "A stack of sunny marbles lent our uncle some trombones while diesel poodles danced across Rome."
+
+    assert texts.char_f1(EN, nonsense) > 0.6
+    assert texts.measure(row(EN, nonsense))["word_f1"] < 0.05
+    assert texts.measure(row(ZH, ZH_ANSWER, language="zh")).keys() == {"rouge_l", "char_f1", "figures_recall"}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "shown", "hidden"),
+    [
+        ([("EN", "en")] * 2, ["word F1 %"], ["character F1 %"]),
+        ([("ZH", "zh")] * 2, ["character F1 %"], ["word F1 %"]),
+        ([("EN", "en"), ("ZH", "zh"), ("ZH", "zh")], ["word F1 %", "character F1 %"], []),
+    ],
+    ids=["English", "Chinese", "mixed"],
+)
+def test_a_measure_has_a_column_where_rows_have_it_and_mixed_rows_say_which(
+    pairs: list[tuple[str, str]], shown: list[str], hidden: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    both = {"EN": (EN, EN_ANSWER), "ZH": (ZH, ZH_ANSWER)}
+    rows = [{"id": str(n), "gold": both[name][0], "prediction": both[name][1]} for n, (name, _) in enumerate(pairs)]
+    result = fingen("score", "--predictions", write_rows(tmp_path / "m.jsonl", rows), "--out", "score")
+    assert result.exit_code == 0, result.output
+    card, page = Path("score/README.md").read_text("utf-8"), Path("score/report.html").read_text("utf-8")
+    found = json.loads(Path("score/score.json").read_text(encoding="utf-8"))["scores"][0]["texts"]
+
+    for told in (result.stdout, card):
+        head = next(line for line in told.splitlines() if line.startswith("| subject"))
+        assert all(name in head for name in shown)
+        assert not any(name in head for name in hidden)
+    assert all(f">{name.removesuffix(' %')}</th>" in page for name in shown)
+    assert not any(f">{name.removesuffix(' %')}</th>" in page for name in hidden)
+    words, chars = (sum(language == one for _, language in pairs) for one in ("en", "zh"))
+    assert (found["words"], found["chars"]) == (words, chars)
+    for measure, rows_with, (reference, answer) in (
+        ("word_f1", words, both["EN"]),
+        ("char_f1", chars, both["ZH"]),
+    ):
+        one = getattr(texts, measure)(reference, answer)
+        assert (found[measure] or {}).get("value") == (pytest.approx(one) if rows_with else None)
+    told = "1 rows are in English and measured by words, 2 in Chinese by characters"
+    assert all((told in text) == (len(pairs) == 3) for text in (result.stdout, card, page))
+    assert (", n = 2 |" in result.stdout) == (len(pairs) == 3)
 
 
 # Figures
@@ -400,29 +519,6 @@ def test_a_contrast_is_over_the_rows_that_both_answered():
 
 
 # Languages
-
-ZH = "报告期内，公司实现营业收入12.5亿元，同比增长8.3%，主要原因是输电产品的销售收入增加，以及海外订单的交付。"
-ZH_ANSWER = "公司营业收入为12.5亿元，同比增长8.3%，主要是由于输电产品销售收入增加和海外订单交付。"
-EN = "Revenue rose by 8.3 % to $1.2 billion, mainly because more transmission products were sold and orders from abroad were delivered."
-EN_ANSWER = "Revenue was $1.2 billion, up 8.3 %, because the company sold more transmission products and delivered orders from abroad."
-
-
-def fingen(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
-    """A file of rows, in the form that its name asks for."""
-    if path.suffix == ".csv":
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
-    elif path.suffix == ".json":
-        path.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
-    else:
-        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    return path
 
 
 def measured(*arguments: object, code: int = 0) -> list[dict[str, float]]:
