@@ -502,7 +502,7 @@ def test_a_subject_that_answers_nearly_always_the_same_is_named(name: str, tmp_p
     assert f"majority class ({one['majority']}): {100 * one['majority_accuracy']:.2f} % of these rows" in beside.stdout
 
 
-@pytest.mark.parametrize(("column", "value"), [("finish_reason", "length"), ("stop_reason", "max_tokens")])
+@pytest.mark.parametrize(("column", "value"), [("finish_reason", "length"), ("stop_reason", "MAX_TOKENS")])
 def test_answers_of_a_file_that_were_cut_off_are_counted(column: str, value: str, tmp_path: Path, gold: Path):
     rows = [{**row, column: value if number < 3 else "stop"} for number, row in enumerate(answers(*RIGHT))]
     result = fingen("score", "--predictions", write(tmp_path / "mine.jsonl", rows), "--gold", gold)

@@ -222,6 +222,27 @@ def test_a_measure_has_a_column_where_rows_have_it_and_mixed_rows_say_which(
     assert (", n = 2 |" in result.stdout) == (len(pairs) == 3)
 
 
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ([ZH_ANSWER] * 9 + [EN_ANSWER], "answers one and the same text in 90.0 % of the rows"),
+        ([ZH_ANSWER] * 8 + [EN_ANSWER] * 2, None),
+        (["", "\n"] * 5, "answers nothing in 100.0 % of the rows"),
+    ],
+    ids=["same", "not quite", "nothing"],
+)
+def test_a_subject_that_writes_nearly_always_the_same_is_named(
+    answers: list[str], said: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    rows = [{"id": str(n), "gold": f"{n} {ZH}", "prediction": answer} for n, answer in enumerate(answers)]
+    result = fingen("score", "--predictions", write_rows(tmp_path / "m.jsonl", rows), "--out", "score")
+
+    assert result.exit_code == 0, result.output
+    for told in (result.stdout, *(Path("score", name).read_text("utf-8") for name in ("README.md", "report.html"))):
+        assert said in told if said else "% of the rows" not in told
+
+
 # Figures
 
 

@@ -13,7 +13,7 @@ from fingen.pipeline.asking import Estimate, Job, estimate
 from fingen.pipeline.gathering import Consent, OnNews, Pending, gather
 from fingen.records import Completion, Request, Usage, dump_json
 from fingen.scoring.report import Kind, Method
-from fingen.scoring.rows import Asked, Item
+from fingen.scoring.rows import CUT, Asked, Item
 from fingen.scoring.subjects import Given
 from fingen.scoring.variants import with_shots
 from fingen.sets import JOURNAL
@@ -24,7 +24,6 @@ from fingen.teachers.journal import Journal
 
 CHOICE_TOKENS, TEXT_TOKENS = 1024, 2048  # of an answer; teachers that think first need room for it
 EXPECTED_TOKENS = {True: 300, False: 10}  # of an answer, about: free text or not
-CUT = ("max_tokens", "model_context_window_exceeded")  # stop reasons of an answer that might not be longer
 TASK = "score"
 CLAIMS = ".claims"
 ATTEMPTS = """SELECT input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, cost_usd, error, possibly_billed

@@ -213,8 +213,9 @@ def remarks(score: Score) -> Iterator[str]:
     if score.cut:
         hint = "" if score.kind == "predictions" else ": give them more with --max-tokens"
         yield f"{score.cut:,} {'answer was' if score.cut == 1 else 'answers were'} cut off at the limit of tokens{hint}"
-    if score.choices and score.choices.constant:
-        yield str(score.choices.constant)
+    for one in (score.choices, score.texts):
+        if one and one.constant:
+            yield str(one.constant)
     if score.texts and score.texts.words and score.texts.chars:
         yield f"{score.texts.words:,} rows are in English and measured by words, {score.texts.chars:,} in Chinese by characters"
 

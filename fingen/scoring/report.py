@@ -95,17 +95,20 @@ class Majority(Frozen):
 
 
 class Constant(Frozen):
-    """What a subject answers nearly always, whatever it is asked: a class, or a letter whose texts differ from row to row."""
+    """What a subject answers nearly always, whatever it is asked: a class, a letter whose texts differ by row, or free text."""
 
     answer: str
-    kind: Literal["class", "letter"]
+    kind: Literal["class", "letter", "text"]
     share: Figure  # of all rows (Wilson)
-    right: int  # rows in which it was right so
+    right: int | None  # rows in which it was right so; None of free text
 
     def __str__(self) -> str:
         """In words, behind a subject's name."""
         told = f"the letter {self.answer}" if self.kind == "letter" else self.answer
-        return f"answers {told} in {100 * self.share.value:.1f} % of the rows, which is right in {self.right:,} of them"
+        if self.kind == "text":
+            told = "one and the same text" if told else "nothing"  # a card has no texts of answers
+        right = "" if self.right is None else f", which is right in {self.right:,} of them"
+        return f"answers {told} in {100 * self.share.value:.1f} % of the rows{right}"
 
 
 class Choices(Frozen):
@@ -136,6 +139,7 @@ class Texts(Frozen):
     judged: Figure | None = None  # share of answers that say what the reference says, by the judge
     judge: str | None = None
     judge_agreement: Figure | None = None  # of the judge with itself
+    constant: Constant | None = None
 
 
 class Rotation(Frozen):

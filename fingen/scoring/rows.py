@@ -29,10 +29,8 @@ GOLD = (
 QUESTIONS = ("instruction", "question")  # what the column of the question is called
 LONGEST_LABEL = {"en": 80, "zh": 30}  # characters; what is longer is free text
 MEANS = {"test": "transfer", "validation": "transfer", "memory": "recall"}  # of questions and answers
-ENDS, CUT = (
-    ("finish_reason", "stop_reason"),
-    ("length", "max_tokens"),
-)  # columns that say how an answer ended, if any do
+ENDS = ("finish_reason", "stop_reason")  # what the column is called that says how an answer ended, if there is one
+CUT = frozenset({"length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"})
 _LETTER = re.compile(r"[A-Z]")
 _FORM = 'give JSON lines of {"id": ..., "prediction": ...}, or "row" in place of "id"'
 
@@ -247,7 +245,7 @@ def _answer(raw: Raw) -> Answer:
         row=number if known is None else None,
         model=None if model is None else str(model),
         text=text or "",
-        cut=any(raw.values.get(name) in CUT for name in ENDS),
+        cut=any(str(raw.values.get(name)).casefold() in CUT for name in ENDS),
     )
 
 
@@ -268,7 +266,7 @@ def item_of(record: Record, number: int, labels: Iterable[str] = ()) -> Item:
 def _from_record(folder: Path, split: str, number: int, record: Record) -> _Gold:
     asked = f"{record.instruction}\n{record.input}"  # what others made does not say its language
     # Of a question whose passage does not give the answer the label says so, and saying so is right.
-    is_text = not record.options and (record.label is None or record.task in qa.TASKS.values())
+    is_text = not record.options and (not record.label or record.task in qa.TASKS.values())
     return _Gold(
         where=f"{folder / split}.jsonl, row {number}" if split else f"{folder}, row {number}",
         number=number,

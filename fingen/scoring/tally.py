@@ -62,16 +62,27 @@ def find_constant(rows: Sequence[Prediction]) -> Constant | None:
     """The one answer that nearly all rows got, as a class or else as a letter; None where there is none, or only one row."""
     ways: tuple[tuple[Literal["class", "letter"], list[str | None]], ...] = (
         ("class", [row.value for row in rows]),
-        ("letter", [row.letter for row in rows]),
+        ("letter", [row.letter or None for row in rows]),
     )
     for kind, given in ways:
-        read = [name for name in given if name]
-        if len(rows) > 1 and len(read) >= NEARLY_ALWAYS * len(rows):
-            answer = commonest(read)
-            hits = [row.correct is True for row, name in zip(rows, given, strict=True) if name == answer]
-            if len(hits) >= NEARLY_ALWAYS * len(rows):
-                return Constant(answer=answer, kind=kind, share=share(len(hits), len(rows)), right=sum(hits))
+        if (answer := _nearly_always(given)) is not None:
+            same = [row for row, name in zip(rows, given, strict=True) if name == answer]
+            right = sum(row.correct is True for row in same)
+            return Constant(answer=answer, kind=kind, share=share(len(same), len(rows)), right=right)
     return None
+
+
+def find_constant_text(rows: Sequence[Prediction]) -> Constant | None:
+    """The one text, spaces aside, that nearly all rows got; None where there is none, or only one row."""
+    given = [" ".join(row.answer.split()) for row in rows]
+    if (answer := _nearly_always(given)) is None:
+        return None
+    return Constant(answer=answer, kind="text", share=share(given.count(answer), len(rows)), right=None)
+
+
+def _nearly_always(given: Sequence[str | None]) -> str | None:
+    ((answer, times),) = Counter(given).most_common(1)
+    return answer if len(given) > 1 and times >= NEARLY_ALWAYS * len(given) else None
 
 
 def share(hits: int, rows: int) -> Figure:

@@ -22,7 +22,7 @@ from fingen.quality import figures
 from fingen.quality.claims import QUANTITIES, Reading
 from fingen.records import Language
 from fingen.scoring.report import Figure, Prediction, Texts
-from fingen.scoring.tally import Drawing
+from fingen.scoring.tally import Drawing, find_constant_text
 
 TIMES = ("year", "date")  # kinds of figures that say when
 _WORD = re.compile(r"[^\W_]+")
@@ -95,6 +95,7 @@ def score_texts(
         judged=over("judged"),
         judge=judged.teacher if judged else None,
         judge_agreement=judged.agreement if judged else None,
+        constant=find_constant_text(rows),
     )
 
 
