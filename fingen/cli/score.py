@@ -33,7 +33,7 @@ def _subject_options(function: F) -> F:
                           "  [default: chat]"),
         click.option("--base", default=None, metavar="MODEL",
                      help="The base of an adapter that others made.  [default: the one that it names]"),
-        click.option("--no-base", is_flag=True, help="Leave out the base model beside an adapter."),
+        click.option("--no-base", is_flag=True, help="Leave out the base model beside an adapter, read off and generated."),
         click.option("--gold", type=PATH, default=None, metavar="FILE|SET",
                      help="What is right for --predictions: a set, a file of one, or rows of id and gold."),
         click.option("--predictions", type=PATH, default=None, metavar="FILE",
@@ -112,7 +112,8 @@ def command(as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
     ADAPTER is a folder that `fingen finetune` has made, asked on the test split of its set (else validation) beside its base;
     or any LoRA adapter, by folder or Hub id, with --form. Options are read off as probabilities in one pass; text that a
     teacher, a file or --generate gives must name one option ("B", "B. 个股问询", "选项B", "答案是 B"): one that names none or
-    several is counted apart and never guessed. Exit code 1 where a row has no answer, or an answer no row.
+    several is counted apart and never guessed. An adapter's base is read off and asked to write as well, and the majority class
+    of the rows stands below all subjects. Exit code 1 where a row has no answer, or an answer no row.
 
     \b
     Examples:
