@@ -50,17 +50,28 @@ class Figure(Frozen):
     high: float
 
 
+class Majority(Frozen):
+    """What one answer throughout, the class that is right most often in the rows, comes to."""
+
+    answer: str
+    accuracy: Figure
+    macro_f1: Figure
+
+
 class Score(Frozen):
     """What an adapter, or its base model alone, came to on some rows. Figures that have no meaning there are None."""
 
     on: str  # the rows, such as "intent test"
     subject: Literal["adapter", "base"]
+    generated: bool = False  # whether the answers were written and read where options could be read off
     rows: Annotated[int, Field(ge=1)]
     accuracy: Figure | None = None
     macro_f1: Figure | None = None
     unparseable: int | None = None  # answers that name no option or several; they count as wrong
+    majority: Majority | None = None
     rouge_l: Figure | None = None
-    char_f1: Figure | None = None
+    word_f1: Figure | None = None  # of the rows in English
+    char_f1: Figure | None = None  # of the rows in Chinese
     figures_recall: Figure | None = None  # of the figures of the right answers, those that the answers have
     note: str = ""
 
@@ -170,7 +181,7 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
 def write_scores(folder: Path, scores: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Put scores into the manifest of an adapter and onto its card; the manifest as it then is.
 
-    Each is a `Score`. One of the same rows and subject is replaced, the others stay.
+    Each is a `Score`. One of the same rows and subject, answered in the same way, is replaced, the others stay.
 
     Raises:
         UsageError: there is no whole adapter, or a score is none.
@@ -183,7 +194,7 @@ def write_scores(folder: Path, scores: Iterable[Mapping[str, Any]]) -> dict[str,
         where = ".".join(map(str, first["loc"]))
         raise UsageError(f"no score of an adapter: {where}: {first['msg']}", hint="see fingen.adapters.Score") from e
     old = [Score.model_validate(score) for score in manifest.get("scores", ())]
-    every = {(score.on, score.subject): score for score in (*old, *new)}
+    every = {(score.on, score.subject, score.generated): score for score in (*old, *new)}
     # Those of the same rows stand together, in the order in which their rows were first scored.
     order = list(dict.fromkeys(score.on for score in every.values()))
     stand = sorted(every.values(), key=lambda score: (order.index(score.on), score.subject == "adapter"))

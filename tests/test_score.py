@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import html
 import json
 import math
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,6 +21,7 @@ from hypothesis import strategies as st
 from rows import read_rows
 
 from fingen.cli import main
+from fingen.metrics import wilson
 from fingen.scoring.parse import parse_answer
 
 LABELS = ("行业板块问询", "个股问询", "大盘问询", "客服问询", "基金问询")
@@ -252,8 +256,8 @@ def test_a_score_says_every_figure_with_its_uncertainty(tmp_path: Path, gold: Pa
     assert rows[7] == {
         "subject": "mine", "on": "gold.jsonl", "context": "", "id": "q7", "gold": "大盘问询",
         "text": "?\nA. 行业板块问询\nB. 个股问询\nC. 大盘问询\nD. 客服问询\nE. 基金问询\nAnswer with the letter only.",
-        "value": "行业板块问询", "correct": False, "why": "letter", "answer": "A", "probabilities": None, "measures": {},
-        "rotated": None,
+        "value": "行业板块问询", "correct": False, "why": "letter", "answer": "A", "letter": "A", "cut": False,
+        "probabilities": None, "measures": {}, "rotated": None,
     }  # fmt: skip
     card = Path("build/scores/mine/README.md").read_text(encoding="utf-8")
     assert "| mine | gold.jsonl | 10 | 70.00 (39.7–89.2) |" in card
@@ -429,6 +433,120 @@ def test_rows_of_one_class_have_figures_too(said: str, value: float, tmp_path: P
         assert choices[name]["value"] == value
         assert 0 <= choices[name]["low"] <= value <= choices[name]["high"] <= 1
         assert choices[name]["high"] - choices[name]["low"] > 0.2  # ten rows alike are no certainty
+
+
+# What figures must be seen beside
+
+
+def everywhere(name: str) -> dict[str, str]:
+    """A score as its card and its page tell it, the page as plain text."""
+    folder = Path("build/scores", name)
+    page = html.unescape(re.sub(r"<[^>]+>", "", (folder / "report.html").read_text(encoding="utf-8")))
+    return {"card": (folder / "README.md").read_text(encoding="utf-8"), "page": page}
+
+
+UNEVEN = [
+    {**row, "id": f"q{number}", "answer": "AABAC"[number % 5]} for number, row in enumerate(GOLD * 2)
+]  # A: 12 of 20, B: 4, C: 4
+
+
+def test_the_majority_class_of_the_scored_rows_stands_in_every_table(tmp_path: Path):
+    gold = write(tmp_path / "gold.jsonl", UNEVEN)
+    file = write(tmp_path / "mine.jsonl", answers(*("AB"[number % 2] for number in range(19))))  # the last row has none
+    result = fingen("score", "--predictions", file, "--gold", gold)
+    majority = json.loads(Path("build/scores/mine/score.json").read_text("utf-8"))["scores"][0]["choices"]["majority"]
+    low, high = wilson(12, 19)
+
+    line = (
+        f"| majority class: 行业板块问询 | gold.jsonl | 19 | {100 * 12 / 19:.2f} ({100 * low:.1f}–{100 * high:.1f}) |"
+    )
+    assert line in result.stdout
+    assert line in everywhere("mine")["card"]
+    assert re.search(
+        r"majority class: 行业板块问询\s*one answer to every row\s*19\s*63\.16", everywhere("mine")["page"]
+    )
+    assert majority["answer"] == "行业板块问询"
+    f1 = 2 * 12 / (12 + 19)  # of the class; the other two have none
+    found = [majority[name]["value"] for name in ("accuracy", "macro_f1", "micro_f1", "weighted_f1")]
+    assert found == pytest.approx([12 / 19, f1 / 3, 12 / 19, f1 * 12 / 19])
+
+
+SHIFTED = [
+    {"id": f"q{n}", "question": "?", "options": dict(zip("ABCDE", LABELS[n % 5 :] + LABELS[: n % 5], strict=True)), "answer": "A"}
+    for n in range(20)
+]  # fmt: skip  # each label stands at each letter, and A is right
+SAME: dict[str, tuple[list[dict[str, Any]], list[str], str | None]] = {
+    "another than the majority": (UNEVEN, ["B"] * 20, "answers 个股问询 in 100.0 % of the rows, which is right in 4 of them"),
+    "the majority": (UNEVEN, ["A"] * 19 + ["B"], "answers 行业板块问询 in 95.0 % of the rows, which is right in 12 of them"),
+    "with some unread": (UNEVEN, ["个股问询"] * 18 + ["", "?"], "answers 个股问询 in 90.0 % of the rows, which is right in 4 of them"),
+    "a letter": (SHIFTED, ["B"] * 19 + ["A"], "answers the letter B in 95.0 % of the rows, which is right in 0 of them"),
+    "not quite": (UNEVEN, ["B"] * 17 + ["A"] * 3, None),
+    "a text at each letter": (SHIFTED, list(LABELS) * 4, "answers the letter A in 100.0 % of the rows, which is right in 20 of them"),
+    "texts at other letters": (SHIFTED, list(LABELS[::-1]) * 4, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_a_subject_that_answers_nearly_always_the_same_is_named(name: str, tmp_path: Path):
+    rows, texts, said = SAME[name]
+    gold = write(tmp_path / "gold.jsonl", rows)
+    result = fingen("score", "--predictions", write(tmp_path / "mine.jsonl", answers(*texts)), "--gold", gold)
+    apart = write(tmp_path / "apart.jsonl", answers(*("ABCD"[number % 4] for number in range(20))))
+    assert fingen("score", "--predictions", apart, "--gold", gold).exit_code == 0
+    beside = fingen("compare", "build/scores/mine", "build/scores/apart")
+    (one,) = json.loads(fingen("compare", "build/scores/mine", "build/scores/apart", "--json").stdout)["comparisons"]
+
+    assert result.exit_code == 0, result.stderr
+    for told in (result.stdout, *everywhere("mine").values(), beside.stdout):
+        assert said in told if said else " % of the rows, which is right in " not in told
+    assert one["constant"] == [said, None]
+    assert f"majority class ({one['majority']}): {100 * one['majority_accuracy']:.2f} % of these rows" in beside.stdout
+
+
+@pytest.mark.parametrize(("column", "value"), [("finish_reason", "length"), ("stop_reason", "MAX_TOKENS")])
+def test_answers_of_a_file_that_were_cut_off_are_counted(column: str, value: str, tmp_path: Path, gold: Path):
+    rows = [{**row, column: value if number < 3 else "stop"} for number, row in enumerate(answers(*RIGHT))]
+    result = fingen("score", "--predictions", write(tmp_path / "mine.jsonl", rows), "--gold", gold)
+    (score,) = json.loads(Path("build/scores/mine/score.json").read_text(encoding="utf-8"))["scores"]
+
+    assert score["cut"] == 3
+    for told in (result.stdout, *everywhere("mine").values()):
+        assert "3 answers were cut off at the limit of tokens" in told
+
+
+NAME = "chatglm3_6b*[x]\x1b[31m\u202e\r\n# `z`"
+
+
+def test_the_terminal_has_plain_text_and_the_card_markdown(tmp_path: Path, gold: Path):
+    rows = [{**row, "model": model} for model in (NAME, "other") for row in answers(*RIGHT)]
+    result = fingen("score", "--predictions", write(tmp_path / "m.jsonl", rows), "--gold", gold)
+    compared = fingen("compare", "build/scores/m")
+
+    for told in (result.stdout, compared.stdout):
+        assert "chatglm3_6b*[x][31m # `z`" in told
+        assert not {"\x1b", "\u202e", "\r", "\\"} & set(told)
+        assert "&#" not in told
+    assert "| chatglm3\\_6b\\*\\[x\\]\\[31m \\# &#96;z&#96; |" in everywhere("m")["card"]
+
+
+def test_a_score_of_an_older_version_is_still_compared(tmp_path: Path, gold: Path):
+    old, new = scored(tmp_path, gold, "old", RIGHT), scored(tmp_path, gold, "new", ["B"] * 10)
+    rows = [json.loads(line) for line in (old / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
+    write(old / "predictions.jsonl", [{k: v for k, v in row.items() if k not in ("letter", "cut")} for row in rows])
+    report = json.loads((old / "score.json").read_text(encoding="utf-8"))
+    report["predictions"] = hashlib.sha256((old / "predictions.jsonl").read_bytes()).hexdigest()
+    for one in report["scores"]:
+        del one["cut"], one["choices"]["majority"], one["choices"]["constant"]
+    (old / "score.json").write_text(json.dumps(report), encoding="utf-8")
+    (one,) = json.loads(fingen("compare", old, new, "--json").stdout)["comparisons"]
+
+    assert (one["majority"], one["majority_accuracy"]) == (
+        "个股问询",
+        0.2,
+    )  # of equally common classes the first by name
+    assert one["constant"] == [None, "answers 个股问询 in 100.0 % of the rows, which is right in 2 of them"]
+    again = fingen("score", "--predictions", tmp_path / "old.jsonl", "--gold", gold)
+    assert (again.exit_code, "majority class" in again.stdout) == (0, True)
 
 
 # Comparisons

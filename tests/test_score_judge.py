@@ -27,6 +27,7 @@ from transformers import LlamaForCausalLM
 from fingen import metrics
 from fingen.cli import main
 from fingen.config import Asking
+from fingen.documents.text import han_share
 from fingen.errors import TeacherError, UsageError
 from fingen.scoring import columns, texts
 from fingen.scoring.judge import TextJudge, open_judge
@@ -268,7 +269,7 @@ def test_an_adapter_on_questions_is_scored_in_four_columns_on_test_and_memory(he
         assert one.texts.judged
         assert one.texts.judged.value == fmean(judged)
         assert one.details["judge"]["unjudged"] == 0
-    assert {one.measure for one in report.contrasts} >= {"rouge_l", "char_f1", "judged"}
+    assert {one.measure for one in report.contrasts} >= {"rouge_l", "word_f1", "judged"}
     assert "| base | base + passage | tuned | tuned + passage |" in result.stdout
     assert f"reports memory (recall) synthetic, same teacher ({teacher}): reports-base closed-book beside base closed-book" in result.stdout  # fmt: skip
     page = Path("build/scores/reports-base/report.html").read_text(encoding="utf-8")
@@ -321,6 +322,28 @@ def test_passages_that_are_not_there_are_said_before_a_model_is_loaded(here: Pat
     assert given.exit_code == no_text.exit_code == 2
     assert "--judge is about free text" in no_text.stderr
     assert "reports memory is there twice" in wrong.stderr
+
+
+def test_rows_that_do_not_say_their_language_are_judged_in_that_of_their_texts(desk: Path):
+    chinese = "报告期内，公司实现营业收入12亿元，同比增长8%，主要原因是输电产品的销售收入增加。"
+    english = (
+        "Revenue rose by 12 million because the plant was widened, and more was sold abroad than in the year before."
+    )
+    rows = [{"id": f"r{n}", "prediction": f"12 {n}", "gold": gold} for n, gold in enumerate([chinese, english])]
+    Path("answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    with StubLLM(reply=by_figures) as stub:
+        run = ("--judge", "openai:gpt-6-luna", "--price", "1,1", "--base-url", stub.openai_url)
+        result = fingen("score", "--predictions", "answers.jsonl", *run, "--json")
+        bodies = [json.dumps(body, ensure_ascii=False) for body in stub.asked]
+    used = json.loads(result.stdout)["scores"][0]["details"]["judge"]["templates"]
+
+    assert sorted(used) == ["answer-check.en", "answer-check.zh"]
+    own = {
+        gold: {body.replace(chinese, "").replace(english, "") for body in bodies if gold in body}
+        for gold in (chinese, english)
+    }
+    assert all(han_share(body) > 0.3 for body in own[chinese])
+    assert all(han_share(body) == 0 for body in own[english])
 
 
 def test_anybodys_free_answers_are_judged_too_and_a_dry_run_says_what_that_costs(here: Path):

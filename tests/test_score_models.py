@@ -123,7 +123,7 @@ def test_an_adapter_is_asked_on_its_set_beside_its_base(here: Path):
     assert result.exit_code == 0, result.stderr
     assert "build/intent: its test split is scored, 20 rows" in result.stderr
     assert [(one["subject"], one["kind"], one["method"]) for one in report["scores"]] == [
-        ("base", "base", "letters"), ("intent-base", "adapter", "letters")
+        ("base", "base", "letters"), ("base (generated)", "base", "generate"), ("intent-base", "adapter", "letters")
     ]  # fmt: skip
     assert report["sources"]["intent test"]["same_teacher"] == "offline"
     assert "synthetic, same teacher (offline)" in result.stdout
@@ -140,8 +140,9 @@ def test_an_adapter_is_asked_on_its_set_beside_its_base(here: Path):
     for one in report["scores"]:
         right = sum(row["correct"] for row in rows if row["subject"] == one["subject"])
         assert one["choices"]["accuracy"]["value"] == right / 20
-    (pair,) = report["pairs"]
-    assert (pair["first"], pair["second"], pair["rows"]) == ("base", "intent-base", 20)
+    assert [(pair["first"], pair["second"], pair["rows"]) for pair in report["pairs"]] == [
+        ("base", "base (generated)", 20), ("base", "intent-base", 20), ("base (generated)", "intent-base", 20)
+    ]  # fmt: skip
 
 
 def test_scores_go_into_the_card_and_the_adapter_stays_whole(here: Path):
@@ -149,17 +150,21 @@ def test_scores_go_into_the_card_and_the_adapter_stays_whole(here: Path):
     manifest = read_adapter(ADAPTER)  # refuses what was changed
     card = (ADAPTER / "README.md").read_text(encoding="utf-8")
 
-    told = {score["subject"]: score for score in manifest["scores"]}
+    told = {(score["subject"], score["generated"]): score for score in manifest["scores"]}
     for one in report["scores"]:
-        assert told[one["kind"]]["accuracy"] == one["choices"]["accuracy"]
-        assert told[one["kind"]]["macro_f1"] == one["choices"]["macro_f1"]
-        assert told[one["kind"]]["rows"] == 20
-    assert told["adapter"]["on"] == "intent test"
+        own = told[one["kind"], one["method"] == "generate"]
+        assert own["accuracy"] == one["choices"]["accuracy"]
+        assert own["macro_f1"] == one["choices"]["macro_f1"]
+        assert own["rows"] == 20
+        assert own["majority"]["accuracy"] == one["choices"]["majority"]["accuracy"]
+    assert told["adapter", False]["on"] == "intent test"
+    (line,) = (line for line in card.splitlines() if line.startswith("| intent test | majority class: "))
+    assert f"| 20 | {report['scores'][0]['choices']['majority']['accuracy']['value']:.3f} (" in line
     assert "synthetic, same teacher" in card
     before = Path(report["folder"], "score.json").read_bytes()
     scored(ADAPTER)  # the same run: it replaces itself, and the card has one line for it
     assert Path(report["folder"], "score.json").read_bytes() == before
-    assert len(read_adapter(ADAPTER)["scores"]) == 2
+    assert len(read_adapter(ADAPTER)["scores"]) == 3
 
 
 def test_the_rows_are_the_validation_split_where_there_is_no_test(here: Path):
@@ -182,10 +187,11 @@ def test_a_model_that_is_the_base_is_asked_once(here: Path):
 
     assert [(one["subject"], one["kind"]) for one in report["scores"]] == [
         ("base", "model"),
+        ("base (generated)", "base"),
         ("intent-base", "adapter"),
     ]
     assert [one["kind"] for one in alone["scores"]] == ["adapter"]
-    assert [row["probabilities"] for row in predictions(report)][20:] == [
+    assert [row["probabilities"] for row in predictions(report)][40:] == [
         row["probabilities"] for row in predictions(alone)
     ]
     assert {score["subject"] for score in read_adapter(ADAPTER)["scores"]} == {"adapter", "base"}
@@ -213,11 +219,11 @@ def test_two_adapters_share_their_base(here: Path):
     shutil.copytree(ADAPTER, "build/adapters/other")
     report = scored(ADAPTER, "build/adapters/other")
 
-    assert [one["subject"] for one in report["scores"]] == ["base", "intent-base", "other"]
-    assert [(pair["first"], pair["second"]) for pair in report["pairs"]] == [
+    assert [one["subject"] for one in report["scores"]] == ["base", "base (generated)", "intent-base", "other"]
+    assert [(pair["first"], pair["second"]) for pair in report["pairs"] if "base (generated)" not in pair.values()] == [
         ("base", "intent-base"), ("base", "other"), ("intent-base", "other")
     ]  # fmt: skip
-    assert report["pairs"][2]["p"] == 1
+    assert report["pairs"][-1]["p"] == 1
     shutil.copytree(ADAPTER, "elsewhere/intent-base")
     clash = fingen("score", ADAPTER, "elsewhere/intent-base", "--no-base")
     assert clash.exit_code == 2
@@ -370,7 +376,9 @@ def test_an_adapter_of_others_needs_its_form_and_is_then_asked_alike(here: Path)
 
     assert unsaid.exit_code == 2
     assert "pass --form fingpt" in unsaid.stderr
-    assert [(one["subject"], one["kind"]) for one in theirs["scores"]] == [("base", "base"), ("intent-base", "adapter")]
+    assert [(one["subject"], one["kind"]) for one in theirs["scores"]] == [
+        ("base", "base"), ("base (generated)", "base"), ("intent-base", "adapter")
+    ]  # fmt: skip
     assert [row["probabilities"] for row in predictions(theirs)] == [row["probabilities"] for row in ours]
     fingpt = scored(ADAPTER, "--set", "build/intent", "--form", "fingpt", "--out", "build/scores/fingpt")
     assert [row["probabilities"] for row in predictions(fingpt)] != [row["probabilities"] for row in ours]
@@ -395,6 +403,41 @@ def test_generated_answers_are_those_of_chat(here: Path):
             said = answer(tuned, record.instruction, record.input, base=subject == "base", max_tokens=6)
             assert answers[subject, record.id] == said.strip()
     assert all(row["probabilities"] is None for row in predictions(report))
+
+
+def test_a_base_whose_options_are_read_off_is_asked_to_write_too(here: Path):
+    """What it would never write may still be the likeliest of the options: the base of random weights writes no letter."""
+    report = scored(ADAPTER, "--max-tokens", 6)
+    by_letters, written, _ = report["scores"]
+    answers = {row["id"]: row for row in predictions(report) if row["subject"] == "base (generated)"}
+    tuned = load_adapter(ADAPTER)
+
+    assert (written["kind"], written["method"], written["details"]) == ("base", "generate", by_letters["details"])
+    for record in test_rows():
+        said = answer(tuned, record.instruction, record.input, base=True, max_tokens=6)
+        assert answers[record.id]["answer"] == said.strip()
+    cut = sum(row["cut"] for row in answers.values())
+    assert (by_letters["cut"], written["cut"]) == (0, cut)
+    assert cut > 0
+    card = Path(report["folder"], "README.md").read_text(encoding="utf-8")
+    assert f"{cut} answers were cut off at the limit of tokens: give them more with --max-tokens" in card
+    assert "| base (generated) | intent test" in card
+    assert "its base base (generated)" in Path(report["folder"], "report.html").read_text(encoding="utf-8")
+    told = [line for line in (ADAPTER / "README.md").read_text(encoding="utf-8").splitlines() if "| base |" in line]
+    assert [", generated |" in line for line in told] == [False, True]
+
+
+def test_a_base_that_writes_anyway_is_asked_once(here: Path):
+    rows = [{"id": f"t{n}", "instruction": f"Why {n}?", "gold": "Because revenue rose. " * 5} for n in range(3)]
+    file = write(here / "texts.jsonl", rows)
+    for arguments in (("--generate",), ("--set", file, "--no-base"), ("--set", file)):
+        names = [one["subject"] for one in scored(ADAPTER, *arguments, "--max-tokens", 3, "--replace")["scores"]]
+        assert names == (["intent-base"] if "--no-base" in arguments else ["base", "intent-base"])
+    report = scored(ADAPTER, "--set", file, "--max-tokens", 3, "--replace")
+    assert [one["cut"] for one in report["scores"]] == [
+        sum(row["cut"] for row in predictions(report) if row["subject"] == one["subject"]) for one in report["scores"]
+    ]
+    assert report["scores"][0]["cut"] == 3
 
 
 def test_rotations_ask_each_option_at_each_place(here: Path):
@@ -532,7 +575,7 @@ def test_a_question_that_the_model_cannot_be_given_counts_as_wrong(here: Path):
 
 
 def test_what_was_answered_is_kept_when_a_run_is_stopped(here: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(local, "SLAB", {"letters": 6})
+    monkeypatch.setattr(local, "SLAB", {"letters": 6, "generate": 32})
     monkeypatch.setattr(local, "SAY_SECONDS", 0)
     settings = Scoring(adapters=(str(ADAPTER),))
     said: list[str] = []

@@ -225,7 +225,20 @@ def test_the_summary_has_every_figure_with_n_and_interval(tuned: tuple[Report, l
         ):
             assert f"{100 * figure.value:.2f} {100 * figure.low:.1f}–{100 * figure.high:.1f}" in summary
     assert "llama3 base model 75 85.33 75.6–91.6" in summary  # Wilson's interval, worked out by hand
-    assert "the commonest class alone would reach 25.3 %" in summary
+    assert "the majority class alone would reach 25.3 %" in summary
+
+
+def test_a_finding_stands_beside_the_majority_class_and_who_answers_always_the_same():
+    same = [
+        row.model_copy(update={"value": LABELS[1], "correct": row.gold == LABELS[1]})
+        for row in predictions("base", HITS)
+    ]
+    rows = [*same, *predictions("tuned", [True] * len(same))]
+    (finding,) = findings(read(build(rows, {"base": "base", "tuned": "adapter"}), rows))
+
+    assert "The majority class alone (个股问询) is right in 25.33 %." in finding
+    assert "base answers 个股问询 in 100.0 % of the rows, which is right in 19 of them." in finding
+    assert "tuned answers" not in finding
 
 
 def test_where_a_benchmark_was_scored_nothing_synthetic_leads():
@@ -262,10 +275,11 @@ def test_mean_and_deviation_over_benchmarks_are_those_that_were_published():
         for score, share in zip(report.scores, shares, strict=True)
         if score.choices
     ]
-    (mean,) = page.means(report.model_copy(update={"scores": tuple(scores)}))
+    mean, majority = page.means(report.model_copy(update={"scores": tuple(scores)}))
 
     assert (mean.sources, mean.rows) == (4, 16)
     assert [round(x, 3) for x in mean.columns[3]] == [0.826, 0.106]
+    assert (majority.subject, majority.columns[0]) == ("majority class", (0.25, 0))
     assert page.means(report.model_copy(update={"scores": report.scores[:1]})) == []
 
 

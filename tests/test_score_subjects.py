@@ -125,6 +125,17 @@ def test_a_teacher_gets_the_bare_question_and_is_read_like_any_answer(rows: Path
     assert "12 requests for about" in result.stderr
 
 
+@pytest.mark.parametrize("teacher", ["anthropic", "openai"])
+def test_answers_of_a_teacher_that_were_cut_off_are_counted(teacher: str, rows: Path, monkeypatch: pytest.MonkeyPatch):
+    with StubLLM(reply=obliging, faults={"max_tokens": 1.0}) as stub:
+        result = ask(stub, monkeypatch, "--teacher", teacher, "--set", rows)
+    (score,) = read_score(next(Path("build/scores").iterdir()))[0].scores
+
+    assert result.exit_code == 0, result.stderr
+    assert score.cut == 12
+    assert "12 answers were cut off at the limit of tokens: give them more with --max-tokens" in result.stdout
+
+
 def test_nothing_is_paid_twice(rows: Path, monkeypatch: pytest.MonkeyPatch):
     with StubLLM(reply=obliging) as stub:
         first = ask(stub, monkeypatch, "--teacher", "openai", "--set", rows, "--json")
@@ -347,9 +358,10 @@ def test_what_the_teacher_wrote_itself_never_comes_before_a_benchmark(tmp_path: 
     report, _ = read_score(Path("build/scores/both"))
 
     assert result.exit_code == 0, result.stderr
-    assert [line.split(" | ")[1] for line in result.stdout.splitlines()[2:4]] == [
-        "openfindata", "intent test \\[synthetic, same teacher (offline)\\]"
-    ]  # fmt: skip
+    shown = ["openfindata", "intent test [synthetic, same teacher (offline)]"]
+    lines = [line.split(" | ") for line in result.stdout.splitlines()[2:6]]
+    assert [line[1] for line in lines] == [on for on in shown for _ in ("the teacher", "the majority class")]
+    assert [line[0].startswith("| majority class: ") for line in lines] == [False, True] * 2
     turned = report.model_copy(update={"sources": dict(reversed(report.sources.items()))})
     assert list(report.sources) != list(turned.sources)
     assert (report.headline, turned.headline) == ("openfindata", "openfindata")

@@ -5,8 +5,13 @@ Oracles: subsequences counted out, Google's rouge-score, and all resamples of a 
 
 from __future__ import annotations
 
+import csv
 import itertools
 import json
+import math
+import re
+import string
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -15,13 +20,16 @@ from statistics import fmean
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fingen import metrics
+from fingen.cli import main
 from fingen.errors import SetError, UsageError
 from fingen.records import Chunk, Language, Manifest, Record, Usage
 from fingen.scoring import columns, texts
+from fingen.scoring.language import language_of
 from fingen.scoring.report import Contrast, Prediction, Report, Score, Source
 from fingen.scoring.rows import Asked, Item, read_asked
 from fingen.scoring.tally import Drawing
@@ -35,7 +43,31 @@ def row(reference: str, answer: str, question: str = "", language: Language = "e
     return TextRow(id, language, question, reference, answer)
 
 
-# ROUGE-L and character F1
+ZH = "报告期内，公司实现营业收入12.5亿元，同比增长8.3%，主要原因是输电产品的销售收入增加，以及海外订单的交付。"
+ZH_ANSWER = "公司营业收入为12.5亿元，同比增长8.3%，主要是由于输电产品销售收入增加和海外订单交付。"
+EN = "Revenue rose by 8.3 % to $1.2 billion, mainly because more transmission products were sold and orders from abroad were delivered."
+EN_ANSWER = "Revenue was $1.2 billion, up 8.3 %, because the company sold more transmission products and delivered orders from abroad."
+
+
+def fingen(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
+    """A file of rows, in the form that its name asks for."""
+    if path.suffix == ".csv":
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    elif path.suffix == ".json":
+        path.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+    else:
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+# ROUGE-L, word F1 and character F1
 
 
 @pytest.mark.parametrize(
@@ -98,6 +130,119 @@ def test_character_f1_is_the_overlap_of_two_bags(first: str, second: str):
     assert texts.char_f1(first, second) == pytest.approx(2 * common / sizes if sizes else 1.0, abs=1e-12)
 
 
+def squad_f1(prediction: str, ground_truth: str) -> float:
+    """As SQuAD's evaluate-v1.1.py has it."""
+
+    def normalize(text: str) -> list[str]:
+        text = "".join(char for char in text.lower() if char not in set(string.punctuation))
+        return re.sub(r"\b(a|an|the)\b", " ", text).split()
+
+    given, wanted = normalize(prediction), normalize(ground_truth)
+    same = sum((Counter(given) & Counter(wanted)).values())
+    if not given or not wanted:
+        return float(given == wanted)
+    if not same:
+        return 0.0
+    precision, recall = same / len(given), same / len(wanted)
+    return 2 * precision * recall / (precision + recall)
+
+
+PIECES = st.sampled_from(
+    ["The", "a", "an", "margin", "Margin", "net-income", "U.S.", "$1,200", "12%", "(up)", "_", "fell."]
+)
+
+
+@given(first=st.lists(PIECES, max_size=9), second=st.lists(PIECES, max_size=9))
+def test_word_f1_is_that_of_squad(first: list[str], second: list[str]):
+    wanted, given = " ".join(first), "  ".join(second)
+
+    assert texts.word_f1(wanted, given) == pytest.approx(squad_f1(given, wanted), abs=1e-12)
+    assert texts.word_f1(given, wanted) == texts.word_f1(wanted, given)
+
+
+@pytest.mark.parametrize(
+    ("reference", "answer", "f"),
+    [
+        ("$3.4 billion", "$34 billion", 0.5),  # beyond SQuAD: a decimal point is no mark
+        ("It rose by 3.4.", "3.4", 0.4),
+        ("“Revenue” – it’s up", "revenue its up", 1.0),  # marks beyond ASCII are marks
+        ("ＢＹＤ　１２％", "BYD 12%", 1.0),  # full-width forms are ordinary ones
+        ("the", "A", 1.0),
+        ("the margin", "", 0.0),
+    ],
+)
+def test_word_f1_takes_marks_out_and_leaves_figures_whole(reference: str, answer: str, f: float):
+    assert texts.word_f1(reference, answer) == pytest.approx(f, abs=1e-12)
+
+
+def test_nonsense_in_english_has_next_to_nothing_of_its_reference():
+    nonsense = "A stack of sunny marbles lent our uncle some trombones while diesel poodles danced across Rome."
+
+    assert texts.char_f1(EN, nonsense) > 0.6
+    assert texts.measure(row(EN, nonsense))["word_f1"] < 0.05
+    assert texts.measure(row(ZH, ZH_ANSWER, language="zh")).keys() == {"rouge_l", "char_f1", "figures_recall"}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "shown", "hidden"),
+    [
+        ([("EN", "en")] * 2, ["word F1 %"], ["character F1 %"]),
+        ([("ZH", "zh")] * 2, ["character F1 %"], ["word F1 %"]),
+        ([("EN", "en"), ("ZH", "zh"), ("ZH", "zh")], ["word F1 %", "character F1 %"], []),
+    ],
+    ids=["English", "Chinese", "mixed"],
+)
+def test_a_measure_has_a_column_where_rows_have_it_and_mixed_rows_say_which(
+    pairs: list[tuple[str, str]], shown: list[str], hidden: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    both = {"EN": (EN, EN_ANSWER), "ZH": (ZH, ZH_ANSWER)}
+    rows = [{"id": str(n), "gold": both[name][0], "prediction": both[name][1]} for n, (name, _) in enumerate(pairs)]
+    result = fingen("score", "--predictions", write_rows(tmp_path / "m.jsonl", rows), "--out", "score")
+    assert result.exit_code == 0, result.output
+    card, page = Path("score/README.md").read_text("utf-8"), Path("score/report.html").read_text("utf-8")
+    found = json.loads(Path("score/score.json").read_text(encoding="utf-8"))["scores"][0]["texts"]
+
+    for told in (result.stdout, card):
+        head = next(line for line in told.splitlines() if line.startswith("| subject"))
+        assert all(name in head for name in shown)
+        assert not any(name in head for name in hidden)
+    assert all(f">{name.removesuffix(' %')}</th>" in page for name in shown)
+    assert not any(f">{name.removesuffix(' %')}</th>" in page for name in hidden)
+    words, chars = (sum(language == one for _, language in pairs) for one in ("en", "zh"))
+    assert (found["words"], found["chars"]) == (words, chars)
+    for measure, rows_with, (reference, answer) in (
+        ("word_f1", words, both["EN"]),
+        ("char_f1", chars, both["ZH"]),
+    ):
+        one = getattr(texts, measure)(reference, answer)
+        assert (found[measure] or {}).get("value") == (pytest.approx(one) if rows_with else None)
+    told = "1 rows are in English and measured by words, 2 in Chinese by characters"
+    assert all((told in text) == (len(pairs) == 3) for text in (result.stdout, card, page))
+    assert (", n = 2 |" in result.stdout) == (len(pairs) == 3)
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ([ZH_ANSWER] * 9 + [EN_ANSWER], "answers one and the same text in 90.0 % of the rows"),
+        ([ZH_ANSWER] * 8 + [EN_ANSWER] * 2, None),
+        (["", "\n"] * 5, "answers nothing in 100.0 % of the rows"),
+    ],
+    ids=["same", "not quite", "nothing"],
+)
+def test_a_subject_that_writes_nearly_always_the_same_is_named(
+    answers: list[str], said: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    rows = [{"id": str(n), "gold": f"{n} {ZH}", "prediction": answer} for n, answer in enumerate(answers)]
+    result = fingen("score", "--predictions", write_rows(tmp_path / "m.jsonl", rows), "--out", "score")
+
+    assert result.exit_code == 0, result.output
+    for told in (result.stdout, *(Path("score", name).read_text("utf-8") for name in ("README.md", "report.html"))):
+        assert said in told if said else "% of the rows" not in told
+
+
 # Figures
 
 
@@ -146,7 +291,7 @@ def test_only_figures_that_the_question_leaves_open_count_and_each_once():
     )
 
     assert texts.count_figures(row(reference, "$5 million, $3 million in one plant", question)) == (2, 3)
-    assert texts.measure(row("Revenue rose.", "By 5 %.")).keys() == {"rouge_l", "char_f1"}
+    assert texts.measure(row("Revenue rose.", "By 5 %.")).keys() == {"rouge_l", "word_f1"}
     assert texts.measure(row(reference, "", question))["figures_recall"] == 0
     assert "figures_recall" not in texts.measure(row("In 2019 it rose.", "It did.", question))
 
@@ -392,3 +537,97 @@ def test_a_contrast_is_over_the_rows_that_both_answered():
 
     assert {one.rows for one in report.contrasts} == {10}
     assert all(isinstance(one, Contrast) for one in report.contrasts)
+
+
+# Languages
+
+
+def measured(*arguments: object, code: int = 0) -> list[dict[str, float]]:
+    """The measures of each row of a score."""
+    result = fingen("score", *arguments, "--out", "score", "--replace")
+    assert result.exit_code == code, result.output
+    lines = Path("score/predictions.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line)["measures"] for line in lines]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json", "csv"])
+@pytest.mark.parametrize("apart", [True, False])
+def test_rows_that_do_not_say_their_language_are_measured_in_that_of_their_texts(
+    form: str, apart: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    pairs = {"1": (ZH, ZH_ANSWER), "2": (EN, EN_ANSWER)}
+    given = [{"id": id, "prediction": answer} | ({} if apart else {"gold": gold}) for id, (gold, answer) in pairs.items()]  # fmt: skip
+    file = write_rows(tmp_path / f"mine.{form}", given)
+    gold = write_rows(tmp_path / f"gold.{form}", [{"id": id, "gold": gold} for id, (gold, _) in pairs.items()])
+    chinese, english = measured("--predictions", file, *(["--gold", gold] if apart else []))
+
+    assert chinese == texts.measure(row(ZH, ZH_ANSWER, language="zh"))
+    assert english == texts.measure(row(EN, EN_ANSWER, language="en"))
+    assert chinese["rouge_l"] > 0.7 > texts.rouge_l(ZH, ZH_ANSWER, "en")
+
+
+SAID: list[tuple[Any, Language]] = [
+    *((said, "zh") for said in ("zh", "ZH", "zh-CN", "zh_Hans", "cn", "CN", "chinese", "Chinese (Simplified)", "中文")),
+    *((said, "en") for said in ("en", "EN", "en-US", "en_GB", "English", "American English")),
+    *((said, "zh") for said in ("", " ", None, "null", "None", math.nan)),  # nothing is said: it is found in the texts
+]
+
+
+@pytest.mark.parametrize(("said", "language"), SAID, ids=repr)
+def test_a_column_says_the_language_in_many_ways(
+    said: Any, language: Language, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    file = write_rows(tmp_path / "m.jsonl", [{"id": "1", "gold": ZH, "prediction": ZH_ANSWER, "language": said}])
+
+    assert measured("--predictions", file) == [texts.measure(row(ZH, ZH_ANSWER, language=language))]
+
+
+@pytest.mark.parametrize("said", ["fr", "klingon", 5, ["zh"], "--"], ids=repr)
+def test_a_language_that_is_not_known_is_named_with_its_row(said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [{"id": str(n), "gold": ZH, "prediction": ZH, "language": one} for n, one in enumerate(["zh", said])]
+    result = fingen("score", "--predictions", write_rows(tmp_path / "m.jsonl", rows))
+
+    assert result.exit_code == 2
+    assert f"m.jsonl, line 2: language is {said!r}, neither English nor Chinese" in result.stderr
+    assert "-> write" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("reference", "question", "language"),
+    [
+        (ZH, "What does the company say about its revenue, and what is the reason that it gives for the change?", "zh"),
+        (EN, "公司的营业收入是多少？", "en"),
+        ("EBITDA 为 12%，ROE 为 8%，GIL 业务占比 30%。", "", "zh"),
+        ("12.5 %", "增长了多少？", "zh"),
+        ("12.5 %", "By how much did it rise?", "en"),
+        ("BYD Company", "谁是最大的客户？", "zh"),
+        ("BYD Company", "Who is the largest client?", "en"),
+        ("12.5亿元", "What was its revenue?", "zh"),
+        ("12.5 %", "", "en"),
+    ],
+)
+def test_a_reference_decides_unless_it_is_a_name_or_a_number(reference: str, question: str, language: Language):
+    assert language_of(reference, question) == language
+
+
+def test_an_imported_row_is_measured_in_the_language_of_its_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [{"instruction": "Translate into Chinese what follows, and keep every figure.", "input": EN, "output": ZH}]
+    made = fingen("import", "alpaca", write_rows(tmp_path / "rows.jsonl", rows), "--split", "test", "--out", "build/t")
+    assert made.exit_code == 0, made.output
+    (record,) = read_asked(Path("build/t"), "test").items
+    file = write_rows(tmp_path / "m.jsonl", [{"id": record.id, "prediction": ZH_ANSWER}])
+
+    assert measured("--predictions", file, "--gold", "build/t") == [texts.measure(row(ZH, ZH_ANSWER, EN, "zh"))]
+
+
+def test_a_chinese_answer_of_a_sentence_is_no_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A sentence has a third of the characters in Chinese."""
+    monkeypatch.chdir(tmp_path)
+    reference = "公司主营业务为输电设备的研发、生产和销售，主要客户为国家电网及其下属公司。"
+    file = write_rows(tmp_path / "m.jsonl", [{"id": "1", "gold": reference, "prediction": reference}])
+
+    assert measured("--predictions", file)[0]["rouge_l"] == 1

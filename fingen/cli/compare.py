@@ -24,7 +24,8 @@ def command(scores: tuple[Path, ...], seed: int, as_json: bool, quiet: bool, deb
 
     SCORE is a folder that `fingen score` has written. Each two subjects on the same rows
     get the difference of their accuracies with a 95 % interval
-    (paired bootstrap) and the exact test of McNemar. Exit code 1 where a row is in one score only.
+    (paired bootstrap) and the exact test of McNemar, beside what the majority class comes to. Exit code 1 where a row is in
+    one score only.
 
     \b
     Examples:
@@ -32,6 +33,7 @@ def command(scores: tuple[Path, ...], seed: int, as_json: bool, quiet: bool, deb
       $ fingen compare build/scores/base build/scores/tuned --json
     """
     from fingen.scoring import compare
+    from fingen.scoring.card import plain
 
     found = compare(scores, seed=seed)
     short = any(one.only_in_first or one.only_in_second for one in found)
@@ -39,7 +41,8 @@ def command(scores: tuple[Path, ...], seed: int, as_json: bool, quiet: bool, deb
         print_json({"comparisons": [dataclasses.asdict(one) for one in found], "exit_code": int(short)})
     else:
         for one in found:
-            click.echo("\n".join(_lines(one)))
+            head, *others = map(plain, _lines(one))
+            click.echo("\n  ".join([head, *others]))
         if len(found) > 1:
             click.echo(f"{len(found)} comparisons: each p stands for itself and is not adjusted for their number")
     sys.exit(int(short))
@@ -52,12 +55,14 @@ def _lines(one: Comparison) -> list[str]:
         verdict = f"a difference is shown: {one.second if one.difference > 0 else one.first} is right more often"
     lines = [
         f"{one.first} -> {one.second} on {one.on}: {verdict}",
-        f"  accuracy {100 * one.first_accuracy:.2f} % -> {100 * one.second_accuracy:.2f} % on {one.rows:,} common rows ({unread})",
-        f"  difference {100 * one.difference:+.2f} points, 95 % interval {100 * one.low:+.2f} to {100 * one.high:+.2f}",
-        f"  right alone: {one.first_only:,} and {one.second_only:,} rows; exact McNemar p = {one.p:.3g}",
+        f"accuracy {100 * one.first_accuracy:.2f} % -> {100 * one.second_accuracy:.2f} % on {one.rows:,} common rows ({unread})",
+        f"majority class ({one.majority}): {100 * one.majority_accuracy:.2f} % of these rows",
+        f"difference {100 * one.difference:+.2f} points, 95 % interval {100 * one.low:+.2f} to {100 * one.high:+.2f}",
+        f"right alone: {one.first_only:,} and {one.second_only:,} rows; exact McNemar p = {one.p:.3g}",
     ]
+    lines += [f"{name} {said}" for name, said in zip((one.first, one.second), one.constant, strict=True) if said]
     for name, ids in ((one.first, one.only_in_first), (one.second, one.only_in_second)):
         if ids:
             more = f" and {len(ids) - 10:,} more" if len(ids) > 10 else ""
-            lines.append(f"  {len(ids):,} rows are in {name} alone and do not count: {', '.join(ids[:10])}{more}")
+            lines.append(f"{len(ids):,} rows are in {name} alone and do not count: {', '.join(ids[:10])}{more}")
     return lines

@@ -33,7 +33,7 @@ def _subject_options(function: F) -> F:
                           "  [default: chat]"),
         click.option("--base", default=None, metavar="MODEL",
                      help="The base of an adapter that others made.  [default: the one that it names]"),
-        click.option("--no-base", is_flag=True, help="Leave out the base model beside an adapter."),
+        click.option("--no-base", is_flag=True, help="Leave out the base model beside an adapter, read off and generated."),
         click.option("--gold", type=PATH, default=None, metavar="FILE|SET",
                      help="What is right for --predictions: a set, a file of one, or rows of id and gold."),
         click.option("--predictions", type=PATH, default=None, metavar="FILE",
@@ -112,7 +112,8 @@ def command(as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
     ADAPTER is a folder that `fingen finetune` has made, asked on the test split of its set (else validation) beside its base;
     or any LoRA adapter, by folder or Hub id, with --form. Options are read off as probabilities in one pass; text that a
     teacher, a file or --generate gives must name one option ("B", "B. 个股问询", "选项B", "答案是 B"): one that names none or
-    several is counted apart and never guessed. Exit code 1 where a row has no answer, or an answer no row.
+    several is counted apart and never guessed. An adapter's base is read off and asked to write as well, and the majority class
+    of the rows stands below all subjects. Exit code 1 where a row has no answer, or an answer no row.
 
     \b
     Examples:
@@ -143,22 +144,24 @@ def command(as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
 
 
 def _say_score(scored: Scored) -> None:
-    from fingen.scoring.card import render_answers, render_notes, render_pairs, render_table
+    from fingen.scoring.card import plain, render_answers, render_notes, render_pairs, render_table
     from fingen.scoring.columns import qa_sentences
 
-    for table in (render_table(scored.report), render_answers(scored.report)):
+    for table in (render_table(scored.report, plain), render_answers(scored.report, plain)):
         if table:
             click.echo(table)
     for note in (*render_pairs(scored.report), *qa_sentences(scored.report), *render_notes(scored.report)):
-        click.echo(note)
+        click.echo(plain(note))
 
 
 def _say_plan(planned: Planned, *, as_json: bool) -> None:
     if as_json:
         print_json({**dataclasses.asdict(planned), "folder": str(planned.folder), "exit_code": 0})
         return
-    for note in planned.notes:
-        click.echo(note)
-    click.echo(f"{planned.folder}: " + ", ".join(f"{rows:,} rows of {key}" for key, rows in planned.rows.items()))
+    from fingen.scoring.card import plain
+
+    rows = ", ".join(f"{rows:,} rows of {key}" for key, rows in planned.rows.items())
+    for line in (*planned.notes, f"{planned.folder}: {rows}"):
+        click.echo(plain(line))
     for estimate in planned.estimates:
         click.echo("\n".join(estimate_lines(estimate)))

@@ -13,7 +13,7 @@ from fingen.pipeline.asking import Estimate, Job, estimate
 from fingen.pipeline.gathering import Consent, OnNews, Pending, gather
 from fingen.records import Completion, Request, Usage, dump_json
 from fingen.scoring.report import Kind, Method
-from fingen.scoring.rows import Asked, Item
+from fingen.scoring.rows import CUT, Asked, Item
 from fingen.scoring.subjects import Given
 from fingen.scoring.variants import with_shots
 from fingen.sets import JOURNAL
@@ -78,7 +78,7 @@ class Asker:
         for item, request in zip(items, requests, strict=True):
             completion = answers[request.key]
             why = "" if completion.stop_reason == "end_turn" else completion.stop_reason
-            yield Given(item.id, item.turn, completion.text, why=why)
+            yield Given(item.id, item.turn, completion.text, why=why, cut=completion.stop_reason in CUT)
 
     def _requests(self, asked: Asked, items: Sequence[Item], shots: Sequence[Item]) -> list[Request]:
         room = self.settings.max_tokens or (TEXT_TOKENS if asked.is_text else CHOICE_TOKENS)

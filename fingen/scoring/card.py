@@ -1,32 +1,66 @@
-"""A score as Markdown: the table that is printed, and the card beside the report."""
+"""A score in words: the tables and notes that are printed, as plain text, and the card beside the report, as Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import fmean, pstdev
 
-from fingen.scoring.columns import COLUMNS, MEASURES, qa_sentences, qa_table
+from fingen.scoring.columns import COLUMNS, MEASURES, qa_sentences, qa_table, rows_of
 from fingen.scoring.compare import ALPHA
-from fingen.scoring.report import Choices, Figure, Report, Score
+from fingen.scoring.figures import label
+from fingen.scoring.report import Choices, Figure, Majority, Report, Score
 
+MAJORITY = "majority class"
 NAMED = 10  # ids that are named in a line; the report has all of them
 CLASSES_SHOWN = 40  # rows and columns of the confusion matrix
 _MARKUP = str.maketrans({c: f"&#{ord(c)};" for c in "&<>`|\\"} | {c: f"\\{c}" for c in "*_[]~$#"})
 _HEAD = ("subject", "on", "n", "accuracy %", "macro F1 %", "micro F1 %", "weighted F1 %", "unparseable")
 
 
-def render_table(report: Report) -> str:
+def plain(value: object) -> str:
+    """Text of others, harmless in a line on a terminal: no line breaks, nothing that steers it."""
+    return "".join(char for char in " ".join(str(value).split()) if char.isprintable())
+
+
+def text(value: object) -> str:
+    """Text of others, harmless in a line of Markdown: no line breaks, no markup."""
+    return plain(value).translate(_MARKUP)
+
+
+Cell = Callable[[object], str]  # how a cell is written
+
+
+def render_table(report: Report, cell: Cell = text) -> str:
     """One row for each subject on each source; every figure in per cent, with its 95 % interval.
 
-    A subject on several benchmarks has two rows more: the mean of its figures, and their standard deviation.
+    Below them stands what the majority class comes to on the same rows. A subject on several benchmarks has two rows more:
+    the mean of its figures, and their standard deviation.
     """
     rows: list[tuple[object, ...]] = []
     for key in report.order:
-        rows += [_row(report, score, score.choices) for score in report.scores if score.on == key and score.choices]
-    return _table(_HEAD, [*rows, *_means(report)]) if rows else ""
+        scores = [score for score in report.scores if score.on == key and score.choices]
+        rows += [_row(report, score, score.choices) for score in scores if score.choices]
+        rows += [
+            (f"{MAJORITY}: {one.answer}", key + _label(report, key), f"{n:,}", *map(_percent, _averages(one)), "")
+            for n, one in majorities(scores)
+        ]
+    return _table(_HEAD, [*rows, *_means(report)], cell) if rows else ""
 
 
-def render_answers(report: Report) -> str:
+def majorities(scores: Iterable[Score]) -> list[tuple[int, Majority]]:
+    """What the majority class comes to on the rows of some scores, each with their number; subjects mostly share one."""
+    found: list[tuple[int, Majority]] = []
+    for score in scores:
+        if score.choices and score.choices.majority and (score.rows, score.choices.majority) not in found:
+            found.append((score.rows, score.choices.majority))
+    return found
+
+
+def _averages(one: Choices | Majority) -> tuple[Figure, Figure, Figure, Figure]:
+    return one.accuracy, one.macro_f1, one.micro_f1, one.weighted_f1
+
+
+def render_answers(report: Report, cell: Cell = text) -> str:
     """Free text: the four columns of each tuned subject, and a row for each other one; per cent, with 95 % intervals."""
     table = qa_table(report)
     columns = [
@@ -40,23 +74,34 @@ def render_answers(report: Report) -> str:
         )
         for row in table
     ]
-    parts = [_table(("on", "means", "tuned", "measure", "n", *COLUMNS), columns)] if columns else []
+    parts = [_table(("on", "means", "tuned", "measure", "n", *COLUMNS), columns, cell)] if columns else []
     shown = {(row.on, name) for row in table for name in (row.subject, row.base)}
-    others: list[tuple[object, ...]] = []
-    for key in report.order:
-        for score in report.scores:
-            if score.on == key and score.texts and (score.on, score.subject) not in shown:
-                cells = (_cell(getattr(score.texts, name)) for name in MEASURES)
-                others.append((_name(score), score.on + _label(report, score.on), f"{score.rows:,}", *cells))
-    parts += [_table(("subject", "on", "n", *(f"{name} %" for name in MEASURES.values())), others)] if others else []
-    return "\n\n".join(parts)
+    others = [
+        score
+        for key in report.order
+        for score in report.scores
+        if score.on == key and score.texts and (score.on, score.subject) not in shown
+    ]
+    names = [name for name in MEASURES if any(getattr(score.texts, name) for score in others)]
+    rows = [
+        (label(score), score.on + _label(report, score.on), f"{score.rows:,}", *(_part(score, name) for name in names))
+        for score in others
+    ]
+    head = ("subject", "on", "n", *(f"{MEASURES[name]} %" for name in names))
+    return "\n\n".join([*parts, *([_table(head, rows, cell)] if rows else [])])
+
+
+def _part(score: Score, measure: str) -> str:
+    """A figure, and over how many rows it is where those are not all."""
+    figure, rows = getattr(score.texts, measure), rows_of(score, measure)
+    return _cell(figure) + (f", n = {rows:,}" if figure and rows < score.rows else "")
 
 
 def render_notes(report: Report) -> list[str]:
     """What the table does not say: rows without an answer and so on, and what the place of an option decided."""
     several = len(report.scores) > 1
     return [
-        f"{_name(score)} on {score.on}: {note}" if several else note
+        f"{label(score)} on {score.on}: {note}" if several else note
         for score in report.scores
         for note in _notes(score)
     ] + list(_of_judge(report))
@@ -80,14 +125,9 @@ def render_card(report: Report) -> str:
     lines += [f"- {line}" for line in _ways(report)]
     for score in report.scores:
         if score.choices:
-            lines += ["", f"## {text(_name(score))} on {text(score.on)}", "", *_classes(score.choices)]
+            lines += ["", f"## {text(label(score))} on {text(score.on)}", "", *_classes(score.choices)]
     lines += ["", "## Inputs", "", *(f"- {line}" for line in _inputs(report))]
     return "\n".join(lines) + "\n"
-
-
-def text(value: object) -> str:
-    """Text of others, harmless in a line of Markdown: no line breaks, no markup."""
-    return "".join(char for char in " ".join(str(value).split()) if char.isprintable()).translate(_MARKUP)
 
 
 def _ways(report: Report) -> Iterator[str]:
@@ -97,22 +137,19 @@ def _ways(report: Report) -> Iterator[str]:
         yield f"Intervals are 95 %: by Wilson; of F1 by a bootstrap over rows ({drawn}), or Wilson's where that shows no spread."
         yield "An answer must name one option by its letter or its text. One that names none or several is unparseable: wrong."
         yield "F1 is over the classes that are right or answered somewhere."
+        yield "The majority class is one answer to every row, the class that is right most often in the rows that are scored."
     if any(score.texts for score in report.scores):
         yield f"Free text: means over rows; 95 % intervals by a bootstrap over source passages ({drawn})."
         yield "ROUGE-L: F of the longest common subsequence, of words in English and of characters in Chinese."
-        yield "Character F1: overlap of two bags of characters. It is high by chance in English, where letters are few."
+        yield "Word F1, of rows in English: overlap of two bags of words without a, an, the and marks, as in SQuAD."
+        yield "Character F1, of rows in Chinese: overlap of two bags of characters."
         yield "Figures found: of the reference's figures that the question leaves open, those that the answer gives with their unit."
 
 
-def _name(score: Score) -> str:
-    more = (f" + {score.context}" if score.context else "") + (f", {score.shots} shots" if score.shots else "")
-    return score.subject + more
-
-
 def _row(report: Report, score: Score, choices: Choices) -> tuple[object, ...]:
-    figures = (choices.accuracy, choices.macro_f1, choices.micro_f1, choices.weighted_f1)
     unread = f"{choices.unparseable:,} ({100 * choices.unparseable / score.rows:.2f} %)"
-    return (_name(score), score.on + _label(report, score.on), f"{score.rows:,}", *map(_percent, figures), unread)
+    figures = map(_percent, _averages(choices))
+    return (label(score), score.on + _label(report, score.on), f"{score.rows:,}", *figures, unread)
 
 
 def _label(report: Report, on: str) -> str:
@@ -120,22 +157,27 @@ def _label(report: Report, on: str) -> str:
     return f" [{label}]" if label else ""
 
 
+def on_benchmarks(report: Report) -> dict[str, list[tuple[int, Choices | Majority]]]:
+    """What each subject, and the majority class, came to on several benchmarks, each time with the rows; others are left out."""
+    found: dict[str, list[tuple[int, Choices | Majority]]] = {}
+    for key in (key for key in report.order if report.sources[key].kind == "benchmark"):
+        scores = [score for score in report.scores if score.on == key]
+        for score in scores:
+            if score.choices:
+                found.setdefault(label(score), []).append((score.rows, score.choices))
+        if len(shared := majorities(scores)) == 1:  # else subjects answered other rows
+            found.setdefault(MAJORITY, []).extend(shared)
+    return {name: each for name, each in found.items() if len(each) > 1}
+
+
 def _means(report: Report) -> Iterator[tuple[object, ...]]:
     """Mean and standard deviation (of these, not of a sample) of each subject's figures over the benchmarks."""
-    benchmarks = {key for key, source in report.sources.items() if source.kind == "benchmark"}
-    named: dict[str, list[Choices]] = {}
-    for score in report.scores:
-        if score.on in benchmarks and score.choices:
-            named.setdefault(_name(score), []).append(score.choices)
-    for name, found in named.items():
-        if len(found) > 1:
-            columns = [
-                [100 * figure.value for figure in (one.accuracy, one.macro_f1, one.micro_f1, one.weighted_f1)]
-                for one in found
-            ]
-            for title, statistic in (("Mean", fmean), ("Std", pstdev)):
-                values = [f"{statistic(column):.2f}" for column in zip(*columns, strict=True)]
-                yield (name, f"{title} of {len(found)} benchmarks", "", *values, "")
+    for name, found in on_benchmarks(report).items():
+        rows = ([100 * figure.value for figure in _averages(one)] for _, one in found)
+        columns = list(zip(*rows, strict=True))
+        for title, statistic in (("Mean", fmean), ("Std", pstdev)):
+            values = [f"{statistic(column):.2f}" for column in columns]
+            yield (name, f"{title} of {len(found)} benchmarks", "", *values, "")
 
 
 def _notes(score: Score) -> Iterator[str]:
@@ -152,6 +194,7 @@ def _notes(score: Score) -> Iterator[str]:
     if choices and choices.unparseable:
         why = ", ".join(f"{why} ({count:,})" for why, count in choices.unparseable_why.items())
         yield f"{choices.unparseable:,} answers could not be read and count as wrong: {why}"
+    yield from remarks(score)
     if judge := score.details.get("judge", {}).get("unjudged"):
         yield f"{judge:,} rows have no verdict of the judge"
     if turns := score.rotation:
@@ -163,6 +206,18 @@ def _notes(score: Score) -> Iterator[str]:
             f"over {turns.rotations} rotations of the options accuracy is {_percent(turns.accuracy)} %; right in every one: "
             f"{_percent(turns.consistent)} %; answered, in %: {picked}"
         )
+
+
+def remarks(score: Score) -> Iterator[str]:
+    """What a subject's figures do not show: that its answers were cut off or all the same, or that rows have two languages."""
+    if score.cut:
+        hint = "" if score.kind == "predictions" else ": give them more with --max-tokens"
+        yield f"{score.cut:,} {'answer was' if score.cut == 1 else 'answers were'} cut off at the limit of tokens{hint}"
+    for one in (score.choices, score.texts):
+        if one and one.constant:
+            yield str(one.constant)
+    if score.texts and score.texts.words and score.texts.chars:
+        yield f"{score.texts.words:,} rows are in English and measured by words, {score.texts.chars:,} in Chinese by characters"
 
 
 def _of_judge(report: Report) -> Iterator[str]:
@@ -196,7 +251,7 @@ def _classes(choices: Choices) -> list[str]:
         (name, _percent(one.precision), _percent(one.recall), f"{100 * one.f1:.2f}", one.support, one.answered)
         for name, one in choices.classes.items()
     ]
-    table = _table(("class", "precision %", "recall %", "F1 %", "support", "answered"), figures)
+    table = _table(("class", "precision %", "recall %", "F1 %", "support", "answered"), figures, text)
     return [table, "", "Confusion:", "", *_confusion(choices)]
 
 
@@ -206,7 +261,7 @@ def _confusion(choices: Choices) -> list[str]:
         return [f"{len(names)} classes are too many for a table; score.json has it."]
     columns = [*names, *([""] if choices.unparseable else [])]
     rows = [[name, *(choices.confusion.get(name, {}).get(column, 0) for column in columns)] for name in names]
-    return [_table(["right \\ answered", *(column or "unparseable" for column in columns)], rows)]
+    return [_table(["right \\ answered", *(column or "unparseable" for column in columns)], rows, text)]
 
 
 def _inputs(report: Report) -> Iterator[str]:
@@ -218,8 +273,6 @@ def _inputs(report: Report) -> Iterator[str]:
         yield f"{text(one['name'])}: sha256 {one['sha256']}"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(
-        "| " + " | ".join(cell if cell == "---" else text(cell) for cell in map(str, line)) + " |" for line in lines
-    )
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]], cell: Cell) -> str:
+    lines = [map(cell, head), ["---"] * len(head), *(map(cell, row) for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

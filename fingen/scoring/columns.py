@@ -21,6 +21,7 @@ from fingen.sets import CHUNKS, MAKE_AGAIN, read_manifest
 Context = Literal["", "passage"]
 MEASURES = {
     "rouge_l": "ROUGE-L",
+    "word_f1": "word F1",
     "char_f1": "character F1",
     "figures_recall": "figures found",
     "judged": "judged the same",
@@ -175,13 +176,15 @@ def qa_table(report: Report) -> list[QaRow]:
         for measure, shown in MEASURES.items():
             cells = {name: getattr(score.texts, measure) if score else None for name, score in columns.items()}
             if any(cells.values()):
-                rows = max(_rows(score, measure) for score in columns.values() if score)
+                rows = max(rows_of(score, measure) for score in columns.values() if score)
                 table.append(QaRow(on, report.sources[on].means, shown, tuned, base, rows, cells))
     return table
 
 
-def _rows(score: Score, measure: str) -> int:
-    return score.texts.figures if score.texts and measure == "figures_recall" else score.rows
+def rows_of(score: Score, measure: str) -> int:
+    """How many of a score's rows have a measure."""
+    field = {"figures_recall": "figures", "word_f1": "words", "char_f1": "chars"}.get(measure)
+    return (getattr(score.texts, field) if field else 0) or score.rows
 
 
 def qa_sentences(report: Report) -> list[str]:

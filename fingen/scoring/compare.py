@@ -12,7 +12,7 @@ from typing import NamedTuple
 from fingen import metrics
 from fingen.errors import UsageError
 from fingen.scoring.report import Prediction, read_score
-from fingen.scoring.tally import Drawing, pair_up
+from fingen.scoring.tally import Drawing, commonest, find_constant, pair_up
 
 ALPHA = 0.05  # a p below it shows a difference
 
@@ -37,6 +37,9 @@ class Comparison:
     p: float  # exact McNemar, two-sided
     shown: bool  # whether that shows a difference: p < ALPHA
     unparseable: tuple[int, int]  # of the common rows
+    majority: str  # the class that is right most often in the common rows
+    majority_accuracy: float  # of answering it throughout
+    constant: tuple[str | None, str | None]  # in words, where a subject gives nearly all of them one answer
 
 
 class _Answered(NamedTuple):
@@ -117,6 +120,8 @@ def _compare(one: _Answered, other: _Answered, names: tuple[str, str], drawing: 
     if not common:
         raise UsageError(f"{names[0]} and {names[1]} have no row in common", hint="score both on the same rows")
     pair = pair_up(rows, others, names, drawing)
+    golds = [rows[id].gold for id in common]
+    first, second = (find_constant([side[id] for id in common]) for side in (rows, others))
     return Comparison(
         on=one.on,
         first=names[0],
@@ -134,4 +139,7 @@ def _compare(one: _Answered, other: _Answered, names: tuple[str, str], drawing: 
         p=pair.p,
         shown=pair.p < ALPHA,
         unparseable=(sum(rows[id].value is None for id in common), sum(others[id].value is None for id in common)),
+        majority=commonest(golds),
+        majority_accuracy=golds.count(commonest(golds)) / len(golds),
+        constant=(str(first) if first else None, str(second) if second else None),
     )

@@ -61,6 +61,7 @@ class Answered:
     kind: Kind
     method: Method
     rows: list[Prediction]
+    cut: int  # answers that might not be longer, in all the ways in which rows were asked
     details: Mapping[str, Any]
     shots: int = 0
     unknown: tuple[str, ...] = ()
@@ -96,9 +97,9 @@ def score(
     if judge and (warning := judge.check()):
         watch(Note(warning, is_warning=True))
     ready, open_models = list(_ready(settings, folder, watch, consent)), _models(settings)
-    with lock(folder), closing(open_models(settings, lambda text: watch(Note(text)))) as models:
-        for subject in chain(ready, models):
-            found += [_ask(subject, asked, settings, folder) for asked in sources]
+    with lock(folder), closing(open_models(settings, sources, lambda text: watch(Note(text)))) as models:
+        for subject, its_own in chain(((subject, sources) for subject in ready), models):
+            found += [_ask(subject, asked, settings, folder) for asked in its_own]
         _measure(found, judge, watch, consent)
         report, rows = _report(settings, folder, sources, found)
         if not settings.replace:
@@ -180,7 +181,10 @@ def _ready(settings: Scoring, folder: Path, watch: Watch, consent: Callable[[Est
     yield from _askers(settings, folder, watch, consent)
 
 
-def _models(settings: Scoring) -> Callable[[Scoring, Say], Generator[Subject, None, None]]:
+Models = Generator[tuple[Subject, Sequence[Asked]], None, None]
+
+
+def _models(settings: Scoring) -> Callable[[Scoring, Sequence[Asked], Say], Models]:
     """What opens the models that run here; a tuned one comes after its base, so that pairs tell the gain."""
     if not settings.models and not settings.adapters:
         return _nobody
@@ -194,7 +198,7 @@ def _models(settings: Scoring) -> Callable[[Scoring, Say], Generator[Subject, No
     return open_models
 
 
-def _nobody(settings: Scoring, say: Say) -> Generator[Subject, None, None]:
+def _nobody(settings: Scoring, sources: Sequence[Asked], say: Say) -> Models:
     yield from ()
 
 
@@ -226,8 +230,9 @@ def _ask(subject: Subject, asked: Asked, settings: Scoring, folder: Path) -> Ans
             turns.append(turned)
             first = first.model_copy(update={"rotated": tuple(turn.picked for turn in turned)})
         rows.append(first)
+    cut = sum(one.cut for one in given.values())
     return Answered(
-        asked, subject.kind, subject.method(asked), rows, dict(subject.details), settings.shots, turns=turns
+        asked, subject.kind, subject.method(asked), rows, cut, dict(subject.details), settings.shots, turns=turns
     )
 
 
@@ -249,12 +254,12 @@ def _from_file(path: Path, answers: list[Answer], asked: Asked) -> Iterator[Answ
                 hint="their ids are not those of the gold rows",
             )
         rows = [
-            read(item, Given(item.id, 0, found[item.id].text), model or path.stem, asked)
+            read(item, Given(item.id, 0, found[item.id].text, cut=found[item.id].cut), model or path.stem, asked)
             for item in asked.items
             if item.id in found
         ]
         names = tuple(answer.id if answer.id is not None else f"row {answer.row}" for answer in unknown)
-        yield Answered(asked, "predictions", "answers", rows, details, unknown=names)
+        yield Answered(asked, "predictions", "answers", rows, sum(row.cut for row in rows), details, unknown=names)
 
 
 # --- figures -----------------------------------------------------------------------------------------------------------
@@ -330,6 +335,7 @@ def _count(one: Answered, drawing: Drawing) -> Score:
         asked=len(one.asked.items),
         missing=tuple(item.id for item in one.asked.items if item.id not in answered),
         unknown=one.unknown,
+        cut=one.cut,
         choices=choices,
         texts=texts,
         rotation=rotation,
@@ -362,18 +368,20 @@ def _base(details: Mapping[str, Any]) -> dict[str, Any]:
 
 def _told(report: Report, score: Score, subject: str) -> dict[str, Any]:
     choices, texts = score.choices, score.texts
-    ways = [report.sources[score.on].label, "generated" if score.method == "generate" and choices else ""]
+    generated = bool(score.method == "generate" and choices)
+    ways = [report.sources[score.on].label, "generated" if generated else ""]
     ways += [f"{score.shots} shots" if score.shots else ""]
     told: dict[str, Any] = {
         "on": score.on + (f" + {score.context}" if score.context else ""),
         "subject": subject,
+        "generated": generated,
         "rows": score.rows,
         "note": ", ".join(way for way in ways if way),
     }
     if choices:
-        told |= {"accuracy": choices.accuracy.model_dump(), "macro_f1": choices.macro_f1.model_dump()}
-        told |= {"unparseable": choices.unparseable}
+        told |= choices.model_dump(include={"accuracy", "macro_f1", "unparseable"})
+        if choices.majority:
+            told["majority"] = choices.majority.model_dump(include={"answer", "accuracy", "macro_f1"})
     if texts:
-        told |= {"rouge_l": texts.rouge_l.model_dump(), "char_f1": texts.char_f1.model_dump()}
-        told |= {"figures_recall": texts.figures_recall.model_dump() if texts.figures_recall else None}
+        told |= texts.model_dump(include={"rouge_l", "word_f1", "char_f1", "figures_recall"})
     return told

@@ -55,7 +55,7 @@ class Whisker:
 class Panel:
     """Figures that may be compared: those on one source.
 
-    `note` is what must be said of the source; `floor` what its commonest class alone would reach, 0..1.
+    `note` is what must be said of the source; `floor` what the majority class alone would reach, 0..1.
     """
 
     on: str
@@ -190,7 +190,7 @@ def draw_whiskers(title: str, panels: Sequence[Panel]) -> str:
             parts.append(_text(WIDTH - MARGIN, y + 16, percent(one.figure), anchor="end"))
             y += ROW
         if panel.floor is not None:
-            words = f"dashed: the commonest class alone, {100 * panel.floor:.1f} %"
+            words = f"dashed: the majority class alone, {100 * panel.floor:.1f} %"
             parts.append(_note(MARGIN + LABELS, y + 12, words, "start"))
             y += 12
         y += 34

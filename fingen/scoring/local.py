@@ -6,7 +6,7 @@ import gc
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -156,13 +156,17 @@ class Model:
         for row, tokens in zip(rows, out[:, width:].tolist(), strict=True):
             ended = template.end in tokens
             text: str = template.tokenizer.decode(tokens, skip_special_tokens=True)
-            yield Given(row.item.id, row.item.turn, text.strip(), why="" if ended else f"cut off at {room} tokens")
+            why = "" if ended else f"cut off at {room} tokens"
+            yield Given(row.item.id, row.item.turn, text.strip(), why=why, cut=not ended)
 
 
-def open_models(settings: Scoring, say: Say) -> Generator[Model, None, None]:
-    """The models that the settings name, each as long as it is in use: memory is let go of before the next is loaded.
+def open_models(
+    settings: Scoring, sources: Sequence[Asked], say: Say
+) -> Generator[tuple[Model, Sequence[Asked]], None, None]:
+    """The models that the settings name, each with what it is asked, and as long as it is in use.
 
-    A base that several adapters share is asked once, beside the first.
+    Memory is let go of before the next is loaded. A base that several adapters share is asked once, beside the first. Where
+    options are read off it is asked to write too: what it would never write may still be the likeliest of the options.
 
     Raises:
         UsageError: an adapter, its template or its base does not fit what would be used. HubError: a model cannot be fetched.
@@ -176,13 +180,15 @@ def open_models(settings: Scoring, say: Say) -> Generator[Model, None, None]:
             sides = [_plain(find_base(name), settings, say)]
         else:
             tuned = _ours(Path(name), settings, say) if is_ours(name) else _foreign(name, settings, say)
-            sides = [_base_of(tuned), tuned]
+            base = _base_of(tuned)
+            sides = [base, replace(base, name=f"{base.name} (generated)", generate=True), tuned]
         with _held(sides):
             for side in sides:
                 is_known = side.kind == "base" and (not settings.base_beside or _identity(side) in asked)
                 asked.add(_identity(side))
-                if not is_known:
-                    yield side
+                own = sources if side.generate == settings.generate else [one for one in sources if not one.is_text]
+                if own and not is_known:
+                    yield side, own
 
 
 def _free_memory() -> None:
@@ -193,7 +199,7 @@ def _free_memory() -> None:
 
 
 def _identity(side: Model) -> str:
-    return dump_json([side.kind == "adapter", side.details])
+    return dump_json([side.kind == "adapter", side.generate, side.details])
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -14,7 +14,8 @@ import jinja2
 
 from fingen.records import dump_json, open_atomic
 from fingen.scoring import figures
-from fingen.scoring.columns import COLUMNS, MEASURES, qa_sentences, qa_table
+from fingen.scoring.card import majorities, on_benchmarks, remarks
+from fingen.scoring.columns import COLUMNS, MEASURES, qa_sentences, qa_table, rows_of
 from fingen.scoring.compare import ALPHA
 from fingen.scoring.figures import CLASSES_SHOWN, Bin, Whisker, label
 from fingen.scoring.report import SYNTHETIC, Choices, Figure, Pair, Prediction, Report, Score
@@ -23,6 +24,7 @@ PAGE = "report.html"
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 MISTAKES_SHOWN = 20  # of one subject on one source; the others are counted
 HEADLINES_SHOWN = 6
+OVERLAPS = ("rouge_l", "word_f1", "char_f1")  # measures of free text that have a column where some rows have them
 AVERAGED = ("accuracy", "macro_f1", "micro_f1", "weighted_f1")
 LONGEST = 600  # characters of a text that are shown
 BRIEF = 20  # characters of an answer that stands in line with its class
@@ -112,7 +114,8 @@ def render_page(report: Report, predictions: Sequence[Prediction]) -> str:
         cases=_cases(report, predictions),
         means=means(report),
         accuracies=figures.accuracy_panels(report),
-        overlaps=figures.text_panels(report),
+        rouges=figures.text_panels(report),
+        overlaps=[name for name in OVERLAPS if any(s.texts and getattr(s.texts, name) for s in report.scores)],
     )
 
 
@@ -125,8 +128,9 @@ def _template() -> jinja2.Template:
     drawing = {"track": track, "reliability": reliability, "scale": scale, "shade": figures.shade}
     words = {"p_text": p_text, "label": label, "kinds": KINDS, "methods": METHODS, "measures": MEASURES}
     figured = {"shown_classes": figures.shown_classes, "error": figures.calibration_error, "answer_columns": COLUMNS}
+    told = {"majorities": majorities, "remarks": remarks, "rows_of": rows_of}
     limits = {"classes_shown": CLASSES_SHOWN, "headlines_shown": HEADLINES_SHOWN, "mistakes_shown": MISTAKES_SHOWN}
-    environment.globals |= drawing | words | figured | limits | {"alpha": ALPHA, "synthetic": SYNTHETIC}
+    environment.globals |= drawing | words | figured | told | limits | {"alpha": ALPHA, "synthetic": SYNTHETIC}
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
 
 
@@ -151,7 +155,7 @@ def headlines(report: Report) -> list[Headline]:
 
 def _tunes(first: Score, second: Score) -> bool:
     """Whether the second is an adapter of the first. One that does not say its base was asked beside it."""
-    own = second.details.get("base", first.subject) == first.subject
+    own = second.details.get("base", first.subject) == first.details.get("base", first.subject)
     return first.kind == "base" and second.kind == "adapter" and own
 
 
@@ -169,12 +173,22 @@ def _of_pair(pair: Pair, first: Score, second: Score) -> Headline:
             f"{other} in {100 * first.choices.accuracy.value:.2f} %: {points(pair.difference)}."
         )
     alone = f"{one} alone is right in {pair.second_only:,} of them, {other} alone in {pair.first_only:,}."
-    return Headline(verdict, f"{words} {alone} {p_words(pair.p)}", pair.on, shown)
+    return Headline(verdict, " ".join([words, alone, p_words(pair.p), *_beside(first, second)]), pair.on, shown)
 
 
 def _of_score(score: Score, choices: Choices) -> Headline:
     verdict = f"{label(score)} is right in {100 * choices.accuracy.value:.2f} %"
-    return Headline(verdict, f"Of {score.rows:,} rows; 95 % interval {between(choices.accuracy)} %.", score.on, False)
+    words = [f"Of {score.rows:,} rows; 95 % interval {between(choices.accuracy)} %.", *_beside(score)]
+    return Headline(verdict, " ".join(words), score.on, False)
+
+
+def _beside(*scores: Score) -> Iterator[str]:
+    """What a figure must be seen beside: the majority class, and that a subject answers nearly always the same."""
+    for _, one in majorities(scores):
+        yield f"The majority class alone ({one.answer}) is right in {100 * one.accuracy.value:.2f} %."
+    for score in scores:
+        if score.choices and score.choices.constant:
+            yield f"{label(score)} {score.choices.constant}."
 
 
 def p_text(p: float) -> str:
@@ -248,20 +262,15 @@ def reliability(found: Sequence[Bin], title: str) -> str:
 
 
 def means(report: Report) -> list[Mean]:
-    """Means over the benchmarks of each subject that was scored on several."""
-    found: dict[str, list[Score]] = {}
-    for score in report.scores:
-        if score.choices and report.sources[score.on].kind == "benchmark":
-            found.setdefault(label(score), []).append(score)
+    """Means over the benchmarks of each subject that was scored on several, and of the majority class."""
     return [
         Mean(
             subject=subject,
-            sources=len(scores),
-            rows=sum(score.rows for score in scores),
-            columns=tuple(_spread([getattr(score.choices, name).value for score in scores]) for name in AVERAGED),
+            sources=len(found),
+            rows=sum(rows for rows, _ in found),
+            columns=tuple(_spread([getattr(one, name).value for _, one in found]) for name in AVERAGED),
         )
-        for subject, scores in found.items()
-        if len(scores) > 1
+        for subject, found in on_benchmarks(report).items()
     ]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _LATIN = "A-Za-z0-9À-ɏ"
 _THINKING = re.compile(r"<think>|</think>", re.IGNORECASE)
@@ -48,8 +48,7 @@ _BEFORE = 40  # characters in which a cue or a negation is looked for
 _JOINT = re.compile(r"[\s.,:;、)\]}*_\"'”’`|/=>-]{0,6}")  # between a letter and its text
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """The option that an answer names, by its key, or None, and why."""
 
     value: str | None

@@ -43,6 +43,8 @@ class Prediction(Frozen):
     correct: bool | None
     why: str
     answer: str
+    letter: str = ""  # of the option that was answered, where options have letters before their texts
+    cut: bool = False  # whether the answer ended because it might not be longer
     probabilities: dict[str, float] | None = None  # class -> 0..1, adding up to 1 over the options
     measures: dict[str, float] = Field(default_factory=dict)
     rotated: tuple[str, ...] | None = None  # what was answered in each rotation of the options: a letter, or ""
@@ -82,6 +84,33 @@ class Source(Frozen):
         return f"{SYNTHETIC} ({self.same_teacher})" if self.same_teacher else ""
 
 
+class Majority(Frozen):
+    """One answer to every row, the class that is right most often in the rows that are scored: what anything learnt must beat."""
+
+    answer: str
+    accuracy: Figure  # intervals as those of choices
+    macro_f1: Figure
+    micro_f1: Figure
+    weighted_f1: Figure
+
+
+class Constant(Frozen):
+    """What a subject answers nearly always, whatever it is asked: a class, a letter whose texts differ by row, or free text."""
+
+    answer: str
+    kind: Literal["class", "letter", "text"]
+    share: Figure  # of all rows (Wilson)
+    right: int | None  # rows in which it was right so; None of free text
+
+    def __str__(self) -> str:
+        """In words, behind a subject's name."""
+        told = f"the letter {self.answer}" if self.kind == "letter" else self.answer
+        if self.kind == "text":
+            told = "one and the same text" if told else "nothing"  # a card has no texts of answers
+        right = "" if self.right is None else f", which is right in {self.right:,} of them"
+        return f"answers {told} in {100 * self.share.value:.1f} % of the rows{right}"
+
+
 class Choices(Frozen):
     """Answers that name one of some classes. All figures are over the rows that have an answer."""
 
@@ -93,18 +122,24 @@ class Choices(Frozen):
     unparseable_why: dict[str, int]
     classes: dict[str, ClassFigures]
     confusion: dict[str, dict[str, int]]  # right -> answered -> rows; those that could not be read are under ""
+    majority: Majority | None = None  # None: the score is older than this field
+    constant: Constant | None = None
 
 
 class Texts(Frozen):
     """Answers in free text beside their references: means over rows, with bootstrap intervals."""
 
     rouge_l: Figure
-    char_f1: Figure
+    word_f1: Figure | None = None  # over the rows in English; None: there are none
+    words: int = 0  # rows in English
+    char_f1: Figure | None = None  # over the rows in Chinese (in older scores over all rows)
+    chars: int = 0  # rows in Chinese
     figures_recall: Figure | None  # over the rows whose reference has a figure; None: there are none
     figures: int  # rows whose reference has one that the question does not give
     judged: Figure | None = None  # share of answers that say what the reference says, by the judge
     judge: str | None = None
     judge_agreement: Figure | None = None  # of the judge with itself
+    constant: Constant | None = None
 
 
 class Rotation(Frozen):
@@ -130,6 +165,7 @@ class Score(Frozen):
     asked: int
     missing: tuple[str, ...] = ()  # ids of rows without an answer
     unknown: tuple[str, ...] = ()  # answers without a row: their id or row number
+    cut: int = 0  # answers that ended because they might not be longer
     choices: Choices | None = None
     texts: Texts | None = None
     rotation: Rotation | None = None

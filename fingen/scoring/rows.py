@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from fingen.documents.text import find_language
 from fingen.errors import SetError, UsageError
 from fingen.records import Language, Record, parse_nested, sha256_file
+from fingen.scoring.language import language_of, parse_language
 from fingen.scoring.report import Source
 from fingen.sets import MANIFEST, SPLITS, read_manifest, read_split
 from fingen.tasks import qa
@@ -27,8 +28,10 @@ GOLD = (
 )  # what the column of the right answer is called; for a row without options `label` too
 QUESTIONS = ("instruction", "question")  # what the column of the question is called
 OPTIONS = 'give {"A": "...", "B": "..."}'
-LONGEST_LABEL = 80  # characters; what is longer is free text
+LONGEST_LABEL = {"en": 80, "zh": 30}  # characters; what is longer is free text
 MEANS = {"test": "transfer", "validation": "transfer", "memory": "recall"}  # of questions and answers
+ENDS = ("finish_reason", "stop_reason")  # what the column is called that says how an answer ended, if there is one
+CUT = frozenset({"length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"})
 _LETTER = re.compile(r"[A-Z]")
 _FORM = 'give JSON lines of {"id": ..., "prediction": ...}, or "row" in place of "id"'
 
@@ -100,6 +103,7 @@ class Answer:
     row: int | None
     model: str | None
     text: str
+    cut: bool = False  # whether it ended because it might not be longer
 
 
 class _Gold(NamedTuple):
@@ -121,11 +125,13 @@ def read_asked(path: Path, split: str | None = None, *, examples: bool = False) 
     """The rows of a file, or of a split of a set: test, else validation, unless one is named.
 
     Rows are those of a set, or objects with `id`, `gold` (or `answer`) and, where they have options, `options` or one column
-    for each letter. A row without an id is known by its number. `examples` has the training rows of a set read too.
+    for each letter. A row without an id is known by its number, the language of one without a `language` by
+    its texts. `examples` has the training rows of a set read too.
 
     Raises:
-        UsageError: the file cannot be read. SetError: it is empty, a row has no gold answer or one that is no option, an id
-            is there twice, or choices and free text stand in one file; names file and row.
+        UsageError: the file cannot be read. SetError: it is empty, a row has no gold answer or one that is no option, another
+            language than English and Chinese, an id is there twice, or choices and free text stand in one file; names file
+            and row.
     """
     if path.is_dir():
         return _read_set(path, split or _default_split(path), examples=examples, chosen=split is None)
@@ -240,6 +246,7 @@ def _answer(raw: Raw) -> Answer:
         row=number if known is None else None,
         model=None if model is None else str(model),
         text=text or "",
+        cut=any(str(raw.values.get(name)).casefold() in CUT for name in ENDS),
     )
 
 
@@ -258,6 +265,7 @@ def item_of(record: Record, number: int, labels: Iterable[str] = ()) -> Item:
 
 
 def _from_record(folder: Path, split: str, number: int, record: Record) -> _Gold:
+    asked = f"{record.instruction}\n{record.input}"  # what others made does not say its language
     # Of a question whose passage does not give the answer the label says so, and saying so is right.
     is_text = not record.options and (not record.label or record.task in qa.TASKS.values())
     return _Gold(
@@ -268,7 +276,7 @@ def _from_record(folder: Path, split: str, number: int, record: Record) -> _Gold
         right=record.output if record.options or is_text else record.label,
         instruction=record.instruction,
         input=record.input,
-        language=record.language,
+        language=language_of(record.output, asked) if record.origin == "imported" else record.language,
         chunks=record.chunks,
         is_text=is_text,
     )
@@ -284,7 +292,7 @@ def _from_raw(raw: Raw, number: int, known: Any) -> _Gold:
     if not isinstance(right, str) or not right.strip():
         raw.fail(f"no gold answer in {', '.join(values) or 'an empty row'}", hint="call its column gold")
     question = next((values[name] for name in QUESTIONS if values.get(name)), "")
-    language = values.get("language")
+    given = values["input"] if isinstance(values.get("input"), str) else ""
     return _Gold(
         where=raw.where,
         number=number,
@@ -292,9 +300,9 @@ def _from_raw(raw: Raw, number: int, known: Any) -> _Gold:
         options=options,
         right=right.strip(),
         instruction=_with_options(question, options) if isinstance(question, str) else "",
-        input=values["input"] if isinstance(values.get("input"), str) else "",
-        language="zh" if language == "zh" else "en",
-        is_text=len(right) > LONGEST_LABEL,
+        input=given,
+        language=_language(raw) or language_of(right, f"{question}\n{given}"),
+        is_text=not options and len(right) > LONGEST_LABEL[find_language(right)],
     )
 
 
@@ -303,6 +311,13 @@ def _options(raw: Raw) -> Any:
         return parse_nested(raw.values.get("options") or None)
     except ValueError:
         raw.fail("options are no JSON", hint=OPTIONS)
+
+
+def _language(raw: Raw) -> Language | None:
+    try:
+        return parse_language(raw.values.get("language"))
+    except ValueError as e:
+        raw.fail(str(e), hint='write "en" or "zh", or leave it empty: then it is found in the texts')
 
 
 def _with_options(question: str, options: Mapping[str, str] | None) -> str:

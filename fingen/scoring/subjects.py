@@ -27,6 +27,7 @@ class Given:
     key: str | None = None
     probabilities: Mapping[str, float] | None = None  # key -> 0..1
     why: str = ""
+    cut: bool = False  # whether it ended because it might not be longer
 
 
 class Subject(Protocol):
@@ -57,16 +58,17 @@ class Subject(Protocol):
 
 def read(item: Item, given: Given, subject: str, asked: Asked) -> Prediction:
     """What was given for a row, as a prediction."""
+    key: str | None = None
     if not item.options:
-        value, why = None, given.why or ("empty" if not given.answer.strip() else "text")
+        why = given.why or ("empty" if not given.answer.strip() else "text")
     elif given.key is not None:
-        value, why = item.name(given.key), "the likeliest option"
+        key, why = given.key, "the likeliest option"
     elif given.why == REFUSAL or (given.why and not given.answer):
-        value, why = None, given.why
+        why = given.why
     else:
-        reading = parse_answer(given.answer, item.options)
-        value = None if reading.value is None else item.name(reading.value)
-        why = f"{reading.why} ({given.why})" if given.why and value is None else reading.why
+        key, why = parse_answer(given.answer, item.options)
+        why = f"{why} ({given.why})" if given.why and key is None else why
+    value = None if key is None else item.name(key)
     shares: dict[str, float] = {}
     for key, share in (given.probabilities or {}).items():
         shares[item.name(key)] = shares.get(item.name(key), 0.0) + share
@@ -81,5 +83,7 @@ def read(item: Item, given: Given, subject: str, asked: Asked) -> Prediction:
         correct=value == item.gold if item.options else None,
         why=why,
         answer=given.answer,
+        letter=key if key is not None and key != value else "",
+        cut=given.cut,
         probabilities=shares or None,
     )

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from itertools import combinations, groupby
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from fingen import metrics
 from fingen.errors import SetError
-from fingen.scoring.report import Choices, ClassFigures, Figure, Pair, Prediction, Rotation
+from fingen.scoring.report import Choices, ClassFigures, Constant, Figure, Majority, Pair, Prediction, Rotation
 from fingen.tasks.intent import LETTERS
 
+NEARLY_ALWAYS = 0.9  # share of rows with one answer from which on that is said
 AVERAGES: tuple[metrics.Average, ...] = ("macro", "micro", "weighted")
 
 
@@ -37,7 +38,51 @@ def build_choices(rows: Sequence[Prediction], drawing: Drawing) -> Choices:
         unparseable_why=dict(Counter(row.why for row in rows if row.value is None).most_common()),
         classes={name: _class_figures(one) for name, one in metrics.class_scores(counts).items()},
         confusion=_confusion(counts),
+        majority=build_majority(tuple(row.gold for row in rows), drawing),
+        constant=find_constant(rows),
     )
+
+
+@lru_cache(maxsize=8)  # subjects on the same rows have the same one
+def build_majority(golds: tuple[str, ...], drawing: Drawing) -> Majority:
+    """What answering the commonest class of some rows throughout comes to; of equally common ones the first by name."""
+    answer = commonest(golds)
+    macro, micro, weighted = _f1s([(gold, answer) for gold in golds], drawing)
+    accuracy = share(golds.count(answer), len(golds))
+    return Majority(answer=answer, accuracy=accuracy, macro_f1=macro, micro_f1=micro, weighted_f1=weighted)
+
+
+def commonest(names: Iterable[str]) -> str:
+    """The commonest of some names, of equally common ones the first."""
+    counts = Counter(sorted(names))
+    return max(counts, key=counts.__getitem__)
+
+
+def find_constant(rows: Sequence[Prediction]) -> Constant | None:
+    """The one answer that nearly all rows got, as a class or else as a letter; None where there is none, or only one row."""
+    ways: tuple[tuple[Literal["class", "letter"], list[str | None]], ...] = (
+        ("class", [row.value for row in rows]),
+        ("letter", [row.letter or None for row in rows]),
+    )
+    for kind, given in ways:
+        if (answer := _nearly_always(given)) is not None:
+            same = [row for row, name in zip(rows, given, strict=True) if name == answer]
+            right = sum(row.correct is True for row in same)
+            return Constant(answer=answer, kind=kind, share=share(len(same), len(rows)), right=right)
+    return None
+
+
+def find_constant_text(rows: Sequence[Prediction]) -> Constant | None:
+    """The one text, spaces aside, that nearly all rows got; None where there is none, or only one row."""
+    given = [" ".join(row.answer.split()) for row in rows]
+    if (answer := _nearly_always(given)) is None:
+        return None
+    return Constant(answer=answer, kind="text", share=share(given.count(answer), len(rows)), right=None)
+
+
+def _nearly_always(given: Sequence[str | None]) -> str | None:
+    ((answer, times),) = Counter(given).most_common(1)
+    return answer if len(given) > 1 and times >= NEARLY_ALWAYS * len(given) else None
 
 
 def share(hits: int, rows: int) -> Figure:

@@ -1,6 +1,7 @@
-"""How near a free answer comes to its reference: ROUGE-L, character F1, and the figures of the reference that it gives.
+"""How near a free answer comes to its reference: ROUGE-L, F1 of words or characters, and the figures of the reference that it gives.
 
-Texts are compared as letters and digits, in lower case, full-width forms as ordinary ones; marks and spaces do not count.
+English is compared by its words, Chinese by its characters: of an alphabet any two texts share most letters. Case, marks,
+spaces and full-width forms do not count.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from fingen.quality import figures
 from fingen.quality.claims import QUANTITIES, Reading
 from fingen.records import Language
 from fingen.scoring.report import Figure, Prediction, Texts
-from fingen.scoring.tally import Drawing
+from fingen.scoring.tally import Drawing, find_constant_text
 
 TIMES = ("year", "date")  # kinds of figures that say when
 _WORD = re.compile(r"[^\W_]+")
+_MARK = re.compile(r"(?!(?<=\d)\.\d)[^\w\s]|_")  # all but a decimal point
 _SPANS = (re.compile(r"year|年"), re.compile(r"month|月"), re.compile(r"day|天"))
 
 
@@ -54,11 +56,12 @@ class Judged:
 
 
 def measure(row: TextRow) -> dict[str, float]:
-    """What one answer comes to, each 0..1: rouge_l, char_f1 and, where the reference has figures, figures_recall."""
+    """What one answer comes to, each 0..1: rouge_l, word_f1 in English and char_f1 in Chinese, and figures_recall for figures."""
     found, there = count_figures(row)
+    name, overlap = ("char_f1", char_f1) if row.language == "zh" else ("word_f1", word_f1)
     measures = {
         "rouge_l": rouge_l(row.reference, row.answer, row.language),
-        "char_f1": char_f1(row.reference, row.answer),
+        name: overlap(row.reference, row.answer),
     }
     return {**measures, "figures_recall": found / there} if there else measures
 
@@ -66,7 +69,7 @@ def measure(row: TextRow) -> dict[str, float]:
 def score_texts(
     rows: Sequence[Prediction], clusters: Mapping[str, str], drawing: Drawing, judged: Judged | None = None
 ) -> Texts:
-    """Means over answered rows, each with its interval; of the figures over the rows whose reference has some.
+    """Means over answered rows, each with its interval and over the rows that have the measure.
 
     `rows` have their measures; `clusters` is id of a row -> its source chunk, or whatever ties it to others.
 
@@ -78,17 +81,21 @@ def score_texts(
         known = [(row.measures[name], clusters[row.id]) for row in rows if name in row.measures]
         return mean([value for value, _ in known], [cluster for _, cluster in known], drawing) if known else None
 
-    rouge, bags = over("rouge_l"), over("char_f1")
-    if rouge is None or bags is None:
+    rouge, having = over("rouge_l"), Counter(name for row in rows for name in row.measures)
+    if rouge is None:
         raise ValueError("no rows")
     return Texts(
         rouge_l=rouge,
-        char_f1=bags,
+        word_f1=over("word_f1"),
+        words=having["word_f1"],
+        char_f1=over("char_f1"),
+        chars=having["char_f1"],
         figures_recall=over("figures_recall"),
-        figures=sum("figures_recall" in row.measures for row in rows),
+        figures=having["figures_recall"],
         judged=over("judged"),
         judge=judged.teacher if judged else None,
         judge_agreement=judged.agreement if judged else None,
+        constant=find_constant_text(rows),
     )
 
 
@@ -162,6 +169,17 @@ def rouge_l(reference: str, answer: str, language: Language) -> float:
     return _f1(LCSseq.similarity(wanted, given), len(wanted), len(given))
 
 
+def word_f1(reference: str, answer: str) -> float:
+    """F1 of two texts as bags of words, 0..1: the F1 of SQuAD 1.1 (Rajpurkar et al., 2016).
+
+    As in its evaluate-v1.1.py marks and symbols are taken out ("U.S." is us, "$1,200" is 1200), then a, an and the, and
+    spaces part the words. Here a decimal point stays, for 3.4 is not 34, and marks beyond ASCII are marks too. Without words
+    on either side it is 1, on one side 0.
+    """
+    wanted, given = (Counter(_squad_words(text)) for text in (reference, answer))
+    return _f1((wanted & given).total(), wanted.total(), given.total())
+
+
 def char_f1(reference: str, answer: str) -> float:
     """F1 of two texts as bags of characters, 0..1.
 
@@ -185,6 +203,11 @@ def count_figures(row: TextRow) -> tuple[int, int]:
     told = {_identity(figure, wanted): figure for figure in wanted.figures if _is_told(figure)}
     new = [figure for figure in told.values() if not _gives(asked, figure, wanted)]
     return sum(_gives(given, figure, wanted) for figure in new), len(new)
+
+
+def _squad_words(text: str) -> list[str]:
+    words = _MARK.sub("", unicodedata.normalize("NFKC", text).lower()).split()
+    return [word for word in words if word not in ("a", "an", "the")]
 
 
 def _words(text: str) -> list[str]:
