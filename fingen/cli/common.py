@@ -93,12 +93,11 @@ class Command(click.Command):
         except MemoryError as e:
             fail(LimitError("out of memory", hint="run with fewer --workers, or on fewer files"), debug=debug, cause=e)
         except OSError as e:
+            from fingen.disk import unwritable
+
             where = f"{e.filename}: " if e.filename else ""
-            fail(
-                LimitError(f"{where}{e.strerror or e}", hint="check free disk space and permissions"),
-                debug=debug,
-                cause=e,
-            )
+            said = unwritable(Path(e.filename or "."), e)
+            fail(type(said)(f"{where}{e.strerror or e}", hint=said.hint), debug=debug, cause=e)
 
 
 def gate_options(function: F) -> F:

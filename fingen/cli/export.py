@@ -40,5 +40,6 @@ def command(folder: Path | None, form: str, out: Path, replace: bool, as_json: b
         lines = [f"{made.set} as {made.format}", ""]
         lines += [f"  {file}: {rows:,} rows" for file, rows in made.files.items()]
         lines += [f"note: {note}" for note in made.notes]
+        lines.append(f"{'written' if made.changed else 'already up to date'}: {out}")
         click.echo("\n".join([*lines, f"next: {made.next}"]))
     sys.exit(made.exit_code)
