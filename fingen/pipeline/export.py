@@ -82,7 +82,12 @@ def export(folder: Path, form_name: str, out: Path, *, replace: bool = False) ->
     splits = [split for split in SPLITS if manifest.splits.get(split)]
     if not splits:
         raise SetError(f"{folder}: the set has no records", hint=f"its rejects say why: {folder / 'rejected.jsonl'}")
-    made = {"set": manifest.name, "manifest": sha256_file(folder / MANIFEST), "format": form_name, "fingen": __version__}
+    made = {
+        "set": manifest.name,
+        "manifest": sha256_file(folder / MANIFEST),
+        "format": form_name,
+        "fingen": __version__,
+    }
     before = _read_made(out)
     if (counts := _counts_there(out, made, before)) is not None:
         return _exported(folder, manifest.name, form_name, out, counts, changed=False)

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from rapidfuzz import process
 
-from fingen.documents.picture import find_lines, render_page
 from fingen.disk import check_writable, unwritable
+from fingen.documents.picture import find_lines, render_page
 from fingen.errors import SetError, UsageError
 from fingen.quality.evidence import locate
 from fingen.records import Block, Box, Chunk, Evidence, Manifest, Record, SourceEntry, read_jsonl, sha256_file
@@ -83,8 +83,9 @@ def write_pictures(shown: Shown, path: Path, *, dpi: int, crop: bool) -> dict[Pa
 
     Raises:
         UsageError: there is no page to draw, or its PDF is not at hand; nothing is written then.
-        DocumentError: a page cannot be read; LimitError: a file cannot be written.
+        DocumentError: a page cannot be read; LimitError: the disk is full.
     """
+    check_writable(path.parent)
     if shown.missing:
         raise UsageError("; ".join(shown.missing.values()), hint="name the folder of the PDF files with --input")
     pages: dict[tuple[str, int], list[tuple[Box, ...]]] = {}
