@@ -114,14 +114,18 @@ def _pull_set(hub: Hub, remote: Remote, out: Path, config: str | None, *, replac
     refuse_folder(out)
     rejects: dict[str, int] = {}
     notes: list[str] = []
-    with lock(out, patience_seconds=PATIENCE_SECONDS):
-        manifest = _read_manifest(hub, remote, out / DESK)
-        if manifest and config:
-            raise UsageError(f"{remote.repo} is a set of fingen's own", hint="pull it without --config")
-        if manifest:
-            changed = _bring(hub, remote, manifest, out, replace=replace)
-    if not manifest:
-        changed, rejects, notes = _adopt(hub, remote, out, config, replace=replace)
+    try:
+        with lock(out, patience_seconds=PATIENCE_SECONDS):
+            manifest = _read_manifest(hub, remote, out / DESK)
+            if manifest and config:
+                raise UsageError(f"{remote.repo} is a set of fingen's own", hint="pull it without --config")
+            if manifest:
+                changed = _bring(hub, remote, manifest, out, replace=replace)
+        if not manifest:
+            changed, rejects, notes = _adopt(hub, remote, out, config, replace=replace)
+    except UsageError:  # what is there is another's: nothing of this stays in it
+        shutil.rmtree(out / DESK, ignore_errors=True)
+        raise
     shutil.rmtree(out / DESK, ignore_errors=True)
     leave_trace(out, remote.repo, remote.head)
     return _tell(remote, out, verify(out), rejects, notes, own=manifest is not None, changed=changed)

@@ -174,7 +174,7 @@ def _find_room(
     """
     check_writable(out)
     if not before and (said := describe(out)):
-        raise UsageError(said, hint="write the export to a folder of its own")
+        raise UsageError(said, hint="write the export to a folder of its own with --out")
     names = [*(f"{split}{form.suffix}" for split in SPLITS), INFO, *before.get("files", ()), *before.get("goes", ())]
     there = [path for name in dict.fromkeys(names) if (path := out / Path(name).name).exists()]
     if there and not replace and {name: value for name, value in before.items() if name != "goes"} != made:

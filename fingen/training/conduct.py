@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -169,7 +170,8 @@ def _finished(out: Path, run: str, settings: Finetune) -> dict[str, Any] | None:
     """
     from fingen.training import adapter, checkpoints
 
-    begun = any((out / name).exists() for name in (adapter.MANIFEST, checkpoints.HISTORY, checkpoints.CHECKPOINTS))
+    traces = (adapter.MANIFEST, checkpoints.HISTORY, checkpoints.CHECKPOINTS)
+    begun = any(os.path.lexists(out / name) for name in traces)  # which takes any name, unlike Path.exists
     refuse_others(out, {*ADAPTER_FILES, checkpoints.CHECKPOINTS} if begun else (), "adapter")
     whole, unfinished = (out / adapter.MANIFEST).is_file(), checkpoints.is_unfinished(out)
     if settings.replace:
