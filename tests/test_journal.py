@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from fingen.errors import SetError
+from fingen.errors import SetError, UsageError
 from fingen.records import Completion, Passage, Period, Request, Usage
 from fingen.teachers import journal as module
 from fingen.teachers.base import request_key
@@ -332,9 +332,9 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path):
     (tmp_path / "journal.sqlite").mkdir()
     with pytest.raises(SetError, match=r"journal\.sqlite: unable to open"):
         Journal.open(tmp_path / "journal.sqlite")
-    with pytest.raises(SetError, match="file: cannot be written"):
+    with pytest.raises(UsageError, match="file: cannot be written"):
         Journal.open(tmp_path / "file" / "journal.sqlite")
-    with pytest.raises(SetError, match="file: cannot be written"), lock(tmp_path / "file"):
+    with pytest.raises(UsageError, match="file: cannot be written"), lock(tmp_path / "file"):
         pass
 
 

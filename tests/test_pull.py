@@ -120,7 +120,7 @@ def test_another_set_in_the_way_stays_unless_it_is_to_be_replaced(desk: Path, hu
     make_set(desk / "other", rows, held_out=[])
     (desk / "other/notes.txt").write_text("mine")
     before = bytes_of(desk / "other")
-    assert "holds another set" in pull(REPO, "--out", "other", code=2).stderr
+    assert "was made by `fingen synth intent` and holds 20 rows" in pull(REPO, "--out", "other", code=2).stderr
     assert bytes_of(desk / "other") == before
 
     assert pulled(REPO, "--out", "other", "--replace")["changed"]

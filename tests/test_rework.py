@@ -171,13 +171,17 @@ def test_a_gate_that_cannot_be_read_is_told_before_anything_is_asked(copy: Path,
     assert not Path("new").exists()
 
 
-def test_a_set_without_its_journal_is_not_reworked(copy: Path):
+def test_a_set_without_its_journal_is_reworked_from_its_rows(copy: Path):
     (copy / "journal.sqlite").unlink()
+    before = Counter(row["id"] for row in rows(copy))
 
-    ran = fingen("split", copy)
+    told = done("split", copy, "--split", "0.4,0.3,0.3")
 
-    assert ran.exit_code == 2
-    assert "no journal" in ran.stderr
+    fallen = [item["item"]["id"] for item in rows(copy, "rejected") if "id" in item["item"]]
+    assert Counter([row["id"] for row in rows(copy)] + fallen) == before
+    assert told["moved"] > 0
+    assert done("verify", copy)["laws"]["splits"]["failed"] == 0
+    assert done("split", copy, "--split", "0.4,0.3,0.3")["changed"] is False
 
 
 # ---- personal data

@@ -93,12 +93,14 @@ class Command(click.Command):
         except MemoryError as e:
             fail(LimitError("out of memory", hint="run with fewer --workers, or on fewer files"), debug=debug, cause=e)
         except OSError as e:
-            where = f"{e.filename}: " if e.filename else ""
-            fail(
-                LimitError(f"{where}{e.strerror or e}", hint="check free disk space and permissions"),
-                debug=debug,
-                cause=e,
+            from fingen.disk import FULL
+
+            said = f"{e.filename}: {e.strerror or e}" if e.filename else e.strerror or str(e)
+            full, other = (
+                LimitError(said, hint="free some disk space"),
+                UsageError(said, hint="check path and permissions"),
             )
+            fail(full if e.errno in FULL else other, debug=debug, cause=e)
 
 
 def gate_options(function: F) -> F:

@@ -17,7 +17,7 @@ FORMATS = ("alpaca", "sharegpt", "chatml", "openai", "csv", "parquet")
 @click.argument("folder", required=False, type=click.Path(path_type=Path), metavar="[SET]")
 @click.option("--format", "form", type=click.Choice(FORMATS), required=True, help="Form of the rows.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the files, one a split.")
-@click.option("--replace", is_flag=True, help="Write over the files of an earlier export.")
+@click.option("--replace", is_flag=True, help="Write over the files of another export.")
 @command_options
 def command(folder: Path | None, form: str, out: Path, replace: bool, as_json: bool, quiet: bool, debug: bool) -> None:
     """Write the rows of a set in the form that another tool reads.
@@ -40,5 +40,6 @@ def command(folder: Path | None, form: str, out: Path, replace: bool, as_json: b
         lines = [f"{made.set} as {made.format}", ""]
         lines += [f"  {file}: {rows:,} rows" for file, rows in made.files.items()]
         lines += [f"note: {note}" for note in made.notes]
+        lines.append(f"{'written' if made.changed else 'already up to date'}: {out}")
         click.echo("\n".join([*lines, f"next: {made.next}"]))
     sys.exit(made.exit_code)

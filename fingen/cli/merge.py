@@ -25,7 +25,7 @@ from fingen.cli.common import Command, command_options, print_json
     default=None,
     help="How far a logit may be off.  [default: 0.001 in fp32, 0.5 in bf16, 0.1 in fp16]",
 )
-@click.option("--replace", is_flag=True, help="Write over a folder that has something in it.")
+@click.option("--replace", is_flag=True, help="Write over another merged model.")
 @click.option(
     "--trust-remote-code", is_flag=True, help="Run Python code that the base model brings along: read it first."
 )
@@ -59,5 +59,8 @@ def command(
         f"largest difference of a logit: {made.difference:.2g} (allowed: {made.tolerance:.2g}; the adapter's own effect: {made.effect:.2g})"
     )
     click.echo(f"same first token: {made.same_token} of {made.prompts} prompts")
+    if not made.changed:
+        click.echo(f"already up to date: {made.folder}")
+        return
     click.echo(f"written: {made.folder}, with a Modelfile and the ways on in its README.md")
     click.echo(f"next: fingen serve {made.folder}")

@@ -1,4 +1,4 @@
-"""`fingen dedup` and `fingen split`: make a set anew from its journal, without asking or paying."""
+"""`fingen dedup` and `fingen split`: make a set anew from what it has, without asking or paying."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from fingen.cli.common import Command, command_options, gate_options, pop_gates, print_json, set_argument
 from fingen.cli.pdf2qa import parse_shares
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
 @gate_options
 @command_options
 def dedup(target: Path | None, as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
-    """Gate a set anew: against other sets, benchmarks to keep out, and personal data. Nothing is asked, nothing is paid.
+    """Gate a set anew: duplicates, other sets, benchmarks to keep out, and personal data. Nothing is asked, nothing is paid.
 
-    SET is a set that `fingen pdf2qa` made here (default: the newest in build/). The gates are the ones given now, in place of
-    those that it had. Every record keeps its split.
+    SET is any set in build/ (default: the newest). What `fingen pdf2qa` has made is drawn from its journal again, any other set
+    is gated row by row: of rows that say the same the first stays. The gates are the ones given now, in place of those that it
+    had; what falls goes to rejected.jsonl with its reason. Every record keeps its split.
 
     \b
     Examples:
+      $ fingen dedup build/fpb
       $ fingen dedup build/2024 --against build/2023
       $ fingen dedup build/reports --keep-out benchmark.jsonl --privacy drop
     """
@@ -45,7 +48,10 @@ def dedup(target: Path | None, as_json: bool, quiet: bool, debug: bool, **option
               help="What stays together; auto is what the set has.")  # fmt: skip
 @gate_options
 @command_options
+@click.pass_context
 def split(
+    ctx: click.Context,
+    /,
     target: Path | None,
     shares: tuple[float, float, float],
     split_by: str,
@@ -56,16 +62,22 @@ def split(
 ) -> None:
     """Divide a set afresh into train, validation and test. Nothing is asked, nothing is paid.
 
-    SET is a set that `fingen pdf2qa` made here (default: the newest in build/). Gates that it has are given again.
+    SET is any set in build/ (default: the newest). Rows that share a passage or say the same go to one split; those of an
+    import are then no longer the published ones. Gates that the set has are given again.
 
     \b
     Examples:
       $ fingen split build/reports --split 0.7,0.1,0.2
+      $ fingen split build/fpb
       $ fingen split build/reports --split-by document
     """
     from fingen.pipeline.rework import refuse_other_gates, rework
+    from fingen.sets import read_manifest
 
-    folder, gates = set_argument(target, quiet=quiet), pop_gates(options)
+    folder = set_argument(target, quiet=quiet)
+    if ctx.get_parameter_source("privacy") is ParameterSource.DEFAULT:  # dividing changes no row
+        options["privacy"] = read_manifest(folder).settings.get("privacy", "keep")
+    gates = pop_gates(options)
     refuse_other_gates(folder, gates)
     _say(rework(folder, gates, splitting=Splitting(shares=shares, by=split_by)), as_json=as_json)
 
@@ -76,6 +88,11 @@ def _say(outcome: Reworked, *, as_json: bool) -> None:
         return
     lines = [outcome.set, "", *_table("split", outcome.splits_before, outcome.splits)]
     lines += ["", *_table("rejected", outcome.rejects_before, outcome.rejects)]
+    lines += [
+        "",
+        f"rows that are in another split now: {outcome.moved:,}",
+        *(f"note: {note}" for note in outcome.notes),
+    ]
     lines.append(f"{'written' if outcome.changed else 'already so'}: {outcome.set}")
     click.echo("\n".join(lines))
 

@@ -104,7 +104,7 @@ def _cost_options(function: F) -> F:
 @click.option("--out", type=PATH, default=None, metavar="FOLDER",
               help="Folder of the score.  [default: build/scores/<name>]")  # fmt: skip
 @click.option("--seed", type=int, default=DEFAULT.seed, show_default=True, help="Of the bootstrap and of the shots.")
-@click.option("--replace", is_flag=True, help="Write over a folder that holds something else.")
+@click.option("--replace", is_flag=True, help="Write over a score of other answers or rows.")
 @command_options
 def command(as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
     """Score adapters, models, teachers, a baseline or raw answers: accuracy and F1, each with its 95 % interval.

@@ -47,10 +47,13 @@ def command(
       $ fingen verify build/reports --html report.html
       $ fingen verify their_pairs.json --source their_report.pdf
     """
+    from fingen.disk import check_writable
     from fingen.pipeline.report import render_html
     from fingen.pipeline.verify import verify
     from fingen.records import open_atomic
 
+    if html:
+        check_writable(html.parent)
     found = verify(set_argument(target, quiet=quiet), sources=sources, keep_out=keep_out)
     if html:
         with open_atomic(html) as file:

@@ -14,11 +14,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from fingen.config import BUILD
+from fingen.disk import describe
 from fingen.errors import HubError, SetError, ShortfallError, UsageError
 from fingen.hub.client import Hub, Remote, check_repo_id, read_matter
 from fingen.hub.pull_adapter import PulledAdapter, pull_adapter
 from fingen.hub.trace import leave_trace
-from fingen.pipeline.folder import PATIENCE_SECONDS, clear, refuse_folder
+from fingen.pipeline.folder import PATIENCE_SECONDS, clear, refuse_folder, refuse_other
 from fingen.pipeline.importing import make_manifest, number_ids, write_anew
 from fingen.pipeline.verify import Verification, verify
 from fingen.records import (
@@ -32,7 +33,7 @@ from fingen.records import (
     read_jsonl,
     sha256_file,
 )
-from fingen.sets import CARD, CHUNKS, INFO, JOURNAL, MANIFEST, REJECTED, SPLITS, SetContent, render_card
+from fingen.sets import CARD, CHUNKS, INFO, JOURNAL, MANIFEST, REJECTED, SPLITS, SetContent, read_manifest, render_card
 from fingen.tasks.imports import SOURCES, Options, Unusable
 from fingen.tasks.rows import Raw, find_split, read_raw
 from fingen.teachers.journal import lock
@@ -113,14 +114,18 @@ def _pull_set(hub: Hub, remote: Remote, out: Path, config: str | None, *, replac
     refuse_folder(out)
     rejects: dict[str, int] = {}
     notes: list[str] = []
-    with lock(out, patience_seconds=PATIENCE_SECONDS):
-        manifest = _read_manifest(hub, remote, out / DESK)
-        if manifest and config:
-            raise UsageError(f"{remote.repo} is a set of fingen's own", hint="pull it without --config")
-        if manifest:
-            changed = _bring(hub, remote, manifest, out, replace=replace)
-    if not manifest:
-        changed, rejects, notes = _adopt(hub, remote, out, config, replace=replace)
+    try:
+        with lock(out, patience_seconds=PATIENCE_SECONDS):
+            manifest = _read_manifest(hub, remote, out / DESK)
+            if manifest and config:
+                raise UsageError(f"{remote.repo} is a set of fingen's own", hint="pull it without --config")
+            if manifest:
+                changed = _bring(hub, remote, manifest, out, replace=replace)
+        if not manifest:
+            changed, rejects, notes = _adopt(hub, remote, out, config, replace=replace)
+    except UsageError:  # what is there is another's: nothing of this stays in it
+        shutil.rmtree(out / DESK, ignore_errors=True)
+        raise
     shutil.rmtree(out / DESK, ignore_errors=True)
     leave_trace(out, remote.repo, remote.head)
     return _tell(remote, out, verify(out), rejects, notes, own=manifest is not None, changed=changed)
@@ -174,6 +179,13 @@ def _bring(hub: Hub, remote: Remote, listed: Manifest, out: Path, *, replace: bo
     """Fetch the files of the set, prove each by its hash, and put them in place; True if anything changed."""
     desk = out / DESK
     entries = {name: entry for name, entry in listed.files.items() if name in BROUGHT}
+    if _is_there(out, listed, entries):
+        return False
+    if not replace and (out / MANIFEST).exists():
+        said = describe(out) or f"{out} holds a set that is damaged"
+        raise SetError(f"{said}: another set than {remote.repo}", hint="pull elsewhere with --out, or --replace it")
+    if (out / JOURNAL).exists():
+        raise SetError(f"{out} holds a journal: answers that were paid for", hint="pull elsewhere with --out")
     missing = [name for name in entries if name not in remote.files]
     if missing:
         raise SetError(
@@ -192,28 +204,31 @@ def _bring(hub: Hub, remote: Remote, listed: Manifest, out: Path, *, replace: bo
         file.write(card)
     entries[CARD] = FileEntry(sha256=sha256_file(desk / CARD), rows=None)
     manifest = listed.model_copy(update={"files": entries})
-    text = dump_json(manifest.model_dump(mode="json"), indent=2) + "\n"
-    return _place(desk, out, entries, text, replace=replace)
+    _place(desk, out, entries, dump_json(manifest.model_dump(mode="json"), indent=2) + "\n")
+    return True
 
 
-def _place(desk: Path, out: Path, entries: Mapping[str, FileEntry], manifest: str, *, replace: bool) -> bool:
-    """Move the files to where they belong, the manifest last."""
-    own = out / MANIFEST
-    whole = all((out / name).is_file() and sha256_file(out / name) == entry.sha256 for name, entry in entries.items())
-    if whole and own.is_file() and own.read_text(encoding="utf-8") == manifest:
+def _is_there(out: Path, listed: Manifest, entries: Mapping[str, FileEntry]) -> bool:
+    """Whether the set in the folder is this one, and whole. Its card is its own: it does not name the Hub."""
+    try:
+        own = read_manifest(out)
+    except SetError:
         return False
-    if (out / JOURNAL).exists():
-        raise SetError(f"{out} holds a journal: answers that were paid for", hint="pull elsewhere with --out")
-    if own.is_file() and not replace:
-        raise SetError(f"{out} holds another set", hint="pull elsewhere with --out, or --replace it")
+    card = {name: entry for name, entry in own.files.items() if name == CARD}
+    return own == listed.model_copy(update={"files": {**entries, **card}}) and all(
+        (out / name).is_file() and sha256_file(out / name) == entry.sha256 for name, entry in own.files.items()
+    )
+
+
+def _place(desk: Path, out: Path, entries: Mapping[str, FileEntry], manifest: str) -> None:
+    """Move the files to where they belong, the manifest last."""
     clear(out)
     for name in {*BROUGHT, CARD} - entries.keys():
         (out / name).unlink(missing_ok=True)
     for name in entries:
         (desk / name).replace(out / name)
-    with open_atomic(own) as file:
+    with open_atomic(out / MANIFEST) as file:
         file.write(manifest)
-    return True
 
 
 # --- a data set of others -----------------------------------------------------------------------------------------------
@@ -223,6 +238,9 @@ def _adopt(
     hub: Hub, remote: Remote, out: Path, config: str | None, *, replace: bool
 ) -> tuple[bool, dict[str, int], list[str]]:
     """Make a set of Alpaca rows: whether anything changed, the rejects by reason, and what is to be said."""
+    settings = {"command": "pull", "repo": remote.repo, "revision": remote.head, "config": config}
+    if not replace:
+        refuse_other(out, settings)
     source, desk = SOURCES["alpaca"], out / DESK
     records: dict[str, list[Record]] = {split: [] for split in SPLITS}
     columns: set[str] = set()
@@ -245,7 +263,6 @@ def _adopt(
     splits = {split: [next(numbered) for _ in rows] for split, rows in records.items() if rows}
     if not splits:
         raise ShortfallError(f"{remote.repo}: none of its rows can be a record", hint="it must hold Alpaca rows")
-    settings = {"command": "pull", "repo": remote.repo, "revision": remote.head, "config": config}
     origin = f"pulled from {remote.repo}, commit {remote.head}; its licence and terms hold"
     every = [record for rows in splits.values() for record in rows]
     manifest = make_manifest(out.name, f"pull {remote.repo}", settings, every, (origin, *declared))

@@ -21,6 +21,7 @@ from fingen.adapters import (
     write_manifest,
 )
 from fingen.config import BUILD
+from fingen.disk import refuse_others
 from fingen.errors import UsageError
 from fingen.hub.client import Hub, Remote
 from fingen.hub.shipment import OWN_BY_THE_HUB
@@ -56,7 +57,7 @@ def pull_adapter(hub: Hub, remote: Remote, out: Path, *, replace: bool = False) 
         HubError: the Hub refuses or cannot be reached.
     """
     _refuse_code(remote)
-    _refuse_folder(out, replace=replace)
+    _refuse_folder(out)
     with lock(out, patience_seconds=PATIENCE_SECONDS):
         listed = _read_manifest(hub, remote, out / DESK)
         wanted = {
@@ -105,14 +106,10 @@ def _refuse_code(remote: Remote) -> None:
         )
 
 
-def _refuse_folder(out: Path, *, replace: bool) -> None:
-    if not out.is_dir() or (out / MANIFEST).is_file():
-        return
-    foreign = sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
-    if foreign:
-        raise UsageError(
-            f"{out} holds files that are no whole adapter: {', '.join(foreign[:3])}", hint="pull elsewhere with --out"
-        )
+def _refuse_folder(out: Path) -> None:
+    """Refuse what is no adapter. Files of one without a manifest are what a pull left that was killed, if it left its desk."""
+    is_own = (out / MANIFEST).is_file() or (out / DESK).is_dir()
+    refuse_others(out, FILES if is_own else (), "whole adapter")
 
 
 def _read_manifest(hub: Hub, remote: Remote, desk: Path) -> dict[str, Any]:

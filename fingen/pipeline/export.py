@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from fingen.errors import LimitError, SetError, UsageError
-from fingen.records import Record, dump_json, open_atomic
+from fingen import __version__
+from fingen.disk import check_writable, describe, unwritable
+from fingen.errors import SetError, UsageError
+from fingen.records import Record, dump_json, open_atomic, sha256_file
 from fingen.sets import COLUMNS, MANIFEST, SPLITS, read_manifest, read_split
 
 INFO = "dataset_info.json"
+MADE = ".export"  # JSON, written first and last: what the files were made of, and what they are; no data to who loads the folder
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run or misread at the start of a cell
 OPENAI_LEAST = 10  # examples that OpenAI's fine-tuning asks for
 BATCH_ROWS = 5_000  # rows of a Parquet table that are in memory at once
@@ -52,6 +57,7 @@ class Exported:
     format: str
     files: dict[str, int]  # file -> rows
     neutralised: int  # CSV cells that began a formula and have an apostrophe before it now
+    changed: bool = True
     notes: list[str] = field(default_factory=list)
     next: str = ""
     exit_code: int = 0
@@ -65,18 +71,30 @@ def export(folder: Path, form_name: str, out: Path, *, replace: bool = False) ->
     Args:
         folder: the set.
         form_name: one of FORMS.
-        out: a folder; files of an earlier export are written over with `replace` only.
+        out: a folder; files of another export are written over with `replace` only.
         replace: see there.
 
     Raises:
-        SetError: no such set, or it is damaged; UsageError: `out` is a set or holds files of these names.
-        LimitError: a file cannot be written.
+        SetError: no such set, or it is damaged; UsageError: `out` holds something else, or files of these names.
+        LimitError: the disk is full.
     """
     form, manifest = FORMS[form_name], read_manifest(folder)
     splits = [split for split in SPLITS if manifest.splits.get(split)]
     if not splits:
         raise SetError(f"{folder}: the set has no records", hint=f"its rejects say why: {folder / 'rejected.jsonl'}")
-    _make_room(out, form, replace=replace)
+    made = {
+        "set": manifest.name,
+        "manifest": sha256_file(folder / MANIFEST),
+        "format": form_name,
+        "fingen": __version__,
+    }
+    before = _read_made(out)
+    if (counts := _counts_there(out, made, before)) is not None:
+        return _exported(folder, manifest.name, form_name, out, counts, changed=False)
+    in_the_way = _find_room(out, form, made, before, replace=replace)
+    _write_made(out, {**made, "goes": [path.name for path in in_the_way]})
+    for path in in_the_way:
+        path.unlink()
     counts = Counts()
     for split in splits:
         path = out / f"{split}{form.suffix}"
@@ -84,14 +102,45 @@ def export(folder: Path, form_name: str, out: Path, *, replace: bool = False) ->
         form.write(path, counts.neutralise(rows) if form.suffix == ".csv" else rows)
     with open_atomic(out / INFO) as file:
         file.write(dump_json(_info(manifest.name, form, splits), indent=2) + "\n")
+    files = {path.name: sha256_file(path) for path in [*map(Path, counts.rows), out / INFO]}
+    by_name = {Path(path).name: count for path, count in counts.rows.items()}
+    _write_made(out, {**made, "files": files, "rows": by_name, "neutralised": counts.neutralised})
+    return _exported(folder, manifest.name, form_name, out, counts, changed=True)
+
+
+def _exported(folder: Path, name: str, form_name: str, out: Path, counts: Counts, *, changed: bool) -> Exported:
     return Exported(
         set=str(folder),
         format=form_name,
         files=counts.rows,
         neutralised=counts.neutralised,
+        changed=changed,
         notes=_notes(form_name, counts),
-        next=_next(form_name, manifest.name, out),
+        next=_next(form_name, name, out),
     )
+
+
+def _read_made(out: Path) -> dict[str, Any]:
+    """What an earlier export says of itself; empty where there is none."""
+    try:
+        made = json.loads((out / MADE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return made if isinstance(made, dict) else {}
+
+
+def _write_made(out: Path, made: Mapping[str, Any]) -> None:
+    with open_atomic(out / MADE) as file:
+        file.write(dump_json(made, indent=2) + "\n")
+
+
+def _counts_there(out: Path, made: Mapping[str, Any], before: Mapping[str, Any]) -> Counts | None:
+    """The rows of an export that was made of the same and is whole; None where there is no such export."""
+    files = before.get("files", {})
+    is_same = bool(files) and all(before.get(name) == value for name, value in made.items())
+    if not is_same or any(not (out / name).is_file() or sha256_file(out / name) != files[name] for name in files):
+        return None
+    return Counts({str(out / name): rows for name, rows in before["rows"].items()}, before["neutralised"])
 
 
 @dataclass
@@ -116,18 +165,24 @@ class Counts:
             yield {**row, **formulas}
 
 
-def _make_room(out: Path, form: Form, *, replace: bool) -> None:
-    """Refuse to write over a set, or over files without leave; what an earlier export left goes."""
-    if (out / MANIFEST).exists():
-        raise UsageError(f"--out {out} is a set", hint="write the export to a folder of its own")
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"--out {out} is no folder", hint="name a folder")
-    there = [path for name in (*(f"{split}{form.suffix}" for split in SPLITS), INFO) if (path := out / name).exists()]
-    if there and not replace:
-        names = ", ".join(path.name for path in there)
-        raise UsageError(f"{out} holds {names}", hint="write elsewhere with --out, or write over them with --replace")
-    for path in there:
-        path.unlink()
+def _find_room(
+    out: Path, form: Form, made: Mapping[str, Any], before: Mapping[str, Any], *, replace: bool
+) -> list[Path]:
+    """Refuse to write over something else, or over files without leave; returns those of an earlier export, which go.
+
+    A run of this very export that was killed has left what it was made of, and what was to go.
+    """
+    check_writable(out)
+    if not before and (said := describe(out)):
+        raise UsageError(said, hint="write the export to a folder of its own with --out")
+    names = [*(f"{split}{form.suffix}" for split in SPLITS), INFO, *before.get("files", ()), *before.get("goes", ())]
+    there = [path for name in dict.fromkeys(names) if (path := out / Path(name).name).exists()]
+    if there and not replace and {name: value for name, value in before.items() if name != "goes"} != made:
+        said = ", ".join(path.name for path in there)
+        if before:
+            said = f"an export of {before.get('set')} as {before.get('format')}: {said}"
+        raise UsageError(f"{out} holds {said}", hint="write elsewhere with --out, or write over them with --replace")
+    return there
 
 
 def _info(name: str, form: Form, splits: Iterable[str]) -> dict[str, Any]:
@@ -227,9 +282,10 @@ def _write_parquet(path: Path, rows: Iterable[dict[str, Any]]) -> None:
             writer.finalize()
         beside.replace(path)
     except OSError as e:
-        raise LimitError(f"{path}: cannot be written: {e.strerror or e}", hint="free some disk space") from e
+        raise unwritable(path, e) from e
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # where the folder is none, there is nothing beside
+            beside.unlink(missing_ok=True)
 
 
 _SHAREGPT = {"formatting": "sharegpt", "columns": {"messages": "conversations"}, "tags": TURN_TAGS}

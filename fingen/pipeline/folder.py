@@ -2,36 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from fingen.config import RESERVED_SET_NAMES
+from fingen.disk import KINDS, check_writable, describe
 from fingen.errors import SetError, UsageError
+from fingen.pipeline.asking import Estimate, Job, estimate
 from fingen.pipeline.gathering import refuse_open_batches
-from fingen.records import dump_json
-from fingen.sets import JOURNAL, MANIFEST
+from fingen.records import Manifest, dump_json
+from fingen.sets import CARD, CHUNKS, INFO, JOURNAL, MANIFEST, REJECTED, SPLITS, read_manifest
 from fingen.teachers.claims import Claims
+from fingen.teachers.journal import LOCK, Journal
 
 CLAIMS = ".claims"
 PATIENCE_SECONDS = 600.0  # for another process that writes the same set
-_WAYS_ON = "give the settings that it was made with, write elsewhere with --out, or start it anew with --replace"
+REWORKED = "reworked"  # among a set's settings: what `fingen dedup` and `fingen split` made of its own rows
+JOURNAL_FILES = (JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm")
+FILES = frozenset({*(f"{split}.jsonl" for split in SPLITS), CHUNKS, REJECTED, INFO, CARD, MANIFEST, *JOURNAL_FILES})
+MOST_NAMED, MOST_CHARACTERS = 4, 40  # differences that a message names, and of each value
+_WAYS_ON = "write elsewhere with --out, or start it anew with --replace"
+_AS_BEFORE = f"give the settings that it was made with, {_WAYS_ON}"
 
 
 def refuse_folder(folder: Path) -> None:
-    """Refuse to write a set over something else.
+    """Refuse to write a set where none can be written, or over something else.
+
+    What a set is made of, without a manifest, is what a run left that was killed.
 
     Raises:
-        UsageError: the name is none for a set; SetError: the folder holds other files.
+        UsageError: the name is none for a set, or the folder cannot be written; SetError: it holds something else.
+        LimitError: the disk is full.
     """
     if folder.name in RESERVED_SET_NAMES:
         raise UsageError(f"--out {folder}: {folder.name} is no name for a set", hint="choose another: --out build/NAME")
-    if not folder.is_dir() or any((folder / name).exists() for name in (MANIFEST, JOURNAL)):
+    check_writable(folder)
+    if not folder.is_dir():
         return
-    foreign = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-    if foreign:
-        names = ", ".join(foreign[:3]) + (" ..." if len(foreign) > 3 else "")
-        raise SetError(f"{folder} holds files that are no set: {names}", hint="write to a folder of its own with --out")
+    names = {path.name for path in folder.iterdir()}
+    foreign = sorted(name for name in names - FILES if not name.startswith("."))
+    is_set = JOURNAL in names or (MANIFEST in names and describe(folder)) or (LOCK in names and not foreign)
+    shown = [name for name in names if not name.startswith(".")]
+    if not names.isdisjoint(KINDS) or (shown and not is_set):
+        listed = ", ".join((foreign or sorted(shown))[:3]) + (" ..." if len(foreign or shown) > 3 else "")
+        said = describe(folder) or f"{folder} holds files that are no set: {listed}"
+        raise SetError(said, hint="write to a folder of its own with --out")
 
 
 def clear(folder: Path) -> None:
@@ -39,25 +56,105 @@ def clear(folder: Path) -> None:
     refuse_open_batches(folder / JOURNAL)
     with Claims(folder / CLAIMS, alone=True):
         pass
-    for name in (MANIFEST, JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm"):
+    for name in (MANIFEST, *JOURNAL_FILES):
         (folder / name).unlink(missing_ok=True)
 
 
-def refuse_other_settings(
-    folder: Path, before: Mapping[str, Any] | None, now: Mapping[str, Any], free: Set[str] = frozenset()
-) -> None:
-    """Refuse to mix a set with other settings. Those in `free` can be changed without paying, by another command.
+def start_anew(job: Job, consent: Callable[[Estimate], None]) -> Callable[[Estimate], None]:
+    """Remove the set of a job, once its user has agreed to what is asked in its place.
+
+    Returns the consent for what is asked beyond that.
+    """
+    refuse_open_batches(job.out / JOURNAL)
+    if job.asking.export_requests or job.asking.import_answers:
+        clear(job.out)
+        return consent
+    consent(estimate(job, missing=None, batch=job.asking.batch))
+    clear(job.out)
+    given = iter((True,))
+    return lambda wanted: None if next(given, False) else consent(wanted)
+
+
+def refuse_other(folder: Path, now: Mapping[str, Any], *, is_whole: bool = True, free: Set[str] = frozenset()) -> None:
+    """Refuse to write over a set that another command has made, or the same one otherwise.
+
+    Args:
+        folder: where it may be.
+        now: what it would be made with now, and "command"; a "teacher" stands there only where a journal is kept.
+        is_whole: whether `now` has all settings, or those that are known so far.
+        free: those that can be changed without paying, by another command.
 
     Raises:
-        SetError: with the difference, and the ways on.
+        SetError: with what differs, and the ways on.
     """
-    if before is None or before == now:
+    manifest, begun = _manifest(folder), _begun(folder)
+    said = describe(folder) or f"{folder} was begun by `fingen {(begun or {}).get('command', 'score')}`"
+    if manifest and (commands := manifest.settings.get(REWORKED)):
+        by = " and ".join(f"`fingen {command}`" for command in commands)
+        raise SetError(f"{said}; {by} has reworked it since, which this would undo", hint=_WAYS_ON)
+    keeps_journal = "teacher" in now
+    if begun is None and keeps_journal and manifest:
+        raise SetError(f"{said}; its journal is not here", hint=_WAYS_ON)
+    before = begun if begun is not None else manifest.settings if manifest else None
+    if before is None:
+        if (folder / JOURNAL).exists() and not keeps_journal:
+            raise SetError(f"{folder} holds a journal of answers", hint=_WAYS_ON)
         return
-    changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
-    if not changed:  # a setting that fingen did not have then, and that is off
+    if before.get("command") != now["command"]:
+        raise SetError(said, hint=_WAYS_ON)
+    if not is_whole:
+        before = {name: value for name, value in before.items() if name in now}
+    changed = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
+    if not changed:  # or one that fingen did not have then, and that is off
         return
-    said = "; ".join(f"{key} {dump_json(before.get(key))} -> {dump_json(now.get(key))}" for key in changed)
-    rework = (
-        f"; or change it without paying: fingen dedup {folder}, fingen split {folder}" if set(changed) <= free else ""
+    rework = f"; or change it without paying: fingen dedup {folder}, fingen split {folder}"
+    raise SetError(
+        f"{folder} was made otherwise: {_differences(before, now)}",
+        hint=_AS_BEFORE + (rework if set(changed) <= free else ""),
     )
-    raise SetError(f"{folder} was made otherwise: {said}", hint=_WAYS_ON + rework)
+
+
+def _manifest(folder: Path) -> Manifest | None:
+    if not (folder / MANIFEST).exists():
+        return None
+    try:
+        return read_manifest(folder)
+    except SetError as e:
+        raise SetError(str(e), hint=_WAYS_ON) from e
+
+
+def _begun(folder: Path) -> dict[str, Any] | None:
+    """What the set's journal was begun with; None without a journal, or in one without an answer."""
+    if not (folder / JOURNAL).exists():
+        return None
+    with Journal.open(folder / JOURNAL) as journal:
+        return journal.settings()
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What differs, in one line: each setting by its name, old -> new."""
+    old, new = dict(_flat(before)), dict(_flat(now))
+    changed = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+    said = (f"{name} {_short(old.get(name))} -> {_short(new.get(name))}" for name in islice(changed, MOST_NAMED))
+    more = len(changed) - MOST_NAMED
+    return "; ".join(said) + (f"; and {more} more" if more > 0 else "")
+
+
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _flat(each, f"{name} {key}".strip())
+    elif isinstance(value, list) and value and all(isinstance(each, Mapping) for each in value):
+        for place, each in enumerate(value, 1):
+            yield from _flat(each, f"{name} {place}")
+    else:
+        yield name, value
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "none"
+    text = value if isinstance(value, str) else dump_json(value)
+    if len(text) == 64 and all(character in "0123456789abcdef" for character in text):
+        return text[:8]  # a hash
+    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 3] + "..."

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fingen.config import Asking
+from fingen.disk import check_writable
 from fingen.errors import Interrupted, SetError, UsageError
 from fingen.pipeline.asking import Answered, Estimate, Job, Note, ask_live, check_teacher, estimate
 from fingen.records import Completion, Request
@@ -77,6 +78,8 @@ def check_ways(asking: Asking, teacher: Teacher) -> None:
     if out and not teacher.name.startswith("openai:"):
         hint = "name the model that will answer: --teacher openai:MODEL"
         raise UsageError(f"--export-requests: the file has OpenAI's form, not that of {teacher.name}", hint=hint)
+    if out:
+        check_writable(out.parent)
     if out and out.exists():
         hint = "name another file: the requests in this one may still be held"
         raise UsageError(f"--export-requests: {out} is there already", hint=hint)

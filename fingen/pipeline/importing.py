@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from fingen import __version__
-from fingen.errors import HubError, SetError, ShortfallError, UsageError
-from fingen.pipeline.folder import PATIENCE_SECONDS, clear, refuse_folder, refuse_other_settings
+from fingen.errors import HubError, ShortfallError, UsageError
+from fingen.pipeline.folder import PATIENCE_SECONDS, clear, refuse_folder, refuse_other
 from fingen.quality.splits import assign_splits
 from fingen.records import Manifest, Record, Rejected, Usage, content_id, dump_json, sha256_file, sha256_text
-from fingen.sets import JOURNAL, MANIFEST, SPLITS, SetContent, read_manifest, write_set
+from fingen.sets import MANIFEST, SPLITS, SetContent, write_set
 from fingen.tasks.imports import SOURCES, Options, Source, Unusable
 from fingen.tasks.rows import Raw
 from fingen.teachers.journal import lock
@@ -108,6 +108,8 @@ def import_set(
     """
     source = SOURCES[name]
     refuse_folder(out)
+    if not replace:
+        refuse_other(out, {"command": "import", "source": name}, is_whole=False)
     rows = read_source(name, paths, options, split, download=download)
     repeats = _find_repeats(rows.splits, rows.places)
     settings = _settings(name, rows, split)
@@ -187,16 +189,12 @@ def write_anew(out: Path, content: SetContent, *, replace: bool) -> bool:
     Raises:
         SetError: the folder holds a set that was made otherwise, and `replace` is not given.
     """
-    refuse_folder(out)
     with lock(out, patience_seconds=PATIENCE_SECONDS):
+        refuse_folder(out)
         if replace:
             clear(out)
-        elif (out / MANIFEST).exists():
-            refuse_other_settings(out, read_manifest(out).settings, content.manifest.settings)
-        if (out / JOURNAL).exists():
-            raise SetError(
-                f"{out} holds the journal of another set", hint="write elsewhere with --out, or --replace it"
-            )
+        else:
+            refuse_other(out, content.manifest.settings)
         return write_set(out, content)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fingen.errors import SetError, ShortfallError, UsageError
-from fingen.pipeline.folder import refuse_folder
+from fingen.pipeline.folder import refuse_folder, refuse_other
 from fingen.pipeline.importing import make_manifest, number_ids, write_anew
 from fingen.quality.duplicates import fold
 from fingen.records import Chunk, Manifest, Record, Rejected, read_jsonl, sha256_file
@@ -75,18 +75,21 @@ def mix(parts: Sequence[Part], out: Path, *, replace: bool = False) -> Mixed:
         raise SetError(f"{out} is one of the sets to mix", hint="write the mix elsewhere with --out")
     if twice := [str(part.folder) for part, folder in zip(parts, folders, strict=True) if folders.count(folder) > 1]:
         raise SetError(f"{twice[0]} is given twice", hint="say how often with FOLDER:N")
-    loaded = [_load(part) for part in parts]
+    manifests = [(part, read_manifest(part.folder)) for part in parts]
+    settings = {
+        "command": "mix",
+        "sets": [
+            {"set": manifest.name, "manifest": sha256_file(part.folder / MANIFEST), "repeats": part.repeats}
+            for part, manifest in manifests
+        ],
+    }
+    if not replace:
+        refuse_other(out, settings)
+    loaded = [_load(part, manifest) for part, manifest in manifests]
     records, rejected = _mix(loaded)
     if not any(records.values()):
         raise ShortfallError(f"the {len(parts)} sets hold no rows", hint="look at their rejects: rejected.jsonl")
     declared = tuple(line for one in loaded for line in _declared(one))
-    settings = {
-        "command": "mix",
-        "sets": [
-            {"set": one.manifest.name, "manifest": sha256_file(one.part.folder / MANIFEST), "repeats": one.part.repeats}
-            for one in loaded
-        ],
-    }
     rows = [record for split in records.values() for record in split]
     manifest = make_manifest(out.name, "mix", settings, rows, declared).model_copy(
         update={
@@ -113,8 +116,7 @@ def _manifests(loaded: Sequence[_Loaded]) -> Iterator[Manifest]:
     return (one.manifest for one in loaded)
 
 
-def _load(part: Part) -> _Loaded:
-    manifest = read_manifest(part.folder)
+def _load(part: Part, manifest: Manifest) -> _Loaded:
     splits = {split: list(read_split(part.folder, split)) for split in SPLITS if manifest.splits.get(split)}
     return _Loaded(part, manifest, splits, list(_read_chunks(part.folder, manifest)))
 

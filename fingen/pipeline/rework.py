@@ -1,4 +1,4 @@
-"""Make a set anew from its own journal: other splits, other gates. Nothing is asked, nothing is paid, no report is read."""
+"""Make a set anew from its own journal, else from its own rows: other splits, other gates. Nothing is asked or paid."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import Any
 from fingen.config import Gates, Splitting
 from fingen.errors import SetError
 from fingen.pipeline.drawing import divide, draw_records
-from fingen.pipeline.gates import gate_settings, open_gates
+from fingen.pipeline.gates import Opened, gate_settings, open_gates
 from fingen.pipeline.judging import judge_requests, with_scores
 from fingen.pipeline.origin import Origin, origin_of_set
+from fingen.pipeline.own_rows import is_reworked, rework_rows
 from fingen.quality.privacy import protect_reject
 from fingen.records import Manifest, Request
-from fingen.sets import JOURNAL, SetContent, read_manifest, write_set
+from fingen.sets import JOURNAL, SPLITS, SetContent, read_manifest, read_split, write_set
 from fingen.tasks import qa
 from fingen.teachers.journal import Journal, lock
 
@@ -33,54 +34,81 @@ class Reworked:
     splits: dict[str, int]
     rejects_before: dict[str, int]  # reason -> items
     rejects: dict[str, int]
+    moved: int  # rows that are in another split than before
     changed: bool
+    notes: list[str]
     exit_code: int = 0
 
 
 def rework(folder: Path, gates: Gates, *, splitting: Splitting | None = None) -> Reworked:
-    """Draw the records of a set from its journal again, through these gates.
+    """Put a set through these gates again: what `pdf2qa` has made here from its journal, any other from its own rows.
 
-    With `splitting` they are also divided afresh, by its shares and units ("auto": as before); otherwise every passage
-    keeps its split.
+    With `splitting` the records are also divided afresh, by its shares and units ("auto": as before); otherwise each
+    keeps its split, or its passage does.
 
     Raises:
-        SetError: the set is not one that `pdf2qa` made here, with its journal and passages; UsageError: see `open_gates`.
+        SetError: no such set, or it is damaged; UsageError: see `open_gates`.
     """
+    read_manifest(folder)
     opened = open_gates(gates)
     with lock(folder, patience_seconds=PATIENCE_SECONDS):
-        before = read_manifest(folder)
+        before, notes = read_manifest(folder), list[str]()
+        split_of = _split_of(folder, before)
         origin = origin_of_set(folder)
-        if before.command != "pdf2qa" or not origin.chunks or not (folder / JOURNAL).is_file():
-            raise SetError(f"{folder}: no journal and passages of `pdf2qa` here", hint="name a set that was made here")
-        with Journal.open(folder / JOURNAL) as journal:
-            requests = list(_requests(before, origin, journal))
-            if len(requests) != before.requests:
-                said = f"its journal gives {len(requests)} requests, and its manifest says {before.requests}"
-                raise SetError(f"{folder}: {said}", hint=AGAIN)
-            draw = draw_records(requests, journal, origin.chunks, before.teacher, opened, origin.organisations)
-            if judge := before.settings.get("judge"):
-                scoring = judge_requests(draw.kept, origin.chunks, judge)
-                draw.kept, _ = with_scores(draw.kept, scoring, journal)
-            how = splitting or _as_before(before)
-            split_by = before.split_by if how.by == "auto" else how.by
-            settings = {
-                **before.settings,
-                **gate_settings(gates),
-                "split": list(how.shares),
-                "memory": how.memory_share,
-            }
-            if splitting:
-                journal.forget_splits()
-            ids = {source.path: source.sha256 for source in before.sources}
-            chunks = list(origin.chunks.values())
-            splits = divide(draw, how, settings["context"], split_by, gates.privacy, ids, chunks, journal)  # type: ignore[arg-type]
-            bound = journal.settings() or {}
-            journal.write_settings({**bound, **{k: v for k, v in settings.items() if k in bound}, "split_by": split_by})
-            manifest = before.model_copy(update={"settings": settings, "split_by": split_by, "files": {}})
-            rejects = [protect_reject(each, gates.privacy) for each in draw.rejected]
-            changed = write_set(folder, SetContent(splits, rejects, chunks, manifest))
+        if before.command == "pdf2qa" and origin.chunks and (folder / JOURNAL).is_file() and not is_reworked(before):
+            content = _draw_again(folder, before, origin, opened, splitting)
+        else:
+            content, notes = rework_rows(folder, before, opened, splitting)
+        changed = write_set(folder, content)
     after = read_manifest(folder)
-    return Reworked(str(folder), before.splits, after.splits, before.rejects, after.rejects, changed)
+    moved = sum(split_of.get(row.id, split) != split for split, rows in content.splits.items() for row in rows)
+    return Reworked(
+        set=str(folder),
+        splits_before=before.splits,
+        splits=after.splits,
+        rejects_before=before.rejects,
+        rejects=after.rejects,
+        moved=moved,
+        changed=changed,
+        notes=notes,
+    )
+
+
+def _split_of(folder: Path, manifest: Manifest) -> dict[str, str]:
+    return {row.id: split for split in SPLITS if manifest.splits.get(split) for row in read_split(folder, split)}
+
+
+def _draw_again(
+    folder: Path, before: Manifest, origin: Origin, opened: Opened, splitting: Splitting | None
+) -> SetContent:
+    """The records of a set from its journal; with `splitting` its units are assigned afresh there."""
+    gates = opened.gates
+    with Journal.open(folder / JOURNAL) as journal:
+        requests = list(_requests(before, origin, journal))
+        if len(requests) != before.requests:
+            said = f"its journal gives {len(requests)} requests, and its manifest says {before.requests}"
+            raise SetError(f"{folder}: {said}", hint=AGAIN)
+        draw = draw_records(requests, journal, origin.chunks, before.teacher, opened, origin.organisations)
+        if judge := before.settings.get("judge"):
+            scoring = judge_requests(draw.kept, origin.chunks, judge)
+            draw.kept, _ = with_scores(draw.kept, scoring, journal)
+        how = splitting or _as_before(before)
+        split_by = before.split_by if how.by == "auto" else how.by
+        settings = {
+            **before.settings,
+            **gate_settings(gates),
+            "split": list(how.shares),
+            "memory": how.memory_share,
+        }
+        if splitting:
+            journal.forget_splits()
+        ids = {source.path: source.sha256 for source in before.sources}
+        chunks = list(origin.chunks.values())
+        splits = divide(draw, how, settings["context"], split_by, gates.privacy, ids, chunks, journal)  # type: ignore[arg-type]
+        bound = journal.settings() or {}
+        journal.write_settings({**bound, **{k: v for k, v in settings.items() if k in bound}, "split_by": split_by})
+    manifest = before.model_copy(update={"settings": settings, "split_by": split_by, "files": {}})
+    return SetContent(splits, [protect_reject(each, gates.privacy) for each in draw.rejected], chunks, manifest)
 
 
 def refuse_other_gates(folder: Path, gates: Gates) -> None:

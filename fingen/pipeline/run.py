@@ -16,7 +16,7 @@ from fingen.documents import Progress
 from fingen.errors import DocumentError, SetError, ShortfallError, UsageError
 from fingen.pipeline.asking import Answered, Estimate, Job, Note, Plan, estimate, expected_usd, make_plan
 from fingen.pipeline.drawing import Draw, divide, draw_records
-from fingen.pipeline.folder import CLAIMS, PATIENCE_SECONDS, clear, refuse_folder, refuse_other_settings
+from fingen.pipeline.folder import CLAIMS, PATIENCE_SECONDS, refuse_folder, refuse_other, start_anew
 from fingen.pipeline.gates import gate_settings, open_gates
 from fingen.pipeline.gathering import Pending, check_ways, gather
 from fingen.pipeline.judging import open_judge, with_scores
@@ -64,7 +64,7 @@ def pdf2qa(
     Where answers are still to come, from batches or from a file, no set is written yet.
 
     Raises:
-        UsageError: no input can be read; SetError: the set in `out` was made with other settings.
+        UsageError: no input can be read; SetError: what is in `out` was made by another command, or with other settings.
         ShortfallError: the documents were read, and no record came of them.
         TeacherError, LimitError, Interrupted: see `fingen.errors`.
     """
@@ -78,16 +78,20 @@ def pdf2qa(
     job = Job(asked_teacher, settings.asking, settings.out, qa.whole_problem, qa.PAIR_TOKENS, found_by)
     if settings.teacher is None and teacher is None:
         watch(Note(f"teacher: {asked_teacher.name} ({_why(found_by)})"))
+    if not settings.asking.dry_run:
+        refuse_folder(settings.out)
+        if not settings.replace:
+            refuse_other(settings.out, _asked(settings, job, plan), is_whole=False, free=FREE)
     documents, unread = read_all(settings, watch)
     chunks = choose_chunks(documents, settings.limit)
     shown = plan.add_requests(job, documents, chunks)
     clock.lap("reading")
     if settings.asking.dry_run:
         return estimate(job, missing=_missing(settings.out, job))
-    refuse_folder(settings.out)
     with lock(settings.out):
+        refuse_folder(settings.out)
         if settings.replace:
-            clear(settings.out)
+            consent = start_anew(job, consent)
         with Journal.open(settings.out / JOURNAL) as journal:
             split_by = _agree_on_settings(settings, job, plan, documents, journal)
     with Journal.open(settings.out / JOURNAL) as journal, Claims(settings.out / CLAIMS) as claims:
@@ -155,15 +159,13 @@ def _agree_on_settings(
     journal: Journal,
 ) -> Literal["document", "chunk"]:
     """What units are split by; refuse to mix a set with another teacher, other prompts, settings or documents."""
-    before = journal.settings()
+    before = journal.settings() or {}
     many = len(documents) >= settings.splitting.document_threshold
     split_by: Any = settings.splitting.by if settings.splitting.by != "auto" else "document" if many else "chunk"
-    if before and settings.splitting.by == "auto":
-        split_by = before["split_by"]
-    now = {**_settings(settings), "judge": plan.judge, "teacher": job.teacher.name, "split_by": split_by,
-           "prompts": {name: template.sha256[:16] for name, template in plan.templates.items()}}  # fmt: skip
-    job.identity = now
-    refuse_other_settings(settings.out, before, now, FREE)
+    if settings.splitting.by == "auto":
+        split_by = before.get("split_by", split_by)
+    job.identity = {**_asked(settings, job, plan), "split_by": split_by}
+    refuse_other(settings.out, job.identity, free=FREE)
     _refuse_missing(settings.out, documents)
     return split_by  # type: ignore[no-any-return]
 
@@ -183,6 +185,12 @@ def _refuse_missing(folder: Path, documents: list[Document]) -> None:
             f"{folder} also holds {len(gone)} documents that are not read now: {names}",
             hint="name their folder too, write elsewhere with --out, or start the set anew with --replace",
         )
+
+
+def _asked(settings: Pdf2qa, job: Job, plan: Plan) -> dict[str, Any]:
+    """What a set is bound to, as far as it is known before its documents are read."""
+    prompts = {name: template.sha256[:16] for name, template in plan.templates.items()}
+    return {**_settings(settings), "judge": plan.judge, "teacher": job.teacher.name, "prompts": prompts}
 
 
 def _settings(settings: Pdf2qa) -> dict[str, Any]:

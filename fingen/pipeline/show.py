@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from rapidfuzz import process
 
+from fingen.disk import check_writable, unwritable
 from fingen.documents.picture import find_lines, render_page
-from fingen.errors import LimitError, SetError, UsageError
+from fingen.errors import SetError, UsageError
 from fingen.quality.evidence import locate
 from fingen.records import Block, Box, Chunk, Evidence, Manifest, Record, SourceEntry, read_jsonl, sha256_file
 from fingen.sets import CHUNKS, MAKE_AGAIN, REJECTED, SPLITS, read_manifest, read_split
@@ -81,8 +83,9 @@ def write_pictures(shown: Shown, path: Path, *, dpi: int, crop: bool) -> dict[Pa
 
     Raises:
         UsageError: there is no page to draw, or its PDF is not at hand; nothing is written then.
-        DocumentError: a page cannot be read; LimitError: a file cannot be written.
+        DocumentError: a page cannot be read; LimitError: the disk is full.
     """
+    check_writable(path.parent)
     if shown.missing:
         raise UsageError("; ".join(shown.missing.values()), hint="name the folder of the PDF files with --input")
     pages: dict[tuple[str, int], list[tuple[Box, ...]]] = {}
@@ -114,9 +117,10 @@ def _write(path: Path, picture: bytes) -> None:
         beside.write_bytes(picture)
         beside.replace(path)
     except OSError as e:
-        raise LimitError(f"{path}: cannot be written: {e.strerror}", hint="name another file with --png") from e
+        raise unwritable(path, e) from e
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # where the folder is none, there is nothing beside
+            beside.unlink(missing_ok=True)
 
 
 # --- the record --------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from fingen.config import Synth
 from fingen.errors import ShortfallError, UsageError
 from fingen.pipeline.asking import Answered, Estimate, Job, Note, estimate, expected_usd
 from fingen.pipeline.drawing import rejected
-from fingen.pipeline.folder import CLAIMS, PATIENCE_SECONDS, clear, refuse_folder, refuse_other_settings
+from fingen.pipeline.folder import CLAIMS, PATIENCE_SECONDS, refuse_folder, refuse_other, start_anew
 from fingen.pipeline.gates import Opened, gate_settings, open_gates
 from fingen.pipeline.gathering import Gathered, Pending, check_ways, gather
 from fingen.pipeline.run import require_named
@@ -107,18 +107,19 @@ def synth(
     maker.check = _open_check(settings, checker, labels)
     if settings.teacher is None and teacher is None:
         watch(Note(f"teacher: {asked.name}"))
+    job.identity = _identity(settings, asked, maker.files(), labels)
+    if maker.check is not None:
+        maker.check.job.identity = job.identity
+    maker.add_round(Counter())
     if settings.asking.dry_run:
-        maker.add_round(Counter())
         return estimate(job, missing=None)
     refuse_folder(settings.out)
     with lock(settings.out):
+        refuse_folder(settings.out)
         if settings.replace:
-            clear(settings.out)
-        with Journal.open(settings.out / JOURNAL) as journal:
-            job.identity = _identity(settings, asked, maker.files(), labels)
-            if maker.check is not None:
-                maker.check.job.identity = job.identity
-            refuse_other_settings(settings.out, journal.settings(), job.identity)
+            consent = start_anew(job, consent)
+        else:
+            refuse_other(settings.out, job.identity)
     with Journal.open(settings.out / JOURNAL) as journal, Claims(settings.out / CLAIMS) as claims:
         made = maker.make(journal, claims, watch, consent)
         if isinstance(made, Pending):
@@ -179,14 +180,15 @@ class _Maker:
     def make(
         self, journal: Journal, claims: Claims, watch: Watch, consent: Callable[[Estimate], None]
     ) -> Made | Pending:
-        """Ask until every label has what is wanted of it.
+        """Ask until every label has what is wanted of it, the first round before all.
 
         Raises:
             ShortfallError: rounds without fruit.
         """
         asked, fruitless, made = 0, 0, Made()
         for number in range(1, MOST_ROUNDS + 1):
-            self.add_round(made.per_label)
+            if number > 1:
+                self.add_round(made.per_label)
             got = gather(self.job, journal, claims, watch, consent)
             if isinstance(got, Pending):
                 return got

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from fingen.errors import SetError, UsageError
+from fingen.pipeline.folder import REWORKED
 from fingen.pipeline.origin import Origin, origin_of_set, read_origin
 from fingen.quality.checks import CHECKS, Draft
 from fingen.quality.contamination import find_contamination
@@ -156,8 +157,9 @@ def verify(target: Path, *, sources: Sequence[Path] = (), keep_out: Sequence[Pat
 
 
 def _declared(manifest: Manifest) -> list[str]:
-    """The laws whose breaks a set declares: published repeats and splits, repeats of a mix, personal data that was kept."""
-    names = ["duplicates", "splits"] if manifest.command.partition(" ")[0] in ("import", "mix") else []
+    """The laws whose breaks a set declares: repeats and splits as they were published or mixed, personal data that was kept."""
+    made = {"duplicates": "dedup", "splits": "split"} if manifest.command.partition(" ")[0] in ("import", "mix") else {}
+    names = [law for law, by in made.items() if by not in manifest.settings.get(REWORKED, {})]
     return [*names, "privacy"] if manifest.settings.get("privacy", "keep") == "keep" else names
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from fingen import __version__, adapters
 from fingen.config import Scoring
+from fingen.disk import check_writable
 from fingen.errors import UsageError
 from fingen.pipeline.asking import Answered as News
 from fingen.pipeline.asking import Estimate, Note
@@ -84,14 +85,16 @@ def score(
             something else. SetError: rows are damaged; names file and row. TeacherError, HubError: see there.
         LimitError: out of memory or disk. What was answered until then is kept: the same command goes on.
     """
+    if settings.out:
+        check_writable(settings.out)
     answers, own = read_answers(settings.predictions) if settings.predictions else ([], None)
     sources = plan.read_sources(settings, lambda text: watch(Note(text))) or ([own] if own else [])
     _refuse_unready(settings, sources)
     folder = plan.folder_of(settings, sources)
+    check_writable(folder)
     for note in chain.from_iterable(asked.notes for asked in sources):
         watch(Note(note))
-    if not settings.replace:
-        refuse_other(folder, plan.same_rows(sources))
+    refuse_other(folder, plan.same_rows(sources), replace=settings.replace)
     found = list(_from_file(settings.predictions, answers, sources[0])) if settings.predictions else []
     judge = open_judge(settings.judge, settings.asking, folder, seed=settings.seed)
     if judge and (warning := judge.check()):
@@ -102,8 +105,7 @@ def score(
             found += [_ask(subject, asked, settings, folder) for asked in its_own]
         _measure(found, judge, watch, consent)
         report, rows = _report(settings, folder, sources, found)
-        if not settings.replace:
-            refuse_other(folder, report.sources, report.scores)
+        refuse_other(folder, report.sources, report.scores, replace=settings.replace)
         (folder / REPORT).unlink(missing_ok=True)
         write_page(folder, report, rows)
         report = write_score(folder, report, rows, render_card(report))

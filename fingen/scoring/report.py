@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from fingen.disk import describe
 from fingen.errors import SetError, UsageError
 from fingen.records import Frozen, dump_json, open_atomic, read_jsonl, sha256_file, write_jsonl
 
@@ -242,16 +243,21 @@ class Report(Frozen):
         return self.order[0]
 
 
-def refuse_other(folder: Path, sources: Mapping[str, Source], scores: Sequence[Score] | None = None) -> None:
+def refuse_other(
+    folder: Path, sources: Mapping[str, Source], scores: Sequence[Score] | None = None, *, replace: bool = False
+) -> None:
     """Refuse a folder that holds something else than a score of the same rows, and of the same subjects where they are known.
 
     Raises:
-        UsageError: it has a score of other inputs, or no score but files.
+        UsageError: it has a score of other inputs that is not to be replaced, or no score but files.
     """
     hint = "name another folder with --out, or write over it with --replace"
     if not (folder / REPORT).is_file():
-        if folder.exists() and (not folder.is_dir() or _is_foreign({path.name for path in folder.iterdir()})):
-            raise UsageError(f"{folder}: there is something else", hint=hint)
+        if folder.is_dir() and _is_foreign({path.name for path in folder.iterdir()}):
+            said = describe(folder) or f"{folder}: there is something else"
+            raise UsageError(said, hint="name another folder with --out")
+        return
+    if replace:
         return
     there = _read(folder)
     same = scores is None or [score.identity for score in there.scores] == [score.identity for score in scores]

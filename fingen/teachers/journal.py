@@ -6,7 +6,6 @@ it returns; what was stored since is lost when the process is killed.
 
 from __future__ import annotations
 
-import errno
 import json
 import sqlite3
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from fingen.disk import unwritable
 from fingen.errors import FingenError, LimitError, SetError
 from fingen.records import Completion, Request, Usage, dump_json, sha256_text
 
@@ -30,6 +30,7 @@ else:
 VERSION = 2  # raise it when a table changes; 2 added what is asked elsewhere
 GROUP = 64  # answers a commit waits for, at most
 GROUP_SECONDS = 0.25  # and how long
+LOCK = ".lock"  # in the folder of a set; it stays there
 BUSY_SECONDS = 10.0  # to wait for another process to finish its write
 
 TABLES = (
@@ -394,14 +395,14 @@ def lock(folder: Path, *, patience_seconds: float = 0.0) -> Iterator[None]:
 
     Raises:
         SetError: another process holds it, or the folder cannot be locked.
-        LimitError: the disk is full.
+        UsageError: the folder cannot be written; LimitError: the disk is full.
     """
     _make_folder(folder)
     try:
         # Kept open and never removed: a lock on a file that is gone would not keep anyone out.
-        file = (folder / ".lock").open("ab")
+        file = (folder / LOCK).open("ab")
     except OSError as e:
-        raise _unwritable(folder, e) from e
+        raise unwritable(folder, e) from e
     with file:
         until = time.monotonic() + patience_seconds
         try:
@@ -435,10 +436,4 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as e:
-        raise _unwritable(folder, e) from e
-
-
-def _unwritable(folder: Path, e: OSError) -> FingenError:
-    if e.errno == errno.ENOSPC:
-        return LimitError(f"{folder}: {e.strerror}", hint="free some disk space, then run the same command again")
-    return SetError(f"{folder}: cannot be written: {e.strerror}", hint="choose another folder with --out")
+        raise unwritable(folder, e) from e

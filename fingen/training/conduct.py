@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -12,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from fingen import __version__
+from fingen.adapters import FILES as ADAPTER_FILES
 from fingen.config import BUILD, Finetune, Tuning
+from fingen.disk import refuse_others
 from fingen.errors import SetError, UsageError
 from fingen.records import Record, dump_json, sha256_file, sha256_text
 from fingen.sets import MANIFEST as SET_MANIFEST
@@ -163,10 +166,13 @@ def _finished(out: Path, run: str, settings: Finetune) -> dict[str, Any] | None:
     """The manifest of this very run, if it is done; what is to be replaced is removed.
 
     Raises:
-        UsageError: the folder holds another run, or one that is not finished and was not asked to be.
+        UsageError: the folder holds something else, another run, or one that is not finished and was not asked to be.
     """
     from fingen.training import adapter, checkpoints
 
+    traces = (adapter.MANIFEST, checkpoints.HISTORY, checkpoints.CHECKPOINTS)
+    begun = any(os.path.lexists(out / name) for name in traces)  # which takes any name, unlike Path.exists
+    refuse_others(out, {*ADAPTER_FILES, checkpoints.CHECKPOINTS} if begun else (), "adapter")
     whole, unfinished = (out / adapter.MANIFEST).is_file(), checkpoints.is_unfinished(out)
     if settings.replace:
         (out / adapter.MANIFEST).unlink(missing_ok=True)
@@ -206,7 +212,7 @@ def _train(
         train, validation = hold_out(train, plan.tuning.validation_share)
     state = PartialState()
     with state.main_process_first():
-        source = _source(plan, data, train, say)
+        source = _source(plan, data, train, say, replace=settings.replace)
     loaded = load_base(source, plan.tuning.load, trust_remote_code=settings.trust_remote_code)
     tuning = replace(plan.tuning, load=loaded.load)
     template = build_template(loaded.tokenizer, tuning.form)
@@ -269,7 +275,7 @@ def _train(
     return Tuned(out, adapter.read_adapter(out), True, trained.seconds, trained.tokens, trained.notes)
 
 
-def _source(plan: Plan, data: Path, train: list[Record], say: Say) -> str:
+def _source(plan: Plan, data: Path, train: list[Record], say: Say, *, replace: bool) -> str:
     """Where the base model is loaded from; the tiny one is made first."""
     if not plan.base.built:
         return plan.base.source
@@ -277,5 +283,5 @@ def _source(plan: Plan, data: Path, train: list[Record], say: Say) -> str:
 
     folder = MODELS_FOLDER / f"{plan.base.name}-{read_manifest(data).name}"
     of = sha256_text(sha256_file(data / SET_MANIFEST), *(record.id for record in train))
-    build_tiny(train, folder, of, plan.tuning.seed, say)
+    build_tiny(train, folder, of, plan.tuning.seed, say, replace=replace)
     return folder.as_posix()

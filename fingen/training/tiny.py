@@ -19,6 +19,8 @@ import torch
 from torch.nn import functional
 from transformers import GPT2Tokenizer, LlamaConfig, LlamaForCausalLM
 
+from fingen.disk import refuse_others
+from fingen.errors import UsageError
 from fingen.records import Record, dump_json, open_atomic
 from fingen.training.base import quiet
 
@@ -36,14 +38,23 @@ ORIGIN = "origin.json"  # written last: the folder is whole
 
 
 def build_tiny(
-    records: Sequence[Record], folder: Path, of: str, seed: int, say: Callable[[str], None], *, steps: int = STEPS
-) -> None:
-    """Make the base model in `folder`, unless it is there. `of` names what it is made of: a hash of set and rows."""
+    records: Sequence[Record], folder: Path, of: str, seed: int, say: Callable[[str], None], *, steps: int = STEPS,
+    replace: bool = False,
+) -> None:  # fmt: skip
+    """Make the base model in `folder`, unless it is there. `of` names what it is made of: a hash of set and rows.
+
+    Raises:
+        UsageError: the folder holds something else, or one made of other rows that is not to be replaced.
+    """
     origin = {"made_by": "fingen", "set": of, "seed": seed, "steps": steps, "hidden": HIDDEN, "layers": LAYERS}
     path = folder / ORIGIN
     if path.is_file() and json.loads(path.read_text(encoding="utf-8")) == origin:
         say(f"base model: {folder}, as it was made before")
         return
+    if path.is_file() and not replace:
+        said = f"{folder} is the base model of adapters on other rows of this set, or of another seed"
+        raise UsageError(said, hint="make it anew with --replace; those adapters are then of no use")
+    refuse_others(folder, () if not path.is_file() else {entry.name for entry in folder.iterdir()}, "tiny base model")
     # Questions and answers apart, and in an order that does not tell which answer belongs to which question.
     asked = ["\n".join(part for part in (r.instruction, r.input) if part) for r in records]
     texts = sorted([*asked, *(r.output for r in records)])
@@ -55,13 +66,16 @@ def build_tiny(
     millions = model.num_parameters() / 1e6
     say(f"base model: pre-training {millions:.1f} million parameters on the training rows, {steps} steps")
     _pretrain(model, pieces, steps, seed, say)
+    beside = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(beside, ignore_errors=True)
+    with quiet():
+        model.save_pretrained(beside)
+    tokenizer.save_pretrained(beside)
+    with open_atomic(beside / ORIGIN) as file:
+        file.write(dump_json(origin, indent=2) + "\n")
     if folder.exists():
         shutil.rmtree(folder)
-    with quiet():
-        model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    with open_atomic(path) as file:
-        file.write(dump_json(origin, indent=2) + "\n")
+    beside.rename(folder)
 
 
 def train_tokenizer(texts: Sequence[str]) -> Any:

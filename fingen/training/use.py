@@ -14,13 +14,13 @@ from peft import PeftModel
 from transformers import TextStreamer
 
 from fingen.adapters import read_adapter
-from fingen.errors import LimitError, ShortfallError, UsageError
-from fingen.records import dump_json, open_atomic
+from fingen.disk import unwritable
+from fingen.errors import ShortfallError, UsageError
 from fingen.training.base import DTYPES, load_base, load_tokenizer, quiet
+from fingen.training.merged import find_merged, made_of, write_merged
 from fingen.training.template import Template, build_template
 from fingen.training.ways import fix_chat_template, write_ways
 
-MERGED = "merged.json"  # written last: the folder is whole
 TOLERANCE = {"fp32": 1e-3, "bf16": 0.5, "fp16": 0.1}  # logits; by the digits of the format
 PROMPTS = (
     "What was revenue in the last fiscal year?", "Why did finance costs decrease?", "Summarise the risk factors.",
@@ -48,6 +48,7 @@ class Merged:
     effect: float  # the largest difference that the adapter makes to its base
     same_token: int  # of the prompts, those after which both put the same token first
     prompts: int
+    changed: bool = True
 
 
 def load_adapter(folder: Path, *, load: str | None = None, trust_remote_code: bool = False) -> Tuned:
@@ -127,12 +128,13 @@ def merge(
 
     Raises:
         ShortfallError: it differs by more than `tolerance`; nothing is left in `out`.
-        UsageError: `out` has something in it, or the adapter cannot be loaded.
+        UsageError: `out` holds something else, or the adapter cannot be loaded.
         LimitError: the disk is full.
     """
-    if out.exists() and any(out.iterdir()) and not replace:
-        raise UsageError(f"{out}: not empty", hint="name another folder with --out, or pass --replace")
     manifest = read_adapter(folder)
+    if (made := find_merged(out, manifest, tolerance, replace=replace)) is not None:
+        figures = ("difference", "tolerance", "effect", "same_token", "prompts")
+        return Merged(out, **{name: made[name] for name in figures}, changed=False)
     load = manifest["load"] if manifest["load"] in DTYPES else "auto"
     tuned = load_adapter(folder, load=load, trust_remote_code=trust_remote_code)
     load = tuned.manifest["load"]
@@ -165,18 +167,17 @@ def merge(
                 hint="use the adapter as it is, or allow more with --tolerance",
             )
         record = {
-            **{name: value for name, value in asdict(merged).items() if name != "folder"},
-            "adapter": manifest["name"], "run": manifest["run"], "base": manifest["base"], "load": load,
+            **{name: value for name, value in asdict(merged).items() if name not in ("folder", "changed")},
+            "made_of": made_of(manifest), "adapter": manifest["name"], "run": manifest["run"], "base": manifest["base"], "load": load,
             "template": manifest["template"], "no_thoughts": thinks,
         }  # fmt: skip
         write_ways(beside, record, tuned.template, same=same, name=out.resolve().name, shown=out)
-        with open_atomic(beside / MERGED) as file:
-            file.write(dump_json(record, indent=2) + "\n")
+        write_merged(beside, record)
         if out.exists():
             shutil.rmtree(out)
         beside.rename(out)
     except OSError as e:
-        raise LimitError(f"{out}: cannot be written: {e.strerror or e}", hint="free some disk space") from e
+        raise unwritable(out, e) from e
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return merged

@@ -1,0 +1,71 @@
+"""What a merged model says of itself: what it was made of, what was proved of it, and which files it has. No torch here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fingen.adapters import WEIGHTS
+from fingen.disk import check_writable, describe
+from fingen.errors import UsageError
+from fingen.records import dump_json, open_atomic, sha256_file
+
+MERGED = "merged.json"  # written last: the folder is whole
+
+
+def made_of(adapter: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides what a merged model is, from the manifest of its adapter: weights by their hashes, not places."""
+    base = adapter["base"]
+    return {
+        "adapter": adapter["files"].get(WEIGHTS[0]),
+        "base": {name: base.get(name) for name in ("source", "revision", "weights")},
+        "template": adapter["template"]["sha256"],
+    }
+
+
+def find_merged(
+    out: Path, adapter: Mapping[str, Any], tolerance: float | None, *, replace: bool = False
+) -> dict[str, Any] | None:
+    """What the model in `out` says of itself, if it is the one that this merge would make, and whole.
+
+    Raises:
+        UsageError: `out` cannot be written or holds something else, or another model that is not to be replaced.
+    """
+    check_writable(out)
+    made = _read(out)
+    if not made:
+        if out.is_dir() and any(out.iterdir()):
+            said = describe(out) or f"{out} holds files that are no merged model"
+            raise UsageError(said, hint="name another folder with --out")
+        return None
+    same = made.get("made_of") == made_of(adapter) and tolerance in (None, made.get("tolerance"))
+    if same and _is_whole(out, made.get("files") or {}):
+        return made
+    if not replace:
+        of = f"the adapter {made.get('adapter')}" + ("" if same else ", as it was, or merged otherwise")
+        said = f"{out} holds another model, or another state of it: of {of}"
+        raise UsageError(said, hint="name another folder with --out, or pass --replace")
+    return None
+
+
+def write_merged(folder: Path, record: Mapping[str, Any]) -> None:
+    """Write what is known of a model whose files are all there."""
+    files = {path.name: sha256_file(path) for path in sorted(folder.iterdir()) if path.is_file()}
+    with open_atomic(folder / MERGED) as file:
+        file.write(dump_json({**record, "files": files}, indent=2) + "\n")
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    try:
+        made = json.loads((folder / MERGED).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return made if isinstance(made, dict) else {}
+
+
+def _is_whole(folder: Path, files: Mapping[str, str]) -> bool:
+    return bool(files) and all(
+        (folder / name).is_file() and sha256_file(folder / name) == sha256 for name, sha256 in files.items()
+    )
