@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 from fingen.config import Splitting
 from fingen.pipeline.gates import Opened
+from fingen.pipeline.origin import Origin
 from fingen.quality.balance import surplus_reference
 from fingen.quality.checks import Draft, Drop, check
 from fingen.quality.duplicates import fold, worth
 from fingen.quality.evidence import find_quote, locate
-from fingen.quality.grounding import ground
 from fingen.quality.privacy import protect
 from fingen.quality.splits import assign_splits, pick_memory
 from fingen.records import Chunk, Record, Rejected, Request
@@ -33,9 +33,7 @@ class Draw:
     rephrased: dict[str, str] = field(default_factory=dict)  # record id -> the second wording of its question
     rejected: list[Rejected] = field(default_factory=list)
     unusable: int = 0
-    figures: int = 0  # in the answers of kept items
     slips: int = 0  # quotes that differ from the source in a few letters, and were set right
-    unbound: int = 0  # of these, in the source and tied to no row or period
     judged: dict[str, Any] | None = None  # what a judge made of the kept items, if one was asked
     private: Counter[str] = field(default_factory=Counter)  # kind of personal data -> times it was found
 
@@ -56,17 +54,16 @@ class Draw:
 def draw_records(
     requests: list[Request],
     journal: Journal,
-    chunks: dict[str, Chunk],
+    origin: Origin,
     teacher: str,
     gates: Opened,
-    organisations: frozenset[str],
 ) -> Draw:
     """Records and rejects from the answers in the journal. Every item ends as one or the other.
 
-    `organisations` are the companies whose reports the set is made of, by all their names.
+    `origin` has the passages that were shown, and whose reports they are from.
     """
     draw = Draw()
-    judge = _Judge(draw, chunks, teacher, gates, organisations)
+    judge = _Judge(draw, origin, teacher, gates)
     answers = journal.answers([request.key for request in requests])
     for request in {request.key: request for request in requests}.values():
         completion = answers.get(request.key)
@@ -103,7 +100,7 @@ def draw_records(
         draw.reject(((d.record, f"of {d.of}" + (f" in {d.of_set}" if d.of_set else "")) for d in found), kind)
     draw.reject(gates.contaminated(draw.kept), "contaminated")
     if teacher == "offline":
-        surplus_records = surplus_reference(draw.kept, chunks, REFERENCE_SHARE)
+        surplus_records = surplus_reference(draw.kept, origin.chunks, REFERENCE_SHARE)
         detail = "more than a third of this report's pairs came from glossaries and accounting policies"
         draw.reject(((record, detail) for record in surplus_records), "reference-share")
     return draw
@@ -114,21 +111,20 @@ class _Judge:
     """Lets an item become a record, or says why not."""
 
     draw: Draw
-    chunks: dict[str, Chunk]
+    origin: Origin
     teacher: str
     gates: Opened
-    organisations: frozenset[str]
 
     def item(self, item: qa.QaItem, request: Request) -> None:
         """One item of an answer."""
-        shown = [self.chunks[passage.chunk] for passage in request.passages]
+        shown = [self.origin.chunks[passage.chunk] for passage in request.passages]
         quotes = {quote: find_quote(quote, shown) for quote in item.evidence}
         found = {quote: place.evidence for quote, place in quotes.items()}
         evidence = tuple(dict.fromkeys(part for parts in found.values() for part in parts))
         record = qa.build_record(item, request, evidence, self.teacher)
         not_found = tuple(quote for quote, parts in found.items() if not parts)
         drop = check(Draft(record, item.rephrased, not_found, request.passages))
-        drop = drop or self._grounding(record, request)
+        drop = drop or self._grounding(record)
         private = self.protect(record, item.rephrased) if drop is None else None
         if private is None:
             drop = drop or Drop(
@@ -140,13 +136,9 @@ class _Judge:
             self.draw.slips += sum(bool(place.slips) for place in quotes.values())
             self.draw.kept.append(kept)
 
-    def _grounding(self, record: Record, request: Request) -> Drop | None:
-        grounding = ground(record, request.passages, organisations=self.organisations)
-        for finding in grounding.failed:
-            return Drop(finding.reason, finding.detail)
-        self.draw.figures += grounding.figures
-        self.draw.unbound += grounding.unbound
-        return None
+    def _grounding(self, record: Record) -> Drop | None:
+        grounding = self.origin.ground(record)
+        return next((Drop(each.reason, each.detail) for each in grounding.failed), None) if grounding else None
 
     def protect(self, record: Record, rephrased: str) -> tuple[Record, str] | None:
         """A record and the second wording of its question, as they may be written; None if they may not be."""
