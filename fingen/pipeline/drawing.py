@@ -22,6 +22,7 @@ from fingen.teachers.journal import Journal
 
 REFERENCE_SHARE = 1 / 3  # of the offline teacher's pairs of a document and task, from glossaries and policies
 DISTRACTED = 0.3  # of the rows with their passage: other passages stand beside it
+MEMORY = "memory:"  # before the id of a training record, in the journal: its second question is asked in memory
 UNSTATED = 0.1  # of the rows with their passage: it is taken away, and saying so is right
 
 
@@ -175,6 +176,8 @@ def divide(
     `document_ids`: path -> SHA-256 of the file.
     """
     known = journal.splits()
+    asked = {unit.removeprefix(MEMORY) for unit, split in known.items() if split == "memory"}
+    draw.reject(_asked_in_memory(draw, asked), "exact")
     assignment = assign_splits(draw.kept, by=split_by, shares=splitting.shares, known=known, document_ids=document_ids)
     draw.reject(assignment.rejected, "joins-splits")
     journal.assign({unit: split for unit, split in assignment.units.items() if unit not in known})
@@ -188,22 +191,34 @@ def divide(
             splits[split_of[record.id]].append(open_book.row(record))
     draw.private += open_book.private
     if context in ("none", "both"):
-        splits["memory"] = _memory(splits["train"], draw, splitting.memory_share)
+        chosen = _memory(splits["train"], draw, splitting.memory_share, asked)
+        journal.assign({f"{MEMORY}{record.id}": "memory" for record in chosen if record.id not in asked})
+        splits["memory"] = [qa.reworded(record, draw.rephrased[record.id]) for record in chosen]
     return splits
 
 
-def _memory(train: list[Record], draw: Draw, share: float) -> list[Record]:
-    """Second wordings of training questions; one that another question has already is left out."""
+def _asked_in_memory(draw: Draw, asked: set[str]) -> list[tuple[Record, str]]:
+    """Records that ask what `memory` asks already, of the training records in `asked`: what is there stays."""
+    wordings = {fold(draw.rephrased[record.id]): record.id for record in draw.kept if record.id in asked}
+    found = ((record, wordings.get(fold(record.instruction))) for record in draw.kept)
+    return [(record, f"of the second question of {other}") for record, other in found if other]
+
+
+def _memory(train: list[Record], draw: Draw, share: float, asked: set[str]) -> list[Record]:
+    """The training records whose second wording goes to memory, those `asked` before among them.
+
+    A wording that another question has already is left out.
+    """
     closed = [record for record in train if not record.input]
     taken = {fold(record.instruction) for record in draw.kept}
-    rows: list[Record] = []
-    picked = pick_memory(closed, share)
-    for record in closed:
+    picked = pick_memory(closed, share, asked)
+    chosen = set()
+    for record in sorted(closed, key=lambda record: (record.id not in asked, record.id)):
         wording = fold(draw.rephrased[record.id])
         if record.id in picked and wording not in taken:
             taken.add(wording)
-            rows.append(qa.reworded(record, draw.rephrased[record.id]))
-    return rows
+            chosen.add(record.id)
+    return [record for record in closed if record.id in chosen]
 
 
 class _OpenBook:
