@@ -15,17 +15,26 @@ A message says what and where; `hint` says what to do next.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
+
+_BEFORE_HOST = re.compile(r"(?<=://)\S*@")  # a password may hold an @ of its own
+_BEHIND_PATH = re.compile(r"(?<=://)([^\s?#]*[?#])[^\s'\"]+")
+
+
+def redact(text: str) -> str:
+    """A text whose URLs show neither user and password nor what stands behind the path: a token may be in both."""
+    return _BEHIND_PATH.sub(r"\1***", _BEFORE_HOST.sub("***@", text))
 
 
 class FingenError(Exception):
-    """Base of the tree: a message, a hint for the next step, and the exit code."""
+    """Base of the tree: a message, a hint for the next step, both without what `redact` hides, and the exit code."""
 
     exit_code = 1
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
+        super().__init__(redact(message))
+        self.hint = redact(hint)
 
 
 class UsageError(FingenError):

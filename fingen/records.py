@@ -274,6 +274,7 @@ class Manifest(Frozen):
     usage: Usage
     cost_usd: float | None
     split_by: Literal["document", "chunk"]
+    figures: dict[str, int] = Field(default_factory=dict)  # in the answers: all, unbound (tied to no row or period)
     declared: tuple[str, ...] = ()  # published splits and repeats that verify reports and does not fail on
     versions: dict[str, str]
 

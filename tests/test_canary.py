@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from click.testing import CliRunner
@@ -25,6 +26,7 @@ from fingen.pipeline import asking, reading
 from fingen.records import Document
 from fingen.teachers import dispatch
 from fingen.teachers.dispatch import Terms
+from fingen.teachers.keys import Secret
 
 CANARY = "sk-canary-9d41f7c2ab5e6083-tail"
 PIECES = (CANARY, CANARY[:14], CANARY[-14:], CANARY[8:22])  # servers and libraries show parts of keys, too
@@ -135,3 +137,56 @@ def test_the_key_is_nowhere_in_a_process_of_its_own(tmp_path: Path, kind: str, p
     assert ran.returncode in (0, 1), ran.stderr  # 1: too many were refused
     assert len(list((tmp_path / "build" / "set").iterdir())) > 5
     assert_nowhere(tmp_path, ran.stdout, ran.stderr)
+
+
+WAYS: dict[str, tuple[str, tuple[str, ...], int, str]] = {
+    "asked": ("http://user:{secret}@{host}/v1", (), 0, "written: build/set"),
+    "dry run": ("http://user:{secret}@{host}/v1?token={secret}", ("--dry-run",), 0, "nothing was sent"),
+    "only a token": ("http://{host}/v1?token={secret}", ("--dry-run",), 0, "nothing was sent"),
+    "an @ in it": ("http://user:a@b{secret}@{host}/v1", ("--dry-run",), 0, "nothing was sent"),
+    "to a file": ("http://user:{secret}@{host}/v1", ("--export-requests", "out.jsonl"), 0, "requests written now"),
+    "in batches": ("http://user:{secret}@{host}/v1", ("--batch", "--no-wait"), 3, "404"),
+    "refused": ("http://user:{secret}@{host}/v1", ("--teacher", "openai:unknown"), 3, "404"),
+    "nobody there": ("http://user:{secret}@127.0.0.1:9/v1?token={secret}", (), 3, "connection failed"),
+    "another protocol": ("ftp://user:{secret}@{host}/v1?token={secret}", (), 2, "not the address of a server"),
+    "no protocol": ("user:{secret}@{host}/v1?token={secret}", (), 2, "not the address of a server"),
+    "a space in it": ("http://user:a {secret}@{host}/v1", (), 2, "not the address of a server"),
+}
+
+
+@pytest.mark.parametrize("place", ["flag", "environment", "settings"])
+@pytest.mark.parametrize("way", WAYS)
+def test_what_an_address_holds_beside_the_server_is_nowhere(
+    desk: Path, way: str, place: str, monkeypatch: pytest.MonkeyPatch
+):
+    url, arguments, exit_code, said = WAYS[way]
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-another")
+    with StubLLM(reply=reply) as stub:
+        url, *arguments = (
+            text.format(secret=CANARY, host=f"127.0.0.1:{stub.port}")
+            for text in (url, "--teacher", "openai:gpt-6-luna", *arguments)
+        )
+        if place == "flag":
+            arguments = ["--base-url", url, *arguments]
+        elif place == "environment":
+            monkeypatch.setenv("FINGEN_PDF2QA_BASE_URL", url)
+        else:
+            Path("fingen.toml").write_text(f'[pdf2qa]\nbase-url = "{url}"\n')
+        ran = CliRunner().invoke(cli.main, [*ARGUMENTS, *arguments], prog_name="fingen")
+
+    assert ran.exit_code == exit_code, ran.output
+    assert said in ran.output
+    Path("fingen.toml").unlink(missing_ok=True)
+    assert_nowhere(desk, ran.output, ran.stderr)
+
+
+def test_a_server_that_repeats_the_password_is_masked():
+    assert Secret("key", f"http://user:{quote(CANARY + '@')}@host/v1").mask(f"no {CANARY}@ here") == "no *** here"
+
+
+def test_what_click_repeats_of_a_wrong_command_shows_no_password(desk: Path):
+    ran = CliRunner().invoke(cli.main, ["verify", "a", f"http://user:{CANARY}@host/b"], prog_name="fingen")
+
+    assert ran.exit_code == 2
+    assert "http://***@host/b" in ran.output
+    assert_nowhere(desk, ran.output)

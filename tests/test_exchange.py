@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -19,6 +21,7 @@ from typing import Any
 import pytest
 from batch_driver import make_requests, make_teacher
 from click.testing import CliRunner, Result
+from step_driver import read_here, run_until
 from stub_batches import StubBatches, answer_line
 
 from fingen import cli
@@ -620,3 +623,107 @@ def test_the_journal_command_keeps_its_plain_form():
     assert fingen("journal", "build/x", "more").exit_code == 2
     assert fingen("journal", "build/x", "--batches").exit_code == 2
     assert fingen("journal").exit_code == 2
+
+
+# ---- killed at every step
+
+
+class Killed:
+    """A set that is asked by file, and the ways to it: out, in, and the plain command. There is no server anywhere."""
+
+    COMMAND = ("pdf2qa", "sample.pdf", "--out", "build/set", "--limit", "1", "--workers", "1",
+               "--teacher", "openai:gpt-6-luna", "--base-url", "http://127.0.0.1:9/v1")  # fmt: skip
+    OUT, IN = ("--export-requests", "requests.jsonl"), ("--import-answers", "answers.jsonl")
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
+        self.desks, self.patch = folder, patch
+        # Nobody else works on these sets: whoever waits waits for ever.
+        patch.setattr(gathering.time, "sleep", lambda seconds: pytest.fail("waits for nobody"))
+        patch.setattr(reading, "read_documents", read_here)
+        self.start = self.desk("start")
+        shutil.copy(SAMPLE, "sample.pdf")
+        last(self.run(*self.OUT))
+        self.answer()
+        shutil.copytree(self.start, self.desk("exported"), dirs_exist_ok=True)
+        os.chdir(self.start)
+        last(self.run(*self.IN))
+        self.requests = len(written("requests.jsonl"))
+
+    def desk(self, name: str) -> Path:
+        """A folder of that name, where work goes on."""
+        folder = self.desks / name
+        folder.mkdir(exist_ok=True)
+        os.chdir(folder)
+        return folder
+
+    def run(self, *options: str) -> Result:
+        return fingen(*self.COMMAND, *options)
+
+    def answer(self) -> None:
+        """Write an answer to each request that is in the file."""
+        with StubBatches(reply=pairs) as stub:
+            write("answers.jsonl", *answered(stub, written("requests.jsonl")))
+
+    def each_kill(self, like: str, *options: str) -> Iterator[int]:
+        """For each step of the command: a desk like another one, where it was killed there."""
+        for number in itertools.count():
+            desk = self.desks / f"{like}-{number}"
+            shutil.copytree(self.desks / like, desk)
+            os.chdir(desk)
+            if not run_until(desk, [*self.COMMAND, *options], number):
+                assert number > 10
+                return
+            yield number
+
+    def assert_whole(self) -> None:
+        """The set is that of a run that nothing disturbed, and each request was answered once."""
+        assert differing("build/set", str(self.start / "build/set")) == set()
+        with Journal.open(Path("build/set/journal.sqlite")) as journal:
+            assert journal.counts() == {"requests": self.requests, "answers": self.requests, "possibly_billed": 0}
+
+
+@pytest.fixture
+def killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Killed:
+    return Killed(tmp_path, monkeypatch)
+
+
+def test_an_import_killed_at_any_step_is_gone_on_with(killed: Killed):
+    ended = Counter[int]()
+    for _ in killed.each_kill("exported", *Killed.IN):
+        plain = killed.run()  # ends, whatever is stored
+        ended[plain.exit_code] += 1
+        if plain.exit_code:
+            assert "give the answers to --import-answers" in last(plain, code=1)
+            last(killed.run(*Killed.IN))
+        killed.assert_whole()
+    assert ended.keys() == {0, 1}  # some were killed when all answers were stored
+
+
+def test_an_import_of_another_journals_answers_killed_at_any_step_holds_nothing(killed: Killed):
+    killed.desk("other")
+    for name in ("sample.pdf", "answers.jsonl"):
+        shutil.copy(killed.start / name, name)
+    for _ in killed.each_kill("other", *Killed.IN):
+        with Journal.open(Path("build/set/journal.sqlite")) as journal:
+            stored = journal.counts()["answers"]
+        left = killed.run("--export-requests", "left.jsonl").output
+        assert stored == killed.requests or f"{killed.requests - stored} requests written now" in left
+        last(fingen("journal", "release", "build/set"))
+        last(killed.run(*Killed.IN))
+        killed.assert_whole()
+
+
+def test_an_export_killed_at_any_step_is_gone_on_with(killed: Killed):
+    killed.desk("new")
+    shutil.copy(SAMPLE, "sample.pdf")
+    ended = Counter[bool]()
+    for _ in killed.each_kill("new", *Killed.OUT):
+        there = Path("requests.jsonl").exists()
+        ended[there] += 1
+        again = killed.run(*Killed.OUT)
+        assert again.exit_code == (2 if there else 0), again.output
+        assert len(written("requests.jsonl")) == killed.requests
+        killed.answer()
+        last(killed.run(*Killed.IN))
+        killed.assert_whole()
+    assert ended.keys() == {True, False}

@@ -74,7 +74,8 @@ def reasons(grounding: Grounding) -> list[str]:
     "Revenue was RMB 1,234.0 million and cost of revenue RMB 678.7 million.", "A price decline of 6.4% hit sensors.",
     "The Company hired 368 engineers in 2023 for its 3 plants.", "The board met on March 15, 2024.", "Globex GmbH is one of two suppliers.",
     "Acme Instruments Co., Ltd. paid more than RMB 35 million.", "At December 31, 2024 nothing was due.", "Revenue was over RMB 1.2 billion.",
-    "Revenue grew.",
+    "Revenue grew.", "Other operating income turned negative, at RMB 2.4 million.", "Other operating income was negative at RMB 2.4 million in 2024.",
+    "Discontinued operations turned negative, at RMB 5.2 million.", "Revenue was RMB 1,234.0 million despite negative publicity.",
 ])  # fmt: skip
 def test_true_statements_pass(answer: str):
     grounding = prove(answer)
@@ -85,7 +86,7 @@ def test_true_statements_pass(answer: str):
 
 @pytest.mark.parametrize("answer", [
     "营业收入为12.34亿元。", "2024年营业收入为123,401.00万元，增长11.37%。", "2023年营业收入为1,107,992,218.61元。", "本期营业收入1,234,010,047.61元，上期为11.08亿元。",
-    "经营活动产生的现金流量净额为-1,240.17万元。", "经营活动现金净流出1,240.17万元。", "毛利率提高1.30个百分点至45.00%。", "平均售价由481元降至450元。",
+    "经营活动产生的现金流量净额为-1,240.17万元。", "经营活动现金净流出1,240.17万元。", "经营活动产生的现金流量净额转负，为1,240.17万元。", "毛利率提高1.30个百分点至45.00%。", "平均售价由481元降至450元。",
     "研发人员由368人增至421人。", "营业成本为６７８，７０７，７９４．２０元。", "上年营业收入为11.08亿元。",
 ])  # fmt: skip
 def test_true_statements_in_chinese_pass(answer: str):
@@ -121,6 +122,7 @@ def test_units_of_calc_in_chinese():
     ("Discontinued operations earned a profit of RMB 5.2 million.", "sign"), ("Net income from discontinued operations was RMB 5.2 million.", "sign"),
     ("Other operating income was RMB 2.4 million in 2024.", "sign"), ("Operating profit was minus RMB 162.0 million.", "sign"),
     ("The operating loss was RMB 162.0 million.", "sign"), ("The net loss of 2024 was an operating loss of RMB 162.0 million.", "sign"),
+    ("Operating profit turned negative, at RMB 162.0 million.", "sign"), ("Operating profit was a negative RMB 162.0 million.", "sign"),
     ("Prices rose by 6.4 percent.", "direction"), ("The gross margin fell from 43.7 to 45.0 percent.", "direction"),
     ("Revenue fell to RMB 1,234.0 million.", "direction"), ("Revenue was RMB 1,234.0 million, down from RMB 1,108.0 million.", "direction"),
     ("Revenue was RMB 1,108.0 million in 2024.", "binding-period"), ("In 2023 revenue was RMB 1,234.0 million.", "binding-period"),

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import itertools
 import json
 import re
 import socket
 import subprocess
 import sys
+import tokenize
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -211,3 +213,37 @@ def test_the_network_is_shut():
         socket.getaddrinfo("example.org", 443)
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
         pass
+
+
+def test_no_two_words_of_a_list_have_run_together():
+    """A word list that lost a space, a comma or a bar: the fused word matches nothing, and neither do the two."""
+    fused = []
+    for path in sources(
+        "fingen/quality", "fingen/teachers/offline", "fingen/tasks", "fingen/documents", "fingen/scoring"
+    ):
+        texts = [node.value for node in ast.walk(parse(path)) if isinstance(node, ast.Constant)]
+        lists = [text for text in texts if isinstance(text, str) and re.search(r"\w\|\w|^\w+( \w+){9}", text)]
+        words = {word for text in lists for word in re.findall(r"(?<![\w\]])[a-z]{4,}(?![\w(\[?])", text)}
+        fused += [
+            f"{path.name}: {word}"
+            for word in words
+            for at in range(4, len(word) - 3)
+            if {word[:at], word[at:]} <= words
+        ]
+
+    assert not fused
+
+
+def test_no_two_strings_are_joined_in_the_middle_of_a_word():
+    joined = []
+    for path in sources("fingen"):
+        with path.open("rb") as file:
+            tokens = [
+                token for token in tokenize.tokenize(file.readline) if token.type not in (tokenize.NL, tokenize.COMMENT)
+            ]
+        for first, second in itertools.pairwise(tokens):
+            if first.type == second.type == tokenize.STRING:
+                ends = first.string.rstrip("\"'")[-1:] + second.string.lstrip("rRbBfF").lstrip("\"'")[:1]
+                joined += [f"{path.name}:{second.start[0]}"] if re.fullmatch(r"\w\w", ends) else []
+
+    assert not joined

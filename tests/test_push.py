@@ -624,7 +624,7 @@ def test_files_that_the_data_set_ignores_are_not_lost_in_silence(desk: Path, hub
         ({"HF_TOKEN": "hf_two words"}, "a character that no token has"),
         ({"HF_TOKEN": None}, "hf auth login"),
         ({"HF_ENDPOINT": "http://127.0.0.1:9"}, "cannot reach http://127.0.0.1:9"),
-        ({"HF_ENDPOINT": "http://user:secret@127.0.0.1:9"}, "cannot reach 127.0.0.1:9"),
+        ({"HF_ENDPOINT": "http://user:secret@127.0.0.1:9"}, "cannot reach http://***@127.0.0.1:9"),
         ({"HF_ENDPOINT": "no address"}, "cannot reach"),
     ],
 )

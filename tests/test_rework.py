@@ -245,3 +245,29 @@ def test_personal_data_is_masked_unless_told_otherwise(private: Path, mode: str)
         ID_CARD not in problem["detail"] and PHONE not in problem["detail"] for problem in laws["privacy"]["problems"]
     )
     assert laws["evidence"]["failed"] == 0  # a masked quote matches what it masks
+
+
+@pytest.mark.parametrize("context", ["none", "passage", "both"])
+def test_one_count_of_figures_in_summary_card_manifest_and_verify(made: Path, context: str, tmp_path: Path):
+    """Of the rows that are written: not of those that another set has, or that are too many of their kind."""
+
+    def agreed(folder: Path) -> int:
+        figures = json.loads((folder / "manifest.json").read_text())["figures"]
+        verified = done("verify", folder)
+        assert figures == {"all": verified["figures"], "unbound": verified["unbound"]}
+        said = f"The answers hold {figures['all']} figures; {figures['unbound']} of them"
+        assert said in (folder / "README.md").read_text(encoding="utf-8")
+        return int(figures["all"])
+
+    sample = (*SAMPLE[:4], "--context", context)
+    other, whole, rest = tmp_path / "other", tmp_path / "whole", tmp_path / "rest"
+    done(*SAMPLE[:4], "--limit", 8, "--out", other)
+
+    told = done(*sample, "--out", whole)
+    fewer = done(*sample, "--out", rest, "--against", other)
+
+    assert told["figures"]["all"] == agreed(whole) > agreed(rest) == fewer["figures"]["all"] > 0
+    done("split", whole, "--split", "0.4,0.3,0.3")  # other rows are in memory
+    agreed(whole)
+    done("dedup", whole, "--against", other)
+    agreed(whole)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import random
+import tempfile
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fingen.config import Splitting
 from fingen.errors import UsageError
+from fingen.pipeline.drawing import Draw, divide
 from fingen.quality.duplicates import near_clusters
 from fingen.quality.splits import Assignment, assign_splits, pick_memory
 from fingen.records import Record, content_id, sha256_text
+from fingen.teachers.journal import Journal
 
 By = Literal["document", "chunk"]
 SHARES = (0.6, 0.2, 0.2)
@@ -246,3 +251,33 @@ def test_memory_has_a_record_from_ten_on():
     assert len(pick_memory(records, 1e-9)) == 1
     assert pick_memory(records[:9], 1e-9) == set()
     assert pick_memory(records, 0) == set()
+
+
+@given(st.data())
+def test_what_is_added_moves_no_row_of_memory(data: st.DataObject):
+    """New questions may be what memory asks, and new second wordings what it asks in: what is there stays, in any order."""
+    others = data.draw(st.lists(st.integers(0, 40), min_size=12, max_size=30))
+    said = [sha256_text(str(number))[:20] for number in range(41)]  # no two are alike
+    everything = [
+        (record("a.pdf", [f"c-{answer}"], answer), f"What of {said[other]}?")
+        for answer, other in zip(said, others, strict=False)
+    ]
+    shuffled = data.draw(st.permutations(everything))
+    first = shuffled[: data.draw(st.integers(1, len(shuffled)))]
+    with tempfile.TemporaryDirectory() as folder, Journal.open(Path(folder) / "journal.sqlite") as journal:
+
+        def divided(pairs: list[tuple[Record, str]]) -> set[tuple[str, str]]:
+            draw = Draw([row for row, _ in pairs], {row.id: wording for row, wording in pairs})
+            splits = divide(
+                draw, Splitting((0.9, 0.1, 0.0), memory_share=0.3), "none", "chunk", "keep", {}, [], journal
+            )
+            rows = [(split, row) for split, rows in splits.items() for row in rows]
+            asked = [row.instruction for _, row in rows]
+            assert len(asked) == len(set(asked))
+            assert len(draw.kept) + len(draw.rejected) == len(pairs)
+            return {(split, row.id) for split, row in rows}
+
+        before = divided(first)
+        after = divided(everything)
+        assert before <= after
+        assert divided(shuffled) == after

@@ -445,6 +445,7 @@ def test_sentiment_has_the_labels_balanced_in_fingpts_form(desk: Path):
     train = rows(Path("build/se"), "train")
     assert Counter(row["output"] for row in train) == {"negative": 10, "neutral": 10, "positive": 10}
     assert len(rows(Path("build/se"), "validation")) == 6
+    assert made.records == {label.name: {"train": 10, "validation": 2, "test": 0} for label in labels}
     ask = "What is the sentiment of this news? Please choose an answer from {negative/neutral/positive}."
     assert {row["instruction"] for row in train} == {ask}
     assert len({row["input"] for row in train}) == 30
@@ -476,6 +477,7 @@ def test_topic_pairs_say_that_nothing_grounds_them(desk: Path):
     assert isinstance(made, SynthSummary)
     train = rows(Path("build/qa"), "train")
     assert Counter(row["draws"]["label"] for row in train) == {label.name: 10 for label in labels}
+    assert made.records == {label.name: {"train": 10, "validation": 0, "test": 0} for label in labels}
     assert all(row["label"] is None and row["document"] is None and row["evidence"] is None for row in train)
     forms = Counter(bool(row["input"]) for row in train)
     assert forms[True] > 10 < forms[False]  # several prompt forms

@@ -32,6 +32,18 @@ def parse_price(ctx: click.Context, parameter: click.Parameter, value: Any) -> t
     return into, out
 
 
+def parse_address(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """The callback of --base-url: what is no address is refused before it is shown, as a password may be in it."""
+    if value is not None:
+        from fingen.teachers.keys import server_url
+
+        try:
+            server_url(value)
+        except UsageError as e:
+            raise click.BadParameter(f"{e}: {e.hint}") from e
+    return value
+
+
 def asking_options(function: F) -> F:
     """The options of every command that asks a teacher."""
     for option in (
@@ -51,7 +63,8 @@ def asking_options(function: F) -> F:
         click.option("--rpm", type=click.IntRange(1), default=None, help="Requests a minute, at most."),
         click.option("--concurrency", type=click.IntRange(1, 1024), default=Asking().concurrency, show_default=True,
                       help="Requests in flight, at most."),
-        click.option("--base-url", default=None, help="A server that speaks OpenAI's protocol: http://host/v1."),
+        click.option("--base-url", callback=parse_address, default=None, metavar="URL",
+                     help="A server that speaks OpenAI's protocol: http://host/v1."),
         click.option("--yes", is_flag=True, help="Agree to the teacher that was found by its key, without being asked."),
         click.option("--teacher", default=None,
                       help="Who writes: anthropic[:MODEL], openai[:MODEL], offline.  "

@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from fingen.config import PRIVACY, Gates
-from fingen.errors import FingenError, Interrupted, LimitError, UsageError
+from fingen.errors import FingenError, Interrupted, LimitError, UsageError, redact
 
 SETTINGS = Path("fingen.toml")
 _SOURCES = {
@@ -67,7 +67,10 @@ class Command(click.Command):
             extra.setdefault("default_map", self._known(read_settings(info_name or "")))
         except UsageError as e:
             fail(e, debug="--debug" in args)
-        return super().make_context(info_name, args, parent, **extra)
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as e:  # it repeats what was typed
+            raise click.UsageError(redact(e.format_message()), ctx=e.ctx) from None
 
     def _known(self, settings: dict[str, Any]) -> dict[str, Any]:
         names = {parameter.name for parameter in self.params}
@@ -143,7 +146,7 @@ def set_argument(target: Path | None, *, quiet: bool) -> Path:
 def fail(error: FingenError, *, debug: bool, cause: BaseException | None = None) -> NoReturn:
     """Print an error with its hint to standard error, and exit with its code."""
     if debug:
-        traceback.print_exception(cause or error, file=sys.stderr)
+        click.echo(redact("".join(traceback.format_exception(cause or error))), err=True, nl=False)
     click.echo(f"Error: {error}", err=True)
     if error.hint:
         click.echo(f"  -> {error.hint}", err=True)
@@ -162,7 +165,7 @@ def say_settings(ctx: click.Context) -> str:
 
 
 def _plain(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+    return redact(",".join(map(str, value)) if isinstance(value, tuple | list) else str(value))
 
 
 def print_json(value: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from fingen.cli.asking import consent, estimate_lines, parse_price
+from fingen.cli.asking import consent, estimate_lines, parse_address, parse_price
 from fingen.cli.common import Command, command_options, print_json
 from fingen.config import CONTEXTS, FORMS, LOADS, Asking, Scoring
 
@@ -90,7 +90,8 @@ def _cost_options(function: F) -> F:
         click.option("--rpm", type=click.IntRange(1), default=None, help="Requests a minute, at most."),
         click.option("--concurrency", type=click.IntRange(1, 1024), default=Asking().concurrency, show_default=True,
                      help="Requests in flight, at most."),
-        click.option("--base-url", default=None, help="A server that speaks OpenAI's protocol: http://host/v1."),
+        click.option("--base-url", callback=parse_address, default=None, metavar="URL",
+                     help="A server that speaks OpenAI's protocol: http://host/v1."),
     ):  # fmt: skip
         function = option(function)
     return function

@@ -23,7 +23,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineMod
 from huggingface_hub.utils import disable_progress_bars, hf_raise_for_status, validate_repo_id  # type: ignore[attr-defined]  # not in __all__
 from yaml import YAMLError
 
-from fingen.errors import HubError, UsageError
+from fingen.errors import HubError, UsageError, redact
 from fingen.records import sha256_file
 from fingen.teachers.keys import MESSAGE_CHARACTERS, Secret, is_from_http, mapping, parse_retry_after
 
@@ -139,7 +139,7 @@ class Hub:
 
     def url(self, repo: str) -> str:
         """Where people see a repository."""
-        return f"{self._api.endpoint}/{'datasets/' if self._kind == 'dataset' else ''}{repo}"
+        return f"{redact(self._api.endpoint)}/{'datasets/' if self._kind == 'dataset' else ''}{repo}"
 
     def log_in(self) -> Account:
         """Ask the Hub whose token it is.
@@ -316,8 +316,7 @@ class Hub:
         return None
 
     def _where(self) -> str:
-        address = os.environ.get("HF_ENDPOINT") or "the Hub"
-        return address.rpartition("@")[2]  # a password may stand before it
+        return redact(os.environ.get("HF_ENDPOINT") or "the Hub")
 
     def _broken(self, what: str, why: str) -> HubError:
         shown = " ".join(self._secret.mask(why).split())[:MESSAGE_CHARACTERS]

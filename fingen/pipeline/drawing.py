@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 from fingen.config import Splitting
 from fingen.pipeline.gates import Opened
+from fingen.pipeline.origin import Origin
 from fingen.quality.balance import surplus_reference
 from fingen.quality.checks import Draft, Drop, check
 from fingen.quality.duplicates import fold, worth
 from fingen.quality.evidence import find_quote, locate
-from fingen.quality.grounding import ground
 from fingen.quality.privacy import protect
 from fingen.quality.splits import assign_splits, pick_memory
 from fingen.records import Chunk, Record, Rejected, Request
@@ -22,6 +22,7 @@ from fingen.teachers.journal import Journal
 
 REFERENCE_SHARE = 1 / 3  # of the offline teacher's pairs of a document and task, from glossaries and policies
 DISTRACTED = 0.3  # of the rows with their passage: other passages stand beside it
+MEMORY = "memory:"  # before the id of a training record, in the journal: its second question is asked in memory
 UNSTATED = 0.1  # of the rows with their passage: it is taken away, and saying so is right
 
 
@@ -33,9 +34,7 @@ class Draw:
     rephrased: dict[str, str] = field(default_factory=dict)  # record id -> the second wording of its question
     rejected: list[Rejected] = field(default_factory=list)
     unusable: int = 0
-    figures: int = 0  # in the answers of kept items
     slips: int = 0  # quotes that differ from the source in a few letters, and were set right
-    unbound: int = 0  # of these, in the source and tied to no row or period
     judged: dict[str, Any] | None = None  # what a judge made of the kept items, if one was asked
     private: Counter[str] = field(default_factory=Counter)  # kind of personal data -> times it was found
 
@@ -54,17 +53,16 @@ class Draw:
 def draw_records(
     requests: list[Request],
     journal: Journal,
-    chunks: dict[str, Chunk],
+    origin: Origin,
     teacher: str,
     gates: Opened,
-    organisations: frozenset[str],
 ) -> Draw:
     """Records and rejects from the answers in the journal. Every item ends as one or the other.
 
-    `organisations` are the companies whose reports the set is made of, by all their names.
+    `origin` has the passages that were shown, and whose reports they are from.
     """
     draw = Draw()
-    judge = _Judge(draw, chunks, teacher, gates, organisations)
+    judge = _Judge(draw, origin, teacher, gates)
     answers = journal.answers([request.key for request in requests])
     for request in {request.key: request for request in requests}.values():
         completion = answers.get(request.key)
@@ -101,7 +99,7 @@ def draw_records(
         draw.reject(((d.record, f"of {d.of}" + (f" in {d.of_set}" if d.of_set else "")) for d in found), kind)
     draw.reject(gates.contaminated(draw.kept), "contaminated")
     if teacher == "offline":
-        surplus_records = surplus_reference(draw.kept, chunks, REFERENCE_SHARE)
+        surplus_records = surplus_reference(draw.kept, origin.chunks, REFERENCE_SHARE)
         detail = "more than a third of this report's pairs came from glossaries and accounting policies"
         draw.reject(((record, detail) for record in surplus_records), "reference-share")
     return draw
@@ -112,21 +110,20 @@ class _Judge:
     """Lets an item become a record, or says why not."""
 
     draw: Draw
-    chunks: dict[str, Chunk]
+    origin: Origin
     teacher: str
     gates: Opened
-    organisations: frozenset[str]
 
     def item(self, item: qa.QaItem, request: Request) -> None:
         """One item of an answer."""
-        shown = [self.chunks[passage.chunk] for passage in request.passages]
+        shown = [self.origin.chunks[passage.chunk] for passage in request.passages]
         quotes = {quote: find_quote(quote, shown) for quote in item.evidence}
         found = {quote: place.evidence for quote, place in quotes.items()}
         evidence = tuple(dict.fromkeys(part for parts in found.values() for part in parts))
         record = qa.build_record(item, request, evidence, self.teacher)
         not_found = tuple(quote for quote, parts in found.items() if not parts)
         drop = check(Draft(record, item.rephrased, not_found, request.passages))
-        drop = drop or self._grounding(record, request)
+        drop = drop or self._grounding(record)
         private = self.protect(record, item.rephrased) if drop is None else None
         if private is None:
             drop = drop or Drop(
@@ -138,13 +135,9 @@ class _Judge:
             self.draw.slips += sum(bool(place.slips) for place in quotes.values())
             self.draw.kept.append(kept)
 
-    def _grounding(self, record: Record, request: Request) -> Drop | None:
-        grounding = ground(record, request.passages, organisations=self.organisations)
-        for finding in grounding.failed:
-            return Drop(finding.reason, finding.detail)
-        self.draw.figures += grounding.figures
-        self.draw.unbound += grounding.unbound
-        return None
+    def _grounding(self, record: Record) -> Drop | None:
+        grounding = self.origin.ground(record)
+        return next((Drop(each.reason, each.detail) for each in grounding.failed), None) if grounding else None
 
     def protect(self, record: Record, rephrased: str) -> tuple[Record, str] | None:
         """A record and the second wording of its question, as they may be written; None if they may not be."""
@@ -181,6 +174,8 @@ def divide(
     `document_ids`: path -> SHA-256 of the file.
     """
     known = journal.splits()
+    asked = {unit.removeprefix(MEMORY) for unit, split in known.items() if split == "memory"}
+    draw.reject(_asked_in_memory(draw, asked), "exact")
     assignment = assign_splits(draw.kept, by=split_by, shares=splitting.shares, known=known, document_ids=document_ids)
     draw.reject(assignment.rejected, "joins-splits")
     journal.assign({unit: split for unit, split in assignment.units.items() if unit not in known})
@@ -194,22 +189,34 @@ def divide(
             splits[split_of[record.id]].append(open_book.row(record))
     draw.private += open_book.private
     if context in ("none", "both"):
-        splits["memory"] = _memory(splits["train"], draw, splitting.memory_share)
+        chosen = _memory(splits["train"], draw, splitting.memory_share, asked)
+        journal.assign({f"{MEMORY}{record.id}": "memory" for record in chosen if record.id not in asked})
+        splits["memory"] = [qa.reworded(record, draw.rephrased[record.id]) for record in chosen]
     return splits
 
 
-def _memory(train: list[Record], draw: Draw, share: float) -> list[Record]:
-    """Second wordings of training questions; one that another question has already is left out."""
+def _asked_in_memory(draw: Draw, asked: set[str]) -> list[tuple[Record, str]]:
+    """Records that ask what `memory` asks already, of the training records in `asked`: what is there stays."""
+    wordings = {fold(draw.rephrased[record.id]): record.id for record in draw.kept if record.id in asked}
+    found = ((record, wordings.get(fold(record.instruction))) for record in draw.kept)
+    return [(record, f"of the second question of {other}") for record, other in found if other]
+
+
+def _memory(train: list[Record], draw: Draw, share: float, asked: set[str]) -> list[Record]:
+    """The training records whose second wording goes to memory, those `asked` before among them.
+
+    A wording that another question has already is left out.
+    """
     closed = [record for record in train if not record.input]
     taken = {fold(record.instruction) for record in draw.kept}
-    rows: list[Record] = []
-    picked = pick_memory(closed, share)
-    for record in closed:
+    picked = pick_memory(closed, share, asked)
+    chosen = set()
+    for record in sorted(closed, key=lambda record: (record.id not in asked, record.id)):
         wording = fold(draw.rephrased[record.id])
         if record.id in picked and wording not in taken:
             taken.add(wording)
-            rows.append(qa.reworded(record, draw.rephrased[record.id]))
-    return rows
+            chosen.add(record.id)
+    return [record for record in closed if record.id in chosen]
 
 
 class _OpenBook:

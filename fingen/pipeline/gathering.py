@@ -117,7 +117,8 @@ def gather(job: Job, journal: Journal, claims: Claims, watch: OnNews, consent: C
     """
     asking, keys = job.asking, [request.key for request in job.requests]
     asked, exported, imported = 0, None, None
-    Holds(journal).drop_unfinished(claims)
+    Holds(journal).settle(claims)
+    _judge(job, journal)
     if asking.export_requests:
         exported = export(job, asking.export_requests, journal, claims)
     elif asking.import_answers:
@@ -145,6 +146,7 @@ def ask(job: Job, journal: Journal, claims: Claims, watch: OnNews) -> int:
     counter = _Counter(job, journal, len(missing), watch)
     holds = Holds(journal)
     while missing:
+        _judge(job, journal, counter.count)
         unasked = journal.unasked(missing)
         if unasked and not job.asking.batch:
             ask_live(job, set(unasked), journal, claims, counter.count)
@@ -226,7 +228,6 @@ def export(job: Job, path: Path, journal: Journal, claims: Claims) -> int:
     """Write what is missing to a file, and hold it; returns the number of requests. Nothing is sent."""
     holds = Holds(journal)
     requests = {request.key: request for request in job.requests}
-    Judge(requests, holds, job.validate).look()
     missing = journal.unasked(requests)
     if not missing:
         return 0
@@ -238,13 +239,17 @@ def export(job: Job, path: Path, journal: Journal, claims: Claims) -> int:
 
 def take_answers(job: Job, path: Path, journal: Journal, claims: Claims, watch: OnNews) -> Imported:
     """Take the answers in a file into the journal, then look at them as at any other. Nothing is sent."""
-    requests = {request.key: request for request in job.requests}
-    counter = _Counter(job, journal, len(journal.missing(requests)), watch)
-    holds = Holds(journal)
+    missing = journal.missing([request.key for request in job.requests])
+    counter = _Counter(job, journal, len(missing), watch)
     _bind(job, journal)
-    report = import_answers(path, job.requests, open_desk(job.teacher).teacher, holds, claims)
-    Judge(requests, holds, job.validate, counter.count).look()
+    report = import_answers(path, job.requests, open_desk(job.teacher).teacher, Holds(journal), claims)
+    _judge(job, journal, counter.count)
     return report
+
+
+def _judge(job: Job, journal: Journal, on_answer: OnAnswer = lambda request, completion: None) -> None:
+    """Look at what was stored and not looked at: a run may be killed between the two, and nobody else would."""
+    Judge({request.key: request for request in job.requests}, Holds(journal), job.validate, on_answer).look()
 
 
 def _pending(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from fingen.config import CACHE, Reading
 from fingen.documents import Source, read_documents
 from fingen.documents.parsed import is_page_parse, read_page_parse
 from fingen.errors import DocumentError, SetError, UsageError
+from fingen.quality.grounding import Grounding, ground
 from fingen.records import Chunk, Document, Passage, Period, Record, SourceEntry, read_jsonl
 from fingen.sets import CHUNKS, MANIFEST, read_manifest
 from fingen.tasks.qa import build_passage
@@ -26,6 +27,7 @@ class Origin:
     passages: dict[str, Passage] = field(default_factory=dict)
     organisations: frozenset[str] = frozenset()  # whose reports they are
     is_whole: bool = False
+    _ground: dict[tuple[str, str, tuple[str, ...]], Grounding] = field(default_factory=dict, compare=False, repr=False)
 
     def of(self, record: Record) -> tuple[Passage, ...] | None:
         """What a row was written from; None where that is not here."""
@@ -33,6 +35,26 @@ class Origin:
             found = tuple(self.passages[chunk] for chunk in record.chunks if chunk in self.passages)
             return found if len(found) == len(record.chunks) else None
         return tuple(self.passages.values()) if self.is_whole else None
+
+    def ground(self, record: Record) -> Grounding | None:
+        """How the figures of a row stand in what it was written from; None where that is not here, or nothing is to prove."""
+        passages = None if is_label_alone(record) else self.of(record)
+        if passages is None:
+            return None
+        key = (record.output, record.calc or "", record.chunks or ())  # rows of one pair share them
+        if key not in self._ground:
+            self._ground[key] = ground(record, passages, organisations=self.organisations)
+        return self._ground[key]
+
+    def count_figures(self, records: Iterable[Record]) -> dict[str, int]:
+        """The figures in the answers of rows (`all`), and how many are in the source and tied to no row or period (`unbound`)."""
+        found = [grounding for record in records if (grounding := self.ground(record))]
+        return {"all": sum(each.figures for each in found), "unbound": sum(each.unbound for each in found)}
+
+
+def is_label_alone(record: Record) -> bool:
+    """Whether an answer has no text to prove: a label without a document, or that the passage does not state it."""
+    return record.label == "not-stated" or bool(record.label and not record.document)
 
 
 def origin_of_set(folder: Path) -> Origin:

@@ -15,6 +15,7 @@ from fingen.config import Splitting
 from fingen.errors import SetError
 from fingen.pipeline.folder import REWORKED
 from fingen.pipeline.gates import Opened, gate_settings
+from fingen.pipeline.origin import Origin
 from fingen.quality.duplicates import find_duplicates
 from fingen.quality.privacy import protect, protect_reject
 from fingen.quality.splits import assign_splits
@@ -54,13 +55,13 @@ class _Rows:
             if id(row.record) in reasons:
                 reason, detail = reasons[id(row.record)]
                 item = {**row.record.model_dump(mode="json"), PLACE: row.place}
-                chunks = row.record.chunks or ()
+                chunks = row.record.chunks
                 self.fallen.append(Rejected(item=item, reason=reason, detail=detail, chunks=chunks, request=None))
         self.kept = [row for row in self.kept if id(row.record) not in reasons]
 
 
 def rework_rows(
-    folder: Path, before: Manifest, gates: Opened, splitting: Splitting | None
+    folder: Path, before: Manifest, origin: Origin, gates: Opened, splitting: Splitting | None
 ) -> tuple[SetContent, list[str]]:
     """What the set holds after these gates, and with `splitting` divided afresh; and what is to be said of it.
 
@@ -89,6 +90,7 @@ def rework_rows(
             "settings": settings,
             "split_by": how[1] if how else before.split_by,
             "declared": (*(line for line in before.declared if not line.startswith(NOTE)), _note(settings)),
+            "figures": origin.count_figures(rows.of(*SPLITS)) if before.figures and origin.chunks else {},
             "files": {},
         }
     )
@@ -179,8 +181,8 @@ def _repeats(records: Sequence[Record]) -> list[tuple[Record, str, str]]:
 
 def _gate_memory(rows: _Rows) -> None:
     """Rows that recall a passage which no training row is about."""
-    train = {chunk for record in rows.of("train") for chunk in record.chunks or ()}
-    unseen = [record for record in rows.of("memory") if not set(record.chunks or ()) <= train]
+    train = {chunk for record in rows.of("train") for chunk in record.chunks}
+    unseen = [record for record in rows.of("memory") if not set(record.chunks) <= train]
     rows.reject((record, "memory", "train has not seen its passage") for record in unseen)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def rework(folder: Path, gates: Gates, *, splitting: Splitting | None = None) ->
         if before.command == "pdf2qa" and origin.chunks and (folder / JOURNAL).is_file() and not is_reworked(before):
             content = _draw_again(folder, before, origin, opened, splitting)
         else:
-            content, notes = rework_rows(folder, before, opened, splitting)
+            content, notes = rework_rows(folder, before, origin, opened, splitting)
         changed = write_set(folder, content)
     after = read_manifest(folder)
     moved = sum(split_of.get(row.id, split) != split for split, rows in content.splits.items() for row in rows)
@@ -88,7 +89,7 @@ def _draw_again(
         if len(requests) != before.requests:
             said = f"its journal gives {len(requests)} requests, and its manifest says {before.requests}"
             raise SetError(f"{folder}: {said}", hint=AGAIN)
-        draw = draw_records(requests, journal, origin.chunks, before.teacher, opened, origin.organisations)
+        draw = draw_records(requests, journal, origin, before.teacher, opened)
         if judge := before.settings.get("judge"):
             scoring = judge_requests(draw.kept, origin.chunks, judge)
             draw.kept, _ = with_scores(draw.kept, scoring, journal)
@@ -107,7 +108,9 @@ def _draw_again(
         splits = divide(draw, how, settings["context"], split_by, gates.privacy, ids, chunks, journal)  # type: ignore[arg-type]
         bound = journal.settings() or {}
         journal.write_settings({**bound, **{k: v for k, v in settings.items() if k in bound}, "split_by": split_by})
-    manifest = before.model_copy(update={"settings": settings, "split_by": split_by, "files": {}})
+    figures = origin.count_figures(chain.from_iterable(splits.values()))
+    update = {"settings": settings, "split_by": split_by, "figures": figures, "files": {}}
+    manifest = before.model_copy(update=update)
     return SetContent(splits, [protect_reject(each, gates.privacy) for each in draw.rejected], chunks, manifest)
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from fingen.pipeline.folder import CLAIMS, PATIENCE_SECONDS, refuse_folder, refu
 from fingen.pipeline.gates import gate_settings, open_gates
 from fingen.pipeline.gathering import Pending, check_ways, gather
 from fingen.pipeline.judging import open_judge, with_scores
+from fingen.pipeline.origin import Origin
 from fingen.pipeline.reading import Unread, choose_chunks, read_all
 from fingen.pipeline.summary import Clock, Summary, summarize
 from fingen.quality.privacy import protect_reject
@@ -100,14 +102,14 @@ def pdf2qa(
             return answers
         expected = expected_usd(job, Holds(journal).batched())
         clock.lap("asking")
-        chunk_of = {chunk.id: chunk for chunk in shown}
+        origin = _origin(job, shown, documents)
 
         def draw_all() -> Draw:
-            return draw_records(job.requests, journal, chunk_of, asked_teacher.name, gates, _names(documents))
+            return draw_records(job.requests, journal, origin, asked_teacher.name, gates)
 
         if judge is not None:
             judge.job.identity = job.identity
-            judged = judge.ask(draw_all().kept, chunk_of, journal, claims, watch, consent)
+            judged = judge.ask(draw_all().kept, origin.chunks, journal, claims, watch, consent)
             if isinstance(judged, Pending):
                 return judged
             judging_usd = expected_usd(judge.job, Holds(journal).batched())
@@ -128,7 +130,7 @@ def pdf2qa(
                 shown,
                 journal,
             )
-            content = _content(settings, job, plan, documents, unread, shown, draw, splits, journal, split_by)
+            content = _content(settings, job, plan, documents, unread, shown, draw, splits, journal, split_by, origin)
             changed = write_set(settings.out, content)
     clock.lap("checking and writing")
     summary = summarize(settings, content, documents, unread, chunks, draw, answers.asked, expected, changed, clock)
@@ -170,9 +172,11 @@ def _agree_on_settings(
     return split_by  # type: ignore[no-any-return]
 
 
-def _names(documents: list[Document]) -> frozenset[str]:
-    """Whose reports these are, by all their names."""
-    return frozenset(name for d in documents for name in (d.company, *d.names.values()) if name)
+def _origin(job: Job, shown: list[Chunk], documents: list[Document]) -> Origin:
+    """The passages that are asked about, and whose reports these are, by all their names."""
+    passages = {passage.chunk: passage for request in job.requests for passage in request.passages}
+    names = frozenset(name for d in documents for name in (d.company, *d.names.values()) if name)
+    return Origin({chunk.id: chunk for chunk in shown}, passages, names)
 
 
 def _refuse_missing(folder: Path, documents: list[Document]) -> None:
@@ -220,6 +224,7 @@ def _content(
     splits: dict[str, list[Record]],
     journal: Journal,
     split_by: Literal["document", "chunk"],
+    origin: Origin,
 ) -> SetContent:
     if not draw.kept:
         counts = ", ".join(
@@ -248,6 +253,7 @@ def _content(
         usage=usage,
         cost_usd=cost,
         split_by=split_by,
+        figures=origin.count_figures(chain.from_iterable(splits.values())),
         versions={"fingen": __version__, "pymupdf": version("pymupdf"), "python": platform.python_version()},
     )
     return SetContent(

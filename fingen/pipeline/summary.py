@@ -32,7 +32,7 @@ class Summary:
     chunks_with_records: int
     records: dict[str, dict[str, int]]  # task -> split -> rows
     rejects: dict[str, int]
-    figures: dict[str, int]  # in the answers: all, unbound (in the source, and tied to no row or period)
+    figures: dict[str, int]  # in the answers of all rows: all, unbound (in the source, and tied to no row or period)
     judged: dict[str, Any] | None  # what a judge made of the kept items: teacher, judged, unjudged, means by point
     private: dict[str, int]  # kind of personal data -> times it was found
     coverage: dict[str, dict[str, int]]  # section -> chunks asked, with records
@@ -88,7 +88,7 @@ def summarize(
         chunks_with_records=sum(chunk.id in answered for chunk in chunks),
         records=_count(content.splits),
         rejects=dict(sorted(Counter(rejected.reason for rejected in draw.rejected).items())),
-        figures={"all": draw.figures, "unbound": draw.unbound},
+        figures=content.manifest.figures,
         judged=draw.judged,
         private=dict(sorted(draw.private.items())),
         coverage=_coverage(chunks, answered),

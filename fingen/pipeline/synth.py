@@ -446,16 +446,13 @@ def _summary(
     settings: Synth, maker: _Maker, made: Made, content: SetContent, journal: Journal, changed: bool
 ) -> SynthSummary:
     rows = [record for records in content.splits.values() for record in records]
+    # By the draw: a finished row need not name what it was asked for.
+    drawn = {split: Counter((r.draws or {}).get("label") for r in records) for split, records in content.splits.items()}
     asked = len({request.key for request in maker.job.requests})
     return SynthSummary(
         set=str(settings.out),
         teacher=maker.job.teacher.name,
-        records={
-            label.name: {
-                split: sum(r.label == label.name for r in records) for split, records in content.splits.items()
-            }
-            for label in maker.labels
-        },
+        records={label.name: {split: counts[label.name] for split, counts in drawn.items()} for label in maker.labels},
         letters=dict(sorted(Counter(record.output for record in rows if record.options).items())),
         rejects=dict(sorted(Counter(rejected.reason for rejected in made.rejected).items())),
         confused=[

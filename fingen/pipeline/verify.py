@@ -10,12 +10,12 @@ from pydantic import ValidationError
 
 from fingen.errors import SetError, UsageError
 from fingen.pipeline.folder import REWORKED
-from fingen.pipeline.origin import Origin, origin_of_set, read_origin
+from fingen.pipeline.origin import Origin, is_label_alone, origin_of_set, read_origin
 from fingen.quality.checks import CHECKS, Draft
 from fingen.quality.contamination import find_contamination
 from fingen.quality.duplicates import find_duplicates, near_clusters
 from fingen.quality.evidence import locate
-from fingen.quality.grounding import ground
+from fingen.quality.grounding import Grounding
 from fingen.quality.privacy import PRIVATE, TOKENS, matches_masked, scan
 from fingen.records import Chunk, Evidence, Manifest, Passage, Record, sha256_file
 from fingen.sets import SPLITS, read_manifest
@@ -145,15 +145,15 @@ def verify(target: Path, *, sources: Sequence[Path] = (), keep_out: Sequence[Pat
         origin = read_origin(sources) if sources else Origin()
         for name in ("files", "counts", "splits"):
             laws[name].leave("a file alone has no manifest and no splits")
-    figures, unbound = 0, 0
     for row in rows:
-        looked, loose = _Proof(row, origin, laws).prove()
-        figures, unbound = figures + looked, unbound + loose
+        _Proof(row, origin, laws).prove()
     _prove_duplicates(rows, laws["duplicates"])
     if manifest:
         _prove_splits(rows, manifest, laws["splits"])
     _prove_contamination(rows, keep_out, laws["contamination"])
-    return Verification(str(target), len(rows), laws, figures, unbound, manifest.declared if manifest else ())
+    figures = origin.count_figures(row.record for row in rows)
+    declared = manifest.declared if manifest else ()
+    return Verification(str(target), len(rows), laws, figures["all"], figures["unbound"], declared)
 
 
 def _declared(manifest: Manifest) -> list[str]:
@@ -222,23 +222,23 @@ class _Proof:
     origin: Origin
     laws: dict[str, Law]
 
-    def prove(self) -> tuple[int, int]:
-        """Judge the row; returns its figures, and how many of them are unbound."""
+    def prove(self) -> None:
+        """Judge the row."""
         record = self.row.record
         passages = self.origin.of(record)
         self._privacy(record)
-        if record.label == "not-stated" or (record.label and not record.document):
+        if is_label_alone(record):
             why = "says that the passage does not state it" if record.document else "a label, and no text to prove"
             for name in ("evidence", "figures", "binding", "names", "question", "answer"):
                 self.laws[name].leave(why)
-            return 0, 0
+            return
         self._evidence(record, passages)
         self._form(record, passages)
-        if passages is None:
+        if grounding := self.origin.ground(record):
+            self._grounding(grounding)
+        else:
             for name in ("figures", "binding", "names"):
                 self.laws[name].leave(NO_SOURCE)
-            return 0, 0
-        return self._grounding(record, passages)
 
     def _evidence(self, record: Record, passages: tuple[Passage, ...] | None) -> None:
         law = self.laws["evidence"]
@@ -271,8 +271,7 @@ class _Proof:
         else:
             self.laws["question"].leave(NO_SOURCE)
 
-    def _grounding(self, record: Record, passages: tuple[Passage, ...]) -> tuple[int, int]:
-        grounding = ground(record, passages, organisations=self.origin.organisations)
+    def _grounding(self, grounding: Grounding) -> None:
         by_law: dict[str, list[Problem]] = {"figures": [], "binding": [], "names": []}
         for finding in grounding.failed:
             law = "figures" if finding.reason in FIGURES else "names" if finding.reason in NAMES else "binding"
@@ -282,7 +281,6 @@ class _Proof:
             )
         for law, problems in by_law.items():
             self.laws[law].judge(problems)
-        return grounding.figures, grounding.unbound
 
     def _snippet(self, chunk: str | None, start: int, end: int) -> Snippet | None:
         passage = self.origin.passages.get(chunk or "")

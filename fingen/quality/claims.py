@@ -85,8 +85,8 @@ _GAIN = re.compile(
     re.IGNORECASE,
 )
 _LOSS = re.compile(
-    r"\b(?:loss(?:es)?|lost|loses|deficit|outflows?|used (?:in|for)|negativefall|unprofitable|write-?(?:down|off)s?)\b"
-    r"|亏损|损失|流出|负数|为负|亏",
+    r"\b(?:loss(?:es)?|lost|loses|deficit|outflows?|used (?:in|for)|negative|unprofitable|write-?(?:down|off)s?)\b"
+    r"|亏损|损失|流出|负数|[为转]负|亏",
     re.IGNORECASE,
 )
 _POLAR = re.compile(f"(?P<gain>{_GAIN.pattern})|(?P<loss>{_LOSS.pattern})", re.IGNORECASE)

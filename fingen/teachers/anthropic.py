@@ -145,7 +145,7 @@ class Anthropic:
             key = keys.find_key(ACCOUNT.key)
             if key is None:
                 raise keys.no_key(ACCOUNT)
-            self._secret = keys.Secret(key)
+            self._secret = keys.Secret(key, self._base_url)
             limits = type(anthropic.DEFAULT_CONNECTION_LIMITS)(
                 max_connections=self._concurrency, max_keepalive_connections=self._concurrency
             )

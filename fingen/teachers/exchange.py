@@ -219,15 +219,17 @@ def export_requests(path: Path, requests: Iterable[Request], teacher: Batcher, h
                 count += len(held)
             # Before the file appears: a file whose requests nobody holds would be asked for a second time.
             if count:
-                holds.move(token, "out", str(path))
+                holds.move(token, "sending", str(path.resolve()))
     except BaseException:
         holds.release(token)
-        raise
-    finally:
         claims.release(token)
-    if not count:
+        raise
+    if count:
+        holds.move(token, "out", str(path))
+    else:
         holds.release(token)
         path.unlink()
+    claims.release(token)
     return count
 
 
@@ -304,32 +306,32 @@ class _Intake:
             self.report.duplicates.append(f"row {number}: as row {self.seen[result.custom_id]}")
         elif result.payload is None:
             self.fail(result)
-        elif self.expects(result.custom_id, request):
-            self.take(number, key, result)
         else:
-            self.seen[result.custom_id] = number
-            self.report.known += 1
+            self.take(number, request, result, build_completion(self.teacher, key, result))
         if len(self.answers) >= GROUP:
             self.flush()
 
-    def expects(self, name: str, request: Request | None) -> bool:
-        """Whether the answer to an item is still to come; one that was let go of is taken up again."""
+    def take(self, number: int, request: Request | None, result: Result, answer: Completion) -> None:
+        """Keep an answer, if the item is still to be answered; one that was let go of is taken up again."""
+        name = result.custom_id
+        self.seen[name] = number
         if self.holds.state(name) == "held" and name not in self.failures:
-            return True
-        self.flush()
-        if request is None or not self.claims.take(request.key):  # another process is asking it at this moment
-            return False
-        try:
-            return self.holds.adopt(Item(name, request))
-        finally:
-            self.claims.release(request.key)
-
-    def take(self, number: int, key: str, result: Result) -> None:
-        """Keep an answer."""
-        self.seen[result.custom_id] = number
-        self.answers[result.custom_id] = build_completion(self.teacher, key, result)
+            self.answers[name] = answer
+        elif request is None or not self.adopt(Item(name, request), answer):
+            self.report.known += 1
+            return
         self.models[str((result.payload or {}).get("model") or self.teacher.model)] += 1
         self.report.taken += 1
+
+    def adopt(self, item: Item, answer: Completion) -> bool:
+        """Store an answer that nothing waits for; False where its request has one, or is asked at this moment."""
+        self.flush()
+        if not self.claims.take(item.request.key):
+            return False
+        try:
+            return self.holds.adopt(item, answer)
+        finally:
+            self.claims.release(item.request.key)
 
     def fail(self, result: Result) -> None:
         """Keep that there is no answer: a later row may have one."""

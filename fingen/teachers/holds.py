@@ -1,7 +1,7 @@
 """What is asked elsewhere: requests that a batch or an exported file holds, so that nobody asks them meanwhile.
 
 A batch goes from `filling` (its requests are being held; nothing was sent) over `sending` (it may have reached the
-provider) and `out` (it has, and its id is known; or the file is written) to `done`. An item goes from `held` over
+provider; or the file may stand in its place) and `out` (that is known, and so is its id) to `done`. An item goes from `held` over
 `answered` (stored, and not looked at yet) to `done`, or to `failed` or `released`, which let go of its request. Each step
 is one transaction: whatever moment a run is killed at, the next one reads here how far it came.
 """
@@ -13,6 +13,7 @@ import sqlite3
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from fingen.records import Completion, Request, dump_json
 from fingen.teachers.claims import Claims
@@ -28,6 +29,8 @@ HOLD = """INSERT INTO items SELECT :custom_id, :key, :batch, 'held', NULL, NULL,
     ON CONFLICT DO NOTHING"""
 IMPORTED = """UPDATE batches SET state = 'done' WHERE kind = 'export' AND state = 'out'
     AND NOT EXISTS (SELECT 1 FROM items WHERE items.batch = token AND items.state = 'held')"""
+ORPHANS = """UPDATE items SET state = 'released' WHERE state = 'held'
+    AND (batch IS NULL OR batch IN (SELECT token FROM batches WHERE state = 'done'))"""
 # An item that was let go of is taken up again, if its request got no answer and no other hold meanwhile.
 REVIVE = f"""UPDATE OR IGNORE items SET state = 'held', why = NULL
     WHERE custom_id = ? AND state NOT IN {HELD} AND completion IS NULL
@@ -103,12 +106,18 @@ class Holds:
             db.execute("UPDATE batches SET state = 'done' WHERE token = ?", [token])
         return freed
 
-    def drop_unfinished(self, claims: Claims) -> None:
-        """Let go of what a run held that was killed before it sent or wrote anything."""
+    def settle(self, claims: Claims) -> None:
+        """Finish what killed runs began: let go of what was neither sent nor written, and of what nothing will answer."""
         for batch in [*self.open("batch"), *self.open("export")]:
-            if batch.state == "filling" and claims.take(batch.token):
-                self.release(batch.token)
+            is_begun = batch.state == "filling" or (batch.kind == "export" and batch.state == "sending")
+            if is_begun and claims.take(batch.token):
+                if batch.state == "sending" and Path(batch.place or "").is_file():
+                    self.move(batch.token, "out")
+                else:
+                    self.release(batch.token)
                 claims.release(batch.token)
+        with self._journal.transaction() as db:
+            db.execute(ORPHANS)
 
     def open(self, kind: str) -> list[Batch]:
         """The batches (or files) that are not done, oldest first."""
@@ -141,10 +150,16 @@ class Holds:
         rows = self._journal.rows("SELECT state FROM items WHERE custom_id = ?", custom_id)
         return rows[0]["state"] if rows else None
 
-    def adopt(self, item: Item) -> bool:
-        """Hold an item that no batch of this journal holds: let go of, or from another journal's file."""
+    def adopt(self, item: Item, answer: Completion) -> bool:
+        """Keep the answer to an item that no batch of this journal holds: let go of, or from another journal's file.
+
+        False where its request has an answer, or another hold.
+        """
         with self._journal.transaction() as db:
-            return bool(db.execute(REVIVE, [item.custom_id]).rowcount) or self._hold(db, None, item)
+            if not (db.execute(REVIVE, [item.custom_id]).rowcount or self._hold(db, None, item)):
+                return False
+            self._store(db, {item.custom_id: answer}, {})
+        return True
 
     def keys(self, custom_ids: Iterable[str]) -> dict[str, str]:
         """Custom id -> request key, of those items that are still held."""
@@ -156,16 +171,7 @@ class Holds:
     def store(self, answers: dict[str, Completion], failures: dict[str, str]) -> None:
         """Keep what came back, by custom id: raw answers, not looked at yet, and why there is none. Held items only."""
         with self._journal.transaction() as db:
-            held = self.keys([*answers, *failures])
-            for custom_id, completion in answers.items():
-                if custom_id in held:
-                    update = {"attempt": self._journal.tries(completion.key) + 1, "error": UNJUDGED}
-                    row = self._journal.insert_completion(completion.model_copy(update=update))
-                    query = "UPDATE items SET state = 'answered', completion = ? WHERE custom_id = ?"
-                    db.execute(query, [row, custom_id])
-            query = "UPDATE items SET state = 'failed', why = ? WHERE custom_id = ? AND state = 'held'"
-            db.executemany(query, [(why, custom_id) for custom_id, why in failures.items()])
-            db.execute(IMPORTED)
+            self._store(db, answers, failures)
 
     def unjudged(self, after: int = 0) -> list[tuple[int, str, Completion]]:
         """Answers that were stored and not looked at yet: row (those `after` one), custom id, answer; as they were stored."""
@@ -198,6 +204,18 @@ class Holds:
             "SELECT why, count(*) AS n FROM items WHERE state = 'failed' GROUP BY why ORDER BY why"
         )
         return {row["why"]: row["n"] for row in rows}
+
+    def _store(self, db: sqlite3.Connection, answers: dict[str, Completion], failures: dict[str, str]) -> None:
+        held = self.keys([*answers, *failures])
+        for custom_id, completion in answers.items():
+            if custom_id in held:
+                update = {"attempt": self._journal.tries(completion.key) + 1, "error": UNJUDGED}
+                row = self._journal.insert_completion(completion.model_copy(update=update))
+                query = "UPDATE items SET state = 'answered', completion = ? WHERE custom_id = ?"
+                db.execute(query, [row, custom_id])
+        query = "UPDATE items SET state = 'failed', why = ? WHERE custom_id = ? AND state = 'held'"
+        db.executemany(query, [(why, custom_id) for custom_id, why in failures.items()])
+        db.execute(IMPORTED)
 
     def _hold(self, db: sqlite3.Connection, token: str | None, item: Item) -> bool:
         self._journal.insert_request(item.request)

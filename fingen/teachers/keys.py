@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,9 +18,9 @@ from email.utils import mktime_tz, parsedate_tz
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from fingen.errors import TeacherError, UsageError
+from fingen.errors import TeacherError, UsageError, redact
 
 ENV_FILE = Path(".env")  # in the working directory
 MESSAGE_CHARACTERS = 300  # of a provider's message that are shown
@@ -31,15 +32,21 @@ STREAMED = {"X-Stainless-Raw-Response": "stream"}  # what the SDKs' own with_str
 BILLING_CODES = frozenset({"billing_error", "insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 BILLING_ENDINGS = ("spend_limit_reached", "billing_unavailable", "billing_not_authorized")
 BILLING_WORDS = ("credit balance is too low", "specified api usage limits")  # Anthropic says these with a plain 400
+_SPACE = re.compile(r"\s")
 
 
 class Secret:
-    """A key that shows as ***, so that no repr and no traceback with local variables gives it away."""
+    """A key that shows as ***, so that no repr and no traceback with local variables gives it away.
 
-    __slots__ = ("_value",)
+    The password in the address that it is sent to (`url`) goes with it.
+    """
 
-    def __init__(self, value: str) -> None:
+    __slots__ = ("_passwords", "_value")
+
+    def __init__(self, value: str, url: str = "") -> None:
         self._value = value
+        password = urlsplit(url).password or ""
+        self._passwords = tuple(filter(None, {password, unquote(password)}))
 
     def __repr__(self) -> str:
         return "***"
@@ -54,7 +61,9 @@ class Secret:
 
     def mask(self, text: str) -> str:
         """A text without the key: servers repeat it in their messages."""
-        return text.replace(self._value, "***") if self._value else text
+        for secret in filter(None, (self._value, *self._passwords)):
+            text = text.replace(secret, "***")
+        return text
 
 
 @dataclass(frozen=True)
@@ -145,11 +154,13 @@ def server_url(url: str) -> str:
     """
     try:
         parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        valid = (
+            parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not _SPACE.search(url)
+        )
     except ValueError:  # the port is no number
         valid = False
     if not valid:
-        shown = url.rpartition("@")[2]  # a password may stand before it
+        shown = redact(f"://{url.rpartition('@')[2]}").removeprefix("://")  # a password may stand before it
         raise UsageError(f"not the address of a server: {shown}", hint="write it like http://localhost:8000/v1")
     return url
 

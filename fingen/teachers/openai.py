@@ -170,7 +170,7 @@ class OpenAI:
             key = keys.find_key(ACCOUNT.key) if self._may_send_key else None
             if key is None and self._is_official:
                 raise keys.no_key(ACCOUNT)
-            self._secret = keys.Secret(key or "")
+            self._secret = keys.Secret(key or "", self._base_url)
             limits = type(openai.DEFAULT_CONNECTION_LIMITS)(
                 max_connections=self._concurrency, max_keepalive_connections=self._concurrency
             )
