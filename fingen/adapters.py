@@ -217,12 +217,48 @@ def render_card(
     scores = [Score.model_validate(score) for score in manifest.get("scores", ())]
     return template.render(
         m=manifest,
+        trained_on=render_rows(manifest),
+        steps=render_steps(manifest),
+        classes=render_classes(manifest),
         front_matter=yaml.safe_dump(_front_matter(manifest, licence), allow_unicode=True, sort_keys=False),
         choices=[score for score in scores if score.accuracy],
         texts=[score for score in scores if not score.accuracy],
         folder=folder,
         repo=repo,
         licence=licence,
+    )
+
+
+def render_rows(manifest: Mapping[str, Any]) -> str:
+    """Which training rows the weights have seen, and how often."""
+    rows, metrics = manifest["rows"], manifest["metrics"]
+    seen = rows.get("seen")
+    if seen is None:
+        return f"{rows['train']:,} in the training; how many of them were seen was not written down"
+    share = "" if seen["rows"] == rows["train"] else f"{seen['rows']:,} of "
+    least, most = seen["least"], seen["most"]
+    often = "once" if most == 1 else f"{most} times" if least == most else f"{least} or {most} times"
+    until = "" if metrics["kept_step"] == metrics["steps"] else f" until step {metrics['kept_step']:,}"
+    return f"{share}{rows['train']:,} trained on, each {often}{until}"
+
+
+def render_steps(manifest: Mapping[str, Any]) -> str:
+    """How far the training went, and which of its weights these are, and why."""
+    metrics = manifest["metrics"]
+    steps, planned, why = metrics["steps"], metrics.get("planned_steps"), metrics.get("kept")
+    early = f" of {planned:,}, ended early" if planned and planned > steps else ""
+    return f"{steps:,}{early}, weights of step {metrics['kept_step']:,}" + (f" ({why})" if why else "")
+
+
+def render_classes(manifest: Mapping[str, Any]) -> str:
+    """Macro F1 and accuracy on the validation rows, and what one answer to all of them gets; empty where there are none."""
+    metrics = manifest["metrics"]
+    majority = metrics.get("majority")
+    if majority is None:
+        return "" if metrics.get("validation_macro_f1") is None else f"{metrics['validation_macro_f1']:.3f}"
+    return (
+        f"{metrics['validation_macro_f1']:.3f}, accuracy {metrics['validation_accuracy']:.3f}; always answering "
+        f"{majority['answer']!r}: {majority['macro_f1']:.3f}, {majority['accuracy']:.3f}"
     )
 
 

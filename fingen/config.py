@@ -205,6 +205,9 @@ class Tuning:
     gradient_checkpointing: bool = False  # less memory, a third more time
     validation_share: float = 0.0  # of the training rows, for a set that has no validation split
     keep: str = "best"  # which weights: best on the validation rows, by macro F1 of classes, else by loss; or the last
+    keep_rows: int = (
+        30  # validation rows that it takes to choose weights or an end by them; with fewer: the last weights
+    )
     patience: int | None = None  # epochs without a better evaluation until it ends
     save_every: int = 50  # steps between two checkpoints
     seed: int = 0

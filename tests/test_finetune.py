@@ -99,12 +99,15 @@ def test_an_adapter_says_what_made_it(there: Path, tuned: tuple[Path, str]):
 
     assert manifest["set"]["name"] == "intent"
     assert manifest["base"]["source"] == "base"
-    assert manifest["rows"] == {"train": 24, "validation": 6, "left_out": {}}
+    seen = {"rows": 24, "least": 2, "most": 2}
+    assert manifest["rows"] == {"train": 24, "seen": seen, "validation": 6, "left_out": {}}
+    assert manifest["metrics"]["learned"] is None  # six rows cannot say so
     assert manifest["sources"] == {"epochs": "--epochs", "learning_rate": "--learning-rate", "save_every": "--override"}
     assert manifest["settings"]["learning_rate"] == 0.01
     assert [row["step"] for row in history if "loss" in row] == list(range(1, 7))
     losses = {row["step"]: row["validation_loss"] for row in history if "validation_loss" in row}
-    assert manifest["metrics"]["validation_loss"] == min(losses.values())
+    assert manifest["metrics"]["validation_loss"] == losses[6]
+    assert [row["learning_rate"] for row in history if row["step"] == 1 and "loss" in row] == [0.01]
     assert not (ADAPTER / "checkpoints").exists()
     assert "| set | intent, manifest SHA-256 " in card
     assert "| learning_rate | 0.01 | --learning-rate |" in card
@@ -112,6 +115,109 @@ def test_an_adapter_says_what_made_it(there: Path, tuned: tuple[Path, str]):
     assert not list(ADAPTER.glob("*.bin"))
     assert "only this is learned: '" in tuned[1]
     assert "next: fingen chat build/adapters/intent-base" in tuned[1]
+
+
+def test_few_validation_rows_choose_nothing_and_that_is_said(here: Path, tuned: tuple[Path, str]):
+    told = "6 validation rows are too few to choose weights by, 30 are needed (keep_rows)"
+    few = json.loads((tuned[0] / ADAPTER / "fingen.json").read_text(encoding="utf-8"))["metrics"]
+    dry = run("finetune", *FAST, "--dry-run")
+    enough = run("finetune", *FAST, "--override", "keep_rows=6", "--json", "--quiet")
+    metrics = json.loads(enough.stdout)["metrics"]
+    scores = [
+        (row["validation_macro_f1"], -row["validation_loss"], row["step"])
+        for row in read_history(ADAPTER / "training.jsonl")
+        if "validation_loss" in row
+    ]
+
+    assert (few["kept_step"], few["kept"]) == (6, f"last: {told}")
+    assert f"weights of step 6 (last: {told})" in tuned[1]
+    assert f"mind: {told}" in dry.stdout
+    assert metrics["kept"] == "best by validation macro F1"
+    assert metrics["kept_step"] == max(scores)[2]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (("--override", "steps=2"), "rows: 16 of 24 trained on, each once |"),
+        (("--override", "steps=3"), "rows: 24 trained on, each once |"),
+        (("--override", "steps=7"), "rows: 24 trained on, each 2 or 3 times |"),
+        (("--epochs", "3"), "rows: 24 trained on, each 3 times |"),
+    ],
+)
+def test_a_run_says_which_rows_it_has_seen_and_how_often(settings: tuple[str, str], said: str, here: Path):
+    flags = [flag for flag in FAST if flag not in ("--epochs", "2")]
+    made = run("finetune", *flags, *settings, "--quiet")
+
+    assert made.exit_code == 0, made.stderr
+    assert said in made.stdout
+    assert said.removeprefix("rows: ").removesuffix(" |") in (ADAPTER / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def deaf(here: Path) -> Path:
+    """A base model that says the same whatever it is asked, with thirty validation rows to see that by."""
+    made = run("synth", "intent", "--n", "24", "--validation", "30", "--teacher", "offline", "--quiet", "--replace")
+    assert made.exit_code == 0, made.stderr
+    model = LlamaForCausalLM.from_pretrained("base")
+    model.model.norm.weight.data.zero_()
+    model.save_pretrained("base")
+    return here
+
+
+def test_a_run_that_learned_nothing_is_no_success(deaf: Path):
+    ended = run("finetune", *FAST, "--epochs", "9", "--override", "patience=2")
+    again = run("finetune", *FAST, "--epochs", "9", "--override", "patience=2", "--json")
+    metrics = json.loads(again.stdout)["metrics"]
+
+    assert (ended.exit_code, again.exit_code) == (1, 1)
+    for result in (ended, again):
+        assert f"{ADAPTER}: learned nothing: at or below the majority class on 30 validation rows" in result.stderr
+        assert "another learning rate (it was 0.01), more --epochs" in result.stderr
+    assert metrics["learned"] is False
+    assert metrics["validation_macro_f1"] <= metrics["majority"]["macro_f1"]
+    assert "steps: 9 of 27, ended early, weights of step 3 (best by validation macro F1)" in ended.stdout
+    assert "rows: 24 trained on, each once until step 3 | 30 validation" in ended.stdout
+    assert "next:" not in ended.stdout
+    assert "It has learned nothing" in (ADAPTER / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_run_that_learned_something_is_one(here: Path):
+    lines = [f"{n} {(word + chr(32)) * 12},{word}" for n in range(60) for word in ("账户", "基金")]
+    Path("rows.csv").write_text("\n".join(["text,label", *lines]) + "\n", encoding="utf-8")
+    csv = ("import", "csv", "rows.csv", "--text", "text", "--label", "label", "--split", "0.5,0.5,0")
+    made = run(*csv, "--out", "build/words")
+    assert made.exit_code == 0, made.stderr
+    words = ("finetune", "--set", "build/words", "--model", "base", "--epochs", "6", "--learning-rate", "0.01")
+    ended = run(*words, "--json")
+
+    assert ended.exit_code == 0, ended.stderr
+    assert json.loads(ended.stdout)["metrics"]["learned"] is True
+
+
+@pytest.mark.parametrize(
+    ("warmup", "steps", "said"), [("9", "6", True), ("6", "6", True), ("5", "6", False), ("0.1", "1", False)]
+)
+def test_a_warmup_that_is_as_long_as_the_run_is_said_before_it_trains(warmup: str, steps: str, said: bool, here: Path):
+    settings = ("--override", f"warmup={warmup}", "--override", f"steps={steps}")
+    dry, made = run("finetune", *FAST, *settings, "--dry-run"), run("finetune", *FAST, *settings)
+    warning = (
+        f"the warm-up of {warmup} steps is as long as the run of {steps} or longer: the learning rate only goes up"
+    )
+
+    assert (f"mind: {warning}" in dry.stdout) == said
+    assert (warning in made.stderr) == said
+    assert not said or made.stderr.index(warning) < made.stderr.index("step 1 of")
+
+
+def test_rows_that_are_held_out_are_not_counted_as_trained_on(here: Path):
+    made = run("synth", "intent", "--n", "40", "--validation", "0", "--teacher", "offline", "--quiet", "--replace")
+    assert made.exit_code == 0, made.stderr
+    share = ("finetune", "--model", "base", "--override", "validation_share=0.25")
+    dry = json.loads(run(*share, "--dry-run", "--json").stdout)
+    rows = json.loads(run(*share, "--epochs", "1", "--json", "--quiet").stdout)["rows"]
+
+    assert (dry["rows"], dry["validation"], dry["steps"]) == (rows["train"], rows["validation"], 3 * 4) == (30, 10, 12)
 
 
 def test_the_same_run_again_trains_nothing_and_another_is_refused(there: Path):

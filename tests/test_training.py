@@ -10,6 +10,7 @@ import os
 import random
 import resource
 import signal
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import f1_score
+from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 from transformers import (
     AutoModelForCausalLM,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
     LlamaForCausalLM,
+    Phi3Config,
+    Phi3ForCausalLM,
     PreTrainedTokenizerFast,
+    get_scheduler,
 )
 
 from fingen.config import Tuning
@@ -32,9 +38,10 @@ from fingen.training import recipe
 from fingen.training import settings as tuning_settings
 from fingen.training.base import load_base, quiet
 from fingen.training.checkpoints import mark_whole, read_history
-from fingen.training.classes import build_judge
-from fingen.training.data import Example, Steps, build_examples, cut, deal, hold_out
+from fingen.training.classes import build_judge, is_blind
+from fingen.training.data import Example, Seen, Steps, build_examples, count_seen, cut, deal, hold_out
 from fingen.training.forward import common_prefix, predict
+from fingen.training.schedule import rate, warmup_steps, warmup_warning
 from fingen.training.template import build_template
 from fingen.training.tiny import tiny_config, train_tokenizer
 
@@ -245,9 +252,35 @@ def test_for_classes_the_weights_of_the_best_macro_f1_are_kept(tokenizer: Any, t
     oracle = f1_score([row.label for row in held], answers, average="macro", zero_division=0)
 
     assert len(told) == 5
-    assert trained.macro_f1 == max(row["validation_macro_f1"] for row in told)
-    assert trained.macro_f1 == pytest.approx(oracle)
+    assert trained.classes
+    assert trained.classes["macro_f1"] == max(row["validation_macro_f1"] for row in told)
+    assert trained.classes["macro_f1"] == pytest.approx(oracle)
+    assert trained.classes["accuracy"] == pytest.approx(accuracy_score([row.label for row in held], answers))
     assert build_judge([record(1)], [record(2)], template) is None  # free text has no classes
+
+
+ANSWERS = st.lists(st.tuples(st.sampled_from("AABC"), st.sampled_from("AABCD")), min_size=1, max_size=40)
+
+
+@given(pairs=ANSWERS)
+def test_answers_are_blind_where_kappa_is_not_above_zero(pairs: list[tuple[str, str]]):
+    right, answered = zip(*pairs, strict=True)
+    if len(set(right)) == 1:
+        assert not is_blind(Counter(pairs))  # nothing could be told
+    else:
+        assert is_blind(Counter(pairs)) == (cohen_kappa_score(right, answered) < 1e-9)
+    constant = Counter((truth, "A") for truth in right)
+    assert is_blind(constant) == (len(set(right)) > 1)
+
+
+def test_letters_dealt_at_random_are_blind_and_rare_classes_that_are_met_are_not():
+    letters = Counter({(right, answer): 2 for right in "ABCDE" for answer in "ABCDE"})
+    skilled = Counter(
+        {("even", "even"): 50, ("even", "good"): 9, ("good", "good"): 15, ("good", "even"): 15, ("bad", "bad"): 11}
+    )
+
+    assert is_blind(letters)  # though its macro F1 of 0.2 is above the 0.067 of one letter
+    assert not is_blind(skilled)
 
 
 def test_a_loss_that_is_no_number_ends_the_run(tokenizer: Any, template: Any, examples: Any, tmp_path: Path):
@@ -271,6 +304,56 @@ def test_every_row_is_seen_once_in_each_epoch(lengths: list[int], rows: int, epo
     assert sorted(row for step in steps for row in step) == list(range(len(lengths)))
     assert len(steps) == len(Steps(lengths, rows, seed)) == -(-len(lengths) // rows)
     assert sorted(len(step) for step in steps)[1:] == [rows] * (len(steps) - 1)
+
+
+@given(lengths=LENGTHS, rows=st.integers(1, 9), steps=st.integers(1, 40), seed=st.integers(0, 9))
+def test_rows_seen_are_those_that_the_steps_took(lengths: list[int], rows: int, steps: int, seed: int):
+    epoch, taken = 0, list[list[int]]()
+    while len(taken) < steps:
+        taken += Steps(lengths, rows, seed, lambda number=epoch: number)  # type: ignore[misc]  # mypy: a default in a lambda
+        epoch += 1
+    times = Counter(row for step in taken[:steps] for row in step)
+
+    assert count_seen(lengths, rows, seed, steps) == Seen(len(times), min(times.values()), max(times.values()))
+
+
+OURS = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}  # transformers' names
+
+
+@given(schedule=st.sampled_from(sorted(OURS)), steps=st.integers(1, 80),
+       warmup=st.one_of(st.sampled_from([0, 0.01, 0.1, 0.5]), st.integers(1, 100)))  # fmt: skip
+def test_the_first_step_trains_and_behind_the_warmup_the_rate_is_that_of_transformers(
+    schedule: str, steps: int, warmup: float
+):
+    tuning = replace(SMALL, schedule=schedule, warmup=warmup)
+    up = warmup_steps(tuning, steps)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    theirs: Any = get_scheduler(OURS[schedule], optimizer, num_warmup_steps=up, num_training_steps=steps)
+    ours = [rate(tuning, steps, step) for step in range(steps)]
+
+    assert min(ours) > 0
+    assert ours[:up] == [(step + 1) / up for step in range(min(up, steps))]
+    assert ours[up:] == [theirs.lr_lambdas[0](step) for step in range(up, steps)]
+    assert (max(ours) == 1) == (up <= steps)
+    assert (warmup_warning(tuning, steps) is None) == (up < steps or up == 1)
+
+
+@pytest.mark.parametrize(
+    ("warmup", "rates"), [(0.1, [1, 1, 0.5]), (0, [1, 2 / 3, 1 / 3]), (2, [0.5, 1, 1]), (6, [1 / 6, 2 / 6, 3 / 6])]
+)
+def test_each_step_of_a_short_run_trains_at_the_rate_in_its_history(
+    warmup: float, rates: list[float], tokenizer: Any, template: Any, examples: Any, tmp_path: Path
+):
+    tuning = replace(SMALL, schedule="linear", warmup=warmup, epochs=1)
+    model = adapted(tokenizer, tuning)
+    before = weights(model)
+    fit(model, tmp_path, template, examples[:12], tuning=tuning)
+    told = [row["learning_rate"] / tuning.learning_rate for row in read_history(tmp_path / "training.jsonl")]
+    one = adapted(tokenizer, tuning)
+    fit(one, tmp_path / "one", template, examples[:12], tuning=replace(tuning, steps=1))
+
+    assert told == pytest.approx(rates)
+    assert any(not torch.equal(before[name], value) for name, value in weights(one).items())
 
 
 def test_epochs_and_seeds_have_orders_of_their_own():
@@ -496,6 +579,25 @@ def test_an_evaluation_leaves_the_gradients_of_a_quantised_base_as_they_were(
     assert any(gradient.abs().max() > 0 for gradient in found[0].values())
 
 
+SMALLEST: dict[str, Any] = {"vocab_size": 32, "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+                            "pad_token_id": 0}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("base", "wanted"),
+    [
+        (lambda tokenizer: base_model(tokenizer), {"q_proj", "k_proj", "v_proj"}),
+        (lambda _: Phi3ForCausalLM(Phi3Config(**SMALLEST, bos_token_id=0, eos_token_id=0)), {"qkv_proj"}),
+        (lambda _: GPTNeoXForCausalLM(GPTNeoXConfig(**SMALLEST)), {"query_key_value"}),
+    ],
+    ids=["llama", "phi3", "gpt-neox"],
+)
+def test_query_key_value_is_query_key_and_value_whatever_a_base_calls_them(base: Any, wanted: set[str], tokenizer: Any):
+    model = recipe.add_adapter(base(tokenizer), replace(SMALL, targets="query_key_value"))
+
+    assert {name.partition(".lora_")[0].rpartition(".")[2] for name in recipe.trainable(model)} == wanted
+
+
 def test_a_module_that_the_base_does_not_have_is_named(tokenizer: Any):
     with pytest.raises(UsageError, match="no W_pack"):
         adapted(tokenizer, replace(SMALL, targets="W_pack,q_proj"))
@@ -631,25 +733,3 @@ def test_a_value_that_is_none_is_refused_with_its_layer(name: str, value: Any):
     with pytest.raises(UsageError, match="some layer") as error:
         tuning_settings.resolve([("some layer", {name: value})])
     assert error.value.hint
-
-
-def test_every_recipe_in_the_package_is_whole():
-    names = tuning_settings.recipe_names()
-    published = [
-        "finance-llama3",
-        "fingpt-v3",
-        "fingpt-v3.1",
-        "fingpt-v3.1.1",
-        "fingpt-v3.1.2",
-        "fingpt-v3.2",
-        "openfindata-intent",
-    ]
-
-    assert names == sorted(published)
-    for name in names:
-        tuning = tuning_settings.resolve([(name, tuning_settings.read_recipe(name))]).tuning
-        assert tuning.rank == 8
-        assert tuning.form == ("fingpt" if name.startswith("fingpt") else "chat")
-    with pytest.raises(UsageError) as error:
-        tuning_settings.read_recipe("fingpt-v3.4")
-    assert "fingpt-v3" in error.value.hint

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from fingen import config
 from fingen.cli.common import Command, command_options, print_json
-from fingen.errors import UsageError
+from fingen.errors import ShortfallError, UsageError
 
 if TYPE_CHECKING:
     from fingen.training import Plan, Tuned
@@ -115,7 +115,8 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
 
     Only answers are learned, not prompts. Rows are put to the model as they will be in use, with the base model's own chat
     template, which stays with the adapter. Everything that is in the way is said at once, before anything is downloaded.
-    `--model tiny` makes a base model of its own, without a download: for trying the road, on any machine.
+    `--model tiny` makes a base model of its own, without a download: for trying the road, on any machine. An adapter that is no
+    better than the majority class on the validation rows is written, and the exit code is 1.
 
     \b
     Examples:
@@ -157,6 +158,7 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
         print_json({"adapter": str(made.adapter), "changed": made.changed, "notes": made.notes, **made.manifest})
     else:
         click.echo("\n".join(_lines(made)))
+    _check_learned(made)
 
 
 def _resolve(ctx: click.Context, flags: dict[str, Any], table: Path | None, overrides: tuple[str, ...], model: str,
@@ -213,16 +215,16 @@ def _duration(seconds: tuple[float, float] | None) -> str:
 
 def _plan_lines(plan: Plan, resolved: Resolved) -> list[str]:
     values = dataclasses.asdict(resolved.tuning)
-    tuning = resolved.tuning
-    steps = tuning.steps or tuning.epochs * -(-plan.rows // tuning.batch)
     return [
         f"base model: {plan.base.source}   set: {plan.data or 'none'}   adapter: {plan.out or 'not known'}",
-        f"rows: {plan.rows:,}, about {plan.tokens:,} tokens | {steps:,} steps",
-        f"memory: about {_gib(plan.need_bytes)} needed, {_gib(plan.free_bytes)} free",
+        f"rows: {plan.rows:,}, about {plan.tokens:,} tokens | {plan.validation:,} validation",
+        f"steps: {plan.steps:,}, warm-up: {plan.warmup_steps:,}",
+        f"memory: about {_gib(plan.estimate_bytes())} needed, {_gib(plan.free_bytes)} free",
         f"time: {_duration(plan.estimate_seconds())}",
         "",
         *(f"  {name:<24}{value!s:<16}{resolved.sources.get(name, 'default')}" for name, value in values.items()),
         "",
+        *(f"mind: {warning}" for warning in plan.warnings),
         "in the way: nothing" if not plan.obstacles else f"in the way: {len(plan.obstacles)}",
     ]
 
@@ -233,8 +235,12 @@ def _plan_json(plan: Plan, resolved: Resolved) -> dict[str, Any]:
         "set": str(plan.data) if plan.data else None,
         "adapter": str(plan.out) if plan.out else None,
         "rows": plan.rows,
+        "validation": plan.validation,
         "estimated_tokens": plan.tokens,
-        "need_bytes": plan.need_bytes,
+        "steps": plan.steps,
+        "warmup_steps": plan.warmup_steps,
+        "warnings": plan.warnings,
+        "need_bytes": plan.estimate_bytes(),
         "free_bytes": plan.free_bytes,
         "estimated_seconds": plan.estimate_seconds(),
         "settings": dataclasses.asdict(resolved.tuning),
@@ -244,17 +250,39 @@ def _plan_json(plan: Plan, resolved: Resolved) -> dict[str, Any]:
 
 
 def _lines(made: Tuned) -> list[str]:
+    from fingen.adapters import render_classes, render_rows, render_steps
+
     manifest = made.manifest
     rows, metrics = manifest["rows"], manifest["metrics"]
     validation = metrics["validation_loss"]
     lines = [
         f"{made.adapter}   base model: {manifest['base']['source']}   set: {manifest['set']['name']}",
         "",
-        f"rows: {rows['train']:,} trained on, {rows['validation']:,} validation",
+        f"rows: {render_rows(manifest)} | {rows['validation']:,} validation",
         *(f"left out: {len(ids):,} rows: {reason}" for reason, ids in rows["left_out"].items()),
-        f"steps: {metrics['steps']:,}, weights of step {metrics['kept_step']:,} | loss {metrics['loss']:.4f} | validation loss "
+        f"steps: {render_steps(manifest)}",
+        f"loss: {metrics['loss']:.4f} at the end | validation loss "
         + ("not measured: no validation rows" if validation is None else f"{validation:.4f}"),
     ]
+    if classes := render_classes(manifest):
+        lines.append(f"validation macro F1: {classes}")
     if made.changed and made.seconds:
         lines.append(f"trained for {made.seconds:.0f} s, {made.tokens / made.seconds:,.0f} tokens/s")
-    return [*lines, f"{'written' if made.changed else 'already up to date'}: {made.adapter}", f"next: {made.next}"]
+    lines.append(f"{'written' if made.changed else 'already up to date'}: {made.adapter}")
+    return lines if metrics.get("learned") is False else [*lines, f"next: {made.next}"]
+
+
+def _check_learned(made: Tuned) -> None:
+    """Do nothing where the adapter has learned something, or where nobody can say.
+
+    Raises:
+        ShortfallError: it has not.
+    """
+    metrics, settings = made.manifest["metrics"], made.manifest["settings"]
+    if metrics.get("learned") is False:
+        raise ShortfallError(
+            f"{made.adapter}: learned nothing: at or below the majority class on {made.manifest['rows']['validation']:,} "
+            "validation rows",
+            hint=f"try another learning rate (it was {settings['learning_rate']:.2g}), more --epochs or rows, a higher "
+            "--rank, or a larger base model, with --replace; see that the answers can be told from the questions",
+        )

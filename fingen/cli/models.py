@@ -17,15 +17,16 @@ SHOWN = ("fp32", "bf16", "8bit", "4bit")
 def command(as_json: bool, quiet: bool, debug: bool) -> None:
     """List the base models that have a short name, and what they need.
 
-    Memory is an estimate for each --load: weights, an adapter of rank 8, and a batch of 2,048 tokens. Any other model works by
-    its hub id or its folder. With USE_MODELSCOPE_HUB=1 models come from ModelScope, through its package.
+    Memory is an estimate for each --load: weights, an adapter of rank 8, and a batch of 2,048 tokens, a quarter of them
+    answers. Any other model works by its hub id or its folder. With USE_MODELSCOPE_HUB=1 models come from ModelScope, through
+    its package.
 
     \b
     Examples:
       $ fingen models
       $ fingen models --json
     """
-    from fingen.training.models import GIB, memory_bytes
+    from fingen.training.memory import GIB, memory_bytes
 
     need = {
         name: {load: round(memory_bytes(alias.billions, load, config.Tuning()) / GIB, 1) for load in SHOWN}

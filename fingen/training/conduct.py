@@ -4,54 +4,33 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fingen import __version__
 from fingen.adapters import FILES as ADAPTER_FILES
 from fingen.config import BUILD, Finetune, Tuning
 from fingen.disk import refuse_others
-from fingen.errors import SetError, UsageError
+from fingen.errors import UsageError
 from fingen.records import Record, dump_json, sha256_file, sha256_text
 from fingen.sets import MANIFEST as SET_MANIFEST
-from fingen.sets import newest_set, read_manifest, read_split
-from fingen.training.models import Base, find_base, memory_bytes
-from fingen.training.obstacles import Obstacle, find_obstacles, free_memory_bytes, planned_load, refuse
+from fingen.sets import read_manifest
+from fingen.training.models import Base
+from fingen.training.obstacles import refuse
+from fingen.training.plan import Plan, build_plan, few_rows, read_rows
+from fingen.training.schedule import total_steps, warmup_warning
 
-ADAPTERS, MODELS_FOLDER = BUILD / "adapters", BUILD / "models"
+if TYPE_CHECKING:
+    from fingen.training.classes import Judge
+
+MODELS_FOLDER = BUILD / "models"
 LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "safetensors")
 SPEED_ONLY = ("tokens_per_batch", "gradient_checkpointing", "save_every")  # they change rounding, not what is learned
-CHARACTERS_PER_TOKEN = {"en": 4.0, "zh": 1.5}  # about, for estimates before there is a tokenizer
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a run will do, before anything heavy is touched. `need_bytes` and `tokens` are estimates."""
-
-    base: Base
-    data: Path | None  # the set
-    out: Path | None
-    tuning: Tuning
-    obstacles: list[Obstacle]
-    need_bytes: int | None
-    free_bytes: int | None
-    rows: int
-    tokens: int  # in the training rows, once
-
-    def estimate_seconds(self) -> tuple[float, float] | None:
-        """How long training may take on this machine, at least and at most; measures it for a moment. None: not known."""
-        if not self.base.billions or not self.rows or find_spec("torch") is None:
-            return None
-        from fingen.training.estimate import training_seconds
-
-        epochs = self.tuning.steps * self.tuning.batch / self.rows if self.tuning.steps else self.tuning.epochs
-        return training_seconds(self.base.billions, self.tokens * epochs, self.tuning)
 
 
 @dataclass(frozen=True)
@@ -69,47 +48,6 @@ class Tuned:
     def next(self) -> str:
         """The command to type next."""
         return f"fingen chat {self.adapter}"
-
-
-def build_plan(settings: Finetune, tuning: Tuning) -> Plan:
-    """Find the base model, the set, and all that is in the way.
-
-    Raises:
-        UsageError: there is no base model of that name.
-    """
-    base = find_base(settings.model)
-    obstacles: list[Obstacle] = []
-    data, rows, tokens = None, 0, 0
-    try:
-        data = settings.data or newest_set(BUILD)
-        records = list(read_split(data, "train"))
-        rows, tokens = len(records), sum(map(_estimated_tokens, records))
-    except SetError as e:
-        obstacles.append(Obstacle(str(e), e.hint))
-    obstacles += find_obstacles(base, tuning, trust_remote_code=settings.trust_remote_code)
-    obstacles += _trackers(settings.report_to)
-    out = settings.out or (ADAPTERS / f"{read_manifest(data).name}-{base.name}" if data and rows else None)
-    need = memory_bytes(base.billions, planned_load(tuning.load), tuning) if base.billions else None
-    return Plan(base, data, out, tuning, obstacles, need, free_memory_bytes()[0], rows, tokens)
-
-
-def _trackers(names: Sequence[str]) -> Iterator[Obstacle]:
-    if not names or find_spec("transformers") is None:
-        return
-    from transformers.integrations import integration_utils
-
-    library: Any = integration_utils  # it is annotated in part only
-    known, there = library.INTEGRATION_TO_CALLBACK, library.get_available_reporting_integrations()
-    for name in names:
-        if name not in known:
-            yield Obstacle(f"--report-to {name}: no such tracker", f"there are {', '.join(sorted(known))}")
-        elif name not in there:
-            yield Obstacle(f"--report-to {name}: it is not installed", f"pip install {name}, or leave it out")
-
-
-def _estimated_tokens(record: Record) -> int:
-    characters = len(record.instruction) + len(record.input) + len(record.output)
-    return round(characters / CHARACTERS_PER_TOKEN[record.language])
 
 
 def finetune(
@@ -202,14 +140,10 @@ def _train(
     from fingen.training import adapter, checkpoints, recipe
     from fingen.training.base import load_base
     from fingen.training.classes import build_judge
-    from fingen.training.data import build_examples, hold_out
+    from fingen.training.data import build_examples, count_seen
     from fingen.training.template import build_template
 
-    train, validation = list(read_split(data, "train")), []
-    if read_manifest(data).splits.get("validation"):
-        validation = list(read_split(data, "validation"))
-    elif plan.tuning.validation_share:
-        train, validation = hold_out(train, plan.tuning.validation_share)
+    train, validation = read_rows(data, plan.tuning)
     state = PartialState()
     with state.main_process_first():
         source = _source(plan, data, train, say, replace=settings.replace)
@@ -230,10 +164,21 @@ def _train(
     kept, first = {example.id for example in held.kept}, rows.kept[0]
     show(*(loaded.tokenizer.decode(part) for part in (first.ids[: -first.answer], first.ids[-first.answer :])))
     model = recipe.add_adapter(loaded.model, tuning)
+    targets = sorted(model.peft_config["default"].target_modules)
+    if recipe.FUSED in tuning.targets and recipe.FUSED not in targets:
+        say(f"targets: {', '.join(targets)} are this base model's {recipe.FUSED}")
+    if warning := warmup_warning(tuning, total_steps(tuning, len(rows.kept))):
+        say(warning)
+    few = few_rows(tuning, len(held.kept))
+    if few:
+        say(few)
+        tuning = replace(tuning, keep="last", patience=None)
     judge = build_judge([record for record in validation if record.id in kept], train, template)
     trained = recipe.fit(
-        model, rows.kept, held.kept, template.pad, tuning, out, run, say=say, judge=judge, report_to=settings.report_to
-    )
+        model, rows.kept, held.kept, template.pad, tuning, out, run, say=say, judge=judge,
+        report_to=settings.report_to,
+    )  # fmt: skip
+    seen = count_seen([len(row.ids) for row in rows.kept], tuning.batch, tuning.seed, trained.kept_step)
     base = plan.base
     manifest = {
         "format": 1,
@@ -254,13 +199,21 @@ def _train(
         "set": {"name": read_manifest(data).name, "sha256": sha256_file(data / SET_MANIFEST)},
         "recipe": settings.recipe,
         "template": {"form": tuning.form, "sha256": template.sha256},
-        "rows": {"train": len(rows.kept), "validation": len(held.kept), "left_out": left_out},
+        "targets": targets,
+        "rows": {
+            "train": len(rows.kept),
+            "seen": asdict(seen),
+            "validation": len(held.kept),
+            "left_out": left_out,
+        },
         "metrics": {
             "steps": trained.steps,
+            "planned_steps": trained.planned_steps,
             "kept_step": trained.kept_step,
+            "kept": _why_kept(tuning, few, bool(held.kept), judge is not None),
             "loss": trained.loss,
             "validation_loss": trained.validation_loss,
-            "validation_macro_f1": trained.macro_f1,
+            **_class_metrics(trained.classes, judge, enough=len(held.kept) >= tuning.keep_rows),
         },
         "processes": state.num_processes,
         "settings": asdict(plan.tuning),
@@ -273,6 +226,27 @@ def _train(
         checkpoints.clear(out)
     state.wait_for_everyone()
     return Tuned(out, adapter.read_adapter(out), True, trained.seconds, trained.tokens, trained.notes)
+
+
+def _why_kept(tuning: Tuning, few: str | None, evaluated: bool, by_class: bool) -> str:
+    if tuning.keep == "best" and evaluated:
+        return f"best by validation {'macro F1' if by_class else 'loss'}"
+    return f"last: {few}" if few else "last"
+
+
+def _class_metrics(figures: dict[str, float] | None, judge: Judge | None, *, enough: bool) -> dict[str, Any]:
+    """What the kept weights come to on the validation rows' classes, and one answer to all of them beside it.
+
+    `learned` is None where there are no classes, or too few rows to say so.
+    """
+    if figures is None or judge is None:
+        return {"validation_macro_f1": None, "learned": None}
+    return {
+        "validation_macro_f1": figures["macro_f1"],
+        "validation_accuracy": figures["accuracy"],
+        "majority": asdict(judge.majority),
+        "learned": bool(figures["learned"]) if enough else None,
+    }
 
 
 def _source(plan: Plan, data: Path, train: list[Record], say: Say, *, replace: bool) -> str:

@@ -105,6 +105,25 @@ class Steps:
         return iter(steps)
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What a run has been shown: so many of the rows, each so many times, at least and at most."""
+
+    rows: int
+    least: int
+    most: int
+
+
+def count_seen(lengths: Sequence[int], rows: int, seed: int, steps: int) -> Seen:
+    """What the first `steps` steps of a run take; the other arguments as for `Steps`."""
+    each = len(Steps(lengths, rows, seed))
+    epochs, rest = divmod(steps, each)
+    if epochs:
+        return Seen(len(lengths), epochs, epochs + bool(rest))
+    begun = list(Steps(lengths, rows, seed))[:rest]
+    return Seen(sum(map(len, begun)), 1, 1)
+
+
 def cut(examples: Sequence[Example], tokens: int) -> Iterator[list[Example]]:
     """Rows by length, the longest first, in groups of at most `tokens` with their padding; one row is always a group."""
     group: list[Example] = []

@@ -1,13 +1,17 @@
-"""How long a training will take, by a short measurement of this machine."""
+"""How long a training will take, by a short measurement of this machine, and how much goes through the model at once."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import torch
 
 from fingen.config import Tuning
 from fingen.training.base import DTYPES, choose_load
+from fingen.training.data import Example
+from fingen.training.forward import common_prefix
+from fingen.training.memory import Batch
 
 # Operations that a token costs for each parameter: two forwards, two for the gradients of what the layers were given; the
 # frozen weights need none. Layers that are computed anew go forwards twice.
@@ -21,6 +25,17 @@ def training_seconds(billions: float, tokens: float, tuning: Tuning) -> tuple[fl
     each = CHECKPOINTED if tuning.gradient_checkpointing else OPERATIONS
     whole = each * billions * 1e9 * tokens / matrix_speed(choose_load(tuning.load))
     return whole / REACHED[0], whole / REACHED[1]
+
+
+def largest_batch(examples: Sequence[Example], tuning: Tuning) -> Batch:
+    """The most that goes through the model at once: the longest rows together; what they begin with counts once."""
+    ordered = sorted(examples, key=lambda example: -len(example.ids))
+    longest = len(ordered[0].ids)
+    rows = ordered[: max(1, min(tuning.batch, tuning.tokens_per_batch // longest))]
+    answers = [range(len(row.ids) - row.answer - 1, len(row.ids) - 1) for row in rows]
+    shared = 0 if tuning.gradient_checkpointing else common_prefix([row.ids for row in rows], answers)
+    learned = sorted((example.answer for example in examples), reverse=True)
+    return Batch(shared + len(rows) * (longest - shared), sum(learned[: len(rows)]))
 
 
 def matrix_speed(load: str) -> float:

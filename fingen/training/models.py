@@ -9,14 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fingen.config import MODELS, WEIGHT_BYTES, Alias, Tuning
+from fingen.config import MODELS, Alias
 from fingen.errors import UsageError
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-GIB = 1 << 30
-# Activations of one token in a decoder layer, about: 34 bytes a hidden unit in 16 bits (Korthikanti et al. 2022, without
-# the attention matrix, which fused kernels do not keep); 2 bytes where layers are computed anew on the way back.
-UNIT_BYTES, CHECKPOINTED_BYTES = 34.0, 2.0
 
 
 @dataclass(frozen=True)
@@ -83,19 +79,3 @@ def _stored_billions(folder: Path) -> float | None:
     config = read_config(folder)
     each = 4 if "32" in str(config.get("dtype") or config.get("torch_dtype")) else 2
     return stored / each / 1e9 if stored else None
-
-
-def memory_bytes(billions: float, load: str, tuning: Tuning | None = None) -> int:
-    """Memory that training takes, about: weights, adapter with its optimizer, and, with `tuning`, one batch of tokens.
-
-    Without `tuning` it is what no setting makes smaller.
-    """
-    weights = billions * 1e9 * WEIGHT_BYTES["bf16" if load == "auto" else load]
-    rank = tuning.rank if tuning else 1
-    adapter = billions * 1e9 * 0.0026 * rank / 8 * 16  # weight, gradient and two moments in 32 bits
-    if tuning is None:
-        return int(weights + adapter)
-    hidden_by_layers = 3.3e4 * billions**0.66  # fitted to the models of the table, 0.5 to 15 billion parameters
-    unit = CHECKPOINTED_BYTES if tuning.gradient_checkpointing else UNIT_BYTES
-    width = 2 if load == "fp32" else 1
-    return int(weights + adapter + tuning.tokens_per_batch * hidden_by_layers * unit * width)

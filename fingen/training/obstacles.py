@@ -13,7 +13,8 @@ from pathlib import Path
 from fingen.adapters import is_pickle
 from fingen.config import Tuning
 from fingen.errors import UsageError
-from fingen.training.models import GIB, Base, memory_bytes, read_config
+from fingen.training.memory import GIB, Shape, least_bytes, read_shape
+from fingen.training.models import Base, read_config
 
 NEEDED = ("torch", "transformers", "peft")
 QUANTISED = ("8bit", "4bit")
@@ -63,9 +64,13 @@ def need_extra() -> None:
     refuse(list(_extras(Tuning())))
 
 
+def missing_libraries() -> list[str]:
+    """What training needs and is not installed."""
+    return [name for name in NEEDED if find_spec(name) is None]
+
+
 def _extras(tuning: Tuning) -> Iterator[Obstacle]:
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
+    if missing := missing_libraries():
         yield Obstacle(f"not installed: {', '.join(missing)}", 'pip install "fingen[train]", from a clone ".[train]"')
     if tuning.load in QUANTISED and find_spec("bitsandbytes") is None:
         yield Obstacle(f"--load {tuning.load} needs bitsandbytes", 'pip install "fingen[quant]", or --load bf16')
@@ -169,6 +174,18 @@ def _disk(base: Base) -> Iterator[Obstacle]:
         )
 
 
+def find_shape(base: Base) -> Shape | None:
+    """Depth and widths of a base model whose config.json is on this machine."""
+    if base.local:
+        return read_shape(read_config(Path(base.source)))
+    if base.built or find_spec("huggingface_hub") is None:
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    cached = try_to_load_from_cache(base.source, "config.json")
+    return read_shape(read_config(Path(cached).parent)) if isinstance(cached, str) else None
+
+
 def is_cached(hub_id: str) -> bool:
     """Whether the weights of a model are on this machine."""
     from huggingface_hub import try_to_load_from_cache
@@ -180,7 +197,7 @@ def _memory(base: Base, tuning: Tuning) -> Iterator[Obstacle]:
     free, kind = free_memory_bytes()
     if base.billions is None or free is None:
         return
-    need = memory_bytes(base.billions, planned_load(tuning.load))
+    need = least_bytes(base.billions, planned_load(tuning.load))
     if need > free:
         yield Obstacle(
             f"{base.name} needs at least {need / GIB:.1f} GiB with --load {tuning.load}; {kind} has {free / GIB:.1f} GiB free",

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -23,6 +24,7 @@ from accelerate.utils import DistributedType
 from peft import LoraConfig, get_peft_model
 from safetensors import SafetensorError
 from torch.nn import functional
+from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, PrinterCallback, TrainingArguments
 
@@ -32,14 +34,17 @@ from fingen.training import checkpoints
 from fingen.training.base import quiet
 from fingen.training.data import Example, Steps, cut, deal
 from fingen.training.forward import predict
+from fingen.training.schedule import rate, total_steps
 from fingen.training.watch import Watch
 
 Say = Callable[[str], None]
-Judge = Callable[[Any, int], float]  # (model, tokens in a batch) -> macro F1 on the validation rows
+Judge = Callable[[Any, int], dict[str, float]]  # (model, tokens in a batch) -> figures of the validation rows' classes
+FUSED = "query_key_value"  # ChatGLM's module; the same of others, Llama and Qwen, Phi-3, Baichuan:
+QUERY_KEY_VALUE = ((FUSED,), ("q_proj", "k_proj", "v_proj"), ("qkv_proj",), ("W_pack",))
 STEP_SEEDS = 1_000_003  # apart from each other for any two seeds and steps that a user would name
+CLASS = "eval_class_"  # what the judge's figures are called among transformers'
 TIE = 1e-9  # less than any difference of two macro F1: of equal ones the lower loss is the better
 HISTORY_ROWS = 5000  # about as many a run leaves at most
-SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}  # as transformers names them
 
 
 @dataclass
@@ -49,12 +54,13 @@ class Trained:
     steps: int
     loss: float  # of the last step
     validation_loss: float | None  # of the weights that are kept
-    macro_f1: float | None  # of the same, 0..1, for a set with classes
+    classes: dict[str, float] | None  # what the judge said of the same, for a set with classes
     kept_step: int  # after which they were taken
     weights: dict[str, torch.Tensor] | None  # None: those in the model; else they were sharded, and these are all
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
     tokens: int = 0  # trained on here, prompts included
+    planned_steps: int = 0  # more than `steps` where the run ended early
 
 
 def add_adapter(model: Any, tuning: Tuning) -> Any:
@@ -65,11 +71,11 @@ def add_adapter(model: Any, tuning: Tuning) -> Any:
     """
     targets: str | list[str] = "all-linear"
     if tuning.targets != "all-linear":
-        wanted = [name.strip() for name in tuning.targets.split(",")]
         there = {name.rpartition(".")[2] for name, _ in model.named_modules()}
+        wanted = find_targets(tuning.targets, there)
         if set(wanted) <= there:
             targets = wanted
-        elif wanted != ["query_key_value"]:  # ChatGLM's name; the recipes that have it take all layers elsewhere
+        else:
             missing = ", ".join(sorted(set(wanted) - there))
             raise UsageError(f"targets: the base model has no {missing}", hint="pass --override targets=all-linear")
     torch.manual_seed(tuning.seed)
@@ -84,6 +90,13 @@ def add_adapter(model: Any, tuning: Tuning) -> Any:
     )
     with quiet():
         return get_peft_model(model, config)
+
+
+def find_targets(targets: str, there: Collection[str]) -> list[str]:
+    """The names of modules in `targets`; for ChatGLM's one module of query, key and value those of the base model."""
+    own = next((names for names in QUERY_KEY_VALUE if set(names) <= set(there)), QUERY_KEY_VALUE[0])
+    named = [name.strip() for name in targets.split(",")]
+    return [each for name in named for each in (own if name == FUSED else (name,))]
 
 
 def trainable(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
@@ -151,16 +164,16 @@ def fit(
     state = trainer.state
     kept = state.best_global_step if tuning.keep == "best" and state.best_global_step else state.global_step
     measured = next((row for row in state.log_history if row["step"] == kept and "eval_loss" in row), {})
+    classes = {name.removeprefix(CLASS): value for name, value in measured.items() if name.startswith(CLASS)}
     return Trained(
-        state.global_step, watch.loss, measured.get("eval_loss"), measured.get("eval_macro_f1"), kept,
-        trainer.gathered_weights(), trainer.notes, time.monotonic() - started, trainer.tokens,
+        state.global_step, watch.loss, measured.get("eval_loss"), classes or None, kept,
+        trainer.gathered_weights(), trainer.notes, time.monotonic() - started, trainer.tokens, state.max_steps,
     )  # fmt: skip
 
 
 def _arguments(
     tuning: Tuning, rows: int, evaluates: bool, by_class: bool, out: Path, report_to: Sequence[str]
 ) -> TrainingArguments:
-    steps = tuning.steps or tuning.epochs * math.ceil(rows / tuning.batch)
     gpu = torch.cuda.is_available()
     arguments = TrainingArguments(
         output_dir=str(out / checkpoints.CHECKPOINTS),
@@ -168,8 +181,6 @@ def _arguments(
         num_train_epochs=tuning.epochs,
         max_steps=tuning.steps or -1,
         learning_rate=tuning.learning_rate,
-        lr_scheduler_type=SCHEDULES[tuning.schedule],
-        warmup_steps=tuning.warmup,
         weight_decay=tuning.weight_decay,
         max_grad_norm=tuning.max_grad_norm,
         bf16=gpu and tuning.load in ("bf16", "4bit", "8bit") and torch.cuda.is_bf16_supported(),
@@ -182,7 +193,7 @@ def _arguments(
         load_best_model_at_end=evaluates and tuning.keep == "best",
         metric_for_best_model=None if not evaluates else "eval_rank" if by_class else "eval_loss",
         restore_callback_states_from_checkpoint=True,
-        logging_steps=1 + steps // HISTORY_ROWS,
+        logging_steps=1 + total_steps(tuning, rows) // HISTORY_ROWS,
         logging_first_step=True,
         logging_nan_inf_filter=False,  # a loss that is no number ends the run
         report_to=list(report_to) or "none",
@@ -221,6 +232,13 @@ class AnswerTrainer(transformers.Trainer):
             lambda: self.state.global_step // len(steps),
         )  # fmt: skip
         return DataLoader(self.rows, batch_sampler=steps, collate_fn=list)  # type: ignore[arg-type]  # it indexes, no more
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> LambdaLR:
+        """The learning rate of each step: see `rate`."""
+        if self.lr_scheduler is None:
+            used: Any = optimizer or self.optimizer
+            self.lr_scheduler = LambdaLR(used, partial(rate, self.tuning, num_training_steps))
+        return self.lr_scheduler
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> tuple[list[Any], int | None]:
         """The next step's rows, and how many tokens they are to learn."""
@@ -295,8 +313,9 @@ class AnswerTrainer(transformers.Trainer):
         """Loss, and for classes macro F1, on the validation rows."""
         figures = {"eval_loss": self._evaluate_loss()}
         if self.judge is not None:
-            figures["eval_macro_f1"] = f1 = self.judge(self.model, self.tokens_per_batch)
-            figures["eval_rank"] = f1 + TIE / (1 + figures["eval_loss"])
+            judged = self.judge(self.model, self.tokens_per_batch)
+            figures |= {f"{CLASS}{name}": value for name, value in judged.items()}
+            figures["eval_rank"] = judged["macro_f1"] + TIE / (1 + figures["eval_loss"])
         self.log(dict(figures))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, figures)
         return figures

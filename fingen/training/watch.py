@@ -16,7 +16,7 @@ from fingen.training.checkpoints import HISTORY, Stop
 
 SAY_SECONDS = 10.0  # between two lines of progress
 NAMES = {"loss": "loss", "learning_rate": "learning_rate", "grad_norm": "gradient_norm", "eval_loss": "validation_loss",
-         "eval_macro_f1": "validation_macro_f1"}  # fmt: skip
+         "eval_class_macro_f1": "validation_macro_f1", "eval_class_accuracy": "validation_accuracy"}  # fmt: skip
 
 
 class Watch(TrainerCallback):
@@ -55,7 +55,7 @@ class Watch(TrainerCallback):
             file.write(_line(row))
         now = time.monotonic()
         if "eval_loss" in row:
-            f1 = f" | macro F1 {row['eval_macro_f1']:.3f}" if "eval_macro_f1" in row else ""
+            f1 = f" | macro F1 {row['eval_class_macro_f1']:.3f}" if "eval_class_macro_f1" in row else ""
             self.say(f"step {state.global_step} | validation loss {row['eval_loss']:.4f}{f1}")
         elif now - self._said > SAY_SECONDS or state.global_step == state.max_steps:
             self._said, done = now, state.global_step - self._first

@@ -1,0 +1,169 @@
+"""What a run will do, what it will take, and all that is in the way: before anything heavy is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from fingen.config import BUILD, Finetune, Tuning
+from fingen.errors import FingenError, SetError
+from fingen.records import Record
+from fingen.sets import newest_set, read_manifest, read_split
+from fingen.training.data import hold_out
+from fingen.training.memory import Batch, memory_bytes
+from fingen.training.models import Base, find_base
+from fingen.training.obstacles import (
+    MACHINE,
+    Obstacle,
+    find_obstacles,
+    find_shape,
+    free_memory_bytes,
+    missing_libraries,
+    planned_load,
+)
+from fingen.training.schedule import total_steps, warmup_steps, warmup_warning
+
+ADAPTERS = BUILD / "adapters"
+CHARACTERS_PER_TOKEN = {"en": 4.0, "zh": 1.5}  # about, for estimates before there is a tokenizer
+TEMPLATE_TOKENS = 25  # about, that a chat template puts around a row
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do. `tokens` is an estimate."""
+
+    base: Base
+    data: Path | None  # the set
+    out: Path | None
+    tuning: Tuning
+    obstacles: list[Obstacle]
+    rows: int  # to train on; validation rows that are held out are none of them
+    validation: int  # rows
+    tokens: int  # in the training rows, once
+
+    @property
+    def steps(self) -> int:
+        """Steps of the run, if no row is left out."""
+        return total_steps(self.tuning, self.rows)
+
+    @property
+    def warmup_steps(self) -> int:
+        """Steps of its warm-up."""
+        return warmup_steps(self.tuning, self.steps)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is not in the way, and may not be what was wanted."""
+        if not self.rows:
+            return []
+        return [
+            text for text in (warmup_warning(self.tuning, self.steps), few_rows(self.tuning, self.validation)) if text
+        ]
+
+    @property
+    def free_bytes(self) -> int | None:
+        """Free memory of what would train."""
+        return free_memory_bytes()[0]
+
+    def estimate_seconds(self) -> tuple[float, float] | None:
+        """How long training may take on this machine, at least and at most; measures it for a moment. None: not known."""
+        if not self.base.billions or not self.rows or find_spec("torch") is None:
+            return None
+        from fingen.training.estimate import training_seconds
+
+        epochs = self.tuning.steps * self.tuning.batch / self.rows if self.tuning.steps else self.tuning.epochs
+        return training_seconds(self.base.billions, self.tokens * epochs, self.tuning)
+
+    def estimate_bytes(self) -> int | None:
+        """Memory that training will take about; None: not known."""
+        if not self.base.billions:
+            return None
+        load, cpu = planned_load(self.tuning.load), free_memory_bytes()[1] == MACHINE
+        shape, batch = find_shape(self.base), self._largest_batch()
+        return memory_bytes(self.base.billions, load, self.tuning, shape=shape, batch=batch, cpu=cpu)
+
+    def _largest_batch(self) -> Batch | None:
+        """What goes through the model at once, at most: by the tokenizer where it is here, else by the characters."""
+        if self.data is None or not self.rows:
+            return None
+        rows = read_rows(self.data, self.tuning)[0]
+        if self.base.local and not missing_libraries():
+            from fingen.training.base import load_tokenizer
+            from fingen.training.data import build_examples
+            from fingen.training.estimate import largest_batch
+            from fingen.training.template import build_template
+
+            try:
+                template = build_template(load_tokenizer(self.base.source), self.tuning.form)
+            except FingenError:  # the run will say so
+                return None
+            kept = build_examples(rows, template, self.tuning.cutoff).kept
+            return largest_batch(kept, self.tuning) if kept else None
+        longest = max(map(_estimated_tokens, rows))
+        at_once = max(1, min(self.tuning.batch, self.tuning.tokens_per_batch // longest))
+        return Batch(
+            at_once * longest, at_once * max(round(len(r.output) / CHARACTERS_PER_TOKEN[r.language]) for r in rows)
+        )
+
+
+def build_plan(settings: Finetune, tuning: Tuning) -> Plan:
+    """Find the base model, the set, and all that is in the way.
+
+    Raises:
+        UsageError: there is no base model of that name.
+    """
+    base = find_base(settings.model)
+    obstacles: list[Obstacle] = []
+    data, records, held = None, list[Record](), list[Record]()
+    try:
+        data = settings.data or newest_set(BUILD)
+        records, held = read_rows(data, tuning)
+    except SetError as e:
+        obstacles.append(Obstacle(str(e), e.hint))
+    obstacles += find_obstacles(base, tuning, trust_remote_code=settings.trust_remote_code)
+    obstacles += _trackers(settings.report_to)
+    out = settings.out or (ADAPTERS / f"{read_manifest(data).name}-{base.name}" if data and records else None)
+    return Plan(base, data, out, tuning, obstacles, len(records), len(held),
+                sum(map(_estimated_tokens, records)))  # fmt: skip
+
+
+def read_rows(data: Path, tuning: Tuning) -> tuple[list[Record], list[Record]]:
+    """Training and validation rows of a set; without a validation split a share of the former is held out, if that was asked.
+
+    Raises:
+        SetError: the set is missing or broken.
+    """
+    train = list(read_split(data, "train"))
+    if read_manifest(data).splits.get("validation"):
+        return train, list(read_split(data, "validation"))
+    return hold_out(train, tuning.validation_share) if tuning.validation_share else (train, [])
+
+
+def few_rows(tuning: Tuning, validation: int) -> str | None:
+    """What to tell where weights or an end were to be chosen by so few validation rows that chance would choose them."""
+    chooses = tuning.keep == "best" or tuning.patience is not None
+    if not chooses or not 0 < validation < tuning.keep_rows:
+        return None
+    return f"{validation} validation rows are too few to choose weights by, {tuning.keep_rows} are needed (keep_rows)"
+
+
+def _trackers(names: Sequence[str]) -> Iterator[Obstacle]:
+    if not names or find_spec("transformers") is None:
+        return
+    from transformers.integrations import integration_utils
+
+    library: Any = integration_utils  # it is annotated in part only
+    known, there = library.INTEGRATION_TO_CALLBACK, library.get_available_reporting_integrations()
+    for name in names:
+        if name not in known:
+            yield Obstacle(f"--report-to {name}: no such tracker", f"there are {', '.join(sorted(known))}")
+        elif name not in there:
+            yield Obstacle(f"--report-to {name}: it is not installed", f"pip install {name}, or leave it out")
+
+
+def _estimated_tokens(record: Record) -> int:
+    characters = len(record.instruction) + len(record.input) + len(record.output)
+    return TEMPLATE_TOKENS + round(characters / CHARACTERS_PER_TOKEN[record.language])
