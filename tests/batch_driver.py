@@ -16,11 +16,11 @@ from fingen.records import Request
 from fingen.tasks.qa import answer_schema, whole_problem
 from fingen.teachers.anthropic import Anthropic
 from fingen.teachers.base import request_key
+from fingen.teachers.batch_apis import open_desk
 from fingen.teachers.batches import BatchTerms, run_batches
-from fingen.teachers.claims import Claims
-from fingen.teachers.desks import open_desk
 from fingen.teachers.journal import Journal
 from fingen.teachers.openai import OpenAI
+from fingen.teachers.request_locks import Claims
 
 MODELS = {"anthropic": "claude-haiku-5-5", "openai": "gpt-6-luna"}
 FAST = {"first_poll_seconds": 0.02, "longest_poll_seconds": 0.05, "settle_seconds": 0.15}

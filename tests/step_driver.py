@@ -20,11 +20,17 @@ from click.testing import CliRunner
 from fingen import cli
 from fingen.documents.read import read_document
 from fingen.pipeline import reading
-from fingen.teachers import exchange
-from fingen.teachers.claims import Claims
+from fingen.teachers import batch_files
 from fingen.teachers.journal import Journal
+from fingen.teachers.request_locks import Claims
 
-PRELOAD = ["step_driver", "fingen.cli.pdf2qa", "fingen.cli.progress", "fingen.pipeline.run", "fingen.teachers.openai"]
+PRELOAD = [
+    "step_driver",
+    "fingen.cli.pdf2qa",
+    "fingen.cli.progress",
+    "fingen.pipeline.pdf2qa",
+    "fingen.teachers.openai",
+]
 
 
 def read_here(sources: Any, how: Any, *, workers: int, cache: Path | None = None) -> Iterator[Any]:
@@ -37,7 +43,7 @@ def drive(folder: str, arguments: list[str], chosen: int) -> None:
     os.chdir(folder)
     os.environ["OPENAI_API_KEY"] = "sk-for-tests"
     reading.read_documents = read_here
-    exchange.GROUP = 1  # requests or answers in a transaction
+    batch_files.GROUP = 1  # requests or answers in a transaction
     steps = count()
 
     def step() -> None:

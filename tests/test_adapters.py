@@ -32,10 +32,10 @@ from fingen.hub.trace import find_trace
 from fingen.records import dump_json, sha256_file
 from fingen.training.adapter import write_adapter
 from fingen.training.base import load_base, load_tokenizer, quiet
+from fingen.training.serving_files import build_go_template, fix_chat_template
 from fingen.training.template import build_template
 from fingen.training.tiny import tiny_config, train_tokenizer
 from fingen.training.use import load_adapter, merge
-from fingen.training.ways import build_go_template, fix_chat_template
 
 torch.set_num_threads(1)  # the models are too small for two
 pytest_plugins = "test_push"  # its fixtures

@@ -27,8 +27,8 @@ from test_canary import read_here
 from test_kill import PATIENCE, PROXIES
 
 from fingen import cli
-from fingen.pipeline import gathering, reading
-from fingen.teachers import dispatch
+from fingen.pipeline import reading
+from fingen.teachers import asking, dispatch
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path(__file__).with_name("node_modules") / "@copilotkit" / "aimock"
@@ -301,8 +301,8 @@ def test_a_batch_is_sent_awaited_and_fetched(
     desk: Desk, node: str, prompts: list[str], monkeypatch: pytest.MonkeyPatch
 ):
     """This server says the same to each line of a batch, and it is no pair: three times, then it is given up."""
-    in_time = functools.partial(gathering.BatchTerms, first_poll_seconds=0.01, longest_poll_seconds=0.1)
-    monkeypatch.setattr(gathering, "BatchTerms", in_time)
+    in_time = functools.partial(asking.BatchTerms, first_poll_seconds=0.01, longest_poll_seconds=0.1)
+    monkeypatch.setattr(asking, "BatchTerms", in_time)
     with serve(node, fixtures(prompts)) as server:
         ran = desk.run(server.url, "--batch")
         paths = Counter(row["path"] for row in server.received())

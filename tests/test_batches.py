@@ -23,13 +23,13 @@ from stub_llm import Call
 from fingen.errors import ShortfallError, TeacherError
 from fingen.records import Completion, Request
 from fingen.teachers import dispatch as live
+from fingen.teachers.batch_apis import AnthropicDesk, OpenAIDesk
+from fingen.teachers.batch_files import custom_id
 from fingen.teachers.batches import FRUITLESS
-from fingen.teachers.claims import Claims
-from fingen.teachers.desks import AnthropicDesk, OpenAIDesk
 from fingen.teachers.dispatch import BUDGET, TRIES
-from fingen.teachers.exchange import custom_id
-from fingen.teachers.holds import Holds, Item
 from fingen.teachers.journal import Journal
+from fingen.teachers.outstanding import Holds, Item
+from fingen.teachers.request_locks import Claims
 
 KINDS = ["anthropic", "openai"]
 PRICE = (1.0, 5.0)

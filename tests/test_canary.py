@@ -22,9 +22,9 @@ from fingen.config import Reading
 from fingen.documents import Source
 from fingen.documents.read import read_document
 from fingen.errors import DocumentError
-from fingen.pipeline import asking, reading
+from fingen.pipeline import reading
 from fingen.records import Document
-from fingen.teachers import dispatch
+from fingen.teachers import dispatch, job
 from fingen.teachers.dispatch import Terms
 from fingen.teachers.keys import Secret
 
@@ -42,7 +42,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in [name for name in os.environ if PROXIES.match(name)]:
         monkeypatch.delenv(name)
     monkeypatch.setattr(dispatch, "FIRST_WAIT_SECONDS", 0.01)
-    monkeypatch.setattr(asking, "Terms", functools.partial(Terms, deadline_seconds=0.2))
+    monkeypatch.setattr(job, "Terms", functools.partial(Terms, deadline_seconds=0.2))
     monkeypatch.setattr(reading, "read_documents", read_here)
     write_reports(tmp_path / "in", 1, 6)
     return tmp_path

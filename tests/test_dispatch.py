@@ -11,10 +11,10 @@ import pytest
 from fingen.errors import TeacherError
 from fingen.records import Completion, Request
 from fingen.teachers.base import Teacher
-from fingen.teachers.claims import Claims
 from fingen.teachers.dispatch import OnAnswer, Terms
 from fingen.teachers.dispatch import dispatch as dispatch_on
 from fingen.teachers.journal import Journal
+from fingen.teachers.request_locks import Claims
 from fingen.teachers.scripted import Scripted
 
 

@@ -33,11 +33,11 @@ from fingen.tasks.qa import answer_schema, whole_problem
 from fingen.teachers import dispatch as module
 from fingen.teachers.anthropic import Anthropic
 from fingen.teachers.base import request_key
-from fingen.teachers.claims import Claims
 from fingen.teachers.dispatch import TRIES, Terms, dispatch
 from fingen.teachers.journal import Journal
 from fingen.teachers.openai import OpenAI
-from fingen.teachers.pace import START, Pace, PerMinute
+from fingen.teachers.rate_limit import START, Pace, PerMinute
+from fingen.teachers.request_locks import Claims
 
 KINDS = ("anthropic", "openai")
 MODELS = {"anthropic": "claude-haiku-5-5", "openai": "gpt-6-luna"}
@@ -715,7 +715,7 @@ ASK = """
     from fingen.records import Request
     from fingen.teachers.anthropic import Anthropic
     from fingen.teachers.base import request_key
-    from fingen.teachers.claims import Claims
+    from fingen.teachers.request_locks import Claims
     from fingen.teachers.dispatch import Terms, dispatch
     from fingen.teachers.journal import Journal
 
@@ -787,7 +787,7 @@ def together(codes: Sequence[str]) -> list[str]:
 HOLD = """
     import sys
     from pathlib import Path
-    from fingen.teachers.claims import Claims
+    from fingen.teachers.request_locks import Claims
     claims = Claims(Path(sys.argv[1]))
     sys.stdout.write(" ".join(str(claims.take(key)) for key in sys.argv[2:]) + "\\n")
     sys.stdout.flush()
@@ -840,7 +840,7 @@ def test_a_set_that_someone_asks_for_is_not_cleared(tmp_path: Path):
 
 def test_claims_on_different_keys_do_not_meet():
     """A claim is a lock on a byte. Keys are hexadecimal digests; twice in 100,000 of them would be twice too often."""
-    from fingen.teachers.claims import _offset
+    from fingen.teachers.request_locks import _offset
 
     keys = [request_key("t", "", str(number), {}) for number in range(100_000)]
     assert len({_offset(key) for key in keys}) == len(keys)

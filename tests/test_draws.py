@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from fingen.errors import UsageError
 from fingen.prompts import copy_templates, expand, read_data
 from fingen.quality.duplicates import fold
-from fingen.tasks.draws import Draws
+from fingen.tasks.client_specs import Draws
 from fingen.tasks.labels import Label, read_labels
 from fingen.teachers.offline.intent import write
 

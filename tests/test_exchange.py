@@ -28,17 +28,17 @@ from fingen import cli
 from fingen.config import Reading
 from fingen.documents.read import read_document
 from fingen.errors import LimitError, UsageError
-from fingen.pipeline import gathering, reading
+from fingen.pipeline import reading
 from fingen.records import Completion, Document, Request
 from fingen.tasks.qa import whole_problem
-from fingen.teachers import batches
+from fingen.teachers import asking, batches
 from fingen.teachers import dispatch as live
+from fingen.teachers.batch_apis import open_desk
+from fingen.teachers.batch_files import Imported, custom_id, export_requests, import_answers, read_result, short_hash
 from fingen.teachers.batches import Judge
-from fingen.teachers.claims import Claims
-from fingen.teachers.desks import open_desk
-from fingen.teachers.exchange import Imported, custom_id, export_requests, import_answers, read_result, short_hash
-from fingen.teachers.holds import Holds
 from fingen.teachers.journal import Journal
+from fingen.teachers.outstanding import Holds
+from fingen.teachers.request_locks import Claims
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "raw" / "sample_annual_report_2024.pdf"
@@ -174,7 +174,7 @@ def test_an_export_that_cannot_be_written_holds_nothing(desk: Desk, monkeypatch:
 def test_requests_that_another_process_is_asking_are_left_out(desk: Desk):
     requests = make_requests(3)
     code = (
-        "import sys; from pathlib import Path; from fingen.teachers.claims import Claims\n"
+        "import sys; from pathlib import Path; from fingen.teachers.request_locks import Claims\n"
         "with Claims(Path('set/.claims')) as claims: print(claims.take(sys.argv[1]), flush=True); sys.stdin.read()"
     )
     first = next(iter(requests))
@@ -538,7 +538,7 @@ def test_a_set_made_of_a_file_with_odd_rows_says_so(stub: StubBatches):
 @pytest.mark.usefixtures("sample")
 @pytest.mark.parametrize("kind", ["anthropic", "openai"])
 def test_batches_give_the_set_that_asking_gives(kind: str, stub: StubBatches, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(gathering, "BatchTerms", lambda **terms: batches.BatchTerms(first_poll_seconds=0.05, **terms))
+    monkeypatch.setattr(asking, "BatchTerms", lambda **terms: batches.BatchTerms(first_poll_seconds=0.05, **terms))
     teacher = gpt(stub) if kind == "openai" else ["--teacher", "anthropic", "--base-url", stub.url]
     last(pdf2qa("live/set", teacher))
     asked = stub.paid
@@ -559,7 +559,7 @@ def test_batches_give_the_set_that_asking_gives(kind: str, stub: StubBatches, mo
 
 @pytest.mark.usefixtures("sample")
 def test_asking_now_waits_for_what_a_batch_holds(stub: StubBatches, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(gathering, "BatchTerms", lambda **terms: batches.BatchTerms(first_poll_seconds=0.05, **terms))
+    monkeypatch.setattr(asking, "BatchTerms", lambda **terms: batches.BatchTerms(first_poll_seconds=0.05, **terms))
     few = ["--task", "concept"]
     last(pdf2qa("build/set", gpt(stub), *few, "--batch", "--no-wait"))
     sent = stub.paid
@@ -638,7 +638,7 @@ class Killed:
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.desks, self.patch = folder, patch
         # Nobody else works on these sets: whoever waits waits for ever.
-        patch.setattr(gathering.time, "sleep", lambda seconds: pytest.fail("waits for nobody"))
+        patch.setattr(asking.time, "sleep", lambda seconds: pytest.fail("waits for nobody"))
         patch.setattr(reading, "read_documents", read_here)
         self.start = self.desk("start")
         shutil.copy(SAMPLE, "sample.pdf")

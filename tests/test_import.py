@@ -20,11 +20,11 @@ from stub_hub import StubHub
 from fingen.cli import main
 from fingen.cli.import_ import NAMES
 from fingen.errors import SetError
+from fingen.imports import SOURCES
+from fingen.imports.rows import read_raw
 from fingen.pipeline.importing import import_set
 from fingen.records import Record
 from fingen.sets import SPLITS, read_manifest, read_split
-from fingen.tasks.imports import SOURCES
-from fingen.tasks.rows import read_raw
 
 ASK_NEWS = "What is the sentiment of this news? Please choose an answer from {negative/neutral/positive}."
 ASK_TWEET = ASK_NEWS.replace("news", "tweet")

@@ -17,12 +17,12 @@ from rapidfuzz import fuzz
 
 from fingen.config import Reading
 from fingen.documents.read import read_document
-from fingen.documents.text import estimate_tokens, han_share
 from fingen.prompts import Template, fill
 from fingen.quality.checks import Draft, check
 from fingen.quality.evidence import locate
 from fingen.records import Chunk, Document, Request
 from fingen.tasks import qa
+from fingen.text import estimate_tokens, han_share
 
 ROOT = Path(__file__).resolve().parent.parent
 LANGUAGES = ("en", "zh")

@@ -60,7 +60,7 @@ def test_the_summary_says_how_far_off_the_estimate_was(desk: Path, monkeypatch: 
 
 def test_the_progress_says_rate_spent_and_projected(desk: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
-    monkeypatch.setattr("fingen.pipeline.gathering.SPENT_SECONDS", 0.0)
+    monkeypatch.setattr("fingen.teachers.asking.SPENT_SECONDS", 0.0)
     with StubLLM(reply=reply, latency=0.4) as stub:
         ran = run(stub, monkeypatch, "--concurrency", "2")
 

@@ -34,13 +34,13 @@ from fingen import cli
 from fingen.config import Pdf2qa, Reading, Splitting
 from fingen.documents import Source, read_documents
 from fingen.documents.read import read_document
-from fingen.documents.text import sentences
 from fingen.errors import DocumentError, FingenError, SetError, ShortfallError, TeacherError
 from fingen.pipeline import Summary, pdf2qa, reading
 from fingen.records import Document, Passage, Request
 from fingen.teachers import TEACHERS
 from fingen.teachers.base import Teacher
 from fingen.teachers.scripted import Scripted
+from fingen.text import sentences
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "raw" / "sample_annual_report_2024.pdf"

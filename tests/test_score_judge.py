@@ -27,7 +27,6 @@ from transformers import LlamaForCausalLM
 from fingen import metrics
 from fingen.cli import main
 from fingen.config import Asking
-from fingen.documents.text import han_share
 from fingen.errors import TeacherError, UsageError
 from fingen.scoring import columns, texts
 from fingen.scoring.judge import TextJudge, open_judge
@@ -35,6 +34,7 @@ from fingen.scoring.report import read_score
 from fingen.scoring.texts import TextRow
 from fingen.sets import read_manifest, read_split
 from fingen.teachers import dispatch
+from fingen.text import han_share
 from fingen.training.tiny import tiny_config, train_tokenizer
 
 

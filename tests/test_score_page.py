@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fingen.scoring import figures, page
+from fingen.scoring import charts, page
+from fingen.scoring.aggregate import Drawing, build_choices, build_pairs
 from fingen.scoring.columns import build_contrasts
 from fingen.scoring.report import Figure, Kind, Prediction, Report, Rotation, Score, Source, Texts
-from fingen.scoring.tally import Drawing, build_choices, build_pairs
 
 FEW = Drawing(seed=0, resamples=50)
 LABELS = ("行业板块问询", "个股问询", "大盘问询", "客服问询")
@@ -342,12 +342,12 @@ def test_of_many_classes_the_commonest_are_shown_and_that_is_said():
     report = build(rows)
     (table,) = read(report, rows).all("div", class_="confusion dense")
 
-    assert len(table.all("th", scope="row")) == figures.CLASSES_SHOWN == 40
+    assert len(table.all("th", scope="row")) == charts.CLASSES_SHOWN == 40
     assert "The matrix shows the 40 commonest of 60 classes" in page.render_page(report, rows)
     assert "class 00" not in table.text  # it is right once only
     choices = report.scores[0].choices
     assert choices
-    assert "The 40 commonest of 60 classes." in figures.draw_confusion("a", "on rows", choices)
+    assert "The 40 commonest of 60 classes." in charts.draw_confusion("a", "on rows", choices)
 
 
 def test_rotation_shows_the_bias_of_each_letter():
@@ -423,21 +423,21 @@ def test_bins_hold_every_row_and_their_error_is_that_of_the_definition(pairs: li
         row.model_copy(update={"probabilities": {row.value: sure}})
         for row, (sure, _) in zip(predictions("a", [hit for _, hit in pairs]), pairs, strict=True)
     ]
-    found = figures.bins(rows)
+    found = charts.bins(rows)
 
     assert sum(one.rows for one in found) == len(pairs)
     expected = 0.0
     for k in range(10):
         inside = [(p, hit) for p, hit in pairs if min(int(p * 10), 9) == k]
         expected += abs(sum(p for p, _ in inside) - sum(hit for _, hit in inside)) / len(pairs)
-    assert figures.calibration_error(found) == pytest.approx(expected)
+    assert charts.calibration_error(found) == pytest.approx(expected)
     for one in found:
         assert one.low - 1e-12 <= one.probability <= one.high + 1e-12  # the mean is rounded
         assert one.right.low <= one.right.value <= one.right.high
 
 
 def test_answers_without_probabilities_have_no_reliability(tuned: tuple[Report, list[Prediction]]):
-    assert figures.bins(tuned[1]) == []
+    assert charts.bins(tuned[1]) == []
     assert "Reliability" not in page.render_page(*tuned)
 
 
@@ -518,8 +518,8 @@ def test_foreign_text_stays_text(foreign: str):
     if foreign == HOSTILE:
         assert "&lt;script&gt;alert(1)" in html
     for svg in (
-        figures.draw_whiskers(report.name, figures.accuracy_panels(report)),
-        *(figures.draw_confusion(s.subject, s.on, s.choices) for s in report.scores if s.choices),
+        charts.draw_whiskers(report.name, charts.accuracy_panels(report)),
+        *(charts.draw_confusion(s.subject, s.on, s.choices) for s in report.scores if s.choices),
     ):
         tags = {element.tag.removeprefix(SVG) for element in ET.fromstring(svg).iter()}
         assert tags <= {"svg", "title", "rect", "text", "line", "path", "g"}
@@ -546,14 +546,14 @@ def test_figures_are_written_beside_the_page_and_old_ones_go(
 
 def test_names_that_differ_only_in_what_a_file_cannot_hold_get_files_of_their_own(tmp_path: Path):
     rows = [row for name in ("a/b", "a:b", "A/B", "行" * 200) for row in predictions(name, [True, False])]
-    written = figures.write_figures(tmp_path, build(rows))
+    written = charts.write_figures(tmp_path, build(rows))
 
     assert len({path.name.casefold() for path in written}) == 5
     assert all(path.is_file() and path.parent == tmp_path / "figures" for path in written)
 
 
 def test_whiskers_stand_where_the_figures_are(tuned: tuple[Report, list[Prediction]]):
-    svg = ET.fromstring(figures.draw_whiskers("mine", figures.accuracy_panels(tuned[0])))
+    svg = ET.fromstring(charts.draw_whiskers("mine", charts.accuracy_panels(tuned[0])))
     tracks = [e for e in svg.iter(f"{SVG}svg") if e.get("height") == "24"]
 
     for score, track in zip(tuned[0].scores, tracks, strict=True):

@@ -29,10 +29,10 @@ from fingen.cli import main
 from fingen.errors import SetError, UsageError
 from fingen.records import Chunk, Language, Manifest, Record, Usage
 from fingen.scoring import columns, texts
+from fingen.scoring.aggregate import Drawing
 from fingen.scoring.language import language_of
 from fingen.scoring.report import Contrast, Prediction, Report, Score, Source
 from fingen.scoring.rows import Asked, Item, read_asked
-from fingen.scoring.tally import Drawing
 from fingen.scoring.texts import TextRow
 from fingen.sets import SetContent, write_set
 

@@ -29,10 +29,10 @@ from fingen.pipeline.synth import SynthSummary, synth
 from fingen.quality.duplicates import fold
 from fingen.records import Request
 from fingen.tasks import sentiment, topics
-from fingen.tasks.decks import Decks
-from fingen.tasks.draws import Draws
+from fingen.tasks.client_specs import Draws
 from fingen.tasks.intent import form
 from fingen.tasks.labels import Label, read_labels
+from fingen.tasks.plain_specs import Decks
 from fingen.teachers.scripted import Scripted
 
 LETTERS = "ABCDE"

@@ -36,7 +36,7 @@ def command(
       $ fingen chat build/adapters/intent-tiny
       $ fingen chat build/adapters/intent-tiny --base --once "Why did finance costs decrease?"
     """
-    from fingen.training.obstacles import need_extra
+    from fingen.training.preflight import need_extra
 
     need_extra()
     from fingen.errors import UsageError

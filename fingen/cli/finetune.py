@@ -126,7 +126,7 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
       $ fingen finetune --model qwen2.5 --rank 16 --load 4bit --override learning_rate=2e-4 --resume
     """
     from fingen.training import build_plan, finetune
-    from fingen.training.obstacles import refuse
+    from fingen.training.preflight import refuse
 
     flags = {name: options.pop(name) for name in TUNING}
     resolved = _resolve(ctx, flags, table, overrides, options["model"], options["recipe"])

@@ -50,7 +50,7 @@ def command(words: tuple[str, ...], batches: bool, as_json: bool, quiet: bool, d
 
 
 def _report(folder: str, journal: Journal) -> dict[str, Any]:
-    from fingen.teachers.holds import Holds
+    from fingen.teachers.outstanding import Holds
 
     usage, cost_usd = journal.usage()
     holds = Holds(journal)
@@ -72,8 +72,8 @@ def _about(batch: Any) -> dict[str, Any]:
 
 def _release(folder: str, journal: Journal, *, batches: bool) -> dict[str, Any]:
     """Let go of what files hold, and of what batches do if that is wanted; not while a process works on it."""
-    from fingen.teachers.claims import Claims
-    from fingen.teachers.holds import Holds
+    from fingen.teachers.outstanding import Holds
+    from fingen.teachers.request_locks import Claims
 
     holds = Holds(journal)
     released = []

@@ -45,7 +45,7 @@ def command(
       $ fingen merge build/adapters/intent-tiny
       $ fingen merge build/adapters/intent-llama3 --out build/models/intent-llama3
     """
-    from fingen.training.obstacles import need_extra
+    from fingen.training.preflight import need_extra
 
     need_extra()
     from fingen.training.use import merge

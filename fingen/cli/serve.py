@@ -27,7 +27,7 @@ def command(model: Path, port: int, as_json: bool, quiet: bool, debug: bool) -> 
       $ fingen serve build/models/intent-llama3
       $ fingen serve build/models/intent-llama3 --port 9000
     """
-    from fingen.training.obstacles import need_extra
+    from fingen.training.preflight import need_extra
 
     need_extra()
     from fingen.training.serve import serve

@@ -96,7 +96,7 @@ def intent(ctx: click.Context, /, **options: Any) -> None:
       $ fingen synth intent --n 500 --validation 160 --teacher anthropic --check openai
       $ fingen synth intent --n 200 --language en --labels our_labels.yaml --out build/ours
     """
-    from fingen.tasks.draws import Draws
+    from fingen.tasks.client_specs import Draws
     from fingen.tasks.intent import form
     from fingen.tasks.labels import read_labels, reweighed
 
@@ -120,8 +120,8 @@ def sentiment(ctx: click.Context, /, **options: Any) -> None:
     Examples:
       $ fingen synth sentiment --n 500 --language en --teacher anthropic
     """
-    from fingen.tasks.decks import Decks
     from fingen.tasks.labels import read_labels
+    from fingen.tasks.plain_specs import Decks
     from fingen.tasks.sentiment import form
 
     language = options["language"]
@@ -147,8 +147,8 @@ def qa(ctx: click.Context, /, **options: Any) -> None:
       $ fingen synth qa --n 500 --teacher anthropic
       $ fingen synth qa --n 200 --topics our_topics.yaml --teacher openai --out build/ours
     """
-    from fingen.tasks.decks import Decks
     from fingen.tasks.labels import read_labels
+    from fingen.tasks.plain_specs import Decks
     from fingen.tasks.topics import form
 
     language = options["language"]
@@ -162,9 +162,9 @@ def _run(
 ) -> None:
     """Make the set and say what came of it."""
     from fingen.cli.progress import Display
-    from fingen.pipeline.asking import Estimate
-    from fingen.pipeline.gathering import Pending
     from fingen.pipeline.synth import synth
+    from fingen.teachers.asking import Pending
+    from fingen.teachers.job import Estimate
 
     yes, as_json, quiet, _ = (options.pop(name) for name in ("yes", "as_json", "quiet", "debug"))
     said = say_settings(ctx)

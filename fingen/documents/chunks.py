@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from fingen.documents.shapes import PageBlock, Row, union
-from fingen.documents.text import chunk_language, ends_sentence, estimate_tokens, is_cjk, join_pair, sentences
 from fingen.records import Block, BlockKind, Box, Chunk, Language, content_id
+from fingen.text import chunk_language, ends_sentence, estimate_tokens, is_cjk, join_pair, sentences
 
 # From this share of the budget on, a heading of the level starts a chunk: parts always, items soon, others when it is full.
 STARTS_AT = {1: 0.0, 2: 0.25}

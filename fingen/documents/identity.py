@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from fingen.documents.text import clean
 from fingen.errors import UsageError
 from fingen.records import Frozen, Language, Period
+from fingen.text import clean
 
 OVERRIDES = "documents.yaml"  # beside the reports: file name -> company, period, language
 TITLE_PAGES = 4

@@ -17,7 +17,7 @@ from fingen.documents.tables import (
     is_amount,
     is_unit_line,
 )
-from fingen.documents.text import ends_sentence, has_leaders, is_cjk, join_lines
+from fingen.text import ends_sentence, has_leaders, is_cjk, join_lines
 
 CELL_GAP = 1.1  # in font sizes: a wider gap on a baseline parts two cells
 TITLE_GAP = 0.75  # the same before a word in capitals or a figure: headings of columns stand close together

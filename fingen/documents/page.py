@@ -11,9 +11,9 @@ from typing import Any
 import pymupdf
 
 from fingen.documents.shapes import PageText, Rule, Run
-from fingen.documents.text import clean
 from fingen.documents.visibility import Eye, image_share, luminance
 from fingen.records import Box
+from fingen.text import clean
 
 # Vectors come with the text in one pass and cost next to nothing; images would be copied, and nothing must be clipped to
 # the page, because text that lies off it is counted as hidden.

@@ -11,9 +11,9 @@ from typing import Literal
 from pydantic import ValidationError
 
 from fingen.documents.identity import find_company, find_names, find_period
-from fingen.documents.text import estimate_tokens, find_language
 from fingen.errors import SetError
 from fingen.records import Block, BlockKind, Chunk, Document, Frozen, content_id, sha256_file
+from fingen.text import estimate_tokens, find_language
 
 HEAD_PAGES = 3  # where company and period stand
 NO_BOX = (0.0, 0.0, 0.0, 0.0)  # the file does not say where on the page a line stands

@@ -32,9 +32,9 @@ from fingen.documents.page import read_page
 from fingen.documents.sections import Outline, mark_headings, section_paths
 from fingen.documents.shapes import PageBlock, PageText, Row
 from fingen.documents.tables import continue_tables
-from fingen.documents.text import find_language, vocabulary
 from fingen.errors import Cause, DocumentError, UsageError
 from fingen.records import Document, Language, Period, dump_json, sha256_file, sha256_text
+from fingen.text import find_language, vocabulary
 
 # Names the code that reads: a parse in the cache that other code made is not used.
 BESIDE = {"picture.py", "parsed.py"}  # have no part in it

@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from fingen.documents.shapes import PageBlock, PageText, Row, Rule, Run, union
-from fingen.documents.text import clean, join_lines
+from fingen.text import clean, join_lines
 
 SNAP = 3.0  # points: rules nearer than this are one line
 MIN_RULE = 8.0  # points: shorter strokes are decoration

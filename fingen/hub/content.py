@@ -16,7 +16,6 @@ from huggingface_hub import DatasetCard, DatasetCardData
 from fingen.errors import UsageError
 from fingen.hub.client import read_matter
 from fingen.hub.leaks import without_places
-from fingen.pipeline.verify import Verification
 from fingen.records import FileEntry, Manifest, Record, Rejected, dump_json, open_atomic, read_jsonl, sha256_file
 from fingen.sets import (
     ALPACA_CONFIG,
@@ -31,6 +30,7 @@ from fingen.sets import (
     read_split,
     render_card,
 )
+from fingen.verify.run import Verification
 
 TABLES = "data"  # folder of the tables
 PLAIN = ("instruction", "input", "output")  # columns of the other ones, which any version of any tool can read

@@ -19,9 +19,9 @@ from fingen.errors import HubError, SetError, ShortfallError, UsageError
 from fingen.hub.client import Hub, Remote, check_repo_id, read_matter
 from fingen.hub.pull_adapter import PulledAdapter, pull_adapter
 from fingen.hub.trace import leave_trace
-from fingen.pipeline.folder import PATIENCE_SECONDS, clear, refuse_folder, refuse_other
+from fingen.imports import SOURCES, Options, Unusable
+from fingen.imports.rows import Raw, find_split, read_raw
 from fingen.pipeline.importing import make_manifest, number_ids, write_anew
-from fingen.pipeline.verify import Verification, verify
 from fingen.records import (
     FileEntry,
     Manifest,
@@ -33,11 +33,11 @@ from fingen.records import (
     read_jsonl,
     sha256_file,
 )
+from fingen.set_folder import PATIENCE_SECONDS, clear, refuse_folder, refuse_other
 from fingen.sets import CARD, CHUNKS, INFO, JOURNAL, MANIFEST, REJECTED, SPLITS, SetContent, read_manifest, render_card
-from fingen.tasks.imports import SOURCES, Options, Unusable
-from fingen.tasks.rows import Raw, find_split, read_raw
 from fingen.teachers.journal import lock
 from fingen.teachers.keys import mapping
+from fingen.verify.run import Verification, verify
 
 DESK = ".pull"  # in the folder of the set: where files arrive, so that a second run finds those that are there
 BROUGHT = (*(f"{split}.jsonl" for split in SPLITS), REJECTED, CHUNKS, INFO)  # a foreign manifest names no other file

@@ -25,8 +25,8 @@ from fingen.disk import refuse_others
 from fingen.errors import UsageError
 from fingen.hub.client import Hub, Remote
 from fingen.hub.shipment import OWN_BY_THE_HUB
-from fingen.pipeline.folder import PATIENCE_SECONDS
 from fingen.records import sha256_file
+from fingen.set_folder import PATIENCE_SECONDS
 from fingen.teachers.journal import lock
 
 DESK = ".pull"  # in the folder of the adapter: where files arrive, so that a second run finds those that are there

@@ -15,9 +15,9 @@ from fingen.errors import SetError, ShortfallError, UsageError
 from fingen.hub.client import Hub, Remote, check_repo_id, read_matter
 from fingen.hub.shipment import Change, Pushed, Shipment, Wishes, choose_repo, refuse_leaks
 from fingen.hub.trace import leave_trace
-from fingen.pipeline.verify import Verification, verify
 from fingen.records import Manifest
 from fingen.sets import CARD, CHUNKS, MANIFEST, REJECTED, read_manifest
+from fingen.verify.run import Verification, verify
 
 OFFLINE = "offline"  # the teacher that is a set of rules
 SAMPLE = "sample_annual_report_2024.pdf"  # the report in raw/

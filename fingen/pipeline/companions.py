@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 
-from fingen.documents.text import is_cjk
 from fingen.quality.duplicates import fold
 from fingen.records import Chunk, Document
+from fingen.text import is_cjk
 
 MENTIONED = 2  # labels of a statement that a discussion has to speak of
 _STATEMENT = re.compile(

@@ -12,12 +12,12 @@ from typing import Any
 
 from fingen import __version__
 from fingen.errors import HubError, ShortfallError, UsageError
-from fingen.pipeline.folder import PATIENCE_SECONDS, clear, refuse_folder, refuse_other
+from fingen.imports import SOURCES, Options, Source, Unusable
+from fingen.imports.rows import Raw
 from fingen.quality.splits import assign_splits
 from fingen.records import Manifest, Record, Rejected, Usage, content_id, dump_json, sha256_file, sha256_text
+from fingen.set_folder import PATIENCE_SECONDS, clear, refuse_folder, refuse_other
 from fingen.sets import MANIFEST, SPLITS, SetContent, write_set
-from fingen.tasks.imports import SOURCES, Options, Source, Unusable
-from fingen.tasks.rows import Raw
 from fingen.teachers.journal import lock
 
 NAMED = 5  # rows that a message or the manifest names

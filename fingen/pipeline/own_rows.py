@@ -13,14 +13,14 @@ from typing import Any
 
 from fingen.config import Splitting
 from fingen.errors import SetError
-from fingen.pipeline.folder import REWORKED
-from fingen.pipeline.gates import Opened, gate_settings
-from fingen.pipeline.origin import Origin
+from fingen.pipeline.filters import Opened, gate_settings
 from fingen.quality.duplicates import find_duplicates
 from fingen.quality.privacy import protect, protect_reject
 from fingen.quality.splits import assign_splits
 from fingen.records import Chunk, Manifest, Model, Record, Rejected, read_jsonl, sha256_file
+from fingen.set_folder import REWORKED
 from fingen.sets import CHUNKS, MAKE_AGAIN, REJECTED, SPLITS, SetContent, read_split
+from fingen.verify.origin import Origin
 
 PLACE = "stood"  # in the item of a reject: the split and the row, from 1, where it stood
 ASKED = ("train", "validation", "test")  # `memory` repeats training questions on purpose

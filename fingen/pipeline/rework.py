@@ -12,15 +12,15 @@ from typing import Any
 from fingen.config import Gates, Splitting
 from fingen.errors import SetError
 from fingen.pipeline.drawing import divide, draw_records
-from fingen.pipeline.gates import Opened, gate_settings, open_gates
+from fingen.pipeline.filters import Opened, gate_settings, open_gates
 from fingen.pipeline.judging import judge_requests, with_scores
-from fingen.pipeline.origin import Origin, origin_of_set
 from fingen.pipeline.own_rows import is_reworked, rework_rows
 from fingen.quality.privacy import protect_reject
 from fingen.records import Manifest, Request
 from fingen.sets import JOURNAL, SPLITS, SetContent, read_manifest, read_split, write_set
 from fingen.tasks import qa
 from fingen.teachers.journal import Journal, lock
+from fingen.verify.origin import Origin, origin_of_set
 
 PATIENCE_SECONDS = 60.0  # for another process that writes the same set
 AGAIN = "run `fingen pdf2qa` on its reports again; what is answered is not paid twice"

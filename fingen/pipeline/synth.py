@@ -14,26 +14,26 @@ from typing import Any, Protocol
 from fingen import __version__, prompts
 from fingen.config import Synth
 from fingen.errors import ShortfallError, UsageError
-from fingen.pipeline.asking import Answered, Estimate, Job, Note, estimate, expected_usd
 from fingen.pipeline.drawing import rejected
-from fingen.pipeline.folder import CLAIMS, PATIENCE_SECONDS, refuse_folder, refuse_other, start_anew
-from fingen.pipeline.gates import Opened, gate_settings, open_gates
-from fingen.pipeline.gathering import Gathered, Pending, check_ways, gather
-from fingen.pipeline.run import require_named
+from fingen.pipeline.filters import Opened, gate_settings, open_gates
+from fingen.pipeline.pdf2qa import require_named
 from fingen.quality.diversity import measure
 from fingen.quality.duplicates import duplicate_texts
 from fingen.quality.privacy import protect, protect_reject
 from fingen.quality.splits import assign_counts
 from fingen.records import Manifest, Record, Rejected, Request, sha256_text
+from fingen.set_folder import CLAIMS, PATIENCE_SECONDS, refuse_folder, refuse_other, start_anew
 from fingen.sets import JOURNAL, SetContent, write_set
 from fingen.tasks import blind
 from fingen.tasks.drawn import Form
 from fingen.tasks.labels import Label
 from fingen.teachers import choose_teacher, open_teacher
+from fingen.teachers.asking import Gathered, Pending, check_ways, gather
 from fingen.teachers.base import Teacher
-from fingen.teachers.claims import Claims
-from fingen.teachers.holds import Holds
+from fingen.teachers.job import Answered, Estimate, Job, Note, estimate, expected_usd
 from fingen.teachers.journal import Journal, lock
+from fingen.teachers.outstanding import Holds
+from fingen.teachers.request_locks import Claims
 
 MOST_ROUNDS = 12
 FRUITLESS = 3  # rounds in a row in which a label that lacks items got none end a run

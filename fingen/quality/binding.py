@@ -17,9 +17,9 @@ from fingen.quality.claims import (
     polarity,
     row_polarity,
 )
-from fingen.quality.figures import Figure
 from fingen.quality.labels import Mention, claimed_labels, find_mentions
 from fingen.quality.names import forms_of
+from fingen.quality.quantities import Figure
 from fingen.quality.source import Source, heading_key, labels_of, row_key, sizes
 from fingen.quality.tables import Periods, Place
 

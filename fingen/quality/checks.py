@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fingen.documents.text import han_share
 from fingen.quality.duplicates import fold
 from fingen.records import Passage, Record
+from fingen.text import han_share
 
 MIN_ANSWER = {"en": 60, "zh": 20}  # characters
 MAX_ANSWER = {"en": 4000, "zh": 1500}

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
-from fingen.quality.figures import Figure, find_figures, narrow
+from fingen.quality.quantities import Figure, find_figures, narrow
 from fingen.quality.tables import UNKNOWN, Periods
 
 QUANTITIES = ("amount", "percent", "points")

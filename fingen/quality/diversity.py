@@ -8,8 +8,8 @@ from statistics import fmean, quantiles
 
 from rapidfuzz import fuzz, process
 
-from fingen.documents.text import is_cjk
 from fingen.records import sha256_text
+from fingen.text import is_cjk
 
 SAMPLE = 400  # texts of which the nearest neighbour is looked for
 

@@ -31,8 +31,8 @@ from typing import Literal
 from fingen.quality.binding import Binding, Verdict
 from fingen.quality.calc import CONSTANTS, CONVERSIONS, Calc, CalcError, parse_calcs
 from fingen.quality.claims import QUANTITIES, Reading, contradicts_itself
-from fingen.quality.figures import ONE, Figure, same_currency
 from fingen.quality.names import find_foreign
+from fingen.quality.quantities import ONE, Figure, same_currency
 from fingen.quality.source import Ladder, Source, fold_name, prepare
 from fingen.quality.tables import Place, parse_unit
 from fingen.records import Passage, Record

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from fingen.quality.claims import LINK, LINK_WORDS, LINK_WORDS_ZH, LINK_ZH, Reading
-from fingen.quality.figures import Figure
+from fingen.quality.quantities import Figure
 
 _WORD = re.compile(r"[a-z0-9&'/-]+")
 _LINK_BACK = re.compile(

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-from fingen.documents.text import find_language
 from fingen.records import Language, Record, Rejected
+from fingen.text import find_language
 
 Kind = Literal["api-key", "id-card", "bank-card", "phone", "email"]
 Mode = Literal["keep", "mask", "drop"]

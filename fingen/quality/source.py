@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import cached_property, lru_cache
 
 from fingen.quality.claims import QUANTITIES, Reading
-from fingen.quality.figures import ONE, narrow
+from fingen.quality.quantities import ONE, narrow
 from fingen.quality.tables import (
     GENERIC,
     Place,

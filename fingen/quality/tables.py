@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from fingen.documents.tables import is_amount
-from fingen.quality.figures import CURRENCIES, ONE, SCALES, Figure, find_figures
+from fingen.quality.quantities import CURRENCIES, ONE, SCALES, Figure, find_figures
 
 Periods = frozenset[int | str]  # years, and quarters as "Q1"; empty where they are not known
 UNKNOWN: Periods = frozenset()

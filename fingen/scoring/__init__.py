@@ -7,6 +7,6 @@ needed where a model is run, and nowhere else.
 from __future__ import annotations
 
 from fingen.scoring.compare import Comparison, compare
-from fingen.scoring.conduct import Planned, Scored, build_plan, score
+from fingen.scoring.run import Planned, Scored, build_plan, score
 
 __all__ = ["Comparison", "Planned", "Scored", "build_plan", "compare", "score"]

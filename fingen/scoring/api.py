@@ -9,8 +9,6 @@ from typing import Any
 
 from fingen.config import Scoring
 from fingen.errors import UsageError
-from fingen.pipeline.asking import Estimate, Job, estimate
-from fingen.pipeline.gathering import Consent, OnNews, Pending, gather
 from fingen.records import Completion, Request, Usage, dump_json
 from fingen.scoring.report import Kind, Method
 from fingen.scoring.rows import CUT, Asked, Item
@@ -18,9 +16,11 @@ from fingen.scoring.subjects import Given
 from fingen.scoring.variants import with_shots
 from fingen.sets import JOURNAL
 from fingen.teachers import open_teacher
+from fingen.teachers.asking import Consent, OnNews, Pending, gather
 from fingen.teachers.base import request_key
-from fingen.teachers.claims import Claims
+from fingen.teachers.job import Estimate, Job, estimate
 from fingen.teachers.journal import Journal
+from fingen.teachers.request_locks import Claims
 
 CHOICE_TOKENS, TEXT_TOKENS = 1024, 2048  # of an answer; teachers that think first need room for it
 EXPECTED_TOKENS = {True: 300, False: 10}  # of an answer, about: free text or not

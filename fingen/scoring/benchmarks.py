@@ -12,12 +12,12 @@ from itertools import chain
 from pathlib import Path
 
 from fingen.errors import UsageError
+from fingen.imports import SOURCES
+from fingen.imports.sentiment import LABELS
 from fingen.pipeline.importing import read_source
 from fingen.records import Record, sha256_text
 from fingen.scoring.report import Source
 from fingen.scoring.rows import Asked, item_of
-from fingen.tasks.imports import SOURCES
-from fingen.tasks.imports.sentiment import LABELS
 
 PARTS = ("train", "validation", "test")  # in the order in which FinGPT strings them together
 

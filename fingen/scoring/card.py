@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import fmean, pstdev
 
+from fingen.scoring.charts import label
 from fingen.scoring.columns import COLUMNS, MEASURES, qa_sentences, qa_table, rows_of
 from fingen.scoring.compare import ALPHA
-from fingen.scoring.figures import label
 from fingen.scoring.report import Choices, Figure, Majority, Report, Score
 
 MAJORITY = "majority class"

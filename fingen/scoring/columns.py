@@ -12,9 +12,9 @@ from typing import Literal
 
 from fingen.errors import SetError, UsageError
 from fingen.records import Chunk, read_jsonl, sha256_file
+from fingen.scoring.aggregate import Drawing
 from fingen.scoring.report import Contrast, Figure, Prediction, Report, Score
 from fingen.scoring.rows import Asked, Item
-from fingen.scoring.tally import Drawing
 from fingen.scoring.texts import difference
 from fingen.sets import CHUNKS, MAKE_AGAIN, read_manifest
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from fingen import metrics
 from fingen.errors import UsageError
+from fingen.scoring.aggregate import Drawing, commonest, find_constant, pair_up
 from fingen.scoring.report import Prediction, read_score
-from fingen.scoring.tally import Drawing, commonest, find_constant, pair_up
 
 ALPHA = 0.05  # a p below it shows a difference
 

@@ -19,21 +19,21 @@ from pydantic import Field
 from fingen import metrics
 from fingen.config import Asking
 from fingen.errors import TeacherError, UsageError
-from fingen.pipeline.asking import Estimate, Job, Note, check_teacher, estimate
-from fingen.pipeline.folder import CLAIMS
-from fingen.pipeline.gathering import OnNews, gather
 from fingen.prompts import Template, read_template
 from fingen.records import Completion, Request, sha256_text
+from fingen.scoring.aggregate import share
 from fingen.scoring.api import find_paid
 from fingen.scoring.report import Figure
-from fingen.scoring.tally import share
 from fingen.scoring.texts import Judged, TextRow
+from fingen.set_folder import CLAIMS
 from fingen.sets import JOURNAL
 from fingen.tasks.answers import Strict, build_check, parse_items, unusable
 from fingen.teachers import open_teacher
+from fingen.teachers.asking import OnNews, gather
 from fingen.teachers.base import Teacher
-from fingen.teachers.claims import Claims
+from fingen.teachers.job import Estimate, Job, Note, check_teacher, estimate
 from fingen.teachers.journal import Journal
+from fingen.teachers.request_locks import Claims
 
 TASK = "answer-check"
 LANGUAGES = ("en", "zh")

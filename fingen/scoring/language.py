@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from fingen.documents.text import find_language
 from fingen.records import Language
+from fingen.text import find_language
 
 RUNNING = 4  # Latin words from which on a reference is running text; fewer may be a name or a unit in a Chinese text
 _SAID: dict[str, Language] = {

@@ -13,11 +13,11 @@ from typing import Any
 import jinja2
 
 from fingen.records import dump_json, open_atomic
-from fingen.scoring import figures
+from fingen.scoring import charts
 from fingen.scoring.card import majorities, on_benchmarks, remarks
+from fingen.scoring.charts import CLASSES_SHOWN, Bin, Whisker, label
 from fingen.scoring.columns import COLUMNS, MEASURES, qa_sentences, qa_table, rows_of
 from fingen.scoring.compare import ALPHA
-from fingen.scoring.figures import CLASSES_SHOWN, Bin, Whisker, label
 from fingen.scoring.report import SYNTHETIC, Choices, Figure, Pair, Prediction, Report, Score
 
 PAGE = "report.html"
@@ -97,7 +97,7 @@ def write_page(folder: Path, report: Report, predictions: Sequence[Prediction]) 
     Raises:
         LimitError: a file cannot be written.
     """
-    figures.write_figures(folder, report)
+    charts.write_figures(folder, report)
     with open_atomic(folder / PAGE) as file:
         file.write(render_page(report, predictions))
 
@@ -113,8 +113,8 @@ def render_page(report: Report, predictions: Sequence[Prediction]) -> str:
         subjects={score.subject for score in report.scores},
         cases=_cases(report, predictions),
         means=means(report),
-        accuracies=figures.accuracy_panels(report),
-        rouges=figures.text_panels(report),
+        accuracies=charts.accuracy_panels(report),
+        rouges=charts.text_panels(report),
         overlaps=[name for name in OVERLAPS if any(s.texts and getattr(s.texts, name) for s in report.scores)],
     )
 
@@ -125,9 +125,9 @@ def _template() -> jinja2.Template:
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters |= {"signed": signed, "between": between, "cut": cut, "flat": flat, "without": without}
-    drawing = {"track": track, "reliability": reliability, "scale": scale, "shade": figures.shade}
+    drawing = {"track": track, "reliability": reliability, "scale": scale, "shade": charts.shade}
     words = {"p_text": p_text, "label": label, "kinds": KINDS, "methods": METHODS, "measures": MEASURES}
-    figured = {"shown_classes": figures.shown_classes, "error": figures.calibration_error, "answer_columns": COLUMNS}
+    figured = {"shown_classes": charts.shown_classes, "error": charts.calibration_error, "answer_columns": COLUMNS}
     told = {"majorities": majorities, "remarks": remarks, "rows_of": rows_of}
     limits = {"classes_shown": CLASSES_SHOWN, "headlines_shown": HEADLINES_SHOWN, "mistakes_shown": MISTAKES_SHOWN}
     environment.globals |= drawing | words | figured | told | limits | {"alpha": ALPHA, "synthetic": SYNTHETIC}
@@ -240,16 +240,16 @@ def flat(value: Any) -> str:
 
 def track(one: Whisker, floor: float | None = None) -> str:
     """A whisker as wide as its place, as SVG with its figures in words."""
-    words = escape(f"{one.label}: {figures.percent(one.figure)} %")
+    words = escape(f"{one.label}: {charts.percent(one.figure)} %")
     return (
         f'<svg class="track" role="img" aria-label="{words}" width="100%" height="24"><title>{words}</title>'
-        f"{figures.draw_track(one, floor)}</svg>"
+        f"{charts.draw_track(one, floor)}</svg>"
     )
 
 
 def scale() -> str:
     """The numbers below whiskers, as SVG."""
-    return f'<svg class="scale" aria-hidden="true" width="100%" height="16">{figures.draw_scale()}</svg>'
+    return f'<svg class="scale" aria-hidden="true" width="100%" height="16">{charts.draw_scale()}</svg>'
 
 
 def reliability(found: Sequence[Bin], title: str) -> str:
@@ -257,7 +257,7 @@ def reliability(found: Sequence[Bin], title: str) -> str:
     words = escape(title)
     return (
         f'<svg class="reliability" role="img" aria-label="{words}" viewBox="0 0 272 272"><title>{words}</title>'
-        f"{figures.draw_reliability(found)}</svg>"
+        f"{charts.draw_reliability(found)}</svg>"
     )
 
 
@@ -298,7 +298,7 @@ def _cases(report: Report, predictions: Iterable[Prediction]) -> list[Case]:
                 leads=score.on in leading and len(report.scores) <= HEADLINES_SHOWN,
                 mistakes=tuple(mistakes[:MISTAKES_SHOWN]),
                 wrong=len(mistakes),
-                bins=tuple(figures.bins(own)),
+                bins=tuple(charts.bins(own)),
             )
         )
     return cases

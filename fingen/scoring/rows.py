@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from fingen.documents.text import find_language
 from fingen.errors import SetError, UsageError
+from fingen.imports.intent import LETTER_ONLY
+from fingen.imports.rows import Raw, read_raw
 from fingen.records import Language, Record, parse_nested, sha256_file
 from fingen.scoring.language import language_of, parse_language
 from fingen.scoring.report import Source
 from fingen.sets import MANIFEST, SPLITS, read_manifest, read_split
 from fingen.tasks import qa
-from fingen.tasks.imports.intent import LETTER_ONLY
-from fingen.tasks.rows import Raw, read_raw
+from fingen.text import find_language
 
 ANSWERS = ("prediction", "pred_answer", "answer", "output")  # what the column of a raw answer is called
 CERTAIN = 2  # of these, so many are never a gold column

@@ -18,11 +18,11 @@ from typing import Any
 from rapidfuzz.distance import LCSseq
 
 from fingen import metrics
-from fingen.quality import figures
+from fingen.quality import quantities
 from fingen.quality.claims import QUANTITIES, Reading
 from fingen.records import Language
+from fingen.scoring.aggregate import Drawing, find_constant_text
 from fingen.scoring.report import Figure, Prediction, Texts
-from fingen.scoring.tally import Drawing, find_constant_text
 
 TIMES = ("year", "date")  # kinds of figures that say when
 _WORD = re.compile(r"[^\W_]+")
@@ -223,26 +223,26 @@ def _f1(common: float, wanted: int, given: int) -> float:
     return 2 * common / (wanted + given) if wanted + given else 1.0
 
 
-def _is_told(figure: figures.Figure) -> bool:
+def _is_told(figure: quantities.Figure) -> bool:
     """Whether a figure is one that an answer must give: no number of a list, no part of a name, no "one of"."""
     if figure.kind in (*TIMES, "quarter"):
         return True
     return figure.kind in QUANTITIES and not (figure.kind == "amount" and figure.spelled and not _has_unit(figure))
 
 
-def _has_unit(figure: figures.Figure) -> bool:
-    return bool(figure.currency or figure.unit) or figure.scale != figures.ONE
+def _has_unit(figure: quantities.Figure) -> bool:
+    return bool(figure.currency or figure.unit) or figure.scale != quantities.ONE
 
 
-def _identity(figure: figures.Figure, reading: Reading) -> tuple[object, ...]:
+def _identity(figure: quantities.Figure, reading: Reading) -> tuple[object, ...]:
     return figure.kind, figure.value, figure.currency, figure.unit, figure.when, _span(figure, reading)
 
 
-def _gives(reading: Reading, wanted: figures.Figure, reference: Reading) -> bool:
+def _gives(reading: Reading, wanted: quantities.Figure, reference: Reading) -> bool:
     return any(_is_same(wanted, reference, figure, reading) for figure in reading.figures)
 
 
-def _is_same(wanted: figures.Figure, reference: Reading, given: figures.Figure, answer: Reading) -> bool:
+def _is_same(wanted: quantities.Figure, reference: Reading, given: quantities.Figure, answer: Reading) -> bool:
     if wanted.kind in TIMES:
         parts = zip(wanted.when, given.when, strict=True)
         return given.kind in TIMES and all(part in (0, other) for part, other in parts)
@@ -251,21 +251,21 @@ def _is_same(wanted: figures.Figure, reference: Reading, given: figures.Figure, 
     return _has_unit_of(wanted, reference, given, answer) and _has_sign_of(wanted, reference, given, answer)
 
 
-def _has_unit_of(wanted: figures.Figure, reference: Reading, given: figures.Figure, answer: Reading) -> bool:
+def _has_unit_of(wanted: quantities.Figure, reference: Reading, given: quantities.Figure, answer: Reading) -> bool:
     if wanted.currency:
-        return given.currency is not None and figures.same_currency(wanted.currency, given.currency)
+        return given.currency is not None and quantities.same_currency(wanted.currency, given.currency)
     if wanted.unit:
         return wanted.unit == given.unit and _span(wanted, reference) == _span(given, answer)
     return True
 
 
-def _span(figure: figures.Figure, reading: Reading) -> tuple[bool, ...]:
+def _span(figure: quantities.Figure, reading: Reading) -> tuple[bool, ...]:
     """Years, months or days: they are one unit to who reads figures, and not the same."""
     words = reading.text[figure.start : figure.end].lower()
     return tuple(bool(span.search(words)) for span in _SPANS) if figure.unit == "time" else ()
 
 
-def _has_sign_of(wanted: figures.Figure, reference: Reading, given: figures.Figure, answer: Reading) -> bool:
+def _has_sign_of(wanted: quantities.Figure, reference: Reading, given: quantities.Figure, answer: Reading) -> bool:
     if not wanted.value or 0 in (wanted.sign, given.sign) or wanted.sign == given.sign:
         return True
     plain, where = (given, answer) if wanted.sign < 0 else (wanted, reference)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from fingen.documents.text import han_share
 from fingen.records import Language, Record, sha256_text
 from fingen.tasks.drawn import Draw, DrawnItem, Form, draft, text_problem
 from fingen.tasks.labels import Label
+from fingen.text import han_share
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 LENGTH = {"en": (3, 300), "zh": (2, 120)}  # characters of what a client says

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fingen.documents.text import han_share
 from fingen.records import Language, Record
 from fingen.tasks.drawn import Draw, DrawnItem, Form, draft, text_problem
 from fingen.tasks.labels import Label
+from fingen.text import han_share
 
 LENGTH = {"en": (20, 400), "zh": (8, 160)}  # characters of a sentence
 ASK = {

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from fingen.documents.text import han_share
 from fingen.records import Language, Record
 from fingen.tasks.drawn import Draw, DrawnItem, Form, draft
 from fingen.tasks.labels import Label
+from fingen.text import han_share
 
 QUESTION = {"en": (15, 500), "zh": (6, 200)}  # characters
 ANSWER = {"en": (200, 3000), "zh": (60, 1200)}

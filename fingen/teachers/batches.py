@@ -18,8 +18,8 @@ from typing import TypeVar
 
 from fingen.errors import ShortfallError, TeacherError
 from fingen.records import Completion, Request
-from fingen.teachers.claims import Claims
-from fingen.teachers.desks import Desk, Look, lines_of
+from fingen.teachers.batch_apis import Desk, Look, lines_of
+from fingen.teachers.batch_files import CANCELED, GROUP, Result, build_completion, custom_id, hold_claimed, read_result
 from fingen.teachers.dispatch import (
     BUDGET,
     CUT,
@@ -32,9 +32,9 @@ from fingen.teachers.dispatch import (
     asked_again,
     wait_seconds,
 )
-from fingen.teachers.exchange import CANCELED, GROUP, Result, build_completion, custom_id, hold_claimed, read_result
-from fingen.teachers.holds import Batch, Holds, Item
 from fingen.teachers.journal import Journal
+from fingen.teachers.outstanding import Batch, Holds, Item
+from fingen.teachers.request_locks import Claims
 
 T = TypeVar("T")
 BACKOFF = 1.5  # from one look to the next, while nothing happens

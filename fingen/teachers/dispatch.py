@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from fingen.documents.text import estimate_tokens
 from fingen.errors import Interrupted, ShortfallError, TeacherError
 from fingen.records import Completion, Request
 from fingen.teachers.base import Teacher
-from fingen.teachers.claims import Claims
 from fingen.teachers.journal import Journal
-from fingen.teachers.pace import Pace, PerMinute
+from fingen.teachers.rate_limit import Pace, PerMinute
+from fingen.teachers.request_locks import Claims
+from fingen.text import estimate_tokens
 
 OnAnswer = Callable[[Request, Completion], None]
 Validate = Callable[[Request, Completion], str | None]

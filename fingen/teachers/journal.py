@@ -64,7 +64,7 @@ TABLES = (
     )""",
     "CREATE INDEX IF NOT EXISTS completions_key ON completions(key)",
     "CREATE TABLE IF NOT EXISTS units (unit TEXT PRIMARY KEY, split TEXT NOT NULL)",
-    # What is asked elsewhere, see fingen.teachers.holds.
+    # What is asked elsewhere, see fingen.teachers.outstanding.
     """CREATE TABLE IF NOT EXISTS batches (
         token TEXT PRIMARY KEY, -- ours; the provider is told it, so that a batch whose id was lost is known again
         kind TEXT NOT NULL, -- batch: at the provider; export: in a file

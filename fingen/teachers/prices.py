@@ -10,9 +10,9 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from fingen.documents.text import estimate_tokens
 from fingen.errors import TeacherError
 from fingen.records import Request, Usage, dump_json
+from fingen.text import estimate_tokens
 
 Price = tuple[float, float]  # USD per million input and output tokens
 MILLION = 1_000_000

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 
-from fingen.training.conduct import Tuned, finetune
-from fingen.training.obstacles import Obstacle
 from fingen.training.plan import Plan, build_plan
+from fingen.training.preflight import Obstacle
+from fingen.training.run import Tuned, finetune
 
 # bitsandbytes says at each start on a CPU that a faster kernel could be fetched; nothing is fetched here.
 logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)

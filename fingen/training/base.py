@@ -19,7 +19,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from fingen.adapters import PICKLES
 from fingen.config import MODELS
 from fingen.errors import FingenError, HubError, LimitError, UsageError
-from fingen.training.obstacles import modelscope_obstacles, refuse, wants_modelscope
+from fingen.training.preflight import modelscope_obstacles, refuse, wants_modelscope
 
 library: Any = transformers  # it is annotated in part only
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

@@ -15,7 +15,7 @@ from fingen.sets import newest_set, read_manifest, read_split
 from fingen.training.data import hold_out
 from fingen.training.memory import Batch, memory_bytes
 from fingen.training.models import Base, find_base
-from fingen.training.obstacles import (
+from fingen.training.preflight import (
     MACHINE,
     Obstacle,
     find_obstacles,

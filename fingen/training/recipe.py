@@ -32,10 +32,10 @@ from fingen.config import Tuning
 from fingen.errors import LimitError, UsageError
 from fingen.training import checkpoints
 from fingen.training.base import quiet
+from fingen.training.callback import Watch
 from fingen.training.data import Example, Steps, cut, deal
 from fingen.training.forward import predict
 from fingen.training.schedule import rate, total_steps
-from fingen.training.watch import Watch
 
 Say = Callable[[str], None]
 Judge = Callable[[Any, int], dict[str, float]]  # (model, tokens in a batch) -> figures of the validation rows' classes

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fingen.errors import UsageError
-from fingen.training.obstacles import refuse, serving_obstacles
+from fingen.training.preflight import refuse, serving_obstacles
 
 HOST = "127.0.0.1"  # there is no key: whoever can reach it may ask
 

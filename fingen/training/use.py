@@ -18,8 +18,8 @@ from fingen.disk import unwritable
 from fingen.errors import ShortfallError, UsageError
 from fingen.training.base import DTYPES, load_base, load_tokenizer, quiet
 from fingen.training.merged import find_merged, made_of, write_merged
+from fingen.training.serving_files import fix_chat_template, write_ways
 from fingen.training.template import Template, build_template
-from fingen.training.ways import fix_chat_template, write_ways
 
 TOLERANCE = {"fp32": 1e-3, "bf16": 0.5, "fp16": 0.1}  # logits; by the digits of the format
 PROMPTS = (

@@ -40,7 +40,7 @@ from statistics import mean
 import pytest
 
 from fingen.quality.duplicates import fold
-from fingen.tasks.draws import Draws
+from fingen.tasks.client_specs import Draws
 from fingen.tasks.labels import Label, read_labels
 from fingen.teachers.offline.intent import write
 

@@ -59,17 +59,17 @@ def asking_seconds(url: str, per_request: int) -> float:
 TIMED = """
 import sys, time
 from fingen import cli
-from fingen.pipeline import asking
+from fingen.teachers import job
 seconds = []
-ask = asking.ask_live
+ask = job.ask_live
 def timed(*arguments, **options):
     started = time.perf_counter()
     try:
         return ask(*arguments, **options)
     finally:
         seconds.append(time.perf_counter() - started)
-from fingen.pipeline import gathering
-gathering.ask_live = timed
+from fingen.teachers import asking
+job.ask_live = timed
 try:
     cli.main(["synth", "intent", "--n", sys.argv[1], "--teacher", "anthropic", "--per-request", sys.argv[2], "--quiet"])
 except SystemExit as e:

@@ -183,9 +183,9 @@ def make_teacher(kind: str, url: str) -> Any:
 def with_fingen(kind: str, url: str, requests: list[Any], folder: Path) -> int:
     """The dispatcher with its journal; returns how many answers that holds."""
     from fingen.tasks.qa import whole_problem
-    from fingen.teachers.claims import Claims
     from fingen.teachers.dispatch import Terms, dispatch
     from fingen.teachers.journal import Journal
+    from fingen.teachers.request_locks import Claims
 
     teacher = make_teacher(kind, url)
     terms = Terms(concurrency=AT_ONCE, worst_usd=teacher.worst_usd, validate=whole_problem)

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from fingen.documents.text import sentences
 from fingen.records import Passage
+from fingen.text import sentences
 
 STRETCH = 3  # sentences taken together
 

@@ -1,6 +1,6 @@
 """Questions as clients type them, written by a grammar: prompts/phrases.<language>.yaml says how, a draw says what about.
 
-A draw names who asks, how, what about and on which border (`fingen.tasks.draws` makes them). A border case is put in the
+A draw names who asks, how, what about and on which border (`fingen.tasks.client_specs` makes them). A border case is put in the
 words of its facet, so that the rule that decides is in the question; its way of asking then shows in its surface alone.
 """
 

@@ -20,8 +20,8 @@ from fingen.records import Record, dump_json, sha256_file, sha256_text
 from fingen.sets import MANIFEST as SET_MANIFEST
 from fingen.sets import read_manifest
 from fingen.training.models import Base
-from fingen.training.obstacles import refuse
 from fingen.training.plan import Plan, build_plan, few_rows, read_rows
+from fingen.training.preflight import refuse
 from fingen.training.schedule import total_steps, warmup_warning
 
 if TYPE_CHECKING:

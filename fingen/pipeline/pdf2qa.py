@@ -15,25 +15,25 @@ from fingen import __version__
 from fingen.config import Pdf2qa
 from fingen.documents import Progress
 from fingen.errors import DocumentError, SetError, ShortfallError, UsageError
-from fingen.pipeline.asking import Answered, Estimate, Job, Note, Plan, estimate, expected_usd, make_plan
 from fingen.pipeline.drawing import Draw, divide, draw_records
-from fingen.pipeline.folder import CLAIMS, PATIENCE_SECONDS, refuse_folder, refuse_other, start_anew
-from fingen.pipeline.gates import gate_settings, open_gates
-from fingen.pipeline.gathering import Pending, check_ways, gather
+from fingen.pipeline.filters import gate_settings, open_gates
 from fingen.pipeline.judging import open_judge, with_scores
-from fingen.pipeline.origin import Origin
 from fingen.pipeline.reading import Unread, choose_chunks, read_all
 from fingen.pipeline.summary import Clock, Summary, summarize
 from fingen.quality.privacy import protect_reject
 from fingen.records import Chunk, Document, Manifest, Record, SourceEntry, sha256_file
+from fingen.set_folder import CLAIMS, PATIENCE_SECONDS, refuse_folder, refuse_other, start_anew
 from fingen.sets import JOURNAL, MANIFEST, SetContent, read_manifest, write_set
 from fingen.tasks import qa
 from fingen.teachers import choose_teacher, open_teacher
+from fingen.teachers.asking import Pending, check_ways, gather
 from fingen.teachers.base import Teacher
 from fingen.teachers.batches import Waiting
-from fingen.teachers.claims import Claims
-from fingen.teachers.holds import Holds
+from fingen.teachers.job import Answered, Estimate, Job, Note, Plan, estimate, expected_usd, make_plan
 from fingen.teachers.journal import Journal, lock
+from fingen.teachers.outstanding import Holds
+from fingen.teachers.request_locks import Claims
+from fingen.verify.origin import Origin
 
 FREE = frozenset({"split", "split_by", "keep_out", "against", "privacy"})  # settings that can be changed without paying
 Watch = Callable[[Progress | Document | DocumentError | Answered | Waiting | Note], None]

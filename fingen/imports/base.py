@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fingen.documents.text import find_language
+from fingen.imports.rows import Raw, read_raw
 from fingen.records import Record
-from fingen.tasks.rows import Raw, read_raw
+from fingen.text import find_language
 
 UNKNOWN = "unknown"  # who labelled or wrote it
 

@@ -10,15 +10,15 @@ from typing import Any
 
 from fingen import prompts
 from fingen.config import Asking, Pdf2qa
-from fingen.documents.text import estimate_tokens
 from fingen.errors import UsageError
 from fingen.pipeline.companions import Companions
 from fingen.records import Chunk, Completion, Document, Request, Usage, dump_json
 from fingen.tasks import qa
 from fingen.teachers.base import Provider, Teacher
-from fingen.teachers.claims import Claims
 from fingen.teachers.dispatch import Terms, Validate, dispatch
 from fingen.teachers.journal import Journal
+from fingen.teachers.request_locks import Claims
+from fingen.text import estimate_tokens
 
 
 @dataclass(frozen=True)

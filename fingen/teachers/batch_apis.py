@@ -15,8 +15,8 @@ from fingen.errors import TeacherError, UsageError
 from fingen.records import Request, dump_json
 from fingen.teachers import keys
 from fingen.teachers.base import Teacher
-from fingen.teachers.exchange import URL, Batcher, read_result, request_line
-from fingen.teachers.holds import Batch
+from fingen.teachers.batch_files import URL, Batcher, read_result, request_line
+from fingen.teachers.outstanding import Batch
 
 if TYPE_CHECKING:
     from fingen.teachers.anthropic import Anthropic

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fingen.records import Completion, Request, dump_json
-from fingen.teachers.claims import Claims
 from fingen.teachers.dispatch import CUT, INVALID
 from fingen.teachers.journal import COLUMNS, HELD, Journal, read_completion
+from fingen.teachers.request_locks import Claims
 
 UNJUDGED = "not looked at yet"
 BATCHES = """SELECT batches.*, count(items.key) AS requests, coalesce(sum(items.state = 'held'), 0) AS waiting,

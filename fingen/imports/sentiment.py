@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from fingen.imports.base import UNKNOWN, Options, Source, make_record
+from fingen.imports.rows import Raw, read_raw, read_text
 from fingen.records import Record
-from fingen.tasks.imports.base import UNKNOWN, Options, Source, make_record
-from fingen.tasks.rows import Raw, read_raw, read_text
 
 LABELS = ("negative", "neutral", "positive")
 NEWS, TWEET = "news", "tweet"  # what FinGPT's prompt calls the text

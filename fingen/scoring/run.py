@@ -13,23 +13,23 @@ from fingen import __version__, adapters
 from fingen.config import Scoring
 from fingen.disk import check_writable
 from fingen.errors import UsageError
-from fingen.pipeline.asking import Answered as News
-from fingen.pipeline.asking import Estimate, Note
 from fingen.records import sha256_file
 from fingen.scoring import plan
+from fingen.scoring.aggregate import Drawing, Turn, build_choices, build_pairs, build_rotation, letter_at
+from fingen.scoring.answer_cache import Held, forget
 from fingen.scoring.api import Asker, open_asker
 from fingen.scoring.card import render_card
 from fingen.scoring.columns import build_contrasts, has_passage
-from fingen.scoring.held import Held, forget
 from fingen.scoring.judge import TextJudge, open_judge
 from fingen.scoring.page import write_page
 from fingen.scoring.report import REPORT, Kind, Method, Prediction, Report, Score, refuse_other, write_score
 from fingen.scoring.rows import Answer, Asked, Item, by_model, match, read_answers
 from fingen.scoring.subjects import Given, Say, Subject, read
-from fingen.scoring.tally import Drawing, Turn, build_choices, build_pairs, build_rotation, letter_at
 from fingen.scoring.texts import Judged, TextRow, measure, score_texts, with_verdicts
 from fingen.scoring.variants import choose_shots, place, rotations
 from fingen.teachers.batches import Waiting
+from fingen.teachers.job import Answered as News
+from fingen.teachers.job import Estimate, Note
 from fingen.teachers.journal import lock
 
 Watch = Callable[[News | Waiting | Note], None]

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fingen.documents.text import find_language
 from fingen.errors import SetError
+from fingen.imports.rows import FORMS, read_raw
 from fingen.records import Record, content_id
-from fingen.tasks.rows import FORMS, read_raw
+from fingen.text import find_language
 
 QUESTIONS = ("instruction", "question", "prompt", "query")  # what the column is called, in different places
 ANSWERS = ("output", "answer", "response")

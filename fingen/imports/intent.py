@@ -6,11 +6,11 @@ from collections.abc import Callable
 from string import ascii_uppercase
 from typing import Any
 
-from fingen.documents.text import find_language
+from fingen.imports.base import Options, Source, Unusable, make_record
+from fingen.imports.rows import Raw
 from fingen.records import Record
-from fingen.tasks.imports.base import Options, Source, Unusable, make_record
 from fingen.tasks.intent import ROLE
-from fingen.tasks.rows import Raw
+from fingen.text import find_language
 
 LETTER_ONLY = {"zh": "请只回答选项字母。", "en": "Answer with the letter only."}
 COLUMNS = frozenset({"question", "answer", *ascii_uppercase})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fingen.tasks.imports import generic, intent, sentiment
-from fingen.tasks.imports.base import Options, Source, Unusable
+from fingen.imports import generic, intent, sentiment
+from fingen.imports.base import Options, Source, Unusable
 
 SOURCES: dict[str, Source] = {**intent.SOURCES, **sentiment.SOURCES, **generic.SOURCES}
 

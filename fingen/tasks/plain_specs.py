@@ -1,6 +1,6 @@
 """Draws from plain decks: for each label, who writes or asks, how, and about what, dealt so that each comes up equally often.
 
-A draw depends on seed, label and number alone, as in `fingen.tasks.draws`, which knows what clients ask.
+A draw depends on seed, label and number alone, as in `fingen.tasks.client_specs`, which knows what clients ask.
 """
 
 from __future__ import annotations

@@ -17,9 +17,9 @@ from typing import Any, Protocol
 from fingen.errors import UsageError
 from fingen.records import Completion, Request, Usage, dump_json, open_atomic, sha256_text
 from fingen.teachers.base import Provider
-from fingen.teachers.claims import Claims
-from fingen.teachers.holds import Holds, Item
 from fingen.teachers.keys import RETRYABLE, mapping
+from fingen.teachers.outstanding import Holds, Item
+from fingen.teachers.request_locks import Claims
 
 URL = "/v1/chat/completions"
 GROUP = 256  # requests held, and answers stored, in one step

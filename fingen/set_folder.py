@@ -10,12 +10,12 @@ from typing import Any
 from fingen.config import RESERVED_SET_NAMES
 from fingen.disk import KINDS, check_writable, describe
 from fingen.errors import SetError, UsageError
-from fingen.pipeline.asking import Estimate, Job, estimate
-from fingen.pipeline.gathering import refuse_open_batches
 from fingen.records import Manifest, dump_json
 from fingen.sets import CARD, CHUNKS, INFO, JOURNAL, MANIFEST, REJECTED, SPLITS, read_manifest
-from fingen.teachers.claims import Claims
+from fingen.teachers.asking import refuse_open_batches
+from fingen.teachers.job import Estimate, Job, estimate
 from fingen.teachers.journal import LOCK, Journal
+from fingen.teachers.request_locks import Claims
 
 CLAIMS = ".claims"
 PATIENCE_SECONDS = 600.0  # for another process that writes the same set

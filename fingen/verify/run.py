@@ -9,8 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from fingen.errors import SetError, UsageError
-from fingen.pipeline.folder import REWORKED
-from fingen.pipeline.origin import Origin, is_label_alone, origin_of_set, read_origin
+from fingen.imports.alpaca import build_record, read_rows
 from fingen.quality.checks import CHECKS, Draft
 from fingen.quality.contamination import find_contamination
 from fingen.quality.duplicates import find_duplicates, near_clusters
@@ -18,8 +17,9 @@ from fingen.quality.evidence import locate
 from fingen.quality.grounding import Grounding
 from fingen.quality.privacy import PRIVATE, TOKENS, matches_masked, scan
 from fingen.records import Chunk, Evidence, Manifest, Passage, Record, sha256_file
+from fingen.set_folder import REWORKED
 from fingen.sets import SPLITS, read_manifest
-from fingen.tasks.imported import build_record, read_rows
+from fingen.verify.origin import Origin, is_label_alone, origin_of_set, read_origin
 
 LAWS = {
     "files": "every file is as the manifest says",

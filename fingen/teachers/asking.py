@@ -13,15 +13,15 @@ from typing import Any
 from fingen.config import Asking
 from fingen.disk import check_writable
 from fingen.errors import Interrupted, SetError, UsageError
-from fingen.pipeline.asking import Answered, Estimate, Job, Note, ask_live, check_teacher, estimate
 from fingen.records import Completion, Request
 from fingen.teachers.base import Provider, Teacher
+from fingen.teachers.batch_apis import open_desk
+from fingen.teachers.batch_files import Imported, export_requests, import_answers
 from fingen.teachers.batches import BatchTerms, Judge, Waiting, after_faults, run_batches
-from fingen.teachers.claims import Claims
-from fingen.teachers.desks import open_desk
-from fingen.teachers.exchange import Imported, export_requests, import_answers
-from fingen.teachers.holds import Holds
+from fingen.teachers.job import Answered, Estimate, Job, Note, ask_live, check_teacher, estimate
 from fingen.teachers.journal import Journal
+from fingen.teachers.outstanding import Holds
+from fingen.teachers.request_locks import Claims
 
 OTHERS_SECONDS = 0.5  # between two looks at what another process is asking
 SPENT_SECONDS = 1.0  # between two looks at what the run has cost
