@@ -42,7 +42,7 @@ HEADER_BYTES = 100_000_000  # of a safetensors file, at most
 _PLAIN = re.compile(r"[\w ,.:;/@+()=%-]*")  # what means nothing in Markdown, beside an underscore at an end of a word
 
 
-class Figure(Frozen):
+class Interval(Frozen):
     """A figure with its 95 % interval."""
 
     value: float
@@ -54,25 +54,25 @@ class Majority(Frozen):
     """What one answer throughout, the class that is right most often in the rows, comes to."""
 
     answer: str
-    accuracy: Figure
-    macro_f1: Figure
+    accuracy: Interval
+    macro_f1: Interval
 
 
-class Score(Frozen):
+class AdapterScore(Frozen):
     """What an adapter, or its base model alone, came to on some rows. Figures that have no meaning there are None."""
 
     on: str  # the rows, such as "intent test"
     subject: Literal["adapter", "base"]
     generated: bool = False  # whether the answers were written and read where options could be read off
     rows: Annotated[int, Field(ge=1)]
-    accuracy: Figure | None = None
-    macro_f1: Figure | None = None
+    accuracy: Interval | None = None
+    macro_f1: Interval | None = None
     unparseable: int | None = None  # answers that name no option or several; they count as wrong
     majority: Majority | None = None
-    rouge_l: Figure | None = None
-    word_f1: Figure | None = None  # of the rows in English
-    char_f1: Figure | None = None  # of the rows in Chinese
-    figures_recall: Figure | None = None  # of the figures of the right answers, those that the answers have
+    rouge_l: Interval | None = None
+    word_f1: Interval | None = None  # of the rows in English
+    char_f1: Interval | None = None  # of the rows in Chinese
+    figures_recall: Interval | None = None  # of the figures of the right answers, those that the answers have
     note: str = ""
 
 
@@ -130,7 +130,7 @@ class _Manifest(_Part):
     settings: dict[str, Any]
     sources: dict[str, str]
     files: dict[str, str]
-    scores: list[Score] = []
+    scores: list[AdapterScore] = []
 
 
 def parse_manifest(text: str, where: str) -> dict[str, Any]:
@@ -181,19 +181,19 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
 def write_scores(folder: Path, scores: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Put scores into the manifest of an adapter and onto its card; the manifest as it then is.
 
-    Each is a `Score`. One of the same rows and subject, answered in the same way, is replaced, the others stay.
+    Each is a `AdapterScore`. One of the same rows and subject, answered in the same way, is replaced, the others stay.
 
     Raises:
         UsageError: there is no whole adapter, or a score is none.
     """
     manifest = read_adapter(folder)
     try:
-        new = [Score.model_validate(score) for score in scores]
+        new = [AdapterScore.model_validate(score) for score in scores]
     except ValidationError as e:
         first = e.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise UsageError(f"no score of an adapter: {where}: {first['msg']}", hint="see fingen.adapters.Score") from e
-    old = [Score.model_validate(score) for score in manifest.get("scores", ())]
+    old = [AdapterScore.model_validate(score) for score in manifest.get("scores", ())]
     every = {(score.on, score.subject, score.generated): score for score in (*old, *new)}
     # Those of the same rows stand together, in the order in which their rows were first scored.
     order = list(dict.fromkeys(score.on for score in every.values()))
@@ -214,7 +214,7 @@ def render_card(
     environment.filters["text"] = markdown
     environment.filters["figure"] = _figure
     template = environment.from_string(CARD_TEMPLATE.read_text(encoding="utf-8"))
-    scores = [Score.model_validate(score) for score in manifest.get("scores", ())]
+    scores = [AdapterScore.model_validate(score) for score in manifest.get("scores", ())]
     return template.render(
         m=manifest,
         trained_on=render_rows(manifest),
@@ -281,7 +281,7 @@ def markdown(value: object) -> str:
     return line if _PLAIN.fullmatch(line) and not line.startswith("_") and "__" not in line else markdown_text(line)
 
 
-def _figure(figure: Figure | None) -> str:
+def _figure(figure: Interval | None) -> str:
     return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})" if figure else ""
 
 

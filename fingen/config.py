@@ -18,7 +18,7 @@ CACHE = BUILD / "cache"
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadSettings:
     """How documents are read and cut."""
 
     chunk_tokens: int = 1024  # estimated tokens a chunk may have
@@ -41,7 +41,7 @@ class Splitting:
 
 
 @dataclass(frozen=True)
-class Gates:
+class Filters:
     """What keeps records out of a set, or changes them. A set can be gated anew from its journal."""
 
     keep_out: tuple[Path, ...] = ()  # benchmarks that no record may be in
@@ -83,7 +83,7 @@ class Synth:
     seed: int = 0  # of the draws, and of the order of options
     per_request: int = 5  # items asked for at once
     replace: bool = False  # start the set anew instead of refusing on other settings
-    gates: Gates = field(default_factory=Gates)
+    filters: Filters = field(default_factory=Filters)
     asking: Asking = field(default_factory=Asking)
 
     @property
@@ -107,9 +107,9 @@ class Pdf2qa:
     workers: int = 2  # reading processes
     limit: int | None = None  # chunks asked about, spread over all documents
     replace: bool = False  # start the set anew instead of refusing on other settings
-    reading: Reading = field(default_factory=Reading)
+    reading: ReadSettings = field(default_factory=ReadSettings)
     splitting: Splitting = field(default_factory=Splitting)
-    gates: Gates = field(default_factory=Gates)
+    filters: Filters = field(default_factory=Filters)
     asking: Asking = field(default_factory=Asking)
 
 

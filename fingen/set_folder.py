@@ -15,7 +15,7 @@ from fingen.sets import CARD, CHUNKS, INFO, JOURNAL, MANIFEST, REJECTED, SPLITS,
 from fingen.teachers.asking import refuse_open_batches
 from fingen.teachers.job import Estimate, Job, estimate
 from fingen.teachers.journal import LOCK, Journal
-from fingen.teachers.request_locks import Claims
+from fingen.teachers.request_locks import RequestLocks
 
 CLAIMS = ".claims"
 PATIENCE_SECONDS = 600.0  # for another process that writes the same set
@@ -54,7 +54,7 @@ def refuse_folder(folder: Path) -> None:
 def clear(folder: Path) -> None:
     """Remove what a set is made of, if no other process asks for it; the locks and foreign files stay."""
     refuse_open_batches(folder / JOURNAL)
-    with Claims(folder / CLAIMS, alone=True):
+    with RequestLocks(folder / CLAIMS, alone=True):
         pass
     for name in (MANIFEST, *JOURNAL_FILES):
         (folder / name).unlink(missing_ok=True)

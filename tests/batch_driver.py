@@ -16,11 +16,11 @@ from fingen.records import Request
 from fingen.tasks.qa import answer_schema, whole_problem
 from fingen.teachers.anthropic import Anthropic
 from fingen.teachers.base import request_key
-from fingen.teachers.batch_apis import open_desk
+from fingen.teachers.batch_apis import open_batch_api
 from fingen.teachers.batches import BatchTerms, run_batches
 from fingen.teachers.journal import Journal
 from fingen.teachers.openai import OpenAI
-from fingen.teachers.request_locks import Claims
+from fingen.teachers.request_locks import RequestLocks
 
 MODELS = {"anthropic": "claude-haiku-5-5", "openai": "gpt-6-luna"}
 FAST = {"first_poll_seconds": 0.02, "longest_poll_seconds": 0.05, "settle_seconds": 0.15}
@@ -48,18 +48,20 @@ def make_requests(amount: int, name: str = "passage", system: str = "You write q
 
 def run(teacher: Teacher, folder: Path, requests: dict[str, Request], **terms: Any) -> None:
     """One run, to its end."""
-    news = terms.pop("on_news", lambda waiting: None)
+    event = terms.pop("on_news", lambda waiting: None)
     on_answer = terms.pop("on_answer", lambda request, completion: None)
 
-    async def work(journal: Journal, claims: Claims) -> None:
+    async def work(journal: Journal, locks: RequestLocks) -> None:
         chosen = BatchTerms(**{**FAST, "validate": whole_problem, **terms})
         try:
-            await run_batches(requests, open_desk(teacher), journal, claims, chosen, on_answer=on_answer, on_news=news)
+            await run_batches(
+                requests, open_batch_api(teacher), journal, locks, chosen, on_answer=on_answer, on_event=event
+            )
         finally:
             await teacher.close()
 
-    with Journal.open(folder / "journal.sqlite") as journal, Claims(folder / ".claims") as claims:
-        asyncio.run(work(journal, claims))
+    with Journal.open(folder / "journal.sqlite") as journal, RequestLocks(folder / ".claims") as locks:
+        asyncio.run(work(journal, locks))
 
 
 def drive(kind: str, url: str, folder: Path, amount: int, name: str, kill: Kill | None, terms: dict[str, Any]) -> None:

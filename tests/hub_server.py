@@ -87,7 +87,7 @@ class HubServer:
         self.authorizations: set[str] = set()
         self.refuse: dict[str, list[int]] = {}
         self.lose: list[str] = []
-        self.watch: Callable[[str, bool], None] = lambda endpoint, done: None
+        self.on_event: Callable[[str, bool], None] = lambda endpoint, done: None
         self.lock = threading.Lock()
         self._server = _Server(self)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -147,12 +147,12 @@ class Handler(BaseHTTPRequestHandler):
             with self.hub.lock:
                 self.hub.asked.append(endpoint)
                 self.hub.paths.append(path)
-            self.hub.watch(endpoint, False)
+            self.hub.on_event(endpoint, False)
             if self.hub.refuse.get(endpoint):
                 raise _Refused(self.hub.refuse[endpoint].pop(0), "not now")
             with self.hub.lock:
                 status, value, headers = getattr(self, f"_{endpoint}")(body, *parts)
-            self.hub.watch(endpoint, True)
+            self.hub.on_event(endpoint, True)
             if endpoint in self.hub.lose:
                 self.hub.lose.remove(endpoint)
                 raise _Refused(503, "the answer was lost")

@@ -22,7 +22,7 @@ from fingen.documents.read import read_document
 from fingen.pipeline import reading
 from fingen.teachers import batch_files
 from fingen.teachers.journal import Journal
-from fingen.teachers.request_locks import Claims
+from fingen.teachers.request_locks import RequestLocks
 
 PRELOAD = [
     "step_driver",
@@ -59,7 +59,7 @@ def drive(folder: str, arguments: list[str], chosen: int) -> None:
             yield
 
     Journal._transaction = stepping  # type: ignore[method-assign]
-    Claims.take = _behind(step, Claims.take)  # type: ignore[method-assign]
+    RequestLocks.take = _behind(step, RequestLocks.take)  # type: ignore[method-assign]
     Path.replace = _behind(step, Path.replace)  # type: ignore[method-assign]
     os._exit(CliRunner().invoke(cli.main, arguments, prog_name="fingen").exit_code)
 

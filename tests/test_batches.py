@@ -23,13 +23,13 @@ from stub_llm import Call
 from fingen.errors import ShortfallError, TeacherError
 from fingen.records import Completion, Request
 from fingen.teachers import dispatch as live
-from fingen.teachers.batch_apis import AnthropicDesk, OpenAIDesk
+from fingen.teachers.batch_apis import AnthropicBatches, OpenAIBatches
 from fingen.teachers.batch_files import custom_id
 from fingen.teachers.batches import FRUITLESS
 from fingen.teachers.dispatch import BUDGET, TRIES
 from fingen.teachers.journal import Journal
-from fingen.teachers.outstanding import Holds, Item
-from fingen.teachers.request_locks import Claims
+from fingen.teachers.outstanding import Outstanding, OutstandingRequest
+from fingen.teachers.request_locks import RequestLocks
 
 KINDS = ["anthropic", "openai"]
 PRICE = (1.0, 5.0)
@@ -62,7 +62,7 @@ class Told:
         self.said: list[str] = []
         self.answered: Counter[str] = Counter()
 
-    def news(self, waiting: Any) -> None:
+    def event(self, waiting: Any) -> None:
         if waiting.said:
             self.said.append(waiting.said)
 
@@ -73,7 +73,7 @@ class Told:
 def ask(kind: str, stub: StubBatches, requests: Requests, folder: Path = Path(), **terms: Any) -> Told:
     told = Told()
     teacher = make_teacher(kind, stub.url, price=PRICE)
-    run(teacher, folder, requests, on_news=told.news, on_answer=told.answer, **terms)
+    run(teacher, folder, requests, on_event=told.event, on_answer=told.answer, **terms)
     return told
 
 
@@ -90,7 +90,7 @@ def answers(requests: Requests, folder: Path = Path()) -> dict[str, Completion]:
 
 def open_batches(folder: Path = Path()) -> list[tuple[str, str | None, int]]:
     with Journal.open(folder / "journal.sqlite") as journal:
-        return [(batch.state, batch.place, batch.waiting) for batch in Holds(journal).open("batch")]
+        return [(batch.state, batch.place, batch.waiting) for batch in Outstanding(journal).open("batch")]
 
 
 def rows(query: str, folder: Path = Path()) -> list[Any]:
@@ -178,9 +178,9 @@ def test_batches_are_split_by_bytes(kind: str):
 
 
 def test_the_limits_are_those_of_the_providers():
-    limits = {desk: (desk.most_requests, desk.most_bytes) for desk in (AnthropicDesk, OpenAIDesk)}
+    limits = {desk: (desk.most_requests, desk.most_bytes) for desk in (AnthropicBatches, OpenAIBatches)}
 
-    assert limits == {AnthropicDesk: (100_000, 256_000_000), OpenAIDesk: (50_000, 200_000_000)}
+    assert limits == {AnthropicBatches: (100_000, 256_000_000), OpenAIBatches: (50_000, 200_000_000)}
 
 
 def test_a_second_run_asks_nothing(kind: str):
@@ -217,7 +217,7 @@ def test_failed_items_go_round_again(kind: str):
     assert len(answers(requests)) == 24
     assert (stub.paid, stub.paid_twice) == (24, 0)
     with Journal.open(Path("journal.sqlite")) as journal:
-        (why,) = Holds(journal).failures()
+        (why,) = Outstanding(journal).failures()
     assert "went wrong" in why
 
 
@@ -372,14 +372,14 @@ def test_what_a_batch_holds_is_not_asked_now(kind: str):
     with StubBatches(seconds=60) as stub:
         ask(kind, stub, requests, is_waiting=False)
         teacher = make_teacher(kind, stub.url)
-        with Journal.open(Path("journal.sqlite")) as journal, Claims(Path(".claims")) as claims:
+        with Journal.open(Path("journal.sqlite")) as journal, RequestLocks(Path(".claims")) as locks:
             assert journal.unasked(more) == list(more)[10:]
             assert journal.missing(more) == list(more)
 
             async def ask_live() -> int:
                 try:
                     return await live.dispatch(
-                        more.values(), teacher, journal, claims, live.Terms(), on_answer=lambda r, c: None
+                        more.values(), teacher, journal, locks, live.Terms(), on_answer=lambda r, c: None
                     )
                 finally:
                     await teacher.close()
@@ -514,8 +514,8 @@ def test_a_batch_that_is_gone_is_said_and_can_be_given_up(kind: str):
         assert "it is not there" in str(e)
         assert "fingen journal release" in e.hint
         with Journal.open(Path("journal.sqlite")) as journal:
-            holds = Holds(journal)
-            assert [holds.release(batch.token) for batch in holds.open("batch")] == [5]
+            outstanding = Outstanding(journal)
+            assert [outstanding.release(batch.token) for batch in outstanding.open("batch")] == [5]
         stub.seconds = 0.0
         ask(kind, stub, requests)
 
@@ -591,7 +591,7 @@ def test_what_batches_may_still_cost_is_not_spent_by_others(kind: str):
 
 def test_processes_with_a_budget_take_turns(kind: str):
     options = {"budget_usd": 5.0, "is_waiting": False}
-    with StubBatches() as stub, Claims(Path(".claims")) as spender:
+    with StubBatches() as stub, RequestLocks(Path(".claims")) as spender:
         assert spender.take(BUDGET)
         for sent in (0, 1):
             process = start(kind, stub.url, Path.cwd(), 4, "passage", None, {**options, "price": PRICE})
@@ -738,39 +738,39 @@ def test_no_error_and_no_file_holds_the_key(kind: str, monkeypatch: pytest.Monke
 
 
 @pytest.fixture
-def held() -> Iterator[tuple[Journal, Holds, str, Requests]]:
+def held() -> Iterator[tuple[Journal, Outstanding, str, Requests]]:
     requests = make_requests(4)
     with Journal.open(Path("journal.sqlite")) as journal:
-        holds = Holds(journal)
-        token = holds.begin("batch")
-        items = [Item(custom_id(key, token), request, 0.5) for key, request in requests.items()]
-        assert len(holds.hold(token, items)) == 4
-        yield journal, holds, token, requests
+        outstanding = Outstanding(journal)
+        token = outstanding.begin("batch")
+        items = [OutstandingRequest(custom_id(key, token), request, 0.5) for key, request in requests.items()]
+        assert len(outstanding.hold(token, items)) == 4
+        yield journal, outstanding, token, requests
 
 
-def test_a_request_is_held_once(held: tuple[Journal, Holds, str, Requests]):
-    journal, holds, token, requests = held
-    other = holds.begin("export")
-    again = [Item(custom_id(key, other), request) for key, request in requests.items()]
+def test_a_request_is_held_once(held: tuple[Journal, Outstanding, str, Requests]):
+    journal, outstanding, token, requests = held
+    other = outstanding.begin("export")
+    again = [OutstandingRequest(custom_id(key, other), request) for key, request in requests.items()]
 
-    assert holds.hold(other, again) == set()
-    assert holds.release(token) == 4
-    assert len(holds.hold(other, again)) == 4
+    assert outstanding.hold(other, again) == set()
+    assert outstanding.release(token) == 4
+    assert len(outstanding.hold(other, again)) == 4
     assert journal.unasked(requests) == []
 
 
-def test_what_is_set_aside_is_free_when_the_answer_is_here(held: tuple[Journal, Holds, str, Requests]):
-    journal, holds, token, requests = held
+def test_what_is_set_aside_is_free_when_the_answer_is_here(held: tuple[Journal, Outstanding, str, Requests]):
+    journal, outstanding, token, requests = held
     key = next(iter(requests))
     answer = Completion(key=key, text="yes", stop_reason="end_turn", teacher="t", cost_usd=0.1)
-    holds.move(token, "out", "batch_1")
+    outstanding.move(token, "out", "batch_1")
     assert journal.reserved_usd() == 2.0
     for _ in range(2):  # what is stored once is passed over from then on
-        holds.store({custom_id(key, token): answer}, {})
+        outstanding.store({custom_id(key, token): answer}, {})
     assert journal.reserved_usd() == 1.5
     assert journal.missing([key]) == [key]
     assert journal.unasked([key]) == []
-    holds.judge({custom_id(key, token): None})
+    outstanding.judge({custom_id(key, token): None})
 
     assert journal.missing([key]) == []
     assert journal.counts()["answers"] == 1
@@ -784,4 +784,4 @@ def test_an_older_journal_is_taken_along(tmp_path: Path):
         db.executescript("DROP TABLE items; DROP TABLE batches; PRAGMA user_version = 1;")
     with Journal.open(path) as journal:
         assert journal.settings() == {"a": 1}
-        assert Holds(journal).open("batch") == []
+        assert Outstanding(journal).open("batch") == []

@@ -18,8 +18,8 @@ from stub_llm import StubLLM
 from test_kill import PATIENCE, PROXIES, reply, write_reports
 
 from fingen import cli
-from fingen.config import Reading
-from fingen.documents import Source
+from fingen.config import ReadSettings
+from fingen.documents import InputFile
 from fingen.documents.read import read_document
 from fingen.errors import DocumentError
 from fingen.pipeline import reading
@@ -49,7 +49,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def read_here(
-    sources: Sequence[Source], how: Reading, *, workers: int, cache: Path | None = None
+    sources: Sequence[InputFile], how: ReadSettings, *, workers: int, cache: Path | None = None
 ) -> Iterator[Document | DocumentError]:
     for source in sources:
         yield read_document(source.path, source.name, how, cache=cache)

@@ -14,7 +14,7 @@ from fingen.teachers.base import Teacher
 from fingen.teachers.dispatch import OnAnswer, Terms
 from fingen.teachers.dispatch import dispatch as dispatch_on
 from fingen.teachers.journal import Journal
-from fingen.teachers.request_locks import Claims
+from fingen.teachers.request_locks import RequestLocks
 from fingen.teachers.scripted import Scripted
 
 
@@ -30,9 +30,9 @@ def make_requests(count: int) -> list[Request]:
 async def dispatch(
     requests: Iterable[Request], teacher: Teacher, journal: Journal, *, concurrency: int, on_answer: OnAnswer
 ) -> int:
-    with Claims(journal.path.with_name(".claims")) as claims:
+    with RequestLocks(journal.path.with_name(".claims")) as locks:
         terms = Terms(concurrency=concurrency)
-        return await dispatch_on(requests, teacher, journal, claims, terms, on_answer=on_answer)
+        return await dispatch_on(requests, teacher, journal, locks, terms, on_answer=on_answer)
 
 
 @pytest.fixture

@@ -36,8 +36,8 @@ from fingen.teachers.base import request_key
 from fingen.teachers.dispatch import TRIES, Terms, dispatch
 from fingen.teachers.journal import Journal
 from fingen.teachers.openai import OpenAI
-from fingen.teachers.rate_limit import START, Pace, PerMinute
-from fingen.teachers.request_locks import Claims
+from fingen.teachers.rate_limit import START, PerMinute, RateLimit
+from fingen.teachers.request_locks import RequestLocks
 
 KINDS = ("anthropic", "openai")
 MODELS = {"anthropic": "claude-haiku-5-5", "openai": "gpt-6-luna"}
@@ -113,7 +113,7 @@ def ask(teacher: Teacher, requests: Sequence[Request], journal: Path = Path("jou
                 requests,
                 teacher,
                 opened,
-                claims,
+                locks,
                 Terms(**{"validate": whole_problem, "worst_usd": teacher.worst_usd, **terms}),
                 on_answer=lambda request, completion: ran.answers.append((request.key, completion)),
             )
@@ -121,7 +121,7 @@ def ask(teacher: Teacher, requests: Sequence[Request], journal: Path = Path("jou
         finally:
             await teacher.close()
 
-    with Journal.open(journal) as opened, Claims(journal.with_name(".claims")) as claims:
+    with Journal.open(journal) as opened, RequestLocks(journal.with_name(".claims")) as locks:
         try:
             asyncio.run(work())
         except FingenError as e:
@@ -614,8 +614,8 @@ def test_a_journal_that_takes_no_more_ends_the_run_also_for_those_that_queue_for
         teacher = make_teacher(kind, stub)
 
         async def work() -> int:
-            with Claims(Path(".claims")) as claims:
-                asking = dispatch(make_requests(20), teacher, full, claims, Terms(), on_answer=lambda r, c: None)
+            with RequestLocks(Path(".claims")) as locks:
+                asking = dispatch(make_requests(20), teacher, full, locks, Terms(), on_answer=lambda r, c: None)
                 try:
                     return await asyncio.wait_for(asking, PATIENCE)
                 finally:
@@ -715,7 +715,7 @@ ASK = """
     from fingen.records import Request
     from fingen.teachers.anthropic import Anthropic
     from fingen.teachers.base import request_key
-    from fingen.teachers.request_locks import Claims
+    from fingen.teachers.request_locks import RequestLocks
     from fingen.teachers.dispatch import Terms, dispatch
     from fingen.teachers.journal import Journal
 
@@ -731,7 +731,7 @@ ASK = """
 
     teacher = Anthropic("claude-haiku-5-5", base_url={url!r}, price=(1.0, 5.0))
     terms = Terms(budget_usd={budget}, worst_usd=teacher.worst_usd)
-    with Journal.open(Path("journal.sqlite")) as journal, Claims(Path(".claims")) as claims:
+    with Journal.open(Path("journal.sqlite")) as journal, RequestLocks(Path(".claims")) as claims:
         sys.stdin.readline()
         try:
             asyncio.run(work(journal, claims))
@@ -787,8 +787,8 @@ def together(codes: Sequence[str]) -> list[str]:
 HOLD = """
     import sys
     from pathlib import Path
-    from fingen.teachers.request_locks import Claims
-    claims = Claims(Path(sys.argv[1]))
+    from fingen.teachers.request_locks import RequestLocks
+    claims = RequestLocks(Path(sys.argv[1]))
     sys.stdout.write(" ".join(str(claims.take(key)) for key in sys.argv[2:]) + "\\n")
     sys.stdout.flush()
     sys.stdin.readline()
@@ -804,26 +804,26 @@ def hold(path: Path, *keys: str) -> subprocess.Popen[str]:
 def test_a_claim_holds_against_another_process_and_dies_with_it(tmp_path: Path):
     path = tmp_path / ".claims"
     keys = [make_request(number).key for number in range(3)]
-    with Claims(path) as claims, hold(path, *keys[:2]) as other:
+    with RequestLocks(path) as locks, hold(path, *keys[:2]) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "True True\n"
-        assert [claims.take(key) for key in keys] == [False, False, True]
+        assert [locks.take(key) for key in keys] == [False, False, True]
         with hold(path, *keys) as third:
             assert third.communicate("\n")[0] == "False False False\n"
         other.kill()
         other.wait()
-        assert [claims.take(key) for key in keys] == [True, True, False]  # False: held already
+        assert [locks.take(key) for key in keys] == [True, True, False]  # False: held already
 
 
 def test_a_claim_that_is_let_go_can_be_taken(tmp_path: Path):
     path = tmp_path / ".claims"
-    with Claims(path) as claims:
-        assert claims.take("a")
-        claims.release("a")
+    with RequestLocks(path) as locks:
+        assert locks.take("a")
+        locks.release("a")
         with hold(path, "a", "b") as other:
             assert other.communicate("\n")[0] == "True True\n"
-        assert claims.take("b")
-        assert len(claims) == 1
+        assert locks.take("b")
+        assert len(locks) == 1
 
 
 def test_a_set_that_someone_asks_for_is_not_cleared(tmp_path: Path):
@@ -832,10 +832,10 @@ def test_a_set_that_someone_asks_for_is_not_cleared(tmp_path: Path):
         assert other.stdout is not None
         other.stdout.readline()
         with pytest.raises(FingenError, match="another fingen process works on it"):
-            Claims(path, alone=True)
+            RequestLocks(path, alone=True)
         other.communicate("\n")
-    with Claims(path, alone=True) as claims:
-        assert claims.take("a")
+    with RequestLocks(path, alone=True) as locks:
+        assert locks.take("a")
 
 
 def test_claims_on_different_keys_do_not_meet():
@@ -859,7 +859,7 @@ def test_the_pace_never_passes_its_ceiling_and_cuts_once_a_round_trip(
     """Steps: send as many as may be sent, or let one that is in flight come back, refused as too much or not."""
 
     async def play() -> None:
-        pace = Pace(ceiling)
+        pace = RateLimit(ceiling)
         flying: list[tuple[int, int]] = []  # round it was sent in, cuts before it was sent
         cuts = 0
         for sends, which, limited in steps:
@@ -882,7 +882,7 @@ def test_the_pace_never_passes_its_ceiling_and_cuts_once_a_round_trip(
     asyncio.run(play())
 
 
-def round_trip(pace: Pace, refuse: int = 0) -> Any:
+def round_trip(pace: RateLimit, refuse: int = 0) -> Any:
     """Send as many as may be sent; the first ones of them are refused."""
 
     async def work() -> float:
@@ -896,7 +896,7 @@ def round_trip(pace: Pace, refuse: int = 0) -> Any:
 
 def test_the_pace_starts_slowly_doubles_and_after_a_cut_adds_one():
     async def play() -> list[float]:
-        pace = Pace(100)
+        pace = RateLimit(100)
         return [pace.limit] + [await round_trip(pace, refuse) for refuse in (0, 0, 10, 0, 0, 70, 0)]
 
     assert asyncio.run(play()) == [16, 32, 64, 48, 49, 50, 37.5, 38.5]
@@ -904,7 +904,7 @@ def test_the_pace_starts_slowly_doubles_and_after_a_cut_adds_one():
 
 def test_a_low_ceiling_is_where_it_starts():
     async def play() -> list[float]:
-        pace = Pace(5)
+        pace = RateLimit(5)
         return [pace.limit, await round_trip(pace), await round_trip(pace, refuse=5)]
 
     assert asyncio.run(play()) == [5, 5, 3.75]
@@ -912,7 +912,7 @@ def test_a_low_ceiling_is_where_it_starts():
 
 def test_whoever_waits_for_a_slot_gets_it_and_one_that_gives_up_takes_none():
     async def play() -> int:
-        pace = Pace(2)
+        pace = RateLimit(2)
         sent = [await pace.enter() for _ in range(2)]
         waiting = [asyncio.create_task(pace.enter()) for _ in range(10)]
         await asyncio.sleep(0)
@@ -933,7 +933,7 @@ def test_whoever_waits_for_a_slot_gets_it_and_one_that_gives_up_takes_none():
 
 def test_a_slot_given_to_one_that_gives_up_at_that_moment_goes_to_the_next_in_line():
     async def play() -> None:
-        pace = Pace(1)
+        pace = RateLimit(1)
         sent_in = await pace.enter()
         first, second, third = [asyncio.create_task(pace.enter()) for _ in range(3)]
         await asyncio.sleep(0)

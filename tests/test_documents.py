@@ -20,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fingen.config import Reading
+from fingen.config import ReadSettings
 from fingen.documents.read import read_document
 from fingen.errors import UsageError
 from fingen.records import Block, Chunk, Document, Period
@@ -47,7 +47,7 @@ def sample(parses: Path) -> Document:
 
 
 def read(path: Path, cache: Path | None = None, **reading: object) -> Document:
-    return read_document(path, path.name, Reading(**reading), cache=cache)  # type: ignore[arg-type]  # by name
+    return read_document(path, path.name, ReadSettings(**reading), cache=cache)  # type: ignore[arg-type]  # by name
 
 
 def text_of(document: Document) -> str:
@@ -965,7 +965,7 @@ class Counted:
         self.pages += 1
 
 
-def pages_parsed(path: Path, cache: Path, reading: Reading = Reading()) -> tuple[int, Document]:  # noqa: B008  # frozen
+def pages_parsed(path: Path, cache: Path, reading: ReadSettings = ReadSettings()) -> tuple[int, Document]:  # noqa: B008  # frozen
     counted = Counted()
     document = read_document(path, path.name, reading, cache=cache, started=counted)
     return counted.pages, document
@@ -983,7 +983,7 @@ def test_a_second_reading_comes_from_the_cache(tmp_path: Path):
 def test_another_budget_uses_the_same_parse(tmp_path: Path):
     path = report(tmp_path / "report.pdf")
     pages_parsed(path, tmp_path / "cache")
-    assert pages_parsed(path, tmp_path / "cache", Reading(chunk_tokens=128))[0] == 0
+    assert pages_parsed(path, tmp_path / "cache", ReadSettings(chunk_tokens=128))[0] == 0
 
 
 def test_another_file_of_the_same_name_is_read_anew(tmp_path: Path):

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from fingen.errors import UsageError
 from fingen.prompts import copy_templates, expand, read_data
 from fingen.quality.duplicates import fold
-from fingen.tasks.client_specs import Draws
+from fingen.tasks.client_specs import ClientSpecs
 from fingen.tasks.labels import Label, read_labels
 from fingen.teachers.offline.intent import write
 
@@ -39,7 +39,7 @@ def labels(language: str) -> tuple[Label, ...]:
 @cache
 def stream(language: str, label: int, count: int, seed: int = 1) -> list[tuple[dict[str, Any], str]]:
     """The first draws of a label and their questions."""
-    drawn = Draws(labels(language), language, seed=seed).of(labels(language)[label].name)
+    drawn = ClientSpecs(labels(language), language, seed=seed).of(labels(language)[label].name)
     return [(draw, write(draw, language)) for draw in islice(drawn, count)]
 
 
@@ -56,11 +56,11 @@ def folded(language: str, label: int, count: int) -> set[str]:
     others=st.integers(0, 20),
 )
 def test_topping_up_goes_on_where_it_stopped(language: str, label: int, seed: int, start: int, others: int):
-    draws = Draws(labels(language), language, seed=seed)
+    draws = ClientSpecs(labels(language), language, seed=seed)
     names = [known.name for known in labels(language)]
     list(islice(draws.of(names[label - 1]), others))
 
-    again = Draws(labels(language), language, seed=seed)
+    again = ClientSpecs(labels(language), language, seed=seed)
     assert list(islice(draws.of(names[label], start), 5)) == list(islice(again.of(names[label]), start, start + 5))
 
 
@@ -252,7 +252,7 @@ def test_every_list_that_a_form_names_is_there(language: str):
 
 
 def test_a_brief_gives_the_instructions_and_the_rule_that_decides():
-    draws = Draws(labels("zh"), "zh", seed=1)
+    draws = ClientSpecs(labels("zh"), "zh", seed=1)
     draw = next(d for d in draws.of("个股问询") if d["against"] == "行业板块问询" and "name" in d["about"])
     brief = draws.brief(draw)
     clients = read_data("clients.zh")
@@ -265,7 +265,7 @@ def test_a_brief_gives_the_instructions_and_the_rule_that_decides():
 
 def test_a_users_own_labels_are_drawn_without_a_subject_and_the_offline_teacher_says_that_it_cannot():
     own = (Label(name="Cards", definition="about cards"), Label(name="Loans", definition="about loans"))
-    draw = next(Draws(own, "en", seed=0).of("Cards"))
+    draw = next(ClientSpecs(own, "en", seed=0).of("Cards"))
 
     assert draw["about"] == {}
     assert (draw["difficulty"], draw["against"]) == ("clear", None)
@@ -277,7 +277,10 @@ def test_a_users_own_labels_are_drawn_without_a_subject_and_the_offline_teacher_
 def test_a_border_on_a_label_that_is_not_there_is_none():
     two = labels("zh")[:2]
 
-    assert {draw["against"] for draw in islice(Draws(two, "zh", seed=0).of("个股问询"), 200)} == {None, "行业板块问询"}
+    assert {draw["against"] for draw in islice(ClientSpecs(two, "zh", seed=0).of("个股问询"), 200)} == {
+        None,
+        "行业板块问询",
+    }
 
 
 @pytest.mark.parametrize(
@@ -301,7 +304,7 @@ def test_an_edited_data_file_that_does_not_fit_is_named(
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(UsageError, match=re.escape(f"{file}.yaml: not of its form")):
-        list(islice(Draws(read_labels(None, "zh"), "zh", seed=0).of("大盘问询"), 50))
+        list(islice(ClientSpecs(read_labels(None, "zh"), "zh", seed=0).of("大盘问询"), 50))
 
 
 def test_an_edited_lexicon_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -312,7 +315,7 @@ def test_an_edited_lexicon_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     path.write_text(yaml.safe_dump(lexicon, allow_unicode=True), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
 
-    drawn = islice(Draws(read_labels(None, "zh"), "zh", seed=0).of("个股问询"), 50)
+    drawn = islice(ClientSpecs(read_labels(None, "zh"), "zh", seed=0).of("个股问询"), 50)
     assert sum("北极光电" in write(draw, "zh") for draw in drawn) > 20
 
 

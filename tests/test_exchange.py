@@ -25,7 +25,7 @@ from step_driver import read_here, run_until
 from stub_batches import StubBatches, answer_line
 
 from fingen import cli
-from fingen.config import Reading
+from fingen.config import ReadSettings
 from fingen.documents.read import read_document
 from fingen.errors import LimitError, UsageError
 from fingen.pipeline import reading
@@ -33,12 +33,12 @@ from fingen.records import Completion, Document, Request
 from fingen.tasks.qa import whole_problem
 from fingen.teachers import asking, batches
 from fingen.teachers import dispatch as live
-from fingen.teachers.batch_apis import open_desk
+from fingen.teachers.batch_apis import open_batch_api
 from fingen.teachers.batch_files import Imported, custom_id, export_requests, import_answers, read_result, short_hash
 from fingen.teachers.batches import Judge
 from fingen.teachers.journal import Journal
-from fingen.teachers.outstanding import Holds
-from fingen.teachers.request_locks import Claims
+from fingen.teachers.outstanding import Outstanding
+from fingen.teachers.request_locks import RequestLocks
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "raw" / "sample_annual_report_2024.pdf"
@@ -63,27 +63,27 @@ def _desk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 class Desk:
     """A journal with its claims, and a teacher whose server is never there: nothing may be sent."""
 
-    def __init__(self, journal: Journal, claims: Claims, kind: str) -> None:
-        self.journal, self.claims, self.holds = journal, claims, Holds(journal)
+    def __init__(self, journal: Journal, locks: RequestLocks, kind: str) -> None:
+        self.journal, self.locks, self.outstanding = journal, locks, Outstanding(journal)
         self.teacher = make_teacher(kind, "http://127.0.0.1:9", price=PRICE)
 
     def export(self, path: str, requests: Requests) -> list[Row]:
-        count = export_requests(Path(path), requests.values(), self.teacher, self.holds, self.claims)
+        count = export_requests(Path(path), requests.values(), self.teacher, self.outstanding, self.locks)
         rows = [json.loads(line) for line in Path(path).read_text().splitlines()] if count else []
         assert len(rows) == count
         return rows
 
     def take(self, path: str, requests: Requests) -> Imported:
-        report = import_answers(Path(path), requests.values(), self.teacher, self.holds, self.claims)
-        Judge(requests, self.holds, whole_problem).look()
+        report = import_answers(Path(path), requests.values(), self.teacher, self.outstanding, self.locks)
+        Judge(requests, self.outstanding, whole_problem).look()
         return report
 
 
 @pytest.fixture
 def desk(request: pytest.FixtureRequest) -> Any:
     kind = getattr(request, "param", "openai")
-    with Journal.open(Path("set/journal.sqlite")) as journal, Claims(Path("set/.claims")) as claims:
-        yield Desk(journal, claims, kind)
+    with Journal.open(Path("set/journal.sqlite")) as journal, RequestLocks(Path("set/.claims")) as locks:
+        yield Desk(journal, locks, kind)
 
 
 def write(path: str, *rows: Row | str | bytes) -> str:
@@ -144,7 +144,10 @@ def test_what_is_exported_is_held(desk: Desk):
     ]
     assert desk.export("three.jsonl", more) == []
     assert not Path("three.jsonl").exists()
-    assert [(file.place, file.waiting) for file in desk.holds.open("export")] == [("one.jsonl", 4), ("two.jsonl", 2)]
+    assert [(file.place, file.waiting) for file in desk.outstanding.open("export")] == [
+        ("one.jsonl", 4),
+        ("two.jsonl", 2),
+    ]
 
 
 def test_a_file_that_is_there_is_not_written_over(desk: Desk):
@@ -174,8 +177,8 @@ def test_an_export_that_cannot_be_written_holds_nothing(desk: Desk, monkeypatch:
 def test_requests_that_another_process_is_asking_are_left_out(desk: Desk):
     requests = make_requests(3)
     code = (
-        "import sys; from pathlib import Path; from fingen.teachers.request_locks import Claims\n"
-        "with Claims(Path('set/.claims')) as claims: print(claims.take(sys.argv[1]), flush=True); sys.stdin.read()"
+        "import sys; from pathlib import Path; from fingen.teachers.request_locks import RequestLocks\n"
+        "with RequestLocks(Path('set/.claims')) as claims: print(claims.take(sys.argv[1]), flush=True); sys.stdin.read()"
     )
     first = next(iter(requests))
     other = subprocess.Popen(
@@ -214,7 +217,7 @@ def test_answers_are_taken_from_either_form(desk: Desk, answer: Callable[..., Ro
     assert {each.cost_usd for each in found.values()} == {(100 * 1.0 + 10 * 5.0) * share / 1e6}
     writer = {openai_answer: "gpt-6-luna", anthropic_answer: "claude-haiku-5-5"}[answer]
     assert report.models == [writer] * (writer != desk.teacher.model)  # said where it is not the teacher
-    assert desk.holds.open("export") == []
+    assert desk.outstanding.open("export") == []
 
 
 @FORMS
@@ -319,8 +322,8 @@ def test_a_later_answer_makes_up_for_a_failed_row(desk: Desk):
 def test_answers_to_released_requests_are_taken_if_nobody_else_answered(desk: Desk):
     requests = make_requests(3)
     names = names_of(desk.export("requests.jsonl", requests))
-    (file,) = desk.holds.open("export")
-    assert desk.holds.release(file.token) == 3
+    (file,) = desk.outstanding.open("export")
+    assert desk.outstanding.release(file.token) == 3
     assert desk.journal.unasked(requests) == list(requests)
     answered, held, _ = requests.values()
     desk.journal.commit([(answered, Completion(key=answered.key, text="live", stop_reason="end_turn", teacher="t"))])
@@ -344,7 +347,7 @@ def test_answers_outside_of_this_runs_passages_are_kept(desk: Desk):
     names = names_of(desk.export("requests.jsonl", requests))
     few = dict(list(requests.items())[:1])
     report = desk.take(write("answers.jsonl", *map(openai_answer, names)), few)
-    Judge(requests, desk.holds, whole_problem).look()
+    Judge(requests, desk.outstanding, whole_problem).look()
 
     assert (report.taken, desk.journal.missing(requests)) == (3, [])
 
@@ -358,7 +361,7 @@ def test_results_of_a_batch_may_be_brought_by_hand(desk: Desk):
         terms = batches.BatchTerms(is_waiting=False, first_poll_seconds=0.01)
 
         async def run() -> None:
-            await batches.run_batches(requests, open_desk(desk.teacher), desk.journal, desk.claims, terms)
+            await batches.run_batches(requests, open_batch_api(desk.teacher), desk.journal, desk.locks, terms)
             await desk.teacher.close()
 
         asyncio.run(run())
@@ -368,7 +371,7 @@ def test_results_of_a_batch_may_be_brought_by_hand(desk: Desk):
         asyncio.run(run())
 
     assert (report.taken, stub.paid, desk.journal.counts()["answers"]) == (4, 4, 4)
-    assert desk.holds.open("batch") == []
+    assert desk.outstanding.open("batch") == []
 
 
 def test_a_file_without_results_is_refused(desk: Desk):
@@ -448,7 +451,7 @@ def answered(stub: StubBatches, rows: list[Row]) -> list[Row]:
 
 
 @cache
-def read_sample(how: Reading) -> Document:
+def read_sample(how: ReadSettings) -> Document:
     return read_document(SAMPLE, "sample.pdf", how)
 
 

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingen.quality.calc import CalcError, parse_calcs
-from fingen.quality.quantities import Figure, find_figures, narrow, read_chinese, same_currency
+from fingen.quality.quantities import Quantity, find_figures, narrow, read_chinese, same_currency
 from fingen.quality.tables import Unit, label_key, parse_periods, parse_unit
 
 
-def read(text: str, *, cell: bool = False, words: bool = False) -> list[Figure]:
+def read(text: str, *, cell: bool = False, words: bool = False) -> list[Quantity]:
     return find_figures(narrow(text), cell=cell, words=words)
 
 
-def one(text: str, *, cell: bool = False, words: bool = False) -> Figure:
+def one(text: str, *, cell: bool = False, words: bool = False) -> Quantity:
     (figure,) = read(text, cell=cell, words=words)
     return figure
 

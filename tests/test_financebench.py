@@ -14,7 +14,7 @@ from typing import Any
 import pymupdf
 import pytest
 
-from fingen.config import Reading
+from fingen.config import ReadSettings
 from fingen.documents.read import read_document
 from fingen.records import Document
 
@@ -62,7 +62,7 @@ class Reports:
         if not path.is_file():
             pytest.skip(f"{path} is missing")
         if name not in self._found:
-            self._found[name] = read_document(path, name, Reading(), cache=self._cache)
+            self._found[name] = read_document(path, name, ReadSettings(), cache=self._cache)
         return self._found[name]
 
     def lines(self, name: str) -> str:

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from fingen.config import Reading
+from fingen.config import ReadSettings
 from fingen.documents.read import read_document
 from fingen.quality.evidence import locate
 from fingen.quality.grounding import Grounding, ground
@@ -374,7 +374,7 @@ def test_any_answer_is_judged_and_its_findings_are_its_own_words(answer: str, te
 @pytest.fixture(scope="module")
 def sample() -> Document:
     path = ROOT / "raw" / "sample_annual_report_2024.pdf"
-    return read_document(path, path.name, Reading())
+    return read_document(path, path.name, ReadSettings())
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

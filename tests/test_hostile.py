@@ -17,8 +17,8 @@ import pymupdf
 import pytest
 from hostile import HIDDEN, TITLE, VISIBLE
 
-from fingen.config import Reading
-from fingen.documents import Progress, Source, find_sources, read_documents
+from fingen.config import ReadSettings
+from fingen.documents import InputFile, Progress, find_sources, read_documents
 from fingen.errors import Cause, DocumentError
 from fingen.records import Document
 
@@ -84,19 +84,19 @@ def merge(path: Path, parts: list[Path]) -> Path:
     return path
 
 
-def sources(*paths: Path) -> list[Source]:
-    return [Source(path, path.name) for path in paths]
+def sources(*paths: Path) -> list[InputFile]:
+    return [InputFile(path, path.name) for path in paths]
 
 
 def outcomes(
-    given: list[Source], reading: Reading | None = None, *, workers: int = 1
+    given: list[InputFile], reading: ReadSettings | None = None, *, workers: int = 1
 ) -> dict[str, Document | DocumentError]:
     """What each file came to, by name."""
-    return in_time(lambda: dict(_named(read_documents(given, reading or Reading(), workers=workers))))
+    return in_time(lambda: dict(_named(read_documents(given, reading or ReadSettings(), workers=workers))))
 
 
-def _named(news: Iterator[Progress | Document | DocumentError]) -> Iterator[tuple[str, Document | DocumentError]]:
-    for outcome in news:
+def _named(event: Iterator[Progress | Document | DocumentError]) -> Iterator[tuple[str, Document | DocumentError]]:
+    for outcome in event:
         if not isinstance(outcome, Progress):
             yield outcome.path, outcome
 
@@ -130,7 +130,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
     def read() -> Run:
         found, seconds, last = {}, {}, time.monotonic()
-        for name, outcome in _named(read_documents(sources(*paths), Reading(), workers=1)):
+        for name, outcome in _named(read_documents(sources(*paths), ReadSettings(), workers=1)):
             found[name], seconds[name], last = outcome, time.monotonic() - last, time.monotonic()
         return Run(found, seconds)
 
@@ -289,7 +289,7 @@ def test_a_slow_page_among_good_ones_is_given_up_and_named(tmp_path: Path):
     ]
     pages = [good(tmp_path / f"page{number}.pdf", text) for number, text in enumerate(words)]
     mixed = merge(tmp_path / "mixed.pdf", [*pages[:2], tmp_path / "bomb.pdf", pages[2]])
-    found = outcomes(sources(mixed, good(tmp_path / "good.pdf")), Reading(page_seconds=0.5))
+    found = outcomes(sources(mixed, good(tmp_path / "good.pdf")), ReadSettings(page_seconds=0.5))
     document = found["mixed.pdf"]
     text = text_of(document)
 
@@ -304,7 +304,7 @@ def test_a_file_of_slow_pages_is_given_up_as_a_whole(tmp_path: Path):
     hostile.text_bomb(tmp_path / "bomb.pdf")
     start = good(tmp_path / "start.pdf")
     bombs = merge(tmp_path / "bombs.pdf", [start, *[tmp_path / "bomb.pdf"] * 4])
-    error = outcomes(sources(bombs), Reading(page_seconds=0.5))["bombs.pdf"]
+    error = outcomes(sources(bombs), ReadSettings(page_seconds=0.5))["bombs.pdf"]
 
     assert isinstance(error, DocumentError)
     assert error.reason is Cause.TOO_SLOW
@@ -314,7 +314,7 @@ def test_a_file_of_slow_pages_is_given_up_as_a_whole(tmp_path: Path):
 
 # --- limits of memory ----------------------------------------------------------------------------------------------------
 
-TIGHT = Reading(memory_bytes=48 << 20, page_seconds=50.0)  # the memory is what gives out
+TIGHT = ReadSettings(memory_bytes=48 << 20, page_seconds=50.0)  # the memory is what gives out
 
 
 def memory_bomb(path: Path) -> None:
@@ -373,10 +373,10 @@ def test_a_worker_that_is_killed_takes_at_most_its_page(tmp_path: Path):
     def read() -> dict[str, Document | DocumentError]:
         found: dict[str, Document | DocumentError] = {}
         killed = False
-        for news in read_documents(sources(victim, other), Reading(page_seconds=50.0), workers=1):
-            if not isinstance(news, Progress):
-                found[news.path] = news
-            elif news.source.path == victim and news.page == 2 and not killed:
+        for event in read_documents(sources(victim, other), ReadSettings(page_seconds=50.0), workers=1):
+            if not isinstance(event, Progress):
+                found[event.path] = event
+            elif event.source.path == victim and event.page == 2 and not killed:
                 killed = True
                 kill_workers()
         return found
@@ -392,10 +392,10 @@ def test_a_file_whose_worker_is_killed_every_time_is_given_up(tmp_path: Path):
 
     def read() -> dict[str, Document | DocumentError]:
         found: dict[str, Document | DocumentError] = {}
-        for news in read_documents(sources(victim, other), Reading(page_seconds=50.0), workers=1):
-            if not isinstance(news, Progress):
-                found[news.path] = news
-            elif news.source.path == victim:
+        for event in read_documents(sources(victim, other), ReadSettings(page_seconds=50.0), workers=1):
+            if not isinstance(event, Progress):
+                found[event.path] = event
+            elif event.source.path == victim:
                 kill_workers()
         return found
 
@@ -413,7 +413,7 @@ def test_a_worker_that_is_killed_between_two_files_is_replaced(tmp_path: Path):
 
     def read() -> dict[str, Document | DocumentError]:
         found = {}
-        for name, outcome in _named(read_documents(sources(*paths), Reading(), workers=1)):
+        for name, outcome in _named(read_documents(sources(*paths), ReadSettings(), workers=1)):
             found[name] = outcome
             kill_workers()
         return found
@@ -424,8 +424,8 @@ def test_a_worker_that_is_killed_between_two_files_is_replaced(tmp_path: Path):
 
 
 def test_a_run_that_is_left_leaves_no_worker_behind(tmp_path: Path):
-    news = read_documents(sources(slow(tmp_path / "slow.pdf"), good(tmp_path / "good.pdf")), Reading(), workers=2)
-    assert isinstance(in_time(lambda: next(news)), Progress)
-    in_time(news.close)  # type: ignore[attr-defined]  # a generator
+    event = read_documents(sources(slow(tmp_path / "slow.pdf"), good(tmp_path / "good.pdf")), ReadSettings(), workers=2)
+    assert isinstance(in_time(lambda: next(event)), Progress)
+    in_time(event.close)  # type: ignore[attr-defined]  # a generator
 
     assert multiprocessing.active_children() == []

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from rapidfuzz import fuzz
 
-from fingen.config import Reading
+from fingen.config import ReadSettings
 from fingen.documents.read import read_document
 from fingen.prompts import Template, fill
 from fingen.quality.checks import Draft, check
@@ -44,7 +44,7 @@ each_language = pytest.mark.parametrize("language", LANGUAGES)
 @pytest.fixture(scope="module")
 def sample() -> Document:
     path = ROOT / "raw" / "sample_annual_report_2024.pdf"
-    return read_document(path, path.name, Reading())
+    return read_document(path, path.name, ReadSettings())
 
 
 # --- figures: what an answer says, and what its quotes say ---------------------------------------------------------------

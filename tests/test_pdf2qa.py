@@ -31,8 +31,8 @@ from rows import parse_row
 from step_driver import run_until
 
 from fingen import cli
-from fingen.config import Pdf2qa, Reading, Splitting
-from fingen.documents import Source, read_documents
+from fingen.config import Pdf2qa, ReadSettings, Splitting
+from fingen.documents import InputFile, read_documents
 from fingen.documents.read import read_document
 from fingen.errors import DocumentError, FingenError, SetError, ShortfallError, TeacherError
 from fingen.pipeline import Summary, pdf2qa, reading
@@ -127,7 +127,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def read_here(
-    sources: Sequence[Source], how: Reading, *, workers: int, cache: Path | None = None
+    sources: Sequence[InputFile], how: ReadSettings, *, workers: int, cache: Path | None = None
 ) -> Iterator[Document | DocumentError]:
     for source in sources:
         try:
@@ -137,7 +137,7 @@ def read_here(
 
 
 def settings(*inputs: Path, out: str = "build/set", tokens: int = 200, **changes: Any) -> Pdf2qa:
-    changes = {"reading": Reading(chunk_tokens=tokens), "workers": 1, **changes}
+    changes = {"reading": ReadSettings(chunk_tokens=tokens), "workers": 1, **changes}
     return Pdf2qa(inputs=inputs, out=Path(out), **changes)
 
 

@@ -244,11 +244,11 @@ def test_killed_in_the_middle_the_same_command_completes_it(desk: Path, hub: Hub
         nonlocal seen
         seen += endpoint == "resolve" and done
         if seen == 7:  # a HEAD and a GET for each file: in the middle
-            hub.watch = lambda *_: None
+            hub.on_event = lambda *_: None
             process.send_signal(signal.SIGKILL)
             process.wait()
 
-    hub.watch = kill
+    hub.on_event = kill
     process = subprocess.Popen([sys.executable, "-m", "fingen", "pull", REPO, "--out", "back"])
     assert process.wait(timeout=PATIENCE) == -signal.SIGKILL
     assert not (desk / "back/manifest.json").exists()

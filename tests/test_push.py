@@ -554,13 +554,13 @@ def test_killed_at_any_moment_the_same_command_makes_it_one_commit(
 
     def kill(asked: str, is_done: bool) -> None:
         if (asked, is_done) == (endpoint, done):
-            hub.watch = lambda *_: None
+            hub.on_event = lambda *_: None
             process.send_signal(signal.SIGKILL)
             process.wait()
             if not done:
                 raise ConnectionAbortedError
 
-    hub.watch = kill
+    hub.on_event = kill
     process = subprocess.Popen(
         [sys.executable, "-m", "fingen", "push", "--yes"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -577,11 +577,11 @@ def between(hub: HubServer, action: Callable[[], None], times: int = 1) -> None:
     """Do something just before a commit arrives, as somebody else."""
     left = [action] * times
 
-    def watch(endpoint: str, done: bool) -> None:
+    def on_event(endpoint: str, done: bool) -> None:
         if endpoint == "commit" and not done and left:
             left.pop()()
 
-    hub.watch = watch
+    hub.on_event = on_event
 
 
 def test_where_somebody_else_commits_meanwhile_it_goes_on_top(desk: Path, hub: HubServer):

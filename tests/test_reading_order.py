@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fingen.config import Reading
+from fingen.config import ReadSettings
 from fingen.documents.read import read_document
 from fingen.records import Document
 
@@ -177,7 +177,7 @@ def documents(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         path = shared / "pdf_en" / name
         if not path.is_file():
             pytest.skip(f"{path} is missing")
-        found[name] = read_document(path, name, Reading(), cache=cache)
+        found[name] = read_document(path, name, ReadSettings(), cache=cache)
     return found
 
 

@@ -80,7 +80,7 @@ def ask(stub: StubLLM, rows: Sequence[TextRow], seed: int = 0) -> tuple[texts.Ju
     judge = open_judge("openai:gpt-6-luna", Asking(base_url=stub.openai_url), Path("scores"), seed=seed)
     assert judge is not None
     Path("scores").mkdir(exist_ok=True)
-    (judged,) = judge.judge([rows], lambda news: None, lambda estimate: None)
+    (judged,) = judge.judge([rows], lambda event: None, lambda estimate: None)
     return judged, judge
 
 

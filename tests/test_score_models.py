@@ -28,7 +28,7 @@ from fingen.cli import main
 from fingen.config import Scoring
 from fingen.records import Record
 from fingen.scoring import local, score
-from fingen.scoring.rows import Item, read_asked
+from fingen.scoring.rows import ScoringItem, read_asked
 from fingen.scoring.variants import choose_shots, rotations, with_shots
 from fingen.sets import read_split
 from fingen.training.base import load_base
@@ -474,7 +474,7 @@ def test_a_rotation_keeps_the_question_and_what_is_right(names: list[str], data:
     options = dict(zip("ABCDEF", names, strict=False)) if lettered else {name: name for name in sorted(names)}
     listed = "\n".join(f"{k}. {n}" for k, n in options.items()) if lettered else "{" + "/".join(names) + "}"
     key = next(key for key, name in options.items() if name == right)
-    item = Item("i", 1, options, key, f"Which? \n{listed}\nAnswer.")
+    item = ScoringItem("i", 1, options, key, f"Which? \n{listed}\nAnswer.")
     turned = rotations(item)
 
     assert (turned[0].instruction, turned[0].right, turned[0].turn) == (item.instruction, item.right, 0)
@@ -524,7 +524,7 @@ def test_examples_are_put_as_the_question_is(form: str, here: Path):
 @given(st.integers(0, 12), st.integers(0, 5), st.lists(st.sampled_from("ABC"), min_size=12, max_size=30))
 def test_shots_are_balanced_and_chosen_by_the_seed(count: int, seed: int, classes: list[str]):
     options = {"A": "a", "B": "b", "C": "c"}
-    rows = [Item(f"r{number}", number, options, right, f"q{number}") for number, right in enumerate(classes)]
+    rows = [ScoringItem(f"r{number}", number, options, right, f"q{number}") for number, right in enumerate(classes)]
     shots = choose_shots(rows, count, seed)
 
     assert len({shot.id for shot in shots}) == count
@@ -533,7 +533,7 @@ def test_shots_are_balanced_and_chosen_by_the_seed(count: int, seed: int, classe
     for one in there:
         for other in there:
             assert got[one] <= got[other] + 1 or got[other] == there[other]
-    asked = with_shots(Item("x", 1, options, "A", "Q?"), shots)
+    asked = with_shots(ScoringItem("x", 1, options, "A", "Q?"), shots)
     assert asked.instruction == "\n\n".join([*(f"{shot.instruction}\n{shot.right}" for shot in shots), "Q?"])
 
 
@@ -580,19 +580,19 @@ def test_what_was_answered_is_kept_when_a_run_is_stopped(here: Path, monkeypatch
     settings = Scoring(adapters=(str(ADAPTER),))
     said: list[str] = []
 
-    def stop(news: Any) -> None:
-        said.append(news.text)
-        if news.text == "intent-base on intent test: 12 of 20":
+    def stop(event: Any) -> None:
+        said.append(event.text)
+        if event.text == "intent-base on intent test: 12 of 20":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        score(settings, watch=stop)
+        score(settings, on_event=stop)
     assert not Path("build/scores/intent-base/score.json").exists()
     held = sorted(Path("build/scores/intent-base/.answers").iterdir(), key=lambda path: path.stat().st_size)
     with held[-1].open("a", encoding="utf-8") as file:
         file.write('{"id": "cut')  # as a kill would leave it
     said.clear()
-    resumed = score(settings, watch=lambda news: said.append(news.text))
+    resumed = score(settings, on_event=lambda event: said.append(event.text))
 
     assert said[1:] == [f"intent-base on intent test: {done} of 8" for done in (6, 8)]
     assert not Path("build/scores/intent-base/.answers").exists()

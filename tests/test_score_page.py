@@ -21,7 +21,7 @@ from PIL import Image
 from fingen.scoring import charts, page
 from fingen.scoring.aggregate import Drawing, build_choices, build_pairs
 from fingen.scoring.columns import build_contrasts
-from fingen.scoring.report import Figure, Kind, Prediction, Report, Rotation, Score, Source, Texts
+from fingen.scoring.report import Interval, Kind, Prediction, Report, Rotation, Score, ScoredRows, Texts
 
 FEW = Drawing(seed=0, resamples=50)
 LABELS = ("行业板块问询", "个股问询", "大盘问询", "客服问询")
@@ -56,7 +56,7 @@ def predictions(subject: str, right: Sequence[bool], *, on: str = "rows", **more
 def build(
     rows: Sequence[Prediction],
     kinds: Mapping[str, Kind] | None = None,
-    sources: Mapping[str, Source] | None = None,
+    sources: Mapping[str, ScoredRows] | None = None,
     **more: Any,
 ) -> Report:
     """A report of choices as the conductor would build it."""
@@ -75,7 +75,7 @@ def build(
                 choices=build_choices(own, FEW),
             )
         )
-    known = sources or {row.on: Source(name=row.on, sha256="0" * 64, split="", kind="file") for row in rows}
+    known = sources or {row.on: ScoredRows(name=row.on, sha256="0" * 64, split="", kind="file") for row in rows}
     return Report(
         name="mine",
         sources=dict(known),
@@ -249,8 +249,8 @@ def test_where_a_benchmark_was_scored_nothing_synthetic_leads():
         for row in predictions(subject, hits if subject == "tuned" else hits[::-1], on=on)
     ]
     sources = {
-        "made": Source(name="intent", sha256="1" * 64, split="test", kind="set", same_teacher="offline"),
-        "openfindata": Source(name="o.json", sha256=None, split="", kind="benchmark"),
+        "made": ScoredRows(name="intent", sha256="1" * 64, split="test", kind="set", same_teacher="offline"),
+        "openfindata": ScoredRows(name="o.json", sha256=None, split="", kind="benchmark"),
     }
     root = read(build(rows, {"base": "base", "tuned": "adapter"}, sources), rows)
 
@@ -267,10 +267,10 @@ def test_mean_and_deviation_over_benchmarks_are_those_that_were_published():
     shares = (0.882, 0.874, 0.903, 0.643)  # FinGPT v3.3, weighted F1: 0.826 and 0.106 in its table
     names = [f"bench{i}" for i in range(4)]
     rows = [row for name in names for row in predictions("v3.3", [True] * 4, on=name)]
-    report = build(rows, sources={n: Source(name=n, sha256=None, split="", kind="benchmark") for n in names})
+    report = build(rows, sources={n: ScoredRows(name=n, sha256=None, split="", kind="benchmark") for n in names})
     scores = [
         score.model_copy(
-            update={"choices": score.choices.model_copy(update={"weighted_f1": Figure(value=share, low=0, high=1)})}
+            update={"choices": score.choices.model_copy(update={"weighted_f1": Interval(value=share, low=0, high=1)})}
         )
         for score, share in zip(report.scores, shares, strict=True)
         if score.choices
@@ -353,7 +353,7 @@ def test_of_many_classes_the_commonest_are_shown_and_that_is_said():
 def test_rotation_shows_the_bias_of_each_letter():
     rows = predictions("a", HITS)
     report = build(rows)
-    share = Figure(value=0.5, low=0.4, high=0.6)
+    share = Interval(value=0.5, low=0.4, high=0.6)
     turns = Rotation(rotations=4, accuracy=share, consistent=share, picked={"A": 0.4, "B": 0.25, "": 0.1}, right={"A": 0.25, "B": 0.25})  # fmt: skip
     scores = [score.model_copy(update={"rotation": turns}) for score in report.scores]
     words = section(read(report.model_copy(update={"scores": tuple(scores)}), rows), "rotation")
@@ -380,12 +380,12 @@ def answered() -> tuple[Report, list[Prediction]]:
     rows, scores, sources = [], [], {}
     columns = {("base", ""): 0.1, ("base", "passage"): 0.8, ("tuned", ""): 0.3, ("tuned", "passage"): 0.85}
     for on, means in (("qa test", "transfer"), ("qa memory", "recall")):
-        sources[on] = Source.model_validate(
+        sources[on] = ScoredRows.model_validate(
             {"name": "qa", "sha256": "2" * 64, "split": on[3:], "kind": "set", "means": means}
         )
         for (subject, context), level in columns.items():
             own = text_rows(subject, context, [level + 0.01 * (i % 5) for i in range(20)], on=on)
-            share = Figure(value=level + 0.02, low=level, high=level + 0.04)
+            share = Interval(value=level + 0.02, low=level, high=level + 0.04)
             texts = Texts(rouge_l=share, char_f1=share, figures_recall=None, figures=0)
             kind = "adapter" if subject == "tuned" else "base"
             scores.append(Score.model_validate({"subject": subject, "kind": kind, "on": on, "context": context, "method": "generate", "rows": 20, "asked": 20, "texts": texts}))  # fmt: skip
@@ -505,7 +505,7 @@ def test_foreign_text_stays_text(foreign: str):
             ]  # fmt: skip
         rows.append(rows[-1].model_copy(update={"id": "none", "value": None, "correct": False, "why": f"why{text}"}))
         sources = {
-            f"on{text}": Source(name=f"file{text}", sha256=None, split="", kind="file", same_teacher=f"by{text}")
+            f"on{text}": ScoredRows(name=f"file{text}", sha256=None, split="", kind="file", same_teacher=f"by{text}")
         }
         report = build(rows, sources=sources)
         scores = [score.model_copy(update={"details": {f"name{text}": [text, "x"]}}) for score in report.scores]
@@ -616,7 +616,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows += predictions(long, MORE, on="openfindata", probabilities=dict.fromkeys(LABELS, 0.25))
     rows[0] = rows[0].model_copy(update={"text": "x" * 500, "correct": False, "value": LABELS[3], "answer": "y" * 500})
     report = build(rows, {rows[0].subject: "base", long: "adapter"})
-    share = Figure(value=0.5, low=0.4, high=0.6)
+    share = Interval(value=0.5, low=0.4, high=0.6)
     turns = Rotation(rotations=4, accuracy=share, consistent=share, picked=dict.fromkeys("ABCD", 0.25), right=dict.fromkeys("ABCD", 0.25))  # fmt: skip
     details = {"adapter_sha256": "f" * 64, "usage": {"input_tokens": 10**9}, "path": "p" * 300}
     scores = [score.model_copy(update={"rotation": turns, "details": details}) for score in report.scores]

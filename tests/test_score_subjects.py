@@ -23,7 +23,7 @@ from test_kill import PROXIES
 from fingen.cli import main
 from fingen.scoring.benchmarks import read_benchmark
 from fingen.scoring.card import render_table
-from fingen.scoring.report import Choices, Figure, Report, Score, Source, read_score
+from fingen.scoring.report import Choices, Interval, Report, Score, ScoredRows, read_score
 from fingen.teachers import dispatch
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -332,7 +332,7 @@ def test_the_mean_and_deviation_are_those_of_a_published_table():
     keys = ("fpb", "fiqa", "tfns", "nwgi")
 
     def choices(value: float) -> Choices:
-        figure = Figure(value=value, low=0, high=1)
+        figure = Interval(value=value, low=0, high=1)
         return Choices(accuracy=figure, macro_f1=figure, micro_f1=figure, weighted_f1=figure, unparseable=0,
                        unparseable_why={}, classes={}, confusion={})  # fmt: skip
 
@@ -341,7 +341,7 @@ def test_the_mean_and_deviation_are_those_of_a_published_table():
         for name, values in table.items()
         for key, value in zip(keys, values, strict=True)
     ]
-    sources = {key: Source(name=key, sha256=None, split="", kind="benchmark") for key in keys}
+    sources = {key: ScoredRows(name=key, sha256=None, split="", kind="benchmark") for key in keys}
     shown = render_table(Report(name="r", sources=sources, scores=tuple(scores), resamples=1, seed=0, version="0"))
 
     for name, mean, deviation in (("v3.1", "80.5", "9.5"), ("v3.3", "82.5", "10.6")):

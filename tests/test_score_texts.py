@@ -31,8 +31,8 @@ from fingen.records import Chunk, Language, Manifest, Record, Usage
 from fingen.scoring import columns, texts
 from fingen.scoring.aggregate import Drawing
 from fingen.scoring.language import language_of
-from fingen.scoring.report import Contrast, Prediction, Report, Score, Source
-from fingen.scoring.rows import Asked, Item, read_asked
+from fingen.scoring.report import Contrast, Prediction, Report, Score, ScoredRows
+from fingen.scoring.rows import Asked, ScoringItem, read_asked
 from fingen.scoring.texts import TextRow
 from fingen.sets import SetContent, write_set
 
@@ -375,8 +375,8 @@ def chunk(id: str, text: str) -> Chunk:
     )
 
 
-def item(id: str, *, input: str = "", chunks: tuple[str, ...] = ("c1",)) -> Item:
-    return Item(id=id, number=int(id[1:]), options={}, right="5 million", instruction=f"Why {id}?", input=input, chunks=chunks)  # fmt: skip
+def item(id: str, *, input: str = "", chunks: tuple[str, ...] = ("c1",)) -> ScoringItem:
+    return ScoringItem(id=id, number=int(id[1:]), options={}, right="5 million", instruction=f"Why {id}?", input=input, chunks=chunks)  # fmt: skip
 
 
 PASSAGES = {"c1": chunk("c1", "Revenue was 5 million."), "c2": chunk("c2", "Costs fell.")}
@@ -389,7 +389,7 @@ def make_manifest() -> Manifest:
     )  # fmt: skip
 
 
-def make_set(folder: Path, items: tuple[Item, ...]) -> Asked:
+def make_set(folder: Path, items: tuple[ScoringItem, ...]) -> Asked:
     """Rows of a set on the disk that has the passages and nothing else."""
     write_set(folder, SetContent(splits={}, rejected=[], chunks=list(PASSAGES.values()), manifest=make_manifest()))
     return Asked("set test", SOURCES["set test"], items, folder / "test.jsonl", folder)
@@ -459,8 +459,8 @@ def test_where_the_passage_does_not_say_it_the_answer_that_says_so_is_right(tmp_
 
 
 SOURCES = {
-    "set test": Source(name="set", sha256=None, split="test", kind="set", means="transfer", same_teacher="offline"),
-    "set memory": Source(name="set", sha256=None, split="memory", kind="set", means="recall"),
+    "set test": ScoredRows(name="set", sha256=None, split="test", kind="set", means="transfer", same_teacher="offline"),
+    "set memory": ScoredRows(name="set", sha256=None, split="memory", kind="set", means="recall"),
 }
 
 

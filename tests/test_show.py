@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fingen.cli import main
-from fingen.config import Reading
+from fingen.config import ReadSettings
 from fingen.documents.picture import find_lines
 from fingen.documents.read import read_document
 from fingen.pipeline.show import show
@@ -90,7 +90,7 @@ def make_set(folder: Path, documents: Sequence[Document], records: list[Record],
 
 
 def read(path: Path) -> Document:
-    return read_document(path, path.name, Reading())
+    return read_document(path, path.name, ReadSettings())
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from pathlib import Path
 import pymupdf
 import pytest
 
-from fingen.config import Reading
+from fingen.config import ReadSettings
 from fingen.documents.read import read_document
 from fingen.records import Document
 
@@ -159,7 +159,7 @@ def table_lines(document: Document, page: int) -> list[str]:
     return [line for chunk, block in blocks for line in chunk.text[block.start : block.end].splitlines()]
 
 
-def holds(line: str, row: OracleRow) -> bool:
+def outstanding(line: str, row: OracleRow) -> bool:
     """Whether a line has the words of the label and all the figures, in order, and no other figures after them."""
     folded, at = fold(line), 0
     for word in row.label:
@@ -170,7 +170,7 @@ def holds(line: str, row: OracleRow) -> bool:
 
 
 def read(path: Path, tmp_path_factory: pytest.TempPathFactory) -> Document:
-    return read_document(path, path.name, Reading(), cache=tmp_path_factory.getbasetemp() / "parses")
+    return read_document(path, path.name, ReadSettings(), cache=tmp_path_factory.getbasetemp() / "parses")
 
 
 def test_statement_rows_keep_label_and_figures(shared: Path, tmp_path_factory: pytest.TempPathFactory):
@@ -183,7 +183,7 @@ def test_statement_rows_keep_label_and_figures(shared: Path, tmp_path_factory: p
         with pymupdf.open(path) as pdf:
             found = list(statement_rows(pdf))
         lines = {page: table_lines(document, page) for page in {row.page for row in found}}
-        missed = [row for row in found if not any(holds(line, row) for line in lines[row.page])]
+        missed = [row for row in found if not any(outstanding(line, row) for line in lines[row.page])]
         share = 1 - len(missed) / len(found) if found else 0.0
         show(f"{path.name}: {share:.1%} of {len(found)} rows on pages {sorted(lines)}")
         for row in missed:
@@ -201,7 +201,7 @@ def test_the_sample_keeps_its_rows_over_pages(tmp_path_factory: pytest.TempPathF
     with pymupdf.open(path) as pdf:
         found = list(statement_rows(pdf))
     assert {row.page for row in found} >= {8, 16, 17}
-    missed = [row for row in found if not any(holds(line, row) for line in table_lines(document, row.page))]
+    missed = [row for row in found if not any(outstanding(line, row) for line in table_lines(document, row.page))]
     assert not missed
 
 

@@ -23,16 +23,16 @@ from stub_llm import StubLLM
 from test_kill import PROXIES
 
 from fingen import cli
-from fingen.config import Gates, Synth
+from fingen.config import Filters, Synth
 from fingen.errors import Interrupted, ShortfallError
 from fingen.pipeline.synth import SynthSummary, synth
 from fingen.quality.duplicates import fold
 from fingen.records import Request
 from fingen.tasks import sentiment, topics
-from fingen.tasks.client_specs import Draws
+from fingen.tasks.client_specs import ClientSpecs
 from fingen.tasks.intent import form
 from fingen.tasks.labels import Label, read_labels
-from fingen.tasks.plain_specs import Decks
+from fingen.tasks.plain_specs import PlainSpecs
 from fingen.teachers.scripted import Scripted
 
 LETTERS = "ABCDE"
@@ -86,7 +86,7 @@ def bad(request: Request) -> str:
 def make(out: Path, n: int, reply: Callable[[Request], str] = good, **options: Any) -> SynthSummary:
     settings = Synth(n=n, out=out, teacher="offline", **options)
     labels = read_labels(None, settings.language)
-    draws = Draws(labels, settings.language, seed=0)
+    draws = ClientSpecs(labels, settings.language, seed=0)
     made = synth(settings, form(seed=0, fixed_options=False), labels, draws, teacher=Scripted(reply))
     assert isinstance(made, SynthSummary)
     return made
@@ -212,7 +212,11 @@ def test_weights_and_own_labels_and_one_for_all_else(tmp_path: Path):
     settings = Synth(n=50, validation=0, language="en", out=tmp_path / "set", teacher="offline")
 
     synth(
-        settings, form(seed=0, fixed_options=False), labels, Draws(labels, "en", seed=0), teacher=Scripted(latin(good))
+        settings,
+        form(seed=0, fixed_options=False),
+        labels,
+        ClientSpecs(labels, "en", seed=0),
+        teacher=Scripted(latin(good)),
     )
 
     counts = Counter(row["label"] for row in rows(tmp_path / "set"))
@@ -290,7 +294,7 @@ def test_personal_data_in_an_item_is_masked(tmp_path: Path):
     assert made.private["phone"] >= 5
     assert all("[PHONE]" in row["instruction"] and "13800138000" not in str(row) for row in rows(tmp_path / "set"))
     with pytest.raises(ShortfallError):
-        make(tmp_path / "dropped", 5, reply, validation=0, gates=Gates(privacy="drop"))
+        make(tmp_path / "dropped", 5, reply, validation=0, filters=Filters(privacy="drop"))
 
 
 # ---- over the network
@@ -427,7 +431,7 @@ def test_other_settings_are_not_mixed_in_silence(desk: Path):
 # ---- sentiment, and pairs on topics
 
 
-def news(request: Request) -> str:
+def event(request: Request) -> str:
     items = [{"number": n, "text": f"Harrow Mills said on {write_item(draw, 'news')} {draw['label'][:2]}{draw['n']} plants would run on."}
              for n, draw in enumerate(request.draws, 1)]  # fmt: skip
     return json.dumps({"items": items})
@@ -438,7 +442,7 @@ def test_sentiment_has_the_labels_balanced_in_fingpts_form(desk: Path):
     settings = Synth(kind="sentiment", n=30, validation=6, language="en", out=Path("build/se"), teacher="anthropic")
 
     made = synth(
-        settings, sentiment.form(), labels, Decks("sentiment.draws", "en", seed=0), teacher=Scripted(latin(news))
+        settings, sentiment.form(), labels, PlainSpecs("sentiment.draws", "en", seed=0), teacher=Scripted(latin(event))
     )
 
     assert isinstance(made, SynthSummary)
@@ -472,7 +476,7 @@ def test_topic_pairs_say_that_nothing_grounds_them(desk: Path):
     labels = read_labels(None, "zh", defaults="topics.labels")
     settings = Synth(kind="qa", n=70, validation=0, out=Path("build/qa"), teacher="anthropic")
 
-    made = synth(settings, topics.form(), labels, Decks("topics.draws", "zh", seed=0), teacher=Scripted(pairs))
+    made = synth(settings, topics.form(), labels, PlainSpecs("topics.draws", "zh", seed=0), teacher=Scripted(pairs))
 
     assert isinstance(made, SynthSummary)
     train = rows(Path("build/qa"), "train")

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 from click.core import ParameterSource
 
-from fingen.config import PRIVACY, Gates
+from fingen.config import PRIVACY, Filters
 from fingen.errors import FingenError, Interrupted, LimitError, UsageError, redact
 
 SETTINGS = Path("fingen.toml")
@@ -106,10 +106,10 @@ class Command(click.Command):
             fail(full if e.errno in FULL else other, debug=debug, cause=e)
 
 
-def gate_options(function: F) -> F:
+def filter_options(function: F) -> F:
     """The options of the gates that every record of a set passes."""
     for option in (
-        click.option("--privacy", type=click.Choice(PRIVACY), default=Gates().privacy, show_default=True,
+        click.option("--privacy", type=click.Choice(PRIVACY), default=Filters().privacy, show_default=True,
                      help="Personal data and keys (identity and bank cards, phones, API keys): keep them, put marks in their "
                           "place, or drop the record."),
         click.option("--against", multiple=True, type=click.Path(path_type=Path), metavar="SET",
@@ -121,9 +121,9 @@ def gate_options(function: F) -> F:
     return function
 
 
-def pop_gates(options: dict[str, Any]) -> Gates:
-    """Take the values of `gate_options` out of a command's options."""
-    return Gates(tuple(options.pop("keep_out")), tuple(options.pop("against")), options.pop("privacy"))
+def pop_filters(options: dict[str, Any]) -> Filters:
+    """Take the values of `filter_options` out of a command's options."""
+    return Filters(tuple(options.pop("keep_out")), tuple(options.pop("against")), options.pop("privacy"))
 
 
 def set_argument(target: Path | None, *, quiet: bool) -> Path:

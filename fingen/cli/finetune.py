@@ -15,7 +15,7 @@ from fingen.cli.common import Command, command_options, print_json
 from fingen.errors import ShortfallError, UsageError
 
 if TYPE_CHECKING:
-    from fingen.training import Plan, Tuned
+    from fingen.training import TrainingPlan, Tuned
     from fingen.training.settings import Resolved
 
 TUNING = (
@@ -213,7 +213,7 @@ def _duration(seconds: tuple[float, float] | None) -> str:
     return f"about {low} to {high}, by a measurement of this machine's matrix products"
 
 
-def _plan_lines(plan: Plan, resolved: Resolved) -> list[str]:
+def _plan_lines(plan: TrainingPlan, resolved: Resolved) -> list[str]:
     values = dataclasses.asdict(resolved.tuning)
     return [
         f"base model: {plan.base.source}   set: {plan.data or 'none'}   adapter: {plan.out or 'not known'}",
@@ -229,7 +229,7 @@ def _plan_lines(plan: Plan, resolved: Resolved) -> list[str]:
     ]
 
 
-def _plan_json(plan: Plan, resolved: Resolved) -> dict[str, Any]:
+def _plan_json(plan: TrainingPlan, resolved: Resolved) -> dict[str, Any]:
     return {
         "base": plan.base.source,
         "set": str(plan.data) if plan.data else None,

@@ -50,19 +50,19 @@ def command(words: tuple[str, ...], batches: bool, as_json: bool, quiet: bool, d
 
 
 def _report(folder: str, journal: Journal) -> dict[str, Any]:
-    from fingen.teachers.outstanding import Holds
+    from fingen.teachers.outstanding import Outstanding
 
     usage, cost_usd = journal.usage()
-    holds = Holds(journal)
+    outstanding = Outstanding(journal)
     return {
         "set": folder,
         "teacher": (journal.settings() or {}).get("teacher"),
         **journal.counts(),
         "usage": usage.model_dump(),
         "cost_usd": cost_usd,
-        "failures": {**journal.failures(), **holds.failures()},
-        "batches": [_about(batch) for batch in holds.open("batch")],
-        "files": [_about(file) for file in holds.open("export")],
+        "failures": {**journal.failures(), **outstanding.failures()},
+        "batches": [_about(batch) for batch in outstanding.open("batch")],
+        "files": [_about(file) for file in outstanding.open("export")],
     }
 
 
@@ -72,18 +72,18 @@ def _about(batch: Any) -> dict[str, Any]:
 
 def _release(folder: str, journal: Journal, *, batches: bool) -> dict[str, Any]:
     """Let go of what files hold, and of what batches do if that is wanted; not while a process works on it."""
-    from fingen.teachers.outstanding import Holds
-    from fingen.teachers.request_locks import Claims
+    from fingen.teachers.outstanding import Outstanding
+    from fingen.teachers.request_locks import RequestLocks
 
-    holds = Holds(journal)
+    outstanding = Outstanding(journal)
     released = []
-    with Claims(Path(folder) / ".claims") as claims:
-        for batch in holds.open("export") + (holds.open("batch") if batches else []):
-            if not claims.take(batch.token):
+    with RequestLocks(Path(folder) / ".claims") as locks:
+        for batch in outstanding.open("export") + (outstanding.open("batch") if batches else []):
+            if not locks.take(batch.token):
                 raise SetError(f"{folder}: another fingen process works on it", hint="wait until it has ended")
-            released.append({"place": batch.place, "kind": batch.kind, "requests": holds.release(batch.token)})
-            claims.release(batch.token)
-    return {"set": folder, "released": released, "batches_kept": len(holds.open("batch"))}
+            released.append({"place": batch.place, "kind": batch.kind, "requests": outstanding.release(batch.token)})
+            locks.release(batch.token)
+    return {"set": folder, "released": released, "batches_kept": len(outstanding.open("batch"))}
 
 
 def _released_lines(report: dict[str, Any]) -> list[str]:

@@ -12,7 +12,15 @@ import click
 
 from fingen import config
 from fingen.cli.asking import asking_options, consent, cost_line, estimate_lines, pending_lines, pop_asking
-from fingen.cli.common import Command, comma_list, command_options, gate_options, pop_gates, print_json, say_settings
+from fingen.cli.common import (
+    Command,
+    comma_list,
+    command_options,
+    filter_options,
+    pop_filters,
+    print_json,
+    say_settings,
+)
 
 if TYPE_CHECKING:
     from fingen.pipeline import Summary
@@ -66,7 +74,7 @@ def parse_shares(ctx: click.Context, parameter: click.Parameter, value: Any) -> 
               help="What stays together; auto is document from 20 documents on, chunk below.")  # fmt: skip
 @click.option("--judge", default=None, metavar="TEACHER",
               help="A teacher that scores what is kept, 1 to 5 on four points; scores are stored and reject nothing.")  # fmt: skip
-@gate_options
+@filter_options
 @click.option("--replace", is_flag=True, help="Start the set anew, also where it was made with other settings.")
 @command_options
 @click.pass_context
@@ -93,7 +101,7 @@ def command(ctx: click.Context, /, yes: bool, as_json: bool, quiet: bool, debug:
         click.echo(f"templates from {prompts.folder().resolve()}", err=True)
 
     with Display(quiet=quiet) as display:
-        outcome = pipeline.pdf2qa(_settings(options), watch=display, consent=consent(display, yes=yes, quiet=quiet))
+        outcome = pipeline.pdf2qa(_settings(options), on_event=display, consent=consent(display, yes=yes, quiet=quiet))
     if as_json:
         print_json(dataclasses.asdict(outcome))
     elif isinstance(outcome, pipeline.Estimate):
@@ -106,13 +114,13 @@ def command(ctx: click.Context, /, yes: bool, as_json: bool, quiet: bool, debug:
 
 
 def _settings(options: dict[str, Any]) -> config.Pdf2qa:
-    reading = config.Reading(
+    reading = config.ReadSettings(
         chunk_tokens=options.pop("chunk_tokens"), ocr=options.pop("ocr"), language=options.pop("language")
     )
     splitting = config.Splitting(shares=options.pop("split"), by=options.pop("split_by"))
     asking = pop_asking(options)
-    gates, tasks = pop_gates(options), options.pop("task")
-    return config.Pdf2qa(reading=reading, splitting=splitting, gates=gates, asking=asking, tasks=tasks, **options)
+    filters, tasks = pop_filters(options), options.pop("task")
+    return config.Pdf2qa(reading=reading, splitting=splitting, filters=filters, asking=asking, tasks=tasks, **options)
 
 
 def _lines(summary: Summary) -> list[str]:

@@ -50,56 +50,56 @@ class Display:
         """Leave the terminal as it was."""
         self._bars.stop()
 
-    def __call__(self, news: PageProgress | Document | DocumentError | Answered | Waiting | Note) -> None:
+    def __call__(self, event: PageProgress | Document | DocumentError | Answered | Waiting | Note) -> None:
         """Show one piece of news."""
         from fingen.documents import Progress as PageProgress
         from fingen.pipeline import Answered, Note, Waiting
         from fingen.records import Document
 
-        if isinstance(news, Waiting):
-            self._wait(news)
+        if isinstance(event, Waiting):
+            self._wait(event)
             return
-        if isinstance(news, Note):
-            self._note(news)
+        if isinstance(event, Note):
+            self._note(event)
             return
-        if isinstance(news, PageProgress):
-            self._pages[news.source.name] = (news.page, news.pages)
-        elif isinstance(news, Document):
+        if isinstance(event, PageProgress):
+            self._pages[event.source.name] = (event.page, event.pages)
+        elif isinstance(event, Document):
             self._documents += 1
-            self._chunks += len(news.chunks)
-            self._pages[news.path] = (news.pages, news.pages)
-            self._line(f"read {news.path}: {news.pages} pages, {len(news.chunks)} chunks", always=True)
-        elif isinstance(news, DocumentError):
-            self._pages.pop(news.path, None)
-            self._line(f"not read: {news}", always=True)
-        if isinstance(news, Answered):
-            note = self._rate(news)
-            self._bar("asking", news.done, news.total, note)
+            self._chunks += len(event.chunks)
+            self._pages[event.path] = (event.pages, event.pages)
+            self._line(f"read {event.path}: {event.pages} pages, {len(event.chunks)} chunks", always=True)
+        elif isinstance(event, DocumentError):
+            self._pages.pop(event.path, None)
+            self._line(f"not read: {event}", always=True)
+        if isinstance(event, Answered):
+            note = self._rate(event)
+            self._bar("asking", event.done, event.total, note)
             self._line(
-                f"asked {news.done} of {news.total}{' | ' if note else ''}{note}", always=news.done == news.total
+                f"asked {event.done} of {event.total}{' | ' if note else ''}{note}", always=event.done == event.total
             )
         else:
             done, total = (sum(counts) for counts in zip(*self._pages.values(), strict=True)) if self._pages else (0, 0)
             self._bar("reading", done, total, f"pages | {self._documents} documents, {self._chunks} chunks")
             self._line(f"reading: {done} of {total} pages")
 
-    def _note(self, news: Note) -> None:
-        if news.is_warning or not self._quiet:
-            click.echo(f"{'Warning: ' if news.is_warning else ''}{news.text}", err=True)
+    def _note(self, event: Note) -> None:
+        if event.is_warning or not self._quiet:
+            click.echo(f"{'Warning: ' if event.is_warning else ''}{event.text}", err=True)
 
-    def _rate(self, news: Answered) -> str:
+    def _rate(self, event: Answered) -> str:
         """How fast, at what cost so far, and at what cost in the end if it goes on like this."""
         now = time.monotonic()
         if self._asking_since is None:
-            self._asking_since = now, news.done
+            self._asking_since = now, event.done
         since, first = self._asking_since
-        rate = f"{(news.done - first) / (now - since):.1f}/s" if now > since + 1 else ""
-        if news.spent_usd is None:
+        rate = f"{(event.done - first) / (now - since):.1f}/s" if now > since + 1 else ""
+        if event.spent_usd is None:
             return f"{rate} | at an unknown price".strip(" |")
-        if not news.spent_usd:
+        if not event.spent_usd:
             return rate
-        projected = news.spent_usd / news.done * news.total
-        return f"{rate} | {news.spent_usd:.4f} USD spent, {projected:.4f} projected".strip(" |")
+        projected = event.spent_usd / event.done * event.total
+        return f"{rate} | {event.spent_usd:.4f} USD spent, {projected:.4f} projected".strip(" |")
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -108,14 +108,14 @@ class Display:
         yield
         self._bars.start()
 
-    def _wait(self, news: Waiting) -> None:
+    def _wait(self, event: Waiting) -> None:
         """Batches on their way, which may take hours."""
-        if news.said:
-            self._line(news.said, always=True)
-        if news.batches:
-            note = f"{news.batches} batches; Ctrl-C stops the waiting, and they go on"
-            self._bar("in batches", news.done, news.requests, note)
-            line = f"waiting for {news.batches} batches: {news.done} of {news.requests} requests done"
+        if event.said:
+            self._line(event.said, always=True)
+        if event.batches:
+            note = f"{event.batches} batches; Ctrl-C stops the waiting, and they go on"
+            self._bar("in batches", event.done, event.requests, note)
+            line = f"waiting for {event.batches} batches: {event.done} of {event.requests} requests done"
             if line != self._waiting:  # a day has many looks at a batch, and few changes
                 self._line(line, always=True)
                 self._waiting = line

@@ -13,7 +13,7 @@ from fingen.cli.common import Command, command_options, print_json, set_argument
 from fingen.errors import UsageError
 
 if TYPE_CHECKING:
-    from fingen.hub import AdapterPlan, Plan, Pushed
+    from fingen.hub import AdapterPlan, Pushed, PushPlan
 
 SHOWN = 8  # differences that the plan names
 
@@ -69,7 +69,7 @@ def command(folder: Path | None, yes: bool, as_json: bool, quiet: bool, debug: b
 
     is_adapter = folder is not None and (folder / MANIFEST).is_file()
 
-    def agree(plan: Plan | AdapterPlan) -> None:
+    def agree(plan: PushPlan | AdapterPlan) -> None:
         if not quiet and not (as_json and options["dry_run"]):
             click.echo("\n".join(_plan_lines(plan)), err=True)
         if yes or options["dry_run"] or not plan.changes:
@@ -94,13 +94,13 @@ def command(folder: Path | None, yes: bool, as_json: bool, quiet: bool, debug: b
     sys.exit(pushed.exit_code)
 
 
-def _what(plan: Plan | AdapterPlan) -> str:
+def _what(plan: PushPlan | AdapterPlan) -> str:
     from fingen.hub import AdapterPlan
 
     return plan.adapter if isinstance(plan, AdapterPlan) else plan.set
 
 
-def _plan_lines(plan: Plan | AdapterPlan) -> list[str]:
+def _plan_lines(plan: PushPlan | AdapterPlan) -> list[str]:
     """What would go where."""
     from fingen.hub import AdapterPlan
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from fingen.cli.common import Command, command_options, gate_options, pop_gates, print_json, set_argument
+from fingen.cli.common import Command, command_options, filter_options, pop_filters, print_json, set_argument
 from fingen.cli.pdf2qa import parse_shares
 from fingen.config import SPLIT_UNITS, Splitting
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command("dedup", cls=Command)
 @click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[SET]")
-@gate_options
+@filter_options
 @command_options
 def dedup(target: Path | None, as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
     """Gate a set anew: duplicates, other sets, benchmarks to keep out, and personal data. Nothing is asked, nothing is paid.
@@ -36,8 +36,8 @@ def dedup(target: Path | None, as_json: bool, quiet: bool, debug: bool, **option
     """
     from fingen.pipeline.rework import rework
 
-    gates = pop_gates(options)
-    _say(rework(set_argument(target, quiet=quiet), gates), as_json=as_json)
+    filters = pop_filters(options)
+    _say(rework(set_argument(target, quiet=quiet), filters), as_json=as_json)
 
 
 @click.command("split", cls=Command)
@@ -46,7 +46,7 @@ def dedup(target: Path | None, as_json: bool, quiet: bool, debug: bool, **option
               help="Shares of train, validation and test.")  # fmt: skip
 @click.option("--split-by", type=click.Choice(SPLIT_UNITS), default=Splitting().by, show_default=True,
               help="What stays together; auto is what the set has.")  # fmt: skip
-@gate_options
+@filter_options
 @command_options
 @click.pass_context
 def split(
@@ -71,15 +71,15 @@ def split(
       $ fingen split build/fpb
       $ fingen split build/reports --split-by document
     """
-    from fingen.pipeline.rework import refuse_other_gates, rework
+    from fingen.pipeline.rework import refuse_other_filters, rework
     from fingen.sets import read_manifest
 
     folder = set_argument(target, quiet=quiet)
     if ctx.get_parameter_source("privacy") is ParameterSource.DEFAULT:  # dividing changes no row
         options["privacy"] = read_manifest(folder).settings.get("privacy", "keep")
-    gates = pop_gates(options)
-    refuse_other_gates(folder, gates)
-    _say(rework(folder, gates, splitting=Splitting(shares=shares, by=split_by)), as_json=as_json)
+    filters = pop_filters(options)
+    refuse_other_filters(folder, filters)
+    _say(rework(folder, filters, splitting=Splitting(shares=shares, by=split_by)), as_json=as_json)
 
 
 def _say(outcome: Reworked, *, as_json: bool) -> None:

@@ -133,7 +133,7 @@ def command(as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
         _say_plan(scoring.build_plan(settings), as_json=as_json)
         return
     with Display(quiet=quiet) as display:
-        scored = scoring.score(settings, watch=display, consent=consent(display, yes=True, quiet=quiet))
+        scored = scoring.score(settings, on_event=display, consent=consent(display, yes=True, quiet=quiet))
     short = scored.report.short
     if as_json:
         print_json({"folder": str(scored.folder), **scored.report.model_dump(mode="json"), "exit_code": int(short)})

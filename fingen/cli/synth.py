@@ -12,10 +12,10 @@ import click
 
 from fingen import config
 from fingen.cli.asking import asking_options, consent, cost_line, estimate_lines, pending_lines, pop_asking
-from fingen.cli.common import Command, command_options, gate_options, pop_gates, print_json, say_settings
+from fingen.cli.common import Command, command_options, filter_options, pop_filters, print_json, say_settings
 
 if TYPE_CHECKING:
-    from fingen.pipeline.synth import Source, SynthSummary
+    from fingen.pipeline.synth import Specs, SynthSummary
     from fingen.tasks.drawn import Form
     from fingen.tasks.labels import Label
 
@@ -49,7 +49,7 @@ def _rest(folder: Path) -> Callable[[F], F]:
         for option in (
             command_options,
             click.option("--replace", is_flag=True, help=replace),
-            gate_options,
+            filter_options,
             asking_options,
             click.option(
                 "--out", type=click.Path(path_type=Path), default=folder, show_default=True, help="Folder of the set."
@@ -96,7 +96,7 @@ def intent(ctx: click.Context, /, **options: Any) -> None:
       $ fingen synth intent --n 500 --validation 160 --teacher anthropic --check openai
       $ fingen synth intent --n 200 --language en --labels our_labels.yaml --out build/ours
     """
-    from fingen.tasks.client_specs import Draws
+    from fingen.tasks.client_specs import ClientSpecs
     from fingen.tasks.intent import form
     from fingen.tasks.labels import read_labels, reweighed
 
@@ -104,7 +104,7 @@ def intent(ctx: click.Context, /, **options: Any) -> None:
     labels = read_labels(options.pop("labels"), language, with_other=options.pop("with_other"))
     labels = reweighed(labels, options.pop("weights"))
     chosen = form(seed=seed, fixed_options=options.pop("fixed_options"))
-    _run(ctx, "intent", chosen, labels, Draws(labels, language, seed=seed), options)
+    _run(ctx, "intent", chosen, labels, ClientSpecs(labels, language, seed=seed), options)
 
 
 @command.command("sentiment", cls=Command)
@@ -114,19 +114,19 @@ def intent(ctx: click.Context, /, **options: Any) -> None:
 def sentiment(ctx: click.Context, /, **options: Any) -> None:
     """Make sentences of financial news with their sentiment, in FinGPT's prompt form.
 
-    Source, manner and subject of each sentence are drawn before it is written. The offline teacher writes none.
+    Specs, manner and subject of each sentence are drawn before it is written. The offline teacher writes none.
 
     \b
     Examples:
       $ fingen synth sentiment --n 500 --language en --teacher anthropic
     """
     from fingen.tasks.labels import read_labels
-    from fingen.tasks.plain_specs import Decks
+    from fingen.tasks.plain_specs import PlainSpecs
     from fingen.tasks.sentiment import form
 
     language = options["language"]
     labels = read_labels(None, language, defaults="sentiment.labels")
-    draws = Decks("sentiment.draws", language, seed=options["seed"])
+    draws = PlainSpecs("sentiment.draws", language, seed=options["seed"])
     _run(ctx, "sentiment", form(), labels, draws, options)
 
 
@@ -148,17 +148,17 @@ def qa(ctx: click.Context, /, **options: Any) -> None:
       $ fingen synth qa --n 200 --topics our_topics.yaml --teacher openai --out build/ours
     """
     from fingen.tasks.labels import read_labels
-    from fingen.tasks.plain_specs import Decks
+    from fingen.tasks.plain_specs import PlainSpecs
     from fingen.tasks.topics import form
 
     language = options["language"]
     labels = read_labels(options.pop("topics"), language, defaults="topics.labels")
-    draws = Decks("topics.draws", language, seed=options["seed"])
+    draws = PlainSpecs("topics.draws", language, seed=options["seed"])
     _run(ctx, "qa", form(), labels, draws, options)
 
 
 def _run(
-    ctx: click.Context, kind: str, form: Form, labels: Sequence[Label], draws: Source, options: dict[str, Any]
+    ctx: click.Context, kind: str, form: Form, labels: Sequence[Label], draws: Specs, options: dict[str, Any]
 ) -> None:
     """Make the set and say what came of it."""
     from fingen.cli.progress import Display
@@ -170,9 +170,9 @@ def _run(
     said = say_settings(ctx)
     if not quiet:
         click.echo("   ".join(part for part in (f"language: {options['language']}", said) if part), err=True)
-    settings = config.Synth(kind=kind, gates=pop_gates(options), asking=pop_asking(options), **options)
+    settings = config.Synth(kind=kind, filters=pop_filters(options), asking=pop_asking(options), **options)
     with Display(quiet=quiet) as display:
-        outcome = synth(settings, form, labels, draws, watch=display, consent=consent(display, yes=yes, quiet=quiet))
+        outcome = synth(settings, form, labels, draws, on_event=display, consent=consent(display, yes=yes, quiet=quiet))
     if as_json:
         print_json(dataclasses.asdict(outcome))
     elif isinstance(outcome, Estimate):

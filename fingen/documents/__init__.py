@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from fingen.documents.chunks import is_narrative
 from fingen.documents.sources import find_sources
-from fingen.documents.workers import Progress, Source, read_documents
+from fingen.documents.workers import InputFile, Progress, read_documents
 
-__all__ = ["Progress", "Source", "find_sources", "is_narrative", "read_documents"]
+__all__ = ["InputFile", "Progress", "find_sources", "is_narrative", "read_documents"]

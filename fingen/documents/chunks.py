@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from fingen.documents.shapes import PageBlock, Row, union
+from fingen.documents.shapes import PageBlock, TextRow, union
 from fingen.records import Block, BlockKind, Box, Chunk, Language, content_id
 from fingen.text import chunk_language, ends_sentence, estimate_tokens, is_cjk, join_pair, sentences
 
@@ -149,9 +149,9 @@ def _table_units(block: PageBlock, section: tuple[str, ...], budget: int) -> Ite
     heading = [line for line in (block.unit, *map(_row_text, header)) if line]
     rows = block.rows if block.inherited else block.rows[block.header :]
     room = budget - estimate_tokens("\n".join(heading))
-    group: list[Row] = []
+    group: list[TextRow] = []
     tokens = 0
-    groups: list[list[Row]] = [group]
+    groups: list[list[TextRow]] = [group]
     for row in rows:
         size = estimate_tokens(_row_text(row)) + 1
         if group and tokens + size > room:
@@ -167,7 +167,7 @@ def _table_units(block: PageBlock, section: tuple[str, ...], budget: int) -> Ite
         yield _Unit([_Piece("table", block.page, box if index else block.box, text)], section)
 
 
-def _row_text(row: Row) -> str:
+def _row_text(row: TextRow) -> str:
     return " | ".join(row.cells)
 
 

@@ -25,7 +25,7 @@ WIDE = 0.17  # of the region's width: narrower runs do not tell a column of pros
 GUTTER = 5.0  # points between two columns of prose, at least
 _MARKER = re.compile(
     r"(?:[•●▪■◆◦○□√\uf0b7–—*·➢]|\(?(?:[ivxIVX]{1,5}|[a-zA-Z]|\d{1,2})[.)）、]|（[一二三四五六七八九十\d]{1,3}）|[①-⑳]|"
-    r"[一二三四五六七八九十]{1,3}、|\d{1,2}(?:\.\d{1,2}){0,3}[.、]?|(?:Item|ITEM|Note|NOTE)\s?\d{1,2}[A-C]?\.?)$"
+    r"[一二三四五六七八九十]{1,3}、|\d{1,2}(?:\.\d{1,2}){0,3}[.、]?|(?:LayoutItem|ITEM|Note|NOTE)\s?\d{1,2}[A-C]?\.?)$"
 )
 _STARTS_MARKED = re.compile(
     r"(?:[•●▪■◆◦○□√\uf0b7]\s?|\((?:[ivx]{1,4}|[a-zA-Z]|\d{1,2})\)\s|（[一二三四五六七八九十\d]{1,3}）|[①-⑳]|"
@@ -38,7 +38,7 @@ _CURRENCY = frozenset({"$", "€", "£", "¥", "￥", "US$", "HK$", "A$", "RMB",
 _SUFFIX = frozenset({")", "%", ")%", "%)", "pts"})
 
 
-class Item(Run):
+class LayoutItem(Run):
     """A drawn grid among the runs of a page."""
 
     __slots__ = ("grid",)
@@ -73,7 +73,7 @@ def _place_in_grids(page: PageText) -> list[Run]:
         (free if holder is None else holder.runs).append(run)
     for grid in grids:
         if grid.runs and grid.is_sound():
-            free.append(Item(grid))
+            free.append(LayoutItem(grid))
         else:
             free += grid.runs
     return free
@@ -253,13 +253,18 @@ def cluster_rows(runs: list[Run]) -> list[list[Run]]:
     rows: list[list[Run]] = []
     base = size = float("-inf")
     for run in sorted(runs, key=lambda run: run.base):
-        if rows and run.base - base <= 0.45 * max(size, run.size) and not isinstance(run, Item) and run.size < 200:
+        if (
+            rows
+            and run.base - base <= 0.45 * max(size, run.size)
+            and not isinstance(run, LayoutItem)
+            and run.size < 200
+        ):
             rows[-1].append(run)
             if run.size > size:
                 base, size = run.base, run.size
         else:
             rows.append([run])
-            base, size = (run.base, run.size) if not isinstance(run, Item) else (float("-inf"), 0.0)
+            base, size = (run.base, run.size) if not isinstance(run, LayoutItem) else (float("-inf"), 0.0)
     for row in rows:
         row.sort(key=lambda run: run.x0)
     return rows
@@ -309,7 +314,7 @@ def _fuse(last: Run, run: Run, gap: float) -> Run:
 
 def flow_blocks(flow: list[Run], page: int, words: frozenset[str]) -> list[PageBlock]:
     """The blocks of one column: rows in columns are tables, the other lines are paragraphs."""
-    rows = [row if isinstance(row[0], Item) else join_cells(row) for row in cluster_rows(flow)]
+    rows = [row if isinstance(row[0], LayoutItem) else join_cells(row) for row in cluster_rows(flow)]
     right = _right_margin(rows)
     blocks: list[PageBlock] = []
     lines: list[Run] = []
@@ -318,7 +323,7 @@ def flow_blocks(flow: list[Run], page: int, words: frozenset[str]) -> list[PageB
         row = rows[at]
         stop = at + 1
         table: PageBlock | None = None
-        if isinstance(row[0], Item):
+        if isinstance(row[0], LayoutItem):
             table = grid_block(row[0].grid, page, words)
         elif len(row) > 1:
             stop = _table_end(rows, at)
@@ -327,7 +332,7 @@ def flow_blocks(flow: list[Run], page: int, words: frozenset[str]) -> list[PageB
             if table is None:
                 lines += [line for beside in body[: len(body) - (stop - at)] for line in beside]
         if table is None:
-            lines += [_one_line(row) for row in rows[at:stop] if not isinstance(row[0], Item)]
+            lines += [_one_line(row) for row in rows[at:stop] if not isinstance(row[0], LayoutItem)]
         else:
             blocks += paragraphs(lines, page, words, right)
             lines = []
@@ -341,7 +346,7 @@ def _right_margin(rows: list[list[Run]]) -> float:
     """Where lines of running text end: tables may reach further, and a page of tables has none of its own."""
     edge = max(run.x1 for row in rows for run in row)
     start = min(row[0].x0 for row in rows)
-    lines = [row[0].x1 for row in rows if len(row) == 1 and not isinstance(row[0], Item)]
+    lines = [row[0].x1 for row in rows if len(row) == 1 and not isinstance(row[0], LayoutItem)]
     return max((x1 for x1 in lines if x1 - start > 0.6 * (edge - start)), default=edge)
 
 
@@ -376,7 +381,7 @@ def _table_end(rows: list[list[Run]], at: int) -> int:
         ):
             end = index + 1  # the second line of a label whose figures stand between the two
             continue
-        if isinstance(row[0], Item) or row[0].y0 - max(run.y1 for run in rows[index - 1]) > 3.2 * row[0].size:
+        if isinstance(row[0], LayoutItem) or row[0].y0 - max(run.y1 for run in rows[index - 1]) > 3.2 * row[0].size:
             break
         if len(row) > 1:
             left, right = min(left, row[0].x0), max(right, row[-1].x1)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pymupdf
 
-from fingen.config import Reading
+from fingen.config import ReadSettings
 from fingen.documents.chunks import build_chunks
 from fingen.documents.furniture import body_size, remove_furniture
 from fingen.documents.identity import (
@@ -30,7 +30,7 @@ from fingen.documents.identity import (
 from fingen.documents.layout import page_blocks
 from fingen.documents.page import read_page
 from fingen.documents.sections import Outline, mark_headings, section_paths
-from fingen.documents.shapes import PageBlock, PageText, Row
+from fingen.documents.shapes import PageBlock, PageText, TextRow
 from fingen.documents.tables import continue_tables
 from fingen.errors import Cause, DocumentError, UsageError
 from fingen.records import Document, Language, Period, dump_json, sha256_file, sha256_text
@@ -47,7 +47,7 @@ pymupdf.TOOLS.mupdf_display_errors(False)
 pymupdf.TOOLS.mupdf_display_warnings(False)
 
 
-def read_document(path: Path, name: str, reading: Reading, *, cache: Path | None = None, skip: frozenset[int] = frozenset(),
+def read_document(path: Path, name: str, reading: ReadSettings, *, cache: Path | None = None, skip: frozenset[int] = frozenset(),
                   started: Started = lambda page, pages: None) -> Document:  # fmt: skip
     """Read a PDF into chunks. `name` is how the document is called; pages in `skip` (1-based) are left out and listed.
 
@@ -79,7 +79,7 @@ def _without_gc() -> Iterator[None]:
             gc.enable()
 
 
-def _document(parse: dict[str, Any], path: Path, name: str, sha256: str, reading: Reading) -> Document:
+def _document(parse: dict[str, Any], path: Path, name: str, sha256: str, reading: ReadSettings) -> Document:
     blocks = [_load_block(block) for block in parse["blocks"]]
     override = read_overrides(path.parent).get(path.name, Override())
     language: Language = override.language or parse["language"]
@@ -150,7 +150,7 @@ def _open(path: Path, name: str) -> pymupdf.Document:
 
 
 def _parse(
-    pdf: pymupdf.Document, name: str, reading: Reading, skip: frozenset[int], started: Started
+    pdf: pymupdf.Document, name: str, reading: ReadSettings, skip: frozenset[int], started: Started
 ) -> dict[str, Any]:
     """Everything that depends on the file alone, as JSON values, so that a cached parse and a fresh one are the same."""
     ocr_language = _ocr_language(reading) if reading.ocr else None
@@ -224,7 +224,7 @@ def _check_text(name: str, count: int, pages: list[PageText], skip: frozenset[in
     raise DocumentError(name, Cause.NO_TEXT, detail, hint="check that this is the right file")
 
 
-def _ocr_language(reading: Reading) -> str:
+def _ocr_language(reading: ReadSettings) -> str:
     """Tesseract's languages for the setting.
 
     Raises:
@@ -276,14 +276,14 @@ def _dump_block(block: PageBlock) -> dict[str, Any]:
 
 
 def _load_block(data: dict[str, Any]) -> PageBlock:
-    rows: dict[str, list[Row]] = {
-        name: [Row(cells, box) for cells, box in data[name]] for name in ("rows", "inherited") if name in data
+    rows: dict[str, list[TextRow]] = {
+        name: [TextRow(cells, box) for cells, box in data[name]] for name in ("rows", "inherited") if name in data
     }
     values: dict[str, Any] = {**data, **rows, "box": tuple(data["box"])}
     return PageBlock(**values)
 
 
-def _dump_rows(rows: list[Row]) -> list[Any]:
+def _dump_rows(rows: list[TextRow]) -> list[Any]:
     return [[row.cells, [round(value, 1) for value in row.box]] for row in rows]
 
 

@@ -51,7 +51,7 @@ class PageText:
 
 
 @dataclass(slots=True)
-class Row:
+class TextRow:
     """One row of a table: a cell for each column, empty where the row has none."""
 
     cells: list[str]
@@ -72,11 +72,11 @@ class PageBlock:
     indent: float = 0.0  # x of the first line against the block's left edge
     open_end: bool = False  # the last line runs to the right margin: the next block may go on with the sentence
     level: int = 0  # of a heading: 1 is the highest
-    rows: list[Row] = field(default_factory=list)
+    rows: list[TextRow] = field(default_factory=list)
     header: int = 0  # the first `header` rows are column headings
     unit: str = ""  # the table's unit line, such as "in millions" or 单位：元
     edges: tuple[float, ...] = ()  # left edges of the columns
-    inherited: list[Row] = field(default_factory=list)  # header rows of the table that this one continues
+    inherited: list[TextRow] = field(default_factory=list)  # header rows of the table that this one continues
 
 
 def union(boxes: list[Box]) -> Box:

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from fingen.documents.workers import Source
+from fingen.documents.workers import InputFile
 from fingen.errors import UsageError
 
 
-def find_sources(inputs: Sequence[Path]) -> list[Source]:
+def find_sources(inputs: Sequence[Path]) -> list[InputFile]:
     """All PDFs below folders, and the files named, sorted by name. A document is named by its path relative to its input.
 
     Two inputs that hold the same relative path are told apart by the input's own name in front. A file named outright is
@@ -40,7 +40,7 @@ def find_sources(inputs: Sequence[Path]) -> list[Source]:
     once = list({os.path.realpath(path): (path, name, given) for path, name, given in reversed(found)}.values())
     names = Counter(name for _, name, _ in once)
     sources = [
-        Source(path, _printable(name if names[name] == 1 else f"{given.resolve().name}/{name}"))
+        InputFile(path, _printable(name if names[name] == 1 else f"{given.resolve().name}/{name}"))
         for path, name, given in once
     ]
     return sorted(sources, key=lambda source: source.name)

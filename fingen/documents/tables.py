@@ -8,7 +8,7 @@ from collections import defaultdict
 from functools import cached_property, lru_cache
 from itertools import pairwise
 
-from fingen.documents.shapes import PageBlock, PageText, Row, Rule, Run, union
+from fingen.documents.shapes import PageBlock, PageText, Rule, Run, TextRow, union
 from fingen.text import clean, join_lines
 
 SNAP = 3.0  # points: rules nearer than this are one line
@@ -76,7 +76,7 @@ class Grid:
             cells[self._corner(row, column)].append(run)
         return cells
 
-    def rows(self, words: frozenset[str]) -> list[Row]:
+    def rows(self, words: frozenset[str]) -> list[TextRow]:
         """The cells in order; a merged cell stands at its upper left corner, the rest of it is empty."""
         columns = len(self.xs) - 1
         cells = self._cells
@@ -87,7 +87,7 @@ class Grid:
                 for column in range(columns)
             ]
             if any(texts):
-                rows.append(Row(texts, (self.box[0], self.ys[number], self.box[2], self.ys[number + 1])))
+                rows.append(TextRow(texts, (self.box[0], self.ys[number], self.box[2], self.ys[number + 1])))
         return rows
 
     def _corner(self, row: int, column: int) -> tuple[int, int]:
@@ -242,7 +242,7 @@ def column_block(lines: list[list[Run]], page: int, words: frozenset[str]) -> Pa
     """The table of rows whose cells (runs) stand in columns."""
     columns = column_edges(lines)
     starts = [column[0] for column in columns]
-    rows: list[Row] = []
+    rows: list[TextRow] = []
     wrapped = -1
     for line in lines:
         cells = [""] * len(columns)
@@ -252,9 +252,9 @@ def column_block(lines: list[list[Run]], page: int, words: frozenset[str]) -> Pa
         box = union([(cell.x0, cell.y0, cell.x1, cell.y1) for cell in line])
         if rows and _continues_cells(rows[-1], cells, wrapped == len(rows) - 1):
             wrapped = len(rows) - 1
-            rows[-1] = _joined(rows[-1], Row(cells, box), words)
+            rows[-1] = _joined(rows[-1], TextRow(cells, box), words)
         else:
-            rows.append(Row(cells, box))
+            rows.append(TextRow(cells, box))
     rows = _join_labels(rows, words)
     block = PageBlock("table", page, union([row.box for row in rows]), rows=rows, edges=tuple(starts))
     block.header = count_header(rows)
@@ -269,7 +269,7 @@ def _column_of(cell: Run, columns: list[tuple[float, float]]) -> int:
     return max(range(len(columns)), key=overlap.__getitem__)
 
 
-def _continues_cells(above: Row, cells: list[str], already: bool) -> bool:
+def _continues_cells(above: TextRow, cells: list[str], already: bool) -> bool:
     """Whether a line without a label goes on with the cells of the row above it."""
     filled = [index for index, cell in enumerate(cells) if cell]
     if not filled or filled[0] == 0 or any(is_amount(cells[index]) for index in filled):
@@ -279,14 +279,14 @@ def _continues_cells(above: Row, cells: list[str], already: bool) -> bool:
     return already or not any(is_amount(cell) for cell in above.cells)
 
 
-def _joined(above: Row, below: Row, words: frozenset[str]) -> Row:
+def _joined(above: TextRow, below: TextRow, words: frozenset[str]) -> TextRow:
     cells = [join_lines([a, b], words) if a and b else a or b for a, b in zip(above.cells, below.cells, strict=True)]
-    return Row(cells, union([above.box, below.box]))
+    return TextRow(cells, union([above.box, below.box]))
 
 
-def _join_labels(rows: list[Row], words: frozenset[str]) -> list[Row]:
+def _join_labels(rows: list[TextRow], words: frozenset[str]) -> list[TextRow]:
     """Join a label broken over two lines: the second starts in lower case, or the figures stand between the two."""
-    joined: list[Row] = []
+    joined: list[TextRow] = []
     for row in rows:
         if joined and (_goes_on(joined[-1], row) or _overlaps(joined[-1], row)):
             joined[-1] = _joined(joined[-1], row, words)
@@ -295,14 +295,14 @@ def _join_labels(rows: list[Row], words: frozenset[str]) -> list[Row]:
     return joined
 
 
-def _goes_on(above: Row, below: Row) -> bool:
+def _goes_on(above: TextRow, below: TextRow) -> bool:
     label = above.cells[0]
     if not below.cells[0][:1].islower() or not label or label.endswith((":", "：", ".")):
         return False
     return below.box[1] - above.box[3] <= 6 and not (any(above.cells[1:]) and any(below.cells[1:]))
 
 
-def _overlaps(above: Row, below: Row) -> bool:
+def _overlaps(above: TextRow, below: TextRow) -> bool:
     """Whether a label line and a line of figures without one stand at the same height."""
     if below.box[1] >= above.box[3] - 1:
         return False
@@ -311,7 +311,7 @@ def _overlaps(above: Row, below: Row) -> bool:
     return not (above.cells[0] and below.cells[0]) or not any(below.cells[1:])
 
 
-def count_header(rows: list[Row]) -> int:
+def count_header(rows: list[TextRow]) -> int:
     """How many rows at the top are column headings: those before the first figure, if one follows soon."""
     if not rows or len(rows[0].cells) < 2:
         return 0
@@ -321,7 +321,7 @@ def count_header(rows: list[Row]) -> int:
     return 1 if len(rows) > 1 and sum(map(bool, rows[0].cells)) > 1 else 0
 
 
-def _without_labels(rows: list[Row], index: int) -> int:
+def _without_labels(rows: list[TextRow], index: int) -> int:
     """Leave out label rows such as "Current assets:" between the headings and the first figures."""
     while index and sum(map(bool, rows[index - 1].cells[1:])) == 0:
         index -= 1
@@ -357,5 +357,5 @@ def _inherit(before: PageBlock, block: PageBlock) -> None:
     block.unit = block.unit or before.unit
 
 
-def _has_period(rows: list[Row]) -> bool:
+def _has_period(rows: list[TextRow]) -> bool:
     return any(re.search(r"(?:19|20)\d\d|期|年|[Tt]otal|合计", cell) for row in rows for cell in row.cells)

@@ -18,7 +18,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
-from fingen.config import Reading
+from fingen.config import ReadSettings
 from fingen.errors import Cause, DocumentError, FingenError, UsageError
 from fingen.records import Document
 
@@ -27,7 +27,7 @@ _MEMORY_HINT = "split the file, or read it alone on a machine with more memory"
 
 
 @dataclass(frozen=True)
-class Source:
+class InputFile:
     """A file to read and the name its document gets."""
 
     path: Path
@@ -38,14 +38,14 @@ class Source:
 class Progress:
     """Worker news: `page` of `pages` of a source is being read."""
 
-    source: Source
+    source: InputFile
     page: int
     pages: int
 
 
 @dataclass
 class _Job:
-    source: Source
+    source: InputFile
     skip: frozenset[int] = frozenset()
     why: Cause = Cause.TOO_SLOW  # of the pages to skip
     was_killed: bool = False  # from outside, once: no page's fault
@@ -60,7 +60,7 @@ class _Worker:
     news: float = field(default_factory=time.monotonic)
 
 
-def read_documents(sources: Sequence[Source], reading: Reading, *, workers: int,
+def read_documents(sources: Sequence[InputFile], reading: ReadSettings, *, workers: int,
                    cache: Path | None = None) -> Iterator[Progress | Document | DocumentError]:  # fmt: skip
     """Read files in `workers` processes; yields news, and one document or error for each source, as they come.
 
@@ -77,14 +77,14 @@ def read_documents(sources: Sequence[Source], reading: Reading, *, workers: int,
 class _Pool:
     """Workers, each with one job at a time, biggest file first. A worker that dies takes only its job with it."""
 
-    def __init__(self, reading: Reading, cache: Path | None) -> None:
+    def __init__(self, reading: ReadSettings, cache: Path | None) -> None:
         self._reading, self._cache = reading, cache
         self._context = multiprocessing.get_context("spawn")
         self._workers: list[_Worker] = []
         seconds = reading.ocr_page_seconds if reading.ocr else reading.page_seconds
         self._patience = WALL_FACTOR * seconds
 
-    def run(self, sources: Sequence[Source], count: int) -> Iterator[Progress | Document | DocumentError]:
+    def run(self, sources: Sequence[InputFile], count: int) -> Iterator[Progress | Document | DocumentError]:
         jobs = deque(_Job(source) for source in sorted(sources, key=_size, reverse=True))
         left = len(jobs)
         while left:
@@ -204,7 +204,7 @@ def _error(job: _Job, reason: Cause, detail: str, page: int | None, hint: str) -
     return DocumentError(job.source.name, reason, detail, page=page, hint=hint)
 
 
-def _size(source: Source) -> int:
+def _size(source: InputFile) -> int:
     try:
         return source.path.stat().st_size
     except OSError:
@@ -214,7 +214,7 @@ def _size(source: Source) -> int:
 # --- in the worker -----------------------------------------------------------------------------------------------------
 
 
-def _serve(pipe: Connection, reading: Reading, cache: Path | None) -> None:
+def _serve(pipe: Connection, reading: ReadSettings, cache: Path | None) -> None:
     """Read files until the pipe closes. Ctrl-C is the parent's business."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from fingen.documents.read import read_document  # pymupdf is paid for in the worker alone
@@ -251,7 +251,7 @@ class _Limits:
     Without the module `resource` (Windows) only the parent's clock guards the run.
     """
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: ReadSettings) -> None:
         self._seconds = reading.ocr_page_seconds if reading.ocr else reading.page_seconds
         try:
             import resource

@@ -5,16 +5,16 @@ from __future__ import annotations
 from fingen.errors import HubError
 from fingen.hub.pull import Pulled, pull
 from fingen.hub.pull_adapter import PulledAdapter
-from fingen.hub.push import Plan, push
+from fingen.hub.push import PushPlan, push
 from fingen.hub.push_adapter import AdapterPlan, push_adapter
 from fingen.hub.shipment import Pushed, Wishes
 
 __all__ = [
     "AdapterPlan",
     "HubError",
-    "Plan",
     "Pulled",
     "PulledAdapter",
+    "PushPlan",
     "Pushed",
     "Wishes",
     "pull",

@@ -55,7 +55,7 @@ class Parcel:
 def pack(
     folder: Path,
     manifest: Manifest,
-    desk: Path,
+    staging: Path,
     *,
     repo: str,
     licence: str | None,
@@ -63,7 +63,7 @@ def pack(
     with_chunks: bool = False,
     with_rejects: bool = False,
 ) -> Parcel:
-    """Lay out in `desk` what goes of the set in `folder`; the same set gives the same bytes. Rows are read one by one.
+    """Lay out in `staging` what goes of the set in `folder`; the same set gives the same bytes. Rows are read one by one.
 
     Raises:
         SetError: a file is not as the manifest says. UsageError: the card cannot be read back.
@@ -73,12 +73,12 @@ def pack(
     entries = {name: manifest.files[name] for name in unchanged if name in manifest.files}
     files = {name: folder / name for name in entries}
     if with_rejects and REJECTED in manifest.files:
-        files[REJECTED] = _tidy_rejects(folder / REJECTED, desk / REJECTED)
+        files[REJECTED] = _tidy_rejects(folder / REJECTED, staging / REJECTED)
         entries[REJECTED] = FileEntry(sha256=sha256_file(files[REJECTED]), rows=manifest.files[REJECTED].rows)
     features = _texts(Record.model_fields)
     for split, (place, columns) in itertools.product(splits, ((TABLES, features), (ALPACA_CONFIG, _texts(PLAIN)))):
         name = f"{place}/{split}.parquet"
-        files[name] = _write_table(desk / name, read_split(folder, split), columns)
+        files[name] = _write_table(staging / name, read_split(folder, split), columns)
         entries[name] = FileEntry(sha256=sha256_file(files[name]), rows=manifest.splits[split])
     matter = _matter(splits, licence, features)
     publication = Publication(
@@ -86,10 +86,10 @@ def pack(
     )
     clean = Manifest.model_validate(without_places(manifest.model_dump(mode="json")))
     card = render_card(clean, {split: read_split(folder, split) for split in splits}, publication)
-    files[CARD] = _write(desk / CARD, _checked(card))
+    files[CARD] = _write(staging / CARD, _checked(card))
     entries[CARD] = FileEntry(sha256=sha256_file(files[CARD]), rows=None)
     listed = clean.model_copy(update={"files": entries})
-    files[MANIFEST] = _write(desk / MANIFEST, dump_json(listed.model_dump(mode="json"), indent=2) + "\n")
+    files[MANIFEST] = _write(staging / MANIFEST, dump_json(listed.model_dump(mode="json"), indent=2) + "\n")
     return Parcel(files, {split: manifest.splits[split] for split in splits}, matter["dataset_info"])
 
 

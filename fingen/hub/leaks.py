@@ -47,7 +47,7 @@ class Leak:
 
 
 @dataclass(frozen=True)
-class Watch:
+class OwnSecrets:
     """What must not leave besides what has the form of something private: keys and places of this machine."""
 
     secrets: tuple[Secret, ...]
@@ -71,12 +71,12 @@ def _kinds(text: str, language: Language) -> tuple[str, ...]:
     return tuple(sorted({found.kind for found in scan(text, language)} & PRIVATE))
 
 
-def watch_machine(folder: Path) -> Watch:
+def watch_machine(folder: Path) -> OwnSecrets:
     """The keys that are set here, and the folders by which this machine and its user are known."""
     keys = (get_token(), *map(find_key, KEYS))
     places = {Path.home(), Path.cwd(), folder.resolve().parent}
     named = sorted(f"{place}{os.sep}" for place in places if len(place.parts) > 1)
-    return Watch(tuple(Secret(key) for key in keys if key and len(key) >= SHORTEST_KEY), tuple(named))
+    return OwnSecrets(tuple(Secret(key) for key in keys if key and len(key) >= SHORTEST_KEY), tuple(named))
 
 
 def without_places(value: Any) -> Any:
@@ -92,7 +92,7 @@ def without_places(value: Any) -> Any:
     return [without_places(inner) for inner in value] if isinstance(value, list) else value
 
 
-def find_leaks(files: Mapping[str, Path], watch: Watch) -> Iterator[Leak]:
+def find_leaks(files: Mapping[str, Path], own: OwnSecrets) -> Iterator[Leak]:
     """Look through JSON lines row by row, through JSON value by value, through other texts line by line.
 
     A vocabulary is looked through as one text, for what is this machine's own: its pieces name nobody.
@@ -102,25 +102,25 @@ def find_leaks(files: Mapping[str, Path], watch: Watch) -> Iterator[Leak]:
             continue
         with path.open(encoding="utf-8") as file:
             if name in _PIECES:
-                yield from (Leak(name, 0, "", kind) for kind in watch.find_own(file.read()))
+                yield from (Leak(name, 0, "", kind) for kind in own.find_own(file.read()))
                 continue
             if path.suffix == ".json":
-                yield from _in_value(name, 0, json.load(file), watch, "zh")
+                yield from _in_value(name, 0, json.load(file), own, "zh")
                 continue
             for number, line in enumerate(file, 1):
                 if path.suffix == ".jsonl":
                     row = json.loads(line)
-                    yield from _in_value(name, number, row, watch, "en" if row.get("language") == "en" else "zh")
+                    yield from _in_value(name, number, row, own, "en" if row.get("language") == "en" else "zh")
                 else:
-                    yield from (Leak(name, number, "", kind) for kind in watch.find(line, "en"))
+                    yield from (Leak(name, number, "", kind) for kind in own.find(line, "en"))
 
 
-def _in_value(file: str, row: int, value: Any, watch: Watch, language: Language) -> Iterator[Leak]:
+def _in_value(file: str, row: int, value: Any, own: OwnSecrets, language: Language) -> Iterator[Leak]:
     for field, text in _texts(value, ()):
         name = field[-1] if field else ""
         if _NAMES_A_SECRET.search(name):
             text = f"{name}={text}"  # a random value is a key only where something says so
-        yield from (Leak(file, row, ".".join(field), kind) for kind in watch.find(text, language))
+        yield from (Leak(file, row, ".".join(field), kind) for kind in own.find(text, language))
 
 
 def _texts(value: Any, field: Sequence[str]) -> Iterator[tuple[Sequence[str], str]]:

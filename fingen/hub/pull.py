@@ -39,7 +39,7 @@ from fingen.teachers.journal import lock
 from fingen.teachers.keys import mapping
 from fingen.verify.run import Verification, verify
 
-DESK = ".pull"  # in the folder of the set: where files arrive, so that a second run finds those that are there
+STAGING = ".pull"  # in the folder of the set: where files arrive, so that a second run finds those that are there
 BROUGHT = (*(f"{split}.jsonl" for split in SPLITS), REJECTED, CHUNKS, INFO)  # a foreign manifest names no other file
 KINDS = {
     ".parquet": 0,
@@ -116,7 +116,7 @@ def _pull_set(hub: Hub, remote: Remote, out: Path, config: str | None, *, replac
     notes: list[str] = []
     try:
         with lock(out, patience_seconds=PATIENCE_SECONDS):
-            manifest = _read_manifest(hub, remote, out / DESK)
+            manifest = _read_manifest(hub, remote, out / STAGING)
             if manifest and config:
                 raise UsageError(f"{remote.repo} is a set of fingen's own", hint="pull it without --config")
             if manifest:
@@ -124,9 +124,9 @@ def _pull_set(hub: Hub, remote: Remote, out: Path, config: str | None, *, replac
         if not manifest:
             changed, rejects, notes = _adopt(hub, remote, out, config, replace=replace)
     except UsageError:  # what is there is another's: nothing of this stays in it
-        shutil.rmtree(out / DESK, ignore_errors=True)
+        shutil.rmtree(out / STAGING, ignore_errors=True)
         raise
-    shutil.rmtree(out / DESK, ignore_errors=True)
+    shutil.rmtree(out / STAGING, ignore_errors=True)
     leave_trace(out, remote.repo, remote.head)
     return _tell(remote, out, verify(out), rejects, notes, own=manifest is not None, changed=changed)
 
@@ -165,19 +165,19 @@ def _tell(
 # --- a set that fingen has pushed ---------------------------------------------------------------------------------------
 
 
-def _read_manifest(hub: Hub, remote: Remote, desk: Path) -> Manifest | None:
+def _read_manifest(hub: Hub, remote: Remote, staging: Path) -> Manifest | None:
     """The manifest of the data set, if it has one of ours."""
     if MANIFEST not in remote.files:
         return None
     try:
-        return Manifest.model_validate_json(hub.fetch(remote, MANIFEST, desk).read_bytes())
+        return Manifest.model_validate_json(hub.fetch(remote, MANIFEST, staging).read_bytes())
     except ValidationError:
         return None
 
 
 def _bring(hub: Hub, remote: Remote, listed: Manifest, out: Path, *, replace: bool) -> bool:
     """Fetch the files of the set, prove each by its hash, and put them in place; True if anything changed."""
-    desk = out / DESK
+    staging = out / STAGING
     entries = {name: entry for name, entry in listed.files.items() if name in BROUGHT}
     if _is_there(out, listed, entries):
         return False
@@ -193,18 +193,18 @@ def _bring(hub: Hub, remote: Remote, listed: Manifest, out: Path, *, replace: bo
             hint="pull a commit that is whole with --revision",
         )
     for name, entry in entries.items():
-        if sha256_file(hub.fetch(remote, name, desk)) != entry.sha256:
+        if sha256_file(hub.fetch(remote, name, staging)) != entry.sha256:
             raise SetError(
                 f"{remote.repo}: {name} was changed there since it was pushed",
                 hint="pull the commit that was pushed with --revision, or have it pushed again",
             )
-    splits = {split: desk / f"{split}.jsonl" for split in SPLITS if f"{split}.jsonl" in entries}
+    splits = {split: staging / f"{split}.jsonl" for split in SPLITS if f"{split}.jsonl" in entries}
     card = render_card(listed, {split: read_jsonl(path, Record) for split, path in splits.items()})
-    with open_atomic(desk / CARD) as file:
+    with open_atomic(staging / CARD) as file:
         file.write(card)
-    entries[CARD] = FileEntry(sha256=sha256_file(desk / CARD), rows=None)
+    entries[CARD] = FileEntry(sha256=sha256_file(staging / CARD), rows=None)
     manifest = listed.model_copy(update={"files": entries})
-    _place(desk, out, entries, dump_json(manifest.model_dump(mode="json"), indent=2) + "\n")
+    _place(staging, out, entries, dump_json(manifest.model_dump(mode="json"), indent=2) + "\n")
     return True
 
 
@@ -220,13 +220,13 @@ def _is_there(out: Path, listed: Manifest, entries: Mapping[str, FileEntry]) -> 
     )
 
 
-def _place(desk: Path, out: Path, entries: Mapping[str, FileEntry], manifest: str) -> None:
+def _place(staging: Path, out: Path, entries: Mapping[str, FileEntry], manifest: str) -> None:
     """Move the files to where they belong, the manifest last."""
     clear(out)
     for name in {*BROUGHT, CARD} - entries.keys():
         (out / name).unlink(missing_ok=True)
     for name in entries:
-        (desk / name).replace(out / name)
+        (staging / name).replace(out / name)
     with open_atomic(out / MANIFEST) as file:
         file.write(manifest)
 
@@ -241,15 +241,15 @@ def _adopt(
     settings = {"command": "pull", "repo": remote.repo, "revision": remote.head, "config": config}
     if not replace:
         refuse_other(out, settings)
-    source, desk = SOURCES["alpaca"], out / DESK
+    source, staging = SOURCES["alpaca"], out / STAGING
     records: dict[str, list[Record]] = {split: [] for split in SPLITS}
     columns: set[str] = set()
     rejected, declared = [], []
-    chosen = choose_files(remote.files, _read_matter(hub, remote, desk), config, remote.repo)
+    chosen = choose_files(remote.files, _read_matter(hub, remote, staging), config, remote.repo)
     for name, published in chosen.items():
         split = find_split(Path(published or name)) or source.split
         count = 0
-        for raw in _read_rows(hub.fetch(remote, name, desk), f"{remote.repo}/{name}", desk):
+        for raw in _read_rows(hub.fetch(remote, name, staging), f"{remote.repo}/{name}", staging):
             count += 1
             columns |= raw.values.keys()
             built = source.build(raw, Options())
@@ -277,11 +277,11 @@ def _id(record: Record) -> str:
     return content_id("im", record.task, record.instruction, record.input, record.output)
 
 
-def _read_matter(hub: Hub, remote: Remote, desk: Path) -> Mapping[str, Any]:
+def _read_matter(hub: Hub, remote: Remote, staging: Path) -> Mapping[str, Any]:
     """The front matter of the card; empty where there is none that can be read."""
     if CARD not in remote.files:
         return {}
-    return read_matter(hub.fetch(remote, CARD, desk).read_bytes().decode(errors="replace"))
+    return read_matter(hub.fetch(remote, CARD, staging).read_bytes().decode(errors="replace"))
 
 
 def choose_files(
@@ -331,13 +331,13 @@ def _patterns(form: Mapping[str, Any]) -> Iterator[tuple[str | None, str]]:
             yield (str(split) if split else None), folder + str(path).replace("**/", "*")
 
 
-def _read_rows(path: Path, name: str, desk: Path) -> Iterator[Raw]:
+def _read_rows(path: Path, name: str, staging: Path) -> Iterator[Raw]:
     if path.suffix.lower() != ".parquet":
         return (dataclasses.replace(raw, file=name) for raw in read_raw(path))
     from datasets import Dataset  # type: ignore[import-untyped]  # it ships no types; slow to import, so only here
 
     try:
-        rows = Dataset.from_parquet(str(path), cache_dir=str(desk / "cache"))
+        rows = Dataset.from_parquet(str(path), cache_dir=str(staging / "cache"))
     except (OSError, ValueError, RuntimeError) as e:
         raise SetError(f"{name}: cannot be read as Parquet", hint="see whether its page shows a table of rows") from e
     return (Raw(name, number, None, dict(row)) for number, row in enumerate(rows, 1))

@@ -29,7 +29,7 @@ from fingen.records import sha256_file
 from fingen.set_folder import PATIENCE_SECONDS
 from fingen.teachers.journal import lock
 
-DESK = ".pull"  # in the folder of the adapter: where files arrive, so that a second run finds those that are there
+STAGING = ".pull"  # in the folder of the adapter: where files arrive, so that a second run finds those that are there
 CODE = (".py", ".so", ".dll", ".sh")
 
 
@@ -59,7 +59,7 @@ def pull_adapter(hub: Hub, remote: Remote, out: Path, *, replace: bool = False) 
     _refuse_code(remote)
     _refuse_folder(out)
     with lock(out, patience_seconds=PATIENCE_SECONDS):
-        listed = _read_manifest(hub, remote, out / DESK)
+        listed = _read_manifest(hub, remote, out / STAGING)
         wanted = {
             **listed,
             "name": out.resolve().name,
@@ -67,9 +67,9 @@ def pull_adapter(hub: Hub, remote: Remote, out: Path, *, replace: bool = False) 
             "merged": (BUILD / "models" / out.name).as_posix(),
         }
         if changed := _is_other(out, wanted, replace=replace):
-            _bring(hub, remote, out / DESK, listed["files"])
-            _place(out / DESK, out, wanted)
-        shutil.rmtree(out / DESK, ignore_errors=True)
+            _bring(hub, remote, out / STAGING, listed["files"])
+            _place(out / STAGING, out, wanted)
+        shutil.rmtree(out / STAGING, ignore_errors=True)
     manifest = read_adapter(out)
     base, left = manifest["base"], sorted(remote.files.keys() - FILES - OWN_BY_THE_HUB)
     notes = [f"left there: {', '.join(left)}"] if left else []
@@ -107,15 +107,15 @@ def _refuse_code(remote: Remote) -> None:
 
 
 def _refuse_folder(out: Path) -> None:
-    """Refuse what is no adapter. Files of one without a manifest are what a pull left that was killed, if it left its desk."""
-    is_own = (out / MANIFEST).is_file() or (out / DESK).is_dir()
+    """Refuse what is no adapter. Files of one without a manifest are what a pull left that was killed, if it left its staging folder."""
+    is_own = (out / MANIFEST).is_file() or (out / STAGING).is_dir()
     refuse_others(out, FILES if is_own else (), "whole adapter")
 
 
-def _read_manifest(hub: Hub, remote: Remote, desk: Path) -> dict[str, Any]:
+def _read_manifest(hub: Hub, remote: Remote, staging: Path) -> dict[str, Any]:
     """The manifest as it is there. It names no file that is not one of an adapter's."""
     where = f"{remote.repo}/{MANIFEST}"
-    listed = parse_manifest(hub.fetch(remote, MANIFEST, desk).read_bytes().decode(errors="replace"), where)
+    listed = parse_manifest(hub.fetch(remote, MANIFEST, staging).read_bytes().decode(errors="replace"), where)
     files: Mapping[str, str] = listed["files"]
     odd = sorted(name for name in files if name not in FILES - {MANIFEST})
     if odd or not files.keys() >= {*WEIGHTS}:
@@ -151,30 +151,30 @@ def _is_other(out: Path, wanted: Mapping[str, Any], *, replace: bool) -> bool:
     return True
 
 
-def _bring(hub: Hub, remote: Remote, desk: Path, files: Mapping[str, str]) -> None:
+def _bring(hub: Hub, remote: Remote, staging: Path, files: Mapping[str, str]) -> None:
     """Fetch the files, and prove each by its hash."""
     for name, sha256 in files.items():
-        if sha256_file(hub.fetch(remote, name, desk)) != sha256:
+        if sha256_file(hub.fetch(remote, name, staging)) != sha256:
             raise UsageError(
                 f"{remote.repo}: {name} was changed there since it was pushed",
                 hint="pull the commit that was pushed with --revision, or have it pushed again",
             )
-    check_safetensors(desk / WEIGHTS[0])
+    check_safetensors(staging / WEIGHTS[0])
     try:
-        kind = json.loads((desk / WEIGHTS[1]).read_bytes()).get("peft_type")
+        kind = json.loads((staging / WEIGHTS[1]).read_bytes()).get("peft_type")
     except (ValueError, AttributeError):
         kind = None
     if kind != "LORA":
         raise UsageError(f"{remote.repo}: {WEIGHTS[1]} is of no LoRA adapter", hint="only those are read here")
 
 
-def _place(desk: Path, out: Path, wanted: Mapping[str, Any]) -> None:
+def _place(staging: Path, out: Path, wanted: Mapping[str, Any]) -> None:
     """Move the files to where they belong; card and manifest are written last."""
     (out / MANIFEST).unlink(missing_ok=True)
     for name in FILES - wanted["files"].keys():
         (out / name).unlink(missing_ok=True)
     for name in wanted["files"]:
-        (desk / name).replace(out / name)
+        (staging / name).replace(out / name)
     write_manifest(out, wanted)
 
 

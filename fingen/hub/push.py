@@ -25,7 +25,7 @@ NEVER_ALLOWED = frozenset({"files", "rows", "counts", "privacy"})  # laws that a
 
 
 @dataclass(frozen=True)
-class Plan(Change):
+class PushPlan(Change):
     """What would become of a data set on the Hub."""
 
     set: str
@@ -34,7 +34,7 @@ class Plan(Change):
     failing: dict[str, int]  # law -> rows, published all the same
 
 
-def push(folder: Path, wishes: Wishes, agree: Callable[[Plan], None], *, quiet: bool = False) -> Pushed[Plan]:
+def push(folder: Path, wishes: Wishes, agree: Callable[[PushPlan], None], *, quiet: bool = False) -> Pushed[PushPlan]:
     """Publish the set in `folder`. `agree` sees the plan before anything is written to the Hub, and raises if nobody agrees.
 
     Raises:
@@ -51,13 +51,13 @@ def push(folder: Path, wishes: Wishes, agree: Callable[[Plan], None], *, quiet: 
     repo = choose_repo(folder.resolve().name, wishes, hub.log_in())
     verification = verify(folder)
     failing = _judge(folder, verification, wishes)
-    with tempfile.TemporaryDirectory(prefix="fingen-push-") as desk:
+    with tempfile.TemporaryDirectory(prefix="fingen-push-") as staging:
         from fingen.hub.content import pack  # after the proof: what that takes of memory is free again
 
         parcel = pack(
             folder,
             manifest,
-            Path(desk),
+            Path(staging),
             repo=repo,
             licence=wishes.licence,
             verification=verification,
@@ -112,15 +112,15 @@ class _Pushing:
     failing: dict[str, int]
     known: dict[str, _Old] = field(default_factory=dict)  # commit -> what the data set says of itself there
 
-    def send(self, agree: Callable[[Plan], None]) -> Pushed[Plan]:
+    def send(self, agree: Callable[[PushPlan], None]) -> Pushed[PushPlan]:
         message = f"{self.manifest.name}: {sum(self.manifest.splits.values()):,} records"
         self.shipment = Shipment(self.hub, self.repo, self.files, self.wishes, self._describe, message)
         return self.shipment.send(agree)
 
-    def _describe(self, remote: Remote | None) -> Plan:
+    def _describe(self, remote: Remote | None) -> PushPlan:
         """What differs between the set and what is there."""
         old = self._old(remote) if remote else _Old()
-        return Plan(
+        return PushPlan(
             **self.shipment.change(
                 remote,
                 old.files | {MANIFEST} if old.manifest else None,
@@ -153,9 +153,9 @@ class _Pushing:
 
     def _read(self, remote: Remote) -> _Old:
         """What the data set there says of itself."""
-        with tempfile.TemporaryDirectory(prefix="fingen-push-") as desk:
+        with tempfile.TemporaryDirectory(prefix="fingen-push-") as staging:
             texts = {
-                name: self.hub.fetch(remote, name, Path(desk)).read_bytes().decode(errors="replace")
+                name: self.hub.fetch(remote, name, Path(staging)).read_bytes().decode(errors="replace")
                 for name in (MANIFEST, CARD)
                 if name in remote.files
             }

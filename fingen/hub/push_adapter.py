@@ -66,31 +66,31 @@ def push_adapter(
     check_safetensors(folder / WEIGHTS[0])
     hub = Hub(kind="model", quiet=quiet)
     repo = choose_repo(folder.resolve().name, wishes, hub.log_in())
-    with tempfile.TemporaryDirectory(prefix="fingen-push-") as desk:
-        listed, files = pack_adapter(folder, manifest, Path(desk), repo, wishes.licence)
+    with tempfile.TemporaryDirectory(prefix="fingen-push-") as staging:
+        listed, files = pack_adapter(folder, manifest, Path(staging), repo, wishes.licence)
         refuse_leaks(folder, files, "see that file; tune again where it is the set: fingen dedup SET --privacy mask")
         return _Pushing(folder, listed, wishes, hub, repo, files).send(agree)
 
 
 def pack_adapter(
-    folder: Path, manifest: Mapping[str, Any], desk: Path, repo: str, licence: str | None
+    folder: Path, manifest: Mapping[str, Any], staging: Path, repo: str, licence: str | None
 ) -> tuple[dict[str, Any], dict[str, Path]]:
-    """Lay out in `desk` what goes: the manifest as it goes, and the files by their path on the Hub."""
+    """Lay out in `staging` what goes: the manifest as it goes, and the files by their path on the Hub."""
     files = {name: folder / name for name in sorted(FILES - {CARD, MANIFEST}) if (folder / name).is_file()}
     base = dict(manifest["base"])
     name = repo.partition("/")[2]
     config = json.loads(files[WEIGHTS[1]].read_text(encoding="utf-8"))
     if (tidied := without_places(config)) != config:
-        files[WEIGHTS[1]] = _write(desk / WEIGHTS[1], dump_json(tidied, indent=2) + "\n")
+        files[WEIGHTS[1]] = _write(staging / WEIGHTS[1], dump_json(tidied, indent=2) + "\n")
     trace = find_trace(BUILD, manifest["set"]["sha256"])
     where = dict(zip(("repo", "commit"), trace, strict=True)) if trace else {}
     base["source"] = base["hub_id"] or without_places(base["source"])
     listed = without_places({**manifest, "base": base, "set": {**where, **manifest["set"]}})
     listed |= {"name": name, "folder": (ADAPTERS / name).as_posix(), "merged": (BUILD / "models" / name).as_posix()}
     card = render_card(listed, folder=listed["folder"], repo=repo, licence=licence)
-    files[CARD] = _write(desk / CARD, card)
+    files[CARD] = _write(staging / CARD, card)
     listed["files"] = {each: sha256_file(path) for each, path in files.items()}
-    files[MANIFEST] = _write(desk / MANIFEST, dump_json(listed, indent=2) + "\n")
+    files[MANIFEST] = _write(staging / MANIFEST, dump_json(listed, indent=2) + "\n")
     return listed, files
 
 
@@ -147,9 +147,9 @@ class _Pushing:
     def _old(self, remote: Remote) -> tuple[dict[str, Any] | None, bool]:
         """The manifest there, if it is one of ours, and whether the card is not the one that it lists."""
         if remote.head not in self.known:
-            with tempfile.TemporaryDirectory(prefix="fingen-push-") as desk:
+            with tempfile.TemporaryDirectory(prefix="fingen-push-") as staging:
                 texts = {
-                    name: self.hub.fetch(remote, name, Path(desk)).read_bytes()
+                    name: self.hub.fetch(remote, name, Path(staging)).read_bytes()
                     for name in (MANIFEST, CARD)
                     if name in remote.files
                 }

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fingen.imports import generic, intent, sentiment
-from fingen.imports.base import Options, Source, Unusable
+from fingen.imports.base import ImportSource, Options, Unusable
 
-SOURCES: dict[str, Source] = {**intent.SOURCES, **sentiment.SOURCES, **generic.SOURCES}
+SOURCES: dict[str, ImportSource] = {**intent.SOURCES, **sentiment.SOURCES, **generic.SOURCES}
 
-__all__ = ["SOURCES", "Options", "Source", "Unusable"]
+__all__ = ["SOURCES", "ImportSource", "Options", "Unusable"]

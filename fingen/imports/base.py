@@ -35,7 +35,7 @@ Build = Callable[[Raw, Options], Record | Unusable]
 
 
 @dataclass(frozen=True)
-class Source:
+class ImportSource:
     """A published data set, or a form that many have: where it comes from, and how its rows become records."""
 
     title: str

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from fingen.errors import UsageError
 from fingen.imports.alpaca import ANSWERS, OWN, QUESTIONS, parse_alpaca
-from fingen.imports.base import Options, Source, Unusable, make_record
+from fingen.imports.base import ImportSource, Options, Unusable, make_record
 from fingen.imports.rows import FORMS, Raw
 from fingen.records import Record
 
@@ -103,20 +103,20 @@ def _build_csv(raw: Raw, options: Options) -> Record:
 
 
 SOURCES = {
-    "alpaca": Source(
+    "alpaca": ImportSource(
         title="Alpaca rows",
         where="",
         build=_build_alpaca,
         columns=frozenset({*QUESTIONS, "input", *ANSWERS, "system", "history", *Record.model_fields}),
     ),
-    "sharegpt": Source(
+    "sharegpt": ImportSource(
         title="Conversations",
         where="",
         build=_build_sharegpt,
         columns=frozenset({"conversations", "messages", "system"}),
         files=("*.json", "*.jsonl"),
     ),
-    "csv": Source(
+    "csv": ImportSource(
         title="Texts and labels",
         where="",
         build=_build_csv,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from string import ascii_uppercase
 from typing import Any
 
-from fingen.imports.base import Options, Source, Unusable, make_record
+from fingen.imports.base import ImportSource, Options, Unusable, make_record
 from fingen.imports.rows import Raw
 from fingen.records import Record
 from fingen.tasks.intent import ROLE
@@ -66,14 +66,14 @@ def _build_fineval(raw: Raw, options: Options) -> Record | Unusable:
 
 
 SOURCES = {
-    "openfindata": Source(
+    "openfindata": ImportSource(
         title="OpenFinData, intent task",
         where="https://github.com/open-compass/OpenFinData",
         build=_build_openfindata,
         columns=COLUMNS,
         split="test",
     ),
-    "fineval-intent": Source(
+    "fineval-intent": ImportSource(
         title="Ant Group's financial evaluation data, intent task",
         where="https://github.com/alipay/financial_evaluation_dataset",
         build=_build_fineval,

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from fingen.imports.base import UNKNOWN, Options, Source, make_record
+from fingen.imports.base import UNKNOWN, ImportSource, Options, make_record
 from fingen.imports.rows import Raw, read_raw, read_text
 from fingen.records import Record
 
@@ -145,7 +145,7 @@ def _between(raw: Raw, text: str, start: str, end: str) -> str:
 
 
 SOURCES = {
-    "fpb": Source(
+    "fpb": ImportSource(
         title="Financial PhraseBank",
         where="https://huggingface.co/datasets/takala/financial_phrasebank (FinancialPhraseBank-v1.0.zip; "
         "unpack it and give Sentences_50Agree.txt)",
@@ -157,7 +157,7 @@ SOURCES = {
         published=_split_fpb,
         rule="FinGPT's split: train_test_split(test_size=0.25, seed=42) of datasets",
     ),
-    "fiqa": Source(
+    "fiqa": ImportSource(
         title="FiQA sentiment: posts and headlines",
         where="https://sites.google.com/view/fiqa (FiQA), https://alt.qcri.org/semeval2017/task5/ (headlines of SemEval)",
         build=_build_fiqa,
@@ -166,7 +166,7 @@ SOURCES = {
         files=("*.json",),
         read=_read_fiqa,
     ),
-    "tfns": Source(
+    "tfns": ImportSource(
         title="Twitter Financial News Sentiment",
         where="https://huggingface.co/datasets/zeroshot/twitter-financial-news-sentiment",
         build=_build_tfns,
@@ -175,7 +175,7 @@ SOURCES = {
         files=("*.csv",),
         licence="MIT",
     ),
-    "nwgi": Source(
+    "nwgi": ImportSource(
         title="News with GPT instructions",
         where="https://huggingface.co/datasets/oliverwang15/news_with_gpt_instructions",
         build=_build_nwgi,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fingen.config import Splitting
-from fingen.pipeline.filters import Opened
+from fingen.pipeline.filters import OpenFilters
 from fingen.quality.balance import surplus_reference
 from fingen.quality.checks import Draft, Drop, check
 from fingen.quality.duplicates import fold, worth
@@ -55,14 +55,14 @@ def draw_records(
     journal: Journal,
     origin: Origin,
     teacher: str,
-    gates: Opened,
+    filters: OpenFilters,
 ) -> Draw:
     """Records and rejects from the answers in the journal. Every item ends as one or the other.
 
     `origin` has the passages that were shown, and whose reports they are from.
     """
     draw = Draw()
-    judge = _Judge(draw, origin, teacher, gates)
+    judge = _Judge(draw, origin, teacher, filters)
     answers = journal.answers([request.key for request in requests])
     for request in {request.key: request for request in requests}.values():
         completion = answers.get(request.key)
@@ -93,11 +93,11 @@ def draw_records(
         best = (0, 0) if teacher == "offline" else worth(record)
         return not any(chunk in known for chunk in record.chunks), *best
 
-    duplicates = gates.duplicates(draw.kept, better=rank)
+    duplicates = filters.duplicates(draw.kept, better=rank)
     for kind in sorted({duplicate.kind for duplicate in duplicates}):
         found = (duplicate for duplicate in duplicates if duplicate.kind == kind)
         draw.reject(((d.record, f"of {d.of}" + (f" in {d.of_set}" if d.of_set else "")) for d in found), kind)
-    draw.reject(gates.contaminated(draw.kept), "contaminated")
+    draw.reject(filters.contaminated(draw.kept), "contaminated")
     if teacher == "offline":
         surplus_records = surplus_reference(draw.kept, origin.chunks, REFERENCE_SHARE)
         detail = "more than a third of this report's pairs came from glossaries and accounting policies"
@@ -112,7 +112,7 @@ class _Judge:
     draw: Draw
     origin: Origin
     teacher: str
-    gates: Opened
+    filters: OpenFilters
 
     def item(self, item: qa.QaItem, request: Request) -> None:
         """One item of an answer."""
@@ -141,7 +141,7 @@ class _Judge:
 
     def protect(self, record: Record, rephrased: str) -> tuple[Record, str] | None:
         """A record and the second wording of its question, as they may be written; None if they may not be."""
-        mode = self.gates.gates.privacy
+        mode = self.filters.filters.privacy
         kept, found = protect(record, mode)
         again, more = protect(record.model_copy(update={"instruction": rephrased}), mode)
         self.draw.private.update([*found.elements(), *more.elements()])

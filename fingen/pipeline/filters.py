@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fingen.config import Gates
+from fingen.config import Filters
 from fingen.errors import UsageError
 from fingen.quality.contamination import find_contamination, read_keep_out
 from fingen.quality.duplicates import Duplicate, find_duplicates
@@ -16,10 +16,10 @@ from fingen.sets import MANIFEST, SPLITS, read_manifest, read_split
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenFilters:
     """The gates of a run, with the other sets read."""
 
-    gates: Gates
+    filters: Filters
     others: dict[str, list[Record]]  # name of a set -> its records
 
     def duplicates(
@@ -30,12 +30,12 @@ class Opened:
 
     def contaminated(self, records: Sequence[Record]) -> Iterator[tuple[Record, str]]:
         """Records that are in a benchmark, each with where."""
-        for path in self.gates.keep_out:
+        for path in self.filters.keep_out:
             for overlap in find_contamination(records, path):
                 yield overlap.record, f"{overlap.kind}: {path.name}, row {overlap.row}"
 
 
-def open_gates(gates: Gates, *, seen_as: Callable[[Record], Record] = lambda record: record) -> Opened:
+def open_filters(filters: Filters, *, seen_as: Callable[[Record], Record] = lambda record: record) -> OpenFilters:
     """Read what the gates name; benchmarks are looked at, so that a broken one is told before anything is paid for.
 
     `seen_as` is the form in which records of other sets are compared.
@@ -43,20 +43,20 @@ def open_gates(gates: Gates, *, seen_as: Callable[[Record], Record] = lambda rec
     Raises:
         UsageError: no such file or set; SetError: one that cannot be read.
     """
-    for option, paths in (("--keep-out", gates.keep_out), ("--against", gates.against)):
+    for option, paths in (("--keep-out", filters.keep_out), ("--against", filters.against)):
         if len({path.name for path in paths}) < len(paths):
             raise UsageError(f"{option}: two of one name", hint="rename one: they are told apart by their names")
-    for path in gates.keep_out:
+    for path in filters.keep_out:
         read_keep_out(path)
-    return Opened(gates, {folder.name: list(map(seen_as, _records(folder))) for folder in gates.against})
+    return OpenFilters(filters, {folder.name: list(map(seen_as, _records(folder))) for folder in filters.against})
 
 
-def gate_settings(gates: Gates) -> dict[str, Any]:
+def filter_settings(filters: Filters) -> dict[str, Any]:
     """What a set says of its gates: files and sets by name and content, not by place."""
     return {
-        "keep_out": {path.name: sha256_file(path) for path in gates.keep_out},
-        "against": {folder.name: sha256_file(folder / MANIFEST) for folder in gates.against},
-        "privacy": gates.privacy,
+        "keep_out": {path.name: sha256_file(path) for path in filters.keep_out},
+        "against": {folder.name: sha256_file(folder / MANIFEST) for folder in filters.against},
+        "privacy": filters.privacy,
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from fingen import __version__
 from fingen.errors import HubError, ShortfallError, UsageError
-from fingen.imports import SOURCES, Options, Source, Unusable
+from fingen.imports import SOURCES, ImportSource, Options, Unusable
 from fingen.imports.rows import Raw
 from fingen.quality.splits import assign_splits
 from fingen.records import Manifest, Record, Rejected, Usage, content_id, dump_json, sha256_file, sha256_text
@@ -218,7 +218,7 @@ def number_ids(records: Sequence[Record]) -> list[Record]:
 # --- rows --------------------------------------------------------------------------------------------------------------
 
 
-def _find_files(name: str, source: Source, paths: Sequence[Path], *, download: bool) -> list[Path]:
+def _find_files(name: str, source: ImportSource, paths: Sequence[Path], *, download: bool) -> list[Path]:
     if download and paths:
         raise UsageError("--download and a PATH do not go together", hint="give one of them")
     if download and not source.hub:
@@ -238,7 +238,7 @@ def _find_files(name: str, source: Source, paths: Sequence[Path], *, download: b
     return list(dict.fromkeys(files))
 
 
-def _where(name: str, source: Source) -> str:
+def _where(name: str, source: ImportSource) -> str:
     """Where to get the data."""
     if not source.where:
         return f"name a file: fingen import {name} FILE"
@@ -247,7 +247,7 @@ def _where(name: str, source: Source) -> str:
     return f"get it from {source.where}{fetched}{licence}"
 
 
-def _download(source: Source) -> list[Raw]:
+def _download(source: ImportSource) -> list[Raw]:
     """All rows of the source's copy on the Hub.
 
     Raises:
@@ -268,7 +268,7 @@ def _download(source: Source) -> list[Raw]:
 
 
 def _build_records(
-    source: Source, raws: Sequence[Raw], options: Options
+    source: ImportSource, raws: Sequence[Raw], options: Options
 ) -> tuple[list[Record], list[Rejected], dict[str, Raw]]:
     """The records, the rows that can be none, and record id -> row. An id is a hash of the content."""
     built, kept, rejected = [], [], []
@@ -292,7 +292,7 @@ def _id(record: Record) -> str:
 
 
 def _divide(
-    source: Source, records: list[Record], places: Mapping[str, Raw], split: str | Shares | None
+    source: ImportSource, records: list[Record], places: Mapping[str, Raw], split: str | Shares | None
 ) -> tuple[dict[str, list[Record]], list[str]]:
     """The records by split, in their order, and what is to be declared of it."""
     said = []
@@ -347,7 +347,7 @@ def _settings(name: str, rows: Rows, split: str | Shares | None) -> dict[str, An
     return {"command": "import", "source": name, "sha256": rows.hashes, "split": shares, **given}
 
 
-def _hashes(source: Source, files: Sequence[Path], raws: Sequence[Raw]) -> dict[str, str]:
+def _hashes(source: ImportSource, files: Sequence[Path], raws: Sequence[Raw]) -> dict[str, str]:
     if not files:
         return {str(source.hub): sha256_text(*(dump_json([raw.split, raw.values]) for raw in raws))}
     names = Counter(file.name for file in files)  # by their names alone: the manifest goes with the set to others
@@ -365,7 +365,7 @@ def _count_labels(splits: Mapping[str, Sequence[Record]]) -> dict[str, dict[str,
     return dict(sorted(counts.items()))
 
 
-def _notes(source: Source, raws: Sequence[Raw], options: Options) -> list[str]:
+def _notes(source: ImportSource, raws: Sequence[Raw], options: Options) -> list[str]:
     columns = Counter(name for raw in raws for name in raw.values)
     left_out = [name for name in columns if name not in source.columns | {options.text, options.label}]
     return [f"columns left out: {', '.join(left_out)}"] if left_out else []

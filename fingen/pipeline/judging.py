@@ -16,11 +16,11 @@ from fingen.errors import TeacherError, UsageError
 from fingen.records import Chunk, Language, Record, Request
 from fingen.tasks import judge
 from fingen.teachers import open_teacher
-from fingen.teachers.asking import Gathered, OnNews, Pending, gather
+from fingen.teachers.asking import Gathered, OnEvent, Pending, gather
 from fingen.teachers.base import Teacher
 from fingen.teachers.job import Estimate, Job
 from fingen.teachers.journal import Journal
-from fingen.teachers.request_locks import Claims
+from fingen.teachers.request_locks import RequestLocks
 
 
 @dataclass
@@ -35,14 +35,14 @@ class Judge:
         records: Sequence[Record],
         chunks: Mapping[str, Chunk],
         journal: Journal,
-        claims: Claims,
-        watch: OnNews,
+        locks: RequestLocks,
+        on_event: OnEvent,
         consent: Callable[[Estimate], None],
     ) -> Gathered | Pending:
         """Have the records scored. A teacher that fails on the way rejects nothing: what it did not score is unjudged."""
         self.job.requests = judge_requests(records, chunks, self.job.teacher.name)
         try:
-            return gather(self.job, journal, claims, watch, consent)
+            return gather(self.job, journal, locks, on_event, consent)
         except TeacherError as e:
             self.failed = str(e)
             return Gathered()

@@ -13,7 +13,7 @@ from typing import Any
 
 from fingen.config import Splitting
 from fingen.errors import SetError
-from fingen.pipeline.filters import Opened, gate_settings
+from fingen.pipeline.filters import OpenFilters, filter_settings
 from fingen.quality.duplicates import find_duplicates
 from fingen.quality.privacy import protect, protect_reject
 from fingen.quality.splits import assign_splits
@@ -61,7 +61,7 @@ class _Rows:
 
 
 def rework_rows(
-    folder: Path, before: Manifest, origin: Origin, gates: Opened, splitting: Splitting | None
+    folder: Path, before: Manifest, origin: Origin, filters: OpenFilters, splitting: Splitting | None
 ) -> tuple[SetContent, list[str]]:
     """What the set holds after these gates, and with `splitting` divided afresh; and what is to be said of it.
 
@@ -73,14 +73,14 @@ def rework_rows(
     own, rows = _read(folder, before)
     done = dict(before.settings.get(REWORKED, {}))
     done["split" if splitting else "dedup"] = True
-    masked = _gate_privacy(rows, gates)
-    _gate_duplicates(rows, gates, is_own_too="dedup" in done)
-    rows.reject((record, "contaminated", where) for record, where in list(gates.contaminated(rows.of(*SPLITS))))
+    masked = _gate_privacy(rows, filters)
+    _gate_duplicates(rows, filters, is_own_too="dedup" in done)
+    rows.reject((record, "contaminated", where) for record, where in list(filters.contaminated(rows.of(*SPLITS))))
     how = splitting and (splitting.shares, before.split_by if splitting.by == "auto" else splitting.by)
     if how:
         _divide(rows, before, *how)
     _gate_memory(rows)
-    settings = {**before.settings, **gate_settings(gates.gates), REWORKED: done}
+    settings = {**before.settings, **filter_settings(filters.filters), REWORKED: done}
     if how:
         settings["split"] = list(how[0])
     if before.rejects and REJECTED not in before.files:
@@ -96,7 +96,7 @@ def rework_rows(
     )
     splits = {split: rows.of(split) for split in SPLITS}
     fallen = sorted(rows.fallen, key=lambda each: (each.reason != "privacy", str(each.item["id"])))
-    rejected = [*own, *(protect_reject(each, gates.gates.privacy) for each in fallen)]
+    rejected = [*own, *(protect_reject(each, filters.filters.privacy) for each in fallen)]
     notes = [f"personal data masked in {masked:,} rows"] if masked else []
     return SetContent(splits, rejected, _read_file(folder, before, CHUNKS, Chunk), manifest), notes
 
@@ -134,11 +134,11 @@ def _read_file(folder: Path, manifest: Manifest, name: str, model: type[Model]) 
     return list(read_jsonl(path, model))
 
 
-def _gate_privacy(rows: _Rows, gates: Opened) -> int:
+def _gate_privacy(rows: _Rows, filters: OpenFilters) -> int:
     """Mask or drop personal data, as is wanted; returns how many rows are masked."""
     masked, dropped = 0, []
     for row in rows.kept:
-        record, _ = protect(row.record, gates.gates.privacy)
+        record, _ = protect(row.record, filters.filters.privacy)
         if record is None:
             dropped.append((row.record, "privacy", "personal data in it"))
         elif record != row.record:
@@ -147,10 +147,10 @@ def _gate_privacy(rows: _Rows, gates: Opened) -> int:
     return masked
 
 
-def _gate_duplicates(rows: _Rows, gates: Opened, *, is_own_too: bool) -> None:
+def _gate_duplicates(rows: _Rows, filters: OpenFilters, *, is_own_too: bool) -> None:
     """Rows that repeat another one, or one of another set."""
     fell = {id(row.record) for row in rows.kept if row.fell}
-    found = gates.duplicates(rows.of(*ASKED), better=lambda record: id(record) in fell)
+    found = filters.duplicates(rows.of(*ASKED), better=lambda record: id(record) in fell)
     rows.reject(
         (each.record, each.kind, f"of {each.of}" + (f" in {each.of_set}" if each.of_set else ""))
         for each in found

@@ -16,7 +16,7 @@ from fingen.config import Pdf2qa
 from fingen.documents import Progress
 from fingen.errors import DocumentError, SetError, ShortfallError, UsageError
 from fingen.pipeline.drawing import Draw, divide, draw_records
-from fingen.pipeline.filters import gate_settings, open_gates
+from fingen.pipeline.filters import filter_settings, open_filters
 from fingen.pipeline.judging import open_judge, with_scores
 from fingen.pipeline.reading import Unread, choose_chunks, read_all
 from fingen.pipeline.summary import Clock, Summary, summarize
@@ -31,12 +31,12 @@ from fingen.teachers.base import Teacher
 from fingen.teachers.batches import Waiting
 from fingen.teachers.job import Answered, Estimate, Job, Note, Plan, estimate, expected_usd, make_plan
 from fingen.teachers.journal import Journal, lock
-from fingen.teachers.outstanding import Holds
-from fingen.teachers.request_locks import Claims
+from fingen.teachers.outstanding import Outstanding
+from fingen.teachers.request_locks import RequestLocks
 from fingen.verify.origin import Origin
 
 FREE = frozenset({"split", "split_by", "keep_out", "against", "privacy"})  # settings that can be changed without paying
-Watch = Callable[[Progress | Document | DocumentError | Answered | Waiting | Note], None]
+OnEvent = Callable[[Progress | Document | DocumentError | Answered | Waiting | Note], None]
 
 
 def require_named(estimate: Estimate) -> None:
@@ -57,7 +57,7 @@ def pdf2qa(
     *,
     teacher: Teacher | None = None,
     judging: Teacher | None = None,
-    watch: Watch = lambda news: None,
+    on_event: OnEvent = lambda event: None,
     consent: Callable[[Estimate], None] = require_named,
 ) -> Summary | Estimate | Pending:
     """Read reports and make a question-answer set of them; with `asking.dry_run` only say what that would cost.
@@ -74,17 +74,17 @@ def pdf2qa(
     name, found_by = choose_teacher(settings.teacher, settings.asking)
     asked_teacher = teacher or open_teacher(name, settings.asking)
     check_ways(settings.asking, asked_teacher)
-    gates = open_gates(settings.gates)
+    filters = open_filters(settings.filters)
     judge = open_judge(settings.judge, settings.asking, settings.out, judging)
     plan = make_plan(settings, judge=judge.job.teacher.name if judge else None)
     job = Job(asked_teacher, settings.asking, settings.out, qa.whole_problem, qa.PAIR_TOKENS, found_by)
     if settings.teacher is None and teacher is None:
-        watch(Note(f"teacher: {asked_teacher.name} ({_why(found_by)})"))
+        on_event(Note(f"teacher: {asked_teacher.name} ({_why(found_by)})"))
     if not settings.asking.dry_run:
         refuse_folder(settings.out)
         if not settings.replace:
             refuse_other(settings.out, _asked(settings, job, plan), is_whole=False, free=FREE)
-    documents, unread = read_all(settings, watch)
+    documents, unread = read_all(settings, on_event)
     chunks = choose_chunks(documents, settings.limit)
     shown = plan.add_requests(job, documents, chunks)
     clock.lap("reading")
@@ -96,23 +96,23 @@ def pdf2qa(
             consent = start_anew(job, consent)
         with Journal.open(settings.out / JOURNAL) as journal:
             split_by = _agree_on_settings(settings, job, plan, documents, journal)
-    with Journal.open(settings.out / JOURNAL) as journal, Claims(settings.out / CLAIMS) as claims:
-        answers = gather(job, journal, claims, watch, consent)
+    with Journal.open(settings.out / JOURNAL) as journal, RequestLocks(settings.out / CLAIMS) as locks:
+        answers = gather(job, journal, locks, on_event, consent)
         if isinstance(answers, Pending):
             return answers
-        expected = expected_usd(job, Holds(journal).batched())
+        expected = expected_usd(job, Outstanding(journal).batched())
         clock.lap("asking")
         origin = _origin(job, shown, documents)
 
         def draw_all() -> Draw:
-            return draw_records(job.requests, journal, origin, asked_teacher.name, gates)
+            return draw_records(job.requests, journal, origin, asked_teacher.name, filters)
 
         if judge is not None:
             judge.job.identity = job.identity
-            judged = judge.ask(draw_all().kept, origin.chunks, journal, claims, watch, consent)
+            judged = judge.ask(draw_all().kept, origin.chunks, journal, locks, on_event, consent)
             if isinstance(judged, Pending):
                 return judged
-            judging_usd = expected_usd(judge.job, Holds(journal).batched())
+            judging_usd = expected_usd(judge.job, Outstanding(journal).batched())
             expected = None if expected is None or judging_usd is None else expected + judging_usd
             clock.lap("judging")
         with lock(settings.out, patience_seconds=PATIENCE_SECONDS):
@@ -125,7 +125,7 @@ def pdf2qa(
                 settings.splitting,
                 settings.context,
                 split_by,
-                settings.gates.privacy,
+                settings.filters.privacy,
                 {d.path: d.sha256 for d in documents},
                 shown,
                 journal,
@@ -207,7 +207,7 @@ def _settings(settings: Pdf2qa) -> dict[str, Any]:
         "chunk_tokens": settings.reading.chunk_tokens,
         "language": settings.reading.language,
         "ocr": settings.reading.ocr,
-        **gate_settings(settings.gates),
+        **filter_settings(settings.filters),
         "split": list(settings.splitting.shares),
         "memory": settings.splitting.memory_share,
     }
@@ -258,7 +258,7 @@ def _content(
     )
     return SetContent(
         splits=splits,
-        rejected=[protect_reject(each, settings.gates.privacy) for each in draw.rejected],
+        rejected=[protect_reject(each, settings.filters.privacy) for each in draw.rejected],
         chunks=chunks,
         manifest=manifest,
     )

@@ -13,18 +13,18 @@ Unread = dict[str, DocumentError | str]  # input file -> why it is left out
 
 
 def read_all(
-    settings: Pdf2qa, watch: Callable[[Progress | Document | DocumentError], None]
+    settings: Pdf2qa, on_event: Callable[[Progress | Document | DocumentError], None]
 ) -> tuple[list[Document], Unread]:
     """The documents that can be read, by name, and for each other file the reason."""
     documents: list[Document] = []
     unread: Unread = {}
     sources = find_sources(settings.inputs)
-    for news in read_documents(sources, settings.reading, workers=settings.workers, cache=CACHE):
-        watch(news)
-        if isinstance(news, Document):
-            documents.append(news)
-        elif isinstance(news, DocumentError):
-            unread[news.path] = news
+    for event in read_documents(sources, settings.reading, workers=settings.workers, cache=CACHE):
+        on_event(event)
+        if isinstance(event, Document):
+            documents.append(event)
+        elif isinstance(event, DocumentError):
+            unread[event.path] = event
     if not documents:
         raise _all_unread(unread)
     documents.sort(key=lambda document: document.path)

@@ -9,10 +9,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from fingen.config import Gates, Splitting
+from fingen.config import Filters, Splitting
 from fingen.errors import SetError
 from fingen.pipeline.drawing import divide, draw_records
-from fingen.pipeline.filters import Opened, gate_settings, open_gates
+from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
 from fingen.pipeline.judging import judge_requests, with_scores
 from fingen.pipeline.own_rows import is_reworked, rework_rows
 from fingen.quality.privacy import protect_reject
@@ -41,17 +41,17 @@ class Reworked:
     exit_code: int = 0
 
 
-def rework(folder: Path, gates: Gates, *, splitting: Splitting | None = None) -> Reworked:
+def rework(folder: Path, filters: Filters, *, splitting: Splitting | None = None) -> Reworked:
     """Put a set through these gates again: what `pdf2qa` has made here from its journal, any other from its own rows.
 
     With `splitting` the records are also divided afresh, by its shares and units ("auto": as before); otherwise each
     keeps its split, or its passage does.
 
     Raises:
-        SetError: no such set, or it is damaged; UsageError: see `open_gates`.
+        SetError: no such set, or it is damaged; UsageError: see `open_filters`.
     """
     read_manifest(folder)
-    opened = open_gates(gates)
+    opened = open_filters(filters)
     with lock(folder, patience_seconds=PATIENCE_SECONDS):
         before, notes = read_manifest(folder), list[str]()
         split_of = _split_of(folder, before)
@@ -80,10 +80,10 @@ def _split_of(folder: Path, manifest: Manifest) -> dict[str, str]:
 
 
 def _draw_again(
-    folder: Path, before: Manifest, origin: Origin, opened: Opened, splitting: Splitting | None
+    folder: Path, before: Manifest, origin: Origin, opened: OpenFilters, splitting: Splitting | None
 ) -> SetContent:
     """The records of a set from its journal; with `splitting` its units are assigned afresh there."""
-    gates = opened.gates
+    filters = opened.filters
     with Journal.open(folder / JOURNAL) as journal:
         requests = list(_requests(before, origin, journal))
         if len(requests) != before.requests:
@@ -97,7 +97,7 @@ def _draw_again(
         split_by = before.split_by if how.by == "auto" else how.by
         settings = {
             **before.settings,
-            **gate_settings(gates),
+            **filter_settings(filters),
             "split": list(how.shares),
             "memory": how.memory_share,
         }
@@ -105,22 +105,22 @@ def _draw_again(
             journal.forget_splits()
         ids = {source.path: source.sha256 for source in before.sources}
         chunks = list(origin.chunks.values())
-        splits = divide(draw, how, settings["context"], split_by, gates.privacy, ids, chunks, journal)  # type: ignore[arg-type]
+        splits = divide(draw, how, settings["context"], split_by, filters.privacy, ids, chunks, journal)  # type: ignore[arg-type]
         bound = journal.settings() or {}
         journal.write_settings({**bound, **{k: v for k, v in settings.items() if k in bound}, "split_by": split_by})
     figures = origin.count_figures(chain.from_iterable(splits.values()))
     update = {"settings": settings, "split_by": split_by, "figures": figures, "files": {}}
     manifest = before.model_copy(update=update)
-    return SetContent(splits, [protect_reject(each, gates.privacy) for each in draw.rejected], chunks, manifest)
+    return SetContent(splits, [protect_reject(each, filters.privacy) for each in draw.rejected], chunks, manifest)
 
 
-def refuse_other_gates(folder: Path, gates: Gates) -> None:
+def refuse_other_filters(folder: Path, filters: Filters) -> None:
     """Refuse to lose a gate on the way: one that the set has must be given again.
 
     Raises:
         SetError: the gates are not those of the set.
     """
-    settings, now = read_manifest(folder).settings, gate_settings(gates)
+    settings, now = read_manifest(folder).settings, filter_settings(filters)
     other = [f"{name} {json.dumps(settings[name])}" for name in now if name in settings and settings[name] != now[name]]
     if other:
         raise SetError(

@@ -15,7 +15,7 @@ from fingen import __version__, prompts
 from fingen.config import Synth
 from fingen.errors import ShortfallError, UsageError
 from fingen.pipeline.drawing import rejected
-from fingen.pipeline.filters import Opened, gate_settings, open_gates
+from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
 from fingen.pipeline.pdf2qa import require_named
 from fingen.quality.diversity import measure
 from fingen.quality.duplicates import duplicate_texts
@@ -32,18 +32,18 @@ from fingen.teachers.asking import Gathered, Pending, check_ways, gather
 from fingen.teachers.base import Teacher
 from fingen.teachers.job import Answered, Estimate, Job, Note, estimate, expected_usd
 from fingen.teachers.journal import Journal, lock
-from fingen.teachers.outstanding import Holds
-from fingen.teachers.request_locks import Claims
+from fingen.teachers.outstanding import Outstanding
+from fingen.teachers.request_locks import RequestLocks
 
 MOST_ROUNDS = 12
 FRUITLESS = 3  # rounds in a row in which a label that lacks items got none end a run
 BRIEF = ("who", "how", "about", "rule")  # what a template may say of a draw
 SPARE = 1.1  # of what the rate of the last rounds says, asked for to fill what is missing
 
-Watch = Callable[[Answered | Note | Any], None]
+OnEvent = Callable[[Answered | Note | Any], None]
 
 
-class Source(Protocol):
+class Specs(Protocol):
     """Where draws come from: each label has an endless stream of them. `data` names the files that they are made of."""
 
     data: tuple[str, ...]
@@ -81,11 +81,11 @@ def synth(
     settings: Synth,
     form: Form,
     labels: Sequence[Label],
-    draws: Source,
+    draws: Specs,
     *,
     teacher: Teacher | None = None,
     checker: Teacher | None = None,
-    watch: Watch = lambda news: None,
+    on_event: OnEvent = lambda event: None,
     consent: Callable[[Estimate], None] = require_named,
 ) -> SynthSummary | Estimate | Pending:
     """Make a set of exactly so many items of each label; with `asking.dry_run` only say what the first round would cost.
@@ -99,14 +99,14 @@ def synth(
     check_ways(settings.asking, asked)
     if asked.name == "offline" and form.task != "intent":
         raise UsageError(f"the offline teacher writes no {form.task}", hint="name a model: --teacher anthropic")
-    gates = open_gates(settings.gates, seen_as=form.bare)
+    filters = open_filters(settings.filters, seen_as=form.bare)
     counts = _counts(settings, labels)
     template = prompts.read_template(f"{form.template}.{settings.language}")
     job = Job(asked, settings.asking, settings.out, form.whole_problem, form.item_tokens, found_by)
-    maker = _Maker(settings, form, labels, draws, template, counts, gates, job)
+    maker = _Maker(settings, form, labels, draws, template, counts, filters, job)
     maker.check = _open_check(settings, checker, labels)
     if settings.teacher is None and teacher is None:
-        watch(Note(f"teacher: {asked.name}"))
+        on_event(Note(f"teacher: {asked.name}"))
     job.identity = _identity(settings, asked, maker.files(), labels)
     if maker.check is not None:
         maker.check.job.identity = job.identity
@@ -120,8 +120,8 @@ def synth(
             consent = start_anew(job, consent)
         else:
             refuse_other(settings.out, job.identity)
-    with Journal.open(settings.out / JOURNAL) as journal, Claims(settings.out / CLAIMS) as claims:
-        made = maker.make(journal, claims, watch, consent)
+    with Journal.open(settings.out / JOURNAL) as journal, RequestLocks(settings.out / CLAIMS) as locks:
+        made = maker.make(journal, locks, on_event, consent)
         if isinstance(made, Pending):
             return made
         with lock(settings.out, patience_seconds=PATIENCE_SECONDS):
@@ -155,10 +155,10 @@ class _Maker:
     settings: Synth
     form: Form
     labels: Sequence[Label]
-    draws: Source
+    draws: Specs
     template: prompts.Template
     counts: dict[str, dict[str, int]]  # split -> label -> records
-    gates: Opened
+    filters: OpenFilters
     job: Job
     check: _Check | None = None
     drawn: Counter[str] = field(default_factory=Counter)  # label -> draws asked for
@@ -178,7 +178,7 @@ class _Maker:
         return {self.template.name: self.template.sha256, **{name: prompts.data_sha256(name) for name in names}}
 
     def make(
-        self, journal: Journal, claims: Claims, watch: Watch, consent: Callable[[Estimate], None]
+        self, journal: Journal, locks: RequestLocks, on_event: OnEvent, consent: Callable[[Estimate], None]
     ) -> Made | Pending:
         """Ask until every label has what is wanted of it, the first round before all.
 
@@ -189,13 +189,13 @@ class _Maker:
         for number in range(1, MOST_ROUNDS + 1):
             if number > 1:
                 self.add_round(made.per_label)
-            got = gather(self.job, journal, claims, watch, consent)
+            got = gather(self.job, journal, locks, on_event, consent)
             if isinstance(got, Pending):
                 return got
             asked += got.asked
             before, made = made.per_label, self.judge(journal)
             while self.check is not None and (new := self.check.unasked(made.kept)):
-                got = self.check.ask(new, journal, claims, watch, consent)
+                got = self.check.ask(new, journal, locks, on_event, consent)
                 if isinstance(got, Pending):
                     return got
                 asked += got.asked
@@ -257,7 +257,7 @@ class _Maker:
         language = self.settings.language
         problem = self.form.problem(item, draw, self.labels, language)
         record = self.form.build(item, draw, self.labels, language, self.job.teacher.name)
-        kept, private = protect(record, self.gates.gates.privacy)
+        kept, private = protect(record, self.filters.filters.privacy)
         if problem is None and kept is None:
             problem = "privacy: personal data in it"
         if problem is not None or kept is None:
@@ -272,11 +272,11 @@ class _Maker:
         twice = {index: (of, kind) for index, of, kind in duplicate_texts([_text(record) for record in made.kept])}
         self._drop(made, {i: (kind, f"of {made.kept[of].id}") for i, (of, kind) in twice.items()})
         place = {id(record): i for i, record in enumerate(made.kept)}
-        others = self.gates.duplicates(made.kept)
+        others = self.filters.duplicates(made.kept)
         self._drop(made, {place[id(d.record)]: (d.kind, f"of {d.of} in {d.of_set}") for d in others})
         place = {id(record): i for i, record in enumerate(made.kept)}
         self._drop(
-            made, {place[id(record)]: ("contaminated", where) for record, where in self.gates.contaminated(made.kept)}
+            made, {place[id(record)]: ("contaminated", where) for record, where in self.filters.contaminated(made.kept)}
         )
         if self.check is not None:
             self._drop(made, self.check.disagreements(made, journal))
@@ -322,14 +322,19 @@ class _Check:
         return [record for record in kept if record.id not in self.asked]
 
     def ask(
-        self, new: Sequence[Record], journal: Journal, claims: Claims, watch: Watch, consent: Callable[[Estimate], None]
+        self,
+        new: Sequence[Record],
+        journal: Journal,
+        locks: RequestLocks,
+        on_event: OnEvent,
+        consent: Callable[[Estimate], None],
     ) -> Gathered | Pending:
         """Get a verdict on each record."""
         self.asked.update(record.id for record in new)
         for at in range(0, len(new), blind.TEXTS):
             texts = new[at : at + blind.TEXTS]
             self.job.requests.append(blind.build_request(self.template, self.labels, texts, self.job.teacher.name))
-        return gather(self.job, journal, claims, watch, consent)
+        return gather(self.job, journal, locks, on_event, consent)
 
     def disagreements(self, made: Made, journal: Journal) -> dict[int, tuple[str, str]]:
         """Place of a record -> why it falls. A record without a verdict stays, and is counted as unchecked."""
@@ -419,7 +424,7 @@ def _content(settings: Synth, maker: _Maker, made: Made, journal: Journal, job: 
         name=settings.out.name,
         command=f"synth {settings.kind}",
         teacher=job.teacher.name,
-        settings={**settings_said, **gate_settings(settings.gates)},
+        settings={**settings_said, **filter_settings(settings.filters)},
         prompts=maker.files(),
         sources=(),
         unread={},
@@ -436,7 +441,7 @@ def _content(settings: Synth, maker: _Maker, made: Made, journal: Journal, job: 
     )
     return SetContent(
         splits=splits,
-        rejected=[protect_reject(each, settings.gates.privacy) for each in made.rejected],
+        rejected=[protect_reject(each, settings.filters.privacy) for each in made.rejected],
         chunks=[],
         manifest=manifest,
     )
@@ -463,7 +468,7 @@ def _summary(
         measures=measure([_text(record) for record in made.kept]),
         private=dict(sorted(made.private.items())),
         cost_usd=content.manifest.cost_usd,
-        expected_usd=expected_usd(maker.job, Holds(journal).batched()),
+        expected_usd=expected_usd(maker.job, Outstanding(journal).batched()),
         changed=changed,
         notes=[
             *maker.form.declared,

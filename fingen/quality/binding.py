@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import Literal
 
 from fingen.quality.claims import (
+    ClaimContext,
     Mark,
     Move,
-    Reading,
     attached_polarity,
     is_cost,
     polarity,
@@ -19,7 +19,7 @@ from fingen.quality.claims import (
 )
 from fingen.quality.labels import Mention, claimed_labels, find_mentions
 from fingen.quality.names import forms_of
-from fingen.quality.quantities import Figure
+from fingen.quality.quantities import Quantity
 from fingen.quality.source import Source, heading_key, labels_of, row_key, sizes
 from fingen.quality.tables import Periods, Place
 
@@ -36,13 +36,13 @@ Verdict = Literal["named", "dated", "unbound", "no"]
 class Binding:
     """An answer's figures against those of its sources. Nothing is claimed where the words leave a doubt."""
 
-    def __init__(self, reading: Reading, sources: Sequence[Source]) -> None:
+    def __init__(self, reading: ClaimContext, sources: Sequence[Source]) -> None:
         self.reading = reading
         self.sources = sources
         self._claims: dict[tuple[int, int], tuple[Mention, ...]] = {}
         self._polarities: dict[int, int] = {}
 
-    def judge(self, figure: Figure, source: Source, place: Place) -> tuple[Verdict, str, str]:
+    def judge(self, figure: Quantity, source: Source, place: Place) -> tuple[Verdict, str, str]:
         """How a figure of the source suits what the answer says; where it does not, the reason and what the source says."""
         for reason, look in (("binding-entity", self._entity), ("sign", self._sign), ("label", self._label),
                              ("binding-period", self._time), ("direction", self._direction)):  # fmt: skip
@@ -54,7 +54,7 @@ class Binding:
         known = self._periods_of(source, place) if claimed else claimed
         return ("dated" if known and not _conflict(claimed, known) else "unbound"), "", ""
 
-    def _is_named(self, figure: Figure, source: Source, place: Place) -> bool:
+    def _is_named(self, figure: Quantity, source: Source, place: Place) -> bool:
         """Whether the answer names the row of a figure, or what the sentence of the source has it as."""
         if place.row is not None:
             return bool(key := row_key(place.row)) and self._says_row(figure, source, key)
@@ -62,7 +62,7 @@ class Binding:
         claims = self._claimed(figure, source)
         return bool(claims) and all(claim.key in source.text[start:end].lower() for claim in claims)
 
-    def other_cell(self, figure: Figure, source: Source, low: Decimal, high: Decimal) -> Place | None:
+    def other_cell(self, figure: Quantity, source: Source, low: Decimal, high: Decimal) -> Place | None:
         """A cell of the very row and time that the answer names, where none of these has a value in [low, high]."""
         move, claims = self.reading.move(figure), self._claimed(figure, source)
         claimed, _ = self.reading.periods(figure)
@@ -88,7 +88,7 @@ class Binding:
         companies = {source.passage.company for source in self.sources if source.passage.company}
         return {company: tuple(form.lower() for form in forms_of(company)) for company in companies}
 
-    def _entity(self, figure: Figure, source: Source, place: Place) -> str | None:
+    def _entity(self, figure: Quantity, source: Source, place: Place) -> str | None:
         if len(self._companies) < 2 or source.passage.company is None:
             return None
         start, end = self.reading.sentence(figure.start)
@@ -100,7 +100,7 @@ class Binding:
 
     # --- sign -------------------------------------------------------------------------------------------------------------
 
-    def _sign(self, figure: Figure, source: Source, place: Place) -> str | None:
+    def _sign(self, figure: Quantity, source: Source, place: Place) -> str | None:
         if figure.sign == 0 or place.figure.sign == 0:
             return None
         attached = self._attached(figure) if figure.sign > 0 else -1
@@ -121,13 +121,13 @@ class Binding:
             return "the source has a gain" if of_source > 0 else "the source has a loss"
         return None
 
-    def _attached(self, figure: Figure) -> int:
+    def _attached(self, figure: Quantity) -> int:
         if figure.start not in self._polarities:
             self._polarities[figure.start] = attached_polarity(self.reading, figure)
         return self._polarities[figure.start]
 
     def _sign_of_negative(
-        self, figure: Figure, source: Source, place: Place, attached: int, of_source: int
+        self, figure: Quantity, source: Source, place: Place, attached: int, of_source: int
     ) -> str | None:
         """What is wrong with a figure without a minus for one with it: a loss or cost may be said in words."""
         move = self.reading.move(figure)
@@ -170,12 +170,12 @@ class Binding:
         names += [form.split(" ")[0] for form in names if form.isascii() and not form.startswith("the ")]
         return tuple(sorted(set(filter(None, names)), key=len, reverse=True))
 
-    def mentions(self, figure: Figure, source: Source) -> list[Mention]:
+    def mentions(self, figure: Quantity, source: Source) -> list[Mention]:
         """The labels of the source's tables in the sentence of a figure."""
         start, end = self.reading.sentence(figure.start)
         return find_mentions(self._lower, start, end, source.labels)
 
-    def _claimed(self, figure: Figure, source: Source) -> tuple[Mention, ...]:
+    def _claimed(self, figure: Quantity, source: Source) -> tuple[Mention, ...]:
         """The labels of a row and a column of the source that the answer gives the figure as."""
         key = (figure.start, id(source))
         if key not in self._claims:
@@ -185,7 +185,7 @@ class Binding:
             )
         return self._claims[key]
 
-    def _label(self, figure: Figure, source: Source, place: Place) -> str | None:
+    def _label(self, figure: Quantity, source: Source, place: Place) -> str | None:
         if place.table is None or place.row is None or place.column is None or figure.unit == "time":
             return None
         keys = labels_of(place.table)
@@ -194,7 +194,7 @@ class Binding:
                 return self._says(place)
         return None
 
-    def _is_other(self, figure: Figure, source: Source, place: Place, claim: Mention) -> bool:
+    def _is_other(self, figure: Quantity, source: Source, place: Place, claim: Mention) -> bool:
         """Whether a label that the answer gives a figure as is that of another row or column of its table."""
         if place.row is None or place.column is None or place.table is None:
             return False
@@ -205,12 +205,12 @@ class Binding:
         own = row if is_row else column
         return bool(own) and not _is_kind_of(own, claim.key, is_row=is_row) and not self._says_row(figure, source, own)
 
-    def _which_label(self, figure: Figure, source: Source, place: Place) -> str:
+    def _which_label(self, figure: Quantity, source: Source, place: Place) -> str:
         rows = {row_key(row) for row, _ in place.table.rows} if place.table else set()
         wrong = (claim for claim in self._claimed(figure, source) if self._is_other(figure, source, place, claim))
         return "binding-row" if any(claim.key in rows for claim in wrong) else "binding-column"
 
-    def _says_row(self, figure: Figure, source: Source, key: str) -> bool:
+    def _says_row(self, figure: Quantity, source: Source, key: str) -> bool:
         """Whether the sentence has a label, in full or all its words, besides the one that the figure is given as."""
         claims = self._claimed(figure, source)
         if any(claim.key == key for claim in claims):
@@ -226,7 +226,7 @@ class Binding:
 
     # --- time -------------------------------------------------------------------------------------------------------------
 
-    def _time(self, figure: Figure, source: Source, place: Place) -> str | None:
+    def _time(self, figure: Quantity, source: Source, place: Place) -> str | None:
         claimed, close = self.reading.periods(figure)
         if not claimed:
             return None
@@ -237,7 +237,7 @@ class Binding:
             return None
         return f"it is of {_named(known)}, not of {_named(claimed)}"
 
-    def _marks_around(self, figure: Figure) -> list[Mark]:
+    def _marks_around(self, figure: Quantity) -> list[Mark]:
         start, end = self.reading.sentence(figure.start)
         before, after = self.reading.around(figure)
         left, right = figure.start - len(before), figure.end + len(after)
@@ -251,7 +251,7 @@ class Binding:
 
     # --- direction --------------------------------------------------------------------------------------------------------
 
-    def _direction(self, figure: Figure, source: Source, place: Place) -> str | None:
+    def _direction(self, figure: Quantity, source: Source, place: Place) -> str | None:
         move = self.reading.move(figure)
         if move is None:
             return None
@@ -281,7 +281,7 @@ class Binding:
             return 0  # the rise of a negative figure may be written either way
         return place.figure.sign
 
-    def _level(self, figure: Figure, move: Move, place: Place) -> str | None:
+    def _level(self, figure: Quantity, move: Move, place: Place) -> str | None:
         """What the figure is said to have risen or fallen to, where the row has the year before as well."""
         if place.row is None or place.table is None or figure.kind != "amount" or place.figure.sign < 0:
             return None

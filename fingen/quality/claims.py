@@ -11,7 +11,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
-from fingen.quality.quantities import Figure, find_figures, narrow
+from fingen.quality.quantities import Quantity, find_figures, narrow
 from fingen.quality.tables import UNKNOWN, Periods
 
 QUANTITIES = ("amount", "percent", "points")
@@ -137,7 +137,7 @@ class Mark:
     periods: Periods
 
 
-class Reading:
+class ClaimContext:
     """A text with its figures, in order. `quantities` are those that part what is said of one from what is of another."""
 
     def __init__(self, text: str, report_year: int | None, *, words: bool = False) -> None:
@@ -164,14 +164,14 @@ class Reading:
     def _starts(self) -> list[int]:
         return [figure.start for figure in self.quantities]
 
-    def around(self, figure: Figure) -> tuple[str, str]:
+    def around(self, figure: Quantity) -> tuple[str, str]:
         """The words between a figure and the quantity before it and after it, within its sentence."""
         found = self._around.get(figure.start)
         if found is None:
             found = self._around[figure.start] = self._find_around(figure)
         return found
 
-    def _find_around(self, figure: Figure) -> tuple[str, str]:
+    def _find_around(self, figure: Quantity) -> tuple[str, str]:
         left, right = self.sentence(figure.start)
         index = bisect_right(self._starts, figure.start)
         before = index - 1
@@ -214,7 +214,7 @@ class Reading:
                 joined.append(mark)
         return joined
 
-    def _periods_of(self, figure: Figure) -> Periods:
+    def _periods_of(self, figure: Quantity) -> Periods:
         if figure.kind == "quarter":
             return frozenset((f"Q{int(figure.value)}",))
         year = figure.when[0]
@@ -224,14 +224,14 @@ class Reading:
             return frozenset((year, year - 1))
         return frozenset((year,))
 
-    def periods(self, figure: Figure) -> tuple[Periods, bool]:
+    def periods(self, figure: Quantity) -> tuple[Periods, bool]:
         """The time that a figure is said to be of, and whether the words tie the two closely."""
         found = self._periods.get(figure.start)
         if found is None:
             found = self._periods[figure.start] = self._find_periods(figure)
         return found
 
-    def _find_periods(self, figure: Figure) -> tuple[Periods, bool]:
+    def _find_periods(self, figure: Quantity) -> tuple[Periods, bool]:
         start, end = self.sentence(figure.start)
         marks = self.marks(start, end)
         if not marks:
@@ -251,7 +251,7 @@ class Reading:
             return UNKNOWN, False
         return self._from_before(figure, before, marks, start)
 
-    def _from_before(self, figure: Figure, before: list[Mark], marks: list[Mark], start: int) -> tuple[Periods, bool]:
+    def _from_before(self, figure: Quantity, before: list[Mark], marks: list[Mark], start: int) -> tuple[Periods, bool]:
         mark = before[-1]
         between = self.text[mark.end : figure.start]
         if _OWNS.fullmatch(between):
@@ -269,7 +269,7 @@ class Reading:
             self._respective[start] = _RESPECTIVE.search(self.text, start, end) is not None
         return self._respective[start]
 
-    def _in_order(self, figure: Figure, marks: list[Mark], start: int, end: int) -> Periods:
+    def _in_order(self, figure: Quantity, marks: list[Mark], start: int, end: int) -> Periods:
         """Times and figures in the same order: 5, 6 and 7 in 2022, 2021 and 2020, respectively."""
         inside = [other for other in self.figures if start <= other.start < end]
         times = [self._periods_of(other) for other in inside if other.kind == "quarter" or other.when[0]]
@@ -280,13 +280,13 @@ class Reading:
 
     # --- up or down, gain or loss -----------------------------------------------------------------------------------------
 
-    def move(self, figure: Figure) -> Move | None:
+    def move(self, figure: Quantity) -> Move | None:
         """What is said of the way a figure went: the nearest word before it, or right after it."""
         if figure.start not in self._moves:
             self._moves[figure.start] = self._find_move(figure)
         return self._moves[figure.start]
 
-    def _find_move(self, figure: Figure) -> Move | None:
+    def _find_move(self, figure: Quantity) -> Move | None:
         before, after = self.around(figure)
         following = _MOVE_AFTER.match(after)
         if following:
@@ -304,7 +304,7 @@ class Reading:
         level = _LEVEL.search(between) is not None or last[0][-1] in "至到"
         return Move(1 if last["up"] else -1, level, shift + last.start(), shift + last.end())
 
-    def polarity(self, figure: Figure) -> int:
+    def polarity(self, figure: Quantity) -> int:
         """1 where the words up to a figure speak of a gain alone, -1 of a loss alone, 0 where of both, a cost or neither."""
         before, _ = self.around(figure)
         words = _INCOME_TAX.sub("tax", _BEFORE_TAX.sub("", before[-70:]))
@@ -313,7 +313,7 @@ class Reading:
             return 0
         return -1 if loss else 0 if self.excuses_minus(figure) else 1
 
-    def excuses_minus(self, figure: Figure, *, costs: bool = True) -> bool:
+    def excuses_minus(self, figure: Quantity, *, costs: bool = True) -> bool:
         """Whether the words around a figure say that it counts as negative: a loss, a fall, and with `costs` a cost."""
         start, end = self.sentence(figure.start)
         around = self.text[max(start, figure.start - 110) : min(end, figure.end + 40)]
@@ -328,7 +328,7 @@ _BEFORE_TAX = re.compile(
 )
 
 
-def attached_polarity(reading: Reading, figure: Figure) -> int:
+def attached_polarity(reading: ClaimContext, figure: Quantity) -> int:
     """1 or -1 where a gain or a loss is what the figure is said to be: only linking words part the two."""
     before, _ = reading.around(figure)
     before = _BEFORE_TAX.sub("", before[-110:]).lower()
@@ -358,7 +358,7 @@ def row_polarity(label: str, sign: int) -> int:
     return sign if gain else -1 if loss else 0
 
 
-def _parts_words(figure: Figure) -> bool:
+def _parts_words(figure: Quantity) -> bool:
     """Whether a figure is one that a sentence is about: no number word, no length of time as in "due within 1 year"."""
     return figure.kind in QUANTITIES and figure.unit != "time" and not (figure.spelled and figure.kind == "amount")
 
@@ -369,7 +369,7 @@ def is_cost(label: str) -> bool:
     return _COST.search(label) is not None and not _GAIN.search(label)
 
 
-def contradicts_itself(reading: Reading, first: Figure, second: Figure) -> Move | None:
+def contradicts_itself(reading: ClaimContext, first: Quantity, second: Quantity) -> Move | None:
     """The word of movement that two neighbouring figures belie: "fell from 5 to 6"."""
     gap = reading.text[first.end : second.start]
     if len(gap) > 60 or first.kind != second.kind or first.sign * second.sign < 0 or first.value == second.value:

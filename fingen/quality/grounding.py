@@ -30,9 +30,9 @@ from typing import Literal
 
 from fingen.quality.binding import Binding, Verdict
 from fingen.quality.calc import CONSTANTS, CONVERSIONS, Calc, CalcError, parse_calcs
-from fingen.quality.claims import QUANTITIES, Reading, contradicts_itself
+from fingen.quality.claims import QUANTITIES, ClaimContext, contradicts_itself
 from fingen.quality.names import find_foreign
-from fingen.quality.quantities import ONE, Figure, same_currency
+from fingen.quality.quantities import ONE, Quantity, same_currency
 from fingen.quality.source import Ladder, Source, fold_name, prepare
 from fingen.quality.tables import Place, parse_unit
 from fingen.records import Passage, Record
@@ -99,14 +99,14 @@ class _Check:
         self.record = record
         self.sources = sources
         self.organisations = organisations
-        self.reading = Reading(record.output, sources[0].report_year if sources else None)
+        self.reading = ClaimContext(record.output, sources[0].report_year if sources else None)
         self.binding = Binding(self.reading, sources)
         self.findings: list[Finding] = []
         self.calcs: tuple[Calc, ...] = ()
         self.used: set[int] = set()
 
     @cached_property
-    def _figures(self) -> list[Figure]:
+    def _figures(self) -> list[Quantity]:
         """The amounts and percentages to prove: a number word that counts nothing ("three plants") is none."""
         return [
             figure
@@ -144,7 +144,7 @@ class _Check:
 
     # --- amounts and percentages ------------------------------------------------------------------------------------------
 
-    def _quantity(self, figure: Figure) -> Literal["bound", "unbound", "failed"]:
+    def _quantity(self, figure: Quantity) -> Literal["bound", "unbound", "failed"]:
         """Judge a figure by the best of those in the source that it can be.
 
         One whose row is named outweighs all others; a cell of the row and time that are named, with another value,
@@ -180,13 +180,13 @@ class _Check:
         return "failed"
 
     def _unbound(
-        self, figure: Figure, where: str, source: Source | None = None, place: Place | None = None
+        self, figure: Quantity, where: str, source: Source | None = None, place: Place | None = None
     ) -> Literal["unbound"]:
         detail = f"{where}, and tied to no row or time"
         self._add("unbound", figure.start, figure.end, detail, place, source, "unbound")
         return "unbound"
 
-    def _interval(self, figure: Figure) -> tuple[Decimal, Decimal]:
+    def _interval(self, figure: Quantity) -> tuple[Decimal, Decimal]:
         """The sizes that the shown digits stand for: half a step to both sides, a whole one after "more than" or "nearly"."""
         size, half = abs(figure.value), figure.step * _HALF
         low, high = size - half, size + half
@@ -197,7 +197,7 @@ class _Check:
             low = size - figure.step
         return low, high
 
-    def _candidates(self, figure: Figure) -> Iterator[tuple[Source, Place]]:
+    def _candidates(self, figure: Quantity) -> Iterator[tuple[Source, Place]]:
         low, high = self._interval(figure)
         for source in self.sources:
             ladders: tuple[Ladder, ...]
@@ -219,12 +219,12 @@ class _Check:
         unit = parse_unit(self.reading.text)
         return unit.scale if unit and unit.scale else ONE
 
-    def _judge(self, figure: Figure, source: Source, place: Place) -> tuple[Verdict, str, str]:
+    def _judge(self, figure: Quantity, source: Source, place: Place) -> tuple[Verdict, str, str]:
         if detail := _unit_conflict(figure, place, source):
             return "no", "unit", detail
         return self.binding.judge(figure, source, place)
 
-    def _other_unit(self, figure: Figure) -> tuple[str, str, Place | None, Source | None]:
+    def _other_unit(self, figure: Quantity) -> tuple[str, str, Place | None, Source | None]:
         """Whether the digits stand in the source with another unit."""
         shown, half = figure.shown, figure.step / figure.scale * _HALF
         for source in self.sources:
@@ -268,7 +268,7 @@ class _Check:
                 scales.add(ONE)
         return scales
 
-    def _computed(self, figure: Figure) -> bool | None:
+    def _computed(self, figure: Quantity) -> bool | None:
         """Whether an expression gives the figure, rounded to the digits shown; None where it does and goes the other way."""
         low, high = self._interval(figure)
         found: bool | None = False
@@ -281,7 +281,7 @@ class _Check:
                     found = None
         return found
 
-    def _results(self, calc: Calc, figure: Figure) -> Iterator[Decimal]:
+    def _results(self, calc: Calc, figure: Quantity) -> Iterator[Decimal]:
         """What the value of an expression may stand for, in the figure's base units."""
         scales = [self._scales_of(operand) for operand in calc.operands if operand not in CONSTANTS]
         known = [scale for group in scales for scale in group if scale]
@@ -319,7 +319,7 @@ class _Check:
             return 0
         return int(any(self._scales_of(operand)))
 
-    def _agrees(self, calc: Calc, value: Decimal, figure: Figure) -> bool:
+    def _agrees(self, calc: Calc, value: Decimal, figure: Quantity) -> bool:
         move = self.reading.move(figure)
         grew = calc.growth_sign() if calc.difference is None else self._way(*calc.difference)
         if grew is not None and move is not None and not move.level:
@@ -348,13 +348,13 @@ class _Check:
                 continue
             self._add("calc", 0, 0, f"{calc.text[:80]} gives {_brief(calc.value)}, which the answer does not say")
 
-    def _gives(self, calc: Calc, figure: Figure) -> bool:
+    def _gives(self, calc: Calc, figure: Quantity) -> bool:
         low, high = self._interval(figure)
         return any(low <= abs(value) <= high for value in self._results(calc, figure))
 
     # --- times, names and movements ---------------------------------------------------------------------------------------
 
-    def _time(self, figure: Figure) -> None:
+    def _time(self, figure: Quantity) -> None:
         year, month, day = figure.when
         if figure.kind == "quarter":
             number = int(figure.value)
@@ -369,7 +369,7 @@ class _Check:
         elif month and not any(_has_day(source, month, day) for source in self.sources):
             self._add("year", figure.start, figure.end, "no such date in the source")
 
-    def _name(self, figure: Figure) -> None:
+    def _name(self, figure: Quantity) -> None:
         said = self.reading.text[figure.start : figure.end]
         digits = said.replace(",", "")
         if said.isdigit() or digits.replace(".", "").isdigit():
@@ -396,11 +396,11 @@ def _years(place: Place, other: Place) -> tuple[int, int] | None:
     return None
 
 
-def _is_exact(figure: Figure) -> bool:
+def _is_exact(figure: Quantity) -> bool:
     return figure.currency is not None or figure.scale != ONE
 
 
-def _unit_conflict(figure: Figure, place: Place, source: Source) -> str | None:
+def _unit_conflict(figure: Quantity, place: Place, source: Source) -> str | None:
     found = place.figure
     if figure.kind == "points" and found.kind != "points" and not _is_difference(place, source):
         return "the source gives a percentage, no percentage points"

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from fingen.quality.claims import LINK, LINK_WORDS, LINK_WORDS_ZH, LINK_ZH, Reading
-from fingen.quality.quantities import Figure
+from fingen.quality.claims import LINK, LINK_WORDS, LINK_WORDS_ZH, LINK_ZH, ClaimContext
+from fingen.quality.quantities import Quantity
 
 _WORD = re.compile(r"[a-z0-9&'/-]+")
 _LINK_BACK = re.compile(
@@ -71,7 +71,7 @@ def find_mentions(text: str, start: int, end: int, index: Mapping[str, Sequence[
 
 
 def claimed_labels(
-    reading: Reading, lower: str, figure: Figure, mentions: Sequence[Mention], names: Sequence[str]
+    reading: ClaimContext, lower: str, figure: Quantity, mentions: Sequence[Mention], names: Sequence[str]
 ) -> tuple[Mention, ...]:
     """The labels that a figure is said to be of, the nearest first: of a row, or of a row and a column.
 
@@ -100,7 +100,7 @@ def claimed_labels(
 
 
 def _in_order(
-    lower: str, figure: Figure, inside: Sequence[Figure], mentions: Sequence[Mention], names: Sequence[str]
+    lower: str, figure: Quantity, inside: Sequence[Quantity], mentions: Sequence[Mention], names: Sequence[str]
 ) -> Mention | None:
     """Labels and figures in the same order, or one label for all figures."""
     before = [mention for mention in mentions if inside and mention.end <= inside[0].start]
@@ -118,10 +118,10 @@ def _is_linked(gap: str, names: Sequence[str]) -> bool:
 
 
 def _from_before(
-    reading: Reading,
+    reading: ClaimContext,
     lower: str,
-    figure: Figure,
-    inside: Sequence[Figure],
+    figure: Quantity,
+    inside: Sequence[Quantity],
     mentions: Sequence[Mention],
     names: Sequence[str],
 ) -> Mention | None:
@@ -135,7 +135,9 @@ def _from_before(
     return mention if _is_linked(lower[mention.end : (*crossed, figure)[0].start], names) else None
 
 
-def _from_after(lower: str, figure: Figure, inside: Sequence[Figure], mentions: Sequence[Mention]) -> Mention | None:
+def _from_after(
+    lower: str, figure: Quantity, inside: Sequence[Quantity], mentions: Sequence[Mention]
+) -> Mention | None:
     mention = next((mention for mention in mentions if mention.start >= figure.end), None)
     if mention is None or figure.kind != "amount" or not mention.key.isascii():
         return None
@@ -145,7 +147,7 @@ def _from_after(lower: str, figure: Figure, inside: Sequence[Figure], mentions: 
     return mention if linked and _ends_alone(lower, mention) else None
 
 
-def _is_mark(figure: Figure) -> bool:
+def _is_mark(figure: Quantity) -> bool:
     """Whether a number may be the mark of a footnote behind a label."""
     return not figure.unit and figure.scale == figure.step == 1 and figure.value < 100
 

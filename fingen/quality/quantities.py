@@ -17,7 +17,7 @@ _HUNDRED = Decimal(100)
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class Quantity:
     """A figure as it stands at `text[start:end]`.
 
     `value` is in base units (5.0 million is 5000000, 50 basis points are 0.5 percentage points) and carries the sign
@@ -159,12 +159,12 @@ def same_currency(a: str | None, b: str | None) -> bool:
     return any(group.issuperset((a, b)) and (a in "$¥" or b in "$¥") for group in (_DOLLARS, _YENS))
 
 
-def find_figures(text: str, *, cell: bool = False, words: bool = False) -> list[Figure]:
+def find_figures(text: str, *, cell: bool = False, words: bool = False) -> list[Quantity]:
     """The figures of a text in order. `text` is narrow (see `narrow`); in a table `cell` brackets mean a minus.
 
     Number words in English are read with `words`, without it only before a unit (five percent, two million).
     """
-    found: list[Figure] = []
+    found: list[Quantity] = []
     at = 0
     while match := _NUMBER.search(text, at):
         figure = _read(text, match, cell)
@@ -178,7 +178,7 @@ def find_figures(text: str, *, cell: bool = False, words: bool = False) -> list[
     return sorted([*found, *spelled], key=lambda figure: figure.start) if spelled else found
 
 
-def _read(text: str, match: re.Match[str], cell: bool) -> Figure:
+def _read(text: str, match: re.Match[str], cell: bool) -> Quantity:
     start, end = match.span()
     digits = match[0]
     before = text[start - 1] if start else " "
@@ -190,7 +190,7 @@ def _read(text: str, match: re.Match[str], cell: bool) -> Figure:
     return named or _quantity(text, start, end, digits, before, cell)
 
 
-def _calendar(text: str, start: int, end: int, digits: str, before: str) -> Figure | None:
+def _calendar(text: str, start: int, end: int, digits: str, before: str) -> Quantity | None:
     """The number as a year, a date or a quarter, where it is one."""
     after = text[end : end + 1]
     if len(digits) == 4 and _YEAR.match(digits):
@@ -200,29 +200,29 @@ def _calendar(text: str, start: int, end: int, digits: str, before: str) -> Figu
     if after in "季stndrdQth " and (found := _quarter(text, start, end, digits)):
         return found
     if before in "Qq" and start and (start < 2 or not text[start - 2].isalpha()) and digits in "1234":
-        return Figure(start - 1, end, "quarter", Decimal(digits))
+        return Quantity(start - 1, end, "quarter", Decimal(digits))
     if (before in " ." or before.isalpha()) and (month := _MONTH_BEFORE.search(text, max(0, start - 11), start)):
         tail = _DAY_TAIL.match(text, end)
         when = (int(tail[1]) if tail else 0, MONTHS[month[1].lower().rstrip(".")], int(digits))
-        return Figure(month.start(), tail.end() if tail else end, "date", Decimal(digits), when=when)
+        return Quantity(month.start(), tail.end() if tail else end, "date", Decimal(digits), when=when)
     if after in (" ", "s", "n", "r", "t") and (tail := _MONTH_AFTER.match(text, end)):
         when = (int(tail[2] or 0), MONTHS[tail[1].lower().rstrip(".")], int(digits))
-        return Figure(start, tail.end(), "date", Decimal(digits), when=when)
+        return Quantity(start, tail.end(), "date", Decimal(digits), when=when)
     if after in ("月", " ") and (tail := _ZH_MONTH.match(text, end)) and int(digits) <= 12:
-        return Figure(start, tail.end(), "date", Decimal(digits), when=(0, int(digits), int(tail[1] or 0)))
+        return Quantity(start, tail.end(), "date", Decimal(digits), when=(0, int(digits), int(tail[1] or 0)))
     if before in "Y’' " and len(digits) == 2 and (fiscal := _FISCAL.search(text, max(0, start - 4), start)):
-        return Figure(fiscal.start(), end, "year", Decimal(2000 + int(digits)), when=(2000 + int(digits), 0, 0))
+        return Quantity(fiscal.start(), end, "year", Decimal(2000 + int(digits)), when=(2000 + int(digits), 0, 0))
     return None
 
 
-def _quarter(text: str, start: int, end: int, digits: str) -> Figure | None:
+def _quarter(text: str, start: int, end: int, digits: str) -> Quantity | None:
     tail = _QUARTER_AFTER.match(text, end)
     if tail is None or digits not in ("1", "2", "3", "4"):
         return None
-    return Figure(start, tail.end(), "quarter", Decimal(digits))
+    return Quantity(start, tail.end(), "quarter", Decimal(digits))
 
 
-def _year(text: str, start: int, end: int, digits: str, before: str) -> Figure | None:
+def _year(text: str, start: int, end: int, digits: str, before: str) -> Quantity | None:
     if before in "$€£¥" or (before in ".,-" and start > 1 and text[start - 2].isdigit() and before != "-"):
         return None
     if _NOT_YEAR.match(text, end):
@@ -231,31 +231,31 @@ def _year(text: str, start: int, end: int, digits: str, before: str) -> Figure |
     year = int(digits)
     if following in ("年", " ") and (tail := _ZH_DATE.match(text, end)):
         when = (year, int(tail[1] or 0), int(tail[2] or 0))
-        return Figure(start, tail.end(), "date" if tail[1] else "year", Decimal(year), when=when)
+        return Quantity(start, tail.end(), "date" if tail[1] else "year", Decimal(year), when=when)
     if following in ("-", "/", ".", "–"):
         if (iso := _ISO_DATE.match(text, end)) and 1 <= int(iso[2]) <= 12:
-            return Figure(start, iso.end(), "date", Decimal(year), when=(year, int(iso[2]), int(iso[3])))
+            return Quantity(start, iso.end(), "date", Decimal(year), when=(year, int(iso[2]), int(iso[3])))
         if (short := _YEAR_TAIL.match(text, end)) and int(short[1]) == (year + 1) % 100:
-            return Figure(start, short.end(), "year", Decimal(year), when=(year, 0, 0))
+            return Quantity(start, short.end(), "year", Decimal(year), when=(year, 0, 0))
     if following.isascii() and following.isalpha() and following not in "AEs":
         return None
     if before.isascii() and before.isalpha() and not _FISCAL.search(text, max(0, start - 4), start):
         return None
     month = _MONTH_BEFORE.search(text, max(0, start - 11), start) if before in " ." else None
     if month:
-        return Figure(month.start(), end, "date", Decimal(year), when=(year, MONTHS[month[1].lower().rstrip(".")], 0))
-    return Figure(start, end, "year", Decimal(year), when=(year, 0, 0))
+        return Quantity(month.start(), end, "date", Decimal(year), when=(year, MONTHS[month[1].lower().rstrip(".")], 0))
+    return Quantity(start, end, "year", Decimal(year), when=(year, 0, 0))
 
 
-def _named(text: str, start: int, end: int, digits: str, before: str, cell: bool) -> Figure | None:
+def _named(text: str, start: int, end: int, digits: str, before: str, cell: bool) -> Quantity | None:
     """The number as part of a name, a reference or an enumeration, where it is no quantity."""
     after = text[end : end + 1]
     whole = "." not in digits and "," not in digits
     if whole and len(digits) <= 2 and not cell:
         if before == "(" and after == ")" and (start < 2 or text[start - 2] not in "$€£¥"):
-            return Figure(start, end, "ordinal", Decimal(digits))
+            return Quantity(start, end, "ordinal", Decimal(digits))
         if after in (".", "、", ")") and before in "\n (" and _LINE_START.search(text, max(0, start - 6), start):
-            return Figure(start, end, "ordinal", Decimal(digits))
+            return Quantity(start, end, "ordinal", Decimal(digits))
     if before.isascii() and (before.isalpha() or before == "-"):
         head = _NAME_BEFORE.search(text, max(0, start - 20), start)
         if head and head[0].upper() not in _CODES:
@@ -266,20 +266,20 @@ def _named(text: str, start: int, end: int, digits: str, before: str, cell: bool
         return _name(text, start, end, digits)
     if whole and after.isascii() and (after.isalpha() or after == "-"):
         if _ORDINAL.match(text, end):
-            return Figure(start, end + 2, "ordinal", Decimal(digits))
+            return Quantity(start, end + 2, "ordinal", Decimal(digits))
         if _NAME_AFTER.match(text, end) and not _AFTER_UNIT.match(text, end):
             return _name(text, start, end, digits)
     if before in " .第注释之[〔" and _REFERENCE.search(text, max(0, start - 12), start):
-        return Figure(start, end, "name", Decimal(digits.replace(",", "")))
+        return Quantity(start, end, "name", Decimal(digits.replace(",", "")))
     return None
 
 
-def _name(text: str, start: int, end: int, digits: str) -> Figure:
+def _name(text: str, start: int, end: int, digits: str) -> Quantity:
     tail = _NAME_TAIL.match(text, end)
-    return Figure(start, tail.end() if tail else end, "name", Decimal(digits.replace(",", "")))
+    return Quantity(start, tail.end() if tail else end, "name", Decimal(digits.replace(",", "")))
 
 
-def _quantity(text: str, start: int, end: int, digits: str, before: str, cell: bool) -> Figure:
+def _quantity(text: str, start: int, end: int, digits: str, before: str, cell: bool) -> Quantity:
     plain = digits.replace(",", "") if "," in digits else digits
     value = Decimal(plain)
     point = plain.find(".")
@@ -308,7 +308,7 @@ def _quantity(text: str, start: int, end: int, digits: str, before: str, cell: b
             sign = 0
     if scale is not ONE:
         value, step = value * scale, step * scale
-    return Figure(start, end, kind, -value if sign < 0 else value, step, sign, scale, currency, unit)
+    return Quantity(start, end, kind, -value if sign < 0 else value, step, sign, scale, currency, unit)
 
 
 def _unit(after: re.Match[str], currency: str | None) -> tuple[Kind, Decimal, str | None, str]:
@@ -333,7 +333,7 @@ def _is_bullet(head: re.Match[str]) -> bool:
     return bool(head["gap"]) and head["minus"] in ("-", "–") and not head["currency"]
 
 
-def _share_units(text: str, found: list[Figure]) -> None:
+def _share_units(text: str, found: list[Quantity]) -> None:
     """A figure without a unit takes that of the next where only a connector parts them: from 43.7 to 45.0 percent."""
     for index in range(len(found) - 2, -1, -1):
         figure, following = found[index], found[index + 1]
@@ -406,7 +406,7 @@ def read_chinese(digits: str) -> Decimal:
     return Decimal(total + myriads + section + digit)
 
 
-def _chinese(text: str, found: list[Figure], words: bool) -> list[Figure]:
+def _chinese(text: str, found: list[Quantity], words: bool) -> list[Quantity]:
     """Figures in Chinese numerals; those of one character that count nothing only with `words`."""
     taken = {figure.end for figure in found} | {figure.start for figure in found}
     figures = []
@@ -425,25 +425,25 @@ def _chinese(text: str, found: list[Figure], words: bool) -> list[Figure]:
     return figures
 
 
-def _numeral(text: str, start: int, end: int, digits: str, after: re.Match[str] | None, *, share: bool) -> Figure:
+def _numeral(text: str, start: int, end: int, digits: str, after: re.Match[str] | None, *, share: bool) -> Quantity:
     value = read_chinese(digits)
     unit = after.lastgroup if after else None
     if unit == "year" and len(digits) == 4 and value.is_finite() and Decimal(1900) <= value < Decimal(2100):
-        return Figure(start, end + 1, "year", value, when=(int(value), 0, 0), spelled=True)
+        return Quantity(start, end + 1, "year", value, when=(int(value), 0, 0), spelled=True)
     if text[end : end + 2] == "季度" and value in (1, 2, 3, 4):
-        return Figure(start, end + 2, "quarter", value, spelled=True)
+        return Quantity(start, end + 2, "quarter", value, spelled=True)
     end = after.end() if after else end
     step = Decimal((0, (1,), -len(digits.partition("点")[2]))) * SCALES.get(digits[-1], ONE)
     if share or unit == "points":
-        return Figure(start, end, "percent" if share else "points", value, step, unit="%", spelled=True)
+        return Quantity(start, end, "percent" if share else "points", value, step, unit="%", spelled=True)
     currency = CURRENCIES[after[0]] if after and unit == "money" else None
     counted = _COUNTED[after[0]] if after and unit == "counted" else ""
-    return Figure(start, end, "amount", value, step, 1, ONE, currency, "money" if currency else counted, spelled=True)
+    return Quantity(start, end, "amount", value, step, 1, ONE, currency, "money" if currency else counted, spelled=True)
 
 
-def _spelled(text: str, words: bool) -> list[Figure]:
+def _spelled(text: str, words: bool) -> list[Quantity]:
     """Number words in English: before a unit, and all others where they are asked for."""
-    figures: list[Figure] = []
+    figures: list[Quantity] = []
     for unit, kind, scale in _WORD_UNITS:
         at = text.find(unit)
         while at >= 0:
@@ -452,12 +452,12 @@ def _spelled(text: str, words: bool) -> list[Figure]:
                 value = _word_value(match) * scale
                 counted = "" if kind == "amount" else "%"
                 end = at + len(unit)
-                figures.append(Figure(match.start(), end, kind, value, scale, 1, scale, None, counted, spelled=True))
+                figures.append(Quantity(match.start(), end, kind, value, scale, 1, scale, None, counted, spelled=True))
             at = text.find(unit, at + 1)
     if words:
         taken = {figure.start for figure in figures}
         others = (match for match in _WORD.finditer(text) if match.start() not in taken)
-        figures.extend(Figure(*match.span(), "amount", _word_value(match), spelled=True) for match in others)
+        figures.extend(Quantity(*match.span(), "amount", _word_value(match), spelled=True) for match in others)
     return figures
 
 
@@ -465,10 +465,10 @@ def _word_value(match: re.Match[str]) -> Decimal:
     return Decimal(_WORDS[match["word"].lower()] + _WORDS.get((match["tens"] or "").lower(), 0))
 
 
-def _quarters(text: str) -> list[Figure]:
+def _quarters(text: str) -> list[Quantity]:
     if "uarter" not in text:
         return []
     return [
-        Figure(*match.span(), "quarter", Decimal(_QUARTERS[match[1].lower()]), spelled=True)
+        Quantity(*match.span(), "quarter", Decimal(_QUARTERS[match[1].lower()]), spelled=True)
         for match in _QUARTER_WORD.finditer(text)
     ]

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from decimal import Decimal
 from functools import cached_property, lru_cache
 
-from fingen.quality.claims import QUANTITIES, Reading
+from fingen.quality.claims import QUANTITIES, ClaimContext
 from fingen.quality.quantities import ONE, narrow
 from fingen.quality.tables import (
     GENERIC,
     Place,
-    Row,
     Table,
+    TableRow,
     label_key,
     parse_table,
     parse_unit,
@@ -97,7 +97,7 @@ class Source:
         self._unit = inherited
 
     def _text_places(self) -> Iterator[Place]:
-        self.reading = Reading(self._running, self.report_year, words=True)
+        self.reading = ClaimContext(self._running, self.report_year, words=True)
         other = self._unit.scale if self._unit and self._unit.scale else ONE
         for figure in self.reading.figures:
             bare = figure.kind == "amount" and figure.scale == ONE and figure.unit == "money"
@@ -193,7 +193,7 @@ def _key(label: str) -> str:
     return key if not key.isascii() or (_WORD.search(key) and any(map(str.isalpha, key))) else ""
 
 
-def row_key(row: Row) -> str:
+def row_key(row: TableRow) -> str:
     """What a row is looked for by, "" where its label says nothing by itself."""
     return _key(row.label)
 

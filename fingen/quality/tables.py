@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from fingen.documents.tables import is_amount
-from fingen.quality.quantities import CURRENCIES, ONE, SCALES, Figure, find_figures
+from fingen.quality.quantities import CURRENCIES, ONE, SCALES, Quantity, find_figures
 
 Periods = frozenset[int | str]  # years, and quarters as "Q1"; empty where they are not known
 UNKNOWN: Periods = frozenset()
@@ -92,7 +92,7 @@ class Column:
 
 
 @dataclass(slots=True)
-class Row:
+class TableRow:
     """One row with figures: its label, the headings that it stands under, and the time that label or headings name."""
 
     label: str
@@ -108,7 +108,7 @@ class Table:
     caption: str
     unit: Unit | None
     inherited: Unit | None  # of the table before, where this one has none
-    rows: list[tuple[Row, list[Column]]] = field(default_factory=list)
+    rows: list[tuple[TableRow, list[Column]]] = field(default_factory=list)
     words: list[tuple[int, int]] = field(default_factory=list)  # headings, labels and unit lines: start and end
 
 
@@ -263,7 +263,7 @@ class _Reader:
         first = 1
         if len(texts) > 2 and _YEAR_CELL.fullmatch(texts[1]) and not self.columns[1].periods:
             periods, first = parse_periods(texts[1], None), 2
-        row = Row(
+        row = TableRow(
             label,
             self.parents,
             periods or self.row_periods,
@@ -324,7 +324,7 @@ def _is_figure(text: str) -> bool:
 class Place:
     """A figure of the source and what is known of it. `scales` are what its digits may stand for, by the unit line."""
 
-    figure: Figure
+    figure: Quantity
     scales: tuple[Decimal, ...]
     currency: str | None
     percent: bool = False  # may be a percentage although no sign says so
@@ -332,7 +332,7 @@ class Place:
     ratio: bool = False  # and of a ratio at that: then a percentage is one of points
     periods: Periods = UNKNOWN
     table: Table | None = None
-    row: Row | None = None
+    row: TableRow | None = None
     column: Column | None = None
 
 
@@ -368,7 +368,14 @@ def _percent_columns(table: Table, text: str) -> set[tuple[int, int]]:
 
 
 def _place(
-    table: Table, row: Row, column: Column, figure: Figure, offset: int, words: str, pure: bool, percent_column: bool
+    table: Table,
+    row: TableRow,
+    column: Column,
+    figure: Quantity,
+    offset: int,
+    words: str,
+    pure: bool,
+    percent_column: bool,
 ) -> Place:
     figure = shifted(figure, offset)
     periods = row.periods or column.periods
@@ -390,9 +397,9 @@ def _place(
     return Place(figure, scales, currency, percent, change, ratio, periods, table, row, column)
 
 
-def shifted(figure: Figure, offset: int) -> Figure:
+def shifted(figure: Quantity, offset: int) -> Quantity:
     """The figure as it stands in a longer text."""
-    return Figure(
+    return Quantity(
         figure.start + offset, figure.end + offset, figure.kind, figure.value, figure.step, figure.sign, figure.scale,
         figure.currency, figure.unit, figure.when, figure.spelled,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from fingen import metrics
 from fingen.errors import SetError
-from fingen.scoring.report import Choices, ClassFigures, Constant, Figure, Majority, Pair, Prediction, Rotation
+from fingen.scoring.report import Choices, ClassFigures, Constant, Interval, Majority, Pair, Prediction, Rotation
 from fingen.tasks.intent import LETTERS
 
 NEARLY_ALWAYS = 0.9  # share of rows with one answer from which on that is said
@@ -85,12 +85,12 @@ def _nearly_always(given: Sequence[str | None]) -> str | None:
     return answer if len(given) > 1 and times >= NEARLY_ALWAYS * len(given) else None
 
 
-def share(hits: int, rows: int) -> Figure:
+def share(hits: int, rows: int) -> Interval:
     """A share of rows with its interval by Wilson; of no rows nothing is known."""
     if not rows:
-        return Figure(value=0.0, low=0.0, high=1.0)
+        return Interval(value=0.0, low=0.0, high=1.0)
     low, high = metrics.wilson(hits, rows)
-    return Figure(value=hits / rows, low=low, high=high)
+    return Interval(value=hits / rows, low=low, high=high)
 
 
 def _class_figures(one: metrics.ClassScore) -> ClassFigures:
@@ -103,7 +103,7 @@ def _class_figures(one: metrics.ClassScore) -> ClassFigures:
     )
 
 
-def _f1s(pairs: list[tuple[str, str | None]], drawing: Drawing) -> Iterator[Figure]:
+def _f1s(pairs: list[tuple[str, str | None]], drawing: Drawing) -> Iterator[Interval]:
     """Macro, micro and weighted F1, with intervals from the same resamples.
 
     Where all rows are alike a bootstrap shows no spread, and says nothing; then the interval is that of the accuracy.
@@ -115,7 +115,7 @@ def _f1s(pairs: list[tuple[str, str | None]], drawing: Drawing) -> Iterator[Figu
     for average, interval in zip(averages, intervals, strict=True):
         value = average(counts)
         low, high = interval if interval.low < interval.high else least
-        yield Figure(value=value, low=min(low, value), high=max(high, value))
+        yield Interval(value=value, low=min(low, value), high=max(high, value))
 
 
 def _confusion(counts: metrics.Counts) -> dict[str, dict[str, int]]:
@@ -141,7 +141,7 @@ def build_rotation(rows: Sequence[Sequence[Turn]], drawing: Drawing) -> Rotation
     letters = sorted({*picked, *right} - {""}) + ([""] if picked[""] else [])
     return Rotation(
         rotations=max(len(row) for row in rows),
-        accuracy=Figure(value=_mean(Counter(hits)), low=low, high=high),
+        accuracy=Interval(value=_mean(Counter(hits)), low=low, high=high),
         consistent=share(sum(right == asked for right, asked in hits), len(hits)),
         picked={letter: picked[letter] / len(turns) for letter in letters},
         right={letter: right[letter] / len(turns) for letter in letters},
@@ -206,5 +206,5 @@ def pair_up(
         first_only=first_only,
         second_only=second_only,
         p=metrics.mcnemar(first_only, second_only),
-        difference=Figure(value=metrics.difference(Counter(triples)), low=low, high=high),
+        difference=Interval(value=metrics.difference(Counter(triples)), low=low, high=high),
     )

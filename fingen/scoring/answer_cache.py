@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from fingen.records import dump_json, open_atomic, sha256_text
-from fingen.scoring.rows import Asked, Item
+from fingen.scoring.rows import Asked, ScoringItem
 from fingen.scoring.subjects import Given
 
 FOLDER = ".answers"  # in the folder of the score, until that is written
 
 
-class Held:
+class AnswerCache:
     """The answers of one subject to the rows of one source.
 
     What the subject is, the rows and the way of asking decide which file that is: nothing of another run is taken for its own.
     """
 
-    def __init__(self, folder: Path, identity: Sequence[Any], asked: Asked, items: Sequence[Item]) -> None:
+    def __init__(self, folder: Path, identity: Sequence[Any], asked: Asked, items: Sequence[ScoringItem]) -> None:
         """Look for what is there; a line that was cut is as if it had not been written."""
         rows = (dump_json([item.id, item.turn, item.text, list(item.options.items()), item.right]) for item in items)
         name = sha256_text(dump_json(list(identity)), asked.key, *rows)[:16]
@@ -32,7 +32,7 @@ class Held:
             with open_atomic(self._path) as file:
                 file.writelines(line + "\n" for line in lines)
 
-    def missing(self, items: Iterable[Item]) -> list[Item]:
+    def missing(self, items: Iterable[ScoringItem]) -> list[ScoringItem]:
         """The rows that have no answer yet."""
         return [item for item in items if (item.id, item.turn) not in self._there]
 
@@ -45,7 +45,7 @@ class Held:
                 file.write(dump_json(vars(one)) + "\n")
                 file.flush()
 
-    def of(self, item: Item) -> Given | None:
+    def of(self, item: ScoringItem) -> Given | None:
         """The answer to a row."""
         return self._there.get((item.id, item.turn))
 

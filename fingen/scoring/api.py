@@ -11,16 +11,16 @@ from fingen.config import Scoring
 from fingen.errors import UsageError
 from fingen.records import Completion, Request, Usage, dump_json
 from fingen.scoring.report import Kind, Method
-from fingen.scoring.rows import CUT, Asked, Item
+from fingen.scoring.rows import CUT, Asked, ScoringItem
 from fingen.scoring.subjects import Given
 from fingen.scoring.variants import with_shots
 from fingen.sets import JOURNAL
 from fingen.teachers import open_teacher
-from fingen.teachers.asking import Consent, OnNews, Pending, gather
+from fingen.teachers.asking import Consent, OnEvent, Pending, gather
 from fingen.teachers.base import request_key
 from fingen.teachers.job import Estimate, Job, estimate
 from fingen.teachers.journal import Journal
-from fingen.teachers.request_locks import Claims
+from fingen.teachers.request_locks import RequestLocks
 
 CHOICE_TOKENS, TEXT_TOKENS = 1024, 2048  # of an answer; teachers that think first need room for it
 EXPECTED_TOKENS = {True: 300, False: 10}  # of an answer, about: free text or not
@@ -37,7 +37,7 @@ class Asker:
     teacher: Any
     settings: Scoring
     folder: Path  # of the score
-    watch: OnNews
+    on_event: OnEvent
     consent: Consent
     kind: Kind = "teacher"
     details: dict[str, Any] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Asker:
         """Its text is read."""
         return "generate"
 
-    def estimate(self, asked: Asked, items: Sequence[Item], shots: Sequence[Item]) -> Estimate:
+    def estimate(self, asked: Asked, items: Sequence[ScoringItem], shots: Sequence[ScoringItem]) -> Estimate:
         """What asking would cost, and what is answered already."""
         job = self._job(asked, self._requests(asked, items, shots))
         path = self.folder / JOURNAL
@@ -61,7 +61,7 @@ class Asker:
         with Journal.open(path) as journal:
             return estimate(job, missing=set(journal.missing([request.key for request in job.requests])))
 
-    def answer(self, asked: Asked, items: Sequence[Item], shots: Sequence[Item]) -> Iterator[Given]:
+    def answer(self, asked: Asked, items: Sequence[ScoringItem], shots: Sequence[ScoringItem]) -> Iterator[Given]:
         """Its answers, in order; those that the journal has are not asked for again.
 
         Raises:
@@ -69,8 +69,8 @@ class Asker:
         """
         requests = self._requests(asked, items, shots)
         job = self._job(asked, requests)
-        with Journal.open(self.folder / JOURNAL) as journal, Claims(self.folder / CLAIMS) as claims:
-            if isinstance(gather(job, journal, claims, self.watch, self.consent), Pending):
+        with Journal.open(self.folder / JOURNAL) as journal, RequestLocks(self.folder / CLAIMS) as locks:
+            if isinstance(gather(job, journal, locks, self.on_event, self.consent), Pending):
                 raise UsageError(f"{self.name}: another way of asking holds its answers", hint="fingen journal release")
             keys = [request.key for request in job.requests]
             answers = journal.answers(keys)
@@ -80,7 +80,7 @@ class Asker:
             why = "" if completion.stop_reason == "end_turn" else completion.stop_reason
             yield Given(item.id, item.turn, completion.text, why=why, cut=completion.stop_reason in CUT)
 
-    def _requests(self, asked: Asked, items: Sequence[Item], shots: Sequence[Item]) -> list[Request]:
+    def _requests(self, asked: Asked, items: Sequence[ScoringItem], shots: Sequence[ScoringItem]) -> list[Request]:
         room = self.settings.max_tokens or (TEXT_TOKENS if asked.is_text else CHOICE_TOKENS)
         return [_request(with_shots(item, shots), self.name, room) for item in items]
 
@@ -90,7 +90,7 @@ class Asker:
         return job
 
 
-def open_asker(name: str, settings: Scoring, folder: Path, watch: OnNews, consent: Consent) -> Asker:
+def open_asker(name: str, settings: Scoring, folder: Path, on_event: OnEvent, consent: Consent) -> Asker:
     """The teacher of that name.
 
     Raises:
@@ -99,14 +99,14 @@ def open_asker(name: str, settings: Scoring, folder: Path, watch: OnNews, consen
     teacher = open_teacher(name, settings.asking)
     if teacher.name == "offline":
         raise UsageError("--teacher offline: it writes by rules, and answers no questions", hint="name a model")
-    return Asker(teacher, settings, folder, watch, consent)
+    return Asker(teacher, settings, folder, on_event, consent)
 
 
 def _any_will_do(request: Request, completion: Completion) -> str | None:
     return None  # what cannot be read is a result
 
 
-def _request(item: Item, teacher: str, room: int) -> Request:
+def _request(item: ScoringItem, teacher: str, room: int) -> Request:
     return Request(
         key=request_key(teacher, "", item.text, {}),
         task=TASK,

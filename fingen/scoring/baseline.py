@@ -8,7 +8,7 @@ from typing import Any
 from fingen.errors import UsageError
 from fingen.records import sha256_text
 from fingen.scoring.report import Kind, Method
-from fingen.scoring.rows import Asked, Item
+from fingen.scoring.rows import Asked, ScoringItem
 from fingen.scoring.subjects import Given
 
 NAME = "linear baseline"
@@ -44,7 +44,7 @@ class Baseline:
         """It gives a probability for each option."""
         return "letters"
 
-    def answer(self, asked: Asked, items: Sequence[Item], shots: Sequence[Item]) -> Iterator[Given]:
+    def answer(self, asked: Asked, items: Sequence[ScoringItem], shots: Sequence[ScoringItem]) -> Iterator[Given]:
         """Its answers, in order.
 
         Raises:
@@ -78,7 +78,7 @@ class Baseline:
             yield Given(item.id, item.turn, key, key=key, probabilities=found)
 
 
-def _fit(examples: Sequence[Item], items: Sequence[Item]) -> tuple[dict[str, int], list[list[float]]]:
+def _fit(examples: Sequence[ScoringItem], items: Sequence[ScoringItem]) -> tuple[dict[str, int], list[list[float]]]:
     """Class -> its column, and for each item the probabilities of all classes.
 
     What all questions begin and end with is left out: beside it, what one of them says would weigh little.
@@ -108,7 +108,7 @@ def _common(texts: Sequence[str]) -> str:
     return first[:differ]
 
 
-def _bare(item: Item) -> str:
+def _bare(item: ScoringItem) -> str:
     """The question without its options, whose order would only mislead."""
     listed = "\n".join(f"{key}. {name}" for key, name in item.options.items())
     return item.text.replace(listed, "")

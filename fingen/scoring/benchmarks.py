@@ -16,7 +16,7 @@ from fingen.imports import SOURCES
 from fingen.imports.sentiment import LABELS
 from fingen.pipeline.importing import read_source
 from fingen.records import Record, sha256_text
-from fingen.scoring.report import Source
+from fingen.scoring.report import ScoredRows
 from fingen.scoring.rows import Asked, item_of
 
 PARTS = ("train", "validation", "test")  # in the order in which FinGPT strings them together
@@ -68,7 +68,7 @@ def read_benchmark(name: str, path: Path | None, say: Callable[[str], None] = la
     sha256 = hashes[0] if len(hashes) == 1 else sha256_text(*hashes)
     return Asked(
         key=name,
-        source=Source(name=source.title, sha256=sha256, split="", kind="benchmark"),
+        source=ScoredRows(name=source.title, sha256=sha256, split="", kind="benchmark"),
         items=tuple(item_of(record, number, benchmark.labels) for number, record in enumerate(rows, 1)),
         path=path or Path(str(source.hub)),
         examples=tuple(item_of(record, number, benchmark.labels) for number, record in enumerate(others, 1)),

@@ -8,7 +8,7 @@ from statistics import fmean, pstdev
 from fingen.scoring.charts import label
 from fingen.scoring.columns import COLUMNS, MEASURES, qa_sentences, qa_table, rows_of
 from fingen.scoring.compare import ALPHA
-from fingen.scoring.report import Choices, Figure, Majority, Report, Score
+from fingen.scoring.report import Choices, Interval, Majority, Report, Score
 
 MAJORITY = "majority class"
 NAMED = 10  # ids that are named in a line; the report has all of them
@@ -56,7 +56,7 @@ def majorities(scores: Iterable[Score]) -> list[tuple[int, Majority]]:
     return found
 
 
-def _averages(one: Choices | Majority) -> tuple[Figure, Figure, Figure, Figure]:
+def _averages(one: Choices | Majority) -> tuple[Interval, Interval, Interval, Interval]:
     return one.accuracy, one.macro_f1, one.micro_f1, one.weighted_f1
 
 
@@ -234,11 +234,11 @@ def _of_judge(report: Report) -> Iterator[str]:
     yield note + (f"; it could not go on: {about['failed']}" if about["failed"] else "")
 
 
-def _cell(figure: Figure | None) -> str:
+def _cell(figure: Interval | None) -> str:
     return "" if figure is None else _percent(figure)
 
 
-def _percent(figure: Figure) -> str:
+def _percent(figure: Interval) -> str:
     return f"{100 * figure.value:.2f} ({100 * figure.low:.1f}–{100 * figure.high:.1f})"
 
 

@@ -18,7 +18,7 @@ from statistics import fmean
 
 from fingen import metrics
 from fingen.records import open_atomic
-from fingen.scoring.report import SYNTHETIC, Choices, Figure, Prediction, Report, Score
+from fingen.scoring.report import SYNTHETIC, Choices, Interval, Prediction, Report, Score
 
 FOLDER = "figures"
 CLASSES_SHOWN = 40  # rows and columns of a confusion matrix that can still be read
@@ -47,7 +47,7 @@ class Whisker:
 
     label: str
     kind: str  # of the subject
-    figure: Figure
+    figure: Interval
     rows: int
 
 
@@ -72,7 +72,7 @@ class Bin:
     high: float
     rows: int
     probability: float
-    right: Figure
+    right: Interval
 
 
 def label(score: Score) -> str:
@@ -131,7 +131,7 @@ def _bin(index: int, rows: Sequence[tuple[float, bool]]) -> Bin:
         high=(index + 1) / BINS,
         rows=len(rows),
         probability=fmean(sure for sure, _ in rows),
-        right=Figure(value=hits / len(rows), low=low, high=high),
+        right=Interval(value=hits / len(rows), low=low, high=high),
     )
 
 
@@ -298,7 +298,7 @@ def write_figures(folder: Path, report: Report) -> list[Path]:
     return [target / f"{name}.svg" for name in drawn]
 
 
-def percent(figure: Figure) -> str:
+def percent(figure: Interval) -> str:
     """A figure in per cent with its interval."""
     return f"{100 * figure.value:.2f} ({100 * figure.low:.1f}–{100 * figure.high:.1f})"
 

@@ -13,8 +13,8 @@ from typing import Literal
 from fingen.errors import SetError, UsageError
 from fingen.records import Chunk, read_jsonl, sha256_file
 from fingen.scoring.aggregate import Drawing
-from fingen.scoring.report import Contrast, Figure, Prediction, Report, Score
-from fingen.scoring.rows import Asked, Item
+from fingen.scoring.report import Contrast, Interval, Prediction, Report, Score
+from fingen.scoring.rows import Asked, ScoringItem
 from fingen.scoring.texts import difference
 from fingen.sets import CHUNKS, MAKE_AGAIN, read_manifest
 
@@ -40,7 +40,7 @@ class QaRow:
     subject: str
     base: str
     rows: int  # the most that a column has
-    cells: Mapping[str, Figure | None]
+    cells: Mapping[str, Interval | None]
 
 
 def read_passages(folder: Path | None, where: str) -> dict[str, Chunk]:
@@ -61,12 +61,12 @@ def read_passages(folder: Path | None, where: str) -> dict[str, Chunk]:
     return {chunk.id: chunk for chunk in read_jsonl(path, Chunk)}
 
 
-def has_passage(item: Item) -> bool:
+def has_passage(item: ScoringItem) -> bool:
     """Whether a row was made with its passage in it. The input of an imported row is a part of its question."""
     return bool(item.input and item.chunks)
 
 
-def with_passage(item: Item, chunks: Mapping[str, Chunk], where: str) -> Item:
+def with_passage(item: ScoringItem, chunks: Mapping[str, Chunk], where: str) -> ScoringItem:
     """The row with the passages that it was made of in its input, as rows made with --context passage have them.
 
     Raises:
@@ -97,7 +97,7 @@ def in_contexts(asked: Asked, wanted: str) -> Iterator[Asked]:
     else:
         chunks = read_passages(asked.folder, str(asked.path))
 
-    def shown(items: Iterable[Item]) -> tuple[Item, ...]:
+    def shown(items: Iterable[ScoringItem]) -> tuple[ScoringItem, ...]:
         return tuple(
             with_passage(item, chunks, str(asked.path)) for item in items if wanted != "none" or has_passage(item)
         )
@@ -232,11 +232,11 @@ def _named(subject: str, context: Context) -> str:
     return f"{subject} with the passage in its prompt" if context else f"{subject} closed-book"
 
 
-def _way(figure: Figure) -> int:
+def _way(figure: Interval) -> int:
     """1 or -1 where the whole interval is on one side of 0."""
     return (figure.low > 0) - (figure.high < 0)
 
 
-def _points(figure: Figure) -> str:
+def _points(figure: Interval) -> str:
     value, low, high = (100 * part for part in (figure.value, figure.low, figure.high))
     return f"{value:+.1f} points (95 % {low:+.1f} to {high:+.1f})"

@@ -23,17 +23,17 @@ from fingen.prompts import Template, read_template
 from fingen.records import Completion, Request, sha256_text
 from fingen.scoring.aggregate import share
 from fingen.scoring.api import find_paid
-from fingen.scoring.report import Figure
+from fingen.scoring.report import Interval
 from fingen.scoring.texts import Judged, TextRow
 from fingen.set_folder import CLAIMS
 from fingen.sets import JOURNAL
 from fingen.tasks.answers import Strict, build_check, parse_items, unusable
 from fingen.teachers import open_teacher
-from fingen.teachers.asking import OnNews, gather
+from fingen.teachers.asking import OnEvent, gather
 from fingen.teachers.base import Teacher
 from fingen.teachers.job import Estimate, Job, Note, check_teacher, estimate
 from fingen.teachers.journal import Journal
-from fingen.teachers.request_locks import Claims
+from fingen.teachers.request_locks import RequestLocks
 
 TASK = "answer-check"
 LANGUAGES = ("en", "zh")
@@ -77,7 +77,7 @@ class TextJudge:
         return estimate(self.job, missing=None)
 
     def judge(
-        self, scores: Sequence[Sequence[TextRow]], watch: OnNews, consent: Callable[[Estimate], None]
+        self, scores: Sequence[Sequence[TextRow]], on_event: OnEvent, consent: Callable[[Estimate], None]
     ) -> list[Judged]:
         """The rows of each score, judged. What the journal of the folder has is not asked again.
 
@@ -89,12 +89,12 @@ class TextJudge:
         first, again = self._asked(rows, scores, settled)
         self.job.requests = [*first, *again]
         keys = [request.key for request in self.job.requests]
-        with Journal.open(self.job.out / JOURNAL) as journal, Claims(self.job.out / CLAIMS) as claims:
+        with Journal.open(self.job.out / JOURNAL) as journal, RequestLocks(self.job.out / CLAIMS) as locks:
             try:
-                gather(self.job, journal, claims, watch, consent)
+                gather(self.job, journal, locks, on_event, consent)
             except TeacherError as e:
                 self.failed = str(e)
-                watch(Note(f"--judge: {e}; the same command goes on where it was", is_warning=True))
+                on_event(Note(f"--judge: {e}; the same command goes on where it was", is_warning=True))
             answers, paid = journal.answers(keys), find_paid(journal, keys)
         verdicts, others = _read(first, answers), _read(again, answers)
         same = settled | {place: verdict.same for place, verdict in verdicts.items()}
@@ -141,7 +141,7 @@ class TextJudge:
 
     def _agreement(
         self, verdicts: Mapping[int, Verdict], others: Mapping[int, Verdict]
-    ) -> tuple[Figure | None, dict[str, Any]]:
+    ) -> tuple[Interval | None, dict[str, Any]]:
         """How often it said the same of a row both times, and what else is to be known of it."""
         pairs = Counter(
             (_word(verdicts[place].same), _word(second.same)) for place, second in others.items() if place in verdicts

@@ -18,7 +18,7 @@ from fingen.errors import HubError, LimitError, UsageError
 from fingen.records import dump_json, sha256_file
 from fingen.scoring.plan import is_ours
 from fingen.scoring.report import Kind, Method
-from fingen.scoring.rows import Asked, Item
+from fingen.scoring.rows import Asked, ScoringItem
 from fingen.scoring.subjects import Given, Say
 from fingen.scoring.variants import with_shots
 from fingen.training.base import Loaded, load_base, load_tokenizer, quiet
@@ -39,7 +39,7 @@ SAY_SECONDS = 5.0  # between two lines of progress
 class Prompted:
     """A row as token ids."""
 
-    item: Item
+    item: ScoringItem
     ids: tuple[int, ...]
 
 
@@ -62,7 +62,7 @@ class Model:
         """Options are read off, unless they are to be generated; free text is generated."""
         return "generate" if self.generate or asked.is_text else "letters"
 
-    def answer(self, asked: Asked, items: Sequence[Item], shots: Sequence[Item]) -> Iterator[Given]:
+    def answer(self, asked: Asked, items: Sequence[ScoringItem], shots: Sequence[ScoringItem]) -> Iterator[Given]:
         """Answers, the longest prompts first.
 
         Raises:
@@ -94,7 +94,7 @@ class Model:
     def _side(self) -> AbstractContextManager[Any]:
         return self.model.disable_adapter() if self.bare else nullcontext()
 
-    def _prompt(self, item: Item, shots: Sequence[Item]) -> Prompted | Given:
+    def _prompt(self, item: ScoringItem, shots: Sequence[ScoringItem]) -> Prompted | Given:
         """The row as the model gets it, or why it cannot."""
         if control := self.template.find_control(item.instruction, item.input):
             return Given(item.id, item.turn, "", why=f"the question holds {control}, a control token of the model")
@@ -129,7 +129,7 @@ class Model:
         if batch:
             yield from self._generate(batch)
 
-    def _room(self, item: Item) -> int:
+    def _room(self, item: ScoringItem) -> int:
         return self.max_tokens or (CHOICE_TOKENS if item.options else TEXT_TOKENS)
 
     def _generate(self, rows: Sequence[Prompted]) -> Iterator[Given]:

@@ -18,7 +18,7 @@ from fingen.scoring.card import majorities, on_benchmarks, remarks
 from fingen.scoring.charts import CLASSES_SHOWN, Bin, Whisker, label
 from fingen.scoring.columns import COLUMNS, MEASURES, qa_sentences, qa_table, rows_of
 from fingen.scoring.compare import ALPHA
-from fingen.scoring.report import SYNTHETIC, Choices, Figure, Pair, Prediction, Report, Score
+from fingen.scoring.report import SYNTHETIC, Choices, Interval, Pair, Prediction, Report, Score
 
 PAGE = "report.html"
 TEMPLATE = Path(__file__).with_name("page.html.j2")
@@ -209,7 +209,7 @@ def p_words(p: float) -> str:
     )
 
 
-def points(figure: Figure) -> str:
+def points(figure: Interval) -> str:
     """A difference in percentage points with its interval."""
     return f"{signed(figure.value, 2)} points (95 %: {signed(figure.low)} to {signed(figure.high)})"
 
@@ -219,7 +219,7 @@ def signed(share: float, digits: int = 1) -> str:
     return f"{round(100 * share, digits) + 0.0:+.{digits}f}".replace("-", "−")  # + 0.0: there is no −0.0
 
 
-def between(figure: Figure) -> str:
+def between(figure: Interval) -> str:
     """The interval of a figure in per cent."""
     return f"{100 * figure.low:.1f}–{100 * figure.high:.1f}"
 

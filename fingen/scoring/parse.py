@@ -48,14 +48,14 @@ _BEFORE = 40  # characters in which a cue or a negation is looked for
 _JOINT = re.compile(r"[\s.,:;、)\]}*_\"'”’`|/=>-]{0,6}")  # between a letter and its text
 
 
-class Reading(NamedTuple):
+class ParsedAnswer(NamedTuple):
     """The option that an answer names, by its key, or None, and why."""
 
     value: str | None
     why: str
 
 
-def parse_answer(answer: str, options: Mapping[str, str]) -> Reading:
+def parse_answer(answer: str, options: Mapping[str, str]) -> ParsedAnswer:
     """The one option that an answer names.
 
     Args:
@@ -65,40 +65,40 @@ def parse_answer(answer: str, options: Mapping[str, str]) -> Reading:
     """
     text = _plain(answer)
     if text is None:
-        return Reading(None, "still thinking when it ended")
+        return ParsedAnswer(None, "still thinking when it ended")
     if not text:
-        return Reading(None, "empty")
+        return ParsedAnswer(None, "empty")
     letters = list(_letters(text)) if any(_is_letter(key) for key in options) else []
     texts = _texts(text, options)
     if letters:
         return _by_letter(text, letters, texts, options)
     if len({key for _, _, key in texts}) > 1:
-        return Reading(None, "names several options: " + ", ".join(dict.fromkeys(key for _, _, key in texts)))
+        return ParsedAnswer(None, "names several options: " + ", ".join(dict.fromkeys(key for _, _, key in texts)))
     if not texts:
-        return Reading(None, "names no option")
+        return ParsedAnswer(None, "names no option")
     start, end, key = texts[0]
     if _says_not(text, start, end):
-        return Reading(None, f"says what it is not: {key}")
-    return Reading(key, "text")
+        return ParsedAnswer(None, f"says what it is not: {key}")
+    return ParsedAnswer(key, "text")
 
 
 def _by_letter(
     text: str, letters: list[tuple[int, str]], texts: list[tuple[int, int, str]], options: Mapping[str, str]
-) -> Reading:
+) -> ParsedAnswer:
     named = list(dict.fromkeys(letter for _, letter in letters))
     if len(named) > 1:
-        return Reading(None, "names several letters: " + ", ".join(named))
+        return ParsedAnswer(None, "names several letters: " + ", ".join(named))
     letter = named[0]
     if letter not in options:
-        return Reading(None, f"{letter} is no option")
+        return ParsedAnswer(None, f"{letter} is no option")
     for start, _ in letters:
         if _says_not(text, start, start + 1):
-            return Reading(None, f"says what it is not: {letter}")
+            return ParsedAnswer(None, f"says what it is not: {letter}")
         joint = _JOINT.match(text, start + 1)
         beside = {key for at, _, key in texts if joint and start < at <= joint.end()}
         if beside and letter not in beside:
-            return Reading(None, f"letter {letter} with the text of {', '.join(sorted(beside))}")
-    return Reading(letter, "letter")
+            return ParsedAnswer(None, f"letter {letter} with the text of {', '.join(sorted(beside))}")
+    return ParsedAnswer(letter, "letter")
 
 
 def _plain(answer: str) -> str | None:

@@ -14,7 +14,7 @@ from fingen.errors import UsageError
 from fingen.records import sha256_file
 from fingen.scoring.benchmarks import read_benchmark
 from fingen.scoring.columns import find_context, in_contexts
-from fingen.scoring.report import Source
+from fingen.scoring.report import ScoredRows
 from fingen.scoring.rows import Asked, named, read_asked
 from fingen.sets import MANIFEST, read_manifest
 from fingen.training.models import HUB_ID, find_base
@@ -189,6 +189,6 @@ def _lent(settings: Scoring, asked: Asked) -> Asked:
     return asked
 
 
-def same_rows(sources: list[Asked]) -> dict[str, Source]:
+def same_rows(sources: list[Asked]) -> dict[str, ScoredRows]:
     """The sources of a report, by key."""
     return {asked.key: asked.source for asked in sources}

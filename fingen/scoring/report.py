@@ -51,7 +51,7 @@ class Prediction(Frozen):
     rotated: tuple[str, ...] | None = None  # what was answered in each rotation of the options: a letter, or ""
 
 
-class Figure(Frozen):
+class Interval(Frozen):
     """A figure with its 95 % interval; 0..1, of a difference -1..1."""
 
     value: float
@@ -62,14 +62,14 @@ class Figure(Frozen):
 class ClassFigures(Frozen):
     """One class: its precision and recall (Wilson), F1 0..1, and in how many rows it is right or answered."""
 
-    precision: Figure
-    recall: Figure
+    precision: Interval
+    recall: Interval
     f1: float
     support: int
     answered: int
 
 
-class Source(Frozen):
+class ScoredRows(Frozen):
     """Rows that were asked. The folder they lie in is no part of a score."""
 
     name: str
@@ -89,10 +89,10 @@ class Majority(Frozen):
     """One answer to every row, the class that is right most often in the rows that are scored: what anything learnt must beat."""
 
     answer: str
-    accuracy: Figure  # intervals as those of choices
-    macro_f1: Figure
-    micro_f1: Figure
-    weighted_f1: Figure
+    accuracy: Interval  # intervals as those of choices
+    macro_f1: Interval
+    micro_f1: Interval
+    weighted_f1: Interval
 
 
 class Constant(Frozen):
@@ -100,7 +100,7 @@ class Constant(Frozen):
 
     answer: str
     kind: Literal["class", "letter", "text"]
-    share: Figure  # of all rows (Wilson)
+    share: Interval  # of all rows (Wilson)
     right: int | None  # rows in which it was right so; None of free text
 
     def __str__(self) -> str:
@@ -115,10 +115,10 @@ class Constant(Frozen):
 class Choices(Frozen):
     """Answers that name one of some classes. All figures are over the rows that have an answer."""
 
-    accuracy: Figure  # Wilson
-    macro_f1: Figure  # this and the next two: percentile bootstrap
-    micro_f1: Figure
-    weighted_f1: Figure
+    accuracy: Interval  # Wilson
+    macro_f1: Interval  # this and the next two: percentile bootstrap
+    micro_f1: Interval
+    weighted_f1: Interval
     unparseable: int
     unparseable_why: dict[str, int]
     classes: dict[str, ClassFigures]
@@ -130,16 +130,16 @@ class Choices(Frozen):
 class Texts(Frozen):
     """Answers in free text beside their references: means over rows, with bootstrap intervals."""
 
-    rouge_l: Figure
-    word_f1: Figure | None = None  # over the rows in English; None: there are none
+    rouge_l: Interval
+    word_f1: Interval | None = None  # over the rows in English; None: there are none
     words: int = 0  # rows in English
-    char_f1: Figure | None = None  # over the rows in Chinese (in older scores over all rows)
+    char_f1: Interval | None = None  # over the rows in Chinese (in older scores over all rows)
     chars: int = 0  # rows in Chinese
-    figures_recall: Figure | None  # over the rows whose reference has a figure; None: there are none
+    figures_recall: Interval | None  # over the rows whose reference has a figure; None: there are none
     figures: int  # rows whose reference has one that the question does not give
-    judged: Figure | None = None  # share of answers that say what the reference says, by the judge
+    judged: Interval | None = None  # share of answers that say what the reference says, by the judge
     judge: str | None = None
-    judge_agreement: Figure | None = None  # of the judge with itself
+    judge_agreement: Interval | None = None  # of the judge with itself
     constant: Constant | None = None
 
 
@@ -147,8 +147,8 @@ class Rotation(Frozen):
     """The same rows with their options in every rotation: does the place of an option decide?"""
 
     rotations: int  # of a row, at most: as many as it has options
-    accuracy: Figure  # over all rotations; bootstrap over rows
-    consistent: Figure  # share of rows that are right in every rotation (Wilson)
+    accuracy: Interval  # over all rotations; bootstrap over rows
+    consistent: Interval  # share of rows that are right in every rotation (Wilson)
     picked: dict[str, float]  # letter -> share of all answers that it got; "" is what could not be read
     right: dict[str, float]  # letter -> share of all rotations in which it was right
 
@@ -195,7 +195,7 @@ class Pair(Frozen):
     first_only: int  # rows where the first alone is right
     second_only: int
     p: float  # exact McNemar, two-sided
-    difference: Figure  # paired bootstrap
+    difference: Interval  # paired bootstrap
 
 
 class Contrast(Frozen):
@@ -208,7 +208,7 @@ class Contrast(Frozen):
     second: str
     second_context: Literal["", "passage"]
     rows: int
-    difference: Figure  # paired bootstrap over source chunks
+    difference: Interval  # paired bootstrap over source chunks
 
 
 class Report(Frozen):
@@ -216,7 +216,7 @@ class Report(Frozen):
 
     format: Literal[2] = 2
     name: str
-    sources: dict[str, Source]
+    sources: dict[str, ScoredRows]
     scores: tuple[Score, ...]
     pairs: tuple[Pair, ...] = ()
     contrasts: tuple[Contrast, ...] = ()
@@ -244,7 +244,7 @@ class Report(Frozen):
 
 
 def refuse_other(
-    folder: Path, sources: Mapping[str, Source], scores: Sequence[Score] | None = None, *, replace: bool = False
+    folder: Path, sources: Mapping[str, ScoredRows], scores: Sequence[Score] | None = None, *, replace: bool = False
 ) -> None:
     """Refuse a folder that holds something else than a score of the same rows, and of the same subjects where they are known.
 

@@ -14,7 +14,7 @@ from fingen.imports.intent import LETTER_ONLY
 from fingen.imports.rows import Raw, read_raw
 from fingen.records import Language, Record, parse_nested, sha256_file
 from fingen.scoring.language import language_of, parse_language
-from fingen.scoring.report import Source
+from fingen.scoring.report import ScoredRows
 from fingen.sets import MANIFEST, SPLITS, read_manifest, read_split
 from fingen.tasks import qa
 from fingen.text import find_language
@@ -37,7 +37,7 @@ _FORM = 'give JSON lines of {"id": ..., "prediction": ...}, or "row" in place of
 
 
 @dataclass(frozen=True)
-class Item:
+class ScoringItem:
     """One row to be answered. `number` counts from 1.
 
     A choice has `options`, key -> text, and `right` is the key of the right one. Free text has no options, and `right` is the
@@ -79,11 +79,11 @@ class Asked:
     """Rows of one source, to be answered. `examples` are training rows of the same kind, where there are some."""
 
     key: str  # in a report
-    source: Source
-    items: tuple[Item, ...]
+    source: ScoredRows
+    items: tuple[ScoringItem, ...]
     path: Path  # the file that was read
     folder: Path | None = None  # the set that it is a split of
-    examples: tuple[Item, ...] = ()
+    examples: tuple[ScoringItem, ...] = ()
     notes: tuple[str, ...] = ()
     context: Literal["", "passage"] = ""  # what stands before the questions
     teachers: frozenset[str] = frozenset()  # who wrote the rows, where no people did
@@ -147,8 +147,8 @@ def read_asked(path: Path, split: str | None = None, *, examples: bool = False) 
     return _of_file(path, _items(golds, path))
 
 
-def _of_file(path: Path, items: Iterable[Item]) -> Asked:
-    source = Source(name=path.name, sha256=sha256_file(path), split="", kind="file")
+def _of_file(path: Path, items: Iterable[ScoringItem]) -> Asked:
+    source = ScoredRows(name=path.name, sha256=sha256_file(path), split="", kind="file")
     return Asked(path.name, source, tuple(items), path)
 
 
@@ -176,7 +176,7 @@ def _read_set(folder: Path, split: str, *, examples: bool, chosen: bool) -> Aske
     }
     golds = {name: [_from_record(folder, name, *row) for row in enumerate(rows, 1)] for name, rows in records.items()}
     items, wrote = _items(golds[split], path, labels), _teachers(records[split])
-    source = Source(
+    source = ScoredRows(
         name=manifest.name,
         sha256=manifest.files[path.name].sha256,
         split=split,
@@ -254,7 +254,7 @@ def _target(answer: Answer) -> str:
     return f"id {answer.id}" if answer.id is not None else f"row {answer.row}"
 
 
-def item_of(record: Record, number: int, labels: Iterable[str] = ()) -> Item:
+def item_of(record: Record, number: int, labels: Iterable[str] = ()) -> ScoringItem:
     """A record as a row to be answered; `labels` are the options of one that has a label and no options.
 
     Raises:
@@ -332,7 +332,7 @@ def _are_texts(options: Any) -> bool:
     return isinstance(options, dict) and all(isinstance(text, str) for text in options.values())
 
 
-def _items(golds: list[_Gold], path: Path, labels: Iterable[str] = ()) -> list[Item]:
+def _items(golds: list[_Gold], path: Path, labels: Iterable[str] = ()) -> list[ScoringItem]:
     """The rows; those without options share as such all that is right somewhere. One free text makes all of them free text."""
     if not golds:
         raise SetError(f"{path}: no rows", hint="name a file of rows with what is right")
@@ -352,8 +352,8 @@ def _shared_options(names: set[str]) -> dict[str, str]:
     return {name: name for name in sorted(names)}
 
 
-def _item(gold: _Gold, options: Mapping[str, str]) -> Item:
-    item = Item(
+def _item(gold: _Gold, options: Mapping[str, str]) -> ScoringItem:
+    item = ScoringItem(
         id=gold.id, number=gold.number, options=options, right=gold.right, instruction=gold.instruction, input=gold.input,
         language=gold.language, chunks=gold.chunks,
     )  # fmt: skip
@@ -379,7 +379,7 @@ def _refuse_twice(named: Iterable[tuple[str, str]]) -> None:
         first[name] = where
 
 
-def match(items: Iterable[Item], answers: Iterable[Answer]) -> tuple[dict[str, Answer], list[Answer]]:
+def match(items: Iterable[ScoringItem], answers: Iterable[Answer]) -> tuple[dict[str, Answer], list[Answer]]:
     """Answers by the id of their row, and those that answer no row.
 
     Raises:

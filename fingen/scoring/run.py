@@ -16,14 +16,14 @@ from fingen.errors import UsageError
 from fingen.records import sha256_file
 from fingen.scoring import plan
 from fingen.scoring.aggregate import Drawing, Turn, build_choices, build_pairs, build_rotation, letter_at
-from fingen.scoring.answer_cache import Held, forget
+from fingen.scoring.answer_cache import AnswerCache, forget
 from fingen.scoring.api import Asker, open_asker
 from fingen.scoring.card import render_card
 from fingen.scoring.columns import build_contrasts, has_passage
 from fingen.scoring.judge import TextJudge, open_judge
 from fingen.scoring.page import write_page
 from fingen.scoring.report import REPORT, Kind, Method, Prediction, Report, Score, refuse_other, write_score
-from fingen.scoring.rows import Answer, Asked, Item, by_model, match, read_answers
+from fingen.scoring.rows import Answer, Asked, ScoringItem, by_model, match, read_answers
 from fingen.scoring.subjects import Given, Say, Subject, read
 from fingen.scoring.texts import Judged, TextRow, measure, score_texts, with_verdicts
 from fingen.scoring.variants import choose_shots, place, rotations
@@ -32,7 +32,7 @@ from fingen.teachers.job import Answered as News
 from fingen.teachers.job import Estimate, Note
 from fingen.teachers.journal import lock
 
-Watch = Callable[[News | Waiting | Note], None]
+OnEvent = Callable[[News | Waiting | Note], None]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Answered:
 def score(
     settings: Scoring,
     *,
-    watch: Watch = lambda news: None,
+    on_event: OnEvent = lambda event: None,
     consent: Callable[[Estimate], None] = lambda estimate: None,
 ) -> Scored:
     """Have the subjects answer, and write build/scores/<name>/. Scores of fingen's own adapters go into their cards too.
@@ -88,22 +88,22 @@ def score(
     if settings.out:
         check_writable(settings.out)
     answers, own = read_answers(settings.predictions) if settings.predictions else ([], None)
-    sources = plan.read_sources(settings, lambda text: watch(Note(text))) or ([own] if own else [])
+    sources = plan.read_sources(settings, lambda text: on_event(Note(text))) or ([own] if own else [])
     _refuse_unready(settings, sources)
     folder = plan.folder_of(settings, sources)
     check_writable(folder)
     for note in chain.from_iterable(asked.notes for asked in sources):
-        watch(Note(note))
+        on_event(Note(note))
     refuse_other(folder, plan.same_rows(sources), replace=settings.replace)
     found = list(_from_file(settings.predictions, answers, sources[0])) if settings.predictions else []
     judge = open_judge(settings.judge, settings.asking, folder, seed=settings.seed)
     if judge and (warning := judge.check()):
-        watch(Note(warning, is_warning=True))
-    ready, open_models = list(_ready(settings, folder, watch, consent)), _models(settings)
-    with lock(folder), closing(open_models(settings, sources, lambda text: watch(Note(text)))) as models:
+        on_event(Note(warning, is_warning=True))
+    ready, open_models = list(_ready(settings, folder, on_event, consent)), _models(settings)
+    with lock(folder), closing(open_models(settings, sources, lambda text: on_event(Note(text)))) as models:
         for subject, its_own in chain(((subject, sources) for subject in ready), models):
             found += [_ask(subject, asked, settings, folder) for asked in its_own]
-        _measure(found, judge, watch, consent)
+        _measure(found, judge, on_event, consent)
         report, rows = _report(settings, folder, sources, found)
         refuse_other(folder, report.sources, report.scores, replace=settings.replace)
         (folder / REPORT).unlink(missing_ok=True)
@@ -127,7 +127,7 @@ def build_plan(settings: Scoring) -> Planned:
     folder = plan.folder_of(settings, sources)
     estimates = [
         asker.estimate(asked, _asked_items(asked, settings), _shots(asked, settings))
-        for asker in _askers(settings, folder, lambda news: None, lambda estimate: None)
+        for asker in _askers(settings, folder, lambda event: None, lambda estimate: None)
         for asked in sources
     ]
     if judge := open_judge(settings.judge, settings.asking, folder, seed=settings.seed):
@@ -160,11 +160,11 @@ def _refuse_unready(settings: Scoring, sources: list[Asked]) -> None:
             _shots(asked, settings)
 
 
-def _shots(asked: Asked, settings: Scoring) -> tuple[Item, ...]:
+def _shots(asked: Asked, settings: Scoring) -> tuple[ScoringItem, ...]:
     return choose_shots(asked.examples, settings.shots, settings.seed) if settings.shots else ()
 
 
-def _asked_items(asked: Asked, settings: Scoring) -> list[Item]:
+def _asked_items(asked: Asked, settings: Scoring) -> list[ScoringItem]:
     """The rows in all the ways in which they are asked."""
     if not settings.rotate or asked.is_text:
         return list(asked.items)
@@ -174,13 +174,15 @@ def _asked_items(asked: Asked, settings: Scoring) -> list[Item]:
 # --- subjects ----------------------------------------------------------------------------------------------------------
 
 
-def _ready(settings: Scoring, folder: Path, watch: Watch, consent: Callable[[Estimate], None]) -> Iterator[Subject]:
+def _ready(
+    settings: Scoring, folder: Path, on_event: OnEvent, consent: Callable[[Estimate], None]
+) -> Iterator[Subject]:
     """The subjects that need no model here: what fails early comes first."""
     if settings.baseline:
         from fingen.scoring.baseline import Baseline
 
         yield Baseline()
-    yield from _askers(settings, folder, watch, consent)
+    yield from _askers(settings, folder, on_event, consent)
 
 
 Models = Generator[tuple[Subject, Sequence[Asked]], None, None]
@@ -204,9 +206,9 @@ def _nobody(settings: Scoring, sources: Sequence[Asked], say: Say) -> Models:
     yield from ()
 
 
-def _askers(settings: Scoring, folder: Path, watch: Watch, consent: Callable[[Estimate], None]) -> Iterator[Asker]:
+def _askers(settings: Scoring, folder: Path, on_event: OnEvent, consent: Callable[[Estimate], None]) -> Iterator[Asker]:
     for name in settings.teachers:
-        yield open_asker(name, settings, folder, watch, consent)
+        yield open_asker(name, settings, folder, on_event, consent)
 
 
 def _ask(subject: Subject, asked: Asked, settings: Scoring, folder: Path) -> Answered:
@@ -218,11 +220,11 @@ def _ask(subject: Subject, asked: Asked, settings: Scoring, folder: Path) -> Ans
         given = {(one.id, one.turn): one for one in subject.answer(asked, items, shots)}
     else:
         way = (subject.name, subject.kind, subject.method(asked), dict(subject.details), settings.max_tokens)
-        held = Held(folder, [*way, [shot.id for shot in shots]], asked, items)
+        held = AnswerCache(folder, [*way, [shot.id for shot in shots]], asked, items)
         held.take(subject.answer(asked, held.missing(items), shots))
         given = {(item.id, item.turn): one for item in items if (one := held.of(item)) is not None}
     rows, turns = [], []
-    by_id: dict[str, list[tuple[Item, Given]]] = {}
+    by_id: dict[str, list[tuple[ScoringItem, Given]]] = {}
     for item in items:
         by_id.setdefault(item.id, []).append((item, given[item.id, item.turn]))
     for ways in by_id.values():
@@ -238,7 +240,7 @@ def _ask(subject: Subject, asked: Asked, settings: Scoring, folder: Path) -> Ans
     )
 
 
-def _turn(item: Item, given: Given, subject: str, asked: Asked) -> Turn:
+def _turn(item: ScoringItem, given: Given, subject: str, asked: Asked) -> Turn:
     value = read(item, given, subject, asked).value
     key = next((key for key in item.options if item.name(key) == value), None)
     right, picked = place(item, item.right), place(item, key)
@@ -295,7 +297,7 @@ def _refuse_twice(found: Sequence[Answered]) -> None:
 
 
 def _measure(
-    found: Sequence[Answered], judge: TextJudge | None, watch: Watch, consent: Callable[[Estimate], None]
+    found: Sequence[Answered], judge: TextJudge | None, on_event: OnEvent, consent: Callable[[Estimate], None]
 ) -> None:
     """Put into the rows of free text how near they come to their references, and what a judge says of them."""
     written = [one for one in found if one.asked.is_text]
@@ -307,12 +309,12 @@ def _measure(
             row.model_copy(update={"measures": measure(text)}) for row, text in zip(one.rows, texts[-1], strict=True)
         ]
     if judge and written:
-        for one, judged in zip(written, judge.judge(texts, watch, consent), strict=True):
+        for one, judged in zip(written, judge.judge(texts, on_event, consent), strict=True):
             one.rows, one.judged = with_verdicts(one.rows, judged), judged
             one.details = {**one.details, "judge": judged.details}
 
 
-def _text_row(item: Item, answer: str) -> TextRow:
+def _text_row(item: ScoringItem, answer: str) -> TextRow:
     question = item.instruction if has_passage(item) else item.text  # figures of a passage are still to be found
     return TextRow(item.id, item.language, question, item.right, answer)
 

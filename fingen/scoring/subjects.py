@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from fingen.scoring.parse import parse_answer
 from fingen.scoring.report import SHOWN, Kind, Method, Prediction
-from fingen.scoring.rows import Asked, Item
+from fingen.scoring.rows import Asked, ScoringItem
 
 Say = Callable[[str], None]
 REFUSAL = "refusal"  # the stop reason of a teacher that did not answer; what it says of that names no option
@@ -48,7 +48,7 @@ class Subject(Protocol):
     def method(self, asked: Asked) -> Method:
         """How its answers to these rows come about."""
 
-    def answer(self, asked: Asked, items: Sequence[Item], shots: Sequence[Item]) -> Iterator[Given]:
+    def answer(self, asked: Asked, items: Sequence[ScoringItem], shots: Sequence[ScoringItem]) -> Iterator[Given]:
         """Its answers to some rows of a source, in any order, after `shots` as examples.
 
         Raises:
@@ -56,7 +56,7 @@ class Subject(Protocol):
         """
 
 
-def read(item: Item, given: Given, subject: str, asked: Asked) -> Prediction:
+def read(item: ScoringItem, given: Given, subject: str, asked: Asked) -> Prediction:
     """What was given for a row, as a prediction."""
     key: str | None = None
     if not item.options:

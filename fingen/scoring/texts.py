@@ -19,10 +19,10 @@ from rapidfuzz.distance import LCSseq
 
 from fingen import metrics
 from fingen.quality import quantities
-from fingen.quality.claims import QUANTITIES, Reading
+from fingen.quality.claims import QUANTITIES, ClaimContext
 from fingen.records import Language
 from fingen.scoring.aggregate import Drawing, find_constant_text
-from fingen.scoring.report import Figure, Prediction, Texts
+from fingen.scoring.report import Interval, Prediction, Texts
 
 TIMES = ("year", "date")  # kinds of figures that say when
 _WORD = re.compile(r"[^\W_]+")
@@ -51,7 +51,7 @@ class Judged:
     teacher: str
     same: tuple[bool | None, ...]
     why: tuple[str, ...]
-    agreement: Figure | None
+    agreement: Interval | None
     details: dict[str, Any]
 
 
@@ -77,7 +77,7 @@ def score_texts(
         ValueError: there are no rows.
     """
 
-    def over(name: str) -> Figure | None:
+    def over(name: str) -> Interval | None:
         known = [(row.measures[name], clusters[row.id]) for row in rows if name in row.measures]
         return mean([value for value, _ in known], [cluster for _, cluster in known], drawing) if known else None
 
@@ -111,7 +111,7 @@ def with_verdicts(rows: Sequence[Prediction], judged: Judged) -> list[Prediction
     return found
 
 
-def mean(values: Sequence[float], clusters: Sequence[str], drawing: Drawing) -> Figure:
+def mean(values: Sequence[float], clusters: Sequence[str], drawing: Drawing) -> Interval:
     """The mean of values inside 0..1 with its 95 % interval: a bootstrap over clusters.
 
     Where all clusters come to the same a bootstrap shows no spread, and says nothing; then it is Wilson's over the clusters.
@@ -121,10 +121,10 @@ def mean(values: Sequence[float], clusters: Sequence[str], drawing: Drawing) -> 
     """
     value = fmean(values)
     low, high = _spread(values, clusters, drawing) or _least_known(value, len(set(clusters)))
-    return Figure(value=value, low=min(low, value), high=max(high, value))
+    return Interval(value=value, low=min(low, value), high=max(high, value))
 
 
-def difference(first: Sequence[float], second: Sequence[float], clusters: Sequence[str], drawing: Drawing) -> Figure:
+def difference(first: Sequence[float], second: Sequence[float], clusters: Sequence[str], drawing: Drawing) -> Interval:
     """The mean of the second less that of the first, on the same rows: -1..1, with its interval by a paired bootstrap.
 
     Raises:
@@ -132,7 +132,7 @@ def difference(first: Sequence[float], second: Sequence[float], clusters: Sequen
     """
     halves = [(1 + after - before) / 2 for before, after in zip(first, second, strict=True)]  # inside 0..1
     found = mean(halves, clusters, drawing)
-    return Figure(value=fmean(second) - fmean(first), low=2 * found.low - 1, high=2 * found.high - 1)
+    return Interval(value=fmean(second) - fmean(first), low=2 * found.low - 1, high=2 * found.high - 1)
 
 
 def _spread(values: Sequence[float], clusters: Sequence[str], drawing: Drawing) -> metrics.Interval | None:
@@ -196,7 +196,7 @@ def count_figures(row: TextRow) -> tuple[int, int]:
     be given. 1.2 billion is 1,200 million; 3.5 % is neither 3.5 nor 3.5 percentage points. A minus may be said in words.
     """
     wanted, given, asked = (
-        Reading(text, None, words=words and row.language == "en")
+        ClaimContext(text, None, words=words and row.language == "en")
         for text, words in ((row.reference, False), (row.answer, True), (row.question, True))
     )
     # Each once: what a reference repeats an answer need not.
@@ -223,26 +223,28 @@ def _f1(common: float, wanted: int, given: int) -> float:
     return 2 * common / (wanted + given) if wanted + given else 1.0
 
 
-def _is_told(figure: quantities.Figure) -> bool:
+def _is_told(figure: quantities.Quantity) -> bool:
     """Whether a figure is one that an answer must give: no number of a list, no part of a name, no "one of"."""
     if figure.kind in (*TIMES, "quarter"):
         return True
     return figure.kind in QUANTITIES and not (figure.kind == "amount" and figure.spelled and not _has_unit(figure))
 
 
-def _has_unit(figure: quantities.Figure) -> bool:
+def _has_unit(figure: quantities.Quantity) -> bool:
     return bool(figure.currency or figure.unit) or figure.scale != quantities.ONE
 
 
-def _identity(figure: quantities.Figure, reading: Reading) -> tuple[object, ...]:
+def _identity(figure: quantities.Quantity, reading: ClaimContext) -> tuple[object, ...]:
     return figure.kind, figure.value, figure.currency, figure.unit, figure.when, _span(figure, reading)
 
 
-def _gives(reading: Reading, wanted: quantities.Figure, reference: Reading) -> bool:
+def _gives(reading: ClaimContext, wanted: quantities.Quantity, reference: ClaimContext) -> bool:
     return any(_is_same(wanted, reference, figure, reading) for figure in reading.figures)
 
 
-def _is_same(wanted: quantities.Figure, reference: Reading, given: quantities.Figure, answer: Reading) -> bool:
+def _is_same(
+    wanted: quantities.Quantity, reference: ClaimContext, given: quantities.Quantity, answer: ClaimContext
+) -> bool:
     if wanted.kind in TIMES:
         parts = zip(wanted.when, given.when, strict=True)
         return given.kind in TIMES and all(part in (0, other) for part, other in parts)
@@ -251,7 +253,9 @@ def _is_same(wanted: quantities.Figure, reference: Reading, given: quantities.Fi
     return _has_unit_of(wanted, reference, given, answer) and _has_sign_of(wanted, reference, given, answer)
 
 
-def _has_unit_of(wanted: quantities.Figure, reference: Reading, given: quantities.Figure, answer: Reading) -> bool:
+def _has_unit_of(
+    wanted: quantities.Quantity, reference: ClaimContext, given: quantities.Quantity, answer: ClaimContext
+) -> bool:
     if wanted.currency:
         return given.currency is not None and quantities.same_currency(wanted.currency, given.currency)
     if wanted.unit:
@@ -259,13 +263,15 @@ def _has_unit_of(wanted: quantities.Figure, reference: Reading, given: quantitie
     return True
 
 
-def _span(figure: quantities.Figure, reading: Reading) -> tuple[bool, ...]:
+def _span(figure: quantities.Quantity, reading: ClaimContext) -> tuple[bool, ...]:
     """Years, months or days: they are one unit to who reads figures, and not the same."""
     words = reading.text[figure.start : figure.end].lower()
     return tuple(bool(span.search(words)) for span in _SPANS) if figure.unit == "time" else ()
 
 
-def _has_sign_of(wanted: quantities.Figure, reference: Reading, given: quantities.Figure, answer: Reading) -> bool:
+def _has_sign_of(
+    wanted: quantities.Quantity, reference: ClaimContext, given: quantities.Quantity, answer: ClaimContext
+) -> bool:
     if not wanted.value or 0 in (wanted.sign, given.sign) or wanted.sign == given.sign:
         return True
     plain, where = (given, answer) if wanted.sign < 0 else (wanted, reference)

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from fingen.errors import SetError, UsageError
-from fingen.scoring.rows import Item
+from fingen.scoring.rows import ScoringItem
 
 _BRACES = re.compile(r"\{([^{}]*)\}")  # FinGPT's list of labels
 
 
-def rotations(item: Item) -> tuple[Item, ...]:
+def rotations(item: ScoringItem) -> tuple[ScoringItem, ...]:
     """The row with its options moved on by 0, 1, 2 ... places; the first is the row itself.
 
     Lettered options keep their letters and change their texts; labels change their places in the question's list.
@@ -33,12 +33,12 @@ def rotations(item: Item) -> tuple[Item, ...]:
     )
 
 
-def place(item: Item, key: str | None) -> int | None:
+def place(item: ScoringItem, key: str | None) -> int | None:
     """The place of an option in the question, from 0; None where there is none of that key."""
     return list(item.options).index(key) if key is not None and key in item.options else None
 
 
-def _lettered(item: Item, listed: str, turn: int) -> Item:
+def _lettered(item: ScoringItem, listed: str, turn: int) -> ScoringItem:
     names = list(item.options.values())
     moved = dict(zip(item.options, [*names[turn:], *names[:turn]], strict=True))
     lines = "\n".join(f"{key}. {name}" for key, name in moved.items())
@@ -53,14 +53,14 @@ def _lettered(item: Item, listed: str, turn: int) -> Item:
     )
 
 
-def _labelled(item: Item, braces: re.Match[str], turn: int) -> Item:
+def _labelled(item: ScoringItem, braces: re.Match[str], turn: int) -> ScoringItem:
     names = braces[1].split("/")
     moved = [*names[turn:], *names[:turn]]
     text = item.instruction[: braces.start(1)] + "/".join(moved) + item.instruction[braces.end(1) :]
     return replace(item, instruction=text, options={name: item.options[name] for name in moved}, turn=turn)
 
 
-def choose_shots(examples: Iterable[Item], count: int, seed: int) -> tuple[Item, ...]:
+def choose_shots(examples: Iterable[ScoringItem], count: int, seed: int) -> tuple[ScoringItem, ...]:
     """Training rows to show before each question: chosen and ordered by the seed, of each class equally many.
 
     Raises:
@@ -74,12 +74,12 @@ def choose_shots(examples: Iterable[Item], count: int, seed: int) -> tuple[Item,
         )
     generator = random.Random(f"shots-{seed}")
     generator.shuffle(rows)
-    classes: dict[str, list[Item]] = {}
+    classes: dict[str, list[ScoringItem]] = {}
     for row in rows:
         classes.setdefault(row.gold if row.options else "", []).append(row)
     order = sorted(classes)
     generator.shuffle(order)
-    chosen: list[Item] = []
+    chosen: list[ScoringItem] = []
     while len(chosen) < count:
         chosen += [classes[name].pop() for name in order if classes[name]]
     chosen = chosen[:count]
@@ -87,7 +87,7 @@ def choose_shots(examples: Iterable[Item], count: int, seed: int) -> tuple[Item,
     return tuple(chosen)
 
 
-def with_shots(item: Item, shots: Sequence[Item]) -> Item:
+def with_shots(item: ScoringItem, shots: Sequence[ScoringItem]) -> ScoringItem:
     """The row with examples before it, each a question and its answer, parted by empty lines."""
     if not shots:
         return item

@@ -59,7 +59,7 @@ class Manner:
         )
 
 
-class Draws:
+class ClientSpecs:
     """The streams of draws of some labels.
 
     Raises:

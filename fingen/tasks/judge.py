@@ -1,4 +1,4 @@
-"""A teacher scores pairs by one rubric, with their passages before it. Scores are kept; they let nothing pass or fall."""
+"""A teacher scores pairs by one rubric, with their passages before it. PairScores are kept; they let nothing pass or fall."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TASK = "judge"
 ITEM_TOKENS = 40  # of an answer, for one pair
 
 
-class Score(Strict):
+class PairScore(Strict):
     """What one pair is worth, 1 to 5 on each point."""
 
     number: int = Field(ge=1)
@@ -25,10 +25,10 @@ class Score(Strict):
     useful: int = Field(ge=1, le=5)
 
 
-class Scores(Strict):
+class PairScores(Strict):
     """A teacher's whole answer."""
 
-    items: list[Score]
+    items: list[PairScore]
 
 
 def build_request(template: Template, passages: Sequence[str], records: Sequence[Record], teacher: str) -> Request:
@@ -40,12 +40,12 @@ def build_request(template: Template, passages: Sequence[str], records: Sequence
     quoted = [passage.replace("</passage>", "< /passage>") for passage in passages]
     draws = [{"id": record.id} for record in records]
     values = {"passages": quoted, "pairs": pairs}
-    return build_check(TASK, template, values, Scores.model_json_schema(), ITEM_TOKENS, draws, teacher)
+    return build_check(TASK, template, values, PairScores.model_json_schema(), ITEM_TOKENS, draws, teacher)
 
 
 def whole_problem(request: Request, completion: Completion) -> str | None:
     """What is wrong with an answer as a whole, for the teacher to mend."""
-    return unusable(completion.text, Score)
+    return unusable(completion.text, PairScore)
 
 
 def read_scores(request: Request, text: str) -> dict[str, dict[str, float]]:
@@ -54,7 +54,7 @@ def read_scores(request: Request, text: str) -> dict[str, dict[str, float]]:
     Raises:
         ValueError: the answer as a whole is not JSON of the asked form.
     """
-    items, _ = parse_items(text, Score)
+    items, _ = parse_items(text, PairScore)
     ids = [draw["id"] for draw in request.draws]
     numbers = [item.number for item in items]
     scores: dict[str, dict[str, float]] = {}

@@ -16,7 +16,7 @@ from fingen.errors import UsageError
 FIELDS = ("who", "how", "about")
 
 
-class Decks:
+class PlainSpecs:
     """The streams of draws of some labels, from <name>.<language>.yaml: a list of texts for each field.
 
     Raises:

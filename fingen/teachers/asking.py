@@ -15,18 +15,18 @@ from fingen.disk import check_writable
 from fingen.errors import Interrupted, SetError, UsageError
 from fingen.records import Completion, Request
 from fingen.teachers.base import Provider, Teacher
-from fingen.teachers.batch_apis import open_desk
+from fingen.teachers.batch_apis import open_batch_api
 from fingen.teachers.batch_files import Imported, export_requests, import_answers
 from fingen.teachers.batches import BatchTerms, Judge, Waiting, after_faults, run_batches
 from fingen.teachers.job import Answered, Estimate, Job, Note, ask_live, check_teacher, estimate
 from fingen.teachers.journal import Journal
-from fingen.teachers.outstanding import Holds
-from fingen.teachers.request_locks import Claims
+from fingen.teachers.outstanding import Outstanding
+from fingen.teachers.request_locks import RequestLocks
 
 OTHERS_SECONDS = 0.5  # between two looks at what another process is asking
 SPENT_SECONDS = 1.0  # between two looks at what the run has cost
 OnAnswer = Callable[[Request, Completion], None]
-OnNews = Callable[[Answered | Waiting | Note], None]
+OnEvent = Callable[[Answered | Waiting | Note], None]
 Consent = Callable[[Estimate], None]
 
 
@@ -74,7 +74,7 @@ def check_ways(asking: Asking, teacher: Teacher) -> None:
     if not isinstance(teacher, Provider):
         hint = "choose --teacher anthropic or openai"
         raise UsageError(f"{chosen[0]}: the {teacher.name} teacher answers here and now", hint=hint)
-    open_desk(teacher)
+    open_batch_api(teacher)
     if out and not teacher.name.startswith("openai:"):
         hint = "name the model that will answer: --teacher openai:MODEL"
         raise UsageError(f"--export-requests: the file has OpenAI's form, not that of {teacher.name}", hint=hint)
@@ -98,7 +98,7 @@ def refuse_open_batches(path: Path) -> None:
         return
     try:
         with Journal.open(path) as journal:
-            batches = Holds(journal).open("batch")
+            batches = Outstanding(journal).open("batch")
     except SetError:  # damaged: there is nothing to save
         return
     if batches:
@@ -109,7 +109,7 @@ def refuse_open_batches(path: Path) -> None:
         )
 
 
-def gather(job: Job, journal: Journal, claims: Claims, watch: OnNews, consent: Consent) -> Gathered | Pending:
+def gather(job: Job, journal: Journal, locks: RequestLocks, on_event: OnEvent, consent: Consent) -> Gathered | Pending:
     """Get the answers that the journal lacks, in the way that the settings say.
 
     Raises:
@@ -117,19 +117,19 @@ def gather(job: Job, journal: Journal, claims: Claims, watch: OnNews, consent: C
     """
     asking, keys = job.asking, [request.key for request in job.requests]
     asked, exported, imported = 0, None, None
-    Holds(journal).settle(claims)
+    Outstanding(journal).settle(locks)
     _judge(job, journal)
     if asking.export_requests:
-        exported = export(job, asking.export_requests, journal, claims)
+        exported = export(job, asking.export_requests, journal, locks)
     elif asking.import_answers:
-        imported = take_answers(job, asking.import_answers, journal, claims, watch)
+        imported = take_answers(job, asking.import_answers, journal, locks, on_event)
     elif missing := journal.missing(keys):
         unasked = journal.unasked(missing)
-        if unasked or Holds(journal).open("batch"):
+        if unasked or Outstanding(journal).open("batch"):
             consent(estimate(job, missing=set(unasked), batch=asking.batch))
             if warning := check_teacher(job):
-                watch(Note(warning, is_warning=True))
-        asked = ask(job, journal, claims, watch)
+                on_event(Note(warning, is_warning=True))
+        asked = ask(job, journal, locks, on_event)
     if missing := journal.missing(keys):
         return _pending(job, journal, missing, exported, imported)
     if imported:
@@ -137,23 +137,23 @@ def gather(job: Job, journal: Journal, claims: Claims, watch: OnNews, consent: C
     return Gathered(asked)
 
 
-def ask(job: Job, journal: Journal, claims: Claims, watch: OnNews) -> int:
+def ask(job: Job, journal: Journal, locks: RequestLocks, on_event: OnEvent) -> int:
     """Ask what the journal lacks; returns how many answers are new. What another process asks is waited for.
 
     What batches hold is waited for too, if that is wanted; what a file holds is not.
     """
     missing = journal.missing([request.key for request in job.requests])
-    counter = _Counter(job, journal, len(missing), watch)
-    holds = Holds(journal)
+    counter = _Counter(job, journal, len(missing), on_event)
+    outstanding = Outstanding(journal)
     while missing:
         _judge(job, journal, counter.count)
         unasked = journal.unasked(missing)
         if unasked and not job.asking.batch:
-            ask_live(job, set(unasked), journal, claims, counter.count)
-        if job.asking.batch or holds.open("batch"):
-            collect(job, journal, claims, counter.count, watch)
+            ask_live(job, set(unasked), journal, locks, counter.count)
+        if job.asking.batch or outstanding.open("batch"):
+            collect(job, journal, locks, counter.count, on_event)
         missing = journal.missing(missing)
-        if set(missing) <= holds.exported() or (not job.asking.wait and holds.open("batch")):
+        if set(missing) <= outstanding.exported() or (not job.asking.wait and outstanding.open("batch")):
             break
         time.sleep(OTHERS_SECONDS)
     return counter.done
@@ -162,8 +162,8 @@ def ask(job: Job, journal: Journal, claims: Claims, watch: OnNews) -> int:
 class _Counter:
     """Counts answers, and says so. The first one binds the set to its settings."""
 
-    def __init__(self, job: Job, journal: Journal, total: int, watch: OnNews) -> None:
-        self._job, self._journal, self._total, self._watch = job, journal, total, watch
+    def __init__(self, job: Job, journal: Journal, total: int, on_event: OnEvent) -> None:
+        self._job, self._journal, self._total, self._on_event = job, journal, total, on_event
         self._paid_before = journal.paid_usd()
         self._spent: float | None = 0.0
         self._looked = 0.0
@@ -178,7 +178,7 @@ class _Counter:
             self._spent = None
         elif self._spent is not None and (now - self._looked >= SPENT_SECONDS or self.done == self._total):
             self._spent, self._looked = self._journal.paid_usd() - self._paid_before, now  # failed attempts are in it
-        self._watch(Answered(self.done, self._total, self._spent))
+        self._on_event(Answered(self.done, self._total, self._spent))
 
 
 def _bind(job: Job, journal: Journal) -> None:
@@ -190,9 +190,9 @@ def _bind(job: Job, journal: Journal) -> None:
 def collect(
     job: Job,
     journal: Journal,
-    claims: Claims,
+    locks: RequestLocks,
     on_answer: OnAnswer,
-    on_news: Callable[[Waiting], None],
+    on_event: Callable[[Waiting], None],
 ) -> None:
     """Collect the batches on their way, send what is missing if batches are asked for, and wait if that is wanted.
 
@@ -208,57 +208,59 @@ def collect(
     )
 
     async def work() -> None:
-        desk = open_desk(job.teacher)
+        batch_api = open_batch_api(job.teacher)
         try:
-            await run_batches(requests, desk, journal, claims, terms, on_answer=on_answer, on_news=on_news)
+            await run_batches(requests, batch_api, journal, locks, terms, on_answer=on_answer, on_event=on_event)
         finally:
-            await desk.teacher.close()
+            await batch_api.teacher.close()
 
     try:
         asyncio.run(work())
     except KeyboardInterrupt as e:
-        count = len(Holds(journal).open("batch"))
+        count = len(Outstanding(journal).open("batch"))
         raise Interrupted(
             f"interrupted; {count} batches go on at the provider, and what was collected is stored",
             hint="run the same command again to collect them",
         ) from e
 
 
-def export(job: Job, path: Path, journal: Journal, claims: Claims) -> int:
+def export(job: Job, path: Path, journal: Journal, locks: RequestLocks) -> int:
     """Write what is missing to a file, and hold it; returns the number of requests. Nothing is sent."""
-    holds = Holds(journal)
+    outstanding = Outstanding(journal)
     requests = {request.key: request for request in job.requests}
     missing = journal.unasked(requests)
     if not missing:
         return 0
     _bind(job, journal)
-    faults = holds.unusable(missing)
+    faults = outstanding.unusable(missing)
     asked = (after_faults(requests[key], faults.get(key, [])) for key in missing)
-    return export_requests(path, asked, open_desk(job.teacher).teacher, holds, claims)
+    return export_requests(path, asked, open_batch_api(job.teacher).teacher, outstanding, locks)
 
 
-def take_answers(job: Job, path: Path, journal: Journal, claims: Claims, watch: OnNews) -> Imported:
+def take_answers(job: Job, path: Path, journal: Journal, locks: RequestLocks, on_event: OnEvent) -> Imported:
     """Take the answers in a file into the journal, then look at them as at any other. Nothing is sent."""
     missing = journal.missing([request.key for request in job.requests])
-    counter = _Counter(job, journal, len(missing), watch)
+    counter = _Counter(job, journal, len(missing), on_event)
     _bind(job, journal)
-    report = import_answers(path, job.requests, open_desk(job.teacher).teacher, Holds(journal), claims)
+    report = import_answers(path, job.requests, open_batch_api(job.teacher).teacher, Outstanding(journal), locks)
     _judge(job, journal, counter.count)
     return report
 
 
 def _judge(job: Job, journal: Journal, on_answer: OnAnswer = lambda request, completion: None) -> None:
     """Look at what was stored and not looked at: a run may be killed between the two, and nobody else would."""
-    Judge({request.key: request for request in job.requests}, Holds(journal), job.validate, on_answer).look()
+    Judge({request.key: request for request in job.requests}, Outstanding(journal), job.validate, on_answer).look()
 
 
 def _pending(
     job: Job, journal: Journal, missing: list[str], exported: int | None, imported: Imported | None
 ) -> Pending:
     """What is still to come, where from, and what to do next."""
-    holds = Holds(journal)
-    batches = [{"id": batch.place, "requests": batch.requests} for batch in holds.open("batch")]
-    files = [{"file": file.place, "requests": file.requests, "waiting": file.waiting} for file in holds.open("export")]
+    outstanding = Outstanding(journal)
+    batches = [{"id": batch.place, "requests": batch.requests} for batch in outstanding.open("batch")]
+    files = [
+        {"file": file.place, "requests": file.requests, "waiting": file.waiting} for file in outstanding.open("export")
+    ]
     total, unasked = len({request.key for request in job.requests}), len(journal.unasked(missing))
     is_fine = not imported.is_short if imported else exported is not None or bool(batches)
     return Pending(

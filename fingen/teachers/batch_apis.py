@@ -1,6 +1,6 @@
 """Where the providers take batches and give them back: Anthropic's Message Batches, OpenAI's files and batches.
 
-A desk asks once, as its teacher does. Its errors are TeacherErrors; `batches` decides what to do about them.
+A batch API asks once, as its teacher does. Its errors are TeacherErrors; `batches` decides what to do about them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Found:
     is_open: bool = False
 
 
-class Desk(Protocol):
+class BatchApi(Protocol):
     """Takes batches of one teacher."""
 
     most_requests: int  # in a batch
@@ -76,8 +76,8 @@ class Desk(Protocol):
         """Results, piece by piece."""
 
 
-def open_desk(teacher: Teacher) -> Desk:
-    """The desk of a teacher.
+def open_batch_api(teacher: Teacher) -> BatchApi:
+    """The batch API of a teacher.
 
     Raises:
         UsageError: it takes no batches.
@@ -87,12 +87,12 @@ def open_desk(teacher: Teacher) -> Desk:
         from fingen.teachers.anthropic import Anthropic
 
         if isinstance(teacher, Anthropic):
-            return AnthropicDesk(teacher)
+            return AnthropicBatches(teacher)
     if kind == "openai":
         from fingen.teachers.openai import OpenAI
 
         if isinstance(teacher, OpenAI):
-            return OpenAIDesk(teacher)
+            return OpenAIBatches(teacher)
     raise UsageError(f"--batch: {teacher.name} takes no batches", hint="choose --teacher anthropic or openai")
 
 
@@ -107,7 +107,7 @@ async def lines_of(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield rest
 
 
-class AnthropicDesk:
+class AnthropicBatches:
     """Message Batches. They carry no mark but the custom ids, and those are shown only once a batch has ended."""
 
     most_requests = 100_000
@@ -179,7 +179,7 @@ class AnthropicDesk:
         return self.teacher.download(path)
 
 
-class OpenAIDesk:
+class OpenAIBatches:
     """Files and batches; a batch carries our token in its metadata."""
 
     most_requests = 50_000

@@ -18,8 +18,8 @@ from fingen.errors import UsageError
 from fingen.records import Completion, Request, Usage, dump_json, open_atomic, sha256_text
 from fingen.teachers.base import Provider
 from fingen.teachers.keys import RETRYABLE, mapping
-from fingen.teachers.outstanding import Holds, Item
-from fingen.teachers.request_locks import Claims
+from fingen.teachers.outstanding import Outstanding, OutstandingRequest
+from fingen.teachers.request_locks import RequestLocks
 
 URL = "/v1/chat/completions"
 GROUP = 256  # requests held, and answers stored, in one step
@@ -193,7 +193,9 @@ def _reader(protocol: str) -> Batcher:
 # ---- out
 
 
-def export_requests(path: Path, requests: Iterable[Request], teacher: Batcher, holds: Holds, claims: Claims) -> int:
+def export_requests(
+    path: Path, requests: Iterable[Request], teacher: Batcher, outstanding: Outstanding, locks: RequestLocks
+) -> int:
     """Write the requests to a file and hold them until their answers are imported; returns how many.
 
     Those that another process is asking are left out. There is no file where nothing is left to ask.
@@ -206,55 +208,61 @@ def export_requests(path: Path, requests: Iterable[Request], teacher: Batcher, h
         raise UsageError(
             f"--export-requests: {path} is there already", hint="name another file: this one's requests may be held"
         )
-    token = holds.begin("export")
+    token = outstanding.begin("export")
     queue, count = iter(requests), 0
-    claims.take(token)
+    locks.take(token)
     try:
         with open_atomic(path) as file:
             while group := list(islice(queue, GROUP)):
-                items = [Item(custom_id(r.key, token), r, teacher.worst_usd(r, batch=True)) for r in group]
-                held = hold_claimed(items, token, holds, claims)
+                items = [
+                    OutstandingRequest(custom_id(r.key, token), r, teacher.worst_usd(r, batch=True)) for r in group
+                ]
+                held = hold_claimed(items, token, outstanding, locks)
                 for item in held:
                     file.write(request_line(item.custom_id, teacher.body(item.request)).decode())
                 count += len(held)
             # Before the file appears: a file whose requests nobody holds would be asked for a second time.
             if count:
-                holds.move(token, "sending", str(path.resolve()))
+                outstanding.move(token, "sending", str(path.resolve()))
     except BaseException:
-        holds.release(token)
-        claims.release(token)
+        outstanding.release(token)
+        locks.release(token)
         raise
     if count:
-        holds.move(token, "out", str(path))
+        outstanding.move(token, "out", str(path))
     else:
-        holds.release(token)
+        outstanding.release(token)
         path.unlink()
-    claims.release(token)
+    locks.release(token)
     return count
 
 
-def hold_claimed(items: list[Item], token: str, holds: Holds, claims: Claims) -> list[Item]:
+def hold_claimed(
+    items: list[OutstandingRequest], token: str, outstanding: Outstanding, locks: RequestLocks
+) -> list[OutstandingRequest]:
     """Hold what no other process is asking at this moment; returns it."""
-    mine = [item for item in items if claims.take(item.request.key)]
+    mine = [item for item in items if locks.take(item.request.key)]
     try:
-        held = holds.hold(token, mine)
+        held = outstanding.hold(token, mine)
     finally:
         for item in mine:
-            claims.release(item.request.key)
+            locks.release(item.request.key)
     return [item for item in mine if item.custom_id in held]
 
 
 # ---- in
 
 
-def import_answers(path: Path, requests: Iterable[Request], teacher: Batcher, holds: Holds, claims: Claims) -> Imported:
+def import_answers(
+    path: Path, requests: Iterable[Request], teacher: Batcher, outstanding: Outstanding, locks: RequestLocks
+) -> Imported:
     """Take the answers in a file back, raw; `judge` then looks at them. Every row ends in one of the counts.
 
     Raises:
         UsageError: the file cannot be read, or no row of it is a result.
     """
     report = Imported(str(path))
-    intake = _Intake({short_hash(request.key): request for request in requests}, teacher, holds, claims, report)
+    intake = _Intake({short_hash(request.key): request for request in requests}, teacher, outstanding, locks, report)
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
@@ -279,8 +287,8 @@ class _Intake:
 
     requests: Mapping[str, Request]  # by short hash
     teacher: Batcher
-    holds: Holds
-    claims: Claims
+    outstanding: Outstanding
+    locks: RequestLocks
     report: Imported
     results: int = 0
     models: Counter[str] = field(default_factory=Counter)
@@ -299,7 +307,7 @@ class _Intake:
             return
         self.results += 1
         request = self.requests.get(result.custom_id.partition("-")[0])
-        key = request.key if request else self.holds.keys([result.custom_id]).get(result.custom_id)
+        key = request.key if request else self.outstanding.keys([result.custom_id]).get(result.custom_id)
         if key is None:
             self.report.unknown.append(f"row {number}: {result.custom_id[:64]}")
         elif result.custom_id in self.seen:
@@ -315,23 +323,23 @@ class _Intake:
         """Keep an answer, if the item is still to be answered; one that was let go of is taken up again."""
         name = result.custom_id
         self.seen[name] = number
-        if self.holds.state(name) == "held" and name not in self.failures:
+        if self.outstanding.state(name) == "held" and name not in self.failures:
             self.answers[name] = answer
-        elif request is None or not self.adopt(Item(name, request), answer):
+        elif request is None or not self.adopt(OutstandingRequest(name, request), answer):
             self.report.known += 1
             return
         self.models[str((result.payload or {}).get("model") or self.teacher.model)] += 1
         self.report.taken += 1
 
-    def adopt(self, item: Item, answer: Completion) -> bool:
+    def adopt(self, item: OutstandingRequest, answer: Completion) -> bool:
         """Store an answer that nothing waits for; False where its request has one, or is asked at this moment."""
         self.flush()
-        if not self.claims.take(item.request.key):
+        if not self.locks.take(item.request.key):
             return False
         try:
-            return self.holds.adopt(item, answer)
+            return self.outstanding.adopt(item, answer)
         finally:
-            self.claims.release(item.request.key)
+            self.locks.release(item.request.key)
 
     def fail(self, result: Result) -> None:
         """Keep that there is no answer: a later row may have one."""
@@ -341,5 +349,5 @@ class _Intake:
     def flush(self) -> None:
         """Store what was read."""
         if self.answers or self.failures:
-            self.holds.store(self.answers, self.failures)
+            self.outstanding.store(self.answers, self.failures)
             self.answers, self.failures = {}, {}

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from fingen.errors import ShortfallError, TeacherError
 from fingen.records import Completion, Request
-from fingen.teachers.batch_apis import Desk, Look, lines_of
+from fingen.teachers.batch_apis import BatchApi, Look, lines_of
 from fingen.teachers.batch_files import CANCELED, GROUP, Result, build_completion, custom_id, hold_claimed, read_result
 from fingen.teachers.dispatch import (
     BUDGET,
@@ -33,8 +33,8 @@ from fingen.teachers.dispatch import (
     wait_seconds,
 )
 from fingen.teachers.journal import Journal
-from fingen.teachers.outstanding import Batch, Holds, Item
-from fingen.teachers.request_locks import Claims
+from fingen.teachers.outstanding import Batch, Outstanding, OutstandingRequest
+from fingen.teachers.request_locks import RequestLocks
 
 T = TypeVar("T")
 BACKOFF = 1.5  # from one look to the next, while nothing happens
@@ -70,13 +70,13 @@ class BatchTerms:
 
 async def run_batches(
     requests: Mapping[str, Request],
-    desk: Desk,
+    batch_api: BatchApi,
     journal: Journal,
-    claims: Claims,
+    locks: RequestLocks,
     terms: BatchTerms,
     *,
     on_answer: OnAnswer = lambda request, completion: None,
-    on_news: Callable[[Waiting], None] = lambda news: None,
+    on_event: Callable[[Waiting], None] = lambda event: None,
 ) -> None:
     """Collect the batches on their way, send what nobody asks, and wait, until nothing is on its way any more.
 
@@ -88,9 +88,9 @@ async def run_batches(
         ShortfallError: too many of the first answers are invalid.
         LimitError: the journal cannot be written.
     """
-    holds = Holds(journal)
-    judge = Judge(requests, holds, terms.validate, on_answer)
-    await _Run(requests, desk, journal, holds, claims, terms, judge, on_news).work()
+    outstanding = Outstanding(journal)
+    judge = Judge(requests, outstanding, terms.validate, on_answer)
+    await _Run(requests, batch_api, journal, outstanding, locks, terms, judge, on_event).work()
 
 
 class Judge:
@@ -99,11 +99,11 @@ class Judge:
     def __init__(
         self,
         requests: Mapping[str, Request],
-        holds: Holds,
+        outstanding: Outstanding,
         validate: Validate,
         on_answer: OnAnswer = lambda request, completion: None,
     ) -> None:
-        self._requests, self._holds, self._validate, self._on_answer = requests, holds, validate, on_answer
+        self._requests, self._outstanding, self._validate, self._on_answer = requests, outstanding, validate, on_answer
         self._seen = 0  # row of the last answer looked at
         self._answers = 0
         self._invalid: list[str] = []
@@ -112,14 +112,14 @@ class Judge:
         """Look at what was stored since. An answer to a request of another run, with more passages, is left to that."""
         final: list[tuple[Request, Completion]] = []
         verdicts: dict[str, str | None] = {}
-        for row, name, completion in self._holds.unjudged(self._seen):
+        for row, name, completion in self._outstanding.unjudged(self._seen):
             self._seen = row
             request = self._requests.get(completion.key)
             if request is not None:
                 verdicts[name] = self._verdict(request, completion)
                 if verdicts[name] is None:
                     final.append((request, completion))
-        self._holds.judge(verdicts)
+        self._outstanding.judge(verdicts)
         for request, completion in final:
             self._on_answer(request, completion)
 
@@ -142,7 +142,7 @@ class Judge:
         if completion.attempt >= TRIES:
             return None
         if completion.stop_reason == "max_tokens":
-            before = self._holds.unusable([request.key]).get(request.key, [])
+            before = self._outstanding.unusable([request.key]).get(request.key, [])
             return None if any(error == CUT for _, error in before) else CUT  # it had twice the room already
         return None if problem is None else f"{INVALID}{problem}"
 
@@ -157,13 +157,13 @@ def after_faults(request: Request, faults: list[tuple[str, str]]) -> Request:
 @dataclass
 class _Run:
     requests: Mapping[str, Request]
-    desk: Desk
+    batch_api: BatchApi
     journal: Journal
-    holds: Holds
-    claims: Claims
+    outstanding: Outstanding
+    locks: RequestLocks
     terms: BatchTerms
     judge: Judge
-    on_news: Callable[[Waiting], None]
+    on_event: Callable[[Waiting], None]
     done: dict[str, int] = field(default_factory=dict)  # token -> requests that the provider is through with
     collected: int = 0
     fruitless: int = 0  # batches in a row that gave no answer
@@ -172,9 +172,11 @@ class _Run:
     error: TeacherError | None = None  # raised when all that is there was collected
 
     def __post_init__(self) -> None:
-        self.teacher = self.desk.teacher
-        self.most_requests = self.terms.most_requests or self.desk.most_requests
-        self.most_bytes = (self.terms.most_bytes or self.desk.most_bytes) - 64  # for what stands around the requests
+        self.teacher = self.batch_api.teacher
+        self.most_requests = self.terms.most_requests or self.batch_api.most_requests
+        self.most_bytes = (
+            self.terms.most_bytes or self.batch_api.most_bytes
+        ) - 64  # for what stands around the requests
 
     async def work(self) -> None:
         """Go round until nothing is on its way."""
@@ -193,9 +195,9 @@ class _Run:
 
     def tell(self, said: str = "") -> int:
         """Say what is on its way; returns how many batches."""
-        batches = self.holds.open("batch")
+        batches = self.outstanding.open("batch")
         done = sum(self.done.get(batch.token, 0) for batch in batches)
-        self.on_news(Waiting(len(batches), sum(batch.requests for batch in batches), done, said))
+        self.on_event(Waiting(len(batches), sum(batch.requests for batch in batches), done, said))
         return len(batches)
 
     async def patiently(
@@ -218,24 +220,24 @@ class _Run:
     async def collect(self) -> bool:
         """Look once at each batch that no other process looks after; returns whether anything happened."""
         moved = False
-        for batch in self.holds.open("batch"):
-            if self.claims.take(batch.token):
+        for batch in self.outstanding.open("batch"):
+            if self.locks.take(batch.token):
                 try:
-                    now = self.holds.find(batch.token)  # another process may have finished it meanwhile
+                    now = self.outstanding.find(batch.token)  # another process may have finished it meanwhile
                     moved = (await self.step(now) if now else True) or moved
                 finally:
-                    self.claims.release(batch.token)
+                    self.locks.release(batch.token)
         return moved
 
     async def step(self, batch: Batch) -> bool:
         """Take a batch one step further, if that can be done now."""
         if batch.state == "filling":  # its run was killed before it sent anything
-            self.holds.release(batch.token)
+            self.outstanding.release(batch.token)
             return True
         if batch.place is None:
             return await self.recover(batch)
         place = batch.place
-        look = await self.patiently(lambda: self.desk.look(place))
+        look = await self.patiently(lambda: self.batch_api.look(place))
         self.done[batch.token] = look.done
         if look.ended and look.failure:
             self.turn_down(batch, look)
@@ -248,20 +250,20 @@ class _Run:
 
     async def recover(self, batch: Batch) -> bool:
         """A batch whose creation broke off: find it, or find that there is none."""
-        found = await self.patiently(lambda: self.desk.find(batch, self.holds.places()))
+        found = await self.patiently(lambda: self.batch_api.find(batch, self.outstanding.places()))
         if found.id:
-            self.holds.move(batch.token, "out", found.id)
+            self.outstanding.move(batch.token, "out", found.id)
             self.tell(f"batch {found.id} was sent by a run that broke off; it is taken up again")
             return True
         if found.is_open or time.time() - batch.since <= self.terms.settle_seconds:
             return False
-        self.holds.release(batch.token)
+        self.outstanding.release(batch.token)
         return True
 
     async def read(self, batch: Batch, path: str) -> None:
         """Store the results that stand at a path; those that were stored before are passed over."""
         group: list[Result] = []
-        async with aclosing(self.desk.download(path)) as pieces:
+        async with aclosing(self.batch_api.download(path)) as pieces:
             number = 0
             async for line in lines_of(pieces):
                 number += 1
@@ -285,7 +287,7 @@ class _Run:
 
     def store(self, results: list[Result]) -> None:
         """Keep results on the disk, then look at them."""
-        held = self.holds.keys(result.custom_id for result in results)
+        held = self.outstanding.keys(result.custom_id for result in results)
         answers: dict[str, Completion] = {}
         failures: dict[str, str] = {}
         for result in results:
@@ -296,7 +298,7 @@ class _Run:
                 self.stop_for(result)
             else:
                 answers[result.custom_id] = build_completion(self.teacher, held[result.custom_id], result)
-        self.holds.store(answers, failures)
+        self.outstanding.store(answers, failures)
         self.collected += len(answers)
         self.judge.look()
 
@@ -315,12 +317,12 @@ class _Run:
 
     def finish(self, batch: Batch, answers: int) -> None:
         """End a batch; what has no result goes round again."""
-        left = self.holds.finish(batch.token, NO_RESULT)
+        left = self.outstanding.finish(batch.token, NO_RESULT)
         failed = batch.waiting - answers
         self.tell(f"batch {batch.place} ended: {answers} answers" + (f", {failed} without one" if failed else ""))
         self.fruitless = self.fruitless + 1 if batch.waiting and not answers else 0
         if self.fruitless >= FRUITLESS:
-            why = ", ".join(f"{count} {why}" for why, count in self.holds.failures().items())
+            why = ", ".join(f"{count} {why}" for why, count in self.outstanding.failures().items())
             self.error = self.error or TeacherError(
                 f"{self.teacher.name}: {self.fruitless} batches in a row gave no answer: {why or left}",
                 hint="run the same command again later, or without --batch",
@@ -328,8 +330,8 @@ class _Run:
 
     def turn_down(self, batch: Batch, look: Look) -> None:
         """A batch of which nothing was run. Where the provider's queue is full, fewer requests are sent next time."""
-        self.holds.finish(batch.token, look.failure)
-        others = sum(other.place is not None for other in self.holds.open("batch"))
+        self.outstanding.finish(batch.token, look.failure)
+        others = sum(other.place is not None for other in self.outstanding.open("batch"))
         if not look.queue_is_full or (batch.requests == 1 and not others):
             self.error = self.error or TeacherError(
                 f"{self.teacher.name}: batch {batch.place} was turned down: {look.failure}",
@@ -346,24 +348,24 @@ class _Run:
     async def send(self) -> bool:
         """Send what nobody asks, as far as the budget and the provider allow; returns whether anything was sent."""
         missing = self.journal.unasked(self.requests)
-        unusable = self.holds.unusable(missing)
+        unusable = self.outstanding.unusable(missing)
         queue = deque(after_faults(self.requests[key], unusable.get(key, [])) for key in missing)
         trouble = self.judge.trouble()
         if queue and trouble:
             raise trouble
         if self.terms.budget_usd is None:
             return await self.send_all(queue)
-        if not self.claims.take(BUDGET):
+        if not self.locks.take(BUDGET):
             return False  # another process spends: what is left of the budget is not known yet
         try:
             return await self.send_all(queue)
         finally:
-            self.claims.release(BUDGET)
+            self.locks.release(BUDGET)
 
     async def send_all(self, queue: deque[Request]) -> bool:
         """Send what is in the queue, batch by batch."""
         sent = False
-        while queue and (on_way := len(self.holds.open("batch"))) < self.most_open:
+        while queue and (on_way := len(self.outstanding.open("batch"))) < self.most_open:
             if self.worst_usd(queue[0]) > self.free_usd():
                 if not on_way:
                     raise self.out_of_money(queue[0])
@@ -373,25 +375,25 @@ class _Run:
 
     async def send_one(self, queue: deque[Request]) -> bool:
         """Fill one batch from the queue and send it; False where others ask all of it."""
-        token = self.holds.begin("batch")
-        self.claims.take(token)
+        token = self.outstanding.begin("batch")
+        self.locks.take(token)
         try:
             entries = self.fill(token, queue)
             if not entries:
-                self.holds.release(token)
+                self.outstanding.release(token)
                 return False
             await self.create(token, entries)
             return True
         finally:
-            self.claims.release(token)
+            self.locks.release(token)
 
     def fill(self, token: str, queue: deque[Request]) -> list[bytes]:
         """Hold what goes into a batch, and put it into the provider's form."""
         entries: list[bytes] = []
-        group: dict[str, tuple[Item, bytes]] = {}
+        group: dict[str, tuple[OutstandingRequest, bytes]] = {}
 
         def hold() -> None:
-            held = hold_claimed([item for item, _ in group.values()], token, self.holds, self.claims)
+            held = hold_claimed([item for item, _ in group.values()], token, self.outstanding, self.locks)
             entries.extend(group[item.custom_id][1] for item in held)
             group.clear()
 
@@ -402,12 +404,14 @@ class _Run:
         hold()
         return entries
 
-    def fitting(self, token: str, queue: deque[Request]) -> Iterator[tuple[Item, bytes]]:
+    def fitting(self, token: str, queue: deque[Request]) -> Iterator[tuple[OutstandingRequest, bytes]]:
         """Take from the queue what fits into one batch by number, bytes and money."""
         count, room, money = 0, self.most_bytes, self.free_usd()
         while queue and count < self.most_requests:
-            item = Item(custom_id(queue[0].key, token), queue[0], self.teacher.worst_usd(queue[0], batch=True))
-            entry = self.desk.entry(item.custom_id, item.request)
+            item = OutstandingRequest(
+                custom_id(queue[0].key, token), queue[0], self.teacher.worst_usd(queue[0], batch=True)
+            )
+            entry = self.batch_api.entry(item.custom_id, item.request)
             if (count and len(entry) > room) or (item.worst_usd or 0.0) > money:
                 return
             count, room, money = count + 1, room - len(entry), money - (item.worst_usd or 0.0)
@@ -417,23 +421,23 @@ class _Run:
     async def create(self, token: str, entries: list[bytes]) -> None:
         """Send a batch. Where it is not clear whether that worked, nothing is sent again before it is."""
         count = len(entries)
-        uploaded = await self.patiently(lambda: self.desk.upload(token, entries))
+        uploaded = await self.patiently(lambda: self.batch_api.upload(token, entries))
         entries.clear()
-        self.holds.move(token, "sending")
+        self.outstanding.move(token, "sending")
         try:
             # Only a plain "too much" says for certain that nothing was made, and may be tried again at once.
-            place = await self.patiently(lambda: self.desk.create(token, uploaded), lambda e: e.limited)
+            place = await self.patiently(lambda: self.batch_api.create(token, uploaded), lambda e: e.limited)
         except TeacherError as e:
             if e.limited or not e.retryable:
-                self.holds.release(token)
+                self.outstanding.release(token)
                 raise
-            self.holds.move(token, "sending")  # its time to settle starts now
+            self.outstanding.move(token, "sending")  # its time to settle starts now
             self.unsure += 1
             if self.unsure >= TRIES or not self.terms.is_waiting:
                 raise
             return
         self.unsure = 0
-        self.holds.move(token, "out", place)
+        self.outstanding.move(token, "out", place)
         self.tell(f"batch {place} sent: {count} requests")
 
     # ---- money

@@ -15,8 +15,8 @@ from fingen.errors import Interrupted, ShortfallError, TeacherError
 from fingen.records import Completion, Request
 from fingen.teachers.base import Teacher
 from fingen.teachers.journal import Journal
-from fingen.teachers.rate_limit import Pace, PerMinute
-from fingen.teachers.request_locks import Claims
+from fingen.teachers.rate_limit import PerMinute, RateLimit
+from fingen.teachers.request_locks import RequestLocks
 from fingen.text import estimate_tokens
 
 OnAnswer = Callable[[Request, Completion], None]
@@ -51,7 +51,7 @@ async def dispatch(
     requests: Iterable[Request],
     teacher: Teacher,
     journal: Journal,
-    claims: Claims,
+    locks: RequestLocks,
     terms: Terms,
     *,
     on_answer: OnAnswer,
@@ -69,7 +69,7 @@ async def dispatch(
         Interrupted: Ctrl-C.
         LimitError: the journal cannot be written.
     """
-    run = _Run(iter(requests), teacher, journal, claims, terms, on_answer, Pace(terms.concurrency))
+    run = _Run(iter(requests), teacher, journal, locks, terms, on_answer, RateLimit(terms.concurrency))
     with _stopped_by_ctrl_c(run):
         workers: list[asyncio.Task[None]] = []
         try:
@@ -81,7 +81,7 @@ async def dispatch(
                 worker.cancel()  # those that have ended do not notice
             await asyncio.gather(*workers, return_exceptions=True)
             await run.writer.close()
-            claims.release(BUDGET)
+            locks.release(BUDGET)
     if run.error:
         raise run.error
     return run.answered
@@ -128,10 +128,10 @@ class _Run:
     requests: Iterator[Request]
     teacher: Teacher
     journal: Journal
-    claims: Claims
+    locks: RequestLocks
     terms: Terms
     on_answer: OnAnswer
-    pace: Pace
+    rate_limit: RateLimit
     asked: set[str] = field(default_factory=set)
     answered: int = 0
     answers: int = 0
@@ -149,7 +149,7 @@ class _Run:
 
     async def take_turn(self) -> None:
         """Wait until no other process spends from the budget: what is left of it depends on what each of them spends."""
-        while self.terms.budget_usd is not None and not self.stopped and not self.claims.take(BUDGET):
+        while self.terms.budget_usd is not None and not self.stopped and not self.locks.take(BUDGET):
             await asyncio.sleep(TURN_SECONDS)
         self.spent_usd = self.journal.paid_usd() + self.journal.reserved_usd()  # what batches may still cost
 
@@ -175,13 +175,13 @@ class _Run:
         """Pull and ask until the requests are used up or the run is stopped."""
         try:
             while not self.stopped and (request := next(self.requests, None)) is not None:
-                if request.key not in self.asked and self.claims.take(request.key):
+                if request.key not in self.asked and self.locks.take(request.key):
                     self.asked.add(request.key)
                     try:
                         if self.journal.unasked([request.key]):
                             await self.ask(request)
                     finally:
-                        self.claims.release(request.key)
+                        self.locks.release(request.key)
                 await asyncio.sleep(0)  # a teacher that computes on the CPU never gives the others a turn
         except Exception as e:
             self.stop(e)
@@ -257,7 +257,7 @@ class _Run:
             try:
                 await self.rpm.take(1)
                 await self.tpm.take(estimate_tokens(request.system + request.prompt) + request.max_tokens)
-                return worst, await self.pace.enter()
+                return worst, await self.rate_limit.enter()
             except asyncio.CancelledError:
                 self.free(worst)
                 raise
@@ -274,7 +274,7 @@ class _Run:
             self.spent_usd += worst_usd if e.possibly_billed else 0.0
             raise
         finally:
-            self.pace.leave(sent_in, limited=limited)
+            self.rate_limit.leave(sent_in, limited=limited)
             self.free(worst_usd)
 
     def free(self, worst_usd: float) -> None:

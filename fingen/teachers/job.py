@@ -17,7 +17,7 @@ from fingen.tasks import qa
 from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.dispatch import Terms, Validate, dispatch
 from fingen.teachers.journal import Journal
-from fingen.teachers.request_locks import Claims
+from fingen.teachers.request_locks import RequestLocks
 from fingen.text import estimate_tokens
 
 
@@ -147,18 +147,18 @@ async def _checked(teacher: Provider) -> str | None:
 
 
 def ask_live(
-    job: Job, wanted: set[str], journal: Journal, claims: Claims, on_answer: Callable[[Request, Completion], None]
+    job: Job, wanted: set[str], journal: Journal, locks: RequestLocks, on_answer: Callable[[Request, Completion], None]
 ) -> None:
     """Ask, now, those of the requests that are wanted and that no other process is asking."""
-    asyncio.run(_ask_once(job, wanted, journal, claims, on_answer))
+    asyncio.run(_ask_once(job, wanted, journal, locks, on_answer))
 
 
 async def _ask_once(
-    job: Job, wanted: set[str], journal: Journal, claims: Claims, on_answer: Callable[[Request, Completion], None]
+    job: Job, wanted: set[str], journal: Journal, locks: RequestLocks, on_answer: Callable[[Request, Completion], None]
 ) -> None:
     requests = (request for request in job.requests if request.key in wanted)
     try:
-        await dispatch(requests, job.teacher, journal, claims, _terms(job), on_answer=on_answer)
+        await dispatch(requests, job.teacher, journal, locks, _terms(job), on_answer=on_answer)
     finally:
         if isinstance(job.teacher, Provider):
             await job.teacher.close()

@@ -18,7 +18,7 @@ from pathlib import Path
 from fingen.records import Completion, Request, dump_json
 from fingen.teachers.dispatch import CUT, INVALID
 from fingen.teachers.journal import COLUMNS, HELD, Journal, read_completion
-from fingen.teachers.request_locks import Claims
+from fingen.teachers.request_locks import RequestLocks
 
 UNJUDGED = "not looked at yet"
 BATCHES = """SELECT batches.*, count(items.key) AS requests, coalesce(sum(items.state = 'held'), 0) AS waiting,
@@ -52,7 +52,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Item:
+class OutstandingRequest:
     """A request on its way elsewhere. `worst_usd` is set aside until its answer is here."""
 
     custom_id: str
@@ -60,7 +60,7 @@ class Item:
     worst_usd: float | None = None
 
 
-class Holds:
+class Outstanding:
     """The part of a journal that says what is asked elsewhere. May raise what `Journal` raises."""
 
     def __init__(self, journal: Journal) -> None:
@@ -75,7 +75,7 @@ class Holds:
             db.execute("INSERT INTO batches VALUES (?, ?, 'filling', NULL, ?)", [token, kind, time.time()])
         return token
 
-    def hold(self, token: str, items: Iterable[Item]) -> set[str]:
+    def hold(self, token: str, items: Iterable[OutstandingRequest]) -> set[str]:
         """Hold requests for a batch; returns the custom ids of those that have no answer and no other hold."""
         with self._journal.transaction() as db:
             return {item.custom_id for item in items if self._hold(db, token, item)}
@@ -106,16 +106,16 @@ class Holds:
             db.execute("UPDATE batches SET state = 'done' WHERE token = ?", [token])
         return freed
 
-    def settle(self, claims: Claims) -> None:
+    def settle(self, locks: RequestLocks) -> None:
         """Finish what killed runs began: let go of what was neither sent nor written, and of what nothing will answer."""
         for batch in [*self.open("batch"), *self.open("export")]:
             is_begun = batch.state == "filling" or (batch.kind == "export" and batch.state == "sending")
-            if is_begun and claims.take(batch.token):
+            if is_begun and locks.take(batch.token):
                 if batch.state == "sending" and Path(batch.place or "").is_file():
                     self.move(batch.token, "out")
                 else:
                     self.release(batch.token)
-                claims.release(batch.token)
+                locks.release(batch.token)
         with self._journal.transaction() as db:
             db.execute(ORPHANS)
 
@@ -150,7 +150,7 @@ class Holds:
         rows = self._journal.rows("SELECT state FROM items WHERE custom_id = ?", custom_id)
         return rows[0]["state"] if rows else None
 
-    def adopt(self, item: Item, answer: Completion) -> bool:
+    def adopt(self, item: OutstandingRequest, answer: Completion) -> bool:
         """Keep the answer to an item that no batch of this journal holds: let go of, or from another journal's file.
 
         False where its request has an answer, or another hold.
@@ -217,7 +217,7 @@ class Holds:
         db.executemany(query, [(why, custom_id) for custom_id, why in failures.items()])
         db.execute(IMPORTED)
 
-    def _hold(self, db: sqlite3.Connection, token: str | None, item: Item) -> bool:
+    def _hold(self, db: sqlite3.Connection, token: str | None, item: OutstandingRequest) -> bool:
         self._journal.insert_request(item.request)
         values = {"custom_id": item.custom_id, "key": item.request.key, "batch": token, "worst_usd": item.worst_usd}
         return db.execute(HOLD, values).rowcount == 1

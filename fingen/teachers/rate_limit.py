@@ -11,7 +11,7 @@ START = 16  # requests in flight to begin with
 SHRINK = 0.75  # after the server said that this was too much
 
 
-class Pace:
+class RateLimit:
     """Slots for requests in flight; their number follows the server.
 
     It is doubled each round trip until the server first says too much, then cut to three quarters, at most once a round

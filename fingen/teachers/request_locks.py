@@ -17,7 +17,7 @@ else:
 _OFFSETS = 1 << 62  # a claim is a lock on one byte of an empty file, at an offset that the key gives
 
 
-class Claims:
+class RequestLocks:
     """Claims on keys, in a file beside the journal. The operating system lets go of them when the process ends."""
 
     def __init__(self, path: Path, *, alone: bool = False) -> None:
@@ -40,7 +40,7 @@ class Claims:
             )
         self._held: set[str] = set()
 
-    def __enter__(self) -> Claims:
+    def __enter__(self) -> RequestLocks:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, trace: TracebackType | None) -> None:

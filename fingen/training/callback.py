@@ -19,7 +19,7 @@ NAMES = {"loss": "loss", "learning_rate": "learning_rate", "grad_norm": "gradien
          "eval_class_macro_f1": "validation_macro_f1", "eval_class_accuracy": "validation_accuracy"}  # fmt: skip
 
 
-class Watch(TrainerCallback):
+class ProgressCallback(TrainerCallback):
     """Watches one run. `loss` is the last step's, in nats."""
 
     def __init__(self, out: Path, save_every: int, stop: Stop, say: Callable[[str], None], accelerator: Any) -> None:

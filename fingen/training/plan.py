@@ -32,7 +32,7 @@ TEMPLATE_TOKENS = 25  # about, that a chat template puts around a row
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """What a run will do. `tokens` is an estimate."""
 
     base: Base
@@ -109,7 +109,7 @@ class Plan:
         )
 
 
-def build_plan(settings: Finetune, tuning: Tuning) -> Plan:
+def build_plan(settings: Finetune, tuning: Tuning) -> TrainingPlan:
     """Find the base model, the set, and all that is in the way.
 
     Raises:
@@ -126,7 +126,7 @@ def build_plan(settings: Finetune, tuning: Tuning) -> Plan:
     obstacles += find_obstacles(base, tuning, trust_remote_code=settings.trust_remote_code)
     obstacles += _trackers(settings.report_to)
     out = settings.out or (ADAPTERS / f"{read_manifest(data).name}-{base.name}" if data and records else None)
-    return Plan(base, data, out, tuning, obstacles, len(records), len(held),
+    return TrainingPlan(base, data, out, tuning, obstacles, len(records), len(held),
                 sum(map(_estimated_tokens, records)))  # fmt: skip
 
 

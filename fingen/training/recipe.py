@@ -32,7 +32,7 @@ from fingen.config import Tuning
 from fingen.errors import LimitError, UsageError
 from fingen.training import checkpoints
 from fingen.training.base import quiet
-from fingen.training.callback import Watch
+from fingen.training.callback import ProgressCallback
 from fingen.training.data import Example, Steps, cut, deal
 from fingen.training.forward import predict
 from fingen.training.schedule import rate, total_steps
@@ -146,7 +146,7 @@ def fit(
             model, _arguments(tuning, len(train), bool(validation), judge is not None, out, report_to),
             train, validation, pad, tuning, say, judge,
         )  # fmt: skip
-        watch = Watch(out, tuning.save_every, stop, say, trainer.accelerator)
+        watch = ProgressCallback(out, tuning.save_every, stop, say, trainer.accelerator)
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(watch)
         for callback in trainer.callback_handler.callbacks:
@@ -188,7 +188,7 @@ def _arguments(
         use_cpu=not gpu,
         seed=tuning.seed,
         eval_strategy="epoch" if evaluates else "no",
-        save_strategy="epoch",  # and every `save_every` steps: see Watch
+        save_strategy="epoch",  # and every `save_every` steps: see ProgressCallback
         save_total_limit=2,  # one of them is whole at any moment
         load_best_model_at_end=evaluates and tuning.keep == "best",
         metric_for_best_model=None if not evaluates else "eval_rank" if by_class else "eval_loss",

@@ -20,7 +20,7 @@ from fingen.records import Record, dump_json, sha256_file, sha256_text
 from fingen.sets import MANIFEST as SET_MANIFEST
 from fingen.sets import read_manifest
 from fingen.training.models import Base
-from fingen.training.plan import Plan, build_plan, few_rows, read_rows
+from fingen.training.plan import TrainingPlan, build_plan, few_rows, read_rows
 from fingen.training.preflight import refuse
 from fingen.training.schedule import total_steps, warmup_warning
 
@@ -93,7 +93,7 @@ def _threads(base: Base) -> AbstractContextManager[None]:
     return one_thread()
 
 
-def _run_id(plan: Plan, settings: Finetune) -> str:
+def _run_id(plan: TrainingPlan, settings: Finetune) -> str:
     """What makes two runs the same: set, base model, and every setting that changes what is learned."""
     assert plan.data is not None
     learned = {name: value for name, value in asdict(plan.tuning).items() if name not in SPEED_ONLY}
@@ -132,7 +132,7 @@ def _finished(out: Path, run: str, settings: Finetune) -> dict[str, Any] | None:
 
 
 def _train(
-    settings: Finetune, plan: Plan, data: Path, out: Path, run: str, sources: dict[str, str], say: Say,
+    settings: Finetune, plan: TrainingPlan, data: Path, out: Path, run: str, sources: dict[str, str], say: Say,
     show: Callable[[str, str], None],
 ) -> Tuned:  # fmt: skip
     from accelerate import PartialState
@@ -249,7 +249,7 @@ def _class_metrics(figures: dict[str, float] | None, judge: Judge | None, *, eno
     }
 
 
-def _source(plan: Plan, data: Path, train: list[Record], say: Say, *, replace: bool) -> str:
+def _source(plan: TrainingPlan, data: Path, train: list[Record], say: Say, *, replace: bool) -> str:
     """Where the base model is loaded from; the tiny one is made first."""
     if not plan.base.built:
         return plan.base.source

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from fingen.config import CACHE, Reading
-from fingen.documents import Source, read_documents
+from fingen.config import CACHE, ReadSettings
+from fingen.documents import InputFile, read_documents
 from fingen.documents.parsed import is_page_parse, read_page_parse
 from fingen.errors import DocumentError, SetError, UsageError
 from fingen.quality.grounding import Grounding, ground
@@ -108,11 +108,11 @@ def _read_one(path: Path) -> Origin:
 
 
 def _read_pdf(path: Path) -> Document:
-    for news in read_documents([Source(path, path.name)], Reading(), workers=1, cache=CACHE):
-        if isinstance(news, DocumentError):
-            raise news
-        if isinstance(news, Document):
-            return news
+    for event in read_documents([InputFile(path, path.name)], ReadSettings(), workers=1, cache=CACHE):
+        if isinstance(event, DocumentError):
+            raise event
+        if isinstance(event, Document):
+            return event
     raise AssertionError("reading ended without a document or an error")
 
 

@@ -44,7 +44,7 @@ CONTEXT = 160  # characters of the source that are shown on either side
 
 
 @dataclass(frozen=True)
-class Row:
+class SetRow:
     """A record and where it stands."""
 
     record: Record
@@ -163,7 +163,7 @@ def _declared(manifest: Manifest) -> list[str]:
     return [*names, "privacy"] if manifest.settings.get("privacy", "keep") == "keep" else names
 
 
-def _rows_of_set(folder: Path, manifest: Manifest, laws: dict[str, Law]) -> Iterator[Row]:
+def _rows_of_set(folder: Path, manifest: Manifest, laws: dict[str, Law]) -> Iterator[SetRow]:
     """The rows of all splits, as far as they are records; files and counts are judged on the way."""
     seen: set[str] = set()
     for name, entry in manifest.files.items():
@@ -186,11 +186,11 @@ def _rows_of_set(folder: Path, manifest: Manifest, laws: dict[str, Law]) -> Iter
         laws["counts"].judge([wrong] if found != expected else [])
 
 
-def _rows_of_file(path: Path, laws: dict[str, Law]) -> Iterator[Row]:
+def _rows_of_file(path: Path, laws: dict[str, Law]) -> Iterator[SetRow]:
     return (row for row in _read(path, "", laws["rows"], set()) if row)
 
 
-def _read(path: Path, split: str, law: Law, seen: set[str]) -> Iterator[Row | None]:
+def _read(path: Path, split: str, law: Law, seen: set[str]) -> Iterator[SetRow | None]:
     """The rows of a file; None for one that is no record."""
     for number, values in read_rows(path):
         try:
@@ -200,14 +200,14 @@ def _read(path: Path, split: str, law: Law, seen: set[str]) -> Iterator[Row | No
             law.judge([Problem("rows", "no-record", shown, id=str(values.get("id", "")), split=split, row=number)])
             yield None
             continue
-        row = Row(record, split, number)
+        row = SetRow(record, split, number)
         law.judge([_problem("rows", "id-twice", "another row has the same id", row)] if record.id in seen else [])
         seen.add(record.id)
         yield row
 
 
 def _problem(
-    law: str, reason: str, detail: str, row: Row, said: tuple[int, int] = (0, 0), source: Snippet | None = None
+    law: str, reason: str, detail: str, row: SetRow, said: tuple[int, int] = (0, 0), source: Snippet | None = None
 ) -> Problem:
     record = row.record
     texts = {"instruction": record.instruction, "output": record.output, "start": said[0], "end": said[1]}
@@ -218,7 +218,7 @@ def _problem(
 class _Proof:
     """One row against the laws that a row can break alone."""
 
-    row: Row
+    row: SetRow
     origin: Origin
     laws: dict[str, Law]
 
@@ -325,7 +325,7 @@ def _readings(record: Record, passages: tuple[Passage, ...] | None) -> list[tupl
     return [(passage,) for passage in {passage.document: passage for passage in passages}.values()]
 
 
-def _prove_duplicates(rows: Sequence[Row], law: Law) -> None:
+def _prove_duplicates(rows: Sequence[SetRow], law: Law) -> None:
     """Rows of `memory` repeat training questions on purpose, in other words."""
     by_record = {id(row.record): row for row in rows}
     duplicates = {
@@ -336,7 +336,7 @@ def _prove_duplicates(rows: Sequence[Row], law: Law) -> None:
         law.judge([_problem("duplicates", found.kind, f"of {found.of}", row)] if found else [])
 
 
-def _prove_splits(rows: Sequence[Row], manifest: Manifest, law: Law) -> None:
+def _prove_splits(rows: Sequence[SetRow], manifest: Manifest, law: Law) -> None:
     """What ties rows together may stand in one split only; `memory` shares with train by intention."""
     cluster = near_clusters([row.record for row in rows])
     train = {chunk for row in rows if row.split == "train" for chunk in row.record.chunks}
@@ -367,7 +367,7 @@ def _ties(record: Record, manifest: Manifest, cluster: dict[str, str]) -> dict[s
     return ties
 
 
-def _prove_contamination(rows: Sequence[Row], keep_out: Sequence[Path], law: Law) -> None:
+def _prove_contamination(rows: Sequence[SetRow], keep_out: Sequence[Path], law: Law) -> None:
     if not keep_out:
         law.leave("no --keep-out file was named")
         return

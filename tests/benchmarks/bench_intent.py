@@ -40,7 +40,7 @@ from statistics import mean
 import pytest
 
 from fingen.quality.duplicates import fold
-from fingen.tasks.client_specs import Draws
+from fingen.tasks.client_specs import ClientSpecs
 from fingen.tasks.labels import Label, read_labels
 from fingen.teachers.offline.intent import write
 
@@ -106,7 +106,7 @@ def judged(rows: dict[str, dict[str, str]], half: set[str]) -> dict[str, Judged]
 
 def offline_items(labels: Sequence[Label], seed: int) -> Judged:
     """The first 100 different items of each label."""
-    draws, seen, items = Draws(labels, "zh", seed=seed), set(), Judged([], [])
+    draws, seen, items = ClientSpecs(labels, "zh", seed=seed), set(), Judged([], [])
     for label in labels:
         questions = (write(draw, "zh") for draw in draws.of(label.name))
         fresh = (text for text in questions if not (fold(text) in seen or seen.add(fold(text))))

@@ -27,8 +27,8 @@ from statistics import median
 import pymupdf
 import pytest
 
-from fingen.config import Reading
-from fingen.documents import Progress, Source, read_documents
+from fingen.config import ReadSettings
+from fingen.documents import InputFile, Progress, read_documents
 from fingen.documents.read import read_document
 from fingen.records import Document
 
@@ -61,7 +61,7 @@ def read_raw(path: Path) -> None:
 
 
 def read_whole(path: Path) -> None:
-    read_document(path, path.name, Reading())
+    read_document(path, path.name, ReadSettings())
 
 
 def page_count(path: Path) -> int:
@@ -102,13 +102,13 @@ def measure_pymupdf4llm(path: Path) -> float | None:
 
 def seconds_with(workers: int, paths: Sequence[Path]) -> tuple[float, float]:
     """Wall-clock seconds of reading with that many workers: of starting them, and from the first page on."""
-    sources = [Source(path, f"{copy}/{path.name}") for copy in range(COPIES) for path in paths]
+    sources = [InputFile(path, f"{copy}/{path.name}") for copy in range(COPIES) for path in paths]
     documents = 0
     begin = started = time.perf_counter()
-    for news in read_documents(sources, Reading(), workers=workers):
-        if isinstance(news, Progress) and started == begin:
+    for event in read_documents(sources, ReadSettings(), workers=workers):
+        if isinstance(event, Progress) and started == begin:
             started = time.perf_counter()
-        documents += isinstance(news, Document)
+        documents += isinstance(event, Document)
     end = time.perf_counter()
     assert documents == len(sources)
     return started - begin, end - started
@@ -141,9 +141,9 @@ def measure_memory(path: Path) -> float:
     On Linux from VmHWM: `ru_maxrss` of a child starts at what its parent used before the child's own program began.
     """
     code = (
-        "import resource, sys; from pathlib import Path; from fingen.config import Reading;"
+        "import resource, sys; from pathlib import Path; from fingen.config import ReadSettings;"
         "from fingen.documents.read import read_document;"
-        "path = Path(sys.argv[1]); read_document(path, path.name, Reading());"
+        "path = Path(sys.argv[1]); read_document(path, path.name, ReadSettings());"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss);"
         "status = Path('/proc/self/status'); print(status.read_text() if status.exists() else '')"
     )

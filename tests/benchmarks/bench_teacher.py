@@ -185,19 +185,19 @@ def with_fingen(kind: str, url: str, requests: list[Any], folder: Path) -> int:
     from fingen.tasks.qa import whole_problem
     from fingen.teachers.dispatch import Terms, dispatch
     from fingen.teachers.journal import Journal
-    from fingen.teachers.request_locks import Claims
+    from fingen.teachers.request_locks import RequestLocks
 
     teacher = make_teacher(kind, url)
     terms = Terms(concurrency=AT_ONCE, worst_usd=teacher.worst_usd, validate=whole_problem)
 
-    async def work(journal: Journal, claims: Claims) -> None:
+    async def work(journal: Journal, locks: RequestLocks) -> None:
         try:
-            await dispatch(requests, teacher, journal, claims, terms, on_answer=lambda request, completion: None)
+            await dispatch(requests, teacher, journal, locks, terms, on_answer=lambda request, completion: None)
         finally:
             await teacher.close()
 
-    with Journal.open(folder / "journal.sqlite") as journal, Claims(folder / ".claims") as claims:
-        asyncio.run(work(journal, claims))
+    with Journal.open(folder / "journal.sqlite") as journal, RequestLocks(folder / ".claims") as locks:
+        asyncio.run(work(journal, locks))
         return journal.counts()["requests"]
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
-from fingen.config import Reading
+from fingen.config import ReadSettings
 from fingen.documents.read import read_document
 from fingen.records import Document, Passage
 from fingen.tasks.qa import build_passage
@@ -127,7 +127,7 @@ class Table:
 def read_reports(data: Path, cache: Path) -> list[Document]:
     """The shared reports that have text, in the order of their names."""
     paths = sorted(path for path in data.glob("pdf_*/*.pdf") if not any(word in path.name for word in SKIPPED))
-    return [read_document(path, path.name, Reading(), cache=cache) for path in paths]
+    return [read_document(path, path.name, ReadSettings(), cache=cache) for path in paths]
 
 
 def read_passages(documents: Sequence[Document]) -> list[Passage]:
