@@ -128,6 +128,14 @@ class Request(Frozen):
     follow_ups: tuple[str, ...] = ()  # an unusable answer and what was wrong with it, by turns; no part of the key
 
 
+def request_key(teacher_name: str, system: str, prompt: str, answer_schema: dict[str, Any]) -> str:
+    """The identity of a question: who is asked, what, and in which form; asking with more room is the same question.
+
+    The order of the schema's fields counts: a teacher writes its answer in that order.
+    """
+    return sha256_text(teacher_name, system, prompt, dump_json(answer_schema))
+
+
 class Usage(Frozen):
     """Tokens billed. The three kinds of input add up to the whole input."""
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Set
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from fingen import __version__
 from fingen.config import RESERVED_SET_NAMES
 from fingen.disk import KINDS, check_writable, describe
 from fingen.errors import SetError, UsageError
-from fingen.records import Manifest, dump_json
-from fingen.sets import CARD, CHUNKS, INFO, JOURNAL, MANIFEST, REJECTED, SPLITS, read_manifest
+from fingen.records import Manifest, Record, Usage, dump_json
+from fingen.sets import CARD, CHUNKS, INFO, JOURNAL, MANIFEST, REJECTED, SPLITS, SetContent, read_manifest, write_set
 from fingen.teachers.asking import refuse_open_batches
 from fingen.teachers.job import Estimate, Job, estimate
-from fingen.teachers.journal import LOCK, Journal
+from fingen.teachers.journal import LOCK, Journal, lock
 from fingen.teachers.request_locks import RequestLocks
 
 CLAIMS = ".claims"
@@ -158,3 +161,43 @@ def _short(value: Any) -> str:
     if len(text) == 64 and all(character in "0123456789abcdef" for character in text):
         return text[:8]  # a hash
     return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 3] + "..."
+
+
+def make_manifest(
+    name: str, command: str, settings: Mapping[str, Any], records: Sequence[Record], declared: tuple[str, ...]
+) -> Manifest:
+    """The manifest of a set that nobody was asked for: no requests, tokens or cost of its own."""
+    return Manifest(
+        name=name,
+        command=command,
+        teacher=", ".join(sorted({record.teacher for record in records})),
+        settings=dict(settings),
+        prompts={},
+        sources=(),
+        unread={},
+        files={},
+        splits={},
+        tasks={},
+        rejects={},
+        requests=0,
+        usage=Usage(),
+        cost_usd=0.0,
+        split_by="chunk",
+        declared=declared,
+        versions={"fingen": __version__, "datasets": version("datasets"), "python": platform.python_version()},
+    )
+
+
+def write_anew(out: Path, content: SetContent, *, replace: bool) -> bool:
+    """Write a set that is made in one step; True if anything changed.
+
+    Raises:
+        SetError: the folder holds a set that was made otherwise, and `replace` is not given.
+    """
+    with lock(out, patience_seconds=PATIENCE_SECONDS):
+        refuse_folder(out)
+        if replace:
+            clear(out)
+        else:
+            refuse_other(out, content.manifest.settings)
+        return write_set(out, content)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from fingen.records import Language
 
@@ -152,3 +153,16 @@ def _sentence_ends(text: str) -> Iterator[int]:
 def ends_sentence(text: str) -> bool:
     """Whether a text ends as a sentence does."""
     return text.rstrip('"”’」』）) ')[-1:] in tuple("。！？；.!?;：:")
+
+
+_AMOUNT = re.compile(
+    r"[-–—(\[]?\s*(?:[$€£¥￥]|RMB|US\$|HK\$|A\$)?\s*[-(]?\d[\d,]*(?:\.\d+)?\s*[)\]%％x]*(?: ?\(?\d\)?)?$"
+)
+_YEAR = re.compile(r"(?:FY|FY ?|Q[1-4] ?)?(?:19|20)\d\d(?:年度?|A|E)?$")
+BLANKS = frozenset({"-", "–", "—", "--", "N/A", "n/a", "nil", "Nil", "NM", "/", "—%", "-%"})
+
+
+@lru_cache(maxsize=1 << 14)  # the same cells are asked about again and again
+def is_amount(text: str) -> bool:
+    """Whether a cell is a figure (a year or a date is not) or the dash that stands for none."""
+    return text in BLANKS or (_AMOUNT.match(text) is not None and _YEAR.match(text) is None)

@@ -12,10 +12,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from fingen.records import Request
+from fingen.records import Request, request_key
 from fingen.tasks.qa import answer_schema, whole_problem
 from fingen.teachers.anthropic import Anthropic
-from fingen.teachers.base import request_key
 from fingen.teachers.batch_apis import open_batch_api
 from fingen.teachers.batches import BatchTerms, run_batches
 from fingen.teachers.journal import Journal

@@ -28,11 +28,10 @@ from test_kill import reply, write_reports
 
 from fingen import cli
 from fingen.errors import FingenError, ShortfallError, TeacherError
-from fingen.records import Completion, Request, Usage
+from fingen.records import Completion, Request, Usage, request_key
 from fingen.tasks.qa import answer_schema, whole_problem
 from fingen.teachers import dispatch as module
 from fingen.teachers.anthropic import Anthropic
-from fingen.teachers.base import request_key
 from fingen.teachers.dispatch import TRIES, Terms, dispatch
 from fingen.teachers.journal import Journal
 from fingen.teachers.openai import OpenAI

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from fingen.cli import main
 from fingen.cli.export import FORMATS
 from fingen.pipeline.export import FORMS, FORMULA, export
-from fingen.pipeline.importing import import_set, make_manifest
+from fingen.pipeline.importing import import_set
 from fingen.records import Evidence, Record
+from fingen.set_folder import make_manifest
 from fingen.sets import SetContent, read_split, write_set
 
 SUFFIX = {

@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 
 from fingen.errors import SetError, UsageError
-from fingen.records import Completion, Passage, Period, Request, Usage
+from fingen.records import Completion, Passage, Period, Request, Usage, request_key
 from fingen.teachers import journal as module
-from fingen.teachers.base import request_key
 from fingen.teachers.journal import Journal, lock
 
 SYSTEM = "You write questions.\n" * 50

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingen.cli import main
-from fingen.pipeline.importing import make_manifest, number_ids
+from fingen.imports.read import number_ids
 from fingen.pipeline.mixing import Part, mix, parse_part
 from fingen.records import Chunk, Record
+from fingen.set_folder import make_manifest
 from fingen.sets import SetContent, read_manifest, read_split, write_set
 
 

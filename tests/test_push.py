@@ -22,8 +22,8 @@ from test_consent import _take_terminal
 from test_sets import HOSTILE
 
 from fingen import cli
-from fingen.pipeline.importing import make_manifest
 from fingen.records import Evidence, Manifest, Record, Rejected, sha256_file
+from fingen.set_folder import make_manifest
 from fingen.sets import SetContent, read_manifest, write_set
 
 ROOT = Path(__file__).resolve().parent.parent

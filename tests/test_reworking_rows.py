@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fingen import cli
-from fingen.pipeline.importing import make_manifest
 from fingen.records import Record, Rejected
+from fingen.set_folder import make_manifest
 from fingen.sets import SPLITS, SetContent, read_manifest, write_set
 
 PHONE = "13800138000"

@@ -8,16 +8,8 @@ from itertools import pairwise
 from statistics import median
 
 from fingen.documents.shapes import PageBlock, PageText, Run, union
-from fingen.documents.tables import (
-    Grid,
-    column_block,
-    column_edges,
-    find_grids,
-    grid_block,
-    is_amount,
-    is_unit_line,
-)
-from fingen.text import ends_sentence, has_leaders, is_cjk, join_lines
+from fingen.documents.tables import Grid, column_block, column_edges, find_grids, grid_block, is_unit_line
+from fingen.text import ends_sentence, has_leaders, is_amount, is_cjk, join_lines
 
 CELL_GAP = 1.1  # in font sizes: a wider gap on a baseline parts two cells
 TITLE_GAP = 0.75  # the same before a word in capitals or a figure: headings of columns stand close together

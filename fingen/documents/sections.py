@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 from itertools import pairwise
 
 from fingen.documents.shapes import PageBlock, Rule
-from fingen.documents.tables import is_amount, is_unit_line
-from fingen.text import ends_sentence, has_leaders, is_cjk
+from fingen.documents.tables import is_unit_line
+from fingen.text import ends_sentence, has_leaders, is_amount, is_cjk
 
 _FOLD = re.compile(r"[\W_]+")
 _NUMBERED: tuple[tuple[re.Pattern[str], int], ...] = (

@@ -9,27 +9,16 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from fingen.documents.shapes import PageBlock, PageText, Rule, Run, TextRow, union
-from fingen.text import clean, join_lines
+from fingen.text import BLANKS, clean, is_amount, join_lines
 
 SNAP = 3.0  # points: rules nearer than this are one line
 MIN_RULE = 8.0  # points: shorter strokes are decoration
-_AMOUNT = re.compile(
-    r"[-–—(\[]?\s*(?:[$€£¥￥]|RMB|US\$|HK\$|A\$)?\s*[-(]?\d[\d,]*(?:\.\d+)?\s*[)\]%％x]*(?: ?\(?\d\)?)?$"
-)
-_YEAR = re.compile(r"(?:FY|FY ?|Q[1-4] ?)?(?:19|20)\d\d(?:年度?|A|E)?$")
-_BLANK = frozenset({"-", "–", "—", "--", "N/A", "n/a", "nil", "Nil", "NM", "/", "—%", "-%"})
 _UNIT = re.compile(
     r"(?:单位\s*[:：]|币种|金额单位|人民币(?:千|万|百万)?元|\((?:amounts?\s|in\s|[$€£¥]\s?in\s|dollars\s|expressed\s|unaudited)"
     r"|figures in |\$ (?:and|in) |[$€£¥][’']?000|\(?in (?:thousands|millions|billions)|(?:US|A|HK)?\$ ?(?:millions?|thousands?)\b)",
     re.IGNORECASE,
 )
 _UNIT_LENGTH = 110  # characters; a longer line is a sentence that mentions a unit
-
-
-@lru_cache(maxsize=1 << 14)  # the same cells are asked about again and again
-def is_amount(text: str) -> bool:
-    """Whether a cell is a figure (a year or a date is not) or the dash that stands for none."""
-    return text in _BLANK or (_AMOUNT.match(text) is not None and _YEAR.match(text) is None)
 
 
 @lru_cache(maxsize=1 << 14)
@@ -316,7 +305,7 @@ def count_header(rows: list[TextRow]) -> int:
     if not rows or len(rows[0].cells) < 2:
         return 0
     for index, row in enumerate(rows[:6]):
-        if any(is_amount(cell) for cell in row.cells[1:] if cell not in _BLANK):
+        if any(is_amount(cell) for cell in row.cells[1:] if cell not in BLANKS):
             return _without_labels(rows, index)
     return 1 if len(rows) > 1 and sum(map(bool, rows[0].cells)) > 1 else 0
 

@@ -20,8 +20,8 @@ from fingen.hub.client import Hub, Remote, check_repo_id, read_matter
 from fingen.hub.pull_adapter import PulledAdapter, pull_adapter
 from fingen.hub.trace import leave_trace
 from fingen.imports import SOURCES, Options, Unusable
+from fingen.imports.read import number_ids
 from fingen.imports.rows import Raw, find_split, read_raw
-from fingen.pipeline.importing import make_manifest, number_ids, write_anew
 from fingen.records import (
     FileEntry,
     Manifest,
@@ -33,7 +33,7 @@ from fingen.records import (
     read_jsonl,
     sha256_file,
 )
-from fingen.set_folder import PATIENCE_SECONDS, clear, refuse_folder, refuse_other
+from fingen.set_folder import PATIENCE_SECONDS, clear, make_manifest, refuse_folder, refuse_other, write_anew
 from fingen.sets import CARD, CHUNKS, INFO, JOURNAL, MANIFEST, REJECTED, SPLITS, SetContent, read_manifest, render_card
 from fingen.teachers.journal import lock
 from fingen.teachers.keys import mapping

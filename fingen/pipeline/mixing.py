@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fingen.errors import SetError, ShortfallError, UsageError
-from fingen.pipeline.importing import make_manifest, number_ids, write_anew
+from fingen.imports.read import number_ids
 from fingen.quality.duplicates import fold
 from fingen.records import Chunk, Manifest, Record, Rejected, read_jsonl, sha256_file
-from fingen.set_folder import refuse_folder, refuse_other
+from fingen.set_folder import make_manifest, refuse_folder, refuse_other, write_anew
 from fingen.sets import CHUNKS, MAKE_AGAIN, MANIFEST, SPLITS, SetContent, read_manifest, read_split
 
 REPEATED = "train"  # the split whose rows are repeated: a score must not weigh some of its rows more than others

@@ -19,6 +19,7 @@ from fingen.pipeline.drawing import Draw, divide, draw_records
 from fingen.pipeline.filters import filter_settings, open_filters
 from fingen.pipeline.judging import open_judge, with_scores
 from fingen.pipeline.reading import Unread, choose_chunks, read_all
+from fingen.pipeline.requests import RequestPlan, make_plan
 from fingen.pipeline.summary import Clock, Summary, summarize
 from fingen.quality.privacy import protect_reject
 from fingen.records import Chunk, Document, Manifest, Record, SourceEntry, sha256_file
@@ -29,7 +30,7 @@ from fingen.teachers import choose_teacher, open_teacher
 from fingen.teachers.asking import Pending, check_ways, gather
 from fingen.teachers.base import Teacher
 from fingen.teachers.batches import Waiting
-from fingen.teachers.job import Answered, Estimate, Job, Note, Plan, estimate, expected_usd, make_plan
+from fingen.teachers.job import Answered, Estimate, Job, Note, estimate, expected_usd
 from fingen.teachers.journal import Journal, lock
 from fingen.teachers.outstanding import Outstanding
 from fingen.teachers.request_locks import RequestLocks
@@ -156,7 +157,7 @@ def _missing(folder: Path, job: Job) -> set[str] | None:
 def _agree_on_settings(
     settings: Pdf2qa,
     job: Job,
-    plan: Plan,
+    plan: RequestPlan,
     documents: list[Document],
     journal: Journal,
 ) -> Literal["document", "chunk"]:
@@ -191,7 +192,7 @@ def _refuse_missing(folder: Path, documents: list[Document]) -> None:
         )
 
 
-def _asked(settings: Pdf2qa, job: Job, plan: Plan) -> dict[str, Any]:
+def _asked(settings: Pdf2qa, job: Job, plan: RequestPlan) -> dict[str, Any]:
     """What a set is bound to, as far as it is known before its documents are read."""
     prompts = {name: template.sha256[:16] for name, template in plan.templates.items()}
     return {**_settings(settings), "judge": plan.judge, "teacher": job.teacher.name, "prompts": prompts}
@@ -216,7 +217,7 @@ def _settings(settings: Pdf2qa) -> dict[str, Any]:
 def _content(
     settings: Pdf2qa,
     job: Job,
-    plan: Plan,
+    plan: RequestPlan,
     documents: list[Document],
     unread: Unread,
     chunks: list[Chunk],

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from fingen.documents.tables import is_amount
 from fingen.quality.quantities import CURRENCIES, ONE, SCALES, Quantity, find_figures
+from fingen.text import is_amount
 
 Periods = frozenset[int | str]  # years, and quarters as "Q1"; empty where they are not known
 UNKNOWN: Periods = frozenset()

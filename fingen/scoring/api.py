@@ -9,7 +9,7 @@ from typing import Any
 
 from fingen.config import Scoring
 from fingen.errors import UsageError
-from fingen.records import Completion, Request, Usage, dump_json
+from fingen.records import Completion, Request, Usage, dump_json, request_key
 from fingen.scoring.report import Kind, Method
 from fingen.scoring.rows import CUT, Asked, ScoringItem
 from fingen.scoring.subjects import Given
@@ -17,7 +17,6 @@ from fingen.scoring.variants import with_shots
 from fingen.sets import JOURNAL
 from fingen.teachers import open_teacher
 from fingen.teachers.asking import Consent, OnEvent, Pending, gather
-from fingen.teachers.base import request_key
 from fingen.teachers.job import Estimate, Job, estimate
 from fingen.teachers.journal import Journal
 from fingen.teachers.request_locks import RequestLocks

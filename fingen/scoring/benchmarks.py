@@ -13,8 +13,8 @@ from pathlib import Path
 
 from fingen.errors import UsageError
 from fingen.imports import SOURCES
+from fingen.imports.read import read_source
 from fingen.imports.sentiment import LABELS
-from fingen.pipeline.importing import read_source
 from fingen.records import Record, sha256_text
 from fingen.scoring.report import ScoredRows
 from fingen.scoring.rows import Asked, item_of

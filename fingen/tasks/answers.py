@@ -9,8 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fingen.prompts import Template, fill
-from fingen.records import Request
-from fingen.teachers.base import request_key
+from fingen.records import Request, request_key
 
 ROOM = 4  # times the expected tokens that a short answer may have
 

@@ -11,9 +11,8 @@ from pydantic import Field
 
 from fingen.errors import UsageError
 from fingen.prompts import Template, fill, report_name
-from fingen.records import Chunk, Completion, Document, Evidence, Passage, Record, Request, content_id
+from fingen.records import Chunk, Completion, Document, Evidence, Passage, Record, Request, content_id, request_key
 from fingen.tasks.answers import Strict, parse_items, unusable
-from fingen.teachers.base import request_key
 
 TASKS = {"concept": "qa-concept", "summary": "qa-summary"}  # what `--task` takes -> `task` of a record
 MAX_TOKENS = 4096  # of an answer; two pairs of 600 characters with their quotes need a quarter of it

@@ -1,10 +1,10 @@
-"""What a teacher is, and when two requests are the same question."""
+"""What a teacher is."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-from fingen.records import Completion, Request, Usage, dump_json, sha256_text
+from fingen.records import Completion, Request, Usage
 
 
 class Teacher(Protocol):
@@ -41,11 +41,3 @@ class Provider(Teacher, Protocol):
 
     def worst_usd(self, request: Request, *, batch: bool = False) -> float | None:
         """The most that one attempt at a request can cost; None where the price is not known."""
-
-
-def request_key(teacher_name: str, system: str, prompt: str, answer_schema: dict[str, Any]) -> str:
-    """The identity of a question: who is asked, what, and in which form; asking with more room is the same question.
-
-    The order of the schema's fields counts: a teacher writes its answer in that order.
-    """
-    return sha256_text(teacher_name, system, prompt, dump_json(answer_schema))

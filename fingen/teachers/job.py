@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fingen import prompts
-from fingen.config import Asking, Pdf2qa
+from fingen.config import Asking
 from fingen.errors import UsageError
-from fingen.pipeline.companions import Companions
-from fingen.records import Chunk, Completion, Document, Request, Usage, dump_json
-from fingen.tasks import qa
+from fingen.records import Completion, Request, Usage, dump_json
 from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.dispatch import Terms, Validate, dispatch
 from fingen.teachers.journal import Journal
@@ -67,58 +64,6 @@ class Job:
     found_by: str | None = None  # the variable of the key that the teacher was found by, where nobody named it
     requests: list[Request] = field(default_factory=list)
     identity: dict[str, Any] = field(default_factory=dict)  # the settings that the first answer binds the set to
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How the requests about documents are made."""
-
-    tasks: tuple[str, ...]
-    per_chunk: int
-    templates: dict[str, prompts.Template]
-    examples: Mapping[str, Sequence[Mapping[str, Any]]]  # template name -> the model pairs that it shows
-    questions: tuple[str, ...]
-    judge: str | None = None  # the teacher that scores what is kept
-
-    def add_requests(self, job: Job, documents: list[Document], chunks: list[Chunk]) -> list[Chunk]:
-        """Give the job a request for each chunk and task; summaries get a companion passage where the documents have one.
-
-        Returns the chunks that the requests show, companions too, in the order of the documents.
-        """
-        by_path = {document.path: document for document in documents}
-        # rules read one passage at a time
-        companions = Companions(documents) if job.teacher.name != "offline" else None
-        shown = {chunk.id for chunk in chunks}
-        for chunk in chunks:
-            passage = qa.build_passage(by_path[chunk.document], chunk)
-            for task in self.tasks:
-                beside = companions.of(chunk) if companions and task == "summary" else None
-                passages = (passage, qa.build_passage(by_path[beside.document], beside)) if beside else (passage,)
-                shown |= {beside.id} if beside else set()
-                template = self.templates[f"{task}.{chunk.language}"]
-                request = qa.build_request(
-                    template,
-                    passages,
-                    most=self.per_chunk,
-                    teacher=job.teacher.name,
-                    examples=self.examples[template.name],
-                    questions=self.questions,
-                )
-                job.requests.append(request)
-        return [chunk for document in documents for chunk in document.chunks if chunk.id in shown]
-
-
-def make_plan(settings: Pdf2qa, *, judge: str | None = None) -> Plan:
-    """Read the templates and the user's own topics.
-
-    Raises:
-        UsageError: a template or the file of topics cannot be read.
-    """
-    names = [f"{task}.{language}" for task in settings.tasks for language in ("en", "zh")]
-    templates = {name: prompts.read_template(name) for name in names}
-    questions = qa.read_questions(settings.questions) if settings.questions else ()
-    examples = {name: prompts.read_examples(templates[name]) for name in names}
-    return Plan(settings.tasks, settings.per_chunk, templates, examples, questions, judge)
 
 
 def check_teacher(job: Job) -> str | None:

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from fingen.pipeline.export import FORMS
-from fingen.pipeline.importing import make_manifest
 from fingen.records import FileEntry, Record, dump_json, open_atomic, sha256_file, write_jsonl
+from fingen.set_folder import make_manifest
 from fingen.sets import MANIFEST
 
 SMALL, LARGE = 30_000, 300_000

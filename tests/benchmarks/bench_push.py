@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a scri
 
 from hub_server import TOKEN, HubServer
 
-from fingen.pipeline.importing import make_manifest
 from fingen.records import FileEntry, Record, dump_json, open_atomic, sha256_file, sha256_text, write_jsonl
+from fingen.set_folder import make_manifest
 from fingen.sets import MANIFEST
 
 ROWS = 100_000

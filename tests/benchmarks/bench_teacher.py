@@ -150,9 +150,8 @@ class Ran:
 def make_requests(count: int) -> list[Any]:
     """Requests of the real template, each about a passage of its own."""
     from fingen import prompts
-    from fingen.records import Request
+    from fingen.records import Request, request_key
     from fingen.tasks.qa import answer_schema
-    from fingen.teachers.base import request_key
 
     template = prompts.read_template("concept.en")
     paragraph = "Revenue of the plant rose because hospitals renewed their contracts and ordered more lenses. "
