@@ -20,8 +20,9 @@ import jinja2
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from fingen.disk import dump_json, open_atomic, sha256_file
 from fingen.errors import UsageError
-from fingen.records import Frozen, dump_json, open_atomic, sha256_file
+from fingen.records import Frozen
 from fingen.sets import markdown_text
 
 MANIFEST = "fingen.json"

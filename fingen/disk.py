@@ -1,18 +1,32 @@
-"""Folders that commands write to: whether they can be written, what lies in them, and what to say where that is in the way."""
+"""Files as fingen writes and reads them: whole or not at all, hashed, one JSON object a line, one process a folder."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
+import sys
 import tempfile
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, TextIO, TypeVar
 
-from fingen.errors import FingenError, LimitError, UsageError
+from pydantic import BaseModel, ValidationError
+
+from fingen.errors import FingenError, LimitError, SetError, UsageError
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, None})  # None: a library that does not say what it is
 FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+LOCK = ".lock"  # in the folder of a set; it stays there
 SET = "manifest.json"
 KINDS = {  # what is written last into a folder -> what the folder then holds
     "fingen.json": "an adapter of `fingen finetune`",
@@ -71,3 +85,135 @@ def refuse_others(folder: Path, own: Iterable[str], what: str) -> None:
         names = ", ".join(others[:3]) + (" ..." if len(others) > 3 else "")
         said = describe(folder) or f"{folder} holds files that are no {what}: {names}"
         raise UsageError(said, hint="write to a folder of its own with --out")
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def sha256_text(*parts: str) -> str:
+    """SHA-256 over the parts, each preceded by its length so that ('ab', 'c') and ('a', 'bc') differ."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode()
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def dump_json(value: Any, *, indent: int | None = None) -> str:
+    """JSON as fingen writes it: characters as they are, keys in the order given."""
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+@contextmanager
+def open_atomic(path: Path) -> Iterator[TextIO]:
+    """Write beside `path`, sync, rename: a reader sees the old file or the whole new one.
+
+    Raises:
+        LimitError: the disk is full; UsageError: the file cannot be written there. The old file is intact.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("w", encoding="utf-8", newline="\n") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as e:
+        raise unwritable(path, e) from e
+    finally:
+        with suppress(OSError):  # where the folder is none, there is nothing beside
+            beside.unlink(missing_ok=True)
+
+
+def write_jsonl(path: Path, rows: Iterable[BaseModel]) -> int:
+    """Write one JSON object a line; returns the number of rows."""
+    count = 0
+    with open_atomic(path) as file:
+        for row in rows:
+            file.write(dump_json(row.model_dump(mode="json")) + "\n")
+            count += 1
+    return count
+
+
+def read_jsonl(path: Path, model: type[Model]) -> Iterator[Model]:
+    """Read rows back, checked.
+
+    Raises:
+        SetError: a line that is cut, not JSON, or not a `model`; names file and row.
+    """
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield model.model_validate_json(line)
+            except ValidationError as e:
+                first = e.errors()[0]
+                where = ".".join(map(str, first["loc"]))
+                raise SetError(
+                    f"{path}, row {number}: {where + ': ' if where else ''}{first['msg']}",
+                    hint="restore the file, or make the set again from its journal by running the command that made it",
+                ) from e
+
+
+@contextmanager
+def lock(folder: Path, *, patience_seconds: float = 0.0) -> Iterator[None]:
+    """Hold `folder` for this process, so that no two runs write one set. The system lets go when the process dies.
+
+    Waits for another process that holds it for `patience_seconds`.
+
+    Raises:
+        SetError: another process holds it, or the folder cannot be locked.
+        UsageError: the folder cannot be written; LimitError: the disk is full.
+    """
+    make_folder(folder)
+    try:
+        # Kept open and never removed: a lock on a file that is gone would not keep anyone out.
+        file = (folder / LOCK).open("ab")
+    except OSError as e:
+        raise unwritable(folder, e) from e
+    with file:
+        until = time.monotonic() + patience_seconds
+        try:
+            while not _lock_file(file.fileno(), last=time.monotonic() >= until):
+                time.sleep(0.05)
+        except (BlockingIOError, PermissionError) as e:
+            raise SetError(
+                f"{folder}: another fingen process works on it",
+                hint="wait until it has ended, or write elsewhere with --out",
+            ) from e
+        except OSError as e:
+            raise SetError(f"{folder}: cannot be locked: {e.strerror}", hint="write to a local disk with --out") from e
+        yield
+
+
+def _lock_file(descriptor: int, *, last: bool) -> bool:
+    """Try to lock; where another process holds it, False, or its error on the `last` try."""
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        if last:
+            raise
+        return False
+    return True
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        UsageError: something is in the way or forbids it; LimitError: the disk is full.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise unwritable(folder, e) from e

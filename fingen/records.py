@@ -6,13 +6,8 @@ same input gives the same ids on every machine.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Annotated, Any, Literal, TextIO, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -21,19 +16,16 @@ from pydantic import (
     Field,
     SerializationInfo,
     SerializerFunctionWrapHandler,
-    ValidationError,
     WrapSerializer,
     model_serializer,
     model_validator,
 )
 
-from fingen.disk import unwritable
-from fingen.errors import SetError
+from fingen.disk import dump_json, sha256_text
 
 Language = Literal["en", "zh"]
 BlockKind = Literal["heading", "paragraph", "table"]
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in points from the top left of the page
-Model = TypeVar("Model", bound=BaseModel)
 
 
 class Frozen(BaseModel):
@@ -290,75 +282,3 @@ class Manifest(Frozen):
 def content_id(prefix: str, *parts: str) -> str:
     """A short stable id: the prefix and 16 hexadecimal digits of the parts' SHA-256."""
     return f"{prefix}-{sha256_text(*parts)[:16]}"
-
-
-def sha256_text(*parts: str) -> str:
-    """SHA-256 over the parts, each preceded by its length so that ('ab', 'c') and ('a', 'bc') differ."""
-    digest = hashlib.sha256()
-    for part in parts:
-        data = part.encode()
-        digest.update(len(data).to_bytes(8, "big"))
-        digest.update(data)
-    return digest.hexdigest()
-
-
-def sha256_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def dump_json(value: Any, *, indent: int | None = None) -> str:
-    """JSON as fingen writes it: characters as they are, keys in the order given."""
-    return json.dumps(value, ensure_ascii=False, indent=indent)
-
-
-@contextmanager
-def open_atomic(path: Path) -> Iterator[TextIO]:
-    """Write beside `path`, sync, rename: a reader sees the old file or the whole new one.
-
-    Raises:
-        LimitError: the disk is full; UsageError: the file cannot be written there. The old file is intact.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("w", encoding="utf-8", newline="\n") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as e:
-        raise unwritable(path, e) from e
-    finally:
-        with suppress(OSError):  # where the folder is none, there is nothing beside
-            beside.unlink(missing_ok=True)
-
-
-def write_jsonl(path: Path, rows: Iterable[BaseModel]) -> int:
-    """Write one JSON object a line; returns the number of rows."""
-    count = 0
-    with open_atomic(path) as file:
-        for row in rows:
-            file.write(dump_json(row.model_dump(mode="json")) + "\n")
-            count += 1
-    return count
-
-
-def read_jsonl(path: Path, model: type[Model]) -> Iterator[Model]:
-    """Read rows back, checked.
-
-    Raises:
-        SetError: a line that is cut, not JSON, or not a `model`; names file and row.
-    """
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                yield model.model_validate_json(line)
-            except ValidationError as e:
-                first = e.errors()[0]
-                where = ".".join(map(str, first["loc"]))
-                raise SetError(
-                    f"{path}, row {number}: {where + ': ' if where else ''}{first['msg']}",
-                    hint="restore the file, or make the set again from its journal by running the command that made it",
-                ) from e

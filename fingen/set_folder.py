@@ -11,18 +11,28 @@ from typing import Any
 
 from fingen import __version__
 from fingen.config import RESERVED_SET_NAMES
-from fingen.disk import KINDS, check_writable, describe
+from fingen.disk import KINDS, LOCK, check_writable, describe, dump_json, lock
 from fingen.errors import SetError, UsageError
-from fingen.records import Manifest, Record, Usage, dump_json
-from fingen.sets import CARD, CHUNKS, INFO, JOURNAL, MANIFEST, REJECTED, SPLITS, SetContent, read_manifest, write_set
+from fingen.records import Manifest, Record, Usage
+from fingen.sets import (
+    CARD,
+    CHUNKS,
+    INFO,
+    JOURNAL,
+    MANIFEST,
+    REJECTED,
+    REWORKED,
+    SPLITS,
+    SetContent,
+    read_manifest,
+    write_set,
+)
 from fingen.teachers.asking import refuse_open_batches
 from fingen.teachers.job import Estimate, Job, estimate
-from fingen.teachers.journal import LOCK, Journal, lock
-from fingen.teachers.request_locks import RequestLocks
+from fingen.teachers.journal import Journal
+from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
 
-CLAIMS = ".claims"
 PATIENCE_SECONDS = 600.0  # for another process that writes the same set
-REWORKED = "reworked"  # among a set's settings: what `fingen dedup` and `fingen split` made of its own rows
 JOURNAL_FILES = (JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm")
 FILES = frozenset({*(f"{split}.jsonl" for split in SPLITS), CHUNKS, REJECTED, INFO, CARD, MANIFEST, *JOURNAL_FILES})
 MOST_NAMED, MOST_CHARACTERS = 4, 40  # differences that a message names, and of each value
@@ -57,7 +67,7 @@ def refuse_folder(folder: Path) -> None:
 def clear(folder: Path) -> None:
     """Remove what a set is made of, if no other process asks for it; the locks and foreign files stay."""
     refuse_open_batches(folder / JOURNAL)
-    with RequestLocks(folder / CLAIMS, alone=True):
+    with RequestLocks(folder / LOCKS_FILE, alone=True):
         pass
     for name in (MANIFEST, *JOURNAL_FILES):
         (folder / name).unlink(missing_ok=True)

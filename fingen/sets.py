@@ -14,19 +14,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from fingen.config import RESERVED_SET_NAMES
-from fingen.disk import unwritable
+from fingen.disk import dump_json, open_atomic, read_jsonl, sha256_file, unwritable
 from fingen.errors import SetError
-from fingen.records import (
-    Chunk,
-    FileEntry,
-    Manifest,
-    Record,
-    Rejected,
-    dump_json,
-    open_atomic,
-    read_jsonl,
-    sha256_file,
-)
+from fingen.records import Chunk, FileEntry, Manifest, Record, Rejected
 
 SPLITS = ("train", "validation", "test", "memory")
 MANIFEST = "manifest.json"
@@ -41,6 +31,7 @@ SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_
 LARGEST = "n>1M"
 FEATURES = [{"name": name, "dtype": "string"} for name in Record.model_fields]  # as a card says them
 ALPACA_CONFIG = "alpaca"  # on the Hub: the form with the three columns of an Alpaca row alone
+REWORKED = "reworked"  # among a set's settings: what `fingen dedup` and `fingen split` made of its own rows
 SAMPLES = 2
 LABELS_SHOWN = 40
 DUPLICATES = ("exact", "near", "answer")  # reasons of rejects

@@ -26,7 +26,7 @@ from fingen.pipeline import reading
 from fingen.records import Document
 from fingen.teachers import dispatch, job
 from fingen.teachers.dispatch import Terms
-from fingen.teachers.keys import Secret
+from fingen.wire import Secret
 
 CANARY = "sk-canary-9d41f7c2ab5e6083-tail"
 PIECES = (CANARY, CANARY[:14], CANARY[-14:], CANARY[8:22])  # servers and libraries show parts of keys, too

@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
+from fingen.disk import lock
 from fingen.errors import SetError, UsageError
 from fingen.records import Completion, Passage, Period, Request, Usage, request_key
 from fingen.teachers import journal as module
-from fingen.teachers.journal import Journal, lock
+from fingen.teachers.journal import Journal
 
 SYSTEM = "You write questions.\n" * 50
 SCHEMA = {"type": "object", "properties": {"question": {"type": "string"}, "answer": {"type": "string"}}}

@@ -1006,7 +1006,7 @@ def test_a_set_that_cannot_be_written_is_2(desk: Path, problem: str):
         (desk / "build" / "set").write_text("here first", encoding="utf-8")
         run = invoke(*BASE, "--out", "build/set")
     else:
-        from fingen.teachers.journal import lock
+        from fingen.disk import lock
 
         with lock(desk / "build" / "set"):
             run = invoke(*BASE, "--out", "build/set")

@@ -22,7 +22,8 @@ from test_consent import _take_terminal
 from test_sets import HOSTILE
 
 from fingen import cli
-from fingen.records import Evidence, Manifest, Record, Rejected, sha256_file
+from fingen.disk import sha256_file
+from fingen.records import Evidence, Manifest, Record, Rejected
 from fingen.set_folder import make_manifest
 from fingen.sets import SetContent, read_manifest, write_set
 

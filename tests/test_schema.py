@@ -157,7 +157,7 @@ def test_what_is_nested_comes_back(build: Path):
 
 def old_set(folder: Path, names: tuple[str, ...]) -> Path:
     """A set as it was written when what was empty was null."""
-    from fingen.records import sha256_file
+    from fingen.disk import sha256_file
 
     folder.mkdir(parents=True)
     rows = [
@@ -207,8 +207,8 @@ def test_a_column_that_is_damaged_names_row_and_column(desk: Path, cut: str):
     old_set(Path("build/a"), ("drawn",))
     path = Path("build/a/train.jsonl")
     path.write_text(path.read_text(encoding="utf-8").replace('"pages": null', f'"pages": {cut}'), encoding="utf-8")
+    from fingen.disk import read_jsonl
     from fingen.errors import SetError
-    from fingen.records import read_jsonl
 
     with pytest.raises(SetError, match=r"train\.jsonl, row 1: pages"):
         list(read_jsonl(path, Record))

@@ -13,20 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from fingen.disk import sha256_file, sha256_text
 from fingen.errors import LimitError, SetError
-from fingen.records import (
-    Block,
-    Chunk,
-    Evidence,
-    Manifest,
-    Period,
-    Record,
-    Rejected,
-    SourceEntry,
-    Usage,
-    sha256_file,
-    sha256_text,
-)
+from fingen.records import Block, Chunk, Evidence, Manifest, Period, Record, Rejected, SourceEntry, Usage
 from fingen.sets import SetContent, newest_set, read_manifest, read_split, write_set
 
 LONG_AGO = 1_000_000_000  # seconds

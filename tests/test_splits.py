@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fingen.config import Splitting
+from fingen.disk import sha256_text
 from fingen.errors import UsageError
 from fingen.pipeline.drawing import Draw, divide
 from fingen.quality.duplicates import near_clusters
 from fingen.quality.splits import Assignment, assign_splits, pick_memory
-from fingen.records import Record, content_id, sha256_text
+from fingen.records import Record, content_id
 from fingen.teachers.journal import Journal
 
 By = Literal["document", "chunk"]

@@ -18,10 +18,10 @@ import anthropic
 import pytest
 from stub_llm import Call, Response, StubLLM
 
+from fingen import wire
 from fingen.errors import TeacherError, UsageError
 from fingen.records import Completion, Request, Usage
 from fingen.tasks.qa import answer_schema
-from fingen.teachers import keys
 from fingen.teachers.anthropic import Anthropic
 from fingen.teachers.openai import OpenAI, strict_schema
 
@@ -399,12 +399,12 @@ def test_a_redirect_is_not_followed_with_the_key(kind: str):
     ],
 )
 def test_retry_after_is_read_in_each_form(headers: dict[str, str], seconds: float | None):
-    assert keys.parse_retry_after(headers) == seconds
+    assert wire.parse_retry_after(headers) == seconds
 
 
 def test_retry_after_may_be_a_date():
     when = datetime.now(tz=UTC) + timedelta(seconds=90)
-    seconds = keys.parse_retry_after({"retry-after": format_datetime(when, usegmt=True)})
+    seconds = wire.parse_retry_after({"retry-after": format_datetime(when, usegmt=True)})
 
     assert seconds == pytest.approx(90, abs=2)
 
@@ -607,13 +607,13 @@ def test_what_is_no_address_is_said_at_once(url: str):
 def test_a_key_is_found_in_the_environment_first(monkeypatch: pytest.MonkeyPatch):
     Path(".env").write_text("OPENAI_API_KEY=from-file\n")
 
-    assert keys.find_key("OPENAI_API_KEY") == CANARY
+    assert wire.find_key("OPENAI_API_KEY") == CANARY
     monkeypatch.setenv("OPENAI_API_KEY", "  ")
-    assert keys.find_key("OPENAI_API_KEY") == "from-file"
+    assert wire.find_key("OPENAI_API_KEY") == "from-file"
     Path(".env").unlink()
-    assert keys.find_key("OPENAI_API_KEY") is None
+    assert wire.find_key("OPENAI_API_KEY") is None
     Path(".env").mkdir()
-    assert keys.find_key("OPENAI_API_KEY") is None
+    assert wire.find_key("OPENAI_API_KEY") is None
 
 
 @pytest.mark.parametrize(
@@ -637,14 +637,14 @@ def test_a_key_is_found_in_the_environment_first(monkeypatch: pytest.MonkeyPatch
     ],
 )
 def test_env_files_are_read(line: str, value: str | None):
-    assert keys.parse_env(f"OTHER=x\n{line}\n\n").get("KEY") == value
+    assert wire.parse_env(f"OTHER=x\n{line}\n\n").get("KEY") == value
 
 
 def test_an_env_file_may_begin_with_a_byte_order_mark(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("OPENAI_API_KEY")
     Path(".env").write_bytes(b"\xef\xbb\xbfOPENAI_API_KEY=abc\r\n")
 
-    assert keys.find_key("OPENAI_API_KEY") == "abc"
+    assert wire.find_key("OPENAI_API_KEY") == "abc"
 
 
 def test_a_key_that_cannot_be_one_is_not_shown(monkeypatch: pytest.MonkeyPatch):
@@ -657,11 +657,11 @@ def test_a_key_that_cannot_be_one_is_not_shown(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_secret_shows_nothing():
-    secret = keys.Secret(CANARY)
+    secret = wire.Secret(CANARY)
 
     assert f"{secret} {secret!r}" == "*** ***"
     assert secret.mask(f"key {CANARY}!") == "key ***!"
-    assert keys.Secret("").mask("text") == "text"
+    assert wire.Secret("").mask("text") == "text"
     with pytest.raises(TypeError, match="not pickled"):
         pickle.dumps(secret)
 

@@ -35,7 +35,7 @@ def parse_price(ctx: click.Context, parameter: click.Parameter, value: Any) -> t
 def parse_address(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """The callback of --base-url: what is no address is refused before it is shown, as a password may be in it."""
     if value is not None:
-        from fingen.teachers.keys import server_url
+        from fingen.wire import server_url
 
         try:
             server_url(value)

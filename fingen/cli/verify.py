@@ -47,8 +47,7 @@ def command(
       $ fingen verify build/reports --html report.html
       $ fingen verify their_pairs.json --source their_report.pdf
     """
-    from fingen.disk import check_writable
-    from fingen.records import open_atomic
+    from fingen.disk import check_writable, open_atomic
     from fingen.verify.page import render_html
     from fingen.verify.run import verify
 

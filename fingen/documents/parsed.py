@@ -10,9 +10,10 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from fingen.disk import sha256_file
 from fingen.documents.identity import find_company, find_names, find_period
 from fingen.errors import SetError
-from fingen.records import Block, BlockKind, Chunk, Document, Frozen, content_id, sha256_file
+from fingen.records import Block, BlockKind, Chunk, Document, Frozen, content_id
 from fingen.text import estimate_tokens, find_language
 
 HEAD_PAGES = 3  # where company and period stand

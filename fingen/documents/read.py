@@ -16,6 +16,7 @@ from typing import Any
 import pymupdf
 
 from fingen.config import ReadSettings
+from fingen.disk import dump_json, sha256_file, sha256_text
 from fingen.documents.chunks import build_chunks
 from fingen.documents.furniture import body_size, remove_furniture
 from fingen.documents.identity import (
@@ -33,7 +34,7 @@ from fingen.documents.sections import Outline, mark_headings, section_paths
 from fingen.documents.shapes import PageBlock, PageText, TextRow
 from fingen.documents.tables import continue_tables
 from fingen.errors import Cause, DocumentError, UsageError
-from fingen.records import Document, Language, Period, dump_json, sha256_file, sha256_text
+from fingen.records import Document, Language, Period
 from fingen.text import find_language, vocabulary
 
 # Names the code that reads: a parse in the cache that other code made is not used.

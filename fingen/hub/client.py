@@ -23,9 +23,9 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineMod
 from huggingface_hub.utils import disable_progress_bars, hf_raise_for_status, validate_repo_id  # type: ignore[attr-defined]  # not in __all__
 from yaml import YAMLError
 
+from fingen.disk import sha256_file
 from fingen.errors import HubError, UsageError, redact
-from fingen.records import sha256_file
-from fingen.teachers.keys import MESSAGE_CHARACTERS, Secret, is_from_http, mapping, parse_retry_after
+from fingen.wire import MESSAGE_CHARACTERS, Secret, is_from_http, mapping, parse_retry_after
 
 TOKENS_PAGE = "https://huggingface.co/settings/tokens"
 LOG_IN = f"make a token with write permission at {TOKENS_PAGE}, then: export HF_TOKEN=...   (or: hf auth login)"

@@ -13,10 +13,11 @@ from datasets.arrow_writer import ParquetWriter  # type: ignore[import-untyped] 
 from datasets.info import DatasetInfo, DatasetInfosDict  # type: ignore[import-untyped]  # the same
 from huggingface_hub import DatasetCard, DatasetCardData
 
+from fingen.disk import dump_json, open_atomic, read_jsonl, sha256_file
 from fingen.errors import UsageError
 from fingen.hub.client import read_matter
 from fingen.hub.leaks import without_places
-from fingen.records import FileEntry, Manifest, Record, Rejected, dump_json, open_atomic, read_jsonl, sha256_file
+from fingen.records import FileEntry, Manifest, Record, Rejected
 from fingen.sets import (
     ALPACA_CONFIG,
     CARD,

@@ -18,7 +18,7 @@ from huggingface_hub import get_token
 
 from fingen.quality.privacy import PRIVATE, scan
 from fingen.records import Language, parse_nested
-from fingen.teachers.keys import Secret, find_key
+from fingen.wire import Secret, find_key
 
 KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY")
 OWN_KEY, OWN_PATH = "a key of this machine", "a path of this machine"

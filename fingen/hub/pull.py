@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from fingen.config import BUILD
-from fingen.disk import describe
+from fingen.disk import describe, dump_json, lock, open_atomic, read_jsonl, sha256_file
 from fingen.errors import HubError, SetError, ShortfallError, UsageError
 from fingen.hub.client import Hub, Remote, check_repo_id, read_matter
 from fingen.hub.pull_adapter import PulledAdapter, pull_adapter
@@ -22,22 +22,11 @@ from fingen.hub.trace import leave_trace
 from fingen.imports import SOURCES, Options, Unusable
 from fingen.imports.read import number_ids
 from fingen.imports.rows import Raw, find_split, read_raw
-from fingen.records import (
-    FileEntry,
-    Manifest,
-    Record,
-    Rejected,
-    content_id,
-    dump_json,
-    open_atomic,
-    read_jsonl,
-    sha256_file,
-)
+from fingen.records import FileEntry, Manifest, Record, Rejected, content_id
 from fingen.set_folder import PATIENCE_SECONDS, clear, make_manifest, refuse_folder, refuse_other, write_anew
 from fingen.sets import CARD, CHUNKS, INFO, JOURNAL, MANIFEST, REJECTED, SPLITS, SetContent, read_manifest, render_card
-from fingen.teachers.journal import lock
-from fingen.teachers.keys import mapping
 from fingen.verify.run import Verification, verify
+from fingen.wire import mapping
 
 STAGING = ".pull"  # in the folder of the set: where files arrive, so that a second run finds those that are there
 BROUGHT = (*(f"{split}.jsonl" for split in SPLITS), REJECTED, CHUNKS, INFO)  # a foreign manifest names no other file

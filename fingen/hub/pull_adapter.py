@@ -21,13 +21,11 @@ from fingen.adapters import (
     write_manifest,
 )
 from fingen.config import BUILD
-from fingen.disk import refuse_others
+from fingen.disk import lock, refuse_others, sha256_file
 from fingen.errors import UsageError
 from fingen.hub.client import Hub, Remote
 from fingen.hub.shipment import OWN_BY_THE_HUB
-from fingen.records import sha256_file
 from fingen.set_folder import PATIENCE_SECONDS
-from fingen.teachers.journal import lock
 
 STAGING = ".pull"  # in the folder of the adapter: where files arrive, so that a second run finds those that are there
 CODE = (".py", ".so", ".dll", ".sh")

@@ -21,12 +21,12 @@ from fingen.adapters import (
     render_card,
 )
 from fingen.config import BUILD
+from fingen.disk import dump_json, open_atomic, sha256_file
 from fingen.errors import UsageError
 from fingen.hub.client import Hub, Remote, check_repo_id
 from fingen.hub.leaks import without_places
 from fingen.hub.shipment import Change, Pushed, Shipment, Wishes, choose_repo, refuse_leaks
 from fingen.hub.trace import find_trace
-from fingen.records import dump_json, open_atomic, sha256_file
 
 ADAPTERS = BUILD / "adapters"  # where a pull puts it
 FOR_SETS = {"with_chunks": "--with-chunks", "with_rejects": "--with-rejects", "allow_failing": "--allow-failing"}

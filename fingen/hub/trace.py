@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from fingen.records import dump_json, open_atomic, sha256_file
+from fingen.disk import dump_json, open_atomic, sha256_file
 from fingen.sets import MANIFEST
 
 TRACE = ".hub.json"

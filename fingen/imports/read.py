@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fingen.disk import dump_json, sha256_file, sha256_text
 from fingen.errors import HubError, ShortfallError, UsageError
 from fingen.imports import SOURCES, ImportSource, Options, Unusable
 from fingen.imports.rows import Raw
 from fingen.quality.splits import assign_splits
-from fingen.records import Record, Rejected, content_id, dump_json, sha256_file, sha256_text
+from fingen.records import Record, Rejected, content_id
 from fingen.sets import MANIFEST, SPLITS
 
 Shares = tuple[float, float, float]  # of train, validation and test

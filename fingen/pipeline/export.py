@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from fingen import __version__
-from fingen.disk import check_writable, describe, unwritable
+from fingen.disk import check_writable, describe, dump_json, open_atomic, sha256_file, unwritable
 from fingen.errors import SetError, UsageError
-from fingen.records import Record, dump_json, open_atomic, sha256_file
+from fingen.records import Record
 from fingen.sets import COLUMNS, MANIFEST, SPLITS, read_manifest, read_split
 
 INFO = "dataset_info.json"

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from fingen.config import Filters
+from fingen.disk import sha256_file
 from fingen.errors import UsageError
 from fingen.quality.contamination import find_contamination, read_keep_out
 from fingen.quality.duplicates import Duplicate, find_duplicates
-from fingen.records import Record, sha256_file
+from fingen.records import Record
 from fingen.sets import MANIFEST, SPLITS, read_manifest, read_split
 
 

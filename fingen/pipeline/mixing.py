@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fingen.disk import read_jsonl, sha256_file
 from fingen.errors import SetError, ShortfallError, UsageError
 from fingen.imports.read import number_ids
 from fingen.quality.duplicates import fold
-from fingen.records import Chunk, Manifest, Record, Rejected, read_jsonl, sha256_file
+from fingen.records import Chunk, Manifest, Record, Rejected
 from fingen.set_folder import make_manifest, refuse_folder, refuse_other, write_anew
 from fingen.sets import CHUNKS, MAKE_AGAIN, MANIFEST, SPLITS, SetContent, read_manifest, read_split
 

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from fingen.config import Splitting
+from fingen.disk import Model, read_jsonl, sha256_file
 from fingen.errors import SetError
 from fingen.pipeline.filters import OpenFilters, filter_settings
 from fingen.quality.duplicates import find_duplicates
 from fingen.quality.privacy import protect, protect_reject
 from fingen.quality.splits import assign_splits
-from fingen.records import Chunk, Manifest, Model, Record, Rejected, read_jsonl, sha256_file
-from fingen.set_folder import REWORKED
-from fingen.sets import CHUNKS, MAKE_AGAIN, REJECTED, SPLITS, SetContent, read_split
+from fingen.records import Chunk, Manifest, Record, Rejected
+from fingen.sets import CHUNKS, MAKE_AGAIN, REJECTED, REWORKED, SPLITS, SetContent, read_split
 from fingen.verify.origin import Origin
 
 PLACE = "stood"  # in the item of a reject: the split and the row, from 1, where it stood

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from fingen import __version__
 from fingen.config import Pdf2qa
+from fingen.disk import lock, sha256_file
 from fingen.documents import Progress
 from fingen.errors import DocumentError, SetError, ShortfallError, UsageError
 from fingen.pipeline.drawing import Draw, divide, draw_records
@@ -22,8 +23,8 @@ from fingen.pipeline.reading import Unread, choose_chunks, read_all
 from fingen.pipeline.requests import RequestPlan, make_plan
 from fingen.pipeline.summary import Clock, Summary, summarize
 from fingen.quality.privacy import protect_reject
-from fingen.records import Chunk, Document, Manifest, Record, SourceEntry, sha256_file
-from fingen.set_folder import CLAIMS, PATIENCE_SECONDS, refuse_folder, refuse_other, start_anew
+from fingen.records import Chunk, Document, Manifest, Record, SourceEntry
+from fingen.set_folder import PATIENCE_SECONDS, refuse_folder, refuse_other, start_anew
 from fingen.sets import JOURNAL, MANIFEST, SetContent, read_manifest, write_set
 from fingen.tasks import qa
 from fingen.teachers import choose_teacher, open_teacher
@@ -31,9 +32,9 @@ from fingen.teachers.asking import Pending, check_ways, gather
 from fingen.teachers.base import Teacher
 from fingen.teachers.batches import Waiting
 from fingen.teachers.job import Answered, Estimate, Job, Note, estimate, expected_usd
-from fingen.teachers.journal import Journal, lock
+from fingen.teachers.journal import Journal
 from fingen.teachers.outstanding import Outstanding
-from fingen.teachers.request_locks import RequestLocks
+from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
 from fingen.verify.origin import Origin
 
 FREE = frozenset({"split", "split_by", "keep_out", "against", "privacy"})  # settings that can be changed without paying
@@ -97,7 +98,7 @@ def pdf2qa(
             consent = start_anew(job, consent)
         with Journal.open(settings.out / JOURNAL) as journal:
             split_by = _agree_on_settings(settings, job, plan, documents, journal)
-    with Journal.open(settings.out / JOURNAL) as journal, RequestLocks(settings.out / CLAIMS) as locks:
+    with Journal.open(settings.out / JOURNAL) as journal, RequestLocks(settings.out / LOCKS_FILE) as locks:
         answers = gather(job, journal, locks, on_event, consent)
         if isinstance(answers, Pending):
             return answers

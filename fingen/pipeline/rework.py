@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fingen.config import Filters, Splitting
+from fingen.disk import lock
 from fingen.errors import SetError
 from fingen.pipeline.drawing import divide, draw_records
 from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
@@ -19,7 +20,7 @@ from fingen.quality.privacy import protect_reject
 from fingen.records import Manifest, Request
 from fingen.sets import JOURNAL, SPLITS, SetContent, read_manifest, read_split, write_set
 from fingen.tasks import qa
-from fingen.teachers.journal import Journal, lock
+from fingen.teachers.journal import Journal
 from fingen.verify.origin import Origin, origin_of_set
 
 PATIENCE_SECONDS = 60.0  # for another process that writes the same set

@@ -10,11 +10,11 @@ from pathlib import Path, PurePosixPath
 
 from rapidfuzz import process
 
-from fingen.disk import check_writable, unwritable
+from fingen.disk import check_writable, read_jsonl, sha256_file, unwritable
 from fingen.documents.picture import find_lines, render_page
 from fingen.errors import SetError, UsageError
 from fingen.quality.evidence import locate
-from fingen.records import Block, Box, Chunk, Evidence, Manifest, Record, SourceEntry, read_jsonl, sha256_file
+from fingen.records import Block, Box, Chunk, Evidence, Manifest, Record, SourceEntry
 from fingen.sets import CHUNKS, MAKE_AGAIN, REJECTED, SPLITS, read_manifest, read_split
 
 FOLDERS = (Path(), Path("raw"), Path("reports"))  # where input files are looked for if no folder is named

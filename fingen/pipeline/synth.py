@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from fingen import __version__, prompts
 from fingen.config import Synth
+from fingen.disk import lock, sha256_text
 from fingen.errors import ShortfallError, UsageError
 from fingen.pipeline.drawing import rejected
 from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
@@ -21,8 +22,8 @@ from fingen.quality.diversity import measure
 from fingen.quality.duplicates import duplicate_texts
 from fingen.quality.privacy import protect, protect_reject
 from fingen.quality.splits import assign_counts
-from fingen.records import Manifest, Record, Rejected, Request, sha256_text
-from fingen.set_folder import CLAIMS, PATIENCE_SECONDS, refuse_folder, refuse_other, start_anew
+from fingen.records import Manifest, Record, Rejected, Request
+from fingen.set_folder import PATIENCE_SECONDS, refuse_folder, refuse_other, start_anew
 from fingen.sets import JOURNAL, SetContent, write_set
 from fingen.tasks import blind
 from fingen.tasks.drawn import Form
@@ -31,9 +32,9 @@ from fingen.teachers import choose_teacher, open_teacher
 from fingen.teachers.asking import Gathered, Pending, check_ways, gather
 from fingen.teachers.base import Teacher
 from fingen.teachers.job import Answered, Estimate, Job, Note, estimate, expected_usd
-from fingen.teachers.journal import Journal, lock
+from fingen.teachers.journal import Journal
 from fingen.teachers.outstanding import Outstanding
-from fingen.teachers.request_locks import RequestLocks
+from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
 
 MOST_ROUNDS = 12
 FRUITLESS = 3  # rounds in a row in which a label that lacks items got none end a run
@@ -120,7 +121,7 @@ def synth(
             consent = start_anew(job, consent)
         else:
             refuse_other(settings.out, job.identity)
-    with Journal.open(settings.out / JOURNAL) as journal, RequestLocks(settings.out / CLAIMS) as locks:
+    with Journal.open(settings.out / JOURNAL) as journal, RequestLocks(settings.out / LOCKS_FILE) as locks:
         made = maker.make(journal, locks, on_event, consent)
         if isinstance(made, Pending):
             return made

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from fingen.records import Chunk, Record, sha256_text
+from fingen.disk import sha256_text
+from fingen.records import Chunk, Record
 
 REFERENCE = re.compile(
     r"glossary|defined terms|definitions?$|accounting polic|critical accounting|critical estimate|significant accounting|"

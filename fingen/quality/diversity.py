@@ -8,7 +8,7 @@ from statistics import fmean, quantiles
 
 from rapidfuzz import fuzz, process
 
-from fingen.records import sha256_text
+from fingen.disk import sha256_text
 from fingen.text import is_cjk
 
 SAMPLE = 400  # texts of which the nearest neighbour is looked for

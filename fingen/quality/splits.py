@@ -7,9 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from fingen.disk import sha256_text
 from fingen.errors import UsageError
 from fingen.quality.duplicates import near_clusters
-from fingen.records import Record, sha256_text
+from fingen.records import Record
 
 SPLITS = ("train", "validation", "test")
 FILLED_FIRST = ("train", "test", "validation")

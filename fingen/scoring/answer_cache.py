@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fingen.records import dump_json, open_atomic, sha256_text
+from fingen.disk import dump_json, open_atomic, sha256_text
 from fingen.scoring.rows import Asked, ScoringItem
 from fingen.scoring.subjects import Given
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from fingen.config import Scoring
+from fingen.disk import dump_json
 from fingen.errors import UsageError
-from fingen.records import Completion, Request, Usage, dump_json, request_key
+from fingen.records import Completion, Request, Usage, request_key
 from fingen.scoring.report import Kind, Method
 from fingen.scoring.rows import CUT, Asked, ScoringItem
 from fingen.scoring.subjects import Given
@@ -19,12 +20,11 @@ from fingen.teachers import open_teacher
 from fingen.teachers.asking import Consent, OnEvent, Pending, gather
 from fingen.teachers.job import Estimate, Job, estimate
 from fingen.teachers.journal import Journal
-from fingen.teachers.request_locks import RequestLocks
+from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
 
 CHOICE_TOKENS, TEXT_TOKENS = 1024, 2048  # of an answer; teachers that think first need room for it
 EXPECTED_TOKENS = {True: 300, False: 10}  # of an answer, about: free text or not
 TASK = "score"
-CLAIMS = ".claims"
 ATTEMPTS = """SELECT input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, cost_usd, error, possibly_billed
     FROM completions WHERE key IN (SELECT value FROM json_each(?))"""
 
@@ -68,7 +68,7 @@ class Asker:
         """
         requests = self._requests(asked, items, shots)
         job = self._job(asked, requests)
-        with Journal.open(self.folder / JOURNAL) as journal, RequestLocks(self.folder / CLAIMS) as locks:
+        with Journal.open(self.folder / JOURNAL) as journal, RequestLocks(self.folder / LOCKS_FILE) as locks:
             if isinstance(gather(job, journal, locks, self.on_event, self.consent), Pending):
                 raise UsageError(f"{self.name}: another way of asking holds its answers", hint="fingen journal release")
             keys = [request.key for request in job.requests]

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from fingen.disk import sha256_text
 from fingen.errors import UsageError
 from fingen.imports import SOURCES
 from fingen.imports.read import read_source
 from fingen.imports.sentiment import LABELS
-from fingen.records import Record, sha256_text
+from fingen.records import Record
 from fingen.scoring.report import ScoredRows
 from fingen.scoring.rows import Asked, item_of
 

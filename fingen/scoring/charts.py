@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import fmean
 
 from fingen import metrics
-from fingen.records import open_atomic
+from fingen.disk import open_atomic
 from fingen.scoring.report import SYNTHETIC, Choices, Interval, Prediction, Report, Score
 
 FOLDER = "figures"

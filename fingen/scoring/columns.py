@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from fingen.disk import read_jsonl, sha256_file
 from fingen.errors import SetError, UsageError
-from fingen.records import Chunk, read_jsonl, sha256_file
+from fingen.records import Chunk
 from fingen.scoring.aggregate import Drawing
 from fingen.scoring.report import Contrast, Interval, Prediction, Report, Score
 from fingen.scoring.rows import Asked, ScoringItem

@@ -18,14 +18,14 @@ from pydantic import Field
 
 from fingen import metrics
 from fingen.config import Asking
+from fingen.disk import sha256_text
 from fingen.errors import TeacherError, UsageError
 from fingen.prompts import Template, read_template
-from fingen.records import Completion, Request, sha256_text
+from fingen.records import Completion, Request
 from fingen.scoring.aggregate import share
 from fingen.scoring.api import find_paid
 from fingen.scoring.report import Interval
 from fingen.scoring.texts import Judged, TextRow
-from fingen.set_folder import CLAIMS
 from fingen.sets import JOURNAL
 from fingen.tasks.answers import Strict, build_check, parse_items, unusable
 from fingen.teachers import open_teacher
@@ -33,7 +33,7 @@ from fingen.teachers.asking import OnEvent, gather
 from fingen.teachers.base import Teacher
 from fingen.teachers.job import Estimate, Job, Note, check_teacher, estimate
 from fingen.teachers.journal import Journal
-from fingen.teachers.request_locks import RequestLocks
+from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
 
 TASK = "answer-check"
 LANGUAGES = ("en", "zh")
@@ -89,7 +89,7 @@ class TextJudge:
         first, again = self._asked(rows, scores, settled)
         self.job.requests = [*first, *again]
         keys = [request.key for request in self.job.requests]
-        with Journal.open(self.job.out / JOURNAL) as journal, RequestLocks(self.job.out / CLAIMS) as locks:
+        with Journal.open(self.job.out / JOURNAL) as journal, RequestLocks(self.job.out / LOCKS_FILE) as locks:
             try:
                 gather(self.job, journal, locks, on_event, consent)
             except TeacherError as e:

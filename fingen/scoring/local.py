@@ -14,8 +14,8 @@ import torch
 
 from fingen.adapters import read_adapter
 from fingen.config import Scoring
+from fingen.disk import dump_json, sha256_file
 from fingen.errors import HubError, LimitError, UsageError
-from fingen.records import dump_json, sha256_file
 from fingen.scoring.plan import is_ours
 from fingen.scoring.report import Kind, Method
 from fingen.scoring.rows import Asked, ScoringItem

@@ -12,7 +12,7 @@ from typing import Any
 
 import jinja2
 
-from fingen.records import dump_json, open_atomic
+from fingen.disk import dump_json, open_atomic
 from fingen.scoring import charts
 from fingen.scoring.card import majorities, on_benchmarks, remarks
 from fingen.scoring.charts import CLASSES_SHOWN, Bin, Whisker, label

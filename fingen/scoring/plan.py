@@ -10,8 +10,8 @@ from pathlib import Path
 from fingen.adapters import MANIFEST as ADAPTER
 from fingen.adapters import read_adapter
 from fingen.config import BUILD, Scoring
+from fingen.disk import sha256_file
 from fingen.errors import UsageError
-from fingen.records import sha256_file
 from fingen.scoring.benchmarks import read_benchmark
 from fingen.scoring.columns import find_context, in_contexts
 from fingen.scoring.report import ScoredRows

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from fingen.disk import describe
+from fingen.disk import describe, dump_json, open_atomic, read_jsonl, sha256_file, write_jsonl
 from fingen.errors import SetError, UsageError
-from fingen.records import Frozen, dump_json, open_atomic, read_jsonl, sha256_file, write_jsonl
+from fingen.records import Frozen
 
 REPORT = "score.json"
 PREDICTIONS = "predictions.jsonl"

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from fingen.disk import sha256_file
 from fingen.errors import SetError, UsageError
 from fingen.imports.intent import LETTER_ONLY
 from fingen.imports.rows import Raw, read_raw
-from fingen.records import Language, Record, parse_nested, sha256_file
+from fingen.records import Language, Record, parse_nested
 from fingen.scoring.language import language_of, parse_language
 from fingen.scoring.report import ScoredRows
 from fingen.sets import MANIFEST, SPLITS, read_manifest, read_split

@@ -11,9 +11,8 @@ from typing import Any
 
 from fingen import __version__, adapters
 from fingen.config import Scoring
-from fingen.disk import check_writable
+from fingen.disk import check_writable, lock, sha256_file
 from fingen.errors import UsageError
-from fingen.records import sha256_file
 from fingen.scoring import plan
 from fingen.scoring.aggregate import Drawing, Turn, build_choices, build_pairs, build_rotation, letter_at
 from fingen.scoring.answer_cache import AnswerCache, forget
@@ -30,7 +29,6 @@ from fingen.scoring.variants import choose_shots, place, rotations
 from fingen.teachers.batches import Waiting
 from fingen.teachers.job import Answered as News
 from fingen.teachers.job import Estimate, Note
-from fingen.teachers.journal import lock
 
 OnEvent = Callable[[News | Waiting | Note], None]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from fingen.records import Language, Record, sha256_text
+from fingen.disk import sha256_text
+from fingen.records import Language, Record
 from fingen.tasks.drawn import Draw, DrawnItem, Form, draft, text_problem
 from fingen.tasks.labels import Label
 from fingen.text import han_share

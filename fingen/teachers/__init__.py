@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from fingen import wire
 from fingen.config import Asking
 from fingen.errors import TeacherError, UsageError
-from fingen.teachers import keys
 from fingen.teachers.base import Teacher
 from fingen.teachers.offline import Offline
 
@@ -26,7 +26,7 @@ def choose_teacher(name: str | None, asking: Asking) -> tuple[str, str | None]:
     if asking.base_url:
         raise UsageError("--base-url needs a teacher", hint="name the model there: --teacher openai:MODEL")
     for kind, key in KEYS.items():
-        if keys.find_key(key):
+        if wire.find_key(key):
             return kind, key
     return "offline", None
 

@@ -11,13 +11,15 @@ from urllib.parse import quote
 
 import anthropic
 
+from fingen import wire
+from fingen.disk import dump_json
 from fingen.errors import TeacherError
-from fingen.records import Completion, Request, Usage, dump_json
-from fingen.teachers import keys, prices
+from fingen.records import Completion, Request, Usage
+from fingen.teachers import credentials, prices
 
 PROVIDER = "anthropic"
 OFFICIAL = "https://api.anthropic.com"
-ACCOUNT = keys.Account("ANTHROPIC_API_KEY", "https://platform.claude.com/settings/keys")
+ACCOUNT = credentials.Account("ANTHROPIC_API_KEY", "https://platform.claude.com/settings/keys")
 NO_MODELS_ENDPOINT = frozenset({404, 405, 501})
 
 
@@ -41,14 +43,14 @@ class Anthropic:
         timeout_seconds: float = 600.0,
         price: prices.Price | None = None,
     ) -> None:
-        keys.quiet("anthropic")
+        credentials.quiet("anthropic")
         self.model = model
-        self._base_url = keys.server_url(base_url or os.environ.get("ANTHROPIC_BASE_URL") or OFFICIAL)
-        self._is_official = keys.server_name(self._base_url) == keys.server_name(OFFICIAL)
-        self.name = f"{PROVIDER}:{model}" + ("" if self._is_official else f"@{keys.server_name(self._base_url)}")
+        self._base_url = wire.server_url(base_url or os.environ.get("ANTHROPIC_BASE_URL") or OFFICIAL)
+        self._is_official = wire.server_name(self._base_url) == wire.server_name(OFFICIAL)
+        self.name = f"{PROVIDER}:{model}" + ("" if self._is_official else f"@{wire.server_name(self._base_url)}")
         self._concurrency, self._timeout_seconds, self._price = concurrency, timeout_seconds, price
         self._takes_effort = True  # `check` asks; models before Claude Opus 4.5 do not
-        self._secret = keys.Secret("")
+        self._secret = wire.Secret("")
         self._client: anthropic.AsyncAnthropic | None = None
         self._schemas: dict[str, dict[str, Any]] = {}
 
@@ -68,16 +70,16 @@ class Anthropic:
             TeacherError: there is no key, it is not accepted, or the model is unknown or has ended.
         """
         found = await self.call("GET", f"/v1/models/{quote(self.model, safe='')}")
-        if isinstance(found, keys.Refusal):
+        if isinstance(found, wire.Refusal):
             foreign = found.status in NO_MODELS_ENDPOINT and found.code != "not_found_error"
             if foreign and not self._is_official:
                 return None  # a gateway that passes on messages alone
             raise self.refused(found)
-        effort = keys.mapping(keys.mapping(found.get("capabilities")).get("effort"))
+        effort = wire.mapping(wire.mapping(found.get("capabilities")).get("effort"))
         self._takes_effort = effort.get("supported") is not False
         today = today or datetime.now(tz=UTC).date()
         lifecycle = found.get("lifecycle")
-        end = keys.parse_day(found.get("retires_at")) if lifecycle else prices.ends(self.model)
+        end = wire.parse_day(found.get("retires_at")) if lifecycle else prices.ends(self.model)
         ended = lifecycle == "retired" if lifecycle else bool(end and end < today)
         return prices.end_notice(PROVIDER, self.model, end, today, ended=ended)
 
@@ -142,10 +144,10 @@ class Anthropic:
     def _open(self) -> anthropic.AsyncAnthropic:
         """The client of the run, opened with the first request: a dry run needs no key."""
         if self._client is None:
-            key = keys.find_key(ACCOUNT.key)
+            key = wire.find_key(ACCOUNT.key)
             if key is None:
-                raise keys.no_key(ACCOUNT)
-            self._secret = keys.Secret(key, self._base_url)
+                raise credentials.no_key(ACCOUNT)
+            self._secret = wire.Secret(key, self._base_url)
             limits = type(anthropic.DEFAULT_CONNECTION_LIMITS)(
                 max_connections=self._concurrency, max_keepalive_connections=self._concurrency
             )
@@ -163,7 +165,7 @@ class Anthropic:
 
     async def _ask(self, method: str, path: str, body: dict[str, Any]) -> Mapping[str, Any]:
         answer = await self.call(method, path, body)
-        if isinstance(answer, keys.Refusal):
+        if isinstance(answer, wire.Refusal):
             raise self.refused(answer)
         return answer
 
@@ -174,7 +176,7 @@ class Anthropic:
         body: dict[str, Any] | bytes | None = None,
         *,
         query: Mapping[str, str] | None = None,
-    ) -> Mapping[str, Any] | keys.Refusal:
+    ) -> Mapping[str, Any] | wire.Refusal:
         """One exchange with the server; `body` may be JSON that is written already.
 
         What is raised is raised outside of the handlers, with nothing chained to it.
@@ -191,15 +193,15 @@ class Anthropic:
             else:
                 answer = await client.post(path, cast_to=object, body=body)
         except anthropic.APIStatusError as e:
-            return keys.read_refusal(e.status_code, e.body, e.response.headers, self._secret)
+            return wire.read_refusal(e.status_code, e.body, e.response.headers, self._secret)
         except anthropic.APIConnectionError as e:
-            error = keys.broken_off(self.name, e.__cause__, self._secret)
+            error = credentials.broken_off(self.name, e.__cause__, self._secret)
         except (json.JSONDecodeError, UnicodeDecodeError):  # the client raises them raw
-            error = keys.unreadable(self.name)
+            error = credentials.unreadable(self.name)
         else:
             if isinstance(answer, Mapping):
                 return answer
-            error = keys.unreadable(self.name)
+            error = credentials.unreadable(self.name)
         raise error
 
     async def download(self, path: str) -> AsyncGenerator[bytes]:
@@ -211,7 +213,9 @@ class Anthropic:
         client = self._open()
         error: TeacherError
         try:
-            response: Any = await client.get(path, cast_to=object, stream=True, options={"headers": keys.STREAMED})
+            response: Any = await client.get(
+                path, cast_to=object, stream=True, options={"headers": credentials.STREAMED}
+            )
             try:
                 async for piece in response.iter_bytes():
                     yield piece
@@ -219,19 +223,19 @@ class Anthropic:
                 await response.close()
             return
         except anthropic.APIStatusError as e:
-            error = self.refused(keys.read_refusal(e.status_code, e.body, e.response.headers, self._secret))
+            error = self.refused(wire.read_refusal(e.status_code, e.body, e.response.headers, self._secret))
         except anthropic.APIConnectionError as e:
-            error = keys.broken_off(self.name, e.__cause__, self._secret)
+            error = credentials.broken_off(self.name, e.__cause__, self._secret)
         except Exception as e:  # in the middle of a body the HTTP library's errors come raw
-            if not keys.is_from_http(e):
+            if not wire.is_from_http(e):
                 raise
-            error = keys.broken_off(self.name, e, self._secret)
+            error = credentials.broken_off(self.name, e, self._secret)
         raise error
 
-    def refused(self, refusal: keys.Refusal) -> TeacherError:
+    def refused(self, refusal: wire.Refusal) -> TeacherError:
         """The error for what the server said in place of an answer."""
         known = ", ".join(prices.models_of(PROVIDER, datetime.now(tz=UTC).date()))
-        return keys.refused(self.name, refusal, ACCOUNT, {404: f"name a model that the server has: {known}"})
+        return credentials.refused(self.name, refusal, ACCOUNT, {404: f"name a model that the server has: {known}"})
 
 
 def _read_text(message: Mapping[str, Any]) -> tuple[str, str]:
@@ -243,7 +247,7 @@ def _read_text(message: Mapping[str, Any]) -> tuple[str, str]:
     text = "".join(str(block.get("text", "")) for block in blocks)
     stop_reason = str(message.get("stop_reason") or "unknown")
     if stop_reason == "refusal" and not text:
-        details = keys.mapping(message.get("stop_details"))
+        details = wire.mapping(message.get("stop_details"))
         text = ": ".join(str(details[name]) for name in ("category", "explanation") if details.get(name))
     return text, stop_reason
 
@@ -254,8 +258,8 @@ def _read_usage(message: Mapping[str, Any]) -> Usage | None:
     if not isinstance(usage, Mapping):
         return None
     return Usage(
-        input_tokens=keys.count(usage.get("input_tokens")),
-        cache_read_tokens=keys.count(usage.get("cache_read_input_tokens")),
-        cache_write_tokens=keys.count(usage.get("cache_creation_input_tokens")),
-        output_tokens=keys.count(usage.get("output_tokens")),
+        input_tokens=wire.count(usage.get("input_tokens")),
+        cache_read_tokens=wire.count(usage.get("cache_read_input_tokens")),
+        cache_write_tokens=wire.count(usage.get("cache_creation_input_tokens")),
+        output_tokens=wire.count(usage.get("output_tokens")),
     )

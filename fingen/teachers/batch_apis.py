@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from fingen import wire
+from fingen.disk import dump_json
 from fingen.errors import TeacherError, UsageError
-from fingen.records import Request, dump_json
-from fingen.teachers import keys
+from fingen.records import Request
+from fingen.teachers import credentials
 from fingen.teachers.base import Teacher
 from fingen.teachers.batch_files import URL, Batcher, read_result, request_line
 from fingen.teachers.outstanding import Batch
@@ -135,7 +137,7 @@ class AnthropicBatches:
         if row.get("archived_at"):
             raise _gone(self.teacher.name, place, "its results are not kept any more")
         ended = row.get("processing_status") == "ended"
-        total, left = _counted(row), keys.count(keys.mapping(row.get("request_counts")).get("processing"))
+        total, left = _counted(row), wire.count(wire.mapping(row.get("request_counts")).get("processing"))
         return Look(ended=ended, paths=(f"{path}/results",) if ended else (), done=total - left)
 
     async def find(self, batch: Batch, known: set[str]) -> Found:
@@ -205,8 +207,8 @@ class OpenAIBatches:
     async def look(self, place: str) -> Look:
         """How far a batch is."""
         row = _row(self.teacher, place, await self.teacher.call("GET", f"/batches/{place}"))
-        status, counts = row.get("status"), keys.mapping(row.get("request_counts"))
-        done = keys.count(counts.get("completed")) + keys.count(counts.get("failed"))
+        status, counts = row.get("status"), wire.mapping(row.get("request_counts"))
+        done = wire.count(counts.get("completed")) + wire.count(counts.get("failed"))
         if status == "failed":
             return _failed(row)
         files = [row[name] for name in ("output_file_id", "error_file_id") if row.get(name)]
@@ -222,9 +224,9 @@ class OpenAIBatches:
             page = _answered(self.teacher, await self.teacher.call("GET", "/batches", query=query))
             rows = _listed(page)
             for row in rows:
-                if keys.mapping(row.get("metadata")).get(OURS) == batch.token:
+                if wire.mapping(row.get("metadata")).get(OURS) == batch.token:
                     return Found(str(row.get("id")))
-            newest = max((keys.count(row.get("created_at")) for row in rows), default=0)
+            newest = max((wire.count(row.get("created_at")) for row in rows), default=0)
             if not page.get("has_more") or newest < batch.since - SKEW_SECONDS:
                 return Found()
             query = {"limit": PAGE, "after": str(page.get("last_id") or rows[-1].get("id"))}
@@ -234,18 +236,18 @@ class OpenAIBatches:
         return self.teacher.download(path)
 
 
-Answer = Mapping[str, Any] | keys.Refusal
+Answer = Mapping[str, Any] | wire.Refusal
 
 
 def _answered(teacher: Anthropic | OpenAI, answer: Answer) -> Mapping[str, Any]:
-    if isinstance(answer, keys.Refusal):
+    if isinstance(answer, wire.Refusal):
         raise teacher.refused(answer)
     return answer
 
 
 def _row(teacher: Anthropic | OpenAI, place: str, answer: Answer) -> Mapping[str, Any]:
     """What is said of one batch, which has to be there."""
-    if isinstance(answer, keys.Refusal) and answer.status == 404:
+    if isinstance(answer, wire.Refusal) and answer.status == 404:
         raise _gone(teacher.name, place, "it is not there")
     return _answered(teacher, answer)
 
@@ -260,18 +262,18 @@ def _gone(teacher: str, place: str, what: str) -> TeacherError:
 def _id(teacher: Anthropic | OpenAI, answer: Answer) -> str:
     name = _answered(teacher, answer).get("id")
     if not isinstance(name, str) or not name:
-        raise keys.unreadable(teacher.name)
+        raise credentials.unreadable(teacher.name)
     return name
 
 
 def _listed(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     rows = page.get("data")
-    return [keys.mapping(row) for row in rows] if isinstance(rows, list) else []
+    return [wire.mapping(row) for row in rows] if isinstance(rows, list) else []
 
 
 def _counted(row: Mapping[str, Any]) -> int:
     """Requests in a message batch: the kinds add up to all of them at any time."""
-    return sum(map(keys.count, keys.mapping(row.get("request_counts")).values()))
+    return sum(map(wire.count, wire.mapping(row.get("request_counts")).values()))
 
 
 def _seconds(moment: object) -> float:
@@ -284,7 +286,7 @@ def _seconds(moment: object) -> float:
 
 def _failed(row: Mapping[str, Any]) -> Look:
     """A batch that was turned down as a whole, after it was made."""
-    errors = _listed(keys.mapping(row.get("errors")))
+    errors = _listed(wire.mapping(row.get("errors")))
     said = [f"{error.get('code') or 'failed'}: {error.get('message') or ''}".rstrip(": ") for error in errors[:3]]
     is_full = any(error.get("code") in QUEUE_IS_FULL for error in errors)
     return Look(ended=True, failure="; ".join(said) or "failed", queue_is_full=is_full)

@@ -14,12 +14,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
+from fingen.disk import dump_json, open_atomic, sha256_text
 from fingen.errors import UsageError
-from fingen.records import Completion, Request, Usage, dump_json, open_atomic, sha256_text
+from fingen.records import Completion, Request, Usage
 from fingen.teachers.base import Provider
-from fingen.teachers.keys import RETRYABLE, mapping
 from fingen.teachers.outstanding import Outstanding, OutstandingRequest
 from fingen.teachers.request_locks import RequestLocks
+from fingen.wire import RETRYABLE, mapping
 
 URL = "/v1/chat/completions"
 GROUP = 256  # requests held, and answers stored, in one step

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from fingen.config import Asking
+from fingen.disk import dump_json
 from fingen.errors import UsageError
-from fingen.records import Completion, Request, Usage, dump_json
+from fingen.records import Completion, Request, Usage
 from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.dispatch import Terms, Validate, dispatch
 from fingen.teachers.journal import Journal

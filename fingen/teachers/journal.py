@@ -18,19 +18,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from fingen.disk import unwritable
+from fingen.disk import dump_json, make_folder, sha256_text
 from fingen.errors import FingenError, LimitError, SetError
-from fingen.records import Completion, Request, Usage, dump_json, sha256_text
+from fingen.records import Completion, Request, Usage
 
 if sys.platform == "win32":
-    import msvcrt
+    pass
 else:
-    import fcntl
+    pass
 
 VERSION = 2  # raise it when a table changes; 2 added what is asked elsewhere
 GROUP = 64  # answers a commit waits for, at most
 GROUP_SECONDS = 0.25  # and how long
-LOCK = ".lock"  # in the folder of a set; it stays there
 BUSY_SECONDS = 10.0  # to wait for another process to finish its write
 
 TABLES = (
@@ -119,7 +118,7 @@ class Journal:
             SetError: not a journal, damaged, made by a newer fingen, held by another process, or not to be written.
             LimitError: the disk is full or fails.
         """
-        _make_folder(path.parent)
+        make_folder(path.parent)
         with _explained(path), ExitStack() as stack:
             # Commits wait for the disk in a thread of their own; `_turn` keeps the threads apart. What is read meanwhile
             # is read on a second connection: with one for both, the dispatcher would wait for the disk too.
@@ -385,55 +384,3 @@ def _explain(path: Path, e: sqlite3.Error) -> FingenError | None:
             return SetError(f"{path}: {e}", hint="make the folder writable, or write to another one with --out")
         case _:
             return None
-
-
-@contextmanager
-def lock(folder: Path, *, patience_seconds: float = 0.0) -> Iterator[None]:
-    """Hold `folder` for this process, so that no two runs write one set. The system lets go when the process dies.
-
-    Waits for another process that holds it for `patience_seconds`.
-
-    Raises:
-        SetError: another process holds it, or the folder cannot be locked.
-        UsageError: the folder cannot be written; LimitError: the disk is full.
-    """
-    _make_folder(folder)
-    try:
-        # Kept open and never removed: a lock on a file that is gone would not keep anyone out.
-        file = (folder / LOCK).open("ab")
-    except OSError as e:
-        raise unwritable(folder, e) from e
-    with file:
-        until = time.monotonic() + patience_seconds
-        try:
-            while not _lock_file(file.fileno(), last=time.monotonic() >= until):
-                time.sleep(0.05)
-        except (BlockingIOError, PermissionError) as e:
-            raise SetError(
-                f"{folder}: another fingen process works on it",
-                hint="wait until it has ended, or write elsewhere with --out",
-            ) from e
-        except OSError as e:
-            raise SetError(f"{folder}: cannot be locked: {e.strerror}", hint="write to a local disk with --out") from e
-        yield
-
-
-def _lock_file(descriptor: int, *, last: bool) -> bool:
-    """Try to lock; where another process holds it, False, or its error on the `last` try."""
-    try:
-        if sys.platform == "win32":
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        if last:
-            raise
-        return False
-    return True
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise unwritable(folder, e) from e

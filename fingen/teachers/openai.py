@@ -11,13 +11,15 @@ from urllib.parse import quote, urlsplit
 
 import openai
 
+from fingen import wire
+from fingen.disk import dump_json
 from fingen.errors import TeacherError
-from fingen.records import Completion, Request, Usage, dump_json
-from fingen.teachers import keys, prices
+from fingen.records import Completion, Request, Usage
+from fingen.teachers import credentials, prices
 
 PROVIDER = "openai"
 OFFICIAL = "https://api.openai.com/v1"
-ACCOUNT = keys.Account("OPENAI_API_KEY", "https://platform.openai.com/api-keys")
+ACCOUNT = credentials.Account("OPENAI_API_KEY", "https://platform.openai.com/api-keys")
 REASONING = ("gpt-5", "gpt-6")  # families that take `reasoning_effort`
 STOP_REASONS = {"stop": "end_turn", "length": "max_tokens"}
 IN_THE_CLEAR = "name the server in OPENAI_BASE_URL beside it"  # shows that the two belong together
@@ -50,17 +52,17 @@ class OpenAI:
         timeout_seconds: float = 600.0,
         price: prices.Price | None = None,
     ) -> None:
-        keys.quiet("openai")
+        credentials.quiet("openai")
         self.model = model
-        self._base_url = keys.server_url(base_url or os.environ.get("OPENAI_BASE_URL") or OFFICIAL)
+        self._base_url = wire.server_url(base_url or os.environ.get("OPENAI_BASE_URL") or OFFICIAL)
         host = urlsplit(self._base_url).hostname or ""
         self._is_official = host == "api.openai.com" or host.endswith(".api.openai.com")  # the others are its regions
-        self.name = f"{PROVIDER}:{model}" + ("" if self._is_official else f"@{keys.server_name(self._base_url)}")
+        self.name = f"{PROVIDER}:{model}" + ("" if self._is_official else f"@{wire.server_name(self._base_url)}")
         # A key is not sent in the clear to another machine, unless the address stands in the environment beside the key.
-        self._may_send_key = bool(self._base_url.startswith("https") or base_url is None or keys.is_local(host))
+        self._may_send_key = bool(self._base_url.startswith("https") or base_url is None or wire.is_local(host))
         self._concurrency, self._timeout_seconds, self._price = concurrency, timeout_seconds, price
         self._priced_model = model if self._is_official else None
-        self._secret = keys.Secret("")
+        self._secret = wire.Secret("")
         self._client: openai.AsyncOpenAI | None = None
         self._schemas: dict[str, dict[str, Any]] = {}
 
@@ -79,27 +81,27 @@ class OpenAI:
             TeacherError: there is no key, it is not accepted, or the model is unknown or has ended.
         """
         found = await self.call("GET", f"/models/{quote(self.model, safe='')}")
-        if isinstance(found, keys.Refusal):
+        if isinstance(found, wire.Refusal):
             foreign = found.status in NO_MODELS_ENDPOINT and found.code != "model_not_found"
             if foreign and not self._is_official:
                 return await self._check_list()
             raise self.refused(found)
         today = today or datetime.now(tz=UTC).date()
-        end = keys.parse_day(found.get("shutdown_date")) or prices.ends(self.model)
+        end = wire.parse_day(found.get("shutdown_date")) or prices.ends(self.model)
         return prices.end_notice(PROVIDER, self.model, end, today, ended=bool(end and end < today))
 
     async def _check_list(self) -> str | None:
         """For servers that only list their models, vLLM among them. Some load others on demand: so this only warns."""
         found = await self.call("GET", "/models")
-        if isinstance(found, keys.Refusal):
+        if isinstance(found, wire.Refusal):
             if found.status in NO_MODELS_ENDPOINT:
                 return None
             raise self.refused(found)
         rows = found.get("data")
-        names = [str(keys.mapping(row).get("id")) for row in rows] if isinstance(rows, list) else []
+        names = [str(wire.mapping(row).get("id")) for row in rows] if isinstance(rows, list) else []
         if not names or self.model in names:
             return None
-        return f"{keys.server_name(self._base_url)} does not list {self.model}; it lists {', '.join(names[:8])}"
+        return f"{wire.server_name(self._base_url)} does not list {self.model}; it lists {', '.join(names[:8])}"
 
     async def close(self) -> None:
         """Close the connections. A later request opens new ones."""
@@ -167,10 +169,10 @@ class OpenAI:
     def _open(self) -> openai.AsyncOpenAI:
         """The client of the run, opened with the first request: a dry run needs no key."""
         if self._client is None:
-            key = keys.find_key(ACCOUNT.key) if self._may_send_key else None
+            key = wire.find_key(ACCOUNT.key) if self._may_send_key else None
             if key is None and self._is_official:
-                raise keys.no_key(ACCOUNT)
-            self._secret = keys.Secret(key or "", self._base_url)
+                raise credentials.no_key(ACCOUNT)
+            self._secret = wire.Secret(key or "", self._base_url)
             limits = type(openai.DEFAULT_CONNECTION_LIMITS)(
                 max_connections=self._concurrency, max_keepalive_connections=self._concurrency
             )
@@ -186,7 +188,7 @@ class OpenAI:
 
     async def _ask(self, method: str, path: str, body: dict[str, Any]) -> Mapping[str, Any]:
         answer = await self.call(method, path, body)
-        if isinstance(answer, keys.Refusal):
+        if isinstance(answer, wire.Refusal):
             raise self.refused(answer)
         return answer
 
@@ -198,7 +200,7 @@ class OpenAI:
         *,
         query: Mapping[str, str] | None = None,
         file: tuple[str, bytes] | None = None,
-    ) -> Mapping[str, Any] | keys.Refusal:
+    ) -> Mapping[str, Any] | wire.Refusal:
         """One exchange with the server; `file` goes along by its name.
 
         What is raised is raised outside of the handlers, with nothing chained to it.
@@ -221,15 +223,15 @@ class OpenAI:
             else:
                 answer = await client.post(path, cast_to=object, body=body)
         except openai.APIStatusError as e:
-            return keys.read_refusal(e.status_code, e.body, e.response.headers, self._secret)
+            return wire.read_refusal(e.status_code, e.body, e.response.headers, self._secret)
         except openai.APIConnectionError as e:
-            error = keys.broken_off(self.name, e.__cause__, self._secret)
+            error = credentials.broken_off(self.name, e.__cause__, self._secret)
         except (json.JSONDecodeError, UnicodeDecodeError):  # the client raises them raw
-            error = keys.unreadable(self.name)
+            error = credentials.unreadable(self.name)
         else:
             if isinstance(answer, Mapping):
                 return answer
-            error = keys.unreadable(self.name)
+            error = credentials.unreadable(self.name)
         raise error
 
     async def download(self, path: str) -> AsyncGenerator[bytes]:
@@ -241,7 +243,9 @@ class OpenAI:
         client = self._open()
         error: TeacherError
         try:
-            response: Any = await client.get(path, cast_to=object, stream=True, options={"headers": keys.STREAMED})
+            response: Any = await client.get(
+                path, cast_to=object, stream=True, options={"headers": credentials.STREAMED}
+            )
             try:
                 async for piece in response.iter_bytes():
                     yield piece
@@ -249,16 +253,16 @@ class OpenAI:
                 await response.close()
             return
         except openai.APIStatusError as e:
-            error = self.refused(keys.read_refusal(e.status_code, e.body, e.response.headers, self._secret))
+            error = self.refused(wire.read_refusal(e.status_code, e.body, e.response.headers, self._secret))
         except openai.APIConnectionError as e:
-            error = keys.broken_off(self.name, e.__cause__, self._secret)
+            error = credentials.broken_off(self.name, e.__cause__, self._secret)
         except Exception as e:  # in the middle of a body the HTTP library's errors come raw
-            if not keys.is_from_http(e):
+            if not wire.is_from_http(e):
                 raise
-            error = keys.broken_off(self.name, e, self._secret)
+            error = credentials.broken_off(self.name, e, self._secret)
         raise error
 
-    def refused(self, refusal: keys.Refusal) -> TeacherError:
+    def refused(self, refusal: wire.Refusal) -> TeacherError:
         """The error for what the server said in place of an answer."""
         known = ", ".join(prices.models_of(PROVIDER, datetime.now(tz=UTC).date()))
         hints = {404: f"name a model that the server has: {known}"}
@@ -268,7 +272,7 @@ class OpenAI:
                 hints[401] = (
                     f"set the server's key in {ACCOUNT.key}; where it is to cross a network without https, {IN_THE_CLEAR}"
                 )
-        return keys.refused(self.name, refusal, ACCOUNT, hints)
+        return credentials.refused(self.name, refusal, ACCOUNT, hints)
 
 
 def strict_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -294,12 +298,12 @@ def _read_text(answer: Mapping[str, Any]) -> tuple[str, str]:
     choices = answer.get("choices")
     if not isinstance(choices, list) or not choices:
         return dump_json(answer), "not a completion"
-    message = keys.mapping(keys.mapping(choices[0]).get("message"))
+    message = wire.mapping(wire.mapping(choices[0]).get("message"))
     refusal, content = message.get("refusal"), message.get("content")
     text = content if isinstance(content, str) else dump_json(content) if content else ""
     if refusal:
         return text or str(refusal), "refusal"
-    finish = str(keys.mapping(choices[0]).get("finish_reason") or "unknown")
+    finish = str(wire.mapping(choices[0]).get("finish_reason") or "unknown")
     return text, STOP_REASONS.get(finish, finish)
 
 
@@ -308,11 +312,11 @@ def _read_usage(answer: Mapping[str, Any]) -> Usage | None:
     usage = answer.get("usage")
     if not isinstance(usage, Mapping):
         return None
-    details = keys.mapping(usage.get("prompt_tokens_details"))
-    read, written = keys.count(details.get("cached_tokens")), keys.count(details.get("cache_write_tokens"))
+    details = wire.mapping(usage.get("prompt_tokens_details"))
+    read, written = wire.count(details.get("cached_tokens")), wire.count(details.get("cache_write_tokens"))
     return Usage(
-        input_tokens=max(0, keys.count(usage.get("prompt_tokens")) - read - written),
+        input_tokens=max(0, wire.count(usage.get("prompt_tokens")) - read - written),
         cache_read_tokens=read,
         cache_write_tokens=written,
-        output_tokens=keys.count(usage.get("completion_tokens")),
+        output_tokens=wire.count(usage.get("completion_tokens")),
     )

@@ -15,7 +15,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fingen.records import Completion, Request, dump_json
+from fingen.disk import dump_json
+from fingen.records import Completion, Request
 from fingen.teachers.dispatch import CUT, INVALID
 from fingen.teachers.journal import COLUMNS, HELD, Journal, read_completion
 from fingen.teachers.request_locks import RequestLocks

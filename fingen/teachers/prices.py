@@ -10,8 +10,9 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from fingen.disk import dump_json
 from fingen.errors import TeacherError
-from fingen.records import Request, Usage, dump_json
+from fingen.records import Request, Usage
 from fingen.text import estimate_tokens
 
 Price = tuple[float, float]  # USD per million input and output tokens

@@ -14,6 +14,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+LOCKS_FILE = ".claims"  # in the folder of a set
 _OFFSETS = 1 << 62  # a claim is a lock on one byte of an empty file, at an offset that the key gives
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from fingen.adapters import CURVE, MANIFEST, PICTURE, WEIGHTS, read_adapter, write_manifest
-from fingen.records import open_atomic, sha256_file
+from fingen.disk import open_atomic, sha256_file
 from fingen.training.base import quiet
 
 __all__ = ["MANIFEST", "draw_curve", "read_adapter", "write_adapter"]

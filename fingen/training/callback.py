@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
+from fingen.disk import dump_json, open_atomic
 from fingen.errors import Interrupted
-from fingen.records import dump_json, open_atomic
 from fingen.training.checkpoints import HISTORY, Stop
 
 SAY_SECONDS = 10.0  # between two lines of progress

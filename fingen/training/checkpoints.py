@@ -14,8 +14,8 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
+from fingen.disk import dump_json, open_atomic
 from fingen.errors import UsageError
-from fingen.records import dump_json, open_atomic
 
 CHECKPOINTS = "checkpoints"  # folder, in that of the adapter
 HISTORY = "training.jsonl"

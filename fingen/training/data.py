@@ -7,7 +7,8 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from fingen.records import Record, sha256_text
+from fingen.disk import sha256_text
+from fingen.records import Record
 from fingen.training.template import Template
 
 POOL = 512  # rows that are sorted by length together: few enough to mix, enough that a step's rows are of one length

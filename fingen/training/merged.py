@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from fingen.adapters import WEIGHTS
-from fingen.disk import check_writable, describe
+from fingen.disk import check_writable, describe, dump_json, open_atomic, sha256_file
 from fingen.errors import UsageError
-from fingen.records import dump_json, open_atomic, sha256_file
 
 MERGED = "merged.json"  # written last: the folder is whole
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from fingen import __version__
 from fingen.adapters import FILES as ADAPTER_FILES
 from fingen.config import BUILD, Finetune, Tuning
-from fingen.disk import refuse_others
+from fingen.disk import dump_json, refuse_others, sha256_file, sha256_text
 from fingen.errors import UsageError
-from fingen.records import Record, dump_json, sha256_file, sha256_text
+from fingen.records import Record
 from fingen.sets import MANIFEST as SET_MANIFEST
 from fingen.sets import read_manifest
 from fingen.training.models import Base

@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 
 from fingen.adapters import markdown
-from fingen.records import open_atomic
+from fingen.disk import open_atomic
 from fingen.training.template import Template
 
 MODELFILE, CARD = "Modelfile", "README.md"

@@ -19,9 +19,9 @@ import torch
 from torch.nn import functional
 from transformers import GPT2Tokenizer, LlamaConfig, LlamaForCausalLM
 
-from fingen.disk import refuse_others
+from fingen.disk import dump_json, open_atomic, refuse_others
 from fingen.errors import UsageError
-from fingen.records import Record, dump_json, open_atomic
+from fingen.records import Record
 from fingen.training.base import quiet
 
 PAD, END, USER, ASSISTANT = "<|pad|>", "<|end|>", "<|user|>", "<|assistant|>"

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fingen.config import CACHE, ReadSettings
+from fingen.disk import read_jsonl
 from fingen.documents import InputFile, read_documents
 from fingen.documents.parsed import is_page_parse, read_page_parse
 from fingen.errors import DocumentError, SetError, UsageError
 from fingen.quality.grounding import Grounding, ground
-from fingen.records import Chunk, Document, Passage, Period, Record, SourceEntry, read_jsonl
+from fingen.records import Chunk, Document, Passage, Period, Record, SourceEntry
 from fingen.sets import CHUNKS, MANIFEST, read_manifest
 from fingen.tasks.qa import build_passage
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from fingen.disk import sha256_file
 from fingen.errors import SetError, UsageError
 from fingen.imports.alpaca import build_record, read_rows
 from fingen.quality.checks import CHECKS, Draft
@@ -16,9 +17,8 @@ from fingen.quality.duplicates import find_duplicates, near_clusters
 from fingen.quality.evidence import locate
 from fingen.quality.grounding import Grounding
 from fingen.quality.privacy import PRIVATE, TOKENS, matches_masked, scan
-from fingen.records import Chunk, Evidence, Manifest, Passage, Record, sha256_file
-from fingen.set_folder import REWORKED
-from fingen.sets import SPLITS, read_manifest
+from fingen.records import Chunk, Evidence, Manifest, Passage, Record
+from fingen.sets import REWORKED, SPLITS, read_manifest
 from fingen.verify.origin import Origin, is_label_alone, origin_of_set, read_origin
 
 LAWS = {

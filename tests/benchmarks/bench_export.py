@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from fingen.disk import dump_json, open_atomic, sha256_file, write_jsonl
 from fingen.pipeline.export import FORMS
-from fingen.records import FileEntry, Record, dump_json, open_atomic, sha256_file, write_jsonl
+from fingen.records import FileEntry, Record
 from fingen.set_folder import make_manifest
 from fingen.sets import MANIFEST
 

@@ -23,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a scri
 
 from hub_server import TOKEN, HubServer
 
-from fingen.records import FileEntry, Record, dump_json, open_atomic, sha256_file, sha256_text, write_jsonl
+from fingen.disk import dump_json, open_atomic, sha256_file, sha256_text, write_jsonl
+from fingen.records import FileEntry, Record
 from fingen.set_folder import make_manifest
 from fingen.sets import MANIFEST
 

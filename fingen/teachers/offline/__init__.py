@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from fingen.records import Completion, Passage, Request, dump_json
+from fingen.disk import dump_json
+from fingen.records import Completion, Passage, Request
 from fingen.teachers.offline import chinese, english
 from fingen.teachers.offline.extract import Pair, Rules, Topic, find_topics, select
 from fingen.teachers.offline.intent import write

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fingen import prompts
+from fingen.disk import dump_json
 from fingen.errors import UsageError
-from fingen.records import dump_json
 
 _NAME, _AND = "\ufdd0", "\ufdd1"  # noncharacters that stand for the draw's names while a form is expanded
 _HINT = (

@@ -1,12 +1,7 @@
-"""Keys, and the seam to the providers that must not give them away.
-
-The errors of both SDKs carry the request with its headers, and so the key; their loggers print whole prompts. What
-leaves `fingen.teachers` are TeacherErrors made here, with no SDK error behind them.
-"""
+"""What goes over the wire: keys that show as ***, the addresses of servers, and what their answers say."""
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import re
@@ -26,9 +21,6 @@ ENV_FILE = Path(".env")  # in the working directory
 MESSAGE_CHARACTERS = 300  # of a provider's message that are shown
 RETRYABLE = frozenset({408, 409, 429})  # and all from 500 on
 LIMITED = frozenset({429, 529})
-GAVE_UP_WAITING = frozenset({504, 524})  # from a gateway: the model behind it may have answered, and billed
-NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"})  # httpx2's names
-STREAMED = {"X-Stainless-Raw-Response": "stream"}  # what the SDKs' own with_streaming_response asks for
 BILLING_CODES = frozenset({"billing_error", "insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 BILLING_ENDINGS = ("spend_limit_reached", "billing_unavailable", "billing_not_authorized")
 BILLING_WORDS = ("credit balance is too low", "specified api usage limits")  # Anthropic says these with a plain 400
@@ -64,14 +56,6 @@ class Secret:
         for secret in filter(None, (self._value, *self._passwords)):
             text = text.replace(secret, "***")
         return text
-
-
-@dataclass(frozen=True)
-class Account:
-    """What hints name: the key's variable, and where keys and credit are managed."""
-
-    key: str
-    console: str
 
 
 @dataclass(frozen=True)
@@ -128,22 +112,6 @@ def _read_env_file() -> dict[str, str]:
         return parse_env(ENV_FILE.read_text(encoding="utf-8-sig", errors="replace"))
     except OSError:  # there is none, or it is not ours to read: the error for the missing key says what to do
         return {}
-
-
-def no_key(account: Account) -> TeacherError:
-    """What to say where there is no key."""
-    hint = f"make one at {account.console}, then: export {account.key}=...   (or a line {account.key}=... in ./.env)"
-    return TeacherError(f"no key: {account.key} is not set", hint=hint)
-
-
-def quiet(library: str) -> None:
-    """Keep an SDK from logging: at debug level it prints every prompt, and it switches that on by a variable."""
-    os.environ.pop(f"{library.upper()}_LOG", None)
-    for name in (library, "httpx2", "httpcore2"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for name in list(logging.root.manager.loggerDict):
-        if name.startswith(f"{library}."):
-            logging.getLogger(name).disabled = True  # a level set on it by name later does not bring it back
 
 
 def server_url(url: str) -> str:
@@ -207,71 +175,9 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
     return max(0.0, mktime_tz(when) - time.time()) if when else None
 
 
-def refused(teacher: str, refusal: Refusal, account: Account, hints: Mapping[int, str]) -> TeacherError:
-    """The error for a refusal.
-
-    Args:
-        teacher: Its name, for the message.
-        refusal: What the server said.
-        account: Whose key it was.
-        hints: Status -> what to do, where the teacher knows better.
-    """
-    status, billing = refusal.status, refusal.is_billing
-    what = f"status {status}" + (f" ({refusal.code})" if refusal.code else "")
-    # The message about a wrong key may quote a part of it, which no mask finds.
-    message = f": {refusal.message}" if refusal.message and status != 401 else ""
-    return TeacherError(
-        f"{teacher}: {what}{message}",
-        retryable=not billing and (status in RETRYABLE or status >= 500),
-        limited=not billing and status in LIMITED,
-        retry_after=refusal.retry_after,
-        possibly_billed=status in GAVE_UP_WAITING,
-        hint=_hint(refusal, account, hints),
-    )
-
-
-def _hint(refusal: Refusal, account: Account, hints: Mapping[int, str]) -> str:
-    if refusal.is_billing:
-        return f"add credit or raise the limit at {account.console}, then run the same command again"
-    if refusal.status in hints:
-        return hints[refusal.status]
-    if refusal.status == 401:
-        return f"the key in {account.key} was not accepted: compare it with {account.console}"
-    if refusal.status == 403:
-        return f"the key in {account.key} may not do this: see its permissions at {account.console}"
-    if refusal.status == 413:
-        return "the passage is too large for this model: ask with smaller chunks"
-    if refusal.status in RETRYABLE or refusal.status >= 500:
-        return "run the same command again later: what was answered is kept"
-    return "the server does not take this request: name another model, or a server with JSON schema output"
-
-
-def broken_off(teacher: str, cause: BaseException | None, secret: Secret) -> TeacherError:
-    """The error for a connection that failed or timed out; `cause` is the HTTP library's."""
-    kind = type(cause).__name__
-    what = "no answer in time" if kind.endswith("Timeout") else "the connection failed"
-    detail = f": {secret.mask(str(cause))}" if cause and str(cause) else ""
-    return TeacherError(
-        f"{teacher}: {what} ({kind}{detail})",
-        retryable=True,
-        possibly_billed=kind not in NEVER_SENT,
-        hint="see that the server runs and the network is up, then run the same command again",
-    )
-
-
 def is_from_http(e: BaseException) -> bool:
     """Whether the HTTP library below the SDKs raised it; fingen does not depend on that by name."""
     return type(e).__module__.partition(".")[0] in ("httpx2", "httpcore2", "httpx", "httpcore")
-
-
-def unreadable(teacher: str) -> TeacherError:
-    """The error for an answer that is no JSON: it was cut on its way, or comes from something between."""
-    return TeacherError(
-        f"{teacher}: the answer is not whole, or not JSON",
-        retryable=True,
-        possibly_billed=True,
-        hint="see that nothing between here and the server answers in its place, then run the same command again",
-    )
 
 
 def mapping(value: object) -> Mapping[str, Any]:
