@@ -26,6 +26,7 @@ from fingen.training.schedule import total_steps, warmup_warning
 
 if TYPE_CHECKING:
     from fingen.training.classes import Judge
+    from fingen.training.recipe import Trained
 
 MODELS_FOLDER = BUILD / "models"
 LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "safetensors")
@@ -167,11 +168,11 @@ def _train(
     targets = sorted(model.peft_config["default"].target_modules)
     if recipe.FUSED in tuning.targets and recipe.FUSED not in targets:
         say(f"targets: {', '.join(targets)} are this base model's {recipe.FUSED}")
-    if warning := warmup_warning(tuning, total_steps(tuning, len(rows.kept))):
-        say(warning)
     few = few_rows(tuning, len(held.kept))
+    for warning in (warmup_warning(tuning, total_steps(tuning, len(rows.kept))), few):
+        if warning:
+            say(warning)
     if few:
-        say(few)
         tuning = replace(tuning, keep="last", patience=None)
     judge = build_judge([record for record in validation if record.id in kept], train, template)
     trained = recipe.fit(
@@ -179,41 +180,22 @@ def _train(
         report_to=settings.report_to,
     )  # fmt: skip
     seen = count_seen([len(row.ids) for row in rows.kept], tuning.batch, tuning.seed, trained.kept_step)
-    base = plan.base
     manifest = {
         "format": 1,
         "name": out.name,
         "run": run,
         "folder": out.as_posix(),
         "merged": (MODELS_FOLDER / out.name).as_posix(),
-        "base": {
-            "source": source,
-            "hub_id": None if base.built or base.local else base.source,
-            "revision": getattr(loaded.model.config, "_commit_hash", None),
-            "weights": {path.name: sha256_file(path) for path in sorted(Path(source).glob("*.safetensors"))},
-            "built": base.built,
-            "licence": base.alias.licence if base.alias else None,
-            "remote_code": settings.trust_remote_code,
-        },
+        "base": {**_describe_base(plan.base, source, loaded.model), "remote_code": settings.trust_remote_code},
         "load": loaded.load,
         "set": {"name": read_manifest(data).name, "sha256": sha256_file(data / SET_MANIFEST)},
         "recipe": settings.recipe,
         "template": {"form": tuning.form, "sha256": template.sha256},
         "targets": targets,
-        "rows": {
-            "train": len(rows.kept),
-            "seen": asdict(seen),
-            "validation": len(held.kept),
-            "left_out": left_out,
-        },
+        "rows": {"train": len(rows.kept), "seen": asdict(seen), "validation": len(held.kept), "left_out": left_out},
         "metrics": {
-            "steps": trained.steps,
-            "planned_steps": trained.planned_steps,
-            "kept_step": trained.kept_step,
+            **_metrics(trained, judge, enough=len(held.kept) >= tuning.keep_rows),
             "kept": _why_kept(tuning, few, bool(held.kept), judge is not None),
-            "loss": trained.loss,
-            "validation_loss": trained.validation_loss,
-            **_class_metrics(trained.classes, judge, enough=len(held.kept) >= tuning.keep_rows),
         },
         "processes": state.num_processes,
         "settings": asdict(plan.tuning),
@@ -234,18 +216,33 @@ def _why_kept(tuning: Tuning, few: str | None, evaluated: bool, by_class: bool) 
     return f"last: {few}" if few else "last"
 
 
-def _class_metrics(figures: dict[str, float] | None, judge: Judge | None, *, enough: bool) -> dict[str, Any]:
-    """What the kept weights come to on the validation rows' classes, and one answer to all of them beside it.
+def _metrics(trained: Trained, judge: Judge | None, *, enough: bool) -> dict[str, Any]:
+    """How far it went, and what the kept weights come to on the validation rows; one answer to all of them beside it.
 
     `learned` is None where there are no classes, or too few rows to say so.
     """
-    if figures is None or judge is None:
-        return {"validation_macro_f1": None, "learned": None}
+    found = {
+        name: getattr(trained, name) for name in ("steps", "planned_steps", "kept_step", "loss", "validation_loss")
+    }
+    if trained.classes is None or judge is None:
+        return {**found, "validation_macro_f1": None, "learned": None}
     return {
-        "validation_macro_f1": figures["macro_f1"],
-        "validation_accuracy": figures["accuracy"],
+        **found,
+        "validation_macro_f1": trained.classes["macro_f1"],
+        "validation_accuracy": trained.classes["accuracy"],
         "majority": asdict(judge.majority),
-        "learned": bool(figures["learned"]) if enough else None,
+        "learned": bool(trained.classes["learned"]) if enough else None,
+    }
+
+
+def _describe_base(base: Base, source: str, model: Any) -> dict[str, Any]:
+    return {
+        "source": source,
+        "hub_id": None if base.built or base.local else base.source,
+        "revision": getattr(model.config, "_commit_hash", None),
+        "weights": {path.name: sha256_file(path) for path in sorted(Path(source).glob("*.safetensors"))},
+        "built": base.built,
+        "licence": base.alias.licence if base.alias else None,
     }
 
 
