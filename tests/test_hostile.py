@@ -445,10 +445,10 @@ def test_a_run_that_is_left_leaves_no_worker_behind(tmp_path: Path):
 READ = """
 print("once")
 from pathlib import Path
-from fingen.config import Reading
-from fingen.documents import Source, read_documents
+from fingen.config import ReadSettings
+from fingen.documents import InputFile, read_documents
 from fingen.records import Document
-for news in read_documents([Source(Path("good.pdf"), "good.pdf")] * 3, Reading(), workers=2):
+for news in read_documents([InputFile(Path("good.pdf"), "good.pdf")] * 3, ReadSettings(), workers=2):
     if isinstance(news, (Document, Exception)):
         print(type(news).__name__, news if isinstance(news, Exception) else news.pages)
 """
