@@ -107,7 +107,8 @@ def refuse_other(folder: Path, now: Mapping[str, Any], *, is_whole: bool = True,
         raise SetError(f"{said}; {by} has reworked it since, which this would undo", hint=_WAYS_ON)
     keeps_journal = "teacher" in now
     if begun is None and keeps_journal and manifest:
-        raise SetError(f"{said}; its journal is not here", hint=_WAYS_ON)
+        is_own = manifest.settings.get("command") == now["command"]
+        raise SetError(f"{said}; its journal is not here" if is_own else said, hint=_WAYS_ON)
     before = begun if begun is not None else manifest.settings if manifest else None
     if before is None:
         if (folder / JOURNAL).exists() and not keeps_journal:
