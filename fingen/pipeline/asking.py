@@ -14,6 +14,7 @@ from fingen.documents.text import estimate_tokens
 from fingen.errors import UsageError
 from fingen.pipeline.companions import Companions
 from fingen.records import Chunk, Completion, Document, Request, Usage, dump_json
+from fingen.sets import JOURNAL
 from fingen.tasks import qa
 from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.claims import Claims
@@ -119,6 +120,21 @@ def make_plan(settings: Pdf2qa, *, judge: str | None = None) -> Plan:
     questions = qa.read_questions(settings.questions) if settings.questions else ()
     examples = {name: prompts.read_examples(templates[name]) for name in names}
     return Plan(settings.tasks, settings.per_chunk, templates, examples, questions, judge)
+
+
+def require_keys(asking: Asking, *jobs: Job) -> None:
+    """Find a key that is missing before anything is read, where something will be asked for certain.
+
+    A set that has a journal may have all its answers: then no key is needed.
+
+    Raises:
+        TeacherError: there is none.
+    """
+    if asking.dry_run or asking.export_requests or asking.import_answers:
+        return
+    for job in jobs:
+        if isinstance(job.teacher, Provider) and not (job.out / JOURNAL).is_file():
+            job.teacher.require_key()
 
 
 def check_teacher(job: Job) -> str | None:

@@ -48,6 +48,7 @@ def rework(folder: Path, gates: Gates, *, splitting: Splitting | None = None) ->
         SetError: the set is not one that `pdf2qa` made here, with its journal and passages; UsageError: see `open_gates`.
     """
     opened = open_gates(gates)
+    read_manifest(folder)  # a lock would make the folder
     with lock(folder, patience_seconds=PATIENCE_SECONDS):
         before = read_manifest(folder)
         origin = origin_of_set(folder)

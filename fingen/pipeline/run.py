@@ -15,7 +15,7 @@ from fingen import __version__
 from fingen.config import Pdf2qa
 from fingen.documents import Progress
 from fingen.errors import DocumentError, SetError, ShortfallError, UsageError
-from fingen.pipeline.asking import Answered, Estimate, Job, Note, Plan, estimate, expected_usd, make_plan
+from fingen.pipeline.asking import Answered, Estimate, Job, Note, Plan, estimate, expected_usd, make_plan, require_keys
 from fingen.pipeline.drawing import Draw, divide, draw_records
 from fingen.pipeline.folder import CLAIMS, PATIENCE_SECONDS, clear, refuse_folder, refuse_other_settings
 from fingen.pipeline.gates import gate_settings, open_gates
@@ -78,6 +78,7 @@ def pdf2qa(
     judge = open_judge(settings.judge, settings.asking, settings.out, judging)
     plan = make_plan(settings, judge=judge.job.teacher.name if judge else None)
     job = Job(asked_teacher, settings.asking, settings.out, qa.whole_problem, qa.PAIR_TOKENS, found_by)
+    require_keys(settings.asking, job, *([judge.job] if judge else []))
     if settings.teacher is None and teacher is None:
         watch(Note(f"teacher: {asked_teacher.name} ({_why(found_by)})"))
     documents, unread = read_all(settings, watch)

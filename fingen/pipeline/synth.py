@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from fingen import __version__, prompts
 from fingen.config import Synth
 from fingen.errors import ShortfallError, UsageError
-from fingen.pipeline.asking import Answered, Estimate, Job, Note, estimate, expected_usd
+from fingen.pipeline.asking import Answered, Estimate, Job, Note, estimate, expected_usd, require_keys
 from fingen.pipeline.drawing import rejected
 from fingen.pipeline.folder import CLAIMS, PATIENCE_SECONDS, clear, refuse_folder, refuse_other_settings
 from fingen.pipeline.gates import Opened, gate_settings, open_gates
@@ -105,6 +105,7 @@ def synth(
     job = Job(asked, settings.asking, settings.out, form.whole_problem, form.item_tokens, found_by)
     maker = _Maker(settings, form, labels, draws, template, counts, gates, job)
     maker.check = _open_check(settings, checker, labels)
+    require_keys(settings.asking, job, *([maker.check.job] if maker.check else []))
     if settings.teacher is None and teacher is None:
         watch(Note(f"teacher: {asked.name}"))
     if settings.asking.dry_run:

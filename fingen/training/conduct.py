@@ -75,15 +75,14 @@ def build_plan(settings: Finetune, tuning: Tuning) -> Plan:
         UsageError: there is no base model of that name.
     """
     base = find_base(settings.model)
-    obstacles: list[Obstacle] = []
-    data, rows, tokens = None, 0, 0
     try:
         data = settings.data or newest_set(BUILD)
         records = list(read_split(data, "train"))
         rows, tokens = len(records), sum(map(_estimated_tokens, records))
-    except SetError as e:
-        obstacles.append(Obstacle(str(e), e.hint))
-    obstacles += find_obstacles(base, tuning, trust_remote_code=settings.trust_remote_code)
+    except SetError as e:  # torch is not loaded for a name that is wrong
+        obstacles = find_obstacles(base, tuning, trust_remote_code=settings.trust_remote_code, memory=False)
+        return Plan(base, None, settings.out, tuning, [Obstacle(str(e), e.hint), *obstacles], None, None, 0, 0)
+    obstacles = find_obstacles(base, tuning, trust_remote_code=settings.trust_remote_code)
     obstacles += _trackers(settings.report_to)
     out = settings.out or (ADAPTERS / f"{read_manifest(data).name}-{base.name}" if data and rows else None)
     need = memory_bytes(base.billions, planned_load(tuning.load), tuning) if base.billions else None

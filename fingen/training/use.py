@@ -17,6 +17,7 @@ from fingen.adapters import read_adapter
 from fingen.errors import LimitError, ShortfallError, UsageError
 from fingen.records import dump_json, open_atomic
 from fingen.training.base import DTYPES, load_base, load_tokenizer, quiet
+from fingen.training.obstacles import need_adapter
 from fingen.training.template import Template, build_template
 from fingen.training.ways import fix_chat_template, write_ways
 
@@ -56,23 +57,13 @@ def load_adapter(folder: Path, *, load: str | None = None, trust_remote_code: bo
     Raises:
         UsageError: the adapter is not whole, its base cannot be had, or its template is not the one of its training.
     """
-    manifest = read_adapter(folder)
+    manifest = need_adapter(folder, trust_remote_code=trust_remote_code)
     base = manifest["base"]
-    if base["remote_code"] and not trust_remote_code:
-        raise UsageError(
-            f"{base['source']}: the model brings Python code of its own, which would run here with all your rights",
-            hint="read that code, then pass --trust-remote-code",
-        )
     template = build_template(load_tokenizer(str(folder)), manifest["template"]["form"])
     if template.sha256 != manifest["template"]["sha256"]:
         raise UsageError(
             f"{folder}: its template or tokenizer is not the one that it was trained with",
             hint="restore the folder, or tune again",
-        )
-    if base["hub_id"] is None and not Path(base["source"]).is_dir():
-        raise UsageError(
-            f"{folder}: its base model is the folder {base['source']}, and that is not here",
-            hint="put the base model there, or run this where it is",
         )
     load = load or manifest["load"]
     loaded = load_base(base["source"], load, revision=base["revision"], trust_remote_code=trust_remote_code)
