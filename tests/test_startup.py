@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from fingen.cli import COMMANDS
+
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {
     "accelerate",
@@ -55,3 +57,95 @@ def test_help_imports_little_beyond_click():
     assert "fingen.cli" in beyond
     assert not {name.partition(".")[0] for name in beyond} & HEAVY
     assert len(beyond) < MOST, sorted(beyond)
+
+
+# Command -> what is wrong with it, each with what is said. All in an empty folder, with no key anywhere.
+WRONG: dict[str, list[tuple[str, str]]] = {
+    "pdf2qa": [
+        ("pdf2qa nowhere --teacher offline", "nowhere: not found"),
+        ("pdf2qa . --teacher nobody", "unknown teacher"),
+        ("pdf2qa . --teacher anthropic", "ANTHROPIC_API_KEY is not set"),
+        ("pdf2qa . --teacher openai --batch", "OPENAI_API_KEY is not set"),
+        ("pdf2qa . --teacher offline --judge anthropic", "ANTHROPIC_API_KEY is not set"),
+        ("pdf2qa . --teacher openai --import-answers nowhere", "nowhere is no file"),
+        ("pdf2qa . --teacher offline --keep-out nowhere", "nowhere: cannot be read"),
+        ("pdf2qa . --teacher offline --against nowhere", "nowhere: no such set"),
+        ("pdf2qa . --teacher offline --questions nowhere", "nowhere: cannot be read"),
+    ],
+    "synth": [
+        ("synth intent --teacher nobody", "unknown teacher"),
+        ("synth intent --teacher openai", "OPENAI_API_KEY is not set"),
+        ("synth intent --teacher offline --check anthropic", "ANTHROPIC_API_KEY is not set"),
+        ("synth intent --labels nowhere", "nowhere: cannot be read"),
+        ("synth sentiment --teacher anthropic", "ANTHROPIC_API_KEY is not set"),
+        ("synth qa --topics nowhere --teacher anthropic", "nowhere: cannot be read"),
+    ],
+    "import": [("import fpb nowhere --out build/x", "nowhere")],
+    "mix": [("mix nowhere=2 --out build/x", "no such set")],
+    "prompts": [("prompts copy file", "file")],
+    "verify": [
+        ("verify nowhere", "no such set or file"),
+        ("verify", "no set here"),
+        ("verify rows.json --source nowhere", "--source nowhere: no such file"),
+    ],
+    "show": [
+        ("show ./nowhere qa-1", "no such set"),
+        ("show", "no set here"),
+        ("show ./file --input nowhere", "nowhere"),
+    ],
+    "dedup": [("dedup nowhere", "nowhere")],
+    "split": [("split nowhere", "nowhere")],
+    "journal": [("journal nowhere", "no journal here")],
+    "export": [("export nowhere --format csv --out x", "nowhere"), ("export --format csv --out x", "no set here")],
+    "push": [("push nowhere", "nowhere"), ("push", "no set here")],
+    "pull": [("pull no/such/name", "no id of a repository")],
+    "models": [("models nowhere", "unexpected extra argument")],
+    "finetune": [
+        ("finetune --set nowhere --model tiny", "nowhere: no such set"),
+        ("finetune --set nowhere", "nowhere: no such set"),
+        ("finetune --model nowhere --set nowhere", "no base model"),
+        ("finetune --config nowhere", "nowhere: cannot be read"),
+        ("finetune --recipe nothing", "no recipe"),
+    ],
+    "merge": [("merge nowhere", "no whole adapter")],
+    "chat": [("chat nowhere", "no whole adapter")],
+    "serve": [("serve nowhere", "no such folder")],
+    "score": [
+        ("score nowhere", "no such adapter"),
+        ("score --model nowhere --set nowhere", "no base model"),
+        ("score --baseline --set nowhere", "nowhere: cannot be read"),
+        ("score --predictions nowhere", "nowhere: cannot be read"),
+        ("score --teacher openai --set rows.json", "OPENAI_API_KEY is not set"),
+    ],
+    "compare": [("compare nowhere build", "no score")],
+}
+HEAVY_WORK = ("torch", "transformers", "datasets", "pymupdf")
+TRY = f"""
+import json, sys
+from click.testing import CliRunner
+from fingen.cli import main
+for line in sys.stdin.read().splitlines():
+    ran = CliRunner().invoke(main, line.split(), prog_name="fingen")
+    print(json.dumps([line, ran.exit_code, ran.output, [name for name in {HEAVY_WORK} if name in sys.modules]]))
+"""
+
+
+def test_a_wrong_path_or_a_missing_key_is_said_before_anything_heavy_is_loaded(tmp_path: Path):
+    """One process tries them all: what one of them had loaded, all after it would show."""
+    assert list(WRONG) == list(COMMANDS)
+    (tmp_path / "file").write_text("text")
+    (tmp_path / "report.pdf").write_bytes((ROOT / "raw" / "sample_annual_report_2024.pdf").read_bytes())
+    row = {"instruction": "Up or down?", "input": "", "output": "up", "options": {"A": "up", "B": "down"}}
+    (tmp_path / "rows.json").write_text(json.dumps([row]))
+    tried = [wrong for command in WRONG.values() for wrong in command]
+
+    ran = subprocess.run([sys.executable, "-c", TRY], cwd=tmp_path, input="\n".join(line for line, _ in tried),
+                         capture_output=True, text=True, check=True)  # fmt: skip
+
+    for (line, said), answer in zip(tried, map(json.loads, ran.stdout.splitlines()), strict=True):
+        assert answer[0] == line
+        assert answer[1] in (2, 3, 4), answer
+        assert said in answer[2], answer
+        assert answer[3] == [], answer
+    assert not (tmp_path / "nowhere").exists()
+    assert not list(tmp_path.glob("build/*/manifest.json"))

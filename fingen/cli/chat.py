@@ -36,8 +36,9 @@ def command(
       $ fingen chat build/adapters/intent-tiny
       $ fingen chat build/adapters/intent-tiny --base --once "Why did finance costs decrease?"
     """
-    from fingen.training.preflight import need_extra
+    from fingen.training.preflight import need_adapter, need_extra
 
+    need_adapter(adapter, trust_remote_code=trust_remote_code)
     need_extra()
     from fingen.errors import UsageError
     from fingen.training.use import answer, load_adapter

@@ -45,8 +45,9 @@ def command(
       $ fingen merge build/adapters/intent-tiny
       $ fingen merge build/adapters/intent-llama3 --out build/models/intent-llama3
     """
-    from fingen.training.preflight import need_extra
+    from fingen.training.preflight import need_adapter, need_extra
 
+    need_adapter(adapter, trust_remote_code=trust_remote_code)
     need_extra()
     from fingen.training.use import merge
 

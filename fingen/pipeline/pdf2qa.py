@@ -31,7 +31,7 @@ from fingen.teachers import choose_teacher, open_teacher
 from fingen.teachers.asking import Pending, check_ways, gather
 from fingen.teachers.base import Teacher
 from fingen.teachers.batches import Waiting
-from fingen.teachers.job import Answered, Estimate, Job, Note, estimate, expected_usd
+from fingen.teachers.job import Answered, Estimate, Job, Note, estimate, expected_usd, require_keys
 from fingen.teachers.journal import Journal
 from fingen.teachers.outstanding import Outstanding
 from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
@@ -80,6 +80,7 @@ def pdf2qa(
     judge = open_judge(settings.judge, settings.asking, settings.out, judging)
     plan = make_plan(settings, judge=judge.job.teacher.name if judge else None)
     job = Job(asked_teacher, settings.asking, settings.out, qa.whole_problem, qa.PAIR_TOKENS, found_by)
+    require_keys(settings.asking, job, *([judge.job] if judge else []))
     if settings.teacher is None and teacher is None:
         on_event(Note(f"teacher: {asked_teacher.name} ({_why(found_by)})"))
     if not settings.asking.dry_run:

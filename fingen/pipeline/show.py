@@ -11,7 +11,6 @@ from pathlib import Path, PurePosixPath
 from rapidfuzz import process
 
 from fingen.disk import check_writable, read_jsonl, sha256_file, unwritable
-from fingen.documents.picture import find_lines, render_page
 from fingen.errors import SetError, UsageError
 from fingen.quality.evidence import locate
 from fingen.records import Block, Box, Chunk, Evidence, Manifest, Record, SourceEntry
@@ -101,6 +100,8 @@ def write_pictures(shown: Shown, path: Path, *, dpi: int, crop: bool) -> dict[Pa
         path if number == 1 else path.with_stem(f"{path.stem}-{number}"): (place, marks)
         for number, (place, marks) in enumerate(pages.items(), 1)
     }
+    from fingen.documents.picture import render_page
+
     drawn = {
         file: render_page(shown.files[document], page, marks, dpi=dpi, crop=crop)
         for file, ((document, page), marks) in pictures.items()
@@ -189,6 +190,8 @@ def _document(quote: Evidence, record: Record) -> str:
 
 def _place(quote: Evidence, document: str, passages: Sequence[Chunk], files: Mapping[str, Path]) -> Quote:
     """A quote with its place in the first passage that has it on its page, and its boxes there."""
+    from fingen.documents.picture import find_lines  # pymupdf is paid for where there is a record
+
     own = [chunk for chunk in passages if chunk.document == document]
     found = next(((chunk, *span) for chunk in own if (span := _span(quote, chunk))), None)
     file = files.get(document)

@@ -31,7 +31,7 @@ from fingen.tasks.labels import Label
 from fingen.teachers import choose_teacher, open_teacher
 from fingen.teachers.asking import Gathered, Pending, check_ways, gather
 from fingen.teachers.base import Teacher
-from fingen.teachers.job import Answered, Estimate, Job, Note, estimate, expected_usd
+from fingen.teachers.job import Answered, Estimate, Job, Note, estimate, expected_usd, require_keys
 from fingen.teachers.journal import Journal
 from fingen.teachers.outstanding import Outstanding
 from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
@@ -106,6 +106,7 @@ def synth(
     job = Job(asked, settings.asking, settings.out, form.whole_problem, form.item_tokens, found_by)
     maker = _Maker(settings, form, labels, draws, template, counts, filters, job)
     maker.check = _open_check(settings, checker, labels)
+    require_keys(settings.asking, job, *([maker.check.job] if maker.check else []))
     if settings.teacher is None and teacher is None:
         on_event(Note(f"teacher: {asked.name}"))
     job.identity = _identity(settings, asked, maker.files(), labels)

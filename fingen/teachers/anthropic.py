@@ -141,12 +141,24 @@ class Anthropic:
             self._schemas[source] = anthropic.transform_schema(request.answer_schema)
         return self._schemas[source]
 
+    def require_key(self) -> None:
+        """Find that there is a key; nothing is asked.
+
+        Raises:
+            TeacherError: there is none.
+        """
+        self._key()
+
+    def _key(self) -> str:
+        key = wire.find_key(ACCOUNT.key)
+        if key is None:
+            raise credentials.no_key(ACCOUNT)
+        return key
+
     def _open(self) -> anthropic.AsyncAnthropic:
         """The client of the run, opened with the first request: a dry run needs no key."""
         if self._client is None:
-            key = wire.find_key(ACCOUNT.key)
-            if key is None:
-                raise credentials.no_key(ACCOUNT)
+            key = self._key()
             self._secret = wire.Secret(key, self._base_url)
             limits = type(anthropic.DEFAULT_CONNECTION_LIMITS)(
                 max_connections=self._concurrency, max_keepalive_connections=self._concurrency

@@ -26,6 +26,13 @@ class Teacher(Protocol):
 class Provider(Teacher, Protocol):
     """A teacher behind a network: it has an account, a price, and connections."""
 
+    def require_key(self) -> None:
+        """Find that there is a key; nothing is asked.
+
+        Raises:
+            TeacherError: there is none.
+        """
+
     async def check(self) -> str | None:
         """Find what would fail before anything is paid for; returns a warning, such as that the model ends soon.
 

@@ -12,6 +12,7 @@ from fingen.config import Asking
 from fingen.disk import dump_json
 from fingen.errors import UsageError
 from fingen.records import Completion, Request, Usage
+from fingen.sets import JOURNAL
 from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.dispatch import Terms, Validate, dispatch
 from fingen.teachers.journal import Journal
@@ -65,6 +66,21 @@ class Job:
     found_by: str | None = None  # the variable of the key that the teacher was found by, where nobody named it
     requests: list[Request] = field(default_factory=list)
     identity: dict[str, Any] = field(default_factory=dict)  # the settings that the first answer binds the set to
+
+
+def require_keys(asking: Asking, *jobs: Job) -> None:
+    """Find a key that is missing before anything is read, where something will be asked for certain.
+
+    A set that has a journal may have all its answers: then no key is needed.
+
+    Raises:
+        TeacherError: there is none.
+    """
+    if asking.dry_run or asking.export_requests or asking.import_answers:
+        return
+    for job in jobs:
+        if isinstance(job.teacher, Provider) and not (job.out / JOURNAL).is_file():
+            job.teacher.require_key()
 
 
 def check_teacher(job: Job) -> str | None:

@@ -166,12 +166,24 @@ class OpenAI:
             self._schemas[source] = strict_schema(request.answer_schema)
         return self._schemas[source]
 
+    def require_key(self) -> None:
+        """Find that there is a key, where one is needed; nothing is asked.
+
+        Raises:
+            TeacherError: there is none.
+        """
+        self._key()
+
+    def _key(self) -> str | None:
+        key = wire.find_key(ACCOUNT.key) if self._may_send_key else None
+        if key is None and self._is_official:
+            raise credentials.no_key(ACCOUNT)
+        return key
+
     def _open(self) -> openai.AsyncOpenAI:
         """The client of the run, opened with the first request: a dry run needs no key."""
         if self._client is None:
-            key = wire.find_key(ACCOUNT.key) if self._may_send_key else None
-            if key is None and self._is_official:
-                raise credentials.no_key(ACCOUNT)
+            key = self._key()
             self._secret = wire.Secret(key or "", self._base_url)
             limits = type(openai.DEFAULT_CONNECTION_LIMITS)(
                 max_connections=self._concurrency, max_keepalive_connections=self._concurrency

@@ -123,7 +123,8 @@ def build_plan(settings: Finetune, tuning: Tuning) -> TrainingPlan:
         records, held = read_rows(data, tuning)
     except SetError as e:
         obstacles.append(Obstacle(str(e), e.hint))
-    obstacles += find_obstacles(base, tuning, trust_remote_code=settings.trust_remote_code)
+    # torch is not loaded for a name that is wrong
+    obstacles += find_obstacles(base, tuning, trust_remote_code=settings.trust_remote_code, memory=not obstacles)
     obstacles += _trackers(settings.report_to)
     out = settings.out or (ADAPTERS / f"{read_manifest(data).name}-{base.name}" if data and records else None)
     return TrainingPlan(base, data, out, tuning, obstacles, len(records), len(held),

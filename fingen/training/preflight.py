@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-from fingen.adapters import is_pickle
+from fingen.adapters import is_pickle, read_adapter
 from fingen.config import Tuning
 from fingen.errors import UsageError
 from fingen.training.memory import GIB, Shape, least_bytes, read_shape
@@ -33,15 +34,15 @@ class Obstacle:
     remedy: str
 
 
-def find_obstacles(base: Base, tuning: Tuning, *, trust_remote_code: bool) -> list[Obstacle]:
-    """Everything that is in the way of tuning `base`, besides the set."""
+def find_obstacles(base: Base, tuning: Tuning, *, trust_remote_code: bool, memory: bool = True) -> list[Obstacle]:
+    """Everything that is in the way of tuning `base`, besides the set; too little `memory` is told with torch alone."""
     found = [*_extras(tuning), *_remote_code(base, trust_remote_code)]
     if base.local:
         found += folder_obstacles(Path(base.source))
     elif not base.built and not is_cached(base.source):  # ModelScope's own cache is not looked into
         found += modelscope_obstacles() if wants_modelscope() else _gate(base)
         found += _disk(base)
-    return found + list(_memory(base, tuning))
+    return found + (list(_memory(base, tuning)) if memory else [])
 
 
 def refuse(obstacles: list[Obstacle]) -> None:
@@ -67,6 +68,27 @@ def need_extra() -> None:
 def missing_libraries() -> list[str]:
     """What training needs and is not installed."""
     return [name for name in NEEDED if find_spec(name) is None]
+
+
+def need_adapter(folder: Path, *, trust_remote_code: bool = False) -> dict[str, Any]:
+    """The manifest of an adapter that can be loaded, as far as can be told without torch.
+
+    Raises:
+        UsageError: it is not whole, its base is not here, or brings code that nobody trusts.
+    """
+    manifest = read_adapter(folder)
+    base = manifest["base"]
+    if base["remote_code"] and not trust_remote_code:
+        raise UsageError(
+            f"{base['source']}: the model brings Python code of its own, which would run here with all your rights",
+            hint="read that code, then pass --trust-remote-code",
+        )
+    if base["hub_id"] is None and not Path(base["source"]).is_dir():
+        raise UsageError(
+            f"{folder}: its base model is the folder {base['source']}, and that is not here",
+            hint="put the base model there, or run this where it is",
+        )
+    return manifest
 
 
 def _extras(tuning: Tuning) -> Iterator[Obstacle]:

@@ -18,6 +18,7 @@ from fingen.disk import unwritable
 from fingen.errors import ShortfallError, UsageError
 from fingen.training.base import DTYPES, load_base, load_tokenizer, quiet
 from fingen.training.merged import find_merged, made_of, write_merged
+from fingen.training.preflight import need_adapter
 from fingen.training.serving_files import fix_chat_template, write_ways
 from fingen.training.template import Template, build_template
 
@@ -57,23 +58,13 @@ def load_adapter(folder: Path, *, load: str | None = None, trust_remote_code: bo
     Raises:
         UsageError: the adapter is not whole, its base cannot be had, or its template is not the one of its training.
     """
-    manifest = read_adapter(folder)
+    manifest = need_adapter(folder, trust_remote_code=trust_remote_code)
     base = manifest["base"]
-    if base["remote_code"] and not trust_remote_code:
-        raise UsageError(
-            f"{base['source']}: the model brings Python code of its own, which would run here with all your rights",
-            hint="read that code, then pass --trust-remote-code",
-        )
     template = build_template(load_tokenizer(str(folder)), manifest["template"]["form"])
     if template.sha256 != manifest["template"]["sha256"]:
         raise UsageError(
             f"{folder}: its template or tokenizer is not the one that it was trained with",
             hint="restore the folder, or tune again",
-        )
-    if base["hub_id"] is None and not Path(base["source"]).is_dir():
-        raise UsageError(
-            f"{folder}: its base model is the folder {base['source']}, and that is not here",
-            hint="put the base model there, or run this where it is",
         )
     load = load or manifest["load"]
     loaded = load_base(base["source"], load, revision=base["revision"], trust_remote_code=trust_remote_code)
