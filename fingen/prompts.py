@@ -25,6 +25,7 @@ from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
 from fingen.errors import UsageError
+from fingen.install import install_command
 from fingen.records import Language, Period
 
 LOCAL = Path("prompts")  # in the working directory; wins over the packaged templates
@@ -75,7 +76,7 @@ def folder() -> Path:
         if any(path.glob("*.md")):
             return path
     raise UsageError(
-        "the templates of fingen were not found", hint="install fingen again: pip install --force-reinstall fingen"
+        "the templates of fingen were not found", hint=f"install fingen again: {install_command(again=True)}"
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from fingen import __version__, adapters
 from fingen.config import Scoring
 from fingen.errors import UsageError
+from fingen.install import install_command
 from fingen.pipeline.asking import Answered as News
 from fingen.pipeline.asking import Estimate, Note
 from fingen.records import sha256_file
@@ -189,7 +190,7 @@ def _models(settings: Scoring) -> Callable[[Scoring, Say], Generator[Subject, No
     except ImportError as e:
         raise UsageError(
             f"a model is run with torch, transformers and peft, and {e.name} is not installed",
-            hint="pip install 'fingen[train]'",
+            hint=install_command("train"),
         ) from e
     return open_models
 
