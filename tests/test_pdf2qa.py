@@ -708,7 +708,7 @@ def test_other_prompts_are_refused_too(copied: Path):
 
 def test_another_teacher_is_refused_too(copied: Path):
     given = settings(copied / "in", out="build/set")
-    with pytest.raises(SetError, match='teacher offline -> scripted') as caught:
+    with pytest.raises(SetError, match="teacher offline -> scripted") as caught:
         make(given, Scripted(valid_pairs))
 
     assert caught.value.exit_code == 2

@@ -13,6 +13,7 @@ from fingen import __version__, adapters
 from fingen.config import Scoring
 from fingen.disk import check_writable, lock, sha256_file
 from fingen.errors import UsageError
+from fingen.install import install_command
 from fingen.scoring import plan
 from fingen.scoring.aggregate import Drawing, Turn, build_choices, build_pairs, build_rotation, letter_at
 from fingen.scoring.answer_cache import AnswerCache, forget
@@ -195,7 +196,7 @@ def _models(settings: Scoring) -> Callable[[Scoring, Sequence[Asked], Say], Mode
     except ImportError as e:
         raise UsageError(
             f"a model is run with torch, transformers and peft, and {e.name} is not installed",
-            hint="pip install 'fingen[train]'",
+            hint=install_command("train"),
         ) from e
     return open_models
 
