@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import sys
 import tomllib
@@ -14,7 +13,6 @@ from typing import Any, NoReturn, TypeVar
 import click
 from click.core import ParameterSource
 
-from fingen.config import PRIVACY, Filters
 from fingen.errors import FingenError, Interrupted, LimitError, UsageError, redact
 
 SETTINGS = Path("fingen.toml")
@@ -106,26 +104,6 @@ class Command(click.Command):
             fail(full if e.errno in FULL else other, debug=debug, cause=e)
 
 
-def filter_options(function: F) -> F:
-    """The options of the gates that every record of a set passes."""
-    for option in (
-        click.option("--privacy", type=click.Choice(PRIVACY), default=Filters().privacy, show_default=True,
-                     help="Personal data and keys (identity and bank cards, phones, API keys): keep them, put marks in their "
-                          "place, or drop the record."),
-        click.option("--against", multiple=True, type=click.Path(path_type=Path), metavar="SET",
-                     help="Another set: what repeats one of its records is rejected. May be repeated."),
-        click.option("--keep-out", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
-                     help="A benchmark (JSON, JSON lines, CSV): what is in it is rejected. May be repeated."),
-    ):  # fmt: skip
-        function = option(function)
-    return function
-
-
-def pop_filters(options: dict[str, Any]) -> Filters:
-    """Take the values of `filter_options` out of a command's options."""
-    return Filters(tuple(options.pop("keep_out")), tuple(options.pop("against")), options.pop("privacy"))
-
-
 def set_argument(target: Path | None, *, quiet: bool) -> Path:
     """The set that a command was given, or the newest one in build/, which is said.
 
@@ -171,17 +149,3 @@ def _plain(value: Any) -> str:
 def print_json(value: dict[str, Any]) -> None:
     """One JSON object on standard output."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def comma_list(choices: tuple[str, ...]) -> Callable[[click.Context, click.Parameter, str], tuple[str, ...]]:
-    """A callback for an option that takes some of `choices`, parted by commas."""
-
-    @functools.wraps(comma_list)
-    def parse(ctx: click.Context, parameter: click.Parameter, value: Any) -> tuple[str, ...]:
-        names = tuple(value) if isinstance(value, list | tuple) else tuple(part.strip() for part in value.split(","))
-        wrong = [name for name in names if name not in choices]
-        if wrong or not names:
-            raise click.BadParameter(f"{', '.join(wrong) or 'nothing'} is not one of {', '.join(choices)}")
-        return tuple(dict.fromkeys(names))
-
-    return parse

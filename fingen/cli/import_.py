@@ -11,6 +11,7 @@ import click
 
 from fingen import config
 from fingen.cli.common import Command, command_options, print_json
+from fingen.cli.options import commas, parse_numbers
 
 if TYPE_CHECKING:
     from fingen.pipeline.importing import Imported
@@ -20,23 +21,20 @@ SPLITS = ("train", "validation", "test")
 SHOWN = 12  # labels that the table names
 
 
-def _split(ctx: click.Context, parameter: click.Parameter, value: Any) -> str | tuple[float, float, float] | None:
-    if value is None or value in SPLITS:
-        return value  # type: ignore[no-any-return]  # click gives a string, or what fingen.toml holds
-    try:
-        train, validation, test = (float(part) for part in (value.split(",") if isinstance(value, str) else value))
-    except ValueError as e:
-        raise click.BadParameter(f"give one of {', '.join(SPLITS)}, or three shares, such as 0.8,0.1,0.1") from e
-    if min(train, validation, test) < 0 or not 0 < train + validation + test < float("inf"):
-        raise click.BadParameter("shares are numbers from 0, and one of them is more")
-    return train, validation, test
+def _parse_split(parts: list[str]) -> str | tuple[float, ...]:
+    if len(parts) == 1 and parts[0] in SPLITS:
+        return parts[0]
+    shares = parse_numbers(parts, 3, f"give one of {', '.join(SPLITS)}, or three shares from 0, such as 0.8,0.1,0.1")
+    if not any(shares):
+        raise click.BadParameter("one of the shares must be more than 0")
+    return shares
 
 
 @click.command("import", cls=Command)
 @click.argument("name", type=click.Choice(NAMES), metavar="NAME")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder of the set.  [default: build/NAME]")
-@click.option("--split", callback=_split, default=None, metavar="SPLIT",
+@click.option("--split", type=click.UNPROCESSED, callback=commas(_parse_split), metavar="SPLIT",
               help="Where the rows go: train, validation or test, or shares of them such as 0.8,0.1,0.1.  "
                    "[default: as published]")  # fmt: skip
 @click.option("--text", default=None, metavar="COLUMN", help="With csv: the column of the text.")

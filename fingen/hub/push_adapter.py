@@ -20,12 +20,12 @@ from fingen.adapters import (
     read_adapter,
     render_card,
 )
-from fingen.config import BUILD
+from fingen.config import BUILD, Push
 from fingen.disk import dump_json, open_atomic, sha256_file
 from fingen.errors import UsageError
 from fingen.hub.client import Hub, Remote, check_repo_id
 from fingen.hub.leaks import without_places
-from fingen.hub.shipment import Change, Pushed, Shipment, Wishes, choose_repo, refuse_leaks
+from fingen.hub.shipment import Change, Pushed, Shipment, choose_repo, refuse_leaks
 from fingen.hub.trace import find_trace
 
 ADAPTERS = BUILD / "adapters"  # where a pull puts it
@@ -43,7 +43,7 @@ class AdapterPlan(Change):
 
 
 def push_adapter(
-    folder: Path, wishes: Wishes, agree: Callable[[AdapterPlan], None], *, quiet: bool = False
+    folder: Path, wishes: Push, agree: Callable[[AdapterPlan], None], *, quiet: bool = False
 ) -> Pushed[AdapterPlan]:
     """Publish the adapter in `folder`. `agree` sees the plan before anything is written to the Hub, and raises if nobody agrees.
 
@@ -106,7 +106,7 @@ class _Pushing:
 
     folder: Path
     manifest: dict[str, Any]
-    wishes: Wishes
+    wishes: Push
     hub: Hub
     repo: str
     files: Mapping[str, Path]

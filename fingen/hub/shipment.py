@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from fingen.config import Push
 from fingen.errors import HubError, ShortfallError, UsageError
 from fingen.hub.client import STALE, Account, Hub, Remote, check_repo_id
 from fingen.hub.leaks import find_leaks, watch_machine
@@ -16,24 +17,6 @@ OWN_BY_THE_HUB = frozenset({".gitattributes"})
 CARD = "README.md"
 COMMITS = 3  # tried, where others commit at the same time
 NAMED = 5  # leaks or losses that a message names
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What a user may say of a push."""
-
-    repo: str | None = None  # NAME or OWNER/NAME; None: the set's or adapter's name, of the token's user
-    public: bool = False
-    licence: str | None = None  # as the Hub names it
-    message: str | None = None  # of the commit
-    overwrite: bool = False  # also where what is there loses rows, columns, scores or files
-    allow_offline: bool = (
-        False  # also what is for trying fingen out: of the offline teacher, the sample, the tiny model
-    )
-    allow_failing: bool = False  # also a set that `fingen verify` finds fault with; the card says so
-    with_chunks: bool = False
-    with_rejects: bool = False
-    dry_run: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,7 +62,7 @@ class Pushed(Generic[P]):
     exit_code: int = 0
 
 
-def choose_repo(name: str, wishes: Wishes, account: Account) -> str:
+def choose_repo(name: str, wishes: Push, account: Account) -> str:
     """The repository that is meant.
 
     Raises:
@@ -114,7 +97,7 @@ class Shipment(Generic[P]):
     hub: Hub
     repo: str
     files: Mapping[str, Path]
-    wishes: Wishes
+    wishes: Push
     describe: Callable[[Remote | None], P]
     message: str  # of the commit, where none was wished
 
