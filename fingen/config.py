@@ -6,7 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-TASKS = ("concept", "summary")  # what `pdf2qa --task` takes
+TASKS = {  # what `pdf2qa --task` takes, and its help
+    "concept": "what a measure, policy or risk is here, and what follows for the figures",
+    "summary": "what a section comes to, text and tables together",
+}
+BENCHMARKS = ("openfindata", "fineval-intent", "fpb", "fiqa", "tfns", "nwgi")  # what `score --benchmark` takes
+SOURCES = (*BENCHMARKS, "alpaca", "sharegpt", "csv")  # what `import` takes
 CONTEXTS = ("none", "passage", "both")
 LANGUAGES = ("auto", "en", "zh")
 SPLIT_UNITS = ("auto", "document", "chunk")
@@ -98,7 +103,7 @@ class Pdf2qa:
 
     inputs: tuple[Path, ...] = (Path("reports"),)
     out: Path = BUILD / "reports"
-    tasks: tuple[str, ...] = TASKS
+    tasks: tuple[str, ...] = ("concept", "summary")
     per_chunk: int = 2  # pairs a request may give, at most
     context: str = "none"  # what stands in `input`: nothing, the source passage, or one row of each kind
     teacher: str | None = None  # who writes; None: the one whose key is at hand, else the offline rules

@@ -129,7 +129,7 @@ def read_examples(template: Template) -> tuple[Mapping[str, Any], ...]:
     path = _examples_file(template.language)
     try:
         pairs: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-        chosen = [pair for pair in pairs if f"qa-{pair['task']}" == template.task][:SHOWN]
+        chosen = [pair for pair in pairs if f"{pair['task']}.{template.language}" == template.name][:SHOWN]
         return tuple({name: pair[name] for name in _PAIR} for pair in chosen)
     except (OSError, yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as e:
         raise UsageError(f"{path}: not a list of pairs ({str(e).splitlines()[0]})", hint=_HINT) from e

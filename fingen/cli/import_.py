@@ -15,7 +15,6 @@ from fingen.cli.common import Command, command_options, print_json
 if TYPE_CHECKING:
     from fingen.pipeline.importing import Imported
 
-NAMES = ("openfindata", "fineval-intent", "fpb", "fiqa", "tfns", "nwgi", "alpaca", "sharegpt", "csv")
 SPLITS = ("train", "validation", "test")
 SHOWN = 12  # labels that the table names
 
@@ -33,7 +32,7 @@ def _split(ctx: click.Context, parameter: click.Parameter, value: Any) -> str | 
 
 
 @click.command("import", cls=Command)
-@click.argument("name", type=click.Choice(NAMES), metavar="NAME")
+@click.argument("name", type=click.Choice(config.SOURCES))
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder of the set.  [default: build/NAME]")
 @click.option("--split", callback=_split, default=None, metavar="SPLIT",
@@ -50,7 +49,7 @@ def _split(ctx: click.Context, parameter: click.Parameter, value: Any) -> str | 
 def command(name: str, paths: tuple[Path, ...], as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
     """Make a set of data that others published, or of your own rows.
 
-    NAME is openfindata, fineval-intent, fpb, fiqa, tfns or nwgi, or a form: alpaca, sharegpt (OpenAI messages too), csv.
+    The data is one that was published under its name, or has a form: alpaca, sharegpt (OpenAI messages too), csv.
     PATH is a file, or a folder of them; without it the command says where to get the data, and fetches nothing. Published
     splits are kept: sent_valid.csv is validation. Repeated texts are kept and reported, those with two labels by name.
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fingen.pipeline import Summary
 
 DEFAULT = config.Pdf2qa()
+KINDS = "; ".join(f"{name}: {about}" for name, about in config.TASKS.items())
 
 
 def parse_shares(ctx: click.Context, parameter: click.Parameter, value: Any) -> tuple[float, float, float]:
@@ -42,8 +43,8 @@ def parse_shares(ctx: click.Context, parameter: click.Parameter, value: Any) -> 
 
 @click.command("pdf2qa", cls=Command)
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="REPORTS...")
-@click.option("--task", default=",".join(DEFAULT.tasks), show_default=True, callback=comma_list(config.TASKS),
-              help="Kinds of pairs, parted by commas: concept, summary.")  # fmt: skip
+@click.option("--task", default=",".join(DEFAULT.tasks), show_default=True, callback=comma_list(tuple(config.TASKS)),
+              help=f"Kinds of pairs, parted by commas.  {KINDS}.")  # fmt: skip
 @click.option("--per-chunk", type=click.IntRange(1, 20), default=DEFAULT.per_chunk, show_default=True,
               help="Pairs of a kind asked for from a passage, at most.")  # fmt: skip
 @click.option("--context", type=click.Choice(config.CONTEXTS), default=DEFAULT.context, show_default=True,

@@ -12,7 +12,7 @@ import click
 
 from fingen.cli.asking import consent, estimate_lines, parse_address, parse_price
 from fingen.cli.common import Command, command_options, print_json
-from fingen.config import CONTEXTS, FORMS, LOADS, Asking, Scoring
+from fingen.config import BENCHMARKS, CONTEXTS, FORMS, LOADS, Asking, Scoring
 
 if TYPE_CHECKING:
     from fingen.scoring import Planned, Scored
@@ -63,7 +63,7 @@ def _row_options(function: F) -> F:
         click.option("--data", "files", multiple=True, type=PATH, metavar="FILE",
                      help="File or folder of a --benchmark, one for each in their order.  [default: fetched from the Hub]"),
         click.option("--benchmark", "benchmarks", multiple=True, metavar="NAME",
-                     help="openfindata, fineval-intent, fpb, fiqa, tfns or nwgi. May be repeated."),
+                     help=f"{', '.join(BENCHMARKS)}. May be repeated."),
         click.option("--judge", default=None, metavar="NAME",
                      help="A teacher that says of free text whether answer and reference say the same: anthropic[:MODEL], openai[:MODEL]."),
         click.option("--context", type=click.Choice(CONTEXTS), default=None,
