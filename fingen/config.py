@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-TASKS = ("concept", "summary")  # what `pdf2qa --task` takes
+TASKS = {  # what `pdf2qa --task` takes, and its help
+    "concept": "what a measure, policy or risk is here, and what follows for the figures",
+    "summary": "what a section comes to, text and tables together",
+}
+_KINDS = "; ".join(f"{name}: {about}" for name, about in TASKS.items())
+BENCHMARKS = ("openfindata", "fineval-intent", "fpb", "fiqa", "tfns", "nwgi")  # what `score --benchmark` takes
+SOURCES = (*BENCHMARKS, "alpaca", "sharegpt", "csv")  # what `import` takes
 CONTEXTS = ("none", "passage", "both")
 LANGUAGES = ("auto", "en", "zh")
 SPLIT_UNITS = ("auto", "document", "chunk")
@@ -172,7 +178,11 @@ class Pdf2qa:
 
     inputs: tuple[Path, ...] = (Path("reports"),)
     tasks: tuple[str, ...] = option(
-        TASKS, "Kinds of pairs, parted by commas: concept, summary.", flag="--task", key="task", choices=TASKS
+        ("concept", "summary"),
+        f"Kinds of pairs, parted by commas.  {_KINDS}.",
+        flag="--task",
+        key="task",
+        choices=tuple(TASKS),
     )
     per_chunk: int = option(2, "Pairs of a kind asked for from a passage, at most.", least=1, most=20)
     context: str = option(

@@ -136,7 +136,7 @@ def read_examples(template: Template) -> tuple[Mapping[str, Any], ...]:
     chosen: list[Mapping[str, Any]] = []
     for number, pair in enumerate(pairs, 1):
         try:
-            if f"qa-{pair['task']}" == template.task and len(chosen) < SHOWN:
+            if f"{pair['task']}.{template.language}" == template.name and len(chosen) < SHOWN:
                 chosen.append({name: pair[name] for name in _PAIR})
         except WRONG_FORM as e:
             raise UsageError(f"{path}: pair {number}: {say_wrong_form(e)}", hint=_HINT) from e

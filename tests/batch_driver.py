@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from fingen.records import Request, request_key
-from fingen.tasks.qa import answer_schema, whole_problem
+from fingen.tasks.documents import whole_problem
+from fingen.tasks.qa import answer_schema
 from fingen.teachers.anthropic import Anthropic
 from fingen.teachers.batch_apis import open_batch_api
 from fingen.teachers.batches import BatchTerms, run_batches

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stub_hub import StubHub
 
+from fingen import config
 from fingen.cli import main
-from fingen.cli.import_ import NAMES
 from fingen.errors import SetError
 from fingen.imports import SOURCES
 from fingen.imports.rows import read_raw
@@ -242,7 +242,7 @@ BAD = [  # name, file, text, what the message must say
 
 
 def test_every_source_can_be_asked_for():
-    assert set(NAMES) == set(SOURCES) == set(GOOD)
+    assert set(config.SOURCES) == set(SOURCES) == set(GOOD)
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -460,7 +460,7 @@ def test_nothing_is_written_over_what_is_no_set():
 # --- without a file ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", config.SOURCES)
 def test_without_a_path_it_says_where_to_get_the_data(name: str):
     message = refused(name)
 

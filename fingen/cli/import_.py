@@ -16,7 +16,6 @@ from fingen.cli.options import commas, parse_numbers
 if TYPE_CHECKING:
     from fingen.pipeline.importing import Imported
 
-NAMES = ("openfindata", "fineval-intent", "fpb", "fiqa", "tfns", "nwgi", "alpaca", "sharegpt", "csv")
 SPLITS = ("train", "validation", "test")
 SHOWN = 12  # labels that the table names
 
@@ -31,7 +30,7 @@ def _parse_split(parts: list[str]) -> str | tuple[float, ...]:
 
 
 @click.command("import", cls=Command)
-@click.argument("name", type=click.Choice(NAMES), metavar="NAME")
+@click.argument("name", type=click.Choice(config.SOURCES))
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder of the set.  [default: build/NAME]")
 @click.option("--split", type=click.UNPROCESSED, callback=commas(_parse_split), metavar="SPLIT",
@@ -48,7 +47,7 @@ def _parse_split(parts: list[str]) -> str | tuple[float, ...]:
 def command(name: str, paths: tuple[Path, ...], as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
     """Make a set of data that others published, or of your own rows.
 
-    NAME is openfindata, fineval-intent, fpb, fiqa, tfns or nwgi, or a form: alpaca, sharegpt (OpenAI messages too), csv.
+    The data is one that was published under its name, or has a form: alpaca, sharegpt (OpenAI messages too), csv.
     PATH is a file, or a folder of them; without it the command says where to get the data, and fetches nothing. Published
     splits are kept: sent_valid.csv is validation. Repeated texts are kept and reported, those with two labels by name.
 

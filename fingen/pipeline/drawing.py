@@ -17,6 +17,7 @@ from fingen.quality.privacy import protect
 from fingen.quality.splits import assign_splits, pick_memory
 from fingen.records import Chunk, Record, Rejected, Request
 from fingen.tasks import qa
+from fingen.tasks.documents import task_of
 from fingen.teachers.journal import Journal
 from fingen.verify.origin import Origin
 
@@ -71,7 +72,7 @@ def draw_records(
             _unusable(draw, request, reason, completion.text if completion else "")
             continue
         try:
-            items, wrong = qa.parse_answer(completion.text)
+            items, wrong = task_of(request).parse(completion.text)
         except ValueError as e:
             _unusable(draw, request, f"schema: {e}", completion.text)
             continue
@@ -116,13 +117,14 @@ class _Judge:
 
     def item(self, item: qa.QaItem, request: Request) -> None:
         """One item of an answer."""
+        task = task_of(request)
         shown = [self.origin.chunks[passage.chunk] for passage in request.passages]
         quotes = {quote: find_quote(quote, shown) for quote in item.evidence}
         found = {quote: place.evidence for quote, place in quotes.items()}
         evidence = tuple(dict.fromkeys(part for parts in found.values() for part in parts))
-        record = qa.build_record(item, request, evidence, self.teacher)
+        record = task.build(item, request, evidence, self.teacher)
         not_found = tuple(quote for quote, parts in found.items() if not parts)
-        drop = check(Draft(record, item.rephrased, not_found, request.passages))
+        drop = check(Draft(record, item.rephrased, not_found, request.passages), task.checks)
         drop = drop or self._grounding(record)
         private = self.protect(record, item.rephrased) if drop is None else None
         if private is None:

@@ -20,6 +20,7 @@ from fingen.quality.privacy import protect_reject
 from fingen.records import Manifest, Request
 from fingen.sets import JOURNAL, SPLITS, SetContent, read_manifest, read_split, write_set
 from fingen.tasks import qa
+from fingen.tasks.documents import named_tasks
 from fingen.teachers.journal import Journal
 from fingen.verify.origin import Origin, origin_of_set
 
@@ -137,7 +138,7 @@ def _as_before(manifest: Manifest) -> Splitting:
 
 def _requests(manifest: Manifest, origin: Origin, journal: Journal) -> Iterator[Request]:
     """The requests of a set, in the order in which they were made: by their first passage, then by task."""
-    tasks = [qa.TASKS[task] for task in manifest.settings["tasks"]]
+    tasks = [task.task for task in named_tasks(manifest.settings["tasks"])]
     order = {chunk: index for index, chunk in enumerate(origin.chunks)}
     rows = [(json.loads(row["chunks"]), row) for row in journal.rows("SELECT * FROM requests")]
     there = [
