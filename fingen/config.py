@@ -376,7 +376,7 @@ class Scoring:
         metavar="NAME",
     )  # fmt: skip
     benchmarks: tuple[str, ...] = option(
-        (), "openfindata, fineval-intent, fpb, fiqa, tfns or nwgi. May be repeated.", flag="--benchmark", metavar="NAME"
+        (), f"{', '.join(BENCHMARKS)}. May be repeated.", flag="--benchmark", metavar="NAME"
     )
     files: tuple[Path, ...] = option(
         (), "File or folder of a --benchmark, one for each in their order.", unset="fetched from the Hub", flag="--data",
