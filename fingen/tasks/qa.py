@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from fingen.errors import UsageError
-from fingen.prompts import Template, fill, report_name
+from fingen.prompts import Template, fill, quoted, report_name
 from fingen.records import Chunk, Completion, Document, Evidence, Passage, Record, Request, content_id, request_key
 from fingen.tasks.answers import Strict, parse_items, unusable
 
@@ -138,9 +138,7 @@ def _template_values(passage: Passage) -> dict[str, str]:
         "pages": str(first) if first == last else f"{first}-{last}",
         "text": passage.text,
     }
-    return {
-        name: value.replace("</passage>", "< /passage>") for name, value in values.items()
-    }  # it stays in its quotation
+    return {name: quoted(value, "passage") for name, value in values.items()}
 
 
 def whole_problem(request: Request, completion: Completion) -> str | None:
@@ -148,7 +146,7 @@ def whole_problem(request: Request, completion: Completion) -> str | None:
     return unusable(completion.text, QaItem)
 
 
-def parse_answer(text: str) -> tuple[list[QaItem], list[tuple[dict[str, Any], str]]]:
+def parse_answer(request: Request, text: str) -> tuple[list[QaItem], list[tuple[dict[str, Any], str]]]:
     """The valid items of an answer, and the others with what is wrong with them.
 
     Raises:
