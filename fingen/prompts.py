@@ -248,6 +248,13 @@ def _filled(slot: re.Match[str], words: Mapping[str, Sequence[str]], rng: random
     return str(rng.randint(int(low), int(high)))
 
 
+def quoted(text: str, *marks: str) -> str:
+    """A text that cannot end its own quotation, between any of the marks."""
+    for mark in marks:
+        text = text.replace(f"</{mark}>", f"< /{mark}>")
+    return text
+
+
 def fill(template: Template, values: Mapping[str, Any]) -> tuple[str, str]:
     """The system and user text of a template with its values. Templates are code from files: they run in a sandbox.
 

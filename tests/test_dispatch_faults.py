@@ -714,7 +714,7 @@ ASK = """
     from fingen.errors import TeacherError
     from fingen.records import Request
     from fingen.teachers.anthropic import Anthropic
-    from fingen.teachers.base import request_key
+    from fingen.records import request_key
     from fingen.teachers.request_locks import RequestLocks
     from fingen.teachers.dispatch import Terms, dispatch
     from fingen.teachers.journal import Journal

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from math import ceil
@@ -15,7 +14,7 @@ from fingen import __version__, prompts
 from fingen.config import Synth
 from fingen.disk import lock, sha256_text
 from fingen.errors import ShortfallError, UsageError
-from fingen.pipeline.drawing import rejected
+from fingen.pipeline.drawing import rejected, rejects
 from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
 from fingen.pipeline.pdf2qa import require_named
 from fingen.quality.diversity import measure
@@ -25,10 +24,11 @@ from fingen.quality.splits import assign_counts
 from fingen.records import Manifest, Record, Rejected, Request
 from fingen.set_folder import PATIENCE_SECONDS, refuse_folder, refuse_other, start_anew
 from fingen.sets import JOURNAL, SetContent, write_set
-from fingen.tasks import blind
+from fingen.tasks import review
 from fingen.tasks.drawn import Form
 from fingen.tasks.labels import Label
 from fingen.teachers import choose_teacher, open_teacher
+from fingen.teachers.answers import read_answers
 from fingen.teachers.asking import Gathered, Pending, check_ways, gather
 from fingen.teachers.base import Teacher
 from fingen.teachers.job import Answered, Estimate, Job, Note, estimate, expected_usd, require_keys
@@ -38,6 +38,7 @@ from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
 
 MOST_ROUNDS = 12
 FRUITLESS = 3  # rounds in a row in which a label that lacks items got none end a run
+TEXTS = 10  # in a request to the second teacher
 BRIEF = ("who", "how", "about", "rule")  # what a template may say of a draw
 SPARE = 1.1  # of what the rate of the last rounds says, asked for to fill what is missing
 
@@ -235,23 +236,10 @@ class _Maker:
     def judge(self, journal: Journal) -> Made:
         """All answers of all rounds through the gates, from the first one on: the same answers give the same items."""
         made = Made()
-        answers = journal.answers([request.key for request in self.job.requests])
-        for request in self.job.requests:
-            completion = answers.get(request.key)
-            if completion is None or completion.stop_reason != "end_turn":
-                reason = completion.stop_reason if completion else "not answered"
-                made.rejected.append(
-                    rejected({"answer": completion.text if completion else ""}, "unusable-answer", reason, request)
-                )
-                continue
-            try:
-                items, wrong = self.form.parse(request, completion.text)
-            except ValueError as e:
-                made.rejected.append(rejected({"answer": completion.text}, "unusable-answer", f"schema: {e}", request))
-                continue
-            made.rejected += [rejected(item, "schema", detail, request) for item, detail in wrong]
-            for item, draw in items:
-                self._item(made, item, draw, request)
+        for answer in read_answers(journal, self.job.requests, self.form.parse):
+            made.rejected += rejects(answer)
+            for item, draw in answer.items:
+                self._item(made, item, draw, answer.request)
         self._gate(made, journal)
         return made
 
@@ -333,20 +321,14 @@ class _Check:
     ) -> Gathered | Pending:
         """Get a verdict on each record."""
         self.asked.update(record.id for record in new)
-        for at in range(0, len(new), blind.TEXTS):
-            texts = new[at : at + blind.TEXTS]
-            self.job.requests.append(blind.build_request(self.template, self.labels, texts, self.job.teacher.name))
+        for at in range(0, len(new), TEXTS):
+            texts = new[at : at + TEXTS]
+            self.job.requests.append(review.ask_labels(self.template, self.labels, texts, self.job.teacher.name))
         return gather(self.job, journal, locks, on_event, consent)
 
     def disagreements(self, made: Made, journal: Journal) -> dict[int, tuple[str, str]]:
         """Place of a record -> why it falls. A record without a verdict stays, and is counted as unchecked."""
-        verdicts: dict[str, str] = {}
-        answers = journal.answers([request.key for request in self.job.requests])
-        for request in self.job.requests:
-            completion = answers.get(request.key)
-            if completion is not None and completion.stop_reason == "end_turn":
-                with suppress(ValueError):
-                    verdicts |= blind.read_verdicts(request, completion.text)
+        verdicts = {id: said.label for id, said in review.LABELS.verdicts(journal, self.job.requests).items()}
         made.unchecked = sum(record.id not in verdicts for record in made.kept)
         fall: dict[int, tuple[str, str]] = {}
         for place, record in enumerate(made.kept):
@@ -391,13 +373,8 @@ def _shared_out(number: int, labels: Sequence[Label]) -> dict[str, int]:
 
 def _open_check(settings: Synth, teacher: Teacher | None, labels: Sequence[Label]) -> _Check | None:
     """The second teacher, if one is wanted."""
-    if settings.check is None and teacher is None:
-        return None
-    opened = teacher or open_teacher(settings.check or "", settings.asking)
-    if opened.name == "offline":
-        raise UsageError("--check: the offline teacher cannot read", hint="name a model: --check anthropic")
-    job = Job(opened, settings.asking, settings.out, blind.whole_problem, blind.ITEM_TOKENS, None)
-    return _Check(job, prompts.read_template(f"intent-check.{settings.language}"), labels)
+    job = review.LABELS.job("--check", settings.check, settings.asking, settings.out, teacher)
+    return _Check(job, review.LABELS.template(settings.language), labels) if job else None
 
 
 def _identity(settings: Synth, teacher: Teacher, files: Mapping[str, str], labels: Sequence[Label]) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from fingen.errors import UsageError
 from fingen.records import Completion, Request
-from fingen.tasks.qa import DocumentTask
+from fingen.tasks.qa import DocumentTask, QaItem
 
 TASKS = {
     "concept": DocumentTask("concept", task="qa-concept"),
@@ -34,3 +35,12 @@ def task_of(request: Request) -> DocumentTask:
 def whole_problem(request: Request, completion: Completion) -> str | None:
     """What is wrong with an answer as a whole, for the teacher to mend."""
     return task_of(request).whole_problem(request, completion)
+
+
+def parse_answer(request: Request, text: str) -> tuple[list[QaItem], list[tuple[dict[str, Any], str]]]:
+    """The valid items of an answer, and the others with what is wrong with them.
+
+    Raises:
+        ValueError: the answer as a whole is not JSON of the asked form.
+    """
+    return task_of(request).parse(text)

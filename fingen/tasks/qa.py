@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import Field, create_model
 
 from fingen.errors import UsageError
-from fingen.prompts import Template, fill, report_name
+from fingen.prompts import Template, fill, quoted, report_name
 from fingen.quality.checks import CHECKS, Check
 from fingen.records import Chunk, Completion, Document, Evidence, Passage, Record, Request, content_id, request_key
 from fingen.tasks.answers import Strict, parse_items, unusable
@@ -113,9 +113,7 @@ def _template_values(passage: Passage) -> dict[str, str]:
         "pages": str(first) if first == last else f"{first}-{last}",
         "text": passage.text,
     }
-    return {
-        name: value.replace("</passage>", "< /passage>") for name, value in values.items()
-    }  # it stays in its quotation
+    return {name: quoted(value, "passage") for name, value in values.items()}
 
 
 def build_record(item: QaItem, request: Request, evidence: tuple[Evidence, ...], teacher: str) -> Record:
