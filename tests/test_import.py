@@ -20,8 +20,8 @@ from stub_hub import StubHub
 from fingen.cli import main
 from fingen.cli.import_ import NAMES
 from fingen.errors import SetError
-from fingen.imports import SOURCES
 from fingen.imports.rows import read_raw
+from fingen.imports.sources import SOURCES
 from fingen.pipeline.importing import import_set
 from fingen.records import Record
 from fingen.sets import SPLITS, read_manifest, read_split

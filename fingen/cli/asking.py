@@ -14,7 +14,8 @@ from fingen.errors import UsageError
 
 if TYPE_CHECKING:
     from fingen.cli.progress import Display
-    from fingen.pipeline import Estimate, Pending
+    from fingen.events import Estimate
+    from fingen.teachers.asking import Pending
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -85,8 +86,6 @@ def pop_asking(options: dict[str, Any]) -> Asking:
 
 def consent(display: Display, *, yes: bool, quiet: bool) -> Callable[[Estimate], None]:
     """What shows an estimate, and asks where nobody named the teacher."""
-    from fingen.pipeline import require_named
-
     agreed = yes
 
     def ask(estimate: Estimate) -> None:
@@ -95,6 +94,8 @@ def consent(display: Display, *, yes: bool, quiet: bool) -> Callable[[Estimate],
             return
         if estimate.found_by and not agreed:
             if not _is_terminal():
+                from fingen.pipeline.pdf2qa import require_named
+
                 require_named(estimate)
             with display.paused():
                 _ask_for_consent(estimate)

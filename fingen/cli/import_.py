@@ -61,7 +61,8 @@ def command(name: str, paths: tuple[Path, ...], as_json: bool, quiet: bool, debu
       $ fingen import tfns --download
       $ fingen import csv tickets.csv --text question --label intent --split 0.8,0.1,0.1 --out build/tickets
     """
-    from fingen.imports import SOURCES, Options
+    from fingen.imports.base import Options
+    from fingen.imports.sources import SOURCES
     from fingen.pipeline.importing import import_set
 
     out, split, replace = options.pop("out"), options.pop("split"), options.pop("replace")

@@ -23,7 +23,7 @@ from fingen.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from fingen.pipeline import Summary
+    from fingen.pipeline.summary import Summary
 
 DEFAULT = config.Pdf2qa()
 
@@ -91,8 +91,11 @@ def command(ctx: click.Context, /, yes: bool, as_json: bool, quiet: bool, debug:
       $ fingen pdf2qa 10k.pdf annual_report.pdf --out build/two --json
       $ fingen pdf2qa reports/ --teacher anthropic --batch --no-wait
     """
-    from fingen import pipeline, prompts
+    from fingen import prompts
     from fingen.cli.progress import Display
+    from fingen.events import Estimate
+    from fingen.pipeline.pdf2qa import pdf2qa
+    from fingen.teachers.asking import Pending
 
     said = say_settings(ctx)
     if said and not quiet:
@@ -101,12 +104,12 @@ def command(ctx: click.Context, /, yes: bool, as_json: bool, quiet: bool, debug:
         click.echo(f"templates from {prompts.folder().resolve()}", err=True)
 
     with Display(quiet=quiet) as display:
-        outcome = pipeline.pdf2qa(_settings(options), on_event=display, consent=consent(display, yes=yes, quiet=quiet))
+        outcome = pdf2qa(_settings(options), on_event=display, consent=consent(display, yes=yes, quiet=quiet))
     if as_json:
         print_json(dataclasses.asdict(outcome))
-    elif isinstance(outcome, pipeline.Estimate):
+    elif isinstance(outcome, Estimate):
         click.echo("\n".join(estimate_lines(outcome)))
-    elif isinstance(outcome, pipeline.Pending):
+    elif isinstance(outcome, Pending):
         click.echo("\n".join(pending_lines(outcome)))
     else:
         click.echo("\n".join(_lines(outcome)))

@@ -162,9 +162,9 @@ def _run(
 ) -> None:
     """Make the set and say what came of it."""
     from fingen.cli.progress import Display
+    from fingen.events import Estimate
     from fingen.pipeline.synth import synth
     from fingen.teachers.asking import Pending
-    from fingen.teachers.job import Estimate
 
     yes, as_json, quiet, _ = (options.pop(name) for name in ("yes", "as_json", "quiet", "debug"))
     said = say_settings(ctx)

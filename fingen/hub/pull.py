@@ -19,9 +19,10 @@ from fingen.errors import HubError, SetError, ShortfallError, UsageError
 from fingen.hub.client import Hub, Remote, check_repo_id, read_matter
 from fingen.hub.pull_adapter import PulledAdapter, pull_adapter
 from fingen.hub.trace import leave_trace
-from fingen.imports import SOURCES, Options, Unusable
+from fingen.imports.base import Options, Unusable
 from fingen.imports.read import number_ids
 from fingen.imports.rows import Raw, find_split, read_raw
+from fingen.imports.sources import SOURCES
 from fingen.records import FileEntry, Manifest, Record, Rejected, content_id
 from fingen.set_folder import PATIENCE_SECONDS, clear, make_manifest, refuse_folder, refuse_other, write_anew
 from fingen.sets import CARD, CHUNKS, INFO, JOURNAL, MANIFEST, REJECTED, SPLITS, SetContent, read_manifest, render_card

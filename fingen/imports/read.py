@@ -9,8 +9,9 @@ from pathlib import Path
 
 from fingen.disk import dump_json, sha256_file, sha256_text
 from fingen.errors import HubError, ShortfallError, UsageError
-from fingen.imports import SOURCES, ImportSource, Options, Unusable
+from fingen.imports.base import ImportSource, Options, Unusable
 from fingen.imports.rows import Raw
+from fingen.imports.sources import SOURCES
 from fingen.quality.splits import assign_splits
 from fingen.records import Record, Rejected, content_id
 from fingen.sets import MANIFEST, SPLITS

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fingen.imports import SOURCES, ImportSource, Options
+from fingen.imports.base import ImportSource, Options
 from fingen.imports.read import Rows, Shares, read_source
 from fingen.imports.rows import Raw
+from fingen.imports.sources import SOURCES
 from fingen.records import Record
 from fingen.set_folder import make_manifest, refuse_folder, refuse_other, write_anew
 from fingen.sets import SPLITS, SetContent

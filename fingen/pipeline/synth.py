@@ -15,6 +15,7 @@ from fingen import __version__, prompts
 from fingen.config import Synth
 from fingen.disk import lock, sha256_text
 from fingen.errors import ShortfallError, UsageError
+from fingen.events import Answered, Estimate, Note
 from fingen.pipeline.drawing import rejected
 from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
 from fingen.pipeline.pdf2qa import require_named
@@ -31,7 +32,7 @@ from fingen.tasks.labels import Label
 from fingen.teachers import choose_teacher, open_teacher
 from fingen.teachers.asking import Gathered, Pending, check_ways, gather
 from fingen.teachers.base import Teacher
-from fingen.teachers.job import Answered, Estimate, Job, Note, estimate, expected_usd
+from fingen.teachers.job import Job, estimate, expected_usd
 from fingen.teachers.journal import Journal
 from fingen.teachers.outstanding import Outstanding
 from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks

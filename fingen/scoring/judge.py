@@ -20,6 +20,7 @@ from fingen import metrics
 from fingen.config import Asking
 from fingen.disk import sha256_text
 from fingen.errors import TeacherError, UsageError
+from fingen.events import Estimate, Note
 from fingen.prompts import Template, read_template
 from fingen.records import Completion, Request
 from fingen.scoring.aggregate import share
@@ -30,8 +31,7 @@ from fingen.sets import JOURNAL
 from fingen.tasks.answers import Strict, build_check, parse_items, unusable
 from fingen.teachers import open_teacher
 from fingen.teachers.asking import OnEvent, gather
-from fingen.teachers.base import Teacher
-from fingen.teachers.job import Estimate, Job, Note, check_teacher, estimate
+from fingen.teachers.job import Job, check_teacher, estimate
 from fingen.teachers.journal import Journal
 from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
 
@@ -161,21 +161,17 @@ class TextJudge:
         return share(agreed, twice) if twice else None, about
 
 
-def open_judge(
-    name: str | None, asking: Asking, folder: Path, *, seed: int = 0, teacher: Teacher | None = None
-) -> TextJudge | None:
-    """The judge of that name, if one is wanted; `folder` is where the journal is.
+def open_judge(name: str, asking: Asking, folder: Path, *, seed: int = 0) -> TextJudge:
+    """The judge of that name; `folder` is where the journal is.
 
     Raises:
         UsageError: the offline teacher cannot judge, or a template is missing; TeacherError: there is none of that name.
     """
-    if name is None and teacher is None:
-        return None
     for language in LANGUAGES:
         read_template(
             f"{TASK}.{language}"
         )  # a folder of templates may be older than this one: said before a model answers
-    opened = teacher or open_teacher(name or "", asking)
+    opened = open_teacher(name, asking)
     if opened.name == "offline":
         raise UsageError("--judge: the offline teacher cannot read", hint="name a model: --judge anthropic")
     live = replace(asking, batch=False, export_requests=None, import_answers=None)
