@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -112,8 +113,8 @@ def dump_json(value: Any, *, indent: int | None = None) -> str:
 
 
 @contextmanager
-def open_atomic(path: Path) -> Iterator[TextIO]:
-    """Write beside `path`, sync, rename: a reader sees the old file or the whole new one.
+def write_beside(path: Path) -> Iterator[Path]:
+    """Give a path beside `path` to write a file to; sync it, rename it: a reader sees the old file or the whole new one.
 
     Raises:
         LimitError: the disk is full; UsageError: the file cannot be written there. The old file is intact.
@@ -121,9 +122,8 @@ def open_atomic(path: Path) -> Iterator[TextIO]:
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("w", encoding="utf-8", newline="\n") as file:
-            yield file
-            file.flush()
+        yield beside
+        with beside.open("r+b") as file:
             os.fsync(file.fileno())
         beside.replace(path)
     except OSError as e:
@@ -131,6 +131,40 @@ def open_atomic(path: Path) -> Iterator[TextIO]:
     finally:
         with suppress(OSError):  # where the folder is none, there is nothing beside
             beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def open_atomic(path: Path) -> Iterator[TextIO]:
+    """Open a file to write text to; errors and effect are those of `write_beside`."""
+    with write_beside(path) as beside, beside.open("w", encoding="utf-8", newline="\n") as file:
+        yield file
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a file of text, as `open_atomic` does; returns its path."""
+    with open_atomic(path) as file:
+        file.write(text)
+    return path
+
+
+@contextmanager
+def build_folder(folder: Path) -> Iterator[Path]:
+    """Give a folder beside `folder` to fill, which then takes its place; where that fails nothing of it is left.
+
+    Raises:
+        LimitError: the disk is full; UsageError: it cannot be written there.
+    """
+    beside = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        yield beside
+        if folder.exists():
+            shutil.rmtree(folder)
+        beside.rename(folder)
+    except OSError as e:
+        raise unwritable(folder, e) from e
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def write_jsonl(path: Path, rows: Iterable[BaseModel]) -> int:

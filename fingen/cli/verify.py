@@ -47,7 +47,7 @@ def command(
       $ fingen verify build/reports --html report.html
       $ fingen verify their_pairs.json --source their_report.pdf
     """
-    from fingen.disk import check_writable, open_atomic
+    from fingen.disk import check_writable, write_text
     from fingen.verify.page import render_html
     from fingen.verify.run import verify
 
@@ -55,8 +55,7 @@ def command(
         check_writable(html.parent)
     found = verify(set_argument(target, quiet=quiet), sources=sources, keep_out=keep_out)
     if html:
-        with open_atomic(html) as file:
-            file.write(render_html(found))
+        write_text(html, render_html(found))
         if not quiet:
             click.echo(f"written: {html}", err=True)
     if as_json:

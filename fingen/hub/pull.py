@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from fingen.config import BUILD
-from fingen.disk import describe, dump_json, lock, open_atomic, read_jsonl, sha256_file
+from fingen.disk import describe, dump_json, lock, read_jsonl, sha256_file, write_text
 from fingen.errors import HubError, SetError, ShortfallError, UsageError
 from fingen.hub.client import Hub, Remote, check_repo_id, read_matter
 from fingen.hub.pull_adapter import PulledAdapter, pull_adapter
@@ -190,8 +190,7 @@ def _bring(hub: Hub, remote: Remote, listed: Manifest, out: Path, *, replace: bo
             )
     splits = {split: staging / f"{split}.jsonl" for split in SPLITS if f"{split}.jsonl" in entries}
     card = render_card(listed, {split: read_jsonl(path, Record) for split, path in splits.items()})
-    with open_atomic(staging / CARD) as file:
-        file.write(card)
+    write_text(staging / CARD, card)
     entries[CARD] = FileEntry(sha256=sha256_file(staging / CARD), rows=None)
     manifest = listed.model_copy(update={"files": entries})
     _place(staging, out, entries, dump_json(manifest.model_dump(mode="json"), indent=2) + "\n")
@@ -217,8 +216,7 @@ def _place(staging: Path, out: Path, entries: Mapping[str, FileEntry], manifest:
         (out / name).unlink(missing_ok=True)
     for name in entries:
         (staging / name).replace(out / name)
-    with open_atomic(out / MANIFEST) as file:
-        file.write(manifest)
+    write_text(out / MANIFEST, manifest)
 
 
 # --- a data set of others -----------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-from fingen.disk import dump_json, open_atomic
+from fingen.disk import dump_json, write_text
 from fingen.errors import UsageError
 
 CHECKPOINTS = "checkpoints"  # folder, in that of the adapter
@@ -32,8 +32,7 @@ def begin(out: Path, run: str) -> Path | None:
     folder.mkdir(parents=True, exist_ok=True)
     stated = _read(folder / _RUN)
     if stated is None:
-        with open_atomic(folder / _RUN) as file:
-            file.write(dump_json({"run": run}) + "\n")
+        write_text(folder / _RUN, dump_json({"run": run}) + "\n")
     elif stated.get("run") != run:
         raise UsageError(
             f"{folder}: of a run with another set, base model or settings",
@@ -60,8 +59,7 @@ def mark_whole(checkpoint: Path) -> None:
         for path in sorted(checkpoint.iterdir())
         if path.is_file() and path.name != _WHOLE
     }
-    with open_atomic(checkpoint / _WHOLE) as file:
-        file.write(dump_json(sizes) + "\n")
+    write_text(checkpoint / _WHOLE, dump_json(sizes) + "\n")
 
 
 def unmark(checkpoint: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fingen.adapters import WEIGHTS
-from fingen.disk import check_writable, describe, dump_json, open_atomic, sha256_file
+from fingen.disk import check_writable, describe, dump_json, sha256_file, write_text
 from fingen.errors import UsageError
 
 MERGED = "merged.json"  # written last: the folder is whole
@@ -52,8 +52,7 @@ def find_merged(
 def write_merged(folder: Path, record: Mapping[str, Any]) -> None:
     """Write what is known of a model whose files are all there."""
     files = {path.name: sha256_file(path) for path in sorted(folder.iterdir()) if path.is_file()}
-    with open_atomic(folder / MERGED) as file:
-        file.write(dump_json({**record, "files": files}, indent=2) + "\n")
+    write_text(folder / MERGED, dump_json({**record, "files": files}, indent=2) + "\n")
 
 
 def _read(folder: Path) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -14,7 +13,7 @@ from peft import PeftModel
 from transformers import TextStreamer
 
 from fingen.adapters import read_adapter
-from fingen.disk import unwritable
+from fingen.disk import build_folder
 from fingen.errors import ShortfallError, UsageError
 from fingen.training.base import DTYPES, load_base, load_tokenizer, quiet
 from fingen.training.merged import find_merged, made_of, write_merged
@@ -141,9 +140,7 @@ def merge(
     with tuned.model.disable_adapter():
         before = _logits(tuned.model, tuned.template)
     wanted = _logits(tuned.model, tuned.template)
-    beside = out.with_name(f".{out.name}.part")
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
+    with build_folder(out) as beside:
         model = tuned.model.merge_and_unload(safe_merge=True)
         _end_with(model, tuned.template)
         with quiet():
@@ -173,13 +170,6 @@ def merge(
         }  # fmt: skip
         write_ways(beside, record, tuned.template, same=same, name=out.resolve().name, shown=out)
         write_merged(beside, record)
-        if out.exists():
-            shutil.rmtree(out)
-        beside.rename(out)
-    except OSError as e:
-        raise unwritable(out, e) from e
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return merged
 
 
