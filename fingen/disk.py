@@ -27,6 +27,7 @@ else:
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, None})  # None: a library that does not say what it is
 FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+RESTORE = "restore the file, or make the set again from its journal by running the command that made it"
 LOCK = ".lock"  # in the folder of a set; it stays there
 SET = "manifest.json"
 KINDS = {  # what is written last into a folder -> what the folder then holds
@@ -112,6 +113,15 @@ def dump_json(value: Any, *, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object that a file holds; empty where there is none that can be read."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
 @contextmanager
 def write_beside(path: Path) -> Iterator[Path]:
     """Give a path beside `path` to write a file to; sync it, rename it: a reader sees the old file or the whole new one.
@@ -177,7 +187,7 @@ def write_jsonl(path: Path, rows: Iterable[BaseModel]) -> int:
     return count
 
 
-def read_jsonl(path: Path, model: type[Model]) -> Iterator[Model]:
+def read_jsonl(path: Path, model: type[Model], hint: str = RESTORE) -> Iterator[Model]:
     """Read rows back, checked.
 
     Raises:
@@ -192,7 +202,7 @@ def read_jsonl(path: Path, model: type[Model]) -> Iterator[Model]:
                 where = ".".join(map(str, first["loc"]))
                 raise SetError(
                     f"{path}, row {number}: {where + ': ' if where else ''}{first['msg']}",
-                    hint="restore the file, or make the set again from its journal by running the command that made it",
+                    hint=hint,
                 ) from e
 
 

@@ -1,8 +1,8 @@
-"""What a run tells on its way, and the price that it asks consent to."""
+"""What a run tells on its way and at its end, and the price that it asks consent to."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -47,3 +47,13 @@ class Note:
 
     text: str
     is_warning: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What every command tells at its end, beside what is its own. `exit_code` is 0, or 1 where it fell short."""
+
+    notes: list[str] = field(default_factory=list)
+    changed: bool = True  # whether anything was written
+    next: str = ""  # the command to type next
+    exit_code: int = 0

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
+from fingen.cli.common import finish
 from fingen.config import Asking
 from fingen.errors import UsageError
 
@@ -157,6 +159,16 @@ def pending_lines(pending: Pending) -> list[str]:
     if pending.unasked:
         lines.append(f"  {pending.unasked:,} requests are with nobody")
     return [*lines, f"next: {pending.next}"]
+
+
+def tell_unfinished(outcome: Estimate | Pending, *, as_json: bool) -> NoReturn:
+    """Print what a run would ask, or what is still to come of it, and exit."""
+    from fingen.events import Estimate
+
+    def lines() -> list[str]:
+        return estimate_lines(outcome) if isinstance(outcome, Estimate) else pending_lines(outcome)
+
+    finish(dataclasses.asdict(outcome), lines, outcome.exit_code, as_json=as_json)
 
 
 def cost_line(paid_usd: float | None, expected_usd: float | None) -> str:

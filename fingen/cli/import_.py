@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fingen import config
-from fingen.cli.common import Command, command_options, print_json
+from fingen.cli.common import Command, command_options, tell
 
 if TYPE_CHECKING:
     from fingen.pipeline.importing import Imported
@@ -83,11 +81,7 @@ def command(name: str, paths: tuple[Path, ...], as_json: bool, quiet: bool, debu
         download=download,
         replace=replace,
     )
-    if as_json:
-        print_json(dataclasses.asdict(made))
-    else:
-        click.echo("\n".join(_lines(made)))
-    sys.exit(made.exit_code)
+    tell(made, _lines(made), made.set, as_json=as_json)
 
 
 def _lines(made: Imported) -> list[str]:
@@ -96,13 +90,12 @@ def _lines(made: Imported) -> list[str]:
     lines += [f"  {file}: {rows:,} rows" for file, rows in made.files.items()]
     lines += ["", *_table(made), ""]
     lines += [f"declared: {line}" for line in made.declared]
-    lines += [f"note: {note}" for note in made.notes]
     if made.rejects:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in made.rejects.items())
         lines.append(f"rejected: {sum(made.rejects.values()):,} rows: {reasons}  ({made.set}/rejected.jsonl)")
     else:
         lines.append("rejected: none")
-    return [*lines, f"{'written' if made.changed else 'already up to date'}: {made.set}", f"next: {made.next}"]
+    return lines
 
 
 def _table(made: Imported) -> list[str]:

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fingen import config
-from fingen.cli.asking import asking_options, consent, cost_line, estimate_lines, pending_lines, pop_asking
-from fingen.cli.common import (
-    Command,
-    comma_list,
-    command_options,
-    filter_options,
-    pop_filters,
-    print_json,
-    say_settings,
-)
+from fingen.cli.asking import asking_options, consent, cost_line, pop_asking, tell_unfinished
+from fingen.cli.common import Command, comma_list, command_options, filter_options, pop_filters, say_settings, tell
 
 if TYPE_CHECKING:
     from fingen.pipeline.summary import Summary
@@ -93,9 +83,8 @@ def command(ctx: click.Context, /, yes: bool, as_json: bool, quiet: bool, debug:
     """
     from fingen import prompts
     from fingen.cli.progress import Display
-    from fingen.events import Estimate
+    from fingen.events import Outcome
     from fingen.pipeline.pdf2qa import pdf2qa
-    from fingen.teachers.asking import Pending
 
     said = say_settings(ctx)
     if said and not quiet:
@@ -105,15 +94,9 @@ def command(ctx: click.Context, /, yes: bool, as_json: bool, quiet: bool, debug:
 
     with Display(quiet=quiet) as display:
         outcome = pdf2qa(_settings(options), on_event=display, consent=consent(display, yes=yes, quiet=quiet))
-    if as_json:
-        print_json(dataclasses.asdict(outcome))
-    elif isinstance(outcome, Estimate):
-        click.echo("\n".join(estimate_lines(outcome)))
-    elif isinstance(outcome, Pending):
-        click.echo("\n".join(pending_lines(outcome)))
-    else:
-        click.echo("\n".join(_lines(outcome)))
-    sys.exit(outcome.exit_code)
+    if not isinstance(outcome, Outcome):
+        tell_unfinished(outcome, as_json=as_json)
+    tell(outcome, _lines(outcome), outcome.set, as_json=as_json, noted=True)
 
 
 def _settings(options: dict[str, Any]) -> config.Pdf2qa:
@@ -156,8 +139,7 @@ def _lines(summary: Summary) -> list[str]:
     asked = f"{summary.requests['asked']} asked now, {summary.requests['from_journal']} from the journal"
     if summary.cost_usd != 0.0:
         asked += f" | cost of all runs: {cost_line(summary.cost_usd, summary.expected_usd)}"
-    state = "written" if summary.changed else "already up to date"
-    return [*lines, f"requests: {asked} | {seconds}", f"{state}: {summary.set}", f"next: {summary.next}"]
+    return [*lines, f"requests: {asked} | {seconds}"]
 
 
 def _document_line(document: dict[str, Any]) -> str:

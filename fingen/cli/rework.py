@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from fingen.cli.common import Command, command_options, filter_options, pop_filters, print_json, set_argument
+from fingen.cli.common import Command, command_options, filter_options, pop_filters, set_argument, tell
 from fingen.cli.pdf2qa import parse_shares
 from fingen.config import SPLIT_UNITS, Splitting
 
@@ -37,7 +36,8 @@ def dedup(target: Path | None, as_json: bool, quiet: bool, debug: bool, **option
     from fingen.pipeline.rework import rework
 
     filters = pop_filters(options)
-    _say(rework(set_argument(target, quiet=quiet), filters), as_json=as_json)
+    made = rework(set_argument(target, quiet=quiet), filters)
+    tell(made, _lines(made), made.set, as_json=as_json)
 
 
 @click.command("split", cls=Command)
@@ -79,22 +79,14 @@ def split(
         options["privacy"] = read_manifest(folder).settings.get("privacy", "keep")
     filters = pop_filters(options)
     refuse_other_filters(folder, filters)
-    _say(rework(folder, filters, splitting=Splitting(shares=shares, by=split_by)), as_json=as_json)
+    made = rework(folder, filters, splitting=Splitting(shares=shares, by=split_by))
+    tell(made, _lines(made), made.set, as_json=as_json)
 
 
-def _say(outcome: Reworked, *, as_json: bool) -> None:
-    if as_json:
-        print_json(dataclasses.asdict(outcome))
-        return
-    lines = [outcome.set, "", *_table("split", outcome.splits_before, outcome.splits)]
-    lines += ["", *_table("rejected", outcome.rejects_before, outcome.rejects)]
-    lines += [
-        "",
-        f"rows that are in another split now: {outcome.moved:,}",
-        *(f"note: {note}" for note in outcome.notes),
-    ]
-    lines.append(f"{'written' if outcome.changed else 'already so'}: {outcome.set}")
-    click.echo("\n".join(lines))
+def _lines(made: Reworked) -> list[str]:
+    lines = [made.set, "", *_table("split", made.splits_before, made.splits)]
+    lines += ["", *_table("rejected", made.rejects_before, made.rejects)]
+    return [*lines, "", f"rows that are in another split now: {made.moved:,}"]
 
 
 def _table(title: str, before: dict[str, int], after: dict[str, int]) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from fingen import config
-from fingen.cli.asking import asking_options, consent, cost_line, estimate_lines, pending_lines, pop_asking
-from fingen.cli.common import Command, command_options, filter_options, pop_filters, print_json, say_settings
+from fingen.cli.asking import asking_options, consent, cost_line, pop_asking, tell_unfinished
+from fingen.cli.common import Command, command_options, filter_options, pop_filters, say_settings, tell
 
 if TYPE_CHECKING:
     from fingen.pipeline.synth import Specs, SynthSummary
@@ -162,9 +160,8 @@ def _run(
 ) -> None:
     """Make the set and say what came of it."""
     from fingen.cli.progress import Display
-    from fingen.events import Estimate
+    from fingen.events import Outcome
     from fingen.pipeline.synth import synth
-    from fingen.teachers.asking import Pending
 
     yes, as_json, quiet, _ = (options.pop(name) for name in ("yes", "as_json", "quiet", "debug"))
     said = say_settings(ctx)
@@ -173,15 +170,9 @@ def _run(
     settings = config.Synth(kind=kind, filters=pop_filters(options), asking=pop_asking(options), **options)
     with Display(quiet=quiet) as display:
         outcome = synth(settings, form, labels, draws, on_event=display, consent=consent(display, yes=yes, quiet=quiet))
-    if as_json:
-        print_json(dataclasses.asdict(outcome))
-    elif isinstance(outcome, Estimate):
-        click.echo("\n".join(estimate_lines(outcome)))
-    elif isinstance(outcome, Pending):
-        click.echo("\n".join(pending_lines(outcome)))
-    else:
-        click.echo("\n".join(_lines(outcome)))
-    sys.exit(outcome.exit_code)
+    if not isinstance(outcome, Outcome):
+        tell_unfinished(outcome, as_json=as_json)
+    tell(outcome, _lines(outcome), outcome.set, as_json=as_json)
 
 
 def _lines(summary: SynthSummary) -> list[str]:
@@ -210,9 +201,7 @@ def _lines(summary: SynthSummary) -> list[str]:
     asked = f"{summary.requests['asked']} asked now, {summary.requests['from_journal']} from the journal, {summary.rounds} rounds"
     if summary.cost_usd != 0.0:
         asked += f" | cost of all runs: {cost_line(summary.cost_usd, summary.expected_usd)}"
-    lines += [f"requests: {asked}", *(f"  note: {note}" for note in summary.notes)]
-    state = "written" if summary.changed else "already up to date"
-    return [*lines, f"{state}: {summary.set}", f"next: {summary.next}"]
+    return [*lines, f"requests: {asked}"]
 
 
 def _wide(text: str, width: int) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from fingen.cli.common import Command, command_options, print_json, set_argument
+from fingen.cli.common import Command, command_options, finish, set_argument
 
 if TYPE_CHECKING:
     from fingen.verify.run import Law, Problem, Verification
@@ -58,11 +57,8 @@ def command(
         write_text(html, render_html(found))
         if not quiet:
             click.echo(f"written: {html}", err=True)
-    if as_json:
-        print_json({**dataclasses.asdict(found), "exit_code": found.exit_code})
-    else:
-        click.echo("\n".join(_lines(found, html)))
-    sys.exit(found.exit_code)
+    report = {**dataclasses.asdict(found), "exit_code": found.exit_code}
+    finish(report, lambda: _lines(found, html), found.exit_code, as_json=as_json)
 
 
 def _lines(found: Verification, html: Path | None) -> list[str]:

@@ -7,8 +7,8 @@ from string import ascii_uppercase
 from typing import Any
 
 from fingen.imports.base import ImportSource, Options, Unusable, make_record
-from fingen.imports.rows import Raw
 from fingen.records import Record
+from fingen.rows import Raw
 from fingen.tasks.intent import ROLE
 from fingen.text import LETTER_ONLY, find_language
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
@@ -11,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from fingen import __version__
-from fingen.disk import check_writable, describe, dump_json, open_atomic, sha256_file, write_text
+from fingen.disk import check_writable, describe, dump_json, open_atomic, read_object, sha256_file, write_text
 from fingen.errors import SetError, UsageError
+from fingen.events import Outcome
 from fingen.records import Record
 from fingen.sets import COLUMNS, MANIFEST, SPLITS, read_manifest, read_split, write_table
 
@@ -48,17 +48,13 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Exported:
+class Exported(Outcome):
     """What an export wrote."""
 
     set: str
     format: str
     files: dict[str, int]  # file -> rows
     neutralised: int  # CSV cells that began a formula and have an apostrophe before it now
-    changed: bool = True
-    notes: list[str] = field(default_factory=list)
-    next: str = ""
-    exit_code: int = 0
 
 
 def export(folder: Path, form_name: str, out: Path, *, replace: bool = False) -> Exported:
@@ -86,7 +82,7 @@ def export(folder: Path, form_name: str, out: Path, *, replace: bool = False) ->
         "format": form_name,
         "fingen": __version__,
     }
-    before = _read_made(out)
+    before = read_object(out / MADE)  # what an earlier export says of itself
     if (counts := _counts_there(out, made, before)) is not None:
         return _exported(folder, manifest.name, form_name, out, counts, changed=False)
     in_the_way = _find_room(out, form, made, before, replace=replace)
@@ -115,15 +111,6 @@ def _exported(folder: Path, name: str, form_name: str, out: Path, counts: Counts
         notes=_notes(form_name, counts),
         next=_next(form_name, name, out),
     )
-
-
-def _read_made(out: Path) -> dict[str, Any]:
-    """What an earlier export says of itself; empty where there is none."""
-    try:
-        made = json.loads((out / MADE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return made if isinstance(made, dict) else {}
 
 
 def _write_made(out: Path, made: Mapping[str, Any]) -> None:

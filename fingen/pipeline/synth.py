@@ -15,7 +15,7 @@ from fingen import __version__, prompts
 from fingen.config import Synth
 from fingen.disk import lock, sha256_text
 from fingen.errors import ShortfallError, UsageError
-from fingen.events import Answered, Estimate, Note
+from fingen.events import Answered, Estimate, Note, Outcome
 from fingen.pipeline.drawing import rejected
 from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
 from fingen.pipeline.pdf2qa import require_named
@@ -58,7 +58,7 @@ class Specs(Protocol):
 
 
 @dataclass(frozen=True)
-class SynthSummary:
+class SynthSummary(Outcome):
     """What a run did. `exit_code` is 0: where a label falls short, there is no set and no summary."""
 
     set: str
@@ -73,10 +73,6 @@ class SynthSummary:
     private: dict[str, int]
     cost_usd: float | None
     expected_usd: float | None
-    changed: bool
-    notes: list[str]
-    next: str
-    exit_code: int = 0
 
 
 def synth(

@@ -11,8 +11,8 @@ from typing import Any, Literal, NamedTuple
 
 from fingen.disk import sha256_file
 from fingen.errors import SetError, UsageError
-from fingen.imports.rows import Raw, read_raw
 from fingen.records import Language, Record, parse_nested
+from fingen.rows import Raw, read_raw
 from fingen.scoring.language import language_of, parse_language
 from fingen.scoring.report import ScoredRows
 from fingen.sets import MANIFEST, SPLITS, read_manifest, read_split
