@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 MODELS_FOLDER = BUILD / "models"
 LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "safetensors")
 SPEED_ONLY = ("tokens_per_batch", "gradient_checkpointing", "save_every")  # they change rounding, not what is learned
-NEXT = "fingen chat {}"  # the command to type when an adapter is there
 Say = Callable[[str], None]
 
 
@@ -75,7 +74,7 @@ def finetune(
         made = _finished(plan.out, run, settings)
     state.wait_for_everyone()
     if made:
-        return Tuned(plan.out, made, changed=False, next=NEXT.format(plan.out))
+        return Tuned(plan.out, made, changed=False, next=_next(plan.out))
     with _threads(plan.base):
         return _train(settings, plan, plan.data, plan.out, run, dict(sources or {}), say, show)
 
@@ -220,9 +219,12 @@ def _train(
         adapter.write_adapter(model, loaded.tokenizer, out, manifest, history, trained.weights)
         checkpoints.clear(out)
     state.wait_for_everyone()
-    return Tuned(
-        out, adapter.read_adapter(out), trained.seconds, trained.tokens, notes=trained.notes, next=NEXT.format(out)
-    )
+    return Tuned(out, adapter.read_adapter(out), trained.seconds, trained.tokens, notes=trained.notes, next=_next(out))
+
+
+def _next(adapter: Path) -> str:
+    """The command to type when an adapter is there."""
+    return f"fingen chat {adapter}"
 
 
 def _why_kept(tuning: Tuning, few: str | None, evaluated: bool, by_class: bool) -> str:
