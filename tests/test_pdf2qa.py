@@ -35,7 +35,9 @@ from fingen.config import Pdf2qa, ReadSettings, Splitting
 from fingen.documents import InputFile, read_documents
 from fingen.documents.read import read_document
 from fingen.errors import DocumentError, FingenError, SetError, ShortfallError, TeacherError
-from fingen.pipeline import Summary, pdf2qa, reading
+from fingen.pipeline import reading
+from fingen.pipeline.pdf2qa import pdf2qa
+from fingen.pipeline.summary import Summary
 from fingen.records import Document, Passage, Request
 from fingen.teachers import TEACHERS
 from fingen.teachers.base import Teacher

@@ -26,8 +26,8 @@ TEXTS = {0: ("Q0?", "It was 0.", "About </text> 0"), 2: ("Q2?", "It was 2.", "Ab
 KEYS = {
     ("labels", "en"): "441d64c7310116366b3e1b57dc125688755c0cf36b055ce18bd2bd06088af969",
     ("labels", "zh"): "8beaf124fcbaa1aaaa9a689c8e8bc73f1bf18c99fb0a327ebd2aa3da6f408948",
-    ("scores", "en"): "265d10fc9071cf2a78a710f221b3580ee3b31d45767bb7ebcd2d74a173a63698",
-    ("scores", "zh"): "ccacee64877c191049bcd1081507bffbb12e3289a3c480330e6062d80b538be8",
+    ("scores", "en"): "d01412118fd05ee4e06529cb68c5835c7e762ebfea0bcc2903c858397690ba21",
+    ("scores", "zh"): "563e10d84fb5fce19ffddbbbca09385c2273bfd4811d09d185abe50bd656195e",
     ("same", "en"): "4c311efaef1a3db8f2061090b95deac90e733ef00f79f9e8d719a951472efbd6",
     ("same", "zh"): "a36d2d60ee1f51183cb6c952b4a35b25ab867c36bc0dd9832a00e7a174887ef8",
 }

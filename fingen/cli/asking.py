@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from fingen.cli.common import finish
 from fingen.errors import UsageError
 
 if TYPE_CHECKING:
     from fingen.cli.progress import Display
-    from fingen.pipeline import Estimate, Pending
+    from fingen.events import Estimate
+    from fingen.teachers.asking import Pending
 
 yes_option = click.option(
     "--yes", is_flag=True, help="Agree to the teacher that was found by its key, without being asked."
@@ -21,8 +24,6 @@ yes_option = click.option(
 
 def consent(display: Display, *, yes: bool, quiet: bool) -> Callable[[Estimate], None]:
     """What shows an estimate, and asks where nobody named the teacher."""
-    from fingen.pipeline import require_named
-
     agreed = yes
 
     def ask(estimate: Estimate) -> None:
@@ -31,6 +32,8 @@ def consent(display: Display, *, yes: bool, quiet: bool) -> Callable[[Estimate],
             return
         if estimate.found_by and not agreed:
             if not _is_terminal():
+                from fingen.pipeline.pdf2qa import require_named
+
                 require_named(estimate)
             with display.paused():
                 _ask_for_consent(estimate)
@@ -92,6 +95,16 @@ def pending_lines(pending: Pending) -> list[str]:
     if pending.unasked:
         lines.append(f"  {pending.unasked:,} requests are with nobody")
     return [*lines, f"next: {pending.next}"]
+
+
+def tell_unfinished(outcome: Estimate | Pending, *, as_json: bool) -> NoReturn:
+    """Print what a run would ask, or what is still to come of it, and exit."""
+    from fingen.events import Estimate
+
+    def lines() -> list[str]:
+        return estimate_lines(outcome) if isinstance(outcome, Estimate) else pending_lines(outcome)
+
+    finish(dataclasses.asdict(outcome), lines, outcome.exit_code, as_json=as_json)
 
 
 def cost_line(paid_usd: float | None, expected_usd: float | None) -> str:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
 import sys
 import tomllib
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from fingen.errors import FingenError, Interrupted, LimitError, UsageError, redact
+
+if TYPE_CHECKING:
+    from fingen.events import Outcome
 
 SETTINGS = Path("fingen.toml")
 _SOURCES = {
@@ -146,6 +151,36 @@ def _plain(value: Any) -> str:
     return redact(",".join(map(str, value)) if isinstance(value, tuple | list) else str(value))
 
 
-def print_json(value: dict[str, Any]) -> None:
+def print_json(value: Mapping[str, Any]) -> None:
     """One JSON object on standard output."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=os.fspath))
+
+
+def finish(
+    report: Mapping[str, Any], lines: Callable[[], Iterable[str]], exit_code: int = 0, *, as_json: bool
+) -> NoReturn:
+    """Print what a command found, as JSON or in lines, and exit."""
+    if as_json:
+        print_json(report)
+    else:
+        click.echo("\n".join(lines()))
+    sys.exit(exit_code)
+
+
+def tell(outcome: Outcome, lines: Iterable[str], at: object = None, *, as_json: bool, noted: bool = False) -> NoReturn:
+    """Print what a command did, and exit: its own lines, notes, what was written (`at`), and what to type next.
+
+    `noted`: its own lines have the notes. In JSON what all outcomes share comes last.
+    """
+    own = dataclasses.asdict(outcome)
+    shared = {name: own.pop(name) for name in ("changed", "notes", "next", "exit_code")}
+
+    def told() -> Iterator[str]:
+        yield from lines
+        yield from (f"note: {note}" for note in outcome.notes if not noted)
+        if at is not None:
+            yield f"{'written' if outcome.changed else 'already up to date'}: {at}"
+        if outcome.next:
+            yield f"next: {outcome.next}"
+
+    finish({**own, **shared}, told, outcome.exit_code, as_json=as_json)

@@ -16,7 +16,8 @@ from fingen.config import MODELS, Finetune, Tuning
 from fingen.errors import ShortfallError, UsageError
 
 if TYPE_CHECKING:
-    from fingen.training import TrainingPlan, Tuned
+    from fingen.training.plan import TrainingPlan
+    from fingen.training.run import Tuned
     from fingen.training.settings import Resolved
 
 EXAMPLE_CHARACTERS = 1200  # of a prompt that is shown
@@ -48,8 +49,9 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
       $ fingen finetune --model qwen2.5 --set build/intent --recipe openfindata-intent
       $ fingen finetune --model qwen2.5 --rank 16 --load 4bit --override learning_rate=2e-4 --resume
     """
-    from fingen.training import build_plan, finetune
+    from fingen.training.plan import build_plan
     from fingen.training.preflight import refuse
+    from fingen.training.run import finetune
 
     flags = {field.name: options.pop(field.name) for field in dataclasses.fields(Tuning) if field.name in options}
     resolved = _resolve(ctx, flags, table, overrides, options["model"], options["recipe"])

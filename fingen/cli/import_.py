@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fingen import config
-from fingen.cli.common import Command, command_options, print_json
+from fingen.cli.common import Command, command_options, tell
 from fingen.cli.options import commas, parse_numbers
 
 if TYPE_CHECKING:
@@ -58,7 +56,8 @@ def command(name: str, paths: tuple[Path, ...], as_json: bool, quiet: bool, debu
       $ fingen import tfns --download
       $ fingen import csv tickets.csv --text question --label intent --split 0.8,0.1,0.1 --out build/tickets
     """
-    from fingen.imports import SOURCES, Options
+    from fingen.imports.base import Options
+    from fingen.imports.sources import SOURCES
     from fingen.pipeline.importing import import_set
 
     out, split, replace = options.pop("out"), options.pop("split"), options.pop("replace")
@@ -79,11 +78,7 @@ def command(name: str, paths: tuple[Path, ...], as_json: bool, quiet: bool, debu
         download=download,
         replace=replace,
     )
-    if as_json:
-        print_json(dataclasses.asdict(made))
-    else:
-        click.echo("\n".join(_lines(made)))
-    sys.exit(made.exit_code)
+    tell(made, _lines(made), made.set, as_json=as_json)
 
 
 def _lines(made: Imported) -> list[str]:
@@ -92,13 +87,12 @@ def _lines(made: Imported) -> list[str]:
     lines += [f"  {file}: {rows:,} rows" for file, rows in made.files.items()]
     lines += ["", *_table(made), ""]
     lines += [f"declared: {line}" for line in made.declared]
-    lines += [f"note: {note}" for note in made.notes]
     if made.rejects:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in made.rejects.items())
         lines.append(f"rejected: {sum(made.rejects.values()):,} rows: {reasons}  ({made.set}/rejected.jsonl)")
     else:
         lines.append("rejected: none")
-    return [*lines, f"{'written' if made.changed else 'already up to date'}: {made.set}", f"next: {made.next}"]
+    return lines
 
 
 def _table(made: Imported) -> list[str]:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fingen.cli.asking import consent, cost_line, estimate_lines, pending_lines, yes_option
-from fingen.cli.common import Command, command_options, print_json, say_settings
+from fingen.cli.asking import consent, cost_line, tell_unfinished, yes_option
+from fingen.cli.common import Command, command_options, say_settings, tell
 from fingen.cli.options import options_of, settings_of
 from fingen.config import Pdf2qa
 
 if TYPE_CHECKING:
-    from fingen.pipeline import Summary
+    from fingen.pipeline.summary import Summary
 
 
 @click.command("pdf2qa", cls=Command)
@@ -37,8 +35,10 @@ def command(ctx: click.Context, /, yes: bool, as_json: bool, quiet: bool, debug:
       $ fingen pdf2qa 10k.pdf annual_report.pdf --out build/two --json
       $ fingen pdf2qa reports/ --teacher anthropic --batch --no-wait
     """
-    from fingen import pipeline, prompts
+    from fingen import prompts
     from fingen.cli.progress import Display
+    from fingen.events import Outcome
+    from fingen.pipeline.pdf2qa import pdf2qa
 
     said = say_settings(ctx)
     if said and not quiet:
@@ -47,18 +47,11 @@ def command(ctx: click.Context, /, yes: bool, as_json: bool, quiet: bool, debug:
         click.echo(f"templates from {prompts.folder().resolve()}", err=True)
 
     with Display(quiet=quiet) as display:
-        outcome = pipeline.pdf2qa(
-            settings_of(Pdf2qa, options), on_event=display, consent=consent(display, yes=yes, quiet=quiet)
-        )
-    if as_json:
-        print_json(dataclasses.asdict(outcome))
-    elif isinstance(outcome, pipeline.Estimate):
-        click.echo("\n".join(estimate_lines(outcome)))
-    elif isinstance(outcome, pipeline.Pending):
-        click.echo("\n".join(pending_lines(outcome)))
-    else:
-        click.echo("\n".join(_lines(outcome)))
-    sys.exit(outcome.exit_code)
+        settings = settings_of(Pdf2qa, options)
+        outcome = pdf2qa(settings, on_event=display, consent=consent(display, yes=yes, quiet=quiet))
+    if not isinstance(outcome, Outcome):
+        tell_unfinished(outcome, as_json=as_json)
+    tell(outcome, _lines(outcome), outcome.set, as_json=as_json, noted=True)
 
 
 def _lines(summary: Summary) -> list[str]:
@@ -91,8 +84,7 @@ def _lines(summary: Summary) -> list[str]:
     asked = f"{summary.requests['asked']} asked now, {summary.requests['from_journal']} from the journal"
     if summary.cost_usd != 0.0:
         asked += f" | cost of all runs: {cost_line(summary.cost_usd, summary.expected_usd)}"
-    state = "written" if summary.changed else "already up to date"
-    return [*lines, f"requests: {asked} | {seconds}", f"{state}: {summary.set}", f"next: {summary.next}"]
+    return [*lines, f"requests: {asked} | {seconds}"]
 
 
 def _document_line(document: dict[str, Any]) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fingen.cli.common import Command, command_options, print_json, set_argument
+from fingen.cli.common import Command, command_options, set_argument, tell
 from fingen.cli.options import options_of, settings_of
 from fingen.config import Push
 from fingen.errors import UsageError
@@ -65,11 +64,7 @@ def command(folder: Path | None, yes: bool, as_json: bool, quiet: bool, debug: b
         pushed = push_adapter(folder, settings, agree, quiet=quiet)
     else:
         pushed = push(set_argument(folder, quiet=quiet), settings, agree, quiet=quiet)
-    if as_json:
-        print_json(dataclasses.asdict(pushed))
-    else:
-        click.echo("\n".join(_lines(pushed, dry_run=settings.dry_run)))
-    sys.exit(pushed.exit_code)
+    tell(pushed, [_done(pushed, dry_run=settings.dry_run)], as_json=as_json)
 
 
 def _what(plan: PushPlan | AdapterPlan) -> str:
@@ -109,12 +104,10 @@ def _size(count: int) -> str:
     return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count / 1e3:,.1f} kB"
 
 
-def _lines(pushed: Pushed[Any], *, dry_run: bool) -> list[str]:
+def _done(pushed: Pushed[Any], *, dry_run: bool) -> str:
     plan = pushed.plan
     if dry_run:
-        done = "nothing was sent (--dry-run)"
-    elif pushed.commit:
-        done = f"pushed: {plan.url}  commit {pushed.commit[:12]}"
-    else:
-        done = f"{'public now' if plan.publishes else 'already up to date'}: {plan.url}"
-    return [done, *(f"note: {note}" for note in pushed.notes), f"next: {pushed.next}"]
+        return "nothing was sent (--dry-run)"
+    if pushed.commit:
+        return f"pushed: {plan.url}  commit {pushed.commit[:12]}"
+    return f"{'public now' if plan.publishes else 'already up to date'}: {plan.url}"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from fingen.cli.common import Command, command_options, print_json, set_argument
+from fingen.cli.common import Command, command_options, set_argument, tell
 from fingen.cli.options import options_of, settings_of
 from fingen.config import Filters, Resplitting
 
@@ -36,8 +35,8 @@ def dedup(target: Path | None, as_json: bool, quiet: bool, debug: bool, **option
     """
     from fingen.pipeline.rework import rework
 
-    filters = settings_of(Filters, options)
-    _say(rework(set_argument(target, quiet=quiet), filters), as_json=as_json)
+    made = rework(set_argument(target, quiet=quiet), settings_of(Filters, options))
+    tell(made, _lines(made), made.set, as_json=as_json)
 
 
 @click.command("split", cls=Command)
@@ -66,22 +65,14 @@ def split(ctx: click.Context, /, target: Path | None, as_json: bool, quiet: bool
         options["privacy"] = read_manifest(folder).settings.get("privacy", "keep")
     filters = settings_of(Filters, options)
     refuse_other_filters(folder, filters)
-    _say(rework(folder, filters, splitting=settings_of(Resplitting, options)), as_json=as_json)
+    made = rework(folder, filters, splitting=settings_of(Resplitting, options))
+    tell(made, _lines(made), made.set, as_json=as_json)
 
 
-def _say(outcome: Reworked, *, as_json: bool) -> None:
-    if as_json:
-        print_json(dataclasses.asdict(outcome))
-        return
-    lines = [outcome.set, "", *_table("split", outcome.splits_before, outcome.splits)]
-    lines += ["", *_table("rejected", outcome.rejects_before, outcome.rejects)]
-    lines += [
-        "",
-        f"rows that are in another split now: {outcome.moved:,}",
-        *(f"note: {note}" for note in outcome.notes),
-    ]
-    lines.append(f"{'written' if outcome.changed else 'already so'}: {outcome.set}")
-    click.echo("\n".join(lines))
+def _lines(made: Reworked) -> list[str]:
+    lines = [made.set, "", *_table("split", made.splits_before, made.splits)]
+    lines += ["", *_table("rejected", made.rejects_before, made.rejects)]
+    return [*lines, "", f"rows that are in another split now: {made.moved:,}"]
 
 
 def _table(title: str, before: dict[str, int], after: dict[str, int]) -> list[str]:

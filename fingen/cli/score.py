@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fingen.cli.asking import consent, estimate_lines
-from fingen.cli.common import Command, command_options, print_json
+from fingen.cli.common import Command, command_options, finish
 from fingen.cli.options import options_of, settings_of
 from fingen.config import Scoring
 
@@ -42,39 +42,32 @@ def command(as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
 
     settings = settings_of(Scoring, options)
     if settings.asking.dry_run:
-        _say_plan(scoring.build_plan(settings), as_json=as_json)
-        return
+        planned = scoring.build_plan(settings)
+        report = {**dataclasses.asdict(planned), "folder": str(planned.folder), "exit_code": 0}
+        finish(report, lambda: _plan_lines(planned), as_json=as_json)
     with Display(quiet=quiet) as display:
         scored = scoring.score(settings, on_event=display, consent=consent(display, yes=True, quiet=quiet))
     short = scored.report.short
-    if as_json:
-        print_json({"folder": str(scored.folder), **scored.report.model_dump(mode="json"), "exit_code": int(short)})
-    else:
-        _say_score(scored)
     if not quiet:
         click.echo(f"written: {scored.folder}", err=True)
-    sys.exit(int(short))
+    report = {"folder": str(scored.folder), **scored.report.model_dump(mode="json"), "exit_code": int(short)}
+    finish(report, lambda: _score_lines(scored), int(short), as_json=as_json)
 
 
-def _say_score(scored: Scored) -> None:
+def _score_lines(scored: Scored) -> Iterator[str]:
     from fingen.scoring.card import plain, render_answers, render_notes, render_pairs, render_table
     from fingen.scoring.columns import qa_sentences
 
-    for table in (render_table(scored.report, plain), render_answers(scored.report, plain)):
-        if table:
-            click.echo(table)
+    yield from filter(None, (render_table(scored.report, plain), render_answers(scored.report, plain)))
     for note in (*render_pairs(scored.report), *qa_sentences(scored.report), *render_notes(scored.report)):
-        click.echo(plain(note))
+        yield plain(note)
 
 
-def _say_plan(planned: Planned, *, as_json: bool) -> None:
-    if as_json:
-        print_json({**dataclasses.asdict(planned), "folder": str(planned.folder), "exit_code": 0})
-        return
+def _plan_lines(planned: Planned) -> Iterator[str]:
     from fingen.scoring.card import plain
 
     rows = ", ".join(f"{rows:,} rows of {key}" for key, rows in planned.rows.items())
     for line in (*planned.notes, f"{planned.folder}: {rows}"):
-        click.echo(plain(line))
+        yield plain(line)
     for estimate in planned.estimates:
-        click.echo("\n".join(estimate_lines(estimate)))
+        yield from estimate_lines(estimate)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fingen.cli.asking import consent, cost_line, estimate_lines, pending_lines, yes_option
-from fingen.cli.common import Command, command_options, print_json, say_settings
+from fingen.cli.asking import consent, cost_line, tell_unfinished, yes_option
+from fingen.cli.common import Command, command_options, say_settings, tell
 from fingen.cli.options import options_of, settings_of
 from fingen.config import BUILD, Synth
 
@@ -78,7 +76,7 @@ def intent(ctx: click.Context, /, **options: Any) -> None:
 def sentiment(ctx: click.Context, /, **options: Any) -> None:
     """Make sentences of financial news with their sentiment, in FinGPT's prompt form.
 
-    Specs, manner and subject of each sentence are drawn before it is written. The offline teacher writes none.
+    Source, manner and subject of each sentence are drawn before it is written. The offline teacher writes none.
 
     \b
     Examples:
@@ -128,9 +126,8 @@ def _run(
 ) -> None:
     """Make the set and say what came of it."""
     from fingen.cli.progress import Display
+    from fingen.events import Outcome
     from fingen.pipeline.synth import synth
-    from fingen.teachers.asking import Pending
-    from fingen.teachers.job import Estimate
 
     yes, as_json, quiet, _ = (options.pop(name) for name in ("yes", "as_json", "quiet", "debug"))
     said = say_settings(ctx)
@@ -139,15 +136,9 @@ def _run(
     settings = settings_of(Synth, options, kind=kind)
     with Display(quiet=quiet) as display:
         outcome = synth(settings, form, labels, draws, on_event=display, consent=consent(display, yes=yes, quiet=quiet))
-    if as_json:
-        print_json(dataclasses.asdict(outcome))
-    elif isinstance(outcome, Estimate):
-        click.echo("\n".join(estimate_lines(outcome)))
-    elif isinstance(outcome, Pending):
-        click.echo("\n".join(pending_lines(outcome)))
-    else:
-        click.echo("\n".join(_lines(outcome)))
-    sys.exit(outcome.exit_code)
+    if not isinstance(outcome, Outcome):
+        tell_unfinished(outcome, as_json=as_json)
+    tell(outcome, _lines(outcome), outcome.set, as_json=as_json)
 
 
 def _lines(summary: SynthSummary) -> list[str]:
@@ -176,9 +167,7 @@ def _lines(summary: SynthSummary) -> list[str]:
     asked = f"{summary.requests['asked']} asked now, {summary.requests['from_journal']} from the journal, {summary.rounds} rounds"
     if summary.cost_usd != 0.0:
         asked += f" | cost of all runs: {cost_line(summary.cost_usd, summary.expected_usd)}"
-    lines += [f"requests: {asked}", *(f"  note: {note}" for note in summary.notes)]
-    state = "written" if summary.changed else "already up to date"
-    return [*lines, f"{state}: {summary.set}", f"next: {summary.next}"]
+    return [*lines, f"requests: {asked}"]
 
 
 def _wide(text: str, width: int) -> str:

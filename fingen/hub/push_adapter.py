@@ -21,7 +21,7 @@ from fingen.adapters import (
     render_card,
 )
 from fingen.config import BUILD, Push
-from fingen.disk import dump_json, open_atomic, sha256_file
+from fingen.disk import dump_json, sha256_file, write_text
 from fingen.errors import UsageError
 from fingen.hub.client import Hub, Remote, check_repo_id
 from fingen.hub.leaks import without_places
@@ -81,23 +81,17 @@ def pack_adapter(
     name = repo.partition("/")[2]
     config = json.loads(files[WEIGHTS[1]].read_text(encoding="utf-8"))
     if (tidied := without_places(config)) != config:
-        files[WEIGHTS[1]] = _write(staging / WEIGHTS[1], dump_json(tidied, indent=2) + "\n")
+        files[WEIGHTS[1]] = write_text(staging / WEIGHTS[1], dump_json(tidied, indent=2) + "\n")
     trace = find_trace(BUILD, manifest["set"]["sha256"])
     where = dict(zip(("repo", "commit"), trace, strict=True)) if trace else {}
     base["source"] = base["hub_id"] or without_places(base["source"])
     listed = without_places({**manifest, "base": base, "set": {**where, **manifest["set"]}})
     listed |= {"name": name, "folder": (ADAPTERS / name).as_posix(), "merged": (BUILD / "models" / name).as_posix()}
     card = render_card(listed, folder=listed["folder"], repo=repo, licence=licence)
-    files[CARD] = _write(staging / CARD, card)
+    files[CARD] = write_text(staging / CARD, card)
     listed["files"] = {each: sha256_file(path) for each, path in files.items()}
-    files[MANIFEST] = _write(staging / MANIFEST, dump_json(listed, indent=2) + "\n")
+    files[MANIFEST] = write_text(staging / MANIFEST, dump_json(listed, indent=2) + "\n")
     return listed, files
-
-
-def _write(path: Path, text: str) -> Path:
-    with open_atomic(path) as file:
-        file.write(text)
-    return path
 
 
 @dataclass

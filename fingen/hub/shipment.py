@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from fingen.config import Push
 from fingen.errors import HubError, ShortfallError, UsageError
+from fingen.events import Outcome
 from fingen.hub.client import STALE, Account, Hub, Remote, check_repo_id
 from fingen.hub.leaks import find_leaks, watch_machine
 
@@ -51,15 +52,12 @@ P = TypeVar("P", bound=Change)
 
 
 @dataclass(frozen=True)
-class Pushed(Generic[P]):
+class Pushed(Outcome, Generic[P]):
     """What a push did."""
 
     plan: P
     commit: str | None  # None: nothing was sent
     head: str | None = None  # the commit that holds it; None after a dry run
-    notes: list[str] = field(default_factory=list)
-    next: str = ""
-    exit_code: int = 0
 
 
 def choose_repo(name: str, wishes: Push, account: Account) -> str:
@@ -112,7 +110,7 @@ class Shipment(Generic[P]):
         plan = self._plan(remote)
         agree(plan)
         if self.wishes.dry_run:
-            return Pushed(plan, None, next="the same without --dry-run")
+            return Pushed(plan, None, next="the same without --dry-run", changed=False)
         said = self.hub.check_card(self.files[CARD].read_text(encoding="utf-8")) if plan.commits else []
         remote = remote or self.hub.create(self.repo, private=not self.wishes.public)
         commit: str | None = None
@@ -145,7 +143,9 @@ class Shipment(Generic[P]):
             self.hub.publish(self.repo)
         if plan.commits and commit is None:
             commit = remote.head
-        return Pushed(plan, commit, remote.head, said, f"fingen pull {self.repo}")
+        return Pushed(
+            plan, commit, remote.head, notes=said, next=f"fingen pull {self.repo}", changed=bool(plan.changes)
+        )
 
     def _plan(self, remote: Remote | None) -> P:
         if remote and not remote.private and not self.wishes.public:

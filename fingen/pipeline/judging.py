@@ -11,11 +11,12 @@ from typing import Any
 
 from fingen.config import Asking
 from fingen.errors import TeacherError
+from fingen.events import Estimate
 from fingen.records import Chunk, Language, Record, Request
 from fingen.tasks.review import PAIRS, ask_scores
 from fingen.teachers.asking import Gathered, OnEvent, Pending, gather
 from fingen.teachers.base import Teacher
-from fingen.teachers.job import Estimate, Job
+from fingen.teachers.job import Job
 from fingen.teachers.journal import Journal
 from fingen.teachers.request_locks import RequestLocks
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fingen.disk import read_jsonl, sha256_file
 from fingen.errors import SetError, ShortfallError, UsageError
+from fingen.events import Outcome
 from fingen.imports.read import number_ids
 from fingen.quality.duplicates import fold
 from fingen.records import Chunk, Manifest, Record, Rejected
@@ -28,7 +29,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Mixed:
+class Mixed(Outcome):
     """What a mix is made of. `rejects` are training rows of one set whose text another set holds out."""
 
     set: str
@@ -36,9 +37,6 @@ class Mixed:
     records: dict[str, int]  # split -> rows
     rejects: dict[str, int]
     declared: tuple[str, ...]
-    changed: bool
-    next: str
-    exit_code: int = 0
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from fingen.config import Pdf2qa
 from fingen.disk import lock, sha256_file
 from fingen.documents import Progress
 from fingen.errors import DocumentError, SetError, ShortfallError, UsageError
+from fingen.events import Answered, Estimate, Note, Waiting
 from fingen.pipeline.drawing import Draw, divide, draw_records
 from fingen.pipeline.filters import filter_settings, open_filters
 from fingen.pipeline.judging import open_judge, with_scores
@@ -31,8 +32,7 @@ from fingen.tasks.qa import PAIR_TOKENS
 from fingen.teachers import choose_teacher, open_teacher
 from fingen.teachers.asking import Pending, check_ways, gather
 from fingen.teachers.base import Teacher
-from fingen.teachers.batches import Waiting
-from fingen.teachers.job import Answered, Estimate, Job, Note, estimate, expected_usd, require_keys
+from fingen.teachers.job import Job, estimate, expected_usd, require_keys
 from fingen.teachers.journal import Journal
 from fingen.teachers.outstanding import Outstanding
 from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks

@@ -12,6 +12,7 @@ from typing import Any
 from fingen.config import Filters, Splitting
 from fingen.disk import lock
 from fingen.errors import SetError
+from fingen.events import Outcome
 from fingen.pipeline.drawing import divide, draw_records
 from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
 from fingen.pipeline.judging import judge_requests, with_scores
@@ -29,7 +30,7 @@ AGAIN = "run `fingen pdf2qa` on its reports again; what is answered is not paid 
 
 
 @dataclass(frozen=True)
-class Reworked:
+class Reworked(Outcome):
     """What became of a set."""
 
     set: str
@@ -38,9 +39,6 @@ class Reworked:
     rejects_before: dict[str, int]  # reason -> items
     rejects: dict[str, int]
     moved: int  # rows that are in another split than before
-    changed: bool
-    notes: list[str]
-    exit_code: int = 0
 
 
 def rework(folder: Path, filters: Filters, *, splitting: Splitting | None = None) -> Reworked:

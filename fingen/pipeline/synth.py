@@ -14,6 +14,7 @@ from fingen import __version__, prompts
 from fingen.config import Synth
 from fingen.disk import lock, sha256_text
 from fingen.errors import ShortfallError, UsageError
+from fingen.events import Answered, Estimate, Note, Outcome
 from fingen.pipeline.drawing import rejected, rejects
 from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
 from fingen.pipeline.pdf2qa import require_named
@@ -31,7 +32,7 @@ from fingen.teachers import choose_teacher, open_teacher
 from fingen.teachers.answers import read_answers
 from fingen.teachers.asking import Gathered, Pending, check_ways, gather
 from fingen.teachers.base import Teacher
-from fingen.teachers.job import Answered, Estimate, Job, Note, estimate, expected_usd, require_keys
+from fingen.teachers.job import Job, estimate, expected_usd, require_keys
 from fingen.teachers.journal import Journal
 from fingen.teachers.outstanding import Outstanding
 from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
@@ -58,7 +59,7 @@ class Specs(Protocol):
 
 
 @dataclass(frozen=True)
-class SynthSummary:
+class SynthSummary(Outcome):
     """What a run did. `exit_code` is 0: where a label falls short, there is no set and no summary."""
 
     set: str
@@ -73,10 +74,6 @@ class SynthSummary:
     private: dict[str, int]
     cost_usd: float | None
     expected_usd: float | None
-    changed: bool
-    notes: list[str]
-    next: str
-    exit_code: int = 0
 
 
 def synth(

@@ -10,6 +10,7 @@ from typing import Any
 from fingen.config import Scoring
 from fingen.disk import dump_json
 from fingen.errors import UsageError
+from fingen.events import Estimate
 from fingen.records import Completion, Request, Usage, request_key
 from fingen.scoring.report import Kind, Method
 from fingen.scoring.rows import CUT, Asked, ScoringItem
@@ -19,7 +20,7 @@ from fingen.sets import JOURNAL
 from fingen.teachers import open_teacher
 from fingen.teachers.answers import Broken, read_answers
 from fingen.teachers.asking import Consent, OnEvent, Pending, gather
-from fingen.teachers.job import Estimate, Job, estimate
+from fingen.teachers.job import Job, estimate
 from fingen.teachers.journal import Journal
 from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
 

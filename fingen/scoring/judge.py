@@ -17,6 +17,7 @@ from fingen import metrics
 from fingen.config import Asking
 from fingen.disk import sha256_text
 from fingen.errors import TeacherError
+from fingen.events import Estimate, Note
 from fingen.prompts import Template, read_template
 from fingen.records import Language, Request
 from fingen.scoring.aggregate import share
@@ -26,8 +27,7 @@ from fingen.scoring.texts import Judged, TextRow
 from fingen.sets import JOURNAL
 from fingen.tasks.review import ANSWERS, Verdict, ask_same
 from fingen.teachers.asking import OnEvent, gather
-from fingen.teachers.base import Teacher
-from fingen.teachers.job import Estimate, Job, Note, check_teacher, estimate
+from fingen.teachers.job import Job, check_teacher, estimate
 from fingen.teachers.journal import Journal
 from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
 
@@ -141,16 +141,14 @@ class TextJudge:
         return share(agreed, twice) if twice else None, about
 
 
-def open_judge(
-    name: str | None, asking: Asking, folder: Path, *, seed: int = 0, teacher: Teacher | None = None
-) -> TextJudge | None:
-    """The judge of that name, if one is wanted; `folder` is where the journal is.
+def open_judge(name: str, asking: Asking, folder: Path, *, seed: int = 0) -> TextJudge | None:
+    """The judge of that name; `folder` is where the journal is.
 
     Raises:
         UsageError: the offline teacher cannot judge, or a template is missing; TeacherError: there is none of that name.
     """
     live = replace(asking, batch=False, export_requests=None, import_answers=None)
-    job = ANSWERS.job("--judge", name, live, folder, teacher)
+    job = ANSWERS.job("--judge", name, live, folder, None)
     if job is None:
         return None
     for language in LANGUAGES:

@@ -11,13 +11,12 @@ from typing import Any, Literal, NamedTuple
 
 from fingen.disk import sha256_file
 from fingen.errors import SetError, UsageError
-from fingen.imports.intent import LETTER_ONLY
-from fingen.imports.rows import Raw, read_raw
 from fingen.records import Language, Record, parse_nested
+from fingen.rows import Raw, read_raw
 from fingen.scoring.language import language_of, parse_language
 from fingen.scoring.report import ScoredRows
 from fingen.sets import MANIFEST, SPLITS, read_manifest, read_split
-from fingen.text import find_language
+from fingen.text import LETTER_ONLY, find_language
 
 ANSWERS = ("prediction", "pred_answer", "answer", "output")  # what the column of a raw answer is called
 CERTAIN = 2  # of these, so many are never a gold column

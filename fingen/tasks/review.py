@@ -132,7 +132,7 @@ def ask_labels(template: Template, labels: Sequence[Label], records: Sequence[Re
 # ---- what a pair is worth, beside its passages
 
 
-class PairScore(Numbered):
+class Score(Numbered):
     """What one pair is worth, 1 to 5 on each point."""
 
     supported: int = Field(ge=1, le=5)
@@ -145,13 +145,13 @@ class PairScore(Numbered):
         return {name: float(value) for name, value in self.model_dump(exclude={"number"}).items()}
 
 
-class PairScores(Strict):
+class Scores(Strict):
     """A teacher's whole answer."""
 
-    items: list[PairScore]
+    items: list[Score]
 
 
-PAIRS = Review("judge", PairScore, item_tokens=40)
+PAIRS = Review("judge", Score, item_tokens=40)
 
 
 def ask_scores(template: Template, passages: Sequence[str], records: Sequence[Record], teacher: str) -> Request:
@@ -161,7 +161,7 @@ def ask_scores(template: Template, passages: Sequence[str], records: Sequence[Re
         for r in records
     ]
     values = {"passages": [quoted(passage, "passage") for passage in passages], "pairs": pairs}
-    return PAIRS.request(template, values, PairScores.model_json_schema(), [record.id for record in records], teacher)
+    return PAIRS.request(template, values, Scores.model_json_schema(), [record.id for record in records], teacher)
 
 
 # ---- whether two texts say the same

@@ -13,12 +13,13 @@ from typing import Any
 from fingen.config import Asking
 from fingen.disk import check_writable
 from fingen.errors import Interrupted, SetError, UsageError
+from fingen.events import Answered, Estimate, Note, Waiting
 from fingen.records import Completion, Request
 from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.batch_apis import open_batch_api
 from fingen.teachers.batch_files import Imported, export_requests, import_answers
-from fingen.teachers.batches import BatchTerms, Judge, Waiting, after_faults, run_batches
-from fingen.teachers.job import Answered, Estimate, Job, Note, ask_live, check_teacher, estimate
+from fingen.teachers.batches import BatchTerms, Judge, after_faults, run_batches
+from fingen.teachers.job import Job, ask_live, check_teacher, estimate
 from fingen.teachers.journal import Journal
 from fingen.teachers.outstanding import Outstanding
 from fingen.teachers.request_locks import RequestLocks

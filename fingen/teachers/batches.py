@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from fingen.errors import ShortfallError, TeacherError
+from fingen.events import Waiting
 from fingen.records import Completion, Request
 from fingen.teachers.batch_apis import BatchApi, Look, lines_of
 from fingen.teachers.batch_files import CANCELED, GROUP, Result, build_completion, custom_id, hold_claimed, read_result
@@ -40,16 +41,6 @@ T = TypeVar("T")
 BACKOFF = 1.5  # from one look to the next, while nothing happens
 FRUITLESS = 5  # batches in a row without an answer end a run
 NO_RESULT = "no result"
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """News: what is on its way. `said` is something that happened once."""
-
-    batches: int
-    requests: int
-    done: int  # of the requests, as far as the provider tells
-    said: str = ""
 
 
 @dataclass(frozen=True)
