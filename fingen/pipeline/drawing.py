@@ -100,7 +100,7 @@ def draw_records(
 
 @dataclass
 class _Judge:
-    """Lets an item become a record, or says why not."""
+    """Turns an item into a record, or rejects it."""
 
     draw: Draw
     origin: Origin
@@ -143,7 +143,7 @@ class _Judge:
 
 
 def rejects(answer: Answer[Any]) -> list[Rejected]:
-    """What no record can come of: an answer that is unusable as a whole, or the items of it that are none."""
+    """Reject an answer that is unusable as a whole, or those of its items that have not the form."""
     if answer.unusable:
         return [rejected({"answer": answer.text}, "unusable-answer", answer.unusable, answer.request)]
     return [rejected(item, "schema", detail, answer.request) for item, detail in answer.broken]

@@ -1,4 +1,4 @@
-"""The conductor of `fingen mix`: several sets as one, some of them more than once, and none that gives another away."""
+"""The conductor of `fingen mix`: several sets as one, some repeated, without rows that another one holds out."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def _mix(loaded: Sequence[_Loaded]) -> tuple[dict[str, list[Record]], list[Rejec
 def _part(
     records: Sequence[Record], number: int, held: dict[str, dict[int, str]], loaded: Sequence[_Loaded]
 ) -> tuple[list[Record], list[Rejected]]:
-    """The rows that can be trained on, and those that would give away what another set holds out."""
+    """Split the training rows of a set into those to keep and those that leak what another set holds out."""
     kept, rejected = [], []
     for record in records:
         others = ((other, row) for tie in _ties(record) for other, row in held.get(tie, {}).items() if other != number)
@@ -172,7 +172,7 @@ def _part(
 
 
 def _ties(record: Record) -> Iterator[str]:
-    """What two rows must not share where one is held out: a labelled text, whatever is asked of it; else all; a passage."""
+    """Return what a row must not share with a held-out one: its labelled text, or its whole content; and its passages."""
     yield f"text:{fold(record.input if record.label and record.input else record.instruction + record.input)}"
     yield from record.chunks
 

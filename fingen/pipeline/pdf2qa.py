@@ -43,7 +43,7 @@ OnEvent = Callable[[Progress | Document | DocumentError | Answered | Waiting | N
 
 
 def require_named(estimate: Estimate) -> None:
-    """The consent of nobody: only a teacher that was named may be asked.
+    """Refuse a teacher that nobody named.
 
     Raises:
         UsageError: it was only found, by a key in the environment.
@@ -145,14 +145,14 @@ def pdf2qa(
 
 
 def _why(found_by: str | None) -> str:
-    """Why this teacher, where nobody named one."""
+    """Say why this teacher was chosen, where nobody named one."""
     if found_by:
         return f"{found_by} is set; --teacher names another"
     return "the built-in rules, as no key is set and --teacher names nobody"
 
 
 def _missing(folder: Path, job: Job) -> set[str] | None:
-    """What a journal that is there lacks; None without one."""
+    """Return the keys that the journal lacks; None without a journal."""
     if not (folder / JOURNAL).is_file():
         return None
     with Journal.open(folder / JOURNAL) as journal:

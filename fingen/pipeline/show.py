@@ -35,7 +35,7 @@ class Quote:
 
 @dataclass(frozen=True)
 class Shown:
-    """A record and what it rests on."""
+    """A record with its passages and quotes."""
 
     folder: Path
     split: str

@@ -255,7 +255,7 @@ class _Maker:
         made.kept.append(kept)
 
     def _gate(self, made: Made, journal: Journal) -> None:
-        """Duplicates, benchmarks, and what is more than was asked for."""
+        """Reject duplicates, rows of benchmarks and surplus ones."""
         twice = {index: (of, kind) for index, of, kind in duplicate_texts([_text(record) for record in made.kept])}
         self._drop(made, {i: (kind, f"of {made.kept[of].id}") for i, (of, kind) in twice.items()})
         place = {id(record): i for i, record in enumerate(made.kept)}
@@ -283,7 +283,7 @@ class _Maker:
         made.kept = [record for i, record in enumerate(made.kept) if i not in reasons]
 
     def shortfall(self, made: Made) -> ShortfallError:
-        """What is missing, and why items fell."""
+        """Build the error that names what is missing and why items were rejected."""
         lines = [f"  {name}: {made.per_label[name]} of {wanted}" for name, wanted in self.wanted.items()]
         reasons = Counter(rejected.reason for rejected in made.rejected)
         why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
@@ -297,7 +297,7 @@ class _Maker:
 
 @dataclass
 class _Check:
-    """The second teacher. What it was asked once it is not asked again, whatever is rejected meanwhile."""
+    """The second teacher, which is asked about each record once."""
 
     job: Job
     template: prompts.Template
@@ -342,7 +342,7 @@ def _text(record: Record) -> str:
 
 
 def _interleave(lists: Sequence[Sequence[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
-    """One list in which the elements of each come evenly spread: a request then holds draws of many labels."""
+    """Merge lists so that the elements of each are evenly spread: a request then holds draws of many labels."""
     spread = [
         ((place + 0.5) / len(items), which, item)
         for which, items in enumerate(lists)
@@ -358,7 +358,7 @@ def _counts(settings: Synth, labels: Sequence[Label]) -> dict[str, dict[str, int
 
 
 def _shared_out(number: int, labels: Sequence[Label]) -> dict[str, int]:
-    """Largest remainders; equal ones go by the order of the labels."""
+    """Share a number out by weight: largest remainders, ties in the order of the labels."""
     total = sum(label.weight for label in labels)
     exact = [number * label.weight / total for label in labels]
     shares = [int(share + 1e-9) for share in exact]

@@ -1,4 +1,4 @@
-"""What the journal has for requests, read: each answer gives items, or cannot be used, and it is said why."""
+"""Read stored answers: each gives items, or is unusable as a whole, with the reason."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Answer(Generic[T]):
 
 
 def read_answers(journal: Journal, requests: Iterable[Request], parse: Parse[T]) -> Iterator[Answer[T]]:
-    """The answer to each of the requests, in their order: the latest one that the journal has."""
+    """Read the latest stored answer to each request, in the order of the requests."""
     asked = list(requests)
     completions = journal.answers(request.key for request in asked)
     return (_read(request, completions.get(request.key), parse) for request in asked)

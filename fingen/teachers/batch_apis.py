@@ -1,4 +1,4 @@
-"""Where the providers take batches and give them back: Anthropic's Message Batches, OpenAI's files and batches.
+"""The batch endpoints of the providers: Anthropic's Message Batches, OpenAI's files and batches.
 
 A batch API asks once, as its teacher does. Its errors are TeacherErrors; `batches` decides what to do about them.
 """
@@ -41,7 +41,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Found:
-    """Whether a batch that may have been made was: its id, or that this cannot be told yet."""
+    """The result of looking for a batch: its id, or that it may still show up."""
 
     id: str | None = None
     is_open: bool = False
@@ -179,7 +179,7 @@ class AnthropicBatches(BatchApi):
         return Found(is_open=is_open)
 
     async def _carries(self, place: str, token: str) -> bool:
-        """Whether the custom ids of a batch are ours; one line tells."""
+        """Tell whether the custom ids of a batch carry our token, from its first result."""
         async with aclosing(self.download(f"{self.path}/{place}/results")) as pieces:
             async for line in lines_of(pieces):
                 try:
@@ -239,12 +239,12 @@ def _listed(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _counted(row: Mapping[str, Any]) -> int:
-    """Requests in a message batch: the kinds add up to all of them at any time."""
+    """Count the requests of a message batch, of all kinds."""
     return sum(map(wire.count, wire.mapping(row.get("request_counts")).values()))
 
 
 def _made_at(row: Mapping[str, Any]) -> float:
-    """When a batch was made, as Unix time; of a time that cannot be read it is not known that it is long ago."""
+    """Read the Unix time at which a batch was made; infinity where it cannot be read, so that the batch counts as recent."""
     moment = row.get("created_at")
     try:
         return float(moment) if isinstance(moment, int) else datetime.fromisoformat(str(moment)).timestamp()
@@ -253,7 +253,7 @@ def _made_at(row: Mapping[str, Any]) -> float:
 
 
 def _failed(row: Mapping[str, Any]) -> Look:
-    """A batch that was turned down as a whole, after it was made."""
+    """Read why a batch failed as a whole."""
     errors = _listed(wire.mapping(row.get("errors")))
     said = [f"{error.get('code') or 'failed'}: {error.get('message') or ''}".rstrip(": ") for error in errors[:3]]
     is_full = any(error.get("code") in QUEUE_IS_FULL for error in errors)

@@ -1,4 +1,4 @@
-"""Requests out to a file, answers back in: JSON lines in the form of OpenAI's batches, or Anthropic's for answers.
+"""Export requests to a file and import answers: JSON lines in the form of OpenAI's batches, or Anthropic's for answers.
 
 What a batch of either provider gives back is read by the same functions.
 """
@@ -79,7 +79,7 @@ class Imported:
 
 
 def short_hash(key: str) -> str:
-    """What a custom id begins with: it tells the request, in any journal."""
+    """Hash a key for the start of a custom id, which identifies the request in any journal."""
     return sha256_text(key)[:24]
 
 
@@ -167,7 +167,7 @@ def build_completion(teacher: SdkTeacher, key: str, result: Result) -> Completio
 
 @cache
 def _reader(protocol: str) -> SdkTeacher:
-    """Someone who reads answers of a protocol; nothing is asked of it."""
+    """Open a teacher to read answers of a protocol with; it sends nothing."""
     if protocol == "anthropic":
         from fingen.teachers.anthropic import Anthropic
 
@@ -329,7 +329,7 @@ class _Intake:
             self.locks.release(item.request.key)
 
     def fail(self, result: Result) -> None:
-        """Keep that there is no answer: a later row may have one."""
+        """Note that a row has no answer; a later row may have one."""
         self.report.failed[result.error] = self.report.failed.get(result.error, 0) + 1
         self.failures[result.custom_id] = result.error
 

@@ -1,4 +1,4 @@
-"""The second stage: what is asked, what that may cost, and the asking itself."""
+"""A job: what is asked of a teacher, what that may cost, and asking it live."""
 
 from __future__ import annotations
 
