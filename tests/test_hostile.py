@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from inspect import signature
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -355,9 +357,16 @@ def test_the_pages_after_a_memory_bomb_are_read(tmp_path: Path):
 
 def kill_workers() -> None:
     """As the system does when memory runs out, or a user who picked the wrong process."""
-    for process in multiprocessing.active_children():
-        process.kill()
-        process.join()
+    for worker in workers():
+        os.kill(worker, signal.SIGKILL)
+        os.waitid(os.P_PID, worker, os.WEXITED | os.WNOWAIT)  # it is dead, and its parent has still to be told
+
+
+def workers() -> list[int]:
+    """The reading processes that are alive, of this process and its threads."""
+    children = (path.read_text().split() for path in Path("/proc/self/task").glob("*/children"))
+    commands = {int(child): Path(f"/proc/{child}/cmdline").read_bytes() for child in chain.from_iterable(children)}
+    return [child for child, command in commands.items() if b"fingen.documents.workers" in command]
 
 
 def slow(path: Path) -> Path:
@@ -428,4 +437,65 @@ def test_a_run_that_is_left_leaves_no_worker_behind(tmp_path: Path):
     assert isinstance(in_time(lambda: next(event)), Progress)
     in_time(event.close)  # type: ignore[attr-defined]  # a generator
 
-    assert multiprocessing.active_children() == []
+    assert workers() == []
+
+
+# --- whoever asks --------------------------------------------------------------------------------------------------------
+
+READ = """
+print("once")
+from pathlib import Path
+from fingen.config import ReadSettings
+from fingen.documents import InputFile, read_documents
+from fingen.records import Document
+for news in read_documents([InputFile(Path("good.pdf"), "good.pdf")] * 3, ReadSettings(), workers=2):
+    if isinstance(news, (Document, Exception)):
+        print(type(news).__name__, news if isinstance(news, Exception) else news.pages)
+"""
+WAYS: dict[str, tuple[list[str], str]] = {
+    "a script": (["script.py"], ""),
+    "standard input": (["-"], READ),
+    "a command": (["-c", READ], ""),
+    "a notebook": (
+        [
+            "-c",
+            "import sys, types; sys.modules['__main__'] = types.ModuleType('__main__'); exec(open('script.py').read())",
+        ],
+        "",
+    ),
+    "a console": (
+        [
+            "-c",
+            "import code; console = code.InteractiveConsole(); console.runsource(open('script.py').read(), '<in>', 'exec')",
+        ],
+        "",
+    ),
+    "a module": (["-m", "script"], ""),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_whoever_calls_is_not_called_again_by_the_readers(tmp_path: Path, way: str):
+    good(tmp_path / "good.pdf")
+    (tmp_path / "script.py").write_text(READ)
+    arguments, given = WAYS[way]
+
+    ran = subprocess.run([sys.executable, *arguments], cwd=tmp_path, input=given, capture_output=True, text=True,
+                         timeout=PATIENCE, check=False)  # fmt: skip
+
+    assert (ran.stdout, ran.stderr) == ("once\n" + 3 * "Document 1\n", "")
+
+
+def test_what_lies_beside_the_reports_is_not_imported(tmp_path: Path):
+    good(tmp_path / "good.pdf")
+    for name in ("struct", "json", "pickle", "pymupdf", "pydantic", "yaml", "fingen", "sitecustomize", "usercustomize"):
+        (tmp_path / f"{name}.py").write_text("open('was-imported', 'w')")
+    command = (
+        "import sys; from fingen.cli import main; sys.argv = ['fingen', 'pdf2qa', '.', '--teacher', 'offline']; main()"
+    )
+
+    ran = subprocess.run([sys.executable, "-I", "-c", command], cwd=tmp_path, capture_output=True, text=True,
+                         timeout=PATIENCE, check=False)  # fmt: skip
+
+    assert "read good.pdf: 1 pages" in ran.stderr
+    assert not (tmp_path / "was-imported").exists()

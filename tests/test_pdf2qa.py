@@ -564,7 +564,7 @@ def readers(pid: int) -> list[str]:
     found = []
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         try:
-            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+            if b"fingen.documents.workers" in Path(f"/proc/{child}/cmdline").read_bytes():
                 found.append(Path(f"/proc/{child}/status").read_text())
         except OSError:
             continue  # it has ended

@@ -1,20 +1,25 @@
-"""Reading many files in worker processes, behind limits, so that no file can hang or kill the run."""
+"""Reading many files in worker processes, behind limits, so that no file can hang or kill the run.
+
+A worker is a plain child that imports this module alone: not the caller's script, which may be anything, and nothing
+from the working directory, where the reports of others may lie.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import gc
 import math
-import multiprocessing
+import os
 import signal
+import subprocess
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from multiprocessing import resource_tracker
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +28,7 @@ from fingen.errors import Cause, DocumentError, FingenError, UsageError
 from fingen.records import Document
 
 WALL_FACTOR = 12  # seconds of wall clock a page may take for each CPU second: a busy machine is not a hanging file
+_START = "import sys; sys.path += sys.argv[2:]; from fingen.documents.workers import serve; serve(int(sys.argv[1]))"
 _MEMORY_HINT = "split the file, or read it alone on a machine with more memory"
 
 
@@ -53,7 +59,7 @@ class _Job:
 
 @dataclass
 class _Worker:
-    process: SpawnProcess
+    process: subprocess.Popen[bytes]
     pipe: Connection
     job: _Job | None = None
     page: int = 0
@@ -79,7 +85,6 @@ class _Pool:
 
     def __init__(self, reading: ReadSettings, cache: Path | None) -> None:
         self._reading, self._cache = reading, cache
-        self._context = multiprocessing.get_context("spawn")
         self._workers: list[_Worker] = []
         seconds = reading.ocr_page_seconds if reading.ocr else reading.page_seconds
         self._patience = WALL_FACTOR * seconds
@@ -117,13 +122,13 @@ class _Pool:
                 return worker
         if len(self._workers) == count:
             return None
-        here, there = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(there, self._reading, self._cache), daemon=True)
-        with _interrupts_held():
-            process.start()
-        there.close()
-        self._workers.append(_Worker(process, here))
-        return self._workers[-1]
+        here, there = Pipe()
+        with there, _interrupts_held():
+            worker = _Worker(_start(there), here)
+        self._workers.append(worker)
+        with contextlib.suppress(OSError):  # it died at once: `_give` will see
+            here.send((self._reading, self._cache))
+        return worker
 
     def _with_news(self) -> list[_Worker]:
         busy = [worker for worker in self._workers if worker.job]
@@ -162,8 +167,7 @@ class _Pool:
     def _died(self, worker: _Worker, job: _Job, jobs: deque[_Job], *, hung: bool) -> DocumentError | None:
         """A dead worker: its page was too slow or crashed the reader. Try the file again without that page, once or so."""
         self._workers.remove(worker)
-        worker.process.join()
-        code, page = worker.process.exitcode, worker.page
+        code, page = worker.process.wait(), worker.page
         self._end(worker)
         if code == -signal.SIGKILL and not hung and not job.was_killed:
             jobs.append(replace(job, was_killed=True))
@@ -181,9 +185,35 @@ class _Pool:
 
     def _end(self, worker: _Worker) -> None:
         worker.pipe.close()
-        if worker.process.is_alive():
-            worker.process.terminate()
-            worker.process.join()
+        worker.process.terminate()
+        worker.process.wait()
+
+
+def _start(pipe: Connection) -> subprocess.Popen[bytes]:
+    """A process that serves at the other end of a pipe."""
+    handle = pipe.fileno()
+    options: dict[str, Any] = {"pass_fds": (handle,)}
+    if sys.platform == "win32":
+        os.set_handle_inheritable(handle, True)
+        options = {"startupinfo": subprocess.STARTUPINFO(lpAttributeList={"handle_list": [handle]})}
+    encoding = ["-X", "utf8"] if sys.flags.utf8_mode else []
+    return subprocess.Popen(
+        [sys.executable, "-I", *encoding, "-c", _START, str(handle), *_import_folders()],
+        stdin=subprocess.DEVNULL,  # the caller's script may stand there
+        stdout=subprocess.DEVNULL,  # and a summary there
+        **options,
+    )
+
+
+def _import_folders() -> list[str]:
+    """Where this process imports from, for workers to look at last: without the script's folder and the working directory.
+
+    The folder of this package is among them in any case.
+    """
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    left_out = {Path.cwd(), *([Path(main).resolve().parent] if main else [])}
+    folders = [Path(entry).resolve() for entry in sys.path if entry]
+    return [str(Path(__file__).resolve().parents[2]), *(str(folder) for folder in folders if folder not in left_out)]
 
 
 @contextlib.contextmanager
@@ -192,7 +222,6 @@ def _interrupts_held() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield  # Windows: the child ignores it once it has started
         return
-    resource_tracker.ensure_running()  # starting it later would lift the mask
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -214,9 +243,14 @@ def _size(source: InputFile) -> int:
 # --- in the worker -----------------------------------------------------------------------------------------------------
 
 
-def _serve(pipe: Connection, reading: ReadSettings, cache: Path | None) -> None:
+def serve(handle: int) -> None:
     """Read files until the pipe closes. Ctrl-C is the parent's business."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pipe = _connect(handle)
+    try:
+        reading, cache = pipe.recv()
+    except (EOFError, OSError):  # the parent is gone
+        return
     from fingen.documents.read import read_document  # pymupdf is paid for in the worker alone
 
     limits = _Limits(reading)
@@ -232,6 +266,14 @@ def _serve(pipe: Connection, reading: ReadSettings, cache: Path | None) -> None:
             read = partial(read_document, source.path, source.name, reading, cache=cache, skip=skip, started=started)
             pipe.send(_answer(read))
             gc.collect()
+
+
+def _connect(handle: int) -> Connection:
+    if sys.platform == "win32":
+        from multiprocessing.connection import PipeConnection
+
+        return PipeConnection(handle)
+    return Connection(handle)
 
 
 def _answer(read: Callable[[], Document]) -> tuple[str, Any]:
