@@ -18,7 +18,7 @@ from fingen.quality.splits import assign_splits, pick_memory
 from fingen.records import Chunk, Record, Rejected, Request
 from fingen.tasks import qa
 from fingen.teachers.journal import Journal
-from fingen.verify.origin import Origin
+from fingen.verification.origin import Origin
 
 REFERENCE_SHARE = 1 / 3  # of the offline teacher's pairs of a document and task, from glossaries and policies
 DISTRACTED = 0.3  # of the rows with their passage: other passages stand beside it
