@@ -21,18 +21,28 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
     except RuntimeError:
         return asyncio.run(work)
     begun: Future[asyncio.Task[Any] | None] = Future()
+    is_wanted: Future[bool] = Future()  # not where Ctrl-C comes while the thread is being started
 
     async def main() -> T:
         begun.set_result(asyncio.current_task())
         return await work
 
+    def run() -> T:
+        if is_wanted.result():
+            return asyncio.run(main())
+        work.close()
+        raise KeyboardInterrupt
+
     with ThreadPoolExecutor(max_workers=1) as thread:
-        ending = thread.submit(asyncio.run, main())
         try:
+            ending = thread.submit(run)
+            is_wanted.set_result(True)
             return ending.result()
         except KeyboardInterrupt:
-            if task := begun.result():
+            if not is_wanted.done():
+                is_wanted.set_result(False)
+            elif task := begun.result():
                 with suppress(RuntimeError):  # the loop is closed: it has just ended
                     task.get_loop().call_soon_threadsafe(task.cancel)
-            wait([ending])
+                wait([ending])
             raise
