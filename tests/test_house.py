@@ -80,7 +80,9 @@ def imports(tree: ast.AST, *, bodies: bool = True) -> Iterator[str]:
 def house_imports(module: str, *, bodies: bool = True) -> set[str]:
     """The package's own modules that `module` imports."""
     found = set()
-    bodies = bodies and module != "fingen"  # whose imports are for type checkers: its names are loaded when they are asked for
+    bodies = (
+        bodies and module != "fingen"
+    )  # whose imports are for type checkers: its names are loaded when they are asked for
     for name in imports(modules()[module], bodies=bodies):
         if name.partition(".")[0] == "fingen":
             while name not in modules():
