@@ -269,6 +269,7 @@ WEIGHT_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "8bit": 1.15, "4bit": 0.7
 FORMS = ("chat", "fingpt")
 SCHEDULES = ("cosine", "linear", "constant")
 KEEP = ("best", "last")
+DPI = 144  # dots per inch of a page that is drawn
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import Any, TextIO, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from fingen.errors import FingenError, LimitError, SetError, UsageError
+from fingen.errors import FULL, FingenError, LimitError, SetError, UsageError
 
 if sys.platform == "win32":
     import msvcrt
@@ -25,7 +25,6 @@ else:
     import fcntl
 
 
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, None})  # None: a library that does not say what it is
 FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 RESTORE = "restore the file, or make the set again from its journal by running the command that made it"
 LOCK = ".lock"  # in the folder of a set; it stays there

@@ -15,9 +15,11 @@ A message says what and where; `hint` says what to do next.
 
 from __future__ import annotations
 
+import errno
 import re
 from enum import StrEnum
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, None})  # None: a library that does not say what it is
 _BEFORE_HOST = re.compile(r"(?<=://)\S*@")  # a password may hold an @ of its own
 _BEHIND_PATH = re.compile(r"(?<=://)([^\s?#]*[?#])[^\s'\"]+")
 
@@ -129,3 +131,13 @@ class Interrupted(FingenError):
     """Stopped by the user; everything finished so far is stored."""
 
     exit_code = 130
+
+
+def from_system(error: OSError | MemoryError) -> FingenError:
+    """The error of the tree for one that the system raised and nobody expected."""
+    if isinstance(error, MemoryError):
+        return LimitError("out of memory", hint="run with fewer --workers, or on fewer files")
+    said = f"{error.filename}: {error.strerror or error}" if error.filename else error.strerror or str(error)
+    if error.errno in FULL:
+        return LimitError(said, hint="free some disk space")
+    return UsageError(said, hint="check path and permissions")

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -323,3 +324,54 @@ def read_split(folder: Path, split: str) -> Iterator[Record]:
     if sha256_file(path) != manifest.files[path.name].sha256:
         raise SetError(f"{path}: changed since the set was made", hint=f"restore the file, or {MAKE_AGAIN}")
     return read_jsonl(path, Record)
+
+
+@dataclass(frozen=True)
+class RecordSet:
+    """A set as it lies on disk. To iterate over it reads its rows one by one, all splits in their order."""
+
+    folder: Path
+    manifest: Manifest
+
+    def __len__(self) -> int:
+        return sum(self.manifest.splits.values())
+
+    def __iter__(self) -> Iterator[Record]:
+        return (record for split in self._names for record in read_split(self.folder, split))
+
+    @property
+    def _names(self) -> list[str]:
+        return [split for split in SPLITS if self.manifest.splits.get(split)]
+
+    @cached_property
+    def splits(self) -> dict[str, list[Record]]:
+        """The records of each split that has some.
+
+        Raises:
+            SetError: a file is missing or was changed.
+        """
+        return {split: list(read_split(self.folder, split)) for split in self._names}
+
+    def to_datasets(self) -> Any:
+        """The splits as a `datasets.DatasetDict`, with the columns that the files have: each is a text."""
+        from datasets import Dataset, DatasetDict, Features, Value
+
+        features = Features({name: Value("string") for name in Record.model_fields})
+        rows = {split: [record.model_dump(mode="json") for record in self.splits[split]] for split in self._names}
+        return DatasetDict({split: Dataset.from_list(each, features=features) for split, each in rows.items()})
+
+    def to_pandas(self) -> Any:
+        """All rows as a `pandas.DataFrame`, with their split in the first column; lists and objects are JSON texts."""
+        from datasets import concatenate_datasets
+
+        named = [rows.add_column("split", [split] * len(rows)) for split, rows in self.to_datasets().items()]
+        return concatenate_datasets(named).select_columns(["split", *Record.model_fields]).to_pandas()
+
+
+def open_set(folder: Path) -> RecordSet:
+    """Open a set to read its rows.
+
+    Raises:
+        SetError: there is no set, or it is not whole.
+    """
+    return RecordSet(folder, read_manifest(folder))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 from click.core import ParameterSource
 
-from fingen.errors import FingenError, Interrupted, LimitError, UsageError, redact
+from fingen.errors import FingenError, Interrupted, UsageError, from_system, redact
 
 if TYPE_CHECKING:
     from fingen.events import Outcome
@@ -96,17 +96,8 @@ class Command(click.Command):
             )
         except FingenError as e:
             fail(e, debug=debug)
-        except MemoryError as e:
-            fail(LimitError("out of memory", hint="run with fewer --workers, or on fewer files"), debug=debug, cause=e)
-        except OSError as e:
-            from fingen.disk import FULL
-
-            said = f"{e.filename}: {e.strerror or e}" if e.filename else e.strerror or str(e)
-            full, other = (
-                LimitError(said, hint="free some disk space"),
-                UsageError(said, hint="check path and permissions"),
-            )
-            fail(full if e.errno in FULL else other, debug=debug, cause=e)
+        except (MemoryError, OSError) as e:
+            fail(from_system(e), debug=debug, cause=e)
 
 
 def set_argument(target: Path | None, *, quiet: bool) -> Path:

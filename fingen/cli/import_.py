@@ -62,11 +62,6 @@ def command(name: str, paths: tuple[Path, ...], as_json: bool, quiet: bool, debu
 
     out, split, replace = options.pop("out"), options.pop("split"), options.pop("replace")
     download, reasons = options.pop("download"), options.pop("with_reasons")
-    for option, value in options.items():
-        if value and name != "csv":
-            raise click.UsageError(f"--{option} goes with csv")
-    if reasons and name != "nwgi":
-        raise click.UsageError("--with-reasons goes with nwgi")
     if download and not quiet and (source := SOURCES[name]).hub:
         click.echo(f"loading {source.hub} from the Hub (licence: {source.licence or 'see there'})", err=True)
     made = import_set(

@@ -34,7 +34,7 @@ def _png(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> 
 @click.option("--png", type=click.Path(dir_okay=False, path_type=Path), default=None, callback=_png, metavar="FILE",
               help="Draw the page with the evidence boxed; further pages become FILE-2.png and so on.")  # fmt: skip
 @click.option("--crop", is_flag=True, help="With --png: only the part of the page around the evidence.")
-@click.option("--dpi", type=click.IntRange(36, 600), default=144, show_default=True,
+@click.option("--dpi", type=click.IntRange(36, 600), default=config.DPI, show_default=True,
               help="With --png: dots per inch.")  # fmt: skip
 @click.option("--input", "inputs", type=click.Path(exists=True, path_type=Path), multiple=True, metavar="FOLDER",
               help="Where the PDF files are, or such a file; may be repeated.  [default: ., raw/, reports/]")  # fmt: skip

@@ -12,7 +12,7 @@ import click
 from fingen.cli.common import Command, command_options, finish, set_argument
 
 if TYPE_CHECKING:
-    from fingen.verify.run import Law, Problem, Verification
+    from fingen.verification.run import Law, Problem, Verification
 
 SHOWN = 5  # problems of one law that the table names
 
@@ -47,8 +47,8 @@ def command(
       $ fingen verify their_pairs.json --source their_report.pdf
     """
     from fingen.disk import check_writable, write_text
-    from fingen.verify.page import render_html
-    from fingen.verify.run import verify
+    from fingen.verification.page import render_html
+    from fingen.verification.run import verify
 
     if html:
         check_writable(html.parent)

@@ -31,7 +31,7 @@ from fingen.sets import (
     render_card,
     write_table,
 )
-from fingen.verify.run import Verification
+from fingen.verification.run import Verification
 
 TABLES = "data"  # folder of the tables
 PLAIN = ("instruction", "input", "output")  # columns of the other ones, which any version of any tool can read

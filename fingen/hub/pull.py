@@ -27,7 +27,7 @@ from fingen.records import FileEntry, Manifest, Record, Rejected
 from fingen.rows import Raw, find_split, read_raw
 from fingen.set_folder import PATIENCE_SECONDS, clear, make_manifest, refuse_folder, refuse_other, write_anew
 from fingen.sets import CARD, CHUNKS, INFO, JOURNAL, MANIFEST, REJECTED, SPLITS, SetContent, read_manifest, render_card
-from fingen.verify.run import Verification, verify
+from fingen.verification.run import Verification, verify
 from fingen.wire import mapping
 
 STAGING = ".pull"  # in the folder of the set: where files arrive, so that a second run finds those that are there

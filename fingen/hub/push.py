@@ -18,7 +18,7 @@ from fingen.hub.shipment import Change, Pushed, Shipment, choose_repo, refuse_le
 from fingen.hub.trace import leave_trace
 from fingen.records import Manifest
 from fingen.sets import CARD, CHUNKS, MANIFEST, REJECTED, read_manifest
-from fingen.verify.run import Verification, verify
+from fingen.verification.run import Verification, verify
 
 OFFLINE = "offline"  # the teacher that is a set of rules
 SAMPLE = "sample_annual_report_2024.pdf"  # the report in raw/

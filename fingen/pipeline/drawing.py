@@ -20,7 +20,7 @@ from fingen.tasks import qa
 from fingen.tasks.documents import parse_answer, task_of
 from fingen.teachers.answers import Answer, read_answers
 from fingen.teachers.journal import Journal
-from fingen.verify.origin import Origin
+from fingen.verification.origin import Origin
 
 REFERENCE_SHARE = 1 / 3  # of the offline teacher's pairs of a document and task, from glossaries and policies
 DISTRACTED = 0.3  # of the rows with their passage: other passages stand beside it

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fingen.errors import UsageError
 from fingen.events import Outcome
 from fingen.imports.base import ImportSource, Options
 from fingen.imports.read import Rows, Shares, read_source
@@ -85,6 +86,7 @@ def import_set(
         UsageError: no such file, or options that do not go with the source. SetError: a malformed row, named by file and
         line; or the set in `out` was made otherwise. ShortfallError: no row can be a record. HubError: see there.
     """
+    _refuse_clashes(name, options or Options())
     source = SOURCES[name]
     refuse_folder(out)
     if not replace:
@@ -110,6 +112,17 @@ def import_set(
         changed=changed,
         next=f"fingen export {out} --format alpaca --out DIR",
     )
+
+
+def _refuse_clashes(name: str, options: Options) -> None:
+    if name not in SOURCES:
+        raise UsageError(f"no such source: {name}", hint=f"choose one of {', '.join(SOURCES)}")
+    goes_with = {"text": "csv", "label": "csv", "instruction": "csv", "with_reasons": "nwgi"}
+    for option, value in vars(options).items():
+        if value and name != goes_with[option]:
+            raise UsageError(
+                f"--{option.replace('_', '-')} goes with {goes_with[option]}", hint=f"leave it out for {name}"
+            )
 
 
 # --- rows --------------------------------------------------------------------------------------------------------------

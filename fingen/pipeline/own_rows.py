@@ -20,7 +20,7 @@ from fingen.quality.privacy import protect, protect_reject
 from fingen.quality.splits import assign_splits
 from fingen.records import Chunk, Manifest, Record, Rejected
 from fingen.sets import CHUNKS, MAKE_AGAIN, REJECTED, REWORKED, SPLITS, SetContent, read_split
-from fingen.verify.origin import Origin
+from fingen.verification.origin import Origin
 
 PLACE = "stood"  # in the item of a reject: the split and the row, from 1, where it stood
 ASKED = ("train", "validation", "test")  # `memory` repeats training questions on purpose

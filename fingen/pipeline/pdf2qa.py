@@ -36,7 +36,7 @@ from fingen.teachers.job import Job, estimate, expected_usd, require_keys
 from fingen.teachers.journal import Journal
 from fingen.teachers.outstanding import Outstanding
 from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
-from fingen.verify.origin import Origin
+from fingen.verification.origin import Origin
 
 FREE = frozenset({"split", "split_by", "keep_out", "against", "privacy"})  # settings that can be changed without paying
 OnEvent = Callable[[Progress | Document | DocumentError | Answered | Waiting | Note], None]

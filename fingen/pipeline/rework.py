@@ -23,7 +23,7 @@ from fingen.sets import JOURNAL, SPLITS, SetContent, read_manifest, read_split, 
 from fingen.tasks import qa
 from fingen.tasks.documents import named_tasks
 from fingen.teachers.journal import Journal
-from fingen.verify.origin import Origin, origin_of_set
+from fingen.verification.origin import Origin, origin_of_set
 
 PATIENCE_SECONDS = 60.0  # for another process that writes the same set
 AGAIN = "run `fingen pdf2qa` on its reports again; what is answered is not paid twice"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from rapidfuzz import process
 
+from fingen.config import DPI
 from fingen.disk import check_writable, read_jsonl, sha256_file, write_beside
 from fingen.errors import SetError, UsageError
 from fingen.quality.evidence import locate
@@ -45,6 +46,7 @@ class Shown:
     passages: tuple[Chunk, ...]
     files: Mapping[str, Path]  # document -> the PDF that it was read from
     missing: Mapping[str, str]  # document -> why its PDF is not at hand
+    pictures: Mapping[Path, tuple[str, int]] = field(default_factory=dict)  # that were drawn: file -> document and page
 
 
 def show(folder: Path, wanted: str | None = None, *, inputs: Sequence[Path] = ()) -> Shown:
@@ -72,7 +74,7 @@ def show(folder: Path, wanted: str | None = None, *, inputs: Sequence[Path] = ()
     return Shown(folder, split, row, record, quotes, passages, files, missing)
 
 
-def write_pictures(shown: Shown, path: Path, *, dpi: int, crop: bool) -> dict[Path, tuple[str, int]]:
+def write_pictures(shown: Shown, path: Path, *, dpi: int = DPI, crop: bool = False) -> dict[Path, tuple[str, int]]:
     """Draw each page with a quote, its quotes boxed: the first one as `path`, the others as NAME-2.png and so on.
 
     Returns:

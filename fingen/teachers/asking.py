@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.batch_apis import open_batch_api
 from fingen.teachers.batch_files import Imported, export_requests, import_answers
 from fingen.teachers.batches import BatchTerms, Judge, after_faults, run_batches
+from fingen.teachers.event_loop import run_async
 from fingen.teachers.job import Job, ask_live, check_teacher, estimate
 from fingen.teachers.journal import Journal
 from fingen.teachers.outstanding import Outstanding
@@ -216,7 +216,7 @@ def collect(
             await batch_api.teacher.close()
 
     try:
-        asyncio.run(work())
+        run_async(work())
     except KeyboardInterrupt as e:
         count = len(Outstanding(journal).open("batch"))
         raise Interrupted(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from fingen.records import Completion, Request, Usage
 from fingen.sets import JOURNAL
 from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.dispatch import Terms, Validate, dispatch
+from fingen.teachers.event_loop import run_async
 from fingen.teachers.journal import Journal
 from fingen.teachers.request_locks import RequestLocks
 from fingen.text import estimate_tokens
@@ -65,7 +65,7 @@ def check_teacher(job: Job) -> str | None:
             f"--budget: the price of {teacher.name} is not known",
             hint="give it: --price IN,OUT (USD per million tokens)",
         )
-    return asyncio.run(_checked(teacher))
+    return run_async(_checked(teacher))
 
 
 async def _checked(teacher: Provider) -> str | None:
@@ -79,7 +79,7 @@ def ask_live(
     job: Job, wanted: set[str], journal: Journal, locks: RequestLocks, on_answer: Callable[[Request, Completion], None]
 ) -> None:
     """Ask, now, those of the requests that are wanted and that no other process is asking."""
-    asyncio.run(_ask_once(job, wanted, journal, locks, on_answer))
+    run_async(_ask_once(job, wanted, journal, locks, on_answer))
 
 
 async def _ask_once(

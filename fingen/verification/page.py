@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jinja2
 
-from fingen.verify.run import Verification
+from fingen.verification.run import Verification
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 SHOWN = 500  # problems of one law on the page; more are counted

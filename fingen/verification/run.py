@@ -19,7 +19,7 @@ from fingen.quality.grounding import Grounding
 from fingen.quality.privacy import PRIVATE, TOKENS, matches_masked, scan
 from fingen.records import Chunk, Evidence, Manifest, Passage, Record
 from fingen.sets import REWORKED, SPLITS, read_manifest
-from fingen.verify.origin import Origin, is_label_alone, origin_of_set, read_origin
+from fingen.verification.origin import Origin, is_label_alone, origin_of_set, read_origin
 
 LAWS = {
     "files": "every file is as the manifest says",

@@ -1,0 +1,452 @@
+"""The public API: the commands' own functions, by the commands' names, with the commands' options as keywords.
+
+A keyword is what the command's option is (`--per-chunk 3` is `per_chunk=3`): it is read as that is, and has its default. What
+fingen.toml and FINGEN_ variables say holds for commands alone. Nothing is printed: `on_event` gets what happens on the way, a
+function returns what its command sums up, and what goes wrong is raised, as an error of `fingen.errors`. A result with an
+`exit_code` of 1 is short of what was asked.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar, Unpack
+
+import click
+
+from fingen import config
+from fingen.cli import main
+from fingen.cli.options import settings_of
+from fingen.documents import Progress
+from fingen.errors import DocumentError, UsageError, from_system
+from fingen.events import Answered, Estimate, Note, Waiting
+from fingen.keywords import (
+    ExportOptions,
+    File,
+    FinetuneOptions,
+    ImportOptions,
+    IntentOptions,
+    MergeOptions,
+    Pdf2qaOptions,
+    PullOptions,
+    PushOptions,
+    ReadOptions,
+    ScoreOptions,
+    ShowOptions,
+    VerifyOptions,
+)
+from fingen.records import Document
+from fingen.sets import RecordSet, newest_set, open_set
+from fingen.teachers.asking import Pending
+
+if TYPE_CHECKING:
+    from fingen.hub import AdapterPlan, Pulled, PulledAdapter, Pushed, PushPlan
+    from fingen.pipeline.export import Exported
+    from fingen.pipeline.importing import Imported
+    from fingen.pipeline.show import Shown
+    from fingen.pipeline.summary import Summary
+    from fingen.pipeline.synth import SynthSummary
+    from fingen.scoring.run import Planned, Scored
+    from fingen.training.plan import TrainingPlan
+    from fingen.training.run import Tuned
+    from fingen.training.settings import Resolved
+    from fingen.training.use import Merged
+    from fingen.verification.run import Verification
+
+NOT_HERE = {"json", "quiet", "debug"}  # options of how a command speaks
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """News of a training: its first row as the model sees it, what is given and what is learned."""
+
+    prompt: str
+    answer: str
+
+
+Event: TypeAlias = Progress | Document | DocumentError | Answered | Waiting | Note | Example
+OnEvent: TypeAlias = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """Do nothing with an event."""
+
+
+def public(command: str = "", *only: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a function of the API: its keywords are the options of a command, if it has one, or `only` some of them.
+
+    What the system raises becomes an error of fingen's own.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        options = {name: option for name, option in _options(command).items() if not only or name in only}
+        signature = _signature(function, options)
+
+        @functools.wraps(function)
+        def call(*arguments: P.args, **keywords: P.kwargs) -> R:
+            signature.bind(*arguments, **keywords)
+            try:
+                return function(*arguments, **keywords)
+            except (MemoryError, OSError) as e:
+                raise from_system(e) from e
+
+        if options:
+            helps = "".join(f"\n        {name}: {option.help}" for name, option in options.items())
+            call.__doc__ = f"{function.__doc__ or ''}\n    Keywords:{helps}\n"
+        call.__signature__ = signature  # type: ignore[attr-defined]  # where inspect looks for it
+        return call
+
+    return decorate
+
+
+def _options(command: str) -> dict[str, click.Option]:
+    """The options of a command by their keywords."""
+    if not command:
+        return {}
+    found: click.Command | None = main
+    for name in command.split():
+        assert isinstance(found, click.Group)
+        found = found.get_command(click.Context(found), name)
+    assert found is not None, command
+    options = [parameter for parameter in found.params if isinstance(parameter, click.Option)]
+    by_keyword = {option.opts[0].lstrip("-").replace("-", "_"): option for option in options}
+    return {name: option for name, option in by_keyword.items() if name not in NOT_HERE}
+
+
+def _signature(function: Callable[..., Any], options: Mapping[str, click.Option]) -> inspect.Signature:
+    """A function's own parameters and those options, with their defaults, as help() and notebooks show them."""
+    own = inspect.signature(function)
+    kept = [each for each in own.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+    keywords = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if option.required else option.to_info_dict()["default"],
+        )
+        for name, option in options.items()
+    ]
+    return own.replace(parameters=[*kept, *keywords])
+
+
+def _read(command: str, keywords: Mapping[str, object]) -> dict[str, Any]:
+    """The keywords that say something, by the command's own names and as it reads them.
+
+    Raises:
+        UsageError: a value that the option does not take.
+    """
+    values, context = {}, click.Context(click.Command(command))
+    for name, option in _options(command).items():
+        if keywords.get(name) is not None:
+            try:
+                value = option.process_value(context, _typed(keywords[name], is_list=option.multiple))
+            except click.BadParameter as e:
+                raise UsageError(f"{name}: {e.message}", hint=option.help or "") from None
+            values[option.name or name] = value
+    return values
+
+
+def _typed(value: Any, *, is_list: bool) -> Any:
+    """A value as it is typed on a command line: once or several times, its parts parted by commas."""
+    if isinstance(value, Mapping):
+        value = [f"{name}={each}" for name, each in value.items()]
+    is_one = isinstance(value, str | PathLike) or not isinstance(value, Iterable)
+    if is_list:
+        return (value,) if is_one else tuple(value)
+    return value if is_one else ",".join(map(str, value))
+
+
+def _consent(values: dict[str, Any]) -> Callable[[Estimate], None]:
+    """A teacher that was named may be asked; one that was found by its key only with `yes`."""
+    from fingen.pipeline.pdf2qa import require_named
+
+    return (lambda estimate: None) if values.pop("yes", False) else require_named
+
+
+def _set(folder: File | None) -> Path:
+    """The set that is meant; None: the newest in build/."""
+    return newest_set(config.BUILD) if folder is None else Path(folder)
+
+
+# --- documents and sets ------------------------------------------------------------------------------------------------
+
+
+@public("pdf2qa", *ReadOptions.__annotations__)
+def read_report(path: File, /, *, on_event: OnEvent = ignore, **options: Unpack[ReadOptions]) -> Document:
+    """Read one PDF report into chunks, in a process with limits of time and memory, as `fingen pdf2qa` does.
+
+    Raises:
+        DocumentError: it cannot be read; `reason` says why.
+    """
+    from fingen.documents import InputFile, read_documents
+
+    settings = settings_of(config.ReadSettings, _read("pdf2qa", options))
+    source = InputFile(Path(path), Path(path).name)
+    for event in read_documents([source], settings, workers=1, cache=config.CACHE):
+        on_event(event)
+        if not isinstance(event, Progress):
+            outcome = event
+    if isinstance(outcome, DocumentError):
+        raise outcome
+    return outcome
+
+
+@public("pdf2qa")
+def pdf2qa(
+    *reports: File, on_event: OnEvent = ignore, **options: Unpack[Pdf2qaOptions]
+) -> Summary | Estimate | Pending:
+    """Read PDF reports, files or folders of them, and make a question-answer set.
+
+    To name a teacher is to agree to its price. One that would be found by its key in the environment is asked with `yes` only.
+
+    Returns:
+        With `dry_run` an estimate; where answers are still to come, from batches or a file, what is pending.
+
+    Raises:
+        UsageError: no report can be read, or a teacher was found and not agreed to. SetError: what is in `out` was made
+        otherwise. ShortfallError: no record came of it. TeacherError: it refused. LimitError: the disk is full.
+    """
+    from fingen.pipeline.pdf2qa import pdf2qa
+
+    if not reports:
+        raise UsageError("no reports", hint="name PDF files, or folders of them")
+    values = _read("pdf2qa", options)
+    consent = _consent(values)
+    settings = settings_of(config.Pdf2qa, values, inputs=tuple(map(Path, reports)))
+    return pdf2qa(settings, on_event=on_event, consent=consent)
+
+
+@public("synth intent")
+def synth_intent(*, on_event: OnEvent = ignore, **options: Unpack[IntentOptions]) -> SynthSummary | Estimate | Pending:
+    """Make a set of intent items: what a client says, lettered options, and the letter that is right. Else as `pdf2qa`.
+
+    Raises:
+        ShortfallError: fewer items than were asked for. UsageError, SetError, TeacherError, LimitError: as `pdf2qa`.
+    """
+    from fingen.pipeline.synth import synth
+    from fingen.tasks.client_specs import ClientSpecs
+    from fingen.tasks.intent import form
+    from fingen.tasks.labels import read_labels, reweighed
+
+    values = _read("synth intent", options)
+    consent = _consent(values)
+    own = {name: values.pop(name, None) for name in ("labels", "with_other", "weights", "fixed_options")}
+    settings = settings_of(config.Synth, values)
+    labels = read_labels(own["labels"], settings.language, with_other=bool(own["with_other"]))
+    labels = reweighed(labels, own["weights"])
+    asked = form(seed=settings.seed, fixed_options=bool(own["fixed_options"]))
+    specs = ClientSpecs(labels, settings.language, seed=settings.seed)
+    return synth(settings, asked, labels, specs, on_event=on_event, consent=consent)
+
+
+@public("import")
+def import_set(name: str, /, *paths: File, **options: Unpack[ImportOptions]) -> Imported:
+    """Make a set of rows that others published, or of your own: `name` is a data set or a form, `paths` are its files.
+
+    Raises:
+        UsageError: no such source or file. SetError: a malformed row. ShortfallError: no row can be a record.
+        HubError: with `download`, the Hub refused.
+    """
+    from fingen.imports.base import Options
+    from fingen.pipeline.importing import import_set
+
+    values = _read("import", options)
+    out = values.pop("out", config.BUILD / name)
+    columns = {field.name: values.pop(field.name) for field in dataclasses.fields(Options) if field.name in values}
+    return import_set(name, tuple(map(Path, paths)), out, options=Options(**columns), **values)
+
+
+@public()
+def load_set(folder: File | None = None, /) -> RecordSet:
+    """Open a set; None: the newest in build/. Its rows are read when they are asked for.
+
+    Raises:
+        SetError: there is no such set, or it is not whole.
+    """
+    return open_set(_set(folder))
+
+
+@public("export")
+def export(folder: File | None = None, /, **options: Unpack[ExportOptions]) -> Exported:
+    """Write the rows of a set (None: the newest in build/) in the form that another tool reads.
+
+    Raises:
+        SetError: no such set. UsageError: something else is in `out`. LimitError: the disk is full.
+    """
+    from fingen.pipeline.export import export
+
+    values = _read("export", options)
+    return export(_set(folder), values["form"], values["out"], replace=values.get("replace", False))
+
+
+# --- proofs ------------------------------------------------------------------------------------------------------------
+
+
+@public("verify")
+def verify(target: File | None = None, /, **options: Unpack[VerifyOptions]) -> Verification:
+    """Prove every row of a set (None: the newest in build/), or of any Alpaca file, anew. Nothing is asked of anybody.
+
+    Raises:
+        UsageError: no such set or file. SetError: it cannot be read as one.
+    """
+    from fingen.disk import check_writable, open_atomic
+    from fingen.verification.page import render_html
+    from fingen.verification.run import verify
+
+    values = _read("verify", options)
+    page: Path | None = values.pop("html", None)
+    if page:
+        check_writable(page.parent)
+    found = verify(_set(target), **values)
+    if page:
+        with open_atomic(page) as file:
+            file.write(render_html(found))
+    return found
+
+
+@public("show")
+def show(folder: File | None = None, id: str | None = None, /, **options: Unpack[ShowOptions]) -> Shown:
+    """The record of a set (None: the newest in build/) whose id starts with `id` (None: the first), with its evidence.
+
+    Raises:
+        SetError: no such set or record. UsageError: with `png`, there is no page to draw. DocumentError: it cannot be read.
+    """
+    from fingen.pipeline.show import show, write_pictures
+
+    values = _read("show", options)
+    shown = show(_set(folder), id, inputs=values.pop("inputs", ()))
+    if "png" not in values:
+        return shown
+    return dataclasses.replace(shown, pictures=write_pictures(shown, values.pop("png"), **values))
+
+
+# --- models ------------------------------------------------------------------------------------------------------------
+
+
+@public("finetune")
+def finetune(*, on_event: OnEvent = ignore, **options: Unpack[FinetuneOptions]) -> Tuned | TrainingPlan:
+    """Train a LoRA adapter for a base model on a set. `override` gives any other setting, by its name.
+
+    Returns:
+        With `dry_run` a plan, with all that is in the way.
+
+    Raises:
+        UsageError: something is in the way. LimitError: out of memory or disk. Interrupted: `resume` goes on.
+    """
+    from fingen.training.plan import build_plan
+    from fingen.training.run import finetune
+
+    values = _read("finetune", options)
+    resolved = _resolve(values)
+    settings = settings_of(config.Finetune, values)
+    if settings.dry_run:
+        return build_plan(settings, resolved.tuning)
+    return finetune(
+        settings,
+        resolved.tuning,
+        sources=resolved.sources,
+        say=lambda text: on_event(Note(text)),
+        show=lambda prompt, answer: on_event(Example(prompt, answer)),
+    )
+
+
+def _resolve(values: dict[str, Any]) -> Resolved:
+    """Take the settings of a training out of a command's values, by the strength of where they come from."""
+    from fingen.training import settings
+
+    names = [field.name for field in dataclasses.fields(config.Tuning)]
+    layers: list[tuple[str, Mapping[str, Any]]] = [
+        ("keyword", {name: values.pop(name) for name in names if name in values}),
+        ("override", settings.parse_overrides(values.pop("overrides", ()))),
+    ]
+    if table := values.pop("table", None):
+        layers.append((str(table), settings.read_table(table)))
+    if recipe := values.get("recipe"):
+        layers.append((f"recipe {recipe}", settings.read_recipe(recipe)))
+    model = values.get("model", config.Finetune.model).lower()
+    if model in config.MODELS:
+        layers.append((f"preset {model}", config.MODELS[model].preset))
+    return settings.resolve(layers)
+
+
+@public("merge")
+def merge(adapter: File, /, **options: Unpack[MergeOptions]) -> Merged:
+    """Write base model and adapter as one model, after a proof that both say the same.
+
+    Raises:
+        ShortfallError: they do not; nothing is left. UsageError: no such adapter, or `out` holds something else.
+    """
+    from fingen.training.preflight import need_extra
+
+    need_extra()
+    from fingen.training.use import merge
+
+    values, folder = _read("merge", options), Path(adapter)
+    return merge(folder, values.pop("out", config.BUILD / "models" / folder.resolve().name), **values)
+
+
+@public("score")
+def score(*adapters: File, on_event: OnEvent = ignore, **options: Unpack[ScoreOptions]) -> Scored | Planned:
+    """Score adapters, models, teachers, a baseline or raw answers, each figure with its interval.
+
+    Returns:
+        With `dry_run` what would be asked, and what it would cost.
+
+    Raises:
+        UsageError: nobody to score, or nothing says what is right. SetError: rows are damaged. TeacherError, HubError,
+        LimitError: what was answered until then is kept.
+    """
+    from fingen.scoring.run import build_plan, score
+
+    values = _read("score", options)
+    settings = settings_of(config.Scoring, values, adapters=tuple(map(str, adapters)))
+    return build_plan(settings) if settings.asking.dry_run else score(settings, on_event=on_event)
+
+
+# --- the Hub -----------------------------------------------------------------------------------------------------------
+
+
+@public("push")
+def push(folder: File | None = None, /, **options: Unpack[PushOptions]) -> Pushed[PushPlan] | Pushed[AdapterPlan]:
+    """Publish a set (None: the newest in build/) or an adapter on the Hugging Face Hub, in one commit.
+
+    Raises:
+        UsageError: nobody agreed with `yes`, or what is there would lose something. ShortfallError: it is not fit to go.
+        HubError: the Hub refuses.
+    """
+    from fingen.adapters import MANIFEST
+    from fingen.hub import push, push_adapter
+
+    values = _read("push", options)
+    agreed = values.pop("yes", False)
+    wishes = settings_of(config.Push, values)
+
+    def agree(plan: PushPlan | AdapterPlan) -> None:
+        if plan.changes and not (agreed or wishes.dry_run):
+            raise UsageError(
+                f"nobody has agreed to publish this as {plan.repo} ({plan.visibility}); nothing was uploaded",
+                hint="yes=True agrees; dry_run=True says what would go where",
+            )
+
+    chosen = _set(folder)
+    if (chosen / MANIFEST).is_file():
+        return push_adapter(chosen, wishes, agree, quiet=True)
+    return push(chosen, wishes, agree, quiet=True)
+
+
+@public("pull")
+def pull(repo: str, /, **options: Unpack[PullOptions]) -> Pulled | PulledAdapter:
+    """Bring a data set or an adapter from the Hugging Face Hub into build/, and prove it.
+
+    Raises:
+        UsageError, SetError: `out` is in the way, or the data are not what they say. HubError: the Hub refuses.
+    """
+    from fingen.hub import pull
+
+    values = _read("pull", options)
+    return pull(repo, values.pop("out", None), config=values.pop("form", None), quiet=True, **values)
