@@ -47,7 +47,7 @@ def make_requests(amount: int, name: str = "passage", system: str = "You write q
 
 def run(teacher: Teacher, folder: Path, requests: dict[str, Request], **terms: Any) -> None:
     """One run, to its end."""
-    event = terms.pop("on_news", lambda waiting: None)
+    event = terms.pop("on_event", lambda waiting: None)
     on_answer = terms.pop("on_answer", lambda request, completion: None)
 
     async def work(journal: Journal, locks: RequestLocks) -> None:

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 from stub_llm import StubLLM
-from test_kill import PATIENCE, PROXIES, reply, write_reports
+from test_kill import PROXIES, reply, write_reports
 
 KEY = "sk-consent-5c1e77d0"
 ARGUMENTS = ("pdf2qa", "in", "--out", "build/set", "--workers", "1", "--chunk-tokens", "200")
