@@ -5,6 +5,8 @@
 #   make clean       remove .venv and caches; build/, where your sets are, is left alone
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip --disable-pip-version-check
+# Tests in as many processes as there are cores; one that is done takes over tests of another.
+SIDE_BY_SIDE = -n logical --maxprocesses 4 --dist worksteal
 BENCHMARKS = tests/benchmarks/bench_*.py
 
 .PHONY: demo test slow bench lint wheel-check clean
@@ -20,7 +22,7 @@ demo: .venv/.base
 	@echo "  fingen pdf2qa reports/ --teacher anthropic --dry-run    # what Claude would be asked and cost; or openai, for GPT"
 
 test: .venv/.dev
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest $(SIDE_BY_SIDE)
 
 slow: .venv/.dev
 	.venv/bin/python -m pytest -m slow

@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+# Read by torch when it is loaded, here and in children: the models are too small for two threads, and tests share the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parent.parent
 SECRETS = re.compile(r"(API_KEY|_TOKEN|_SECRET|_BASE_URL)$")  # keys, and where they would be sent
 DEAD_PROXY = "http://127.0.0.1:9"  # the discard port: a child process that asks for a page elsewhere is refused at once
@@ -33,6 +36,53 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real documents at {folder}; FINGEN_TEST_DATA can name another folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def parses(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where what was read of the real documents is kept: each is read once, for all tests and all their processes."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "parses"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def readers_here() -> Iterator[None]:
+    """Commands that run in this process read reports in it too."""
+    from readers import read_here
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fingen.pipeline.reading.read_documents", read_here)
+        yield
+
+
+@pytest.fixture(scope="session")
+def sample_set(_offline: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The set that the offline teacher makes of the sample, with closed-book and open-book rows. To be copied, not changed."""
+    from click.testing import CliRunner
+    from readers import read_here
+
+    from fingen.cli import main
+
+    desk = tmp_path_factory.mktemp("sample")
+    command = [
+        "pdf2qa",
+        str(ROOT / "raw"),
+        "--teacher",
+        "offline",
+        "--context",
+        "both",
+        "--out",
+        "build/demo",
+        "--quiet",
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(desk)
+        patch.setattr("fingen.pipeline.reading.read_documents", read_here)
+        ran = CliRunner().invoke(main, command)
+    assert ran.exit_code == 0, ran.output
+    return desk / "build" / "demo"
 
 
 @pytest.fixture(scope="session", autouse=True)

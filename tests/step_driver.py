@@ -17,9 +17,9 @@ from sqlite3 import Connection
 from typing import Any
 
 from click.testing import CliRunner
+from readers import read_here
 
 from fingen import cli
-from fingen.documents.read import read_document
 from fingen.pipeline import reading
 from fingen.teachers import batch_files
 from fingen.teachers.journal import Journal
@@ -32,11 +32,6 @@ PRELOAD = [
     "fingen.pipeline.pdf2qa",
     "fingen.teachers.openai",
 ]
-
-
-def read_here(sources: Any, how: Any, *, workers: int, cache: Path | None = None) -> Iterator[Any]:
-    """In this process, which may be killed: readers have tests of their own."""
-    return (read_document(source.path, source.name, how, cache=cache) for source in sources)
 
 
 def drive(folder: str, arguments: list[str], chosen: int) -> None:

@@ -25,6 +25,8 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import unquote
 
+from patience import PATIENCE
+
 ROOM = ("max_tokens", "max_completion_tokens")  # no part of what a request asks
 REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 429: "Too Many Requests"}
 ERRORS = {400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error",
@@ -162,12 +164,12 @@ class StubLLM:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(PATIENCE)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(PATIENCE)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

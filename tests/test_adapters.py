@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import re
@@ -10,7 +11,6 @@ import socket
 import struct
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +21,7 @@ import torch
 import yaml
 from click.testing import CliRunner, Result
 from hub_server import HubServer
+from patience import PATIENCE, wait_until
 from peft import LoraConfig, get_peft_model
 from test_push import intent, make_set
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -617,14 +618,15 @@ def test_a_served_model_answers_like_the_adapter(desk: Path):
         f"http://127.0.0.1:{port}/v1/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
     try:
-        for _ in range(600):
-            assert server.poll() is None
-            try:
-                said = json.load(urllib.request.urlopen(asked, timeout=60))
-                break
-            except OSError:
-                time.sleep(0.1)
-        assert said["choices"][0]["message"]["content"] == wanted
+        answers: list[Any] = []
+
+        def ask() -> list[Any]:
+            with contextlib.suppress(OSError):  # it does not listen yet
+                answers.append(json.load(urllib.request.urlopen(asked, timeout=PATIENCE)))
+            return answers
+
+        wait_until(ask, server)
+        assert answers[0]["choices"][0]["message"]["content"] == wanted
     finally:
         server.terminate()
         server.wait()

@@ -22,9 +22,10 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from patience import PATIENCE
+from readers import read_here
 from rows import read_rows
-from test_canary import read_here
-from test_kill import PATIENCE, PROXIES
+from test_kill import PROXIES
 
 from fingen import cli
 from fingen.pipeline import reading

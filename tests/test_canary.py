@@ -8,22 +8,18 @@ import os
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from click.testing import CliRunner
+from patience import PATIENCE
+from readers import read_here
 from stub_llm import StubLLM
-from test_kill import PATIENCE, PROXIES, reply, write_reports
+from test_kill import PROXIES, reply, write_reports
 
 from fingen import cli
-from fingen.config import ReadSettings
-from fingen.documents import InputFile
-from fingen.documents.read import read_document
-from fingen.errors import DocumentError
 from fingen.pipeline import reading
-from fingen.records import Document
 from fingen.teachers import dispatch, job
 from fingen.teachers.dispatch import Terms
 from fingen.wire import Secret
@@ -46,13 +42,6 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(reading, "read_documents", read_here)
     write_reports(tmp_path / "in", 1, 6)
     return tmp_path
-
-
-def read_here(
-    sources: Sequence[InputFile], how: ReadSettings, *, workers: int, cache: Path | None = None
-) -> Iterator[Document | DocumentError]:
-    for source in sources:
-        yield read_document(source.path, source.name, how, cache=cache)
 
 
 def environment(kind: str, stub: StubLLM) -> dict[str, str]:

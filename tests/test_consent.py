@@ -11,9 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
+from patience import PATIENCE
 from stub_llm import StubLLM
-from test_kill import PATIENCE, PROXIES, reply, write_reports
+from test_kill import PROXIES, reply, write_reports
 
+from fingen import cli
+
+pytestmark = pytest.mark.usefixtures("readers_here")
 KEY = "sk-consent-5c1e77d0"
 ARGUMENTS = ("pdf2qa", "in", "--out", "build/set", "--workers", "1", "--chunk-tokens", "200")
 
@@ -25,29 +30,21 @@ def stub() -> Iterator[StubLLM]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Path:
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if PROXIES.match(name)]:
+        monkeypatch.delenv(name)
     write_reports(tmp_path / "in", 1, 6)
     return tmp_path
 
 
 def environment(stub: StubLLM, *keys: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not PROXIES.match(name)}
-    servers = {"ANTHROPIC_BASE_URL": stub.url, "OPENAI_BASE_URL": stub.openai_url}
-    return kept | servers | dict.fromkeys(keys, KEY)
+    return {"ANTHROPIC_BASE_URL": stub.url, "OPENAI_BASE_URL": stub.openai_url} | dict.fromkeys(keys, KEY)
 
 
-def run(desk: Path, stub: StubLLM, *arguments: str, keys: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "fingen", *ARGUMENTS, *arguments]
-    return subprocess.run(
-        command,
-        cwd=desk,
-        env=environment(stub, *keys),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+def run(stub: StubLLM, *arguments: str, keys: tuple[str, ...] = ()) -> Result:
+    """The command, with a standard input that is no terminal: nobody can be asked."""
+    return CliRunner().invoke(cli.main, [*ARGUMENTS, *arguments], env=environment(stub, *keys), prog_name="fingen")
 
 
 def host(stub: StubLLM) -> str:
@@ -60,9 +57,9 @@ def teacher_of(desk: Path) -> str:
 
 
 def test_a_key_alone_sends_nothing_where_nobody_can_be_asked(desk: Path, stub: StubLLM):
-    ran = run(desk, stub, keys=("ANTHROPIC_API_KEY",))
+    ran = run(stub, keys=("ANTHROPIC_API_KEY",))
 
-    assert ran.returncode == 2
+    assert ran.exit_code == 2
     name = f"anthropic:claude-haiku-5-5@{host(stub)}"
     assert f"{name} was found by ANTHROPIC_API_KEY and not named; nothing was sent" in ran.stderr
     assert "--yes" in ran.stderr
@@ -80,9 +77,9 @@ def test_a_key_alone_sends_nothing_where_nobody_can_be_asked(desk: Path, stub: S
     ],
 )
 def test_yes_agrees_to_the_teacher_whose_key_is_set(desk: Path, stub: StubLLM, keys: tuple[str, ...], teacher: str):
-    ran = run(desk, stub, "--yes", keys=keys)
+    ran = run(stub, "--yes", keys=keys)
 
-    assert ran.returncode == 0, ran.stderr
+    assert ran.exit_code == 0, ran.stderr
     assert f"teacher: {teacher}@{host(stub)} ({keys[-1]} is set" in ran.stderr
     assert f"asking {teacher}@{host(stub)}: " in ran.stderr  # with its price
     assert teacher_of(desk) == teacher
@@ -92,16 +89,16 @@ def test_yes_agrees_to_the_teacher_whose_key_is_set(desk: Path, stub: StubLLM, k
 def test_a_key_in_the_env_file_counts_as_one(desk: Path, stub: StubLLM):
     (desk / ".env").write_text(f"OPENAI_API_KEY={KEY}\n", encoding="utf-8")
 
-    ran = run(desk, stub, "--yes")
+    ran = run(stub, "--yes")
 
-    assert ran.returncode == 0, ran.stderr
+    assert ran.exit_code == 0, ran.stderr
     assert teacher_of(desk) == "openai:gpt-6-luna"
 
 
 def test_without_a_key_the_built_in_rules_write(desk: Path, stub: StubLLM):
-    ran = run(desk, stub)
+    ran = run(stub)
 
-    assert ran.returncode == 0, ran.stderr
+    assert ran.exit_code == 0, ran.stderr
     assert "teacher: offline (the built-in rules, as no key is set and --teacher names nobody)" in ran.stderr
     assert teacher_of(desk) == "offline"
     assert not stub.requests
@@ -116,45 +113,45 @@ def test_a_teacher_that_is_named_needs_no_other_consent(
     if way == "environment":
         monkeypatch.setenv("FINGEN_PDF2QA_TEACHER", "anthropic")
 
-    ran = run(desk, stub, *(("--teacher", "anthropic") if way == "flag" else ()), keys=("ANTHROPIC_API_KEY",))
+    ran = run(stub, *(("--teacher", "anthropic") if way == "flag" else ()), keys=("ANTHROPIC_API_KEY",))
 
-    assert ran.returncode == 0, ran.stderr
+    assert ran.exit_code == 0, ran.stderr
     assert f"teacher=anthropic ({way})" in ran.stderr
     assert teacher_of(desk) == "anthropic:claude-haiku-5-5"
 
 
 def test_offline_by_name_asks_nobody_whatever_keys_are_set(desk: Path, stub: StubLLM):
-    ran = run(desk, stub, "--teacher", "offline", keys=("ANTHROPIC_API_KEY", "OPENAI_API_KEY"))
+    ran = run(stub, "--teacher", "offline", keys=("ANTHROPIC_API_KEY", "OPENAI_API_KEY"))
 
-    assert ran.returncode == 0, ran.stderr
+    assert ran.exit_code == 0, ran.stderr
     assert teacher_of(desk) == "offline"
     assert not stub.requests
 
 
 def test_a_dry_run_says_what_the_found_teacher_would_cost_and_sends_nothing(desk: Path, stub: StubLLM):
-    ran = run(desk, stub, "--dry-run", keys=("ANTHROPIC_API_KEY",))
+    ran = run(stub, "--dry-run", keys=("ANTHROPIC_API_KEY",))
 
-    assert ran.returncode == 0, ran.stderr
+    assert ran.exit_code == 0, ran.stderr
     assert "requests to anthropic:claude-haiku-5-5@" in ran.stdout
     assert "at most" in ran.stdout
     assert not stub.requests
 
 
 def test_a_server_needs_a_teacher_that_is_named(desk: Path, stub: StubLLM):
-    ran = run(desk, stub, "--base-url", stub.openai_url, "--yes", keys=("OPENAI_API_KEY",))
+    ran = run(stub, "--base-url", stub.openai_url, "--yes", keys=("OPENAI_API_KEY",))
 
-    assert ran.returncode == 2
+    assert ran.exit_code == 2
     assert "--teacher openai:MODEL" in ran.stderr
     assert not stub.requests
 
 
 def test_where_all_answers_are_stored_nobody_has_to_agree(desk: Path, stub: StubLLM):
-    run(desk, stub, "--yes", keys=("ANTHROPIC_API_KEY",))
+    run(stub, "--yes", keys=("ANTHROPIC_API_KEY",))
     paid = len(stub.asked)
 
-    again = run(desk, stub, keys=("ANTHROPIC_API_KEY",))
+    again = run(stub, keys=("ANTHROPIC_API_KEY",))
 
-    assert again.returncode == 0, again.stderr
+    assert again.exit_code == 0, again.stderr
     assert "already up to date" in again.stdout
     assert len(stub.asked) == paid
 
@@ -177,7 +174,7 @@ def on_terminal(desk: Path, stub: StubLLM, typed: str) -> tuple[str, int]:
     process = subprocess.Popen(
         [sys.executable, "-m", "fingen", *ARGUMENTS],
         cwd=desk,
-        env=environment(stub, "ANTHROPIC_API_KEY") | {"TERM": "dumb", "COLUMNS": "200"},
+        env=os.environ | environment(stub, "ANTHROPIC_API_KEY") | {"TERM": "dumb", "COLUMNS": "200"},
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

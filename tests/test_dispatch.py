@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 
 from fingen.errors import TeacherError
 from fingen.records import Completion, Request
@@ -147,7 +148,9 @@ def test_one_slow_answer_holds_up_nobody(journal: Journal):
         if len(finished) == 29:
             released.set()
 
-    run = asyncio.wait_for(dispatch(make_requests(30), Uneven(), journal, concurrency=3, on_answer=look), timeout=20)
+    run = asyncio.wait_for(
+        dispatch(make_requests(30), Uneven(), journal, concurrency=3, on_answer=look), timeout=PATIENCE
+    )
     assert asyncio.run(run) == 30
     assert finished[-1] == "k0"
 
@@ -184,7 +187,9 @@ def test_a_long_pause_does_not_keep_answers_from_the_disk(tmp_path: Path, journa
             with Journal.open(tmp_path / "journal.sqlite") as other:
                 return not other.missing([first.key])
 
-    run = asyncio.wait_for(dispatch([first, hanging], Hanging(), journal, concurrency=2, on_answer=ignore), timeout=20)
+    run = asyncio.wait_for(
+        dispatch([first, hanging], Hanging(), journal, concurrency=2, on_answer=ignore), timeout=PATIENCE
+    )
     assert asyncio.run(run) == 2
 
 

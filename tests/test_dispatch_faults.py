@@ -23,6 +23,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from patience import PATIENCE, wait_until
 from stub_llm import Call, Response, StubLLM, error, fingerprint
 from test_kill import reply, write_reports
 
@@ -39,11 +40,12 @@ from fingen.teachers.openai import OpenAI
 from fingen.teachers.rate_limit import START, PerMinute, RateLimit
 from fingen.teachers.request_locks import RequestLocks
 
+pytestmark = pytest.mark.usefixtures("readers_here")
+
 KINDS = ("anthropic", "openai")
 MODELS = {"anthropic": "claude-haiku-5-5", "openai": "gpt-6-luna"}
 PRICE = (1.0, 5.0)  # USD per million tokens, for both
 QUEUE = module._WAITING_FOR_DISK  # answers that may be on their way to the disk while others are asked for
-PATIENCE = 120.0  # seconds until a run counts as hanging
 ITEM = {
     "question": "What does Northwind report for 2024?",
     "rephrased": "What has Northwind to say on 2024?",
@@ -72,6 +74,10 @@ def _desk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+# What the dispatcher does with an answer or a failure. What a provider's answers and failures mean is in test_teachers.py.
+ONCE = pytest.mark.parametrize("kind", ["anthropic"])
 
 
 def always(text: str) -> Reply:
@@ -184,6 +190,7 @@ def test_with_all_faults_at_once_every_request_ends_and_every_token_is_counted(k
     assert stub.received == stub.paid + stub.statuses[429]
 
 
+@ONCE
 def test_a_whole_run_with_faults_accounts_for_every_request_and_every_token(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -247,6 +254,7 @@ def bill(teacher: Teacher, stub: StubLLM) -> float:
 BROKEN_OFF = ("reset", "cut_body", "half_body")
 
 
+@ONCE
 @pytest.mark.parametrize("fault", ["rate_limit", "overloaded", "server_error", *BROKEN_OFF])
 def test_each_fault_alone_is_tried_again_until_it_passes(kind: str, fault: str):
     requests = make_requests(40)
@@ -263,6 +271,7 @@ def test_each_fault_alone_is_tried_again_until_it_passes(kind: str, fault: str):
     assert len(attempts()) == 40 + len(broken_off)
 
 
+@ONCE
 def test_a_server_that_hangs_is_given_up_and_asked_again(kind: str):
     requests = make_requests(20)
     with StubLLM(reply=always(GOOD), seed=1, faults={"hang": 0.3}, faulty_attempts=1) as stub:
@@ -276,6 +285,7 @@ def test_a_server_that_hangs_is_given_up_and_asked_again(kind: str):
     assert all("no answer in time" in error for error in given_up)
 
 
+@ONCE
 def test_a_server_that_never_gets_well_ends_the_run_at_the_deadline(kind: str):
     with StubLLM(faults={"server_error": 1.0}) as stub:
         ran = ask(make_teacher(kind, stub), make_requests(3), deadline_seconds=0.2)
@@ -286,6 +296,7 @@ def test_a_server_that_never_gets_well_ends_the_run_at_the_deadline(kind: str):
     assert attempts() == []
 
 
+@ONCE
 def test_a_deadline_does_not_count_the_time_before_the_first_failure(kind: str):
     """A model may think for longer than a server that fails is borne with."""
     with StubLLM(reply=always(GOOD), faults={"half_body": 1.0}, faulty_attempts=1, latency=0.3) as stub:
@@ -295,6 +306,7 @@ def test_a_deadline_does_not_count_the_time_before_the_first_failure(kind: str):
     assert stub.paid == 2
 
 
+@ONCE
 @pytest.mark.parametrize(("count", "rpm", "failures"), [(40, 10, 1), (1, 1, 3)], ids=["first try", "later tries"])
 def test_waiting_for_its_turn_brings_no_request_nearer_to_its_deadline(
     count: int, rpm: int, failures: int, kind: str, monkeypatch: pytest.MonkeyPatch
@@ -323,6 +335,7 @@ class Timed(StubLLM):
         return await super()._answer(call)
 
 
+@ONCE
 def test_retry_after_is_honoured(kind: str):
     with Timed(reply=always(GOOD), faults={"rate_limit": 1.0}, faulty_attempts=1, retry_after="0.4") as stub:
         ran = ask(make_teacher(kind, stub), make_requests(1))
@@ -332,6 +345,7 @@ def test_retry_after_is_honoured(kind: str):
     assert second - first >= 0.4
 
 
+@ONCE
 def test_retry_after_has_a_cap(kind: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "LONGEST_RETRY_AFTER_SECONDS", 0.1)
     with StubLLM(reply=always(GOOD), faults={"rate_limit": 1.0}, faulty_attempts=1, retry_after="86400") as stub:
@@ -359,6 +373,7 @@ def test_waits_grow_and_are_jittered_and_bounded(monkeypatch: pytest.MonkeyPatch
         assert len(set(some)) > 10
 
 
+@ONCE
 def test_a_server_that_allows_few_at_once_is_found_out(kind: str):
     requests = make_requests(300)
     with StubLLM(reply=always(GOOD), limit=24, latency=0.2) as stub:  # far longer than sending takes, as in life
@@ -366,7 +381,9 @@ def test_a_server_that_allows_few_at_once_is_found_out(kind: str):
 
     assert ran.error is None
     assert len(answered(requests)) == stub.paid == 300
-    assert stub.statuses[429] <= 40
+    assert (
+        stub.statuses[429] <= 150
+    )  # thousands where nobody holds back; bench_teacher.py says how many on an idle machine
     assert stub.paid_twice == 0
 
 
@@ -394,6 +411,7 @@ def test_the_validation_error_goes_back(kind: str):
     assert usage() == {name: stub.tokens[name] for name in usage()}
 
 
+@ONCE
 def test_after_the_last_try_an_invalid_answer_stays_as_it_is(kind: str):
     requests = make_requests(4)
     with StubLLM(reply=always(INVALID)) as stub:
@@ -406,6 +424,7 @@ def test_after_the_last_try_an_invalid_answer_stays_as_it_is(kind: str):
     assert {verdict(request, answered(requests)[request.key]) for request in requests} == {"invalid"}
 
 
+@ONCE
 def test_an_item_that_is_wrong_alone_does_not_send_the_answer_back(kind: str):
     text = json.dumps({"items": [ITEM, {**ITEM, "evidence": None}], "reason": None})
     with StubLLM(reply=always(text)) as stub:
@@ -425,6 +444,7 @@ def test_a_cut_answer_is_asked_once_more_with_twice_the_room(kind: str):
     assert {row["error"] for row in attempts()} == {"cut at max_tokens", None}
 
 
+@ONCE
 def test_an_answer_that_is_cut_again_stays_cut(kind: str):
     requests = make_requests(5)
     with StubLLM(reply=always(GOOD), faults={"max_tokens": 1.0}) as stub:
@@ -435,6 +455,7 @@ def test_an_answer_that_is_cut_again_stays_cut(kind: str):
     assert {completion.stop_reason for completion in answered(requests).values()} == {"max_tokens"}
 
 
+@ONCE
 def test_what_was_found_wrong_before_a_kill_is_known_after_it(kind: str):
     """A run that ends between two tries goes on where it was: more room for a cut answer, the fault of an invalid one."""
     requests = make_requests(2)
@@ -470,6 +491,7 @@ def test_answers_without_text_are_tries_too(kind: str):
     assert [row["attempt"] for row in attempts()] == [1, 2, 3]
 
 
+@ONCE
 def test_an_answer_that_our_own_check_stumbles_over_is_stored_all_the_same(kind: str):
     def stumble(request: Request, completion: Completion) -> str | None:
         raise RecursionError("deep down")
@@ -506,6 +528,7 @@ def invalid_when(is_invalid: Callable[[int], bool]) -> Reply:
     return reply
 
 
+@ONCE
 def test_many_invalid_answers_among_the_first_stop_the_run_and_three_are_shown(kind: str):
     with StubLLM(reply=invalid_when(lambda number: number % 2 == 0), latency=0.01) as stub:
         ran = ask(make_teacher(kind, stub), make_requests(300))
@@ -590,8 +613,8 @@ class Sulking(StubLLM):
         return error(call, 429, "later", headers={"retry-after": "100"})
 
 
+@ONCE
 def test_a_run_that_stops_does_not_wait_for_those_that_wait(kind: str):
-    """`ask` fails where it takes longer than a minute and a half."""
     with Sulking() as stub:
         ran = ask(make_teacher(kind, stub), make_requests(6), rpm=6)
 
@@ -600,13 +623,13 @@ def test_a_run_that_stops_does_not_wait_for_those_that_wait(kind: str):
     assert len(stub.requests) == 6
 
 
+@ONCE
 def test_a_journal_that_takes_no_more_ends_the_run_also_for_those_that_queue_for_it(kind: str):
     """The first commit fails while the answers of all others wait for theirs: none of them may wait for ever."""
 
     class Full(Journal):
         def commit(self, attempts: Any) -> None:
-            while stub.paid < 20:
-                pass
+            wait_until(lambda: stub.paid == 20)
             raise module_error
 
     module_error = OSError(28, "No space left on device")
@@ -693,6 +716,7 @@ def test_attempts_that_may_be_on_the_bill_count_towards_the_budget(kind: str):
         assert stub.received == sent
 
 
+@ONCE
 def test_retries_reserve_their_worst_case_too(kind: str):
     """More room and a longer conversation cost more; both are reserved before they are sent."""
     requests = make_requests(60)
@@ -712,9 +736,8 @@ ASK = """
     import asyncio, sys
     from pathlib import Path
     from fingen.errors import TeacherError
-    from fingen.records import Request
+    from fingen.records import Request, request_key
     from fingen.teachers.anthropic import Anthropic
-    from fingen.records import request_key
     from fingen.teachers.request_locks import RequestLocks
     from fingen.teachers.dispatch import Terms, dispatch
     from fingen.teachers.journal import Journal

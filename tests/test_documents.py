@@ -35,12 +35,6 @@ WIDTH, HEIGHT = 595, 842
 # ---- reading
 
 
-@pytest.fixture(scope="session")
-def parses(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache that lasts as long as the session."""
-    return tmp_path_factory.getbasetemp() / "parses"
-
-
 @pytest.fixture(scope="module")
 def sample(parses: Path) -> Document:
     return read(SAMPLE, parses)

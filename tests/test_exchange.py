@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -21,7 +21,8 @@ from typing import Any
 import pytest
 from batch_driver import make_requests, make_teacher
 from click.testing import CliRunner, Result
-from step_driver import read_here, run_until
+from patience import FOREVER, PATIENCE, wait_until
+from step_driver import run_until
 from stub_batches import StubBatches, answer_line
 
 from fingen import cli
@@ -39,6 +40,8 @@ from fingen.teachers.batches import Judge
 from fingen.teachers.journal import Journal
 from fingen.teachers.outstanding import Outstanding
 from fingen.teachers.request_locks import RequestLocks
+
+pytestmark = pytest.mark.usefixtures("readers_here")
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "raw" / "sample_annual_report_2024.pdf"
@@ -356,7 +359,7 @@ def test_answers_outside_of_this_runs_passages_are_kept(desk: Desk):
 def test_results_of_a_batch_may_be_brought_by_hand(desk: Desk):
     kind = desk.teacher.name.partition(":")[0]
     requests = make_requests(4)
-    with StubBatches(seconds=60) as stub:
+    with StubBatches(seconds=FOREVER) as stub:
         desk.teacher = make_teacher(kind, stub.url, price=PRICE)
         terms = batches.BatchTerms(is_waiting=False, first_poll_seconds=0.01)
 
@@ -545,7 +548,7 @@ def test_batches_give_the_set_that_asking_gives(kind: str, stub: StubBatches, mo
     teacher = gpt(stub) if kind == "openai" else ["--teacher", "anthropic", "--base-url", stub.url]
     last(pdf2qa("live/set", teacher))
     asked = stub.paid
-    stub.seconds = 60
+    stub.seconds = FOREVER
     sent = last(pdf2qa("batch/set", teacher, "--batch", "--no-wait"))
     assert "next: run the same command again to collect them" in sent
     assert f"{asked} requests in batches" in sent
@@ -573,22 +576,20 @@ def test_asking_now_waits_for_what_a_batch_holds(stub: StubBatches, monkeypatch:
 
 @pytest.mark.usefixtures("sample")
 def test_ctrl_c_while_waiting_leaves_the_batch_to_go_on():
-    with StubBatches(reply=pairs, seconds=60) as stub:
+    looked = threading.Event()  # at the batch: its id has been written down
+    with StubBatches(reply=pairs, seconds=FOREVER, hook=lambda step: looked.set() if step == "look" else None) as stub:
         command = [sys.executable, "-m", "fingen", "pdf2qa", "sample.pdf", "--limit", "4", "--workers", "1", "--batch"]
         command += ["--teacher", "openai:gpt-6-luna", "--base-url", stub.openai_url]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        until = time.monotonic() + 60
-        while not stub.batches and time.monotonic() < until:
-            time.sleep(0.05)
-        time.sleep(0.3)  # until its id is written down; earlier would be as good, and is tested elsewhere
+        wait_until(looked.is_set, process)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=PATIENCE)
         assert process.returncode == 130, said
         assert "1 batches go on at the provider" in said
         assert "run the same command again" in said
         paid = stub.paid
         stub.seconds = 0.0
-        process = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        process = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
 
     assert (stub.paid, stub.paid_twice) == (paid, 0)
     assert Path("build/reports/manifest.json").exists()
@@ -642,7 +643,6 @@ class Killed:
         self.desks, self.patch = folder, patch
         # Nobody else works on these sets: whoever waits waits for ever.
         patch.setattr(asking.time, "sleep", lambda seconds: pytest.fail("waits for nobody"))
-        patch.setattr(reading, "read_documents", read_here)
         self.start = self.desk("start")
         shutil.copy(SAMPLE, "sample.pdf")
         last(self.run(*self.OUT))

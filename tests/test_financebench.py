@@ -73,8 +73,8 @@ class Reports:
 
 
 @pytest.fixture(scope="module")
-def reports(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Reports:
-    return Reports(shared, tmp_path_factory.getbasetemp() / "parses")
+def reports(shared: Path, parses: Path) -> Reports:
+    return Reports(shared, parses)
 
 
 @pytest.mark.parametrize("field", ["evidence_text", "evidence_text_full_page"])

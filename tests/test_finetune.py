@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from patience import PATIENCE
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
@@ -281,15 +280,19 @@ def test_a_merged_model_answers_like_the_adapter(there: Path):
 
 
 def test_a_run_that_was_killed_goes_on_to_the_same_adapter(here: Path, tuned: tuple[Path, str]):
-    code = "import torch; torch.set_num_threads(1); from fingen.cli import main; main()"
-    child = subprocess.Popen([sys.executable, "-c", code, "finetune", *FAST], stderr=subprocess.PIPE, text=True)
-    while child.poll() is None and not any(ADAPTER.rglob("whole.json")):
-        time.sleep(0.002)
-    time.sleep(random.random() / 20)  # in a step, an evaluation, or the next checkpoint
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    assert child.stderr
-    child.stderr.close()
+    """Killed at any moment after the first checkpoint: in a step, an evaluation, or the next checkpoint."""
+    code = (
+        "import os, random, signal, sys, threading\n"
+        "from fingen.cli import main\n"
+        "from fingen.training import checkpoints\n"
+        "whole = checkpoints.mark_whole\n"
+        "def marked(folder):\n"
+        "    whole(folder)\n"
+        "    threading.Timer(random.random() / 20, os.kill, (os.getpid(), signal.SIGKILL)).start()\n"
+        "checkpoints.mark_whole = marked\n"
+        "main()\n"
+    )
+    child = subprocess.run([sys.executable, "-c", code, "finetune", *FAST], capture_output=True, check=False)
     assert child.returncode == -signal.SIGKILL
 
     plain = run("finetune", *FAST)
@@ -305,7 +308,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_adapter(here: Path, tuned: tu
 
 def test_two_processes_train_what_one_does(here: Path, tuned: tuple[Path, str]):
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "fingen"]
-    done = subprocess.run([*launch, "finetune", *FAST], capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run([*launch, "finetune", *FAST], capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("written: ") == 1  # one of them speaks
 

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
+from patience import PATIENCE
 from stub_hub import StubHub
 
 from fingen import config
@@ -480,7 +481,7 @@ def download(url: str, *, offline: bool = False) -> subprocess.CompletedProcess[
     environment = {**os.environ, "HF_ENDPOINT": url, "HF_HOME": str(Path("hf").resolve()), "NO_COLOR": "1"}
     if offline:
         environment["HF_HUB_OFFLINE"] = "1"
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 def test_rows_are_loaded_from_the_hub_when_that_is_asked_for():

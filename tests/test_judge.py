@@ -17,6 +17,8 @@ from test_kill import PROXIES, reply, write_reports
 from fingen import cli
 from fingen.teachers import dispatch
 
+pytestmark = pytest.mark.usefixtures("readers_here")
+
 ARGUMENTS = ("pdf2qa", "in", "--out", "build/set", "--workers", "1", "--chunk-tokens", "200", "--teacher", "anthropic")
 
 

@@ -20,7 +20,7 @@ import textwrap
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from typing import Any
 
 import pymupdf
 import pytest
+from patience import PATIENCE, wait_until
 from stub_batches import StubBatches
 from stub_llm import StubLLM
 
@@ -35,7 +36,6 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX sig
 
 AT_ONCE = 8
 QUEUE = 16  # answers that may be on their way to the disk while others are asked for
-PATIENCE = 120  # seconds that a process may take before it counts as hanging
 PROXIES = re.compile(r"(?i)(https?|all)_proxy$")  # a client would make a TLS context for each of them
 COMPANIES = "Northwind Southgate Eastbrook Westfield Midland Highmoor Lowland Farley".split()
 CITIES = "Bergen Oslo Turku Aarhus Malmo Tampere Odense Umea Narvik Vaasa Skive Lund".split()
@@ -148,8 +148,8 @@ class Desk:
     def set(self) -> Path:
         return self.folder / "build" / "set"
 
-    def start(self, *arguments: str, limit_bytes: int | None = None) -> subprocess.Popen[str]:
-        """The command, in a process group of its own: Ctrl-C reaches the reading processes too."""
+    def start(self, *arguments: str, limit_bytes: int | None = None, code: str | None = None) -> subprocess.Popen[str]:
+        """The command, or code that ends in it, in a process group of its own: Ctrl-C reaches the reading processes too."""
 
         def no_larger_files() -> None:
             import resource
@@ -167,9 +167,19 @@ class Desk:
             str(AT_ONCE),
             "--chunk-tokens",
             "128",
+            "--workers",
+            "1",
         )
         return subprocess.Popen(
-            [sys.executable, "-m", "fingen", "pdf2qa", "in", *options, *self.ways, *arguments],
+            [
+                sys.executable,
+                *(("-c", code) if code else ("-m", "fingen")),
+                "pdf2qa",
+                "in",
+                *options,
+                *self.ways,
+                *arguments,
+            ],
             cwd=self.folder,
             env=environment,
             stdout=subprocess.PIPE,
@@ -243,14 +253,6 @@ def begin(peace: Desk, folder: Path, latency: float = 0.0) -> Desk:
     return desk
 
 
-def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-
-
 def in_the_end(desk: Desk, peace: Desk) -> None:
     """The set is whole, and the one of a run that nothing disturbed; each request has one answer in the journal."""
     assert desk.content() == peace.content()
@@ -304,10 +306,7 @@ def wait_until_paid(server: Server, goal: int, process: subprocess.Popen[str]) -
 
 def wait_until_idle(server: Server) -> None:
     """The server's side of a connection ends a moment after its client."""
-    deadline = time.monotonic() + PATIENCE
-    while server.in_flight:
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
+    wait_until(lambda: not server.in_flight)
 
 
 def test_three_kills_lose_nothing_that_was_stored(peace: Desk, tmp_path: Path):
@@ -363,15 +362,36 @@ def test_kills_of_a_run_with_batches_buy_nothing_twice(tmp_path: Path):
 # ---- interrupted
 
 
+# The command, which leaves a file when it has been told to stop.
+TELLING = """
+from pathlib import Path
+from fingen.cli import main
+from fingen.teachers import dispatch
+
+stop = dispatch._Run.stop
+
+def told(run, error):
+    stop(run, error)
+    Path("told").touch()
+
+dispatch._Run.stop = told
+main()
+"""
+
+
+def interrupt(process: subprocess.Popen[str], desk: Desk) -> None:
+    """Ctrl-C, and wait until the command has heard it."""
+    os.killpg(process.pid, signal.SIGINT)
+    wait_until((desk.folder / "told").exists, process)
+
+
 def test_ctrl_c_finishes_what_is_in_flight_and_sends_nothing_more(peace: Desk, tmp_path: Path):
     desk = begin(peace, tmp_path)
     server = desk.server
     server.open.clear()
-    process = desk.start()
+    process = desk.start(code=TELLING)
     wait_until(lambda: server.in_flight == AT_ONCE, process)
-    os.killpg(process.pid, signal.SIGINT)
-    time.sleep(0.5)  # it is told to stop while all answers are still held back
-    assert process.poll() is None
+    interrupt(process, desk)  # while all answers are still held back
     server.open.set()
     out, err = process.communicate(timeout=PATIENCE)
 
@@ -391,13 +411,13 @@ def test_a_second_ctrl_c_ends_at_once(peace: Desk, tmp_path: Path):
     """The answers are held back until after the end: nobody can have waited for them."""
     desk = begin(peace, tmp_path)
     server = desk.server
-    process = desk.start()
+    process = desk.start(code=TELLING)
     wait_until(lambda: server.paid >= 12, process)
     server.open.clear()
     wait_until(lambda: server.in_flight == AT_ONCE, process)
-    for _ in range(2):
-        os.killpg(process.pid, signal.SIGINT)
-        time.sleep(0.5)
+    interrupt(process, desk)
+    assert process.poll() is None  # it waits for the answers
+    os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 130, err

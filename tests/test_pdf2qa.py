@@ -15,7 +15,7 @@ import textwrap
 import time
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
@@ -27,18 +27,19 @@ import hostile
 import pymupdf
 import pytest
 from click.testing import CliRunner, Result
+from patience import PATIENCE, wait_until
+from readers import read_here
 from rows import parse_row
 from step_driver import run_until
 
 from fingen import cli
 from fingen.config import Pdf2qa, ReadSettings, Splitting
-from fingen.documents import InputFile, read_documents
-from fingen.documents.read import read_document
-from fingen.errors import DocumentError, FingenError, SetError, ShortfallError, TeacherError
+from fingen.documents import read_documents
+from fingen.errors import FingenError, SetError, ShortfallError, TeacherError
 from fingen.pipeline import reading
 from fingen.pipeline.pdf2qa import pdf2qa
 from fingen.pipeline.summary import Summary
-from fingen.records import Document, Passage, Request
+from fingen.records import Passage, Request
 from fingen.teachers import TEACHERS
 from fingen.teachers.base import Teacher
 from fingen.teachers.scripted import Scripted
@@ -48,7 +49,6 @@ ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "raw" / "sample_annual_report_2024.pdf"
 SPLITS = ("train", "validation", "test", "memory")
 CANARY = "canary-3f1c9d"
-PATIENCE = 120  # seconds that a process may take before it counts as hanging
 
 Row = dict[str, Any]
 Reply = Callable[[Request], str]
@@ -126,16 +126,6 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(reading, "read_documents", read_here)
     return tmp_path
-
-
-def read_here(
-    sources: Sequence[InputFile], how: ReadSettings, *, workers: int, cache: Path | None = None
-) -> Iterator[Document | DocumentError]:
-    for source in sources:
-        try:
-            yield read_document(source.path, source.name, how, cache=cache)
-        except DocumentError as e:
-            yield e
 
 
 def settings(*inputs: Path, out: str = "build/set", tokens: int = 200, **changes: Any) -> Pdf2qa:
@@ -427,9 +417,11 @@ def test_reports_of_one_name_in_two_folders_are_two(desk: Path):
 
 # --- killed and interrupted ----------------------------------------------------------------------------------------------
 
-# The command with one more teacher, which takes its time: one pair from the first paragraph of a passage.
+# The command with one more teacher: one pair from the first paragraph of a passage. It answers a few, and the others when
+# there is a file `go`.
 SLOW_COMMAND = """
 import asyncio, json
+from pathlib import Path
 from fingen.cli import main
 from fingen.teachers import TEACHERS
 from fingen.teachers.scripted import Scripted
@@ -443,7 +435,8 @@ def reply(request):
 
 class Slow(Scripted):
     async def complete(self, request):
-        await asyncio.sleep({seconds})
+        while self.calls >= {few} and not Path("go").exists():
+            await asyncio.sleep(0.01)
         return await super().complete(request)
 
 TEACHERS["scripted"] = lambda *_: Slow(reply)
@@ -461,8 +454,11 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     return Ran(cwd / "build" / "set", finish(cwd))
 
 
-def start(cwd: Path, seconds: float) -> subprocess.Popen[str]:
-    code = SLOW_COMMAND.format(seconds=seconds)
+FEW = 8
+
+
+def start(cwd: Path) -> subprocess.Popen[str]:
+    code = SLOW_COMMAND.format(few=FEW)
     return subprocess.Popen(
         [sys.executable, "-c", code, *SLOW_ARGUMENTS],
         cwd=cwd,
@@ -474,32 +470,25 @@ def start(cwd: Path, seconds: float) -> subprocess.Popen[str]:
 
 
 def finish(cwd: Path) -> subprocess.CompletedProcess[str]:
-    process = start(cwd, 0)
+    (cwd / "go").touch()
+    process = start(cwd)
     out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err
     return subprocess.CompletedProcess(process.args, 0, out, err)
 
 
-def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_a_kill_in_the_middle_costs_nothing_that_was_answered(uninterrupted: Ran, tmp_path: Path):
     shutil.copytree(uninterrupted.folder.parent.parent / "in", tmp_path / "in")
     folder = tmp_path / "build" / "set"
-    process = start(tmp_path, 0.05)
-    wait_until(lambda: answered(folder) >= 8, process)
+    process = start(tmp_path)
+    wait_until(lambda: answered(folder) >= FEW, process)
     process.kill()
     process.communicate()
     done = answered(folder)
 
     assert not (folder / "manifest.json").exists()
     total = manifest(uninterrupted.folder)["requests"]
-    assert 8 <= done < total
+    assert FEW <= done < total
     last = finish(tmp_path)
     assert f"{total - done} asked now, {done} from the journal" in last.stdout
     assert content(folder) == content(uninterrupted.folder)
@@ -508,8 +497,9 @@ def test_a_kill_in_the_middle_costs_nothing_that_was_answered(uninterrupted: Ran
 def test_kills_at_any_time_leave_a_set_that_is_whole_or_none(uninterrupted: Ran, tmp_path: Path):
     shutil.copytree(uninterrupted.folder.parent.parent / "in", tmp_path / "in")
     folder = tmp_path / "build" / "set"
-    for delay in (0.5, 0.7, 0.9):
-        process = start(tmp_path, 0)
+    (tmp_path / "go").touch()
+    for delay in (0.5, 0.7, 0.9):  # wherever it may be by then
+        process = start(tmp_path)
         time.sleep(delay)
         process.kill()
         process.communicate()
@@ -525,9 +515,10 @@ def test_kills_at_any_time_leave_a_set_that_is_whole_or_none(uninterrupted: Ran,
 def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(uninterrupted: Ran, tmp_path: Path):
     shutil.copytree(uninterrupted.folder.parent.parent / "in", tmp_path / "in")
     folder = tmp_path / "build" / "set"
-    process = start(tmp_path, 0.05)
-    wait_until(lambda: answered(folder) >= 8, process)
+    process = start(tmp_path)
+    wait_until(lambda: answered(folder) >= FEW, process)
     os.killpg(process.pid, signal.SIGINT)
+    (tmp_path / "go").touch()  # the first Ctrl-C lets what is in flight finish
     out, err = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 130
@@ -545,14 +536,12 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(uninterrupted: Ran, tm
 def test_ctrl_c_never_reaches_a_reader_not_even_while_it_starts(uninterrupted: Ran, tmp_path: Path):
     """A terminal sends it to the whole process group, and a worker that is still importing would show a stack trace."""
     shutil.copytree(uninterrupted.folder.parent.parent / "in", tmp_path / "in")
-    process = start(tmp_path, 0.05)
-    wait_until(lambda: bool(readers(process.pid)), process)
-    deaf = [
-        re.search(rf"^Sig{kind}:\s*(\w+)", text, re.MULTILINE)
-        for kind in ("Blk", "Ign")
-        for text in readers(process.pid)
-    ]
+    process = start(tmp_path)
+    found: list[str] = []
+    wait_until(lambda: found.extend(readers(process.pid)) or found, process)
+    deaf = [re.search(rf"^Sig{kind}:\s*(\w+)", text, re.MULTILINE) for kind in ("Blk", "Ign") for text in found]
     os.killpg(process.pid, signal.SIGINT)
+    (tmp_path / "go").touch()
     _, err = process.communicate(timeout=PATIENCE)
 
     assert any(mask and int(mask[1], 16) & 1 << (signal.SIGINT - 1) for mask in deaf)
@@ -655,11 +644,11 @@ def test_a_report_that_is_added_moves_no_old_record_whatever_step_the_run_is_kil
 CHANGES: dict[str, tuple[tuple[str, ...], str]] = {
     "per_chunk": (("--per-chunk", "1"), r"per_chunk 2 -> 1"),
     "tasks": (("--task", "summary"), r"tasks \[.*\] -> \[\"summary\"\]"),
-    "context": (("--context", "both"), r"context none -> both"),
+    "context": (("--context", "both"), "context none -> both"),
     "chunk_tokens": (("--chunk-tokens", "256"), r"chunk_tokens 200 -> 256"),
-    "language": (("--language", "en"), r"language auto -> en"),
+    "language": (("--language", "en"), "language auto -> en"),
     "split": (("--split", "0.5,0.25,0.25"), r"split \[0.8, 0.1, 0.1\] -> \[0.5, 0.25, 0.25\]"),
-    "split_by": (("--split-by", "document"), r"split_by chunk -> document"),
+    "split_by": (("--split-by", "document"), "split_by chunk -> document"),
 }
 
 

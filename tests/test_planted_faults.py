@@ -25,9 +25,9 @@ def bench() -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def statements(bench: ModuleType, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Any], Any]:
+def statements(bench: ModuleType, shared: Path, parses: Path) -> tuple[list[Any], Any]:
     """True statements and faulty ones, and the companies of all the reports."""
-    planted, organisations = bench.build_statements(shared, tmp_path_factory.getbasetemp() / "parses", COUNT, SEED)
+    planted, organisations = bench.build_statements(shared, parses, COUNT, SEED)
     return planted, organisations
 
 

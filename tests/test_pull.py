@@ -16,7 +16,8 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 from hub_server import TOKEN, HubServer
-from test_push import PATIENCE, REPO, files, intent, make_set, pushed
+from patience import PATIENCE
+from test_push import REPO, files, intent, make_set, pushed
 
 from fingen import cli
 from fingen.records import Manifest, Record

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 from hub_server import ORGANISATIONS, READ_TOKEN, TOKEN, HubServer
+from patience import PATIENCE
 from test_consent import _take_terminal
 from test_sets import HOSTILE
 
@@ -31,7 +33,6 @@ ROOT = Path(__file__).resolve().parent.parent
 REPO = "you/intent"
 # huggingface_hub sends a large file in a way that httpx2 has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
-PATIENCE = 120
 LABELS = ("查询", "购买", "赎回")
 # What may be asked once and fail: every call of a first push to the Hub.
 CALLS = ("whoami", "info", "validate", "create", "preupload", "batch", "put", "verify", "commit")
@@ -74,17 +75,9 @@ def make_set(
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample's set, which the offline teacher made."""
-    folder = tmp_path_factory.mktemp("made") / "build" / "demo"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder.parent.parent)
-        ran = CliRunner().invoke(
-            cli.main,
-            ["pdf2qa", str(ROOT / "raw"), "--teacher", "offline", "--context", "both", "--out", str(folder), "--quiet"],
-        )
-    assert ran.exit_code == 0, ran.output
-    return folder
+def sample(sample_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample's set; what was pushed is written down in it."""
+    return Path(shutil.copytree(sample_set, tmp_path_factory.mktemp("made") / "build" / "demo"))
 
 
 @pytest.fixture
@@ -787,8 +780,6 @@ def test_a_path_of_this_machine_in_a_row_stops_the_push(desk: Path, hub: HubServ
 
 
 def test_private_data_in_the_passages_stop_them_and_not_the_set(sample: Path, desk: Path, hub: HubServer):
-    import shutil
-
     folder = Path(shutil.copytree(sample, desk / "build/demo"))
     chunk = (folder / "chunks.jsonl").read_text(encoding="utf-8")
     (folder / "chunks.jsonl").write_text(chunk.replace('"text": "', f'"text": "{ID_NUMBER} ', 1), encoding="utf-8")

@@ -169,15 +169,14 @@ ORDER: dict[tuple[str, int], list[str]] = {
 
 
 @pytest.fixture(scope="module")
-def documents(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Document]:
+def documents(shared: Path, parses: Path) -> dict[str, Document]:
     """The two reports; parses are shared with the other tests of this session."""
-    cache = tmp_path_factory.getbasetemp() / "parses"
     found = {}
     for name in (OFX, GALILEO):
         path = shared / "pdf_en" / name
         if not path.is_file():
             pytest.skip(f"{path} is missing")
-        found[name] = read_document(path, name, ReadSettings(), cache=cache)
+        found[name] = read_document(path, name, ReadSettings(), cache=parses)
     return found
 
 

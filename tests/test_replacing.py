@@ -26,7 +26,10 @@ from fingen.sets import read_manifest, read_split
 from fingen.training.tiny import tiny_config, train_tokenizer
 
 # huggingface_hub sends a large file in a way that httpx2 has deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning"),
+    pytest.mark.usefixtures("readers_here"),
+]
 BODY = (
     "The increase in service revenue was mainly due to the new maintenance contracts that were signed in the spring. "
     "Research and development expenses rose because the company hired forty engineers for its second laboratory. "
@@ -102,7 +105,7 @@ def build_base() -> None:
 
 
 @pytest.fixture(scope="module")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def workshop(readers_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder in which each maker has made something: made/<maker>."""
     from huggingface_hub import constants
 

@@ -15,6 +15,8 @@ from rows import read_rows
 
 from fingen import cli
 
+pytestmark = pytest.mark.usefixtures("readers_here")
+
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ("pdf2qa", ROOT / "raw", "--teacher", "offline", "--context", "both", "--quiet")
 ID_CARD, PHONE = "11010519491231002X", "13800138000"
@@ -45,13 +47,8 @@ def asked(folder: Path) -> int:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made") / "demo"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder.parent)
-        ran = fingen(*SAMPLE, "--out", folder)
-    assert ran.exit_code == 0, ran.output
-    return folder
+def made(sample_set: Path) -> Path:
+    return sample_set
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def _sentiment(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def build(readers_here: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A set of each kind in one folder, and a mix of each two of them."""
     desk = tmp_path_factory.mktemp("schema")
     with pytest.MonkeyPatch.context() as patch:

@@ -163,14 +163,16 @@ def test_any_text_is_read_as_an_option_that_it_names_or_as_none(answer: str):
 
 def test_a_long_answer_is_read_in_time():
     parts = ["A ", "(", " A", "answer ", "个股问询", "single ", "<think>", "不是", "not ", "b"]
+    """Twenty seconds of the CPU, however busy the machine is: it takes far less, and for ever where a pattern backtracks."""
     code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_CPU, (20, 20))\n"
         "from fingen.scoring.parse import parse_answer\n"
         f"for text in {parts!r}:\n"
         f"    for options in {(ZH, EN)!r}:\n"
         "        parse_answer(text * 20_000, options)\n"
         "        parse_answer('x ' + text + ' ' * 50_000 + text, options)\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=20)
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 # The published case

@@ -199,7 +199,7 @@ def fingen(*arguments: object) -> Result:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(readers_here: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a set of questions on reports, a base model of random weights, and an adapter on both."""
     folder = tmp_path_factory.mktemp("made")
     torch.set_num_threads(1)  # the models are too small for two

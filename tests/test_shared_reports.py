@@ -57,8 +57,10 @@ class Made:
 
 
 @pytest.fixture(scope="module")
-def made(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
+def made(shared: Path, parses: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
     cwd = tmp_path_factory.mktemp("shared")
+    (cwd / "build").mkdir()
+    (cwd / "build" / "cache").symlink_to(parses)
     ran = fingen("pdf2qa", shared / "pdf_en", shared / "pdf_zh", "--out", "build/shared", "--json", cwd=cwd)
     assert ran.stdout, ran.stderr
     return Made(cwd, ran.returncode, json.loads(ran.stdout))

@@ -169,17 +169,17 @@ def outstanding(line: str, row: OracleRow) -> bool:
     return tuple(figures_of(line)[-len(row.figures) :]) == row.figures
 
 
-def read(path: Path, tmp_path_factory: pytest.TempPathFactory) -> Document:
-    return read_document(path, path.name, ReadSettings(), cache=tmp_path_factory.getbasetemp() / "parses")
+def read(path: Path, parses: Path) -> Document:
+    return read_document(path, path.name, ReadSettings(), cache=parses)
 
 
-def test_statement_rows_keep_label_and_figures(shared: Path, tmp_path_factory: pytest.TempPathFactory):
+def test_statement_rows_keep_label_and_figures(shared: Path, parses: Path):
     rows = kept = 0
     for report in REPORTS:
         path = shared / report
         if not path.is_file():
             pytest.skip(f"{path} is missing")
-        document = read(path, tmp_path_factory)
+        document = read(path, parses)
         with pymupdf.open(path) as pdf:
             found = list(statement_rows(pdf))
         lines = {page: table_lines(document, page) for page in {row.page for row in found}}
@@ -195,9 +195,9 @@ def test_statement_rows_keep_label_and_figures(shared: Path, tmp_path_factory: p
     assert kept / rows >= GOAL
 
 
-def test_the_sample_keeps_its_rows_over_pages(tmp_path_factory: pytest.TempPathFactory):
+def test_the_sample_keeps_its_rows_over_pages(parses: Path):
     path = Path(__file__).resolve().parent.parent / "raw" / "sample_annual_report_2024.pdf"
-    document = read(path, tmp_path_factory)
+    document = read(path, parses)
     with pymupdf.open(path) as pdf:
         found = list(statement_rows(pdf))
     assert {row.page for row in found} >= {8, 16, 17}
@@ -205,14 +205,14 @@ def test_the_sample_keeps_its_rows_over_pages(tmp_path_factory: pytest.TempPathF
     assert not missed
 
 
-def test_figures_of_one_column_stand_in_one_column(shared: Path, tmp_path_factory: pytest.TempPathFactory):
+def test_figures_of_one_column_stand_in_one_column(shared: Path, parses: Path):
     """Rows that have as many figures as any row of their table have them in the same cells, whatever their width and sign."""
     rows = apart = 0
     for report in REPORTS:
         path = shared / report
         if not path.is_file():
             pytest.skip(f"{path} is missing")
-        document = read(path, tmp_path_factory)
+        document = read(path, parses)
         before = rows, apart
         for chunk in document.chunks:
             for block in chunk.blocks:

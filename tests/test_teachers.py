@@ -7,7 +7,6 @@ import json
 import logging
 import pickle
 import socket
-import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
@@ -16,6 +15,7 @@ from typing import Any
 
 import anthropic
 import pytest
+from patience import PATIENCE
 from stub_llm import Call, Response, StubLLM
 
 from fingen import wire
@@ -27,6 +27,7 @@ from fingen.teachers.openai import OpenAI, strict_schema
 
 CANARY = "sk-canary-7f3a9c51d2e84b60"
 GOOD = '{"items": [], "reason": "nothing to ask about"}'
+SHORT = {"timeout_seconds": 1.0}  # for a server that hangs; one that answers may take its time
 TODAY = date(2026, 11, 20)
 KINDS = ["anthropic", "openai"]
 MODELS = {"anthropic": "claude-haiku-5-5", "openai": "gpt-6-luna"}
@@ -313,7 +314,7 @@ def traits(e: TeacherError) -> dict[str, bool]:
 )
 def test_each_fault_has_its_meaning(kind: str, fault: str, expected: dict[str, bool]):
     with StubLLM(faults={fault: 1.0}, retry_after="7") as stub:
-        e = fail(make_teacher(kind, stub, timeout_seconds=0.3))
+        e = fail(make_teacher(kind, stub, **(SHORT if fault == "hang" else {})))
 
     assert traits(e) == expected
     assert e.retry_after == (7.0 if fault == "rate_limit" else None)
@@ -403,18 +404,27 @@ def test_retry_after_is_read_in_each_form(headers: dict[str, str], seconds: floa
 
 
 def test_retry_after_may_be_a_date():
-    when = datetime.now(tz=UTC) + timedelta(seconds=90)
+    when = datetime.now(tz=UTC) + timedelta(days=1)
     seconds = wire.parse_retry_after({"retry-after": format_datetime(when, usegmt=True)})
 
-    assert seconds == pytest.approx(90, abs=2)
+    assert seconds == pytest.approx(86_400, abs=PATIENCE)
 
 
 def test_one_pool_serves_as_many_as_are_allowed(kind: str):
-    with StubLLM(latency=1.5) as stub:
+    class Gathering(StubLLM):
+        """Answers nobody before all have asked."""
+
+        async def _pay(self, *arguments: Any) -> Response:
+            while self.most_in_flight < 150:
+                await asyncio.sleep(0.01)
+            return await super()._pay(*arguments)
+
+    with Gathering() as stub:
         teacher = make_teacher(kind, stub, concurrency=150)
 
         async def ask() -> None:
-            await asyncio.gather(*(teacher.complete(make_request(f"passage {n}")) for n in range(150)))
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.gather(*(teacher.complete(make_request(f"passage {n}")) for n in range(150)))
 
         run(teacher, ask)
 
@@ -676,7 +686,7 @@ def everything(e: BaseException) -> str:
 def test_no_error_holds_the_key(kind: str, fault: str | None):
     faults = {fault: 1.0} if fault else {}
     with StubLLM(faults=faults, key=None if fault else "another") as stub:
-        teacher = make_teacher(kind, stub, timeout_seconds=0.3)
+        teacher = make_teacher(kind, stub, **(SHORT if fault == "hang" else {}))
         e = fail(teacher)
 
     assert CANARY not in everything(e)
@@ -717,19 +727,3 @@ def test_a_batch_is_read_with_the_same_eyes(kind: str):
     assert alone.cost_usd
     share = {"anthropic": 0.5, "openai": 1.0}[kind]  # a server of one's own gives no discount that is known
     assert batched.cost_usd == pytest.approx(alone.cost_usd * share)
-
-
-def test_asking_costs_little_of_the_cpu(kind: str):
-    with StubLLM() as stub:
-        teacher = make_teacher(kind, stub)
-
-        async def ask() -> float:
-            await teacher.complete(make_request())
-            start = time.thread_time()
-            for number in range(50):
-                await teacher.complete(make_request(f"passage {number}"))
-            return (time.thread_time() - start) / 50
-
-        seconds = run(teacher, ask)
-
-    assert seconds < 0.01  # a guard against a slip; bench_teacher.py measures

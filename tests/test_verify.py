@@ -40,14 +40,8 @@ def problems(report: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample's set, with closed-book and open-book rows."""
-    folder = tmp_path_factory.mktemp("made") / "demo"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder.parent)
-        ran = fingen("pdf2qa", ROOT / "raw", "--teacher", "offline", "--context", "both", "--out", folder, "--quiet")
-    assert ran.exit_code == 0, ran.output
-    return folder
+def made(sample_set: Path) -> Path:
+    return sample_set
 
 
 @pytest.fixture
