@@ -5,7 +5,8 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
@@ -18,8 +19,8 @@ from fingen.documents import Progress
 from fingen.errors import DocumentError, SetError, ShortfallError, UsageError
 from fingen.events import Answered, Estimate, Note, Waiting
 from fingen.pipeline.drawing import Draw, divide, draw_records
-from fingen.pipeline.filters import filter_settings, open_filters
-from fingen.pipeline.judging import open_judge, with_scores
+from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
+from fingen.pipeline.judging import Judge, open_judge, with_scores
 from fingen.pipeline.reading import Unread, choose_chunks, read_all
 from fingen.pipeline.requests import RequestPlan, make_plan
 from fingen.pipeline.summary import Clock, Summary, summarize
@@ -30,7 +31,7 @@ from fingen.sets import JOURNAL, MANIFEST, SetContent, read_manifest, write_set
 from fingen.tasks.documents import whole_problem
 from fingen.tasks.qa import PAIR_TOKENS
 from fingen.teachers import choose_teacher, open_teacher
-from fingen.teachers.asking import Pending, check_ways, gather
+from fingen.teachers.asking import Gathered, Pending, check_ways, gather
 from fingen.teachers.base import Teacher
 from fingen.teachers.job import Job, estimate, expected_usd, require_keys
 from fingen.teachers.journal import Journal
@@ -73,75 +74,196 @@ def pdf2qa(
         ShortfallError: the documents were read, and no record came of them.
         TeacherError, LimitError, Interrupted: see `fingen.errors`.
     """
-    clock = Clock()
+    run = _open(settings, teacher, judging, on_event)
+    run.read()
+    if settings.asking.dry_run:
+        return estimate(run.job, missing=_missing(settings.out, run.job))
+    consent = run.agree(consent)
+    with Journal.open(settings.out / JOURNAL) as journal, RequestLocks(settings.out / LOCKS_FILE) as locks:
+        answers = gather(run.job, journal, locks, on_event, consent)
+        if isinstance(answers, Pending):
+            return answers
+        run.expected_usd = expected_usd(run.job, Outstanding(journal).batched())
+        run.clock.lap("asking")
+        judged = run.ask_judge(journal, locks, consent)
+        if isinstance(judged, Pending):
+            return judged
+        with lock(settings.out, patience_seconds=PATIENCE_SECONDS):
+            draw, content = run.draw(journal)
+            changed = write_set(settings.out, content)
+    return run.sum_up(draw, content, answers, changed=changed)
+
+
+def _open(settings: Pdf2qa, teacher: Teacher | None, judging: Teacher | None, on_event: OnEvent) -> _Run:
+    """Open all that a run needs; what would fail later is found here, before anything is read."""
     name, found_by = choose_teacher(settings.teacher, settings.asking)
-    asked_teacher = teacher or open_teacher(name, settings.asking)
-    check_ways(settings.asking, asked_teacher)
+    asked = teacher or open_teacher(name, settings.asking)
+    check_ways(settings.asking, asked)
     filters = open_filters(settings.filters)
     judge = open_judge(settings.judge, settings.asking, settings.out, judging)
     plan = make_plan(settings, judge=judge.job.teacher.name if judge else None)
-    job = Job(asked_teacher, settings.asking, settings.out, whole_problem, PAIR_TOKENS, found_by)
+    job = Job(asked, settings.asking, settings.out, whole_problem, PAIR_TOKENS, found_by)
     require_keys(settings.asking, job, *([judge.job] if judge else []))
     if settings.teacher is None and teacher is None:
-        on_event(Note(f"teacher: {asked_teacher.name} ({_why(found_by)})"))
+        on_event(Note(f"teacher: {asked.name} ({_why(found_by)})"))
+    run = _Run(settings, job, plan, filters, judge, on_event)
     if not settings.asking.dry_run:
         refuse_folder(settings.out)
         if not settings.replace:
-            refuse_other(settings.out, _asked(settings, job, plan), is_whole=False, free=FREE)
-    documents, unread = read_all(settings, on_event)
-    chunks = choose_chunks(documents, settings.limit)
-    shown = plan.add_requests(job, documents, chunks)
-    clock.lap("reading")
-    if settings.asking.dry_run:
-        return estimate(job, missing=_missing(settings.out, job))
-    with lock(settings.out):
-        refuse_folder(settings.out)
-        if settings.replace:
-            consent = start_anew(job, consent)
-        with Journal.open(settings.out / JOURNAL) as journal:
-            split_by = _agree_on_settings(settings, job, plan, documents, journal)
-    with Journal.open(settings.out / JOURNAL) as journal, RequestLocks(settings.out / LOCKS_FILE) as locks:
-        answers = gather(job, journal, locks, on_event, consent)
-        if isinstance(answers, Pending):
-            return answers
-        expected = expected_usd(job, Outstanding(journal).batched())
-        clock.lap("asking")
-        origin = _origin(job, shown, documents)
+            refuse_other(settings.out, run.bound, is_whole=False, free=FREE)
+    return run
 
-        def draw_all() -> Draw:
-            return draw_records(job.requests, journal, origin, asked_teacher.name, filters)
 
-        if judge is not None:
-            judge.job.identity = job.identity
-            judged = judge.ask(draw_all().kept, origin.chunks, journal, locks, on_event, consent)
-            if isinstance(judged, Pending):
-                return judged
-            judging_usd = expected_usd(judge.job, Outstanding(journal).batched())
-            expected = None if expected is None or judging_usd is None else expected + judging_usd
-            clock.lap("judging")
-        with lock(settings.out, patience_seconds=PATIENCE_SECONDS):
-            draw = draw_all()
-            if judge is not None:
-                draw.kept, unjudged = with_scores(draw.kept, judge.job.requests, journal)
-                draw.judged = judge.report(draw.kept, unjudged)
-            splits = divide(
-                draw,
-                settings.splitting,
-                settings.context,
-                split_by,
-                settings.filters.privacy,
-                {d.path: d.sha256 for d in documents},
-                shown,
-                journal,
+@dataclass
+class _Run:
+    """One run, stage after stage."""
+
+    settings: Pdf2qa
+    job: Job
+    plan: RequestPlan
+    filters: OpenFilters
+    judge: Judge | None
+    on_event: OnEvent
+    clock: Clock = field(default_factory=Clock)
+    documents: list[Document] = field(default_factory=list)
+    unread: Unread = field(default_factory=dict)
+    chunks: list[Chunk] = field(default_factory=list)  # asked about
+    shown: list[Chunk] = field(default_factory=list)  # those, and companions
+    split_by: Literal["document", "chunk"] = "chunk"
+    expected_usd: float | None = None
+
+    @property
+    def bound(self) -> dict[str, Any]:
+        """What a set is bound to, as far as it is known before its documents are read."""
+        prompts = {name: template.sha256[:16] for name, template in self.plan.templates.items()}
+        by = {"judge": self.plan.judge, "teacher": self.job.teacher.name, "prompts": prompts}
+        return {**_settings(self.settings), **by}
+
+    @cached_property
+    def origin(self) -> Origin:
+        """The passages that are asked about, and whose reports these are, by all their names."""
+        passages = {passage.chunk: passage for request in self.job.requests for passage in request.passages}
+        names = frozenset(name for d in self.documents for name in (d.company, *d.names.values()) if name)
+        return Origin({chunk.id: chunk for chunk in self.shown}, passages, names)
+
+    def read(self) -> None:
+        """Read the documents, and make the requests about them."""
+        self.documents, self.unread = read_all(self.settings, self.on_event)
+        self.chunks = choose_chunks(self.documents, self.settings.limit)
+        self.shown = self.plan.add_requests(self.job, self.documents, self.chunks)
+        self.clock.lap("reading")
+
+    def agree(self, consent: Callable[[Estimate], None]) -> Callable[[Estimate], None]:
+        """Settle what units are split by; refuse to mix a set with another teacher, other prompts, settings or documents."""
+        out, splitting = self.settings.out, self.settings.splitting
+        with lock(out):
+            refuse_folder(out)
+            if self.settings.replace:
+                consent = start_anew(self.job, consent)
+            with Journal.open(out / JOURNAL) as journal:
+                before = journal.settings() or {}
+            many = len(self.documents) >= splitting.document_threshold
+            by: Any = (
+                before.get("split_by", "document" if many else "chunk") if splitting.by == "auto" else splitting.by
             )
-            content = _content(settings, job, plan, documents, unread, shown, draw, splits, journal, split_by, origin)
-            changed = write_set(settings.out, content)
-    clock.lap("checking and writing")
-    summary = summarize(settings, content, documents, unread, chunks, draw, answers.asked, expected, changed, clock)
-    exit_code = max(summary.exit_code, int(answers.is_short))
-    return replace(
-        summary, notes=[*summary.notes, *plan.without_rules(asked_teacher.name), *answers.notes], exit_code=exit_code
-    )
+            self.split_by = by
+            self.job.identity = {**self.bound, "split_by": by}
+            refuse_other(out, self.job.identity, free=FREE)
+            _refuse_missing(out, self.documents)
+        return consent
+
+    def ask_judge(
+        self, journal: Journal, locks: RequestLocks, consent: Callable[[Estimate], None]
+    ) -> Gathered | Pending | None:
+        """Have what is kept scored, if a judge is there."""
+        if self.judge is None:
+            return None
+        self.judge.job.identity = self.job.identity
+        kept = self.draw_records(journal).kept
+        judged = self.judge.ask(kept, self.origin.chunks, journal, locks, self.on_event, consent)
+        costs = self.expected_usd, expected_usd(self.judge.job, Outstanding(journal).batched())
+        self.expected_usd = None if costs[0] is None or costs[1] is None else costs[0] + costs[1]
+        self.clock.lap("judging")
+        return judged
+
+    def draw_records(self, journal: Journal) -> Draw:
+        """Records and rejects from all answers of the journal."""
+        return draw_records(self.job.requests, journal, self.origin, self.job.teacher.name, self.filters)
+
+    def draw(self, journal: Journal) -> tuple[Draw, SetContent]:
+        """Draw the records, with their scores, and divide them."""
+        draw = self.draw_records(journal)
+        if self.judge is not None:
+            draw.kept, unjudged = with_scores(draw.kept, self.judge.job.requests, journal)
+            draw.judged = self.judge.report(draw.kept, unjudged)
+        settings, ids = self.settings, {d.path: d.sha256 for d in self.documents}
+        how = (settings.splitting, settings.context, self.split_by, settings.filters.privacy)
+        splits = divide(draw, *how, ids, self.shown, journal)
+        return draw, self.content(draw, splits, journal)
+
+    def content(self, draw: Draw, splits: dict[str, list[Record]], journal: Journal) -> SetContent:
+        """What the set will hold.
+
+        Raises:
+            ShortfallError: no record came of it.
+        """
+        if not draw.kept:
+            raise self.no_record(draw)
+        usage, cost = journal.usage()
+        manifest = Manifest(
+            name=self.settings.out.name,
+            command="pdf2qa",
+            teacher=self.job.teacher.name,
+            settings={**_settings(self.settings), "judge": self.plan.judge, "limit": self.settings.limit},
+            prompts={name: template.sha256 for name, template in self.plan.templates.items()},
+            sources=tuple(
+                SourceEntry(**{name: getattr(d, name) for name in SourceEntry.model_fields}) for d in self.documents
+            ),
+            unread={path: str(reason) for path, reason in self.unread.items()},
+            files={},
+            splits={},
+            tasks={},
+            rejects={},
+            requests=len({request.key for request in self.job.requests}),
+            usage=usage,
+            cost_usd=cost,
+            split_by=self.split_by,
+            figures=self.origin.count_figures(chain.from_iterable(splits.values())),
+            versions={"fingen": __version__, "pymupdf": version("pymupdf"), "python": platform.python_version()},
+        )
+        rejects = [protect_reject(each, self.settings.filters.privacy) for each in draw.rejected]
+        return SetContent(splits=splits, rejected=rejects, chunks=self.shown, manifest=manifest)
+
+    def no_record(self, draw: Draw) -> ShortfallError:
+        """The error where everything fell, with why."""
+        counts = ", ".join(
+            f"{count} {reason}" for reason, count in Counter(r.reason for r in draw.rejected).most_common()
+        )
+        first = [f"the first one: {each.detail[:200]}; all answers are kept: fingen journal {self.settings.out}"
+                 for each in draw.rejected[:1]]  # fmt: skip
+        hints = [*first, *self.plan.without_rules(self.job.teacher.name)]
+        return ShortfallError(
+            f"no record came of {len(self.shown)} passages" + (f"; rejected: {counts}" if counts else ""),
+            hint="; ".join(hints) or "look at the documents: are they reports with running text?",
+        )
+
+    def sum_up(self, draw: Draw, content: SetContent, answers: Gathered, *, changed: bool) -> Summary:
+        """The summary of the run."""
+        self.clock.lap("checking and writing")
+        summary = summarize(
+            self.settings,
+            content,
+            self.documents,
+            self.unread,
+            self.chunks,
+            draw,
+            answers.asked,
+            self.expected_usd,
+            changed,
+            self.clock,
+        )
+        notes = [*summary.notes, *self.plan.without_rules(self.job.teacher.name), *answers.notes]
+        return replace(summary, notes=notes, exit_code=max(summary.exit_code, int(answers.is_short)))
 
 
 def _why(found_by: str | None) -> str:
@@ -159,32 +281,6 @@ def _missing(folder: Path, job: Job) -> set[str] | None:
         return set(journal.missing([request.key for request in job.requests]))
 
 
-def _agree_on_settings(
-    settings: Pdf2qa,
-    job: Job,
-    plan: RequestPlan,
-    documents: list[Document],
-    journal: Journal,
-) -> Literal["document", "chunk"]:
-    """What units are split by; refuse to mix a set with another teacher, other prompts, settings or documents."""
-    before = journal.settings() or {}
-    many = len(documents) >= settings.splitting.document_threshold
-    split_by: Any = settings.splitting.by if settings.splitting.by != "auto" else "document" if many else "chunk"
-    if settings.splitting.by == "auto":
-        split_by = before.get("split_by", split_by)
-    job.identity = {**_asked(settings, job, plan), "split_by": split_by}
-    refuse_other(settings.out, job.identity, free=FREE)
-    _refuse_missing(settings.out, documents)
-    return split_by  # type: ignore[no-any-return]
-
-
-def _origin(job: Job, shown: list[Chunk], documents: list[Document]) -> Origin:
-    """The passages that are asked about, and whose reports these are, by all their names."""
-    passages = {passage.chunk: passage for request in job.requests for passage in request.passages}
-    names = frozenset(name for d in documents for name in (d.company, *d.names.values()) if name)
-    return Origin({chunk.id: chunk for chunk in shown}, passages, names)
-
-
 def _refuse_missing(folder: Path, documents: list[Document]) -> None:
     if not (folder / MANIFEST).exists():
         return
@@ -195,12 +291,6 @@ def _refuse_missing(folder: Path, documents: list[Document]) -> None:
             f"{folder} also holds {len(gone)} documents that are not read now: {names}",
             hint="name their folder too, write elsewhere with --out, or start the set anew with --replace",
         )
-
-
-def _asked(settings: Pdf2qa, job: Job, plan: RequestPlan) -> dict[str, Any]:
-    """What a set is bound to, as far as it is known before its documents are read."""
-    prompts = {name: template.sha256[:16] for name, template in plan.templates.items()}
-    return {**_settings(settings), "judge": plan.judge, "teacher": job.teacher.name, "prompts": prompts}
 
 
 def _settings(settings: Pdf2qa) -> dict[str, Any]:
@@ -217,55 +307,3 @@ def _settings(settings: Pdf2qa) -> dict[str, Any]:
         "split": list(settings.splitting.shares),
         "memory": settings.splitting.memory_share,
     }
-
-
-def _content(
-    settings: Pdf2qa,
-    job: Job,
-    plan: RequestPlan,
-    documents: list[Document],
-    unread: Unread,
-    chunks: list[Chunk],
-    draw: Draw,
-    splits: dict[str, list[Record]],
-    journal: Journal,
-    split_by: Literal["document", "chunk"],
-    origin: Origin,
-) -> SetContent:
-    if not draw.kept:
-        counts = ", ".join(
-            f"{count} {reason}" for reason, count in Counter(r.reason for r in draw.rejected).most_common()
-        )
-        first = [f"the first one: {each.detail[:200]}; all answers are kept: fingen journal {settings.out}"
-                 for each in draw.rejected[:1]]  # fmt: skip
-        hints = [*first, *plan.without_rules(job.teacher.name)]
-        raise ShortfallError(
-            f"no record came of {len(chunks)} passages" + (f"; rejected: {counts}" if counts else ""),
-            hint="; ".join(hints) or "look at the documents: are they reports with running text?",
-        )
-    usage, cost = journal.usage()
-    manifest = Manifest(
-        name=settings.out.name,
-        command="pdf2qa",
-        teacher=job.teacher.name,
-        settings={**_settings(settings), "judge": plan.judge, "limit": settings.limit},
-        prompts={name: template.sha256 for name, template in plan.templates.items()},
-        sources=tuple(SourceEntry(**{name: getattr(d, name) for name in SourceEntry.model_fields}) for d in documents),
-        unread={path: str(reason) for path, reason in unread.items()},
-        files={},
-        splits={},
-        tasks={},
-        rejects={},
-        requests=len({request.key for request in job.requests}),
-        usage=usage,
-        cost_usd=cost,
-        split_by=split_by,
-        figures=origin.count_figures(chain.from_iterable(splits.values())),
-        versions={"fingen": __version__, "pymupdf": version("pymupdf"), "python": platform.python_version()},
-    )
-    return SetContent(
-        splits=splits,
-        rejected=[protect_reject(each, settings.filters.privacy) for each in draw.rejected],
-        chunks=chunks,
-        manifest=manifest,
-    )
