@@ -14,8 +14,9 @@ from test_contributing import write_report
 from fingen import config
 from fingen.config import Filters, Pdf2qa, ReadSettings
 from fingen.errors import ShortfallError, UsageError
-from fingen.pipeline import Summary, pdf2qa
+from fingen.pipeline.pdf2qa import pdf2qa
 from fingen.pipeline.rework import rework
+from fingen.pipeline.summary import Summary
 from fingen.prompts import Template, read_template
 from fingen.records import Chunk, Completion, Evidence, Language, Passage, Period, Record, Request
 from fingen.scoring.benchmarks import BENCHMARKS
