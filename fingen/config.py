@@ -86,7 +86,7 @@ class Resplitting(Splitting):
 
 @dataclass(frozen=True)
 class Filters:
-    """What keeps records out of a set, or changes them. A set can be gated anew from its journal."""
+    """What keeps records out of a set, or changes them. A set can be filtered anew from its journal."""
 
     keep_out: tuple[Path, ...] = option(
         (), "A benchmark (JSON, JSON lines, CSV): what is in it is rejected. May be repeated.", metavar="FILE"

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 @options_of(Filters)
 @command_options
 def dedup(target: Path | None, as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
-    """Gate a set anew: duplicates, other sets, benchmarks to keep out, and personal data. Nothing is asked, nothing is paid.
+    """Filter a set anew: duplicates, other sets, benchmarks to keep out, and personal data. Nothing is asked, nothing is paid.
 
     SET is any set in build/ (default: the newest). What `fingen pdf2qa` has made is drawn from its journal again, any other set
-    is gated row by row: of rows that say the same the first stays. The gates are the ones given now, in place of those that it
+    is filtered row by row: of rows that say the same the first stays. The filters are the ones given now, in place of those that it
     had; what falls goes to rejected.jsonl with its reason. Every record keeps its split.
 
     \b
@@ -49,7 +49,7 @@ def split(ctx: click.Context, /, target: Path | None, as_json: bool, quiet: bool
     """Divide a set afresh into train, validation and test. Nothing is asked, nothing is paid.
 
     SET is any set in build/ (default: the newest). Rows that share a passage or say the same go to one split; those of an
-    import are then no longer the published ones. Gates that the set has are given again.
+    import are then no longer the published ones. Filters that the set has are given again.
 
     \b
     Examples:

@@ -65,7 +65,7 @@ def push(folder: Path, wishes: Push, agree: Callable[[PushPlan], None], *, quiet
             with_chunks=wishes.with_chunks,
             with_rejects=wishes.with_rejects,
         )
-        hint = f"gate the set anew (fingen dedup {folder} --privacy mask), or leave out the file with these rows"
+        hint = f"filter the set anew (fingen dedup {folder} --privacy mask), or leave out the file with these rows"
         refuse_leaks(folder, parcel.files, hint)
         pushed = _Pushing(folder, manifest, wishes, hub, repo, parcel.files, parcel.features, failing).send(agree)
     if pushed.head:

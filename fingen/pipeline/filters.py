@@ -1,4 +1,4 @@
-"""The gates between items and a set that need something from outside: benchmarks to keep out, other sets."""
+"""The filters between items and a set that need something from outside: benchmarks to keep out, other sets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fingen.sets import MANIFEST, SPLITS, read_manifest, read_split
 
 @dataclass(frozen=True)
 class OpenFilters:
-    """The gates of a run, with the other sets read."""
+    """The filters of a run, with the other sets read."""
 
     filters: Filters
     others: dict[str, list[Record]]  # name of a set -> its records
@@ -37,7 +37,7 @@ class OpenFilters:
 
 
 def open_filters(filters: Filters, *, seen_as: Callable[[Record], Record] = lambda record: record) -> OpenFilters:
-    """Read what the gates name; benchmarks are looked at, so that a broken one is told before anything is paid for.
+    """Read what the filters name; benchmarks are looked at, so that a broken one is told before anything is paid for.
 
     `seen_as` is the form in which records of other sets are compared.
 
@@ -53,7 +53,7 @@ def open_filters(filters: Filters, *, seen_as: Callable[[Record], Record] = lamb
 
 
 def filter_settings(filters: Filters) -> dict[str, Any]:
-    """What a set says of its gates: files and sets by name and content, not by place."""
+    """What a set says of its filters: files and sets by name and content, not by place."""
     return {
         "keep_out": {path.name: sha256_file(path) for path in filters.keep_out},
         "against": {folder.name: sha256_file(folder / MANIFEST) for folder in filters.against},

@@ -1,6 +1,6 @@
-"""A set made anew from its own rows: other gates, other splits. For sets without a journal that they could be drawn from.
+"""A set made anew from its own rows: other filters, other splits. For sets without a journal that they could be drawn from.
 
-A row that falls goes to the rejects whole, with the place where it stood, and takes part again the next time: the gates
+A row that falls goes to the rejects whole, with the place where it stood, and takes part again the next time: the filters
 given then are in place of those given now. Only what was dropped for personal data stays dropped, as it is masked there.
 """
 
@@ -39,7 +39,7 @@ class _Row:
 
 @dataclass
 class _Rows:
-    """Rows on their way through the gates."""
+    """Rows on their way through the filters."""
 
     kept: list[_Row]
     fallen: list[Rejected] = field(default_factory=list)
@@ -63,7 +63,7 @@ class _Rows:
 def rework_rows(
     folder: Path, before: Manifest, origin: Origin, filters: OpenFilters, splitting: Splitting | None
 ) -> tuple[SetContent, list[str]]:
-    """Put the rows through these gates, and with `splitting` divide them afresh; returns the content and notes.
+    """Put the rows through these filters, and with `splitting` divide them afresh; returns the content and notes.
 
     Duplicates are taken out where it is not divided, or was rid of them before; of these the first row stays.
 

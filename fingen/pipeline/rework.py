@@ -1,4 +1,4 @@
-"""Make a set anew from its own journal, else from its own rows: other splits, other gates. Nothing is asked or paid."""
+"""Make a set anew from its own journal, else from its own rows: other splits, other filters. Nothing is asked or paid."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Reworked(Outcome):
 
 
 def rework(folder: Path, filters: Filters, *, splitting: Splitting | None = None) -> Reworked:
-    """Put a set through these gates again: what `pdf2qa` has made here from its journal, any other from its own rows.
+    """Put a set through these filters again: what `pdf2qa` has made here from its journal, any other from its own rows.
 
     With `splitting` the records are also divided afresh, by its shares and units ("auto": as before); otherwise each
     keeps its split, or its passage does.
@@ -115,16 +115,16 @@ def _draw_again(
 
 
 def refuse_other_filters(folder: Path, filters: Filters) -> None:
-    """Refuse to lose a gate on the way: one that the set has must be given again.
+    """Refuse to lose a filter on the way: one that the set has must be given again.
 
     Raises:
-        SetError: the gates are not those of the set.
+        SetError: the filters are not those of the set.
     """
     settings, now = read_manifest(folder).settings, filter_settings(filters)
     other = [f"{name} {json.dumps(settings[name])}" for name in now if name in settings and settings[name] != now[name]]
     if other:
         raise SetError(
-            f"{folder} was made with other gates: {'; '.join(other)}",
+            f"{folder} was made with other filters: {'; '.join(other)}",
             hint="give them again (--keep-out, --against, --privacy), or change them with `fingen dedup`",
         )
 

@@ -1,4 +1,4 @@
-"""The conductor of `fingen synth`: draws -> requests -> gates, round after round, until every label has what was asked for."""
+"""The conductor of `fingen synth`: draws -> requests -> filters, round after round, until every label has what was asked for."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ class Made:
 
 @dataclass
 class _Maker:
-    """Draws, asks and gates, round after round."""
+    """Draws, asks and filters, round after round."""
 
     settings: Synth
     form: Form
@@ -231,7 +231,7 @@ class _Maker:
         return [{**dict.fromkeys(BRIEF, ""), "label": draw["label"], **self.draws.brief(draw)} for draw in draws]
 
     def judge(self, journal: Journal) -> Made:
-        """All answers of all rounds through the gates, from the first one on: the same answers give the same items."""
+        """All answers of all rounds through the filters, from the first one on: the same answers give the same items."""
         made = Made()
         for answer in read_answers(journal, self.job.requests, self.form.parse):
             made.rejected += rejects(answer)
