@@ -20,7 +20,7 @@ import jinja2
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from fingen.disk import dump_json, open_atomic, sha256_file
+from fingen.disk import dump_json, sha256_file, write_text
 from fingen.errors import UsageError
 from fingen.records import Frozen
 from fingen.sets import markdown_text
@@ -170,13 +170,11 @@ def read_adapter(folder: Path) -> dict[str, Any]:
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Write the card, then the manifest; where the manifest lists the card, with its new hash."""
-    with open_atomic(folder / CARD) as file:
-        file.write(render_card(manifest, folder=folder.as_posix()))
+    write_text(folder / CARD, render_card(manifest, folder=folder.as_posix()))
     files = dict(manifest["files"])
     if CARD in files:
         files[CARD] = sha256_file(folder / CARD)
-    with open_atomic(folder / MANIFEST) as file:
-        file.write(dump_json({**manifest, "files": files}, indent=2) + "\n")
+    write_text(folder / MANIFEST, dump_json({**manifest, "files": files}, indent=2) + "\n")
 
 
 def write_scores(folder: Path, scores: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -1,71 +1,147 @@
-"""Every default, once, with its unit. Click reads its defaults from here; this module imports nothing heavy."""
+"""Every setting, once: its default, its help with the unit, and how an option says it. This module imports nothing heavy."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
-TASKS = ("concept", "summary")  # what `pdf2qa --task` takes
+TASKS = {  # what `pdf2qa --task` takes, and its help
+    "concept": "what a measure, policy or risk is here, and what follows for the figures",
+    "summary": "what a section comes to, text and tables together",
+}
+_KINDS = "; ".join(f"{name}: {about}" for name, about in TASKS.items())
+BENCHMARKS = ("openfindata", "fineval-intent", "fpb", "fiqa", "tfns", "nwgi")  # what `score --benchmark` takes
+SOURCES = (*BENCHMARKS, "alpaca", "sharegpt", "csv")  # what `import` takes
 CONTEXTS = ("none", "passage", "both")
 LANGUAGES = ("auto", "en", "zh")
 SPLIT_UNITS = ("auto", "document", "chunk")
 VALIDATION_SHARE = 0.32  # of the training records: 160 at 500
-PRIVACY = ("keep", "mask", "drop")
 RESERVED_SET_NAMES = frozenset({"adapters", "models", "scores", "cache"})
 BUILD = Path("build")
 CACHE = BUILD / "cache"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Option:
+    """What is to be known of a setting beyond its name, type and default. `fingen.cli.options` makes a click option of it."""
+
+    help: str
+    unset: str = ""  # what None stands for, where that is the default
+    flag: str = ""  # as it is typed; empty: the field's name. One that starts with --no- turns off what is on
+    key: str = ""  # its name in fingen.toml and in variables; empty: the field's name
+    metavar: str | None = None
+    choices: tuple[str, ...] = ()
+    least: int | None = None
+    most: int | None = None
+    above: float | None = None
+    is_file: bool = False  # a path that must not be a folder
+
+
+def option(default: T, help: str, **about: Any) -> T:
+    """A field of a dataclass that commands have an option for; `about` are fields of `Option`. Others are plain fields."""
+    return field(default=default, metadata={"option": Option(help, **about)})
 
 
 @dataclass(frozen=True)
 class ReadSettings:
     """How documents are read and cut."""
 
-    chunk_tokens: int = 1024  # estimated tokens a chunk may have
-    ocr: bool = False  # read scanned pages with tesseract
-    language: str = "auto"  # of the documents: auto, en or zh
+    chunk_tokens: int = option(1024, "Estimated tokens a passage may have.", least=128, most=16384)
+    ocr: bool = option(False, "Read scanned pages with tesseract.")
+    language: str = option("auto", "Language of the reports; auto finds it for each.", choices=LANGUAGES)
     page_seconds: float = 4.0  # CPU seconds one page may take, and opening a file
     ocr_page_seconds: float = 60.0  # the same for a page read with OCR
     memory_bytes: int = 2 << 30  # address space a worker may add to what it starts with
     slow_pages: int = 1  # pages of one file that may be given up as too slow before the file is
 
 
+SHARES = "Shares of train, validation and test."
+
+
 @dataclass(frozen=True)
 class Splitting:
-    """How records are divided. Shares of train, validation, test."""
+    """How records are divided."""
 
-    shares: tuple[float, float, float] = (0.8, 0.1, 0.1)
-    by: str = "auto"  # document from `document_threshold` documents on, chunk below
+    shares: tuple[float, float, float] = option((0.8, 0.1, 0.1), SHARES, flag="--split", key="split")
+    by: str = option(
+        "auto", "What stays together; auto is document from 20 documents on, chunk below.", flag="--split-by",
+        key="split_by", choices=SPLIT_UNITS,
+    )  # fmt: skip
     document_threshold: int = 20  # documents
     memory_share: float = 0.1  # of the closed-book training pairs
+
+
+@dataclass(frozen=True)
+class Resplitting(Splitting):
+    """`fingen split`."""
+
+    shares: tuple[float, float, float] = option(Splitting.shares, SHARES, flag="--split")
+    by: str = option(
+        Splitting.by, "What stays together; auto is what the set has.", flag="--split-by", key="split_by",
+        choices=SPLIT_UNITS,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Filters:
     """What keeps records out of a set, or changes them. A set can be gated anew from its journal."""
 
-    keep_out: tuple[Path, ...] = ()  # benchmarks that no record may be in
-    against: tuple[Path, ...] = ()  # other sets whose records are not repeated
-    privacy: Literal["keep", "mask", "drop"] = "mask"  # personal data: keep it, mask it, or drop the record
+    keep_out: tuple[Path, ...] = option(
+        (), "A benchmark (JSON, JSON lines, CSV): what is in it is rejected. May be repeated.", metavar="FILE"
+    )
+    against: tuple[Path, ...] = option(
+        (), "Another set: what repeats one of its records is rejected. May be repeated.", metavar="SET"
+    )
+    privacy: Literal["keep", "mask", "drop"] = option(
+        "mask", "Personal data and keys (identity and bank cards, phones, API keys): keep them, put marks in their place, "
+        "or drop the record.",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Asking:
     """How a teacher is asked, and what it may cost."""
 
-    concurrency: int = 64  # requests in flight, at most
-    rpm: int | None = None  # requests a minute, at most
-    tpm: int | None = None  # tokens a minute, at most
-    budget_usd: float | None = None  # hard stop
-    price: tuple[float, float] | None = (
-        None  # USD per million input and output tokens, for a model without a known price
+    base_url: str | None = option(None, "A server that speaks OpenAI's protocol: http://host/v1.", metavar="URL")
+    concurrency: int = option(64, "Requests in flight, at most.", least=1, most=1024)
+    rpm: int | None = option(None, "Requests a minute, at most.", least=1)
+    tpm: int | None = option(None, "Tokens a minute, at most.", least=1)
+    budget_usd: float | None = option(
+        None, "USD that the set may cost, all runs together; a hard stop.", flag="--budget", key="budget", above=0
     )
-    base_url: str | None = None  # of a server that speaks OpenAI's protocol
-    dry_run: bool = False  # say what it would cost, and ask nothing
-    batch: bool = False  # ask in batches, at half the price, within a day
-    wait: bool = True  # for the batches, until their answers are here
-    export_requests: Path | None = None  # a file to write the missing requests to, in place of asking
-    import_answers: Path | None = None  # a file to take answers from, in place of asking
+    price: tuple[float, float] | None = option(
+        None, "USD per million input and output tokens, for a model whose price is not known.", metavar="IN,OUT"
+    )
+    batch: bool = option(False, "Ask in batches: half the price, within 24 hours.")
+    wait: bool = option(True, "Wait for the batches; without it the same command collects them later.")
+    export_requests: Path | None = option(
+        None, "Send nothing: write the missing requests to FILE, in the form of OpenAI's batches.", metavar="FILE", is_file=True
+    )  # fmt: skip
+    import_answers: Path | None = option(
+        None, "Send nothing: take the answers from FILE, results of either provider's batches.", metavar="FILE", is_file=True
+    )  # fmt: skip
+    dry_run: bool = option(False, "Say what would be sent and what it would cost, and send nothing.")
+
+
+@dataclass(frozen=True)
+class AskingToScore(Asking):
+    """The same of `fingen score`, which knows no batches: their fields are no options here."""
+
+    budget_usd: float | None = option(
+        None, "USD that the score may cost, all runs together; a hard stop.", flag="--budget", above=0
+    )
+    batch: bool = False
+    wait: bool = True
+    export_requests: Path | None = None
+    import_answers: Path | None = None
+    dry_run: bool = option(False, "Say what would be asked and what it would cost; load no model, and send nothing.")
+
+
+WRITER = "Who writes: anthropic[:MODEL], openai[:MODEL], offline."
+FOUND = "the one whose key is set, after asking; else offline"
+ANEW = "Start the set anew, also where it was made with other settings."
 
 
 @dataclass(frozen=True)
@@ -73,18 +149,22 @@ class Synth:
     """`fingen synth`: items that no document gives."""
 
     kind: str = "intent"
-    n: int = 500  # training records
-    validation: int | None = None  # records; None: VALIDATION_SHARE of `n`
-    test: int = 0  # records
-    language: Literal["en", "zh"] = "zh"
-    out: Path = BUILD / "intent"
-    teacher: str | None = None  # who writes; None: the one whose key is at hand, else the offline rules
-    check: str | None = None  # a second teacher that answers each item, blind to its label
-    seed: int = 0  # of the draws, and of the order of options
-    per_request: int = 5  # items asked for at once
-    replace: bool = False  # start the set anew instead of refusing on other settings
-    filters: Filters = field(default_factory=Filters)
+    n: int = option(500, "Training records, exactly.", least=1)
+    validation: int | None = option(
+        None, "Validation records on top, exactly.", unset=f"{VALIDATION_SHARE} of --n", least=0
+    )
+    test: int = option(0, "Test records on top, exactly.", least=0)
+    language: Literal["zh", "en"] = option("zh", "Language of the items.")
+    seed: int = option(0, "Of all that is drawn.")
+    per_request: int = option(5, "Items that a request asks for.", least=1, most=50)
+    check: str | None = option(
+        None, "A second teacher answers each item blind; where it disagrees the item is rejected.", metavar="TEACHER"
+    )
+    out: Path = option(BUILD / "intent", "Folder of the set.")
+    teacher: str | None = option(None, WRITER, unset=FOUND)
     asking: Asking = field(default_factory=Asking)
+    filters: Filters = field(default_factory=Filters)
+    replace: bool = option(False, ANEW)
 
     @property
     def validation_count(self) -> int:
@@ -97,20 +177,31 @@ class Pdf2qa:
     """`fingen pdf2qa`."""
 
     inputs: tuple[Path, ...] = (Path("reports"),)
-    out: Path = BUILD / "reports"
-    tasks: tuple[str, ...] = TASKS
-    per_chunk: int = 2  # pairs a request may give, at most
-    context: str = "none"  # what stands in `input`: nothing, the source passage, or one row of each kind
-    teacher: str | None = None  # who writes; None: the one whose key is at hand, else the offline rules
-    judge: str | None = None  # a teacher that scores what is kept
-    questions: Path | None = None  # topics of the user's own that the teacher is steered towards
-    workers: int = 2  # reading processes
-    limit: int | None = None  # chunks asked about, spread over all documents
-    replace: bool = False  # start the set anew instead of refusing on other settings
+    tasks: tuple[str, ...] = option(
+        ("concept", "summary"),
+        f"Kinds of pairs, parted by commas.  {_KINDS}.",
+        flag="--task",
+        key="task",
+        choices=tuple(TASKS),
+    )
+    per_chunk: int = option(2, "Pairs of a kind asked for from a passage, at most.", least=1, most=20)
+    context: str = option(
+        "none", "What stands in `input`: nothing (closed-book), the source passage, or a row of each.", choices=CONTEXTS
+    )
+    out: Path = option(BUILD / "reports", "Folder of the set.")
+    workers: int = option(2, "Processes that read files.", least=1, most=64)
+    questions: Path | None = option(None, "File with your own topics, one a line, that the teacher is steered towards.")
+    teacher: str | None = option(None, WRITER, unset=FOUND)
+    asking: Asking = field(default_factory=Asking)
+    limit: int | None = option(None, "Passages asked about, spread over all documents.", unset="all", least=1)
     reading: ReadSettings = field(default_factory=ReadSettings)
     splitting: Splitting = field(default_factory=Splitting)
+    judge: str | None = option(
+        None, "A teacher that scores what is kept, 1 to 5 on four points; scores are stored and reject nothing.",
+        metavar="TEACHER",
+    )  # fmt: skip
     filters: Filters = field(default_factory=Filters)
-    asking: Asking = field(default_factory=Asking)
+    replace: bool = option(False, ANEW)
 
 
 @dataclass(frozen=True)
@@ -184,24 +275,26 @@ KEEP = ("best", "last")
 class Tuning:
     """How an adapter is trained. Recipes, presets and flags change it field by field."""
 
-    rank: int = 8
-    alpha: float = 16.0  # the adapter's output is scaled by alpha / rank, with rslora by alpha / sqrt(rank)
+    rank: int = option(8, "Rank of the adapter.")
+    alpha: float = option(16.0, "Its output is scaled by alpha / rank, with rslora by alpha / sqrt(rank).")
     dropout: float = 0.0  # share of the adapter's inputs
     targets: str = "all-linear"  # that, or names of modules parted by commas
     rslora: bool = False
     dora: bool = False
     form: str = "chat"  # how a row is put to the model: the tokenizer's chat template, or FinGPT's prompt
-    learning_rate: float = 1e-4  # at its highest
+    learning_rate: float = option(1e-4, "At its highest.")
     schedule: str = "cosine"  # after the warmup
     warmup: float = 0.1  # below 1 a share of all steps, from 1 on steps
-    epochs: int = 3  # times each row is seen
+    epochs: int = option(3, "Times each row is seen.")
     steps: int | None = None  # steps in place of epochs
     batch: int = 8  # rows in a step
-    tokens_per_batch: int = 2048  # padded tokens that are in memory at once; changes speed, not what is learned
-    cutoff: int = 2048  # tokens a row may have; a longer one is left out and counted
+    tokens_per_batch: int = option(
+        2048, "Tokens in memory at once, with padding; changes speed and memory, not what is learned."
+    )
+    cutoff: int = option(2048, "Tokens a row may have; a longer one is left out, and counted.")
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
-    load: str = "auto"  # number format of the base model; auto: bf16 on a GPU that has it, else fp32
+    load: str = option("auto", "Number format of the base model; 8bit and 4bit need the extra [quant].", choices=LOADS)
     gradient_checkpointing: bool = False  # less memory, a third more time
     validation_share: float = 0.0  # of the training rows, for a set that has no validation split
     keep: str = "best"  # which weights: best on the validation rows, by macro F1 of classes, else by loss; or the last
@@ -210,22 +303,27 @@ class Tuning:
     )
     patience: int | None = None  # epochs without a better evaluation until it ends
     save_every: int = 50  # steps between two checkpoints
-    seed: int = 0
+    seed: int = option(0, "Of the order of rows, and all random numbers.")
 
 
 @dataclass(frozen=True)
 class Finetune:
     """`fingen finetune`."""
 
-    model: str = "llama3"  # an alias, a hub id, or a folder
-    data: Path | None = None  # a set; None: the newest in build/
-    out: Path | None = None  # None: build/adapters/<set>-<model>
-    recipe: str | None = None
-    resume: bool = False
-    replace: bool = False
-    trust_remote_code: bool = False
-    report_to: tuple[str, ...] = ()  # trackers, as transformers names them
-    dry_run: bool = False
+    model: str = option("llama3", "The base model: an alias (see `fingen models`), a hub id, or a folder.")
+    data: Path | None = option(None, "The set to train on.", unset="the newest in build/", flag="--set", metavar="SET")
+    out: Path | None = option(None, "Folder of the adapter.", unset="build/adapters/<set>-<model>")
+    recipe: str | None = option(None, "Settings that were published; a wrong name lists them.", metavar="NAME")
+    resume: bool = option(False, "Go on with a run that was not finished.")
+    replace: bool = option(False, "Start anew, also where an adapter or an unfinished run is.")
+    report_to: tuple[str, ...] = option(
+        (), "Send the history also to a tracker that is installed, such as wandb or tensorboard. May be repeated.",
+        metavar="TRACKER",
+    )  # fmt: skip
+    trust_remote_code: bool = option(
+        False, "Run Python code that the base model brings along. It can do here all that you can: read it first."
+    )
+    dry_run: bool = option(False, "Say what would be done, and what is in the way; fetch and train nothing.")
 
 
 @dataclass(frozen=True)
@@ -233,28 +331,91 @@ class Scoring:
     """`fingen score`."""
 
     adapters: tuple[str, ...] = ()  # folders, or ids on the Hub
-    models: tuple[str, ...] = ()  # aliases, hub ids or folders
-    teachers: tuple[str, ...] = ()
-    baseline: bool = False  # a linear one, on the training rows
-    predictions: Path | None = None  # a file of raw answers
-    gold: Path | None = None  # what is right for them; None: their own column gold
-    data: Path | None = None  # the rows to score on: a set or a file; None: the set that the first adapter was tuned on
-    splits: tuple[str, ...] = ()  # of the set; none: test, else validation; of questions and answers memory too
-    benchmarks: tuple[str, ...] = ()
-    files: tuple[Path, ...] = ()  # of the benchmarks, one for each; none: they are fetched
-    base_beside: bool = True  # ask an adapter's base too
-    base: str | None = None  # of an adapter that others made; None: the one that it names
-    form: str | None = None  # how rows are put to a model; None: chat, or as the adapter was tuned
-    load: str = "auto"  # number format of a model
-    generate: bool = False  # have choices answered in free text, in place of reading off the likeliest option
-    max_tokens: int | None = None  # that a generated answer may have; None: 64 for a choice, 512 for free text
-    rotate: bool = False  # ask each choice with its options in every rotation
-    context: str | None = None  # of free text: one of CONTEXTS; None: both where an adapter's set has the passages
-    judge: str | None = None  # a teacher that says whether answer and reference say the same
-    shots: int = 0  # training examples before each question
-    trust_remote_code: bool = False
-    out: Path | None = None  # None: build/scores/<name>
-    replace: bool = False
-    seed: int = 0  # of the bootstrap and of the shots
+    models: tuple[str, ...] = option(
+        (), "A model as it is: an alias, a Hub id or a folder. May be repeated.", flag="--model", metavar="MODEL"
+    )
+    teachers: tuple[str, ...] = option(
+        (), "A teacher over its API: anthropic[:MODEL], openai[:MODEL]. May be repeated.", flag="--teacher", metavar="NAME"
+    )  # fmt: skip
+    baseline: bool = option(False, "A linear baseline: character n-grams and logistic regression on the training rows.")
+    predictions: Path | None = option(
+        None, "Raw answers: rows of id (or row, from 1) and prediction; may have model, and gold in place of --gold.",
+        metavar="FILE",
+    )  # fmt: skip
+    gold: Path | None = option(
+        None, "What is right for --predictions: a set, a file of one, or rows of id and gold.", metavar="FILE|SET"
+    )
+    base_beside: bool = option(
+        True, "Leave out the base model beside an adapter, read off and generated.", flag="--no-base", key="no_base"
+    )
+    base: str | None = option(
+        None, "The base of an adapter that others made.", unset="the one that it names", metavar="MODEL"
+    )
+    form: str | None = option(
+        None, "How rows are put to a model, or to an adapter that others made: its chat template, or FinGPT's prompt.",
+        unset="chat", choices=FORMS,
+    )  # fmt: skip
+    load: str = option(
+        "auto", "Number format of a model; auto: as the adapter was tuned, else bf16 on a GPU that has it, else fp32.",
+        choices=LOADS,
+    )  # fmt: skip
+    trust_remote_code: bool = option(False, "Run the Python code that a model brings; read it before.")
+    data: Path | None = option(
+        None, "Rows to score on.", unset="the set that the adapter was tuned on", flag="--set", metavar="SET|FILE"
+    )
+    splits: tuple[str, ...] = option(
+        (), "Split of the set. May be repeated.", unset="test, else validation; of questions and answers memory too",
+        flag="--split", metavar="NAME",
+    )  # fmt: skip
+    context: str | None = option(
+        None, "Ask questions closed-book (none), with the passage of the set in the prompt, or both ways.",
+        unset="both for an adapter whose set has the passages, else none", choices=CONTEXTS,
+    )  # fmt: skip
+    judge: str | None = option(
+        None, "A teacher that says of free text whether answer and reference say the same: anthropic[:MODEL], openai[:MODEL].",
+        metavar="NAME",
+    )  # fmt: skip
+    benchmarks: tuple[str, ...] = option(
+        (), f"{', '.join(BENCHMARKS)}. May be repeated.", flag="--benchmark", metavar="NAME"
+    )
+    files: tuple[Path, ...] = option(
+        (), "File or folder of a --benchmark, one for each in their order.", unset="fetched from the Hub", flag="--data",
+        metavar="FILE",
+    )  # fmt: skip
+    generate: bool = option(
+        False, "Read free text where the likeliest option could be read off, as published figures often were made."
+    )
+    rotate: bool = option(False, "Ask each choice with its options in every rotation: does their place decide?")
+    shots: int = option(0, "Training examples before each question, of each class equally many.", least=0)
+    max_tokens: int | None = option(
+        None, "Tokens that a generated answer may have.", unset="64 for a choice, 512 for free text", least=1
+    )
+    asking: AskingToScore = field(default_factory=AskingToScore)
+    out: Path | None = option(None, "Folder of the score.", unset="build/scores/<name>", metavar="FOLDER")
+    seed: int = option(0, "Of the bootstrap and of the shots.")
+    replace: bool = option(False, "Write over a score of other answers or rows.")
     resamples: int = 2000  # of the bootstrap
-    asking: Asking = field(default_factory=Asking)
+
+
+@dataclass(frozen=True)
+class Push:
+    """`fingen push`."""
+
+    repo: str | None = option(
+        None, "Where it goes.", unset="the token's user, the folder's name", metavar="[OWNER/]NAME"
+    )
+    public: bool = option(False, "Let everybody see it; without this it is private.")
+    licence: str | None = option(
+        None, "Licence of what goes, as the Hub names it, such as cc-by-4.0.", unset="none, and the card says so",
+        flag="--license", metavar="LICENSE",
+    )  # fmt: skip
+    message: str | None = option(None, "Message of the commit.", unset="its name and its rows or base model")
+    dry_run: bool = option(False, "Prove it and say what would go where; write nothing to the Hub.")
+    overwrite: bool = option(False, "Also where what is there loses rows, columns, scores or files of another hand.")
+    with_chunks: bool = option(False, "A set's passages too. They are the reports' text: mind their copyright.")
+    with_rejects: bool = option(False, "A set's rejected answers too.")
+    allow_offline: bool = option(
+        False,
+        "Also what is for trying fingen out: a set of the offline teacher or of the sample report, an adapter of `tiny`.",
+    )
+    allow_failing: bool = option(False, "Also a set that `fingen verify` finds fault with; its card says so.")

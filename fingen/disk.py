@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -26,6 +27,7 @@ else:
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, None})  # None: a library that does not say what it is
 FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+RESTORE = "restore the file, or make the set again from its journal by running the command that made it"
 LOCK = ".lock"  # in the folder of a set; it stays there
 SET = "manifest.json"
 KINDS = {  # what is written last into a folder -> what the folder then holds
@@ -111,9 +113,18 @@ def dump_json(value: Any, *, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object that a file holds; empty where there is none that can be read."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
 @contextmanager
-def open_atomic(path: Path) -> Iterator[TextIO]:
-    """Write beside `path`, sync, rename: a reader sees the old file or the whole new one.
+def write_beside(path: Path) -> Iterator[Path]:
+    """Give a path beside `path` to write a file to; sync it, rename it: a reader sees the old file or the whole new one.
 
     Raises:
         LimitError: the disk is full; UsageError: the file cannot be written there. The old file is intact.
@@ -121,9 +132,8 @@ def open_atomic(path: Path) -> Iterator[TextIO]:
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("w", encoding="utf-8", newline="\n") as file:
-            yield file
-            file.flush()
+        yield beside
+        with beside.open("r+b") as file:
             os.fsync(file.fileno())
         beside.replace(path)
     except OSError as e:
@@ -131,6 +141,40 @@ def open_atomic(path: Path) -> Iterator[TextIO]:
     finally:
         with suppress(OSError):  # where the folder is none, there is nothing beside
             beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def open_atomic(path: Path) -> Iterator[TextIO]:
+    """Open a file to write text to; errors and effect are those of `write_beside`."""
+    with write_beside(path) as beside, beside.open("w", encoding="utf-8", newline="\n") as file:
+        yield file
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a file of text, as `open_atomic` does; returns its path."""
+    with open_atomic(path) as file:
+        file.write(text)
+    return path
+
+
+@contextmanager
+def build_folder(folder: Path) -> Iterator[Path]:
+    """Give a folder beside `folder` to fill, which then takes its place; where that fails nothing of it is left.
+
+    Raises:
+        LimitError: the disk is full; UsageError: it cannot be written there.
+    """
+    beside = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        yield beside
+        if folder.exists():
+            shutil.rmtree(folder)
+        beside.rename(folder)
+    except OSError as e:
+        raise unwritable(folder, e) from e
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def write_jsonl(path: Path, rows: Iterable[BaseModel]) -> int:
@@ -143,7 +187,7 @@ def write_jsonl(path: Path, rows: Iterable[BaseModel]) -> int:
     return count
 
 
-def read_jsonl(path: Path, model: type[Model]) -> Iterator[Model]:
+def read_jsonl(path: Path, model: type[Model], hint: str = RESTORE) -> Iterator[Model]:
     """Read rows back, checked.
 
     Raises:
@@ -158,7 +202,7 @@ def read_jsonl(path: Path, model: type[Model]) -> Iterator[Model]:
                 where = ".".join(map(str, first["loc"]))
                 raise SetError(
                     f"{path}, row {number}: {where + ': ' if where else ''}{first['msg']}",
-                    hint="restore the file, or make the set again from its journal by running the command that made it",
+                    hint=hint,
                 ) from e
 
 

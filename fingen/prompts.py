@@ -11,7 +11,8 @@ import hashlib
 import random
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -25,6 +26,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from fingen.disk import check_writable
 from fingen.errors import UsageError
+from fingen.install import install_command
 from fingen.records import Language, Period
 
 LOCAL = Path("prompts")  # in the working directory; wins over the packaged templates
@@ -34,6 +36,7 @@ SHOWN = 2  # model pairs in a prompt
 _PAIR = ("question", "rephrased", "answer", "evidence", "calc")
 _HINT = "compare it with the packaged one: run `fingen prompts copy` in an empty folder"
 
+WRONG_FORM = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RecursionError)
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C, ten times as fast, where PyYAML has it
 _SLOT = re.compile(r"\((?P<choice>[^()|]*\|[^()]*)\)|\{(?:(?P<name>[a-z_]+)|(?P<low>[\d.]+)-(?P<high>[\d.]+))\}")
 _MOST_STEPS = 100  # more in one form is a form that holds itself
@@ -74,7 +77,7 @@ def folder() -> Path:
         if any(path.glob("*.md")):
             return path
     raise UsageError(
-        "the templates of fingen were not found", hint="install fingen again: pip install --force-reinstall fingen"
+        "the templates of fingen were not found", hint=f"install fingen again: {install_command(again=True)}"
     )
 
 
@@ -107,8 +110,8 @@ def read_template(name: str) -> Template:
         )
     except FileNotFoundError as e:
         raise UsageError(f"{path}: no such template", hint=_HINT) from e
-    except (ValueError, KeyError, TypeError, yaml.YAMLError) as e:
-        raise UsageError(f"{path}: not a template ({str(e).splitlines()[0]})", hint=_HINT) from e
+    except (*WRONG_FORM, yaml.YAMLError, OSError) as e:
+        raise UsageError(f"{path}: not a template: {say_wrong_form(e)}", hint=_HINT) from e
 
 
 def _sha256(text: str, examples: Path) -> str:
@@ -127,12 +130,17 @@ def read_examples(template: Template) -> tuple[Mapping[str, Any], ...]:
     if "examples" not in template.needs:
         return ()
     path = _examples_file(template.language)
-    try:
-        pairs: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-        chosen = [pair for pair in pairs if f"qa-{pair['task']}" == template.task][:SHOWN]
-        return tuple({name: pair[name] for name in _PAIR} for pair in chosen)
-    except (OSError, yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as e:
-        raise UsageError(f"{path}: not a list of pairs ({str(e).splitlines()[0]})", hint=_HINT) from e
+    pairs = _parsed(path.resolve(), path.stat().st_mtime_ns)
+    if not isinstance(pairs, list):
+        raise UsageError(f"{path}: not a list of pairs", hint=_HINT)
+    chosen: list[Mapping[str, Any]] = []
+    for number, pair in enumerate(pairs, 1):
+        try:
+            if f"{pair['task']}.{template.language}" == template.name and len(chosen) < SHOWN:
+                chosen.append({name: pair[name] for name in _PAIR})
+        except WRONG_FORM as e:
+            raise UsageError(f"{path}: pair {number}: {say_wrong_form(e)}", hint=_HINT) from e
+    return tuple(chosen)
 
 
 def _examples_file(language: str) -> Path:
@@ -158,7 +166,7 @@ def read_data(name: str) -> Any:
     """What a data file says. It is shared by all who read it: not to be changed.
 
     Raises:
-        UsageError: there is no such file, or it is not YAML; names the file.
+        UsageError: there is no such file, it is not YAML, or there is nothing in it; names the file.
     """
     path = data_file(name).resolve()
     return _parsed(path, path.stat().st_mtime_ns)
@@ -175,10 +183,40 @@ def data_sha256(name: str) -> str:
 
 @cache
 def _parsed(path: Path, _changed: int) -> Any:
+    data = read_yaml(path, hint=_HINT)
+    if not data:
+        raise UsageError(f"{path}: there is nothing in it", hint=_HINT)
+    return data
+
+
+def read_yaml(path: Path, *, hint: str) -> Any:
+    """What a YAML file says.
+
+    Raises:
+        UsageError: it cannot be read, or is not YAML in UTF-8; names the file.
+    """
     try:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
-    except (yaml.YAMLError, UnicodeDecodeError) as e:
-        raise UsageError(f"{path}: not YAML ({' '.join(str(e).split())})", hint=_HINT) from e
+    except OSError as e:
+        raise UsageError(f"{path}: cannot be read: {e.strerror}", hint=hint) from e
+    except UnicodeDecodeError as e:
+        raise UsageError(f"{path}: not UTF-8 (byte {e.start})", hint="save the file as UTF-8") from e
+    except (yaml.YAMLError, ValueError, RecursionError) as e:  # ValueError: a date such as 2024-13-01
+        raise UsageError(f"{path}: not YAML ({' '.join(str(e).split())})", hint=hint) from e
+
+
+def say_wrong_form(e: BaseException) -> str:
+    """What is wrong with a data file, by the error that its reader met."""
+    return f"the key {e} is missing" if isinstance(e, KeyError) else " ".join(str(e).split()) or type(e).__name__
+
+
+@contextmanager
+def of_form(data: str, where: str = "") -> Iterator[None]:
+    """Errors in the form of a data file name it, and where in it they are."""
+    try:
+        yield
+    except WRONG_FORM as e:
+        raise UsageError(f"{data_file(data)}: not of its form: {where}{say_wrong_form(e)}", hint=_HINT) from e
 
 
 def expand(form: str, words: Mapping[str, Sequence[str]], rng: random.Random) -> str:
@@ -208,6 +246,13 @@ def _filled(slot: re.Match[str], words: Mapping[str, Sequence[str]], rng: random
     if "." in low + high:
         return f"{rng.uniform(float(low), float(high)):.1f}"
     return str(rng.randint(int(low), int(high)))
+
+
+def quoted(text: str, *marks: str) -> str:
+    """A text that cannot end its own quotation, between any of the marks."""
+    for mark in marks:
+        text = text.replace(f"</{mark}>", f"< /{mark}>")
+    return text
 
 
 def fill(template: Template, values: Mapping[str, Any]) -> tuple[str, str]:

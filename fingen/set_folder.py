@@ -13,6 +13,7 @@ from fingen import __version__
 from fingen.config import RESERVED_SET_NAMES
 from fingen.disk import KINDS, LOCK, check_writable, describe, dump_json, lock
 from fingen.errors import SetError, UsageError
+from fingen.events import Estimate
 from fingen.records import Manifest, Record, Usage
 from fingen.sets import (
     CARD,
@@ -28,7 +29,7 @@ from fingen.sets import (
     write_set,
 )
 from fingen.teachers.asking import refuse_open_batches
-from fingen.teachers.job import Estimate, Job, estimate
+from fingen.teachers.job import Job, estimate
 from fingen.teachers.journal import Journal
 from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
 

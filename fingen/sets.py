@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from fingen.config import RESERVED_SET_NAMES
-from fingen.disk import dump_json, open_atomic, read_jsonl, sha256_file, unwritable
+from fingen.disk import dump_json, read_jsonl, sha256_file, unwritable, write_beside, write_text
 from fingen.errors import SetError
 from fingen.records import Chunk, FileEntry, Manifest, Record, Rejected
 
@@ -93,9 +93,28 @@ def write_set(folder: Path, content: SetContent) -> bool:
     for path in [folder / MANIFEST, *stale]:
         _remove(path)
     for name in [*(name for name in changed if name != MANIFEST), MANIFEST]:
-        with open_atomic(folder / name) as file:
-            file.write(texts[name])
+        write_text(folder / name, texts[name])
     return True
+
+
+def write_table(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str], batch_rows: int) -> Path:
+    """Write a Parquet table of some columns, all texts; `batch_rows` of them are in memory at once. Returns its path.
+
+    Raises:
+        LimitError, UsageError: it cannot be written.
+    """
+    from datasets import Features, Value  # type: ignore[import-untyped]  # it ships no types; slow, so only here
+    from datasets.arrow_writer import ParquetWriter  # type: ignore[import-untyped]  # the same
+
+    features = Features({name: Value("string") for name in columns})
+    with (
+        write_beside(path) as beside,
+        ParquetWriter(features=features, path=str(beside), writer_batch_size=batch_rows) as writer,
+    ):
+        for row in rows:
+            writer.write({name: row[name] for name in columns})
+        writer.finalize()
+    return path
 
 
 def _file_name(split: str) -> str:

@@ -8,6 +8,10 @@ from functools import lru_cache
 
 from fingen.records import Language
 
+LETTER_ONLY = {
+    "zh": "请只回答选项字母。",
+    "en": "Answer with the letter only.",
+}  # below a question with lettered options
 CJK = r"\u2e80-\u303f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef"
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _LATIN = re.compile(r"[A-Za-z]+")

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from sqlite3 import Connection
 from typing import Any
 
 from fingen.records import Request, request_key
-from fingen.tasks.qa import answer_schema, whole_problem
+from fingen.tasks.documents import whole_problem
+from fingen.tasks.qa import answer_schema
 from fingen.teachers.anthropic import Anthropic
 from fingen.teachers.batch_apis import open_batch_api
 from fingen.teachers.batches import BatchTerms, run_batches
@@ -96,16 +98,16 @@ def _kill_at(teacher: Any, kill: Kill) -> None:
     if what == "call":
         teacher.call = _stepping(teacher.call, step)
         return
-    transaction = Journal._transaction
+    transaction = Journal.transaction
 
     @contextmanager
-    def stepping(self: Journal) -> Iterator[None]:
+    def stepping(self: Journal) -> Iterator[Connection]:
         step("before")
-        with transaction(self):
-            yield
+        with transaction(self) as db:
+            yield db
         step("after")
 
-    Journal._transaction = stepping
+    Journal.transaction = stepping
 
 
 def _stepping(call: Callable[..., Any], step: Callable[[str], None]) -> Callable[..., Any]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from sqlite3 import Connection
 from typing import Any
 
 from click.testing import CliRunner
@@ -45,15 +46,15 @@ def drive(folder: str, arguments: list[str], chosen: int) -> None:
         if next(steps) == chosen:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    transaction = Journal._transaction
+    transaction = Journal.transaction
 
     @contextmanager
-    def stepping(self: Journal) -> Iterator[None]:
+    def stepping(self: Journal) -> Iterator[Connection]:
         step()
-        with transaction(self):
-            yield
+        with transaction(self) as db:
+            yield db
 
-    Journal._transaction = stepping  # type: ignore[method-assign]
+    Journal.transaction = stepping  # type: ignore[method-assign]
     RequestLocks.take = _behind(step, RequestLocks.take)  # type: ignore[method-assign]
     Path.replace = _behind(step, Path.replace)  # type: ignore[method-assign]
     os._exit(CliRunner().invoke(cli.main, arguments, prog_name="fingen").exit_code)

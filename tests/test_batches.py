@@ -182,7 +182,7 @@ def test_batches_are_split_by_bytes(kind: str):
 
 
 def test_the_limits_are_those_of_the_providers():
-    limits = {desk: (desk.most_requests, desk.most_bytes) for desk in (AnthropicBatches, OpenAIBatches)}
+    limits = {api: (api.most_requests, api.most_bytes) for api in (AnthropicBatches, OpenAIBatches)}
 
     assert limits == {AnthropicBatches: (100_000, 256_000_000), OpenAIBatches: (50_000, 200_000_000)}
 

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import pytest
 from click.testing import CliRunner
 
-from fingen import cli
+from fingen import cli, config
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 REFERENCE = re.compile(r"(command reference|commands)", re.IGNORECASE)
+TAKEN = {"fingen pdf2qa": config.TASKS, "fingen score": config.BENCHMARKS, "fingen import": config.SOURCES}
 
 
 def walk(command: click.Command, context: click.Context) -> Iterator[tuple[str, click.Command]]:
@@ -111,3 +113,27 @@ def test_the_readme_lists_every_option():
     ]
 
     assert not missing
+
+
+def unnamed() -> list[str]:
+    """What a command takes by name and the README's reference does not name."""
+    sections = documented()
+    return [
+        f"{command} {name}"
+        for command, names in TAKEN.items()
+        for name in names
+        if f"`{name}`" not in sections[command]
+    ]
+
+
+def test_the_readme_names_what_commands_take():
+    assert not unnamed()
+
+
+@pytest.mark.parametrize("command", TAKEN)
+def test_help_names_what_commands_take(command: str):
+    shown = commands()[command].get_help(
+        click.Context(commands()[command], terminal_width=10_000, max_content_width=10_000)
+    )
+
+    assert not [name for name in TAKEN[command] if not re.search(rf"(?<![\w-]){name}(?![\w-])", shown)]

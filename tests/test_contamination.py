@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fingen.errors import SetError
+from fingen.errors import SetError, UsageError
 from fingen.quality.contamination import Overlap, find_contamination, read_keep_out
 from fingen.records import Record
 
@@ -192,17 +192,17 @@ def test_a_record_overlaps_a_row_just_where_all_its_aspects_are_the_same(tmp_pat
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
-        ("b.json", "[{]", "no JSON"),
-        ("b.json", '{"rows": 3}', "not an array of rows"),
+        ("b.json", "[{]", "not JSON"),
+        ("b.json", '{"rows": 3}', "row 1: no question: it has rows"),
         ("b.json", "[]", "no rows"),
-        ("b.json", "[3]", "row 1: not an object"),
+        ("b.json", "[3]", "line 1: int, not an object"),
         ("b.json", '[{"question": "q"}, {"answer": "a", "id": 7}]', "row 2: no question: it has answer, id"),
         ("b.json", '[{"question": "q"}, {"question": 5}]', "row 2: question is not a text"),
         ("b.json", '[{"question": "q"}, {"question": " "}]', "row 2: question is empty"),
-        ("b.jsonl", '{"text": "a"}\n\n{"text": "b"\n', "row 3: no JSON"),
+        ("b.jsonl", '{"text": "a"}\n\n{"text": "b"\n', "line 3: not JSON"),
         ("b.jsonl", "", "no rows"),
-        ("b.csv", "text,label\na,1\nb,c,2\n", "row 3: more cells than the header"),
-        ("b.csv", 'text,label\n"a,1\n', "broken CSV"),
+        ("b.csv", "text,label\na,1\nb,c,2\n", "line 3: 3 columns, not 2 as in the header"),
+        ("b.csv", 'text,label\n"a,1\n', "line 2: unexpected end of data"),
         ("b.csv", "answer\na\n", "row 2: no question"),
         ("b.txt", "a", "not a .json, .jsonl or .csv file"),
     ],
@@ -219,7 +219,7 @@ def test_a_broken_file_is_an_error_that_names_its_row(tmp_path: Path, name: str,
 
 
 def test_a_missing_file_and_one_in_another_encoding_are_errors(tmp_path: Path):
-    with pytest.raises(SetError, match=r"none\.json: cannot be read"):
+    with pytest.raises(UsageError, match=r"none\.json: cannot be read"):
         read_keep_out(tmp_path / "none.json")
     path = tmp_path / "b.csv"
     path.write_bytes("text\n蓝海集团\n".encode("gb18030"))

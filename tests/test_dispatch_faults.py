@@ -30,7 +30,8 @@ from test_kill import reply, write_reports
 from fingen import cli
 from fingen.errors import FingenError, ShortfallError, TeacherError
 from fingen.records import Completion, Request, Usage, request_key
-from fingen.tasks.qa import answer_schema, whole_problem
+from fingen.tasks.documents import whole_problem
+from fingen.tasks.qa import answer_schema
 from fingen.teachers import dispatch as module
 from fingen.teachers.anthropic import Anthropic
 from fingen.teachers.dispatch import TRIES, Terms, dispatch

@@ -16,9 +16,11 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fingen import cli
 from fingen.errors import UsageError
 from fingen.prompts import copy_templates, expand, read_data
 from fingen.quality.duplicates import fold
@@ -29,6 +31,8 @@ from fingen.teachers.offline.intent import write
 LANGUAGES = ("zh", "en")
 SECTOR, STOCK, MARKET, SERVICE, FUND = range(5)  # in the order of the packaged labels
 DATA = ("labels", "clients", "lexicon", "phrases")
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @cache
@@ -269,7 +273,7 @@ def test_a_users_own_labels_are_drawn_without_a_subject_and_the_offline_teacher_
 
     assert draw["about"] == {}
     assert (draw["difficulty"], draw["against"]) == ("clear", None)
-    with pytest.raises(UsageError, match=r"phrases\.en\.yaml: no words") as caught:
+    with pytest.raises(UsageError, match=r"lexicon\.en\.yaml: no subject under the label Cards") as caught:
         write(draw, "en")
     assert "--teacher" in caught.value.hint
 
@@ -336,3 +340,83 @@ def test_a_form_that_holds_itself_is_an_error():
         expand("{list}", {"list": ["{list}"]}, random.Random(0))
     with pytest.raises(KeyError):
         expand("{gone}", {}, random.Random(0))
+
+
+# ---- data files that do not fit, through the commands that read them
+
+INTENT, NEWS, TOPICS, REPORTS = (
+    "synth intent --n 40 --language {} --teacher offline --dry-run",
+    "synth sentiment --n 9 --language {} --teacher anthropic --dry-run",
+    "synth qa --n 9 --language {} --teacher anthropic --dry-run",
+    "pdf2qa nowhere.pdf --teacher offline",
+)
+# File -> the command that reads it, and what it must have: keys, entries and keys of entries, by their way from the top.
+NEEDED: dict[str, tuple[str, list[tuple[str | int, ...]]]] = {
+    "labels": (INTENT, [("labels",), ("labels", 0, "name"), ("labels", 1, "definition")]),
+    "lexicon": (INTENT, [("words",), ("subjects",), ("subjects", 0, "label"), ("subjects", 0, "kind"), ("subjects", 1, "facets")]),
+    "clients": (INTENT, [("who",), ("how",), ("who", 0, "say"), ("who", 1, "weight"), ("how", 1, "say")]),
+    "phrases": (INTENT.removesuffix(" --dry-run"), [("words",), ("around",), ("slips",), ("asked",), ("asked", 0), ("around", "openers")]),
+    "sentiment.labels": (NEWS, [("labels",), ("labels", 0, "definition")]),
+    "sentiment.draws": (NEWS, [("who",), ("how",), ("about",)]),
+    "topics.labels": (TOPICS, [("labels",), ("labels", 0, "name")]),
+    "topics.draws": (TOPICS, [("who",), ("how",), ("about",)]),
+    "examples": (REPORTS, [(0, "task"), (0, "question"), (1, "evidence")]),
+}  # fmt: skip
+MISSING = [(file, way) for file, (_, ways) in NEEDED.items() for way in ways]
+
+
+def refused(file: str, language: str, text: str, tmp_path: Path, patch: pytest.MonkeyPatch) -> str:
+    """What the command says that reads the file, when it holds this text."""
+    copy_templates(tmp_path / "prompts")
+    (tmp_path / "prompts" / f"{file}.{language}.yaml").write_text(text, encoding="utf-8")
+    patch.chdir(tmp_path)
+    ran = CliRunner().invoke(cli.main, NEEDED[file][0].format(language).split(), prog_name="fingen")
+
+    assert ran.exit_code == 2, ran.output
+    assert f"{file}.{language}.yaml" in ran.output
+    assert "\n  -> " in ran.output
+    assert not re.search(r"Error:.*(?:KeyError|NoneType|AttributeError)|Traceback", ran.output)
+    return ran.output
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize(("file", "way"), MISSING)
+def test_a_key_that_is_missing_is_named_with_its_file(
+    file: str, way: tuple[str | int, ...], language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    data = yaml.safe_load((ROOT / "prompts" / f"{file}.{language}.yaml").read_text(encoding="utf-8"))
+    inner, named = data, []
+    for step in way:
+        key = list(inner)[step] if isinstance(step, int) and isinstance(inner, dict) else step
+        named.append(key)
+        outer, inner = inner, inner[key]
+    del outer[key]
+
+    said = refused(file, language, yaml.safe_dump(data, allow_unicode=True), tmp_path, monkeypatch)
+
+    assert str(named[-1]) in said.partition("Error: ")[2]
+    if len(named) > 1 and isinstance(named[-2], int):
+        assert f" {named[-2] + 1}" in said  # which entry
+
+
+@pytest.mark.parametrize(
+    "text", ["", "# only a comment", "just words", "[1, 2]", "a: [", "a: 2024-13-45", "\t- a", "- - [[]]", "1"]
+)
+@pytest.mark.parametrize("file", NEEDED)
+def test_a_data_file_that_is_something_else_is_named(
+    file: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    refused(file, "zh", text, tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("key", ["task", "language", "version", "needs"])
+def test_a_key_that_a_template_lacks_is_named(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    copy_templates(tmp_path / "prompts")
+    path = tmp_path / "prompts" / "concept.en.md"
+    path.write_text(re.sub(rf"^{key}:.*\n", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+    ran = CliRunner().invoke(cli.main, ["pdf2qa", "nowhere.pdf", "--teacher", "offline"], prog_name="fingen")
+
+    assert ran.exit_code == 2
+    assert f"concept.en.md: not a template: the key '{key}' is missing" in ran.output

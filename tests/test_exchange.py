@@ -31,7 +31,7 @@ from fingen.documents.read import read_document
 from fingen.errors import LimitError, UsageError
 from fingen.pipeline import reading
 from fingen.records import Completion, Document, Request
-from fingen.tasks.qa import whole_problem
+from fingen.tasks.documents import whole_problem
 from fingen.teachers import asking, batches
 from fingen.teachers import dispatch as live
 from fingen.teachers.batch_apis import open_batch_api

@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from patience import PATIENCE
 from stub_hub import StubHub
 
+from fingen import config
 from fingen.cli import main
-from fingen.cli.import_ import NAMES
 from fingen.errors import SetError
-from fingen.imports import SOURCES
-from fingen.imports.rows import read_raw
+from fingen.imports.sources import SOURCES
 from fingen.pipeline.importing import import_set
 from fingen.records import Record
+from fingen.rows import read_raw
 from fingen.sets import SPLITS, read_manifest, read_split
 
 ASK_NEWS = "What is the sentiment of this news? Please choose an answer from {negative/neutral/positive}."
@@ -243,7 +243,7 @@ BAD = [  # name, file, text, what the message must say
 
 
 def test_every_source_can_be_asked_for():
-    assert set(NAMES) == set(SOURCES) == set(GOOD)
+    assert set(config.SOURCES) == set(SOURCES) == set(GOOD)
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -461,7 +461,7 @@ def test_nothing_is_written_over_what_is_no_set():
 # --- without a file ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", config.SOURCES)
 def test_without_a_path_it_says_where_to_get_the_data(name: str):
     message = refused(name)
 
@@ -568,3 +568,16 @@ def test_an_import_makes_no_row_up(tmp_path: Path):
     made = import_set("alpaca", [path], tmp_path / "build/alpaca")
 
     assert sum(made.records.values()) + sum(made.rejects.values()) == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "row"), [("a.csv", "text,label\n", "calm,2\n"), ("a.jsonl", "", '{"n": 1}\n')]
+)
+def test_a_file_is_read_row_by_row(name: str, head: str, row: str):
+    file = Path(name)
+    file.write_bytes((head + row * 10_000).encode() + b"\xff\n")  # more than is read ahead, then no UTF-8
+    rows = read_raw(file)
+
+    assert next(rows).line == 1 + bool(head)
+    with pytest.raises(SetError, match=f"line {10_001 + bool(head)}: not UTF-8"):
+        list(rows)

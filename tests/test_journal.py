@@ -38,9 +38,8 @@ def make_completion(request: Request, text: str = "an answer", **fields: Any) ->
 
 
 def fill(journal: Journal, numbers: range) -> None:
-    for number in numbers:
-        request = make_request(number)
-        journal.store(request, make_completion(request, cost_usd=0.0))
+    requests = [make_request(number) for number in numbers]
+    journal.commit((request, make_completion(request, cost_usd=0.0)) for request in requests)
 
 
 def stored(path: Path) -> int:
@@ -57,7 +56,7 @@ def test_what_is_stored_comes_back_after_reopening(tmp_path: Path):
     with Journal.open(path) as journal:
         assert journal.settings() is None
         journal.write_settings({"per_chunk": 2, "name": "年报"})
-        journal.store(request, answer)
+        journal.commit([(request, answer)])
         journal.assign({"b.pdf": "test", "a.pdf": "train"})
 
     with Journal.open(path) as journal:
@@ -77,10 +76,10 @@ def test_closing_leaves_one_file(tmp_path: Path):
 def test_the_latest_usable_answer_counts(tmp_path: Path):
     first, second = make_request(1), make_request(2)
     with Journal.open(tmp_path / "journal.sqlite") as journal:
-        journal.store(first, make_completion(first, "old"))
-        journal.store(first, make_completion(first, "new", attempt=2))
-        journal.store(first, make_completion(first, "", attempt=3, error="cut body"))
-        journal.store(second, make_completion(second, "", error="status 500"))
+        journal.commit([(first, make_completion(first, "old"))])
+        journal.commit([(first, make_completion(first, "new", attempt=2))])
+        journal.commit([(first, make_completion(first, "", attempt=3, error="cut body"))])
+        journal.commit([(second, make_completion(second, "", error="status 500"))])
 
         assert journal.missing([first.key, second.key]) == [second.key]
         assert {key: answer.text for key, answer in journal.answers([first.key, second.key]).items()} == {
@@ -111,38 +110,16 @@ def test_a_key_is_who_is_asked_and_what_but_not_how_long(tmp_path: Path):
     assert key != request_key("offline", "system", "prompt", {})
 
 
-def test_answers_are_committed_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "GROUP_SECONDS", 60.0)
-    path = tmp_path / "journal.sqlite"
-    with Journal.open(path) as journal:
-        fill(journal, range(1))
-        assert stored(path) == 0
-        assert journal.missing([make_request(0).key]) == []
-        assert stored(path) == 0
-        fill(journal, range(1, module.GROUP))
-        assert stored(path) == module.GROUP
-        fill(journal, range(100, 101))
-        journal.flush()
-        assert stored(path) == module.GROUP + 1
-
-
-def test_an_old_answer_is_committed_with_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    path = tmp_path / "journal.sqlite"
-    with Journal.open(path) as journal:
-        fill(journal, range(1))
-        monkeypatch.setattr(module, "GROUP_SECONDS", 0.0)
-        fill(journal, range(1, 2))
-        assert stored(path) == 2
-
-
 def test_usage_counts_every_attempt(tmp_path: Path):
     request = make_request(1)
     usage = Usage(input_tokens=10, cache_read_tokens=20, cache_write_tokens=30, output_tokens=40)
     with Journal.open(tmp_path / "journal.sqlite") as journal:
         assert journal.usage() == (Usage(), 0.0)
-        journal.store(request, make_completion(request, usage=usage, cost_usd=0.1))
-        journal.store(request, make_completion(request, usage=usage, cost_usd=0.2, error="refusal", attempt=2))
-        journal.store(request, make_completion(request, error="status 429", attempt=3))  # not billed: no price needed
+        journal.commit([(request, make_completion(request, usage=usage, cost_usd=0.1))])
+        journal.commit([(request, make_completion(request, usage=usage, cost_usd=0.2, error="refusal", attempt=2))])
+        journal.commit(
+            [(request, make_completion(request, error="status 429", attempt=3))]
+        )  # not billed: no price needed
 
         total, cost = journal.usage()
         assert total == Usage(input_tokens=20, cache_read_tokens=40, cache_write_tokens=60, output_tokens=80)
@@ -157,8 +134,8 @@ def test_usage_counts_every_attempt(tmp_path: Path):
 def test_a_billed_attempt_without_a_price_makes_the_cost_unknown(tmp_path: Path, attempt: dict[str, Any]):
     request = make_request(1)
     with Journal.open(tmp_path / "journal.sqlite") as journal:
-        journal.store(request, make_completion(request, cost_usd=0.1))
-        journal.store(request, make_completion(request, cost_usd=None, **attempt))
+        journal.commit([(request, make_completion(request, cost_usd=0.1))])
+        journal.commit([(request, make_completion(request, cost_usd=None, **attempt))])
 
         assert journal.usage()[1] is None
 
@@ -189,26 +166,24 @@ STORE_FOR_EVER = """
     journal = Journal.open(Path(sys.argv[1]))
     for number in count(int(sys.argv[2])):
         fill(journal, range(number, number + 1))
-        if number % 5 == 0:
-            journal.flush()
-            sys.stdout.write(f"{number}\\n")
-            sys.stdout.flush()
+        sys.stdout.write(f"{number}\\n")
+        sys.stdout.flush()
 """
 
 
-def test_a_kill_loses_nothing_that_was_flushed(tmp_path: Path):
+def test_a_kill_loses_nothing_that_was_committed(tmp_path: Path):
     path = tmp_path / "journal.sqlite"
-    flushed = -1
+    committed = -1
     for lines in (1, 17, 60):
-        with process(STORE_FOR_EVER, path, flushed + 1) as child:
+        with process(STORE_FOR_EVER, path, committed + 1) as child:
             assert child.stdout is not None
             for _ in range(lines):
-                flushed = int(child.stdout.readline())
+                committed = int(child.stdout.readline())
             child.kill()  # SIGKILL: in the middle of whatever it does
-            flushed = int([str(flushed), *child.stdout.read().split()][-1])
+            committed = int([str(committed), *child.stdout.read().split()][-1])
 
         with Journal.open(path) as journal:
-            assert journal.missing(make_request(number).key for number in range(flushed + 1)) == []
+            assert journal.missing(make_request(number).key for number in range(committed + 1)) == []
         with closing(sqlite3.connect(path)) as db:
             assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             assert db.execute("PRAGMA foreign_key_check").fetchall() == []
@@ -220,10 +195,10 @@ LIMITED = """
     path = Path(sys.argv[1])
     journal = Journal.open(path)
     fill(journal, range(10))
-    journal.flush()
     resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 100_000, resource.RLIM_INFINITY))
     try:
-        fill(journal, range(10, 100_000))
+        for number in range(10, 100_000, 64):
+            fill(journal, range(number, number + 64))
     except LimitError as e:
         sys.stdout.write(f"{stored(path)} {e} ({e.hint})")
 """
@@ -256,12 +231,11 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_journal_that_another_process_writes_says_so(tmp_path: Path):
     path = tmp_path / "journal.sqlite"
     with Journal.open(path) as journal, closing(sqlite3.connect(path, isolation_level=None)) as other:
-        fill(journal, range(1))
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(SetError, match=r"journal\.sqlite: another fingen process"):
-            journal.flush()
+            fill(journal, range(1))
         other.execute("ROLLBACK")
-        journal.flush()  # nothing was lost by the failure
+        fill(journal, range(1))
         assert stored(path) == 1
 
 

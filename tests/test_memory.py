@@ -61,13 +61,14 @@ def test_what_a_layer_keeps_is_what_autograd_keeps(widths: dict[str, Any], dropo
     assert shape.adapter_parameters(tuning.rank) == sum(parameter.numel() for parameter in trainable(model).values())
 
 
-def test_a_batch_is_the_longest_rows_together_and_what_they_share_counts_once():
+def test_a_batch_is_what_fits_of_the_longest_and_what_all_rows_share_counts_once():
     rows = [Example(str(n), (*range(20), *range(100 * n, 100 * n + 10 * n)), 2) for n in range(1, 6)]
 
     assert largest_batch(rows, Tuning(batch=2)) == Batch(20 + 2 * 50, 4)
     assert largest_batch(rows, Tuning(batch=2, gradient_checkpointing=True)) == Batch(2 * 70, 4)
     assert largest_batch(rows, Tuning(batch=4, tokens_per_batch=150)) == Batch(20 + 2 * 50, 4)
     assert largest_batch(rows, Tuning(tokens_per_batch=1)) == Batch(70, 2)
+    assert largest_batch(rows, Tuning(tokens_per_batch=125)) == Batch(20 + 2 * 40, 4)  # one of 70, or two of 60
 
 
 def test_depth_and_widths_come_from_the_config_where_it_tells_them():

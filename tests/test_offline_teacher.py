@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from fingen.quality.checks import Draft, check
 from fingen.records import Block, BlockKind, Chunk, Completion, Document, Evidence, Passage, Period, Request
 from fingen.tasks import qa
+from fingen.tasks.documents import TASKS
 from fingen.teachers.offline import Offline
 
 EN, ZH = "Northwind Instruments Inc.", "蓝海精密仪器股份有限公司"
@@ -54,7 +55,7 @@ def passage(
 
 
 def complete(task: Task, *passages: Passage, count: int = 20) -> Completion:
-    request = Request(key="k", task=qa.TASKS[task], template=task, system="", prompt="", answer_schema={}, max_tokens=1,
+    request = Request(key="k", task=TASKS[task].task, template=task, system="", prompt="", answer_schema={}, max_tokens=1,
                       count=count, passages=passages)  # fmt: skip
     return asyncio.run(Offline().complete(request))
 
@@ -404,7 +405,7 @@ def test_nothing_to_say_is_said_with_its_reason():
 
 def test_it_costs_nothing_and_has_the_form_of_any_answer():
     completion = complete("summary", passage(heading("Our sensors business"), paragraph(SENSORS)))
-    items, wrong = qa.parse_answer(completion.text)
+    items, wrong = TASKS["summary"].parse(completion.text)
 
     assert (completion.teacher, completion.stop_reason, completion.cost_usd) == ("offline", "end_turn", 0.0)
     assert completion.usage.input_tokens == completion.usage.output_tokens == 0
@@ -464,9 +465,9 @@ def test_whatever_the_text_nothing_is_invented_and_every_answer_stands_on_its_ow
 @given(PIECES, SECTIONS, st.sampled_from(["concept", "summary"]))
 def test_what_it_writes_passes_every_check(pieces: list[Piece], section: tuple[str, ...], task: Task):
     given_passage = passage(*pieces, section=section)
-    request = Request(key="k", task=qa.TASKS[task], template=task, system="", prompt="", answer_schema={}, max_tokens=1,
+    request = Request(key="k", task=TASKS[task].task, template=task, system="", prompt="", answer_schema={}, max_tokens=1,
                       count=20, passages=(given_passage,))  # fmt: skip
-    items, wrong = qa.parse_answer(complete(task, given_passage).text)
+    items, wrong = TASKS[task].parse(complete(task, given_passage).text)
 
     assert wrong == []
     for item in items:

@@ -36,7 +36,9 @@ from fingen import cli
 from fingen.config import Pdf2qa, ReadSettings, Splitting
 from fingen.documents import read_documents
 from fingen.errors import FingenError, SetError, ShortfallError, TeacherError
-from fingen.pipeline import Summary, pdf2qa, reading
+from fingen.pipeline import reading
+from fingen.pipeline.pdf2qa import pdf2qa
+from fingen.pipeline.summary import Summary
 from fingen.records import Passage, Request
 from fingen.teachers import TEACHERS
 from fingen.teachers.base import Teacher
@@ -642,11 +644,11 @@ def test_a_report_that_is_added_moves_no_old_record_whatever_step_the_run_is_kil
 CHANGES: dict[str, tuple[tuple[str, ...], str]] = {
     "per_chunk": (("--per-chunk", "1"), r"per_chunk 2 -> 1"),
     "tasks": (("--task", "summary"), r"tasks \[.*\] -> \[\"summary\"\]"),
-    "context": (("--context", "both"), "context none -> both"),
+    "context": (("--context", "both"), r"context none -> both"),
     "chunk_tokens": (("--chunk-tokens", "256"), r"chunk_tokens 200 -> 256"),
-    "language": (("--language", "en"), "language auto -> en"),
+    "language": (("--language", "en"), r"language auto -> en"),
     "split": (("--split", "0.5,0.25,0.25"), r"split \[0.8, 0.1, 0.1\] -> \[0.5, 0.25, 0.25\]"),
-    "split_by": (("--split-by", "document"), "split_by chunk -> document"),
+    "split_by": (("--split-by", "document"), r"split_by chunk -> document"),
 }
 
 

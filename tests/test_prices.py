@@ -119,7 +119,6 @@ def test_the_worst_case_counts_what_was_said_since():
     assert first is not None
     assert second is not None
     assert second > first
-    assert prices.estimate_input_tokens(longer) > prices.estimate_input_tokens(request)
 
 
 def test_models_end():
@@ -146,7 +145,6 @@ def test_a_model_that_ends_soon_is_told_of():
 
 
 def test_the_table_is_whole():
-    assert prices.table_date() >= date(2026, 11, 1)
     for name in (*prices.models_of("anthropic", date.min), *prices.models_of("openai", date.min)):
         for size in (1, 99_999, 250_000, 900_000):
             cost = prices.cost_usd(name, Usage(input_tokens=size, output_tokens=1))

@@ -167,7 +167,6 @@ def test_a_judge_that_fails_leaves_the_rest_unjudged_and_says_so(desk: Path):
         open_judge("offline", Asking(), desk)
     with pytest.raises(TeacherError, match="unknown teacher: nobody"):
         open_judge("nobody", Asking(), desk)
-    assert open_judge(None, Asking(), desk) is None
     Path("prompts").mkdir()
     Path("prompts/concept.en.md").write_text("a folder of templates from before there was a judge")
     with pytest.raises(UsageError, match=r"answer-check\.en\.md: no such template"):

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from fingen.disk import sha256_file, sha256_text
-from fingen.errors import LimitError, SetError
+from fingen.errors import SetError, UsageError
 from fingen.records import Block, Chunk, Evidence, Manifest, Period, Record, Rejected, SourceEntry, Usage
 from fingen.sets import SetContent, newest_set, read_manifest, read_split, write_set
 
@@ -194,7 +194,7 @@ def test_a_write_that_fails_leaves_no_manifest(tmp_path: Path):
     (tmp_path / "README.md").unlink()
     (tmp_path / "README.md").mkdir()  # a file cannot be renamed to it
 
-    with pytest.raises(LimitError, match=r"README\.md"):
+    with pytest.raises(UsageError, match=r"README\.md"):
         write_set(tmp_path, content(splits={"train": [record(9)]}))
     with pytest.raises(SetError, match="not whole"):
         read_manifest(tmp_path)

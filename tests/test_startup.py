@@ -1,4 +1,4 @@
-"""`fingen --help` imports click and next to nothing else. Counted in modules, not in time: that is in benchmarks/."""
+"""A command imports what it needs and little beyond. Counted in modules, not in time: that is in benchmarks/."""
 
 from __future__ import annotations
 
@@ -34,25 +34,38 @@ HEAVY = {
 }
 MOST = 40  # modules beyond those of click; the standard library's are counted too
 LIST = "import json, sys; print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
-HELP = """
+OWN = 45  # modules of fingen that a light command may load
+COMMAND = """
 import sys
-sys.argv = ["fingen", "--help"]
+sys.argv = ["fingen", *{args!r}]
 from fingen.cli import main
 try:
     main()
 except SystemExit as e:
-    assert e.code in (0, None), e.code
+    assert e.code in {codes!r}, e.code
 """
 
 
-def modules_of(code: str) -> set[str]:
-    run = subprocess.run([sys.executable, "-c", code + "\n" + LIST], cwd=ROOT, capture_output=True, text=True)
+def modules_of(code: str, cwd: Path = ROOT) -> set[str]:
+    run = subprocess.run([sys.executable, "-c", code + "\n" + LIST], cwd=cwd, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     return set(json.loads(run.stderr.splitlines()[-1]))
 
 
+def modules_of_command(*args: str, cwd: Path = ROOT, codes: tuple[int | None, ...] = (0, None)) -> set[str]:
+    return modules_of(COMMAND.format(args=args, codes=codes), cwd)
+
+
+def write_rows(path: Path, *rows: dict[str, object]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def named(modules: set[str], *rooms: str) -> list[str]:
+    return sorted(name for name in modules if any(f"{name}.".startswith(f"{room}.") for room in rooms))
+
+
 def test_help_imports_little_beyond_click():
-    beyond = modules_of(HELP) - modules_of("import click")
+    beyond = modules_of_command("--help") - modules_of("import click")
 
     assert "fingen.cli" in beyond
     assert not {name.partition(".")[0] for name in beyond} & HEAVY
@@ -149,3 +162,35 @@ def test_a_wrong_path_or_a_missing_key_is_said_before_anything_heavy_is_loaded(t
         assert answer[3] == [], answer
     assert not (tmp_path / "nowhere").exists()
     assert not list(tmp_path.glob("build/*/manifest.json"))
+
+
+def test_scoring_answers_loads_no_teacher_and_no_model(tmp_path):
+    options = {"A": "buy", "B": "sell"}
+    write_rows(tmp_path / "gold.jsonl", *({"id": id, "gold": id, "options": options} for id in "AB"))
+    write_rows(tmp_path / "answers.jsonl", *({"id": id, "prediction": "A"} for id in "AB"))
+
+    loaded = modules_of_command("score", "--predictions", "answers.jsonl", "--gold", "gold.jsonl", cwd=tmp_path)
+
+    assert (tmp_path / "build" / "scores" / "answers" / "score.json").is_file()
+    assert not named(loaded, "torch", "fingen.teachers", "fingen.training", "fingen.pipeline", "fingen.documents")
+    assert len(named(loaded, "fingen")) <= OWN, named(loaded, "fingen")
+
+
+def test_verifying_loads_no_teacher_and_no_model(tmp_path):
+    write_rows(
+        tmp_path / "pairs.jsonl", {"instruction": "What was revenue?", "input": "", "output": "It was 5 million."}
+    )
+
+    loaded = modules_of_command(
+        "verify", "pairs.jsonl", cwd=tmp_path, codes=(1,)
+    )  # nothing says what it is proved against
+
+    assert not named(loaded, "torch", "pymupdf", "fingen.teachers", "fingen.training", "fingen.pipeline")
+    assert len(named(loaded, "fingen")) <= OWN, named(loaded, "fingen")
+
+
+def test_scoring_a_model_loads_no_teacher_and_nothing_that_trains():
+    loaded = named(modules_of("import fingen.cli.score, fingen.scoring.local, fingen.scoring.run"), "fingen")
+
+    assert not named(set(loaded), "fingen.teachers", "fingen.pipeline", "fingen.documents", "fingen.training.run")
+    assert "fingen.training.use" in loaded

@@ -2,91 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from fingen.config import Asking
+from fingen.cli.common import finish
 from fingen.errors import UsageError
 
 if TYPE_CHECKING:
     from fingen.cli.progress import Display
-    from fingen.pipeline import Estimate, Pending
+    from fingen.events import Estimate
+    from fingen.teachers.asking import Pending
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def parse_price(ctx: click.Context, parameter: click.Parameter, value: Any) -> tuple[float, float] | None:
-    """The callback of --price: two numbers."""
-    if value is None:
-        return None
-    try:
-        into, out = (float(part) for part in (value.split(",") if isinstance(value, str) else value))
-    except ValueError as e:
-        raise click.BadParameter("give two numbers, such as 0.15,0.60") from e
-    if min(into, out) < 0:
-        raise click.BadParameter("a price is not negative")
-    return into, out
-
-
-def parse_address(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """The callback of --base-url: what is no address is refused before it is shown, as a password may be in it."""
-    if value is not None:
-        from fingen.wire import server_url
-
-        try:
-            server_url(value)
-        except UsageError as e:
-            raise click.BadParameter(f"{e}: {e.hint}") from e
-    return value
-
-
-def asking_options(function: F) -> F:
-    """The options of every command that asks a teacher."""
-    for option in (
-        click.option("--dry-run", is_flag=True, help="Say what would be sent and what it would cost, and send nothing."),
-        click.option("--import-answers", type=click.Path(dir_okay=False, path_type=Path), default=None, metavar="FILE",
-                      help="Send nothing: take the answers from FILE, results of either provider's batches."),
-        click.option("--export-requests", type=click.Path(dir_okay=False, path_type=Path), default=None, metavar="FILE",
-                      help="Send nothing: write the missing requests to FILE, in the form of OpenAI's batches."),
-        click.option("--wait/--no-wait", default=Asking().wait, show_default=True,
-                      help="Wait for the batches; without it the same command collects them later."),
-        click.option("--batch", is_flag=True, help="Ask in batches: half the price, within 24 hours."),
-        click.option("--price", callback=parse_price, default=None, metavar="IN,OUT",
-                      help="USD per million input and output tokens, for a model whose price is not known."),
-        click.option("--budget", type=click.FloatRange(0, min_open=True), default=None,
-                      help="USD that the set may cost, all runs together; a hard stop."),
-        click.option("--tpm", type=click.IntRange(1), default=None, help="Tokens a minute, at most."),
-        click.option("--rpm", type=click.IntRange(1), default=None, help="Requests a minute, at most."),
-        click.option("--concurrency", type=click.IntRange(1, 1024), default=Asking().concurrency, show_default=True,
-                      help="Requests in flight, at most."),
-        click.option("--base-url", callback=parse_address, default=None, metavar="URL",
-                     help="A server that speaks OpenAI's protocol: http://host/v1."),
-        click.option("--yes", is_flag=True, help="Agree to the teacher that was found by its key, without being asked."),
-        click.option("--teacher", default=None,
-                      help="Who writes: anthropic[:MODEL], openai[:MODEL], offline.  "
-                           "[default: the one whose key is set, after asking; else offline]"),
-    ):  # fmt: skip
-        function = option(function)
-    return function
-
-
-def pop_asking(options: dict[str, Any]) -> Asking:
-    """Take the values of `asking_options` out of a command's options; `teacher` stays."""
-    names = (
-        *("concurrency", "rpm", "tpm", "price", "base_url", "dry_run"),
-        *("batch", "wait", "export_requests", "import_answers"),
-    )
-    return Asking(budget_usd=options.pop("budget"), **{name: options.pop(name) for name in names})
+yes_option = click.option(
+    "--yes", is_flag=True, help="Agree to the teacher that was found by its key, without being asked."
+)
 
 
 def consent(display: Display, *, yes: bool, quiet: bool) -> Callable[[Estimate], None]:
     """What shows an estimate, and asks where nobody named the teacher."""
-    from fingen.pipeline import require_named
-
     agreed = yes
 
     def ask(estimate: Estimate) -> None:
@@ -95,6 +32,8 @@ def consent(display: Display, *, yes: bool, quiet: bool) -> Callable[[Estimate],
             return
         if estimate.found_by and not agreed:
             if not _is_terminal():
+                from fingen.pipeline.pdf2qa import require_named
+
                 require_named(estimate)
             with display.paused():
                 _ask_for_consent(estimate)
@@ -156,6 +95,16 @@ def pending_lines(pending: Pending) -> list[str]:
     if pending.unasked:
         lines.append(f"  {pending.unasked:,} requests are with nobody")
     return [*lines, f"next: {pending.next}"]
+
+
+def tell_unfinished(outcome: Estimate | Pending, *, as_json: bool) -> NoReturn:
+    """Print what a run would ask, or what is still to come of it, and exit."""
+    from fingen.events import Estimate
+
+    def lines() -> list[str]:
+        return estimate_lines(outcome) if isinstance(outcome, Estimate) else pending_lines(outcome)
+
+    finish(dataclasses.asdict(outcome), lines, outcome.exit_code, as_json=as_json)
 
 
 def cost_line(paid_usd: float | None, expected_usd: float | None) -> str:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import functools
+import dataclasses
 import json
+import os
 import sys
 import tomllib
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from fingen.config import PRIVACY, Filters
 from fingen.errors import FingenError, Interrupted, LimitError, UsageError, redact
+
+if TYPE_CHECKING:
+    from fingen.events import Outcome
 
 SETTINGS = Path("fingen.toml")
 _SOURCES = {
@@ -106,26 +109,6 @@ class Command(click.Command):
             fail(full if e.errno in FULL else other, debug=debug, cause=e)
 
 
-def filter_options(function: F) -> F:
-    """The options of the gates that every record of a set passes."""
-    for option in (
-        click.option("--privacy", type=click.Choice(PRIVACY), default=Filters().privacy, show_default=True,
-                     help="Personal data and keys (identity and bank cards, phones, API keys): keep them, put marks in their "
-                          "place, or drop the record."),
-        click.option("--against", multiple=True, type=click.Path(path_type=Path), metavar="SET",
-                     help="Another set: what repeats one of its records is rejected. May be repeated."),
-        click.option("--keep-out", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
-                     help="A benchmark (JSON, JSON lines, CSV): what is in it is rejected. May be repeated."),
-    ):  # fmt: skip
-        function = option(function)
-    return function
-
-
-def pop_filters(options: dict[str, Any]) -> Filters:
-    """Take the values of `filter_options` out of a command's options."""
-    return Filters(tuple(options.pop("keep_out")), tuple(options.pop("against")), options.pop("privacy"))
-
-
 def set_argument(target: Path | None, *, quiet: bool) -> Path:
     """The set that a command was given, or the newest one in build/, which is said.
 
@@ -168,20 +151,36 @@ def _plain(value: Any) -> str:
     return redact(",".join(map(str, value)) if isinstance(value, tuple | list) else str(value))
 
 
-def print_json(value: dict[str, Any]) -> None:
+def print_json(value: Mapping[str, Any]) -> None:
     """One JSON object on standard output."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=os.fspath))
 
 
-def comma_list(choices: tuple[str, ...]) -> Callable[[click.Context, click.Parameter, str], tuple[str, ...]]:
-    """A callback for an option that takes some of `choices`, parted by commas."""
+def finish(
+    report: Mapping[str, Any], lines: Callable[[], Iterable[str]], exit_code: int = 0, *, as_json: bool
+) -> NoReturn:
+    """Print what a command found, as JSON or in lines, and exit."""
+    if as_json:
+        print_json(report)
+    else:
+        click.echo("\n".join(lines()))
+    sys.exit(exit_code)
 
-    @functools.wraps(comma_list)
-    def parse(ctx: click.Context, parameter: click.Parameter, value: Any) -> tuple[str, ...]:
-        names = tuple(value) if isinstance(value, list | tuple) else tuple(part.strip() for part in value.split(","))
-        wrong = [name for name in names if name not in choices]
-        if wrong or not names:
-            raise click.BadParameter(f"{', '.join(wrong) or 'nothing'} is not one of {', '.join(choices)}")
-        return tuple(dict.fromkeys(names))
 
-    return parse
+def tell(outcome: Outcome, lines: Iterable[str], at: object = None, *, as_json: bool, noted: bool = False) -> NoReturn:
+    """Print what a command did, and exit: its own lines, notes, what was written (`at`), and what to type next.
+
+    `noted`: its own lines have the notes. In JSON what all outcomes share comes last.
+    """
+    own = dataclasses.asdict(outcome)
+    shared = {name: own.pop(name) for name in ("changed", "notes", "next", "exit_code")}
+
+    def told() -> Iterator[str]:
+        yield from lines
+        yield from (f"note: {note}" for note in outcome.notes if not noted)
+        if at is not None:
+            yield f"{'written' if outcome.changed else 'already up to date'}: {at}"
+        if outcome.next:
+            yield f"next: {outcome.next}"
+
+    finish({**own, **shared}, told, outcome.exit_code, as_json=as_json)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from fingen.cli.common import Command, command_options, print_json
+from fingen.cli.common import Command, command_options, finish
 
 if TYPE_CHECKING:
     from fingen.scoring import Comparison
@@ -37,15 +37,15 @@ def command(scores: tuple[Path, ...], seed: int, as_json: bool, quiet: bool, deb
 
     found = compare(scores, seed=seed)
     short = any(one.only_in_first or one.only_in_second for one in found)
-    if as_json:
-        print_json({"comparisons": [dataclasses.asdict(one) for one in found], "exit_code": int(short)})
-    else:
+
+    def lines() -> Iterator[str]:
         for one in found:
-            head, *others = map(plain, _lines(one))
-            click.echo("\n  ".join([head, *others]))
+            yield "\n  ".join(map(plain, _lines(one)))
         if len(found) > 1:
-            click.echo(f"{len(found)} comparisons: each p stands for itself and is not adjusted for their number")
-    sys.exit(int(short))
+            yield f"{len(found)} comparisons: each p stands for itself and is not adjusted for their number"
+
+    report = {"comparisons": [dataclasses.asdict(one) for one in found], "exit_code": int(short)}
+    finish(report, lines, int(short), as_json=as_json)
 
 
 def _lines(one: Comparison) -> list[str]:

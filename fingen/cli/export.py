@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import sys
 from pathlib import Path
 
 import click
 
-from fingen.cli.common import Command, command_options, print_json, set_argument
+from fingen.cli.common import Command, command_options, set_argument, tell
 
 FORMATS = ("alpaca", "sharegpt", "chatml", "openai", "csv", "parquet")
 
@@ -34,12 +32,5 @@ def command(folder: Path | None, form: str, out: Path, replace: bool, as_json: b
     from fingen.pipeline.export import export
 
     made = export(set_argument(folder, quiet=quiet), form, out, replace=replace)
-    if as_json:
-        print_json(dataclasses.asdict(made))
-    else:
-        lines = [f"{made.set} as {made.format}", ""]
-        lines += [f"  {file}: {rows:,} rows" for file, rows in made.files.items()]
-        lines += [f"note: {note}" for note in made.notes]
-        lines.append(f"{'written' if made.changed else 'already up to date'}: {out}")
-        click.echo("\n".join([*lines, f"next: {made.next}"]))
-    sys.exit(made.exit_code)
+    files = (f"  {file}: {rows:,} rows" for file, rows in made.files.items())
+    tell(made, [f"{made.set} as {made.format}", "", *files], out, as_json=as_json)

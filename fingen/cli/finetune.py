@@ -10,103 +10,27 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from fingen import config
 from fingen.cli.common import Command, command_options, print_json
+from fingen.cli.options import options_of, settings_of
+from fingen.config import MODELS, Finetune, Tuning
 from fingen.errors import ShortfallError, UsageError
 
 if TYPE_CHECKING:
-    from fingen.training import TrainingPlan, Tuned
+    from fingen.training.plan import TrainingPlan
+    from fingen.training.run import Tuned
     from fingen.training.settings import Resolved
 
-TUNING = (
-    "rank",
-    "alpha",
-    "epochs",
-    "learning_rate",
-    "load",
-    "cutoff",
-    "tokens_per_batch",
-    "seed",
-)  # options that set a field of Tuning
 EXAMPLE_CHARACTERS = 1200  # of a prompt that is shown
 
 
 @click.command("finetune", cls=Command)
-@click.option(
-    "--model",
-    default=config.Finetune.model,
-    show_default=True,
-    help="The base model: an alias (see `fingen models`), a hub id, or a folder.",
-)
-@click.option(
-    "--set",
-    "data",
-    type=click.Path(path_type=Path),
-    default=None,
-    metavar="SET",
-    help="The set to train on.  [default: the newest in build/]",
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="Folder of the adapter.  [default: build/adapters/<set>-<model>]",
-)
-@click.option("--recipe", default=None, metavar="NAME", help="Settings that were published; a wrong name lists them.")
-@click.option("--rank", type=int, default=None, help="Rank of the adapter.  [default: the recipe's, else 8]")
-@click.option("--alpha", type=float, default=None, help="Its output is scaled by alpha / rank.  [default: 16]")
-@click.option("--epochs", type=int, default=None, help="Times each row is seen.  [default: the recipe's, else 3]")
-@click.option("--learning-rate", type=float, default=None, help="At its highest.  [default: the recipe's, else 1e-4]")
-@click.option(
-    "--load",
-    type=click.Choice(config.LOADS),
-    default=None,
-    help="Number format of the base model; 8bit and 4bit need the extra [quant].  [default: auto]",
-)
-@click.option(
-    "--cutoff",
-    type=int,
-    default=None,
-    help="Tokens a row may have; a longer one is left out, and counted.  [default: 2048]",
-)
-@click.option(
-    "--tokens-per-batch",
-    type=int,
-    default=None,
-    help="Tokens in memory at once, with padding; changes speed and memory, not what is learned.  [default: 2048]",
-)
-@click.option("--seed", type=int, default=None, help="Of the order of rows, and all random numbers.  [default: 0]")
-@click.option(
-    "--config",
-    "table",
-    type=click.Path(path_type=Path),
-    default=None,
-    metavar="FILE",
-    help="A TOML file with settings, one a line.",
-)
-@click.option(
-    "--override",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Any setting, also those without an option of their own. May be repeated.",
-)
-@click.option("--resume", is_flag=True, help="Go on with a run that was not finished.")
-@click.option("--replace", is_flag=True, help="Start anew, also where an adapter or an unfinished run is.")
-@click.option(
-    "--report-to",
-    multiple=True,
-    metavar="TRACKER",
-    help="Send the history also to a tracker that is installed, such as wandb or tensorboard. May be repeated.",
-)
-@click.option(
-    "--trust-remote-code",
-    is_flag=True,
-    help="Run Python code that the base model brings along. It can do here all that you can: read it first.",
-)
-@click.option(
-    "--dry-run", is_flag=True, help="Say what would be done, and what is in the way; fetch and train nothing."
-)
+@options_of(Finetune, "model", "data", "out", "recipe")
+@options_of(Tuning, fallback="the recipe's, else")
+@click.option("--config", "table", type=click.Path(path_type=Path), metavar="FILE",
+              help="A TOML file with settings, one a line.")  # fmt: skip
+@click.option("--override", "overrides", multiple=True, metavar="KEY=VALUE",
+              help="Any setting, also those without an option of their own. May be repeated.")  # fmt: skip
+@options_of(Finetune, "resume", "replace", "report_to", "trust_remote_code", "dry_run")
 @command_options
 @click.pass_context
 def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...], as_json: bool, quiet: bool, debug: bool,
@@ -125,12 +49,13 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
       $ fingen finetune --model qwen2.5 --set build/intent --recipe openfindata-intent
       $ fingen finetune --model qwen2.5 --rank 16 --load 4bit --override learning_rate=2e-4 --resume
     """
-    from fingen.training import build_plan, finetune
+    from fingen.training.plan import build_plan
     from fingen.training.preflight import refuse
+    from fingen.training.run import finetune
 
-    flags = {name: options.pop(name) for name in TUNING}
+    flags = {field.name: options.pop(field.name) for field in dataclasses.fields(Tuning) if field.name in options}
     resolved = _resolve(ctx, flags, table, overrides, options["model"], options["recipe"])
-    settings = config.Finetune(**options)
+    settings = settings_of(Finetune, options)
 
     def say(text: str) -> None:
         if not quiet:
@@ -174,7 +99,7 @@ def _resolve(ctx: click.Context, flags: dict[str, Any], table: Path | None, over
     overridden = settings.parse_overrides(overrides)
     if twice := sorted(set(given) & set(overridden)):
         raise UsageError(f"{twice[0]} is given twice, as an option and with --override", hint="leave one of them out")
-    alias = config.MODELS.get(model.lower())
+    alias = MODELS.get(model.lower())
     layers: list[tuple[str, dict[str, Any]]] = [
         (f"--{name.replace('_', '-')}", {name: value}) for name, value in given.items()
     ]

@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
-import dataclasses
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fingen import config
-from fingen.cli.common import Command, command_options, print_json
+from fingen.cli.common import Command, command_options, tell
+from fingen.cli.options import commas, parse_numbers
 
 if TYPE_CHECKING:
     from fingen.pipeline.importing import Imported
 
-NAMES = ("openfindata", "fineval-intent", "fpb", "fiqa", "tfns", "nwgi", "alpaca", "sharegpt", "csv")
 SPLITS = ("train", "validation", "test")
 SHOWN = 12  # labels that the table names
 
 
-def _split(ctx: click.Context, parameter: click.Parameter, value: Any) -> str | tuple[float, float, float] | None:
-    if value is None or value in SPLITS:
-        return value  # type: ignore[no-any-return]  # click gives a string, or what fingen.toml holds
-    try:
-        train, validation, test = (float(part) for part in (value.split(",") if isinstance(value, str) else value))
-    except ValueError as e:
-        raise click.BadParameter(f"give one of {', '.join(SPLITS)}, or three shares, such as 0.8,0.1,0.1") from e
-    if min(train, validation, test) < 0 or not 0 < train + validation + test < float("inf"):
-        raise click.BadParameter("shares are numbers from 0, and one of them is more")
-    return train, validation, test
+def _parse_split(parts: list[str]) -> str | tuple[float, ...]:
+    if len(parts) == 1 and parts[0] in SPLITS:
+        return parts[0]
+    shares = parse_numbers(parts, 3, f"give one of {', '.join(SPLITS)}, or three shares from 0, such as 0.8,0.1,0.1")
+    if not any(shares):
+        raise click.BadParameter("one of the shares must be more than 0")
+    return shares
 
 
 @click.command("import", cls=Command)
-@click.argument("name", type=click.Choice(NAMES), metavar="NAME")
+@click.argument("name", type=click.Choice(config.SOURCES))
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder of the set.  [default: build/NAME]")
-@click.option("--split", callback=_split, default=None, metavar="SPLIT",
+@click.option("--split", type=click.UNPROCESSED, callback=commas(_parse_split), metavar="SPLIT",
               help="Where the rows go: train, validation or test, or shares of them such as 0.8,0.1,0.1.  "
                    "[default: as published]")  # fmt: skip
 @click.option("--text", default=None, metavar="COLUMN", help="With csv: the column of the text.")
@@ -50,7 +45,7 @@ def _split(ctx: click.Context, parameter: click.Parameter, value: Any) -> str | 
 def command(name: str, paths: tuple[Path, ...], as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
     """Make a set of data that others published, or of your own rows.
 
-    NAME is openfindata, fineval-intent, fpb, fiqa, tfns or nwgi, or a form: alpaca, sharegpt (OpenAI messages too), csv.
+    The data is one that was published under its name, or has a form: alpaca, sharegpt (OpenAI messages too), csv.
     PATH is a file, or a folder of them; without it the command says where to get the data, and fetches nothing. Published
     splits are kept: sent_valid.csv is validation. Repeated texts are kept and reported, those with two labels by name.
 
@@ -61,7 +56,8 @@ def command(name: str, paths: tuple[Path, ...], as_json: bool, quiet: bool, debu
       $ fingen import tfns --download
       $ fingen import csv tickets.csv --text question --label intent --split 0.8,0.1,0.1 --out build/tickets
     """
-    from fingen.imports import SOURCES, Options
+    from fingen.imports.base import Options
+    from fingen.imports.sources import SOURCES
     from fingen.pipeline.importing import import_set
 
     out, split, replace = options.pop("out"), options.pop("split"), options.pop("replace")
@@ -82,11 +78,7 @@ def command(name: str, paths: tuple[Path, ...], as_json: bool, quiet: bool, debu
         download=download,
         replace=replace,
     )
-    if as_json:
-        print_json(dataclasses.asdict(made))
-    else:
-        click.echo("\n".join(_lines(made)))
-    sys.exit(made.exit_code)
+    tell(made, _lines(made), made.set, as_json=as_json)
 
 
 def _lines(made: Imported) -> list[str]:
@@ -95,13 +87,12 @@ def _lines(made: Imported) -> list[str]:
     lines += [f"  {file}: {rows:,} rows" for file, rows in made.files.items()]
     lines += ["", *_table(made), ""]
     lines += [f"declared: {line}" for line in made.declared]
-    lines += [f"note: {note}" for note in made.notes]
     if made.rejects:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in made.rejects.items())
         lines.append(f"rejected: {sum(made.rejects.values()):,} rows: {reasons}  ({made.set}/rejected.jsonl)")
     else:
         lines.append("rejected: none")
-    return [*lines, f"{'written' if made.changed else 'already up to date'}: {made.set}", f"next: {made.next}"]
+    return lines
 
 
 def _table(made: Imported) -> list[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import click
 
 from fingen import config
-from fingen.cli.common import Command, command_options, print_json
+from fingen.cli.common import Command, command_options, tell
 
 
 @click.command("merge", cls=Command)
@@ -53,15 +52,10 @@ def command(
 
     folder = out or config.BUILD / "models" / adapter.resolve().name
     made = merge(adapter, folder, tolerance=tolerance, replace=replace, trust_remote_code=trust_remote_code)
-    if as_json:
-        print_json({**dataclasses.asdict(made), "folder": str(made.folder)})
-        return
-    click.echo(
-        f"largest difference of a logit: {made.difference:.2g} (allowed: {made.tolerance:.2g}; the adapter's own effect: {made.effect:.2g})"
-    )
-    click.echo(f"same first token: {made.same_token} of {made.prompts} prompts")
-    if not made.changed:
-        click.echo(f"already up to date: {made.folder}")
-        return
-    click.echo(f"written: {made.folder}, with a Modelfile and the ways on in its README.md")
-    click.echo(f"next: fingen serve {made.folder}")
+    allowed = f"(allowed: {made.tolerance:.2g}; the adapter's own effect: {made.effect:.2g})"
+    lines = [
+        f"largest difference of a logit: {made.difference:.2g} {allowed}",
+        f"same first token: {made.same_token} of {made.prompts} prompts",
+    ]
+    beside = ", with a Modelfile and the ways on in its README.md" if made.changed else ""
+    tell(made, lines, f"{made.folder}{beside}", as_json=as_json)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from fingen.cli.common import Command, command_options, print_json
+from fingen.cli.common import Command, command_options, tell
 
 if TYPE_CHECKING:
     from fingen.pipeline.mixing import Mixed
@@ -34,11 +32,7 @@ def command(sets: tuple[str, ...], out: Path, replace: bool, as_json: bool, quie
     from fingen.pipeline.mixing import mix, parse_part
 
     made = mix([parse_part(text) for text in sets], out, replace=replace)
-    if as_json:
-        print_json(dataclasses.asdict(made))
-    else:
-        click.echo("\n".join(_lines(made)))
-    sys.exit(made.exit_code)
+    tell(made, _lines(made), made.set, as_json=as_json)
 
 
 def _lines(made: Mixed) -> list[str]:
@@ -57,4 +51,4 @@ def _lines(made: Mixed) -> list[str]:
         if rejects
         else "rejected: none"
     )
-    return [*lines, f"{'written' if made.changed else 'already up to date'}: {made.set}", f"next: {made.next}"]
+    return lines

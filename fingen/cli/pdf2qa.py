@@ -2,80 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fingen import config
-from fingen.cli.asking import asking_options, consent, cost_line, estimate_lines, pending_lines, pop_asking
-from fingen.cli.common import (
-    Command,
-    comma_list,
-    command_options,
-    filter_options,
-    pop_filters,
-    print_json,
-    say_settings,
-)
+from fingen.cli.asking import consent, cost_line, tell_unfinished, yes_option
+from fingen.cli.common import Command, command_options, say_settings, tell
+from fingen.cli.options import options_of, settings_of
+from fingen.config import Pdf2qa
 
 if TYPE_CHECKING:
-    from fingen.pipeline import Summary
-
-DEFAULT = config.Pdf2qa()
-
-
-def parse_shares(ctx: click.Context, parameter: click.Parameter, value: Any) -> tuple[float, float, float]:
-    """Three shares from `0.8,0.1,0.1`."""
-    parts = value.split(",") if isinstance(value, str) else value
-    try:
-        train, validation, test = (float(part) for part in parts)
-    except ValueError as e:
-        raise click.BadParameter("give three shares, such as 0.8,0.1,0.1") from e
-    if not all(0 <= share < math.inf for share in (train, validation, test)) or not train:
-        raise click.BadParameter("shares are numbers from 0, and train must have one")
-    return train, validation, test
+    from fingen.pipeline.summary import Summary
 
 
 @click.command("pdf2qa", cls=Command)
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="REPORTS...")
-@click.option("--task", default=",".join(DEFAULT.tasks), show_default=True, callback=comma_list(config.TASKS),
-              help="Kinds of pairs, parted by commas: concept, summary.")  # fmt: skip
-@click.option("--per-chunk", type=click.IntRange(1, 20), default=DEFAULT.per_chunk, show_default=True,
-              help="Pairs of a kind asked for from a passage, at most.")  # fmt: skip
-@click.option("--context", type=click.Choice(config.CONTEXTS), default=DEFAULT.context, show_default=True,
-              help="What stands in `input`: nothing (closed-book), the source passage, or a row of each.")  # fmt: skip
-@click.option("--language", type=click.Choice(config.LANGUAGES), default=DEFAULT.reading.language, show_default=True,
-              help="Language of the reports; auto finds it for each.")  # fmt: skip
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=DEFAULT.out, show_default=True, help="Folder of the set."
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(1, 64),
-    default=DEFAULT.workers,
-    show_default=True,
-    help="Processes that read files.",
-)
-@click.option("--questions", type=click.Path(path_type=Path), default=None,
-              help="File with your own topics, one a line, that the teacher is steered towards.")  # fmt: skip
-@asking_options
-@click.option("--limit", type=click.IntRange(1), default=DEFAULT.limit,
-              help="Passages asked about, spread over all documents.  [default: all]")  # fmt: skip
-@click.option("--chunk-tokens", type=click.IntRange(128, 16384), default=DEFAULT.reading.chunk_tokens, show_default=True,
-              help="Estimated tokens a passage may have.")  # fmt: skip
-@click.option("--ocr", is_flag=True, help="Read scanned pages with tesseract.")
-@click.option("--split", default=",".join(map(str, DEFAULT.splitting.shares)), show_default=True, callback=parse_shares,
-              help="Shares of train, validation and test.")  # fmt: skip
-@click.option("--split-by", type=click.Choice(config.SPLIT_UNITS), default=DEFAULT.splitting.by, show_default=True,
-              help="What stays together; auto is document from 20 documents on, chunk below.")  # fmt: skip
-@click.option("--judge", default=None, metavar="TEACHER",
-              help="A teacher that scores what is kept, 1 to 5 on four points; scores are stored and reject nothing.")  # fmt: skip
-@filter_options
-@click.option("--replace", is_flag=True, help="Start the set anew, also where it was made with other settings.")
+@options_of(Pdf2qa)
+@yes_option
 @command_options
 @click.pass_context
 def command(ctx: click.Context, /, yes: bool, as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
@@ -91,8 +35,10 @@ def command(ctx: click.Context, /, yes: bool, as_json: bool, quiet: bool, debug:
       $ fingen pdf2qa 10k.pdf annual_report.pdf --out build/two --json
       $ fingen pdf2qa reports/ --teacher anthropic --batch --no-wait
     """
-    from fingen import pipeline, prompts
+    from fingen import prompts
     from fingen.cli.progress import Display
+    from fingen.events import Outcome
+    from fingen.pipeline.pdf2qa import pdf2qa
 
     said = say_settings(ctx)
     if said and not quiet:
@@ -101,26 +47,11 @@ def command(ctx: click.Context, /, yes: bool, as_json: bool, quiet: bool, debug:
         click.echo(f"templates from {prompts.folder().resolve()}", err=True)
 
     with Display(quiet=quiet) as display:
-        outcome = pipeline.pdf2qa(_settings(options), on_event=display, consent=consent(display, yes=yes, quiet=quiet))
-    if as_json:
-        print_json(dataclasses.asdict(outcome))
-    elif isinstance(outcome, pipeline.Estimate):
-        click.echo("\n".join(estimate_lines(outcome)))
-    elif isinstance(outcome, pipeline.Pending):
-        click.echo("\n".join(pending_lines(outcome)))
-    else:
-        click.echo("\n".join(_lines(outcome)))
-    sys.exit(outcome.exit_code)
-
-
-def _settings(options: dict[str, Any]) -> config.Pdf2qa:
-    reading = config.ReadSettings(
-        chunk_tokens=options.pop("chunk_tokens"), ocr=options.pop("ocr"), language=options.pop("language")
-    )
-    splitting = config.Splitting(shares=options.pop("split"), by=options.pop("split_by"))
-    asking = pop_asking(options)
-    filters, tasks = pop_filters(options), options.pop("task")
-    return config.Pdf2qa(reading=reading, splitting=splitting, filters=filters, asking=asking, tasks=tasks, **options)
+        settings = settings_of(Pdf2qa, options)
+        outcome = pdf2qa(settings, on_event=display, consent=consent(display, yes=yes, quiet=quiet))
+    if not isinstance(outcome, Outcome):
+        tell_unfinished(outcome, as_json=as_json)
+    tell(outcome, _lines(outcome), outcome.set, as_json=as_json, noted=True)
 
 
 def _lines(summary: Summary) -> list[str]:
@@ -153,8 +84,7 @@ def _lines(summary: Summary) -> list[str]:
     asked = f"{summary.requests['asked']} asked now, {summary.requests['from_journal']} from the journal"
     if summary.cost_usd != 0.0:
         asked += f" | cost of all runs: {cost_line(summary.cost_usd, summary.expected_usd)}"
-    state = "written" if summary.changed else "already up to date"
-    return [*lines, f"requests: {asked} | {seconds}", f"{state}: {summary.set}", f"next: {summary.next}"]
+    return [*lines, f"requests: {asked} | {seconds}"]
 
 
 def _document_line(document: dict[str, Any]) -> str:

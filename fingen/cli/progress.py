@@ -17,7 +17,7 @@ from fingen.errors import DocumentError
 
 if TYPE_CHECKING:
     from fingen.documents import Progress as PageProgress
-    from fingen.pipeline import Answered, Note, Waiting
+    from fingen.events import Answered, Note, Waiting
     from fingen.records import Document
 
 LINE_SECONDS = 10.0  # between two lines of progress where there is no terminal
@@ -52,8 +52,7 @@ class Display:
 
     def __call__(self, event: PageProgress | Document | DocumentError | Answered | Waiting | Note) -> None:
         """Show one piece of news."""
-        from fingen.documents import Progress as PageProgress
-        from fingen.pipeline import Answered, Note, Waiting
+        from fingen.events import Answered, Note, Waiting
         from fingen.records import Document
 
         if isinstance(event, Waiting):
@@ -62,9 +61,7 @@ class Display:
         if isinstance(event, Note):
             self._note(event)
             return
-        if isinstance(event, PageProgress):
-            self._pages[event.source.name] = (event.page, event.pages)
-        elif isinstance(event, Document):
+        if isinstance(event, Document):
             self._documents += 1
             self._chunks += len(event.chunks)
             self._pages[event.path] = (event.pages, event.pages)
@@ -72,6 +69,8 @@ class Display:
         elif isinstance(event, DocumentError):
             self._pages.pop(event.path, None)
             self._line(f"not read: {event}", always=True)
+        elif not isinstance(event, Answered):
+            self._pages[event.source.name] = (event.page, event.pages)
         if isinstance(event, Answered):
             note = self._rate(event)
             self._bar("asking", event.done, event.total, note)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from fingen.cli.common import Command, command_options, print_json
+from fingen.cli.common import Command, command_options, tell
 
 if TYPE_CHECKING:
     from fingen.hub import Pulled, PulledAdapter
@@ -58,35 +56,29 @@ def command(
       $ fingen pull tatsu-lab/alpaca --out build/alpaca
       $ fingen pull you/intent-llama3
     """
-    from fingen.hub import pull
+    from fingen.hub import PulledAdapter, pull
 
     pulled = pull(repo, out, adapter=adapter, revision=revision, config=form, replace=replace, quiet=quiet)
-    if as_json:
-        print_json(dataclasses.asdict(pulled))
-    else:
-        click.echo("\n".join(_lines(pulled)))
-    sys.exit(pulled.exit_code)
-
-
-def _lines(pulled: Pulled | PulledAdapter) -> list[str]:
-    from fingen.hub import PulledAdapter
-
     if isinstance(pulled, PulledAdapter):
-        lines = [
-            f"{pulled.adapter}   {pulled.repo} at {pulled.commit[:12]}, as it was pushed",
-            f"base:   {pulled.base}",
-            f"set:    {pulled.set}",
-            f"scores: {pulled.scores or 'none'} on the card",
-            *(f"note: {note}" for note in pulled.notes),
-        ]
-        written = f"{'written' if pulled.changed else 'already up to date'}: {pulled.adapter}"
-        return [*lines, written, f"next: {pulled.next}"]
+        tell(pulled, _adapter_lines(pulled), pulled.adapter, as_json=as_json)
+    tell(pulled, _set_lines(pulled), pulled.set, as_json=as_json)
+
+
+def _adapter_lines(pulled: PulledAdapter) -> list[str]:
+    return [
+        f"{pulled.adapter}   {pulled.repo} at {pulled.commit[:12]}, as it was pushed",
+        f"base:   {pulled.base}",
+        f"set:    {pulled.set}",
+        f"scores: {pulled.scores or 'none'} on the card",
+    ]
+
+
+def _set_lines(pulled: Pulled) -> list[str]:
     rows = ", ".join(f"{count:,} {split}" for split, count in pulled.records.items() if count)
     kind = "as it was pushed" if pulled.own else "taken as it was found"
     lines = [f"{pulled.set}   {pulled.repo} at {pulled.commit[:12]}, {kind}", f"records: {rows}"]
     lines += [f"not so: {law}, {counts['failed']:,} rows" for law, counts in pulled.laws.items() if counts["failed"]]
-    lines += [f"note: {note}" for note in pulled.notes]
     if pulled.rejects:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in pulled.rejects.items())
         lines.append(f"rejected: {sum(pulled.rejects.values()):,} rows: {reasons}  ({pulled.set}/rejected.jsonl)")
-    return [*lines, f"{'written' if pulled.changed else 'already up to date'}: {pulled.set}", f"next: {pulled.next}"]
+    return lines

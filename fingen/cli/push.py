@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fingen.cli.common import Command, command_options, print_json, set_argument
+from fingen.cli.common import Command, command_options, set_argument, tell
+from fingen.cli.options import options_of, settings_of
+from fingen.config import Push
 from fingen.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,33 +21,8 @@ SHOWN = 8  # differences that the plan names
 
 @click.command("push", cls=Command)
 @click.argument("folder", required=False, type=click.Path(path_type=Path), metavar="[SET|ADAPTER]")
-@click.option(
-    "--repo",
-    default=None,
-    metavar="[OWNER/]NAME",
-    help="Where it goes.  [default: the token's user, the folder's name]",
-)
-@click.option("--public", is_flag=True, help="Let everybody see it; without this it is private.")
-@click.option("--license", "licence", default=None, metavar="LICENSE",
-              help="Licence of what goes, as the Hub names it, such as cc-by-4.0.  [default: none, and the card says so]")  # fmt: skip
-@click.option("--message", default=None, help="Message of the commit.  [default: its name and its rows or base model]")
-@click.option("--dry-run", is_flag=True, help="Prove it and say what would go where; write nothing to the Hub.")
+@options_of(Push)
 @click.option("--yes", is_flag=True, help="Agree to what is shown, without being asked.")
-@click.option(
-    "--overwrite", is_flag=True, help="Also where what is there loses rows, columns, scores or files of another hand."
-)
-@click.option(
-    "--with-chunks", is_flag=True, help="A set's passages too. They are the reports' text: mind their copyright."
-)
-@click.option("--with-rejects", is_flag=True, help="A set's rejected answers too.")
-@click.option(
-    "--allow-offline",
-    is_flag=True,
-    help="Also what is for trying fingen out: a set of the offline teacher or of the sample report, an adapter of `tiny`.",
-)
-@click.option(
-    "--allow-failing", is_flag=True, help="Also a set that `fingen verify` finds fault with; its card says so."
-)
 @command_options
 def command(folder: Path | None, yes: bool, as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
     """Publish a set or an adapter on the Hugging Face Hub, with manifest and card, in one commit.
@@ -65,14 +41,15 @@ def command(folder: Path | None, yes: bool, as_json: bool, quiet: bool, debug: b
       $ fingen push build/adapters/intent-llama3
     """
     from fingen.adapters import MANIFEST
-    from fingen.hub import Wishes, push, push_adapter
+    from fingen.hub import push, push_adapter
 
+    settings = settings_of(Push, options)
     is_adapter = folder is not None and (folder / MANIFEST).is_file()
 
     def agree(plan: PushPlan | AdapterPlan) -> None:
-        if not quiet and not (as_json and options["dry_run"]):
+        if not quiet and not (as_json and settings.dry_run):
             click.echo("\n".join(_plan_lines(plan)), err=True)
-        if yes or options["dry_run"] or not plan.changes:
+        if yes or settings.dry_run or not plan.changes:
             return
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise UsageError(
@@ -84,14 +61,10 @@ def command(folder: Path | None, yes: bool, as_json: bool, quiet: bool, debug: b
 
     pushed: Pushed[Any]
     if folder is not None and is_adapter:
-        pushed = push_adapter(folder, Wishes(**options), agree, quiet=quiet)
+        pushed = push_adapter(folder, settings, agree, quiet=quiet)
     else:
-        pushed = push(set_argument(folder, quiet=quiet), Wishes(**options), agree, quiet=quiet)
-    if as_json:
-        print_json(dataclasses.asdict(pushed))
-    else:
-        click.echo("\n".join(_lines(pushed, dry_run=options["dry_run"])))
-    sys.exit(pushed.exit_code)
+        pushed = push(set_argument(folder, quiet=quiet), settings, agree, quiet=quiet)
+    tell(pushed, [_done(pushed, dry_run=settings.dry_run)], as_json=as_json)
 
 
 def _what(plan: PushPlan | AdapterPlan) -> str:
@@ -131,12 +104,10 @@ def _size(count: int) -> str:
     return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count / 1e3:,.1f} kB"
 
 
-def _lines(pushed: Pushed[Any], *, dry_run: bool) -> list[str]:
+def _done(pushed: Pushed[Any], *, dry_run: bool) -> str:
     plan = pushed.plan
     if dry_run:
-        done = "nothing was sent (--dry-run)"
-    elif pushed.commit:
-        done = f"pushed: {plan.url}  commit {pushed.commit[:12]}"
-    else:
-        done = f"{'public now' if plan.publishes else 'already up to date'}: {plan.url}"
-    return [done, *(f"note: {note}" for note in pushed.notes), f"next: {pushed.next}"]
+        return "nothing was sent (--dry-run)"
+    if pushed.commit:
+        return f"pushed: {plan.url}  commit {pushed.commit[:12]}"
+    return f"{'public now' if plan.publishes else 'already up to date'}: {plan.url}"

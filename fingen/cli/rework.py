@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from fingen.cli.common import Command, command_options, filter_options, pop_filters, print_json, set_argument
-from fingen.cli.pdf2qa import parse_shares
-from fingen.config import SPLIT_UNITS, Splitting
+from fingen.cli.common import Command, command_options, set_argument, tell
+from fingen.cli.options import options_of, settings_of
+from fingen.config import Filters, Resplitting
 
 if TYPE_CHECKING:
     from fingen.pipeline.rework import Reworked
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command("dedup", cls=Command)
 @click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[SET]")
-@filter_options
+@options_of(Filters)
 @command_options
 def dedup(target: Path | None, as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
     """Gate a set anew: duplicates, other sets, benchmarks to keep out, and personal data. Nothing is asked, nothing is paid.
@@ -36,30 +35,17 @@ def dedup(target: Path | None, as_json: bool, quiet: bool, debug: bool, **option
     """
     from fingen.pipeline.rework import rework
 
-    filters = pop_filters(options)
-    _say(rework(set_argument(target, quiet=quiet), filters), as_json=as_json)
+    made = rework(set_argument(target, quiet=quiet), settings_of(Filters, options))
+    tell(made, _lines(made), made.set, as_json=as_json)
 
 
 @click.command("split", cls=Command)
 @click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[SET]")
-@click.option("--split", "shares", default=",".join(map(str, Splitting().shares)), show_default=True, callback=parse_shares,
-              help="Shares of train, validation and test.")  # fmt: skip
-@click.option("--split-by", type=click.Choice(SPLIT_UNITS), default=Splitting().by, show_default=True,
-              help="What stays together; auto is what the set has.")  # fmt: skip
-@filter_options
+@options_of(Resplitting)
+@options_of(Filters)
 @command_options
 @click.pass_context
-def split(
-    ctx: click.Context,
-    /,
-    target: Path | None,
-    shares: tuple[float, float, float],
-    split_by: str,
-    as_json: bool,
-    quiet: bool,
-    debug: bool,
-    **options: Any,
-) -> None:
+def split(ctx: click.Context, /, target: Path | None, as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
     """Divide a set afresh into train, validation and test. Nothing is asked, nothing is paid.
 
     SET is any set in build/ (default: the newest). Rows that share a passage or say the same go to one split; those of an
@@ -77,24 +63,16 @@ def split(
     folder = set_argument(target, quiet=quiet)
     if ctx.get_parameter_source("privacy") is ParameterSource.DEFAULT:  # dividing changes no row
         options["privacy"] = read_manifest(folder).settings.get("privacy", "keep")
-    filters = pop_filters(options)
+    filters = settings_of(Filters, options)
     refuse_other_filters(folder, filters)
-    _say(rework(folder, filters, splitting=Splitting(shares=shares, by=split_by)), as_json=as_json)
+    made = rework(folder, filters, splitting=settings_of(Resplitting, options))
+    tell(made, _lines(made), made.set, as_json=as_json)
 
 
-def _say(outcome: Reworked, *, as_json: bool) -> None:
-    if as_json:
-        print_json(dataclasses.asdict(outcome))
-        return
-    lines = [outcome.set, "", *_table("split", outcome.splits_before, outcome.splits)]
-    lines += ["", *_table("rejected", outcome.rejects_before, outcome.rejects)]
-    lines += [
-        "",
-        f"rows that are in another split now: {outcome.moved:,}",
-        *(f"note: {note}" for note in outcome.notes),
-    ]
-    lines.append(f"{'written' if outcome.changed else 'already so'}: {outcome.set}")
-    click.echo("\n".join(lines))
+def _lines(made: Reworked) -> list[str]:
+    lines = [made.set, "", *_table("split", made.splits_before, made.splits)]
+    lines += ["", *_table("rejected", made.rejects_before, made.rejects)]
+    return [*lines, "", f"rows that are in another split now: {made.moved:,}"]
 
 
 def _table(title: str, before: dict[str, int], after: dict[str, int]) -> list[str]:

@@ -2,63 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from fingen import config
-from fingen.cli.asking import asking_options, consent, cost_line, estimate_lines, pending_lines, pop_asking
-from fingen.cli.common import Command, command_options, filter_options, pop_filters, print_json, say_settings
+from fingen.cli.asking import consent, cost_line, tell_unfinished, yes_option
+from fingen.cli.common import Command, command_options, say_settings, tell
+from fingen.cli.options import options_of, settings_of
+from fingen.config import BUILD, Synth
 
 if TYPE_CHECKING:
     from fingen.pipeline.synth import Specs, SynthSummary
     from fingen.tasks.drawn import Form
     from fingen.tasks.labels import Label
 
-DEFAULT = config.Synth()
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _counts(function: F) -> F:
-    """The options of every kind of items."""
-    for option in (
-        click.option("--per-request", type=click.IntRange(1, 50), default=DEFAULT.per_request, show_default=True,
-                     help="Items that a request asks for."),
-        click.option("--seed", type=int, default=DEFAULT.seed, show_default=True, help="Of all that is drawn."),
-        click.option("--language", type=click.Choice(["zh", "en"]), default=DEFAULT.language, show_default=True,
-                     help="Language of the items."),
-        click.option("--test", type=click.IntRange(0), default=DEFAULT.test, show_default=True,
-                     help="Test records on top, exactly."),
-        click.option("--validation", type=click.IntRange(0), default=None,
-                     help="Validation records on top, exactly.  [default: 0.32 of --n]"),
-        click.option("--n", type=click.IntRange(1), default=DEFAULT.n, show_default=True, help="Training records, exactly."),
-    ):  # fmt: skip
-        function = option(function)
-    return function
-
-
-def _rest(folder: Path) -> Callable[[F], F]:
-    """The other options of every kind of items, whose sets go to `folder`."""
-
-    def add(function: F) -> F:
-        replace = "Start the set anew, also where it was made with other settings."
-        for option in (
-            command_options,
-            click.option("--replace", is_flag=True, help=replace),
-            filter_options,
-            asking_options,
-            click.option(
-                "--out", type=click.Path(path_type=Path), default=folder, show_default=True, help="Folder of the set."
-            ),
-        ):
-            function = option(function)
-        return function
-
-    return add
+COUNTS = ("n", "validation", "test", "language", "seed", "per_request")
+ASKING = ("out", "teacher", "asking", "filters", "replace")
 
 
 @click.group("synth")
@@ -73,16 +34,16 @@ def command() -> None:
 
 
 @command.command("intent", cls=Command)
-@_counts
+@options_of(Synth, *COUNTS)
 @click.option("--labels", type=click.Path(path_type=Path), default=None, metavar="FILE",
               help="Your own labels (YAML: name, definition, examples, weight).")  # fmt: skip
 @click.option("--weights", default=None, metavar="W,W,...",
               help="Shares of the labels, in their order.  [default: the labels' own; all alike]")  # fmt: skip
 @click.option("--with-other", is_flag=True, help="Add a label for what none of the others means.")
 @click.option("--fixed-options", is_flag=True, help="Keep the options in the order of the labels: a letter is a label.")
-@click.option("--check", default=None, metavar="TEACHER",
-              help="A second teacher answers each item blind; where it disagrees the item is rejected.")  # fmt: skip
-@_rest(DEFAULT.out)
+@options_of(Synth, "check", *ASKING)
+@yes_option
+@command_options
 @click.pass_context
 def intent(ctx: click.Context, /, **options: Any) -> None:
     """Make intent items: what a client says, lettered options, and the letter that is right.
@@ -108,13 +69,14 @@ def intent(ctx: click.Context, /, **options: Any) -> None:
 
 
 @command.command("sentiment", cls=Command)
-@_counts
-@_rest(Path("build/sentiment"))
+@options_of(Synth, *COUNTS, *ASKING, out=BUILD / "sentiment")
+@yes_option
+@command_options
 @click.pass_context
 def sentiment(ctx: click.Context, /, **options: Any) -> None:
     """Make sentences of financial news with their sentiment, in FinGPT's prompt form.
 
-    Specs, manner and subject of each sentence are drawn before it is written. The offline teacher writes none.
+    Source, manner and subject of each sentence are drawn before it is written. The offline teacher writes none.
 
     \b
     Examples:
@@ -131,10 +93,12 @@ def sentiment(ctx: click.Context, /, **options: Any) -> None:
 
 
 @command.command("qa", cls=Command)
-@_counts
+@options_of(Synth, *COUNTS)
 @click.option("--topics", type=click.Path(path_type=Path), default=None, metavar="FILE",
               help="Your own topics (YAML: name, definition, weight).")  # fmt: skip
-@_rest(Path("build/qa"))
+@options_of(Synth, *ASKING, out=BUILD / "qa")
+@yes_option
+@command_options
 @click.pass_context
 def qa(ctx: click.Context, /, **options: Any) -> None:
     """Make question-answer pairs on financial topics, without a document: nothing grounds them, and the set says so.
@@ -162,26 +126,19 @@ def _run(
 ) -> None:
     """Make the set and say what came of it."""
     from fingen.cli.progress import Display
+    from fingen.events import Outcome
     from fingen.pipeline.synth import synth
-    from fingen.teachers.asking import Pending
-    from fingen.teachers.job import Estimate
 
     yes, as_json, quiet, _ = (options.pop(name) for name in ("yes", "as_json", "quiet", "debug"))
     said = say_settings(ctx)
     if not quiet:
         click.echo("   ".join(part for part in (f"language: {options['language']}", said) if part), err=True)
-    settings = config.Synth(kind=kind, filters=pop_filters(options), asking=pop_asking(options), **options)
+    settings = settings_of(Synth, options, kind=kind)
     with Display(quiet=quiet) as display:
         outcome = synth(settings, form, labels, draws, on_event=display, consent=consent(display, yes=yes, quiet=quiet))
-    if as_json:
-        print_json(dataclasses.asdict(outcome))
-    elif isinstance(outcome, Estimate):
-        click.echo("\n".join(estimate_lines(outcome)))
-    elif isinstance(outcome, Pending):
-        click.echo("\n".join(pending_lines(outcome)))
-    else:
-        click.echo("\n".join(_lines(outcome)))
-    sys.exit(outcome.exit_code)
+    if not isinstance(outcome, Outcome):
+        tell_unfinished(outcome, as_json=as_json)
+    tell(outcome, _lines(outcome), outcome.set, as_json=as_json)
 
 
 def _lines(summary: SynthSummary) -> list[str]:
@@ -210,9 +167,7 @@ def _lines(summary: SynthSummary) -> list[str]:
     asked = f"{summary.requests['asked']} asked now, {summary.requests['from_journal']} from the journal, {summary.rounds} rounds"
     if summary.cost_usd != 0.0:
         asked += f" | cost of all runs: {cost_line(summary.cost_usd, summary.expected_usd)}"
-    lines += [f"requests: {asked}", *(f"  note: {note}" for note in summary.notes)]
-    state = "written" if summary.changed else "already up to date"
-    return [*lines, f"{state}: {summary.set}", f"next: {summary.next}"]
+    return [*lines, f"requests: {asked}"]
 
 
 def _wide(text: str, width: int) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from fingen.cli.common import Command, command_options, print_json, set_argument
+from fingen.cli.common import Command, command_options, finish, set_argument
 
 if TYPE_CHECKING:
     from fingen.verify.run import Law, Problem, Verification
@@ -47,7 +46,7 @@ def command(
       $ fingen verify build/reports --html report.html
       $ fingen verify their_pairs.json --source their_report.pdf
     """
-    from fingen.disk import check_writable, open_atomic
+    from fingen.disk import check_writable, write_text
     from fingen.verify.page import render_html
     from fingen.verify.run import verify
 
@@ -55,15 +54,11 @@ def command(
         check_writable(html.parent)
     found = verify(set_argument(target, quiet=quiet), sources=sources, keep_out=keep_out)
     if html:
-        with open_atomic(html) as file:
-            file.write(render_html(found))
+        write_text(html, render_html(found))
         if not quiet:
             click.echo(f"written: {html}", err=True)
-    if as_json:
-        print_json({**dataclasses.asdict(found), "exit_code": found.exit_code})
-    else:
-        click.echo("\n".join(_lines(found, html)))
-    sys.exit(found.exit_code)
+    report = {**dataclasses.asdict(found), "exit_code": found.exit_code}
+    finish(report, lambda: _lines(found, html), found.exit_code, as_json=as_json)
 
 
 def _lines(found: Verification, html: Path | None) -> list[str]:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
 
-from fingen.disk import sha256_file
+from fingen.disk import read_jsonl, sha256_file
 from fingen.documents.identity import find_company, find_names, find_period
-from fingen.errors import SetError
 from fingen.records import Block, BlockKind, Chunk, Document, Frozen, content_id
 from fingen.text import estimate_tokens, find_language
 
+FORM = 'each line is such as {"page": 1, "allrow": 0, "type": "text", "inside": "..."}'
 HEAD_PAGES = 3  # where company and period stand
 NO_BOX = (0.0, 0.0, 0.0, 0.0)  # the file does not say where on the page a line stands
 KINDS: dict[str, BlockKind | None] = {
@@ -53,7 +52,7 @@ def read_page_parse(path: Path) -> Document:
     """
     chunks: list[Chunk] = []
     sha256 = sha256_file(path)
-    for page, lines in groupby(_read_lines(path), key=lambda line: line.page):
+    for page, lines in groupby(read_jsonl(path, _Line, FORM), key=lambda line: line.page):
         pieces = [(kind, text) for line in lines if (kind := KINDS[line.type]) and (text := _text(line))]
         if pieces:
             chunks.append(_chunk(path.name, sha256, page, pieces))
@@ -70,19 +69,6 @@ def read_page_parse(path: Path) -> Document:
         period=find_period(texts[:HEAD_PAGES], texts[HEAD_PAGES:], language, path.name),
         chunks=tuple(chunks),
     )
-
-
-def _read_lines(path: Path) -> Iterator[_Line]:
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                yield _Line.model_validate_json(line)
-            except ValidationError as e:
-                first = e.errors()[0]
-                raise SetError(
-                    f"{path}, row {number}: {'.'.join(map(str, first['loc']))}: {first['msg']}",
-                    hint='each line is such as {"page": 1, "allrow": 0, "type": "text", "inside": "..."}',
-                ) from e
 
 
 def _text(line: _Line) -> str:

@@ -9,14 +9,14 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pymupdf
 
 from fingen.config import ReadSettings
-from fingen.disk import dump_json, sha256_file, sha256_text
+from fingen.disk import dump_json, sha256_file, sha256_text, write_beside
 from fingen.documents.chunks import build_chunks
 from fingen.documents.furniture import body_size, remove_furniture
 from fingen.documents.identity import (
@@ -33,7 +33,7 @@ from fingen.documents.page import read_page
 from fingen.documents.sections import Outline, mark_headings, section_paths
 from fingen.documents.shapes import PageBlock, PageText, TextRow
 from fingen.documents.tables import continue_tables
-from fingen.errors import Cause, DocumentError, UsageError
+from fingen.errors import Cause, DocumentError, FingenError, UsageError
 from fingen.records import Document, Language, Period
 from fingen.text import find_language, vocabulary
 
@@ -298,13 +298,9 @@ def _load(path: Path) -> dict[str, Any] | None:
 
 
 def _store(path: Path, parse: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with gzip.open(beside, "wt", encoding="utf-8", compresslevel=1) as file:
-            file.write(dump_json(parse))
-        beside.replace(path)
-    except OSError:
-        pass  # a cache that cannot be written costs time, not data
-    finally:
-        beside.unlink(missing_ok=True)
+    with (
+        suppress(FingenError),  # a cache that cannot be written costs time, not data
+        write_beside(path) as beside,
+        gzip.open(beside, "wt", encoding="utf-8", compresslevel=1) as file,
+    ):
+        file.write(dump_json(parse))

@@ -7,7 +7,7 @@ from fingen.hub.pull import Pulled, pull
 from fingen.hub.pull_adapter import PulledAdapter
 from fingen.hub.push import PushPlan, push
 from fingen.hub.push_adapter import AdapterPlan, push_adapter
-from fingen.hub.shipment import Pushed, Wishes
+from fingen.hub.shipment import Pushed
 
 __all__ = [
     "AdapterPlan",
@@ -16,7 +16,6 @@ __all__ = [
     "PulledAdapter",
     "PushPlan",
     "Pushed",
-    "Wishes",
     "pull",
     "push",
     "push_adapter",

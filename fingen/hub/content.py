@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from datasets import Features, Value  # type: ignore[import-untyped]  # it ships no types
-from datasets.arrow_writer import ParquetWriter  # type: ignore[import-untyped]  # the same
 from datasets.info import DatasetInfo, DatasetInfosDict  # type: ignore[import-untyped]  # the same
 from huggingface_hub import DatasetCard, DatasetCardData
 
-from fingen.disk import dump_json, open_atomic, read_jsonl, sha256_file
+from fingen.disk import dump_json, open_atomic, read_jsonl, sha256_file, write_text
 from fingen.errors import UsageError
 from fingen.hub.client import read_matter
 from fingen.hub.leaks import without_places
@@ -30,6 +29,7 @@ from fingen.sets import (
     Publication,
     read_split,
     render_card,
+    write_table,
 )
 from fingen.verify.run import Verification
 
@@ -77,9 +77,10 @@ def pack(
         files[REJECTED] = _tidy_rejects(folder / REJECTED, staging / REJECTED)
         entries[REJECTED] = FileEntry(sha256=sha256_file(files[REJECTED]), rows=manifest.files[REJECTED].rows)
     features = _texts(Record.model_fields)
-    for split, (place, columns) in itertools.product(splits, ((TABLES, features), (ALPACA_CONFIG, _texts(PLAIN)))):
+    for split, (place, columns) in itertools.product(splits, ((TABLES, tuple(features)), (ALPACA_CONFIG, PLAIN))):
         name = f"{place}/{split}.parquet"
-        files[name] = _write_table(staging / name, read_split(folder, split), columns)
+        rows = (record.model_dump(mode="json") for record in read_split(folder, split))
+        files[name] = write_table(staging / name, rows, columns, BATCH_ROWS)
         entries[name] = FileEntry(sha256=sha256_file(files[name]), rows=manifest.splits[split])
     matter = _matter(splits, licence, features)
     publication = Publication(
@@ -87,17 +88,11 @@ def pack(
     )
     clean = Manifest.model_validate(without_places(manifest.model_dump(mode="json")))
     card = render_card(clean, {split: read_split(folder, split) for split in splits}, publication)
-    files[CARD] = _write(staging / CARD, _checked(card))
+    files[CARD] = write_text(staging / CARD, _checked(card))
     entries[CARD] = FileEntry(sha256=sha256_file(files[CARD]), rows=None)
     listed = clean.model_copy(update={"files": entries})
-    files[MANIFEST] = _write(staging / MANIFEST, dump_json(listed.model_dump(mode="json"), indent=2) + "\n")
+    files[MANIFEST] = write_text(staging / MANIFEST, dump_json(listed.model_dump(mode="json"), indent=2) + "\n")
     return Parcel(files, {split: manifest.splits[split] for split in splits}, matter["dataset_info"])
-
-
-def _write(path: Path, text: str) -> Path:
-    with open_atomic(path) as file:
-        file.write(text)
-    return path
 
 
 def _tidy_rejects(path: Path, to: Path) -> Path:
@@ -115,16 +110,6 @@ def _tidy_rejects(path: Path, to: Path) -> Path:
 def _texts(names: Iterable[str]) -> Features:
     """The types of columns, all texts: tables of any sets can be put together."""
     return Features({name: Value("string") for name in names})
-
-
-def _write_table(path: Path, records: Iterator[Record], features: Features) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with ParquetWriter(features=features, path=str(path), writer_batch_size=BATCH_ROWS) as writer:
-        for record in records:
-            row = record.model_dump(mode="json")
-            writer.write({name: row[name] for name in features})
-        writer.finalize()
-    return path
 
 
 # --- the card -----------------------------------------------------------------------------------------------------------

@@ -14,15 +14,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from fingen.config import BUILD
-from fingen.disk import describe, dump_json, lock, open_atomic, read_jsonl, sha256_file
+from fingen.disk import describe, dump_json, lock, read_jsonl, sha256_file, write_text
 from fingen.errors import HubError, SetError, ShortfallError, UsageError
+from fingen.events import Outcome
 from fingen.hub.client import Hub, Remote, check_repo_id, read_matter
 from fingen.hub.pull_adapter import PulledAdapter, pull_adapter
 from fingen.hub.trace import leave_trace
-from fingen.imports import SOURCES, Options, Unusable
+from fingen.imports.base import Options, read_row
 from fingen.imports.read import number_ids
-from fingen.imports.rows import Raw, find_split, read_raw
-from fingen.records import FileEntry, Manifest, Record, Rejected, content_id
+from fingen.imports.sources import SOURCES
+from fingen.records import FileEntry, Manifest, Record, Rejected
+from fingen.rows import Raw, find_split, read_raw
 from fingen.set_folder import PATIENCE_SECONDS, clear, make_manifest, refuse_folder, refuse_other, write_anew
 from fingen.sets import CARD, CHUNKS, INFO, JOURNAL, MANIFEST, REJECTED, SPLITS, SetContent, read_manifest, render_card
 from fingen.verify.run import Verification, verify
@@ -39,7 +41,7 @@ KINDS = {
 
 
 @dataclass(frozen=True)
-class Pulled:
+class Pulled(Outcome):
     """What a pull did."""
 
     set: str
@@ -49,10 +51,6 @@ class Pulled:
     records: dict[str, int]  # split -> rows
     rejects: dict[str, int]  # reason -> rows of a foreign data set that can be no record
     laws: dict[str, dict[str, int]]  # law -> passed, failed, unchecked
-    notes: list[str]
-    changed: bool
-    next: str
-    exit_code: int = 0
 
 
 def pull(
@@ -189,8 +187,7 @@ def _bring(hub: Hub, remote: Remote, listed: Manifest, out: Path, *, replace: bo
             )
     splits = {split: staging / f"{split}.jsonl" for split in SPLITS if f"{split}.jsonl" in entries}
     card = render_card(listed, {split: read_jsonl(path, Record) for split, path in splits.items()})
-    with open_atomic(staging / CARD) as file:
-        file.write(card)
+    write_text(staging / CARD, card)
     entries[CARD] = FileEntry(sha256=sha256_file(staging / CARD), rows=None)
     manifest = listed.model_copy(update={"files": entries})
     _place(staging, out, entries, dump_json(manifest.model_dump(mode="json"), indent=2) + "\n")
@@ -216,8 +213,7 @@ def _place(staging: Path, out: Path, entries: Mapping[str, FileEntry], manifest:
         (out / name).unlink(missing_ok=True)
     for name in entries:
         (staging / name).replace(out / name)
-    with open_atomic(out / MANIFEST) as file:
-        file.write(manifest)
+    write_text(out / MANIFEST, manifest)
 
 
 # --- a data set of others -----------------------------------------------------------------------------------------------
@@ -241,12 +237,11 @@ def _adopt(
         for raw in _read_rows(hub.fetch(remote, name, staging), f"{remote.repo}/{name}", staging):
             count += 1
             columns |= raw.values.keys()
-            built = source.build(raw, Options())
-            if isinstance(built, Unusable):
-                detail = f"{raw.where}: {built.detail}"
-                rejected.append(Rejected(item=raw.values, reason=built.reason, detail=detail, chunks=(), request=None))
+            row = read_row(source, raw, Options())
+            if isinstance(row, Rejected):
+                rejected.append(row)
             else:
-                records[split].append(built if built.id else built.model_copy(update={"id": _id(built)}))
+                records[split].append(row)
         declared.append(f"published split: {name} is {split} ({count:,} rows)")
     numbered = iter(number_ids([record for split in SPLITS for record in records[split]]))
     splits = {split: [next(numbered) for _ in rows] for split, rows in records.items() if rows}
@@ -260,10 +255,6 @@ def _adopt(
     left_out = sorted(columns - source.columns)
     notes = [f"columns left out: {', '.join(left_out)}"] if left_out else []
     return changed, dict(Counter(row.reason for row in rejected)), notes
-
-
-def _id(record: Record) -> str:
-    return content_id("im", record.task, record.instruction, record.input, record.output)
 
 
 def _read_matter(hub: Hub, remote: Remote, staging: Path) -> Mapping[str, Any]:

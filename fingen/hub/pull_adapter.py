@@ -23,6 +23,7 @@ from fingen.adapters import (
 from fingen.config import BUILD
 from fingen.disk import lock, refuse_others, sha256_file
 from fingen.errors import UsageError
+from fingen.events import Outcome
 from fingen.hub.client import Hub, Remote
 from fingen.hub.shipment import OWN_BY_THE_HUB
 from fingen.set_folder import PATIENCE_SECONDS
@@ -32,7 +33,7 @@ CODE = (".py", ".so", ".dll", ".sh")
 
 
 @dataclass(frozen=True)
-class PulledAdapter:
+class PulledAdapter(Outcome):
     """What a pull did."""
 
     adapter: str
@@ -41,10 +42,6 @@ class PulledAdapter:
     base: str
     set: str
     scores: int  # on the card
-    notes: list[str]
-    changed: bool
-    next: str
-    exit_code: int = 0
 
 
 def pull_adapter(hub: Hub, remote: Remote, out: Path, *, replace: bool = False) -> PulledAdapter:

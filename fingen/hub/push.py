@@ -11,9 +11,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from fingen.config import Push
 from fingen.errors import SetError, ShortfallError, UsageError
 from fingen.hub.client import Hub, Remote, check_repo_id, read_matter
-from fingen.hub.shipment import Change, Pushed, Shipment, Wishes, choose_repo, refuse_leaks
+from fingen.hub.shipment import Change, Pushed, Shipment, choose_repo, refuse_leaks
 from fingen.hub.trace import leave_trace
 from fingen.records import Manifest
 from fingen.sets import CARD, CHUNKS, MANIFEST, REJECTED, read_manifest
@@ -34,7 +35,7 @@ class PushPlan(Change):
     failing: dict[str, int]  # law -> rows, published all the same
 
 
-def push(folder: Path, wishes: Wishes, agree: Callable[[PushPlan], None], *, quiet: bool = False) -> Pushed[PushPlan]:
+def push(folder: Path, wishes: Push, agree: Callable[[PushPlan], None], *, quiet: bool = False) -> Pushed[PushPlan]:
     """Publish the set in `folder`. `agree` sees the plan before anything is written to the Hub, and raises if nobody agrees.
 
     Raises:
@@ -72,7 +73,7 @@ def push(folder: Path, wishes: Wishes, agree: Callable[[PushPlan], None], *, qui
     return pushed
 
 
-def _refuse_offline(folder: Path, manifest: Manifest, wishes: Wishes) -> None:
+def _refuse_offline(folder: Path, manifest: Manifest, wishes: Push) -> None:
     made_offline = OFFLINE in manifest.teacher.split(", ")
     of_sample = any(Path(source.path).name == SAMPLE for source in manifest.sources)
     if wishes.allow_offline or not (made_offline or of_sample):
@@ -81,7 +82,7 @@ def _refuse_offline(folder: Path, manifest: Manifest, wishes: Wishes) -> None:
     raise UsageError(f"{folder}: {why}", hint="such a set is for trying fingen out; --allow-offline publishes it")
 
 
-def _judge(folder: Path, verification: Verification, wishes: Wishes) -> dict[str, int]:
+def _judge(folder: Path, verification: Verification, wishes: Push) -> dict[str, int]:
     """The laws that the set breaks, with rows, where that is allowed.
 
     Raises:
@@ -104,7 +105,7 @@ class _Pushing:
 
     folder: Path
     manifest: Manifest
-    wishes: Wishes
+    wishes: Push
     hub: Hub
     repo: str
     files: Mapping[str, Path]

@@ -20,12 +20,12 @@ from fingen.adapters import (
     read_adapter,
     render_card,
 )
-from fingen.config import BUILD
-from fingen.disk import dump_json, open_atomic, sha256_file
+from fingen.config import BUILD, Push
+from fingen.disk import dump_json, sha256_file, write_text
 from fingen.errors import UsageError
 from fingen.hub.client import Hub, Remote, check_repo_id
 from fingen.hub.leaks import without_places
-from fingen.hub.shipment import Change, Pushed, Shipment, Wishes, choose_repo, refuse_leaks
+from fingen.hub.shipment import Change, Pushed, Shipment, choose_repo, refuse_leaks
 from fingen.hub.trace import find_trace
 
 ADAPTERS = BUILD / "adapters"  # where a pull puts it
@@ -43,7 +43,7 @@ class AdapterPlan(Change):
 
 
 def push_adapter(
-    folder: Path, wishes: Wishes, agree: Callable[[AdapterPlan], None], *, quiet: bool = False
+    folder: Path, wishes: Push, agree: Callable[[AdapterPlan], None], *, quiet: bool = False
 ) -> Pushed[AdapterPlan]:
     """Publish the adapter in `folder`. `agree` sees the plan before anything is written to the Hub, and raises if nobody agrees.
 
@@ -81,23 +81,17 @@ def pack_adapter(
     name = repo.partition("/")[2]
     config = json.loads(files[WEIGHTS[1]].read_text(encoding="utf-8"))
     if (tidied := without_places(config)) != config:
-        files[WEIGHTS[1]] = _write(staging / WEIGHTS[1], dump_json(tidied, indent=2) + "\n")
+        files[WEIGHTS[1]] = write_text(staging / WEIGHTS[1], dump_json(tidied, indent=2) + "\n")
     trace = find_trace(BUILD, manifest["set"]["sha256"])
     where = dict(zip(("repo", "commit"), trace, strict=True)) if trace else {}
     base["source"] = base["hub_id"] or without_places(base["source"])
     listed = without_places({**manifest, "base": base, "set": {**where, **manifest["set"]}})
     listed |= {"name": name, "folder": (ADAPTERS / name).as_posix(), "merged": (BUILD / "models" / name).as_posix()}
     card = render_card(listed, folder=listed["folder"], repo=repo, licence=licence)
-    files[CARD] = _write(staging / CARD, card)
+    files[CARD] = write_text(staging / CARD, card)
     listed["files"] = {each: sha256_file(path) for each, path in files.items()}
-    files[MANIFEST] = _write(staging / MANIFEST, dump_json(listed, indent=2) + "\n")
+    files[MANIFEST] = write_text(staging / MANIFEST, dump_json(listed, indent=2) + "\n")
     return listed, files
-
-
-def _write(path: Path, text: str) -> Path:
-    with open_atomic(path) as file:
-        file.write(text)
-    return path
 
 
 @dataclass
@@ -106,7 +100,7 @@ class _Pushing:
 
     folder: Path
     manifest: dict[str, Any]
-    wishes: Wishes
+    wishes: Push
     hub: Hub
     repo: str
     files: Mapping[str, Path]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from fingen.config import Push
 from fingen.errors import HubError, ShortfallError, UsageError
+from fingen.events import Outcome
 from fingen.hub.client import STALE, Account, Hub, Remote, check_repo_id
 from fingen.hub.leaks import find_leaks, watch_machine
 
@@ -16,24 +18,6 @@ OWN_BY_THE_HUB = frozenset({".gitattributes"})
 CARD = "README.md"
 COMMITS = 3  # tried, where others commit at the same time
 NAMED = 5  # leaks or losses that a message names
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What a user may say of a push."""
-
-    repo: str | None = None  # NAME or OWNER/NAME; None: the set's or adapter's name, of the token's user
-    public: bool = False
-    licence: str | None = None  # as the Hub names it
-    message: str | None = None  # of the commit
-    overwrite: bool = False  # also where what is there loses rows, columns, scores or files
-    allow_offline: bool = (
-        False  # also what is for trying fingen out: of the offline teacher, the sample, the tiny model
-    )
-    allow_failing: bool = False  # also a set that `fingen verify` finds fault with; the card says so
-    with_chunks: bool = False
-    with_rejects: bool = False
-    dry_run: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,18 +52,15 @@ P = TypeVar("P", bound=Change)
 
 
 @dataclass(frozen=True)
-class Pushed(Generic[P]):
+class Pushed(Outcome, Generic[P]):
     """What a push did."""
 
     plan: P
     commit: str | None  # None: nothing was sent
     head: str | None = None  # the commit that holds it; None after a dry run
-    notes: list[str] = field(default_factory=list)
-    next: str = ""
-    exit_code: int = 0
 
 
-def choose_repo(name: str, wishes: Wishes, account: Account) -> str:
+def choose_repo(name: str, wishes: Push, account: Account) -> str:
     """The repository that is meant.
 
     Raises:
@@ -114,7 +95,7 @@ class Shipment(Generic[P]):
     hub: Hub
     repo: str
     files: Mapping[str, Path]
-    wishes: Wishes
+    wishes: Push
     describe: Callable[[Remote | None], P]
     message: str  # of the commit, where none was wished
 
@@ -129,7 +110,7 @@ class Shipment(Generic[P]):
         plan = self._plan(remote)
         agree(plan)
         if self.wishes.dry_run:
-            return Pushed(plan, None, next="the same without --dry-run")
+            return Pushed(plan, None, next="the same without --dry-run", changed=False)
         said = self.hub.check_card(self.files[CARD].read_text(encoding="utf-8")) if plan.commits else []
         remote = remote or self.hub.create(self.repo, private=not self.wishes.public)
         commit: str | None = None
@@ -162,7 +143,9 @@ class Shipment(Generic[P]):
             self.hub.publish(self.repo)
         if plan.commits and commit is None:
             commit = remote.head
-        return Pushed(plan, commit, remote.head, said, f"fingen pull {self.repo}")
+        return Pushed(
+            plan, commit, remote.head, notes=said, next=f"fingen pull {self.repo}", changed=bool(plan.changes)
+        )
 
     def _plan(self, remote: Remote | None) -> P:
         if remote and not remote.private and not self.wishes.public:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from fingen.disk import dump_json, open_atomic, sha256_file
+from fingen.disk import dump_json, sha256_file, write_text
 from fingen.sets import MANIFEST
 
 TRACE = ".hub.json"
@@ -17,8 +17,9 @@ def leave_trace(folder: Path, repo: str, commit: str) -> None:
     Raises:
         LimitError: the folder cannot be written.
     """
-    with open_atomic(folder / TRACE) as file:
-        file.write(dump_json({"repo": repo, "commit": commit, "manifest": sha256_file(folder / MANIFEST)}) + "\n")
+    write_text(
+        folder / TRACE, dump_json({"repo": repo, "commit": commit, "manifest": sha256_file(folder / MANIFEST)}) + "\n"
+    )
 
 
 def find_trace(build: Path, manifest: str) -> tuple[str, str] | None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from fingen.errors import SetError
-from fingen.imports.rows import FORMS, read_raw
 from fingen.records import Record, content_id
+from fingen.rows import FORMS, read_raw
 from fingen.text import find_language
 
 QUESTIONS = ("instruction", "question", "prompt", "query")  # what the column is called, in different places

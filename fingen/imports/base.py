@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fingen.imports.rows import Raw, read_raw
-from fingen.records import Record
+from fingen.records import Record, Rejected, content_id
+from fingen.rows import Raw, read_raw
 from fingen.text import find_language
 
 UNKNOWN = "unknown"  # who labelled or wrote it
@@ -77,3 +77,15 @@ def make_record(
         teacher=teacher,
         origin="imported",
     )
+
+
+def read_row(source: ImportSource, raw: Raw, options: Options) -> Record | Rejected:
+    """A row as a record with an id, a hash of its content; or as a reject that says where it stands."""
+    built = source.build(raw, options)
+    if isinstance(built, Unusable):
+        detail = f"{raw.where}: {built.detail}"
+        return Rejected(item=raw.values, reason=built.reason, detail=detail, chunks=(), request=None)
+    if built.id:
+        return built
+    id = content_id("im", built.task, built.instruction, built.input, built.output)
+    return built.model_copy(update={"id": id})

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from fingen.errors import UsageError
 from fingen.imports.alpaca import ANSWERS, OWN, QUESTIONS, parse_alpaca
 from fingen.imports.base import ImportSource, Options, Unusable, make_record
-from fingen.imports.rows import FORMS, Raw
 from fingen.records import Record
+from fingen.rows import FORMS, Raw
 
 MOST_LABELS = 100  # that an instruction lists
 SAID_BY = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}

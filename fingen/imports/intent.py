@@ -7,12 +7,11 @@ from string import ascii_uppercase
 from typing import Any
 
 from fingen.imports.base import ImportSource, Options, Unusable, make_record
-from fingen.imports.rows import Raw
 from fingen.records import Record
+from fingen.rows import Raw
 from fingen.tasks.intent import ROLE
-from fingen.text import find_language
+from fingen.text import LETTER_ONLY, find_language
 
-LETTER_ONLY = {"zh": "请只回答选项字母。", "en": "Answer with the letter only."}
 COLUMNS = frozenset({"question", "answer", *ascii_uppercase})
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from fingen.disk import dump_json, sha256_file, sha256_text
 from fingen.errors import HubError, ShortfallError, UsageError
-from fingen.imports import SOURCES, ImportSource, Options, Unusable
-from fingen.imports.rows import Raw
+from fingen.imports.base import ImportSource, Options, read_row
+from fingen.imports.sources import SOURCES
 from fingen.quality.splits import assign_splits
-from fingen.records import Record, Rejected, content_id
+from fingen.records import Record, Rejected
+from fingen.rows import Raw
 from fingen.sets import MANIFEST, SPLITS
 
 Shares = tuple[float, float, float]  # of train, validation and test
@@ -125,22 +126,17 @@ def _download(source: ImportSource) -> list[Raw]:
 def _build_records(
     source: ImportSource, raws: Sequence[Raw], options: Options
 ) -> tuple[list[Record], list[Rejected], dict[str, Raw]]:
-    """The records, the rows that can be none, and record id -> row. An id is a hash of the content."""
+    """The records, the rows that can be none, and record id -> row."""
     built, kept, rejected = [], [], []
     for raw in raws:
-        record = source.build(raw, options)
-        if isinstance(record, Unusable):
-            detail = f"{raw.where}: {record.detail}"
-            rejected.append(Rejected(item=raw.values, reason=record.reason, detail=detail, chunks=(), request=None))
-            continue
-        built.append(record if record.id else record.model_copy(update={"id": _id(record)}))
-        kept.append(raw)
+        row = read_row(source, raw, options)
+        if isinstance(row, Rejected):
+            rejected.append(row)
+        else:
+            built.append(row)
+            kept.append(raw)
     records = number_ids(built)
     return records, rejected, {record.id: raw for record, raw in zip(records, kept, strict=True)}
-
-
-def _id(record: Record) -> str:
-    return content_id("im", record.task, record.instruction, record.input, record.output)
 
 
 def _divide(

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from fingen.imports.base import UNKNOWN, ImportSource, Options, make_record
-from fingen.imports.rows import Raw, read_raw, read_text
 from fingen.records import Record
+from fingen.rows import Raw, read_raw, read_text
 
 LABELS = ("negative", "neutral", "positive")
 NEWS, TWEET = "news", "tweet"  # what FinGPT's prompt calls the text

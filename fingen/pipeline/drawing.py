@@ -17,6 +17,8 @@ from fingen.quality.privacy import protect
 from fingen.quality.splits import assign_splits, pick_memory
 from fingen.records import Chunk, Record, Rejected, Request
 from fingen.tasks import qa
+from fingen.tasks.documents import parse_answer, task_of
+from fingen.teachers.answers import Answer, read_answers
 from fingen.teachers.journal import Journal
 from fingen.verify.origin import Origin
 
@@ -63,20 +65,11 @@ def draw_records(
     """
     draw = Draw()
     judge = _Judge(draw, origin, teacher, filters)
-    answers = journal.answers([request.key for request in requests])
-    for request in {request.key: request for request in requests}.values():
-        completion = answers.get(request.key)
-        if completion is None or completion.stop_reason != "end_turn":
-            reason = completion.stop_reason if completion else "not answered"
-            _unusable(draw, request, reason, completion.text if completion else "")
-            continue
-        try:
-            items, wrong = qa.parse_answer(completion.text)
-        except ValueError as e:
-            _unusable(draw, request, f"schema: {e}", completion.text)
-            continue
-        for broken, detail in wrong:
-            draw.rejected.append(rejected(broken, "schema", detail, request))
+    distinct = {request.key: request for request in requests}
+    for answer in read_answers(journal, distinct.values(), parse_answer):
+        request, items = answer.request, answer.items
+        draw.unusable += bool(answer.unusable)
+        draw.rejected += rejects(answer)
         for extra in items[request.count :]:
             draw.rejected.append(
                 rejected(extra.model_dump(), "surplus", f"more than {request.count} asked for", request)
@@ -107,7 +100,7 @@ def draw_records(
 
 @dataclass
 class _Judge:
-    """Lets an item become a record, or says why not."""
+    """Turns an item into a record, or rejects it."""
 
     draw: Draw
     origin: Origin
@@ -116,13 +109,14 @@ class _Judge:
 
     def item(self, item: qa.QaItem, request: Request) -> None:
         """One item of an answer."""
+        task = task_of(request)
         shown = [self.origin.chunks[passage.chunk] for passage in request.passages]
         quotes = {quote: find_quote(quote, shown) for quote in item.evidence}
         found = {quote: place.evidence for quote, place in quotes.items()}
         evidence = tuple(dict.fromkeys(part for parts in found.values() for part in parts))
-        record = qa.build_record(item, request, evidence, self.teacher)
+        record = task.build(item, request, evidence, self.teacher)
         not_found = tuple(quote for quote, parts in found.items() if not parts)
-        drop = check(Draft(record, item.rephrased, not_found, request.passages))
+        drop = check(Draft(record, item.rephrased, not_found, request.passages), task.checks)
         drop = drop or self._grounding(record)
         private = self.protect(record, item.rephrased) if drop is None else None
         if private is None:
@@ -148,9 +142,11 @@ class _Judge:
         return None if kept is None or again is None else (kept, again.instruction)
 
 
-def _unusable(draw: Draw, request: Request, reason: str, text: str) -> None:
-    draw.unusable += 1
-    draw.rejected.append(rejected({"answer": text}, "unusable-answer", reason, request))
+def rejects(answer: Answer[Any]) -> list[Rejected]:
+    """Reject an answer that is unusable as a whole, or those of its items that have not the form."""
+    if answer.unusable:
+        return [rejected({"answer": answer.text}, "unusable-answer", answer.unusable, answer.request)]
+    return [rejected(item, "schema", detail, answer.request) for item, detail in answer.broken]
 
 
 def rejected(item: dict[str, Any], reason: str, detail: str, request: Request) -> Rejected:

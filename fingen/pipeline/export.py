@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import csv
-import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from fingen import __version__
-from fingen.disk import check_writable, describe, dump_json, open_atomic, sha256_file, unwritable
+from fingen.disk import check_writable, describe, dump_json, open_atomic, read_object, sha256_file, write_text
 from fingen.errors import SetError, UsageError
+from fingen.events import Outcome
 from fingen.records import Record
-from fingen.sets import COLUMNS, MANIFEST, SPLITS, read_manifest, read_split
+from fingen.sets import COLUMNS, MANIFEST, SPLITS, read_manifest, read_split, write_table
 
 INFO = "dataset_info.json"
 MADE = ".export"  # JSON, written first and last: what the files were made of, and what they are; no data to who loads the folder
@@ -50,17 +48,13 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Exported:
+class Exported(Outcome):
     """What an export wrote."""
 
     set: str
     format: str
     files: dict[str, int]  # file -> rows
     neutralised: int  # CSV cells that began a formula and have an apostrophe before it now
-    changed: bool = True
-    notes: list[str] = field(default_factory=list)
-    next: str = ""
-    exit_code: int = 0
 
 
 def export(folder: Path, form_name: str, out: Path, *, replace: bool = False) -> Exported:
@@ -88,7 +82,7 @@ def export(folder: Path, form_name: str, out: Path, *, replace: bool = False) ->
         "format": form_name,
         "fingen": __version__,
     }
-    before = _read_made(out)
+    before = read_object(out / MADE)  # what an earlier export says of itself
     if (counts := _counts_there(out, made, before)) is not None:
         return _exported(folder, manifest.name, form_name, out, counts, changed=False)
     in_the_way = _find_room(out, form, made, before, replace=replace)
@@ -100,8 +94,7 @@ def export(folder: Path, form_name: str, out: Path, *, replace: bool = False) ->
         path = out / f"{split}{form.suffix}"
         rows = counts.count(path, map(form.row, read_split(folder, split)))
         form.write(path, counts.neutralise(rows) if form.suffix == ".csv" else rows)
-    with open_atomic(out / INFO) as file:
-        file.write(dump_json(_info(manifest.name, form, splits), indent=2) + "\n")
+    write_text(out / INFO, dump_json(_info(manifest.name, form, splits), indent=2) + "\n")
     files = {path.name: sha256_file(path) for path in [*map(Path, counts.rows), out / INFO]}
     by_name = {Path(path).name: count for path, count in counts.rows.items()}
     _write_made(out, {**made, "files": files, "rows": by_name, "neutralised": counts.neutralised})
@@ -120,18 +113,8 @@ def _exported(folder: Path, name: str, form_name: str, out: Path, counts: Counts
     )
 
 
-def _read_made(out: Path) -> dict[str, Any]:
-    """What an earlier export says of itself; empty where there is none."""
-    try:
-        made = json.loads((out / MADE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return made if isinstance(made, dict) else {}
-
-
 def _write_made(out: Path, made: Mapping[str, Any]) -> None:
-    with open_atomic(out / MADE) as file:
-        file.write(dump_json(made, indent=2) + "\n")
+    write_text(out / MADE, dump_json(made, indent=2) + "\n")
 
 
 def _counts_there(out: Path, made: Mapping[str, Any], before: Mapping[str, Any]) -> Counts | None:
@@ -267,25 +250,9 @@ def _write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 
 
 def _write_parquet(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    from datasets import Features, Value  # type: ignore[import-untyped]  # it ships no types; slow, so only here
-    from datasets.arrow_writer import ParquetWriter  # type: ignore[import-untyped]  # the same
-
     rows = iter(rows)
     first = next(rows)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        features = Features({name: Value("string") for name in first})
-        with ParquetWriter(features=features, path=str(beside), writer_batch_size=BATCH_ROWS) as writer:
-            for row in chain([first], rows):
-                writer.write(row)
-            writer.finalize()
-        beside.replace(path)
-    except OSError as e:
-        raise unwritable(path, e) from e
-    finally:
-        with suppress(OSError):  # where the folder is none, there is nothing beside
-            beside.unlink(missing_ok=True)
+    write_table(path, chain([first], rows), list(first), BATCH_ROWS)
 
 
 _SHAREGPT = {"formatting": "sharegpt", "columns": {"messages": "conversations"}, "tags": TURN_TAGS}

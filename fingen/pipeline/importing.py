@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fingen.imports import SOURCES, ImportSource, Options
+from fingen.events import Outcome
+from fingen.imports.base import ImportSource, Options
 from fingen.imports.read import Rows, Shares, read_source
-from fingen.imports.rows import Raw
+from fingen.imports.sources import SOURCES
 from fingen.records import Record
+from fingen.rows import Raw
 from fingen.set_folder import make_manifest, refuse_folder, refuse_other, write_anew
 from fingen.sets import SPLITS, SetContent
 
@@ -45,7 +47,7 @@ def _name_conflict(conflict: dict[str, Any]) -> str:
 
 
 @dataclass(frozen=True)
-class Imported:
+class Imported(Outcome):
     """What an import did."""
 
     set: str
@@ -56,10 +58,6 @@ class Imported:
     rejects: dict[str, int]  # reason -> rows
     repeats: Repeats
     declared: tuple[str, ...]
-    notes: list[str]
-    changed: bool
-    next: str
-    exit_code: int = 0
 
 
 def import_set(

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from fingen import prompts
 from fingen.config import Asking
-from fingen.errors import TeacherError, UsageError
+from fingen.errors import TeacherError
+from fingen.events import Estimate
 from fingen.records import Chunk, Language, Record, Request
-from fingen.tasks import judge
-from fingen.teachers import open_teacher
+from fingen.tasks.review import PAIRS, ask_scores
 from fingen.teachers.asking import Gathered, OnEvent, Pending, gather
 from fingen.teachers.base import Teacher
-from fingen.teachers.job import Estimate, Job
+from fingen.teachers.job import Job
 from fingen.teachers.journal import Journal
 from fingen.teachers.request_locks import RequestLocks
 
@@ -67,13 +65,8 @@ def open_judge(name: str | None, asking: Asking, out: Path, teacher: Teacher | N
     Raises:
         UsageError: the offline teacher cannot judge; TeacherError: there is none of that name.
     """
-    if name is None and teacher is None:
-        return None
-    opened = teacher or open_teacher(name or "", asking)
-    if opened.name == "offline":
-        raise UsageError("--judge: the offline teacher cannot read", hint="name a model: --judge anthropic")
-    own = replace(asking, export_requests=None, import_answers=None)
-    return Judge(Job(opened, own, out, judge.whole_problem, judge.ITEM_TOKENS))
+    job = PAIRS.job("--judge", name, replace(asking, export_requests=None, import_answers=None), out, teacher)
+    return Judge(job) if job else None
 
 
 def judge_requests(records: Sequence[Record], chunks: Mapping[str, Chunk], teacher: str) -> list[Request]:
@@ -82,25 +75,20 @@ def judge_requests(records: Sequence[Record], chunks: Mapping[str, Chunk], teach
 
 
 def _requests(records: Sequence[Record], chunks: Mapping[str, Chunk], teacher: str) -> Iterator[Request]:
-    templates = {language: prompts.read_template(f"judge.{language}") for language in {r.language for r in records}}
+    templates = {language: PAIRS.template(language) for language in {r.language for r in records}}
 
     def place(record: Record) -> tuple[tuple[str, ...], Language]:
         return record.chunks, record.language
 
     for (ids, language), group in groupby(sorted(records, key=lambda r: (*place(r), r.id)), key=place):
         texts = [chunks[chunk].text for chunk in ids if chunk in chunks]
-        yield judge.build_request(templates[language], texts, list(group), teacher)
+        yield ask_scores(templates[language], texts, list(group), teacher)
 
 
 def with_scores(records: Sequence[Record], requests: Sequence[Request], journal: Journal) -> tuple[list[Record], int]:
     """The records with the scores that the journal has for them, and how many have none."""
-    scores: dict[str, dict[str, float]] = {}
-    answers = journal.answers([request.key for request in requests])
-    for request in requests:
-        completion = answers.get(request.key)
-        if completion is not None and completion.stop_reason == "end_turn":
-            with suppress(ValueError):
-                scores |= judge.read_scores(request, completion.text)
+    verdicts = PAIRS.verdicts(journal, requests)
+    scores = {id: said.points() for id, said in verdicts.items()}
     judged = [
         record.model_copy(update={"scores": scores[record.id]}) if record.id in scores else record for record in records
     ]

@@ -1,4 +1,4 @@
-"""The conductor of `fingen mix`: several sets as one, some of them more than once, and none that gives another away."""
+"""The conductor of `fingen mix`: several sets as one, some repeated, without rows that another one holds out."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fingen.disk import read_jsonl, sha256_file
 from fingen.errors import SetError, ShortfallError, UsageError
+from fingen.events import Outcome
 from fingen.imports.read import number_ids
 from fingen.quality.duplicates import fold
 from fingen.records import Chunk, Manifest, Record, Rejected
@@ -28,7 +29,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Mixed:
+class Mixed(Outcome):
     """What a mix is made of. `rejects` are training rows of one set whose text another set holds out."""
 
     set: str
@@ -36,9 +37,6 @@ class Mixed:
     records: dict[str, int]  # split -> rows
     rejects: dict[str, int]
     declared: tuple[str, ...]
-    changed: bool
-    next: str
-    exit_code: int = 0
 
 
 @dataclass(frozen=True)
@@ -159,7 +157,7 @@ def _mix(loaded: Sequence[_Loaded]) -> tuple[dict[str, list[Record]], list[Rejec
 def _part(
     records: Sequence[Record], number: int, held: dict[str, dict[int, str]], loaded: Sequence[_Loaded]
 ) -> tuple[list[Record], list[Rejected]]:
-    """The rows that can be trained on, and those that would give away what another set holds out."""
+    """Split the training rows of a set into those to keep and those that leak what another set holds out."""
     kept, rejected = [], []
     for record in records:
         others = ((other, row) for tie in _ties(record) for other, row in held.get(tie, {}).items() if other != number)
@@ -174,7 +172,7 @@ def _part(
 
 
 def _ties(record: Record) -> Iterator[str]:
-    """What two rows must not share where one is held out: a labelled text, whatever is asked of it; else all; a passage."""
+    """Return what a row must not share with a held-out one: its labelled text, or its whole content; and its passages."""
     yield f"text:{fold(record.input if record.label and record.input else record.instruction + record.input)}"
     yield from record.chunks
 

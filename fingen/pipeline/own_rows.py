@@ -49,7 +49,7 @@ class _Rows:
         return [row.record for row in self.kept if row.split in splits]
 
     def reject(self, found: Iterable[tuple[Record, str, str]]) -> None:
-        """Let rows fall, each with its reason and detail. They are known as objects."""
+        """Reject rows, each with its reason and detail. They are compared as objects."""
         reasons = {id(record): (reason, detail) for record, reason, detail in found}
         for row in self.kept:
             if id(row.record) in reasons:
@@ -63,7 +63,7 @@ class _Rows:
 def rework_rows(
     folder: Path, before: Manifest, origin: Origin, filters: OpenFilters, splitting: Splitting | None
 ) -> tuple[SetContent, list[str]]:
-    """What the set holds after these gates, and with `splitting` divided afresh; and what is to be said of it.
+    """Put the rows through these gates, and with `splitting` divide them afresh; returns the content and notes.
 
     Duplicates are taken out where it is not divided, or was rid of them before; of these the first row stays.
 

@@ -16,6 +16,7 @@ from fingen.config import Pdf2qa
 from fingen.disk import lock, sha256_file
 from fingen.documents import Progress
 from fingen.errors import DocumentError, SetError, ShortfallError, UsageError
+from fingen.events import Answered, Estimate, Note, Waiting
 from fingen.pipeline.drawing import Draw, divide, draw_records
 from fingen.pipeline.filters import filter_settings, open_filters
 from fingen.pipeline.judging import open_judge, with_scores
@@ -26,12 +27,12 @@ from fingen.quality.privacy import protect_reject
 from fingen.records import Chunk, Document, Manifest, Record, SourceEntry
 from fingen.set_folder import PATIENCE_SECONDS, refuse_folder, refuse_other, start_anew
 from fingen.sets import JOURNAL, MANIFEST, SetContent, read_manifest, write_set
-from fingen.tasks import qa
+from fingen.tasks.documents import whole_problem
+from fingen.tasks.qa import PAIR_TOKENS
 from fingen.teachers import choose_teacher, open_teacher
 from fingen.teachers.asking import Pending, check_ways, gather
 from fingen.teachers.base import Teacher
-from fingen.teachers.batches import Waiting
-from fingen.teachers.job import Answered, Estimate, Job, Note, estimate, expected_usd, require_keys
+from fingen.teachers.job import Job, estimate, expected_usd, require_keys
 from fingen.teachers.journal import Journal
 from fingen.teachers.outstanding import Outstanding
 from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
@@ -42,7 +43,7 @@ OnEvent = Callable[[Progress | Document | DocumentError | Answered | Waiting | N
 
 
 def require_named(estimate: Estimate) -> None:
-    """The consent of nobody: only a teacher that was named may be asked.
+    """Refuse a teacher that nobody named.
 
     Raises:
         UsageError: it was only found, by a key in the environment.
@@ -79,7 +80,7 @@ def pdf2qa(
     filters = open_filters(settings.filters)
     judge = open_judge(settings.judge, settings.asking, settings.out, judging)
     plan = make_plan(settings, judge=judge.job.teacher.name if judge else None)
-    job = Job(asked_teacher, settings.asking, settings.out, qa.whole_problem, qa.PAIR_TOKENS, found_by)
+    job = Job(asked_teacher, settings.asking, settings.out, whole_problem, PAIR_TOKENS, found_by)
     require_keys(settings.asking, job, *([judge.job] if judge else []))
     if settings.teacher is None and teacher is None:
         on_event(Note(f"teacher: {asked_teacher.name} ({_why(found_by)})"))
@@ -138,18 +139,20 @@ def pdf2qa(
     clock.lap("checking and writing")
     summary = summarize(settings, content, documents, unread, chunks, draw, answers.asked, expected, changed, clock)
     exit_code = max(summary.exit_code, int(answers.is_short))
-    return replace(summary, notes=[*summary.notes, *answers.notes], exit_code=exit_code)
+    return replace(
+        summary, notes=[*summary.notes, *plan.without_rules(asked_teacher.name), *answers.notes], exit_code=exit_code
+    )
 
 
 def _why(found_by: str | None) -> str:
-    """Why this teacher, where nobody named one."""
+    """Say why this teacher was chosen, where nobody named one."""
     if found_by:
         return f"{found_by} is set; --teacher names another"
     return "the built-in rules, as no key is set and --teacher names nobody"
 
 
 def _missing(folder: Path, job: Job) -> set[str] | None:
-    """What a journal that is there lacks; None without one."""
+    """Return the keys that the journal lacks; None without a journal."""
     if not (folder / JOURNAL).is_file():
         return None
     with Journal.open(folder / JOURNAL) as journal:
@@ -233,11 +236,12 @@ def _content(
         counts = ", ".join(
             f"{count} {reason}" for reason, count in Counter(r.reason for r in draw.rejected).most_common()
         )
+        first = [f"the first one: {each.detail[:200]}; all answers are kept: fingen journal {settings.out}"
+                 for each in draw.rejected[:1]]  # fmt: skip
+        hints = [*first, *plan.without_rules(job.teacher.name)]
         raise ShortfallError(
             f"no record came of {len(chunks)} passages" + (f"; rejected: {counts}" if counts else ""),
-            hint=f"the first one: {draw.rejected[0].detail[:200]}; all answers are kept: fingen journal {settings.out}"
-            if draw.rejected
-            else "look at the documents: are they reports with running text?",
+            hint="; ".join(hints) or "look at the documents: are they reports with running text?",
         )
     usage, cost = journal.usage()
     manifest = Manifest(

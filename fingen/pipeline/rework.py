@@ -12,6 +12,7 @@ from typing import Any
 from fingen.config import Filters, Splitting
 from fingen.disk import lock
 from fingen.errors import SetError
+from fingen.events import Outcome
 from fingen.pipeline.drawing import divide, draw_records
 from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
 from fingen.pipeline.judging import judge_requests, with_scores
@@ -20,6 +21,7 @@ from fingen.quality.privacy import protect_reject
 from fingen.records import Manifest, Request
 from fingen.sets import JOURNAL, SPLITS, SetContent, read_manifest, read_split, write_set
 from fingen.tasks import qa
+from fingen.tasks.documents import named_tasks
 from fingen.teachers.journal import Journal
 from fingen.verify.origin import Origin, origin_of_set
 
@@ -28,7 +30,7 @@ AGAIN = "run `fingen pdf2qa` on its reports again; what is answered is not paid 
 
 
 @dataclass(frozen=True)
-class Reworked:
+class Reworked(Outcome):
     """What became of a set."""
 
     set: str
@@ -37,9 +39,6 @@ class Reworked:
     rejects_before: dict[str, int]  # reason -> items
     rejects: dict[str, int]
     moved: int  # rows that are in another split than before
-    changed: bool
-    notes: list[str]
-    exit_code: int = 0
 
 
 def rework(folder: Path, filters: Filters, *, splitting: Splitting | None = None) -> Reworked:
@@ -137,7 +136,7 @@ def _as_before(manifest: Manifest) -> Splitting:
 
 def _requests(manifest: Manifest, origin: Origin, journal: Journal) -> Iterator[Request]:
     """The requests of a set, in the order in which they were made: by their first passage, then by task."""
-    tasks = [qa.TASKS[task] for task in manifest.settings["tasks"]]
+    tasks = [task.task for task in named_tasks(manifest.settings["tasks"])]
     order = {chunk: index for index, chunk in enumerate(origin.chunks)}
     rows = [(json.loads(row["chunks"]), row) for row in journal.rows("SELECT * FROM requests")]
     there = [

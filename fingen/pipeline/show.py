@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from rapidfuzz import process
 
-from fingen.disk import check_writable, read_jsonl, sha256_file, unwritable
+from fingen.disk import check_writable, read_jsonl, sha256_file, write_beside
 from fingen.errors import SetError, UsageError
 from fingen.quality.evidence import locate
 from fingen.records import Block, Box, Chunk, Evidence, Manifest, Record, SourceEntry
@@ -37,7 +35,7 @@ class Quote:
 
 @dataclass(frozen=True)
 class Shown:
-    """A record and what it rests on."""
+    """A record with its passages and quotes."""
 
     folder: Path
     split: str
@@ -107,21 +105,9 @@ def write_pictures(shown: Shown, path: Path, *, dpi: int, crop: bool) -> dict[Pa
         for file, ((document, page), marks) in pictures.items()
     }
     for file, picture in drawn.items():
-        _write(file, picture)
+        with write_beside(file) as beside:
+            beside.write_bytes(picture)
     return {file: place for file, (place, _) in pictures.items()}
-
-
-def _write(path: Path, picture: bytes) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(picture)
-        beside.replace(path)
-    except OSError as e:
-        raise unwritable(path, e) from e
-    finally:
-        with suppress(OSError):  # where the folder is none, there is nothing beside
-            beside.unlink(missing_ok=True)
 
 
 # --- the record --------------------------------------------------------------------------------------------------------

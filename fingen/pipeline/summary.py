@@ -1,4 +1,4 @@
-"""What a run tells about itself."""
+"""The summary of a run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from fingen.config import Pdf2qa
 from fingen.errors import DocumentError
+from fingen.events import Outcome
 from fingen.pipeline.drawing import Draw
 from fingen.pipeline.reading import Unread
 from fingen.records import Chunk, Document
@@ -19,7 +20,7 @@ INVALID_ANSWERS = 0.2  # from this share of unusable answers on, a run falls sho
 
 
 @dataclass(frozen=True)
-class Summary:
+class Summary(Outcome):
     """What a run did. `exit_code` is 0, or 1 where it fell short."""
 
     set: str
@@ -39,11 +40,7 @@ class Summary:
     requests: dict[str, int]  # asked now, from the journal, unusable answers
     cost_usd: float | None  # of all runs
     expected_usd: float | None  # what the estimate said of the same requests
-    changed: bool
     seconds: dict[str, float]
-    notes: list[str]
-    next: str
-    exit_code: int = 0
 
 
 class Clock:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from math import ceil
@@ -15,7 +14,8 @@ from fingen import __version__, prompts
 from fingen.config import Synth
 from fingen.disk import lock, sha256_text
 from fingen.errors import ShortfallError, UsageError
-from fingen.pipeline.drawing import rejected
+from fingen.events import Answered, Estimate, Note, Outcome
+from fingen.pipeline.drawing import rejected, rejects
 from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
 from fingen.pipeline.pdf2qa import require_named
 from fingen.quality.diversity import measure
@@ -25,19 +25,21 @@ from fingen.quality.splits import assign_counts
 from fingen.records import Manifest, Record, Rejected, Request
 from fingen.set_folder import PATIENCE_SECONDS, refuse_folder, refuse_other, start_anew
 from fingen.sets import JOURNAL, SetContent, write_set
-from fingen.tasks import blind
+from fingen.tasks import review
 from fingen.tasks.drawn import Form
 from fingen.tasks.labels import Label
 from fingen.teachers import choose_teacher, open_teacher
+from fingen.teachers.answers import read_answers
 from fingen.teachers.asking import Gathered, Pending, check_ways, gather
 from fingen.teachers.base import Teacher
-from fingen.teachers.job import Answered, Estimate, Job, Note, estimate, expected_usd, require_keys
+from fingen.teachers.job import Job, estimate, expected_usd, require_keys
 from fingen.teachers.journal import Journal
 from fingen.teachers.outstanding import Outstanding
 from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
 
 MOST_ROUNDS = 12
 FRUITLESS = 3  # rounds in a row in which a label that lacks items got none end a run
+TEXTS = 10  # in a request to the second teacher
 BRIEF = ("who", "how", "about", "rule")  # what a template may say of a draw
 SPARE = 1.1  # of what the rate of the last rounds says, asked for to fill what is missing
 
@@ -57,7 +59,7 @@ class Specs(Protocol):
 
 
 @dataclass(frozen=True)
-class SynthSummary:
+class SynthSummary(Outcome):
     """What a run did. `exit_code` is 0: where a label falls short, there is no set and no summary."""
 
     set: str
@@ -72,10 +74,6 @@ class SynthSummary:
     private: dict[str, int]
     cost_usd: float | None
     expected_usd: float | None
-    changed: bool
-    notes: list[str]
-    next: str
-    exit_code: int = 0
 
 
 def synth(
@@ -235,23 +233,10 @@ class _Maker:
     def judge(self, journal: Journal) -> Made:
         """All answers of all rounds through the gates, from the first one on: the same answers give the same items."""
         made = Made()
-        answers = journal.answers([request.key for request in self.job.requests])
-        for request in self.job.requests:
-            completion = answers.get(request.key)
-            if completion is None or completion.stop_reason != "end_turn":
-                reason = completion.stop_reason if completion else "not answered"
-                made.rejected.append(
-                    rejected({"answer": completion.text if completion else ""}, "unusable-answer", reason, request)
-                )
-                continue
-            try:
-                items, wrong = self.form.parse(request, completion.text)
-            except ValueError as e:
-                made.rejected.append(rejected({"answer": completion.text}, "unusable-answer", f"schema: {e}", request))
-                continue
-            made.rejected += [rejected(item, "schema", detail, request) for item, detail in wrong]
-            for item, draw in items:
-                self._item(made, item, draw, request)
+        for answer in read_answers(journal, self.job.requests, self.form.parse):
+            made.rejected += rejects(answer)
+            for item, draw in answer.items:
+                self._item(made, item, draw, answer.request)
         self._gate(made, journal)
         return made
 
@@ -270,7 +255,7 @@ class _Maker:
         made.kept.append(kept)
 
     def _gate(self, made: Made, journal: Journal) -> None:
-        """Duplicates, benchmarks, and what is more than was asked for."""
+        """Reject duplicates, rows of benchmarks and surplus ones."""
         twice = {index: (of, kind) for index, of, kind in duplicate_texts([_text(record) for record in made.kept])}
         self._drop(made, {i: (kind, f"of {made.kept[of].id}") for i, (of, kind) in twice.items()})
         place = {id(record): i for i, record in enumerate(made.kept)}
@@ -298,7 +283,7 @@ class _Maker:
         made.kept = [record for i, record in enumerate(made.kept) if i not in reasons]
 
     def shortfall(self, made: Made) -> ShortfallError:
-        """What is missing, and why items fell."""
+        """Build the error that names what is missing and why items were rejected."""
         lines = [f"  {name}: {made.per_label[name]} of {wanted}" for name, wanted in self.wanted.items()]
         reasons = Counter(rejected.reason for rejected in made.rejected)
         why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
@@ -312,7 +297,7 @@ class _Maker:
 
 @dataclass
 class _Check:
-    """The second teacher. What it was asked once it is not asked again, whatever is rejected meanwhile."""
+    """The second teacher, which is asked about each record once."""
 
     job: Job
     template: prompts.Template
@@ -333,20 +318,14 @@ class _Check:
     ) -> Gathered | Pending:
         """Get a verdict on each record."""
         self.asked.update(record.id for record in new)
-        for at in range(0, len(new), blind.TEXTS):
-            texts = new[at : at + blind.TEXTS]
-            self.job.requests.append(blind.build_request(self.template, self.labels, texts, self.job.teacher.name))
+        for at in range(0, len(new), TEXTS):
+            texts = new[at : at + TEXTS]
+            self.job.requests.append(review.ask_labels(self.template, self.labels, texts, self.job.teacher.name))
         return gather(self.job, journal, locks, on_event, consent)
 
     def disagreements(self, made: Made, journal: Journal) -> dict[int, tuple[str, str]]:
         """Place of a record -> why it falls. A record without a verdict stays, and is counted as unchecked."""
-        verdicts: dict[str, str] = {}
-        answers = journal.answers([request.key for request in self.job.requests])
-        for request in self.job.requests:
-            completion = answers.get(request.key)
-            if completion is not None and completion.stop_reason == "end_turn":
-                with suppress(ValueError):
-                    verdicts |= blind.read_verdicts(request, completion.text)
+        verdicts = {id: said.label for id, said in review.LABELS.verdicts(journal, self.job.requests).items()}
         made.unchecked = sum(record.id not in verdicts for record in made.kept)
         fall: dict[int, tuple[str, str]] = {}
         for place, record in enumerate(made.kept):
@@ -363,7 +342,7 @@ def _text(record: Record) -> str:
 
 
 def _interleave(lists: Sequence[Sequence[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
-    """One list in which the elements of each come evenly spread: a request then holds draws of many labels."""
+    """Merge lists so that the elements of each are evenly spread: a request then holds draws of many labels."""
     spread = [
         ((place + 0.5) / len(items), which, item)
         for which, items in enumerate(lists)
@@ -379,7 +358,7 @@ def _counts(settings: Synth, labels: Sequence[Label]) -> dict[str, dict[str, int
 
 
 def _shared_out(number: int, labels: Sequence[Label]) -> dict[str, int]:
-    """Largest remainders; equal ones go by the order of the labels."""
+    """Share a number out by weight: largest remainders, ties in the order of the labels."""
     total = sum(label.weight for label in labels)
     exact = [number * label.weight / total for label in labels]
     shares = [int(share + 1e-9) for share in exact]
@@ -391,13 +370,8 @@ def _shared_out(number: int, labels: Sequence[Label]) -> dict[str, int]:
 
 def _open_check(settings: Synth, teacher: Teacher | None, labels: Sequence[Label]) -> _Check | None:
     """The second teacher, if one is wanted."""
-    if settings.check is None and teacher is None:
-        return None
-    opened = teacher or open_teacher(settings.check or "", settings.asking)
-    if opened.name == "offline":
-        raise UsageError("--check: the offline teacher cannot read", hint="name a model: --check anthropic")
-    job = Job(opened, settings.asking, settings.out, blind.whole_problem, blind.ITEM_TOKENS, None)
-    return _Check(job, prompts.read_template(f"intent-check.{settings.language}"), labels)
+    job = review.LABELS.job("--check", settings.check, settings.asking, settings.out, teacher)
+    return _Check(job, review.LABELS.template(settings.language), labels) if job else None
 
 
 def _identity(settings: Synth, teacher: Teacher, files: Mapping[str, str], labels: Sequence[Label]) -> dict[str, Any]:

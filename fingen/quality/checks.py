@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from fingen.quality.duplicates import fold
@@ -61,13 +61,7 @@ class Draft:
     passages: tuple[Passage, ...]
 
 
-def check(draft: Draft) -> Drop | None:
-    """The first reason to reject a draft, or None."""
-    for reason, look in CHECKS.items():
-        detail = look(draft)
-        if detail is not None:
-            return Drop(reason, detail)
-    return None
+Check = Callable[[Draft], str | None]  # what is wrong with a draft, or None
 
 
 def _evidence(draft: Draft) -> str | None:
@@ -179,7 +173,7 @@ def _cut_sentence(draft: Draft) -> str | None:
     return f"starts with: {text[:30]}" if text[0].islower() and first.islower() else None
 
 
-CHECKS: dict[str, Callable[[Draft], str | None]] = {
+CHECKS: dict[str, Check] = {
     "evidence": _evidence,
     "not-self-contained": _self_contained,
     "leans-on-text": _leaning,
@@ -192,3 +186,12 @@ CHECKS: dict[str, Callable[[Draft], str | None]] = {
     "list-debris": _list_debris,
     "cut-sentence": _cut_sentence,
 }
+
+
+def check(draft: Draft, checks: Mapping[str, Check] = CHECKS) -> Drop | None:
+    """The first reason to reject a draft, or None."""
+    for reason, look in checks.items():
+        detail = look(draft)
+        if detail is not None:
+            return Drop(reason, detail)
+    return None

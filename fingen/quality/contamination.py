@@ -6,21 +6,19 @@ template makes it.
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from fingen.errors import SetError
 from fingen.quality.duplicates import Seen, Wording, fold, without_options
 from fingen.records import Record
+from fingen.rows import Raw, read_raw
 
 Kind = Literal["exact", "near", "contained"]
 
@@ -33,12 +31,12 @@ RUN_CHARACTERS = 30  # the same for Chinese
 _UNIT = re.compile(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+")  # a Chinese character, a word, a figure with its sign
 # A prompt as the context / target files of FinGPT hold it.
 _PROMPT = re.compile(r"Instruction: (.*?)\nInput: (.*?)\s*Answer:\s*", re.DOTALL)
-_LONG_CELL = 1 << 24  # characters; the csv module stops at 131,072, and a passage may be longer
+FILES = (".csv", ".json", ".jsonl", ".ndjson")
 
 
 @dataclass(frozen=True)
 class KeptOut:
-    """A row of a benchmark. `row` is its line in JSON lines, its place in a JSON array, its row in a sheet (header: 1)."""
+    """A row of a benchmark. `row` is its line in JSON lines, its place in a JSON array, its line in a sheet (header: 1)."""
 
     row: int
     question: str
@@ -73,73 +71,19 @@ def read_keep_out(path: Path) -> list[KeptOut]:
     Answer:") as its `context`, beside a `target`. Other columns are not looked at.
 
     Raises:
-        SetError: no such file, no rows, or one that is broken or has no question; names the file and the row.
+        UsageError: no such file. SetError: no rows, or one that is broken or has no question; names the file and the row.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as e:
-        raise SetError(f"{path}: cannot be read: {e.strerror}", hint="give --keep-out a file that exists") from e
-    except UnicodeDecodeError as e:
-        raise SetError(f"{path}: not UTF-8 (byte {e.start})", hint="save the file again in UTF-8") from e
-    reader = {".csv": _csv_rows, ".json": _json_rows, ".jsonl": _jsonl_rows, ".ndjson": _jsonl_rows}.get(
-        path.suffix.lower()
-    )
-    if reader is None:
+    if path.suffix.lower() not in FILES:
         raise SetError(f"{path}: not a .json, .jsonl or .csv file", hint="--keep-out reads these three")
-    rows = [_parse_row(path, number, row) for number, row in reader(path, text)]
+    rows = [_parse_row(path, raw) for raw in read_raw(path)]
     if not rows:
         raise SetError(f"{path}: no rows", hint="give --keep-out the file that holds the benchmark's rows")
     return rows
 
 
-def _json_rows(path: Path, text: str) -> Iterator[tuple[int, Any]]:
-    try:
-        rows = json.loads(text)
-    except ValueError as first:
-        if "\n" not in text.strip():
-            raise SetError(f"{path}: no JSON: {first}", hint="restore the file") from first
-        yield from _jsonl_rows(path, text)  # JSON lines under the name of JSON
-        return
-    if isinstance(rows, dict) and any(name in rows for name in QUESTIONS):
-        rows = [rows]
-    if not isinstance(rows, list):
-        raise SetError(f"{path}: not an array of rows", hint='--keep-out reads [{"instruction": ...}, ...]')
-    yield from enumerate(rows, 1)
-
-
-def _jsonl_rows(path: Path, text: str) -> Iterator[tuple[int, Any]]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            try:
-                yield number, json.loads(line)
-            except ValueError as e:
-                raise SetError(f"{path}, row {number}: no JSON: {e}", hint="restore the file") from e
-
-
-def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, Any]]:
-    limit = csv.field_size_limit(_LONG_CELL)
-    number = 1
-    try:
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        header = next(reader, [])
-        for number, cells in enumerate(reader, 2):
-            if len(cells) > len(header):
-                raise SetError(f"{path}, row {number}: more cells than the header", hint="quote cells that hold commas")
-            if cells:
-                yield number, dict(zip(header, cells, strict=False))
-    except csv.Error as e:
-        raise SetError(
-            f"{path}, after row {number}: broken CSV: {e}", hint="save it as CSV again, with quoted cells"
-        ) from e
-    finally:
-        csv.field_size_limit(limit)
-
-
-def _parse_row(path: Path, number: int, row: Any) -> KeptOut:
-    where = f"{path}, row {number}"
-    if not isinstance(row, dict):
-        raise SetError(f"{where}: not an object", hint="each row is an object with a question")
-    columns = {str(name).strip().lower(): value for name, value in row.items()}
+def _parse_row(path: Path, raw: Raw) -> KeptOut:
+    where = f"{path}, row {raw.number}"
+    columns = {name.strip().lower(): value for name, value in raw.values.items()}
     if "target" in columns and (prompt := _PROMPT.fullmatch(str(columns.get("context")))):
         columns |= {"instruction": prompt[1], "context": prompt[2]}
     name = next((name for name in QUESTIONS if name in columns), None)
@@ -155,7 +99,7 @@ def _parse_row(path: Path, number: int, row: Any) -> KeptOut:
             raise SetError(f"{where}: {column} is not a text", hint="each question is one text")
     if not any(text.strip() for text in texts):
         raise SetError(f"{where}: {name} is empty", hint="fill it in, or delete the row")
-    return KeptOut(number, *texts)
+    return KeptOut(raw.number, *texts)
 
 
 def find_contamination(records: Sequence[Record], path: Path) -> list[Overlap]:

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from itertools import combinations, groupby
+from string import ascii_uppercase
 from typing import Literal, NamedTuple
 
 from fingen import metrics
 from fingen.errors import SetError
 from fingen.scoring.report import Choices, ClassFigures, Constant, Interval, Majority, Pair, Prediction, Rotation
-from fingen.tasks.intent import LETTERS
 
 NEARLY_ALWAYS = 0.9  # share of rows with one answer from which on that is said
 AVERAGES: tuple[metrics.Average, ...] = ("macro", "micro", "weighted")
@@ -154,7 +154,7 @@ def _mean(hits: Mapping[tuple[int, int], int]) -> float:
 
 def letter_at(place: int) -> str:
     """The letter of an option by its place, from 0."""
-    return LETTERS[place] if place < len(LETTERS) else str(place + 1)
+    return ascii_uppercase[place] if place < len(ascii_uppercase) else str(place + 1)
 
 
 def build_pairs(predictions: Iterable[Prediction], drawing: Drawing) -> tuple[Pair, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 from fingen.config import Scoring
 from fingen.disk import dump_json
 from fingen.errors import UsageError
+from fingen.events import Estimate
 from fingen.records import Completion, Request, Usage, request_key
 from fingen.scoring.report import Kind, Method
 from fingen.scoring.rows import CUT, Asked, ScoringItem
@@ -17,8 +18,9 @@ from fingen.scoring.subjects import Given
 from fingen.scoring.variants import with_shots
 from fingen.sets import JOURNAL
 from fingen.teachers import open_teacher
+from fingen.teachers.answers import Broken, read_answers
 from fingen.teachers.asking import Consent, OnEvent, Pending, gather
-from fingen.teachers.job import Estimate, Job, estimate
+from fingen.teachers.job import Job, estimate
 from fingen.teachers.journal import Journal
 from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
 
@@ -72,12 +74,10 @@ class Asker:
             if isinstance(gather(job, journal, locks, self.on_event, self.consent), Pending):
                 raise UsageError(f"{self.name}: another way of asking holds its answers", hint="fingen journal release")
             keys = [request.key for request in job.requests]
-            answers = journal.answers(keys)
+            answers = list(read_answers(journal, requests, _as_it_is))
             self.details = {**self.details, **find_paid(journal, keys)}
-        for item, request in zip(items, requests, strict=True):
-            completion = answers[request.key]
-            why = "" if completion.stop_reason == "end_turn" else completion.stop_reason
-            yield Given(item.id, item.turn, completion.text, why=why, cut=completion.stop_reason in CUT)
+        for item, answer in zip(items, answers, strict=True):
+            yield Given(item.id, item.turn, answer.text, why=answer.unusable, cut=answer.unusable in CUT)
 
     def _requests(self, asked: Asked, items: Sequence[ScoringItem], shots: Sequence[ScoringItem]) -> list[Request]:
         room = self.settings.max_tokens or (TEXT_TOKENS if asked.is_text else CHOICE_TOKENS)
@@ -103,6 +103,10 @@ def open_asker(name: str, settings: Scoring, folder: Path, on_event: OnEvent, co
 
 def _any_will_do(request: Request, completion: Completion) -> str | None:
     return None  # what cannot be read is a result
+
+
+def _as_it_is(request: Request, text: str) -> tuple[list[str], list[Broken]]:
+    return [text], []
 
 
 def _request(item: ScoringItem, teacher: str, room: int) -> Request:

@@ -7,6 +7,7 @@ from typing import Any
 
 from fingen.disk import sha256_text
 from fingen.errors import UsageError
+from fingen.install import install_command
 from fingen.scoring.report import Kind, Method
 from fingen.scoring.rows import Asked, ScoringItem
 from fingen.scoring.subjects import Given
@@ -34,7 +35,7 @@ class Baseline:
         try:
             import sklearn  # type: ignore[import-untyped]  # it ships no types; an extra, so only here
         except ImportError as e:
-            raise UsageError("--baseline needs scikit-learn", hint="pip install 'fingen[baseline]'") from e
+            raise UsageError("--baseline needs scikit-learn", hint=install_command("baseline")) from e
         self.details: dict[str, Any] = {
             "features": f"characters {NGRAMS[0]}-{NGRAMS[1]}",
             "sklearn": sklearn.__version__,

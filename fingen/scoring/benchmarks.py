@@ -13,9 +13,9 @@ from pathlib import Path
 
 from fingen.disk import sha256_text
 from fingen.errors import UsageError
-from fingen.imports import SOURCES
 from fingen.imports.read import read_source
 from fingen.imports.sentiment import LABELS
+from fingen.imports.sources import SOURCES
 from fingen.records import Record
 from fingen.scoring.report import ScoredRows
 from fingen.scoring.rows import Asked, item_of

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import fmean
 
 from fingen import metrics
-from fingen.disk import open_atomic
+from fingen.disk import write_text
 from fingen.scoring.report import SYNTHETIC, Choices, Interval, Prediction, Report, Score
 
 FOLDER = "figures"
@@ -293,8 +293,7 @@ def write_figures(folder: Path, report: Report) -> list[Path]:
     for old in set(target.glob("*.svg")) - {target / f"{name}.svg" for name in drawn}:
         old.unlink()
     for name, svg in drawn.items():
-        with open_atomic(target / f"{name}.svg") as file:
-            file.write(svg)
+        write_text(target / f"{name}.svg", svg)
     return [target / f"{name}.svg" for name in drawn]
 
 

@@ -9,52 +9,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
-
 from fingen import metrics
 from fingen.config import Asking
 from fingen.disk import sha256_text
-from fingen.errors import TeacherError, UsageError
+from fingen.errors import TeacherError
+from fingen.events import Estimate, Note
 from fingen.prompts import Template, read_template
-from fingen.records import Completion, Request
+from fingen.records import Language, Request
 from fingen.scoring.aggregate import share
 from fingen.scoring.api import find_paid
 from fingen.scoring.report import Interval
 from fingen.scoring.texts import Judged, TextRow
 from fingen.sets import JOURNAL
-from fingen.tasks.answers import Strict, build_check, parse_items, unusable
-from fingen.teachers import open_teacher
+from fingen.tasks.review import ANSWERS, Verdict, ask_same
 from fingen.teachers.asking import OnEvent, gather
-from fingen.teachers.base import Teacher
-from fingen.teachers.job import Estimate, Job, Note, check_teacher, estimate
+from fingen.teachers.job import Job, check_teacher, estimate
 from fingen.teachers.journal import Journal
 from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
 
-TASK = "answer-check"
-LANGUAGES = ("en", "zh")
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
 PAIRS = 10  # in a request
-ITEM_TOKENS = 40  # of an answer, for one pair
 TWICE_SHARE = 0.2  # of the rows that are judged
 TWICE_LEAST = 30  # rows: fewer say little about the judge
-
-
-class Verdict(Strict):
-    """Whether the two texts of a pair say the same."""
-
-    number: int = Field(ge=1)
-    why: str
-    same: bool
-
-
-class Verdicts(Strict):
-    """A judge's whole answer."""
-
-    items: list[Verdict]
 
 
 @dataclass
@@ -95,8 +75,8 @@ class TextJudge:
             except TeacherError as e:
                 self.failed = str(e)
                 on_event(Note(f"--judge: {e}; the same command goes on where it was", is_warning=True))
-            answers, paid = journal.answers(keys), find_paid(journal, keys)
-        verdicts, others = _read(first, answers), _read(again, answers)
+            verdicts, others = ANSWERS.verdicts(journal, first), ANSWERS.verdicts(journal, again)
+            paid = find_paid(journal, keys)
         same = settled | {place: verdict.same for place, verdict in verdicts.items()}
         agreement, about = self._agreement(verdicts, others)
         judged = []
@@ -136,7 +116,7 @@ class TextJudge:
         for language in LANGUAGES:
             own = [place for place in places if rows[place].language == language]
             for start in range(0, len(own), PAIRS):
-                template = read_template(f"{TASK}.{language}")
+                template = ANSWERS.template(language)
                 yield _build_request(template, rows, own[start : start + PAIRS], self.job.teacher.name, swap=swap)
 
     def _agreement(
@@ -161,30 +141,19 @@ class TextJudge:
         return share(agreed, twice) if twice else None, about
 
 
-def open_judge(
-    name: str | None, asking: Asking, folder: Path, *, seed: int = 0, teacher: Teacher | None = None
-) -> TextJudge | None:
-    """The judge of that name, if one is wanted; `folder` is where the journal is.
+def open_judge(name: str, asking: Asking, folder: Path, *, seed: int = 0) -> TextJudge | None:
+    """The judge of that name; `folder` is where the journal is.
 
     Raises:
         UsageError: the offline teacher cannot judge, or a template is missing; TeacherError: there is none of that name.
     """
-    if name is None and teacher is None:
+    live = replace(asking, batch=False, export_requests=None, import_answers=None)
+    job = ANSWERS.job("--judge", name, live, folder, None)
+    if job is None:
         return None
     for language in LANGUAGES:
-        read_template(
-            f"{TASK}.{language}"
-        )  # a folder of templates may be older than this one: said before a model answers
-    opened = teacher or open_teacher(name or "", asking)
-    if opened.name == "offline":
-        raise UsageError("--judge: the offline teacher cannot read", hint="name a model: --judge anthropic")
-    live = replace(asking, batch=False, export_requests=None, import_answers=None)
-    return TextJudge(Job(opened, live, folder, whole_problem, ITEM_TOKENS), seed)
-
-
-def whole_problem(request: Request, completion: Completion) -> str | None:
-    """What is wrong with an answer as a whole, for the teacher to mend."""
-    return unusable(completion.text, Verdict)
+        ANSWERS.template(language)  # a folder of templates may be older than this one: said before a model answers
+    return TextJudge(job, seed)
 
 
 def _places(scores: Sequence[Sequence[TextRow]]) -> Iterator[range]:
@@ -204,40 +173,11 @@ def _settle(row: TextRow) -> bool | None:
 def _build_request(
     template: Template, rows: Sequence[TextRow], places: Sequence[int], teacher: str, *, swap: bool
 ) -> Request:
-    pairs = []
+    texts = {}
     for place in places:
         first, second = rows[place].reference, rows[place].answer
-        texts = {
-            "question": rows[place].question,
-            "first": second if swap else first,
-            "second": first if swap else second,
-        }
-        pairs.append({name: _quoted(text) for name, text in texts.items()})
-    draws = [{"place": place} for place in places]
-    return build_check(TASK, template, {"pairs": pairs}, Verdicts.model_json_schema(), ITEM_TOKENS, draws, teacher)
-
-
-def _quoted(text: str) -> str:
-    """A text that cannot end its own quotation."""
-    return text.replace("</text>", "< /text>").replace("</question>", "< /question>")
-
-
-def _read(requests: Sequence[Request], answers: dict[str, Completion]) -> dict[int, Verdict]:
-    """Place of a row -> its verdict, for the rows that got exactly one."""
-    verdicts: dict[int, Verdict] = {}
-    for request in requests:
-        completion = answers.get(request.key)
-        if completion is None or completion.stop_reason != "end_turn":
-            continue
-        with suppress(ValueError):
-            items, _ = parse_items(completion.text, Verdict)
-            given = Counter(item.number for item in items)
-            verdicts |= {
-                request.draws[item.number - 1]["place"]: item
-                for item in items
-                if given[item.number] == 1 and item.number <= len(request.draws)
-            }
-    return verdicts
+        texts[place] = (rows[place].question, *((second, first) if swap else (first, second)))
+    return ask_same(template, texts, teacher)
 
 
 def _word(same: bool) -> str:

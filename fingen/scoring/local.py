@@ -16,10 +16,10 @@ from fingen.adapters import read_adapter
 from fingen.config import Scoring
 from fingen.disk import dump_json, sha256_file
 from fingen.errors import HubError, LimitError, UsageError
-from fingen.scoring.plan import is_ours
 from fingen.scoring.report import Kind, Method
 from fingen.scoring.rows import Asked, ScoringItem
 from fingen.scoring.subjects import Given, Say
+from fingen.scoring.tuned import is_ours
 from fingen.scoring.variants import with_shots
 from fingen.training.base import Loaded, load_base, load_tokenizer, quiet
 from fingen.training.choices import TOKENS_PER_BATCH, Choice, probabilities, score_options

@@ -12,7 +12,7 @@ from typing import Any
 
 import jinja2
 
-from fingen.disk import dump_json, open_atomic
+from fingen.disk import dump_json, write_text
 from fingen.scoring import charts
 from fingen.scoring.card import majorities, on_benchmarks, remarks
 from fingen.scoring.charts import CLASSES_SHOWN, Bin, Whisker, label
@@ -98,8 +98,7 @@ def write_page(folder: Path, report: Report, predictions: Sequence[Prediction]) 
         LimitError: a file cannot be written.
     """
     charts.write_figures(folder, report)
-    with open_atomic(folder / PAGE) as file:
-        file.write(render_page(report, predictions))
+    write_text(folder / PAGE, render_page(report, predictions))
 
 
 def render_page(report: Report, predictions: Sequence[Prediction]) -> str:

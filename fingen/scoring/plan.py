@@ -7,20 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from fingen.adapters import MANIFEST as ADAPTER
-from fingen.adapters import read_adapter
 from fingen.config import BUILD, Scoring
-from fingen.disk import sha256_file
 from fingen.errors import UsageError
-from fingen.scoring.benchmarks import read_benchmark
 from fingen.scoring.columns import find_context, in_contexts
 from fingen.scoring.report import ScoredRows
-from fingen.scoring.rows import Asked, named, read_asked
-from fingen.sets import MANIFEST, read_manifest
-from fingen.training.models import HUB_ID, find_base
+from fingen.scoring.rows import Asked, read_asked
+from fingen.sets import read_manifest
 
 SCORES = BUILD / "scores"
-FOREIGN = "adapter_config.json"  # an adapter that others made has this, and no manifest
 NAMED = 3  # subjects that the name of a folder has
 
 
@@ -32,12 +26,15 @@ def read_sources(settings: Scoring, say: Callable[[str], None] = lambda text: No
             damaged. HubError: a benchmark cannot be fetched.
     """
     _refuse_clashes(settings)
-    found = [read_benchmark(name, path, say) for name, path in _files(settings)]
+    found = list(_read_benchmarks(settings, say))
     if rows := settings.data or settings.gold:
         found += _read_splits(rows, settings)
     elif not found and not settings.predictions:
         found = [asked for folder in _own_sets(settings) for asked in _read_splits(folder, settings)]
-    found = [_lent(settings, _noted(settings, asked)) for asked in found]
+    if settings.adapters:
+        from fingen.scoring.tuned import with_own_sets  # what adapters bring along is loaded for those who have one
+
+        found = [with_own_sets(settings.adapters, asked, examples=_needs_examples(settings)) for asked in found]
     keys = [asked.key for asked in found]
     if twice := next((key for key in keys if keys.count(key) > 1), None):
         raise UsageError(f"{twice} is there twice", hint="name each benchmark and set once")
@@ -81,12 +78,10 @@ def _refuse_clashes(settings: Scoring) -> None:
             "nobody to score",
             hint="name an adapter, --model, --teacher, --baseline, or a file of answers with --predictions",
         )
-    for name in settings.adapters:
-        _refuse_no_adapter(name, settings.form)
-    for name in settings.models:
-        if find_base(name).built:
-            hint = "name its folder in build/models/"
-            raise UsageError(f"--model {name}: it is made from a set, by `fingen finetune --model {name}`", hint=hint)
+    if settings.adapters or settings.models:
+        from fingen.scoring.tuned import refuse_misnamed  # as in read_sources
+
+        refuse_misnamed(settings)
     if settings.context and settings.predictions:
         raise UsageError("--context: answers that are there were asked in their own way", hint="leave --context out")
     if settings.gold and (settings.data or not settings.predictions):
@@ -95,27 +90,6 @@ def _refuse_clashes(settings: Scoring) -> None:
         raise UsageError("--split goes with a set", hint="name it with --set")
     if settings.base and not settings.adapters:
         raise UsageError("--base goes with an adapter", hint="name a model of its own with --model")
-
-
-def _refuse_no_adapter(name: str, form: str | None) -> None:
-    """Refuse what is no adapter, and one of others where nothing says how its prompts looked in its training."""
-    folder = Path(name)
-    if is_ours(name):
-        return
-    if folder.is_dir() and not (folder / FOREIGN).is_file():
-        raise UsageError(f"{name}: no adapter: it has neither {ADAPTER} nor {FOREIGN}", hint="name an adapter's folder")
-    if not folder.is_dir() and not HUB_ID.fullmatch(name):
-        raise UsageError(f"{name}: no such adapter", hint="name a folder that `fingen finetune` has made, or a Hub id")
-    if form is None:
-        raise UsageError(
-            f"{name}: nothing says how its prompts looked in its training",
-            hint="pass --form fingpt (Instruction/Input/Answer), or --form chat (its base's chat template)",
-        )
-
-
-def is_ours(name: str) -> bool:
-    """Whether this is the folder of an adapter that fingen made."""
-    return (Path(name) / ADAPTER).is_file()
 
 
 def _files(settings: Scoring) -> Iterator[tuple[str, Path | None]]:
@@ -128,65 +102,27 @@ def _files(settings: Scoring) -> Iterator[tuple[str, Path | None]]:
     yield from zip(settings.benchmarks, settings.files or [None] * len(settings.benchmarks), strict=True)
 
 
+def _read_benchmarks(settings: Scoring, say: Callable[[str], None]) -> Iterator[Asked]:
+    files = list(_files(settings))
+    if files:
+        from fingen.scoring.benchmarks import read_benchmark  # with the readers of all published data sets
+
+        for name, path in files:
+            yield read_benchmark(name, path, say)
+
+
 def _needs_examples(settings: Scoring) -> bool:
     return settings.baseline or settings.shots > 0
 
 
-def _own_sets(settings: Scoring) -> Iterator[Path]:
+def _own_sets(settings: Scoring) -> list[Path]:
     """The sets that the adapters were tuned on, each once."""
-    seen: set[Path] = set()
-    for name in settings.adapters:
-        folder = Path(name)
-        if not is_ours(name):
-            continue
-        stored = read_adapter(folder)["set"]
-        rows = BUILD / stored["name"]
-        if not (rows / MANIFEST).is_file():
-            raise UsageError(
-                f"{folder}: the set that it was tuned on is not in {rows}",
-                hint="name rows to score on with --set or --benchmark",
-            )
-        if sha256_file(rows / MANIFEST) != stored["sha256"]:
-            raise UsageError(
-                f"{folder}: {rows} is not as it was when the adapter was tuned on it: rows that are scored now may have been trained on",
-                hint=f"make the set again as it was, name other rows with --set or --benchmark, or insist with --set {rows}",
-            )
-        if rows not in seen:
-            seen.add(rows)
-            yield rows
-    if not seen:
-        raise UsageError("nothing says on which rows", hint="name a set or a file with --set, or a --benchmark")
+    if settings.adapters:
+        from fingen.scoring.tuned import own_sets  # as in read_sources
 
-
-def _noted(settings: Scoring, asked: Asked) -> Asked:
-    """The rows of a set with what the adapters' own sets say of them: that one teacher wrote both, or that both are one set."""
-    if asked.folder is None:
-        return asked
-    sha256, name, notes = sha256_file(asked.folder / MANIFEST), read_manifest(asked.folder).name, list(asked.notes)
-    known = frozenset((asked.source.same_teacher or "").split(", ")) - {""}
-    for adapter in filter(is_ours, settings.adapters):
-        stored = read_adapter(Path(adapter))["set"]
-        if stored["name"] == name and stored["sha256"] != sha256:
-            notes.append(f"{adapter} was tuned on another state of {asked.folder}: its rows may have been trained on")
-        own = BUILD / stored["name"]
-        if (own / MANIFEST).is_file() and sha256_file(own / MANIFEST) == stored["sha256"]:
-            known |= asked.teachers & frozenset(read_manifest(own).teacher.split(", "))
-    source = asked.source.model_copy(update={"same_teacher": named(known)})
-    return replace(asked, source=source, notes=tuple(notes))
-
-
-def _lent(settings: Scoring, asked: Asked) -> Asked:
-    """The rows with examples: their own, or else the training rows of the first set that an adapter was tuned on."""
-    if asked.examples or asked.source.split == "train" or not _needs_examples(settings):
-        return asked
-    for adapter in filter(is_ours, settings.adapters):
-        stored = read_adapter(Path(adapter))["set"]
-        own = BUILD / stored["name"]
-        if (own / MANIFEST).is_file() and sha256_file(own / MANIFEST) == stored["sha256"]:
-            examples = read_asked(own, examples=True).examples
-            note = f"{asked.key}: it has no training rows; examples are those of {own}"
-            return replace(asked, examples=examples, notes=(*asked.notes, note))
-    return asked
+        if found := own_sets(settings.adapters):
+            return found
+    raise UsageError("nothing says on which rows", hint="name a set or a file with --set, or a --benchmark")
 
 
 def same_rows(sources: list[Asked]) -> dict[str, ScoredRows]:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from fingen.disk import describe, dump_json, open_atomic, read_jsonl, sha256_file, write_jsonl
+from fingen.disk import describe, dump_json, read_jsonl, sha256_file, write_jsonl, write_text
 from fingen.errors import SetError, UsageError
 from fingen.records import Frozen
 
@@ -280,11 +280,9 @@ def write_score(folder: Path, report: Report, predictions: Iterable[Prediction],
     """
     (folder / REPORT).unlink(missing_ok=True)
     write_jsonl(folder / PREDICTIONS, predictions)
-    with open_atomic(folder / CARD) as file:
-        file.write(card)
+    write_text(folder / CARD, card)
     report = report.model_copy(update={"predictions": sha256_file(folder / PREDICTIONS)})
-    with open_atomic(folder / REPORT) as file:
-        file.write(dump_json(report.model_dump(mode="json"), indent=2) + "\n")
+    write_text(folder / REPORT, dump_json(report.model_dump(mode="json"), indent=2) + "\n")
     return report
 
 

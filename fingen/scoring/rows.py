@@ -11,14 +11,12 @@ from typing import Any, Literal, NamedTuple
 
 from fingen.disk import sha256_file
 from fingen.errors import SetError, UsageError
-from fingen.imports.intent import LETTER_ONLY
-from fingen.imports.rows import Raw, read_raw
 from fingen.records import Language, Record, parse_nested
+from fingen.rows import Raw, read_raw
 from fingen.scoring.language import language_of, parse_language
 from fingen.scoring.report import ScoredRows
 from fingen.sets import MANIFEST, SPLITS, read_manifest, read_split
-from fingen.tasks import qa
-from fingen.text import find_language
+from fingen.text import LETTER_ONLY, find_language
 
 ANSWERS = ("prediction", "pred_answer", "answer", "output")  # what the column of a raw answer is called
 CERTAIN = 2  # of these, so many are never a gold column
@@ -169,12 +167,7 @@ def _read_set(folder: Path, split: str, *, examples: bool, chosen: bool) -> Aske
     records = {split: list(read_split(folder, split))}
     others = [name for name in ("train", "validation") if name != split and manifest.splits.get(name)]
     records |= {name: list(read_split(folder, name)) for name in others}
-    labels = {
-        record.label
-        for rows in records.values()
-        for record in rows
-        if record.label and not record.options and record.task not in qa.TASKS.values()
-    }
+    labels = {record.label for rows in records.values() for record in rows if _is_class(record)}
     golds = {name: [_from_record(folder, name, *row) for row in enumerate(rows, 1)] for name, rows in records.items()}
     items, wrote = _items(golds[split], path, labels), _teachers(records[split])
     source = ScoredRows(
@@ -265,10 +258,14 @@ def item_of(record: Record, number: int, labels: Iterable[str] = ()) -> ScoringI
     return _item(gold, gold.options or {name: name for name in labels})
 
 
+def _is_class(record: Record) -> bool:
+    """Whether the label is the right answer. That of a row about a document says that its passage does not state one."""
+    return bool(record.label and not record.options and record.origin != "document")
+
+
 def _from_record(folder: Path, split: str, number: int, record: Record) -> _Gold:
     asked = f"{record.instruction}\n{record.input}"  # what others made does not say its language
-    # Of a question whose passage does not give the answer the label says so, and saying so is right.
-    is_text = not record.options and (not record.label or record.task in qa.TASKS.values())
+    is_text = not record.options and not _is_class(record)
     return _Gold(
         where=f"{folder / split}.jsonl, row {number}" if split else f"{folder}, row {number}",
         number=number,

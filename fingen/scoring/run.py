@@ -7,30 +7,32 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fingen import __version__, adapters
+from fingen import __version__
 from fingen.config import Scoring
 from fingen.disk import check_writable, lock, sha256_file
 from fingen.errors import UsageError
+from fingen.events import Answered as AnsweredRequest
+from fingen.events import Estimate, Note, Waiting
+from fingen.install import install_command
 from fingen.scoring import plan
 from fingen.scoring.aggregate import Drawing, Turn, build_choices, build_pairs, build_rotation, letter_at
 from fingen.scoring.answer_cache import AnswerCache, forget
-from fingen.scoring.api import Asker, open_asker
 from fingen.scoring.card import render_card
 from fingen.scoring.columns import build_contrasts, has_passage
-from fingen.scoring.judge import TextJudge, open_judge
 from fingen.scoring.page import write_page
 from fingen.scoring.report import REPORT, Kind, Method, Prediction, Report, Score, refuse_other, write_score
 from fingen.scoring.rows import Answer, Asked, ScoringItem, by_model, match, read_answers
 from fingen.scoring.subjects import Given, Say, Subject, read
 from fingen.scoring.texts import Judged, TextRow, measure, score_texts, with_verdicts
 from fingen.scoring.variants import choose_shots, place, rotations
-from fingen.teachers.batches import Waiting
-from fingen.teachers.job import Answered as News
-from fingen.teachers.job import Estimate, Note
 
-OnEvent = Callable[[News | Waiting | Note], None]
+if TYPE_CHECKING:
+    from fingen.scoring.api import Asker
+    from fingen.scoring.judge import TextJudge
+
+OnEvent = Callable[[AnsweredRequest | Waiting | Note], None]
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def score(
         on_event(Note(note))
     refuse_other(folder, plan.same_rows(sources), replace=settings.replace)
     found = list(_from_file(settings.predictions, answers, sources[0])) if settings.predictions else []
-    judge = open_judge(settings.judge, settings.asking, folder, seed=settings.seed)
+    judge = _open_judge(settings, folder)
     if judge and (warning := judge.check()):
         on_event(Note(warning, is_warning=True))
     ready, open_models = list(_ready(settings, folder, on_event, consent)), _models(settings)
@@ -107,7 +109,10 @@ def score(
         (folder / REPORT).unlink(missing_ok=True)
         write_page(folder, report, rows)
         report = write_score(folder, report, rows, render_card(report))
-        _tell_adapters(settings, report)
+        if settings.adapters:
+            from fingen.scoring.tuned import write_cards  # what adapters bring along is loaded for those who have one
+
+            write_cards(settings.adapters, report)
         if not (judge and judge.failed):
             forget(folder)
     return Scored(folder, report, tuple(chain.from_iterable(asked.notes for asked in sources)))
@@ -128,7 +133,7 @@ def build_plan(settings: Scoring) -> Planned:
         for asker in _askers(settings, folder, lambda event: None, lambda estimate: None)
         for asked in sources
     ]
-    if judge := open_judge(settings.judge, settings.asking, folder, seed=settings.seed):
+    if judge := _open_judge(settings, folder):
         subjects = len(settings.adapters) * (1 + settings.base_beside) + len(settings.models) + len(settings.teachers)
         written = [[_text_row(item, item.right) for item in asked.items] for asked in sources if asked.is_text]
         estimates.append(judge.estimate(written * max(subjects, 1)))
@@ -195,7 +200,7 @@ def _models(settings: Scoring) -> Callable[[Scoring, Sequence[Asked], Say], Mode
     except ImportError as e:
         raise UsageError(
             f"a model is run with torch, transformers and peft, and {e.name} is not installed",
-            hint="pip install 'fingen[train]'",
+            hint=install_command("train"),
         ) from e
     return open_models
 
@@ -205,8 +210,19 @@ def _nobody(settings: Scoring, sources: Sequence[Asked], say: Say) -> Models:
 
 
 def _askers(settings: Scoring, folder: Path, on_event: OnEvent, consent: Callable[[Estimate], None]) -> Iterator[Asker]:
-    for name in settings.teachers:
-        yield open_asker(name, settings, folder, on_event, consent)
+    if settings.teachers:
+        from fingen.scoring.api import open_asker  # all about asking comes with it
+
+        for name in settings.teachers:
+            yield open_asker(name, settings, folder, on_event, consent)
+
+
+def _open_judge(settings: Scoring, folder: Path) -> TextJudge | None:
+    if settings.judge is None:
+        return None
+    from fingen.scoring.judge import open_judge  # as above
+
+    return open_judge(settings.judge, settings.asking, folder, seed=settings.seed)
 
 
 def _ask(subject: Subject, asked: Asked, settings: Scoring, folder: Path) -> Answered:
@@ -343,47 +359,3 @@ def _count(one: Answered, drawing: Drawing) -> Score:
         rotation=rotation,
         details=dict(one.details),
     )
-
-
-# --- adapters' cards ---------------------------------------------------------------------------------------------------
-
-
-def _tell_adapters(settings: Scoring, report: Report) -> None:
-    """Put the scores of fingen's own adapters, and of their bases, into their cards."""
-    for name in settings.adapters:
-        if not plan.is_ours(name):
-            continue
-        subject = Path(name).resolve().name
-        told = []
-        for own in (score for score in report.scores if (score.kind, score.subject) == ("adapter", subject)):
-            for one in report.scores:
-                is_base = one.kind in ("base", "model") and _base(one.details) == _base(own.details)
-                if (one is own or is_base) and (one.on, one.context) == (own.on, own.context):
-                    told.append(_told(report, one, "adapter" if one is own else "base"))
-        adapters.write_scores(Path(name), told)
-
-
-def _base(details: Mapping[str, Any]) -> dict[str, Any]:
-    """What a subject says of the model under it."""
-    return {key: value for key, value in details.items() if key not in ("adapter", "set", "judge")}
-
-
-def _told(report: Report, score: Score, subject: str) -> dict[str, Any]:
-    choices, texts = score.choices, score.texts
-    generated = bool(score.method == "generate" and choices)
-    ways = [report.sources[score.on].label, "generated" if generated else ""]
-    ways += [f"{score.shots} shots" if score.shots else ""]
-    told: dict[str, Any] = {
-        "on": score.on + (f" + {score.context}" if score.context else ""),
-        "subject": subject,
-        "generated": generated,
-        "rows": score.rows,
-        "note": ", ".join(way for way in ways if way),
-    }
-    if choices:
-        told |= choices.model_dump(include={"accuracy", "macro_f1", "unparseable"})
-        if choices.majority:
-            told["majority"] = choices.majority.model_dump(include={"answer", "accuracy", "macro_f1"})
-    if texts:
-        told |= texts.model_dump(include={"rouge_l", "word_f1", "char_f1", "figures_recall"})
-    return told

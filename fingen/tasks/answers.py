@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-
-from fingen.prompts import Template, fill
-from fingen.records import Request, request_key
-
-ROOM = 4  # times the expected tokens that a short answer may have
 
 
 class Strict(BaseModel):
@@ -23,23 +17,15 @@ class Strict(BaseModel):
 Item = TypeVar("Item", bound=Strict)
 
 
-def build_check(
-    task: str, template: Template, values: dict[str, Any], schema: dict[str, Any], item_tokens: int, draws: Sequence[dict[str, Any]],
-    teacher: str,
-) -> Request:  # fmt: skip
-    """Have things that are there looked at: a short item is answered for each of `draws`, which say what it is about."""
-    system, prompt = fill(template, values)
-    return Request(
-        key=request_key(teacher, system, prompt, schema),
-        task=task,
-        template=template.name,
-        system=system,
-        prompt=prompt,
-        answer_schema=schema,
-        max_tokens=ROOM * item_tokens * (len(draws) + 4),
-        count=len(draws),
-        draws=tuple(draws),
-    )
+def items_schema(item: dict[str, Any]) -> dict[str, Any]:
+    """The JSON schema of an answer with a list of such items."""
+    return {
+        "type": "object",
+        "properties": {"items": {"type": "array", "items": {"$ref": "#/$defs/Item"}}},
+        "required": ["items"],
+        "additionalProperties": False,
+        "$defs": {"Item": item},
+    }
 
 
 def parse_items(text: str, model: type[Item]) -> tuple[list[Item], list[tuple[dict[str, Any], str]]]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
@@ -25,6 +24,7 @@ from fingen.tasks.labels import Label
 
 Draw = dict[str, Any]
 Item = TypeVar("Item")
+MANNERS = ("who", "how")  # of clients.<language>.yaml
 _ATTEMPTS = 20  # to find a second name that is not the first
 _HINT = "compare it with the packaged one: run `fingen prompts copy` in an empty folder"
 
@@ -70,14 +70,13 @@ class ClientSpecs:
         self.labels = {label.name: label for label in labels}
         self.language, self.seed = language, seed
         self.data: tuple[str, ...] = (f"clients.{language}", f"lexicon.{language}")
-        with _named(f"lexicon.{language}"):
-            lexicon = prompts.read_data(f"lexicon.{language}")
-            self.words: Mapping[str, Sequence[str]] = lexicon["words"]
-            self.subjects = {name: _read_subjects(name, lexicon["subjects"], set(self.labels)) for name in self.labels}
-        with _named(f"clients.{language}"):
-            clients = prompts.read_data(f"clients.{language}")
-            self.who = [_read_manner(name, entry) for name, entry in clients["who"].items()]
-            self.how = [_read_manner(name, entry) for name, entry in clients["how"].items()]
+        clients, lexicon = self.data
+        with prompts.of_form(lexicon):
+            words, subjects = prompts.read_data(lexicon)["words"], prompts.read_data(lexicon)["subjects"]
+            self.words: Mapping[str, Sequence[str]] = words
+            self.subjects = {name: _read_subjects(name, subjects, set(self.labels), lexicon) for name in self.labels}
+        with prompts.of_form(clients):
+            self.who, self.how = (_read_manners(prompts.read_data(clients)[field], field, clients) for field in MANNERS)
 
     def of(self, label: str, start: int = 0) -> Iterator[Draw]:
         """The endless stream of a label's draws, from number `start` on.
@@ -123,7 +122,7 @@ class ClientSpecs:
         return self._dealt(deck, n, field)  # the same clients for every label: a label shows in no habit of theirs
 
     def _name(self, label: str, subject: Subject, n: int, attempt: int = 0) -> str:
-        with _named(f"lexicon.{self.language}"):
+        with prompts.of_form(f"lexicon.{self.language}"):
             source = self._dealt(subject.names, n, label, subject.kind, attempt)
             form = self._dealt(self.words[source], n, label, source, attempt)
             return prompts.expand(form, self.words, random.Random(f"{self.seed}|{label}|{n}|{attempt}"))
@@ -139,27 +138,38 @@ def _order(size: int, seed: str) -> tuple[int, ...]:
     return tuple(random.Random(seed).sample(range(size), size))
 
 
-def _read_subjects(label: str, entries: Sequence[Mapping[str, Any]], labels: set[str]) -> list[Subject]:
+def _read_subjects(label: str, entries: Sequence[Mapping[str, Any]], labels: set[str], data: str) -> list[Subject]:
     """The deck of a label's subjects; that of a label that the lexicon does not know is one blank card.
 
     A border on a label that is not asked for is none.
     """
-    deck = []
-    for entry in entries:
-        if entry["label"] != label:
-            continue
-        names = tuple(_weighed(entry.get("names") or {}))
-        for facet, said in entry["facets"].items():
-            said = said if isinstance(said, Mapping) else {"weight": said}
-            against = said.get("against")
-            subject = Subject(entry["kind"], facet, against if against in labels else None, names)
-            deck += [subject] * int(said["weight"])
+    deck: list[Subject] = []
+    for number, entry in enumerate(entries, 1):
+        with prompts.of_form(data, f"subject {number}: "):
+            if entry["label"] == label:
+                deck += _read_facets(entry, labels)
     return deck or [Subject("", "", None, ())]
+
+
+def _read_facets(entry: Mapping[str, Any], labels: set[str]) -> Iterator[Subject]:
+    names = tuple(_weighed(entry.get("names") or {}))
+    for facet, said in entry["facets"].items():
+        said = said if isinstance(said, Mapping) else {"weight": said}
+        against = said.get("against")
+        yield from [Subject(entry["kind"], facet, against if against in labels else None, names)] * int(said["weight"])
 
 
 def _weighed(weights: Mapping[str, int]) -> Iterator[str]:
     for name, weight in weights.items():
         yield from [name] * int(weight)
+
+
+def _read_manners(entries: Mapping[str, Any], field: str, data: str) -> list[Manner]:
+    manners = []
+    for name, entry in entries.items():
+        with prompts.of_form(data, f"{field}, {name}: "):
+            manners.append(_read_manner(name, entry))
+    return manners
 
 
 def _read_manner(name: str, entry: Mapping[str, Any]) -> Manner:
@@ -171,12 +181,3 @@ def _read_manner(name: str, entry: Mapping[str, Any]) -> Manner:
         kinds=tuple(entry.get("kinds", ())),
         pair=bool(entry.get("pair", False)),
     )
-
-
-@contextmanager
-def _named(data: str) -> Iterator[None]:
-    """Errors in the form of a data file name it."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RecursionError) as e:
-        raise UsageError(f"{prompts.data_file(data)}: not of its form ({type(e).__name__}: {e})", hint=_HINT) from e

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from fingen.prompts import Template, fill
 from fingen.records import Completion, Language, Record, Request, content_id, request_key
-from fingen.tasks.answers import Strict, parse_items, unusable
+from fingen.tasks.answers import Strict, items_schema, parse_items, unusable
 from fingen.tasks.labels import Label
 
 TOKENS = 96  # of an answer, for what stands around its items
@@ -54,15 +54,7 @@ class Form:
 
     def answer_schema(self) -> dict[str, Any]:
         """The JSON schema that a teacher's answer must have."""
-        item = self.item.model_json_schema()
-        listed = {"items": {"type": "array", "items": {"$ref": "#/$defs/Item"}}}
-        return {
-            "type": "object",
-            "properties": listed,
-            "required": ["items"],
-            "additionalProperties": False,
-            "$defs": {"Item": item},
-        }
+        return items_schema(self.item.model_json_schema())
 
     def request(
         self, template: Template, labels: Sequence[Label], draws: Sequence[Draw], briefs: Sequence[Draw], teacher: str

@@ -12,7 +12,6 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Annotated, Any
 
-import yaml
 from pydantic import Field, StringConstraints, ValidationError
 
 from fingen import prompts
@@ -21,6 +20,8 @@ from fingen.records import Frozen
 
 MOST = len(ascii_uppercase)  # options have letters
 _HINT = "each entry of `labels:` needs a name and a definition, and may have rules, examples and a weight; see `fingen prompts copy`"
+
+_FILE_HINT = f"give a YAML file; {_HINT}"
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
@@ -56,7 +57,7 @@ def read_labels(
             entry.
     """
     where = path or prompts.data_file(f"{defaults}.{language}")
-    data = _read(path) if path else prompts.read_data(f"{defaults}.{language}")
+    data = prompts.read_yaml(path, hint=_FILE_HINT) if path else prompts.read_data(f"{defaults}.{language}")
     entries, other = _parts(data, where)
     labels = [_label(entry, f"{where}, label {number}") for number, entry in enumerate(entries, 1)]
     if with_other:
@@ -67,17 +68,6 @@ def read_labels(
     for problem in _problems(labels, other):
         raise UsageError(f"{where}: {problem}", hint=_HINT)
     return tuple(labels)
-
-
-def _read(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as e:
-        raise UsageError(f"{path}: cannot be read: {e.strerror}", hint="--labels takes a YAML file") from e
-    except UnicodeDecodeError as e:
-        raise UsageError(f"{path}: not UTF-8 (byte {e.start})", hint="save the file as UTF-8") from e
-    except yaml.YAMLError as e:
-        raise UsageError(f"{path}: not YAML ({' '.join(str(e).split())})", hint=_HINT) from e
 
 
 def _parts(data: Any, where: Path) -> tuple[list[Any], Any]:

@@ -25,11 +25,10 @@ class PlainSpecs:
 
     def __init__(self, name: str, language: str, *, seed: int) -> None:
         data = prompts.read_data(f"{name}.{language}")
-        if not isinstance(data, Mapping) or any(
-            not isinstance(data.get(field), list) or not data[field] for field in FIELDS
-        ):
+        lists = data if isinstance(data, Mapping) else {}
+        if wrong := [field for field in FIELDS if not isinstance(lists.get(field), list) or not lists[field]]:
             raise UsageError(
-                f"{prompts.data_file(f'{name}.{language}')}: not lists of {', '.join(FIELDS)}",
+                f"{prompts.data_file(f'{name}.{language}')}: no list of texts under {', '.join(wrong)}",
                 hint="compare it with the packaged one: run `fingen prompts copy` in an empty folder",
             )
         self.seed = seed

@@ -1,20 +1,28 @@
-"""Question-answer pairs about a passage: concepts and summaries, closed-book or with their passage."""
+"""Question-answer pairs about passages: what a document task is, and how an item becomes a row.
+
+A `DocumentTask` says all that differs between kinds of pairs: the name that `--task` takes, whether a second passage is shown
+beside the first, how a teacher writes an item, what an item must pass, and what record comes of it. Its help stands in
+`config.TASKS`, its templates are <name>.<language>.md. The rules that the offline teacher has for it, if it has any, are an
+entry of `teachers.offline.PAIRS`; without one it answers with no pairs, and the summary says so. The table of all tasks is
+`tasks.documents`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, create_model
 
 from fingen.errors import UsageError
-from fingen.prompts import Template, fill, report_name
+from fingen.prompts import Template, fill, quoted, report_name
+from fingen.quality.checks import CHECKS, Check
 from fingen.records import Chunk, Completion, Document, Evidence, Passage, Record, Request, content_id, request_key
 from fingen.tasks.answers import Strict, parse_items, unusable
 
-TASKS = {"concept": "qa-concept", "summary": "qa-summary"}  # what `--task` takes -> `task` of a record
 MAX_TOKENS = 4096  # of an answer; two pairs of 600 characters with their quotes need a quarter of it
 PAIR_TOKENS = 450  # of an answer, for one pair; measured on answers of 80-300 words
 PAIR_CHARACTERS = {"en": 1500, "zh": 400}  # running text that is worth a pair
@@ -39,9 +47,11 @@ class QaAnswer(Strict):
 
 
 @cache
-def answer_schema() -> dict[str, Any]:
+def answer_schema(item: type[QaItem] = QaItem) -> dict[str, Any]:
     """The JSON schema that a teacher's answer must have. It is shared by all requests: not to be changed."""
-    return QaAnswer.model_json_schema()
+    listed: Any = list[item]  # type: ignore[valid-type]  # a class that is known when it runs
+    answer = create_model("QaAnswer", __base__=QaAnswer, __doc__=QaAnswer.__doc__, items=(listed, ...))
+    return answer.model_json_schema()
 
 
 def build_passage(document: Document, chunk: Chunk) -> Passage:
@@ -66,41 +76,6 @@ def _paragraphs(chunk: Chunk) -> Iterable[tuple[Any, str]]:
         if following is None or "\n" in chunk.text[block.end : following.start]:
             yield block.kind, chunk.text[start : block.end]
             start = following.start if following else 0
-
-
-def build_request(
-    template: Template,
-    passages: tuple[Passage, ...],
-    *,
-    most: int,
-    teacher: str,
-    examples: Sequence[Mapping[str, Any]] = (),
-    questions: Sequence[str] = (),
-) -> Request:
-    """Ask a teacher for pairs on the passages: as many as their length is worth, `most` at the most.
-
-    `examples` are model pairs to show, `questions` the user's own topics.
-    """
-    count = pairs_worth(passages, most)
-    values = {
-        "count": count,
-        "passages": [_template_values(passage) for passage in passages],
-        "examples": list(examples),
-        "questions": list(questions),
-    }
-    system, prompt = fill(template, values)
-    schema = answer_schema()
-    return Request(
-        key=request_key(teacher, system, prompt, schema),
-        task=template.task,
-        template=template.name,
-        system=system,
-        prompt=prompt,
-        answer_schema=schema,
-        max_tokens=MAX_TOKENS,
-        count=count,
-        passages=passages,
-    )
 
 
 def pairs_worth(passages: Sequence[Passage], most: int) -> int:
@@ -138,23 +113,7 @@ def _template_values(passage: Passage) -> dict[str, str]:
         "pages": str(first) if first == last else f"{first}-{last}",
         "text": passage.text,
     }
-    return {
-        name: value.replace("</passage>", "< /passage>") for name, value in values.items()
-    }  # it stays in its quotation
-
-
-def whole_problem(request: Request, completion: Completion) -> str | None:
-    """What is wrong with an answer as a whole, for the teacher to mend; an item that is wrong alone is only rejected."""
-    return unusable(completion.text, QaItem)
-
-
-def parse_answer(text: str) -> tuple[list[QaItem], list[tuple[dict[str, Any], str]]]:
-    """The valid items of an answer, and the others with what is wrong with them.
-
-    Raises:
-        ValueError: the answer as a whole is not JSON of the asked form.
-    """
-    return parse_items(text, QaItem)
+    return {name: quoted(value, "passage") for name, value in values.items()}
 
 
 def build_record(item: QaItem, request: Request, evidence: tuple[Evidence, ...], teacher: str) -> Record:
@@ -175,6 +134,68 @@ def build_record(item: QaItem, request: Request, evidence: tuple[Evidence, ...],
         teacher=teacher,
         origin="document",
     )
+
+
+@dataclass(frozen=True)
+class DocumentTask:
+    """What pairs of a task are: how a teacher is asked for them, what they must pass, and what record comes of one.
+
+    `build` takes the item, its request, its evidence and the teacher's name.
+    """
+
+    name: str  # what `--task` takes
+    task: str  # of the records
+    has_companion: bool = False  # beside a passage the one that it belongs with is shown, where the documents have one
+    item: type[QaItem] = QaItem
+    checks: Mapping[str, Check] = field(default_factory=lambda: CHECKS)
+    build: Callable[[Any, Request, tuple[Evidence, ...], str], Record] = build_record
+
+    def request(
+        self,
+        template: Template,
+        passages: tuple[Passage, ...],
+        *,
+        most: int,
+        teacher: str,
+        examples: Sequence[Mapping[str, Any]] = (),
+        questions: Sequence[str] = (),
+    ) -> Request:
+        """Ask a teacher for pairs on the passages: as many as their length is worth, `most` at the most.
+
+        `examples` are model pairs to show, `questions` the user's own topics.
+        """
+        count = pairs_worth(passages, most)
+        values = {
+            "count": count,
+            "passages": [_template_values(passage) for passage in passages],
+            "examples": list(examples),
+            "questions": list(questions),
+        }
+        system, prompt = fill(template, values)
+        schema = answer_schema(self.item)
+        return Request(
+            key=request_key(teacher, system, prompt, schema),
+            task=self.task,
+            template=template.name,
+            system=system,
+            prompt=prompt,
+            answer_schema=schema,
+            max_tokens=MAX_TOKENS,
+            count=count,
+            passages=passages,
+        )
+
+    def whole_problem(self, request: Request, completion: Completion) -> str | None:
+        """What is wrong with an answer as a whole, for the teacher to mend; an item that is wrong alone is only rejected."""
+        return unusable(completion.text, self.item)
+
+    def parse(self, text: str) -> tuple[list[QaItem], list[tuple[dict[str, Any], str]]]:
+        """The valid items of an answer, and the others with what is wrong with them.
+
+        Raises:
+            ValueError: the answer as a whole is not JSON of the asked form.
+        """
+        return parse_items(text, self.item)
 
 
 def reworded(record: Record, question: str) -> Record:

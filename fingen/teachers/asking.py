@@ -1,4 +1,4 @@
-"""The second stage, conducted: answers are asked for now, or in batches at half the price, or come from a file."""
+"""Get the answers of a job: live, in batches at half the price, or from a file."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from typing import Any
 from fingen.config import Asking
 from fingen.disk import check_writable
 from fingen.errors import Interrupted, SetError, UsageError
+from fingen.events import Answered, Estimate, Note, Waiting
 from fingen.records import Completion, Request
 from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.batch_apis import open_batch_api
 from fingen.teachers.batch_files import Imported, export_requests, import_answers
-from fingen.teachers.batches import BatchTerms, Judge, Waiting, after_faults, run_batches
-from fingen.teachers.job import Answered, Estimate, Job, Note, ask_live, check_teacher, estimate
+from fingen.teachers.batches import BatchTerms, Judge, after_faults, run_batches
+from fingen.teachers.job import Job, ask_live, check_teacher, estimate
 from fingen.teachers.journal import Journal
 from fingen.teachers.outstanding import Outstanding
 from fingen.teachers.request_locks import RequestLocks
@@ -51,7 +52,7 @@ class Pending:
 
 @dataclass(frozen=True)
 class Gathered:
-    """All answers are there. `asked`: those that are new; `is_short`: an imported file had rows that are of no use."""
+    """The answers are all there. `asked`: those that are new; `is_short`: an imported file had rows that are of no use."""
 
     asked: int = 0
     notes: list[str] = field(default_factory=list)
@@ -170,7 +171,7 @@ class _Counter:
         self.done = 0
 
     def count(self, request: Request, completion: Completion) -> None:
-        """One more answer."""
+        """Count one more answer."""
         self.done += 1
         _bind(self._job, self._journal)
         now = time.monotonic()
@@ -182,7 +183,7 @@ class _Counter:
 
 
 def _bind(job: Job, journal: Journal) -> None:
-    """What is answered, or held, belongs to the settings that it was asked with."""
+    """Bind the set to its settings, if it is not bound yet."""
     if journal.settings() is None:
         journal.write_settings(job.identity)
 
@@ -248,14 +249,14 @@ def take_answers(job: Job, path: Path, journal: Journal, locks: RequestLocks, on
 
 
 def _judge(job: Job, journal: Journal, on_answer: OnAnswer = lambda request, completion: None) -> None:
-    """Look at what was stored and not looked at: a run may be killed between the two, and nobody else would."""
+    """Validate the answers that a killed run stored and did not validate."""
     Judge({request.key: request for request in job.requests}, Outstanding(journal), job.validate, on_answer).look()
 
 
 def _pending(
     job: Job, journal: Journal, missing: list[str], exported: int | None, imported: Imported | None
 ) -> Pending:
-    """What is still to come, where from, and what to do next."""
+    """Build the report of a run that ends with answers still to come."""
     outstanding = Outstanding(journal)
     batches = [{"id": batch.place, "requests": batch.requests} for batch in outstanding.open("batch")]
     files = [

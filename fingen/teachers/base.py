@@ -1,4 +1,4 @@
-"""What a teacher is."""
+"""The interfaces of teachers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fingen.records import Completion, Request, Usage
 
 
 class Teacher(Protocol):
-    """Who writes the answers. It asks once and returns the raw answer: it does not retry, store or validate."""
+    """Writes the answers. It asks once and returns the raw answer: it does not retry, store or validate."""
 
     @property
     def name(self) -> str:

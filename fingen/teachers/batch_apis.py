@@ -1,15 +1,16 @@
-"""Where the providers take batches and give them back: Anthropic's Message Batches, OpenAI's files and batches.
+"""The batch endpoints of the providers: Anthropic's Message Batches, OpenAI's files and batches.
 
 A batch API asks once, as its teacher does. Its errors are TeacherErrors; `batches` decides what to do about them.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, ClassVar
 
 from fingen import wire
 from fingen.disk import dump_json
@@ -17,12 +18,9 @@ from fingen.errors import TeacherError, UsageError
 from fingen.records import Request
 from fingen.teachers import credentials
 from fingen.teachers.base import Teacher
-from fingen.teachers.batch_files import URL, Batcher, read_result, request_line
+from fingen.teachers.batch_files import URL, read_result, request_line
 from fingen.teachers.outstanding import Batch
-
-if TYPE_CHECKING:
-    from fingen.teachers.anthropic import Anthropic
-    from fingen.teachers.openai import OpenAI
+from fingen.teachers.sdk import SdkTeacher
 
 PAGE = "100"  # batches listed at once
 SKEW_SECONDS = 3600.0  # that this machine's clock may be off
@@ -43,39 +41,79 @@ class Look:
 
 @dataclass(frozen=True)
 class Found:
-    """Whether a batch that may have been made was: its id, or that this cannot be told yet."""
+    """The result of looking for a batch: its id, or that it may still show up."""
 
     id: str | None = None
     is_open: bool = False
 
 
-class BatchApi(Protocol):
+class BatchApi(ABC):
     """Takes batches of one teacher."""
 
-    most_requests: int  # in a batch
-    most_bytes: int
+    most_requests: ClassVar[int]  # in a batch
+    most_bytes: ClassVar[int]
+    path: ClassVar[str]  # of the batches
+    after: ClassVar[str]  # what a page of them begins behind, in a query
 
-    @property
-    def teacher(self) -> Batcher:
-        """Whose batches they are."""
+    def __init__(self, teacher: SdkTeacher) -> None:
+        self.teacher = teacher
 
+    @abstractmethod
     def entry(self, custom_id: str, request: Request) -> bytes:
         """A request as it stands in a batch."""
 
+    @abstractmethod
     async def upload(self, token: str, entries: list[bytes]) -> bytes | str:
         """Bring the requests to where `create` takes them from. Nothing is run yet."""
 
+    @abstractmethod
     async def create(self, token: str, uploaded: Any) -> str:
         """Have them run; returns the provider's id of the batch."""
 
+    @abstractmethod
     async def find(self, batch: Batch, known: set[str]) -> Found:
         """Look for a batch whose creation broke off, among those that are not `known`."""
 
+    @abstractmethod
+    def read_look(self, place: str, row: Mapping[str, Any]) -> Look:
+        """What the provider's row of a batch says."""
+
     async def look(self, place: str) -> Look:
         """How far a batch is."""
+        answer = await self.teacher.call("GET", f"{self.path}/{place}")
+        if not isinstance(answer, wire.Refusal):
+            return self.read_look(place, answer)
+        raise self.gone(place, "it is not there") if answer.status == 404 else self.teacher.refused(answer)
 
     def download(self, path: str) -> AsyncGenerator[bytes]:
         """Results, piece by piece."""
+        return self.teacher.download(path)
+
+    async def made(self, path: str, body: Any, **options: Any) -> str:
+        """Have the provider make something; returns its id."""
+        name = (await self.teacher.ask("POST", path, body, **options)).get("id")
+        if not isinstance(name, str) or not name:
+            raise credentials.unreadable(self.teacher.name)
+        return name
+
+    async def recent(self, since: float) -> AsyncIterator[Mapping[str, Any]]:
+        """The provider's rows of batches, newest first, down to the page that a time falls on."""
+        query = {"limit": PAGE}
+        while True:
+            page = await self.teacher.ask("GET", self.path, query=query)
+            rows = _listed(page)
+            for row in rows:
+                yield row
+            if not (rows and page.get("has_more")) or max(map(_made_at, rows)) < since:
+                return
+            query = {"limit": PAGE, self.after: str(page.get("last_id") or rows[-1].get("id"))}
+
+    def gone(self, place: str, what: str) -> TeacherError:
+        """The error for a batch whose results cannot be had."""
+        return TeacherError(
+            f"{self.teacher.name}: batch {place}: {what}",
+            hint="use the key that it was made with; or give it up: fingen journal release SET --batches",
+        )
 
 
 def open_batch_api(teacher: Teacher) -> BatchApi:
@@ -84,18 +122,9 @@ def open_batch_api(teacher: Teacher) -> BatchApi:
     Raises:
         UsageError: it takes no batches.
     """
-    kind = teacher.name.partition(":")[0]
-    if kind == "anthropic":
-        from fingen.teachers.anthropic import Anthropic
-
-        if isinstance(teacher, Anthropic):
-            return AnthropicBatches(teacher)
-    if kind == "openai":
-        from fingen.teachers.openai import OpenAI
-
-        if isinstance(teacher, OpenAI):
-            return OpenAIBatches(teacher)
-    raise UsageError(f"--batch: {teacher.name} takes no batches", hint="choose --teacher anthropic or openai")
+    if not isinstance(teacher, SdkTeacher):
+        raise UsageError(f"--batch: {teacher.name} takes no batches", hint="choose --teacher anthropic or openai")
+    return BATCH_APIS[teacher.provider](teacher)
 
 
 async def lines_of(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -109,14 +138,12 @@ async def lines_of(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield rest
 
 
-class AnthropicBatches:
+class AnthropicBatches(BatchApi):
     """Message Batches. They carry no mark but the custom ids, and those are shown only once a batch has ended."""
 
     most_requests = 100_000
     most_bytes = 256_000_000
-
-    def __init__(self, teacher: Anthropic) -> None:
-        self.teacher = teacher
+    path, after = "/v1/messages/batches", "after_id"
 
     def entry(self, custom_id: str, request: Request) -> bytes:
         """A request as it stands in a batch."""
@@ -128,24 +155,22 @@ class AnthropicBatches:
 
     async def create(self, token: str, uploaded: bytes) -> str:
         """Have them run; returns the id of the batch."""
-        return _id(self.teacher, await self.teacher.call("POST", "/v1/messages/batches", uploaded))
+        return await self.made(self.path, uploaded)
 
-    async def look(self, place: str) -> Look:
-        """How far a batch is."""
-        path = f"/v1/messages/batches/{place}"
-        row = _row(self.teacher, place, await self.teacher.call("GET", path))
+    def read_look(self, place: str, row: Mapping[str, Any]) -> Look:
+        """What a message batch says of itself."""
         if row.get("archived_at"):
-            raise _gone(self.teacher.name, place, "its results are not kept any more")
+            raise self.gone(place, "its results are not kept any more")
         ended = row.get("processing_status") == "ended"
         total, left = _counted(row), wire.count(wire.mapping(row.get("request_counts")).get("processing"))
-        return Look(ended=ended, paths=(f"{path}/results",) if ended else (), done=total - left)
+        return Look(ended=ended, paths=(f"{self.path}/{place}/results",) if ended else (), done=total - left)
 
     async def find(self, batch: Batch, known: set[str]) -> Found:
         """Compare the custom ids of the batches made about that time, with as many requests."""
-        is_open = False
-        async for row in self._recent(batch.since - SKEW_SECONDS):
+        since, is_open = batch.since - SKEW_SECONDS, False
+        async for row in self.recent(since):
             place = str(row.get("id"))
-            if place in known or _counted(row) != batch.requests or row.get("archived_at"):
+            if place in known or _counted(row) != batch.requests or row.get("archived_at") or _made_at(row) < since:
                 continue
             if row.get("processing_status") != "ended":
                 is_open = True  # it may be the one: wait until it shows its ids
@@ -153,22 +178,9 @@ class AnthropicBatches:
                 return Found(place)
         return Found(is_open=is_open)
 
-    async def _recent(self, since: float) -> AsyncIterator[Mapping[str, Any]]:
-        """Batches, newest first, down to a time."""
-        query = {"limit": PAGE}
-        while True:
-            page = _answered(self.teacher, await self.teacher.call("GET", "/v1/messages/batches", query=query))
-            rows = _listed(page)
-            for row in rows:
-                if _seconds(row.get("created_at")) >= since:
-                    yield row
-            if not (rows and page.get("has_more")) or _seconds(rows[-1].get("created_at")) < since:
-                return
-            query = {"limit": PAGE, "after_id": str(page.get("last_id") or rows[-1].get("id"))}
-
     async def _carries(self, place: str, token: str) -> bool:
-        """Whether the custom ids of a batch are ours; one line tells."""
-        async with aclosing(self.teacher.download(f"/v1/messages/batches/{place}/results")) as pieces:
+        """Tell whether the custom ids of a batch carry our token, from its first result."""
+        async with aclosing(self.download(f"{self.path}/{place}/results")) as pieces:
             async for line in lines_of(pieces):
                 try:
                     return read_result(line).custom_id.endswith(f"-{token}")
@@ -176,19 +188,13 @@ class AnthropicBatches:
                     continue
         return False
 
-    def download(self, path: str) -> AsyncGenerator[bytes]:
-        """Results, piece by piece."""
-        return self.teacher.download(path)
 
-
-class OpenAIBatches:
+class OpenAIBatches(BatchApi):
     """Files and batches; a batch carries our token in its metadata."""
 
     most_requests = 50_000
     most_bytes = 200_000_000
-
-    def __init__(self, teacher: OpenAI) -> None:
-        self.teacher = teacher
+    path, after = "/batches", "after"
 
     def entry(self, custom_id: str, request: Request) -> bytes:
         """A request as it stands in a batch."""
@@ -197,16 +203,15 @@ class OpenAIBatches:
     async def upload(self, token: str, entries: list[bytes]) -> str:
         """Put the requests into a file; returns its id."""
         file = (f"{OURS}-{token}.jsonl", b"".join(entries))
-        return _id(self.teacher, await self.teacher.call("POST", "/files", {"purpose": "batch"}, file=file))
+        return await self.made("/files", {"purpose": "batch"}, file=file)
 
     async def create(self, token: str, uploaded: str) -> str:
         """Have the file run; returns the id of the batch."""
         body = {"input_file_id": uploaded, "endpoint": URL, "completion_window": "24h", "metadata": {OURS: token}}
-        return _id(self.teacher, await self.teacher.call("POST", "/batches", body))
+        return await self.made(self.path, body)
 
-    async def look(self, place: str) -> Look:
-        """How far a batch is."""
-        row = _row(self.teacher, place, await self.teacher.call("GET", f"/batches/{place}"))
+    def read_look(self, place: str, row: Mapping[str, Any]) -> Look:
+        """What a batch says of itself."""
         status, counts = row.get("status"), wire.mapping(row.get("request_counts"))
         done = wire.count(counts.get("completed")) + wire.count(counts.get("failed"))
         if status == "failed":
@@ -219,51 +224,13 @@ class OpenAIBatches:
 
     async def find(self, batch: Batch, known: set[str]) -> Found:
         """Look for our token in the metadata of the batches made since."""
-        query = {"limit": PAGE}
-        while True:
-            page = _answered(self.teacher, await self.teacher.call("GET", "/batches", query=query))
-            rows = _listed(page)
-            for row in rows:
-                if wire.mapping(row.get("metadata")).get(OURS) == batch.token:
-                    return Found(str(row.get("id")))
-            newest = max((wire.count(row.get("created_at")) for row in rows), default=0)
-            if not page.get("has_more") or newest < batch.since - SKEW_SECONDS:
-                return Found()
-            query = {"limit": PAGE, "after": str(page.get("last_id") or rows[-1].get("id"))}
-
-    def download(self, path: str) -> AsyncGenerator[bytes]:
-        """Results, piece by piece."""
-        return self.teacher.download(path)
+        async for row in self.recent(batch.since - SKEW_SECONDS):
+            if wire.mapping(row.get("metadata")).get(OURS) == batch.token:
+                return Found(str(row.get("id")))
+        return Found()
 
 
-Answer = Mapping[str, Any] | wire.Refusal
-
-
-def _answered(teacher: Anthropic | OpenAI, answer: Answer) -> Mapping[str, Any]:
-    if isinstance(answer, wire.Refusal):
-        raise teacher.refused(answer)
-    return answer
-
-
-def _row(teacher: Anthropic | OpenAI, place: str, answer: Answer) -> Mapping[str, Any]:
-    """What is said of one batch, which has to be there."""
-    if isinstance(answer, wire.Refusal) and answer.status == 404:
-        raise _gone(teacher.name, place, "it is not there")
-    return _answered(teacher, answer)
-
-
-def _gone(teacher: str, place: str, what: str) -> TeacherError:
-    return TeacherError(
-        f"{teacher}: batch {place}: {what}",
-        hint="use the key that it was made with; or give it up: fingen journal release SET --batches",
-    )
-
-
-def _id(teacher: Anthropic | OpenAI, answer: Answer) -> str:
-    name = _answered(teacher, answer).get("id")
-    if not isinstance(name, str) or not name:
-        raise credentials.unreadable(teacher.name)
-    return name
+BATCH_APIS: dict[str, type[BatchApi]] = {"anthropic": AnthropicBatches, "openai": OpenAIBatches}
 
 
 def _listed(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -272,20 +239,21 @@ def _listed(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _counted(row: Mapping[str, Any]) -> int:
-    """Requests in a message batch: the kinds add up to all of them at any time."""
+    """Count the requests of a message batch, of all kinds."""
     return sum(map(wire.count, wire.mapping(row.get("request_counts")).values()))
 
 
-def _seconds(moment: object) -> float:
-    """An ISO time as Unix time; of one that cannot be read it is not known that it is long ago."""
+def _made_at(row: Mapping[str, Any]) -> float:
+    """Read the Unix time at which a batch was made; infinity where it cannot be read, so that the batch counts as recent."""
+    moment = row.get("created_at")
     try:
-        return datetime.fromisoformat(str(moment)).timestamp()
+        return float(moment) if isinstance(moment, int) else datetime.fromisoformat(str(moment)).timestamp()
     except ValueError:
         return float("inf")
 
 
 def _failed(row: Mapping[str, Any]) -> Look:
-    """A batch that was turned down as a whole, after it was made."""
+    """Read why a batch failed as a whole."""
     errors = _listed(wire.mapping(row.get("errors")))
     said = [f"{error.get('code') or 'failed'}: {error.get('message') or ''}".rstrip(": ") for error in errors[:3]]
     is_full = any(error.get("code") in QUEUE_IS_FULL for error in errors)

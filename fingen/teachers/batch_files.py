@@ -1,4 +1,4 @@
-"""Requests out to a file, answers back in: JSON lines in the form of OpenAI's batches, or Anthropic's for answers.
+"""Export requests to a file and import answers: JSON lines in the form of OpenAI's batches, or Anthropic's for answers.
 
 What a batch of either provider gives back is read by the same functions.
 """
@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from fingen.disk import dump_json, open_atomic, sha256_text
 from fingen.errors import UsageError
 from fingen.records import Completion, Request, Usage
-from fingen.teachers.base import Provider
 from fingen.teachers.outstanding import Outstanding, OutstandingRequest
 from fingen.teachers.request_locks import RequestLocks
+from fingen.teachers.sdk import SdkTeacher
 from fingen.wire import RETRYABLE, mapping
 
 URL = "/v1/chat/completions"
@@ -29,20 +29,6 @@ FINAL_ERRORS = frozenset(
 )
 EXPIRED, CANCELED = "expired", "canceled"
 SHOWN = 5  # rows of a kind that a report names
-
-
-class Batcher(Provider, Protocol):
-    """A provider whose answers may come in a batch."""
-
-    @property
-    def model(self) -> str:
-        """The provider's name for it."""
-
-    def body(self, request: Request) -> dict[str, Any]:
-        """A request in the provider's form."""
-
-    def completion(self, key: str, payload: Mapping[str, Any], /, *, batch: bool = False) -> Completion:
-        """An answer in the provider's form, as a completion."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +79,7 @@ class Imported:
 
 
 def short_hash(key: str) -> str:
-    """What a custom id begins with: it tells the request, in any journal."""
+    """Hash a key for the start of a custom id, which identifies the request in any journal."""
     return sha256_text(key)[:24]
 
 
@@ -169,7 +155,7 @@ def _say(what: str, message: object) -> str:
     return f"{what}: {text}" if text else what
 
 
-def build_completion(teacher: Batcher, key: str, result: Result) -> Completion:
+def build_completion(teacher: SdkTeacher, key: str, result: Result) -> Completion:
     """The answer in a result, at the price of a batch. It may be in the form of the other protocol."""
     payload = result.payload or {}
     if teacher.name.startswith(f"{result.protocol}:"):
@@ -180,8 +166,8 @@ def build_completion(teacher: Batcher, key: str, result: Result) -> Completion:
 
 
 @cache
-def _reader(protocol: str) -> Batcher:
-    """Someone who reads answers of a protocol; nothing is asked of it."""
+def _reader(protocol: str) -> SdkTeacher:
+    """Open a teacher to read answers of a protocol with; it sends nothing."""
     if protocol == "anthropic":
         from fingen.teachers.anthropic import Anthropic
 
@@ -195,7 +181,7 @@ def _reader(protocol: str) -> Batcher:
 
 
 def export_requests(
-    path: Path, requests: Iterable[Request], teacher: Batcher, outstanding: Outstanding, locks: RequestLocks
+    path: Path, requests: Iterable[Request], teacher: SdkTeacher, outstanding: Outstanding, locks: RequestLocks
 ) -> int:
     """Write the requests to a file and hold them until their answers are imported; returns how many.
 
@@ -255,7 +241,7 @@ def hold_claimed(
 
 
 def import_answers(
-    path: Path, requests: Iterable[Request], teacher: Batcher, outstanding: Outstanding, locks: RequestLocks
+    path: Path, requests: Iterable[Request], teacher: SdkTeacher, outstanding: Outstanding, locks: RequestLocks
 ) -> Imported:
     """Take the answers in a file back, raw; `judge` then looks at them. Every row ends in one of the counts.
 
@@ -287,7 +273,7 @@ class _Intake:
     """Reads rows, and stores them in groups."""
 
     requests: Mapping[str, Request]  # by short hash
-    teacher: Batcher
+    teacher: SdkTeacher
     outstanding: Outstanding
     locks: RequestLocks
     report: Imported
@@ -343,7 +329,7 @@ class _Intake:
             self.locks.release(item.request.key)
 
     def fail(self, result: Result) -> None:
-        """Keep that there is no answer: a later row may have one."""
+        """Note that a row has no answer; a later row may have one."""
         self.report.failed[result.error] = self.report.failed.get(result.error, 0) + 1
         self.failures[result.custom_id] = result.error
 

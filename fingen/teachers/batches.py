@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from fingen.errors import ShortfallError, TeacherError
+from fingen.events import Waiting
 from fingen.records import Completion, Request
 from fingen.teachers.batch_apis import BatchApi, Look, lines_of
 from fingen.teachers.batch_files import CANCELED, GROUP, Result, build_completion, custom_id, hold_claimed, read_result
@@ -40,16 +41,6 @@ T = TypeVar("T")
 BACKOFF = 1.5  # from one look to the next, while nothing happens
 FRUITLESS = 5  # batches in a row without an answer end a run
 NO_RESULT = "no result"
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """News: what is on its way. `said` is something that happened once."""
-
-    batches: int
-    requests: int
-    done: int  # of the requests, as far as the provider tells
-    said: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,7 +115,7 @@ class Judge:
             self._on_answer(request, completion)
 
     def trouble(self) -> ShortfallError | None:
-        """The error for answers that are of no use, once there are enough of them to tell."""
+        """Return the error for too many invalid answers, or None."""
         if self._answers < EARLY or len(self._invalid) <= EARLY_INVALID * self._answers:
             return None
         shown = "\n".join(f"  {sample}" for sample in self._invalid[:3])
@@ -134,7 +125,7 @@ class Judge:
         )
 
     def _verdict(self, request: Request, completion: Completion) -> str | None:
-        """Why an answer is asked for again; None where it is the last word."""
+        """Return why an answer has to be asked for again; None where it is final."""
         problem = self._validate(request, completion) if completion.stop_reason == "end_turn" else None
         self._answers += 1
         if problem is not None:
@@ -179,7 +170,7 @@ class _Run:
         ) - 64  # for what stands around the requests
 
     async def work(self) -> None:
-        """Go round until nothing is on its way."""
+        """Send and collect until nothing is on its way."""
         pause = self.terms.first_poll_seconds
         while True:
             self.judge.look()  # what a killed run has stored
@@ -203,7 +194,7 @@ class _Run:
     async def patiently(
         self, call: Callable[[], Awaitable[T]], again: Callable[[TeacherError], bool] = lambda e: e.retryable
     ) -> T:
-        """Call until it works, or until it is clear that it will not."""
+        """Retry a call until it works or its error is final."""
         started, failures = time.monotonic(), 0
         while True:
             try:
@@ -249,7 +240,7 @@ class _Run:
         return look.ended
 
     async def recover(self, batch: Batch) -> bool:
-        """A batch whose creation broke off: find it, or find that there is none."""
+        """Find a batch whose creation broke off, or that it was never made."""
         found = await self.patiently(lambda: self.batch_api.find(batch, self.outstanding.places()))
         if found.id:
             self.outstanding.move(batch.token, "out", found.id)
@@ -275,7 +266,7 @@ class _Run:
         self.store(group)
 
     def parse(self, batch: Batch, number: int, line: bytes) -> Result:
-        """A line of results. One that cannot be read is fetched again: it was paid for."""
+        """Parse a line of results; an unreadable one has the file fetched again, as it was paid for."""
         try:
             return read_result(line)
         except ValueError as e:
@@ -303,7 +294,7 @@ class _Run:
         self.judge.look()
 
     def stop_for(self, result: Result) -> None:
-        """Some failures are not asked again by themselves."""
+        """Stop the run for failures that are not to be retried."""
         if result.is_final:
             self.error = self.error or TeacherError(
                 f"{self.teacher.name}: a request was refused: {result.error}",
@@ -329,7 +320,7 @@ class _Run:
             )
 
     def turn_down(self, batch: Batch, look: Look) -> None:
-        """A batch of which nothing was run. Where the provider's queue is full, fewer requests are sent next time."""
+        """Handle a batch that failed as a whole. Where the provider's queue is full, fewer requests are sent next time."""
         self.outstanding.finish(batch.token, look.failure)
         others = sum(other.place is not None for other in self.outstanding.open("batch"))
         if not look.queue_is_full or (batch.requests == 1 and not others):

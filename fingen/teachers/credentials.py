@@ -1,4 +1,4 @@
-"""Keys, and the seam to the providers that must not give them away.
+"""Keys, and errors of providers that do not reveal them.
 
 The errors of both SDKs carry the request with its headers, and so the key; their loggers print whole prompts. What
 leaves `fingen.teachers` are TeacherErrors made here, with no SDK error behind them.
@@ -21,14 +21,14 @@ STREAMED = {"X-Stainless-Raw-Response": "stream"}  # what the SDKs' own with_str
 
 @dataclass(frozen=True)
 class Account:
-    """What hints name: the key's variable, and where keys and credit are managed."""
+    """An account with a provider, as hints name it: the key's variable, and where keys and credit are managed."""
 
     key: str
     console: str
 
 
 def no_key(account: Account) -> TeacherError:
-    """What to say where there is no key."""
+    """Build the error for a missing key."""
     hint = f"make one at {account.console}, then: export {account.key}=...   (or a line {account.key}=... in ./.env)"
     return TeacherError(f"no key: {account.key} is not set", hint=hint)
 

@@ -154,7 +154,7 @@ class _Run:
         self.spent_usd = self.journal.paid_usd() + self.journal.reserved_usd()  # what batches may still cost
 
     def stop(self, error: BaseException) -> None:
-        """Let nobody ask anything more; the first error is the one that is told."""
+        """Stop the workers; the first error is reported."""
         self.error = self.error or error
         self.stopped = True
         for worker in self.idle:
@@ -162,7 +162,7 @@ class _Run:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Around a wait that a stop may break off."""
+        """Mark the current worker as idle, so that a stop cancels its wait."""
         worker = asyncio.current_task()
         assert worker is not None
         self.idle.add(worker)
@@ -215,7 +215,7 @@ class _Run:
             asking = asked_again(asking, completion.text, fault)
 
     def count(self, completion: Completion, problem: str | None) -> None:
-        """Keep the books, and stop a run whose first answers are of no use."""
+        """Count an answer, and stop a run whose first answers are mostly invalid."""
         self.answers += 1
         if problem is not None and self.answers <= EARLY:
             self.invalid.append(f"{problem}: {completion.text[:200]}")
@@ -229,7 +229,7 @@ class _Run:
             )
 
     async def send(self, request: Request) -> Completion:
-        """One answer, whatever it is worth; failures that may pass are tried again until the deadline."""
+        """Send a request; retryable failures are tried again until the deadline."""
         failing_since = math.inf
         failures = 0
         while True:
@@ -263,7 +263,7 @@ class _Run:
                 raise
 
     async def send_once(self, request: Request, worst_usd: float, sent_in: int) -> Completion:
-        """Ask, and give the place back."""
+        """Send a request once, and release its rate limit slot and its reserve."""
         limited = False
         try:
             completion = await self.teacher.complete(request)
@@ -283,7 +283,7 @@ class _Run:
         self.settled.set()
 
     def broken_off(self, request: Request, e: TeacherError) -> Completion:
-        """An attempt that may be on the bill. Its cost is the most that it can be: a budget must hold for that too."""
+        """Build the record of an attempt that may be billed, at its worst-case cost."""
         return Completion(
             key=request.key,
             text="",

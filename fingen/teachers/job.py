@@ -1,4 +1,4 @@
-"""The second stage: what is asked, what that may cost, and the asking itself."""
+"""A job: what is asked of a teacher, what that may cost, and asking it live."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from fingen.config import Asking
 from fingen.disk import dump_json
 from fingen.errors import UsageError
+from fingen.events import Estimate
 from fingen.records import Completion, Request, Usage
 from fingen.sets import JOURNAL
 from fingen.teachers.base import Provider, Teacher
@@ -18,40 +19,6 @@ from fingen.teachers.dispatch import Terms, Validate, dispatch
 from fingen.teachers.journal import Journal
 from fingen.teachers.request_locks import RequestLocks
 from fingen.text import estimate_tokens
-
-
-@dataclass(frozen=True)
-class Answered:
-    """News: a request was answered; `done` of `total`, at a cost so far (None: at a price that is not known)."""
-
-    done: int
-    total: int
-    spent_usd: float | None = 0.0
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What asking would send and cost. USD are (low, expected, most); None: the price is not known."""
-
-    teacher: str
-    requests: int
-    from_journal: int
-    pairs: int
-    input_tokens: int
-    output_tokens: int
-    usd: tuple[float, float, float] | None
-    batch_usd: tuple[float, float, float] | None  # the same as a batch
-    batch: bool = False  # `usd` is that already
-    found_by: str | None = None  # the variable of the key that the teacher was found by, where nobody named it
-    exit_code: int = 0
-
-
-@dataclass(frozen=True)
-class Note:
-    """News: something to know before, or while, a teacher is asked."""
-
-    text: str
-    is_warning: bool = False
 
 
 @dataclass

@@ -1,14 +1,12 @@
 """The journal of a set: every request and every raw answer, in one SQLite file that survives being killed.
 
-Answers are written in groups, because a commit waits for the disk. What was stored before a `flush` is on the disk when
-it returns; what was stored since is lost when the process is killed.
+A commit waits for the disk: many answers are committed at once, and what was committed survives a kill and a power cut.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -22,14 +20,7 @@ from fingen.disk import dump_json, make_folder, sha256_text
 from fingen.errors import FingenError, LimitError, SetError
 from fingen.records import Completion, Request, Usage
 
-if sys.platform == "win32":
-    pass
-else:
-    pass
-
 VERSION = 2  # raise it when a table changes; 2 added what is asked elsewhere
-GROUP = 64  # answers a commit waits for, at most
-GROUP_SECONDS = 0.25  # and how long
 BUSY_SECONDS = 10.0  # to wait for another process to finish its write
 
 TABLES = (
@@ -99,14 +90,12 @@ class Journal:
     """Requests, raw answers, usage, and which unit went to which split. Open it in a `with`.
 
     Any method raises LimitError when the disk is full or fails, and SetError when another process holds the file or it
-    is damaged; what was flushed before is intact.
+    is damaged; what was committed before is intact.
     """
 
     def __init__(self, path: Path, db: sqlite3.Connection, reader: sqlite3.Connection) -> None:
         self.path = path
         self._db, self._reader = db, reader
-        self._pending: list[tuple[Request, Completion]] = []
-        self._since = 0.0  # time.monotonic() of the oldest pending answer
         self._turn, self._reading = threading.RLock(), threading.Lock()
         self._writer: int | None = None  # the thread that is in a transaction
 
@@ -141,41 +130,26 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Flush and close. The set is one file again: no -wal and -shm beside it."""
+        """Close. The set is one file again: no -wal and -shm beside it."""
         with ExitStack() as stack:
             stack.callback(self._db.close)
             stack.callback(self._reader.close)
-            self.flush()
             with self._turn, _explained(self.path):
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def settings(self) -> dict[str, Any] | None:
         """What the set was begun with, as JSON gives it back (lists for tuples); None in a new journal."""
-        rows = self._rows("SELECT value FROM meta WHERE key = 'settings'")
+        rows = self.rows("SELECT value FROM meta WHERE key = 'settings'")
         return json.loads(rows[0][0]) if rows else None
 
     def write_settings(self, settings: dict[str, Any]) -> None:
         """Write down what the set is made with, in place of what stood there."""
-        with self._transaction():
+        with self.transaction():
             self._db.execute("REPLACE INTO meta VALUES ('settings', ?)", [dump_json(settings)])
-
-    def store(self, request: Request, completion: Completion) -> None:
-        """Keep one attempt. It is on the disk after the next commit; see `flush`."""
-        if not self._pending:
-            self._since = time.monotonic()
-        self._pending.append((request, completion))
-        if len(self._pending) >= GROUP or time.monotonic() - self._since >= GROUP_SECONDS:
-            self.flush()
-
-    def flush(self) -> None:
-        """Commit what was stored; it then survives a kill and a power cut. After an error it can be tried again."""
-        if self._pending:
-            self.commit(self._pending)
-            self._pending.clear()
 
     def commit(self, attempts: Iterable[tuple[Request, Completion]]) -> None:
         """Write attempts and wait until they are on the disk. May be called from another thread."""
-        with self._transaction():
+        with self.transaction():
             for request, completion in attempts:
                 self.insert_request(request)
                 self.insert_completion(completion)
@@ -183,95 +157,97 @@ class Journal:
     def tries(self, key: str) -> int:
         """How often a request was answered, usable or not."""
         query = "SELECT count(*) FROM completions WHERE key = ? AND NOT possibly_billed"
-        count: int = self._rows(query, key)[0][0]
+        count: int = self.rows(query, key)[0][0]
         return count
 
     def faults(self, key: str) -> list[tuple[str, str]]:
         """The answers to a request that were not usable, each with what is wrong with it, oldest first."""
         query = "SELECT text, error FROM completions WHERE key = ? AND error IS NOT NULL AND NOT possibly_billed ORDER BY id"
-        return [(row["text"], row["error"]) for row in self._rows(query, key)]
+        return [(row["text"], row["error"]) for row in self.rows(query, key)]
 
     def counts(self) -> dict[str, int]:
         """Requests with a usable answer, answers in all, and attempts that broke off and may be on the bill."""
-        self.flush()
         queries = {
             "requests": "SELECT count(DISTINCT key) FROM completions WHERE error IS NULL",
             "answers": "SELECT count(*) FROM completions WHERE NOT possibly_billed",
             "possibly_billed": "SELECT count(*) FROM completions WHERE possibly_billed",
         }
-        return {name: self._rows(query)[0][0] for name, query in queries.items()}
+        return {name: self.rows(query)[0][0] for name, query in queries.items()}
 
     def failures(self) -> dict[str, int]:
         """Attempts without a usable answer, by what went wrong."""
-        self.flush()
-        rows = self._rows("SELECT error, count(*) FROM completions WHERE error IS NOT NULL GROUP BY error ORDER BY 1")
+        rows = self.rows("SELECT error, count(*) FROM completions WHERE error IS NOT NULL GROUP BY error ORDER BY 1")
         return {row[0]: row[1] for row in rows}
 
     def answers(self, keys: Iterable[str]) -> dict[str, Completion]:
         """The latest usable answer of each key that has one, in the order of `keys`."""
-        self.flush()
         asked = list(keys)
-        found = {row["key"]: read_completion(dict(row)) for row in self._rows(LATEST, dump_json(asked))}
+        found = {row["key"]: read_completion(dict(row)) for row in self.rows(LATEST, dump_json(asked))}
         return {key: found[key] for key in asked if key in found}
 
     def missing(self, keys: Iterable[str]) -> list[str]:
         """The keys without a usable answer, each once, in their order."""
         asked = list(dict.fromkeys(keys))
-        # Not flushed first: the dispatcher asks before each request, and every answer would be a commit of its own.
-        known = {completion.key for _, completion in self._pending if completion.error is None}
         query = "SELECT key FROM completions WHERE error IS NULL AND key IN (SELECT value FROM json_each(?))"
-        known.update(row["key"] for row in self._rows(query, dump_json(asked)))
+        known = {row["key"] for row in self.rows(query, dump_json(asked))}
         return [key for key in asked if key not in known]
 
     def unasked(self, keys: Iterable[str]) -> list[str]:
         """Those of the missing keys that no batch and no exported file holds."""
         missing = self.missing(keys)
         query = f"SELECT key FROM items WHERE state IN {HELD} AND key IN (SELECT value FROM json_each(?))"
-        held = {row["key"] for row in self._rows(query, dump_json(missing))}
+        held = {row["key"] for row in self.rows(query, dump_json(missing))}
         return [key for key in missing if key not in held]
 
     def usage(self) -> tuple[Usage, float | None]:
         """Tokens and USD of all attempts; None when one was, or may have been, billed at an unknown price."""
-        self.flush()
-        totals = self._rows(
+        totals = self.rows(
             f"SELECT {', '.join(f'coalesce(sum({name}), 0) AS {name}' for name in TOKENS)} FROM completions"
         )
         usage = Usage.model_validate(dict(totals[0]))
-        return usage, None if self._rows(UNPRICED)[0][0] else self.paid_usd()
+        return usage, None if self.rows(UNPRICED)[0][0] else self.paid_usd()
 
     def paid_usd(self) -> float:
         """USD of all attempts whose price is known; one that broke off counts with the most that it can have cost."""
-        self.flush()
         # fsum: answers come in any order, and the total must not depend on it.
-        return fsum(row[0] for row in self._rows("SELECT cost_usd FROM completions WHERE cost_usd IS NOT NULL"))
+        return fsum(row[0] for row in self.rows("SELECT cost_usd FROM completions WHERE cost_usd IS NOT NULL"))
 
     def reserved_usd(self) -> float:
         """The most that the answers to come from batches and files can cost, as far as prices are known."""
-        return fsum(row[0] for row in self._rows("SELECT coalesce(worst_usd, 0.0) FROM items WHERE state = 'held'"))
+        return fsum(row[0] for row in self.rows("SELECT coalesce(worst_usd, 0.0) FROM items WHERE state = 'held'"))
 
     def splits(self) -> dict[str, str]:
         """Unit -> split, as assigned so far, ordered by unit."""
-        return {row["unit"]: row["split"] for row in self._rows("SELECT unit, split FROM units ORDER BY unit")}
+        return {row["unit"]: row["split"] for row in self.rows("SELECT unit, split FROM units ORDER BY unit")}
 
     def forget_splits(self) -> None:
         """Let every unit be assigned afresh."""
-        with self._transaction():
+        with self.transaction():
             self._db.execute("DELETE FROM units")
 
     def assign(self, units: dict[str, str]) -> None:
         """Write down which unit goes to which split; a unit assigned before is assigned anew."""
-        with self._transaction():
+        with self.transaction():
             self._db.executemany("REPLACE INTO units VALUES (?, ?)", units.items())
 
     def rows(self, query: str, *values: str | float | None) -> list[sqlite3.Row]:
-        """The rows of a query, for the module that keeps tables of its own in here."""
-        return self._rows(query, *values)
+        """The rows of a query; modules that keep tables of their own in here ask too."""
+        if self._writer == threading.get_ident():  # a transaction sees what it wrote
+            return self._db.execute(query, values).fetchall()
+        with self._reading, _explained(self.path):
+            return self._reader.execute(query, values).fetchall()
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """One change of those tables: all of it is on the disk afterwards, or nothing."""
-        with self._transaction():
-            yield self._db
+        """Make one change: all of it is on the disk afterwards, or nothing."""
+        with self._turn, _explained(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            self._writer = threading.get_ident()
+            try:
+                with self._db:  # commits, or rolls back on an error
+                    yield self._db
+            finally:
+                self._writer = None
 
     def insert_request(self, request: Request) -> None:
         """Inside of a transaction: write down what is asked, if that was not done before."""
@@ -291,23 +267,6 @@ class Journal:
         name = sha256_text(text)
         self._db.execute("INSERT INTO texts VALUES (?, ?) ON CONFLICT DO NOTHING", [name, text])
         return name
-
-    def _rows(self, query: str, *values: str | float | None) -> list[sqlite3.Row]:
-        if self._writer == threading.get_ident():  # a transaction sees what it wrote
-            return self._db.execute(query, values).fetchall()
-        with self._reading, _explained(self.path):
-            return self._reader.execute(query, values).fetchall()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._turn, _explained(self.path):
-            self._db.execute("BEGIN IMMEDIATE")
-            self._writer = threading.get_ident()
-            try:
-                with self._db:  # commits, or rolls back on an error
-                    yield
-            finally:
-                self._writer = None
 
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 from fingen.disk import dump_json
 from fingen.errors import TeacherError
 from fingen.records import Request, Usage
-from fingen.text import estimate_tokens
 
 Price = tuple[float, float]  # USD per million input and output tokens
 MILLION = 1_000_000
@@ -84,12 +83,6 @@ def worst_case_usd(
     return price.cost_usd(usage, batch=batch)
 
 
-def estimate_input_tokens(request: Request) -> int:
-    """Estimated tokens of a whole prompt, the answer's schema included."""
-    texts = (request.system, request.prompt, dump_json(request.answer_schema), *request.follow_ups)
-    return sum(map(estimate_tokens, texts))
-
-
 def ends(model: str) -> date | None:
     """The last day of a model, as far as it was announced."""
     price = _find(model, None)
@@ -119,7 +112,7 @@ def end_notice(provider: str, model: str, end: date | None, today: date, *, ende
 
 def models_of(provider: str, today: date) -> tuple[str, ...]:
     """The models of a provider that have a price and have not ended, in the order of the table."""
-    rows = _table()[1].items()
+    rows = _table().items()
     return tuple(name for name, row in rows if row.provider == provider and (row.ends is None or row.ends >= today))
 
 
@@ -129,14 +122,9 @@ def takes_cache_breakpoints(model: str) -> bool:
     return price is not None and price.cache_write > 1.0
 
 
-def table_date() -> date:
-    """When the prices were last read from the providers' pages."""
-    return _table()[0]
-
-
 def _find(model: str | None, override: Price | None) -> ModelPrice | None:
     """The price of a model, or the override with what else is known of the model."""
-    models = _table()[1]
+    models = _table()
     known = models.get(model) or models.get(_SNAPSHOT.sub("", model)) if model else None
     if override is None:
         return known
@@ -148,10 +136,10 @@ def _find(model: str | None, override: Price | None) -> ModelPrice | None:
 
 
 @cache
-def _table() -> tuple[date, dict[str, ModelPrice]]:
+def _table() -> dict[str, ModelPrice]:
     text = resources.files("fingen.teachers").joinpath("prices.toml").read_text(encoding="utf-8")
     data = tomllib.loads(text)
-    return data["date"], {name: _parse(row, data["providers"]) for name, row in data["models"].items()}
+    return {name: _parse(row, data["providers"]) for name, row in data["models"].items()}
 
 
 def _parse(row: dict[str, Any], providers: dict[str, Any]) -> ModelPrice:

@@ -8,11 +8,5 @@ from __future__ import annotations
 
 import logging
 
-from fingen.training.plan import TrainingPlan, build_plan
-from fingen.training.preflight import Obstacle
-from fingen.training.run import Tuned, finetune
-
 # bitsandbytes says at each start on a CPU that a faster kernel could be fetched; nothing is fetched here.
 logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
-
-__all__ = ["Obstacle", "TrainingPlan", "Tuned", "build_plan", "finetune"]

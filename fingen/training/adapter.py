@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from fingen.adapters import CURVE, MANIFEST, PICTURE, WEIGHTS, read_adapter, write_manifest
-from fingen.disk import open_atomic, sha256_file
+from fingen.disk import sha256_file, write_beside, write_text
 from fingen.training.base import quiet
 
 __all__ = ["MANIFEST", "draw_curve", "read_adapter", "write_adapter"]
@@ -35,8 +35,7 @@ def write_adapter(
     with quiet():
         model.save_pretrained(folder, save_embedding_layers=False, state_dict=weights)
     tokenizer.save_pretrained(folder)
-    with open_atomic(folder / CURVE) as file:
-        file.write(draw_curve(history))
+    write_text(folder / CURVE, draw_curve(history))
     if find_spec("matplotlib"):
         draw_picture(history, folder / PICTURE)
     else:
@@ -92,4 +91,5 @@ def draw_picture(history: list[dict[str, Any]], path: Path) -> None:
     if axes.lines:
         axes.legend()
     axes.set_ylim(bottom=0)
-    figure.savefig(path, metadata={"Software": None})  # which would name the version that drew it
+    with write_beside(path) as beside:
+        figure.savefig(beside, format="png", metadata={"Software": None})  # which would name the version that drew it

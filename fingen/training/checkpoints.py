@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-from fingen.disk import dump_json, open_atomic
+from fingen.disk import dump_json, read_object, write_text
 from fingen.errors import UsageError
 
 CHECKPOINTS = "checkpoints"  # folder, in that of the adapter
@@ -30,10 +30,9 @@ def begin(out: Path, run: str) -> Path | None:
     """
     folder = out / CHECKPOINTS
     folder.mkdir(parents=True, exist_ok=True)
-    stated = _read(folder / _RUN)
-    if stated is None:
-        with open_atomic(folder / _RUN) as file:
-            file.write(dump_json({"run": run}) + "\n")
+    stated = read_object(folder / _RUN)
+    if not stated:
+        write_text(folder / _RUN, dump_json({"run": run}) + "\n")
     elif stated.get("run") != run:
         raise UsageError(
             f"{folder}: of a run with another set, base model or settings",
@@ -60,8 +59,7 @@ def mark_whole(checkpoint: Path) -> None:
         for path in sorted(checkpoint.iterdir())
         if path.is_file() and path.name != _WHOLE
     }
-    with open_atomic(checkpoint / _WHOLE) as file:
-        file.write(dump_json(sizes) + "\n")
+    write_text(checkpoint / _WHOLE, dump_json(sizes) + "\n")
 
 
 def unmark(checkpoint: Path) -> None:
@@ -80,18 +78,10 @@ def _step(checkpoint: Path) -> int:
 
 
 def _is_whole(checkpoint: Path) -> bool:
-    sizes = _read(checkpoint / _WHOLE)
-    return sizes is not None and all(
+    sizes = read_object(checkpoint / _WHOLE)
+    return bool(sizes) and all(
         (checkpoint / name).is_file() and (checkpoint / name).stat().st_size == size for name, size in sizes.items()
     )
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:

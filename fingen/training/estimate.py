@@ -28,14 +28,18 @@ def training_seconds(billions: float, tokens: float, tuning: Tuning) -> tuple[fl
 
 
 def largest_batch(examples: Sequence[Example], tuning: Tuning) -> Batch:
-    """The most that goes through the model at once: the longest rows together; what they begin with counts once."""
-    ordered = sorted(examples, key=lambda example: -len(example.ids))
-    longest = len(ordered[0].ids)
-    rows = ordered[: max(1, min(tuning.batch, tuning.tokens_per_batch // longest))]
-    answers = [range(len(row.ids) - row.answer - 1, len(row.ids) - 1) for row in rows]
-    shared = 0 if tuning.gradient_checkpointing else common_prefix([row.ids for row in rows], answers)
-    learned = sorted((example.answer for example in examples), reverse=True)
-    return Batch(shared + len(rows) * (longest - shared), sum(learned[: len(rows)]))
+    """The most that goes through the model at once, and the answers of as many rows; what all rows begin with counts once."""
+    prompts = [range(len(row.ids) - row.answer - 1, len(row.ids) - 1) for row in examples]
+    shared = 0 if tuning.gradient_checkpointing else common_prefix([row.ids for row in examples], prompts)
+    lengths = sorted((len(row.ids) for row in examples), reverse=True)
+    # Not always the longest rows: where only one of them fits, two that are a little shorter are more.
+    groups = [
+        (max(1, min(tuning.batch, tuning.tokens_per_batch // length, len(lengths) - at)), length)
+        for at, length in enumerate(lengths)
+    ]
+    rows, length = max(groups, key=lambda group: group[0] * (group[1] - shared))
+    learned = sorted((row.answer for row in examples), reverse=True)
+    return Batch(shared + rows * (length - shared), sum(learned[:rows]))
 
 
 def matrix_speed(load: str) -> float:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fingen.adapters import WEIGHTS
-from fingen.disk import check_writable, describe, dump_json, open_atomic, sha256_file
+from fingen.disk import check_writable, describe, dump_json, read_object, sha256_file, write_text
 from fingen.errors import UsageError
 
 MERGED = "merged.json"  # written last: the folder is whole
@@ -33,7 +32,7 @@ def find_merged(
         UsageError: `out` cannot be written or holds something else, or another model that is not to be replaced.
     """
     check_writable(out)
-    made = _read(out)
+    made = read_object(out / MERGED)
     if not made:
         if out.is_dir() and any(out.iterdir()):
             said = describe(out) or f"{out} holds files that are no merged model"
@@ -52,16 +51,7 @@ def find_merged(
 def write_merged(folder: Path, record: Mapping[str, Any]) -> None:
     """Write what is known of a model whose files are all there."""
     files = {path.name: sha256_file(path) for path in sorted(folder.iterdir()) if path.is_file()}
-    with open_atomic(folder / MERGED) as file:
-        file.write(dump_json({**record, "files": files}, indent=2) + "\n")
-
-
-def _read(folder: Path) -> dict[str, Any]:
-    try:
-        made = json.loads((folder / MERGED).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return made if isinstance(made, dict) else {}
+    write_text(folder / MERGED, dump_json({**record, "files": files}, indent=2) + "\n")
 
 
 def _is_whole(folder: Path, files: Mapping[str, str]) -> bool:

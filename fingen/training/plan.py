@@ -103,10 +103,9 @@ class TrainingPlan:
             kept = build_examples(rows, template, self.tuning.cutoff).kept
             return largest_batch(kept, self.tuning) if kept else None
         longest = max(map(_estimated_tokens, rows))
-        at_once = max(1, min(self.tuning.batch, self.tuning.tokens_per_batch // longest))
-        return Batch(
-            at_once * longest, at_once * max(round(len(r.output) / CHARACTERS_PER_TOKEN[r.language]) for r in rows)
-        )
+        answers = sum(len(row.output) / CHARACTERS_PER_TOKEN[row.language] for row in rows)
+        tokens = max(longest, min(self.tuning.tokens_per_batch, self.tuning.batch * longest))
+        return Batch(tokens, round(tokens * answers / self.tokens))
 
 
 def build_plan(settings: Finetune, tuning: Tuning) -> TrainingPlan:

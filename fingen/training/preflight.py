@@ -14,6 +14,7 @@ from typing import Any
 from fingen.adapters import is_pickle, read_adapter
 from fingen.config import Tuning
 from fingen.errors import UsageError
+from fingen.install import install_command
 from fingen.training.memory import GIB, Shape, least_bytes, read_shape
 from fingen.training.models import Base, read_config
 
@@ -93,9 +94,9 @@ def need_adapter(folder: Path, *, trust_remote_code: bool = False) -> dict[str, 
 
 def _extras(tuning: Tuning) -> Iterator[Obstacle]:
     if missing := missing_libraries():
-        yield Obstacle(f"not installed: {', '.join(missing)}", 'pip install "fingen[train]", from a clone ".[train]"')
+        yield Obstacle(f"not installed: {', '.join(missing)}", install_command("train"))
     if tuning.load in QUANTISED and find_spec("bitsandbytes") is None:
-        yield Obstacle(f"--load {tuning.load} needs bitsandbytes", 'pip install "fingen[quant]", or --load bf16')
+        yield Obstacle(f"--load {tuning.load} needs bitsandbytes", f"{install_command('quant')}   or --load bf16")
 
 
 def _remote_code(base: Base, trusted: bool) -> Iterator[Obstacle]:

@@ -6,7 +6,7 @@ import os
 import platform
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from fingen.adapters import FILES as ADAPTER_FILES
 from fingen.config import BUILD, Finetune, Tuning
 from fingen.disk import dump_json, refuse_others, sha256_file, sha256_text
 from fingen.errors import UsageError
+from fingen.events import Outcome
 from fingen.records import Record
 from fingen.sets import MANIFEST as SET_MANIFEST
 from fingen.sets import read_manifest
@@ -35,20 +36,13 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Tuned:
+class Tuned(Outcome):
     """What `finetune` made. Losses are means over answer tokens, in nats."""
 
     adapter: Path
     manifest: dict[str, Any]
-    changed: bool  # whether anything was trained
     seconds: float = 0.0
     tokens: int = 0  # trained on, prompts included
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def next(self) -> str:
-        """The command to type next."""
-        return f"fingen chat {self.adapter}"
 
 
 def finetune(
@@ -81,7 +75,7 @@ def finetune(
         made = _finished(plan.out, run, settings)
     state.wait_for_everyone()
     if made:
-        return Tuned(plan.out, made, changed=False)
+        return Tuned(plan.out, made, changed=False, next=_next(plan.out))
     with _threads(plan.base):
         return _train(settings, plan, plan.data, plan.out, run, dict(sources or {}), say, show)
 
@@ -207,7 +201,12 @@ def _train(
         adapter.write_adapter(model, loaded.tokenizer, out, manifest, history, trained.weights)
         checkpoints.clear(out)
     state.wait_for_everyone()
-    return Tuned(out, adapter.read_adapter(out), True, trained.seconds, trained.tokens, trained.notes)
+    return Tuned(out, adapter.read_adapter(out), trained.seconds, trained.tokens, notes=trained.notes, next=_next(out))
+
+
+def _next(adapter: Path) -> str:
+    """The command to type when an adapter is there."""
+    return f"fingen chat {adapter}"
 
 
 def _why_kept(tuning: Tuning, few: str | None, evaluated: bool, by_class: bool) -> str:

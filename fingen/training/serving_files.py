@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 
 from fingen.adapters import markdown
-from fingen.disk import open_atomic
+from fingen.disk import write_text
 from fingen.training.template import Template
 
 MODELFILE, CARD = "Modelfile", "README.md"
@@ -133,8 +133,7 @@ def write_ways(folder: Path, record: dict[str, Any], template: Template, *, same
         r=record, name=name, folder=shown.as_posix(), gguf=gguf, outtype=OUTTYPES[record["load"]], go=go, same=same
     )
     for file_name, text in ((MODELFILE, _modelfile(gguf, go, end)), (CARD, card)):
-        with open_atomic(folder / file_name) as file:
-            file.write(text)
+        write_text(folder / file_name, text)
 
 
 def _modelfile(gguf: str, go: GoTemplate | None, end: str) -> str:

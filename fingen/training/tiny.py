@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import random
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ import torch
 from torch.nn import functional
 from transformers import GPT2Tokenizer, LlamaConfig, LlamaForCausalLM
 
-from fingen.disk import dump_json, open_atomic, refuse_others
+from fingen.disk import build_folder, dump_json, refuse_others, write_text
 from fingen.errors import UsageError
 from fingen.records import Record
 from fingen.training.base import quiet
@@ -66,16 +65,11 @@ def build_tiny(
     millions = model.num_parameters() / 1e6
     say(f"base model: pre-training {millions:.1f} million parameters on the training rows, {steps} steps")
     _pretrain(model, pieces, steps, seed, say)
-    beside = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(beside, ignore_errors=True)
-    with quiet():
-        model.save_pretrained(beside)
-    tokenizer.save_pretrained(beside)
-    with open_atomic(beside / ORIGIN) as file:
-        file.write(dump_json(origin, indent=2) + "\n")
-    if folder.exists():
-        shutil.rmtree(folder)
-    beside.rename(folder)
+    with build_folder(folder) as beside:
+        with quiet():
+            model.save_pretrained(beside)
+        tokenizer.save_pretrained(beside)
+        write_text(beside / ORIGIN, dump_json(origin, indent=2) + "\n")
 
 
 def train_tokenizer(texts: Sequence[str]) -> Any:

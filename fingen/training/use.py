@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,9 @@ from peft import PeftModel
 from transformers import TextStreamer
 
 from fingen.adapters import read_adapter
-from fingen.disk import unwritable
+from fingen.disk import build_folder
 from fingen.errors import ShortfallError, UsageError
+from fingen.events import Outcome
 from fingen.training.base import DTYPES, load_base, load_tokenizer, quiet
 from fingen.training.merged import find_merged, made_of, write_merged
 from fingen.training.preflight import need_adapter
@@ -28,6 +28,7 @@ PROMPTS = (
     "Is this headline positive, negative or neutral? Profit doubled.", "营业收入是多少？", "财务费用为什么下降？",
     "公司的主要业务是什么？", "大盘今天怎么样",
 )  # fmt: skip
+FIGURES = ("difference", "tolerance", "effect", "same_token", "prompts")  # of a merge, as they are stored
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Tuned:
 
 
 @dataclass(frozen=True)
-class Merged:
+class Merged(Outcome):
     """A merged model, and how far it is from base and adapter: the largest difference of two logits."""
 
     folder: Path
@@ -49,7 +50,6 @@ class Merged:
     effect: float  # the largest difference that the adapter makes to its base
     same_token: int  # of the prompts, those after which both put the same token first
     prompts: int
-    changed: bool = True
 
 
 def load_adapter(folder: Path, *, load: str | None = None, trust_remote_code: bool = False) -> Tuned:
@@ -124,17 +124,14 @@ def merge(
     """
     manifest = read_adapter(folder)
     if (made := find_merged(out, manifest, tolerance, replace=replace)) is not None:
-        figures = ("difference", "tolerance", "effect", "same_token", "prompts")
-        return Merged(out, **{name: made[name] for name in figures}, changed=False)
+        return Merged(out, **{name: made[name] for name in FIGURES}, changed=False)
     load = manifest["load"] if manifest["load"] in DTYPES else "auto"
     tuned = load_adapter(folder, load=load, trust_remote_code=trust_remote_code)
     load = tuned.manifest["load"]
     with tuned.model.disable_adapter():
         before = _logits(tuned.model, tuned.template)
     wanted = _logits(tuned.model, tuned.template)
-    beside = out.with_name(f".{out.name}.part")
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
+    with build_folder(out) as beside:
         model = tuned.model.merge_and_unload(safe_merge=True)
         _end_with(model, tuned.template)
         with quiet():
@@ -151,6 +148,7 @@ def merge(
             float((wanted - before).abs().max()),
             int((wanted.argmax(-1) == got.argmax(-1)).sum()),
             len(PROMPTS),
+            next=f"fingen serve {out}",
         )
         if not merged.difference <= merged.tolerance:
             raise ShortfallError(
@@ -158,19 +156,12 @@ def merge(
                 hint="use the adapter as it is, or allow more with --tolerance",
             )
         record = {
-            **{name: value for name, value in asdict(merged).items() if name not in ("folder", "changed")},
+            **{name: getattr(merged, name) for name in FIGURES},
             "made_of": made_of(manifest), "adapter": manifest["name"], "run": manifest["run"], "base": manifest["base"], "load": load,
             "template": manifest["template"], "no_thoughts": thinks,
         }  # fmt: skip
         write_ways(beside, record, tuned.template, same=same, name=out.resolve().name, shown=out)
         write_merged(beside, record)
-        if out.exists():
-            shutil.rmtree(out)
-        beside.rename(out)
-    except OSError as e:
-        raise unwritable(out, e) from e
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return merged
 
 

@@ -181,7 +181,7 @@ def make_teacher(kind: str, url: str) -> Any:
 
 def with_fingen(kind: str, url: str, requests: list[Any], folder: Path) -> int:
     """The dispatcher with its journal; returns how many answers that holds."""
-    from fingen.tasks.qa import whole_problem
+    from fingen.tasks.documents import whole_problem
     from fingen.teachers.dispatch import Terms, dispatch
     from fingen.teachers.journal import Journal
     from fingen.teachers.request_locks import RequestLocks

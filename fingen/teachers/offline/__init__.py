@@ -30,6 +30,8 @@ class Offline:
             language = request.template.rpartition(".")[2]
             texts = [{"number": n, "text": write(draw, language)} for n, draw in enumerate(request.draws, 1)]
             return self._answer(request, {"items": texts})
+        if request.task not in PAIRS:
+            return self._answer(request, {"items": [], "reason": f"there are no rules for {request.task}"})
         pairs = [pair for passage in request.passages for pair in PAIRS[request.task](passage)]
         items = [
             {

@@ -42,6 +42,13 @@ def write(draw: Mapping[str, Any], language: str) -> str:
         UsageError: the grammar has no words for the draw, or its file is not of its form; names the file.
     """
     data = f"phrases.{language}"
+    if not draw.get("about"):
+        raise UsageError(
+            f"{prompts.data_file(f'lexicon.{language}')}: no subject under the label {draw.get('label')}: "
+            "the offline teacher has no words for it",
+            hint="name a model (--teacher anthropic), or add its subjects there and their phrases in your own ./prompts: "
+            "`fingen prompts copy`",
+        )
     try:
         phrases, lexicon = prompts.read_data(data), prompts.read_data(f"lexicon.{language}")
         voice = _Voice(phrases, lexicon["words"], draw, language)
@@ -49,10 +56,10 @@ def write(draw: Mapping[str, Any], language: str) -> str:
         text = voice.put(forms or phrases["asked"][draw["about"]["kind"]][draw["about"]["facet"]])
         surface = _plain if forms and draw["how"] == "story" else HOW.get(draw["how"], _plain)
         return surface(text, voice)
-    except (KeyError, TypeError, AttributeError, IndexError, ValueError, RecursionError) as e:
-        about = dump_json(draw.get("about"))
+    except prompts.WRONG_FORM as e:
+        about = dump_json(draw["about"])
         raise UsageError(
-            f"{prompts.data_file(data)}: no words for {about} ({type(e).__name__}: {e})", hint=_HINT
+            f"{prompts.data_file(data)}: no words for {about}: {prompts.say_wrong_form(e)}", hint=_HINT
         ) from e
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -60,14 +60,18 @@ class Raw:
 def read_raw(path: Path, *, keyed: bool = False) -> Iterator[Raw]:
     """The rows of a file: of a JSON list, of JSON lines, or of CSV with a header; with `keyed` the values of an object.
 
+    Lines and cells are read row by row, so that a file may be larger than memory; a JSON list or object is read whole.
+
     Raises:
         UsageError: it cannot be read. SetError: it is not UTF-8, or a row is damaged or no object; names file and line.
     """
-    split = find_split(path)
-    if path.suffix.lower() == ".jsonl" and not keyed and _first_character(path) != "[":
-        rows = _read_lines(path, _lines(path))  # not the whole file at once: a set may be large
+    split, first = find_split(path), _first_character(path)
+    if path.suffix.lower() == ".csv":
+        rows = _read_csv(path)
+    elif keyed or first == "[":
+        rows = _read_elements(path, "{" if keyed else "[")
     else:
-        rows = _read_text(path, keyed=keyed)
+        rows = _read_lines(path)
     for number, line, values, may_be_cut in rows:
         if not isinstance(values, dict):
             Raw(str(path), number, line, {}).fail(f"{type(values).__name__}, not an object", hint=FORMS)
@@ -80,16 +84,6 @@ def read_raw(path: Path, *, keyed: bool = False) -> Iterator[Raw]:
 Row = tuple[
     int, int, Any, bool
 ]  # its number, the line it starts in, its values, and whether they may hold half a character
-
-
-def _read_text(path: Path, *, keyed: bool) -> Iterator[Row]:
-    text = read_text(path)
-    may_be_cut = "\\ud" in text.lower()  # only an escape can name half a character; few files have one
-    if path.suffix.lower() == ".csv":
-        return ((*row, may_be_cut) for row in _read_csv(path, text))
-    if keyed or text.lstrip().startswith("["):
-        return ((*row, may_be_cut) for row in _read_elements(path, text, "{" if keyed else "["))
-    return _read_lines(path, text.split("\n"))
 
 
 def _first_character(path: Path) -> str:
@@ -148,31 +142,35 @@ def find_split(path: Path) -> str | None:
     return next((_SPLIT_WORDS[word] for word in words if word in _SPLIT_WORDS), None)
 
 
-def _read_csv(path: Path, text: str) -> Iterator[tuple[int, int, Any]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)  # line ends inside a cell belong to it
+def _read_csv(path: Path) -> Iterator[Row]:
     header: list[str] = []
     limit = csv.field_size_limit(LONG_CELL)
     try:
-        while True:
-            line = reader.line_num + 1
-            cells = next(reader, None)
-            if cells is None:
-                return
-            if cells and not header:
-                header = cells
-            elif cells:
-                if len(cells) != len(header):
-                    what = f"{len(cells)} columns, not {len(header)} as in the header"
-                    raise SetError(f"{path}, line {line}: {what}", hint="mend the line")
-                yield line, line, dict(zip(header, cells, strict=True))
+        with path.open(encoding="utf-8-sig", newline="") as file:  # line ends inside a cell belong to it
+            reader = csv.reader(file, strict=True)
+            while True:
+                line = reader.line_num + 1
+                cells = next(reader, None)
+                if cells is None:
+                    return
+                if cells and not header:
+                    header = cells
+                elif cells:
+                    if len(cells) != len(header):
+                        what = f"{len(cells)} columns, not {len(header)} as in the header"
+                        raise SetError(f"{path}, line {line}: {what}", hint="mend the line")
+                    yield line, line, dict(zip(header, cells, strict=True)), False
     except csv.Error as e:
         raise SetError(f"{path}, line {reader.line_num}: {e}", hint="mend the line") from e
+    except UnicodeDecodeError:
+        deque(_lines(path), maxlen=0)  # which names the line
+        raise
     finally:
         csv.field_size_limit(limit)
 
 
-def _read_lines(path: Path, lines: Iterable[str]) -> Iterator[Row]:
-    for number, line in enumerate(lines, 1):
+def _read_lines(path: Path) -> Iterator[Row]:
+    for number, line in enumerate(_lines(path), 1):
         if line.strip():
             try:
                 row = json.loads(line)
@@ -181,13 +179,15 @@ def _read_lines(path: Path, lines: Iterable[str]) -> Iterator[Row]:
             yield number, number, row, "\\ud" in line.lower()
 
 
-def _read_elements(path: Path, text: str, opening: str) -> Iterator[tuple[int, int, Any]]:
+def _read_elements(path: Path, opening: str) -> Iterator[Row]:
+    text = read_text(path)
+    may_be_cut = "\\ud" in text.lower()  # only an escape can name half a character; few files have one
     line, counted = 1, 0
     try:
         for number, (start, value) in enumerate(_elements(text, opening), 1):
             line += text.count("\n", counted, start)
             counted = start
-            yield number, line, value
+            yield number, line, value, may_be_cut
     except json.JSONDecodeError as e:
         raise SetError(f"{path}, line {e.lineno}: not JSON: {e.msg} (column {e.colno})", hint=FORMS) from e
     except RecursionError as e:

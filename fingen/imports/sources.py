@@ -1,0 +1,8 @@
+"""All published data sets and forms that can be imported, by name."""
+
+from __future__ import annotations
+
+from fingen.imports import generic, intent, sentiment
+from fingen.imports.base import ImportSource
+
+SOURCES: dict[str, ImportSource] = {**intent.SOURCES, **sentiment.SOURCES, **generic.SOURCES}

@@ -1,0 +1,191 @@
+"""A teacher looks at things that are there: they are numbered in a request, and each gets a verdict by its number.
+
+The answer's schema is a part of the question, and the names and docstrings of the verdicts are a part of the schema: one
+that is changed is asked, and paid, anew.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pydantic import ConfigDict, Field
+
+from fingen.config import Asking
+from fingen.errors import UsageError
+from fingen.prompts import Template, fill, quoted, read_template
+from fingen.records import Completion, Language, Record, Request, request_key
+from fingen.tasks.answers import Strict, items_schema, parse_items, unusable
+from fingen.teachers import open_teacher
+from fingen.teachers.answers import Broken, read_answers
+from fingen.teachers.base import Teacher
+from fingen.teachers.job import Job
+from fingen.teachers.journal import Journal
+
+if TYPE_CHECKING:
+    from fingen.tasks.labels import Label
+
+ROOM = 4  # times the expected tokens that a short answer may have
+
+
+class Numbered(Strict):
+    """What a teacher says of one thing."""
+
+    number: int = Field(ge=1)
+
+
+V = TypeVar("V", bound=Numbered)
+
+
+@dataclass(frozen=True)
+class Review(Generic[V]):
+    """What things are looked at for."""
+
+    task: str  # of its requests; its template is <task>.<language>
+    verdict: type[V]
+    item_tokens: int  # of an answer, for one thing
+    may_repeat: bool = False  # a verdict that is given twice, and is the same, counts
+
+    def template(self, language: Language) -> Template:
+        """The words that it is asked in."""
+        return read_template(f"{self.task}.{language}")
+
+    def job(self, option: str, name: str | None, asking: Asking, folder: Path, teacher: Teacher | None) -> Job | None:
+        """The teacher that an option names, ready to be asked; None where none is wanted.
+
+        Raises:
+            UsageError: the offline teacher cannot read; TeacherError: there is none of that name.
+        """
+        if name is None and teacher is None:
+            return None
+        opened = teacher or open_teacher(name or "", asking)
+        if opened.name == "offline":
+            raise UsageError(f"{option}: the offline teacher cannot read", hint=f"name a model: {option} anthropic")
+        return Job(opened, asking, folder, self.whole_problem, self.item_tokens)
+
+    def request(
+        self, template: Template, values: dict[str, Any], schema: dict[str, Any], ids: Iterable[Any], teacher: str
+    ) -> Request:
+        """Ask for verdicts on what the template shows of `values`, in the order of the `ids` that they are known by."""
+        system, prompt = fill(template, values)
+        draws = tuple({"id": each} for each in ids)
+        return Request(
+            key=request_key(teacher, system, prompt, schema),
+            task=self.task,
+            template=template.name,
+            system=system,
+            prompt=prompt,
+            answer_schema=schema,
+            max_tokens=ROOM * self.item_tokens * (len(draws) + 4),
+            count=len(draws),
+            draws=draws,
+        )
+
+    def whole_problem(self, request: Request, completion: Completion) -> str | None:
+        """What is wrong with an answer as a whole, for the teacher to mend."""
+        return unusable(completion.text, self.verdict)
+
+    def parse(self, request: Request, text: str) -> tuple[list[tuple[Any, V]], list[Broken]]:
+        """Id and verdict, for what got exactly one; and the items that are none.
+
+        Raises:
+            ValueError: the answer as a whole is not JSON of the asked form.
+        """
+        items, broken = parse_items(text, self.verdict)
+        given: dict[int, list[V]] = defaultdict(list)
+        for item in items:
+            if not (self.may_repeat and item in given[item.number]):
+                given[item.number].append(item)
+        ids = {number: draw["id"] for number, draw in enumerate(request.draws, 1)}
+        return [(ids[number], said[0]) for number, said in given.items() if number in ids and len(said) == 1], broken
+
+    def verdicts(self, journal: Journal, requests: Iterable[Request]) -> dict[Any, V]:
+        """Id -> verdict, from all the answers that the journal has."""
+        return dict(found for answer in read_answers(journal, requests, self.parse) for found in answer.items)
+
+
+# ---- which label a text has: the teacher is not told which one it was asked for
+
+
+class LabelVerdict(Numbered):
+    """Which label a text has."""
+
+    model_config = ConfigDict(title="Verdict")
+
+    label: str
+
+
+LABELS = Review("intent-check", LabelVerdict, item_tokens=20, may_repeat=True)
+
+
+def ask_labels(template: Template, labels: Sequence[Label], records: Sequence[Record], teacher: str) -> Request:
+    """Ask which label the text of each record has, by the id of the record."""
+    item = LabelVerdict.model_json_schema()
+    item["properties"]["label"]["enum"] = [label.name for label in labels]
+    values = {"labels": labels, "texts": [record.instruction for record in records]}
+    return LABELS.request(template, values, items_schema(item), [record.id for record in records], teacher)
+
+
+# ---- what a pair is worth, beside its passages
+
+
+class Score(Numbered):
+    """What one pair is worth, 1 to 5 on each point."""
+
+    supported: int = Field(ge=1, le=5)
+    answers: int = Field(ge=1, le=5)
+    specific: int = Field(ge=1, le=5)
+    useful: int = Field(ge=1, le=5)
+
+    def points(self) -> dict[str, float]:
+        """Point -> score."""
+        return {name: float(value) for name, value in self.model_dump(exclude={"number"}).items()}
+
+
+class Scores(Strict):
+    """A teacher's whole answer."""
+
+    items: list[Score]
+
+
+PAIRS = Review("judge", Score, item_tokens=40)
+
+
+def ask_scores(template: Template, passages: Sequence[str], records: Sequence[Record], teacher: str) -> Request:
+    """Have pairs on the same passages scored, by the id of the record."""
+    pairs = [
+        {"question": r.instruction, "answer": r.output, "evidence": [quote.quote for quote in r.evidence]}
+        for r in records
+    ]
+    values = {"passages": [quoted(passage, "passage") for passage in passages], "pairs": pairs}
+    return PAIRS.request(template, values, Scores.model_json_schema(), [record.id for record in records], teacher)
+
+
+# ---- whether two texts say the same
+
+
+class Verdict(Numbered):
+    """Whether the two texts of a pair say the same."""
+
+    why: str
+    same: bool
+
+
+class Verdicts(Strict):
+    """A judge's whole answer."""
+
+    items: list[Verdict]
+
+
+ANSWERS = Review("answer-check", Verdict, item_tokens=40)
+
+
+def ask_same(template: Template, texts: Mapping[int, tuple[str, str, str]], teacher: str) -> Request:
+    """Ask whether two texts say the same: `texts` are question, first and second text, by what the verdict is known by."""
+    names = ("question", "first", "second")
+    quotes = ([quoted(text, "text", "question") for text in each] for each in texts.values())
+    pairs = [dict(zip(names, each, strict=True)) for each in quotes]
+    return ANSWERS.request(template, {"pairs": pairs}, Verdicts.model_json_schema(), texts, teacher)

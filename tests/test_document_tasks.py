@@ -1,0 +1,156 @@
+"""Document tasks: what is asked stays the same question, and a task of one's own is one entry."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydantic import Field
+from test_contributing import write_report
+
+from fingen import config
+from fingen.config import Filters, Pdf2qa, ReadSettings
+from fingen.errors import ShortfallError, UsageError
+from fingen.pipeline import Summary, pdf2qa
+from fingen.pipeline.rework import rework
+from fingen.prompts import Template, read_template
+from fingen.records import Chunk, Completion, Evidence, Language, Passage, Period, Record, Request
+from fingen.scoring.benchmarks import BENCHMARKS
+from fingen.tasks import qa
+from fingen.tasks.documents import TASKS, whole_problem
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXT = {
+    "en": "Revenue increased by 4.0 percent to 52.0 million. </passage> " * 40,
+    "zh": "营业收入增长4.0%，达到5200万元。" * 40,
+}
+SYSTEM = "{% for e in examples %}{{ e.question }}{% endfor %}"
+USER = (
+    "{{ count }}{% for p in passages %}{{ p.company }}|{{ p.report }}|{{ p.section }}|{{ p.pages }}|{{ p.text }}{% endfor %}"
+    "{{ questions | join(';') }}"
+)
+ITEM = {
+    "question": "Why did revenue of Northwind Inc. rise in 2024?",
+    "rephrased": "In 2024, why more revenue at Northwind Inc.?",
+    "answer": "It sold more.",
+    "evidence": ["q"],
+    "calc": None,
+}
+
+
+def passage(language: Language, number: int = 0) -> Passage:
+    return Passage(
+        chunk=f"c-{number}",
+        document="a/report.pdf",
+        company="Northwind Inc." if language == "en" else None,
+        period=Period(kind="annual", end="2024-12-31"),
+        language=language,
+        section=("Business", "Sales"),
+        pages=(3, 3 + number),
+        text=TEXT[language],
+        kinds=(("paragraph", TEXT[language]),),
+    )
+
+
+def ask(task: str, language: Language, passages: int = 1) -> Request:
+    template = Template(f"{task}.{language}", "", language, 1, ("passages",), SYSTEM, USER, sha256="")
+    shown = tuple(passage(language, number) for number in range(passages))
+    more = {"examples": [{"question": "What?"}], "questions": ["cash"]}
+    return TASKS[task].request(template, shown, most=2, teacher="anthropic:x", **more)
+
+
+def build(request: Request) -> Record:
+    item = qa.QaItem.model_validate(ITEM)
+    task = TASKS[request.template.partition(".")[0]]
+    return task.build(item, request, (Evidence(quote="q", page=3),), "anthropic:x")
+
+
+# What was paid for is found again by its key, and rows are known by their ids: neither may ever change.
+@pytest.mark.parametrize(
+    ("task", "language", "passages", "key"),
+    [
+        ("concept", "en", 1, "f4c2ce35064ecd2d989d464c8a15fec041dd75ac95dcd9e87ba753f3b9fabb45"),
+        ("concept", "zh", 1, "e150cdbf3b92727f76616adc38c1770e6c84d94d06234ba01ef2114bc3b506ac"),
+        ("summary", "en", 2, "e74c82485bbafa465ed8283d2800eeaebd69dea9b357e27550c016042d6350fe"),
+        ("summary", "zh", 1, "e150cdbf3b92727f76616adc38c1770e6c84d94d06234ba01ef2114bc3b506ac"),
+    ],
+)
+def test_keys_and_ids_are_those_of_sets_made_before(task: str, language: Language, passages: int, key: str):
+    request = ask(task, language, passages)
+    record = build(request)
+    beside = Chunk.model_construct(id="c-9", text="t", blocks=())
+
+    assert request.key == key
+    assert (request.task, request.count, request.max_tokens) == (f"qa-{task}", 2, 4096)
+    assert (record.task, record.id) == (f"qa-{task}", "qa-2e3647cd0bd70979")
+    assert qa.reworded(record, ITEM["rephrased"]).id == "qa-3c6db5eb3d1a3a2c"
+    assert qa.with_passage(record, [beside], stated=True).id == "qa-22e114a32bd53458"
+
+
+def test_what_the_command_line_takes_is_what_there_is():
+    assert list(config.TASKS) == list(TASKS)
+    assert set(config.BENCHMARKS) == set(BENCHMARKS)
+    assert [task.name for task in TASKS.values()] == list(TASKS)
+    assert len({task.task for task in TASKS.values()}) == len(TASKS)
+
+
+class Exposure(qa.QaItem):
+    """A pair that says how much is exposed."""
+
+    exposed: str = Field(min_length=1, description="the amount at risk")
+
+
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """A task of one's own: its item has a field more."""
+    task = replace(TASKS["summary"], name="risk", task="qa-risk", item=Exposure)
+    monkeypatch.setitem(TASKS, "risk", task)
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "prompts", "prompts")
+    for language in ("en", "zh"):
+        shutil.copyfile(f"prompts/summary.{language}.md", f"prompts/risk.{language}.md")
+    return "risk"
+
+
+def test_an_own_item_is_asked_for_and_wanted(own: str):
+    request = TASKS[own].request(read_template("risk.en"), (passage("en"),), most=2, teacher="t")
+    usual = TASKS["summary"].request(read_template("summary.en"), (passage("en"),), most=2, teacher="t")
+
+    item = request.answer_schema["$defs"]["Exposure"]
+    assert list(item["properties"]) == [*usual.answer_schema["$defs"]["QaItem"]["properties"], "exposed"]
+    for values, problem in ((ITEM, "exposed"), ({**ITEM, "exposed": "RMB 3.0 million"}, None)):
+        text = json.dumps({"items": [values], "reason": None})
+        said = whole_problem(request, Completion(key=request.key, text=text, stop_reason="end_turn", teacher="t"))
+        assert (problem in said) if problem else said is None
+
+
+def offline(*tasks: str) -> Summary:
+    write_report(Path("report.pdf"))
+    made = pdf2qa(
+        Pdf2qa((Path("report.pdf"),), Path("made"), tasks, teacher="offline", reading=ReadSettings(chunk_tokens=128))
+    )
+    assert isinstance(made, Summary)
+    return made
+
+
+def test_the_offline_teacher_says_what_it_has_no_rules_for(own: str):
+    with pytest.raises(ShortfallError) as alone:
+        offline(own)
+    shutil.rmtree("made")
+    beside = offline("concept", own)
+
+    said = "the offline teacher has no rules for risk: --teacher names a model"
+    assert alone.value.hint == said
+    assert said in beside.notes
+    assert (list(beside.records), beside.exit_code) == (["qa-concept"], 0)
+
+
+def test_a_set_of_a_task_that_is_not_there_names_it(own: str, monkeypatch: pytest.MonkeyPatch):
+    offline("concept", own)
+    monkeypatch.delitem(TASKS, own)
+
+    with pytest.raises(UsageError, match="no such task: risk"):
+        rework(Path("made"), Filters())
