@@ -81,7 +81,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("pdf2qa . --teacher openai --batch", "OPENAI_API_KEY is not set"),
         ("pdf2qa . --teacher offline --judge anthropic", "ANTHROPIC_API_KEY is not set"),
         ("pdf2qa . --teacher openai --import-answers nowhere", "nowhere is no file"),
-        ("pdf2qa . --teacher offline --keep-out nowhere", "nowhere: cannot be read"),
+        ("pdf2qa . --teacher offline --keep-out nowhere.json", "nowhere.json: cannot be read"),
         ("pdf2qa . --teacher offline --against nowhere", "nowhere: no such set"),
         ("pdf2qa . --teacher offline --questions nowhere", "nowhere: cannot be read"),
     ],
