@@ -131,7 +131,13 @@ def test_an_own_item_is_asked_for_and_wanted(own: str):
 def offline(*tasks: str) -> Summary:
     write_report(Path("report.pdf"))
     made = pdf2qa(
-        Pdf2qa((Path("report.pdf"),), out=Path("made"), tasks=tasks, teacher="offline", reading=ReadSettings(chunk_tokens=128))
+        Pdf2qa(
+            (Path("report.pdf"),),
+            out=Path("made"),
+            tasks=tasks,
+            teacher="offline",
+            reading=ReadSettings(chunk_tokens=128),
+        )
     )
     assert isinstance(made, Summary)
     return made
