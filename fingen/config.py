@@ -37,6 +37,7 @@ class Option:
     most: int | None = None
     above: float | None = None
     is_file: bool = False  # a path that must not be a folder
+    from_folder: bool = False  # ./fingen.toml may set it: see `folder_option`
 
 
 def option(default: T, help: str, **about: Any) -> T:
@@ -44,13 +45,22 @@ def option(default: T, help: str, **about: Any) -> T:
     return field(default=default, metadata={"option": Option(help, **about)})
 
 
+def folder_option(default: T, help: str, **about: Any) -> T:
+    """A field that ./fingen.toml may set too: nothing is sent, spent, published, overwritten, run, fetched or written by it.
+
+    The folder may be somebody else's. What multiplies the requests of a run, or what they hold, is no such field: a teacher
+    may be paid for them.
+    """
+    return option(default, help, from_folder=True, **about)
+
+
 @dataclass(frozen=True)
 class ReadSettings:
     """How documents are read and cut."""
 
     chunk_tokens: int = option(1024, "Estimated tokens a passage may have.", least=128, most=16384)
-    ocr: bool = option(False, "Read scanned pages with tesseract.")
-    language: str = option("auto", "Language of the reports; auto finds it for each.", choices=LANGUAGES)
+    ocr: bool = folder_option(False, "Read scanned pages with tesseract.")
+    language: str = folder_option("auto", "Language of the reports; auto finds it for each.", choices=LANGUAGES)
     page_seconds: float = 4.0  # CPU seconds one page may take, and opening a file
     ocr_page_seconds: float = 60.0  # the same for a page read with OCR
     memory_bytes: int = 2 << 30  # address space a worker may add to what it starts with
@@ -64,8 +74,8 @@ SHARES = "Shares of train, validation and test."
 class Splitting:
     """How records are divided."""
 
-    shares: tuple[float, float, float] = option((0.8, 0.1, 0.1), SHARES, flag="--split", key="split")
-    by: str = option(
+    shares: tuple[float, float, float] = folder_option((0.8, 0.1, 0.1), SHARES, flag="--split", key="split")
+    by: str = folder_option(
         "auto", "What stays together; auto is document from 20 documents on, chunk below.", flag="--split-by",
         key="split_by", choices=SPLIT_UNITS,
     )  # fmt: skip
@@ -77,8 +87,8 @@ class Splitting:
 class Resplitting(Splitting):
     """`fingen split`."""
 
-    shares: tuple[float, float, float] = option(Splitting.shares, SHARES, flag="--split")
-    by: str = option(
+    shares: tuple[float, float, float] = folder_option(Splitting.shares, SHARES, flag="--split")
+    by: str = folder_option(
         Splitting.by, "What stays together; auto is what the set has.", flag="--split-by", key="split_by",
         choices=SPLIT_UNITS,
     )  # fmt: skip
@@ -88,10 +98,10 @@ class Resplitting(Splitting):
 class Filters:
     """What keeps records out of a set, or changes them. A set can be filtered anew from its journal."""
 
-    keep_out: tuple[Path, ...] = option(
+    keep_out: tuple[Path, ...] = folder_option(
         (), "A benchmark (JSON, JSON lines, CSV): what is in it is rejected. May be repeated.", metavar="FILE"
     )
-    against: tuple[Path, ...] = option(
+    against: tuple[Path, ...] = folder_option(
         (), "Another set: what repeats one of its records is rejected. May be repeated.", metavar="SET"
     )
     privacy: Literal["keep", "mask", "drop"] = option(
@@ -105,17 +115,17 @@ class Asking:
     """How a teacher is asked, and what it may cost."""
 
     base_url: str | None = option(None, "A server that speaks OpenAI's protocol: http://host/v1.", metavar="URL")
-    concurrency: int = option(64, "Requests in flight, at most.", least=1, most=1024)
-    rpm: int | None = option(None, "Requests a minute, at most.", least=1)
-    tpm: int | None = option(None, "Tokens a minute, at most.", least=1)
-    budget_usd: float | None = option(
+    concurrency: int = folder_option(64, "Requests in flight, at most.", least=1, most=1024)
+    rpm: int | None = folder_option(None, "Requests a minute, at most.", least=1)
+    tpm: int | None = folder_option(None, "Tokens a minute, at most.", least=1)
+    budget_usd: float | None = folder_option(
         None, "USD that the set may cost, all runs together; a hard stop.", flag="--budget", key="budget", above=0
     )
     price: tuple[float, float] | None = option(
         None, "USD per million input and output tokens, for a model whose price is not known.", metavar="IN,OUT"
     )
     batch: bool = option(False, "Ask in batches: half the price, within 24 hours.")
-    wait: bool = option(True, "Wait for the batches; without it the same command collects them later.")
+    wait: bool = folder_option(True, "Wait for the batches; without it the same command collects them later.")
     export_requests: Path | None = option(
         None, "Send nothing: write the missing requests to FILE, in the form of OpenAI's batches.", metavar="FILE", is_file=True
     )  # fmt: skip
@@ -129,7 +139,7 @@ class Asking:
 class AskingToScore(Asking):
     """The same of `fingen score`, which knows no batches: their fields are no options here."""
 
-    budget_usd: float | None = option(
+    budget_usd: float | None = folder_option(
         None, "USD that the score may cost, all runs together; a hard stop.", flag="--budget", above=0
     )
     batch: bool = False
@@ -154,8 +164,8 @@ class Synth:
         None, "Validation records on top, exactly.", unset=f"{VALIDATION_SHARE} of --n", least=0
     )
     test: int = option(0, "Test records on top, exactly.", least=0)
-    language: Literal["zh", "en"] = option("zh", "Language of the items.")
-    seed: int = option(0, "Of all that is drawn.")
+    language: Literal["zh", "en"] = folder_option("zh", "Language of the items.")
+    seed: int = folder_option(0, "Of all that is drawn.")
     per_request: int = option(5, "Items that a request asks for.", least=1, most=50)
     check: str | None = option(
         None, "A second teacher answers each item blind; where it disagrees the item is rejected.", metavar="TEACHER"
@@ -177,7 +187,7 @@ class Pdf2qa:
     """`fingen pdf2qa`."""
 
     inputs: tuple[Path, ...] = (Path("reports"),)
-    tasks: tuple[str, ...] = option(
+    tasks: tuple[str, ...] = folder_option(
         ("concept", "summary"),
         f"Kinds of pairs, parted by commas.  {_KINDS}.",
         flag="--task",
@@ -185,15 +195,15 @@ class Pdf2qa:
         choices=tuple(TASKS),
     )
     per_chunk: int = option(2, "Pairs of a kind asked for from a passage, at most.", least=1, most=20)
-    context: str = option(
+    context: str = folder_option(
         "none", "What stands in `input`: nothing (closed-book), the source passage, or a row of each.", choices=CONTEXTS
     )
     out: Path = option(BUILD / "reports", "Folder of the set.")
-    workers: int = option(2, "Processes that read files.", least=1, most=64)
+    workers: int = folder_option(2, "Processes that read files.", least=1, most=64)
     questions: Path | None = option(None, "File with your own topics, one a line, that the teacher is steered towards.")
     teacher: str | None = option(None, WRITER, unset=FOUND)
     asking: Asking = field(default_factory=Asking)
-    limit: int | None = option(None, "Passages asked about, spread over all documents.", unset="all", least=1)
+    limit: int | None = folder_option(None, "Passages asked about, spread over all documents.", unset="all", least=1)
     reading: ReadSettings = field(default_factory=ReadSettings)
     splitting: Splitting = field(default_factory=Splitting)
     judge: str | None = option(
@@ -276,26 +286,28 @@ DPI = 144  # dots per inch of a page that is drawn
 class Tuning:
     """How an adapter is trained. Recipes, presets and flags change it field by field."""
 
-    rank: int = option(8, "Rank of the adapter.")
-    alpha: float = option(16.0, "Its output is scaled by alpha / rank, with rslora by alpha / sqrt(rank).")
+    rank: int = folder_option(8, "Rank of the adapter.")
+    alpha: float = folder_option(16.0, "Its output is scaled by alpha / rank, with rslora by alpha / sqrt(rank).")
     dropout: float = 0.0  # share of the adapter's inputs
     targets: str = "all-linear"  # that, or names of modules parted by commas
     rslora: bool = False
     dora: bool = False
     form: str = "chat"  # how a row is put to the model: the tokenizer's chat template, or FinGPT's prompt
-    learning_rate: float = option(1e-4, "At its highest.")
+    learning_rate: float = folder_option(1e-4, "At its highest.")
     schedule: str = "cosine"  # after the warmup
     warmup: float = 0.1  # below 1 a share of all steps, from 1 on steps
-    epochs: int = option(3, "Times each row is seen.")
+    epochs: int = folder_option(3, "Times each row is seen.")
     steps: int | None = None  # steps in place of epochs
     batch: int = 8  # rows in a step
-    tokens_per_batch: int = option(
+    tokens_per_batch: int = folder_option(
         2048, "Tokens in memory at once, with padding; changes speed and memory, not what is learned."
     )
-    cutoff: int = option(2048, "Tokens a row may have; a longer one is left out, and counted.")
+    cutoff: int = folder_option(2048, "Tokens a row may have; a longer one is left out, and counted.")
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
-    load: str = option("auto", "Number format of the base model; 8bit and 4bit need the extra [quant].", choices=LOADS)
+    load: str = folder_option(
+        "auto", "Number format of the base model; 8bit and 4bit need the extra [quant].", choices=LOADS
+    )
     gradient_checkpointing: bool = False  # less memory, a third more time
     validation_share: float = 0.0  # of the training rows, for a set that has no validation split
     keep: str = "best"  # which weights: best on the validation rows, by macro F1 of classes, else by loss; or the last
@@ -304,7 +316,7 @@ class Tuning:
     )
     patience: int | None = None  # epochs without a better evaluation until it ends
     save_every: int = 50  # steps between two checkpoints
-    seed: int = option(0, "Of the order of rows, and all random numbers.")
+    seed: int = folder_option(0, "Of the order of rows, and all random numbers.")
 
 
 @dataclass(frozen=True)
@@ -314,8 +326,8 @@ class Finetune:
     model: str = option("llama3", "The base model: an alias (see `fingen models`), a hub id, or a folder.")
     data: Path | None = option(None, "The set to train on.", unset="the newest in build/", flag="--set", metavar="SET")
     out: Path | None = option(None, "Folder of the adapter.", unset="build/adapters/<set>-<model>")
-    recipe: str | None = option(None, "Settings that were published; a wrong name lists them.", metavar="NAME")
-    resume: bool = option(False, "Go on with a run that was not finished.")
+    recipe: str | None = folder_option(None, "Settings that were published; a wrong name lists them.", metavar="NAME")
+    resume: bool = folder_option(False, "Go on with a run that was not finished.")
     replace: bool = option(False, "Start anew, also where an adapter or an unfinished run is.")
     report_to: tuple[str, ...] = option(
         (), "Send the history also to a tracker that is installed, such as wandb or tensorboard. May be repeated.",
@@ -338,7 +350,9 @@ class Scoring:
     teachers: tuple[str, ...] = option(
         (), "A teacher over its API: anthropic[:MODEL], openai[:MODEL]. May be repeated.", flag="--teacher", metavar="NAME"
     )  # fmt: skip
-    baseline: bool = option(False, "A linear baseline: character n-grams and logistic regression on the training rows.")
+    baseline: bool = folder_option(
+        False, "A linear baseline: character n-grams and logistic regression on the training rows."
+    )
     predictions: Path | None = option(
         None, "Raw answers: rows of id (or row, from 1) and prediction; may have model, and gold in place of --gold.",
         metavar="FILE",
@@ -346,17 +360,17 @@ class Scoring:
     gold: Path | None = option(
         None, "What is right for --predictions: a set, a file of one, or rows of id and gold.", metavar="FILE|SET"
     )
-    base_beside: bool = option(
+    base_beside: bool = folder_option(
         True, "Leave out the base model beside an adapter, read off and generated.", flag="--no-base", key="no_base"
     )
     base: str | None = option(
         None, "The base of an adapter that others made.", unset="the one that it names", metavar="MODEL"
     )
-    form: str | None = option(
+    form: str | None = folder_option(
         None, "How rows are put to a model, or to an adapter that others made: its chat template, or FinGPT's prompt.",
         unset="chat", choices=FORMS,
     )  # fmt: skip
-    load: str = option(
+    load: str = folder_option(
         "auto", "Number format of a model; auto: as the adapter was tuned, else bf16 on a GPU that has it, else fp32.",
         choices=LOADS,
     )  # fmt: skip
@@ -383,7 +397,7 @@ class Scoring:
         (), "File or folder of a --benchmark, one for each in their order.", unset="fetched from the Hub", flag="--data",
         metavar="FILE",
     )  # fmt: skip
-    generate: bool = option(
+    generate: bool = folder_option(
         False, "Read free text where the likeliest option could be read off, as published figures often were made."
     )
     rotate: bool = option(False, "Ask each choice with its options in every rotation: does their place decide?")
@@ -393,7 +407,7 @@ class Scoring:
     )
     asking: AskingToScore = field(default_factory=AskingToScore)
     out: Path | None = option(None, "Folder of the score.", unset="build/scores/<name>", metavar="FOLDER")
-    seed: int = option(0, "Of the bootstrap and of the shots.")
+    seed: int = folder_option(0, "Of the bootstrap and of the shots.")
     replace: bool = option(False, "Write over a score of other answers or rows.")
     resamples: int = 2000  # of the bootstrap
 

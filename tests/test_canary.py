@@ -143,7 +143,7 @@ WAYS: dict[str, tuple[str, tuple[str, ...], int, str]] = {
 }
 
 
-@pytest.mark.parametrize("place", ["flag", "environment", "settings"])
+@pytest.mark.parametrize("place", ["flag", "environment"])
 @pytest.mark.parametrize("way", WAYS)
 def test_what_an_address_holds_beside_the_server_is_nowhere(
     desk: Path, way: str, place: str, monkeypatch: pytest.MonkeyPatch
@@ -157,16 +157,23 @@ def test_what_an_address_holds_beside_the_server_is_nowhere(
         )
         if place == "flag":
             arguments = ["--base-url", url, *arguments]
-        elif place == "environment":
-            monkeypatch.setenv("FINGEN_PDF2QA_BASE_URL", url)
         else:
-            Path("fingen.toml").write_text(f'[pdf2qa]\nbase-url = "{url}"\n')
+            monkeypatch.setenv("FINGEN_PDF2QA_BASE_URL", url)
         ran = CliRunner().invoke(cli.main, [*ARGUMENTS, *arguments], prog_name="fingen")
 
     assert ran.exit_code == exit_code, ran.output
     assert said in ran.output
-    Path("fingen.toml").unlink(missing_ok=True)
     assert_nowhere(desk, ran.output, ran.stderr)
+
+
+def test_an_address_that_a_folder_may_not_set_is_not_repeated(desk: Path):
+    Path("fingen.toml").write_text(f'[pdf2qa]\nbase-url = "http://user:{CANARY}@host/v1"\n', encoding="utf-8")
+    ran = CliRunner().invoke(cli.main, ARGUMENTS, prog_name="fingen")
+
+    assert ran.exit_code == 2
+    assert "may not set: base_url" in ran.stderr
+    Path("fingen.toml").unlink()
+    assert_nowhere(desk, ran.output)
 
 
 def test_a_server_that_repeats_the_password_is_masked():

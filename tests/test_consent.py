@@ -104,12 +104,10 @@ def test_without_a_key_the_built_in_rules_write(desk: Path, stub: StubLLM):
     assert not stub.requests
 
 
-@pytest.mark.parametrize("way", ["flag", "fingen.toml", "environment"])
+@pytest.mark.parametrize("way", ["flag", "environment"])
 def test_a_teacher_that_is_named_needs_no_other_consent(
     desk: Path, stub: StubLLM, way: str, monkeypatch: pytest.MonkeyPatch
 ):
-    if way == "fingen.toml":
-        (desk / "fingen.toml").write_text('[pdf2qa]\nteacher = "anthropic"\n', encoding="utf-8")
     if way == "environment":
         monkeypatch.setenv("FINGEN_PDF2QA_TEACHER", "anthropic")
 

@@ -61,19 +61,23 @@ def test_every_option_changes_its_field(made):
 
 
 def test_parts_are_parted_by_commas_on_the_command_line_and_a_list_in_fingen_toml(monkeypatch):
-    typed = settings(Pdf2qa, "--split", "0.7, 0.2, 0.1", "--task", "summary", "--price", "1,2")
-    Path("fingen.toml").write_text('[trial]\nsplit = [0.7, 0.2, 0.1]\ntask = ["summary"]\nprice = [1, 2.0]\n')
+    typed = settings(Pdf2qa, "--split", "0.7, 0.2, 0.1", "--task", "summary")
+    Path("fingen.toml").write_text('[trial]\nsplit = [0.7, 0.2, 0.1]\ntask = ["summary"]\n')
 
     assert typed.splitting.shares == (0.7, 0.2, 0.1)
     assert typed.tasks == ("summary",)
-    assert typed.asking.price == (1.0, 2.0)
+    assert settings(Pdf2qa) == typed
+
+    Path("fingen.toml").write_text('[trial]\nsplit = "0.7, 0.2, 0.1"\ntask = "summary"\n')
+
     assert settings(Pdf2qa) == typed
 
     Path("fingen.toml").unlink()
     for name, value in {"SPLIT": "0.7,0.2,0.1", "TASK": "summary", "PRICE": "1,2"}.items():
         monkeypatch.setenv(f"TRIAL_{name}", value)
 
-    assert settings(Pdf2qa) == typed
+    assert settings(Pdf2qa) == settings(Pdf2qa, "--split", "0.7, 0.2, 0.1", "--task", "summary", "--price", "1,2")
+    assert settings(Pdf2qa).asking.price == (1.0, 2.0)
 
 
 @pytest.mark.parametrize(
@@ -88,18 +92,38 @@ def test_parts_are_parted_by_commas_on_the_command_line_and_a_list_in_fingen_tom
         (Pdf2qa, "price", "1,-1"),
         (Pdf2qa, "price", "1"),
         (Pdf2qa, "budget", "0"),
+        (Pdf2qa, "budget", "nan"),
         (Pdf2qa, "workers", "65"),
         (Scoring, "base-url", "http://user:pass word@"),
         (Synth, "language", "fr"),
     ],
 )
-@pytest.mark.parametrize("way", ["flag", "fingen.toml"])
-def test_what_is_no_value_is_refused(made, option, value, way):
-    if way == "fingen.toml":
-        Path("fingen.toml").write_text(f"[trial]\n{option} = {value if value == '5' else repr(value)}\n")
+@pytest.mark.parametrize("way", ["flag", "environment"])
+def test_what_is_no_value_is_refused(made, option, value, way, monkeypatch):
+    if way == "environment":
+        monkeypatch.setenv(f"TRIAL_{option.upper().replace('-', '_')}", value)
 
     with pytest.raises(click.UsageError, match=f"Invalid value for '--{option}'"):
         settings(made, *([f"--{option}", value] if way == "flag" else []))
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("split", "'0,1,1'"),
+        ("split", "['1', nan, 1]"),
+        ("split", "5"),
+        ("task", "'concept,other'"),
+        ("budget", "0"),
+        ("workers", "65"),
+        ("language", "'fr'"),
+    ],
+)
+def test_what_is_no_value_is_refused_in_fingen_toml(option, value):
+    Path("fingen.toml").write_text(f"[trial]\n{option} = {value}\n")
+
+    with pytest.raises(click.UsageError, match=f"Invalid value for '--{option}'"):
+        settings(Pdf2qa)
 
 
 def test_a_flag_that_takes_away_and_a_pair_of_flags():

@@ -1011,20 +1011,22 @@ def test_a_set_that_cannot_be_written_is_2(desk: Path, problem: str):
 
 
 def test_a_flag_wins_over_a_variable_and_that_over_the_file(copied: Path):
-    (copied / "fingen.toml").write_text('[pdf2qa]\nper-chunk = 1\ncontext = "both"\nworkers = 1\nchunk_tokens = 200\n')
-    variables = {"FINGEN_PDF2QA_PER_CHUNK": "3", "FINGEN_PDF2QA_CONTEXT": "passage"}
+    (copied / "fingen.toml").write_text('[pdf2qa]\nsplit-by = "document"\ncontext = "both"\nworkers = 1\n')
+    variables = {"FINGEN_PDF2QA_SPLIT_BY": "chunk", "FINGEN_PDF2QA_CONTEXT": "passage"}
     runs = [
         invoke("pdf2qa", "in", "--out", "build/a"),
         invoke("pdf2qa", "in", "--out", "build/b", **variables),
         invoke("pdf2qa", "in", "--out", "build/c", "--context", "none", **variables),
     ]
-    used = [manifest(copied / "build" / name)["settings"] for name in "abc"]
+    used = [manifest(copied / "build" / name) for name in "abc"]
 
     assert [run.exit_code for run in runs] == [0, 0, 0], [run.output for run in runs]
-    assert [(value["per_chunk"], value["context"]) for value in used] == [(1, "both"), (3, "passage"), (3, "none")]
-    assert "per_chunk=1 (fingen.toml)" in runs[0].stderr
+    assert [(value["split_by"], value["settings"]["context"]) for value in used] == [
+        ("document", "both"), ("chunk", "passage"), ("chunk", "none"),
+    ]  # fmt: skip
+    assert "split_by=document (fingen.toml)" in runs[0].stderr
     assert "context=both (fingen.toml)" in runs[0].stderr
-    assert "per_chunk=3 (environment)" in runs[1].stderr
+    assert "split_by=chunk (environment)" in runs[1].stderr
     assert "context=none (flag)" in runs[2].stderr
     assert "workers=1 (fingen.toml)" in runs[2].stderr
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fingen.events import Outcome
 
 SETTINGS = Path("fingen.toml")
+SETTINGS_BYTES = 16_000  # that it may have: what is longer could take the parser minutes
 _SOURCES = {
     ParameterSource.COMMANDLINE: "flag",
     ParameterSource.ENVIRONMENT: "environment",
@@ -29,15 +30,18 @@ _SOURCES = {
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class FolderOption(click.Option):
+    """An option that ./fingen.toml may set too. No other may be set there: the folder may be somebody else's."""
+
+
 def command_options(function: F) -> F:
     """The options of every command."""
     for option in (
-        click.option("--debug", is_flag=True, help="Show a stack trace when something goes wrong."),
-        click.option("--quiet", is_flag=True, help="No progress and no notes on standard error."),
-        click.option(
-            "--json", "as_json", is_flag=True, help="Print the summary as one JSON object, and nothing else there."
-        ),
-    ):
+        click.option("--debug", cls=FolderOption, is_flag=True, help="Show a stack trace when something goes wrong."),
+        click.option("--quiet", cls=FolderOption, is_flag=True, help="No progress and no notes on standard error."),
+        click.option("--json", "as_json", cls=FolderOption, is_flag=True,
+                     help="Print the summary as one JSON object, and nothing else there."),
+    ):  # fmt: skip
         function = option(function)
     return function
 
@@ -46,43 +50,58 @@ def read_settings(name: str) -> dict[str, Any]:
     """The settings of a command from ./fingen.toml: its table, such as [pdf2qa].
 
     Raises:
-        UsageError: the file is not TOML.
+        UsageError: the file cannot be read, is too large, or is not TOML.
     """
     if not SETTINGS.is_file():
         return {}
     try:
-        table = tomllib.loads(SETTINGS.read_text(encoding="utf-8")).get(name, {})
-        if not isinstance(table, dict):
-            raise UsageError(f"{SETTINGS}: {name} is not a table", hint=f"write its settings below a line [{name}]")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        with SETTINGS.open("rb") as file:
+            content = file.read(SETTINGS_BYTES + 1)
+        if len(content) > SETTINGS_BYTES:
+            raise ValueError(f"larger than {SETTINGS_BYTES:,} bytes")
+        table = tomllib.loads(content.decode().replace("\r\n", "\n")).get(name, {})
+    except OSError as e:
+        raise UsageError(f"{SETTINGS}: cannot be read: {e.strerror}", hint="make it readable, or remove it") from e
+    except (ValueError, RecursionError) as e:  # not TOML, not UTF-8; endless digits, endless brackets
         raise UsageError(f"{SETTINGS}: {e}", hint="correct the line, or remove the file") from e
+    if not isinstance(table, dict):
+        raise UsageError(f"{SETTINGS}: {name} is not a table", hint=f"write its settings below a line [{name}]")
     return {key.replace("-", "_"): value for key, value in table.items()}
 
 
 class Command(click.Command):
-    """A command whose defaults ./fingen.toml may set, and whose errors end with the exit codes of `fingen.errors`."""
+    """A command with defaults that ./fingen.toml may set, and errors that end with the exit codes of `fingen.errors`."""
 
-    def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
-    ) -> click.Context:
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the settings before the options are parsed."""
         try:
-            extra.setdefault("default_map", self._known(read_settings(info_name or "")))
+            ctx.default_map = self._allowed(ctx, read_settings(ctx.info_name or ""))
         except UsageError as e:
             fail(e, debug="--debug" in args)
         try:
-            return super().make_context(info_name, args, parent, **extra)
+            return super().parse_args(ctx, args)
         except click.UsageError as e:  # it repeats what was typed
             raise click.UsageError(redact(e.format_message()), ctx=e.ctx) from None
 
-    def _known(self, settings: dict[str, Any]) -> dict[str, Any]:
-        names = {parameter.name for parameter in self.params}
-        unknown = sorted(set(settings) - names)
+    def _allowed(self, ctx: click.Context, settings: dict[str, Any]) -> dict[str, Any]:
+        """The settings of a folder, if all of them are a folder's to set.
+
+        Raises:
+            UsageError: there is one that the command does not have, or that the user alone may set.
+        """
+        known = {parameter.name: parameter for parameter in self.params}
+        unknown = sorted(repr(name)[1:-1] for name in settings.keys() - known.keys())  # repr: no control characters
         if unknown:
             raise UsageError(
                 f"{SETTINGS}: no such setting: {', '.join(unknown)}", hint=f"see `fingen {self.name} --help`"
             )
-        return settings
+        refused = [known[name] for name in sorted(settings) if not isinstance(known[name], FolderOption)]
+        if refused:
+            raise UsageError(
+                f"{SETTINGS} may not set: {', '.join(parameter.name or '' for parameter in refused)}",
+                hint=f"it may be somebody else's; say it yourself: {', '.join(_way(ctx, one) for one in refused)}",
+            )
+        return {name: _as_typed(known[name], value) for name, value in settings.items()}
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run, and turn what goes wrong into a message and an exit code."""
@@ -98,6 +117,33 @@ class Command(click.Command):
             fail(e, debug=debug)
         except (MemoryError, OSError) as e:
             fail(from_system(e), debug=debug, cause=e)
+
+
+def _as_typed(parameter: click.Parameter, value: Any) -> str | list[str]:
+    """A value of TOML as it would be typed, so that click takes it or names what is wrong; a list where there may be several.
+
+    Raises:
+        UsageError: nobody could type it.
+    """
+    several = parameter.multiple or parameter.type is click.UNPROCESSED  # UNPROCESSED: its parts are parted by commas
+    parts = value if several and isinstance(value, list) else [value]
+    try:
+        texts = [str(part) for part in parts if isinstance(part, str | int | float)]
+    except ValueError:  # a number of more digits than Python writes
+        texts = []
+    if len(texts) != len(parts) or not "".join(texts).isprintable():
+        raise UsageError(
+            f"{SETTINGS}: {parameter.name} has no such value",
+            hint="write a number, a text in quotes, true or false" + ", or a list of them" * several,
+        )
+    return texts if parameter.multiple or isinstance(value, list) else texts[0]
+
+
+def _way(ctx: click.Context, parameter: click.Parameter) -> str:
+    """How the user sets it: the flag and its variable, or the place on the command line."""
+    if isinstance(parameter, click.Option):
+        return f"{parameter.opts[-1]} ({ctx.auto_envvar_prefix}_{(parameter.name or '').upper()})"
+    return parameter.make_metavar(ctx)
 
 
 def set_argument(target: Path | None, *, quiet: bool) -> Path:

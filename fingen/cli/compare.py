@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fingen.cli.common import Command, command_options, finish
+from fingen.cli.common import Command, FolderOption, command_options, finish
 
 if TYPE_CHECKING:
     from fingen.scoring import Comparison
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command("compare", cls=Command)
 @click.argument("scores", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SCORE...")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
+@click.option("--seed", cls=FolderOption, type=int, default=0, show_default=True, help="Of the bootstrap.")
 @command_options
 def command(scores: tuple[Path, ...], seed: int, as_json: bool, quiet: bool, debug: bool) -> None:
     """Compare each two subjects of one or several scores, on the rows that both answered.

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import click
 
+from fingen.cli.common import FolderOption
 from fingen.config import Option
 from fingen.errors import UsageError
 
@@ -71,7 +72,8 @@ def _option(field: dataclasses.Field[Any], hint: Any, default: Any, fallback: st
             default = ",".join(map(str, default)) if isinstance(default, tuple) else default
             more |= {"default": default, "show_default": True}
     text = f"{about.help}  [default: {shown}]" if shown else about.help
-    return click.option(flag, about.key or field.name, help=text, **more)
+    kind = FolderOption if about.from_folder else click.Option
+    return click.option(flag, about.key or field.name, cls=kind, help=text, **more)
 
 
 def _kind(name: str, hint: Any, about: Option) -> dict[str, Any]:
@@ -91,8 +93,19 @@ def _kind(name: str, hint: Any, about: Option) -> dict[str, Any]:
     elif about.least is not None:
         kind = click.IntRange(about.least, about.most)
     elif about.above is not None:
-        kind = click.FloatRange(about.above, min_open=True)
+        kind = _Above(about.above, min_open=True)
     return {"type": kind, "multiple": is_list}
+
+
+class _Above(click.FloatRange):
+    """A number above another one. What is not a number is above none, which click does not see."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number, if it is one."""
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value} is not a number", param, ctx)
+        return number
 
 
 def commas(parse: Callable[[list[str]], Any]) -> Callback:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fingen.cli.common import Command, command_options, finish, set_argument
+from fingen.cli.common import Command, FolderOption, command_options, finish, set_argument
 
 if TYPE_CHECKING:
     from fingen.verification.run import Law, Problem, Verification
@@ -21,7 +21,7 @@ SHOWN = 5  # problems of one law that the table names
 @click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[SET]")
 @click.option("--source", "sources", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
               help="The report that the rows are about: a PDF, chunks.jsonl, or a page-by-page parse. May be repeated.")  # fmt: skip
-@click.option("--keep-out", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+@click.option("--keep-out", cls=FolderOption, multiple=True, type=click.Path(path_type=Path), metavar="FILE",
               help="A benchmark (JSON, JSON lines, CSV) that no row may be in. May be repeated.")  # fmt: skip
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), default=None, metavar="FILE",
               help="Write one page that shows what is wrong beside its source.")  # fmt: skip
