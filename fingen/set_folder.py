@@ -105,7 +105,8 @@ def refuse_other(folder: Path, now: Mapping[str, Any], *, is_whole: bool = True,
     said = describe(folder) or f"{folder} was begun by `fingen {(begun or {}).get('command', 'score')}`"
     if manifest and (commands := manifest.settings.get(REWORKED)):
         by = " and ".join(f"`fingen {command}`" for command in commands)
-        raise SetError(f"{said}; {by} has reworked it since, which this would undo", hint=_WAYS_ON)
+        have = "have" if len(commands) > 1 else "has"
+        raise SetError(f"{said}; {by} {have} reworked it since, which this would undo", hint=_WAYS_ON)
     keeps_journal = "teacher" in now
     if begun is None and keeps_journal and manifest:
         is_own = manifest.settings.get("command") == now["command"]

@@ -58,6 +58,22 @@ def rows(split: str) -> list[Record]:
     return list(read_split(Path("build/mix"), split))
 
 
+def choice(text: str, *options: str) -> Record:
+    lettered = dict(zip("AB", options, strict=True))
+    lines = "\n".join(f"{letter}. {name}" for letter, name in lettered.items())
+    asked = {"instruction": f"{text}\n{lines}", "input": "", "id": f"id-{text}-{options[0]}"}
+    return record(text, label="buy", options=lettered).model_copy(update=asked)
+
+
+def test_another_order_of_options_makes_no_other_question():
+    a = make_set("a", train=[choice("I want that fund", "buy", "sell"), choice("Sell it all", "buy", "sell")])
+    b = make_set("b", train=[choice("What is a bond", "buy", "sell")], test=[choice("I want that fund", "sell", "buy")])
+    made = run(a, b)
+
+    assert (made["records"]["train"], made["rejects"]) == (2, {"held-out": 1})
+    assert CliRunner().invoke(main, ["verify", "build/mix", "--json"]).exit_code == 0
+
+
 def test_training_rows_are_repeated_and_held_out_rows_are_not():
     a = make_set("a", train=[record("x"), record("y")], test=[record("t")])
     b = make_set("b", train=[record("z")], validation=[record("v")])

@@ -269,3 +269,12 @@ def test_a_damaged_set_is_not_reworked_and_none_is_made():
     assert "changed since the set was made" in fingen("dedup", "build/other").stderr
     assert "no such set" in fingen("split", "build/none").stderr
     assert not Path("build/none").exists()
+
+
+def test_a_set_is_not_filtered_against_itself():
+    imported()
+    before = content("build/news")
+    for command in ("dedup", "split"):
+        ran = fingen(command, "build/news", "--against", "build/../build/news")
+        assert (ran.exit_code, "is the set itself" in ran.stderr) == (2, True), ran.output
+    assert content("build/news") == before

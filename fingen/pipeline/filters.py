@@ -36,14 +36,18 @@ class OpenFilters:
                 yield overlap.record, f"{overlap.kind}: {path.name}, row {overlap.row}"
 
 
-def open_filters(filters: Filters, *, seen_as: Callable[[Record], Record] = lambda record: record) -> OpenFilters:
-    """Read what the filters name; benchmarks are looked at, so that a broken one is told before anything is paid for.
+def open_filters(
+    filters: Filters, own: Path, *, seen_as: Callable[[Record], Record] = lambda record: record
+) -> OpenFilters:
+    """Read what the filters of the set in `own` name; a broken benchmark is told before anything is paid for.
 
     `seen_as` is the form in which records of other sets are compared.
 
     Raises:
-        UsageError: no such file or set; SetError: one that cannot be read.
+        UsageError: no such file or set, or it is `own`; SetError: one that cannot be read.
     """
+    if any(path.resolve() == own.resolve() for path in filters.against):
+        raise UsageError(f"--against {own} is the set itself", hint="name other sets: what repeats one of theirs falls")
     for option, paths in (("--keep-out", filters.keep_out), ("--against", filters.against)):
         if len({path.name for path in paths}) < len(paths):
             raise UsageError(f"{option}: two of one name", hint="rename one: they are told apart by their names")

@@ -11,7 +11,7 @@ from fingen.disk import read_jsonl, sha256_file
 from fingen.errors import SetError, ShortfallError, UsageError
 from fingen.events import Outcome
 from fingen.imports.read import number_ids
-from fingen.quality.duplicates import fold
+from fingen.quality.duplicates import fold, without_options
 from fingen.records import Chunk, Manifest, Record, Rejected
 from fingen.set_folder import make_manifest, refuse_folder, refuse_other, write_anew
 from fingen.sets import CHUNKS, MAKE_AGAIN, MANIFEST, SPLITS, SetContent, read_manifest, read_split
@@ -172,8 +172,12 @@ def _part(
 
 
 def _ties(record: Record) -> Iterator[str]:
-    """Return what a row must not share with a held-out one: its labelled text, or its whole content; and its passages."""
-    yield f"text:{fold(record.input if record.label and record.input else record.instruction + record.input)}"
+    """Return what a row must not share with a held-out one: its labelled text, or its whole content; and its passages.
+
+    Of lettered options the order is drawn: another one makes no other text.
+    """
+    asked = record.input if record.label and record.input else without_options(record) + record.input
+    yield f"text:{fold(asked)}"
     yield from record.chunks
 
 

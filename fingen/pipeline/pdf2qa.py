@@ -99,7 +99,7 @@ def _open(settings: Pdf2qa, teacher: Teacher | None, judging: Teacher | None, on
     name, found_by = choose_teacher(settings.teacher, settings.asking)
     asked = teacher or open_teacher(name, settings.asking)
     check_ways(settings.asking, asked)
-    filters = open_filters(settings.filters)
+    filters = open_filters(settings.filters, settings.out)
     judge = open_judge(settings.judge, settings.asking, settings.out, judging)
     plan = make_plan(settings, judge=judge.job.teacher.name if judge else None)
     job = Job(asked, settings.asking, settings.out, whole_problem, PAIR_TOKENS, found_by)

@@ -51,7 +51,7 @@ def rework(folder: Path, filters: Filters, *, splitting: Splitting | None = None
         SetError: no such set, or it is damaged; UsageError: see `open_filters`.
     """
     read_manifest(folder)  # a lock would make the folder
-    opened = open_filters(filters)
+    opened = open_filters(filters, folder)
     with lock(folder, patience_seconds=PATIENCE_SECONDS):
         before, notes = read_manifest(folder), list[str]()
         split_of = _split_of(folder, before)

@@ -98,7 +98,7 @@ def synth(
     check_ways(settings.asking, asked)
     if asked.name == "offline" and form.task != "intent":
         raise UsageError(f"the offline teacher writes no {form.task}", hint="name a model: --teacher anthropic")
-    filters = open_filters(settings.filters, seen_as=form.bare)
+    filters = open_filters(settings.filters, settings.out, seen_as=form.bare)
     counts = _counts(settings, labels)
     template = prompts.read_template(f"{form.template}.{settings.language}")
     job = Job(asked, settings.asking, settings.out, form.whole_problem, form.item_tokens, found_by)
