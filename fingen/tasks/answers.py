@@ -1,4 +1,4 @@
-"""What teachers answer: JSON with a list of items, of which each stands or falls alone."""
+"""What is asked of teachers, and what they answer: JSON with a list of items, of which each stands or falls alone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import json
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from fingen.prompts import Template, fill
+from fingen.records import Request, request_key
 
 
 class Strict(BaseModel):
@@ -15,6 +18,21 @@ class Strict(BaseModel):
 
 
 Item = TypeVar("Item", bound=Strict)
+
+
+def build_request(
+    template: Template, values: dict[str, Any], schema: dict[str, Any], teacher: str, **about: Any
+) -> Request:
+    """Fill a template and put it as a question to a teacher; `about` are further fields of the request."""
+    system, prompt = fill(template, values)
+    return Request(
+        key=request_key(teacher, system, prompt, schema),
+        template=template.name,
+        system=system,
+        prompt=prompt,
+        answer_schema=schema,
+        **about,
+    )
 
 
 def items_schema(item: dict[str, Any]) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from typing import Any
 
 from pydantic import Field
 
-from fingen.prompts import Template, fill
-from fingen.records import Completion, Language, Record, Request, content_id, request_key
-from fingen.tasks.answers import Strict, items_schema, parse_items, unusable
+from fingen.prompts import Template
+from fingen.records import Completion, Language, Record, Request, content_id
+from fingen.tasks.answers import Strict, build_request, items_schema, parse_items, unusable
 from fingen.tasks.labels import Label
 
 TOKENS = 96  # of an answer, for what stands around its items
@@ -61,19 +61,10 @@ class Form:
     ) -> Request:
         """Ask a teacher for an item to each draw, which `briefs` put in words. The labels are shared by all requests."""
         numbered = [{**brief, "number": number} for number, brief in enumerate(briefs, 1)]
-        system, prompt = fill(template, {"labels": labels, "draws": numbered, "count": len(draws)})
-        schema = self.answer_schema()
-        return Request(
-            key=request_key(teacher, system, prompt, schema),
-            task=self.task,
-            template=template.name,
-            system=system,
-            prompt=prompt,
-            answer_schema=schema,
-            max_tokens=ROOM * (TOKENS + self.item_tokens * len(draws)),
-            count=len(draws),
-            draws=tuple(dict(draw) for draw in draws),
-        )
+        values = {"labels": labels, "draws": numbered, "count": len(draws)}
+        room = ROOM * (TOKENS + self.item_tokens * len(draws))
+        about = {"task": self.task, "max_tokens": room, "count": len(draws), "draws": tuple(map(dict, draws))}
+        return build_request(template, values, self.answer_schema(), teacher, **about)
 
     def whole_problem(self, request: Request, completion: Completion) -> str | None:
         """What is wrong with an answer as a whole, for the teacher to mend."""

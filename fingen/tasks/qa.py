@@ -18,10 +18,10 @@ from typing import Any
 from pydantic import Field, create_model
 
 from fingen.errors import UsageError
-from fingen.prompts import Template, fill, quoted, report_name
+from fingen.prompts import Template, quoted, report_name
 from fingen.quality.checks import CHECKS, Check
-from fingen.records import Chunk, Completion, Document, Evidence, Passage, Record, Request, content_id, request_key
-from fingen.tasks.answers import Strict, parse_items, unusable
+from fingen.records import Chunk, Completion, Document, Evidence, Passage, Record, Request, content_id
+from fingen.tasks.answers import Strict, build_request, parse_items, unusable
 
 MAX_TOKENS = 4096  # of an answer; two pairs of 600 characters with their quotes need a quarter of it
 PAIR_TOKENS = 450  # of an answer, for one pair; measured on answers of 80-300 words
@@ -171,19 +171,8 @@ class DocumentTask:
             "examples": list(examples),
             "questions": list(questions),
         }
-        system, prompt = fill(template, values)
-        schema = answer_schema(self.item)
-        return Request(
-            key=request_key(teacher, system, prompt, schema),
-            task=self.task,
-            template=template.name,
-            system=system,
-            prompt=prompt,
-            answer_schema=schema,
-            max_tokens=MAX_TOKENS,
-            count=count,
-            passages=passages,
-        )
+        about = {"task": self.task, "max_tokens": MAX_TOKENS, "count": count, "passages": passages}
+        return build_request(template, values, answer_schema(self.item), teacher, **about)
 
     def whole_problem(self, request: Request, completion: Completion) -> str | None:
         """What is wrong with an answer as a whole, for the teacher to mend; an item that is wrong alone is only rejected."""

@@ -16,9 +16,9 @@ from pydantic import ConfigDict, Field
 
 from fingen.config import Asking
 from fingen.errors import UsageError
-from fingen.prompts import Template, fill, quoted, read_template
-from fingen.records import Completion, Language, Record, Request, request_key
-from fingen.tasks.answers import Strict, items_schema, parse_items, unusable
+from fingen.prompts import Template, quoted, read_template
+from fingen.records import Completion, Language, Record, Request
+from fingen.tasks.answers import Strict, build_request, items_schema, parse_items, unusable
 from fingen.teachers import open_teacher
 from fingen.teachers.answers import Broken, read_answers
 from fingen.teachers.base import Teacher
@@ -70,19 +70,10 @@ class Review(Generic[V]):
         self, template: Template, values: dict[str, Any], schema: dict[str, Any], ids: Iterable[Any], teacher: str
     ) -> Request:
         """Ask for verdicts on what the template shows of `values`, in the order of the `ids` that they are known by."""
-        system, prompt = fill(template, values)
         draws = tuple({"id": each} for each in ids)
-        return Request(
-            key=request_key(teacher, system, prompt, schema),
-            task=self.task,
-            template=template.name,
-            system=system,
-            prompt=prompt,
-            answer_schema=schema,
-            max_tokens=ROOM * self.item_tokens * (len(draws) + 4),
-            count=len(draws),
-            draws=draws,
-        )
+        room = ROOM * self.item_tokens * (len(draws) + 4)
+        about = {"task": self.task, "max_tokens": room, "count": len(draws), "draws": draws}
+        return build_request(template, values, schema, teacher, **about)
 
     def whole_problem(self, request: Request, completion: Completion) -> str | None:
         """What is wrong with an answer as a whole, for the teacher to mend."""
