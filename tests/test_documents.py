@@ -955,8 +955,9 @@ class Counted:
     def __init__(self) -> None:
         self.pages = 0
 
-    def __call__(self, page: int, pages: int) -> None:
-        self.pages += 1
+    def __call__(self, page: int, pages: int) -> bool:
+        self.pages += page > 0  # 0: all are read
+        return True
 
 
 def pages_parsed(path: Path, cache: Path, reading: ReadSettings = ReadSettings()) -> tuple[int, Document]:  # noqa: B008  # frozen

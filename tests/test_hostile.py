@@ -294,16 +294,62 @@ def test_a_slow_page_among_good_ones_is_given_up_and_named(tmp_path: Path):
 
 
 @pytest.mark.usefixtures("_cpu_alone")
-def test_a_file_of_slow_pages_is_given_up_as_a_whole(tmp_path: Path):
+def test_a_file_of_slow_pages_keeps_what_was_read_and_names_the_rest(tmp_path: Path):
     hostile.text_bomb(tmp_path / "bomb.pdf")
     start = good(tmp_path / "start.pdf")
     bombs = merge(tmp_path / "bombs.pdf", [start, *[tmp_path / "bomb.pdf"] * 4])
-    error = outcomes(sources(bombs), ReadSettings(page_seconds=0.5))["bombs.pdf"]
+    document = outcomes(sources(bombs), ReadSettings(page_seconds=0.5))["bombs.pdf"]
+
+    assert isinstance(document, Document)
+    assert text_of(document) == GOOD
+    assert (document.pages, document.skipped_pages) == (5, (2, 3, 4, 5))
+
+
+def test_a_file_has_a_limit_beside_that_of_its_pages(tmp_path: Path):
+    hostile.text_bomb(tmp_path / "slow.pdf", depth=5, fan=6, words="Slow")
+    parts = [good(tmp_path / "start.pdf"), *[tmp_path / "slow.pdf"] * 200]
+    document = outcomes(sources(merge(tmp_path / "slow200.pdf", parts)), ReadSettings(file_seconds=0.5))["slow200.pdf"]
+
+    assert isinstance(document, Document)
+    assert GOOD in text_of(document)
+    assert document.skipped_pages
+    assert document.skipped_pages == tuple(range(document.skipped_pages[0], 202))
+
+
+def test_pages_that_are_counted_and_not_there_are_named(tmp_path: Path):
+    whole = hostile.one_page(hostile.text(GOOD))
+    (tmp_path / "five.pdf").write_bytes(whole.replace(b"/Count 1", b"/Count 5"))
+    document = outcomes(sources(tmp_path / "five.pdf"))["five.pdf"]
+
+    assert isinstance(document, Document)
+    assert text_of(document) == GOOD
+    assert (document.pages, document.skipped_pages) == (5, (2, 3, 4, 5))
+
+
+@pytest.mark.parametrize("count", [b"2147483647", b"70000", b"-3", b"99999999999"])
+def test_a_count_of_pages_that_cannot_be_is_damage(tmp_path: Path, count: bytes):
+    whole = hostile.one_page(hostile.text(GOOD))
+    (tmp_path / "lie.pdf").write_bytes(whole.replace(b"/Count 1", b"/Count " + count))
+    error = outcomes(sources(tmp_path / "lie.pdf"))["lie.pdf"]
 
     assert isinstance(error, DocumentError)
-    assert error.reason is Cause.TOO_SLOW
-    assert error.page in {2, 3, 4, 5}
-    assert f"page {error.page}" in str(error)
+    assert error.reason in {Cause.TRUNCATED, Cause.NO_PAGES}, str(error)
+
+
+def test_an_outline_without_end_is_not_read(tmp_path: Path):
+    titles = [b"<</Title(T)/Parent 6 0 R/Next %d 0 R/Dest[3 0 R/Fit]>>" % (8 + at) for at in range(60_000)]
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 5 0 R/Resources<</Font<</F 4 0 R>>>>>>"
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R/Outlines 6 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        page,
+        hostile.FONT,
+        hostile.stream(hostile.text(GOOD)),
+        b"<</Type/Outlines/First 7 0 R>>",
+    ]
+    (tmp_path / "titles.pdf").write_bytes(hostile.pdf([*objects, *titles, b"<</Title(T)/Parent 6 0 R>>"]))
+
+    assert text_of(outcomes(sources(tmp_path / "titles.pdf"))["titles.pdf"]) == GOOD
 
 
 # --- limits of memory ----------------------------------------------------------------------------------------------------

@@ -41,15 +41,22 @@ from fingen.text import find_language, vocabulary
 BESIDE = {"picture.py", "parsed.py"}  # have no part in it
 _CODE = (path for path in sorted(Path(__file__).parent.glob("*.py")) if path.name not in BESIDE)
 READER = sha256_text(*(path.read_text(encoding="utf-8") for path in _CODE))
-MUPDF_ERRORS = (RuntimeError, ValueError, pymupdf.mupdf.FzErrorBase)
-Started = Callable[[int, int], None]  # called before each page with (page, pages)
+MUPDF_ERRORS = (
+    RuntimeError,
+    ValueError,
+    IndexError,
+    pymupdf.mupdf.FzErrorBase,
+)  # IndexError: a page that is counted and not there
+# Called before each page with (page, pages), and with (0, pages) when all are read; says whether there is time for it.
+Started = Callable[[int, int], bool]
+MOST_TITLES = 10_000  # entries of an outline; a longer one is no help, and takes minutes
 
 pymupdf.TOOLS.mupdf_display_errors(False)
 pymupdf.TOOLS.mupdf_display_warnings(False)
 
 
 def read_document(path: Path, name: str, reading: ReadSettings, *, cache: Path | None = None, skip: frozenset[int] = frozenset(),
-                  started: Started = lambda page, pages: None) -> Document:  # fmt: skip
+                  started: Started = lambda page, pages: True) -> Document:  # fmt: skip
     """Read a PDF into chunks. `name` is how the document is called; pages in `skip` (1-based) are left out and listed.
 
     Raises:
@@ -129,6 +136,10 @@ def _checked_sha256(path: Path, name: str) -> str:
         raise DocumentError(name, Cause.NOT_READABLE, e.strerror or "", hint="check the permissions of the file") from e
 
 
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 def _open(path: Path, name: str) -> pymupdf.Document:
     try:
         # MuPDF takes paths as UTF-8: a file with another name is read into memory.
@@ -136,11 +147,18 @@ def _open(path: Path, name: str) -> pymupdf.Document:
         pdf = pymupdf.open(path, filetype="pdf") if by_name else pymupdf.open(stream=path.read_bytes(), filetype="pdf")
     except MUPDF_ERRORS as e:
         raise DocumentError(
-            name, Cause.TRUNCATED, str(e).splitlines()[0], hint="download the file again, or repair it with a PDF tool"
+            name, Cause.TRUNCATED, _first_line(e), hint="download the file again, or repair it with a PDF tool"
         ) from e
     if pdf.needs_pass:
         raise DocumentError(name, Cause.ENCRYPTED, "it needs a password", hint="save a copy without the password")
-    if pdf.page_count == 0:
+    try:
+        count = pdf.page_count
+    except MUPDF_ERRORS as e:
+        raise DocumentError(name, Cause.TRUNCATED, _first_line(e), hint="download the file again") from e
+    if count >= pdf.xref_length():
+        detail = f"it claims to have {count} pages and has no room for them"
+        raise DocumentError(name, Cause.TRUNCATED, detail, hint="download the file again")
+    if count == 0:
         whole = path.read_bytes()[-2048:].rstrip().endswith(b"%%EOF")
         cause = Cause.NO_PAGES if whole else Cause.TRUNCATED
         raise DocumentError(name, cause, hint="download the file again")
@@ -155,15 +173,17 @@ def _parse(
 ) -> dict[str, Any]:
     """Everything that depends on the file alone, as JSON values, so that a cached parse and a fresh one are the same."""
     ocr_language = _ocr_language(reading) if reading.ocr else None
+    count = pdf.page_count  # MuPDF takes back what it finds to be wrong while pages are read
     pages, skipped = _read_pages(pdf, ocr_language, skip, started)
+    started(0, count)
     images = [page.number for page in pages if page.is_image and not page.by_ocr]
     texts = ["\n".join(run.text for run in page.runs) for page in pages[:PERIOD_PAGES] if page.runs]
     titles = texts[:TITLE_PAGES]
-    _check_text(name, pdf.page_count, pages, skip)
+    _check_text(name, count, pages, skip)
     sample = "".join(run.text for page in pages for run in page.runs[:30])[:200_000]
     language: Language = find_language(sample) if reading.language == "auto" else reading.language  # type: ignore[assignment]
     names = find_names(texts, language)
-    outline: Outline = [(entry[0], entry[1], entry[2]) for entry in pdf.get_toc(simple=True)]
+    outline = _read_outline(pdf)
     body = body_size(pages)
     remove_furniture(pages, body)
     words = vocabulary(run.text for page in pages for run in page.runs)
@@ -171,7 +191,7 @@ def _parse(
     continue_tables(blocks)
     mark_headings(blocks, outline, body, {page.number: page.across for page in pages})
     return {
-        "pages": pdf.page_count,
+        "pages": count,
         "language": language,
         "names": names,
         "company": find_company(names, language, pdf.metadata or {}, name),
@@ -191,10 +211,13 @@ def _read_pages(
 ) -> tuple[list[PageText], list[int]]:
     pages: list[PageText] = []
     skipped = sorted(skip)
-    for index in range(pdf.page_count):
-        started(index + 1, pdf.page_count)
+    count = pdf.page_count
+    for index in range(count):
         if index + 1 in skip:
             continue
+        if not started(index + 1, count):
+            skipped += set(range(index + 1, count + 1)) - skip  # what was read is kept
+            break
         try:
             pages.append(read_page(pdf[index], ocr_language))
         except (*MUPDF_ERRORS, MemoryError) as e:
@@ -202,6 +225,23 @@ def _read_pages(
                 raise DocumentError("", Cause.TOO_LARGE, page=index + 1) from e
             skipped.append(index + 1)  # the page is damaged, the others may not be
     return pages, sorted(skipped)
+
+
+def _read_outline(pdf: pymupdf.Document) -> Outline:
+    """The titles of the file's own table of contents; none where it is damaged or endless."""
+    entry, waiting, count = pdf.xref_get_key(pdf.pdf_catalog(), "Outlines"), [], 0
+    if entry[0] == "xref":
+        waiting.append(int(entry[1].split()[0]))
+    while waiting and count <= MOST_TITLES:
+        number = waiting.pop()
+        count += 1
+        for key in ("Next", "First"):
+            kind, value = pdf.xref_get_key(number, key)
+            if kind == "xref":
+                waiting.append(int(value.split()[0]))
+    if count > MOST_TITLES:
+        return []
+    return [(level, title, page) for level, title, page, *_ in pdf.get_toc(simple=True)]
 
 
 def _check_text(name: str, count: int, pages: list[PageText], skip: frozenset[int]) -> None:

@@ -27,6 +27,7 @@ from fingen.config import ReadSettings
 from fingen.errors import Cause, DocumentError, FingenError, UsageError
 from fingen.records import Document
 
+ORDINARY_PAGE = 0.05  # CPU seconds that a file may take for each page, whatever its others take
 WALL_FACTOR = 12  # seconds of wall clock a page may take for each CPU second: a busy machine is not a hanging file
 _START = "import sys; sys.path += sys.argv[2:]; from fingen.documents.workers import serve; serve(int(sys.argv[1]))"
 _MEMORY_HINT = "split the file, or read it alone on a machine with more memory"
@@ -54,7 +55,15 @@ class _Job:
     source: InputFile
     skip: frozenset[int] = frozenset()
     why: Cause = Cause.TOO_SLOW  # of the pages to skip
+    lost: int = 0  # how often a page took its reader along
     was_killed: bool = False  # from outside, once: no page's fault
+
+    def without(self, page: int, pages: int, why: Cause, most: int) -> _Job | None:
+        """The same without a page that cannot be read; from the `most`-th on without those after it, which are not tried."""
+        if not page or self.lost > most:
+            return None
+        rest = range(page, pages + 1) if self.lost == most else (page,)
+        return replace(self, skip=self.skip.union(rest), why=why, lost=self.lost + 1)
 
 
 @dataclass
@@ -63,6 +72,7 @@ class _Worker:
     pipe: Connection
     job: _Job | None = None
     page: int = 0
+    pages: int = 0
     news: float = field(default_factory=time.monotonic)
 
 
@@ -104,12 +114,12 @@ class _Pool:
     def _give(self, worker: _Worker, jobs: deque[_Job]) -> None:
         job = jobs[0]
         try:
-            worker.pipe.send((job.source, job.skip))
+            worker.pipe.send((job.source, job.skip, job.lost))
         except OSError:  # it died between two files
             self._workers.remove(worker)
             self._end(worker)
             return
-        worker.job, worker.page, worker.news = jobs.popleft(), 0, time.monotonic()
+        worker.job, worker.page, worker.pages, worker.news = jobs.popleft(), 0, 0, time.monotonic()
 
     def stop(self) -> None:
         for worker in self._workers:
@@ -148,14 +158,15 @@ class _Pool:
             return self._died(worker, job, jobs, hung=False)
         worker.news = time.monotonic()
         if kind == "page":
-            worker.page = value[0]
-            return Progress(job.source, *value)
+            worker.page, worker.pages = value
+            return Progress(job.source, *value) if worker.page else None
         worker.job = None
         if kind == "failed" and value[0] == Cause.TOO_LARGE:
             self._workers.remove(worker)  # what it took it does not give back: the next file gets a fresh one
             self._end(worker)
-            if value[2] and len(job.skip) < self._reading.slow_pages:
-                jobs.append(_Job(job.source, job.skip | {value[2]}, Cause.TOO_LARGE))
+            again = job.without(value[2] or 0, worker.pages, Cause.TOO_LARGE, self._reading.slow_pages)
+            if again:
+                jobs.append(again)
                 return None
             value = (Cause.TOO_LARGE, "more memory than a reader may take", value[2], _MEMORY_HINT)
         elif kind == "failed" and value[0] == Cause.TOO_SLOW and job.why is Cause.TOO_LARGE:
@@ -172,8 +183,9 @@ class _Pool:
         if code == -signal.SIGKILL and not hung and not job.was_killed:
             jobs.append(replace(job, was_killed=True))
             return None
-        if page and len(job.skip) < self._reading.slow_pages:
-            jobs.append(_Job(job.source, job.skip | {page}))
+        again = job.without(page, worker.pages, Cause.TOO_SLOW, self._reading.slow_pages)
+        if again:
+            jobs.append(again)
             return None
         slow = hung or code == -getattr(signal, "SIGXCPU", 24)
         if slow:
@@ -255,14 +267,14 @@ def serve(handle: int) -> None:
 
     limits = _Limits(reading)
 
-    def started(page: int, pages: int) -> None:
-        limits.renew()
+    def started(page: int, pages: int) -> bool:
         pipe.send(("page", (page, pages)))
+        return limits.renew() if page else limits.renew(pages * ORDINARY_PAGE)
 
     with contextlib.suppress(EOFError, OSError):  # the parent is gone
         while True:
-            source, skip = pipe.recv()
-            limits.renew()
+            source, skip, lost = pipe.recv()
+            limits.start(lost)
             read = partial(read_document, source.path, source.name, reading, cache=cache, skip=skip, started=started)
             pipe.send(_answer(read))
             gc.collect()
@@ -288,13 +300,15 @@ def _answer(read: Callable[[], Document]) -> tuple[str, Any]:
 
 
 class _Limits:
-    """CPU seconds for each page and memory for the process, kept by the kernel.
+    """CPU seconds for each page and memory for the process, kept by the kernel; CPU seconds for a whole file.
 
     Without the module `resource` (Windows) only the parent's clock guards the run.
     """
 
     def __init__(self, reading: ReadSettings) -> None:
         self._seconds = reading.ocr_page_seconds if reading.ocr else reading.page_seconds
+        self._of_file = math.inf if reading.ocr else reading.file_seconds
+        self._end = math.inf
         try:
             import resource
         except ImportError:
@@ -307,13 +321,21 @@ class _Limits:
         if hard == resource.RLIM_INFINITY or limit < hard:
             resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
-    def renew(self) -> None:
-        """Give the next page its CPU seconds."""
+    def start(self, lost: int) -> None:
+        """Give a file its CPU seconds, less those of the pages that were `lost` in earlier tries."""
+        self._end = time.process_time() + max(self._of_file - lost * self._seconds, self._seconds / 2)
+        self.renew()
+
+    def renew(self, more: float = 0.0) -> bool:
+        """Give the next page its CPU seconds, and `more`; says whether the file has any left."""
+        now = time.process_time()
+        self._end += more or ORDINARY_PAGE
         if self._resource is not None:
-            limit = math.ceil(time.process_time() + self._seconds)
+            limit = math.ceil(now + self._seconds + more)
             _, hard = self._resource.getrlimit(self._resource.RLIMIT_CPU)
             if hard == self._resource.RLIM_INFINITY or limit < hard:  # raising it needs root
                 self._resource.setrlimit(self._resource.RLIMIT_CPU, (limit, hard))
+        return now < self._end
 
 
 def _address_space() -> int:
