@@ -195,3 +195,11 @@ def test_columns_are_read_one_after_the_other(documents: dict[str, Document], na
         found = text.find(phrase, at)
         assert found >= 0, f"page {page}: {phrase!r} stands too early, or what comes before it too late"
         at = found + len(phrase)
+
+
+def test_items_of_a_table_of_contents_keep_their_titles(shared: Path, parses: Path):
+    report = read_document(shared / "pdf_en/BESTBUY_2023_10K.pdf", "report.pdf", ReadSettings(), cache=parses)
+    contents = next(chunk.text for chunk in report.chunks if "Item 1B." in chunk.text)
+    for title in ("Item 1. Business.", "Item 1A. Risk Factors.", "Item 7. Management"):
+        assert title in contents
+    assert "Item 1A. |" not in contents

@@ -17,7 +17,7 @@ WIDE = 0.17  # of the region's width: narrower runs do not tell a column of pros
 GUTTER = 5.0  # points between two columns of prose, at least
 _MARKER = re.compile(
     r"(?:[•●▪■◆◦○□√\uf0b7–—*·➢]|\(?(?:[ivxIVX]{1,5}|[a-zA-Z]|\d{1,2})[.)）、]|（[一二三四五六七八九十\d]{1,3}）|[①-⑳]|"
-    r"[一二三四五六七八九十]{1,3}、|\d{1,2}(?:\.\d{1,2}){0,3}[.、]?|(?:LayoutItem|ITEM|Note|NOTE)\s?\d{1,2}[A-C]?\.?)$"
+    r"[一二三四五六七八九十]{1,3}、|\d{1,2}(?:\.\d{1,2}){0,3}[.、]?|(?:Item|ITEM|Note|NOTE)\s?\d{1,2}[A-C]?\.?)$"
 )
 _STARTS_MARKED = re.compile(
     r"(?:[•●▪■◆◦○□√\uf0b7]\s?|\((?:[ivx]{1,4}|[a-zA-Z]|\d{1,2})\)\s|（[一二三四五六七八九十\d]{1,3}）|[①-⑳]|"
