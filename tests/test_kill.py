@@ -407,16 +407,24 @@ def test_ctrl_c_finishes_what_is_in_flight_and_sends_nothing_more(peace: Desk, t
     in_the_end(desk, peace)
 
 
-def test_a_second_ctrl_c_ends_at_once(peace: Desk, tmp_path: Path):
+OTHER_THREAD = f"""
+import signal, threading
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+signal.pthread_sigmask(signal.SIG_BLOCK, {{signal.SIGINT}})
+{TELLING}"""
+
+
+@pytest.mark.parametrize("code", [TELLING, OTHER_THREAD], ids=["the main thread hears it", "another thread hears it"])
+def test_a_second_ctrl_c_ends_at_once(peace: Desk, tmp_path: Path, code: str):
     """The answers are held back until after the end: nobody can have waited for them."""
     desk = begin(peace, tmp_path)
     server = desk.server
-    process = desk.start(code=TELLING)
+    process = desk.start(code=code)
     wait_until(lambda: server.paid >= 12, process)
     server.open.clear()
     wait_until(lambda: server.in_flight == AT_ONCE, process)
     interrupt(process, desk)
-    assert process.poll() is None  # it waits for the answers
+    wait_until(lambda: " S " in Path(f"/proc/{process.pid}/stat").read_text(), process)  # it waits for the answers
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=PATIENCE)
 

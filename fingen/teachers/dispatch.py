@@ -339,12 +339,17 @@ def wait_seconds(e: TeacherError, failures: int) -> float:
 
 @contextmanager
 def _stopped_by_ctrl_c(run: _Run) -> Iterator[None]:
-    """The first Ctrl-C lets what is in flight finish; the second one is Python's own KeyboardInterrupt."""
+    """The first Ctrl-C lets what is in flight finish; the second one is a KeyboardInterrupt.
+
+    The loop is told of both: a signal that comes just before the loop waits, or to another thread, ends no waiting.
+    """
     loop = asyncio.get_running_loop()
 
+    def on_second() -> None:
+        raise KeyboardInterrupt
+
     def on_interrupt() -> None:
-        loop.remove_signal_handler(signal.SIGINT)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        loop.add_signal_handler(signal.SIGINT, on_second)
         run.stop(Interrupted("interrupted; what was in flight is stored", hint="run the same command again to go on"))
 
     try:
