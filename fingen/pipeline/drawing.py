@@ -36,6 +36,7 @@ class Draw:
     rephrased: dict[str, str] = field(default_factory=dict)  # record id -> the second wording of its question
     rejected: list[Rejected] = field(default_factory=list)
     unusable: int = 0
+    repairs: Counter[str] = field(default_factory=Counter)  # what had to be forgiven to read answers -> how often
     slips: int = 0  # quotes that differ from the source in a few letters, and were set right
     judged: dict[str, Any] | None = None  # what a judge made of the kept items, if one was asked
     private: Counter[str] = field(default_factory=Counter)  # kind of personal data -> times it was found
@@ -69,6 +70,7 @@ def draw_records(
     for answer in read_answers(journal, distinct.values(), parse_answer):
         request, items = answer.request, answer.items
         draw.unusable += bool(answer.unusable)
+        draw.repairs.update(answer.repairs)
         draw.rejected += rejects(answer)
         for extra in items[request.count :]:
             draw.rejected.append(
