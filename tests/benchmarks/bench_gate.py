@@ -13,6 +13,7 @@ pairs with one change each, as models err. A folder of other pairs in the same f
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import re
@@ -40,6 +41,7 @@ SHARED = Path(os.environ.get("FINGEN_TEST_DATA") or ROOT.parent / "shared" / "da
 TEACHER = SHARED / "teacher"
 GROUPS = ("figure", "unit", "period", "direction", "entity", "evidence", "calc", "question", "text")
 KEPT_GOAL, FRESH_GOAL, CAUGHT_GOAL, GROUP_GOAL = 44, 47, 0.85, 0.90
+HELD = 0.5  # of the words of a chunk stand in the old passage: it is a part of it
 MONTHS = dict(zip("January February March April May June July August September October November December".split(),
                   range(1, 13), strict=True))  # fmt: skip
 HEADERS = {"公司": "company", "报告": "report", "章节": "section", "页码": "pages"}
@@ -157,42 +159,45 @@ def judge_all(folder: Path, asked: dict[str, Asked], answers: str = "answers.jso
 
 
 def read_anew(asked: dict[str, Asked], cache: Path) -> dict[str, Asked]:
-    """The same requests with the passages of their reports read anew: the chunk that has the most lines of the old text."""
-    files = {path.name: path for folder in ("reports_more", "reports_zh") for path in (SHARED / folder).glob("*.pdf")}
-    inputs = [InputFile(path, name) for name, path in sorted(files.items())]
+    """The same requests with the passages of their reports read anew: all chunks that hold its text."""
     wanted = {passage.company for each in asked.values() for passage in each.passages}
+    inputs = [InputFile(path, path.name) for path in _files(wanted)]
     documents = [
-        event for event in read_documents(_of(inputs, wanted), ReadSettings(), workers=1, cache=cache)
-        if isinstance(event, Document)
-    ]  # fmt: skip
+        event for event in read_documents(inputs, ReadSettings(), workers=1, cache=cache) if isinstance(event, Document)
+    ]
     return {name: _anew(each, documents) for name, each in asked.items()}
 
 
-def _of(inputs: list[InputFile], companies: set[str | None]) -> list[InputFile]:
-    """The files whose names hold a word that begins a company's name; all of them where the names say nothing."""
-    stems = {(company or "").split()[0].lower()[:5] for company in companies if company}
-    return [each for each in inputs if any(stem in each.name.lower() for stem in stems)] or inputs
+def _files(companies: set[str | None]) -> list[Path]:
+    """The reports of companies, as truth.csv names them."""
+    found = []
+    for folder in (SHARED / "reports_more", SHARED / "reports_zh"):
+        with (folder / "truth.csv").open(encoding="utf-8", newline="") as file:
+            found += [folder / row["file"] for row in csv.DictReader(file) if row["company"] in companies]
+    return sorted(found)
 
 
 def _anew(asked: Asked, documents: list[Document]) -> Asked:
-    found = [_most_alike(passage, documents) for passage in asked.passages]
+    found = [each for passage in asked.passages for each in _found_again(passage, documents)]
     return Asked(asked.task, tuple(build_passage(*each) for each in found), tuple(chunk for _, chunk in found))
 
 
-def _most_alike(passage: Passage, documents: list[Document]) -> tuple[Document, Chunk]:
-    words = Counter(re.findall(r"[\u4e00-\u9fff]{2}|\w+", passage.text))
-
-    def alike(chunk: Chunk) -> float:
-        theirs = Counter(re.findall(r"[\u4e00-\u9fff]{2}|\w+", chunk.text))
-        return 2 * (words & theirs).total() / (words.total() + theirs.total())
-
-    near = [
-        (document, chunk)
+def _found_again(passage: Passage, documents: list[Document]) -> list[tuple[Document, Chunk]]:
+    """The chunks whose words it holds, mostly, three by three."""
+    words = _words(passage.text)
+    shares = {
+        (document.path, chunk.id): ((words & _words(chunk.text)).total() / _words(chunk.text).total(), document, chunk)
         for document in documents
         for chunk in document.chunks
-        if chunk.first_page <= passage.pages[1] + 1 and chunk.last_page >= passage.pages[0] - 1
-    ]
-    return max(near, key=lambda each: alike(each[1]))
+        if document.company == passage.company
+    }
+    found = [(document, chunk) for share, document, chunk in shares.values() if share >= HELD]
+    return found or [max(shares.values(), key=lambda each: each[0])[1:]]
+
+
+def _words(text: str) -> Counter[tuple[str, ...]]:
+    words = re.findall(r"[\u4e00-\u9fff]|\w+", text)
+    return Counter(zip(words, words[1:], words[2:], strict=False))
 
 
 def table(judged: list[Judged]) -> list[str]:
