@@ -7,7 +7,8 @@ same input gives the same ids on every machine.
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -118,6 +119,20 @@ class Request(Frozen):
     passages: tuple[Passage, ...] = ()
     draws: tuple[dict[str, Any], ...] = ()  # in place of passages: what each item is to be like
     follow_ups: tuple[str, ...] = ()  # an unusable answer and what was wrong with it, by turns; no part of the key
+
+
+T = TypeVar("T")
+Broken = tuple[dict[str, Any], str]  # an item that is none, and what is wrong with it
+
+
+@dataclass
+class Parsed(Generic[T]):
+    """What an answer holds."""
+
+    items: list[T] = field(default_factory=list)
+    broken: list[Broken] = field(default_factory=list)
+    repairs: list[str] = field(default_factory=list)  # what had to be forgiven to read it
+    reason: str = ""  # why there are no items, where the answer says so
 
 
 def request_key(teacher_name: str, system: str, prompt: str, answer_schema: dict[str, Any]) -> str:

@@ -430,7 +430,7 @@ def reply(request):
     passage = request.passages[0]
     quote = next(text for kind, text in passage.kinds if kind == "paragraph")
     question = f"What does {{passage.company}} say in 2024 on {{request.task}} {{passage.chunk}}?"
-    pair = dict(question=question, rephrased=question + " Why?", answer=quote, evidence=[quote], calc=None)
+    pair = dict(question=question, rephrased=f"Point {{passage.chunk}}, {{request.task}}: how does the report for 2024 of {{passage.company}} put it?", answer=quote, evidence=[quote], calc=None)
     return json.dumps(dict(items=[pair], reason=None))
 
 class Slow(Scripted):
