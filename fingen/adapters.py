@@ -14,16 +14,27 @@ import re
 import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import jinja2
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from fingen.disk import dump_json, sha256_file, write_text
-from fingen.errors import UsageError
+from fingen.disk import (
+    InnerPath,
+    Name,
+    NoNameError,
+    dump_json,
+    is_inner_path,
+    refuse_links,
+    say_invalid,
+    sha256_file,
+    write_text,
+)
+from fingen.errors import UsageError, visible
 from fingen.records import Frozen
 from fingen.sets import markdown_text
+from fingen.text import as_shown
 
 MANIFEST = "fingen.json"
 CARD = "README.md"
@@ -91,9 +102,18 @@ class _Base(_Part):
     licence: str | None
     remote_code: bool
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        """A base on the Hub is loaded from there, whatever `source` says; another one from a folder."""
+        if self.hub_id is not None and not (self.source == self.hub_id and is_inner_path(self.hub_id)):
+            raise NoNameError("source and hub_id are no id on the Hub, or not the same one")
+        if visible(self.source) != self.source or "://" in self.source:
+            raise NoNameError("source is no folder")
+        return self
+
 
 class _Set(_Part):
-    name: str
+    name: Name
     sha256: str
     repo: str | None = None  # on the Hub, where it was pushed
     commit: str | None = None
@@ -119,7 +139,7 @@ class _Metrics(_Part):
 
 class _Manifest(_Part):
     format: Literal[1]
-    name: str
+    name: Name
     run: str
     base: _Base
     load: str
@@ -130,7 +150,7 @@ class _Manifest(_Part):
     metrics: _Metrics
     settings: dict[str, Any]
     sources: dict[str, str]
-    files: dict[str, str]
+    files: dict[InnerPath, str]
     scores: list[AdapterScore] = []
 
 
@@ -144,9 +164,7 @@ def parse_manifest(text: str, where: str) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(text)
         _Manifest.model_validate(manifest)
     except ValidationError as e:
-        first = e.errors()[0]
-        at = ".".join(map(str, first["loc"])) or "the whole"
-        raise UsageError(f"{where}: damaged: {at}: {first['msg']}", hint="restore it, or tune again") from e
+        raise UsageError(f"{where}: damaged: {say_invalid(e)}", hint="restore it, or tune again") from e
     except (ValueError, RecursionError) as e:
         raise UsageError(f"{where}: damaged", hint="restore it, or tune again with --replace") from e
     return manifest
@@ -161,6 +179,7 @@ def read_adapter(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     if not path.is_file():
         raise UsageError(f"{folder}: no whole adapter: it has no {MANIFEST}", hint="make one: fingen finetune --help")
+    refuse_links(folder)
     manifest = parse_manifest(path.read_text(encoding="utf-8", errors="replace"), str(path))
     for name, sha256 in manifest["files"].items():
         if not (folder / name).is_file() or sha256_file(folder / name) != sha256:
@@ -189,9 +208,7 @@ def write_scores(folder: Path, scores: Iterable[Mapping[str, Any]]) -> dict[str,
     try:
         new = [AdapterScore.model_validate(score) for score in scores]
     except ValidationError as e:
-        first = e.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UsageError(f"no score of an adapter: {where}: {first['msg']}", hint="see fingen.adapters.Score") from e
+        raise UsageError(f"no score of an adapter: {say_invalid(e)}", hint="see fingen.adapters.Score") from e
     old = [AdapterScore.model_validate(score) for score in manifest.get("scores", ())]
     every = {(score.on, score.subject, score.generated): score for score in (*old, *new)}
     # Those of the same rows stand together, in the order in which their rows were first scored.
@@ -207,7 +224,7 @@ def render_card(
 ) -> str:
     """The card: for the folder that the adapter is in, or, with `repo`, for the Hub."""
     environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+        finalize=as_shown, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
         autoescape=False,  # Markdown: `text` escapes for it
     )  # fmt: skip
     environment.filters["text"] = markdown
@@ -276,7 +293,7 @@ def _front_matter(manifest: Mapping[str, Any], licence: str | None) -> dict[str,
 
 def markdown(value: object) -> str:
     """A value as harmless text in a line of Markdown; what means nothing there stays as it is."""
-    line = " ".join(str(value).split())
+    line = visible(str(value))
     return line if _PLAIN.fullmatch(line) and not line.startswith("_") and "__" not in line else markdown_text(line)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 from click.core import ParameterSource
 
-from fingen.errors import FingenError, Interrupted, UsageError, from_system, redact
+from fingen.errors import FingenError, Interrupted, UsageError, from_system, redact, visible
 
 if TYPE_CHECKING:
     from fingen.events import Outcome
@@ -81,7 +81,7 @@ class Command(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as e:  # it repeats what was typed
-            raise click.UsageError(redact(e.format_message()), ctx=e.ctx) from None
+            raise click.UsageError(visible(redact(e.format_message())), ctx=e.ctx) from None
 
     def _allowed(self, ctx: click.Context, settings: dict[str, Any]) -> dict[str, Any]:
         """The settings of a folder, if all of them are a folder's to set.
@@ -90,7 +90,7 @@ class Command(click.Command):
             UsageError: there is one that the command does not have, or that the user alone may set.
         """
         known = {parameter.name: parameter for parameter in self.params}
-        unknown = sorted(repr(name)[1:-1] for name in settings.keys() - known.keys())  # repr: no control characters
+        unknown = sorted(settings.keys() - known.keys())
         if unknown:
             raise UsageError(
                 f"{SETTINGS}: no such setting: {', '.join(unknown)}", hint=f"see `fingen {self.name} --help`"
@@ -146,6 +146,11 @@ def _way(ctx: click.Context, parameter: click.Parameter) -> str:
     return parameter.make_metavar(ctx)
 
 
+def echo(*lines: str, err: bool = False) -> None:
+    """Print lines; what is in one of them cannot end it, nor steer a terminal. All that a command says goes this way."""
+    click.echo("\n".join(map(visible, lines)), err=err)
+
+
 def set_argument(target: Path | None, *, quiet: bool) -> Path:
     """The set that a command was given, or the newest one in build/, which is said.
 
@@ -159,17 +164,17 @@ def set_argument(target: Path | None, *, quiet: bool) -> Path:
         return target
     newest = newest_set(BUILD)
     if not quiet:
-        click.echo(f"the newest set: {newest}", err=True)
+        echo(f"the newest set: {newest}", err=True)
     return newest
 
 
 def fail(error: FingenError, *, debug: bool, cause: BaseException | None = None) -> NoReturn:
     """Print an error with its hint to standard error, and exit with its code."""
     if debug:
-        click.echo(redact("".join(traceback.format_exception(cause or error))), err=True, nl=False)
-    click.echo(f"Error: {error}", err=True)
+        echo(*redact("".join(traceback.format_exception(cause or error))).splitlines(), err=True)
+    echo(*f"Error: {error}".split("\n"), err=True)
     if error.hint:
-        click.echo(f"  -> {error.hint}", err=True)
+        echo(f"  -> {error.hint}", err=True)
     sys.exit(error.exit_code)
 
 
@@ -190,7 +195,7 @@ def _plain(value: Any) -> str:
 
 def print_json(value: Mapping[str, Any]) -> None:
     """One JSON object on standard output."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=os.fspath))
+    click.echo(visible(json.dumps(value, ensure_ascii=False, indent=2, default=os.fspath), lines=True))
 
 
 def finish(
@@ -200,7 +205,7 @@ def finish(
     if as_json:
         print_json(report)
     else:
-        click.echo("\n".join(lines()))
+        echo(*lines())
     sys.exit(exit_code)
 
 

@@ -14,6 +14,8 @@ import jinja2
 
 from fingen.adapters import markdown
 from fingen.disk import write_text
+from fingen.errors import visible
+from fingen.text import as_shown
 from fingen.training.template import Template
 
 MODELFILE, CARD = "Modelfile", "README.md"
@@ -125,7 +127,7 @@ def write_ways(folder: Path, record: dict[str, Any], template: Template, *, same
     gguf = f"{name}-{OUTTYPES[record['load']]}.gguf"
     end = str(template.tokenizer.convert_ids_to_tokens(template.end))
     environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+        finalize=as_shown, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
         autoescape=False,  # Markdown: `text` escapes for it
     )  # fmt: skip
     environment.filters["text"] = markdown
@@ -142,7 +144,7 @@ def _modelfile(gguf: str, go: GoTemplate | None, end: str) -> str:
         f"FROM ./{gguf}",
         "# The likeliest answer, as `fingen chat` gives it.",
         "PARAMETER temperature 0",
-        f'PARAMETER stop "{end}"',
+        f'PARAMETER stop "{visible(end)}"',
     ]
     if go is None:
         lines += [
