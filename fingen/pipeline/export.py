@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from unicodedata import category, normalize
 
 from fingen import __version__
 from fingen.disk import check_writable, describe, dump_json, open_atomic, read_object, sha256_file, write_text
@@ -18,7 +19,9 @@ from fingen.sets import COLUMNS, MANIFEST, SPLITS, read_manifest, read_split, wr
 
 INFO = "dataset_info.json"
 MADE = ".export"  # JSON, written first and last: what the files were made of, and what they are; no data to who loads the folder
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run or misread at the start of a cell
+FORMULA = frozenset("=+-@")  # with what a spreadsheet takes a cell for a formula
+BREAKS = ("\t", "\r")  # what it would misread at the start of a cell
+QUOTES = frozenset("'\"")  # what it may drop there, with white space and marks that cannot be seen
 OPENAI_LEAST = 10  # examples that OpenAI's fine-tuning asks for
 BATCH_ROWS = 5_000  # rows of a Parquet table that are in memory at once
 ROLE_TAGS = {
@@ -143,9 +146,17 @@ class Counts:
     def neutralise(self, rows: Iterable[dict[str, str]]) -> Iterator[dict[str, str]]:
         """The rows with an apostrophe before what would start a formula: a spreadsheet then shows the cell as it is."""
         for row in rows:
-            formulas = {name: f"'{cell}" for name, cell in row.items() if cell.startswith(FORMULA)}
+            formulas = {name: f"'{cell}" for name, cell in row.items() if _starts_formula(cell)}
             self.neutralised += len(formulas)
             yield {**row, **formulas}
+
+
+def _starts_formula(cell: str) -> bool:
+    """Whether a spreadsheet may find a formula in a cell; signs of other widths count as what they look like."""
+    if cell.startswith(BREAKS):
+        return True
+    signs = (normalize("NFKC", char) for char in cell if not (char.isspace() or category(char) in ("Cc", "Cf")))
+    return next((sign for sign in signs if sign not in QUOTES), "") in FORMULA
 
 
 def _find_room(
