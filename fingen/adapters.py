@@ -50,6 +50,7 @@ FILES = frozenset(
 )  # no other file is part of an adapter
 PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib"})
 CARD_TEMPLATE = Path(__file__).with_name("adapter_card.md.j2")
+CONFIG_BYTES = 1_000_000  # of adapter_config.json
 HEADER_BYTES = 100_000_000  # of a safetensors file, at most
 _PLAIN = re.compile(r"[\w ,.:;/@+()=%-]*")  # what means nothing in Markdown, beside an underscore at an end of a word
 
@@ -184,6 +185,7 @@ def read_adapter(folder: Path) -> dict[str, Any]:
     for name, sha256 in manifest["files"].items():
         if not (folder / name).is_file() or sha256_file(folder / name) != sha256:
             raise UsageError(f"{folder / name}: missing or changed since it was made", hint="restore it, or tune again")
+    read_adapter_config(folder / WEIGHTS[1])
     return manifest
 
 
@@ -299,6 +301,77 @@ def markdown(value: object) -> str:
 
 def _figure(figure: Interval | None) -> str:
     return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})" if figure else ""
+
+
+_NAME = r"^[\w.-]{1,200}$"  # of a module: peft takes it for a pattern, and this one means itself
+ModuleNames = Annotated[list[Annotated[str, Field(pattern=_NAME)]], Field(max_length=10_000)]
+Rank = Annotated[int, Field(ge=1, le=4096)]
+
+
+class _Class(BaseModel):
+    """The class that an adapter was trained on, where no task says it. peft imports it in places: it is one of transformers'."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    base_model_class: Annotated[str, Field(pattern=r"^\w+$")]
+    parent_library: Annotated[str, Field(pattern=r"^transformers\.[\w.]+$")]
+
+
+class _Config(BaseModel):
+    """What adapter_config.json may say besides switches and numbers: all else that is said there is refused.
+
+    peft has settings that import modules by their names, read files, repeat layers and search with patterns of one's own.
+    """
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    peft_type: Literal["LORA"]
+    task_type: Literal["CAUSAL_LM"] | None = None
+    auto_mapping: _Class | None = None
+    base_model_name_or_path: str | None = None
+    r: Rank = 8
+    target_modules: ModuleNames | Literal["all-linear"]
+    exclude_modules: ModuleNames | None = None
+    target_parameters: ModuleNames | None = None
+    modules_to_save: ModuleNames | None = None
+    layers_to_transform: list[int] | int | None = None
+    rank_pattern: dict[Annotated[str, Field(pattern=_NAME)], Rank] = {}
+    alpha_pattern: dict[Annotated[str, Field(pattern=_NAME)], float] = {}
+    bias: Literal["none", "all", "lora_only"] = "none"
+    init_lora_weights: bool | str | None = True
+    megatron_core: str | None = None  # means nothing without megatron_config
+    revision: str | None = None
+    peft_version: str | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        odd = sorted(
+            name for name, value in (self.model_extra or {}).items() if value and not isinstance(value, int | float)
+        )
+        if odd:
+            raise ValueError(f"{', '.join(odd)}: no setting that is taken from others")
+        return self
+
+
+def read_adapter_config(path: Path, where: str = "") -> str | None:
+    """The base model that adapter_config.json names, once it is known to say nothing that peft should not be told.
+
+    Args:
+        path: the file.
+        where: by what it is known.
+
+    Raises:
+        UsageError: it is of no LoRA adapter, or says more than one needs.
+    """
+    try:
+        with path.open("rb") as file:
+            said = file.read(CONFIG_BYTES + 1)
+        return _Config.model_validate_json(said if len(said) <= CONFIG_BYTES else b"").base_model_name_or_path
+    except OSError as e:
+        raise UsageError(f"{where or path}: cannot be read: {e.strerror}", hint="name the folder of an adapter") from e
+    except ValidationError as e:
+        hint = "only LoRA adapters are read here, and those that need no more than their weights"
+        raise UsageError(f"{where or path}: {say_invalid(e)}", hint=hint) from e
 
 
 def is_pickle(name: str) -> bool:

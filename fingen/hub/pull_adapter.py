@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from fingen.adapters import (
     is_pickle,
     parse_manifest,
     read_adapter,
+    read_adapter_config,
     write_manifest,
 )
 from fingen.config import BUILD
@@ -161,12 +161,7 @@ def _bring(hub: Hub, remote: Remote, staging: Path, files: Mapping[str, str]) ->
                 hint="pull the commit that was pushed with --revision, or have it pushed again",
             )
     check_safetensors(staging / WEIGHTS[0])
-    try:
-        kind = json.loads((staging / WEIGHTS[1]).read_bytes()).get("peft_type")
-    except (ValueError, AttributeError):
-        kind = None
-    if kind != "LORA":
-        raise UsageError(f"{remote.repo}: {WEIGHTS[1]} is of no LoRA adapter", hint="only those are read here")
+    read_adapter_config(staging / WEIGHTS[1], f"{remote.repo}/{WEIGHTS[1]}")
 
 
 def _place(staging: Path, out: Path, wanted: Mapping[str, Any]) -> None:
