@@ -8,7 +8,8 @@ import os
 import sys
 import tomllib
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from fingen.events import Outcome
 
 SETTINGS = Path("fingen.toml")
+NEAR = 0.85  # of the names of two variables, 0..1: one is the other misspelt
 SETTINGS_BYTES = 16_000  # that it may have: what is longer could take the parser minutes
 _SOURCES = {
     ParameterSource.COMMANDLINE: "flag",
@@ -59,14 +61,41 @@ def read_settings(name: str) -> dict[str, Any]:
             content = file.read(SETTINGS_BYTES + 1)
         if len(content) > SETTINGS_BYTES:
             raise ValueError(f"larger than {SETTINGS_BYTES:,} bytes")
-        table = tomllib.loads(content.decode().replace("\r\n", "\n")).get(name, {})
+        tables = tomllib.loads(content.decode().replace("\r\n", "\n"))
+        table = tables.get(name, {})
     except OSError as e:
         raise UsageError(f"{SETTINGS}: cannot be read: {e.strerror}", hint="make it readable, or remove it") from e
     except (ValueError, RecursionError) as e:  # not TOML, not UTF-8; endless digits, endless brackets
         raise UsageError(f"{SETTINGS}: {e}", hint="correct the line, or remove the file") from e
+    if unknown := sorted(tables.keys() - _command_names(tables.keys() - {name})):
+        raise UsageError(
+            f"{SETTINGS}: no such command: {', '.join(unknown)}", hint="`fingen --help` lists the commands"
+        )
     if not isinstance(table, dict):
         raise UsageError(f"{SETTINGS}: {name} is not a table", hint=f"write its settings below a line [{name}]")
     return {key.replace("-", "_"): value for key, value in table.items()}
+
+
+def _command_names(wanted: Set[str]) -> set[str]:
+    """The names of all commands, and where one is wanted that is none, those of the commands below them."""
+    from fingen.cli import COMMANDS, main
+
+    context = click.Context(main)
+    below = [main.get_command(context, name) for name in COMMANDS] if wanted - COMMANDS.keys() else []
+    return {*COMMANDS, *(name for group in below if isinstance(group, click.Group) for name in group.commands)}
+
+
+def warn_of_variables(ctx: click.Context) -> None:
+    """Name the variables that seem to be meant for this command and set nothing."""
+    from fingen.cli import COMMANDS
+
+    prefix = f"{ctx.auto_envvar_prefix}_"
+    known = {f"{prefix}{(each.name or '').upper()}" for each in ctx.command.params if isinstance(each, click.Option)}
+    others = tuple(f"FINGEN_{name.upper()}_" for name in COMMANDS)
+    for name in sorted(name for name in os.environ.keys() - known if name.startswith("FINGEN_")):
+        near = get_close_matches(name, known, n=1, cutoff=NEAR)
+        if name.startswith(prefix) or (near and not name.startswith(others)):
+            echo(f"Warning: {name} sets nothing" + (f"; did you mean {near[0]}?" if near else ""), err=True)
 
 
 class Command(click.Command):
@@ -79,9 +108,11 @@ class Command(click.Command):
         except UsageError as e:
             fail(e, debug="--debug" in args)
         try:
-            return super().parse_args(ctx, args)
+            rest = super().parse_args(ctx, args)
         except click.UsageError as e:  # it repeats what was typed
             raise click.UsageError(visible(redact(e.format_message())), ctx=e.ctx) from None
+        warn_of_variables(ctx)
+        return rest
 
     def _allowed(self, ctx: click.Context, settings: dict[str, Any]) -> dict[str, Any]:
         """The settings of a folder, if all of them are a folder's to set.

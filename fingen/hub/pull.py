@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from fingen.config import BUILD, Taking
 from fingen.disk import describe, dump_json, is_misnamed, lock, read_jsonl, sha256_file, write_text
 from fingen.errors import HubError, SetError, ShortfallError, UsageError
-from fingen.events import Outcome
+from fingen.events import Outcome, command_line
 from fingen.hub.client import Hub, Remote, check_repo_id, read_matter
 from fingen.hub.pull_adapter import PulledAdapter, pull_adapter
 from fingen.hub.trace import leave_trace
@@ -165,7 +165,7 @@ def _tell(
         laws=laws,
         notes=[*notes, *(f"could not be checked: {reason}" for reason in why)],
         changed=changed,
-        next=f"fingen verify {out}" if found.exit_code else f"fingen show {out}",
+        next=command_line("fingen", "verify" if found.exit_code else "show", out),
         exit_code=found.exit_code if own else 0,  # rows of others are as they are; verify names what is wrong with them
     )
 

@@ -23,7 +23,7 @@ from fingen.adapters import (
 from fingen.config import BUILD
 from fingen.disk import is_inner_path, lock, refuse_others, sha256_file
 from fingen.errors import UsageError
-from fingen.events import Outcome
+from fingen.events import Outcome, command_line
 from fingen.hub.client import Hub, Remote
 from fingen.hub.shipment import OWN_BY_THE_HUB
 from fingen.rows import Allowance
@@ -83,7 +83,7 @@ def pull_adapter(hub: Hub, remote: Remote, out: Path, *, replace: bool = False) 
         scores=len(manifest.get("scores", ())),
         notes=notes,
         changed=changed,
-        next=f"fingen chat {out}",
+        next=command_line("fingen", "chat", out),
     )
 
 

@@ -13,7 +13,7 @@ from unicodedata import category, normalize
 from fingen import __version__
 from fingen.disk import check_writable, describe, dump_json, open_atomic, read_object, sha256_file, write_text
 from fingen.errors import SetError, UsageError
-from fingen.events import Outcome
+from fingen.events import Outcome, command_line
 from fingen.records import Record
 from fingen.sets import COLUMNS, MANIFEST, SPLITS, read_manifest, read_split, write_table
 
@@ -199,8 +199,9 @@ def _notes(form_name: str, counts: Counts) -> list[str]:
 
 def _next(form_name: str, name: str, out: Path) -> str:
     if form_name == "openai":
-        return f"upload {out}/train.jsonl with the purpose fine-tune"
-    return f"llamafactory-cli train ... dataset_dir={out} dataset={name}; or datasets.load_dataset on the files"
+        return f"upload {command_line(out / 'train.jsonl')} with the purpose fine-tune"
+    words = command_line(f"dataset_dir={out}", f"dataset={name}")
+    return f"llamafactory-cli train ... {words}; or datasets.load_dataset on the files"
 
 
 # --- rows --------------------------------------------------------------------------------------------------------------

@@ -14,9 +14,9 @@ import jinja2
 
 from fingen.adapters import markdown
 from fingen.disk import write_text
-from fingen.errors import visible
+from fingen.errors import UsageError, visible
 from fingen.text import as_shown
-from fingen.training.template import Template
+from fingen.training.template import Template, apply_chat_template
 
 MODELFILE, CARD = "Modelfile", "README.md"
 CARD_TEMPLATE = Path(__file__).with_name("merged_card.md.j2")
@@ -68,10 +68,9 @@ def _render(tokenizer: Any, question: str, *, system: str | None = None, answer:
     if answer:
         messages.append({"role": "assistant", "content": answer})
     try:
-        text: str = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=not answer)
-    except (jinja2.TemplateError, ValueError, TypeError, KeyError):  # it has no place for one of them
+        return apply_chat_template(tokenizer, messages, add_generation_prompt=not answer)
+    except UsageError:  # it has no place for one of them
         return None
-    return text
 
 
 def build_go_template(tokenizer: Any) -> GoTemplate | None:
