@@ -236,3 +236,12 @@ def test_a_link_to_nothing_is_named_among_what_was_not_read(desk: Path):
 
     assert "2023.pdf: not found" in said
     assert "older: not found" in said
+
+
+@pytest.mark.parametrize("text", ["[" * 99_000, "{a: " * 99_000, "- " * 9_000, "a:\n" + " [" * 60 + "]" * 60])
+def test_a_data_file_that_is_nested_without_an_end_is_told(desk: Path, text: str):
+    Path("labels.yaml").write_text(text)
+    said = run("synth", "intent", "--teacher", "offline", "--n", 5, "--labels", "labels.yaml", code=2).output
+
+    assert "labels.yaml" in said
+    assert "nested" in said
