@@ -67,7 +67,8 @@ def read_settings(name: str) -> dict[str, Any]:
         raise UsageError(f"{SETTINGS}: cannot be read: {e.strerror}", hint="make it readable, or remove it") from e
     except (ValueError, RecursionError) as e:  # not TOML, not UTF-8; endless digits, endless brackets
         raise UsageError(f"{SETTINGS}: {e}", hint="correct the line, or remove the file") from e
-    if unknown := sorted(tables.keys() - _command_names(tables.keys() - {name})):
+    others = tables.keys() - {name}
+    if unknown := sorted(others - _command_names(others)):
         raise UsageError(
             f"{SETTINGS}: no such command: {', '.join(unknown)}", hint="`fingen --help` lists the commands"
         )
