@@ -414,6 +414,14 @@ class Scoring:
 
 
 @dataclass(frozen=True)
+class Taking:
+    """How much is taken from the Hub: what others publish may be far more than it looks like."""
+
+    max_rows: int = option(500_000, "Rows to take, at most; a data set that has more is refused.", least=1)
+    max_mib: int = option(512, "MiB to take, at most, as they arrive and as they are unpacked.", least=1)
+
+
+@dataclass(frozen=True)
 class Push:
     """`fingen push`."""
 

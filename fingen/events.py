@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
+
+
+def command_line(*words: object) -> str:
+    """A command as it is typed: what holds a space or means something to a shell is in quotes."""
+    return shlex.join(map(str, words))
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from fingen.disk import dump_json, sha256_text
+from fingen.disk import InnerPath, Name, dump_json, sha256_text
 
 Language = Literal["en", "zh"]
 BlockKind = Literal["heading", "paragraph", "table"]
@@ -274,15 +274,15 @@ class Manifest(Frozen):
     """What a set is and what made it. Written last; no time of day in it."""
 
     format: Literal[1, 2] = 2  # 1: rows with null, and with lists and objects as they are
-    name: str
+    name: Name
     command: str
     teacher: str
     settings: dict[str, Any]
     prompts: dict[str, str]  # template name -> sha256
     sources: tuple[SourceEntry, ...]
     unread: dict[str, str]  # input file -> why it could not be read
-    files: dict[str, FileEntry]
-    splits: dict[str, int]
+    files: dict[InnerPath, FileEntry]
+    splits: dict[Name, int]
     tasks: dict[str, int]
     rejects: dict[str, int]  # reason -> items
     requests: int

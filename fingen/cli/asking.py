@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from fingen.cli.common import finish
-from fingen.errors import UsageError
+from fingen.cli.common import echo, finish
+from fingen.errors import UsageError, visible
 
 if TYPE_CHECKING:
     from fingen.cli.progress import Display
@@ -39,7 +39,7 @@ def consent(display: Display, *, yes: bool, quiet: bool) -> Callable[[Estimate],
                 _ask_for_consent(estimate)
             agreed = True  # also for what is asked again in place of rejected items
         elif not quiet and estimate.usd != (0.0, 0.0, 0.0):
-            click.echo(f"asking {_estimate_line(estimate)}", err=True)
+            echo(f"asking {_estimate_line(estimate)}", err=True)
 
     return ask
 
@@ -50,8 +50,8 @@ def _is_terminal() -> bool:
 
 def _ask_for_consent(estimate: Estimate) -> None:
     """A teacher that nobody named is asked only if the user agrees to it and to its price."""
-    click.echo(f"{estimate.found_by} is set, and no --teacher was named.", err=True)
-    if not click.confirm(f"Send {_estimate_line(estimate)}?", err=True):
+    echo(f"{estimate.found_by} is set, and no --teacher was named.", err=True)
+    if not click.confirm(f"Send {visible(_estimate_line(estimate))}?", err=True):
         raise UsageError("nothing was sent", hint="name another teacher, such as --teacher offline")
 
 
