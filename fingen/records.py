@@ -64,10 +64,14 @@ class Chunk(Frozen):
 
 
 class Period(Frozen):
-    """The time a report covers. `end` is an ISO date, or a year where no more is known."""
+    """The time a report covers. `end` is an ISO date, or a year where no more is known.
+
+    `fiscal_year` is the name of the year where it is not the one that it ends in: fiscal 2022 ended on January 1, 2023.
+    """
 
     kind: Literal["annual", "half-year", "quarterly", "unknown"] = "unknown"
     end: str | None = None
+    fiscal_year: int | None = None
 
 
 class Document(Frozen):
@@ -83,6 +87,10 @@ class Document(Frozen):
     names: dict[str, str] = Field(
         default_factory=dict
     )  # language -> the company's name in it, where the report gives one
+    author: str | None = None  # who wrote it, where that is not the company: a broker
+    filing: dict[str, str] = Field(
+        default_factory=dict
+    )  # source (its address), accession, filed: as documents.yaml states
     image_pages: tuple[int, ...] = ()  # scanned, and not read
     ocr_pages: tuple[int, ...] = ()  # scanned, and read by OCR
     skipped_pages: tuple[int, ...] = ()  # given up: damaged or too slow
