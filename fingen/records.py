@@ -73,6 +73,10 @@ class Period(Frozen):
     end: str | None = None
     fiscal_year: int | None = None
 
+    @model_serializer(mode="wrap")
+    def _without_fiscal_year(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if name != "fiscal_year" or value}
+
 
 class Document(Frozen):
     """One input file, read. `path` is relative to the input it was found below."""
@@ -87,6 +91,7 @@ class Document(Frozen):
     names: dict[str, str] = Field(
         default_factory=dict
     )  # language -> the company's name in it, where the report gives one
+    amendment: str | None = None  # the words by which it says that it amends another report: 10-K/A, 更正后
     author: str | None = None  # who wrote it, where that is not the company: a broker
     filing: dict[str, str] = Field(
         default_factory=dict
@@ -213,6 +218,9 @@ class Record(Frozen):
     label: str = ""
     options: Annotated[dict[str, str], *_NESTED] = Field(default_factory=dict)  # letter -> text
     document: str = ""
+    filing: Annotated[dict[str, str], *_NESTED] = Field(
+        default_factory=dict
+    )  # of the document: source, accession, filed
     pages: Annotated[tuple[int, ...], *_NESTED] = ()  # none: the document has no pages
     chunks: Annotated[tuple[str, ...], *_NESTED] = ()
     evidence: Annotated[tuple[Evidence, ...], *_NESTED] = ()
@@ -259,6 +267,8 @@ class SourceEntry(Frozen):
     language: Language
     company: str | None
     names: dict[str, str] = Field(default_factory=dict)  # language -> the company's name in it
+    author: str | None = None
+    filing: dict[str, str] = Field(default_factory=dict)
     period: Period
     image_pages: tuple[int, ...] = ()
 

@@ -19,17 +19,26 @@ _RESEARCH = re.compile(
 )
 
 
+# What a first page says where its report takes the place of an earlier one, or amends it.
+_AMENDMENT = re.compile(
+    r"\b(?:10-?[KQ]|20-?F|40-?F|8-?K)/A\b|\bAmendment No\.? ?\d+|[（(](?:更正[后後]|更新[后後]|修订[版稿后]?|修訂[版稿後]?)[）)]|"
+    r"(?:更正[后後]|修订[版稿]|修訂[版稿])$|(?:报告|報告|年报|年報)(?:更正|修订|修訂)[版稿后後]",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
 class Identity(NamedTuple):
     """What a report says of itself."""
 
     company: str | None  # None: nothing is sure
     names: dict[str, str]  # language -> the company's name in it
     author: str | None  # who wrote a report about another company
+    amendment: str | None  # the words by which it says that it amends another one
     period: Period
 
     def to_json(self) -> dict[str, Any]:
         """The same as JSON values."""
-        return {**self._asdict(), "period": self.period.model_dump(exclude_defaults=True)}
+        return {**self._asdict(), "period": self.period.model_dump()}
 
 
 def find_identity(pages: Pages, language: Language) -> Identity:
@@ -42,7 +51,9 @@ def find_identity(pages: Pages, language: Language) -> Identity:
     names = {name_of: name for name_of, name in found.items() if name}
     company = names.get(language) or next(iter(names.values()), None)
     author = find_author_name(pages) if is_research else None
-    return Identity(company, names, author, find_period(pages, language, is_research=is_research))
+    amends = _AMENDMENT.search(re.sub(r"[^\S\n]+", " ", pages.joined[0])) if pages.joined else None
+    period = find_period(pages, language, is_research=is_research)
+    return Identity(company, names, author, amends[0] if amends else None, period)
 
 
 def _latin(pages: Pages, language: Language) -> str | None:

@@ -67,6 +67,7 @@ def read_page_parse(path: Path) -> Document:
         company=about.company,
         names=about.names,
         author=about.author,
+        amendment=about.amendment,
         period=about.period,
         chunks=tuple(chunks),
     )

@@ -102,6 +102,7 @@ def _document(parse: dict[str, Any], path: Path, name: str, sha256: str, reading
         company=override.company or parse["company"],
         names={} if override.company else parse["names"],
         author=parse["author"],
+        amendment=parse["amendment"],
         period=override.period or Period.model_validate(parse["period"]),
         chunks=tuple(chunked.chunks),
         filing=override.filing,
