@@ -16,12 +16,14 @@ from fingen.documents.titles import Line, Pages
 # What a name may end with, by letters alone; those of SHORT are written in one way and are words in another (SA, as, co).
 _FORMS = frozenset(
     "inc incorporated corp corporation plc ltd limited llc lp nv sa se ag ab asa oyj abp as spa sab kk bhd berhad pte pty kgaa "
-    "gmbh aktiengesellschaft bv sas tbk pjsc psc jsc nl saog publ "
+    "gmbh aktiengesellschaft bv sas cv tbk pjsc psc jsc nl saog publ "
     " ltée ltee lllp dac scsp sca sgps nyrt ehf hf trust fund reit bancorp bancshares".split()
 )
 _SHORT = re.compile(
-    r"(?:A\.?/?S\.?|S\.?A\.?|S\.?E\.?|A\.?G\.?|AB|N\.?V\.?|B\.?V\.?|K\.?K\.?|L\.?P\.?|NL|SCA|HF|hf\.?|SAS|DAC|S\.p\.A\.?|SpA|S\.P\.A\.?),?"
+    r"(?:A\.?/?S\.?|S\.?A\.?|S\.?E\.?|A\.?G\.?|AB|N\.?V\.?|B\.?V\.?|K\.?K\.?|L\.?P\.?|NL|SCA|HF|hf\.?|SAS|DAC|S\.p\.A\.?|SpA|S\.P\.A\.?|S\.A\.B\.|C\.?V\.?),?"
 )
+_SMALL = frozenset("plc kk hf ehf nyrt publ".split())  # forms that are written in small letters too
+_INITIALS = re.compile(r"(?:[A-Z]\.){1,4}")
 _PLAIN = frozenset("inc ltd plc llc asa oyj bhd pte pty tbk abp jsc psc spa sab".split())  # no words in any case
 _SOFT = frozenset("company co group holdings holding international bank partners industries".split())
 _SAME = {"incorporated": "inc", "corporation": "corp", "limited": "ltd", "company": "co"}
@@ -46,7 +48,7 @@ _OTHER_PARTY = re.compile(
     re.IGNORECASE,
 )
 _IN_BRACKETS = re.compile(r"\s*[(（]([^()（）]{2,240})[)）]")
-_BRACKETS_END = re.compile(r"\s*\([^()]{0,80}\)$")
+_BRACKETS_END = re.compile(r"(?:\s*\([^()]{0,80}\)){1,2}$")
 _SELF = r"(?:Company|COMPANY|Group|Corporation|Bank|Trust|Issuer|Registrant|Partnership|Fund|Firm|REIT|[Pp]arent [Cc]ompany|Parent)"
 _DEFINITION = re.compile(
     rf"[“\"‘']\s*(?:[Tt]he\s+)?{_SELF}[,.]?[”\"’']|\bthe {_SELF}$|[“\"‘'](?:we|us|our)[,”\"’']|"
@@ -141,19 +143,22 @@ def _claims(pages: Pages, text: str) -> dict[str, Claim]:
 
 
 def _fold_parts(claims: dict[str, Claim], counts: dict[str, int]) -> None:
-    """Add the claim of a torn name (Bancshares, Inc.) to the whole one, and that of a name with words before it to the name."""
+    """Add the claim of a part of a name to the whole one, and that of a name with other words around it to the name.
+
+    A torn name (Bancshares, Inc.) is spoken of hardly more often than the whole one. One without its legal form goes to
+    the one with it.
+    """
     for key in sorted(claims, key=len):
-        longer = [
-            other for other in claims if other != key and (other.endswith(f" {key}") or other.startswith(f"{key} "))
-        ]
-        for other in longer:
+        for other in [other for other in claims if other != key and f" {key} " in f" {other} "]:
             if key not in claims or other not in claims:
                 continue
-            keep, drop = (
-                (other, key) if other.endswith(f" {key}") and 2 * counts[other] >= counts[key] else (key, other)
-            )
-            if drop == other and other.startswith(f"{key} ") and _core(other) != _core(key):
+            if other.endswith(f" {key}"):
+                is_part = 2 * counts[other] >= counts[key]
+            elif other.startswith(f"{key} ") and _core(other) == _core(key):
+                is_part = key.split()[-1] not in _FORMS
+            else:
                 continue
+            keep, drop = (other, key) if is_part else (key, other)
             claims[keep].add(claims.pop(drop))
 
 
@@ -164,7 +169,7 @@ def _is_usable(key: str) -> bool:
 
 
 def _bare(name: str) -> str:
-    name = " ".join(name.split()).strip(" ,;:*_“”\"'‘’–—-|")
+    name = " ".join(name.split()).strip(" ,;:*_“”\"'‘’–—-|®™")
     while match := _OPENS.match(name):
         name = name[match.end() :]
     return name
@@ -222,7 +227,7 @@ def _line_name(text: str) -> str | None:
     while start < len(words) and _REPORT_WORDS.fullmatch(words[start].strip("(),")) and not _form(words[start]):
         start += 1
     for begin in dict.fromkeys((start, 0)):
-        name, rest = _take(words[begin:], at_start=True)
+        name, rest = _take(words[begin:])
         if name and all(_REPORT_WORDS.fullmatch(word.strip("(),.")) for word in rest):
             return name
     return None
@@ -259,78 +264,86 @@ def _name_after(text: str, at: int, before: list[str]) -> str | None:
 
 
 def _form(word: str) -> bool:
-    letters = re.sub(r"[^\w]", "", word).casefold()
-    if letters not in _FORMS or not (word[0].isupper() or letters in ("plc", "kk", "hf", "ehf", "nyrt")):
+    """Whether a word is a legal form."""
+    if _is_torn(word):
         return False
-    return len(letters) > 3 or letters in _PLAIN or bool(_SHORT.fullmatch(word.strip(',;:)”"')))
+    word = word.strip('(,;:)”"')
+    letters = re.sub(r"[^\w]", "", word).casefold()
+    if letters not in _FORMS or not (word[0].isupper() or letters in _SMALL):
+        return False
+    return len(letters) > 3 or letters in _PLAIN or bool(_SHORT.fullmatch(word))
+
+
+def _is_torn(word: str) -> bool:
+    """Whether a bracket opens or closes in a word alone."""
+    return word.count("(") != word.count(")")
 
 
 def _is_name_word(word: str) -> bool:
-    bare = word.strip("“”\"'‘’(),.;:*®™")
-    if not bare or bare[-1] in "?!" or not _LETTERS.search(bare):
+    bare = word.strip("“”\"'‘’(),.;:*®™!")
+    if not bare or bare[-1] == "?" or _is_torn(word) or not _LETTERS.search(bare):
         return False
     return bare[0].isupper() or bare[0].isdigit() or any(char.isupper() for char in bare[1:])
 
 
-def _take(words: list[str], *, at_start: bool = False) -> tuple[str | None, list[str]]:
+def _is_small_name(word: str, following: str) -> bool:
+    """Whether a word in small letters stands right before a legal form as a name (abrdn plc) does."""
+    return word.isalpha() and word.islower() and len(word) > 2 and _form(following)
+
+
+def _ends_sentence(word: str) -> bool:
+    """Whether a sentence or a clause ends with a word; initials and abbreviations end none."""
+    return word.endswith((";", ":", "?")) or (word.endswith(".") and len(word) > 5 and not _INITIALS.fullmatch(word))
+
+
+def _take(words: list[str]) -> tuple[str | None, list[str]]:
     """The name with a legal form that words start with, and the words after it."""
-    taken: list[str] = []
     for at, word in enumerate(words[: _MOST_WORDS + 2]):
-        if taken and _form(word):
-            end = at + 1
-            while (
-                end < len(words)
-                and (_form(words[end]) or words[end].strip(".,").casefold() in ("co", "company"))
-                and not words[end - 1].endswith(";")
-            ):
-                end += 1
-            return " ".join(words[:end]).rstrip(',;:”")'), words[end:]
-        is_small_name = at_start and not taken and word.islower() and len(words) > 1 and _form(words[1])  # abrdn plc
-        if not (_is_name_word(word) or is_small_name or (taken and word.casefold() in _JOINS)):
-            return None, words
-        if (
-            taken
-            and taken[-1].endswith((".", ";", ":"))
-            and len(taken[-1]) > 3
-            and taken[-1].casefold() not in ("co.", "st.", "bros.")
-        ):
-            return None, words
-        taken.append(word)
+        if at and _form(word):
+            end = _end_of_form(words, at + 1)
+            return " ".join(words[:end]).strip(',;:”"'), words[end:]
+        is_small = at == 0 and len(words) > 1 and _is_small_name(word, words[1])
+        is_named = _is_name_word(word) or is_small or (at > 0 and (word == "-" or word.casefold() in _JOINS))
+        if not is_named or (at > 0 and _ends_sentence(words[at - 1])):
+            break
     return None, words
+
+
+def _end_of_form(words: list[str], end: int) -> int:
+    """Where a legal form of several words ends: Co., Ltd.; S.A.B. de C.V.; AB (publ)."""
+    while end < len(words) and not words[end - 1].endswith((";", ".”")):
+        if words[end] == "de" and end + 1 < len(words) and _form(words[end + 1]):
+            end += 1
+        elif not (_form(words[end]) or words[end].strip(".,").casefold() in ("co", "company")):
+            break
+        end += 1
+    return end
 
 
 def _name_before(text: str, *, needs_form: bool = True) -> str | None:
     """The name that a text ends with."""
-    text = _WITH.sub("", _BRACKETS_END.sub("", text.rstrip(' ,\n“"')))
-    words = _HAN.split(text)[-1].split()
-    taken: list[str] = []
-    while words and len(taken) < _MOST_WORDS:
-        word = words[-1]
-        is_name = _is_name_word(word) or _form(word)
-        if not is_name and not (taken and word.casefold() in _JOINS and len(words) > 1 and _is_name_word(words[-2])):
-            break
-        if (
-            taken
-            and word[-1] in ".;:!?"
-            and len(word) > 3
-            and not _form(word)
-            and word.casefold() not in ("co.", "st.")
-        ):
-            break
-        if taken and word.endswith(",") and not _form(taken[-1]) and not _form(word):
-            break
-        taken.append(words.pop())
-    taken.reverse()
-    while taken and (taken[0].casefold() in _JOINS - {"the"}):
+    words = _HAN.split(_WITH.sub("", _BRACKETS_END.sub("", text.rstrip(' ,\n“"'))))[-1].split()
+    start = len(words)
+    while start and len(words) - start < _MOST_WORDS and _goes_on(words, start - 1):
+        start -= 1
+    taken = words[start:]
+    while taken and taken[0].casefold() in _JOINS - {"the"}:
         del taken[0]
-    name = " ".join(taken)
-    if (
-        not taken
-        or _OTHER_PARTY.search(" ".join(words[-6:]))
-        or (needs_form and not (_form(taken[-1]) or (len(taken) > 1 and taken[-1].strip(".,").casefold() in _SOFT)))
-    ):
+    if not taken or _OTHER_PARTY.search(" ".join(words[max(0, start - 6) : start])):
         return None
-    return name
+    is_whole = _form(taken[-1]) or (len(taken) > 1 and taken[-1].strip(".,").casefold() in _SOFT)
+    return " ".join(taken) if is_whole or not needs_form else None
+
+
+def _goes_on(words: list[str], at: int) -> bool:
+    """Whether the name that the words after `at` are has this word too."""
+    word, following = words[at], words[at + 1] if at + 1 < len(words) else ""
+    if following and not _form(word) and (_ends_sentence(word) or (word.endswith(",") and not _form(following))):
+        return False
+    if _is_name_word(word) or _form(word):
+        return True
+    is_join = following and word.casefold() in _JOINS and at > 0 and _is_name_word(words[at - 1])
+    return bool(is_join) or bool(following and _is_small_name(word, following))
 
 
 # --- how it is written -------------------------------------------------------------------------------------------------
