@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from test_documents import HEIGHT, Paper, read, wrapped
 
+from fingen.documents.parsed import read_page_parse
 from fingen.records import Period
 
 PAGES = 6  # of each report made here
@@ -224,6 +226,39 @@ def test_whose_report_it_is(tmp_path: Path, name: str):
     found = (document.company, document.author, document.period)
     period = Period.model_validate({"kind": kind.kind, "end": kind.end, "fiscal_year": kind.fiscal_year})
     assert found == (kind.company, kind.author, period)
+
+
+# ---- how companies are called
+
+
+NAMES = """
+Telefónica, S.A.|Grupo Bimbo, S.A.B. de C.V.|Koninklijke Ahold Delhaize N.V.|Bank of Ireland Group plc|J D Wetherspoon plc|
+Marks and Spencer Group p.l.c.|H & M Hennes & Mauritz AB|A.P. Møller - Mærsk A/S|St. James's Place plc|Dr. Martens plc|Yum! Brands, Inc.|
+T. Rowe Price Group, Inc.|U.S. Bancorp|L'Oréal S.A.|888 Holdings plc|1-800-FLOWERS.COM, Inc.|The Walt Disney Company|
+CK Hutchison Holdings Limited|Bayerische Motoren Werke Aktiengesellschaft|Merck KGaA|Toyota Motor Corporation|Maybank Berhad|
+CapitaLand Integrated Commercial Trust|Enel S.p.A.|Nokia Oyj|adidas AG|thyssenkrupp AG|easyJet plc|eBay Inc.|HP Inc.|De La Rue plc|
+Société Générale S.A.|AT&T Inc.|Aena S.M.E., S.A.|Zhejiang Expressway Co., Ltd.|Wilh. Wilhelmsen Holding ASA
+"""
+
+
+@pytest.mark.parametrize("cover", [True, False], ids=["named on the cover", "named by the auditor"])
+@pytest.mark.parametrize("name", [name.strip() for name in NAMES.split("|")])
+def test_names_are_taken_whole(tmp_path: Path, name: str, cover: bool):
+    """A parse of pages stands for a report here: it is read by the same rules."""
+    pages = [
+        [name if cover else "Annual Report", "2022"],
+        [
+            f"Independent auditor’s report to the shareholders of {name}",
+            f"We have audited the financial statements of {name} (the “Company”) and its",
+            "subsidiaries for the year ended 31 December 2022. KPMG LLP is the auditor.",
+            "Acme Services Ltd is a subsidiary of ours. Acme Services Ltd sells.",
+        ],
+    ]
+    lines = [{"page": number, "type": "text", "inside": line} for number, page in enumerate(pages, 1) for line in page]
+    path = tmp_path / "parse.txt"
+    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+
+    assert read_page_parse(path).company == name
 
 
 # ---- the reports of the shared folder
