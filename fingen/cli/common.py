@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
+import signal
 import sys
+import threading
+import time
 import tomllib
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
@@ -22,6 +28,8 @@ if TYPE_CHECKING:
 
 SETTINGS = Path("fingen.toml")
 SETTINGS_BYTES = 16_000  # that it may have: what is longer could take the parser minutes
+HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)  # Windows has none
+HANGUP_SECONDS = 1.0  # in which a closed terminal is told of again
 _SOURCES = {
     ParameterSource.COMMANDLINE: "flag",
     ParameterSource.ENVIRONMENT: "environment",
@@ -107,7 +115,8 @@ class Command(click.Command):
         """Run, and turn what goes wrong into a message and an exit code."""
         debug = bool(ctx.params.get("debug"))
         try:
-            return super().invoke(ctx)
+            with ended_as_by_ctrl_c():
+                return super().invoke(ctx)
         except (KeyboardInterrupt, click.Abort):  # Abort: at a question
             fail(
                 Interrupted("interrupted; what was finished is stored", hint="run the same command again to go on"),
@@ -117,6 +126,56 @@ class Command(click.Command):
             fail(e, debug=debug)
         except (MemoryError, OSError) as e:
             fail(from_system(e), debug=debug, cause=e)
+
+
+@contextmanager
+def ended_as_by_ctrl_c() -> Iterator[None]:
+    """Hear what a scheduler sends (SIGTERM), and a terminal that is closed (SIGHUP), as Ctrl-C, unless it is ignored (nohup).
+
+    A closed terminal is told of more than once, by the system and by its shell: what comes with that is not a second one.
+    """
+    heard_at = -math.inf
+    terminals = [handle for handle in range(3) if _is_terminal(handle)]
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        nonlocal heard_at
+        before, heard_at = heard_at, time.monotonic()
+        _leave_closed(terminals)
+        if number == HANGUP and heard_at - before < HANGUP_SECONDS:
+            return
+        if signal.getsignal(signal.SIGINT) in (
+            signal.SIG_IGN,
+            signal.SIG_DFL,
+        ):  # the child of a script, in the background
+            raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
+
+    numbers = [number for number in (signal.SIGTERM, HANGUP) if number and signal.getsignal(number) == signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []  # only the main thread may say what is done on a signal
+    for number in numbers:
+        signal.signal(number, hear)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _is_terminal(handle: int) -> bool:
+    try:
+        return os.isatty(handle)
+    except OSError:
+        return False
+
+
+def _leave_closed(terminals: Iterable[int]) -> None:
+    """Let what goes to a terminal that was closed go nowhere: an error of its own would end what is to be finished."""
+    for handle in terminals:
+        if not _is_terminal(handle):
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            os.dup2(nowhere, handle)
+            os.close(nowhere)
 
 
 def _as_typed(parameter: click.Parameter, value: Any) -> str | list[str]:
@@ -142,7 +201,8 @@ def _as_typed(parameter: click.Parameter, value: Any) -> str | list[str]:
 def _way(ctx: click.Context, parameter: click.Parameter) -> str:
     """How the user sets it: the flag and its variable, or the place on the command line."""
     if isinstance(parameter, click.Option):
-        return f"{parameter.opts[-1]} ({ctx.auto_envvar_prefix}_{(parameter.name or '').upper()})"
+        variable = parameter.envvar or f"{ctx.auto_envvar_prefix}_{(parameter.name or '').upper()}"
+        return f"{parameter.opts[-1]} ({variable})"
     return parameter.make_metavar(ctx)
 
 
