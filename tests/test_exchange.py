@@ -380,7 +380,7 @@ def test_results_of_a_batch_may_be_brought_by_hand(desk: Desk):
 def test_a_file_without_results_is_refused(desk: Desk):
     requests = make_requests(1)
     for path, match in [
-        (write("text.txt", "hello", "world"), r"text\.txt, row 1: not JSON; no row of it is a result"),
+        (write("text.txt", "hello", "world"), r"text\.txt, row 1: not JSON: 'hello.*'; no row of it is a result"),
         (write("requests.jsonl", {"custom_id": "a", "body": {}}), "row 1: neither"),
         ("nowhere.jsonl", "No such file"),
     ]:
