@@ -160,10 +160,11 @@ def read_refusal(status: int, body: object, headers: Mapping[str, str], secret: 
     inner = mapping(body).get("error", body)
     error = mapping(inner) or {"message": inner}
     codes = (mapping(error.get("details")).get("error_code"), error.get("code"), error.get("type"))
-    message = " ".join(str(error.get("message") or error.get("detail") or "").split())
+    said = " ".join(str(error.get("message") or error.get("detail") or "").split())
+    message = "".join(char if char.isprintable() else "\ufffd" for char in said)
     return Refusal(
         status=status,
-        code=secret.mask(next((code for code in codes if code and isinstance(code, str)), "")),
+        code=secret.mask(next((code for code in codes if code and isinstance(code, str) and code.isprintable()), "")),
         message=secret.mask(message)[:MESSAGE_CHARACTERS],
         retry_after=parse_retry_after(headers),
     )
@@ -206,10 +207,10 @@ def parse_json(content: bytes) -> Any:
     Raises:
         ValueError: says what came in place of JSON.
     """
-    if not content.strip():
-        raise ValueError("empty")
     if len(content) > ANSWER_BYTES:
         raise ValueError(f"more than {ANSWER_BYTES >> 20} MB")
+    if not content.strip():
+        raise ValueError("empty")
     try:
         text = content.decode("utf-8-sig")
         value = json.loads(text)

@@ -394,6 +394,12 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)
 {TELLING}"""
 
 
+SLOW_TO_TELL = f"""
+from fingen.cli import common
+common.HANGUP_SECONDS = {PATIENCE}
+{TELLING}"""
+
+
 def interrupt(process: subprocess.Popen[str], desk: Desk, *endings: signal.Signals) -> None:
     """Ctrl-C, or what else ends a run, and wait until the command has heard it."""
     for ending in endings or [signal.SIGINT]:
@@ -434,8 +440,8 @@ def test_ctrl_c_finishes_what_is_in_flight_and_sends_nothing_more(peace: Desk, t
     [
         ([signal.SIGTERM], TELLING),
         ([signal.SIGTERM], IN_THE_BACKGROUND),
-        ([signal.SIGHUP, signal.SIGHUP], TELLING),
-        ([signal.SIGTERM, signal.SIGHUP], TELLING),
+        ([signal.SIGHUP, signal.SIGHUP], SLOW_TO_TELL),
+        ([signal.SIGTERM, signal.SIGHUP], SLOW_TO_TELL),
     ],
     ids=["a scheduler", "a scheduler, behind a script", "a terminal, and its shell", "the end of a session"],
 )
