@@ -231,7 +231,7 @@ REQUESTS = make_requests(AMOUNT)
 def ask(kind: str, server: Server, **options: Any) -> TeacherError | None:
     """Ask now, as the pipeline does; returns the error that stopped it."""
     teacher = make_teacher(kind, server.url, price=PRICE, timeout_seconds=options.pop("timeout_seconds", PATIENCE))
-    deadline = 0.5 if server.fault and server.fault.tries is None else PATIENCE
+    deadline = 0.2 if server.fault and server.fault.tries is None else PATIENCE
     terms = Terms(worst_usd=teacher.worst_usd, validate=whole_problem, deadline_seconds=deadline)
 
     async def work(journal: Journal, locks: RequestLocks) -> None:

@@ -104,9 +104,10 @@ def paid_beside(out: Path) -> float:
 
 
 def _read_paid(path: Path) -> float:
-    """Read what a journal has paid and holds, and change nothing: it may be of another version."""
+    """Read what a journal has paid and holds, and change nothing: it may be of another version, and is to stay one file."""
+    way = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?{way}", uri=True)) as db:
             tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
             queries = [query for table, query in (("completions", PAID), ("items", HELD)) if table in tables]
             return fsum(usd for query in queries for (usd,) in db.execute(query))
