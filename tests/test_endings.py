@@ -24,7 +24,9 @@ from test_replacing import MAKERS, workshop  # noqa: F401  # a fixture, found by
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals"),
-    pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning"),  # of huggingface_hub, for what httpx2 has deprecated
+    pytest.mark.filterwarnings(
+        "ignore:Use 'content=:DeprecationWarning"
+    ),  # of huggingface_hub, for what httpx2 has deprecated
 ]
 COMMANDS: dict[str, tuple[str, ...]] = {
     **{name: (*command, "--out", f"made/{name}") for name, command in MAKERS.items()},
@@ -35,7 +37,11 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }
 STORM = (signal.SIGTERM, signal.SIGHUP, signal.SIGTERM, signal.SIGHUP)
 ENDINGS = {"kill -9": (signal.SIGKILL,), "SIGTERM": (signal.SIGTERM,), "SIGHUP": (signal.SIGHUP,), "a storm": STORM}
-ENDED = {0, 130, *(-number for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP))}  # minus: before it could hear
+ENDED = {
+    0,
+    130,
+    *(-number for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)),
+}  # minus: before it could hear
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:

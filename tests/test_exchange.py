@@ -575,14 +575,15 @@ def test_asking_now_waits_for_what_a_batch_holds(stub: StubBatches, monkeypatch:
 
 
 @pytest.mark.usefixtures("sample")
-def test_ctrl_c_while_waiting_leaves_the_batch_to_go_on():
+def test_what_ends_the_waiting_leaves_the_batch_to_go_on():
+    """A scheduler here, which is heard as Ctrl-C."""
     looked = threading.Event()  # at the batch: its id has been written down
     with StubBatches(reply=pairs, seconds=FOREVER, hook=lambda step: looked.set() if step == "look" else None) as stub:
         command = [sys.executable, "-m", "fingen", "pdf2qa", "sample.pdf", "--limit", "4", "--workers", "1", "--batch"]
         command += ["--teacher", "openai:gpt-6-luna", "--base-url", stub.openai_url]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         wait_until(looked.is_set, process)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=PATIENCE)
         assert process.returncode == 130, said
         assert "1 batches go on at the provider" in said

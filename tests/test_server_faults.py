@@ -412,6 +412,20 @@ def test_results_without_end_are_given_up_and_what_came_is_kept(kind: str, monke
         assert answered() == ALL
 
 
+def test_results_that_come_too_slowly_are_given_up_and_fetched_by_the_next_run(kind: str):
+    def drip(call: Call, response: Response) -> Response:
+        return replace(response, sent="drips") if call.path.endswith(("results", "content")) else response
+
+    with Server() as server:
+        server.strike = drip
+        e = ask_in_batches(kind, server, timeout_seconds=0.5)
+        assert e is not None
+        assert "no answer in time" in str(e)
+        server.strike = lambda call, response: response
+        assert ask_in_batches(kind, server) is None
+        assert (answered(), len(server.batches)) == (ALL, 1)
+
+
 POLLS: dict[str, Callable[[Payload], Any]] = {
     "nothing": lambda row: {},
     "a list": lambda row: [],

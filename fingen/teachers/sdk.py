@@ -267,7 +267,7 @@ class SdkTeacher(ABC):
             TeacherError: it is not there, the connection broke, it comes too slowly, or has more than `most_bytes`.
         """
         waited, received, is_late = 0.0, 0, False
-        response = await self.call_for(path)
+        response = await self._open_download(path)
         async with aclosing(self._pieces(response)) as pieces:
             while True:
                 began = time.monotonic()
@@ -286,12 +286,7 @@ class SdkTeacher(ABC):
         if is_late:
             raise credentials.broken_off(self.name, TimeoutError(f"after {received} bytes"), self._secret)
 
-    async def call_for(self, path: str) -> Any:
-        """The response to a download, its body unread.
-
-        Raises:
-            TeacherError: there is none.
-        """
+    async def _open_download(self, path: str) -> Any:
         error: TeacherError
         try:
             async with asyncio.timeout(self._timeout_seconds):
