@@ -113,10 +113,12 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run, and turn what goes wrong into a message and an exit code."""
-        debug = bool(ctx.params.get("debug"))
+        with ended_as_by_ctrl_c():
+            return self._invoke(ctx, debug=bool(ctx.params.get("debug")))
+
+    def _invoke(self, ctx: click.Context, *, debug: bool) -> Any:
         try:
-            with ended_as_by_ctrl_c():
-                return super().invoke(ctx)
+            return super().invoke(ctx)
         except (KeyboardInterrupt, click.Abort):  # Abort: at a question
             fail(
                 Interrupted("interrupted; what was finished is stored", hint="run the same command again to go on"),
@@ -134,21 +136,22 @@ def ended_as_by_ctrl_c() -> Iterator[None]:
 
     A closed terminal is told of more than once, by the system and by its shell: what comes with that is not a second one.
     """
-    heard_at = -math.inf
+    heard_at, is_ending = -math.inf, False
     terminals = [handle for handle in range(3) if _is_terminal(handle)]
 
     def hear(number: int, frame: FrameType | None) -> None:
-        nonlocal heard_at
+        nonlocal heard_at, is_ending
         before, heard_at = heard_at, time.monotonic()
         _leave_closed(terminals)
         if number == HANGUP and heard_at - before < HANGUP_SECONDS:
             return
-        if signal.getsignal(signal.SIGINT) in (
-            signal.SIG_IGN,
-            signal.SIG_DFL,
-        ):  # the child of a script, in the background
-            raise KeyboardInterrupt
-        signal.raise_signal(signal.SIGINT)
+        if signal.getsignal(signal.SIGINT) not in (signal.default_int_handler, signal.SIG_DFL, signal.SIG_IGN):
+            signal.raise_signal(signal.SIGINT)  # whoever hears it knows what to finish
+            return
+        if is_ending:  # its last words are not waited for
+            os._exit(Interrupted.exit_code)
+        is_ending = True
+        raise KeyboardInterrupt
 
     numbers = [number for number in (signal.SIGTERM, HANGUP) if number and signal.getsignal(number) == signal.SIG_DFL]
     if threading.current_thread() is not threading.main_thread():
