@@ -37,11 +37,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }
 STORM = (signal.SIGTERM, signal.SIGHUP, signal.SIGTERM, signal.SIGHUP)
 ENDINGS = {"kill -9": (signal.SIGKILL,), "SIGTERM": (signal.SIGTERM,), "SIGHUP": (signal.SIGHUP,), "a storm": STORM}
-ENDED = {
-    0,
-    130,
-    *(-number for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)),
-}  # minus: before it could hear
+# By a signal: before it could hear. SIGINT: Python ends so where it was interrupted in code that it had just compiled.
+ENDED = {0, 130, -signal.SIGINT, *(-number for endings in ENDINGS.values() for number in endings)}
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
