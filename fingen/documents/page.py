@@ -11,8 +11,7 @@ from typing import Any
 import pymupdf
 
 from fingen.documents.shapes import PageText, Rule, Run
-from fingen.documents.visibility import Eye, image_share, luminance
-from fingen.records import Box
+from fingen.documents.visibility import Eye, image_share
 from fingen.text import clean
 
 # Vectors come with the text in one pass and cost next to nothing; images would be copied, and nothing must be clipped to
@@ -37,8 +36,7 @@ def read_page(page: pymupdf.Page, ocr_language: str | None = None) -> PageText:
     """
     rect = page.rect
     result = PageText(page.number + 1, rect.width, rect.height)
-    upright = page.rotation_matrix if page.rotation else None  # else a turned page would be read lying on its side
-    _collect(page, page.get_textpage(clip=pymupdf.INFINITE_RECT(), flags=FLAGS, matrix=upright), result)
+    _collect(page, result)
     if sum(len(run.text) for run in result.runs) < IMAGE_PAGE_CHARS and image_share(page) >= 0.5:
         result.is_image = True
         if ocr_language:
@@ -65,22 +63,23 @@ def _read_scan(page: pymupdf.Page, language: str, result: PageText) -> None:
             run.size = usual
 
 
-def _collect(page: pymupdf.Page, textpage: pymupdf.TextPage, result: PageText) -> None:
+def _collect(page: pymupdf.Page, result: PageText) -> None:
+    upright = page.rotation_matrix if page.rotation else None  # else a turned page would be read lying on its side
+    textpage = page.get_textpage(clip=pymupdf.INFINITE_RECT(), flags=FLAGS, matrix=upright)
     blocks = textpage.extractDICT()["blocks"]
-    fills: list[tuple[Box, float]] = []
     for block in blocks:
         if block["type"] == 3:
-            _add_vector(block, result, fills)
-    eye = Eye(page, (result.width, result.height), fills)
+            _add_vector(block, result)
+    eye = Eye(page, textpage, blocks, (result.width, result.height))
+    eye.look()
+    result.hidden = dict(eye.hidden)
     splitter = _Splitter(textpage, result.down)
     for block in blocks:
         for line in block.get("lines", ()):
-            spans = eye.visible(line)
             if line["dir"][0] > 0.99:
-                _add_line(splitter.split(spans), result.runs)
+                _add_line(splitter.split(line["spans"]), result.runs)
             else:
-                _add_line(spans, result.turned)
-    result.hidden = dict(eye.hidden)
+                _add_line(line["spans"], result.turned)
 
 
 class _Splitter:
@@ -198,7 +197,7 @@ def _is_bold_name(font: str) -> bool:
     return any(mark in font.lower() for mark in _BOLD_NAMES)
 
 
-def _add_vector(block: dict[str, Any], result: PageText, fills: list[tuple[Box, float]]) -> None:
+def _add_vector(block: dict[str, Any], result: PageText) -> None:
     x0, y0, x1, y1 = block["bbox"]
     wide, high = x1 - x0, y1 - y0
     if high <= RULE_WIDTH:
@@ -206,9 +205,6 @@ def _add_vector(block: dict[str, Any], result: PageText, fills: list[tuple[Box, 
             result.across.append(Rule((y0 + y1) / 2, x0, x1))
     elif wide <= RULE_WIDTH:
         result.down.append(Rule((x0 + x1) / 2, y0, y1))
-    elif block["stroked"]:
-        if block["isrect"]:
-            result.across += [Rule(y0, x0, x1), Rule(y1, x0, x1)]
-            result.down += [Rule(x0, y0, y1), Rule(x1, y0, y1)]
-    elif block["alpha"] > 25 and block["isrect"]:  # of other shapes only the bounding box is known
-        fills.append((block["bbox"], luminance(block["color"])))
+    elif block["stroked"] and block["isrect"]:
+        result.across += [Rule(y0, x0, x1), Rule(y1, x0, x1)]
+        result.down += [Rule(x0, y0, y1), Rule(x1, y0, y1)]
