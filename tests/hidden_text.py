@@ -125,7 +125,6 @@ def clipped(path: bytes, words: str = SECRET, kind: str = "clipped") -> Page:
 
 PATTERN = b"/Pattern<</P<</PatternType 2/Shading %s>>>>"
 TILE = b"/PatternType 1/PaintType 1/TilingType 1/BBox[0 0 40 40]/XStep 40/YStep 40/Resources<<>>"
-THIN = b"".join(box(WHITE, b"60 %.1f 480 1" % (684 + step)) for step in range(22))
 UPRIGHT = b"".join(box(WHITE, b"%d 684 5 22" % x) for x in range(60, 540, 5))
 
 HIDDEN = {
@@ -137,15 +136,10 @@ HIDDEN = {
     "under a curve": Page(LINE + b"q 1 g 40 695 m 40 760 560 760 560 695 c 560 630 40 630 40 695 c f Q"),
     "under a thick line": Page(LINE + b"q 1 G 24 w 60 694 m 540 694 l S Q"),
     "under a thick frame": Page(LINE + b"q 1 G 30 w 60 692 480 4 re S Q"),
-    "under thin lines": Page(LINE + THIN),
     "under a row of boxes": Page(LINE + UPRIGHT),
     "under a gray image": Page(LINE + placed(b"X"), XOBJECT, (image(b"\x80"),)),
     "under a white image": Page(LINE + placed(b"X"), XOBJECT, (image(b"\xff\xff\xff"),)),
     "under a CMYK image": Page(LINE + placed(b"X"), XOBJECT, (image(b"\x00\x00\x00\x00"),)),
-    "under an inline image": Page(LINE + b"q 480 0 0 22 60 684 cm BI /W 1 /H 1 /BPC 8 /CS /G ID \xff EI Q"),
-    "under an image mask": Page(
-        LINE + b"q 1 g 480 0 0 22 60 684 cm BI /W 1 /H 1 /IM true /BPC 1 /D [1 0] ID \xff EI Q"
-    ),
     "under a shading": Page(
         LINE + b"q %s re W n /S sh Q" % PLACE, SHADE, (shading(b"1 1 1", b"1 1 1"),)
     ),

@@ -61,9 +61,20 @@ class Contents:
         """Read the instructions of a page. Boxes are those of the upright page."""
         self._pages += 1
         pdf_page = mupdf.pdf_page_from_fz_page(page.this)
+        resources = mupdf.pdf_page_resources(pdf_page)
+        if not self._can_hide(resources):
+            return Signs(has_text=True)
         upright = _page_matrix(pdf_page)
-        found = self._scan(page.read_contents(), mupdf.pdf_page_resources(pdf_page), 0)
+        found = self._scan(page.read_contents(), resources, 0)
         return found._replace(surfaces=tuple(Surface(_moved(box, upright), over) for box, over in found.surfaces))
+
+    def _can_hide(self, resources: Any) -> bool:
+        """Whether a page has anything but fonts and colors: most have not, and their instructions need not be read."""
+        if any(mupdf.pdf_dict_gets(resources, kind).m_internal for kind in ("XObject", "Shading", "Pattern")):
+            return True
+        states = mupdf.pdf_dict_gets(resources, "ExtGState")
+        entries = (mupdf.pdf_dict_get_val(states, at) for at in range(mupdf.pdf_dict_len(states)))
+        return any(self._fade(entry) < 0 for entry in entries)
 
     def may_look(self) -> bool:
         """Whether another page may be looked at: a few, and no great share of them all, so that reading stays cheap."""

@@ -33,7 +33,6 @@ SHARP = 9  # pixels that the letters of a font are drawn high
 KEPT = "doubtful, kept"  # more pages than may be looked at
 PIECE = 8  # characters of a word that are looked at together
 RULE = 1.5  # points; what is thinner crosses a line of text and does not hide it
-RULES = 6  # unless there are so many
 BAND, MOST_BANDS = 16, 1000  # points, and as many as a page may be high
 APART = 30.0  # points between lines that are drawn apart
 TYPE3 = "Type3 ("  # how MuPDF calls fonts whose letters are drawings
@@ -304,15 +303,11 @@ def _is_tiny(span: Span, direction: tuple[float, float]) -> bool:
 
 
 def _may_cover(vectors: list[Box], core: Box) -> bool:
-    """Whether vectors hide a part of a line that is worth a look: one surface, or so many rules that they make one."""
-    rules = 0
-    for x0, y0, x1, y1 in vectors:
-        wide, high = min(x1, core[2]) - max(x0, core[0]), min(y1, core[3]) - max(y0, core[1])
-        if wide > 0 and high > 0:
-            if wide > RULE and high > RULE:
-                return True
-            rules += 1
-    return rules >= RULES
+    """Whether a surface hides a part of a line that is worth a look."""
+    return any(
+        min(x1, core[2]) - max(x0, core[0]) > RULE and min(y1, core[3]) - max(y0, core[1]) > RULE
+        for x0, y0, x1, y1 in vectors
+    )
 
 
 def _later_vectors(blocks: list[dict[str, Any]]) -> dict[int, list[Box]]:
@@ -322,12 +317,16 @@ def _later_vectors(blocks: list[dict[str, Any]]) -> dict[int, list[Box]]:
     for at in range(len(blocks) - 1, -1, -1):
         block = blocks[at]
         box = block["bbox"]
+        if block["type"] == 3 and (box[2] - box[0] <= RULE or box[3] - box[1] <= RULE):
+            continue  # a rule crosses text and does not hide it
+        if block["type"] != 3 and not bands:
+            continue
         reach = range(max(0, int(box[1]) // BAND), min(int(box[3]) // BAND, MOST_BANDS) + 1)
         if block["type"] == 3:
             if block["alpha"]:
                 for band in reach:
                     bands[band].append(box)
-        elif bands:
+        else:
             over = {cover for band in reach if band in bands for cover in bands[band] if _meet(box, cover)}
             if over:
                 found[at] = list(over)
