@@ -14,6 +14,7 @@ from fingen.quality.claims import (
     Move,
     attached_polarity,
     is_cost,
+    moves_in,
     polarity,
     row_polarity,
 )
@@ -275,9 +276,10 @@ class Binding:
         added, taken = _ADDED.search(heading) is not None, _TAKEN.search(heading) is not None
         if added != taken and place.figure.sign > 0 and place.figure.kind == "amount":
             return 1 if added else -1
-        if not _CHANGES.search(heading) or any(
-            other.figure.sign < 0 for other in source.row_of(place) if other is not place
-        ):
+        if said := _said_in(source.text[place.cell[0] : place.cell[1]]):
+            return said
+        negative = (other.figure.sign < 0 for other in source.row_of(place) if other is not place and not other.percent)
+        if not _CHANGES.search(heading) or any(negative):
             return 0  # the rise of a negative figure may be written either way
         return place.figure.sign
 
@@ -298,6 +300,12 @@ class Binding:
         if difference and (difference > 0) != (move.sign > 0):
             return f"the year before it was {earlier[0].figure.shown:,}"
         return None
+
+
+def _said_in(cell: str) -> int:
+    """1 or -1 where a cell itself has the word for a rise or a fall: 减少2.0个百分点."""
+    up, down = moves_in(cell)
+    return up - down
 
 
 def _column(place: Place) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from fingen.quality.quantities import Quantity, find_figures, narrow
-from fingen.quality.tables import UNKNOWN, Periods
+from fingen.quality.tables import UNKNOWN, Periods, is_turn_of_year
 
 QUANTITIES = ("amount", "percent", "points")
 _SENTENCE_END = re.compile(
@@ -31,7 +31,7 @@ _TOGETHER = re.compile(
 _BASELINE = re.compile(
     r"(?:\b(?:from|over|than|since|versus|vs\.?|after|against|(?:compared|relative) (?:with|to))\s"
     r"(?:in\s|the\s|that of\s|fiscal\s|year\s|end of\s)*+"
-    r"|[较比与同自对]|相比|相较)$",
+    r"|[较比与同自对由从]|相比|相较)$",
     re.IGNORECASE,
 )
 _COMPARED = re.compile(
@@ -55,12 +55,18 @@ _THIS = re.compile(
 
 _UP = (
     r"\b(?:rose|rises?|risen|rising|increas(?:e[sd]?|ing)|grew|grows?|grown|growth|growing|climb(?:ed|s)?|jumped|surged|gained|up|higher|expanded"
-    r"|widened|went up|advanced)\b|上升|增长|增加|提高|提升|上涨|增至|升至|增到|升到|扩大|上调|攀升|增幅|涨幅"
+    r"|widened|went up|advanced|soar(?:ed|s)?|edged up|picked up|strengthen(?:ed|s)?|swell(?:ed)?|swelled|added|adds|lifted)\b|上升|增长|增加|提高|提升|上涨|增至|升至|增到|升到|扩大|上调|攀升|增幅|涨幅|走高|大增|激增|猛增|同比增"
 )
 _DOWN = (
     r"\b(?:fell|falls?|fallen|falling|decreas(?:e[sd]?|ing)|declin(?:e[sd]?|ing)|dropp?(?:ed|s)?|drop|shrank|shrunk|shrinks?"
-    r"|reduc(?:ed?|tion|es)|down|lower(?:ed)?|narrowed|contracted|went down|slid)\b"
-    r"|下降|减少|降低|下滑|下跌|降至|减至|降到|减到|缩小|缩减|下调|回落|跌至|收窄|降幅|跌幅"
+    r"|reduc(?:ed?|tion|es)|down|lower(?:ed)?|narrowed|contracted|went down|slid|slip(?:s|ped)?|eas(?:ed|es|ing)|weaken(?:s|ed)?|soften(?:s|ed)?|dip(?:s|ped)?"
+    r"|sank|slump(?:s|ed)?|plung(?:es|ed)|plummet(?:s|ed)?|tumbl(?:es|ed)|retreat(?:s|ed)?|shed|trimmed|halved|erod(?:es|ed))\b"
+    r"|下降|减少|降低|下滑|下跌|降至|减至|降到|减到|缩小|缩减|下调|回落|跌至|收窄|降幅|跌幅|走低|走弱|缩水|萎缩|锐减|骤降|大跌|大降|同比降|腰斩"
+)
+_DRAG = re.compile(  # what a part that counts against the whole is said to do
+    r"\b(?:t(?:ook|akes?|aking)|cost|drag(?:ged|s)?|headwinds?|weigh(?:ed|s|ing)?|hurt|subtract(?:ed|s)?|held back|detract(?:ed|s|ion)?"
+    r"|shav(?:ed|es)|burden(?:ed|s)?|against|adverse(?:ly)?|unfavou?rabl[ey]|minus|negative)\b|拖累|负面|不利|抵消|侵蚀|负[向贡]",
+    re.IGNORECASE,
 )
 _MOVE = re.compile(f"(?P<up>{_UP})|(?P<down>{_DOWN})", re.IGNORECASE)
 _BREAK = re.compile(r"[,，、]|\b(?:while|and|with|because|due)\b")
@@ -220,7 +226,7 @@ class ClaimContext:
         year = figure.when[0]
         if self.text.startswith(("初", "年初"), figure.end):
             return frozenset((year - 1,))  # the balance at the start of a year is that of the year before
-        if figure.when[1:] == (1, 1):
+        if is_turn_of_year(*figure.when[1:]):
             return frozenset((year, year - 1))
         return frozenset((year,))
 
@@ -259,6 +265,8 @@ class ClaimContext:
         if _BASELINE.search(self.text, max(start, mark.start - 28), mark.start) or _COMPARED.search(between):
             return UNKNOWN, False
         crossed = next((other for other in self.quantities if mark.end <= other.start < figure.start), None)
+        if crossed and _LAST.fullmatch(self.text, mark.start, mark.end):
+            return UNKNOWN, False  # 由上年A降至B: B is of no year before
         if crossed and (len(marks) > 1 or _OWNS.fullmatch(self.text[mark.end : crossed.start])):
             return UNKNOWN, False
         return mark.periods, False
@@ -318,7 +326,8 @@ class ClaimContext:
         start, end = self.sentence(figure.start)
         around = self.text[max(start, figure.start - 110) : min(end, figure.end + 40)]
         words = _BEFORE_TAX.sub("", around)
-        return bool(_LOSS.search(words) or _FALL.search(words) or (costs and _COST.search(words)))
+        drags = figure.kind != "amount" and _DRAG.search(words)
+        return bool(_LOSS.search(words) or _FALL.search(words) or drags or (costs and _COST.search(words)))
 
 
 _INCOME_TAX = re.compile(r"\bincome tax(?:es)?\b|所得税", re.IGNORECASE)
@@ -356,6 +365,12 @@ def row_polarity(label: str, sign: int) -> int:
     if gain and loss:
         return sign
     return sign if gain else -1 if loss else 0
+
+
+def moves_in(words: str) -> tuple[bool, bool]:
+    """Whether words speak of a rise, and of a fall."""
+    found = {match.lastgroup for match in _MOVE.finditer(words)}
+    return "up" in found, "down" in found
 
 
 def _parts_words(figure: Quantity) -> bool:

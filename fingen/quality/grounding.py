@@ -29,7 +29,7 @@ from itertools import combinations, pairwise
 from typing import Literal
 
 from fingen.quality.binding import Binding, Verdict
-from fingen.quality.calc import CONSTANTS, CONVERSIONS, Calc, CalcError, parse_calcs
+from fingen.quality.calc import CONVERSIONS, Calc, CalcError, is_constant, parse_calcs
 from fingen.quality.claims import QUANTITIES, ClaimContext, contradicts_itself
 from fingen.quality.names import find_foreign
 from fingen.quality.quantities import ONE, Quantity, same_currency
@@ -247,7 +247,7 @@ class _Check:
         good = []
         for calc in calcs:
             missing = [
-                operand for operand in calc.operands if operand not in CONSTANTS and not self._scales_of(operand)
+                operand for operand in calc.operands if not is_constant(operand) and not self._scales_of(operand)
             ]
             if missing:
                 self._add("calc", 0, 0, f"{calc.text[:80]}: {missing[0]} is not in the source")
@@ -283,7 +283,7 @@ class _Check:
 
     def _results(self, calc: Calc, figure: Quantity) -> Iterator[Decimal]:
         """What the value of an expression may stand for, in the figure's base units."""
-        scales = [self._scales_of(operand) for operand in calc.operands if operand not in CONSTANTS]
+        scales = [self._scales_of(operand) for operand in calc.operands if not is_constant(operand)]
         known = [scale for group in scales for scale in group if scale]
         degree = calc.degree(lambda operand: self._degree_of(operand))
         points = calc.subtracts and (degree == 0 or all(Decimal(0) in group for group in scales))
@@ -315,7 +315,7 @@ class _Check:
         return not known or any(same_currency(currency, other) for other in known)
 
     def _degree_of(self, operand: Decimal) -> int:
-        if operand in CONSTANTS:
+        if is_constant(operand):
             return 0
         return int(any(self._scales_of(operand)))
 
@@ -363,7 +363,7 @@ class _Check:
             ):
                 self._add("year", figure.start, figure.end, f"no quarter {number} in the source")
             return
-        if year and not any(year in source.years or year == source.report_year for source in self.sources):
+        if year and not any(source.has_year(year) for source in self.sources):
             years = sorted(set().union(*(source.years for source in self.sources)))
             self._add("year", figure.start, figure.end, f"{year} is not in the source, which has {_listed(years)}")
         elif month and not any(_has_day(source, month, day) for source in self.sources):

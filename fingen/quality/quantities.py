@@ -363,6 +363,7 @@ def _share_units(text: str, found: list[Quantity]) -> None:
 _HAN_DIGITS = {char: digit for digit, char in enumerate("〇一二三四五六七八九")} | {"零": 0, "两": 2}
 _HAN_UNITS = {"十": 10, "百": 100, "千": 1000}
 _HAN = re.compile(r"[〇零一二两三四五六七八九十百千万亿]+(?:点[〇零一二三四五六七八九]+)?")
+_ROUND_HAN = re.compile(r"[十百千万亿]+")
 _HAN_AFTER = re.compile(
     r"(?P<points>个百分点)|(?P<year>年)|(?P<money>[美港欧日]?元)|(?P<counted>股(?![权东票份])|人(?!民)|名|个月|倍|吨)"
 )
@@ -417,6 +418,8 @@ def _chinese(text: str, found: list[Quantity], words: bool) -> list[Quantity]:
             continue
         share = start > 2 and text.startswith("百分之", start - 3)
         before = text[start - 1 : start]
+        if before and before in "数几上成近" and _ROUND_HAN.fullmatch(match[0]):
+            continue  # 数十万 is no figure
         if start in taken or (before == "第" and text[end : end + 2] != "季度"):
             continue  # 12万 is read already, 第十二节 is a heading
         if (digits := match[0]) in ("百", "千", "万", "亿") or any(f.start <= start < f.end for f in found):

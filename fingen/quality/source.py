@@ -15,6 +15,7 @@ from fingen.quality.tables import (
     Place,
     Table,
     TableRow,
+    is_turn_of_year,
     label_key,
     parse_table,
     parse_unit,
@@ -55,8 +56,7 @@ class Source:
         self.passage = passage
         self.chunk = passage.chunk
         self.text = narrow(passage.text)
-        end = passage.period.end
-        self.report_year = int(end[:4]) if end else None
+        self.report_year = fiscal_year(passage.period.end)
         self.tables: list[Table] = []
         places = [*self._table_places(), *self._text_places()]
         self.places = places
@@ -114,6 +114,10 @@ class Source:
                 for period in row.periods.union(*(column.periods for column in columns)):
                     if isinstance(period, int):  # 上年 in a heading names the year before the report's
                         self.years.add(period)
+
+    def has_year(self, year: int) -> bool:
+        """Whether a year is in the text or is that of the report."""
+        return year in self.years or year == self.report_year or str(year) == (self.passage.period.end or "")[:4]
 
     def row_of(self, place: Place) -> list[Place]:
         """The figures that stand in one row with a place, itself among them."""
@@ -178,6 +182,14 @@ class Source:
         for key in sorted(keys, key=len, reverse=True):
             index.setdefault(_WORD.findall(key)[0] if key.isascii() else key[:2], []).append(key)
         return index
+
+
+def fiscal_year(end: str | None) -> int | None:
+    """The year that a report's period goes by: one that ends in January's first week is called by the year before."""
+    if not end:
+        return None
+    year, *day = map(int, end.split("-"))
+    return year - 1 if len(day) == 2 and is_turn_of_year(*day) else year
 
 
 def fold_name(text: str) -> str:

@@ -26,7 +26,7 @@ GENERIC = frozenset(
 _UNIT_LINE = re.compile(
     r"(?P<currency>US ?\$|HK ?\$|A ?\$|C ?\$|[$€£¥]|RMB|CNY|USD|EUR|GBP|HKD|AUD|dollars|Renminbi)?"
     r"(?P<apostrophe>(?:[’'‘´`]|(?<=[$€£¥])\s?)000s?\b)"
-    r"|\b[Ii]n\s(?:(?P<word>thousands|millions|billions|hundreds)\b)"
+    r"|\b[Ii][Nn]\s(?:(?:RMB|US\$|USD|EUR|GBP|HK\$|[$€£¥])\s?)?(?P<word>(?i:thousands?|millions?|billions?|hundreds))\b"
     r"|(?P<mark>(?:US|HK|A|C)?[$€£¥])\s?(?P<short>m|mn|bn|k|millions?|thousands?|billions?)\b(?=\s*(?:$|[|)]))"
     r"|(?:单位|金额单位|货币单位)\s*[:：]?\s*(?:人民币)?\s*(?P<unit>[千百十]?[万亿]?千?百?元|[千百]?万股)"
     r"|[(（](?:人民币)?(?P<bracket>[千百十]?[万亿千]?元|百万元|[千百]?万股)[)）]|人民币(?P<rmb>千|百万|万|亿)?元"
@@ -153,8 +153,8 @@ def parse_periods(text: str, report_year: int | None) -> Periods:
             periods.add(f"Q{int(figure.value)}")
         elif figure.when[0]:
             periods.add(figure.when[0])
-            if figure.when[1:] == (1, 1):
-                periods.add(figure.when[0] - 1)  # the balance of January 1 is that of the year before
+            if is_turn_of_year(*figure.when[1:]):
+                periods.add(figure.when[0] - 1)
     named = any(isinstance(period, int) for period in periods)
     if report_year is not None and not named and not _CHANGE.search(text):  # 比上年增减 is of no one year
         if _LAST.search(text):
@@ -162,6 +162,11 @@ def parse_periods(text: str, report_year: int | None) -> Periods:
         elif _THIS.search(text):
             periods.add(report_year)
     return frozenset(periods)
+
+
+def is_turn_of_year(month: int, day: int) -> bool:
+    """Whether a day may count to the year before: a balance of January 1, a fiscal year that ends in January's first week."""
+    return month == 1 and 1 <= day <= 7
 
 
 def parse_table(text: str, start: int, end: int, before: str, inherited: Unit | None, report_year: int | None) -> Table:
@@ -334,6 +339,7 @@ class Place:
     table: Table | None = None
     row: TableRow | None = None
     column: Column | None = None
+    cell: tuple[int, int] = (0, 0)  # where its cell starts and ends
 
 
 def table_places(table: Table, text: str) -> Iterable[Place]:
@@ -348,7 +354,9 @@ def table_places(table: Table, text: str) -> Iterable[Place]:
             words = f"{column.heading} {row_words}"
             pure = is_amount(cell) or (len(cell) < 24 and not any(map(str.isalpha, cell)))
             for figure in find_figures(cell, cell=pure):
-                yield _place(table, row, column, figure, start, words, pure, (id(columns), index) in percent_columns)
+                place = _place(table, row, column, figure, start, words, pure, (id(columns), index) in percent_columns)
+                place.cell = (start, end)
+                yield place
 
 
 def word_places(table: Table, text: str) -> Iterable[Place]:
@@ -359,12 +367,23 @@ def word_places(table: Table, text: str) -> Iterable[Place]:
 
 
 def _percent_columns(table: Table, text: str) -> set[tuple[int, int]]:
-    return {
-        (id(columns), index)
-        for row, columns in table.rows
-        for index, start, end in row.cells
-        if text[start:end].endswith(("%", "％"))
-    }
+    """The columns with a percent sign in a cell, and those that go on with the same decimals beside one: 19.6 % | 10.5."""
+    found = set()
+    for row, columns in table.rows:
+        decimals = None
+        for index, start, end in row.cells:
+            cell = text[start:end].rstrip(" )")
+            if cell.endswith(("%", "％")):
+                decimals = _decimals(cell.rstrip(" %％)"))
+            elif not decimals or _decimals(cell) != decimals or len(cell) > 7:
+                decimals = None
+                continue
+            found.add((id(columns), index))
+    return found
+
+
+def _decimals(figure: str) -> int:
+    return len(figure.partition(".")[2])
 
 
 def _place(
