@@ -116,7 +116,8 @@ class Binding:
             return self._sign_of_negative(figure, source, place, attached, of_source)
         if figure.sign < 0:
             move = None if place.table else source.reading.move(place.figure)
-            fine = of_source < 0 or (move is not None and move.sign < 0)
+            negative = place.table is None and source.reading.excuses_minus(place.figure, costs=False)
+            fine = of_source < 0 or negative or (move is not None and move.sign < 0)
             return None if fine else "the source has it without a minus"
         if attached and of_source and attached != of_source:
             return "the source has a gain" if of_source > 0 else "the source has a loss"

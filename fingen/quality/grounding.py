@@ -6,6 +6,7 @@ says of what and of which time it is; what the answer says of it must not contra
 | reason | what is wrong |
 |---|---|
 | figure | no such figure in the source, and no calc gives it |
+| unquoted | the figure is in the passage, but in no quote of the pair |
 | unit | the digits are there in another unit: million for thousand, percent for percentage points, another currency |
 | sign | a loss given as a gain, a minus lost or added |
 | direction | said to rise where the source has it fall, or the two figures of the answer belie the word |
@@ -38,6 +39,7 @@ from fingen.quality.tables import Place, parse_unit
 from fingen.records import Passage, Record
 
 _HALF = Decimal("0.5")
+_BARE = 100  # a whole number below it that counts nothing may be that of a note
 _TELLING = 200  # half steps: three digits that are shown tell a figure, "5 percent" may be anything
 _OVER = ("over ", "more than ", "exceeding ", "above ", "at least ", "超过", "逾", "超", "多于", "不低于", "高于")
 _NEARLY = ("nearly ", "almost ", "close to ", "just under ", "接近", "近", "将近")
@@ -101,6 +103,8 @@ class _Check:
         self.organisations = organisations
         self.reading = ClaimContext(record.output, sources[0].report_year if sources else None)
         self.binding = Binding(self.reading, sources)
+        quotes = [evidence.quote for evidence in record.evidence]
+        self.quoted = {id(source): source.spans_of(quotes) for source in sources}
         self.findings: list[Finding] = []
         self.calcs: tuple[Calc, ...] = ()
         self.used: set[int] = set()
@@ -151,16 +155,23 @@ class _Check:
         outweighs those of which nothing is known.
         """
         best: tuple[str, str, Place | None, Source | None] = ("figure", "", None, None)
-        fair: dict[Verdict, list[tuple[Source, Place]]] = {"dated": [], "unbound": []}
-        for source, place in self._candidates(figure):
+        fair: dict[Verdict, list[tuple[Source, Place]]] = {"named": [], "dated": [], "unbound": []}
+        candidates = list(self._candidates(figure))
+        quoted = [each for each in candidates if self._is_quoted(*each)]
+        for source, place in quoted or candidates:
             verdict, reason, detail = self._judge(figure, source, place)
-            if verdict == "named":
+            if verdict == "named" and (quoted or not self._needs_quote(figure)):
                 return "bound"
             if verdict != "no":
                 fair[verdict].append((source, place))
             elif _STAGES.index(reason) >= _STAGES.index(best[0]):
                 best = (reason, detail, place, source)
         computed = self._computed(figure)
+        fitting = [*fair["named"], *fair["dated"], *fair["unbound"]]
+        if fitting and not quoted and self._needs_quote(figure) and not computed:
+            source, place = fitting[0]
+            self._add("unquoted", figure.start, figure.end, "no quote of the pair has it", place, source)
+            return "failed"
         if computed:
             return self._unbound(figure, "computed")
         if computed is None:
@@ -178,6 +189,16 @@ class _Check:
         reason, detail, nearest, origin = best
         self._add(reason, figure.start, figure.end, detail, nearest, origin)
         return "failed"
+
+    def _is_quoted(self, source: Source, place: Place) -> bool:
+        at = place.figure.start
+        return any(start <= at < end for start, end in self.quoted[id(source)])
+
+    def _needs_quote(self, figure: Quantity) -> bool:
+        """Whether a figure must stand in a quote of its own pair: not without quotes, and no small bare number."""
+        if not any(self.quoted.values()):
+            return False
+        return figure.kind != "amount" or figure.scale != ONE or bool(figure.unit) or figure.shown >= _BARE
 
     def _unbound(
         self, figure: Quantity, where: str, source: Source | None = None, place: Place | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import cached_property, lru_cache
 
@@ -118,6 +118,11 @@ class Source:
     def has_year(self, year: int) -> bool:
         """Whether a year is in the text or is that of the report."""
         return year in self.years or year == self.report_year or str(year) == (self.passage.period.end or "")[:4]
+
+    def spans_of(self, quotes: Iterable[str]) -> tuple[tuple[int, int], ...]:
+        """Where quotes stand in the passage, each as often as it does."""
+        text = self.passage.text
+        return tuple((match.start(), match.end()) for quote in quotes for match in re.finditer(re.escape(quote), text))
 
     def row_of(self, place: Place) -> list[Place]:
         """The figures that stand in one row with a place, itself among them."""
