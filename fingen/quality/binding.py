@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Literal
 
+from fingen.quality.basis import Basis
 from fingen.quality.claims import (
     ClaimContext,
     Mark,
@@ -37,7 +38,8 @@ Verdict = Literal["named", "dated", "unbound", "no"]
 class Binding:
     """An answer's figures against those of its sources. Nothing is claimed where the words leave a doubt."""
 
-    def __init__(self, reading: ClaimContext, sources: Sequence[Source]) -> None:
+    def __init__(self, reading: ClaimContext, sources: Sequence[Source], question: str = "") -> None:
+        self._basis = Basis(reading, question)
         self.reading = reading
         self.sources = sources
         self._claims: dict[tuple[int, int], tuple[Mention, ...]] = {}
@@ -46,7 +48,7 @@ class Binding:
     def judge(self, figure: Quantity, source: Source, place: Place) -> tuple[Verdict, str, str]:
         """How a figure of the source suits what the answer says; where it does not, the reason and what the source says."""
         for reason, look in (("binding-entity", self._entity), ("sign", self._sign), ("label", self._label),
-                             ("binding-period", self._time), ("direction", self._direction)):  # fmt: skip
+                             ("binding-period", self._time), ("binding-basis", self._basis.conflict), ("direction", self._direction)):  # fmt: skip
             if detail := look(figure, source, place):
                 return "no", self._which_label(figure, source, place) if reason == "label" else reason, detail
         if self._is_named(figure, source, place):
@@ -203,6 +205,8 @@ class Binding:
         row, column = row_key(place.row), heading_key(place.column.heading)
         if claim.key in (row, column, *(heading_key(parent) for parent in place.row.parents)):
             return False
+        if self._basis.tells_apart(figure, source, place, claim.key):
+            return False  # on an adjusted basis, operating profit: the row is that of adjusted operating profit
         is_row = any(row_key(other) == claim.key for other, _ in place.table.rows)
         own = row if is_row else column
         return bool(own) and not _is_kind_of(own, claim.key, is_row=is_row) and not self._says_row(figure, source, own)

@@ -44,7 +44,7 @@ _COMPARED = re.compile(
 _OWNS = re.compile(r"\s?(?:的|'s|’s)?\s?")
 _GOES_ON = "(?![^的为末初数余金发增达是，,、。（(\\s])"  # 期末余额, but not 本期归属于母公司的净利润, which is a label
 _LAST = re.compile(
-    rf"上年同期|上年末?|去年同期|去年|上期[期末]*|(?:期初|年初){_GOES_ON}"
+    rf"上年同期|上年末?|去年同期|去年|上期[期末]*|(?:期初|年初)(?![至到]){_GOES_ON}"
     r"|[Pp](?:rior|revious|receding) (?:fiscal |financial )?(?:year|period)\b|[Ll]ast (?:fiscal |financial )?year\b"
     r"|\byear (?:earlier|ago|before)\b"
 )

@@ -13,6 +13,7 @@ says of what and of which time it is; what the answer says of it must not contra
 | binding-row | the figure stands in another row than the one the answer names (cost given as revenue) |
 | binding-column | the same for columns that are no periods |
 | binding-period | the figure is of another year or quarter than the answer says |
+| binding-basis | the figure is on another basis than the answer says, or on one that must be said and is not |
 | binding-entity | the figure is from the report of another company than the one named |
 | calc | the expression cannot be worked out, has an operand that is not in the source, or its result is not in the answer |
 | year | a year, date or quarter that is neither in the source nor in the document's period |
@@ -44,7 +45,17 @@ _TELLING = 200  # half steps: three digits that are shown tell a figure, "5 perc
 _OVER = ("over ", "more than ", "exceeding ", "above ", "at least ", "超过", "逾", "超", "多于", "不低于", "高于")
 _NEARLY = ("nearly ", "almost ", "close to ", "just under ", "接近", "近", "将近")
 # Which of several contradictions is told: the one of the candidate that came furthest.
-_STAGES = ("figure", "unit", "sign", "binding-entity", "binding-row", "binding-column", "binding-period", "direction")
+_STAGES = (
+    "figure",
+    "unit",
+    "sign",
+    "binding-entity",
+    "binding-row",
+    "binding-column",
+    "binding-period",
+    "binding-basis",
+    "direction",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +113,7 @@ class _Check:
         self.sources = sources
         self.organisations = organisations
         self.reading = ClaimContext(record.output, sources[0].report_year if sources else None)
-        self.binding = Binding(self.reading, sources)
+        self.binding = Binding(self.reading, sources, record.instruction)
         quotes = [evidence.quote for evidence in record.evidence]
         self.quoted = {id(source): source.spans_of(quotes) for source in sources}
         self.findings: list[Finding] = []
@@ -379,9 +390,7 @@ class _Check:
         year, month, day = figure.when
         if figure.kind == "quarter":
             number = int(figure.value)
-            if not any(
-                number in source.quarters or source.passage.period.kind == "quarterly" for source in self.sources
-            ):
+            if not any(source.has_quarter(number) for source in self.sources):
                 self._add("year", figure.start, figure.end, f"no quarter {number} in the source")
             return
         if year and not any(source.has_year(year) for source in self.sources):

@@ -29,6 +29,7 @@ _WORD = re.compile(r"[a-z0-9&'/-]+")
 _TIME = re.compile(
     r"^(?:(?:as )?(?:of|at) |(?:fiscal )?years? end|fy|december|january|march|june|september)?[ ,]*(?:19|20)\d\d(?!\d)|^第.季度$"
 )
+_THREE_MONTHS = re.compile(r"(?i)\bthree[- ]months?\b|\bquarter|三个月|季度|[147][-—至~]|10[-—至~]12月")
 _TOKEN = re.compile(r"[0-9][0-9,.]*")
 
 
@@ -123,6 +124,14 @@ class Source:
         """Where quotes stand in the passage, each as often as it does."""
         text = self.passage.text
         return tuple((match.start(), match.end()) for quote in quotes for match in re.finditer(re.escape(quote), text))
+
+    def has_quarter(self, number: int) -> bool:
+        """Whether a quarter is in the text, by its name or as three months with their last one, or may be the report's."""
+        if number in self.quarters or self.passage.period.kind == "quarterly":
+            return True
+        end = (self.passage.period.end or "")[5:7] or "12"
+        last = (int(end) + 3 * number - 1) % 12 + 1  # the month that it ends with, where the year ends with `end`
+        return any(day[0] == last for day in self.days) and _THREE_MONTHS.search(self.text) is not None
 
     def row_of(self, place: Place) -> list[Place]:
         """The figures that stand in one row with a place, itself among them."""

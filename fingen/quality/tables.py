@@ -58,7 +58,7 @@ _THIS = re.compile(
     r"本期|本年|本报告期|报告期(?!期?初)|期末|年末|\bcurrent (?:year|period)\b|\bthis year\b", re.IGNORECASE
 )
 _LAST = re.compile(
-    r"上期|上年|去年|期初|年初|\b(?:prior|previous|preceding|last) (?:year|period)\b|\byear earlier\b|\bopening balance\b",
+    r"上期|上年|去年|期初|年初(?![至到])|\b(?:prior|previous|preceding|last) (?:year|period)\b|\byear earlier\b|\bopening balance\b",
     re.IGNORECASE,
 )
 _YEAR_CELL = re.compile(r"(?:FY ?)?(?:19|20)\d\d(?:年?度?)?(?: ?\(?\d\)?)?")
@@ -136,11 +136,16 @@ def parse_unit(text: str) -> Unit | None:
     else:
         chinese = (groups["unit"] or groups["bracket"] or groups["rmb"] or "").rstrip("元股")
         scale = SCALES.get(chinese, ONE)
-    named = _CURRENCY_WORD.search(text)
-    currency = CURRENCIES.get(named[0].lower().replace(" ", "").rstrip("s")) if named else None
+    currency = currency_named(text)
     if currency is None and (groups["unit"] or groups["bracket"] or "").endswith("元"):
         currency = "CNY"
     return Unit(scale, currency, _EXCEPT_SHARES.search(text) is not None)
+
+
+def currency_named(text: str) -> str | None:
+    """The currency that a heading names."""
+    named = _CURRENCY_WORD.search(text) if text else None
+    return CURRENCIES.get(named[0].lower().replace(" ", "").rstrip("s")) if named else None
 
 
 def parse_periods(text: str, report_year: int | None) -> Periods:
@@ -407,7 +412,7 @@ def _place(
     unit = parse_unit(words) or table.unit
     if figure.kind in ("amount", "year") and figure.scale == ONE and pure:
         scales = _cell_scales(unit, table.inherited, words)
-        currency = currency or (unit.currency if unit else None)
+        currency = currency or currency_named(column.heading) or (unit.currency if unit else None)
     percent = figure.kind == "amount" and (
         percent_column or _MAYBE_PERCENT.search(f"{words} {table.caption}") is not None
     )

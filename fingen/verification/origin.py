@@ -42,7 +42,13 @@ class Origin:
         passages = None if is_label_alone(record) else self.of(record)
         if passages is None:
             return None
-        key = (record.output, record.calc or "", record.chunks or (), record.evidence)  # rows of one pair share them
+        key = (
+            record.instruction,
+            record.output,
+            record.calc or "",
+            record.chunks or (),
+            record.evidence,
+        )  # rows of one pair share them
         if key not in self._ground:
             self._ground[key] = ground(record, passages, organisations=self.organisations)
         return self._ground[key]
