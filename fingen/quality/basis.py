@@ -284,7 +284,7 @@ class Basis:
         """Whether the words close to a figure give it the special basis of its row, which the label said does not have."""
         known, named = basis_of(source).of(place), _kinds(label)
         return any(
-            known.get(each.name) == {kind} and kind not in named.get(each.name, frozenset())
+            known.get(each.name) == frozenset((kind,)) and kind not in named.get(each.name, frozenset())
             for each in DIMENSIONS
             if (kind := self._marked.near(figure).get(each.name)) in each.special
         )

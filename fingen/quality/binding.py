@@ -21,6 +21,7 @@ from fingen.quality.claims import (
 )
 from fingen.quality.labels import Mention, claimed_labels, find_mentions
 from fingen.quality.names import forms_of
+from fingen.quality.pairing import is_of_another_row, is_past_unsaid
 from fingen.quality.quantities import Quantity
 from fingen.quality.source import Source, heading_key, labels_of, row_key, sizes
 from fingen.quality.tables import Periods, Place
@@ -40,6 +41,7 @@ class Binding:
 
     def __init__(self, reading: ClaimContext, sources: Sequence[Source], question: str = "") -> None:
         self._basis = Basis(reading, question)
+        self._asked = {each.when[0] for each in ClaimContext(question, None).figures if each.when[0]}
         self.reading = reading
         self.sources = sources
         self._claims: dict[tuple[int, int], tuple[Mention, ...]] = {}
@@ -196,7 +198,18 @@ class Binding:
         for claim in self._claimed(figure, source):
             if claim.key in keys and self._is_other(figure, source, place, claim):
                 return self._says(place)
-        return None
+        return self._says(place) if self._names_other_row(figure, source, place) else None
+
+    def _names_other_row(self, figure: Quantity, source: Source, place: Place) -> bool:
+        """Whether the nearest label before a figure, with no figure in between, is that of another row of its table."""
+        before, _ = self.reading.around(figure)
+        start = figure.start - len(before)
+        named = [
+            mention
+            for mention in self.mentions(figure, source)
+            if start <= mention.start and mention.end <= figure.start
+        ]
+        return is_of_another_row(self._lower[start : figure.start], named[-1] if named else None, place)
 
     def _is_other(self, figure: Quantity, source: Source, place: Place, claim: Mention) -> bool:
         """Whether a label that the answer gives a figure as is that of another row or column of its table."""
@@ -217,11 +230,18 @@ class Binding:
         return "binding-row" if any(claim.key in rows for claim in wrong) else "binding-column"
 
     def _says_row(self, figure: Quantity, source: Source, key: str) -> bool:
-        """Whether the sentence has a label, in full or all its words, besides the one that the figure is given as."""
+        """Whether the words around have a label, in full or all its words, besides the one that the figure is given as.
+
+        These are the sentence, or the words up to the figures before and after where it is given as something in them.
+        """
         claims = self._claimed(figure, source)
         if any(claim.key == key for claim in claims):
             return True
         start, end = self.reading.sentence(figure.start)
+        before, after = self.reading.around(figure)
+        if claims:
+            start = min(figure.start - len(before), *(claim.start for claim in claims))
+            end = figure.end + len(after)
         sentence = self._lower[start:end]
         for claim in claims:
             sentence = sentence[: claim.start - start] + "~" * (claim.end - claim.start) + sentence[claim.end - start :]
@@ -235,6 +255,8 @@ class Binding:
     def _time(self, figure: Quantity, source: Source, place: Place) -> str | None:
         claimed, close = self.reading.periods(figure)
         if not claimed:
+            if is_past_unsaid(self.reading, figure, place, source, self._years_said(figure, source)):
+                return f"it is of {_named(place.periods)}, which is not said"
             return None
         known = self._periods_of(source, place)
         if not known or not _conflict(claimed, known):
@@ -242,6 +264,12 @@ class Binding:
         if not close and any(not _conflict(mark.periods, known) for mark in self._marks_around(figure)):
             return None
         return f"it is of {_named(known)}, not of {_named(claimed)}"
+
+    def _years_said(self, figure: Quantity, source: Source) -> list[int]:
+        """The years that the sentence of a figure, those before it and the question name, and that of the report."""
+        _, end = self.reading.sentence(figure.start)
+        years = {each.when[0] for each in self.reading.figures if each.when[0] and each.start < end} | self._asked
+        return sorted(years | ({source.report_year} if source.report_year else set()))
 
     def _marks_around(self, figure: Quantity) -> list[Mark]:
         start, end = self.reading.sentence(figure.start)

@@ -34,6 +34,7 @@ from fingen.quality.binding import Binding, Verdict
 from fingen.quality.calc import CONVERSIONS, Calc, CalcError, is_constant, parse_calcs
 from fingen.quality.claims import QUANTITIES, ClaimContext, contradicts_itself
 from fingen.quality.names import find_foreign
+from fingen.quality.pairing import order, source_order
 from fingen.quality.quantities import ONE, Quantity, same_currency
 from fingen.quality.source import Ladder, Source, fold_name, prepare
 from fingen.quality.tables import Place, parse_unit
@@ -116,6 +117,7 @@ class _Check:
         self.binding = Binding(self.reading, sources, record.instruction)
         quotes = [evidence.quote for evidence in record.evidence]
         self.quoted = {id(source): source.spans_of(quotes) for source in sources}
+        self.proved: dict[int, list[tuple[Source, Place]]] = {}  # where figures were found, by their start
         self.findings: list[Finding] = []
         self.calcs: tuple[Calc, ...] = ()
         self.used: set[int] = set()
@@ -171,6 +173,8 @@ class _Check:
         quoted = [each for each in candidates if self._is_quoted(*each)]
         for source, place in quoted or candidates:
             verdict, reason, detail = self._judge(figure, source, place)
+            if verdict != "no":
+                self.proved.setdefault(figure.start, []).append((source, place))
             if verdict == "named" and (quoted or not self._needs_quote(figure)):
                 return "bound"
             if verdict != "no":
@@ -413,9 +417,21 @@ class _Check:
         """Two figures of the answer itself that belie the word: it fell from 5 to 6."""
         quantities = self.reading.quantities
         for first, second in pairwise(quantities):
+            if told := order(self.reading, first, second):
+                self._order(first, second, told)
             if move := contradicts_itself(self.reading, first, second):
                 word = "a rise" if move.sign > 0 else "a fall"
                 self._add("direction", first.start, second.end, f"the figures do not show {word}")
+
+    def _order(self, first: Quantity, second: Quantity, told: int) -> None:
+        """Two figures of which the source has the other one as the later."""
+        pairs = [
+            source_order(one, other)
+            for one in self.proved.get(first.start, ())
+            for other in self.proved.get(second.start, ())
+        ]
+        if pairs and all(pair == -told for pair in pairs):
+            self._add("binding-period", first.start, second.end, "the source has them in the other order of time")
 
 
 def _years(place: Place, other: Place) -> tuple[int, int] | None:

@@ -31,6 +31,19 @@ _PLACE = re.compile(
 )
 
 
+_SENTENCE = re.compile(r"[^\s.;:!?。；：！？“\"(（][^.;:!?。；：！？]*(?:[.](?=[\w,])[^.;:!?。；：！？]*)*")
+_CAPITAL = re.compile(r"(?<![\w’'.-])[A-Z][A-Za-z&'’-]*[A-Za-z](?![\w.]*\w)")
+_POSSESSIVE = re.compile(r"['’]s?$")
+_STEM = 5  # letters that the name of a place and what is of it have in common: Europe, European
+# Words that are written with a capital and name nobody: times, parts of a report, and what every company has.
+_COMMON = frozenset(
+    "january february march april may june july august september october november december monday tuesday wednesday thursday friday "
+    "saturday sunday company group board directors committee chairman chief executive officer report annual statement statements note "
+    "item part section segment division united states kingdom america american british chinese china fiscal quarter year management "
+    "class tier level covid pandemic internet web street wall parent subsidiary corporation".split()
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Named:
     """An organisation in an answer that the source does not have."""
@@ -45,6 +58,7 @@ def find_foreign(text: str, sources: Collection[Source], organisations: Collecti
     if "公司" in text or "集团" in text:
         yield from _foreign_chinese(text, sources)
     yield from _foreign_latin(text, sources)
+    yield from _foreign_words(text, sources)
     for match in _TICKER.finditer(text) if ":" in text or "：" in text else ():
         if not any(match[1] in source.text or match[1] in source.passage.document for source in sources):
             yield Named(*match.span(), match[0])
@@ -72,6 +86,30 @@ def _foreign_latin(text: str, sources: Collection[Source]) -> Iterator[Named]:
             words = words[cut:]
         if words and not _is_known(words, sources):
             yield Named(start, legal.end(), text[start : legal.end()])
+
+
+def _foreign_words(text: str, sources: Collection[Source]) -> Iterator[Named]:
+    """Words with a capital inside a sentence, as names have it, that the source does not have in any case or form."""
+    if not any(map(str.isascii, text)) or not sources:
+        return
+    for sentence in _SENTENCE.finditer(text):
+        words = list(_CAPITAL.finditer(text, *sentence.span()))
+        for match in words:
+            if match.start() == sentence.start() or text[match.start() - 1] in "“\"'‘(":
+                continue
+            word = _POSSESSIVE.sub("", match[0])
+            if word.isupper() or word.lower() in _COMMON or any(_has_word(word, source) for source in sources):
+                continue
+            yield Named(match.start(), match.start() + len(word), word)
+
+
+def _has_word(word: str, source: Source) -> bool:
+    """Whether a source has a word, another form of it (Europe, European), or all the parts of a compound."""
+    parts = [part.lower() for part in re.split(r"[-&/]", word) if len(part) > 1]
+    return all(
+        part in source.words or part in _COMMON or (len(part) >= _STEM and part[:_STEM] in source.stems)
+        for part in parts
+    )
 
 
 def _is_known(words: list[str], sources: Collection[Source]) -> bool:

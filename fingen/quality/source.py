@@ -30,6 +30,7 @@ _TIME = re.compile(
     r"^(?:(?:as )?(?:of|at) |(?:fiscal )?years? end|fy|december|january|march|june|september)?[ ,]*(?:19|20)\d\d(?!\d)|^第.季度$"
 )
 _THREE_MONTHS = re.compile(r"(?i)\bthree[- ]months?\b|\bquarter|三个月|季度|[147][-—至~]|10[-—至~]12月")
+_LATIN = re.compile(r"[a-z]+")
 _TOKEN = re.compile(r"[0-9][0-9,.]*")
 
 
@@ -180,6 +181,17 @@ class Source:
         """Every run of digits, without separators: what a figure inside a name must be among."""
         names = f"{self.text} {self.passage.document} {self.passage.company or ''} {' '.join(self.passage.section)}"
         return frozenset(token.replace(",", "").rstrip(".") for token in _TOKEN.findall(narrow(names)))
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The Latin words of the text and of the document's own names, in lower case."""
+        names = f"{self.text} {self.passage.document} {self.passage.company or ''} {' '.join(self.passage.section)}"
+        return frozenset(_LATIN.findall(narrow(names).lower()))
+
+    @cached_property
+    def stems(self) -> frozenset[str]:
+        """How the words start."""
+        return frozenset(word[:5] for word in self.words if len(word) >= 5)
 
     @cached_property
     def folded(self) -> str:

@@ -1,0 +1,93 @@
+"""Which of several figures is said of which thing and of which time: names and figures that a sentence pairs wrongly."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from fingen.quality.claims import ClaimContext
+from fingen.quality.labels import Mention
+from fingen.quality.quantities import Quantity
+from fingen.quality.source import Source, row_key
+from fingen.quality.tables import Periods, Place
+
+_LATER_FIRST = re.compile(  # the second figure is that of the time before: 5 after 4, 5 compared with 4 in 2021
+    r"\b(?:after|compared (?:with|to)|versus|vs\.?|against|up from|down from|from)\b[^.;]{0,24}$"
+    r"|(?:上年|去年|上期)(?:同期|末)?(?:的?为?|是)?$|[较比]上年(?:同期|末)?的?$|(?:期初|年初)(?:的?为?|余额为?)?$"
+)
+_EARLIER_FIRST = re.compile(r"\bto\b[^.;,]{0,24}$|[变增减升降转提上下改]{0,2}[至到为]$")
+_FROM = re.compile(r"\bfrom\b[^.;,]{0,24}$|[由从自][^，。；]{0,14}$")
+_WORD = re.compile(r"[a-z]{4,}")
+_PLAIN = frozenset(
+    "total other income expense expenses cost costs assets liabilities from with this that sales revenue".split()
+)
+_BASELINE = re.compile(
+    r"\b(?:from|after|against|versus|vs\.?|than|over|compared|previous(?:ly)?|prior|earlier|before|ago|last|had been|base|preceding|formerly|once|earliest)\b"
+    r"|[较比由从自]|上年|去年|上期|期初|年初|此前|以前|前[一两]?年|原[为来]|同期",
+    re.IGNORECASE,
+)
+
+
+def order(reading: ClaimContext, first: Quantity, second: Quantity) -> int:
+    """1 where the second of two neighbouring figures is said to be the later one, -1 where the first is, 0 where unsaid."""
+    gap = reading.text[first.end : second.start].rstrip(" $€£¥")
+    if len(gap) > 60 or first.kind != second.kind or first.unit != second.unit:
+        return 0
+    before, _ = reading.around(first)
+    if _EARLIER_FIRST.search(gap) and _FROM.search(before.rstrip(" $€£¥")):
+        return 1
+    return -1 if _LATER_FIRST.search(gap) and not _FROM.search(before[-20:]) else 0
+
+
+def source_order(one: tuple[Source, Place], other: tuple[Source, Place]) -> int:
+    """1 where the second of two figures of the source is the later one, -1 where the first is, 0 where it does not say."""
+    years = [_year(source, place) for source, place in (one, other)]
+    if years[0] is not None and years[1] is not None:
+        return (years[1] > years[0]) - (years[1] < years[0])
+    (source, place), (origin, twin) = one, other
+    if source is not origin or place.table is not None or twin.table is not None:
+        return 0
+    left, right = sorted((place.figure, twin.figure), key=lambda figure: figure.start)
+    told = order(source.reading, left, right)
+    return told if left is place.figure else -told
+
+
+def _year(source: Source, place: Place) -> int | None:
+    periods: Periods = place.periods if place.table is not None else source.reading.periods(place.figure)[0]
+    years = [period for period in periods if isinstance(period, int)]
+    return years[0] if len(years) == 1 == len(periods) else None
+
+
+def is_of_another_row(region: str, mention: Mention | None, place: Place) -> bool:
+    """Whether the words before a figure name another row of its table, and have nothing of the label of its own."""
+    if mention is None or place.row is None or place.table is None:
+        return False
+    own = row_key(place.row)
+    if not own or mention.key == own or mention.key in own or own in mention.key:
+        return False
+    if not any(row_key(row) == mention.key for row, _ in place.table.rows):
+        return False
+    return not _shares(own, mention.key, region)
+
+
+def _shares(own: str, other: str, region: str) -> bool:
+    """Whether a text has a word of a label (in Chinese, two characters) that another label does not have."""
+    if own.isascii():
+        words = set(_WORD.findall(own)) - set(_WORD.findall(other)) - _PLAIN
+        return not words or bool(words & set(_WORD.findall(region)))
+    pairs = {own[at : at + 2] for at in range(len(own) - 1)} - {other[at : at + 2] for at in range(len(other) - 1)}
+    rest = region.replace(other, " ")
+    return not pairs or any(pair in rest for pair in pairs)
+
+
+def is_past_unsaid(reading: ClaimContext, figure: Quantity, place: Place, source: Source, said: Sequence[int]) -> bool:
+    """Whether a figure of an earlier year alone is given where no word tells it from one of the years that are `said`."""
+    if place.row is None or place.column is None or len(place.periods) != 1 or place.row.periods:
+        return False
+    (year,) = place.periods
+    if not isinstance(year, int) or year in said or not said or year >= max(said):
+        return False
+    before, after = reading.around(figure)
+    if _BASELINE.search(before[-40:]) or _BASELINE.search(after[:24]):
+        return False
+    return any(other.periods == {max(said)} for other in source.row_of(place))
