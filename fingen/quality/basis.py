@@ -110,7 +110,21 @@ OWNERS = _dimension(
     minority=r"少数股东|非控[股制]性?权益|非控股權益|\b(?:non-?controlling|minority) interests?\b",
     owners=r"归属于?(?:上市公司|母公司|本公司)|归母|歸屬於|\battributable to (?:the )?(?:owners|shareholders|equity|ordinary|common|stockholders|parent)",
 )  # fmt: skip
-DIMENSIONS = (SCOPE, SPAN, RESTATED, RULES, OPERATIONS, RATES, SHARES, TAXES, CARRIED, OWNERS)
+# What a thing is, where its opposite goes by nearly the same name.
+OPPOSITES = (
+    _dimension("flow", "", "income expense 收入 收益 费用 支出", income=r"\bincome\b(?! tax)|收入|收益", expense=r"\bexpenses?\b|费用(?!化)|支出"),
+    _dimension("costing", "", "expensed capitali 费用化 资本化", expensed=r"\bexpensed\b|费用化", capitalised=r"\bcapitali[sz]ed\b|资本化"),
+    _dimension("side", "", "receivable payable 应收 应付", receivable=r"\breceivables?\b|应收", payable=r"\bpayables?\b|应付"),
+    _dimension("cash", "", "inflow outflow 流入 流出", inflow=r"\binflows?\b|流入", outflow=r"\boutflows?\b|流出"),
+    _dimension("balance", "", "asset liabilit 资产 负债", assets=r"\bassets?\b|资产(?!负债)", liabilities=r"\bliabilit(?:y|ies)\b|(?<!资产)负债"),
+    _dimension("place", "", "domestic foreign oversea 境内 国内 境外 国外 海外",
+               home=r"\bdomestic\b|境内|国内", abroad=r"\bforeign\b(?! (?:exchange|currency))|\boverseas\b|境外|国外|海外"),
+    _dimension("term", "", "current term 流动 短期 长期", short=r"(?<!non-)(?<!non)\bcurrent (?=assets|liabilities|portion)|\bshort-term\b|(?<!非)流动(?=资产|负债)|短期",
+               long=r"\bnon-?current\b|\blong-term\b|非流动|长期"),
+    _dimension("purpose", "", "selling marketing administrative research 销售费用 管理费用 研发费用 财务费用",
+               selling=r"\bselling\b(?!,)|销售费用", administrative=r"\badministrative\b|管理费用", research=r"\bresearch\b|研发费用", financial="财务费用"),
+)  # fmt: skip
+DIMENSIONS = (SCOPE, SPAN, RESTATED, RULES, OPERATIONS, RATES, SHARES, TAXES, CARRIED, OWNERS, *OPPOSITES)
 _PARENTS = (RULES, OPERATIONS, SHARES, RATES, SPAN)  # what a heading row says of the rows below it
 _TITLE = (SCOPE, SPAN, RESTATED, OPERATIONS)  # what the line above a table says of all its cells
 _SECTION = (SCOPE, SPAN, OPERATIONS)

@@ -21,12 +21,13 @@ from fingen.quality.claims import (
 )
 from fingen.quality.labels import Mention, claimed_labels, find_mentions
 from fingen.quality.names import forms_of
-from fingen.quality.pairing import is_of_another_row, is_past_unsaid
+from fingen.quality.pairing import is_of_another_name, is_of_another_row, is_past_unsaid
 from fingen.quality.quantities import Quantity
 from fingen.quality.source import Source, heading_key, labels_of, row_key, sizes
 from fingen.quality.tables import Periods, Place
 
 _CHANGES = re.compile(r"增减|同比|变动幅度|变动比例|增长率|增幅|环比|\bchange\b|variance|\bv\.|\bvs\.", re.IGNORECASE)
+_FOLLOWING = re.compile(r"\s(?:in|for|of|from|at|on|to)\s[^.,;(]{1,40}")  # 3.7 in euro and 2.6 in dollar
 _ADDED = re.compile(r"增加|\b(?:increases?|additions?)\b", re.IGNORECASE)
 _TAKEN = re.compile(r"减少|\b(?:decreases?|disposals?|reductions?)\b", re.IGNORECASE)
 _CONTENT = re.compile(r"[a-z0-9]{3,}")
@@ -94,6 +95,8 @@ class Binding:
         return {company: tuple(form.lower() for form in forms_of(company)) for company in companies}
 
     def _entity(self, figure: Quantity, source: Source, place: Place) -> str | None:
+        if is_of_another_name(self.reading, figure, source, place):
+            return "the source has it of another name"
         if len(self._companies) < 2 or source.passage.company is None:
             return None
         start, end = self.reading.sentence(figure.start)
@@ -110,7 +113,9 @@ class Binding:
             return None
         attached = self._attached(figure) if figure.sign > 0 else -1
         if place.row is not None:
-            by_label = row_polarity(place.row.label, place.figure.sign) if place.figure.kind == "amount" else 0
+            heading = place.column.heading if place.column else ""
+            labels = (place.row.label, heading) if place.figure.kind == "amount" else ()
+            by_label = next((way for label in labels if (way := row_polarity(label, place.figure.sign))), 0)
             of_source = by_label or polarity(self._words_of(source, place))
             if figure.sign > 0 and by_label * (attached or self.reading.polarity(figure)) < 0:
                 return "the source has a gain" if of_source > 0 else "the source has a loss"
@@ -202,14 +207,15 @@ class Binding:
 
     def _names_other_row(self, figure: Quantity, source: Source, place: Place) -> bool:
         """Whether the nearest label before a figure, with no figure in between, is that of another row of its table."""
-        before, _ = self.reading.around(figure)
-        start = figure.start - len(before)
+        start = figure.start - len(self.reading.around(figure)[0])
         named = [
             mention
             for mention in self.mentions(figure, source)
             if start <= mention.start and mention.end <= figure.start
         ]
-        return is_of_another_row(self._lower[start : figure.start], named[-1] if named else None, place)
+        following = _FOLLOWING.match(self._lower, figure.end)
+        region = self._lower[start : figure.start] + (following[0] if following else "")
+        return is_of_another_row(region, named[-1] if named else None, place)
 
     def _is_other(self, figure: Quantity, source: Source, place: Place, claim: Mention) -> bool:
         """Whether a label that the answer gives a figure as is that of another row or column of its table."""

@@ -41,6 +41,7 @@ _COMPARED = re.compile(
     r"|[较由从]|比(?![例重率])|上年|去年|同期|上期|期初|年初|以后|以前|未来|到期|此前|此后",
     re.IGNORECASE,
 )
+_BRACKETED_YEAR = re.compile(r"\s?[(（](?:FY ?|fiscal )?((?:19|20)[0-9]{2})年?\s?[:：]\s?")
 _OWNS = re.compile(r"\s?(?:的|'s|’s)?\s?")
 _GOES_ON = "(?![^的为末初数余金发增达是，,、。（(\\s])"  # 期末余额, but not 本期归属于母公司的净利润, which is a label
 _LAST = re.compile(
@@ -64,7 +65,7 @@ _DOWN = (
     r"|下降|减少|降低|下滑|下跌|降至|减至|降到|减到|缩小|缩减|下调|回落|跌至|收窄|降幅|跌幅|走低|走弱|缩水|萎缩|锐减|骤降|大跌|大降|同比降|腰斩"
 )
 _DRAG = re.compile(  # what a part that counts against the whole is said to do
-    r"\b(?:t(?:ook|akes?|aking)|cost|drag(?:ged|s)?|headwinds?|weigh(?:ed|s|ing)?|hurt|subtract(?:ed|s)?|held back|detract(?:ed|s|ion)?"
+    r"\b(?:t(?:ook|akes?|aking)|cost|drag(?:ged|s)?|headwinds?|weigh(?:ed|s|ing)?|hurt|subtract(?:ed|s)?|h(?:eld|olds) back|detract(?:ed|s|ion)?"
     r"|shav(?:ed|es)|burden(?:ed|s)?|against|adverse(?:ly)?|unfavou?rabl[ey]|minus|negative)\b|拖累|负面|不利|抵消|侵蚀|负[向贡]",
     re.IGNORECASE,
 )
@@ -239,6 +240,8 @@ class ClaimContext:
 
     def _find_periods(self, figure: Quantity) -> tuple[Periods, bool]:
         start, end = self.sentence(figure.start)
+        if year := self._beside(figure):
+            return frozenset((year,)), True
         marks = self.marks(start, end)
         if not marks:
             return UNKNOWN, False
@@ -256,6 +259,13 @@ class ClaimContext:
         if not before:
             return UNKNOWN, False
         return self._from_before(figure, before, marks, start)
+
+    def _beside(self, figure: Quantity) -> int:
+        """The year of a figure in the form 5 (2023: 4): of the 4 it is 2023, of the 5 the year after; 0 in any other form."""
+        if before := _BRACKETED_YEAR.search(self.text, max(0, figure.start - 14), figure.start):
+            return int(before[1]) if before.end() == figure.start else 0
+        after = _BRACKETED_YEAR.match(self.text, figure.end)
+        return int(after[1]) + 1 if after and after[1] == str((self.report_year or 0) - 1) else 0
 
     def _from_before(self, figure: Quantity, before: list[Mark], marks: list[Mark], start: int) -> tuple[Periods, bool]:
         mark = before[-1]

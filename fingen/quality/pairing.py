@@ -9,17 +9,26 @@ from fingen.quality.claims import ClaimContext
 from fingen.quality.labels import Mention
 from fingen.quality.quantities import Quantity
 from fingen.quality.source import Source, row_key
-from fingen.quality.tables import Periods, Place
+from fingen.quality.tables import Periods, Place, Table
 
 _LATER_FIRST = re.compile(  # the second figure is that of the time before: 5 after 4, 5 compared with 4 in 2021
     r"\b(?:after|compared (?:with|to)|versus|vs\.?|against|up from|down from|from)\b[^.;]{0,24}$"
     r"|(?:上年|去年|上期)(?:同期|末)?(?:的?为?|是)?$|[较比]上年(?:同期|末)?的?$|(?:期初|年初)(?:的?为?|余额为?)?$"
 )
+_COMPARED = re.compile(r"\bcompared (?:with|to)\b|\bversus\b|\bagainst\b")
 _EARLIER_FIRST = re.compile(r"\bto\b[^.;,]{0,24}$|[变增减升降转提上下改]{0,2}[至到为]$")
 _FROM = re.compile(r"\bfrom\b[^.;,]{0,24}$|[由从自][^，。；]{0,14}$")
 _WORD = re.compile(r"[a-z]{4,}")
+_LATIN = re.compile(r"[a-z]+")
+_NAME = re.compile(r"(?<=[\w,;)’] )(?:the )?[A-Z][A-Za-z]{2,}")
+_NO_NAMES = frozenset(
+    "company group board directors fiscal year january february march april may june july august september october november december "
+    "rmb usd eur gbp".split()
+)
+_NEAR = 30  # characters before a figure in which a name is that of its owner
+_HEAD = 6  # letters of a word that tells a row: amortisation, inventories
 _PLAIN = frozenset(
-    "total other income expense expenses cost costs assets liabilities from with this that sales revenue".split()
+    "operating average current financial investment general interest total other income expense expenses cost costs assets liabilities from with this that sales revenue".split()
 )
 _BASELINE = re.compile(
     r"\b(?:from|after|against|versus|vs\.?|than|over|compared|previous(?:ly)?|prior|earlier|before|ago|last|had been|base|preceding|formerly|once|earliest)\b"
@@ -49,6 +58,9 @@ def source_order(one: tuple[Source, Place], other: tuple[Source, Place]) -> int:
         return 0
     left, right = sorted((place.figure, twin.figure), key=lambda figure: figure.start)
     told = order(source.reading, left, right)
+    _, end = source.reading.sentence(left.start)
+    if not told and right.start < end and len(_COMPARED.findall(source.reading.text, left.end, right.start)) == 1:
+        told = -1
     return told if left is place.figure else -told
 
 
@@ -60,14 +72,47 @@ def _year(source: Source, place: Place) -> int | None:
 
 def is_of_another_row(region: str, mention: Mention | None, place: Place) -> bool:
     """Whether the words before a figure name another row of its table, and have nothing of the label of its own."""
-    if mention is None or place.row is None or place.table is None:
+    if place.row is None or place.table is None:
         return False
     own = row_key(place.row)
+    if mention is None:
+        return own.isascii() and _has_head_of_another(region, own, place.table)
     if not own or mention.key == own or mention.key in own or own in mention.key:
         return False
     if not any(row_key(row) == mention.key for row, _ in place.table.rows):
         return False
     return not _shares(own, mention.key, region)
+
+
+def _has_head_of_another(region: str, own: str, table: Table) -> bool:
+    """Whether a text has the word that the label of another row starts with, and no word of its own label."""
+    said = {word for word in _WORD.findall(region) if len(word) > _HEAD}
+    words = set(_WORD.findall(own)) - _PLAIN
+    if not said or not words or words & set(_WORD.findall(region)):
+        return False
+    heads = {found[0] for row, _ in table.rows if (found := _WORD.search(row_key(row)))}
+    return bool(said & heads - _PLAIN - set(_WORD.findall(own)))
+
+
+def names_in(text: str) -> list[str]:
+    """The words with a capital inside a text, in lower case: names of things, as far as they are not its first word."""
+    return [
+        match[0].lower() for match in _NAME.finditer(text) if match.start() > 0 and match[0].lower() not in _NO_NAMES
+    ]
+
+
+def is_of_another_name(reading: ClaimContext, figure: Quantity, source: Source, place: Place) -> bool:
+    """Whether a figure is given with a name that the words around it in the source, which have another one, do not have."""
+    if place.table is not None:
+        return False
+    before, _ = reading.around(figure)
+    own = set(_LATIN.findall((source.passage.company or "").lower()))
+    names = [name for name in names_in(before[-_NEAR:]) if name not in own]
+    if not names or names[-1] not in source.words:
+        return False
+    around = " ".join(source.reading.around(place.figure))
+    others = set(names_in(around)) - own
+    return bool(others) and names[-1] not in set(_LATIN.findall(around.lower()))
 
 
 def _shares(own: str, other: str, region: str) -> bool:
