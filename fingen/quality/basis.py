@@ -124,7 +124,8 @@ OPPOSITES = (
     _dimension("purpose", "", "selling marketing administrative research 销售费用 管理费用 研发费用 财务费用",
                selling=r"\bselling\b(?!,)|销售费用", administrative=r"\badministrative\b|管理费用", research=r"\bresearch\b|研发费用", financial="财务费用"),
 )  # fmt: skip
-DIMENSIONS = (SCOPE, SPAN, RESTATED, RULES, OPERATIONS, RATES, SHARES, TAXES, CARRIED, OWNERS, *OPPOSITES)
+BASES = (SCOPE, SPAN, RESTATED, RULES, OPERATIONS, RATES, SHARES, TAXES, CARRIED, OWNERS)
+DIMENSIONS = (*BASES, *OPPOSITES)
 _PARENTS = (RULES, OPERATIONS, SHARES, RATES, SPAN)  # what a heading row says of the rows below it
 _TITLE = (SCOPE, SPAN, RESTATED, OPERATIONS)  # what the line above a table says of all its cells
 _SECTION = (SCOPE, SPAN, OPERATIONS)
@@ -187,7 +188,7 @@ class Marked:
                 break
             start, end = earlier.start - len(self.reading.around(earlier)[0]), earlier.start
         found = {mark.dimension: mark.kind for mark in self.within(start, end)}
-        clause = _clause(after[:_REACH])
+        clause = 0 if figure.kind != "amount" and after.startswith(" of ") else _clause(after[:_REACH])
         return found | {mark.dimension: mark.kind for mark in self.within(figure.end, figure.end + clause)}
 
 
@@ -283,7 +284,8 @@ class Basis:
         if origin.is_plain and not self._marked.marks:
             return None
         known, close = origin.of(place), self._marked.near(figure)
-        for dimension in DIMENSIONS:
+        is_share = figure.kind != "amount" and place.table is None  # of two things: liabilities at 60 percent of assets
+        for dimension in BASES if is_share else DIMENSIONS:
             mine, theirs = close.get(dimension.name), known.get(dimension.name)
             if mine and theirs:
                 if not _as_one({mine}) & _as_one(theirs):
