@@ -138,9 +138,13 @@ _CHAIN = re.compile(
     r"|decrease|rose|fell|was|were|RMB|US|(?:19|20)[0-9]{2})\b|(?:19|20)[0-9]{2}年|[增减升降提下]?[至到为]|[较比]?上年(?:同期)?的?|同比|增长|下降|增加|减少|提高|[由从自和与及])*+"
 )
 _AFTER = re.compile(
-    r"\s?[(（]|\s?,?\s?(?:on|in|for|at|under|as|per|by|before|after|from|attributable)\b", re.IGNORECASE
+    r"\s?[(（]|\s?,?\s?(?:(?:on|in|for|at|under|per|by|of|attributable)\b"
+    r"|as (?:previously|originally|initially|first|reported|restated|adjusted)\b|(?:from|after|before|net of) (?:(?:dis)?continu|(?:income )?tax))",
+    re.IGNORECASE,
 )
-_CLAUSE_END = re.compile(r"[,，。;；)）]| (?:and|while|but)\b")
+_CLAUSE_END = re.compile(
+    r"[,，。;；)）]| (?:and|while|but|or|after|compared|versus|against|than|from)\b(?! tax| (?:dis)?continu)"
+)
 
 
 def find_marks(text: str) -> tuple[Mark, ...]:

@@ -19,7 +19,7 @@ from fingen.quality.claims import (
     polarity,
     row_polarity,
 )
-from fingen.quality.labels import Mention, claimed_labels, find_mentions
+from fingen.quality.labels import Mention, claimed_labels, find_mentions, is_of_list
 from fingen.quality.names import forms_of
 from fingen.quality.pairing import is_of_another_name, is_of_another_row, is_past_unsaid
 from fingen.quality.quantities import Quantity
@@ -128,6 +128,8 @@ class Binding:
             negative = place.table is None and source.reading.excuses_minus(place.figure, costs=False)
             fine = of_source < 0 or negative or (move is not None and move.sign < 0)
             return None if fine else "the source has it without a minus"
+        if attached < 0 and place.row is not None and not of_source and source.is_signed(place):
+            return "the source has it without a minus"
         if attached and of_source and attached != of_source:
             return "the source has a gain" if of_source > 0 else "the source has a loss"
         return None
@@ -213,6 +215,8 @@ class Binding:
             for mention in self.mentions(figure, source)
             if start <= mention.start and mention.end <= figure.start
         ]
+        if named and is_of_list(self._lower, figure, self.reading.quantities, named[-1]):
+            return False
         following = _FOLLOWING.match(self._lower, figure.end)
         region = self._lower[start : figure.start] + (following[0] if following else "")
         return is_of_another_row(region, named[-1] if named else None, place)

@@ -109,9 +109,8 @@ class Computed:
         points = calc.subtracts and (degree == 0 or all(Decimal(0) in group for group in scales))
         if figure.kind == "points" and not points:
             return
-        move = self.reading.move(figure)
-        if figure.kind == "percent" and points and move is not None and not move.level:
-            return  # what a percentage rose by is percentage points
+        if figure.kind == "percent" and points:
+            return  # what two percentages differ by is percentage points
         if figure.currency and not self._in_currency(figure.currency):
             return
         if figure.kind != "amount":

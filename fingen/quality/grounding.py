@@ -34,8 +34,9 @@ from fingen.quality.binding import Binding, Verdict
 from fingen.quality.claims import QUANTITIES, ClaimContext, contradicts_itself
 from fingen.quality.computed import Computed, brief, interval
 from fingen.quality.names import find_foreign
+from fingen.quality.notation import standard
 from fingen.quality.pairing import order, source_order
-from fingen.quality.quantities import ONE, Quantity, same_currency
+from fingen.quality.quantities import HUNDREDTH, ONE, Quantity, same_currency
 from fingen.quality.source import Ladder, Source, fold_name, prepare
 from fingen.quality.tables import Place, parse_unit
 from fingen.records import Passage, Record
@@ -119,7 +120,8 @@ class _Check:
         self.record = record
         self.sources = sources
         self.organisations = organisations
-        self.reading = ClaimContext(record.output, sources[0].report_year if sources else None)
+        notation = sources[0].notation if sources else None
+        self.reading = ClaimContext(standard(record.output, notation), sources[0].report_year if sources else None)
         self.binding = Binding(self.reading, sources, record.instruction)
         quotes = [evidence.quote for evidence in record.evidence]
         self.quoted = {id(source): source.spans_of(quotes) for source in sources}
@@ -239,6 +241,8 @@ class _Check:
                 ladders = (source.percents,)
             elif figure.scale == ONE and figure.unit in ("", "time", "times") and not figure.currency:
                 ladders = (source.shown, source.amounts)
+            elif figure.scale == HUNDREDTH:
+                ladders = (source.amounts, source.cents)
             else:
                 ladders = (source.amounts,)
             for ladder in ladders:
@@ -322,7 +326,7 @@ class _Check:
 
 
 def _is_exact(figure: Quantity) -> bool:
-    return figure.currency is not None or figure.scale != ONE
+    return figure.currency is not None or figure.scale != ONE or figure.value >= _BARE or figure.step < ONE
 
 
 def _unit_conflict(figure: Quantity, place: Place, source: Source) -> str | None:

@@ -27,6 +27,8 @@ _ITS_CHANGE = re.compile(  # 5, up 3 percent: the change is of what the figure b
     r"|(?:rose|grew|increased|climbed|fell|declined|decreased|dropped)(?: by)?) (?:by |about |approximately )?"
     r"|(?:同比|环比|[较比]上年(?:同期)?)?(?:大幅|小幅|略)?(?:增长|增加|上升|提高|下降|减少|降低|下滑|上涨)(?:了|约|率?为)?)"
 )
+_LISTED = re.compile(r"(?:\b(?:and|or)\s|[、和及与])$")
+_AND = re.compile(r"\s?(?:,? and |[、和及与])\s?(?:rmb |us)?[$€£¥]?")
 _OWNERS = ("公司", "年", "年度", "期", "企业", "报告", "末", "初", "季度")
 _VERBS = ("实现", "录得", "发生", "取得", "确认", "报告", "产生", "列示")
 _BOUNDARY = frozenset('，。；：、,年度末期初月日其司团和与及而中但"“（(\n 内是为里，将对:;%元') | frozenset(
@@ -133,6 +135,8 @@ def _from_before(
     mention = next((mention for mention in reversed(mentions) if mention.end <= figure.start), None)
     if mention is None:
         return None
+    if is_of_list(lower, figure, inside, mention):
+        return None
     crossed = [other for other in inside if mention.end <= other.start < figure.start]
     for other, following in pairwise((*crossed, figure)):
         gap = lower[other.end : following.start]
@@ -140,6 +144,14 @@ def _from_before(
         if not carries and not (following.kind != "amount" and _ITS_CHANGE.fullmatch(gap)):
             return None
     return mention if _is_linked(lower[mention.end : (*crossed, figure)[0].start], names) else None
+
+
+def is_of_list(lower: str, figure: Quantity, inside: Sequence[Quantity], mention: Mention) -> bool:
+    """Whether a label is the last of several for as many figures: of receivables and inventories, at 10 and 5, 10 is not its."""
+    if not _LISTED.search(lower, max(0, mention.start - 6), mention.start):
+        return False
+    following = next((other for other in inside if other.start >= figure.end), None)
+    return following is not None and _AND.fullmatch(lower[figure.end : following.start]) is not None
 
 
 def _from_after(

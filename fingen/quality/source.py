@@ -9,7 +9,8 @@ from decimal import Decimal
 from functools import cached_property, lru_cache
 
 from fingen.quality.claims import QUANTITIES, ClaimContext
-from fingen.quality.quantities import ONE, narrow
+from fingen.quality.notation import find_notation, standard
+from fingen.quality.quantities import HUNDREDTH, ONE, narrow
 from fingen.quality.tables import (
     GENERIC,
     Place,
@@ -30,6 +31,7 @@ _TIME = re.compile(
     r"^(?:(?:as )?(?:of|at) |(?:fiscal )?years? end|fy|december|january|march|june|september)?[ ,]*(?:19|20)\d\d(?!\d)|^第.季度$"
 )
 _THREE_MONTHS = re.compile(r"(?i)\bthree[- ]months?\b|\bquarter|三个月|季度|[147][-—至~]|10[-—至~]12月")
+_EXPENSES = re.compile(r"(?i)expense|cost|loss|费用|成本|支出|损失")
 _LATIN = re.compile(r"[a-z]+")
 _TOKEN = re.compile(r"[0-9][0-9,.]*")
 
@@ -57,7 +59,8 @@ class Source:
     def __init__(self, passage: Passage) -> None:
         self.passage = passage
         self.chunk = passage.chunk
-        self.text = narrow(passage.text)
+        self.notation = find_notation(passage.text)
+        self.text = standard(passage.text)
         self.report_year = fiscal_year(passage.period.end)
         self.tables: list[Table] = []
         places = [*self._table_places(), *self._text_places()]
@@ -69,6 +72,8 @@ class Source:
             for place in quantities
             if place.figure.kind in ("percent", "points") or place.percent
         ])  # fmt: skip
+        bare = [place for place in places if place.figure.kind == "amount" and place.figure.scale == ONE]
+        self.cents = Ladder([(place.figure.shown * HUNDREDTH, place) for place in bare if not place.figure.currency])
         self.shown = Ladder([(place.figure.shown, place) for place in quantities])
         self._read_times()
 
@@ -133,6 +138,15 @@ class Source:
         end = (self.passage.period.end or "")[5:7] or "12"
         last = (int(end) + 3 * number - 1) % 12 + 1  # the month that it ends with, where the year ends with `end`
         return any(day[0] == last for day in self.days) and _THREE_MONTHS.search(self.text) is not None
+
+    def is_signed(self, place: Place) -> bool:
+        """Whether the column of a figure has negative ones as well, so that it is plain which way each goes."""
+        if place.table is None or place.row is None or place.column is None:
+            return False
+        around = " ".join((place.table.caption, *place.row.parents, *(each.heading for each in place.table.rows[0][1])))
+        if _EXPENSES.search(around):
+            return False  # of (income)/expense the positive ones are expenses
+        return any(each.figure.sign < 0 for each in self.places if each.column is place.column)
 
     def row_of(self, place: Place) -> list[Place]:
         """The figures that stand in one row with a place, itself among them."""
