@@ -291,7 +291,7 @@ class _Check:
         if year and not any(source.has_year(year) for source in self.sources):
             years = sorted(set().union(*(source.years for source in self.sources)))
             self._add("year", figure.start, figure.end, f"{year} is not in the source, which has {_listed(years)}")
-        elif month and not any(_has_day(source, month, day) for source in self.sources):
+        elif month and not any(_has_day(source, year, month, day) for source in self.sources):
             self._add("year", figure.start, figure.end, "no such date in the source")
 
     def _name(self, figure: Quantity) -> None:
@@ -360,11 +360,16 @@ def _unit_words(place: Place) -> str:
     return f" in units of {place.scales[-1]:,}"
 
 
-def _has_day(source: Source, month: int, day: int) -> bool:
-    if any(found == (month, day) or (found[0] == month and not (day and found[1])) for found in source.days):
-        return True
+def _has_day(source: Source, year: int, month: int, day: int) -> bool:
+    """Whether the source has a date, as far as both are given: September 2021 is not September 2020."""
     end = source.passage.period.end or ""
-    return len(end) == 10 and (month, day or int(end[8:])) == (int(end[5:7]), int(end[8:]))
+    own = tuple(map(int, end.split("-"))) if len(end) == 10 else (0, 0, 0)
+    return any(
+        found[1] == month
+        and (not year or not found[0] or found[0] == year)
+        and (not day or not found[2] or found[2] == day)
+        for found in (*source.dates, own)
+    )
 
 
 def _listed(years: Sequence[int]) -> str:

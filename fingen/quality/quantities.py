@@ -112,7 +112,7 @@ _UNIT = re.compile(
 )
 _ATTACHED = re.compile(r"(?:bn|mn|[mkb])(?![\w])", re.IGNORECASE)
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}$")
-_MONTH_BEFORE = re.compile(rf"({_MONTH})\s?$", re.IGNORECASE)
+_MONTH_BEFORE = re.compile(rf"({_MONTH})(?:,? of|,)?\s?$", re.IGNORECASE)
 _DAY_TAIL = re.compile(r"(?:st|nd|rd|th)?,?\s{1,2}((?:19|20)[0-9]{2})(?![0-9,.]*[0-9%])")
 _MONTH_AFTER = re.compile(rf"(?:st|nd|rd|th)?\s(?:of\s)?({_MONTH})(?:,?\s((?:19|20)[0-9]{{2}}))?(?!\w)")
 _ZH_DATE = re.compile(r"\s?年\s?(?:([0-9]{1,2})\s?月(?:\s?([0-9]{1,2})\s?日)?)?")
@@ -205,7 +205,7 @@ def _calendar(text: str, start: int, end: int, digits: str, before: str) -> Quan
         return found
     if before in "Qq" and start and (start < 2 or not text[start - 2].isalpha()) and digits in "1234":
         return Quantity(start - 1, end, "quarter", Decimal(digits))
-    if (before in " ." or before.isalpha()) and (month := _MONTH_BEFORE.search(text, max(0, start - 11), start)):
+    if (before in " ." or before.isalpha()) and (month := _MONTH_BEFORE.search(text, max(0, start - 14), start)):
         tail = _DAY_TAIL.match(text, end)
         when = (int(tail[1]) if tail else 0, MONTHS[month[1].lower().rstrip(".")], int(digits))
         return Quantity(month.start(), tail.end() if tail else end, "date", Decimal(digits), when=when)
@@ -245,7 +245,7 @@ def _year(text: str, start: int, end: int, digits: str, before: str) -> Quantity
         return None
     if before.isascii() and before.isalpha() and not _FISCAL.search(text, max(0, start - 4), start):
         return None
-    month = _MONTH_BEFORE.search(text, max(0, start - 11), start) if before in " ." else None
+    month = _MONTH_BEFORE.search(text, max(0, start - 14), start) if before in " ." else None
     if month:
         return Quantity(month.start(), end, "date", Decimal(year), when=(year, MONTHS[month[1].lower().rstrip(".")], 0))
     return Quantity(start, end, "year", Decimal(year), when=(year, 0, 0))

@@ -114,6 +114,7 @@ class Source:
     def _read_times(self) -> None:
         times = [place.figure for place in self.places]
         self.years = {figure.when[0] for figure in times if figure.when[0]}
+        self.dates = {figure.when for figure in times if figure.when[1]}
         self.days = {figure.when[1:] for figure in times if figure.when[1]}
         self.quarters = {int(figure.value) for figure in times if figure.kind == "quarter"}
         for table in self.tables:
