@@ -205,7 +205,17 @@ class Binding:
         for claim in self._claimed(figure, source):
             if claim.key in keys and self._is_other(figure, source, place, claim):
                 return self._says(place)
+            if claim.key not in keys and self._is_total_of_another(figure, source, place, claim):
+                return self._says(place)
         return self._says(place) if self._names_other_row(figure, source, place) else None
+
+    def _is_total_of_another(self, figure: Quantity, source: Source, place: Place, claim: Mention) -> bool:
+        """Whether a figure stands in a row without a name of its own, and what it is given as is a row of another table."""
+        if place.row is None or place.table is None or row_key(place.row) or claim.key in place.table.caption.lower():
+            return False
+        cells = [cell for cell in source.rows_named(claim.key) if cell.figure.kind == place.figure.kind]
+        low, high = abs(figure.value) - figure.step / 2, abs(figure.value) + figure.step / 2
+        return bool(cells) and not any(low <= size <= high for cell in cells for size in sizes(cell))
 
     def _names_other_row(self, figure: Quantity, source: Source, place: Place) -> bool:
         """Whether the nearest label before a figure, with no figure in between, is that of another row of its table."""

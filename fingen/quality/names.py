@@ -44,6 +44,17 @@ _COMMON = frozenset(
 )
 
 
+# The short name of a company at the start of a clause: 中牧股份, but not 回购股份.
+_SHORT_ZH = re.compile(
+    r"(?:(?:^|[。；])(?=..(?:股份|集团))|(?:^|[，。；、：“（和与及较比而但])(?!..(?:股份|集团)))"
+    r"([\u4e00-\u9fff]{2}(?:股份|集团|科技|药业|医药|银行|证券|重工|能源|控股|电气|光电|水泥|钢铁|航空))(?![公有权数比总额金子板在期投账率业])"
+)
+_NO_SHORT = re.compile(
+    r".?[的是了在被把对等无见少多此其因由随通表说]|回购|持有|发行|增发|普通|优先|限售|流通|所持|授予|转让|质押|注销|新增|库存|商业|中央|国有|大型|境内|境外|外资|合作|托管|借款|贷款|对外|其他|上述|相关|主要"
+    r"|企业|公司|本|该|各|多|两|三|有|高新|绿色|先进|可再|再生|新|传统|清洁|汽车|消费|半导|动物|农业|现代|微|人工|信息"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Named:
     """An organisation in an answer that the source does not have."""
@@ -57,6 +68,9 @@ def find_foreign(text: str, sources: Collection[Source], organisations: Collecti
     """The organisations in a text that are neither in the sources nor their documents' own."""
     if "公司" in text or "集团" in text:
         yield from _foreign_chinese(text, sources)
+    for match in () if text.isascii() else _SHORT_ZH.finditer(text):
+        if not any(fold_name(match[1]) in source.folded for source in sources) and not _NO_SHORT.match(match[1]):
+            yield Named(match.start(1), match.end(1), match[1])
     yield from _foreign_latin(text, sources)
     yield from _foreign_words(text, sources)
     for match in _TICKER.finditer(text) if ":" in text or "：" in text else ():
