@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -65,9 +64,7 @@ def find_quote(quote: str, chunks: Sequence[Chunk]) -> Found:
     for chunk in chunks:
         text, places = _fold_chunk(chunk.text)
         at = text.find(wanted)
-        while at >= 0 and (
-            _cuts_figure(text, at, at + len(wanted)) or _runs_rows_together(origin, chunk.text, places, at)
-        ):
+        while at >= 0 and _cuts_figure(text, at, at + len(wanted)):
             at = text.find(wanted, at + 1)
         if at >= 0:
             span = _with_marks(quote, origin, chunk.text, places[at], places[at + len(wanted) - 1] + 1)
@@ -120,19 +117,6 @@ def _counts(char: str, text: str, offset: int) -> bool:
     if char in ")）":
         return before.isdigit() or before == "%"
     return unicodedata.category(char) in ("Sc", "Sm", "So", "No") or char in "%‰"
-
-
-def _runs_rows_together(origin: list[int], text: str, places: list[int], at: int) -> bool:
-    """Whether a quote has the end of one row of a table and the start of the next as one word."""
-    first, last = places[at], places[at + len(origin) - 1]
-    line = text.find("\n", first, last)
-    while line >= 0:
-        if " | " in text[text.rfind("\n", 0, line) + 1 : line] and " | " in text[line + 1 :].partition("\n")[0]:
-            follows = bisect_left(places, line, at, at + len(origin)) - at
-            if 0 < follows < len(origin) and origin[follows] - origin[follows - 1] == 1:
-                return True
-        line = text.find("\n", line + 1, last)
-    return False
 
 
 def _cuts_figure(text: str, start: int, end: int) -> bool:

@@ -33,6 +33,7 @@ from typing import Literal
 from fingen.quality.binding import Binding, Verdict
 from fingen.quality.claims import QUANTITIES, ClaimContext, contradicts_itself
 from fingen.quality.computed import Computed, brief, interval
+from fingen.quality.counts import find_wrong_counts, find_wrong_ratios
 from fingen.quality.names import find_foreign
 from fingen.quality.notation import standard
 from fingen.quality.pairing import order, source_order
@@ -150,6 +151,10 @@ class _Check:
             elif figure.kind in ("year", "date", "quarter"):
                 self._time(figure)
         self._movements()
+        for start, end, detail in find_wrong_ratios(self.reading, self.proved):
+            self._add("figure", start, end, detail)
+        for figure in find_wrong_counts(self.reading, self.sources):
+            self._add("figure", figure.start, figure.end, "the source counts them otherwise")
         self._unused_calcs()
         for named in find_foreign(self.record.output, self.sources, self.organisations):
             self._add("organisation", named.start, named.end, f"{named.name} is not in the source")
