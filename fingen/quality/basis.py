@@ -59,13 +59,13 @@ SCOPE = _dimension(
     group=r"(?<!企业)(?<!业务)合[并併](?!范围|报表编制|日|方|对价|成本|财务报表项目)(?:口径|报表)?|\bconsolidated\b|\bthe group(?:['’]s)?\b|本集[团團]|集团口径|group[- ]wide",
 )  # fmt: skip
 SPAN = _dimension(
-    "span", "quarter half nine cumulative", "month quarter half interim cumulative date inception q1 q2 q3 q4 year 季 半年 1 年初 累计 全年 年度 中期 个月",
+    "span", "quarter half nine since", "month quarter half interim cumulative date inception q1 q2 q3 q4 year 季 半年 1 年初 累计 全年 年度 中期 个月",
     nine=r"\bnine[- ]months?\b|\bfirst three quarters\b|前三季度?|1\s?[-—至~]\s?9\s?月|九个月",
     half=r"\bsix[- ]months?\b|\bhalf[- ]year(?:ly)?\b|\b(?:first|second) half\b|\binterim period\b|上半年|下半年|半年度?(?!报告)|1\s?[-—至~]\s?6\s?月|六个月|中期(?!票据)",
     quarter=r"\bthree months\b|\b(?:first|second|third|fourth|1st|2nd|3rd|4th|single|last)[- ](?:fiscal )?quarter\b|\bquarter(?:ly)? (?:ended|results?)\b"
     r"|\bQ[1-4]\b|\bthe quarter\b|第?[一二三四1-4]季度?(?!报告)|[本单当該该]季度?|1\s?[-—至~]\s?3\s?月|4\s?[-—至~]\s?6\s?月|7\s?[-—至~]\s?9\s?月|10\s?[-—至~]\s?12\s?月|三个月",
-    cumulative=r"\bcumulative(?:ly)?\b|\b(?:year|plan|life|inception)[- ]to[- ]date\b|\bto date\b|\bsince inception\b|累计(?!折旧|摊销|减值|提取|综合|计提|公允)"
-    r"|年初[到至](?:本?报告期|本季)(?:期?末)?",
+    since=r"\byear[- ]to[- ]date\b|年初[到至](?:本?报告期|本季)(?:期?末)?",
+    cumulative=r"\bcumulative(?:ly)?\b|\b(?:plan|life|inception)[- ]to[- ]date\b|\bto date\b|\bsince inception\b|累计(?!折旧|摊销|减值|提取|综合|计提|公允)",
     year=r"\bfull[- ]year\b|\btwelve[- ]months?\b|\bfor the (?:whole |entire )?(?:fiscal |financial )?year\b(?! (?:before|earlier))|\byears? ended\b"
     r"|全年度?|(?<=[0-9])年度(?!报)|1\s?[-—至~]\s?12\s?月",
 )  # fmt: skip
@@ -75,9 +75,13 @@ RESTATED = _dimension(
     r"|调整之?前|調整前|重述前|重列前|原报告|原披露|最初披露|首次披露",
     after=r"(?<!not )(?<!been )(?<!non-)\brestated\b|\bafter (?:the )?restatement\b|调整之?后|調整後|重述后|重列后|经重[述列]|經重列|追溯调整",
 )  # fmt: skip
+_MEASURE = (
+    r"(?:(?:operating|net|diluted|basic|pre-?tax|gross|free|group) )?(?:EBIT\w*|profits?|earnings|income|loss(?:es)?|EPS|NPATA?|results?|margins?|revenues?"
+    r"|sales|cash|performance|returns?|ROE|growth|basis|figures?|costs?|expenses?|SG&A|tax rate|funds)"
+)
 RULES = _dimension(
     "rules", "adjusted", "gaap ifrs adjusted underlying normali forma affo core statutory reported 扣非 非经常 非經常 会计准则 财务报告 財務報告 调整 調整 法定",
-    adjusted=r"\bnon-?\s?(?:GAAP|IFRS)\b|(?<!risk-)(?<!seasonally )(?<!figures )\badjusted (?!for\b|to\b|by\b|effective|in\b|on\b|due\b|prior)|\bunderlying\b|\bnormali[sz]ed\b"
+    adjusted=rf"\bnon-?\s?(?:GAAP|IFRS)\b|(?<!risk-)(?<!seasonally )\badjusted (?:{_MEASURE})\b|^\s*(?:\S+ )?adjusted\s*$|\b(?:underlying|normali[sz]ed) (?:{_MEASURE})\b"
     r"|\bpro[- ]forma\b|\bAFFO\b|\bcore (?:earnings|profit|eps|results)"
     r"|扣非|扣除(?:了)?非[经經]常|非经常性损益后|非公认会计|非[国國][际際](?:财务|財務)(?:报告|報告)[准準][则則]|(?<!未)[经經][调調]整",
     statutory=r"(?<!non-)(?<!non )(?<!with )\b(?:U\.?S\.? )?(?:GAAP|IFRS)\b|\bstatutory\b(?! (?:tax )?rate)|\bas reported\b|\bunadjusted\b"
@@ -90,8 +94,8 @@ OPERATIONS = _dimension(
 )  # fmt: skip
 RATES = _dimension(
     "rates", "constant", "constant neutral organic like-for-like same comparable reported 汇率 内生 可比口径 同店 报告口径",
-    constant=r"\bconstant[- ](?:currency|currencies|exchange)\b|\bcurrency[- ]neutral\b|\borganic(?:ally)?\b|\blike-for-like\b|\b(?:same|comparable)[- ]store\b"
-    r"|固定汇率|不变汇率|内生|可比口径|同店",
+    constant=r"\bconstant[- ](?:currency|currencies|exchange)\b|\bcurrency[- ]neutral\b|\borganically\b|\borganic (?:growth|revenues?|sales|net sales|basis|increase|decrease|decline)\b|\blike-for-like\b|\b(?:same|comparable)[- ]store\b"
+    r"|固定汇率|不变汇率|内生(?:性|增长)|可比口径|同店",
     reported=r"\breported (?:growth|basis|rates?|currency)\b|报告口径|(?:当前|实际)汇率",
 )  # fmt: skip
 SHARES = _dimension(
@@ -130,8 +134,10 @@ _PARENTS = (RULES, OPERATIONS, SHARES, RATES, SPAN)  # what a heading row says o
 _TITLE = (SCOPE, SPAN, RESTATED, OPERATIONS)  # what the line above a table says of all its cells
 _SECTION = (SCOPE, SPAN, OPERATIONS)
 _TITLE_LENGTH = {"en": 90, "zh": 40}  # a longer line above a table is a sentence
-_ONE = {"nine": "cumulative", "half": "cumulative"}  # 年初至报告期末 is either of them
-_OF_REPORT = {"quarterly": frozenset({"quarter", "cumulative"}), "half-year": frozenset({"half"})}
+_ONE = {"nine": "since", "half": "since"}  # 年初至报告期末 is either of them
+_OF_REPORT = {"quarterly": frozenset({"quarter", "since"}), "half-year": frozenset({"half"})}
+_BESIDE = 30  # characters before a figure in which an opposite is what the figure is
+_OPPOSITE = frozenset(dimension.name for dimension in OPPOSITES)
 _REACH = 34  # characters after a figure in which its basis may follow: (合并口径), on a GAAP basis
 _CHAIN = re.compile(
     r"(?>[\s,，、(（)）$€£¥]|\b(?:to|from|after|up|down|compared|with|against|versus|vs|in|the|prior|previous|year|earlier|a|an|and|or|by|of|increase"
@@ -191,7 +197,10 @@ class Marked:
             if earlier is None or earlier.end < self.reading.sentence(figure.start)[0]:
                 break
             start, end = earlier.start - len(self.reading.around(earlier)[0]), earlier.start
-        found = {mark.dimension: mark.kind for mark in self.within(start, end)}
+        marks = self.within(start, end)
+        found = {
+            each.dimension: each.kind for each in marks if each.end >= end - _BESIDE or each.dimension not in _OPPOSITE
+        }
         clause = 0 if figure.kind != "amount" and after.startswith(" of ") else _clause(after[:_REACH])
         return found | {mark.dimension: mark.kind for mark in self.within(figure.end, figure.end + clause)}
 
@@ -228,7 +237,8 @@ class SourceBasis:
         if place.table is None or place.row is None or place.column is None:
             yield from self._sure(self.section, _SECTION)
             for name, kind in self.running.near(place.figure).items():
-                yield name, frozenset((kind,))
+                if name != SCOPE.name:  # the parent may be spoken of in a sentence about the group
+                    yield name, frozenset((kind,))
             return
         yield from self._sure(self.section, _SECTION)
         for line in place.table.caption.split("\n")[-2:]:
@@ -296,6 +306,8 @@ class Basis:
                     return f"it is {_said(theirs)}, not {mine}"
             elif mine in dimension.special and origin.is_without(dimension, mine or "", place):
                 return f"the source does not have it as {mine}"
+            elif place.table is None and dimension in (SPAN, OWNERS):
+                continue  # what a sentence has of a quarter is of its year as well
             elif theirs and theirs <= dimension.special and not self._is_stated(dimension, theirs, figure, origin):
                 return f"it is {_said(theirs)}, which is not said"
         return None

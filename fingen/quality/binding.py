@@ -19,7 +19,7 @@ from fingen.quality.claims import (
     polarity,
     row_polarity,
 )
-from fingen.quality.labels import Mention, claimed_labels, find_mentions, is_of_list
+from fingen.quality.labels import Mention, claimed_labels, find_mentions, is_close, is_of_list
 from fingen.quality.names import forms_of
 from fingen.quality.pairing import is_of_another_name, is_of_another_row, is_past_unsaid
 from fingen.quality.quantities import Quantity
@@ -227,6 +227,8 @@ class Binding:
         ]
         if named and is_of_list(self._lower, figure, self.reading.quantities, named[-1]):
             return False
+        if named and not is_close(self._lower[named[-1].end : figure.start], self._names):
+            named = []
         following = _FOLLOWING.match(self._lower, figure.end)
         region = self._lower[start : figure.start] + (following[0] if following else "")
         return is_of_another_row(region, named[-1] if named else None, place)

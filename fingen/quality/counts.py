@@ -26,6 +26,7 @@ _RATIOS = tuple(
 )  # fmt: skip
 _HINT = re.compile(r"doubl|twice|tripl|trebl|times|quadrupl|hal[fv]|番|倍|半|腰斩", re.IGNORECASE)
 _MOST = 100  # a count of things that a sentence spells out
+_ALL = re.compile(r"\b(?:the|all|its|their|these|those)\s$", re.IGNORECASE)  # "three units" may be some of them
 _NOUN = re.compile(r"[ -]([a-z]{6,})")
 _PHRASE = re.compile(r"(?:\s?\([^)]{1,14}\))?((?:[ -][a-z]+){1,3})")
 _MEASURES = frozenset(
@@ -81,7 +82,7 @@ def find_wrong_counts(reading: ClaimContext, sources: Sequence[Source]) -> Itera
     """Counts of a thing that the sources count, none of them so: four decreases where there are three."""
     for figure in find_figures(reading.text, words=True):
         noun = _counted(figure, reading.text)
-        if not noun:
+        if not noun or (noun.isascii() and not _ALL.search(reading.text, max(0, figure.start - 12), figure.start)):
             continue
         counts = {
             each.value for source in sources for each in source.reading.figures

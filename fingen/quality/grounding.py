@@ -373,7 +373,7 @@ def _has_day(source: Source, year: int, month: int, day: int) -> bool:
         found[1] == month
         and (not year or not found[0] or found[0] == year)
         and (not day or not found[2] or found[2] == day)
-        for found in (*source.dates, own)
+        for found in (*source.dates, (0, *own[1:]))
     )
 
 

@@ -27,6 +27,7 @@ _ITS_CHANGE = re.compile(  # 5, up 3 percent: the change is of what the figure b
     r"|(?:rose|grew|increased|climbed|fell|declined|decreased|dropped)(?: by)?) (?:by |about |approximately )?"
     r"|(?:同比|环比|[较比]上年(?:同期)?)?(?:大幅|小幅|略)?(?:增长|增加|上升|提高|下降|减少|降低|下滑|上涨)(?:了|约|率?为)?)"
 )
+_CLAUSE = re.compile(r"[,，;；:：]|\b(?:while|but|although|as|when|because)\b")
 _LISTED = re.compile(r"(?:\b(?:and|or)\s|[、和及与])$")
 _AND = re.compile(r"\s?(?:,? and |[、和及与])\s?(?:rmb |us)?[$€£¥]?")
 _OWNERS = ("公司", "年", "年度", "期", "企业", "报告", "末", "初", "季度")
@@ -122,6 +123,11 @@ def _is_linked(gap: str, names: Sequence[str]) -> bool:
     for name in names:
         gap = gap.replace(name, " ")
     return bool(LINK.fullmatch(gap) or LINK_ZH.fullmatch(gap))
+
+
+def is_close(gap: str, names: Sequence[str]) -> bool:
+    """Whether the words between a label and a figure are of one clause, or link the two."""
+    return not _CLAUSE.search(gap) or _is_linked(gap, names)
 
 
 def _from_before(

@@ -40,7 +40,9 @@ _COMMON = frozenset(
     "january february march april may june july august september october november december monday tuesday wednesday thursday friday "
     "saturday sunday company group board directors committee chairman chief executive officer report annual statement statements note "
     "item part section segment division united states kingdom america american british chinese china fiscal quarter year management "
-    "class tier level covid pandemic internet web street wall parent subsidiary corporation".split()
+    "class tier level covid pandemic internet web street wall parent subsidiary corporation form "
+    "swiss french dutch danish polish turkish greek european asian african latin western eastern northern southern north south east west "
+    "central pacific atlantic global saas".split()
 )
 
 

@@ -25,7 +25,7 @@ _COMMA_DECIMAL = re.compile(r"(?<![0-9.,])[0-9]+,[0-9]{1,2}(?![0-9,]| [0-9])")
 _PLAIN = re.compile(r"[0-9],[0-9]{3}(?![0-9])|(?<![0-9.])[0-9]+\.[0-9]{1,2}(?![0-9.])")
 _NUMBER = re.compile(r"(?<![A-Za-z0-9])[0-9][0-9.,]*[0-9]")
 _EXCHANGED = str.maketrans(".,", ",.")
-_TRIANGLE = re.compile(r"[△▲](?=\s?[0-9$€£¥])")
+_TRIANGLE = re.compile(r"△(?=\s?[0-9$€£¥])|▲(?=[0-9][0-9.,]*+(?!\s?%))")
 _ARROWS = re.compile(r"[▼▽↑↓]")
 
 
@@ -35,7 +35,7 @@ def find_notation(text: str) -> Notation:
         return "commas"
     if _COMMA_DECIMAL.search(text) and not _PLAIN.search(text):
         return "commas"
-    if _THIN.search(text) or _SPACED_CELL.search(text) or (_SPACED_LONG.search(text) and not _PLAIN.search(text)):
+    if _THIN.search(text) or ((_SPACED_CELL.search(text) or _SPACED_LONG.search(text)) and not _PLAIN.search(text)):
         return "spaces"
     return "plain"
 

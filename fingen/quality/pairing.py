@@ -32,7 +32,7 @@ _PLAIN = frozenset(
 )
 _BASELINE = re.compile(
     r"\b(?:from|after|against|versus|vs\.?|than|over|compared|previous(?:ly)?|prior|earlier|before|ago|last|had been|base|preceding|formerly|once|earliest)\b"
-    r"|[较比由从自]|上年|去年|上期|期初|年初|此前|以前|前[一两]?年|原[为来]|同期",
+    r"|较|(?<!同)(?<!环)比|[由从自]|上年|去年|上期|期初|年初|此前|以前|前[一两]?年|原[为来]|同期",
     re.IGNORECASE,
 )
 
@@ -132,7 +132,7 @@ def is_past_unsaid(reading: ClaimContext, figure: Quantity, place: Place, source
     (year,) = place.periods
     if not isinstance(year, int) or year in said or not said or year >= max(said):
         return False
-    before, after = reading.around(figure)
-    if _BASELINE.search(before[-40:]) or _BASELINE.search(after[:24]):
+    start, _ = reading.sentence(figure.start)
+    if _BASELINE.search(reading.text, start, figure.start) or _BASELINE.search(reading.around(figure)[1][:24]):
         return False
     return any(other.periods == {max(said)} for other in source.row_of(place))

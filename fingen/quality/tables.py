@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from fingen.quality.quantities import CURRENCIES, ONE, SCALES, Quantity, find_figures
+from fingen.quality.quantities import CURRENCIES, HUNDREDTH, ONE, SCALES, Quantity, find_figures
 from fingen.text import is_amount
 
 Periods = frozenset[int | str]  # years, and quarters as "Q1"; empty where they are not known
@@ -38,6 +38,7 @@ _CURRENCY_WORD = re.compile(
     re.IGNORECASE,
 )
 _PER_SHARE = re.compile(r"per (?:\w+ ){0,2}(?:share|unit)|每股|元/股|\bEPS\b|earnings per", re.IGNORECASE)
+_MINOR = re.compile(r"\b(?:cents?|pence)\b|\([cp]\)", re.IGNORECASE)
 _NO_MONEY = re.compile(
     r"\bshares?\b|number of|\b(?:ratio|rates?|days|years|months|employees|stores|units|margin|headcount|square|age)\b|%|percent"
     r"|股(?!东|利|权|本溢价)|人数|数量|天数|年限|比率|比例|比重|占比|率|倍|周转|（人）|\(人\)|吨|年龄",
@@ -432,7 +433,7 @@ def shifted(figure: Quantity, offset: int) -> Quantity:
 def _cell_scales(unit: Unit | None, inherited: Unit | None, words: str) -> tuple[Decimal, ...]:
     """What a bare cell may be multiplied by: one scale where the unit line is plain, else several."""
     if _PER_SHARE.search(words):
-        return (ONE,)
+        return (HUNDREDTH, ONE) if _MINOR.search(words) else (ONE,)
     scale = unit.scale if unit else None
     if scale is None:
         other = inherited.scale if inherited else None
