@@ -114,3 +114,34 @@ def test_owners_of_the_parent_share_in_the_groups_profit() -> None:
     text = "Net profit attributable to owners of the parent was $138.0 million in 2024. Equity holders of the parent received $36.0 million."
 
     assert find_faults(text, "Net profit was $138.0 million, of which shareholders received $36.0 million.") == set()
+
+
+def test_the_title_of_a_statement_stands_above_its_date_and_unit() -> None:
+    text = "法定代表人：张三 会计机构负责人：李四\n母公司利润表\n2024年1—12月\n单位:元 币种:人民币\n\n项目 | 附注 | 2024年度 | 2023年度\n一、营业收入 |  | 13,417,370.45 | 24,085,570.69"
+
+    assert find_faults(text, "2024年营业收入为1,341.74万元。") == {"binding-basis"}
+    assert find_faults(text, "2024年母公司营业收入为1,341.74万元。") == set()
+
+
+def test_weeks_are_quarters_and_years() -> None:
+    text = "(in millions) | 13 Weeks Ended January 28, 2024 | 52 Weeks Ended January 28, 2024\nNet sales | $3,226.8 | $10,208.6"
+
+    assert (
+        find_faults(
+            text,
+            "Net sales of the fourth quarter were $3,226.8 million, those of the full year $10,208.6 million.",
+            kind="quarterly",
+        )
+        == set()
+    )
+    assert find_faults(text, "Full-year net sales were $3,226.8 million.", kind="quarterly") != set()
+
+
+@pytest.mark.parametrize(("text", "answer"), [
+    ("The value of the underlying assets is $5.2 million. Adjusted for cash, debt is $3.1 million.", "Assets are $5.2 million, debt $3.1 million."),
+    ("In the third quarter of 2024 the Company wrote off goodwill of $5.2 million.", "In 2024 it wrote off $5.2 million of goodwill."),
+    ("The organic chemicals plant cost $5.2 million.", "The plant cost $5.2 million."),
+    ("The parent lent $5.2 million to a holding company.", "A loan of $5.2 million was made."),
+])  # fmt: skip
+def test_words_that_name_no_basis_are_none(text: str, answer: str) -> None:
+    assert find_faults(text, answer) == set()

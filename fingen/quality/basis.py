@@ -51,22 +51,22 @@ def _dimension(name: str, special: str, hints: str, **kinds: str) -> Dimension:
 
 # 归属于母公司 and "owners of the parent" say who shares in a profit of the group; they make no parent's accounts of it.
 SCOPE = _dimension(
-    "scope", "parent", "parent company-only company unconsolidated separate stand consolidated group 母公司 单体 个体 個體 个别 個別 合并 合併 集团 集團",
-    parent=r"(?<!归属于)(?<!归属)(?<!归于)母公司(?!所有者|股东|普通股|的?净利润)|单体(?:口径|报表)|个体财务|個體財務|个别财务报表|個別財務"
+    "scope", "parent", "本行 本公司 母行 parent company-only company unconsolidated separate stand consolidated group 母公司 单体 个体 個體 个别 個別 合并 合併 集团 集團",
+    parent=r"(?<!归属于)(?<!归属)(?<!归于)母公司(?!所有者|股东|普通股|的?净利润)|单体(?:口径|报表)|(?:^|(?<=\s))本(?:行|公司)(?=\s|$)|本行(?:口径|报表)|母行|个体财务|個體財務|个别财务报表|個別財務"
     r"|(?<!owners of )(?<!holders of )(?<!owners of the )(?<!holders of the )(?<!equity of )(?<!attributable to the )(?<!attributable to )(?<!equity of the )"
     r"\b(?:(?:parent|holding)[- ]company\b(?! shareholders)|parent[- ]only\b|company[- ]only\b|unconsolidated\b|separate (?:financial )?statements\b"
     r"|stand-?alone\b|the parent(?:['’]s)?\b|parent (?:entity|level)\b)",
     group=r"(?<!企业)(?<!业务)合[并併](?!范围|报表编制|日|方|对价|成本|财务报表项目)(?:口径|报表)?|\bconsolidated\b|\bthe group(?:['’]s)?\b|本集[团團]|集团口径|group[- ]wide",
 )  # fmt: skip
 SPAN = _dimension(
-    "span", "quarter half nine since", "month quarter half interim cumulative date inception q1 q2 q3 q4 year 季 半年 1 年初 累计 全年 年度 中期 个月",
-    nine=r"\bnine[- ]months?\b|\bfirst three quarters\b|前三季度?|1\s?[-—至~]\s?9\s?月|九个月",
-    half=r"\bsix[- ]months?\b|\bhalf[- ]year(?:ly)?\b|\b(?:first|second) half\b|\binterim period\b|上半年|下半年|半年度?(?!报告)|1\s?[-—至~]\s?6\s?月|六个月|中期(?!票据)",
-    quarter=r"\bthree months\b|\b(?:first|second|third|fourth|1st|2nd|3rd|4th|single|last)[- ](?:fiscal )?quarter\b|\bquarter(?:ly)? (?:ended|results?)\b"
+    "span", "quarter half nine since", "month week quarter half interim cumulative date inception q1 q2 q3 q4 year 季 半年 1 年初 累计 全年 年度 中期 个月",
+    nine=r"\bnine[- ]months?\b|\b(?:39|40|thirty-nine)[- ]weeks?\b|\bfirst three quarters\b|前三季度?|1\s?[-—至~]\s?9\s?月|九个月",
+    half=r"\bsix[- ]months?\b|\b(?:26|27|twenty-six)[- ]weeks?\b|\bhalf[- ]year(?:ly)?\b|\b(?:first|second) half\b|\binterim period\b|上半年|下半年|半年度?(?!报告)|1\s?[-—至~]\s?6\s?月|六个月|中期(?!票据)",
+    quarter=r"\bthree months\b|\b(?:13|14|thirteen|fourteen)[- ]weeks?\b|\b(?:first|second|third|fourth|1st|2nd|3rd|4th|single|last)[- ](?:fiscal )?quarter\b|\bquarter(?:ly)? (?:ended|results?)\b"
     r"|\bQ[1-4]\b|\bthe quarter\b|第?[一二三四1-4]季度?(?!报告)|[本单当該该]季度?|1\s?[-—至~]\s?3\s?月|4\s?[-—至~]\s?6\s?月|7\s?[-—至~]\s?9\s?月|10\s?[-—至~]\s?12\s?月|三个月",
     since=r"\byear[- ]to[- ]date\b|年初[到至](?:本?报告期|本季)(?:期?末)?",
     cumulative=r"\bcumulative(?:ly)?\b|\b(?:plan|life|inception)[- ]to[- ]date\b|\bto date\b|\bsince inception\b|累计(?!折旧|摊销|减值|提取|综合|计提|公允)",
-    year=r"\bfull[- ]year\b|\btwelve[- ]months?\b|\bfor the (?:whole |entire )?(?:fiscal |financial )?year\b(?! (?:before|earlier))|\byears? ended\b"
+    year=r"\bfull[- ]year\b|\b(?:52|53|fifty-(?:two|three))[- ]weeks?\b|\btwelve[- ]months?\b|\bfor the (?:whole |entire )?(?:fiscal |financial )?year\b(?! (?:before|earlier))|\byears? ended\b"
     r"|全年度?|(?<=[0-9])年度(?!报)|1\s?[-—至~]\s?12\s?月",
 )  # fmt: skip
 RESTATED = _dimension(
@@ -81,7 +81,7 @@ _MEASURE = (
 )
 RULES = _dimension(
     "rules", "adjusted", "gaap ifrs adjusted underlying normali forma affo core statutory reported 扣非 非经常 非經常 会计准则 财务报告 財務報告 调整 調整 法定",
-    adjusted=rf"\bnon-?\s?(?:GAAP|IFRS)\b|(?<!risk-)(?<!seasonally )\badjusted (?:{_MEASURE})\b|^\s*(?:\S+ )?adjusted\s*$|\b(?:underlying|normali[sz]ed) (?:{_MEASURE})\b"
+    adjusted=rf"\bnon-?\s?(?:GAAP|IFRS)\b|(?<!risk-)(?<!seasonally )\badjusted (?!cost basis)(?:{_MEASURE})\b|^\s*(?:\S+ )?adjusted\s*$|\b(?:underlying|normali[sz]ed) (?:{_MEASURE})\b"
     r"|\bpro[- ]forma\b|\bAFFO\b|\bcore (?:earnings|profit|eps|results)"
     r"|扣非|扣除(?:了)?非[经經]常|非经常性损益后|非公认会计|非[国國][际際](?:财务|財務)(?:报告|報告)[准準][则則]|(?<!未)[经經][调調]整",
     statutory=r"(?<!non-)(?<!non )(?<!with )\b(?:U\.?S\.? )?(?:GAAP|IFRS)\b|\bstatutory\b(?! (?:tax )?rate)|\bas reported\b|\bunadjusted\b"
@@ -132,8 +132,12 @@ BASES = (SCOPE, SPAN, RESTATED, RULES, OPERATIONS, RATES, SHARES, TAXES, CARRIED
 DIMENSIONS = (*BASES, *OPPOSITES)
 _PARENTS = (RULES, OPERATIONS, SHARES, RATES, SPAN)  # what a heading row says of the rows below it
 _TITLE = (SCOPE, SPAN, RESTATED, OPERATIONS)  # what the line above a table says of all its cells
-_SECTION = (SCOPE, SPAN, OPERATIONS)
+_SECTION = (SCOPE, SPAN)
 _TITLE_LENGTH = {"en": 90, "zh": 40}  # a longer line above a table is a sentence
+_LATEST = tuple(each for each in DIMENSIONS if each is not RESTATED)
+_FURNITURE = re.compile(  # lines between a title and its table
+    r"(?i)单位|币种|适用|^[（(]|^\D{0,14}(?:19|20)[0-9]{2}年?[^\u4e00-\u9fff]{0,12}(?:[月日至度—-].{0,16})?$|^(?:for the|as (?:of|at)|at|in|year ended|amounts|expressed)\b|^[$€£¥0-9 ’',|]+$"
+)
 _ONE = {"nine": "since", "half": "since"}  # 年初至报告期末 is either of them
 _OF_REPORT = {"quarterly": frozenset({"quarter", "since"}), "half-year": frozenset({"half"})}
 _BESIDE = 30  # characters before a figure in which an opposite is what the figure is
@@ -232,20 +236,19 @@ class SourceBasis:
         return self._places[id(place)]
 
     def _find(self, place: Place) -> Iterator[tuple[str, frozenset[str]]]:
-        if self.default:
-            yield SPAN.name, self.default
+        yield from self._sure(self.section, _SECTION)
         if place.table is None or place.row is None or place.column is None:
-            yield from self._sure(self.section, _SECTION)
             for name, kind in self.running.near(place.figure).items():
                 if name != SCOPE.name:  # the parent may be spoken of in a sentence about the group
                     yield name, frozenset((kind,))
             return
-        yield from self._sure(self.section, _SECTION)
-        for line in place.table.caption.split("\n")[-2:]:
-            if len(line) <= _TITLE_LENGTH[self.source.passage.language]:
-                yield from self._sure(_kinds(line), _TITLE)
+        if self.default and SPAN.name not in self.section:
+            yield SPAN.name, self.default
+        for line in _titles(place.table.caption, _TITLE_LENGTH[self.source.passage.language]):
+            yield from self._sure(_kinds(line), _TITLE)
         yield from self._sure(_kinds(" ".join(place.row.parents[-1:])), _PARENTS)
-        yield from self._sure(_kinds(place.column.heading), DIMENSIONS)
+        is_latest = self.source.report_year in place.periods  # what is restated is of a year before
+        yield from self._sure(_kinds(place.column.heading), _LATEST if is_latest else DIMENSIONS)
         yield from self._sure(_kinds(place.row.label), DIMENSIONS)
 
     @staticmethod
@@ -261,6 +264,19 @@ class SourceBasis:
         if place.table is not None and kind in _table_kinds(place).get(dimension.name, frozenset()):
             return True
         return kind not in self.named.get(dimension.name, frozenset())
+
+
+def _titles(caption: str, longest: int) -> Iterator[str]:
+    """The title of a table and the lines of units, dates and the like between the two, the title first."""
+    lines = [line for line in caption.split("\n") if line.strip()]
+    for number, line in enumerate(reversed(lines), 1):
+        if not _FURNITURE.search(line) or number == len(lines):
+            yield from (
+                each
+                for each in lines[-number:]
+                if len(each) <= longest and not each.rstrip().endswith((".", "。", ";", "；", ","))
+            )
+            return
 
 
 def _table_kinds(place: Place) -> Marks:
