@@ -45,6 +45,17 @@ def is_cjk(char: str) -> bool:
     return "\u2e80" <= char <= "\u9fff" or "\uf900" <= char <= "\ufaff" or "\uff00" <= char <= "\uffef"
 
 
+def is_leader(text: str) -> bool:
+    """Whether a text is dots that lead to a figure: "." alone, or any number of them."""
+    return text.strip(". …·") == "" and text != ""
+
+
+def strip_leaders(text: str) -> str:
+    """A label without the dots that lead from it to its figure."""
+    label = text.rstrip(". …·")
+    return label if len(text) - len(label) > 2 and label else text
+
+
 def has_leaders(text: str) -> bool:
     """Whether dots lead from a title to its page number."""
     return any(dots in text for dots in _LEADERS)
@@ -163,10 +174,21 @@ _AMOUNT = re.compile(
     r"[-–—(\[]?\s*(?:[$€£¥￥]|RMB|US\$|HK\$|A\$)?\s*[-(]?\d[\d,]*(?:\.\d+)?\s*[)\]%％x]*(?: ?\(?\d\)?)?$"
 )
 _YEAR = re.compile(r"(?:FY|FY ?|Q[1-4] ?)?(?:19|20)\d\d(?:年度?|A|E)?$")
-BLANKS = frozenset({"-", "–", "—", "--", "N/A", "n/a", "nil", "Nil", "NM", "/", "—%", "-%"})
+_SIGN = re.compile(r"[-–—(]?\s?(?:[A-Z]{0,3}[$€£¥￥₩₹]|RMB)\s?[-–(]?$")
+BLANKS = frozenset({"-", "–", "—", "--", "N/A", "n/a", "nil", "Nil", "NM", "nm", "N/M", "n/m", "n.m.", "/", "—%", "-%"})
 
 
 @lru_cache(maxsize=1 << 14)  # the same cells are asked about again and again
 def is_amount(text: str) -> bool:
     """Whether a cell is a figure (a year or a date is not) or the dash that stands for none."""
     return text in BLANKS or (_AMOUNT.match(text) is not None and _YEAR.match(text) is None)
+
+
+def is_figure(text: str) -> bool:
+    """Whether a cell is a figure, the dash that stands for none, or a year."""
+    return is_amount(text) or _YEAR.match(text) is not None
+
+
+def is_currency(text: str) -> bool:
+    """Whether a text is a currency sign and nothing else but the bracket or minus of its figure."""
+    return _SIGN.match(text) is not None

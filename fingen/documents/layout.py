@@ -9,7 +9,7 @@ from statistics import median
 
 from fingen.documents.shapes import PageBlock, PageText, Run, union
 from fingen.documents.tables import Grid, column_block, column_edges, find_grids, grid_block, is_unit_line
-from fingen.text import ends_sentence, has_leaders, is_amount, is_cjk, join_lines
+from fingen.text import ends_sentence, has_leaders, is_amount, is_cjk, is_currency, is_leader, join_lines, strip_leaders
 
 CELL_GAP = 1.1  # in font sizes: a wider gap on a baseline parts two cells
 TITLE_GAP = 0.75  # the same before a word in capitals or a figure: headings of columns stand close together
@@ -26,7 +26,7 @@ _STARTS_MARKED = re.compile(
 _FIRST_WORD = re.compile(r"[!-~\u00c0-\u024f\u2018-\u201d]+|.", re.DOTALL)
 _INTRODUCES = re.compile(r"\bfollow(?:s|ing)?\b|如下|下表", re.IGNORECASE)
 _RUNS_ON = re.compile(r"(?:,|\b(?:the|of|and|to|a|an|in|for|with|on|at|by|or|from|as|that|our|its|their))$")
-_CURRENCY = frozenset({"$", "€", "£", "¥", "￥", "US$", "HK$", "A$", "RMB", "($", "$(", "("})
+_PAGE_NUMBER = re.compile(r"(?:[A-Z]{1,2}-?)?\d{1,4}$|[ivxl]{1,6}$")
 _SUFFIX = frozenset({")", "%", ")%", "%)", "pts"})
 
 
@@ -272,30 +272,60 @@ def join_cells(row: list[Run]) -> list[Run]:
             cells[-1] = _fuse(last, run, gap)
         else:
             cells.append(run)
-    return cells
+    return _without_leaders(cells) if len(cells) > 1 else cells
+
+
+def _without_leaders(cells: list[Run]) -> list[Run]:
+    """Cells without the dots that lead to their figures; a title of a table of contents keeps them, and its page number."""
+    kept: list[Run] = []
+    for cell in cells:
+        text = strip_leaders(cell.text)
+        if len(cells) == 2 and not kept and text != cell.text and _PAGE_NUMBER.match(cells[1].text):
+            return [_fuse(*cells, cells[1].x0 - cell.x1)]
+        if text != cell.text and not is_leader(cell.text):
+            kept.append(_cut(cell, text))
+        elif not is_leader(cell.text):
+            kept.append(cell)
+    return kept or cells
+
+
+def _cut(cell: Run, text: str) -> Run:
+    """The start of a cell; what is cut off is dots and spaces, which are a quarter of the font size wide."""
+    x1 = max(cell.x0 + 1, cell.x1 - 0.25 * cell.size * (len(cell.text) - len(text)))
+    return Run(cell.x0, cell.y0, x1, cell.y1, cell.base, cell.size, text, cell.bold, cell.italic)
 
 
 def _one_cell(last: Run, run: Run, gap: float, *, alone: bool) -> bool:
     size = min(last.size, run.size)
-    if run.text in _CURRENCY and is_amount(last.text):
+    if is_currency(run.text) and (is_amount(last.text) or is_currency(last.text) or last.text[-1].isdigit()):
         return False
-    if last.text in _CURRENCY or run.text in _SUFFIX:
-        return gap < 14 * size
+    if _is_sign(last.text):
+        return is_amount(run.text) and gap < 14 * size
+    if run.text in _SUFFIX:
+        return last.text[-1] in "0123456789)" and gap < 4 * size
     starts_anew = run.text[0].isupper() or run.text[0].isdigit()
+    if is_leader(last.text[-2:]) and is_amount(run.text):
+        return False
     if gap < (TITLE_GAP if starts_anew else CELL_GAP) * size:
         return gap < 0.12 * size or not (is_amount(last.text) and is_amount(run.text))
     return alone and gap < 8 * size and not is_amount(run.text) and _MARKER.match(last.text) is not None
 
 
+def _is_sign(text: str) -> bool:
+    """Whether a text is what stands before a figure in its cell."""
+    return text == "(" or is_currency(text)
+
+
 def _fuse(last: Run, run: Run, gap: float) -> Run:
     spaced = last.trail or run.lead or gap >= 0.12 * run.size
-    sticks = last.text in _CURRENCY or run.text in _SUFFIX or is_cjk(last.text[-1]) or is_cjk(run.text[0])
+    signed = _is_sign(last.text) and is_amount(run.text)
+    sticks = signed or run.text in _SUFFIX or is_cjk(last.text[-1]) or is_cjk(run.text[0])
     text = last.text + (" " if spaced and not sticks else "") + run.text
     main = last if last.size >= run.size else run
     bold, italic = last.bold and run.bold, last.italic and run.italic
     y0, y1 = min(last.y0, run.y0), max(last.y1, run.y1)
     # A currency sign stands at the left edge of its column, often far from its figure: the figure gives the place.
-    x0 = max(last.x0, run.x0 - run.size * len(last.text)) if last.text in _CURRENCY else last.x0
+    x0 = max(last.x0, run.x0 - run.size * len(last.text)) if signed else last.x0
     fused = Run(x0, y0, run.x1, y1, main.base, main.size, text, bold, italic)
     fused.lead, fused.trail = last.lead, run.trail
     return fused
@@ -359,9 +389,10 @@ def _one_line(row: list[Run]) -> Run:
 
 def _table_end(rows: list[list[Run]], at: int) -> int:
     """Where a table that starts at row `at` ends: label rows and broken labels may stand between rows with several cells."""
-    left = min(run.x0 for run in rows[at])
-    right = max(run.x1 for run in rows[at])
-    size = max(run.size for run in rows[at])
+    start = [run for row in rows[at : at + 5] if len(row) > 1 for run in row]  # headings are narrower, and often smaller
+    left = min(run.x0 for run in start)
+    right = max(run.x1 for run in start)
+    size = max(run.size for run in start)
     end = at + 1
     for index in range(at + 1, len(rows)):
         row = rows[index]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from functools import cache
 from statistics import median
@@ -13,7 +12,7 @@ import pymupdf
 from fingen.documents.shapes import PageText, Rule, Run
 from fingen.documents.visibility import Eye, image_share, luminance
 from fingen.records import Box
-from fingen.text import clean
+from fingen.text import clean, is_currency, is_figure, is_leader
 
 # Vectors come with the text in one pass and cost next to nothing; images would be copied, and nothing must be clipped to
 # the page, because text that lies off it is counted as hidden.
@@ -22,9 +21,10 @@ FLAGS = (pymupdf.TEXTFLAGS_DICT | pymupdf.TEXT_COLLECT_VECTORS) & ~(
 )
 BOLD, ITALIC = 16, 2  # span["flags"]
 RULE_WIDTH = 3.0  # points; a drawing thinner than this is a rule, not a surface
+SPACE = 0.25  # font sizes; a space is at least as wide
 WORD_GAP = 1.2  # font sizes; a wider gap on a baseline parts two runs
 IMAGE_PAGE_CHARS = 30  # a page with images over half of it and less text than this is a scan
-_FIGURES = re.compile(r"\s*[-(]?[\d,]{3,}(?:\.\d+)?[)%]?(?:\s+[-(]?[\d,]{3,}(?:\.\d+)?[)%]?)+\s*$")
+_FIGURE_ENDS = frozenset("0123456789)%-–—$€£¥￥")
 _BOLD_NAMES = ("bold", "black", "heavy", "semibold", "黑体", "simhei")
 Span = dict[str, Any]
 
@@ -93,17 +93,15 @@ class _Splitter:
 
     def split(self, spans: list[Span]) -> list[Span]:
         """The spans of one line, in pieces where they must be parted; `cut` marks the start of a new cell."""
-        if not self._rules:
-            if all(span["text"][:1].isalpha() for span in spans):
-                return spans  # the common case: running text
-            if not any(_FIGURES.match(span["text"]) for span in spans):
-                return spans
+        if not self._rules and not any(span["text"].rstrip()[-1:] in _FIGURE_ENDS for span in spans):
+            return spans  # the common case: running text
         parts: list[Span] = []
         for span in spans:
             x0, y0, x1, y1 = span["bbox"]
             text = span["text"].strip()
-            if (" " in text or "\xa0" in text) and (_FIGURES.match(text) or self._crossed(x0 + 2, x1 - 2, y0, y1)):
-                parts += self._pieces(span)
+            figures = count_figures(text) if text[-1:] in _FIGURE_ENDS else 0
+            if (" " in text or "\xa0" in text) and (figures or self._crossed(x0 + 2, x1 - 2, y0, y1)):
+                parts += self._pieces(span, figures)
             else:
                 span["cut"] = bool(parts) and self._crossed(parts[-1]["bbox"][2] - 2, x0 + 2, y0, y1)
                 parts.append(span)
@@ -119,7 +117,7 @@ class _Splitter:
                 return True
         return False
 
-    def _pieces(self, span: Span) -> list[Span]:
+    def _pieces(self, span: Span, figures: int) -> list[Span]:
         if self._words is None:
             self._words = self._textpage.extractWORDS()
         x0, y0, x1, y1 = span["bbox"]
@@ -127,10 +125,9 @@ class _Splitter:
         if "".join(w[4] for w in inside) != span["text"].replace(" ", "").replace("\xa0", ""):
             return [span]  # a word reaches over the span's end: positions are not known
         pieces: list[Span] = []
-        figures = _FIGURES.match(span["text"]) is not None
         middle = (y0 + y1) / 2
-        for word in inside:
-            cut = figures or (bool(pieces) and self._crossed(pieces[-1]["bbox"][2] - 1, word[0] + 1, middle, middle))
+        for index, word in enumerate(inside):
+            cut = index >= len(inside) - figures or (bool(pieces) and self._crossed(pieces[-1]["bbox"][2] - 1, word[0] + 1, middle, middle))
             pieces.append({**span, "text": word[4] + " ", "bbox": (word[0], y0, word[2], y1), "cut": cut})
         return pieces
 
@@ -150,26 +147,57 @@ def _add_line(spans: list[Span], runs: list[Run]) -> None:
             run is not None
             and -0.5 * span["size"] <= span["bbox"][0] - run.x1 < WORD_GAP * span["size"]
             and not span.get("cut")
+            and not (pieces[-1][-1].isspace() and _starts_cell("".join(pieces), text))
         ):
             _extend(run, span, pieces)
         else:
             _close(run, pieces, runs)
-            x0, y0, x1, y1 = span["bbox"]
+            x0, x1 = _inked(span)
+            y0, y1 = span["bbox"][1], span["bbox"][3]
             run = Run(x0, y0, x1, y1, span["origin"][1], span["size"], "", _is_bold(span), bool(span["flags"] & ITALIC))
             pieces = [text]
     _close(run, pieces, runs)
 
 
+def _starts_cell(before: str, after: str) -> bool:
+    """Whether a piece after a space stands in the next cell: a figure after a figure or leaders, a currency sign after any."""
+    before, after = before.strip(), after.strip()
+    if is_currency(after):
+        return not is_currency(before)
+    return is_figure(after) and (is_figure(before) or is_leader(before[-2:]))
+
+
+def count_figures(text: str) -> int:
+    """How many words at the end of a text stand in cells of their own; 0 where there is one and it may be prose."""
+    words = text.split()
+    count = 0
+    while count < len(words) and (is_figure(words[-1 - count]) or is_currency(words[-1 - count])):
+        count += 1
+    return count if count > 1 or (0 < count < len(words) and is_leader(words[-1 - count])) else 0
+
+
 def _add_span(span: Span, runs: list[Run]) -> None:
     text = span["text"]
     if text and not text.isspace():
-        x0, y0, x1, y1 = span["bbox"]
+        x0, x1 = _inked(span)
+        y0, y1 = span["bbox"][1], span["bbox"][3]
         run = Run(x0, y0, x1, y1, span["origin"][1], span["size"], "", _is_bold(span), bool(span["flags"] & ITALIC))
         _close(run, [text], runs)
 
 
+def _inked(span: Span) -> tuple[float, float]:
+    """Where the ink of a span starts and ends: spaces before and after it widen no cell."""
+    text: str = span["text"]
+    x0, _, x1, _ = span["bbox"]
+    if text[0] != " " and text[-1] != " ":
+        return x0, x1
+    space = min(SPACE * span["size"], (x1 - x0) / len(text))
+    return x0 + space * (len(text) - len(text.lstrip())), x1 - space * (len(text) - len(text.rstrip()))
+
+
 def _extend(run: Run, span: Span, pieces: list[str]) -> None:
-    _, y0, x1, y1 = span["bbox"]
+    _, y0, _, y1 = span["bbox"]
+    x1 = _inked(span)[1]
     size, base = span["size"], span["origin"][1]
     run.x1, run.y0, run.y1 = max(x1, run.x1), min(y0, run.y0), max(y1, run.y1)
     if size > run.size:
