@@ -24,6 +24,7 @@ RULE_WIDTH = 3.0  # points; a drawing thinner than this is a rule, not a surface
 SPACE = 0.25  # font sizes; a space is at least as wide
 WORD_GAP = 1.2  # font sizes; a wider gap on a baseline parts two runs
 IMAGE_PAGE_CHARS = 30  # a page with images over half of it and less text than this is a scan
+DASHES = frozenset("-–—−")
 _FIGURE_ENDS = frozenset("0123456789)%-–—$€£¥￥")
 _BOLD_NAMES = ("bold", "black", "heavy", "semibold", "黑体", "simhei")
 Span = dict[str, Any]
@@ -126,9 +127,14 @@ class _Splitter:
             return [span]  # a word reaches over the span's end: positions are not known
         pieces: list[Span] = []
         middle = (y0 + y1) / 2
+        space = SPACE * span["size"]
         for index, word in enumerate(inside):
-            cut = index >= len(inside) - figures or (bool(pieces) and self._crossed(pieces[-1]["bbox"][2] - 1, word[0] + 1, middle, middle))
-            pieces.append({**span, "text": word[4] + " ", "bbox": (word[0], y0, word[2], y1), "cut": cut})
+            before = inside[index - 1] if index else word
+            cut = index >= len(inside) - figures and not _is_minus(
+                before[4], word[4], word[0] - before[2], span["size"]
+            )
+            cut = cut or (index > 0 and self._crossed(before[2] + space - 1, word[0] + 1, middle, middle))
+            pieces.append({**span, "text": word[4] + " ", "bbox": (word[0], y0, word[2] + space, y1), "cut": cut})
         return pieces
 
 
@@ -147,7 +153,9 @@ def _add_line(spans: list[Span], runs: list[Run]) -> None:
             run is not None
             and -0.5 * span["size"] <= span["bbox"][0] - run.x1 < WORD_GAP * span["size"]
             and not span.get("cut")
-            and not (pieces[-1][-1].isspace() and _starts_cell("".join(pieces), text))
+            and not (
+                pieces[-1][-1].isspace() and _starts_cell("".join(pieces), text, span["bbox"][0] - run.x1, run.size)
+            )
         ):
             _extend(run, span, pieces)
         else:
@@ -159,11 +167,18 @@ def _add_line(spans: list[Span], runs: list[Run]) -> None:
     _close(run, pieces, runs)
 
 
-def _starts_cell(before: str, after: str) -> bool:
+def _is_minus(before: str, after: str, gap: float, size: float) -> bool:
+    """Whether a dash is the sign of the figure after it, and not none in a column of its own."""
+    return before in DASHES and after[:1].isdigit() and gap < 0.5 * size
+
+
+def _starts_cell(before: str, after: str, gap: float, size: float) -> bool:
     """Whether a piece after a space stands in the next cell: a figure after a figure or leaders, a currency sign after any."""
     before, after = before.strip(), after.strip()
     if is_currency(after):
         return not is_currency(before)
+    if _is_minus(before, after, gap, size):
+        return False
     return is_figure(after) and (is_figure(before) or is_leader(before[-2:]))
 
 
@@ -197,7 +212,8 @@ def _inked(span: Span) -> tuple[float, float]:
 
 def _extend(run: Run, span: Span, pieces: list[str]) -> None:
     _, y0, _, y1 = span["bbox"]
-    x1 = _inked(span)[1]
+    x0, x1 = _inked(span)
+    run.parts = (*(run.parts or ((run.x0, run.x1, "".join(pieces)),)), (x0, x1, span["text"]))
     size, base = span["size"], span["origin"][1]
     run.x1, run.y0, run.y1 = max(x1, run.x1), min(y0, run.y0), max(y1, run.y1)
     if size > run.size:
