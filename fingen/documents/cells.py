@@ -96,7 +96,7 @@ def _one_cell(last: Run, run: Run, gap: float, *, alone: bool) -> bool:
     starts_anew = run.text[0].isupper() or run.text[0].isdigit()
     if last.text in _DASHES and run.text[:1].isdigit():
         return gap < 0.5 * size  # a minus, and none in the column before
-    if is_leader(last.text[-2:]) and is_amount(run.text):
+    if is_leader(last.text[-2:]) and (is_amount(run.text) or is_currency(run.text)):
         return False
     if gap < (TITLE_GAP if starts_anew else CELL_GAP) * size:
         return gap < 0.12 * size or not (is_amount(last.text) and is_amount(run.text))

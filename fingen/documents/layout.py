@@ -134,7 +134,10 @@ def _belong(rows: list[list[Run]], widest: list[Run]) -> bool:
     for above, row in pairwise(rows):
         if isinstance(row[0], LayoutItem) or row[0].y0 - max(run.y1 for run in above) > far * row[0].size:
             return False
-    return all(row[0].size <= 1.1 * size and _may_be_label(row[0], left, right) for row in rows[1:-1])
+    figures = min((run.x0 for run in last[1:] if is_amount(run.text)), default=left) if far == ROOMY else left
+    return all(
+        row[0].size <= 1.1 * size and (_may_be_label(row[0], left, right) or row[0].x1 < figures) for row in rows[1:-1]
+    )
 
 
 def _is_aligned(row: list[Run], other: list[Run]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from functools import cache
 from statistics import median
@@ -24,7 +25,9 @@ RULE_WIDTH = 3.0  # points; a drawing thinner than this is a rule, not a surface
 SPACE = 0.25  # font sizes; a space is at least as wide
 WORD_GAP = 1.2  # font sizes; a wider gap on a baseline parts two runs
 IMAGE_PAGE_CHARS = 30  # a page with images over half of it and less text than this is a scan
+SUFFIXES = frozenset({")", "%", ")%", "%)"})
 DASHES = frozenset("-–—−")
+_SPREAD = re.compile(r"[^\s.!?:;,)”’\"][ \xa0]{2}")  # more than the space after a sentence
 _FIGURE_ENDS = frozenset("0123456789)%-–—$€£¥￥")
 _BOLD_NAMES = ("bold", "black", "heavy", "semibold", "黑体", "simhei")
 Span = dict[str, Any]
@@ -85,7 +88,9 @@ def _collect(page: pymupdf.Page, textpage: pymupdf.TextPage, result: PageText) -
 
 
 class _Splitter:
-    """Parts spans that hold several cells: those that cross a vertical rule, and figures with only a space between them."""
+    """Parts spans that hold several cells: those that cross a vertical rule, figures with only a space between them, and
+    words that spaces hold apart.
+    """
 
     def __init__(self, textpage: pymupdf.TextPage, down: list[Rule]) -> None:
         self._textpage = textpage
@@ -94,14 +99,17 @@ class _Splitter:
 
     def split(self, spans: list[Span]) -> list[Span]:
         """The spans of one line, in pieces where they must be parted; `cut` marks the start of a new cell."""
-        if not self._rules and not any(span["text"].rstrip()[-1:] in _FIGURE_ENDS for span in spans):
+        if not self._rules and not any(
+            span["text"].rstrip()[-1:] in _FIGURE_ENDS or "  " in span["text"] for span in spans
+        ):
             return spans  # the common case: running text
         parts: list[Span] = []
         for span in spans:
             x0, y0, x1, y1 = span["bbox"]
             text = span["text"].strip()
             figures = count_figures(text) if text[-1:] in _FIGURE_ENDS else 0
-            if (" " in text or "\xa0" in text) and (figures or self._crossed(x0 + 2, x1 - 2, y0, y1)):
+            several = figures or ("  " in text and _SPREAD.search(text)) or self._crossed(x0 + 2, x1 - 2, y0, y1)
+            if several and (" " in text or "\xa0" in text):
                 parts += self._pieces(span, figures)
             else:
                 span["cut"] = bool(parts) and self._crossed(parts[-1]["bbox"][2] - 2, x0 + 2, y0, y1)
@@ -182,11 +190,15 @@ def _starts_cell(before: str, after: str, gap: float, size: float) -> bool:
     return is_figure(after) and (is_figure(before) or is_leader(before[-2:]))
 
 
+def _is_cell(word: str) -> bool:
+    return is_figure(word) or is_currency(word) or word in SUFFIXES
+
+
 def count_figures(text: str) -> int:
     """How many words at the end of a text stand in cells of their own; 0 where there is one and it may be prose."""
     words = text.split()
     count = 0
-    while count < len(words) and (is_figure(words[-1 - count]) or is_currency(words[-1 - count])):
+    while count < len(words) and _is_cell(words[-1 - count]):
         count += 1
     return count if count > 1 or (0 < count < len(words) and is_leader(words[-1 - count])) else 0
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from functools import cached_property, lru_cache
 from itertools import pairwise
 
-from fingen.documents.shapes import PageBlock, PageText, Rule, Run, TextRow, union
+from fingen.documents.shapes import PageBlock, PageText, Part, Rule, Run, TextRow, union
 from fingen.text import BLANKS, clean, is_amount, join_lines
 
 SNAP = 3.0  # points: rules nearer than this are one line
@@ -236,8 +236,8 @@ def column_block(lines: list[list[Run]], page: int, words: frozenset[str]) -> Pa
     for line in lines:
         cells = [""] * len(columns)
         for cell in line:
-            index = _column_of(cell, columns)
-            cells[index] = f"{cells[index]} {cell.text}".strip()
+            for index, text in _spread(cell, columns):
+                cells[index] = f"{cells[index]} {text}".strip()
         box = union([(cell.x0, cell.y0, cell.x1, cell.y1) for cell in line])
         if rows and _continues_cells(rows[-1], cells, wrapped == len(rows) - 1):
             wrapped = len(rows) - 1
@@ -250,8 +250,24 @@ def column_block(lines: list[list[Run]], page: int, words: frozenset[str]) -> Pa
     return block
 
 
-def _column_of(cell: Run, columns: list[tuple[float, float]]) -> int:
-    overlap = [min(cell.x1, end) - max(cell.x0, start) for start, end in columns]
+def _spread(cell: Run, columns: list[tuple[float, float]]) -> list[tuple[int, str]]:
+    """A cell's text by column: headings that stand close together are one cell, and each of them ends where its column does."""
+    whole = [(_column_of(cell.x0, cell.x1, columns), cell.text)]
+    if sum(cell.x0 < end and start < cell.x1 for start, end in columns) < 2 or len(cell.parts) < 2:
+        return whole
+    groups: dict[int, list[Part]] = {}
+    for part in cell.parts:
+        groups.setdefault(_column_of(part[0], part[1], columns), []).append(part)
+    for index, parts in groups.items():
+        start, end = columns[index]
+        left, right = parts[0][0], parts[-1][1]
+        if index and abs(right - end) > 0.8 * cell.size and abs(left + right - start - end) > 1.2 * cell.size:
+            return whole  # over several columns
+    return [(index, clean(" ".join(part[2] for part in parts))) for index, parts in groups.items()]
+
+
+def _column_of(x0: float, x1: float, columns: list[tuple[float, float]]) -> int:
+    overlap = [min(x1, end) - max(x0, start) for start, end in columns]
     touched = [index for index, width in enumerate(overlap) if width > 0]
     if len(touched) > 1:  # a heading over several columns stands at the first of them
         return touched[0]
