@@ -174,7 +174,7 @@ _AMOUNT = re.compile(
     r"[-–—(\[]?\s*(?:[$€£¥￥]|RMB|US\$|HK\$|A\$)?\s*[-(]?\d[\d,]*(?:\.\d+)?\s*[)\]%％x]*(?: ?\(?\d\)?)?$"
 )
 _YEAR = re.compile(r"(?:FY|FY ?|Q[1-4] ?)?(?:19|20)\d\d(?:年度?|A|E)?$")
-_SIGN = re.compile(r"[-–—(]?\s?(?:[A-Z]{0,3}[$€£¥￥₩₹]|RMB)\s?[-–(]?$")
+_SIGN = re.compile(r"[-–—(]?\s?(?:[A-Z]{0,3}[$€£¥￥₩₹]|RMB)\s?\(?$")
 BLANKS = frozenset({"-", "–", "—", "--", "N/A", "n/a", "nil", "Nil", "NM", "nm", "N/M", "n/m", "n.m.", "/", "—%", "-%"})
 
 

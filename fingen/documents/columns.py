@@ -14,6 +14,23 @@ WIDE = 0.17  # of the region's width: narrower runs do not tell a column of pros
 GUTTER = 5.0  # points between two columns of prose, at least
 
 
+def is_spread(runs: list[Run], middle: float) -> bool:
+    """Whether two pages stand side by side: nothing is near the middle of the sheet, and lines begin at a margin on both sides."""
+    clear = 0.02 * middle
+    if any(run.x0 < middle + clear and run.x1 > middle - clear for run in runs):
+        return False
+    return all(map(_has_margin, ([run for run in runs if run.x1 < middle], [run for run in runs if run.x0 > middle])))
+
+
+def _has_margin(side: list[Run]) -> bool:
+    """Whether words, not figures, begin many lines of a side, and a good part of them at one place."""
+    firsts = [row[0] for row in cluster_rows(side)]
+    words = [run for run in firsts if run.text[0].isalpha()]
+    starts = Counter(round(run.x0 / 3) for run in words)
+    most = max((starts[at] + starts[at + 1] for at in starts), default=0)
+    return len(firsts) > 2 and len(words) > 0.35 * len(firsts) and most >= 0.3 * len(words)
+
+
 def reading_order(runs: list[Run]) -> list[list[Run]]:
     """Regions of a page in reading order: each is one column of text or tables, top to bottom."""
     parts, prose = _best_parts(runs)

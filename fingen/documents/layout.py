@@ -6,8 +6,8 @@ import re
 from itertools import pairwise
 
 from fingen.documents.cells import LayoutItem, cluster_rows, fuse, join_cells
-from fingen.documents.columns import reading_order
-from fingen.documents.shapes import PageBlock, PageText, Run, union
+from fingen.documents.columns import is_spread, reading_order
+from fingen.documents.shapes import PageBlock, PageText, Rule, Run, union
 from fingen.documents.tables import column_block, column_edges, find_grids, grid_block, is_unit_line
 from fingen.text import ends_sentence, has_leaders, is_amount, join_lines
 
@@ -22,7 +22,27 @@ _RUNS_ON = re.compile(r"(?:,|\b(?:the|of|and|to|a|an|in|for|with|on|at|by|or|fro
 
 
 def page_blocks(page: PageText, words: frozenset[str]) -> list[PageBlock]:
-    """The blocks of one page in reading order."""
+    """The blocks of one page in reading order; where two pages stand side by side on a sheet, one after the other."""
+    middle = page.width / 2
+    if page.width > 1.1 * page.height and is_spread(page.runs, middle):
+        return [block for half in _halves(page, middle) for block in _blocks(half, words)]
+    return _blocks(page, words)
+
+
+def _halves(page: PageText, middle: float) -> tuple[PageText, PageText]:
+    left, right = (PageText(page.number, middle, page.height) for _ in range(2))
+    for run in page.runs:
+        (left if run.x0 < middle else right).runs.append(run)
+    for run in page.turned:
+        (left if run.x0 < middle else right).turned.append(run)
+    for rule in page.down:
+        (left if rule.at < middle else right).down.append(rule)
+    left.across = [Rule(at, start, min(end, middle)) for at, start, end in page.across if start < middle]
+    right.across = [Rule(at, max(start, middle), end) for at, start, end in page.across if end > middle]
+    return left, right
+
+
+def _blocks(page: PageText, words: frozenset[str]) -> list[PageBlock]:
     free = _place_in_grids(page)
     blocks: list[PageBlock] = []
     for flow in reading_order(free):
@@ -134,9 +154,14 @@ def _belong(rows: list[list[Run]], widest: list[Run]) -> bool:
     for above, row in pairwise(rows):
         if isinstance(row[0], LayoutItem) or row[0].y0 - max(run.y1 for run in above) > far * row[0].size:
             return False
-    figures = min((run.x0 for run in last[1:] if is_amount(run.text)), default=left) if far == ROOMY else left
+    lines = [row[0] for row in rows[1:-1]]
+    figures = min((run.x0 for run in (*last[1:], *widest[1:]) if is_amount(run.text)), default=right)
+    if not any(is_amount(run.text) for run in last) and any(is_amount(run.text) for run in widest):
+        if any(left + 0.3 * (figures - left) < line.x0 < 2 * figures - line.x1 for line in lines):
+            return False  # a title in the middle of the page, and headings of another table
     return all(
-        row[0].size <= 1.1 * size and (_may_be_label(row[0], left, right) or row[0].x1 < figures) for row in rows[1:-1]
+        line.size <= 1.1 * size and (_may_be_label(line, left, right) or (far == ROOMY and line.x1 < figures))
+        for line in lines
     )
 
 

@@ -162,7 +162,8 @@ def _add_line(spans: list[Span], runs: list[Run]) -> None:
             and -0.5 * span["size"] <= span["bbox"][0] - run.x1 < WORD_GAP * span["size"]
             and not span.get("cut")
             and not (
-                pieces[-1][-1].isspace() and _starts_cell("".join(pieces), text, span["bbox"][0] - run.x1, run.size)
+                (pieces[-1][-1].isspace() or text[0].isspace())
+                and _starts_cell("".join(pieces), text, span["bbox"][0] - run.x1, run.size)
             )
         ):
             _extend(run, span, pieces)
@@ -216,7 +217,7 @@ def _inked(span: Span) -> tuple[float, float]:
     """Where the ink of a span starts and ends: spaces before and after it widen no cell."""
     text: str = span["text"]
     x0, _, x1, _ = span["bbox"]
-    if text[0] != " " and text[-1] != " ":
+    if not text[0].isspace() and not text[-1].isspace():
         return x0, x1
     space = min(SPACE * span["size"], (x1 - x0) / len(text))
     return x0 + space * (len(text) - len(text.lstrip())), x1 - space * (len(text) - len(text.rstrip()))

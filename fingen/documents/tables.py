@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from fingen.documents.shapes import PageBlock, PageText, Part, Rule, Run, TextRow, union
-from fingen.text import BLANKS, clean, is_amount, join_lines
+from fingen.text import BLANKS, clean, ends_sentence, is_amount, join_lines
 
 SNAP = 3.0  # points: rules nearer than this are one line
 MIN_RULE = 8.0  # points: shorter strokes are decoration
@@ -18,6 +18,7 @@ _UNIT = re.compile(
     r"|figures in |\$ (?:and|in) |[$€£¥][’']?000|\(?in (?:thousands|millions|billions)|(?:US|A|HK)?\$ ?(?:millions?|thousands?)\b)",
     re.IGNORECASE,
 )
+_TITLE_LENGTH = 80  # characters
 _UNIT_LENGTH = 110  # characters; a longer line is a sentence that mentions a unit
 
 
@@ -196,13 +197,15 @@ def column_edges(lines: list[list[Run]]) -> list[tuple[float, float]]:
     figures = [cell for line in lines if len(line) > 1 for cell in line[1:] if is_amount(cell.text)]
     columns: list[tuple[float, float]] = []
     if sum(any(is_amount(cell.text) for cell in line[1:]) for line in lines) > 1:
-        _add_cells(columns, figures)
+        _add_cells(columns, [cell for cell in figures if any(map(str.isdigit, cell.text))])
+        _add_cells(columns, figures)  # and the dashes, which may stand at any place of their column
         first = min(column[0] for column in columns)
-        _add_cells(columns, [line[0] for line in lines if line[0].x1 <= first])
+        rows = [line for line in lines if len(line) == 1 or any(is_amount(cell.text) for cell in line[1:])]
+        _add_cells(columns, [line[0] for line in rows if line[0].x1 <= first])
         # A heading may stand beside the figures that it heads; text among the figures of a row has a column of its own.
-        body = {id(cell) for line in lines for cell in line if any(is_amount(other.text) for other in line[1:])}
+        body = {id(cell) for line in rows for cell in line}
         cells = [cell for cell in cells if not is_amount(cell.text)
-                 and _distance(cell, columns) > (2 if id(cell) in body else 8) * cell.size]  # fmt: skip
+                 and _distance(cell, columns) > (0.5 if id(cell) in body else 8) * cell.size]  # fmt: skip
     _add_cells(columns, cells)
     columns.sort()
     labels = [line[0] for line in lines if len(line) == 1 and columns and line[0].x1 <= columns[0][0]]
@@ -252,7 +255,7 @@ def column_block(lines: list[list[Run]], page: int, words: frozenset[str]) -> Pa
 
 def _spread(cell: Run, columns: list[tuple[float, float]]) -> list[tuple[int, str]]:
     """A cell's text by column: headings that stand close together are one cell, and each of them ends where its column does."""
-    whole = [(_column_of(cell.x0, cell.x1, columns), cell.text)]
+    whole = [(_column_of(cell.x0, cell.x1, columns, is_figure=is_amount(cell.text)), cell.text)]
     if sum(cell.x0 < end and start < cell.x1 for start, end in columns) < 2 or len(cell.parts) < 2:
         return whole
     groups: dict[int, list[Part]] = {}
@@ -266,10 +269,10 @@ def _spread(cell: Run, columns: list[tuple[float, float]]) -> list[tuple[int, st
     return [(index, clean(" ".join(part[2] for part in parts))) for index, parts in groups.items()]
 
 
-def _column_of(x0: float, x1: float, columns: list[tuple[float, float]]) -> int:
+def _column_of(x0: float, x1: float, columns: list[tuple[float, float]], *, is_figure: bool = False) -> int:
     overlap = [min(x1, end) - max(x0, start) for start, end in columns]
     touched = [index for index, width in enumerate(overlap) if width > 0]
-    if len(touched) > 1:  # a heading over several columns stands at the first of them
+    if len(touched) > 1 and not is_figure:  # a heading over several columns stands at the first of them
         return touched[0]
     return max(range(len(columns)), key=overlap.__getitem__)
 
@@ -334,15 +337,32 @@ def _without_labels(rows: list[TextRow], index: int) -> int:
 
 
 def continue_tables(blocks: list[PageBlock]) -> None:
-    """Give a table at the top of a page the header and unit line of the one that it continues from the page before."""
+    """Give a table without headings the header and unit line of the one that it continues, on its page or the page before."""
     before: PageBlock | None = None
+    between = 0
     for block in blocks:
         if block.kind == "table":
-            if before is not None and before.page + 1 == block.page and _same_columns(before, block):
+            if before is not None and _continues(before, block) and _same_columns(before, block):
                 _inherit(before, block)
-            before = block
+            before, between = block, 0
         elif before is not None and not (block.page > before.page and is_unit_line(block.text)):
-            before = None
+            between += 1
+            if between > 2 or block.page > before.page or not _is_title(block):
+                before = None
+
+
+def _continues(before: PageBlock, block: PageBlock) -> bool:
+    """Whether a table stands at the top of the next page, or below on the same one and begins with figures."""
+    if block.page == before.page:
+        below = block.box[1] >= before.box[3] - 1
+        return below and block.header == 0 and any(map(is_amount, filter(None, block.rows[0].cells[1:])))
+    return before.page + 1 == block.page
+
+
+def _is_title(block: PageBlock) -> bool:
+    """Whether a paragraph is a line that parts two stretches of one table."""
+    one_line = block.box[3] - block.box[1] < 2 * block.size
+    return one_line and len(block.text) <= _TITLE_LENGTH and not ends_sentence(block.text)
 
 
 def _same_columns(a: PageBlock, b: PageBlock) -> bool:
