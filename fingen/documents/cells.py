@@ -37,7 +37,7 @@ def cluster_rows(runs: list[Run]) -> list[list[Run]]:
     for run in sorted(runs, key=lambda run: run.base):
         if (
             rows
-            and run.base - base <= 0.45 * max(size, run.size)
+            and run.base - base <= min(0.45 * max(size, run.size), 0.8 * min(size, run.size))
             and not isinstance(run, LayoutItem)
             and run.size < 200
         ):

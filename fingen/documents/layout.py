@@ -8,7 +8,7 @@ from itertools import pairwise
 from fingen.documents.cells import LayoutItem, cluster_rows, fuse, join_cells
 from fingen.documents.columns import is_spread, reading_order
 from fingen.documents.shapes import PageBlock, PageText, Rule, Run, union
-from fingen.documents.tables import column_block, column_edges, find_grids, grid_block, is_unit_line
+from fingen.documents.tables import column_block, column_edges, find_grids, find_prose_grids, grid_block, is_unit_line
 from fingen.text import ends_sentence, has_leaders, is_amount, join_lines
 
 APART, ROOMY = 3.2, 6.0  # font sizes between rows of one table, at most; and where figures stand below figures
@@ -56,7 +56,7 @@ def _blocks(page: PageText, words: frozenset[str]) -> list[PageBlock]:
 
 def _place_in_grids(page: PageText) -> list[Run]:
     """The page's runs, those in drawn tables replaced by the table."""
-    grids = find_grids(page)
+    grids = find_grids(page) or find_prose_grids(page)
     if not grids:
         return page.runs
     free: list[Run] = []
@@ -128,7 +128,7 @@ def _table_end(rows: list[list[Run]], at: int) -> int:
     """Where a table that starts at row `at` ends: label rows and broken labels may stand between rows with several cells."""
     end, widest = at + 1, rows[at]
     while end < len(rows):
-        if _is_second_line(rows[end - 1], rows[end]):
+        if _is_second_line(rows[end - 1], rows[end]) or _goes_on_below(rows[max(at, end - 4) : end], rows[end]):
             end += 1
             continue
         following = next((index for index in range(end, min(end + 5, len(rows))) if len(rows[index]) > 1), None)
@@ -143,6 +143,18 @@ def _table_end(rows: list[list[Run]], at: int) -> int:
 def _is_second_line(above: list[Run], row: list[Run]) -> bool:
     """Whether a row is the second line of a label whose figures stand between the two."""
     return len(row) == 1 and row[0].y0 < above[-1].y1 - 1.5 and row[0].x1 < above[-1].x0
+
+
+def _goes_on_below(above: list[list[Run]], row: list[Run]) -> bool:
+    """Whether a line goes on with a cell, not the first, of the rows just above it."""
+    line, before = row[0], above[-1]
+    if len(row) > 1 or line.y0 - max(run.y1 for run in before) > 0.5 * line.size:
+        return False
+    return any(
+        abs(cell.x0 - line.x0) < 2 and abs(cell.size - line.size) < 0.5 and not is_amount(cell.text)
+        for cells in above
+        for cell in cells[1:]
+    )
 
 
 def _belong(rows: list[list[Run]], widest: list[Run]) -> bool:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from functools import cached_property, lru_cache
-from itertools import pairwise
+from itertools import groupby, pairwise
+from statistics import median
 
 from fingen.documents.shapes import PageBlock, PageText, Part, Rule, Run, TextRow, union
 from fingen.text import BLANKS, clean, ends_sentence, is_amount, join_lines
 
 SNAP = 3.0  # points: rules nearer than this are one line
+MOST_RULES = 400  # on a page; more are a drawing
 MIN_RULE = 8.0  # points: shorter strokes are decoration
 _UNIT = re.compile(
     r"(?:单位\s*[:：]|币种|金额单位|人民币(?:千|万|百万)?元|\((?:amounts?\s|in\s|[$€£¥]\s?in\s|dollars\s|expressed\s|unaudited)"
@@ -60,7 +62,7 @@ class Grid:
     def _cells(self) -> dict[tuple[int, int], list[Run]]:
         columns, count = len(self.xs) - 1, len(self.ys) - 1
         cells: dict[tuple[int, int], list[Run]] = defaultdict(list)
-        for run in self.runs:
+        for run in (piece for run in self.runs for piece in _pieces(run, self.xs)):
             column = min(max(bisect_right(self.xs, (run.x0 + run.x1) / 2) - 1, 0), columns - 1)
             row = min(max(bisect_right(self.ys, (run.y0 + run.y1) / 2) - 1, 0), count - 1)
             cells[self._corner(row, column)].append(run)
@@ -68,17 +70,43 @@ class Grid:
 
     def rows(self, words: frozenset[str]) -> list[TextRow]:
         """The cells in order; a merged cell stands at its upper left corner, the rest of it is empty."""
-        columns = len(self.xs) - 1
-        cells = self._cells
         rows = []
         for number in range(len(self.ys) - 1):
-            texts = [
-                _cell_text(cells[number, column], words) if (number, column) in cells else ""
-                for column in range(columns)
-            ]
-            if any(texts):
-                rows.append(TextRow(texts, (self.box[0], self.ys[number], self.box[2], self.ys[number + 1])))
+            top, bottom = self.ys[number], self.ys[number + 1]
+            for cells in self._unruled(number) if len(self.ys) <= 3 else [self._row(number)]:
+                texts = [_cell_text(runs, words) if runs else "" for runs in cells]
+                if any(texts):
+                    rows.append(TextRow(texts, (self.box[0], top, self.box[2], bottom)))
         return rows
+
+    def _row(self, number: int) -> list[list[Run]]:
+        return [self._cells.get((number, column), []) for column in range(len(self.xs) - 1)]
+
+    def _unruled(self, number: int) -> list[list[list[Run]]]:
+        """The rows of a box in which no rule parts them: each line of its first column has another one beside it."""
+        cells = self._row(number)
+        starts = sorted(cells[0], key=lambda run: run.base)
+        others = [run for runs in cells[1:] for run in runs]
+        paired = sum(any(abs(run.base - other.base) < 0.3 * run.size for other in others) for run in starts)
+        if len(starts) < 3 or paired < len(starts) or any(run.text[0].islower() for run in starts):
+            return [cells]
+        bases = [run.base - 0.5 * run.size for run in starts]
+        rows: list[list[list[Run]]] = [[[] for _ in cells] for _ in starts]
+        for column, runs in enumerate(cells):
+            for run in runs:
+                rows[max(bisect_right(bases, run.base) - 1, 0)][column].append(run)
+        return rows
+
+    def is_prose(self, runs: list[Run]) -> bool:
+        """Whether runs are the text of rows of several cells, many of them in several lines, and hardly any figures."""
+        self.runs = runs
+        filled = [{run.base for run in cell} for cell in self._cells.values()]
+        beside = Counter(row for row, _ in self._cells)
+        self.runs = []
+        del self._cells
+        figures = sum(is_amount(run.text) for run in runs)
+        several = sum(len(bases) > 1 for bases in filled)
+        return figures <= 0.1 * len(runs) and several > 0.3 * len(filled) and min(beside.values(), default=0) > 1
 
     def _corner(self, row: int, column: int) -> tuple[int, int]:
         while column and (column, row) not in self.drawn_down:
@@ -86,6 +114,13 @@ class Grid:
         while row and (row, column) not in self.drawn_across:
             row -= 1
         return row, column
+
+
+def _pieces(run: Run, xs: list[float]) -> list[Run]:
+    """A run, or its parts where it reaches over the edge of a column."""
+    if not run.parts or bisect_right(xs, run.x0 + 2) == bisect_right(xs, run.x1 - 2):
+        return [run]
+    return [Run(x0, run.y0, x1, run.y1, run.base, run.size, text, run.bold, run.italic) for x0, x1, text in run.parts]
 
 
 def _is_torn(runs: list[Run]) -> bool:
@@ -145,6 +180,58 @@ def find_grids(page: PageText) -> list[Grid]:
         if len(xs) >= 3 and len(ys) >= 2:
             grids.append(Grid(xs, ys, across, group))
     return grids
+
+
+def find_prose_grids(page: PageText) -> list[Grid]:
+    """Tables of running text whose rows are parted by rules over their whole width and whose columns by white space."""
+    if not 2 < len(page.across) <= MOST_RULES:
+        return []
+    grids = []
+    for rules in _stacks(page):
+        ys = [rule.at for rule in rules]
+        start, end = rules[0].start, rules[0].end
+        inside = [run for run in page.runs if ys[0] < (run.y0 + run.y1) / 2 < ys[-1] and start - 2 <= run.x0 < end]
+        xs = _gutters(inside, start, end)
+        if len(xs) < 3:
+            continue
+        heads = [
+            run
+            for run in page.runs
+            if ys[0] - 2.2 * run.size < run.y0 and run.y1 <= ys[0] + 2 and start - 2 <= run.x0 < end
+        ]
+        if len(heads) > 1 and not any(run.x0 < x < run.x1 for run in heads for x in xs[1:-1]):
+            ys.insert(0, min(run.y0 for run in heads) - 1)
+        grid = Grid(xs, ys, [Rule(y, xs[0], xs[-1]) for y in ys], [Rule(x, ys[0], ys[-1]) for x in xs])
+        if grid.is_prose(inside):
+            grids.append(grid)
+    return grids
+
+
+def _stacks(page: PageText) -> list[list[Rule]]:
+    """Three and more horizontal rules of one width, one below the other."""
+    stacks: list[list[Rule]] = []
+    for _, group in groupby(sorted(page.across), key=lambda rule: round(rule.at / SNAP)):
+        rules = list(group)
+        line = Rule(rules[0].at, min(rule.start for rule in rules), max(rule.end for rule in rules))
+        drawn = sum(rule.end - rule.start for rule in rules)
+        if line.end - line.start < 0.4 * page.width or drawn < 0.9 * (line.end - line.start):
+            continue
+        last = stacks[-1][-1] if stacks else None
+        if last and abs(last.start - line.start) < 4 and abs(last.end - line.end) < 4:
+            stacks[-1].append(line)
+        else:
+            stacks.append([line])
+    return [stack for stack in stacks if len(stack) > 2]
+
+
+def _gutters(runs: list[Run], start: float, end: float) -> list[float]:
+    """The edges of columns that white space parts from top to bottom."""
+    xs, right = [start], end
+    for x0, x1, _ in sorted(part for run in runs for part in run.parts or ((run.x0, run.x1, run.text),)):
+        if x0 - right > 3:
+            xs.append((x0 + right) / 2)
+        right = x1 if right == end else max(right, x1)
+    return [*xs, end]
 
 
 def _with_open_sides(xs: list[float], across: list[Rule]) -> list[float]:
@@ -234,6 +321,50 @@ def column_block(lines: list[list[Run]], page: int, words: frozenset[str]) -> Pa
     """The table of rows whose cells (runs) stand in columns."""
     columns = column_edges(lines)
     starts = [column[0] for column in columns]
+    rows = _prose_rows(lines, columns, words) or _line_rows(lines, columns, words)
+    block = PageBlock("table", page, union([row.box for row in rows]), rows=rows, edges=tuple(starts))
+    block.header = count_header(rows)
+    return block
+
+
+def _prose_rows(lines: list[list[Run]], columns: list[tuple[float, float]], words: frozenset[str]) -> list[TextRow]:
+    """The rows of a table of running text, whose cells go over several lines and are parted by white space; else none."""
+    cells = [cell for line in lines for cell in line]
+    if any(is_amount(cell.text) for cell in cells):
+        return []
+    size = median(cell.size for cell in cells)
+    bands: list[list[Run]] = []
+    bottom = float("-inf")
+    for line in lines:
+        if min(cell.y0 for cell in line) - bottom > 0.6 * size:
+            bands.append([])
+        bands[-1] += line
+        bottom = max(bottom, *(cell.y1 for cell in line))
+    if len(bands) < 2 or not any(_is_wrapped(band, columns) for band in bands):
+        return []
+    return [_prose_row(band, columns, words) for band in bands]
+
+
+def _is_wrapped(band: list[Run], columns: list[tuple[float, float]]) -> bool:
+    """Whether the lines of a column fill its width, but for the last."""
+    for start, end in columns[1:]:
+        column = [cell for cell in band if start - 2 <= cell.x0 < end]
+        full = sum(cell.x1 - start > 0.75 * (end - start) for cell in column[:-1])
+        if len(column) > 1 and full == len(column) - 1 and len(column[0].text) > 25:
+            return True
+    return False
+
+
+def _prose_row(band: list[Run], columns: list[tuple[float, float]], words: frozenset[str]) -> TextRow:
+    texts: list[list[str]] = [[] for _ in columns]
+    for cell in sorted(band, key=lambda cell: cell.base):
+        texts[_column_of(cell.x0, cell.x1, columns)].append(cell.text)
+    box = union([(cell.x0, cell.y0, cell.x1, cell.y1) for cell in band])
+    return TextRow([join_lines(column, words) if column else "" for column in texts], box)
+
+
+def _line_rows(lines: list[list[Run]], columns: list[tuple[float, float]], words: frozenset[str]) -> list[TextRow]:
+    """The rows of a table whose cells take a line each, but for some that go on below."""
     rows: list[TextRow] = []
     wrapped = -1
     for line in lines:
@@ -247,10 +378,7 @@ def column_block(lines: list[list[Run]], page: int, words: frozenset[str]) -> Pa
             rows[-1] = _joined(rows[-1], TextRow(cells, box), words)
         else:
             rows.append(TextRow(cells, box))
-    rows = _join_labels(rows, words)
-    block = PageBlock("table", page, union([row.box for row in rows]), rows=rows, edges=tuple(starts))
-    block.header = count_header(rows)
-    return block
+    return _join_labels(rows, words)
 
 
 def _spread(cell: Run, columns: list[tuple[float, float]]) -> list[tuple[int, str]]:
