@@ -103,13 +103,37 @@ def _columns(band: list[Run], gutter: float, least: int = 1) -> tuple[list[Run],
     right = [run for run in band if run.x0 >= gutter - GUTTER]
     if min(len(left), len(right)) < least or len(left) + len(right) != len(band):
         return None
-    return (left, right) if _is_prose(left) and _is_prose(right) else None
+    if not _is_prose(left) or not _is_prose(right) or _are_labels(left, right):
+        return None
+    return left, right
+
+
+def _are_labels(left: list[Run], right: list[Run]) -> bool:
+    """Whether the left side names what stands on the right: short lines, whose groups start at the height of those there."""
+    pitch = min(run.x0 for run in right) - min(run.x0 for run in left)
+    if sum(run.x1 - run.x0 > 0.7 * pitch for run in left) > 0.35 * len(left):
+        return False
+    starts, others = _group_starts(left), _group_starts(right)
+    paired = sum(any(abs(start - other) < 3 for other in others) for start in starts)
+    return paired > 2 and paired >= 0.7 * len(starts) and paired >= 0.6 * len(others)
+
+
+def _group_starts(side: list[Run]) -> list[float]:
+    """The baselines of lines with white space above them."""
+    starts: list[float] = []
+    bottom = float("-inf")
+    for run in sorted(side, key=lambda run: run.base):
+        if run.y0 - bottom > 0.6 * run.size:
+            starts.append(run.base)
+        bottom = max(bottom, run.y1)
+    return starts
 
 
 def _stretches(band: list[Run], gutter: float) -> list[list[Run]]:
     """Part a band where rows of a table turn into rows of prose side by side, and back."""
     rows = cluster_rows(band)
-    tabular = [_is_tabular(join_cells(row), gutter) for row in rows]
+    line = 0.5 * (max(run.x1 for run in band) - gutter)
+    tabular = [_is_tabular(join_cells(row), gutter, line) for row in rows]
     stretches: list[list[Run]] = []
     for index, row in enumerate(rows):
         if 0 < index < len(rows) - 1 and not tabular[index - 1] and not tabular[index + 1]:
@@ -120,8 +144,12 @@ def _stretches(band: list[Run], gutter: float) -> list[list[Run]]:
     return stretches
 
 
-def _is_tabular(cells: list[Run], gutter: float) -> bool:
+def _is_tabular(cells: list[Run], gutter: float, line: float) -> bool:
+    """Whether cells are a row over both sides; beside a line of prose, from `line` points on, the left side is on its own."""
     left = sum(cell.x1 <= gutter + GUTTER for cell in cells)
+    last = cells[-1]
+    if left == len(cells) - 1 and last.x1 - last.x0 >= line and not is_amount(last.text):
+        return left > 1 and any(is_amount(cell.text) for cell in cells)
     return left > 1 or len(cells) - left > 1 or any(is_amount(cell.text) for cell in cells)
 
 

@@ -53,6 +53,9 @@ class Grid:
         cells = self._cells.values()
         if any(_is_torn(runs) for runs in cells):
             return False
+        beside = Counter(row for row, _ in self._cells)
+        if len(beside) > 2 and sum(count > 1 for count in beside.values()) < 2:
+            return False  # boxes that stand apart
         figures = [sum(is_amount(run.text) for run in runs) for runs in cells]
         several = sum(count > 1 for count in figures)
         labelled = any(any(map(str.isalpha, run.text)) for run in self.runs)
@@ -188,23 +191,36 @@ def find_prose_grids(page: PageText) -> list[Grid]:
         return []
     grids = []
     for rules in _stacks(page):
-        ys = [rule.at for rule in rules]
-        start, end = rules[0].start, rules[0].end
-        inside = [run for run in page.runs if ys[0] < (run.y0 + run.y1) / 2 < ys[-1] and start - 2 <= run.x0 < end]
-        xs = _gutters(inside, start, end)
-        if len(xs) < 3:
-            continue
-        heads = [
-            run
-            for run in page.runs
-            if ys[0] - 2.2 * run.size < run.y0 and run.y1 <= ys[0] + 2 and start - 2 <= run.x0 < end
-        ]
-        if len(heads) > 1 and not any(run.x0 < x < run.x1 for run in heads for x in xs[1:-1]):
-            ys.insert(0, min(run.y0 for run in heads) - 1)
-        grid = Grid(xs, ys, [Rule(y, xs[0], xs[-1]) for y in ys], [Rule(x, ys[0], ys[-1]) for x in xs])
-        if grid.is_prose(inside):
-            grids.append(grid)
+        first = 0
+        while first < len(rules) - 1:
+            last = first + 1
+            xs = found = _ruled_columns(page, rules[first], rules[last])
+            while last + 1 < len(rules) and len(found := _ruled_columns(page, rules[first], rules[last + 1])) > 2:
+                xs, last = found, last + 1
+            grid = _prose_grid(page, rules[first : last + 1], xs) if len(xs) > 2 and last > first + 1 else None
+            if grid is not None:
+                grids.append(grid)
+            first = last
     return grids
+
+
+def _ruled_columns(page: PageText, top: Rule, bottom: Rule) -> list[float]:
+    return _gutters(_between(page.runs, top, bottom), top.start, top.end)
+
+
+def _between(runs: list[Run], top: Rule, bottom: Rule) -> list[Run]:
+    return [run for run in runs if top.at < (run.y0 + run.y1) / 2 < bottom.at and top.start - 2 <= run.x0 < top.end]
+
+
+def _prose_grid(page: PageText, rules: list[Rule], xs: list[float]) -> Grid | None:
+    """The table between some rules, with the headings above it, where it is one of running text."""
+    top = rules[0]
+    ys = [rule.at for rule in rules]
+    above = [run for run in _between(page.runs, Rule(0, top.start, top.end), top) if ys[0] - 2.2 * run.size < run.y0]
+    if len(above) > 1 and not any(run.x0 < x < run.x1 for run in above for x in xs[1:-1]):
+        ys.insert(0, min(run.y0 for run in above) - 1)
+    grid = Grid(xs, ys, [Rule(y, xs[0], xs[-1]) for y in ys], [Rule(x, ys[0], ys[-1]) for x in xs])
+    return grid if grid.is_prose(_between(page.runs, top, rules[-1])) else None
 
 
 def _stacks(page: PageText) -> list[list[Rule]]:
