@@ -33,23 +33,26 @@ class LayoutItem(Run):
 def cluster_rows(runs: list[Run]) -> list[list[Run]]:
     """Runs on one baseline, top to bottom, each row left to right; raised or lowered small print stays with its row."""
     rows: list[list[Run]] = []
-    base = size = float("-inf")
+    largest: Run | None = None
     for run in sorted(runs, key=lambda run: run.base):
-        if (
-            rows
-            and run.base - base <= min(0.45 * max(size, run.size), 0.8 * min(size, run.size))
-            and not isinstance(run, LayoutItem)
-            and run.size < 200
-        ):
+        if largest is not None and not isinstance(run, LayoutItem) and run.size < 200 and _is_beside(largest, run):
             rows[-1].append(run)
-            if run.size > size:
-                base, size = run.base, run.size
+            if run.size > largest.size:
+                largest = run
         else:
             rows.append([run])
-            base, size = (run.base, run.size) if not isinstance(run, LayoutItem) else (float("-inf"), 0.0)
+            largest = None if isinstance(run, LayoutItem) else run
     for row in rows:
         row.sort(key=lambda run: run.x0)
     return rows
+
+
+def _is_beside(run: Run, other: Run) -> bool:
+    """Whether two runs stand on one line: small print may be raised or lowered in it, and is not the line below a large one."""
+    small, large = (run, other) if run.size < other.size else (other, run)
+    apart = other.base - run.base
+    inside = large.y0 - 1 <= small.y0 and small.y1 <= large.y1 + 1
+    return apart <= (0.6 if inside else min(0.45, 0.8 * small.size / large.size)) * large.size
 
 
 def join_cells(row: list[Run]) -> list[Run]:
@@ -87,6 +90,8 @@ def _cut(cell: Run, text: str) -> Run:
 
 def _one_cell(last: Run, run: Run, gap: float, *, alone: bool) -> bool:
     size = min(last.size, run.size)
+    if run.size < 0.75 * last.size and run.base < last.base - 0.1 * run.size and not is_amount(last.text):
+        return gap < CELL_GAP * last.size  # a footnote mark
     if is_currency(run.text) and (is_amount(last.text) or is_currency(last.text) or last.text[-1].isdigit()):
         return False
     if _is_sign(last.text):

@@ -60,7 +60,7 @@ def _parts(runs: list[Run], gutter: float) -> list[tuple[list[Run], list[Run]]]:
     for band in _bands(runs, gutter):
         whole = None if _holds_table(band, gutter) else _columns(band, gutter)
         for stretch in [band] if whole else _stretches(band, gutter):
-            columns = whole or _columns(stretch, gutter, least=4)
+            columns = whole or _columns(stretch, gutter, least=3)
             if columns:
                 left, right = columns
                 tail = _heading_below(left, right)

@@ -79,7 +79,7 @@ class PageBlock:
     rows: list[TextRow] = field(default_factory=list)
     header: int = 0  # the first `header` rows are column headings
     unit: str = ""  # the table's unit line, such as "in millions" or 单位：元
-    edges: tuple[float, ...] = ()  # left edges of the columns
+    edges: tuple[float, ...] = ()  # of the columns: where the first begins and the others end; of a grid its rules
     inherited: list[TextRow] = field(default_factory=list)  # header rows of the table that this one continues
 
 

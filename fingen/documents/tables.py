@@ -336,9 +336,9 @@ def _distance(cell: Run, columns: list[tuple[float, float]]) -> float:
 def column_block(lines: list[list[Run]], page: int, words: frozenset[str]) -> PageBlock:
     """The table of rows whose cells (runs) stand in columns."""
     columns = column_edges(lines)
-    starts = [column[0] for column in columns]
+    edges = [end if number else start for number, (start, end) in enumerate(columns)]  # figures end below each other
     rows = _prose_rows(lines, columns, words) or _line_rows(lines, columns, words)
-    block = PageBlock("table", page, union([row.box for row in rows]), rows=rows, edges=tuple(starts))
+    block = PageBlock("table", page, union([row.box for row in rows]), rows=rows, edges=tuple(edges))
     block.header = count_header(rows)
     return block
 
