@@ -23,7 +23,10 @@ ORDER: dict[tuple[str, int], str] = {
         focused | Ambitious for our investors | Coupled with the increasing | Ambitious for our investees | With an active
         network | each management team to | Ambitious for our employees | Culture eats strategy""",
     # two columns and a quotation in a side bar
-    ("Mercia_Asset_Management_PLC", 29): """11 years of our investment | The Faradion exit brought | Warwick Acoustics and
+    (
+        "Mercia_Asset_Management_PLC",
+        29,
+    ): """11 years of our investment | The Faradion exit brought | Warwick Acoustics and
         nDreams are | Warwick Acoustics (40.0% | The accelerated growth | During the year, nDreams | Other portfolio
         companies | This investment model | The Faradion exit delivered on our""",
     # tables of running text above and below paragraphs over the full width
@@ -39,19 +42,31 @@ ORDER: dict[tuple[str, int], str] = {
         Activities | Downer EDI Limited (Downer) | Downer operates in sectors | These sectors are served | These Urban
         Services | Demonstrated strength | A capital light | In the 12 months ended""",
     # labels beside what they name
-    ("Seiko_Epson_Corporation", 5): """Company name | Seiko Epson Corporation | Founded | May 1942 | Head office | 3-5, Owa |
+    (
+        "Seiko_Epson_Corporation",
+        5,
+    ): """Company name | Seiko Epson Corporation | Founded | May 1942 | Head office | 3-5, Owa |
         Tokyo office | JR Shinjuku | Investor information | Closing of accounts | Transfer agent | 4-5, Marunouchi | business
         address | Stock Transfer Agency | Intermediary offices | Head Office and Branches | Posting of public | Public
         notices will be""",
     # tiles in rows: each row before the next one
-    ("Empire_Company_Limited", 9): """At Empire, our purpose | CLIMATE ACTION | emissions reduction | SUPPLIER PARTNERSHIPS |
+    (
+        "Empire_Company_Limited",
+        9,
+    ): """At Empire, our purpose | CLIMATE ACTION | emissions reduction | SUPPLIER PARTNERSHIPS |
         women entrepreneurs | DIVERSITY, EQUITY | representation of women""",
     # two columns below a quotation
-    ("Brave_Bison_Group_plc", 8): """REVIEW | growth at Brave Bison” | Revenue increased by | Organic growth of | Principal
+    (
+        "Brave_Bison_Group_plc",
+        8,
+    ): """REVIEW | growth at Brave Bison” | Revenue increased by | Organic growth of | Principal
         Activities | Firstly, the provision | The digital advertising | Secondly, Brave Bison | The advertising business |
         Margins & Operations | Brave Bison tracks | The adjusted profit margin | Despite the decrease | Exceptional Costs |
         During the year Brave | Brave Bison carried | Equity settled | Adjusted EBITDA is""",
-    ("Brave_Bison_Group_plc", 14): """ESG REPORT | Governance is central | As a digital media | Our sustainability strategy |
+    (
+        "Brave_Bison_Group_plc",
+        14,
+    ): """ESG REPORT | Governance is central | As a digital media | Our sustainability strategy |
         Carbon emissions: | As a service business | The most important | Carbon Emissions are classified | Our Scope 1 and 2
         carbon | Our offsetting programme | As our measurement | Other measures include | Waste & Recycling | The Group
         operates | We have long been | Consumables | We have an ongoing | Livestock farming | We have removed | Lastly, we only""",
@@ -62,11 +77,17 @@ ORDER: dict[tuple[str, int], str] = {
         Explanation as to what | Irregularities, including fraud | The objectives of our audit | Our approach was as | We
         obtained an understanding""",
     # lines set to full width, word by word
-    ("Kruger_Products_Inc", 6): """Production capacity at TAD Sherbrooke exceeded | NETWORK MODERNIZATION | In terms of our |
+    (
+        "Kruger_Products_Inc",
+        6,
+    ): """Production capacity at TAD Sherbrooke exceeded | NETWORK MODERNIZATION | In terms of our |
         Turning to our Memphis | The impact on US | BRAND SUPPORT | Aligned with industry-wide | To support prices |
         Purpose-driven | Of particular note""",
     # two pages on a sheet, each in two columns, with a table across the first
-    ("Billington_Holdings_Plc", 12): """STRATEGIC REPORT | The Directors present | The business model of | On a Group basis |
+    (
+        "Billington_Holdings_Plc",
+        12,
+    ): """STRATEGIC REPORT | The Directors present | The business model of | On a Group basis |
         Production efficiency | Staff turnover | Contract risk | The principal risk for | Health and safety | Economic
         environment | Current economic conditions | The Directors of the Company | Applications for employment | It is Group
         policy""",
@@ -76,11 +97,17 @@ ORDER: dict[tuple[str, int], str] = {
         mainly | The Group often enters | Construction of structural | To depict the progress | The transaction price is |
         Safety solutions | Other sales""",
     # two columns, the second with a box
-    ("Compagnie_Financière_Tradition_SA", 53): """VALUATION OF RECEIVABLES | KEY AUDIT MATTER | Trade and other receivables |
+    (
+        "Compagnie_Financière_Tradition_SA",
+        53,
+    ): """VALUATION OF RECEIVABLES | KEY AUDIT MATTER | Trade and other receivables |
         When a trade cannot | NOTRE APPROCHE | Our audit procedures | ensuring subsequent | assessing the counterparty |
         performing back-testing | Moreover, we evaluated | For further information | Section “Significant | Note 1 on pages""",
     # a small table within a column and a large one across both
-    ("Commerzbank_Aktiengesellschaft", 23): """from another successful | The Bank will propose | Securities codes | Bearer
+    (
+        "Commerzbank_Aktiengesellschaft",
+        23,
+    ): """from another successful | The Bank will propose | Securities codes | Bearer
         shares | Commerzbank shares were | The Commerzbank share price | After Commerzbank published | Commerzbank share – key
         figures | With the number of | Highlights of the Commerzbank | Xetra intraday | Book value per share | Total for
         German | In addition to being""",
@@ -89,12 +116,18 @@ ORDER: dict[tuple[str, int], str] = {
         written rules | schedule of business | approval authorities for | The organisational control | In accordance with
         MaRisk""",
     # a biography with a note beside it, text and a table over the full width, a stamp along the edge
-    ("BetMakers_Technology_Group_Ltd", 15): """Matt Davey | Experience and Expertise | Matt Davey has a deep | 'Other current
+    (
+        "BetMakers_Technology_Group_Ltd",
+        15,
+    ): """Matt Davey | Experience and Expertise | Matt Davey has a deep | 'Other current
         directorships' | 'Former directorships | Board Composition | As at 30 June 2022 | Members of the Board | Bookmaking |
         Organisational development | The Board regularly | Meetings of Directors | Member attendance | Nicholas Chan | Anna
         Massion | Held: represents | Rebekah Giles was appointed""",
     # three columns
-    ("FNCB_Bancorp_Inc", 5): """31, 2012. Tax-free | In addition, during 2022 | With the continuous | technology provided by |
+    (
+        "FNCB_Bancorp_Inc",
+        5,
+    ): """31, 2012. Tax-free | In addition, during 2022 | With the continuous | technology provided by |
         A key component of the digital first | The end goal is | Revitalizing and | In 2022, we continued | We also made |
         Management continually | temporary training | In September 2022 | Meaningful community | In the fourth quarter""",
     # a column that starts below a photograph
@@ -102,13 +135,19 @@ ORDER: dict[tuple[str, int], str] = {
         Quality | We expect robust | Maintain High Efficiency | We believe we can | as further expansion | Proactively Assess |
         Following another year""",
     # a table of two cells of running text, then paragraphs
-    ("Empire_Company_Limited", 46): """Key audit matter | Valuation of retail inventories | Refer to note 2 | As at May 7 | The
+    (
+        "Empire_Company_Limited",
+        46,
+    ): """Key audit matter | Valuation of retail inventories | Refer to note 2 | As at May 7 | The
         Company has more | Significant estimation | We considered this | Our approach to addressing | Tested the operating
         effectiveness of controls related to the inventory | Observed the physical | Recalculated the adjustment | OTHER
         INFORMATION | Management is responsible for the other | Our opinion on | In connection with our | If, based on |
         Management is responsible for the preparation""",
     # a word set upright, text in two columns beside it
-    ("Mercia_Asset_Management_PLC", 6): """Section 172 | Engaging with our | Our vision is to be | How we succeed | In this
+    (
+        "Mercia_Asset_Management_PLC",
+        6,
+    ): """Section 172 | Engaging with our | Our vision is to be | How we succeed | In this
         s172 statement | Impact of Company | Our commitment to""",
 }
 

@@ -168,9 +168,9 @@ def _belong(rows: list[list[Run]], widest: list[Run]) -> bool:
             return False
     lines = [row[0] for row in rows[1:-1]]
     figures = min((run.x0 for run in (*last[1:], *widest[1:]) if is_amount(run.text)), default=right)
-    if not any(is_amount(run.text) for run in last) and any(is_amount(run.text) for run in widest):
-        if any(left + 0.3 * (figures - left) < line.x0 < 2 * figures - line.x1 for line in lines):
-            return False  # a title in the middle of the page, and headings of another table
+    begins = any(is_amount(run.text) for run in widest) and not any(is_amount(run.text) for run in last)
+    if begins and any(left + 0.3 * (figures - left) < line.x0 < 2 * figures - line.x1 for line in lines):
+        return False  # a title in the middle of the page, and headings of another table
     return all(
         line.size <= 1.1 * size and (_may_be_label(line, left, right) or (far == ROOMY and line.x1 < figures))
         for line in lines

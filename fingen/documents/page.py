@@ -88,9 +88,7 @@ def _collect(page: pymupdf.Page, textpage: pymupdf.TextPage, result: PageText) -
 
 
 class _Splitter:
-    """Parts spans that hold several cells: those that cross a vertical rule, figures with only a space between them, and
-    words that spaces hold apart.
-    """
+    """Parts spans of several cells: those that cross a rule, figures beside each other, words that spaces hold apart."""
 
     def __init__(self, textpage: pymupdf.TextPage, down: list[Rule]) -> None:
         self._textpage = textpage

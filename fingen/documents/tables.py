@@ -65,7 +65,7 @@ class Grid:
     def _cells(self) -> dict[tuple[int, int], list[Run]]:
         columns, count = len(self.xs) - 1, len(self.ys) - 1
         cells: dict[tuple[int, int], list[Run]] = defaultdict(list)
-        for run in (piece for run in self.runs for piece in _pieces(run, self.xs)):
+        for run in (piece for whole in self.runs for piece in _pieces(whole, self.xs)):
             column = min(max(bisect_right(self.xs, (run.x0 + run.x1) / 2) - 1, 0), columns - 1)
             row = min(max(bisect_right(self.ys, (run.y0 + run.y1) / 2) - 1, 0), count - 1)
             cells[self._corner(row, column)].append(run)
