@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from fingen.documents.grids import Grid
 from fingen.documents.shapes import Part, Run
-from fingen.documents.tables import Grid
 from fingen.text import is_amount, is_cjk, is_currency, is_leader, strip_leaders
 
 CELL_GAP = 1.1  # in font sizes: a wider gap on a baseline parts two cells
@@ -74,7 +74,7 @@ def _without_leaders(cells: list[Run]) -> list[Run]:
     for cell in cells:
         text = strip_leaders(cell.text)
         if len(cells) == 2 and not kept and text != cell.text and _PAGE_NUMBER.match(cells[1].text):
-            return [fuse(*cells, cells[1].x0 - cell.x1)]
+            return [fuse(cell, cells[1], cells[1].x0 - cell.x1)]
         if text != cell.text and not is_leader(cell.text):
             kept.append(_cut(cell, text))
         elif not is_leader(cell.text):

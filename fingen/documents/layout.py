@@ -7,8 +7,9 @@ from itertools import pairwise
 
 from fingen.documents.cells import LayoutItem, cluster_rows, fuse, join_cells
 from fingen.documents.columns import is_spread, reading_order
+from fingen.documents.grids import find_grids, find_prose_grids, grid_block
 from fingen.documents.shapes import PageBlock, PageText, Rule, Run, union
-from fingen.documents.tables import column_block, column_edges, find_grids, find_prose_grids, grid_block, is_unit_line
+from fingen.documents.tables import column_block, column_edges, is_unit_line
 from fingen.text import ends_sentence, has_leaders, is_amount, join_lines
 
 APART, ROOMY = 3.2, 6.0  # font sizes between rows of one table, at most; and where figures stand below figures
