@@ -105,9 +105,9 @@ class Filters:
     against: tuple[Path, ...] = folder_option(
         (), "Another set: what repeats one of its records is rejected. May be repeated.", metavar="SET"
     )
-    privacy: Literal["keep", "mask", "drop"] = option(
-        "mask", "Personal data and keys (identity and bank cards, phones, API keys): keep them, put marks in their place, "
-        "or drop the record.",
+    privacy: Literal["keep", "mask", "mask-names", "drop"] = option(
+        "mask", "Personal data and keys (identity and bank cards, phones, API keys): keep them, put marks in their place "
+        "before a teacher sees them (mask-names: of persons' names too), or drop the record.",
     )  # fmt: skip
 
 
@@ -411,6 +411,14 @@ class Scoring:
     seed: int = folder_option(0, "Of the bootstrap and of the shots.")
     replace: bool = option(False, "Write over a score of other answers or rows.")
     resamples: int = 2000  # of the bootstrap
+
+
+@dataclass(frozen=True)
+class Taking:
+    """How much is taken from the Hub: what others publish may be far more than it looks like."""
+
+    max_rows: int = option(500_000, "Rows to take, at most; a data set that has more is refused.", least=1)
+    max_mib: int = option(512, "MiB to take, at most, as they arrive and as they are unpacked.", least=1)
 
 
 @dataclass(frozen=True)

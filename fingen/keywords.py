@@ -204,4 +204,6 @@ class PullOptions(TypedDict, total=False):
     adapter: bool
     revision: str | None
     config: str | None
+    max_rows: int
+    max_mib: int
     replace: bool

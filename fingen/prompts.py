@@ -32,6 +32,7 @@ from fingen.records import Language, Period
 LOCAL = Path("prompts")  # in the working directory; wins over the packaged templates
 _HERE = Path(__file__).resolve().parent
 _PACKAGED = (_HERE / "_prompts", _HERE.parent / "prompts")  # in a wheel; in an editable install
+MOST_DEPTH = 50  # of lists and objects in a data file
 SHOWN = 2  # model pairs in a prompt
 _PAIR = ("question", "rephrased", "answer", "evidence", "calc")
 _HINT = "compare it with the packaged one: run `fingen prompts copy` in an empty folder"
@@ -196,13 +197,28 @@ def read_yaml(path: Path, *, hint: str) -> Any:
         UsageError: it cannot be read, or is not YAML in UTF-8; names the file.
     """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
+        text = path.read_text(encoding="utf-8")
+        _refuse_depth(text)
+        return yaml.load(text, Loader=_LOADER)
     except OSError as e:
         raise UsageError(f"{path}: cannot be read: {e.strerror}", hint=hint) from e
     except UnicodeDecodeError as e:
         raise UsageError(f"{path}: not UTF-8 (byte {e.start})", hint="save the file as UTF-8") from e
     except (yaml.YAMLError, ValueError, RecursionError) as e:  # ValueError: a date such as 2024-13-01
         raise UsageError(f"{path}: not YAML ({' '.join(str(e).split())})", hint=hint) from e
+
+
+def _refuse_depth(text: str) -> None:
+    """Refuse what is nested more deeply than any data file: the loader in C would end the process over it.
+
+    Raises:
+        ValueError: it is.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MOST_DEPTH:
+            raise ValueError(f"nested more than {MOST_DEPTH} deep")
 
 
 def say_wrong_form(e: BaseException) -> str:

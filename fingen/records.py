@@ -7,7 +7,8 @@ same input gives the same ids on every machine.
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -21,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from fingen.disk import dump_json, sha256_text
+from fingen.disk import InnerPath, Name, dump_json, sha256_text
 
 Language = Literal["en", "zh"]
 BlockKind = Literal["heading", "paragraph", "table"]
@@ -118,6 +119,20 @@ class Request(Frozen):
     passages: tuple[Passage, ...] = ()
     draws: tuple[dict[str, Any], ...] = ()  # in place of passages: what each item is to be like
     follow_ups: tuple[str, ...] = ()  # an unusable answer and what was wrong with it, by turns; no part of the key
+
+
+T = TypeVar("T")
+Broken = tuple[dict[str, Any], str]  # an item that is none, and what is wrong with it
+
+
+@dataclass
+class Parsed(Generic[T]):
+    """What an answer holds."""
+
+    items: list[T] = field(default_factory=list)
+    broken: list[Broken] = field(default_factory=list)
+    repairs: list[str] = field(default_factory=list)  # what had to be forgiven to read it
+    reason: str = ""  # why there are no items, where the answer says so
 
 
 def request_key(teacher_name: str, system: str, prompt: str, answer_schema: dict[str, Any]) -> str:
@@ -259,15 +274,15 @@ class Manifest(Frozen):
     """What a set is and what made it. Written last; no time of day in it."""
 
     format: Literal[1, 2] = 2  # 1: rows with null, and with lists and objects as they are
-    name: str
+    name: Name
     command: str
     teacher: str
     settings: dict[str, Any]
     prompts: dict[str, str]  # template name -> sha256
     sources: tuple[SourceEntry, ...]
     unread: dict[str, str]  # input file -> why it could not be read
-    files: dict[str, FileEntry]
-    splits: dict[str, int]
+    files: dict[InnerPath, FileEntry]
+    splits: dict[Name, int]
     tasks: dict[str, int]
     rejects: dict[str, int]  # reason -> items
     requests: int

@@ -22,6 +22,7 @@ import pytest
 from batch_driver import make_requests, make_teacher
 from click.testing import CliRunner, Result
 from patience import FOREVER, PATIENCE, wait_until
+from prose import prose
 from step_driver import run_until
 from stub_batches import StubBatches, answer_line
 
@@ -409,7 +410,7 @@ def pairs(body: Row) -> str:
     item = {
         "question": f"What does {company} {doing} for {years} on the following: {words}?",
         "rephrased": f"In its report for {years}, what does {company} have to say about this: {words}?",
-        "answer": f"{company} has this to {doing} for {years}, in plain words: {quote}",
+        "answer": f"{company} has this to {doing} for {years}, in plain words: {quote} {prose(quote)}",
         "evidence": [quote],
         "calc": None,
     }

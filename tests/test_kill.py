@@ -29,6 +29,7 @@ from typing import Any
 import pymupdf
 import pytest
 from patience import PATIENCE, wait_until
+from prose import prose
 from stub_batches import StubBatches
 from stub_llm import StubLLM
 
@@ -98,7 +99,7 @@ def reply(body: dict[str, Any]) -> str:
     pair = {
         "question": f"What does {company} say in its report for 2024 on the {plant}, as a {kind}?",
         "rephrased": f"On the {plant}: which {kind} does {company} give in the report for 2024?",
-        "answer": quote,
+        "answer": f"{quote} {prose(quote)}",
         "evidence": [quote],
         "calc": None,
     }

@@ -8,19 +8,21 @@ import os
 import sys
 import tomllib
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from fingen.errors import FingenError, Interrupted, UsageError, from_system, redact
+from fingen.errors import FingenError, Interrupted, UsageError, from_system, redact, visible
 
 if TYPE_CHECKING:
     from fingen.events import Outcome
 
 SETTINGS = Path("fingen.toml")
+NEAR = 0.85  # of the names of two variables, 0..1: one is the other misspelt
 SETTINGS_BYTES = 16_000  # that it may have: what is longer could take the parser minutes
 _SOURCES = {
     ParameterSource.COMMANDLINE: "flag",
@@ -59,14 +61,42 @@ def read_settings(name: str) -> dict[str, Any]:
             content = file.read(SETTINGS_BYTES + 1)
         if len(content) > SETTINGS_BYTES:
             raise ValueError(f"larger than {SETTINGS_BYTES:,} bytes")
-        table = tomllib.loads(content.decode().replace("\r\n", "\n")).get(name, {})
+        tables = tomllib.loads(content.decode().replace("\r\n", "\n"))
+        table = tables.get(name, {})
     except OSError as e:
         raise UsageError(f"{SETTINGS}: cannot be read: {e.strerror}", hint="make it readable, or remove it") from e
     except (ValueError, RecursionError) as e:  # not TOML, not UTF-8; endless digits, endless brackets
         raise UsageError(f"{SETTINGS}: {e}", hint="correct the line, or remove the file") from e
+    others = tables.keys() - {name}
+    if unknown := sorted(others - _command_names(others)):
+        raise UsageError(
+            f"{SETTINGS}: no such command: {', '.join(unknown)}", hint="`fingen --help` lists the commands"
+        )
     if not isinstance(table, dict):
         raise UsageError(f"{SETTINGS}: {name} is not a table", hint=f"write its settings below a line [{name}]")
     return {key.replace("-", "_"): value for key, value in table.items()}
+
+
+def _command_names(wanted: Set[str]) -> set[str]:
+    """The names of all commands, and where one is wanted that is none, those of the commands below them."""
+    from fingen.cli import COMMANDS, main
+
+    context = click.Context(main)
+    below = [main.get_command(context, name) for name in COMMANDS] if wanted - COMMANDS.keys() else []
+    return {*COMMANDS, *(name for group in below if isinstance(group, click.Group) for name in group.commands)}
+
+
+def warn_of_variables(ctx: click.Context) -> None:
+    """Name the variables that seem to be meant for this command and set nothing."""
+    from fingen.cli import COMMANDS
+
+    prefix = f"{ctx.auto_envvar_prefix}_"
+    known = {f"{prefix}{(each.name or '').upper()}" for each in ctx.command.params if isinstance(each, click.Option)}
+    others = tuple(f"FINGEN_{name.upper()}_" for name in COMMANDS)
+    for name in sorted(name for name in os.environ.keys() - known if name.startswith("FINGEN_")):
+        near = get_close_matches(name, known, n=1, cutoff=NEAR)
+        if name.startswith(prefix) or (near and not name.startswith(others)):
+            echo(f"Warning: {name} sets nothing" + (f"; did you mean {near[0]}?" if near else ""), err=True)
 
 
 class Command(click.Command):
@@ -79,9 +109,11 @@ class Command(click.Command):
         except UsageError as e:
             fail(e, debug="--debug" in args)
         try:
-            return super().parse_args(ctx, args)
+            rest = super().parse_args(ctx, args)
         except click.UsageError as e:  # it repeats what was typed
-            raise click.UsageError(redact(e.format_message()), ctx=e.ctx) from None
+            raise click.UsageError(visible(redact(e.format_message())), ctx=e.ctx) from None
+        warn_of_variables(ctx)
+        return rest
 
     def _allowed(self, ctx: click.Context, settings: dict[str, Any]) -> dict[str, Any]:
         """The settings of a folder, if all of them are a folder's to set.
@@ -90,7 +122,7 @@ class Command(click.Command):
             UsageError: there is one that the command does not have, or that the user alone may set.
         """
         known = {parameter.name: parameter for parameter in self.params}
-        unknown = sorted(repr(name)[1:-1] for name in settings.keys() - known.keys())  # repr: no control characters
+        unknown = sorted(settings.keys() - known.keys())
         if unknown:
             raise UsageError(
                 f"{SETTINGS}: no such setting: {', '.join(unknown)}", hint=f"see `fingen {self.name} --help`"
@@ -146,6 +178,11 @@ def _way(ctx: click.Context, parameter: click.Parameter) -> str:
     return parameter.make_metavar(ctx)
 
 
+def echo(*lines: str, err: bool = False) -> None:
+    """Print lines; what is in one of them cannot end it, nor steer a terminal. All that a command says goes this way."""
+    click.echo("\n".join(map(visible, lines)), err=err)
+
+
 def set_argument(target: Path | None, *, quiet: bool) -> Path:
     """The set that a command was given, or the newest one in build/, which is said.
 
@@ -159,17 +196,17 @@ def set_argument(target: Path | None, *, quiet: bool) -> Path:
         return target
     newest = newest_set(BUILD)
     if not quiet:
-        click.echo(f"the newest set: {newest}", err=True)
+        echo(f"the newest set: {newest}", err=True)
     return newest
 
 
 def fail(error: FingenError, *, debug: bool, cause: BaseException | None = None) -> NoReturn:
     """Print an error with its hint to standard error, and exit with its code."""
     if debug:
-        click.echo(redact("".join(traceback.format_exception(cause or error))), err=True, nl=False)
-    click.echo(f"Error: {error}", err=True)
+        echo(*redact("".join(traceback.format_exception(cause or error))).splitlines(), err=True)
+    echo(*f"Error: {error}".split("\n"), err=True)
     if error.hint:
-        click.echo(f"  -> {error.hint}", err=True)
+        echo(f"  -> {error.hint}", err=True)
     sys.exit(error.exit_code)
 
 
@@ -190,7 +227,7 @@ def _plain(value: Any) -> str:
 
 def print_json(value: Mapping[str, Any]) -> None:
     """One JSON object on standard output."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=os.fspath))
+    click.echo(visible(json.dumps(value, ensure_ascii=False, indent=2, default=os.fspath), lines=True))
 
 
 def finish(
@@ -200,7 +237,7 @@ def finish(
     if as_json:
         print_json(report)
     else:
-        click.echo("\n".join(lines()))
+        echo(*lines())
     sys.exit(exit_code)
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 from fingen.config import Pdf2qa
 from fingen.errors import DocumentError
-from fingen.events import Outcome
+from fingen.events import Outcome, command_line
 from fingen.pipeline.drawing import Draw
 from fingen.pipeline.reading import Unread
 from fingen.records import Chunk, Document
 from fingen.sets import SetContent
+from fingen.teachers.answers import repair_notes
 
 SLIPS = "{} quotes differ from the source in a few letters; the source's own words are stored"
 INVALID_ANSWERS = 0.2  # from this share of unusable answers on, a run falls short
@@ -94,8 +95,12 @@ def summarize(
         expected_usd=expected_usd,
         changed=changed,
         seconds=clock.laps,
-        notes=[*_notes(documents), *([SLIPS.format(draw.slips)] if draw.slips else [])],
-        next=f"fingen verify {settings.out}",
+        notes=[
+            *_notes(documents),
+            *([SLIPS.format(draw.slips)] if draw.slips else []),
+            *repair_notes(draw.repairs),
+        ],
+        next=command_line("fingen", "verify", settings.out),
         exit_code=1 if short else 0,
     )
 

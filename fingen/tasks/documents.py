@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from fingen.errors import UsageError
-from fingen.records import Completion, Request
+from fingen.records import Completion, Parsed, Request
 from fingen.tasks.qa import DocumentTask, QaItem
 
 TASKS = {
@@ -37,8 +36,8 @@ def whole_problem(request: Request, completion: Completion) -> str | None:
     return task_of(request).whole_problem(request, completion)
 
 
-def parse_answer(request: Request, text: str) -> tuple[list[QaItem], list[tuple[dict[str, Any], str]]]:
-    """The valid items of an answer, and the others with what is wrong with them.
+def parse_answer(request: Request, text: str) -> Parsed[QaItem]:
+    """The valid items of an answer, and the others.
 
     Raises:
         ValueError: the answer as a whole is not JSON of the asked form.
