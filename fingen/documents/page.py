@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from functools import cache
+from operator import itemgetter
 from statistics import median
 from typing import Any
 
@@ -26,6 +27,7 @@ SPACE = 0.25  # font sizes; a space is at least as wide
 WORD_GAP = 1.2  # font sizes; a wider gap on a baseline parts two runs
 IMAGE_PAGE_CHARS = 30  # a page with images over half of it and less text than this is a scan
 SUFFIXES = frozenset({")", "%", ")%", "%)"})
+_BLANK = frozenset(" \t\xa0\u2002\u2003\u3000")
 DASHES = frozenset("-–—−")
 _SPREAD = re.compile(r"[^\s.!?:;,)”’\"][ \xa0]{2}")  # more than the space after a sentence
 _FIGURE_ENDS = frozenset("0123456789)%-–—$€£¥￥")
@@ -92,7 +94,7 @@ class _Splitter:
 
     def __init__(self, textpage: pymupdf.TextPage, down: list[Rule]) -> None:
         self._textpage = textpage
-        self._words: list[Any] | None = None
+        self._words: list[tuple[Any, ...]] | None = None  # by height: (its middle, number, word)
         self._rules = sorted(down)
 
     def split(self, spans: list[Span]) -> list[Span]:
@@ -126,9 +128,11 @@ class _Splitter:
 
     def _pieces(self, span: Span, figures: int) -> list[Span]:
         if self._words is None:
-            self._words = self._textpage.extractWORDS()
+            words = enumerate(self._textpage.extractWORDS())
+            self._words = sorted(((word[1] + word[3]) / 2, at, word) for at, word in words)
         x0, y0, x1, y1 = span["bbox"]
-        inside = [w for w in self._words if w[0] >= x0 - 1 and w[2] <= x1 + 1 and y0 <= (w[1] + w[3]) / 2 <= y1]
+        level = self._words[bisect_left(self._words, (y0,)) : bisect_right(self._words, (y1,))]
+        inside = [w for _, _, w in sorted(level, key=itemgetter(1)) if w[0] >= x0 - 1 and w[2] <= x1 + 1]
         if "".join(w[4] for w in inside) != span["text"].replace(" ", "").replace("\xa0", ""):
             return [span]  # a word reaches over the span's end: positions are not known
         pieces: list[Span] = []
@@ -215,7 +219,7 @@ def _inked(span: Span) -> tuple[float, float]:
     """Where the ink of a span starts and ends: spaces before and after it widen no cell."""
     text: str = span["text"]
     x0, _, x1, _ = span["bbox"]
-    if not text[0].isspace() and not text[-1].isspace():
+    if text[0] not in _BLANK and text[-1] not in _BLANK:
         return x0, x1
     space = min(SPACE * span["size"], (x1 - x0) / len(text))
     return x0 + space * (len(text) - len(text.lstrip())), x1 - space * (len(text) - len(text.rstrip()))
