@@ -36,6 +36,7 @@ class Option:
     least: int | None = None
     most: int | None = None
     above: float | None = None
+    variable: str = ""  # that sets it in every command; empty: FINGEN_<COMMAND>_<NAME>
     is_file: bool = False  # a path that must not be a folder
     from_folder: bool = False  # ./fingen.toml may set it: see `folder_option`
 
@@ -122,6 +123,10 @@ class Asking:
     budget_usd: float | None = folder_option(
         None, "USD that the set may cost, all runs together; a hard stop.", flag="--budget", key="budget", above=0
     )
+    budget_all_usd: float | None = option(
+        None, "USD that all sets and scores in build/ may cost together, all runs; a hard stop. Also FINGEN_BUDGET.",
+        flag="--budget-all", key="budget_all", variable="FINGEN_BUDGET", above=0,
+    )  # fmt: skip
     price: tuple[float, float] | None = option(
         None, "USD per million input and output tokens, for a model whose price is not known.", metavar="IN,OUT"
     )

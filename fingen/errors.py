@@ -106,6 +106,7 @@ class TeacherError(FingenError):
 
     `retryable`: asking again later may help. `limited`: it said that too much was asked at once (429, 529). `retry_after`:
     the seconds that it asked to wait. `possibly_billed`: the attempt broke off after it was sent, so it may be on the bill.
+    `unreadable`: something came, and it was no answer.
     """
 
     exit_code = 3
@@ -118,11 +119,12 @@ class TeacherError(FingenError):
         limited: bool = False,
         retry_after: float | None = None,
         possibly_billed: bool = False,
+        unreadable: bool = False,
         hint: str = "",
     ) -> None:
         super().__init__(message, hint=hint)
         self.retryable, self.limited, self.retry_after = retryable, limited, retry_after
-        self.possibly_billed = possibly_billed
+        self.possibly_billed, self.unreadable = possibly_billed, unreadable
 
 
 class HubError(FingenError):

@@ -45,6 +45,8 @@ class Estimate:
     batch: bool = False  # `usd` is that already
     masked: dict[str, int] = field(default_factory=dict)  # kind of personal data -> marks in its place in what is sent
     found_by: str | None = None  # the variable of the key that the teacher was found by, where nobody named it
+    budget_all_usd: float | None = None  # that all sets and scores of its folder may cost
+    beside_usd: float | None = None  # of it, what those beside this one have cost, and may still
     exit_code: int = 0
 
 

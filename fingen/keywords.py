@@ -33,6 +33,7 @@ class CostOptions(TypedDict, total=False):
     rpm: int | None
     tpm: int | None
     budget: float | None
+    budget_all: float | None
     price: tuple[float, float] | None
     dry_run: bool
 

@@ -65,10 +65,18 @@ class Chunk(Frozen):
 
 
 class Period(Frozen):
-    """The time a report covers. `end` is an ISO date, or a year where no more is known."""
+    """The time a report covers. `end` is an ISO date, or a year where no more is known.
+
+    `fiscal_year` is the name of the year where it is not the one that it ends in: fiscal 2022 ended on January 1, 2023.
+    """
 
     kind: Literal["annual", "half-year", "quarterly", "unknown"] = "unknown"
     end: str | None = None
+    fiscal_year: int | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_fiscal_year(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if name != "fiscal_year" or value}
 
 
 class Document(Frozen):
@@ -84,6 +92,11 @@ class Document(Frozen):
     names: dict[str, str] = Field(
         default_factory=dict
     )  # language -> the company's name in it, where the report gives one
+    amendment: str | None = None  # the words by which it says that it amends another report: 10-K/A, 更正后
+    author: str | None = None  # who wrote it, where that is not the company: a broker
+    filing: dict[str, str] = Field(
+        default_factory=dict
+    )  # source (its address), accession, filed: as documents.yaml states
     image_pages: tuple[int, ...] = ()  # scanned, and not read
     ocr_pages: tuple[int, ...] = ()  # scanned, and read by OCR
     skipped_pages: tuple[int, ...] = ()  # given up: damaged or too slow
@@ -220,6 +233,9 @@ class Record(Frozen):
     label: str = ""
     options: Annotated[dict[str, str], *_NESTED] = Field(default_factory=dict)  # letter -> text
     document: str = ""
+    filing: Annotated[dict[str, str], *_NESTED] = Field(
+        default_factory=dict
+    )  # of the document: source, accession, filed
     pages: Annotated[tuple[int, ...], *_NESTED] = ()  # none: the document has no pages
     chunks: Annotated[tuple[str, ...], *_NESTED] = ()
     evidence: Annotated[tuple[Evidence, ...], *_NESTED] = ()
@@ -266,6 +282,8 @@ class SourceEntry(Frozen):
     language: Language
     company: str | None
     names: dict[str, str] = Field(default_factory=dict)  # language -> the company's name in it
+    author: str | None = None
+    filing: dict[str, str] = Field(default_factory=dict)
     period: Period
     image_pages: tuple[int, ...] = ()
 

@@ -381,7 +381,7 @@ def test_results_of_a_batch_may_be_brought_by_hand(desk: Desk):
 def test_a_file_without_results_is_refused(desk: Desk):
     requests = make_requests(1)
     for path, match in [
-        (write("text.txt", "hello", "world"), r"text\.txt, row 1: not JSON; no row of it is a result"),
+        (write("text.txt", "hello", "world"), r"text\.txt, row 1: not JSON: 'hello.*'; no row of it is a result"),
         (write("requests.jsonl", {"custom_id": "a", "body": {}}), "row 1: neither"),
         ("nowhere.jsonl", "No such file"),
     ]:
@@ -576,14 +576,15 @@ def test_asking_now_waits_for_what_a_batch_holds(stub: StubBatches, monkeypatch:
 
 
 @pytest.mark.usefixtures("sample")
-def test_ctrl_c_while_waiting_leaves_the_batch_to_go_on():
+def test_what_ends_the_waiting_leaves_the_batch_to_go_on():
+    """A scheduler here, which is heard as Ctrl-C."""
     looked = threading.Event()  # at the batch: its id has been written down
     with StubBatches(reply=pairs, seconds=FOREVER, hook=lambda step: looked.set() if step == "look" else None) as stub:
         command = [sys.executable, "-m", "fingen", "pdf2qa", "sample.pdf", "--limit", "4", "--workers", "1", "--batch"]
         command += ["--teacher", "openai:gpt-6-luna", "--base-url", stub.openai_url]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         wait_until(looked.is_set, process)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=PATIENCE)
         assert process.returncode == 130, said
         assert "1 batches go on at the provider" in said

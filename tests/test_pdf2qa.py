@@ -971,7 +971,7 @@ def test_a_file_whose_name_is_not_utf8_is_read_like_any_other(desk: Path):
 def test_documents_without_running_text_are_a_shortfall(desk: Path):
     (desk / "in").mkdir()
     (desk / "in" / "one_line.pdf").write_bytes(hostile.one_page(hostile.text(hostile.VISIBLE)))
-    run = invoke("pdf2qa", "in")
+    run = invoke("pdf2qa", "in", "--context", "passage")
 
     assert run.exit_code == 1, run.output
     assert "no record" in run.stderr

@@ -61,12 +61,19 @@ def _estimate_line(estimate: Estimate) -> str:
         low, expected, most = estimate.usd
         cost = f"for about {expected:.2f} USD ({low:.2f} with caching, {most:.2f} at the very most)"
     batch = " in batches" if estimate.batch else ""
-    masked = f"; {_masked(estimate)}" if estimate.masked else ""
-    return f"{estimate.teacher}: {estimate.requests:,} requests{batch} {cost}{masked}"
+    return "; ".join([f"{estimate.teacher}: {estimate.requests:,} requests{batch} {cost}", *_remarks(estimate)])
 
 
-def _masked(estimate: Estimate) -> str:
-    return "masked in what is sent: " + ", ".join(f"{count:,} {kind}" for kind, count in estimate.masked.items())
+def _remarks(estimate: Estimate) -> list[str]:
+    """What is to be known beside the price: what is left out of the requests, and what the budget has to pay for too."""
+    remarks = []
+    if estimate.masked:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in estimate.masked.items())
+        remarks.append(f"masked in what is sent: {kinds}")
+    if estimate.budget_all_usd is not None:
+        budget = f"of the {estimate.budget_all_usd:g} USD for all sets and scores"
+        remarks.append(f"{budget}, those beside this one took {estimate.beside_usd:.4f}")
+    return remarks
 
 
 def estimate_lines(estimate: Estimate) -> list[str]:
@@ -74,7 +81,7 @@ def estimate_lines(estimate: Estimate) -> list[str]:
     lines = [
         f"{estimate.requests:,} requests to {estimate.teacher}, up to {estimate.pairs:,} pairs; nothing was sent",
         f"about {estimate.input_tokens:,} tokens in, {estimate.output_tokens:,} tokens out",
-        *([_masked(estimate)] if estimate.masked else []),
+        *_remarks(estimate),
     ]
     if estimate.usd is None or estimate.batch_usd is None:
         return [*lines, "price: unknown; give it with --price IN,OUT (USD per million tokens)"]

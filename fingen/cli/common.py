@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
+import signal
 import sys
+import threading
+import time
 import tomllib
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
@@ -24,6 +30,8 @@ if TYPE_CHECKING:
 SETTINGS = Path("fingen.toml")
 NEAR = 0.85  # of the names of two variables, 0..1: one is the other misspelt
 SETTINGS_BYTES = 16_000  # that it may have: what is longer could take the parser minutes
+HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)  # Windows has none
+HANGUP_SECONDS = 1.0  # in which a closed terminal is told of again
 _SOURCES = {
     ParameterSource.COMMANDLINE: "flag",
     ParameterSource.ENVIRONMENT: "environment",
@@ -137,7 +145,10 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run, and turn what goes wrong into a message and an exit code."""
-        debug = bool(ctx.params.get("debug"))
+        with ended_as_by_ctrl_c():
+            return self._invoke(ctx, debug=bool(ctx.params.get("debug")))
+
+    def _invoke(self, ctx: click.Context, *, debug: bool) -> Any:
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, click.Abort):  # Abort: at a question
@@ -149,6 +160,57 @@ class Command(click.Command):
             fail(e, debug=debug)
         except (MemoryError, OSError) as e:
             fail(from_system(e), debug=debug, cause=e)
+
+
+@contextmanager
+def ended_as_by_ctrl_c() -> Iterator[None]:
+    """Hear what a scheduler sends (SIGTERM), and a terminal that is closed (SIGHUP), as Ctrl-C, unless it is ignored (nohup).
+
+    A closed terminal is told of more than once, by the system and by its shell: what comes with that is not a second one.
+    """
+    heard_at, is_ending = -math.inf, False
+    terminals = [handle for handle in range(3) if _is_terminal(handle)]
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        nonlocal heard_at, is_ending
+        before, heard_at = heard_at, time.monotonic()
+        _leave_closed(terminals)
+        if number == HANGUP and heard_at - before < HANGUP_SECONDS:
+            return
+        if signal.getsignal(signal.SIGINT) not in (signal.default_int_handler, signal.SIG_DFL, signal.SIG_IGN):
+            signal.raise_signal(signal.SIGINT)  # whoever hears it knows what to finish
+            return
+        if is_ending:  # its last words are not waited for
+            os._exit(Interrupted.exit_code)
+        is_ending = True
+        raise KeyboardInterrupt
+
+    numbers = [number for number in (signal.SIGTERM, HANGUP) if number and signal.getsignal(number) == signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []  # only the main thread may say what is done on a signal
+    for number in numbers:
+        signal.signal(number, hear)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _is_terminal(handle: int) -> bool:
+    try:
+        return os.isatty(handle)
+    except OSError:
+        return False
+
+
+def _leave_closed(terminals: Iterable[int]) -> None:
+    """Let what goes to a terminal that was closed go nowhere: an error of its own would end what is to be finished."""
+    for handle in terminals:
+        if not _is_terminal(handle):
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            os.dup2(nowhere, handle)
+            os.close(nowhere)
 
 
 def _as_typed(parameter: click.Parameter, value: Any) -> str | list[str]:
@@ -174,7 +236,8 @@ def _as_typed(parameter: click.Parameter, value: Any) -> str | list[str]:
 def _way(ctx: click.Context, parameter: click.Parameter) -> str:
     """How the user sets it: the flag and its variable, or the place on the command line."""
     if isinstance(parameter, click.Option):
-        return f"{parameter.opts[-1]} ({ctx.auto_envvar_prefix}_{(parameter.name or '').upper()})"
+        variable = parameter.envvar or f"{ctx.auto_envvar_prefix}_{(parameter.name or '').upper()}"
+        return f"{parameter.opts[-1]} ({variable})"
     return parameter.make_metavar(ctx)
 
 

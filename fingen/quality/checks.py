@@ -85,9 +85,14 @@ def _self_contained(draft: Draft) -> str | None:
 
 
 def _names(question: str, passage: Passage) -> bool:
-    """Whether a question names the company: in full, by its Chinese short name, or by a word that starts its name."""
-    company = passage.company or passage.document
-    names = filter(None, map(fold, (company, *_short_names(passage.company or ""))))
+    """Whether a question names the company: in full, by its Chinese short name, or by a word that starts its name.
+
+    Where the report names none for sure, it has to speak of the report.
+    """
+    company = passage.company
+    if company is None:
+        return re.search(r"\breport\b|报告", question, re.IGNORECASE) is not None
+    names = filter(None, map(fold, (company, *_short_names(company))))
     if any(name in fold(question) for name in names):
         return True
     first = re.split(r"[\s,（(]", company.removeprefix("The "))[0]
@@ -110,7 +115,8 @@ def _short_names(company: str) -> set[str]:
 
 
 def _names_period(question: str, passage: Passage) -> bool:
-    return passage.period.end is None or passage.period.end[:4] in question
+    period = passage.period
+    return period.end is None or period.end[:4] in question or str(period.fiscal_year) in question
 
 
 def _leaning(draft: Draft) -> str | None:

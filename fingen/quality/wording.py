@@ -31,10 +31,11 @@ FOUNDED = 0.25  # of the pairs of characters of a cause stand in the passages
 LEAST_STEM = 5  # letters of a word that tell whether another one is of its family
 
 _MARKUP = re.compile(
-    r"\*\*[^*\n]+\*\*|^#{1,6} |^\s*[-*•] \S|^\s*\d{1,2}[.)、] ?\S.*\n\s*\d{1,2}[.)、] ?\S|^\|.*\|\s*$|`[^`\n]+`|"
+    r"\*\*[^*\n]+\*\*|^#{1,6} |^\|.*\|\s*$|`[^`\n]+`|"
     r"</?(?:b|i|u|p|br|div|span|a|em|strong|ul|ol|li|table|tr|td|th|h[1-6]|script|img|sup|sub)\b[^<>]{0,200}>",
     re.MULTILINE | re.IGNORECASE,
 )
+_LIST = re.compile(r"^\s*[-*•] \S|^\s*\d{1,2}[.)、] ?\S.*\n\s*\d{1,2}[.)、] ?\S", re.MULTILINE)
 _MARKS = re.compile(
     r"[\[(<【（]\s*(?:see )?(?:passage|evidence|chunk|source|quote|doc(?:ument)?|材料|片段|证据|原文|来源)[\s#:：]{0,3}\d+\s*[\])>】）]|"
     r"</?passage\b|\bid=\"\d|【\d{1,3}】|(?<!\w)\[\^?\d{1,3}\]",
@@ -75,6 +76,7 @@ _CAUSE = re.compile(
     r"(?:主要)?(?:系|由于|因为|得益于|受益于|归因于|缘于)([^，。；：（）]{6,60})|(?<=为)(?:了)?(?:应对|抓住|把握)([^，。；]{4,40})(?:而|所致)"
 )
 _LATIN_RUN = re.compile(r"(?<![A-Za-z])[a-z]{2,}(?:[ ’'-]+[a-z]{1,}){2,}(?![A-Za-z])")
+_HAN_WORDS = re.compile(r"[\u3400-\u9fff]+[，。；：、][\u3400-\u9fff，。；：、]*")  # a name has no marks of a sentence
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _WORD = re.compile(r"[A-Za-z][A-Za-z’'-]{3,}")
 _STOP = frozenset(
@@ -90,9 +92,9 @@ _ABOUT_PERSONS = re.compile(
 
 
 def markup(draft: Draft) -> str | None:
-    """Markdown, HTML, lists, marks of passages and quotes, and addresses that the passages do not have."""
+    """Markdown, HTML, a model's lists, marks of passages and quotes, and addresses that the passages do not have."""
     text = draft.record.output
-    found = _MARKUP.search(text) or _MARKS.search(text)
+    found = _MARKUP.search(text) or _MARKS.search(text) or (_is_models(draft) and _LIST.search(text)) or None
     address = _ADDRESS.search(text)
     if address and not _stands(address[0].rstrip(".,;)"), draft):
         found = found or address
@@ -172,8 +174,7 @@ def foreign_script(draft: Draft) -> str | None:
     """Words of another language in the answer, and traditional characters for simplified ones or the other way round."""
     text, source = draft.record.output, _passages(draft)
     if draft.record.language == "en":
-        known = source + draft.record.instruction
-        strange = "".join(char for char in text if _HAN.match(char) and char not in known)
+        strange = next((each[0] for each in _HAN_WORDS.finditer(text) if not _stands(each[0], draft)), None)
         return f"Chinese in an English answer: {strange[:20]}" if strange else None
     run = next((each[0] for each in _LATIN_RUN.finditer(text) if not _stands(each[0], draft)), None)
     if run:
@@ -192,10 +193,12 @@ def gives_away(draft: Draft) -> str | None:
 
 
 def unanswered(draft: Draft) -> str | None:
-    """A question of which the answer has next to no word, or a part about persons of which it has none.
+    """A question of which a model's answer has next to no word, or a part about persons of which it has none.
 
     An answer has words of its own: why and how are answered in others than they are asked in, who and where are not.
     """
+    if not _is_models(draft):
+        return None
     question, names = draft.record.instruction, " ".join(p.company or p.document for p in draft.passages)
     told = draft.record.output + " ".join(quote.quote for quote in draft.record.evidence)
     families = _pairs if draft.record.language == "zh" else _families

@@ -149,7 +149,11 @@ PAIRS = Review("judge", Score, item_tokens=40)
 def ask_scores(template: Template, passages: Sequence[str], records: Sequence[Record], teacher: str) -> Request:
     """Have pairs on the same passages scored, by the id of the record."""
     pairs = [
-        {"question": r.instruction, "answer": r.output, "evidence": [quote.quote for quote in r.evidence]}
+        {
+            "question": quoted(r.instruction, "passage"),
+            "answer": quoted(r.output, "passage"),
+            "evidence": [quoted(quote.quote, "passage") for quote in r.evidence],
+        }
         for r in records
     ]
     values = {"passages": [quoted(passage, "passage") for passage in passages], "pairs": pairs}
