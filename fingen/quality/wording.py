@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from rapidfuzz import fuzz
 
+from fingen.quality.draft import Draft
 from fingen.quality.duplicates import fold
 from fingen.text import han_share, sentences
-
-if TYPE_CHECKING:
-    from fingen.quality.checks import Draft
 
 LEAST_WORDS, MOST_WORDS = (
     {"en": 48, "zh": 90},
