@@ -113,6 +113,20 @@ def test_sections_are_those_that_a_person_reads(shared: Path, parses: Path):
 # ---- one report for each kind
 
 WIDTH, LEFT, TOP = 595, 72, 80
+PLACES = (
+    "Ningbo",
+    "Suzhou",
+    "Chengdu",
+    "Wuhan",
+    "Hefei",
+    "Tianjin",
+    "Xiamen",
+    "Dalian",
+    "Qingdao",
+    "Harbin",
+    "Lhasa",
+    "Kunming",
+)
 
 
 class Report:
@@ -136,15 +150,15 @@ class Report:
             y += 1.3 * size + 10
         if body:
             self.count += 1
+            place = PLACES[self.count % len(PLACES)]
             for n in range(6):
-                figure = 37 * self.count + 11 * n
-                page.insert_text(
-                    (LEFT, y),
-                    f"Body {self.count} tells in line {n} that {figure} machines went to customers of the group",
-                    fontsize=10,
-                )
+                other = PLACES[(5 * self.count + n) % len(PLACES)]
+                text = f"Body {self.count} tells of {place}, whose machines went in year {n} to customers in {other} and beyond"
+                page.insert_text((LEFT, y), text, fontsize=10)
                 y += 13
-            page.insert_text((LEFT, y), "in the year, and that this is more than in the year before.", fontsize=10)
+            page.insert_text(
+                (LEFT, y), f"as they had from {place} in the year before, and in all the years before it.", fontsize=10
+            )
 
     def read(self, path: Path, outline: list[list[Any]] | None = None) -> Document:
         if outline:
@@ -209,17 +223,17 @@ JUNK = ("ACME_10K_2023_V2.pdf", "Blank Page", "OLE_LINK3", "Table of contents", 
 def test_an_outline_of_files_and_links_is_no_section(flat: bool, tmp_path: Path):
     report = Report()
     for n in range(12):
-        report.page(bold(f"Chapter of matter {'abcdefghijkl'[n]}", 14))
+        report.page(bold(f"Chapter of matter {PLACES[n]}", 14))
     level = 1 if flat else 2
     outline = [
         [1, JUNK[0], 1],
         *([level, title, n + 2] for n, title in enumerate(JUNK[1:])),
-        [level, "Chapter of matter g", 7],
+        [level, "Chapter of matter Xiamen", 7],
     ]
     document = report.read(tmp_path / "outline.pdf", outline)
     titles = {title for chunk in document.chunks for title in chunk.section}
     assert not titles & set(JUNK)
-    assert section_of(document, 3)[-1] == "Chapter of matter c"
+    assert section_of(document, 3)[-1] == "Chapter of matter Chengdu"
 
 
 def test_display_type_figures_stamps_and_dates_head_nothing(tmp_path: Path):
@@ -228,16 +242,14 @@ def test_display_type_figures_stamps_and_dates_head_nothing(tmp_path: Path):
         display = [bold("exciting", 60)] if n == 3 else []
         tiles = [bold("£19.4m", 20), bold("488Jobs created by", 20)] if n == 4 else []
         report.page(
-            bold(f"Chapter of matter {'abcdefghijkl'[n]}", 14),
+            bold(f"Chapter of matter {PLACES[n]}", 14),
             *display,
             *tiles,
             bold("30 June 2022"),
             bold("For personal use only", 16),
         )
     document = report.read(tmp_path / "display.pdf")
-    assert [section_of(document, n + 1) for n in range(12)] == [
-        (f"Chapter of matter {name}",) for name in "abcdefghijkl"
-    ]
+    assert [section_of(document, n + 1) for n in range(12)] == [(f"Chapter of matter {name}",) for name in PLACES]
 
 
 def test_chapters_come_from_contents_and_margin(tmp_path: Path):
@@ -257,9 +269,9 @@ def test_a_line_that_would_head_most_of_the_report_heads_nothing(tmp_path: Path)
     report = Report()
     report.page(bold("Our purpose", 18))
     for n in range(12):
-        report.page(bold(f"Matter {'abcdefghijkl'[n]} of the year"))
+        report.page(bold(f"Matter {PLACES[n]} of the year"))
     document = report.read(tmp_path / "wide.pdf")
-    assert section_of(document, 9) == ("Matter h of the year",)
+    assert section_of(document, 9) == ("Matter Dalian of the year",)
 
 
 def test_parts_and_items_keep_their_levels_under_any_outline(tmp_path: Path):

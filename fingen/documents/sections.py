@@ -110,7 +110,7 @@ def find_sections(
         if block.kind == "paragraph"
         and may_head(block)
         and block.size > 0.92 * min(body, usual.get(block.page, body))  # smaller print is a footnote, or a table's
-        and not (id(block) in stamps or _is_listed(block, report))
+        and not (fold(block.text) in stamps or _is_listed(block, report))
     ]
     _weigh(report, blocks, candidates)
     headings = _headings(blocks, candidates, report, body, across)
@@ -149,17 +149,16 @@ def _push(stack: list[Opening], opening: Opening) -> None:
 # --- what is no heading ------------------------------------------------------------------------------------------------
 
 
-def _stamps(blocks: list[PageBlock], pages: int) -> set[int]:
-    """Ids of lines that stand at the same place all through the report: its name, a stamp, a menu."""
-    places: dict[tuple[str, int], list[PageBlock]] = defaultdict(list)
+def _stamps(blocks: list[PageBlock], pages: int) -> set[str]:
+    """Lines, folded, that stand at the same place all through the report: its name, a stamp, a menu."""
+    places: dict[tuple[str, int], list[int]] = defaultdict(list)
     for block in blocks:
         if block.kind == "paragraph" and len(block.text) < 120:
-            places[fold(block.text), round(block.box[1] / 12)].append(block)
+            places[fold(block.text), round(block.box[1] / 12)].append(block.page)
     return {
-        id(block)
-        for found in places.values()
-        if len(found) >= max(OFTEN + 1, 0.2 * pages) and found[-1].page - found[0].page > WIDE * pages
-        for block in found
+        text
+        for (text, _), found in places.items()
+        if len(found) >= max(OFTEN + 1, 0.2 * pages) and found[-1] - found[0] > WIDE * pages
     }
 
 
