@@ -41,7 +41,6 @@ _STATEMENT = re.compile(
     re.IGNORECASE,
 )
 EXHIBIT = re.compile(r"(?:EXHIBIT|Exhibit|EX)[\s-]\s?\d{1,3}(?:\.\d{1,3})?[A-Za-z]?(?:\s*[.:–—-]?\s.{0,60})?")
-_AUDITOR = re.compile(r"auditors?\b|public accounting firm|审计报告|審計報告|核數師", re.IGNORECASE)
 CLOSING = re.compile(
     r"Item\s?(?:1[5-9])\b|signatures?$|签字|(?:exhibits? index|index (?:to|of) exhibits).*", re.IGNORECASE
 )
@@ -176,8 +175,3 @@ def running_titles(
         if page > 3 and page - 1 not in result and result.get(page - 2) != result[page]:
             result[page - 1] = result[page]
     return result
-
-
-def is_auditors(path: tuple[str, ...]) -> bool:
-    """Whether a section is the auditor's report: its words are the auditor's, not the company's."""
-    return any(is_chapter(title) and _AUDITOR.search(title) for title in path)

@@ -150,7 +150,7 @@ class _Run:
         """Read the documents, and make the requests about them."""
         documents, self.unread = read_all(self.settings, self.on_event)
         self.documents, masked = protect_documents(documents, self.settings.filters.privacy)
-        self.chunks = choose_chunks(self.documents, self.settings.limit)
+        self.chunks = choose_chunks(self.documents, self.settings.limit, self.settings.sections)
         self.shown = self.plan.add_requests(self.job, self.documents, self.chunks)
         self.job.masked = sum((masked[chunk.id] for chunk in self.shown if chunk.id in masked), Counter())
         self.clock.lap("reading")
@@ -217,7 +217,12 @@ class _Run:
             name=self.settings.out.name,
             command="pdf2qa",
             teacher=self.job.teacher.name,
-            settings={**_settings(self.settings), "judge": self.plan.judge, "limit": self.settings.limit},
+            settings={
+                **_settings(self.settings),
+                "judge": self.plan.judge,
+                "limit": self.settings.limit,
+                "sections": list(self.settings.sections),
+            },
             prompts={name: template.sha256 for name, template in self.plan.templates.items()},
             sources=tuple(
                 SourceEntry(**{name: getattr(d, name) for name in SourceEntry.model_fields}) for d in self.documents

@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import Field, create_model
 
+from fingen.documents.sorts import is_auditors
 from fingen.errors import UsageError
 from fingen.prompts import Template, quoted, report_name
 from fingen.quality.checks import CHECKS, Check
@@ -27,6 +28,10 @@ from fingen.teachers.answers import Parsed
 MAX_TOKENS = 4096  # of an answer; two pairs of 600 characters with their quotes need a quarter of it
 PAIR_TOKENS = 450  # of an answer, for one pair; measured on answers of 80-300 words
 PAIR_CHARACTERS = {"en": 1500, "zh": 400}  # running text that is worth a pair
+AUDITORS = {  # beside the section: whose words a passage holds
+    "en": " (the auditor's words, not the company's: an answer says that the auditor of the company states them)",
+    "zh": "（以下为审计师的陈述，不是公司的陈述：答案须写明是该公司的审计师所述）",
+}
 NOT_STATED = {"en": "The passage does not state this.", "zh": "材料中没有说明。"}
 
 
@@ -110,7 +115,7 @@ def _template_values(passage: Passage) -> dict[str, str]:
     values = {
         "report": report_name(passage.period, passage.language),
         "company": passage.company or passage.document,
-        "section": " > ".join(passage.section),
+        "section": " > ".join(passage.section) + (AUDITORS[passage.language] if is_auditors(passage.section) else ""),
         "pages": str(first) if first == last else f"{first}-{last}",
         "text": passage.text,
     }
