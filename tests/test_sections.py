@@ -9,9 +9,12 @@ from typing import Any
 
 import pymupdf
 import pytest
+from click.testing import CliRunner
 
+from fingen.cli import main
 from fingen.config import ReadSettings
 from fingen.documents.read import read_document
+from fingen.pipeline.reading import choose_chunks, left_out
 from fingen.records import Chunk, Document
 
 EXPECTED = Path(__file__).with_name("section_paths.jsonl")
@@ -91,6 +94,7 @@ def accepted(row: dict[str, Any], chunk: Chunk) -> list[list[str]]:
     return paths
 
 
+@pytest.mark.slow  # thirty reports are read
 def test_sections_are_those_that_a_person_reads(shared: Path, parses: Path):
     documents = {path.name: path for path in sorted(shared.glob("*/*.pdf"))}
     known: dict[str, Document] = {}
@@ -153,7 +157,7 @@ class Report:
             place = PLACES[self.count % len(PLACES)]
             for n in range(6):
                 other = PLACES[(5 * self.count + n) % len(PLACES)]
-                text = f"Body {self.count} tells of {place}, whose machines went in year {n} to customers in {other} and beyond"
+                text = f"Body {self.count} tells of {place}, whose machines went in year {n} to customers in {other} and beyond."
                 page.insert_text((LEFT, y), text, fontsize=10)
                 y += 13
             page.insert_text(
@@ -190,6 +194,7 @@ def test_notes_auditors_report_and_exhibits_close_the_last_part(tmp_path: Path):
     document = report.read(tmp_path / "10-k.pdf")
     assert section_of(document, 1) == ("PART I", "ITEM 1 - BUSINESS")
     assert section_of(document, 3) == ("PART IV", "Item 16. Form 10-K Summary")
+    assert section_of(document, 4) == ("PART IV", "SIGNATURES")
     assert section_of(document, 5) == ("INDEX TO CONSOLIDATED FINANCIAL STATEMENTS",)
     assert section_of(document, 6)[0] == "REPORT OF INDEPENDENT REGISTERED PUBLIC ACCOUNTING FIRM"
     assert section_of(document, 7) == ("CONSOLIDATED BALANCE SHEETS",)
@@ -288,3 +293,46 @@ def test_parts_and_items_keep_their_levels_under_any_outline(tmp_path: Path):
         ("第三节管理层讨论与分析", "二、主要业务"),
         ("第四节公司治理", "一、基本状况"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("sections", "asked"),
+    [
+        ([], {"Item 1. Business", "REPORT OF INDEPENDENT REGISTERED PUBLIC ACCOUNTING FIRM"}),
+        (["--sections", "business, exhibits"], {"Item 1. Business", "Exhibit 10.14"}),
+        (["--sections", "all"], {"Item 1. Business", "SIGNATURES", "Exhibit 10.14", "Notice of Annual General Meeting",
+                                 "REPORT OF INDEPENDENT REGISTERED PUBLIC ACCOUNTING FIRM"}),
+    ],
+)  # fmt: skip
+def test_sections_choose_what_is_asked_about_and_the_auditors_words_are_the_auditors(
+    sections: list[str], asked: set[str], readers_here: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    report = Report()
+    report.page(bold("PART I"), bold("Item 1. Business"))
+    report.page(bold("PART IV"), bold("SIGNATURES"))
+    report.page(bold("REPORT OF INDEPENDENT REGISTERED PUBLIC ACCOUNTING FIRM"))
+    report.page(bold("Notice of Annual General Meeting", 14))
+    report.page("Exhibit 10.14")
+    report.pdf.save("report.pdf")
+    command = ["pdf2qa", "report.pdf", "--out", "build/x", "--chunk-tokens", "128", *sections]
+    done = CliRunner().invoke(main, [*command, "--teacher", "openai", "--export-requests", "asked.jsonl"])
+    prompts = Path("asked.jsonl").read_text(encoding="utf-8")
+    found = {title for title in re.findall(r"Section: ([^\\]+)", prompts) if done.output or title}
+    last = {title.split(" > ")[-1].split(" (the auditor")[0] for title in found}
+    assert asked <= last
+    assert not last & ({"SIGNATURES", "Exhibit 10.14", "Notice of Annual General Meeting"} - asked)
+    audited = [title for title in found if "the auditor of the company states" in title]
+    assert audited == [title for title in found if title.startswith("REPORT OF INDEPENDENT")]
+
+
+def test_what_is_left_out_is_counted_by_its_section(tmp_path: Path):
+    report = Report()
+    for n, place in enumerate(PLACES[:4]):
+        report.page(bold(f"Item {n + 1}. Business in {place}"))
+    report.page(bold("Corporate governance report", 14))
+    document = report.read(tmp_path / "report.pdf")
+    assert left_out([document], ()) == {"governance": 1}
+    assert left_out([document], ("business in ningbo",)) == {"governance": 1, "other sections": 3}
+    assert left_out([document], ("all",)) == {}
+    assert len(choose_chunks([document], None)) == 4

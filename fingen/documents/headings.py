@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -62,9 +63,13 @@ NUMBERINGS = (
 UNNUMBERED = Numbering("", re.compile(""), 5)
 
 
+@lru_cache(maxsize=4096)
 def fold(text: str) -> str:
     """A title for comparing: letters and digits alone, without a word that says it is continued."""
-    return _FOLD.sub("", _CONTINUED.sub("", text)).casefold()
+    text = text.casefold()
+    if "cont" in text or "续" in text:
+        text = _CONTINUED.sub("", text)
+    return _FOLD.sub("", text)
 
 
 def is_continued(text: str) -> bool:
@@ -72,6 +77,7 @@ def is_continued(text: str) -> bool:
     return _CONTINUED.search(text) is not None
 
 
+@lru_cache(maxsize=4096)
 def numbering(text: str) -> Numbering:
     """How a title is numbered; the chapters of Chinese reports are parts, their 一、 are items."""
     return next((way for way in NUMBERINGS if way.pattern.match(text)), UNNUMBERED)
@@ -80,6 +86,8 @@ def numbering(text: str) -> Numbering:
 def may_head(block: PageBlock) -> bool:
     """Whether a paragraph could be a title, by its text alone."""
     text = block.text
+    if len(text) > _LONGEST_BOLD:
+        return False
     cjk = any(is_cjk(char) for char in text[:12])
     longest = _LONGEST_CJK if cjk else _LONGEST_BOLD if block.bold else _LONGEST_LATIN
     if not 2 <= len(text) <= longest or text[-1] in "。；，,;、":

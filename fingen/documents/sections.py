@@ -45,6 +45,7 @@ STEP = 10
 EXHIBIT_LEVEL, AFTER_ITEMS = 3, 5  # exhibits, and chapters after the last item: they stand in no part
 MOST_TEXT = 0.5  # of a report; a line that would head more of it by its look alone heads nothing
 OFTEN = 3  # times; a look that is rarer is no level of its own
+LARGE = 1.6  # times the running text: as large as a title may be set
 DISPLAY = 1.2  # times the largest heading: a rare line larger than that is a slogan
 
 Look = tuple[float, ...]
@@ -154,9 +155,9 @@ def _stamps(blocks: list[PageBlock], pages: int) -> set[str]:
     places: dict[tuple[str, int], list[int]] = defaultdict(list)
     for block in blocks:
         if block.kind == "paragraph" and len(block.text) < 120:
-            places[fold(block.text), round(block.box[1] / 12)].append(block.page)
+            places[block.text, round(block.box[1] / 12)].append(block.page)
     return {
-        text
+        fold(text)
         for (text, _), found in places.items()
         if len(found) >= max(OFTEN + 1, 0.2 * pages) and found[-1] - found[0] > WIDE * pages
     }
@@ -333,15 +334,15 @@ def _ranked(headings: list[_Heading], report: _Report, body: float) -> list[_Hea
     ranks = sorted(key for key in inside if often[key] >= OFTEN)
     titles = sorted(heading.block.size for heading in headings if heading.is_chapter)
     of_chapters = max(titles[len(titles) // 2], 1.15 * body) if titles else 999.0
-    largest = max([-ranks[0][0] if ranks else 0.0, *(h.block.size for h in headings if h.level)])
+    largest = max([LARGE * body, -ranks[0][0] if ranks else 0.0, *(h.block.size for h in headings if h.level)])
     kept = []
     for heading in headings:
         if not heading.level:
             key = keys[id(heading)]
-            if often[key] < OFTEN and largest and -key[0] > DISPLAY * largest:
+            if often[key] < OFTEN and -key[0] > DISPLAY * largest:
                 continue
             if heading.way is UNNUMBERED and -key[0] >= 0.98 * of_chapters and often[key] >= 2:
-                heading.level = report.chapter
+                heading.level, heading.starts = report.chapter, 2
             else:
                 heading.level = report.lowest + bisect_left(ranks, key)
         kept.append(heading)
@@ -423,10 +424,13 @@ class _State:
         elif heading.is_chapter:
             self._chapter(heading.at, title)
         else:
-            if heading.way.name in (PART, ITEM) or CLOSING.match(title):
+            level = heading.level
+            if heading.way.name in (PART, ITEM):
                 self.seen_items = True
                 self.is_ending = CLOSING.match(title) is not None and heading.way.name != PART
-            self._add(heading.at, heading.level, title, None if heading.look is None else heading)
+            elif self.seen_items and CLOSING.match(title):
+                self.is_ending, level = True, min(level, self.report.levels[ITEM])
+            self._add(heading.at, level, title, None if heading.look is None else heading)
 
     def note(self, at: int, title: str) -> None:
         """Open the note that begins with a table."""
