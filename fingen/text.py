@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
+from fingen.errors import visible
 from fingen.records import Language
 
 LETTER_ONLY = {
@@ -30,6 +31,14 @@ _INKLESS: dict[int, str | None] = dict.fromkeys(
     [*range(0x20), 0x7F, *range(0x200B, 0x2010), 0x2060, 0xFEFF, 0xFFFD, *range(0xE000, 0xF900)]
 )
 _INKLESS |= dict.fromkeys([0x09, 0x0A, 0x0D, 0xA0, *range(0x2000, 0x200B), 0x202F, 0x205F], " ")
+
+
+def as_shown(value: object) -> object:
+    """What a page or card shows of a value: of a text that it takes from elsewhere, as `visible` writes it. For `finalize`."""
+    if not isinstance(value, str):
+        return value
+    text = visible(value, lines=True)
+    return value if text == value else type(value)(text)  # markup stays markup
 
 
 def clean(text: str) -> str:

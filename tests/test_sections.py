@@ -315,7 +315,7 @@ def test_sections_choose_what_is_asked_about_and_the_auditors_words_are_the_audi
     report.page(bold("Notice of Annual General Meeting", 14))
     report.page("Exhibit 10.14")
     report.pdf.save("report.pdf")
-    command = ["pdf2qa", "report.pdf", "--out", "build/x", "--chunk-tokens", "128", *sections]
+    command = ["pdf2qa", "report.pdf", "--out", "build/x", "--context", "passage", "--chunk-tokens", "128", *sections]
     done = CliRunner().invoke(main, [*command, "--teacher", "openai", "--export-requests", "asked.jsonl"])
     prompts = Path("asked.jsonl").read_text(encoding="utf-8")
     found = {title for title in re.findall(r"Section: ([^\\]+)", prompts) if done.output or title}

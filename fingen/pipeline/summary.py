@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fingen.config import Pdf2qa
+from fingen.documents import OVERRIDES
 from fingen.errors import DocumentError
-from fingen.events import Outcome
+from fingen.events import Outcome, command_line
 from fingen.pipeline.drawing import Draw
 from fingen.pipeline.reading import Unread, left_out
 from fingen.records import Chunk, Document
@@ -102,7 +103,7 @@ def summarize(
             *([SLIPS.format(draw.slips)] if draw.slips else []),
             *repair_notes(draw.repairs),
         ],
-        next=f"fingen verify {settings.out}",
+        next=command_line("fingen", "verify", settings.out),
         exit_code=1 if short else 0,
     )
 
@@ -141,6 +142,13 @@ def _notes(documents: list[Document]) -> list[str]:
     """What a reader of the summary should know and do."""
     notes = []
     for document in documents:
+        if document.company is None:
+            notes.append(f"{document.path}: no company is named for sure, so that no question without its passage is asked; "
+                         f"{OVERRIDES} beside it can name one, --context passage asks with the passages")  # fmt: skip
+        if document.author:
+            notes.append(f"{document.path}: written by {document.author} about {document.company or 'another company'}")
+        if document.amendment:
+            notes.append(f"{document.path}: amends another report ({document.amendment})")
         if document.image_pages:
             pages = ", ".join(map(str, document.image_pages[:8])) + (" ..." if len(document.image_pages) > 8 else "")
             notes.append(f"{document.path}: {len(document.image_pages)} of {document.pages} pages are images ({pages}); "
