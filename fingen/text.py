@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from fingen.errors import visible
@@ -179,3 +179,16 @@ BLANKS = frozenset({"-", "–", "—", "--", "N/A", "n/a", "nil", "Nil", "NM", "
 def is_amount(text: str) -> bool:
     """Whether a cell is a figure (a year or a date is not) or the dash that stands for none."""
     return text in BLANKS or (_AMOUNT.match(text) is not None and _YEAR.match(text) is None)
+
+
+_AUDITOR = re.compile(
+    r"(?:the )?independent (?:registered public accounting firm|auditors?)\W*(?:s\W*)?report\b.*|"
+    r"reports? of (?:the )?independent (?:registered|auditors?|accountants).*|"
+    r"(?:\S{0,6}[、.]\s?)?(?:审计报告|審計報告|獨立核數師報告).{0,4}",
+    re.IGNORECASE,
+)
+
+
+def is_auditors(section: Sequence[str]) -> bool:
+    """Whether a section is an auditor's report: its words are the auditor's, not the company's."""
+    return any(_AUDITOR.fullmatch(title.strip(" .")) for title in section)

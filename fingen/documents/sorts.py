@@ -28,12 +28,6 @@ _SORTS: dict[str, re.Pattern[str]] = {
         re.IGNORECASE,
     ),
 }
-_AUDITOR = re.compile(
-    r"(?:the )?independent (?:registered public accounting firm|auditors?)\W*(?:s\W*)?report\b.*|"
-    r"reports? of (?:the )?independent (?:registered|auditors?|accountants).*|"
-    r"(?:\S{0,6}[、.]\s?)?(?:审计报告|審計報告|獨立核數師報告).{0,4}",
-    re.IGNORECASE,
-)
 ALL = "all"
 LEFT_OUT = tuple(_SORTS)  # as the help names them
 
@@ -54,8 +48,3 @@ def is_asked(chunk: Chunk, sections: Sequence[str]) -> bool:
     titles = [title.casefold() for title in chunk.section]
     wanted = [section.casefold() for section in sections]
     return ALL in wanted or sort in wanted or any(part in title for part in wanted for title in titles)
-
-
-def is_auditors(section: Sequence[str]) -> bool:
-    """Whether a section is an auditor's report: its words are the auditor's, not the company's."""
-    return any(_AUDITOR.fullmatch(title.strip(" .")) for title in section)

@@ -17,12 +17,12 @@ from typing import Any
 
 from pydantic import Field, create_model
 
-from fingen.documents.sorts import is_auditors
 from fingen.errors import UsageError
 from fingen.prompts import Template, quoted, report_name
 from fingen.quality.checks import CHECKS, Check
 from fingen.records import Chunk, Completion, Document, Evidence, Parsed, Passage, Record, Request, content_id
 from fingen.tasks.answers import Strict, build_request, parse_items, unusable
+from fingen.text import is_auditors
 
 MAX_TOKENS = 4096  # of an answer; two pairs of 600 characters with their quotes need a quarter of it
 PAIR_TOKENS = 450  # of an answer, for one pair; measured on answers of 80-300 words
