@@ -210,6 +210,12 @@ class Pdf2qa:
     teacher: str | None = option(None, WRITER, unset=FOUND)
     asking: Asking = field(default_factory=Asking)
     limit: int | None = folder_option(None, "Passages asked about, spread over all documents.", unset="all", least=1)
+    sections: tuple[str, ...] = option(
+        (),
+        "Sections asked about, parted by commas: parts of their titles, such as `risk factors`, or exhibits, signatures, "
+        "cover, governance, or all.",
+        unset="all but exhibits, signatures, cover and governance",
+    )
     reading: ReadSettings = field(default_factory=ReadSettings)
     splitting: Splitting = field(default_factory=Splitting)
     judge: str | None = option(

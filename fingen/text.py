@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from fingen.errors import visible
@@ -201,3 +201,16 @@ def is_figure(text: str) -> bool:
 def is_currency(text: str) -> bool:
     """Whether a text is a currency sign and nothing else but the bracket or minus of its figure."""
     return _SIGN.match(text) is not None
+
+
+_AUDITOR = re.compile(
+    r"(?:the )?independent (?:registered public accounting firm|auditors?)\W*(?:s\W*)?report\b.*|"
+    r"reports? of (?:the )?independent (?:registered|auditors?|accountants).*|"
+    r"(?:\S{0,6}[、.]\s?)?(?:审计报告|審計報告|獨立核數師報告).{0,4}",
+    re.IGNORECASE,
+)
+
+
+def is_auditors(section: Sequence[str]) -> bool:
+    """Whether a section is an auditor's report: its words are the auditor's, not the company's."""
+    return any(_AUDITOR.fullmatch(title.strip(" .")) for title in section)

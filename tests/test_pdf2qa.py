@@ -1252,7 +1252,6 @@ def test_a_pair_given_for_both_tasks_stays_once(desk: Path):
 # What a teacher may do wrong with one item -> the reason that it is rejected for.
 FAULTS: dict[str, tuple[Callable[[Row, Passage], Any], str]] = {
     "a field is missing": (without("rephrased"), "schema"),
-    "a field too many": (changed(source="page 3"), "schema"),
     "a field of another type": (changed(evidence=lambda quotes: quotes[0]), "schema"),
     "an empty answer": (changed(answer="  "), "schema"),
     "no object": (lambda row, passage: row["answer"], "schema"),

@@ -18,12 +18,13 @@ import pymupdf
 from fingen.config import ReadSettings
 from fingen.disk import dump_json, sha256_file, sha256_text, write_beside
 from fingen.documents.chunks import build_chunks
+from fingen.documents.contents import Outline
 from fingen.documents.furniture import body_size, remove_furniture
 from fingen.documents.identity import find_identity
 from fingen.documents.layout import page_blocks
 from fingen.documents.overrides import Override, read_overrides
 from fingen.documents.page import read_page
-from fingen.documents.sections import Outline, mark_headings, section_paths
+from fingen.documents.sections import Opening, find_sections, section_paths
 from fingen.documents.shapes import PageBlock, PageText, TextRow
 from fingen.documents.tables import continue_tables
 from fingen.documents.titles import read_lines
@@ -87,7 +88,7 @@ def _document(parse: dict[str, Any], path: Path, name: str, sha256: str, reading
     language: Language = override.language or parse["language"]
     chunked = build_chunks(
         blocks,
-        section_paths(blocks, parse["outline"]),
+        section_paths(blocks, [Opening(*opening) for opening in parse["sections"]]),
         document=name,
         sha256=sha256,
         budget=reading.chunk_tokens,
@@ -180,16 +181,17 @@ def _parse(
     about = find_identity(read_lines(pages, _metadata(pdf)), language)
     outline = _read_outline(pdf)
     body = body_size(pages)
-    remove_furniture(pages, body)
+    furniture = remove_furniture(pages, body)
     words = vocabulary(run.text for page in pages for run in page.runs)
     blocks = [block for page in pages for block in page_blocks(page, words)]
     continue_tables(blocks)
-    mark_headings(blocks, outline, body, {page.number: page.across for page in pages})
+    across = {page.number: page.across for page in pages}
+    sections = find_sections(blocks, outline, body=body, across=across, furniture=furniture, pages=count)
     return {
         "pages": count,
         "language": language,
         **about.to_json(),
-        "outline": outline,
+        "sections": sections,
         "blocks": [_dump_block(block) for block in blocks],
         "broken": sorted(_words_at_breaks(blocks, words)),
         "image_pages": images,

@@ -12,7 +12,7 @@ from fingen.documents import OVERRIDES
 from fingen.errors import DocumentError
 from fingen.events import Outcome, command_line
 from fingen.pipeline.drawing import Draw
-from fingen.pipeline.reading import Unread
+from fingen.pipeline.reading import Unread, left_out
 from fingen.records import Chunk, Document
 from fingen.sets import SetContent
 from fingen.teachers.answers import repair_notes
@@ -32,6 +32,7 @@ class Summary(Outcome):
     pages: int
     chunks: int
     chunks_asked: int
+    left_out: dict[str, int]  # sort of section -> passages not asked about because of it
     chunks_with_records: int
     records: dict[str, dict[str, int]]  # task -> split -> rows
     rejects: dict[str, int]
@@ -84,6 +85,7 @@ def summarize(
         pages=sum(document.pages for document in documents),
         chunks=sum(len(document.chunks) for document in documents),
         chunks_asked=len(chunks),
+        left_out=left_out(documents, settings.sections),
         chunks_with_records=sum(chunk.id in answered for chunk in chunks),
         records=_count(content.splits),
         rejects=dict(sorted(Counter(rejected.reason for rejected in draw.rejected).items())),

@@ -22,10 +22,15 @@ from fingen.prompts import Template, quoted, report_name
 from fingen.quality.checks import CHECKS, Check
 from fingen.records import Chunk, Completion, Document, Evidence, Parsed, Passage, Record, Request, content_id
 from fingen.tasks.answers import Strict, build_request, parse_items, unusable
+from fingen.text import is_auditors
 
 MAX_TOKENS = 4096  # of an answer; two pairs of 600 characters with their quotes need a quarter of it
 PAIR_TOKENS = 450  # of an answer, for one pair; measured on answers of 80-300 words
 PAIR_CHARACTERS = {"en": 1500, "zh": 400}  # running text that is worth a pair
+AUDITORS = {  # beside the section: whose words a passage holds
+    "en": " (the auditor's words, not the company's: an answer says that the auditor of the company states them)",
+    "zh": "（以下为审计师的陈述，不是公司的陈述：答案须写明是该公司的审计师所述）",
+}
 UNNAMED = {"en": "not known; say “the report” and name no company", "zh": "未知；请写“该报告”，不写公司名称"}
 MARKS = ("passage", "example")  # that parts of a request stand between
 NOT_STATED = {"en": "The passage does not state this.", "zh": "材料中没有说明。"}
@@ -111,7 +116,7 @@ def _template_values(passage: Passage) -> dict[str, str]:
     head = {
         "report": report_name(passage.period, passage.language),
         "company": passage.company or UNNAMED[passage.language],
-        "section": " > ".join(passage.section),
+        "section": " > ".join(passage.section) + (AUDITORS[passage.language] if is_auditors(passage.section) else ""),
         "pages": str(first) if first == last else f"{first}-{last}",
     }
     lines = {name: " ".join(value.split()) for name, value in head.items()}  # one line each: the text begins below
