@@ -10,15 +10,18 @@ from typing import Any
 
 import pymupdf
 
+from fingen.documents.characters import Span, drop_stamps, is_bullet, is_struck_again, join_raised, level_line, strike_once
+from fingen.documents.legibility import is_page_unreadable, unreadable_fonts
 from fingen.documents.shapes import PageText, Rule, Run
 from fingen.documents.visibility import Eye, image_share, luminance
 from fingen.records import Box
-from fingen.text import clean
+from fingen.text import UNNAMED, clean
 
 # Vectors come with the text in one pass and cost next to nothing; images would be copied, and nothing must be clipped to
-# the page, because text that lies off it is counted as hidden.
-FLAGS = (pymupdf.TEXTFLAGS_DICT | pymupdf.TEXT_COLLECT_VECTORS) & ~(
-    pymupdf.TEXT_PRESERVE_IMAGES | pymupdf.TEXT_MEDIABOX_CLIP
+# the page, because text that lies off it is counted as hidden. What counts is what the glyphs show: not what ActualText says
+# they do, and not the number of a glyph that no map names.
+FLAGS = (pymupdf.TEXTFLAGS_DICT | pymupdf.TEXT_COLLECT_VECTORS | pymupdf.TEXT_IGNORE_ACTUALTEXT) & ~(
+    pymupdf.TEXT_PRESERVE_IMAGES | pymupdf.TEXT_MEDIABOX_CLIP | pymupdf.TEXT_CID_FOR_UNKNOWN_UNICODE
 )
 BOLD, ITALIC = 16, 2  # span["flags"]
 RULE_WIDTH = 3.0  # points; a drawing thinner than this is a rule, not a surface
@@ -26,7 +29,6 @@ WORD_GAP = 1.2  # font sizes; a wider gap on a baseline parts two runs
 IMAGE_PAGE_CHARS = 30  # a page with images over half of it and less text than this is a scan
 _FIGURES = re.compile(r"\s*[-(]?[\d,]{3,}(?:\.\d+)?[)%]?(?:\s+[-(]?[\d,]{3,}(?:\.\d+)?[)%]?)+\s*$")
 _BOLD_NAMES = ("bold", "black", "heavy", "semibold", "黑体", "simhei")
-Span = dict[str, Any]
 
 
 def read_page(page: pymupdf.Page, ocr_language: str | None = None) -> PageText:
@@ -39,7 +41,8 @@ def read_page(page: pymupdf.Page, ocr_language: str | None = None) -> PageText:
     result = PageText(page.number + 1, rect.width, rect.height)
     upright = page.rotation_matrix if page.rotation else None  # else a turned page would be read lying on its side
     _collect(page, page.get_textpage(clip=pymupdf.INFINITE_RECT(), flags=FLAGS, matrix=upright), result)
-    if sum(len(run.text) for run in result.runs) < IMAGE_PAGE_CHARS and image_share(page) >= 0.5:
+    chars = sum(len(run.text) for run in result.runs)
+    if chars < IMAGE_PAGE_CHARS and not result.is_unreadable and image_share(page) >= 0.5:
         result.is_image = True
         if ocr_language:
             _read_scan(page, ocr_language, result)
@@ -72,15 +75,34 @@ def _collect(page: pymupdf.Page, textpage: pymupdf.TextPage, result: PageText) -
         if block["type"] == 3:
             _add_vector(block, result, fills)
     eye = Eye(page, (result.width, result.height), fills)
-    splitter = _Splitter(textpage, result.down)
-    for block in blocks:
-        for line in block.get("lines", ()):
-            spans = eye.visible(line)
-            if line["dir"][0] > 0.99:
-                _add_line(splitter.split(spans), result.runs)
-            else:
-                _add_line(spans, result.turned)
+    lines = [(line, eye.visible(line)) for block in blocks for line in block.get("lines", ())]
     result.hidden = dict(eye.hidden)
+    texts: dict[str, list[str]] = {}
+    for _, spans in lines:
+        for span in spans:
+            texts.setdefault(span["font"], []).append(span["text"])
+    cipher = unreadable_fonts(texts)
+    result.is_unreadable = is_page_unreadable(texts, cipher)
+    if result.is_unreadable:
+        return
+    if cipher:  # a word or two, in a font of their own
+        lines = [(line, [_unnamed(span) if span["font"] in cipher else span for span in spans]) for line, spans in lines]
+    lines, stamps = drop_stamps(lines)
+    if stamps:
+        result.hidden["watermark"] = stamps
+    splitter = _Splitter(textpage, result.down)
+    for line, spans in join_raised(lines):
+        result.is_vertical = result.is_vertical or line["wmode"] == 1
+        if line["dir"][0] > 0.99:
+            _add_line(splitter.split(level_line(spans) if len(spans) > 1 else spans), result.runs)
+        else:
+            _add_line(spans, result.turned)
+    result.runs = strike_once(result.runs)
+    result.turned = strike_once(result.turned)
+
+
+def _unnamed(span: Span) -> Span:
+    return {**span, "text": UNNAMED}
 
 
 class _Splitter:
@@ -140,6 +162,8 @@ def _add_line(spans: list[Span], runs: list[Run]) -> None:
     if len(spans) == 1:
         _add_span(spans[0], runs)
         return
+    if spans and is_bullet(*spans[:2]):
+        spans = spans[1:]
     run: Run | None = None
     pieces: list[str] = []
     for span in spans:
@@ -152,7 +176,7 @@ def _add_line(spans: list[Span], runs: list[Run]) -> None:
             and not span.get("cut")
         ):
             _extend(run, span, pieces)
-        else:
+        elif run is None or not is_struck_again(run, span, "".join(pieces)):
             _close(run, pieces, runs)
             x0, y0, x1, y1 = span["bbox"]
             run = Run(x0, y0, x1, y1, span["origin"][1], span["size"], "", _is_bold(span), bool(span["flags"] & ITALIC))
@@ -162,7 +186,7 @@ def _add_line(spans: list[Span], runs: list[Run]) -> None:
 
 def _add_span(span: Span, runs: list[Run]) -> None:
     text = span["text"]
-    if text and not text.isspace():
+    if text and not text.isspace() and not is_bullet(span):
         x0, y0, x1, y1 = span["bbox"]
         run = Run(x0, y0, x1, y1, span["origin"][1], span["size"], "", _is_bold(span), bool(span["flags"] & ITALIC))
         _close(run, [text], runs)
@@ -175,7 +199,7 @@ def _extend(run: Run, span: Span, pieces: list[str]) -> None:
     if size > run.size:
         run.size, run.base = size, base
     elif size < 0.8 * run.size and base < run.base - 0.1 * size:
-        pieces.append(" ")  # a raised footnote mark is not the next digit of a figure
+        pieces.append(" ")  # words beside a large figure do not run on from it
     run.bold = run.bold and _is_bold(span)
     run.italic = run.italic and bool(span["flags"] & ITALIC)
     pieces.append(span["text"])

@@ -17,7 +17,9 @@ import pymupdf
 
 from fingen.config import ReadSettings
 from fingen.disk import dump_json, sha256_file, sha256_text, write_beside
+from fingen.documents.characters import count_unnamed
 from fingen.documents.chunks import build_chunks
+from fingen.documents.fonts import FontMaps
 from fingen.documents.furniture import body_size, remove_furniture
 from fingen.documents.identity import (
     PERIOD_PAGES,
@@ -111,7 +113,11 @@ def _document(parse: dict[str, Any], path: Path, name: str, sha256: str, reading
         chunks=tuple(chunked.chunks),
         image_pages=tuple(parse["image_pages"]),
         ocr_pages=tuple(parse["ocr_pages"]),
+        unreadable_pages=tuple(parse["unreadable_pages"]),
         skipped_pages=tuple(parse["skipped_pages"]),
+        vertical_pages=tuple(parse["vertical_pages"]),
+        shells=tuple(parse["shells"]),
+        unnamed_glyphs=parse["unnamed_glyphs"],
         hidden=parse["hidden"],
         oversize=chunked.oversize,
     )
@@ -186,6 +192,7 @@ def _parse(
     outline = _read_outline(pdf)
     body = body_size(pages)
     remove_furniture(pages, body)
+    unnamed = sum(count_unnamed(page.runs) for page in pages)
     words = vocabulary(run.text for page in pages for run in page.runs)
     blocks = [block for page in pages for block in page_blocks(page, words)]
     continue_tables(blocks)
@@ -201,7 +208,11 @@ def _parse(
         "broken": sorted(_words_at_breaks(blocks, words)),
         "image_pages": images,
         "ocr_pages": [page.number for page in pages if page.by_ocr],
+        "unreadable_pages": [page.number for page in pages if page.is_unreadable and not page.by_ocr],
         "skipped_pages": skipped,
+        "vertical_pages": [page.number for page in pages if page.is_vertical],
+        "shells": _shells(pdf),
+        "unnamed_glyphs": unnamed,
         "hidden": dict(sorted(sum((Counter(page.hidden) for page in pages), Counter()).items())),
     }
 
@@ -212,6 +223,7 @@ def _read_pages(
     pages: list[PageText] = []
     skipped = sorted(skip)
     count = pdf.page_count
+    maps = FontMaps(pdf)
     for index in range(count):
         if index + 1 in skip:
             continue
@@ -219,12 +231,23 @@ def _read_pages(
             skipped += set(range(index + 1, count + 1)) - skip  # what was read is kept
             break
         try:
-            pages.append(read_page(pdf[index], ocr_language))
+            maps.check(page := pdf[index])
+            pages.append(read_page(page, ocr_language))
         except (*MUPDF_ERRORS, MemoryError) as e:
             if isinstance(e, MemoryError) or "alloc (" in str(e):  # MuPDF: malloc (N bytes) failed
                 raise DocumentError("", Cause.TOO_LARGE, page=index + 1) from e
             skipped.append(index + 1)  # the page is damaged, the others may not be
     return pages, sorted(skipped)
+
+
+def _shells(pdf: pymupdf.Document) -> list[str]:
+    """What the file is besides pages: in a form of XFA or a portfolio, the pages may say no more than how to open it."""
+    catalog = pdf.pdf_catalog()
+    shells = ["XFA form"] if pdf.xref_get_key(catalog, "AcroForm/XFA")[0] != "null" else []
+    shown = pdf.xref_get_key(catalog, "PageMode")[1] == "/UseAttachments" and pdf.embfile_count() > 0
+    if shown or pdf.xref_get_key(catalog, "Collection")[0] != "null":
+        shells.append("portfolio")
+    return shells
 
 
 def _read_outline(pdf: pymupdf.Document) -> Outline:
@@ -256,6 +279,10 @@ def _check_text(name: str, count: int, pages: list[PageText], skip: frozenset[in
     if len(pages) < count:
         detail = f"{count - len(pages)} of {count} pages cannot be read"
         raise DocumentError(name, Cause.TRUNCATED, detail, hint="download the file again")
+    unreadable = sum(page.is_unreadable for page in pages)
+    if unreadable:
+        detail = f"the text of {unreadable} of {count} pages is not what they show: their fonts have no map, or a wrong one"
+        raise DocumentError(name, Cause.UNREADABLE_TEXT, detail, hint="pass --ocr to read what is printed")
     images = sum(page.is_image for page in pages)
     if images:
         detail = f"{images} of {count} pages are images"
