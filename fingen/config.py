@@ -105,9 +105,9 @@ class Filters:
     against: tuple[Path, ...] = folder_option(
         (), "Another set: what repeats one of its records is rejected. May be repeated.", metavar="SET"
     )
-    privacy: Literal["keep", "mask", "drop"] = option(
-        "mask", "Personal data and keys (identity and bank cards, phones, API keys): keep them, put marks in their place, "
-        "or drop the record.",
+    privacy: Literal["keep", "mask", "mask-names", "drop"] = option(
+        "mask", "Personal data and keys (identity and bank cards, phones, API keys): keep them, put marks in their place "
+        "before a teacher sees them (mask-names: of persons' names too), or drop the record.",
     )  # fmt: skip
 
 

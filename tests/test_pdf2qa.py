@@ -39,7 +39,7 @@ from fingen.errors import FingenError, SetError, ShortfallError, TeacherError
 from fingen.pipeline import reading
 from fingen.pipeline.pdf2qa import pdf2qa
 from fingen.pipeline.summary import Summary
-from fingen.records import Passage, Request
+from fingen.records import Completion, Passage, Request
 from fingen.teachers import TEACHERS
 from fingen.teachers.base import Teacher
 from fingen.teachers.scripted import Scripted
@@ -1345,14 +1345,83 @@ def test_surplus_items_and_repeated_ones_are_rejected(desk: Path, long_reports: 
 UNUSABLE: dict[str, Callable[[str], str]] = {
     "cut": lambda text: text[: len(text) // 2],
     "empty": lambda text: "",
-    "prose": lambda text: f"Here are your pairs: {text}",
-    "a list": lambda text: json.dumps(json.loads(text)["items"]),
+    "prose": lambda text: "Here are your pairs: the first one [1] asks {what}",
+    "a list": lambda text: json.dumps(["pair"]),
+    "thinking": lambda text: f"<think>{text}",
     "null": lambda text: "null",
     "a number": lambda text: "1e999",
     "items is no list": lambda text: json.dumps({"items": {"0": json.loads(text)["items"][0]}, "reason": None}),
     "no items": lambda text: json.dumps({"reason": "none"}),
     "deep": lambda text: "[" * 100_000,
 }  # fmt: skip
+
+
+def first_item(text: str, **fields: Any) -> str:
+    answer = json.loads(text)
+    answer["items"] = [{**item, **fields} for item in answer["items"]]
+    return json.dumps(answer, ensure_ascii=False)
+
+
+WRAPPED: dict[str, Callable[[str], str]] = {
+    "a code fence around it": lambda text: f"```json\n{text}\n```",
+    "text around it": lambda text: f"Pairs on [1] and {{2}}:\n{text}\nAnything else?",
+    "thoughts before it": lambda text: f'<think>maybe {{"items": []}}?</think>\n\n{text}',
+    "thoughts before it ": lambda text: (
+        f"<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>{text}<|return|>"
+    ),
+    "thoughts before it  ": lambda text: f"[THINK]hm[/THINK]{text}",
+    "a byte order mark": lambda text: f"\ufeff{text}",
+    "line ends in strings": lambda text: first_item(text).replace('"answer": "', '"answer": "\n'),
+    "trailing commas": lambda text: re.sub(r"\]", ",]", text).replace("[,]", "[]"),
+    "a list without its object": lambda text: json.dumps(json.loads(text)["items"]),
+    "encoded twice": lambda text: json.dumps(text),
+    "a field too many": lambda text: first_item(text, confidence="high"),
+    "no `calc`": lambda text: text.replace(', "calc": null', "").replace('"calc": null, ', ""),
+}
+
+
+def test_what_is_wrapped_around_an_answer_is_taken_off_and_nothing_is_asked_again(desk: Path):
+    folder = reports(desk / "in", count=2, topics=8)
+    plain, wraps = Scripted(valid_pairs), itertools.cycle(WRAPPED.values())
+    made = make(settings(folder, tokens=320), plain)
+    rows = {path.name: path.read_bytes() for path in (desk / "build" / "set").glob("*.jsonl")}
+    shutil.rmtree(desk / "build" / "set")
+    wrapped = Scripted(lambda request: next(wraps)(valid_pairs(request)))
+    again = make(settings(folder, tokens=320), wrapped)
+
+    assert len(WRAPPED) <= wrapped.calls == plain.calls
+    assert {path.name: path.read_bytes() for path in (desk / "build" / "set").glob("*.jsonl")} == rows
+    assert again.requests == made.requests
+    (note,) = (note for note in again.notes if note not in made.notes)
+    assert all(f" with {name.strip()}" in note for name in WRAPPED), note
+
+
+@pytest.mark.parametrize("stop_reason", ["eos_token", "unknown", "stop_sequence"])
+def test_a_whole_answer_counts_whatever_word_the_server_has_for_its_end(desk: Path, stop_reason: str):
+    class Server(Scripted):
+        async def complete(self, request: Request) -> Completion:
+            return (await super().complete(request)).model_copy(update={"stop_reason": stop_reason})
+
+    folder = reports(desk / "in", count=1, topics=3)
+    summary = make(settings(folder), Server(valid_pairs))
+
+    assert lines(desk / "build" / "set" / "train.jsonl")
+    assert summary.requests["unusable"] == 0
+
+
+def test_an_empty_answer_without_a_reason_is_asked_for_it_once(desk: Path):
+    asked: Counter[str] = Counter()
+
+    def reply(request: Request) -> str:
+        asked[request.key] += 1
+        if asked[request.key] == 2:
+            assert "reason" in request.follow_ups[1]
+        return valid_pairs(request) if request.task == "qa-summary" else '{"items": [], "reason": null}'
+
+    summary = make(settings(reports(desk / "in", count=1, topics=4)), Scripted(reply))
+
+    assert set(asked.values()) == {1, 2}
+    assert summary.requests["unusable"] == 0
 
 
 @pytest.mark.parametrize("every", [2, 12])

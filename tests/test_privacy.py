@@ -14,8 +14,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from fingen.quality.privacy import PRIVATE, TOKENS, mask, matches_masked, protect, scan
-from fingen.records import Evidence, Record
+from fingen.quality.privacy import PRIVATE, TOKENS, mask, matches_masked, protect, protect_chunk, scan
+from fingen.records import Block, Chunk, Evidence, Language, Record
 
 DIGITS = st.integers(0, 9)
 
@@ -281,3 +281,45 @@ def test_real_reports_raise_no_false_alarm_of_numbers(shared: Path):
 
     assert {personal.kind for personal in found} == {"id-card"}
     assert len({text[personal.start : personal.end] for personal in found}) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "names"),
+    [
+        ("Mr. John Q. Smith joined in 2019. John Q. Smith holds shares.", "en", ["John Q. Smith", "John Q. Smith"]),
+        ("Mary-Anne O'Neill, 54, Chief Financial Officer, left.", "en", ["Mary-Anne O'Neill"]),
+        ("We thank our Chairman, Peter Brown.", "en", ["Peter Brown"]),
+        ("/s/ Jane Doe", "en", ["Jane Doe"]),
+        ("The Chief Executive Officer of Acme Holdings Limited resigned in New York.", "en", []),
+        ("Independent Auditor Report. Board of Directors, Audit Committee", "en", []),
+        ("Revenue of Apple Pay rose in March.", "en", []),
+        ("王小明先生于2019年加入公司，王小明持有股份。", "zh", ["王小明", "王小明"]),
+        ("公司负责人：李雷", "zh", ["李雷"]),
+        ("董事长 欧阳明华", "zh", ["欧阳明华"]),
+        ("公司董事会认为，营业收入增长。", "zh", []),
+    ],
+)
+def test_names_are_found_where_the_words_beside_them_say_so(text: str, language: Language, names: list[str]):
+    found = scan(text, language, "mask-names")
+
+    assert [text[each.start : each.end] for each in found if each.kind == "person"] == names
+    assert scan(text, language) == []
+
+
+@given(st.lists(st.sampled_from([f"手机{MOBILE}", "营业收入增长", "\n", f"号 {ID} "]), min_size=1, max_size=12))
+def test_the_blocks_of_a_masked_chunk_hold_what_they_held(parts: list[str]):
+    """Each block of the text, masked alone, is the block of the masked text."""
+    starts = list(itertools.accumulate(map(len, parts), initial=0))
+    blocks = tuple(
+        Block(kind="paragraph", page=1, box=(0, 0, 1, 1), start=start, end=end)
+        for start, end in itertools.pairwise(starts)
+    )
+    chunk = Chunk(id="c-1", document="a", language="zh", first_page=1, last_page=1, section=(), text="".join(parts),
+                  tokens=1, blocks=blocks)  # fmt: skip
+    masked, found = protect_chunk(chunk, "mask")
+
+    assert masked.id == chunk.id
+    assert [masked.text[block.start : block.end] for block in masked.blocks] == [
+        part.replace(MOBILE, "[PHONE]").replace(ID, "[ID]") for part in parts
+    ]
+    assert sum(found.values()) == sum(MOBILE in part or ID in part for part in parts)

@@ -93,8 +93,8 @@ def test_only_what_got_one_verdict_has_one(tmp_path: Path, kind: str, repeated: 
 
 ANSWERS = st.one_of(
     st.none(),
-    st.tuples(st.sampled_from(["refusal", "max_tokens", "unknown"]), st.text(max_size=5)),
-    st.tuples(st.just("end_turn"), st.sampled_from(["", "no JSON", "[]", '{"items": 1}', '{"items": []}'])),
+    st.tuples(st.sampled_from(["refusal", "max_tokens", "content_filter"]), st.text(max_size=5)),
+    st.tuples(st.just("end_turn"), st.sampled_from(["", "no JSON", "[1]", '{"items": 1}', '{"items": []}'])),
     st.tuples(st.just("end_turn"), st.lists(st.sampled_from([{"number": 1, "label": "Fund"}, {"number": 0}, 7]))),
 )  # what the journal has for a request, the items as a list
 

@@ -231,6 +231,8 @@ def test_personal_data_is_masked_unless_told_otherwise(private: Path, mode: str)
         assert (mark in text) == (mode == "mask")
     if mode == "drop":
         assert told["rejects"]["privacy"] >= 1
+    chunks = (folder / "chunks.jsonl").read_text(encoding="utf-8")
+    assert (ID_CARD in chunks) == (PHONE in chunks) == (mode == "keep")
     rejects = (folder / "rejected.jsonl").read_text(encoding="utf-8")
     assert mode == "keep" or not any(secret in rejects for secret in (ID_CARD, PHONE))
     laws = json.loads(fingen("verify", "set", "--json", "--quiet").stdout)["laws"]
@@ -242,6 +244,21 @@ def test_personal_data_is_masked_unless_told_otherwise(private: Path, mode: str)
         ID_CARD not in problem["detail"] and PHONE not in problem["detail"] for problem in laws["privacy"]["problems"]
     )
     assert laws["evidence"]["failed"] == 0  # a masked quote matches what it masks
+
+
+@pytest.mark.parametrize("mode", ["mask", "mask-names", "drop", "keep"])
+def test_what_is_masked_is_masked_before_a_teacher_sees_it(private: Path, mode: str):
+    ask = ("pdf2qa", "in", "--teacher", "openai:gpt-5.4-nano", "--out", "set", "--privacy", mode)
+    planned = fingen(*ask, "--dry-run", "--json", "--quiet")
+    written = fingen(*ask, "--export-requests", "asked.jsonl")
+    assert written.exit_code == 0, written.output
+    asked = (private / "asked.jsonl").read_text(encoding="utf-8")
+
+    assert (ID_CARD in asked) == (PHONE in asked) == (mode == "keep")
+    masked = json.loads(planned.stdout)["masked"]
+    assert masked == ({} if mode == "keep" else {"id-card": 1, "phone": 1})
+    told = fingen(*ask, "--dry-run").stdout
+    assert ("masked in what is sent: 1 id-card, 1 phone" in told) == (mode != "keep")
 
 
 @pytest.mark.parametrize("context", ["none", "passage", "both"])

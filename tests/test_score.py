@@ -70,7 +70,20 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("个股问询", ZH, "B"),
         ("这是一个个股问询。", ZH, "B"),
         ("选B，因为不是大盘问询", ZH, "B"),
-        ("<think>A 还是 C？</think>B", ZH, "B"),
+        *[
+            (f"{begin}A 还是 C？{end}B", ZH, "B")
+            for begin, end in (
+                ("<think>", "</think>"),
+                ("<thinking>", "</thinking>\n"),
+                ("<reasoning>", "</reasoning><answer>"),
+                ("[THINK]", "[/THINK]"),
+                ("<seed:think>", "</seed:think>"),
+                ("◁think▷", "◁/think▷"),
+                ("<|begin_of_thought|>", "<|end_of_thought|>"),
+                ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+                ("analysis\n", "assistantfinal"),
+            )
+        ],
         ("The answer is A", EN, "A"),
         ("A is correct.", EN, "A"),
         ("A client asks about one company: B", EN, "B"),
@@ -108,7 +121,17 @@ def test_an_answer_that_names_one_option_is_read(answer: str, options: dict[str,
         ("这不是个股问询", ZH, "says what it is not: B"),
         ("K线走弱", ZH, "names no option"),
         ("C类份额", ZH, "names no option"),
-        ("<think>A", ZH, "still thinking when it ended"),
+        *[
+            (f"{begin}A", ZH, "still thinking when it ended")
+            for begin in (
+                "<think>",
+                "<thinking>",
+                "<thought>\n",
+                "[THINK]",
+                "<|channel|>analysis<|message|>",
+                "<seed:think>",
+            )
+        ],
         ("A client wants something.", EN, "names no option"),
         ("I do not know.", EN, "names no option"),
         ("Class A shares", EN, "names no option"),

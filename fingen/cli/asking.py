@@ -61,7 +61,12 @@ def _estimate_line(estimate: Estimate) -> str:
         low, expected, most = estimate.usd
         cost = f"for about {expected:.2f} USD ({low:.2f} with caching, {most:.2f} at the very most)"
     batch = " in batches" if estimate.batch else ""
-    return f"{estimate.teacher}: {estimate.requests:,} requests{batch} {cost}"
+    masked = f"; {_masked(estimate)}" if estimate.masked else ""
+    return f"{estimate.teacher}: {estimate.requests:,} requests{batch} {cost}{masked}"
+
+
+def _masked(estimate: Estimate) -> str:
+    return "masked in what is sent: " + ", ".join(f"{count:,} {kind}" for kind, count in estimate.masked.items())
 
 
 def estimate_lines(estimate: Estimate) -> list[str]:
@@ -69,6 +74,7 @@ def estimate_lines(estimate: Estimate) -> list[str]:
     lines = [
         f"{estimate.requests:,} requests to {estimate.teacher}, up to {estimate.pairs:,} pairs; nothing was sent",
         f"about {estimate.input_tokens:,} tokens in, {estimate.output_tokens:,} tokens out",
+        *([_masked(estimate)] if estimate.masked else []),
     ]
     if estimate.usd is None or estimate.batch_usd is None:
         return [*lines, "price: unknown; give it with --price IN,OUT (USD per million tokens)"]

@@ -13,7 +13,7 @@ from fingen.quality.balance import surplus_reference
 from fingen.quality.checks import Draft, Drop, check
 from fingen.quality.duplicates import fold, worth
 from fingen.quality.evidence import find_quote, locate
-from fingen.quality.privacy import protect
+from fingen.quality.privacy import Mode, protect
 from fingen.quality.splits import assign_splits, pick_memory
 from fingen.records import Chunk, Record, Rejected, Request
 from fingen.tasks import qa
@@ -36,6 +36,7 @@ class Draw:
     rephrased: dict[str, str] = field(default_factory=dict)  # record id -> the second wording of its question
     rejected: list[Rejected] = field(default_factory=list)
     unusable: int = 0
+    repairs: Counter[str] = field(default_factory=Counter)  # what had to be forgiven to read answers -> how often
     slips: int = 0  # quotes that differ from the source in a few letters, and were set right
     judged: dict[str, Any] | None = None  # what a judge made of the kept items, if one was asked
     private: Counter[str] = field(default_factory=Counter)  # kind of personal data -> times it was found
@@ -69,6 +70,7 @@ def draw_records(
     for answer in read_answers(journal, distinct.values(), parse_answer):
         request, items = answer.request, answer.items
         draw.unusable += bool(answer.unusable)
+        draw.repairs.update(answer.repairs)
         draw.rejected += rejects(answer)
         for extra in items[request.count :]:
             draw.rejected.append(
@@ -160,7 +162,7 @@ def divide(
     splitting: Splitting,
     context: str,
     split_by: Literal["document", "chunk"],
-    privacy: Literal["keep", "mask", "drop"],
+    privacy: Mode,
     document_ids: Mapping[str, str],
     chunks: list[Chunk],
     journal: Journal,
@@ -177,7 +179,7 @@ def divide(
     journal.assign({unit: split for unit, split in assignment.units.items() if unit not in known})
     split_of = assignment.split_of
     splits: dict[str, list[Record]] = {"train": [], "validation": [], "test": [], "memory": []}
-    open_book = _OpenBook(draw.kept, split_of, chunks, is_masked=privacy != "keep")
+    open_book = _OpenBook(draw.kept, split_of, chunks, privacy)
     for record in draw.kept:
         if context in ("none", "both"):
             splits[split_of[record.id]].append(record)
@@ -218,10 +220,8 @@ def _memory(train: list[Record], draw: Draw, share: float, asked: set[str]) -> l
 class _OpenBook:
     """Rows with their passage; other passages beside it come from the same document and the same split."""
 
-    def __init__(
-        self, records: list[Record], split_of: dict[str, str], chunks: list[Chunk], *, is_masked: bool
-    ) -> None:
-        self._is_masked = is_masked
+    def __init__(self, records: list[Record], split_of: dict[str, str], chunks: list[Chunk], privacy: Mode) -> None:
+        self._privacy: Mode = "mask" if privacy == "drop" else privacy
         self.private: Counter[str] = Counter()  # found in passages
         self._chunks = {chunk.id: chunk for chunk in chunks}
         self._beside: dict[tuple[str | None, str], list[str]] = {}
@@ -235,9 +235,9 @@ class _OpenBook:
     def row(self, record: Record) -> Record:
         """The row of a record with its passage, in which personal data is masked too."""
         row = self._row(record)
-        if not self._is_masked:
+        if self._privacy == "keep":
             return row
-        masked, found = protect(row, "mask")
+        masked, found = protect(row, self._privacy)
         self.private.update(found.elements())
         return masked or row
 

@@ -21,7 +21,7 @@ from fingen.events import Answered, Estimate, Note, Waiting
 from fingen.pipeline.drawing import Draw, divide, draw_records
 from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
 from fingen.pipeline.judging import Judge, open_judge, with_scores
-from fingen.pipeline.reading import Unread, choose_chunks, read_all
+from fingen.pipeline.reading import Unread, choose_chunks, protect_documents, read_all
 from fingen.pipeline.requests import RequestPlan, make_plan
 from fingen.pipeline.summary import Clock, Summary, summarize
 from fingen.quality.privacy import protect_reject
@@ -148,9 +148,11 @@ class _Run:
 
     def read(self) -> None:
         """Read the documents, and make the requests about them."""
-        self.documents, self.unread = read_all(self.settings, self.on_event)
+        documents, self.unread = read_all(self.settings, self.on_event)
+        self.documents, masked = protect_documents(documents, self.settings.filters.privacy)
         self.chunks = choose_chunks(self.documents, self.settings.limit)
         self.shown = self.plan.add_requests(self.job, self.documents, self.chunks)
+        self.job.masked = sum((masked[chunk.id] for chunk in self.shown if chunk.id in masked), Counter())
         self.clock.lap("reading")
 
     def agree(self, consent: Callable[[Estimate], None]) -> Callable[[Estimate], None]:
@@ -199,6 +201,7 @@ class _Run:
         settings, ids = self.settings, {d.path: d.sha256 for d in self.documents}
         how = (settings.splitting, settings.context, self.split_by, settings.filters.privacy)
         splits = divide(draw, *how, ids, self.shown, journal)
+        draw.private += self.job.masked
         return draw, self.content(draw, splits, journal)
 
     def content(self, draw: Draw, splits: dict[str, list[Record]], journal: Journal) -> SetContent:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from fingen.config import CACHE, Pdf2qa
 from fingen.documents import Progress, find_sources, is_narrative, read_documents
 from fingen.errors import DocumentError
+from fingen.quality.privacy import Mode, protect_chunk
 from fingen.records import Chunk, Document
 
 Unread = dict[str, DocumentError | str]  # input file -> why it is left out
@@ -44,6 +46,21 @@ def _all_unread(unread: Unread) -> DocumentError:
     others = "; ".join(str(error) for error in errors[1:6]) + ("; ..." if len(errors) > 6 else "")
     detail = f"{first.detail + '; ' if first.detail else ''}none of {len(errors)} files can be read: {others}"
     return DocumentError(first.path, first.reason, detail, page=first.page, hint=first.hint)
+
+
+def protect_documents(documents: list[Document], mode: Mode) -> tuple[list[Document], dict[str, Counter[str]]]:
+    """The documents with marks in place of personal data, and for each chunk that has some how many of each kind."""
+    masked: dict[str, Counter[str]] = {}
+    safe = []
+    for document in documents:
+        chunks = []
+        for chunk in document.chunks:
+            without, found = protect_chunk(chunk, mode)
+            chunks.append(without)
+            if found:
+                masked[chunk.id] = found
+        safe.append(document.model_copy(update={"chunks": tuple(chunks)}))
+    return safe, masked
 
 
 def choose_chunks(documents: list[Document], limit: int | None) -> list[Chunk]:

@@ -14,6 +14,7 @@ from fingen.pipeline.drawing import Draw
 from fingen.pipeline.reading import Unread
 from fingen.records import Chunk, Document
 from fingen.sets import SetContent
+from fingen.teachers.answers import repair_notes
 
 SLIPS = "{} quotes differ from the source in a few letters; the source's own words are stored"
 INVALID_ANSWERS = 0.2  # from this share of unusable answers on, a run falls short
@@ -94,7 +95,11 @@ def summarize(
         expected_usd=expected_usd,
         changed=changed,
         seconds=clock.laps,
-        notes=[*_notes(documents), *([SLIPS.format(draw.slips)] if draw.slips else [])],
+        notes=[
+            *_notes(documents),
+            *([SLIPS.format(draw.slips)] if draw.slips else []),
+            *repair_notes(draw.repairs),
+        ],
         next=f"fingen verify {settings.out}",
         exit_code=1 if short else 0,
     )

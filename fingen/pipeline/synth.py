@@ -29,7 +29,7 @@ from fingen.tasks import review
 from fingen.tasks.drawn import Form
 from fingen.tasks.labels import Label
 from fingen.teachers import choose_teacher, open_teacher
-from fingen.teachers.answers import read_answers
+from fingen.teachers.answers import read_answers, repair_notes
 from fingen.teachers.asking import Gathered, Pending, check_ways, gather
 from fingen.teachers.base import Teacher
 from fingen.teachers.job import Job, estimate, expected_usd, require_keys
@@ -137,6 +137,7 @@ class Made:
     kept: list[Record] = field(default_factory=list)  # in the order in which they were drawn
     rejected: list[Rejected] = field(default_factory=list)
     private: Counter[str] = field(default_factory=Counter)
+    repairs: Counter[str] = field(default_factory=Counter)  # what had to be forgiven to read answers -> how often
     confused: Counter[tuple[str, str]] = field(default_factory=Counter)
     unchecked: int = 0  # kept without a verdict of the second teacher
     asked: int = 0
@@ -235,6 +236,7 @@ class _Maker:
         made = Made()
         for answer in read_answers(journal, self.job.requests, self.form.parse):
             made.rejected += rejects(answer)
+            made.repairs.update(answer.repairs)
             for item, draw in answer.items:
                 self._item(made, item, draw, answer.request)
         self._gate(made, journal)
@@ -448,6 +450,7 @@ def _summary(
         changed=changed,
         notes=[
             *maker.form.declared,
+            *repair_notes(made.repairs),
             *([f"{made.unchecked} items got no verdict of the second teacher, and stay"] if made.unchecked else []),
         ],
         next=f"fingen verify {settings.out}",

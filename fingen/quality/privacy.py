@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-from fingen.records import Language, Record, Rejected
+from fingen.quality.person_names import find_person_names
+from fingen.records import Block, Chunk, Language, Record, Rejected
 from fingen.text import find_language
 
-Kind = Literal["api-key", "id-card", "bank-card", "phone", "email"]
-Mode = Literal["keep", "mask", "drop"]
+Kind = Literal["api-key", "id-card", "bank-card", "phone", "email", "person"]
+Mode = Literal["keep", "mask", "mask-names", "drop"]
 
 TOKENS: dict[Kind, str] = {
     "api-key": "[KEY]",
@@ -28,6 +29,7 @@ TOKENS: dict[Kind, str] = {
     "bank-card": "[CARD]",
     "phone": "[PHONE]",
     "email": "[EMAIL]",
+    "person": "[NAME]",
 }
 PRIVATE: frozenset[Kind] = frozenset(
     {"api-key", "id-card", "bank-card", "phone"}
@@ -43,6 +45,7 @@ class Personal:
     end: int
 
 
+_MASKING = ("mask", "mask-names")
 _FILLER = "\ufdd0"  # a noncharacter, which no text holds
 _WIDE = {wide: wide - 0xFEE0 for wide in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF5B), 0xFF0B, 0xFF0D, 0xFF20)}
 _SENTENCE_ENDS = "\n。！？；"
@@ -115,7 +118,7 @@ _LONG_FUNCTION = re.compile(
 )
 
 
-def scan(text: str, language: Language) -> list[Personal]:
+def scan(text: str, language: Language, mode: Mode = "mask") -> list[Personal]:
     """The personal data and keys in a text, in its order; no two overlap.
 
     - api-key: the forms of known providers, private keys, and long random values behind `key=` and the like.
@@ -125,13 +128,15 @@ def scan(text: str, language: Language) -> list[Personal]:
     - phone: a Chinese mobile one, or an international or American one whose line and the lines beside it name no company
       and no function. 11 digits alone, without +86 or a word such as 手机, are one only in Chinese running text, not in a
       table. Chinese fixed lines, 400 and 800 numbers are a company's.
+    - person: only where the mode masks names: one beside a form of address, an office or a signature.
     """
+    finders = _FINDERS if mode == "mask-names" else {kind: find for kind, find in _FINDERS.items() if kind != "person"}
     text = text if text.isascii() else text.translate(_WIDE)
     found: list[Personal] = []
     known = -1
     while known < len(found):  # what is found and taken out may part what ran into it: so until nothing more is
         known = len(found)
-        for kind, find in _FINDERS.items():
+        for kind, find in finders.items():
             for start, end in list(find(text, language)):
                 found.append(Personal(kind, start, end))
                 text = text[:start] + _FILLER * (end - start) + text[end:]
@@ -148,14 +153,17 @@ def mask(text: str, found: Iterable[Personal]) -> str:
 def protect(record: Record, mode: Mode) -> tuple[Record | None, Counter[Kind]]:
     """The record as it may be written, and how many of each kind were found in it.
 
-    Of what is found, only the kinds in PRIVATE are masked, or have the record dropped (None); e-mail is counted.
+    Of what is found, only the kinds in PRIVATE are masked, or have the record dropped (None); e-mail is counted. A mark
+    that the teacher was shown in place of some is some.
     """
     found: Counter[Kind] = Counter()
 
     def cleaned(text: str) -> str:
-        personal = scan(text, record.language)
+        personal = scan(text, record.language, mode)
         found.update(each.kind for each in personal)
-        return mask(text, (each for each in personal if each.kind in PRIVATE)) if mode == "mask" else text
+        if mode == "drop":
+            found.update(kind for kind in PRIVATE if TOKENS[kind] in text)
+        return mask(text, _private(personal)) if mode in _MASKING else text
 
     evidence = record.evidence and tuple(
         quote.model_copy(update={"quote": cleaned(quote.quote)}) for quote in record.evidence
@@ -167,19 +175,46 @@ def protect(record: Record, mode: Mode) -> tuple[Record | None, Counter[Kind]]:
     return record.model_copy(update={**texts, "evidence": evidence, "options": options}), found
 
 
+def _private(personal: Iterable[Personal]) -> list[Personal]:
+    return [each for each in personal if each.kind in PRIVATE or each.kind == "person"]
+
+
+def protect_chunk(chunk: Chunk, mode: Mode) -> tuple[Chunk, Counter[str]]:
+    """The chunk as it may be sent and written, and how many of each kind have a mark in their place.
+
+    Its id stays: it says which passage of the document this is.
+    """
+    found = [] if mode == "keep" else _private(scan(chunk.text, chunk.language, mode))
+    if not found:
+        return chunk, Counter()
+
+    def moved(offset: int) -> int:
+        before = [each for each in found if each.start < offset]
+        gone = sum(min(each.end, offset) - each.start for each in before)
+        return offset - gone + sum(len(TOKENS[each.kind]) for each in before)
+
+    blocks = tuple(_moved(block, moved) for block in chunk.blocks)
+    masked = chunk.model_copy(update={"text": mask(chunk.text, found), "blocks": blocks})
+    return masked, Counter(str(each.kind) for each in found)
+
+
+def _moved(block: Block, moved: Callable[[int], int]) -> Block:
+    return block.model_copy(update={"start": moved(block.start), "end": moved(block.end)})
+
+
 def protect_reject(rejected: Rejected, mode: Mode) -> Rejected:
     """A reject as it may be written: with marks in place of personal data, unless those are kept."""
     return rejected if mode == "keep" else rejected.model_copy(
-        update={"item": _masked_values(rejected.item), "detail": _masked_values(rejected.detail)}
+        update={"item": _masked_values(rejected.item, mode), "detail": _masked_values(rejected.detail, mode)}
     )  # fmt: skip
 
 
-def _masked_values(value: Any) -> Any:
+def _masked_values(value: Any, mode: Mode) -> Any:
     if isinstance(value, str):
-        return mask(value, (each for each in scan(value, find_language(value)) if each.kind in PRIVATE))
+        return mask(value, _private(scan(value, find_language(value), mode)))
     if isinstance(value, list):
-        return [_masked_values(each) for each in value]
-    return {key: _masked_values(each) for key, each in value.items()} if isinstance(value, dict) else value
+        return [_masked_values(each, mode) for each in value]
+    return {key: _masked_values(each, mode) for key, each in value.items()} if isinstance(value, dict) else value
 
 
 def matches_masked(quote: str, text: str) -> bool:
@@ -199,6 +234,7 @@ _SHAPES: dict[Kind, str] = {  # after folding, so without spaces
     "bank-card": r"\d[\d-]{11,22}\d",
     "phone": r"[+(\d][\d()+.-]{7,22}\d",
     "email": r"[A-Za-z0-9_.+-]{1,64}@[A-Za-z0-9.-]{4,255}",
+    "person": r"[^\W\d_][^\d_]{1,60}?",
 }
 
 
@@ -309,4 +345,5 @@ _FINDERS: dict[Kind, Callable[[str, Language], Spans]] = {
     "bank-card": _bank_cards,
     "email": _emails,
     "phone": _phones,
+    "person": find_person_names,
 }

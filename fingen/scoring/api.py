@@ -18,7 +18,7 @@ from fingen.scoring.subjects import Given
 from fingen.scoring.variants import with_shots
 from fingen.sets import JOURNAL
 from fingen.teachers import open_teacher
-from fingen.teachers.answers import Broken, read_answers
+from fingen.teachers.answers import Parsed, read_answers
 from fingen.teachers.asking import Consent, OnEvent, Pending, gather
 from fingen.teachers.job import Job, estimate
 from fingen.teachers.journal import Journal
@@ -105,8 +105,8 @@ def _any_will_do(request: Request, completion: Completion) -> str | None:
     return None  # what cannot be read is a result
 
 
-def _as_it_is(request: Request, text: str) -> tuple[list[str], list[Broken]]:
-    return [text], []
+def _as_it_is(request: Request, text: str) -> Parsed[str]:
+    return Parsed([text])
 
 
 def _request(item: ScoringItem, teacher: str, room: int) -> Request:

@@ -11,8 +11,9 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from fingen.thoughts import without_thoughts
+
 _LATIN = "A-Za-z0-9À-ɏ"
-_THINKING = re.compile(r"<think>|</think>", re.IGNORECASE)
 # A capital that stands alone: in no word, number, abbreviation (U.S., S&P, T+1, C-level), no A股, K线, C类, B端 or B shares.
 _CAPITAL = re.compile(
     rf"(?<![{_LATIN}&+])(?<![{_LATIN}][-.'’])[A-Z]"
@@ -103,10 +104,8 @@ def _by_letter(
 
 def _plain(answer: str) -> str | None:
     """The answer without what was thought before it, full-width forms as ordinary ones; None: it was all thinking."""
-    parts = _THINKING.split(answer)
-    if len(parts) > 1 and _THINKING.findall(answer)[-1].lower() == "<think>":
-        return None
-    return unicodedata.normalize("NFKC", parts[-1]).strip()
+    text = without_thoughts(answer)
+    return None if text is None else unicodedata.normalize("NFKC", text).strip()
 
 
 def _is_letter(key: str) -> bool:

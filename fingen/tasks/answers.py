@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 
 from fingen.prompts import Template, fill
 from fingen.records import Request, request_key
+from fingen.tasks.wrapped import read_json
+from fingen.teachers.answers import Parsed
 
 
 class Strict(BaseModel):
@@ -46,39 +48,63 @@ def items_schema(item: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def parse_items(text: str, model: type[Item]) -> tuple[list[Item], list[tuple[dict[str, Any], str]]]:
+def parse_items(text: str, model: type[Item]) -> Parsed[Item]:
     """The valid items of an answer, and the others with what is wrong with them: an item falls alone.
 
     Raises:
         ValueError: the answer as a whole is not JSON of the asked form.
     """
-    try:
-        data = json.loads(text)
-    except RecursionError as e:
-        raise ValueError("nested too deeply") from e
+    data, repairs = read_json(text)
     if "\\u" in text or not _is_encodable(text):  # only an escape can name half a character
         data = _encodable(data)
+    data, bare = _in_an_object(data, model)
     if not isinstance(data, dict) or not isinstance(data.get("items"), list):
         raise ValueError("not an object with a list `items`")
-    items: list[Item] = []
-    wrong: list[tuple[dict[str, Any], str]] = []
+    parsed = Parsed[Item](repairs=[*repairs, *bare], reason=str(data.get("reason") or ""))
     for item in data["items"]:
+        whole, mended = _mend(item, model)
         try:
-            items.append(model.model_validate(item))
+            parsed.items.append(model.model_validate(whole))
+            parsed.repairs += mended
         except ValidationError as e:
             first = e.errors()[0]
             broken = item if isinstance(item, dict) else {"item": item}
-            wrong.append((broken, f"{'.'.join(map(str, first['loc']))}: {first['msg']}"))
-    return items, wrong
+            parsed.broken.append((broken, f"{'.'.join(map(str, first['loc']))}: {first['msg']}"))
+    return parsed
+
+
+def _in_an_object(data: Any, model: type[Strict]) -> tuple[Any, list[str]]:
+    """A list of items, or one item, as the answer that it would have been in."""
+    if isinstance(data, list) and all(isinstance(item, dict) for item in data):
+        return {"items": data}, ["a list without its object"]
+    required = {name for name, field in model.model_fields.items() if not _takes_none(field)}
+    if isinstance(data, dict) and "items" not in data and required <= data.keys():
+        return {"items": [data]}, ["an item without its list"]
+    return data, []
+
+
+def _mend(item: Any, model: type[Strict]) -> tuple[Any, list[str]]:
+    """An item without fields that nobody asked for, and with null in those that may be null and are not there."""
+    if not isinstance(item, dict):
+        return item, []
+    fields = model.model_fields
+    missing = [name for name, field in fields.items() if name not in item and _takes_none(field)]
+    extra = [name for name in item if name not in fields]
+    whole = {**{name: value for name, value in item.items() if name in fields}, **dict.fromkeys(missing)}
+    return whole, [f"no `{name}`" for name in missing] + ["a field too many"] * bool(extra)
+
+
+def _takes_none(field: FieldInfo) -> bool:
+    return type(None) in get_args(field.annotation)
 
 
 def unusable(text: str, model: type[Strict]) -> str | None:
     """What is wrong with an answer as a whole, in words for the teacher; None if it holds a valid item, or is empty."""
     try:
-        items, wrong = parse_items(text, model)
+        parsed = parse_items(text, model)
     except ValueError as e:
         return str(e)
-    return f"no valid item; the first fault: {wrong[0][1]}" if wrong and not items else None
+    return f"no valid item; the first fault: {parsed.broken[0][1]}" if parsed.broken and not parsed.items else None
 
 
 def _is_encodable(text: str) -> bool:

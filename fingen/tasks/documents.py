@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from fingen.errors import UsageError
 from fingen.records import Completion, Request
 from fingen.tasks.qa import DocumentTask, QaItem
+from fingen.teachers.answers import Parsed
 
 TASKS = {
     "concept": DocumentTask("concept", task="qa-concept"),
@@ -37,8 +37,8 @@ def whole_problem(request: Request, completion: Completion) -> str | None:
     return task_of(request).whole_problem(request, completion)
 
 
-def parse_answer(request: Request, text: str) -> tuple[list[QaItem], list[tuple[dict[str, Any], str]]]:
-    """The valid items of an answer, and the others with what is wrong with them.
+def parse_answer(request: Request, text: str) -> Parsed[QaItem]:
+    """The valid items of an answer, and the others.
 
     Raises:
         ValueError: the answer as a whole is not JSON of the asked form.

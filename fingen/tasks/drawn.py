@@ -17,6 +17,7 @@ from fingen.prompts import Template
 from fingen.records import Completion, Language, Record, Request, content_id
 from fingen.tasks.answers import Strict, build_request, items_schema, parse_items, unusable
 from fingen.tasks.labels import Label
+from fingen.teachers.answers import Parsed
 
 TOKENS = 96  # of an answer, for what stands around its items
 ROOM = 4  # times the expected tokens that an answer may have
@@ -70,22 +71,23 @@ class Form:
         """What is wrong with an answer as a whole, for the teacher to mend."""
         return unusable(completion.text, self.item)
 
-    def parse(self, request: Request, text: str) -> tuple[list[tuple[Any, Draw]], list[tuple[dict[str, Any], str]]]:
-        """The items of an answer with their draws, and those that are none, with what is wrong with them.
+    def parse(self, request: Request, text: str) -> Parsed[tuple[Any, Draw]]:
+        """The items of an answer with their draws, and those that are none.
 
         Raises:
             ValueError: the answer as a whole is not JSON of the asked form.
         """
-        items, wrong = parse_items(text, self.item)
+        parsed = parse_items(text, self.item)
+        wrong = parsed.broken
         found: dict[int, Any] = {}
-        for item in items:
+        for item in parsed.items:
             if not 1 <= item.number <= len(request.draws):
                 wrong.append((item.model_dump(), f"number {item.number}: {len(request.draws)} were asked for"))
             elif item.number in found:
                 wrong.append((item.model_dump(), f"number {item.number} is there twice"))
             else:
                 found[item.number] = item
-        return [(found[number], request.draws[number - 1]) for number in sorted(found)], wrong
+        return Parsed([(found[number], request.draws[number - 1]) for number in sorted(found)], wrong, parsed.repairs)
 
 
 def draft(form: str, item: DrawnItem, draw: Draw, language: Language, teacher: str, **texts: str) -> Record:

@@ -22,6 +22,7 @@ from fingen.prompts import Template, quoted, report_name
 from fingen.quality.checks import CHECKS, Check
 from fingen.records import Chunk, Completion, Document, Evidence, Passage, Record, Request, content_id
 from fingen.tasks.answers import Strict, build_request, parse_items, unusable
+from fingen.teachers.answers import Parsed
 
 MAX_TOKENS = 4096  # of an answer; two pairs of 600 characters with their quotes need a quarter of it
 PAIR_TOKENS = 450  # of an answer, for one pair; measured on answers of 80-300 words
@@ -176,10 +177,15 @@ class DocumentTask:
 
     def whole_problem(self, request: Request, completion: Completion) -> str | None:
         """What is wrong with an answer as a whole, for the teacher to mend; an item that is wrong alone is only rejected."""
-        return unusable(completion.text, self.item)
+        problem = unusable(completion.text, self.item)
+        if problem is None and completion.attempt == 1:  # once: what says nothing twice has nothing to say
+            parsed = parse_items(completion.text, self.item)
+            if not (parsed.items or parsed.broken or parsed.reason):
+                return "no items, and no `reason`: say in one sentence why there is nothing to ask"
+        return problem
 
-    def parse(self, text: str) -> tuple[list[QaItem], list[tuple[dict[str, Any], str]]]:
-        """The valid items of an answer, and the others with what is wrong with them.
+    def parse(self, text: str) -> Parsed[QaItem]:
+        """The valid items of an answer, and the others.
 
         Raises:
             ValueError: the answer as a whole is not JSON of the asked form.

@@ -20,7 +20,7 @@ from fingen.prompts import Template, quoted, read_template
 from fingen.records import Completion, Language, Record, Request
 from fingen.tasks.answers import Strict, build_request, items_schema, parse_items, unusable
 from fingen.teachers import open_teacher
-from fingen.teachers.answers import Broken, read_answers
+from fingen.teachers.answers import Parsed, read_answers
 from fingen.teachers.base import Teacher
 from fingen.teachers.job import Job
 from fingen.teachers.journal import Journal
@@ -79,19 +79,20 @@ class Review(Generic[V]):
         """What is wrong with an answer as a whole, for the teacher to mend."""
         return unusable(completion.text, self.verdict)
 
-    def parse(self, request: Request, text: str) -> tuple[list[tuple[Any, V]], list[Broken]]:
+    def parse(self, request: Request, text: str) -> Parsed[tuple[Any, V]]:
         """Id and verdict, for what got exactly one; and the items that are none.
 
         Raises:
             ValueError: the answer as a whole is not JSON of the asked form.
         """
-        items, broken = parse_items(text, self.verdict)
+        parsed = parse_items(text, self.verdict)
         given: dict[int, list[V]] = defaultdict(list)
-        for item in items:
+        for item in parsed.items:
             if not (self.may_repeat and item in given[item.number]):
                 given[item.number].append(item)
         ids = {number: draw["id"] for number, draw in enumerate(request.draws, 1)}
-        return [(ids[number], said[0]) for number, said in given.items() if number in ids and len(said) == 1], broken
+        told = [(ids[number], said[0]) for number, said in given.items() if number in ids and len(said) == 1]
+        return Parsed(told, parsed.broken, parsed.repairs)
 
     def verdicts(self, journal: Journal, requests: Iterable[Request]) -> dict[Any, V]:
         """Id -> verdict, from all the answers that the journal has."""

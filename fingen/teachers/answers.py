@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -11,7 +11,21 @@ from fingen.teachers.journal import Journal
 
 T = TypeVar("T")
 Broken = tuple[dict[str, Any], str]  # an item that is none, and what is wrong with it
-Parse = Callable[[Request, str], tuple[list[T], list[Broken]]]  # raises ValueError: the answer as a whole is of no use
+
+
+@dataclass
+class Parsed(Generic[T]):
+    """What an answer holds."""
+
+    items: list[T] = field(default_factory=list)
+    broken: list[Broken] = field(default_factory=list)
+    repairs: list[str] = field(default_factory=list)  # what had to be forgiven to read it
+    reason: str = ""  # why there are no items, where the answer says so
+
+
+Parse = Callable[[Request, str], Parsed[T]]  # raises ValueError: the answer as a whole is of no use
+# `stop_reason` of an answer that may be whole: servers of other makers leave it out, or name the token that ended it.
+ENDED = frozenset({"end_turn", "unknown", "eos_token", "eos", "stop_sequence", "complete", "completed"})
 
 
 @dataclass(frozen=True)
@@ -23,11 +37,18 @@ class Answer(Generic[T]):
     unusable: str = ""
     items: list[T] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
+    repairs: list[str] = field(default_factory=list)
 
     @property
     def text(self) -> str:
         """What the teacher wrote."""
         return self.completion.text if self.completion else ""
+
+
+def repair_notes(repairs: Mapping[str, int]) -> list[str]:
+    """What a summary says of answers that were read with repairs."""
+    told = ", ".join(f"{count:,} with {what}" for what, count in sorted(repairs.items()))
+    return [f"answers were read as they were meant: {told}; no word of an item is changed"] if repairs else []
 
 
 def read_answers(journal: Journal, requests: Iterable[Request], parse: Parse[T]) -> Iterator[Answer[T]]:
@@ -38,10 +59,10 @@ def read_answers(journal: Journal, requests: Iterable[Request], parse: Parse[T])
 
 
 def _read(request: Request, completion: Completion | None, parse: Parse[T]) -> Answer[T]:
-    if completion is None or completion.stop_reason != "end_turn":
+    if completion is None or completion.stop_reason not in ENDED:
         return Answer(request, completion, completion.stop_reason if completion else "not answered")
     try:
-        items, broken = parse(request, completion.text)
+        parsed = parse(request, completion.text)
     except ValueError as e:
         return Answer(request, completion, f"schema: {e}")
-    return Answer(request, completion, "", items, broken)
+    return Answer(request, completion, "", parsed.items, parsed.broken, parsed.repairs)

@@ -19,6 +19,7 @@ from typing import TypeVar
 from fingen.errors import ShortfallError, TeacherError
 from fingen.events import Waiting
 from fingen.records import Completion, Request
+from fingen.teachers.answers import ENDED
 from fingen.teachers.batch_apis import BatchApi, Look, lines_of
 from fingen.teachers.batch_files import CANCELED, GROUP, Result, build_completion, custom_id, hold_claimed, read_result
 from fingen.teachers.dispatch import (
@@ -126,7 +127,7 @@ class Judge:
 
     def _verdict(self, request: Request, completion: Completion) -> str | None:
         """Return why an answer has to be asked for again; None where it is final."""
-        problem = self._validate(request, completion) if completion.stop_reason == "end_turn" else None
+        problem = self._validate(request, completion) if completion.stop_reason in ENDED else None
         self._answers += 1
         if problem is not None:
             self._invalid.append(f"{problem}: {completion.text[:200]}")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from fingen.errors import Interrupted, ShortfallError, TeacherError
 from fingen.records import Completion, Request
+from fingen.teachers.answers import ENDED
 from fingen.teachers.base import Teacher
 from fingen.teachers.journal import Journal
 from fingen.teachers.rate_limit import PerMinute, RateLimit
@@ -196,7 +197,7 @@ class _Run:
         while True:
             completion = (await self.send(asking)).model_copy(update={"attempt": attempt})
             try:
-                problem = self.terms.validate(request, completion) if completion.stop_reason == "end_turn" else None
+                problem = self.terms.validate(request, completion) if completion.stop_reason in ENDED else None
             except Exception:
                 await self.writer.store(request, completion)  # a fault of ours must not lose what was paid for
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,7 @@ class Job:
     item_tokens: int  # of an answer, for one item, about
     found_by: str | None = None  # the variable of the key that the teacher was found by, where nobody named it
     requests: list[Request] = field(default_factory=list)
+    masked: Counter[str] = field(default_factory=Counter)  # kind of personal data -> marks in its place in the requests
     identity: dict[str, Any] = field(default_factory=dict)  # the settings that the first answer binds the set to
 
 
@@ -119,6 +121,7 @@ def estimate(job: Job, *, missing: set[str] | None, batch: bool = False) -> Esti
         usd=_estimate_usd(job, requests, batch=batch),
         batch_usd=_estimate_usd(job, requests, batch=True),
         batch=batch,
+        masked=dict(sorted(job.masked.items())),
         found_by=job.found_by,
     )
 
