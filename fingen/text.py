@@ -38,12 +38,23 @@ _COMPATIBLE = (*range(0x2F00, 0x2FD6), *range(0xF900, 0xFADA), *range(0xFB00, 0x
 _FORMS: dict[int, str] = {code: unicodedata.normalize("NFKC", chr(code)) for code in _COMPATIBLE}
 _FORMS |= {ord(radical): plain for radical, plain in zip(_RADICALS[::2], _RADICALS[1::2], strict=True)}
 # Characters with no ink of their own: control characters, zero-width marks and the byte-order mark.
-_INKLESS = [*range(0x09), *range(0x0E, 0x1C), *range(0x7F, 0x85), *range(0x86, 0xA0), *range(0x200B, 0x2010), 0x2060, 0xFEFF]
+_INKLESS = [
+    *range(0x09),
+    *range(0x0E, 0x1C),
+    *range(0x7F, 0x85),
+    *range(0x86, 0xA0),
+    *range(0x200B, 0x2010),
+    0x2060,
+    0xFEFF,
+]
 _SPELLED: dict[int, str | None] = {**dict.fromkeys(_INKLESS), **_FORMS, **dict.fromkeys(range(0xE000, 0xF900), UNNAMED)}
-_SPECIAL = re.compile(f"[{''.join(map(re.escape, map(chr, [*_INKLESS, *_FORMS, 0xAD])))}\ue000-\uf8ff\U000f0000-\U0010ffff{RAISED}⁽]")
+_SPECIAL = re.compile(
+    f"[{''.join(map(re.escape, map(chr, [*_INKLESS, *_FORMS, 0xAD])))}\ue000-\uf8ff\U000f0000-\U0010ffff{RAISED}⁽†‡①-⑳]"
+)
 _SOFT = re.compile("\u00ad(?=.)")  # at the end of a line it is a hyphen
 _PLANES = re.compile("[\U000f0000-\U0010ffff]")  # private use too
 _MARK = re.compile(f"(?<=[^\\W_]|[%)）\\]”’.]) ?[{RAISED}⁽][{RAISED}⁽⁾,]*")
+_NOTE = re.compile(r"(?<=[\d%])(?:[*†‡]{1,3}(?=[\s.,;:)]|$)|[①-⑳])")  # the same on the line itself, behind a figure
 _POWER = re.compile(r"(?:(?<![\d.,])10|(?<![A-Za-z])(?:[kcdm]?m|[A-Z]))$")  # 10⁶, km², R²
 
 
@@ -52,11 +63,13 @@ def clean(text: str) -> str:
 
     A glyph that has no name is `UNNAMED`; marks of footnotes are left out, for they are no part of a figure or a word.
     """
+    if "*" in text:
+        text = _NOTE.sub("", text)
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
     if _SPECIAL.search(text):
         text = _PLANES.sub(UNNAMED, _SOFT.sub("", text.translate(_SPELLED)))
-        text = _MARK.sub(_without_mark, text)
+        text = _NOTE.sub("", _MARK.sub(_without_mark, text))
     text = " ".join(text.split())
     return _SPACED_CJK.sub("", text) if " " in text else text
 

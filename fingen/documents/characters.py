@@ -23,7 +23,9 @@ STRUCK = 0.35  # sizes between text and the same text struck again: a shadow, or
 STAMP_SIZE = 2.0  # of the usual size of a page: slanted text this large is a stamp
 STAMP_LIGHT = 0.65  # luminance from which text is paler than any that is to be read on white
 TILES = 4  # places of a page where the same words slanted are a pattern
-_FOOTNOTE = re.compile(r"[\s,]*[(\[（]?(?:注?\d{1,2}(?:[,，、–-]\s?\d{1,2})*|[a-df-np-z]|[①-⑳]|[*∗†‡§¶#^]{1,3})[)\]）]?[\s,]*")
+_FOOTNOTE = re.compile(
+    r"[\s,]*[(\[（]?(?:注?\d{1,2}(?:[,，、–-]\s?\d{1,2})*|[a-df-np-z]|[①-⑳]|[*∗†‡§¶#^]{1,3})[)\]）]?[\s,]*"
+)
 _ORDINAL = re.compile(r"st|nd|rd|th", re.IGNORECASE)
 _TRADE = frozenset(("®", "™", "℠", "TM", "SM", "©"))
 _TO_RAISED = str.maketrans("0123456789", RAISED)
@@ -93,7 +95,9 @@ def _hangs(mark: Span, span: Span) -> bool:
 
 def _is_raised(span: Span, size: float, base: float) -> bool:
     up = base - span["origin"][1]
-    return bool(up > RAISE * size and (span["size"] < SMALL * size or up > 2 * RAISE * size) and not span["text"].isspace())
+    return bool(
+        up > RAISE * size and (span["size"] < SMALL * size or up > 2 * RAISE * size) and not span["text"].isspace()
+    )
 
 
 def _touches(before: Span, span: Span) -> bool:
@@ -217,10 +221,10 @@ def _is_crossed(lines: list[Line], index: int, usual: float) -> bool:
     for other, (line, spans) in enumerate(lines):
         left, top, right, bottom = line["bbox"]
         across = min(right, x1) - max(left, x0)
-        inside = y0 + edge < (top + bottom) / 2 < y1 - edge
-        if other != index and spans and line["dir"][0] > 0.99 and inside and across > 0.3 * min(right - left, x1 - x0):
-            if spans[0]["size"] < 1.5 * usual and _words(spans):
-                return True
+        inside = y0 + edge < (top + bottom) / 2 < y1 - edge and across > 0.3 * min(right - left, x1 - x0)
+        is_text = line["dir"][0] > 0.99 and _words(spans) and spans[0]["size"] < 1.5 * usual
+        if other != index and inside and is_text:
+            return True
     return False
 
 

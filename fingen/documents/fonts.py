@@ -74,7 +74,9 @@ class FontMaps:
         before = self._words(page) if named else 0.0
         self._pdf.xref_set_key(font, "ToUnicode", "null")
         if named and self._words(page) < LEAST_WORDS * before:
-            self._pdf.xref_set_key(font, "ToUnicode", value)  # the names mean nothing, as some makers of subsets give them
+            self._pdf.xref_set_key(
+                font, "ToUnicode", value
+            )  # the names mean nothing, as some makers of subsets give them
         else:
             self.dropped += 1
         pymupdf.TOOLS.store_shrink(100)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from itertools import zip_longest
 
 from fingen.documents.shapes import PageText, Run
 from fingen.documents.tables import is_unit_line
@@ -73,20 +74,24 @@ def _but_for_page(mask: str, rows: list[tuple[PageText, list[Run]]]) -> list[str
     if "#" not in mask or len(rows) < MIN_PAGES or _is_number(mask):
         return [mask] * len(rows)
     texts = [_text(row) for _, row in rows]
-    steps = [
-        [(slot, by, int(token) - by * page.number) for by in (1, 2)] if token.isdecimal() else []
-        for (page, _), text in zip(rows, texts, strict=True)
-        for slot, token in enumerate(_DIGITS.findall(text))
-    ]
-    counts = Counter(step for each in steps for step in each)
-    said, at = [], 0
-    for text in texts:
-        tokens = _DIGITS.findall(text)
-        mine, at = steps[at : at + len(tokens)], at + len(tokens)
-        page_slot = next((slot for slot, each in enumerate(mine) if any(counts[s] >= MIN_PAGES for s in each)), -1)
-        shown = iter("#" if slot == page_slot or not token.isdecimal() else token for slot, token in enumerate(tokens))
-        said.append(_DIGITS.sub(lambda _, shown=shown: next(shown), text))
+    numbered = [(page.number, _DIGITS.split(_text(row)), _DIGITS.findall(_text(row))) for page, row in rows]
+    counts = Counter(
+        step for page, _, tokens in numbered for slot in range(len(tokens)) for step in _steps(page, tokens, slot)
+    )
+    said = []
+    for page, between, tokens in numbered:
+        slots = (
+            slot for slot in range(len(tokens)) if any(counts[step] >= MIN_PAGES for step in _steps(page, tokens, slot))
+        )
+        number = next(slots, -1)
+        shown = ["#" if slot == number or not token.isdecimal() else token for slot, token in enumerate(tokens)]
+        said.append("".join(piece for pair in zip_longest(between, shown, fillvalue="") for piece in pair))
     return said
+
+
+def _steps(page: int, tokens: list[str], slot: int) -> list[tuple[int, int, int]]:
+    """What stays the same from page to page where the number in a slot counts pages."""
+    return [(slot, by, int(tokens[slot]) - by * page) for by in (1, 2)] if tokens[slot].isdecimal() else []
 
 
 def _is_number(mask: str) -> bool:

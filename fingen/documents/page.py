@@ -5,13 +5,21 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from functools import cache
-from statistics import median
 from typing import Any
 
 import pymupdf
 
-from fingen.documents.characters import Span, drop_stamps, is_bullet, is_struck_again, join_raised, level_line, strike_once
+from fingen.documents.characters import (
+    Span,
+    drop_stamps,
+    is_bullet,
+    is_struck_again,
+    join_raised,
+    level_line,
+    strike_once,
+)
 from fingen.documents.legibility import is_page_unreadable, unreadable_fonts
+from fingen.documents.ocr import Engine, recognized_runs
 from fingen.documents.shapes import PageText, Rule, Run
 from fingen.documents.visibility import Eye, image_share, luminance
 from fingen.records import Box
@@ -27,12 +35,14 @@ BOLD, ITALIC = 16, 2  # span["flags"]
 RULE_WIDTH = 3.0  # points; a drawing thinner than this is a rule, not a surface
 WORD_GAP = 1.2  # font sizes; a wider gap on a baseline parts two runs
 IMAGE_PAGE_CHARS = 30  # a page with images over half of it and less text than this is a scan
+MIXED_PAGE_CHARS = 400  # with less than this it is one too where it looks like paper: a scan with a header set above it
+PAPER = 200  # gray levels, of 255, that paper has and ink has not
 _FIGURES = re.compile(r"\s*[-(]?[\d,]{3,}(?:\.\d+)?[)%]?(?:\s+[-(]?[\d,]{3,}(?:\.\d+)?[)%]?)+\s*$")
 _BOLD_NAMES = ("bold", "black", "heavy", "semibold", "黑体", "simhei")
 
 
-def read_page(page: pymupdf.Page, ocr_language: str | None = None) -> PageText:
-    """Read one page. With `ocr_language` (tesseract's, such as "chi_sim+eng") a scanned page is read by OCR.
+def read_page(page: pymupdf.Page) -> PageText:
+    """Read what a page says in characters; `is_image` and `is_unreadable` say where that is not what it shows.
 
     Raises:
         RuntimeError: MuPDF cannot read the page (also ValueError and pymupdf.mupdf.FzErrorBase).
@@ -41,31 +51,41 @@ def read_page(page: pymupdf.Page, ocr_language: str | None = None) -> PageText:
     result = PageText(page.number + 1, rect.width, rect.height)
     upright = page.rotation_matrix if page.rotation else None  # else a turned page would be read lying on its side
     _collect(page, page.get_textpage(clip=pymupdf.INFINITE_RECT(), flags=FLAGS, matrix=upright), result)
-    chars = sum(len(run.text) for run in result.runs)
-    if chars < IMAGE_PAGE_CHARS and not result.is_unreadable and image_share(page) >= 0.5:
-        result.is_image = True
-        if ocr_language:
-            _read_scan(page, ocr_language, result)
+    if not result.is_unreadable:
+        chars = sum(len(run.text) for run in result.runs)
+        result.is_image = (
+            chars < MIXED_PAGE_CHARS and image_share(page) >= 0.5 and (chars < IMAGE_PAGE_CHARS or _is_paper(page))
+        )
     return result
 
 
-def _read_scan(page: pymupdf.Page, language: str, result: PageText) -> None:
-    scan = page.get_textpage_ocr(language=language, dpi=200, full=True)
-    result.runs.clear()
-    for block in scan.extractDICT()["blocks"]:
-        for line in block.get("lines", ()):
-            before = len(result.runs)
-            _add_line(line["spans"], result.runs)
-            for run in result.runs[
-                before:
-            ]:  # OCR guesses baselines and sizes from the ink; the box of a line is steadier
-                run.base = (run.y0 + run.y1) / 2
-                run.size = 0.8 * (run.y1 - run.y0)
-    result.by_ocr = bool(result.runs)
-    usual = median(run.size for run in result.runs) if result.runs else 0.0
-    for run in result.runs:  # small differences mean nothing
-        if 0.7 * usual < run.size < 1.4 * usual:
-            run.size = usual
+def _is_paper(page: pymupdf.Page) -> bool:
+    """Whether a page is light all over with a little ink, as scanned text is: not a photograph with a line of text on it."""
+    drawn = page.get_pixmap(dpi=24, colorspace=pymupdf.csGRAY, alpha=False)
+    levels = bytes(drawn.samples_mv)
+    light = sum(level > PAPER for level in levels)
+    return 0.7 * len(levels) < light < 0.995 * len(levels)
+
+
+def read_again(page: pymupdf.Page, result: PageText, engine: Engine) -> None:
+    """Read a page by OCR, which keeps the characters that can be read where a page is a picture in part."""
+    if result.is_unreadable:
+        result.runs.clear()
+        result.turned.clear()
+    found = engine.recognize(page)
+    seen = [run for run in recognized_runs(found) if not any(_covers(known, run) for known in result.runs)]
+    result.runs += seen
+    result.by_ocr = bool(seen)
+    letters = sum(len(piece.text) for piece in found)
+    result.confidence = sum(piece.confidence * len(piece.text) for piece in found) / letters if letters else 0.0
+
+
+def _covers(known: Run, run: Run) -> bool:
+    x, y = (run.x0 + run.x1) / 2, (run.y0 + run.y1) / 2
+    across, down = (known.x0 + known.x1) / 2, (known.y0 + known.y1) / 2
+    return (known.x0 <= x <= known.x1 and known.y0 <= y <= known.y1) or (
+        run.x0 <= across <= run.x1 and run.y0 <= down <= run.y1
+    )
 
 
 def _collect(page: pymupdf.Page, textpage: pymupdf.TextPage, result: PageText) -> None:
@@ -86,7 +106,9 @@ def _collect(page: pymupdf.Page, textpage: pymupdf.TextPage, result: PageText) -
     if result.is_unreadable:
         return
     if cipher:  # a word or two, in a font of their own
-        lines = [(line, [_unnamed(span) if span["font"] in cipher else span for span in spans]) for line, spans in lines]
+        lines = [
+            (line, [_unnamed(span) if span["font"] in cipher else span for span in spans]) for line, spans in lines
+        ]
     lines, stamps = drop_stamps(lines)
     if stamps:
         result.hidden["watermark"] = stamps

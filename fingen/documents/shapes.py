@@ -50,6 +50,7 @@ class PageText:
     is_unreadable: bool = False  # its text is not what it shows
     is_vertical: bool = False  # some of its lines run from top to bottom
     by_ocr: bool = False
+    confidence: float = 0.0  # of OCR, 0..1
 
 
 @dataclass(slots=True)
