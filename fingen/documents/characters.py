@@ -136,23 +136,34 @@ def _fraction(span: Span, denominator: str, before: Span | None) -> Span:
 
 
 def strike_once(runs: list[Run]) -> list[Run]:
-    """The runs without those that are struck a second time on top of themselves."""
-    places: dict[str, list[Run]] = {}
-    for run in runs:
-        places.setdefault(run.text, []).append(run)
-    if len(places) == len(runs):
-        return runs
+    """The runs without those, whole or a word of another one, that are struck a second time on top of themselves."""
     doomed: set[int] = set()
-    for same in places.values():
-        same.sort(key=lambda run: (run.base, run.x0))
-        for index, run in enumerate(same):
-            near = STRUCK * run.size
-            for other in same[index + 1 :]:
-                if other.base - run.base > near:
-                    break
-                if abs(other.x0 - run.x0) < near:
-                    doomed.add(id(other))
+    ordered = sorted(runs, key=lambda run: (run.base, run.x0))
+    for index, run in enumerate(ordered):
+        near = STRUCK * run.size
+        for other in ordered[index + 1 :]:
+            if other.base - run.base > near:
+                break
+            if other.x0 < run.x1 - near and run.x0 < other.x1 - near:  # one lies on the other
+                small, large = sorted((run, other), key=lambda one: len(one.text))
+                if _is_second_strike(small, large, near):
+                    doomed.add(id(small if small is not large else other))
     return [run for run in runs if id(run) not in doomed] if doomed else runs
+
+
+def _is_second_strike(small: Run, large: Run, near: float) -> bool:
+    """Whether a run says again what another one says where it stands."""
+    if abs(small.size - large.size) > 0.1 * large.size or small.text not in large.text:
+        return False
+    if len(small.text) == len(large.text):
+        return abs(small.x0 - large.x0) < near
+    wide = (large.x1 - large.x0) / len(large.text)
+    at = large.x0 + wide * large.text.rfind(small.text)
+    return (
+        large.x0 - near < small.x0
+        and small.x1 < large.x1 + near
+        and abs(small.x0 - at) < 0.3 * (large.x1 - large.x0) + near
+    )
 
 
 def is_struck_again(run: Run, span: Span, text: str) -> bool:
@@ -217,7 +228,7 @@ def _is_stamp(lines: list[Line], index: int, usual: float, said: Counter[str]) -
 def _is_crossed(lines: list[Line], index: int, usual: float) -> bool:
     """Whether text of the usual size is printed across the middle of a line."""
     x0, y0, x1, y1 = lines[index][0]["bbox"]
-    edge = 0.25 * (y1 - y0)
+    edge = 0.25 * (y1 - y0) if lines[index][0]["dir"][0] > 0.05 else 0.0  # above and below letters that stand upright
     for other, (line, spans) in enumerate(lines):
         left, top, right, bottom = line["bbox"]
         across = min(right, x1) - max(left, x0)

@@ -73,7 +73,6 @@ def _but_for_page(mask: str, rows: list[tuple[PageText, list[Run]]]) -> list[str
     """
     if "#" not in mask or len(rows) < MIN_PAGES or _is_number(mask):
         return [mask] * len(rows)
-    texts = [_text(row) for _, row in rows]
     numbered = [(page.number, _DIGITS.split(_text(row)), _DIGITS.findall(_text(row))) for page, row in rows]
     counts = Counter(
         step for page, _, tokens in numbered for slot in range(len(tokens)) for step in _steps(page, tokens, slot)

@@ -17,12 +17,17 @@ LEAST_SHARE = 0.1  # of a font's, or a page's, characters
 PAIRS, LOWEST_PAIR = 100, 4.5  # letter pairs that a judgement needs, and the mean below which they are no language's
 FEWER_PAIRS, LOWEST_OF_FEWER = 60, 3.0
 SAMPLE = 1500  # characters that are looked at
+LEAST_TOKENS, LEAST_WORDS = (
+    25,
+    0.25,
+)  # pieces between spaces, and the share of words and figures; real pages have 0.46 and more
 LEAST_HAN = 60
 EVERYDAY = 0.75  # share of characters of the first levels of GB 2312 and Big5; text of reports has 0.97 and more
 USUAL = 0.07  # share of the hundred most usual ones; real passages have 0.15 and more
 _WORDS = re.compile(r"[a-z]{2,}")
 _WHOLE = re.compile(r"[(\[\"'“‘$€£]*(?:[A-Za-zÀ-ÿ]+(?:[-'’/.&–—][A-Za-zÀ-ÿ]+)*|[$€£\d.,:/%()–—-]+)[.,;:?!)\]\"'”’%*]*")
 _HAN = re.compile(r"[\u3400-\u9fff]")
+_PRIVATE = re.compile("[\ue000-\uf8ff]")
 _LATIN = re.compile(r"[A-Za-z]")
 _OTHER = re.compile(r"[^\W\d_A-Za-z\u2e80-\u9fff\uf900-\uffef]")
 _USUAL_HAN = frozenset(
@@ -81,9 +86,11 @@ def is_unreadable(text: str) -> bool:
     if 400 * (text.count(" the ") + text.count(" of ") + text.count(" and ")) > len(text):
         return False
     if text.isascii():
-        return _is_no_language(text)
+        return _is_no_language(text) or _is_no_words(text)
     if 40 * sum(text.count(char) for char in "的年公司") > len(text):
         return False
+    if len(_PRIVATE.findall(text)) > max(LEAST_GLYPHS - 1, LEAST_SHARE * len(text)):
+        return True
     return _is_no_chinese(text) or _is_no_script(text) or (not _HAN.search(text) and _is_no_language(text))
 
 
@@ -95,6 +102,10 @@ def _is_no_language(text: str) -> bool:
     if count >= PAIRS:
         return total < LOWEST_PAIR * count
     return count >= FEWER_PAIRS and total < LOWEST_OF_FEWER * count
+
+
+def _is_no_words(text: str) -> bool:
+    return len(text.split(None, LEAST_TOKENS)) > LEAST_TOKENS and word_share(text[:SAMPLE]) < LEAST_WORDS
 
 
 def word_share(text: str) -> float:

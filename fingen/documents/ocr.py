@@ -82,7 +82,9 @@ def _pieces(rows: list[str], scale: float) -> Iterator[Recognized]:
 
 def _joined(words: list[Recognized]) -> Recognized:
     text = clean(" ".join(word.text for word in words))
-    return Recognized(union([word.box for word in words]), text, min(word.confidence for word in words))
+    letters = sum(len(word.text) for word in words) or 1
+    sure = sum(word.confidence * len(word.text) for word in words) / letters
+    return Recognized(union([word.box for word in words]), text, sure)
 
 
 class Rapid(Engine):

@@ -36,6 +36,7 @@ RULE_WIDTH = 3.0  # points; a drawing thinner than this is a rule, not a surface
 WORD_GAP = 1.2  # font sizes; a wider gap on a baseline parts two runs
 IMAGE_PAGE_CHARS = 30  # a page with images over half of it and less text than this is a scan
 MIXED_PAGE_CHARS = 400  # with less than this it is one too where it looks like paper: a scan with a header set above it
+PAPER_DPI = 24
 PAPER = 200  # gray levels, of 255, that paper has and ink has not
 _FIGURES = re.compile(r"\s*[-(]?[\d,]{3,}(?:\.\d+)?[)%]?(?:\s+[-(]?[\d,]{3,}(?:\.\d+)?[)%]?)+\s*$")
 _BOLD_NAMES = ("bold", "black", "heavy", "semibold", "黑体", "simhei")
@@ -54,17 +55,23 @@ def read_page(page: pymupdf.Page) -> PageText:
     if not result.is_unreadable:
         chars = sum(len(run.text) for run in result.runs)
         result.is_image = (
-            chars < MIXED_PAGE_CHARS and image_share(page) >= 0.5 and (chars < IMAGE_PAGE_CHARS or _is_paper(page))
+            chars < MIXED_PAGE_CHARS
+            and image_share(page) >= 0.5
+            and (chars < IMAGE_PAGE_CHARS or _is_paper(page, result.runs))
         )
     return result
 
 
-def _is_paper(page: pymupdf.Page) -> bool:
-    """Whether a page is light all over with a little ink, as scanned text is: not a photograph with a line of text on it."""
-    drawn = page.get_pixmap(dpi=24, colorspace=pymupdf.csGRAY, alpha=False)
-    levels = bytes(drawn.samples_mv)
-    light = sum(level > PAPER for level in levels)
-    return 0.7 * len(levels) < light < 0.995 * len(levels)
+def _is_paper(page: pymupdf.Page, runs: list[Run]) -> bool:
+    """Whether a page is light all over with a little ink beside its characters: a scan, not a photograph or a background."""
+    drawn = page.get_pixmap(dpi=PAPER_DPI, colorspace=pymupdf.csGRAY, alpha=False)
+    levels, wide, scale = bytearray(drawn.samples_mv), drawn.width, PAPER_DPI / 72
+    for run in runs:
+        left, right = max(0, int(run.x0 * scale) - 1), min(wide, int(run.x1 * scale) + 2)
+        for down in range(max(0, int(run.y0 * scale) - 1), min(drawn.height, int(run.y1 * scale) + 2)):
+            levels[down * wide + left : down * wide + right] = b"\xff" * (right - left)
+    ink = sum(level < PAPER for level in levels)
+    return 0.03 * len(levels) < ink < 0.4 * len(levels)
 
 
 def read_again(page: pymupdf.Page, result: PageText, engine: Engine) -> None:
