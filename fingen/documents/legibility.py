@@ -25,15 +25,18 @@ LEAST_HAN = 60
 EVERYDAY = 0.75  # share of characters of the first levels of GB 2312 and Big5; text of reports has 0.97 and more
 USUAL = 0.07  # share of the hundred most usual ones; real passages have 0.15 and more
 _WORDS = re.compile(r"[a-z]{2,}")
-_WHOLE = re.compile(r"[(\[\"'“‘$€£]*(?:[A-Za-zÀ-ÿ]+(?:[-'’/.&–—][A-Za-zÀ-ÿ]+)*|[$€£\d.,:/%()–—-]+)[.,;:?!)\]\"'”’%*]*")
+_AROUND = "()[]\"'“”‘’$€£%.,;:?!*–—-"  # what stands around words and figures
+_INSIDE = str.maketrans("", "", "-'’/.,:&–—()%$")  # and inside them
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
 _LATIN = re.compile(r"[A-Za-z]")
 _OTHER = re.compile(r"[^\W\d_A-Za-z\u2e80-\u9fff\uf900-\uffef]")
-_USUAL_HAN = frozenset(
-    "的公司年资期股用本金计产有其合业收额行适益限日及他不月务报生发款一项人理元利中值分权和投告以动关会工入事定价融为度现在量之或应二成"
-    "資產業務報發項權會關價為現應計額財團經營第部市上大是對对於于時时至與与国國財财制信管東东董事務务集营经损未面存出付準准备備方新技"
-)  # of annual reports, in both scripts
+_USUAL_HAN = frozenset(  # of annual reports, in both scripts
+    """
+    的公司年资期股用本金计产有其合业收额行适益限日及他不月务报生发款一项人理元利中值分权和投告以动关会工入事定价融为度现在量之或应二成
+    資產業務報發項權會關價為現應計額財團經營第部市上大是對对於于時时至與与国國财財制信管東东董事務务集营经损未面存出付準准备備方新技
+    """
+)
 # How usual the second letter is after the first one: 9 twenty times as much as by chance, 0 sixty times less. Measured on
 # annual reports in English; French, German, Polish, Finnish and Hungarian prose means 4.8 to 7.
 _PAIRS = """
@@ -111,7 +114,8 @@ def _is_no_words(text: str) -> bool:
 def word_share(text: str) -> float:
     """Share of words and figures, 0..1, among what stands between spaces: cipher has signs inside its words."""
     tokens = text.split()
-    return sum(_WHOLE.fullmatch(token) is not None for token in tokens) / (len(tokens) or 1)
+    bare = [token.strip(_AROUND).translate(_INSIDE) for token in tokens]
+    return sum(word.isalpha() or word.isdigit() or not word for word in bare) / (len(tokens) or 1)
 
 
 def _is_no_chinese(text: str) -> bool:
