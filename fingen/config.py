@@ -36,6 +36,7 @@ class Option:
     least: int | None = None
     most: int | None = None
     above: float | None = None
+    variable: str = ""  # that sets it in every command; empty: FINGEN_<COMMAND>_<NAME>
     is_file: bool = False  # a path that must not be a folder
     from_folder: bool = False  # ./fingen.toml may set it: see `folder_option`
 
@@ -123,6 +124,10 @@ class Asking:
     budget_usd: float | None = folder_option(
         None, "USD that the set may cost, all runs together; a hard stop.", flag="--budget", key="budget", above=0
     )
+    budget_all_usd: float | None = option(
+        None, "USD that all sets and scores in build/ may cost together, all runs; a hard stop. Also FINGEN_BUDGET.",
+        flag="--budget-all", key="budget_all", variable="FINGEN_BUDGET", above=0,
+    )  # fmt: skip
     price: tuple[float, float] | None = option(
         None, "USD per million input and output tokens, for a model whose price is not known.", metavar="IN,OUT"
     )
@@ -412,6 +417,14 @@ class Scoring:
     seed: int = folder_option(0, "Of the bootstrap and of the shots.")
     replace: bool = option(False, "Write over a score of other answers or rows.")
     resamples: int = 2000  # of the bootstrap
+
+
+@dataclass(frozen=True)
+class Taking:
+    """How much is taken from the Hub: what others publish may be far more than it looks like."""
+
+    max_rows: int = option(500_000, "Rows to take, at most; a data set that has more is refused.", least=1)
+    max_mib: int = option(512, "MiB to take, at most, as they arrive and as they are unpacked.", least=1)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
+from fingen.errors import visible
 from fingen.records import Language
 
 LETTER_ONLY = {
@@ -26,7 +27,7 @@ _ABBREVIATION = re.compile(
     r"(?:\b(?:Inc|Corp|Co|Ltd|L\.P|LLC|No|Nos|vs|Mr|Mrs|Ms|Dr|Jr|Sr|St|approx|etc|e\.g|i\.e|cf|Fig|Sec|Art|Vol|pp|Rev|"
     r"U\.S|U\.K|U\.S\.C|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec)|\b[A-Z])\.$"
 )
-UNNAMED = "\ufffd"  # stands for a glyph that the page shows and no map of its font names
+UNKNOWN_GLYPH = "\ufffd"  # stands for a glyph that the page shows and no map of its font names
 RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 # Forms of letters that are printed as the letters are: ligatures, and the radicals that many Chinese fonts name their glyphs by
 # (Unicode's compatibility mappings, and the whole characters of its EquivalentUnifiedIdeograph.txt).
@@ -47,7 +48,11 @@ _INKLESS = [
     0x2060,
     0xFEFF,
 ]
-_SPELLED: dict[int, str | None] = {**dict.fromkeys(_INKLESS), **_FORMS, **dict.fromkeys(range(0xE000, 0xF900), UNNAMED)}
+_SPELLED: dict[int, str | None] = {
+    **dict.fromkeys(_INKLESS),
+    **_FORMS,
+    **dict.fromkeys(range(0xE000, 0xF900), UNKNOWN_GLYPH),
+}
 _SPECIAL = re.compile(
     f"[{''.join(map(re.escape, map(chr, [*_INKLESS, *_FORMS, 0xAD])))}\ue000-\uf8ff\U000f0000-\U0010ffff{RAISED}⁽†‡①-⑳]"
 )
@@ -58,17 +63,25 @@ _NOTE = re.compile(r"(?<=[\d%])(?:[*†‡]{1,3}(?=[\s.,;:)]|$)|[①-⑳])")  # 
 _POWER = re.compile(r"(?:(?<![\d.,])10|(?<![A-Za-z])(?:[kcdm]?m|[A-Z]))$")  # 10⁶, km², R²
 
 
+def as_shown(value: object) -> object:
+    """What a page or card shows of a value: of a text that it takes from elsewhere, as `visible` writes it. For `finalize`."""
+    if not isinstance(value, str):
+        return value
+    text = visible(value, lines=True)
+    return value if text == value else type(value)(text)  # markup stays markup
+
+
 def clean(text: str) -> str:
     """Text as it is read: one kind of space, letters for their printed forms, no padding inside CJK text.
 
-    A glyph that has no name is `UNNAMED`; marks of footnotes are left out, for they are no part of a figure or a word.
+    A glyph that has no name is `UNKNOWN_GLYPH`; marks of footnotes are left out, for they are no part of a figure or a word.
     """
     if "*" in text:
         text = _NOTE.sub("", text)
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
     if _SPECIAL.search(text):
-        text = _PLANES.sub(UNNAMED, _SOFT.sub("", text.translate(_SPELLED)))
+        text = _PLANES.sub(UNKNOWN_GLYPH, _SOFT.sub("", text.translate(_SPELLED)))
         text = _NOTE.sub("", _MARK.sub(_without_mark, text))
     text = " ".join(text.split())
     return _SPACED_CJK.sub("", text) if " " in text else text

@@ -20,7 +20,7 @@ from fingen.errors import Cause, DocumentError, UsageError
 from fingen.quality.evidence import find_quote
 from fingen.records import Document
 from fingen.tasks.qa import build_passage
-from fingen.text import UNNAMED, clean
+from fingen.text import UNKNOWN_GLYPH, clean
 from tests.raw_pdf import HELVETICA, SENTENCES, body, line, slanted, to_unicode, write_pdf
 
 PRINTED = " ".join(SENTENCES)
@@ -89,7 +89,7 @@ def test_a_set_fraction_is_one_number(tmp_path: Path):
     ("The conﬁrmed oﬃces", "The confirmed offices"), ("公司⽉度⻓期⺠⽣", "公司月度长期民生"), ("instru\u00adments", "instruments"),
     ("end-\u00ad", "end-\u00ad"), ("31.12.2021¹", "31.12.2021"), ("loss² (€m)", "loss (€m)"), ("1.2亿m³", "1.2亿m³"),
     ("1,250⁽³⁾ people", "1,250 people"), ("$320* million", "$320 million"), ("320①万元", "320万元"), ("①收取", "①收取"),
-    ("12\ue0255", f"12{UNNAMED}5"), ("１，２３４．５万元", "１，２３４．５万元"), ("70½ years", "70½ years"), ("5 * 3", "5 * 3"),
+    ("12\ue0255", f"12{UNKNOWN_GLYPH}5"), ("１，２３４．５万元", "１，２３４．５万元"), ("70½ years", "70½ years"), ("5 * 3", "5 * 3"),
 ])  # fmt: skip
 def test_forms_of_letters_are_read_as_letters(printed: str, plain: str):
     assert clean(printed) == plain
@@ -164,9 +164,9 @@ def test_a_glyph_without_a_name_is_a_mark_and_its_sentence_is_not_asked_about(tm
     )
     document = read(write_pdf(tmp_path / "unnamed.pdf", [content], fonts=fonts, streams=[to_unicode(names)]))
     text = " ".join(document.chunks[0].text.split())
-    assert f"to {UNNAMED}45.2 million" in text
-    assert f"with 39.{UNNAMED} percent" in text
-    assert f"was {UNNAMED}45.1 million" in text
+    assert f"to {UNKNOWN_GLYPH}45.2 million" in text
+    assert f"with 39.{UNKNOWN_GLYPH} percent" in text
+    assert f"was {UNKNOWN_GLYPH}45.1 million" in text
     assert document.unnamed_glyphs == 3
     passage = build_passage(document, document.chunks[0])
     assert " ".join(passage.text.split()) == " ".join((SENTENCES[0], SENTENCES[3], SENTENCES[4]))
@@ -181,8 +181,8 @@ def test_a_bullet_without_a_name_vanishes_and_a_box_to_tick_does_not(tmp_path: P
     ])  # fmt: skip
     text = text_of(write_pdf(tmp_path / "bullet.pdf", [content], fonts=fonts, streams=[to_unicode({66: "\uf0b7"})]))
     assert " Recognized as a top" in text
-    assert f"{UNNAMED}Recognized" not in text.replace(" ", "")
-    assert f"{UNNAMED}Applicable" in text
+    assert f"{UNKNOWN_GLYPH}Recognized" not in text.replace(" ", "")
+    assert f"{UNKNOWN_GLYPH}Applicable" in text
 
 
 # ---- cipher
@@ -210,7 +210,7 @@ CIPHERS = {
 def ciphered(path: Path, kind: str, pages: int = 1) -> Path:
     fonts = {"U": "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 10 0 R>>"}
     content = "\n".join(line(text, 72, 740 - 18 * n, font="U") for n, text in enumerate(SENTENCES))
-    readable = [body(*SENTENCES)] * (pages - 1)
+    readable = [body(*(SENTENCES * 6))] * (pages - 1)
     return write_pdf(path, [content, *readable], fonts=fonts, streams=[to_unicode(CIPHERS[kind])])
 
 
@@ -389,7 +389,7 @@ def test_the_summary_names_what_was_not_read_and_why_little_came(tmp_path: Path,
         streams=[to_unicode(CIPHERS["caesar"])],
         catalog="/AcroForm<</XFA[]>>",
     )
-    result = CliRunner().invoke(main, ["pdf2qa", "in", "--teacher", "offline", "--json"])
+    result = CliRunner().invoke(main, ["pdf2qa", "in", "--teacher", "offline", "--context", "passage", "--json"])
     notes = json.loads(result.stdout)["notes"]
     assert any(note.startswith("cipher.pdf: the text of 1 of 2 pages is not what they show (1)") for note in notes)
     assert any(note.startswith("few.pdf: it is an XFA form") for note in notes)

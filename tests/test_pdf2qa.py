@@ -430,7 +430,7 @@ def reply(request):
     passage = request.passages[0]
     quote = next(text for kind, text in passage.kinds if kind == "paragraph")
     question = f"What does {{passage.company}} say in 2024 on {{request.task}} {{passage.chunk}}?"
-    pair = dict(question=question, rephrased=question + " Why?", answer=quote, evidence=[quote], calc=None)
+    pair = dict(question=question, rephrased=f"Point {{passage.chunk}}, {{request.task}}: how does the report for 2024 of {{passage.company}} put it?", answer=quote, evidence=[quote], calc=None)
     return json.dumps(dict(items=[pair], reason=None))
 
 class Slow(Scripted):
@@ -971,7 +971,7 @@ def test_a_file_whose_name_is_not_utf8_is_read_like_any_other(desk: Path):
 def test_documents_without_running_text_are_a_shortfall(desk: Path):
     (desk / "in").mkdir()
     (desk / "in" / "one_line.pdf").write_bytes(hostile.one_page(hostile.text(hostile.VISIBLE)))
-    run = invoke("pdf2qa", "in")
+    run = invoke("pdf2qa", "in", "--context", "passage")
 
     assert run.exit_code == 1, run.output
     assert "no record" in run.stderr

@@ -73,7 +73,7 @@ def _option(field: dataclasses.Field[Any], hint: Any, default: Any, fallback: st
             more |= {"default": default, "show_default": True}
     text = f"{about.help}  [default: {shown}]" if shown else about.help
     kind = FolderOption if about.from_folder else click.Option
-    return click.option(flag, about.key or field.name, cls=kind, help=text, **more)
+    return click.option(flag, about.key or field.name, cls=kind, help=text, envvar=about.variable or None, **more)
 
 
 def _kind(name: str, hint: Any, about: Option) -> dict[str, Any]:

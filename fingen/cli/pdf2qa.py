@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fingen.cli.asking import consent, cost_line, tell_unfinished, yes_option
-from fingen.cli.common import Command, command_options, say_settings, tell
+from fingen.cli.common import Command, command_options, echo, say_settings, tell
 from fingen.cli.options import options_of, settings_of
 from fingen.config import Pdf2qa
 
@@ -42,9 +42,9 @@ def command(ctx: click.Context, /, yes: bool, as_json: bool, quiet: bool, debug:
 
     said = say_settings(ctx)
     if said and not quiet:
-        click.echo(said, err=True)
+        echo(said, err=True)
     if prompts.is_local() and not quiet:
-        click.echo(f"templates from {prompts.folder().resolve()}", err=True)
+        echo(f"templates from {prompts.folder().resolve()}", err=True)
 
     with Display(quiet=quiet) as display:
         settings = settings_of(Pdf2qa, options)

@@ -12,7 +12,7 @@ from typing import Any
 
 from fingen.documents.shapes import Run
 from fingen.documents.visibility import NEAR_WHITE, luminance
-from fingen.text import RAISED, UNNAMED, clean
+from fingen.text import RAISED, UNKNOWN_GLYPH, clean
 
 Span = dict[str, Any]
 Line = tuple[dict[str, Any], list[Span]]
@@ -29,7 +29,7 @@ _FOOTNOTE = re.compile(
 _ORDINAL = re.compile(r"st|nd|rd|th", re.IGNORECASE)
 _TRADE = frozenset(("®", "™", "℠", "TM", "SM", "©"))
 _TO_RAISED = str.maketrans("0123456789", RAISED)
-_BULLETS = frozenset((UNNAMED, "·"))
+_BULLETS = frozenset((UNKNOWN_GLYPH, "·"))
 _SLASH = frozenset("/⁄∕")
 _VULGAR = {
     tuple(unicodedata.normalize("NFKC", char).split("⁄")): char for char in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"
@@ -186,7 +186,7 @@ def is_bullet(span: Span, following: Span | None = None) -> bool:
 
 def count_unnamed(runs: list[Run]) -> int:
     """How many glyphs of the runs no map names."""
-    return sum(run.text.count(UNNAMED) for run in runs)
+    return sum(run.text.count(UNKNOWN_GLYPH) for run in runs)
 
 
 # --- stamps ------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections import Counter
 
-from fingen.text import UNNAMED
+from fingen.text import UNKNOWN_GLYPH
 
 LEAST_GLYPHS = 40  # without a name, from which a font is not read: fewer are bullets and arrows
 LEAST_SHARE = 0.1  # of a font's, or a page's, characters
@@ -83,7 +83,7 @@ def is_unreadable(text: str) -> bool:
     """Whether text of one font is cipher: most of it has no name, or no language is written so. Short text never is."""
     if len(text) < LEAST_GLYPHS:
         return False
-    unnamed = text.count(UNNAMED)
+    unnamed = text.count(UNKNOWN_GLYPH)
     if unnamed >= LEAST_GLYPHS and unnamed > LEAST_SHARE * len(text):
         return True
     if 400 * (text.count(" the ") + text.count(" of ") + text.count(" and ")) > len(text):
@@ -157,5 +157,5 @@ def is_page_unreadable(texts: dict[str, list[str]], fonts: set[str]) -> bool:
     total = sum(counts.values())
     if sum(counts[font] for font in fonts) > LEAST_SHARE * total:
         return True
-    unnamed = sum(piece.count(UNNAMED) for pieces in texts.values() for piece in pieces)
+    unnamed = sum(piece.count(UNKNOWN_GLYPH) for pieces in texts.values() for piece in pieces)
     return 2 * unnamed > total - sum(piece.count(" ") for pieces in texts.values() for piece in pieces)

@@ -23,7 +23,7 @@ from fingen.documents.ocr import Engine, recognized_runs
 from fingen.documents.shapes import PageText, Rule, Run
 from fingen.documents.visibility import Eye, image_share, luminance
 from fingen.records import Box
-from fingen.text import UNNAMED, clean
+from fingen.text import UNKNOWN_GLYPH, clean
 
 # Vectors come with the text in one pass and cost next to nothing; images would be copied, and nothing must be clipped to
 # the page, because text that lies off it is counted as hidden. What counts is what the glyphs show: not what ActualText says
@@ -131,7 +131,7 @@ def _collect(page: pymupdf.Page, textpage: pymupdf.TextPage, result: PageText) -
 
 
 def _unnamed(span: Span) -> Span:
-    return {**span, "text": UNNAMED}
+    return {**span, "text": UNKNOWN_GLYPH}
 
 
 class _Splitter:

@@ -21,21 +21,15 @@ from fingen.documents.characters import count_unnamed
 from fingen.documents.chunks import build_chunks
 from fingen.documents.fonts import FontMaps
 from fingen.documents.furniture import body_size, remove_furniture
-from fingen.documents.identity import (
-    PERIOD_PAGES,
-    TITLE_PAGES,
-    Override,
-    find_company,
-    find_names,
-    find_period,
-    read_overrides,
-)
+from fingen.documents.identity import find_identity
 from fingen.documents.layout import page_blocks
 from fingen.documents.ocr import Engine, find_engine
+from fingen.documents.overrides import Override, read_overrides
 from fingen.documents.page import read_again, read_page
 from fingen.documents.sections import Outline, mark_headings, section_paths
 from fingen.documents.shapes import PageBlock, PageText, TextRow
 from fingen.documents.tables import continue_tables
+from fingen.documents.titles import read_lines
 from fingen.errors import Cause, DocumentError, FingenError
 from fingen.records import Document, Language, Period
 from fingen.text import find_language, vocabulary
@@ -118,8 +112,11 @@ def _document(parse: dict[str, Any], path: Path, name: str, sha256: str, reading
         language=language,
         company=override.company or parse["company"],
         names={} if override.company else parse["names"],
+        author=parse["author"],
+        amendment=parse["amendment"],
         period=override.period or Period.model_validate(parse["period"]),
         chunks=tuple(chunked.chunks),
+        filing=override.filing,
         image_pages=tuple(parse["image_pages"]),
         ocr_pages=tuple(parse["ocr_pages"]),
         ocr_engine=parse["ocr_engine"],
@@ -196,12 +193,10 @@ def _parse(
         _read_pictures(pdf, pages, engine, started, tell)
     started(0, count)
     images = [page.number for page in pages if page.is_image and not page.by_ocr]
-    texts = ["\n".join(run.text for run in page.runs) for page in pages[:PERIOD_PAGES] if page.runs]
-    titles = texts[:TITLE_PAGES]
     _check_text(name, count, pages, skip)
     sample = "".join(run.text for page in pages for run in page.runs[:30])[:200_000]
     language: Language = find_language(sample) if reading.language == "auto" else reading.language  # type: ignore[assignment]
-    names = find_names(texts, language)
+    about = find_identity(read_lines(pages, _metadata(pdf)), language)
     outline = _read_outline(pdf)
     body = body_size(pages)
     remove_furniture(pages, body)
@@ -213,9 +208,7 @@ def _parse(
     return {
         "pages": count,
         "language": language,
-        "names": names,
-        "company": find_company(names, language, pdf.metadata or {}, name),
-        "period": find_period(titles, texts[TITLE_PAGES:], language, name).model_dump(),
+        **about.to_json(),
         "outline": outline,
         "blocks": [_dump_block(block) for block in blocks],
         "broken": sorted(_words_at_breaks(blocks, words)),
@@ -230,6 +223,12 @@ def _parse(
         "unnamed_glyphs": unnamed,
         "hidden": dict(sorted(sum((Counter(page.hidden) for page in pages), Counter()).items())),
     }
+
+
+def _metadata(pdf: pymupdf.Document) -> str:
+    """What the file says of itself beside its pages: a page has to say the same."""
+    metadata = pdf.metadata or {}
+    return f"{metadata.get('author') or ''} {metadata.get('title') or ''}"
 
 
 def _read_pages(pdf: pymupdf.Document, skip: frozenset[int], started: Started) -> tuple[list[PageText], list[int]]:

@@ -28,6 +28,7 @@ from fingen.errors import Cause, DocumentError, FingenError, UsageError
 from fingen.records import Document
 
 ORDINARY_PAGE = 0.05  # CPU seconds that a file may take for each page, whatever its others take
+ENDINGS = {getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)}
 WALL_FACTOR = 12  # seconds of wall clock a page may take for each CPU second: a busy machine is not a hanging file
 _START = "import sys; sys.path += sys.argv[2:]; from fingen.documents.workers import serve; serve(int(sys.argv[1]))"
 _MEMORY_HINT = "split the file, or read it alone on a machine with more memory"
@@ -200,7 +201,7 @@ class _Pool:
 
     def _end(self, worker: _Worker) -> None:
         worker.pipe.close()
-        worker.process.terminate()
+        worker.process.kill()  # it hears nothing less
         worker.process.wait()
 
 
@@ -233,11 +234,11 @@ def _import_folders() -> list[str]:
 
 @contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Start children that never see Ctrl-C: they inherit the mask, and the parent ends them in good order."""
+    """Start children that never see what ends a run: they inherit the mask, and the parent ends them in good order."""
     if not hasattr(signal, "pthread_sigmask"):
         yield  # Windows: the child ignores it once it has started
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
     try:
         yield
     finally:
@@ -259,8 +260,9 @@ def _size(source: InputFile) -> int:
 
 
 def serve(handle: int) -> None:
-    """Read files until the pipe closes. Ctrl-C is the parent's business."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Read files until the pipe closes. What ends a run is the parent's business, also where it goes to all its processes."""
+    for ending in ENDINGS:
+        signal.signal(ending, signal.SIG_IGN)
     pipe = _connect(handle)
     try:
         reading, cache = pipe.recv()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from fingen.documents import is_narrative
+from fingen.documents import OVERRIDES, is_narrative
 from fingen.records import Chunk, Document, Record, Rejected
 
 SHOWN_PAGES = 8
@@ -29,6 +29,20 @@ def document_notes(
         if few:
             lines.append(f"{document.path}: {few}")
     return lines
+
+
+def _about(document: Document) -> list[str]:
+    notes = []
+    if document.company is None:
+        notes.append(
+            "no company is named for sure, so that no question without its passage is asked; "
+            f"{OVERRIDES} beside it can name one, --context passage asks with the passages"
+        )
+    if document.author:
+        notes.append(f"written by {document.author} about {document.company or 'another company'}")
+    if document.amendment:
+        notes.append(f"amends another report ({document.amendment})")
+    return notes
 
 
 def _unread(document: Document) -> list[str]:

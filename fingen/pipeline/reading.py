@@ -8,6 +8,7 @@ from collections.abc import Callable
 from fingen.config import CACHE, Pdf2qa
 from fingen.documents import Progress, find_sources, is_narrative, read_documents
 from fingen.errors import DocumentError
+from fingen.pipeline.repeated import repeated
 from fingen.quality.privacy import Mode, protect_chunk
 from fingen.records import Chunk, Document
 
@@ -30,11 +31,7 @@ def read_all(
     if not documents:
         raise _all_unread(unread)
     documents.sort(key=lambda document: document.path)
-    first: dict[str, str] = {}
-    for document in documents:
-        if document.sha256 in first:
-            unread[document.path] = f"same content as {first[document.sha256]}"
-        first.setdefault(document.sha256, document.path)
+    unread |= repeated(documents)
     return [document for document in documents if document.path not in unread], dict(sorted(unread.items()))
 
 

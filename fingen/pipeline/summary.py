@@ -9,7 +9,7 @@ from typing import Any
 
 from fingen.config import Pdf2qa
 from fingen.errors import DocumentError
-from fingen.events import Outcome
+from fingen.events import Outcome, command_line
 from fingen.pipeline.drawing import Draw
 from fingen.pipeline.notes import document_notes
 from fingen.pipeline.reading import Unread
@@ -101,7 +101,7 @@ def summarize(
             *([SLIPS.format(draw.slips)] if draw.slips else []),
             *repair_notes(draw.repairs),
         ],
-        next=f"fingen verify {settings.out}",
+        next=command_line("fingen", "verify", settings.out),
         exit_code=1 if short else 0,
     )
 

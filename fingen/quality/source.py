@@ -107,6 +107,8 @@ class Source:
     def _read_times(self) -> None:
         times = [place.figure for place in self.places]
         self.years = {figure.when[0] for figure in times if figure.when[0]}
+        if self.passage.period.fiscal_year:  # the year that the report calls its own, whatever it ends in
+            self.years.add(self.passage.period.fiscal_year)
         self.days = {figure.when[1:] for figure in times if figure.when[1]}
         self.quarters = {int(figure.value) for figure in times if figure.kind == "quarter"}
         for table in self.tables:

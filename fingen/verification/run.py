@@ -262,7 +262,7 @@ class _Proof:
         for reason, look in CHECKS.items():
             law = "question" if reason in QUESTION else "answer"
             if reason != "evidence" and (law == "answer" or passages):
-                details = [look(Draft(record, record.instruction, (), about)) for about in _readings(record, passages)]
+                details = [look(Draft(record, "", (), about)) for about in _readings(record, passages)]
                 if all(details):
                     found[law].append(_problem(law, reason, details[0] or "", self.row))
         self.laws["answer"].judge(found["answer"])

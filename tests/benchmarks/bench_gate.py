@@ -135,7 +135,7 @@ def judge(id: str, item: dict[str, Any], asked: Asked, organisations: Sequence[s
                       passages=asked.passages)  # fmt: skip
     found = {quote: find_quote(quote, asked.chunks).evidence for quote in pair.evidence}
     evidence = tuple(dict.fromkeys(part for parts in found.values() for part in parts))
-    record = task.build(pair, request, evidence, "teacher")
+    record = task.build(pair, request, evidence, "anthropic:model")
     lost = tuple(quote for quote, parts in found.items() if not parts)
     drop = check(Draft(record, pair.rephrased, lost, asked.passages), task.checks)
     if drop is None:
