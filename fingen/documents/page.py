@@ -6,20 +6,31 @@ import re
 from bisect import bisect_left, bisect_right
 from functools import cache
 from operator import itemgetter
-from statistics import median
 from typing import Any
 
 import pymupdf
 
+from fingen.documents.characters import (
+    Span,
+    drop_stamps,
+    is_bullet,
+    is_struck_again,
+    join_raised,
+    level_line,
+    strike_once,
+)
+from fingen.documents.legibility import is_page_unreadable, unreadable_fonts
+from fingen.documents.ocr import Engine, recognized_runs
 from fingen.documents.shapes import PageText, Rule, Run
 from fingen.documents.visibility import Eye, image_share, luminance
 from fingen.records import Box
-from fingen.text import clean, is_currency, is_figure, is_leader
+from fingen.text import UNKNOWN_GLYPH, clean, is_currency, is_figure, is_leader
 
 # Vectors come with the text in one pass and cost next to nothing; images would be copied, and nothing must be clipped to
-# the page, because text that lies off it is counted as hidden.
-FLAGS = (pymupdf.TEXTFLAGS_DICT | pymupdf.TEXT_COLLECT_VECTORS) & ~(
-    pymupdf.TEXT_PRESERVE_IMAGES | pymupdf.TEXT_MEDIABOX_CLIP
+# the page, because text that lies off it is counted as hidden. What counts is what the glyphs show: not what ActualText says
+# they do, and not the number of a glyph that no map names.
+FLAGS = (pymupdf.TEXTFLAGS_DICT | pymupdf.TEXT_COLLECT_VECTORS | pymupdf.TEXT_IGNORE_ACTUALTEXT) & ~(
+    pymupdf.TEXT_PRESERVE_IMAGES | pymupdf.TEXT_MEDIABOX_CLIP | pymupdf.TEXT_CID_FOR_UNKNOWN_UNICODE
 )
 BOLD, ITALIC = 16, 2  # span["flags"]
 RULE_WIDTH = 3.0  # points; a drawing thinner than this is a rule, not a surface
@@ -31,12 +42,14 @@ _BLANK = frozenset(" \t\xa0\u2002\u2003\u3000")
 DASHES = frozenset("-–—−")
 _SPREAD = re.compile(r"[^\s.!?:;,)”’\"][ \xa0]{2}")  # more than the space after a sentence
 _FIGURE_ENDS = frozenset("0123456789)%-–—$€£¥￥")
+MIXED_PAGE_CHARS = 400  # with less than this it is one too where it looks like paper: a scan with a header set above it
+PAPER_DPI = 24
+PAPER = 200  # gray levels, of 255, that paper has and ink has not
 _BOLD_NAMES = ("bold", "black", "heavy", "semibold", "黑体", "simhei")
-Span = dict[str, Any]
 
 
-def read_page(page: pymupdf.Page, ocr_language: str | None = None) -> PageText:
-    """Read one page. With `ocr_language` (tesseract's, such as "chi_sim+eng") a scanned page is read by OCR.
+def read_page(page: pymupdf.Page) -> PageText:
+    """Read what a page says in characters; `is_image` and `is_unreadable` say where that is not what it shows.
 
     Raises:
         RuntimeError: MuPDF cannot read the page (also ValueError and pymupdf.mupdf.FzErrorBase).
@@ -45,30 +58,47 @@ def read_page(page: pymupdf.Page, ocr_language: str | None = None) -> PageText:
     result = PageText(page.number + 1, rect.width, rect.height)
     upright = page.rotation_matrix if page.rotation else None  # else a turned page would be read lying on its side
     _collect(page, page.get_textpage(clip=pymupdf.INFINITE_RECT(), flags=FLAGS, matrix=upright), result)
-    if sum(len(run.text) for run in result.runs) < IMAGE_PAGE_CHARS and image_share(page) >= 0.5:
-        result.is_image = True
-        if ocr_language:
-            _read_scan(page, ocr_language, result)
+    if not result.is_unreadable:
+        chars = sum(len(run.text) for run in result.runs)
+        result.is_image = (
+            chars < MIXED_PAGE_CHARS
+            and image_share(page) >= 0.5
+            and (chars < IMAGE_PAGE_CHARS or _is_paper(page, result.runs))
+        )
     return result
 
 
-def _read_scan(page: pymupdf.Page, language: str, result: PageText) -> None:
-    scan = page.get_textpage_ocr(language=language, dpi=200, full=True)
-    result.runs.clear()
-    for block in scan.extractDICT()["blocks"]:
-        for line in block.get("lines", ()):
-            before = len(result.runs)
-            _add_line(line["spans"], result.runs)
-            for run in result.runs[
-                before:
-            ]:  # OCR guesses baselines and sizes from the ink; the box of a line is steadier
-                run.base = (run.y0 + run.y1) / 2
-                run.size = 0.8 * (run.y1 - run.y0)
-    result.by_ocr = bool(result.runs)
-    usual = median(run.size for run in result.runs) if result.runs else 0.0
-    for run in result.runs:  # small differences mean nothing
-        if 0.7 * usual < run.size < 1.4 * usual:
-            run.size = usual
+def _is_paper(page: pymupdf.Page, runs: list[Run]) -> bool:
+    """Whether a page is light all over with a little ink beside its characters: a scan, not a photograph or a background."""
+    drawn = page.get_pixmap(dpi=PAPER_DPI, colorspace=pymupdf.csGRAY, alpha=False)
+    levels, wide, scale = bytearray(drawn.samples_mv), drawn.width, PAPER_DPI / 72
+    for run in runs:
+        left, right = max(0, int(run.x0 * scale) - 1), min(wide, int(run.x1 * scale) + 2)
+        for down in range(max(0, int(run.y0 * scale) - 1), min(drawn.height, int(run.y1 * scale) + 2)):
+            levels[down * wide + left : down * wide + right] = b"\xff" * (right - left)
+    ink = sum(level < PAPER for level in levels)
+    return 0.03 * len(levels) < ink < 0.4 * len(levels)
+
+
+def read_again(page: pymupdf.Page, result: PageText, engine: Engine) -> None:
+    """Read a page by OCR, which keeps the characters that can be read where a page is a picture in part."""
+    if result.is_unreadable:
+        result.runs.clear()
+        result.turned.clear()
+    found = engine.recognize(page)
+    seen = [run for run in recognized_runs(found) if not any(_covers(known, run) for known in result.runs)]
+    result.runs += seen
+    result.by_ocr = bool(seen)
+    letters = sum(len(piece.text) for piece in found)
+    result.confidence = sum(piece.confidence * len(piece.text) for piece in found) / letters if letters else 0.0
+
+
+def _covers(known: Run, run: Run) -> bool:
+    x, y = (run.x0 + run.x1) / 2, (run.y0 + run.y1) / 2
+    across, down = (known.x0 + known.x1) / 2, (known.y0 + known.y1) / 2
+    return (known.x0 <= x <= known.x1 and known.y0 <= y <= known.y1) or (
+        run.x0 <= across <= run.x1 and run.y0 <= down <= run.y1
+    )
 
 
 def _collect(page: pymupdf.Page, textpage: pymupdf.TextPage, result: PageText) -> None:
@@ -78,15 +108,36 @@ def _collect(page: pymupdf.Page, textpage: pymupdf.TextPage, result: PageText) -
         if block["type"] == 3:
             _add_vector(block, result, fills)
     eye = Eye(page, (result.width, result.height), fills)
-    splitter = _Splitter(textpage, result.down)
-    for block in blocks:
-        for line in block.get("lines", ()):
-            spans = eye.visible(line)
-            if line["dir"][0] > 0.99:
-                _add_line(splitter.split(spans), result.runs)
-            else:
-                _add_line(spans, result.turned)
+    lines = [(line, eye.visible(line)) for block in blocks for line in block.get("lines", ())]
     result.hidden = dict(eye.hidden)
+    texts: dict[str, list[str]] = {}
+    for _, spans in lines:
+        for span in spans:
+            texts.setdefault(span["font"], []).append(span["text"])
+    cipher = unreadable_fonts(texts)
+    result.is_unreadable = is_page_unreadable(texts, cipher)
+    if result.is_unreadable:
+        return
+    if cipher:  # a word or two, in a font of their own
+        lines = [
+            (line, [_unnamed(span) if span["font"] in cipher else span for span in spans]) for line, spans in lines
+        ]
+    lines, stamps = drop_stamps(lines)
+    if stamps:
+        result.hidden["watermark"] = stamps
+    splitter = _Splitter(textpage, result.down)
+    for line, spans in join_raised(lines):
+        result.is_vertical = result.is_vertical or line["wmode"] == 1
+        if line["dir"][0] > 0.99:
+            _add_line(splitter.split(level_line(spans) if len(spans) > 1 else spans), result.runs)
+        else:
+            _add_line(spans, result.turned)
+    result.runs = strike_once(result.runs)
+    result.turned = strike_once(result.turned)
+
+
+def _unnamed(span: Span) -> Span:
+    return {**span, "text": UNKNOWN_GLYPH}
 
 
 class _Splitter:
@@ -153,6 +204,8 @@ def _add_line(spans: list[Span], runs: list[Run]) -> None:
     if len(spans) == 1:
         _add_span(spans[0], runs)
         return
+    if spans and is_bullet(*spans[:2]):
+        spans = spans[1:]
     run: Run | None = None
     pieces: list[str] = []
     for span in spans:
@@ -169,7 +222,7 @@ def _add_line(spans: list[Span], runs: list[Run]) -> None:
             )
         ):
             _extend(run, span, pieces)
-        else:
+        elif run is None or not is_struck_again(run, span, "".join(pieces)):
             _close(run, pieces, runs)
             x0, x1 = _inked(span)
             y0, y1 = span["bbox"][1], span["bbox"][3]
@@ -208,7 +261,7 @@ def count_figures(text: str) -> int:
 
 def _add_span(span: Span, runs: list[Run]) -> None:
     text = span["text"]
-    if text and not text.isspace():
+    if text and not text.isspace() and not is_bullet(span):
         x0, x1 = _inked(span)
         y0, y1 = span["bbox"][1], span["bbox"][3]
         run = Run(x0, y0, x1, y1, span["origin"][1], span["size"], "", _is_bold(span), bool(span["flags"] & ITALIC))
@@ -234,7 +287,7 @@ def _extend(run: Run, span: Span, pieces: list[str]) -> None:
     if size > run.size:
         run.size, run.base = size, base
     elif size < 0.8 * run.size and base < run.base - 0.1 * size:
-        pieces.append(" ")  # a raised footnote mark is not the next digit of a figure
+        pieces.append(" ")  # words beside a large figure do not run on from it
     run.bold = run.bold and _is_bold(span)
     run.italic = run.italic and bool(span["flags"] & ITALIC)
     pieces.append(span["text"])

@@ -51,7 +51,10 @@ class PageText:
     down: list[Rule] = field(default_factory=list)  # vertical rules
     hidden: dict[str, int] = field(default_factory=dict)
     is_image: bool = False
+    is_unreadable: bool = False  # its text is not what it shows
+    is_vertical: bool = False  # some of its lines run from top to bottom
     by_ocr: bool = False
+    confidence: float = 0.0  # of OCR, 0..1
 
 
 @dataclass(slots=True)

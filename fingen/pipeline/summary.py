@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from fingen.config import Pdf2qa
-from fingen.documents import OVERRIDES
 from fingen.errors import DocumentError
 from fingen.events import Outcome, command_line
 from fingen.pipeline.drawing import Draw
+from fingen.pipeline.notes import document_notes
 from fingen.pipeline.reading import Unread, left_out
 from fingen.records import Chunk, Document
 from fingen.sets import SetContent
@@ -99,7 +99,7 @@ def summarize(
         changed=changed,
         seconds=clock.laps,
         notes=[
-            *_notes(documents),
+            *document_notes(documents, chunks, draw.kept, draw.rejected),
             *([SLIPS.format(draw.slips)] if draw.slips else []),
             *repair_notes(draw.repairs),
         ],
@@ -136,31 +136,3 @@ def _coverage(chunks: list[Chunk], answered: set[str]) -> dict[str, dict[str, in
         section["asked"] += 1
         section["with_records"] += chunk.id in answered
     return sections
-
-
-def _notes(documents: list[Document]) -> list[str]:
-    """What a reader of the summary should know and do."""
-    notes = []
-    for document in documents:
-        if document.company is None:
-            notes.append(f"{document.path}: no company is named for sure, so that no question without its passage is asked; "
-                         f"{OVERRIDES} beside it can name one, --context passage asks with the passages")  # fmt: skip
-        if document.author:
-            notes.append(f"{document.path}: written by {document.author} about {document.company or 'another company'}")
-        if document.amendment:
-            notes.append(f"{document.path}: amends another report ({document.amendment})")
-        if document.image_pages:
-            pages = ", ".join(map(str, document.image_pages[:8])) + (" ..." if len(document.image_pages) > 8 else "")
-            notes.append(f"{document.path}: {len(document.image_pages)} of {document.pages} pages are images ({pages}); "
-                         "install tesseract and pass --ocr")  # fmt: skip
-        if document.skipped_pages:
-            pages = ", ".join(map(str, document.skipped_pages[:8]))
-            notes.append(f"{document.path}: pages {pages} could not be read and were left out")
-        if document.hidden:
-            kinds = ", ".join(f"{count} {kind}" for kind, count in document.hidden.items())
-            notes.append(f"{document.path}: hidden text was left out: {kinds}")
-        if document.oversize:
-            notes.append(
-                f"{document.path}: {document.oversize} chunks are larger than the budget, because one sentence or table row is"
-            )
-    return notes

@@ -20,9 +20,20 @@ from pydantic import Field, create_model
 from fingen.errors import UsageError
 from fingen.prompts import Template, quoted, report_name
 from fingen.quality.checks import CHECKS, Check
-from fingen.records import Chunk, Completion, Document, Evidence, Parsed, Passage, Record, Request, content_id
+from fingen.records import (
+    BlockKind,
+    Chunk,
+    Completion,
+    Document,
+    Evidence,
+    Parsed,
+    Passage,
+    Record,
+    Request,
+    content_id,
+)
 from fingen.tasks.answers import Strict, build_request, parse_items, unusable
-from fingen.text import is_auditors
+from fingen.text import UNKNOWN_GLYPH, is_auditors, is_cjk, sentences
 
 MAX_TOKENS = 4096  # of an answer; two pairs of 600 characters with their quotes need a quarter of it
 PAIR_TOKENS = 450  # of an answer, for one pair; measured on answers of 80-300 words
@@ -62,7 +73,14 @@ def answer_schema(item: type[QaItem] = QaItem) -> dict[str, Any]:
 
 
 def build_passage(document: Document, chunk: Chunk) -> Passage:
-    """What a teacher sees of a chunk: the text, whole and paragraph by paragraph, and whose report it is from."""
+    """What a teacher sees of a chunk: the text, whole and paragraph by paragraph, and whose report it is from.
+
+    Sentences and rows with a glyph that has no name are left out: nobody can tell what they say.
+    """
+    kinds, text = tuple(_paragraphs(chunk)), chunk.text
+    if UNKNOWN_GLYPH in text:
+        kinds = tuple((kind, named) for kind, block in kinds if (named := _named_only(kind, block)))
+        text = "\n".join(block for _, block in kinds)
     return Passage(
         chunk=chunk.id,
         document=document.path,
@@ -71,9 +89,16 @@ def build_passage(document: Document, chunk: Chunk) -> Passage:
         language=chunk.language,
         section=chunk.section,
         pages=(chunk.first_page, chunk.last_page),
-        text=chunk.text,
-        kinds=tuple(_paragraphs(chunk)),
+        text=text,
+        kinds=kinds,
     )
+
+
+def _named_only(kind: BlockKind, text: str) -> str:
+    if kind == "table":
+        return "\n".join(row for row in text.split("\n") if UNKNOWN_GLYPH not in row)
+    whole = [text[start:end] for start, end in sentences(text) if UNKNOWN_GLYPH not in text[start:end]]
+    return ("" if whole and is_cjk(whole[0][0]) else " ").join(whole)
 
 
 def _paragraphs(chunk: Chunk) -> Iterable[tuple[Any, str]]:
