@@ -14,16 +14,27 @@ import re
 import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import jinja2
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from fingen.disk import dump_json, sha256_file, write_text
-from fingen.errors import UsageError
+from fingen.disk import (
+    InnerPath,
+    Name,
+    NoNameError,
+    dump_json,
+    is_inner_path,
+    refuse_links,
+    say_invalid,
+    sha256_file,
+    write_text,
+)
+from fingen.errors import UsageError, visible
 from fingen.records import Frozen
 from fingen.sets import markdown_text
+from fingen.text import as_shown
 
 MANIFEST = "fingen.json"
 CARD = "README.md"
@@ -39,6 +50,7 @@ FILES = frozenset(
 )  # no other file is part of an adapter
 PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib"})
 CARD_TEMPLATE = Path(__file__).with_name("adapter_card.md.j2")
+CONFIG_BYTES = 1_000_000  # of adapter_config.json
 HEADER_BYTES = 100_000_000  # of a safetensors file, at most
 _PLAIN = re.compile(r"[\w ,.:;/@+()=%-]*")  # what means nothing in Markdown, beside an underscore at an end of a word
 
@@ -91,9 +103,18 @@ class _Base(_Part):
     licence: str | None
     remote_code: bool
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        """A base on the Hub is loaded from there, whatever `source` says; another one from a folder."""
+        if self.hub_id is not None and not (self.source == self.hub_id and is_inner_path(self.hub_id)):
+            raise NoNameError("source and hub_id are no id on the Hub, or not the same one")
+        if visible(self.source) != self.source or "://" in self.source:
+            raise NoNameError("source is no folder")
+        return self
+
 
 class _Set(_Part):
-    name: str
+    name: Name
     sha256: str
     repo: str | None = None  # on the Hub, where it was pushed
     commit: str | None = None
@@ -119,7 +140,7 @@ class _Metrics(_Part):
 
 class _Manifest(_Part):
     format: Literal[1]
-    name: str
+    name: Name
     run: str
     base: _Base
     load: str
@@ -130,7 +151,7 @@ class _Manifest(_Part):
     metrics: _Metrics
     settings: dict[str, Any]
     sources: dict[str, str]
-    files: dict[str, str]
+    files: dict[InnerPath, str]
     scores: list[AdapterScore] = []
 
 
@@ -144,9 +165,7 @@ def parse_manifest(text: str, where: str) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(text)
         _Manifest.model_validate(manifest)
     except ValidationError as e:
-        first = e.errors()[0]
-        at = ".".join(map(str, first["loc"])) or "the whole"
-        raise UsageError(f"{where}: damaged: {at}: {first['msg']}", hint="restore it, or tune again") from e
+        raise UsageError(f"{where}: damaged: {say_invalid(e)}", hint="restore it, or tune again") from e
     except (ValueError, RecursionError) as e:
         raise UsageError(f"{where}: damaged", hint="restore it, or tune again with --replace") from e
     return manifest
@@ -161,10 +180,12 @@ def read_adapter(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     if not path.is_file():
         raise UsageError(f"{folder}: no whole adapter: it has no {MANIFEST}", hint="make one: fingen finetune --help")
+    refuse_links(folder)
     manifest = parse_manifest(path.read_text(encoding="utf-8", errors="replace"), str(path))
     for name, sha256 in manifest["files"].items():
         if not (folder / name).is_file() or sha256_file(folder / name) != sha256:
             raise UsageError(f"{folder / name}: missing or changed since it was made", hint="restore it, or tune again")
+    read_adapter_config(folder / WEIGHTS[1])
     return manifest
 
 
@@ -189,9 +210,7 @@ def write_scores(folder: Path, scores: Iterable[Mapping[str, Any]]) -> dict[str,
     try:
         new = [AdapterScore.model_validate(score) for score in scores]
     except ValidationError as e:
-        first = e.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UsageError(f"no score of an adapter: {where}: {first['msg']}", hint="see fingen.adapters.Score") from e
+        raise UsageError(f"no score of an adapter: {say_invalid(e)}", hint="see fingen.adapters.Score") from e
     old = [AdapterScore.model_validate(score) for score in manifest.get("scores", ())]
     every = {(score.on, score.subject, score.generated): score for score in (*old, *new)}
     # Those of the same rows stand together, in the order in which their rows were first scored.
@@ -207,7 +226,7 @@ def render_card(
 ) -> str:
     """The card: for the folder that the adapter is in, or, with `repo`, for the Hub."""
     environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+        finalize=as_shown, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
         autoescape=False,  # Markdown: `text` escapes for it
     )  # fmt: skip
     environment.filters["text"] = markdown
@@ -276,12 +295,83 @@ def _front_matter(manifest: Mapping[str, Any], licence: str | None) -> dict[str,
 
 def markdown(value: object) -> str:
     """A value as harmless text in a line of Markdown; what means nothing there stays as it is."""
-    line = " ".join(str(value).split())
+    line = visible(str(value))
     return line if _PLAIN.fullmatch(line) and not line.startswith("_") and "__" not in line else markdown_text(line)
 
 
 def _figure(figure: Interval | None) -> str:
     return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})" if figure else ""
+
+
+_NAME = r"^[\w.-]{1,200}$"  # of a module: peft takes it for a pattern, and this one means itself
+ModuleNames = Annotated[list[Annotated[str, Field(pattern=_NAME)]], Field(max_length=10_000)]
+Rank = Annotated[int, Field(ge=1, le=4096)]
+
+
+class _Class(BaseModel):
+    """The class that an adapter was trained on, where no task says it. peft imports it in places: it is one of transformers'."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    base_model_class: Annotated[str, Field(pattern=r"^\w+$")]
+    parent_library: Annotated[str, Field(pattern=r"^transformers\.[\w.]+$")]
+
+
+class _Config(BaseModel):
+    """What adapter_config.json may say besides switches and numbers: all else that is said there is refused.
+
+    peft has settings that import modules by their names, read files, repeat layers and search with patterns of one's own.
+    """
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    peft_type: Literal["LORA"]
+    task_type: Literal["CAUSAL_LM"] | None = None
+    auto_mapping: _Class | None = None
+    base_model_name_or_path: str | None = None
+    r: Rank = 8
+    target_modules: ModuleNames | Literal["all-linear"]
+    exclude_modules: ModuleNames | None = None
+    target_parameters: ModuleNames | None = None
+    modules_to_save: ModuleNames | None = None
+    layers_to_transform: list[int] | int | None = None
+    rank_pattern: dict[Annotated[str, Field(pattern=_NAME)], Rank] = {}
+    alpha_pattern: dict[Annotated[str, Field(pattern=_NAME)], float] = {}
+    bias: Literal["none", "all", "lora_only"] = "none"
+    init_lora_weights: bool | str | None = True
+    megatron_core: str | None = None  # means nothing without megatron_config
+    revision: str | None = None
+    peft_version: str | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        odd = sorted(
+            name for name, value in (self.model_extra or {}).items() if value and not isinstance(value, int | float)
+        )
+        if odd:
+            raise ValueError(f"{', '.join(odd)}: no setting that is taken from others")
+        return self
+
+
+def read_adapter_config(path: Path, where: str = "") -> str | None:
+    """The base model that adapter_config.json names, once it is known to say nothing that peft should not be told.
+
+    Args:
+        path: the file.
+        where: by what it is known.
+
+    Raises:
+        UsageError: it is of no LoRA adapter, or says more than one needs.
+    """
+    try:
+        with path.open("rb") as file:
+            said = file.read(CONFIG_BYTES + 1)
+        return _Config.model_validate_json(said if len(said) <= CONFIG_BYTES else b"").base_model_name_or_path
+    except OSError as e:
+        raise UsageError(f"{where or path}: cannot be read: {e.strerror}", hint="name the folder of an adapter") from e
+    except ValidationError as e:
+        hint = "only LoRA adapters are read here, and those that need no more than their weights"
+        raise UsageError(f"{where or path}: {say_invalid(e)}", hint=hint) from e
 
 
 def is_pickle(name: str) -> bool:

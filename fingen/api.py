@@ -449,4 +449,5 @@ def pull(repo: str, /, **options: Unpack[PullOptions]) -> Pulled | PulledAdapter
     from fingen.hub import pull
 
     values = _read("pull", options)
-    return pull(repo, values.pop("out", None), config=values.pop("form", None), quiet=True, **values)
+    form, taking = values.pop("form", None), settings_of(config.Taking, values)
+    return pull(repo, values.pop("out", None), config=form, taking=taking, quiet=True, **values)

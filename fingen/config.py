@@ -36,6 +36,7 @@ class Option:
     least: int | None = None
     most: int | None = None
     above: float | None = None
+    variable: str = ""  # that sets it in every command; empty: FINGEN_<COMMAND>_<NAME>
     is_file: bool = False  # a path that must not be a folder
     from_folder: bool = False  # ./fingen.toml may set it: see `folder_option`
 
@@ -59,12 +60,13 @@ class ReadSettings:
     """How documents are read and cut."""
 
     chunk_tokens: int = option(1024, "Estimated tokens a passage may have.", least=128, most=16384)
-    ocr: bool = folder_option(False, "Read scanned pages with tesseract.")
+    ocr: bool = folder_option(False, "Read scanned and unreadable pages by OCR (tesseract, or the extra ocr).")
     language: str = folder_option("auto", "Language of the reports; auto finds it for each.", choices=LANGUAGES)
     page_seconds: float = 3.0  # CPU seconds one page may take, and opening a file
     file_seconds: float = 6.0  # CPU seconds all pages of a file may take beyond what ordinary pages take
     ocr_page_seconds: float = 60.0  # the same for a page read with OCR
     memory_bytes: int = 720 << 20  # address space a worker may add to what it starts with
+    ocr_memory_bytes: int = 3 << 30  # the same with OCR, whose models reserve more than they use
     slow_pages: int = 1  # pages of one file that may be given up before the pages after the next one are
 
 
@@ -122,6 +124,10 @@ class Asking:
     budget_usd: float | None = folder_option(
         None, "USD that the set may cost, all runs together; a hard stop.", flag="--budget", key="budget", above=0
     )
+    budget_all_usd: float | None = option(
+        None, "USD that all sets and scores in build/ may cost together, all runs; a hard stop. Also FINGEN_BUDGET.",
+        flag="--budget-all", key="budget_all", variable="FINGEN_BUDGET", above=0,
+    )  # fmt: skip
     price: tuple[float, float] | None = option(
         None, "USD per million input and output tokens, for a model whose price is not known.", metavar="IN,OUT"
     )
@@ -205,6 +211,12 @@ class Pdf2qa:
     teacher: str | None = option(None, WRITER, unset=FOUND)
     asking: Asking = field(default_factory=Asking)
     limit: int | None = folder_option(None, "Passages asked about, spread over all documents.", unset="all", least=1)
+    sections: tuple[str, ...] = option(
+        (),
+        "Sections asked about, parted by commas: parts of their titles, such as `risk factors`, or exhibits, signatures, "
+        "cover, governance, or all.",
+        unset="all but exhibits, signatures, cover and governance",
+    )
     reading: ReadSettings = field(default_factory=ReadSettings)
     splitting: Splitting = field(default_factory=Splitting)
     judge: str | None = option(
@@ -411,6 +423,14 @@ class Scoring:
     seed: int = folder_option(0, "Of the bootstrap and of the shots.")
     replace: bool = option(False, "Write over a score of other answers or rows.")
     resamples: int = 2000  # of the bootstrap
+
+
+@dataclass(frozen=True)
+class Taking:
+    """How much is taken from the Hub: what others publish may be far more than it looks like."""
+
+    max_rows: int = option(500_000, "Rows to take, at most; a data set that has more is refused.", least=1)
+    max_mib: int = option(512, "MiB to take, at most, as they arrive and as they are unpacked.", least=1)
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Annotated, Any, TextIO, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 
-from fingen.errors import FULL, FingenError, LimitError, SetError, UsageError
+from fingen.errors import FULL, FingenError, LimitError, SetError, UsageError, visible
 
 if sys.platform == "win32":
     import msvcrt
@@ -38,6 +38,63 @@ KINDS = {  # what is written last into a folder -> what the folder then holds
 }
 
 
+class NoNameError(ValueError):
+    """What stands in a name's place is none: it could lead elsewhere."""
+
+
+def say_invalid(e: ValidationError) -> str:
+    """What is wrong with data from a file, and with which field, by the first error that its model found."""
+    first = e.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    return f"{where + ': ' if where else ''}{first['msg'].removeprefix('Value error, ')}"
+
+
+def is_misnamed(e: ValidationError) -> bool:
+    """Whether data are what they should be in all but their names."""
+    return all(isinstance(each.get("ctx", {}).get("error"), NoNameError) for each in e.errors())
+
+
+def is_name(text: str) -> bool:
+    """Whether a text is the name of one file or folder on any system, and no way to another: no separator, no drive, no `..`."""
+    return text == PureWindowsPath(text).name == PurePosixPath(text).name and text != ".." and visible(text) == text
+
+
+def is_inner_path(text: str) -> bool:
+    """Whether a text is the path of a file within a folder: names parted by slashes."""
+    return all(part and is_name(part) for part in text.split("/"))
+
+
+def _checked_name(text: str) -> str:
+    if not is_name(text):
+        raise NoNameError("a path or control character in place of a name")
+    return text
+
+
+def _checked_path(text: str) -> str:
+    if not is_inner_path(text):
+        raise NoNameError("no path within its folder")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_checked_name)]  # of a set or adapter, from which folders are named
+InnerPath = Annotated[str, AfterValidator(_checked_path)]  # of a file in the folder of a manifest
+
+
+def refuse_links(folder: Path) -> None:
+    """Refuse a folder in which something is a link that leads out of it: to read or write it is to do so elsewhere.
+
+    Raises:
+        UsageError: there is one; names it.
+    """
+    if not folder.is_dir():
+        return
+    home = folder.resolve()
+    for path in folder.iterdir():
+        if path.is_symlink() and not path.resolve().is_relative_to(home):
+            hint = "put the file itself there, or remove the link"
+            raise UsageError(f"{path}: a link that leads out of its folder", hint=hint)
+
+
 def unwritable(path: Path, e: OSError) -> FingenError:
     """The error for a file or folder that cannot be written, with the way on that its cause has."""
     message = f"{path}: cannot be written: {e.strerror or e}"
@@ -54,6 +111,8 @@ def check_writable(folder: Path) -> None:
     Raises:
         UsageError: it cannot, as something is in the way or forbids it; LimitError: the disk is full.
     """
+    if not is_name(folder.name):
+        raise UsageError(f"{folder}: no name for a folder", hint="name it without control characters, \\ and `..`")
     there = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
     try:
         with tempfile.TemporaryDirectory(prefix=".fingen-", dir=there) as trial:
@@ -164,6 +223,8 @@ def build_folder(folder: Path) -> Iterator[Path]:
         LimitError: the disk is full; UsageError: it cannot be written there.
     """
     beside = folder.with_name(f".{folder.name}.part")
+    if beside.is_symlink():
+        beside.unlink()
     shutil.rmtree(beside, ignore_errors=True)
     try:
         yield beside
@@ -197,12 +258,7 @@ def read_jsonl(path: Path, model: type[Model], hint: str = RESTORE) -> Iterator[
             try:
                 yield model.model_validate_json(line)
             except ValidationError as e:
-                first = e.errors()[0]
-                where = ".".join(map(str, first["loc"]))
-                raise SetError(
-                    f"{path}, row {number}: {where + ': ' if where else ''}{first['msg']}",
-                    hint=hint,
-                ) from e
+                raise SetError(f"{path}, row {number}: {say_invalid(e)}", hint=hint) from e
 
 
 @contextmanager
@@ -216,6 +272,7 @@ def lock(folder: Path, *, patience_seconds: float = 0.0) -> Iterator[None]:
         UsageError: the folder cannot be written; LimitError: the disk is full.
     """
     make_folder(folder)
+    refuse_links(folder)
     try:
         # Kept open and never removed: a lock on a file that is gone would not keep anyone out.
         file = (folder / LOCK).open("ab")

@@ -16,7 +16,9 @@ A message says what and where; `hint` says what to do next.
 from __future__ import annotations
 
 import errno
+import json
 import re
+import unicodedata
 from enum import StrEnum
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, None})  # None: a library that does not say what it is
@@ -29,14 +31,34 @@ def redact(text: str) -> str:
     return _BEHIND_PATH.sub(r"\1***", _BEFORE_HOST.sub("***@", text))
 
 
+def visible(text: str, *, lines: bool = False) -> str:
+    """A text with all that steers a terminal or cannot be seen written out, as JSON writes it: it is one line, as it looks.
+
+    Line ends, control characters, marks of direction, zero-width ones, tags, and bytes of a name that are no UTF-8. With
+    `lines` it is a text of several lines: line feeds and tabs stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or _is_plain(char, lines=lines) else json.dumps(char)[1:-1] for char in text
+    )
+
+
+def _is_plain(char: str, *, lines: bool) -> bool:
+    return (lines and char in "\n\t") or unicodedata.category(char) == "Zs"  # spaces of any width
+
+
 class FingenError(Exception):
-    """Base of the tree: a message, a hint for the next step, both without what `redact` hides, and the exit code."""
+    """Base of the tree: a message, a hint for the next step, both as `redact` and `visible` leave them, and the exit code.
+
+    Lines of the message beside its first are given apart: nothing that stands in one of them can begin another.
+    """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(redact(message))
-        self.hint = redact(hint)
+    def __init__(self, message: str, *more: str, hint: str = "") -> None:
+        super().__init__("\n".join(visible(redact(line)) for line in (message, *more)))
+        self.hint = visible(redact(hint))
 
 
 class UsageError(FingenError):
@@ -56,6 +78,7 @@ class Cause(StrEnum):
     NO_PAGES = "no pages"
     ENCRYPTED = "encrypted"
     IMAGE_ONLY = "image only"
+    UNREADABLE_TEXT = "unreadable text"
     NO_TEXT = "no text"
     TOO_SLOW = "too slow"
     TOO_LARGE = "too much memory"
@@ -84,6 +107,7 @@ class TeacherError(FingenError):
 
     `retryable`: asking again later may help. `limited`: it said that too much was asked at once (429, 529). `retry_after`:
     the seconds that it asked to wait. `possibly_billed`: the attempt broke off after it was sent, so it may be on the bill.
+    `unreadable`: something came, and it was no answer.
     """
 
     exit_code = 3
@@ -96,11 +120,12 @@ class TeacherError(FingenError):
         limited: bool = False,
         retry_after: float | None = None,
         possibly_billed: bool = False,
+        unreadable: bool = False,
         hint: str = "",
     ) -> None:
         super().__init__(message, hint=hint)
         self.retryable, self.limited, self.retry_after = retryable, limited, retry_after
-        self.possibly_billed = possibly_billed
+        self.possibly_billed, self.unreadable = possibly_billed, unreadable
 
 
 class HubError(FingenError):

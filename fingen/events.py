@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
+
+
+def command_line(*words: object) -> str:
+    """A command as it is typed: what holds a space or means something to a shell is in quotes."""
+    return shlex.join(map(str, words))
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,8 @@ class Estimate:
     batch: bool = False  # `usd` is that already
     masked: dict[str, int] = field(default_factory=dict)  # kind of personal data -> marks in its place in what is sent
     found_by: str | None = None  # the variable of the key that the teacher was found by, where nobody named it
+    budget_all_usd: float | None = None  # that all sets and scores of its folder may cost
+    beside_usd: float | None = None  # of it, what those beside this one have cost, and may still
     exit_code: int = 0
 
 

@@ -33,6 +33,7 @@ class CostOptions(TypedDict, total=False):
     rpm: int | None
     tpm: int | None
     budget: float | None
+    budget_all: float | None
     price: tuple[float, float] | None
     dry_run: bool
 
@@ -204,4 +205,6 @@ class PullOptions(TypedDict, total=False):
     adapter: bool
     revision: str | None
     config: str | None
+    max_rows: int
+    max_mib: int
     replace: bool

@@ -8,9 +8,11 @@ Beside them stand data files `<name>.<language>.yaml`: labels, clients, words an
 from __future__ import annotations
 
 import hashlib
+import html
 import random
 import re
 import shutil
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +34,7 @@ from fingen.records import Language, Period
 LOCAL = Path("prompts")  # in the working directory; wins over the packaged templates
 _HERE = Path(__file__).resolve().parent
 _PACKAGED = (_HERE / "_prompts", _HERE.parent / "prompts")  # in a wheel; in an editable install
+MOST_DEPTH = 50  # of lists and objects in a data file
 SHOWN = 2  # model pairs in a prompt
 _PAIR = ("question", "rephrased", "answer", "evidence", "calc")
 _HINT = "compare it with the packaged one: run `fingen prompts copy` in an empty folder"
@@ -40,6 +43,10 @@ WRONG_FORM = (KeyError, TypeError, ValueError, AttributeError, IndexError, Arith
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C, ten times as fast, where PyYAML has it
 _SLOT = re.compile(r"\((?P<choice>[^()|]*\|[^()]*)\)|\{(?:(?P<name>[a-z_]+)|(?P<low>[\d.]+)-(?P<high>[\d.]+))\}")
 _MOST_STEPS = 100  # more in one form is a form that holds itself
+
+_BRACKET = re.compile(r"[<＜﹤‹〈《«⟨❮˂]|&(?:amp;)*(?:lt|#0*60|#x0*3c);?|%3c|\\[ux](?:00)?3c", re.IGNORECASE)
+_LOOK_ALIKE = str.maketrans("аеорсѕіхуɡɑαορτνιԛ", "aeopcsixygaaoptviq")  # Cyrillic, Greek and phonetic letters
+_MARK_ROOM = 160  # characters that a mark is looked for in, with what stands between its letters
 
 _KINDS = {
     "en": {
@@ -50,7 +57,7 @@ _KINDS = {
     },
     "zh": {"annual": "年度报告", "half-year": "半年度报告", "quarterly": "季度报告", "unknown": "报告"},
 }
-_SPANS = {"annual": "fiscal year", "half-year": "half-year", "quarterly": "quarter", "unknown": "period"}
+_SPANS = {"annual": "fiscal year", "half-year": "half-year", "quarterly": "quarter"}
 
 
 @dataclass(frozen=True)
@@ -196,13 +203,28 @@ def read_yaml(path: Path, *, hint: str) -> Any:
         UsageError: it cannot be read, or is not YAML in UTF-8; names the file.
     """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
+        text = path.read_text(encoding="utf-8")
+        _refuse_depth(text)
+        return yaml.load(text, Loader=_LOADER)
     except OSError as e:
         raise UsageError(f"{path}: cannot be read: {e.strerror}", hint=hint) from e
     except UnicodeDecodeError as e:
         raise UsageError(f"{path}: not UTF-8 (byte {e.start})", hint="save the file as UTF-8") from e
     except (yaml.YAMLError, ValueError, RecursionError) as e:  # ValueError: a date such as 2024-13-01
         raise UsageError(f"{path}: not YAML ({' '.join(str(e).split())})", hint=hint) from e
+
+
+def _refuse_depth(text: str) -> None:
+    """Refuse what is nested more deeply than any data file: the loader in C would end the process over it.
+
+    Raises:
+        ValueError: it is.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MOST_DEPTH:
+            raise ValueError(f"nested more than {MOST_DEPTH} deep")
 
 
 def say_wrong_form(e: BaseException) -> str:
@@ -249,10 +271,17 @@ def _filled(slot: re.Match[str], words: Mapping[str, Sequence[str]], rng: random
 
 
 def quoted(text: str, *marks: str) -> str:
-    """A text that cannot end its own quotation, between any of the marks."""
-    for mark in marks:
-        text = text.replace(f"</{mark}>", f"< /{mark}>")
-    return text
+    """A text that can neither end its own quotation nor begin another, between any of the marks.
+
+    A bracket before a mark is made a round one, whatever the bracket is and however the mark is spelled: in other
+    letters that look the same, with spaces or characters without ink inside, as HTML entities.
+    """
+    return _BRACKET.sub(lambda bracket: "(" if _starts_mark(text[bracket.end() :], marks) else bracket[0], text)
+
+
+def _starts_mark(text: str, marks: Sequence[str]) -> bool:
+    letters = unicodedata.normalize("NFKD", html.unescape(text[:_MARK_ROOM])).casefold().translate(_LOOK_ALIKE)
+    return "".join(char for char in letters if "a" <= char <= "z").startswith(tuple(marks))
 
 
 def fill(template: Template, values: Mapping[str, Any]) -> tuple[str, str]:
@@ -288,14 +317,28 @@ def copy_templates(target: Path = LOCAL, *, replace: bool = False) -> list[Path]
 
 
 def report_name(period: Period, language: Language) -> str:
-    """The report as running text names it: "annual report for the fiscal year ended December 31, 2024", 2024年年度报告."""
+    """The report as running text names it: "annual report for the fiscal year ended December 31, 2024", 2024年年度报告.
+
+    Where the fiscal year has another name than the year that it ends in, that is added.
+    """
+    name = _report_name(period, language)
+    if period.fiscal_year is None:
+        return name
+    return f"{name}（{period.fiscal_year}财年）" if language == "zh" else f"{name} (fiscal {period.fiscal_year})"
+
+
+def _report_name(period: Period, language: Language) -> str:
     kind = _KINDS[language][period.kind]
     if not period.end:
         return kind
+    is_day = len(period.end) > 4
+    end = date.fromisoformat(period.end) if is_day else None
     if language == "zh":
+        if end and period.kind == "unknown":
+            return f"{end.year}年{end.month}月{end.day}日的{kind}"
         quarter = {"03": "第一", "06": "第二", "09": "第三", "12": "第四"}.get(period.end[5:7], "")
         return f"{period.end[:4]}年{quarter if period.kind == 'quarterly' else ''}{kind}"
-    if len(period.end) == 4:
+    if end is None:
         return f"{period.end} {kind}"
-    end = date.fromisoformat(period.end)
-    return f"{kind} for the {_SPANS[period.kind]} ended {end:%B} {end.day}, {end.year}"
+    day = f"{end:%B} {end.day}, {end.year}"
+    return f"{kind} dated {day}" if period.kind == "unknown" else f"{kind} for the {_SPANS[period.kind]} ended {day}"

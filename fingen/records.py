@@ -7,7 +7,8 @@ same input gives the same ids on every machine.
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -21,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from fingen.disk import dump_json, sha256_text
+from fingen.disk import InnerPath, Name, dump_json, sha256_text
 
 Language = Literal["en", "zh"]
 BlockKind = Literal["heading", "paragraph", "table"]
@@ -64,10 +65,18 @@ class Chunk(Frozen):
 
 
 class Period(Frozen):
-    """The time a report covers. `end` is an ISO date, or a year where no more is known."""
+    """The time a report covers. `end` is an ISO date, or a year where no more is known.
+
+    `fiscal_year` is the name of the year where it is not the one that it ends in: fiscal 2022 ended on January 1, 2023.
+    """
 
     kind: Literal["annual", "half-year", "quarterly", "unknown"] = "unknown"
     end: str | None = None
+    fiscal_year: int | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_fiscal_year(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if name != "fiscal_year" or value}
 
 
 class Document(Frozen):
@@ -83,9 +92,22 @@ class Document(Frozen):
     names: dict[str, str] = Field(
         default_factory=dict
     )  # language -> the company's name in it, where the report gives one
+    amendment: str | None = None  # the words by which it says that it amends another report: 10-K/A, 更正后
+    author: str | None = None  # who wrote it, where that is not the company: a broker
+    filing: dict[str, str] = Field(
+        default_factory=dict
+    )  # source (its address), accession, filed: as documents.yaml states
     image_pages: tuple[int, ...] = ()  # scanned, and not read
-    ocr_pages: tuple[int, ...] = ()  # scanned, and read by OCR
+    ocr_pages: tuple[int, ...] = ()  # scanned, or of unreadable text, and read by OCR
+    ocr_engine: str | None = None
+    ocr_confidence: tuple[float, ...] = ()  # for each of ocr_pages, 0..1
+    unreadable_pages: tuple[int, ...] = ()  # their text is not what they show, and was left out
     skipped_pages: tuple[int, ...] = ()  # given up: damaged or too slow
+    vertical_pages: tuple[int, ...] = ()  # some of their lines run from top to bottom: their order is not sure
+    shells: tuple[
+        str, ...
+    ] = ()  # what the file is beside a report, where its pages may be a cover only: XFA form, portfolio
+    unnamed_glyphs: int = 0  # that the pages show and no map of their fonts names; each is a mark in the text
     hidden: dict[str, int] = Field(default_factory=dict)  # hidden text left out: kind -> runs
     oversize: int = 0  # chunks over the budget because one sentence or row is
 
@@ -118,6 +140,20 @@ class Request(Frozen):
     passages: tuple[Passage, ...] = ()
     draws: tuple[dict[str, Any], ...] = ()  # in place of passages: what each item is to be like
     follow_ups: tuple[str, ...] = ()  # an unusable answer and what was wrong with it, by turns; no part of the key
+
+
+T = TypeVar("T")
+Broken = tuple[dict[str, Any], str]  # an item that is none, and what is wrong with it
+
+
+@dataclass
+class Parsed(Generic[T]):
+    """What an answer holds."""
+
+    items: list[T] = field(default_factory=list)
+    broken: list[Broken] = field(default_factory=list)
+    repairs: list[str] = field(default_factory=list)  # what had to be forgiven to read it
+    reason: str = ""  # why there are no items, where the answer says so
 
 
 def request_key(teacher_name: str, system: str, prompt: str, answer_schema: dict[str, Any]) -> str:
@@ -205,6 +241,9 @@ class Record(Frozen):
     label: str = ""
     options: Annotated[dict[str, str], *_NESTED] = Field(default_factory=dict)  # letter -> text
     document: str = ""
+    filing: Annotated[dict[str, str], *_NESTED] = Field(
+        default_factory=dict
+    )  # of the document: source, accession, filed
     pages: Annotated[tuple[int, ...], *_NESTED] = ()  # none: the document has no pages
     chunks: Annotated[tuple[str, ...], *_NESTED] = ()
     evidence: Annotated[tuple[Evidence, ...], *_NESTED] = ()
@@ -251,6 +290,8 @@ class SourceEntry(Frozen):
     language: Language
     company: str | None
     names: dict[str, str] = Field(default_factory=dict)  # language -> the company's name in it
+    author: str | None = None
+    filing: dict[str, str] = Field(default_factory=dict)
     period: Period
     image_pages: tuple[int, ...] = ()
 
@@ -259,15 +300,15 @@ class Manifest(Frozen):
     """What a set is and what made it. Written last; no time of day in it."""
 
     format: Literal[1, 2] = 2  # 1: rows with null, and with lists and objects as they are
-    name: str
+    name: Name
     command: str
     teacher: str
     settings: dict[str, Any]
     prompts: dict[str, str]  # template name -> sha256
     sources: tuple[SourceEntry, ...]
     unread: dict[str, str]  # input file -> why it could not be read
-    files: dict[str, FileEntry]
-    splits: dict[str, int]
+    files: dict[InnerPath, FileEntry]
+    splits: dict[Name, int]
     tasks: dict[str, int]
     rejects: dict[str, int]  # reason -> items
     requests: int

@@ -1,4 +1,4 @@
-"""Files of rows that other people made: JSON lists, JSON lines and CSV, each row with the place where it stands."""
+"""Files of rows that other people made: JSON lists, JSON lines, CSV and Parquet, each row with the place where it stands."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import json
 import re
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from fingen.errors import SetError, UsageError
 
 FORMS = 'give a JSON list or JSON lines of {"instruction": ..., "input": ..., "output": ...}, or a CSV file with such a header'
+BATCH_ROWS = 1_000  # of a table that are unpacked at once
+VALUE_BYTES = 8  # that any value takes, once it is unpacked
 LONG_CELL = 1 << 24  # characters; the csv module stops at 131,072, and a passage may be longer
 _GAP = re.compile(r"[ \t\r\n]*")  # what JSON takes for white space
 _SPLIT_WORDS = {"train": "train", "training": "train", "validation": "validation", "valid": "validation",
@@ -55,6 +57,73 @@ class Raw:
         if not isinstance(value, str) or not value.strip():
             self.fail(f"no text in {name!r}; it has {', '.join(self.values) or 'nothing'}")
         return value
+
+
+@dataclass
+class Allowance:
+    """How much may be taken of what others publish; what is left of it goes down with each file."""
+
+    rows: int
+    bytes: int
+    hint: str  # how it is raised
+
+    def take(self, what: str, *, rows: int = 0, size: int = 0) -> None:
+        """Take so many rows, and so many bytes.
+
+        Raises:
+            UsageError: that is more than is left.
+        """
+        if rows > self.rows:
+            raise UsageError(f"{what}: {rows:,} rows, and {self.rows:,} more may be taken", hint=self.hint)
+        if size > self.bytes:
+            raise UsageError(f"{what}: {size:,} bytes, and {self.bytes:,} more may be taken", hint=self.hint)
+        self.rows -= rows
+        self.bytes -= size
+
+
+def read_parquet(path: Path, name: str, allowance: Allowance) -> Iterator[Raw]:
+    """The rows of a Parquet table, which is known as `name`. What they come to is known before they are unpacked.
+
+    A few bytes can stand for a text in millions of rows: texts stay in their dictionary until they are counted.
+
+    Raises:
+        SetError: it is no such table. UsageError: it holds more than is allowed.
+    """
+    import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types; heavy, so only here
+    import pyarrow.parquet as pq  # type: ignore[import-untyped]  # the same
+
+    number = 0
+    try:
+        about = pq.read_metadata(path)
+        groups = [about.row_group(place) for place in range(about.num_row_groups)]
+        allowance.take(name, rows=about.num_rows)
+        columns = [group.column(place) for group in groups for place in range(group.num_columns)]
+        packed = sum(max(column.total_uncompressed_size, VALUE_BYTES * column.num_values) for column in columns)
+        replace(allowance).take(name, size=packed)
+        texts = {column.path_in_schema for column in columns if column.physical_type == "BYTE_ARRAY"}
+        with pq.ParquetFile(path, read_dictionary=sorted(texts)) as file:
+            for batch in file.iter_batches(BATCH_ROWS):
+                allowance.take(name, size=sum(map(_unpacked_bytes, batch.columns)))
+                for values in batch.to_pylist():
+                    number += 1
+                    yield Raw(name, number, None, values)
+    except (OSError, ValueError, pa.ArrowException) as e:
+        raise SetError(f"{name}: cannot be read as Parquet", hint="see whether its page shows a table of rows") from e
+
+
+def _unpacked_bytes(column: Any) -> int:
+    """What an Arrow column takes once each of its texts stands for itself."""
+    import pyarrow as pa
+    import pyarrow.compute as pc  # type: ignore[import-untyped]  # the same
+
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return pc.sum(pc.binary_length(column.dictionary).take(column.indices)).as_py() or 0
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_map(kind):
+        return _unpacked_bytes(column.flatten())
+    if pa.types.is_struct(kind):
+        return sum(map(_unpacked_bytes, column.flatten()))
+    return max(int(column.nbytes), VALUE_BYTES * len(column))
 
 
 def read_raw(path: Path, *, keyed: bool = False) -> Iterator[Raw]:

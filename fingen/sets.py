@@ -15,9 +15,19 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from fingen.config import RESERVED_SET_NAMES
-from fingen.disk import dump_json, read_jsonl, sha256_file, unwritable, write_beside, write_text
-from fingen.errors import SetError
+from fingen.disk import (
+    dump_json,
+    read_jsonl,
+    refuse_links,
+    say_invalid,
+    sha256_file,
+    unwritable,
+    write_beside,
+    write_text,
+)
+from fingen.errors import SetError, visible
 from fingen.records import Chunk, FileEntry, Manifest, Record, Rejected
+from fingen.text import as_shown
 
 SPLITS = ("train", "validation", "test", "memory")
 MANIFEST = "manifest.json"
@@ -200,7 +210,11 @@ def render_card(
     """The card of a set; of `manifest` the files are not looked at. Rows are read once, one by one."""
     seen = _look_at(splits)
     environment = jinja2.Environment(  # not escaped for HTML: the card is Markdown, and `text` escapes for both
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=as_shown,
+        undefined=jinja2.StrictUndefined,
     )
     environment.filters["text"] = markdown_text
     template = environment.from_string(CARD_TEMPLATE.read_text(encoding="utf-8"))
@@ -253,7 +267,7 @@ def _hub_info(repo: str) -> dict[str, Any]:
 def _front_matter(manifest: Manifest, seen: _Seen) -> dict[str, Any]:
     rows = sum(manifest.splits.values())
     matter: dict[str, Any] = {
-        "pretty_name": manifest.name,
+        "pretty_name": visible(manifest.name),
         "language": sorted(seen.languages),
         "task_categories": ["question-answering", "text-generation"],
         "size_categories": [next((size for limit, size in SIZES if rows < limit), LARGEST)],
@@ -268,13 +282,12 @@ def _front_matter(manifest: Manifest, seen: _Seen) -> dict[str, Any]:
 
 def _fenced(record: Record) -> str:
     """A code block that its content cannot end: in JSON a line break is an escape, so no line can be a fence."""
-    return f"```json\n{dump_json(record.model_dump(mode='json'), indent=2)}\n```"
+    return f"```json\n{visible(dump_json(record.model_dump(mode='json'), indent=2), lines=True)}\n```"
 
 
 def markdown_text(value: str) -> str:
     """Text from a document or a file name, harmless anywhere in a line of Markdown: no line breaks, no markup."""
-    line = " ".join(value.split())
-    return "".join(char for char in line if char.isprintable()).translate(_MARKUP)
+    return visible(value).translate(_MARKUP)
 
 
 def newest_set(build: Path) -> Path:
@@ -300,12 +313,20 @@ def read_manifest(folder: Path) -> Manifest:
         raise SetError(f"{folder}: no such set", hint="name a folder that `fingen pdf2qa` has made")
     if not path.is_file():
         raise SetError(f"{folder}: the set is not whole: it has no {MANIFEST}", hint=MAKE_AGAIN)
+    refuse_links(folder)
+    return parse_manifest(path.read_bytes(), str(path))
+
+
+def parse_manifest(text: bytes, where: str) -> Manifest:
+    """The manifest of a set. `where` is named where it is none.
+
+    Raises:
+        SetError: it is none, or gives a path in place of a name; names the field.
+    """
     try:
-        return Manifest.model_validate_json(path.read_bytes())
+        return Manifest.model_validate_json(text)
     except ValidationError as e:
-        first = e.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise SetError(f"{path}: {where + ': ' if where else ''}{first['msg']}", hint=MAKE_AGAIN) from e
+        raise SetError(f"{where}: {say_invalid(e)}", hint=MAKE_AGAIN) from e
 
 
 def read_split(folder: Path, split: str) -> Iterator[Record]:

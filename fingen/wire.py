@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -15,10 +16,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
+from fingen.disk import dump_json
 from fingen.errors import TeacherError, UsageError, redact
 
 ENV_FILE = Path(".env")  # in the working directory
 MESSAGE_CHARACTERS = 300  # of a provider's message that are shown
+ANSWER_BYTES = 16 << 20  # that an answer may have, unpacked: several times what a model can write
+REFUSAL_BYTES = 64 << 10  # of a refusal that are read
+MOST_LEVELS = 64  # of an answer's JSON, one in another
+MOST_TOKENS = 100_000_000  # in one answer or its prompt; a server that counts more cannot count
+SHOWN_BYTES = 60  # of a body that is none of JSON
 RETRYABLE = frozenset({408, 409, 429})  # and all from 500 on
 LIMITED = frozenset({429, 529})
 BILLING_CODES = frozenset({"billing_error", "insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
@@ -153,10 +160,11 @@ def read_refusal(status: int, body: object, headers: Mapping[str, str], secret: 
     inner = mapping(body).get("error", body)
     error = mapping(inner) or {"message": inner}
     codes = (mapping(error.get("details")).get("error_code"), error.get("code"), error.get("type"))
-    message = " ".join(str(error.get("message") or error.get("detail") or "").split())
+    said = " ".join(str(error.get("message") or error.get("detail") or "").split())
+    message = "".join(char if char.isprintable() else "\ufffd" for char in said)
     return Refusal(
         status=status,
-        code=secret.mask(next((code for code in codes if code and isinstance(code, str)), "")),
+        code=secret.mask(next((code for code in codes if code and isinstance(code, str) and code.isprintable()), "")),
         message=secret.mask(message)[:MESSAGE_CHARACTERS],
         retry_after=parse_retry_after(headers),
     )
@@ -171,8 +179,11 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
             continue
         if math.isfinite(seconds):
             return max(0.0, seconds)
-    when = parsedate_tz(headers.get("retry-after", ""))
-    return max(0.0, mktime_tz(when) - time.time()) if when else None
+    try:
+        when = parsedate_tz(headers.get("retry-after", ""))
+        return max(0.0, mktime_tz(when) - time.time()) if when else None
+    except (ValueError, OverflowError, IndexError, TypeError):  # a date that no calendar has
+        return None
 
 
 def is_from_http(e: BaseException) -> bool:
@@ -185,9 +196,59 @@ def mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def count(value: object) -> int:
-    """A number of tokens; 0 for anything that is none."""
-    return value if isinstance(value, int) and value > 0 else 0
+def count(value: object) -> int | None:
+    """A number of tokens or requests; None for anything that cannot be one."""
+    return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
+
+
+def parse_json(content: bytes) -> Any:
+    """What stands in a body, or in a line of one. Half characters, which JSON can name and no file can hold, are replaced.
+
+    Raises:
+        ValueError: says what came in place of JSON.
+    """
+    if len(content) > ANSWER_BYTES:
+        raise ValueError(f"more than {ANSWER_BYTES >> 20} MB")
+    if not content.strip():
+        raise ValueError("empty")
+    try:
+        text = content.decode("utf-8-sig")
+        value = json.loads(text)
+        if _is_deep(value):
+            raise RecursionError
+        return json.loads(dump_json(value).encode(errors="replace")) if "\\ud" in text.lower() else value
+    except UnicodeDecodeError as e:
+        raise ValueError(f"not UTF-8: {content[:SHOWN_BYTES]!r}") from e
+    except RecursionError as e:
+        raise ValueError(f"JSON of more than {MOST_LEVELS} levels") from e
+    except ValueError as e:
+        raise ValueError(f"not JSON: {text[:SHOWN_BYTES]!r}") from e
+
+
+def parse_object(content: bytes) -> Mapping[str, Any]:
+    """The JSON object in a body, or in a line of one.
+
+    Raises:
+        ValueError: says what came in place of it.
+    """
+    value = parse_json(content)
+    if not isinstance(value, Mapping):
+        raise ValueError(f"not a JSON object: {dump_json(value)[:SHOWN_BYTES]}")
+    return value
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MOST_LEVELS):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def parse_day(value: object) -> date | None:

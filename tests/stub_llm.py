@@ -20,7 +20,7 @@ import socket
 import struct
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import unquote
@@ -58,7 +58,10 @@ class Call:
 
 @dataclass
 class Response:
-    """What goes back; bytes go as they are. `sent` says how: whole, or one of the faults that strike on the way."""
+    """What goes back; bytes go as they are, and an iterator of them until it ends, or nobody listens any more.
+
+    `sent` says how: whole, by drips (a byte at a time), or one of the faults that strike on the way.
+    """
 
     status: int
     payload: Any
@@ -369,6 +372,8 @@ async def _send(writer: asyncio.StreamWriter, response: Response) -> bool:
         writer.transport.abort()
         return False
     payload = response.payload
+    if isinstance(payload, Iterator):
+        return await _stream(writer, response, payload)
     content = payload if isinstance(payload, bytes) else json.dumps(payload, ensure_ascii=False).encode()
     half = content[: len(content) // 2]
     content = half if response.sent == "half_body" else content
@@ -376,7 +381,22 @@ async def _send(writer: asyncio.StreamWriter, response: Response) -> bool:
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     cut = response.sent == "cut_body"
     reason = REASONS.get(response.status, "Error")
+    if response.sent == "drips":
+        for byte in f"HTTP/1.1 {response.status} {reason}\r\n{head}\r\n".encode() + content:
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0.05)
     writer.write(f"HTTP/1.1 {response.status} {reason}\r\n{head}\r\n".encode())
     writer.write(half if cut else content)
     await writer.drain()
     return not cut
+
+
+async def _stream(writer: asyncio.StreamWriter, response: Response, pieces: Iterator[bytes]) -> bool:
+    headers = {"content-type": "application/json", "connection": "close", **response.headers}
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    writer.write(f"HTTP/1.1 {response.status} {REASONS.get(response.status, 'Error')}\r\n{head}\r\n".encode())
+    for piece in pieces:
+        writer.write(piece)
+        await writer.drain()
+    return False

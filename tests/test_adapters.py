@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -172,7 +173,8 @@ def test_what_is_no_score_is_refused_and_changes_nothing(desk: Path, wrong: dict
 
 def test_hostile_names_break_no_card(desk: Path):
     name = "x | <script>alert(1)</script>\n# `y`"
-    change(desk, set={"name": name}, settings={name: name}, sources={name: name}, rows={"left_out": {name: ["a"]}})
+    base = {"source": name.replace("\n", " ")}
+    change(desk, base=base, settings={name: name}, sources={name: name}, rows={"left_out": {name: ["a"]}})
     write_scores(desk, [{**SCORE, "on": name, "note": name}])
     card = (desk / "README.md").read_text(encoding="utf-8")
 
@@ -377,7 +379,8 @@ def test_a_manifest_names_only_files_of_an_adapter(pushed: HubServer, name: str)
     hand(pushed, fingen__json=dump_json(listed).encode())
     before = {path for path in Path.cwd().rglob("*") if "back" not in path.parts}
 
-    assert "which is no file of an adapter" in run("pull", REPO, "--out", "back/x", code=2).stderr
+    said = "no path within its folder" if name in ("../../evil.txt", "/etc/evil") else "which is no file of an adapter"
+    assert said in run("pull", REPO, "--out", "back/x", code=2).stderr
     assert {path for path in Path.cwd().rglob("*") if "back" not in path.parts} == before
     assert not Path("back/x", MANIFEST).exists()
 
@@ -627,6 +630,24 @@ def test_a_served_model_answers_like_the_adapter(desk: Path):
 
         wait_until(ask, server)
         assert answers[0]["choices"][0]["message"]["content"] == wanted
+
+        def status(path: str, asked: dict[str, Any], **headers: str) -> int:
+            """What the server says to a page that has a name of its own point to this machine, or to who wants another model."""
+            about = {"Content-Type": "application/json", **headers}
+            request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", json.dumps(asked).encode(), about)
+            try:
+                return int(urllib.request.urlopen(request, timeout=PATIENCE).status)
+            except urllib.error.HTTPError as e:
+                return e.code
+
+        chat = "/v1/chat/completions"
+        assert status(chat, body, Host=f"localhost:{port}", Origin=f"http://localhost:{port}") == 200
+        assert status(chat, {**body, "model": "merged"}) == 200
+        assert status(chat, body, Host="evil.example") == 403
+        assert status(chat, body, Origin="http://evil.example") == 403
+        assert status("/load_model", {"model": "base"}) == 403
+        assert status(chat, {**body, "model": "base"}) == 400
+        assert status("/v1/completions", {"prompt": "x", "model": str(Path("base").resolve())}) == 400
     finally:
         server.terminate()
         server.wait()

@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from patience import PATIENCE
+from prose import chinese_prose, prose
 from readers import read_here
 from rows import read_rows
 from test_kill import PROXIES
@@ -118,7 +119,13 @@ def pair(prompt: str) -> str:
         question = f"{company}{year}年年度报告对“{text[:12]}”作了怎样的说明？"
     else:
         question = f"What does {company} say in its report for {year} on “{text[:40]}”?"
-    item = {"question": question, "rephrased": f"{question} ", "answer": text, "evidence": [text], "calc": None}
+    again = (
+        f"{text[:12]}：{year}年年度报告里，{company}怎么说？"
+        if text.endswith("。")
+        else f"On {text[:40]!r} in {year}: {company} says what?"
+    )
+    answer = text + (chinese_prose(text) if text.endswith("。") else f" {prose(text)}")
+    item = {"question": question, "rephrased": again, "answer": answer, "evidence": [text], "calc": None}
     return json.dumps({"items": [item], "reason": None}, ensure_ascii=False)
 
 

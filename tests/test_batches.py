@@ -27,7 +27,8 @@ from fingen.teachers import dispatch as live
 from fingen.teachers.batch_apis import AnthropicBatches, OpenAIBatches
 from fingen.teachers.batch_files import custom_id
 from fingen.teachers.batches import FRUITLESS
-from fingen.teachers.dispatch import BUDGET, TRIES
+from fingen.teachers.budgets import CLAIM
+from fingen.teachers.dispatch import TRIES
 from fingen.teachers.journal import Journal
 from fingen.teachers.outstanding import Outstanding, OutstandingRequest
 from fingen.teachers.request_locks import RequestLocks
@@ -602,13 +603,13 @@ def test_what_batches_may_still_cost_is_not_spent_by_others(kind: str):
 def test_processes_with_a_budget_take_turns(kind: str):
     options = {"budget_usd": 5.0, "is_waiting": False}
     with StubBatches() as stub, RequestLocks(Path(".claims")) as spender:
-        assert spender.take(BUDGET)
+        assert spender.take(CLAIM)
         for sent in (0, 1):
             process = start(kind, stub.url, Path.cwd(), 4, "passage", None, {**options, "price": PRICE})
             process.join(PATIENCE)
             assert process.exitcode == 0
             assert len(stub.batches) == sent
-            spender.release(BUDGET)
+            spender.release(CLAIM)
 
 
 # ---- killed

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingen.quality.balance import surplus_reference
-from fingen.quality.checks import CHECKS, MAX_ANSWER, MAX_QUESTION, MIN_ANSWER, Draft, check
+from fingen.quality.checks import CHECKS, MAX_ANSWER, MAX_QUESTION, MIN_ANSWER, check
+from fingen.quality.draft import Draft
 from fingen.quality.evidence import locate
 from fingen.records import Block, Chunk, Document, Evidence, Language, Passage, Period, Record, content_id
 from fingen.tasks.qa import build_passage
@@ -51,10 +52,11 @@ def reason(language: Language = "en", *, passages: tuple[Passage, ...] = (), not
            rephrased: str | None = None, **fields: Any) -> str | None:  # fmt: skip
     """Why a good row with these fields is rejected; None where it is kept."""
     defaults: dict[str, Any] = {"instruction": QUESTION[language], "output": ANSWER[language]}
+    defaults["teacher"] = "scripted"
     defaults["evidence"] = (Evidence(quote=ANSWER[language], page=1),)
     record = Record(input="", id="qa-1", task="qa-concept", language=language, document="northwind.pdf", pages=(1,),
-                    chunks=("c-1",), teacher="scripted", origin="document", **defaults | fields)  # fmt: skip
-    draft = Draft(record, rephrased or QUESTION[language], not_found, passages or (make_passage(language),))
+                    chunks=("c-1",), origin="document", **defaults | fields)  # fmt: skip
+    draft = Draft(record, rephrased or "", not_found, passages or (make_passage(language),))
     drop = check(draft)
     assert drop is None or drop.detail
     return drop.reason if drop else None
@@ -117,7 +119,7 @@ def test_a_company_may_be_named_by_the_word_that_starts_its_name(company: str, n
     passages = (make_passage(company=company),)
     question = f"Why did revenue of {named} rise in 2024?"
 
-    assert reason(instruction=question, rephrased=question, passages=passages) is None
+    assert reason(instruction=question, passages=passages) is None
 
 
 @pytest.mark.parametrize(("company", "words"), [
@@ -126,10 +128,7 @@ def test_a_company_may_be_named_by_the_word_that_starts_its_name(company: str, n
 def test_a_word_that_only_holds_the_letters_of_a_name_is_no_name(company: str, words: str):
     question = f"Why did revenue from {words} rise in 2024?"
 
-    assert (
-        reason(instruction=question, rephrased=question, passages=(make_passage(company=company),))
-        == "not-self-contained"
-    )
+    assert reason(instruction=question, passages=(make_passage(company=company),)) == "not-self-contained"
 
 
 @pytest.mark.parametrize(("company", "named"), [
@@ -143,7 +142,7 @@ def test_a_chinese_company_may_be_named_by_its_short_name(company: str, named: s
     passages = (make_passage("zh", company=company),)
     question = f"{named}2024年营业收入增长的主要原因是什么？"
 
-    assert reason("zh", instruction=question, rephrased=question, passages=passages) is None
+    assert reason("zh", instruction=question, passages=passages) is None
 
 
 @pytest.mark.parametrize(("company", "words"), [
@@ -155,23 +154,20 @@ def test_place_trade_and_legal_form_are_no_short_name(company: str, words: str):
     passages = (make_passage("zh", company=company),)
     question = f"{words}2024年营业收入增长的主要原因是什么？"
 
-    assert reason("zh", instruction=question, rephrased=question, passages=passages) == "not-self-contained"
+    assert reason("zh", instruction=question, passages=passages) == "not-self-contained"
 
 
 @given(st.text("海翔药业上海北京省市集团股份有限公司（）Aa1 ", max_size=14))
 def test_no_name_of_a_company_is_in_a_question_that_names_none(company: str):
     question = "2024年的营收为何增长？"  # without a character of the names
 
-    assert (
-        reason("zh", instruction=question, rephrased=question, passages=(make_passage("zh", company=company),))
-        == "not-self-contained"
-    )
+    assert reason("zh", instruction=question, passages=(make_passage("zh", company=company),)) == "not-self-contained"
 
 
 def test_a_report_whose_period_is_unknown_needs_none_in_the_question():
     question = "Why did revenue of Northwind Instruments Inc. rise?"
 
-    assert reason(instruction=question, rephrased=question, passages=(make_passage(end=None),)) is None
+    assert reason(instruction=question, passages=(make_passage(end=None),)) is None
 
 
 def test_passages_of_two_years_need_both_years():
@@ -179,7 +175,7 @@ def test_passages_of_two_years_need_both_years():
     both = "Why did revenue of Northwind Instruments Inc. rise in 2024 and not in 2023?"
 
     assert reason(passages=passages) == "not-self-contained"
-    assert reason(instruction=both, rephrased=both, passages=passages) is None
+    assert reason(instruction=both, passages=passages) is None
 
 
 # --- answers that stand on their own -------------------------------------------------------------------------------------

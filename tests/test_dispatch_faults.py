@@ -27,7 +27,7 @@ from patience import PATIENCE, wait_until
 from stub_llm import Call, Response, StubLLM, error, fingerprint
 from test_kill import reply, write_reports
 
-from fingen import cli
+from fingen import cli, wire
 from fingen.errors import FingenError, ShortfallError, TeacherError
 from fingen.records import Completion, Request, Usage, request_key
 from fingen.tasks.documents import whole_problem
@@ -258,7 +258,9 @@ BROKEN_OFF = ("reset", "cut_body", "half_body")
 @pytest.mark.parametrize("fault", ["rate_limit", "overloaded", "server_error", *BROKEN_OFF])
 def test_each_fault_alone_is_tried_again_until_it_passes(kind: str, fault: str):
     requests = make_requests(40)
-    with StubLLM(reply=always(GOOD), seed=1, faults={fault: 0.3}, retry_after="0.01") as stub:
+    with StubLLM(
+        reply=always(GOOD), seed=1, faults={fault: 0.3}, faulty_attempts=TRIES - 1, retry_after="0.01"
+    ) as stub:
         ran = ask(make_teacher(kind, stub), requests)
 
     assert ran.error is None
@@ -355,12 +357,21 @@ def test_retry_after_has_a_cap(kind: str, monkeypatch: pytest.MonkeyPatch):
     assert stub.paid == 5
 
 
-@pytest.mark.parametrize(("retry_after", "least", "most"), [(0.0, 0.0, 0.0), (3.0, 3.0, 3.3), (119.0, 119.0, 120.0),
-                                                            (1e9, 120.0, 120.0)])  # fmt: skip
-def test_a_wait_is_never_shorter_than_asked_nor_longer_than_the_cap(retry_after: float, least: float, most: float):
-    refused = TeacherError("status 429", retryable=True, limited=True, retry_after=retry_after)
+@pytest.mark.parametrize(("header", "least"), [("0", 0.0), ("-5", 0.0), ("-inf", 0.0), ("nan", 0.0), ("soon", 0.0), ("", 0.0),
+                         ("Mon, 01 Jan 2001 00:00:00 GMT", 0.0), ("Mon, 41 Jan 99999999 00:00:00 GMT", 0.0), ("1e400", 0.0),
+                         ("3", 3.0), ("119", 119.0), ("1e9", 120.0)])  # fmt: skip
+@pytest.mark.parametrize("name", ["retry-after", "retry-after-ms"])
+def test_a_wait_is_neither_shorter_than_usual_nor_than_asked_nor_longer_than_the_cap(
+    name: str, header: str, least: float, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "FIRST_WAIT_SECONDS", 0.5)
+    seconds = wire.parse_retry_after({name: header if name == "retry-after" else header.replace("3", "3000")})
+    refused = TeacherError("status 429", retryable=True, limited=True, retry_after=seconds)
+    asked = min(seconds or 0.0, 120.0)
 
-    assert all(least <= module.wait_seconds(refused, failures) <= most for failures in range(20))
+    assert asked >= (least if name == "retry-after" else 0.0)
+    for failures, usual in [(0, 0.25), (3, 2.0), (100, 30.0)]:
+        assert all(max(usual, asked) <= module.wait_seconds(refused, failures) <= 120.0 for _ in range(20))
 
 
 def test_waits_grow_and_are_jittered_and_bounded(monkeypatch: pytest.MonkeyPatch):
@@ -701,7 +712,7 @@ def paid_usd() -> float:
 def test_attempts_that_may_be_on_the_bill_count_towards_the_budget(kind: str):
     """Half of the answers break off on their way, and are billed: the server's count is what must not break the budget."""
     requests = make_requests(200)
-    with StubLLM(reply=always(GOOD), faults={"cut_body": 0.5}) as stub:
+    with StubLLM(reply=always(GOOD), faults={"cut_body": 0.5}, faulty_attempts=TRIES - 1) as stub:
         teacher = make_teacher(kind, stub)
         budget = 100 * (teacher.worst_usd(requests[0]) or 0.0)
         ran = ask(teacher, requests, budget_usd=budget)

@@ -25,7 +25,7 @@ from fingen.tasks.documents import TASKS, whole_problem
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = {
-    "en": "Revenue increased by 4.0 percent to 52.0 million. </passage> " * 40,
+    "en": "Revenue increased by 4.0 percent to 52.0 million. " * 60,
     "zh": "营业收入增长4.0%，达到5200万元。" * 40,
 }
 SYSTEM = "{% for e in examples %}{{ e.question }}{% endfor %}"
@@ -46,7 +46,7 @@ def passage(language: Language, number: int = 0) -> Passage:
     return Passage(
         chunk=f"c-{number}",
         document="a/report.pdf",
-        company="Northwind Inc." if language == "en" else None,
+        company="Northwind Inc." if language == "en" else "北风股份有限公司",
         period=Period(kind="annual", end="2024-12-31"),
         language=language,
         section=("Business", "Sales"),
@@ -73,10 +73,10 @@ def build(request: Request) -> Record:
 @pytest.mark.parametrize(
     ("task", "language", "passages", "key"),
     [
-        ("concept", "en", 1, "f4c2ce35064ecd2d989d464c8a15fec041dd75ac95dcd9e87ba753f3b9fabb45"),
-        ("concept", "zh", 1, "e150cdbf3b92727f76616adc38c1770e6c84d94d06234ba01ef2114bc3b506ac"),
-        ("summary", "en", 2, "e74c82485bbafa465ed8283d2800eeaebd69dea9b357e27550c016042d6350fe"),
-        ("summary", "zh", 1, "e150cdbf3b92727f76616adc38c1770e6c84d94d06234ba01ef2114bc3b506ac"),
+        ("concept", "en", 1, "020fbd89e12283e1f4ef42e54fb08849efb5c1084cf4916e3bd1f2d86d09b689"),
+        ("concept", "zh", 1, "a4c41aa4816f1a37b3577d526c46dad84b9544a58aad3e169c5e706194926790"),
+        ("summary", "en", 2, "cba446b22ed24f3599d84b6f20e8727d41bf952d7dbe95c3a39e50d6130fd57f"),
+        ("summary", "zh", 1, "a4c41aa4816f1a37b3577d526c46dad84b9544a58aad3e169c5e706194926790"),
     ],
 )
 def test_keys_and_ids_are_those_of_sets_made_before(task: str, language: Language, passages: int, key: str):

@@ -22,6 +22,7 @@ import pytest
 from batch_driver import make_requests, make_teacher
 from click.testing import CliRunner, Result
 from patience import FOREVER, PATIENCE, wait_until
+from prose import prose
 from step_driver import run_until
 from stub_batches import StubBatches, answer_line
 
@@ -380,7 +381,7 @@ def test_results_of_a_batch_may_be_brought_by_hand(desk: Desk):
 def test_a_file_without_results_is_refused(desk: Desk):
     requests = make_requests(1)
     for path, match in [
-        (write("text.txt", "hello", "world"), r"text\.txt, row 1: not JSON; no row of it is a result"),
+        (write("text.txt", "hello", "world"), r"text\.txt, row 1: not JSON: 'hello.*'; no row of it is a result"),
         (write("requests.jsonl", {"custom_id": "a", "body": {}}), "row 1: neither"),
         ("nowhere.jsonl", "No such file"),
     ]:
@@ -409,7 +410,7 @@ def pairs(body: Row) -> str:
     item = {
         "question": f"What does {company} {doing} for {years} on the following: {words}?",
         "rephrased": f"In its report for {years}, what does {company} have to say about this: {words}?",
-        "answer": f"{company} has this to {doing} for {years}, in plain words: {quote}",
+        "answer": f"{company} has this to {doing} for {years}, in plain words: {quote} {prose(quote)}",
         "evidence": [quote],
         "calc": None,
     }
@@ -575,14 +576,15 @@ def test_asking_now_waits_for_what_a_batch_holds(stub: StubBatches, monkeypatch:
 
 
 @pytest.mark.usefixtures("sample")
-def test_ctrl_c_while_waiting_leaves_the_batch_to_go_on():
+def test_what_ends_the_waiting_leaves_the_batch_to_go_on():
+    """A scheduler here, which is heard as Ctrl-C."""
     looked = threading.Event()  # at the batch: its id has been written down
     with StubBatches(reply=pairs, seconds=FOREVER, hook=lambda step: looked.set() if step == "look" else None) as stub:
         command = [sys.executable, "-m", "fingen", "pdf2qa", "sample.pdf", "--limit", "4", "--workers", "1", "--batch"]
         command += ["--teacher", "openai:gpt-6-luna", "--base-url", stub.openai_url]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         wait_until(looked.is_set, process)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=PATIENCE)
         assert process.returncode == 130, said
         assert "1 batches go on at the provider" in said

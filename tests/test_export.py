@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from fingen.cli import main
 from fingen.cli.export import FORMATS
-from fingen.pipeline.export import FORMS, FORMULA, export
+from fingen.pipeline.export import FORMS, export
 from fingen.pipeline.importing import import_set
 from fingen.records import Evidence, Record
 from fingen.set_folder import make_manifest
@@ -168,14 +169,34 @@ def test_no_cell_starts_a_formula_and_each_comes_back(tmp_path_factory: pytest.T
 
     with (folder / "out/train.csv").open(encoding="utf-8", newline="") as file:
         cells = [(row["instruction"], row["input"], row["output"]) for row in csv.DictReader(file)]
-    assert not any(cell.startswith(FORMULA) for row in cells for cell in row)
-    restored = [
-        tuple(cell[1:] if cell[1:].startswith(FORMULA) and cell[0] == "'" else cell for cell in row) for row in cells
-    ]
-    plain = [
-        tuple(text[1:] if text[:1] == "'" and text[1:].startswith(FORMULA) else text for text in row) for row in rows
-    ]
-    assert restored == plain
+    restored = [tuple(cell[1:] if cell[:1] == "'" and begins(cell[1:]) else cell for cell in row) for row in cells]
+    assert not any(begins(cell) and cell[0] != "'" for row in cells for cell in row)
+    assert restored == rows
+
+
+BEFORE = re.compile(
+    r"[\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff'\"＇＂]*[=+\-@＝＋－＠﹢﹣﹦﹫]|[\t\r]"
+)
+
+
+def begins(cell: str) -> bool:
+    """Whether a formula may begin in a cell, as a spreadsheet reads it."""
+    return bool(BEFORE.match(cell))
+
+
+@pytest.mark.parametrize(
+    "before", ["", " ", "\t", "\r", "\n", "\ufeff", "\u200b", "\u3000", "'", '"', " \"'\ufeff", "\x00", "＂"]
+)
+def test_no_formula_hides_behind_what_is_dropped(tmp_path: Path, before: str):
+    cells = [f"{before}{sign}cmd|' /C calc'!A0" for sign in "=+-@＝＋－＠﹦"]
+    own = [record(cell, "x=1", f"a {cell.strip()}", id=f"in-{number}") for number, cell in enumerate(cells)]
+    made = export(make_set(tmp_path / "a", {"train": own}), "csv", tmp_path / "out")
+
+    with (tmp_path / "out/train.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["instruction"] for row in rows] == [f"'{cell}" for cell in cells]
+    assert {row["input"] for row in rows} == {"x=1"}
+    assert made.neutralised == len(cells)
 
 
 def test_splits_come_back(folder: Path, tmp_path: Path):

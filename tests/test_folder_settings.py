@@ -95,7 +95,7 @@ def is_taken(
         assert context.get_parameter_source(parameter.name or "") is ParameterSource.DEFAULT_MAP
         return True
     error, hint = capsys.readouterr().err.splitlines()
-    variable = f"FINGEN_{words}_{parameter.name}".replace(" ", "_").upper()
+    variable = parameter.envvar or f"FINGEN_{words}_{parameter.name}".replace(" ", "_").upper()
     is_option = isinstance(parameter, click.Option)
     assert (code, error) == (2, f"Error: fingen.toml may not set: {parameter.name}")
     assert hint.endswith(f": {parameter.opts[-1]} ({variable})" if is_option else parameter.make_metavar(parent))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pty
 import random
 import re
 import shutil
@@ -21,7 +22,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from typing import Any
 import pymupdf
 import pytest
 from patience import PATIENCE, wait_until
+from prose import prose
 from stub_batches import StubBatches
 from stub_llm import StubLLM
 
@@ -98,7 +100,7 @@ def reply(body: dict[str, Any]) -> str:
     pair = {
         "question": f"What does {company} say in its report for 2024 on the {plant}, as a {kind}?",
         "rephrased": f"On the {plant}: which {kind} does {company} give in the report for 2024?",
-        "answer": quote,
+        "answer": f"{quote} {prose(quote)}",
         "evidence": [quote],
         "calc": None,
     }
@@ -148,13 +150,20 @@ class Desk:
     def set(self) -> Path:
         return self.folder / "build" / "set"
 
-    def start(self, *arguments: str, limit_bytes: int | None = None, code: str | None = None) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, limit_bytes: int | None = None, code: str | None = None, terminal: int | None = None
+    ) -> subprocess.Popen[str]:
         """The command, or code that ends in it, in a process group of its own: Ctrl-C reaches the reading processes too."""
 
-        def no_larger_files() -> None:
+        def prepare() -> None:
+            import fcntl
             import resource
+            import termios
 
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, resource.RLIM_INFINITY))
+            if limit_bytes:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, resource.RLIM_INFINITY))
+            if terminal:
+                fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
 
         environment = {name: value for name, value in os.environ.items() if not PROXIES.match(name)}
         environment |= {"ANTHROPIC_BASE_URL": self.server.url, "ANTHROPIC_API_KEY": "sk-for-tests"}
@@ -182,11 +191,12 @@ class Desk:
             ],
             cwd=self.folder,
             env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdin=terminal,
+            stdout=terminal or subprocess.PIPE,
+            stderr=terminal or subprocess.PIPE,
             text=True,
             start_new_session=True,
-            preexec_fn=no_larger_files if limit_bytes else None,
+            preexec_fn=prepare if limit_bytes or terminal else None,
         )
 
     def finish(self, *arguments: str) -> str:
@@ -379,19 +389,32 @@ main()
 """
 
 
-def interrupt(process: subprocess.Popen[str], desk: Desk) -> None:
-    """Ctrl-C, and wait until the command has heard it."""
-    os.killpg(process.pid, signal.SIGINT)
-    wait_until((desk.folder / "told").exists, process)
+IN_THE_BACKGROUND = f"""
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+{TELLING}"""
 
 
-def test_ctrl_c_finishes_what_is_in_flight_and_sends_nothing_more(peace: Desk, tmp_path: Path):
-    desk = begin(peace, tmp_path)
+SLOW_TO_TELL = f"""
+from fingen.cli import common
+common.HANGUP_SECONDS = {PATIENCE}
+{TELLING}"""
+
+
+def interrupt(process: subprocess.Popen[str], desk: Desk, *endings: signal.Signals) -> None:
+    """Ctrl-C, or what else ends a run, and wait until the command has heard it."""
+    for ending in endings or [signal.SIGINT]:
+        os.killpg(process.pid, ending)
+        wait_until((desk.folder / "told").exists, process)
+
+
+def end_in_flight(desk: Desk, code: str, *endings: signal.Signals) -> None:
+    """Ctrl-C, or what is like it, while all answers are still held back: they are waited for and stored, and no more is sent."""
     server = desk.server
     server.open.clear()
-    process = desk.start(code=TELLING)
+    process = desk.start(code=code)
     wait_until(lambda: server.in_flight == AT_ONCE, process)
-    interrupt(process, desk)  # while all answers are still held back
+    interrupt(process, desk, *endings)
     server.open.set()
     out, err = process.communicate(timeout=PATIENCE)
 
@@ -402,9 +425,31 @@ def test_ctrl_c_finishes_what_is_in_flight_and_sends_nothing_more(peace: Desk, t
     assert out == ""
     assert server.paid == len(desk.stored()) == AT_ONCE
     assert not (desk.set / "manifest.json").exists()
+
+
+def test_ctrl_c_finishes_what_is_in_flight_and_sends_nothing_more(peace: Desk, tmp_path: Path):
+    desk = begin(peace, tmp_path)
+    end_in_flight(desk, TELLING, signal.SIGINT)
+
     assert f"asked now, {AT_ONCE} from the journal" in desk.finish()
-    assert server.paid_twice == 0
+    assert desk.server.paid_twice == 0
     in_the_end(desk, peace)
+
+
+@pytest.mark.parametrize(
+    ("endings", "code"),
+    [
+        ([signal.SIGTERM], TELLING),
+        ([signal.SIGTERM], IN_THE_BACKGROUND),
+        ([signal.SIGHUP, signal.SIGHUP], SLOW_TO_TELL),
+        ([signal.SIGTERM, signal.SIGHUP], SLOW_TO_TELL),
+    ],
+    ids=["a scheduler", "a scheduler, behind a script", "a terminal, and its shell", "the end of a session"],
+)
+def test_what_else_ends_a_run_ends_it_as_ctrl_c_does(
+    peace: Desk, tmp_path: Path, endings: list[signal.Signals], code: str
+):
+    end_in_flight(begin(peace, tmp_path), code, *endings)
 
 
 OTHER_THREAD = f"""
@@ -414,20 +459,24 @@ signal.pthread_sigmask(signal.SIG_BLOCK, {{signal.SIGINT}})
 {TELLING}"""
 
 
-@pytest.mark.parametrize("code", [TELLING, OTHER_THREAD], ids=["the main thread hears it", "another thread hears it"])
-def test_a_second_ctrl_c_ends_at_once(peace: Desk, tmp_path: Path, code: str):
+@pytest.mark.parametrize(
+    ("code", "second"),
+    [(TELLING, signal.SIGINT), (OTHER_THREAD, signal.SIGINT), (TELLING, signal.SIGTERM)],
+    ids=["the main thread hears it", "another thread hears it", "it is SIGTERM"],
+)
+def test_a_second_ctrl_c_ends_at_once(peace: Desk, tmp_path: Path, code: str, second: signal.Signals):
     """The answers are held back until after the end: nobody can have waited for them."""
     desk = begin(peace, tmp_path)
     server = desk.server
     process = desk.start(code=code)
     wait_until(lambda: server.paid >= 12, process)
     server.open.clear()
-    wait_until(lambda: server.in_flight == AT_ONCE, process)
-    interrupt(process, desk)
+    wait_until(lambda: server.in_flight == AT_ONCE and len(desk.stored()) == server.paid - AT_ONCE, process)
+    interrupt(process, desk, second)
     wait_until(
         lambda: sys.platform != "linux" or " S " in Path(f"/proc/{process.pid}/stat").read_text(), process
     )  # it waits for the answers
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, second)
     _, err = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 130, err
@@ -435,6 +484,46 @@ def test_a_second_ctrl_c_ends_at_once(peace: Desk, tmp_path: Path, code: str):
     assert "Traceback" not in err
     assert len(desk.stored()) == server.paid - AT_ONCE
     server.open.set()
+
+
+def test_a_hangup_that_is_ignored_ends_nothing(peace: Desk, tmp_path: Path):
+    """As under nohup."""
+    desk = begin(peace, tmp_path)
+    server = desk.server
+    server.open.clear()
+    process = desk.start(code=f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n{TELLING}")
+    wait_until(lambda: server.in_flight == AT_ONCE, process)
+    os.killpg(process.pid, signal.SIGHUP)
+    server.open.set()
+    _, err = process.communicate(timeout=PATIENCE)
+
+    assert process.returncode == 0, err
+    in_the_end(desk, peace)
+
+
+def test_a_closed_terminal_loses_nothing_that_is_in_flight(peace: Desk, tmp_path: Path):
+    """What the command still has to say goes nowhere, and ends nothing."""
+    desk = begin(peace, tmp_path)
+    server = desk.server
+    server.open.clear()
+    ours, theirs = pty.openpty()
+    process = desk.start(code=TELLING, terminal=theirs)
+    os.close(theirs)
+    os.set_blocking(ours, False)
+    shown = bytearray()
+
+    def are_asked() -> bool:
+        with suppress(BlockingIOError):
+            shown.extend(os.read(ours, 1 << 16))
+        return server.in_flight == AT_ONCE and b"asking" in shown
+
+    wait_until(are_asked, process)
+    os.close(ours)
+    wait_until((desk.folder / "told").exists, process)
+    server.open.set()
+
+    assert process.wait(PATIENCE) == 130
+    assert server.paid == len(desk.stored()) == AT_ONCE
 
 
 # ---- out of disk

@@ -6,16 +6,23 @@ import itertools
 import json
 import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
+from patience import PATIENCE
 from stub_llm import StubLLM
 from test_kill import PROXIES, reply, write_reports
 
 from fingen import cli
 from fingen.cli import progress
+from fingen.teachers.budgets import Budget
+from fingen.teachers.journal import Journal
+from fingen.teachers.request_locks import RequestLocks
 
 pytestmark = pytest.mark.usefixtures("readers_here")
 
@@ -108,3 +115,72 @@ def test_a_batch_costs_half_at_a_provider_and_the_given_price_elsewhere(
     )
     assert now == pytest.approx(usd["usd"], abs=1e-4)
     assert batch == pytest.approx(usd["batch_usd"], abs=1e-4)
+
+
+def test_a_budget_over_all_sets_counts_what_stands_beside(desk: Path, monkeypatch: pytest.MonkeyPatch):
+    """What the first set has cost is not there for the second; a score beside them counts too. A flag wins over the variable."""
+    with StubLLM(reply=reply) as stub:
+        first = json.loads(run(stub, monkeypatch, "--json").stdout)["cost_usd"]
+        (desk / "build" / "scores").mkdir()
+        shutil.copytree(desk / "build" / "set", desk / "build" / "scores" / "one")
+        before = stub.paid
+        dry = run(stub, monkeypatch, "--out", "build/other", "--dry-run", "--budget-all", "5")
+        monkeypatch.setenv("FINGEN_BUDGET", f"{2 * first:.6f}")
+        ran = run(stub, monkeypatch, "--out", "build/other", "--budget", "5")
+        asked = stub.paid - before
+        again = run(stub, monkeypatch)  # the first one needs nothing
+        more = run(stub, monkeypatch, "--out", "build/other", "--budget-all", "5", "--json")
+
+    assert f"of the 5 USD for all sets and scores, those beside this one took {2 * first:.4f}" in dry.stdout
+    assert (ran.exit_code, asked) == (3, 0)
+    assert "USD for all of build is reached: 0.0000 USD spent here" in ran.stderr
+    assert f"{2 * first:.4f} USD beside it" in ran.stderr
+    assert "--budget-all (FINGEN_BUDGET)" in ran.stderr
+    assert (again.exit_code, more.exit_code) == (0, 0)
+    assert not (desk / "build" / "set" / "journal.sqlite-wal").exists()
+
+
+def test_a_budget_over_all_sets_is_not_passed_where_a_journal_cannot_be_read(
+    desk: Path, monkeypatch: pytest.MonkeyPatch
+):
+    broken = desk / "build" / "broken" / "journal.sqlite"
+    broken.parent.mkdir(parents=True)
+    broken.write_bytes(b"no database" * 100)
+    monkeypatch.setenv("FINGEN_BUDGET", "5")
+    with StubLLM(reply=reply) as stub:
+        ran = run(stub, monkeypatch)
+        assert stub.paid == 0
+
+    assert ran.exit_code == 2
+    assert f"{Path('build', 'broken', 'journal.sqlite')}: what it cost cannot be read" in ran.stderr
+    assert "leave out --budget-all" in ran.stderr
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from fingen.teachers.budgets import CLAIM
+from fingen.teachers.request_locks import RequestLocks
+locks = RequestLocks(Path("build/.claims"))
+assert locks.take(CLAIM)
+print("held", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_sets_with_one_budget_take_turns(desk: Path):
+    """What is left depends on what the others spend."""
+    (desk / "build" / "set").mkdir(parents=True)
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    folder = Path("build", "set")
+    with Journal.open(folder / "journal.sqlite") as journal, RequestLocks(folder / ".claims") as locks:
+        budget, own = Budget(journal, locks, None, 5.0), Budget(journal, locks, 5.0, None)
+        assert not budget.take()
+        assert own.take()
+        own.release()
+        holder.communicate("\n", timeout=PATIENCE)
+        assert budget.take()
+        assert not own.take()
+        budget.release()

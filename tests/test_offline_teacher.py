@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fingen.quality.checks import Draft, check
+from fingen.quality.checks import check
+from fingen.quality.draft import Draft
 from fingen.records import Block, BlockKind, Chunk, Completion, Document, Evidence, Passage, Period, Request
 from fingen.tasks import qa
 from fingen.tasks.documents import TASKS
@@ -405,7 +406,8 @@ def test_nothing_to_say_is_said_with_its_reason():
 
 def test_it_costs_nothing_and_has_the_form_of_any_answer():
     completion = complete("summary", passage(heading("Our sensors business"), paragraph(SENSORS)))
-    items, wrong = TASKS["summary"].parse(completion.text)
+    parsed = TASKS["summary"].parse(completion.text)
+    items, wrong = parsed.items, parsed.broken
 
     assert (completion.teacher, completion.stop_reason, completion.cost_usd) == ("offline", "end_turn", 0.0)
     assert completion.usage.input_tokens == completion.usage.output_tokens == 0
@@ -467,7 +469,8 @@ def test_what_it_writes_passes_every_check(pieces: list[Piece], section: tuple[s
     given_passage = passage(*pieces, section=section)
     request = Request(key="k", task=TASKS[task].task, template=task, system="", prompt="", answer_schema={}, max_tokens=1,
                       count=20, passages=(given_passage,))  # fmt: skip
-    items, wrong = TASKS[task].parse(complete(task, given_passage).text)
+    parsed = TASKS[task].parse(complete(task, given_passage).text)
+    items, wrong = parsed.items, parsed.broken
 
     assert wrong == []
     for item in items:

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from click.testing import CliRunner, Result
@@ -166,21 +168,36 @@ def test_a_file_that_is_gone_is_told(desk: Path, hub: HubServer):
     assert "lists test.jsonl" in pull(REPO, "--out", "back", code=2).stderr
 
 
-def test_a_manifest_names_no_place_outside_the_set(desk: Path, hub: HubServer):
+@pytest.mark.parametrize(
+    ("where", "path"),
+    [
+        *(("name", path) for path in ("../../escaped", "C:\\escaped", "..", "train\x1b[2J")),
+        *(("files", path) for path in ("/etc/escaped", "a/../../escaped")),
+        ("splits", "../escaped"),
+    ],
+)
+def test_a_manifest_names_no_place_outside_the_set(desk: Path, hub: HubServer, where: str, path: str):
     pushed()
     repo = hub.repos[REPO]
     listed = json.loads(files(hub)["manifest.json"])
-    listed["files"]["../../escaped.txt"] = listed["files"]["/etc/escaped"] = listed["files"]["dataset_info.json"]
-    listed["name"] = "../../../x"
-    evil = {"manifest.json": json.dumps(listed).encode(), "../../escaped.txt": files(hub)["dataset_info.json"]}
-    repo.add("evil", {**repo.head.files, **evil})
+    named = {"name": path, "files": {**listed["files"], path: listed["files"]["train.jsonl"]}, "splits": {path: 12}}
+    listed[where] = named[where]
+    repo.add("evil", {**repo.head.files, "manifest.json": json.dumps(listed).encode(), path: b"{}"})
     before = {path for path in desk.rglob("*") if "back" not in path.parts}
-    pull(REPO, "--out", "back/deep/er")
+    hub.paths.clear()
+    message = pull(REPO, "--out", "back/deep/er", code=2).stderr
 
+    assert f"{REPO}/manifest.json: {where}" in message
+    assert "\x1b" not in message
     assert {path for path in desk.rglob("*") if "back" not in path.parts} == before
-    assert {path.name for path in (desk / "back").rglob("*") if path.is_file() and path.name[0] != "."} == {
-        *("train.jsonl", "test.jsonl", "dataset_info.json", "README.md", "manifest.json")
-    }
+    assert {path for path in (desk / "back").rglob("*") if path.is_file() and path.name != ".lock"} == set()
+    assert not any("train.jsonl" in path for path in hub.paths)
+
+
+def test_a_file_of_others_is_not_written_outside_the_set(desk: Path, hub: HubServer):
+    hub.make("stranger/alpaca", {f"{desk.as_posix()}/escaped.json": json.dumps(ROWS).encode()})
+    assert "escaped.json: no path within its folder" in pull("stranger/alpaca", "--out", "a/b", code=2).stderr
+    assert not list(desk.rglob("escaped*"))
 
 
 def test_rows_that_do_not_hold_are_exit_code_1(desk: Path, hub: HubServer):
@@ -319,6 +336,50 @@ def test_a_table_that_is_none_is_told(desk: Path, hub: HubServer):
     hub.make("stranger/half", {"train.jsonl": b'{"instruction": "Why?", "output": "Because."}\n{"instru'})
     assert "train.jsonl, line 2: not JSON" in pull("stranger/half", code=2).stderr
     assert not list(desk.glob("build/alpaca/manifest.json")) + list(desk.glob("build/half/manifest.json"))
+
+
+def folded(rows: int, text: str) -> bytes:
+    """A table of one text in every row, in as many bytes as the text and a count take."""
+    column = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array([text]))
+    table = pa.table({"instruction": column, "output": column})
+    pq.write_table(table, file := io.BytesIO())
+    return file.getvalue()
+
+
+def nested(values: int) -> bytes:
+    column = pa.ListArray.from_arrays(pa.array([0, values], pa.int32()), pa.array([0] * values, pa.int8()))
+    pq.write_table(pa.table({"instruction": ["Why?"], "output": ["So."], "more": column}), file := io.BytesIO())
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("train.parquet", folded(1_500, "x"), "1,500 rows"),
+        ("train.parquet", folded(99, "x" * 9_000), "bytes"),
+        ("train.parquet", nested(1_000_000), "bytes"),
+        ("train.jsonl", (json.dumps(ROWS[0]) + "\n").encode() * 1_001, "1 rows, and 0 more"),
+        ("train.json", json.dumps([{**ROWS[0], "input": "y" * 2_000_000}]).encode(), "bytes"),
+        ("train.csv", csv(ROWS * 200), "1 rows, and 0 more"),
+    ],
+    ids=["rows", "texts", "values", "lines", "long", "csv"],
+)
+def test_no_more_is_taken_than_is_allowed(desk: Path, hub: HubServer, name: str, data: bytes, said: str):
+    hub.make("stranger/many", {name: data})
+    message = pull("stranger/many", "--max-rows", 1_000, "--max-mib", 1, code=2).stderr
+
+    assert f"stranger/many/{name}: " in message
+    assert said in message
+    assert "--max-rows" in message
+    assert not (desk / "build/many/manifest.json").exists()
+    assert not list(desk.rglob(".pull"))
+    assert pulled("stranger/many", "--max-rows", 10_000, "--max-mib", 100)["changed"]
+
+
+def test_a_set_of_our_own_has_no_more_rows_than_are_allowed_either(desk: Path, hub: HubServer):
+    pushed()
+    assert f"{REPO}/manifest.json: 15 rows" in pull(REPO, "--out", "back", "--max-rows", 14, code=2).stderr
+    assert pulled(REPO, "--out", "back", "--max-rows", 15)["changed"]
 
 
 def test_rows_that_can_be_no_record_are_counted_and_kept(desk: Path, hub: HubServer):

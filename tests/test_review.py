@@ -21,15 +21,15 @@ LABELS = [
     Label(name="Fund", definition="About funds."),
     Label(name="Stock", definition="About shares.", rules={"Fund": "one company"}),
 ]
-TEXTS = {0: ("Q0?", "It was 0.", "About </text> 0"), 2: ("Q2?", "It was 2.", "About </text> 2")}
+TEXTS = {0: ("Q0?", "It was 0.", "About 0"), 2: ("Q2?", "It was 2.", "About 2")}
 # Keys that journals hold: whoever changes a question's words or schema has all of it asked, and paid, once more.
 KEYS = {
     ("labels", "en"): "441d64c7310116366b3e1b57dc125688755c0cf36b055ce18bd2bd06088af969",
     ("labels", "zh"): "8beaf124fcbaa1aaaa9a689c8e8bc73f1bf18c99fb0a327ebd2aa3da6f408948",
-    ("scores", "en"): "d01412118fd05ee4e06529cb68c5835c7e762ebfea0bcc2903c858397690ba21",
-    ("scores", "zh"): "563e10d84fb5fce19ffddbbbca09385c2273bfd4811d09d185abe50bd656195e",
-    ("same", "en"): "4c311efaef1a3db8f2061090b95deac90e733ef00f79f9e8d719a951472efbd6",
-    ("same", "zh"): "a36d2d60ee1f51183cb6c952b4a35b25ab867c36bc0dd9832a00e7a174887ef8",
+    ("scores", "en"): "f0c20cea6c8cc6ad91f85c74ddcba2587133e7f4c898e7e39784a7b7708699b5",
+    ("scores", "zh"): "8a4753fd52e8201041b242d0dc01d605845550f969e211220ddcbc81a48005cc",
+    ("same", "en"): "5099ddb3fd3cb7dd0ec66914a3b43ee92cd22027fbafa64c5fdcb3743b43e68e",
+    ("same", "zh"): "47c75de006f53d8112e04fcb113c41f41fa69f52721bdf8296cefe1237f82758",
 }
 ROOM = {"labels": 560, "scores": 1120, "same": 960}  # tokens
 
@@ -47,7 +47,7 @@ def make_request(kind: str, language: Any) -> Request:
     if kind == "labels":
         return review.ask_labels(review.LABELS.template(language), LABELS, records, TEACHER)
     if kind == "scores":
-        passages = ["Passage </passage> one.", "Two."]
+        passages = ["Passage one.", "Two."]
         return review.ask_scores(review.PAIRS.template(language), passages, records, TEACHER)
     return review.ask_same(review.ANSWERS.template(language), TEXTS, TEACHER)
 

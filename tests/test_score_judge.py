@@ -27,7 +27,7 @@ from transformers import LlamaForCausalLM
 from fingen import metrics
 from fingen.cli import main
 from fingen.config import Asking
-from fingen.errors import TeacherError, UsageError
+from fingen.errors import UsageError
 from fingen.scoring import columns, texts
 from fingen.scoring.judge import TextJudge, open_judge
 from fingen.scoring.report import read_score
@@ -165,7 +165,7 @@ def test_a_judge_that_fails_leaves_the_rest_unjudged_and_says_so(desk: Path):
     assert judged.agreement is None
     with pytest.raises(UsageError, match="the offline teacher cannot read"):
         open_judge("offline", Asking(), desk)
-    with pytest.raises(TeacherError, match="unknown teacher: nobody"):
+    with pytest.raises(UsageError, match="unknown teacher: nobody"):
         open_judge("nobody", Asking(), desk)
     Path("prompts").mkdir()
     Path("prompts/concept.en.md").write_text("a folder of templates from before there was a judge")

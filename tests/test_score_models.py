@@ -373,19 +373,23 @@ def test_an_adapter_of_others_needs_its_form_and_is_then_asked_alike(here: Path)
     for name in ("fingen.json", "README.md", "chat_template.jinja"):
         (ADAPTER / name).unlink()
     unsaid = fingen("score", ADAPTER, "--set", "build/intent", "--out", "build/scores/theirs")
-    theirs = scored(ADAPTER, "--set", "build/intent", "--form", "chat", "--out", "build/scores/theirs")
+    elsewhere = fingen("score", ADAPTER, "--set", "build/intent", "--form", "chat", "--out", "build/scores/theirs")
+    named = ("--set", "build/intent", "--base", "base")
+    theirs = scored(ADAPTER, *named, "--form", "chat", "--out", "build/scores/theirs")
 
+    assert elsewhere.exit_code == 2
+    assert "its base model is no id on the Hub: base" in elsewhere.stderr
     assert unsaid.exit_code == 2
     assert "pass --form fingpt" in unsaid.stderr
     assert [(one["subject"], one["kind"]) for one in theirs["scores"]] == [
         ("base", "base"), ("base (generated)", "base"), ("intent-base", "adapter")
     ]  # fmt: skip
     assert [row["probabilities"] for row in predictions(theirs)] == [row["probabilities"] for row in ours]
-    fingpt = scored(ADAPTER, "--set", "build/intent", "--form", "fingpt", "--out", "build/scores/fingpt")
+    fingpt = scored(ADAPTER, *named, "--form", "fingpt", "--out", "build/scores/fingpt")
     assert [row["probabilities"] for row in predictions(fingpt)] != [row["probabilities"] for row in ours]
     config = json.loads((ADAPTER / "adapter_config.json").read_text(encoding="utf-8"))
     (ADAPTER / "adapter_config.json").write_text(json.dumps({**config, "r": 3}), encoding="utf-8")
-    broken = fingen("score", ADAPTER, "--set", "build/intent", "--form", "chat", "--out", "build/scores/broken")
+    broken = fingen("score", ADAPTER, *named, "--form", "chat", "--out", "build/scores/broken")
     assert broken.exit_code == 2
     assert "cannot be loaded on its base" in broken.stderr
 

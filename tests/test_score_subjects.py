@@ -231,7 +231,7 @@ def test_what_a_teacher_refuses_counts_as_wrong(rows: Path, monkeypatch: pytest.
 
 
 def test_teachers_that_are_none_are_refused(rows: Path):
-    for name, code, message in (("oracle", 3, "unknown teacher"), ("offline", 2, "answers no questions")):
+    for name, code, message in (("oracle", 2, "unknown teacher"), ("offline", 2, "answers no questions")):
         result = fingen("score", "--teacher", name, "--set", rows)
         assert (result.exit_code, message in result.stderr) == (code, True), result.stderr
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from fingen.disk import sha256_file, sha256_text
-from fingen.errors import SetError, UsageError
+from fingen.errors import SetError, UsageError, visible
 from fingen.records import Block, Chunk, Evidence, Manifest, Period, Record, Rejected, SourceEntry, Usage
 from fingen.sets import SetContent, newest_set, read_manifest, read_split, write_set
 
@@ -328,21 +328,20 @@ def test_another_teacher_is_not_called_rule_based(tmp_path: Path):
 
 def test_hostile_names_cannot_break_the_card(tmp_path: Path):
     source = manifest().sources[0].model_copy(update={"company": HOSTILE, "path": f"start {HOSTILE}"})
-    hostile = manifest(
-        name=HOSTILE, sources=(source,), unread={f"unread {HOSTILE}": HOSTILE}, teacher=HOSTILE, declared=(HOSTILE,)
-    )
+    hostile = manifest(sources=(source,), unread={f"unread {HOSTILE}": HOSTILE}, teacher=HOSTILE, declared=(HOSTILE,))
+    hostile = hostile.model_copy(update={"name": HOSTILE})  # which no manifest that is read can have
     rows = [record(n, output=HOSTILE, document=HOSTILE, evidence=(Evidence(quote=HOSTILE, page=1),)) for n in (1, 2)]
     write_set(tmp_path, content(manifest=hostile, splits={"train": rows}))
     card = (tmp_path / "README.md").read_text(encoding="utf-8")
     outside_code = "".join(card.partition("\n---\n")[2].split("\n```")[::2])
 
-    assert front_matter(tmp_path)["pretty_name"] == HOSTILE
+    assert front_matter(tmp_path)["pretty_name"] == visible(HOSTILE)
     assert front_matter(tmp_path)["configs"]
     assert len(cells(card, "start Evil")) == 6
     assert len(cells(card, "unread Evil")) == 2
     assert "<script" not in outside_code
     assert "`rm`" not in outside_code
-    assert not [char for char in outside_code if not char.isprintable() and char != "\n"]
+    assert not [char for char in card if not char.isprintable() and char != "\n"]
     assert [line for line in card.splitlines() if line.startswith("# ")] == [
         line for line in card.splitlines() if line.startswith("# Evil")
     ]

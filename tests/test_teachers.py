@@ -255,21 +255,15 @@ def test_refusals_and_cut_answers_are_answers(kind: str):
 
 
 @pytest.mark.parametrize(
-    "message",
+    ("kind", "message"),
     [
-        {},
-        {"content": None, "usage": None},
-        {
-            "content": [
-                {"type": "thinking", "thinking": "hm"},
-                {"type": "text", "text": "a"},
-                {"type": "text", "text": "b"},
-            ]
-        },
-        {"content": [], "stop_reason": "pause_turn", "usage": {"input_tokens": "many", "output_tokens": -1}},
-        {"choices": [], "usage": {"prompt_tokens": 3}},
-        {"choices": [{"message": {"content": [{"type": "text", "text": "x"}]}, "finish_reason": "content_filter"}]},
-        {"choices": [None], "usage": {"prompt_tokens": 5, "prompt_tokens_details": {"cached_tokens": 9}}},
+        ("anthropic", {"content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "a"}]}),
+        ("anthropic", {"content": [], "stop_reason": "pause_turn"}),
+        ("anthropic", {"content": None, "stop_reason": "end_turn", "error": None}),
+        ("openai", {"choices": [{"message": {"content": [{"type": "text", "text": "x"}]}, "finish_reason": "length"}]}),
+        ("openai", {"choices": [{"message": {"content": None}, "finish_reason": "content_filter"}]}),
+        ("openai", {"choices": [{"message": None, "finish_reason": "stop"}]}),
+        ("openai", {"choices": [{"message": {"content": "x"}, "finish_reason": None}], "error": None}),
     ],
 )
 def test_odd_answers_are_kept_as_they_are(kind: str, message: dict[str, Any]):
@@ -277,8 +271,34 @@ def test_odd_answers_are_kept_as_they_are(kind: str, message: dict[str, Any]):
         completion = complete(make_teacher(kind, stub, price=(1.0, 1.0)))
 
     assert completion.stop_reason
-    if not message.get("usage"):
-        assert completion.cost_usd is None  # what nobody counted is not free
+    assert completion.cost_usd is None  # what nobody counted is not free
+
+
+@pytest.mark.parametrize("number", [2**64, 10**400, -1, "many", 12.5, float("nan"), True, None, [], {}], ids=repr)
+@pytest.mark.parametrize(
+    "name",
+    ["input_tokens", "output_tokens", "cache_read_input_tokens", "prompt_tokens", "completion_tokens", "cached_tokens"],
+)
+def test_a_count_that_cannot_be_makes_the_usage_unknown(name: str, number: Any):
+    """All of it: what is counted beside it cannot be trusted either. A cache that is not spoken of has no tokens."""
+    usage = {
+        "input_tokens": 9,
+        "output_tokens": 3,
+        "prompt_tokens": 9,
+        "completion_tokens": 3,
+        "prompt_tokens_details": {},
+    }
+    (usage["prompt_tokens_details"] if name == "cached_tokens" else usage)[name] = number  # type: ignore[index]
+    kind = "anthropic" if "put_tokens" in name or "input" in name else "openai"
+    is_known = "cache" in name and not number
+    message = {"content": [{"type": "text", "text": "a"}], "stop_reason": "end_turn", "usage": usage,
+               "choices": [{"message": {"content": "a"}, "finish_reason": "stop"}]}  # fmt: skip
+    with Saying(Response(200, message)) as stub:
+        completion = complete(make_teacher(kind, stub, price=(1.0, 1.0)))
+
+    assert completion.text == "a"
+    assert completion.usage == (Usage(input_tokens=9, output_tokens=3) if is_known else Usage())
+    assert (completion.cost_usd is None) is not is_known
 
 
 def test_only_the_text_of_a_message_counts():

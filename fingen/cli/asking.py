@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from fingen.cli.common import finish
-from fingen.errors import UsageError
+from fingen.cli.common import echo, finish
+from fingen.errors import UsageError, visible
 
 if TYPE_CHECKING:
     from fingen.cli.progress import Display
@@ -39,7 +39,7 @@ def consent(display: Display, *, yes: bool, quiet: bool) -> Callable[[Estimate],
                 _ask_for_consent(estimate)
             agreed = True  # also for what is asked again in place of rejected items
         elif not quiet and estimate.usd != (0.0, 0.0, 0.0):
-            click.echo(f"asking {_estimate_line(estimate)}", err=True)
+            echo(f"asking {_estimate_line(estimate)}", err=True)
 
     return ask
 
@@ -50,8 +50,8 @@ def _is_terminal() -> bool:
 
 def _ask_for_consent(estimate: Estimate) -> None:
     """A teacher that nobody named is asked only if the user agrees to it and to its price."""
-    click.echo(f"{estimate.found_by} is set, and no --teacher was named.", err=True)
-    if not click.confirm(f"Send {_estimate_line(estimate)}?", err=True):
+    echo(f"{estimate.found_by} is set, and no --teacher was named.", err=True)
+    if not click.confirm(f"Send {visible(_estimate_line(estimate))}?", err=True):
         raise UsageError("nothing was sent", hint="name another teacher, such as --teacher offline")
 
 
@@ -61,12 +61,19 @@ def _estimate_line(estimate: Estimate) -> str:
         low, expected, most = estimate.usd
         cost = f"for about {expected:.2f} USD ({low:.2f} with caching, {most:.2f} at the very most)"
     batch = " in batches" if estimate.batch else ""
-    masked = f"; {_masked(estimate)}" if estimate.masked else ""
-    return f"{estimate.teacher}: {estimate.requests:,} requests{batch} {cost}{masked}"
+    return "; ".join([f"{estimate.teacher}: {estimate.requests:,} requests{batch} {cost}", *_remarks(estimate)])
 
 
-def _masked(estimate: Estimate) -> str:
-    return "masked in what is sent: " + ", ".join(f"{count:,} {kind}" for kind, count in estimate.masked.items())
+def _remarks(estimate: Estimate) -> list[str]:
+    """What is to be known beside the price: what is left out of the requests, and what the budget has to pay for too."""
+    remarks = []
+    if estimate.masked:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in estimate.masked.items())
+        remarks.append(f"masked in what is sent: {kinds}")
+    if estimate.budget_all_usd is not None:
+        budget = f"of the {estimate.budget_all_usd:g} USD for all sets and scores"
+        remarks.append(f"{budget}, those beside this one took {estimate.beside_usd:.4f}")
+    return remarks
 
 
 def estimate_lines(estimate: Estimate) -> list[str]:
@@ -74,7 +81,7 @@ def estimate_lines(estimate: Estimate) -> list[str]:
     lines = [
         f"{estimate.requests:,} requests to {estimate.teacher}, up to {estimate.pairs:,} pairs; nothing was sent",
         f"about {estimate.input_tokens:,} tokens in, {estimate.output_tokens:,} tokens out",
-        *([_masked(estimate)] if estimate.masked else []),
+        *_remarks(estimate),
     ]
     if estimate.usd is None or estimate.batch_usd is None:
         return [*lines, "price: unknown; give it with --price IN,OUT (USD per million tokens)"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 from pathlib import Path
 
 import click
 
-from fingen.cli.common import Command, command_options, print_json
+from fingen.cli.common import Command, command_options, echo, print_json
+from fingen.errors import visible
 
 
 @click.command("chat", cls=Command)
@@ -54,7 +54,7 @@ def command(
         for side, alone in sides.items():
             if base:
                 click.echo(f"{side}: ", nl=False)
-            answer(tuned, question, base=alone, max_tokens=max_tokens, write=functools.partial(click.echo, nl=False))
+            answer(tuned, question, base=alone, max_tokens=max_tokens, write=_write)
             click.echo()
 
     if once is not None:
@@ -70,4 +70,8 @@ def command(
         try:
             reply(question)
         except UsageError as e:
-            click.echo(f"{e}: {e.hint}", err=True)
+            echo(f"{e}: {e.hint}", err=True)
+
+
+def _write(piece: str) -> None:
+    click.echo(visible(piece, lines=True), nl=False)

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
+import signal
 import sys
+import threading
+import time
 import tomllib
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from fingen.errors import FingenError, Interrupted, UsageError, from_system, redact
+from fingen.errors import FingenError, Interrupted, UsageError, from_system, redact, visible
 
 if TYPE_CHECKING:
     from fingen.events import Outcome
 
 SETTINGS = Path("fingen.toml")
+NEAR = 0.85  # of the names of two variables, 0..1: one is the other misspelt
 SETTINGS_BYTES = 16_000  # that it may have: what is longer could take the parser minutes
+HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)  # Windows has none
+HANGUP_SECONDS = 1.0  # in which a closed terminal is told of again
 _SOURCES = {
     ParameterSource.COMMANDLINE: "flag",
     ParameterSource.ENVIRONMENT: "environment",
@@ -59,14 +69,42 @@ def read_settings(name: str) -> dict[str, Any]:
             content = file.read(SETTINGS_BYTES + 1)
         if len(content) > SETTINGS_BYTES:
             raise ValueError(f"larger than {SETTINGS_BYTES:,} bytes")
-        table = tomllib.loads(content.decode().replace("\r\n", "\n")).get(name, {})
+        tables = tomllib.loads(content.decode().replace("\r\n", "\n"))
+        table = tables.get(name, {})
     except OSError as e:
         raise UsageError(f"{SETTINGS}: cannot be read: {e.strerror}", hint="make it readable, or remove it") from e
     except (ValueError, RecursionError) as e:  # not TOML, not UTF-8; endless digits, endless brackets
         raise UsageError(f"{SETTINGS}: {e}", hint="correct the line, or remove the file") from e
+    others = tables.keys() - {name}
+    if unknown := sorted(others - _command_names(others)):
+        raise UsageError(
+            f"{SETTINGS}: no such command: {', '.join(unknown)}", hint="`fingen --help` lists the commands"
+        )
     if not isinstance(table, dict):
         raise UsageError(f"{SETTINGS}: {name} is not a table", hint=f"write its settings below a line [{name}]")
     return {key.replace("-", "_"): value for key, value in table.items()}
+
+
+def _command_names(wanted: Set[str]) -> set[str]:
+    """The names of all commands, and where one is wanted that is none, those of the commands below them."""
+    from fingen.cli import COMMANDS, main
+
+    context = click.Context(main)
+    below = [main.get_command(context, name) for name in COMMANDS] if wanted - COMMANDS.keys() else []
+    return {*COMMANDS, *(name for group in below if isinstance(group, click.Group) for name in group.commands)}
+
+
+def warn_of_variables(ctx: click.Context) -> None:
+    """Name the variables that seem to be meant for this command and set nothing."""
+    from fingen.cli import COMMANDS
+
+    prefix = f"{ctx.auto_envvar_prefix}_"
+    known = {f"{prefix}{(each.name or '').upper()}" for each in ctx.command.params if isinstance(each, click.Option)}
+    others = tuple(f"FINGEN_{name.upper()}_" for name in COMMANDS)
+    for name in sorted(name for name in os.environ.keys() - known if name.startswith("FINGEN_")):
+        near = get_close_matches(name, known, n=1, cutoff=NEAR)
+        if name.startswith(prefix) or (near and not name.startswith(others)):
+            echo(f"Warning: {name} sets nothing" + (f"; did you mean {near[0]}?" if near else ""), err=True)
 
 
 class Command(click.Command):
@@ -79,9 +117,11 @@ class Command(click.Command):
         except UsageError as e:
             fail(e, debug="--debug" in args)
         try:
-            return super().parse_args(ctx, args)
+            rest = super().parse_args(ctx, args)
         except click.UsageError as e:  # it repeats what was typed
-            raise click.UsageError(redact(e.format_message()), ctx=e.ctx) from None
+            raise click.UsageError(visible(redact(e.format_message())), ctx=e.ctx) from None
+        warn_of_variables(ctx)
+        return rest
 
     def _allowed(self, ctx: click.Context, settings: dict[str, Any]) -> dict[str, Any]:
         """The settings of a folder, if all of them are a folder's to set.
@@ -90,7 +130,7 @@ class Command(click.Command):
             UsageError: there is one that the command does not have, or that the user alone may set.
         """
         known = {parameter.name: parameter for parameter in self.params}
-        unknown = sorted(repr(name)[1:-1] for name in settings.keys() - known.keys())  # repr: no control characters
+        unknown = sorted(settings.keys() - known.keys())
         if unknown:
             raise UsageError(
                 f"{SETTINGS}: no such setting: {', '.join(unknown)}", hint=f"see `fingen {self.name} --help`"
@@ -105,7 +145,10 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run, and turn what goes wrong into a message and an exit code."""
-        debug = bool(ctx.params.get("debug"))
+        with ended_as_by_ctrl_c():
+            return self._invoke(ctx, debug=bool(ctx.params.get("debug")))
+
+    def _invoke(self, ctx: click.Context, *, debug: bool) -> Any:
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, click.Abort):  # Abort: at a question
@@ -117,6 +160,57 @@ class Command(click.Command):
             fail(e, debug=debug)
         except (MemoryError, OSError) as e:
             fail(from_system(e), debug=debug, cause=e)
+
+
+@contextmanager
+def ended_as_by_ctrl_c() -> Iterator[None]:
+    """Hear what a scheduler sends (SIGTERM), and a terminal that is closed (SIGHUP), as Ctrl-C, unless it is ignored (nohup).
+
+    A closed terminal is told of more than once, by the system and by its shell: what comes with that is not a second one.
+    """
+    heard_at, is_ending = -math.inf, False
+    terminals = [handle for handle in range(3) if _is_terminal(handle)]
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        nonlocal heard_at, is_ending
+        before, heard_at = heard_at, time.monotonic()
+        _leave_closed(terminals)
+        if number == HANGUP and heard_at - before < HANGUP_SECONDS:
+            return
+        if signal.getsignal(signal.SIGINT) not in (signal.default_int_handler, signal.SIG_DFL, signal.SIG_IGN):
+            signal.raise_signal(signal.SIGINT)  # whoever hears it knows what to finish
+            return
+        if is_ending:  # its last words are not waited for
+            os._exit(Interrupted.exit_code)
+        is_ending = True
+        raise KeyboardInterrupt
+
+    numbers = [number for number in (signal.SIGTERM, HANGUP) if number and signal.getsignal(number) == signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []  # only the main thread may say what is done on a signal
+    for number in numbers:
+        signal.signal(number, hear)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _is_terminal(handle: int) -> bool:
+    try:
+        return os.isatty(handle)
+    except OSError:
+        return False
+
+
+def _leave_closed(terminals: Iterable[int]) -> None:
+    """Let what goes to a terminal that was closed go nowhere: an error of its own would end what is to be finished."""
+    for handle in terminals:
+        if not _is_terminal(handle):
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            os.dup2(nowhere, handle)
+            os.close(nowhere)
 
 
 def _as_typed(parameter: click.Parameter, value: Any) -> str | list[str]:
@@ -142,8 +236,14 @@ def _as_typed(parameter: click.Parameter, value: Any) -> str | list[str]:
 def _way(ctx: click.Context, parameter: click.Parameter) -> str:
     """How the user sets it: the flag and its variable, or the place on the command line."""
     if isinstance(parameter, click.Option):
-        return f"{parameter.opts[-1]} ({ctx.auto_envvar_prefix}_{(parameter.name or '').upper()})"
+        variable = parameter.envvar or f"{ctx.auto_envvar_prefix}_{(parameter.name or '').upper()}"
+        return f"{parameter.opts[-1]} ({variable})"
     return parameter.make_metavar(ctx)
+
+
+def echo(*lines: str, err: bool = False) -> None:
+    """Print lines; what is in one of them cannot end it, nor steer a terminal. All that a command says goes this way."""
+    click.echo("\n".join(map(visible, lines)), err=err)
 
 
 def set_argument(target: Path | None, *, quiet: bool) -> Path:
@@ -159,17 +259,17 @@ def set_argument(target: Path | None, *, quiet: bool) -> Path:
         return target
     newest = newest_set(BUILD)
     if not quiet:
-        click.echo(f"the newest set: {newest}", err=True)
+        echo(f"the newest set: {newest}", err=True)
     return newest
 
 
 def fail(error: FingenError, *, debug: bool, cause: BaseException | None = None) -> NoReturn:
     """Print an error with its hint to standard error, and exit with its code."""
     if debug:
-        click.echo(redact("".join(traceback.format_exception(cause or error))), err=True, nl=False)
-    click.echo(f"Error: {error}", err=True)
+        echo(*redact("".join(traceback.format_exception(cause or error))).splitlines(), err=True)
+    echo(*f"Error: {error}".split("\n"), err=True)
     if error.hint:
-        click.echo(f"  -> {error.hint}", err=True)
+        echo(f"  -> {error.hint}", err=True)
     sys.exit(error.exit_code)
 
 
@@ -190,7 +290,7 @@ def _plain(value: Any) -> str:
 
 def print_json(value: Mapping[str, Any]) -> None:
     """One JSON object on standard output."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=os.fspath))
+    click.echo(visible(json.dumps(value, ensure_ascii=False, indent=2, default=os.fspath), lines=True))
 
 
 def finish(
@@ -200,7 +300,7 @@ def finish(
     if as_json:
         print_json(report)
     else:
-        click.echo("\n".join(lines()))
+        echo(*lines())
     sys.exit(exit_code)
 
 

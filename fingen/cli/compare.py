@@ -40,7 +40,8 @@ def command(scores: tuple[Path, ...], seed: int, as_json: bool, quiet: bool, deb
 
     def lines() -> Iterator[str]:
         for one in found:
-            yield "\n  ".join(map(plain, _lines(one)))
+            first, *more = map(plain, _lines(one))
+            yield from (first, *(f"  {line}" for line in more))
         if len(found) > 1:
             yield f"{len(found)} comparisons: each p stands for itself and is not adjusted for their number"
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from fingen.cli.common import Command, command_options, print_json
+from fingen.cli.common import Command, command_options, echo, print_json
 from fingen.cli.options import options_of, settings_of
 from fingen.config import MODELS, Finetune, Tuning
-from fingen.errors import ShortfallError, UsageError
+from fingen.errors import ShortfallError, UsageError, visible
 
 if TYPE_CHECKING:
     from fingen.training.plan import TrainingPlan
@@ -59,7 +59,7 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
 
     def say(text: str) -> None:
         if not quiet:
-            click.echo(text, err=True)
+            echo(text, err=True)
 
     first = os.environ.get("RANK", "0") == "0"  # `accelerate launch` starts this several times: one of them speaks
     quiet = quiet or not first
@@ -70,19 +70,19 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
         if as_json:
             print_json(_plan_json(plan, resolved))
         else:
-            click.echo("\n".join(_plan_lines(plan, resolved)))
+            echo(*_plan_lines(plan, resolved))
         refuse(plan.obstacles)
         return
     if resolved.sources:
         say(_said(resolved))
     made = finetune(settings, resolved.tuning, sources=resolved.sources, say=say,
-                    show=lambda prompt, answer: say(_example(prompt, answer)))  # fmt: skip
+                    show=lambda prompt, answer: None if quiet else _show_example(prompt, answer))  # fmt: skip
     if not first:
         return
     if as_json:
         print_json({"adapter": str(made.adapter), "changed": made.changed, "notes": made.notes, **made.manifest})
     else:
-        click.echo("\n".join(_lines(made)))
+        echo(*_lines(made))
     _check_learned(made)
 
 
@@ -120,10 +120,11 @@ def _said(resolved: Resolved) -> str:
     return "   ".join(f"{name}={values[name]} ({source})" for name, source in sorted(resolved.sources.items()))
 
 
-def _example(prompt: str, answer: str) -> str:
+def _show_example(prompt: str, answer: str) -> None:
     shown = prompt if len(prompt) <= EXAMPLE_CHARACTERS else f"{prompt[:EXAMPLE_CHARACTERS]} [...] "
-    row = click.style(shown, dim=True) + click.style(answer, fg="green", bold=True)
-    return f"{row}\n(the first row; only this is learned: {answer!r})"
+    parts = visible(shown, lines=True), visible(answer, lines=True)
+    click.echo(click.style(parts[0], dim=True) + click.style(parts[1], fg="green", bold=True), err=True)
+    echo(f"(the first row; only this is learned: {answer!r})", err=True)
 
 
 def _gib(count: float | None) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fingen import config
-from fingen.cli.common import Command, command_options, tell
+from fingen.cli.common import Command, command_options, echo, tell
 from fingen.cli.options import commas, parse_numbers
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def command(name: str, paths: tuple[Path, ...], as_json: bool, quiet: bool, debu
     out, split, replace = options.pop("out"), options.pop("split"), options.pop("replace")
     download, reasons = options.pop("download"), options.pop("with_reasons")
     if download and not quiet and (source := SOURCES[name]).hub:
-        click.echo(f"loading {source.hub} from the Hub (licence: {source.licence or 'see there'})", err=True)
+        echo(f"loading {source.hub} from the Hub (licence: {source.licence or 'see there'})", err=True)
     made = import_set(
         name,
         paths,

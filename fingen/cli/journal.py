@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fingen.cli.common import Command, command_options, print_json
+from fingen.cli.common import Command, command_options, echo, print_json
 from fingen.errors import SetError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def command(words: tuple[str, ...], batches: bool, as_json: bool, quiet: bool, d
     if as_json:
         print_json(report)
     else:
-        click.echo("\n".join(_released_lines(report) if action else _lines(report)))
+        echo(*(_released_lines(report) if action else _lines(report)))
 
 
 def _report(folder: str, journal: Journal) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import dataclasses
 import click
 
 from fingen import config
-from fingen.cli.common import Command, command_options, print_json
+from fingen.cli.common import Command, command_options, echo, print_json
 
 SHOWN = ("fp32", "bf16", "8bit", "4bit")
 
@@ -37,15 +37,15 @@ def command(as_json: bool, quiet: bool, debug: bool) -> None:
             {name: {**dataclasses.asdict(alias), "memory_gib": need[name]} for name, alias in config.MODELS.items()}
         )
         return
-    click.echo(f"{'alias':<14}{'base model':<40}{'parameters':>10}  {'GiB: ' + ' / '.join(SHOWN):<32}{'licence':<28}")
+    echo(f"{'alias':<14}{'base model':<40}{'parameters':>10}  {'GiB: ' + ' / '.join(SHOWN):<32}{'licence':<28}")
     for name, alias in config.MODELS.items():
         memory = " / ".join(f"{value:.1f}" for value in need[name].values())
         licence = alias.licence + (", gated" if alias.gated else "")
         tried = "tried here" if alias.tried else "not tried here"
-        click.echo(
+        echo(
             f"{name:<14}{alias.hub_id or 'made from the set':<40}{_size(alias.billions):>10}  {memory:<32}{licence:<28}{tried}"
         )
-    click.echo(
+    echo(
         "\nprompt: the chat template in the model's own tokenizer, for all but those with code of their own\n\nto know:"
     )
     traps: dict[str, list[str]] = {}
@@ -54,7 +54,7 @@ def command(as_json: bool, quiet: bool, debug: bool) -> None:
             code = f"; its own code is for transformers {alias.code}: take {alias.successor}" if alias.code else ""
             traps.setdefault(alias.trap + code, []).append(name)
     for trap, names in traps.items():
-        click.echo(f"  {', '.join(names)}: {trap}")
+        echo(f"  {', '.join(names)}: {trap}")
 
 
 def _size(billions: float) -> str:

@@ -73,7 +73,7 @@ def _option(field: dataclasses.Field[Any], hint: Any, default: Any, fallback: st
             more |= {"default": default, "show_default": True}
     text = f"{about.help}  [default: {shown}]" if shown else about.help
     kind = FolderOption if about.from_folder else click.Option
-    return click.option(flag, about.key or field.name, cls=kind, help=text, **more)
+    return click.option(flag, about.key or field.name, cls=kind, help=text, envvar=about.variable or None, **more)
 
 
 def _kind(name: str, hint: Any, about: Option) -> dict[str, Any]:
@@ -164,8 +164,13 @@ def _some_of(choices: tuple[str, ...]) -> Callable[[list[str]], tuple[str, ...]]
     return parse
 
 
+def _parse_sections(parts: list[str]) -> tuple[str, ...]:
+    return tuple(part for part in parts if part)
+
+
 PARSERS: dict[str, Callback] = {
     "base_url": _check_address,
     "price": commas(lambda parts: parse_numbers(parts, 2, "give two numbers from 0, such as 0.15,0.60")),
     "shares": commas(_parse_shares),
+    "sections": lambda ctx, parameter, value: commas(_parse_sections)(ctx, parameter, value or ()),
 }  # of settings of which more is asked than their annotation says

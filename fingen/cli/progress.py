@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from fingen.cli.common import echo
 from fingen.errors import DocumentError
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ class Display:
             self._line(f"not read: {event}", always=True)
         elif not isinstance(event, Answered):
             self._pages[event.source.name] = (event.page, event.pages)
+            if event.note:
+                self._line(f"{event.source.name}: {event.note}", always=True)
         if isinstance(event, Answered):
             note = self._rate(event)
             self._bar("asking", event.done, event.total, note)
@@ -84,7 +86,7 @@ class Display:
 
     def _note(self, event: Note) -> None:
         if event.is_warning or not self._quiet:
-            click.echo(f"{'Warning: ' if event.is_warning else ''}{event.text}", err=True)
+            echo(f"{'Warning: ' if event.is_warning else ''}{event.text}", err=True)
 
     def _rate(self, event: Answered) -> str:
         """How fast, at what cost so far, and at what cost in the end if it goes on like this."""
@@ -129,5 +131,5 @@ class Display:
             return
         now = time.monotonic()
         if always or now - self._said >= LINE_SECONDS:
-            click.echo(text, err=True)
+            echo(text, err=True)
             self._said = now

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fingen.cli.common import Command, command_options, print_json
+from fingen.cli.common import Command, command_options, echo, print_json
 
 
 @click.group("prompts")
@@ -37,6 +37,6 @@ def copy(folder: Path, replace: bool, as_json: bool, quiet: bool, debug: bool) -
     if as_json:
         print_json({"folder": str(folder), "written": [path.name for path in written]})
     else:
-        click.echo(f"{len(written)} templates written to {folder}")
+        echo(f"{len(written)} templates written to {folder}")
     if not quiet and not written:
-        click.echo(f"{folder} has them already; --replace writes over them", err=True)
+        echo(f"{folder} has them already; --replace writes over them", err=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from fingen import config
 from fingen.cli.common import Command, command_options, tell
+from fingen.cli.options import options_of, settings_of
 
 if TYPE_CHECKING:
     from fingen.hub import Pulled, PulledAdapter
@@ -31,18 +33,12 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Write over another set in that folder, unless it has a journal, or over another adapter.",
 )
+@options_of(config.Taking)
 @command_options
 def command(
-    repo: str,
-    out: Path | None,
-    adapter: bool,
-    revision: str | None,
-    form: str | None,
-    replace: bool,
-    as_json: bool,
-    quiet: bool,
-    debug: bool,
-) -> None:
+    repo: str, out: Path | None, adapter: bool, revision: str | None, form: str | None, replace: bool, as_json: bool,
+    quiet: bool, debug: bool, **options: Any,
+) -> None:  # fmt: skip
     """Bring a data set or an adapter from the Hugging Face Hub into build/, and prove it.
 
     A set that fingen has pushed comes back as it was, each file compared with its manifest. Any other data set of Alpaca rows
@@ -58,7 +54,10 @@ def command(
     """
     from fingen.hub import PulledAdapter, pull
 
-    pulled = pull(repo, out, adapter=adapter, revision=revision, config=form, replace=replace, quiet=quiet)
+    taking = settings_of(config.Taking, options)
+    pulled = pull(
+        repo, out, adapter=adapter, revision=revision, config=form, taking=taking, replace=replace, quiet=quiet
+    )
     if isinstance(pulled, PulledAdapter):
         tell(pulled, _adapter_lines(pulled), pulled.adapter, as_json=as_json)
     tell(pulled, _set_lines(pulled), pulled.set, as_json=as_json)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fingen.cli.common import Command, command_options, set_argument, tell
+from fingen.cli.common import Command, command_options, echo, set_argument, tell
 from fingen.cli.options import options_of, settings_of
 from fingen.config import Push
 from fingen.errors import UsageError
@@ -48,7 +48,7 @@ def command(folder: Path | None, yes: bool, as_json: bool, quiet: bool, debug: b
 
     def agree(plan: PushPlan | AdapterPlan) -> None:
         if not quiet and not (as_json and settings.dry_run):
-            click.echo("\n".join(_plan_lines(plan)), err=True)
+            echo(*_plan_lines(plan), err=True)
         if yes or settings.dry_run or not plan.changes:
             return
         if not (sys.stdin.isatty() and sys.stderr.isatty()):

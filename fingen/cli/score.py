@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fingen.cli.asking import consent, estimate_lines
-from fingen.cli.common import Command, command_options, finish
+from fingen.cli.common import Command, command_options, echo, finish
 from fingen.cli.options import options_of, settings_of
 from fingen.config import Scoring
 
@@ -49,7 +49,7 @@ def command(as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
         scored = scoring.score(settings, on_event=display, consent=consent(display, yes=True, quiet=quiet))
     short = scored.report.short
     if not quiet:
-        click.echo(f"written: {scored.folder}", err=True)
+        echo(f"written: {scored.folder}", err=True)
     report = {"folder": str(scored.folder), **scored.report.model_dump(mode="json"), "exit_code": int(short)}
     finish(report, lambda: _score_lines(scored), int(short), as_json=as_json)
 
@@ -58,7 +58,8 @@ def _score_lines(scored: Scored) -> Iterator[str]:
     from fingen.scoring.card import plain, render_answers, render_notes, render_pairs, render_table
     from fingen.scoring.columns import qa_sentences
 
-    yield from filter(None, (render_table(scored.report, plain), render_answers(scored.report, plain)))
+    for table in (render_table(scored.report, plain), render_answers(scored.report, plain)):
+        yield from table.split("\n") if table else ()
     for note in (*render_pairs(scored.report), *qa_sentences(scored.report), *render_notes(scored.report)):
         yield plain(note)
 

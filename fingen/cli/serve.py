@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fingen.cli.common import Command, command_options
+from fingen.cli.common import Command, command_options, echo
 
 
 @click.command("serve", cls=Command)
@@ -32,4 +32,4 @@ def command(model: Path, port: int, as_json: bool, quiet: bool, debug: bool) -> 
     need_extra()
     from fingen.training.serve import serve
 
-    serve(model, port, say=lambda text: None if quiet or as_json else click.echo(text, err=True))
+    serve(model, port, say=lambda text: None if quiet or as_json else echo(text, err=True))

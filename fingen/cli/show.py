@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fingen import config
-from fingen.cli.common import Command, command_options, print_json
+from fingen.cli.common import Command, command_options, echo, print_json
+from fingen.errors import visible
 
 if TYPE_CHECKING:
     from fingen.pipeline.show import Quote, Shown
     from fingen.records import Chunk
 
 BARE = ("«", "»")  # around a quote where there is no colour
-# Control characters but tab and line feed, other line ends, and what turns the direction of writing.
-STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 Pictures = dict[Path, tuple[str, int]]
 
 
@@ -58,18 +56,16 @@ def command(words: tuple[str, ...], png: Path | None, crop: bool, dpi: int, inpu
     if folder is None:
         folder = _newest()
         if not quiet:
-            click.echo(f"the newest set: {folder}", err=True)
+            echo(f"the newest set: {folder}", err=True)
     shown = show(folder, wanted, inputs=inputs)
     pictures = write_pictures(shown, png, dpi=dpi, crop=crop) if png else {}
     if not quiet:
         for reason in shown.missing.values():
-            click.echo(
-                f"Note: {_visible(reason)}; boxes are those of whole paragraphs and tables (see --input)", err=True
-            )
+            echo(f"Note: {reason}; boxes are those of whole paragraphs and tables (see --input)", err=True)
     if as_json:
         print_json(_report(shown, pictures))
     else:
-        click.echo("\n".join(_lines(shown, pictures)))
+        click.echo("\n".join(_lines(shown, pictures)))  # coloured: each text in it is made visible there
 
 
 def _parse_words(words: tuple[str, ...]) -> tuple[Path | None, str | None]:
@@ -116,26 +112,28 @@ def _lines(shown: Shown, pictures: Pictures) -> list[str]:
     """The record as a person reads it."""
     record = shown.record
     facts = f"task: {record.task}   split: {shown.split}, row {shown.row}   teacher: {record.teacher}   origin: {record.origin}"
-    lines = [_visible(f"{record.id}   {facts}"), ""]
+    lines = [visible(f"{record.id}   {facts}"), ""]
     asked = {"Question": record.instruction, "Input": record.input, "Answer": record.output, "Label": record.label,
              "Calculation": record.calc}  # fmt: skip
     if record.input and record.input == "\n\n".join(chunk.text for chunk in shown.passages):
         asked["Input"] = "(the passages below)"
     for title, text in asked.items():
         if text:
-            lines += [f"{_title(title)}: {_visible(text)}"]
+            lines += [f"{_title(title)}: {visible(text, lines=True)}"]
     if shown.quotes:
         lines += ["", _title("Evidence")]
     for number, quote in enumerate(shown.quotes, 1):
         lines += [
-            f"  {number}. {_visible(quote.document)}, page {quote.page}, {_where(quote)}",
-            f"     {_visible(quote.text)}",
+            f"  {number}. {visible(quote.document)}, page {quote.page}, {_where(quote)}",
+            f"     {visible(quote.text, lines=True)}",
         ]
     for chunk in shown.passages:
         lines += ["", *_passage_lines(chunk, shown.quotes)]
     if pictures:
         lines += ["", _title("Pictures")]
-    return lines + [f"  {file}: {_visible(document)}, page {page}" for file, (document, page) in pictures.items()]
+    return lines + [
+        f"  {visible(str(file))}: {visible(document)}, page {page}" for file, (document, page) in pictures.items()
+    ]
 
 
 def _where(quote: Quote) -> str:
@@ -151,12 +149,12 @@ def _where(quote: Quote) -> str:
 def _passage_lines(chunk: Chunk, quotes: tuple[Quote, ...]) -> list[str]:
     pages = f"page {chunk.first_page}" + (f"-{chunk.last_page}" if chunk.last_page > chunk.first_page else "")
     section = f", {' > '.join(chunk.section)}" if chunk.section else ""
-    head = _title(f"Passage {_visible(chunk.id)}") + _visible(f": {chunk.document}, {pages}{section}")
+    head = _title(f"Passage {visible(chunk.id)}") + visible(f": {chunk.document}, {pages}{section}")
     marked, at = "", 0
     for start, end in _merged([(quote.start, quote.end) for quote in quotes if quote.chunk == chunk.id]):
-        marked += _visible(chunk.text[at:start]) + _mark(_visible(chunk.text[start:end]))
+        marked += visible(chunk.text[at:start], lines=True) + _mark(visible(chunk.text[start:end], lines=True))
         at = end
-    return [head, marked + _visible(chunk.text[at:])]
+    return [head, marked + visible(chunk.text[at:], lines=True)]
 
 
 def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -168,11 +166,6 @@ def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             merged.append((start, end))
     return merged
-
-
-def _visible(text: str) -> str:
-    """Text from a document or a set, which must not steer the terminal."""
-    return STEERING.sub("\ufffd", text)
 
 
 def _has_colours() -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fingen.cli.asking import consent, cost_line, tell_unfinished, yes_option
-from fingen.cli.common import Command, command_options, say_settings, tell
+from fingen.cli.common import Command, command_options, echo, say_settings, tell
 from fingen.cli.options import options_of, settings_of
 from fingen.config import BUILD, Synth
 
@@ -132,7 +132,7 @@ def _run(
     yes, as_json, quiet, _ = (options.pop(name) for name in ("yes", "as_json", "quiet", "debug"))
     said = say_settings(ctx)
     if not quiet:
-        click.echo("   ".join(part for part in (f"language: {options['language']}", said) if part), err=True)
+        echo("   ".join(part for part in (f"language: {options['language']}", said) if part), err=True)
     settings = settings_of(Synth, options, kind=kind)
     with Display(quiet=quiet) as display:
         outcome = synth(settings, form, labels, draws, on_event=display, consent=consent(display, yes=yes, quiet=quiet))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fingen.cli.common import Command, FolderOption, command_options, finish, set_argument
+from fingen.cli.common import Command, FolderOption, command_options, echo, finish, set_argument
 
 if TYPE_CHECKING:
     from fingen.verification.run import Law, Problem, Verification
@@ -56,7 +56,7 @@ def command(
     if html:
         write_text(html, render_html(found))
         if not quiet:
-            click.echo(f"written: {html}", err=True)
+            echo(f"written: {html}", err=True)
     report = {**dataclasses.asdict(found), "exit_code": found.exit_code}
     finish(report, lambda: _lines(found, html), found.exit_code, as_json=as_json)
 
@@ -68,7 +68,7 @@ def _lines(found: Verification, html: Path | None) -> list[str]:
         why = f"   {'; '.join(law.why)}" if law.why else ""
         why += f"   {law.declared:,} declared by the set" if law.declared else ""
         lines.append(f"{name:<14}{law.passed:>9,}{law.failed:>9,}{law.unchecked:>11,}{why}")
-    lines.append(f"\nfigures: {found.figures:,} in answers, {found.unbound:,} not tied to a row or period")
+    lines += ["", f"figures: {found.figures:,} in answers, {found.unbound:,} not tied to a row or period"]
     lines += [f"declared: {declared}" for declared in found.declared]
     for name, law in found.laws.items():
         if law.problems:
@@ -92,4 +92,4 @@ def _problem_line(problem: Problem) -> str:
     where = " ".join(part for part in (problem.id, f"({row})" if row else "") if part)
     said = problem.output[problem.start : problem.end]
     text = " ".join(f"{where + ': ' if where else ''}{said + ': ' if said else ''}{problem.detail}".split())
-    return "  " + "".join(char for char in text if char.isprintable())[:200]
+    return f"  {text[:200]}"

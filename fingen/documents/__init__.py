@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 from fingen.documents.chunks import is_narrative
+from fingen.documents.overrides import OVERRIDES
 from fingen.documents.sources import find_sources
 from fingen.documents.workers import InputFile, Progress, read_documents
 
-__all__ = ["InputFile", "Progress", "find_sources", "is_narrative", "read_documents"]
+__all__ = ["OVERRIDES", "InputFile", "Progress", "find_sources", "is_narrative", "read_documents"]

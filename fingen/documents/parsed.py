@@ -10,12 +10,12 @@ from typing import Literal
 from pydantic import ValidationError
 
 from fingen.disk import read_jsonl, sha256_file
-from fingen.documents.identity import find_company, find_names, find_period
+from fingen.documents.identity import find_identity
+from fingen.documents.titles import Line, Pages
 from fingen.records import Block, BlockKind, Chunk, Document, Frozen, content_id
 from fingen.text import estimate_tokens, find_language
 
 FORM = 'each line is such as {"page": 1, "allrow": 0, "type": "text", "inside": "..."}'
-HEAD_PAGES = 3  # where company and period stand
 NO_BOX = (0.0, 0.0, 0.0, 0.0)  # the file does not say where on the page a line stands
 KINDS: dict[str, BlockKind | None] = {
     "text": "paragraph",
@@ -58,15 +58,17 @@ def read_page_parse(path: Path) -> Document:
             chunks.append(_chunk(path.name, sha256, page, pieces))
     texts = [chunk.text for chunk in chunks]
     language = find_language("\n".join(texts))
-    names = find_names(texts[:HEAD_PAGES], language)
+    about = find_identity(Pages(tuple(tuple(map(Line, text.splitlines())) for text in texts)), language)
     return Document(
         path=path.name,
         sha256=sha256,
         pages=max((chunk.last_page for chunk in chunks), default=0),
         language=language,
-        company=find_company(names, language, {}, path.name),
-        names=names,
-        period=find_period(texts[:HEAD_PAGES], texts[HEAD_PAGES:], language, path.name),
+        company=about.company,
+        names=about.names,
+        author=about.author,
+        amendment=about.amendment,
+        period=about.period,
         chunks=tuple(chunks),
     )
 

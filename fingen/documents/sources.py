@@ -26,7 +26,8 @@ def find_sources(inputs: Sequence[Path]) -> list[InputFile]:
             files = sorted(
                 path
                 for path in given.rglob("*")
-                if path.suffix.lower() == ".pdf" and not path.name.startswith(".") and not path.is_dir()
+                if not path.name.startswith(".")
+                and (_is_dangling(path) or (path.suffix.lower() == ".pdf" and not path.is_dir()))
             )
             found += [(path, path.relative_to(given).as_posix(), given) for path in files]
         else:
@@ -44,6 +45,11 @@ def find_sources(inputs: Sequence[Path]) -> list[InputFile]:
         for path, name, given in once
     ]
     return sorted(sources, key=lambda source: source.name)
+
+
+def _is_dangling(path: Path) -> bool:
+    """Whether it is a link to something that is not there: what that was nobody can tell, so it is named as not read."""
+    return path.is_symlink() and not path.exists()
 
 
 def _printable(name: str) -> str:

@@ -28,6 +28,7 @@ from fingen.errors import Cause, DocumentError, FingenError, UsageError
 from fingen.records import Document
 
 ORDINARY_PAGE = 0.05  # CPU seconds that a file may take for each page, whatever its others take
+ENDINGS = {getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)}
 WALL_FACTOR = 12  # seconds of wall clock a page may take for each CPU second: a busy machine is not a hanging file
 _START = "import sys; sys.path += sys.argv[2:]; from fingen.documents.workers import serve; serve(int(sys.argv[1]))"
 _MEMORY_HINT = "split the file, or read it alone on a machine with more memory"
@@ -43,11 +44,12 @@ class InputFile:
 
 @dataclass(frozen=True)
 class Progress:
-    """Worker news: `page` of `pages` of a source is being read."""
+    """Worker news: `page` of `pages` of a source is being read. `note` is a line to say."""
 
     source: InputFile
     page: int
     pages: int
+    note: str = ""
 
 
 @dataclass
@@ -160,6 +162,8 @@ class _Pool:
         if kind == "page":
             worker.page, worker.pages = value
             return Progress(job.source, *value) if worker.page else None
+        if kind == "note":
+            return Progress(job.source, worker.page, worker.pages, value)
         worker.job = None
         if kind == "failed" and value[0] == Cause.TOO_LARGE:
             self._workers.remove(worker)  # what it took it does not give back: the next file gets a fresh one
@@ -197,7 +201,7 @@ class _Pool:
 
     def _end(self, worker: _Worker) -> None:
         worker.pipe.close()
-        worker.process.terminate()
+        worker.process.kill()  # it hears nothing less
         worker.process.wait()
 
 
@@ -230,11 +234,11 @@ def _import_folders() -> list[str]:
 
 @contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Start children that never see Ctrl-C: they inherit the mask, and the parent ends them in good order."""
+    """Start children that never see what ends a run: they inherit the mask, and the parent ends them in good order."""
     if not hasattr(signal, "pthread_sigmask"):
         yield  # Windows: the child ignores it once it has started
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
     try:
         yield
     finally:
@@ -256,8 +260,9 @@ def _size(source: InputFile) -> int:
 
 
 def serve(handle: int) -> None:
-    """Read files until the pipe closes. Ctrl-C is the parent's business."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Read files until the pipe closes. What ends a run is the parent's business, also where it goes to all its processes."""
+    for ending in ENDINGS:
+        signal.signal(ending, signal.SIG_IGN)
     pipe = _connect(handle)
     try:
         reading, cache = pipe.recv()
@@ -271,11 +276,16 @@ def serve(handle: int) -> None:
         pipe.send(("page", (page, pages)))
         return limits.renew() if page else limits.renew(pages * ORDINARY_PAGE)
 
+    def tell(text: str) -> None:
+        pipe.send(("note", text))
+
     with contextlib.suppress(EOFError, OSError):  # the parent is gone
         while True:
             source, skip, lost = pipe.recv()
             limits.start(lost)
-            read = partial(read_document, source.path, source.name, reading, cache=cache, skip=skip, started=started)
+            read = partial(
+                read_document, source.path, source.name, reading, cache=cache, skip=skip, started=started, tell=tell
+            )
             pipe.send(_answer(read))
             gc.collect()
 
@@ -317,7 +327,7 @@ class _Limits:
         self._resource = resource
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a reader that is ended leaves no core file
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        limit = _address_space() + reading.memory_bytes
+        limit = _address_space() + (reading.ocr_memory_bytes if reading.ocr else reading.memory_bytes)
         if hard == resource.RLIM_INFINITY or limit < hard:
             resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 

@@ -23,8 +23,9 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineMod
 from huggingface_hub.utils import disable_progress_bars, hf_raise_for_status, validate_repo_id  # type: ignore[attr-defined]  # not in __all__
 from yaml import YAMLError
 
-from fingen.disk import sha256_file
+from fingen.disk import is_inner_path, sha256_file
 from fingen.errors import HubError, UsageError, redact
+from fingen.rows import Allowance
 from fingen.wire import MESSAGE_CHARACTERS, Secret, is_from_http, mapping, parse_retry_after
 
 TOKENS_PAGE = "https://huggingface.co/settings/tokens"
@@ -39,6 +40,7 @@ BAD_REQUEST = 400
 STALE = 412  # somebody else has committed since
 BRANCH = "main"
 READ_BYTES = 1 << 20  # at once
+ABOUT_BYTES = 64 << 20  # that a manifest or card may have
 T = TypeVar("T")
 
 
@@ -262,19 +264,30 @@ class Hub:
 
         return self._patiently(f"commit to {remote.repo}", send)
 
-    def fetch(self, remote: Remote, name: str, folder: Path) -> Path:
+    def fetch(self, remote: Remote, name: str, folder: Path, allowance: Allowance | None = None) -> Path:
         """Bring a file into a folder; one that is there already is not brought again.
 
+        What says something about the others, such as a card, is brought without an `allowance`: it is small, or is refused.
+
         Raises:
+            UsageError: its name leads out of the folder, or it is larger than is allowed.
             HubError: the Hub refuses or cannot be reached.
         """
+        where = f"{remote.repo}/{name}"
+        if not is_inner_path(name):
+            raise UsageError(f"{where}: no path within its folder", hint="have its owner name the file otherwise")
+        allowance = allowance or Allowance(0, ABOUT_BYTES, "have its owner see to it")
+        allowance.take(where, size=remote.files[name].size)
 
         def bring() -> str:
             return self._api.hf_hub_download(
                 remote.repo, name, repo_type=self._kind, revision=remote.head, local_dir=folder
             )
 
-        return Path(self._patiently(f"fetch {name} of {remote.repo}", bring))
+        path = Path(self._patiently(f"fetch {name} of {remote.repo}", bring))
+        if (more := path.stat().st_size - remote.files[name].size) > 0:  # than it was said to have
+            allowance.take(where, size=more)
+        return path
 
     def _patiently(self, what: str, call: Callable[[], T]) -> T:
         """Call, and again where that may help."""

@@ -13,10 +13,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from fingen.config import BUILD
-from fingen.disk import describe, dump_json, lock, read_jsonl, sha256_file, write_text
+from fingen.config import BUILD, Taking
+from fingen.disk import describe, dump_json, is_misnamed, lock, read_jsonl, sha256_file, write_text
 from fingen.errors import HubError, SetError, ShortfallError, UsageError
-from fingen.events import Outcome
+from fingen.events import Outcome, command_line
 from fingen.hub.client import Hub, Remote, check_repo_id, read_matter
 from fingen.hub.pull_adapter import PulledAdapter, pull_adapter
 from fingen.hub.trace import leave_trace
@@ -24,9 +24,21 @@ from fingen.imports.base import Options, read_row
 from fingen.imports.read import number_ids
 from fingen.imports.sources import SOURCES
 from fingen.records import FileEntry, Manifest, Record, Rejected
-from fingen.rows import Raw, find_split, read_raw
+from fingen.rows import Allowance, Raw, find_split, read_parquet, read_raw
 from fingen.set_folder import PATIENCE_SECONDS, clear, make_manifest, refuse_folder, refuse_other, write_anew
-from fingen.sets import CARD, CHUNKS, INFO, JOURNAL, MANIFEST, REJECTED, SPLITS, SetContent, read_manifest, render_card
+from fingen.sets import (
+    CARD,
+    CHUNKS,
+    INFO,
+    JOURNAL,
+    MANIFEST,
+    REJECTED,
+    SPLITS,
+    SetContent,
+    parse_manifest,
+    read_manifest,
+    render_card,
+)
 from fingen.verification.run import Verification, verify
 from fingen.wire import mapping
 
@@ -60,6 +72,7 @@ def pull(
     adapter: bool = False,
     revision: str | None = None,
     config: str | None = None,
+    taking: Taking | None = None,
     replace: bool = False,
     quiet: bool = False,
 ) -> Pulled | PulledAdapter:
@@ -71,6 +84,7 @@ def pull(
         adapter: the model of that name, also where there is a data set of the same one.
         revision: a commit, branch or tag; None: the newest.
         config: which form of a foreign data set that has several.
+        taking: how much of a data set is taken, at most; None: the defaults.
         replace: write over another set in `out`, if it has no journal, or over another adapter.
         quiet: show no bars.
 
@@ -83,7 +97,7 @@ def pull(
     hub = Hub(quiet=quiet)
     remote = None if adapter else hub.look(repo, revision)
     if remote:
-        return _pull_set(hub, remote, out or BUILD / name, config, replace=replace)
+        return _pull_set(hub, remote, out or BUILD / name, config, _allowance(taking or Taking()), replace=replace)
     hub = Hub(kind="model", quiet=quiet)
     if remote := hub.look(repo, revision):
         if config:
@@ -97,7 +111,14 @@ def pull(
     )
 
 
-def _pull_set(hub: Hub, remote: Remote, out: Path, config: str | None, *, replace: bool) -> Pulled:
+def _allowance(taking: Taking) -> Allowance:
+    hint = "take more with --max-rows and --max-mib, if you trust those who published it"
+    return Allowance(taking.max_rows, taking.max_mib << 20, hint)
+
+
+def _pull_set(
+    hub: Hub, remote: Remote, out: Path, config: str | None, allowance: Allowance, *, replace: bool
+) -> Pulled:
     refuse_folder(out)
     rejects: dict[str, int] = {}
     notes: list[str] = []
@@ -107,9 +128,9 @@ def _pull_set(hub: Hub, remote: Remote, out: Path, config: str | None, *, replac
             if manifest and config:
                 raise UsageError(f"{remote.repo} is a set of fingen's own", hint="pull it without --config")
             if manifest:
-                changed = _bring(hub, remote, manifest, out, replace=replace)
+                changed = _bring(hub, remote, manifest, out, allowance, replace=replace)
         if not manifest:
-            changed, rejects, notes = _adopt(hub, remote, out, config, replace=replace)
+            changed, rejects, notes = _adopt(hub, remote, out, config, allowance, replace=replace)
     except UsageError:  # what is there is another's: nothing of this stays in it
         shutil.rmtree(out / STAGING, ignore_errors=True)
         raise
@@ -144,7 +165,7 @@ def _tell(
         laws=laws,
         notes=[*notes, *(f"could not be checked: {reason}" for reason in why)],
         changed=changed,
-        next=f"fingen verify {out}" if found.exit_code else f"fingen show {out}",
+        next=command_line("fingen", "verify" if found.exit_code else "show", out),
         exit_code=found.exit_code if own else 0,  # rows of others are as they are; verify names what is wrong with them
     )
 
@@ -153,16 +174,23 @@ def _tell(
 
 
 def _read_manifest(hub: Hub, remote: Remote, staging: Path) -> Manifest | None:
-    """The manifest of the data set, if it has one of ours."""
+    """The manifest of the data set, if it has one of ours.
+
+    Raises:
+        SetError: it is one of ours in all but its names, which are paths.
+    """
     if MANIFEST not in remote.files:
         return None
+    text = hub.fetch(remote, MANIFEST, staging).read_bytes()
     try:
-        return Manifest.model_validate_json(hub.fetch(remote, MANIFEST, staging).read_bytes())
-    except ValidationError:
+        return parse_manifest(text, f"{remote.repo}/{MANIFEST}")
+    except SetError as e:
+        if isinstance(e.__cause__, ValidationError) and is_misnamed(e.__cause__):
+            raise SetError(f"{e}; nothing was brought", hint="have its owner push it with fingen") from e
         return None
 
 
-def _bring(hub: Hub, remote: Remote, listed: Manifest, out: Path, *, replace: bool) -> bool:
+def _bring(hub: Hub, remote: Remote, listed: Manifest, out: Path, allowance: Allowance, *, replace: bool) -> bool:
     """Fetch the files of the set, prove each by its hash, and put them in place; True if anything changed."""
     staging = out / STAGING
     entries = {name: entry for name, entry in listed.files.items() if name in BROUGHT}
@@ -179,8 +207,9 @@ def _bring(hub: Hub, remote: Remote, listed: Manifest, out: Path, *, replace: bo
             f"{remote.repo}: its {MANIFEST} lists {', '.join(missing)}, and that is not there",
             hint="pull a commit that is whole with --revision",
         )
+    allowance.take(f"{remote.repo}/{MANIFEST}", rows=sum(listed.splits.values()))
     for name, entry in entries.items():
-        if sha256_file(hub.fetch(remote, name, staging)) != entry.sha256:
+        if sha256_file(hub.fetch(remote, name, staging, allowance)) != entry.sha256:
             raise SetError(
                 f"{remote.repo}: {name} was changed there since it was pushed",
                 hint="pull the commit that was pushed with --revision, or have it pushed again",
@@ -220,7 +249,7 @@ def _place(staging: Path, out: Path, entries: Mapping[str, FileEntry], manifest:
 
 
 def _adopt(
-    hub: Hub, remote: Remote, out: Path, config: str | None, *, replace: bool
+    hub: Hub, remote: Remote, out: Path, config: str | None, allowance: Allowance, *, replace: bool
 ) -> tuple[bool, dict[str, int], list[str]]:
     """Make a set of Alpaca rows: whether anything changed, the rejects by reason, and what is to be said."""
     settings = {"command": "pull", "repo": remote.repo, "revision": remote.head, "config": config}
@@ -234,7 +263,8 @@ def _adopt(
     for name, published in chosen.items():
         split = find_split(Path(published or name)) or source.split
         count = 0
-        for raw in _read_rows(hub.fetch(remote, name, staging), f"{remote.repo}/{name}", staging):
+        path = hub.fetch(remote, name, staging, allowance)
+        for raw in _read_rows(path, f"{remote.repo}/{name}", allowance):
             count += 1
             columns |= raw.values.keys()
             row = read_row(source, raw, Options())
@@ -311,13 +341,10 @@ def _patterns(form: Mapping[str, Any]) -> Iterator[tuple[str | None, str]]:
             yield (str(split) if split else None), folder + str(path).replace("**/", "*")
 
 
-def _read_rows(path: Path, name: str, staging: Path) -> Iterator[Raw]:
-    if path.suffix.lower() != ".parquet":
-        return (dataclasses.replace(raw, file=name) for raw in read_raw(path))
-    from datasets import Dataset  # type: ignore[import-untyped]  # it ships no types; slow to import, so only here
-
-    try:
-        rows = Dataset.from_parquet(str(path), cache_dir=str(staging / "cache"))
-    except (OSError, ValueError, RuntimeError) as e:
-        raise SetError(f"{name}: cannot be read as Parquet", hint="see whether its page shows a table of rows") from e
-    return (Raw(name, number, None, dict(row)) for number, row in enumerate(rows, 1))
+def _read_rows(path: Path, name: str, allowance: Allowance) -> Iterator[Raw]:
+    if path.suffix.lower() == ".parquet":
+        yield from read_parquet(path, name, allowance)
+        return
+    for raw in read_raw(path):
+        allowance.take(name, rows=1)
+        yield dataclasses.replace(raw, file=name)

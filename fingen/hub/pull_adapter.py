@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,17 +17,20 @@ from fingen.adapters import (
     is_pickle,
     parse_manifest,
     read_adapter,
+    read_adapter_config,
     write_manifest,
 )
 from fingen.config import BUILD
-from fingen.disk import lock, refuse_others, sha256_file
+from fingen.disk import is_inner_path, lock, refuse_others, sha256_file
 from fingen.errors import UsageError
-from fingen.events import Outcome
+from fingen.events import Outcome, command_line
 from fingen.hub.client import Hub, Remote
 from fingen.hub.shipment import OWN_BY_THE_HUB
+from fingen.rows import Allowance
 from fingen.set_folder import PATIENCE_SECONDS
 
 STAGING = ".pull"  # in the folder of the adapter: where files arrive, so that a second run finds those that are there
+ADAPTER_BYTES = 64 << 30  # that all files of an adapter may have
 CODE = (".py", ".so", ".dll", ".sh")
 
 
@@ -81,7 +83,7 @@ def pull_adapter(hub: Hub, remote: Remote, out: Path, *, replace: bool = False) 
         scores=len(manifest.get("scores", ())),
         notes=notes,
         changed=changed,
-        next=f"fingen chat {out}",
+        next=command_line("fingen", "chat", out),
     )
 
 
@@ -112,6 +114,9 @@ def _read_manifest(hub: Hub, remote: Remote, staging: Path) -> dict[str, Any]:
     where = f"{remote.repo}/{MANIFEST}"
     listed = parse_manifest(hub.fetch(remote, MANIFEST, staging).read_bytes().decode(errors="replace"), where)
     files: Mapping[str, str] = listed["files"]
+    if not is_inner_path(listed["base"]["source"]):  # an adapter that was made here may name any folder of this machine
+        hint = "have its owner push it with fingen"
+        raise UsageError(f"{where}: base.source: no path within its folder; nothing was brought", hint=hint)
     odd = sorted(name for name in files if name not in FILES - {MANIFEST})
     if odd or not files.keys() >= {*WEIGHTS}:
         what = f"lists {', '.join(odd)}, which is no file of an adapter" if odd else "does not list the weights"
@@ -148,19 +153,15 @@ def _is_other(out: Path, wanted: Mapping[str, Any], *, replace: bool) -> bool:
 
 def _bring(hub: Hub, remote: Remote, staging: Path, files: Mapping[str, str]) -> None:
     """Fetch the files, and prove each by its hash."""
+    allowance = Allowance(0, ADAPTER_BYTES, "have its owner see to it")
     for name, sha256 in files.items():
-        if sha256_file(hub.fetch(remote, name, staging)) != sha256:
+        if sha256_file(hub.fetch(remote, name, staging, allowance)) != sha256:
             raise UsageError(
                 f"{remote.repo}: {name} was changed there since it was pushed",
                 hint="pull the commit that was pushed with --revision, or have it pushed again",
             )
     check_safetensors(staging / WEIGHTS[0])
-    try:
-        kind = json.loads((staging / WEIGHTS[1]).read_bytes()).get("peft_type")
-    except (ValueError, AttributeError):
-        kind = None
-    if kind != "LORA":
-        raise UsageError(f"{remote.repo}: {WEIGHTS[1]} is of no LoRA adapter", hint="only those are read here")
+    read_adapter_config(staging / WEIGHTS[1], f"{remote.repo}/{WEIGHTS[1]}")
 
 
 def _place(staging: Path, out: Path, wanted: Mapping[str, Any]) -> None:

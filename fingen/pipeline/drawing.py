@@ -10,7 +10,8 @@ from typing import Any, Literal
 from fingen.config import Splitting
 from fingen.pipeline.filters import OpenFilters
 from fingen.quality.balance import surplus_reference
-from fingen.quality.checks import Draft, Drop, check
+from fingen.quality.checks import check
+from fingen.quality.draft import Draft, Drop
 from fingen.quality.duplicates import fold, worth
 from fingen.quality.evidence import find_quote, locate
 from fingen.quality.privacy import Mode, protect
@@ -166,10 +167,12 @@ def divide(
     document_ids: Mapping[str, str],
     chunks: list[Chunk],
     journal: Journal,
+    unnamed: frozenset[str] = frozenset(),
 ) -> dict[str, list[Record]]:
     """The rows of each split, with or without their passages; choices are written to the journal.
 
-    `document_ids`: path -> SHA-256 of the file.
+    `document_ids`: path -> SHA-256 of the file. Documents in `unnamed` name no company for sure: without its passage
+    nobody knows whom a question about them means.
     """
     known = journal.splits()
     asked = {unit.removeprefix(MEMORY) for unit, split in known.items() if split == "memory"}
@@ -181,7 +184,7 @@ def divide(
     splits: dict[str, list[Record]] = {"train": [], "validation": [], "test": [], "memory": []}
     open_book = _OpenBook(draw.kept, split_of, chunks, privacy)
     for record in draw.kept:
-        if context in ("none", "both"):
+        if context in ("none", "both") and record.document not in unnamed:
             splits[split_of[record.id]].append(record)
         if context in ("passage", "both"):
             splits[split_of[record.id]].append(open_book.row(record))

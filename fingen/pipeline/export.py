@@ -8,17 +8,20 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from unicodedata import category, normalize
 
 from fingen import __version__
 from fingen.disk import check_writable, describe, dump_json, open_atomic, read_object, sha256_file, write_text
 from fingen.errors import SetError, UsageError
-from fingen.events import Outcome
+from fingen.events import Outcome, command_line
 from fingen.records import Record
 from fingen.sets import COLUMNS, MANIFEST, SPLITS, read_manifest, read_split, write_table
 
 INFO = "dataset_info.json"
 MADE = ".export"  # JSON, written first and last: what the files were made of, and what they are; no data to who loads the folder
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run or misread at the start of a cell
+FORMULA = frozenset("=+-@")  # with what a spreadsheet takes a cell for a formula
+BREAKS = ("\t", "\r")  # what it would misread at the start of a cell
+QUOTES = frozenset("'\"")  # what it may drop there, with white space and marks that cannot be seen
 OPENAI_LEAST = 10  # examples that OpenAI's fine-tuning asks for
 BATCH_ROWS = 5_000  # rows of a Parquet table that are in memory at once
 ROLE_TAGS = {
@@ -143,9 +146,17 @@ class Counts:
     def neutralise(self, rows: Iterable[dict[str, str]]) -> Iterator[dict[str, str]]:
         """The rows with an apostrophe before what would start a formula: a spreadsheet then shows the cell as it is."""
         for row in rows:
-            formulas = {name: f"'{cell}" for name, cell in row.items() if cell.startswith(FORMULA)}
+            formulas = {name: f"'{cell}" for name, cell in row.items() if _starts_formula(cell)}
             self.neutralised += len(formulas)
             yield {**row, **formulas}
+
+
+def _starts_formula(cell: str) -> bool:
+    """Whether a spreadsheet may find a formula in a cell; signs of other widths count as what they look like."""
+    if cell.startswith(BREAKS):
+        return True
+    signs = (normalize("NFKC", char) for char in cell if not (char.isspace() or category(char) in ("Cc", "Cf")))
+    return next((sign for sign in signs if sign not in QUOTES), "") in FORMULA
 
 
 def _find_room(
@@ -188,8 +199,9 @@ def _notes(form_name: str, counts: Counts) -> list[str]:
 
 def _next(form_name: str, name: str, out: Path) -> str:
     if form_name == "openai":
-        return f"upload {out}/train.jsonl with the purpose fine-tune"
-    return f"llamafactory-cli train ... dataset_dir={out} dataset={name}; or datasets.load_dataset on the files"
+        return f"upload {command_line(out / 'train.jsonl')} with the purpose fine-tune"
+    words = command_line(f"dataset_dir={out}", f"dataset={name}")
+    return f"llamafactory-cli train ... {words}; or datasets.load_dataset on the files"
 
 
 # --- rows --------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fingen.errors import UsageError
-from fingen.events import Outcome
+from fingen.events import Outcome, command_line
 from fingen.imports.base import ImportSource, Options
 from fingen.imports.read import Rows, Shares, read_source
 from fingen.imports.sources import SOURCES
@@ -110,7 +110,7 @@ def import_set(
         declared=declared,
         notes=_notes(source, rows.raws, rows.options),
         changed=changed,
-        next=f"fingen export {out} --format alpaca --out DIR",
+        next=command_line("fingen", "export", out, "--format", "alpaca", "--out", "DIR"),
     )
 
 

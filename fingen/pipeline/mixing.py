@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fingen.disk import read_jsonl, sha256_file
 from fingen.errors import SetError, ShortfallError, UsageError
-from fingen.events import Outcome
+from fingen.events import Outcome, command_line
 from fingen.imports.read import number_ids
 from fingen.quality.duplicates import fold, without_options
 from fingen.records import Chunk, Manifest, Record, Rejected
@@ -107,7 +107,7 @@ def mix(parts: Sequence[Part], out: Path, *, replace: bool = False) -> Mixed:
         rejects=dict(Counter(row.reason for row in rejected)),
         declared=declared,
         changed=changed,
-        next=f"fingen export {out} --format alpaca --out DIR",
+        next=command_line("fingen", "export", out, "--format", "alpaca", "--out", "DIR"),
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from fingen import __version__
 from fingen.config import Pdf2qa
 from fingen.disk import lock, sha256_file
-from fingen.documents import Progress
+from fingen.documents import OVERRIDES, Progress
 from fingen.errors import DocumentError, SetError, ShortfallError, UsageError
 from fingen.events import Answered, Estimate, Note, Waiting
 from fingen.pipeline.drawing import Draw, divide, draw_records
@@ -150,7 +150,10 @@ class _Run:
         """Read the documents, and make the requests about them."""
         documents, self.unread = read_all(self.settings, self.on_event)
         self.documents, masked = protect_documents(documents, self.settings.filters.privacy)
-        self.chunks = choose_chunks(self.documents, self.settings.limit)
+        asked = [d for d in self.documents if d.company or self.settings.context != "none"]
+        if not asked:
+            raise _all_unnamed(self.documents)
+        self.chunks = choose_chunks(asked, self.settings.limit, self.settings.sections)
         self.shown = self.plan.add_requests(self.job, self.documents, self.chunks)
         self.job.masked = sum((masked[chunk.id] for chunk in self.shown if chunk.id in masked), Counter())
         self.clock.lap("reading")
@@ -200,9 +203,20 @@ class _Run:
             draw.judged = self.judge.report(draw.kept, unjudged)
         settings, ids = self.settings, {d.path: d.sha256 for d in self.documents}
         how = (settings.splitting, settings.context, self.split_by, settings.filters.privacy)
-        splits = divide(draw, *how, ids, self.shown, journal)
+        unnamed = frozenset(document.path for document in self.documents if document.company is None)
+        splits = divide(draw, *how, ids, self.shown, journal, unnamed)
         draw.private += self.job.masked
-        return draw, self.content(draw, splits, journal)
+        return draw, self.content(draw, self._with_filings(splits), journal)
+
+    def _with_filings(self, splits: dict[str, list[Record]]) -> dict[str, list[Record]]:
+        """The rows with what is known of the filing of their documents."""
+        filings = {document.path: document.filing for document in self.documents if document.filing}
+        if not filings:
+            return splits
+        return {
+            split: [record.model_copy(update={"filing": filings.get(record.document, {})}) for record in rows]
+            for split, rows in splits.items()
+        }
 
     def content(self, draw: Draw, splits: dict[str, list[Record]], journal: Journal) -> SetContent:
         """What the set will hold.
@@ -217,7 +231,12 @@ class _Run:
             name=self.settings.out.name,
             command="pdf2qa",
             teacher=self.job.teacher.name,
-            settings={**_settings(self.settings), "judge": self.plan.judge, "limit": self.settings.limit},
+            settings={
+                **_settings(self.settings),
+                "judge": self.plan.judge,
+                "limit": self.settings.limit,
+                "sections": list(self.settings.sections),
+            },
             prompts={name: template.sha256 for name, template in self.plan.templates.items()},
             sources=tuple(
                 SourceEntry(**{name: getattr(d, name) for name in SourceEntry.model_fields}) for d in self.documents
@@ -267,6 +286,14 @@ class _Run:
         )
         notes = [*summary.notes, *self.plan.without_rules(self.job.teacher.name), *answers.notes]
         return replace(summary, notes=notes, exit_code=max(summary.exit_code, int(answers.is_short)))
+
+
+def _all_unnamed(documents: list[Document]) -> UsageError:
+    names = ", ".join(document.path for document in documents[:3]) + (" ..." if len(documents) > 3 else "")
+    return UsageError(
+        f"no company is named for sure in {names}: a question without its passage would be about nobody",
+        hint=f"name the company in {OVERRIDES} beside the reports, or ask with the passages: --context passage",
+    )
 
 
 def _why(found_by: str | None) -> str:

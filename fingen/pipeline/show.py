@@ -235,11 +235,12 @@ def _find_file(source: SourceEntry, inputs: Sequence[Path]) -> Path | str:
 
 def _candidates(name: str, inputs: Sequence[Path]) -> Iterator[Path]:
     """Files that may be the document: by its path, and in folders that were named also by its file name alone."""
+    inner = PurePosixPath(name)
     for folder in inputs or FOLDERS:
         if folder.is_file():
             yield folder
-        elif (folder / name).is_file():
-            yield folder / name
+        elif not inner.is_absolute() and ".." not in inner.parts and (folder / inner).is_file():
+            yield folder / inner
         elif inputs:
             last = PurePosixPath(name).name
             yield from (path for path in sorted(folder.rglob("*")) if path.name == last and path.is_file())

@@ -14,7 +14,7 @@ from fingen import __version__, prompts
 from fingen.config import Synth
 from fingen.disk import lock, sha256_text
 from fingen.errors import ShortfallError, UsageError
-from fingen.events import Answered, Estimate, Note, Outcome
+from fingen.events import Answered, Estimate, Note, Outcome, command_line
 from fingen.pipeline.drawing import rejected, rejects
 from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
 from fingen.pipeline.pdf2qa import require_named
@@ -453,5 +453,5 @@ def _summary(
             *repair_notes(made.repairs),
             *([f"{made.unchecked} items got no verdict of the second teacher, and stay"] if made.unchecked else []),
         ],
-        next=f"fingen verify {settings.out}",
+        next=command_line("fingen", "verify", settings.out),
     )

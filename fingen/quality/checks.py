@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+from fingen.quality import wording
+from fingen.quality.draft import Draft, Drop
 from fingen.quality.duplicates import fold
-from fingen.records import Passage, Record
+from fingen.records import Passage
 from fingen.text import han_share
 
 MIN_ANSWER = {"en": 60, "zh": 20}  # characters
 MAX_ANSWER = {"en": 4000, "zh": 1500}
 MAX_QUESTION = {"en": 400, "zh": 160}
 _LEANS_ON_TEXT = re.compile(
-    r"\b(?:this|the (?:given|provided|above)) (?:passage|text|excerpt|paragraph|article|document)s?\b(?! of)|"
+    r"\b(?:this|the (?:given|provided|above)) (?:passage|text|excerpt|paragraph|article|document|section)s?\b(?! of the [A-Z])|"
+    r"\b(?:the )?(?:above|following|below) tables?\b|\btables? (?:above|below)\b|\bas (?:shown|seen) (?:in the table|above|below)\b|"
+    r"(?:从|如|由|据|见)(?:上|下|该|此)?表(?:中|内|格)?(?:可|所|数据)|(?:上|下)表(?:中|所|列|数据|可)|"
     r"\bthe following paragraphs?\b|\bbased on the (?:materials?|text|passage|context|information)\b|"
     r"\b(?:the (?:given|provided)|provided) (?:context|material)s?\b|\bthe (?:following )?(?:passage|text|excerpt)\b(?! of)|"
     r"\b(?:mentioned|described|stated|shown|listed|discussed|noted) (?:above|below)\b|"
@@ -43,24 +46,6 @@ _USUAL_NAME = 4  # characters of the name that a Chinese share goes by
 _SENTENCE_END = tuple('。！？.!?”"’」』）)')
 
 
-@dataclass(frozen=True)
-class Drop:
-    """Why an item is rejected."""
-
-    reason: str
-    detail: str
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A record before it is one: the closed-book row, its second question, the quotes not found, and the passages."""
-
-    record: Record
-    rephrased: str
-    not_found: tuple[str, ...]
-    passages: tuple[Passage, ...]
-
-
 Check = Callable[[Draft], str | None]  # what is wrong with a draft, or None
 
 
@@ -71,7 +56,7 @@ def _evidence(draft: Draft) -> str | None:
 
 
 def _self_contained(draft: Draft) -> str | None:
-    for question in (draft.record.instruction, draft.rephrased):
+    for question in filter(None, (draft.record.instruction, draft.rephrased)):
         if leaning := _LEANS_ON_TEXT.search(question):
             return f"the question leans on a text: {leaning[0]}"
         if not any(_names(question, passage) for passage in draft.passages):
@@ -82,9 +67,14 @@ def _self_contained(draft: Draft) -> str | None:
 
 
 def _names(question: str, passage: Passage) -> bool:
-    """Whether a question names the company: in full, by its Chinese short name, or by a word that starts its name."""
-    company = passage.company or passage.document
-    names = filter(None, map(fold, (company, *_short_names(passage.company or ""))))
+    """Whether a question names the company: in full, by its Chinese short name, or by a word that starts its name.
+
+    Where the report names none for sure, it has to speak of the report.
+    """
+    company = passage.company
+    if company is None:
+        return re.search(r"\breport\b|报告", question, re.IGNORECASE) is not None
+    names = filter(None, map(fold, (company, *_short_names(company))))
     if any(name in fold(question) for name in names):
         return True
     first = re.split(r"[\s,（(]", company.removeprefix("The "))[0]
@@ -107,7 +97,8 @@ def _short_names(company: str) -> set[str]:
 
 
 def _names_period(question: str, passage: Passage) -> bool:
-    return passage.period.end is None or passage.period.end[:4] in question
+    period = passage.period
+    return period.end is None or period.end[:4] in question or str(period.fiscal_year) in question
 
 
 def _leaning(draft: Draft) -> str | None:
@@ -185,6 +176,19 @@ CHECKS: dict[str, Check] = {
     "bare-figure": _bare_figure,
     "list-debris": _list_debris,
     "cut-sentence": _cut_sentence,
+    "same-question": wording.same_question,
+    "gives-answer-away": wording.gives_away,
+    "instructed": wording.instructed,
+    "markup": wording.markup,
+    "says-nothing": wording.says_nothing,
+    "repeats-itself": wording.repeats,
+    "praise": wording.praise,
+    "guess": wording.guess,
+    "foreign-script": wording.foreign_script,
+    "word-count": wording.length,
+    "copied": wording.copied,
+    "unanswered": wording.unanswered,
+    "cause": wording.unfounded_cause,
 }
 
 

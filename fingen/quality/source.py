@@ -61,7 +61,7 @@ class Source:
         self.chunk = passage.chunk
         self.notation = find_notation(passage.text)
         self.text = standard(passage.text)
-        self.report_year = fiscal_year(passage.period.end)
+        self.report_year = passage.period.fiscal_year or fiscal_year(passage.period.end)
         self.tables: list[Table] = []
         places = [*self._table_places(), *self._text_places()]
         self.places = places
@@ -115,6 +115,8 @@ class Source:
         times = [place.figure for place in self.places]
         self.years = {figure.when[0] for figure in times if figure.when[0]}
         self.dates = {figure.when for figure in times if figure.when[1]}
+        if self.passage.period.fiscal_year:  # the year that the report calls its own, whatever it ends in
+            self.years.add(self.passage.period.fiscal_year)
         self.days = {figure.when[1:] for figure in times if figure.when[1]}
         self.quarters = {int(figure.value) for figure in times if figure.kind == "quarter"}
         for table in self.tables:

@@ -11,14 +11,14 @@ from fingen.config import Scoring
 from fingen.disk import dump_json
 from fingen.errors import UsageError
 from fingen.events import Estimate
-from fingen.records import Completion, Request, Usage, request_key
+from fingen.records import Completion, Parsed, Request, Usage, request_key
 from fingen.scoring.report import Kind, Method
 from fingen.scoring.rows import CUT, Asked, ScoringItem
 from fingen.scoring.subjects import Given
 from fingen.scoring.variants import with_shots
 from fingen.sets import JOURNAL
 from fingen.teachers import open_teacher
-from fingen.teachers.answers import Parsed, read_answers
+from fingen.teachers.answers import read_answers
 from fingen.teachers.asking import Consent, OnEvent, Pending, gather
 from fingen.teachers.job import Job, estimate
 from fingen.teachers.journal import Journal

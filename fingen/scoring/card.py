@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import fmean, pstdev
 
+from fingen.errors import visible
 from fingen.scoring.charts import label
 from fingen.scoring.columns import COLUMNS, MEASURES, qa_sentences, qa_table, rows_of
 from fingen.scoring.compare import ALPHA
@@ -19,7 +20,7 @@ _HEAD = ("subject", "on", "n", "accuracy %", "macro F1 %", "micro F1 %", "weight
 
 def plain(value: object) -> str:
     """Text of others, harmless in a line on a terminal: no line breaks, nothing that steers it."""
-    return "".join(char for char in " ".join(str(value).split()) if char.isprintable())
+    return visible(str(value))
 
 
 def text(value: object) -> str:

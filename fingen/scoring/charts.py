@@ -18,6 +18,7 @@ from statistics import fmean
 
 from fingen import metrics
 from fingen.disk import write_text
+from fingen.errors import visible
 from fingen.scoring.report import SYNTHETIC, Choices, Interval, Prediction, Report, Score
 
 FOLDER = "figures"
@@ -304,7 +305,7 @@ def percent(figure: Interval) -> str:
 
 def clip(text: str, width: float, size: float) -> str:
     """Text that fits into `width` pixels at a font size, by a generous guess of each character's width; cut in its middle."""
-    text = " ".join(_printable(text).split())
+    text = " ".join(visible(text).split())
 
     def wide(part: str) -> float:
         return size * sum(1.0 if unicodedata.east_asian_width(char) in "WF" else 0.56 for char in part)
@@ -319,11 +320,6 @@ def clip(text: str, width: float, size: float) -> str:
 
 def _cut(text: str, kept: int) -> str:
     return text[: (kept + 1) // 2] + "…" + text[len(text) - kept // 2 :]
-
-
-def _printable(text: str) -> str:
-    """Without the characters that XML forbids, and those that turn the direction of text around."""
-    return "".join(" " if char.isspace() else char for char in text if char.isspace() or char.isprintable())
 
 
 def _stem(*parts: str) -> str:
@@ -349,11 +345,11 @@ def _text(
     full: str = "",
 ) -> str:
     """Words at a place; `full` is shown where a pointer rests on words that were cut."""
-    title = f"<title>{escape(_printable(full))}</title>" if full and full != words else ""
+    title = f"<title>{escape(visible(full))}</title>" if full and full != words else ""
     kind = "ink" if colour == INK else "muted"
     return (
         f'<text class="{kind}" x="{x:g}" y="{y:g}" font-size="{size}" font-weight="{weight}" text-anchor="{anchor}"'
-        f' fill="{colour}">{title}{escape(_printable(words))}</text>'
+        f' fill="{colour}">{title}{escape(visible(words))}</text>'
     )
 
 
@@ -369,4 +365,4 @@ def _document(title: str, width: float, height: float, parts: Sequence[str]) -> 
     )
     heading = _text(MARGIN, 28, clip(title, width - 2 * MARGIN, 16), size=16, weight=600, full=title)
     paper = f'<rect width="100%" height="100%" fill="{PAPER}"/>'
-    return "\n".join([head, f"<title>{escape(_printable(title))}</title>", paper, heading, *parts, "</svg>\n"])
+    return "\n".join([head, f"<title>{escape(visible(title))}</title>", paper, heading, *parts, "</svg>\n"])

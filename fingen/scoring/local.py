@@ -11,19 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import hf_hub_download
 
-from fingen.adapters import read_adapter
+from fingen.adapters import read_adapter, read_adapter_config
 from fingen.config import Scoring
 from fingen.disk import dump_json, sha256_file
 from fingen.errors import HubError, LimitError, UsageError
 from fingen.scoring.report import Kind, Method
 from fingen.scoring.rows import Asked, ScoringItem
 from fingen.scoring.subjects import Given, Say
-from fingen.scoring.tuned import is_ours
+from fingen.scoring.tuned import FOREIGN, is_ours
 from fingen.scoring.variants import with_shots
 from fingen.training.base import Loaded, load_base, load_tokenizer, quiet
 from fingen.training.choices import TOKENS_PER_BATCH, Choice, probabilities, score_options
-from fingen.training.models import Base, find_base
+from fingen.training.models import HUB_ID, Base, find_base
 from fingen.training.template import Template, build_template
 from fingen.training.tiny import one_thread
 from fingen.training.use import load_adapter
@@ -292,14 +293,16 @@ def _ours(folder: Path, settings: Scoring, say: Say) -> Model:
 def _foreign(name: str, settings: Scoring, say: Say) -> Model:
     """A peft adapter that others made: what its base and its prompts are must be said, or stands in its configuration."""
     folder, form = Path(name), settings.form or "chat"
-    from peft import PeftConfig, PeftModel  # after fingen.training, which quietens what it imports
+    from peft import PeftModel  # after fingen.training, which quietens what it imports
 
     try:
-        source = settings.base or str(PeftConfig.from_pretrained(name).base_model_name_or_path)
-        source = find_base(source).source if settings.base else source
+        config = folder / FOREIGN if folder.is_dir() else Path(hf_hub_download(name, FOREIGN))
+        named = read_adapter_config(config, f"{name}/{FOREIGN}")
+        commit = None if folder.is_dir() else config.parent.name
+        source = find_base(settings.base).source if settings.base else _named_base(name, named)
         loaded: Loaded = load_base(source, settings.load, trust_remote_code=settings.trust_remote_code)
         with quiet(bars=not folder.is_dir()):
-            model = PeftModel.from_pretrained(loaded.model, name)
+            model = PeftModel.from_pretrained(loaded.model, name, revision=commit)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as e:
         line = next(iter(str(e).strip().splitlines()), type(e).__name__)
         if folder.is_dir() or isinstance(e, RuntimeError):
@@ -311,6 +314,14 @@ def _foreign(name: str, settings: Scoring, say: Say) -> Model:
     details = {**_about(source, loaded.model, loaded.load, template), "adapter": _weights(folder, model)}
     shown = folder.resolve().name if folder.is_dir() else name
     return Model(shown, "adapter", model.eval(), template, details, **_ways(settings, say))
+
+
+def _named_base(name: str, base: str | None) -> str:
+    """The base that an adapter of others names, if that is an id on the Hub: where else it lies is for its user to say."""
+    if base is None or not HUB_ID.fullmatch(base):
+        said = f"{name}: its base model is no id on the Hub: {base or 'it names none'}"
+        raise UsageError(said, hint="name the base it was tuned on with --base")
+    return base
 
 
 def _weights(folder: Path, model: Any) -> dict[str, Any]:

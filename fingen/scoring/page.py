@@ -19,6 +19,7 @@ from fingen.scoring.charts import CLASSES_SHOWN, Bin, Whisker, label
 from fingen.scoring.columns import COLUMNS, MEASURES, qa_sentences, qa_table, rows_of
 from fingen.scoring.compare import ALPHA
 from fingen.scoring.report import SYNTHETIC, Choices, Interval, Pair, Prediction, Report, Score
+from fingen.text import as_shown
 
 PAGE = "report.html"
 TEMPLATE = Path(__file__).with_name("page.html.j2")
@@ -121,7 +122,7 @@ def render_page(report: Report, predictions: Sequence[Prediction]) -> str:
 @cache
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+        autoescape=True, finalize=as_shown, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters |= {"signed": signed, "between": between, "cut": cut, "flat": flat, "without": without}
     drawing = {"track": track, "reliability": reliability, "scale": scale, "shade": charts.shade}

@@ -8,9 +8,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from fingen.prompts import Template, fill
-from fingen.records import Request, request_key
+from fingen.records import Parsed, Request, request_key
 from fingen.tasks.wrapped import read_json
-from fingen.teachers.answers import Parsed
 
 
 class Strict(BaseModel):

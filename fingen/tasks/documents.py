@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fingen.errors import UsageError
-from fingen.records import Completion, Request
+from fingen.records import Completion, Parsed, Request
 from fingen.tasks.qa import DocumentTask, QaItem
-from fingen.teachers.answers import Parsed
 
 TASKS = {
     "concept": DocumentTask("concept", task="qa-concept"),

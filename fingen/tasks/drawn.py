@@ -14,10 +14,9 @@ from typing import Any
 from pydantic import Field
 
 from fingen.prompts import Template
-from fingen.records import Completion, Language, Record, Request, content_id
+from fingen.records import Completion, Language, Parsed, Record, Request, content_id
 from fingen.tasks.answers import Strict, build_request, items_schema, parse_items, unusable
 from fingen.tasks.labels import Label
-from fingen.teachers.answers import Parsed
 
 TOKENS = 96  # of an answer, for what stands around its items
 ROOM = 4  # times the expected tokens that an answer may have

@@ -17,10 +17,10 @@ from pydantic import ConfigDict, Field
 from fingen.config import Asking
 from fingen.errors import UsageError
 from fingen.prompts import Template, quoted, read_template
-from fingen.records import Completion, Language, Record, Request
+from fingen.records import Completion, Language, Parsed, Record, Request
 from fingen.tasks.answers import Strict, build_request, items_schema, parse_items, unusable
 from fingen.teachers import open_teacher
-from fingen.teachers.answers import Parsed, read_answers
+from fingen.teachers.answers import read_answers
 from fingen.teachers.base import Teacher
 from fingen.teachers.job import Job
 from fingen.teachers.journal import Journal
@@ -149,7 +149,11 @@ PAIRS = Review("judge", Score, item_tokens=40)
 def ask_scores(template: Template, passages: Sequence[str], records: Sequence[Record], teacher: str) -> Request:
     """Have pairs on the same passages scored, by the id of the record."""
     pairs = [
-        {"question": r.instruction, "answer": r.output, "evidence": [quote.quote for quote in r.evidence]}
+        {
+            "question": quoted(r.instruction, "passage"),
+            "answer": quoted(r.output, "passage"),
+            "evidence": [quoted(quote.quote, "passage") for quote in r.evidence],
+        }
         for r in records
     ]
     values = {"passages": [quoted(passage, "passage") for passage in passages], "pairs": pairs}

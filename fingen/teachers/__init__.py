@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from fingen import wire
 from fingen.config import Asking
-from fingen.errors import TeacherError, UsageError
+from fingen.errors import UsageError
 from fingen.teachers.base import Teacher
 from fingen.teachers.offline import Offline
 
@@ -35,12 +35,11 @@ def open_teacher(name: str, asking: Asking) -> Teacher:
     """The teacher of a name: `offline`, `anthropic[:MODEL]`, `openai[:MODEL]`.
 
     Raises:
-        TeacherError: there is none of that name.
-        UsageError: a setting that this teacher does not know.
+        UsageError: there is none of that name, or a setting that this teacher does not know.
     """
     kind, _, model = name.partition(":")
     if kind not in TEACHERS:
-        raise TeacherError(f"unknown teacher: {name}", hint=f"choose one of: {', '.join(TEACHERS)}")
+        raise UsageError(f"unknown teacher: {name}", hint=f"choose one of: {', '.join(TEACHERS)}")
     return TEACHERS[kind](model, asking)
 
 

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from fingen.records import Completion, Request
+from fingen.records import Broken, Completion, Parsed, Request
 from fingen.teachers.journal import Journal
 
 T = TypeVar("T")
-Broken = tuple[dict[str, Any], str]  # an item that is none, and what is wrong with it
-
-
-@dataclass
-class Parsed(Generic[T]):
-    """What an answer holds."""
-
-    items: list[T] = field(default_factory=list)
-    broken: list[Broken] = field(default_factory=list)
-    repairs: list[str] = field(default_factory=list)  # what had to be forgiven to read it
-    reason: str = ""  # why there are no items, where the answer says so
 
 
 Parse = Callable[[Request, str], Parsed[T]]  # raises ValueError: the answer as a whole is of no use

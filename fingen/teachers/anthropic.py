@@ -13,7 +13,7 @@ from fingen import wire
 from fingen.disk import dump_json
 from fingen.records import Request, Usage
 from fingen.teachers import credentials, prices
-from fingen.teachers.sdk import SdkTeacher
+from fingen.teachers.sdk import SdkTeacher, read_usage
 
 # An hour: a run outlives five minutes between two of its answers.
 CACHE = {"type": "ephemeral", "ttl": "1h"}
@@ -60,6 +60,11 @@ class Anthropic(SdkTeacher):
         return anthropic.transform_schema(schema)
 
     @staticmethod
+    def has_answer(answer: Mapping[str, Any]) -> bool:
+        """Whether a model wrote it: it says why it stopped, or holds some of what was written."""
+        return bool(answer.get("stop_reason")) or bool(isinstance(answer.get("content"), list) and answer["content"])
+
+    @staticmethod
     def read_text(answer: Mapping[str, Any]) -> tuple[str, str]:
         """Text and stop reason. A refusal often has no text: then its category stands there."""
         content = answer.get("content")
@@ -75,16 +80,15 @@ class Anthropic(SdkTeacher):
 
     @staticmethod
     def read_usage(answer: Mapping[str, Any]) -> Usage | None:
-        """The tokens billed; None where the server does not say. `input_tokens` leaves the cache out."""
-        usage = answer.get("usage")
-        if not isinstance(usage, Mapping):
-            return None
-        return Usage(
-            input_tokens=wire.count(usage.get("input_tokens")),
-            cache_read_tokens=wire.count(usage.get("cache_read_input_tokens")),
-            cache_write_tokens=wire.count(usage.get("cache_creation_input_tokens")),
-            output_tokens=wire.count(usage.get("output_tokens")),
+        """The tokens billed; None where the server does not say, or what cannot be. `input_tokens` leaves the cache out."""
+        usage = wire.mapping(answer.get("usage"))
+        counts = (
+            wire.count(usage.get("input_tokens")),
+            wire.count(usage.get("cache_read_input_tokens") or 0),
+            wire.count(usage.get("cache_creation_input_tokens") or 0),
+            wire.count(usage.get("output_tokens")),
         )
+        return read_usage(*counts)
 
     def read_model(self, found: Mapping[str, Any], today: date) -> str | None:
         """Take note of what the model can do; returns a warning if it ends soon. Raises TeacherError if it has ended."""

@@ -205,7 +205,11 @@ def collect(
     if asking.batch and journal.unasked(requests):
         _bind(job, journal)
     terms = BatchTerms(
-        is_sending=asking.batch, is_waiting=asking.wait, budget_usd=asking.budget_usd, validate=job.validate
+        is_sending=asking.batch,
+        is_waiting=asking.wait,
+        budget_usd=asking.budget_usd,
+        budget_all_usd=asking.budget_all_usd,
+        validate=job.validate,
     )
 
     async def work() -> None:

@@ -23,6 +23,8 @@ from fingen.teachers.outstanding import Batch
 from fingen.teachers.sdk import SdkTeacher
 
 PAGE = "100"  # batches listed at once
+MOST_PAGES = 1_000  # of a list: one that is longer has no end
+RESULT_BYTES = 1 << 20  # that a result may have, on average over those of a batch
 SKEW_SECONDS = 3600.0  # that this machine's clock may be off
 OURS = "fingen"  # name of the token among the metadata of a batch
 QUEUE_IS_FULL = frozenset({"token_limit_exceeded", "request_limit_exceeded"})
@@ -37,6 +39,7 @@ class Look:
     failure: str = ""  # why nothing in it was run
     queue_is_full: bool = False  # that was the reason: smaller ones, later, may be taken
     done: int = 0  # requests, as far as the provider counts them
+    is_writing: bool = False  # it is through with them, and its results are not there yet
 
 
 @dataclass(frozen=True)
@@ -85,21 +88,31 @@ class BatchApi(ABC):
             return self.read_look(place, answer)
         raise self.gone(place, "it is not there") if answer.status == 404 else self.teacher.refused(answer)
 
-    def download(self, path: str) -> AsyncGenerator[bytes]:
-        """Results, piece by piece."""
-        return self.teacher.download(path)
+    def download(self, path: str, requests: int) -> AsyncGenerator[bytes]:
+        """The results of so many requests, piece by piece."""
+        return self.teacher.download(path, wire.ANSWER_BYTES + requests * RESULT_BYTES)
+
+    def status(self, row: Mapping[str, Any], name: str) -> str:
+        """How far a batch is, in the provider's word.
+
+        Raises:
+            TeacherError: there is none.
+        """
+        if not isinstance(row.get(name), str):
+            raise credentials.unreadable(self.teacher.name, f"a batch without {name}")
+        return str(row[name])
 
     async def made(self, path: str, body: Any, **options: Any) -> str:
         """Have the provider make something; returns its id."""
         name = (await self.teacher.ask("POST", path, body, **options)).get("id")
         if not isinstance(name, str) or not name:
-            raise credentials.unreadable(self.teacher.name)
+            raise credentials.unreadable(self.teacher.name, "an answer without an id")
         return name
 
     async def recent(self, since: float) -> AsyncIterator[Mapping[str, Any]]:
         """The provider's rows of batches, newest first, down to the page that a time falls on."""
         query = {"limit": PAGE}
-        while True:
+        for _ in range(MOST_PAGES):
             page = await self.teacher.ask("GET", self.path, query=query)
             rows = _listed(page)
             for row in rows:
@@ -128,14 +141,19 @@ def open_batch_api(teacher: Teacher) -> BatchApi:
 
 
 async def lines_of(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The lines of a body. Only at line feeds: JSON may hold the other characters that end a line for `splitlines`."""
-    rest = b""
+    """The lines of a body, each cut where no answer is as long.
+
+    They end only at line feeds: JSON may hold the other characters that end a line for `splitlines`.
+    """
+    rest = bytearray()
     async for piece in pieces:
-        *lines, rest = (rest + piece).split(b"\n")
+        *lines, last = piece.split(b"\n")
         for line in lines:
-            yield line
+            yield bytes(rest + line)[: wire.ANSWER_BYTES + 1]
+            rest.clear()
+        rest += last[: wire.ANSWER_BYTES + 1 - len(rest)]
     if rest:
-        yield rest
+        yield bytes(rest)
 
 
 class AnthropicBatches(BatchApi):
@@ -161,8 +179,8 @@ class AnthropicBatches(BatchApi):
         """What a message batch says of itself."""
         if row.get("archived_at"):
             raise self.gone(place, "its results are not kept any more")
-        ended = row.get("processing_status") == "ended"
-        total, left = _counted(row), wire.count(wire.mapping(row.get("request_counts")).get("processing"))
+        ended = self.status(row, "processing_status") == "ended"
+        total, left = _counted(row), wire.count(wire.mapping(row.get("request_counts")).get("processing")) or 0
         return Look(ended=ended, paths=(f"{self.path}/{place}/results",) if ended else (), done=total - left)
 
     async def find(self, batch: Batch, known: set[str]) -> Found:
@@ -174,16 +192,16 @@ class AnthropicBatches(BatchApi):
                 continue
             if row.get("processing_status") != "ended":
                 is_open = True  # it may be the one: wait until it shows its ids
-            elif await self._carries(place, batch.token):
+            elif await self._carries(place, batch):
                 return Found(place)
         return Found(is_open=is_open)
 
-    async def _carries(self, place: str, token: str) -> bool:
+    async def _carries(self, place: str, batch: Batch) -> bool:
         """Tell whether the custom ids of a batch carry our token, from its first result."""
-        async with aclosing(self.download(f"{self.path}/{place}/results")) as pieces:
+        async with aclosing(self.download(f"{self.path}/{place}/results", batch.requests)) as pieces:
             async for line in lines_of(pieces):
                 try:
-                    return read_result(line).custom_id.endswith(f"-{token}")
+                    return read_result(line).custom_id.endswith(f"-{batch.token}")
                 except ValueError:
                     continue
         return False
@@ -212,21 +230,21 @@ class OpenAIBatches(BatchApi):
 
     def read_look(self, place: str, row: Mapping[str, Any]) -> Look:
         """What a batch says of itself."""
-        status, counts = row.get("status"), wire.mapping(row.get("request_counts"))
-        done = wire.count(counts.get("completed")) + wire.count(counts.get("failed"))
+        status, counts = self.status(row, "status"), wire.mapping(row.get("request_counts"))
+        done = (wire.count(counts.get("completed")) or 0) + (wire.count(counts.get("failed")) or 0)
         if status == "failed":
             return _failed(row)
         files = [row[name] for name in ("output_file_id", "error_file_id") if row.get(name)]
         ended = status in ("completed", "expired", "cancelled")
         if ended and not row.get("output_file_id") and counts.get("completed"):
-            return Look(done=done)  # its file is still being written
+            return Look(done=done, is_writing=True)
         return Look(ended=ended, paths=tuple(f"/files/{name}/content" for name in files) if ended else (), done=done)
 
     async def find(self, batch: Batch, known: set[str]) -> Found:
         """Look for our token in the metadata of the batches made since."""
         async for row in self.recent(batch.since - SKEW_SECONDS):
-            if wire.mapping(row.get("metadata")).get(OURS) == batch.token:
-                return Found(str(row.get("id")))
+            if wire.mapping(row.get("metadata")).get(OURS) == batch.token and isinstance(row.get("id"), str):
+                return Found(row["id"])
         return Found()
 
 
@@ -240,7 +258,7 @@ def _listed(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _counted(row: Mapping[str, Any]) -> int:
     """Count the requests of a message batch, of all kinds."""
-    return sum(map(wire.count, wire.mapping(row.get("request_counts")).values()))
+    return sum(wire.count(number) or 0 for number in wire.mapping(row.get("request_counts")).values())
 
 
 def _made_at(row: Mapping[str, Any]) -> float:
@@ -248,7 +266,7 @@ def _made_at(row: Mapping[str, Any]) -> float:
     moment = row.get("created_at")
     try:
         return float(moment) if isinstance(moment, int) else datetime.fromisoformat(str(moment)).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return float("inf")
 
 

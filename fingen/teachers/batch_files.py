@@ -5,7 +5,6 @@ What a batch of either provider gives back is read by the same functions.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from fingen.records import Completion, Request, Usage
 from fingen.teachers.outstanding import Outstanding, OutstandingRequest
 from fingen.teachers.request_locks import RequestLocks
 from fingen.teachers.sdk import SdkTeacher
-from fingen.wire import RETRYABLE, mapping
+from fingen.wire import RETRYABLE, mapping, parse_object
 
 URL = "/v1/chat/completions"
 GROUP = 256  # requests held, and answers stored, in one step
@@ -40,6 +39,7 @@ class Result:
     payload: Mapping[str, Any] | None
     error: str = ""
     is_final: bool = False  # asking again would not help
+    is_lost: bool = False  # it was answered, says the provider, and there is no answer: it may be billed
 
 
 @dataclass
@@ -97,9 +97,9 @@ def read_result(line: bytes) -> Result:
     """One line of results, of either protocol.
 
     Raises:
-        ValueError: it is neither's.
+        ValueError: it is neither's; says what it is.
     """
-    row = _parse(line)
+    row = parse_object(line)
     name = row.get("custom_id")
     if not isinstance(name, str):
         raise ValueError("no custom_id")
@@ -110,23 +110,10 @@ def read_result(line: bytes) -> Result:
     raise ValueError("neither a result of a message batch nor a response")
 
 
-def _parse(line: bytes) -> Mapping[str, Any]:
-    try:
-        text = line.decode()
-        row = json.loads(text)
-        if "\\ud" in text.lower():  # half a character, which JSON can name and no file can hold
-            row = json.loads(dump_json(row).encode(errors="replace"))
-    except (ValueError, RecursionError) as e:
-        raise ValueError("not JSON" if line.strip() else "empty") from e
-    if not isinstance(row, Mapping):
-        raise ValueError("not a JSON object")
-    return row
-
-
 def _read_anthropic(name: str, result: Mapping[str, Any]) -> Result:
     kind = result.get("type")
     if kind == "succeeded" and isinstance(result.get("message"), Mapping):
-        return Result(name, "anthropic", result["message"])
+        return _answered(name, "anthropic", result["message"])
     if kind in (EXPIRED, CANCELED):
         return Result(name, "anthropic", None, kind)
     if kind != "errored":
@@ -140,7 +127,7 @@ def _read_anthropic(name: str, result: Mapping[str, Any]) -> Result:
 def _read_openai(name: str, response: Mapping[str, Any], error: object) -> Result:
     body, status = response.get("body"), response.get("status_code", 200)
     if isinstance(body, Mapping) and status == 200 and not error:
-        return Result(name, "openai", body)
+        return _answered(name, "openai", body)
     code = mapping(error).get("code")
     if code in ("batch_expired", "batch_cancelled"):
         return Result(name, "openai", None, EXPIRED if code == "batch_expired" else CANCELED)
@@ -148,6 +135,13 @@ def _read_openai(name: str, response: Mapping[str, Any], error: object) -> Resul
     what = f"status {status}" if isinstance(status, int) and status != 200 else str(code or "no answer")
     is_final = isinstance(status, int) and 400 <= status < 500 and status not in RETRYABLE
     return Result(name, "openai", None, _say(what, inner.get("message") or error), is_final=is_final)
+
+
+def _answered(name: str, protocol: str, payload: Mapping[str, Any]) -> Result:
+    if _reader(protocol).has_answer(payload):
+        return Result(name, protocol, payload)
+    error = mapping(payload.get("error")) or {"message": payload.get("error")}
+    return Result(name, protocol, None, _say("no answer in the answer", error.get("message")), is_lost=True)
 
 
 def _say(what: str, message: object) -> str:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -22,8 +22,8 @@ from fingen.records import Completion, Request
 from fingen.teachers.answers import ENDED
 from fingen.teachers.batch_apis import BatchApi, Look, lines_of
 from fingen.teachers.batch_files import CANCELED, GROUP, Result, build_completion, custom_id, hold_claimed, read_result
+from fingen.teachers.budgets import Budget
 from fingen.teachers.dispatch import (
-    BUDGET,
     CUT,
     EARLY,
     EARLY_INVALID,
@@ -42,6 +42,8 @@ T = TypeVar("T")
 BACKOFF = 1.5  # from one look to the next, while nothing happens
 FRUITLESS = 5  # batches in a row without an answer end a run
 NO_RESULT = "no result"
+OVERDUE_SECONDS = 26 * 3600.0  # since a batch was sent: providers give themselves a day
+MOST_LOOKS = 100  # at results that are still being written
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class BatchTerms:
     is_sending: bool = True  # otherwise what is on its way is collected, and nothing new is sent
     is_waiting: bool = True  # otherwise each batch is looked at once
     budget_usd: float | None = None  # hard stop for all that the journal has paid and may still have to pay
+    budget_all_usd: float | None = None  # the same for it and all journals beside it
     validate: Validate = lambda request, completion: None  # what is wrong with an answer as a whole, or None
     most_requests: int | None = None  # in a batch; None: as many as the provider takes
     most_bytes: int | None = None
@@ -157,6 +160,12 @@ class _Run:
     judge: Judge
     on_event: Callable[[Waiting], None]
     done: dict[str, int] = field(default_factory=dict)  # token -> requests that the provider is through with
+    writing: Counter[str] = field(default_factory=Counter)  # token -> looks at results that were not there yet
+    billed: Counter[str] = field(
+        default_factory=Counter
+    )  # key -> attempts of this run that are, or may be, on the bill
+    failed: dict[str, str] = field(default_factory=dict)  # custom id -> why it has no answer, in the batch being read
+    lost: dict[str, str] = field(default_factory=dict)  # the same, of those that may be billed
     collected: int = 0
     fruitless: int = 0  # batches in a row that gave no answer
     unsure: int = 0  # creations in a row that broke off
@@ -165,6 +174,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.teacher = self.batch_api.teacher
+        self.budget = Budget(self.journal, self.locks, self.terms.budget_usd, self.terms.budget_all_usd)
         self.most_requests = self.terms.most_requests or self.batch_api.most_requests
         self.most_bytes = (
             self.terms.most_bytes or self.batch_api.most_bytes
@@ -195,14 +205,15 @@ class _Run:
     async def patiently(
         self, call: Callable[[], Awaitable[T]], again: Callable[[TeacherError], bool] = lambda e: e.retryable
     ) -> T:
-        """Retry a call until it works or its error is final."""
-        started, failures = time.monotonic(), 0
+        """Retry a call until it works or its error is final, as one is that is no answer a few times."""
+        started, failures, unreadable = time.monotonic(), 0, 0
         while True:
             try:
                 return await call()
             except TeacherError as e:
-                wait = wait_seconds(e, failures)
-                if not again(e) or time.monotonic() - started + wait > self.terms.deadline_seconds:
+                wait, unreadable = wait_seconds(e, failures), unreadable + e.unreadable
+                late = time.monotonic() - started + wait > self.terms.deadline_seconds
+                if late or unreadable >= TRIES or not again(e):
                     raise
             failures += 1
             await asyncio.sleep(wait)
@@ -230,14 +241,19 @@ class _Run:
             return await self.recover(batch)
         place = batch.place
         look = await self.patiently(lambda: self.batch_api.look(place))
-        self.done[batch.token] = look.done
+        self.done[batch.token] = min(max(0, look.done), batch.requests)
+        self.writing[batch.token] += look.is_writing
         if look.ended and look.failure:
             self.turn_down(batch, look)
         elif look.ended:
             before = self.collected
-            for path in look.paths:
-                await self.patiently(lambda path=path: self.read(batch, path))  # type: ignore[misc]  # bound now
-            self.finish(batch, self.collected - before)
+            said = await self.fetch(batch, look.paths)
+            self.finish(batch, self.collected - before, said)
+        elif time.time() - batch.since > OVERDUE_SECONDS or self.writing[batch.token] > MOST_LOOKS:
+            self.error = self.error or TeacherError(
+                f"{self.teacher.name}: batch {place} is overdue",
+                hint="run the same command again later; or give it up: fingen journal release SET --batches",
+            )
         return look.ended
 
     async def recover(self, batch: Batch) -> bool:
@@ -252,45 +268,58 @@ class _Run:
         self.outstanding.release(batch.token)
         return True
 
-    async def read(self, batch: Batch, path: str) -> None:
-        """Store the results that stand at a path; those that were stored before are passed over."""
-        group: list[Result] = []
-        async with aclosing(self.batch_api.download(path)) as pieces:
-            number = 0
-            async for line in lines_of(pieces):
-                number += 1
-                if line.strip():
-                    group.append(self.parse(batch, number, line))
-                if len(group) >= GROUP:
-                    self.store(group)
-                    group = []
-        self.store(group)
+    async def fetch(self, batch: Batch, paths: Iterable[str]) -> str:
+        """Store what can be read of a batch's results; returns what is wrong with the others, if they stay as they are.
 
-    def parse(self, batch: Batch, number: int, line: bytes) -> Result:
-        """Parse a line of results; an unreadable one has the file fetched again, as it was paid for."""
+        They are fetched a few times where requests are left without one: it was paid for.
+        """
+        for failures in range(TRIES):
+            self.failed, self.lost, said = {}, {}, ""
+            for path in paths:
+                said = await self.patiently(lambda path=path: self.read(batch, path)) or said  # type: ignore[misc]  # bound now
+            now = self.outstanding.find(batch.token)
+            if not said or now is None or now.waiting <= len(self.failed) + len(self.lost):
+                return ""
+            if failures < TRIES - 1:
+                await asyncio.sleep(wait_seconds(TeacherError(said), failures))
+        return said
+
+    async def read(self, batch: Batch, path: str) -> str:
+        """Store the results that stand at a path, but for those stored before; returns what is wrong with a row, or with all."""
+        group: list[Result] = []
+        said, number = "", 0
         try:
-            return read_result(line)
-        except ValueError as e:
-            raise TeacherError(
-                f"{self.teacher.name}: batch {batch.place}, row {number} of its results: {e}",
-                retryable=True,
-                hint="run the same command again later; or fetch the results by hand and give them to --import-answers",
-            ) from e
+            async with aclosing(self.batch_api.download(path, batch.requests)) as pieces:
+                async for line in lines_of(pieces):
+                    number += 1
+                    try:
+                        group += [read_result(line)] if line.strip() else []
+                    except ValueError as e:
+                        said = said or f"row {number} of its results: {e}"
+                    if len(group) >= GROUP:
+                        self.store(group)
+                        group = []
+        except TeacherError as e:
+            if not e.unreadable:
+                raise
+            said = str(e)
+        self.store(group)
+        return said
 
     def store(self, results: list[Result]) -> None:
-        """Keep results on the disk, then look at them."""
+        """Keep answers on the disk, then look at them. Why there is none is kept until all is read: an answer may follow."""
         held = self.outstanding.keys(result.custom_id for result in results)
         answers: dict[str, Completion] = {}
-        failures: dict[str, str] = {}
         for result in results:
             if result.custom_id not in held:
                 continue
             if result.payload is None:
-                failures[result.custom_id] = result.error
+                (self.lost if result.is_lost else self.failed)[result.custom_id] = result.error
                 self.stop_for(result)
             else:
                 answers[result.custom_id] = build_completion(self.teacher, held[result.custom_id], result)
-        self.outstanding.store(answers, failures)
+        self.outstanding.store(answers, {})
+        self.billed.update(held[name] for name in answers)
         self.collected += len(answers)
         self.judge.look()
 
@@ -307,9 +336,14 @@ class _Run:
                 hint="its answers so far are stored; run the same command again to ask the others anew",
             )
 
-    def finish(self, batch: Batch, answers: int) -> None:
-        """End a batch; what has no result goes round again."""
+    def finish(self, batch: Batch, answers: int, said: str) -> None:
+        """End a batch; what has no result that can be read (`said`: why) may be billed, and goes round again."""
+        self.outstanding.store({}, self.failed)
+        lost = self.outstanding.lose(batch.token, self.lost, said or NO_RESULT, self.teacher.name)
+        self.billed.update(lost)
         left = self.outstanding.finish(batch.token, NO_RESULT)
+        if said:
+            self.tell(f"batch {batch.place}: {len(lost)} results cannot be read: {said}")
         failed = batch.waiting - answers
         self.tell(f"batch {batch.place} ended: {answers} answers" + (f", {failed} without one" if failed else ""))
         self.fruitless = self.fruitless + 1 if batch.waiting and not answers else 0
@@ -340,19 +374,23 @@ class _Run:
     async def send(self) -> bool:
         """Send what nobody asks, as far as the budget and the provider allow; returns whether anything was sent."""
         missing = self.journal.unasked(self.requests)
+        if any(self.billed[key] >= TRIES for key in missing):
+            why = ", ".join(f"{count} {why}" for why, count in self.outstanding.failures().items())
+            raise TeacherError(
+                f"{self.teacher.name}: no usable answer in {TRIES} attempts that may all be billed: {why}",
+                hint="run the same command again to go on; what was answered is kept",
+            )
         unusable = self.outstanding.unusable(missing)
         queue = deque(after_faults(self.requests[key], unusable.get(key, [])) for key in missing)
         trouble = self.judge.trouble()
         if queue and trouble:
             raise trouble
-        if self.terms.budget_usd is None:
-            return await self.send_all(queue)
-        if not self.locks.take(BUDGET):
+        if not self.budget.take():
             return False  # another process spends: what is left of the budget is not known yet
         try:
             return await self.send_all(queue)
         finally:
-            self.locks.release(BUDGET)
+            self.budget.release()
 
     async def send_all(self, queue: deque[Request]) -> bool:
         """Send what is in the queue, batch by batch."""
@@ -360,7 +398,7 @@ class _Run:
         while queue and (on_way := len(self.outstanding.open("batch"))) < self.most_open:
             if self.worst_usd(queue[0]) > self.free_usd():
                 if not on_way:
-                    raise self.out_of_money(queue[0])
+                    raise self.budget.reached(self.journal.paid_usd(), self.worst_usd(queue[0]))
                 break  # what is on its way may turn out to cost less
             sent = await self.send_one(queue) or sent
         return sent
@@ -440,14 +478,6 @@ class _Run:
 
     def free_usd(self) -> float:
         """What is left of the budget when all that is on its way costs its worst."""
-        if self.terms.budget_usd is None:
+        if not self.budget.is_limited:
             return math.inf
-        return self.terms.budget_usd - self.journal.paid_usd() - self.journal.reserved_usd()
-
-    def out_of_money(self, request: Request) -> TeacherError:
-        """The error for a request that the budget has no room for."""
-        return TeacherError(
-            f"the budget of {self.terms.budget_usd:g} USD is reached: {self.journal.paid_usd():.4f} USD spent, "
-            f"and the next answer may cost {self.worst_usd(request):.4f}",
-            hint="give a larger --budget to go on; nothing is asked twice",
-        )
+        return self.budget.usd - self.journal.paid_usd() - self.journal.reserved_usd()

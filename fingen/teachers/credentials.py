@@ -85,7 +85,7 @@ def _hint(refusal: Refusal, account: Account, hints: Mapping[int, str]) -> str:
 def broken_off(teacher: str, cause: BaseException | None, secret: Secret) -> TeacherError:
     """The error for a connection that failed or timed out; `cause` is the HTTP library's."""
     kind = type(cause).__name__
-    what = "no answer in time" if kind.endswith("Timeout") else "the connection failed"
+    what = "no answer in time" if kind.endswith(("Timeout", "TimeoutError")) else "the connection failed"
     detail = f": {secret.mask(str(cause))}" if cause and str(cause) else ""
     return TeacherError(
         f"{teacher}: {what} ({kind}{detail})",
@@ -95,11 +95,32 @@ def broken_off(teacher: str, cause: BaseException | None, secret: Secret) -> Tea
     )
 
 
-def unreadable(teacher: str) -> TeacherError:
-    """The error for an answer that is no JSON: it was cut on its way, or comes from something between."""
+def unreadable(teacher: str, what: str) -> TeacherError:
+    """The error for an answer that is none (`what` came in its place): it was cut, or comes from something between."""
     return TeacherError(
-        f"{teacher}: the answer is not whole, or not JSON",
+        f"{teacher}: the answer is not whole, or not JSON: {what}",
         retryable=True,
         possibly_billed=True,
+        unreadable=True,
         hint="see that nothing between here and the server answers in its place, then run the same command again",
+    )
+
+
+def no_answer(teacher: str, said: Refusal, account: Account, *, is_error: bool, is_billed: bool) -> TeacherError:
+    """The error for a good status with an error, or nothing at all, in place of an answer: an overload more often than not.
+
+    Args:
+        teacher: Its name, for the message.
+        said: What is in it.
+        account: Whose key it was.
+        is_error: Whether it speaks of an error.
+        is_billed: Whether it counts tokens.
+    """
+    words = ": ".join(filter(None, ("no answer in the answer", said.code, said.message)))
+    return TeacherError(
+        f"{teacher}: {words}",
+        retryable=not said.is_billing,
+        limited=is_error and not said.is_billing,
+        possibly_billed=is_billed or not is_error,
+        hint=_hint(said, account, {200: "run the same command again later: what was answered is kept"}),
     )

@@ -7,6 +7,7 @@ import math
 import random
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from fingen.errors import Interrupted, ShortfallError, TeacherError
 from fingen.records import Completion, Request
 from fingen.teachers.answers import ENDED
 from fingen.teachers.base import Teacher
+from fingen.teachers.budgets import Budget
 from fingen.teachers.journal import Journal
 from fingen.teachers.rate_limit import PerMinute, RateLimit
 from fingen.teachers.request_locks import RequestLocks
@@ -23,14 +25,14 @@ from fingen.text import estimate_tokens
 OnAnswer = Callable[[Request, Completion], None]
 Validate = Callable[[Request, Completion], str | None]
 
-TRIES = 3  # answers a request may get before it counts as unusable
+TRIES = 3  # answers a request may get before it counts as unusable; attempts in one run that may be billed
+PROBLEM_CHARACTERS = 400  # of what is wrong with an answer that a teacher is told
 FIRST_WAIT_SECONDS = 0.5  # before asking again after a failure; doubled each time, with jitter
 LONGEST_WAIT_SECONDS = 60.0
 LONGEST_RETRY_AFTER_SECONDS = 120.0  # a server that asks for more is asked earlier
 EARLY = 50  # of this many first answers ...
 EARLY_INVALID = 0.2  # ... a larger share of invalid ones stops the run
 CUT, INVALID = "cut at max_tokens", "invalid: "  # what the journal says of an answer that is asked for again
-BUDGET = "budget"  # what a process claims that spends from one; those beside it wait
 TURN_SECONDS = 0.2  # between two looks at whether it is free
 _WAITING_FOR_DISK = 16  # workers beyond the ceiling: their answers are being stored while others ask
 
@@ -43,8 +45,9 @@ class Terms:
     rpm: int | None = None  # requests a minute, at most
     tpm: int | None = None  # tokens a minute, at most
     budget_usd: float | None = None  # hard stop for all that the journal has paid
+    budget_all_usd: float | None = None  # the same for it and all journals beside it
     deadline_seconds: float = 900.0  # for one request, from its first failure on; waiting for its turn does not count
-    worst_usd: Callable[[Request], float | None] = lambda request: 0.0  # the most that an answer can cost
+    worst_usd: Callable[[Request], float | None] = lambda request: None  # the most that an answer can cost, if known
     validate: Validate = lambda request, completion: None  # what is wrong with an answer as a whole, or None
 
 
@@ -82,7 +85,7 @@ async def dispatch(
                 worker.cancel()  # those that have ended do not notice
             await asyncio.gather(*workers, return_exceptions=True)
             await run.writer.close()
-            locks.release(BUDGET)
+            run.budget.release()
     if run.error:
         raise run.error
     return run.answered
@@ -134,6 +137,7 @@ class _Run:
     on_answer: OnAnswer
     rate_limit: RateLimit
     asked: set[str] = field(default_factory=set)
+    billed: Counter[str] = field(default_factory=Counter)  # attempts at a request that are, or may be, on the bill
     answered: int = 0
     answers: int = 0
     invalid: list[str] = field(default_factory=list)  # samples of invalid answers among the first ones
@@ -145,12 +149,13 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.writer = _Writer(self.journal)
+        self.budget = Budget(self.journal, self.locks, self.terms.budget_usd, self.terms.budget_all_usd)
         self.settled = asyncio.Event()  # some answer's cost is known
         self.rpm, self.tpm = PerMinute(self.terms.rpm), PerMinute(self.terms.tpm)
 
     async def take_turn(self) -> None:
         """Wait until no other process spends from the budget: what is left of it depends on what each of them spends."""
-        while self.terms.budget_usd is not None and not self.stopped and not self.locks.take(BUDGET):
+        while not self.stopped and not self.budget.take():
             await asyncio.sleep(TURN_SECONDS)
         self.spent_usd = self.journal.paid_usd() + self.journal.reserved_usd()  # what batches may still cost
 
@@ -189,7 +194,11 @@ class _Run:
             raise
 
     async def ask(self, request: Request) -> None:
-        """Ask until there is a usable answer or the tries are used up; every answer is stored before it is looked at."""
+        """Ask until there is a usable answer or the tries are used up; every answer is stored before it is looked at.
+
+        Raises:
+            TeacherError: there is no answer, or the tries of this run are used up by attempts that broke off.
+        """
         asking, before = request, self.journal.faults(request.key)
         for answer, known in before:
             asking = asked_again(asking, answer, known)
@@ -205,6 +214,7 @@ class _Run:
             fault = CUT if cut else None if problem is None else f"{INVALID}{problem}"
             if attempt >= TRIES:
                 fault = None  # it stays as it is
+            self.billed[request.key] += 1
             completion = completion.model_copy(update={"error": fault})
             await self.writer.store(request, completion)
             self.count(completion, problem)
@@ -230,9 +240,14 @@ class _Run:
             )
 
     async def send(self, request: Request) -> Completion:
-        """Send a request; retryable failures are tried again until the deadline."""
+        """Send a request; retryable failures are tried again until the deadline, those that may be billed only a few times."""
         failing_since = math.inf
         failures = 0
+        if self.billed[request.key] >= TRIES:
+            raise TeacherError(
+                f"{self.teacher.name}: no usable answer in {TRIES} attempts that may all be billed",
+                hint="run the same command again to go on; what was answered is kept",
+            )
         while True:
             came = time.monotonic()
             worst, sent_in = await self.take_place(request)
@@ -242,10 +257,11 @@ class _Run:
             except TeacherError as e:
                 if e.possibly_billed:
                     await self.writer.store(request, self.broken_off(request, e))
+                    self.billed[request.key] += 1
                 wait, now = wait_seconds(e, failures), time.monotonic()
                 failing_since = min(failing_since, now)
                 late = now - failing_since + wait > self.terms.deadline_seconds
-                if self.stopped or late or not e.retryable:
+                if self.stopped or late or not e.retryable or self.billed[request.key] >= TRIES:
                     raise
                 failures += 1
                 with self.waiting():
@@ -268,6 +284,8 @@ class _Run:
         limited = False
         try:
             completion = await self.teacher.complete(request)
+            if completion.cost_usd is None:  # nobody counted it: it may have cost the most that it can
+                completion = completion.model_copy(update={"cost_usd": self.terms.worst_usd(request)})
             self.spent_usd += completion.cost_usd or 0.0  # before the reserve is freed: the budget has no gap
             return completion
         except TeacherError as e:
@@ -301,17 +319,12 @@ class _Run:
         Raises:
             TeacherError: it does not fit any more, whatever the answers in flight turn out to cost.
         """
-        budget = self.terms.budget_usd
-        if budget is None:
+        if not self.budget.is_limited:
             return 0.0
         worst = self.terms.worst_usd(request) or 0.0
-        while self.spent_usd + self.reserved_usd + worst > budget:
+        while self.spent_usd + self.reserved_usd + worst > self.budget.usd:
             if self.reserved_usd < 1e-9:
-                spent = f"{self.spent_usd:.4f} USD spent, and the next answer may cost {worst:.4f}"
-                raise TeacherError(
-                    f"the budget of {budget:g} USD is reached: {spent}",
-                    hint="give a larger --budget to go on; nothing is asked twice",
-                )
+                raise self.budget.reached(self.spent_usd, worst)
             self.settled.clear()
             await self.settled.wait()
         self.reserved_usd += worst
@@ -327,15 +340,23 @@ def asked_again(request: Request, answer: str, fault: str) -> Request:
 
 def corrected(request: Request, answer: str, problem: str | None) -> Request:
     """A request with an answer that cannot be used, and what is wrong with it."""
-    correction = f"That answer cannot be used: {problem}. Answer again, in the form that was asked for."
+    correction = f"That answer cannot be used: {str(problem)[:PROBLEM_CHARACTERS]}. Answer again, in the form that was asked for."
     return request.model_copy(update={"follow_ups": (answer, correction)})
 
 
+def dearest(request: Request) -> Request:
+    """The form of a request that costs the most: with twice the room, after an answer that filled it and was of no use."""
+    wide = asked_again(request, "", CUT)
+    return corrected(
+        wide, "x" * wide.max_tokens, "\U0001d54f" * PROBLEM_CHARACTERS
+    )  # four bytes each, as no others have
+
+
 def wait_seconds(e: TeacherError, failures: int) -> float:
-    """How long to wait before asking again: what the server asks for, else longer each time, with jitter."""
-    if e.retry_after is not None:
-        return min(e.retry_after * random.uniform(1.0, 1.1), LONGEST_RETRY_AFTER_SECONDS)
-    return min(FIRST_WAIT_SECONDS * 2.0**failures, LONGEST_WAIT_SECONDS) * random.uniform(0.5, 1.0)
+    """How long to wait before asking again: longer each time, with jitter; more where the server asks for it."""
+    usual = min(FIRST_WAIT_SECONDS * 2.0**failures, LONGEST_WAIT_SECONDS) * random.uniform(0.5, 1.0)
+    asked = (e.retry_after or 0.0) * random.uniform(1.0, 1.1)
+    return max(usual, min(asked, LONGEST_RETRY_AFTER_SECONDS))
 
 
 @contextmanager

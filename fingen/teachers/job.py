@@ -15,7 +15,8 @@ from fingen.events import Estimate
 from fingen.records import Completion, Request, Usage
 from fingen.sets import JOURNAL
 from fingen.teachers.base import Provider, Teacher
-from fingen.teachers.dispatch import Terms, Validate, dispatch
+from fingen.teachers.budgets import paid_beside
+from fingen.teachers.dispatch import TRIES, Terms, Validate, dearest, dispatch
 from fingen.teachers.event_loop import run_async
 from fingen.teachers.journal import Journal
 from fingen.teachers.request_locks import RequestLocks
@@ -62,9 +63,11 @@ def check_teacher(job: Job) -> str | None:
     teacher = job.teacher
     if not isinstance(teacher, Provider):
         return None
-    if job.asking.budget_usd is not None and job.requests and teacher.worst_usd(job.requests[0]) is None:
+    limits = {"--budget": job.asking.budget_usd, "--budget-all (FINGEN_BUDGET)": job.asking.budget_all_usd}
+    given = [name for name, limit in limits.items() if limit is not None]
+    if given and job.requests and teacher.worst_usd(job.requests[0]) is None:
         raise UsageError(
-            f"--budget: the price of {teacher.name} is not known",
+            f"{given[0]}: the price of {teacher.name} is not known",
             hint="give it: --price IN,OUT (USD per million tokens)",
         )
     return run_async(_checked(teacher))
@@ -102,7 +105,8 @@ def _terms(job: Job) -> Terms:
         rpm=asking.rpm,
         tpm=asking.tpm,
         budget_usd=asking.budget_usd,
-        worst_usd=teacher.worst_usd if isinstance(teacher, Provider) else lambda request: 0.0,
+        budget_all_usd=asking.budget_all_usd,
+        worst_usd=teacher.worst_usd if isinstance(teacher, Provider) else lambda request: None,
         validate=job.validate,
     )
 
@@ -123,6 +127,8 @@ def estimate(job: Job, *, missing: set[str] | None, batch: bool = False) -> Esti
         batch=batch,
         masked=dict(sorted(job.masked.items())),
         found_by=job.found_by,
+        budget_all_usd=job.asking.budget_all_usd,
+        beside_usd=None if job.asking.budget_all_usd is None else paid_beside(job.out),
     )
 
 
@@ -137,7 +143,10 @@ def expected_usd(job: Job, batched: set[str]) -> float | None:
 
 
 def _estimate_usd(job: Job, requests: list[Request], *, batch: bool) -> tuple[float, float, float] | None:
-    """Low: every shared prompt read from the cache and short answers. Expected: no cache. Most: the worst case of each."""
+    """Low: every shared prompt read from the cache and short answers. Expected: no cache.
+
+    Most: the worst case of every attempt that a run makes, each in its dearest form.
+    """
     teacher = job.teacher
     if not isinstance(teacher, Provider):
         return (0.0, 0.0, 0.0)
@@ -148,11 +157,11 @@ def _estimate_usd(job: Job, requests: list[Request], *, batch: bool) -> tuple[fl
         costs = (
             teacher.cost_usd(cached, batch=batch),
             teacher.cost_usd(Usage(input_tokens=own + shared, output_tokens=answer), batch=batch),
-            teacher.worst_usd(request, batch=batch),
+            teacher.worst_usd(dearest(request), batch=batch),
         )
         if None in costs:
             return None
-        low, expected, most = low + (costs[0] or 0.0), expected + (costs[1] or 0.0), most + (costs[2] or 0.0)
+        low, expected, most = low + (costs[0] or 0.0), expected + (costs[1] or 0.0), most + TRIES * (costs[2] or 0.0)
     return low, expected, most
 
 

@@ -14,7 +14,7 @@ from fingen import wire
 from fingen.disk import dump_json
 from fingen.records import Request, Usage
 from fingen.teachers import credentials, prices
-from fingen.teachers.sdk import SdkTeacher
+from fingen.teachers.sdk import SdkTeacher, read_usage
 
 REASONING = ("gpt-5", "gpt-6")  # families that take `reasoning_effort`
 STOP_REASONS = {"stop": "end_turn", "length": "max_tokens"}
@@ -103,6 +103,15 @@ class OpenAI(SdkTeacher):
         return strict_schema(schema)
 
     @staticmethod
+    def has_answer(answer: Mapping[str, Any]) -> bool:
+        """Whether a model wrote it: it says why it stopped (for an error is no reason), or holds some of what was written."""
+        choices = answer.get("choices")
+        choice = wire.mapping(choices[0]) if isinstance(choices, list) and choices else {}
+        message = wire.mapping(choice.get("message"))
+        finish = choice.get("finish_reason")
+        return finish != "error" and bool(finish or message.get("content") or message.get("refusal"))
+
+    @staticmethod
     def read_text(answer: Mapping[str, Any]) -> tuple[str, str]:
         """Text and stop reason. A refusal stands in a field of its own."""
         choices = answer.get("choices")
@@ -118,17 +127,18 @@ class OpenAI(SdkTeacher):
 
     @staticmethod
     def read_usage(answer: Mapping[str, Any]) -> Usage | None:
-        """The tokens billed; None where the server does not say. `prompt_tokens` includes what was cached."""
-        usage = answer.get("usage")
-        if not isinstance(usage, Mapping):
-            return None
+        """The tokens billed; None where the server does not say, or what cannot be. `prompt_tokens` includes what was cached."""
+        usage = wire.mapping(answer.get("usage"))
         details = wire.mapping(usage.get("prompt_tokens_details"))
-        read, written = wire.count(details.get("cached_tokens")), wire.count(details.get("cache_write_tokens"))
-        return Usage(
-            input_tokens=max(0, wire.count(usage.get("prompt_tokens")) - read - written),
-            cache_read_tokens=read,
-            cache_write_tokens=written,
-            output_tokens=wire.count(usage.get("completion_tokens")),
+        prompt, read, written = (
+            wire.count(usage.get("prompt_tokens")),
+            wire.count(details.get("cached_tokens") or 0),
+            wire.count(details.get("cache_write_tokens") or 0),
+        )
+        if prompt is None or read is None or written is None:
+            return None
+        return read_usage(
+            wire.count(prompt - read - written), read, written, wire.count(usage.get("completion_tokens"))
         )
 
     def hints(self) -> dict[int, str]:

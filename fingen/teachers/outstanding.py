@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ BATCHES = """SELECT batches.*, count(items.key) AS requests, coalesce(sum(items.
 HOLD = """INSERT INTO items SELECT :custom_id, :key, :batch, 'held', NULL, NULL, :worst_usd
     WHERE NOT EXISTS (SELECT 1 FROM completions WHERE key = :key AND error IS NULL)
     ON CONFLICT DO NOTHING"""
+WORST = """SELECT max(worst_usd) FROM items JOIN batches ON batch = token WHERE custom_id = ? AND kind = 'batch'"""
 IMPORTED = """UPDATE batches SET state = 'done' WHERE kind = 'export' AND state = 'out'
     AND NOT EXISTS (SELECT 1 FROM items WHERE items.batch = token AND items.state = 'held')"""
 ORPHANS = """UPDATE items SET state = 'released' WHERE state = 'held'
@@ -94,6 +95,33 @@ class Outstanding:
             left = db.execute(query, [why, token]).rowcount
             db.execute("UPDATE batches SET state = 'done' WHERE token = ?", [token])
         return left
+
+    def lose(self, token: str, said: Mapping[str, str], otherwise: str, teacher: str) -> list[str]:
+        """Let go of what an ended batch still holds, and write it down as possibly billed; returns the keys.
+
+        Args:
+            token: Of the batch.
+            said: Custom id -> why there is no answer that can be read.
+            otherwise: Why, where that says nothing.
+            teacher: The name of who was asked.
+        """
+        query = "SELECT custom_id, key, worst_usd FROM items WHERE batch = ? AND state = 'held' ORDER BY rowid"
+        with self._journal.transaction() as db:
+            left = db.execute(query, [token]).fetchall()
+            for row in left:
+                why = said.get(row["custom_id"], otherwise)
+                attempt = Completion(
+                    key=row["key"],
+                    text="",
+                    stop_reason="error",
+                    teacher=teacher,
+                    cost_usd=row["worst_usd"],
+                    possibly_billed=True,
+                    error=f"broken off: {why}",
+                )
+                self._journal.insert_completion(attempt)
+                db.execute("UPDATE items SET state = 'failed', why = ? WHERE custom_id = ?", [why, row["custom_id"]])
+        return [row["key"] for row in left]
 
     def release(self, token: str) -> int:
         """Let go of what a batch holds; returns how many requests that were. One that was never sent is forgotten."""
@@ -211,6 +239,8 @@ class Outstanding:
         for custom_id, completion in answers.items():
             if custom_id in held:
                 update = {"attempt": self._journal.tries(completion.key) + 1, "error": UNJUDGED}
+                if completion.cost_usd is None:  # nobody counted it: it may have cost the most that it can
+                    update["cost_usd"] = db.execute(WORST, [custom_id]).fetchone()[0]
                 row = self._journal.insert_completion(completion.model_copy(update=update))
                 query = "UPDATE items SET state = 'answered', completion = ? WHERE custom_id = ?"
                 db.execute(query, [row, custom_id])

@@ -71,14 +71,16 @@ def worst_case_usd(
     """The most that one attempt at a request can cost, in USD; None where the price is not known.
 
     It is a bound, not a guess: tokenizers that work on bytes never make more tokens than there are bytes, no cache is
-    hit and the shared part is written to it, and the answer takes all the room it is given.
+    hit and the shared part is written to it, and the answer takes all the room it is given, as one before it may have.
     """
     price = _find(model, override)
     if price is None:
         return None
     schema = dump_json(request.answer_schema)
     shared_tokens = len(request.system.encode()) + len(schema.encode()) + OVERHEAD_TOKENS
-    own_tokens = sum(len(text.encode()) for text in (request.prompt, *request.follow_ups))
+    answers, corrections = request.follow_ups[::2], request.follow_ups[1::2]
+    own_tokens = sum(len(text.encode()) for text in (request.prompt, *corrections))
+    own_tokens += sum(min(len(text.encode()), request.max_tokens) for text in answers)
     usage = Usage(input_tokens=own_tokens, cache_write_tokens=shared_tokens, output_tokens=request.max_tokens)
     return price.cost_usd(usage, batch=batch)
 

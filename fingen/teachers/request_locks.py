@@ -45,6 +45,11 @@ class RequestLocks:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of all keys."""
+        self._held.clear()
         self._file.close()
 
     def __len__(self) -> int:

@@ -5,10 +5,12 @@ The SDKs come from one generator and share their names: that is what makes one m
 
 from __future__ import annotations
 
-import json
+import asyncio
 import os
+import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from datetime import UTC, date, datetime
 from types import ModuleType
 from typing import Any, ClassVar
@@ -21,7 +23,9 @@ from fingen.records import Completion, Request, Usage
 from fingen.teachers import credentials, prices
 
 CONNECT_SECONDS = 10.0
+LEAST_BYTES_PER_SECOND = 10_000  # of a download: what comes slower is given up
 MULTIPART = {"Content-Type": "multipart/form-data"}
+UNPACKED = ("content-", "transfer-encoding")  # headers that say how a body was packed
 
 
 class SdkTeacher(ABC):
@@ -33,7 +37,7 @@ class SdkTeacher(ABC):
         model: The server's name for it.
         base_url: Another server that speaks the protocol; the variable <PROVIDER>_BASE_URL, then the provider's own, where it is None.
         concurrency: Requests in flight, at most; the pool has a connection for each.
-        timeout_seconds: How long to wait for an answer.
+        timeout_seconds: How long to wait for an answer, from the connection to its last byte.
         price: USD per million input and output tokens, in place of the table's.
     """
 
@@ -88,13 +92,18 @@ class SdkTeacher(ABC):
 
     @staticmethod
     @abstractmethod
+    def has_answer(answer: Mapping[str, Any]) -> bool:
+        """Whether there is an answer in it; servers send errors, and empty shells, with a good status too."""
+
+    @staticmethod
+    @abstractmethod
     def read_text(answer: Mapping[str, Any]) -> tuple[str, str]:
         """Text and stop reason of an answer."""
 
     @staticmethod
     @abstractmethod
     def read_usage(answer: Mapping[str, Any]) -> Usage | None:
-        """The tokens billed; None where the server does not say."""
+        """The tokens billed; None where the server does not say, or says what cannot be."""
 
     @abstractmethod
     def read_model(self, found: Mapping[str, Any], today: date) -> str | None:
@@ -140,7 +149,18 @@ class SdkTeacher(ABC):
         Raises:
             TeacherError: there is no answer; its fields say whether to ask again.
         """
-        return self.completion(request.key, await self.ask("POST", self.answers_path, self.body(request)))
+        answer = await self.ask("POST", self.answers_path, self.body(request))
+        if self.has_answer(answer):
+            return self.completion(request.key, answer)
+        usage = self.read_usage(answer)
+        said = wire.read_refusal(200, {"error": answer.get("error") or ""}, {}, self._secret)
+        raise credentials.no_answer(
+            self.name,
+            said,
+            self.account,
+            is_error=bool(answer.get("error")),
+            is_billed=bool(usage and usage != Usage()),
+        )
 
     async def check(self, *, today: date | None = None) -> str | None:
         """Find what would fail before anything is paid for; returns a warning, for a model that ends soon above all.
@@ -218,57 +238,107 @@ class SdkTeacher(ABC):
     ) -> Mapping[str, Any] | wire.Refusal:
         """One exchange with the server; `body` may be JSON that is written already, `file` goes along by its name.
 
-        What is raised is raised outside of the handlers, with nothing chained to it.
         The client's plain get and post are used, not what it has for messages: that parses the answer into a model and
         loses what does not fit, warns of old models in its own way, and takes 0.6 ms more of the CPU for each request.
         """
-        client = self._open()
         error: TeacherError
         try:
+            async with asyncio.timeout(self._timeout_seconds):
+                response = await self._send(method, path, body, query or {}, file)
+                if isinstance(response, wire.Refusal):
+                    return response
+                content = bytearray()
+                async with aclosing(self._pieces(response)) as pieces:
+                    async for piece in pieces:
+                        content += piece
+                        if len(content) > wire.ANSWER_BYTES:
+                            break
+                return wire.parse_object(bytes(content))
+        except TimeoutError as e:
+            error = credentials.broken_off(self.name, e, self._secret)
+        except ValueError as e:
+            error = credentials.unreadable(self.name, self._secret.mask(str(e)))
+        raise error
+
+    async def download(self, path: str, most_bytes: int) -> AsyncGenerator[bytes]:
+        """What stands at a path, piece by piece: results may be larger than the memory.
+
+        Raises:
+            TeacherError: it is not there, the connection broke, it comes too slowly, or has more than `most_bytes`.
+        """
+        waited, received, is_late = 0.0, 0, False
+        response = await self._open_download(path)
+        async with aclosing(self._pieces(response)) as pieces:
+            while True:
+                began = time.monotonic()
+                try:
+                    async with asyncio.timeout(self._timeout_seconds + received / LEAST_BYTES_PER_SECOND - waited):
+                        piece = await anext(pieces, None)
+                except TimeoutError:
+                    is_late = True
+                    break
+                if piece is None:
+                    break
+                waited, received = waited + time.monotonic() - began, received + len(piece)
+                if received > most_bytes:
+                    raise credentials.unreadable(self.name, f"more than {most_bytes >> 20} MB of results")
+                yield piece
+        if is_late:
+            raise credentials.broken_off(self.name, TimeoutError(f"after {received} bytes"), self._secret)
+
+    async def _open_download(self, path: str) -> Any:
+        error: TeacherError
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                response = await self._send("GET", path, None, {}, None)
+        except TimeoutError as e:
+            error = credentials.broken_off(self.name, e, self._secret)
+        else:
+            if not isinstance(response, wire.Refusal):
+                return response
+            error = self.refused(response)
+        raise error
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | bytes | None,
+        query: Mapping[str, str],
+        file: tuple[str, bytes] | None,
+    ) -> Any:
+        """Send a request; returns the response, its body unread, or the refusal.
+
+        What is raised, here and in what reads the body, is raised outside of the handlers, with nothing chained to it.
+        """
+        client = self._open()
+        sent: dict[str, Any] = {"content": body} if isinstance(body, bytes) else {"body": body}
+        headers, files = dict(credentials.STREAMED), {}
+        if file:
+            headers, files = {**headers, **MULTIPART}, {"files": {"file": file}}
+        try:
             if method == "GET":
-                answer = await client.get(path, cast_to=object, options={"params": query or {}})
-            elif file:
-                options = {"headers": MULTIPART}
-                answer = await client.post(path, cast_to=object, body=body, files={"file": file}, options=options)
-            else:
-                content = {"content": body} if isinstance(body, bytes) else {"body": body}
-                answer = await client.post(path, cast_to=object, **content)
+                options = {"params": query, "headers": headers}
+                return await client.get(path, cast_to=object, stream=True, options=options)
+            return await client.post(path, cast_to=object, stream=True, options={"headers": headers}, **sent, **files)
         except self.sdk.APIStatusError as e:
             return wire.read_refusal(e.status_code, e.body, e.response.headers, self._secret)
         except self.sdk.APIConnectionError as e:
             error = credentials.broken_off(self.name, e.__cause__, self._secret)
-        except (json.JSONDecodeError, UnicodeDecodeError):  # the client raises them raw
-            error = credentials.unreadable(self.name)
-        else:
-            if isinstance(answer, Mapping):
-                return answer
-            error = credentials.unreadable(self.name)
         raise error
 
-    async def download(self, path: str) -> AsyncGenerator[bytes]:
-        """What stands at a path, piece by piece: results may be larger than the memory.
-
-        Raises:
-            TeacherError: it is not there, or the connection broke.
-        """
-        client = self._open()
-        error: TeacherError
+    async def _pieces(self, response: Any) -> AsyncGenerator[bytes]:
+        """The body of a response, unpacked, piece by piece."""
         try:
-            response = await client.get(path, cast_to=object, stream=True, options={"headers": credentials.STREAMED})
-            try:
-                async for piece in response.iter_bytes():
-                    yield piece
-            finally:
-                await response.close()
+            async for piece in response.iter_bytes():
+                yield piece
             return
-        except self.sdk.APIStatusError as e:
-            error = self.refused(wire.read_refusal(e.status_code, e.body, e.response.headers, self._secret))
-        except self.sdk.APIConnectionError as e:
-            error = credentials.broken_off(self.name, e.__cause__, self._secret)
         except Exception as e:  # in the middle of a body the HTTP library's errors come raw
             if not wire.is_from_http(e):
                 raise
             error = credentials.broken_off(self.name, e, self._secret)
+        finally:
+            await response.close()
         raise error
 
     def refused(self, refusal: wire.Refusal) -> TeacherError:
@@ -286,6 +356,7 @@ class SdkTeacher(ABC):
             timeout = self.sdk.Timeout(self._timeout_seconds, connect=CONNECT_SECONDS, pool=None)
             # A redirect to another host would carry the key in its header along.
             http = self.sdk.DefaultAsyncHttpxClient(limits=limits, timeout=timeout, follow_redirects=False)
+            http.send = _cutting(http.send)
             self._client = self.client_type(
                 api_key=key or "none",  # the client insists on one
                 base_url=self._base_url,
@@ -295,3 +366,37 @@ class SdkTeacher(ABC):
                 **self.client_options,
             )
         return self._client
+
+
+def read_usage(own: int | None, read: int | None, written: int | None, output: int | None) -> Usage | None:
+    """The tokens of a prompt (new ones, and those read from a cache and written to it) and an answer; None if one is not known."""
+    if own is None or read is None or written is None or output is None:
+        return None
+    return Usage(input_tokens=own, cache_read_tokens=read, cache_write_tokens=written, output_tokens=output)
+
+
+def _cutting(send: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Send as an HTTP client does, and read no more of a refusal than is used: an SDK reads it to its end, if it has one."""
+
+    async def cutting(request: Any, **options: Any) -> Any:
+        response = await send(request, **options)
+        if response.is_success:
+            return response
+        content = bytearray()
+        try:
+            async with aclosing(response.aiter_bytes()) as pieces:
+                async for piece in pieces:
+                    content += piece
+                    if len(content) > wire.REFUSAL_BYTES:
+                        break
+        except Exception as e:
+            if not wire.is_from_http(e):
+                raise
+        finally:
+            await response.aclose()
+        headers = {name: value for name, value in response.headers.items() if not name.startswith(UNPACKED)}
+        return type(response)(
+            response.status_code, headers=headers, content=bytes(content[: wire.REFUSAL_BYTES]), request=request
+        )
+
+    return cutting

@@ -32,6 +32,9 @@ def write_adapter(
     base = manifest["base"]
     for config in model.peft_config.values():  # peft would write where the base was loaded from, such as a cache
         config.base_model_name_or_path = base["hub_id"] or base["source"]
+        for name, value in vars(config).items():
+            if isinstance(value, set):  # which it would write in another order in each process
+                setattr(config, name, sorted(value))
     with quiet():
         model.save_pretrained(folder, save_embedding_layers=False, state_dict=weights)
     tokenizer.save_pretrained(folder)

@@ -53,8 +53,8 @@ def refuse(obstacles: list[Obstacle]) -> None:
         UsageError: it is not; the message has all of it.
     """
     if obstacles:
-        lines = [f"\n  - {obstacle.what}\n      -> {obstacle.remedy}" for obstacle in obstacles]
-        raise UsageError(f"{len(obstacles)} in the way of this run:{''.join(lines)}")
+        lines = [line for each in obstacles for line in (f"  - {each.what}", f"      -> {each.remedy}")]
+        raise UsageError(f"{len(obstacles)} in the way of this run:", *lines)
 
 
 def need_extra() -> None:

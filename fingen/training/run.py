@@ -16,7 +16,7 @@ from fingen.adapters import FILES as ADAPTER_FILES
 from fingen.config import BUILD, Finetune, Tuning
 from fingen.disk import dump_json, refuse_others, sha256_file, sha256_text
 from fingen.errors import UsageError
-from fingen.events import Outcome
+from fingen.events import Outcome, command_line
 from fingen.records import Record
 from fingen.sets import MANIFEST as SET_MANIFEST
 from fingen.sets import read_manifest
@@ -206,7 +206,7 @@ def _train(
 
 def _next(adapter: Path) -> str:
     """The command to type when an adapter is there."""
-    return f"fingen chat {adapter}"
+    return command_line("fingen", "chat", adapter)
 
 
 def _why_kept(tuning: Tuning, few: str | None, evaluated: bool, by_class: bool) -> str:

@@ -14,7 +14,9 @@ import jinja2
 
 from fingen.adapters import markdown
 from fingen.disk import write_text
-from fingen.training.template import Template
+from fingen.errors import UsageError, visible
+from fingen.text import as_shown
+from fingen.training.template import Template, apply_chat_template
 
 MODELFILE, CARD = "Modelfile", "README.md"
 CARD_TEMPLATE = Path(__file__).with_name("merged_card.md.j2")
@@ -66,10 +68,9 @@ def _render(tokenizer: Any, question: str, *, system: str | None = None, answer:
     if answer:
         messages.append({"role": "assistant", "content": answer})
     try:
-        text: str = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=not answer)
-    except (jinja2.TemplateError, ValueError, TypeError, KeyError):  # it has no place for one of them
+        return apply_chat_template(tokenizer, messages, add_generation_prompt=not answer)
+    except UsageError:  # it has no place for one of them
         return None
-    return text
 
 
 def build_go_template(tokenizer: Any) -> GoTemplate | None:
@@ -125,7 +126,7 @@ def write_ways(folder: Path, record: dict[str, Any], template: Template, *, same
     gguf = f"{name}-{OUTTYPES[record['load']]}.gguf"
     end = str(template.tokenizer.convert_ids_to_tokens(template.end))
     environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+        finalize=as_shown, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
         autoescape=False,  # Markdown: `text` escapes for it
     )  # fmt: skip
     environment.filters["text"] = markdown
@@ -142,7 +143,7 @@ def _modelfile(gguf: str, go: GoTemplate | None, end: str) -> str:
         f"FROM ./{gguf}",
         "# The likeliest answer, as `fingen chat` gives it.",
         "PARAMETER temperature 0",
-        f'PARAMETER stop "{end}"',
+        f'PARAMETER stop "{visible(end)}"',
     ]
     if go is None:
         lines += [

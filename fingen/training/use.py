@@ -15,7 +15,7 @@ from transformers import TextStreamer
 from fingen.adapters import read_adapter
 from fingen.disk import build_folder
 from fingen.errors import ShortfallError, UsageError
-from fingen.events import Outcome
+from fingen.events import Outcome, command_line
 from fingen.training.base import DTYPES, load_base, load_tokenizer, quiet
 from fingen.training.merged import find_merged, made_of, write_merged
 from fingen.training.preflight import need_adapter
@@ -148,7 +148,7 @@ def merge(
             float((wanted - before).abs().max()),
             int((wanted.argmax(-1) == got.argmax(-1)).sum()),
             len(PROMPTS),
-            next=f"fingen serve {out}",
+            next=command_line("fingen", "serve", out),
         )
         if not merged.difference <= merged.tolerance:
             raise ShortfallError(

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from fingen.disk import sha256_file
 from fingen.errors import SetError, UsageError
 from fingen.imports.alpaca import build_record, read_rows
-from fingen.quality.checks import CHECKS, Draft
+from fingen.quality.checks import CHECKS
 from fingen.quality.contamination import find_contamination
+from fingen.quality.draft import Draft
 from fingen.quality.duplicates import find_duplicates, near_clusters
 from fingen.quality.evidence import locate
 from fingen.quality.grounding import Grounding
@@ -262,7 +263,7 @@ class _Proof:
         for reason, look in CHECKS.items():
             law = "question" if reason in QUESTION else "answer"
             if reason != "evidence" and (law == "answer" or passages):
-                details = [look(Draft(record, record.instruction, (), about)) for about in _readings(record, passages)]
+                details = [look(Draft(record, "", (), about)) for about in _readings(record, passages)]
                 if all(details):
                     found[law].append(_problem(law, reason, details[0] or "", self.row))
         self.laws["answer"].judge(found["answer"])

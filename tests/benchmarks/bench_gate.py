@@ -29,7 +29,8 @@ import pytest
 
 from fingen.config import ReadSettings
 from fingen.documents import InputFile, read_documents
-from fingen.quality.checks import Draft, Drop, check
+from fingen.quality.checks import check
+from fingen.quality.draft import Draft, Drop
 from fingen.quality.evidence import find_quote
 from fingen.quality.grounding import ground
 from fingen.records import Block, Chunk, Document, Passage, Period, Request
@@ -136,7 +137,7 @@ def judge(id: str, item: dict[str, Any], asked: Asked, organisations: Sequence[s
                       passages=asked.passages)  # fmt: skip
     found = {quote: find_quote(quote, asked.chunks).evidence for quote in pair.evidence}
     evidence = tuple(dict.fromkeys(part for parts in found.values() for part in parts))
-    record = task.build(pair, request, evidence, "teacher")
+    record = task.build(pair, request, evidence, "anthropic:model")
     lost = tuple(quote for quote, parts in found.items() if not parts)
     drop = check(Draft(record, pair.rephrased, lost, asked.passages), task.checks)
     if drop is None:

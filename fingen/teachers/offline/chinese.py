@@ -80,7 +80,7 @@ def _terms(text: str) -> list[str]:
 
 
 def _company(passage: Passage) -> str:
-    return passage.company or passage.document.rsplit("/", 1)[-1].removesuffix(".pdf")
+    return passage.company or "该公司"
 
 
 def _report(passage: Passage) -> str:

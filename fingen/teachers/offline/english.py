@@ -120,7 +120,7 @@ def _terms(text: str) -> list[str]:
 
 
 def _company(passage: Passage) -> str:
-    return passage.company or passage.document.rsplit("/", 1)[-1].removesuffix(".pdf")
+    return passage.company or "the company"
 
 
 def _possessive(name: str) -> str:
