@@ -51,37 +51,52 @@ def _dimension(name: str, special: str, hints: str, **kinds: str) -> Dimension:
 
 # 归属于母公司 and "owners of the parent" say who shares in a profit of the group; they make no parent's accounts of it.
 SCOPE = _dimension(
-    "scope", "parent", "本行 本公司 母行 parent company-only company unconsolidated separate stand consolidated group 母公司 单体 个体 個體 个别 個別 合并 合併 集团 集團",
-    parent=r"(?<!归属于)(?<!归属)(?<!归于)母公司(?!所有者|股东|普通股|的?净利润)|单体(?:口径|报表)|(?:^|(?<=\s))本(?:行|公司)(?=\s|$)|本行(?:口径|报表)|母行|个体财务|個體財務|个别财务报表|個別財務"
-    r"|(?<!owners of )(?<!holders of )(?<!owners of the )(?<!holders of the )(?<!equity of )(?<!attributable to the )(?<!attributable to )(?<!equity of the )"
-    r"\b(?:(?:parent|holding)[- ]company\b(?! shareholders)|parent[- ]only\b|company[- ]only\b|unconsolidated\b|separate (?:financial )?statements\b"
+    "scope", "parent", "本行 本公司 母行 parent company-only company unconsolidated separate stand consolidated group 母公司 "
+    "单体 个体 個體 个别 個別 合并 合併 集团 集團",
+    parent=r"(?<!归属于)(?<!归属)(?<!归于)母公司(?!所有者|股东|普通股|的?净利润)|单体(?:口径|报表)|(?:^|(?<=\s))本(?:行|公司)(?=\s|$)|本行(?:口径|报表)|母行"
+    r"|个体财务|個體財務|个别财务报表|個別財務"
+    r"|(?<!owners of )(?<!holders of )(?<!owners of the )(?<!holders of the )(?<!equity of )"
+    r"(?<!attributable to the )(?<!attributable to )(?<!equity of the )"
+    r"\b(?:(?:parent|holding)[- ]company\b(?! shareholders)|parent[- ]only\b|company[- ]only\b|unconsolidated\b"
+    r"|separate (?:financial )?statements\b"
     r"|stand-?alone\b|the parent(?:['’]s)?\b|parent (?:entity|level)\b)",
-    group=r"(?<!企业)(?<!业务)合[并併](?!范围|报表编制|日|方|对价|成本|财务报表项目)(?:口径|报表)?|\bconsolidated\b|\bthe group(?:['’]s)?\b|本集[团團]|集团口径|group[- ]wide",
+    group=r"(?<!企业)(?<!业务)合[并併](?!范围|报表编制|日|方|对价|成本|财务报表项目)(?:口径|报表)?|\bconsolidated\b"
+    r"|\bthe group(?:['’]s)?\b|本集[团團]|集团口径|group[- ]wide",
 )  # fmt: skip
 SPAN = _dimension(
-    "span", "quarter half nine since", "month week quarter half interim cumulative date inception q1 q2 q3 q4 year 季 半年 1 年初 累计 全年 年度 中期 个月",
+    "span", "quarter half nine since", "month week quarter half interim cumulative date inception q1 q2 q3 q4 year 季 半年 1 "
+    "年初 累计 全年 年度 中期 个月",
     nine=r"\bnine[- ]months?\b|\b(?:39|40|thirty-nine)[- ]weeks?\b|\bfirst three quarters\b|前三季度?|1\s?[-—至~]\s?9\s?月|九个月",
-    half=r"\bsix[- ]months?\b|\b(?:26|27|twenty-six)[- ]weeks?\b|\bhalf[- ]year(?:ly)?\b|\b(?:first|second) half\b|\binterim period\b|上半年|下半年|半年度?(?!报告)|1\s?[-—至~]\s?6\s?月|六个月|中期(?!票据)",
-    quarter=r"\bthree months\b|\b(?:13|14|thirteen|fourteen)[- ]weeks?\b|\b(?:first|second|third|fourth|1st|2nd|3rd|4th|single|last)[- ](?:fiscal )?quarter\b|\bquarter(?:ly)? (?:ended|results?)\b"
-    r"|\bQ[1-4]\b|\bthe quarter\b|第?[一二三四1-4]季度?(?!报告)|[本单当該该]季度?|1\s?[-—至~]\s?3\s?月|4\s?[-—至~]\s?6\s?月|7\s?[-—至~]\s?9\s?月|10\s?[-—至~]\s?12\s?月|三个月",
+    half=r"\bsix[- ]months?\b|\b(?:26|27|twenty-six)[- ]weeks?\b|\bhalf[- ]year(?:ly)?\b|\b(?:first|second) half\b"
+    r"|\binterim period\b|上半年|下半年|半年度?(?!报告)|1\s?[-—至~]\s?6\s?月|六个月|中期(?!票据)",
+    quarter=r"\bthree months\b|\b(?:13|14|thirteen|fourteen)[- ]weeks?\b|\b(?:first|second|third|fourth|1st|2nd|3rd|4th"
+    r"|single|last)[- ](?:fiscal )?quarter\b|\bquarter(?:ly)? (?:ended|results?)\b"
+    r"|\bQ[1-4]\b|\bthe quarter\b|第?[一二三四1-4]季度?(?!报告)|[本单当該该]季度?|1\s?[-—至~]\s?3\s?月|4\s?[-—至~]\s?6\s?月"
+    r"|7\s?[-—至~]\s?9\s?月|10\s?[-—至~]\s?12\s?月|三个月",
     since=r"\byear[- ]to[- ]date\b|年初[到至](?:本?报告期|本季)(?:期?末)?",
-    cumulative=r"\bcumulative(?:ly)?\b|\b(?:plan|life|inception)[- ]to[- ]date\b|\bto date\b|\bsince inception\b|累计(?!折旧|摊销|减值|提取|综合|计提|公允)",
-    year=r"\bfull[- ]year\b|\b(?:52|53|fifty-(?:two|three))[- ]weeks?\b|\btwelve[- ]months?\b|\bfor the (?:whole |entire )?(?:fiscal |financial )?year\b(?! (?:before|earlier))|\byears? ended\b"
+    cumulative=r"\bcumulative(?:ly)?\b|\b(?:plan|life|inception)[- ]to[- ]date\b|\bto date\b|\bsince inception\b|累计(?!折旧"
+    r"|摊销|减值|提取|综合|计提|公允)",
+    year=r"\bfull[- ]year\b|\b(?:52|53|fifty-(?:two|three))[- ]weeks?\b|\btwelve[- ]months?\b|\bfor the (?:whole "
+    r"|entire )?(?:fiscal |financial )?year\b(?! (?:before|earlier))|\byears? ended\b"
     r"|全年度?|(?<=[0-9])年度(?!报)|1\s?[-—至~]\s?12\s?月",
 )  # fmt: skip
 RESTATED = _dimension(
     "restated", "before", "reported restat stated published 调整 調整 重述 重列 原报告 原披露 披露",
     before=r"\b(?:as )?(?:previously|originally|initially|first) (?:reported|stated|published|presented)\b|\bbefore (?:the )?restatement\b"
     r"|调整之?前|調整前|重述前|重列前|原报告|原披露|最初披露|首次披露",
-    after=r"(?<!not )(?<!been )(?<!non-)\brestated\b|\bafter (?:the )?restatement\b|调整之?后|調整後|重述后|重列后|经重[述列]|經重列|追溯调整",
+    after=r"(?<!not )(?<!been )(?<!non-)\brestated\b|\bafter (?:the )?restatement\b|调整之?后|調整後|重述后|重列后"
+    r"|经重[述列]|經重列|追溯调整",
 )  # fmt: skip
 _MEASURE = (
-    r"(?:(?:operating|net|diluted|basic|pre-?tax|gross|free|group) )?(?:EBIT\w*|profits?|earnings|income|loss(?:es)?|EPS|NPATA?|results?|margins?|revenues?"
+    r"(?:(?:operating|net|diluted|basic|pre-?tax|gross|free|group) )?(?:EBIT\w*|profits?|earnings|income|loss(?:es)?|EPS"
+    r"|NPATA?|results?|margins?|revenues?"
     r"|sales|cash|performance|returns?|ROE|growth|basis|figures?|costs?|expenses?|SG&A|tax rate|funds)"
 )
 RULES = _dimension(
-    "rules", "adjusted", "gaap ifrs adjusted underlying normali forma affo core statutory reported 扣非 非经常 非經常 会计准则 财务报告 財務報告 调整 調整 法定",
-    adjusted=rf"\bnon-?\s?(?:GAAP|IFRS)\b|(?<!risk-)(?<!seasonally )\badjusted (?!cost basis)(?:{_MEASURE})\b|^\s*(?:\S+ )?adjusted\s*$|\b(?:underlying|normali[sz]ed) (?:{_MEASURE})\b"
+    "rules", "adjusted", "gaap ifrs adjusted underlying normali forma affo core statutory reported 扣非 非经常 非經常 "
+    "会计准则 财务报告 財務報告 调整 調整 法定",
+    adjusted=rf"\bnon-?\s?(?:GAAP|IFRS)\b|(?<!risk-)(?<!seasonally )\badjusted (?!cost basis)(?:{_MEASURE})\b"
+    rf"|^\s*(?:\S+ )?adjusted\s*$|\b(?:underlying|normali[sz]ed) (?:{_MEASURE})\b"
     r"|\bpro[- ]forma\b|\bAFFO\b|\bcore (?:earnings|profit|eps|results)"
     r"|扣非|扣除(?:了)?非[经經]常|非经常性损益后|非公认会计|非[国國][际際](?:财务|財務)(?:报告|報告)[准準][则則]|(?<!未)[经經][调調]整",
     statutory=r"(?<!non-)(?<!non )(?<!with )\b(?:U\.?S\.? )?(?:GAAP|IFRS)\b|\bstatutory\b(?! (?:tax )?rate)|\bas reported\b|\bunadjusted\b"
@@ -94,7 +109,8 @@ OPERATIONS = _dimension(
 )  # fmt: skip
 RATES = _dimension(
     "rates", "constant", "constant neutral organic like-for-like same comparable reported 汇率 内生 可比口径 同店 报告口径",
-    constant=r"\bconstant[- ](?:currency|currencies|exchange)\b|\bcurrency[- ]neutral\b|\borganically\b|\borganic (?:growth|revenues?|sales|net sales|basis|increase|decrease|decline)\b|\blike-for-like\b|\b(?:same|comparable)[- ]store\b"
+    constant=r"\bconstant[- ](?:currency|currencies|exchange)\b|\bcurrency[- ]neutral\b|\borganically\b|\borganic (?:growth"
+    r"|revenues?|sales|net sales|basis|increase|decrease|decline)\b|\blike-for-like\b|\b(?:same|comparable)[- ]store\b"
     r"|固定汇率|不变汇率|内生(?:性|增长)|可比口径|同店",
     reported=r"\breported (?:growth|basis|rates?|currency)\b|报告口径|(?:当前|实际)汇率",
 )  # fmt: skip
@@ -103,7 +119,8 @@ SHARES = _dimension(
 )  # fmt: skip
 TAXES = _dimension(
     "taxes", "", "tax 税前 税后 稅前 稅後",
-    before=r"\b(?:before|pre-?)[- ]?(?:income )?tax(?:es|ation)?\b|[税稅]前", after=r"\b(?:after|post|net of)[- ](?:income )?tax(?:es|ation)?\b|[税稅][后後]",
+    before=r"\b(?:before|pre-?)[- ]?(?:income )?tax(?:es|ation)?\b|[税稅]前", after=r"\b(?:after|post"
+    r"|net of)[- ](?:income )?tax(?:es|ation)?\b|[税稅][后後]",
 )  # fmt: skip
 CARRIED = _dimension(
     "carried", "", "账面 賬面 carrying book",
@@ -112,21 +129,26 @@ CARRIED = _dimension(
 OWNERS = _dimension(
     "owners", "minority", "attributable minority controlling 少数股东 非控 归属 归母 歸屬",
     minority=r"少数股东|非控[股制]性?权益|非控股權益|\b(?:non-?controlling|minority) interests?\b",
-    owners=r"归属于?(?:上市公司|母公司|本公司)|归母|歸屬於|\battributable to (?:the )?(?:owners|shareholders|equity|ordinary|common|stockholders|parent)",
+    owners=r"归属于?(?:上市公司|母公司|本公司)|归母|歸屬於|\battributable to (?:the )?(?:owners|shareholders|equity|ordinary"
+    r"|common|stockholders|parent)",
 )  # fmt: skip
 # What a thing is, where its opposite goes by nearly the same name.
 OPPOSITES = (
-    _dimension("flow", "", "income expense 收入 收益 费用 支出", income=r"\bincome\b(?! tax)|收入|收益", expense=r"\bexpenses?\b|费用(?!化)|支出"),
+    _dimension("flow", "", "income expense 收入 收益 费用 支出", income=r"\bincome\b(?! tax)|收入|收益",
+               expense=r"\bexpenses?\b|费用(?!化)|支出"),
     _dimension("costing", "", "expensed capitali 费用化 资本化", expensed=r"\bexpensed\b|费用化", capitalised=r"\bcapitali[sz]ed\b|资本化"),
     _dimension("side", "", "receivable payable 应收 应付", receivable=r"\breceivables?\b|应收", payable=r"\bpayables?\b|应付"),
     _dimension("cash", "", "inflow outflow 流入 流出", inflow=r"\binflows?\b|流入", outflow=r"\boutflows?\b|流出"),
-    _dimension("balance", "", "asset liabilit 资产 负债", assets=r"\bassets?\b|资产(?!负债)", liabilities=r"\bliabilit(?:y|ies)\b|(?<!资产)负债"),
+    _dimension("balance", "", "asset liabilit 资产 负债", assets=r"\bassets?\b|资产(?!负债)", liabilities=r"\bliabilit(?:y"
+    r"|ies)\b|(?<!资产)负债"),
     _dimension("place", "", "domestic foreign oversea 境内 国内 境外 国外 海外",
                home=r"\bdomestic\b|境内|国内", abroad=r"\bforeign\b(?! (?:exchange|currency))|\boverseas\b|境外|国外|海外"),
-    _dimension("term", "", "current term 流动 短期 长期", short=r"(?<!non-)(?<!non)\bcurrent (?=assets|liabilities|portion)|\bshort-term\b|(?<!非)流动(?=资产|负债)|短期",
+    _dimension("term", "", "current term 流动 短期 长期", short=r"(?<!non-)(?<!non)\bcurrent (?=assets|liabilities|portion)"
+    r"|\bshort-term\b|(?<!非)流动(?=资产|负债)|短期",
                long=r"\bnon-?current\b|\blong-term\b|非流动|长期"),
     _dimension("purpose", "", "selling marketing administrative research 销售费用 管理费用 研发费用 财务费用",
-               selling=r"\bselling\b(?!,)|销售费用", administrative=r"\badministrative\b|管理费用", research=r"\bresearch\b|研发费用", financial="财务费用"),
+               selling=r"\bselling\b(?!,)|销售费用", administrative=r"\badministrative\b|管理费用", research=r"\bresearch\b"
+               r"|研发费用", financial="财务费用"),
 )  # fmt: skip
 BASES = (SCOPE, SPAN, RESTATED, RULES, OPERATIONS, RATES, SHARES, TAXES, CARRIED, OWNERS)
 DIMENSIONS = (*BASES, *OPPOSITES)
@@ -136,7 +158,8 @@ _SECTION = (SCOPE, SPAN)
 _TITLE_LENGTH = {"en": 90, "zh": 40}  # a longer line above a table is a sentence
 _LATEST = tuple(each for each in DIMENSIONS if each is not RESTATED)
 _FURNITURE = re.compile(  # lines between a title and its table
-    r"(?i)单位|币种|适用|^[（(]|^\D{0,14}(?:19|20)[0-9]{2}年?[^\u4e00-\u9fff]{0,12}(?:[月日至度—-].{0,16})?$|^(?:for the|as (?:of|at)|at|in|year ended|amounts|expressed)\b|^[$€£¥0-9 ’',|]+$"
+    r"(?i)单位|币种|适用|^[（(]|^\D{0,14}(?:19|20)[0-9]{2}年?[^\u4e00-\u9fff]{0,12}(?:[月日至度—-].{0,16})?$|^(?:for the"
+    r"|as (?:of|at)|at|in|year ended|amounts|expressed)\b|^[$€£¥0-9 ’',|]+$"
 )
 _ONE = {"nine": "since", "half": "since"}  # 年初至报告期末 is either of them
 _OF_REPORT = {"quarterly": frozenset({"quarter", "since"}), "half-year": frozenset({"half"})}
@@ -148,8 +171,9 @@ _CHAIN = re.compile(
     r"|decrease|rose|fell|was|were|RMB|US|(?:19|20)[0-9]{2})\b|(?:19|20)[0-9]{2}年|[增减升降提下]?[至到为]|[较比]?上年(?:同期)?的?|同比|增长|下降|增加|减少|提高|[由从自和与及])*+"
 )
 _AFTER = re.compile(
-    r"\s?[(（]|\s?,?\s?(?:(?:on|in|for|at|under|per|by|of|attributable)\b"
-    r"|as (?:previously|originally|initially|first|reported|restated|adjusted)\b|(?:from|after|before|net of) (?:(?:dis)?continu|(?:income )?tax))",
+    r"\s?[(（]|\s?,?\s?(?:(?:on|in|for|at|under|per|by|of|attributable|was|were|is|are|has been|had been)\b"
+    r"|as (?:previously|originally|initially|first|reported|restated|adjusted)\b|(?:from|after|before"
+    r"|net of) (?:(?:dis)?continu|(?:income )?tax))",
     re.IGNORECASE,
 )
 _CLAUSE_END = re.compile(
@@ -192,7 +216,7 @@ class Marked:
 
     def near(self, figure: Quantity) -> dict[str, str]:
         """The kinds that the words close to a figure give it, by dimension: those right after it, else the last before."""
-        if not self.marks:
+        if not self.marks or self.reading.is_respective(*self.reading.sentence(figure.start)):
             return {}
         before, after = self.reading.around(figure)
         start, end = figure.start - len(before), figure.start
@@ -205,6 +229,10 @@ class Marked:
         found = {
             each.dimension: each.kind for each in marks if each.end >= end - _BESIDE or each.dimension not in _OPPOSITE
         }
+        kinds = {(each.dimension, each.kind) for each in marks if each.end >= end - _BESIDE}
+        for name in _OPPOSITE & found.keys():
+            if sum(dimension == name for dimension, _ in kinds) > 1:
+                del found[name]  # of receivables and payables, at 10 and 5, neither is plain
         clause = 0 if figure.kind != "amount" and after.startswith(" of ") else _clause(after[:_REACH])
         return found | {mark.dimension: mark.kind for mark in self.within(figure.end, figure.end + clause)}
 

@@ -51,7 +51,8 @@ class Binding:
     def judge(self, figure: Quantity, source: Source, place: Place) -> tuple[Verdict, str, str]:
         """How a figure of the source suits what the answer says; where it does not, the reason and what the source says."""
         for reason, look in (("binding-entity", self._entity), ("sign", self._sign), ("label", self._label),
-                             ("binding-period", self._time), ("binding-basis", self._basis.conflict), ("direction", self._direction)):  # fmt: skip
+                             ("binding-period", self._time), ("binding-basis", self._basis.conflict),
+                             ("direction", self._direction)):  # fmt: skip
             if detail := look(figure, source, place):
                 return "no", self._which_label(figure, source, place) if reason == "label" else reason, detail
         if self._is_named(figure, source, place):
@@ -112,6 +113,8 @@ class Binding:
         if figure.sign == 0 or place.figure.sign == 0:
             return None
         attached = self._attached(figure) if figure.sign > 0 else -1
+        if figure.sign > 0 and place.figure.kind == "amount" and source.is_turned(place):
+            return "the source has it the other way" if attached == place.figure.sign else None
         if place.row is not None:
             heading = place.column.heading if place.column else ""
             labels = (place.row.label, heading) if place.figure.kind == "amount" else ()

@@ -31,7 +31,7 @@ _TOGETHER = re.compile(
 _BASELINE = re.compile(
     r"(?:\b(?:from|over|than|since|versus|vs\.?|after|against|(?:compared|relative) (?:with|to))\s"
     r"(?:in\s|the\s|that of\s|fiscal\s|year\s|end of\s)*+"
-    r"|[较比与同自对由从]|相比|相较)$",
+    r"|[较比与同自对]|相比|相较)$",
     re.IGNORECASE,
 )
 _COMPARED = re.compile(
@@ -42,6 +42,7 @@ _COMPARED = re.compile(
     re.IGNORECASE,
 )
 _BRACKETED_YEAR = re.compile(r"\s?[(（](?:FY ?|fiscal )?((?:19|20)[0-9]{2})年?\s?[:：]\s?")
+_ON_TO = re.compile(r"\b(?:to|into|after)\b|[至到]|转为|变为")
 _OWNS = re.compile(r"\s?(?:的|'s|’s)?\s?")
 _GOES_ON = "(?![^的为末初数余金发增达是，,、。（(\\s])"  # 期末余额, but not 本期归属于母公司的净利润, which is a label
 _LAST = re.compile(
@@ -56,16 +57,19 @@ _THIS = re.compile(
 
 _UP = (
     r"\b(?:rose|rises?|risen|rising|increas(?:e[sd]?|ing)|grew|grows?|grown|growth|growing|climb(?:ed|s)?|jumped|surged|gained|up|higher|expanded"
-    r"|widened|went up|advanced|soar(?:ed|s)?|edged up|picked up|strengthen(?:ed|s)?|swell(?:ed)?|swelled|added|adds|lifted)\b|上升|增长|增加|提高|提升|上涨|增至|升至|增到|升到|扩大|上调|攀升|增幅|涨幅|走高|大增|激增|猛增|同比增"
+    r"|widened|went up|advanced|soar(?:ed|s)?|edged up|picked up|strengthen(?:ed|s)?|swell(?:ed)?|swelled|added|adds"
+    r"|lifted)\b|上升|增长|增加|提高|提升|上涨|增至|升至|增到|升到|扩大|上调|攀升|增幅|涨幅|走高|大增|激增|猛增|同比增"
 )
 _DOWN = (
     r"\b(?:fell|falls?|fallen|falling|decreas(?:e[sd]?|ing)|declin(?:e[sd]?|ing)|dropp?(?:ed|s)?|drop|shrank|shrunk|shrinks?"
-    r"|reduc(?:ed?|tion|es)|down|lower(?:ed)?|narrowed|contracted|went down|slid|slip(?:s|ped)?|eas(?:ed|es|ing)|weaken(?:s|ed)?|soften(?:s|ed)?|dip(?:s|ped)?"
+    r"|reduc(?:ed?|tion|es)|down|lower(?:ed)?|narrowed|contracted|went down|slid|slip(?:s|ped)?|eas(?:ed|es|ing)|weaken(?:s"
+    r"|ed)?|soften(?:s|ed)?|dip(?:s|ped)?"
     r"|sank|slump(?:s|ed)?|plung(?:es|ed)|plummet(?:s|ed)?|tumbl(?:es|ed)|retreat(?:s|ed)?|shed|trimmed|halved|erod(?:es|ed))\b"
     r"|下降|减少|降低|下滑|下跌|降至|减至|降到|减到|缩小|缩减|下调|回落|跌至|收窄|降幅|跌幅|走低|走弱|缩水|萎缩|锐减|骤降|大跌|大降|同比降|腰斩"
 )
 _DRAG = re.compile(  # what a part that counts against the whole is said to do
-    r"\b(?:t(?:ook|akes?|aking)|cost|drag(?:ged|s)?|headwinds?|weigh(?:ed|s|ing)?|hurt|subtract(?:ed|s)?|h(?:eld|olds) back|detract(?:ed|s|ion)?"
+    r"\b(?:t(?:ook|akes?|aking)|cost|drag(?:ged|s)?|headwinds?|weigh(?:ed|s|ing)?|hurt|subtract(?:ed|s)?|h(?:eld|olds) back"
+    r"|detract(?:ed|s|ion)?"
     r"|shav(?:ed|es)|burden(?:ed|s)?|against|adverse(?:ly)?|unfavou?rabl[ey]|minus|negative)\b|拖累|负面|不利|抵消|侵蚀|负[向贡]",
     re.IGNORECASE,
 )
@@ -274,6 +278,13 @@ class ClaimContext:
             return mark.periods, True
         if _BASELINE.search(self.text, max(start, mark.start - 28), mark.start) or _COMPARED.search(between):
             return UNKNOWN, False
+        tied = any(
+            other.end <= mark.start and _LINK_AFTER.fullmatch(self.text, other.end, mark.start)
+            for other in self.quantities
+            if mark.start - 40 < other.end
+        )
+        if tied and _ON_TO.search(between):
+            return UNKNOWN, False  # from A in 2022 to B: B is of another time
         crossed = next((other for other in self.quantities if mark.end <= other.start < figure.start), None)
         if crossed and _LAST.fullmatch(self.text, mark.start, mark.end):
             return UNKNOWN, False  # 由上年A降至B: B is of no year before

@@ -16,7 +16,8 @@ _HALF = Decimal("0.5")
 _OVER = ("over ", "more than ", "exceeding ", "above ", "at least ", "超过", "逾", "超", "多于", "不低于", "高于")
 _NEARLY = ("nearly ", "almost ", "close to ", "just under ", "接近", "近", "将近")
 _SHARE_GAP = re.compile(  # 5 million, about 40 percent of it: the share is that of the figure before
-    r"\s?[,，(（]?\s?(?:(?:which|that) is |or |equal to |equivalent to )?(?:about |around |approximately |some |roughly |nearly |only |just )?"
+    r"\s?[,，(（]?\s?(?:(?:which|that) is |or |equal to |equivalent to )?(?:about |around |approximately |some |roughly "
+    r"|nearly |only |just )?"
     r"|[，,（(]?(?:约|大约|仅|只|合计|共)?占[^，。；0-9]{0,14}"
 )
 _SHARE_OF = re.compile(r"\s?of\b")

@@ -13,15 +13,16 @@ from fingen.quality.source import Source
 from fingen.quality.tables import Place
 
 _RATIOS = tuple(
-    (re.compile(pattern, re.IGNORECASE), Decimal(low), Decimal(high))
-    for pattern, low, high in (
-        (r"\bmore than doubled\b|\bmore than (?:double|twice)\b|翻[了]?一番多|翻倍有余", "2", "3.1"),
-        (r"(?<!more than )(?<!nearly )(?<!almost )\bdoubled\b|(?<!more than )\bdouble (?:the|that|what)\b|(?<!more than )\btwice (?:the|that|as)\b"
-         r"|翻了?一番(?!多)|(?<!近)翻倍(?!有余)|(?:增长|增加|提高)了?一倍(?!多|以上)", "1.8", "2.3"),
-        (r"\b(?:nearly|almost) doubled\b|近翻倍", "1.7", "2.05"),
-        (r"\btripled\b|\btrebled\b|\bthree times (?:the|that|as)\b|(?:增长|增加)了?两倍", "2.6", "3.5"),
-        (r"\bquadrupled\b|翻两番", "3.5", "4.6"),
-        (r"\bhalved\b|\bhalf (?:the (?:year|level|amount)|that of|as much|of the (?:year|prior|previous))|减半|腰斩|(?:减少|下降|降低)了?一半", "0.4", "0.6"),
+    (re.compile("|".join(patterns), re.IGNORECASE), Decimal(low), Decimal(high))
+    for low, high, *patterns in (
+        ("2", "3.1", r"\bmore than doubled\b", r"\bmore than (?:double|twice)\b", "翻一番多|翻倍有余"),
+        ("1.8", "2.3", r"(?<!more than )(?<!nearly )(?<!almost )\bdoubled\b", r"(?<!more than )\b(?:double|twice) (?:the|that|what|as)\b",
+         "翻了?一番(?!多)|(?<!近)翻倍(?!有余)|(?:增长|增加|提高)了?一倍(?!多|以上)"),
+        ("1.7", "2.05", r"\b(?:nearly|almost) doubled\b", "近翻倍"),
+        ("2.6", "3.5", r"\bt(?:ripled|rebled)\b", r"\bthree times (?:the|that|as)\b", "(?:增长|增加)了?两倍"),
+        ("3.5", "4.6", r"\bquadrupled\b", "翻两番"),
+        ("0.4", "0.6", r"\bhalved\b", r"\bhalf (?:the (?:year|level|amount)|that of|as much|of the (?:year|prior|previous))",
+         "减半|腰斩|(?:减少|下降|降低)了?一半"),
     )
 )  # fmt: skip
 _HINT = re.compile(r"doubl|twice|tripl|trebl|times|quadrupl|hal[fv]|番|倍|半|腰斩", re.IGNORECASE)

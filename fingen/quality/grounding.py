@@ -43,6 +43,7 @@ from fingen.quality.tables import Place, parse_unit
 from fingen.records import Passage, Record
 
 Level = Literal["bound", "quoted", "computed", "failed"]  # how far a figure is proved
+Wrong = tuple[str, str, Place | None, Source | None]  # a reason, what is wrong, and the nearest figure of the source
 _HALF = Decimal("0.5")
 _BARE = 100  # a whole number below it that counts nothing may be that of a note
 _TELLING = 200  # half steps: three digits that are shown tell a figure, "5 percent" may be anything
@@ -182,7 +183,35 @@ class _Check:
         One whose row is named outweighs all others; a cell of the row and time that are named, with another value,
         outweighs those of which nothing is known.
         """
-        best: tuple[str, str, Place | None, Source | None] = ("figure", "", None, None)
+        fair, best, is_quoted = self._look(figure)
+        if fair["named"] and is_quoted:
+            return "bound"
+        fitting = [*fair["named"], *fair["dated"], *fair["unbound"]]
+        computed = self.computed.gives(figure)
+        if computed:
+            self._unbound(figure, "computed")
+            return "computed"
+        if fitting and not is_quoted:
+            best = ("unquoted", "no quote of the pair has it", fitting[0][1], fitting[0][0])
+        elif computed is None:
+            best = ("direction", "the calc gives a change the other way", None, None)
+        elif fitting:
+            other = self._other_cell(figure, fitting)
+            if other is None and fair["dated"]:
+                return "bound"
+            if other is None:
+                self._unbound(figure, "in the source", *fair["unbound"][0])
+                return "quoted"
+            best = other
+        elif best[2] is None:
+            best = self._other_unit(figure)
+        reason, detail, nearest, origin = best
+        self._add(reason, figure.start, figure.end, detail, nearest, origin)
+        return "failed"
+
+    def _look(self, figure: Quantity) -> tuple[dict[Verdict, list[tuple[Source, Place]]], Wrong, bool]:
+        """The figures of the source that a figure can be, what speaks against the others, and whether it is quoted well enough."""
+        best: Wrong = ("figure", "", None, None)
         fair: dict[Verdict, list[tuple[Source, Place]]] = {"named": [], "dated": [], "unbound": []}
         candidates = list(self._candidates(figure))
         quoted = [each for each in candidates if self._is_quoted(*each)]
@@ -190,39 +219,23 @@ class _Check:
             verdict, reason, detail = self._judge(figure, source, place)
             if verdict != "no":
                 self.proved.setdefault(figure.start, []).append((source, place))
-            if verdict == "named" and (quoted or not self._needs_quote(figure)):
-                return "bound"
-            if verdict != "no":
                 fair[verdict].append((source, place))
+                if verdict == "named":
+                    break
             elif _STAGES.index(reason) >= _STAGES.index(best[0]):
                 best = (reason, detail, place, source)
-        computed = self.computed.gives(figure)
-        fitting = [*fair["named"], *fair["dated"], *fair["unbound"]]
-        if fitting and not quoted and self._needs_quote(figure) and not computed:
-            source, place = fitting[0]
-            self._add("unquoted", figure.start, figure.end, "no quote of the pair has it", place, source)
-            return "failed"
-        if computed:
-            self._unbound(figure, "computed")
-            return "computed"
-        if computed is None:
-            best = ("direction", "the calc gives a change the other way", None, None)
-        elif sources := {id(source): source for source, _ in (*fair["dated"], *fair["unbound"])}:
-            reach = interval(self.reading, figure)
-            cells = [(source, self.binding.other_cell(figure, source, *reach)) for source in sources.values()]
-            if any(cell is None for _, cell in cells):
-                if fair["dated"]:
-                    return "bound"
-                self._unbound(figure, "in the source", *fair["unbound"][0])
-                return "quoted"
-            where, cell = cells[0]
-            said = where.text[cell.figure.start : cell.figure.end] if cell else ""
-            best = ("binding-row", f"the row that is named has {said}", cell, where)
-        elif best[2] is None:
-            best = self._other_unit(figure)
-        reason, detail, nearest, origin = best
-        self._add(reason, figure.start, figure.end, detail, nearest, origin)
-        return "failed"
+        return fair, best, bool(quoted) or not self._needs_quote(figure)
+
+    def _other_cell(self, figure: Quantity, fitting: Sequence[tuple[Source, Place]]) -> Wrong | None:
+        """A cell with another value that is the one named, in each of the sources that have the figure."""
+        reach = interval(self.reading, figure)
+        sources = {id(source): source for source, _ in fitting}.values()
+        cells = [(source, self.binding.other_cell(figure, source, *reach)) for source in sources]
+        if any(cell is None for _, cell in cells):
+            return None
+        where, cell = cells[0]
+        said = where.text[cell.figure.start : cell.figure.end] if cell else ""
+        return "binding-row", f"the row that is named has {said}", cell, where
 
     def _is_quoted(self, source: Source, place: Place) -> bool:
         at = place.figure.start
@@ -267,7 +280,7 @@ class _Check:
             return "no", "unit", detail
         return self.binding.judge(figure, source, place)
 
-    def _other_unit(self, figure: Quantity) -> tuple[str, str, Place | None, Source | None]:
+    def _other_unit(self, figure: Quantity) -> Wrong:
         """Whether the digits stand in the source with another unit."""
         shown, half = figure.shown, figure.step / figure.scale * _HALF
         for source in self.sources:

@@ -23,7 +23,8 @@ _SET_AGAINST = re.compile(
     r"\b(?:to|from|compared|against|versus|vs|after)\b|\b(?:19|20)\d\d\b|[12]\d{3}年|[至到变较]|上年|上期|去年|期[初末]"
 )
 _ITS_CHANGE = re.compile(  # 5, up 3 percent: the change is of what the figure before it is of
-    r"\s?[,，、(（]?\s?(?:(?:which|that) (?:is|was) )?(?:and )?(?:(?:up|down|an? (?:increase|rise|growth|gain|decrease|decline|drop|fall|reduction) of"
+    r"\s?[,，、(（]?\s?(?:(?:which|that) (?:is|was) )?(?:and )?(?:(?:up|down|an? (?:increase|rise|growth|gain|decrease"
+    r"|decline|drop|fall|reduction) of"
     r"|(?:rose|grew|increased|climbed|fell|declined|decreased|dropped)(?: by)?) (?:by |about |approximately )?"
     r"|(?:同比|环比|[较比]上年(?:同期)?)?(?:大幅|小幅|略)?(?:增长|增加|上升|提高|下降|减少|降低|下滑|上涨)(?:了|约|率?为)?)"
 )

@@ -16,7 +16,7 @@ _LATER_FIRST = re.compile(  # the second figure is that of the time before: 5 af
     r"|(?:上年|去年|上期)(?:同期|末)?(?:的?为?|是)?$|[较比]上年(?:同期|末)?的?$|(?:期初|年初)(?:的?为?|余额为?)?$"
 )
 _COMPARED = re.compile(r"\bcompared (?:with|to)\b|\bversus\b|\bagainst\b")
-_EARLIER_FIRST = re.compile(r"\bto\b[^.;,]{0,24}$|[变增减升降转提上下改]{0,2}[至到为]$")
+_EARLIER_FIRST = re.compile(r"\bto\b[^.;,]{0,24}$|[至到为][^，。；0-9]{0,6}$")
 _FROM = re.compile(r"\bfrom\b[^.;,]{0,24}$|[由从自][^，。；]{0,14}$")
 _WORD = re.compile(r"[a-z]{4,}")
 _LATIN = re.compile(r"[a-z]+")
@@ -28,10 +28,12 @@ _NO_NAMES = frozenset(
 _NEAR = 30  # characters before a figure in which a name is that of its owner
 _HEAD = 6  # letters of a word that tells a row: amortisation, inventories
 _PLAIN = frozenset(
-    "operating average current financial investment general interest total other income expense expenses cost costs assets liabilities from with this that sales revenue".split()
+    "operating average current financial investment general interest total other income expense expenses cost costs assets "
+    "liabilities from with this that sales revenue".split()
 )
 _BASELINE = re.compile(
-    r"\b(?:from|after|against|versus|vs\.?|than|over|compared|previous(?:ly)?|prior|earlier|before|ago|last|had been|base|preceding|formerly|once|earliest)\b"
+    r"\b(?:from|after|against|versus|vs\.?|than|over|compared|previous(?:ly)?|prior|earlier|before|ago|last|had been|base"
+    r"|preceding|formerly|once|earliest)\b"
     r"|较|(?<!同)(?<!环)比|[由从自]|上年|去年|上期|期初|年初|此前|以前|前[一两]?年|原[为来]|同期",
     re.IGNORECASE,
 )

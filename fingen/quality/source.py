@@ -32,6 +32,7 @@ _TIME = re.compile(
 )
 _THREE_MONTHS = re.compile(r"(?i)\bthree[- ]months?\b|\bquarter|三个月|季度|[147][-—至~]|10[-—至~]12月")
 _EXPENSES = re.compile(r"(?i)expense|cost|loss|费用|成本|支出|损失")
+_TURNED = re.compile(r"(?i)\((?:income|gains?|benefit|profit)\)[ /,]{0,3}(?:expense|loss|charge|provision)")
 _LATIN = re.compile(r"[a-z]+")
 _TOKEN = re.compile(r"[0-9][0-9,.]*")
 
@@ -146,10 +147,20 @@ class Source:
         """Whether the column of a figure has negative ones as well, so that it is plain which way each goes."""
         if place.table is None or place.row is None or place.column is None:
             return False
-        around = " ".join((place.table.caption, *place.row.parents, *(each.heading for each in place.table.rows[0][1])))
-        if _EXPENSES.search(around):
+        if _EXPENSES.search(self._around(place)):
             return False  # of (income)/expense the positive ones are expenses
         return any(each.figure.sign < 0 for each in self.places if each.column is place.column)
+
+    def is_turned(self, place: Place) -> bool:
+        """Whether what stands in brackets is a gain: (income)/expense."""
+        if place.table is None or place.row is None:
+            return False
+        return _TURNED.search(f"{self._around(place)} {place.row.label}") is not None
+
+    def _around(self, place: Place) -> str:
+        table, row = place.table, place.row
+        heads = [each.heading for each in table.rows[0][1]] if table else []
+        return " ".join((table.caption if table else "", *(row.parents if row else ()), *heads))
 
     def row_of(self, place: Place) -> list[Place]:
         """The figures that stand in one row with a place, itself among them."""

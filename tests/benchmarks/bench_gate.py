@@ -33,6 +33,7 @@ from fingen.quality.checks import check
 from fingen.quality.draft import Draft, Drop
 from fingen.quality.evidence import find_quote
 from fingen.quality.grounding import ground
+from fingen.quality.source import fiscal_year
 from fingen.records import Block, Chunk, Document, Passage, Period, Request
 from fingen.tasks.documents import TASKS
 from fingen.tasks.qa import QaItem, build_passage
@@ -118,7 +119,8 @@ def _period(report: str) -> Period:
         else "annual"
     )
     if found := re.search(r"([A-Z][a-z]+) (\d{1,2}), (\d{4})", report):
-        return Period(kind=kind, end=f"{found[3]}-{MONTHS[found[1]]:02d}-{int(found[2]):02d}")
+        end = f"{found[3]}-{MONTHS[found[1]]:02d}-{int(found[2]):02d}"
+        return Period(kind=kind, end=end, fiscal_year=fiscal_year(end))
     year = re.search(r"\d{4}", report)
     end = f"{year[0]}-12-31" if year and "年度" in report and kind == "annual" else year[0] if year else None
     return Period(kind=kind, end=end)
