@@ -493,9 +493,5 @@ def _word_value(match: re.Match[str]) -> Decimal:
 
 
 def _quarters(text: str) -> list[Quantity]:
-    if "uarter" not in text:
-        return []
-    return [
-        Quantity(*match.span(), "quarter", Decimal(_QUARTERS[match[1].lower()]), spelled=True)
-        for match in _QUARTER_WORD.finditer(text)
-    ]
+    found = _QUARTER_WORD.finditer(text) if "uarter" in text else ()
+    return [Quantity(*each.span(), "quarter", Decimal(_QUARTERS[each[1].lower()]), spelled=True) for each in found]
