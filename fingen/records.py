@@ -29,6 +29,9 @@ BlockKind = Literal["heading", "paragraph", "table"]
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in points from the top left of the page
 
 
+TOGETHER = "+"  # between the tasks of a request that asks for several
+
+
 class Frozen(BaseModel):
     """Immutable, and strict about unknown fields: a typo in a file is an error, not a silent default."""
 
@@ -122,7 +125,7 @@ class Request(Frozen):
     """One question to a teacher. `system` is shared by many requests (a provider may cache it), `prompt` is its own."""
 
     key: str  # hash of teacher, texts and schema; not of max_tokens: asking with more room is the same question
-    task: str
+    task: str  # of the records that come of it; several are parted by TOGETHER
     template: str
     system: str
     prompt: str
@@ -132,6 +135,11 @@ class Request(Frozen):
     passages: tuple[Passage, ...] = ()
     draws: tuple[dict[str, Any], ...] = ()  # in place of passages: what each item is to be like
     follow_ups: tuple[str, ...] = ()  # an unusable answer and what was wrong with it, by turns; no part of the key
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that it asks for."""
+        return tuple(self.task.split(TOGETHER))
 
 
 T = TypeVar("T")

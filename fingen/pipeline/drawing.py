@@ -17,7 +17,7 @@ from fingen.quality.privacy import Mode, protect
 from fingen.quality.splits import assign_splits, pick_memory
 from fingen.records import Chunk, Record, Rejected, Request
 from fingen.tasks import qa
-from fingen.tasks.documents import parse_answer, task_of
+from fingen.tasks.documents import parse_answer
 from fingen.teachers.answers import Answer, read_answers
 from fingen.teachers.journal import Journal
 from fingen.verification.origin import Origin
@@ -72,12 +72,14 @@ def draw_records(
         draw.unusable += bool(answer.unusable)
         draw.repairs.update(answer.repairs)
         draw.rejected += rejects(answer)
-        for extra in items[request.count :]:
-            draw.rejected.append(
-                rejected(extra.model_dump(), "surplus", f"more than {request.count} asked for", request)
-            )
-        for item in items[: request.count]:
-            judge.item(item, request)
+        most = request.count // len(request.tasks)  # of each kind
+        room = dict.fromkeys(request.tasks, most)
+        for task, item in items:
+            room[task.task] -= 1
+            if room[task.task] >= 0:
+                judge.item(task, item, request)
+            else:
+                draw.rejected.append(rejected(item.model_dump(), "surplus", f"more than {most} asked for", request))
     known = journal.splits()
 
     def rank(record: Record) -> tuple[bool, int, int]:
@@ -109,14 +111,13 @@ class _Judge:
     teacher: str
     filters: OpenFilters
 
-    def item(self, item: qa.QaItem, request: Request) -> None:
+    def item(self, task: qa.DocumentTask, item: qa.QaItem, request: Request) -> None:
         """One item of an answer."""
-        task = task_of(request)
         shown = [self.origin.chunks[passage.chunk] for passage in request.passages]
         quotes = {quote: find_quote(quote, shown) for quote in item.evidence}
         found = {quote: place.evidence for quote, place in quotes.items()}
         evidence = tuple(dict.fromkeys(part for parts in found.values() for part in parts))
-        record = task.build(item, request, evidence, self.teacher)
+        record = task.build(item, request, evidence, self.teacher).model_copy(update={"task": task.task})
         not_found = tuple(quote for quote, parts in found.items() if not parts)
         drop = check(Draft(record, item.rephrased, not_found, request.passages), task.checks)
         drop = drop or self._grounding(record)

@@ -18,7 +18,7 @@ from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
 from fingen.pipeline.judging import judge_requests, with_scores
 from fingen.pipeline.own_rows import is_reworked, rework_rows
 from fingen.quality.privacy import protect_reject
-from fingen.records import Manifest, Request
+from fingen.records import TOGETHER, Manifest, Request
 from fingen.sets import JOURNAL, SPLITS, SetContent, read_manifest, read_split, write_set
 from fingen.tasks import qa
 from fingen.tasks.documents import named_tasks
@@ -138,17 +138,19 @@ def _requests(manifest: Manifest, origin: Origin, journal: Journal) -> Iterator[
     """The requests of a set, in the order in which they were made: by their first passage, then by task."""
     tasks = [task.task for task in named_tasks(manifest.settings["tasks"])]
     order = {chunk: index for index, chunk in enumerate(origin.chunks)}
-    rows = [(json.loads(row["chunks"]), row) for row in journal.rows("SELECT * FROM requests")]
-    there = [
-        (chunks, row)
-        for chunks, row in rows
-        if chunks and row["task"] in tasks and all(chunk in order for chunk in chunks)
+    rows = [
+        (json.loads(row["chunks"]), row["task"].split(TOGETHER), row) for row in journal.rows("SELECT * FROM requests")
     ]
-    for chunks, row in sorted(there, key=lambda entry: (order[entry[0][0]], tasks.index(entry[1]["task"]))):
-        yield _request(chunks, row, origin, manifest.settings["per_chunk"])
+    there = [
+        (chunks, asked, row)
+        for chunks, asked, row in rows
+        if chunks and set(asked) <= set(tasks) and all(chunk in order for chunk in chunks)
+    ]
+    for chunks, asked, row in sorted(there, key=lambda entry: (order[entry[0][0]], tasks.index(entry[1][0]))):
+        yield _request(chunks, row, origin, manifest.settings["per_chunk"], len(asked))
 
 
-def _request(chunks: list[str], row: Any, origin: Origin, most: int) -> Request:
+def _request(chunks: list[str], row: Any, origin: Origin, most: int, tasks: int) -> Request:
     """A request as far as its answer is looked at; the texts that were sent stay in the journal."""
     passages = tuple(origin.passages[chunk] for chunk in chunks)
     return Request(
@@ -159,6 +161,6 @@ def _request(chunks: list[str], row: Any, origin: Origin, most: int) -> Request:
         prompt=row["prompt"],
         answer_schema={},
         max_tokens=row["max_tokens"],
-        count=qa.pairs_worth(passages, most),
+        count=qa.pairs_worth(passages, most) * tasks,
         passages=passages,
     )
