@@ -101,8 +101,16 @@ class Document(Frozen):
         default_factory=dict
     )  # source (its address), accession, filed: as documents.yaml states
     image_pages: tuple[int, ...] = ()  # scanned, and not read
-    ocr_pages: tuple[int, ...] = ()  # scanned, and read by OCR
+    ocr_pages: tuple[int, ...] = ()  # scanned, or of unreadable text, and read by OCR
+    ocr_engine: str | None = None
+    ocr_confidence: tuple[float, ...] = ()  # for each of ocr_pages, 0..1
+    unreadable_pages: tuple[int, ...] = ()  # their text is not what they show, and was left out
     skipped_pages: tuple[int, ...] = ()  # given up: damaged or too slow
+    vertical_pages: tuple[int, ...] = ()  # some of their lines run from top to bottom: their order is not sure
+    shells: tuple[
+        str, ...
+    ] = ()  # what the file is beside a report, where its pages may be a cover only: XFA form, portfolio
+    unnamed_glyphs: int = 0  # that the pages show and no map of their fonts names; each is a mark in the text
     hidden: dict[str, int] = Field(default_factory=dict)  # hidden text left out: kind -> runs
     oversize: int = 0  # chunks over the budget because one sentence or row is
 

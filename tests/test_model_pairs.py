@@ -18,7 +18,8 @@ from rapidfuzz import fuzz
 from fingen.config import ReadSettings
 from fingen.documents.read import read_document
 from fingen.prompts import Template, fill, pick_examples, read_examples
-from fingen.quality.checks import Draft, check
+from fingen.quality.checks import check
+from fingen.quality.draft import Draft
 from fingen.quality.evidence import locate
 from fingen.records import Chunk, Document, Request
 from fingen.tasks import qa

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fingen.quality.checks import Draft, check
+from fingen.quality.checks import check
+from fingen.quality.draft import Draft
 from fingen.records import Block, BlockKind, Chunk, Completion, Document, Evidence, Passage, Period, Request
 from fingen.tasks import qa
 from fingen.tasks.documents import TASKS

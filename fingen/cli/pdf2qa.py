@@ -67,7 +67,7 @@ def _lines(summary: Summary) -> list[str]:
         f"{summary.chunks_asked:,} asked about",
         f"{summary.chunks_with_records:,} gave a record",
     )
-    lines += ["", " | ".join(counts)]
+    lines += ["", " | ".join(counts), *_left_out_line(summary)]
     lines += ["", *_record_table(summary), "", *_coverage_lines(summary), *_reject_lines(summary)]
     figures = summary.figures["all"]
     bound = figures - summary.figures["unbound"]
@@ -99,6 +99,13 @@ def _unread_line(entry: dict[str, Any]) -> str:
     page = f", page {entry['page']}" if entry.get("page") else ""
     hint = f"  -> {entry['hint']}" if entry["hint"] else ""
     return f"  not read: {entry['path']}{page}: {entry['reason']}{detail}{hint}"
+
+
+def _left_out_line(summary: Summary) -> list[str]:
+    if not summary.left_out:
+        return []
+    sorts = ", ".join(f"{count:,} {sort}" for sort, count in summary.left_out.items())
+    return [f"not asked about, by section: {sorts}  (--sections chooses, --sections all takes every one)"]
 
 
 def _record_table(summary: Summary) -> list[str]:

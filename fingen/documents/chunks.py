@@ -36,6 +36,7 @@ class _Unit:
     section: tuple[str, ...]
     level: int = 0  # of a heading
     is_caption: bool = False  # a line that belongs to the table after it
+    is_stray: bool = False  # a short line that says nothing by itself
     tokens: int = 0
 
     def __post_init__(self) -> None:
@@ -83,6 +84,7 @@ def _units(
                 index += 1
             for unit in _paragraph_units(pieces, section, budget):
                 unit.is_caption = len(block.text) <= CAPTION and not ends_sentence(block.text)
+                unit.is_stray = unit.is_caption and len(pieces) == 1
                 yield unit
 
 
@@ -230,7 +232,7 @@ def _chunk(units: list[_Unit], document: str, sha256: str, language: Language, s
         language=chunk_language(text, language),
         first_page=min(block.page for block in blocks),
         last_page=max(block.page for block in blocks),
-        section=_common([unit.section for unit in units if not unit.level] or [units[0].section]),
+        section=_section(units),
         text=text,
         tokens=estimate_tokens(text),
         blocks=tuple(blocks),
@@ -239,6 +241,14 @@ def _chunk(units: list[_Unit], document: str, sha256: str, language: Language, s
 
 def _rounded(box: Box) -> Box:
     return (round(box[0], 1), round(box[1], 1), round(box[2], 1), round(box[3], 1))
+
+
+def _section(units: list[_Unit]) -> tuple[str, ...]:
+    """The section that all of a chunk stands in; a stray line before its first heading does not count."""
+    first = next((at for at, unit in enumerate(units) if unit.level), 0)
+    if all(unit.is_stray for unit in units[:first]):
+        units = units[first:]
+    return _common([unit.section for unit in units if not unit.level] or [units[0].section])
 
 
 def _common(paths: list[tuple[str, ...]]) -> tuple[str, ...]:

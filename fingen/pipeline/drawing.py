@@ -10,7 +10,8 @@ from typing import Any, Literal
 from fingen.config import Splitting
 from fingen.pipeline.filters import OpenFilters
 from fingen.quality.balance import surplus_reference
-from fingen.quality.checks import Draft, Drop, check
+from fingen.quality.checks import check
+from fingen.quality.draft import Draft, Drop
 from fingen.quality.duplicates import fold, worth
 from fingen.quality.evidence import find_quote, locate
 from fingen.quality.privacy import Mode, protect

@@ -153,7 +153,7 @@ class _Run:
         asked = [d for d in self.documents if d.company or self.settings.context != "none"]
         if not asked:
             raise _all_unnamed(self.documents)
-        self.chunks = choose_chunks(asked, self.settings.limit)
+        self.chunks = choose_chunks(asked, self.settings.limit, self.settings.sections)
         self.shown = self.plan.add_requests(self.job, self.documents, self.chunks)
         self.job.masked = sum((masked[chunk.id] for chunk in self.shown if chunk.id in masked), Counter())
         self.clock.lap("reading")
@@ -231,7 +231,12 @@ class _Run:
             name=self.settings.out.name,
             command="pdf2qa",
             teacher=self.job.teacher.name,
-            settings={**_settings(self.settings), "judge": self.plan.judge, "limit": self.settings.limit},
+            settings={
+                **_settings(self.settings),
+                "judge": self.plan.judge,
+                "limit": self.settings.limit,
+                "sections": list(self.settings.sections),
+            },
             prompts={name: template.sha256 for name, template in self.plan.templates.items()},
             sources=tuple(
                 SourceEntry(**{name: getattr(d, name) for name in SourceEntry.model_fields}) for d in self.documents

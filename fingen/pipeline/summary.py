@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from fingen.config import Pdf2qa
-from fingen.documents import OVERRIDES
 from fingen.errors import DocumentError
 from fingen.events import Outcome, command_line
 from fingen.pipeline.drawing import Draw
-from fingen.pipeline.reading import Unread
+from fingen.pipeline.notes import document_notes
+from fingen.pipeline.reading import Unread, left_out
 from fingen.records import Chunk, Document
 from fingen.sets import SetContent
 from fingen.teachers.answers import repair_notes
@@ -32,6 +32,7 @@ class Summary(Outcome):
     pages: int
     chunks: int
     chunks_asked: int
+    left_out: dict[str, int]  # sort of section -> passages not asked about because of it
     chunks_with_records: int
     records: dict[str, dict[str, int]]  # task -> split -> rows
     rejects: dict[str, int]
@@ -84,6 +85,7 @@ def summarize(
         pages=sum(document.pages for document in documents),
         chunks=sum(len(document.chunks) for document in documents),
         chunks_asked=len(chunks),
+        left_out=left_out(documents, settings.sections),
         chunks_with_records=sum(chunk.id in answered for chunk in chunks),
         records=_count(content.splits),
         rejects=dict(sorted(Counter(rejected.reason for rejected in draw.rejected).items())),
@@ -97,7 +99,7 @@ def summarize(
         changed=changed,
         seconds=clock.laps,
         notes=[
-            *_notes(documents),
+            *document_notes(documents, chunks, draw.kept, draw.rejected),
             *([SLIPS.format(draw.slips)] if draw.slips else []),
             *repair_notes(draw.repairs),
         ],
@@ -134,31 +136,3 @@ def _coverage(chunks: list[Chunk], answered: set[str]) -> dict[str, dict[str, in
         section["asked"] += 1
         section["with_records"] += chunk.id in answered
     return sections
-
-
-def _notes(documents: list[Document]) -> list[str]:
-    """What a reader of the summary should know and do."""
-    notes = []
-    for document in documents:
-        if document.company is None:
-            notes.append(f"{document.path}: no company is named for sure, so that no question without its passage is asked; "
-                         f"{OVERRIDES} beside it can name one, --context passage asks with the passages")  # fmt: skip
-        if document.author:
-            notes.append(f"{document.path}: written by {document.author} about {document.company or 'another company'}")
-        if document.amendment:
-            notes.append(f"{document.path}: amends another report ({document.amendment})")
-        if document.image_pages:
-            pages = ", ".join(map(str, document.image_pages[:8])) + (" ..." if len(document.image_pages) > 8 else "")
-            notes.append(f"{document.path}: {len(document.image_pages)} of {document.pages} pages are images ({pages}); "
-                         "install tesseract and pass --ocr")  # fmt: skip
-        if document.skipped_pages:
-            pages = ", ".join(map(str, document.skipped_pages[:8]))
-            notes.append(f"{document.path}: pages {pages} could not be read and were left out")
-        if document.hidden:
-            kinds = ", ".join(f"{count} {kind}" for kind, count in document.hidden.items())
-            notes.append(f"{document.path}: hidden text was left out: {kinds}")
-        if document.oversize:
-            notes.append(
-                f"{document.path}: {document.oversize} chunks are larger than the budget, because one sentence or table row is"
-            )
-    return notes

@@ -23,6 +23,7 @@ from fingen.prompts import Template, quoted, report_name
 from fingen.quality.checks import CHECKS, Check
 from fingen.records import (
     TOGETHER,
+    BlockKind,
     Chunk,
     Completion,
     Document,
@@ -34,11 +35,16 @@ from fingen.records import (
     content_id,
 )
 from fingen.tasks.answers import Strict, build_request, parse_items, unusable
+from fingen.text import UNKNOWN_GLYPH, is_auditors, is_cjk, sentences
 
 MAX_TOKENS = 4096  # of an answer; four pairs of 600 characters with their quotes need half of it
 PAIR_TOKENS = 450  # of an answer, for one pair; measured on answers of 80-300 words
 PAIR_CHARACTERS = {"en": 1500, "zh": 400}  # running text that is worth a pair
 TABLE_SHARE = 0.5  # of a table's characters that count as running text: its rows repeat their dots, units and years
+AUDITORS = {  # beside the section: whose words a passage holds
+    "en": " (the auditor's words, not the company's: an answer says that the auditor of the company states them)",
+    "zh": "（以下为审计师的陈述，不是公司的陈述：答案须写明是该公司的审计师所述）",
+}
 UNNAMED = {"en": "not known; say “the report” and name no company", "zh": "未知；请写“该报告”，不写公司名称"}
 MARKS = ("passage", "example")  # that parts of a request stand between
 NOT_STATED = {"en": "The passage does not state this.", "zh": "材料中没有说明。"}
@@ -87,7 +93,14 @@ def _item_model(item: type[QaItem], kinds: tuple[str, ...]) -> type[QaItem]:
 
 
 def build_passage(document: Document, chunk: Chunk) -> Passage:
-    """What a teacher sees of a chunk: the text, whole and paragraph by paragraph, and whose report it is from."""
+    """What a teacher sees of a chunk: the text, whole and paragraph by paragraph, and whose report it is from.
+
+    Sentences and rows with a glyph that has no name are left out: nobody can tell what they say.
+    """
+    kinds, text = tuple(_paragraphs(chunk)), chunk.text
+    if UNKNOWN_GLYPH in text:
+        kinds = tuple((kind, named) for kind, block in kinds if (named := _named_only(kind, block)))
+        text = "\n".join(block for _, block in kinds)
     return Passage(
         chunk=chunk.id,
         document=document.path,
@@ -96,9 +109,16 @@ def build_passage(document: Document, chunk: Chunk) -> Passage:
         language=chunk.language,
         section=chunk.section,
         pages=(chunk.first_page, chunk.last_page),
-        text=chunk.text,
-        kinds=tuple(_paragraphs(chunk)),
+        text=text,
+        kinds=kinds,
     )
+
+
+def _named_only(kind: BlockKind, text: str) -> str:
+    if kind == "table":
+        return "\n".join(row for row in text.split("\n") if UNKNOWN_GLYPH not in row)
+    whole = [text[start:end] for start, end in sentences(text) if UNKNOWN_GLYPH not in text[start:end]]
+    return ("" if whole and is_cjk(whole[0][0]) else " ").join(whole)
 
 
 def _paragraphs(chunk: Chunk) -> Iterable[tuple[Any, str]]:
@@ -141,7 +161,7 @@ def _template_values(passage: Passage) -> dict[str, str]:
     head = {
         "report": report_name(passage.period, passage.language),
         "company": passage.company or UNNAMED[passage.language],
-        "section": " > ".join(passage.section),
+        "section": " > ".join(passage.section) + (AUDITORS[passage.language] if is_auditors(passage.section) else ""),
         "pages": str(first) if first == last else f"{first}-{last}",
         "unit": getattr(passage, "unit", None) or "",
     }

@@ -9,7 +9,6 @@ from pathlib import Path
 from fingen.config import CACHE, ReadSettings
 from fingen.disk import read_jsonl
 from fingen.documents import InputFile, read_documents
-from fingen.documents.parsed import is_page_parse, read_page_parse
 from fingen.errors import DocumentError, SetError, UsageError
 from fingen.quality.grounding import Grounding, ground
 from fingen.records import Chunk, Document, Passage, Period, Record, SourceEntry
@@ -94,6 +93,8 @@ def _read_one(path: Path) -> Origin:
         raise UsageError(f"--source {path}: no such file", hint="name a PDF, chunks.jsonl, or a page-by-page parse")
     if path.suffix.lower() == ".pdf":
         return _of_document(_read_pdf(path))
+    from fingen.documents.parsed import is_page_parse, read_page_parse  # with all that finds companies: rarely needed
+
     if is_page_parse(path):
         return _of_document(read_page_parse(path))
     if path.name == CHUNKS and path.with_name(MANIFEST).is_file():

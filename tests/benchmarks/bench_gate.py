@@ -29,7 +29,8 @@ import pytest
 
 from fingen.config import ReadSettings
 from fingen.documents import InputFile, read_documents
-from fingen.quality.checks import Draft, Drop, check
+from fingen.quality.checks import check
+from fingen.quality.draft import Draft, Drop
 from fingen.quality.evidence import find_quote
 from fingen.quality.grounding import ground
 from fingen.records import Block, Chunk, Document, Passage, Period, Request
