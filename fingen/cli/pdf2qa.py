@@ -72,6 +72,11 @@ def _lines(summary: Summary) -> list[str]:
     figures = summary.figures["all"]
     bound = figures - summary.figures["unbound"]
     lines.append(f"figures: {figures:,} in the answers, all of them proved; {bound:,} bound to their row or period")
+    if summary.repaired:
+        sent, requests, kept = summary.repaired["sent"], summary.repaired["requests"], summary.repaired["kept"]
+        lines.append(
+            f"repaired: {sent:,} rejected pairs went back in {requests:,} requests, {kept:,} of what came was kept"
+        )
     if summary.judged:
         means = ", ".join(f"{point} {mean:.2f}" for point, mean in summary.judged["means"].items())
         lines.append(f"judged by {summary.judged['teacher']}: {summary.judged['judged']:,} records ({means})")

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from fingen.config import Splitting
 from fingen.pipeline.filters import OpenFilters
+from fingen.pipeline.repairing import is_repair
 from fingen.quality.balance import surplus_reference
 from fingen.quality.checks import check
 from fingen.quality.draft import Draft, Drop
@@ -40,6 +41,7 @@ class Draw:
     repairs: Counter[str] = field(default_factory=Counter)  # what had to be forgiven to read answers -> how often
     slips: int = 0  # quotes that differ from the source in a few letters, and were set right
     judged: dict[str, Any] | None = None  # what a judge made of the kept items, if one was asked
+    mended: set[str] = field(default_factory=set)  # ids of records whose pair was rejected before
     private: Counter[str] = field(default_factory=Counter)  # kind of personal data -> times it was found
 
     def reject(self, records: Iterable[tuple[Record, str]], reason: str) -> None:
@@ -54,17 +56,10 @@ class Draw:
         self.kept = [record for record in self.kept if id(record) not in details]
 
 
-def draw_records(
-    requests: list[Request],
-    journal: Journal,
-    origin: Origin,
-    teacher: str,
-    filters: OpenFilters,
+def look_at_answers(
+    requests: Iterable[Request], journal: Journal, origin: Origin, teacher: str, filters: OpenFilters
 ) -> Draw:
-    """Records and rejects from the answers in the journal. Every item ends as one or the other.
-
-    `origin` has the passages that were shown, and whose reports they are from.
-    """
+    """Each item of the answers in the journal as a record, or as a reject where a check of its own finds fault."""
     draw = Draw()
     judge = _Judge(draw, origin, teacher, filters)
     distinct = {request.key: request for request in requests}
@@ -81,6 +76,21 @@ def draw_records(
                 judge.item(task, item, request)
             else:
                 draw.rejected.append(rejected(item.model_dump(), "surplus", f"more than {most} asked for", request))
+    return draw
+
+
+def draw_records(
+    requests: list[Request],
+    journal: Journal,
+    origin: Origin,
+    teacher: str,
+    filters: OpenFilters,
+) -> Draw:
+    """Records and rejects from the answers in the journal. Every item ends as one or the other.
+
+    `origin` has the passages that were shown, and whose reports they are from.
+    """
+    draw = look_at_answers(requests, journal, origin, teacher, filters)
     known = journal.splits()
 
     def rank(record: Record) -> tuple[bool, int, int]:
@@ -130,6 +140,8 @@ class _Judge:
             self.draw.rejected.append(rejected(item.model_dump(), drop.reason, drop.detail, request))
         else:
             kept, self.draw.rephrased[record.id] = private
+            if is_repair(request.template):
+                self.draw.mended.add(record.id)
             self.draw.slips += sum(bool(place.slips) for place in quotes.values())
             self.draw.kept.append(kept)
 

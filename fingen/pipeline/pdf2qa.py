@@ -18,21 +18,22 @@ from fingen.disk import lock, sha256_file
 from fingen.documents import OVERRIDES, Progress
 from fingen.errors import DocumentError, SetError, ShortfallError, UsageError
 from fingen.events import Answered, Estimate, Note, Waiting
-from fingen.pipeline.drawing import Draw, divide, draw_records
+from fingen.pipeline.drawing import Draw, divide, draw_records, look_at_answers
 from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
 from fingen.pipeline.judging import Judge, open_judge, with_scores
 from fingen.pipeline.reading import Unread, choose_chunks, protect_documents, read_all
+from fingen.pipeline.repairing import Repairs
 from fingen.pipeline.requests import RequestPlan, make_plan
 from fingen.pipeline.summary import Clock, Summary, summarize
 from fingen.quality.privacy import protect_reject
-from fingen.records import Chunk, Document, Manifest, Record, SourceEntry
+from fingen.records import Chunk, Document, Manifest, Record, Rejected, Request, SourceEntry
 from fingen.set_folder import PATIENCE_SECONDS, refuse_folder, refuse_other, start_anew
 from fingen.sets import JOURNAL, MANIFEST, SetContent, read_manifest, write_set
 from fingen.tasks.documents import whole_problem
 from fingen.tasks.qa import PAIR_TOKENS
 from fingen.teachers import choose_teacher, open_teacher
 from fingen.teachers.asking import Gathered, Pending, check_ways, gather
-from fingen.teachers.base import Teacher
+from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.job import Job, estimate, expected_usd, require_keys
 from fingen.teachers.journal import Journal
 from fingen.teachers.outstanding import Outstanding
@@ -85,6 +86,9 @@ def pdf2qa(
             return answers
         run.expected_usd = expected_usd(run.job, Outstanding(journal).batched())
         run.clock.lap("asking")
+        mended = run.repair(journal, locks, consent)
+        if mended is not None:
+            return mended
         judged = run.ask_judge(journal, locks, consent)
         if isinstance(judged, Pending):
             return judged
@@ -102,11 +106,12 @@ def _open(settings: Pdf2qa, teacher: Teacher | None, judging: Teacher | None, on
     filters = open_filters(settings.filters, settings.out)
     judge = open_judge(settings.judge, settings.asking, settings.out, judging)
     plan = make_plan(settings, judge=judge.job.teacher.name if judge else None)
-    job = Job(asked, settings.asking, settings.out, whole_problem, PAIR_TOKENS, found_by)
+    rounds = int(isinstance(asked, Provider)) if settings.repair is None else settings.repair
+    job = Job(asked, settings.asking, settings.out, whole_problem, PAIR_TOKENS, found_by, repairs=rounds)
     require_keys(settings.asking, job, *([judge.job] if judge else []))
     if settings.teacher is None and teacher is None:
         on_event(Note(f"teacher: {asked.name} ({_why(found_by)})"))
-    run = _Run(settings, job, plan, filters, judge, on_event)
+    run = _Run(settings, job, plan, filters, judge, on_event, repairs=Repairs(rounds))
     if not settings.asking.dry_run:
         refuse_folder(settings.out)
         if not settings.replace:
@@ -124,6 +129,7 @@ class _Run:
     filters: OpenFilters
     judge: Judge | None
     on_event: OnEvent
+    repairs: Repairs
     clock: Clock = field(default_factory=Clock)
     documents: list[Document] = field(default_factory=list)
     unread: Unread = field(default_factory=dict)
@@ -177,6 +183,17 @@ class _Run:
             _refuse_missing(out, self.documents)
         return consent
 
+    def repair(self, journal: Journal, locks: RequestLocks, consent: Callable[[Estimate], None]) -> Pending | None:
+        """Send rejected pairs back to their teacher, as often as is wanted."""
+
+        def look(requests: list[Request]) -> list[Rejected]:
+            return look_at_answers(requests, journal, self.origin, self.job.teacher.name, self.filters).rejected
+
+        pending = self.repairs.ask(self.job, look, journal, locks, self.on_event, consent)
+        if self.repairs.rounds:
+            self.clock.lap("mending")
+        return pending
+
     def ask_judge(
         self, journal: Journal, locks: RequestLocks, consent: Callable[[Estimate], None]
     ) -> Gathered | Pending | None:
@@ -193,7 +210,8 @@ class _Run:
 
     def draw_records(self, journal: Journal) -> Draw:
         """Records and rejects from all answers of the journal."""
-        return draw_records(self.job.requests, journal, self.origin, self.job.teacher.name, self.filters)
+        requests = [*self.job.requests, *self.repairs.requests]
+        return draw_records(requests, journal, self.origin, self.job.teacher.name, self.filters)
 
     def draw(self, journal: Journal) -> tuple[Draw, SetContent]:
         """Draw the records, with their scores, and divide them."""
@@ -279,12 +297,13 @@ class _Run:
             self.unread,
             self.chunks,
             draw,
-            answers.asked,
+            answers.asked + self.repairs.asked,
+            self.repairs,
             self.expected_usd,
             changed,
             self.clock,
         )
-        notes = [*summary.notes, *self.plan.without_rules(self.job.teacher.name), *answers.notes]
+        notes = [*summary.notes, *self.plan.without_rules(self.job.teacher.name), *answers.notes, *self.repairs.notes()]
         return replace(summary, notes=notes, exit_code=max(summary.exit_code, int(answers.is_short)))
 
 

@@ -17,6 +17,7 @@ from fingen.pipeline.drawing import divide, draw_records
 from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
 from fingen.pipeline.judging import judge_requests, with_scores
 from fingen.pipeline.own_rows import is_reworked, rework_rows
+from fingen.pipeline.repairing import is_repair
 from fingen.quality.privacy import protect_reject
 from fingen.records import TOGETHER, Manifest, Request
 from fingen.sets import JOURNAL, SPLITS, SetContent, read_manifest, read_split, write_set
@@ -86,8 +87,9 @@ def _draw_again(
     filters = opened.filters
     with Journal.open(folder / JOURNAL) as journal:
         requests = list(_requests(before, origin, journal))
-        if len(requests) != before.requests:
-            said = f"its journal gives {len(requests)} requests, and its manifest says {before.requests}"
+        asked = sum(not is_repair(request.template) for request in requests)
+        if asked != before.requests:
+            said = f"its journal gives {asked} requests, and its manifest says {before.requests}"
             raise SetError(f"{folder}: {said}", hint=AGAIN)
         draw = draw_records(requests, journal, origin, before.teacher, opened)
         if judge := before.settings.get("judge"):
@@ -135,7 +137,10 @@ def _as_before(manifest: Manifest) -> Splitting:
 
 
 def _requests(manifest: Manifest, origin: Origin, journal: Journal) -> Iterator[Request]:
-    """The requests of a set, in the order in which they were made: by their first passage, then by task."""
+    """The requests of a set, in the order in which they were made: by their first passage, then by task.
+
+    After them those by which rejected pairs went back, round by round.
+    """
     tasks = [task.task for task in named_tasks(manifest.settings["tasks"])]
     order = {chunk: index for index, chunk in enumerate(origin.chunks)}
     rows = [
@@ -146,11 +151,17 @@ def _requests(manifest: Manifest, origin: Origin, journal: Journal) -> Iterator[
         for chunks, asked, row in rows
         if chunks and set(asked) <= set(tasks) and all(chunk in order for chunk in chunks)
     ]
-    for chunks, asked, row in sorted(there, key=lambda entry: (order[entry[0][0]], tasks.index(entry[1][0]))):
-        yield _request(chunks, row, origin, manifest.settings["per_chunk"], len(asked))
+
+    def place(entry: tuple[list[str], list[str], Any]) -> tuple[str, int, int]:
+        chunks, asked, row = entry
+        name: str = row["template"].partition(".")[0]
+        return name if is_repair(name) else "", order[chunks[0]], tasks.index(asked[0])
+
+    for chunks, asked, row in sorted(there, key=place):
+        yield _request(chunks, row, origin, manifest, len(asked))
 
 
-def _request(chunks: list[str], row: Any, origin: Origin, most: int, tasks: int) -> Request:
+def _request(chunks: list[str], row: Any, origin: Origin, manifest: Manifest, tasks: int) -> Request:
     """A request as far as its answer is looked at; the texts that were sent stay in the journal."""
     passages = tuple(origin.passages[chunk] for chunk in chunks)
     return Request(
@@ -161,6 +172,6 @@ def _request(chunks: list[str], row: Any, origin: Origin, most: int, tasks: int)
         prompt=row["prompt"],
         answer_schema={},
         max_tokens=row["max_tokens"],
-        count=qa.pairs_worth(passages, most) * tasks,
+        count=qa.pairs_worth(passages, manifest.settings["per_chunk"], manifest.teacher) * tasks,
         passages=passages,
     )

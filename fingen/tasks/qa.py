@@ -130,14 +130,15 @@ def _paragraphs(chunk: Chunk) -> Iterable[tuple[Any, str]]:
             start = following.start if following else 0
 
 
-def pairs_worth(passages: Sequence[Passage], most: int) -> int:
-    """Pairs to ask for: as many as the length of the running text is worth, at least 1 and at most `most`."""
-    return min(most, max(1, round(sum(_worth(passage) for passage in passages))))
-
-
-def _worth(passage: Passage) -> float:
-    share = {"paragraph": 1.0, "table": TABLE_SHARE, "heading": 0.0}
-    return sum(share[kind] * len(text) for kind, text in passage.kinds) / PAIR_CHARACTERS[passage.language]
+def pairs_worth(passages: Sequence[Passage], most: int, teacher: str) -> int:
+    """Pairs to ask for: as many as the passages' substance is worth, at least 1 and at most `most`."""
+    share = {"paragraph": 1.0, "table": 0.0 if teacher == "offline" else TABLE_SHARE, "heading": 0.0}  # rules read text
+    worth = sum(
+        share[kind] * len(text) / PAIR_CHARACTERS[passage.language]
+        for passage in passages
+        for kind, text in passage.kinds
+    )
+    return min(most, max(1, round(worth)))
 
 
 def read_questions(path: Path) -> tuple[str, ...]:
@@ -224,7 +225,7 @@ def ask_pairs(
 
     `examples` are model pairs to show, `questions` the user's own topics.
     """
-    count = pairs_worth(passages, most)
+    count = pairs_worth(passages, most, teacher)
     kinds = tuple(task.name for task in tasks)
     values = {
         "kinds": list(kinds),
