@@ -223,6 +223,10 @@ class Pdf2qa:
         None, "Times that a rejected pair goes back to its teacher with what was found. Not through files.",
         unset="1 for a teacher that costs, else 0", least=0, most=3,
     )  # fmt: skip
+    check: str | None = option(
+        None, "A second teacher holds each claim of an answer against its quotes, blind to the writer; where it disagrees "
+        "the pair is rejected.", metavar="TEACHER",
+    )  # fmt: skip
     judge: str | None = option(
         None, "A teacher that scores what is kept, 1 to 5 on four points; scores are stored and reject nothing.",
         metavar="TEACHER",

@@ -324,6 +324,9 @@ class Manifest(Frozen):
     cost_usd: float | None
     split_by: Literal["document", "chunk"]
     figures: dict[str, int] = Field(default_factory=dict)  # in the answers: all, unbound (tied to no row or period)
+    checked: dict[str, Any] = Field(
+        default_factory=dict
+    )  # what a second teacher said of the pairs, and how often it agreed
     declared: tuple[str, ...] = ()  # published splits and repeats that verify reports and does not fail on
     versions: dict[str, str]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fingen.config import Splitting
+from fingen.pipeline.checking import DISAGREES, read_verdicts
 from fingen.pipeline.filters import OpenFilters
 from fingen.pipeline.repairing import is_repair
 from fingen.quality.balance import surplus_reference
@@ -40,6 +41,9 @@ class Draw:
     unusable: int = 0
     repairs: Counter[str] = field(default_factory=Counter)  # what had to be forgiven to read answers -> how often
     slips: int = 0  # quotes that differ from the source in a few letters, and were set right
+    checked: dict[str, Any] | None = (
+        None  # what a second teacher made of the items that pass the rules, if one was asked
+    )
     judged: dict[str, Any] | None = None  # what a judge made of the kept items, if one was asked
     mended: set[str] = field(default_factory=set)  # ids of records whose pair was rejected before
     private: Counter[str] = field(default_factory=Counter)  # kind of personal data -> times it was found
@@ -85,12 +89,17 @@ def draw_records(
     origin: Origin,
     teacher: str,
     filters: OpenFilters,
+    check: str | None = None,
 ) -> Draw:
     """Records and rejects from the answers in the journal. Every item ends as one or the other.
 
-    `origin` has the passages that were shown, and whose reports they are from.
+    `origin` has the passages that were shown, and whose reports they are from; `check` is the second teacher's name.
     """
     draw = look_at_answers(requests, journal, origin, teacher, filters)
+    if check is not None:
+        checked = read_verdicts(draw.kept, origin.passages, check, journal)
+        draw.reject(checked.fallen, DISAGREES)
+        draw.checked = checked.report
     known = journal.splits()
 
     def rank(record: Record) -> tuple[bool, int, int]:

@@ -91,7 +91,7 @@ def _draw_again(
         if asked != before.requests:
             said = f"its journal gives {asked} requests, and its manifest says {before.requests}"
             raise SetError(f"{folder}: {said}", hint=AGAIN)
-        draw = draw_records(requests, journal, origin, before.teacher, opened)
+        draw = draw_records(requests, journal, origin, before.teacher, opened, before.settings.get("check"))
         if judge := before.settings.get("judge"):
             scoring = judge_requests(draw.kept, origin.chunks, judge)
             draw.kept, _ = with_scores(draw.kept, scoring, journal)
@@ -111,7 +111,13 @@ def _draw_again(
         bound = journal.settings() or {}
         journal.write_settings({**bound, **{k: v for k, v in settings.items() if k in bound}, "split_by": split_by})
     figures = origin.count_figures(chain.from_iterable(splits.values()))
-    update = {"settings": settings, "split_by": split_by, "figures": figures, "files": {}}
+    update = {
+        "settings": settings,
+        "split_by": split_by,
+        "figures": figures,
+        "files": {},
+        "checked": draw.checked or {},
+    }
     manifest = before.model_copy(update=update)
     return SetContent(splits, [protect_reject(each, filters.privacy) for each in draw.rejected], chunks, manifest)
 

@@ -39,6 +39,9 @@ class Summary(Outcome):
     rejects: dict[str, int]
     figures: dict[str, int]  # in the answers of all rows: all, unbound (in the source, and tied to no row or period)
     repaired: dict[str, int] | None  # pairs sent back to their teacher, requests that took, pairs kept of what came
+    checked: (
+        dict[str, Any] | None
+    )  # by a second teacher: pairs, agreed, agreement (share), claims by verdict, unchecked, failed
     judged: dict[str, Any] | None  # what a judge made of the kept items: teacher, judged, unjudged, means by point
     private: dict[str, int]  # kind of personal data -> times it was found
     coverage: dict[str, dict[str, int]]  # section -> chunks asked, with records
@@ -71,6 +74,7 @@ def summarize(
     draw: Draw,
     asked: int,
     repairs: Repairs,
+    check_failed: str,
     expected_usd: float | None,
     changed: bool,
     clock: Clock,
@@ -94,6 +98,7 @@ def summarize(
         rejects=dict(sorted(Counter(rejected.reason for rejected in draw.rejected).items())),
         figures=content.manifest.figures,
         repaired=_repaired(repairs, draw),
+        checked={**draw.checked, "failed": check_failed} if draw.checked else None,
         judged=draw.judged,
         private=dict(sorted(draw.private.items())),
         coverage=_coverage(chunks, answered),
