@@ -63,6 +63,7 @@ class Pdf2qaOptions(ReadOptions, FilterOptions, AskingOptions, total=False):
     split: tuple[float, float, float]
     split_by: str
     repair: int | None
+    partial: bool
     check: str | None
     judge: str | None
     replace: bool

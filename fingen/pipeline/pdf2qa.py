@@ -16,7 +16,7 @@ from fingen import __version__
 from fingen.config import Pdf2qa
 from fingen.disk import lock, sha256_file
 from fingen.documents import OVERRIDES, Progress
-from fingen.errors import DocumentError, SetError, ShortfallError, UsageError
+from fingen.errors import DocumentError, SetError, ShortfallError, TeacherError, UsageError
 from fingen.events import Answered, Estimate, Note, Waiting
 from fingen.pipeline.checking import Checker, open_checker
 from fingen.pipeline.drawing import Draw, divide, draw_records, look_at_answers
@@ -83,7 +83,7 @@ def pdf2qa(
         return run.estimate()
     consent = run.agree(consent)
     with Journal.open(settings.out / JOURNAL) as journal, RequestLocks(settings.out / LOCKS_FILE) as locks:
-        answers = gather(run.job, journal, locks, on_event, consent)
+        answers = run.ask(journal, locks, consent)
         if isinstance(answers, Pending):
             return answers
         run.expected_usd = expected_usd(run.job, Outstanding(journal).batched())
@@ -196,6 +196,28 @@ class _Run:
             refuse_other(out, self.job.identity, free=FREE)
             _refuse_missing(out, self.documents)
         return consent
+
+    def ask(self, journal: Journal, locks: RequestLocks, consent: Callable[[Estimate], None]) -> Gathered | Pending:
+        """Get the answers; with `partial` those that can be had, and what is missing is told.
+
+        Raises:
+            TeacherError: the teacher refused, and not even one answer is there or what is there is not wanted alone.
+        """
+        keys, why = [request.key for request in self.job.requests], "not answered yet"
+        before = len(journal.missing(keys))
+        try:
+            got = gather(self.job, journal, locks, self.on_event, consent)
+        except TeacherError as e:
+            if not self.settings.partial or len(journal.missing(keys)) == len(set(keys)):
+                raise
+            got, why = None, str(e)
+        if isinstance(got, Gathered) or not self.settings.partial:
+            return got or Gathered()
+        missing = len(journal.missing(keys))
+        if missing == len(set(keys)) and got is not None:
+            return got
+        notes = [*(got.notes if got else []), f"{missing} of {len(set(keys))} requests have no answer: {why}"]
+        return Gathered(before - missing, notes, is_short=True)
 
     def repair(self, journal: Journal, locks: RequestLocks, consent: Callable[[Estimate], None]) -> Pending | None:
         """Send rejected pairs back to their teacher, as often as is wanted."""
