@@ -637,7 +637,7 @@ def test_the_journal_command_keeps_its_plain_form():
 class Killed:
     """A set that is asked by file, and the ways to it: out, in, and the plain command. There is no server anywhere."""
 
-    COMMAND = ("pdf2qa", "sample.pdf", "--out", "build/set", "--limit", "1", "--workers", "1",
+    COMMAND = ("pdf2qa", "sample.pdf", "--out", "build/set", "--limit", "1", "--sections", "risk factors", "--workers", "1",
                "--teacher", "openai:gpt-6-luna", "--base-url", "http://127.0.0.1:9/v1")  # fmt: skip
     OUT, IN = ("--export-requests", "requests.jsonl"), ("--import-answers", "answers.jsonl")
 

@@ -979,11 +979,11 @@ def test_documents_without_running_text_are_a_shortfall(desk: Path):
     assert not list(desk.rglob("manifest.json"))
 
 
-def test_an_unknown_teacher_is_3_and_nothing_is_read(desk: Path):
+def test_an_unknown_teacher_is_bad_usage_and_nothing_is_read(desk: Path):
     reports(desk / "in", count=1, topics=1)
     run = invoke("pdf2qa", "in", "--teacher", "oracle")
 
-    assert run.exit_code == 3
+    assert run.exit_code == 2
     assert "oracle" in run.stderr
     assert "offline" in run.stderr
     assert not (desk / "build").exists()
