@@ -16,6 +16,7 @@ from fingen.quality.draft import Draft
 from fingen.records import Block, BlockKind, Chunk, Completion, Document, Evidence, Passage, Period, Request
 from fingen.tasks import qa
 from fingen.tasks.documents import TASKS
+from fingen.tasks.qa import parse_pairs
 from fingen.teachers.offline import Offline
 
 EN, ZH = "Northwind Instruments Inc.", "蓝海精密仪器股份有限公司"
@@ -406,8 +407,8 @@ def test_nothing_to_say_is_said_with_its_reason():
 
 def test_it_costs_nothing_and_has_the_form_of_any_answer():
     completion = complete("summary", passage(heading("Our sensors business"), paragraph(SENSORS)))
-    parsed = TASKS["summary"].parse(completion.text)
-    items, wrong = parsed.items, parsed.broken
+    parsed = parse_pairs((TASKS["summary"],), completion.text)
+    items, wrong = [item for _, item in parsed.items], parsed.broken
 
     assert (completion.teacher, completion.stop_reason, completion.cost_usd) == ("offline", "end_turn", 0.0)
     assert completion.usage.input_tokens == completion.usage.output_tokens == 0
@@ -469,8 +470,8 @@ def test_what_it_writes_passes_every_check(pieces: list[Piece], section: tuple[s
     given_passage = passage(*pieces, section=section)
     request = Request(key="k", task=TASKS[task].task, template=task, system="", prompt="", answer_schema={}, max_tokens=1,
                       count=20, passages=(given_passage,))  # fmt: skip
-    parsed = TASKS[task].parse(complete(task, given_passage).text)
-    items, wrong = parsed.items, parsed.broken
+    parsed = parse_pairs((TASKS[task],), complete(task, given_passage).text)
+    items, wrong = [item for _, item in parsed.items], parsed.broken
 
     assert wrong == []
     for item in items:

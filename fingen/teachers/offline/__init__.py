@@ -30,18 +30,15 @@ class Offline:
             language = request.template.rpartition(".")[2]
             texts = [{"number": n, "text": write(draw, language)} for n, draw in enumerate(request.draws, 1)]
             return self._answer(request, {"items": texts})
-        if request.task not in PAIRS:
+        tasks = request.tasks
+        ruled = [task for task in tasks if task in PAIRS]
+        if not ruled:
             return self._answer(request, {"items": [], "reason": f"there are no rules for {request.task}"})
-        pairs = [pair for passage in request.passages for pair in PAIRS[request.task](passage)]
+        most = request.count // len(tasks)
         items = [
-            {
-                "question": p.question,
-                "rephrased": p.rephrased,
-                "answer": p.answer,
-                "evidence": list(p.quotes),
-                "calc": None,
-            }
-            for p in pairs[: request.count]
+            {**({"kind": task.removeprefix("qa-")} if len(tasks) > 1 else {}), **_item(pair)}
+            for task in ruled
+            for pair in [pair for passage in request.passages for pair in PAIRS[task](passage)][:most]
         ]
         reason = None if items else "no sentence here that the rules can ask about"
         return self._answer(request, {"items": items, "reason": reason})
@@ -49,6 +46,16 @@ class Offline:
     def _answer(self, request: Request, answer: dict[str, Any]) -> Completion:
         text = dump_json(answer)
         return Completion(key=request.key, text=text, stop_reason="end_turn", teacher=self.name, cost_usd=0.0)
+
+
+def _item(pair: Pair) -> dict[str, Any]:
+    return {
+        "question": pair.question,
+        "rephrased": pair.rephrased,
+        "answer": pair.answer,
+        "evidence": list(pair.quotes),
+        "calc": None,
+    }
 
 
 def concept_pairs(passage: Passage) -> list[Pair]:
