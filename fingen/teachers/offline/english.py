@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from fingen.prompts import report_name
 from fingen.records import Passage
-from fingen.teachers.offline.extract import Concept, Pair, Rules, Topic, pick
+from fingen.teachers.offline.extract import Concept, Pair, Rules, Sentence, Topic, pick
 
 _POINTS = re.compile(
     r"\b(?:as follows|the following|(?:table|chart|graph|list|discussion|section)s? (?:below|above)|"
@@ -35,6 +35,7 @@ _SKIPPED = re.compile(
     r"responsibilit|key audit|biograph|indemni|disabled|remuneration|employment agreement|basis of (?:preparation|consolidation)|"
     r"principles of consolidation|pronouncement|(?:new|recent(?:ly)?)\b.{0,30}\bstandards|^ordinary shares|"
     r"directors$|notice of annual|schedule ii|opinion on|basis for opinion|critical audit|transition services|"
+    r"controls and procedures|internal control|^letter (?:from|to)|"
     r"form 10-k summary|^article [ivx\d]|^section \d|^appendix|award agreement|^risk factors$",
     re.IGNORECASE,
 )
@@ -85,7 +86,9 @@ _IS_A = re.compile(
 )
 _SUBJECT = rf"^((?:The |Our )?{_NOUN}(?: [\w’'&/()-]+){{0,5}}?)"
 _CONSISTS = re.compile(rf"{_SUBJECT} (?:consists? (?:primarily |principally |mainly |largely )?of|comprises?) ")
-_MEANS = re.compile(rf"{_SUBJECT} (?:represents?|refers? to|means?) ")
+_MEANS = re.compile(
+    rf"{_SUBJECT} (?:represents? (?!just|only|one|two|about|approximately|\d)|refers? to |means? (?!that))"
+)
 _CAUSE = (
     r"due to|driven by|because|as a result of|reflecting|attributable to|attributed to|resulting from|the result of"
 )
@@ -108,10 +111,12 @@ _QUARTER = re.compile(
     r"\b(?:(?:first|second|third|fourth) quarter|quarter|three months|thirteen weeks)\b", re.IGNORECASE
 )
 _THIS_QUARTER = re.compile(r"\b(?:current|this|prior year) quarter\b", re.IGNORECASE)
-_ACCOUNTING = re.compile(
+_COMMONPLACE = re.compile(
     r"\b(?:recogni[sz]ed|measured|carried at|stated at|classified|amorti[sz]ed|fair value|intrinsic value|carrying amount|present value|"
     r"(?:credit|liquidity|market|currency|interest rate) risk|credit loss(?:es)?|effective interest|going concern|IFRS|IAS|ASC|ASU|GAAP|"
-    r"deferred tax|impairment|useful li(?:fe|ves)|equity|capital management|remuneration)\b",
+    r"deferred tax|impairment|useful li(?:fe|ves)|equity|capital (?:management|risk)|remuneration|"
+    r"financial (?:statements|instruments|risks?)|risk of (?:financial )?loss|judge?ments?|reporting date|"
+    r"commit(?:ted|ment) to|strives?|believes? that|look forward|confidence)\b",
     re.IGNORECASE,
 )
 _FIGURE = re.compile(r"[$£€¥]\s?\d|\d%|\d,\d{3}|\d\.\d|\d (?:percent|per cent|years|days|million|billion)")
@@ -120,7 +125,7 @@ _COMMON = frozenset(
     "Group Company Companies Board Director Directors Management Bank Corporation Parent Trust Level Note Notes Financial International "
     "Accounting Standard Standards Reporting Consolidated Statement Statements Annual Report Income Comprehensive Codification Policy "
     "Topic Executive Chief Operating Decision Maker Securities Other January February March April May June July August September "
-    "October November December General Meeting Act".split()
+    "October November December General Meeting Act Black Scholes Monte Carlo".split()
 )
 _BARE = re.compile(
     r"(?:[$£€¥]|\b(?:CHF|EUR|USD|GBP|AUD|CAD|JPY|RMB|HKD|NIS))\s?(\d{1,3}(?:,\d{3}){0,2}(?:\.\d)?)(?![\d,]|\.\d)"
@@ -128,6 +133,7 @@ _BARE = re.compile(
 )
 _VERBS = re.compile(r"\b(?:is|are|was|were|has|have|had|that|which|who|will|may|can|does|do)\b", re.IGNORECASE)
 _FIRST_PERSON = re.compile(r"\b(?:we|our|us|ours)\b", re.IGNORECASE)
+_OWN = re.compile(r"\b(?:[Ww]e|[Oo]ur|us|[Tt]he (?:Company|Group|Bank))\b")
 _BIOGRAPHY = re.compile(
     r"\b(?:joined|was appointed|has served|holds an? (?:Bachelor|Master|degree)|years[’'] experience)\b"
 )
@@ -163,14 +169,14 @@ def _is_told(topic: Topic, text: str) -> bool:
     title = _plain_title(topic.path[-1]) if topic.path else None
     if title and not topic.sentences[0].is_item and not _shares_words(title, text):
         return False
-    if _POLICY.search(" ".join(topic.path)) or len(_ACCOUNTING.findall(f"{title}. {text}")) > 1:
-        return _particulars(text) > 1
+    if _POLICY.search(" ".join(topic.path)) or len(_COMMONPLACE.findall(f"{title}. {text}")) > 1:
+        return _is_own(text)
     return True
 
 
-def _particulars(text: str) -> int:
-    """Figures and names that are not those of any company's accounts."""
-    return len(_FIGURE.findall(text)) + len(set(_NAME.findall(text)) - _COMMON)
+def _is_own(text: str, names: int = 3) -> bool:
+    """Whether figures stand in a text, or names that are not those of any company's accounts."""
+    return _FIGURE.search(text) is not None or len(set(_NAME.findall(text)) - _COMMON) >= names
 
 
 def _shares_words(title: str, text: str) -> bool:
@@ -231,7 +237,7 @@ def _plain_title(raw: str) -> str | None:
     if re.search(r"[%$£€…]|\.{3}|\bannual report\b", title, re.IGNORECASE) or words[-1].lower() in _TORN:
         return None  # a figure on display, a line of contents, half a heading
     if _RISK.match(title) and len(words) <= 8 and not re.search(r"\b(?:may|might|could|can|will)\b", title):
-        return None if len(words) > 2 else title  # over many risks
+        return title if len(words) == 2 and words[-1].lower() == "risk" else None  # over many risks
     if len(words) == 1 and words[0].casefold() in _GENERIC:
         return None
     return title.capitalize() if title.isupper() else title
@@ -291,8 +297,8 @@ def _concepts(topic: Topic, passage: Passage) -> Iterator[Concept]:
             yield Concept(at, *why, 0.0)
         elif how := _how(text, topic, passage):
             yield Concept(at, *how, 0.7)
-        elif _DISCLAIMS.search(text) or ((policy or _ACCOUNTING.search(text)) and not _particulars(text)):
-            continue  # a disclaimer, or a sentence of a textbook
+        elif _DISCLAIMS.search(text) or _is_textbook(topic, sentence, is_policy=policy > 0):
+            continue
         elif (found := _CONSISTS.match(text)) and (term := _term(found[1], passage)):
             yield Concept(at, f"What makes up {term} at {company}, according to its {report}?",
                           f"How does {company} describe the make-up of {term} in its {report}?", 0.5 + policy)  # fmt: skip
@@ -304,6 +310,14 @@ def _concepts(topic: Topic, passage: Passage) -> Iterator[Concept]:
                           f"What is said about the nature of {term} in {_possessive(company)} {report}?", 0.6 + policy)  # fmt: skip
 
 
+def _is_textbook(topic: Topic, sentence: Sentence, *, is_policy: bool) -> bool:
+    """Whether a sentence could stand in any report: it has neither figures nor names, and speaks of accounts or of no one."""
+    if _is_own(sentence.text, names=1):
+        return False
+    paragraph = topic.paragraphs[sentence.paragraph]
+    return is_policy or _COMMONPLACE.search(paragraph) is not None or not _OWN.search(sentence.text)
+
+
 def _change(found: re.Match[str], topic: Topic, passage: Passage) -> tuple[str, str, str, str] | None:
     """What moved, how, when, and in which section: a segment's revenue is not the company's."""
     subject = re.sub(r"^(?:Our|The) ", "", found[1]).strip()
@@ -313,7 +327,10 @@ def _change(found: re.Match[str], topic: Topic, passage: Passage) -> tuple[str, 
         or not 1 <= len(subject.split()) <= 9
     ):
         return None
-    if re.search(r"\d|,$", subject):
+    first = subject.split()[0]
+    if first[-2:] in ("’s", "'s") and first[:-2] in _company(passage):
+        subject = subject.removeprefix(first).strip()  # the company is named in the question
+    if re.search(r"\d|,$|\b(?:this|that|these|those)\b", subject) or not subject:
         return None
     time = _time(found[3], passage)
     subject = _lowered(subject, passage)
@@ -410,5 +427,5 @@ RULES = Rules(
     from_tables=_from_tables,
     summary_question=_summary_question,
     is_told=_is_told,
-    own=re.compile(r"\b(?:[Ww]e|[Oo]ur|us|[Tt]he (?:Company|Group|Bank))\b"),
+    own=_OWN,
 )
