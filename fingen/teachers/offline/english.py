@@ -34,6 +34,7 @@ _SKIPPED = re.compile(
     r"contact|(?:share|stock)holder|investors?$|corporate (?:information|directory)|governance|committee|going concern|"
     r"responsibilit|key audit|biograph|indemni|disabled|remuneration|employment agreement|basis of (?:preparation|consolidation)|"
     r"principles of consolidation|pronouncement|(?:new|recent(?:ly)?)\b.{0,30}\bstandards|^ordinary shares|"
+    r"use of estimates|^(?:[A-Za-z]\.? )?accounting policies$|"
     r"directors$|notice of annual|schedule ii|opinion on|basis for opinion|critical audit|transition services|"
     r"controls and procedures|internal control|^letter (?:from|to)|"
     r"form 10-k summary|^article [ivx\d]|^section \d|^appendix|award agreement|^risk factors$",
@@ -116,10 +117,11 @@ _COMMONPLACE = re.compile(
     r"(?:credit|liquidity|market|currency|interest rate) risk|credit loss(?:es)?|effective interest|going concern|IFRS|IAS|ASC|ASU|GAAP|"
     r"deferred tax|impairment|useful li(?:fe|ves)|equity|capital (?:management|risk)|remuneration|"
     r"financial (?:statements|instruments|risks?)|risk of (?:financial )?loss|judge?ments?|reporting date|"
-    r"commit(?:ted|ment) to|strives?|believes? that|look forward|confidence)\b",
+    r"commit(?:ted|ment) to|strives?|believes? that|look forward|confidence|"
+    r"importan(?:t|ce)|responsible|terms and conditions|seamless|harness)\b",
     re.IGNORECASE,
 )
-_FIGURE = re.compile(r"[$£€¥]\s?\d|\d%|\d,\d{3}|\d\.\d|\d (?:percent|per cent|years|days|million|billion)")
+_FIGURE = re.compile(r"[$£€¥]\s?\d|\d%|\d,\d{3}|\d\.\d|\d (?:percent|per cent|years|million|billion)")
 _NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{2,}")
 _COMMON = frozenset(
     "Group Company Companies Board Director Directors Management Bank Corporation Parent Trust Level Note Notes Financial International "
@@ -135,7 +137,8 @@ _VERBS = re.compile(r"\b(?:is|are|was|were|has|have|had|that|which|who|will|may|
 _FIRST_PERSON = re.compile(r"\b(?:we|our|us|ours)\b", re.IGNORECASE)
 _OWN = re.compile(r"\b(?:[Ww]e|[Oo]ur|us|[Tt]he (?:Company|Group|Bank))\b")
 _BIOGRAPHY = re.compile(
-    r"\b(?:joined|was appointed|has served|holds an? (?:Bachelor|Master|degree)|years[’'] experience)\b"
+    r"\b(?:joined|was appointed|has served|holds an? (?:Bachelor|Master|degree)|years(?:[’']| of) .{0,30}experience|"
+    r"[Nn]on-[Ee]xecutive [Dd]irector of|He|She|his|her)\b"
 )
 
 
@@ -169,9 +172,10 @@ def _is_told(topic: Topic, text: str) -> bool:
     title = _plain_title(topic.path[-1]) if topic.path else None
     if title and not topic.sentences[0].is_item and not _shares_words(title, text):
         return False
-    if _POLICY.search(" ".join(topic.path)) or len(_COMMONPLACE.findall(f"{title}. {text}")) > 1:
-        return _is_own(text)
-    return True
+    path = " ".join(topic.path)
+    if _RISK.search(path) and title and _is_sentence(title):
+        return True
+    return _is_own(text) if _POLICY.search(path) or _COMMONPLACE.search(f"{title}. {text}") else True
 
 
 def _is_own(text: str, names: int = 3) -> bool:
@@ -236,7 +240,7 @@ def _plain_title(raw: str) -> str | None:
         return None
     if re.search(r"[%$£€…]|\.{3}|\bannual report\b", title, re.IGNORECASE) or words[-1].lower() in _TORN:
         return None  # a figure on display, a line of contents, half a heading
-    if _RISK.match(title) and len(words) <= 8 and not re.search(r"\b(?:may|might|could|can|will)\b", title):
+    if _RISK.match(title) and not re.search(r"\b(?:may|might|could|can|will)\b", title):
         return title if len(words) == 2 and words[-1].lower() == "risk" else None  # over many risks
     if len(words) == 1 and words[0].casefold() in _GENERIC:
         return None
@@ -297,7 +301,11 @@ def _concepts(topic: Topic, passage: Passage) -> Iterator[Concept]:
             yield Concept(at, *why, 0.0)
         elif how := _how(text, topic, passage):
             yield Concept(at, *how, 0.7)
-        elif _DISCLAIMS.search(text) or _is_textbook(topic, sentence, is_policy=policy > 0):
+        elif (
+            _DISCLAIMS.search(text)
+            or _BIOGRAPHY.search(topic.paragraphs[sentence.paragraph])
+            or _is_textbook(topic, sentence, is_policy=policy > 0)
+        ):
             continue
         elif (found := _CONSISTS.match(text)) and (term := _term(found[1], passage)):
             yield Concept(at, f"What makes up {term} at {company}, according to its {report}?",
@@ -372,7 +380,7 @@ def _time(told: str, passage: Passage) -> str:
 
 def _term(raw: str, passage: Passage) -> str | None:
     """A subject fit to be asked for: a noun phrase, not a pronoun and not a clause."""
-    if _NOT_SUBJECTS.match(raw) or _VERBS.search(raw) or len(raw) < 4 or re.search(r"\d|[()]", raw):
+    if _NOT_SUBJECTS.match(raw) or _VERBS.search(raw) or len(raw) < 4 or re.search(r"\d|[()]|-$|\bth(?:is|ese)\b", raw):
         return None
     bare = re.sub(r"^(?:The|An?|Our) | (?:generally|primarily|typically|also|usually|mainly)$", "", raw)
     if re.search(r"\b(?:below|above|following|remaining|foregoing|same)\b", bare):
