@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from fingen.records import Passage
-from fingen.text import sentences
+from fingen.text import bare_amounts, sentences
 
 STRETCH = 3  # sentences taken together
 
@@ -102,7 +102,7 @@ class Topic:
         self, chosen: list[int], question: str, rephrased: str, passage: Passage, rules: Rules, *, rank: float
     ) -> Pair:
         """A pair that answers with the chosen sentences."""
-        answer = rules.attribute(self.text(chosen, rules), passage)
+        answer = with_unit(rules.attribute(self.text(chosen, rules), passage), passage)
         return Pair(question, rephrased, answer, self.quotes(chosen), rank)
 
 
@@ -156,6 +156,14 @@ def _add_sentences(topic: Topic, rules: Rules) -> None:
             if rules.usable(text):
                 topic.sentences.append(Sentence(text, number, start, end))
                 topic.leaning.append(rules.leans.match(text) is not None)
+
+
+def with_unit(answer: str, passage: Passage) -> str:
+    """An answer with the unit of its amounts, where it is said above the passage and not in it."""
+    unit = passage.unit[0].text if len(passage.unit) == 1 else ""
+    if not unit or unit in answer or not bare_amounts(answer):
+        return answer
+    return f"{answer}（金额单位：{unit}）" if passage.language == "zh" else f"{answer} (Amounts: {unit}.)"
 
 
 def select(topic: Topic, rules: Rules) -> list[int]:
