@@ -26,7 +26,7 @@ from fingen.disk import InnerPath, Name, dump_json, sha256_text
 
 Language = Literal["en", "zh"]
 BlockKind = Literal["heading", "paragraph", "table"]
-BasisKind = Literal["consolidated", "parent", "quarter", "half-year", "nine months", "year", "restated", "as first reported",
+BasisKind = Literal["consolidated", "parent", "quarter", "half-year", "nine months", "cumulative", "year", "restated", "as first reported",
                     "non-GAAP", "GAAP", "excluding one-offs", "segment", "continuing", "discontinued",
                     "convenience translation"]  # fmt: skip
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in points from the top left of the page

@@ -17,6 +17,7 @@ import pymupdf
 
 from fingen.config import ReadSettings
 from fingen.disk import dump_json, sha256_file, sha256_text, write_beside
+from fingen.documents.basis import set_basis
 from fingen.documents.characters import count_unnamed
 from fingen.documents.chunks import build_chunks
 from fingen.documents.contents import Outline
@@ -208,7 +209,9 @@ def _parse(
     continue_tables(blocks)
     across = {page.number: page.across for page in pages}
     sections = find_sections(blocks, outline, body=body, across=across, furniture=furniture, pages=count)
-    set_units(blocks, section_paths(blocks, sections), furniture)
+    paths = section_paths(blocks, sections)
+    set_units(blocks, paths, furniture)
+    set_basis(blocks, paths)
     return {
         "pages": count,
         "language": language,

@@ -43,6 +43,7 @@ AUDITORS = {  # beside the section: whose words a passage holds
     "zh": "（以下为审计师的陈述，不是公司的陈述：答案须写明是该公司的审计师所述）",
 }
 UNNAMED = {"en": "not known; say “the report” and name no company", "zh": "未知；请写“该报告”，不写公司名称"}
+TIMES = ("quarter", "half-year", "nine months", "cumulative", "year")
 UNIT_UNKNOWN = {
     "en": "the report does not state one for these amounts; give no scale that is not printed",
     "zh": "报告未说明这些金额的单位；不要写没有印出的单位",
@@ -165,7 +166,9 @@ def _unit_line(passage: Passage) -> str:
 
 def _basis_line(passage: Passage) -> str:
     """The header's line on the basis of the passage's amounts, "" where it is not known."""
-    said = {(f"{basis.column}: " if basis.column else "") + basis.text: basis.page for basis in passage.basis}
+    known = [basis for basis in passage.basis if not (basis.column and basis.kind in TIMES)]  # a column shows its time
+    said = {(f"{basis.column}: " if basis.column != basis.text and basis.column else "") + basis.text: basis.page
+            for basis in known}  # fmt: skip
     return "; ".join(_with_page(text, page, passage.language) for text, page in said.items())
 
 
