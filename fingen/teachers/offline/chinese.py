@@ -193,6 +193,8 @@ def _explained_rows(table: str, passage: Passage) -> Iterator[Pair]:
     rows = [line.split(" | ") for line in table.splitlines()]
     head = next((row for row in rows if _REASON_HEAD.search(row[-1])), None)
     unit = next((found[0] for line in table.splitlines()[:3] if (found := _UNIT.search(line))), "")
+    if not unit and len(passage.unit) == 1:
+        unit = passage.unit[0].text  # said above the table
     for row in rows if head else ():
         item = re.sub(r"^[一二三四五六七八九十\d]+[、.]|^其中：", "", row[0])
         reason = row[-1].strip("。 ")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from fingen.records import Passage
-from fingen.text import sentences
+from fingen.text import bare_amounts, sentences
 
 SHARE = 0.6  # of the text under a heading that an answer must give: less is no summary of it
 HYPHEN = "\u2011"  # as some titles print it
@@ -111,7 +111,7 @@ class Topic:
         self, chosen: list[int], question: str, rephrased: str, passage: Passage, rules: Rules, *, rank: float
     ) -> Pair:
         """A pair that answers with the chosen sentences."""
-        answer = rules.attribute(self.text(chosen, rules), passage)
+        answer = with_unit(rules.attribute(self.text(chosen, rules), passage), passage)
         return Pair(question, rephrased, answer, self.quotes(chosen), rank)
 
 
@@ -196,6 +196,14 @@ def _is_usable(text: str, following: str, rules: Rules, *, is_item: bool) -> boo
         words = text[:1].upper() + text[1:]
         return rules.usable(words if text[-1] in ".。" else words + rules.stop)
     return rules.usable(text)
+
+
+def with_unit(answer: str, passage: Passage) -> str:
+    """An answer with the unit of its amounts, where it is said above the passage and not in it."""
+    unit = passage.unit[0].text if len(passage.unit) == 1 else ""
+    if not unit or unit in answer or not bare_amounts(answer):
+        return answer
+    return f"{answer}（金额单位：{unit}）" if passage.language == "zh" else f"{answer} (Amounts: {unit}.)"
 
 
 def select(topic: Topic, rules: Rules) -> list[int]:
