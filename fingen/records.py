@@ -26,6 +26,9 @@ from fingen.disk import InnerPath, Name, dump_json, sha256_text
 
 Language = Literal["en", "zh"]
 BlockKind = Literal["heading", "paragraph", "table"]
+BasisKind = Literal["consolidated", "parent", "quarter", "half-year", "nine months", "cumulative", "year", "restated", "as first reported",
+                    "non-GAAP", "GAAP", "excluding one-offs", "segment", "continuing", "discontinued",
+                    "convenience translation"]  # fmt: skip
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in points from the top left of the page
 
 
@@ -48,7 +51,32 @@ class Block(Frozen):
     end: int
 
 
-class Chunk(Frozen):
+class Stated(Frozen):
+    """What a document says of its own amounts, in its words, and the page that says it; empty where it is said nowhere."""
+
+    text: str
+    page: int
+
+
+class Basis(Stated):
+    """What amounts are counted on: consolidated or parent, which time, restated or not. `column` where it is said of one."""
+
+    kind: BasisKind
+    column: str = ""
+
+
+class AboutAmounts(Frozen):
+    """What a passage's amounts are counted in, and on what basis, as its document says it."""
+
+    unit: tuple[Stated, ...] = ()  # none: no amounts, or each says its own; with an empty text: said nowhere
+    basis: tuple[Basis, ...] = ()  # none: not known
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if value or name not in ("unit", "basis")}
+
+
+class Chunk(AboutAmounts):
     """A passage of one document, never cut inside a sentence or a table row."""
 
     id: str
@@ -115,7 +143,7 @@ class Document(Frozen):
     oversize: int = 0  # chunks over the budget because one sentence or row is
 
 
-class Passage(Frozen):
+class Passage(AboutAmounts):
     """A chunk as a teacher sees it, with what it must know of the document."""
 
     chunk: str

@@ -46,6 +46,11 @@ AUDITORS = {  # beside the section: whose words a passage holds
     "zh": "（以下为审计师的陈述，不是公司的陈述：答案须写明是该公司的审计师所述）",
 }
 UNNAMED = {"en": "not known; say “the report” and name no company", "zh": "未知；请写“该报告”，不写公司名称"}
+TIMES = ("quarter", "half-year", "nine months", "cumulative", "year")
+UNIT_UNKNOWN = {
+    "en": "the report does not state one for these amounts; give no scale that is not printed",
+    "zh": "报告未说明这些金额的单位；不要写没有印出的单位",
+}
 MARKS = ("passage", "example")  # that parts of a request stand between
 NOT_STATED = {"en": "The passage does not state this.", "zh": "材料中没有说明。"}
 
@@ -111,6 +116,8 @@ def build_passage(document: Document, chunk: Chunk) -> Passage:
         pages=(chunk.first_page, chunk.last_page),
         text=text,
         kinds=kinds,
+        unit=chunk.unit,
+        basis=chunk.basis,
     )
 
 
@@ -166,8 +173,29 @@ def _template_values(passage: Passage) -> dict[str, str]:
         "pages": str(first) if first == last else f"{first}-{last}",
         "unit": getattr(passage, "unit", None) or "",
     }
+    head |= {"unit": _unit_line(passage), "basis": _basis_line(passage)}
     lines = {name: " ".join(value.split()) for name, value in head.items()}  # one line each: the text begins below
     return {name: quoted(value, *MARKS) for name, value in {**lines, "text": passage.text}.items()}
+
+
+def _unit_line(passage: Passage) -> str:
+    """The header's line on the unit of the passage's amounts, "" where they need none."""
+    said = [_with_page(stated.text, stated.page, passage.language) for stated in passage.unit if stated.text]
+    return "; ".join(
+        [*said, *([UNIT_UNKNOWN[passage.language]] if not all(unit.text for unit in passage.unit) else [])]
+    )
+
+
+def _basis_line(passage: Passage) -> str:
+    """The header's line on the basis of the passage's amounts, "" where it is not known."""
+    known = [basis for basis in passage.basis if not (basis.column and basis.kind in TIMES)]  # a column shows its time
+    said = {(f"{basis.column}: " if basis.column != basis.text and basis.column else "") + basis.text: basis.page
+            for basis in known}  # fmt: skip
+    return "; ".join(_with_page(text, page, passage.language) for text, page in said.items())
+
+
+def _with_page(text: str, page: int, language: str) -> str:
+    return f"{text}（第{page}页）" if language == "zh" else f"{text} (page {page})"
 
 
 def build_record(item: QaItem, request: Request, evidence: tuple[Evidence, ...], teacher: str) -> Record:

@@ -1,7 +1,7 @@
 """The embedded teacher: deterministic rules that take pairs out of the text as it stands. It needs no key and no network.
 
 It invents nothing and understands little: concept pairs come from sentences that define or explain something, summary
-pairs from the leading and the most central sentences under a heading.
+pairs from the text that a section begins with, as far as it reads on.
 """
 
 from __future__ import annotations
@@ -67,6 +67,9 @@ def concept_pairs(passage: Passage) -> list[Pair]:
 
 def _concepts(topic: Topic, passage: Passage, rules: Rules) -> Iterator[Pair]:
     for concept in rules.concepts(topic, passage):
+        sentence = topic.sentences[concept.at]
+        if sentence.is_item or sentence.text[-1] in ":：":
+            continue  # the whole list says it
         chosen = topic.around(concept.at, rules.concept_length)
         text = topic.text(chosen, rules)
         if rules.size(text) < rules.concept_length[0]:
@@ -78,7 +81,7 @@ def _concepts(topic: Topic, passage: Passage, rules: Rules) -> Iterator[Pair]:
 
 
 def summary_pairs(passage: Passage) -> list[Pair]:
-    """Pairs by extracting the leading and most central sentences under each heading, the fullest first."""
+    """Pairs that give what stands under each heading from its beginning, the fullest first."""
     rules = RULES[passage.language]
     found: list[Pair] = []
     for topic in find_topics(passage, rules):
