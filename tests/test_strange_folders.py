@@ -278,3 +278,22 @@ def test_a_pipe_between_the_sets_and_one_for_keys_are_not_waited_for(desk: Path,
     Path("build/.claims").symlink_to("../../new.txt")
     run("synth", "intent", "--n", 5, *asking, "--out", "build/y")
     assert not Path("../new.txt").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{{ 'x' * 9999999999 }}",
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+        f"{{{{ {'(' * 3000}1{')' * 3000} }}}}",
+    ],
+    ids=["loop", "text", "macro", "nested"],
+)
+def test_a_template_that_does_not_come_to_an_end_is_told(desk: Path, text: str):
+    run("prompts", "copy", code=0)
+    with Path("prompts/intent.en.md").open("a", encoding="utf-8") as file:
+        file.write(f"{text}\n")
+    said = run("synth", "intent", "--teacher", "offline", "--n", 5, "--language", "en", "--dry-run", code=2).output
+
+    assert "Error: prompts/intent.en.md: " in said
