@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from itertools import chain, zip_longest
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -38,7 +39,8 @@ LOCAL = Path("prompts")  # in the working directory; wins over the packaged temp
 _HERE = Path(__file__).resolve().parent
 _PACKAGED = (_HERE / "_prompts", _HERE.parent / "prompts")  # in a wheel; in an editable install
 MOST_DEPTH = 50  # of lists and objects in a data file
-SHOWN = 2  # model pairs in a prompt
+SHOWN = 2  # model pairs that every prompt of a template shows
+VARIED = 4  # pairs of which one more is shown: a prompt for each of them, that a provider may cache
 _PAIR = ("question", "rephrased", "answer", "evidence", "calc")
 _HINT = "compare it with the packaged one: run `fingen prompts copy` in an empty folder"
 
@@ -100,7 +102,7 @@ def is_local() -> bool:
 
 
 def read_template(name: str) -> Template:
-    """Read a template, `concept.en` for the file concept.en.md.
+    """Read a template, `qa.en` for the file qa.en.md.
 
     Raises:
         UsageError: there is no such template, or its file is not one; names the file.
@@ -132,10 +134,10 @@ def _sha256(text: str, examples: Path) -> str:
     return hashlib.sha256(text.encode() + shown).hexdigest()
 
 
-def read_examples(template: Template) -> tuple[Mapping[str, Any], ...]:
-    """The model pairs that a template shows to the teacher, if it asks for any: the first ones of its task.
+def read_examples(template: Template, kinds: Sequence[str]) -> tuple[Mapping[str, Any], ...]:
+    """The model pairs of these kinds for a template, if it asks for any: first those that stand first for each kind.
 
-    They stand in examples.<language>.yaml beside it, else in the packaged one.
+    They are in examples.<language>.yaml beside it, else in the packaged one.
 
     Raises:
         UsageError: the file is no list of pairs; names the file.
@@ -146,14 +148,22 @@ def read_examples(template: Template) -> tuple[Mapping[str, Any], ...]:
     pairs = _parsed(path.resolve(), path.stat().st_mtime_ns)
     if not isinstance(pairs, list):
         raise UsageError(f"{path}: not a list of pairs", hint=_HINT)
-    chosen: list[Mapping[str, Any]] = []
+    chosen: dict[str, list[Mapping[str, Any]]] = {kind: [] for kind in kinds}
     for number, pair in enumerate(pairs, 1):
         try:
-            if f"{pair['task']}.{template.language}" == template.name and len(chosen) < SHOWN:
-                chosen.append({name: pair[name] for name in _PAIR})
+            if (kind := pair["task"]) in chosen:
+                chosen[kind].append({"kind": kind, **{name: pair[name] for name in _PAIR}})
         except WRONG_FORM as e:
             raise UsageError(f"{path}: pair {number}: {say_wrong_form(e)}", hint=_HINT) from e
-    return tuple(chosen)
+    by_turns = chain.from_iterable(zip_longest(*chosen.values()))
+    return tuple(pair for pair in by_turns if pair)
+
+
+def pick_examples(pairs: Sequence[Mapping[str, Any]], place: str) -> list[Mapping[str, Any]]:
+    """The pairs that a prompt shows: the first ones, and one more that depends on the place that is asked about."""
+    others = pairs[SHOWN : SHOWN + VARIED]
+    third = [others[int(hashlib.sha256(place.encode()).hexdigest(), 16) % len(others)]] if others else []
+    return [*pairs[:SHOWN], *third]
 
 
 def _examples_file(language: str) -> Path:

@@ -240,6 +240,21 @@ def is_figure(text: str) -> bool:
     return is_amount(text) or _YEAR.match(text) is not None
 
 
+CURRENCIES = ("$", "€", "£", "¥", "￥", "RMB", "CHF", "USD", "EUR")
+_BARE = re.compile(
+    r"(?:[$€£¥￥]|\bRMB|\bCHF|\bUSD|\bEUR)\s?(?P<figure>\d[\d,]*(?:\.\d+)?)(?![\d,.]*\d)"
+    r"(?!\s?(?:thousand|million|billion|trillion|lakh|crore|hundred|[mbk]n?\b|[十百千万萬亿億元/]|(?:\w+ )?per\b|an? (?:share|unit)))",
+    re.IGNORECASE,
+)
+
+
+def bare_amounts(text: str) -> list[str]:
+    """The figures of running text that have a currency and no scale of their own: "$8,620", not "$8.6 billion" or "$2 per share"."""
+    if not any(sign in text for sign in CURRENCIES):
+        return []
+    return [found["figure"] for found in _BARE.finditer(text)]
+
+
 def is_currency(text: str) -> bool:
     """Whether a text is a currency sign and nothing else but the bracket or minus of its figure."""
     return _SIGN.match(text) is not None

@@ -60,7 +60,7 @@ def ask(task: str, language: Language, passages: int = 1) -> Request:
     template = Template(f"{task}.{language}", "", language, 1, ("passages",), SYSTEM, USER, sha256="")
     shown = tuple(passage(language, number) for number in range(passages))
     more = {"examples": [{"question": "What?"}], "questions": ["cash"]}
-    return TASKS[task].request(template, shown, most=2, teacher="anthropic:x", **more)
+    return qa.ask_pairs((TASKS[task],), template, shown, most=2, teacher="anthropic:x", **more)
 
 
 def build(request: Request) -> Record:
@@ -107,18 +107,18 @@ class Exposure(qa.QaItem):
 @pytest.fixture
 def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """A task of one's own: its item has a field more."""
-    task = replace(TASKS["summary"], name="risk", task="qa-risk", item=Exposure)
+    task = replace(TASKS["summary"], name="risk", task="qa-risk", template="", item=Exposure)
     monkeypatch.setitem(TASKS, "risk", task)
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "prompts", "prompts")
     for language in ("en", "zh"):
-        shutil.copyfile(f"prompts/summary.{language}.md", f"prompts/risk.{language}.md")
+        shutil.copyfile(f"prompts/qa.{language}.md", f"prompts/risk.{language}.md")
     return "risk"
 
 
 def test_an_own_item_is_asked_for_and_wanted(own: str):
-    request = TASKS[own].request(read_template("risk.en"), (passage("en"),), most=2, teacher="t")
-    usual = TASKS["summary"].request(read_template("summary.en"), (passage("en"),), most=2, teacher="t")
+    request = qa.ask_pairs((TASKS[own],), read_template("risk.en"), (passage("en"),), most=2, teacher="t")
+    usual = qa.ask_pairs((TASKS["summary"],), read_template("qa.en"), (passage("en"),), most=2, teacher="t")
 
     item = request.answer_schema["$defs"]["Exposure"]
     assert list(item["properties"]) == [*usual.answer_schema["$defs"]["QaItem"]["properties"], "exposed"]

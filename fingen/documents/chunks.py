@@ -26,6 +26,7 @@ class _Piece:
     box: Box
     text: str
     glue: str = "\n"
+    source: PageBlock | None = None
 
 
 @dataclass(slots=True)
@@ -76,9 +77,9 @@ def _units(
         if block.kind == "table":
             yield from _table_units(block, section, budget)
         elif block.kind == "heading":
-            yield _Unit([_Piece("heading", block.page, block.box, block.text)], section, block.level)
+            yield _Unit([_Piece("heading", block.page, block.box, block.text, source=block)], section, block.level)
         else:
-            pieces = [_Piece("paragraph", block.page, block.box, block.text)]
+            pieces = [_Piece("paragraph", block.page, block.box, block.text, source=block)]
             while index < len(blocks) and _goes_on(blocks[index - 1], blocks[index]):
                 _append(pieces, blocks[index], words)
                 index += 1
@@ -107,7 +108,7 @@ def _append(pieces: list[_Piece], block: PageBlock, words: frozenset[str]) -> No
     tail = block.text
     kept = joined[: len(joined) - len(tail)]
     pieces[-1].text = kept.rstrip()
-    pieces.append(_Piece("paragraph", block.page, block.box, tail, glue=kept[len(kept.rstrip()) :]))
+    pieces.append(_Piece("paragraph", block.page, block.box, tail, glue=kept[len(kept.rstrip()) :], source=block))
 
 
 def _paragraph_units(pieces: list[_Piece], section: tuple[str, ...], budget: int) -> Iterator[_Unit]:
@@ -141,7 +142,7 @@ def _split(pieces: list[_Piece]) -> Iterator[list[_Piece]]:
             left, right = max(start, at), min(end, at + len(piece.text))
             if left < right:
                 glue = piece.glue if parts else ("" if is_cjk(text[start]) else " ")
-                parts.append(_Piece(piece.kind, piece.page, piece.box, text[left:right], glue))
+                parts.append(_Piece(piece.kind, piece.page, piece.box, text[left:right], glue, piece.source))
         yield parts
 
 
@@ -166,7 +167,7 @@ def _table_units(block: PageBlock, section: tuple[str, ...], budget: int) -> Ite
         lines = heading if index or block.inherited else [_row_text(row) for row in header]
         box = union([row.box for row in group] or [block.box])
         text = "\n".join([*lines, *map(_row_text, group)])
-        yield _Unit([_Piece("table", block.page, box if index else block.box, text)], section)
+        yield _Unit([_Piece("table", block.page, box if index else block.box, text, source=block)], section)
 
 
 def _row_text(row: TextRow) -> str:
@@ -224,6 +225,7 @@ def _chunk(units: list[_Unit], document: str, sha256: str, language: Language, s
                 )
             )
             text += piece.text
+    sources = [piece.source for unit in units for piece in unit.pieces if piece.source]
     repeat = seen.get(text, 0)
     seen[text] = repeat + 1
     return Chunk.model_construct(
@@ -236,6 +238,8 @@ def _chunk(units: list[_Unit], document: str, sha256: str, language: Language, s
         text=text,
         tokens=estimate_tokens(text),
         blocks=tuple(blocks),
+        unit=tuple(dict.fromkeys(source.stated for source in sources if source.stated)),
+        basis=tuple(dict.fromkeys(basis for source in sources for basis in source.basis)),
     )
 
 

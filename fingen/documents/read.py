@@ -17,6 +17,7 @@ import pymupdf
 
 from fingen.config import ReadSettings
 from fingen.disk import dump_json, sha256_file, sha256_text, write_beside
+from fingen.documents.basis import set_basis
 from fingen.documents.characters import count_unnamed
 from fingen.documents.chunks import build_chunks
 from fingen.documents.contents import Outline
@@ -31,8 +32,9 @@ from fingen.documents.sections import Opening, find_sections, section_paths
 from fingen.documents.shapes import PageBlock, PageText, TextRow
 from fingen.documents.tables import continue_tables
 from fingen.documents.titles import read_lines
+from fingen.documents.units import set_units
 from fingen.errors import Cause, DocumentError, FingenError
-from fingen.records import Document, Language, Period
+from fingen.records import Basis, Document, Language, Period, Stated
 from fingen.text import find_language, vocabulary
 
 # Names the code that reads: a parse in the cache that other code made is not used.
@@ -207,6 +209,9 @@ def _parse(
     continue_tables(blocks)
     across = {page.number: page.across for page in pages}
     sections = find_sections(blocks, outline, body=body, across=across, furniture=furniture, pages=count)
+    paths = section_paths(blocks, sections)
+    set_units(blocks, paths, furniture)
+    set_basis(blocks, paths)
     return {
         "pages": count,
         "language": language,
@@ -343,6 +348,10 @@ def _words_at_breaks(blocks: list[PageBlock], words: frozenset[str]) -> set[str]
 
 def _dump_block(block: PageBlock) -> dict[str, Any]:
     data: dict[str, Any] = {"kind": block.kind, "page": block.page, "box": [round(value, 1) for value in block.box]}
+    if block.stated:
+        data["stated"] = [block.stated.text, block.stated.page]
+    if block.basis:
+        data["basis"] = [basis.model_dump() for basis in block.basis]
     if block.kind == "table":
         data |= {
             "header": block.header,
@@ -361,6 +370,9 @@ def _load_block(data: dict[str, Any]) -> PageBlock:
         name: [TextRow(cells, box) for cells, box in data[name]] for name in ("rows", "inherited") if name in data
     }
     values: dict[str, Any] = {**data, **rows, "box": tuple(data["box"])}
+    if stated := data.get("stated"):
+        values["stated"] = Stated.model_construct(text=stated[0], page=stated[1])
+    values["basis"] = tuple(Basis.model_construct(**basis) for basis in data.get("basis", ()))
     return PageBlock(**values)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from fingen.records import BlockKind, Box
+from fingen.records import Basis, BlockKind, Box, Stated
 
 Part = tuple[float, float, str]  # a piece of a run: where it starts and ends, its text
 
@@ -82,6 +82,8 @@ class PageBlock:
     rows: list[TextRow] = field(default_factory=list)
     header: int = 0  # the first `header` rows are column headings
     unit: str = ""  # the table's unit line, such as "in millions" or 单位：元
+    stated: Stated | None = None  # the unit of its amounts; None where it needs none
+    basis: tuple[Basis, ...] = ()
     edges: tuple[float, ...] = ()  # of the columns: where the first begins and the others end; of a grid its rules
     inherited: list[TextRow] = field(default_factory=list)  # header rows of the table that this one continues
 

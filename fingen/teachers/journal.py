@@ -266,9 +266,10 @@ class Journal:
         """Inside of a transaction: write down what is asked, if that was not done before."""
         system, schema = self._text(request.system), self._text(dump_json(request.answer_schema))
         chunks = dump_json([passage.chunk for passage in request.passages])
+        prompt = "\n\n".join([request.prompt, *request.follow_ups])
         self._db.execute(
             "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            [request.key, request.task, request.template, system, request.prompt, schema, request.max_tokens, chunks],
+            [request.key, request.task, request.template, system, prompt, schema, request.max_tokens, chunks],
         )
 
     def insert_completion(self, completion: Completion) -> int:
