@@ -297,3 +297,11 @@ def test_a_template_that_does_not_come_to_an_end_is_told(desk: Path, text: str):
     said = run("synth", "intent", "--teacher", "offline", "--n", 5, "--language", "en", "--dry-run", code=2).output
 
     assert "Error: prompts/intent.en.md: " in said
+
+
+@pytest.mark.parametrize("form", ["{}", "[{}]"], ids=["lines", "list"])
+def test_a_number_of_too_many_digits_is_told(desk: Path, form: str):
+    row = '{"instruction": "a", "input": "", "output": "b", "n": ' + "9" * 5000 + "}"
+    Path("rows.json").write_text(form.format(row))
+
+    assert "rows.json, line 1: " in run("import", "alpaca", "rows.json", "--out", "build/x", code=2).output
