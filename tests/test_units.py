@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pymupdf
@@ -15,6 +16,7 @@ from fingen.tasks.documents import TASKS
 from fingen.tasks.qa import build_passage
 from fingen.teachers.offline import summary_pairs
 
+CHECKED = Path(__file__).with_name("note_units.jsonl")  # read by a person; "": no unit, or one of its own
 WORDS = "The group reviews this balance at each reporting date and measures it at the lower of cost and net realisable value."
 LONG = [WORDS, "Management judges the recoverable amount by its plans for the next five years and by market rates.",
         "A change of these plans would change the balance in the year in which the plans are approved."]  # fmt: skip
@@ -176,3 +178,24 @@ def test_prompt_and_offline_answer_say_the_unit_that_was_said_above(tmp_path: Pa
     assert answers
     assert all("Dollars in millions" in answer for answer in answers if "$8,620" in answer)
     assert any("$8,620" in answer for answer in answers)
+
+
+@pytest.mark.slow
+def test_units_of_passages_of_real_notes_are_what_a_person_reads(shared: Path, parses: Path):
+    expected = [json.loads(line) for line in CHECKED.read_text(encoding="utf-8").splitlines()]
+    wrong = []
+    documents: dict[str, Document] = {}
+    for row in expected:
+        path = shared / row["document"]
+        document = documents.setdefault(row["document"], read_document(path, path.name, ReadSettings(), cache=parses))
+        texts = {unit.text[:60] for chunk in document.chunks if holds(chunk, row) for unit in chunk.unit}
+        if row["unit"] not in texts and (row["unit"] or texts):
+            wrong.append((row, texts))
+
+    assert len(expected) == 100
+    assert len(wrong) <= 4, wrong
+
+
+def holds(chunk: Chunk, row: dict[str, str]) -> bool:
+    squeezed = "".join(chunk.text.replace("|", "").split())
+    return row["page"] in chunk.pages and "".join(row["first"].split()) in squeezed
