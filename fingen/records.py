@@ -32,6 +32,9 @@ BasisKind = Literal["consolidated", "parent", "quarter", "half-year", "nine mont
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in points from the top left of the page
 
 
+TOGETHER = "+"  # between the tasks of a request that asks for several
+
+
 class Frozen(BaseModel):
     """Immutable, and strict about unknown fields: a typo in a file is an error, not a silent default."""
 
@@ -158,7 +161,7 @@ class Request(Frozen):
     """One question to a teacher. `system` is shared by many requests (a provider may cache it), `prompt` is its own."""
 
     key: str  # hash of teacher, texts and schema; not of max_tokens: asking with more room is the same question
-    task: str
+    task: str  # of the records that come of it; several are parted by TOGETHER
     template: str
     system: str
     prompt: str
@@ -168,6 +171,11 @@ class Request(Frozen):
     passages: tuple[Passage, ...] = ()
     draws: tuple[dict[str, Any], ...] = ()  # in place of passages: what each item is to be like
     follow_ups: tuple[str, ...] = ()  # an unusable answer and what was wrong with it, by turns; no part of the key
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that it asks for."""
+        return tuple(self.task.split(TOGETHER))
 
 
 T = TypeVar("T")
@@ -344,6 +352,9 @@ class Manifest(Frozen):
     cost_usd: float | None
     split_by: Literal["document", "chunk"]
     figures: dict[str, int] = Field(default_factory=dict)  # in the answers: all, unbound (tied to no row or period)
+    checked: dict[str, Any] = Field(
+        default_factory=dict
+    )  # what a second teacher said of the pairs, and how often it agreed
     declared: tuple[str, ...] = ()  # published splits and repeats that verify reports and does not fail on
     versions: dict[str, str]
 

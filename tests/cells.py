@@ -317,7 +317,8 @@ def _score_row(row: Row, table: Table, number: int) -> Score:
     cells = table[number]
     numbers = [_numbers(cell) for cell in cells]
     shown = " | ".join(cells)
-    result.whole = int(_in_order(values, [n for cell in numbers for n in cell]) and row.label in fold("".join(cells)))
+    label = re.sub(r"(?<=[a-z])\d$", "", row.label)  # the mark of a footnote, which the reader takes out
+    result.whole = int(_in_order(values, [n for cell in numbers for n in cell]) and label in fold("".join(cells)))
     if not result.whole:
         result.lost.append(("not whole", row, shown))
     foreign = Counter(n for cell in numbers[1:] for n in cell if not YEAR.fullmatch(n))

@@ -13,8 +13,8 @@ from fingen.documents.read import read_document
 from fingen.prompts import read_template
 from fingen.records import Chunk, Document
 from fingen.tasks.documents import TASKS
-from fingen.tasks.qa import build_passage
-from fingen.teachers.offline import summary_pairs
+from fingen.tasks.qa import ask_pairs, build_passage
+from fingen.teachers.offline.extract import with_unit
 
 CHECKED = Path(__file__).with_name("note_units.jsonl")  # read by a person; "": no unit, or one of its own
 WORDS = "The group reviews this balance at each reporting date and measures it at the lower of cost and net realisable value."
@@ -162,7 +162,7 @@ def test_what_no_one_states_is_said_to_be_unknown_and_what_needs_none_says_nothi
 NOTES: list[list[Line]] = [
     ["# Notes to the consolidated financial statements", "(Dollars in millions, except otherwise stated)",
      "# Note 1 - Summary of significant accounting policies", *LONG],
-    ["# Note 2 - Litigation", "Reserves for litigation of Acme Corporation were $8,620 at December 31, 2023, after payments of $310 in the year.",
+    ["# Note 2 - Litigation", "Reserves for litigation increased by $8,620 in 2023 because the company expects more claims on product liability in four states.",
      "The reserves cover claims on product liability, which Acme Corporation defends in four states of the country.",
      "Acme Corporation settled the largest of these claims in December 2023 by a payment that it had provided for."],
 ]  # fmt: skip
@@ -171,13 +171,14 @@ NOTES: list[list[Line]] = [
 def test_prompt_and_offline_answer_say_the_unit_that_was_said_above(tmp_path: Path):
     document = make(tmp_path / "report.pdf", NOTES)
     passage = build_passage(document, holding(document, "$8,620"))
-    request = TASKS["summary"].request(read_template("summary.en"), (passage,), most=1, teacher="offline")
-    answers = [pair.answer for pair in summary_pairs(passage)]
+    request = ask_pairs((TASKS["summary"],), read_template("qa.en"), (passage,), most=1, teacher="offline")
 
     assert "Unit: Dollars in millions, except otherwise stated (page 1)\n" in request.prompt
-    assert answers
-    assert all("Dollars in millions" in answer for answer in answers if "$8,620" in answer)
-    assert any("$8,620" in answer for answer in answers)
+    assert (
+        with_unit("Reserves rose by $8,620.", passage)
+        == "Reserves rose by $8,620. (Amounts: Dollars in millions, except otherwise stated.)"
+    )
+    assert with_unit("Reserves rose by $8.6 billion.", passage) == "Reserves rose by $8.6 billion."
 
 
 @pytest.mark.slow

@@ -72,6 +72,13 @@ def _lines(summary: Summary) -> list[str]:
     figures = summary.figures["all"]
     bound = figures - summary.figures["unbound"]
     lines.append(f"figures: {figures:,} in the answers, all of them proved; {bound:,} bound to their row or period")
+    if summary.repaired:
+        sent, requests, kept = summary.repaired["sent"], summary.repaired["requests"], summary.repaired["kept"]
+        lines.append(
+            f"repaired: {sent:,} rejected pairs went back in {requests:,} requests, {kept:,} of what came was kept"
+        )
+    if summary.checked:
+        lines += _checked_lines(summary.checked)
     if summary.judged:
         means = ", ".join(f"{point} {mean:.2f}" for point, mean in summary.judged["means"].items())
         lines.append(f"judged by {summary.judged['teacher']}: {summary.judged['judged']:,} records ({means})")
@@ -85,6 +92,18 @@ def _lines(summary: Summary) -> list[str]:
     if summary.cost_usd != 0.0:
         asked += f" | cost of all runs: {cost_line(summary.cost_usd, summary.expected_usd)}"
     return [*lines, f"requests: {asked} | {seconds}"]
+
+
+def _checked_lines(checked: dict[str, Any]) -> list[str]:
+    share = f"{checked['agreement']:.1%}" if checked["agreement"] is not None else "none"
+    said = ", ".join(f"{count:,} {verdict}" for verdict, count in checked["claims"].items())
+    agreed = f"agreed with {checked['agreed']:,} of {checked['pairs']:,} pairs ({share})"
+    lines = [f"checked by {checked['teacher']}: {agreed}; claims: {said or 'none'}"]
+    if checked["unchecked"]:
+        lines.append(
+            f"  {checked['unchecked']:,} pairs without a verdict on each claim stay  {checked['failed']}".rstrip()
+        )
+    return lines
 
 
 def _document_line(document: dict[str, Any]) -> str:

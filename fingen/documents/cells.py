@@ -51,6 +51,9 @@ def _is_beside(run: Run, other: Run) -> bool:
     """Whether two runs stand on one line: small print may be raised or lowered in it, and is not the line below a large one."""
     small, large = (run, other) if run.size < other.size else (other, run)
     apart = other.base - run.base
+    over = min(run.x1, other.x1) - max(run.x0, other.x0) > 0.5 * (small.x1 - small.x0)
+    if over and apart > 0.1 * large.size:  # display type reaches up into the line above it
+        return False
     inside = large.y0 - 1 <= small.y0 and small.y1 <= large.y1 + 1
     return apart <= (0.6 if inside else min(0.45, 0.8 * small.size / large.size)) * large.size
 

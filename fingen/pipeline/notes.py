@@ -21,7 +21,9 @@ def document_notes(
 ) -> list[str]:
     """A line for each thing to know: what was not read, what was left out, and where little came of much."""
     lines = [
-        f"{document.path}: {note}" for document in documents for note in [*_unread(document), *_left_out(document)]
+        f"{document.path}: {note}"
+        for document in documents
+        for note in [*_about(document), *_unread(document), *_left_out(document)]
     ]
     for document in documents:
         chunks = {chunk.id for chunk in asked if chunk.document == document.path}

@@ -13,6 +13,7 @@ from fingen.events import Outcome, command_line
 from fingen.pipeline.drawing import Draw
 from fingen.pipeline.notes import document_notes
 from fingen.pipeline.reading import Unread, left_out
+from fingen.pipeline.repairing import Repairs
 from fingen.records import Chunk, Document
 from fingen.sets import SetContent
 from fingen.teachers.answers import repair_notes
@@ -37,6 +38,10 @@ class Summary(Outcome):
     records: dict[str, dict[str, int]]  # task -> split -> rows
     rejects: dict[str, int]
     figures: dict[str, int]  # in the answers of all rows: all, unbound (in the source, and tied to no row or period)
+    repaired: dict[str, int] | None  # pairs sent back to their teacher, requests that took, pairs kept of what came
+    checked: (
+        dict[str, Any] | None
+    )  # by a second teacher: pairs, agreed, agreement (share), claims by verdict, unchecked, failed
     judged: dict[str, Any] | None  # what a judge made of the kept items: teacher, judged, unjudged, means by point
     private: dict[str, int]  # kind of personal data -> times it was found
     coverage: dict[str, dict[str, int]]  # section -> chunks asked, with records
@@ -68,6 +73,8 @@ def summarize(
     chunks: list[Chunk],
     draw: Draw,
     asked: int,
+    repairs: Repairs,
+    check_failed: str,
     expected_usd: float | None,
     changed: bool,
     clock: Clock,
@@ -90,10 +97,16 @@ def summarize(
         records=_count(content.splits),
         rejects=dict(sorted(Counter(rejected.reason for rejected in draw.rejected).items())),
         figures=content.manifest.figures,
+        repaired=_repaired(repairs, draw),
+        checked={**draw.checked, "failed": check_failed} if draw.checked else None,
         judged=draw.judged,
         private=dict(sorted(draw.private.items())),
         coverage=_coverage(chunks, answered),
-        requests={"asked": asked, "from_journal": requests - asked, "unusable": draw.unusable},
+        requests={
+            "asked": asked,
+            "from_journal": requests + len(repairs.requests) - asked,
+            "unusable": draw.unusable,
+        },
         cost_usd=content.manifest.cost_usd,
         expected_usd=expected_usd,
         changed=changed,
@@ -106,6 +119,13 @@ def summarize(
         next=command_line("fingen", "verify", settings.out),
         exit_code=1 if short else 0,
     )
+
+
+def _repaired(repairs: Repairs, draw: Draw) -> dict[str, int] | None:
+    if not repairs.requests:
+        return None
+    kept = sum(record.id in draw.mended for record in draw.kept)
+    return {"sent": repairs.sent, "requests": len(repairs.requests), "kept": kept}
 
 
 def _about(document: Document) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class Origin:
     passages: dict[str, Passage] = field(default_factory=dict)
     organisations: frozenset[str] = frozenset()  # whose reports they are
     is_whole: bool = False
-    _ground: dict[tuple[str, str, tuple[str, ...]], Grounding] = field(default_factory=dict, compare=False, repr=False)
+    _ground: dict[tuple[object, ...], Grounding] = field(default_factory=dict, compare=False, repr=False)
 
     def of(self, record: Record) -> tuple[Passage, ...] | None:
         """What a row was written from; None where that is not here."""
@@ -41,7 +41,13 @@ class Origin:
         passages = None if is_label_alone(record) else self.of(record)
         if passages is None:
             return None
-        key = (record.output, record.calc or "", record.chunks or ())  # rows of one pair share them
+        key = (
+            record.instruction,
+            record.output,
+            record.calc or "",
+            record.chunks or (),
+            record.evidence,
+        )  # rows of one pair share them
         if key not in self._ground:
             self._ground[key] = ground(record, passages, organisations=self.organisations)
         return self._ground[key]
