@@ -60,12 +60,13 @@ class ReadSettings:
     """How documents are read and cut."""
 
     chunk_tokens: int = option(1024, "Estimated tokens a passage may have.", least=128, most=16384)
-    ocr: bool = folder_option(False, "Read scanned pages with tesseract.")
+    ocr: bool = folder_option(False, "Read scanned and unreadable pages by OCR (tesseract, or the extra ocr).")
     language: str = folder_option("auto", "Language of the reports; auto finds it for each.", choices=LANGUAGES)
     page_seconds: float = 3.0  # CPU seconds one page may take, and opening a file
     file_seconds: float = 6.0  # CPU seconds all pages of a file may take beyond what ordinary pages take
     ocr_page_seconds: float = 60.0  # the same for a page read with OCR
     memory_bytes: int = 720 << 20  # address space a worker may add to what it starts with
+    ocr_memory_bytes: int = 3 << 30  # the same with OCR, whose models reserve more than they use
     slow_pages: int = 1  # pages of one file that may be given up before the pages after the next one are
 
 
@@ -210,8 +211,23 @@ class Pdf2qa:
     teacher: str | None = option(None, WRITER, unset=FOUND)
     asking: Asking = field(default_factory=Asking)
     limit: int | None = folder_option(None, "Passages asked about, spread over all documents.", unset="all", least=1)
+    sections: tuple[str, ...] = option(
+        (),
+        "Sections asked about, parted by commas: parts of their titles, such as `risk factors`, or exhibits, signatures, "
+        "cover, governance, or all.",
+        unset="all but exhibits, signatures, cover and governance",
+    )
     reading: ReadSettings = field(default_factory=ReadSettings)
     splitting: Splitting = field(default_factory=Splitting)
+    repair: int | None = option(
+        None, "Times that a rejected pair goes back to its teacher with what was found. Not through files.",
+        unset="1 for a teacher that costs, else 0", least=0, most=3,
+    )  # fmt: skip
+    partial: bool = option(False, "Write the set of what is answered, where answers are missing; exit code 1 says so.")
+    check: str | None = option(
+        None, "A second teacher holds each claim of an answer against its quotes, blind to the writer; where it disagrees "
+        "the pair is rejected.", metavar="TEACHER",
+    )  # fmt: skip
     judge: str | None = option(
         None, "A teacher that scores what is kept, 1 to 5 on four points; scores are stored and reject nothing.",
         metavar="TEACHER",

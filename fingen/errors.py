@@ -78,6 +78,7 @@ class Cause(StrEnum):
     NO_PAGES = "no pages"
     ENCRYPTED = "encrypted"
     IMAGE_ONLY = "image only"
+    UNREADABLE_TEXT = "unreadable text"
     NO_TEXT = "no text"
     TOO_SLOW = "too slow"
     TOO_LARGE = "too much memory"

@@ -47,6 +47,8 @@ class Estimate:
     found_by: str | None = None  # the variable of the key that the teacher was found by, where nobody named it
     budget_all_usd: float | None = None  # that all sets and scores of its folder may cost
     beside_usd: float | None = None  # of it, what those beside this one have cost, and may still
+    check: str = ""  # the second teacher that is to check the answers, which `usd` does not have
+    check_usd: tuple[float, float, float] | None = None
     exit_code: int = 0
 
 

@@ -59,8 +59,12 @@ class Pdf2qaOptions(ReadOptions, FilterOptions, AskingOptions, total=False):
     workers: int
     questions: File | None
     limit: int | None
+    sections: str | Sequence[str]
     split: tuple[float, float, float]
     split_by: str
+    repair: int | None
+    partial: bool
+    check: str | None
     judge: str | None
     replace: bool
 

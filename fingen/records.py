@@ -26,7 +26,13 @@ from fingen.disk import InnerPath, Name, dump_json, sha256_text
 
 Language = Literal["en", "zh"]
 BlockKind = Literal["heading", "paragraph", "table"]
+BasisKind = Literal["consolidated", "parent", "quarter", "half-year", "nine months", "cumulative", "year", "restated", "as first reported",
+                    "non-GAAP", "GAAP", "excluding one-offs", "segment", "continuing", "discontinued",
+                    "convenience translation"]  # fmt: skip
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in points from the top left of the page
+
+
+TOGETHER = "+"  # between the tasks of a request that asks for several
 
 
 class Frozen(BaseModel):
@@ -45,7 +51,32 @@ class Block(Frozen):
     end: int
 
 
-class Chunk(Frozen):
+class Stated(Frozen):
+    """What a document says of its own amounts, in its words, and the page that says it; empty where it is said nowhere."""
+
+    text: str
+    page: int
+
+
+class Basis(Stated):
+    """What amounts are counted on: consolidated or parent, which time, restated or not. `column` where it is said of one."""
+
+    kind: BasisKind
+    column: str = ""
+
+
+class AboutAmounts(Frozen):
+    """What a passage's amounts are counted in, and on what basis, as its document says it."""
+
+    unit: tuple[Stated, ...] = ()  # none: no amounts, or each says its own; with an empty text: said nowhere
+    basis: tuple[Basis, ...] = ()  # none: not known
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if value or name not in ("unit", "basis")}
+
+
+class Chunk(AboutAmounts):
     """A passage of one document, never cut inside a sentence or a table row."""
 
     id: str
@@ -98,13 +129,21 @@ class Document(Frozen):
         default_factory=dict
     )  # source (its address), accession, filed: as documents.yaml states
     image_pages: tuple[int, ...] = ()  # scanned, and not read
-    ocr_pages: tuple[int, ...] = ()  # scanned, and read by OCR
+    ocr_pages: tuple[int, ...] = ()  # scanned, or of unreadable text, and read by OCR
+    ocr_engine: str | None = None
+    ocr_confidence: tuple[float, ...] = ()  # for each of ocr_pages, 0..1
+    unreadable_pages: tuple[int, ...] = ()  # their text is not what they show, and was left out
     skipped_pages: tuple[int, ...] = ()  # given up: damaged or too slow
+    vertical_pages: tuple[int, ...] = ()  # some of their lines run from top to bottom: their order is not sure
+    shells: tuple[
+        str, ...
+    ] = ()  # what the file is beside a report, where its pages may be a cover only: XFA form, portfolio
+    unnamed_glyphs: int = 0  # that the pages show and no map of their fonts names; each is a mark in the text
     hidden: dict[str, int] = Field(default_factory=dict)  # hidden text left out: kind -> runs
     oversize: int = 0  # chunks over the budget because one sentence or row is
 
 
-class Passage(Frozen):
+class Passage(AboutAmounts):
     """A chunk as a teacher sees it, with what it must know of the document."""
 
     chunk: str
@@ -122,7 +161,7 @@ class Request(Frozen):
     """One question to a teacher. `system` is shared by many requests (a provider may cache it), `prompt` is its own."""
 
     key: str  # hash of teacher, texts and schema; not of max_tokens: asking with more room is the same question
-    task: str
+    task: str  # of the records that come of it; several are parted by TOGETHER
     template: str
     system: str
     prompt: str
@@ -132,6 +171,11 @@ class Request(Frozen):
     passages: tuple[Passage, ...] = ()
     draws: tuple[dict[str, Any], ...] = ()  # in place of passages: what each item is to be like
     follow_ups: tuple[str, ...] = ()  # an unusable answer and what was wrong with it, by turns; no part of the key
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that it asks for."""
+        return tuple(self.task.split(TOGETHER))
 
 
 T = TypeVar("T")
@@ -308,6 +352,9 @@ class Manifest(Frozen):
     cost_usd: float | None
     split_by: Literal["document", "chunk"]
     figures: dict[str, int] = Field(default_factory=dict)  # in the answers: all, unbound (tied to no row or period)
+    checked: dict[str, Any] = Field(
+        default_factory=dict
+    )  # what a second teacher said of the pairs, and how often it agreed
     declared: tuple[str, ...] = ()  # published splits and repeats that verify reports and does not fail on
     versions: dict[str, str]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from fingen.errors import visible
@@ -26,11 +27,40 @@ _ABBREVIATION = re.compile(
     r"(?:\b(?:Inc|Corp|Co|Ltd|L\.P|LLC|No|Nos|vs|Mr|Mrs|Ms|Dr|Jr|Sr|St|approx|etc|e\.g|i\.e|cf|Fig|Sec|Art|Vol|pp|Rev|"
     r"U\.S|U\.K|U\.S\.C|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec)|\b[A-Z])\.$"
 )
-# Characters with no ink of their own: control characters, zero-width marks, the byte-order mark, and unmapped private-use glyphs.
-_INKLESS: dict[int, str | None] = dict.fromkeys(
-    [*range(0x20), 0x7F, *range(0x200B, 0x2010), 0x2060, 0xFEFF, 0xFFFD, *range(0xE000, 0xF900)]
+UNKNOWN_GLYPH = "\ufffd"  # stands for a glyph that the page shows and no map of its font names
+RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+# Forms of letters that are printed as the letters are: ligatures, and the radicals that many Chinese fonts name their glyphs by
+# (Unicode's compatibility mappings, and the whole characters of its EquivalentUnifiedIdeograph.txt).
+_RADICALS = (
+    "⺎兀⺒巳⺓幺⺛旡⺜日⺝月⺟母⺠民⺧牛⺩王⺫目⺬示⺮竹⺶羊⺻聿⺼肉⺽臼⻁虎⻄西⻅见⻆角⻉贝⻋车⻑長⻓长⻔门⻗雨⻘青⻙韦⻚页⻛风⻜飞⻝食⻢马⻣骨⻤鬼"
+    "⻥鱼⻦鸟⻧卤⻨麦⻩黄⻪黾⻫斉⻬齐⻭歯⻮齿⻯竜⻰龙⻱龜⻲亀⻳龟⺀冫⺁厂⺄乙⺅亻⺆冂⺈刀⺉刂⺊卜⺌小⺍小⺖忄⺘扌⺙攵⺞歺⺡氵⺣灬⺨犭⺭礻⻂衤⻈讠⻌辶⻐钅⻖阝⻠饣"
 )
-_INKLESS |= dict.fromkeys([0x09, 0x0A, 0x0D, 0xA0, *range(0x2000, 0x200B), 0x202F, 0x205F], " ")
+_COMPATIBLE = (*range(0x2F00, 0x2FD6), *range(0xF900, 0xFADA), *range(0xFB00, 0xFB07))
+_FORMS: dict[int, str] = {code: unicodedata.normalize("NFKC", chr(code)) for code in _COMPATIBLE}
+_FORMS |= {ord(radical): plain for radical, plain in zip(_RADICALS[::2], _RADICALS[1::2], strict=True)}
+# Characters with no ink of their own: control characters, zero-width marks and the byte-order mark.
+_INKLESS = [
+    *range(0x09),
+    *range(0x0E, 0x1C),
+    *range(0x7F, 0x85),
+    *range(0x86, 0xA0),
+    *range(0x200B, 0x2010),
+    0x2060,
+    0xFEFF,
+]
+_SPELLED: dict[int, str | None] = {
+    **dict.fromkeys(_INKLESS),
+    **_FORMS,
+    **dict.fromkeys(range(0xE000, 0xF900), UNKNOWN_GLYPH),
+}
+_SPECIAL = re.compile(
+    f"[{''.join(map(re.escape, map(chr, [*_INKLESS, *_FORMS, 0xAD])))}\ue000-\uf8ff\U000f0000-\U0010ffff{RAISED}⁽†‡①-⑳]"
+)
+_SOFT = re.compile("\u00ad(?=.)")  # at the end of a line it is a hyphen
+_PLANES = re.compile("[\U000f0000-\U0010ffff]")  # private use too
+_MARK = re.compile(f"(?<=[^\\W_]|[%)）\\]”’.]) ?[{RAISED}⁽][{RAISED}⁽⁾,]*")
+_NOTE = re.compile(r"(?<=[\d%])(?:[*†‡]{1,3}(?=[\s.,;:)]|$)|[①-⑳])")  # the same on the line itself, behind a figure
+_POWER = re.compile(r"(?:(?<![\d.,])10|(?<![A-Za-z])(?:[kcdm]?m|[A-Z]))$")  # 10⁶, km², R²
 
 
 def as_shown(value: object) -> object:
@@ -42,16 +72,39 @@ def as_shown(value: object) -> object:
 
 
 def clean(text: str) -> str:
-    """Text with one kind of space, no control or zero-width characters, and no padding inside CJK text."""
+    """Text as it is read: one kind of space, letters for their printed forms, no padding inside CJK text.
+
+    A glyph that has no name is `UNKNOWN_GLYPH`; marks of footnotes are left out, for they are no part of a figure or a word.
+    """
+    if "*" in text:
+        text = _NOTE.sub("", text)
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
-    text = " ".join(text.translate(_INKLESS).split())
+    if _SPECIAL.search(text):
+        text = _PLANES.sub(UNKNOWN_GLYPH, _SOFT.sub("", text.translate(_SPELLED)))
+        text = _NOTE.sub("", _MARK.sub(_without_mark, text))
+    text = " ".join(text.split())
     return _SPACED_CJK.sub("", text) if " " in text else text
+
+
+def _without_mark(mark: re.Match[str]) -> str:
+    return mark[0] if _POWER.search(mark.string[: mark.start()][-4:]) else ""
 
 
 def is_cjk(char: str) -> bool:
     """Whether a character takes no spaces around it: ideographs, kana, full-width forms and CJK punctuation."""
     return "\u2e80" <= char <= "\u9fff" or "\uf900" <= char <= "\ufaff" or "\uff00" <= char <= "\uffef"
+
+
+def is_leader(text: str) -> bool:
+    """Whether a text is dots that lead to a figure: "." alone, or any number of them."""
+    return text.strip(". …·") == "" and text != ""
+
+
+def strip_leaders(text: str) -> str:
+    """A label without the dots that lead from it to its figure."""
+    label = text.rstrip(". …·")
+    return label if len(text) - len(label) > 2 and label else text
 
 
 def has_leaders(text: str) -> bool:
@@ -172,10 +225,49 @@ _AMOUNT = re.compile(
     r"[-–—(\[]?\s*(?:[$€£¥￥]|RMB|US\$|HK\$|A\$)?\s*[-(]?\d[\d,]*(?:\.\d+)?\s*[)\]%％x]*(?: ?\(?\d\)?)?$"
 )
 _YEAR = re.compile(r"(?:FY|FY ?|Q[1-4] ?)?(?:19|20)\d\d(?:年度?|A|E)?$")
-BLANKS = frozenset({"-", "–", "—", "--", "N/A", "n/a", "nil", "Nil", "NM", "/", "—%", "-%"})
+_SIGN = re.compile(r"[-–—(]?\s?(?:[A-Z]{0,3}[$€£¥￥₩₹]|RMB)\s?\(?$")
+BLANKS = frozenset({"-", "–", "—", "--", "N/A", "n/a", "nil", "Nil", "NM", "nm", "N/M", "n/m", "n.m.", "/", "—%", "-%"})
 
 
 @lru_cache(maxsize=1 << 14)  # the same cells are asked about again and again
 def is_amount(text: str) -> bool:
     """Whether a cell is a figure (a year or a date is not) or the dash that stands for none."""
     return text in BLANKS or (_AMOUNT.match(text) is not None and _YEAR.match(text) is None)
+
+
+def is_figure(text: str) -> bool:
+    """Whether a cell is a figure, the dash that stands for none, or a year."""
+    return is_amount(text) or _YEAR.match(text) is not None
+
+
+CURRENCIES = ("$", "€", "£", "¥", "￥", "RMB", "CHF", "USD", "EUR")
+_BARE = re.compile(
+    r"(?:[$€£¥￥]|\bRMB|\bCHF|\bUSD|\bEUR)\s?(?P<figure>\d[\d,]*(?:\.\d+)?)(?![\d,.]*\d)"
+    r"(?!\s?(?:thousand|million|billion|trillion|lakh|crore|hundred|[mbk]n?\b|[十百千万萬亿億元/]|(?:\w+ )?per\b|an? (?:share|unit)))",
+    re.IGNORECASE,
+)
+
+
+def bare_amounts(text: str) -> list[str]:
+    """The figures of running text that have a currency and no scale of their own: "$8,620", not "$8.6 billion" or "$2 per share"."""
+    if not any(sign in text for sign in CURRENCIES):
+        return []
+    return [found["figure"] for found in _BARE.finditer(text)]
+
+
+def is_currency(text: str) -> bool:
+    """Whether a text is a currency sign and nothing else but the bracket or minus of its figure."""
+    return _SIGN.match(text) is not None
+
+
+_AUDITOR = re.compile(
+    r"(?:the )?independent (?:registered public accounting firm|auditors?)\W*(?:s\W*)?report\b.*|"
+    r"reports? of (?:the )?independent (?:registered|auditors?|accountants).*|"
+    r"(?:\S{0,6}[、.]\s?)?(?:审计报告|審計報告|獨立核數師報告).{0,4}",
+    re.IGNORECASE,
+)
+
+
+def is_auditors(section: Sequence[str]) -> bool:
+    """Whether a section is an auditor's report: its words are the auditor's, not the company's."""
+    return any(_AUDITOR.fullmatch(title.strip(" .")) for title in section)

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingen.quality.balance import surplus_reference
-from fingen.quality.checks import CHECKS, MAX_ANSWER, MAX_QUESTION, MIN_ANSWER, Draft, check
+from fingen.quality.checks import CHECKS, MAX_ANSWER, MAX_QUESTION, MIN_ANSWER, check
+from fingen.quality.draft import Draft
 from fingen.quality.evidence import locate
 from fingen.records import Block, Chunk, Document, Evidence, Language, Passage, Period, Record, content_id
 from fingen.tasks.qa import build_passage

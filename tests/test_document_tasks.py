@@ -21,7 +21,7 @@ from fingen.prompts import Template, read_template
 from fingen.records import Chunk, Completion, Evidence, Language, Passage, Period, Record, Request
 from fingen.scoring.benchmarks import BENCHMARKS
 from fingen.tasks import qa
-from fingen.tasks.documents import TASKS, whole_problem
+from fingen.tasks.documents import TASKS, parse_answer, whole_problem
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = {
@@ -60,7 +60,7 @@ def ask(task: str, language: Language, passages: int = 1) -> Request:
     template = Template(f"{task}.{language}", "", language, 1, ("passages",), SYSTEM, USER, sha256="")
     shown = tuple(passage(language, number) for number in range(passages))
     more = {"examples": [{"question": "What?"}], "questions": ["cash"]}
-    return TASKS[task].request(template, shown, most=2, teacher="anthropic:x", **more)
+    return qa.ask_pairs((TASKS[task],), template, shown, most=2, teacher="anthropic:x", **more)
 
 
 def build(request: Request) -> Record:
@@ -107,18 +107,18 @@ class Exposure(qa.QaItem):
 @pytest.fixture
 def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """A task of one's own: its item has a field more."""
-    task = replace(TASKS["summary"], name="risk", task="qa-risk", item=Exposure)
+    task = replace(TASKS["summary"], name="risk", task="qa-risk", template="", item=Exposure)
     monkeypatch.setitem(TASKS, "risk", task)
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "prompts", "prompts")
     for language in ("en", "zh"):
-        shutil.copyfile(f"prompts/summary.{language}.md", f"prompts/risk.{language}.md")
+        shutil.copyfile(f"prompts/qa.{language}.md", f"prompts/risk.{language}.md")
     return "risk"
 
 
 def test_an_own_item_is_asked_for_and_wanted(own: str):
-    request = TASKS[own].request(read_template("risk.en"), (passage("en"),), most=2, teacher="t")
-    usual = TASKS["summary"].request(read_template("summary.en"), (passage("en"),), most=2, teacher="t")
+    request = qa.ask_pairs((TASKS[own],), read_template("risk.en"), (passage("en"),), most=2, teacher="t")
+    usual = qa.ask_pairs((TASKS["summary"],), read_template("qa.en"), (passage("en"),), most=2, teacher="t")
 
     item = request.answer_schema["$defs"]["Exposure"]
     assert list(item["properties"]) == [*usual.answer_schema["$defs"]["QaItem"]["properties"], "exposed"]
@@ -161,3 +161,42 @@ def test_a_set_of_a_task_that_is_not_there_names_it(own: str, monkeypatch: pytes
 
     with pytest.raises(UsageError, match="no such task: risk"):
         rework(Path("made"), Filters())
+
+
+def test_a_set_whose_kinds_were_asked_for_apart_is_made_anew_from_its_journal(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "prompts", "prompts")
+    for name in ("concept", "summary"):
+        for language in ("en", "zh"):
+            shutil.copyfile(f"prompts/qa.{language}.md", f"prompts/{name}.{language}.md")
+    with monkeypatch.context() as before:
+        for name in ("concept", "summary"):
+            before.setitem(TASKS, name, replace(TASKS[name], template=""))
+        made = offline("concept", "summary")
+    rows = {path.name: path.read_bytes() for path in Path("made").glob("*.jsonl")}
+    again = rework(Path("made"), Filters())
+
+    assert made.requests["asked"] == 2 * made.chunks_asked
+    assert again.splits == again.splits_before
+    assert {path.name: path.read_bytes() for path in Path("made").glob("*.jsonl")} == rows
+
+
+def test_both_kinds_of_a_passage_are_asked_for_at_once_and_an_item_says_which_it_is():
+    tasks = (TASKS["concept"], TASKS["summary"])
+    request = qa.ask_pairs(tasks, read_template("qa.en"), (passage("en"),), most=2, teacher="t")
+    items = [{**ITEM, "kind": "summary"}, {**ITEM, "kind": "concept"}, ITEM, {**ITEM, "kind": "poem"}]
+    parsed = parse_answer(request, json.dumps({"items": items, "reason": None}))
+
+    asked = request.answer_schema["$defs"]["QaItem"]
+    assert (request.task, request.tasks, request.count) == ("qa-concept+qa-summary", ("qa-concept", "qa-summary"), 4)
+    assert next(iter(asked["properties"])) == asked["required"][0] == "kind"
+    assert asked["properties"]["kind"]["enum"] == ["concept", "summary"]
+    assert [task.name for task, _ in parsed.items] == [
+        "summary",
+        "concept",
+        "concept",
+    ]  # one that does not say: the first
+    assert parsed.repairs == ["no `kind`"]
+    assert [why.partition(":")[0] for _, why in parsed.broken] == ["kind"]

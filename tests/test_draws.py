@@ -412,11 +412,11 @@ def test_a_data_file_that_is_something_else_is_named(
 @pytest.mark.parametrize("key", ["task", "language", "version", "needs"])
 def test_a_key_that_a_template_lacks_is_named(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     copy_templates(tmp_path / "prompts")
-    path = tmp_path / "prompts" / "concept.en.md"
+    path = tmp_path / "prompts" / "qa.en.md"
     path.write_text(re.sub(rf"^{key}:.*\n", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
 
     ran = CliRunner().invoke(cli.main, ["pdf2qa", "nowhere.pdf", "--teacher", "offline"], prog_name="fingen")
 
     assert ran.exit_code == 2
-    assert f"concept.en.md: not a template: the key '{key}' is missing" in ran.output
+    assert f"qa.en.md: not a template: the key '{key}' is missing" in ran.output

@@ -292,12 +292,11 @@ def test_hostile_text_breaks_neither_the_card_nor_its_front_matter(desk: Path, h
     from huggingface_hub import DatasetCard
 
     rows = [intent(n, label=HOSTILE if n % 2 else "b: [") for n in range(12)]
-    make_set(desk / "build/intent", rows, name=HOSTILE, declared=(HOSTILE,), settings={"keep_out": {HOSTILE: "x"}})
+    make_set(desk / "build/intent", rows, declared=(HOSTILE,), settings={"keep_out": {HOSTILE: "x"}})
     pushed()
     card = files(hub)["README.md"].decode()
 
     matter = DatasetCard(card).data.to_dict()
-    assert matter["pretty_name"] == HOSTILE
     assert [config["config_name"] for config in matter["configs"]] == ["default", "alpaca"]
     outside_code = "".join(card.partition("\n---\n")[2].split("\n```")[::2])
     assert "<script" not in outside_code

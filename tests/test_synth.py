@@ -466,7 +466,7 @@ def latin(reply: Callable[[Request], str]) -> Callable[[Request], str]:
 
 
 def pairs(request: Request) -> str:
-    items = [{"number": n, "text": f"{draw['label']}方面，{write_item(draw)}应该怎么办？", "answer": f"{write_item(draw, 'a')}。" * 6}
+    items = [{"number": n, "text": f"{draw['label']}方面，{write_item(draw)}应该怎么办？", "answer": "".join(f"{write_item(draw, 'abcdef'[k])}。" for k in range(6))}
              for n, draw in enumerate(request.draws, 1)]  # fmt: skip
     items[0]["answer"] = "作为人工智能，我无法回答这个问题。" * 5 if request.draws[0]["n"] == 1 else items[0]["answer"]
     return json.dumps({"items": items}, ensure_ascii=False)

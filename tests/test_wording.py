@@ -49,7 +49,7 @@ def test_an_answer_of_a_model_is_kept(language: Language):
         ("guess", "en", "This may be due to a new contract."),
         ("guess", "en", "The orders were probably driven by a discount."),
         ("guess", "zh", "这可能是由于客户提前备货。"),
-        ("foreign-script", "en", "总的来说 it stays."),
+        ("foreign-script", "en", "总的来说，it stays."),
         ("foreign-script", "zh", "这一点 is not a matter of course。"),
         ("foreign-script", "zh", "庫存與應收賬款隨之變動。"),
         ("cause", "zh", "存货增加主要系公司为应对原材料涨价而提前备货所致。"),

@@ -88,6 +88,11 @@ def estimate_lines(estimate: Estimate) -> list[str]:
     lines.append(f"{'USD':<12}{'low (cached)':>14}{'expected':>12}{'at most':>12}")
     for name, (low, expected, most) in (("now", estimate.usd), ("as a batch", estimate.batch_usd)):
         lines.append(f"{name:<12}{low:>14.4f}{expected:>12.4f}{most:>12.4f}")
+    if estimate.check and estimate.check_usd:
+        low, expected, most = estimate.check_usd
+        lines.append(f"{'check':<12}{low:>14.4f}{expected:>12.4f}{most:>12.4f}  on top, by {estimate.check}")
+    elif estimate.check:
+        lines.append(f"the check by {estimate.check} comes on top, at an unknown price")
     return lines
 
 

@@ -164,8 +164,13 @@ def _some_of(choices: tuple[str, ...]) -> Callable[[list[str]], tuple[str, ...]]
     return parse
 
 
+def _parse_sections(parts: list[str]) -> tuple[str, ...]:
+    return tuple(part for part in parts if part)
+
+
 PARSERS: dict[str, Callback] = {
     "base_url": _check_address,
     "price": commas(lambda parts: parse_numbers(parts, 2, "give two numbers from 0, such as 0.15,0.60")),
     "shares": commas(_parse_shares),
+    "sections": lambda ctx, parameter, value: commas(_parse_sections)(ctx, parameter, value or ()),
 }  # of settings of which more is asked than their annotation says

@@ -67,11 +67,18 @@ def _lines(summary: Summary) -> list[str]:
         f"{summary.chunks_asked:,} asked about",
         f"{summary.chunks_with_records:,} gave a record",
     )
-    lines += ["", " | ".join(counts)]
+    lines += ["", " | ".join(counts), *_left_out_line(summary)]
     lines += ["", *_record_table(summary), "", *_coverage_lines(summary), *_reject_lines(summary)]
     figures = summary.figures["all"]
     bound = figures - summary.figures["unbound"]
     lines.append(f"figures: {figures:,} in the answers, all of them proved; {bound:,} bound to their row or period")
+    if summary.repaired:
+        sent, requests, kept = summary.repaired["sent"], summary.repaired["requests"], summary.repaired["kept"]
+        lines.append(
+            f"repaired: {sent:,} rejected pairs went back in {requests:,} requests, {kept:,} of what came was kept"
+        )
+    if summary.checked:
+        lines += _checked_lines(summary.checked)
     if summary.judged:
         means = ", ".join(f"{point} {mean:.2f}" for point, mean in summary.judged["means"].items())
         lines.append(f"judged by {summary.judged['teacher']}: {summary.judged['judged']:,} records ({means})")
@@ -87,6 +94,18 @@ def _lines(summary: Summary) -> list[str]:
     return [*lines, f"requests: {asked} | {seconds}"]
 
 
+def _checked_lines(checked: dict[str, Any]) -> list[str]:
+    share = f"{checked['agreement']:.1%}" if checked["agreement"] is not None else "none"
+    said = ", ".join(f"{count:,} {verdict}" for verdict, count in checked["claims"].items())
+    agreed = f"agreed with {checked['agreed']:,} of {checked['pairs']:,} pairs ({share})"
+    lines = [f"checked by {checked['teacher']}: {agreed}; claims: {said or 'none'}"]
+    if checked["unchecked"]:
+        lines.append(
+            f"  {checked['unchecked']:,} pairs without a verdict on each claim stay  {checked['failed']}".rstrip()
+        )
+    return lines
+
+
 def _document_line(document: dict[str, Any]) -> str:
     period = document["period"]
     covers = f"{period['kind']} {period['end'] or ''}".strip()
@@ -99,6 +118,13 @@ def _unread_line(entry: dict[str, Any]) -> str:
     page = f", page {entry['page']}" if entry.get("page") else ""
     hint = f"  -> {entry['hint']}" if entry["hint"] else ""
     return f"  not read: {entry['path']}{page}: {entry['reason']}{detail}{hint}"
+
+
+def _left_out_line(summary: Summary) -> list[str]:
+    if not summary.left_out:
+        return []
+    sorts = ", ".join(f"{count:,} {sort}" for sort, count in summary.left_out.items())
+    return [f"not asked about, by section: {sorts}  (--sections chooses, --sections all takes every one)"]
 
 
 def _record_table(summary: Summary) -> list[str]:

@@ -71,6 +71,8 @@ class Display:
             self._line(f"not read: {event}", always=True)
         elif not isinstance(event, Answered):
             self._pages[event.source.name] = (event.page, event.pages)
+            if event.note:
+                self._line(f"{event.source.name}: {event.note}", always=True)
         if isinstance(event, Answered):
             note = self._rate(event)
             self._bar("asking", event.done, event.total, note)

@@ -26,6 +26,7 @@ class _Piece:
     box: Box
     text: str
     glue: str = "\n"
+    source: PageBlock | None = None
 
 
 @dataclass(slots=True)
@@ -36,6 +37,7 @@ class _Unit:
     section: tuple[str, ...]
     level: int = 0  # of a heading
     is_caption: bool = False  # a line that belongs to the table after it
+    is_stray: bool = False  # a short line that says nothing by itself
     tokens: int = 0
 
     def __post_init__(self) -> None:
@@ -75,14 +77,15 @@ def _units(
         if block.kind == "table":
             yield from _table_units(block, section, budget)
         elif block.kind == "heading":
-            yield _Unit([_Piece("heading", block.page, block.box, block.text)], section, block.level)
+            yield _Unit([_Piece("heading", block.page, block.box, block.text, source=block)], section, block.level)
         else:
-            pieces = [_Piece("paragraph", block.page, block.box, block.text)]
+            pieces = [_Piece("paragraph", block.page, block.box, block.text, source=block)]
             while index < len(blocks) and _goes_on(blocks[index - 1], blocks[index]):
                 _append(pieces, blocks[index], words)
                 index += 1
             for unit in _paragraph_units(pieces, section, budget):
                 unit.is_caption = len(block.text) <= CAPTION and not ends_sentence(block.text)
+                unit.is_stray = unit.is_caption and len(pieces) == 1
                 yield unit
 
 
@@ -105,7 +108,7 @@ def _append(pieces: list[_Piece], block: PageBlock, words: frozenset[str]) -> No
     tail = block.text
     kept = joined[: len(joined) - len(tail)]
     pieces[-1].text = kept.rstrip()
-    pieces.append(_Piece("paragraph", block.page, block.box, tail, glue=kept[len(kept.rstrip()) :]))
+    pieces.append(_Piece("paragraph", block.page, block.box, tail, glue=kept[len(kept.rstrip()) :], source=block))
 
 
 def _paragraph_units(pieces: list[_Piece], section: tuple[str, ...], budget: int) -> Iterator[_Unit]:
@@ -139,7 +142,7 @@ def _split(pieces: list[_Piece]) -> Iterator[list[_Piece]]:
             left, right = max(start, at), min(end, at + len(piece.text))
             if left < right:
                 glue = piece.glue if parts else ("" if is_cjk(text[start]) else " ")
-                parts.append(_Piece(piece.kind, piece.page, piece.box, text[left:right], glue))
+                parts.append(_Piece(piece.kind, piece.page, piece.box, text[left:right], glue, piece.source))
         yield parts
 
 
@@ -164,7 +167,7 @@ def _table_units(block: PageBlock, section: tuple[str, ...], budget: int) -> Ite
         lines = heading if index or block.inherited else [_row_text(row) for row in header]
         box = union([row.box for row in group] or [block.box])
         text = "\n".join([*lines, *map(_row_text, group)])
-        yield _Unit([_Piece("table", block.page, box if index else block.box, text)], section)
+        yield _Unit([_Piece("table", block.page, box if index else block.box, text, source=block)], section)
 
 
 def _row_text(row: TextRow) -> str:
@@ -222,6 +225,7 @@ def _chunk(units: list[_Unit], document: str, sha256: str, language: Language, s
                 )
             )
             text += piece.text
+    sources = [piece.source for unit in units for piece in unit.pieces if piece.source]
     repeat = seen.get(text, 0)
     seen[text] = repeat + 1
     return Chunk.model_construct(
@@ -230,15 +234,25 @@ def _chunk(units: list[_Unit], document: str, sha256: str, language: Language, s
         language=chunk_language(text, language),
         first_page=min(block.page for block in blocks),
         last_page=max(block.page for block in blocks),
-        section=_common([unit.section for unit in units if not unit.level] or [units[0].section]),
+        section=_section(units),
         text=text,
         tokens=estimate_tokens(text),
         blocks=tuple(blocks),
+        unit=tuple(dict.fromkeys(source.stated for source in sources if source.stated)),
+        basis=tuple(dict.fromkeys(basis for source in sources for basis in source.basis)),
     )
 
 
 def _rounded(box: Box) -> Box:
     return (round(box[0], 1), round(box[1], 1), round(box[2], 1), round(box[3], 1))
+
+
+def _section(units: list[_Unit]) -> tuple[str, ...]:
+    """The section that all of a chunk stands in; a stray line before its first heading does not count."""
+    first = next((at for at, unit in enumerate(units) if unit.level), 0)
+    if all(unit.is_stray for unit in units[:first]):
+        units = units[first:]
+    return _common([unit.section for unit in units if not unit.level] or [units[0].section])
 
 
 def _common(paths: list[tuple[str, ...]]) -> tuple[str, ...]:

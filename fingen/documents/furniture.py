@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from itertools import zip_longest
 
 from fingen.documents.shapes import PageText, Run
 from fingen.documents.tables import is_unit_line
@@ -28,7 +29,7 @@ def remove_furniture(pages: list[PageText], body: float) -> dict[int, list[str]]
     furniture = _repeated(pages, edges, body) + _page_numbers(edges)
     taken: dict[int, list[str]] = defaultdict(list)
     for number, row in furniture:
-        text = " ".join(run.text for run in row)
+        text = _text(row)
         if text not in taken[number]:
             taken[number].append(text)
     doomed = {id(run) for _, row in furniture for run in row}
@@ -39,16 +40,20 @@ def remove_furniture(pages: list[PageText], body: float) -> dict[int, list[str]]
 
 
 def _repeated(pages: list[PageText], edges: dict[int, list[list[Run]]], body: float) -> list[tuple[int, list[Run]]]:
-    places: dict[tuple[str, int], list[tuple[PageText, list[Run]]]] = defaultdict(list)
+    alike: dict[str, list[tuple[PageText, list[Run]]]] = defaultdict(list)
     for page in pages:
         for row in edges[page.number]:
-            places[_masked(row), round(row[0].base / 6)].append((page, row))
+            alike[_masked(row)].append((page, row))
+    places: dict[tuple[str, int], list[tuple[PageText, list[Run]]]] = defaultdict(list)
+    for mask, rows in alike.items():
+        for (page, row), words in zip(rows, _but_for_page(mask, rows), strict=True):
+            places[words, round(row[0].base / 6)].append((page, row))
     marked: dict[int, bool] = {}  # id of a row -> whether it may touch the text beside it
     for (mask, place), found in places.items():
         near = sum(len(places[mask, place + step]) for step in (-1, 0, 1) if (mask, place + step) in places)
-        number_only = len(mask) <= _LONGEST_NUMBER and _NUMBER_ONLY.fullmatch(mask) is not None
+        number_only = _is_number(mask)
         common = near >= 0.4 * len(pages) or number_only
-        if is_unit_line(" ".join(run.text for run in found[0][1])):
+        if is_unit_line(_text(found[0][1])):
             continue  # it belongs to the table below it
         if near < MIN_PAGES or not (common or (len(mask) <= LONGEST and _is_margin(found))):
             continue
@@ -59,6 +64,37 @@ def _repeated(pages: list[PageText], edges: dict[int, list[list[Run]]], body: fl
             if not heads_stretch:
                 marked[id(row)] = common
     return [(number, row) for number, rows in edges.items() for row in _outermost(rows, marked)]
+
+
+def _but_for_page(mask: str, rows: list[tuple[PageText, list[Run]]]) -> list[str]:
+    """What rows of the same words say, page numbers masked: other figures tell one sentence from another.
+
+    A page number grows with the pages; where two pages stand on a sheet, by two.
+    """
+    if "#" not in mask or len(rows) < MIN_PAGES or _is_number(mask):
+        return [mask] * len(rows)
+    numbered = [(page.number, _DIGITS.split(_text(row)), _DIGITS.findall(_text(row))) for page, row in rows]
+    counts = Counter(
+        step for page, _, tokens in numbered for slot in range(len(tokens)) for step in _steps(page, tokens, slot)
+    )
+    said = []
+    for page, between, tokens in numbered:
+        slots = (
+            slot for slot in range(len(tokens)) if any(counts[step] >= MIN_PAGES for step in _steps(page, tokens, slot))
+        )
+        number = next(slots, -1)
+        shown = ["#" if slot == number or not token.isdecimal() else token for slot, token in enumerate(tokens)]
+        said.append("".join(piece for pair in zip_longest(between, shown, fillvalue="") for piece in pair))
+    return said
+
+
+def _steps(page: int, tokens: list[str], slot: int) -> list[tuple[int, int, int]]:
+    """What stays the same from page to page where the number in a slot counts pages."""
+    return [(slot, by, int(tokens[slot]) - by * page) for by in (1, 2)] if tokens[slot].isdecimal() else []
+
+
+def _is_number(mask: str) -> bool:
+    return len(mask) <= _LONGEST_NUMBER and _NUMBER_ONLY.fullmatch(mask) is not None
 
 
 def _outermost(rows: list[list[Run]], marked: dict[int, bool]) -> list[list[Run]]:
@@ -96,8 +132,12 @@ def _edge_rows(page: PageText) -> list[list[Run]]:
     return rows if len(rows) <= 2 * EDGE_ROWS else rows[:EDGE_ROWS] + rows[-EDGE_ROWS:]
 
 
+def _text(row: list[Run]) -> str:
+    return " ".join(run.text for run in row)
+
+
 def _masked(row: list[Run]) -> str:
-    return _DIGITS.sub("#", " ".join(run.text for run in row))
+    return _DIGITS.sub("#", _text(row))
 
 
 def _is_margin(found: list[tuple[PageText, list[Run]]]) -> bool:
@@ -112,7 +152,7 @@ def _page_numbers(edges: dict[int, list[list[Run]]]) -> list[tuple[int, list[Run
     candidates: list[tuple[tuple[bool, int], int, list[Run]]] = []
     for number, rows in edges.items():
         for top, row in ((True, rows[0]), (False, rows[-1])) if rows else ():
-            text = " ".join(run.text for run in row).strip("-–— |")
+            text = _text(row).strip("-–— |")
             if text.isdecimal() and len(text) < 5:
                 candidates.append(((top, int(text) - number), number, row))
     runs_of = Counter(key for key, _, _ in candidates)

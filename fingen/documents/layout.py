@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from itertools import pairwise
-from statistics import median
 
-from fingen.documents.shapes import PageBlock, PageText, Run, union
-from fingen.documents.tables import Grid, column_block, column_edges, find_grids, grid_block, is_unit_line
-from fingen.text import ends_sentence, has_leaders, is_amount, is_cjk, join_lines
+from fingen.documents.cells import LayoutItem, cluster_rows, fuse, join_cells
+from fingen.documents.columns import is_spread, reading_order
+from fingen.documents.grids import find_grids, find_prose_grids, grid_block
+from fingen.documents.shapes import PageBlock, PageText, Rule, Run, union
+from fingen.documents.tables import column_block, column_edges, is_unit_line
+from fingen.text import ends_sentence, has_leaders, is_amount, join_lines
 
-CELL_GAP = 1.1  # in font sizes: a wider gap on a baseline parts two cells
-TITLE_GAP = 0.75  # the same before a word in capitals or a figure: headings of columns stand close together
-WIDE = 0.17  # of the region's width: narrower runs do not tell a column of prose
-GUTTER = 5.0  # points between two columns of prose, at least
-_MARKER = re.compile(
-    r"(?:[•●▪■◆◦○□√\uf0b7–—*·➢]|\(?(?:[ivxIVX]{1,5}|[a-zA-Z]|\d{1,2})[.)）、]|（[一二三四五六七八九十\d]{1,3}）|[①-⑳]|"
-    r"[一二三四五六七八九十]{1,3}、|\d{1,2}(?:\.\d{1,2}){0,3}[.、]?|(?:Item|ITEM|Note|NOTE)\s?\d{1,2}[A-C]?\.?)$"
-)
+APART, ROOMY = 3.2, 6.0  # font sizes between rows of one table, at most; and where figures stand below figures
 _STARTS_MARKED = re.compile(
     r"(?:[•●▪■◆◦○□√\uf0b7]\s?|\((?:[ivx]{1,4}|[a-zA-Z]|\d{1,2})\)\s|（[一二三四五六七八九十\d]{1,3}）|[①-⑳]|"
     r"[一二三四五六七八九十]{1,3}、|\d{1,2}[、)）]|\d{1,2}(?:\.\d{1,2}){0,3}\.?\s?(?=[A-Z\u4e00-\u9fff])|第[一二三四五六七八九十\d]{1,3}[节章])"
@@ -26,23 +20,30 @@ _STARTS_MARKED = re.compile(
 _FIRST_WORD = re.compile(r"[!-~\u00c0-\u024f\u2018-\u201d]+|.", re.DOTALL)
 _INTRODUCES = re.compile(r"\bfollow(?:s|ing)?\b|如下|下表", re.IGNORECASE)
 _RUNS_ON = re.compile(r"(?:,|\b(?:the|of|and|to|a|an|in|for|with|on|at|by|or|from|as|that|our|its|their))$")
-_CURRENCY = frozenset({"$", "€", "£", "¥", "￥", "US$", "HK$", "A$", "RMB", "($", "$(", "("})
-_SUFFIX = frozenset({")", "%", ")%", "%)", "pts"})
-
-
-class LayoutItem(Run):
-    """A drawn grid among the runs of a page."""
-
-    __slots__ = ("grid",)
-
-    def __init__(self, grid: Grid) -> None:
-        x0, y0, x1, y1 = grid.box
-        super().__init__(x0, y0, x1, y1, y1, y1 - y0, "")
-        self.grid = grid
 
 
 def page_blocks(page: PageText, words: frozenset[str]) -> list[PageBlock]:
-    """The blocks of one page in reading order."""
+    """The blocks of one page in reading order; where two pages stand side by side on a sheet, one after the other."""
+    middle = page.width / 2
+    if page.width > 1.1 * page.height and is_spread(page.runs, middle):
+        return [block for half in _halves(page, middle) for block in _blocks(half, words)]
+    return _blocks(page, words)
+
+
+def _halves(page: PageText, middle: float) -> tuple[PageText, PageText]:
+    left, right = (PageText(page.number, middle, page.height) for _ in range(2))
+    for run in page.runs:
+        (left if run.x0 < middle else right).runs.append(run)
+    for run in page.turned:
+        (left if run.x0 < middle else right).turned.append(run)
+    for rule in page.down:
+        (left if rule.at < middle else right).down.append(rule)
+    left.across = [Rule(at, start, min(end, middle)) for at, start, end in page.across if start < middle]
+    right.across = [Rule(at, max(start, middle), end) for at, start, end in page.across if end > middle]
+    return left, right
+
+
+def _blocks(page: PageText, words: frozenset[str]) -> list[PageBlock]:
     free = _place_in_grids(page)
     blocks: list[PageBlock] = []
     for flow in reading_order(free):
@@ -56,7 +57,7 @@ def page_blocks(page: PageText, words: frozenset[str]) -> list[PageBlock]:
 
 def _place_in_grids(page: PageText) -> list[Run]:
     """The page's runs, those in drawn tables replaced by the table."""
-    grids = find_grids(page)
+    grids = find_grids(page) or find_prose_grids(page)
     if not grids:
         return page.runs
     free: list[Run] = []
@@ -69,239 +70,6 @@ def _place_in_grids(page: PageText) -> list[Run]:
         else:
             free += grid.runs
     return free
-
-
-# --- columns of prose --------------------------------------------------------------------------------------------------
-
-
-def reading_order(runs: list[Run]) -> list[list[Run]]:
-    """Regions of a page in reading order: each is one column of text or tables, top to bottom."""
-    parts, prose = _best_parts(runs)
-    if not prose:
-        return [runs] if runs else []
-    flows: list[list[Run]] = []
-    for left, right in parts:
-        flows += reading_order(left) + reading_order(right) if right else [left]
-    return flows
-
-
-def _best_parts(runs: list[Run]) -> tuple[list[tuple[list[Run], list[Run]]], int]:
-    """The parts by the gutter that puts most prose into columns, and how many characters those columns hold."""
-    best: list[tuple[list[Run], list[Run]]] = []
-    most = 0
-    for gutter in _gutters(runs):
-        parts = _parts(runs, gutter)
-        prose = sum(len(run.text) for left, right in parts if right for run in left + right)
-        if prose > most:
-            best, most = parts, prose
-    return best, most
-
-
-def _parts(runs: list[Run], gutter: float) -> list[tuple[list[Run], list[Run]]]:
-    """The page from top to bottom as parts of two columns of prose, or of one (its second is empty)."""
-    parts: list[tuple[list[Run], list[Run]]] = []
-    for band in _bands(runs, gutter):
-        whole = None if _holds_table(band, gutter) else _columns(band, gutter)
-        for stretch in [band] if whole else _stretches(band, gutter):
-            columns = whole or _columns(stretch, gutter, least=4)
-            if columns:
-                left, right = columns
-                tail = _heading_below(left, right)
-                parts.append(([run for run in left if run not in tail], right))
-                parts += [(tail, [])] * bool(tail)
-            elif parts and not parts[-1][1]:
-                parts[-1][0].extend(stretch)
-            else:
-                parts.append((list(stretch), []))
-    return parts
-
-
-def _heading_below(left: list[Run], right: list[Run]) -> list[Run]:
-    """A heading or caption under both columns that is too short to reach over the gutter: larger, or set apart."""
-    bottom = max(run.y1 for run in right)
-    size = median(run.size for run in left)
-    lines = sorted(left, key=lambda run: run.base)
-    apart = max((at for at in range(1, len(lines)) if lines[at].y0 - lines[at - 1].y1 > 0.7 * size), default=0)
-    tail = lines[apart:] if apart and len(lines) - apart <= 2 and lines[apart].y0 > bottom else []
-    return tail or [run for run in lines if run.y0 > bottom and run.size > 1.15 * size]
-
-
-def _holds_table(band: list[Run], gutter: float) -> bool:
-    """Whether rows of a table over the full width stand in a band: labels on the left, their figures on the right."""
-    if sum(is_amount(run.text) for run in band if run.x0 > gutter) < 2:
-        return False
-    in_a_row = 0
-    for row in cluster_rows(band):
-        right = [run for run in row if run.x0 > gutter]
-        labelled = len(right) < len(row) and bool(right) and all(is_amount(run.text) for run in right)
-        in_a_row = in_a_row + 1 if labelled else 0
-        if in_a_row == 2:
-            return True
-    return False
-
-
-def _columns(band: list[Run], gutter: float, least: int = 1) -> tuple[list[Run], list[Run]] | None:
-    """The two sides of a band where both hold prose, of `least` runs each."""
-    left = [run for run in band if run.x1 <= gutter + GUTTER]
-    right = [run for run in band if run.x0 >= gutter - GUTTER]
-    if min(len(left), len(right)) < least or len(left) + len(right) != len(band):
-        return None
-    return (left, right) if _is_prose(left) and _is_prose(right) else None
-
-
-def _stretches(band: list[Run], gutter: float) -> list[list[Run]]:
-    """Part a band where rows of a table turn into rows of prose side by side, and back."""
-    rows = cluster_rows(band)
-    tabular = [_is_tabular(join_cells(row), gutter) for row in rows]
-    stretches: list[list[Run]] = []
-    for index, row in enumerate(rows):
-        if 0 < index < len(rows) - 1 and not tabular[index - 1] and not tabular[index + 1]:
-            tabular[index] &= any(is_amount(run.text) for run in row)  # one row alone is a line set wide
-        if not index or tabular[index] is not tabular[index - 1]:
-            stretches.append([])
-        stretches[-1] += row
-    return stretches
-
-
-def _is_tabular(cells: list[Run], gutter: float) -> bool:
-    left = sum(cell.x1 <= gutter + GUTTER for cell in cells)
-    return left > 1 or len(cells) - left > 1 or any(is_amount(cell.text) for cell in cells)
-
-
-def _gutters(runs: list[Run]) -> list[float]:
-    """Where a column of prose may start that stands right of another one; none on most pages of one column."""
-    if len(runs) < 8:
-        return []
-    x0, x1 = min(run.x0 for run in runs), max(run.x1 for run in runs)
-    width = x1 - x0
-    wide = [run for run in runs if run.x1 - run.x0 >= WIDE * width and len(run.text) > 7]
-    starts = Counter(round(run.x0 / 3) for run in wide if run.x0 > x0 + 0.22 * width)
-    gutters: list[float] = []
-    for start, _ in starts.most_common(3):
-        near = starts[start - 1] + starts[start] + starts[start + 1]
-        gutter = min(run.x0 for run in wide if abs(round(run.x0 / 3) - start) <= 1) - GUTTER / 2
-        beside = sum(1 for run in wide if run.x1 <= gutter)
-        if near >= 3 and beside >= 2 and gutter not in gutters:
-            gutters.append(gutter)
-    return gutters
-
-
-def _bands(runs: list[Run], gutter: float) -> list[list[Run]]:
-    """Runs top to bottom, parted where a run crosses the gutter: crossing rows and two-sided stretches alternate."""
-    bands: list[list[Run]] = []
-    crossing = sorted(
-        (run for run in runs if run.x0 < gutter - GUTTER and run.x1 > gutter + GUTTER), key=lambda run: run.y0
-    )
-    rest = sorted(
-        (run for run in runs if not (run.x0 < gutter - GUTTER and run.x1 > gutter + GUTTER)), key=lambda run: run.y0
-    )
-    position = 0
-    for run in crossing:
-        above: list[Run] = []
-        while position < len(rest) and (rest[position].y0 + rest[position].y1) / 2 < run.y0:
-            above.append(rest[position])
-            position += 1
-        if above:
-            bands.append(above)
-        level: list[Run] = [run]
-        while position < len(rest) and (rest[position].y0 + rest[position].y1) / 2 <= run.y1:
-            level.append(rest[position])
-            position += 1
-        bands.append(level)
-    return bands + [rest[position:]] * bool(rest[position:])
-
-
-def _is_prose(side: list[Run]) -> bool:
-    """Whether a side of a gutter holds running text: most of its characters are in runs that fill its width, alone on their line."""
-    x0, x1 = min(run.x0 for run in side), max(run.x1 for run in side)
-    width = x1 - x0
-    total = filling = amounts = 0
-    for run in side:
-        total += len(run.text)
-        if is_amount(run.text):
-            amounts += len(run.text)
-        elif run.x1 - run.x0 >= 0.4 * width:
-            filling += len(run.text)
-    if amounts > 0.25 * total:
-        return False
-    rows = cluster_rows(side)
-    if sum(map(_has_wide_gap, rows)) > 0.25 * len(rows):
-        return _best_parts(side)[1] >= 0.7 * total  # not one column of prose, but perhaps several
-    longest = max(len(run.text) for run in side)
-    least = 8 if any(is_cjk(run.text[-1]) for run in side if run.text) else 16
-    return filling >= 0.6 * total and longest >= least
-
-
-def _has_wide_gap(row: list[Run]) -> bool:
-    """Whether more than the space of a justified line stands between two runs."""
-    return any(b.x0 - a.x1 > 1.6 * b.size for a, b in pairwise(row))
-
-
-# --- rows --------------------------------------------------------------------------------------------------------------
-
-
-def cluster_rows(runs: list[Run]) -> list[list[Run]]:
-    """Runs on one baseline, top to bottom, each row left to right; raised or lowered small print stays with its row."""
-    rows: list[list[Run]] = []
-    base = size = float("-inf")
-    for run in sorted(runs, key=lambda run: run.base):
-        if (
-            rows
-            and run.base - base <= 0.45 * max(size, run.size)
-            and not isinstance(run, LayoutItem)
-            and run.size < 200
-        ):
-            rows[-1].append(run)
-            if run.size > size:
-                base, size = run.base, run.size
-        else:
-            rows.append([run])
-            base, size = (run.base, run.size) if not isinstance(run, LayoutItem) else (float("-inf"), 0.0)
-    for row in rows:
-        row.sort(key=lambda run: run.x0)
-    return rows
-
-
-def join_cells(row: list[Run]) -> list[Run]:
-    """Join runs of a row that belong to one cell: words of a label, a currency sign and its figure, a marker and its text."""
-    cells = [row[0]]
-    for run in row[1:]:
-        last = cells[-1]
-        gap = run.x0 - last.x1
-        if _one_cell(last, run, gap, alone=len(cells) == 1):
-            cells[-1] = _fuse(last, run, gap)
-        else:
-            cells.append(run)
-    return cells
-
-
-def _one_cell(last: Run, run: Run, gap: float, *, alone: bool) -> bool:
-    size = min(last.size, run.size)
-    if run.text in _CURRENCY and is_amount(last.text):
-        return False
-    if last.text in _CURRENCY or run.text in _SUFFIX:
-        return gap < 14 * size
-    starts_anew = run.text[0].isupper() or run.text[0].isdigit()
-    if gap < (TITLE_GAP if starts_anew else CELL_GAP) * size:
-        return gap < 0.12 * size or not (is_amount(last.text) and is_amount(run.text))
-    return alone and gap < 8 * size and not is_amount(run.text) and _MARKER.match(last.text) is not None
-
-
-def _fuse(last: Run, run: Run, gap: float) -> Run:
-    spaced = last.trail or run.lead or gap >= 0.12 * run.size
-    sticks = last.text in _CURRENCY or run.text in _SUFFIX or is_cjk(last.text[-1]) or is_cjk(run.text[0])
-    text = last.text + (" " if spaced and not sticks else "") + run.text
-    main = last if last.size >= run.size else run
-    bold, italic = last.bold and run.bold, last.italic and run.italic
-    y0, y1 = min(last.y0, run.y0), max(last.y1, run.y1)
-    # A currency sign stands at the left edge of its column, often far from its figure: the figure gives the place.
-    x0 = max(last.x0, run.x0 - run.size * len(last.text)) if last.text in _CURRENCY else last.x0
-    fused = Run(x0, y0, run.x1, y1, main.base, main.size, text, bold, italic)
-    fused.lead, fused.trail = last.lead, run.trail
-    return fused
-
-
-# --- blocks ------------------------------------------------------------------------------------------------------------
 
 
 def flow_blocks(flow: list[Run], page: int, words: frozenset[str]) -> list[PageBlock]:
@@ -353,34 +121,68 @@ def _beside(lines: list[Run], row: list[Run]) -> list[list[Run]]:
 def _one_line(row: list[Run]) -> Run:
     line = row[0]
     for run in row[1:]:
-        line = _fuse(line, run, 1.0 * run.size)
+        line = fuse(line, run, 1.0 * run.size)
     return line
 
 
 def _table_end(rows: list[list[Run]], at: int) -> int:
     """Where a table that starts at row `at` ends: label rows and broken labels may stand between rows with several cells."""
-    left = min(run.x0 for run in rows[at])
-    right = max(run.x1 for run in rows[at])
-    size = max(run.size for run in rows[at])
-    end = at + 1
-    for index in range(at + 1, len(rows)):
-        row = rows[index]
-        if (
-            len(row) == 1
-            and index == end
-            and row[0].y0 < rows[index - 1][-1].y1 - 1.5
-            and row[0].x1 < rows[index - 1][-1].x0
-        ):
-            end = index + 1  # the second line of a label whose figures stand between the two
+    end, widest = at + 1, rows[at]
+    while end < len(rows):
+        if _is_second_line(rows[end - 1], rows[end]) or _goes_on_below(rows[max(at, end - 4) : end], rows[end]):
+            end += 1
             continue
-        if isinstance(row[0], LayoutItem) or row[0].y0 - max(run.y1 for run in rows[index - 1]) > 3.2 * row[0].size:
+        following = next((index for index in range(end, min(end + 5, len(rows))) if len(rows[index]) > 1), None)
+        if following is None or not _belong(rows[end - 1 : following + 1], widest):
             break
-        if len(row) > 1:
-            left, right = min(left, row[0].x0), max(right, row[-1].x1)
-            end = index + 1
-        elif index - end >= 3 or row[0].size > 1.1 * size or not _may_be_label(row[0], left, right):
-            break
+        if rows[following][-1].x1 - rows[following][0].x0 > widest[-1].x1 - widest[0].x0:
+            widest = rows[following]
+        end = following + 1
     return end
+
+
+def _is_second_line(above: list[Run], row: list[Run]) -> bool:
+    """Whether a row is the second line of a label whose figures stand between the two."""
+    return len(row) == 1 and row[0].y0 < above[-1].y1 - 1.5 and row[0].x1 < above[-1].x0
+
+
+def _goes_on_below(above: list[list[Run]], row: list[Run]) -> bool:
+    """Whether a line goes on with a cell, not the first, of the rows just above it."""
+    line, before = row[0], above[-1]
+    if len(row) > 1 or line.y0 - max(run.y1 for run in before) > 0.5 * line.size:
+        return False
+    return any(
+        abs(cell.x0 - line.x0) < 2 and abs(cell.size - line.size) < 0.5 and not is_amount(cell.text)
+        for cells in above
+        for cell in cells[1:]
+    )
+
+
+def _belong(rows: list[list[Run]], widest: list[Run]) -> bool:
+    """Whether a table goes on from the first of some rows to the last, over lines between them that may be labels."""
+    last = rows[-1]
+    far = ROOMY if _is_aligned(last, widest) else APART
+    left, right = min(last[0].x0, widest[0].x0), max(last[-1].x1, widest[-1].x1)
+    size = max(run.size for run in (*last, *widest))  # headings are often smaller, and narrower
+    for above, row in pairwise(rows):
+        if isinstance(row[0], LayoutItem) or row[0].y0 - max(run.y1 for run in above) > far * row[0].size:
+            return False
+    lines = [row[0] for row in rows[1:-1]]
+    figures = min((run.x0 for run in (*last[1:], *widest[1:]) if is_amount(run.text)), default=right)
+    begins = any(is_amount(run.text) for run in widest) and not any(is_amount(run.text) for run in last)
+    if begins and any(left + 0.3 * (figures - left) < line.x0 < 2 * figures - line.x1 for line in lines):
+        return False  # a title in the middle of the page, and headings of another table
+    return all(
+        line.size <= 1.1 * size and (_may_be_label(line, left, right) or (far == ROOMY and line.x1 < figures))
+        for line in lines
+    )
+
+
+def _is_aligned(row: list[Run], other: list[Run]) -> bool:
+    """Whether the figures of a row, two at least, stand below cells of another one."""
+    figures = [run for run in row[1:] if is_amount(run.text)]
+    below = sum(any(cell.x0 < run.x1 and run.x0 < cell.x1 for cell in other) for run in figures)
+    return len(figures) > 1 and below >= 0.6 * len(figures)
 
 
 def _may_be_label(line: Run, left: float, right: float) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import gzip
 import json
-import os
-import shutil
+import subprocess
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,18 +17,24 @@ import pymupdf
 
 from fingen.config import ReadSettings
 from fingen.disk import dump_json, sha256_file, sha256_text, write_beside
+from fingen.documents.basis import set_basis
+from fingen.documents.characters import count_unnamed
 from fingen.documents.chunks import build_chunks
+from fingen.documents.contents import Outline
+from fingen.documents.fonts import FontMaps
 from fingen.documents.furniture import body_size, remove_furniture
 from fingen.documents.identity import find_identity
 from fingen.documents.layout import page_blocks
+from fingen.documents.ocr import Engine, find_engine
 from fingen.documents.overrides import Override, read_overrides
-from fingen.documents.page import read_page
-from fingen.documents.sections import Outline, mark_headings, section_paths
+from fingen.documents.page import read_again, read_page
+from fingen.documents.sections import Opening, find_sections, section_paths
 from fingen.documents.shapes import PageBlock, PageText, TextRow
 from fingen.documents.tables import continue_tables
 from fingen.documents.titles import read_lines
-from fingen.errors import Cause, DocumentError, FingenError, UsageError
-from fingen.records import Document, Language, Period
+from fingen.documents.units import set_units
+from fingen.errors import Cause, DocumentError, FingenError
+from fingen.records import Basis, Document, Language, Period, Stated
 from fingen.text import find_language, vocabulary
 
 # Names the code that reads: a parse in the cache that other code made is not used.
@@ -43,6 +49,8 @@ MUPDF_ERRORS = (
 )  # IndexError: a page that is counted and not there
 # Called before each page with (page, pages), and with (0, pages) when all are read; says whether there is time for it.
 Started = Callable[[int, int], bool]
+Tell = Callable[[str], None]  # takes what a person who waits wants to know
+READ_PICTURES = "pass --ocr, which takes tesseract or the extra ocr"
 MOST_TITLES = 10_000  # entries of an outline; a longer one is no help, and takes minutes
 
 pymupdf.TOOLS.mupdf_display_errors(False)
@@ -50,23 +58,29 @@ pymupdf.TOOLS.mupdf_display_warnings(False)
 
 
 def read_document(path: Path, name: str, reading: ReadSettings, *, cache: Path | None = None, skip: frozenset[int] = frozenset(),
-                  started: Started = lambda page, pages: True) -> Document:  # fmt: skip
+                  started: Started = lambda page, pages: True, tell: Tell = lambda text: None) -> Document:  # fmt: skip
     """Read a PDF into chunks. `name` is how the document is called; pages in `skip` (1-based) are left out and listed.
 
     Raises:
         DocumentError: the file cannot be read; `reason` says why.
     """
     sha256 = _checked_sha256(path, name)
-    key = sha256_text(sha256, READER, pymupdf.VersionBind, str(reading.ocr), reading.language, str(sorted(skip)))
+    key = sha256_text(
+        sha256, READER, pymupdf.VersionBind, _reader_of_pictures(reading), reading.language, str(sorted(skip))
+    )
     stored = cache / f"{key[:32]}.json.gz" if cache else None
     with _without_gc():
         parse = _load(stored) if stored else None
         if parse is None:
             with _open(path, name) as pdf:
-                parse = _parse(pdf, name, reading, skip, started)
+                parse = _parse(pdf, name, reading, skip, started, tell)
             if stored:
                 _store(stored, parse)
         return _document(parse, path, name, sha256, reading)
+
+
+def _reader_of_pictures(reading: ReadSettings) -> str:
+    return find_engine(reading).name if reading.ocr else ""
 
 
 @contextmanager
@@ -87,7 +101,7 @@ def _document(parse: dict[str, Any], path: Path, name: str, sha256: str, reading
     language: Language = override.language or parse["language"]
     chunked = build_chunks(
         blocks,
-        section_paths(blocks, parse["outline"]),
+        section_paths(blocks, [Opening(*opening) for opening in parse["sections"]]),
         document=name,
         sha256=sha256,
         budget=reading.chunk_tokens,
@@ -108,7 +122,13 @@ def _document(parse: dict[str, Any], path: Path, name: str, sha256: str, reading
         filing=override.filing,
         image_pages=tuple(parse["image_pages"]),
         ocr_pages=tuple(parse["ocr_pages"]),
+        ocr_engine=parse["ocr_engine"],
+        ocr_confidence=tuple(parse["ocr_confidence"]),
+        unreadable_pages=tuple(parse["unreadable_pages"]),
         skipped_pages=tuple(parse["skipped_pages"]),
+        vertical_pages=tuple(parse["vertical_pages"]),
+        shells=tuple(parse["shells"]),
+        unnamed_glyphs=parse["unnamed_glyphs"],
         hidden=parse["hidden"],
         oversize=chunked.oversize,
     )
@@ -166,12 +186,14 @@ def _open(path: Path, name: str) -> pymupdf.Document:
 
 
 def _parse(
-    pdf: pymupdf.Document, name: str, reading: ReadSettings, skip: frozenset[int], started: Started
+    pdf: pymupdf.Document, name: str, reading: ReadSettings, skip: frozenset[int], started: Started, tell: Tell
 ) -> dict[str, Any]:
     """Everything that depends on the file alone, as JSON values, so that a cached parse and a fresh one are the same."""
-    ocr_language = _ocr_language(reading) if reading.ocr else None
+    engine = find_engine(reading) if reading.ocr else None
     count = pdf.page_count  # MuPDF takes back what it finds to be wrong while pages are read
-    pages, skipped = _read_pages(pdf, ocr_language, skip, started)
+    pages, skipped = _read_pages(pdf, skip, started)
+    if engine:
+        _read_pictures(pdf, pages, engine, started, tell)
     started(0, count)
     images = [page.number for page in pages if page.is_image and not page.by_ocr]
     _check_text(name, count, pages, skip)
@@ -180,21 +202,32 @@ def _parse(
     about = find_identity(read_lines(pages, _metadata(pdf)), language)
     outline = _read_outline(pdf)
     body = body_size(pages)
-    remove_furniture(pages, body)
+    furniture = remove_furniture(pages, body)
+    unnamed = sum(count_unnamed(page.runs) for page in pages)
     words = vocabulary(run.text for page in pages for run in page.runs)
     blocks = [block for page in pages for block in page_blocks(page, words)]
     continue_tables(blocks)
-    mark_headings(blocks, outline, body, {page.number: page.across for page in pages})
+    across = {page.number: page.across for page in pages}
+    sections = find_sections(blocks, outline, body=body, across=across, furniture=furniture, pages=count)
+    paths = section_paths(blocks, sections)
+    set_units(blocks, paths, furniture)
+    set_basis(blocks, paths)
     return {
         "pages": count,
         "language": language,
         **about.to_json(),
-        "outline": outline,
+        "sections": sections,
         "blocks": [_dump_block(block) for block in blocks],
         "broken": sorted(_words_at_breaks(blocks, words)),
         "image_pages": images,
         "ocr_pages": [page.number for page in pages if page.by_ocr],
+        "ocr_engine": engine.name if engine and any(page.by_ocr for page in pages) else None,
+        "ocr_confidence": [round(page.confidence, 3) for page in pages if page.by_ocr],
+        "unreadable_pages": [page.number for page in pages if page.is_unreadable and not page.by_ocr],
         "skipped_pages": skipped,
+        "vertical_pages": [page.number for page in pages if page.is_vertical],
+        "shells": _shells(pdf),
+        "unnamed_glyphs": unnamed,
         "hidden": dict(sorted(sum((Counter(page.hidden) for page in pages), Counter()).items())),
     }
 
@@ -205,12 +238,11 @@ def _metadata(pdf: pymupdf.Document) -> str:
     return f"{metadata.get('author') or ''} {metadata.get('title') or ''}"
 
 
-def _read_pages(
-    pdf: pymupdf.Document, ocr_language: str | None, skip: frozenset[int], started: Started
-) -> tuple[list[PageText], list[int]]:
+def _read_pages(pdf: pymupdf.Document, skip: frozenset[int], started: Started) -> tuple[list[PageText], list[int]]:
     pages: list[PageText] = []
     skipped = sorted(skip)
     count = pdf.page_count
+    maps = FontMaps(pdf)
     for index in range(count):
         if index + 1 in skip:
             continue
@@ -218,12 +250,23 @@ def _read_pages(
             skipped += set(range(index + 1, count + 1)) - skip  # what was read is kept
             break
         try:
-            pages.append(read_page(pdf[index], ocr_language))
+            maps.check(page := pdf[index])
+            pages.append(read_page(page))
         except (*MUPDF_ERRORS, MemoryError) as e:
             if isinstance(e, MemoryError) or "alloc (" in str(e):  # MuPDF: malloc (N bytes) failed
                 raise DocumentError("", Cause.TOO_LARGE, page=index + 1) from e
             skipped.append(index + 1)  # the page is damaged, the others may not be
     return pages, sorted(skipped)
+
+
+def _shells(pdf: pymupdf.Document) -> list[str]:
+    """What the file is besides pages: in a form of XFA or a portfolio, the pages may say no more than how to open it."""
+    catalog = pdf.pdf_catalog()
+    shells = ["XFA form"] if pdf.xref_get_key(catalog, "AcroForm/XFA")[0] != "null" else []
+    shown = pdf.xref_get_key(catalog, "PageMode")[1] == "/UseAttachments" and pdf.embfile_count() > 0
+    if shown or pdf.xref_get_key(catalog, "Collection")[0] != "null":
+        shells.append("portfolio")
+    return shells
 
 
 def _read_outline(pdf: pymupdf.Document) -> Outline:
@@ -255,40 +298,43 @@ def _check_text(name: str, count: int, pages: list[PageText], skip: frozenset[in
     if len(pages) < count:
         detail = f"{count - len(pages)} of {count} pages cannot be read"
         raise DocumentError(name, Cause.TRUNCATED, detail, hint="download the file again")
+    unreadable = sum(page.is_unreadable for page in pages)
+    if unreadable:
+        detail = (
+            f"the text of {unreadable} of {count} pages is not what they show: their fonts have no map, or a wrong one"
+        )
+        raise DocumentError(name, Cause.UNREADABLE_TEXT, detail, hint=READ_PICTURES)
     images = sum(page.is_image for page in pages)
     if images:
         detail = f"{images} of {count} pages are images"
-        raise DocumentError(name, Cause.IMAGE_ONLY, detail, hint="install tesseract and pass --ocr")
+        raise DocumentError(name, Cause.IMAGE_ONLY, detail, hint=READ_PICTURES)
     hidden = sum(sum(page.hidden.values()) for page in pages)
     detail = f"{count} pages without visible text" + (f", {hidden} pieces of hidden text" if hidden else "")
     raise DocumentError(name, Cause.NO_TEXT, detail, hint="check that this is the right file")
 
 
-def _ocr_language(reading: ReadSettings) -> str:
-    """Tesseract's languages for the setting.
+def _read_pictures(pdf: pymupdf.Document, pages: list[PageText], engine: Engine, started: Started, tell: Tell) -> None:
+    """Read by OCR what cannot be read in characters; what an engine cannot read stays what it was."""
+    todo = [page for page in pages if page.is_image or page.is_unreadable]
+    if not todo:
+        return
+    tell(
+        f"{len(todo)} of {len(pages)} pages to read by OCR ({engine.name}), about {_in_words(len(todo) * engine.seconds)}"
+    )
+    since = time.monotonic()
+    for page in todo:
+        started(page.number, pdf.page_count)
+        with suppress(*MUPDF_ERRORS, subprocess.CalledProcessError):  # then the page stays named as not read
+            read_again(pdf[page.number - 1], page, engine)
+    done = [page for page in todo if page.by_ocr]
+    sure = sum(page.confidence for page in done) / (len(done) or 1)
+    tell(
+        f"{len(done)} pages read by OCR ({engine.name}) in {_in_words(time.monotonic() - since)}, confidence {sure:.2f}"
+    )
 
-    Raises:
-        UsageError: tesseract or its data for the language is not installed.
-    """
-    if not shutil.which("tesseract"):
-        raise UsageError(
-            "--ocr needs tesseract, which is not installed",
-            hint="install tesseract-ocr (and tesseract-ocr-chi-sim for Chinese)",
-        )
-    try:
-        folder = Path(os.environ.get("TESSDATA_PREFIX") or pymupdf.get_tessdata() or "")
-    except RuntimeError as e:
-        raise UsageError(
-            "--ocr: tesseract's language data was not found", hint="set TESSDATA_PREFIX to its folder"
-        ) from e
-    there = {path.stem for path in folder.glob("*.traineddata")}
-    wanted = {"en": ["eng"], "zh": ["chi_sim", "eng"], "auto": ["chi_sim", "eng"]}[reading.language]
-    languages = [language for language in wanted if language in there]
-    if not languages or (reading.language == "zh" and "chi_sim" not in there):
-        raise UsageError(
-            f"--ocr: tesseract has no data for {' and '.join(wanted)} in {folder}", hint="install tesseract-ocr-chi-sim"
-        )
-    return "+".join(languages)
+
+def _in_words(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def _words_at_breaks(blocks: list[PageBlock], words: frozenset[str]) -> set[str]:
@@ -302,6 +348,10 @@ def _words_at_breaks(blocks: list[PageBlock], words: frozenset[str]) -> set[str]
 
 def _dump_block(block: PageBlock) -> dict[str, Any]:
     data: dict[str, Any] = {"kind": block.kind, "page": block.page, "box": [round(value, 1) for value in block.box]}
+    if block.stated:
+        data["stated"] = [block.stated.text, block.stated.page]
+    if block.basis:
+        data["basis"] = [basis.model_dump() for basis in block.basis]
     if block.kind == "table":
         data |= {
             "header": block.header,
@@ -320,6 +370,9 @@ def _load_block(data: dict[str, Any]) -> PageBlock:
         name: [TextRow(cells, box) for cells, box in data[name]] for name in ("rows", "inherited") if name in data
     }
     values: dict[str, Any] = {**data, **rows, "box": tuple(data["box"])}
+    if stated := data.get("stated"):
+        values["stated"] = Stated.model_construct(text=stated[0], page=stated[1])
+    values["basis"] = tuple(Basis.model_construct(**basis) for basis in data.get("basis", ()))
     return PageBlock(**values)
 
 

@@ -5,22 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from fingen.records import BlockKind, Box
+from fingen.records import Basis, BlockKind, Box, Stated
+
+Part = tuple[float, float, str]  # a piece of a run: where it starts and ends, its text
 
 
 class Run:
     """Text set in one go on one baseline: a word, a cell, or a whole line of a paragraph.
 
-    `lead` and `trail` say whether white space stood before and after it, inside its box.
+    `lead` and `trail` say whether white space stood before and after it, inside its box. `parts` are the pieces of a run
+    that was joined from several, in order.
     """
 
-    __slots__ = ("base", "bold", "italic", "lead", "size", "text", "trail", "x0", "x1", "y0", "y1")
+    __slots__ = ("base", "bold", "italic", "lead", "parts", "size", "text", "trail", "x0", "x1", "y0", "y1")
 
     def __init__(self, x0: float, y0: float, x1: float, y1: float, base: float, size: float, text: str,
                  bold: bool = False, italic: bool = False) -> None:  # fmt: skip
         self.x0, self.y0, self.x1, self.y1 = x0, y0, x1, y1
         self.base, self.size, self.text, self.bold, self.italic = base, size, text, bold, italic
         self.lead = self.trail = False
+        self.parts: tuple[Part, ...] = ()
 
     def __repr__(self) -> str:
         return f"Run({self.x0:.0f},{self.y0:.0f},{self.x1:.0f},{self.y1:.0f} {self.size:.1f} {self.text!r})"
@@ -47,7 +51,10 @@ class PageText:
     down: list[Rule] = field(default_factory=list)  # vertical rules
     hidden: dict[str, int] = field(default_factory=dict)
     is_image: bool = False
+    is_unreadable: bool = False  # its text is not what it shows
+    is_vertical: bool = False  # some of its lines run from top to bottom
     by_ocr: bool = False
+    confidence: float = 0.0  # of OCR, 0..1
 
 
 @dataclass(slots=True)
@@ -75,7 +82,9 @@ class PageBlock:
     rows: list[TextRow] = field(default_factory=list)
     header: int = 0  # the first `header` rows are column headings
     unit: str = ""  # the table's unit line, such as "in millions" or 单位：元
-    edges: tuple[float, ...] = ()  # left edges of the columns
+    stated: Stated | None = None  # the unit of its amounts; None where it needs none
+    basis: tuple[Basis, ...] = ()
+    edges: tuple[float, ...] = ()  # of the columns: where the first begins and the others end; of a grid its rules
     inherited: list[TextRow] = field(default_factory=list)  # header rows of the table that this one continues
 
 

@@ -44,11 +44,12 @@ class InputFile:
 
 @dataclass(frozen=True)
 class Progress:
-    """Worker news: `page` of `pages` of a source is being read."""
+    """Worker news: `page` of `pages` of a source is being read. `note` is a line to say."""
 
     source: InputFile
     page: int
     pages: int
+    note: str = ""
 
 
 @dataclass
@@ -161,6 +162,8 @@ class _Pool:
         if kind == "page":
             worker.page, worker.pages = value
             return Progress(job.source, *value) if worker.page else None
+        if kind == "note":
+            return Progress(job.source, worker.page, worker.pages, value)
         worker.job = None
         if kind == "failed" and value[0] == Cause.TOO_LARGE:
             self._workers.remove(worker)  # what it took it does not give back: the next file gets a fresh one
@@ -273,11 +276,16 @@ def serve(handle: int) -> None:
         pipe.send(("page", (page, pages)))
         return limits.renew() if page else limits.renew(pages * ORDINARY_PAGE)
 
+    def tell(text: str) -> None:
+        pipe.send(("note", text))
+
     with contextlib.suppress(EOFError, OSError):  # the parent is gone
         while True:
             source, skip, lost = pipe.recv()
             limits.start(lost)
-            read = partial(read_document, source.path, source.name, reading, cache=cache, skip=skip, started=started)
+            read = partial(
+                read_document, source.path, source.name, reading, cache=cache, skip=skip, started=started, tell=tell
+            )
             pipe.send(_answer(read))
             gc.collect()
 
@@ -319,7 +327,7 @@ class _Limits:
         self._resource = resource
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a reader that is ended leaves no core file
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        limit = _address_space() + reading.memory_bytes
+        limit = _address_space() + (reading.ocr_memory_bytes if reading.ocr else reading.memory_bytes)
         if hard == resource.RLIM_INFINITY or limit < hard:
             resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 

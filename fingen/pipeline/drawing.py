@@ -8,16 +8,20 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fingen.config import Splitting
+from fingen.pipeline.checking import DISAGREES, read_verdicts
 from fingen.pipeline.filters import OpenFilters
+from fingen.pipeline.repairing import is_repair
 from fingen.quality.balance import surplus_reference
-from fingen.quality.checks import Draft, Drop, check
+from fingen.quality.checks import check
+from fingen.quality.draft import Draft, Drop
 from fingen.quality.duplicates import fold, worth
 from fingen.quality.evidence import find_quote, locate
 from fingen.quality.privacy import Mode, protect
+from fingen.quality.same_answers import same_answers
 from fingen.quality.splits import assign_splits, pick_memory
 from fingen.records import Chunk, Record, Rejected, Request
 from fingen.tasks import qa
-from fingen.tasks.documents import parse_answer, task_of
+from fingen.tasks.documents import parse_answer
 from fingen.teachers.answers import Answer, read_answers
 from fingen.teachers.journal import Journal
 from fingen.verification.origin import Origin
@@ -38,7 +42,11 @@ class Draw:
     unusable: int = 0
     repairs: Counter[str] = field(default_factory=Counter)  # what had to be forgiven to read answers -> how often
     slips: int = 0  # quotes that differ from the source in a few letters, and were set right
+    checked: dict[str, Any] | None = (
+        None  # what a second teacher made of the items that pass the rules, if one was asked
+    )
     judged: dict[str, Any] | None = None  # what a judge made of the kept items, if one was asked
+    mended: set[str] = field(default_factory=set)  # ids of records whose pair was rejected before
     private: Counter[str] = field(default_factory=Counter)  # kind of personal data -> times it was found
 
     def reject(self, records: Iterable[tuple[Record, str]], reason: str) -> None:
@@ -53,17 +61,10 @@ class Draw:
         self.kept = [record for record in self.kept if id(record) not in details]
 
 
-def draw_records(
-    requests: list[Request],
-    journal: Journal,
-    origin: Origin,
-    teacher: str,
-    filters: OpenFilters,
+def look_at_answers(
+    requests: Iterable[Request], journal: Journal, origin: Origin, teacher: str, filters: OpenFilters
 ) -> Draw:
-    """Records and rejects from the answers in the journal. Every item ends as one or the other.
-
-    `origin` has the passages that were shown, and whose reports they are from.
-    """
+    """Each item of the answers in the journal as a record, or as a reject where a check of its own finds fault."""
     draw = Draw()
     judge = _Judge(draw, origin, teacher, filters)
     distinct = {request.key: request for request in requests}
@@ -72,12 +73,34 @@ def draw_records(
         draw.unusable += bool(answer.unusable)
         draw.repairs.update(answer.repairs)
         draw.rejected += rejects(answer)
-        for extra in items[request.count :]:
-            draw.rejected.append(
-                rejected(extra.model_dump(), "surplus", f"more than {request.count} asked for", request)
-            )
-        for item in items[: request.count]:
-            judge.item(item, request)
+        most = request.count // len(request.tasks)  # of each kind
+        room = dict.fromkeys(request.tasks, most)
+        for task, item in items:
+            room[task.task] -= 1
+            if room[task.task] >= 0:
+                judge.item(task, item, request)
+            else:
+                draw.rejected.append(rejected(item.model_dump(), "surplus", f"more than {most} asked for", request))
+    return draw
+
+
+def draw_records(
+    requests: list[Request],
+    journal: Journal,
+    origin: Origin,
+    teacher: str,
+    filters: OpenFilters,
+    check: str | None = None,
+) -> Draw:
+    """Records and rejects from the answers in the journal. Every item ends as one or the other.
+
+    `origin` has the passages that were shown, and whose reports they are from; `check` is the second teacher's name.
+    """
+    draw = look_at_answers(requests, journal, origin, teacher, filters)
+    if check is not None:
+        checked = read_verdicts(draw.kept, origin.passages, check, journal)
+        draw.reject(checked.fallen, DISAGREES)
+        draw.checked = checked.report
     known = journal.splits()
 
     def rank(record: Record) -> tuple[bool, int, int]:
@@ -92,6 +115,8 @@ def draw_records(
     for kind in sorted({duplicate.kind for duplicate in duplicates}):
         found = (duplicate for duplicate in duplicates if duplicate.kind == kind)
         draw.reject(((d.record, f"of {d.of}" + (f" in {d.of_set}" if d.of_set else "")) for d in found), kind)
+    if teacher != "offline":  # the rules take whole sentences: theirs are the same, or they are not
+        draw.reject(same_answers(draw.kept, better=rank), "answer")
     draw.reject(filters.contaminated(draw.kept), "contaminated")
     if teacher == "offline":
         surplus_records = surplus_reference(draw.kept, origin.chunks, REFERENCE_SHARE)
@@ -109,14 +134,13 @@ class _Judge:
     teacher: str
     filters: OpenFilters
 
-    def item(self, item: qa.QaItem, request: Request) -> None:
+    def item(self, task: qa.DocumentTask, item: qa.QaItem, request: Request) -> None:
         """One item of an answer."""
-        task = task_of(request)
         shown = [self.origin.chunks[passage.chunk] for passage in request.passages]
         quotes = {quote: find_quote(quote, shown) for quote in item.evidence}
         found = {quote: place.evidence for quote, place in quotes.items()}
         evidence = tuple(dict.fromkeys(part for parts in found.values() for part in parts))
-        record = task.build(item, request, evidence, self.teacher)
+        record = task.build(item, request, evidence, self.teacher).model_copy(update={"task": task.task})
         not_found = tuple(quote for quote, parts in found.items() if not parts)
         drop = check(Draft(record, item.rephrased, not_found, request.passages), task.checks)
         drop = drop or self._grounding(record)
@@ -128,6 +152,8 @@ class _Judge:
             self.draw.rejected.append(rejected(item.model_dump(), drop.reason, drop.detail, request))
         else:
             kept, self.draw.rephrased[record.id] = private
+            if is_repair(request.template):
+                self.draw.mended.add(record.id)
             self.draw.slips += sum(bool(place.slips) for place in quotes.values())
             self.draw.kept.append(kept)
 

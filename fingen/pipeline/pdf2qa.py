@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
@@ -16,23 +16,25 @@ from fingen import __version__
 from fingen.config import Pdf2qa
 from fingen.disk import lock, sha256_file
 from fingen.documents import OVERRIDES, Progress
-from fingen.errors import DocumentError, SetError, ShortfallError, UsageError
+from fingen.errors import DocumentError, SetError, ShortfallError, TeacherError, UsageError
 from fingen.events import Answered, Estimate, Note, Waiting
-from fingen.pipeline.drawing import Draw, divide, draw_records
+from fingen.pipeline.checking import Checker, open_checker
+from fingen.pipeline.drawing import Draw, divide, draw_records, look_at_answers
 from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
 from fingen.pipeline.judging import Judge, open_judge, with_scores
 from fingen.pipeline.reading import Unread, choose_chunks, protect_documents, read_all
+from fingen.pipeline.repairing import Repairs
 from fingen.pipeline.requests import RequestPlan, make_plan
 from fingen.pipeline.summary import Clock, Summary, summarize
 from fingen.quality.privacy import protect_reject
-from fingen.records import Chunk, Document, Manifest, Record, SourceEntry
+from fingen.records import Chunk, Document, Manifest, Record, Rejected, Request, SourceEntry
 from fingen.set_folder import PATIENCE_SECONDS, refuse_folder, refuse_other, start_anew
 from fingen.sets import JOURNAL, MANIFEST, SetContent, read_manifest, write_set
 from fingen.tasks.documents import whole_problem
 from fingen.tasks.qa import PAIR_TOKENS
 from fingen.teachers import choose_teacher, open_teacher
 from fingen.teachers.asking import Gathered, Pending, check_ways, gather
-from fingen.teachers.base import Teacher
+from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.job import Job, estimate, expected_usd, require_keys
 from fingen.teachers.journal import Journal
 from fingen.teachers.outstanding import Outstanding
@@ -60,6 +62,7 @@ def pdf2qa(
     settings: Pdf2qa,
     *,
     teacher: Teacher | None = None,
+    checking: Teacher | None = None,
     judging: Teacher | None = None,
     on_event: OnEvent = lambda event: None,
     consent: Callable[[Estimate], None] = require_named,
@@ -74,17 +77,23 @@ def pdf2qa(
         ShortfallError: the documents were read, and no record came of them.
         TeacherError, LimitError, Interrupted: see `fingen.errors`.
     """
-    run = _open(settings, teacher, judging, on_event)
+    run = _open(settings, teacher, checking, judging, on_event)
     run.read()
     if settings.asking.dry_run:
-        return estimate(run.job, missing=_missing(settings.out, run.job))
+        return run.estimate()
     consent = run.agree(consent)
     with Journal.open(settings.out / JOURNAL) as journal, RequestLocks(settings.out / LOCKS_FILE) as locks:
-        answers = gather(run.job, journal, locks, on_event, consent)
+        answers = run.ask(journal, locks, consent)
         if isinstance(answers, Pending):
             return answers
         run.expected_usd = expected_usd(run.job, Outstanding(journal).batched())
         run.clock.lap("asking")
+        mended = run.repair(journal, locks, consent)
+        if mended is not None:
+            return mended
+        checked = run.check(journal, locks, consent)
+        if isinstance(checked, Pending):
+            return checked
         judged = run.ask_judge(journal, locks, consent)
         if isinstance(judged, Pending):
             return judged
@@ -94,19 +103,23 @@ def pdf2qa(
     return run.sum_up(draw, content, answers, changed=changed)
 
 
-def _open(settings: Pdf2qa, teacher: Teacher | None, judging: Teacher | None, on_event: OnEvent) -> _Run:
+def _open(
+    settings: Pdf2qa, teacher: Teacher | None, checking: Teacher | None, judging: Teacher | None, on_event: OnEvent
+) -> _Run:
     """Open all that a run needs; what would fail later is found here, before anything is read."""
     name, found_by = choose_teacher(settings.teacher, settings.asking)
     asked = teacher or open_teacher(name, settings.asking)
     check_ways(settings.asking, asked)
     filters = open_filters(settings.filters, settings.out)
     judge = open_judge(settings.judge, settings.asking, settings.out, judging)
+    checker = open_checker(settings.check, settings.asking, settings.out, checking)
     plan = make_plan(settings, judge=judge.job.teacher.name if judge else None)
-    job = Job(asked, settings.asking, settings.out, whole_problem, PAIR_TOKENS, found_by)
-    require_keys(settings.asking, job, *([judge.job] if judge else []))
+    rounds = int(isinstance(asked, Provider)) if settings.repair is None else settings.repair
+    job = Job(asked, settings.asking, settings.out, whole_problem, PAIR_TOKENS, found_by, repairs=rounds)
+    require_keys(settings.asking, job, *(each.job for each in (checker, judge) if each))
     if settings.teacher is None and teacher is None:
         on_event(Note(f"teacher: {asked.name} ({_why(found_by)})"))
-    run = _Run(settings, job, plan, filters, judge, on_event)
+    run = _Run(settings, job, plan, filters, checker, judge, on_event, repairs=Repairs(rounds))
     if not settings.asking.dry_run:
         refuse_folder(settings.out)
         if not settings.replace:
@@ -122,8 +135,10 @@ class _Run:
     job: Job
     plan: RequestPlan
     filters: OpenFilters
+    checker: Checker | None
     judge: Judge | None
     on_event: OnEvent
+    repairs: Repairs
     clock: Clock = field(default_factory=Clock)
     documents: list[Document] = field(default_factory=list)
     unread: Unread = field(default_factory=dict)
@@ -139,6 +154,11 @@ class _Run:
         by = {"judge": self.plan.judge, "teacher": self.job.teacher.name, "prompts": prompts}
         return {**_settings(self.settings), **by}
 
+    @property
+    def _beside(self) -> dict[str, str | None]:
+        """The teachers that look at what is written."""
+        return {"judge": self.plan.judge, **({"check": self.checker.name} if self.checker else {})}
+
     @cached_property
     def origin(self) -> Origin:
         """The passages that are asked about, and whose reports these are, by all their names."""
@@ -153,7 +173,7 @@ class _Run:
         asked = [d for d in self.documents if d.company or self.settings.context != "none"]
         if not asked:
             raise _all_unnamed(self.documents)
-        self.chunks = choose_chunks(asked, self.settings.limit)
+        self.chunks = choose_chunks(asked, self.settings.limit, self.settings.sections)
         self.shown = self.plan.add_requests(self.job, self.documents, self.chunks)
         self.job.masked = sum((masked[chunk.id] for chunk in self.shown if chunk.id in masked), Counter())
         self.clock.lap("reading")
@@ -177,6 +197,68 @@ class _Run:
             _refuse_missing(out, self.documents)
         return consent
 
+    def ask(self, journal: Journal, locks: RequestLocks, consent: Callable[[Estimate], None]) -> Gathered | Pending:
+        """Get the answers; with `partial` those that can be had, and what is missing is told.
+
+        Raises:
+            TeacherError: the teacher refused, and not even one answer is there or what is there is not wanted alone.
+        """
+        keys, why = [request.key for request in self.job.requests], "not answered yet"
+        before = len(journal.missing(keys))
+        try:
+            got = gather(self.job, journal, locks, self.on_event, consent)
+        except TeacherError as e:
+            if not self.settings.partial or len(journal.missing(keys)) == len(set(keys)):
+                raise
+            got, why = None, str(e)
+        if isinstance(got, Gathered) or not self.settings.partial:
+            return got or Gathered()
+        missing = len(journal.missing(keys))
+        if missing == len(set(keys)) and got is not None:
+            return got
+        notes = [*(got.notes if got else []), f"{missing} of {len(set(keys))} requests have no answer: {why}"]
+        return Gathered(before - missing, notes, is_short=True)
+
+    def repair(self, journal: Journal, locks: RequestLocks, consent: Callable[[Estimate], None]) -> Pending | None:
+        """Send rejected pairs back to their teacher, as often as is wanted."""
+
+        def look(requests: list[Request]) -> list[Rejected]:
+            return self.look(journal, requests).rejected
+
+        pending = self.repairs.ask(self.job, look, journal, locks, self.on_event, consent)
+        if self.repairs.rounds:
+            self.clock.lap("mending")
+        return pending
+
+    def estimate(self) -> Estimate:
+        """What the run would send and cost, with what checking the pairs may cost."""
+        told = estimate(self.job, missing=_missing(self.settings.out, self.job))
+        if self.checker is None:
+            return told
+        return replace(told, check=self.checker.name, check_usd=self.checker.expected(self.job.requests, batch=False))
+
+    def check(
+        self, journal: Journal, locks: RequestLocks, consent: Callable[[Estimate], None]
+    ) -> Gathered | Pending | None:
+        """Have what passes the rules checked by the second teacher, if there is one."""
+        if self.checker is None:
+            return None
+        self.checker.job.identity = self.job.identity
+        kept = self.look(journal, [*self.job.requests, *self.repairs.requests]).kept
+        checked = self.checker.ask(kept, self.origin.passages, journal, locks, self.on_event, consent)
+        self._expect(self.checker.job, journal)
+        self.clock.lap("checking claims")
+        return checked
+
+    def _expect(self, job: Job, journal: Journal) -> None:
+        """Add what the requests of another job were expected to cost."""
+        costs = self.expected_usd, expected_usd(job, Outstanding(journal).batched())
+        self.expected_usd = None if costs[0] is None or costs[1] is None else costs[0] + costs[1]
+
+    def look(self, journal: Journal, requests: Iterable[Request]) -> Draw:
+        """The items of answers, before duplicates fall."""
+        return look_at_answers(requests, journal, self.origin, self.job.teacher.name, self.filters)
+
     def ask_judge(
         self, journal: Journal, locks: RequestLocks, consent: Callable[[Estimate], None]
     ) -> Gathered | Pending | None:
@@ -186,14 +268,15 @@ class _Run:
         self.judge.job.identity = self.job.identity
         kept = self.draw_records(journal).kept
         judged = self.judge.ask(kept, self.origin.chunks, journal, locks, self.on_event, consent)
-        costs = self.expected_usd, expected_usd(self.judge.job, Outstanding(journal).batched())
-        self.expected_usd = None if costs[0] is None or costs[1] is None else costs[0] + costs[1]
+        self._expect(self.judge.job, journal)
         self.clock.lap("judging")
         return judged
 
     def draw_records(self, journal: Journal) -> Draw:
         """Records and rejects from all answers of the journal."""
-        return draw_records(self.job.requests, journal, self.origin, self.job.teacher.name, self.filters)
+        requests = [*self.job.requests, *self.repairs.requests]
+        check = self.checker.name if self.checker else None
+        return draw_records(requests, journal, self.origin, self.job.teacher.name, self.filters, check)
 
     def draw(self, journal: Journal) -> tuple[Draw, SetContent]:
         """Draw the records, with their scores, and divide them."""
@@ -231,7 +314,12 @@ class _Run:
             name=self.settings.out.name,
             command="pdf2qa",
             teacher=self.job.teacher.name,
-            settings={**_settings(self.settings), "judge": self.plan.judge, "limit": self.settings.limit},
+            settings={
+                **_settings(self.settings),
+                **self._beside,
+                "limit": self.settings.limit,
+                "sections": list(self.settings.sections),
+            },
             prompts={name: template.sha256 for name, template in self.plan.templates.items()},
             sources=tuple(
                 SourceEntry(**{name: getattr(d, name) for name in SourceEntry.model_fields}) for d in self.documents
@@ -245,6 +333,7 @@ class _Run:
             usage=usage,
             cost_usd=cost,
             split_by=self.split_by,
+            checked=draw.checked or {},
             figures=self.origin.count_figures(chain.from_iterable(splits.values())),
             versions={"fingen": __version__, "pymupdf": version("pymupdf"), "python": platform.python_version()},
         )
@@ -274,12 +363,14 @@ class _Run:
             self.unread,
             self.chunks,
             draw,
-            answers.asked,
+            answers.asked + self.repairs.asked,
+            self.repairs,
+            self.checker.failed if self.checker else "",
             self.expected_usd,
             changed,
             self.clock,
         )
-        notes = [*summary.notes, *self.plan.without_rules(self.job.teacher.name), *answers.notes]
+        notes = [*summary.notes, *self.plan.without_rules(self.job.teacher.name), *answers.notes, *self.repairs.notes()]
         return replace(summary, notes=notes, exit_code=max(summary.exit_code, int(answers.is_short)))
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fingen.config import CACHE, Pdf2qa
 from fingen.documents import Progress, find_sources, is_narrative, read_documents
+from fingen.documents.sorts import is_asked, sort_of
 from fingen.errors import DocumentError
 from fingen.pipeline.repeated import repeated
 from fingen.quality.privacy import Mode, protect_chunk
@@ -60,9 +61,16 @@ def protect_documents(documents: list[Document], mode: Mode) -> tuple[list[Docum
     return safe, masked
 
 
-def choose_chunks(documents: list[Document], limit: int | None) -> list[Chunk]:
-    """The chunks to ask about: all narrative ones, or `limit` of them, spread evenly over documents and their length."""
-    pools = [[chunk for chunk in document.chunks if is_narrative(chunk)] for document in documents]
+def left_out(documents: list[Document], sections: Sequence[str]) -> dict[str, int]:
+    """How many narrative chunks are not asked about because of their section, by the sort of section."""
+    chunks = (chunk for document in documents for chunk in document.chunks)
+    counts = Counter(sort_of(c) or "other sections" for c in chunks if is_narrative(c) and not is_asked(c, sections))
+    return dict(sorted(counts.items()))
+
+
+def choose_chunks(documents: list[Document], limit: int | None, sections: Sequence[str] = ()) -> list[Chunk]:
+    """The chunks to ask about: all narrative ones of the sections, or `limit` of them, spread evenly over documents and their length."""
+    pools = [[c for c in document.chunks if is_narrative(c) and is_asked(c, sections)] for document in documents]
     if limit is None or limit >= sum(map(len, pools)):
         return [chunk for pool in pools for chunk in pool]
     quotas = [0] * len(pools)

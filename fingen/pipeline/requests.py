@@ -1,7 +1,8 @@
-"""What is asked about documents: a request for each passage and task."""
+"""What is asked about documents: a request for each passage, for all tasks that are asked for together."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,13 +24,14 @@ class RequestPlan:
 
     tasks: tuple[DocumentTask, ...]
     per_chunk: int
+    groups: tuple[tuple[DocumentTask, ...], ...]  # the tasks that one request asks for
     templates: dict[str, prompts.Template]
-    examples: Mapping[str, Sequence[Mapping[str, Any]]]  # template name -> the model pairs that it shows
+    examples: Mapping[str, Sequence[Mapping[str, Any]]]  # template name -> the model pairs that it may show
     questions: tuple[str, ...]
     judge: str | None = None  # the teacher that scores what is kept
 
     def add_requests(self, job: Job, documents: list[Document], chunks: list[Chunk]) -> list[Chunk]:
-        """Give the job a request for each chunk and task, with a companion passage where task and documents have one.
+        """Give the job a request for each chunk and group of tasks, with a companion passage where they have one.
 
         Returns the chunks that the requests show, companions too, in the order of the documents.
         """
@@ -39,17 +41,19 @@ class RequestPlan:
         shown = {chunk.id for chunk in chunks}
         for chunk in chunks:
             passage = qa.build_passage(by_path[chunk.document], chunk)
-            for task in self.tasks:
-                beside = companions.of(chunk) if companions and task.has_companion else None
+            for tasks in self.groups:
+                takes_two = companions and any(task.has_companion for task in tasks)
+                beside = companions.of(chunk) if companions and takes_two else None
                 passages = (passage, qa.build_passage(by_path[beside.document], beside)) if beside else (passage,)
                 shown |= {beside.id} if beside else set()
-                template = self.templates[f"{task.name}.{chunk.language}"]
-                request = task.request(
+                template = self.templates[template_name(tasks, chunk.language)]
+                request = qa.ask_pairs(
+                    tasks,
                     template,
                     passages,
                     most=self.per_chunk,
                     teacher=job.teacher.name,
-                    examples=self.examples[template.name],
+                    examples=prompts.pick_examples(self.examples[template.name], chunk.id),
                     questions=self.questions,
                 )
                 job.requests.append(request)
@@ -68,8 +72,20 @@ def make_plan(settings: Pdf2qa, *, judge: str | None = None) -> RequestPlan:
         UsageError: no task of a name; a template or the file of topics cannot be read.
     """
     tasks = named_tasks(settings.tasks)
-    names = [f"{task.name}.{language}" for task in tasks for language in ("en", "zh")]
-    templates = {name: prompts.read_template(name) for name in names}
+    together: dict[Any, list[DocumentTask]] = defaultdict(list)
+    for task in tasks:
+        together[task.shared].append(task)
+    groups = tuple(map(tuple, together.values()))
+    templates, examples = {}, {}
+    for group in groups:
+        for language in ("en", "zh"):
+            name = template_name(group, language)
+            templates[name] = prompts.read_template(name)
+            examples[name] = prompts.read_examples(templates[name], [task.name for task in group])
     questions = qa.read_questions(settings.questions) if settings.questions else ()
-    examples = {name: prompts.read_examples(templates[name]) for name in names}
-    return RequestPlan(tasks, settings.per_chunk, templates, examples, questions, judge)
+    return RequestPlan(tasks, settings.per_chunk, groups, templates, examples, questions, judge)
+
+
+def template_name(tasks: Sequence[DocumentTask], language: str) -> str:
+    """The template that tasks are asked for with."""
+    return f"{tasks[0].template or tasks[0].name}.{language}"

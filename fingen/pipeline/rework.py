@@ -17,8 +17,9 @@ from fingen.pipeline.drawing import divide, draw_records
 from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
 from fingen.pipeline.judging import judge_requests, with_scores
 from fingen.pipeline.own_rows import is_reworked, rework_rows
+from fingen.pipeline.repairing import is_repair
 from fingen.quality.privacy import protect_reject
-from fingen.records import Manifest, Request
+from fingen.records import TOGETHER, Manifest, Request
 from fingen.sets import JOURNAL, SPLITS, SetContent, read_manifest, read_split, write_set
 from fingen.tasks import qa
 from fingen.tasks.documents import named_tasks
@@ -86,10 +87,11 @@ def _draw_again(
     filters = opened.filters
     with Journal.open(folder / JOURNAL) as journal:
         requests = list(_requests(before, origin, journal))
-        if len(requests) != before.requests:
-            said = f"its journal gives {len(requests)} requests, and its manifest says {before.requests}"
+        asked = sum(not is_repair(request.template) for request in requests)
+        if asked != before.requests:
+            said = f"its journal gives {asked} requests, and its manifest says {before.requests}"
             raise SetError(f"{folder}: {said}", hint=AGAIN)
-        draw = draw_records(requests, journal, origin, before.teacher, opened)
+        draw = draw_records(requests, journal, origin, before.teacher, opened, before.settings.get("check"))
         if judge := before.settings.get("judge"):
             scoring = judge_requests(draw.kept, origin.chunks, judge)
             draw.kept, _ = with_scores(draw.kept, scoring, journal)
@@ -109,7 +111,13 @@ def _draw_again(
         bound = journal.settings() or {}
         journal.write_settings({**bound, **{k: v for k, v in settings.items() if k in bound}, "split_by": split_by})
     figures = origin.count_figures(chain.from_iterable(splits.values()))
-    update = {"settings": settings, "split_by": split_by, "figures": figures, "files": {}}
+    update = {
+        "settings": settings,
+        "split_by": split_by,
+        "figures": figures,
+        "files": {},
+        "checked": draw.checked or {},
+    }
     manifest = before.model_copy(update=update)
     return SetContent(splits, [protect_reject(each, filters.privacy) for each in draw.rejected], chunks, manifest)
 
@@ -135,20 +143,31 @@ def _as_before(manifest: Manifest) -> Splitting:
 
 
 def _requests(manifest: Manifest, origin: Origin, journal: Journal) -> Iterator[Request]:
-    """The requests of a set, in the order in which they were made: by their first passage, then by task."""
+    """The requests of a set, in the order in which they were made: by their first passage, then by task.
+
+    After them those by which rejected pairs went back, round by round.
+    """
     tasks = [task.task for task in named_tasks(manifest.settings["tasks"])]
     order = {chunk: index for index, chunk in enumerate(origin.chunks)}
-    rows = [(json.loads(row["chunks"]), row) for row in journal.rows("SELECT * FROM requests")]
-    there = [
-        (chunks, row)
-        for chunks, row in rows
-        if chunks and row["task"] in tasks and all(chunk in order for chunk in chunks)
+    rows = [
+        (json.loads(row["chunks"]), row["task"].split(TOGETHER), row) for row in journal.rows("SELECT * FROM requests")
     ]
-    for chunks, row in sorted(there, key=lambda entry: (order[entry[0][0]], tasks.index(entry[1]["task"]))):
-        yield _request(chunks, row, origin, manifest.settings["per_chunk"])
+    there = [
+        (chunks, asked, row)
+        for chunks, asked, row in rows
+        if chunks and set(asked) <= set(tasks) and all(chunk in order for chunk in chunks)
+    ]
+
+    def place(entry: tuple[list[str], list[str], Any]) -> tuple[str, int, int]:
+        chunks, asked, row = entry
+        name: str = row["template"].partition(".")[0]
+        return name if is_repair(name) else "", order[chunks[0]], tasks.index(asked[0])
+
+    for chunks, asked, row in sorted(there, key=place):
+        yield _request(chunks, row, origin, manifest, len(asked))
 
 
-def _request(chunks: list[str], row: Any, origin: Origin, most: int) -> Request:
+def _request(chunks: list[str], row: Any, origin: Origin, manifest: Manifest, tasks: int) -> Request:
     """A request as far as its answer is looked at; the texts that were sent stay in the journal."""
     passages = tuple(origin.passages[chunk] for chunk in chunks)
     return Request(
@@ -159,6 +178,6 @@ def _request(chunks: list[str], row: Any, origin: Origin, most: int) -> Request:
         prompt=row["prompt"],
         answer_schema={},
         max_tokens=row["max_tokens"],
-        count=qa.pairs_worth(passages, most),
+        count=qa.pairs_worth(passages, manifest.settings["per_chunk"], manifest.teacher) * tasks,
         passages=passages,
     )

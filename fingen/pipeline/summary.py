@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from fingen.config import Pdf2qa
-from fingen.documents import OVERRIDES
 from fingen.errors import DocumentError
 from fingen.events import Outcome, command_line
 from fingen.pipeline.drawing import Draw
-from fingen.pipeline.reading import Unread
+from fingen.pipeline.notes import document_notes
+from fingen.pipeline.reading import Unread, left_out
+from fingen.pipeline.repairing import Repairs
 from fingen.records import Chunk, Document
 from fingen.sets import SetContent
 from fingen.teachers.answers import repair_notes
@@ -32,10 +33,15 @@ class Summary(Outcome):
     pages: int
     chunks: int
     chunks_asked: int
+    left_out: dict[str, int]  # sort of section -> passages not asked about because of it
     chunks_with_records: int
     records: dict[str, dict[str, int]]  # task -> split -> rows
     rejects: dict[str, int]
     figures: dict[str, int]  # in the answers of all rows: all, unbound (in the source, and tied to no row or period)
+    repaired: dict[str, int] | None  # pairs sent back to their teacher, requests that took, pairs kept of what came
+    checked: (
+        dict[str, Any] | None
+    )  # by a second teacher: pairs, agreed, agreement (share), claims by verdict, unchecked, failed
     judged: dict[str, Any] | None  # what a judge made of the kept items: teacher, judged, unjudged, means by point
     private: dict[str, int]  # kind of personal data -> times it was found
     coverage: dict[str, dict[str, int]]  # section -> chunks asked, with records
@@ -67,6 +73,8 @@ def summarize(
     chunks: list[Chunk],
     draw: Draw,
     asked: int,
+    repairs: Repairs,
+    check_failed: str,
     expected_usd: float | None,
     changed: bool,
     clock: Clock,
@@ -84,26 +92,40 @@ def summarize(
         pages=sum(document.pages for document in documents),
         chunks=sum(len(document.chunks) for document in documents),
         chunks_asked=len(chunks),
+        left_out=left_out(documents, settings.sections),
         chunks_with_records=sum(chunk.id in answered for chunk in chunks),
         records=_count(content.splits),
         rejects=dict(sorted(Counter(rejected.reason for rejected in draw.rejected).items())),
         figures=content.manifest.figures,
+        repaired=_repaired(repairs, draw),
+        checked={**draw.checked, "failed": check_failed} if draw.checked else None,
         judged=draw.judged,
         private=dict(sorted(draw.private.items())),
         coverage=_coverage(chunks, answered),
-        requests={"asked": asked, "from_journal": requests - asked, "unusable": draw.unusable},
+        requests={
+            "asked": asked,
+            "from_journal": requests + len(repairs.requests) - asked,
+            "unusable": draw.unusable,
+        },
         cost_usd=content.manifest.cost_usd,
         expected_usd=expected_usd,
         changed=changed,
         seconds=clock.laps,
         notes=[
-            *_notes(documents),
+            *document_notes(documents, chunks, draw.kept, draw.rejected),
             *([SLIPS.format(draw.slips)] if draw.slips else []),
             *repair_notes(draw.repairs),
         ],
         next=command_line("fingen", "verify", settings.out),
         exit_code=1 if short else 0,
     )
+
+
+def _repaired(repairs: Repairs, draw: Draw) -> dict[str, int] | None:
+    if not repairs.requests:
+        return None
+    kept = sum(record.id in draw.mended for record in draw.kept)
+    return {"sent": repairs.sent, "requests": len(repairs.requests), "kept": kept}
 
 
 def _about(document: Document) -> dict[str, Any]:
@@ -134,31 +156,3 @@ def _coverage(chunks: list[Chunk], answered: set[str]) -> dict[str, dict[str, in
         section["asked"] += 1
         section["with_records"] += chunk.id in answered
     return sections
-
-
-def _notes(documents: list[Document]) -> list[str]:
-    """What a reader of the summary should know and do."""
-    notes = []
-    for document in documents:
-        if document.company is None:
-            notes.append(f"{document.path}: no company is named for sure, so that no question without its passage is asked; "
-                         f"{OVERRIDES} beside it can name one, --context passage asks with the passages")  # fmt: skip
-        if document.author:
-            notes.append(f"{document.path}: written by {document.author} about {document.company or 'another company'}")
-        if document.amendment:
-            notes.append(f"{document.path}: amends another report ({document.amendment})")
-        if document.image_pages:
-            pages = ", ".join(map(str, document.image_pages[:8])) + (" ..." if len(document.image_pages) > 8 else "")
-            notes.append(f"{document.path}: {len(document.image_pages)} of {document.pages} pages are images ({pages}); "
-                         "install tesseract and pass --ocr")  # fmt: skip
-        if document.skipped_pages:
-            pages = ", ".join(map(str, document.skipped_pages[:8]))
-            notes.append(f"{document.path}: pages {pages} could not be read and were left out")
-        if document.hidden:
-            kinds = ", ".join(f"{count} {kind}" for kind, count in document.hidden.items())
-            notes.append(f"{document.path}: hidden text was left out: {kinds}")
-        if document.oversize:
-            notes.append(
-                f"{document.path}: {document.oversize} chunks are larger than the budget, because one sentence or table row is"
-            )
-    return notes

@@ -8,22 +8,26 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Literal
 
+from fingen.quality.basis import Basis
 from fingen.quality.claims import (
     ClaimContext,
     Mark,
     Move,
     attached_polarity,
     is_cost,
+    moves_in,
     polarity,
     row_polarity,
 )
-from fingen.quality.labels import Mention, claimed_labels, find_mentions
+from fingen.quality.labels import Mention, claimed_labels, find_mentions, is_close, is_of_list
 from fingen.quality.names import forms_of
+from fingen.quality.pairing import is_of_another_name, is_of_another_row, is_past_unsaid
 from fingen.quality.quantities import Quantity
 from fingen.quality.source import Source, heading_key, labels_of, row_key, sizes
 from fingen.quality.tables import Periods, Place
 
 _CHANGES = re.compile(r"增减|同比|变动幅度|变动比例|增长率|增幅|环比|\bchange\b|variance|\bv\.|\bvs\.", re.IGNORECASE)
+_FOLLOWING = re.compile(r"\s(?:in|for|of|from|at|on|to)\s[^.,;(]{1,40}")  # 3.7 in euro and 2.6 in dollar
 _ADDED = re.compile(r"增加|\b(?:increases?|additions?)\b", re.IGNORECASE)
 _TAKEN = re.compile(r"减少|\b(?:decreases?|disposals?|reductions?)\b", re.IGNORECASE)
 _CONTENT = re.compile(r"[a-z0-9]{3,}")
@@ -36,7 +40,9 @@ Verdict = Literal["named", "dated", "unbound", "no"]
 class Binding:
     """An answer's figures against those of its sources. Nothing is claimed where the words leave a doubt."""
 
-    def __init__(self, reading: ClaimContext, sources: Sequence[Source]) -> None:
+    def __init__(self, reading: ClaimContext, sources: Sequence[Source], question: str = "") -> None:
+        self._basis = Basis(reading, question)
+        self._asked = {each.when[0] for each in ClaimContext(question, None).figures if each.when[0]}
         self.reading = reading
         self.sources = sources
         self._claims: dict[tuple[int, int], tuple[Mention, ...]] = {}
@@ -45,7 +51,8 @@ class Binding:
     def judge(self, figure: Quantity, source: Source, place: Place) -> tuple[Verdict, str, str]:
         """How a figure of the source suits what the answer says; where it does not, the reason and what the source says."""
         for reason, look in (("binding-entity", self._entity), ("sign", self._sign), ("label", self._label),
-                             ("binding-period", self._time), ("direction", self._direction)):  # fmt: skip
+                             ("binding-period", self._time), ("binding-basis", self._basis.conflict),
+                             ("direction", self._direction)):  # fmt: skip
             if detail := look(figure, source, place):
                 return "no", self._which_label(figure, source, place) if reason == "label" else reason, detail
         if self._is_named(figure, source, place):
@@ -89,6 +96,8 @@ class Binding:
         return {company: tuple(form.lower() for form in forms_of(company)) for company in companies}
 
     def _entity(self, figure: Quantity, source: Source, place: Place) -> str | None:
+        if is_of_another_name(self.reading, figure, source, place):
+            return "the source has it of another name"
         if len(self._companies) < 2 or source.passage.company is None:
             return None
         start, end = self.reading.sentence(figure.start)
@@ -104,8 +113,12 @@ class Binding:
         if figure.sign == 0 or place.figure.sign == 0:
             return None
         attached = self._attached(figure) if figure.sign > 0 else -1
+        if figure.sign > 0 and place.figure.kind == "amount" and source.is_turned(place):
+            return "the source has it the other way" if attached == place.figure.sign else None
         if place.row is not None:
-            by_label = row_polarity(place.row.label, place.figure.sign) if place.figure.kind == "amount" else 0
+            heading = place.column.heading if place.column else ""
+            labels = (place.row.label, heading) if place.figure.kind == "amount" else ()
+            by_label = next((way for label in labels if (way := row_polarity(label, place.figure.sign))), 0)
             of_source = by_label or polarity(self._words_of(source, place))
             if figure.sign > 0 and by_label * (attached or self.reading.polarity(figure)) < 0:
                 return "the source has a gain" if of_source > 0 else "the source has a loss"
@@ -115,8 +128,11 @@ class Binding:
             return self._sign_of_negative(figure, source, place, attached, of_source)
         if figure.sign < 0:
             move = None if place.table else source.reading.move(place.figure)
-            fine = of_source < 0 or (move is not None and move.sign < 0)
+            negative = place.table is None and source.reading.excuses_minus(place.figure, costs=False)
+            fine = of_source < 0 or negative or (move is not None and move.sign < 0)
             return None if fine else "the source has it without a minus"
+        if attached < 0 and place.row is not None and not of_source and source.is_signed(place):
+            return "the source has it without a minus"
         if attached and of_source and attached != of_source:
             return "the source has a gain" if of_source > 0 else "the source has a loss"
         return None
@@ -192,7 +208,33 @@ class Binding:
         for claim in self._claimed(figure, source):
             if claim.key in keys and self._is_other(figure, source, place, claim):
                 return self._says(place)
-        return None
+            if claim.key not in keys and self._is_total_of_another(figure, source, place, claim):
+                return self._says(place)
+        return self._says(place) if self._names_other_row(figure, source, place) else None
+
+    def _is_total_of_another(self, figure: Quantity, source: Source, place: Place, claim: Mention) -> bool:
+        """Whether a figure stands in a row without a name of its own, and what it is given as is a row of another table."""
+        if place.row is None or place.table is None or row_key(place.row) or claim.key in place.table.caption.lower():
+            return False
+        cells = [cell for cell in source.rows_named(claim.key) if cell.figure.kind == place.figure.kind]
+        low, high = abs(figure.value) - figure.step / 2, abs(figure.value) + figure.step / 2
+        return bool(cells) and not any(low <= size <= high for cell in cells for size in sizes(cell))
+
+    def _names_other_row(self, figure: Quantity, source: Source, place: Place) -> bool:
+        """Whether the nearest label before a figure, with no figure in between, is that of another row of its table."""
+        start = figure.start - len(self.reading.around(figure)[0])
+        named = [
+            mention
+            for mention in self.mentions(figure, source)
+            if start <= mention.start and mention.end <= figure.start
+        ]
+        if named and is_of_list(self._lower, figure, self.reading.quantities, named[-1]):
+            return False
+        if named and not is_close(self._lower[named[-1].end : figure.start], self._names):
+            named = []
+        following = _FOLLOWING.match(self._lower, figure.end)
+        region = self._lower[start : figure.start] + (following[0] if following else "")
+        return is_of_another_row(region, named[-1] if named else None, place)
 
     def _is_other(self, figure: Quantity, source: Source, place: Place, claim: Mention) -> bool:
         """Whether a label that the answer gives a figure as is that of another row or column of its table."""
@@ -201,6 +243,8 @@ class Binding:
         row, column = row_key(place.row), heading_key(place.column.heading)
         if claim.key in (row, column, *(heading_key(parent) for parent in place.row.parents)):
             return False
+        if self._basis.tells_apart(figure, source, place, claim.key):
+            return False  # on an adjusted basis, operating profit: the row is that of adjusted operating profit
         is_row = any(row_key(other) == claim.key for other, _ in place.table.rows)
         own = row if is_row else column
         return bool(own) and not _is_kind_of(own, claim.key, is_row=is_row) and not self._says_row(figure, source, own)
@@ -211,11 +255,18 @@ class Binding:
         return "binding-row" if any(claim.key in rows for claim in wrong) else "binding-column"
 
     def _says_row(self, figure: Quantity, source: Source, key: str) -> bool:
-        """Whether the sentence has a label, in full or all its words, besides the one that the figure is given as."""
+        """Whether the words around have a label, in full or all its words, besides the one that the figure is given as.
+
+        These are the sentence, or the words up to the figures before and after where it is given as something in them.
+        """
         claims = self._claimed(figure, source)
         if any(claim.key == key for claim in claims):
             return True
         start, end = self.reading.sentence(figure.start)
+        before, after = self.reading.around(figure)
+        if claims:
+            start = min(figure.start - len(before), *(claim.start for claim in claims))
+            end = figure.end + len(after)
         sentence = self._lower[start:end]
         for claim in claims:
             sentence = sentence[: claim.start - start] + "~" * (claim.end - claim.start) + sentence[claim.end - start :]
@@ -229,6 +280,8 @@ class Binding:
     def _time(self, figure: Quantity, source: Source, place: Place) -> str | None:
         claimed, close = self.reading.periods(figure)
         if not claimed:
+            if is_past_unsaid(self.reading, figure, place, source, self._years_said(figure, source)):
+                return f"it is of {_named(place.periods)}, which is not said"
             return None
         known = self._periods_of(source, place)
         if not known or not _conflict(claimed, known):
@@ -236,6 +289,12 @@ class Binding:
         if not close and any(not _conflict(mark.periods, known) for mark in self._marks_around(figure)):
             return None
         return f"it is of {_named(known)}, not of {_named(claimed)}"
+
+    def _years_said(self, figure: Quantity, source: Source) -> list[int]:
+        """The years that the sentence of a figure, those before it and the question name, and that of the report."""
+        _, end = self.reading.sentence(figure.start)
+        years = {each.when[0] for each in self.reading.figures if each.when[0] and each.start < end} | self._asked
+        return sorted(years | ({source.report_year} if source.report_year else set()))
 
     def _marks_around(self, figure: Quantity) -> list[Mark]:
         start, end = self.reading.sentence(figure.start)
@@ -275,9 +334,10 @@ class Binding:
         added, taken = _ADDED.search(heading) is not None, _TAKEN.search(heading) is not None
         if added != taken and place.figure.sign > 0 and place.figure.kind == "amount":
             return 1 if added else -1
-        if not _CHANGES.search(heading) or any(
-            other.figure.sign < 0 for other in source.row_of(place) if other is not place
-        ):
+        if said := _said_in(source.text[place.cell[0] : place.cell[1]]):
+            return said
+        negative = (other.figure.sign < 0 for other in source.row_of(place) if other is not place and not other.percent)
+        if not _CHANGES.search(heading) or any(negative):
             return 0  # the rise of a negative figure may be written either way
         return place.figure.sign
 
@@ -298,6 +358,12 @@ class Binding:
         if difference and (difference > 0) != (move.sign > 0):
             return f"the year before it was {earlier[0].figure.shown:,}"
         return None
+
+
+def _said_in(cell: str) -> int:
+    """1 or -1 where a cell itself has the word for a rise or a fall: 减少2.0个百分点."""
+    up, down = moves_in(cell)
+    return up - down
 
 
 def _column(place: Place) -> str:

@@ -19,6 +19,11 @@ CONSTANTS = frozenset(
 CONVERSIONS = frozenset(map(Decimal, (1000, 10**4, 10**6, 10**8, 10**9)))
 
 
+def is_constant(operand: Decimal) -> bool:
+    """Whether an operand needs no source: a whole number of CONSTANTS; 4.0 is a figure, not the number of quarters."""
+    return operand in CONSTANTS and operand.as_tuple().exponent == 0
+
+
 class CalcError(ValueError):
     """An expression that cannot be read or worked out; the message says why."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from fingen.quality import wording
+from fingen.quality.draft import Draft, Drop
 from fingen.quality.duplicates import fold
-from fingen.records import Passage, Record
+from fingen.records import Passage
 from fingen.text import han_share
 
 MIN_ANSWER = {"en": 60, "zh": 20}  # characters
@@ -44,24 +44,6 @@ _PLACE = re.compile(
 _LEGAL_FORM = re.compile(r"(?:[（(]?集团[）)]?)?(?:(?:股份)?有限(?:责任)?公司)?$")
 _USUAL_NAME = 4  # characters of the name that a Chinese share goes by
 _SENTENCE_END = tuple('。！？.!?”"’」』）)')
-
-
-@dataclass(frozen=True)
-class Drop:
-    """Why an item is rejected."""
-
-    reason: str
-    detail: str
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A record before it is one: the closed-book row, its second question or "", the quotes not found, and the passages."""
-
-    record: Record
-    rephrased: str
-    not_found: tuple[str, ...]
-    passages: tuple[Passage, ...]
 
 
 Check = Callable[[Draft], str | None]  # what is wrong with a draft, or None

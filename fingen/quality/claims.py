@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from fingen.quality.quantities import Quantity, find_figures, narrow
-from fingen.quality.tables import UNKNOWN, Periods
+from fingen.quality.tables import UNKNOWN, Periods, is_turn_of_year
 
 QUANTITIES = ("amount", "percent", "points")
 _SENTENCE_END = re.compile(
@@ -41,10 +41,12 @@ _COMPARED = re.compile(
     r"|[较由从]|比(?![例重率])|上年|去年|同期|上期|期初|年初|以后|以前|未来|到期|此前|此后",
     re.IGNORECASE,
 )
+_BRACKETED_YEAR = re.compile(r"\s?[(（](?:FY ?|fiscal )?((?:19|20)[0-9]{2})年?\s?[:：]\s?")
+_ON_TO = re.compile(r"\b(?:to|into|after)\b|[至到]|转为|变为")
 _OWNS = re.compile(r"\s?(?:的|'s|’s)?\s?")
 _GOES_ON = "(?![^的为末初数余金发增达是，,、。（(\\s])"  # 期末余额, but not 本期归属于母公司的净利润, which is a label
 _LAST = re.compile(
-    rf"上年同期|上年末?|去年同期|去年|上期[期末]*|(?:期初|年初){_GOES_ON}"
+    rf"上年同期|上年末?|去年同期|去年|上期[期末]*|(?:期初|年初)(?![至到]){_GOES_ON}"
     r"|[Pp](?:rior|revious|receding) (?:fiscal |financial )?(?:year|period)\b|[Ll]ast (?:fiscal |financial )?year\b"
     r"|\byear (?:earlier|ago|before)\b"
 )
@@ -55,12 +57,21 @@ _THIS = re.compile(
 
 _UP = (
     r"\b(?:rose|rises?|risen|rising|increas(?:e[sd]?|ing)|grew|grows?|grown|growth|growing|climb(?:ed|s)?|jumped|surged|gained|up|higher|expanded"
-    r"|widened|went up|advanced)\b|上升|增长|增加|提高|提升|上涨|增至|升至|增到|升到|扩大|上调|攀升|增幅|涨幅"
+    r"|widened|went up|advanced|soar(?:ed|s)?|edged up|picked up|strengthen(?:ed|s)?|swell(?:ed)?|swelled|added|adds"
+    r"|lifted)\b|上升|增长|增加|提高|提升|上涨|增至|升至|增到|升到|扩大|上调|攀升|增幅|涨幅|走高|大增|激增|猛增|同比增"
 )
 _DOWN = (
     r"\b(?:fell|falls?|fallen|falling|decreas(?:e[sd]?|ing)|declin(?:e[sd]?|ing)|dropp?(?:ed|s)?|drop|shrank|shrunk|shrinks?"
-    r"|reduc(?:ed?|tion|es)|down|lower(?:ed)?|narrowed|contracted|went down|slid)\b"
-    r"|下降|减少|降低|下滑|下跌|降至|减至|降到|减到|缩小|缩减|下调|回落|跌至|收窄|降幅|跌幅"
+    r"|reduc(?:ed?|tion|es)|down|lower(?:ed)?|narrowed|contracted|went down|slid|slip(?:s|ped)?|eas(?:ed|es|ing)|weaken(?:s"
+    r"|ed)?|soften(?:s|ed)?|dip(?:s|ped)?"
+    r"|sank|slump(?:s|ed)?|plung(?:es|ed)|plummet(?:s|ed)?|tumbl(?:es|ed)|retreat(?:s|ed)?|shed|trimmed|halved|erod(?:es|ed))\b"
+    r"|下降|减少|降低|下滑|下跌|降至|减至|降到|减到|缩小|缩减|下调|回落|跌至|收窄|降幅|跌幅|走低|走弱|缩水|萎缩|锐减|骤降|大跌|大降|同比降|腰斩"
+)
+_DRAG = re.compile(  # what a part that counts against the whole is said to do
+    r"\b(?:t(?:ook|akes?|aking)|cost|drag(?:ged|s)?|headwinds?|weigh(?:ed|s|ing)?|hurt|subtract(?:ed|s)?|h(?:eld|olds) back"
+    r"|detract(?:ed|s|ion)?"
+    r"|shav(?:ed|es)|burden(?:ed|s)?|against|adverse(?:ly)?|unfavou?rabl[ey]|minus|negative)\b|拖累|负面|不利|抵消|侵蚀|负[向贡]",
+    re.IGNORECASE,
 )
 _MOVE = re.compile(f"(?P<up>{_UP})|(?P<down>{_DOWN})", re.IGNORECASE)
 _BREAK = re.compile(r"[,，、]|\b(?:while|and|with|because|due)\b")
@@ -220,7 +231,7 @@ class ClaimContext:
         year = figure.when[0]
         if self.text.startswith(("初", "年初"), figure.end):
             return frozenset((year - 1,))  # the balance at the start of a year is that of the year before
-        if figure.when[1:] == (1, 1):
+        if is_turn_of_year(*figure.when[1:]):
             return frozenset((year, year - 1))
         return frozenset((year,))
 
@@ -233,6 +244,8 @@ class ClaimContext:
 
     def _find_periods(self, figure: Quantity) -> tuple[Periods, bool]:
         start, end = self.sentence(figure.start)
+        if year := self._beside(figure):
+            return frozenset((year,)), True
         marks = self.marks(start, end)
         if not marks:
             return UNKNOWN, False
@@ -251,6 +264,13 @@ class ClaimContext:
             return UNKNOWN, False
         return self._from_before(figure, before, marks, start)
 
+    def _beside(self, figure: Quantity) -> int:
+        """The year of a figure in the form 5 (2023: 4): of the 4 it is 2023, of the 5 the year after; 0 in any other form."""
+        if before := _BRACKETED_YEAR.search(self.text, max(0, figure.start - 14), figure.start):
+            return int(before[1]) if before.end() == figure.start else 0
+        after = _BRACKETED_YEAR.match(self.text, figure.end)
+        return int(after[1]) + 1 if after and after[1] == str((self.report_year or 0) - 1) else 0
+
     def _from_before(self, figure: Quantity, before: list[Mark], marks: list[Mark], start: int) -> tuple[Periods, bool]:
         mark = before[-1]
         between = self.text[mark.end : figure.start]
@@ -258,7 +278,16 @@ class ClaimContext:
             return mark.periods, True
         if _BASELINE.search(self.text, max(start, mark.start - 28), mark.start) or _COMPARED.search(between):
             return UNKNOWN, False
+        tied = any(
+            other.end <= mark.start and _LINK_AFTER.fullmatch(self.text, other.end, mark.start)
+            for other in self.quantities
+            if mark.start - 40 < other.end
+        )
+        if tied and _ON_TO.search(between):
+            return UNKNOWN, False  # from A in 2022 to B: B is of another time
         crossed = next((other for other in self.quantities if mark.end <= other.start < figure.start), None)
+        if crossed and _LAST.fullmatch(self.text, mark.start, mark.end):
+            return UNKNOWN, False  # 由上年A降至B: B is of no year before
         if crossed and (len(marks) > 1 or _OWNS.fullmatch(self.text[mark.end : crossed.start])):
             return UNKNOWN, False
         return mark.periods, False
@@ -318,7 +347,8 @@ class ClaimContext:
         start, end = self.sentence(figure.start)
         around = self.text[max(start, figure.start - 110) : min(end, figure.end + 40)]
         words = _BEFORE_TAX.sub("", around)
-        return bool(_LOSS.search(words) or _FALL.search(words) or (costs and _COST.search(words)))
+        drags = figure.kind != "amount" and _DRAG.search(words)
+        return bool(_LOSS.search(words) or _FALL.search(words) or drags or (costs and _COST.search(words)))
 
 
 _INCOME_TAX = re.compile(r"\bincome tax(?:es)?\b|所得税", re.IGNORECASE)
@@ -356,6 +386,12 @@ def row_polarity(label: str, sign: int) -> int:
     if gain and loss:
         return sign
     return sign if gain else -1 if loss else 0
+
+
+def moves_in(words: str) -> tuple[bool, bool]:
+    """Whether words speak of a rise, and of a fall."""
+    found = {match.lastgroup for match in _MOVE.finditer(words)}
+    return "up" in found, "down" in found
 
 
 def _parts_words(figure: Quantity) -> bool:

@@ -33,6 +33,7 @@ SENSE_WORDS = frozenset(
 SENSE_CHARACTERS = frozenset(
     "不未无非否没勿莫增减升降涨跌正负盈亏收支借贷买卖多少高低上下前后入出转万亿千百十零一二三四五六七八九两元角分股吨倍年月日季本"
 )
+NOTE_MARKS = frozenset("⁰¹²³⁴⁵⁶⁷⁸⁹①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳")
 _SEPARATOR = "\x1f"
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -85,6 +86,8 @@ def _fold(text: str) -> tuple[str, list[int]]:
     origin: list[int] = []
     gap = False
     for offset, char in enumerate(text):
+        if char in NOTE_MARKS and text[offset - 1 : offset].isdigit():
+            continue  # the mark of a footnote is no digit of a figure
         for plain in char if char.isascii() else unicodedata.normalize("NFKC", char):
             if not _counts(plain, text, offset):
                 gap = True

@@ -22,6 +22,15 @@ _CARRY = re.compile(
 _SET_AGAINST = re.compile(
     r"\b(?:to|from|compared|against|versus|vs|after)\b|\b(?:19|20)\d\d\b|[12]\d{3}年|[至到变较]|上年|上期|去年|期[初末]"
 )
+_ITS_CHANGE = re.compile(  # 5, up 3 percent: the change is of what the figure before it is of
+    r"\s?[,，、(（]?\s?(?:(?:which|that) (?:is|was) )?(?:and )?(?:(?:up|down|an? (?:increase|rise|growth|gain|decrease"
+    r"|decline|drop|fall|reduction) of"
+    r"|(?:rose|grew|increased|climbed|fell|declined|decreased|dropped)(?: by)?) (?:by |about |approximately )?"
+    r"|(?:同比|环比|[较比]上年(?:同期)?)?(?:大幅|小幅|略)?(?:增长|增加|上升|提高|下降|减少|降低|下滑|上涨)(?:了|约|率?为)?)"
+)
+_CLAUSE = re.compile(r"[,，;；:：]|\b(?:while|but|although|as|when|because)\b")
+_LISTED = re.compile(r"(?:\b(?:and|or)\s|[、和及与])$")
+_AND = re.compile(r"\s?(?:,? and |[、和及与])\s?(?:rmb |us)?[$€£¥]?")
 _OWNERS = ("公司", "年", "年度", "期", "企业", "报告", "末", "初", "季度")
 _VERBS = ("实现", "录得", "发生", "取得", "确认", "报告", "产生", "列示")
 _BOUNDARY = frozenset('，。；：、,年度末期初月日其司团和与及而中但"“（(\n 内是为里，将对:;%元') | frozenset(
@@ -117,6 +126,11 @@ def _is_linked(gap: str, names: Sequence[str]) -> bool:
     return bool(LINK.fullmatch(gap) or LINK_ZH.fullmatch(gap))
 
 
+def is_close(gap: str, names: Sequence[str]) -> bool:
+    """Whether the words between a label and a figure are of one clause, or link the two."""
+    return not _CLAUSE.search(gap) or _is_linked(gap, names)
+
+
 def _from_before(
     reading: ClaimContext,
     lower: str,
@@ -128,11 +142,23 @@ def _from_before(
     mention = next((mention for mention in reversed(mentions) if mention.end <= figure.start), None)
     if mention is None:
         return None
+    if is_of_list(lower, figure, inside, mention):
+        return None
     crossed = [other for other in inside if mention.end <= other.start < figure.start]
     for other, following in pairwise((*crossed, figure)):
-        if not _SET_AGAINST.search(gap := lower[other.end : following.start]) or not _CARRY.fullmatch(gap):
+        gap = lower[other.end : following.start]
+        carries = _SET_AGAINST.search(gap) and _CARRY.fullmatch(gap)
+        if not carries and not (following.kind != "amount" and _ITS_CHANGE.fullmatch(gap)):
             return None
     return mention if _is_linked(lower[mention.end : (*crossed, figure)[0].start], names) else None
+
+
+def is_of_list(lower: str, figure: Quantity, inside: Sequence[Quantity], mention: Mention) -> bool:
+    """Whether a label is the last of several for as many figures: of receivables and inventories, at 10 and 5, 10 is not its."""
+    if not _LISTED.search(lower, max(0, mention.start - 6), mention.start):
+        return False
+    following = next((other for other in inside if other.start >= figure.end), None)
+    return following is not None and _AND.fullmatch(lower[figure.end : following.start]) is not None
 
 
 def _from_after(

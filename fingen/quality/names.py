@@ -31,6 +31,32 @@ _PLACE = re.compile(
 )
 
 
+_SENTENCE = re.compile(r"[^\s.;:!?。；：！？“\"(（][^.;:!?。；：！？]*(?:[.](?=[\w,])[^.;:!?。；：！？]*)*")
+_CAPITAL = re.compile(r"(?<![\w’'.-])[A-Z][A-Za-z&'’-]*[A-Za-z](?![\w.]*\w)")
+_POSSESSIVE = re.compile(r"['’]s?$")
+_STEM = 5  # letters that the name of a place and what is of it have in common: Europe, European
+# Words that are written with a capital and name nobody: times, parts of a report, and what every company has.
+_COMMON = frozenset(
+    "january february march april may june july august september october november december monday tuesday wednesday thursday friday "
+    "saturday sunday company group board directors committee chairman chief executive officer report annual statement statements note "
+    "item part section segment division united states kingdom america american british chinese china fiscal quarter year management "
+    "class tier level covid pandemic internet web street wall parent subsidiary corporation form "
+    "swiss french dutch danish polish turkish greek european asian african latin western eastern northern southern north south east west "
+    "central pacific atlantic global saas".split()
+)
+
+
+# The short name of a company at the start of a clause: 中牧股份, but not 回购股份.
+_SHORT_ZH = re.compile(
+    r"(?:(?:^|[。；])(?=..(?:股份|集团))|(?:^|[，。；、：“（和与及较比而但])(?!..(?:股份|集团)))"
+    r"([\u4e00-\u9fff]{2}(?:股份|集团|科技|药业|医药|银行|证券|重工|能源|控股|电气|光电|水泥|钢铁|航空))(?![公有权数比总额金子板在期投账率业])"
+)
+_NO_SHORT = re.compile(
+    r".?[的是了在被把对等无见少多此其因由随通表说]|回购|持有|发行|增发|普通|优先|限售|流通|所持|授予|转让|质押|注销|新增|库存|商业|中央|国有|大型|境内|境外|外资|合作|托管|借款|贷款|对外|其他|上述|相关|主要"
+    r"|企业|公司|本|该|各|多|两|三|有|高新|绿色|先进|可再|再生|新|传统|清洁|汽车|消费|半导|动物|农业|现代|微|人工|信息"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Named:
     """An organisation in an answer that the source does not have."""
@@ -44,7 +70,11 @@ def find_foreign(text: str, sources: Collection[Source], organisations: Collecti
     """The organisations in a text that are neither in the sources nor their documents' own."""
     if "公司" in text or "集团" in text:
         yield from _foreign_chinese(text, sources)
+    for match in () if text.isascii() else _SHORT_ZH.finditer(text):
+        if not any(fold_name(match[1]) in source.folded for source in sources) and not _NO_SHORT.match(match[1]):
+            yield Named(match.start(1), match.end(1), match[1])
     yield from _foreign_latin(text, sources)
+    yield from _foreign_words(text, sources)
     for match in _TICKER.finditer(text) if ":" in text or "：" in text else ():
         if not any(match[1] in source.text or match[1] in source.passage.document for source in sources):
             yield Named(*match.span(), match[0])
@@ -72,6 +102,30 @@ def _foreign_latin(text: str, sources: Collection[Source]) -> Iterator[Named]:
             words = words[cut:]
         if words and not _is_known(words, sources):
             yield Named(start, legal.end(), text[start : legal.end()])
+
+
+def _foreign_words(text: str, sources: Collection[Source]) -> Iterator[Named]:
+    """Words with a capital inside a sentence, as names have it, that the source does not have in any case or form."""
+    if not any(map(str.isascii, text)) or not sources:
+        return
+    for sentence in _SENTENCE.finditer(text):
+        words = list(_CAPITAL.finditer(text, *sentence.span()))
+        for match in words:
+            if match.start() == sentence.start() or text[match.start() - 1] in "“\"'‘(":
+                continue
+            word = _POSSESSIVE.sub("", match[0])
+            if word.isupper() or word.lower() in _COMMON or any(_has_word(word, source) for source in sources):
+                continue
+            yield Named(match.start(), match.start() + len(word), word)
+
+
+def _has_word(word: str, source: Source) -> bool:
+    """Whether a source has a word, another form of it (Europe, European), or all the parts of a compound."""
+    parts = [part.lower() for part in re.split(r"[-&/]", word) if len(part) > 1]
+    return all(
+        part in source.words or part in _COMMON or (len(part) >= _STEM and part[:_STEM] in source.stems)
+        for part in parts
+    )
 
 
 def _is_known(words: list[str], sources: Collection[Source]) -> bool:

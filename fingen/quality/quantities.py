@@ -7,6 +7,7 @@ Chinese notation. Everything hangs on the digits: text without any costs next to
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
@@ -14,6 +15,7 @@ from typing import Literal
 Kind = Literal["amount", "percent", "points", "year", "date", "quarter", "ordinal", "name"]
 ZERO, ONE = Decimal(0), Decimal(1)
 _HUNDRED = Decimal(100)
+HUNDREDTH = Decimal("0.01")  # pence, cents
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,9 @@ _MONTH = (
     r"|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.?)"
 )
 
-_NUMBER = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?")
+_NUMBER = re.compile(
+    r"[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}(?![0-9,])(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?"
+)
 _CURRENCY_BEFORE = r"(?:(?:US|HK|AU|A|CA|C|S|NZ)?\$|[€£¥]|RMB|CNY|USD|EUR|GBP|HKD|AUD|JPY|CHF|人民币|美元|港币)"
 _BEFORE = re.compile(
     rf"(?P<minus>(?<![0-9A-Za-z%元月日年度季万亿股人吨家号)])[-–]|\bminus |\bnegative |负)?(?P<open>\()?"
@@ -104,11 +108,11 @@ _UNIT = re.compile(
     r"(?:\s{1,2}|-)?(?:(?P<points>(?:percentage|percent|pct)[\s-]points?\b|points?\b|pp?ts?\b|pp\b|个?百分点)"
     r"|(?P<basis>basis[\s-]points?\b|bps?\b|BPs?\b|个?基点)|(?P<percent>%|percent\b|per\scent\b|pct\b|‰)"
     rf"|{_SCALE}(?:[\s-]?(?P<money>{_MONEY})|[\s-]?(?P<counted>{_COUNT}))?"
-    rf"|(?P<money_alone>{_MONEY})|(?P<counted_alone>{_COUNT}))"
+    rf"|(?P<minor>pence\b|cents\b)|(?P<money_alone>{_MONEY})|(?P<counted_alone>{_COUNT}))"
 )
 _ATTACHED = re.compile(r"(?:bn|mn|[mkb])(?![\w])", re.IGNORECASE)
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}$")
-_MONTH_BEFORE = re.compile(rf"({_MONTH})\s?$", re.IGNORECASE)
+_MONTH_BEFORE = re.compile(rf"({_MONTH})(?:,? of|,)?\s?$", re.IGNORECASE)
 _DAY_TAIL = re.compile(r"(?:st|nd|rd|th)?,?\s{1,2}((?:19|20)[0-9]{2})(?![0-9,.]*[0-9%])")
 _MONTH_AFTER = re.compile(rf"(?:st|nd|rd|th)?\s(?:of\s)?({_MONTH})(?:,?\s((?:19|20)[0-9]{{2}}))?(?!\w)")
 _ZH_DATE = re.compile(r"\s?年\s?(?:([0-9]{1,2})\s?月(?:\s?([0-9]{1,2})\s?日)?)?")
@@ -201,7 +205,7 @@ def _calendar(text: str, start: int, end: int, digits: str, before: str) -> Quan
         return found
     if before in "Qq" and start and (start < 2 or not text[start - 2].isalpha()) and digits in "1234":
         return Quantity(start - 1, end, "quarter", Decimal(digits))
-    if (before in " ." or before.isalpha()) and (month := _MONTH_BEFORE.search(text, max(0, start - 11), start)):
+    if (before in " ." or before.isalpha()) and (month := _MONTH_BEFORE.search(text, max(0, start - 14), start)):
         tail = _DAY_TAIL.match(text, end)
         when = (int(tail[1]) if tail else 0, MONTHS[month[1].lower().rstrip(".")], int(digits))
         return Quantity(month.start(), tail.end() if tail else end, "date", Decimal(digits), when=when)
@@ -241,7 +245,7 @@ def _year(text: str, start: int, end: int, digits: str, before: str) -> Quantity
         return None
     if before.isascii() and before.isalpha() and not _FISCAL.search(text, max(0, start - 4), start):
         return None
-    month = _MONTH_BEFORE.search(text, max(0, start - 11), start) if before in " ." else None
+    month = _MONTH_BEFORE.search(text, max(0, start - 14), start) if before in " ." else None
     if month:
         return Quantity(month.start(), end, "date", Decimal(year), when=(year, MONTHS[month[1].lower().rstrip(".")], 0))
     return Quantity(start, end, "year", Decimal(year), when=(year, 0, 0))
@@ -320,6 +324,8 @@ def _unit(after: re.Match[str], currency: str | None) -> tuple[Kind, Decimal, st
         return "points", ONE, currency, "%"
     if groups["basis"]:
         return "points", Decimal("0.01"), currency, "%"
+    if groups["minor"]:
+        return "amount", HUNDREDTH, currency or ("GBP" if groups["minor"] == "pence" else None), "money"
     scale = SCALES[groups["scale"].lower().rstrip("s")] if groups["scale"] else ONE
     money, counted = groups["money"] or groups["money_alone"], groups["counted"] or groups["counted_alone"]
     if money and currency is None:
@@ -363,6 +369,7 @@ def _share_units(text: str, found: list[Quantity]) -> None:
 _HAN_DIGITS = {char: digit for digit, char in enumerate("〇一二三四五六七八九")} | {"零": 0, "两": 2}
 _HAN_UNITS = {"十": 10, "百": 100, "千": 1000}
 _HAN = re.compile(r"[〇零一二两三四五六七八九十百千万亿]+(?:点[〇零一二三四五六七八九]+)?")
+_ROUND_HAN = re.compile(r"[十百千万亿]+")
 _HAN_AFTER = re.compile(
     r"(?P<points>个百分点)|(?P<year>年)|(?P<money>[美港欧日]?元)|(?P<counted>股(?![权东票份])|人(?!民)|名|个月|倍|吨)"
 )
@@ -376,6 +383,8 @@ _WORDS = {
 _TENS = "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
 _WORDS |= {word: 10 * number for number, word in enumerate(_TENS.split("|"), 2)}
 _WORD = re.compile(rf"\b(?:(?P<tens>{_TENS})-)?(?P<word>{'|'.join(_WORDS)})\b", re.IGNORECASE)
+_DIGIT_WORDS = "zero|one|two|three|four|five|six|seven|eight|nine"
+_POINT = re.compile(rf"\b({'|'.join(_WORDS)}) point ((?:{_DIGIT_WORDS})(?: (?:{_DIGIT_WORDS}))*+)\b", re.IGNORECASE)
 _WORD_BEFORE = re.compile(rf"\b(?:(?P<tens>{_TENS})-)?(?P<word>{'|'.join(_WORDS)})[ -]$", re.IGNORECASE)
 _WORD_UNITS: tuple[tuple[str, Kind, Decimal], ...] = (
     ("percentage point", "points", ONE), ("basis point", "points", Decimal("0.01")), ("percent", "percent", ONE),
@@ -417,6 +426,8 @@ def _chinese(text: str, found: list[Quantity], words: bool) -> list[Quantity]:
             continue
         share = start > 2 and text.startswith("百分之", start - 3)
         before = text[start - 1 : start]
+        if before and before in "数几上成近" and _ROUND_HAN.fullmatch(match[0]):
+            continue  # 数十万 is no figure
         if start in taken or (before == "第" and text[end : end + 2] != "季度"):
             continue  # 12万 is read already, 第十二节 is a heading
         if (digits := match[0]) in ("百", "千", "万", "亿") or any(f.start <= start < f.end for f in found):
@@ -454,11 +465,27 @@ def _spelled(text: str, words: bool) -> list[Quantity]:
                 end = at + len(unit)
                 figures.append(Quantity(match.start(), end, kind, value, scale, 1, scale, None, counted, spelled=True))
             at = text.find(unit, at + 1)
+    figures += _decimals(text)
     if words:
         taken = {figure.start for figure in figures}
-        others = (match for match in _WORD.finditer(text) if match.start() not in taken)
+        others = (
+            match
+            for match in _WORD.finditer(text)
+            if match.start() not in taken and not any(each.start <= match.start() < each.end for each in figures)
+        )
         figures.extend(Quantity(*match.span(), "amount", _word_value(match), spelled=True) for match in others)
     return figures
+
+
+def _decimals(text: str) -> Iterator[Quantity]:
+    """Decimals that are spelled out: zero point nine pence."""
+    for match in _POINT.finditer(text) if " point " in text else ():
+        digits = "".join(str(_WORDS[word.lower()]) for word in match[2].split())
+        value, step = Decimal(f"{_WORDS[match[1].lower()]}.{digits}"), Decimal((0, (1,), -len(digits)))
+        after = _UNIT.match(text, match.end())
+        kind, scale, currency, unit = _unit(after, None) if after else ("amount", ONE, None, "")
+        end = after.end() if after else match.end()
+        yield Quantity(match.start(), end, kind, value * scale, step * scale, 1, scale, currency, unit, spelled=True)
 
 
 def _word_value(match: re.Match[str]) -> Decimal:
@@ -466,9 +493,5 @@ def _word_value(match: re.Match[str]) -> Decimal:
 
 
 def _quarters(text: str) -> list[Quantity]:
-    if "uarter" not in text:
-        return []
-    return [
-        Quantity(*match.span(), "quarter", Decimal(_QUARTERS[match[1].lower()]), spelled=True)
-        for match in _QUARTER_WORD.finditer(text)
-    ]
+    found = _QUARTER_WORD.finditer(text) if "uarter" in text else ()
+    return [Quantity(*each.span(), "quarter", Decimal(_QUARTERS[each[1].lower()]), spelled=True) for each in found]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import cached_property, lru_cache
 
 from fingen.quality.claims import QUANTITIES, ClaimContext
-from fingen.quality.quantities import ONE, narrow
+from fingen.quality.notation import find_notation, standard
+from fingen.quality.quantities import HUNDREDTH, ONE, narrow
 from fingen.quality.tables import (
     GENERIC,
     Place,
     Table,
     TableRow,
+    is_turn_of_year,
     label_key,
     parse_table,
     parse_unit,
@@ -28,6 +30,10 @@ _WORD = re.compile(r"[a-z0-9&'/-]+")
 _TIME = re.compile(
     r"^(?:(?:as )?(?:of|at) |(?:fiscal )?years? end|fy|december|january|march|june|september)?[ ,]*(?:19|20)\d\d(?!\d)|^第.季度$"
 )
+_THREE_MONTHS = re.compile(r"(?i)\bthree[- ]months?\b|\bquarter|三个月|季度|[147][-—至~]|10[-—至~]12月")
+_EXPENSES = re.compile(r"(?i)expense|cost|loss|费用|成本|支出|损失")
+_TURNED = re.compile(r"(?i)\((?:income|gains?|benefit|profit)\)[ /,]{0,3}(?:expense|loss|charge|provision)")
+_LATIN = re.compile(r"[a-z]+")
 _TOKEN = re.compile(r"[0-9][0-9,.]*")
 
 
@@ -54,9 +60,9 @@ class Source:
     def __init__(self, passage: Passage) -> None:
         self.passage = passage
         self.chunk = passage.chunk
-        self.text = narrow(passage.text)
-        end = passage.period.end
-        self.report_year = int(end[:4]) if end else None
+        self.notation = find_notation(passage.text)
+        self.text = standard(passage.text)
+        self.report_year = passage.period.fiscal_year or fiscal_year(passage.period.end)
         self.tables: list[Table] = []
         places = [*self._table_places(), *self._text_places()]
         self.places = places
@@ -67,13 +73,16 @@ class Source:
             for place in quantities
             if place.figure.kind in ("percent", "points") or place.percent
         ])  # fmt: skip
+        bare = [place for place in places if place.figure.kind == "amount" and place.figure.scale == ONE]
+        self.cents = Ladder([(place.figure.shown * HUNDREDTH, place) for place in bare if not place.figure.currency])
         self.shown = Ladder([(place.figure.shown, place) for place in quantities])
         self._read_times()
 
     def _table_places(self) -> Iterator[Place]:
         """The figures in tables; `running` is left as the text without them, at the same offsets."""
         running, at = [], 0
-        inherited = None
+        stated = self.passage.unit
+        inherited = parse_unit(stated[0].text) if len(stated) == 1 else None  # said once for more than one table
         for kind, block in self.passage.kinds:
             start = self.passage.text.find(block, at)
             if start < 0 or not block:
@@ -107,6 +116,7 @@ class Source:
     def _read_times(self) -> None:
         times = [place.figure for place in self.places]
         self.years = {figure.when[0] for figure in times if figure.when[0]}
+        self.dates = {figure.when for figure in times if figure.when[1]}
         if self.passage.period.fiscal_year:  # the year that the report calls its own, whatever it ends in
             self.years.add(self.passage.period.fiscal_year)
         self.days = {figure.when[1:] for figure in times if figure.when[1]}
@@ -116,6 +126,42 @@ class Source:
                 for period in row.periods.union(*(column.periods for column in columns)):
                     if isinstance(period, int):  # 上年 in a heading names the year before the report's
                         self.years.add(period)
+
+    def has_year(self, year: int) -> bool:
+        """Whether a year is in the text or is that of the report."""
+        return year in self.years or year == self.report_year or str(year) == (self.passage.period.end or "")[:4]
+
+    def spans_of(self, quotes: Iterable[str]) -> tuple[tuple[int, int], ...]:
+        """Where quotes stand in the passage, each as often as it does."""
+        text = self.passage.text
+        return tuple((match.start(), match.end()) for quote in quotes for match in re.finditer(re.escape(quote), text))
+
+    def has_quarter(self, number: int) -> bool:
+        """Whether a quarter is in the text, by its name or as three months with their last one, or may be the report's."""
+        if number in self.quarters or self.passage.period.kind == "quarterly":
+            return True
+        end = (self.passage.period.end or "")[5:7] or "12"
+        last = (int(end) + 3 * number - 1) % 12 + 1  # the month that it ends with, where the year ends with `end`
+        return any(day[0] == last for day in self.days) and _THREE_MONTHS.search(self.text) is not None
+
+    def is_signed(self, place: Place) -> bool:
+        """Whether the column of a figure has negative ones as well, so that it is plain which way each goes."""
+        if place.table is None or place.row is None or place.column is None:
+            return False
+        if _EXPENSES.search(self._around(place)):
+            return False  # of (income)/expense the positive ones are expenses
+        return any(each.figure.sign < 0 for each in self.places if each.column is place.column)
+
+    def is_turned(self, place: Place) -> bool:
+        """Whether what stands in brackets is a gain: (income)/expense."""
+        if place.table is None or place.row is None:
+            return False
+        return _TURNED.search(f"{self._around(place)} {place.row.label}") is not None
+
+    def _around(self, place: Place) -> str:
+        table, row = place.table, place.row
+        heads = [each.heading for each in table.rows[0][1]] if table else []
+        return " ".join((table.caption if table else "", *(row.parents if row else ()), *heads))
 
     def row_of(self, place: Place) -> list[Place]:
         """The figures that stand in one row with a place, itself among them."""
@@ -166,6 +212,17 @@ class Source:
         return frozenset(token.replace(",", "").rstrip(".") for token in _TOKEN.findall(narrow(names)))
 
     @cached_property
+    def words(self) -> frozenset[str]:
+        """The Latin words of the text and of the document's own names, in lower case."""
+        names = f"{self.text} {self.passage.document} {self.passage.company or ''} {' '.join(self.passage.section)}"
+        return frozenset(_LATIN.findall(narrow(names).lower()))
+
+    @cached_property
+    def stems(self) -> frozenset[str]:
+        """How the words start."""
+        return frozenset(word[:5] for word in self.words if len(word) >= 5)
+
+    @cached_property
     def folded(self) -> str:
         """The text and the document's own names without case, spaces and hyphens."""
         return fold_name(
@@ -180,6 +237,14 @@ class Source:
         for key in sorted(keys, key=len, reverse=True):
             index.setdefault(_WORD.findall(key)[0] if key.isascii() else key[:2], []).append(key)
         return index
+
+
+def fiscal_year(end: str | None) -> int | None:
+    """The year that a report's period goes by: one that ends in January's first week is called by the year before."""
+    if not end:
+        return None
+    year, *day = map(int, end.split("-"))
+    return year - 1 if len(day) == 2 and is_turn_of_year(*day) else year
 
 
 def fold_name(text: str) -> str:

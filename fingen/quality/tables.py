@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from fingen.quality.quantities import CURRENCIES, ONE, SCALES, Quantity, find_figures
+from fingen.quality.quantities import CURRENCIES, HUNDREDTH, ONE, SCALES, Quantity, find_figures
 from fingen.text import is_amount
 
 Periods = frozenset[int | str]  # years, and quarters as "Q1"; empty where they are not known
@@ -26,7 +26,7 @@ GENERIC = frozenset(
 _UNIT_LINE = re.compile(
     r"(?P<currency>US ?\$|HK ?\$|A ?\$|C ?\$|[$€£¥]|RMB|CNY|USD|EUR|GBP|HKD|AUD|dollars|Renminbi)?"
     r"(?P<apostrophe>(?:[’'‘´`]|(?<=[$€£¥])\s?)000s?\b)"
-    r"|\b[Ii]n\s(?:(?P<word>thousands|millions|billions|hundreds)\b)"
+    r"|\b[Ii][Nn]\s(?:(?:RMB|US\$|USD|EUR|GBP|HK\$|[$€£¥])\s?)?(?P<word>(?i:thousands?|millions?|billions?|hundreds))\b"
     r"|(?P<mark>(?:US|HK|A|C)?[$€£¥])\s?(?P<short>m|mn|bn|k|millions?|thousands?|billions?)\b(?=\s*(?:$|[|)]))"
     r"|(?:单位|金额单位|货币单位)\s*[:：]?\s*(?:人民币)?\s*(?P<unit>[千百十]?[万亿]?千?百?元|[千百]?万股)"
     r"|[(（](?:人民币)?(?P<bracket>[千百十]?[万亿千]?元|百万元|[千百]?万股)[)）]|人民币(?P<rmb>千|百万|万|亿)?元"
@@ -38,6 +38,7 @@ _CURRENCY_WORD = re.compile(
     re.IGNORECASE,
 )
 _PER_SHARE = re.compile(r"per (?:\w+ ){0,2}(?:share|unit)|每股|元/股|\bEPS\b|earnings per", re.IGNORECASE)
+_MINOR = re.compile(r"\b(?:cents?|pence)\b|\([cp]\)", re.IGNORECASE)
 _NO_MONEY = re.compile(
     r"\bshares?\b|number of|\b(?:ratio|rates?|days|years|months|employees|stores|units|margin|headcount|square|age)\b|%|percent"
     r"|股(?!东|利|权|本溢价)|人数|数量|天数|年限|比率|比例|比重|占比|率|倍|周转|（人）|\(人\)|吨|年龄",
@@ -58,7 +59,7 @@ _THIS = re.compile(
     r"本期|本年|本报告期|报告期(?!期?初)|期末|年末|\bcurrent (?:year|period)\b|\bthis year\b", re.IGNORECASE
 )
 _LAST = re.compile(
-    r"上期|上年|去年|期初|年初|\b(?:prior|previous|preceding|last) (?:year|period)\b|\byear earlier\b|\bopening balance\b",
+    r"上期|上年|去年|期初|年初(?![至到])|\b(?:prior|previous|preceding|last) (?:year|period)\b|\byear earlier\b|\bopening balance\b",
     re.IGNORECASE,
 )
 _YEAR_CELL = re.compile(r"(?:FY ?)?(?:19|20)\d\d(?:年?度?)?(?: ?\(?\d\)?)?")
@@ -136,11 +137,16 @@ def parse_unit(text: str) -> Unit | None:
     else:
         chinese = (groups["unit"] or groups["bracket"] or groups["rmb"] or "").rstrip("元股")
         scale = SCALES.get(chinese, ONE)
-    named = _CURRENCY_WORD.search(text)
-    currency = CURRENCIES.get(named[0].lower().replace(" ", "").rstrip("s")) if named else None
+    currency = currency_named(text)
     if currency is None and (groups["unit"] or groups["bracket"] or "").endswith("元"):
         currency = "CNY"
     return Unit(scale, currency, _EXCEPT_SHARES.search(text) is not None)
+
+
+def currency_named(text: str) -> str | None:
+    """The currency that a heading names."""
+    named = _CURRENCY_WORD.search(text) if text else None
+    return CURRENCIES.get(named[0].lower().replace(" ", "").rstrip("s")) if named else None
 
 
 def parse_periods(text: str, report_year: int | None) -> Periods:
@@ -153,8 +159,8 @@ def parse_periods(text: str, report_year: int | None) -> Periods:
             periods.add(f"Q{int(figure.value)}")
         elif figure.when[0]:
             periods.add(figure.when[0])
-            if figure.when[1:] == (1, 1):
-                periods.add(figure.when[0] - 1)  # the balance of January 1 is that of the year before
+            if is_turn_of_year(*figure.when[1:]):
+                periods.add(figure.when[0] - 1)
     named = any(isinstance(period, int) for period in periods)
     if report_year is not None and not named and not _CHANGE.search(text):  # 比上年增减 is of no one year
         if _LAST.search(text):
@@ -162,6 +168,11 @@ def parse_periods(text: str, report_year: int | None) -> Periods:
         elif _THIS.search(text):
             periods.add(report_year)
     return frozenset(periods)
+
+
+def is_turn_of_year(month: int, day: int) -> bool:
+    """Whether a day may count to the year before: a balance of January 1, a fiscal year that ends in January's first week."""
+    return month == 1 and 1 <= day <= 7
 
 
 def parse_table(text: str, start: int, end: int, before: str, inherited: Unit | None, report_year: int | None) -> Table:
@@ -334,6 +345,7 @@ class Place:
     table: Table | None = None
     row: TableRow | None = None
     column: Column | None = None
+    cell: tuple[int, int] = (0, 0)  # where its cell starts and ends
 
 
 def table_places(table: Table, text: str) -> Iterable[Place]:
@@ -348,7 +360,9 @@ def table_places(table: Table, text: str) -> Iterable[Place]:
             words = f"{column.heading} {row_words}"
             pure = is_amount(cell) or (len(cell) < 24 and not any(map(str.isalpha, cell)))
             for figure in find_figures(cell, cell=pure):
-                yield _place(table, row, column, figure, start, words, pure, (id(columns), index) in percent_columns)
+                place = _place(table, row, column, figure, start, words, pure, (id(columns), index) in percent_columns)
+                place.cell = (start, end)
+                yield place
 
 
 def word_places(table: Table, text: str) -> Iterable[Place]:
@@ -359,12 +373,23 @@ def word_places(table: Table, text: str) -> Iterable[Place]:
 
 
 def _percent_columns(table: Table, text: str) -> set[tuple[int, int]]:
-    return {
-        (id(columns), index)
-        for row, columns in table.rows
-        for index, start, end in row.cells
-        if text[start:end].endswith(("%", "％"))
-    }
+    """The columns with a percent sign in a cell, and those that go on with the same decimals beside one: 19.6 % | 10.5."""
+    found = set()
+    for row, columns in table.rows:
+        decimals = None
+        for index, start, end in row.cells:
+            cell = text[start:end].rstrip(" )")
+            if cell.endswith(("%", "％")):
+                decimals = _decimals(cell.rstrip(" %％)"))
+            elif not decimals or _decimals(cell) != decimals or len(cell) > 7:
+                decimals = None
+                continue
+            found.add((id(columns), index))
+    return found
+
+
+def _decimals(figure: str) -> int:
+    return len(figure.partition(".")[2])
 
 
 def _place(
@@ -388,7 +413,7 @@ def _place(
     unit = parse_unit(words) or table.unit
     if figure.kind in ("amount", "year") and figure.scale == ONE and pure:
         scales = _cell_scales(unit, table.inherited, words)
-        currency = currency or (unit.currency if unit else None)
+        currency = currency or currency_named(column.heading) or (unit.currency if unit else None)
     percent = figure.kind == "amount" and (
         percent_column or _MAYBE_PERCENT.search(f"{words} {table.caption}") is not None
     )
@@ -408,7 +433,7 @@ def shifted(figure: Quantity, offset: int) -> Quantity:
 def _cell_scales(unit: Unit | None, inherited: Unit | None, words: str) -> tuple[Decimal, ...]:
     """What a bare cell may be multiplied by: one scale where the unit line is plain, else several."""
     if _PER_SHARE.search(words):
-        return (ONE,)
+        return (HUNDREDTH, ONE) if _MINOR.search(words) else (ONE,)
     scale = unit.scale if unit else None
     if scale is None:
         other = inherited.scale if inherited else None

@@ -1,21 +1,19 @@
 """What a model writes that its template forbids, whatever its figures are: found in the words alone.
 
-Each function says what is wrong with a draft, or None. What stands in the passages themselves is no fault of the answer.
+Each function says what is wrong with a draft, or None. What stands in the passages themselves is no fault of the answer;
+where they are not here, what they could excuse is not judged.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from rapidfuzz import fuzz
 
+from fingen.quality.draft import Draft
 from fingen.quality.duplicates import fold
 from fingen.text import han_share, sentences
-
-if TYPE_CHECKING:
-    from fingen.quality.checks import Draft
 
 LEAST_WORDS, MOST_WORDS = (
     {"en": 48, "zh": 90},
@@ -96,7 +94,7 @@ def markup(draft: Draft) -> str | None:
     text = draft.record.output
     found = _MARKUP.search(text) or _MARKS.search(text) or (_is_models(draft) and _LIST.search(text)) or None
     address = _ADDRESS.search(text)
-    if address and not _stands(address[0].rstrip(".,;)"), draft):
+    if draft.passages and address and not _stands(address[0].rstrip(".,;)"), draft):
         found = found or address
     return f"marks that are no prose: {found[0][:60]}" if found else None
 
@@ -106,7 +104,7 @@ def instructed(draft: Draft) -> str | None:
     for text in (draft.record.instruction, draft.rephrased, draft.record.output):
         if found := _OBEYED.search(text):
             return f"an instruction: {found[0]}"
-        if (found := _ADVICE.search(text)) and not _stands(found[0], draft):
+        if draft.passages and (found := _ADVICE.search(text)) and not _stands(found[0], draft):
             return f"advice: {found[0]}"
     return None
 
@@ -114,13 +112,13 @@ def instructed(draft: Draft) -> str | None:
 def praise(draft: Draft) -> str | None:
     """Praise in the answer's own words."""
     found = _PRAISE.search(draft.record.output)
-    return f"praise: {found[0]}" if found and not _stands(found[0], draft) else None
+    return f"praise: {found[0]}" if draft.passages and found and not _stands(found[0], draft) else None
 
 
 def guess(draft: Draft) -> str | None:
     """A cause that is guessed: the template forbids it; what the passages themselves call possible may be told."""
     found = _GUESS.search(draft.record.output)
-    return f"a guess: {found[0]}" if found and not _GUESS.search(_passages(draft)) else None
+    return f"a guess: {found[0]}" if draft.passages and found and not _GUESS.search(_passages(draft)) else None
 
 
 def says_nothing(draft: Draft) -> str | None:
@@ -130,12 +128,13 @@ def says_nothing(draft: Draft) -> str | None:
 
 
 def repeats(draft: Draft) -> str | None:
-    """A sentence that stands twice in the answer."""
+    """A sentence that stands twice in the answer, and not in the passages."""
     text = draft.record.output
     told: set[str] = set()
     for start, end in sentences(text):
         key = fold(text[start:end])
-        if len(key) >= (12 if han_share(text) > 0.3 else 30) and key in told:
+        is_whole = len(key) >= (12 if han_share(text) > 0.3 else 30)
+        if is_whole and key in told and fold(_passages(draft)).count(key) < 2:
             return f"told twice: {text[start:end][:60]}"
         told.add(key)
     return None
@@ -173,6 +172,8 @@ def copied(draft: Draft) -> str | None:
 def foreign_script(draft: Draft) -> str | None:
     """Words of another language in the answer, and traditional characters for simplified ones or the other way round."""
     text, source = draft.record.output, _passages(draft)
+    if not draft.passages:
+        return None
     if draft.record.language == "en":
         strange = next((each[0] for each in _HAN_WORDS.finditer(text) if not _stands(each[0], draft)), None)
         return f"Chinese in an English answer: {strange[:20]}" if strange else None
@@ -214,6 +215,8 @@ def unanswered(draft: Draft) -> str | None:
 
 def unfounded_cause(draft: Draft) -> str | None:
     """A cause of whose characters the passages have few. In English an honest inference has as few words of theirs."""
+    if not draft.passages:
+        return None
     there = _pairs(_passages(draft))
     for match in _CAUSE.finditer(draft.record.output):
         pairs = _pairs(next(group for group in match.groups() if group))

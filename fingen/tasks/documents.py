@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 from fingen.errors import UsageError
 from fingen.records import Completion, Parsed, Request
+from fingen.tasks import qa
 from fingen.tasks.qa import DocumentTask, QaItem
 
 TASKS = {
-    "concept": DocumentTask("concept", task="qa-concept"),
-    "summary": DocumentTask("summary", task="qa-summary", has_companion=True),
+    "concept": DocumentTask("concept", task="qa-concept", template="qa"),
+    "summary": DocumentTask("summary", task="qa-summary", template="qa", has_companion=True),
 }
 
 
@@ -26,20 +27,21 @@ def named_tasks(names: Iterable[str]) -> tuple[DocumentTask, ...]:
     return tuple(TASKS[name] for name in names)
 
 
-def task_of(request: Request) -> DocumentTask:
-    """The task that a request about passages was made by."""
-    return next(task for task in TASKS.values() if task.task == request.task)
+def tasks_of(request: Request) -> tuple[DocumentTask, ...]:
+    """The tasks that a request about passages asks for."""
+    by_record = {task.task: task for task in TASKS.values()}
+    return tuple(by_record[name] for name in request.tasks)
 
 
 def whole_problem(request: Request, completion: Completion) -> str | None:
     """What is wrong with an answer as a whole, for the teacher to mend."""
-    return task_of(request).whole_problem(request, completion)
+    return qa.whole_problem(tasks_of(request), completion)
 
 
-def parse_answer(request: Request, text: str) -> Parsed[QaItem]:
-    """The valid items of an answer, and the others.
+def parse_answer(request: Request, text: str) -> Parsed[tuple[DocumentTask, QaItem]]:
+    """The valid items of an answer, each with its task, and the others.
 
     Raises:
         ValueError: the answer as a whole is not JSON of the asked form.
     """
-    return task_of(request).parse(text)
+    return qa.parse_pairs(tasks_of(request), text)

@@ -2,9 +2,10 @@
 
 A `DocumentTask` says all that differs between kinds of pairs: the name that `--task` takes, whether a second passage is shown
 beside the first, how a teacher writes an item, what an item must pass, and what record comes of it. Its help stands in
-`config.TASKS`, its templates are <name>.<language>.md. The rules that the offline teacher has for it, if it has any, are an
-entry of `teachers.offline.PAIRS`; without one it answers with no pairs, and the summary says so. The table of all tasks is
-`tasks.documents`.
+`config.TASKS`, its templates are <name>.<language>.md. Tasks that name the same template are asked for in one request about a
+passage, which is then paid once; each item says which kind it is. The rules that the offline teacher has for a task, if it has
+any, are an entry of `teachers.offline.PAIRS`; without one it answers with no pairs, and the summary says so. The table of all
+tasks is `tasks.documents`.
 """
 
 from __future__ import annotations
@@ -13,20 +14,43 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, create_model
 
 from fingen.errors import UsageError
 from fingen.prompts import Template, quoted, report_name
 from fingen.quality.checks import CHECKS, Check
-from fingen.records import Chunk, Completion, Document, Evidence, Parsed, Passage, Record, Request, content_id
+from fingen.records import (
+    TOGETHER,
+    BlockKind,
+    Chunk,
+    Completion,
+    Document,
+    Evidence,
+    Parsed,
+    Passage,
+    Record,
+    Request,
+    content_id,
+)
 from fingen.tasks.answers import Strict, build_request, parse_items, unusable
+from fingen.text import UNKNOWN_GLYPH, is_auditors, is_cjk, sentences
 
-MAX_TOKENS = 4096  # of an answer; two pairs of 600 characters with their quotes need a quarter of it
+MAX_TOKENS = 4096  # of an answer; four pairs of 600 characters with their quotes need half of it
 PAIR_TOKENS = 450  # of an answer, for one pair; measured on answers of 80-300 words
 PAIR_CHARACTERS = {"en": 1500, "zh": 400}  # running text that is worth a pair
+TABLE_SHARE = 0.5  # of a table's characters that count as running text: its rows repeat their dots, units and years
+AUDITORS = {  # beside the section: whose words a passage holds
+    "en": " (the auditor's words, not the company's: an answer says that the auditor of the company states them)",
+    "zh": "（以下为审计师的陈述，不是公司的陈述：答案须写明是该公司的审计师所述）",
+}
 UNNAMED = {"en": "not known; say “the report” and name no company", "zh": "未知；请写“该报告”，不写公司名称"}
+TIMES = ("quarter", "half-year", "nine months", "cumulative", "year")
+UNIT_UNKNOWN = {
+    "en": "the report does not state one for these amounts; give no scale that is not printed",
+    "zh": "报告未说明这些金额的单位；不要写没有印出的单位",
+}
 MARKS = ("passage", "example")  # that parts of a request stand between
 NOT_STATED = {"en": "The passage does not state this.", "zh": "材料中没有说明。"}
 
@@ -49,15 +73,39 @@ class QaAnswer(Strict):
 
 
 @cache
-def answer_schema(item: type[QaItem] = QaItem) -> dict[str, Any]:
-    """The JSON schema that a teacher's answer must have. It is shared by all requests: not to be changed."""
+def answer_schema(item: type[QaItem] = QaItem, kinds: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The JSON schema that a teacher's answer must have. It is shared by all requests: not to be changed.
+
+    Where there are several `kinds`, an item says first which it is.
+    """
     listed: Any = list[item]  # type: ignore[valid-type]  # a class that is known when it runs
     answer = create_model("QaAnswer", __base__=QaAnswer, __doc__=QaAnswer.__doc__, items=(listed, ...))
-    return answer.model_json_schema()
+    schema = answer.model_json_schema()
+    if len(kinds) > 1:
+        asked = schema["$defs"][item.__name__]
+        asked["properties"] = {"kind": {"enum": list(kinds), "type": "string"}, **asked["properties"]}
+        asked["required"] = ["kind", *asked["required"]]
+    return schema
+
+
+@cache
+def _item_model(item: type[QaItem], kinds: tuple[str, ...]) -> type[QaItem]:
+    """An item as it is read: one of several kinds that does not say which is taken for the first one."""
+    if len(kinds) < 2:
+        return item
+    kind: Any = Literal[kinds]
+    return create_model(item.__name__, __base__=item, kind=(kind | None, None))
 
 
 def build_passage(document: Document, chunk: Chunk) -> Passage:
-    """What a teacher sees of a chunk: the text, whole and paragraph by paragraph, and whose report it is from."""
+    """What a teacher sees of a chunk: the text, whole and paragraph by paragraph, and whose report it is from.
+
+    Sentences and rows with a glyph that has no name are left out: nobody can tell what they say.
+    """
+    kinds, text = tuple(_paragraphs(chunk)), chunk.text
+    if UNKNOWN_GLYPH in text:
+        kinds = tuple((kind, named) for kind, block in kinds if (named := _named_only(kind, block)))
+        text = "\n".join(block for _, block in kinds)
     return Passage(
         chunk=chunk.id,
         document=document.path,
@@ -66,9 +114,18 @@ def build_passage(document: Document, chunk: Chunk) -> Passage:
         language=chunk.language,
         section=chunk.section,
         pages=(chunk.first_page, chunk.last_page),
-        text=chunk.text,
-        kinds=tuple(_paragraphs(chunk)),
+        text=text,
+        kinds=kinds,
+        unit=chunk.unit,
+        basis=chunk.basis,
     )
+
+
+def _named_only(kind: BlockKind, text: str) -> str:
+    if kind == "table":
+        return "\n".join(row for row in text.split("\n") if UNKNOWN_GLYPH not in row)
+    whole = [text[start:end] for start, end in sentences(text) if UNKNOWN_GLYPH not in text[start:end]]
+    return ("" if whole and is_cjk(whole[0][0]) else " ").join(whole)
 
 
 def _paragraphs(chunk: Chunk) -> Iterable[tuple[Any, str]]:
@@ -80,14 +137,15 @@ def _paragraphs(chunk: Chunk) -> Iterable[tuple[Any, str]]:
             start = following.start if following else 0
 
 
-def pairs_worth(passages: Sequence[Passage], most: int) -> int:
-    """Pairs to ask for: as many as the length of the running text is worth, at least 1 and at most `most`."""
-    return min(most, max(1, round(sum(_worth(passage) for passage in passages))))
-
-
-def _worth(passage: Passage) -> float:
-    text = sum(len(text) for kind, text in passage.kinds if kind == "paragraph")
-    return text / PAIR_CHARACTERS[passage.language]
+def pairs_worth(passages: Sequence[Passage], most: int, teacher: str) -> int:
+    """Pairs to ask for: as many as the passages' substance is worth, at least 1 and at most `most`."""
+    share = {"paragraph": 1.0, "table": 0.0 if teacher == "offline" else TABLE_SHARE, "heading": 0.0}  # rules read text
+    worth = sum(
+        share[kind] * len(text) / PAIR_CHARACTERS[passage.language]
+        for passage in passages
+        for kind, text in passage.kinds
+    )
+    return min(most, max(1, round(worth)))
 
 
 def read_questions(path: Path) -> tuple[str, ...]:
@@ -111,22 +169,44 @@ def _template_values(passage: Passage) -> dict[str, str]:
     head = {
         "report": report_name(passage.period, passage.language),
         "company": passage.company or UNNAMED[passage.language],
-        "section": " > ".join(passage.section),
+        "section": " > ".join(passage.section) + (AUDITORS[passage.language] if is_auditors(passage.section) else ""),
         "pages": str(first) if first == last else f"{first}-{last}",
+        "unit": getattr(passage, "unit", None) or "",
     }
+    head |= {"unit": _unit_line(passage), "basis": _basis_line(passage)}
     lines = {name: " ".join(value.split()) for name, value in head.items()}  # one line each: the text begins below
     return {name: quoted(value, *MARKS) for name, value in {**lines, "text": passage.text}.items()}
 
 
+def _unit_line(passage: Passage) -> str:
+    """The header's line on the unit of the passage's amounts, "" where they need none."""
+    said = [_with_page(stated.text, stated.page, passage.language) for stated in passage.unit if stated.text]
+    return "; ".join(
+        [*said, *([UNIT_UNKNOWN[passage.language]] if not all(unit.text for unit in passage.unit) else [])]
+    )
+
+
+def _basis_line(passage: Passage) -> str:
+    """The header's line on the basis of the passage's amounts, "" where it is not known."""
+    known = [basis for basis in passage.basis if not (basis.column and basis.kind in TIMES)]  # a column shows its time
+    said = {(f"{basis.column}: " if basis.column != basis.text and basis.column else "") + basis.text: basis.page
+            for basis in known}  # fmt: skip
+    return "; ".join(_with_page(text, page, passage.language) for text, page in said.items())
+
+
+def _with_page(text: str, page: int, language: str) -> str:
+    return f"{text}（第{page}页）" if language == "zh" else f"{text} (page {page})"
+
+
 def build_record(item: QaItem, request: Request, evidence: tuple[Evidence, ...], teacher: str) -> Record:
-    """The closed-book row of an item."""
+    """The closed-book row of an item; its task is the one that the request asks for, or the first of them."""
     first = request.passages[0]
     return Record(
         instruction=item.question,
         input="",
         output=item.answer,
         id=content_id("qa", first.document, item.question, item.answer),
-        task=request.task,
+        task=request.tasks[0],
         language=first.language,
         document=first.document,
         pages=tuple(sorted({quote.page for quote in evidence if quote.document is None} or set(first.pages))),
@@ -147,51 +227,71 @@ class DocumentTask:
 
     name: str  # what `--task` takes
     task: str  # of the records
+    template: str = ""  # <template>.<language>.md; empty: the task's own name
     has_companion: bool = False  # beside a passage the one that it belongs with is shown, where the documents have one
     item: type[QaItem] = QaItem
     checks: Mapping[str, Check] = field(default_factory=lambda: CHECKS)
     build: Callable[[Any, Request, tuple[Evidence, ...], str], Record] = build_record
 
-    def request(
-        self,
-        template: Template,
-        passages: tuple[Passage, ...],
-        *,
-        most: int,
-        teacher: str,
-        examples: Sequence[Mapping[str, Any]] = (),
-        questions: Sequence[str] = (),
-    ) -> Request:
-        """Ask a teacher for pairs on the passages: as many as their length is worth, `most` at the most.
+    @property
+    def shared(self) -> tuple[str, type[QaItem]]:
+        """What tasks have in common that one request asks for."""
+        return self.template or self.name, self.item
 
-        `examples` are model pairs to show, `questions` the user's own topics.
-        """
-        count = pairs_worth(passages, most)
-        values = {
-            "count": count,
-            "passages": [_template_values(passage) for passage in passages],
-            "examples": list(examples),
-            "questions": list(questions),
-        }
-        about = {"task": self.task, "max_tokens": MAX_TOKENS, "count": count, "passages": passages}
-        return build_request(template, values, answer_schema(self.item), teacher, **about)
 
-    def whole_problem(self, request: Request, completion: Completion) -> str | None:
-        """What is wrong with an answer as a whole, for the teacher to mend; an item that is wrong alone is only rejected."""
-        problem = unusable(completion.text, self.item)
-        if problem is None and completion.attempt == 1:  # once: what says nothing twice has nothing to say
-            parsed = parse_items(completion.text, self.item)
-            if not (parsed.items or parsed.broken or parsed.reason):
-                return "no items, and no `reason`: say in one sentence why there is nothing to ask"
-        return problem
+def ask_pairs(
+    tasks: Sequence[DocumentTask],
+    template: Template,
+    passages: tuple[Passage, ...],
+    *,
+    most: int,
+    teacher: str,
+    examples: Sequence[Mapping[str, Any]] = (),
+    questions: Sequence[str] = (),
+) -> Request:
+    """Ask a teacher for pairs of these tasks on the passages: of each as many as their length is worth, `most` at the most.
 
-    def parse(self, text: str) -> Parsed[QaItem]:
-        """The valid items of an answer, and the others.
+    `examples` are model pairs to show, `questions` the user's own topics.
+    """
+    count = pairs_worth(passages, most, teacher)
+    kinds = tuple(task.name for task in tasks)
+    values = {
+        "kinds": list(kinds),
+        "count": count,
+        "passages": [_template_values(passage) for passage in passages],
+        "examples": list(examples),
+        "questions": list(questions),
+    }
+    about = {"task": TOGETHER.join(task.task for task in tasks), "max_tokens": MAX_TOKENS, "count": count * len(tasks)}
+    schema = answer_schema(tasks[0].item, kinds if len(kinds) > 1 else ())
+    return build_request(template, values, schema, teacher, passages=passages, **about)
 
-        Raises:
-            ValueError: the answer as a whole is not JSON of the asked form.
-        """
-        return parse_items(text, self.item)
+
+def whole_problem(tasks: Sequence[DocumentTask], completion: Completion) -> str | None:
+    """What is wrong with an answer as a whole, for the teacher to mend; an item that is wrong alone is only rejected."""
+    model = _model(tasks)
+    problem = unusable(completion.text, model)
+    if problem is None and completion.attempt == 1:  # once: what says nothing twice has nothing to say
+        parsed = parse_items(completion.text, model)
+        if not (parsed.items or parsed.broken or parsed.reason):
+            return "no items, and no `reason`: say in one sentence why there is nothing to ask"
+    return problem
+
+
+def parse_pairs(tasks: Sequence[DocumentTask], text: str) -> Parsed[tuple[DocumentTask, QaItem]]:
+    """The valid items of an answer, each with its task, and the others.
+
+    Raises:
+        ValueError: the answer as a whole is not JSON of the asked form.
+    """
+    parsed = parse_items(text, _model(tasks))
+    by_name = {task.name: task for task in tasks}
+    items = [(by_name.get(getattr(item, "kind", None) or "", tasks[0]), item) for item in parsed.items]
+    return Parsed(items, parsed.broken, parsed.repairs, parsed.reason)
+
+
+def _model(tasks: Sequence[DocumentTask]) -> type[QaItem]:
+    return _item_model(tasks[0].item, tuple(task.name for task in tasks))
 
 
 def reworded(record: Record, question: str) -> Record:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from pydantic import ConfigDict, Field
 
@@ -24,6 +25,7 @@ from fingen.teachers.answers import read_answers
 from fingen.teachers.base import Teacher
 from fingen.teachers.job import Job
 from fingen.teachers.journal import Journal
+from fingen.text import sentences
 
 if TYPE_CHECKING:
     from fingen.tasks.labels import Label
@@ -185,3 +187,50 @@ def ask_same(template: Template, texts: Mapping[int, tuple[str, str, str]], teac
     quotes = ([quoted(text, "text", "question") for text in each] for each in texts.values())
     pairs = [dict(zip(names, each, strict=True)) for each in quotes]
     return ANSWERS.request(template, {"pairs": pairs}, Verdicts.model_json_schema(), texts, teacher)
+
+
+# ---- whether the quotes of a pair state what its answer claims: the teacher is not told who wrote it
+
+
+class ClaimVerdict(Numbered):
+    """Whether the quotes state a claim."""
+
+    model_config = ConfigDict(title="Verdict")
+
+    quote: int | None
+    verdict: Literal["supported", "contradicted", "not stated"]
+
+
+class ClaimVerdicts(Strict):
+    """A teacher's whole answer."""
+
+    items: list[ClaimVerdict]
+
+
+CLAIMS = Review("claim-check", ClaimVerdict, item_tokens=25, may_repeat=True)
+
+
+def claims_of(record: Record) -> list[str]:
+    """What a pair claims: what its question takes for granted, then sentence by sentence what its answer says."""
+    return [record.instruction, *(record.output[start:end].strip() for start, end in sentences(record.output))]
+
+
+def claim_id(record: Record, place: int) -> str:
+    """What the verdict on a claim is known by."""
+    return f"{record.id}:{place}"
+
+
+def ask_claims(template: Template, about: Mapping[str, str], records: Sequence[Record], teacher: str) -> Request:
+    """Ask whether the quotes of each pair state its claims; `about` are the company and the report, by their names."""
+    numbers, quotes, ids = count(1), count(1), []
+    pairs = []
+    for record in records:
+        claims = claims_of(record)
+        ids += [claim_id(record, place) for place in range(len(claims))]
+        pairs.append({
+            **{name: quoted(value, "text") for name, value in about.items()},
+            "quotes": [{"number": next(quotes), "text": quoted(quote.quote, "text")} for quote in record.evidence],
+            "calc": quoted(record.calc, "text"),
+            "claims": [{"number": next(numbers), "text": quoted(" ".join(claim.split()), "text")} for claim in claims],
+        })  # fmt: skip
+    return CLAIMS.request(template, {"pairs": pairs}, ClaimVerdicts.model_json_schema(), ids, teacher)

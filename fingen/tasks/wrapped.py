@@ -15,6 +15,7 @@ from fingen.thoughts import without_thoughts
 MOST_DEPTH = 40  # of brackets in brackets; an answer has three
 MOST_STARTS = 40  # brackets of the prose before it at which an answer may begin
 _BRACKETS = {"{": "}", "[": "]"}
+_TORN = re.compile(r'"items"\s*:\s*\[')
 _TRAILING_COMMA = re.compile(r",\s*\Z")
 
 
@@ -50,8 +51,8 @@ def _find(text: str, whole: ValueError) -> tuple[Any, list[str]]:
         except ValueError:
             continue
     with_items = [each for each in found if isinstance(each[1], dict) and "items" in each[1]]
-    if not (with_items or found):
-        raise whole
+    if not (with_items or found) or (not with_items and _TORN.search(answer)):
+        raise whole  # one item out of a torn list would pass for all of it
     span, value, more = (with_items or found)[-1]
     if answer.strip() != span:
         repairs.append("a code fence around it" if answer.strip().startswith("```") else "text around it")

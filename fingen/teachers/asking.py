@@ -26,6 +26,7 @@ from fingen.teachers.request_locks import RequestLocks
 
 OTHERS_SECONDS = 0.5  # between two looks at what another process is asking
 SPENT_SECONDS = 1.0  # between two looks at what the run has cost
+SHOWN_INVALID = 5  # requests with answers that cannot be used, by name
 OnAnswer = Callable[[Request, Completion], None]
 OnEvent = Callable[[Answered | Waiting | Note], None]
 Consent = Callable[[Estimate], None]
@@ -279,9 +280,24 @@ def _pending(
         exported=exported,
         imported=dataclasses.asdict(imported) if imported else None,
         cost_usd=journal.usage()[1],
-        notes=imported.lines() if imported else [],
+        notes=[*(imported.lines() if imported else []), *_invalid(job, journal, missing)],
         next=_next(job, batches=bool(batches), exported=bool(exported), unasked=bool(unasked)),
         exit_code=0 if is_fine else 1,
+    )
+
+
+def _invalid(job: Job, journal: Journal, missing: list[str]) -> list[str]:
+    """Name the requests that were answered, by whichever run or file, and whose answers cannot be used, with why."""
+    asked = {request.key: request for request in job.requests}
+    told = []
+    for key in missing:
+        if faults := journal.faults(key):
+            passages = asked[key].passages
+            where = f"{passages[0].document}, page {passages[0].pages[0]}" if passages else key[:12]
+            told.append(f"{where}: {faults[-1][1]} ({len(faults)} answers so far)")
+    more = f"; and {len(told) - SHOWN_INVALID} more" if len(told) > SHOWN_INVALID else ""
+    return [f"{len(told)} requests have answers that cannot be used: {'; '.join(told[:SHOWN_INVALID])}{more}"] * bool(
+        told
     )
 
 

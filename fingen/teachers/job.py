@@ -22,6 +22,8 @@ from fingen.teachers.journal import Journal
 from fingen.teachers.request_locks import RequestLocks
 from fingen.text import estimate_tokens
 
+SENT_BACK = 0.25  # of the answers have an item that goes back, about
+
 
 @dataclass
 class Job:
@@ -33,6 +35,7 @@ class Job:
     validate: Validate  # what is wrong with an answer as a whole, or None
     item_tokens: int  # of an answer, for one item, about
     found_by: str | None = None  # the variable of the key that the teacher was found by, where nobody named it
+    repairs: int = 0  # times that an answer may go back to be mended
     requests: list[Request] = field(default_factory=list)
     masked: Counter[str] = field(default_factory=Counter)  # kind of personal data -> marks in its place in the requests
     identity: dict[str, Any] = field(default_factory=dict)  # the settings that the first answer binds the set to
@@ -145,7 +148,8 @@ def expected_usd(job: Job, batched: set[str]) -> float | None:
 def _estimate_usd(job: Job, requests: list[Request], *, batch: bool) -> tuple[float, float, float] | None:
     """Low: every shared prompt read from the cache and short answers. Expected: no cache.
 
-    Most: the worst case of every attempt that a run makes, each in its dearest form.
+    Most: the worst case of every attempt that a run makes, each in its dearest form. What goes back to be mended is in
+    both of them.
     """
     teacher = job.teacher
     if not isinstance(teacher, Provider):
@@ -159,9 +163,14 @@ def _estimate_usd(job: Job, requests: list[Request], *, batch: bool) -> tuple[fl
             teacher.cost_usd(Usage(input_tokens=own + shared, output_tokens=answer), batch=batch),
             teacher.worst_usd(dearest(request), batch=batch),
         )
+        back = teacher.cost_usd(
+            Usage(input_tokens=own + shared + answer + job.item_tokens, output_tokens=job.item_tokens), batch=batch
+        )
         if None in costs:
             return None
-        low, expected, most = low + (costs[0] or 0.0), expected + (costs[1] or 0.0), most + TRIES * (costs[2] or 0.0)
+        low += costs[0] or 0.0
+        expected += (costs[1] or 0.0) + job.repairs * SENT_BACK * (back or 0.0)
+        most += (1 + job.repairs) * TRIES * (costs[2] or 0.0)
     return low, expected, most
 
 

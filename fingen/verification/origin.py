@@ -9,7 +9,6 @@ from pathlib import Path
 from fingen.config import CACHE, ReadSettings
 from fingen.disk import read_jsonl
 from fingen.documents import InputFile, read_documents
-from fingen.documents.parsed import is_page_parse, read_page_parse
 from fingen.errors import DocumentError, SetError, UsageError
 from fingen.quality.grounding import Grounding, ground
 from fingen.records import Chunk, Document, Passage, Period, Record, SourceEntry
@@ -28,7 +27,7 @@ class Origin:
     passages: dict[str, Passage] = field(default_factory=dict)
     organisations: frozenset[str] = frozenset()  # whose reports they are
     is_whole: bool = False
-    _ground: dict[tuple[str, str, tuple[str, ...]], Grounding] = field(default_factory=dict, compare=False, repr=False)
+    _ground: dict[tuple[object, ...], Grounding] = field(default_factory=dict, compare=False, repr=False)
 
     def of(self, record: Record) -> tuple[Passage, ...] | None:
         """What a row was written from; None where that is not here."""
@@ -42,7 +41,13 @@ class Origin:
         passages = None if is_label_alone(record) else self.of(record)
         if passages is None:
             return None
-        key = (record.output, record.calc or "", record.chunks or ())  # rows of one pair share them
+        key = (
+            record.instruction,
+            record.output,
+            record.calc or "",
+            record.chunks or (),
+            record.evidence,
+        )  # rows of one pair share them
         if key not in self._ground:
             self._ground[key] = ground(record, passages, organisations=self.organisations)
         return self._ground[key]
@@ -94,6 +99,8 @@ def _read_one(path: Path) -> Origin:
         raise UsageError(f"--source {path}: no such file", hint="name a PDF, chunks.jsonl, or a page-by-page parse")
     if path.suffix.lower() == ".pdf":
         return _of_document(_read_pdf(path))
+    from fingen.documents.parsed import is_page_parse, read_page_parse  # with all that finds companies: rarely needed
+
     if is_page_parse(path):
         return _of_document(read_page_parse(path))
     if path.name == CHUNKS and path.with_name(MANIFEST).is_file():

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from fingen.disk import sha256_file
 from fingen.errors import SetError, UsageError
 from fingen.imports.alpaca import build_record, read_rows
-from fingen.quality.checks import CHECKS, Draft
+from fingen.quality.checks import CHECKS
 from fingen.quality.contamination import find_contamination
+from fingen.quality.draft import Draft
 from fingen.quality.duplicates import find_duplicates, near_clusters
 from fingen.quality.evidence import locate
 from fingen.quality.grounding import Grounding

@@ -29,9 +29,11 @@ import pytest
 
 from fingen.config import ReadSettings
 from fingen.documents import InputFile, read_documents
-from fingen.quality.checks import Draft, Drop, check
+from fingen.quality.checks import check
+from fingen.quality.draft import Draft, Drop
 from fingen.quality.evidence import find_quote
 from fingen.quality.grounding import ground
+from fingen.quality.source import fiscal_year
 from fingen.records import Block, Chunk, Document, Passage, Period, Request
 from fingen.tasks.documents import TASKS
 from fingen.tasks.qa import QaItem, build_passage
@@ -42,6 +44,7 @@ TEACHER = SHARED / "teacher"
 GROUPS = ("figure", "unit", "period", "direction", "entity", "evidence", "calc", "question", "text")
 KEPT_GOAL, FRESH_GOAL, CAUGHT_GOAL, GROUP_GOAL = 44, 47, 0.85, 0.90
 HELD = 0.5  # of the words of a chunk stand in the old passage: it is a part of it
+PART = 0.1  # of the words of the old passage stand in a chunk: so it is, with more beside it
 MONTHS = dict(zip("January February March April May June July August September October November December".split(),
                   range(1, 13), strict=True))  # fmt: skip
 HEADERS = {"公司": "company", "报告": "report", "章节": "section", "页码": "pages"}
@@ -116,7 +119,8 @@ def _period(report: str) -> Period:
         else "annual"
     )
     if found := re.search(r"([A-Z][a-z]+) (\d{1,2}), (\d{4})", report):
-        return Period(kind=kind, end=f"{found[3]}-{MONTHS[found[1]]:02d}-{int(found[2]):02d}")
+        end = f"{found[3]}-{MONTHS[found[1]]:02d}-{int(found[2]):02d}"
+        return Period(kind=kind, end=end, fiscal_year=fiscal_year(end))
     year = re.search(r"\d{4}", report)
     end = f"{year[0]}-12-31" if year and "年度" in report and kind == "annual" else year[0] if year else None
     return Period(kind=kind, end=end)
@@ -183,16 +187,21 @@ def _anew(asked: Asked, documents: list[Document]) -> Asked:
 
 
 def _found_again(passage: Passage, documents: list[Document]) -> list[tuple[Document, Chunk]]:
-    """The chunks whose words it holds, mostly, three by three."""
+    """The chunks whose words it holds, mostly, three by three, and those that hold a good part of its own."""
     words = _words(passage.text)
     shares = {
-        (document.path, chunk.id): ((words & _words(chunk.text)).total() / _words(chunk.text).total(), document, chunk)
+        (document.path, chunk.id): (_held(words, _words(chunk.text)), document, chunk)
         for document in documents
         for chunk in document.chunks
         if document.company == passage.company
     }
     found = [(document, chunk) for share, document, chunk in shares.values() if share >= HELD]
     return found or [max(shares.values(), key=lambda each: each[0])[1:]]
+
+
+def _held(old: Counter[tuple[str, ...]], new: Counter[tuple[str, ...]]) -> float:
+    common = (old & new).total()
+    return max(common / new.total(), HELD if common >= PART * old.total() else 0.0) if common else 0.0
 
 
 def _words(text: str) -> Counter[tuple[str, ...]]:

@@ -153,13 +153,13 @@ def make_requests(count: int) -> list[Any]:
     from fingen.records import Request, request_key
     from fingen.tasks.qa import answer_schema
 
-    template = prompts.read_template("concept.en")
+    template = prompts.read_template("qa.en")
     paragraph = "Revenue of the plant rose because hospitals renewed their contracts and ordered more lenses. "
     requests = []
     for number in range(count):
         passage = {"report": "annual report 2024", "company": "Northwind Instruments Inc.", "section": "Results",
-                   "pages": "12", "text": f"Plant {number}. {paragraph * 43}"}  # fmt: skip
-        values = {"count": 2, "passages": [passage], "examples": [], "questions": []}
+                   "pages": "12", "unit": "", "text": f"Plant {number}. {paragraph * 43}"}  # fmt: skip
+        values = {"kinds": ["concept"], "count": 2, "passages": [passage], "examples": [], "questions": []}
         system, prompt = prompts.fill(template, values)
         key = request_key("bench", system, prompt, answer_schema())
         requests.append(

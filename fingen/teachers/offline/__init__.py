@@ -1,7 +1,7 @@
 """The embedded teacher: deterministic rules that take pairs out of the text as it stands. It needs no key and no network.
 
 It invents nothing and understands little: concept pairs come from sentences that define or explain something, summary
-pairs from the leading and the most central sentences under a heading.
+pairs from the text that a section begins with, as far as it reads on.
 """
 
 from __future__ import annotations
@@ -30,18 +30,15 @@ class Offline:
             language = request.template.rpartition(".")[2]
             texts = [{"number": n, "text": write(draw, language)} for n, draw in enumerate(request.draws, 1)]
             return self._answer(request, {"items": texts})
-        if request.task not in PAIRS:
+        tasks = request.tasks
+        ruled = [task for task in tasks if task in PAIRS]
+        if not ruled:
             return self._answer(request, {"items": [], "reason": f"there are no rules for {request.task}"})
-        pairs = [pair for passage in request.passages for pair in PAIRS[request.task](passage)]
+        most = request.count // len(tasks)
         items = [
-            {
-                "question": p.question,
-                "rephrased": p.rephrased,
-                "answer": p.answer,
-                "evidence": list(p.quotes),
-                "calc": None,
-            }
-            for p in pairs[: request.count]
+            {**({"kind": task.removeprefix("qa-")} if len(tasks) > 1 else {}), **_item(pair)}
+            for task in ruled
+            for pair in [pair for passage in request.passages for pair in PAIRS[task](passage)][:most]
         ]
         reason = None if items else "no sentence here that the rules can ask about"
         return self._answer(request, {"items": items, "reason": reason})
@@ -49,6 +46,16 @@ class Offline:
     def _answer(self, request: Request, answer: dict[str, Any]) -> Completion:
         text = dump_json(answer)
         return Completion(key=request.key, text=text, stop_reason="end_turn", teacher=self.name, cost_usd=0.0)
+
+
+def _item(pair: Pair) -> dict[str, Any]:
+    return {
+        "question": pair.question,
+        "rephrased": pair.rephrased,
+        "answer": pair.answer,
+        "evidence": list(pair.quotes),
+        "calc": None,
+    }
 
 
 def concept_pairs(passage: Passage) -> list[Pair]:
@@ -60,6 +67,9 @@ def concept_pairs(passage: Passage) -> list[Pair]:
 
 def _concepts(topic: Topic, passage: Passage, rules: Rules) -> Iterator[Pair]:
     for concept in rules.concepts(topic, passage):
+        sentence = topic.sentences[concept.at]
+        if sentence.is_item or sentence.text[-1] in ":：":
+            continue  # the whole list says it
         chosen = topic.around(concept.at, rules.concept_length)
         text = topic.text(chosen, rules)
         if rules.size(text) < rules.concept_length[0]:
@@ -71,7 +81,7 @@ def _concepts(topic: Topic, passage: Passage, rules: Rules) -> Iterator[Pair]:
 
 
 def summary_pairs(passage: Passage) -> list[Pair]:
-    """Pairs by extracting the leading and most central sentences under each heading, the fullest first."""
+    """Pairs that give what stands under each heading from its beginning, the fullest first."""
     rules = RULES[passage.language]
     found: list[Pair] = []
     for topic in find_topics(passage, rules):

@@ -73,12 +73,6 @@ def _usable(text: str) -> bool:
     return text.count("“") == text.count("”") and digits < 0.35 * len(text)
 
 
-def _terms(text: str) -> list[str]:
-    """Pairs of neighbouring ideographs: words without a dictionary."""
-    han = re.findall(r"[\u4e00-\u9fff]+", text)
-    return [run[index : index + 2] for run in han for index in range(len(run) - 1)]
-
-
 def _company(passage: Passage) -> str:
     return passage.company or "该公司"
 
@@ -199,6 +193,8 @@ def _explained_rows(table: str, passage: Passage) -> Iterator[Pair]:
     rows = [line.split(" | ") for line in table.splitlines()]
     head = next((row for row in rows if _REASON_HEAD.search(row[-1])), None)
     unit = next((found[0] for line in table.splitlines()[:3] if (found := _UNIT.search(line))), "")
+    if not unit and len(passage.unit) == 1:
+        unit = passage.unit[0].text  # said above the table
     for row in rows if head else ():
         item = re.sub(r"^[一二三四五六七八九十\d]+[、.]|^其中：", "", row[0])
         reason = row[-1].strip("。 ")
@@ -236,17 +232,18 @@ def _terms_of(table: str, passage: Passage) -> Iterator[Pair]:
 
 RULES = Rules(
     joint="",
+    stop="。",
     concept_length=(24, 320),
     summary_length=(90, 420),
     usable=_usable,
+    points=_POINTS,
     leans=_LEANS,
     skipped=_SKIPPED,
-    terms=_terms,
     size=len,
     attribute=_attribute,
     concepts=_concepts,
     from_tables=_from_tables,
     summary_question=_summary_question,
-    in_order=_POLICY,
+    is_told=lambda topic, text: True,
     own=re.compile(r"公司|本集团|本行"),
 )

@@ -7,14 +7,16 @@ from collections.abc import Iterator
 
 from fingen.prompts import report_name
 from fingen.records import Passage
-from fingen.teachers.offline.extract import Concept, Pair, Rules, Topic, pick
+from fingen.teachers.offline.extract import Concept, Pair, Rules, Sentence, Topic, pick
 
 _POINTS = re.compile(
     r"\b(?:as follows|the following|(?:table|chart|graph|list|discussion|section)s? (?:below|above)|"
-    r"(?:presented|described|discussed|set forth|listed|shown|noted|summarized|outlined|included) "
+    r"(?:presented|described|discussed|set forth|listed|shown|noted|summarized|outlined|included|provided|given|detailed|set out) "
     r"(?:below|above|elsewhere|in (?:the|this|our|Note|Item|Part))|"
     r"see (?:Note|Item|Part|page|“|\"|our|the)|refer to|this (?:table|section|report|discussion|item|note)|herein(?:after)?|"
-    r"(?:Note|Item|page) \d+|incorporated by reference|Exhibit \d|page \d)",
+    r"(?:Note|Item|page) \d+|incorporated by reference|Exhibit \d|page \d)|"
+    r"\bthe (?:above|below|foregoing|preceding)\b|\b(?:above|below|overleaf)[.,;:)]|\b(?:shown|disclosed) (?:with)?in the\b|"
+    r"\b(?:in|of) the (?:table|chart)s?\b|https?:|\bwww\.|\bweb ?(?:site|page)|\bwebcast|\bconference call",
     re.IGNORECASE,
 )  # fmt: skip
 _LEANS = re.compile(
@@ -29,10 +31,17 @@ _SKIPPED = re.compile(
     r"table of contents|^contents$|glossary of exhibits|exhibits?\b|signatures?$|forward[- ]looking|cautionary|safe harbor|"
     r"certification|incorporated by reference|securities and exchange commission|independent (?:registered|auditor)|auditor.s|"
     r"consent of|power of attorney|index to|available information|website|mine safety|unresolved staff|reserved|"
-    r"conference call|about (?:us|ulta|mgm)|contact|shareholder information|corporate (?:information|directory)|"
+    r"contact|(?:share|stock)holder|investors?$|corporate (?:information|directory)|governance|committee|going concern|"
+    r"responsibilit|key audit|biograph|indemni|disabled|remuneration|employment agreement|basis of (?:preparation|consolidation)|"
+    r"principles of consolidation|pronouncement|(?:new|recent(?:ly)?)\b.{0,30}\bstandards|^ordinary shares|"
+    r"use of estimates|^(?:[A-Za-z]\.? )?accounting policies$|"
     r"directors$|notice of annual|schedule ii|opinion on|basis for opinion|critical audit|transition services|"
+    r"controls and procedures|internal control|^letter (?:from|to)|"
     r"form 10-k summary|^article [ivx\d]|^section \d|^appendix|award agreement|^risk factors$",
     re.IGNORECASE,
+)
+_AUDITS = re.compile(
+    r"\b(?:our audit|we identified .{3,80} as a (?:key|significant) |audit (?:procedures|evidence|opinion)|engagement team)\b"
 )
 _POLICY = re.compile(
     r"accounting polic|critical accounting|critical estimate|significant accounting|new accounting|pronouncement",
@@ -52,10 +61,9 @@ _GENERIC = frozenset(
     "overview general introduction background description other summary discussion results notes continued highlights "
     "judgments details definition definitions business operations financial information assets liabilities".split()
 )
-_STOPWORDS = frozenset(
-    "the and for with that this from are was were has have had not may our its their which other such been will would "
-    "could also than more these those any all can into over under year years ended during between through upon each "
-    "including".split()
+_TORN = frozenset("a an and as at by for from in into of on or our the their to with".split())
+_DISCLAIMS = re.compile(
+    r"supplemental (?:disclosure|measure)|non-GAAP (?:financial )?measures?\b|no assurance|forward-looking", re.I
 )
 _NOT_SUBJECTS = re.compile(
     r"(?:It|Its|This|That|These|Those|There|Here|We|Our|They|He|She|In|On|At|As|For|If|When|While|Because|During|Under|With|"
@@ -68,25 +76,27 @@ _NOT_SUBJECTS = re.compile(
 _NOUN = r"[A-Za-z][\w’'&/-]*"
 _DEFINED = re.compile(
     r"^(?:The terms? )?[“\"]([^”\"]{2,60})[”\"](?: or [“\"][^”\"]{1,40}[”\"])? "
-    r"(?:means?|refers? to|is defined as|shall mean|has the meaning)\b"
+    r"(?:means?|refers? to|is defined as|shall mean|is|are)\b"
 )
 _WE_DEFINE = re.compile(
     rf"\b[Ww]e (?:generally |currently )?define ({_NOUN}(?: [\w’'&/()-]+){{0,6}}?) (?:as|to (?:be|mean|include))\b"
 )
 _IS_A = re.compile(
-    rf"^((?:An? |The )?{_NOUN}(?: [\w’'&/()-]+){{0,5}}?) (?:is|are) "
-    r"(?:an? |the |one of the |those |defined as |measured as |calculated as |designed to |intended to )"
+    rf"^((?:The )?{_NOUN}(?: [\w’'&/()-]+){{0,5}}?) (?:is|are) "
+    r"(?:an? |(?<=is )the |one of the |defined as |measured as |calculated as |designed to )"
 )
 _SUBJECT = rf"^((?:The |Our )?{_NOUN}(?: [\w’'&/()-]+){{0,5}}?)"
 _CONSISTS = re.compile(rf"{_SUBJECT} (?:consists? (?:primarily |principally |mainly |largely )?of|comprises?) ")
-_MEANS = re.compile(rf"{_SUBJECT} (?:represents?|refers? to|means?) ")
+_MEANS = re.compile(
+    rf"{_SUBJECT} (?:represents? (?!just|only|one|two|about|approximately|\d)|refers? to |means? (?!that))"
+)
 _CAUSE = (
     r"due to|driven by|because|as a result of|reflecting|attributable to|attributed to|resulting from|the result of"
 )
 _WHY = re.compile(
     r"^((?:Our |The )?[A-Z][\w’'&/() –-]{2,80}?) "
     r"(increased|decreased|declined|rose|fell|grew|improved|dropped|widened|narrowed)\b"
-    rf"(?=.{{0,260}}?\b(?:{_CAUSE})\b)(.*)"
+    rf"(?=(?:(?!\bincluding\b).){{0,260}}?\b(?:{_CAUSE})\b)(.*)"
 )
 _BASE = {"increased": "increase", "decreased": "decrease", "declined": "decline", "rose": "rise", "fell": "fall", "grew": "grow",
          "improved": "improve", "dropped": "drop", "widened": "widen", "narrowed": "narrow"}  # fmt: skip
@@ -94,15 +104,46 @@ _WHEN = re.compile(
     r"\b(?:in|during|for) (?:the )?(?:(?:first|second|third|fourth) quarter of )?"
     r"(?:fiscal(?: year)? |year ended [A-Z][a-z]+ \d{1,2}, )?(?:FY)?(?:20)\d\d\b"
 )
+_MOVED = re.compile(
+    r"^((?:Our |The )?[A-Z][\w’'&/() –-]{2,80}?) (increased|decreased|declined|rose|fell|grew|improved|dropped)\b"
+    r"([^.]{0,80}\d.{0,160}\b(?:compared (?:to|with) .{0,80}\d|(?:from|versus) [$£€\d]).*)"
+)
+_QUARTER = re.compile(
+    r"\b(?:(?:first|second|third|fourth) quarter|quarter|three months|thirteen weeks)\b", re.IGNORECASE
+)
+_THIS_QUARTER = re.compile(r"\b(?:current|this|prior year) quarter\b", re.IGNORECASE)
+_COMMONPLACE = re.compile(
+    r"\b(?:recogni[sz]ed|measured|carried at|stated at|classified|amorti[sz]ed|fair value|intrinsic value|carrying amount|present value|"
+    r"(?:credit|liquidity|market|currency|interest rate) risk|credit loss(?:es)?|effective interest|going concern|IFRS|IAS|ASC|ASU|GAAP|"
+    r"deferred tax|impairment|useful li(?:fe|ves)|equity|capital (?:management|risk)|remuneration|"
+    r"financial (?:statements|instruments|risks?)|risk of (?:financial )?loss|judge?ments?|reporting date|"
+    r"commit(?:ted|ment) to|strives?|believes? that|look forward|confidence|"
+    r"importan(?:t|ce)|responsible|terms and conditions|seamless|harness)\b",
+    re.IGNORECASE,
+)
+_FIGURE = re.compile(r"[$£€¥]\s?\d|\d%|\d,\d{3}|\d\.\d|\d (?:percent|per cent|years|million|billion)")
+_NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{2,}")
+_COMMON = frozenset(
+    "Group Company Companies Board Director Directors Management Bank Corporation Parent Trust Level Note Notes Financial International "
+    "Accounting Standard Standards Reporting Consolidated Statement Statements Annual Report Income Comprehensive Codification Policy "
+    "Topic Executive Chief Operating Decision Maker Securities Other January February March April May June July August September "
+    "October November December General Meeting Act Black Scholes Monte Carlo".split()
+)
+_BARE = re.compile(
+    r"(?:[$£€¥]|\b(?:CHF|EUR|USD|GBP|AUD|CAD|JPY|RMB|HKD|NIS))\s?(\d{1,3}(?:,\d{3}){0,2}(?:\.\d)?)(?![\d,]|\.\d)"
+    r"(?! ?(?:m|bn|k)\b)(?!.{0,30}?\b(?:million|billion|thousand|per|each)\b)"
+)
 _VERBS = re.compile(r"\b(?:is|are|was|were|has|have|had|that|which|who|will|may|can|does|do)\b", re.IGNORECASE)
 _FIRST_PERSON = re.compile(r"\b(?:we|our|us|ours)\b", re.IGNORECASE)
+_OWN = re.compile(r"\b(?:[Ww]e|[Oo]ur|us|[Tt]he (?:Company|Group|Bank))\b")
 _BIOGRAPHY = re.compile(
-    r"\b(?:joined|was appointed|has served|holds an? (?:Bachelor|Master|degree)|years[’'] experience)\b"
+    r"\b(?:joined|was appointed|has served|holds an? (?:Bachelor|Master|degree)|years(?:[’']| of) .{0,30}experience|"
+    r"[Nn]on-[Ee]xecutive [Dd]irector of|He|She|his|her)\b"
 )
 
 
 def _usable(text: str) -> bool:
-    if not (40 <= len(text) <= 700 and text[-1] in '.!?”"' and (text[0].isupper() or text[0] in '“"')):
+    if not (40 <= len(text) <= 1000 and text[-1] in '.!?”"' and (text[0].isupper() or text[0] in '“"')):
         return False
     if (
         " | " in text
@@ -111,12 +152,41 @@ def _usable(text: str) -> bool:
         or text.count("“") != text.count("”")
     ):
         return False
+    if _AUDITS.search(text) or any(_is_unscaled(found[1]) for found in _BARE.finditer(text)):
+        return False
     digits = sum(map(str.isdigit, text))
     return digits < 0.25 * len(text) and not text.endswith(("etc.", "No.")) and len(text.split()) >= 7
 
 
-def _terms(text: str) -> list[str]:
-    return [word for word in re.findall(r"[a-z]{3,}", text.lower()) if word not in _STOPWORDS]
+def _is_unscaled(amount: str) -> bool:
+    """Whether nobody can tell from the sentence if an amount is in units, thousands or millions."""
+    return amount.count(",") < 2 and not amount.endswith(",000")
+
+
+def _is_told(topic: Topic, text: str) -> bool:
+    """Whether the text is about its heading, and says what not every company's report says.
+
+    A heading of which no word comes back is that of another text. Sentences on recognition and measurement are those of the
+    standards, unless figures or names of the company's own stand in them.
+    """
+    title = _plain_title(topic.path[-1]) if topic.path else None
+    if title and not topic.sentences[0].is_item and not _shares_words(title, text):
+        return False
+    path = " ".join(topic.path)
+    if _RISK.search(path) and title and _is_sentence(title):
+        return True
+    return _is_own(text) if _POLICY.search(path) or _COMMONPLACE.search(f"{title}. {text}") else True
+
+
+def _is_own(text: str, names: int = 3) -> bool:
+    """Whether figures stand in a text, or names that are not those of any company's accounts."""
+    return _FIGURE.search(text) is not None or len(set(_NAME.findall(text)) - _COMMON) >= names
+
+
+def _shares_words(title: str, text: str) -> bool:
+    stems = {word[:5] for word in re.findall(r"[a-z]{4,}", title.lower())}
+    found = sum(stem in text.lower() for stem in stems)
+    return not stems or 3 * found >= len(stems)
 
 
 def _company(passage: Passage) -> str:
@@ -139,7 +209,7 @@ def _attribute(text: str, passage: Passage) -> str:
     return f"{_company(passage)} states in its {_report(passage)}: “{inner}”"
 
 
-def _title(topic: Topic) -> str | None:
+def _title(topic: Topic, passage: Passage) -> str | None:
     """What the topic is about, in words that fit into a question; None where no heading says it.
 
     A short title comes with the section that it is in: reports have many headings such as "Goodwill".
@@ -148,7 +218,16 @@ def _title(topic: Topic) -> str | None:
     if not titles:
         return None
     name = titles[-1]
-    if len(name.split()) <= 4 and len(titles) > 1 and not _is_sentence(titles[-2]) and len(titles[-2].split()) <= 9:
+    is_placed = (
+        topic.path == passage.section
+    )  # a heading inside a passage may stand beside the one above as well as below
+    if (
+        is_placed
+        and len(name.split()) <= 4
+        and len(titles) > 1
+        and not _is_sentence(titles[-2])
+        and len(titles[-2].split()) <= 9
+    ):
         return f"{name}” in the section “{titles[-2]}"
     return name
 
@@ -159,6 +238,10 @@ def _plain_title(raw: str) -> str | None:
     words = title.split()
     if not len(title) >= 4 or len(words) > 30 or not title[0].isalpha() or _GENERIC_TITLE.match(title):
         return None
+    if re.search(r"[%$£€…]|\.{3}|\bannual report\b", title, re.IGNORECASE) or words[-1].lower() in _TORN:
+        return None  # a figure on display, a line of contents, half a heading
+    if _RISK.match(title) and not re.search(r"\b(?:may|might|could|can|will)\b", title):
+        return title if len(words) == 2 and words[-1].lower() == "risk" else None  # over many risks
     if len(words) == 1 and words[0].casefold() in _GENERIC:
         return None
     return title.capitalize() if title.isupper() else title
@@ -171,12 +254,14 @@ def _is_sentence(title: str) -> bool:
 
 
 def _summary_question(topic: Topic, passage: Passage) -> tuple[str, str] | None:
-    title = _title(topic)
+    title = _title(topic, passage)
     if title is None or any(_BIOGRAPHY.search(sentence.text) for sentence in topic.sentences[:3]):
         return None
     company, report, name = _company(passage), _report(passage), title.strip('"')
     path = " ".join(topic.path)
     plain = name.split("” in the section “")[0]
+    if any(_THIS_QUARTER.search(sentence.text) for sentence in topic.sentences):
+        report = f"{report}, for the quarter"
     if _is_sentence(plain):
         return pick([
             (f"What does {company} say in its {report} about the statement “{name}”?",
@@ -212,8 +297,16 @@ def _concepts(topic: Topic, passage: Passage) -> Iterator[Concept]:
             term = found[1].strip()
             yield Concept(at, f"What does “{term}” mean in {_possessive(company)} {report}?",
                           f"How does {company} define “{term}” in its {report}?", 1.0 + policy)  # fmt: skip
-        elif why := _why(text, passage):
+        elif why := _why(text, topic, passage):
             yield Concept(at, *why, 0.0)
+        elif how := _how(text, topic, passage):
+            yield Concept(at, *how, 0.7)
+        elif (
+            _DISCLAIMS.search(text)
+            or _BIOGRAPHY.search(topic.paragraphs[sentence.paragraph])
+            or _is_textbook(topic, sentence, is_policy=policy > 0)
+        ):
+            continue
         elif (found := _CONSISTS.match(text)) and (term := _term(found[1], passage)):
             yield Concept(at, f"What makes up {term} at {company}, according to its {report}?",
                           f"How does {company} describe the make-up of {term} in its {report}?", 0.5 + policy)  # fmt: skip
@@ -225,10 +318,16 @@ def _concepts(topic: Topic, passage: Passage) -> Iterator[Concept]:
                           f"What is said about the nature of {term} in {_possessive(company)} {report}?", 0.6 + policy)  # fmt: skip
 
 
-def _why(text: str, passage: Passage) -> tuple[str, str] | None:
-    found = _WHY.match(text)
-    if not found:
-        return None
+def _is_textbook(topic: Topic, sentence: Sentence, *, is_policy: bool) -> bool:
+    """Whether a sentence could stand in any report: it has neither figures nor names, and speaks of accounts or of no one."""
+    if _is_own(sentence.text, names=1):
+        return False
+    paragraph = topic.paragraphs[sentence.paragraph]
+    return is_policy or _COMMONPLACE.search(paragraph) is not None or not _OWN.search(sentence.text)
+
+
+def _change(found: re.Match[str], topic: Topic, passage: Passage) -> tuple[str, str, str, str] | None:
+    """What moved, how, when, and in which section: a segment's revenue is not the company's."""
     subject = re.sub(r"^(?:Our|The) ", "", found[1]).strip()
     if (
         _NOT_SUBJECTS.match(found[1].replace("Our ", "", 1))
@@ -236,19 +335,52 @@ def _why(text: str, passage: Passage) -> tuple[str, str] | None:
         or not 1 <= len(subject.split()) <= 9
     ):
         return None
-    if re.search(r"\d|,$", subject):
+    first = subject.split()[0]
+    if first[-2:] in ("’s", "'s") and first[:-2] in _company(passage):
+        subject = subject.removeprefix(first).strip()  # the company is named in the question
+    if re.search(r"\d|,$|\b(?:this|that|these|those)\b", subject) or not subject:
         return None
-    when = _WHEN.search(re.split(rf"\b(?:compared|than|from|over|versus|against|{_CAUSE})\b", found[3])[0])
-    time = f" {when[0]}" if when else ""
+    time = _time(found[3], passage)
     subject = _lowered(subject, passage)
-    company, report, verb = _company(passage), _report(passage), _BASE[found[2]]
-    return (f"Why did {_possessive(company)} {subject} {verb}{time}, according to its {report}?",
-            f"What caused the {subject} of {company} to {verb}{time}, as its {report} explains?")  # fmt: skip
+    title = next((title for raw in topic.path[:-3:-1] if (title := _plain_title(raw))), None)
+    place = f"the section “{title.replace('“', '‘').replace('”', '’')}” of its" if title else "its"
+    return subject, _BASE[found[2]], time, f"{place} {_report(passage)}"
+
+
+def _why(text: str, topic: Topic, passage: Passage) -> tuple[str, str] | None:
+    found = _WHY.match(text)
+    change = _change(found, topic, passage) if found else None
+    if change is None:
+        return None
+    subject, verb, time, place = change
+    company = _company(passage)
+    return (f"Why did {_possessive(company)} {subject} {verb}{time}, according to {place}?",
+            f"What caused the {subject} of {company} to {verb}{time}, as {place} explains?")  # fmt: skip
+
+
+def _how(text: str, topic: Topic, passage: Passage) -> tuple[str, str] | None:
+    found = _MOVED.match(text)
+    change = _change(found, topic, passage) if found else None
+    if change is None:
+        return None
+    subject, _, time, place = change
+    company = _company(passage)
+    return (f"How did {_possessive(company)} {subject} change{time}, according to {place}?",
+            f"By how much did the {subject} of {company} move{time}, as stated in {place}?")  # fmt: skip
+
+
+def _time(told: str, passage: Passage) -> str:
+    """The time that a change is told of, where it is another one than that of the report."""
+    if quarter := _QUARTER.search(told):
+        return f" in the {quarter[0].lower()}"
+    when = _WHEN.search(re.split(rf"\b(?:compared|than|from|over|versus|against|{_CAUSE})\b", told)[0])
+    told_already = when and "ended" in when[0] and when[0].endswith((passage.period.end or "")[:4])
+    return f" {when[0]}" if when and not told_already else ""
 
 
 def _term(raw: str, passage: Passage) -> str | None:
     """A subject fit to be asked for: a noun phrase, not a pronoun and not a clause."""
-    if _NOT_SUBJECTS.match(raw) or _VERBS.search(raw) or len(raw) < 4 or re.search(r"\d|[()]", raw):
+    if _NOT_SUBJECTS.match(raw) or _VERBS.search(raw) or len(raw) < 4 or re.search(r"\d|[()]|-$|\bth(?:is|ese)\b", raw):
         return None
     bare = re.sub(r"^(?:The|An?|Our) | (?:generally|primarily|typically|also|usually|mainly)$", "", raw)
     if re.search(r"\b(?:below|above|following|remaining|foregoing|same)\b", bare):
@@ -290,17 +422,18 @@ def _from_tables(topic: Topic, passage: Passage) -> Iterator[Pair]:
 
 RULES = Rules(
     joint=" ",
+    stop=".",
     concept_length=(70, 700),
-    summary_length=(260, 1100),
+    summary_length=(260, 1600),
     usable=_usable,
+    points=_POINTS,
     leans=_LEANS,
     skipped=_SKIPPED,
-    terms=_terms,
     size=len,
     attribute=_attribute,
     concepts=_concepts,
     from_tables=_from_tables,
     summary_question=_summary_question,
-    in_order=_POLICY,
-    own=re.compile(r"\b(?:[Ww]e|[Oo]ur|us|[Tt]he (?:Company|Group|Bank))\b"),
+    is_told=_is_told,
+    own=_OWN,
 )

@@ -1,16 +1,20 @@
-"""What the rules of all languages share: topics of a passage, and choosing sentences that read well together."""
+"""What the rules of all languages share: topics of a passage, and choosing sentences that read on."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from fingen.records import Passage
-from fingen.text import sentences
+from fingen.text import bare_amounts, sentences
 
-STRETCH = 3  # sentences taken together
+SHARE = 0.6  # of the text under a heading that an answer must give: less is no summary of it
+HYPHEN = "\u2011"  # as some titles print it
+POINTER = 100  # characters: what is longer says something of its own
+NUMBER = re.compile(r"\d{1,2}\.\s*(?=[“\"A-Z])")
+ITEM = re.compile(r"[•▪●◦■]\s*")  # what stands before an item of a list, and after one
+ITEM_END = re.compile(r"[;；,，]?(?:\s+(?:and|or))?\s*$")
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,13 @@ class Concept:
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence, the paragraph it is in, and where it stands there."""
+    """A sentence or an item of a list, the paragraph it is in, and where it stands there."""
 
     text: str
     paragraph: int
     start: int
     end: int
+    is_item: bool = False
 
 
 @dataclass
@@ -49,10 +54,12 @@ class Topic:
     """The running text under one heading. `path` is the sections above it and its own title."""
 
     path: tuple[str, ...]
+    is_opened: bool = False  # its heading stands in the passage: what comes first here comes first in the section
     paragraphs: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
     sentences: list[Sentence] = field(default_factory=list)  # those that can be quoted, in order
     leaning: list[bool] = field(default_factory=list)  # whether a sentence needs the one before it
+    following: list[bool] = field(default_factory=list)  # whether nothing that says something is left out before it
 
     def around(self, at: int, length: tuple[int, int]) -> list[int]:
         """A sentence, with the ones it leans on before it and those that follow it in its paragraph, while there is room."""
@@ -95,14 +102,16 @@ class Topic:
         return tuple(self.paragraphs[paragraph][start:end] for paragraph, start, end in runs)
 
     def text(self, chosen: list[int], rules: Rules) -> str:
-        """The chosen sentences as running text."""
-        return rules.joint.join(self.sentences[index].text for index in chosen)
+        """The chosen sentences as running text; items of a list are parted by semicolons."""
+        pieces = [self.sentences[index] for index in chosen]
+        texts = [f"{piece.text};" if piece.is_item and piece.text[-1] not in ".。" else piece.text for piece in pieces]
+        return re.sub(r";$", rules.stop, rules.joint.join(texts))
 
     def pair(
         self, chosen: list[int], question: str, rephrased: str, passage: Passage, rules: Rules, *, rank: float
     ) -> Pair:
         """A pair that answers with the chosen sentences."""
-        answer = rules.attribute(self.text(chosen, rules), passage)
+        answer = with_unit(rules.attribute(self.text(chosen, rules), passage), passage)
         return Pair(question, rephrased, answer, self.quotes(chosen), rank)
 
 
@@ -111,19 +120,20 @@ class Rules:
     """What differs between languages. Lengths are (least, most) characters."""
 
     joint: str  # between two sentences
+    stop: str  # after the last item of a list
     concept_length: tuple[int, int]
     summary_length: tuple[int, int]
     usable: Callable[[str], bool]  # whether a sentence can be quoted outside its paragraph
+    points: re.Pattern[str]  # what sentences say that only point to another place
     leans: re.Pattern[str]  # starts of sentences that need the one before
     skipped: re.Pattern[str]  # section titles with nothing worth asking
-    terms: Callable[[str], list[str]]  # the content words of a sentence
     size: Callable[[str], int]
     attribute: Callable[[str, Passage], str]  # says whose words they are, where the text speaks as "we"
     concepts: Callable[[Topic, Passage], Iterator[Concept]]
     from_tables: Callable[[Topic, Passage], Iterator[Pair]]
     summary_question: Callable[[Topic, Passage], tuple[str, str] | None]
     own: re.Pattern[str]  # words by which a text speaks of the company itself
-    in_order: re.Pattern[str]  # sections (policies) told from their beginning: each sentence rests on those before it
+    is_told: Callable[[Topic, str], bool]  # whether a text tells something about this company under its heading
 
 
 def find_topics(passage: Passage, rules: Rules) -> list[Topic]:
@@ -135,65 +145,88 @@ def find_topics(passage: Passage, rules: Rules) -> list[Topic]:
             headings.append(text)
             continue
         if headings:
-            above = topics[-1].path if not passage.section else passage.section
-            fresh = [title for title in headings if title not in above]
-            topics.append(Topic((*above, *fresh)))
+            fresh = [title for title in headings if title not in passage.section]
+            topics.append(Topic((*passage.section, *fresh), is_opened=True))
             headings = []
         if kind == "table":
             topics[-1].tables.append(text)
         else:
             topics[-1].paragraphs.append(text)
-    kept = [topic for topic in topics if not any(rules.skipped.search(title) for title in topic.path)]
+    kept = [
+        topic for topic in topics if not any(rules.skipped.search(title.replace(HYPHEN, "-")) for title in topic.path)
+    ]
     for topic in kept:
         _add_sentences(topic, rules)
     return kept
 
 
 def _add_sentences(topic: Topic, rules: Rules) -> None:
+    whole, pointed = True, False  # nothing was left out since the last sentence that was taken; a pointer was
     for number, paragraph in enumerate(topic.paragraphs):
-        for start, end in sentences(paragraph):
+        for start, end, is_item in _parts(paragraph):
             text = paragraph[start:end]
-            if rules.usable(text):
-                topic.sentences.append(Sentence(text, number, start, end))
-                topic.leaning.append(rules.leans.match(text) is not None)
+            leans = rules.leans.match(text) is not None or (is_item and text[0].islower())
+            following = topic.paragraphs[number + 1] if number + 1 < len(topic.paragraphs) else ""
+            if not _is_usable(text, following, rules, is_item=is_item):
+                whole = whole and len(text) <= POINTER and rules.points.search(text) is not None and text[-1] in ".。"
+                pointed = True
+                continue
+            topic.sentences.append(Sentence(text, number, start, end, is_item))
+            topic.leaning.append(leans)
+            topic.following.append(whole and not (leans and pointed))
+            whole, pointed = True, False
+
+
+def _parts(paragraph: str) -> Iterator[tuple[int, int, bool]]:
+    """Spans of the sentences of a paragraph, without the number of a note; an item of a list is one span, and is said to be."""
+    marks = list(ITEM.finditer(paragraph))
+    for start, end in sentences(paragraph[: marks[0].start()] if marks else paragraph):
+        number = NUMBER.match(paragraph, start, end)
+        yield number.end() if number else start, end, False
+    ends = [*(mark.start() for mark in marks), len(paragraph)][1:]
+    for mark, end in zip(marks, ends, strict=True):
+        if item := ITEM_END.sub("", paragraph[mark.end() : end]):
+            yield mark.end(), mark.end() + len(item), True
+
+
+def _is_usable(text: str, following: str, rules: Rules, *, is_item: bool) -> bool:
+    if text[-1] in ":：":  # what introduces a list is quoted with the list
+        return ITEM.match(following) is not None and text[0].isupper()
+    if is_item:
+        words = text[:1].upper() + text[1:]
+        return rules.usable(words if text[-1] in ".。" else words + rules.stop)
+    return rules.usable(text)
+
+
+def with_unit(answer: str, passage: Passage) -> str:
+    """An answer with the unit of its amounts, where it is said above the passage and not in it."""
+    unit = passage.unit[0].text if len(passage.unit) == 1 else ""
+    if not unit or unit in answer or not bare_amounts(answer):
+        return answer
+    return f"{answer}（金额单位：{unit}）" if passage.language == "zh" else f"{answer} (Amounts: {unit}.)"
 
 
 def select(topic: Topic, rules: Rules) -> list[int]:
-    """Indices of the leading and the most central sentences, in order, within the length; [] where too little is there.
+    """Indices of the sentences that the section begins with, as many as there is room for; [] where that is no summary.
 
-    Sentences are taken as stretches of up to three that follow each other, so that they read on. Centrality of a sentence
-    is the number of sentences that share each of its terms, averaged over its terms: what many sentences speak about is
-    what the section is about (a degree centrality, as in LexRank without the iteration).
+    Nothing is skipped but what only points elsewhere: a sentence whose neighbour is missing may speak of another thing.
     """
-    terms = [set(rules.terms(sentence.text)) for sentence in topic.sentences]
-    shared = Counter(term for found in terms for term in found)
-    central = [sum(shared[term] for term in found) / (len(found) + 3) for found in terms]
-    stretches = list(_stretches(topic))
-    if not any(rules.in_order.search(title) for title in topic.path):
-        stretches[1:] = sorted(stretches[1:], key=lambda part: -sum(central[at] for at in part) / len(part))
     least, most = rules.summary_length
     chosen: list[int] = []
     size = 0
-    for stretch in stretches:
-        length = sum(rules.size(topic.sentences[at].text) for at in stretch)
-        if size + length <= most:
-            chosen += stretch
-            size += length
-    return sorted(chosen) if size >= least and len(chosen) > 1 else []
-
-
-def _stretches(topic: Topic) -> Iterator[list[int]]:
-    """Runs of up to three sentences that follow each other, each starting with one that stands on its own."""
-    stretch: list[int] = []
-    for at, leans in enumerate(topic.leaning):
-        if stretch and len(stretch) < STRETCH and topic.adjacent(stretch[-1], at):
-            stretch.append(at)
+    for at, sentence in enumerate(topic.sentences):
+        size += rules.size(sentence.text) if chosen or not topic.leaning[at] else 0
+        if not topic.following[at] or size > most:
+            break
+        if not chosen and topic.leaning[at]:
             continue
-        if stretch:
-            yield stretch
-        stretch = [] if leans else [at]
-    if stretch:
-        yield stretch
+        chosen.append(at)
+    while chosen and topic.sentences[chosen[-1]].text[-1] in ":：":
+        chosen.pop()  # the list that it introduces did not fit
+    text = topic.text(chosen, rules)
+    whole = sum(rules.size(paragraph) for paragraph in topic.paragraphs)
+    enough = len(chosen) > 1 and rules.size(text) >= max(least, SHARE * whole)
+    return chosen if topic.is_opened and enough and rules.is_told(topic, text) else []
 
 
 def pick(options: list[tuple[str, str]], *parts: str) -> tuple[str, str]:

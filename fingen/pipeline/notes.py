@@ -1,0 +1,121 @@
+"""What a reader of the summary should know of each document, and do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from fingen.documents import OVERRIDES, is_narrative
+from fingen.records import Chunk, Document, Record, Rejected
+
+SHOWN_PAGES = 8
+PAGES = 10  # from which a report can be said to give few passages: a release has less
+FEW_PASSAGES = 0.1  # a page; reports in full text have 0.5 and more
+FEW_RECORDS = 0.1  # a passage that was asked about
+LEAST_ASKED = 5
+SURE = 0.8  # confidence of OCR from which on a page needs no second look
+
+
+def document_notes(
+    documents: Sequence[Document], asked: Sequence[Chunk], kept: Sequence[Record], rejected: Sequence[Rejected]
+) -> list[str]:
+    """A line for each thing to know: what was not read, what was left out, and where little came of much."""
+    lines = [
+        f"{document.path}: {note}"
+        for document in documents
+        for note in [*_about(document), *_unread(document), *_left_out(document)]
+    ]
+    for document in documents:
+        chunks = {chunk.id for chunk in asked if chunk.document == document.path}
+        few = _few_passages(document) or _few_records(chunks, kept, rejected)
+        if few:
+            lines.append(f"{document.path}: {few}")
+    return lines
+
+
+def _about(document: Document) -> list[str]:
+    notes = []
+    if document.company is None:
+        notes.append(
+            "no company is named for sure, so that no question without its passage is asked; "
+            f"{OVERRIDES} beside it can name one, --context passage asks with the passages"
+        )
+    if document.author:
+        notes.append(f"written by {document.author} about {document.company or 'another company'}")
+    if document.amendment:
+        notes.append(f"amends another report ({document.amendment})")
+    return notes
+
+
+def _unread(document: Document) -> list[str]:
+    notes = []
+    if images := document.image_pages:
+        notes.append(f"{len(images)} of {document.pages} pages are images ({_listed(images)}); pass --ocr")
+    if unreadable := document.unreadable_pages:
+        notes.append(
+            f"the text of {len(unreadable)} of {document.pages} pages is not what they show ({_listed(unreadable)}) and was left "
+            "out: their fonts have no map, or a wrong one; pass --ocr"
+        )
+    if document.ocr_pages:
+        sure = document.ocr_confidence
+        doubtful = [page for page, confidence in zip(document.ocr_pages, sure, strict=True) if confidence < SURE]
+        look = f"; look at {_listed(doubtful)}" if doubtful else ""
+        notes.append(
+            f"{len(document.ocr_pages)} pages were read by OCR ({document.ocr_engine}), confidence {sum(sure) / len(sure):.2f}{look}"
+        )
+    if document.skipped_pages:
+        notes.append(f"pages {_listed(document.skipped_pages)} could not be read and were left out")
+    notes += [f"it is an {shell}" if shell[0] in "XA" else f"it is a {shell}" for shell in document.shells]
+    if document.shells:
+        notes[-1] += ": its pages may say no more than how to open it; save what it holds as PDF"
+    return notes
+
+
+def _left_out(document: Document) -> list[str]:
+    notes = []
+    if document.vertical_pages:
+        notes.append(f"pages {_listed(document.vertical_pages)} have lines from top to bottom: their order is not sure")
+    if document.unnamed_glyphs:
+        notes.append(
+            f"{document.unnamed_glyphs} glyphs have no name in their fonts: sentences and rows that hold one are not asked about"
+        )
+    if document.hidden:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in document.hidden.items())
+        notes.append(f"hidden text was left out: {kinds}")
+    if document.oversize:
+        notes.append(f"{document.oversize} chunks are larger than the budget, because one sentence or table row is")
+    return notes
+
+
+def _listed(pages: Sequence[int]) -> str:
+    return ", ".join(map(str, pages[:SHOWN_PAGES])) + (" ..." if len(pages) > SHOWN_PAGES else "")
+
+
+def _few_passages(document: Document) -> str:
+    passages = sum(is_narrative(chunk) for chunk in document.chunks)
+    if document.pages < PAGES or passages >= FEW_PASSAGES * document.pages:
+        return ""
+    unread = len(document.image_pages) + len(document.unreadable_pages) + len(document.skipped_pages)
+    tables = sum(
+        block.end - block.start for chunk in document.chunks for block in chunk.blocks if block.kind == "table"
+    )
+    if 2 * unread > document.pages:
+        why = f"{unread} pages were not read"
+    elif 2 * tables > sum(len(chunk.text) for chunk in document.chunks):
+        why = "most of its text stands in tables, and passages need running text"
+    else:
+        why = "its pages hold little running text, such as slides or charts"
+    return f"{passages} passages to ask about on {document.pages} pages are few: {why}"
+
+
+def _few_records(chunks: set[str], kept: Sequence[Record], rejected: Sequence[Rejected]) -> str:
+    records = sum(bool(chunks.intersection(record.chunks)) for record in kept)
+    if len(chunks) < LEAST_ASKED or records >= FEW_RECORDS * len(chunks):
+        return ""
+    reasons = Counter(one.reason for one in rejected if chunks.intersection(one.chunks)).most_common(1)
+    why = (
+        f"{reasons[0][1]} items were rejected as {reasons[0][0]}"
+        if reasons
+        else "the teacher found nothing to ask in most"
+    )
+    return f"{records} records from {len(chunks)} passages are few: {why}"

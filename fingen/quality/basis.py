@@ -1,0 +1,382 @@
+"""On which basis a figure stands: whose accounts, what stretch of time, restated or not, adjusted or by the rules.
+
+A figure of the source has the basis that its row, its column, the headings above it, the caption of its table or the
+section name; in a sentence, the words before it. What an answer says of its basis, close to the figure, must be that.
+A basis that is not the usual one (a parent's accounts, a quarter of an annual report, an adjusted profit) must be said.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from fingen.quality.claims import ClaimContext
+from fingen.quality.quantities import Quantity, narrow
+from fingen.quality.source import PREPARED, Source
+from fingen.quality.tables import Place
+
+Marks = Mapping[str, frozenset[str]]  # kinds by dimension; one that is not there is not known
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """One way in which figures of one name differ. `special` are the kinds that must be said; others are taken as read.
+
+    A text without any of the `hints` names none of them: most texts are done with that.
+    """
+
+    name: str
+    pattern: re.Pattern[str]  # a named group for each kind
+    special: frozenset[str]
+    hints: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Words of a basis in a text: where they start and end, and what they say."""
+
+    start: int
+    end: int
+    dimension: str
+    kind: str
+
+
+def _dimension(name: str, special: str, hints: str, **kinds: str) -> Dimension:
+    groups = "|".join(f"(?P<{kind}>{words})" for kind, words in kinds.items())
+    return Dimension(name, re.compile(groups, re.IGNORECASE), frozenset(special.split()), tuple(hints.split()))
+
+
+# 归属于母公司 and "owners of the parent" say who shares in a profit of the group; they make no parent's accounts of it.
+SCOPE = _dimension(
+    "scope", "parent", "本行 本公司 母行 parent company-only company unconsolidated separate stand consolidated group 母公司 "
+    "单体 个体 個體 个别 個別 合并 合併 集团 集團",
+    parent=r"(?<!归属于)(?<!归属)(?<!归于)母公司(?!所有者|股东|普通股|的?净利润)|单体(?:口径|报表)|(?:^|(?<=\s))本(?:行|公司)(?=\s|$)|本行(?:口径|报表)|母行"
+    r"|个体财务|個體財務|个别财务报表|個別財務"
+    r"|(?<!owners of )(?<!holders of )(?<!owners of the )(?<!holders of the )(?<!equity of )"
+    r"(?<!attributable to the )(?<!attributable to )(?<!equity of the )"
+    r"\b(?:(?:parent|holding)[- ]company\b(?! shareholders)|parent[- ]only\b|company[- ]only\b|unconsolidated\b"
+    r"|separate (?:financial )?statements\b"
+    r"|stand-?alone\b|the parent(?:['’]s)?\b|parent (?:entity|level)\b)",
+    group=r"(?<!企业)(?<!业务)合[并併](?!范围|报表编制|日|方|对价|成本|财务报表项目)(?:口径|报表)?|\bconsolidated\b"
+    r"|\bthe group(?:['’]s)?\b|本集[团團]|集团口径|group[- ]wide",
+)  # fmt: skip
+SPAN = _dimension(
+    "span", "quarter half nine since", "month week quarter half interim cumulative date inception q1 q2 q3 q4 year 季 半年 1 "
+    "年初 累计 全年 年度 中期 个月",
+    nine=r"\bnine[- ]months?\b|\b(?:39|40|thirty-nine)[- ]weeks?\b|\bfirst three quarters\b|前三季度?|1\s?[-—至~]\s?9\s?月|九个月",
+    half=r"\bsix[- ]months?\b|\b(?:26|27|twenty-six)[- ]weeks?\b|\bhalf[- ]year(?:ly)?\b|\b(?:first|second) half\b"
+    r"|\binterim period\b|上半年|下半年|半年度?(?!报告)|1\s?[-—至~]\s?6\s?月|六个月|中期(?!票据)",
+    quarter=r"\bthree months\b|\b(?:13|14|thirteen|fourteen)[- ]weeks?\b|\b(?:first|second|third|fourth|1st|2nd|3rd|4th"
+    r"|single|last)[- ](?:fiscal )?quarter\b|\bquarter(?:ly)? (?:ended|results?)\b"
+    r"|\bQ[1-4]\b|\bthe quarter\b|第?[一二三四1-4]季度?(?!报告)|[本单当該该]季度?|1\s?[-—至~]\s?3\s?月|4\s?[-—至~]\s?6\s?月"
+    r"|7\s?[-—至~]\s?9\s?月|10\s?[-—至~]\s?12\s?月|三个月",
+    since=r"\byear[- ]to[- ]date\b|年初[到至](?:本?报告期|本季)(?:期?末)?",
+    cumulative=r"\bcumulative(?:ly)?\b|\b(?:plan|life|inception)[- ]to[- ]date\b|\bto date\b|\bsince inception\b|累计(?!折旧"
+    r"|摊销|减值|提取|综合|计提|公允)",
+    year=r"\bfull[- ]year\b|\b(?:52|53|fifty-(?:two|three))[- ]weeks?\b|\btwelve[- ]months?\b|\bfor the (?:whole "
+    r"|entire )?(?:fiscal |financial )?year\b(?! (?:before|earlier))|\byears? ended\b"
+    r"|全年度?|(?<=[0-9])年度(?!报)|1\s?[-—至~]\s?12\s?月",
+)  # fmt: skip
+RESTATED = _dimension(
+    "restated", "before", "reported restat stated published 调整 調整 重述 重列 原报告 原披露 披露",
+    before=r"\b(?:as )?(?:previously|originally|initially|first) (?:reported|stated|published|presented)\b|\bbefore (?:the )?restatement\b"
+    r"|调整之?前|調整前|重述前|重列前|原报告|原披露|最初披露|首次披露",
+    after=r"(?<!not )(?<!been )(?<!non-)\brestated\b|\bafter (?:the )?restatement\b|调整之?后|調整後|重述后|重列后"
+    r"|经重[述列]|經重列|追溯调整",
+)  # fmt: skip
+_MEASURE = (
+    r"(?:(?:operating|net|diluted|basic|pre-?tax|gross|free|group) )?(?:EBIT\w*|profits?|earnings|income|loss(?:es)?|EPS"
+    r"|NPATA?|results?|margins?|revenues?"
+    r"|sales|cash|performance|returns?|ROE|growth|basis|figures?|costs?|expenses?|SG&A|tax rate|funds)"
+)
+RULES = _dimension(
+    "rules", "adjusted", "gaap ifrs adjusted underlying normali forma affo core statutory reported 扣非 非经常 非經常 "
+    "会计准则 财务报告 財務報告 调整 調整 法定",
+    adjusted=rf"\bnon-?\s?(?:GAAP|IFRS)\b|(?<!risk-)(?<!seasonally )\badjusted (?!cost basis)(?:{_MEASURE})\b"
+    rf"|^\s*(?:\S+ )?adjusted\s*$|\b(?:underlying|normali[sz]ed) (?:{_MEASURE})\b"
+    r"|\bpro[- ]forma\b|\bAFFO\b|\bcore (?:earnings|profit|eps|results)"
+    r"|扣非|扣除(?:了)?非[经經]常|非经常性损益后|非公认会计|非[国國][际際](?:财务|財務)(?:报告|報告)[准準][则則]|(?<!未)[经經][调調]整",
+    statutory=r"(?<!non-)(?<!non )(?<!with )\b(?:U\.?S\.? )?(?:GAAP|IFRS)\b|\bstatutory\b(?! (?:tax )?rate)|\bas reported\b|\bunadjusted\b"
+    r"|(?<!非)公认会计|会计准则口径|(?<!非)[国國][际際](?:财务|財務)(?:报告|報告)[准準][则則]|法定口径|未经?调整",
+)  # fmt: skip
+OPERATIONS = _dimension(
+    "operations", "discontinued", "discontinu continuing 终止 終止 持续经营 持續經營",
+    discontinued=r"\bdiscontinu(?:ed|ing) operations?\b|终止经营|非持续经营|終止經營",
+    continuing=r"(?<!dis)\bcontinuing operations?\b|(?<!非)持续经营|持續經營",
+)  # fmt: skip
+RATES = _dimension(
+    "rates", "constant", "constant neutral organic like-for-like same comparable reported 汇率 内生 可比口径 同店 报告口径",
+    constant=r"\bconstant[- ](?:currency|currencies|exchange)\b|\bcurrency[- ]neutral\b|\borganically\b|\borganic (?:growth"
+    r"|revenues?|sales|net sales|basis|increase|decrease|decline)\b|\blike-for-like\b|\b(?:same|comparable)[- ]store\b"
+    r"|固定汇率|不变汇率|内生(?:性|增长)|可比口径|同店",
+    reported=r"\breported (?:growth|basis|rates?|currency)\b|报告口径|(?:当前|实际)汇率",
+)  # fmt: skip
+SHARES = _dimension(
+    "shares", "", "diluted basic 稀释 攤薄 摊薄 基本每股", diluted=r"\bdiluted\b|稀释|攤薄|摊薄", basic=r"\bbasic\b|基本每股",
+)  # fmt: skip
+TAXES = _dimension(
+    "taxes", "", "tax 税前 税后 稅前 稅後",
+    before=r"\b(?:before|pre-?)[- ]?(?:income )?tax(?:es|ation)?\b|[税稅]前", after=r"\b(?:after|post"
+    r"|net of)[- ](?:income )?tax(?:es|ation)?\b|[税稅][后後]",
+)  # fmt: skip
+CARRIED = _dimension(
+    "carried", "", "账面 賬面 carrying book",
+    gross=r"账面余额|賬面餘額|\bgross (?:carrying|book)\b", net=r"账面[价净]值|賬面[淨值]|\bnet (?:carrying|book)\b",
+)  # fmt: skip
+OWNERS = _dimension(
+    "owners", "minority", "attributable minority controlling 少数股东 非控 归属 归母 歸屬",
+    minority=r"少数股东|非控[股制]性?权益|非控股權益|\b(?:non-?controlling|minority) interests?\b",
+    owners=r"归属于?(?:上市公司|母公司|本公司)|归母|歸屬於|\battributable to (?:the )?(?:owners|shareholders|equity|ordinary"
+    r"|common|stockholders|parent)",
+)  # fmt: skip
+# What a thing is, where its opposite goes by nearly the same name.
+OPPOSITES = (
+    _dimension("flow", "", "income expense 收入 收益 费用 支出", income=r"\bincome\b(?! tax)|收入|收益",
+               expense=r"\bexpenses?\b|费用(?!化)|支出"),
+    _dimension("costing", "", "expensed capitali 费用化 资本化", expensed=r"\bexpensed\b|费用化", capitalised=r"\bcapitali[sz]ed\b|资本化"),
+    _dimension("side", "", "receivable payable 应收 应付", receivable=r"\breceivables?\b|应收", payable=r"\bpayables?\b|应付"),
+    _dimension("cash", "", "inflow outflow 流入 流出", inflow=r"\binflows?\b|流入", outflow=r"\boutflows?\b|流出"),
+    _dimension("balance", "", "asset liabilit 资产 负债", assets=r"\bassets?\b|资产(?!负债)", liabilities=r"\bliabilit(?:y"
+    r"|ies)\b|(?<!资产)负债"),
+    _dimension("place", "", "domestic foreign oversea 境内 国内 境外 国外 海外",
+               home=r"\bdomestic\b|境内|国内", abroad=r"\bforeign\b(?! (?:exchange|currency))|\boverseas\b|境外|国外|海外"),
+    _dimension("term", "", "current term 流动 短期 长期", short=r"(?<!non-)(?<!non)\bcurrent (?=assets|liabilities|portion)"
+    r"|\bshort-term\b|(?<!非)流动(?=资产|负债)|短期",
+               long=r"\bnon-?current\b|\blong-term\b|非流动|长期"),
+    _dimension("purpose", "", "selling marketing administrative research 销售费用 管理费用 研发费用 财务费用",
+               selling=r"\bselling\b(?!,)|销售费用", administrative=r"\badministrative\b|管理费用", research=r"\bresearch\b"
+               r"|研发费用", financial="财务费用"),
+)  # fmt: skip
+BASES = (SCOPE, SPAN, RESTATED, RULES, OPERATIONS, RATES, SHARES, TAXES, CARRIED, OWNERS)
+DIMENSIONS = (*BASES, *OPPOSITES)
+_PARENTS = (RULES, OPERATIONS, SHARES, RATES, SPAN)  # what a heading row says of the rows below it
+_TITLE = (SCOPE, SPAN, RESTATED, OPERATIONS)  # what the line above a table says of all its cells
+_SECTION = (SCOPE, SPAN)
+_TITLE_LENGTH = {"en": 90, "zh": 40}  # a longer line above a table is a sentence
+_LATEST = tuple(each for each in DIMENSIONS if each is not RESTATED)
+_FURNITURE = re.compile(  # lines between a title and its table
+    r"(?i)单位|币种|适用|^[（(]|^\D{0,14}(?:19|20)[0-9]{2}年?[^\u4e00-\u9fff]{0,12}(?:[月日至度—-].{0,16})?$|^(?:for the"
+    r"|as (?:of|at)|at|in|year ended|amounts|expressed)\b|^[$€£¥0-9 ’',|]+$"
+)
+_ONE = {"nine": "since", "half": "since"}  # 年初至报告期末 is either of them
+_OF_REPORT = {"quarterly": frozenset({"quarter", "since"}), "half-year": frozenset({"half"})}
+_BESIDE = 30  # characters before a figure in which an opposite is what the figure is
+_OPPOSITE = frozenset(dimension.name for dimension in OPPOSITES)
+_REACH = 34  # characters after a figure in which its basis may follow: (合并口径), on a GAAP basis
+_CHAIN = re.compile(
+    r"(?>[\s,，、(（)）$€£¥]|\b(?:to|from|after|up|down|compared|with|against|versus|vs|in|the|prior|previous|year|earlier|a|an|and|or|by|of|increase"
+    r"|decrease|rose|fell|was|were|RMB|US|(?:19|20)[0-9]{2})\b|(?:19|20)[0-9]{2}年|[增减升降提下]?[至到为]|[较比]?上年(?:同期)?的?|同比|增长|下降|增加|减少|提高|[由从自和与及])*+"
+)
+_AFTER = re.compile(
+    r"\s?[(（]|\s?,?\s?(?:(?:on|in|for|at|under|per|by|of|attributable|was|were|is|are|has been|had been)\b"
+    r"|as (?:previously|originally|initially|first|reported|restated|adjusted)\b|(?:from|after|before"
+    r"|net of) (?:(?:dis)?continu|(?:income )?tax))",
+    re.IGNORECASE,
+)
+_CLAUSE_END = re.compile(
+    r"[,，。;；)）]| (?:and|while|but|or|after|compared|versus|against|than|from)\b(?! tax| (?:dis)?continu)"
+)
+
+
+def find_marks(text: str) -> tuple[Mark, ...]:
+    """The words of a basis in a text, in order."""
+    lower = text.lower()
+    marks = [
+        Mark(*match.span(), dimension.name, match.lastgroup or "")
+        for dimension in DIMENSIONS
+        if any(hint in lower for hint in dimension.hints)
+        for match in dimension.pattern.finditer(text)
+    ]
+    return tuple(sorted(marks, key=lambda mark: mark.start))
+
+
+@lru_cache(maxsize=8192)
+def _kinds(text: str) -> Marks:
+    """The kinds that a label, a heading or a title names."""
+    found: dict[str, frozenset[str]] = {}
+    for mark in find_marks(text):
+        found[mark.dimension] = found.get(mark.dimension, frozenset()) | {mark.kind}
+    return found
+
+
+class Marked:
+    """A text with the words of its bases."""
+
+    def __init__(self, reading: ClaimContext) -> None:
+        self.reading = reading
+        self.marks = find_marks(reading.text)
+        self._starts = [mark.start for mark in self.marks]
+
+    def within(self, start: int, end: int) -> Sequence[Mark]:
+        """The marks that start in [start, end)."""
+        return self.marks[bisect_left(self._starts, start) : bisect_left(self._starts, end)]
+
+    def near(self, figure: Quantity) -> dict[str, str]:
+        """The kinds that the words close to a figure give it, by dimension: those right after it, else the last before."""
+        if not self.marks or self.reading.is_respective(*self.reading.sentence(figure.start)):
+            return {}
+        before, after = self.reading.around(figure)
+        start, end = figure.start - len(before), figure.start
+        while _CHAIN.fullmatch(self.reading.text, start, end):
+            earlier = next((other for other in reversed(self.reading.quantities) if other.end <= start), None)
+            if earlier is None or earlier.end < self.reading.sentence(figure.start)[0]:
+                break
+            start, end = earlier.start - len(self.reading.around(earlier)[0]), earlier.start
+        marks = self.within(start, end)
+        found = {
+            each.dimension: each.kind for each in marks if each.end >= end - _BESIDE or each.dimension not in _OPPOSITE
+        }
+        kinds = {(each.dimension, each.kind) for each in marks if each.end >= end - _BESIDE}
+        for name in _OPPOSITE & found.keys():
+            if sum(dimension == name for dimension, _ in kinds) > 1:
+                del found[name]  # of receivables and payables, at 10 and 5, neither is plain
+        clause = 0 if figure.kind != "amount" and after.startswith(" of ") else _clause(after[:_REACH])
+        return found | {mark.dimension: mark.kind for mark in self.within(figure.end, figure.end + clause)}
+
+
+def _clause(after: str) -> int:
+    """How far the words after a figure can give its basis: in brackets, or from a preposition to the end of the clause."""
+    if not _AFTER.match(after):
+        return 0
+    end = _CLAUSE_END.search(after, 2)
+    return end.start() if end else len(after)
+
+
+class SourceBasis:
+    """The bases of a passage's figures, each worked out when it is asked for."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.running = Marked(source.reading)
+        self.section = _kinds(narrow(" ".join(source.passage.section[-1:])))
+        self.named = _kinds(source.text)
+        self.default = _OF_REPORT.get(source.passage.period.kind)
+        self.is_plain = not (self.named or self.section or self.default)
+        self._places: dict[int, Marks] = {}
+
+    def of(self, place: Place) -> Marks:
+        """The basis of a figure: by its row, then its column, then what stands above them; in a sentence, by its words."""
+        if id(place) not in self._places:
+            self._places[id(place)] = dict(self._find(place))
+        return self._places[id(place)]
+
+    def _find(self, place: Place) -> Iterator[tuple[str, frozenset[str]]]:
+        yield from self._sure(self.section, _SECTION)
+        if place.table is None or place.row is None or place.column is None:
+            for name, kind in self.running.near(place.figure).items():
+                if name != SCOPE.name:  # the parent may be spoken of in a sentence about the group
+                    yield name, frozenset((kind,))
+            return
+        if self.default and SPAN.name not in self.section:
+            yield SPAN.name, self.default
+        for line in _titles(place.table.caption, _TITLE_LENGTH[self.source.passage.language]):
+            yield from self._sure(_kinds(line), _TITLE)
+        yield from self._sure(_kinds(" ".join(place.row.parents[-1:])), _PARENTS)
+        is_latest = self.source.report_year in place.periods  # what is restated is of a year before
+        yield from self._sure(_kinds(place.column.heading), _LATEST if is_latest else DIMENSIONS)
+        yield from self._sure(_kinds(place.row.label), DIMENSIONS)
+
+    @staticmethod
+    def _sure(kinds: Marks, dimensions: Sequence[Dimension]) -> Iterator[tuple[str, frozenset[str]]]:
+        for dimension in dimensions:
+            if len(found := kinds.get(dimension.name, frozenset())) == 1:
+                yield dimension.name, found
+
+    def is_without(self, dimension: Dimension, kind: str, place: Place) -> bool:
+        """Whether it is plain that a figure is not of a kind: its table tells that kind from others, or no word names it."""
+        if dimension in (SCOPE, SPAN):
+            return False
+        if place.table is not None and kind in _table_kinds(place).get(dimension.name, frozenset()):
+            return True
+        return kind not in self.named.get(dimension.name, frozenset())
+
+
+def _titles(caption: str, longest: int) -> Iterator[str]:
+    """The title of a table and the lines of units, dates and the like between the two, the title first."""
+    lines = [line for line in caption.split("\n") if line.strip()]
+    for number, line in enumerate(reversed(lines), 1):
+        if not _FURNITURE.search(line) or number == len(lines):
+            yield from (
+                each
+                for each in lines[-number:]
+                if len(each) <= longest and not each.rstrip().endswith((".", "。", ";", "；", ","))
+            )
+            return
+
+
+def _table_kinds(place: Place) -> Marks:
+    """The kinds that the rows and columns of a figure's table name."""
+    rows = place.table.rows if place.table else []
+    labels = [" ".join((row.label, *row.parents)) for row, _ in rows]
+    heads = [column.heading for _, columns in rows[:1] for column in columns]
+    return _kinds(" | ".join((*labels, *heads)))
+
+
+@lru_cache(maxsize=PREPARED)
+def basis_of(source: Source) -> SourceBasis:
+    """The bases of a passage, from the store of those that were asked for last."""
+    return SourceBasis(source)
+
+
+class Basis:
+    """What an answer says of the bases of its figures, against those of its sources."""
+
+    def __init__(self, reading: ClaimContext, question: str) -> None:
+        self.reading = reading
+        self.question = question
+
+    @cached_property
+    def _marked(self) -> Marked:
+        return Marked(self.reading)
+
+    @cached_property
+    def _asked(self) -> Marks:
+        return _kinds(narrow(self.question))
+
+    def conflict(self, figure: Quantity, source: Source, place: Place) -> str | None:
+        """What speaks against a figure of the source being on the basis that the answer gives or leaves out."""
+        origin = basis_of(source)
+        if origin.is_plain and not self._marked.marks:
+            return None
+        known, close = origin.of(place), self._marked.near(figure)
+        is_share = figure.kind != "amount" and place.table is None  # of two things: liabilities at 60 percent of assets
+        for dimension in BASES if is_share else DIMENSIONS:
+            mine, theirs = close.get(dimension.name), known.get(dimension.name)
+            if mine and theirs:
+                if not _as_one({mine}) & _as_one(theirs):
+                    return f"it is {_said(theirs)}, not {mine}"
+            elif mine in dimension.special and origin.is_without(dimension, mine or "", place):
+                return f"the source does not have it as {mine}"
+            elif place.table is None and dimension in (SPAN, OWNERS):
+                continue  # what a sentence has of a quarter is of its year as well
+            elif theirs and theirs <= dimension.special and not self._is_stated(dimension, theirs, figure, origin):
+                return f"it is {_said(theirs)}, which is not said"
+        return None
+
+    def tells_apart(self, figure: Quantity, source: Source, place: Place, label: str) -> bool:
+        """Whether the words close to a figure give it the special basis of its row, which the label said does not have."""
+        known, named = basis_of(source).of(place), _kinds(label)
+        return any(
+            known.get(each.name) == frozenset((kind,)) and kind not in named.get(each.name, frozenset())
+            for each in DIMENSIONS
+            if (kind := self._marked.near(figure).get(each.name)) in each.special
+        )
+
+    def _is_stated(self, dimension: Dimension, kinds: frozenset[str], figure: Quantity, origin: SourceBasis) -> bool:
+        _, end = self.reading.sentence(figure.start)
+        said = {mark.kind for mark in self._marked.within(0, end) if mark.dimension == dimension.name}
+        said |= self._asked.get(dimension.name, frozenset())
+        if dimension is SPAN and origin.default and kinds & origin.default:
+            return True
+        return bool(_as_one(kinds) & _as_one(said))
+
+
+def _as_one(kinds: set[str] | frozenset[str]) -> set[str]:
+    return {*kinds, *(_ONE[kind] for kind in kinds if kind in _ONE)}
+
+
+def _said(kinds: frozenset[str]) -> str:
+    return " or ".join(sorted(kinds))

@@ -1,0 +1,193 @@
+"""What a record's calc gives: whether a figure of the answer is its result, from figures of the source."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+from fingen.quality.calc import CONVERSIONS, Calc, CalcError, is_constant, parse_calcs
+from fingen.quality.claims import ClaimContext
+from fingen.quality.quantities import ONE, Quantity, same_currency
+from fingen.quality.source import Source
+from fingen.quality.tables import Place
+
+_HALF = Decimal("0.5")
+_OVER = ("over ", "more than ", "exceeding ", "above ", "at least ", "超过", "逾", "超", "多于", "不低于", "高于")
+_NEARLY = ("nearly ", "almost ", "close to ", "just under ", "接近", "近", "将近")
+_SHARE_GAP = re.compile(  # 5 million, about 40 percent of it: the share is that of the figure before
+    r"\s?[,，(（]?\s?(?:(?:which|that) is |or |equal to |equivalent to )?(?:about |around |approximately |some |roughly "
+    r"|nearly |only |just )?"
+    r"|[，,（(]?(?:约|大约|仅|只|合计|共)?占[^，。；0-9]{0,14}"
+)
+_SHARE_OF = re.compile(r"\s?of\b")
+
+
+def interval(reading: ClaimContext, figure: Quantity) -> tuple[Decimal, Decimal]:
+    """The sizes that the shown digits stand for: half a step to both sides, a whole one after "more than" or "nearly"."""
+    size, half = abs(figure.value), figure.step * _HALF
+    low, high = size - half, size + half
+    before = reading.text[max(0, figure.start - 12) : figure.start].lower()
+    if before.endswith(_OVER):
+        high = size + figure.step
+    elif before.endswith(_NEARLY):
+        low = size - figure.step
+    return low, high
+
+
+class Computed:
+    """The expressions of a record, and which of the answer's figures they give."""
+
+    def __init__(self, reading: ClaimContext, sources: Sequence[Source]) -> None:
+        self.reading = reading
+        self.sources = sources
+        self.calcs: tuple[Calc, ...] = ()
+        self.used: set[int] = set()
+
+    def read(self, text: str) -> Iterator[str]:
+        """Take the expressions of a text whose operands are in the source; says what is wrong with the others."""
+        if not text:
+            return
+        try:
+            calcs = parse_calcs(text)
+        except CalcError as e:
+            yield f"{text[:80]}: {e}"
+            return
+        good = []
+        for calc in calcs:
+            missing = [each for each in calc.operands if not is_constant(each) and not self._scales_of(each)]
+            if missing:
+                yield f"{calc.text[:80]}: {missing[0]} is not in the source"
+            else:
+                good.append(calc)
+        self.calcs = tuple(good)
+
+    def unused(self, figures: Sequence[Quantity]) -> Iterator[Calc]:
+        """The expressions whose results no figure of the answer states."""
+        for number, calc in enumerate(self.calcs):
+            if number not in self.used and not any(self._may_give(calc, figure) for figure in figures):
+                yield calc
+
+    def _may_give(self, calc: Calc, figure: Quantity) -> bool:
+        low, high = interval(self.reading, figure)
+        return any(low <= abs(value) <= high for value in self._results(calc, figure))
+
+    def _scales_of(self, operand: Decimal) -> set[Decimal]:
+        """What an operand may be multiplied by to be an amount in base units; 0 stands for a percentage or a bare number."""
+        scales: set[Decimal] = set()
+        for source in self.sources:
+            for place in source.shown.within(operand, operand):
+                if place.figure.kind in ("percent", "points") or place.percent:
+                    scales.add(Decimal(0))
+                if place.figure.kind == "amount":
+                    scales.update(place.scales if place.figure.scale == ONE else (place.figure.scale,))
+            if any(True for _ in source.amounts.within(operand, operand)):
+                scales.add(ONE)
+        return scales or {scale for scale in CONVERSIONS if self._has_amount(operand * scale)}
+
+    def _has_amount(self, value: Decimal) -> bool:
+        """Whether the source has an amount to the digit: 6734 stands for £6,734,000."""
+        return any(True for source in self.sources for _ in source.amounts.within(value, value))
+
+    def gives(self, figure: Quantity) -> bool | None:
+        """Whether an expression gives the figure, rounded to the digits shown; None where it does and goes the other way."""
+        low, high = interval(self.reading, figure)
+        found: bool | None = False
+        for number, calc in enumerate(self.calcs):
+            for value in self._results(calc, figure):
+                if low <= abs(value) <= high:
+                    self.used.add(number)
+                    if self._agrees(calc, value, figure):
+                        return True
+                    found = None
+        return found
+
+    def _results(self, calc: Calc, figure: Quantity) -> Iterator[Decimal]:
+        """What the value of an expression may stand for, in the figure's base units."""
+        scales = [self._scales_of(operand) for operand in calc.operands if not is_constant(operand)]
+        known = [scale for group in scales for scale in group if scale]
+        degree = calc.degree(lambda operand: self._degree_of(operand))
+        points = calc.subtracts and (degree == 0 or all(Decimal(0) in group for group in scales))
+        if figure.kind == "points" and not points:
+            return
+        if figure.kind == "percent" and points:
+            return  # what two percentages differ by is percentage points
+        if figure.currency and not self._in_currency(figure.currency):
+            return
+        if figure.kind != "amount":
+            hundred = Decimal(100) in calc.operands
+            yield calc.value if hundred or degree != 0 or not known else calc.value * 100
+            return
+        if degree == 0 and figure.scale == ONE and not figure.currency:
+            yield calc.value
+            return
+        factors = {scale for scale in known if all(scale in group or not group - {Decimal(0)} for group in scales)} or {
+            ONE
+        }
+        conversions = {operand for operand in calc.operands if operand in CONVERSIONS}
+        for factor in factors:
+            yield calc.value * factor
+            for conversion in conversions:
+                yield calc.value * factor * conversion
+
+    def _in_currency(self, currency: str) -> bool:
+        known = frozenset().union(*(source.currencies_near(None) for source in self.sources))
+        return not known or any(same_currency(currency, other) for other in known)
+
+    def _degree_of(self, operand: Decimal) -> int:
+        if is_constant(operand):
+            return 0
+        return int(any(self._scales_of(operand)))
+
+    def _agrees(self, calc: Calc, value: Decimal, figure: Quantity) -> bool:
+        if not self._is_of(calc, figure):
+            return False
+        move = self.reading.move(figure)
+        grew = calc.growth_sign() if calc.difference is None else self._way(*calc.difference)
+        if grew is not None and move is not None and not move.level:
+            return grew in (0, move.sign)
+        if figure.sign < 0:
+            return value <= 0 or grew == -1
+        if value < 0 and (move is None or move.level):
+            return self.reading.excuses_minus(figure)
+        return not (value < 0 and move is not None and move.sign > 0 and not move.level)
+
+    def _way(self, left: Decimal, right: Decimal) -> int | None:
+        """1 or -1 for the way from the earlier to the later of two figures, where they are of one row and its times known."""
+        ways = {
+            (left > right) == (years[0] > years[1])
+            for source in self.sources
+            for place in source.shown.within(left, left)
+            for other in source.row_of(place)
+            if other.figure.shown == right and (years := _years(place, other))
+        }
+        return None if len(ways) != 1 else 1 if ways.pop() else -1
+
+    def _is_of(self, calc: Calc, figure: Quantity) -> bool:
+        """Whether a share is computed from the figure that it is said to be the share of: 5 million, 40 percent of sales."""
+        if figure.kind != "percent" or not self.reading.quantities:
+            return True
+        before, after = self.reading.around(figure)
+        whole = next((each for each in reversed(self.reading.quantities) if each.end <= figure.start), None)
+        if whole is None or whole.kind != "amount" or whole.end != figure.start - len(before):
+            return True
+        is_share = "占" in before or _SHARE_OF.match(after)
+        if not is_share or not _SHARE_GAP.fullmatch(before):
+            return True
+        low, high = interval(self.reading, whole)
+        operands = [each for each in calc.operands if not is_constant(each)]
+        sizes = (each * scale for each in operands for scale in (*self._scales_of(each), *CONVERSIONS, ONE))
+        return len(operands) != 2 or any(low <= size <= high for size in sizes)
+
+
+def _years(place: Place, other: Place) -> tuple[int, int] | None:
+    """The years of two figures, where each is of one and they differ."""
+    years = [[period for period in one.periods if isinstance(period, int)] for one in (place, other)]
+    if len(years[0]) == len(years[1]) == 1 and years[0] != years[1]:
+        return years[0][0], years[1][0]
+    return None
+
+
+def brief(value: Decimal) -> str:
+    """A number with four decimals at most."""
+    return f"{value:,.4f}".rstrip("0").rstrip(".")
