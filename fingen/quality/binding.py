@@ -232,6 +232,8 @@ class Binding:
             return False
         if named and not is_close(self._lower[named[-1].end : figure.start], self._names):
             named = []
+        if named and figure.kind == "percent" and place.change and is_change_of(named[-1].key, place):
+            return False
         following = _FOLLOWING.match(self._lower, figure.end)
         region = self._lower[start : figure.start] + (following[0] if following else "")
         return is_of_another_row(region, named[-1] if named else None, place)
