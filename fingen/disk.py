@@ -7,13 +7,14 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Annotated, Any, TextIO, TypeVar
+from typing import Annotated, Any, BinaryIO, TextIO, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ValidationError
 
@@ -81,18 +82,20 @@ InnerPath = Annotated[str, AfterValidator(_checked_path)]  # of a file in the fo
 
 
 def refuse_links(folder: Path) -> None:
-    """Refuse a folder in which something is a link that leads out of it: to read or write it is to do so elsewhere.
+    """Refuse a folder in which something is no file: a link that leads out of it, or a pipe, which nobody may fill.
 
     Raises:
         UsageError: there is one; names it.
     """
     if not folder.is_dir():
         return
-    home = folder.resolve()
+    home = os.path.realpath(folder)  # unlike `Path.resolve`, it takes links that lead to themselves
     for path in folder.iterdir():
-        if path.is_symlink() and not path.resolve().is_relative_to(home):
-            hint = "put the file itself there, or remove the link"
+        hint = "put the file itself there, or remove it"
+        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(home):
             raise UsageError(f"{path}: a link that leads out of its folder", hint=hint)
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise UsageError(f"{path}: neither a file nor a folder", hint=hint)
 
 
 def unwritable(path: Path, e: OSError) -> FingenError:
@@ -275,7 +278,7 @@ def lock(folder: Path, *, patience_seconds: float = 0.0) -> Iterator[None]:
     refuse_links(folder)
     try:
         # Kept open and never removed: a lock on a file that is gone would not keep anyone out.
-        file = (folder / LOCK).open("ab")
+        file = open_lock(folder / LOCK)
     except OSError as e:
         raise unwritable(folder, e) from e
     with file:
@@ -291,6 +294,20 @@ def lock(folder: Path, *, patience_seconds: float = 0.0) -> Iterator[None]:
         except OSError as e:
             raise SetError(f"{folder}: cannot be locked: {e.strerror}", hint="write to a local disk with --out") from e
         yield
+
+
+def open_lock(path: Path) -> BinaryIO:
+    """Open a file to lock, or make it. Whatever others put in its place is no way to another file, and not waited for.
+
+    Raises:
+        OSError: it is none, or cannot be opened.
+    """
+    odd = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | odd, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a file", str(path))
+    return os.fdopen(descriptor, "ab")
 
 
 def _lock_file(descriptor: int, *, last: bool) -> bool:

@@ -12,20 +12,23 @@ import html
 import random
 import re
 import shutil
+import sys
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from itertools import chain, zip_longest
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import jinja2
 import yaml
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
+from jinja2.utils import Namespace
 
 from fingen.disk import check_writable
 from fingen.errors import UsageError
@@ -44,7 +47,10 @@ _HINT = "compare it with the packaged one: run `fingen prompts copy` in an empty
 WRONG_FORM = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RecursionError)
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C, ten times as fast, where PyYAML has it
 _SLOT = re.compile(r"\((?P<choice>[^()|]*\|[^()]*)\)|\{(?:(?P<name>[a-z_]+)|(?P<low>[\d.]+)-(?P<high>[\d.]+))\}")
-_MOST_STEPS = 100  # more in one form is a form that holds itself
+MOST_STEPS = 200_000  # lines of a chat template for one conversation; those of published models take some hundreds
+MOST_CHARACTERS = 1_000_000  # that it may add to one
+MOST_BYTES = 1 << 30
+_MOST_FORMS = 100  # more in one form is a form that holds itself
 
 _BRACKET = re.compile(r"[<＜﹤‹〈《«⟨❮˂]|&(?:amp;)*(?:lt|#0*60|#x0*3c);?|%3c|\\[ux](?:00)?3c", re.IGNORECASE)
 _LOOK_ALIKE = str.maketrans("аеорсѕіхуɡɑαορτνιԛ", "aeopcsixygaaoptviq")  # Cyrillic, Greek and phonetic letters
@@ -261,7 +267,7 @@ def expand(form: str, words: Mapping[str, Sequence[str]], rng: random.Random) ->
         KeyError: the form names a list that is not there.
         RecursionError: the forms hold one another.
     """
-    for _ in range(_MOST_STEPS):
+    for _ in range(_MOST_FORMS):
         slot = _SLOT.search(form)
         if slot is None:
             return form
@@ -301,10 +307,76 @@ def fill(template: Template, values: Mapping[str, Any]) -> tuple[str, str]:
         UsageError: the template asks for a value that it is not given, or is not valid Jinja.
     """
     try:
-        system, user = (_compiled(text).render(values) for text in (template.system, template.user))
-    except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as e:  # what code in a template raises
-        raise UsageError(f"{folder() / template.name}.md: {e}", hint=_HINT) from e
+        with bounded(MOST_CHARACTERS + sum(len(value) for value in values.values() if isinstance(value, str))):
+            system, user = (_compiled(text).render(values) for text in (template.system, template.user))
+    except (TemplateError, *WRONG_FORM, MemoryError) as e:  # what code in a template raises
+        raise UsageError(f"{folder() / template.name}.md: {say_wrong_form(e)}", hint=_HINT) from e
     return system, user
+
+
+@contextmanager
+def bounded(most: int) -> Iterator[None]:
+    """Run templates that others wrote: a sandbox stops neither a loop without an end nor a text of more than `most` characters.
+
+    Raises:
+        TemplateError: one does not come to an end; MemoryError: it asks for too much.
+    """
+    with _watched(most), _memory_bounded():
+        yield
+
+
+@contextmanager
+def _watched(most: int) -> Iterator[None]:
+    """Count the lines of templates that are run meanwhile, and the characters that they have put together.
+
+    Raises:
+        TemplateError: there are too many.
+    """
+    steps = 0
+
+    def step(frame: FrameType, event: str, _: Any) -> Callable[..., Any]:
+        nonlocal steps
+        if event == "line":
+            steps += 1
+            held = sum(len(value) for value in _held(frame) if isinstance(value, str | list | tuple))
+            if steps > MOST_STEPS or held > most:
+                raise jinja2.TemplateError(f"it does not come to an end, after {steps:,} steps")
+        return step
+
+    def called(frame: FrameType, event: str, _: Any) -> Callable[..., Any] | None:
+        return step if frame.f_code.co_filename == "<template>" else None
+
+    before = sys.gettrace()
+    sys.settrace(called)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+@contextmanager
+def _memory_bounded() -> Iterator[None]:
+    """Let memory grow by no more than MOST_BYTES meanwhile, where the system can do so: one step can ask for all of it."""
+    pages = Path("/proc/self/statm")
+    if sys.platform == "win32" or not pages.is_file():
+        yield
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(pages.read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+    if soft == resource.RLIM_INFINITY or soft > used + MOST_BYTES:
+        resource.setrlimit(resource.RLIMIT_AS, (used + MOST_BYTES, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _held(frame: FrameType) -> Iterator[Any]:
+    """The values of a template's own variables, and of its namespaces."""
+    for value in frame.f_locals.values():
+        yield from value._Namespace__attrs.values() if isinstance(value, Namespace) else (value,)
 
 
 @cache

@@ -243,7 +243,7 @@ def _read_lines(path: Path) -> Iterator[Row]:
         if line.strip():
             try:
                 row = json.loads(line)
-            except (json.JSONDecodeError, RecursionError) as e:
+            except (ValueError, RecursionError) as e:  # ValueError: also a number of more digits than Python reads
                 raise SetError(f"{path}, line {number}: not JSON: {e}", hint=FORMS) from e
             yield number, number, row, "\\ud" in line.lower()
 
@@ -261,6 +261,8 @@ def _read_elements(path: Path, opening: str) -> Iterator[Row]:
         raise SetError(f"{path}, line {e.lineno}: not JSON: {e.msg} (column {e.colno})", hint=FORMS) from e
     except RecursionError as e:
         raise SetError(f"{path}, line {line}: nested too deeply", hint=FORMS) from e
+    except ValueError as e:
+        raise SetError(f"{path}, line {line}: a number of too many digits", hint=FORMS) from e
 
 
 def _elements(text: str, opening: str) -> Iterator[tuple[int, Any]]:

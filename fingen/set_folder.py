@@ -11,7 +11,7 @@ from typing import Any
 
 from fingen import __version__
 from fingen.config import RESERVED_SET_NAMES
-from fingen.disk import KINDS, LOCK, check_writable, describe, dump_json, lock
+from fingen.disk import KINDS, LOCK, check_writable, describe, dump_json, lock, refuse_links
 from fingen.errors import SetError, UsageError
 from fingen.events import Estimate
 from fingen.records import Manifest, Record, Usage
@@ -53,6 +53,7 @@ def refuse_folder(folder: Path) -> None:
     if folder.name in RESERVED_SET_NAMES:
         raise UsageError(f"--out {folder}: {folder.name} is no name for a set", hint="choose another: --out build/NAME")
     check_writable(folder)
+    refuse_links(folder)
     if not folder.is_dir():
         return
     names = {path.name for path in folder.iterdir()}

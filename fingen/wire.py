@@ -20,12 +20,13 @@ from fingen.disk import dump_json
 from fingen.errors import TeacherError, UsageError, redact
 
 ENV_FILE = Path(".env")  # in the working directory
+ENV_CHARACTERS = 1 << 20  # of it that are read
 MESSAGE_CHARACTERS = 300  # of a provider's message that are shown
 ANSWER_BYTES = 16 << 20  # that an answer may have, unpacked: several times what a model can write
 REFUSAL_BYTES = 64 << 10  # of a refusal that are read
 MOST_LEVELS = 64  # of an answer's JSON, one in another
 MOST_TOKENS = 100_000_000  # in one answer or its prompt; a server that counts more cannot count
-SHOWN_BYTES = 60  # of a body that is none of JSON
+SHOWN_CHARACTERS = 60  # of a body that is none of JSON
 RETRYABLE = frozenset({408, 409, 429})  # and all from 500 on
 LIMITED = frozenset({429, 529})
 BILLING_CODES = frozenset({"billing_error", "insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
@@ -116,8 +117,11 @@ def _unquote(value: str) -> str:
 
 def _read_env_file() -> dict[str, str]:
     try:
-        return parse_env(ENV_FILE.read_text(encoding="utf-8-sig", errors="replace"))
-    except OSError:  # there is none, or it is not ours to read: the error for the missing key says what to do
+        if not ENV_FILE.is_file():  # there is none; or a pipe or device, which may have no end
+            return {}
+        with ENV_FILE.open(encoding="utf-8-sig", errors="replace") as file:
+            return parse_env(file.read(ENV_CHARACTERS))
+    except OSError:  # it is not ours to read: the error for the missing key says what to do
         return {}
 
 
@@ -201,8 +205,10 @@ def count(value: object) -> int | None:
     return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
 
 
-def parse_json(content: bytes) -> Any:
+def parse_json(content: bytes, secret: Secret | None = None) -> Any:
     """What stands in a body, or in a line of one. Half characters, which JSON can name and no file can hold, are replaced.
+
+    A `secret` in it is not shown, nor a part of it: it is masked before what is shown is cut.
 
     Raises:
         ValueError: says what came in place of JSON.
@@ -218,22 +224,26 @@ def parse_json(content: bytes) -> Any:
             raise RecursionError
         return json.loads(dump_json(value).encode(errors="replace")) if "\\ud" in text.lower() else value
     except UnicodeDecodeError as e:
-        raise ValueError(f"not UTF-8: {content[:SHOWN_BYTES]!r}") from e
+        raise ValueError(f"not UTF-8: {_begin(content.decode(errors='backslashreplace'), secret)}") from e
     except RecursionError as e:
         raise ValueError(f"JSON of more than {MOST_LEVELS} levels") from e
     except ValueError as e:
-        raise ValueError(f"not JSON: {text[:SHOWN_BYTES]!r}") from e
+        raise ValueError(f"not JSON: {_begin(text, secret)}") from e
 
 
-def parse_object(content: bytes) -> Mapping[str, Any]:
+def _begin(text: str, secret: Secret | None) -> str:
+    return repr((secret.mask(text) if secret else text)[:SHOWN_CHARACTERS])
+
+
+def parse_object(content: bytes, secret: Secret | None = None) -> Mapping[str, Any]:
     """The JSON object in a body, or in a line of one.
 
     Raises:
         ValueError: says what came in place of it.
     """
-    value = parse_json(content)
+    value = parse_json(content, secret)
     if not isinstance(value, Mapping):
-        raise ValueError(f"not a JSON object: {dump_json(value)[:SHOWN_BYTES]}")
+        raise ValueError(f"not a JSON object: {_begin(dump_json(value), secret)}")
     return value
 
 

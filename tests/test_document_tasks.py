@@ -21,7 +21,7 @@ from fingen.prompts import Template, read_template
 from fingen.records import Chunk, Completion, Evidence, Language, Passage, Period, Record, Request
 from fingen.scoring.benchmarks import BENCHMARKS
 from fingen.tasks import qa
-from fingen.tasks.documents import TASKS, whole_problem
+from fingen.tasks.documents import TASKS, parse_answer, whole_problem
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = {
@@ -161,3 +161,42 @@ def test_a_set_of_a_task_that_is_not_there_names_it(own: str, monkeypatch: pytes
 
     with pytest.raises(UsageError, match="no such task: risk"):
         rework(Path("made"), Filters())
+
+
+def test_a_set_whose_kinds_were_asked_for_apart_is_made_anew_from_its_journal(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "prompts", "prompts")
+    for name in ("concept", "summary"):
+        for language in ("en", "zh"):
+            shutil.copyfile(f"prompts/qa.{language}.md", f"prompts/{name}.{language}.md")
+    with monkeypatch.context() as before:
+        for name in ("concept", "summary"):
+            before.setitem(TASKS, name, replace(TASKS[name], template=""))
+        made = offline("concept", "summary")
+    rows = {path.name: path.read_bytes() for path in Path("made").glob("*.jsonl")}
+    again = rework(Path("made"), Filters())
+
+    assert made.requests["asked"] == 2 * made.chunks_asked
+    assert again.splits == again.splits_before
+    assert {path.name: path.read_bytes() for path in Path("made").glob("*.jsonl")} == rows
+
+
+def test_both_kinds_of_a_passage_are_asked_for_at_once_and_an_item_says_which_it_is():
+    tasks = (TASKS["concept"], TASKS["summary"])
+    request = qa.ask_pairs(tasks, read_template("qa.en"), (passage("en"),), most=2, teacher="t")
+    items = [{**ITEM, "kind": "summary"}, {**ITEM, "kind": "concept"}, ITEM, {**ITEM, "kind": "poem"}]
+    parsed = parse_answer(request, json.dumps({"items": items, "reason": None}))
+
+    asked = request.answer_schema["$defs"]["QaItem"]
+    assert (request.task, request.tasks, request.count) == ("qa-concept+qa-summary", ("qa-concept", "qa-summary"), 4)
+    assert next(iter(asked["properties"])) == asked["required"][0] == "kind"
+    assert asked["properties"]["kind"]["enum"] == ["concept", "summary"]
+    assert [task.name for task, _ in parsed.items] == [
+        "summary",
+        "concept",
+        "concept",
+    ]  # one that does not say: the first
+    assert parsed.repairs == ["no `kind`"]
+    assert [why.partition(":")[0] for _, why in parsed.broken] == ["kind"]

@@ -266,7 +266,7 @@ def test_a_damaged_file_is_refused_and_left_alone(tmp_path: Path, content: bytes
     assert path.read_bytes() == content
 
 
-def test_damage_inside_is_found_when_it_is_read(tmp_path: Path):
+def test_damage_inside_is_found(tmp_path: Path):
     path = tmp_path / "journal.sqlite"
     with Journal.open(path) as journal:
         fill(journal, range(200))
@@ -274,7 +274,7 @@ def test_damage_inside_is_found_when_it_is_read(tmp_path: Path):
     content[4096:] = b"\xff" * (len(content) - 4096)
     path.write_bytes(content)
 
-    with Journal.open(path) as journal, pytest.raises(SetError, match="damaged"):
+    with pytest.raises(SetError, match="damaged"), Journal.open(path) as journal:
         journal.answers(make_request(number).key for number in range(200))
 
 
@@ -333,3 +333,39 @@ def test_a_set_is_held_by_one_process_until_that_dies(tmp_path: Path):
             pass
     with lock(folder):
         pass
+
+
+FOREIGN = {
+    "a trigger": "CREATE TRIGGER gone AFTER INSERT ON completions BEGIN DELETE FROM completions; END",
+    "a view": "ALTER TABLE completions RENAME TO kept; CREATE VIEW completions AS SELECT * FROM kept",
+    "a constraint": "DROP TABLE units; CREATE TABLE units (unit TEXT PRIMARY KEY ON CONFLICT REPLACE, split TEXT NOT NULL)",
+    "an index": "CREATE UNIQUE INDEX one ON completions(id)",
+    "a price below zero": "UPDATE completions SET cost_usd = -1000000",
+    "a price in words": "UPDATE completions SET cost_usd = 'nothing'",
+    "a count in words": "UPDATE completions SET output_tokens = 'many'",
+    "a reserve below zero": "INSERT INTO items SELECT 'c', key, NULL, 'held', NULL, NULL, -9.0 FROM requests LIMIT 1",
+}
+
+
+@pytest.mark.parametrize("change", FOREIGN.values(), ids=FOREIGN)
+def test_a_journal_of_others_undoes_no_answer_and_widens_no_budget(tmp_path: Path, change: str):
+    path = tmp_path / "journal.sqlite"
+    with Journal.open(path) as journal:
+        fill(journal, range(3))
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(change)
+    with pytest.raises(SetError, match=r"journal\.sqlite: (fingen has not made|damaged)") as caught:
+        Journal.open(path)
+
+    assert "--replace" in caught.value.hint
+
+
+@pytest.mark.parametrize("settings", ["[[[", "[1, 2]", "[" * 100_000, "7"])
+def test_settings_that_are_none_are_damage(tmp_path: Path, settings: str):
+    path = tmp_path / "journal.sqlite"
+    with Journal.open(path) as journal:
+        journal.write_settings({})
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE meta SET value = ?", [settings])
+    with Journal.open(path) as journal, pytest.raises(SetError, match="its settings cannot be read"):
+        journal.settings()

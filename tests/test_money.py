@@ -7,8 +7,10 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -154,6 +156,19 @@ def test_a_budget_over_all_sets_is_not_passed_where_a_journal_cannot_be_read(
     assert ran.exit_code == 2
     assert f"{Path('build', 'broken', 'journal.sqlite')}: what it cost cannot be read" in ran.stderr
     assert "leave out --budget-all" in ran.stderr
+
+
+@pytest.mark.parametrize("cost", [-1_000_000.0, "nothing"])
+def test_a_journal_beside_a_set_does_not_widen_the_budget(desk: Path, monkeypatch: pytest.MonkeyPatch, cost: object):
+    with StubLLM(reply=reply) as stub:
+        run(stub, monkeypatch)
+        with closing(sqlite3.connect(desk / "build" / "set" / "journal.sqlite")) as db, db:
+            db.execute("UPDATE completions SET cost_usd = ?", [cost])
+        before = stub.paid
+        ran = run(stub, monkeypatch, "--out", "build/other", "--budget-all", "5")
+
+    assert (ran.exit_code, stub.paid) == (2, before)
+    assert "journal.sqlite: damaged" in ran.stderr
 
 
 HOLDER = """

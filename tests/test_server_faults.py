@@ -19,7 +19,7 @@ import pytest
 from batch_driver import make_requests, make_teacher, run
 from patience import FOREVER, PATIENCE
 from stub_batches import Batch, StubBatches
-from stub_llm import ROOM, Call, Response, fingerprint
+from stub_llm import ROOM, Call, Response, StubLLM, fingerprint
 
 from fingen import wire
 from fingen.config import Asking
@@ -29,6 +29,7 @@ from fingen.teachers import dispatch as live
 from fingen.teachers.dispatch import TRIES, Terms, dispatch
 from fingen.teachers.job import Job, estimate
 from fingen.teachers.journal import Journal
+from fingen.teachers.openai import OpenAI
 from fingen.teachers.request_locks import RequestLocks
 
 PRICE = (1.0, 5.0)  # USD per million tokens
@@ -540,3 +541,30 @@ def test_the_dearest_road_of_every_request_costs_no_more_than_the_most(kind: str
         assert len(server.attempts) >= AMOUNT
         assert sum(server.attempts.values()) == AMOUNT * TRIES
         assert server.usd * (0.5 if how == "batch" else 1.0) <= most_usd(kind, batch=how == "batch")
+
+
+class Repeating(StubLLM):
+    content = b""
+
+    async def _answer(self, call: Call) -> Response:
+        return Response(200, self.content)
+
+
+@pytest.mark.parametrize("room", [0, 20, 40, 56])
+@pytest.mark.parametrize("form", ["{}", '["{}"]', "\xff{}"])
+def test_no_part_of_a_key_is_shown_where_a_server_repeats_it(monkeypatch: pytest.MonkeyPatch, form: str, room: int):
+    key = "sk-" + "aB3x" * 12
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+
+    async def check(server: StubLLM) -> None:
+        teacher = OpenAI("m", base_url=server.openai_url)
+        try:
+            await teacher.check()
+        finally:
+            await teacher.close()
+
+    with Repeating() as stub:
+        stub.content = form.format("-" * room + key).encode("latin-1")
+        with pytest.raises(TeacherError, match="not whole") as caught:
+            asyncio.run(check(stub))
+    assert "sk-" not in str(caught.value)

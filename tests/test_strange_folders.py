@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -245,3 +247,61 @@ def test_a_data_file_that_is_nested_without_an_end_is_told(desk: Path, text: str
 
     assert "labels.yaml" in said
     assert "nested" in said
+
+
+# --- what is no file ----------------------------------------------------------------------------------------------------
+
+OWN = (".lock", ".claims", "journal.sqlite", "manifest.json", "train.jsonl", "chunks.jsonl")
+KINDS = {"a pipe": os.mkfifo, "a link to itself": lambda path: path.symlink_to(path.name), "a folder": Path.mkdir}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such pipes")
+@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_file_in_the_folder_of_a_set_is_not_waited_for(desk: Path, kind: str, name: str):
+    path = Path("build/intent", name)
+    path.unlink(missing_ok=True)
+    KINDS[kind](path)
+    for command in ("synth intent --n 5 --teacher offline --replace", "verify build/intent"):
+        run(*command.split())  # ends, and not in a traceback
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such pipes")
+def test_a_pipe_between_the_sets_and_one_for_keys_are_not_waited_for(desk: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    asking = "--teacher openai:m --base-url http://127.0.0.1:9/v1 --price 1,1 --budget-all 5 --yes".split()
+    os.mkfifo(".env")
+    os.mkfifo("build/.claims")
+
+    assert "cannot reach" not in run("synth", "intent", "--n", 5, *asking, "--out", "build/x").output
+    Path("build/.claims").unlink()
+    Path("build/.claims").symlink_to("../../new.txt")
+    run("synth", "intent", "--n", 5, *asking, "--out", "build/y")
+    assert not Path("../new.txt").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{{ 'x' * 9999999999 }}",
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+        f"{{{{ {'(' * 3000}1{')' * 3000} }}}}",
+    ],
+    ids=["loop", "text", "macro", "nested"],
+)
+def test_a_template_that_does_not_come_to_an_end_is_told(desk: Path, text: str):
+    run("prompts", "copy", code=0)
+    with Path("prompts/intent.en.md").open("a", encoding="utf-8") as file:
+        file.write(f"{text}\n")
+    said = run("synth", "intent", "--teacher", "offline", "--n", 5, "--language", "en", "--dry-run", code=2).output
+
+    assert "Error: prompts/intent.en.md: " in said
+
+
+@pytest.mark.parametrize("form", ["{}", "[{}]"], ids=["lines", "list"])
+def test_a_number_of_too_many_digits_is_told(desk: Path, form: str):
+    row = '{"instruction": "a", "input": "", "output": "b", "n": ' + "9" * 5000 + "}"
+    Path("rows.json").write_text(form.format(row))
+
+    assert "rows.json, line 1: " in run("import", "alpaca", "rows.json", "--out", "build/x", code=2).output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pymupdf
@@ -12,9 +13,10 @@ from fingen.documents.read import read_document
 from fingen.prompts import read_template
 from fingen.records import Chunk, Document
 from fingen.tasks.documents import TASKS
-from fingen.tasks.qa import build_passage
-from fingen.teachers.offline import summary_pairs
+from fingen.tasks.qa import ask_pairs, build_passage
+from fingen.teachers.offline.extract import with_unit
 
+CHECKED = Path(__file__).with_name("note_units.jsonl")  # read by a person; "": no unit, or one of its own
 WORDS = "The group reviews this balance at each reporting date and measures it at the lower of cost and net realisable value."
 LONG = [WORDS, "Management judges the recoverable amount by its plans for the next five years and by market rates.",
         "A change of these plans would change the balance in the year in which the plans are approved."]  # fmt: skip
@@ -160,7 +162,7 @@ def test_what_no_one_states_is_said_to_be_unknown_and_what_needs_none_says_nothi
 NOTES: list[list[Line]] = [
     ["# Notes to the consolidated financial statements", "(Dollars in millions, except otherwise stated)",
      "# Note 1 - Summary of significant accounting policies", *LONG],
-    ["# Note 2 - Litigation", "Reserves for litigation of Acme Corporation were $8,620 at December 31, 2023, after payments of $310 in the year.",
+    ["# Note 2 - Litigation", "Reserves for litigation increased by $8,620 in 2023 because the company expects more claims on product liability in four states.",
      "The reserves cover claims on product liability, which Acme Corporation defends in four states of the country.",
      "Acme Corporation settled the largest of these claims in December 2023 by a payment that it had provided for."],
 ]  # fmt: skip
@@ -169,10 +171,32 @@ NOTES: list[list[Line]] = [
 def test_prompt_and_offline_answer_say_the_unit_that_was_said_above(tmp_path: Path):
     document = make(tmp_path / "report.pdf", NOTES)
     passage = build_passage(document, holding(document, "$8,620"))
-    request = TASKS["summary"].request(read_template("summary.en"), (passage,), most=1, teacher="offline")
-    answers = [pair.answer for pair in summary_pairs(passage)]
+    request = ask_pairs((TASKS["summary"],), read_template("qa.en"), (passage,), most=1, teacher="offline")
 
     assert "Unit: Dollars in millions, except otherwise stated (page 1)\n" in request.prompt
-    assert answers
-    assert all("Dollars in millions" in answer for answer in answers if "$8,620" in answer)
-    assert any("$8,620" in answer for answer in answers)
+    assert (
+        with_unit("Reserves rose by $8,620.", passage)
+        == "Reserves rose by $8,620. (Amounts: Dollars in millions, except otherwise stated.)"
+    )
+    assert with_unit("Reserves rose by $8.6 billion.", passage) == "Reserves rose by $8.6 billion."
+
+
+@pytest.mark.slow
+def test_units_of_passages_of_real_notes_are_what_a_person_reads(shared: Path, parses: Path):
+    expected = [json.loads(line) for line in CHECKED.read_text(encoding="utf-8").splitlines()]
+    wrong = []
+    documents: dict[str, Document] = {}
+    for row in expected:
+        path = shared / row["document"]
+        document = documents.setdefault(row["document"], read_document(path, path.name, ReadSettings(), cache=parses))
+        texts = {unit.text[:60] for chunk in document.chunks if holds(chunk, row) for unit in chunk.unit}
+        if row["unit"] not in texts and (row["unit"] or texts):
+            wrong.append((row, texts))
+
+    assert len(expected) == 100
+    assert len(wrong) <= 5, wrong
+
+
+def holds(chunk: Chunk, row: dict[str, str]) -> bool:
+    squeezed = "".join(chunk.text.replace("|", "").split())
+    return row["page"] in chunk.pages and "".join(row["first"].split()) in squeezed

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from fingen.documents.contents import is_statement
+from fingen.documents.contents import EXHIBIT, is_statement
 from fingen.documents.shapes import PageBlock
 from fingen.records import Stated
 from fingen.text import BLANKS, CURRENCIES, bare_amounts, ends_sentence, is_amount, sentences
@@ -22,6 +22,7 @@ NOT_STATED = Stated(text="", page=0)  # of amounts whose unit is said nowhere
 CAPTION = 110  # characters; a longer line is a sentence
 NEAR = 3  # blocks above a table that may be its caption
 RUNNING = 3  # pages that carry a line at their head, at the least
+MOST_WORDED = 2  # paragraphs with "$8.6 billion" for each with "$8,620"
 SHORT = 12  # characters; a shorter unit at the head of a page is of the table below it
 SAID = 200  # characters of a sentence that are kept
 
@@ -64,6 +65,7 @@ _GENERAL = re.compile(
     r"|\brounded\b|\b(?:presented|expressed|stated)\sin\s|除.{0,6}特[别別]|除另有|[币幣]?单位[为為]|less than one",
     re.IGNORECASE,
 )
+_ALL = re.compile(r"\ball (?:amounts|figures)\b|所有金[额額]", re.IGNORECASE)
 _TABLES_ONLY = re.compile(r"\btabular\b|\btables?\b|表格", re.IGNORECASE)
 _OF_STATEMENTS = re.compile(
     r"\ball (?:amounts|figures)\b|\b(?:financial|consolidated) (?:statements?|reports?|information)\b"
@@ -81,6 +83,12 @@ _COUNTED = re.compile(
     r"\bnumber\b|\bshares?\b|\bNo\.|\bpersons?\b|\bemployees\b|\bsquare\b|\boptions?\b|\bunits\b|股|人数|人數|数量|吨|噸",
     re.IGNORECASE,
 )  # what a table may count in place of money
+_PER_SHARE = re.compile(
+    r"^(?!.*except).*\bper (?:common |ordinary )?share\b|每股", re.IGNORECASE
+)  # a column of its own unit
+_WORDED = re.compile(
+    r"[$€£¥￥]\s?\d[\d,.]*\s?(?:thousand|million|billion)|\bRMB\s?\d[\d,.]*\s?(?:million|billion)", re.IGNORECASE
+)
 _NO_MONEY = re.compile(r"[%％x]\)?$")
 
 
@@ -159,6 +167,7 @@ def find_units(
                 found[at] = _of_table(blocks, paths, at, found, running, scopes, amounts)
         elif block.kind == "paragraph" and (amounts := bare_amounts(block.text)):
             found[at] = running.get(block.page) or _covering(scopes, at, for_table=False) or _alone(amounts)
+    _without_worded(blocks, found)
     _from_statements(blocks, paths, found)
     if not any(
         unit and scale_of(unit.text) for block, unit in zip(blocks, found, strict=True) if block.kind == "table"
@@ -220,7 +229,7 @@ def _own(block: PageBlock) -> tuple[str, str]:
         *block.rows[:top],
         *(row for row in block.rows[top : top + NEAR] if not any(map(is_amount, row.cells[1:]))),
     ]
-    cells = [cell for row in lines for cell in row.cells if cell and not is_amount(cell)]
+    cells = [cell for row in lines for cell in row.cells if cell and not (is_amount(cell) or _PER_SHARE.search(cell))]
     units = dict.fromkeys(unit for cell in cells if len(cell) <= 2 * CAPTION and (unit := unit_of(cell)))
     signs = dict.fromkeys(
         sign for cell in cells if len(cell) < 60 and _SIGNS.fullmatch(cell) for sign in [cell.split()[-1]]
@@ -322,14 +331,22 @@ def _said(blocks: Sequence[PageBlock], paths: Sequence[tuple[str, ...]], at: int
         if not (_hints(sentence) and _GENERAL.search(sentence) and _UNIT.search(sentence)):
             continue
         stated = Stated(text=sentence.strip(" ()（）") if len(sentence) <= SAID else unit_of(sentence), page=block.page)
-        tables = _TABLES_ONLY.search(sentence) is not None
+        is_line = len(block.text) <= CAPTION and not ends_sentence(block.text)
+        written_out = bool(scale_of(stated.text)) and not (is_line or _ALL.search(sentence))  # as running text may be
+        tables = written_out or _TABLES_ONLY.search(sentence) is not None
+        end = _exhibits(paths, at)
         if _OF_REPORT.search(sentence):
-            yield _Scope(0, len(blocks), stated, tables, True)
+            yield _Scope(0, end, stated, tables, True)
         elif _OF_STATEMENTS.search(sentence) or any(map(_NOTES.search, paths[at])):
-            yield _Scope(_first_statement(blocks, paths, at), len(blocks), stated, tables, True)
+            yield _Scope(_first_statement(blocks, paths, at), end, stated, tables, True)
         elif paths[at]:
             yield _Scope(at, _section_end(paths, at, max(1, len(paths[at]) - 1)), stated, tables, False)
         return
+
+
+def _exhibits(paths: Sequence[tuple[str, ...]], at: int) -> int:
+    """Where the exhibits begin, which are documents of their own, else the end."""
+    return next((n for n in range(at, len(paths)) if any(map(EXHIBIT.fullmatch, paths[n]))), len(paths))
 
 
 def _section_end(paths: Sequence[tuple[str, ...]], at: int, depth: int) -> int:
@@ -360,7 +377,7 @@ def _from_statements(blocks: Sequence[PageBlock], paths: Sequence[tuple[str, ...
     units = [unit for number in at if (unit := found[number]) and unit.text]
     if not units or len({scale_of(unit.text) for unit in units}) > 1 or not scale_of(units[0].text):
         return
-    for number in range(at[0], len(blocks)):
+    for number in range(at[0], _exhibits(paths, at[-1])):
         if blocks[number].kind == "table" and found[number] is NOT_STATED and _in_notes(paths[number]):
             found[number] = units[0]
 
@@ -372,6 +389,22 @@ def _in_notes(path: tuple[str, ...]) -> bool:
 
 
 # --- running text ------------------------------------------------------------------------------------------------------
+
+
+def _without_worded(blocks: Sequence[PageBlock], found: list[Stated | None]) -> None:
+    """Take the unit from running text that names millions and billions itself: what it writes bare there is written out."""
+    bare = [at for at, unit in enumerate(found) if unit and unit.text and blocks[at].kind == "paragraph"]
+    if not bare:
+        return
+    notes = blocks[bare[0] : bare[-1] + 1]
+    worded = sum(
+        block.kind == "paragraph" and "illion" in block.text and _WORDED.search(block.text) is not None
+        for block in notes
+    )
+    if worded > MOST_WORDED * len(bare):
+        for at in bare:
+            if scale_of(found[at].text):  # type: ignore[union-attr]  # those that are there
+                found[at] = _alone(bare_amounts(blocks[at].text))
 
 
 def _alone(amounts: Sequence[str]) -> Stated | None:

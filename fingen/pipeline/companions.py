@@ -52,8 +52,9 @@ class Companions:
         text = "".join(
             chunk.text[block.start : block.end] for block in chunk.blocks if block.kind == "paragraph"
         ).casefold()
+        own = set(_labels(chunk))  # rows that it shows itself need no other table
         counted = [
-            (sum(label in text for label in labels), statement)
+            (sum(label in text for label in labels if label not in own), statement)
             for statement, labels in self._statements[chunk.document]
             if statement.id != chunk.id
         ]

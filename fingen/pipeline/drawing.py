@@ -17,6 +17,7 @@ from fingen.quality.draft import Draft, Drop
 from fingen.quality.duplicates import fold, worth
 from fingen.quality.evidence import find_quote, locate
 from fingen.quality.privacy import Mode, protect
+from fingen.quality.same_answers import same_answers
 from fingen.quality.splits import assign_splits, pick_memory
 from fingen.records import Chunk, Record, Rejected, Request
 from fingen.tasks import qa
@@ -114,6 +115,8 @@ def draw_records(
     for kind in sorted({duplicate.kind for duplicate in duplicates}):
         found = (duplicate for duplicate in duplicates if duplicate.kind == kind)
         draw.reject(((d.record, f"of {d.of}" + (f" in {d.of_set}" if d.of_set else "")) for d in found), kind)
+    if teacher != "offline":  # the rules take whole sentences: theirs are the same, or they are not
+        draw.reject(same_answers(draw.kept, better=rank), "answer")
     draw.reject(filters.contaminated(draw.kept), "contaminated")
     if teacher == "offline":
         surplus_records = surplus_reference(draw.kept, origin.chunks, REFERENCE_SHARE)

@@ -295,7 +295,7 @@ class _Run:
                     try:
                         group += [read_result(line)] if line.strip() else []
                     except ValueError as e:
-                        said = said or f"row {number} of its results: {e}"
+                        said = said or self.teacher.mask(f"row {number} of its results: {e}")
                     if len(group) >= GROUP:
                         self.store(group)
                         group = []
@@ -314,7 +314,7 @@ class _Run:
             if result.custom_id not in held:
                 continue
             if result.payload is None:
-                (self.lost if result.is_lost else self.failed)[result.custom_id] = result.error
+                (self.lost if result.is_lost else self.failed)[result.custom_id] = self.teacher.mask(result.error)
                 self.stop_for(result)
             else:
                 answers[result.custom_id] = build_completion(self.teacher, held[result.custom_id], result)

@@ -10,7 +10,7 @@ from pathlib import Path
 from fingen.config import BUILD
 from fingen.errors import SetError, TeacherError
 from fingen.sets import JOURNAL
-from fingen.teachers.journal import Journal
+from fingen.teachers.journal import Journal, refuse_impossible
 from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
 
 CLAIM = "budget"  # what a process claims that spends from one; those beside it wait
@@ -108,7 +108,8 @@ def _read_paid(path: Path) -> float:
     way = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?{way}", uri=True)) as db:
-            tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+            refuse_impossible(db, path)
+            tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             queries = [query for table, query in (("completions", PAID), ("items", HELD)) if table in tables]
             return fsum(usd for query in queries for (usd,) in db.execute(query))
     except sqlite3.Error as e:

@@ -21,6 +21,7 @@ from fingen.errors import FingenError, LimitError, SetError
 from fingen.records import Completion, Request, Usage
 
 VERSION = 2  # raise it when a table changes; 2 added what is asked elsewhere
+BEGIN_ANEW = "restore it from a copy, or begin anew with --replace"
 BUSY_SECONDS = 10.0  # to wait for another process to finish its write
 
 TABLES = (
@@ -76,6 +77,12 @@ TABLES = (
     f"PRAGMA user_version = {VERSION}",
 )
 TOKENS = tuple(Usage.model_fields)
+# What no answer costs, nor counts: in a journal that came with a folder of others it would make a budget larger.
+IMPOSSIBLE = {
+    "completions": "cost_usd IS NOT NULL AND (typeof(cost_usd) <> 'real' OR cost_usd < 0)"
+    + "".join(f" OR typeof({name}) <> 'integer' OR {name} < 0" for name in TOKENS),
+    "items": "worst_usd IS NOT NULL AND (typeof(worst_usd) <> 'real' OR worst_usd < 0)",
+}
 COLUMNS = ("key", "attempt", "text", "stop_reason", "teacher", *TOKENS, "cost_usd", "possibly_billed", "error")
 INSERT = f"INSERT INTO completions ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + name for name in COLUMNS)})"
 LATEST = f"""SELECT {", ".join(COLUMNS)} FROM completions WHERE id IN (
@@ -140,7 +147,13 @@ class Journal:
     def settings(self) -> dict[str, Any] | None:
         """What the set was begun with, as JSON gives it back (lists for tuples); None in a new journal."""
         rows = self.rows("SELECT value FROM meta WHERE key = 'settings'")
-        return json.loads(rows[0][0]) if rows else None
+        try:
+            settings = json.loads(rows[0][0]) if rows else None
+        except (ValueError, RecursionError):
+            settings = False
+        if settings is None or isinstance(settings, dict):
+            return settings
+        raise SetError(f"{self.path}: damaged: its settings cannot be read", hint=BEGIN_ANEW)
 
     def write_settings(self, settings: dict[str, Any]) -> None:
         """Write down what the set is made with, in place of what stood there."""
@@ -283,6 +296,8 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
         )
     if version == 0 and tables:
         raise SetError(f"{path}: a database, but not a fingen journal", hint="write to another folder with --out")
+    _refuse_foreign(db, path)
+    refuse_impossible(db, path)
     _use_wal(db)
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")
@@ -291,6 +306,36 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
         with db:
             for statement in TABLES:
                 db.execute(statement)
+
+
+def _refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
+    """Refuse a journal that does more than keep what is written: a trigger can remove each answer, to be paid again.
+
+    Raises:
+        SetError: something in it is not as fingen makes it; names it.
+    """
+    own = {_plain(statement) for statement in TABLES}
+    for name, sql in db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"):
+        if _plain(sql) not in own:
+            raise SetError(f"{path}: fingen has not made the {name} in it as it is", hint=BEGIN_ANEW)
+
+
+def _plain(sql: str) -> str:
+    """A statement as SQLite keeps it, without comments: these are others in older journals."""
+    lines = (line.partition("--")[0] for line in sql.replace("IF NOT EXISTS ", "", 1).splitlines())
+    return " ".join(" ".join(lines).split())
+
+
+def refuse_impossible(db: sqlite3.Connection, path: Path) -> None:
+    """Refuse a journal with prices or counts that cannot be.
+
+    Raises:
+        SetError: there are some.
+    """
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    for table, condition in IMPOSSIBLE.items():
+        if table in tables and db.execute(f"SELECT 1 FROM {table} WHERE {condition} LIMIT 1").fetchone():
+            raise SetError(f"{path}: damaged: a price or count in it cannot be", hint=BEGIN_ANEW)
 
 
 def _use_wal(db: sqlite3.Connection) -> None:
@@ -337,9 +382,7 @@ def _explain(path: Path, e: sqlite3.Error) -> FingenError | None:
                 hint="wait until it has ended, or write elsewhere with --out",
             )
         case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
-            return SetError(
-                f"{path}: damaged, or not a journal: {e}", hint="restore it from a copy, or begin anew with --replace"
-            )
+            return SetError(f"{path}: damaged, or not a journal: {e}", hint=BEGIN_ANEW)
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
             return SetError(f"{path}: {e}", hint="make the folder writable, or write to another one with --out")
         case _:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
+from fingen.disk import open_lock
 from fingen.errors import SetError
 
 if sys.platform == "win32":
@@ -28,7 +29,7 @@ class RequestLocks:
             SetError: it cannot be opened, or another process asks for this set.
         """
         try:
-            self._file = path.open("ab")
+            self._file = open_lock(path)
         except OSError as e:
             raise SetError(
                 f"{path}: {e.strerror}", hint="make the folder writable, or choose another with --out"

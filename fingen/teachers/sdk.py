@@ -214,6 +214,10 @@ class SdkTeacher(ABC):
             self._schemas[source] = self.build_schema(request.answer_schema)
         return self._schemas[source]
 
+    def mask(self, text: str) -> str:
+        """A text of the server without the key that it was sent."""
+        return self._secret.mask(text)
+
     # ---- the network
 
     async def ask(self, method: str, path: str, body: Any = None, **options: Any) -> Mapping[str, Any]:
@@ -253,11 +257,11 @@ class SdkTeacher(ABC):
                         content += piece
                         if len(content) > wire.ANSWER_BYTES:
                             break
-                return wire.parse_object(bytes(content))
+                return wire.parse_object(bytes(content), self._secret)
         except TimeoutError as e:
             error = credentials.broken_off(self.name, e, self._secret)
         except ValueError as e:
-            error = credentials.unreadable(self.name, self._secret.mask(str(e)))
+            error = credentials.unreadable(self.name, str(e))
         raise error
 
     async def download(self, path: str, most_bytes: int) -> AsyncGenerator[bytes]:

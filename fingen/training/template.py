@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import jinja2
-from jinja2.utils import Namespace
 
 from fingen.errors import UsageError
-from fingen.prompts import WRONG_FORM
+from fingen.prompts import MOST_CHARACTERS, WRONG_FORM, bounded
 
-MOST_STEPS = 200_000  # lines of a chat template for one conversation; those of published models take some hundreds
-MOST_CHARACTERS = 1_000_000  # that it may add to one
-MOST_BYTES = 1 << 30
 _MARK = "ANSWER-GOES-HERE"
 
 
@@ -122,7 +113,7 @@ def apply_chat_template(tokenizer: Any, messages: list[dict[str, str]], **values
     """
     try:
         most = MOST_CHARACTERS + sum(len(message["content"]) for message in messages)
-        with _watched(most), _memory_bounded():
+        with bounded(most):
             text: str = tokenizer.apply_chat_template(messages, tokenize=False, **values)
         if len(text) > most:
             raise jinja2.TemplateError(f"it writes {len(text):,} characters")
@@ -130,57 +121,3 @@ def apply_chat_template(tokenizer: Any, messages: list[dict[str, str]], **values
         line = next(iter(str(e).strip().splitlines()), type(e).__name__)
         raise UsageError(f"the chat template fails: {line}", hint="take another model, or mend its template") from e
     return text
-
-
-@contextmanager
-def _watched(most: int) -> Iterator[None]:
-    """Count the lines of templates that are run meanwhile, and the characters that they have put together.
-
-    Raises:
-        TemplateError: there are too many.
-    """
-    steps = 0
-
-    def step(frame: FrameType, event: str, _: Any) -> Callable[..., Any]:
-        nonlocal steps
-        if event == "line":
-            steps += 1
-            held = sum(len(value) for value in _held(frame) if isinstance(value, str | list | tuple))
-            if steps > MOST_STEPS or held > most:
-                raise jinja2.TemplateError(f"it does not come to an end, after {steps:,} steps")
-        return step
-
-    def called(frame: FrameType, event: str, _: Any) -> Callable[..., Any] | None:
-        return step if frame.f_code.co_filename == "<template>" else None
-
-    before = sys.gettrace()
-    sys.settrace(called)
-    try:
-        yield
-    finally:
-        sys.settrace(before)
-
-
-@contextmanager
-def _memory_bounded() -> Iterator[None]:
-    """Let memory grow by no more than MOST_BYTES meanwhile, where the system can do so: one step can ask for all of it."""
-    pages = Path("/proc/self/statm")
-    if sys.platform == "win32" or not pages.is_file():
-        yield
-        return
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    used = int(pages.read_text(encoding="ascii").split()[0]) * resource.getpagesize()
-    if soft == resource.RLIM_INFINITY or soft > used + MOST_BYTES:
-        resource.setrlimit(resource.RLIMIT_AS, (used + MOST_BYTES, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
-
-def _held(frame: FrameType) -> Iterator[Any]:
-    """The values of a template's own variables, and of its namespaces."""
-    for value in frame.f_locals.values():
-        yield from value._Namespace__attrs.values() if isinstance(value, Namespace) else (value,)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
-from test_units import Line, holding, make
+from test_units import Line, holding, holds, make
 
+from fingen.config import ReadSettings
+from fingen.documents.read import read_document
 from fingen.prompts import read_template
-from fingen.records import Chunk
+from fingen.records import Chunk, Document
 from fingen.tasks.documents import TASKS
-from fingen.tasks.qa import build_passage
+from fingen.tasks.qa import ask_pairs, build_passage
 
+CHECKED = Path(__file__).with_name("table_basis.jsonl")  # kinds that titles and headings name, read by a person
 TEXT = "The directors consider that the accounts give a fair view of the state of affairs at the end of the period."
 TEXT_ZH = "本财务报表业经公司董事会批准报出，后附财务报表附注为本财务报表的组成部分，请投资者一并阅读。"
 BODY = [("Sales", "1,204", "1,180"), ("Cost of sales", "862", "790"), ("Result", "342", "390")]
@@ -78,9 +82,29 @@ def test_a_title_that_another_statement_follows_says_nothing_of_it(tmp_path: Pat
 def test_the_prompt_says_the_basis_and_where_it_was_said(tmp_path: Path):
     document = make(tmp_path / "report.pdf", [["# Company income statement", [YEARS, *BODY], TEXT]])
     chunk = holding(document, "Cost of sales")
-    request = TASKS["summary"].request(
-        read_template("summary.en"), (build_passage(document, chunk),), most=1, teacher="x"
+    request = ask_pairs(
+        (TASKS["summary"],), read_template("qa.en"), (build_passage(document, chunk),), most=1, teacher="x"
     )
 
     assert "Basis: Company income statement (page 1)\n" in request.prompt
     assert Chunk.model_validate_json(chunk.model_dump_json()) == chunk
+
+
+@pytest.mark.slow
+def test_bases_of_real_tables_are_right_or_unknown(shared: Path, parses: Path):
+    expected = [json.loads(line) for line in CHECKED.read_text(encoding="utf-8").splitlines()]
+    wrong, known = [], 0
+    documents: dict[str, Document] = {}
+    for row in expected:
+        path = shared / row["document"]
+        document = documents.setdefault(row["document"], read_document(path, path.name, ReadSettings(), cache=parses))
+        beside = {kind for other in expected if other["document"] == row["document"] for kind in other["basis"]
+                  if abs(other["page"] - row["page"]) < 2}  # fmt: skip  # a passage may hold two tables
+        found = {basis.kind for chunk in document.chunks if holds(chunk, row) for basis in chunk.basis}
+        known += found >= set(row["basis"])
+        if found - beside:
+            wrong.append((row, found))
+
+    assert len(expected) >= 60
+    assert not wrong
+    assert known >= 0.9 * len(expected)
