@@ -98,3 +98,26 @@ def test_a_share_is_computed_from_the_figure_that_it_is_said_to_be_of() -> None:
 
     assert reasons("Subsidiaries took £2,377 million, about 90.0 percent of the total.", "2377 / 2641 * 100") == set()
     assert reasons("Subsidiaries took £2,377 million, about 10.0 percent of the total.", "264 / 2641 * 100") != set()
+
+
+YEN = " | Millions of yen |  | Thousands of U.S. dollars\n | 2023 | 2024 | 2024\nSales of pumps | 41,205 | 52,310 | 412,008\nReturn on sales | %4.31 | %5.27 | -"
+SHARED = "$'m | 2024 | 2023\nSales of pumps | 52.3 | 41.2\n% Growth | 26.9% | 3.1%"
+EXCEPT = " | 2024 (in millions, | 2023 except per share amounts)\nSales of pumps | 5,231.0 | 4,120.5"
+UNSAID = "Sales of pumps | 52,310\nOther sales | 7,204"
+SPACED = "单位：百万元\n项目 | 2024年 | 2023年\n其他综合收益 | (7,218 ) | (3,142 )\n净利润 | 52,310 | 52,078"
+BOTH = "单位：百万元\n | 本集团 |  | 本行 | \n | 2024年 | 2023年 | 2024年 | 2023年\n资产总计 | 52,310 | 41,205 | 31,877 | 28,119"
+TOWNS = "It lent $7.3 million in Harbin, and repayments of $5.9 million were made. Profit was $2.4 million, and in 2023 $3.1 million."
+
+
+@pytest.mark.parametrize(("text", "true", "false"), [
+    (YEN, "Sales of pumps rose to ¥52,310 million in 2024, at a return of 5.27%.", "Sales of pumps were ¥52,310 thousand in 2024."),
+    (SHARED, "Sales of pumps grew 26.9% in 2024.", "Sales of pumps grew 3.1% in 2024."),
+    (EXCEPT, "Sales of pumps were $4,120.5 million in 2023.", "Sales of pumps were $4,120.5 thousand in 2023."),
+    (UNSAID, "Sales of pumps were $52,310 thousand.", "Sales of pumps were $52,810 thousand."),
+    (SPACED, "2024年其他综合收益为-72.18亿元。", "2024年其他综合收益为+72.18万元。"),
+    (BOTH, "2024年本集团资产总计523.10亿元，本行318.77亿元。", "2024年本行资产总计523.10亿元，本集团318.77亿元。"),
+    (TOWNS, "It lent $7.3 million in Harbin, and $5.9 million was repaid.", "It lent $7.3 million, and Harbin repaid $5.9 billion."),
+])  # fmt: skip
+def test_honest_forms_of_units_signs_and_owners_are_kept(text: str, true: str, false: str) -> None:
+    assert find_faults(text, true) == set()
+    assert find_faults(text, false) != set()

@@ -53,16 +53,22 @@ def _dimension(name: str, special: str, hints: str, **kinds: str) -> Dimension:
 SCOPE = _dimension(
     "scope", "parent", "本行 本公司 母行 parent company-only company unconsolidated separate stand consolidated group 母公司 "
     "单体 个体 個體 个别 個別 合并 合併 集团 集團",
-    parent=r"(?<!归属于)(?<!归属)(?<!归于)母公司(?!所有者|股东|普通股|的?净利润)|单体(?:口径|报表)|(?:^|(?<=\s))本(?:行|公司)(?=\s|$)|本行(?:口径|报表)|母行"
+    parent=r"(?<!归属于)(?<!归属)(?<!归于)母公司(?!所有者|股东|普通股)|单体(?:口径|报表)|(?:^|(?<=\s))本(?:行|公司)(?=\s|$)|本行(?:口径|报表)|母行"
     r"|个体财务|個體財務|个别财务报表|個別財務"
     r"|(?<!owners of )(?<!holders of )(?<!owners of the )(?<!holders of the )(?<!equity of )"
     r"(?<!attributable to the )(?<!attributable to )(?<!equity of the )"
     r"\b(?:(?:parent|holding)[- ]company\b(?! shareholders)|parent[- ]only\b|company[- ]only\b|unconsolidated\b"
     r"|separate (?:financial )?statements\b"
     r"|stand-?alone\b|the parent(?:['’]s)?\b|parent (?:entity|level)\b)",
-    group=r"(?<!企业)(?<!业务)合[并併](?!范围|报表编制|日|方|对价|成本|财务报表项目)(?:口径|报表)?|\bconsolidated\b"
+    group=r"(?<!企业)(?<!业务)合[并併](?!及公司|及母公司|及银行|范围|报表编制|日|方|对价|成本|财务报表项目)(?:口径|报表)?|\bconsolidated\b"
     r"|\bthe group(?:['’]s)?\b|本集[团團]|集团口径|group[- ]wide",
 )  # fmt: skip
+_WHOSE = re.compile(
+    r"(?P<parent>(?<!于)(?<!归属)本(?:行|公司)(?!股东|所有者|普通股)|(?<!于)(?<!归属)母公司(?!股东|所有者|普通股))"
+    r"|(?P<group>[本该]?集[团團](?!股份|有限|公司|控股))"
+)
+_NONE: frozenset[str] = frozenset()
+_BOTH = frozenset(("parent", "group"))
 SPAN = _dimension(
     "span", "quarter half nine since", "month week quarter half interim cumulative date inception q1 q2 q3 q4 year 季 半年 1 "
     "年初 累计 全年 年度 中期 个月",
@@ -74,8 +80,8 @@ SPAN = _dimension(
     r"|\bQ[1-4]\b|\bthe quarter\b|第?[一二三四1-4]季度?(?!报告)|[本单当該该]季度?|1\s?[-—至~]\s?3\s?月|4\s?[-—至~]\s?6\s?月"
     r"|7\s?[-—至~]\s?9\s?月|10\s?[-—至~]\s?12\s?月|三个月",
     since=r"\byear[- ]to[- ]date\b|年初[到至](?:本?报告期|本季)(?:期?末)?",
-    cumulative=r"\bcumulative(?:ly)?\b|\b(?:plan|life|inception)[- ]to[- ]date\b|\bto date\b|\bsince inception\b|累计(?!折旧"
-    r"|摊销|减值|提取|综合|计提|公允)",
+    cumulative=r"\bcumulative(?:ly)?\b|\b(?:plan|life|inception)[- ]to[- ]date\b|\bto date\b|\bsince inception\b"
+    r"|(?<!季度)(?<!半年)累计(?!折旧|摊销|减值|提取|综合|计提|公允)",
     year=r"\bfull[- ]year\b|\b(?:52|53|fifty-(?:two|three))[- ]weeks?\b|\btwelve[- ]months?\b|\bfor the (?:whole "
     r"|entire )?(?:fiscal |financial )?year\b(?! (?:before|earlier))|\byears? ended\b"
     r"|全年度?|(?<=[0-9])年度(?!报)|1\s?[-—至~]\s?12\s?月",
@@ -96,7 +102,7 @@ RULES = _dimension(
     "rules", "adjusted", "gaap ifrs adjusted underlying normali forma affo core statutory reported 扣非 非经常 非經常 "
     "会计准则 财务报告 財務報告 调整 調整 法定",
     adjusted=rf"\bnon-?\s?(?:GAAP|IFRS)\b|(?<!risk-)(?<!seasonally )\badjusted (?!cost basis)(?:{_MEASURE})\b"
-    rf"|^\s*(?:\S+ )?adjusted\s*$|\b(?:underlying|normali[sz]ed) (?:{_MEASURE})\b"
+    rf"|^\s*(?:\S+ )?adjusted\s*$|\b(?:underlying|normali[sz]ed) (?:[0-9] )?(?:{_MEASURE})\b"
     r"|\bpro[- ]forma\b|\bAFFO\b|\bcore (?:earnings|profit|eps|results)"
     r"|扣非|扣除(?:了)?非[经經]常|非经常性损益后|非公认会计|非[国國][际際](?:财务|財務)(?:报告|報告)[准準][则則]|(?<!未)[经經][调調]整",
     statutory=r"(?<!non-)(?<!non )(?<!with )\b(?:U\.?S\.? )?(?:GAAP|IFRS)\b|\bstatutory\b(?! (?:tax )?rate)|\bas reported\b|\bunadjusted\b"
@@ -134,7 +140,7 @@ OWNERS = _dimension(
 )  # fmt: skip
 # What a thing is, where its opposite goes by nearly the same name.
 OPPOSITES = (
-    _dimension("flow", "", "income expense 收入 收益 费用 支出", income=r"\bincome\b(?! tax)|收入|收益",
+    _dimension("flow", "", "income expense 收入 收益 费用 支出", income=r"(?<!\btax on )(?<!\btaxes on )\bincome\b(?! tax)|收入|收益",
                expense=r"\bexpenses?\b|费用(?!化)|支出"),
     _dimension("costing", "", "expensed capitali 费用化 资本化", expensed=r"\bexpensed\b|费用化", capitalised=r"\bcapitali[sz]ed\b|资本化"),
     _dimension("side", "", "receivable payable 应收 应付", receivable=r"\breceivables?\b|应收", payable=r"\bpayables?\b|应付"),
@@ -164,6 +170,7 @@ _FURNITURE = re.compile(  # lines between a title and its table
 _ONE = {"nine": "since", "half": "since"}  # 年初至报告期末 is either of them
 _OF_REPORT = {"quarterly": frozenset({"quarter", "since"}), "half-year": frozenset({"half"})}
 _BESIDE = 30  # characters before a figure in which an opposite is what the figure is
+_PAIR = 10  # characters more, in which both of two opposites are named: financial assets and liabilities
 _OPPOSITE = frozenset(dimension.name for dimension in OPPOSITES)
 _REACH = 34  # characters after a figure in which its basis may follow: (合并口径), on a GAAP basis
 _CHAIN = re.compile(
@@ -205,9 +212,9 @@ def _kinds(text: str) -> Marks:
 class Marked:
     """A text with the words of its bases."""
 
-    def __init__(self, reading: ClaimContext) -> None:
+    def __init__(self, reading: ClaimContext, marks: tuple[Mark, ...] | None = None) -> None:
         self.reading = reading
-        self.marks = find_marks(reading.text)
+        self.marks = find_marks(reading.text) if marks is None else marks
         self._starts = [mark.start for mark in self.marks]
 
     def within(self, start: int, end: int) -> Sequence[Mark]:
@@ -229,7 +236,7 @@ class Marked:
         found = {
             each.dimension: each.kind for each in marks if each.end >= end - _BESIDE or each.dimension not in _OPPOSITE
         }
-        kinds = {(each.dimension, each.kind) for each in marks if each.end >= end - _BESIDE}
+        kinds = {(each.dimension, each.kind) for each in marks if each.end >= end - _BESIDE - _PAIR}
         for name in _OPPOSITE & found.keys():
             if sum(dimension == name for dimension, _ in kinds) > 1:
                 del found[name]  # of receivables and payables, at 10 and 5, neither is plain
@@ -289,6 +296,8 @@ class SourceBasis:
         """Whether it is plain that a figure is not of a kind: its table tells that kind from others, or no word names it."""
         if dimension in (SCOPE, SPAN):
             return False
+        if place.table is not None and kind in _kinds(place.table.rows[0][1][0].heading).get(dimension.name, ()):
+            return False  # what stands over the labels is said of all rows
         if place.table is not None and kind in _table_kinds(place).get(dimension.name, frozenset()):
             return True
         return kind not in self.named.get(dimension.name, frozenset())
@@ -333,6 +342,13 @@ class Basis:
         return Marked(self.reading)
 
     @cached_property
+    def _told_apart(self) -> Marked:
+        """The answer where a table has the group and the company itself: each is then named by a word of its own."""
+        return Marked(self.reading, tuple(
+            Mark(*match.span(), SCOPE.name, match.lastgroup or "") for match in _WHOSE.finditer(self.reading.text)
+        ))  # fmt: skip
+
+    @cached_property
     def _asked(self) -> Marks:
         return _kinds(narrow(self.question))
 
@@ -342,6 +358,8 @@ class Basis:
         if origin.is_plain and not self._marked.marks:
             return None
         known, close = origin.of(place), self._marked.near(figure)
+        if place.table is not None and _table_kinds(place).get(SCOPE.name, _NONE) >= _BOTH:
+            close |= self._told_apart.near(figure)
         is_share = figure.kind != "amount" and place.table is None  # of two things: liabilities at 60 percent of assets
         for dimension in BASES if is_share else DIMENSIONS:
             mine, theirs = close.get(dimension.name), known.get(dimension.name)

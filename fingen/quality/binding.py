@@ -21,7 +21,7 @@ from fingen.quality.claims import (
 )
 from fingen.quality.labels import Mention, claimed_labels, find_mentions, is_close, is_of_list
 from fingen.quality.names import forms_of
-from fingen.quality.pairing import is_of_another_name, is_of_another_row, is_past_unsaid
+from fingen.quality.pairing import is_change_of, is_of_another_name, is_of_another_row, is_past_unsaid
 from fingen.quality.quantities import Quantity
 from fingen.quality.source import Source, heading_key, labels_of, row_key, sizes
 from fingen.quality.tables import Periods, Place
@@ -232,6 +232,8 @@ class Binding:
             return False
         if named and not is_close(self._lower[named[-1].end : figure.start], self._names):
             named = []
+        if named and figure.kind == "percent" and place.change and is_change_of(named[-1].key, place):
+            return False
         following = _FOLLOWING.match(self._lower, figure.end)
         region = self._lower[start : figure.start] + (following[0] if following else "")
         return is_of_another_row(region, named[-1] if named else None, place)
@@ -246,6 +248,8 @@ class Binding:
         if self._basis.tells_apart(figure, source, place, claim.key):
             return False  # on an adjusted basis, operating profit: the row is that of adjusted operating profit
         is_row = any(row_key(other) == claim.key for other, _ in place.table.rows)
+        if is_row and figure.kind == "percent" and place.change and is_change_of(claim.key, place):
+            return False
         own = row if is_row else column
         return bool(own) and not _is_kind_of(own, claim.key, is_row=is_row) and not self._says_row(figure, source, own)
 

@@ -41,12 +41,14 @@ _COMPARED = re.compile(
     r"|[较由从]|比(?![例重率])|上年|去年|同期|上期|期初|年初|以后|以前|未来|到期|此前|此后",
     re.IGNORECASE,
 )
+_AGO = re.compile(r"\byear (?:earlier|ago|before)$")  # stands after its figure
+_JOINED = re.compile(r"[^\s(（,，]上")  # 5亿元上年没有: what follows is no time of the 5
 _BRACKETED_YEAR = re.compile(r"\s?[(（](?:FY ?|fiscal )?((?:19|20)[0-9]{2})年?\s?[:：]\s?")
 _ON_TO = re.compile(r"\b(?:to|into|after)\b|[至到]|转为|变为")
 _OWNS = re.compile(r"\s?(?:的|'s|’s)?\s?")
 _GOES_ON = "(?![^的为末初数余金发增达是，,、。（(\\s])"  # 期末余额, but not 本期归属于母公司的净利润, which is a label
 _LAST = re.compile(
-    rf"上年同期|上年末?|去年同期|去年|上期[期末]*|(?:期初|年初)(?![至到]){_GOES_ON}"
+    rf"上年同期|上年末?(?![没无])|去年同期|去年|上期[期末]*|(?:期初|年初)(?![至到]){_GOES_ON}"
     r"|[Pp](?:rior|revious|receding) (?:fiscal |financial )?(?:year|period)\b|[Ll]ast (?:fiscal |financial )?year\b"
     r"|\byear (?:earlier|ago|before)\b"
 )
@@ -58,14 +60,14 @@ _THIS = re.compile(
 _UP = (
     r"\b(?:rose|rises?|risen|rising|increas(?:e[sd]?|ing)|grew|grows?|grown|growth|growing|climb(?:ed|s)?|jumped|surged|gained|up|higher|expanded"
     r"|widened|went up|advanced|soar(?:ed|s)?|edged up|picked up|strengthen(?:ed|s)?|swell(?:ed)?|swelled|added|adds"
-    r"|lifted)\b|上升|增长|增加|提高|提升|上涨|增至|升至|增到|升到|扩大|上调|攀升|增幅|涨幅|走高|大增|激增|猛增|同比增"
+    r"|lifted)\b|上升|增长|增加|提高|提升|上涨|增至|升至|增到|升到|扩大|上调|攀升|增幅|涨幅|走高|大增|激增|猛增|同比增|[略微小][升增]|增(?=[0-9])"
 )
 _DOWN = (
     r"\b(?:fell|falls?|fallen|falling|decreas(?:e[sd]?|ing)|declin(?:e[sd]?|ing)|dropp?(?:ed|s)?|drop|shrank|shrunk|shrinks?"
     r"|reduc(?:ed?|tion|es)|down|lower(?:ed)?|narrowed|contracted|went down|slid|slip(?:s|ped)?|eas(?:ed|es|ing)|weaken(?:s"
     r"|ed)?|soften(?:s|ed)?|dip(?:s|ped)?"
     r"|sank|slump(?:s|ed)?|plung(?:es|ed)|plummet(?:s|ed)?|tumbl(?:es|ed)|retreat(?:s|ed)?|shed|trimmed|halved|erod(?:es|ed))\b"
-    r"|下降|减少|降低|下滑|下跌|降至|减至|降到|减到|缩小|缩减|下调|回落|跌至|收窄|降幅|跌幅|走低|走弱|缩水|萎缩|锐减|骤降|大跌|大降|同比降|腰斩"
+    r"|下降|减少|降低|下滑|下跌|降至|减至|降到|减到|缩小|缩减|下调|回落|跌至|收窄|降幅|跌幅|走低|走弱|缩水|萎缩|锐减|骤降|大跌|大降|同比降|腰斩|[略微小][降跌]|降(?=[0-9])"
 )
 _DRAG = re.compile(  # what a part that counts against the whole is said to do
     r"\b(?:t(?:ook|akes?|aking)|cost|drag(?:ged|s)?|headwinds?|weigh(?:ed|s|ing)?|hurt|subtract(?:ed|s)?|h(?:eld|olds) back"
@@ -78,8 +80,8 @@ _BREAK = re.compile(r"[,，、]|\b(?:while|and|with|because|due)\b")
 _FALL = re.compile(_DOWN, re.IGNORECASE)
 _LEVEL = re.compile(r"\b(?:to|at|from|of)\b|[至到为由从达]")
 _MOVE_AFTER = re.compile(
-    r"\s?(?:(?:percentage )?points?\s)?(?:的)?(?:(?P<up>increase|rise|growth|gain|higher|more(?= than)|增长|增幅|涨幅|上升|增加)"
-    r"|(?P<down>decrease|decline|drop|fall|reduction|lower|less(?= than)|下降|降幅|跌幅|减少))(?![a-z])",
+    r"\s?(?:(?:percentage )?points?\s)?(?:的)?(?:(?P<up>increase|rise|growth|gain|higher|more(?= than)|above|增长|增幅|涨幅|上升|增加)"
+    r"|(?P<down>decrease|decline|drop|fall|reduction|lower|less(?= than)|below|under(?= )|下降|降幅|跌幅|减少))(?![a-z])",
     re.IGNORECASE,
 )
 _FROM = re.compile(r"\bfrom\s+(?:about |approximately |some |a |an |the )?$|[由从](?:[^，,。；]{0,12})$", re.IGNORECASE)
@@ -104,7 +106,7 @@ _POLAR = re.compile(f"(?P<gain>{_GAIN.pattern})|(?P<loss>{_LOSS.pattern})", re.I
 _COST = re.compile(
     r"\b(?:costs?|expenses?|expenditures?|charges?|tax(?:es)?|paid|payments?|pay|spent|spend(?:ing)?|repurchases?d?|dividends?|depreciation|"
     r"amorti[sz]ation|allowances?|provisions?|impairments?|used|purchases?d?|acquisitions?|repay(?:ment|ments|ing)?|repaid|deduct\w*|less|minus|"
-    r"eliminat\w+|offset|withheld|reductions?|negative|short|treasury|write\w*"
+    r"eliminat\w+|offset|withheld|reductions?|negative|short|treasury|write\w*|t(?:ook|akes?|aken|aking) away|subtract\w*|exclud\w*"
     r"|lowers?|outgo|charged|reversals?|reversed|utili[sz]\w+|forfeit\w*|cancel\w*)\b"
     r"|费用|成本|支出|支付|购买|减[：:]|税|折旧|摊销|损失|准备|偿还|分配|股利|抵减|抵销|库存股|减值|跌价|冲减",
     re.IGNORECASE,
@@ -255,6 +257,7 @@ class ClaimContext:
         following = next((mark for mark in marks if mark.start >= figure.end), None)
         if (
             following
+            and not _JOINED.match(self.text, following.start - 1)
             and following.start - figure.end < len(after)
             and _LINK_AFTER.fullmatch(self.text[figure.end : following.start])
         ):
@@ -285,12 +288,19 @@ class ClaimContext:
         )
         if tied and _ON_TO.search(between):
             return UNKNOWN, False  # from A in 2022 to B: B is of another time
+        if _AGO.search(self.text, mark.start, mark.end) or (tied and self._is_baseline(mark)):
+            return UNKNOWN, False  # after A a year earlier, B: B is of another time
         crossed = next((other for other in self.quantities if mark.end <= other.start < figure.start), None)
         if crossed and _LAST.fullmatch(self.text, mark.start, mark.end):
             return UNKNOWN, False  # 由上年A降至B: B is of no year before
         if crossed and (len(marks) > 1 or _OWNS.fullmatch(self.text[mark.end : crossed.start])):
             return UNKNOWN, False
         return mark.periods, False
+
+    def _is_baseline(self, mark: Mark) -> bool:
+        """Whether the figure right before a time is one that another is compared with: after 5 in 2021."""
+        figure = next((each for each in reversed(self.quantities) if each.end <= mark.start), None)
+        return figure is not None and _BASELINE.search(self.text, max(0, figure.start - 28), figure.start) is not None
 
     def is_respective(self, start: int, end: int) -> bool:
         """Whether a sentence lists things and figures apart, in the same order."""

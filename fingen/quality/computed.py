@@ -13,6 +13,7 @@ from fingen.quality.source import Source
 from fingen.quality.tables import Place
 
 _HALF = Decimal("0.5")
+POWERS = CONVERSIONS | {Decimal(10), Decimal(100)}  # what an amount is brought into another unit with: 百万元 to 亿元
 _OVER = ("over ", "more than ", "exceeding ", "above ", "at least ", "超过", "逾", "超", "多于", "不低于", "高于")
 _NEARLY = ("nearly ", "almost ", "close to ", "just under ", "接近", "近", "将近")
 _SHARE_GAP = re.compile(  # 5 million, about 40 percent of it: the share is that of the figure before
@@ -124,11 +125,12 @@ class Computed:
         factors = {scale for scale in known if all(scale in group or not group - {Decimal(0)} for group in scales)} or {
             ONE
         }
-        conversions = {operand for operand in calc.operands if operand in CONVERSIONS}
+        conversions = {operand for operand in calc.operands if operand in POWERS}
         for factor in factors:
             yield calc.value * factor
-            for conversion in conversions:
+            for conversion in conversions:  # divided by it, or multiplied with it
                 yield calc.value * factor * conversion
+                yield calc.value * factor / conversion
 
     def _in_currency(self, currency: str) -> bool:
         known = frozenset().union(*(source.currencies_near(None) for source in self.sources))
@@ -168,16 +170,26 @@ class Computed:
         if figure.kind != "percent" or not self.reading.quantities:
             return True
         before, after = self.reading.around(figure)
+        if self._is_of_next(calc, figure, after):
+            return True
         whole = next((each for each in reversed(self.reading.quantities) if each.end <= figure.start), None)
         if whole is None or whole.kind != "amount" or whole.end != figure.start - len(before):
             return True
         is_share = "占" in before or _SHARE_OF.match(after)
         if not is_share or not _SHARE_GAP.fullmatch(before):
             return True
-        low, high = interval(self.reading, whole)
+        return len([each for each in calc.operands if not is_constant(each)]) != 2 or self._has_operand(calc, whole)
+
+    def _is_of_next(self, calc: Calc, figure: Quantity, after: str) -> bool:
+        """Whether the figure after a share is what it is the share of: 40 percent of the sales of 5 million."""
+        whole = next((each for each in self.reading.quantities if each.start == figure.end + len(after)), None)
+        return whole is not None and _SHARE_OF.match(after) is not None and self._has_operand(calc, whole)
+
+    def _has_operand(self, calc: Calc, figure: Quantity) -> bool:
+        low, high = interval(self.reading, figure)
         operands = [each for each in calc.operands if not is_constant(each)]
         sizes = (each * scale for each in operands for scale in (*self._scales_of(each), *CONVERSIONS, ONE))
-        return len(operands) != 2 or any(low <= size <= high for size in sizes)
+        return any(low <= size <= high for size in sizes)
 
 
 def _years(place: Place, other: Place) -> tuple[int, int] | None:

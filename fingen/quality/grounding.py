@@ -217,6 +217,8 @@ class _Check:
         quoted = [each for each in candidates if self._is_quoted(*each)]
         for source, place in quoted or candidates:
             verdict, reason, detail = self._judge(figure, source, place)
+            if verdict != "no" and figure.scale != ONE and place.is_scale_unknown:
+                verdict = "unbound"
             if verdict != "no":
                 self.proved.setdefault(figure.start, []).append((source, place))
                 fair[verdict].append((source, place))
@@ -265,6 +267,11 @@ class _Check:
                 ladders = (source.amounts,)
             for ladder in ladders:
                 yield from ((source, place) for place in ladder.within(low, high))
+        tells = figure.shown >= _TELLING * figure.step / figure.scale * _HALF
+        if figure.kind == "amount" and figure.scale != ONE and tells:  # a unit that is not given cannot contradict
+            for source in self.sources:
+                yield from ((source, place) for place in source.shown.within(figure.shown, figure.shown)
+                            if place.is_scale_unknown)  # fmt: skip
         if figure.kind == "amount" and figure.scale == ONE and figure.currency and self._own_scale != ONE:
             for source in self.sources:  # the answer itself has a unit line
                 own = source.amounts.within(low * self._own_scale, high * self._own_scale)

@@ -17,6 +17,7 @@ _LATER_FIRST = re.compile(  # the second figure is that of the time before: 5 af
 )
 _COMPARED = re.compile(r"\bcompared (?:with|to)\b|\bversus\b|\bagainst\b")
 _EARLIER_FIRST = re.compile(r"\bto\b[^.;,]{0,24}$|[至到为][^，。；0-9]{0,6}$")
+_OTHER_TIME = re.compile(r"[，,][^，,]{0,8}(?:19|20)[0-9]{2}年")  # 由A收窄，2019年为B
 _FROM = re.compile(r"\bfrom\b[^.;,]{0,24}$|[由从自][^，。；]{0,14}$")
 _WORD = re.compile(r"[a-z]{4,}")
 _LATIN = re.compile(r"[a-z]+")
@@ -25,7 +26,11 @@ _NO_NAMES = frozenset(
     "company group board directors fiscal year january february march april may june july august september october november december "
     "rmb usd eur gbp".split()
 )
+_PARTED = re.compile(r"[,;]| (?:and|while|but) ")
 _NEAR = 30  # characters before a figure in which a name is that of its owner
+_ALONE = re.compile(
+    r"\W*(?:growth|change|increase|decrease|year[- ]on[- ]year|yoy|增长率?|增减|变动|变化|同比|变动幅度|增幅)\W*"
+)
 _HEAD = 6  # letters of a word that tells a row: amortisation, inventories
 _PLAIN = frozenset(
     "operating average current financial investment general interest total other income expense expenses cost costs assets "
@@ -45,7 +50,7 @@ def order(reading: ClaimContext, first: Quantity, second: Quantity) -> int:
     if len(gap) > 60 or first.kind != second.kind or first.unit != second.unit:
         return 0
     before, _ = reading.around(first)
-    if _EARLIER_FIRST.search(gap) and _FROM.search(before.rstrip(" $€£¥")):
+    if _EARLIER_FIRST.search(gap) and not _OTHER_TIME.search(gap) and _FROM.search(before.rstrip(" $€£¥")):
         return 1
     return -1 if _LATER_FIRST.search(gap) and not _FROM.search(before[-20:]) else 0
 
@@ -70,6 +75,17 @@ def _year(source: Source, place: Place) -> int | None:
     periods: Periods = place.periods if place.table is not None else source.reading.periods(place.figure)[0]
     years = [period for period in periods if isinstance(period, int)]
     return years[0] if len(years) == 1 == len(periods) else None
+
+
+def is_change_of(key: str, place: Place) -> bool:
+    """Whether a row of changes is that of the row with a label: it has it in its own label, or stands right below it."""
+    if place.table is None or place.row is None:
+        return False
+    rows = [row for row, _ in place.table.rows]
+    at = next(number for number, row in enumerate(rows) if row is place.row)
+    above = row_key(rows[at - 1]) if at else ""
+    own = row_key(place.row)
+    return key in own or (key == above and _ALONE.fullmatch(own or place.row.label.lower()) is not None)
 
 
 def is_of_another_row(region: str, mention: Mention | None, place: Place) -> bool:
@@ -109,6 +125,8 @@ def is_of_another_name(reading: ClaimContext, figure: Quantity, source: Source, 
         return False
     before, _ = reading.around(figure)
     own = set(_LATIN.findall((source.passage.company or "").lower()))
+    if before and any(other.end == figure.start - len(before) for other in reading.quantities):
+        before = _PARTED.split(before)[-1]  # of the figure before: 5 million for Ohio, 6 million
     names = [name for name in names_in(before[-_NEAR:]) if name not in own]
     if not names or names[-1] not in source.words:
         return False

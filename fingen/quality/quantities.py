@@ -52,7 +52,8 @@ SCALES = {
     "trillion": _TRILLION, "billion": _BILLION, "bn": _BILLION, "b": _BILLION, "million": _MILLION, "mn": _MILLION,
     "mm": _MILLION, "m": _MILLION, "thousand": _THOUSAND, "k": _THOUSAND, "万亿": _TRILLION, "千亿": Decimal(10**11),
     "百亿": Decimal(10**10), "十亿": _BILLION, "亿": Decimal(10**8), "千万": Decimal(10**7), "百万": _MILLION,
-    "十万": Decimal(10**5), "万": Decimal(10**4), "千": _THOUSAND, "hundred": _HUNDRED,
+    "億": Decimal(10**8), "萬": Decimal(10**4), "百萬": _MILLION, "十億": _BILLION, "百億": Decimal(10**10),
+    "兆": _TRILLION, "十万": Decimal(10**5), "万": Decimal(10**4), "千": _THOUSAND, "hundred": _HUNDRED,
 }  # fmt: skip
 CURRENCIES = {
     "us$": "USD", "usd": "USD", "us dollar": "USD", "u.s. dollar": "USD", "美元": "USD", "hk$": "HKD", "hkd": "HKD",
@@ -94,7 +95,7 @@ _BEFORE_REACH = 16  # characters before a number that can belong to it
 _SIGNS = frozenset("-–($€£¥ BYDRPF币元负")  # what can stand right before a number and belong to it
 _SCALE = (
     r"(?P<scale>trillions?\b|[Bb]illions?\b|bn\b|[Mm]illions?\b|mn\b|mm\b|thousands?\b|hundred\b"
-    r"|万亿|[千百十]?亿|[千百十]?万|百万|千(?![克瓦米伏卡]))"
+    r"|万亿|兆|[千百十]?[亿億]|百萬|萬|[千百十]?万|百万|千(?![克瓦米伏卡]))"
 )
 _MONEY = (
     r"(?:人民币元?|[美港欧日澳]?元|港币|英镑|(?:US dollars?|U\.S\. dollars?|dollars?|yuan|RMB|Renminbi|USD|euros?|EUR|GBP|HKD"
@@ -297,6 +298,8 @@ def _quantity(text: str, start: int, end: int, digits: str, before: str, cell: b
             sign = -1
     kind: Kind = "amount"
     scale, unit = ONE, "money" if currency else ""
+    if opened and cell and text[end : end + 2] == " )":
+        end += 1
     early = opened and text[end : end + 1] == ")"  # the bracket closes before the unit: (5.2)%, $(5.2) million
     after = _UNIT.match(text, end + early)
     if after is not None:

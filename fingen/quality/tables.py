@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 
 from fingen.quality.quantities import CURRENCIES, HUNDREDTH, ONE, SCALES, Quantity, find_figures
 from fingen.text import is_amount
@@ -27,13 +28,16 @@ _UNIT_LINE = re.compile(
     r"(?P<currency>US ?\$|HK ?\$|A ?\$|C ?\$|[$€£¥]|RMB|CNY|USD|EUR|GBP|HKD|AUD|dollars|Renminbi)?"
     r"(?P<apostrophe>(?:[’'‘´`]|(?<=[$€£¥])\s?)000s?\b)"
     r"|\b[Ii][Nn]\s(?:(?:RMB|US\$|USD|EUR|GBP|HK\$|[$€£¥])\s?)?(?P<word>(?i:thousands?|millions?|billions?|hundreds))\b"
-    r"|(?P<mark>(?:US|HK|A|C)?[$€£¥])\s?(?P<short>m|mn|bn|k|millions?|thousands?|billions?)\b(?=\s*(?:$|[|)]))"
+    r"|\b(?P<plural>(?i:thousands|millions|billions)) of (?:U\.?S\.? |Japanese )?(?i:yen|dollars|euros?|pounds|RMB|Renminbi)\b"
+    r"|(?P<mark>(?:US|HK|A|C)?[$€£¥])\s?[’'‘]?(?P<short>m|mn|bn|k|millions?|thousands?|billions?)\b(?=\s*(?:$|[|)]))"
     r"|(?:单位|金额单位|货币单位)\s*[:：]?\s*(?:人民币)?\s*(?P<unit>[千百十]?[万亿]?千?百?元|[千百]?万股)"
     r"|[(（](?:人民币)?(?P<bracket>[千百十]?[万亿千]?元|百万元|[千百]?万股)[)）]|人民币(?P<rmb>千|百万|万|亿)?元"
 )
+_TWO_CURRENCIES = re.compile(r"RMB\s?US ?\$|US ?\$\s?RMB")  # two headings run together
+_EXCEPTED = re.compile(r"except[^)|]{0,40}\bper[- ](?:share|unit)(?: amounts?| data)?", re.IGNORECASE)
 _EXCEPT_SHARES = re.compile(r"except[^)|]{0,40}\b(?:share|unit)s?\b|per share", re.IGNORECASE)
 _CURRENCY_WORD = re.compile(
-    r"US ?\$|HK ?\$|(?<![A-Z])A ?\$|[$€£]|\b(?:RMB|CNY|USD|EUR|GBP|HKD|AUD|Renminbi|dollars|euros|pounds)\b"
+    r"US ?\$|HK ?\$|(?<![A-Z])A ?\$|[$€£]|\b(?:RMB|CNY|USD|EUR|GBP|HKD|AUD|Renminbi|dollars|euros|pounds|yen)\b"
     r"|人民币|美元|港[元币]|欧元",
     re.IGNORECASE,
 )
@@ -131,8 +135,8 @@ def parse_unit(text: str) -> Unit | None:
     scale: Decimal | None = None
     if groups["apostrophe"]:
         scale = SCALES["thousand"]
-    elif groups["word"] or groups["short"]:
-        word = (groups["word"] or groups["short"]).lower()
+    elif named := groups["word"] or groups["plural"] or groups["short"]:
+        word = named.lower()
         scale = SCALES[word.rstrip("s")]
     else:
         chinese = (groups["unit"] or groups["bracket"] or groups["rmb"] or "").rstrip("元股")
@@ -145,7 +149,7 @@ def parse_unit(text: str) -> Unit | None:
 
 def currency_named(text: str) -> str | None:
     """The currency that a heading names."""
-    named = _CURRENCY_WORD.search(text) if text else None
+    named = _CURRENCY_WORD.search(text) if text and not _TWO_CURRENCIES.search(text) else None
     return CURRENCIES.get(named[0].lower().replace(" ", "").rstrip("s")) if named else None
 
 
@@ -193,7 +197,9 @@ def parse_table(text: str, start: int, end: int, before: str, inherited: Unit | 
 def _last_unit(lines: Sequence[str]) -> str:
     """The line nearest above a table that states its unit: a short one, or a sentence that ends with it."""
     for line in reversed(lines):
-        if (match := _UNIT_LINE.search(line)) and (len(line) < 120 or len(line) - match.end() < 60):
+        if (match := _UNIT_LINE.search(line)) and (
+            len(line) < 120 or len(line) - match.end() < 60 or line[match.start() - 1] == "("
+        ):
             return line
     return ""
 
@@ -300,8 +306,14 @@ class _Reader:
         return columns
 
     def _spread(self, texts: list[str], width: int) -> list[str]:
-        """A row of headings with the times over several columns repeated in each, where it is plain which they span."""
-        if len(texts) < 3 or not texts[1] or not parse_periods(texts[1], self.report_year):
+        """A row of headings with the times or units over several columns repeated in each, where it is plain which they span."""
+        is_spanned = len(texts) > 2 and (
+            parse_periods(texts[1], self.report_year)
+            or parse_unit(texts[1])
+            or (not texts[1] and any(map(parse_unit, texts)))
+            or _is_even(texts[1:width])
+        )
+        if not is_spanned:
             return texts
         spread, current = [texts[0]], ""
         for text in texts[1:width]:
@@ -326,6 +338,13 @@ class _Reader:
                 return
 
 
+def _is_even(texts: list[str]) -> bool:
+    """Whether headings stand over equal numbers of columns: two or more, each with as many blanks after it."""
+    at = [number for number, text in enumerate(texts) if text] + [len(texts)]
+    spans = {after - before for before, after in pairwise(at)}
+    return len(at) > 2 and len(spans) == 1 and spans.pop() > 1
+
+
 def _is_figure(text: str) -> bool:
     """Whether a cell is a figure, not the dash for none and no year, not even one with the mark of a footnote."""
     return is_amount(text) and any(map(str.isdigit, text)) and not _YEAR_CELL.fullmatch(text)
@@ -347,6 +366,13 @@ class Place:
     column: Column | None = None
     cell: tuple[int, int] = (0, 0)  # where its cell starts and ends
 
+    @property
+    def is_scale_unknown(self) -> bool:
+        """Whether neither its table nor what stands around it says what its digits are multiplied by."""
+        table = self.table
+        known = table is None or self.row is None or table.unit or table.inherited or len(self.scales) != 1
+        return not known and self.figure.kind == "amount" and self.scales == (self.figure.scale,) == (ONE,)
+
 
 def table_places(table: Table, text: str) -> Iterable[Place]:
     """The figures of a table's cells, each with what its row, its column and the unit line say."""
@@ -362,6 +388,7 @@ def table_places(table: Table, text: str) -> Iterable[Place]:
             for figure in find_figures(cell, cell=pure):
                 place = _place(table, row, column, figure, start, words, pure, (id(columns), index) in percent_columns)
                 place.cell = (start, end)
+                place.percent |= cell.startswith("%")
                 yield place
 
 
@@ -432,7 +459,7 @@ def shifted(figure: Quantity, offset: int) -> Quantity:
 
 def _cell_scales(unit: Unit | None, inherited: Unit | None, words: str) -> tuple[Decimal, ...]:
     """What a bare cell may be multiplied by: one scale where the unit line is plain, else several."""
-    if _PER_SHARE.search(words):
+    if _PER_SHARE.search(_EXCEPTED.sub("", words)):
         return (HUNDREDTH, ONE) if _MINOR.search(words) else (ONE,)
     scale = unit.scale if unit else None
     if scale is None:
