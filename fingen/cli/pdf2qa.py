@@ -71,7 +71,9 @@ def _lines(summary: Summary) -> list[str]:
     lines += ["", *_record_table(summary), "", *_coverage_lines(summary), *_reject_lines(summary)]
     figures = summary.figures["all"]
     bound = figures - summary.figures["unbound"]
-    lines.append(f"figures: {figures:,} in the answers, all of them proved; {bound:,} bound to their row or period")
+    lines.append(
+        f"figures: {figures:,} in the answers, each quoted from its source or computed; {bound:,} bound to their row or period"
+    )
     if summary.repaired:
         sent, requests, kept = summary.repaired["sent"], summary.repaired["requests"], summary.repaired["kept"]
         lines.append(
