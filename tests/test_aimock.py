@@ -163,7 +163,7 @@ class Desk:
         self.monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
         for account in ("ANTHROPIC", "OPENAI"):
             self.monkeypatch.setenv(f"{account}_API_KEY", key)
-        return CliRunner().invoke(cli.main, [*COMMAND, *given, *arguments], prog_name="fingen")
+        return CliRunner().invoke(cli.main, [*COMMAND, "--repair", "0", *given, *arguments], prog_name="fingen")
 
     def journal(self) -> Row:
         ran = CliRunner().invoke(cli.main, ["journal", "build/set", "--json"], prog_name="fingen")

@@ -96,7 +96,7 @@ def test_the_lines_of_the_readme_do_what_they_say(demo: Path):
     assert text
     assert len(proved) == manifest["tasks"]["qa-concept"]
     assert rows == sum(manifest["splits"].values())
-    assert shown.startswith("qa-40dc")
+    assert shown.startswith("qa-0c39")
     assert to_train == manifest["splits"]["train"]
     assert (demo / "build/evidence.png").read_bytes().startswith(b"\x89PNG")
     assert not (demo / "build/adapters").exists()

