@@ -40,6 +40,8 @@ PRICES = {"anthropic": (0.10, 0.50), "openai": (0.15, 0.60)}  # USD per million 
 COMMAND = (
     "pdf2qa",
     str(ROOT / "raw"),
+    "--sections",
+    "business overview,risk factors,管理层讨论",
     "--task",
     "concept",
     "--limit",
