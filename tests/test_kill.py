@@ -491,7 +491,9 @@ def test_a_hangup_that_is_ignored_ends_nothing(peace: Desk, tmp_path: Path):
     desk = begin(peace, tmp_path)
     server = desk.server
     server.open.clear()
-    process = desk.start(code=f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n{TELLING}")
+    ignoring = "import pathlib, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); pathlib.Path('ignoring').touch()"
+    process = desk.start(code=f"{ignoring}\n{TELLING}")
+    wait_until((desk.folder / "ignoring").exists, process)
     wait_until(lambda: server.in_flight == AT_ONCE, process)
     os.killpg(process.pid, signal.SIGHUP)
     server.open.set()
