@@ -26,6 +26,7 @@ class Pair:
     answer: str
     quotes: tuple[str, ...]
     rank: float
+    calc: str = ""  # what gives the figures of the answer that no quote states
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Topic:
     is_opened: bool = False  # its heading stands in the passage: what comes first here comes first in the section
     paragraphs: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
+    captions: list[str] = field(default_factory=list)  # the paragraph right above each table; "" where there is none
     sentences: list[Sentence] = field(default_factory=list)  # those that can be quoted, in order
     leaning: list[bool] = field(default_factory=list)  # whether a sentence needs the one before it
     following: list[bool] = field(default_factory=list)  # whether nothing that says something is left out before it
@@ -138,11 +140,25 @@ class Rules:
 
 def find_topics(passage: Passage, rules: Rules) -> list[Topic]:
     """The passage parted at its headings; parts under headings that are not worth asking about are left out."""
+    kept = [
+        topic
+        for topic in all_topics(passage)
+        if not any(rules.skipped.search(title.replace(HYPHEN, "-")) for title in topic.path)
+    ]
+    for topic in kept:
+        _add_sentences(topic, rules)
+    return kept
+
+
+def all_topics(passage: Passage) -> list[Topic]:
+    """The passage parted at its headings, with no sentences found in it yet."""
     topics = [Topic(passage.section)]
     headings: list[str] = []
+    above = ""
     for kind, text in passage.kinds:
         if kind == "heading":
             headings.append(text)
+            above = ""
             continue
         if headings:
             fresh = [title for title in headings if title not in passage.section]
@@ -150,14 +166,11 @@ def find_topics(passage: Passage, rules: Rules) -> list[Topic]:
             headings = []
         if kind == "table":
             topics[-1].tables.append(text)
+            topics[-1].captions.append(above)
         else:
             topics[-1].paragraphs.append(text)
-    kept = [
-        topic for topic in topics if not any(rules.skipped.search(title.replace(HYPHEN, "-")) for title in topic.path)
-    ]
-    for topic in kept:
-        _add_sentences(topic, rules)
-    return kept
+        above = text if kind == "paragraph" else ""
+    return topics
 
 
 def _add_sentences(topic: Topic, rules: Rules) -> None:
