@@ -406,8 +406,8 @@ def test_a_sentence_over_two_paragraphs_is_not_asked_for():
 
 
 def test_a_leaning_sentence_comes_with_the_one_that_it_leans_on():
-    first = "Inventory of the Group is the stock of goods in Bergen that are held for sale or are used up."
-    second = "This means that they are measured at the lower of cost and net realizable value at the end of each year."
+    first = "Bergen Works is a subsidiary of the Group that makes the housings of all sensors that are sold in Europe."
+    second = "This means that a fire in Bergen would stop the delivery of sensors to all of Europe for half a year."
     item = only(ask("concept", paragraph(f"{first} {second}")))
 
     assert item["answer"] == f"{first} {second}"

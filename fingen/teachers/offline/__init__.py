@@ -103,7 +103,7 @@ def summary_pairs(passage: Passage) -> list[Pair]:
     rules = RULES[passage.language]
     found: list[Pair] = []
     for topic in find_topics(passage, rules):
-        chosen = select(topic, rules)
+        chosen = select(topic, rules, passage)
         asked = rules.summary_question(topic, passage)
         if chosen and asked:
             size = rules.size(topic.text(chosen, rules))

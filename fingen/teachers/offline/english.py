@@ -34,7 +34,10 @@ _SKIPPED = re.compile(
     r"contact|(?:share|stock)holder|investors?$|corporate (?:information|directory)|governance|committee|going concern|"
     r"responsibilit|key audit|biograph|indemni|disabled|remuneration|employment agreement|basis of (?:preparation|consolidation)|"
     r"principles of consolidation|pronouncement|(?:new|recent(?:ly)?)\b.{0,30}\bstandards|^ordinary shares|"
-    r"use of estimates|^(?:[A-Za-z]\.? )?accounting policies$|"
+    r"use of estimates|^(?:[A-Za-z]\.? )?accounting policies$|rounding|non-audit|country of incorporation|rate reform|IFRIC|"
+    r"human (?:capital|rights)|diversity|inclusion|\bD?E&I\b|employee (?:engagement|compensation)|\bculture\b|communit(?:y|ies)\b|"
+    r"^our (?:people|values|purpose|vision|mission)|philanthrop|volunteer|sustainab|\bESG\b|environmental and social|modern slavery|"
+    r"^about \w|wellbeing|well-being|responsible sourcing|energy footprint|privacy|stakeholder|section 172|"
     r"directors$|notice of annual|schedule ii|opinion on|basis for opinion|critical audit|transition services|"
     r"controls and procedures|internal control|^letter (?:from|to)|"
     r"form 10-k summary|^article [ivx\d]|^section \d|^appendix|award agreement|^risk factors$",
@@ -121,6 +124,45 @@ _COMMONPLACE = re.compile(
     r"importan(?:t|ce)|responsible|terms and conditions|seamless|harness)\b",
     re.IGNORECASE,
 )
+_DEFINES = re.compile(
+    r"\b(?:consists? (?:primarily|principally|mainly) of|(?:is|are) (?:calculated|computed) (?:by dividing|using)|weighted[- ]average|"
+    r"cash on hand|bank deposits)\b",
+    re.IGNORECASE,
+)
+_PRAISE = re.compile(
+    r"\b(?:leading|world[- ]class|trusted|pride[sd]?|passion(?:ate)?|empower(?:s|ing|ed)?|thriv(?:e|es|ing)|excellence|best[- ]in[- ]class|"
+    r"innovative|cutting[- ]edge|our (?:mission|purpose|values|culture)|dedicated to|high(?:est)? quality|optimi[sz]es?|uniquely|"
+    r"award[- ]winning|well[- ]positioned|delighted|exceptional|outstanding (?:service|team|people))\b",
+    re.IGNORECASE,
+)
+_SPANS = re.compile(r"(?:years? ended (?:\d+ )?[A-Z]\w+(?: \d+,)?|\bfiscal(?: years?)?|\bFY) ?(20\d\d)")
+_WEAK = frozenset(  # words of headings that say nothing of their subject: half of all risks have them
+    "able adverse adversely affect affected business certain changes company condition continue could financial future have impact "
+    "including material materially operations other result results risks significant subject that their there these this which will "
+    "with would your from more such".split()
+)
+_TOPICS = frozenset(  # single words that say in any report what a section is about
+    "acquisitions backlog borrowings cash commitments competition contingencies customers debt deposits disposals dispositions "
+    "distribution distributions divestitures dividends employees equity goodwill impairment insurance inventories inventory investments "
+    "leases legal liquidity litigation loans manufacturing marketing markets outlook patents pensions products properties property "
+    "provisions receivables regulation restructuring revenue revenues sales seasonality strategy subsidiaries suppliers tax taxation taxes "
+    "trademarks warrants".split()
+)
+_MEASURE = re.compile(
+    r"\b(?:revenues?|sales|income|profit|margin|costs?|expenses?|segment|ratio|EBITDA\w*|EPS|debt|cash flows?|backlog|bookings|portfolio|"
+    r"working capital|projects?|licen[cs]e|provisions?|verticals?|return)\b",
+    re.IGNORECASE,
+)
+_LAWS = re.compile(
+    r"\b(?:Circulars?|Regulations?|Act|Laws?|SEC|SAFE|IRS|Commission|Ministry|authorit(?:y|ies)|pursuant to|Bank of [A-Z]\w+|Directive|"
+    r"regulations|rules)\b"
+)
+_KIND = re.compile(
+    r"\b(?:compan(?:y|ies)|subsidiary|business|developer|provider|producer|manufacturer|retailer|operator|supplier|landlords?|explorer|"
+    r"project|mine|deposit|platform|product|brand|drug|treatment|therapy|inhibitor|vaccine|software|marketplace|joint venture|bank)\b"
+)
+_NO_KIND = re.compile(r"\b(?:committee|board|auditors?|firms|member|fellow|part of|element|example)\b", re.IGNORECASE)
+_ROLES = frozenset("Investment Manager Adviser Advisor Administrator Custodian Registrar Depositary Plan Agreement Fund Scheme".split())
 _FIGURE = re.compile(r"[$£€¥]\s?\d|\d%|\d,\d{3}|\d\.\d|\d (?:percent|per cent|years|million|billion)")
 _NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{2,}")
 _COMMON = frozenset(
@@ -163,7 +205,7 @@ def _is_unscaled(amount: str) -> bool:
     return amount.count(",") < 2 and not amount.endswith(",000")
 
 
-def _is_told(topic: Topic, text: str) -> bool:
+def _is_told(topic: Topic, text: str, passage: Passage) -> bool:
     """Whether the text is about its heading, and says what not every company's report says.
 
     A heading of which no word comes back is that of another text. Sentences on recognition and measurement are those of the
@@ -175,7 +217,13 @@ def _is_told(topic: Topic, text: str) -> bool:
     path = " ".join(topic.path)
     if _RISK.search(path) and title and _is_sentence(title):
         return True
-    return _is_own(text) if _POLICY.search(path) or _COMMONPLACE.search(f"{title}. {text}") else True
+    spans = set(_SPANS.findall(text))
+    if spans and passage.period.end and not spans & {passage.period.end[:4], str(passage.period.fiscal_year)}:
+        return False  # a year before, which nobody would take the question for
+    if len(set(map(str.casefold, _PRAISE.findall(text)))) > 1 and not _FIGURE.search(text):
+        return False
+    is_common = _POLICY.search(path) or _COMMONPLACE.search(f"{title}. {text}") or _DEFINES.search(text)
+    return _is_own(text) if is_common else True
 
 
 def _is_own(text: str, names: int = 3) -> bool:
@@ -184,9 +232,8 @@ def _is_own(text: str, names: int = 3) -> bool:
 
 
 def _shares_words(title: str, text: str) -> bool:
-    stems = {word[:5] for word in re.findall(r"[a-z]{4,}", title.lower())}
-    found = sum(stem in text.lower() for stem in stems)
-    return not stems or 3 * found >= len(stems)
+    stems, told = ({word[:5] for word in re.findall(r"[a-z]{4,}", words.lower()) if word not in _WEAK} for words in (title, text))
+    return not stems or 3 * len(stems & told) >= len(stems)
 
 
 def _company(passage: Passage) -> str:
@@ -244,7 +291,8 @@ def _plain_title(raw: str) -> str | None:
         return title if len(words) == 2 and words[-1].lower() == "risk" else None  # over many risks
     if len(words) == 1 and words[0].casefold() in _GENERIC:
         return None
-    return title.capitalize() if title.isupper() else title
+    is_code = re.search(r"\d", title) or (len(words) == 1 and len(title) <= 5)  # an abbreviation stays as it is
+    return title.capitalize() if title.isupper() and not is_code else title
 
 
 def _is_sentence(title: str) -> bool:
@@ -260,13 +308,12 @@ def _summary_question(topic: Topic, passage: Passage) -> tuple[str, str] | None:
     company, report, name = _company(passage), _report(passage), title.strip('"')
     path = " ".join(topic.path)
     plain = name.split("” in the section “")[0]
+    if not _is_subject(plain, topic, passage):
+        return None
     if any(_THIS_QUARTER.search(sentence.text) for sentence in topic.sentences):
         report = f"{report}, for the quarter"
-    if _is_sentence(plain):
+    if _is_sentence(plain) and _RISK.search(path):
         return pick([
-            (f"What does {company} say in its {report} about the statement “{name}”?",
-             f"How does {company} explain “{name}” in its {report}?"),
-        ], name) if not _RISK.search(path) or name.lower().startswith("risk") else pick([
             (f"How does {company} explain the risk “{name}” in its {report}?",
              f"What does {_possessive(company)} {report} say about the following risk: “{name}”?"),
             (f"Why does {company} name the risk “{name}” in its {report}?",
@@ -288,6 +335,19 @@ def _summary_question(topic: Topic, passage: Passage) -> tuple[str, str] | None:
     ], name)  # fmt: skip
 
 
+def _is_subject(title: str, topic: Topic, passage: Passage) -> bool:
+    """Whether a reader who has only the question knows what a heading is about, and the text below is about the company."""
+    words, company = title.split(), _company(passage)
+    if {word.casefold() for word in words} <= {word.casefold() for word in re.findall(r"\w+", company)}:
+        return False
+    text = " ".join(sentence.text for sentence in topic.sentences)
+    if len(_LAWS.findall(text)) > 1 and not _OWN.search(text) and company.split()[0] not in text:
+        return False  # the law of a country
+    if _is_sentence(title) and not _RISK.search(" ".join(topic.path)):
+        return not _VERBS.search(title) and len(words) <= 12  # a slogan
+    return len(words) > 1 or title.endswith("s") or title.casefold() in _TOPICS or _is_name(title, passage)
+
+
 def _concepts(topic: Topic, passage: Passage) -> Iterator[Concept]:
     company, report = _company(passage), _report(passage)
     policy = 1.0 if _POLICY.search(" ".join(topic.path)) else 0.0
@@ -307,15 +367,24 @@ def _concepts(topic: Topic, passage: Passage) -> Iterator[Concept]:
             or _is_textbook(topic, sentence, is_policy=policy > 0)
         ):
             continue
-        elif (found := _CONSISTS.match(text)) and (term := _term(found[1], passage)):
+        elif (found := _CONSISTS.match(text)) and _MEASURE.search(found[1]) and (term := _term(found[1], passage)):
             yield Concept(at, f"What makes up {term} at {company}, according to its {report}?",
                           f"How does {company} describe the make-up of {term} in its {report}?", 0.5 + policy)  # fmt: skip
-        elif (found := _MEANS.match(text)) and (term := _term(found[1], passage)):
+        elif (found := _MEANS.match(text)) and _MEASURE.search(found[1]) and (term := _term(found[1], passage)):
             yield Concept(at, f"What does {company} mean by {term} in its {report}?",
                           f"What does {term} stand for in {_possessive(company)} {report}?", 0.5 + policy)  # fmt: skip
-        elif (found := _IS_A.match(text)) and (term := _term(found[1], passage)):
-            yield Concept(at, f"How does {company} explain {term} in its {report}?",
-                          f"What is said about the nature of {term} in {_possessive(company)} {report}?", 0.6 + policy)  # fmt: skip
+        elif (found := _IS_A.match(text)) and _is_explained(found, passage) and (term := _term(found[1], passage)):
+            yield Concept(at, f"What is {term}, according to {_possessive(company)} {report}?",
+                          f"How does {company} describe {term} in its {report}?", 0.6 + policy)  # fmt: skip
+
+
+def _is_explained(found: re.Match[str], passage: Passage) -> bool:
+    """Whether a sentence says what a business, a project or a product with a name of its own is, or what a measure is."""
+    term, said = found[1].removeprefix("The "), found.string[found.end() : found.end() + 120]
+    if _MEASURE.search(term):
+        return "ratio" in said or "measure" in said
+    named = [word for word in term.split() if word not in _COMMON | _ROLES and re.search(r"[A-Z]", word[0])]
+    return bool(named) and _is_name(term, passage) and bool(_KIND.search(said)) and not _NO_KIND.search(said[:60])
 
 
 def _is_textbook(topic: Topic, sentence: Sentence, *, is_policy: bool) -> bool:
@@ -338,7 +407,7 @@ def _change(found: re.Match[str], topic: Topic, passage: Passage) -> tuple[str, 
     first = subject.split()[0]
     if first[-2:] in ("’s", "'s") and first[:-2] in _company(passage):
         subject = subject.removeprefix(first).strip()  # the company is named in the question
-    if re.search(r"\d|,$|\b(?:this|that|these|those)\b", subject) or not subject:
+    if re.search(r"\d|,$|\b(?:this|that|these|those)\b|\b(?:the|an?|of|with|by|and|to|in|for|its|their)$", subject) or not subject:
         return None
     time = _time(found[3], passage)
     subject = _lowered(subject, passage)
@@ -382,7 +451,7 @@ def _term(raw: str, passage: Passage) -> str | None:
     """A subject fit to be asked for: a noun phrase, not a pronoun and not a clause."""
     if _NOT_SUBJECTS.match(raw) or _VERBS.search(raw) or len(raw) < 4 or re.search(r"\d|[()]|-$|\bth(?:is|ese)\b", raw):
         return None
-    bare = re.sub(r"^(?:The|An?|Our) | (?:generally|primarily|typically|also|usually|mainly)$", "", raw)
+    bare = re.sub(r"^(?:The|An?|Our) | (?:generally|primarily|principally|typically|also|usually|mainly)$", "", raw)
     if re.search(r"\b(?:below|above|following|remaining|foregoing|same)\b", bare):
         return None
     if len(bare) < 4 or _company(passage).casefold().startswith(bare.casefold()):
@@ -390,6 +459,8 @@ def _term(raw: str, passage: Passage) -> str | None:
     if len(bare.split()) == 1 and bare.casefold() in _GENERIC | {
         "revenue",
         "income",
+        "costs",
+        "expenses",
         "employees",
         "customers",
         "products",

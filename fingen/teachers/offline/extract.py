@@ -64,7 +64,7 @@ class Topic:
     following: list[bool] = field(default_factory=list)  # whether nothing that says something is left out before it
 
     def around(self, at: int, length: tuple[int, int]) -> list[int]:
-        """A sentence, with the ones it leans on before it and those that follow it in its paragraph, while there is room."""
+        """A sentence, with the ones it leans on before it and those that lean on it after it, while there is room."""
         start = self.support(at)
         if start is None:
             return []
@@ -74,10 +74,15 @@ class Topic:
             size += len(self.sentences[index].text)
             if self.sentences[index].paragraph != self.sentences[at].paragraph or size > length[1]:
                 break
-            if not self.adjacent(index - 1, index):
+            if not self.adjacent(index - 1, index) or not self.goes_on(at, index):
                 break
             chosen.append(index)
         return chosen
+
+    def goes_on(self, at: int, index: int) -> bool:
+        """Whether a sentence goes on about what `at` says: it leans on it, or begins with the same words."""
+        first = self.sentences[at].text.split()[:1]
+        return self.leaning[index] or (first == self.sentences[index].text.split()[:1] and len(first[0]) > 3)
 
     def support(self, at: int) -> int | None:
         """The first sentence that must come along so that `at` can be understood; None where it is not among them."""
@@ -135,7 +140,7 @@ class Rules:
     from_tables: Callable[[Topic, Passage], Iterator[Pair]]
     summary_question: Callable[[Topic, Passage], tuple[str, str] | None]
     own: re.Pattern[str]  # words by which a text speaks of the company itself
-    is_told: Callable[[Topic, str], bool]  # whether a text tells something about this company under its heading
+    is_told: Callable[[Topic, str, Passage], bool]  # whether a text tells something about this company under its heading
 
 
 def find_topics(passage: Passage, rules: Rules) -> list[Topic]:
@@ -211,15 +216,20 @@ def _is_usable(text: str, following: str, rules: Rules, *, is_item: bool) -> boo
     return rules.usable(text)
 
 
+def _is_whole(amount: str) -> bool:
+    """Whether an amount is written out to the last unit, whatever those around it are counted in: $91,682,000."""
+    return amount.count(",") > 1 or amount.endswith(",000")
+
+
 def with_unit(answer: str, passage: Passage) -> str:
     """An answer with the unit of its amounts, where it is said above the passage and not in it."""
     unit = passage.unit[0].text if len(passage.unit) == 1 else ""
-    if not unit or unit in answer or not bare_amounts(answer):
+    if not unit or unit in answer or all(map(_is_whole, bare_amounts(answer))):
         return answer
     return f"{answer}（金额单位：{unit}）" if passage.language == "zh" else f"{answer} (Amounts: {unit}.)"
 
 
-def select(topic: Topic, rules: Rules) -> list[int]:
+def select(topic: Topic, rules: Rules, passage: Passage) -> list[int]:
     """Indices of the sentences that the section begins with, as many as there is room for; [] where that is no summary.
 
     Nothing is skipped but what only points elsewhere: a sentence whose neighbour is missing may speak of another thing.
@@ -239,7 +249,7 @@ def select(topic: Topic, rules: Rules) -> list[int]:
     text = topic.text(chosen, rules)
     whole = sum(rules.size(paragraph) for paragraph in topic.paragraphs)
     enough = len(chosen) > 1 and rules.size(text) >= max(least, SHARE * whole)
-    return chosen if topic.is_opened and enough and rules.is_told(topic, text) else []
+    return chosen if topic.is_opened and enough and rules.is_told(topic, text, passage) else []
 
 
 def pick(options: list[tuple[str, str]], *parts: str) -> tuple[str, str]:

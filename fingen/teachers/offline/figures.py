@@ -48,7 +48,8 @@ def statement_pairs(passage: Passage) -> Iterator[Pair]:
         return
     told = [words.tell(row) for row in distinct]
     question, rephrased = words.together(distinct)
-    answer = words.joint.join(words.sentence(row, each) for row, each in zip(distinct, told, strict=True))
+    said = zip(distinct, told, [True, *[False] * len(distinct)])  # whose they are is said once
+    answer = words.joint.join(words.sentence(row, each, is_first=first) for row, each, first in said)
     calc = "; ".join(each.calc for each in told if each.calc)
     yield Pair(question, rephrased, answer, tuple(row.quote for row in distinct), -float(len(answer)), calc)
 
@@ -57,8 +58,6 @@ def _change(row: Row) -> tuple[Decimal, str] | None:
     """The rate of change in percent, of the sizes, and the expression that gives it; None where it says nothing."""
     now, before = abs(row.now.value), abs(row.before.value)
     if not before or _is_loss(row, row.now) != _is_loss(row, row.before):
-        return None
-    if row.item.way in ("plain", "cost") and (row.now.value < 0) != (row.before.value < 0):
         return None
     rate = ((now - before) / before * 100).quantize(_TENTH, rounding=ROUND_HALF_UP)
     if not rate or abs(rate) > _MOST:
@@ -98,7 +97,7 @@ class _Words:
     def question(self, row: Row) -> tuple[str, str]:
         raise NotImplementedError
 
-    def sentence(self, row: Row, told: Told) -> str:
+    def sentence(self, row: Row, told: Told, *, is_first: bool = True) -> str:
         raise NotImplementedError
 
     def together(self, rows: list[Row]) -> tuple[str, str]:
@@ -161,30 +160,26 @@ class _English(_Words):
         head = re.split(r",? (?:of|from|per|before|attributable|on|for|to|paid|net)\b", subject)[0]
         return "were" if re.search(r"[^s]s$", head) else "was"
 
-    def sentence(self, row: Row, told: Told) -> str:
-        ago = (
-            "a year earlier"
-            if row.item.is_stock
-            else "for the year before"
-            if row.span == "year"
-            else "for the same quarter of the year before"
-        )
+    def sentence(self, row: Row, told: Told, *, is_first: bool = True) -> str:
+        owner = self._owner if is_first else "Its"
+        whole = "the year before" if row.span == "year" else "the same quarter of the year before"
+        ago = "a year earlier" if row.item.is_stock else f"for {whole}"
         loss, was_loss = _is_loss(row, row.now), _is_loss(row, row.before)
         if row.item.way == "cash":
             subject = self._subject(row).removeprefix("net cash flow from ")
             before = told.before if loss == was_loss else f"{told.before} {'used' if was_loss else 'provided'}"
-            return (f"{self._owner} {subject} {'used' if loss else 'provided'} net cash of {told.now} {self._time(row)}, "
+            return (f"{owner} {subject} {'used' if loss else 'provided'} net cash of {told.now} {self._time(row)}, "
                     f"compared with {before} {ago}{told.change}.")  # fmt: skip
         label = self._label(row)
         before = told.before if loss == was_loss else f"{'a loss' if was_loss else 'a profit'} of {told.before}"
         said = f"a loss of {told.now}" if loss and row.item.is_per_share else told.now
-        return f"{self._owner} {label} {self._was(label)} {said} {self._time(row)}, compared with {before} {ago}{told.change}."
+        return f"{owner} {label} {self._was(label)} {said} {self._time(row)}, compared with {before} {ago}{told.change}."
 
     def question(self, row: Row) -> tuple[str, str]:
         subject, time = self._subject(row), self._time(row)
         was = self._was(subject)
         ago = "a year earlier" if row.item.is_stock else "the year before"
-        return pick([
+        wordings = [
             (f"What {was} {self._owner} {subject} {time}, and how does that compare with {ago}?",
              f"How did the {subject} of {self.company} {time} compare with {ago}?"),
             (f"How much {was} the {subject} of {self.company} {time}, and what had been reported for {ago}?",
@@ -193,7 +188,8 @@ class _English(_Words):
              f"By how much did the {subject} of {self.company} move, {time} against {ago}?"),
             (f"According to its {self.report}, what {was} {self._owner} {subject}, and what had it been {ago}?",
              f"State the {subject} of {self.company} {time} and {ago}."),
-        ], row.label, self.company)  # fmt: skip
+        ]  # fmt: skip
+        return pick(wordings if row.span == "year" else wordings[:-1], row.label, self.company)  # the last has no quarter
 
     def together(self, rows: list[Row]) -> tuple[str, str]:
         subjects = [self._subject(row) for row in rows]
@@ -235,9 +231,10 @@ class _Chinese(_Words):
         over = "较上年末" if row.item.is_stock else "同比"
         return Told(now, before, f"，{over}{'增长' if rate[0] > 0 else '下降'}{abs(rate[0])}%", rate[1])
 
-    def sentence(self, row: Row, told: Told) -> str:
+    def sentence(self, row: Row, told: Told, *, is_first: bool = True) -> str:
         ago = "上年末" if row.item.is_stock else "上年"
-        return f"{self.company}{self._time(row)}{row.label}为{told.now}，{ago}为{told.before}{told.change}。"
+        owner = self.company if is_first else ""
+        return f"{owner}{self._time(row)}{row.label}为{told.now}，{ago}为{told.before}{told.change}。"
 
     def question(self, row: Row) -> tuple[str, str]:
         label, time, ago = row.label, self._time(row), "上年末" if row.item.is_stock else "上年"

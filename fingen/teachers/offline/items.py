@@ -15,8 +15,7 @@ Way = Literal["gain", "cost", "cash", "plain"]
 class Item:
     """An item: the statements it stands in, and what its sign says. A lower rank is asked for first.
 
-    `way`: a gain may be a loss; a cost is one with brackets or without; cash is provided or used; else only positive amounts
-    are plain.
+    `way`: a gain may be a loss; a cost is one with brackets or without; cash is provided or used; what is plain is positive.
     """
 
     name: str
@@ -56,8 +55,8 @@ _ENGLISH: list[tuple[str, Way, tuple[Kind, ...], str]] = [
     ("non-interest expense", "cost", _FLOW, r"(?:total )?non-?interest expenses?"),
     ("interest income", "plain", _FLOW, r"total interest income"),
     ("interest expense", "cost", _FLOW, r"(?:total )?interest expense(?:, net)?|finance costs"),
-    ("credit losses", "plain", _FLOW, r"(?:total )?provision for (?:loan|credit)(?: and lease)? losses"),
-    ("tax", "plain", _FLOW, r"(?:provision for (?:income )?taxes(?: on income)?|income tax expense)"),
+    ("credit losses", "cost", _FLOW, r"(?:total )?provision for (?:loan|credit)(?: and lease)? losses"),
+    ("tax", "cost", _FLOW, r"(?:provision for (?:income )?taxes(?: on income)?|income tax expense)"),
     ("investing cash", "cash", _CASH, r"net cash (?:flows? |inflows? |outflows? )?(?:provided by|from|used in|used by|generated (?:by|from)) investing activities"),
     ("financing cash", "cash", _CASH, r"net cash (?:flows? |inflows? |outflows? )?(?:provided by|from|used in|used by|generated (?:by|from)) financing activities"),
     ("capital expenditure", "cost", _CASH, r"capital expenditures?|(?:purchases?|acquisitions?|additions?|payments?) (?:of|to|for) (?:land, )?property(?:,? plant)?,? and equipment"),

@@ -132,7 +132,7 @@ def statement_rows(passage: Passage) -> list[Row]:
         for topic in all_topics(passage)
         for table, caption in zip(topic.tables, topic.captions, strict=True)
         if (kind := _kind(topic, table, caption, passage))
-        for row in _Table(table, kind, passage).rows()
+        for row in _Table(table, caption, kind, passage).rows()
     ]
     return sorted(found, key=lambda row: (row.item.rank, row.span != "year"))
 
@@ -168,8 +168,8 @@ def _says_nothing(title: str, passage: Passage) -> bool:
 class _Table:
     """One table of a statement."""
 
-    def __init__(self, text: str, kind: Kind, passage: Passage) -> None:
-        self._kind, self._passage = kind, passage
+    def __init__(self, text: str, caption: str, kind: Kind, passage: Passage) -> None:
+        self._caption, self._kind, self._passage = caption, kind, passage
         self._lines = [(line, line.split(" | ")) for line in text.split("\n")]
         self._width = max(len(cells) for _, cells in self._lines)
         first = next((n for n, (_, cells) in enumerate(self._lines) if self._has_amounts(cells)), len(self._lines))
@@ -299,7 +299,7 @@ class _Table:
 
     def _money(self, now: int, before: int) -> Money | None:
         """Scale and currency of two columns, from the table or from what is said above the passage."""
-        head = " ".join(cell for _, cells in self._head for cell in cells)
+        head = " ".join([self._caption if len(self._caption) < 160 else "", *(cell for _, cells in self._head for cell in cells)])
         said = [head] if len(_scales(head)) == 1 else [unit.text for unit in self._passage.unit]
         scales = {tuple(_scales(text)) for text in said}
         if not said or not all(said) or len(scales) != 1 or len(scale := next(iter(scales))) > 1:
@@ -317,12 +317,10 @@ class _Table:
 
 
 def _fits(item: Item, now: Amount, before: Amount) -> bool:
-    """Whether the signs of two amounts leave no doubt: brackets may only mean that something is taken off."""
-    if item.way in ("gain", "cash"):
-        return True
-    return (now.value < 0) == (before.value < 0) and not (
-        item.name in ("equity", "retained earnings") and now.value < 0
-    )
+    """Whether the signs of two amounts leave no doubt: the brackets of a cost may only mean that it is taken off."""
+    if item.way == "cost":
+        return (now.value < 0) == (before.value < 0)
+    return item.way != "plain" or min(now.value, before.value) >= 0
 
 
 def _amount(cell: str) -> Amount | None:
