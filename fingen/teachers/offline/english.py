@@ -37,7 +37,7 @@ _SKIPPED = re.compile(
     r"use of estimates|^(?:[A-Za-z]\.? )?accounting policies$|rounding|non-audit|country of incorporation|rate reform|IFRIC|"
     r"human (?:capital|rights)|diversity|inclusion|\bD?E&I\b|employee (?:engagement|compensation)|\bculture\b|communit(?:y|ies)\b|"
     r"^our (?:people|values|purpose|vision|mission)|philanthrop|volunteer|sustainab|\bESG\b|environmental and social|modern slavery|"
-    r"^about \w|wellbeing|well-being|responsible sourcing|energy footprint|privacy|stakeholder|section 172|"
+    r"^about \w|tax consolidation|^(?:trade )?compliance$|\bchief \w+ officer|wellbeing|well-being|responsible sourcing|energy footprint|privacy|stakeholder|section 172|"
     r"directors$|notice of annual|schedule ii|opinion on|basis for opinion|critical audit|transition services|"
     r"controls and procedures|internal control|^letter (?:from|to)|"
     r"form 10-k summary|^article [ivx\d]|^section \d|^appendix|award agreement|^risk factors$",
@@ -52,7 +52,7 @@ _POLICY = re.compile(
 )
 _RISK = re.compile(r"\brisks?\b", re.IGNORECASE)
 _NUMBERING = re.compile(
-    r"^(?:PART [IVX]+[.,]?|Item\s?\d{1,2}[A-C]?\.?|Note\s?\d{1,2}|\d{1,2}(?:\.\d{1,2})*|\(?[a-z]\))[\s.:)–—-]+",
+    r"^(?:PART [IVX]+[.,]?|Item\s?\d{1,2}[A-C]?\.?|Note\s?\d{1,2}|\d{1,2}(?:\.\d{1,2})*|\(?(?:[a-z]|[ivx]{1,4}|\d{1,2})\))[\s.:)–—-]+",
     re.IGNORECASE,
 )
 _GENERIC_TITLE = re.compile(
@@ -120,7 +120,7 @@ _COMMONPLACE = re.compile(
     r"(?:credit|liquidity|market|currency|interest rate) risk|credit loss(?:es)?|effective interest|going concern|IFRS|IAS|ASC|ASU|GAAP|"
     r"deferred tax|impairment|useful li(?:fe|ves)|equity|capital (?:management|risk)|remuneration|"
     r"financial (?:statements|instruments|risks?)|risk of (?:financial )?loss|judge?ments?|reporting date|"
-    r"commit(?:ted|ment) to|strives?|believes? that|look forward|confidence|"
+    r"operating segments?|organi[sz]ations|commit(?:ted|ment) to|strives?|believes? that|look forward|confidence|"
     r"importan(?:t|ce)|responsible|terms and conditions|seamless|harness)\b",
     re.IGNORECASE,
 )
@@ -136,6 +136,14 @@ _PRAISE = re.compile(
     re.IGNORECASE,
 )
 _SPANS = re.compile(r"(?:years? ended (?:\d+ )?[A-Z]\w+(?: \d+,)?|\bfiscal(?: years?)?|\bFY) ?(20\d\d)")
+_SLOGAN = re.compile(r"(?:\w+ing|\w+ed) (?:our|on|in|to|for|the|a|an|up|with|through|by)\b", re.IGNORECASE)
+_TEXTBOOK_TITLES = re.compile(
+    r"(?:restricted )?cash\b|(?:basic |net )?(?:earnings|income|loss)\b.{0,12} per share|(?:concentrations? of )?credit risk|fair value|"
+    r"leases?$|income taxes|advertising|foreign currenc|contingencies|comprehensive income|property and equipment|segment",
+    re.IGNORECASE,
+)
+_COMPARED = re.compile(r"\b(?:compared (?:to|with)|from|than|versus|over|against)\b(?:[^.;,]|[.,](?=\d)){0,80}")
+_CHANGES = re.compile(r"\b(?:compared|increased?|decreased?|rose|fell|grew|declined?)\b", re.IGNORECASE)
 _WEAK = frozenset(  # words of headings that say nothing of their subject: half of all risks have them
     "able adverse adversely affect affected business certain changes company condition continue could financial future have impact "
     "including material materially operations other result results risks significant subject that their there these this which will "
@@ -180,7 +188,7 @@ _FIRST_PERSON = re.compile(r"\b(?:we|our|us|ours)\b", re.IGNORECASE)
 _OWN = re.compile(r"\b(?:[Ww]e|[Oo]ur|us|[Tt]he (?:Company|Group|Bank))\b")
 _BIOGRAPHY = re.compile(
     r"\b(?:joined|was appointed|has served|holds an? (?:Bachelor|Master|degree)|years(?:[’']| of) .{0,30}experience|"
-    r"[Nn]on-[Ee]xecutive [Dd]irector of|He|She|his|her)\b"
+    r"[Nn]on-[Ee]xecutive [Dd]irector of|He|She|his|her|[Pp]rior to joining|has an? (?:degree|MBA)|degree from|worked (?:at|for))\b"
 )
 
 
@@ -215,20 +223,30 @@ def _is_told(topic: Topic, text: str, passage: Passage) -> bool:
     if title and not topic.sentences[0].is_item and not _shares_words(title, text):
         return False
     path = " ".join(topic.path)
-    if _RISK.search(path) and title and _is_sentence(title):
-        return True
-    spans = set(_SPANS.findall(text))
-    if spans and passage.period.end and not spans & {passage.period.end[:4], str(passage.period.fiscal_year)}:
-        return False  # a year before, which nobody would take the question for
+    is_companys = _OWN.search(text) is not None or _company(passage).split()[0] in text
+    if _RISK.search(path) and title and _states(title):
+        return is_companys
+    if _is_of_year_before(text, passage):
+        return False
     if len(set(map(str.casefold, _PRAISE.findall(text)))) > 1 and not _FIGURE.search(text):
         return False
+    if _POLICY.search(path) and _TEXTBOOK_TITLES.match(title or ""):
+        return False
     is_common = _POLICY.search(path) or _COMMONPLACE.search(f"{title}. {text}") or _DEFINES.search(text)
-    return _is_own(text) if is_common else True
+    return _is_own(text, passage) if is_common else True
 
 
-def _is_own(text: str, names: int = 3) -> bool:
-    """Whether figures stand in a text, or names that are not those of any company's accounts."""
-    return _FIGURE.search(text) is not None or len(set(_NAME.findall(text)) - _COMMON) >= names
+def _is_of_year_before(text: str, passage: Passage) -> bool:
+    """Whether a text compares years of which none is the report's: nobody would take the question for those."""
+    years = {(passage.period.end or "")[:4], str(passage.period.fiscal_year)}
+    told = _SPANS.findall(_COMPARED.sub("", text))
+    return bool(told and _CHANGES.search(text)) and not years & set(re.findall(r"20\d\d", _COMPARED.sub("", text)))
+
+
+def _is_own(text: str, passage: Passage, names: int = 3) -> bool:
+    """Whether figures stand in a text, or names that are neither the company's nor those of any company's accounts."""
+    own = set(_company(passage).split())
+    return _FIGURE.search(text) is not None or len(set(_NAME.findall(text)) - _COMMON - own) >= names
 
 
 def _shares_words(title: str, text: str) -> bool:
@@ -262,8 +280,8 @@ def _title(topic: Topic, passage: Passage) -> str | None:
     A short title comes with the section that it is in: reports have many headings such as "Goodwill".
     """
     titles = [title for raw in topic.path[-3:] if (title := _plain_title(raw))]
-    if not titles:
-        return None
+    if not titles or (topic.is_opened and _plain_title(topic.path[-1]) is None and len(topic.path[-1].split()) > 1):
+        return None  # what stands here has a heading of its own, and it is none to ask by
     name = titles[-1]
     is_placed = (
         topic.path == passage.section
@@ -301,6 +319,13 @@ def _is_sentence(title: str) -> bool:
     return len(words) > 5 and sum(word[0].islower() for word in words) >= 0.6 * len(words)
 
 
+def _states(title: str) -> bool:
+    """Whether a heading is a whole statement, with a verb."""
+    return _is_sentence(title) and re.search(r"^(?:We|Our|If|Failure)\b", title) is not None or (
+        _is_sentence(title) and (_VERBS.search(title) or re.search(r"\b(?:could|would|might|must|depends?)\b", title)) is not None
+    )
+
+
 def _summary_question(topic: Topic, passage: Passage) -> tuple[str, str] | None:
     title = _title(topic, passage)
     if title is None or any(_BIOGRAPHY.search(sentence.text) for sentence in topic.sentences[:3]):
@@ -312,7 +337,7 @@ def _summary_question(topic: Topic, passage: Passage) -> tuple[str, str] | None:
         return None
     if any(_THIS_QUARTER.search(sentence.text) for sentence in topic.sentences):
         report = f"{report}, for the quarter"
-    if _is_sentence(plain) and _RISK.search(path):
+    if _states(plain) and _RISK.search(path):
         return pick([
             (f"How does {company} explain the risk “{name}” in its {report}?",
              f"What does {_possessive(company)} {report} say about the following risk: “{name}”?"),
@@ -343,8 +368,10 @@ def _is_subject(title: str, topic: Topic, passage: Passage) -> bool:
     text = " ".join(sentence.text for sentence in topic.sentences)
     if len(_LAWS.findall(text)) > 1 and not _OWN.search(text) and company.split()[0] not in text:
         return False  # the law of a country
+    if _SLOGAN.match(title) and not _FIGURE.search(text):
+        return False
     if _is_sentence(title) and not _RISK.search(" ".join(topic.path)):
-        return not _VERBS.search(title) and len(words) <= 12  # a slogan
+        return not _states(title) and len(words) <= 12
     return len(words) > 1 or title.endswith("s") or title.casefold() in _TOPICS or _is_name(title, passage)
 
 
@@ -364,7 +391,7 @@ def _concepts(topic: Topic, passage: Passage) -> Iterator[Concept]:
         elif (
             _DISCLAIMS.search(text)
             or _BIOGRAPHY.search(topic.paragraphs[sentence.paragraph])
-            or _is_textbook(topic, sentence, is_policy=policy > 0)
+            or _is_textbook(topic, sentence, passage, is_policy=policy > 0)
         ):
             continue
         elif (found := _CONSISTS.match(text)) and _MEASURE.search(found[1]) and (term := _term(found[1], passage)):
@@ -387,9 +414,9 @@ def _is_explained(found: re.Match[str], passage: Passage) -> bool:
     return bool(named) and _is_name(term, passage) and bool(_KIND.search(said)) and not _NO_KIND.search(said[:60])
 
 
-def _is_textbook(topic: Topic, sentence: Sentence, *, is_policy: bool) -> bool:
+def _is_textbook(topic: Topic, sentence: Sentence, passage: Passage, *, is_policy: bool) -> bool:
     """Whether a sentence could stand in any report: it has neither figures nor names, and speaks of accounts or of no one."""
-    if _is_own(sentence.text, names=1):
+    if _is_own(sentence.text, passage, names=1):
         return False
     paragraph = topic.paragraphs[sentence.paragraph]
     return is_policy or _COMMONPLACE.search(paragraph) is not None or not _OWN.search(sentence.text)
