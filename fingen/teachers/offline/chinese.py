@@ -24,7 +24,10 @@ _SKIPPED = re.compile(
 _POLICY = re.compile(r"会计政策|会计估计|会计处理")
 _STANDARD = re.compile(r"会计政策|会计估计|会计处理|金融工具")  # sections whose definitions are those of the standards
 _STANDARD_TEXT = re.compile(r"是指，?金融工具的|原实际利率折现")  # theirs in other sections too
-_SLOGANS = re.compile(r"坚持|打造|赋能|引领|全面提升|核心竞争力|第一|至上|守住|底线|持续优化|高质量发展|新征程|使命|愿景|凝聚|深入贯彻")
+_SLOGANS = re.compile(
+    r"坚持|打造|赋能|引领|全面提升|核心竞争力|第一|至上|守住|底线|持续优化|高质量发展|新征程|使命|愿景|凝聚|深入贯彻"
+)
+_AMOUNTS = re.compile(r"\d(?:%|[亿万元家个吨项台])")
 _OWN_FIGURE = re.compile(r"\d|[二三四五六七八九十百]+(?:个|年|月|小时|天|家|成|种)")
 _BIOGRAPHY = re.compile(r"历任|毕业于|现任|兼任|先后(?:服务|任职|担任)|年\d{1,2}月(?:出生|生)|生于\d{4}")
 _RISK = re.compile(r"风险")
@@ -77,7 +80,7 @@ def _usable(text: str) -> bool:
 
 def _is_told(topic: Topic, text: str, passage: Passage) -> bool:
     """Whether a policy has something of the company's own in it, a rate, a time, a sum, and whether a text is more than slogans."""
-    if len(set(_SLOGANS.findall(text))) > 2 and not _OWN_FIGURE.search(text):
+    if len(set(_SLOGANS.findall(text))) > 2 and not _AMOUNTS.search(text):
         return False
     return not _STANDARD.search(" ".join(topic.path)) or _OWN_FIGURE.search(text) is not None
 
@@ -182,6 +185,7 @@ def _why(text: str, passage: Passage) -> tuple[str, str] | None:
             "",
             _TAIL.sub("", found[1]),
         )
+        item += "比" if item.endswith("占") else ""  # of 占比, whose second half reads as a comparison
         if len(item) >= 2 and not _NOT_TERMS.match(item) and not re.search(r"\d|因|致使|导致", item):
             return (
                 f"{company}{year}{item}{found[2]}的主要原因是什么？",

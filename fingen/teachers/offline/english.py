@@ -13,7 +13,8 @@ _POINTS = re.compile(
     r"\b(?:as follows|the following|(?:table|chart|graph|list|discussion|section)s? (?:below|above)|"
     r"(?:presented|described|discussed|set forth|listed|shown|noted|summarized|outlined|included|provided|given|detailed|set out) "
     r"(?:below|above|elsewhere|in (?:the|this|our|Note|Item|Part))|"
-    r"see (?:Note|Item|Part|page|“|\"|our|the)|refer to|this (?:table|section|report|discussion|item|note)|herein(?:after)?|"
+    r"see (?:Note|Item|Part|page|“|\"|our|the)|(?-i:See [A-Z])|"
+    r"refer to|this (?:table|section|report|discussion|item|note)|herein(?:after)?|"
     r"(?:Note|Item|page) \d+|incorporated by reference|Exhibit \d|page \d)|"
     r"\bthe (?:above|below|foregoing|preceding)\b|\b(?:above|below|overleaf)[.,;:)]|\b(?:shown|disclosed) (?:with)?in the\b|"
     r"\b(?:in|of) the (?:table|chart)s?\b|https?:|\bwww\.|\bweb ?(?:site|page)|\bwebcast|\bconference call",
@@ -32,12 +33,14 @@ _SKIPPED = re.compile(
     r"certification|incorporated by reference|securities and exchange commission|independent (?:registered|auditor)|auditor.s|"
     r"consent of|power of attorney|index to|available information|website|mine safety|unresolved staff|reserved|"
     r"contact|(?:share|stock)holder|investors?$|corporate (?:information|directory)|governance|committee|going concern|"
-    r"responsibilit|key audit|biograph|indemni|disabled|remuneration|employment agreement|basis of (?:preparation|consolidation)|"
+    r"responsibilit|key audit|biograph|indemni|disabled|remuneration|employment agreement|"
+    r"basis of (?:preparation|consolidation|presentation)|"
     r"principles of consolidation|pronouncement|(?:new|recent(?:ly)?)\b.{0,30}\bstandards|^ordinary shares|"
     r"use of estimates|^(?:[A-Za-z]\.? )?accounting policies$|rounding|non-audit|country of incorporation|rate reform|IFRIC|"
     r"human (?:capital|rights)|diversity|inclusion|\bD?E&I\b|employee (?:engagement|compensation)|\bculture\b|communit(?:y|ies)\b|"
     r"^our (?:people|values|purpose|vision|mission)|philanthrop|volunteer|sustainab|\bESG\b|environmental and social|modern slavery|"
-    r"^about \w|tax consolidation|^(?:trade )?compliance$|\bchief \w+ officer|wellbeing|well-being|responsible sourcing|energy footprint|privacy|stakeholder|section 172|"
+    r"^about \w|tax consolidation|withholding|\bholders$|mortality|hedge accounting|^(?:trade )?compliance$|\bchief \w+ officer|"
+    r"well-?being|responsible sourcing|energy footprint|privacy|stakeholder|section 172|"
     r"directors$|notice of annual|schedule ii|opinion on|basis for opinion|critical audit|transition services|"
     r"controls and procedures|internal control|^letter (?:from|to)|"
     r"form 10-k summary|^article [ivx\d]|^section \d|^appendix|award agreement|^risk factors$",
@@ -136,6 +139,7 @@ _PRAISE = re.compile(
     re.IGNORECASE,
 )
 _SPANS = re.compile(r"(?:years? ended (?:\d+ )?[A-Z]\w+(?: \d+,)?|\bfiscal(?: years?)?|\bFY) ?(20\d\d)")
+_STATES = re.compile(r"^(?:We|Our|If|Failure)\b|\b(?:could|would|might|must|depends?)\b")
 _SLOGAN = re.compile(r"(?:\w+ing|\w+ed) (?:our|on|in|to|for|the|a|an|up|with|through|by)\b", re.IGNORECASE)
 _TEXTBOOK_TITLES = re.compile(
     r"(?:restricted )?cash\b|(?:basic |net )?(?:earnings|income|loss)\b.{0,12} per share|(?:concentrations? of )?credit risk|fair value|"
@@ -161,6 +165,9 @@ _MEASURE = re.compile(
     r"working capital|projects?|licen[cs]e|provisions?|verticals?|return)\b",
     re.IGNORECASE,
 )
+_OFFERED = re.compile(
+    rf"{_MEASURE.pattern}|\b(?:services|software|products|business(?:es)?|solutions|division)\b", re.IGNORECASE
+)
 _LAWS = re.compile(
     r"\b(?:Circulars?|Regulations?|Act|Laws?|SEC|SAFE|IRS|Commission|Ministry|authorit(?:y|ies)|pursuant to|Bank of [A-Z]\w+|Directive|"
     r"regulations|rules)\b"
@@ -170,7 +177,9 @@ _KIND = re.compile(
     r"project|mine|deposit|platform|product|brand|drug|treatment|therapy|inhibitor|vaccine|software|marketplace|joint venture|bank)\b"
 )
 _NO_KIND = re.compile(r"\b(?:committee|board|auditors?|firms|member|fellow|part of|element|example)\b", re.IGNORECASE)
-_ROLES = frozenset("Investment Manager Adviser Advisor Administrator Custodian Registrar Depositary Plan Agreement Fund Scheme".split())
+_ROLES = frozenset(
+    "Investment Manager Adviser Advisor Administrator Custodian Registrar Depositary Plan Agreement Fund Scheme".split()
+)
 _FIGURE = re.compile(r"[$£€¥]\s?\d|\d%|\d,\d{3}|\d\.\d|\d (?:percent|per cent|years|million|billion)")
 _NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{2,}")
 _COMMON = frozenset(
@@ -250,7 +259,9 @@ def _is_own(text: str, passage: Passage, names: int = 3) -> bool:
 
 
 def _shares_words(title: str, text: str) -> bool:
-    stems, told = ({word[:5] for word in re.findall(r"[a-z]{4,}", words.lower()) if word not in _WEAK} for words in (title, text))
+    stems, told = (
+        {word[:5] for word in re.findall(r"[a-z]{4,}", words.lower()) if word not in _WEAK} for words in (title, text)
+    )
     return not stems or 3 * len(stems & told) >= len(stems)
 
 
@@ -321,9 +332,7 @@ def _is_sentence(title: str) -> bool:
 
 def _states(title: str) -> bool:
     """Whether a heading is a whole statement, with a verb."""
-    return _is_sentence(title) and re.search(r"^(?:We|Our|If|Failure)\b", title) is not None or (
-        _is_sentence(title) and (_VERBS.search(title) or re.search(r"\b(?:could|would|might|must|depends?)\b", title)) is not None
-    )
+    return _is_sentence(title) and (_VERBS.search(title) or _STATES.search(title)) is not None
 
 
 def _summary_question(topic: Topic, passage: Passage) -> tuple[str, str] | None:
@@ -394,7 +403,7 @@ def _concepts(topic: Topic, passage: Passage) -> Iterator[Concept]:
             or _is_textbook(topic, sentence, passage, is_policy=policy > 0)
         ):
             continue
-        elif (found := _CONSISTS.match(text)) and _MEASURE.search(found[1]) and (term := _term(found[1], passage)):
+        elif (found := _CONSISTS.match(text)) and _OFFERED.search(found[1]) and (term := _term(found[1], passage)):
             yield Concept(at, f"What makes up {term} at {company}, according to its {report}?",
                           f"How does {company} describe the make-up of {term} in its {report}?", 0.5 + policy)  # fmt: skip
         elif (found := _MEANS.match(text)) and _MEASURE.search(found[1]) and (term := _term(found[1], passage)):
@@ -434,7 +443,10 @@ def _change(found: re.Match[str], topic: Topic, passage: Passage) -> tuple[str, 
     first = subject.split()[0]
     if first[-2:] in ("’s", "'s") and first[:-2] in _company(passage):
         subject = subject.removeprefix(first).strip()  # the company is named in the question
-    if re.search(r"\d|,$|\b(?:this|that|these|those)\b|\b(?:the|an?|of|with|by|and|to|in|for|its|their)$", subject) or not subject:
+    if (
+        re.search(r"\d|,$|\b(?:this|that|these|those)\b|\b(?:the|an?|of|with|by|and|to|in|for|its|their)$", subject)
+        or not subject
+    ):
         return None
     time = _time(found[3], passage)
     subject = _lowered(subject, passage)

@@ -140,7 +140,9 @@ class Rules:
     from_tables: Callable[[Topic, Passage], Iterator[Pair]]
     summary_question: Callable[[Topic, Passage], tuple[str, str] | None]
     own: re.Pattern[str]  # words by which a text speaks of the company itself
-    is_told: Callable[[Topic, str, Passage], bool]  # whether a text tells something about this company under its heading
+    is_told: Callable[
+        [Topic, str, Passage], bool
+    ]  # whether a text tells something about this company under its heading
 
 
 def find_topics(passage: Passage, rules: Rules) -> list[Topic]:

@@ -48,8 +48,8 @@ def statement_pairs(passage: Passage) -> Iterator[Pair]:
         return
     told = [words.tell(row) for row in distinct]
     question, rephrased = words.together(distinct)
-    said = zip(distinct, told, [True, *[False] * len(distinct)])  # whose they are is said once
-    answer = words.joint.join(words.sentence(row, each, is_first=first) for row, each, first in said)
+    said = enumerate(zip(distinct, told, strict=True))
+    answer = words.joint.join(words.sentence(row, each, is_first=not number) for number, (row, each) in said)
     calc = "; ".join(each.calc for each in told if each.calc)
     yield Pair(question, rephrased, answer, tuple(row.quote for row in distinct), -float(len(answer)), calc)
 
@@ -173,7 +173,9 @@ class _English(_Words):
         label = self._label(row)
         before = told.before if loss == was_loss else f"{'a loss' if was_loss else 'a profit'} of {told.before}"
         said = f"a loss of {told.now}" if loss and row.item.is_per_share else told.now
-        return f"{owner} {label} {self._was(label)} {said} {self._time(row)}, compared with {before} {ago}{told.change}."
+        return (
+            f"{owner} {label} {self._was(label)} {said} {self._time(row)}, compared with {before} {ago}{told.change}."
+        )
 
     def question(self, row: Row) -> tuple[str, str]:
         subject, time = self._subject(row), self._time(row)
@@ -182,14 +184,16 @@ class _English(_Words):
         wordings = [
             (f"What {was} {self._owner} {subject} {time}, and how does that compare with {ago}?",
              f"How did the {subject} of {self.company} {time} compare with {ago}?"),
-            (f"How much {was} the {subject} of {self.company} {time}, and what had been reported for {ago}?",
+            (f"How much {was} the {subject} of {self.company} {time}, and what had been reported {ago}?",
              f"Give {self._owner} {subject} {time} and the figure for {ago}."),
             (f"How did {self._owner} {subject} {time} change from {ago}?",
              f"By how much did the {subject} of {self.company} move, {time} against {ago}?"),
-            (f"According to its {self.report}, what {was} {self._owner} {subject}, and what had it been {ago}?",
+            (f"According to its {self.report}, what {was} {self._owner} {subject}, and what had been reported {ago}?",
              f"State the {subject} of {self.company} {time} and {ago}."),
         ]  # fmt: skip
-        return pick(wordings if row.span == "year" else wordings[:-1], row.label, self.company)  # the last has no quarter
+        return pick(
+            wordings if row.span == "year" else wordings[:-1], row.label, self.company
+        )  # the last has no quarter
 
     def together(self, rows: list[Row]) -> tuple[str, str]:
         subjects = [self._subject(row) for row in rows]
@@ -198,7 +202,7 @@ class _English(_Words):
         return pick([
             (f"What were {self._owner} {listed} {self._time(rows[0])}, against {ago}?",
              f"Set out how {listed} of {self.company} compared {self._time(rows[0])} with {ago}."),
-            (f"How did {listed} of {self.company} develop {self._time(rows[0])}?",
+            (f"How did {listed} of {self.company} change, {self._time(rows[0])} against {ago}?",
              f"Compare {self._owner} {listed} {self._time(rows[0])} with {ago}."),
         ], listed)  # fmt: skip
 
@@ -241,7 +245,8 @@ class _Chinese(_Words):
         return pick([
             (f"{self.company}{time}的{label}是多少？与{ago}相比有何变化？", f"{self.company}{time}{label}较{ago}变动了多少？"),
             (f"{self.company}{time}{label}为多少，{ago}又是多少？", f"请说明{self.company}{time}的{label}及其与{ago}的比较。"),
-            (f"根据{self.report}，{self.company}{time}的{label}有多少，比{ago}增减多少？", f"{self.company}{time}的{label}与{ago}相比如何？"),
+            (f"根据{self.report}，{self.company}{time}的{label}有多少，比{ago}增减多少？",
+             f"{self.company}{time}的{label}与{ago}相比如何？"),
         ], label, self.company)  # fmt: skip
 
     def together(self, rows: list[Row]) -> tuple[str, str]:

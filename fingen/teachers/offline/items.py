@@ -30,36 +30,52 @@ class Item:
         return self.kinds[0] == "balance"
 
 
-_FLOW, _STOCK, _CASH = ("income", "key"), ("balance", "key"), ("cash", "key")
+_Entry = tuple[str, Way, tuple[Kind, ...], str]
+_FLOW: tuple[Kind, ...] = ("income", "key")
+_STOCK: tuple[Kind, ...] = ("balance", "key")
+_CASH: tuple[Kind, ...] = ("cash", "key")
 _TAXES = r"(?:provision for )?(?:income )?tax(?:es|ation)?"
-_ENGLISH: list[tuple[str, Way, tuple[Kind, ...], str]] = [
-    ("revenue", "plain", _FLOW, r"(?:total )?(?:net )?(?:operating )?(?:revenues?|sales|turnover)(?:, net)?(?: to customers| from contracts with customers)?"),
-    ("net income", "gain", _FLOW, r"(?:consolidated )?net (?:income|earnings|profit)|net loss|(?:net )?(?:profit|loss) for the (?:financial )?(?:year|period)|profit after (?:income )?tax|net profit for the year"),
-    ("operating income", "gain", _FLOW, r"(?:total )?operating (?:income|profit|loss)|(?:income|profit|earnings|loss) from operations|results? from operating activities"),
+_EXPENSES = r"(?: expenses?| costs?)?"
+_OF_YEAR = r"for the (?:financial )?(?:year|period)"
+_BUYING = r"(?:purchases?|acquisitions?|additions?|payments?)"
+_SHARE = r"per (?:common |ordinary )?share"
+_NET_CASH = r"(?:total )?net cash (?:flows? |inflows? |outflows? |generated )?(?:provided by|from|used in|used by|generated (?:by|from))"
+_HOLDERS = r"(?:stockholders|shareholders|owners|equity holders|members|[A-Z][\w.,&’' -]{3,50})"
+_ENGLISH: list[_Entry] = [
+    ("revenue", "plain", _FLOW,
+     r"(?:total )?(?:net )?(?:operating )?(?:revenues?|sales|turnover)(?:, net)?(?: to customers| from contracts with customers)?"),
+    ("net income", "gain", _FLOW,
+     rf"(?:consolidated )?net (?:income|earnings|profit)|net loss|(?:net )?(?:profit|loss) {_OF_YEAR}|profit after (?:income )?tax"),
+    ("operating income", "gain", _FLOW,
+     r"(?:total )?operating (?:income|profit|loss)|(?:income|profit|earnings|loss) from operations|results? from operating activities"),
     ("gross profit", "gain", _FLOW, r"gross (?:profit|margin)"),
-    ("operating cash", "cash", _CASH, r"(?:total )?net cash (?:flows? |inflows? |generated )?(?:provided by|from|used in|generated (?:by|from)) operating activities|cash flows from operating activities|net cash (?:flows? )?(?:provided by|from|used in) operations"),
+    ("operating cash", "cash", _CASH, rf"{_NET_CASH} (?:operating activities|operations)|cash flows from operating activities"),
     ("total assets", "plain", _STOCK, r"total assets"),
     ("net interest income", "plain", _FLOW, r"net interest income"),
-    ("eps", "gain", _FLOW, r"(?:net (?:income|earnings) per (?:common |ordinary )?share[ ,:–-]+diluted|diluted (?:net )?(?:earnings|income|loss) per (?:common |ordinary )?share)"),
+    ("eps", "gain", _FLOW,
+     rf"net (?:income|earnings) {_SHARE}[ ,:–-]+diluted|diluted (?:net )?(?:earnings|income|loss) {_SHARE}"),
     ("total liabilities", "plain", _STOCK, r"total liabilities"),
     ("equity", "plain", _STOCK, r"total (?:stockholders|shareholders|owners)?[’']? ?equity|net assets"),
-    ("pretax", "gain", _FLOW, rf"(?:income|profit|earnings|loss) before {_TAXES}(?: expense)?|earnings before {_TAXES} on income"),
-    ("attributable", "gain", _FLOW, r"(?:net (?:income|earnings|profit)|net loss|profit|loss) attributable to (?:the )?(?:common |ordinary )?(?:stockholders|shareholders|owners|equity holders|members|[A-Z][\w.,&’' -]{3,50})"),
-    ("research", "cost", _FLOW, r"research and development(?: expenses?| costs?)?(?:, net)?"),
+    ("pretax", "gain", _FLOW, rf"(?:income|profit|earnings|loss) before {_TAXES}(?: expense| on income)?"),
+    ("attributable", "gain", _FLOW,
+     rf"(?:net (?:income|earnings|profit|loss)|profit|loss) attributable to (?:the )?(?:common |ordinary )?{_HOLDERS}"),
+    ("research", "cost", _FLOW, rf"research and development{_EXPENSES}(?:, net)?"),
     ("cost of sales", "cost", _FLOW, r"(?:total )?costs? of (?:sales|revenues?|goods sold|products sold)"),
-    ("selling", "cost", _FLOW, r"selling,? (?:marketing,? )?(?:general,? )?and administrative(?: expenses?)?|sales and marketing(?: expenses?)?|selling and marketing(?: expenses?)?"),
-    ("administrative", "cost", _FLOW, r"general and administrative(?: expenses?)?|administrative expenses"),
-    ("operating expenses", "cost", _FLOW, r"total (?:operating )?expenses|total operating costs(?: and expenses)?|total costs and expenses"),
+    ("selling", "cost", _FLOW,
+     rf"selling,? (?:marketing,? )?(?:general,? )?and administrative{_EXPENSES}|(?:sales|selling) and marketing{_EXPENSES}"),
+    ("administrative", "cost", _FLOW, rf"general and administrative{_EXPENSES}|administrative expenses"),
+    ("operating expenses", "cost", _FLOW, r"total (?:operating )?expenses|total (?:operating )?costs(?: and expenses)?"),
     ("staff", "cost", _FLOW, r"employee benefits? expenses?|personnel (?:costs|expenses)|staff costs"),
     ("non-interest income", "plain", _FLOW, r"(?:total )?non-?interest income"),
     ("non-interest expense", "cost", _FLOW, r"(?:total )?non-?interest expenses?"),
     ("interest income", "plain", _FLOW, r"total interest income"),
     ("interest expense", "cost", _FLOW, r"(?:total )?interest expense(?:, net)?|finance costs"),
     ("credit losses", "cost", _FLOW, r"(?:total )?provision for (?:loan|credit)(?: and lease)? losses"),
-    ("tax", "cost", _FLOW, r"(?:provision for (?:income )?taxes(?: on income)?|income tax expense)"),
-    ("investing cash", "cash", _CASH, r"net cash (?:flows? |inflows? |outflows? )?(?:provided by|from|used in|used by|generated (?:by|from)) investing activities"),
-    ("financing cash", "cash", _CASH, r"net cash (?:flows? |inflows? |outflows? )?(?:provided by|from|used in|used by|generated (?:by|from)) financing activities"),
-    ("capital expenditure", "cost", _CASH, r"capital expenditures?|(?:purchases?|acquisitions?|additions?|payments?) (?:of|to|for) (?:land, )?property(?:,? plant)?,? and equipment"),
+    ("tax", "cost", _FLOW, r"provision for (?:income )?taxes(?: on income)?|income tax expense"),
+    ("investing cash", "cash", _CASH, rf"{_NET_CASH} investing activities"),
+    ("financing cash", "cash", _CASH, rf"{_NET_CASH} financing activities"),
+    ("capital expenditure", "cost", _CASH,
+     rf"capital expenditures?|{_BUYING} (?:of|to|for) (?:land, )?property(?:,? plant)?,? and equipment"),
     ("dividends", "cost", _CASH, r"dividends paid(?: to shareholders| on common stock)?|payments? of dividends"),
     ("free cash flow", "cash", ("key",), r"free cash flow"),
     ("cash", "plain", _STOCK, r"(?:total )?cash and cash equivalents"),
@@ -67,19 +83,20 @@ _ENGLISH: list[tuple[str, Way, tuple[Kind, ...], str]] = [
     ("current assets", "plain", _STOCK, r"total current assets"),
     ("current liabilities", "plain", _STOCK, r"total current liabilities"),
     ("deposits", "plain", _STOCK, r"total deposits"),
-    ("loans", "plain", _STOCK, r"(?:loans(?: and leases)?, net|net loans(?: and leases)?)"),
+    ("loans", "plain", _STOCK, r"loans(?: and leases)?, net|net loans(?: and leases)?"),
     ("goodwill", "plain", _STOCK, r"goodwill"),
     ("property", "plain", _STOCK, r"(?:total )?property(?:,? plant)?,? and equipment(?:, net)?|investment properties, net"),
     ("retained earnings", "plain", _STOCK, r"retained (?:earnings|profits)"),
 ]  # fmt: skip
-_CHINESE: list[tuple[str, Way, tuple[Kind, ...], str]] = [
+_OWNED = r"归属于(?:上市公司|母公司|本公司)(?:所有者|股东|普通股股东)的"
+_CHINESE: list[_Entry] = [
     ("revenue", "plain", _FLOW, r"营业(?:总)?收入"),
-    ("attributable", "gain", _FLOW, r"归属于(?:上市公司|母公司|本公司)(?:所有者|股东|普通股股东)的净利润"),
-    ("recurring", "gain", _FLOW, r"归属于(?:上市公司|母公司|本公司)(?:所有者|股东|普通股股东)的扣除非经常性损益(?:后)?的净利润"),
+    ("attributable", "gain", _FLOW, rf"{_OWNED}净利润"),
+    ("recurring", "gain", _FLOW, rf"{_OWNED}扣除非经常性损益(?:后)?的净利润"),
     ("net income", "gain", _FLOW, r"净利润"),
     ("operating cash", "cash", _CASH, r"经营活动(?:产生|使用)的现金流量净额"),
     ("total assets", "plain", _STOCK, r"总资产|资产总计|资产总额"),
-    ("equity", "plain", _STOCK, r"归属于(?:上市公司|母公司|本公司)(?:所有者|股东|普通股股东)的(?:净资产|所有者权益)|(?:所有者|股东)权益(?:[（(]或(?:股东|所有者)权益[)）])?合计"),
+    ("equity", "plain", _STOCK, rf"{_OWNED}(?:净资产|所有者权益)|(?:所有者|股东)权益合计"),
     ("operating income", "gain", _FLOW, r"营业利润"),
     ("pretax", "gain", _FLOW, r"利润总额"),
     ("research", "cost", _FLOW, r"研发费用"),
@@ -97,7 +114,7 @@ _CHINESE: list[tuple[str, Way, tuple[Kind, ...], str]] = [
 ]  # fmt: skip
 
 
-def _compiled(entries: list[tuple[str, Way, tuple[Kind, ...], str]]) -> list[tuple[Item, re.Pattern[str]]]:
+def _compiled(entries: list[_Entry]) -> list[tuple[Item, re.Pattern[str]]]:
     return [
         (Item(name, rank, way, kinds, name == "eps"), re.compile(pattern, re.IGNORECASE))
         for rank, (name, way, kinds, pattern) in enumerate(entries)
@@ -106,7 +123,8 @@ def _compiled(entries: list[tuple[str, Way, tuple[Kind, ...], str]]) -> list[tup
 
 _ITEMS = {"en": _compiled(_ENGLISH), "zh": _compiled(_CHINESE)}
 _MARKS = re.compile(
-    r"\s*\((?:notes? [^)]*|[\d,a-z]{1,3}|loss(?:es)?|income|deficit|benefit|credit|used in|outflow|净亏损[^)]*|亏损[^)]*)\)|\.{3,}|[:：*†]+|（[^）]*）"
+    r"\s*\((?:notes? [^)]*|[\d,a-z]{1,3}|loss(?:es)?|income|deficit|benefit|credit|used in|outflow|净?亏损[^)]*)\)|"
+    r"\.{3,}|[:：*†]+|（[^）]*）"
 )
 _CHINESE_NUMBER = re.compile(
     r"^(?:[一二三四五六七八九十]+、|[（(]?[一二三四五六七八九十\d]+[)）.、]|其中[:：]?|[加减][:：])\s*"
@@ -116,9 +134,8 @@ _CHINESE_NUMBER = re.compile(
 @lru_cache(maxsize=1 << 12)
 def find_item(label: str, kind: Kind, language: str) -> tuple[Item | None, str]:
     """The item that a label names, and the label without its marks; None where it is not one that is asked about."""
-    plain = re.sub(r"\s+", " ", _MARKS.sub("", _CHINESE_NUMBER.sub("", label) if language == "zh" else label)).strip(
-        " ,.-–—"
-    )
+    unnumbered = _CHINESE_NUMBER.sub("", label) if language == "zh" else label
+    plain = re.sub(r"\s+", " ", _MARKS.sub("", unnumbered)).strip(" ,.-–—")
     plain = re.sub(r", net of .*", ", net", plain)
     for item, pattern in _ITEMS[language]:
         if kind in item.kinds and pattern.fullmatch(plain):

@@ -25,7 +25,8 @@ _TITLES: dict[Kind, re.Pattern[str]] = {
         r"statements? of cash ?flows?|cash ?flows? statements?|现金流量表(?=\s|$|20\d\d年|编制)", re.IGNORECASE
     ),
     "balance": re.compile(
-        r"balance sheets?$|balance sheets?\b.{0,30}\b(?:at|as)\b|statements? of financial (?:position|condition)|资产负债表(?=\s|$|20\d\d年|编制)",
+        r"balance sheets?$|balance sheets?\b.{0,30}\b(?:at|as)\b|statements? of financial (?:position|condition)|"
+        r"资产负债表(?=\s|$|20\d\d年|编制)",
         re.IGNORECASE,
     ),
     "income": re.compile(
@@ -198,16 +199,15 @@ class _Table:
         if len(cells) != self._width or any("%" in cells[at] for at in (now, before)):
             return None
         item, label = find_item(cells[0], self._kind, self._passage.language)
-        amounts = _amount(cells[now]), _amount(cells[before])
-        if item is None or amounts[0] is None or amounts[1] is None or not _fits(item, *amounts):
+        latest, earlier = _amount(cells[now]), _amount(cells[before])
+        if item is None or latest is None or earlier is None or not _fits(item, latest, earlier):
             return None
         if item.is_per_share:
-            signs = {amount.currency for amount in amounts if amount}
-            said = "元" if "元" in cells[0] else next(iter(signs)) if len(signs) == 1 else ""
-            if not said or "." not in amounts[0].digits:
+            is_said = "元" in cells[0] or (latest.currency and latest.currency == earlier.currency)
+            if not is_said or "." not in latest.digits:
                 return None  # in cents or in pence, who knows
             money = Money(money.currency, "")
-        return Row(item, label, amounts[0], amounts[1], money, span, line.strip(" |"))
+        return Row(item, label, latest, earlier, money, span, line.strip(" |"))
 
     @cached_property
     def _headings(self) -> list[str]:
@@ -299,7 +299,9 @@ class _Table:
 
     def _money(self, now: int, before: int) -> Money | None:
         """Scale and currency of two columns, from the table or from what is said above the passage."""
-        head = " ".join([self._caption if len(self._caption) < 160 else "", *(cell for _, cells in self._head for cell in cells)])
+        head = " ".join(
+            [self._caption if len(self._caption) < 160 else "", *(cell for _, cells in self._head for cell in cells)]
+        )
         said = [head] if len(_scales(head)) == 1 else [unit.text for unit in self._passage.unit]
         scales = {tuple(_scales(text)) for text in said}
         if not said or not all(said) or len(scales) != 1 or len(scale := next(iter(scales))) > 1:
