@@ -113,7 +113,8 @@ class _English(_Words):
 
     def _time(self, row: Row) -> str:
         """The day or the time that the amounts of the period are for."""
-        named = f" (fiscal {self.passage.period.fiscal_year})" if self.passage.period.fiscal_year else ""
+        fiscal = None if row.is_dated else self.passage.period.fiscal_year  # as the columns are called
+        named = f" (fiscal {fiscal})" if fiscal else ""
         if self.end is None:
             return f"{'at the end of' if row.item.is_stock else 'in'} {self.year}"
         day = f"{self.end:%B} {self.end.day}, {self.end.year}"
@@ -162,8 +163,7 @@ class _English(_Words):
 
     def sentence(self, row: Row, told: Told, *, is_first: bool = True) -> str:
         owner = self._owner if is_first else "Its"
-        whole = "the year before" if row.span == "year" else "the same quarter of the year before"
-        ago = "a year earlier" if row.item.is_stock else f"for {whole}"
+        ago = self._before(row)
         loss, was_loss = _is_loss(row, row.now), _is_loss(row, row.before)
         if row.item.way == "cash":
             subject = self._subject(row).removeprefix("net cash flow from ")
@@ -176,6 +176,14 @@ class _English(_Words):
         return (
             f"{owner} {label} {self._was(label)} {said} {self._time(row)}, compared with {before} {ago}{told.change}."
         )
+
+    def _before(self, row: Row) -> str:
+        """The time before; by its day where fiscal years are not called by the year they end in."""
+        if self.passage.period.fiscal_year and row.day_before:
+            span = "fiscal year" if row.span == "year" else "quarter"
+            return f"at {row.day_before}" if row.item.is_stock else f"for the {span} ended {row.day_before}"
+        whole = "the year before" if row.span == "year" else "the same quarter of the year before"
+        return "a year earlier" if row.item.is_stock else f"for {whole}"
 
     def question(self, row: Row) -> tuple[str, str]:
         subject, time = self._subject(row), self._time(row)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -58,6 +58,9 @@ _STAMPS = re.compile(
 _YEAR = re.compile(r"(?<![\d,.])(?:19|20)\d\d(?![\d,])")
 _MONTH = re.compile(
     r"January|February|March|April|May|June|July|August|September|October|November|December|\d月|\.\d\d?\."
+)
+_DAY = re.compile(
+    r"(?:January|February|March|April|May|June|July|August|September|October|November|December) \d{1,2}, 20\d\d"
 )
 _HEADS = re.compile(  # all that may stand above a column of amounts; what says more may be another basis
     r"(?:19|20)\d\d|\b\d\d?\b|\b(?:January|February|March|April|May|June|July|August|September|October|November|December|years?|"
@@ -122,6 +125,8 @@ class Row:
     money: Money
     span: Span
     quote: str
+    is_dated: bool = False  # its columns are headed by days: January 28, 2023 and not 2022
+    day_before: str = ""  # on which the period before ended, where its column is headed by that
 
 
 def statement_rows(passage: Passage) -> list[Row]:
@@ -207,7 +212,8 @@ class _Table:
             if not is_said or "." not in latest.digits:
                 return None  # in cents or in pence, who knows
             money = Money(money.currency, "")
-        return Row(item, label, latest, earlier, money, span, line.strip(" |"))
+        is_dated, day = self._is_dated((now, before)), _DAY.search(self._headings[before])
+        return Row(item, label, latest, earlier, money, span, line.strip(" |"), is_dated, day[0] if day else "")
 
     @cached_property
     def _headings(self) -> list[str]:
@@ -239,8 +245,10 @@ class _Table:
         """The year that the report's period may be called: that of its end, and the fiscal year where no date is given."""
         period = self._passage.period
         end = int((period.end or "0")[:4])
-        dated = any(_MONTH.search(self._headings[column]) for column in group)
-        return {end} if dated or period.fiscal_year is None else {period.fiscal_year}
+        return {end} if self._is_dated(group) or period.fiscal_year is None else {period.fiscal_year}
+
+    def _is_dated(self, columns: Iterable[int]) -> bool:
+        return any(_MONTH.search(self._headings[column]) for column in columns)
 
     def _groups(self) -> list[dict[int, int]]:
         """Column -> year, those that stand together; a year that comes again begins another group."""
