@@ -109,6 +109,17 @@ def test_every_experiment_names_pages_recipes_and_models_that_there_are():
     assert all(2013 <= year <= 2026 for year in (*PUBLISHED_IN.values(), *RELEASED_IN.values()))
 
 
+def test_a_published_share_has_the_interval_of_its_rows(sentiment: Path):
+    """Wilson's, by scipy; F1s have none: it takes the answers themselves."""
+    from scipy.stats import binomtest  # type: ignore[import-untyped]  # it ships no types
+
+    page = (sentiment / "build" / "reproductions" / NAME / "reproduction.html").read_text(encoding="utf-8")
+    low, high = binomtest(round(0.856 * 1212), 1212).proportion_ci(method="wilson")
+
+    assert f'>0.856<span class="interval">{low:.3f}–{high:.3f}</span><span class="interval">n = 1,212</span>' in page
+    assert ">0.855</td>" in page
+
+
 def test_a_table_is_told_by_subject():
     table = Table("accuracy", "t", "p", ("a", "b"), {"x": ("1", "2"), "y": ("", "4")})
 
@@ -223,7 +234,7 @@ def test_the_page_has_the_published_table_and_ours(sentiment: Path):
         figure = score.choices.weighted_f1
         assert f"{figure.value:.3f}" in page
         assert f"{figure.low:.3f}–{figure.high:.3f}" in page
-    assert "another base model: tiny; published with chatglm2, so no row is the seed&#39;s" in page
+    assert "another base model: tiny; published with chatglm2, so no row is the published one" in page
     assert 'class="same"' not in page  # the published row is marked for its own base alone
     assert "1 sentences stand in it with two labels" in page
     assert any("licence of fpb" in note for note in done["notes"])

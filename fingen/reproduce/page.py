@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +116,7 @@ def _template() -> jinja2.Template:
 def _side(table: Table, reports: Mapping[str, Report], same: str) -> Side:
     benchmarks = tuple(table.rows)
     published = [
-        Line(subject, False, subject == same, tuple(Cell(figures[on] or "–") for on in benchmarks))
+        Line(subject, False, subject == same, tuple(_published(table, on, figures[on]) for on in benchmarks))
         for subject, figures in table.lines
     ]
     ours = [
@@ -124,6 +124,15 @@ def _side(table: Table, reports: Mapping[str, Report], same: str) -> Side:
         for subject, by_source in _ours(table, reports).items()
     ]
     return Side(table, benchmarks, (*published, *ours))
+
+
+def _published(table: Table, on: str, figure: str) -> Cell:
+    """A figure as it was published; where it is a share of known rows, with the interval that these give it."""
+    if not figure or on not in table.asked:
+        return Cell(figure or "–")
+    rows, whole = table.asked[on], 100 if table.percent else 1
+    found = metrics.wilson(round(float(figure) / whole * rows), rows)
+    return replace(_cell(Interval(value=0, low=found.low, high=found.high), rows, percent=table.percent), text=figure)
 
 
 def _ours(table: Table, reports: Mapping[str, Report]) -> dict[str, dict[str, Cell]]:

@@ -37,6 +37,7 @@ class Table:
     columns: tuple[str, ...]
     rows: dict[str, tuple[str, ...]]  # by benchmark
     percent: bool = False  # else shares of 1
+    asked: dict[str, int] = field(default_factory=dict)  # rows of each benchmark, where a figure is a share of them
 
     @property
     def lines(self) -> list[tuple[str, dict[str, str]]]:
@@ -65,6 +66,7 @@ class Experiment:
     remarks: tuple[str, ...] = ()
 
 
+_TEST_ROWS = {"fpb": 1212, "fiqa": 275, "tfns": 2388, "nwgi": 4047}  # as the page counts them
 _COLUMNS = ("BloombergGPT", "FinBERT", "ChatGPT", "GPT-4", "ChatGLM2", "Llama2", "v3.0.1 (openai)", "v3.0.2 (FinBERT)",
             "v3", "v3.1", "v3.1.1 (8bit)", "v3.1.2 (QLoRA)", "v3.2", "v3.3")  # fmt: skip
 
@@ -86,7 +88,7 @@ _FINGPT_TABLES = (
         "fiqa": _figures("- 0.516 0.662 0.545 0.822 0.822 0.865 0.811 0.731 0.836 0.836 0.713 0.844 0.858"),
         "tfns": _figures("- 0.725 0.731 0.813 0.331 0.386 0.882 0.878 0.738 0.876 0.879 0.837 0.894 0.903"),
         "nwgi": _figures("- 0.542 - - 0.560 0.583 - 0.635 0.588 0.642 0.638 0.587 0.636 0.643"),
-    }),
+    }, asked=_TEST_ROWS),
     Table("macro_f1", "Macro F1", FINGPT_V3, _COLUMNS, {
         "fpb": _figures("- 0.867 0.770 0.827 0.487 0.517 0.873 0.828 0.745 0.841 0.837 0.752 0.840 0.877"),
         "fiqa": _figures("- 0.495 0.611 0.539 0.560 0.610 0.781 0.726 0.641 0.746 0.743 0.641 0.752 0.769"),
@@ -136,7 +138,7 @@ EXPERIMENTS = {
         tables=(
             Table("accuracy", "Accuracy, %, of 75 rows", INTENT, _INTENT_COLUMNS, {
                 "openfindata": ("85.33", "88.00", "70.67", "88.00", "74.67", "86.67", "49.33", "85.33", "94.67"),
-            }, percent=True),
+            }, percent=True, asked={"openfindata": 75}),
         ),
         remarks=("the page calls Qwen2.5-7B-Instruct Qwen-7B in its table",),
     ),

@@ -161,6 +161,7 @@ class _Run:
         warmup = warmup_steps(tuning, steps)
         if warmup <= steps:
             return
+        said = f"the warm-up of {warmup:,} steps is longer than the run of {steps:,}"
         whole = tuning_settings.resolve([("recipe", tuning_settings.read_recipe(str(self.experiment.recipe)))]).tuning
         published = total_steps(whole, round(self.experiment.rows * (1 - whole.validation_share)))
         if warmup_steps(whole, published) > published:
@@ -359,7 +360,7 @@ class _Run:
     def _differs(self) -> Iterator[str]:
         """What is not as it was published."""
         if self._model.lower() not in self.experiment.bases:
-            yield f"another base model: {self._model}; published with {', '.join(self.experiment.bases)}, so no row is the seed's"
+            yield f"another base model: {self._model}; published with {', '.join(self.experiment.bases)}, so no row is the published one"
         if self._settings.scale != 1:
             yield f"{100 * self._settings.scale:g} % of the training rows and of the warm-up"
         if self._settings.overrides:
