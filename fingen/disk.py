@@ -176,13 +176,25 @@ def dump_json(value: Any, *, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
+def open_file(path: Path) -> BinaryIO:
+    """Open a file to read. A pipe or a device is none: it may never have an end, nor even a beginning.
+
+    Raises:
+        UsageError: it is none. OSError: it cannot be opened.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a folder says what is wrong
+        raise UsageError(f"{path}: a pipe or a device, no file", hint="write what comes from it to a file first")
+    return path.open("rb")
+
+
 def read_whole(path: Path, most_bytes: int = WHOLE_BYTES) -> bytes:
     """All that is in a file.
 
     Raises:
-        UsageError: it has more than `most_bytes`. OSError: it cannot be read.
+        UsageError: it has more than `most_bytes`, or is no file. OSError: it cannot be read.
     """
-    with path.open("rb") as file:
+    with open_file(path) as file:
         content = file.read(most_bytes + 1) if os.fstat(file.fileno()).st_size <= most_bytes else None
     if content is None or len(content) > most_bytes:
         raise UsageError(f"{path}: larger than {most_bytes >> 20:,} MB", hint="see whether it is the right file")

@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from fingen.disk import LINE_BYTES, cut_lines, read_whole
+from fingen.disk import LINE_BYTES, cut_lines, open_file, read_whole
 from fingen.errors import SetError, UsageError
 
 FORMS = 'give a JSON list or JSON lines of {"instruction": ..., "input": ..., "output": ...}, or a CSV file with such a header'
@@ -163,7 +163,7 @@ Row = tuple[
 
 def _first_character(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return file.read(256).decode("utf-8-sig", "replace").lstrip()[:1]
     except OSError as e:
         raise UsageError(f"{path}: cannot be read: {e.strerror}", hint="name a file of rows") from e
