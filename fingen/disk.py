@@ -197,7 +197,7 @@ def read_whole(path: Path, most_bytes: int = WHOLE_BYTES) -> bytes:
     with open_file(path) as file:
         content = file.read(most_bytes + 1) if os.fstat(file.fileno()).st_size <= most_bytes else None
     if content is None or len(content) > most_bytes:
-        raise UsageError(f"{path}: larger than {most_bytes >> 20:,} MB", hint="see whether it is the right file")
+        raise UsageError(f"{path}: larger than {most_bytes:,} bytes", hint="see whether it is the right file")
     return content
 
 

@@ -174,6 +174,35 @@ def test_what_a_hub_says_of_its_files_is_not_believed(liar: Liar, desk: Path, na
         assert not (desk / "back/manifest.json").exists()
 
 
+def merges() -> str:
+    """Some lines that stand for ten to the twelfth of keys."""
+    lines = (f"b{at}: &b{at} {{<<: [*b{at - 1}, *b{at - 1}], k{at}: 1}}" for at in range(1, 40))
+    return "\n".join(["b0: &b0 {a: 1}", *lines, "configs: *b39"])
+
+
+CARDS = {
+    "merges": merges(), "a number": "configs: 5", "a mapping": "configs: {a: 1}", "numbers": "configs: [1, null, [a]]",
+    "files that are numbers": "configs: [{config_name: default, data_files: 5}]",
+    "patterns": f"configs: [{{config_name: default, data_files: [{', '.join(['x*'] * 9_999)}]}}]",
+    "a pattern of stars": f"configs: [{{config_name: default, data_files: '{'*a' * 500}'}}]",
+    "a path": "configs: [{config_name: default, data_files: ../../../etc/passwd}]",
+    "a name that steers": 'configs: [{config_name: "a\\e[2J", data_files: x}, {config_name: b, data_files: y}]',
+    "depth": "configs: " + "[" * 5_000, "an object": "configs: !!python/object/apply:os.system [touch ran]",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_a_card_without_sense_is_no_more_than_that(liar: Liar, desk: Path, name: str):
+    liar.make(
+        STRANGER, {"train.jsonl": (json.dumps(ROW) + "\n").encode(), "README.md": f"---\n{CARDS[name]}\n---\n".encode()}
+    )
+    ran = fingen("pull", STRANGER, "--out", "back")
+
+    assert ran.exit_code in (0, 2), ran.output
+    assert "\x1b" not in ran.output
+    assert not (desk / "ran").exists()
+
+
 @pytest.mark.parametrize("number", [-1, -(1 << 62)])
 def test_a_size_below_zero_allows_no_more(liar: Liar, desk: Path, number: int):
     liar.lies["info"] = sizes(number)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import sys
 import time
 import warnings
@@ -19,14 +20,13 @@ from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, DatasetCard, HfApi, get_session, get_token
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_session, get_token
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 from huggingface_hub.utils import disable_progress_bars, hf_raise_for_status, validate_repo_id  # type: ignore[attr-defined]  # not in __all__
-from yaml import YAMLError
 
 from fingen.disk import is_inner_path, sha256_file
 from fingen.errors import HubError, UsageError, redact
-from fingen.rows import Allowance
+from fingen.rows import YAML_BYTES, Allowance, parse_yaml
 from fingen.wire import MESSAGE_CHARACTERS, Secret, is_from_http, mapping, parse_retry_after
 
 TOKENS_PAGE = "https://huggingface.co/settings/tokens"
@@ -43,6 +43,7 @@ BRANCH = "main"
 READ_BYTES = 1 << 20  # at once
 ABOUT_BYTES = 64 << 20  # that a manifest or card may have
 T = TypeVar("T")
+_FRONT_MATTER = re.compile(r"\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|$)", re.DOTALL)
 _MOST_BYTES = ContextVar("most bytes of an answer", default=ABOUT_BYTES)
 ENDLESS = "see whether HF_ENDPOINT is a Hub; of a large data set more is taken with --max-mib"
 
@@ -94,12 +95,12 @@ def _git_sha1(path: Path) -> str:
 
 
 def read_matter(card: str) -> Mapping[str, Any]:
-    """The front matter of a card; empty where there is none that can be read."""
+    """The front matter of a card; empty where there is none that can be read, or none of the size of one."""
+    front = _FRONT_MATTER.match(card[:YAML_BYTES])
     try:
-        matter: dict[str, Any] = DatasetCard(card).data.to_dict()  # type: ignore[no-untyped-call]  # huggingface_hub's own
-    except (ValueError, TypeError, YAMLError):
+        return mapping(parse_yaml(front[1])) if front else {}
+    except ValueError:
         return {}
-    return matter
 
 
 def _size(said: object) -> int:
