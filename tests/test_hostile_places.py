@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 from patience import PATIENCE
 
+import fingen
 from fingen import cli, wire
 from fingen.disk import write_text
 from fingen.errors import FingenError, UsageError
@@ -73,6 +74,20 @@ def test_a_key_in_the_folder_is_known_as_such(desk: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-of-the-user")
     assert not teacher.is_key_from_file()
     assert wire.find_key("ANTHROPIC_API_KEY") == "sk-of-the-user"
+
+
+def test_a_budget_of_the_environment_holds_for_the_api_too(desk: Path, monkeypatch: pytest.MonkeyPatch):
+    def most(**given: float) -> float | None:
+        asked = fingen.synth_intent(n=5, language="en", teacher="anthropic", out="set", dry_run=True, **given)
+        assert isinstance(asked, fingen.Estimate)
+        return asked.budget_all_usd
+
+    assert most() is None
+    monkeypatch.setenv("FINGEN_BUDGET", "5")
+    assert (most(), most(budget_all=3)) == (5.0, 3.0)
+    monkeypatch.setenv("FINGEN_BUDGET", "much")
+    with pytest.raises(UsageError, match="budget_all"):
+        most()
 
 
 # --- messages
