@@ -29,7 +29,7 @@ from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import Namespace
 
-from fingen.disk import check_writable, read_whole
+from fingen.disk import check_writable, read_whole, refuse_links, write_beside
 from fingen.errors import UsageError
 from fingen.install import install_command
 from fingen.records import Language, Period
@@ -352,7 +352,14 @@ def _compiled(text: str) -> jinja2.Template:
 
 
 def copy_templates(target: Path = LOCAL, *, replace: bool = False) -> list[Path]:
-    """Copy the packaged templates to a folder; files that are there are left alone unless `replace`. Returns those written."""
+    """Copy the packaged templates to a folder; files that are there are left alone unless `replace`. Returns those written.
+
+    Raises:
+        UsageError: it cannot be written, or is a link or holds one that leads elsewhere. LimitError: the disk is full.
+    """
+    if target.is_symlink():
+        raise UsageError(f"{target}: a link", hint="name the folder itself that it leads to, if you mean that")
+    refuse_links(target)
     source = next(path for path in _PACKAGED if any(path.glob("*.md")))
     check_writable(target)
     target.mkdir(parents=True, exist_ok=True)
@@ -360,7 +367,8 @@ def copy_templates(target: Path = LOCAL, *, replace: bool = False) -> list[Path]
     for path in sorted([*source.glob("*.md"), *source.glob("*.yaml")]):
         copy = target / path.name
         if replace or not copy.exists():
-            shutil.copyfile(path, copy)
+            with write_beside(copy) as beside:
+                shutil.copyfile(path, beside)
             written.append(copy)
     return written
 

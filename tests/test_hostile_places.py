@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -17,10 +18,12 @@ import fingen
 from fingen import cli, wire
 from fingen.disk import write_text
 from fingen.errors import FingenError, UsageError
+from fingen.quality.quantities import find_figures
 from fingen.rows import read_raw
 from fingen.teachers.anthropic import Anthropic
 from fingen.teachers.batch_apis import AnthropicBatches, BatchApi, OpenAIBatches
 from fingen.teachers.openai import OpenAI
+from fingen.text import is_figure
 from fingen.training.models import shadow_note
 
 
@@ -41,6 +44,18 @@ def test_a_link_where_a_file_is_written_first_is_not_followed(desk: Path):
 
     assert ((desk / "own").read_text(), (desk / "page.html").read_text()) == ("mine", "written")
     assert not beside.is_symlink()
+
+
+@pytest.mark.parametrize("linked", ["prompts", "prompts/qa.en.md", "prompts/extra"])
+def test_templates_are_not_copied_through_a_link(desk: Path, linked: str):
+    elsewhere = desk.parent / f"{desk.name}-elsewhere"
+    elsewhere.mkdir()
+    (desk / linked).parent.mkdir(exist_ok=True)
+    (desk / linked).symlink_to(elsewhere if linked == "prompts" else elsewhere / "new.md")
+    ran = CliRunner().invoke(cli.main, ["prompts", "copy", "--replace"], prog_name="fingen")
+
+    assert (ran.exit_code, list(elsewhere.iterdir())) == (2, [])
+    assert f"{linked}: a link" in ran.stderr
 
 
 def test_settings_of_a_drawing_library_are_not_taken_from_the_folder(desk: Path):
@@ -114,6 +129,16 @@ def test_what_was_typed_is_shown_and_steers_nothing(group: list[str], word: str)
 
     assert all(char.isprintable() or char == "\n" for char in said)
     assert not any(line.startswith("Error: forged") for line in said.splitlines())
+
+
+@pytest.mark.parametrize("words", ["亿", "1,1", "1一", "一百亿", "\u3000", "\n", "1 ", "(", "$1"])
+def test_a_text_of_one_word_is_read_in_time(words: str):
+    text = words * (100_000 // len(words))
+    began = time.process_time()
+    find_figures(text)
+    is_figure(text)
+
+    assert time.process_time() - began < 10
 
 
 # --- what ends a run
