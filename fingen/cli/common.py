@@ -179,6 +179,10 @@ def fail_interrupted() -> NoReturn:
     )
 
 
+class CommandGroup(Command, click.Group):
+    """A command that has others below it."""
+
+
 @contextmanager
 def ended_as_by_ctrl_c() -> Iterator[None]:
     """Hear what a scheduler sends (SIGTERM), and a terminal that is closed (SIGHUP), as Ctrl-C, unless it is ignored (nohup).

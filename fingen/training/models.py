@@ -62,6 +62,19 @@ def shadow_note(source: str) -> str | None:
     return None
 
 
+def is_hub_id(source: str) -> bool:
+    """Whether a model is named by its id on the Hub, and not by its folder.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if Path(source).is_dir():
+        return False
+    if not HUB_ID.fullmatch(source):
+        raise UsageError(f"{source}: no such folder, and no hub id (owner/name)", hint="name the model's folder")
+    return True
+
+
 def _folder_name(text: str) -> str:
     return re.sub(r"[^\w.-]+", "-", text).lower()
 
