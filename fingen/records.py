@@ -283,7 +283,7 @@ class Record(Frozen):
     pages: Annotated[tuple[int, ...], *_NESTED] = ()  # none: the document has no pages
     chunks: Annotated[tuple[str, ...], *_NESTED] = ()
     evidence: Annotated[tuple[Evidence, ...], *_NESTED] = ()
-    figures: Annotated[tuple[dict[str, Any], ...], *_NESTED] = ()  # of the answer, each with the level of its proof
+    figures: Annotated[tuple[dict[str, Any], ...], *_NESTED] = ()  # of the answer: said, start, end, and the level of its proof
     calc: str = ""
     program: str = ""  # the steps whose result is the answer
     turns: Annotated[tuple[dict[str, str], ...], *_NESTED] = ()  # that came before: role and content
@@ -351,7 +351,7 @@ class Manifest(Frozen):
     usage: Usage
     cost_usd: float | None
     split_by: Literal["document", "chunk"]
-    figures: dict[str, int] = Field(default_factory=dict)  # in the answers: all, unbound (tied to no row or period)
+    figures: dict[str, int] = Field(default_factory=dict)  # in the answers: all, bound, quoted, computed
     checked: dict[str, Any] = Field(
         default_factory=dict
     )  # what a second teacher said of the pairs, and how often it agreed

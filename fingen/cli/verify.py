@@ -62,13 +62,15 @@ def command(
 
 
 def _lines(found: Verification, html: Path | None) -> list[str]:
+    from fingen.sets import say_figures
+
     lines = [f"{found.target}: {found.rows:,} rows", ""]
     lines.append(f"{'law':<14}{'passed':>9}{'failed':>9}{'unchecked':>11}")
     for name, law in found.laws.items():
         why = f"   {'; '.join(law.why)}" if law.why else ""
         why += f"   {law.declared:,} declared by the set" if law.declared else ""
         lines.append(f"{name:<14}{law.passed:>9,}{law.failed:>9,}{law.unchecked:>11,}{why}")
-    lines += ["", f"figures: {found.figures:,} in answers, {found.unbound:,} not tied to a row or period"]
+    lines += ["", say_figures(found.figures)]
     lines += [f"declared: {declared}" for declared in found.declared]
     for name, law in found.laws.items():
         if law.problems:

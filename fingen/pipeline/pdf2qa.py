@@ -289,17 +289,16 @@ class _Run:
         unnamed = frozenset(document.path for document in self.documents if document.company is None)
         splits = divide(draw, *how, ids, self.shown, journal, unnamed)
         draw.private += self.job.masked
-        return draw, self.content(draw, self._with_filings(splits), journal)
+        return draw, self.content(draw, {split: list(map(self._whole, rows)) for split, rows in splits.items()}, journal)
 
-    def _with_filings(self, splits: dict[str, list[Record]]) -> dict[str, list[Record]]:
-        """The rows with what is known of the filing of their documents."""
-        filings = {document.path: document.filing for document in self.documents if document.filing}
-        if not filings:
-            return splits
-        return {
-            split: [record.model_copy(update={"filing": filings.get(record.document, {})}) for record in rows]
-            for split, rows in splits.items()
-        }
+    def _whole(self, record: Record) -> Record:
+        """A row with what is known of its figures, and of the filing of its document."""
+        filing = self._filings.get(record.document)
+        return self.origin.with_figures(record.model_copy(update={"filing": filing}) if filing else record)
+
+    @cached_property
+    def _filings(self) -> dict[str, dict[str, str]]:
+        return {document.path: document.filing for document in self.documents if document.filing}
 
     def content(self, draw: Draw, splits: dict[str, list[Record]], journal: Journal) -> SetContent:
         """What the set will hold.

@@ -18,7 +18,7 @@ says of what and of which time it is; what the answer says of it must not contra
 | calc | the expression cannot be worked out, has an operand that is not in the source, or its result is not in the answer |
 | year | a year, date or quarter that is neither in the source nor in the document's period |
 | organisation | an organisation that is neither in the source nor the document's own |
-| unbound | nothing: the figure is in the source or computed, and can be tied to no row or time (never failed) |
+| unbound | nothing: the figure is in the source or computed, and not tied to a row or subject and its time (never failed) |
 """
 
 from __future__ import annotations
@@ -42,7 +42,10 @@ from fingen.quality.source import Ladder, Source, fold_name, prepare
 from fingen.quality.tables import Place, parse_unit
 from fingen.records import Passage, Record
 
-Level = Literal["bound", "quoted", "computed", "failed"]  # how far a figure is proved
+# How far a figure is proved. bound: row or subject, period and unit are those that the answer says; quoted: it stands in the
+# pair's quote (in the passages, where a pair has none); computed: the calc gives it, from figures that stand there.
+Level = Literal["bound", "quoted", "computed", "failed"]
+LEVELS: tuple[Level, ...] = ("bound", "quoted", "computed")
 Wrong = tuple[str, str, Place | None, Source | None]  # a reason, what is wrong, and the nearest figure of the source
 _HALF = Decimal("0.5")
 _BARE = 100  # a whole number below it that counts nothing may be that of a note
@@ -80,24 +83,25 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How far the figure `said`, at `record.output[start:end]`, is proved."""
+
+    said: str
+    start: int
+    end: int
+    level: Level
+
+
+@dataclass(frozen=True, slots=True)
 class Grounding:
-    """How the amounts and percentages of an answer stand.
+    """How the amounts and percentages of an answer stand, each in `figures`. Years and names are findings only."""
 
-    `figures` is how many there are. Of these, `bound` are tied to their row or period in the source, `quoted` stand
-    there and cannot be tied to it, `computed` follow from the calc; those that failed are the rest. Years and names are
-    findings only.
-    """
-
-    figures: int
-    bound: int
-    quoted: int
-    computed: int
+    figures: tuple[Standing, ...]
     findings: tuple[Finding, ...]
 
-    @property
-    def unbound(self) -> int:
-        """How many are in the source or computed, and tied to no row or period."""
-        return self.quoted + self.computed
+    def count(self, level: Level) -> int:
+        """How many figures are proved so far and no further."""
+        return sum(figure.level == level for figure in self.figures)
 
     @property
     def failed(self) -> tuple[Finding, ...]:
@@ -143,9 +147,10 @@ class _Check:
     def run(self) -> Grounding:
         for problem in self.computed.read(self.record.calc or ""):
             self._add("calc", 0, 0, problem)
-        counts: dict[Level, int] = {"bound": 0, "quoted": 0, "computed": 0, "failed": 0}
-        for figure in self._figures:
-            counts[self._quantity(figure)] += 1
+        figures = tuple(
+            Standing(self.record.output[each.start : each.end], each.start, each.end, self._quantity(each))
+            for each in self._figures
+        )
         for figure in self.reading.figures:
             if figure.kind == "name":
                 self._name(figure)
@@ -160,9 +165,7 @@ class _Check:
         for named in find_foreign(self.record.output, self.sources, self.organisations):
             self._add("organisation", named.start, named.end, f"{named.name} is not in the source")
         self.findings.sort(key=lambda finding: finding.start)
-        return Grounding(
-            sum(counts.values()), counts["bound"], counts["quoted"], counts["computed"], tuple(self.findings)
-        )
+        return Grounding(figures, tuple(self.findings))
 
     def _add(
         self, reason: str, start: int, end: int, detail: str, place: Place | None = None, source: Source | None = None,
@@ -185,7 +188,7 @@ class _Check:
         """
         fair, best, is_quoted = self._look(figure)
         if fair["named"] and is_quoted:
-            return "bound"
+            return self._found(figure, fair["named"])
         fitting = [*fair["named"], *fair["dated"], *fair["unbound"]]
         computed = self.computed.gives(figure)
         if computed:
@@ -197,17 +200,21 @@ class _Check:
             best = ("direction", "the calc gives a change the other way", None, None)
         elif fitting:
             other = self._other_cell(figure, fitting)
-            if other is None and fair["dated"]:
-                return "bound"
             if other is None:
-                self._unbound(figure, "in the source", *fair["unbound"][0])
-                return "quoted"
+                return self._found(figure, fitting)
             best = other
         elif best[2] is None:
             best = self._other_unit(figure)
         reason, detail, nearest, origin = best
         self._add(reason, figure.start, figure.end, detail, nearest, origin)
         return "failed"
+
+    def _found(self, figure: Quantity, fitting: Sequence[tuple[Source, Place]]) -> Level:
+        """How far a figure that stands in the source is proved by that."""
+        if any(self.binding.is_bound(figure, *each) for each in fitting):
+            return "bound"
+        self._unbound(figure, "in the source", *fitting[0])
+        return "quoted"
 
     def _look(self, figure: Quantity) -> tuple[dict[Verdict, list[tuple[Source, Place]]], Wrong, bool]:
         """The figures of the source that a figure can be, what speaks against the others, and whether it is quoted well enough."""
@@ -250,7 +257,7 @@ class _Check:
         return figure.kind != "amount" or figure.scale != ONE or bool(figure.unit) or figure.shown >= _BARE
 
     def _unbound(self, figure: Quantity, where: str, source: Source | None = None, place: Place | None = None) -> None:
-        detail = f"{where}, and tied to no row or time"
+        detail = f"{where}, and not tied to what it is of and when"
         self._add("unbound", figure.start, figure.end, detail, place, source, "unbound")
 
     def _candidates(self, figure: Quantity) -> Iterator[tuple[Source, Place]]:

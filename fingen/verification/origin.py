@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from fingen.config import CACHE, ReadSettings
 from fingen.disk import read_jsonl
 from fingen.documents import InputFile, read_documents
 from fingen.errors import DocumentError, SetError, UsageError
-from fingen.quality.grounding import Grounding, ground
+from fingen.quality.grounding import LEVELS, Grounding, ground
 from fingen.records import Chunk, Document, Passage, Period, Record, SourceEntry
 from fingen.sets import CHUNKS, MANIFEST, read_manifest
 from fingen.tasks.qa import build_passage
@@ -53,9 +53,18 @@ class Origin:
         return self._ground[key]
 
     def count_figures(self, records: Iterable[Record]) -> dict[str, int]:
-        """The figures in the answers of rows (`all`), and how many are in the source and tied to no row or period (`unbound`)."""
+        """The figures in the answers of rows: `all`, and by the level of their proof; those that failed are in `all` alone."""
         found = [grounding for record in records if (grounding := self.ground(record))]
-        return {"all": sum(each.figures for each in found), "unbound": sum(each.unbound for each in found)}
+        levels = {level: sum(each.count(level) for each in found) for level in LEVELS}
+        return {"all": sum(len(each.figures) for each in found), **levels}
+
+    def with_figures(self, record: Record) -> Record:
+        """The row with each figure of its answer and the level of its proof; as it is where its passages are not here."""
+        grounding = self.ground(record)
+        if grounding is None and not is_label_alone(record):
+            return record
+        figures = tuple(asdict(each) for each in grounding.figures) if grounding else ()
+        return record.model_copy(update={"figures": figures})
 
 
 def is_label_alone(record: Record) -> bool:

@@ -111,13 +111,12 @@ class Law:
 
 @dataclass(frozen=True)
 class Verification:
-    """What was found. `figures` in answers were looked at, `unbound` of them could not be tied to a row or period."""
+    """What was found. `figures` counts those in answers: `all`, and by the level of their proof (`Grounding`)."""
 
     target: str
     rows: int
     laws: dict[str, Law]
-    figures: int
-    unbound: int
+    figures: dict[str, int]
     declared: tuple[str, ...]
 
     @property
@@ -154,7 +153,7 @@ def verify(target: Path, *, sources: Sequence[Path] = (), keep_out: Sequence[Pat
     _prove_contamination(rows, keep_out, laws["contamination"])
     figures = origin.count_figures(row.record for row in rows)
     declared = manifest.declared if manifest else ()
-    return Verification(str(target), len(rows), laws, figures["all"], figures["unbound"], declared)
+    return Verification(str(target), len(rows), laws, figures, declared)
 
 
 def _declared(manifest: Manifest) -> list[str]:
@@ -280,8 +279,19 @@ class _Proof:
             by_law[law].append(
                 _problem(law, finding.reason, finding.detail, self.row, (finding.start, finding.end), source)
             )
+        if not grounding.failed:
+            by_law["figures"] += self._overstated(grounding)
         for law, problems in by_law.items():
             self.laws[law].judge(problems)
+
+    def _overstated(self, grounding: Grounding) -> Iterator[Problem]:
+        """Figures that the row itself calls bound, quoted or computed, and that are not."""
+        found: dict[tuple[object, object], str] = {(each.start, each.end): each.level for each in grounding.figures}
+        for told in self.row.record.figures:
+            at = (told.get("start"), told.get("end"))
+            if found.get(at) not in ("bound", told.get("level")):
+                detail = f"the row says that {told.get('said')} is {told.get('level')}: it is {found.get(at, 'no figure')}"
+                yield _problem("figures", "level", detail, self.row)
 
     def _snippet(self, chunk: str | None, start: int, end: int) -> Snippet | None:
         passage = self.origin.passages.get(chunk or "")
