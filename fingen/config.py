@@ -455,7 +455,7 @@ class Push:
         flag="--license", metavar="LICENSE",
     )  # fmt: skip
     message: str | None = option(None, "Message of the commit.", unset="its name and its rows or base model")
-    dry_run: bool = option(False, "Prove it and say what would go where; write nothing to the Hub.")
+    dry_run: bool = option(False, "Check it and say what would go where; write nothing to the Hub.")
     overwrite: bool = option(False, "Also where what is there loses rows, columns, scores or files of another hand.")
     with_chunks: bool = option(False, "A set's passages too. They are the reports' text: mind their copyright.")
     with_rejects: bool = option(False, "A set's rejected answers too.")

@@ -1,4 +1,4 @@
-"""`fingen verify`: prove a set, or any Alpaca file, anew."""
+"""`fingen verify`: check a set, or any Alpaca file, anew."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def command(
     quiet: bool,
     debug: bool,
 ) -> None:
-    """Prove every row anew, offline: quotes, figures, duplicates, splits, privacy.
+    """Check every row anew, offline: quotes, figures, duplicates, splits, privacy.
 
     SET is a folder that fingen made or pulled (default: the newest in build/), or any Alpaca file (JSON, JSON lines, CSV),
-    which is proved against --source. Exit code 1 where something is wrong; --json names all rows.
+    which is checked against --source. Exit code 1 where something is wrong; --json names all rows.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""A passage made ready for proof: its figures by value, its years and dates, its tables and their labels."""
+"""A passage made ready to be checked against: its figures by value, its years and dates, its tables and their labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What rows are proved against: the passages that they were written from, or the reports that they are said to be about."""
+"""What rows are checked against: the passages that they were written from, or the reports that they are said to be about."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fingen.tasks.qa import build_passage
 class Origin:
     """Passages by the id of their chunk, in the order of the documents.
 
-    `is_whole` says that they are whole documents: a row that names no chunk can then be proved against all of them.
+    `is_whole` says that they are whole documents: a row that names no chunk can then be checked against all of them.
     """
 
     chunks: dict[str, Chunk] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Origin:
         return tuple(self.passages.values()) if self.is_whole else None
 
     def ground(self, record: Record) -> Grounding | None:
-        """How the figures of a row stand in what it was written from; None where that is not here, or nothing is to prove."""
+        """How the figures of a row stand in what it was written from; None where that is not here, or nothing is to check."""
         passages = None if is_label_alone(record) else self.of(record)
         if passages is None:
             return None
@@ -68,7 +68,7 @@ class Origin:
 
 
 def is_label_alone(record: Record) -> bool:
-    """Whether an answer has no text to prove: a label without a document, or that the passage does not state it."""
+    """Whether an answer has no text to check: a label without a document, or that the passage does not state it."""
     return record.label == "not-stated" or bool(record.label and not record.document)
 
 
@@ -89,7 +89,7 @@ def origin_of_set(folder: Path) -> Origin:
 
 
 def read_origin(paths: Sequence[Path]) -> Origin:
-    """Reports to prove rows against: PDF files, chunks.jsonl of a set, or page-by-page parses in JSON lines.
+    """Reports to check rows against: PDF files, chunks.jsonl of a set, or page-by-page parses in JSON lines.
 
     Raises:
         UsageError: a file of no such kind; DocumentError, SetError: one that cannot be read.

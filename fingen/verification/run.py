@@ -1,4 +1,4 @@
-"""Prove a set, or anybody's Alpaca file, anew: offline, law by law, row by row."""
+"""Check a set, or anybody's Alpaca file, anew: offline, law by law, row by row."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class Verification:
 
 
 def verify(target: Path, *, sources: Sequence[Path] = (), keep_out: Sequence[Path] = ()) -> Verification:
-    """Prove a set in its folder, or the rows of a file, against the passages of the set or against `sources`.
+    """Check a set in its folder, or the rows of a file, against the passages of the set or against `sources`.
 
     Raises:
         UsageError: there is no such set or file; SetError: it cannot be read as one.
@@ -228,7 +228,7 @@ class _Proof:
         passages = self.origin.of(record)
         self._privacy(record)
         if is_label_alone(record):
-            why = "says that the passage does not state it" if record.document else "a label, and no text to prove"
+            why = "says that the passage does not state it" if record.document else "a label, and no text to check"
             for name in ("evidence", "figures", "binding", "names", "question", "answer"):
                 self.laws[name].leave(why)
             return
