@@ -173,6 +173,12 @@ class Request(Frozen):
     follow_ups: tuple[str, ...] = ()  # an unusable answer and what was wrong with it, by turns; no part of the key
 
     @property
+    def where(self) -> str:
+        """What a message calls it: document and page of its first passage."""
+        first = self.passages[0] if self.passages else None
+        return f"{first.document}, page {first.pages[0]}" if first else f"request {self.key[:12]}"
+
+    @property
     def tasks(self) -> tuple[str, ...]:
         """The tasks that it asks for."""
         return tuple(self.task.split(TOGETHER))

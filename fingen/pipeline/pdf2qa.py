@@ -26,6 +26,7 @@ from fingen.pipeline.reading import Unread, choose_chunks, protect_documents, re
 from fingen.pipeline.repairing import Repairs
 from fingen.pipeline.requests import RequestPlan, make_plan
 from fingen.pipeline.summary import Clock, Summary, summarize
+from fingen.prompts import replaced_templates
 from fingen.quality.privacy import protect_reject
 from fingen.records import Chunk, Document, Manifest, Record, Rejected, Request, SourceEntry
 from fingen.set_folder import PATIENCE_SECONDS, refuse_folder, refuse_other, start_anew
@@ -113,6 +114,8 @@ def _open(
     filters = open_filters(settings.filters, settings.out)
     judge = open_judge(settings.judge, settings.asking, settings.out, judging)
     checker = open_checker(settings.check, settings.asking, settings.out, checking)
+    for told in replaced_templates():
+        on_event(Note(told, is_warning=True))
     plan = make_plan(settings, judge=judge.job.teacher.name if judge else None)
     rounds = int(isinstance(asked, Provider)) if settings.repair is None else settings.repair
     job = Job(asked, settings.asking, settings.out, whole_problem, PAIR_TOKENS, found_by, repairs=rounds)
@@ -216,7 +219,7 @@ class _Run:
         missing = len(journal.missing(keys))
         if missing == len(set(keys)) and got is not None:
             return got
-        notes = [*(got.notes if got else []), f"{missing} of {len(set(keys))} requests have no answer: {why}"]
+        notes = [*(got.notes if got else []), f"{missing} of {len(set(keys))} requests have no answer ({why})"]
         return Gathered(before - missing, notes, is_short=True)
 
     def repair(self, journal: Journal, locks: RequestLocks, consent: Callable[[Estimate], None]) -> Pending | None:
