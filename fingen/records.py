@@ -289,7 +289,9 @@ class Record(Frozen):
     pages: Annotated[tuple[int, ...], *_NESTED] = ()  # none: the document has no pages
     chunks: Annotated[tuple[str, ...], *_NESTED] = ()
     evidence: Annotated[tuple[Evidence, ...], *_NESTED] = ()
-    figures: Annotated[tuple[dict[str, Any], ...], *_NESTED] = ()  # of the answer: said, start, end, and the level of its proof
+    figures: Annotated[
+        tuple[dict[str, Any], ...], *_NESTED
+    ] = ()  # of the answer: said, start, end, and the level of its proof
     calc: str = ""
     program: str = ""  # the steps whose result is the answer
     turns: Annotated[tuple[dict[str, str], ...], *_NESTED] = ()  # that came before: role and content

@@ -292,7 +292,9 @@ class _Run:
         unnamed = frozenset(document.path for document in self.documents if document.company is None)
         splits = divide(draw, *how, ids, self.shown, journal, unnamed)
         draw.private += self.job.masked
-        return draw, self.content(draw, {split: list(map(self._whole, rows)) for split, rows in splits.items()}, journal)
+        return draw, self.content(
+            draw, {split: list(map(self._whole, rows)) for split, rows in splits.items()}, journal
+        )
 
     def _whole(self, record: Record) -> Record:
         """A row with what is known of its figures, and of the filing of its document."""

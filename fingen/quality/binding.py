@@ -78,7 +78,9 @@ class Binding:
         """Whether row or subject, period and unit of a figure that fits are seen to be those that the answer says."""
         if figure.scale != ONE and place.is_scale_unknown:
             return False
-        named = self._is_named(figure, source, place) or (place.row is None and self._shares_subject(figure, source, place))
+        named = self._is_named(figure, source, place) or (
+            place.row is None and self._shares_subject(figure, source, place)
+        )
         return named and self._agrees_in_time(figure, source, place)
 
     def _agrees_in_time(self, figure: Quantity, source: Source, place: Place) -> bool:
@@ -216,7 +218,10 @@ class Binding:
 
     def mentions(self, figure: Quantity, source: Source) -> list[Mention]:
         """The labels of the source's tables in the sentence of a figure."""
-        start, end = self.reading.sentence(figure.start)
+        return self.mentions_in(*self.reading.sentence(figure.start), source)
+
+    def mentions_in(self, start: int, end: int, source: Source) -> list[Mention]:
+        """The labels of the source's tables in a part of the answer."""
         return find_mentions(self._lower, start, end, source.labels)
 
     def _claimed(self, figure: Quantity, source: Source) -> tuple[Mention, ...]:

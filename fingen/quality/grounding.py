@@ -38,6 +38,7 @@ from fingen.quality.names import find_foreign
 from fingen.quality.notation import standard
 from fingen.quality.pairing import order, source_order
 from fingen.quality.quantities import HUNDREDTH, ONE, Quantity, same_currency
+from fingen.quality.shares import find_wrong_shares
 from fingen.quality.source import Ladder, Source, fold_name, prepare
 from fingen.quality.tables import Place, parse_unit
 from fingen.records import Passage, Record
@@ -49,6 +50,7 @@ LEVELS: tuple[Level, ...] = ("bound", "quoted", "computed")
 Wrong = tuple[str, str, Place | None, Source | None]  # a reason, what is wrong, and the nearest figure of the source
 _HALF = Decimal("0.5")
 _BARE = 100  # a whole number below it that counts nothing may be that of a note
+_TIME_WORDS = {"day": ("day", "天"), "month": ("month", "月"), "year": ("year", "年")}
 _TELLING = 200  # half steps: three digits that are shown tell a figure, "5 percent" may be anything
 # Which of several contradictions is told: the one of the candidate that came furthest.
 _STAGES = (
@@ -159,6 +161,8 @@ class _Check:
         self._movements()
         for start, end, detail in find_wrong_ratios(self.reading, self.proved):
             self._add("figure", start, end, detail)
+        for start, end, detail in find_wrong_shares(self.reading, self.proved, self.sources, self.binding.mentions_in):
+            self._add("figure", start, end, detail)
         for figure in find_wrong_counts(self.reading, self.sources):
             self._add("figure", figure.start, figure.end, "the source counts them otherwise")
         self._unused_calcs()
@@ -221,6 +225,8 @@ class _Check:
         best: Wrong = ("figure", "", None, None)
         fair: dict[Verdict, list[tuple[Source, Place]]] = {"named": [], "dated": [], "unbound": []}
         candidates = list(self._candidates(figure))
+        if figure.unit == "time":  # 12 months are no other 12
+            candidates = [each for each in candidates if each[1].figure.unit == "time"] or candidates
         quoted = [each for each in candidates if self._is_quoted(*each)]
         for source, place in quoted or candidates:
             verdict, reason, detail = self._judge(figure, source, place)
@@ -290,7 +296,7 @@ class _Check:
         return unit.scale if unit and unit.scale else ONE
 
     def _judge(self, figure: Quantity, source: Source, place: Place) -> tuple[Verdict, str, str]:
-        if detail := _unit_conflict(figure, place, source):
+        if detail := _unit_conflict(figure, _time_word(self.reading.text, figure), place, source):
             return "no", "unit", detail
         return self.binding.judge(figure, source, place)
 
@@ -361,7 +367,7 @@ def _is_exact(figure: Quantity) -> bool:
     return figure.currency is not None or figure.scale != ONE or figure.value >= _BARE or figure.step < ONE
 
 
-def _unit_conflict(figure: Quantity, place: Place, source: Source) -> str | None:
+def _unit_conflict(figure: Quantity, said: str, place: Place, source: Source) -> str | None:
     found = place.figure
     if figure.kind == "points" and found.kind != "points" and not _is_difference(place, source):
         return "the source gives a percentage, no percentage points"
@@ -372,9 +378,19 @@ def _unit_conflict(figure: Quantity, place: Place, source: Source) -> str | None
         currencies = {known} if known else source.currencies_near(place)
         if currencies and not any(same_currency(figure.currency, currency) for currency in currencies):
             return f"the source gives it in {' or '.join(sorted(currencies))}"
+    if figure.unit == found.unit == "time" and (word := _time_word(source.text, found)) != said:
+        return f"the source counts {word}s" if word and said else None
     if figure.unit and found.unit and figure.unit != found.unit and figure.kind == found.kind == "amount":
         return f"the source counts {found.unit}"
     return None
+
+
+def _time_word(text: str, figure: Quantity) -> str:
+    """What a length of time counts: day, month or year; "" for other figures."""
+    if figure.unit != "time":
+        return ""
+    words = text[figure.start : figure.end].lower()
+    return next((name for name, marks in _TIME_WORDS.items() if any(mark in words for mark in marks)), "")
 
 
 def _is_difference(place: Place, source: Source) -> bool:

@@ -128,7 +128,7 @@ _QUARTER_AFTER = re.compile(r"\s?(?:季度|(?:st|nd|rd|th) quarter|Q(?![A-Za-z])
 _QUARTER_WORD = re.compile(r"\b(first|second|third|fourth)[- ]quarter", re.IGNORECASE)
 _QUARTERS = {"first": 1, "second": 2, "third": 3, "fourth": 4}
 _REFERENCE = re.compile(
-    r"(?:\b(?:Notes?|Items?|Forms?|Articles?|Sections?|Rules?|Levels?|Phase|Parts?|Nos?\.|pages?|p\.|ASC|ASU|IFRS|IAS|HKFRS|HKAS|ISO"
+    r"(?:\b(?:[Nn]otes?|Items?|Forms?|Articles?|Sections?|Rules?|Levels?|Phase|Parts?|Nos?\.|pages?|p\.|ASC|ASU|IFRS|IAS|HKFRS|HKAS|ISO"
     r"|Topics?|Steps?|Tier|Chapter|Exhibits?|Schedule|Series|Stage|Scope|Category|Class|Clause|Regulation|Subtopic|FRS|SFAS|AASB) ?"
     r"|第|附注|注释|之|[〔［\[])$"
 )

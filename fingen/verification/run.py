@@ -290,7 +290,9 @@ class _Proof:
         for told in self.row.record.figures:
             at = (told.get("start"), told.get("end"))
             if found.get(at) not in ("bound", told.get("level")):
-                detail = f"the row says that {told.get('said')} is {told.get('level')}: it is {found.get(at, 'no figure')}"
+                detail = (
+                    f"the row says that {told.get('said')} is {told.get('level')}: it is {found.get(at, 'no figure')}"
+                )
                 yield _problem("figures", "level", detail, self.row)
 
     def _snippet(self, chunk: str | None, start: int, end: int) -> Snippet | None:
