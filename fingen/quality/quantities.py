@@ -57,13 +57,13 @@ SCALES = {
 }  # fmt: skip
 CURRENCIES = {
     "us$": "USD", "usd": "USD", "us dollar": "USD", "u.s. dollar": "USD", "美元": "USD", "hk$": "HKD", "hkd": "HKD",
-    "港元": "HKD", "港币": "HKD", "a$": "AUD", "au$": "AUD", "aud": "AUD", "澳元": "AUD", "c$": "CAD", "ca$": "CAD",
+    "港元": "HKD", "港币": "HKD", "nt$": "TWD", "newtaiwandollar": "TWD", "新台币": "TWD", "新臺币": "TWD", "台币": "TWD", "a$": "AUD", "au$": "AUD", "aud": "AUD", "澳元": "AUD", "c$": "CAD", "ca$": "CAD",
     "cad": "CAD", "s$": "SGD", "nz$": "NZD", "$": "$", "dollar": "$", "€": "EUR", "eur": "EUR", "euro": "EUR", "欧元": "EUR",
     "£": "GBP", "gbp": "GBP", "pound": "GBP", "英镑": "GBP", "¥": "¥", "rmb": "CNY", "cny": "CNY", "renminbi": "CNY",
     "yuan": "CNY", "人民币": "CNY", "人民币元": "CNY", "元": "CNY", "jpy": "JPY", "yen": "JPY", "日元": "JPY", "chf": "CHF",
     "$’": "$", "$'": "$",
 }  # fmt: skip
-_DOLLARS = frozenset({"$", "USD", "HKD", "AUD", "CAD", "SGD", "NZD"})
+_DOLLARS = frozenset({"$", "USD", "HKD", "AUD", "CAD", "SGD", "NZD", "TWD"})
 _YENS = frozenset({"¥", "CNY", "JPY"})
 _COUNTED = {
     "股": "shares", "share": "shares", "shares": "shares", "人": "people", "名": "people", "employees": "people",
@@ -86,7 +86,7 @@ _MONTH = (
 _NUMBER = re.compile(
     r"[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}(?![0-9,])(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?"
 )
-_CURRENCY_BEFORE = r"(?:(?:US|HK|AU|A|CA|C|S|NZ)?\$|[€£¥]|RMB|CNY|USD|EUR|GBP|HKD|AUD|JPY|CHF|人民币|美元|港币)"
+_CURRENCY_BEFORE = r"(?:(?:US|HK|AU|A|CA|C|S|NZ|NT)?\$|[€£¥]|RMB|CNY|USD|EUR|GBP|HKD|AUD|JPY|CHF|人民币|美元|港币|新?[台臺]币)"
 _BEFORE = re.compile(
     rf"(?P<minus>(?<![0-9A-Za-z%元月日年度季万亿股人吨家号)])[-–]|\bminus |\bnegative |负)?(?P<open>\()?"
     rf"(?:(?P<currency>{_CURRENCY_BEFORE})\s?(?P<inner>[-–(])?)?(?P<gap>\s?)$"
@@ -157,6 +157,14 @@ def narrow(text: str) -> str:
     return _IS_WIDE.sub(lambda wide: _WIDE[ord(wide[0])], _WIDE_GROUP.sub(",", text))
 
 
+_UNITS_HAN = str.maketrans("億萬仟佰圓個點幣單貨兩", "亿万千百元个点币单货两")
+
+
+def plain_units(text: str) -> str:
+    """The text with the traditional characters that units are written in as simplified ones: offsets stay."""
+    return text if text.isascii() else text.translate(_UNITS_HAN)
+
+
 def same_currency(a: str | None, b: str | None) -> bool:
     """Whether two figures can be in one currency; an unknown one can be any."""
     if a is None or b is None or a == b:
@@ -170,6 +178,7 @@ def find_figures(text: str, *, cell: bool = False, words: bool = False) -> list[
     Number words in English are read with `words`, without it only before a unit (five percent, two million).
     """
     found: list[Quantity] = []
+    text = plain_units(text)
     at = 0
     while match := _NUMBER.search(text, at):
         figure = _read(text, match, cell)
