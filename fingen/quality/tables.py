@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
 
-from fingen.quality.quantities import CURRENCIES, HUNDREDTH, ONE, SCALES, Quantity, find_figures, plain_units
+from fingen.quality.characters import plain_units
+from fingen.quality.quantities import CURRENCIES, HUNDREDTH, ONE, SCALES, Quantity, find_figures
 from fingen.text import is_amount
 
 Periods = frozenset[int | str]  # years, and quarters as "Q1"; empty where they are not known
@@ -143,7 +144,9 @@ def parse_unit(text: str) -> Unit | None:
         word = named.lower()
         scale = SCALES[word.rstrip("s")]
     else:
-        chinese = (groups["unit"] or groups["bracket"] or groups["rmb"] or groups["other"] or groups["abroad"] or "").rstrip("元股")
+        chinese = (
+            groups["unit"] or groups["bracket"] or groups["rmb"] or groups["other"] or groups["abroad"] or ""
+        ).rstrip("元股")
         scale = SCALES.get(chinese, ONE)
     currency = currency_named(text)
     if currency is None and (groups["unit"] or groups["bracket"] or "").endswith("元"):
