@@ -381,7 +381,7 @@ def is_pickle(name: str) -> bool:
 
 
 def check_safetensors(path: Path) -> None:
-    """Prove by its header that a file is safetensors, and not something else by that name.
+    """Make sure by its header that a file is safetensors, and not something else by that name.
 
     Raises:
         UsageError: it is not.

@@ -287,12 +287,12 @@ def export(folder: File | None = None, /, **options: Unpack[ExportOptions]) -> E
     return export(_set(folder), values["form"], values["out"], replace=values.get("replace", False))
 
 
-# --- proofs ------------------------------------------------------------------------------------------------------------
+# --- checks ------------------------------------------------------------------------------------------------------------
 
 
 @public("verify")
 def verify(target: File | None = None, /, **options: Unpack[VerifyOptions]) -> Verification:
-    """Prove every row of a set (None: the newest in build/), or of any Alpaca file, anew. Nothing is asked of anybody.
+    """Check every row of a set (None: the newest in build/), or of any Alpaca file, anew. Nothing is asked of anybody.
 
     Raises:
         UsageError: no such set or file. SetError: it cannot be read as one.
@@ -379,7 +379,7 @@ def _resolve(values: dict[str, Any]) -> Resolved:
 
 @public("merge")
 def merge(adapter: File, /, **options: Unpack[MergeOptions]) -> Merged:
-    """Write base model and adapter as one model, after a proof that both say the same.
+    """Write base model and adapter as one model, after a check that both say the same.
 
     Raises:
         ShortfallError: they do not; nothing is left. UsageError: no such adapter, or `out` holds something else.
@@ -444,7 +444,7 @@ def push(folder: File | None = None, /, **options: Unpack[PushOptions]) -> Pushe
 
 @public("pull")
 def pull(repo: str, /, **options: Unpack[PullOptions]) -> Pulled | PulledAdapter:
-    """Bring a data set or an adapter from the Hugging Face Hub into build/, and prove it.
+    """Bring a data set or an adapter from the Hugging Face Hub into build/, and check it.
 
     Raises:
         UsageError, SetError: `out` is in the way, or the data are not what they say. HubError: the Hub refuses.

@@ -173,6 +173,12 @@ class Request(Frozen):
     follow_ups: tuple[str, ...] = ()  # an unusable answer and what was wrong with it, by turns; no part of the key
 
     @property
+    def where(self) -> str:
+        """What a message calls it: document and page of its first passage."""
+        first = self.passages[0] if self.passages else None
+        return f"{first.document}, page {first.pages[0]}" if first else f"request {self.key[:12]}"
+
+    @property
     def tasks(self) -> tuple[str, ...]:
         """The tasks that it asks for."""
         return tuple(self.task.split(TOGETHER))
@@ -283,7 +289,9 @@ class Record(Frozen):
     pages: Annotated[tuple[int, ...], *_NESTED] = ()  # none: the document has no pages
     chunks: Annotated[tuple[str, ...], *_NESTED] = ()
     evidence: Annotated[tuple[Evidence, ...], *_NESTED] = ()
-    figures: Annotated[tuple[dict[str, Any], ...], *_NESTED] = ()  # of the answer, each with the level of its proof
+    figures: Annotated[
+        tuple[dict[str, Any], ...], *_NESTED
+    ] = ()  # of the answer: said, start, end, and the level of its proof
     calc: str = ""
     program: str = ""  # the steps whose result is the answer
     turns: Annotated[tuple[dict[str, str], ...], *_NESTED] = ()  # that came before: role and content
@@ -351,7 +359,7 @@ class Manifest(Frozen):
     usage: Usage
     cost_usd: float | None
     split_by: Literal["document", "chunk"]
-    figures: dict[str, int] = Field(default_factory=dict)  # in the answers: all, unbound (tied to no row or period)
+    figures: dict[str, int] = Field(default_factory=dict)  # in the answers: all, bound, quoted, computed
     checked: dict[str, Any] = Field(
         default_factory=dict
     )  # what a second teacher said of the pairs, and how often it agreed

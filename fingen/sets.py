@@ -83,9 +83,18 @@ class Publication:
     licence: str | None
     files: frozenset[str]  # that go
     proofs: Mapping[str, Proof]  # by law
-    figures: int  # in answers, looked at
-    unbound: int  # of these, tied to no row or period
+    figures: Mapping[str, int]  # in answers: all, and by the level of their proof
     matter: Mapping[str, Any]
+
+
+def say_figures(figures: Mapping[str, int]) -> str:
+    """How many figures the answers of a set hold, and how far they are proved."""
+    if "bound" not in figures:  # counted before there were levels
+        return f"figures: {figures.get('all', 0):,} in the answers"
+    found = {level: figures[level] for level in ("bound", "quoted", "computed")}
+    failed = figures["all"] - sum(found.values())
+    told = ", ".join(f"{count:,} {level}" for level, count in found.items())
+    return f"figures: {figures['all']:,} in the answers: {told}" + (f", {failed:,} failed" if failed else "")
 
 
 def write_set(folder: Path, content: SetContent) -> bool:

@@ -33,7 +33,7 @@ def command(
     adapter: Path, out: Path | None, tolerance: float | None, replace: bool, trust_remote_code: bool, as_json: bool,
     quiet: bool, debug: bool,
 ) -> None:  # fmt: skip
-    """Merge an adapter into its base model, and prove that both say the same.
+    """Merge an adapter into its base model, and check that both say the same.
 
     The merged model is read back from the disk and compared with base and adapter on eight prompts. Where a logit is further
     off than the tolerance, nothing is left and the exit code is 1. Beside the model lie a Modelfile for Ollama and a card with

@@ -1,4 +1,4 @@
-"""`fingen push`: a set or an adapter to the Hugging Face Hub, whole, proved, documented, in one commit."""
+"""`fingen push`: a set or an adapter to the Hugging Face Hub, whole, checked, documented, in one commit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SHOWN = 8  # differences that the plan names
 def command(folder: Path | None, yes: bool, as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
     """Publish a set or an adapter on the Hugging Face Hub, with manifest and card, in one commit.
 
-    SET is a folder below build/ (default: the newest); its rows go as they are and as typed tables. It is proved first (fingen
+    SET is a folder below build/ (default: the newest); its rows go as they are and as typed tables. It is checked first (fingen
     verify). ADAPTER is a folder below build/adapters/: weights as safetensors, tokenizer, curve, scores. Both are looked
     through for personal data and keys; what would go where is shown, and asked for on a terminal. Journals, checkpoints and
     pickles never go. The token is HF_TOKEN, or that of `hf auth login`. Interrupt it when you like: the same command goes on,

@@ -1,4 +1,4 @@
-"""The conductor of `fingen pull`: a data set on the Hub becomes a set in build/, and is proved; an adapter comes back as it was."""
+"""The conductor of `fingen pull`: a data set on the Hub becomes a set in build/, and is checked; an adapter comes back as it was."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def pull(
     replace: bool = False,
     quiet: bool = False,
 ) -> Pulled | PulledAdapter:
-    """Bring a data set or an adapter into the folder `out` and prove it. What fingen has pushed comes back as it was.
+    """Bring a data set or an adapter into the folder `out` and check it. What fingen has pushed comes back as it was.
 
     Args:
         repo: OWNER/NAME.
@@ -193,7 +193,7 @@ def _read_manifest(hub: Hub, remote: Remote, staging: Path) -> Manifest | None:
 
 
 def _bring(hub: Hub, remote: Remote, listed: Manifest, out: Path, allowance: Allowance, *, replace: bool) -> bool:
-    """Fetch the files of the set, prove each by its hash, and put them in place; True if anything changed."""
+    """Fetch the files of the set, check each by its hash, and put them in place; True if anything changed."""
     staging = out / STAGING
     entries = {name: entry for name, entry in listed.files.items() if name in BROUGHT}
     if _is_there(out, listed, entries):

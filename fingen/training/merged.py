@@ -1,4 +1,4 @@
-"""What a merged model says of itself: what it was made of, what was proved of it, and which files it has. No torch here."""
+"""What a merged model says of itself: what it was made of, what was checked of it, and which files it has. No torch here."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The ways on from a merged model: what other programs need in order to put a question as the training did.
 
 Servers render the chat template that lies in the folder, with settings of their own; Ollama wants one in Go's language. Both
-are made here from the template of the training, and proved against it, or left out and said to be missing.
+are made here from the template of the training, and checked against it, or left out and said to be missing.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _render(tokenizer: Any, question: str, *, system: str | None = None, answer:
 
 
 def build_go_template(tokenizer: Any) -> GoTemplate | None:
-    """The chat template for one question in Go's language, proved on other texts; None where it cannot be had.
+    """The chat template for one question in Go's language, tried on other texts; None where it cannot be had.
 
     A token that the tokenizer puts first by itself is left out: llama.cpp puts it there too, and would double it.
     """
@@ -147,7 +147,7 @@ def _modelfile(gguf: str, go: GoTemplate | None, end: str) -> str:
     ]
     if go is None:
         lines += [
-            "# TEMPLATE is missing: the chat template of this model could not be put into Go's language and proved.",
+            "# TEMPLATE is missing: the chat template of this model could not be put into Go's language and checked.",
             "# Without it Ollama takes the one in the GGUF file where it can, and may put questions otherwise than they were",
             "# learned. Compare what it sends with what `fingen chat` says.",
         ]

@@ -1,4 +1,4 @@
-"""An adapter in use: asked a question, or merged into its base model with a proof that both say the same."""
+"""An adapter in use: asked a question, or merged into its base model after a check that both say the same."""
 
 from __future__ import annotations
 
@@ -112,9 +112,9 @@ def answer(
 def merge(
     folder: Path, out: Path, *, tolerance: float | None = None, replace: bool = False, trust_remote_code: bool = False
 ) -> Merged:
-    """Write base and adapter as one model into `out`, after proving on eight prompts that it answers like both together.
+    """Write base and adapter as one model into `out`, after a check on eight prompts that it answers like both together.
 
-    What is proved is the model as it was read back from the disk. The base is loaded unquantised, since merged weights
+    What is checked is the model as it was read back from the disk. The base is loaded unquantised, since merged weights
     cannot be quantised as the base's were. Beside it lie a Modelfile for Ollama and a card with the ways on.
 
     Raises:
