@@ -27,6 +27,7 @@ from fingen.scoring.rows import Answer, Asked, ScoringItem, by_model, match, rea
 from fingen.scoring.subjects import Given, Say, Subject, read
 from fingen.scoring.texts import Judged, TextRow, measure, score_texts, with_verdicts
 from fingen.scoring.variants import choose_shots, place, rotations
+from fingen.thoughts import without_thoughts
 
 if TYPE_CHECKING:
     from fingen.scoring.api import Asker
@@ -330,7 +331,7 @@ def _measure(
 
 def _text_row(item: ScoringItem, answer: str) -> TextRow:
     question = item.instruction if has_passage(item) else item.text  # figures of a passage are still to be found
-    return TextRow(item.id, item.language, question, item.right, answer)
+    return TextRow(item.id, item.language, question, item.right, without_thoughts(answer) or "")
 
 
 def _count(one: Answered, drawing: Drawing) -> Score:
