@@ -11,8 +11,11 @@ TASKS = {  # what `pdf2qa --task` takes, and its help
     "summary": "what a section comes to, text and tables together",
 }
 _KINDS = "; ".join(f"{name}: {about}" for name, about in TASKS.items())
-BENCHMARKS = ("openfindata", "fineval-intent", "fpb", "fiqa", "tfns", "nwgi")  # what `score --benchmark` takes
+BENCHMARKS = ("openfindata", "ant-intent", "fpb", "fiqa", "tfns", "nwgi")  # what `score --benchmark` takes
 SOURCES = (*BENCHMARKS, "alpaca", "sharegpt", "csv")  # what `import` takes
+RENAMED = {
+    "fineval-intent": "ant-intent"
+}  # names that sources and benchmarks had before: FinEval is another one, SUFE's
 CONTEXTS = ("none", "passage", "both")
 LANGUAGES = ("auto", "en", "zh")
 SPLIT_UNITS = ("auto", "document", "chunk")

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pydantic import ValidationError
@@ -24,7 +24,7 @@ from fingen.imports.base import Options, read_row
 from fingen.imports.read import number_ids
 from fingen.imports.sources import SOURCES
 from fingen.records import FileEntry, Manifest, Record, Rejected
-from fingen.rows import Allowance, Raw, find_split, read_parquet, read_raw
+from fingen.rows import Allowance, Raw, find_split, guess_encoding, read_each, read_parquet
 from fingen.set_folder import PATIENCE_SECONDS, clear, make_manifest, refuse_folder, refuse_other, write_anew
 from fingen.sets import (
     CARD,
@@ -261,7 +261,7 @@ def _adopt(
     rejected, declared = [], []
     chosen = choose_files(remote.files, _read_matter(hub, remote, staging), config, remote.repo)
     for name, published in chosen.items():
-        split = find_split(Path(published or name)) or source.split
+        split = find_split(PurePosixPath(published or name)) or source.split
         count = 0
         path = hub.fetch(remote, name, staging, allowance)
         for raw in _read_rows(path, f"{remote.repo}/{name}", allowance):
@@ -273,6 +273,8 @@ def _adopt(
             else:
                 records[split].append(row)
         declared.append(f"published split: {name} is {split} ({count:,} rows)")
+        if path.suffix.lower() != ".parquet" and (encoding := guess_encoding(path)):
+            declared.append(f"{name}: read as {encoding.upper()}, which was guessed: it is not UTF-8")
     numbered = iter(number_ids([record for split in SPLITS for record in records[split]]))
     splits = {split: [next(numbered) for _ in rows] for split, rows in records.items() if rows}
     if not splits:
@@ -345,6 +347,6 @@ def _read_rows(path: Path, name: str, allowance: Allowance) -> Iterator[Raw]:
     if path.suffix.lower() == ".parquet":
         yield from read_parquet(path, name, allowance)
         return
-    for raw in read_raw(path):
+    for raw in read_each(path):
         allowance.take(name, rows=1)
         yield dataclasses.replace(raw, file=name)
