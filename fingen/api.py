@@ -281,7 +281,7 @@ def export(folder: File | None = None, /, **options: Unpack[ExportOptions]) -> E
     from fingen.pipeline.export import export
 
     values = _read("export", options)
-    return export(_set(folder), values["form"], values["out"], replace=values.get("replace", False))
+    return export(_set(folder), values.pop("form"), values.pop("out"), **values)
 
 
 # --- proofs ------------------------------------------------------------------------------------------------------------

@@ -184,6 +184,8 @@ class ExportOptions(TypedDict, total=False):
     format: Required[str]
     out: Required[File]
     replace: bool
+    model: str
+    recipe: str
 
 
 class PushOptions(TypedDict, total=False):

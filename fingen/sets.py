@@ -188,7 +188,7 @@ def _dataset_info(name: str, splits: Iterable[str]) -> dict[str, Any]:
         name if split == "train" else f"{name}_{split}": {
             "file_name": _file_name(split),
             "formatting": "alpaca",
-            "columns": COLUMNS,
+            "columns": {**COLUMNS, "system": "system"},
         }
         for split in splits
     }

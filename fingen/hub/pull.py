@@ -21,7 +21,7 @@ from fingen.hub.client import Hub, Remote, check_repo_id, read_matter
 from fingen.hub.pull_adapter import PulledAdapter, pull_adapter
 from fingen.hub.trace import leave_trace
 from fingen.imports.base import Options, read_row
-from fingen.imports.read import number_ids
+from fingen.imports.read import number_ids, refuse_all
 from fingen.imports.sources import SOURCES
 from fingen.records import FileEntry, Manifest, Record, Rejected
 from fingen.rows import Allowance, Raw, find_split, guess_encoding, read_each, read_parquet
@@ -277,6 +277,8 @@ def _adopt(
             declared.append(f"{name}: read as {encoding.upper()}, which was guessed: it is not UTF-8")
     numbered = iter(number_ids([record for split in SPLITS for record in records[split]]))
     splits = {split: [next(numbered) for _ in rows] for split, rows in records.items() if rows}
+    if not splits and rejected:
+        refuse_all(rejected)
     if not splits:
         raise ShortfallError(f"{remote.repo}: none of its rows can be a record", hint="it must hold Alpaca rows")
     origin = f"pulled from {remote.repo}, commit {remote.head}; its licence and terms hold"

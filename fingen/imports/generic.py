@@ -127,7 +127,7 @@ def _prepare_csv(rows: list[Raw], options: Options) -> Options:
 
 
 def _build_csv(raw: Raw, options: Options) -> Record | Unusable:
-    label = _text(raw.values.get(options.label)).strip()
+    label = _text(raw.values.get(options.label or "")).strip()
     if not label:
         return Unusable("no-answer", f"its {options.label} is empty")
     return make_record(

@@ -52,14 +52,18 @@ def read_source(
         options = source.prepare(raws, options)
     records, rejected, places = _build_records(source, raws, options)
     if not records:
-        _refuse_all(rejected)
+        refuse_all(rejected)
     splits, said = _divide(source, records, places, files, split)
     said = [*(note for file in files if (note := _say_encoding(file))), *said]
     return Rows(splits, rejected, raws, places, options, _hashes(source, files, raws), said)
 
 
-def _refuse_all(rejected: Sequence[Rejected]) -> NoReturn:
-    """Refuse rows none of which is one: as bad input where all are in no good form, which is then of another kind."""
+def refuse_all(rejected: Sequence[Rejected]) -> NoReturn:
+    """Refuse rows none of which can be a record.
+
+    Raises:
+        SetError: all are in no good form: the file is of another kind. ShortfallError: some are, and are of no use.
+    """
     what = f"none of {len(rejected):,} rows can be a record"
     if all(row.reason == MALFORMED for row in rejected):
         raise SetError(
