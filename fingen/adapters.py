@@ -41,6 +41,7 @@ CARD = "README.md"
 CURVE, PICTURE = "loss.svg", "loss.png"  # the picture is there where matplotlib is
 HISTORY = "training.jsonl"
 WEIGHTS = ("adapter_model.safetensors", "adapter_config.json")
+FOREIGN = WEIGHTS[1]  # an adapter that others made has this, and no manifest
 TOKENIZER = (
     "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json", "added_tokens.json",
     "vocab.json", "merges.txt", "tokenizer.model",
@@ -122,7 +123,7 @@ class _Set(_Part):
 
 class _Template(_Part):
     form: str
-    sha256: str
+    sha256: str | None  # None: an adapter of others, of which it is not known
 
 
 class _Rows(_Part):
@@ -144,11 +145,11 @@ class _Manifest(_Part):
     run: str
     base: _Base
     load: str
-    set: _Set
+    set: _Set | None  # None, as rows and metrics: an adapter of others
     recipe: str | None
     template: _Template
-    rows: _Rows
-    metrics: _Metrics
+    rows: _Rows | None
+    metrics: _Metrics | None
     settings: dict[str, Any]
     sources: dict[str, str]
     files: dict[InnerPath, str]
@@ -235,9 +236,9 @@ def render_card(
     scores = [AdapterScore.model_validate(score) for score in manifest.get("scores", ())]
     return template.render(
         m=manifest,
-        trained_on=render_rows(manifest),
-        steps=render_steps(manifest),
-        classes=render_classes(manifest),
+        trained_on=render_rows(manifest) if manifest["rows"] else "",
+        steps=render_steps(manifest) if manifest["metrics"] else "",
+        classes=render_classes(manifest) if manifest["metrics"] else "",
         front_matter=yaml.safe_dump(_front_matter(manifest, licence), allow_unicode=True, sort_keys=False),
         choices=[score for score in scores if score.accuracy],
         texts=[score for score in scores if not score.accuracy],
@@ -282,7 +283,7 @@ def render_classes(manifest: Mapping[str, Any]) -> str:
 
 def _front_matter(manifest: Mapping[str, Any], licence: str | None) -> dict[str, Any]:
     """What the Hub must know: it links base model and data sets by their ids."""
-    hub_id, repo = manifest["base"]["hub_id"], manifest["set"].get("repo")
+    hub_id, repo = manifest["base"]["hub_id"], (manifest["set"] or {}).get("repo")
     return {
         **({"license": licence} if licence else {}),
         **({"base_model": hub_id, "base_model_relation": "adapter"} if hub_id else {}),

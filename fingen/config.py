@@ -302,6 +302,8 @@ MODELS = {
 LOADS = ("auto", "fp32", "bf16", "fp16", "8bit", "4bit")
 WEIGHT_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "8bit": 1.15, "4bit": 0.75}  # a parameter, embeddings among them
 FORMS = ("chat", "fingpt")
+BASE_OF = "Of an adapter that another program made: its base model."
+FORM_OF = "Of such an adapter: how its prompts looked in its training."
 SCHEDULES = ("cosine", "linear", "constant")
 KEEP = ("best", "last")
 DPI = 144  # dots per inch of a page that is drawn
@@ -485,6 +487,8 @@ class Taking:
 class Push:
     """`fingen push`."""
 
+    base: str | None = option(None, BASE_OF, metavar="MODEL")
+    form: str | None = option(None, FORM_OF, choices=FORMS)
     repo: str | None = option(
         None, "Where it goes.", unset="the token's user, the folder's name", metavar="[OWNER/]NAME"
     )

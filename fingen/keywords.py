@@ -146,6 +146,8 @@ class MergeOptions(TypedDict, total=False):
 
     out: File | None
     tolerance: float | None
+    base: str | None
+    form: str | None
     replace: bool
     trust_remote_code: bool
 
@@ -191,6 +193,8 @@ class ExportOptions(TypedDict, total=False):
 class PushOptions(TypedDict, total=False):
     """The options of `fingen push`."""
 
+    base: str | None
+    form: str | None
     repo: str | None
     public: bool
     license: str | None

@@ -13,18 +13,18 @@ from typing import Any
 import torch
 from huggingface_hub import hf_hub_download
 
-from fingen.adapters import read_adapter, read_adapter_config
+from fingen.adapters import FOREIGN, read_adapter_config
 from fingen.config import Scoring
 from fingen.disk import dump_json, sha256_file
 from fingen.errors import HubError, LimitError, UsageError
 from fingen.scoring.report import Kind, Method
 from fingen.scoring.rows import Asked, ScoringItem
 from fingen.scoring.subjects import Given, Say
-from fingen.scoring.tuned import FOREIGN, is_ours
 from fingen.scoring.variants import with_shots
 from fingen.training.base import Loaded, load_base, load_tokenizer, quiet
 from fingen.training.choices import TOKENS_PER_BATCH, Choice, probabilities, score_options
-from fingen.training.models import HUB_ID, Base, find_base
+from fingen.training.foreign import find_adapted, need_form
+from fingen.training.models import Base, find_base
 from fingen.training.template import Template, build_template
 from fingen.training.tiny import one_thread
 from fingen.training.use import load_adapter
@@ -180,7 +180,7 @@ def open_models(
         if place < len(settings.models):
             sides = [_plain(find_base(name), settings, say)]
         else:
-            tuned = _ours(Path(name), settings, say) if is_ours(name) else _foreign(name, settings, say)
+            tuned = _here(Path(name), settings, say) if Path(name).is_dir() else _foreign(name, settings, say)
             base = _base_of(tuned)
             sides = [base, replace(base, name=f"{base.name} (generated)", generate=True), tuned]
         with _held(sides):
@@ -251,21 +251,17 @@ def _base_of(tuned: Model) -> Model:
     )  # fmt: skip
 
 
-def _ours(folder: Path, settings: Scoring, say: Say) -> Model:
-    """An adapter that fingen made, as it was tuned."""
-    manifest = read_adapter(folder)
-    stored, base = manifest["template"], manifest["base"]
-    if settings.form and settings.form != stored["form"]:
-        raise UsageError(
-            f"{folder}: it was tuned with the form {stored['form']}, not {settings.form}", hint="leave --form out"
-        )
-    if settings.base and find_base(settings.base).source != base["source"]:
-        raise UsageError(f"{folder}: it was tuned on {base['source']}, not on {settings.base}", hint="leave --base out")
+def _here(folder: Path, settings: Scoring, say: Say) -> Model:
+    """An adapter in a folder, as it was tuned."""
     tuned = load_adapter(
         folder,
+        base=settings.base,
+        form=settings.form,
         load=settings.load if settings.load != "auto" else None,
         trust_remote_code=settings.trust_remote_code,
     )
+    manifest = tuned.manifest
+    stored, base = manifest["template"], manifest["base"]
     of_base = load_tokenizer(base["source"], trust_remote_code=settings.trust_remote_code)
     revision = getattr(tuned.model.config, "_commit_hash", None)
     if build_template(of_base, stored["form"]).sha256 != stored["sha256"]:
@@ -291,40 +287,24 @@ def _ours(folder: Path, settings: Scoring, say: Say) -> Model:
 
 
 def _foreign(name: str, settings: Scoring, say: Say) -> Model:
-    """A peft adapter that others made: what its base and its prompts are must be said, or stands in its configuration."""
-    folder, form = Path(name), settings.form or "chat"
+    """A peft adapter of others on the Hub: what its base and its prompts are must be said, or stands in its configuration."""
     from peft import PeftModel  # after fingen.training, which quietens what it imports
 
+    need_form(name, settings.form)
     try:
-        config = folder / FOREIGN if folder.is_dir() else Path(hf_hub_download(name, FOREIGN))
-        named = read_adapter_config(config, f"{name}/{FOREIGN}")
-        commit = None if folder.is_dir() else config.parent.name
-        source = find_base(settings.base).source if settings.base else _named_base(name, named)
+        config = Path(hf_hub_download(name, FOREIGN))
+        source = find_adapted(name, settings.base, read_adapter_config(config, f"{name}/{FOREIGN}")).source
         loaded: Loaded = load_base(source, settings.load, trust_remote_code=settings.trust_remote_code)
-        with quiet(bars=not folder.is_dir()):
-            model = PeftModel.from_pretrained(loaded.model, name, revision=commit)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as e:
+        with quiet(bars=True):
+            model = PeftModel.from_pretrained(loaded.model, name, revision=config.parent.name)
+    except RuntimeError as e:
         line = next(iter(str(e).strip().splitlines()), type(e).__name__)
-        if folder.is_dir() or isinstance(e, RuntimeError):
-            raise UsageError(
-                f"{name}: cannot be loaded on its base: {line}", hint="name the base it was tuned on with --base"
-            ) from e
+        said = f"{name}: cannot be loaded on its base: {line}"
+        raise UsageError(said, hint="name the base it was tuned on with --base") from e
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        line = next(iter(str(e).strip().splitlines()), type(e).__name__)
         raise HubError(f"{name}: cannot be fetched: {line}", hint="check the name, and the network") from e
-    template = _template(loaded.tokenizer, form, source)
-    details = {**_about(source, loaded.model, loaded.load, template), "adapter": _weights(folder, model)}
-    shown = folder.resolve().name if folder.is_dir() else name
-    return Model(shown, "adapter", model.eval(), template, details, **_ways(settings, say))
-
-
-def _named_base(name: str, base: str | None) -> str:
-    """The base that an adapter of others names, if that is an id on the Hub: where else it lies is for its user to say."""
-    if base is None or not HUB_ID.fullmatch(base):
-        said = f"{name}: its base model is no id on the Hub: {base or 'it names none'}"
-        raise UsageError(said, hint="name the base it was tuned on with --base")
-    return base
-
-
-def _weights(folder: Path, model: Any) -> dict[str, Any]:
-    if not folder.is_dir():
-        return {"hub": str(folder), "rank": getattr(model.active_peft_config, "r", None)}
-    return {path.name: sha256_file(path) for path in sorted(folder.glob("adapter_*"))}
+    template = _template(loaded.tokenizer, str(settings.form), source)
+    weights = {"hub": name, "rank": getattr(model.active_peft_config, "r", None)}
+    details = {**_about(source, loaded.model, loaded.load, template), "adapter": weights}
+    return Model(name, "adapter", model.eval(), template, details, **_ways(settings, say))

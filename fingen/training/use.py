@@ -12,11 +12,11 @@ import torch
 from peft import PeftModel
 from transformers import TextStreamer
 
-from fingen.adapters import read_adapter
 from fingen.disk import build_folder
 from fingen.errors import ShortfallError, UsageError
 from fingen.events import Outcome, command_line
 from fingen.training.base import DTYPES, load_base, load_tokenizer, quiet
+from fingen.training.foreign import read_any_adapter
 from fingen.training.merged import find_merged, made_of, write_merged
 from fingen.training.preflight import need_adapter
 from fingen.training.serving_files import fix_chat_template, write_ways
@@ -52,25 +52,43 @@ class Merged(Outcome):
     prompts: int
 
 
-def load_adapter(folder: Path, *, load: str | None = None, trust_remote_code: bool = False) -> Tuned:
+def load_adapter(
+    folder: Path,
+    *,
+    base: str | None = None,
+    form: str | None = None,
+    load: str | None = None,
+    trust_remote_code: bool = False,
+) -> Tuned:
     """An adapter on its base model, which is loaded as for training unless `load` says otherwise.
+
+    `base` and `form` are those of `read_any_adapter`: an adapter of others is asked with the tokenizer of its base.
 
     Raises:
         UsageError: the adapter is not whole, its base cannot be had, or its template is not the one of its training.
     """
-    manifest = need_adapter(folder, trust_remote_code=trust_remote_code)
-    base = manifest["base"]
-    template = build_template(load_tokenizer(str(folder)), manifest["template"]["form"])
-    if template.sha256 != manifest["template"]["sha256"]:
+    manifest = need_adapter(folder, base=base, form=form, trust_remote_code=trust_remote_code)
+    about, stored = manifest["base"], manifest["template"]
+    tokenizer = load_tokenizer(
+        str(folder) if stored["sha256"] else about["source"], trust_remote_code=trust_remote_code
+    )
+    template = build_template(tokenizer, stored["form"])
+    if stored["sha256"] not in (None, template.sha256):
         raise UsageError(
             f"{folder}: its template or tokenizer is not the one that it was trained with",
             hint="restore the folder, or tune again",
         )
     load = load or manifest["load"]
-    loaded = load_base(base["source"], load, revision=base["revision"], trust_remote_code=trust_remote_code)
-    with quiet():
-        model = PeftModel.from_pretrained(loaded.model, folder)
-    return Tuned(model.eval(), template, {**manifest, "load": loaded.load})
+    loaded = load_base(about["source"], load, revision=about["revision"], trust_remote_code=trust_remote_code)
+    try:
+        with quiet():
+            model = PeftModel.from_pretrained(loaded.model, folder)
+    except (ValueError, KeyError, TypeError, RuntimeError) as e:
+        line = next(iter(str(e).strip().splitlines()), type(e).__name__)
+        hint = "name the base it was tuned on with --base"
+        raise UsageError(f"{folder}: cannot be loaded on {about['source']}: {line}", hint=hint) from e
+    now = {"form": template.form, "sha256": template.sha256}
+    return Tuned(model.eval(), template, {**manifest, "load": loaded.load, "template": now})
 
 
 class _Printer(TextStreamer):
@@ -110,8 +128,9 @@ def answer(
 
 
 def merge(
-    folder: Path, out: Path, *, tolerance: float | None = None, replace: bool = False, trust_remote_code: bool = False
-) -> Merged:
+    folder: Path, out: Path, *, tolerance: float | None = None, replace: bool = False, base: str | None = None,
+    form: str | None = None, trust_remote_code: bool = False,
+) -> Merged:  # fmt: skip
     """Write base and adapter as one model into `out`, after proving on eight prompts that it answers like both together.
 
     What is proved is the model as it was read back from the disk. The base is loaded unquantised, since merged weights
@@ -122,11 +141,11 @@ def merge(
         UsageError: `out` holds something else, or the adapter cannot be loaded.
         LimitError: the disk is full.
     """
-    manifest = read_adapter(folder)
+    manifest = read_any_adapter(folder, base, form)
     if (made := find_merged(out, manifest, tolerance, replace=replace)) is not None:
         return Merged(out, **{name: made[name] for name in FIGURES}, changed=False)
     load = manifest["load"] if manifest["load"] in DTYPES else "auto"
-    tuned = load_adapter(folder, load=load, trust_remote_code=trust_remote_code)
+    tuned = load_adapter(folder, base=base, form=form, load=load, trust_remote_code=trust_remote_code)
     load = tuned.manifest["load"]
     with tuned.model.disable_adapter():
         before = _logits(tuned.model, tuned.template)
@@ -158,7 +177,7 @@ def merge(
         record = {
             **{name: getattr(merged, name) for name in FIGURES},
             "made_of": made_of(manifest), "adapter": manifest["name"], "run": manifest["run"], "base": manifest["base"], "load": load,
-            "template": manifest["template"], "no_thoughts": thinks,
+            "template": tuned.manifest["template"], "no_thoughts": thinks,
         }  # fmt: skip
         write_ways(beside, record, tuned.template, same=same, name=out.resolve().name, shown=out)
         write_merged(beside, record)
