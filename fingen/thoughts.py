@@ -5,9 +5,15 @@ from __future__ import annotations
 import re
 
 _NAME = r"(?:[a-z]{1,12}[:_])?(?:think|thinking|thoughts?|reasoning|reflection|scratchpad)"
-_OPEN = re.compile(
-    rf"<{_NAME}>|\[THINK\]|◁think▷|<\|begin_of_thought\|>|<\|START_THINKING\|>|<unused94>thought", re.IGNORECASE
-)
+_CLOSED_BY = {  # what opens a thought, and what closes it
+    rf"<({_NAME})>": r"</\1>",
+    r"\[(THINK)\]": r"[/\1]",
+    r"◁(think)▷": r"◁/\1▷",
+    r"<\|begin_of_thought\|>": "<|end_of_thought|>",
+    r"<\|START_THINKING\|>": "<|END_THINKING|>",
+    r"<unused94>thought": "<unused95>",
+}
+_OPEN = re.compile("|".join(_CLOSED_BY), re.IGNORECASE)
 _CLOSE = re.compile(
     rf"</{_NAME}>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>|<\|END_THINKING\|>|<unused95>", re.IGNORECASE
 )
@@ -33,3 +39,17 @@ def without_thoughts(text: str) -> str | None:
     if _OPEN.search(text, after):
         return None
     return _SPECIAL.sub("", text[after:]).strip()
+
+
+def closing(text: str) -> str | None:
+    """What closes the thought that is open where a text ends: "" where none is, None where nothing is known to close it."""
+    channels = list(_CHANNEL.finditer(text))
+    if channels and channels[-1][1].lower() != "final" and not _SPECIAL.search(text, channels[-1].end()):
+        return None
+    opened = [(found.end(), found.expand(mark)) for opens, mark in _CLOSED_BY.items()
+              for found in re.finditer(opens, text, re.IGNORECASE)]  # fmt: skip
+    if not opened or _CLOSE.search(text, max(opened)[0]):
+        return ""
+    at, mark = max(opened)
+    lines = len(text[at:]) - len(text[at:].rstrip("\n"))
+    return "\n" * (2 - lines) + mark + "\n\n"  # an empty thought as Qwen3's own template writes it

@@ -176,7 +176,7 @@ def _plan_json(plan: TrainingPlan, resolved: Resolved) -> dict[str, Any]:
 
 
 def _lines(made: Tuned) -> list[str]:
-    from fingen.adapters import render_classes, render_rows, render_steps
+    from fingen.adapters import render_classes, render_left_out, render_rows, render_steps
 
     manifest = made.manifest
     rows, metrics = manifest["rows"], manifest["metrics"]
@@ -185,7 +185,7 @@ def _lines(made: Tuned) -> list[str]:
         f"{made.adapter}   base model: {manifest['base']['source']}   set: {manifest['set']['name']}",
         "",
         f"rows: {render_rows(manifest)} | {rows['validation']:,} validation",
-        *(f"left out: {len(ids):,} rows: {reason}" for reason, ids in rows["left_out"].items()),
+        *render_left_out(rows["left_out"]),
         f"steps: {render_steps(manifest)}",
         f"loss: {metrics['loss']:.4f} at the end | validation loss "
         + ("not measured: no validation rows" if validation is None else f"{validation:.4f}"),

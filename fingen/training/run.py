@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fingen import __version__
 from fingen.adapters import FILES as ADAPTER_FILES
+from fingen.adapters import render_left_out
 from fingen.config import BUILD, Finetune, Tuning
 from fingen.disk import dump_json, refuse_others, sha256_file, sha256_text
 from fingen.errors import UsageError
@@ -133,9 +134,10 @@ def _train(
     from accelerate import PartialState
 
     from fingen.training import adapter, checkpoints, recipe
-    from fingen.training.base import load_base
+    from fingen.training.base import load_base, positions
     from fingen.training.classes import build_judge
     from fingen.training.data import build_examples, count_seen
+    from fingen.training.frame import find_frame
     from fingen.training.template import build_template
 
     train, validation = read_rows(data, plan.tuning)
@@ -145,16 +147,25 @@ def _train(
     loaded = load_base(source, plan.tuning.load, trust_remote_code=settings.trust_remote_code)
     tuning = replace(plan.tuning, load=loaded.load)
     template = build_template(loaded.tokenizer, tuning.form)
-    rows = build_examples(train, template, tuning.cutoff)
-    held = build_examples(validation, template, tuning.cutoff)
+    for note in template.notes:
+        say(note)
+    room = positions(loaded.model)
+    rows = build_examples(train, template, tuning.cutoff, room)
+    held = build_examples(validation, template, tuning.cutoff, room)
     left_out = {reason: [*rows.left_out.get(reason, ()), *held.left_out.get(reason, ())]
                 for reason in (*rows.left_out, *held.left_out)}  # fmt: skip
-    for reason, ids in left_out.items():
-        say(f"left out: {len(ids)} rows: {reason}")
+    for line in render_left_out(left_out):
+        say(line)
     if not rows.kept:
+        most = rows.longest_tokens if room is None else min(rows.longest_tokens, room)
+        hint = (
+            f"pass --override cutoff={most}, or make"
+            if most > tuning.cutoff
+            else "take a model that reads more, or make"
+        )
         raise UsageError(
             f"{data}: no training row is left: {'; '.join(left_out) or 'there are none'}; the longest has {rows.longest_tokens} tokens",
-            hint=f"pass --override cutoff={rows.longest_tokens}, or make the set anew with smaller passages",
+            hint=f"{hint} the set anew with smaller passages",
         )
     kept, first = {example.id for example in held.kept}, rows.kept[0]
     show(*(loaded.tokenizer.decode(part) for part in (first.ids[: -first.answer], first.ids[-first.answer :])))
@@ -185,6 +196,7 @@ def _train(
         "set": {"name": read_manifest(data).name, "sha256": sha256_file(data / SET_MANIFEST)},
         "recipe": settings.recipe,
         "template": {"form": tuning.form, "sha256": template.sha256},
+        "frame": asdict(frame) if (frame := find_frame(train)) else None,
         "targets": targets,
         "rows": {"train": len(rows.kept), "seen": asdict(seen), "validation": len(held.kept), "left_out": left_out},
         "metrics": {

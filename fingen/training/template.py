@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import jinja2
 
 from fingen.errors import UsageError
 from fingen.prompts import MOST_CHARACTERS, WRONG_FORM, bounded
+from fingen.thoughts import closing
 
-_MARK = "ANSWER-GOES-HERE"
+_QUESTION, _MARK = "QUESTION-GOES-HERE", "ANSWER-GOES-HERE"
+# What a chat template that writes the day is told, in training and in use: Llama 3.2's names it where it is told none.
+DAY = datetime(2024, 7, 26, tzinfo=UTC)
+Message = Mapping[str, str]  # role and content
 
 
 @dataclass(frozen=True)
@@ -22,20 +28,31 @@ class Template:
     form: str  # "chat" or "fingpt"
     end: int
     controls: tuple[str, ...]  # texts that the tokenizer reads as control tokens
+    closing: str = ""  # what ends the thought that the chat template leaves open before an answer
+    dates: tuple[str, ...] = ()  # forms in which the chat template writes the day
 
-    def render(self, instruction: str, passage: str = "") -> str:
-        """The prompt of a row, up to where the answer begins.
+    def render(self, instruction: str, passage: str = "", *, system: str = "", turns: Sequence[Message] = ()) -> str:
+        """The prompt of a row, up to where the answer begins: what the model is told, what was said before, the question.
 
         Raises:
-            UsageError: the text holds a control token of the model, with which it could speak in another's name.
+            UsageError: a text holds a control token of the model, with which it could speak in another's name; or there is no
+                place for a system message, or for earlier turns.
         """
-        if control := self.find_control(instruction, passage):
+        before = [*([{"role": "system", "content": system}] if system else []), *map(dict, turns)]
+        if control := self.find_control(instruction, passage, *(message["content"] for message in before)):
             raise UsageError(f"the text holds {control}, a control token of the model", hint="take it out of the text")
         if self.form == "fingpt":
+            if before:
+                said = "FinGPT's prompt is one question: it has no place for a system message or earlier turns"
+                raise UsageError(said, hint="put what matters into the question")
             middle = f"Input: {passage}\n" if passage else ""
             return f"Instruction: {instruction}\n{middle}Answer: "
         question = "\n".join(part for part in (instruction, passage) if part)
-        return _chat(self.tokenizer, [{"role": "user", "content": question}], prompt=True)
+        text = _chat(self.tokenizer, [*before, {"role": "user", "content": question}], prompt=True)
+        if any(message["content"].strip() not in text for message in before):
+            said = "the chat template leaves out a system message, or what was said before"
+            raise UsageError(said, hint="put what matters into the question")
+        return text + self.closing
 
     def encode_prompt(self, text: str) -> list[int]:
         """Token ids of a rendered prompt. A chat template writes all control tokens itself: none is added to them."""
@@ -52,6 +69,15 @@ class Template:
     def find_control(self, *texts: str) -> str | None:
         """The first control token that stands in one of the texts."""
         return next((control for control in self.controls if any(control in text for text in texts)), None)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is done to the prompts of this model, in training and in use."""
+        held = f"the chat template writes the day: it is told {DAY:%Y-%m-%d} on any, so that prompts stay as they were learned"
+        closed = (
+            f"the chat template opens a thought before the answer: it is closed, empty, with {self.closing.strip()}"
+        )
+        return (*([held] if self.dates else []), *([closed] if self.closing else []))
 
     @property
     def pad(self) -> int:
@@ -71,12 +97,12 @@ def build_template(tokenizer: Any, form: str) -> Template:
     """The template of a tokenizer in a form.
 
     Raises:
-        UsageError: the tokenizer has no chat template, or nothing that ends an answer.
+        UsageError: the tokenizer has no chat template, one that leaves a thought open for good, or nothing that ends an answer.
     """
     special = {str(token) for token in tokenizer.all_special_tokens}
     special |= {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
     controls = tuple(sorted(special, key=lambda text: (-len(text), text)))
-    end = tokenizer.eos_token_id
+    end, thought, dates = tokenizer.eos_token_id, "", set[str]()
     if form == "chat":
         if not tokenizer.chat_template:
             raise UsageError(
@@ -84,9 +110,19 @@ def build_template(tokenizer: Any, form: str) -> Template:
                 hint="take its instruct or chat version, or pass --override form=fingpt",
             )
         end = _end_of_turn(tokenizer, end)
+        thought = _close_thought(tokenizer, dates)
     if end is None:
         raise UsageError("the tokenizer has no token that ends an answer", hint="take another base model")
-    return Template(tokenizer, form, end, controls)
+    return Template(tokenizer, form, end, controls, thought, tuple(sorted(dates)))
+
+
+def _close_thought(tokenizer: Any, dates: set[str]) -> str:
+    """What ends the thought that a chat template opens before an answer; empty where it opens none. `dates` as for `_chat`."""
+    prompt = _chat(tokenizer, [{"role": "user", "content": _QUESTION}], prompt=True, dates=dates)
+    if (found := closing(prompt.rpartition(_QUESTION)[2])) is None:
+        said = "the chat template opens a thought before the answer, and nothing is known to close it"
+        raise UsageError(said, hint="take a model that answers at once, or mend its template")
+    return found
 
 
 def _end_of_turn(tokenizer: Any, otherwise: int | None) -> int | None:
@@ -98,23 +134,34 @@ def _end_of_turn(tokenizer: Any, otherwise: int | None) -> int | None:
     return ids[0] if ids and ids[0] in special else otherwise
 
 
-def _chat(tokenizer: Any, messages: list[dict[str, str]], *, prompt: bool) -> str:
+def _chat(tokenizer: Any, messages: Sequence[Message], *, prompt: bool, dates: set[str] | None = None) -> str:
     # Models that think before they answer are asked not to: the sets hold answers, not thoughts. Others ignore it.
-    return apply_chat_template(tokenizer, messages, add_generation_prompt=prompt, enable_thinking=False)
+    return apply_chat_template(tokenizer, messages, dates=dates, add_generation_prompt=prompt, enable_thinking=False)
 
 
-def apply_chat_template(tokenizer: Any, messages: list[dict[str, str]], **values: Any) -> str:
+def apply_chat_template(
+    tokenizer: Any, messages: Sequence[Message], *, day: datetime = DAY, dates: set[str] | None = None, **values: Any
+) -> str:
     """A conversation as the chat template of a model writes it; the template is a program that others wrote.
 
     transformers runs it in a sandbox, which stops neither a loop without an end nor a text without one: that is done here.
+    It is told that it is `day`; `dates` gets the forms in which it asks for it.
 
     Raises:
         UsageError: it fails, refuses the conversation, or does not come to an end.
     """
+
+    def strftime_now(form: str) -> str:  # transformers' own, but for the day
+        if dates is not None:
+            dates.add(form)
+        return day.strftime(form)
+
     try:
         most = MOST_CHARACTERS + sum(len(message["content"]) for message in messages)
         with bounded(most):
-            text: str = tokenizer.apply_chat_template(messages, tokenize=False, **values)
+            text: str = tokenizer.apply_chat_template(
+                [*map(dict, messages)], tokenize=False, strftime_now=strftime_now, **values
+            )
         if len(text) > most:
             raise jinja2.TemplateError(f"it writes {len(text):,} characters")
     except (jinja2.TemplateError, *WRONG_FORM, MemoryError) as e:
