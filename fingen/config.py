@@ -256,6 +256,7 @@ _LLAMA3 = "its chat template writes <|begin_of_text|> itself: a tokenizer that a
 _LLAMA2 = "no padding token; takes Chinese apart into bytes, so Chinese sets cost two to three times the tokens"
 _QWEN25 = "its chat template adds a system prompt of its own where the conversation has none"
 _QWEN3 = "thinks before it answers: trained and asked here with thinking off"
+_SMOLLM2 = "English alone; its chat template adds a system prompt of its own where the conversation has none"
 _GLM_CODE = "the code in its repository is for an old transformers"
 MODELS = {
     "llama3": Alias("meta-llama/Meta-Llama-3-8B-Instruct", 8.03, "Llama 3 Community", gated=True, trap=_LLAMA3,
@@ -280,6 +281,10 @@ MODELS = {
     "qwen3": Alias("Qwen/Qwen3-8B", 8.19, "Apache-2.0", trap=_QWEN3),
     "qwen3-14b": Alias("Qwen/Qwen3-14B", 14.77, "Apache-2.0", trap=_QWEN3),
     "qwen3-32b": Alias("Qwen/Qwen3-32B", 32.76, "Apache-2.0", trap=_QWEN3),
+    "smollm2": Alias("HuggingFaceTB/SmolLM2-135M-Instruct", 0.135, "Apache-2.0", tried=True,
+                     trap=f"{_SMOLLM2}; tried here with the weights of a copy in 4 bits (GGUF, Q4_1)"),
+    "smollm2-360m": Alias("HuggingFaceTB/SmolLM2-360M-Instruct", 0.362, "Apache-2.0", trap=_SMOLLM2),
+    "smollm2-1.7b": Alias("HuggingFaceTB/SmolLM2-1.7B-Instruct", 1.71, "Apache-2.0", trap=_SMOLLM2),
     "glm4": Alias("zai-org/glm-4-9b-chat-hf", 9.40, "GLM-4", trap="the repository without -hf needs code of its own",
                   modelscope_id="ZhipuAI/glm-4-9b-chat-hf"),
     "chatglm2": Alias("zai-org/chatglm2-6b", 6.24, "ChatGLM2-6B", code="4.30.2", successor="glm4",

@@ -492,11 +492,11 @@ def test_a_merged_model_has_what_servers_need(desk: Path):
         assert tokenizer.encode(text, add_special_tokens=False) == template.encode_prompt(template.render(question))
     assert template.end in model.generation_config.eos_token_id
     modelfile = (folder / "Modelfile").read_text(encoding="utf-8")
-    assert "FROM ./intent.1-f32.gguf" in modelfile
+    assert "FROM ./Intent.1-f32.gguf" in modelfile
     assert 'PARAMETER stop "<|end|>"' in modelfile
     assert '{{ else }}<|user|>{{ end }}{{ .Prompt }}<|end|><|assistant|>{{ .Response }}<|end|>"""' in modelfile
     for command in (
-        f"convert_hf_to_gguf.py {folder} --outfile {folder}/intent.1-f32.gguf --outtype f32",
+        f"convert_hf_to_gguf.py {folder} --outfile {folder}/Intent.1-f32.gguf --outtype f32",
         f"ollama create intent.1 -f {folder}/Modelfile", f"vllm serve {folder} --host 127.0.0.1", f"fingen serve {folder}",
     ):  # fmt: skip
         assert command in card, command

@@ -79,7 +79,8 @@ def _read_line() -> str:
 def _reply(chat: Chat, question: str, *, as_json: bool) -> None:
     if as_json:
         said = {side: chat.ask(question, side) for side in chat.sides}
-        labels = {"labels": {side: reply.label for side, reply in said.items()}} if chat.frame else {}
+        framed = any(reply.is_framed for reply in said.values())
+        labels = {"labels": {side: reply.label for side, reply in said.items()}} if framed else {}
         print_json({"question": question, **{side: reply.text for side, reply in said.items()}, **labels})
         return
     for side in chat.sides:

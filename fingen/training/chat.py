@@ -19,10 +19,11 @@ PASSAGE_BYTES = 4_000_000
 
 @dataclass(frozen=True)
 class Reply:
-    """What one side says, and the class that its answer stands for, where it is one of some options."""
+    """What one side says, and the class that its answer stands for, where it is one of the options that were added."""
 
     text: str
     label: str | None
+    is_framed: bool  # whether anything was put around the question
 
 
 @dataclass
@@ -47,7 +48,8 @@ class Chat:
         from fingen.training.use import answer
 
         turns = self.said.setdefault(side, [])
-        instruction, passage = self.frame.put(question) if self.frame else (question, "")
+        frame = None if self.frame and self.frame.is_whole(question) else self.frame
+        instruction, passage = frame.put(question) if frame else (question, "")
         passage = passage or ("" if turns else self.passage)  # which is among the turns from the second one on
         text = answer(
             self.tuned, instruction, passage, system=self.system, turns=turns, base=side == "base",
@@ -56,7 +58,7 @@ class Chat:
         if self.in_turns:
             asked = "\n".join(part for part in (instruction, passage) if part)
             turns += [{"role": "user", "content": asked}, {"role": "assistant", "content": text}]
-        return Reply(text, self.frame.label(text) if self.frame else None)
+        return Reply(text, frame.label(text) if frame else None, frame is not None)
 
     def forget(self) -> None:
         """Begin anew."""

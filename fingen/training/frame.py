@@ -23,12 +23,13 @@ class Frame:
     options: Mapping[str, str]
     is_input: bool = False  # the question is a row's input, below an instruction that is `before`
 
+    def is_whole(self, question: str) -> bool:
+        """Whether a question has the options in it: it is put as it is, and its letters mean what it says."""
+        return all(name in question for name in self.options.values())
+
     def put(self, question: str) -> tuple[str, str]:
-        """Instruction and input of a row that asks this; a question that has the options in it is left as it is."""
-        if self.is_input:
-            return self.before, question
-        whole = all(name in question for name in self.options.values())
-        return (question if whole else f"{self.before}{question}{self.behind}"), ""
+        """Instruction and input of a row that asks this."""
+        return (self.before, question) if self.is_input else (f"{self.before}{question}{self.behind}", "")
 
     def label(self, answer: str) -> str | None:
         """The class that an answer names; None where it is none of the options, to the letter."""

@@ -146,7 +146,14 @@ def write_ways(folder: Path, record: dict[str, Any], template: Template, *, same
     )  # fmt: skip
     environment.filters |= {"text": markdown, "quote": shlex.quote}
     card = environment.from_string(CARD_TEMPLATE.read_text(encoding="utf-8")).render(
-        r=record, title=title, name=name, folder=shown.as_posix(), gguf=gguf, outtype=OUTTYPES[record["load"]], go=go, same=same
+        r=record,
+        title=title,
+        name=name,
+        folder=shown.as_posix(),
+        gguf=gguf,
+        outtype=OUTTYPES[record["load"]],
+        go=go,
+        same=same,
     )
     modelfile = _modelfile(gguf, go, end, record["context_tokens"])
     for file_name, text in ((MODELFILE, modelfile), (CARD, card)):
@@ -154,8 +161,8 @@ def write_ways(folder: Path, record: dict[str, Any], template: Template, *, same
 
 
 def _plain_name(name: str) -> str:
-    """A name that Ollama takes, and no shell takes apart."""
-    return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("._-")[:NAME_CHARACTERS] or "model"
+    """A name that no shell takes apart, and Ollama takes in small letters."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("._-")[:NAME_CHARACTERS] or "model"
 
 
 def _modelfile(gguf: str, go: GoTemplate | None, end: str, context_tokens: int) -> str:
