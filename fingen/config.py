@@ -344,6 +344,9 @@ class Tuning:
     patience: int | None = None  # epochs without a better evaluation until it ends
     save_every: int = 50  # steps between two checkpoints
     seed: int = folder_option(0, "Of the order of rows, and all random numbers.")
+    limit: int | None = folder_option(
+        None, "Rows to train on, and of those to validate on, at most: chosen by their ids.", unset="all", least=1
+    )
 
 
 @dataclass(frozen=True)
@@ -354,6 +357,11 @@ class Finetune:
     data: Path | None = option(None, "The set to train on.", unset="the newest in build/", flag="--set", metavar="SET")
     out: Path | None = option(None, "Folder of the adapter.", unset="build/adapters/<set>-<model>")
     recipe: str | None = folder_option(None, "Settings that were published; a wrong name lists them.", metavar="NAME")
+    seeds: int | None = option(
+        None,
+        "Train so many adapters, with seeds from --seed on; tell the mean and the spread of what they come to.",
+        least=2,
+    )
     resume: bool = folder_option(False, "Go on with a run that was not finished.")
     replace: bool = option(False, "Start anew, also where an adapter or an unfinished run is.")
     report_to: tuple[str, ...] = option(
@@ -364,6 +372,7 @@ class Finetune:
         False, "Run Python code that the base model brings along. It can do here all that you can: read it first."
     )
     dry_run: bool = option(False, "Say what would be done, and what is in the way; fetch and train nothing.")
+    base_seed: int | None = None  # of the tiny base model, where adapters of several seeds stand on it
 
 
 @dataclass(frozen=True)
@@ -428,6 +437,12 @@ class Scoring:
         False, "Read free text where the likeliest option could be read off, as published figures often were made."
     )
     rotate: bool = option(False, "Ask each choice with its options in every rotation: does their place decide?")
+    limit: int | None = folder_option(
+        None,
+        "Rows of each source, at most: chosen by their ids, the same for all; to try a score out.",
+        unset="all",
+        least=1,
+    )
     shots: int = option(0, "Training examples before each question, of each class equally many.", least=0)
     max_tokens: int | None = option(
         None, "Tokens that a generated answer may have.", unset="64 for a choice, 512 for free text", least=1

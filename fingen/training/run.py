@@ -18,7 +18,6 @@ from fingen.config import BUILD, Finetune, Tuning
 from fingen.disk import dump_json, refuse_others, sha256_file, sha256_text
 from fingen.errors import UsageError
 from fingen.events import Outcome, command_line
-from fingen.records import Record
 from fingen.sets import MANIFEST as SET_MANIFEST
 from fingen.sets import read_manifest
 from fingen.training.models import Base
@@ -93,6 +92,8 @@ def _run_id(plan: TrainingPlan, settings: Finetune) -> str:
     """What makes two runs the same: set, base model, and every setting that changes what is learned."""
     assert plan.data is not None
     learned = {name: value for name, value in asdict(plan.tuning).items() if name not in SPEED_ONLY}
+    if plan.tuning.limit is None:  # as runs were told apart before there was one
+        del learned["limit"]
     return sha256_text(sha256_file(plan.data / SET_MANIFEST), plan.base.source, dump_json(learned))
 
 
@@ -143,7 +144,7 @@ def _train(
     train, validation = read_rows(data, plan.tuning)
     state = PartialState()
     with state.main_process_first():
-        source = _source(plan, data, train, say, replace=settings.replace)
+        source = _source(plan, data, settings, say)
     loaded = load_base(source, plan.tuning.load, trust_remote_code=settings.trust_remote_code)
     tuning = replace(plan.tuning, load=loaded.load)
     template = build_template(loaded.tokenizer, tuning.form)
@@ -257,13 +258,16 @@ def _describe_base(base: Base, source: str, model: Any) -> dict[str, Any]:
     }
 
 
-def _source(plan: TrainingPlan, data: Path, train: list[Record], say: Say, *, replace: bool) -> str:
+def _source(plan: TrainingPlan, data: Path, settings: Finetune, say: Say) -> str:
     """Where the base model is loaded from; the tiny one is made first."""
     if not plan.base.built:
         return plan.base.source
     from fingen.training.tiny import build_tiny
 
     folder = MODELS_FOLDER / f"{plan.base.name}-{read_manifest(data).name}"
+    train, _ = read_rows(data, replace(plan.tuning, limit=None))
+    seed = plan.tuning.seed if settings.base_seed is None else settings.base_seed
     of = sha256_text(sha256_file(data / SET_MANIFEST), *(record.id for record in train))
-    build_tiny(train, folder, of, plan.tuning.seed, say, replace=replace)
+    anew = settings.replace and plan.tuning.seed == seed  # not under the adapters of other seeds
+    build_tiny(train, folder, of, seed, say, replace=anew)
     return folder.as_posix()
