@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,12 @@ from fingen.adapters import markdown
 from fingen.disk import dump_json, write_text
 from fingen.errors import UsageError, visible
 from fingen.text import as_shown
-from fingen.training.template import DAY, Template, apply_chat_template
+from fingen.training.template import ANY_DAY, Template, apply_chat_template, hold_day
 
 MODELFILE, CARD = "Modelfile", "README.md"
 NAME_CHARACTERS = 60  # of a model, at most; Ollama takes 80
 CARD_TEMPLATE = Path(__file__).with_name("merged_card.md.j2")
 OUTTYPES = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}  # of llama.cpp's conversion
-ANY_DAY = datetime(1999, 12, 31, tzinfo=UTC)  # on which a server may be asked
 SYSTEM, QUESTION, ANSWER = "SYSTEM-GOES-HERE", "QUESTION-GOES-HERE", "ANSWER-GOES-HERE"
 # FinGPT's prompt as a chat template: one question, no system message.
 FINGPT = (
@@ -35,8 +33,6 @@ FINGPT = (
     "{{% else %}}{{{{ message['content'] + eos_token }}}}{{% endif %}}{{% endfor %}}"
 )
 NO_THOUGHTS = "{% set enable_thinking = false %}"
-# A template's own name for the day, in place of what servers put there.
-SAME_DAY = "{{% macro strftime_now(form) %}}{{{{ {days}[form] }}}}{{% endmacro %}}"
 CLOSED = "{{% if add_generation_prompt %}}{{{{ {closing} }}}}{{% endif %}}"
 
 
@@ -49,25 +45,22 @@ class GoTemplate:
 
 
 def fix_chat_template(template: Template) -> bool:
-    """Make the tokenizer's chat template render a question as the training did, with nothing else said to it.
+    """Make the tokenizer's chat template render a question as the training did, on any day, with nothing else said to it.
 
     False where it still does not: a server that uses it then puts questions in another way than they were learned.
     """
     tokenizer = template.tokenizer
+    learned = {text: template.encode_prompt(template.render(text)) for text in (QUESTION, "一 2\n三 4 ?")}
     if template.form == "fingpt":
         first = "''" if tokenizer.bos_token_id is None else "bos_token"
         tokenizer.chat_template = FINGPT.format(first=first)
     else:
-        if template.dates:
-            days = {form: DAY.strftime(form) for form in template.dates}
-            tokenizer.chat_template = SAME_DAY.format(days=dump_json(days)) + tokenizer.chat_template
+        tokenizer.chat_template = hold_day(tokenizer.get_chat_template())
         if template.closing:
             tokenizer.chat_template += CLOSED.format(closing=dump_json(template.closing))
-        if _encode(tokenizer, QUESTION) != template.encode_prompt(template.render(QUESTION)):
+        if _encode(tokenizer, QUESTION) != learned[QUESTION]:
             tokenizer.chat_template = NO_THOUGHTS + tokenizer.chat_template
-    return all(
-        _encode(tokenizer, text) == template.encode_prompt(template.render(text)) for text in (QUESTION, "一 2\n三 4 ?")
-    )
+    return all(_encode(tokenizer, text) == ids for text, ids in learned.items())
 
 
 def _encode(tokenizer: Any, question: str) -> list[int] | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import jinja2
 
+from fingen.disk import dump_json
 from fingen.errors import UsageError
 from fingen.prompts import MOST_CHARACTERS, WRONG_FORM, bounded
 from fingen.thoughts import closing
@@ -17,6 +18,8 @@ from fingen.thoughts import closing
 _QUESTION, _MARK = "QUESTION-GOES-HERE", "ANSWER-GOES-HERE"
 # What a chat template that writes the day is told, in training and in use: Llama 3.2's names it where it is told none.
 DAY = datetime(2024, 7, 26, tzinfo=UTC)
+ANY_DAY = datetime(1999, 12, 31, 23, 59, 58, tzinfo=UTC)  # another one, on which a server may be asked
+DIRECTIVES = "aAbBcdfHIjmMpSUwWxXyYzZ"  # of strftime, on any system
 Message = Mapping[str, str]  # role and content
 
 
@@ -29,7 +32,7 @@ class Template:
     end: int
     controls: tuple[str, ...]  # texts that the tokenizer reads as control tokens
     closing: str = ""  # what ends the thought that the chat template leaves open before an answer
-    dates: tuple[str, ...] = ()  # forms in which the chat template writes the day
+    writes_day: bool = False  # whether the chat template writes what day it is
 
     def render(self, instruction: str, passage: str = "", *, system: str = "", turns: Sequence[Message] = ()) -> str:
         """The prompt of a row, up to where the answer begins: what the model is told, what was said before, the question.
@@ -77,7 +80,7 @@ class Template:
         closed = (
             f"the chat template opens a thought before the answer: it is closed, empty, with {self.closing.strip()}"
         )
-        return (*([held] if self.dates else []), *([closed] if self.closing else []))
+        return (*([held] if self.writes_day else []), *([closed] if self.closing else []))
 
     @property
     def pad(self) -> int:
@@ -102,7 +105,7 @@ def build_template(tokenizer: Any, form: str) -> Template:
     special = {str(token) for token in tokenizer.all_special_tokens}
     special |= {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
     controls = tuple(sorted(special, key=lambda text: (-len(text), text)))
-    end, thought, dates = tokenizer.eos_token_id, "", set[str]()
+    end, thought, writes_day = tokenizer.eos_token_id, "", False
     if form == "chat":
         if not tokenizer.chat_template:
             raise UsageError(
@@ -110,15 +113,17 @@ def build_template(tokenizer: Any, form: str) -> Template:
                 hint="take its instruct or chat version, or pass --override form=fingpt",
             )
         end = _end_of_turn(tokenizer, end)
-        thought = _close_thought(tokenizer, dates)
+        thought = _close_thought(tokenizer)
+        asked = [{"role": "user", "content": _QUESTION}]
+        writes_day = len({_chat(tokenizer, asked, prompt=True, day=day) for day in (DAY, ANY_DAY)}) > 1
     if end is None:
         raise UsageError("the tokenizer has no token that ends an answer", hint="take another base model")
-    return Template(tokenizer, form, end, controls, thought, tuple(sorted(dates)))
+    return Template(tokenizer, form, end, controls, thought, writes_day)
 
 
-def _close_thought(tokenizer: Any, dates: set[str]) -> str:
-    """What ends the thought that a chat template opens before an answer; empty where it opens none. `dates` as for `_chat`."""
-    prompt = _chat(tokenizer, [{"role": "user", "content": _QUESTION}], prompt=True, dates=dates)
+def _close_thought(tokenizer: Any) -> str:
+    """What ends the thought that a chat template opens before an answer; empty where it opens none."""
+    prompt = _chat(tokenizer, [{"role": "user", "content": _QUESTION}], prompt=True)
     if (found := closing(prompt.rpartition(_QUESTION)[2])) is None:
         said = "the chat template opens a thought before the answer, and nothing is known to close it"
         raise UsageError(said, hint="take a model that answers at once, or mend its template")
@@ -134,33 +139,25 @@ def _end_of_turn(tokenizer: Any, otherwise: int | None) -> int | None:
     return ids[0] if ids and ids[0] in special else otherwise
 
 
-def _chat(tokenizer: Any, messages: Sequence[Message], *, prompt: bool, dates: set[str] | None = None) -> str:
+def _chat(tokenizer: Any, messages: Sequence[Message], *, prompt: bool, day: datetime = DAY) -> str:
     # Models that think before they answer are asked not to: the sets hold answers, not thoughts. Others ignore it.
-    return apply_chat_template(tokenizer, messages, dates=dates, add_generation_prompt=prompt, enable_thinking=False)
+    return apply_chat_template(tokenizer, messages, day=day, add_generation_prompt=prompt, enable_thinking=False)
 
 
-def apply_chat_template(
-    tokenizer: Any, messages: Sequence[Message], *, day: datetime = DAY, dates: set[str] | None = None, **values: Any
-) -> str:
-    """A conversation as the chat template of a model writes it; the template is a program that others wrote.
+def apply_chat_template(tokenizer: Any, messages: Sequence[Message], *, day: datetime = DAY, **values: Any) -> str:
+    """A conversation as the chat template of a model writes it on a day; the template is a program that others wrote.
 
     transformers runs it in a sandbox, which stops neither a loop without an end nor a text without one: that is done here.
-    It is told that it is `day`; `dates` gets the forms in which it asks for it.
 
     Raises:
         UsageError: it fails, refuses the conversation, or does not come to an end.
     """
-
-    def strftime_now(form: str) -> str:  # transformers' own, but for the day
-        if dates is not None:
-            dates.add(form)
-        return day.strftime(form)
-
     try:
         most = MOST_CHARACTERS + sum(len(message["content"]) for message in messages)
+        held = hold_day(tokenizer.get_chat_template(), day)
         with bounded(most):
             text: str = tokenizer.apply_chat_template(
-                [*map(dict, messages)], tokenize=False, strftime_now=strftime_now, **values
+                [*map(dict, messages)], chat_template=held, tokenize=False, **values
             )
         if len(text) > most:
             raise jinja2.TemplateError(f"it writes {len(text):,} characters")
@@ -168,3 +165,18 @@ def apply_chat_template(
         line = next(iter(str(e).strip().splitlines()), type(e).__name__)
         raise UsageError(f"the chat template fails: {line}", hint="take another model, or mend its template") from e
     return text
+
+
+def hold_day(chat_template: str, day: datetime = DAY) -> str:
+    """A chat template that is told one day, on any; as it is where it does not ask.
+
+    It asks by a function that transformers and servers put there. A macro of that name stands before it in the template.
+    """
+    if "strftime_now" not in chat_template:
+        return chat_template
+    written = {f"%{letter}": day.strftime(f"%{letter}") for letter in DIRECTIVES}
+    written |= {"%e": f"{day.day:2}", "%F": day.strftime("%Y-%m-%d"), "%T": day.strftime("%H:%M:%S")}
+    written |= {part.replace("%", "%-"): text.lstrip("0 ") or "0" for part, text in written.items()}  # no leading zeros
+    filled = "".join(f" | replace({dump_json(part)}, {dump_json(text)})" for part, text in written.items()
+                     if part in chat_template)  # fmt: skip
+    return f"{{% macro strftime_now(form) %}}{{{{ form{filled} }}}}{{% endmacro %}}{chat_template}"

@@ -161,7 +161,8 @@ def merge(
         written = tuned.template.tokenizer.chat_template
         thinks = bool(tuned.template.closing) or written.startswith(NO_THOUGHTS)
         tuned.template.tokenizer.save_pretrained(beside)
-        got = _logits(load_base(str(beside), load).model.eval(), tuned.template)
+        served = build_template(tuned.template.tokenizer, tuned.template.form)  # as it will be asked
+        got = _logits(load_base(str(beside), load).model.eval(), served)
         merged = Merged(
             out,
             float((wanted - got).abs().max()),

@@ -1,0 +1,48 @@
+"""Base models of random weights, small enough to be tuned in a second, with any chat template."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from click.testing import CliRunner, Result
+from transformers import LlamaForCausalLM
+
+from fingen.cli import main
+from fingen.training.tiny import tiny_config, train_tokenizer
+
+
+def run(*arguments: object, code: int = 0, **options: Any) -> Result:
+    """A command, as it is typed; it must end with that code."""
+    result = CliRunner().invoke(main, [*map(str, arguments)], prog_name="fingen", **options)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result
+
+
+def make_base(folder: Path, texts: Sequence[str], *, chat: str | None = None, positions: int | None = None) -> Path:
+    """Write a base model whose tokenizer was trained on some texts."""
+    tokenizer = train_tokenizer([*texts] * 5)
+    if chat:
+        tokenizer.chat_template = chat
+    config = tiny_config(tokenizer, hidden=64, layers=2)
+    if positions:
+        config.max_position_embeddings = positions
+    torch.manual_seed(7)
+    model = LlamaForCausalLM(config)
+    model.model.embed_tokens.weight.data.mul_(10)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def greedy(model: Any, ids: Sequence[int], tokens: int) -> list[int]:
+    """The likeliest tokens, each from a forward of its own, up to an end."""
+    said: list[int] = []
+    with torch.no_grad():
+        for _ in range(tokens):
+            said.append(int(model(input_ids=torch.tensor([[*ids, *said]])).logits[0, -1].argmax()))
+    return said
