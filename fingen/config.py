@@ -344,7 +344,7 @@ class Tuning:
     patience: int | None = None  # epochs without a better evaluation until it ends
     save_every: int = 50  # steps between two checkpoints
     seed: int = folder_option(0, "Of the order of rows, and all random numbers.")
-    limit: int | None = folder_option(
+    limit: int | None = option(
         None, "Rows to train on, and of those to validate on, at most: chosen by their ids.", unset="all", least=1
     )
 
@@ -437,7 +437,7 @@ class Scoring:
         False, "Read free text where the likeliest option could be read off, as published figures often were made."
     )
     rotate: bool = option(False, "Ask each choice with its options in every rotation: does their place decide?")
-    limit: int | None = folder_option(
+    limit: int | None = option(
         None,
         "Rows of each source, at most: chosen by their ids, the same for all; to try a score out.",
         unset="all",

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from fingen.adapters import MANIFEST
-from fingen.config import Tuning
+from fingen.config import MODELS, Tuning
 from fingen.errors import UsageError
 from fingen.training.frame import Frame, read_frame
-from fingen.training.models import find_base
+from fingen.training.models import HUB_ID, find_base
 from fingen.training.preflight import find_obstacles, need_adapter, need_extra, refuse
 
 PASSAGE_BYTES = 4_000_000
@@ -98,6 +98,9 @@ def open_chat(
 def _open_model(name: str, *, base: bool, load: str | None, trust_remote_code: bool) -> Any:
     if base:
         raise UsageError(f"{name}: --base goes with an adapter", hint="leave --base out")
+    if not (Path(name).expanduser().is_dir() or name.lower() in MODELS or HUB_ID.fullmatch(name)):
+        said = f"{name}: no whole adapter is here, and it is no alias, folder or Hub id of a model"
+        raise UsageError(said, hint="make an adapter: fingen finetune --help; `fingen models` lists the aliases")
     model = find_base(name)
     if model.built:
         raise UsageError(f"{name}: it is made from a set, by fingen finetune", hint="name its folder in build/models/")
