@@ -13,6 +13,8 @@ from transformers import LlamaForCausalLM
 from fingen.cli import main
 from fingen.training.tiny import tiny_config, train_tokenizer
 
+BARE = 4 + 256  # control tokens and single bytes: the first ones of such a vocabulary
+
 
 def run(*arguments: object, code: int = 0, **options: Any) -> Result:
     """A command, as it is typed; it must end with that code."""
@@ -29,11 +31,13 @@ def make_base(folder: Path, texts: Sequence[str], *, chat: str | None = None, po
     if chat:
         tokenizer.chat_template = chat
     config = tiny_config(tokenizer, hidden=64, layers=2)
+    config.tie_word_embeddings = False  # else the likeliest token of a model of random weights is the last one again
     if positions:
         config.max_position_embeddings = positions
     torch.manual_seed(7)
     model = LlamaForCausalLM(config)
     model.model.embed_tokens.weight.data.mul_(10)
+    model.lm_head.weight.data[:BARE].mul_(0.3)  # untrained it answers in pieces of words
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
