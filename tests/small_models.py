@@ -25,19 +25,24 @@ def run(*arguments: object, code: int = 0, **options: Any) -> Result:
     return result
 
 
-def make_base(folder: Path, texts: Sequence[str], *, chat: str | None = None, positions: int | None = None) -> Path:
-    """Write a base model whose tokenizer was trained on some texts."""
+def make_base(
+    folder: Path, texts: Sequence[str], *, chat: str | None = None, positions: int | None = None, talks: bool = False
+) -> Path:
+    """Write a base model whose tokenizer was trained on some texts. One that `talks` answers in pieces of words, and learns less."""
     tokenizer = train_tokenizer([*texts] * 5)
     if chat:
         tokenizer.chat_template = chat
     config = tiny_config(tokenizer, hidden=64, layers=2)
-    config.tie_word_embeddings = False  # else the likeliest token of a model of random weights is the last one again
+    config.tie_word_embeddings = (
+        not talks
+    )  # tied, the likeliest token of a model of random weights is the last one again
     if positions:
         config.max_position_embeddings = positions
     torch.manual_seed(7)
     model = LlamaForCausalLM(config)
     model.model.embed_tokens.weight.data.mul_(10)
-    model.lm_head.weight.data[:BARE].mul_(0.3)  # untrained it answers in pieces of words
+    if talks:
+        model.lm_head.weight.data[:BARE].zero_()
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

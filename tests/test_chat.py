@@ -58,11 +58,13 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Path("rows.json").write_text(json.dumps(rows), encoding="utf-8")
         run("import", "alpaca", "rows.json", "--out", "build/texts")
         asked = [row.instruction for row in read_split(Path("build/intent"), "train")]
-        make_base(Path("base"), [*asked, *lines, *TEXTS], chat=CHAT)
-        for name in ("intent", "labels", "texts"):
+        make_base(Path("base"), [*asked, *lines, *TEXTS], chat=CHAT, talks=True)
+        make_base(Path("silent"), asked, chat=CHAT)
+        run("finetune", "--set", "build/intent", *TUNE, "--model", "silent")
+        for name in ("labels", "texts"):
             run("finetune", "--set", f"build/{name}", *TUNE)
         run("finetune", "--set", "build/texts", *TUNE, "--override", "form=fingpt", "--out", "build/adapters/fingpt")
-        run("merge", "build/adapters/intent-base")
+        run("merge", "build/adapters/intent-silent")
         run("merge", "build/adapters/fingpt")
     return folder
 
@@ -151,7 +153,7 @@ def test_options_are_added_to_a_question_and_the_answer_has_its_label(name: str,
     row = next(read_split(Path("build/intent"), "train"))
     before, behind = row.instruction.partition("Client: ")[0] + "Client: ", row.instruction.partition("\nA. ")[2]
     options = dict(line.split(". ", 1) for line in f"A. {behind}".splitlines())
-    folder, asked = f"build/{name}/intent-base", "my card is blocked"
+    folder, asked = f"build/{name}/intent-silent", "my card is blocked"
     side = "adapter" if name == "adapters" else "model"
     (bare,) = replies(folder, "--once", asked, "--max-tokens", 4)
     (whole,) = replies(folder, "--once", f"{before}{asked}\nA. {behind}", "--max-tokens", 4)
@@ -183,7 +185,7 @@ def test_free_text_has_nothing_put_around_it(there: Path):
 
 def test_settings_that_a_base_was_published_with_do_not_change_the_likeliest_answer(there: Path, tmp_path: Path):
     asked = "He said so, and then?"
-    make_base(tmp_path / "base", TEXTS, chat=CHAT)
+    make_base(tmp_path / "base", TEXTS, chat=CHAT, talks=True)
     before = said(str(tmp_path / "base"), [user(asked)], 12)
     settings = tmp_path / "base" / "generation_config.json"
     stored = json.loads(settings.read_text(encoding="utf-8"))
