@@ -131,6 +131,11 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("score --teacher openai --set rows.json", "OPENAI_API_KEY is not set"),
     ],
     "compare": [("compare nowhere build", "no score")],
+    "reproduce": [
+        ("reproduce nothing", "no experiment"),
+        ("reproduce fingpt-v3.2 --data nwgi=nowhere", "there is no nowhere"),
+        ("reproduce fingpt-v3.2 --model tiny", "files are missing"),
+    ],
 }
 HEAVY_WORK = ("torch", "transformers", "datasets", "pymupdf")
 TRY = f"""
