@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -52,6 +52,7 @@ FILES = frozenset(
 PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib"})
 CARD_TEMPLATE = Path(__file__).with_name("adapter_card.md.j2")
 CONFIG_BYTES = 1_000_000  # of adapter_config.json
+NAMED = 3  # rows that a line of those left out names; the manifest names all
 HEADER_BYTES = 100_000_000  # of a safetensors file, at most
 _PLAIN = re.compile(r"[\w ,.:;/@+()=%-]*")  # what means nothing in Markdown, beside an underscore at an end of a word
 
@@ -126,6 +127,15 @@ class _Template(_Part):
     sha256: str | None  # None: an adapter of others, of which it is not known
 
 
+class _Frame(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    before: str
+    behind: str
+    options: dict[str, str]
+    is_input: bool = False
+
+
 class _Rows(_Part):
     train: int
     validation: int
@@ -148,6 +158,7 @@ class _Manifest(_Part):
     set: _Set | None  # None, as rows and metrics: an adapter of others
     recipe: str | None
     template: _Template
+    frame: _Frame | None = None
     rows: _Rows | None
     metrics: _Metrics | None
     settings: dict[str, Any]
@@ -259,6 +270,14 @@ def render_rows(manifest: Mapping[str, Any]) -> str:
     often = "once" if most == 1 else f"{most} times" if least == most else f"{least} or {most} times"
     until = "" if metrics["kept_step"] == metrics["steps"] else f" until step {metrics['kept_step']:,}"
     return f"{share}{rows['train']:,} trained on, each {often}{until}"
+
+
+def render_left_out(left_out: Mapping[str, Sequence[str]]) -> list[str]:
+    """A line for each reason for which rows were left out, with the first of their ids."""
+    return [
+        f"left out: {len(ids):,} rows: {reason} ({', '.join(ids[:NAMED])}{', ...' if len(ids) > NAMED else ''})"
+        for reason, ids in left_out.items()
+    ]
 
 
 def render_steps(manifest: Mapping[str, Any]) -> str:

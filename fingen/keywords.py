@@ -132,8 +132,10 @@ class FinetuneOptions(TypedDict, total=False):
     cutoff: int | None
     tokens_per_batch: int | None
     seed: int | None
+    limit: int | None
     config: File | None
     override: Mapping[str, Any]
+    seeds: int | None
     resume: bool
     replace: bool
     report_to: str | Iterable[str]
@@ -173,6 +175,7 @@ class ScoreOptions(CostOptions, total=False):
     data: File | Iterable[File]
     generate: bool
     rotate: bool
+    limit: int | None
     shots: int
     max_tokens: int | None
     out: File | None

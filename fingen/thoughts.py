@@ -9,15 +9,23 @@ _WORD = (
     r"scratch[_ -]?pad|cot|chain[_ -]of[_ -]thoughts?|deliberat(?:e|ion)|monologue)"
 )
 _NAME = rf"(?!end_)(?:[a-z]{{1,12}}[:_])?(?:ant)?{_WORD}"  # <seed:think>, <longcat_think>
-# In <> a mark may have attributes, in [] it is in capitals: [analysis] is a word of a text.
-_OPEN = re.compile(
-    rf"<\s?{_NAME}(?:\s[^<>]{{0,80}})?>|<\|?(?:(?:begin|start)_(?:of_)?)?{_NAME}(?:_(?:begin|start))?\|>|<\|?channel>thought"
-    rf"|(?-i:\[(?:THINK|THINKING|THOUGHTS?|REASONING)\])|◁{_NAME}▷|<unused94>thought|<\|inner_prefix\|>",
-    re.IGNORECASE,
-)
+_CAPITALS = r"(?-i:THINK(?:ING)?|THOUGHTS?|REASONING)"  # in []: [analysis] is a word of a text
+_CLOSED_BY = {  # what opens a thought, in <> also with attributes, and what closes it
+    rf"<\s?({_NAME})(?:\s[^<>]{{0,80}})?>": r"</\1>",
+    rf"<\|(?:begin|start)_of_({_NAME})\|>": r"<|end_of_\1|>",
+    rf"<\|(?!start_|begin_)({_NAME})_(?:begin|start)\|>": r"<|\1_end|>",
+    rf"<\|(?!start_|begin_)({_NAME})\|>": r"<|/\1|>",
+    rf"<\|START_({_WORD})\|>": r"<|END_\1|>",
+    r"<\|?channel>thought": "<channel|>",
+    rf"\[({_CAPITALS})\]": r"[/\1]",
+    rf"◁({_NAME})▷": r"◁/\1▷",
+    r"<unused94>thought": "<unused95>",
+    r"<\|inner_prefix\|>": "<|inner_suffix|>",
+}
+_OPEN = re.compile("|".join(_CLOSED_BY), re.IGNORECASE)
 _CLOSE = re.compile(
     rf"<\s?/\s?{_NAME}\s?>|<\|(?:/|end_(?:of_)?){_NAME}\|>|<\|{_NAME}_end\|>|<channel\|>"
-    rf"|(?-i:\[/(?:THINK|THINKING|THOUGHTS?|REASONING)\])|◁/{_NAME}▷|<unused95>|<\|inner_suffix\|>",
+    rf"|\[/{_CAPITALS}\]|◁/{_NAME}▷|<unused95>|<\|inner_suffix\|>",
     re.IGNORECASE,
 )
 # Harmony: each message names its channel; the answer is the one that is final. Some servers leave the words and drop the marks.
@@ -65,3 +73,17 @@ def _said(text: str) -> str | None:
             parts = []
         is_open, at = opens, end
     return None if is_open else "".join([*parts, text[at:]])
+
+
+def closing(text: str) -> str | None:
+    """What closes the thought that is open where a text ends: "" where none is, None where nothing is known to close it."""
+    channels = list(_CHANNEL.finditer(text))
+    if channels and channels[-1][1].lower() != "final" and not _SPECIAL.search(text, channels[-1].end()):
+        return None
+    opened = [(found.end(), found.expand(mark)) for opens, mark in _CLOSED_BY.items()
+              for found in re.finditer(opens, text, re.IGNORECASE)]  # fmt: skip
+    if not opened or _CLOSE.search(text, max(opened)[0]):
+        return ""
+    at, mark = max(opened)
+    lines = len(text[at:]) - len(text[at:].rstrip("\n"))
+    return "\n" * (2 - lines) + mark + "\n\n"  # an empty thought as Qwen3's own template writes it

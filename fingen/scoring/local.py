@@ -21,7 +21,7 @@ from fingen.scoring.report import Kind, Method
 from fingen.scoring.rows import Asked, ScoringItem
 from fingen.scoring.subjects import Given, Say
 from fingen.scoring.variants import with_shots
-from fingen.training.base import Loaded, load_base, load_tokenizer, quiet
+from fingen.training.base import Loaded, load_base, load_tokenizer, positions, quiet
 from fingen.training.choices import TOKENS_PER_BATCH, Choice, probabilities, score_options
 from fingen.training.foreign import find_adapted, need_form
 from fingen.training.models import Base, find_base
@@ -106,7 +106,7 @@ class Model:
             whole = with_shots(item, shots)
             text = self.template.render(whole.instruction, whole.input)
         ids = tuple(self.template.encode_prompt(text))
-        room = getattr(self.model.config, "max_position_embeddings", None)
+        room = positions(self.model)
         if room and len(ids) >= room:
             return Given(item.id, item.turn, "", why=f"the question has {len(ids):,} tokens, the model reads {room:,}")
         return Prompted(item, ids)
@@ -140,8 +140,8 @@ class Model:
         mask = torch.tensor([[0] * (width - len(row.ids)) + [1] * len(row.ids) for row in rows])
         room = max(self._room(row.item) for row in rows)
         options = {
-            "attention_mask": mask.to(self.model.device), "do_sample": False, "max_new_tokens": room, "pad_token_id": template.pad,
-            "eos_token_id": template.end, "temperature": None, "top_p": None, "top_k": None,
+            "attention_mask": mask.to(self.model.device), "max_new_tokens": room, "pad_token_id": template.pad,
+            "eos_token_id": template.end,
         }  # fmt: skip
         try:
             with torch.no_grad(), quiet():

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from fingen.disk import sha256_file
 from fingen.errors import SetError, UsageError
-from fingen.records import Language, Record, parse_nested
+from fingen.records import Language, Record, parse_nested, take
 from fingen.rows import Raw, read_raw
 from fingen.scoring.language import language_of, parse_language
 from fingen.scoring.report import ScoredRows
@@ -149,6 +149,18 @@ def read_asked(path: Path, split: str | None = None, *, examples: bool = False) 
 def _of_file(path: Path, items: Iterable[ScoringItem]) -> Asked:
     source = ScoredRows(name=path.name, sha256=sha256_file(path), split="", kind="file")
     return Asked(path.name, source, tuple(items), path)
+
+
+def limited(asked: Asked, limit: int | None) -> Asked:
+    """At most so many of the rows, under a key of their own: what comes of a part is no figure of the whole."""
+    if limit is None or limit >= len(asked.items):
+        return asked
+    part = f"{limit:,} of {len(asked.items):,} rows"
+    note = (
+        f"{asked.key}: {part} are scored (--limit): these are no figures of the whole, and do not compare with others'"
+    )
+    items = tuple(take(asked.items, limit))
+    return replace(asked, key=f"{asked.key} ({part})", items=items, notes=(*asked.notes, note))
 
 
 def _default_split(folder: Path) -> str:

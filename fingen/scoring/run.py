@@ -24,6 +24,7 @@ from fingen.scoring.columns import build_contrasts, has_passage
 from fingen.scoring.page import write_page
 from fingen.scoring.report import REPORT, Kind, Method, Prediction, Report, Score, refuse_other, write_score
 from fingen.scoring.rows import Answer, Asked, ScoringItem, by_model, match, read_answers
+from fingen.scoring.seeds import build_seeds
 from fingen.scoring.subjects import Given, Say, Subject, read
 from fingen.scoring.texts import Judged, TextRow, measure, score_texts, with_verdicts
 from fingen.scoring.variants import choose_shots, place, rotations
@@ -298,11 +299,20 @@ def _report(
         scores=scores,
         pairs=build_pairs(rows, drawing),
         contrasts=build_contrasts(scores, rows, clusters, drawing),
+        seeds=build_seeds(rows, _seed_groups(settings), drawing),
         resamples=settings.resamples,
         seed=settings.seed,
         version=__version__,
     )
     return report, rows
+
+
+def _seed_groups(settings: Scoring) -> list[tuple[str, ...]]:
+    if not settings.adapters:
+        return []
+    from fingen.scoring.tuned import seed_groups  # as in score
+
+    return seed_groups(settings.adapters)
 
 
 def _refuse_twice(found: Sequence[Answered]) -> None:

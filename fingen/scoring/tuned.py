@@ -10,7 +10,7 @@ from typing import Any
 from fingen.adapters import FOREIGN, read_adapter, write_scores
 from fingen.adapters import MANIFEST as ADAPTER
 from fingen.config import BUILD, Scoring
-from fingen.disk import sha256_file
+from fingen.disk import dump_json, sha256_file
 from fingen.errors import UsageError
 from fingen.scoring.report import Report, Score
 from fingen.scoring.rows import Asked, named, read_asked
@@ -106,6 +106,20 @@ def _tuned_on(adapters: Iterable[str]) -> Iterator[tuple[str, Mapping[str, Any],
         if stored is None:  # one of others, that fingen has published
             continue
         yield name, stored, BUILD / stored["name"]
+
+
+def seed_groups(adapters: Iterable[str]) -> list[tuple[str, ...]]:
+    """The names, as subjects, of fingen's own adapters that differ by their seed alone: groups of two and more."""
+    groups: dict[str, dict[int, str]] = {}
+    for name in filter(is_ours, adapters):
+        manifest = read_adapter(Path(name))
+        if manifest["set"] is None:  # as above
+            continue
+        base, settings = manifest["base"], {**manifest["settings"]}
+        seed = settings.pop("seed", 0)
+        of = dump_json([base["source"], base["revision"], manifest["set"]["sha256"], manifest["template"], settings])
+        groups.setdefault(of, {})[seed] = Path(name).resolve().name
+    return [tuple(each.values()) for each in groups.values() if len(each) > 1]
 
 
 def _state(rows: Path) -> str | None:
