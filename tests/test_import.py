@@ -294,13 +294,13 @@ USELESS = [
     ("alpaca", "a.json", '[{"instruction": "q", "output": null}, {"instruction": "q", "output": "o"}]', "no-answer"),
     ("alpaca", "a.jsonl", '{"instruction": "q", "output": "\\ud800"}\n{"instruction": "q", "output": "o"}\n', "malformed"),
     ("sharegpt", "a.json", '[{"id": 1}, {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}]', "malformed"),
-    ("sharegpt", "a.json", '[{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": null}]},'
-                           '{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}]', "no-answer"),
-    ("sharegpt", "a.json", '[{"messages": [{"role": "user", "content": [{"type": "text", "text": "q"}]}, {"role": "assistant", "content": "a"}]},'
-                           '{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}]', "parts"),
-    ("sharegpt", "a.json", '[{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": null, "tool_calls": []},'
+    ("sharegpt", "a.json", ('[{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": null}]},'
+                           '{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}]'), "no-answer"),
+    ("sharegpt", "a.json", ('[{"messages": [{"role": "user", "content": [{"type": "text", "text": "q"}]}, {"role": "assistant", "content": "a"}]},'
+                           '{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}]'), "parts"),
+    ("sharegpt", "a.json", ('[{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": null, "tool_calls": []},'
                            '{"role": "tool", "content": "r"}, {"role": "assistant", "content": "a"}]},'
-                           '{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}]', "role"),
+                           '{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}]'), "role"),
     ("csv", "a.csv", "text,label\n,l\nq,l\n", "malformed"),
     ("csv", "a.csv", "text,label\nq,\nq,l\n", "no-answer"),
 ]  # fmt: skip

@@ -95,16 +95,21 @@ class Model:
     def _side(self) -> AbstractContextManager[Any]:
         return self.model.disable_adapter() if self.bare else nullcontext()
 
-    def _prompt(self, item: ScoringItem, shots: Sequence[ScoringItem]) -> Prompted | Given:
-        """The row as the model gets it, or why it cannot."""
-        if control := self.template.find_control(item.instruction, item.input):
-            return Given(item.id, item.turn, "", why=f"the question holds {control}, a control token of the model")
+    def _render(self, item: ScoringItem, shots: Sequence[ScoringItem]) -> str:
         if self.template.form == "fingpt":
             shown = [f"{self.template.render(shot.instruction, shot.input)}{shot.right}\n\n" for shot in shots]
-            text = "".join(shown) + self.template.render(item.instruction, item.input)
-        else:
-            whole = with_shots(item, shots)
-            text = self.template.render(whole.instruction, whole.input)
+            return "".join(shown) + self.template.render(item.instruction, item.input, system=item.system)
+        whole = with_shots(item, shots)
+        return self.template.render(whole.instruction, whole.input, system=whole.system)
+
+    def _prompt(self, item: ScoringItem, shots: Sequence[ScoringItem]) -> Prompted | Given:
+        """The row as the model gets it, or why it cannot."""
+        if control := self.template.find_control(item.system, item.instruction, item.input):
+            return Given(item.id, item.turn, "", why=f"the question holds {control}, a control token of the model")
+        try:
+            text = self._render(item, shots)
+        except UsageError as e:  # it has more than the model has a place for
+            return Given(item.id, item.turn, "", why=str(e))
         ids = tuple(self.template.encode_prompt(text))
         room = positions(self.model)
         if room and len(ids) >= room:

@@ -52,6 +52,7 @@ class ScoringItem:
     language: Language = "en"
     chunks: tuple[str, ...] = ()  # ids of the passages that it was made of
     turn: int = 0  # places that its options were moved on by
+    system: str = ""  # what is told before the question
 
     def name(self, key: str) -> str:
         """The class that a key stands for: its text, or the key itself where that is not known."""
@@ -118,6 +119,7 @@ class _Gold(NamedTuple):
     language: Language = "en"
     chunks: tuple[str, ...] = ()
     is_text: bool = False
+    system: str = ""
 
 
 def read_asked(path: Path, split: str | None = None, *, examples: bool = False) -> Asked:
@@ -289,6 +291,7 @@ def _from_record(folder: Path, split: str, number: int, record: Record) -> _Gold
         language=language_of(record.output, asked) if record.origin == "imported" else record.language,
         chunks=record.chunks,
         is_text=is_text,
+        system=record.system,
     )
 
 
@@ -365,7 +368,7 @@ def _shared_options(names: set[str]) -> dict[str, str]:
 def _item(gold: _Gold, options: Mapping[str, str]) -> ScoringItem:
     item = ScoringItem(
         id=gold.id, number=gold.number, options=options, right=gold.right, instruction=gold.instruction, input=gold.input,
-        language=gold.language, chunks=gold.chunks,
+        language=gold.language, chunks=gold.chunks, system=gold.system,
     )  # fmt: skip
     if not options:
         return item
