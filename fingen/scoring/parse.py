@@ -42,7 +42,7 @@ _CALLED = re.compile(
     re.IGNORECASE,
 )
 _CUE = re.compile(
-    r"(?:\b(?:is|be|with|as|to|under|therefore|thus|hence|so|say|output|result|final)|选择?了?|[是为即故答填]|属于|所以|因此|因而|认为|觉得|判断"
+    r"(?:\b(?:is|be|with|as|to|under|therefore|thus|hence|so|say|output|result|final)|选择?了?|[是为即故答填偏]|属于|所以|因此|因而|认为|觉得|判断"
     r"|结论|结果|类别|分类|标签|意图|输出|回答|应该?|归[于入]|预测)" + _SIGNS,
     re.IGNORECASE,
 )
