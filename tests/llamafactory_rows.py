@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,15 @@ def read(name: str) -> Any:
 def main(folder: str, out: str) -> None:
     os.environ.update(HF_HUB_OFFLINE="1", DISABLE_VERSION_CHECK="1")
     os.chdir(folder)
-    from llamafactory.data import get_dataset, get_template_and_fix_tokenizer
-    from llamafactory.hparams import get_infer_args, get_train_args
-    from llamafactory.model import load_tokenizer
+    # By their names: it is a package of that Python alone, and none that the tests of this project need.
+    of_data, args, of_model = (import_module(f"llamafactory.{name}") for name in ("data", "hparams", "model"))
 
-    model, data, training, tuning, _ = get_train_args(read("train.yaml"))
-    loaded = load_tokenizer(model)
-    template = get_template_and_fix_tokenizer(loaded["tokenizer"], data)
-    rows = get_dataset(template, model, data, training, stage="sft", **loaded)["train_dataset"]
-    merging, asking = get_infer_args(read("merge.yaml")), get_infer_args(read("infer.yaml"))
-    template = get_template_and_fix_tokenizer(loaded["tokenizer"], asking[1])
+    model, data, training, tuning, _ = args.get_train_args(read("train.yaml"))
+    loaded = of_model.load_tokenizer(model)
+    template = of_data.get_template_and_fix_tokenizer(loaded["tokenizer"], data)
+    rows = of_data.get_dataset(template, model, data, training, stage="sft", **loaded)["train_dataset"]
+    merging, asking = (args.get_infer_args(read(name)) for name in ("merge.yaml", "infer.yaml"))
+    template = of_data.get_template_and_fix_tokenizer(loaded["tokenizer"], asking[1])
     asked = [{"role": "user", "content": "营业收入是多少？"}, {"role": "assistant", "content": ""}]
     found = {
         "rows": [[list(row["input_ids"]), list(row["labels"])] for row in rows],
