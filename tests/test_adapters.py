@@ -792,7 +792,7 @@ def test_an_adapter_of_others_is_published_and_comes_back(theirs: Path, hub: Hub
         (("--form", "chat"), "its base model is no id on the Hub: base"),
         (("--base", "tiny", "--form", "chat"), "it is made from a set"),
         (("--base", "nosuch", "--form", "chat"), "no base model 'nosuch'"),
-        (("--base", "narrow", "--form", "chat"), "cannot be loaded on narrow"),
+        (("--base", "narrow", "--form", "chat"), "cannot be loaded on its base, narrow"),
     ],
 )
 @pytest.mark.parametrize("command", ["merge", "chat"])

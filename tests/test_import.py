@@ -403,7 +403,7 @@ def test_a_system_turn_is_kept_and_goes_out_again_as_one():
         row = json.loads(text)[0] if text.startswith("[") else json.loads(text.splitlines()[0])
         said = row[column]
         assert said == "s" or list(said[0].values()) == ["system", "s"]
-        back = imported("sharegpt" if column != "system" else "alpaca", file, "--out", f"build/{form}")
+        back = imported("sharegpt" if column != "system" else "alpaca", file, "--out", f"build/again-{form}")
         assert [record.system for record in only(back["set"])] == ["s", "s"]
 
 

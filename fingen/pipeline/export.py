@@ -250,7 +250,7 @@ def _info(name: str, form: Form, splits: Iterable[str], more: frozenset[str]) ->
     """The entries of dataset_info.json: the training split under the set's own name, the others behind it."""
     info = form.info
     if form.row in (_alpaca, _flat):  # what the rows do not have must not be named: it would be looked for
-        named = sorted(more) if form.row is _alpaca else ["system"]
+        named = sorted(more if form.row is _alpaca else more & {"system"})
         info = {**info, "columns": {**info["columns"], **{column: column for column in named}}}
     return {
         name if split == "train" else f"{name}_{split}": {"file_name": f"{split}{form.suffix}", **info}

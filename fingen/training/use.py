@@ -87,7 +87,7 @@ def load_adapter(
     except (ValueError, KeyError, TypeError, RuntimeError) as e:
         line = next(iter(str(e).strip().splitlines()), type(e).__name__)
         hint = "name the base it was tuned on with --base"
-        raise UsageError(f"{folder}: cannot be loaded on {about['source']}: {line}", hint=hint) from e
+        raise UsageError(f"{folder}: cannot be loaded on its base, {about['source']}: {line}", hint=hint) from e
     now = {"form": template.form, "sha256": template.sha256}
     return Tuned(model.eval(), template, {**manifest, "load": loaded.load, "template": now})
 
