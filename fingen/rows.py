@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import difflib
 import json
@@ -10,14 +9,21 @@ import re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path, PurePath
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
+from fingen.disk import LINE_BYTES, cut_lines, open_file, read_whole
+from fingen.encodings import guess_encoding
 from fingen.errors import RowError, SetError, UsageError
 
 FORMS = 'give a JSON list or JSON lines of {"instruction": ..., "input": ..., "output": ...}, or a CSV file with such a header'
+YAML_BYTES = 2 << 20  # of a file of settings
+MOST_DEPTH = 50  # of YAML
+MOST_VALUES = 500_000  # of YAML, each as often as an alias repeats it
 BATCH_ROWS = 1_000  # of a table that are unpacked at once
 VALUE_BYTES = 8  # that any value takes, once it is unpacked
+LIST_BYTES = 256 << 20  # of a file that is read whole, as a JSON list is
 LONG_CELL = 1 << 24  # characters; the csv module stops at 131,072, and a passage may be longer
 _GAP = re.compile(r"[ \t\r\n]*")  # what JSON takes for white space
 _SPLIT_WORDS = {
@@ -26,11 +32,6 @@ _SPLIT_WORDS = {
     **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
     "memory": "memory",
 }  # those of `datasets`, and our own
-_CHINESE = ("gbk", "gb18030")  # in what a Chinese file is that is not UTF-8; the second one has all of the first
-_COMMON_SHARE = (
-    0.7  # of what is not ASCII, in GB 2312's first part and marks: a text that is read so by mistake has next to none
-)
-_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -218,53 +219,9 @@ class _Row:
     damage: str = ""
 
 
-def guess_encoding(path: Path) -> str | None:
-    """GBK or GB18030 where a file is not UTF-8 and reads as Chinese in it; else None. The file is read through, and not kept.
-
-    Raises:
-        UsageError: it cannot be read.
-    """
-    if _decodes(path, "utf-8") is not None:
-        return None
-    for encoding in _CHINESE:
-        if (common := _decodes(path, encoding)) is not None:
-            return encoding if common >= _COMMON_SHARE else None
-    return None
-
-
-def _decodes(path: Path, encoding: str) -> float | None:
-    """The share of common characters among those beyond ASCII in a file; None where it is not in that encoding."""
-    decoder = codecs.getincrementaldecoder(encoding)()
-    beyond = common = 0
-    try:
-        with path.open("rb") as file:
-            while True:
-                block = file.read(_BLOCK_BYTES)
-                text = decoder.decode(block, final=not block)
-                if not text.isascii() and encoding != "utf-8":
-                    counts = Counter(char for char in text if not char.isascii())
-                    beyond += counts.total()
-                    common += sum(count for char, count in counts.items() if _is_common(char))
-                if not block:
-                    return common / beyond if beyond else 1.0
-    except OSError as e:
-        raise UsageError(f"{path}: cannot be read: {e.strerror}", hint="name a file of rows") from e
-    except UnicodeDecodeError:
-        return None
-
-
-def _is_common(char: str) -> bool:
-    """Whether a character is a mark, or of the first level, of GB 2312: those of daily use."""
-    try:
-        lead = char.encode("gb2312")[0]
-    except UnicodeEncodeError:
-        return False
-    return lead <= 0xD7
-
-
 def _first_character(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return file.read(256).decode("utf-8-sig", "replace").lstrip()[:1]
     except OSError as e:
         raise UsageError(f"{path}: cannot be read: {e.strerror}", hint="name a file of rows") from e
@@ -274,15 +231,21 @@ def _lines(path: Path, encoding: str) -> Iterator[str]:
     """The lines of a file, one at a time; U+2028 and the like end none. The end of a line is one byte in all that is read here.
 
     Raises:
-        SetError: it is in another encoding; names the line.
+        SetError: one is in another encoding, or without an end; names the line.
     """
     with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(cut_lines(file), 1):
+            if len(line) > LINE_BYTES:
+                raise _endless(path, number)
             try:
                 yield line.decode(encoding if number == 1 else encoding.removesuffix("-sig"))
             except UnicodeDecodeError as e:
                 what = f"not UTF-8, from its byte {e.start} on"
                 raise SetError(f"{path}, line {number}: {what}", hint="save it as UTF-8") from e
+
+
+def _endless(path: Path, line: int) -> SetError:
+    return SetError(f"{path}, line {line}: longer than {LINE_BYTES >> 20} MB", hint="see whether it is a file of rows")
 
 
 def _is_cut(values: dict[str, Any]) -> bool:
@@ -297,10 +260,10 @@ def read_text(path: Path, *, fallback: str | None = None, encoding: str = "utf-8
     """A file's text with its line ends as they are: UTF-8 without its mark unless it is said, or else in the encoding `fallback`.
 
     Raises:
-        UsageError: it cannot be read. SetError: it is not UTF-8, and there is no fallback.
+        UsageError: it cannot be read, or is too large. SetError: it is not UTF-8, and there is no fallback.
     """
     try:
-        data = path.read_bytes()
+        data = read_whole(path, LIST_BYTES)
     except OSError as e:
         raise UsageError(f"{path}: cannot be read: {e.strerror}", hint="name a file of rows") from e
     try:
@@ -328,12 +291,73 @@ def find_split(path: PurePath) -> str | None:
     return next((_SPLIT_WORDS[word] for word in words if word in _SPLIT_WORDS), None)
 
 
+def read_yaml(path: Path, *, hint: str) -> Any:
+    """What a YAML file says.
+
+    Raises:
+        UsageError: it cannot be read, is no YAML in UTF-8, or says more than a file of settings does; names the file.
+    """
+    try:
+        return parse_yaml(read_whole(path, YAML_BYTES).decode("utf-8-sig"))
+    except OSError as e:
+        raise UsageError(f"{path}: cannot be read: {e.strerror}", hint=hint) from e
+    except UnicodeDecodeError as e:
+        raise UsageError(f"{path}: not UTF-8 (byte {e.start})", hint="save the file as UTF-8") from e
+    except ValueError as e:
+        raise UsageError(f"{path}: not YAML ({' '.join(str(e).split())})", hint=hint) from e
+
+
+def parse_yaml(text: str) -> Any:
+    """What YAML says.
+
+    Raises:
+        ValueError: it is none, or says more than a file of settings does.
+    """
+    import yaml
+
+    # The one in C, ten times as fast, where PyYAML has it.
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        _refuse_bombs(yaml.parse(text, Loader=loader))
+        return yaml.load(text, Loader=loader)
+    except (yaml.YAMLError, RecursionError) as e:
+        raise ValueError(str(e)) from e
+
+
+def _refuse_bombs(events: Iterable[Any]) -> None:
+    """Refuse what is nested so deeply that the loader in C would end the process, and what aliases of aliases blow up.
+
+    Raises:
+        ValueError: it is one.
+    """
+    sizes: dict[str, int] = {}  # by anchor, with what is in it
+    open_ones: list[tuple[str | None, int]] = [(None, 0)]
+    for event in events:
+        kind, anchor = type(event).__name__, getattr(event, "anchor", None)
+        if kind in ("MappingStartEvent", "SequenceStartEvent"):
+            open_ones.append((anchor, 0))
+        elif kind in ("MappingEndEvent", "SequenceEndEvent", "ScalarEvent", "AliasEvent"):
+            size = 1
+            if kind == "AliasEvent":
+                size = sizes.get(anchor or "", MOST_VALUES)  # it is in itself where it has no size yet
+            elif kind != "ScalarEvent":
+                anchor, size = open_ones.pop()
+            if anchor:
+                sizes[anchor] = size
+            outer, so_far = open_ones.pop()
+            open_ones.append((outer, so_far + size))
+            if so_far + size > MOST_VALUES:
+                raise ValueError(f"more than {MOST_VALUES:,} values")
+        if len(open_ones) > MOST_DEPTH + 1:
+            raise ValueError(f"nested more than {MOST_DEPTH} deep")
+
+
 def _read_csv(path: Path, encoding: str) -> Iterator[_Row]:
     header: list[str] = []
     limit = csv.field_size_limit(LONG_CELL)
     try:
         with path.open(encoding=encoding, newline="") as file:  # line ends inside a cell belong to it
-            reader = csv.reader(file, strict=True)
+            reader = csv.reader(_csv_lines(path, file), strict=True)
             while True:
                 line = reader.line_num + 1
                 cells = next(reader, None)
@@ -353,6 +377,16 @@ def _read_csv(path: Path, encoding: str) -> Iterator[_Row]:
         raise
     finally:
         csv.field_size_limit(limit)
+
+
+def _csv_lines(path: Path, file: TextIO) -> Iterator[str]:
+    for number in count(1):
+        line = file.readline(LINE_BYTES + 1)
+        if len(line) > LINE_BYTES:
+            raise _endless(path, number)
+        if not line:
+            return
+        yield line
 
 
 class _Decoder(json.JSONDecoder):

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 
 from fingen.config import BUILD, Taking
 from fingen.disk import describe, dump_json, is_misnamed, lock, read_jsonl, sha256_file, write_text
+from fingen.encodings import guess_encoding
 from fingen.errors import HubError, SetError, ShortfallError, UsageError
 from fingen.events import Outcome, command_line
 from fingen.hub.client import Hub, Remote, check_repo_id, read_matter
@@ -24,7 +26,7 @@ from fingen.imports.base import Options, read_row
 from fingen.imports.read import number_ids, refuse_all
 from fingen.imports.sources import SOURCES
 from fingen.records import FileEntry, Manifest, Record, Rejected
-from fingen.rows import Allowance, Raw, find_split, guess_encoding, read_each, read_parquet
+from fingen.rows import Allowance, Raw, find_split, read_each, read_parquet
 from fingen.set_folder import PATIENCE_SECONDS, clear, make_manifest, refuse_folder, refuse_other, write_anew
 from fingen.sets import (
     CARD,
@@ -42,6 +44,7 @@ from fingen.sets import (
 from fingen.verification.run import Verification, verify
 from fingen.wire import mapping
 
+MOST_PATTERNS = 200  # of files, in the card of a data set
 STAGING = ".pull"  # in the folder of the set: where files arrive, so that a second run finds those that are there
 BROUGHT = (*(f"{split}.jsonl" for split in SPLITS), REJECTED, CHUNKS, INFO)  # a foreign manifest names no other file
 KINDS = {
@@ -308,7 +311,10 @@ def choose_files(
     Raises:
         UsageError: there are none, or several forms and none was named.
     """
-    forms = {str(mapping(each).get("config_name")): mapping(each) for each in matter.get("configs") or ()}
+    listed = matter.get("configs")
+    forms = {
+        str(mapping(each).get("config_name")): mapping(each) for each in (listed if isinstance(listed, list) else ())
+    }
     names = sorted(name for name in names if Path(name).suffix.lower() in KINDS and not _is_about_rows(name))
     chosen: dict[str, str | None] = {}
     if forms:
@@ -317,7 +323,10 @@ def choose_files(
         if form not in forms:
             said = f"no form {config!r}" if config else "several forms"
             raise UsageError(f"{repo}: {said}; it has {', '.join(forms)}", hint="name one with --config")
-        for split, pattern in _patterns(forms[form]):
+        patterns = list(islice(_patterns(forms[form]), MOST_PATTERNS + 1))
+        if len(patterns) > MOST_PATTERNS:
+            raise UsageError(f"{repo}: more than {MOST_PATTERNS} patterns of files", hint="have its owner name fewer")
+        for split, pattern in patterns:
             chosen |= {name: split for name in names if fnmatch(name, pattern)}
     elif config:
         raise UsageError(f"{repo}: no form {config!r}; it has only one", hint="pull it without --config")

@@ -24,7 +24,7 @@ from fingen.scoring.variants import with_shots
 from fingen.training.base import Loaded, load_base, load_tokenizer, positions, quiet
 from fingen.training.choices import TOKENS_PER_BATCH, Choice, probabilities, score_options
 from fingen.training.foreign import find_adapted, need_form
-from fingen.training.models import Base, find_base
+from fingen.training.models import Base, find_base, shadow_note
 from fingen.training.template import Template, build_template
 from fingen.training.tiny import one_thread
 from fingen.training.use import load_adapter
@@ -182,6 +182,8 @@ def open_models(
     for place, name in enumerate((*settings.models, *settings.adapters)):
         if place:
             _free_memory()
+        if note := shadow_note(name):
+            say(note)
         if place < len(settings.models):
             sides = [_plain(find_base(name), settings, say)]
         else:
@@ -267,6 +269,8 @@ def _here(folder: Path, settings: Scoring, say: Say) -> Model:
     )
     manifest = tuned.manifest
     stored, base = manifest["template"], manifest["base"]
+    if note := shadow_note(base["source"]):
+        say(note)
     of_base = load_tokenizer(base["source"], trust_remote_code=settings.trust_remote_code)
     revision = getattr(tuned.model.config, "_commit_hash", None)
     if build_template(of_base, stored["form"]).sha256 != stored["sha256"]:
@@ -299,6 +303,8 @@ def _foreign(name: str, settings: Scoring, say: Say) -> Model:
     try:
         config = Path(hf_hub_download(name, FOREIGN))
         source = find_adapted(name, settings.base, read_adapter_config(config, f"{name}/{FOREIGN}")).source
+        if note := shadow_note(source):
+            say(note)
         loaded: Loaded = load_base(source, settings.load, trust_remote_code=settings.trust_remote_code)
         with quiet(bars=True):
             model = PeftModel.from_pretrained(loaded.model, name, revision=config.parent.name)
