@@ -4,6 +4,7 @@
     ├── UsageError              2   bad usage, input or settings
     │   ├── DocumentError       2   one input file cannot be read (`reason` says why)
     │   └── SetError            2   a set in build/ does not fit what was asked
+    │       └── RowError        2   one row is of no use; others may be
     ├── ShortfallError          1   ran, but short of what was asked
     ├── TeacherError            3   the teacher refused or cannot be reached
     │   └── UnansweredError     1   some requests have no answer; all others have
@@ -103,6 +104,10 @@ class DocumentError(UsageError):
 
 class SetError(UsageError):
     """A set in build/ is missing, broken, or made with other settings."""
+
+
+class RowError(SetError):
+    """One row is of no use; who reads a file of them may go on with the others."""
 
 
 class ShortfallError(FingenError):

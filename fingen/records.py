@@ -7,8 +7,9 @@ same input gives the same ids on every machine.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -370,3 +371,19 @@ class Manifest(Frozen):
 def content_id(prefix: str, *parts: str) -> str:
     """A short stable id: the prefix and 16 hexadecimal digits of the parts' SHA-256."""
     return f"{prefix}-{sha256_text(*parts)[:16]}"
+
+
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+Row = TypeVar("Row", bound=_Named)
+
+
+def take(rows: Sequence[Row], limit: int | None) -> list[Row]:
+    """At most so many of some rows, in their order: those whose ids have the lowest hashes, wherever in a file they stand."""
+    if limit is None or limit >= len(rows):
+        return list(rows)
+    chosen = {row.id for row in sorted(rows, key=lambda row: sha256_text(row.id))[:limit]}
+    return [row for row in rows if row.id in chosen]

@@ -192,13 +192,14 @@ def _counted(content: SetContent, splits: Mapping[str, list[Record]]) -> Manifes
     )
 
 
-def _dataset_info(name: str, splits: Iterable[str]) -> dict[str, Any]:
+def _dataset_info(name: str, splits: Mapping[str, Iterable[Record]]) -> dict[str, Any]:
     """What LLaMA-Factory reads: the training split under the set's own name, the others behind it."""
+    told = {"system": "system"} if any(record.system for rows in splits.values() for record in rows) else {}
     return {
         name if split == "train" else f"{name}_{split}": {
             "file_name": _file_name(split),
             "formatting": "alpaca",
-            "columns": COLUMNS,
+            "columns": {**COLUMNS, **told},
         }
         for split in splits
     }

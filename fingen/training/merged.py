@@ -19,7 +19,7 @@ def made_of(adapter: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "adapter": adapter["files"].get(WEIGHTS[0]),
         "base": {name: base.get(name) for name in ("source", "revision", "weights")},
-        "template": adapter["template"]["sha256"],
+        "template": adapter["template"]["sha256"] or adapter["template"]["form"],
     }
 
 
