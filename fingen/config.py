@@ -301,6 +301,7 @@ MODELS = {
         preset={"learning_rate": 3e-3, "rank": 16, "alpha": 32, "dropout": 0.1, "epochs": 5},
     ),
 }  # fmt: skip
+FAMILIES = ("baichuan2", "chatglm2", "chatglm3")  # what `fingen models convert` takes
 LOADS = ("auto", "fp32", "bf16", "fp16", "8bit", "4bit")
 WEIGHT_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "8bit": 1.15, "4bit": 0.75}  # a parameter, embeddings among them
 FORMS = ("chat", "fingpt")

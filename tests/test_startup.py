@@ -112,7 +112,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
     "export": [("export nowhere --format csv --out x", "nowhere"), ("export --format csv --out x", "no set here")],
     "push": [("push nowhere", "nowhere"), ("push", "no set here")],
     "pull": [("pull no/such/name", "no id of a repository")],
-    "models": [("models nowhere", "unexpected extra argument")],
+    "models": [("models nowhere", "No such command"), ("models convert chatglm2 nowhere", "nowhere: no such folder")],
     "finetune": [
         ("finetune --set nowhere --model tiny", "nowhere: no such set"),
         ("finetune --set nowhere", "nowhere: no such set"),

@@ -68,7 +68,7 @@ class Difference:
 
 
 def write_page(
-    folder: Path, name: str, experiment: Experiment, model: str, scale: float, reports: Mapping[str, Report],
+    folder: Path, name: str, experiment: Experiment, model: str, base: str, scale: float, reports: Mapping[str, Report],
     predictions: Mapping[str, Sequence[Prediction]], done: Mapping[str, Any], doubled: frozenset[str],
 ) -> Path:  # fmt: skip
     """Write the page.
@@ -78,6 +78,7 @@ def write_page(
         name: of the experiment.
         experiment: what was published.
         model: the base model that was tuned here.
+        base: what it is called in the experiment, if it is there.
         scale: share of the training rows.
         reports: by the folder of each score.
         predictions: the same, row by row.
@@ -87,7 +88,7 @@ def write_page(
     Raises:
         LimitError: the disk is full.
     """
-    whole = scale == 1 and experiment.bases.get(model.lower())
+    whole = scale == 1 and experiment.bases.get(base)
     page = _template().render(
         name=name,
         experiment=experiment,

@@ -24,7 +24,7 @@ from fingen.reproduce.page import PAGE, write_page
 from fingen.reproduce.published import GOLD, Experiment, find_experiment, may_have_seen
 from fingen.scoring.report import Report, read_score
 from fingen.training import settings as tuning_settings
-from fingen.training.models import find_base
+from fingen.training.models import find_base, read_config
 from fingen.training.preflight import Obstacle, find_obstacles, refuse
 from fingen.training.schedule import total_steps, warmup_steps
 
@@ -93,6 +93,7 @@ class _Run:
         self._settings, self._on_event, self._consent = settings, on_event, consent
         self.experiment = _only(find_experiment(settings.name), settings.only)
         self._model = settings.model or next(iter(self.experiment.bases))
+        self._base = _base_of(self._model)
         self._overrides = tuning_settings.parse_overrides(settings.overrides)
         tuning_settings.resolve([("--override", self._overrides)])
         self._files = rows.parse_files(settings.files, self.experiment)
@@ -359,7 +360,7 @@ class _Run:
 
     def _differs(self) -> Iterator[str]:
         """What is not as it was published."""
-        if self._model.lower() not in self.experiment.bases:
+        if self._base not in self.experiment.bases:
             yield f"another base model: {self._model}; published with {', '.join(self.experiment.bases)}, so no row is the published one"
         if self._settings.scale != 1:
             yield f"{100 * self._settings.scale:g} % of the training rows and of the warm-up"
@@ -368,7 +369,7 @@ class _Run:
         if self._settings.only:
             yield f"of the published sources {', '.join(self._settings.only)} alone"
         for name in self.experiment.benchmarks:
-            if may_have_seen(self._model.lower(), name):
+            if may_have_seen(self._base, name):
                 yield f"{self._model} is younger than {name}: the base may have seen this benchmark"
 
     def _finish(self, scores: dict[str, Path]) -> Reproduced:
@@ -380,7 +381,7 @@ class _Run:
         doubled = rows.conflicting_texts(self._files["fpb"]) if "fpb" in self._files and scores else frozenset()
         self._done |= {"differs": list(differs), "missing": self._missing, "notes": self._notes, "version": __version__}
         write_text(self._folder / MANIFEST, dump_json(self._done, indent=2) + "\n")
-        page = write_page(self._folder, self._settings.name, self.experiment, self._model, self._settings.scale, reports,
+        page = write_page(self._folder, self._settings.name, self.experiment, self._model, self._base, self._settings.scale, reports,
                           predictions, self._done, doubled)  # fmt: skip
         short = bool(self._missing) or any(report.short for report in reports.values())
         return Reproduced(
@@ -408,6 +409,13 @@ def _only(experiment: Experiment, names: tuple[str, ...]) -> Experiment:
         sources={name: times for name, times in experiment.sources.items() if name in names},
         benchmarks=tuple(name for name in experiment.benchmarks if name in names),
     )
+
+
+def _base_of(model: str) -> str:
+    """The published base that a model is: its alias, or of a folder what was converted into it."""
+    if not Path(model).is_dir():
+        return model.lower()
+    return str(read_config(Path(model)).get("converted_from", model))
 
 
 def _has_examples(names: tuple[str, ...]) -> bool:
