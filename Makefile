@@ -1,6 +1,7 @@
 # Everything is set up in .venv by the targets themselves; they need Python >= 3.11 with pip, and make.
 #   make demo        the sample report in raw/ -> a QA set in build/demo: no key, no GPU, no network beyond pip
 #   make test        the whole test suite          make lint          ruff and mypy
+#   make smollm2     a real base model for the tests that ask for one, fetched once
 #   make wheel-check the wheel alone, elsewhere    make slow, bench   what `make test` leaves out
 #   make clean       remove .venv and caches; build/, where your sets are, is left alone
 PYTHON ?= python3

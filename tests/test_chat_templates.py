@@ -156,6 +156,6 @@ def test_rows_that_are_longer_than_the_model_reads_are_left_out_and_named(here: 
     refused = run(*TUNE, "--replace", code=2)
     asked = run("chat", "base", "--once", "Why was it that revenue fell in the last fiscal year?", code=2)
     assert "no training row is left: longer than the 8 tokens that the base model reads" in refused.stderr
-    assert "take a model that reads more" in refused.stderr
+    assert "take a base model that reads more" in refused.stderr
     assert "cutoff" not in refused.stderr
     assert "tokens with all that comes before it, and the model reads 8" in asked.stderr

@@ -24,12 +24,12 @@ SECONDS = 600  # of one command: many times what it takes
 pytestmark = pytest.mark.slow  # a step of its own in .ci/run
 
 
-def fingen(folder: Path, *arguments: object) -> dict[str, Any]:
+def fingen(folder: Path, *arguments: object, threads: int = 2) -> dict[str, Any]:
     """Run a command in a folder; its summary."""
     run = subprocess.run(
         [sys.executable, "-m", "fingen", *map(str, arguments), "--json"],
         cwd=folder,
-        env=os.environ | {"OMP_NUM_THREADS": "2", "PYTHONPATH": str(ROOT)},
+        env=os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -109,8 +109,19 @@ def test_a_real_model_takes_the_road_too(smollm2: Path, tmp_path: Path):
     fingen(tmp_path, "synth", "intent", "--n", 24, "--test", 12, "--validation", 0, "--teacher", "offline", "--language",
            "en", "--fixed-options")  # fmt: skip
     steps = ("--override", "steps=3", "--learning-rate", "5e-4", "--override", "warmup=1")
-    fingen(tmp_path, "finetune", "--model", smollm2, "--set", "build/intent", "--out", "build/adapters/real", *steps)
-    fingen(tmp_path, "score", "build/adapters/real", "--max-tokens", 4)
+    fingen(
+        tmp_path,
+        "finetune",
+        "--model",
+        smollm2,
+        "--set",
+        "build/intent",
+        "--out",
+        "build/adapters/real",
+        *steps,
+        threads=1,
+    )
+    fingen(tmp_path, "score", "build/adapters/real", "--max-tokens", 4, threads=1)
     losses = [row["loss"] for row in read_history(tmp_path / "build/adapters/real/training.jsonl") if "loss" in row]
     scores = read_score(tmp_path / "build/scores/real")[0].scores
 

@@ -126,6 +126,9 @@ def llama(gguf_file: Path, context: int) -> Iterator[Callable[..., str]]:
     settings.model.path = str(gguf_file)
     settings.n_ctx = context
     settings.n_parallel = 1
+    settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = (
+        1  # several wait for each other on a busy machine
+    )
     server = xllamacpp.Server(settings)
 
     def complete(prompt: str, **options: Any) -> str:

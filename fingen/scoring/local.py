@@ -143,7 +143,8 @@ class Model:
         template, width = self.template, max(len(row.ids) for row in rows)
         ids = torch.tensor([[template.pad] * (width - len(row.ids)) + list(row.ids) for row in rows])
         mask = torch.tensor([[0] * (width - len(row.ids)) + [1] * len(row.ids) for row in rows])
-        room = max(self._room(row.item) for row in rows)
+        room, most = max(self._room(row.item) for row in rows), positions(self.model)
+        room = room if most is None else min(room, most - width)
         options = {
             "attention_mask": mask.to(self.model.device), "max_new_tokens": room, "pad_token_id": template.pad,
             "eos_token_id": template.end,
@@ -190,6 +191,8 @@ def open_models(
             tuned = _here(Path(name), settings, say) if Path(name).is_dir() else _foreign(name, settings, say)
             base = _base_of(tuned)
             sides = [base, replace(base, name=f"{base.name} (generated)", generate=True), tuned]
+        for note in sides[-1].template.notes:
+            say(f"{sides[-1].name}: {note}")
         with _held(sides):
             for side in sides:
                 is_known = side.kind == "base" and (not settings.base_beside or _identity(side) in asked)

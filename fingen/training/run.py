@@ -18,6 +18,7 @@ from fingen.config import BUILD, Finetune, Tuning
 from fingen.disk import dump_json, refuse_others, sha256_file, sha256_text
 from fingen.errors import UsageError
 from fingen.events import Outcome, command_line
+from fingen.records import Record
 from fingen.sets import MANIFEST as SET_MANIFEST
 from fingen.sets import read_manifest
 from fingen.training.models import Base, shadow_note
@@ -27,7 +28,9 @@ from fingen.training.schedule import total_steps, warmup_warning
 
 if TYPE_CHECKING:
     from fingen.training.classes import Judge
+    from fingen.training.data import Examples
     from fingen.training.recipe import Trained
+    from fingen.training.template import Template
 
 MODELS_FOLDER = BUILD / "models"
 LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "safetensors")
@@ -139,7 +142,7 @@ def _train(
     from fingen.training import adapter, checkpoints, recipe
     from fingen.training.base import load_base, positions
     from fingen.training.classes import build_judge
-    from fingen.training.data import build_examples, count_seen
+    from fingen.training.data import count_seen
     from fingen.training.frame import find_frame
     from fingen.training.template import build_template
 
@@ -152,24 +155,11 @@ def _train(
     template = build_template(loaded.tokenizer, tuning.form)
     for note in template.notes:
         say(note)
-    room = positions(loaded.model)
-    rows = build_examples(train, template, tuning.cutoff, room)
-    held = build_examples(validation, template, tuning.cutoff, room)
-    left_out = {reason: [*rows.left_out.get(reason, ()), *held.left_out.get(reason, ())]
-                for reason in (*rows.left_out, *held.left_out)}  # fmt: skip
+    rows, held, left_out = _encode(train, validation, template, tuning, positions(loaded.model))
     for line in render_left_out(left_out):
         say(line)
     if not rows.kept:
-        most = rows.longest_tokens if room is None else min(rows.longest_tokens, room)
-        hint = (
-            f"pass --override cutoff={most}, or make"
-            if most > tuning.cutoff
-            else "take a model that reads more, or make"
-        )
-        raise UsageError(
-            f"{data}: no training row is left: {'; '.join(left_out) or 'there are none'}; the longest has {rows.longest_tokens} tokens",
-            hint=f"{hint} the set anew with smaller passages",
-        )
+        raise _no_rows(data, rows, tuning, positions(loaded.model))
     kept, first = {example.id for example in held.kept}, rows.kept[0]
     show(*(loaded.tokenizer.decode(part) for part in (first.ids[: -first.answer], first.ids[-first.answer :])))
     model = recipe.add_adapter(loaded.model, tuning)
@@ -217,6 +207,30 @@ def _train(
         checkpoints.clear(out)
     state.wait_for_everyone()
     return Tuned(out, adapter.read_adapter(out), trained.seconds, trained.tokens, notes=trained.notes, next=_next(out))
+
+
+def _encode(
+    train: list[Record], validation: list[Record], template: Template, tuning: Tuning, most: int | None
+) -> tuple[Examples, Examples, dict[str, list[str]]]:
+    """The rows of both splits as the model sees them, and ids of those that are left out, by reason."""
+    from fingen.training.data import build_examples
+
+    rows, held = (build_examples(each, template, tuning.cutoff, most) for each in (train, validation))
+    left_out: dict[str, list[str]] = {}
+    for reason, ids in (*rows.left_out.items(), *held.left_out.items()):
+        left_out.setdefault(reason, []).extend(ids)
+    return rows, held, left_out
+
+
+def _no_rows(data: Path, rows: Examples, tuning: Tuning, most: int | None) -> UsageError:
+    """What to say where no training row is left. `most` are the tokens that the base model reads."""
+    longest = rows.longest_tokens
+    useful = longest if most is None else min(longest, most)
+    way = f"pass --override cutoff={useful}" if useful > tuning.cutoff else "take a base model that reads more"
+    return UsageError(
+        f"{data}: no training row is left: {'; '.join(rows.left_out) or 'there are none'}; the longest has {longest} tokens",
+        hint=f"{way}, or make the set anew with smaller passages",
+    )
 
 
 def _next(adapter: Path) -> str:
