@@ -23,6 +23,7 @@ _SHORT = re.compile(
     r"(?:A\.?/?S\.?|S\.?A\.?|S\.?E\.?|A\.?G\.?|AB|N\.?V\.?|B\.?V\.?|K\.?K\.?|L\.?P\.?|NL|SCA|HF|hf\.?|SAS|DAC|S\.p\.A\.?|SpA|S\.P\.A\.?|S\.A\.B\.|C\.?V\.?),?"
 )
 _SMALL = frozenset("plc kk hf ehf nyrt publ".split())  # forms that are written in small letters too
+_CUT_SHORT = re.compile(r"(?:\b(?:Inc|Corp|Ltd|Co|Bhd|Sdn|Pty|Pte|Cos|Bros|Intl)|\.\s?\w{1,3})\.$", re.IGNORECASE)  # with a full stop
 _INITIALS = re.compile(r"(?:[A-Z]\.){1,4}")
 _PLAIN = frozenset("inc ltd plc llc asa oyj bhd pte pty tbk abp jsc psc spa sab".split())  # no words in any case
 _SOFT = frozenset("company co group holdings holding international bank partners industries".split())
@@ -44,7 +45,8 @@ _REGISTRANT = re.compile(
 )
 _NO_REGISTRANT = re.compile(r"commission|file n|exchange act|ended|^or$|for the|\bfrom\b", re.IGNORECASE)
 _OTHER_PARTY = re.compile(
-    r"(?:\bformer(?:ly)?\b|\bpreviously\b|\bf/?k/?a\b|\bpredecessor|\bsubsidiar(?:y|ies)\b|\bacqui(?:re|sition)|\bmerge)[^.;]{0,40}$",
+    r"(?:\bformer(?:ly)?\b|\bpreviously\b|\bf/?k/?a\b|\bpredecessor|\bsubsidiar(?:y|ies)\b|\bacqui(?:re|sition)|\bmerge|"
+    r"\b(?:holding|parent) company (?:for|of)\b)[^.;]{0,40}$",
     re.IGNORECASE,
 )
 _IN_BRACKETS = re.compile(r"\s*[(（]([^()（）]{2,240})[)）]")
@@ -65,6 +67,14 @@ _ADDRESSED = frozenset(
 )
 _RELEASED = re.compile(r"\btoday\s+(?:announced|reported)\b")
 _COPYRIGHT = re.compile(r"(?:©|\bCopyright\b)\s*(?:\(c\)\s*)?(?:20\d\d)?[-–, ]*(?:20\d\d)?,?\s*")
+_WRITTEN_BY = re.compile(
+    r"\b(?:report|research|publication|document|material)\s[^.]{0,60}?"
+    r"(?:prepared|issued|published|produced|written|distributed|approved)(?:\s(?:and|or|,)?\s?\w+){0,2}\s+by\s+(?:the\s+)?"
+)
+_DISCLOSES = re.compile(
+    r"\s(?:and (?:its|their) affiliates\s|\([^)]{1,40}\)\s)?(?:does and seeks to do business|makes a market|may have a conflict|"
+    r"(?:has|have) (?:received compensation|acted as)|(?:is|are) (?:authori[sz]ed and )?regulated by|is a member of (?:FINRA|SIPC))"
+)
 _WITH = re.compile(
     r"[,\s]+(?:and|together with|with|including) (?:(?:all|each) of )?(?:its|their)?\s*"
     r"(?:consolidated |controlled |wholly[- ]owned )?(?:subsidiar(?:y|ies)|entities|affiliates)[\s,]*$",
@@ -109,9 +119,25 @@ def find_subject(pages: Pages) -> str | None:
     for text in pages.joined[:1]:
         for match in _IN_BRACKETS.finditer(text):
             is_code = _TICKER.match(match[1]) or _CODE.match(match[1])
-            if is_code and (name := _name_before(text[max(0, match.start() - 120) : match.start()], needs_form=False)):
+            lines = text[max(0, match.start() - 120) : match.start()].rstrip().splitlines()
+            if is_code and lines and (name := _name_before(lines[-1], needs_form=False)):
                 found[_bare(name)] += 1
     return max(found, key=lambda name: (found[name], name)) if found else None
+
+
+def find_writer(pages: Pages, subject: str | None) -> str | None:
+    """Who wrote a report about another company: who prepared it, holds its copyright, and discloses its interests."""
+    claims: Counter[str] = Counter()
+    for text in pages.joined:
+        for pattern, points in ((_WRITTEN_BY, 3), (_COPYRIGHT, 2)):
+            for match in pattern.finditer(text):
+                if name := _take(text[match.end() : match.end() + 120].split())[0]:
+                    claims[_bare(name)] += points
+        for match in _DISCLOSES.finditer(text):
+            if name := _name_before(text[max(0, match.start() - 120) : match.start()]):
+                claims[_bare(name)] += 1
+    names = [name for name in claims if subject is None or _core(name_key(name)) != _core(name_key(subject))]
+    return max(names, key=lambda name: (claims[name], name)) if names else None
 
 
 def _core(key: str) -> str:
@@ -172,6 +198,8 @@ def _bare(name: str) -> str:
     name = " ".join(name.split()).strip(" ,;:*_“”\"'‘’–—-|®™")
     while match := _OPENS.match(name):
         name = name[match.end() :]
+    if name.endswith(".") and not _CUT_SHORT.search(name):
+        name = name.rstrip(".")  # of the sentence that the name ends
     return name
 
 

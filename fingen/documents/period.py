@@ -61,8 +61,10 @@ _ZH_SPANS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("quarterly", re.compile(rf"截至{_ZH_END}止(?:的)?(?:3|9|三|九)[个個]?月")),
 )
 _ZH_RANGE = re.compile(r"(20\d\d)年(\d{1,2})月(\d{1,2})日(?:至|起至|-|—|－|~)(?:(20\d\d)年)?(\d{1,2})月(\d{1,2})日")
+_ZH_MONTHS = re.compile(r"(20\d\d)年1月?(?:至|-|—|－|~|–)(3|6|9|12)月")
 _ZH_TITLED = re.compile(
-    r"(20\d\d)\n?年?\n?(年度|半年度?|中期|第?[一二三四1-4]季度?)(?:业绩|财务)?(?:报告|公告|报)|(20\d\d)\n?年?\n?(?:年报|年度(?:业绩|财务|审计|合并|个体)|年度\n)"
+    r"(20\d\d)\n?年?\n?(年度|半年度?|中期|第?[一二三四1-4]季度?)(?:业绩|财务)?(?:报告|公告|报)|(20\d\d)\n?年?\n?(?:(?:年度)?年报|年度(?:业绩|财务|审计|合并|个体)|年度\n)|"
+    r"(年度|半年度?|中期)报告\n?[（(](20\d\d)年?度?[）)]"
 )
 _ZH_KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("half-year", re.compile(r"半年度|半年报|中期|6个月|六个月|上半年")),
@@ -81,6 +83,7 @@ _ZH_ENDS = {
 }
 _ZH_DATED = re.compile(_ZH_END)
 
+_KIND_OF_MONTHS: dict[int, Kind] = {12: "annual", 13: "annual", 6: "half-year", 3: "quarterly", 9: "quarterly"}
 _MOST_PAGES = 80  # looked through
 _HEAD = 3000  # characters of a page that say what it is
 _ON_COVER, _ON_TITLES = 12, 4  # times that a span there counts
@@ -180,8 +183,7 @@ def _of_range(first: str, last: str) -> Span | None:
     if not start:
         return None
     months = (end.year - start.year) * 12 + end.month - start.month + 1
-    kinds: dict[int, Kind] = {12: "annual", 13: "annual", 6: "half-year", 3: "quarterly", 9: "quarterly"}
-    return (end, kinds[months]) if months in kinds else None
+    return (end, _KIND_OF_MONTHS[months]) if months in _KIND_OF_MONTHS else None
 
 
 def _latest(counts: Counter[Span]) -> date | None:
@@ -261,22 +263,24 @@ def _chinese_spans(text: str, *, titled: bool) -> Iterator[Span]:
         start = make_date(int(found[1]), int(found[2]), int(found[3]))
         end = make_date(int(found[4] or found[1]), int(found[5]), int(found[6]))
         months = (end.year - start.year) * 12 + end.month - start.month + 1 if start and end else 0
-        kinds: dict[int, Kind] = {12: "annual", 6: "half-year", 3: "quarterly", 9: "quarterly"}
-        if end and months in kinds:
-            yield end, kinds[months]
+        if end and months in _KIND_OF_MONTHS:
+            yield end, _KIND_OF_MONTHS[months]
+    for found in _ZH_MONTHS.finditer(text):
+        if end := make_date(int(found[1]), int(found[2])):
+            yield end, _KIND_OF_MONTHS[int(found[2])]
     if titled:
         yield from _titled_chinese(text)
 
 
 def _titled_chinese(text: str) -> Iterator[Span]:
     for found in _ZH_TITLED.finditer(text):
-        year = int(found[1] or found[3])
+        year, span = int(found[1] or found[3] or found[5]), found[2] or found[4] or ""
         kind: Kind = "annual"
         month, day = 12, 31
-        if found[2] and ("半年" in found[2] or found[2] == "中期"):
+        if "半年" in span or span == "中期":
             kind, month, day = "half-year", 6, 30
-        elif found[2] and "季" in found[2]:
+        elif "季" in span:
             kind = "quarterly"
-            month, day = _ZH_ENDS[found[2].strip("第季度")]
+            month, day = _ZH_ENDS[span.strip("第季度")]
         if end := make_date(year, month, day):
             yield end, kind
