@@ -17,13 +17,15 @@ from fingen.documents.titles import Line, Pages
 _FORMS = frozenset(
     "inc incorporated corp corporation plc ltd limited llc lp nv sa se ag ab asa oyj abp as spa sab kk bhd berhad pte pty kgaa "
     "gmbh aktiengesellschaft bv sas cv tbk pjsc psc jsc nl saog publ "
-    " ltée ltee lllp dac scsp sca sgps nyrt ehf hf trust fund reit bancorp bancshares".split()
+    " ltée ltee lllp aş kg oy aps ltda sàrl dac scsp sca sgps nyrt ehf hf trust fund reit bancorp bancshares".split()
 )
 _SHORT = re.compile(
-    r"(?:A\.?/?S\.?|S\.?A\.?|S\.?E\.?|A\.?G\.?|AB|N\.?V\.?|B\.?V\.?|K\.?K\.?|L\.?P\.?|NL|SCA|HF|hf\.?|SAS|DAC|S\.p\.A\.?|SpA|S\.P\.A\.?|S\.A\.B\.|C\.?V\.?),?"
+    r"(?:A\.?/?S\.?|S\.?A\.?|S\.?E\.?|A\.?G\.?|AB|N\.?V\.?|B\.?V\.?|K\.?K\.?|L\.?P\.?|NL|A\.?Ş\.?|KG|Oy|SCA|HF|hf\.?|SAS|DAC|S\.p\.A\.?|SpA|S\.P\.A\.?|S\.A\.B\.|C\.?V\.?),?"
 )
 _SMALL = frozenset("plc kk hf ehf nyrt publ".split())  # forms that are written in small letters too
-_CUT_SHORT = re.compile(r"(?:\b(?:Inc|Corp|Ltd|Co|Bhd|Sdn|Pty|Pte|Cos|Bros|Intl)|\.\s?\w{1,3})\.$", re.IGNORECASE)  # with a full stop
+_CUT_SHORT = re.compile(
+    r"(?:\b(?:Inc|Corp|Ltd|Co|Bhd|Sdn|Pty|Pte|Cos|Bros|Intl)|\.\s?\w{1,3})\.$", re.IGNORECASE
+)  # with a full stop
 _INITIALS = re.compile(r"(?:[A-Z]\.){1,4}")
 _PLAIN = frozenset("inc ltd plc llc asa oyj bhd pte pty tbk abp jsc psc spa sab".split())  # no words in any case
 _SOFT = frozenset("company co group holdings holding international bank partners industries".split())
@@ -43,6 +45,10 @@ _REPORT_WORDS = re.compile(
 _REGISTRANT = re.compile(
     r"exact\s+name\s+of\s+(?:the\s+)?(?:registrant|issuer|company)|^\(?name of (?:the )?registrant", re.IGNORECASE
 )
+_LABELLED = re.compile(
+    r"(?:(?:listed )?company|issuer|corporate|entity) name\b|name of (?:the )?(?:listed )?(?:company|entity|issuer)\b",
+    re.IGNORECASE,
+)
 _NO_REGISTRANT = re.compile(r"commission|file n|exchange act|ended|^or$|for the|\bfrom\b", re.IGNORECASE)
 _OTHER_PARTY = re.compile(
     r"(?:\bformer(?:ly)?\b|\bpreviously\b|\bf/?k/?a\b|\bpredecessor|\bsubsidiar(?:y|ies)\b|\bacqui(?:re|sition)|\bmerge|"
@@ -53,7 +59,7 @@ _IN_BRACKETS = re.compile(r"\s*[(（]([^()（）]{2,240})[)）]")
 _BRACKETS_END = re.compile(r"(?:\s*\([^()]{0,80}\)){1,2}$")
 _SELF = r"(?:Company|COMPANY|Group|Corporation|Bank|Trust|Issuer|Registrant|Partnership|Fund|Firm|REIT|[Pp]arent [Cc]ompany|Parent)"
 _DEFINITION = re.compile(
-    rf"[“\"‘']\s*(?:[Tt]he\s+)?{_SELF}[,.]?[”\"’']|\bthe {_SELF}$|[“\"‘'](?:we|us|our)[,”\"’']|"
+    rf"[“\"‘']\s*(?:(?:[Tt]he\s+)?{_SELF}|the (?:company|group|trust|bank))[,.]?[”\"’']|\bthe {_SELF}$|[“\"‘'](?:we|us|our)[,”\"’']|"
     r"[「“\"](?:本公司|公司|貴公司|贵公司|本行|本集團|本集团)[」”\"]"
 )
 _TICKER = re.compile(
@@ -156,6 +162,7 @@ def _claims(pages: Pages, text: str) -> dict[str, Claim]:
             claims[key].count(kind, name)
     counts = {key: text.count(f" {key} ") for key in claims}
     _fold_parts(claims, counts)
+    _count_short_titles(claims, pages)
     most = max((counts[key] for key in claims), default=0) or 1
     running = [f" {name_key(line)} " for line in pages.running]
     metadata = f" {name_key(pages.metadata)} "
@@ -166,6 +173,16 @@ def _claims(pages: Pages, text: str) -> dict[str, Claim]:
         if f" {key} " in metadata:
             claim.count("metadata")
     return claims
+
+
+def _count_short_titles(claims: dict[str, Claim], pages: Pages) -> None:
+    """Count for a name that the cover, or a large line of a title page, has it without its legal form."""
+    cores = {key: core for key in claims if (core := _core(key)) != key}
+    for number, lines in enumerate(pages.titles):
+        large = {name_key(line.text) for line in lines if number == 0 or line.size > 1.15 * pages.body_size}
+        for key, core in cores.items():
+            if core in large and not claims[key].points.keys() & {"cover", "title"}:
+                claims[key].count("title" if number else "cover")
 
 
 def _fold_parts(claims: dict[str, Claim], counts: dict[str, int]) -> None:
@@ -209,6 +226,8 @@ def _bare(name: str) -> str:
 def _places(pages: Pages) -> Iterator[tuple[str, str]]:
     for number, lines in enumerate(pages.lines):
         yield from (("registrant", name) for name in _registrants(lines))
+        if number == 0:
+            yield from (("registrant", name) for name in _labelled(lines))
         if number < len(pages.titles):
             yield from _title_names(lines, number, pages.body_size)
     for number, text in enumerate(pages.joined):
@@ -228,6 +247,17 @@ def _registrants(lines: tuple[Line, ...]) -> Iterator[str]:
         text = next((text for text in above if re.search(r"[^\W\d_]", text) and not text.startswith("(")), "")
         if text and len(text) < 80 and not _NO_REGISTRANT.search(text):
             yield re.sub(r"\s*\(.*\)$", "", text)
+
+
+def _labelled(lines: tuple[Line, ...]) -> Iterator[str]:
+    """The name behind its label, or below it, on a first page: "Company name: ..." of an exchange's form."""
+    for at, line in enumerate(lines):
+        if found := _LABELLED.match(line.text):
+            for text in (line.text[found.end() :].lstrip(" :："), *(each.text for each in lines[at + 1 : at + 2])):
+                name, _ = _take(text.split())
+                if name:
+                    yield name
+                    return
 
 
 def _title_names(lines: tuple[Line, ...], number: int, body: float) -> Iterator[tuple[str, str]]:

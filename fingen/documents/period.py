@@ -16,7 +16,9 @@ Kind = Literal["annual", "half-year", "quarterly", "unknown"]
 Span = tuple[date, Kind]
 
 # English is matched in small letters: it is three times as fast as without regard to case.
-_ENDED = re.compile(rf"ended:? (?:on )?({DATE})")
+_ENDED = re.compile(rf"(?:ended:?|to) (?:on )?({DATE})")
+_STANDS = re.compile(rf"\bas (?:at|of) ({DATE})")
+_NOT_YET = re.compile(r"(?:forecast|outlook|guidance|ending|expect|budget)[^.]{0,60}$")
 _YEARS = r"years?|twelve months|12 months|5[23][- ]weeks?|fifty[- ](?:two|three)[- ]weeks?|[“\"(]fiscal year[”\")]+"
 _HALVES = r"half[- ]years?|six[- ]months?|6 months|26[- ]weeks?|twenty[- ]six[- ]weeks?|half"
 _QUARTERS = r"quarterly|quarters?|(?:three|nine|3|9) months|1[34][- ]weeks?|(?:thir|four)teen[- ]weeks?"
@@ -31,6 +33,7 @@ _FORM_PERIOD = re.compile(
 _REPORT_DATE = re.compile(
     rf"date of report[^)]{{0,40}}\)?:? {{0,3}}({DATE})|({DATE}) ?(?:_+ ?)?\(?date of (?:earliest|report)"
 )
+_ON_RESULTS = "results of operations and financial condition"  # the item of a current report that brings a release
 _ANNUAL = (
     r"\b10-?k(?:/a)?\b|\b20-?f\b|\b40-?f\b|annual (?:securities |financial |integrated )?(?:report|accounts|results)|full[- ]year|"
     r"fourth[- ]quarter|\bq4\b|\b4q|fiscal year \d{4} results|integrated report|year ended|annual and"
@@ -126,11 +129,15 @@ def _english(pages: Pages) -> Period:
     if stated := _of_form(texts):
         return _period(*stated, texts)
     counts: Counter[Span] = Counter()
+    titled: Counter[Span] = Counter()
+    kind = _title_kind(texts, _KINDS)
     for number, text in enumerate(texts):
         weight = _ON_COVER if number == 0 else _ON_TITLES if number < TITLE_PAGES else 1
-        counts.update({span: weight * count for span, count in Counter(_english_spans(text, number)).items()})
-    kind = _title_kind(texts, _KINDS)
-    end = _latest(counts)
+        found = Counter(_english_spans(text, number))
+        if number == 0:
+            titled = Counter({span: count for span, count in found.items() if span[1] == kind})
+        counts.update({span: weight * count for span, count in found.items()})
+    end = _latest(titled or counts)
     if end is None:
         return _by_year(texts, kind)
     kinds = Counter({each: count for (day, each), count in counts.items() if day == end and each != "unknown"})
@@ -147,7 +154,9 @@ def _of_form(texts: list[str]) -> Span | None:
         if not _COVER.search(text):
             continue
         if (found := _FORM_PERIOD.search(text)) and (end := parse_date(found[2])):
-            return end, "quarterly" if "quarter" in found[1] else "annual"
+            return end, "quarterly" if "quarter" in found[1] else "unknown" if "transition" in found[1] else "annual"
+        if any(_ON_RESULTS in other for other in texts[:TITLE_PAGES]):
+            return None  # the release that is filed with it says of what time
         if (found := _REPORT_DATE.search(text)) and (end := parse_date(found[1] or found[2])):
             return end, "unknown"
     return None
@@ -162,7 +171,8 @@ def _english_spans(text: str, number: int) -> Iterator[Span]:
     if number >= TITLE_PAGES:
         return
     for found in _RANGE.finditer(text):
-        if span := _of_range(found[1], found[2]):
+        span = _of_range(found[1], found[2])
+        if span and not _NOT_YET.search(text[max(0, found.start() - 100) : found.start()]):
             yield span
     for found in _TITLED.finditer(text):
         if end := parse_date(found[1]):
@@ -208,7 +218,10 @@ def _by_year(texts: list[str], kind: Kind) -> Period:
     for text in texts[:TITLE_PAGES]:
         if found := _TITLE_YEAR.search(text):
             first, second = (found[1], found[2]) if found[1] else (found[3], found[4])
-            return Period(kind=kind, end=f"20{second}" if second else first)
+            year = f"20{second}" if second else first
+            days = Counter(day for text in texts for match in _STANDS.finditer(text) if (day := parse_date(match[1])))
+            ends = {day: count for day, count in days.items() if str(day.year) == year}
+            return Period(kind=kind, end=max(ends, key=lambda day: (ends[day], day)).isoformat() if ends else year)
     return Period(kind=kind)
 
 

@@ -23,7 +23,9 @@ MOST_PIXELS = 5000  # of the longer side: a poster is drawn smaller than was ask
 LEVELS = 16  # shades of each colour: text stays as sharp, and the file is half as large
 SLACK = 2.0  # points by which a character may stand outside the box that it belongs to
 SAME_BOX = 2.0  # heights; a wider gap on a line parts two boxes
-_UNPRINTED = frozenset(f"-\u2010\u2011\u00ad|{INNER_BAR}\ufffd")  # line-end hyphens, and what parts the cells of a table in a chunk
+_UNPRINTED = frozenset(
+    f"-\u2010\u2011\u00ad|{INNER_BAR}\ufffd"
+)  # line-end hyphens, and what parts the cells of a table in a chunk
 
 
 class Glyph(NamedTuple):
