@@ -470,6 +470,5 @@ def test_figures_of_statements_are_read_from_their_pictures(
         found += (true & seen).total()
         missed += (true - seen).elements()
         extra += (seen - true).elements()
-    print(f"{found} of {found + len(missed)} figures; missed {missed}, not there {extra}")
     assert found / (found + len(missed)) >= 0.98, missed
     assert len(extra) <= 0.02 * found, extra
