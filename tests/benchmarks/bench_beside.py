@@ -43,7 +43,7 @@ def markdown_tables(text: str) -> Iterator[Table]:
     """The tables of a page of Markdown as rows of cells, without marks of bold text."""
     for lines in re.findall(r"(?:^\|.*\|[ ]*\n?)+", text, re.MULTILINE):
         plain = re.sub(r"\*\*|__|~~|\\", "", lines.replace("<br>", " "))
-        rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in plain.splitlines()]
+        rows = [[cell.strip() for cell in line.strip()[1:-1].split("|")] for line in plain.splitlines()]
         yield [row for row in rows if not all(re.fullmatch(r":?-+:?", cell) for cell in row)]
 
 
