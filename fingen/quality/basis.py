@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from fingen.quality.claims import ClaimContext
-from fingen.quality.quantities import Quantity, narrow
+from fingen.quality.notation import narrow
+from fingen.quality.quantities import Quantity
 from fingen.quality.source import PREPARED, Source
-from fingen.quality.tables import Place
+from fingen.quality.tables import Place, TableRow
 
 Marks = Mapping[str, frozenset[str]]  # kinds by dimension; one that is not there is not known
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Dimension:
     """One way in which figures of one name differ. `special` are the kinds that must be said; others are taken as read.
 
@@ -32,6 +33,22 @@ class Dimension:
     pattern: re.Pattern[str]  # a named group for each kind
     special: frozenset[str]
     hints: tuple[str, ...]
+
+    def may_be_in(self, lower: str, *, ascii_only: bool) -> bool:
+        """Whether a text in lower case has one of the hints; one in ASCII has none in Chinese."""
+        if any(hint in lower for hint in self.latin):
+            return True
+        return not ascii_only and any(hint in lower for hint in self.han)
+
+    @cached_property
+    def latin(self) -> tuple[str, ...]:
+        """The hints in ASCII."""
+        return tuple(filter(str.isascii, self.hints))
+
+    @cached_property
+    def han(self) -> tuple[str, ...]:
+        """The hints in Chinese."""
+        return tuple(hint for hint in self.hints if not hint.isascii())
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,38 +70,41 @@ def _dimension(name: str, special: str, hints: str, **kinds: str) -> Dimension:
 SCOPE = _dimension(
     "scope", "parent", "本行 本公司 母行 parent company-only company unconsolidated separate stand consolidated group 母公司 "
     "单体 个体 個體 个别 個別 合并 合併 集团 集團",
-    parent=r"(?<!归属于)(?<!归属)(?<!归于)母公司(?!所有者|股东|普通股)|单体(?:口径|报表)|(?:^|(?<=\s))本(?:行|公司)(?=\s|$)|本行(?:口径|报表)|母行"
+    parent=r"(?<!归属于)(?<!归属)(?<!归于)母公司(?!所有者|股东|股東|普通股|[拥擁]有人|情况|情況|[和及与與])|单体(?:口径|报表)|(?:^|(?<=\s))本(?:行|公司)(?=\s|$)|本行(?:口径|报表)|母行"
     r"|个体财务|個體財務|个别财务报表|個別財務"
     r"|(?<!owners of )(?<!holders of )(?<!owners of the )(?<!holders of the )(?<!equity of )"
     r"(?<!attributable to the )(?<!attributable to )(?<!equity of the )"
-    r"\b(?:(?:parent|holding)[- ]company\b(?! shareholders)|parent[- ]only\b|company[- ]only\b|unconsolidated\b"
+    r"\b(?:(?:parent|holding)[- ]company\b(?! shareholders)|parent[- ]only\b|company[- ]only\b"
+    r"|unconsolidated\b(?! (?:structured|entit|subsid|affil|joint|fund))"
     r"|separate (?:financial )?statements\b"
     r"|stand-?alone\b|the parent(?:['’]s)?\b|parent (?:entity|level)\b)",
     group=r"(?<!企业)(?<!业务)合[并併](?!及公司|及母公司|及银行|范围|报表编制|日|方|对价|成本|财务报表项目)(?:口径|报表)?|\bconsolidated\b"
     r"|\bthe group(?:['’]s)?\b|本集[团團]|集团口径|group[- ]wide",
 )  # fmt: skip
 _WHOSE = re.compile(
-    r"(?P<parent>(?<!于)(?<!归属)本(?:行|公司)(?!股东|所有者|普通股)|(?<!于)(?<!归属)母公司(?!股东|所有者|普通股))"
+    r"(?P<parent>(?<!于)(?<!归属)本(?:行|公司)(?!股东|所有者|普通股)|(?<!于)(?<!归属)母公司(?!股东|股東|所有者|普通股|[拥擁]有人))"
     r"|(?P<group>[本该]?集[团團](?!股份|有限|公司|控股))"
 )
 _NONE: frozenset[str] = frozenset()
 _BOTH = frozenset(("parent", "group"))
 SPAN = _dimension(
-    "span", "quarter half nine since", "month week quarter half interim cumulative date inception q1 q2 q3 q4 year 季 半年 1 "
-    "年初 累计 全年 年度 中期 个月",
+    "span", "quarter half nine since", "month week quarter half interim cumulative date inception q1 q2 q3 q4 year annual 季 半年 1 "
+    "年初 累计 全年 年度 中期 个月 本年 当年",
     nine=r"\bnine[- ]months?\b|\b(?:39|40|thirty-nine)[- ]weeks?\b|\bfirst three quarters\b|前三季度?|1\s?[-—至~]\s?9\s?月|九个月",
     half=r"\bsix[- ]months?\b|\b(?:26|27|twenty-six)[- ]weeks?\b|\bhalf[- ]year(?:ly)?\b|\b(?:first|second) half\b"
     r"|\binterim period\b|上半年|下半年|半年度?(?!报告)|1\s?[-—至~]\s?6\s?月|六个月|中期(?!票据)",
-    quarter=r"\bthree months\b|\b(?:13|14|thirteen|fourteen)[- ]weeks?\b|\b(?:first|second|third|fourth|1st|2nd|3rd|4th"
+    quarter=r"\bthree months\b(?! or (?:less|more|longer))"
+    r"|\b(?:13|14|thirteen|fourteen)[- ]weeks?\b|\b(?:first|second|third|fourth|1st|2nd|3rd|4th"
     r"|single|last)[- ](?:fiscal )?quarter\b|\bquarter(?:ly)? (?:ended|results?)\b"
     r"|\bQ[1-4]\b|\bthe quarter\b|第?[一二三四1-4]季度?(?!报告)|[本单当該该]季度?|1\s?[-—至~]\s?3\s?月|4\s?[-—至~]\s?6\s?月"
-    r"|7\s?[-—至~]\s?9\s?月|10\s?[-—至~]\s?12\s?月|三个月",
+    r"|7\s?[-—至~]\s?9\s?月|10\s?[-—至~]\s?12\s?月|三个月(?![内以或])",
     since=r"\byear[- ]to[- ]date\b|年初[到至](?:本?报告期|本季)(?:期?末)?",
     cumulative=r"\bcumulative(?:ly)?\b|\b(?:plan|life|inception)[- ]to[- ]date\b|\bto date\b|\bsince inception\b"
     r"|(?<!季度)(?<!半年)累计(?!折旧|摊销|减值|提取|综合|计提|公允)",
     year=r"\bfull[- ]year\b|\b(?:52|53|fifty-(?:two|three))[- ]weeks?\b|\btwelve[- ]months?\b|\bfor the (?:whole "
-    r"|entire )?(?:fiscal |financial )?year\b(?! (?:before|earlier))|\byears? ended\b"
-    r"|全年度?|(?<=[0-9])年度(?!报)|1\s?[-—至~]\s?12\s?月",
+    r"|entire )?(?:fiscal |financial )?year\b(?! (?:before|earlier))|\byears? ended\b|\bannual\b(?! (?:reports?|general|meetings?"
+    r"|accounts|financial|results|bonus|incentive))"
+    r"|全年度?|[本当]年度?(?![初末])|(?<=[0-9])年度(?!报)|1\s?[-—至~]\s?12\s?月",
 )  # fmt: skip
 RESTATED = _dimension(
     "restated", "before", "reported restat stated published 调整 調整 重述 重列 原报告 原披露 披露",
@@ -111,14 +131,14 @@ RULES = _dimension(
 OPERATIONS = _dimension(
     "operations", "discontinued", "discontinu continuing 终止 終止 持续经营 持續經營",
     discontinued=r"\bdiscontinu(?:ed|ing) operations?\b|终止经营|非持续经营|終止經營",
-    continuing=r"(?<!dis)\bcontinuing operations?\b|(?<!非)持续经营|持續經營",
+    continuing=r"(?<!dis)\bcontinuing operations?\b|(?<!非)持[续續](?:经营|經營|[及和与與])",
 )  # fmt: skip
 RATES = _dimension(
     "rates", "constant", "constant neutral organic like-for-like same comparable reported 汇率 内生 可比口径 同店 报告口径",
     constant=r"\bconstant[- ](?:currency|currencies|exchange)\b|\bcurrency[- ]neutral\b|\borganically\b|\borganic (?:growth"
     r"|revenues?|sales|net sales|basis|increase|decrease|decline)\b|\blike-for-like\b|\b(?:same|comparable)[- ]store\b"
     r"|固定汇率|不变汇率|内生(?:性|增长)|可比口径|同店",
-    reported=r"\breported (?:growth|basis|rates?|currency)\b|报告口径|(?:当前|实际)汇率",
+    reported=r"\breported (?:growth|basis|rates?|currency|revenues?|sales|net sales|volume|increase|decrease)\b|报告口径|(?:当前|实际)汇率",
 )  # fmt: skip
 SHARES = _dimension(
     "shares", "", "diluted basic 稀释 攤薄 摊薄 基本每股", diluted=r"\bdiluted\b|稀释|攤薄|摊薄", basic=r"\bbasic\b|基本每股",
@@ -133,10 +153,10 @@ CARRIED = _dimension(
     gross=r"账面余额|賬面餘額|\bgross (?:carrying|book)\b", net=r"账面[价净]值|賬面[淨值]|\bnet (?:carrying|book)\b",
 )  # fmt: skip
 OWNERS = _dimension(
-    "owners", "minority", "attributable minority controlling 少数股东 非控 归属 归母 歸屬",
+    "owners", "minority", "attributable parent minority controlling 少数股东 非控 归属 归母 歸屬",
     minority=r"少数股东|非控[股制]性?权益|非控股權益|\b(?:non-?controlling|minority) interests?\b",
     owners=r"归属于?(?:上市公司|母公司|本公司)|归母|歸屬於|\battributable to (?:the )?(?:owners|shareholders|equity|ordinary"
-    r"|common|stockholders|parent)",
+    r"|common|stockholders|parent)|\b(?:owners|shareholders) of the parent\b",
 )  # fmt: skip
 # What a thing is, where its opposite goes by nearly the same name.
 OPPOSITES = (
@@ -149,9 +169,11 @@ OPPOSITES = (
     r"|ies)\b|(?<!资产)负债"),
     _dimension("place", "", "domestic foreign oversea 境内 国内 境外 国外 海外",
                home=r"\bdomestic\b|境内|国内", abroad=r"\bforeign\b(?! (?:exchange|currency))|\boverseas\b|境外|国外|海外"),
-    _dimension("term", "", "current term 流动 短期 长期", short=r"(?<!non-)(?<!non)\bcurrent (?=assets|liabilities|portion)"
+    _dimension("term", "", "current term 流动 短期 长期", short=r"(?<!non-)(?<!non)\bcurrent (?=assets|liabilities|portion|amounts|"
+               r"borrowings|deferred|loans|leases?|prepay|provisions|receivables|payables)"
     r"|\bshort-term\b|(?<!非)流动(?=资产|负债)|短期",
                long=r"\bnon-?current\b|\blong-term\b|非流动|长期"),
+    _dimension("netting", "", "gross net", gross=r"\bgross\b(?! domestic)", net=r"\bnet\b(?! of)"),
     _dimension("purpose", "", "selling marketing administrative research 销售费用 管理费用 研发费用 财务费用",
                selling=r"\bselling\b(?!,)|销售费用", administrative=r"\badministrative\b|管理费用", research=r"\bresearch\b"
                r"|研发费用", financial="财务费用"),
@@ -162,6 +184,8 @@ _PARENTS = (RULES, OPERATIONS, SHARES, RATES, SPAN)  # what a heading row says o
 _TITLE = (SCOPE, SPAN, RESTATED, OPERATIONS)  # what the line above a table says of all its cells
 _SECTION = (SCOPE, SPAN)
 _TITLE_LENGTH = {"en": 90, "zh": 40}  # a longer line above a table is a sentence
+_RELEASE = re.compile(r"\b(?:announces|reports)\b", re.IGNORECASE)  # the title of a release that has year and quarter
+_RECONCILES = re.compile(r"reconcil|调节表|調節表", re.IGNORECASE)  # from one basis to another: its rows are on neither
 _LATEST = tuple(each for each in DIMENSIONS if each is not RESTATED)
 _FURNITURE = re.compile(  # lines between a title and its table
     r"(?i)单位|币种|适用|^[（(]|^\D{0,14}(?:19|20)[0-9]{2}年?[^\u4e00-\u9fff]{0,12}(?:[月日至度—-].{0,16})?$|^(?:for the"
@@ -169,6 +193,7 @@ _FURNITURE = re.compile(  # lines between a title and its table
 )
 _ONE = {"nine": "since", "half": "since"}  # 年初至报告期末 is either of them
 _OF_REPORT = {"quarterly": frozenset({"quarter", "since"}), "half-year": frozenset({"half"})}
+_LOOSE = frozenset("flow costing side cash balance purpose".split())  # both of these are spoken of in one clause
 _BESIDE = 30  # characters before a figure in which an opposite is what the figure is
 _PAIR = 10  # characters more, in which both of two opposites are named: financial assets and liabilities
 _OPPOSITE = frozenset(dimension.name for dimension in OPPOSITES)
@@ -184,20 +209,25 @@ _AFTER = re.compile(
     re.IGNORECASE,
 )
 _CLAUSE_END = re.compile(
-    r"[,，。;；)）]| (?:and|while|but|or|after|compared|versus|against|than|from)\b(?! tax| (?:dis)?continu)"
+    r"[,，。;；)）]| (?:and|while|but|or|after|compared|versus|against|than|from)\b(?![ -]tax| (?:dis)?continu)"
 )
 
 
 def find_marks(text: str) -> tuple[Mark, ...]:
     """The words of a basis in a text, in order."""
-    lower = text.lower()
+    lower, ascii_only = text.lower(), text.isascii()
     marks = [
         Mark(*match.span(), dimension.name, match.lastgroup or "")
         for dimension in DIMENSIONS
-        if any(hint in lower for hint in dimension.hints)
+        if dimension.may_be_in(lower, ascii_only=ascii_only)
         for match in dimension.pattern.finditer(text)
     ]
     return tuple(sorted(marks, key=lambda mark: mark.start))
+
+
+def _find_whose(text: str) -> tuple[Mark, ...]:
+    """The group and the company itself, each by a word of its own."""
+    return tuple(Mark(*match.span(), SCOPE.name, match.lastgroup or "") for match in _WHOSE.finditer(text))
 
 
 @lru_cache(maxsize=8192)
@@ -220,6 +250,14 @@ class Marked:
     def within(self, start: int, end: int) -> Sequence[Mark]:
         """The marks that start in [start, end)."""
         return self.marks[bisect_left(self._starts, start) : bisect_left(self._starts, end)]
+
+    def about(self, figure: Quantity) -> dict[str, set[str]]:
+        """The kinds that the clause of a figure names, from the figure before it to the end of the clause."""
+        if not self.marks:
+            return {}
+        before, after = self.reading.around(figure)
+        end = _CLAUSE_END.search(after)
+        return _by_dimension(self.within(figure.start - len(before), figure.end + (end.start() if end else len(after))))
 
     def near(self, figure: Quantity) -> dict[str, str]:
         """The kinds that the words close to a figure give it, by dimension: those right after it, else the last before."""
@@ -252,12 +290,20 @@ def _clause(after: str) -> int:
     return end.start() if end else len(after)
 
 
+def _by_dimension(marks: Iterable[Mark]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for mark in marks:
+        found.setdefault(mark.dimension, set()).add(mark.kind)
+    return found
+
+
 class SourceBasis:
     """The bases of a passage's figures, each worked out when it is asked for."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.running = Marked(source.reading)
+        self.told_apart = Marked(source.reading, _find_whose(source.reading.text))
         self.section = _kinds(narrow(" ".join(source.passage.section[-1:])))
         self.named = _kinds(source.text)
         self.default = _OF_REPORT.get(source.passage.period.kind)
@@ -271,7 +317,8 @@ class SourceBasis:
         return self._places[id(place)]
 
     def _find(self, place: Place) -> Iterator[tuple[str, frozenset[str]]]:
-        yield from self._sure(self.section, _SECTION)
+        section = () if _RELEASE.search(" ".join(self.source.passage.section[-1:])) else _SECTION
+        yield from self._sure(self.section, section)
         if place.table is None or place.row is None or place.column is None:
             for name, kind in self.running.near(place.figure).items():
                 if name != SCOPE.name:  # the parent may be spoken of in a sentence about the group
@@ -281,7 +328,7 @@ class SourceBasis:
             yield SPAN.name, self.default
         for line in _titles(place.table.caption, _TITLE_LENGTH[self.source.passage.language]):
             yield from self._sure(_kinds(line), _TITLE)
-        yield from self._sure(_kinds(" ".join(place.row.parents[-1:])), _PARENTS)
+        yield from self._sure(_kinds(_above(place.row, self.source.passage.language)), _PARENTS)
         is_latest = self.source.report_year in place.periods  # what is restated is of a year before
         yield from self._sure(_kinds(place.column.heading), _LATEST if is_latest else DIMENSIONS)
         yield from self._sure(_kinds(place.row.label), DIMENSIONS)
@@ -301,6 +348,13 @@ class SourceBasis:
         if place.table is not None and kind in _table_kinds(place).get(dimension.name, frozenset()):
             return True
         return kind not in self.named.get(dimension.name, frozenset())
+
+
+def _above(row: TableRow, language: str) -> str:
+    """The heading row that says the basis of a row; in Chinese one with a colon: others are parts of broken labels."""
+    above = " ".join(row.parents[-1:])
+    is_heading = language != "zh" or above.rstrip().endswith((":", "："))
+    return above if is_heading and not _RECONCILES.search(above) else ""
 
 
 def _titles(caption: str, longest: int) -> Iterator[str]:
@@ -344,9 +398,7 @@ class Basis:
     @cached_property
     def _told_apart(self) -> Marked:
         """The answer where a table has the group and the company itself: each is then named by a word of its own."""
-        return Marked(self.reading, tuple(
-            Mark(*match.span(), SCOPE.name, match.lastgroup or "") for match in _WHOSE.finditer(self.reading.text)
-        ))  # fmt: skip
+        return Marked(self.reading, _find_whose(self.reading.text))
 
     @cached_property
     def _asked(self) -> Marks:
@@ -355,11 +407,13 @@ class Basis:
     def conflict(self, figure: Quantity, source: Source, place: Place) -> str | None:
         """What speaks against a figure of the source being on the basis that the answer gives or leaves out."""
         origin = basis_of(source)
-        if origin.is_plain and not self._marked.marks:
+        if origin.is_plain and not (self._marked.marks or self._told_apart.marks):
             return None
         known, close = origin.of(place), self._marked.near(figure)
         if place.table is not None and _table_kinds(place).get(SCOPE.name, _NONE) >= _BOTH:
             close |= self._told_apart.near(figure)
+        if place.table is None and (detail := self._other_in_prose(figure, source, place)):
+            return detail
         is_share = figure.kind != "amount" and place.table is None  # of two things: liabilities at 60 percent of assets
         for dimension in BASES if is_share else DIMENSIONS:
             mine, theirs = close.get(dimension.name), known.get(dimension.name)
@@ -372,6 +426,14 @@ class Basis:
                 continue  # what a sentence has of a quarter is of its year as well
             elif theirs and theirs <= dimension.special and not self._is_stated(dimension, theirs, figure, origin):
                 return f"it is {_said(theirs)}, which is not said"
+        return None
+
+    def _other_in_prose(self, figure: Quantity, source: Source, place: Place) -> str | None:
+        """What the sentence of the source has, where the clause of the answer names another kind of it and none of these."""
+        where = basis_of(source)
+        for mine, theirs in ((self._marked, where.running), (self._told_apart, where.told_apart)):
+            if detail := _differs(mine.about(figure), theirs, place.figure):
+                return detail
         return None
 
     def tells_apart(self, figure: Quantity, source: Source, place: Place, label: str) -> bool:
@@ -390,6 +452,20 @@ class Basis:
         if dimension is SPAN and origin.default and kinds & origin.default:
             return True
         return bool(_as_one(kinds) & _as_one(said))
+
+
+def _differs(mine: Mapping[str, set[str]], source: Marked, figure: Quantity) -> str | None:
+    """What the clause of a figure of the source, or else its sentence, says in place of kinds that an answer gives it."""
+    if not mine or not source.marks:
+        return None
+    close, sentence = source.about(figure), _by_dimension(source.within(*source.reading.sentence(figure.start)))
+    for dimension, kinds in mine.items():
+        if dimension in _LOOSE:
+            continue
+        there = close.get(dimension) or sentence.get(dimension)
+        if there and not _as_one(kinds) & _as_one(there):
+            return f"its sentence is about {_said(frozenset(there))}, not {_said(frozenset(kinds))}"
+    return None
 
 
 def _as_one(kinds: set[str] | frozenset[str]) -> set[str]:

@@ -10,6 +10,8 @@ from typing import Literal
 
 from fingen.quality.basis import Basis
 from fingen.quality.claims import (
+    LINK_WORDS,
+    LINK_WORDS_ZH,
     ClaimContext,
     Mark,
     Move,
@@ -22,14 +24,17 @@ from fingen.quality.claims import (
 from fingen.quality.labels import Mention, claimed_labels, find_mentions, is_close, is_of_list
 from fingen.quality.names import forms_of
 from fingen.quality.pairing import is_change_of, is_of_another_name, is_of_another_row, is_past_unsaid
-from fingen.quality.quantities import Quantity
+from fingen.quality.quantities import ONE, Quantity
 from fingen.quality.source import Source, heading_key, labels_of, row_key, sizes
-from fingen.quality.tables import Periods, Place
+from fingen.quality.tables import UNKNOWN, Periods, Place
 
 _CHANGES = re.compile(r"增减|同比|变动幅度|变动比例|增长率|增幅|环比|\bchange\b|variance|\bv\.|\bvs\.", re.IGNORECASE)
 _FOLLOWING = re.compile(r"\s(?:in|for|of|from|at|on|to)\s[^.,;(]{1,40}")  # 3.7 in euro and 2.6 in dollar
 _ADDED = re.compile(r"增加|\b(?:increases?|additions?)\b", re.IGNORECASE)
 _TAKEN = re.compile(r"减少|\b(?:decreases?|disposals?|reductions?)\b", re.IGNORECASE)
+_LINKING = re.compile(f"{LINK_WORDS}|{LINK_WORDS_ZH}")
+_LATIN = re.compile(r"[a-z]{4,}")
+_HAN_RUN = re.compile(r"[\u4e00-\u9fff]{2,}")
 _CONTENT = re.compile(r"[a-z0-9]{3,}")
 
 
@@ -42,11 +47,16 @@ class Binding:
 
     def __init__(self, reading: ClaimContext, sources: Sequence[Source], question: str = "") -> None:
         self._basis = Basis(reading, question)
-        self._asked = {each.when[0] for each in ClaimContext(question, None).figures if each.when[0]}
+        self._question = question
         self.reading = reading
         self.sources = sources
         self._claims: dict[tuple[int, int], tuple[Mention, ...]] = {}
         self._polarities: dict[int, int] = {}
+
+    @cached_property
+    def _asked(self) -> set[int]:
+        """The years that the question names."""
+        return {each.when[0] for each in ClaimContext(self._question, None).figures if each.when[0]}
 
     def judge(self, figure: Quantity, source: Source, place: Place) -> tuple[Verdict, str, str]:
         """How a figure of the source suits what the answer says; where it does not, the reason and what the source says."""
@@ -68,6 +78,31 @@ class Binding:
         start, end = source.reading.sentence(place.figure.start)
         claims = self._claimed(figure, source)
         return bool(claims) and all(claim.key in source.text[start:end].lower() for claim in claims)
+
+    def is_bound(self, figure: Quantity, source: Source, place: Place) -> bool:
+        """Whether row or subject, period and unit of a figure that fits are seen to be those that the answer says."""
+        if figure.scale != ONE and place.is_scale_unknown:
+            return False
+        named = self._is_named(figure, source, place) or (
+            place.row is None and self._shares_subject(figure, source, place)
+        )
+        return named and self._agrees_in_time(figure, source, place)
+
+    def _agrees_in_time(self, figure: Quantity, source: Source, place: Place) -> bool:
+        """Whether both are of one time. Where a sentence names none, it speaks of the time of the report."""
+        own: Periods = frozenset((source.report_year,)) if source.report_year else UNKNOWN
+        claimed = self.reading.periods(figure)[0] or own
+        is_alone = place.row is None or len(source.row_of(place)) == 1
+        known = self._periods_of(source, place) or (own if is_alone else UNKNOWN)
+        quarters = [{each for each in periods if isinstance(each, str)} for periods in (claimed, known)]
+        return bool(claimed & known) and quarters[0] == quarters[1]
+
+    def _shares_subject(self, figure: Quantity, source: Source, place: Place) -> bool:
+        """Whether the words that lead up to a figure, the nearest and two thirds of all, are in the sentence of the source."""
+        said = _subject(self.reading, figure)
+        start, end = source.reading.sentence(place.figure.start)
+        there = source.text[start:end].lower()
+        return bool(said) and said[-1] in there and 3 * sum(word in there for word in said) >= 2 * len(said)
 
     def other_cell(self, figure: Quantity, source: Source, low: Decimal, high: Decimal) -> Place | None:
         """A cell of the very row and time that the answer names, where none of these has a value in [low, high]."""
@@ -188,7 +223,10 @@ class Binding:
 
     def mentions(self, figure: Quantity, source: Source) -> list[Mention]:
         """The labels of the source's tables in the sentence of a figure."""
-        start, end = self.reading.sentence(figure.start)
+        return self.mentions_in(*self.reading.sentence(figure.start), source)
+
+    def mentions_in(self, start: int, end: int, source: Source) -> list[Mention]:
+        """The labels of the source's tables in a part of the answer."""
         return find_mentions(self._lower, start, end, source.labels)
 
     def _claimed(self, figure: Quantity, source: Source) -> tuple[Mention, ...]:
@@ -362,6 +400,19 @@ class Binding:
         if difference and (difference > 0) != (move.sign > 0):
             return f"the year before it was {earlier[0].figure.shown:,}"
         return None
+
+
+def _subject(reading: ClaimContext, figure: Quantity) -> list[str]:
+    """How the words that lead up to a figure start, without those that only link; in Chinese, each two characters."""
+    before, _ = reading.around(figure)
+    start, _ = reading.sentence(figure.start)
+    for text in (before, reading.text[start : figure.start]):
+        words = _LINKING.sub(" ", text.lower())
+        found = [word[:5] for word in _LATIN.findall(words)]
+        found += [run[at : at + 2] for run in _HAN_RUN.findall(words) for at in range(len(run) - 1)]
+        if found:
+            return found
+    return []
 
 
 def _said_in(cell: str) -> int:

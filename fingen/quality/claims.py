@@ -11,12 +11,13 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
-from fingen.quality.quantities import Quantity, find_figures, narrow
+from fingen.quality.notation import narrow
+from fingen.quality.quantities import Quantity, find_figures
 from fingen.quality.tables import UNKNOWN, Periods, is_turn_of_year
 
 QUANTITIES = ("amount", "percent", "points")
 _SENTENCE_END = re.compile(
-    r"[.;!?](?=\s+[\"“‘(]?[A-Z0-9$€£])(?<!\bInc\.)(?<!\bCo\.)(?<!\bLtd\.)(?<!\bCorp\.)(?<!\bNo\.)(?<!\bvs\.)(?<!\bapprox\.)"
+    r"[.;!?](?=\s+[\"“‘(]?[A-Z0-9$€£])(?<!\bInc\.)(?<!\bCo\.)(?<!\bLtd\.)(?<!\bCorp\.)(?<!\bNo\.)(?<!\bU\.S\.)(?<!\bvs\.)(?<!\bapprox\.)"
     r"|[。；！？\n]|;(?=\s)"
 )
 _RESPECTIVE = re.compile(r"[Rr]espectively\b|分别|依次")
@@ -26,7 +27,7 @@ _LINK_AFTER = re.compile(
     re.IGNORECASE,
 )
 _TOGETHER = re.compile(
-    r"\s?(?:of|in|,|'s|’s|年?的?)?\s?(?:fiscal(?: year)? )?|\s?(?:to|and|or|[-–—~/、和与及至到])\s?(?:fiscal )?$"
+    r"\s?(?:of|in|,|'s|’s|年?的?)?\s?第?(?:fiscal(?: year)? )?|\s?(?:to|and|or|[-–—~/、和与及至到])\s?(?:fiscal )?$"
 )
 _BASELINE = re.compile(
     r"(?:\b(?:from|over|than|since|versus|vs\.?|after|against|(?:compared|relative) (?:with|to))\s"

@@ -1,4 +1,4 @@
-"""A passage made ready for proof: its figures by value, its years and dates, its tables and their labels."""
+"""A passage made ready to be checked against: its figures by value, its years and dates, its tables and their labels."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from decimal import Decimal
 from functools import cached_property, lru_cache
 
 from fingen.quality.claims import QUANTITIES, ClaimContext
-from fingen.quality.notation import find_notation, standard
-from fingen.quality.quantities import HUNDREDTH, ONE, narrow
+from fingen.quality.notation import find_notation, narrow, standard
+from fingen.quality.quantities import HUNDREDTH, ONE
 from fingen.quality.tables import (
     GENERIC,
     Place,

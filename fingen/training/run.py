@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from fingen import __version__
 from fingen.adapters import FILES as ADAPTER_FILES
+from fingen.adapters import render_left_out
 from fingen.config import BUILD, Finetune, Tuning
 from fingen.disk import dump_json, refuse_others, sha256_file, sha256_text
 from fingen.errors import UsageError
 from fingen.events import Outcome, command_line
-from fingen.records import Record
 from fingen.sets import MANIFEST as SET_MANIFEST
 from fingen.sets import read_manifest
 from fingen.training.models import Base, shadow_note
@@ -94,6 +94,8 @@ def _run_id(plan: TrainingPlan, settings: Finetune) -> str:
     """What makes two runs the same: set, base model, and every setting that changes what is learned."""
     assert plan.data is not None
     learned = {name: value for name, value in asdict(plan.tuning).items() if name not in SPEED_ONLY}
+    if plan.tuning.limit is None:  # as runs were told apart before there was one
+        del learned["limit"]
     return sha256_text(sha256_file(plan.data / SET_MANIFEST), plan.base.source, dump_json(learned))
 
 
@@ -135,28 +137,38 @@ def _train(
     from accelerate import PartialState
 
     from fingen.training import adapter, checkpoints, recipe
-    from fingen.training.base import load_base
+    from fingen.training.base import load_base, positions
     from fingen.training.classes import build_judge
     from fingen.training.data import build_examples, count_seen
+    from fingen.training.frame import find_frame
     from fingen.training.template import build_template
 
     train, validation = read_rows(data, plan.tuning)
     state = PartialState()
     with state.main_process_first():
-        source = _source(plan, data, train, say, replace=settings.replace)
+        source = _source(plan, data, settings, say)
     loaded = load_base(source, plan.tuning.load, trust_remote_code=settings.trust_remote_code)
     tuning = replace(plan.tuning, load=loaded.load)
     template = build_template(loaded.tokenizer, tuning.form)
-    rows = build_examples(train, template, tuning.cutoff)
-    held = build_examples(validation, template, tuning.cutoff)
+    for note in template.notes:
+        say(note)
+    room = positions(loaded.model)
+    rows = build_examples(train, template, tuning.cutoff, room)
+    held = build_examples(validation, template, tuning.cutoff, room)
     left_out = {reason: [*rows.left_out.get(reason, ()), *held.left_out.get(reason, ())]
                 for reason in (*rows.left_out, *held.left_out)}  # fmt: skip
-    for reason, ids in left_out.items():
-        say(f"left out: {len(ids)} rows: {reason}")
+    for line in render_left_out(left_out):
+        say(line)
     if not rows.kept:
+        most = rows.longest_tokens if room is None else min(rows.longest_tokens, room)
+        hint = (
+            f"pass --override cutoff={most}, or make"
+            if most > tuning.cutoff
+            else "take a model that reads more, or make"
+        )
         raise UsageError(
             f"{data}: no training row is left: {'; '.join(left_out) or 'there are none'}; the longest has {rows.longest_tokens} tokens",
-            hint=f"pass --override cutoff={rows.longest_tokens}, or make the set anew with smaller passages",
+            hint=f"{hint} the set anew with smaller passages",
         )
     kept, first = {example.id for example in held.kept}, rows.kept[0]
     show(*(loaded.tokenizer.decode(part) for part in (first.ids[: -first.answer], first.ids[-first.answer :])))
@@ -187,6 +199,7 @@ def _train(
         "set": {"name": read_manifest(data).name, "sha256": sha256_file(data / SET_MANIFEST)},
         "recipe": settings.recipe,
         "template": {"form": tuning.form, "sha256": template.sha256},
+        "frame": asdict(frame) if (frame := find_frame(train)) else None,
         "targets": targets,
         "rows": {"train": len(rows.kept), "seen": asdict(seen), "validation": len(held.kept), "left_out": left_out},
         "metrics": {
@@ -247,13 +260,16 @@ def _describe_base(base: Base, source: str, model: Any) -> dict[str, Any]:
     }
 
 
-def _source(plan: TrainingPlan, data: Path, train: list[Record], say: Say, *, replace: bool) -> str:
+def _source(plan: TrainingPlan, data: Path, settings: Finetune, say: Say) -> str:
     """Where the base model is loaded from; the tiny one is made first."""
     if not plan.base.built:
         return plan.base.source
     from fingen.training.tiny import build_tiny
 
     folder = MODELS_FOLDER / f"{plan.base.name}-{read_manifest(data).name}"
+    train, _ = read_rows(data, replace(plan.tuning, limit=None))
+    seed = plan.tuning.seed if settings.base_seed is None else settings.base_seed
     of = sha256_text(sha256_file(data / SET_MANIFEST), *(record.id for record in train))
-    build_tiny(train, folder, of, plan.tuning.seed, say, replace=replace)
+    anew = settings.replace and plan.tuning.seed == seed  # not under the adapters of other seeds
+    build_tiny(train, folder, of, seed, say, replace=anew)
     return folder.as_posix()
