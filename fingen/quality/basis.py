@@ -64,7 +64,7 @@ SCOPE = _dimension(
     r"|\bthe group(?:['’]s)?\b|本集[团團]|集团口径|group[- ]wide",
 )  # fmt: skip
 _WHOSE = re.compile(
-    r"(?P<parent>(?<!于)(?<!归属)本(?:行|公司)(?!股东|所有者|普通股)|(?<!于)(?<!归属)母公司(?!股东|股東|所有者|普通股|[拥擁]有人))"
+    r"(?P<parent>(?<!于)(?<!归属)本(?:行|公司)(?!股东|所有者|普通股|拥有|控制|控股|管理层|董事|设立|及)|(?<!于)(?<!归属)母公司(?!股东|股東|所有者|普通股|[拥擁]有人))"
     r"|(?P<group>[本该]?集[团團](?!股份|有限|公司|控股))"
 )
 _NONE: frozenset[str] = frozenset()
@@ -79,7 +79,7 @@ SPAN = _dimension(
     r"|single|last)[- ](?:fiscal )?quarter\b|\bquarter(?:ly)? (?:ended|results?)\b"
     r"|\bQ[1-4]\b|\bthe quarter\b|第?[一二三四1-4]季度?(?!报告)|[本单当該该]季度?|1\s?[-—至~]\s?3\s?月|4\s?[-—至~]\s?6\s?月"
     r"|7\s?[-—至~]\s?9\s?月|10\s?[-—至~]\s?12\s?月|三个月",
-    since=r"\byear[- ]to[- ]date\b|年初[到至](?:本?报告期|本季)(?:期?末)?",
+    since=r"\byear[- ]to[- ]date\b|年初[到至](?:本?报|本季)",
     cumulative=r"\bcumulative(?:ly)?\b|\b(?:plan|life|inception)[- ]to[- ]date\b|\bto date\b|\bsince inception\b"
     r"|(?<!季度)(?<!半年)累计(?!折旧|摊销|减值|提取|综合|计提|公允)",
     year=r"\bfull[- ]year\b|\b(?:52|53|fifty-(?:two|three))[- ]weeks?\b|\btwelve[- ]months?\b|\bfor the (?:whole "
@@ -188,6 +188,7 @@ _AFTER = re.compile(
     r"|net of) (?:(?:dis)?continu|(?:income )?tax))",
     re.IGNORECASE,
 )
+_THIS_PERIOD = re.compile(r"本报告期(?![末内])")
 _ITSELF = re.compile(r"\bitself\b|\b(?:on|of) its own\b|\bas a company\b|\bcompany alone\b|本(?:公司|行)|自身|单独|單獨", re.IGNORECASE)
 _LATIN = re.compile(r"[a-z]{3,}")
 _NOTES = re.compile(r"(?i)^notes? (?:to|on|forming part of) the consolidated\b.*")  # has those of the parent as well
@@ -336,6 +337,8 @@ class SourceBasis:
         is_latest = self.source.report_year in place.periods  # what is restated is of a year before
         yield from self._sure(_kinds(place.column.heading), _LATEST if is_latest else DIMENSIONS)
         yield from self._sure(_kinds(place.row.label), DIMENSIONS)
+        if self.default == _OF_REPORT["quarterly"] and _THIS_PERIOD.search(place.column.heading):
+            yield SPAN.name, frozenset(("quarter",))  # beside a column since the year began
 
     @staticmethod
     def _sure(kinds: Marks, dimensions: Sequence[Dimension]) -> Iterator[tuple[str, frozenset[str]]]:

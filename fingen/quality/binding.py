@@ -16,6 +16,7 @@ from fingen.quality.claims import (
     Mark,
     Move,
     attached_polarity,
+    is_balance,
     is_cost,
     moves_in,
     polarity,
@@ -180,16 +181,14 @@ class Binding:
         if figure.sign < 0 or attached < 0 or (move and move.sign < 0 and not move.level):
             return None
         if attached > 0:
-            return "the source has a loss" if of_source < 0 else "the source has it with a minus"
+            return "the source has a loss" if of_source < 0 else None if of_source else "the source has it with a minus"
         if of_source < 0 or (move and move.sign < 0):
             return None
         if move and not move.level and place.figure.kind != "amount":
             return None  # the direction says it
-        start = place.figure.start
-        in_brackets = "(" in source.text[start : start + 4]  # costs stand in brackets in accounts; a "-" is a minus
         label = place.row.label if place.row else ""
-        if self.reading.excuses_minus(figure, costs=in_brackets) or (in_brackets and is_cost(label)):
-            return None
+        if self.reading.excuses_minus(figure) or (figure.kind == "amount" and (is_cost(label) or not is_balance(label))):
+            return None  # what is taken off may be written with a minus in a table and is told without one
         return "the source has it with a minus"
 
     def _words_of(self, source: Source, place: Place) -> str:

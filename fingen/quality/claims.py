@@ -102,7 +102,13 @@ _LOSS = re.compile(
     r"|亏损|损失|流出|负数|[为转]负|亏",
     re.IGNORECASE,
 )
+_ONE_WAY = re.compile(r"\b(?:gains?|benefits?|grants?|credits?|proceeds|subsid(?:y|ies))\b|补助|补贴", re.IGNORECASE)  # a minus takes them off
 _POLAR = re.compile(f"(?P<gain>{_GAIN.pattern})|(?P<loss>{_LOSS.pattern})", re.IGNORECASE)
+_BALANCE = re.compile(
+    r"\b(?:profits?|incomes?|earnings|results?|margins?|EBIT\w*|NPATA?|EPS|cash|equity|deficit|surplus|net assets|working capital|exchange)\b"
+    r"|利润|损益|净额|收益|净资产|权益|增加额|每股|毛利|业绩|汇兑",
+    re.IGNORECASE,
+)
 _COST = re.compile(
     r"\b(?:costs?|expenses?|expenditures?|charges?|tax(?:es)?|paid|payments?|pay|spent|spend(?:ing)?|repurchases?d?|dividends?|depreciation|"
     r"amorti[sz]ation|allowances?|provisions?|impairments?|used|purchases?d?|acquisitions?|repay(?:ment|ments|ing)?|repaid|deduct\w*|less|minus|"
@@ -395,7 +401,14 @@ def row_polarity(label: str, sign: int) -> int:
     gain, loss = _GAIN.search(label) is not None, _LOSS.search(label) is not None
     if gain and loss:
         return sign
+    if gain and _ONE_WAY.search(label) and not _BALANCE.search(label):
+        return 1
     return sign if gain else -1 if loss else 0
+
+
+def is_balance(label: str) -> bool:
+    """Whether what a label names is a gain or a loss by its sign alone: a result, a margin, net cash, 损益, 净额."""
+    return _BALANCE.search(_BEFORE_TAX.sub("", label)) is not None
 
 
 def moves_in(words: str) -> tuple[bool, bool]:
