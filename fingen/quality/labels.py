@@ -94,6 +94,9 @@ def claimed_labels(
     inside = [other for other in reading.quantities if start <= other.start < end and not _is_mark(other)]
     if reading.is_respective(start, end):
         nearest = _in_order(lower, figure, inside, mentions, names)
+        if nearest and len(mentions) > 1:  # of a list: the label before it is that of the figure before
+            is_first = nearest is mentions[0]
+            return (nearest,) if not is_first or _stands_alone(lower, nearest, start, names) else ()
     else:
         nearest = _from_before(reading, lower, figure, inside, mentions, names)
         nearest = nearest or _from_after(lower, figure, inside, mentions)

@@ -71,7 +71,9 @@ _OPENING = re.compile(
     r"期初|年初|上期末|上年末|\b(?:beginning|opening|start) ", re.IGNORECASE
 )  # the closing one of the year before
 _LEADERS = re.compile(r"(?:\s?\.){3,}|…+|·{3,}")
-_BRACKETED = re.compile(r"[(（\[][^()（）\[\]]{0,60}[)）\]]")
+_BRACKETED = re.compile(  # but not 贵州茅台酒厂（集团）物流有限责任公司
+    r"[(（\[](?!(?:集[团團]|中[国國]|香港|北京|上海|天津|深圳|广州|廣州)[)）][\u4e00-\u9fff])[^()（）\[\]]{0,60}[)）\]]"
+)
 _NUMBERING = re.compile(
     r"^(?:[一二三四五六七八九十]{1,3}、|[0-9]{1,2}(?:[.、)）](?![0-9])|\s)|[①-⑳]|其中[:：]|其中|[加减]\s?[:：]|less\s?:|add\s?:|plus\s?:)\s*",
     re.IGNORECASE,
