@@ -59,7 +59,7 @@ SCOPE = _dimension(
     r"(?<!attributable to the )(?<!attributable to )(?<!equity of the )"
     r"\b(?:(?:parent|holding)[- ]company\b(?! shareholders)|parent[- ]only\b|company[- ]only\b|unconsolidated\b"
     r"|separate (?:financial )?statements\b"
-    r"|stand-?alone\b|the parent(?:['’]s)?\b|parent (?:entity|level)\b)",
+    r"|^company (?:balance sheet|statement of|profit and loss|income statement|cash flow)|company balance sheet\b|stand-?alone\b|the parent(?:['’]s)?\b|parent (?:entity|level)\b)",
     group=r"(?<!企业)(?<!业务)合[并併](?!及公司|及母公司|及银行|范围|报表编制|日|方|对价|成本|财务报表项目)(?:口径|报表)?|\bconsolidated\b"
     r"|\bthe group(?:['’]s)?\b|本集[团團]|集团口径|group[- ]wide",
 )  # fmt: skip

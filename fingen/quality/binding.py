@@ -115,7 +115,9 @@ class Binding:
         ]
         if any(_column(cell) in said for cell in cells):
             cells = [cell for cell in cells if _column(cell) in said]
+        shown = [cell.figure.shown * figure.scale for cell in cells if cell.is_scale_unknown]
         found = any(low <= size <= high for cell in cells for size in (*sizes(cell), abs(cell.figure.value)))
+        found = found or any(low <= size <= high for size in shown)
         return cells[0] if cells and not found else None
 
     # --- whose -----------------------------------------------------------------------------------------------------------
@@ -187,7 +189,8 @@ class Binding:
         if move and not move.level and place.figure.kind != "amount":
             return None  # the direction says it
         label = place.row.label if place.row else ""
-        if self.reading.excuses_minus(figure) or (figure.kind == "amount" and (is_cost(label) or not is_balance(label))):
+        is_taken_off = figure.kind == "amount" and not source.has_positive_costs(place)
+        if self.reading.excuses_minus(figure, costs=is_taken_off and not is_balance(label)) or (is_taken_off and is_cost(label)):
             return None  # what is taken off may be written with a minus in a table and is told without one
         return "the source has it with a minus"
 

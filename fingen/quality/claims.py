@@ -104,6 +104,7 @@ _LOSS = re.compile(
 )
 _ONE_WAY = re.compile(r"\b(?:gains?|benefits?|grants?|credits?|proceeds|subsid(?:y|ies))\b|补助|补贴", re.IGNORECASE)  # a minus takes them off
 _POLAR = re.compile(f"(?P<gain>{_GAIN.pattern})|(?P<loss>{_LOSS.pattern})", re.IGNORECASE)
+_EXPENSE = re.compile(r"\b(?:expenses?|costs?)\b|费用|成本|費用", re.IGNORECASE)
 _BALANCE = re.compile(
     r"\b(?:profits?|incomes?|earnings|results?|margins?|EBIT\w*|NPATA?|EPS|cash|equity|deficit|surplus|net assets|working capital|exchange)\b"
     r"|利润|损益|净额|收益|净资产|权益|增加额|每股|毛利|业绩|汇兑",
@@ -113,8 +114,12 @@ _COST = re.compile(
     r"\b(?:costs?|expenses?|expenditures?|charges?|tax(?:es)?|paid|payments?|pay|spent|spend(?:ing)?|repurchases?d?|dividends?|depreciation|"
     r"amorti[sz]ation|allowances?|provisions?|impairments?|used|purchases?d?|acquisitions?|repay(?:ment|ments|ing)?|repaid|deduct\w*|less|minus|"
     r"eliminat\w+|offset|withheld|reductions?|negative|short|treasury|write\w*|t(?:ook|akes?|aken|aking) away|subtract\w*|exclud\w*"
-    r"|lowers?|outgo|charged|reversals?|reversed|utili[sz]\w+|forfeit\w*|cancel\w*)\b"
-    r"|费用|成本|支出|支付|购买|减[：:]|税|折旧|摊销|损失|准备|偿还|分配|股利|抵减|抵销|库存股|减值|跌价|冲减",
+    r"|lowers?|outgo|charged|reversals?|reversed|utili[sz]\w+|forfeit\w*|cancel\w*|creditors?|payables?|liabilit\w+|borrowings?|debts?"
+    r"|obligations?|overdrafts?|loans?|consideration|exercised|lapse[ds]?|expired?|vested|released?|disposals?|disposed|sold|redeem\w*"
+    r"|redemptions?|retired?|derecogni[sz]\w+|transferred|remov\w+|(?:tak(?:es?|en|ing)|took|le(?:ft|aves?|aving)|carv\w+) (?:out|off|aside)"
+    r"|strip\w* out|net of|net off|appropriat\w+|settled?|settlements?|drawdowns?|shortfall)\b"
+    r"|费用|成本|支出|支付|购买|减[：:]|税|折旧|摊销|损失|准备|偿还|分配|股利|抵减|抵销|库存股|减值|跌价|冲减|应付|负债|借款|债务|贷款|冲销|核销|转销|注销"
+    r"|扣除|抵消|转出|处置|减去|剔除|回购|失效|到期|行权|結轉|结转|費用|開支|开支|財務",
     re.IGNORECASE,
 )  # what may be written in brackets in a table and without a minus in a sentence
 
@@ -426,6 +431,11 @@ def is_cost(label: str) -> bool:
     """Whether a row is one of costs or deductions, whose brackets a sentence leaves out; "cash (used) provided" is not."""
     label = _INCOME_TAX.sub("tax", _BEFORE_TAX.sub("", label))
     return _COST.search(label) is not None and not _GAIN.search(label)
+
+
+def is_expense(label: str) -> bool:
+    """Whether a row is one of running expenses, as an income statement lists them."""
+    return _EXPENSE.search(label) is not None
 
 
 def contradicts_itself(reading: ClaimContext, first: Quantity, second: Quantity) -> Move | None:

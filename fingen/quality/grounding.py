@@ -38,7 +38,7 @@ from fingen.quality.names import find_foreign
 from fingen.quality.notation import standard
 from fingen.quality.pairing import order, source_order
 from fingen.quality.quantities import HUNDREDTH, ONE, Quantity, same_currency
-from fingen.quality.shares import find_wrong_shares
+from fingen.quality.shares import find_shares, find_wrong_shares
 from fingen.quality.source import Ladder, Source, fold_name, prepare
 from fingen.quality.tables import Place, parse_unit
 from fingen.records import Passage, Record
@@ -50,7 +50,7 @@ LEVELS: tuple[Level, ...] = ("bound", "quoted", "computed")
 Wrong = tuple[str, str, Place | None, Source | None]  # a reason, what is wrong, and the nearest figure of the source
 _HALF = Decimal("0.5")
 _BARE = 100  # a whole number below it that counts nothing may be that of a note
-_TIME_WORDS = {"day": ("day", "天"), "month": ("month", "月"), "year": ("year", "年")}
+_TIME_WORDS = {"day": ("day", "天"), "week": ("week", "周"), "month": ("month", "月"), "year": ("year", "年")}
 _TELLING = 200  # half steps: three digits that are shown tell a figure, "5 percent" may be anything
 # Which of several contradictions is told: the one of the candidate that came furthest.
 _STAGES = (
@@ -314,7 +314,10 @@ class _Check:
 
     def _unused_calcs(self) -> None:
         """A result that the source has as well was found there: it counts as given."""
+        shares = list(find_shares(self.reading.text))
         for calc in self.computed.unused(self._figures):
+            if any(share.low <= abs(value) <= share.high for share in shares for value in (calc.value, calc.value / 100)):
+                continue  # told in words: about half, 五成六
             self._add("calc", 0, 0, f"{calc.text[:80]} gives {brief(calc.value)}, which the answer does not say")
 
     # --- times, names and movements ---------------------------------------------------------------------------------------

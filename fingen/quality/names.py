@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from fingen.quality.quantities import narrow
-from fingen.quality.source import Source, fold_name
+from fingen.quality.source import Source, fold_accents, fold_name
 
 _LEGAL = re.compile(
     r"(?<=[\w.,]) (?:Inc|Incorporated|Corp|Corporation|Ltd|Limited|LLC|LLP|plc|PLC|Plc|GmbH|N\.V|S\.A|AG|SE)(?![\w-])\.?"
@@ -42,7 +42,7 @@ _COMMON = frozenset(
     "item part section segment division united states kingdom america american british chinese china fiscal quarter year management "
     "class tier level covid pandemic internet web street wall parent subsidiary corporation form "
     "swiss french dutch danish polish turkish greek european asian african latin western eastern northern southern north south east west "
-    "central pacific atlantic global saas".split()
+    "central pacific atlantic global saas emea apac".split()
 )
 
 
@@ -123,8 +123,8 @@ def _has_word(word: str, source: Source) -> bool:
     """Whether a source has a word, another form of it (Europe, European), or all the parts of a compound."""
     parts = [part.lower() for part in re.split(r"[-&/]", word) if len(part) > 1]
     return all(
-        part in source.words or part in _COMMON or (len(part) >= _STEM and part[:_STEM] in source.stems)
-        for part in parts
+        part in source.words or part in _COMMON or part[:_STEM] in source.stems or (len(part) == 4 and part[:3] in source.stems)
+        for part in map(fold_accents, parts)
     )
 
 

@@ -26,6 +26,7 @@ _NO_NAMES = frozenset(
     "company group board directors fiscal year january february march april may june july august september october november december "
     "rmb usd eur gbp".split()
 )
+_ASIDE = re.compile(r"\b(?:before|excluding|without|after|because of|due to|despite|net of|thanks to|including) (?:the |any |all )?[a-z]+")
 _PARTED = re.compile(r"[,;]| (?:and|while|but) ")
 _NEAR = 30  # characters before a figure in which a name is that of its owner
 _ALONE = re.compile(
@@ -104,7 +105,7 @@ def is_of_another_row(region: str, mention: Mention | None, place: Place) -> boo
 
 def _has_head_of_another(region: str, own: str, table: Table) -> bool:
     """Whether a text has the word that the label of another row starts with, and no word of its own label."""
-    said = {word for word in _WORD.findall(region) if len(word) > _HEAD}
+    said = {word for word in _WORD.findall(_ASIDE.sub(" ", region)) if len(word) > _HEAD}
     words = set(_WORD.findall(own)) - _PLAIN
     if not said or not words or words & set(_WORD.findall(region)):
         return False
@@ -147,7 +148,7 @@ def _shares(own: str, other: str, region: str) -> bool:
 
 def is_past_unsaid(reading: ClaimContext, figure: Quantity, place: Place, source: Source, said: Sequence[int]) -> bool:
     """Whether a figure of an earlier year alone is given where no word tells it from one of the years that are `said`."""
-    if place.row is None or place.column is None or len(place.periods) != 1 or place.row.periods:
+    if place.row is None or place.column is None or len(place.periods) != 1 or place.row.periods or place.change:
         return False
     (year,) = place.periods
     if not isinstance(year, int) or year in said or not said or year >= max(said):

@@ -38,7 +38,7 @@ _ENGLISH = re.compile(
 )
 _CHINESE = re.compile(
     r"(?P<more>超过?了?|逾|过|高于|大于|不少于)?(?P<less>不足|不到|不及|低于|少于)?(?P<near>将?近|接近|几乎)?(?:大?约|约占|左右)?"
-    r"(?:(?P<half>半数|一半)|(?P<ten>[一二两三四五六七八九1-9])成(?P<plus>半?)(?![本员立果分套品功长为都熟人效交像就因])"
+    r"(?:(?P<half>半数|一半)|(?P<ten>[一二两三四五六七八九1-9])成(?P<plus>半|[一二两三四五六七八九](?![成家个名年月日种项]))?(?![本员立果分套品功长为都熟人效交像就因])"
     r"|(?P<part>[二三四五六七八九十])分之(?P<count>[一二三四五六七八九]))(?P<above>以上|多|有余)?(?P<below>以下)?"
 )
 _HINT = re.compile(r"hal[fv]|third|quarter|fourth|fifth|sixth|eighth|tenth|成|半|分之", re.IGNORECASE)
@@ -80,7 +80,8 @@ def _read_chinese(match: re.Match[str]) -> Decimal:
     if match["part"]:
         return read_chinese(match["count"]) / read_chinese(match["part"])
     ten = Decimal(match["ten"]) if match["ten"].isdigit() else read_chinese(match["ten"])
-    return ten / 10 + (Decimal("0.05") if match["plus"] else 0)
+    plus = match["plus"] or "零"
+    return ten / 10 + (Decimal("0.05") if plus == "半" else read_chinese(plus) / 100)
 
 
 def _bounds(match: re.Match[str], share: Decimal) -> tuple[Decimal, Decimal]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import cached_property, lru_cache
 
-from fingen.quality.claims import QUANTITIES, ClaimContext
+from fingen.quality.claims import QUANTITIES, ClaimContext, is_cost, is_expense
 from fingen.quality.notation import find_notation, standard
 from fingen.quality.quantities import HUNDREDTH, ONE, narrow
 from fingen.quality.tables import (
@@ -152,6 +153,13 @@ class Source:
             return False  # of (income)/expense the positive ones are expenses
         return any(each.figure.sign < 0 for each in self.places if each.column is place.column)
 
+    def has_positive_costs(self, place: Place) -> bool:
+        """Whether costs stand without a minus in the column of a figure that has one: it is then no cost but a gain."""
+        if place.row is None or place.figure.sign >= 0 or not is_cost(place.row.label):
+            return False
+        others = (each for each in self.places if each.column is place.column and each.row and each.figure.kind == "amount")
+        return any(each.figure.sign > 0 and is_expense(each.row.label) for each in others if each.row)
+
     def is_turned(self, place: Place) -> bool:
         """Whether what stands in brackets is a gain: (income)/expense."""
         if place.table is None or place.row is None:
@@ -215,12 +223,12 @@ class Source:
     def words(self) -> frozenset[str]:
         """The Latin words of the text and of the document's own names, in lower case."""
         names = f"{self.text} {self.passage.document} {self.passage.company or ''} {' '.join(self.passage.section)}"
-        return frozenset(_LATIN.findall(narrow(names).lower()))
+        return frozenset(_LATIN.findall(fold_accents(narrow(names).lower())))
 
     @cached_property
     def stems(self) -> frozenset[str]:
-        """How the words start."""
-        return frozenset(word[:5] for word in self.words if len(word) >= 5)
+        """How the words start: their first five letters, and three of those that have four (Asia, Asie)."""
+        return frozenset(word[: 5 if len(word) > 4 else 3] for word in self.words if len(word) >= 4)
 
     @cached_property
     def folded(self) -> str:
@@ -245,6 +253,11 @@ def fiscal_year(end: str | None) -> int | None:
         return None
     year, *day = map(int, end.split("-"))
     return year - 1 if len(day) == 2 and is_turn_of_year(*day) else year
+
+
+def fold_accents(text: str) -> str:
+    """Letters without their accents: Amériques is written as Americas is."""
+    return text if text.isascii() else "".join(char for char in unicodedata.normalize("NFD", text) if not unicodedata.combining(char))
 
 
 def fold_name(text: str) -> str:

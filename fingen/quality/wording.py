@@ -82,7 +82,10 @@ _STOP = frozenset(
     "ended fiscal from have having how into last less made make many more most much must only other over report said same should "
     "since some such than that their them then there these they this those through under until upon very were what when where "
     "which while whose will with within would year years quarter half full december january february march april june july "
-    "august september october november explain describe".split()
+    "august september october november explain describe "
+    "amounts change changed changes cause caused compare compared concern consist consists define defined develop developed differ "
+    "difference drive drove driven figure figures follow highlights kept main mean means move moved number numbers part parts "
+    "perform performed picture reason reasons result results rise rose show shows shown stand stands stood tell terms".split()
 )
 _ABOUT_PERSONS = re.compile(
     r"(?:, |\band )(?:who|where)\b([^,;?]{4,80})|[，、；](?:谁|[^，；？]{0,8}是谁)([^，；？]{0,30})", re.IGNORECASE
