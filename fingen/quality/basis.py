@@ -21,7 +21,7 @@ from fingen.quality.tables import Place
 Marks = Mapping[str, frozenset[str]]  # kinds by dimension; one that is not there is not known
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Dimension:
     """One way in which figures of one name differ. `special` are the kinds that must be said; others are taken as read.
 
@@ -32,6 +32,20 @@ class Dimension:
     pattern: re.Pattern[str]  # a named group for each kind
     special: frozenset[str]
     hints: tuple[str, ...]
+
+    def may_be_in(self, lower: str, *, ascii_only: bool) -> bool:
+        """Whether a text in lower case has one of the hints; one in ASCII has none in Chinese."""
+        if any(hint in lower for hint in self.latin):
+            return True
+        return not ascii_only and any(hint in lower for hint in self.han)
+
+    @cached_property
+    def latin(self) -> tuple[str, ...]:
+        return tuple(filter(str.isascii, self.hints))
+
+    @cached_property
+    def han(self) -> tuple[str, ...]:
+        return tuple(hint for hint in self.hints if not hint.isascii())
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,11 +215,11 @@ _CLAUSE_END = re.compile(
 
 def find_marks(text: str) -> tuple[Mark, ...]:
     """The words of a basis in a text, in order."""
-    lower = text.lower()
+    lower, ascii_only = text.lower(), text.isascii()
     marks = [
         Mark(*match.span(), dimension.name, match.lastgroup or "")
         for dimension in DIMENSIONS
-        if any(hint in lower for hint in dimension.hints)
+        if dimension.may_be_in(lower, ascii_only=ascii_only)
         for match in dimension.pattern.finditer(text)
     ]
     marks.sort(key=lambda mark: mark.start)

@@ -48,11 +48,16 @@ class Binding:
 
     def __init__(self, reading: ClaimContext, sources: Sequence[Source], question: str = "") -> None:
         self._basis = Basis(reading, question)
-        self._asked = {each.when[0] for each in ClaimContext(question, None).figures if each.when[0]}
+        self._question = question
         self.reading = reading
         self.sources = sources
         self._claims: dict[tuple[int, int], tuple[Mention, ...]] = {}
         self._polarities: dict[int, int] = {}
+
+    @cached_property
+    def _asked(self) -> set[int]:
+        """The years that the question names."""
+        return {each.when[0] for each in ClaimContext(self._question, None).figures if each.when[0]}
 
     def judge(self, figure: Quantity, source: Source, place: Place) -> tuple[Verdict, str, str]:
         """How a figure of the source suits what the answer says; where it does not, the reason and what the source says."""

@@ -45,7 +45,7 @@ GROUPS = ("figure", "unit", "period", "direction", "entity", "evidence", "calc",
 KEPT_GOAL, FRESH_GOAL, CAUGHT_GOAL, GROUP_GOAL = 44, 47, 0.85, 0.90
 HELD = 0.5  # of the words of a chunk stand in the old passage: it is a part of it
 PART = 0.1  # of the words of the old passage stand in a chunk: so it is, with more beside it
-SAME = 0.9  # of the words of a line stand in an old quote: it is a part of it
+SAME = 0.9  # of the words of a cell stand in an old quote: it is a part of it
 _TOKEN = re.compile(r"[\u4e00-\u9fff]|\w+")
 MONTHS = dict(zip("January February March April May June July August September October November December".split(),
                   range(1, 13), strict=True))  # fmt: skip
@@ -167,8 +167,12 @@ def _requoted(quote: str, old: Asked, new: Asked) -> list[str]:
 
 
 def _is_within(line: str, words: Counter[str]) -> bool:
+    """Whether a cell of a line stands in an old quote, or all of the quote in the line."""
+    cells = [Counter(re.findall(_TOKEN, cell)) for cell in line.split(" | ")]
     own = Counter(re.findall(_TOKEN, line))
-    return own.total() > 0 and (own & words).total() >= SAME * own.total()
+    if (own & words).total() >= SAME * words.total():
+        return True
+    return any(cell.total() > 1 and (cell & words).total() >= SAME * cell.total() for cell in cells)
 
 
 def judge_all(
