@@ -22,7 +22,7 @@ from fingen.quality.claims import (
     polarity,
     row_polarity,
 )
-from fingen.quality.labels import Mention, claimed_labels, find_mentions, is_close, is_of_list
+from fingen.quality.labels import Mention, claimed_labels, find_mentions, is_close, is_of_figure_before, is_of_list
 from fingen.quality.names import forms_of
 from fingen.quality.pairing import is_change_of, is_of_another_name, is_of_another_row, is_past_unsaid
 from fingen.quality.quantities import ONE, Quantity
@@ -270,6 +270,10 @@ class Binding:
         ]
         if named and is_of_list(self._lower, figure, self.reading.quantities, named[-1]):
             return False
+        if place.row and any(claim.key == row_key(place.row) for claim in self._claimed(figure, source)):
+            return False
+        while named and is_of_figure_before(self._lower, named[-1], self.reading.quantities):
+            named.pop()
         if named and not is_close(self._lower[named[-1].end : figure.start], self._names):
             named = []
         if named and figure.kind == "percent" and place.change and is_change_of(named[-1].key, place):

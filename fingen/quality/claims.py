@@ -45,6 +45,7 @@ _AGO = re.compile(r"\byear (?:earlier|ago|before)$")  # stands after its figure
 _JOINED = re.compile(r"[^\s(（,，]上")  # 5亿元上年没有: what follows is no time of the 5
 _BRACKETED_YEAR = re.compile(r"\s?[(（](?:FY ?|fiscal )?((?:19|20)[0-9]{2})年?\s?[:：]\s?")
 _ON_TO = re.compile(r"\b(?:to|into|after)\b|[至到]|转为|变为")
+_AND_ALSO = re.compile(r",?\s(?:and|while|but)\s|[、和]")
 _OWNS = re.compile(r"\s?(?:的|'s|’s)?\s?")
 _GOES_ON = "(?![^的为末初数余金发增达是，,、。（(\\s])"  # 期末余额, but not 本期归属于母公司的净利润, which is a label
 _LAST = re.compile(
@@ -104,10 +105,16 @@ _LOSS = re.compile(
 )
 _ONE_WAY = re.compile(r"\b(?:gains?|benefits?|grants?|credits?|proceeds|subsid(?:y|ies))\b|补助|补贴", re.IGNORECASE)  # a minus takes them off
 _POLAR = re.compile(f"(?P<gain>{_GAIN.pattern})|(?P<loss>{_LOSS.pattern})", re.IGNORECASE)
+_REMOVED = re.compile(
+    r"\b(?:deduct\w*|subtract\w*|minus|eliminat\w+|exclud\w+|remov\w+|offset\w*"
+    r"|(?:tak(?:es?|en|ing)|took|le(?:ft|aves?|aving)|carv\w+|stripp?\w*) (?:out|off|aside))\b|扣除|抵减|减去|剔除|抵消|抵销|冲减|減去|扣減",
+    re.IGNORECASE,
+)
+_WHEREAS = re.compile(r"[;；。]|,? (?:whereas|while|but)\b|，(?:而|但)")
 _EXPENSE = re.compile(r"\b(?:expenses?|costs?)\b|费用|成本|費用", re.IGNORECASE)
 _BALANCE = re.compile(
-    r"\b(?:profits?|incomes?|earnings|results?|margins?|EBIT\w*|NPATA?|EPS|cash|equity|deficit|surplus|net assets|working capital|exchange)\b"
-    r"|利润|损益|净额|收益|净资产|权益|增加额|每股|毛利|业绩|汇兑",
+    r"\b(?:profits?|incomes?|earnings|results?|margins?|EBIT\w*|NPATA?|EPS|net cash|cash flows?|total equity|surplus|net assets|working capital)\b"
+    r"|利润|损益|净额|收益|净资产|权益合计|增加额|每股|毛利|业绩",
     re.IGNORECASE,
 )
 _COST = re.compile(
@@ -301,6 +308,8 @@ class ClaimContext:
             return UNKNOWN, False  # from A in 2022 to B: B is of another time
         if _AGO.search(self.text, mark.start, mark.end) or (tied and self._is_baseline(mark)):
             return UNKNOWN, False  # after A a year earlier, B: B is of another time
+        if tied and _AND_ALSO.fullmatch(between):
+            return UNKNOWN, False  # 5 in the first quarter and 6 in the second: the first is of the 5 alone
         crossed = next((other for other in self.quantities if mark.end <= other.start < figure.start), None)
         if crossed and _LAST.fullmatch(self.text, mark.start, mark.end):
             return UNKNOWN, False  # 由上年A降至B: B is of no year before
@@ -368,6 +377,8 @@ class ClaimContext:
         start, end = self.sentence(figure.start)
         around = self.text[max(start, figure.start - 110) : min(end, figure.end + 40)]
         words = _BEFORE_TAX.sub("", around)
+        if _REMOVED.search(_WHEREAS.split(self.text[figure.end : end])[0]) or _REMOVED.search(words):
+            return True
         drags = figure.kind != "amount" and _DRAG.search(words)
         return bool(_LOSS.search(words) or _FALL.search(words) or drags or (costs and _COST.search(words)))
 

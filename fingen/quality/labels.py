@@ -30,7 +30,7 @@ _ITS_CHANGE = re.compile(  # 5, up 3 percent: the change is of what the figure b
 )
 _CLAUSE = re.compile(r"[,，;；:：]|\b(?:while|but|although|as|when|because)\b")
 _LISTED = re.compile(r"(?:\b(?:and|or)\s|[、和及与])$")
-_OWNED = re.compile(r"\s(?:(?:in|from|for|of|on|by|under|to|were|was|are|is|came from) )?(?:the |its |their )?|(?:属于|来自|为)")
+_OWNED = re.compile(r"\s(?:[a-z]+ )?(?:(?:in|from|for|of|on|by|under|to|were|was|are|is|came from) )?(?:the |its |their )?|(?:属于|来自|为)")
 _AND = re.compile(r"\s?(?:,? and |[、和及与])\s?(?:rmb |us)?[$€£¥]?")
 _OWNERS = ("公司", "年", "年度", "期", "企业", "报告", "末", "初", "季度")
 _VERBS = ("实现", "录得", "发生", "取得", "确认", "报告", "产生", "列示")
@@ -146,7 +146,7 @@ def _from_before(
     mention = next((mention for mention in reversed(mentions) if mention.end <= figure.start), None)
     if mention is None:
         return None
-    if is_of_list(lower, figure, inside, mention) or _is_of_figure_before(lower, mention, inside):
+    if is_of_list(lower, figure, inside, mention) or is_of_figure_before(lower, mention, inside):
         return None
     crossed = [other for other in inside if mention.end <= other.start < figure.start]
     for other, following in pairwise((*crossed, figure)):
@@ -157,7 +157,7 @@ def _from_before(
     return mention if _is_linked(lower[mention.end : (*crossed, figure)[0].start], names) else None
 
 
-def _is_of_figure_before(lower: str, mention: Mention, inside: Sequence[Quantity]) -> bool:
+def is_of_figure_before(lower: str, mention: Mention, inside: Sequence[Quantity]) -> bool:
     """Whether a label stands right behind a figure and is its own: 5 in the first quarter and 6 in the second."""
     before = next((each for each in reversed(inside) if each.end <= mention.start), None)
     return before is not None and _OWNED.fullmatch(lower, before.end, mention.start) is not None

@@ -30,6 +30,7 @@ PREPARED = 2048  # passages kept ready, some 50 KB each
 _WORD = re.compile(r"[a-z0-9&'/-]+")
 _TIME = re.compile(
     r"^(?:(?:as )?(?:of|at) |(?:fiscal )?years? end|fy|december|january|march|june|september)?[ ,]*(?:19|20)\d\d(?!\d)|^第.季度$"
+    r"|^(?:\w+ )?(?:weeks|months|quarters?|years?) (?:ended|ending)\b"
 )
 _THREE_MONTHS = re.compile(r"(?i)\bthree[- ]months?\b|\bquarter|三个月|季度|[147][-—至~]|10[-—至~]12月")
 _EXPENSES = re.compile(r"(?i)expense|cost|loss|费用|成本|支出|损失")
@@ -157,8 +158,11 @@ class Source:
         """Whether costs stand without a minus in the column of a figure that has one: it is then no cost but a gain."""
         if place.row is None or place.figure.sign >= 0 or not is_cost(place.row.label):
             return False
-        others = (each for each in self.places if each.column is place.column and each.row and each.figure.kind == "amount")
-        return any(each.figure.sign > 0 and is_expense(each.row.label) for each in others if each.row)
+        if "(" in self.text[place.figure.start : place.figure.start + 4]:
+            return False  # what costs stand in brackets is no matter of the table's
+        others = (each for each in self.places if each.column is place.column and each.row is not place.row)
+        signs = [each.figure.sign for each in others if each.row and is_expense(each.row.label)]
+        return signs.count(1) > signs.count(-1)
 
     def is_turned(self, place: Place) -> bool:
         """Whether what stands in brackets is a gain: (income)/expense."""
