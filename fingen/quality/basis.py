@@ -159,7 +159,7 @@ OPPOSITES = (
                expense=r"\bexpenses?\b|费用(?!化)|支出"),
     _dimension("costing", "", "expensed capitali 费用化 资本化", expensed=r"\bexpensed\b|费用化", capitalised=r"\bcapitali[sz]ed\b|资本化"),
     _dimension("side", "", "receivable payable 应收 应付", receivable=r"\breceivables?\b|应收", payable=r"\bpayables?\b|应付"),
-    _dimension("cash", "", "inflow outflow 流入 流出", inflow=r"\binflows?\b|流入", outflow=r"\boutflows?\b|流出"),
+    _dimension("cash", "", "inflow outflow provided used positive 流入 流出", inflow=r"\binflows?\b|\bprovided by\b|\bpositive (?:net )?cash\b|流入", outflow=r"\boutflows?\b|\bused in\b|流出"),
     _dimension("balance", "", "asset liabilit 资产 负债", assets=r"\bassets?\b|资产(?!负债)", liabilities=r"\bliabilit(?:y"
     r"|ies)\b|(?<!资产)负债"),
     _dimension("place", "", "domestic foreign oversea 境内 国内 境外 国外 海外",

@@ -29,8 +29,9 @@ from fingen.quality.quantities import ONE, Quantity
 from fingen.quality.source import Source, heading_key, labels_of, row_key, sizes
 from fingen.quality.tables import UNKNOWN, Periods, Place
 
-_CHANGES = re.compile(r"增减|同比|变动幅度|变动比例|增长率|增幅|环比|\bchange\b|variance|\bv\.|\bvs\.", re.IGNORECASE)
-_FOLLOWING = re.compile(r"\s(?:in|for|of|from|at|on|to)\s[^.,;(]{1,40}")  # 3.7 in euro and 2.6 in dollar
+_CHANGES = re.compile(r"增减|同比|变动|增长率|增幅|环比|\bchange\b|variance|\bv\.|\bvs\.", re.IGNORECASE)
+_FOLLOWING = re.compile(r"\s(?:in|for|of|from|at|on|to)\s[^.,;(]{1,40}|\s[a-z]+(?=[.,;)]| and )")  # 3.7 in euro and 2.6 in dollar
+_PART = re.compile(r"[,;]| (?:and|while|but) ")
 _ADDED = re.compile(r"增加|\b(?:increases?|additions?)\b", re.IGNORECASE)
 _TAKEN = re.compile(r"减少|\b(?:decreases?|disposals?|reductions?)\b", re.IGNORECASE)
 _LINKING = re.compile(f"{LINK_WORDS}|{LINK_WORDS_ZH}")
@@ -195,7 +196,8 @@ class Binding:
             return None  # the direction says it
         label = place.row.label if place.row else ""
         is_taken_off = figure.kind == "amount" and not source.has_positive_costs(place)
-        if self.reading.excuses_minus(figure, costs=is_taken_off and not is_balance(label)) or (is_taken_off and is_cost(label)):
+        is_result = is_balance(label)
+        if self.reading.excuses_minus(figure, costs=is_taken_off and not is_result, near=is_result) or (is_taken_off and is_cost(label)):
             return None  # what is taken off may be written with a minus in a table and is told without one
         return "the source has it with a minus"
 
@@ -279,6 +281,8 @@ class Binding:
         if named and figure.kind == "percent" and place.change and is_change_of(named[-1].key, place):
             return False
         following = _FOLLOWING.match(self._lower, figure.end)
+        if start > 0 and (part := _PART.search(self._lower, start, figure.start)):
+            start = part.end()  # what stands before it is of the figure before
         region = self._lower[start : figure.start] + (following[0] if following else "")
         return is_of_another_row(region, named[-1] if named else None, place)
 

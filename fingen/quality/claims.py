@@ -80,6 +80,11 @@ _MOVE = re.compile(f"(?P<up>{_UP})|(?P<down>{_DOWN})", re.IGNORECASE)
 _BREAK = re.compile(r"[,，、]|\b(?:while|and|with|because|due)\b")
 _FALL = re.compile(_DOWN, re.IGNORECASE)
 _LEVEL = re.compile(r"\b(?:to|at|from|of)\b|[至到为由从达]")
+_BY = re.compile(  # an increase of 5: by 5, not to 5
+    r"(?:increase|decrease|rise|fall|drop|decline|reduction|growth|gain) of\s(?:about |around |approximately |some |nearly |over |more than |only |just )?"
+    r"(?:RMB|US|[$€£¥(])?\s?",
+    re.IGNORECASE,
+)
 _MOVE_AFTER = re.compile(
     r"\s?(?:(?:percentage )?points?\s)?(?:的)?(?:(?P<up>increase|rise|growth|gain|higher|more(?= than)|above|增长|增幅|涨幅|上升|增加)"
     r"|(?P<down>decrease|decline|drop|fall|reduction|lower|less(?= than)|below|under(?= )|下降|降幅|跌幅|减少))(?![a-z])",
@@ -335,6 +340,8 @@ class ClaimContext:
         figures = [other for other in inside if other.kind in QUANTITIES and not other.spelled]
         if len(times) == len(figures) > 1 and figure in figures:
             return times[figures.index(figure)]
+        if len(times) == 1 and marks[0].end <= figure.start:
+            return times[0]
         return UNKNOWN
 
     # --- up or down, gain or loss -----------------------------------------------------------------------------------------
@@ -360,8 +367,20 @@ class ClaimContext:
         between = before[-60:][last.end() :]
         if _BREAK.search(between):
             return None
-        level = _LEVEL.search(between) is not None or last[0][-1] in "至到"
+        level = (_LEVEL.search(between) is not None and not _BY.fullmatch(last[0] + between)) or last[0][-1] in "至到"
         return Move(1 if last["up"] else -1, level, shift + last.start(), shift + last.end())
+
+    def _leading(self, figure: Quantity) -> str:
+        """The words around a figure, and those before the figures that it is set against."""
+        before, after = self.around(figure)
+        words, at = f"{before} {after}", figure.start - len(before)
+        while len(before) <= _NEAR_PAIR:
+            earlier = next((other for other in reversed(self.quantities) if other.end == at), None)
+            if earlier is None or "，" in before:
+                break
+            before, _ = self.around(earlier)
+            words, at = f"{before} {words}", earlier.start - len(before)
+        return words
 
     def polarity(self, figure: Quantity) -> int:
         """1 where the words up to a figure speak of a gain alone, -1 of a loss alone, 0 where of both, a cost or neither."""
@@ -372,10 +391,13 @@ class ClaimContext:
             return 0
         return -1 if loss else 0 if self.excuses_minus(figure) else 1
 
-    def excuses_minus(self, figure: Quantity, *, costs: bool = True) -> bool:
-        """Whether the words around a figure say that it counts as negative: a loss, a fall, and with `costs` a cost."""
+    def excuses_minus(self, figure: Quantity, *, costs: bool = True, near: bool = False) -> bool:
+        """Whether the words around a figure say that it counts as negative: a loss, a fall, and with `costs` a cost.
+
+        With `near`, words that another figure parts from it do not count, but where the two are set against each other.
+        """
         start, end = self.sentence(figure.start)
-        around = self.text[max(start, figure.start - 110) : min(end, figure.end + 40)]
+        around = self._leading(figure) if near else self.text[max(start, figure.start - 110) : min(end, figure.end + 40)]
         words = _BEFORE_TAX.sub("", around)
         if _REMOVED.search(_WHEREAS.split(self.text[figure.end : end])[0]) or _REMOVED.search(words):
             return True
@@ -383,6 +405,7 @@ class ClaimContext:
         return bool(_LOSS.search(words) or _FALL.search(words) or drags or (costs and _COST.search(words)))
 
 
+_NEAR_PAIR = 26  # characters at most between two figures that one word is said of: outflows went from 5 to 6
 _INCOME_TAX = re.compile(r"\bincome tax(?:es)?\b|所得税", re.IGNORECASE)
 _BEFORE_TAX = re.compile(
     r"\bbefore (?:(?:provision|benefit)(?: \(benefit\))? (?:for|from) )?(?:income )?tax(?:es|ation)?\b|税前",

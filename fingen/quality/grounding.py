@@ -34,6 +34,7 @@ from fingen.quality.binding import Binding, Verdict
 from fingen.quality.claims import QUANTITIES, ClaimContext, contradicts_itself
 from fingen.quality.computed import Computed, brief, interval
 from fingen.quality.counts import find_wrong_counts, find_wrong_ratios
+from fingen.quality.exchange import find_exchanged
 from fingen.quality.names import find_foreign
 from fingen.quality.notation import standard
 from fingen.quality.pairing import order, source_order
@@ -159,6 +160,9 @@ class _Check:
             elif figure.kind in ("year", "date", "quarter"):
                 self._time(figure)
         self._movements()
+        for one, other, what in find_exchanged(self.reading, self.proved):
+            reason = "binding-row" if what == "names" else "binding-period"
+            self._add(reason, one.start, other.end, f"the {what} of these two figures are exchanged")
         for start, end, detail in find_wrong_ratios(self.reading, self.proved):
             self._add("figure", start, end, detail)
         for start, end, detail in find_wrong_shares(self.reading, self.proved, self.sources, self.binding.mentions_in):

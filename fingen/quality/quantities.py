@@ -109,7 +109,7 @@ _UNIT = re.compile(
     r"(?:\s{1,2}|-)?(?:(?P<points>(?:percentage|percent|pct)[\s-]points?\b|points?\b|pp?ts?\b|pp\b|个?百分点)"
     r"|(?P<basis>basis[\s-]points?\b|bps?\b|BPs?\b|个?基点)|(?P<percent>%|percent\b|per\scent\b|pct\b|‰)"
     rf"|{_SCALE}(?:[\s-]?(?P<money>{_MONEY})|[\s-]?(?P<counted>{_COUNT}))?"
-    rf"|(?P<minor>pence\b|cents\b)|(?P<money_alone>{_MONEY})|(?P<counted_alone>{_COUNT}))"
+    rf"|(?P<minor>pence\b|cents\b|p\b(?![.-]))|(?P<money_alone>{_MONEY})|(?P<counted_alone>{_COUNT}))"
 )
 _ATTACHED = re.compile(r"(?:bn|mn|[mkb])(?![\w])", re.IGNORECASE)
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}$")
@@ -335,7 +335,7 @@ def _unit(after: re.Match[str], currency: str | None) -> tuple[Kind, Decimal, st
     if groups["basis"]:
         return "points", Decimal("0.01"), currency, "%"
     if groups["minor"]:
-        return "amount", HUNDREDTH, currency or ("GBP" if groups["minor"] == "pence" else None), "money"
+        return "amount", HUNDREDTH, currency or ("GBP" if groups["minor"][0] == "p" else None), "money"
     scale = SCALES[groups["scale"].lower().rstrip("s")] if groups["scale"] else ONE
     money, counted = groups["money"] or groups["money_alone"], groups["counted"] or groups["counted_alone"]
     if money and currency is None:

@@ -30,8 +30,8 @@ _UNIT_LINE = re.compile(
     r"|\b[Ii][Nn]\s(?:(?:RMB|US\$|USD|EUR|GBP|HK\$|[$€£¥])\s?)?(?P<word>(?i:thousands?|millions?|billions?|hundreds))\b"
     r"|\b(?P<plural>(?i:thousands|millions|billions)) of (?:U\.?S\.? |Japanese )?(?i:yen|dollars|euros?|pounds|RMB|Renminbi)\b"
     r"|(?P<mark>(?:US|HK|A|C)?[$€£¥]|(?<![A-Za-z])(?:CHF|EUR|USD|GBP|RMB|SEK|NOK|DKK|HKD|AUD))\s?[’'‘]?(?P<short>m|mn|bn|k|millions?|thousands?|billions?)\b(?=\s*(?:$|[|)]))"
-    r"|(?:单位|金额单位|货币单位)\s*[:：]?\s*(?:人民币)?\s*(?P<unit>[千百十]?[万亿]?千?百?元|[千百]?万股)"
-    r"|[(（](?:人民币)?(?P<bracket>[千百十]?[万亿千]?元|百万元|[千百]?万股)[)）]|人民币(?P<rmb>千|百万|万|亿)?元"
+    r"|(?:单位|金额单位|货币单位)\s*[:：]?\s*(?:人民币)?\s*(?P<unit>[千百十]?[万亿]?千?百?元|[千百]?万?股)"
+    r"|[(（](?:人民币)?(?P<bracket>[千百十]?[万亿千]?[元股人名户家吨台辆套件份]|百万元)[)）]|人民币(?P<rmb>千|百万|万|亿)?元"
     r"|(?P<heading>千|百[万萬]|[万萬]|[亿億])(?:[港美欧歐日]|新[台臺][币幣]|人民[币幣])?[元圓](?=\s*(?:$|[|)）]))"
     r"|(?:人民幣|新[台臺][币幣]|港[币幣]|[币幣][别別种種][:：])\s?(?P<coin>千|百[万萬]|[万萬]|[亿億])[元圓]"
 )
@@ -146,7 +146,7 @@ def parse_unit(text: str) -> Unit | None:
         word = named.lower()
         scale = SCALES[word.rstrip("s")]
     else:
-        chinese = next((groups[name] for name in _CHINESE_UNITS if groups[name]), "").rstrip("元股")
+        chinese = next((groups[name] for name in _CHINESE_UNITS if groups[name]), "").rstrip("元股人名户家吨台辆套件份")
         scale = SCALES.get(chinese, ONE)
     currency = currency_named(text)
     if currency is None and (groups["unit"] or groups["bracket"] or "").endswith("元"):
@@ -261,7 +261,7 @@ class _Reader:
 
     def _unit_of_heading(self, texts: list[str]) -> None:
         unit = next((unit for text in texts if (unit := parse_unit(text))), None)
-        if unit is not None and self.table.unit is None:
+        if unit is not None and self.table.unit is None and (unit.currency or unit.scale != ONE):
             self.table.unit = unit
 
     def _is_heading(self, texts: list[str]) -> bool:

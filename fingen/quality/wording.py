@@ -49,7 +49,8 @@ _OBEYED = re.compile(
 _ADVICE = re.compile(
     r"\b(?:not|no) (?:\w+ )?(?:investment|financial|legal|tax) advice\b|\bconsult (?:a|an|your) [\w ]{0,30}(?:advis[eo]r|professional)|"
     r"\b(?:you|investors|readers) should (?:buy|sell|hold)\b|\b(?:buy|sell) [\w&. ]{1,40} shares (?:now|today)\b|"
-    r"\bbest stock\b|不构成(?:任何)?投资建议|建议(?:投资者)?(?:买入|卖出|增持|减持|持有)|(?:股市|投资)有风险|请咨询专业",
+    r"\bbest stock\b|不构成(?:任何)?投资建议|建议(?:投资者)?(?:买入|卖出|增持|减持|持有)|(?:股市|投资)有风险|请咨询专业|投资者(?:应|需|可以?|宜|务)|建议(?:谨慎|密切|持续|重点|积极|适当|关注)|(?:应当?|需要?)(?:密切|持续|高度)关注"
+    r"|\b(?:investors|readers|shareholders) (?:are advised|may wish|would be wise|need) to\b",
     re.IGNORECASE,
 )
 _PRAISE = re.compile(
@@ -71,7 +72,7 @@ _SILENT = re.compile(
     re.IGNORECASE,
 )
 _CAUSE = re.compile(
-    r"(?:主要)?(?:系|由于|因为|得益于|受益于|归因于|缘于)([^，。；：（）]{6,60})|(?<=为)(?:了)?(?:应对|抓住|把握)([^，。；]{4,40})(?:而|所致)"
+    r"(?:主要)?(?:系|由于|因为|得益于|受益于|归因于|缘于)([^，。；：（）]{6,60})|(?<=为)(?:了)?(?:应对|抓住|把握)([^，。；]{4,40})(?:而|所致)|(?<=受)(?!让|理|托|限|益)([^，。；：（）]{6,40})(?:推动|带动|拉动|提振|拖累)"
 )
 _LATIN_RUN = re.compile(r"(?<![A-Za-z])[a-z]{2,}(?:[ ’'-]+[a-z]{1,}){2,}(?![A-Za-z])")
 _HAN_WORDS = re.compile(r"[\u3400-\u9fff]+[，。；：、][\u3400-\u9fff，。；：、]*")  # a name has no marks of a sentence

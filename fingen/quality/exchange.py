@@ -1,0 +1,112 @@
+"""Two figures of an answer that have changed places: each is given with the name, or the year, of the other.
+
+One wrong name may be a name that is not understood; two that fit when they are exchanged are no chance.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from fingen.quality.claims import ClaimContext
+from fingen.quality.quantities import Quantity
+from fingen.quality.source import Source
+from fingen.quality.tables import Place
+
+_LATIN = re.compile(r"[a-z][a-z-]{3,}")
+_HAN = re.compile(r"[\u4e00-\u9fff]{2,}")
+_PARTED = re.compile(r"[,;:，、；：]|\b(?:and|while|whereas|but)\b|[和及与而]")
+_STEM = 5  # letters that tell a word from others
+_NO_NAMES = frozenset(
+    word[:_STEM]
+    for word in "about after against amount before between company compared consolidated corresponding decrease ended fiscal following from "
+    "group increase million billion thousand other over previous prior total than that their this time under were which with year years "
+    "january february march april june july august september october november december rose fell came went grew stood reached cent respectively "
+    "both another quarter later earlier previously".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A figure of the answer: the words that it stands among there, and those that its source has for it."""
+
+    figure: Quantity
+    said: frozenset[str]
+    own: frozenset[str]
+
+
+def find_exchanged(reading: ClaimContext, proved: Mapping[int, Sequence[tuple[Source, Place]]]) -> Iterator[tuple[Quantity, Quantity, str]]:
+    """The pairs of figures that were exchanged, and what for."""
+    figures = [each for each in reading.quantities if len(proved.get(each.start, ())) > 0]
+    if len(figures) < 2:
+        return
+    yield from ((*pair, "names") for pair in _of_names(reading, figures, proved))
+    yield from ((*pair, "times") for pair in _of_times(reading, figures, proved))
+
+
+def _of_names(reading: ClaimContext, figures: Sequence[Quantity], proved: Mapping[int, Sequence[tuple[Source, Place]]]) -> Iterator[tuple[Quantity, Quantity]]:
+    named = [
+        _Named(each, _words(_context(reading, each)), frozenset().union(*(_names(*found) for found in proved[each.start])))
+        for each in figures
+    ]
+    for one, other in combinations(named, 2):
+        if one.figure.kind == other.figure.kind and one.figure.value != other.figure.value and _is_crossed(one, other) and _is_crossed(other, one):
+            yield one.figure, other.figure
+
+
+def _is_crossed(one: _Named, other: _Named) -> bool:
+    """Whether a figure stands among words of the other's name and none of its own."""
+    if not one.own or not other.own or one.said & (one.own - other.own):
+        return False
+    theirs = one.said & (other.own - one.own)
+    return sum(1 if word.isascii() else 0.5 for word in theirs) >= 1
+
+
+def _names(source: Source, place: Place) -> frozenset[str]:
+    if place.row is not None:
+        return _words(" ".join((*place.row.parents[-1:], place.row.label)))
+    return _words(_context(source.reading, place.figure))
+
+
+def _context(reading: ClaimContext, figure: Quantity) -> str:
+    """The words around a figure up to the last break before the figure after it, and from that of the figure before it."""
+    before, after = reading.around(figure)
+    has_earlier = figure.start - len(before) > reading.sentence(figure.start)[0]
+    breaks = [match.end() for match in _PARTED.finditer(before)] if has_earlier else []
+    ends = [match.start() for match in _PARTED.finditer(after)]
+    return f"{before[breaks[-1] if breaks else 0 :]} {after[: ends[0] if ends else len(after)]}"
+
+
+def _words(text: str) -> frozenset[str]:
+    """The words that can name a thing: how they start, in Chinese each two characters."""
+    text = text.lower()
+    latin = {word[:_STEM] for word in _LATIN.findall(text)} - _NO_NAMES
+    return frozenset(latin | {run[at : at + 2] for run in _HAN.findall(text) for at in range(len(run) - 1)})
+
+
+def _of_times(reading: ClaimContext, figures: Sequence[Quantity], proved: Mapping[int, Sequence[tuple[Source, Place]]]) -> Iterator[tuple[Quantity, Quantity]]:
+    """Figures each of which is given the year of the other."""
+    wrong: list[tuple[Quantity, int, int]] = []
+    for figure in figures:
+        said = _year(reading, figure)
+        known = {_year_of(*found) for found in proved[figure.start]}
+        if said and len(known) == 1 and (year := known.pop()) and year != said:
+            wrong.append((figure, said, year))
+    for (one, said, known), (other, said_too, known_too) in combinations(wrong, 2):
+        if said == known_too and said_too == known and one.kind == other.kind:
+            yield one, other
+
+
+def _year(reading: ClaimContext, figure: Quantity) -> int:
+    """The one year that a figure is said to be of, 0 where it is none or several."""
+    years = [period for period in reading.periods(figure)[0] if isinstance(period, int)]
+    return years[0] if len(years) == 1 else 0
+
+
+def _year_of(source: Source, place: Place) -> int:
+    if place.table is None:
+        return _year(source.reading, place.figure)
+    years = [period for period in place.periods if isinstance(period, int)]
+    return years[0] if len(years) == 1 else 0
