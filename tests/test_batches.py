@@ -237,7 +237,9 @@ def test_a_refused_request_is_named_and_holds_no_other_up(kind: str):
     assert f"{refused} requests have no answer, all others have" in str(e)
     assert "went wrong" in str(e)
     assert 0 < refused < 20
-    assert len(stub.batches) == 3  # those behind the first refusal are sent all the same, and what is refused is not again
+    assert (
+        len(stub.batches) == 3
+    )  # those behind the first refusal are sent all the same, and what is refused is not again
     assert len(answers(requests)) == stub.paid == 20 - refused
     assert open_batches() == []
 

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
+from fingen.quality.characters import narrow
 from fingen.quality.claims import ClaimContext
-from fingen.quality.quantities import Quantity, narrow
+from fingen.quality.quantities import Quantity
 from fingen.quality.source import PREPARED, Source
 from fingen.quality.tables import Place
 
@@ -41,10 +42,12 @@ class Dimension:
 
     @cached_property
     def latin(self) -> tuple[str, ...]:
+        """The hints in ASCII."""
         return tuple(filter(str.isascii, self.hints))
 
     @cached_property
     def han(self) -> tuple[str, ...]:
+        """The hints in Chinese."""
         return tuple(hint for hint in self.hints if not hint.isascii())
 
 
@@ -97,7 +100,8 @@ SPAN = _dimension(
     cumulative=r"\bcumulative(?:ly)?\b|\b(?:plan|life|inception)[- ]to[- ]date\b|\bto date\b|\bsince inception\b"
     r"|(?<!季度)(?<!半年)累计(?!折旧|摊销|减值|提取|综合|计提|公允)",
     year=r"\bfull[- ]year\b|\b(?:52|53|fifty-(?:two|three))[- ]weeks?\b|\btwelve[- ]months?\b|\bfor the (?:whole "
-    r"|entire )?(?:fiscal |financial )?year\b(?! (?:before|earlier))|\byears? ended\b|\bannual\b(?! (?:reports?|general|meetings?|accounts|financial|results|bonus|incentive))"
+    r"|entire )?(?:fiscal |financial )?year\b(?! (?:before|earlier))|\byears? ended\b|\bannual\b(?! (?:reports?|general|meetings?"
+    r"|accounts|financial|results|bonus|incentive))"
     r"|全年度?|[本当]年度?(?![初末])|(?<=[0-9])年度(?!报)|1\s?[-—至~]\s?12\s?月",
 )  # fmt: skip
 RESTATED = _dimension(
@@ -164,7 +168,8 @@ OPPOSITES = (
     r"|ies)\b|(?<!资产)负债"),
     _dimension("place", "", "domestic foreign oversea 境内 国内 境外 国外 海外",
                home=r"\bdomestic\b|境内|国内", abroad=r"\bforeign\b(?! (?:exchange|currency))|\boverseas\b|境外|国外|海外"),
-    _dimension("term", "", "current term 流动 短期 长期", short=r"(?<!non-)(?<!non)\bcurrent (?=assets|liabilities|portion|amounts|borrowings|deferred|loans|leases?|prepay|provisions|receivables|payables)"
+    _dimension("term", "", "current term 流动 短期 长期", short=r"(?<!non-)(?<!non)\bcurrent (?=assets|liabilities|portion|amounts|"
+               r"borrowings|deferred|loans|leases?|prepay|provisions|receivables|payables)"
     r"|\bshort-term\b|(?<!非)流动(?=资产|负债)|短期",
                long=r"\bnon-?current\b|\blong-term\b|非流动|长期"),
     _dimension("netting", "", "gross net", gross=r"\bgross\b(?! domestic)", net=r"\bnet\b(?! of)"),

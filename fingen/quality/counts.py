@@ -30,7 +30,9 @@ _MOST = 100  # a count of things that a sentence spells out
 _ALL = re.compile(r"\b(?:the|all|its|their|these|those)\s$", re.IGNORECASE)  # "three units" may be some of them
 _NOUN = re.compile(r"[ -]([a-z]{6,})")
 _MAY_COUNT = re.compile(  # most texts have no such words, and are done with that
-    r"\b(?:the|all|its|their|these|those)\s\S{1,12}[ -][a-z]{5,}s\b|[0-9一二三四五六七八九十两]\s?[个家项名只笔起宗件种款条][\u4e00-\u9fff]", re.IGNORECASE
+    r"\b(?:the|all|its|their|these|those)\s\S{1,12}[ -][a-z]{5,}s\b"
+    r"|[0-9一二三四五六七八九十两]\s?[个家项名只笔起宗件种款条][\u4e00-\u9fff]",
+    re.IGNORECASE,
 )
 _PHRASE = re.compile(r"(?:\s?\([^)]{1,14}\))?((?:[ -][a-z]+){1,3})")
 _MEASURES = frozenset(

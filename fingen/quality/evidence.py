@@ -16,7 +16,8 @@ from functools import lru_cache
 from rapidfuzz import fuzz
 from rapidfuzz.distance import Levenshtein
 
-from fingen.quality.quantities import find_figures, narrow
+from fingen.quality.characters import narrow
+from fingen.quality.quantities import find_figures
 from fingen.records import Chunk, Evidence
 
 LEAST_LETTERS = 30  # a shorter quote must be exact: its slips could make another statement of it

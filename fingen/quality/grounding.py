@@ -23,6 +23,7 @@ says of what and of which time it is; what the answer says of it must not contra
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -51,6 +52,7 @@ LEVELS: tuple[Level, ...] = ("bound", "quoted", "computed")
 Wrong = tuple[str, str, Place | None, Source | None]  # a reason, what is wrong, and the nearest figure of the source
 _HALF = Decimal("0.5")
 _BARE = 100  # a whole number below it that counts nothing may be that of a note
+_RENMINBI = re.compile("人民[币幣]|RMB|CNY|yuan", re.IGNORECASE)
 _TIME_WORDS = {"day": ("day", "天"), "week": ("week", "周"), "month": ("month", "月"), "year": ("year", "年")}
 _TELLING = 200  # half steps: three digits that are shown tell a figure, "5 percent" may be anything
 # Which of several contradictions is told: the one of the candidate that came furthest.
@@ -300,7 +302,7 @@ class _Check:
         return unit.scale if unit and unit.scale else ONE
 
     def _judge(self, figure: Quantity, source: Source, place: Place) -> tuple[Verdict, str, str]:
-        if detail := _unit_conflict(figure, _time_word(self.reading.text, figure), place, source):
+        if detail := _unit_conflict(figure, self.reading.text[figure.start : figure.end], place, source):
             return "no", "unit", detail
         return self.binding.judge(figure, source, place)
 
@@ -383,20 +385,21 @@ def _unit_conflict(figure: Quantity, said: str, place: Place, source: Source) ->
     if figure.currency:
         known = found.currency or place.currency
         currencies = {known} if known else source.currencies_near(place)
+        if figure.currency == "CNY" and "TWD" in currencies and not _RENMINBI.search(said):
+            currencies = frozenset()  # 元 alone is that of Taiwan as well
         if currencies and not any(same_currency(figure.currency, currency) for currency in currencies):
             return f"the source gives it in {' or '.join(sorted(currencies))}"
-    if figure.unit == found.unit == "time" and (word := _time_word(source.text, found)) != said:
-        return f"the source counts {word}s" if word and said else None
+    if figure.unit == found.unit == "time":
+        mine, word = _time_word(said), _time_word(source.text[found.start : found.end])
+        return f"the source counts {word}s" if mine and word and mine != word else None
     if figure.unit and found.unit and figure.unit != found.unit and figure.kind == found.kind == "amount":
         return f"the source counts {found.unit}"
     return None
 
 
-def _time_word(text: str, figure: Quantity) -> str:
-    """What a length of time counts: day, month or year; "" for other figures."""
-    if figure.unit != "time":
-        return ""
-    words = text[figure.start : figure.end].lower()
+def _time_word(said: str) -> str:
+    """What a length of time counts: day, month or year, or ""."""
+    words = said.lower()
     return next((name for name, marks in _TIME_WORDS.items() if any(mark in words for mark in marks)), "")
 
 

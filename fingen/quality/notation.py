@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from fingen.quality.quantities import narrow
+from fingen.quality.characters import narrow
 
 Notation = Literal["plain", "spaces", "commas"]
 

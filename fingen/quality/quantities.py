@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
+from fingen.quality.characters import plain_units
+
 Kind = Literal["amount", "percent", "points", "year", "date", "quarter", "ordinal", "name"]
 ZERO, ONE = Decimal(0), Decimal(1)
 _HUNDRED = Decimal(100)
@@ -57,13 +59,14 @@ SCALES = {
 }  # fmt: skip
 CURRENCIES = {
     "us$": "USD", "usd": "USD", "us dollar": "USD", "u.s. dollar": "USD", "美元": "USD", "hk$": "HKD", "hkd": "HKD",
-    "港元": "HKD", "港币": "HKD", "a$": "AUD", "au$": "AUD", "aud": "AUD", "澳元": "AUD", "c$": "CAD", "ca$": "CAD",
+    "港元": "HKD", "港币": "HKD", "nt$": "TWD", "newtaiwandollar": "TWD", "新台币": "TWD", "新臺币": "TWD", "台币": "TWD",
+    "a$": "AUD", "au$": "AUD", "aud": "AUD", "澳元": "AUD", "c$": "CAD", "ca$": "CAD",
     "cad": "CAD", "s$": "SGD", "nz$": "NZD", "$": "$", "dollar": "$", "€": "EUR", "eur": "EUR", "euro": "EUR", "欧元": "EUR",
     "£": "GBP", "gbp": "GBP", "pound": "GBP", "英镑": "GBP", "¥": "¥", "rmb": "CNY", "cny": "CNY", "renminbi": "CNY",
     "yuan": "CNY", "人民币": "CNY", "人民币元": "CNY", "元": "CNY", "jpy": "JPY", "yen": "JPY", "日元": "JPY", "chf": "CHF",
     "$’": "$", "$'": "$",
 }  # fmt: skip
-_DOLLARS = frozenset({"$", "USD", "HKD", "AUD", "CAD", "SGD", "NZD"})
+_DOLLARS = frozenset({"$", "USD", "HKD", "AUD", "CAD", "SGD", "NZD", "TWD"})
 _YENS = frozenset({"¥", "CNY", "JPY"})
 _COUNTED = {
     "股": "shares", "share": "shares", "shares": "shares", "人": "people", "名": "people", "employees": "people",
@@ -86,7 +89,9 @@ _MONTH = (
 _NUMBER = re.compile(
     r"[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}(?![0-9,])(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?"
 )
-_CURRENCY_BEFORE = r"(?:(?:US|HK|AU|A|CA|C|S|NZ)?\$|[€£¥]|RMB|CNY|USD|EUR|GBP|HKD|AUD|JPY|CHF|人民币|美元|港币)"
+_CURRENCY_BEFORE = (
+    r"(?:(?:US|HK|AU|A|CA|C|S|NZ|NT)?\$|[€£¥]|RMB|CNY|USD|EUR|GBP|HKD|AUD|JPY|CHF|人民币|美元|港币|新?[台臺]币)"
+)
 _BEFORE = re.compile(
     rf"(?P<minus>(?<![0-9A-Za-z%元月日年度季万亿股人吨家号)])[-–]|\bminus |\bnegative |负)?(?P<open>\()?"
     rf"(?:(?P<currency>{_CURRENCY_BEFORE})\s?(?P<inner>[-–(])?)?(?P<gap>\s?)$"
@@ -147,19 +152,6 @@ _CONNECTED = re.compile(
     rf"\s?(?:(?:,? ?(?:and|or|to)|[-–~,、和或及与至到]|,?\s?(?:versus|vs\.?))\s?)(?:{_CURRENCY_BEFORE}\s?|[-–(])?$"
 )
 
-_WIDE = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F) if chr(code) not in "，：！；？"}
-_WIDE |= {0xFFE5: "¥", 0x2212: "-", 0xFE63: "-", 0x2010: "-", 0x2011: "-"}
-_WIDE |= dict.fromkeys((0x3000, 0xA0, 0x202F, 0x2009), " ")
-_IS_WIDE = re.compile(f"[{''.join(map(re.escape, map(chr, _WIDE)))}]")
-_WIDE_GROUP = re.compile(r"(?<=[０-９])，(?=[０-９]{3})")
-
-
-def narrow(text: str) -> str:
-    """The text with full-width digits, signs and letters as ASCII ones, character by character: offsets stay."""
-    if text.isascii() or not _IS_WIDE.search(text):
-        return text
-    return _IS_WIDE.sub(lambda wide: _WIDE[ord(wide[0])], _WIDE_GROUP.sub(",", text))
-
 
 def same_currency(a: str | None, b: str | None) -> bool:
     """Whether two figures can be in one currency; an unknown one can be any."""
@@ -174,6 +166,7 @@ def find_figures(text: str, *, cell: bool = False, words: bool = False) -> list[
     Number words in English are read with `words`, without it only before a unit (five percent, two million).
     """
     found: list[Quantity] = []
+    text = plain_units(text)
     at = 0
     while match := _NUMBER.search(text, at):
         figure = _read(text, match, cell)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 
 from fingen.quality.claims import ClaimContext, moves_in
 from fingen.quality.labels import Mention
@@ -187,7 +188,7 @@ def _growth(reading: ClaimContext, places: Places, share: Share) -> list[Decimal
         return [percent]
     start, end = reading.sentence(share.start)
     amounts = [each for each in reading.quantities if start <= each.start < end and each.kind == "amount"]
-    for one, other in zip(amounts, amounts[1:], strict=False):
+    for one, other in pairwise(amounts):
         if (told := order(reading, one, other)) and one.value and other.value:
             earlier, later = (one, other) if told > 0 else (other, one)
             return [abs(later.value / earlier.value - 1)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
 
+from fingen.quality.characters import plain_units
 from fingen.quality.quantities import CURRENCIES, HUNDREDTH, ONE, SCALES, Quantity, find_figures
 from fingen.text import is_amount
 
@@ -30,18 +31,17 @@ _UNIT_LINE = re.compile(
     r"|\b[Ii][Nn]\s(?:(?:RMB|US\$|USD|EUR|GBP|HK\$|[$€£¥])\s?)?(?P<word>(?i:thousands?|millions?|billions?|hundreds))\b"
     r"|\b(?P<plural>(?i:thousands|millions|billions)) of (?:U\.?S\.? |Japanese )?(?i:yen|dollars|euros?|pounds|RMB|Renminbi)\b"
     r"|(?P<mark>(?:US|HK|A|C)?[$€£¥]|(?<![A-Za-z])(?:CHF|EUR|USD|GBP|RMB|SEK|NOK|DKK|HKD|AUD))\s?[’'‘]?(?P<short>m|mn|bn|k|millions?|thousands?|billions?)\b(?=\s*(?:$|[|)]))"
-    r"|(?:单位|金额单位|货币单位)\s*[:：]?\s*(?:人民币)?\s*(?P<unit>[千百十]?[万亿]?千?百?元|[千百]?万?股)"
+    r"|(?:单位|货币单位)\s*[:：]?\s*(?:人民币|新?[台臺]币|港币)?\s*(?P<unit>[千百十]?[万亿]?千?百?元|[千百]?万?股)"
     r"|[(（](?:人民币)?(?P<bracket>[千百十]?[万亿千]?[元股人名户家吨台辆套件份]|百万元)[)）]|人民币(?P<rmb>千|百万|万|亿)?元"
-    r"|(?P<heading>千|百[万萬]|[万萬]|[亿億])(?:[港美欧歐日]|新[台臺][币幣]|人民[币幣])?[元圓](?=\s*(?:$|[|)）]))"
-    r"|(?:人民幣|新[台臺][币幣]|港[币幣]|[币幣][别別种種][:：])\s?(?P<coin>千|百[万萬]|[万萬]|[亿億])[元圓]"
+    r"|(?:新?[台臺]币|港币)(?P<other>千|百万|万|亿)元|(?<![0-9.])(?<![0-9.]\s)(?P<abroad>千|百万|万|亿)[港美]元"
 )
-_CHINESE_UNITS = ("unit", "bracket", "rmb", "heading", "coin")
+_CHINESE_UNITS = ("unit", "bracket", "rmb", "other", "abroad")
 _TWO_CURRENCIES = re.compile(r"RMB\s?US ?\$|US ?\$\s?RMB")  # two headings run together
 _EXCEPTED = re.compile(r"except[^)|]{0,40}\bper[- ](?:share|unit)(?: amounts?| data)?", re.IGNORECASE)
 _EXCEPT_SHARES = re.compile(r"except[^)|]{0,40}\b(?:share|unit)s?\b|per share", re.IGNORECASE)
 _CURRENCY_WORD = re.compile(
-    r"US ?\$|HK ?\$|(?<![A-Z])A ?\$|[$€£]|\b(?:RMB|CNY|USD|EUR|GBP|HKD|AUD|Renminbi|dollars|euros|pounds|yen)\b"
-    r"|人民币|美元|港[元币]|欧元",
+    r"US ?\$|HK ?\$|NT ?\$|New Taiwan Dollars?|(?<![A-Z])A ?\$|[$€£]|\b(?:RMB|CNY|USD|EUR|GBP|HKD|AUD|Renminbi|dollars|euros|pounds|yen)\b"
+    r"|人民币|美元|港[元币]|欧元|新?[台臺]币",
     re.IGNORECASE,
 )
 _PER_SHARE = re.compile(r"per (?:\w+ ){0,2}(?:share|unit)|每股|元/股|\bEPS\b|earnings per", re.IGNORECASE)
@@ -135,6 +135,7 @@ def label_key(text: str) -> str:
 
 def parse_unit(text: str) -> Unit | None:
     """The unit that a line or heading states, or None."""
+    text = plain_units(text)
     match = _UNIT_LINE.search(text)
     if match is None:
         return None
@@ -156,6 +157,7 @@ def parse_unit(text: str) -> Unit | None:
 
 def currency_named(text: str) -> str | None:
     """The currency that a heading names."""
+    text = plain_units(text)
     named = _CURRENCY_WORD.search(text) if text and not _TWO_CURRENCIES.search(text) else None
     return CURRENCIES.get(named[0].lower().replace(" ", "").rstrip("s")) if named else None
 
@@ -203,7 +205,7 @@ def parse_table(text: str, start: int, end: int, before: str, inherited: Unit | 
 
 def _last_unit(lines: Sequence[str]) -> str:
     """The line nearest above a table that states its unit: a short one, or a sentence that ends with it."""
-    for line in reversed(lines):
+    for line in map(plain_units, reversed(lines)):
         if (match := _UNIT_LINE.search(line)) and (
             len(line) < 120 or len(line) - match.end() < 60 or line[match.start() - 1] == "("
         ):

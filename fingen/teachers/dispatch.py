@@ -71,7 +71,8 @@ async def dispatch(
     flight and keeps what was stored. Processes with a budget take turns.
 
     Raises:
-        UnansweredError: some requests have no answer, all others have; TeacherError: the teacher refused, cannot be reached, or the budget is reached.
+        UnansweredError: some requests have no answer, all others have.
+        TeacherError: the teacher refused, cannot be reached, or the budget is reached.
         ShortfallError: too many of the first answers are invalid.
         Interrupted: Ctrl-C.
         LimitError: the journal cannot be written.

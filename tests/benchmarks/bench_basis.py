@@ -20,9 +20,9 @@ import sys
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -170,28 +170,29 @@ def _spans(row: Row) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     for head, value in row.cells:
         for said, name in names.items():
             if head.startswith(said) and not re.search("增减|变动|同期", head):
-                other = [each for each in names.values() if each != name][0]
+                other = next(each for each in names.values() if each != name)
                 form = f"{_year(row)}年{{}}{row.label}为{row.says(value)}。"
                 yield form.format(name), [("other span", form.format(other)), ("year", form.format("全年"))]
-        if row.passage.language == "en" and (
-            span := re.search(r"(?i)\b(three|six|nine) months\b", f"{row.above[-80:]} {head}")
-        ):
-            if year := re.search(r"20\d\d", head):
-                name = f"{span[1].lower()} months"
-                form = f"{row.label} was {row.says(value)} in the {{}} {year[0]}."
-                other = "six months of" if "three" in name else "three months of"
-                yield (
-                    form.format(f"{name} of"),
-                    [("year", form.format("full year")), ("other span", form.format(other))],
-                )
-                return
+        span = re.search(r"(?i)\b(three|six|nine) months\b", f"{row.above[-80:]} {head}")
+        year = re.search(r"20\d\d", head)
+        if row.passage.language == "en" and span and year:
+            form = f"{row.label} was {row.says(value)} in the {{}} {year[0]}."
+            other = "six months of" if span[1].lower() == "three" else "three months of"
+            yield (
+                form.format(f"{span[1].lower()} months of"),
+                [
+                    ("year", form.format("full year")),
+                    ("other span", form.format(other)),
+                ],
+            )
+            return
 
 
 def _scope(row: Row) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """The parent's accounts for the group's, or without saying so."""
     title = row.above.split("\n")[-1] + row.above.split("\n")[-2][-40:] if "\n" in row.above else row.above
     year = re.search(r"20\d\d", row.cells[0][0])
-    if "母公司资产负债表" in title or "母公司利润表" in title or "公司现金流量表" in title and "母公司" in title:
+    if "母公司资产负债表" in title or "母公司利润表" in title or ("公司现金流量表" in title and "母公司" in title):
         form = f"{year[0] if year else _year(row)}年{{}}{row.label}为{row.says(row.cells[0][1])}。"
         if year and "合并" not in title:
             yield form.format("母公司"), [("group", form.format("合并口径")), ("unsaid", form.format("公司"))]
@@ -437,34 +438,37 @@ def _durations(passage: Passage) -> Iterator[Case]:
 # --- measuring ------------------------------------------------------------------------------------------------------------
 
 
+def find_cases(passage: Passage) -> Iterator[tuple[str, Case]]:
+    """All cases of a passage, each with the family or the pair of words that it counts among."""
+    rows = list(read_rows(passage))
+    for row in rows:
+        for family, make in FAMILIES.items():
+            for true, faults in make(row):
+                yield family, Case(family, passage, row.lines, true, tuple(faults))
+    for first, second in pairwise(rows):
+        if first.lines[:-1] != second.lines[:-1]:
+            continue
+        pair = (first, second) if re.search("(?i)total|合计|总计", second.label) else (second, first)
+        for family, made in (("shares", _shares(*pair)), ("rows", _swapped(first, second))):
+            for true, faults in made:
+                yield family, Case(family, passage, (*first.lines, second.lines[-1]), true, tuple(faults))
+    for case in _words(passage, rows):
+        yield case.family, replace(case, family="words")
+    for case in _durations(passage):
+        yield case.family, case
+
+
 def build_cases(documents: Sequence[Document], seed: int = SEED) -> list[Case]:
     """Cases of each family, no more than MOST, from as many reports as have some."""
     found: dict[str, dict[str, list[Case]]] = defaultdict(lambda: defaultdict(list))
-    words: dict[str, dict[str, list[Case]]] = defaultdict(lambda: defaultdict(list))
     for document in documents:
-        for passage in (build_passage(document, chunk) for chunk in document.chunks):
-            rows = list(read_rows(passage))
-            for row in rows:
-                for family, make in FAMILIES.items():
-                    for true, faults in make(row):
-                        found[family][document.path].append(Case(family, passage, row.lines, true, tuple(faults)))
-            for first, second in pairwise(rows):
-                pair = (first, second) if re.search("(?i)total|合计|总计", second.label) else (second, first)
-                if first.lines[:-1] == second.lines[:-1]:
-                    for family, made in (("shares", _shares(*pair)), ("rows", _swapped(first, second))):
-                        for true, faults in made:
-                            lines = (*first.lines, second.lines[-1])
-                            found[family][document.path].append(Case(family, passage, lines, true, tuple(faults)))
-            for case in _words(passage, rows):
-                words[case.family][document.path].append(replace(case, family="words"))
-            for case in _durations(passage):
-                found["durations"][document.path].append(case)
+        for chunk in document.chunks:
+            for name, case in find_cases(build_passage(document, chunk)):
+                found[name][document.path].append(case)
     chance = random.Random(seed)
     chosen = []
-    for by_report, most in (
-        *((each, MOST) for each in found.values()),
-        *((each, MOST_WORDS) for each in words.values()),
-    ):
+    for name, by_report in found.items():
+        most = MOST_WORDS if ">" in name else MOST
         for cases in by_report.values():
             chance.shuffle(cases)
         chosen += [cases[at] for at in range(most) for cases in by_report.values() if at < len(cases)][:most]

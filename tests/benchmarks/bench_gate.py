@@ -185,10 +185,16 @@ def judge_all(
     for row in map(json.loads, (folder / answers).read_text(encoding="utf-8").splitlines()):
         for entry in row["items"]:
             told = {"should": entry["should"], "group": "honest", "kind": row["language"]}
-            judged.append(judge(entry["id"], entry["item"], asked[row["request"]], organisations, before.get(row["request"]), **told))
+            judged.append(
+                judge(
+                    entry["id"], entry["item"], asked[row["request"]], organisations, before.get(row["request"]), **told
+                )
+            )
     for row in map(json.loads, (folder / "changed.jsonl").read_text(encoding="utf-8").splitlines()):
         told = {name: row[name] for name in ("should", "group", "kind")}
-        judged.append(judge(row["id"], row["item"], asked[row["request"]], organisations, before.get(row["request"]), **told))
+        judged.append(
+            judge(row["id"], row["item"], asked[row["request"]], organisations, before.get(row["request"]), **told)
+        )
     return judged
 
 
