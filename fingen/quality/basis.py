@@ -78,7 +78,7 @@ SCOPE = _dimension(
     r"|separate (?:financial )?statements\b"
     r"|^company (?:balance sheet|statement of|profit and loss|income statement|cash flow)|company balance sheet\b|stand-?alone\b|the parent(?:['’]s)?\b|parent (?:entity|level)\b)",
     group=r"(?<!企业)(?<!业务)合[并併](?!及公司|及母公司|及银行|范围|报表编制|日|方|对价|成本|财务报表项目)(?:口径|报表)?|\bconsolidated\b"
-    r"|\bthe group(?:['’]s)?\b|本集[团團]|集团口径|group[- ]wide",
+    r"|\bthe (?:whole |entire )?group(?:['’]s)?\b|本集[团團]|集团口径|group[- ]wide",
 )  # fmt: skip
 _WHOSE = re.compile(
     r"(?P<parent>(?<!于)(?<!归属)本(?:行|公司)(?!股东|所有者|普通股|拥有|控制|控股|管理层|董事|设立|及)|(?<!于)(?<!归属)母公司(?!股东|股東|所有者|普通股|[拥擁]有人))"
@@ -210,6 +210,17 @@ _AFTER = re.compile(
 _THIS_PERIOD = re.compile(r"本报告期(?![末内])")
 _ITSELF = re.compile(r"\bitself\b|\b(?:on|of) its own\b|\bas a company\b|\bcompany alone\b|本(?:公司|行)|自身|单独|單獨", re.IGNORECASE)
 _LATIN = re.compile(r"[a-z]{3,}")
+_STATEMENT = re.compile(  # the title of a statement, on a line of its own
+    r"^[^|\n。；]{0,24}(?:资产负债表|利润表|损益表|现金流量表|权益变动表)[^|\n。；]{0,12}$"
+    r"|^[^|\n.;]{0,30}\b(?:balance sheets?|statements? of (?:financial position|income|operations|cash flows|comprehensive income"
+    r"|changes in equity|profit or loss)|income statements?)\b[^|\n.;]{0,30}$",
+    re.MULTILINE | re.IGNORECASE,
+)
+_FRAME = re.compile(  # what a sentence sets for those after it: in the consolidated accounts, 合并口径下
+    r"\b(?:(?P<group>consolidated|group)|(?P<parent>parent(?: company| entity)?(?:['’]s)?(?: own)?|company(?:['’]s)? own|separate|stand-?alone)) "
+    r"(?:accounts|(?:financial )?statements|balance sheet|level)\b|(?:(?P<merged>合并|集团)|(?P<single>母公司|单体|个别))(?:口径|报表|层面)",
+    re.IGNORECASE,
+)
 _NOTES = re.compile(r"(?i)^notes? (?:to|on|forming part of) the consolidated\b.*")  # has those of the parent as well
 _SUMMED = re.compile(r"(?i)\b(?:table|as follows|set out below)\b|如下|下表")  # a sentence that leads into a table
 _ENDS = re.compile(r"\s?(?:[,.;)]|and\b|or\b|against\b|after\b|$)")
@@ -350,6 +361,7 @@ class SourceBasis:
             return
         if self.default and SPAN.name not in self.section:
             yield SPAN.name, self.default
+        yield from self._sure(self._statement_of(place), (SCOPE,))
         for line in _titles(place.table.caption, _TITLE_LENGTH[self.source.passage.language]):
             yield from self._sure(_kinds(line), _TITLE)
         yield from self._sure(_kinds(" ".join(place.row.parents[-1:])), _PARENTS)
@@ -358,6 +370,15 @@ class SourceBasis:
         yield from self._sure(_kinds(place.row.label), DIMENSIONS)
         if self.default == _OF_REPORT["quarterly"] and _THIS_PERIOD.search(place.column.heading):
             yield SPAN.name, frozenset(("quarter",))  # beside a column since the year began
+
+    def _statement_of(self, place: Place) -> Marks:
+        """Whose the statement is that a table is part of, by the last title above it, pages and headings ago."""
+        above = [kinds for at, kinds in self._statements if at <= place.figure.start]
+        return above[-1] if above else {}
+
+    @cached_property
+    def _statements(self) -> list[tuple[int, Marks]]:
+        return [(match.start(), _kinds(match[0])) for match in _STATEMENT.finditer(self.source.text)]
 
     @staticmethod
     def _sure(kinds: Marks, dimensions: Sequence[Dimension]) -> Iterator[tuple[str, frozenset[str]]]:
@@ -451,6 +472,8 @@ class Basis:
             close |= self._told_apart.near(figure)
         if place.table is None and (detail := self._other_in_prose(figure, source, place)):
             return detail
+        if SCOPE.name not in close and (framed := self._framed(figure)):
+            close[SCOPE.name] = framed
         is_share = figure.kind != "amount" and place.table is None  # of two things: liabilities at 60 percent of assets
         for dimension in BASES if is_share else DIMENSIONS:
             mine, theirs = close.get(dimension.name), known.get(dimension.name)
@@ -464,6 +487,16 @@ class Basis:
             elif theirs and theirs <= dimension.special and not self._is_stated(dimension, theirs, figure, origin):
                 return f"it is {_said(theirs)}, which is not said"
         return None
+
+    def _framed(self, figure: Quantity) -> str | None:
+        """Whose accounts an earlier sentence says that it speaks of, where no word has named others since."""
+        start, _ = self.reading.sentence(figure.start)
+        frame = None
+        for match in _FRAME.finditer(self.reading.text, 0, start):
+            frame = match
+        if frame is None or any(mark.dimension == SCOPE.name for mark in self._marked.within(frame.end(), figure.start)):
+            return None
+        return "group" if frame["group"] or frame["merged"] else "parent"
 
     def _other_in_prose(self, figure: Quantity, source: Source, place: Place) -> str | None:
         """What the sentence of the source has, where the clause of the answer names another kind of it and none of these."""

@@ -255,8 +255,13 @@ class Binding:
         return self._says(place) if self._names_other_row(figure, source, place) else None
 
     def _is_total_of_another(self, figure: Quantity, source: Source, place: Place, claim: Mention) -> bool:
-        """Whether a figure stands in a row without a name of its own, and what it is given as is a row of another table."""
-        if place.row is None or place.table is None or row_key(place.row) or claim.key in place.table.caption.lower():
+        """Whether a figure stands in a row that is not named, and what it is given as is a row of another table."""
+        if place.row is None or place.table is None or claim.key in place.table.caption.lower():
+            return False
+        if (own := row_key(place.row)) and (
+            _is_kind_of(own, claim.key, is_row=True) or claim.key in own or own in claim.key
+            or self._says_row(figure, source, own) or own in self._lower[: figure.start] or place.row.periods
+        ):  # fmt: skip
             return False
         cells = [cell for cell in source.rows_named(claim.key) if cell.figure.kind == place.figure.kind]
         low, high = abs(figure.value) - figure.step / 2, abs(figure.value) + figure.step / 2
