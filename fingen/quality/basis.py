@@ -209,6 +209,10 @@ _AFTER = re.compile(
 )
 _THIS_PERIOD = re.compile(r"本报告期(?![末内])")
 _ITSELF = re.compile(r"\bitself\b|\b(?:on|of) its own\b|\bas a company\b|\bcompany alone\b|本(?:公司|行)|自身|单独|單獨", re.IGNORECASE)
+_LEFT_OUT = re.compile(
+    r"\b(?:exclud\w+|before (?:exceptional|non-?\w+|one-?off|special|significant|specific)|stripp\w+|(?:taking|leaving) out|without)\b|剔除|扣除|扣非|不计|除去",
+    re.IGNORECASE,
+)
 _LATIN = re.compile(r"[a-z]{3,}")
 _STATEMENT = re.compile(  # the title of a statement, on a line of its own
     r"^[^|\n。；]{0,24}(?:资产负债表|利润表|损益表|现金流量表|权益变动表)[^|\n。；]{0,12}$"
@@ -371,6 +375,17 @@ class SourceBasis:
         if self.default == _OF_REPORT["quarterly"] and _THIS_PERIOD.search(place.column.heading):
             yield SPAN.name, frozenset(("quarter",))  # beside a column since the year began
 
+    def _has_beside(self, dimension: Dimension, kind: str, place: Place) -> bool:
+        """Whether a sentence has a thing of some kind, and the figure is another one than that."""
+        reading = self.source.reading
+        start, end = reading.sentence(place.figure.start)
+        if not any(mark.dimension == dimension.name and mark.kind == kind for mark in self.running.within(start, end)):
+            return False
+        others = [each for each in reading.quantities if start <= each.start < end and each.kind == place.figure.kind]
+        return any(
+            each.value != place.figure.value and self.running.near(each).get(dimension.name) == kind for each in others
+        ) and any(mark.start > place.figure.end for mark in self.running.within(start, end) if mark.kind == kind)
+
     def _statement_of(self, place: Place) -> Marks:
         """Whose the statement is that a table is part of, by the last title above it, pages and headings ago."""
         above = [kinds for at, kinds in self._statements if at <= place.figure.start]
@@ -388,8 +403,10 @@ class SourceBasis:
 
     def is_without(self, dimension: Dimension, kind: str, place: Place) -> bool:
         """Whether it is plain that a figure is not of a kind: its table has the same thing of that kind elsewhere."""
-        if dimension in (SCOPE, SPAN) or place.table is None or place.row is None:
+        if dimension in (SCOPE, SPAN):
             return False
+        if place.table is None or place.row is None:
+            return self._has_beside(dimension, kind, place)
         if kind in _kinds(place.table.rows[0][1][0].heading).get(dimension.name, ()):
             return False  # what stands over the labels is said of all rows
         return any(
@@ -517,7 +534,8 @@ class Basis:
 
     def _is_stated(self, dimension: Dimension, kinds: frozenset[str], figure: Quantity, origin: SourceBasis) -> bool:
         said = {mark.kind for mark in self._marked.marks if mark.dimension == dimension.name}
-        if dimension is SCOPE and _ITSELF.search(self.reading.text):
+        hint = {SCOPE.name: _ITSELF, RULES.name: _LEFT_OUT}.get(dimension.name)
+        if hint is not None and hint.search(self.reading.text):
             return True
         said |= self._asked.get(dimension.name, frozenset())
         if dimension is SPAN and origin.default and kinds & origin.default:

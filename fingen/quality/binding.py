@@ -197,7 +197,7 @@ class Binding:
         label = place.row.label if place.row else ""
         is_taken_off = figure.kind == "amount" and not source.has_positive_costs(place)
         is_result = is_balance(label)
-        if self.reading.excuses_minus(figure, costs=is_taken_off and not is_result, near=is_result) or (is_taken_off and is_cost(label)):
+        if self.reading.excuses_minus(figure, costs=is_taken_off and not is_result, near=is_result or not is_taken_off) or (is_taken_off and is_cost(label)):
             return None  # what is taken off may be written with a minus in a table and is told without one
         return "the source has it with a minus"
 
@@ -393,14 +393,16 @@ class Binding:
             return 1 if added else -1
         if said := _said_in(source.text[place.cell[0] : place.cell[1]]):
             return said
-        negative = (other.figure.sign < 0 for other in source.row_of(place) if other is not place and not other.percent)
+        negative = (other.figure.sign < 0 for other in source.row_of(place) if other is not place and not other.percent and not other.change)
         if not _CHANGES.search(heading) or any(negative):
             return 0  # the rise of a negative figure may be written either way
         return place.figure.sign
 
     def _level(self, figure: Quantity, move: Move, place: Place) -> str | None:
         """What the figure is said to have risen or fallen to, where the row has the year before as well."""
-        if place.row is None or place.table is None or figure.kind != "amount" or place.figure.sign < 0:
+        if place.row is None or place.table is None or figure.kind != "amount":
+            return None
+        if place.figure.sign < 0 and (is_balance(place.row.label) or not is_cost(place.row.label)):
             return None
         before, _ = self.reading.around(figure)
         if not re.search(r"\bto\b|[至到]", before[-30:]):
@@ -409,9 +411,9 @@ class Binding:
         if year is None or len(place.periods) != 1:
             return None
         earlier = [other for source in self.sources for other in source.row_of(place) if other.periods == {year - 1}]
-        if len(earlier) != 1 or earlier[0].figure.sign < 0 or earlier[0].figure.kind != place.figure.kind:
+        if len(earlier) != 1 or earlier[0].figure.sign != place.figure.sign or earlier[0].figure.kind != place.figure.kind:
             return None
-        difference = place.figure.value - earlier[0].figure.value
+        difference = abs(place.figure.value) - abs(earlier[0].figure.value)  # a cost in brackets grows as well
         if difference and (difference > 0) != (move.sign > 0):
             return f"the year before it was {earlier[0].figure.shown:,}"
         return None

@@ -62,14 +62,14 @@ _THIS = re.compile(
 _UP = (
     r"\b(?:rose|rises?|risen|rising|increas(?:e[sd]?|ing)|grew|grows?|grown|growth|growing|climb(?:ed|s)?|jumped|surged|gained|up|higher|expanded"
     r"|widened|went up|advanced|soar(?:ed|s)?|edged up|picked up|strengthen(?:ed|s)?|swell(?:ed)?|swelled|added|adds"
-    r"|lifted)\b|上升|增长|增加|提高|提升|上涨|增至|升至|增到|升到|扩大|上调|攀升|增幅|涨幅|走高|大增|激增|猛增|同比增|[略微小][升增]|增(?=[0-9])"
+    r"|lifted)\b|上升|增长|增加|提高|提升|上涨|增至|升至|增到|升到|扩大|上调|攀升|增幅|涨幅|走高|大增|激增|猛增|同比增|[略微小][升增]|增(?=[0-9]|$)|(?<!最)[高多](?=[0-9]|$)"
 )
 _DOWN = (
     r"\b(?:fell|falls?|fallen|falling|decreas(?:e[sd]?|ing)|declin(?:e[sd]?|ing)|dropp?(?:ed|s)?|drop|shrank|shrunk|shrinks?"
     r"|reduc(?:ed?|tion|es)|down|lower(?:ed)?|narrowed|contracted|went down|slid|slip(?:s|ped)?|eas(?:ed|es|ing)|weaken(?:s"
     r"|ed)?|soften(?:s|ed)?|dip(?:s|ped)?"
     r"|sank|slump(?:s|ed)?|plung(?:es|ed)|plummet(?:s|ed)?|tumbl(?:es|ed)|retreat(?:s|ed)?|shed|trimmed|halved|erod(?:es|ed))\b"
-    r"|下降|减少|降低|下滑|下跌|降至|减至|降到|减到|缩小|缩减|下调|回落|跌至|收窄|降幅|跌幅|走低|走弱|缩水|萎缩|锐减|骤降|大跌|大降|同比降|腰斩|[略微小][降跌]|降(?=[0-9])"
+    r"|下降|减少|降低|下滑|下跌|降至|减至|降到|减到|缩小|缩减|下调|回落|跌至|收窄|降幅|跌幅|走低|走弱|缩水|萎缩|锐减|骤降|大跌|大降|同比降|腰斩|[略微小][降跌]|降(?=[0-9]|$)|(?<!最)[低少](?=[0-9]|$)"
 )
 _DRAG = re.compile(  # what a part that counts against the whole is said to do
     r"\b(?:t(?:ook|akes?|aking)|cost|drag(?:ged|s)?|headwinds?|weigh(?:ed|s|ing)?|hurt|subtract(?:ed|s)?|h(?:eld|olds) back"
@@ -109,11 +109,12 @@ _LOSS = re.compile(
     r"|亏损|损失|流出|负数|[为转]负|亏",
     re.IGNORECASE,
 )
+_IN_BRACKETS = re.compile(r"[(（][^()（）]*[)）]")
 _ONE_WAY = re.compile(r"\b(?:gains?|benefits?|grants?|credits?|proceeds|subsid(?:y|ies))\b|补助|补贴", re.IGNORECASE)  # a minus takes them off
-_POLAR = re.compile(f"(?P<gain>{_GAIN.pattern})|(?P<loss>{_LOSS.pattern})", re.IGNORECASE)
+_POLAR = re.compile(rf"(?P<gain>{_GAIN.pattern}|\bearned\b)|(?P<loss>{_LOSS.pattern})", re.IGNORECASE)
 _REMOVED = re.compile(
     r"\b(?:deduct\w*|subtract\w*|minus|eliminat\w+|exclud\w+|remov\w+|offset\w*"
-    r"|(?:tak(?:es?|en|ing)|took|le(?:ft|aves?|aving)|carv\w+|stripp?\w*) (?:out|off|aside))\b|扣除|抵减|减去|剔除|抵消|抵销|冲减|減去|扣減",
+    r"|(?:tak(?:es?|en|ing)|took|le(?:ft|aves?|aving)|carv\w+|stripp?\w*) (?:out|off|aside|away))\b|扣除|抵减|减去|剔除|抵消|抵销|冲减|減去|扣減",
     re.IGNORECASE,
 )
 _WHEREAS = re.compile(r"[;；。]|,? (?:whereas|while|but)\b|，(?:而|但)")
@@ -440,7 +441,8 @@ def row_polarity(label: str, sign: int) -> int:
     label = _INCOME_TAX.sub("tax", _BEFORE_TAX.sub("", label))
     gain, loss = _GAIN.search(label) is not None, _LOSS.search(label) is not None
     if gain and loss:
-        return sign
+        plain = _IN_BRACKETS.sub("", label)  # a loss (gain) is a loss where it has no minus
+        return -sign if _LOSS.search(plain) and not _GAIN.search(plain) else sign
     if gain and _ONE_WAY.search(label) and not _BALANCE.search(label):
         return 1
     return sign if gain else -1 if loss else 0

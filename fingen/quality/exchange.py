@@ -18,6 +18,7 @@ from fingen.quality.tables import Place
 _LATIN = re.compile(r"[a-z][a-z-]{3,}")
 _HAN = re.compile(r"[\u4e00-\u9fff]{2,}")
 _PARTED = re.compile(r"[,;:，、；：]|\b(?:and|while|whereas|but)\b|[和及与而]")
+_SURE = 1.5  # words that both must have together; two characters of Chinese are half a word
 _STEM = 5  # letters that tell a word from others
 _NO_NAMES = frozenset(
     word[:_STEM]
@@ -52,16 +53,19 @@ def _of_names(reading: ClaimContext, figures: Sequence[Quantity], proved: Mappin
         for each in figures
     ]
     for one, other in combinations(named, 2):
-        if one.figure.kind == other.figure.kind and one.figure.value != other.figure.value and _is_crossed(one, other) and _is_crossed(other, one):
+        if one.figure.kind != other.figure.kind or one.figure.value == other.figure.value:
+            continue
+        crossed = _crossed(one, other), _crossed(other, one)
+        if min(crossed) > 0 and sum(crossed) >= _SURE:
             yield one.figure, other.figure
 
 
-def _is_crossed(one: _Named, other: _Named) -> bool:
-    """Whether a figure stands among words of the other's name and none of its own."""
+def _crossed(one: _Named, other: _Named) -> float:
+    """How many words of the other's name a figure stands among, 0 where one of its own is there that the other lacks."""
     if not one.own or not other.own or one.said & (one.own - other.own):
-        return False
+        return 0
     theirs = one.said & (other.own - one.own)
-    return sum(1 if word.isascii() else 0.5 for word in theirs) >= 1
+    return sum(1 if word.isascii() else 0.5 for word in theirs)
 
 
 def _names(source: Source, place: Place) -> frozenset[str]:

@@ -287,7 +287,7 @@ class _Check:
             for ladder in ladders:
                 yield from ((source, place) for place in ladder.within(low, high))
         tells = figure.shown >= _TELLING * figure.step / figure.scale * _HALF
-        if figure.kind == "amount" and figure.scale != ONE and tells:  # a unit that is not given cannot contradict
+        if figure.kind == "amount" and figure.scale != ONE and tells and figure.unit in ("", "money"):  # a unit that is not given cannot contradict
             for source in self.sources:
                 yield from ((source, place) for place in source.shown.within(figure.shown, figure.shown)
                             if place.is_scale_unknown)  # fmt: skip

@@ -179,7 +179,8 @@ def _from_after(
         return None
     if any(figure.end <= other.start < mention.start for other in inside):
         return None
-    linked = _LINK_BACK.fullmatch(lower[figure.end : mention.start])
+    gap = lower[figure.end : mention.start]
+    linked = "," not in gap and _LINK_BACK.fullmatch(gap)
     return mention if linked and _ends_alone(lower, mention) else None
 
 

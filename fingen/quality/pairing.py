@@ -17,6 +17,8 @@ _LATER_FIRST = re.compile(  # the second figure is that of the time before: 5 af
 )
 _COMPARED = re.compile(r"\bcompared (?:with|to)\b|\bversus\b|\bagainst\b")
 _EARLIER_FIRST = re.compile(r"\bto\b[^.;,]{0,24}$|[至到为][^，。；0-9]{0,6}$")
+_BEFORE_THAT = re.compile(r"\b(?:year (?:before|earlier|ago)|(?:previous|prior|last|preceding) (?:year|period|quarter))\b|上年|去年|上期", re.IGNORECASE)
+_NOW = re.compile(r"\s(?:now|this (?:year|time|quarter)|currently)\b")
 _OTHER_TIME = re.compile(r"[，,][^，,]{0,8}(?:19|20)[0-9]{2}年")  # 由A收窄，2019年为B
 _FROM = re.compile(r"\bfrom\b[^.;,]{0,24}$|[由从自][^，。；]{0,14}$")
 _WORD = re.compile(r"[a-z]{4,}")
@@ -32,10 +34,11 @@ _NEAR = 30  # characters before a figure in which a name is that of its owner
 _ALONE = re.compile(
     r"\W*(?:growth|change|increase|decrease|year[- ]on[- ]year|yoy|增长率?|增减|变动|变化|同比|变动幅度|增幅)\W*"
 )
+_STEM = 7  # letters that tell whether two words are of one family
 _HEAD = 6  # letters of a word that tells a row: amortisation, inventories
 _PLAIN = frozenset(
     "operating average current financial investment general interest total other income expense expenses cost costs assets "
-    "liabilities from with this that sales revenue".split()
+    "liabilities from with this that sales revenue segment segments".split()
 )
 _BASELINE = re.compile(
     r"\b(?:from|after|against|versus|vs\.?|than|over|compared|previous(?:ly)?|prior|earlier|before|ago|last|had been|base"
@@ -53,6 +56,8 @@ def order(reading: ClaimContext, first: Quantity, second: Quantity) -> int:
     before, _ = reading.around(first)
     if _EARLIER_FIRST.search(gap) and not _OTHER_TIME.search(gap) and _FROM.search(before.rstrip(" $€£¥")):
         return 1
+    if _BEFORE_THAT.search(before[-60:]) or _NOW.match(reading.text, second.end):
+        return 0
     return -1 if _LATER_FIRST.search(gap) and not _FROM.search(before[-20:]) else 0
 
 
@@ -104,13 +109,19 @@ def is_of_another_row(region: str, mention: Mention | None, place: Place) -> boo
 
 
 def _has_head_of_another(region: str, own: str, table: Table) -> bool:
-    """Whether a text has the word that the label of another row starts with, and no word of its own label."""
+    """Whether a text has the first and most of the words of the label of another row, and none of its own label."""
     said = {word for word in _WORD.findall(_ASIDE.sub(" ", region)) if len(word) > _HEAD}
     words = set(_WORD.findall(own)) - _PLAIN
     if not said or not words or words & set(_WORD.findall(region)):
         return False
-    heads = {found[0] for row, _ in table.rows if (found := _WORD.search(row_key(row)))}
-    return bool(said & heads - _PLAIN - set(_WORD.findall(own)))
+    there = {word[:_STEM] for word in _WORD.findall(region)}
+    labels = (_WORD.findall(row_key(row)) for row, _ in table.rows)
+    others = (
+        {word[:_STEM] for word in label if word not in _PLAIN}
+        for label in labels
+        if label and label[0] in said - _PLAIN - set(_WORD.findall(own))
+    )
+    return any(2 * len(label & there) >= len(label) for label in others)
 
 
 def names_in(text: str) -> list[str]:
