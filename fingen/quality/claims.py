@@ -45,8 +45,6 @@ _COMPARED = re.compile(
 _AGO = re.compile(r"\byear (?:earlier|ago|before)$")  # stands after its figure
 _JOINED = re.compile(r"[^\s(（,，]上")  # 5亿元上年没有: what follows is no time of the 5
 _BRACKETED_YEAR = re.compile(r"\s?[(（](?:FY ?|fiscal )?((?:19|20)[0-9]{2})年?\s?[:：]\s?")
-_ON_TO = re.compile(r"\b(?:to|into|after)\b|[至到]|转为|变为")
-_AND_ALSO = re.compile(r",?\s(?:and|while|but)\s|[、和]")
 _OWNS = re.compile(r"\s?(?:的|'s|’s)?\s?")
 _GOES_ON = "(?![^的为末初数余金发增达是，,、。（(\\s])"  # 期末余额, but not 本期归属于母公司的净利润, which is a label
 _LAST = re.compile(
@@ -311,23 +309,16 @@ class ClaimContext:
             for other in self.quantities
             if mark.start - 40 < other.end
         )
-        if tied and _ON_TO.search(between):
-            return UNKNOWN, False  # from A in 2022 to B: B is of another time
-        if _AGO.search(self.text, mark.start, mark.end) or (tied and self._is_baseline(mark)):
+        if _AGO.search(self.text, mark.start, mark.end):
             return UNKNOWN, False  # after A a year earlier, B: B is of another time
-        if tied and _AND_ALSO.fullmatch(between):
-            return UNKNOWN, False  # 5 in the first quarter and 6 in the second: the first is of the 5 alone
+        if tied:
+            return UNKNOWN, False  # 5 in the first quarter and 6 in the second: a time right behind a figure is its own
         crossed = next((other for other in self.quantities if mark.end <= other.start < figure.start), None)
         if crossed and _LAST.fullmatch(self.text, mark.start, mark.end):
             return UNKNOWN, False  # 由上年A降至B: B is of no year before
         if crossed and (len(marks) > 1 or _OWNS.fullmatch(self.text[mark.end : crossed.start])):
             return UNKNOWN, False
         return mark.periods, False
-
-    def _is_baseline(self, mark: Mark) -> bool:
-        """Whether the figure right before a time is one that another is compared with: after 5 in 2021."""
-        figure = next((each for each in reversed(self.quantities) if each.end <= mark.start), None)
-        return figure is not None and _BASELINE.search(self.text, max(0, figure.start - 28), figure.start) is not None
 
     def is_respective(self, start: int, end: int) -> bool:
         """Whether a sentence lists things and figures apart, in the same order."""
@@ -378,7 +369,7 @@ class ClaimContext:
         words, at = f"{before} {after}", figure.start - len(before)
         while len(before) <= _NEAR_PAIR:
             earlier = next((other for other in reversed(self.quantities) if other.end == at), None)
-            if earlier is None or "，" in before:
+            if earlier is None or ("，" in before and not _COMPARED.search(before)):
                 break
             before, _ = self.around(earlier)
             words, at = f"{before} {words}", earlier.start - len(before)
@@ -481,8 +472,8 @@ def contradicts_itself(reading: ClaimContext, first: Quantity, second: Quantity)
     if len(gap) > 60 or first.kind != second.kind or first.sign * second.sign < 0 or first.value == second.value:
         return None
     before, _ = reading.around(first)
-    if polarity(before + gap) < 0 and (first.sign < 0 or second.sign < 0):
-        return None
+    if first.sign < 0 or second.sign < 0:
+        return None  # what narrows from -5 to -3 rises and falls
     grew = abs(second.value) > abs(first.value) if first.sign > 0 else second.value > first.value
     offset = first.start - len(before)
     inside = list(_MOVE.finditer(gap))

@@ -19,6 +19,7 @@ _LATIN = re.compile(r"[a-z][a-z-]{3,}")
 _HAN = re.compile(r"[\u4e00-\u9fff]{2,}")
 _PARTED = re.compile(r"[,;:，、；：]|\b(?:and|while|whereas|but)\b|[和及与而]")
 _SURE = 1.5  # words that both must have together; two characters of Chinese are half a word
+_RESPECTIVE = re.compile(r"\brespectively\b|分别|依次|各")
 _STEM = 5  # letters that tell a word from others
 _NO_NAMES = frozenset(
     word[:_STEM]
@@ -36,6 +37,7 @@ class _Named:
     figure: Quantity
     said: frozenset[str]
     own: frozenset[str]
+    column: frozenset[str]
 
 
 def find_exchanged(reading: ClaimContext, proved: Mapping[int, Sequence[tuple[Source, Place]]]) -> Iterator[tuple[Quantity, Quantity, str]]:
@@ -44,12 +46,14 @@ def find_exchanged(reading: ClaimContext, proved: Mapping[int, Sequence[tuple[So
     if len(figures) < 2:
         return
     yield from ((*pair, "names") for pair in _of_names(reading, figures, proved))
+    yield from ((*pair, "rows") for pair in _of_lists(reading, figures, proved))
     yield from ((*pair, "times") for pair in _of_times(reading, figures, proved))
 
 
 def _of_names(reading: ClaimContext, figures: Sequence[Quantity], proved: Mapping[int, Sequence[tuple[Source, Place]]]) -> Iterator[tuple[Quantity, Quantity]]:
     named = [
-        _Named(each, _words(_context(reading, each)), frozenset().union(*(_names(*found) for found in proved[each.start])))
+        _Named(each, _words(_context(reading, each)), frozenset().union(*(_names(*found) for found in proved[each.start])),
+               frozenset().union(*(_words(place.column.heading) for _, place in proved[each.start] if place.column)))
         for each in figures
     ]
     for one, other in combinations(named, 2):
@@ -62,9 +66,10 @@ def _of_names(reading: ClaimContext, figures: Sequence[Quantity], proved: Mappin
 
 def _crossed(one: _Named, other: _Named) -> float:
     """How many words of the other's name a figure stands among, 0 where one of its own is there that the other lacks."""
-    if not one.own or not other.own or one.said & (one.own - other.own):
+    mine, others = (one.own, other.own) if one.own != other.own else (one.column, other.column)  # of one row: of which column
+    if not mine or not others or one.said & (mine - others):
         return 0
-    theirs = one.said & (other.own - one.own)
+    theirs = one.said & (others - mine)
     return sum(1 if word.isascii() else 0.5 for word in theirs)
 
 
@@ -88,6 +93,22 @@ def _words(text: str) -> frozenset[str]:
     text = text.lower()
     latin = {word[:_STEM] for word in _LATIN.findall(text)} - _NO_NAMES
     return frozenset(latin | {run[at : at + 2] for run in _HAN.findall(text) for at in range(len(run) - 1)})
+
+
+def _of_lists(reading: ClaimContext, figures: Sequence[Quantity], proved: Mapping[int, Sequence[tuple[Source, Place]]]) -> Iterator[tuple[Quantity, Quantity]]:
+    """Figures listed in another order than those before them: costs of 5, 4 and 3, which fell 10, 20 and 30 percent respectively."""
+    for told in _RESPECTIVE.finditer(reading.text):
+        start, end = reading.sentence(told.start())
+        inside = [each for each in figures if start <= each.start < end]
+        after = [each for each in inside if each.kind == inside[-1].kind] if inside else []
+        before = [each for each in inside if each.kind != inside[-1].kind]
+        if len(before) != len(after) or len(after) < 2:
+            continue
+        rows = [[{id(place.row) for _, place in proved[each.start] if place.row} for each in group] for group in (before, after)]
+        for one, other in combinations(range(len(after)), 2):
+            straight = rows[0][one] & rows[1][one] or rows[0][other] & rows[1][other]
+            if not straight and rows[0][one] & rows[1][other] and rows[0][other] & rows[1][one]:
+                yield after[one], after[other]
 
 
 def _of_times(reading: ClaimContext, figures: Sequence[Quantity], proved: Mapping[int, Sequence[tuple[Source, Place]]]) -> Iterator[tuple[Quantity, Quantity]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from fingen.quality.claims import ClaimContext
+from fingen.quality.claims import ClaimContext, moves_in
 from fingen.quality.labels import Mention
 from fingen.quality.quantities import Quantity
 from fingen.quality.source import Source, row_key
@@ -58,7 +58,8 @@ def order(reading: ClaimContext, first: Quantity, second: Quantity) -> int:
         return 1
     if _BEFORE_THAT.search(before[-60:]) or _NOW.match(reading.text, second.end):
         return 0
-    return -1 if _LATER_FIRST.search(gap) and not _FROM.search(before[-20:]) else 0
+    told = _LATER_FIRST.search(gap)
+    return -1 if told and not any(moves_in(told[0])) and not _FROM.search(before[-20:]) else 0
 
 
 def source_order(one: tuple[Source, Place], other: tuple[Source, Place]) -> int:
