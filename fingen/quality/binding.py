@@ -67,13 +67,13 @@ class Binding:
                              ("direction", self._direction)):  # fmt: skip
             if detail := look(figure, source, place):
                 return "no", self._which_label(figure, source, place) if reason == "label" else reason, detail
-        if self._is_named(figure, source, place):
+        if self.is_named(figure, source, place):
             return "named", "", ""
         claimed, _ = self.reading.periods(figure)
         known = self._periods_of(source, place) if claimed else claimed
         return ("dated" if known and not _conflict(claimed, known) else "unbound"), "", ""
 
-    def _is_named(self, figure: Quantity, source: Source, place: Place) -> bool:
+    def is_named(self, figure: Quantity, source: Source, place: Place) -> bool:
         """Whether the answer names the row of a figure, or what the sentence of the source has it as."""
         if place.row is not None:
             return bool(key := row_key(place.row)) and self._says_row(figure, source, key)
@@ -85,7 +85,7 @@ class Binding:
         """Whether row or subject, period and unit of a figure that fits are seen to be those that the answer says."""
         if figure.scale != ONE and place.is_scale_unknown:
             return False
-        named = self._is_named(figure, source, place) or (
+        named = self.is_named(figure, source, place) or (
             place.row is None and self._shares_subject(figure, source, place)
         )
         return named and self._agrees_in_time(figure, source, place)
@@ -186,15 +186,17 @@ class Binding:
     ) -> str | None:
         """What is wrong with a figure without a minus for one with it: a loss or cost may be said in words."""
         move = self.reading.move(figure)
+        label = place.row.label if place.row else ""
         if figure.sign < 0 or attached < 0 or (move and move.sign < 0 and not move.level):
             return None
+        if attached > 0 and is_cost(label) and not polarity(label):
+            return None  # a cost below nought is told as income
         if attached > 0:
             return "the source has a loss" if of_source < 0 else None if of_source else "the source has it with a minus"
         if of_source < 0 or (move and move.sign < 0):
             return None
         if move and not move.level and place.figure.kind != "amount":
             return None  # the direction says it
-        label = place.row.label if place.row else ""
         is_taken_off = figure.kind == "amount" and not source.has_positive_costs(place)
         is_result = is_balance(label)
         if self.reading.excuses_minus(figure, costs=is_taken_off and not is_result, near=is_result or not is_taken_off) or (is_taken_off and is_cost(label)):
@@ -356,7 +358,7 @@ class Binding:
     def _marks_around(self, figure: Quantity) -> list[Mark]:
         start, end = self.reading.sentence(figure.start)
         before, after = self.reading.around(figure)
-        left, right = figure.start - len(before), figure.end + len(after)
+        left, right = figure.start - len(before), figure.end + len(re.split("[，；]", after)[0])  # what follows is of the next
         return [mark for mark in self.reading.marks(start, end) if left <= mark.start < right]
 
     def _periods_of(self, source: Source, place: Place) -> Periods:

@@ -116,6 +116,13 @@ _REMOVED = re.compile(
     re.IGNORECASE,
 )
 _WHEREAS = re.compile(r"[;；。]|,? (?:whereas|while|but)\b|，(?:而|但)")
+_LISTED = re.compile(r"^\s?(?:,|、)?\s?(?:and|和|及)?\s?(?:RMB|US|C|A)?[$€£¥]?$")
+_SET_BESIDE = re.compile(  # nothing but the comparison stands between the two
+    r"[,，]?\s?(?:(?:which|that) (?:is|was) |均|仍|也|略|稍|远|明显|slightly |well |far |just |clearly |still )*"
+    r"(?:(?P<more>higher than|more than|above|高于|多于|大于)|lower than|less than|below|低于|少于|小于|不及)"
+    r"\s?(?:the |that of |its |in |年初的?|期初的?|(?:上年|去年|上期)(?:同期|末)?的?|prior |previous |last |year |year's |year’s |figure of )*(?:[$€£¥]|RMB|US|C|A)*",
+    re.IGNORECASE,
+)
 _EXPENSE = re.compile(r"\b(?:expenses?|costs?)\b|费用|成本|費用", re.IGNORECASE)
 _BALANCE = re.compile(
     r"\b(?:profits?|incomes?|earnings|results?|margins?|EBIT\w*|NPATA?|EPS|net cash|cash flows?|total equity|surplus|net assets|working capital)\b"
@@ -369,7 +376,7 @@ class ClaimContext:
         words, at = f"{before} {after}", figure.start - len(before)
         while len(before) <= _NEAR_PAIR:
             earlier = next((other for other in reversed(self.quantities) if other.end == at), None)
-            if earlier is None or ("，" in before and not _COMPARED.search(before)):
+            if earlier is None or ("，" in before and not (_COMPARED.search(before) or LINK_ZH.fullmatch(before))):
                 break
             before, _ = self.around(earlier)
             words, at = f"{before} {words}", earlier.start - len(before)
@@ -459,6 +466,17 @@ def is_cost(label: str) -> bool:
     """Whether a row is one of costs or deductions, whose brackets a sentence leaves out; "cash (used) provided" is not."""
     label = _INCOME_TAX.sub("tax", _BEFORE_TAX.sub("", label))
     return _COST.search(label) is not None and not _GAIN.search(label)
+
+
+def belies(reading: ClaimContext, first: Quantity, second: Quantity) -> str | None:
+    """The word that sets two neighbouring figures against each other and that they belie: 5, more than the 6 of 2021."""
+    told = _SET_BESIDE.fullmatch(reading.text, first.end, second.start)
+    if told is None or first.kind != second.kind or first.unit != second.unit or min(first.sign, second.sign) < 0:
+        return None
+    if _LISTED.search(reading.around(first)[0]) or _LISTED.match(reading.around(second)[1]):
+        return None  # 5 and 6, more than the 7 and 8: sums are compared
+    is_more = first.value > second.value
+    return told[0].strip(" ,，") if is_more != bool(told["more"]) and first.value != second.value else None
 
 
 def is_expense(label: str) -> bool:

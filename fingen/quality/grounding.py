@@ -32,7 +32,7 @@ from itertools import combinations, pairwise
 from typing import Literal
 
 from fingen.quality.binding import Binding, Verdict
-from fingen.quality.claims import QUANTITIES, ClaimContext, contradicts_itself
+from fingen.quality.claims import QUANTITIES, ClaimContext, belies, contradicts_itself
 from fingen.quality.computed import Computed, brief, interval
 from fingen.quality.counts import find_wrong_counts, find_wrong_ratios
 from fingen.quality.exchange import find_exchanged
@@ -287,10 +287,10 @@ class _Check:
             for ladder in ladders:
                 yield from ((source, place) for place in ladder.within(low, high))
         tells = figure.shown >= _TELLING * figure.step / figure.scale * _HALF
-        if figure.kind == "amount" and figure.scale != ONE and tells and figure.unit in ("", "money"):  # a unit that is not given cannot contradict
+        if figure.kind == "amount" and figure.scale != ONE and figure.unit in ("", "money"):  # a unit that is not given cannot contradict
             for source in self.sources:
                 yield from ((source, place) for place in source.shown.within(figure.shown, figure.shown)
-                            if place.is_scale_unknown)  # fmt: skip
+                            if place.is_scale_unknown and (tells or self.binding.is_named(figure, source, place)))  # fmt: skip
         if figure.kind == "amount" and figure.scale == ONE and figure.currency and self._own_scale != ONE:
             for source in self.sources:  # the answer itself has a unit line
                 own = source.amounts.within(low * self._own_scale, high * self._own_scale)
@@ -357,6 +357,8 @@ class _Check:
         for first, second in pairwise(quantities):
             if told := order(self.reading, first, second):
                 self._order(first, second, told)
+            if word := belies(self.reading, first, second):
+                self._add("direction", first.start, second.end, f"the figures belie “{word}”")
             if move := contradicts_itself(self.reading, first, second):
                 word = "a rise" if move.sign > 0 else "a fall"
                 self._add("direction", first.start, second.end, f"the figures do not show {word}")

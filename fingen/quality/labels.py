@@ -30,6 +30,7 @@ _ITS_CHANGE = re.compile(  # 5, up 3 percent: the change is of what the figure b
 )
 _CLAUSE = re.compile(r"[,，;；:：]|\b(?:while|but|although|as|when|because)\b")
 _LISTED = re.compile(r"(?:\b(?:and|or)\s|[、和及与])$")
+_PART_OF = re.compile(r"\b(?:of which|of that|including|thereof)\b|其中")
 _OWNED = re.compile(r"\s(?:[a-z]+ )?(?:(?:in|from|for|of|on|by|under|to|were|was|are|is|came from) )?(?:the |its |their )?|(?:属于|来自|为)")
 _AND = re.compile(r"\s?(?:,? and |[、和及与])\s?(?:rmb |us)?[$€£¥]?")
 _OWNERS = ("公司", "年", "年度", "期", "企业", "报告", "末", "初", "季度")
@@ -151,6 +152,8 @@ def _from_before(
     crossed = [other for other in inside if mention.end <= other.start < figure.start]
     for other, following in pairwise((*crossed, figure)):
         gap = lower[other.end : following.start]
+        if _PART_OF.search(gap):
+            return None
         carries = _SET_AGAINST.search(gap) and _CARRY.fullmatch(gap)
         if not carries and not (following.kind != "amount" and _ITS_CHANGE.fullmatch(gap)):
             return None

@@ -51,7 +51,7 @@ _BASELINE = re.compile(
 def order(reading: ClaimContext, first: Quantity, second: Quantity) -> int:
     """1 where the second of two neighbouring figures is said to be the later one, -1 where the first is, 0 where unsaid."""
     gap = reading.text[first.end : second.start].rstrip(" $€£¥")
-    if len(gap) > 60 or first.kind != second.kind or first.unit != second.unit:
+    if len(gap) > 60 or second.start >= reading.sentence(first.start)[1] or first.kind != second.kind or first.unit != second.unit:
         return 0
     before, _ = reading.around(first)
     if _EARLIER_FIRST.search(gap) and not _OTHER_TIME.search(gap) and _FROM.search(before.rstrip(" $€£¥")):

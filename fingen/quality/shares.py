@@ -133,8 +133,8 @@ def _share(
 
 
 def _ratio(part: Quantity, whole: Quantity) -> list[Decimal]:
-    if not whole.value or part.unit != whole.unit:
-        return []
+    if not whole.value or part.unit != whole.unit or abs(part.value) > abs(whole.value):
+        return []  # nothing is more than half of what is smaller than it
     return [abs(part.value / whole.value)]
 
 
