@@ -25,6 +25,7 @@ def faults(text: str, output: str) -> list[str]:
      ("more than half of|nearly three fifths of|well over half of", "less than half of|about a third of|more than two thirds of")),
     ("Services revenue made up {} total revenue in 2024.", ("more than half of|nearly three-fifths of", "less than half of|about a quarter of")),
     ("In 2024, {} total revenue came from services revenue.", ("more than half of", "about one third of|three quarters of")),
+    ("Total revenue came to $100.0 million in 2024, {}it from services revenue.", ("more than half of |nearly three fifths of ", "less than a tenth of |about one third of ")),
     ("Product revenue of $43.0 million was {} total revenue.", ("more than two fifths of|less than half of", "more than half of|a tenth of")),
 ])  # fmt: skip
 def test_shares_in_english(true: str, false: tuple[str, str]) -> None:

@@ -61,3 +61,11 @@ MIXED = "Revenue was $12.5 million in 2024, and the grant for the plant $2,500 t
 ])  # fmt: skip
 def test_a_calculation_may_bring_its_operands_to_one_scale(said: str, calc: str, reasons: list[str]) -> None:
     assert sorted(faults(MIXED, said, calc)) == reasons
+
+
+def test_the_rows_of_a_reconciliation_are_on_no_basis_of_their_own() -> None:
+    text = "$ million | 2024\nReconciliation of net income to Adjusted EBITDA: | \nNet interest expense | 26.2\nIncome taxes | 19.9\nAdjusted EBITDA | 301.5"
+
+    assert faults(text, "Net interest expense was $26.2 million in 2024.") == []
+    assert faults(text, "Adjusted EBITDA was $301.5 million in 2024.") == []
+    assert faults(text, "EBITDA was $301.5 million in 2024.") == ["binding-basis"]

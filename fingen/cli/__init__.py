@@ -39,6 +39,7 @@ GROUPS = {
     "judge": {
         "score": ("fingen.cli.score", "Score raw answers, every figure with its interval."),
         "compare": ("fingen.cli.compare", "Say whether two scores differ by more than chance."),
+        "reproduce": ("fingen.cli.reproduce", "Repeat a published experiment, and put its table beside ours."),
     },
 }
 COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}

@@ -162,6 +162,10 @@ class Command(click.Command):
             fail(from_system(e), debug=debug, cause=e)
 
 
+class CommandGroup(Command, click.Group):
+    """A command that has others below it."""
+
+
 @contextmanager
 def ended_as_by_ctrl_c() -> Iterator[None]:
     """Hear what a scheduler sends (SIGTERM), and a terminal that is closed (SIGHUP), as Ctrl-C, unless it is ignored (nohup).

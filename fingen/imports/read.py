@@ -41,7 +41,19 @@ def read_source(
     download: bool = False,
 ) -> Rows:
     """The rows of a source as records, in their splits; the arguments and errors are those of `import_set`. Nothing is written."""
-    source = SOURCES[name]
+    return read_rows(SOURCES[name], name, paths, options, split, download=download)
+
+
+def read_rows(
+    source: ImportSource,
+    name: str,
+    paths: Sequence[Path],
+    options: Options | None = None,
+    split: str | Shares | None = None,
+    *,
+    download: bool = False,
+) -> Rows:
+    """The same of a source that need not stand in the table; `name` is what messages call it."""
     options = options or Options()
     files = _find_files(name, source, paths, download=download)
     raws = _download(source) if download else [raw for file in files for raw in source.read(file)]

@@ -17,7 +17,7 @@ from fingen.quality.characters import narrow
 from fingen.quality.claims import ClaimContext
 from fingen.quality.quantities import Quantity
 from fingen.quality.source import PREPARED, Source
-from fingen.quality.tables import Place
+from fingen.quality.tables import Place, TableRow
 
 Marks = Mapping[str, frozenset[str]]  # kinds by dimension; one that is not there is not known
 
@@ -70,11 +70,12 @@ def _dimension(name: str, special: str, hints: str, **kinds: str) -> Dimension:
 SCOPE = _dimension(
     "scope", "parent", "本行 本公司 母行 parent company-only company unconsolidated separate stand consolidated group 母公司 "
     "单体 个体 個體 个别 個別 合并 合併 集团 集團",
-    parent=r"(?<!归属于)(?<!归属)(?<!归于)母公司(?!所有者|股东|股東|普通股|[拥擁]有人)|单体(?:口径|报表)|(?:^|(?<=\s))本(?:行|公司)(?=\s|$)|本行(?:口径|报表)|母行"
+    parent=r"(?<!归属于)(?<!归属)(?<!归于)母公司(?!所有者|股东|股東|普通股|[拥擁]有人|情况|情況|[和及与與])|单体(?:口径|报表)|(?:^|(?<=\s))本(?:行|公司)(?=\s|$)|本行(?:口径|报表)|母行"
     r"|个体财务|個體財務|个别财务报表|個別財務"
     r"|(?<!owners of )(?<!holders of )(?<!owners of the )(?<!holders of the )(?<!equity of )"
     r"(?<!attributable to the )(?<!attributable to )(?<!equity of the )"
-    r"\b(?:(?:parent|holding)[- ]company\b(?! shareholders)|parent[- ]only\b|company[- ]only\b|unconsolidated\b"
+    r"\b(?:(?:parent|holding)[- ]company\b(?! shareholders)|parent[- ]only\b|company[- ]only\b"
+    r"|unconsolidated\b(?! (?:structured|entit|subsid|affil|joint|fund))"
     r"|separate (?:financial )?statements\b"
     r"|^company (?:balance sheet|statement of|profit and loss|income statement|cash flow)|company balance sheet\b|stand-?alone\b|the parent(?:['’]s)?\b|parent (?:entity|level)\b)",
     group=r"(?<!企业)(?<!业务)合[并併](?!及公司|及母公司|及银行|范围|报表编制|日|方|对价|成本|财务报表项目)(?:口径|报表)?|\bconsolidated\b"
@@ -92,10 +93,11 @@ SPAN = _dimension(
     nine=r"\bnine[- ]months?\b|\b(?:39|40|thirty-nine)[- ]weeks?\b|\bfirst three quarters\b|前三季度?|1\s?[-—至~]\s?9\s?月|九个月",
     half=r"\bsix[- ]months?\b|\b(?:26|27|twenty-six)[- ]weeks?\b|\bhalf[- ]year(?:ly)?\b|\b(?:first|second) half\b"
     r"|\binterim period\b|上半年|下半年|半年度?(?!报告)|1\s?[-—至~]\s?6\s?月|六个月|中期(?!票据)",
-    quarter=r"\bthree months\b|\b(?:13|14|thirteen|fourteen)[- ]weeks?\b|\b(?:first|second|third|fourth|1st|2nd|3rd|4th"
+    quarter=r"\bthree months\b(?! or (?:less|more|longer))"
+    r"|\b(?:13|14|thirteen|fourteen)[- ]weeks?\b|\b(?:first|second|third|fourth|1st|2nd|3rd|4th"
     r"|single|last)[- ](?:fiscal )?quarter\b|\bquarter(?:ly)? (?:ended|results?)\b"
     r"|\bQ[1-4]\b|\bthe quarter\b|第?[一二三四1-4]季度?(?!报告)|[本单当該该]季度?|1\s?[-—至~]\s?3\s?月|4\s?[-—至~]\s?6\s?月"
-    r"|7\s?[-—至~]\s?9\s?月|10\s?[-—至~]\s?12\s?月|三个月",
+    r"|7\s?[-—至~]\s?9\s?月|10\s?[-—至~]\s?12\s?月|三个月(?![内以或])",
     since=r"\byear[- ]to[- ]date\b|年初[到至](?:本?报|本季)",
     cumulative=r"\bcumulative(?:ly)?\b|\b(?:plan|life|inception)[- ]to[- ]date\b|\bto date\b|\bsince inception\b"
     r"|(?<!季度)(?<!半年)累计(?!折旧|摊销|减值|提取|综合|计提|公允)",
@@ -129,7 +131,7 @@ RULES = _dimension(
 OPERATIONS = _dimension(
     "operations", "discontinued", "discontinu continuing 终止 終止 持续经营 持續經營",
     discontinued=r"\bdiscontinu(?:ed|ing) operations?\b|终止经营|非持续经营|終止經營",
-    continuing=r"(?<!dis)\bcontinuing operations?\b|(?<!非)持续经营|持續經營",
+    continuing=r"(?<!dis)\bcontinuing operations?\b|(?<!非)持[续續](?:经营|經營|[及和与與])",
 )  # fmt: skip
 RATES = _dimension(
     "rates", "constant", "constant neutral organic like-for-like same comparable reported 汇率 内生 可比口径 同店 报告口径",
@@ -183,6 +185,8 @@ _PARENTS = (RULES, OPERATIONS, SHARES, RATES, SPAN)  # what a heading row says o
 _TITLE = (SCOPE, SPAN, RESTATED, OPERATIONS)  # what the line above a table says of all its cells
 _SECTION = (SCOPE, SPAN)
 _TITLE_LENGTH = {"en": 90, "zh": 40}  # a longer line above a table is a sentence
+_RELEASE = re.compile(r"\b(?:announces|reports)\b", re.IGNORECASE)  # the title of a release that has year and quarter
+_RECONCILES = re.compile(r"reconcil|调节表|調節表", re.IGNORECASE)  # from one basis to another: its rows are on neither
 _LATEST = tuple(each for each in DIMENSIONS if each is not RESTATED)
 _FURNITURE = re.compile(  # lines between a title and its table
     r"(?i)单位|币种|适用|^[（(]|^\D{0,14}(?:19|20)[0-9]{2}年?[^\u4e00-\u9fff]{0,12}(?:[月日至度—-].{0,16})?$|^(?:for the"
@@ -208,7 +212,9 @@ _AFTER = re.compile(
     re.IGNORECASE,
 )
 _THIS_PERIOD = re.compile(r"本报告期(?![末内])")
-_ITSELF = re.compile(r"\bitself\b|\b(?:on|of) its own\b|\bas a company\b|\bcompany alone\b|本(?:公司|行)|自身|单独|單獨", re.IGNORECASE)
+_ITSELF = re.compile(
+    r"\bitself\b|\b(?:on|of) its own\b|\bas a company\b|\bcompany alone\b|本(?:公司|行)|自身|单独|單獨", re.IGNORECASE
+)
 _LEFT_OUT = re.compile(
     r"\b(?:exclud\w+|before (?:exceptional|non-?\w+|one-?off|special|significant|specific)|stripp\w+|(?:taking|leaving) out|without)\b|剔除|扣除|扣非|不计|除去",
     re.IGNORECASE,
@@ -243,7 +249,9 @@ def find_marks(text: str) -> tuple[Mark, ...]:
         for match in dimension.pattern.finditer(text)
     ]
     marks.sort(key=lambda mark: mark.start)
-    return tuple(mark for before, mark in zip((None, *marks), marks, strict=False) if not _is_year_of(before, mark, text))
+    return tuple(
+        mark for before, mark in zip((None, *marks), marks, strict=False) if not _is_year_of(before, mark, text)
+    )
 
 
 def _is_year_of(before: Mark | None, mark: Mark, text: str) -> bool:
@@ -357,7 +365,8 @@ class SourceBasis:
         return self._places[id(place)]
 
     def _find(self, place: Place) -> Iterator[tuple[str, frozenset[str]]]:
-        yield from self._sure(self.section, _SECTION)
+        section = () if _RELEASE.search(" ".join(self.source.passage.section[-1:])) else _SECTION
+        yield from self._sure(self.section, section)
         if place.table is None or place.row is None or place.column is None:
             for name, kind in self.running.near(place.figure).items():
                 if name != SCOPE.name:  # the parent may be spoken of in a sentence about the group
@@ -368,7 +377,7 @@ class SourceBasis:
         yield from self._sure(self._statement_of(place), (SCOPE,))
         for line in _titles(place.table.caption, _TITLE_LENGTH[self.source.passage.language]):
             yield from self._sure(_kinds(line), _TITLE)
-        yield from self._sure(_kinds(" ".join(place.row.parents[-1:])), _PARENTS)
+        yield from self._sure(_kinds(_above(place.row, self.source.passage.language)), _PARENTS)
         is_latest = self.source.report_year in place.periods  # what is restated is of a year before
         yield from self._sure(_kinds(place.column.heading), _LATEST if is_latest else DIMENSIONS)
         yield from self._sure(_kinds(place.row.label), DIMENSIONS)
@@ -421,7 +430,11 @@ def _others(place: Place) -> Iterator[str]:
         if row is not place.row:
             yield " ".join((*row.parents[-1:], row.label))
         else:
-            yield from (f"{columns[index].heading} {row.label}" for index, _, _ in row.cells if columns[index] is not place.column)
+            yield from (
+                f"{columns[index].heading} {row.label}"
+                for index, _, _ in row.cells
+                if columns[index] is not place.column
+            )
 
 
 def _has_words(label: str, of: str) -> bool:
@@ -432,6 +445,13 @@ def _has_words(label: str, of: str) -> bool:
     return bool(pairs) and 4 * len(pairs & {label[at : at + 2] for at in range(len(label) - 1)}) >= 3 * len(pairs)
 
 
+def _above(row: TableRow, language: str) -> str:
+    """The heading row that says the basis of a row; in Chinese one with a colon: others are parts of broken labels."""
+    above = " ".join(row.parents[-1:])
+    is_heading = language != "zh" or above.rstrip().endswith((":", "："))
+    return above if is_heading and not _RECONCILES.search(above) else ""
+
+
 def _titles(caption: str, longest: int) -> Iterator[str]:
     """The title of a table and the lines of units, dates and the like between the two, the title first."""
     lines = [line for line in caption.split("\n") if line.strip()]
@@ -440,7 +460,8 @@ def _titles(caption: str, longest: int) -> Iterator[str]:
             yield from (
                 each
                 for each in lines[-number:]
-                if (len(each) <= longest and not each.rstrip().endswith((".", "。", ";", "；", ","))) or _SUMMED.search(each)
+                if (len(each) <= longest and not each.rstrip().endswith((".", "。", ";", "；", ",")))
+                or _SUMMED.search(each)
             )
             return
 
@@ -511,7 +532,9 @@ class Basis:
         frame = None
         for match in _FRAME.finditer(self.reading.text, 0, start):
             frame = match
-        if frame is None or any(mark.dimension == SCOPE.name for mark in self._marked.within(frame.end(), figure.start)):
+        if frame is None or any(
+            mark.dimension == SCOPE.name for mark in self._marked.within(frame.end(), figure.start)
+        ):
             return None
         return "group" if frame["group"] or frame["merged"] else "parent"
 

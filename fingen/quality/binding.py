@@ -30,7 +30,9 @@ from fingen.quality.source import Source, heading_key, labels_of, row_key, sizes
 from fingen.quality.tables import UNKNOWN, Periods, Place
 
 _CHANGES = re.compile(r"增减|同比|变动|增长率|增幅|环比|\bchange\b|variance|\bv\.|\bvs\.", re.IGNORECASE)
-_FOLLOWING = re.compile(r"\s(?:in|for|of|from|at|on|to)\s[^.,;(]{1,40}|\s[a-z]+(?=[.,;)]| and )")  # 3.7 in euro and 2.6 in dollar
+_FOLLOWING = re.compile(
+    r"\s(?:in|for|of|from|at|on|to)\s[^.,;(]{1,40}|\s[a-z]+(?=[.,;)]| and )"
+)  # 3.7 in euro and 2.6 in dollar
 _PART = re.compile(r"[,;]| (?:and|while|but) ")
 _ADDED = re.compile(r"增加|\b(?:increases?|additions?)\b", re.IGNORECASE)
 _TAKEN = re.compile(r"减少|\b(?:decreases?|disposals?|reductions?)\b", re.IGNORECASE)
@@ -199,7 +201,9 @@ class Binding:
             return None  # the direction says it
         is_taken_off = figure.kind == "amount" and not source.has_positive_costs(place)
         is_result = is_balance(label)
-        if self.reading.excuses_minus(figure, costs=is_taken_off and not is_result, near=is_result or not is_taken_off) or (is_taken_off and is_cost(label)):
+        if self.reading.excuses_minus(
+            figure, costs=is_taken_off and not is_result, near=is_result or not is_taken_off
+        ) or (is_taken_off and is_cost(label)):
             return None  # what is taken off may be written with a minus in a table and is told without one
         return "the source has it with a minus"
 
@@ -358,7 +362,10 @@ class Binding:
     def _marks_around(self, figure: Quantity) -> list[Mark]:
         start, end = self.reading.sentence(figure.start)
         before, after = self.reading.around(figure)
-        left, right = figure.start - len(before), figure.end + len(re.split("[，；]", after)[0])  # what follows is of the next
+        left, right = (
+            figure.start - len(before),
+            figure.end + len(re.split("[，；]", after)[0]),
+        )  # what follows is of the next
         return [mark for mark in self.reading.marks(start, end) if left <= mark.start < right]
 
     def _periods_of(self, source: Source, place: Place) -> Periods:
@@ -395,7 +402,11 @@ class Binding:
             return 1 if added else -1
         if said := _said_in(source.text[place.cell[0] : place.cell[1]]):
             return said
-        negative = (other.figure.sign < 0 for other in source.row_of(place) if other is not place and not other.percent and not other.change)
+        negative = (
+            other.figure.sign < 0
+            for other in source.row_of(place)
+            if other is not place and not other.percent and not other.change
+        )
         if not _CHANGES.search(heading) or any(negative):
             return 0  # the rise of a negative figure may be written either way
         return place.figure.sign
@@ -413,7 +424,11 @@ class Binding:
         if year is None or len(place.periods) != 1:
             return None
         earlier = [other for source in self.sources for other in source.row_of(place) if other.periods == {year - 1}]
-        if len(earlier) != 1 or earlier[0].figure.sign != place.figure.sign or earlier[0].figure.kind != place.figure.kind:
+        if (
+            len(earlier) != 1
+            or earlier[0].figure.sign != place.figure.sign
+            or earlier[0].figure.kind != place.figure.kind
+        ):
             return None
         difference = abs(place.figure.value) - abs(earlier[0].figure.value)  # a cost in brackets grows as well
         if difference and (difference > 0) != (move.sign > 0):

@@ -56,7 +56,11 @@ class Calc:
     def difference(self) -> tuple[Decimal, Decimal] | None:
         """The two numbers of a plain difference, whatever unit it is brought into, else None."""
         node = self.tree
-        while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div | ast.Mult) and isinstance(node.right, ast.Constant):
+        while (
+            isinstance(node, ast.BinOp)
+            and isinstance(node.op, ast.Div | ast.Mult)
+            and isinstance(node.right, ast.Constant)
+        ):
             if _number(node.right, self.text) not in CONVERSIONS | {Decimal(100)}:
                 return None
             node = node.left  # in another unit

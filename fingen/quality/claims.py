@@ -108,7 +108,9 @@ _LOSS = re.compile(
     re.IGNORECASE,
 )
 _IN_BRACKETS = re.compile(r"[(（][^()（）]*[)）]")
-_ONE_WAY = re.compile(r"\b(?:gains?|benefits?|grants?|credits?|proceeds|subsid(?:y|ies))\b|补助|补贴", re.IGNORECASE)  # a minus takes them off
+_ONE_WAY = re.compile(
+    r"\b(?:gains?|benefits?|grants?|credits?|proceeds|subsid(?:y|ies))\b|补助|补贴", re.IGNORECASE
+)  # a minus takes them off
 _POLAR = re.compile(rf"(?P<gain>{_GAIN.pattern}|\bearned\b)|(?P<loss>{_LOSS.pattern})", re.IGNORECASE)
 _REMOVED = re.compile(
     r"\b(?:deduct\w*|subtract\w*|minus|eliminat\w+|exclud\w+|remov\w+|offset\w*"
@@ -397,7 +399,9 @@ class ClaimContext:
         With `near`, words that another figure parts from it do not count, but where the two are set against each other.
         """
         start, end = self.sentence(figure.start)
-        around = self._leading(figure) if near else self.text[max(start, figure.start - 110) : min(end, figure.end + 40)]
+        around = (
+            self._leading(figure) if near else self.text[max(start, figure.start - 110) : min(end, figure.end + 40)]
+        )
         words = _BEFORE_TAX.sub("", around)
         if _REMOVED.search(_WHEREAS.split(self.text[figure.end : end])[0]) or _REMOVED.search(words):
             return True

@@ -40,7 +40,9 @@ class _Named:
     column: frozenset[str]
 
 
-def find_exchanged(reading: ClaimContext, proved: Mapping[int, Sequence[tuple[Source, Place]]]) -> Iterator[tuple[Quantity, Quantity, str]]:
+def find_exchanged(
+    reading: ClaimContext, proved: Mapping[int, Sequence[tuple[Source, Place]]]
+) -> Iterator[tuple[Quantity, Quantity, str]]:
     """The pairs of figures that were exchanged, and what for."""
     figures = [each for each in reading.quantities if len(proved.get(each.start, ())) > 0]
     if len(figures) < 2:
@@ -50,10 +52,16 @@ def find_exchanged(reading: ClaimContext, proved: Mapping[int, Sequence[tuple[So
     yield from ((*pair, "times") for pair in _of_times(reading, figures, proved))
 
 
-def _of_names(reading: ClaimContext, figures: Sequence[Quantity], proved: Mapping[int, Sequence[tuple[Source, Place]]]) -> Iterator[tuple[Quantity, Quantity]]:
+def _of_names(
+    reading: ClaimContext, figures: Sequence[Quantity], proved: Mapping[int, Sequence[tuple[Source, Place]]]
+) -> Iterator[tuple[Quantity, Quantity]]:
     named = [
-        _Named(each, _words(_context(reading, each)), frozenset().union(*(_names(*found) for found in proved[each.start])),
-               frozenset().union(*(_words(place.column.heading) for _, place in proved[each.start] if place.column)))
+        _Named(
+            each,
+            _words(_context(reading, each)),
+            frozenset().union(*(_names(*found) for found in proved[each.start])),
+            frozenset().union(*(_words(place.column.heading) for _, place in proved[each.start] if place.column)),
+        )
         for each in figures
     ]
     for one, other in combinations(named, 2):
@@ -66,7 +74,9 @@ def _of_names(reading: ClaimContext, figures: Sequence[Quantity], proved: Mappin
 
 def _crossed(one: _Named, other: _Named) -> float:
     """How many words of the other's name a figure stands among, 0 where one of its own is there that the other lacks."""
-    mine, others = (one.own, other.own) if one.own != other.own else (one.column, other.column)  # of one row: of which column
+    mine, others = (
+        (one.own, other.own) if one.own != other.own else (one.column, other.column)
+    )  # of one row: of which column
     if not mine or not others or one.said & (mine - others):
         return 0
     theirs = one.said & (others - mine)
@@ -95,7 +105,9 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(latin | {run[at : at + 2] for run in _HAN.findall(text) for at in range(len(run) - 1)})
 
 
-def _of_lists(reading: ClaimContext, figures: Sequence[Quantity], proved: Mapping[int, Sequence[tuple[Source, Place]]]) -> Iterator[tuple[Quantity, Quantity]]:
+def _of_lists(
+    reading: ClaimContext, figures: Sequence[Quantity], proved: Mapping[int, Sequence[tuple[Source, Place]]]
+) -> Iterator[tuple[Quantity, Quantity]]:
     """Figures listed in another order than those before them: costs of 5, 4 and 3, which fell 10, 20 and 30 percent respectively."""
     for told in _RESPECTIVE.finditer(reading.text):
         start, end = reading.sentence(told.start())
@@ -104,14 +116,19 @@ def _of_lists(reading: ClaimContext, figures: Sequence[Quantity], proved: Mappin
         before = [each for each in inside if each.kind != inside[-1].kind]
         if len(before) != len(after) or len(after) < 2:
             continue
-        rows = [[{id(place.row) for _, place in proved[each.start] if place.row} for each in group] for group in (before, after)]
+        rows = [
+            [{id(place.row) for _, place in proved[each.start] if place.row} for each in group]
+            for group in (before, after)
+        ]
         for one, other in combinations(range(len(after)), 2):
             straight = rows[0][one] & rows[1][one] or rows[0][other] & rows[1][other]
             if not straight and rows[0][one] & rows[1][other] and rows[0][other] & rows[1][one]:
                 yield after[one], after[other]
 
 
-def _of_times(reading: ClaimContext, figures: Sequence[Quantity], proved: Mapping[int, Sequence[tuple[Source, Place]]]) -> Iterator[tuple[Quantity, Quantity]]:
+def _of_times(
+    reading: ClaimContext, figures: Sequence[Quantity], proved: Mapping[int, Sequence[tuple[Source, Place]]]
+) -> Iterator[tuple[Quantity, Quantity]]:
     """Figures each of which is given the year of the other."""
     wrong: list[tuple[Quantity, int, int]] = []
     for figure in figures:

@@ -287,7 +287,9 @@ class _Check:
             for ladder in ladders:
                 yield from ((source, place) for place in ladder.within(low, high))
         tells = figure.shown >= _TELLING * figure.step / figure.scale * _HALF
-        if figure.kind == "amount" and figure.scale != ONE and figure.unit in ("", "money"):  # a unit that is not given cannot contradict
+        if (
+            figure.kind == "amount" and figure.scale != ONE and figure.unit in ("", "money")
+        ):  # a unit that is not given cannot contradict
             for source in self.sources:
                 yield from ((source, place) for place in source.shown.within(figure.shown, figure.shown)
                             if place.is_scale_unknown and (tells or self.binding.is_named(figure, source, place)))  # fmt: skip
@@ -322,7 +324,9 @@ class _Check:
         """A result that the source has as well was found there: it counts as given."""
         shares = list(find_shares(self.reading.text))
         for calc in self.computed.unused(self._figures):
-            if any(share.low <= abs(value) <= share.high for share in shares for value in (calc.value, calc.value / 100)):
+            if any(
+                share.low <= abs(value) <= share.high for share in shares for value in (calc.value, calc.value / 100)
+            ):
                 continue  # told in words: about half, 五成六
             self._add("calc", 0, 0, f"{calc.text[:80]} gives {brief(calc.value)}, which the answer does not say")
 

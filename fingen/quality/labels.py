@@ -31,7 +31,9 @@ _ITS_CHANGE = re.compile(  # 5, up 3 percent: the change is of what the figure b
 _CLAUSE = re.compile(r"[,，;；:：]|\b(?:while|but|although|as|when|because)\b")
 _LISTED = re.compile(r"(?:\b(?:and|or)\s|[、和及与])$")
 _PART_OF = re.compile(r"\b(?:of which|of that|including|thereof)\b|其中")
-_OWNED = re.compile(r"\s(?:[a-z]+ )?(?:(?:in|from|for|of|on|by|under|to|were|was|are|is|came from) )?(?:the |its |their )?|(?:属于|来自|为)")
+_OWNED = re.compile(
+    r"\s(?:[a-z]+ )?(?:(?:in|from|for|of|on|by|under|to|were|was|are|is|came from) )?(?:the |its |their )?|(?:属于|来自|为)"
+)
 _AND = re.compile(r"\s?(?:,? and |[、和及与])\s?(?:rmb |us)?[$€£¥]?")
 _OWNERS = ("公司", "年", "年度", "期", "企业", "报告", "末", "初", "季度")
 _VERBS = ("实现", "录得", "发生", "取得", "确认", "报告", "产生", "列示")

@@ -123,7 +123,10 @@ def _has_word(word: str, source: Source) -> bool:
     """Whether a source has a word, another form of it (Europe, European), or all the parts of a compound."""
     parts = [part.lower() for part in re.split(r"[-&/]", word) if len(part) > 1]
     return all(
-        part in source.words or part in _COMMON or part[:_STEM] in source.stems or (len(part) == 4 and part[:3] in source.stems)
+        part in source.words
+        or part in _COMMON
+        or part[:_STEM] in source.stems
+        or (len(part) == 4 and part[:3] in source.stems)
         for part in map(fold_accents, parts)
     )
 

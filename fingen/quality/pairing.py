@@ -17,7 +17,10 @@ _LATER_FIRST = re.compile(  # the second figure is that of the time before: 5 af
 )
 _COMPARED = re.compile(r"\bcompared (?:with|to)\b|\bversus\b|\bagainst\b")
 _EARLIER_FIRST = re.compile(r"\bto\b[^.;,]{0,24}$|[至到为][^，。；0-9]{0,6}$")
-_BEFORE_THAT = re.compile(r"\b(?:year (?:before|earlier|ago)|(?:previous|prior|last|preceding) (?:year|period|quarter))\b|上年|去年|上期", re.IGNORECASE)
+_BEFORE_THAT = re.compile(
+    r"\b(?:year (?:before|earlier|ago)|(?:previous|prior|last|preceding) (?:year|period|quarter))\b|上年|去年|上期",
+    re.IGNORECASE,
+)
 _NOW = re.compile(r"\s(?:now|this (?:year|time|quarter)|currently)\b")
 _OTHER_TIME = re.compile(r"[，,][^，,]{0,8}(?:19|20)[0-9]{2}年")  # 由A收窄，2019年为B
 _FROM = re.compile(r"\bfrom\b[^.;,]{0,24}$|[由从自][^，。；]{0,14}$")
@@ -28,7 +31,9 @@ _NO_NAMES = frozenset(
     "company group board directors fiscal year january february march april may june july august september october november december "
     "rmb usd eur gbp".split()
 )
-_ASIDE = re.compile(r"\b(?:before|excluding|without|after|because of|due to|despite|net of|thanks to|including) (?:the |any |all )?[a-z]+")
+_ASIDE = re.compile(
+    r"\b(?:before|excluding|without|after|because of|due to|despite|net of|thanks to|including) (?:the |any |all )?[a-z]+"
+)
 _PARTED = re.compile(r"[,;]| (?:and|while|but) ")
 _NEAR = 30  # characters before a figure in which a name is that of its owner
 _ALONE = re.compile(
@@ -51,7 +56,12 @@ _BASELINE = re.compile(
 def order(reading: ClaimContext, first: Quantity, second: Quantity) -> int:
     """1 where the second of two neighbouring figures is said to be the later one, -1 where the first is, 0 where unsaid."""
     gap = reading.text[first.end : second.start].rstrip(" $€£¥")
-    if len(gap) > 60 or second.start >= reading.sentence(first.start)[1] or first.kind != second.kind or first.unit != second.unit:
+    if (
+        len(gap) > 60
+        or second.start >= reading.sentence(first.start)[1]
+        or first.kind != second.kind
+        or first.unit != second.unit
+    ):
         return 0
     before, _ = reading.around(first)
     if _EARLIER_FIRST.search(gap) and not _OTHER_TIME.search(gap) and _FROM.search(before.rstrip(" $€£¥")):

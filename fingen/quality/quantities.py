@@ -185,7 +185,11 @@ def _read(text: str, match: re.Match[str], cell: bool) -> Quantity:
     digits = match[0]
     before = text[start - 1] if start else " "
     if "." in digits and (dotted := _DOTTED_DATE.match(text, start)) and not (before.isalnum() or before in ".,"):
-        when = (int(dotted["year"] or dotted["last"]), int(dotted["month"] or dotted["middle"]), int(dotted["day"] or dotted["first"]))
+        when = (
+            int(dotted["year"] or dotted["last"]),
+            int(dotted["month"] or dotted["middle"]),
+            int(dotted["day"] or dotted["first"]),
+        )
         return Quantity(start, dotted.end(), "date", Decimal(when[0]), when=when)
     if "." not in digits and "," not in digits and len(digits) <= 4:
         found = _calendar(text, start, end, digits, before)

@@ -12,7 +12,7 @@ from fingen.quality.claims import ClaimContext, moves_in
 from fingen.quality.labels import Mention
 from fingen.quality.pairing import order
 from fingen.quality.quantities import Quantity, read_chinese
-from fingen.quality.source import Source
+from fingen.quality.source import Source, sizes
 from fingen.quality.tables import Place
 
 Places = dict[int, list[tuple[Source, Place]]]  # where the figures of an answer stand in its sources, by their start
@@ -49,6 +49,7 @@ _EXACT = Decimal("0.006")  # of rounding
 _WHOLE_ZH = re.compile(r"占(?:公司|集团|全部|当期|总)?")
 _NEAR = 60  # characters between a share in words and the figures that it is of
 _MOVES_BEFORE = 8  # characters before a share in which a rise or a fall makes it one of the earlier figure
+_OF_IT = re.compile(r"(?:it|this|that|them|these)\b")
 _BESIDE = re.compile(r"\s?[,，(（]?\s?(?:or|at|或|即|为|达|约)?\s?[,，(（]?\s?")
 
 
@@ -120,6 +121,8 @@ def _share(
     amounts = [each for each in reading.quantities if start <= each.start < end and each.kind == "amount"]
     before = [each for each in amounts if each.end <= share.start]
     after = [each for each in amounts if each.start >= share.end]
+    if before and (said := _OF_IT.match(reading.text, share.end)):
+        return list(_of_it(reading, before[-1], sources, mentions, (said.end(), end), share))
     is_whole_before = (
         bool(before) and "占" in reading.text[before[-2].end if len(before) > 1 else start : before[-1].start]
     )
@@ -130,6 +133,19 @@ def _share(
         return _ratio(before[-1], after[0])
     return [value for source in sources if source.tables
             for value in _of_rows(reading, places, source, mentions(start, end, source), share, before)]  # fmt: skip
+
+
+def _of_it(
+    reading: ClaimContext, whole: Quantity, sources: Sequence[Source],
+    mentions: Callable[[int, int, Source], Sequence[Mention]], behind: tuple[int, int], share: Share,
+) -> Iterator[Decimal]:  # fmt: skip
+    """What the row named behind is of the figure before: £11.4 million, more than half of it from nDreams."""
+    for source in sources:
+        times = _times(reading, share, source)
+        for part in mentions(*behind, source)[:1] if source.tables and whole.value else ():
+            for cell in source.rows_named(part.key):
+                if cell.figure.kind == "amount" and (times & cell.periods or not (times and cell.periods)):
+                    yield from (size / abs(whole.value) for size in sizes(cell))
 
 
 def _ratio(part: Quantity, whole: Quantity) -> list[Decimal]:

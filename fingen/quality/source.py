@@ -262,7 +262,11 @@ def fiscal_year(end: str | None) -> int | None:
 
 def fold_accents(text: str) -> str:
     """Letters without their accents: Amériques is written as Americas is."""
-    return text if text.isascii() else "".join(char for char in unicodedata.normalize("NFD", text) if not unicodedata.combining(char))
+    return (
+        text
+        if text.isascii()
+        else "".join(char for char in unicodedata.normalize("NFD", text) if not unicodedata.combining(char))
+    )
 
 
 def fold_name(text: str) -> str:

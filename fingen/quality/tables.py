@@ -58,7 +58,9 @@ _MAYBE_PERCENT = re.compile(
 _CHANGE = re.compile(
     r"\b(?:change|variance|growth|increase|decrease|v\.|vs\.?)\b|增减|变动|同比|增长|增幅|环比", re.IGNORECASE
 )
-_BARE_CHANGE = re.compile(r"(?:同比|增减|变动|环比|change|variance|yoy)\s?(?:变动|增减)?\s?(?:[(（]?[%％][)）]?)?", re.IGNORECASE)
+_BARE_CHANGE = re.compile(
+    r"(?:同比|增减|变动|环比|change|variance|yoy)\s?(?:变动|增减)?\s?(?:[(（]?[%％][)）]?)?", re.IGNORECASE
+)
 _RATIO = re.compile(
     r"(?<!growth )\b(?:rates?|ratio|margin)\b|(?<!增长)(?<!变动)(?<!变化)率|比重|占比|(?<!变动)(?<!增减)(?<!变化)比例",
     re.IGNORECASE,
@@ -74,7 +76,9 @@ _YEAR_CELL = re.compile(r"(?:FY ?)?(?:19|20)\d\d(?:年?度?)?(?: ?\(?\d\)?)?")
 _OPENING = re.compile(
     r"期初|年初|上期末|上年末|\b(?:beginning|opening|start) ", re.IGNORECASE
 )  # the closing one of the year before
-_LENGTH = re.compile(r"(?i)\b(?:weeks?|months?|quarters?|years?) (?:period )?end(?:ed|ing)\b|^(?:本报告期|年初[到至]报告期末|上年同期)$")
+_LENGTH = re.compile(
+    r"(?i)\b(?:weeks?|months?|quarters?|years?) (?:period )?end(?:ed|ing)\b|^(?:本报告期|年初[到至]报告期末|上年同期)$"
+)
 _LEADERS = re.compile(r"(?:\s?\.){3,}|…+|·{3,}")
 _BRACKETED = re.compile(  # but not 贵州茅台酒厂（集团）物流有限责任公司
     r"[(（\[](?!(?:集[团團]|中[国國]|香港|北京|上海|天津|深圳|广州|廣州)[)）][\u4e00-\u9fff])[^()（）\[\]]{0,60}[)）\]]"

@@ -54,6 +54,19 @@ def find_base(name: str) -> Base:
     )
 
 
+def is_hub_id(source: str) -> bool:
+    """Whether a model is named by its id on the Hub, and not by its folder.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if Path(source).is_dir():
+        return False
+    if not HUB_ID.fullmatch(source):
+        raise UsageError(f"{source}: no such folder, and no hub id (owner/name)", hint="name the model's folder")
+    return True
+
+
 def _folder_name(text: str) -> str:
     return re.sub(r"[^\w.-]+", "-", text).lower()
 

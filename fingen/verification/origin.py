@@ -55,7 +55,7 @@ class Origin:
     def count_figures(self, records: Iterable[Record]) -> dict[str, int]:
         """The figures in the answers of rows: `all`, and by the level of their proof; those that failed are in `all` alone."""
         found = [grounding for record in records if (grounding := self.ground(record))]
-        levels = {level: sum(each.count(level) for each in found) for level in LEVELS}
+        levels: dict[str, int] = {level: sum(each.count(level) for each in found) for level in LEVELS}
         return {"all": sum(len(each.figures) for each in found), **levels}
 
     def with_figures(self, record: Record) -> Record:
