@@ -77,7 +77,8 @@ SCOPE = _dimension(
     r"\b(?:(?:parent|holding)[- ]company\b(?! shareholders)|parent[- ]only\b|company[- ]only\b"
     r"|unconsolidated\b(?! (?:structured|entit|subsid|affil|joint|fund))"
     r"|separate (?:financial )?statements\b"
-    r"|^company (?:balance sheet|statement of|profit and loss|income statement|cash flow)|company balance sheet\b|stand-?alone\b|the parent(?:['’]s)?\b|parent (?:entity|level)\b)",
+    r"|^company (?:balance sheet|statement of|profit and loss|income statement|cash flow)|company balance sheet\b|stand-?alone\b"
+    r"|the parent(?:['’]s)?\b|parent (?:entity|level)\b)",
     group=r"(?<!企业)(?<!业务)合[并併](?!及公司|及母公司|及银行|范围|报表编制|日|方|对价|成本|财务报表项目)(?:口径|报表)?|\bconsolidated\b"
     r"|\bthe (?:whole |entire )?group(?:['’]s)?\b|本集[团團]|集团口径|group[- ]wide",
 )  # fmt: skip
@@ -122,10 +123,12 @@ RULES = _dimension(
     "rules", "adjusted", "gaap ifrs adjusted underlying normali forma affo core statutory reported 扣非 非经常 非經常 "
     "会计准则 财务报告 財務報告 调整 調整 法定",
     adjusted=rf"\bnon-?\s?(?:GAAP|IFRS)\b|(?<!risk-)(?<!seasonally )\badjusted (?!cost basis)(?:{_MEASURE})\b"
-    rf"|^\s*(?:\S+ )?adjusted\s*$|(?<=[0-9%mnpes] )(?:adjusted|underlying)(?=[,.;)]| and\b| or\b| against\b| after\b|$)|\b(?:underlying|normali[sz]ed) (?:[0-9] )?(?:{_MEASURE})\b"
+    rf"|^\s*(?:\S+ )?adjusted\s*$|(?<=[0-9%mnpes] )(?:adjusted|underlying)(?=[,.;)]| and\b| or\b| against\b| after\b|$)"
+    rf"|\b(?:underlying|normali[sz]ed) (?:[0-9] )?(?:{_MEASURE})\b"
     r"|\bpro[- ]forma\b|\bAFFO\b|\bcore (?:earnings|profit|eps|results)"
     r"|扣非|扣除(?:了)?非[经經]常|非经常性损益后|非公认会计|非[国國][际際](?:财务|財務)(?:报告|報告)[准準][则則]|(?<!未)[经經][调調]整",
-    statutory=r"(?<!non-)(?<!non )(?<!with )\b(?:U\.?S\.? )?(?:GAAP|IFRS)\b|\bstatutory\b(?! (?:tax )?rate)|\bas reported\b|(?<=[0-9%mnpes] )reported(?=[,.;)]| and\b| or\b|$)|\bunadjusted\b"
+    statutory=r"(?<!non-)(?<!non )(?<!with )\b(?:U\.?S\.? )?(?:GAAP|IFRS)\b|\bstatutory\b(?! (?:tax )?rate)|\bas reported\b"
+    r"|(?<=[0-9%mnpes] )reported(?=[,.;)]| and\b| or\b|$)|\bunadjusted\b"
     r"|(?<!非)公认会计|会计准则口径|(?<!非)[国國][际際](?:财务|財務)(?:报告|報告)[准準][则則]|法定口径|未经?调整",
 )  # fmt: skip
 OPERATIONS = _dimension(
@@ -138,7 +141,8 @@ RATES = _dimension(
     constant=r"\bconstant[- ](?:currency|currencies|exchange|rates?)\b|\bcurrency[- ]neutral\b|\borganically\b|\borganic (?:growth"
     r"|revenues?|sales|net sales|basis|increase|decrease|decline)\b|\blike-for-like\b|\b(?:same|comparable)[- ]store\b"
     r"|固定汇率|不变汇率|内生(?:性|增长)|可比口径|同店",
-    reported=r"\breported (?:growth|basis|rates?|currency|revenues?|sales|net sales|volume|increase|decrease)\b|(?:\bat |\()(?:current|actual) (?:exchange |currency )?(?:rates?|ones)\b|\bcurrent (?:exchange|currency) rates?\b"
+    reported=r"\breported (?:growth|basis|rates?|currency|revenues?|sales|net sales|volume|increase|decrease)\b|(?:\bat "
+    r"|\()(?:current|actual) (?:exchange |currency )?(?:rates?|ones)\b|\bcurrent (?:exchange|currency) rates?\b"
     r"|报告口径|(?:当前|实际|现行)汇率",
 )  # fmt: skip
 SHARES = _dimension(
@@ -155,7 +159,8 @@ CARRIED = _dimension(
 )  # fmt: skip
 OWNERS = _dimension(
     "owners", "minority", "attributable parent minority controlling 少数股东 非控 归属 归母 歸屬",
-    minority=r"(?<!包括)(?<!包含)(?<![含与和及连])少数股东|非控[股制]性?权益|非控股權益|(?<!including )(?<!and )(?<!before )(?<!with )\b(?:non-?controlling|minority) interests?\b",
+    minority=r"(?<!包括)(?<!包含)(?<![含与和及连])少数股东|非控[股制]性?权益|非控股權益"
+    r"|(?<!including )(?<!and )(?<!before )(?<!with )\b(?:non-?controlling|minority) interests?\b",
     owners=r"归属于?(?:上市公司|母公司|本公司)|归母|歸屬於|\battributable to (?:the )?(?:owners|shareholders|equity|ordinary"
     r"|common|stockholders|parent)|\b(?:owners|shareholders) of the parent\b",
 )  # fmt: skip
@@ -165,7 +170,8 @@ OPPOSITES = (
                expense=r"\bexpenses?\b|费用(?!化)|支出"),
     _dimension("costing", "", "expensed capitali 费用化 资本化", expensed=r"\bexpensed\b|费用化", capitalised=r"\bcapitali[sz]ed\b|资本化"),
     _dimension("side", "", "receivable payable 应收 应付", receivable=r"\breceivables?\b|应收", payable=r"\bpayables?\b|应付"),
-    _dimension("cash", "", "inflow outflow provided used positive 流入 流出", inflow=r"\binflows?\b|\bprovided by\b|\bpositive (?:net )?cash\b|流入", outflow=r"\boutflows?\b|\bused in\b|流出"),
+    _dimension("cash", "", "inflow outflow provided used positive 流入 流出", inflow=r"\binflows?\b|\bprovided by\b"
+    r"|\bpositive (?:net )?cash\b|流入", outflow=r"\boutflows?\b|\bused in\b|流出"),
     _dimension("balance", "", "asset liabilit 资产 负债", assets=r"\bassets?\b|资产(?!负债)", liabilities=r"\bliabilit(?:y"
     r"|ies)\b|(?<!资产)负债"),
     _dimension("place", "", "domestic foreign oversea 境内 国内 境外 国外 海外",
@@ -216,7 +222,8 @@ _ITSELF = re.compile(
     r"\bitself\b|\b(?:on|of) its own\b|\bas a company\b|\bcompany alone\b|本(?:公司|行)|自身|单独|單獨", re.IGNORECASE
 )
 _LEFT_OUT = re.compile(
-    r"\b(?:exclud\w+|before (?:exceptional|non-?\w+|one-?off|special|significant|specific)|stripp\w+|(?:taking|leaving) out|without)\b|剔除|扣除|扣非|不计|除去",
+    r"\b(?:exclud\w+|before (?:exceptional|non-?\w+|one-?off|special|significant|specific)|stripp\w+|(?:taking|leaving) out"
+    r"|without)\b|剔除|扣除|扣非|不计|除去",
     re.IGNORECASE,
 )
 _LATIN = re.compile(r"[a-z]{3,}")
@@ -227,8 +234,10 @@ _STATEMENT = re.compile(  # the title of a statement, on a line of its own
     re.MULTILINE | re.IGNORECASE,
 )
 _FRAME = re.compile(  # what a sentence sets for those after it: in the consolidated accounts, 合并口径下
-    r"\b(?:(?P<group>consolidated|group)|(?P<parent>parent(?: company| entity)?(?:['’]s)?(?: own)?|company(?:['’]s)? own|separate|stand-?alone)) "
-    r"(?:accounts|(?:financial )?statements|balance sheet|level)\b|(?:(?P<merged>合并|集团)|(?P<single>母公司|单体|个别))(?:口径|报表|层面)",
+    r"\b(?:(?P<group>consolidated|group)|(?P<parent>parent(?: company| entity)?(?:['’]s)?(?: own)?|company(?:['’]s)? own|separate"
+    r"|stand-?alone)) "
+    r"(?:accounts|(?:financial )?statements|balance sheet|level)\b|(?:(?P<merged>合并|集团)|(?P<single>母公司|单体|个别))(?:口径"
+    r"|报表|层面)",
     re.IGNORECASE,
 )
 _NOTES = re.compile(r"(?i)^notes? (?:to|on|forming part of) the consolidated\b.*")  # has those of the parent as well

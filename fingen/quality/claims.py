@@ -80,7 +80,8 @@ _BREAK = re.compile(r"[,，、]|\b(?:while|and|with|because|due)\b")
 _FALL = re.compile(_DOWN, re.IGNORECASE)
 _LEVEL = re.compile(r"\b(?:to|at|from|of)\b|[至到为由从达]")
 _BY = re.compile(  # an increase of 5: by 5, not to 5
-    r"(?:increase|decrease|rise|fall|drop|decline|reduction|growth|gain) of\s(?:about |around |approximately |some |nearly |over |more than |only |just )?"
+    r"(?:increase|decrease|rise|fall|drop|decline|reduction|growth|gain) of\s(?:about |around |approximately |some |nearly |over "
+    r"|more than |only |just )?"
     r"(?:RMB|US|[$€£¥(])?\s?",
     re.IGNORECASE,
 )
@@ -114,7 +115,8 @@ _ONE_WAY = re.compile(
 _POLAR = re.compile(rf"(?P<gain>{_GAIN.pattern}|\bearned\b)|(?P<loss>{_LOSS.pattern})", re.IGNORECASE)
 _REMOVED = re.compile(
     r"\b(?:deduct\w*|subtract\w*|minus|eliminat\w+|exclud\w+|remov\w+|offset\w*"
-    r"|(?:tak(?:es?|en|ing)|took|le(?:ft|aves?|aving)|carv\w+|stripp?\w*) (?:out|off|aside|away))\b|扣除|抵减|减去|剔除|抵消|抵销|冲减|減去|扣減",
+    r"|(?:tak(?:es?|en|ing)|took|le(?:ft|aves?|aving)|carv\w+|stripp?\w*) (?:out|off|aside|away))\b|扣除|抵减|减去|剔除|抵消|抵销"
+    r"|冲减|減去|扣減",
     re.IGNORECASE,
 )
 _WHEREAS = re.compile(r"[;；。]|,? (?:whereas|while|but)\b|，(?:而|但)")
@@ -122,12 +124,14 @@ _LISTED = re.compile(r"^\s?(?:,|、)?\s?(?:and|和|及)?\s?(?:RMB|US|C|A)?[$€�
 _SET_BESIDE = re.compile(  # nothing but the comparison stands between the two
     r"[,，]?\s?(?:(?:which|that) (?:is|was) |均|仍|也|略|稍|远|明显|slightly |well |far |just |clearly |still )*"
     r"(?:(?P<more>higher than|more than|above|高于|多于|大于)|lower than|less than|below|低于|少于|小于|不及)"
-    r"\s?(?:the |that of |its |in |年初的?|期初的?|(?:上年|去年|上期)(?:同期|末)?的?|prior |previous |last |year |year's |year’s |figure of )*(?:[$€£¥]|RMB|US|C|A)*",
+    r"\s?(?:the |that of |its |in |年初的?|期初的?|(?:上年|去年|上期)(?:同期|末)?的?|prior |previous |last |year |year's |year’s "
+    r"|figure of )*(?:[$€£¥]|RMB|US|C|A)*",
     re.IGNORECASE,
 )
 _EXPENSE = re.compile(r"\b(?:expenses?|costs?)\b|费用|成本|費用", re.IGNORECASE)
 _BALANCE = re.compile(
-    r"\b(?:profits?|incomes?|earnings|results?|margins?|EBIT\w*|NPATA?|EPS|net cash|cash flows?|total equity|surplus|net assets|working capital)\b"
+    r"\b(?:profits?|incomes?|earnings|results?|margins?|EBIT\w*|NPATA?|EPS|net cash|cash flows?|total equity|surplus|net assets"
+    r"|working capital)\b"
     r"|利润|损益|净额|收益|净资产|权益合计|增加额|每股|毛利|业绩",
     re.IGNORECASE,
 )
@@ -137,7 +141,8 @@ _COST = re.compile(
     r"eliminat\w+|offset|withheld|reductions?|negative|short|treasury|write\w*|t(?:ook|akes?|aken|aking) away|subtract\w*|exclud\w*"
     r"|lowers?|outgo|charged|reversals?|reversed|utili[sz]\w+|forfeit\w*|cancel\w*|creditors?|payables?|liabilit\w+|borrowings?|debts?"
     r"|obligations?|overdrafts?|loans?|consideration|exercised|lapse[ds]?|expired?|vested|released?|disposals?|disposed|sold|redeem\w*"
-    r"|redemptions?|retired?|derecogni[sz]\w+|transferred|remov\w+|(?:tak(?:es?|en|ing)|took|le(?:ft|aves?|aving)|carv\w+) (?:out|off|aside)"
+    r"|redemptions?|retired?|derecogni[sz]\w+|transferred|remov\w+|(?:tak(?:es?|en|ing)|took|le(?:ft|aves?|aving)|carv\w+) (?:out"
+    r"|off|aside)"
     r"|strip\w* out|net of|net off|appropriat\w+|settled?|settlements?|drawdowns?|shortfall)\b"
     r"|费用|成本|支出|支付|购买|减[：:]|税|折旧|摊销|损失|准备|偿还|分配|股利|抵减|抵销|库存股|减值|跌价|冲减|应付|负债|借款|债务|贷款|冲销|核销|转销|注销"
     r"|扣除|抵消|转出|处置|减去|剔除|回购|失效|到期|行权|結轉|结转|費用|開支|开支|財務",

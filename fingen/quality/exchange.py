@@ -23,9 +23,11 @@ _RESPECTIVE = re.compile(r"\brespectively\b|分别|依次|各")
 _STEM = 5  # letters that tell a word from others
 _NO_NAMES = frozenset(
     word[:_STEM]
-    for word in "about after against amount before between company compared consolidated corresponding decrease ended fiscal following from "
+    for word in "about after against amount before between company compared consolidated corresponding decrease ended fiscal "
+    "following from "
     "group increase million billion thousand other over previous prior total than that their this time under were which with year years "
-    "january february march april june july august september october november december rose fell came went grew stood reached cent respectively "
+    "january february march april june july august september october november december rose fell came went grew stood reached "
+    "cent respectively "
     "both another quarter later earlier previously".split()
 )
 
@@ -133,11 +135,11 @@ def _of_times(
     wrong: list[tuple[Quantity, int, int]] = []
     for figure in figures:
         said = _year(reading, figure)
-        known = {_year_of(*found) for found in proved[figure.start]}
-        if said and len(known) == 1 and (year := known.pop()) and year != said:
+        years = {_year_of(*found) for found in proved[figure.start]}
+        if said and len(years) == 1 and (year := years.pop()) and year != said:
             wrong.append((figure, said, year))
-    for (one, said, known), (other, said_too, known_too) in combinations(wrong, 2):
-        if said == known_too and said_too == known and one.kind == other.kind:
+    for (one, *years_of_one), (other, *years_of_other) in combinations(wrong, 2):
+        if years_of_one == years_of_other[::-1] and one.kind == other.kind:
             yield one, other
 
 

@@ -46,6 +46,7 @@ _COMMON = frozenset(
 )
 
 
+_REGIONS = frozenset("asia europe africa americas oceania australasia scandinavia iberia benelux caribbean".split())
 # The short name of a company at the start of a clause: 中牧股份, but not 回购股份.
 _SHORT_ZH = re.compile(
     r"(?:(?:^|[。；])(?=..(?:股份|集团))|(?:^|[，。；、：“（和与及较比而但])(?!..(?:股份|集团)))"
@@ -116,6 +117,8 @@ def _foreign_words(text: str, sources: Collection[Source]) -> Iterator[Named]:
             word = _POSSESSIVE.sub("", match[0])
             if word.isupper() or word.lower() in _COMMON or any(_has_word(word, source) for source in sources):
                 continue
+            if word.lower() in _REGIONS and not any(_REGIONS & source.words for source in sources):
+                continue  # a part of the world is no organisation, and no other one is told
             yield Named(match.start(), match.start() + len(word), word)
 
 

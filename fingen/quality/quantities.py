@@ -70,9 +70,9 @@ _DOLLARS = frozenset({"$", "USD", "HKD", "AUD", "CAD", "SGD", "NZD", "TWD"})
 _YENS = frozenset({"¥", "CNY", "JPY"})
 _COUNTED = {
     "股": "shares", "share": "shares", "shares": "shares", "人": "people", "名": "people", "employees": "people",
-    "people": "people", "年": "time", "个月": "time", "天": "time", "years": "time", "months": "time", "days": "time", "周": "time", "week": "time", "weeks": "time",
-    "year": "time", "month": "time", "倍": "times", "times": "times", "x": "times", "吨": "weight", "tonnes": "weight",
-    "tons": "weight",
+    "people": "people", "年": "time", "个月": "time", "周": "time", "天": "time", "years": "time", "months": "time", "weeks": "time",
+    "days": "time", "year": "time", "month": "time", "week": "time", "倍": "times", "times": "times", "x": "times", "吨": "weight",
+    "tonnes": "weight", "tons": "weight",
 }  # fmt: skip
 MONTHS = {
     name: number
