@@ -420,7 +420,7 @@ class SourceBasis:
                 yield dimension.name, found
 
     def is_without(self, dimension: Dimension, kind: str, place: Place) -> bool:
-        """Whether it is plain that a figure is not of a kind: its table has the same thing of that kind elsewhere."""
+        """Whether it is plain that a figure is not of a kind: its table has the same thing of that kind as well."""
         if dimension in (SCOPE, SPAN):
             return False
         if place.table is None or place.row is None:

@@ -143,7 +143,7 @@ _COST = re.compile(
     r"|obligations?|overdrafts?|loans?|consideration|exercised|lapse[ds]?|expired?|vested|released?|disposals?|disposed|sold|redeem\w*"
     r"|redemptions?|retired?|derecogni[sz]\w+|transferred|remov\w+|(?:tak(?:es?|en|ing)|took|le(?:ft|aves?|aving)|carv\w+) (?:out"
     r"|off|aside)"
-    r"|strip\w* out|net of|net off|appropriat\w+|settled?|settlements?|drawdowns?|shortfall)\b"
+    r"|strip\w* out|net of|net off|appropriat\w+|settled?|settlements?|drawdowns?)\b"
     r"|费用|成本|支出|支付|购买|减[：:]|税|折旧|摊销|损失|准备|偿还|分配|股利|抵减|抵销|库存股|减值|跌价|冲减|应付|负债|借款|债务|贷款|冲销|核销|转销|注销"
     r"|扣除|抵消|转出|处置|减去|剔除|回购|失效|到期|行权|結轉|结转|費用|開支|开支|財務",
     re.IGNORECASE,
