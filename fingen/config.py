@@ -223,7 +223,9 @@ class Pdf2qa:
         None, "Times that a rejected pair goes back to its teacher with what was found. Not through files.",
         unset="1 for a teacher that costs, else 0", least=0, most=3,
     )  # fmt: skip
-    partial: bool = option(False, "Write the set of what is answered, where answers are missing; exit code 1 says so.")
+    partial: bool = option(
+        False, "Write the set of what is answered, where answers are missing or refused; exit code 1 says so."
+    )
     check: str | None = option(
         None, "A second teacher holds each claim of an answer against its quotes, blind to the writer; where it disagrees "
         "the pair is rejected.", metavar="TEACHER",

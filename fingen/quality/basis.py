@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from fingen.quality.characters import narrow
 from fingen.quality.claims import ClaimContext
+from fingen.quality.notation import narrow
 from fingen.quality.quantities import Quantity
 from fingen.quality.source import PREPARED, Source
 from fingen.quality.tables import Place, TableRow

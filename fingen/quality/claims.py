@@ -11,7 +11,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
-from fingen.quality.characters import narrow
+from fingen.quality.notation import narrow
 from fingen.quality.quantities import Quantity, find_figures
 from fingen.quality.tables import UNKNOWN, Periods, is_turn_of_year
 

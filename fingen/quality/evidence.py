@@ -16,7 +16,7 @@ from functools import lru_cache
 from rapidfuzz import fuzz
 from rapidfuzz.distance import Levenshtein
 
-from fingen.quality.characters import narrow
+from fingen.quality.notation import narrow
 from fingen.quality.quantities import find_figures
 from fingen.records import Chunk, Evidence
 

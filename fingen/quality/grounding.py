@@ -34,13 +34,11 @@ from typing import Literal
 from fingen.quality.binding import Binding, Verdict
 from fingen.quality.claims import QUANTITIES, ClaimContext, belies, contradicts_itself
 from fingen.quality.computed import Computed, brief, interval
-from fingen.quality.counts import find_wrong_counts, find_wrong_ratios
-from fingen.quality.exchange import find_exchanged
+from fingen.quality.counts import find_shares, find_wrong_counts, find_wrong_ratios, find_wrong_shares
 from fingen.quality.names import find_foreign
 from fingen.quality.notation import standard
-from fingen.quality.pairing import order, source_order
+from fingen.quality.pairing import find_exchanged, order, source_order
 from fingen.quality.quantities import HUNDREDTH, ONE, Quantity, same_currency
-from fingen.quality.shares import find_shares, find_wrong_shares
 from fingen.quality.source import Ladder, Source, fold_name, prepare
 from fingen.quality.tables import Place, parse_unit
 from fingen.records import Passage, Record

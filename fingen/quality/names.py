@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from fingen.quality.characters import narrow
+from fingen.quality.notation import narrow
 from fingen.quality.source import Source, fold_accents, fold_name
 
 _LEGAL = re.compile(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
-from fingen.quality.characters import plain_units
+from fingen.quality.notation import plain_units
 
 Kind = Literal["amount", "percent", "points", "year", "date", "quarter", "ordinal", "name"]
 ZERO, ONE = Decimal(0), Decimal(1)

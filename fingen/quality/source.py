@@ -9,9 +9,8 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import cached_property, lru_cache
 
-from fingen.quality.characters import narrow
 from fingen.quality.claims import QUANTITIES, ClaimContext, is_cost, is_expense
-from fingen.quality.notation import find_notation, standard
+from fingen.quality.notation import find_notation, narrow, standard
 from fingen.quality.quantities import HUNDREDTH, ONE
 from fingen.quality.tables import (
     GENERIC,

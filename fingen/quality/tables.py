@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
 
-from fingen.quality.characters import plain_units
+from fingen.quality.notation import plain_units
 from fingen.quality.quantities import CURRENCIES, HUNDREDTH, ONE, SCALES, Quantity, find_figures
 from fingen.text import is_amount
 
