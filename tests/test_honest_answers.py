@@ -19,6 +19,7 @@ EPS = " | 2024 | 2023\nEarnings per share (basic) | 39.1 p | 8.1p"
 YEARS = (
     "In fiscal year 2024, our U.S. income was $47.8 billion. In fiscal year 2023, our U.S. income was $35.0 billion."
 )
+SEGMENTS = "(in millions) | 2024 | 2023\nRevenue: |  | \nProductivity | $63.3 | $53.9\nCloud | 75.2 | 59.7\nTotal | 198.2 | 168.0"
 COST_ZH = "单位：元\n项目 | 2024年 | 2023年 | 同比增减\n销售费用 | 37,413,213.03 | 39,059,266.12 | -4.21%\n管理费用 | 46,869,502.38 | 54,918,061.24 | -14.66%\n财务费用 | -12,024,894.14 | -34,606,861.02 | -65.25%"
 MINORITY = "单位：元\n项目 | 2024年 | 2023年\n净利润 | 60,441,700.00 | 114,337,100.00\n归属于母公司所有者的净利润 | 61,155,900.00 | 114,396,000.00\n少数股东损益 | -714,200.00 | -58,900.00"
 STAFF = "项目 | 2024年 | 2023年\n研发人员数量（人） | 733 | 399\n研发投入金额（元） | 136,767,328.15 | 93,792,298.55"
@@ -51,6 +52,8 @@ STATEMENT = "母公司资产负债表\n2024年12月31日\n编制单位:蓝海精
     (MARGIN, "系列酒毛利率73.69%，比上年高3.55个百分点。", "系列酒毛利率73.69%，比上年低3.55个百分点。"),
     (STATEMENT, "2024年末母公司货币资金为791.16亿元。", "2024年末合并货币资金为791.16亿元。"),
     (PROFIT, "Consolidated net profit came to CHF 97.4m, more than the CHF 71.5m of 2023.", "Consolidated net profit came to CHF 97.4m, less than the CHF 71.5m of 2023."),
+    (SEGMENTS, "Cloud earned revenue of $75.2 million in 2024; for the company as a whole revenue was $198.2 million.", "For the company as a whole revenue was $75.2 million in 2024."),
+    ("Input costs were steadier in the second half of 2024 and sales were $5.2 million.", "Input costs were steadier in the second half of 2024, with sales of $5.2 million.", "Input costs were steadier in the first half of 2024, with sales of $5.2 million."),
 ])  # fmt: skip
 def test_an_honest_wording_is_kept_and_its_reverse_falls(text: str, true: str, false: str) -> None:
     assert find_faults(text, true) == set()

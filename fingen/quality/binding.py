@@ -36,6 +36,10 @@ _FOLLOWING = re.compile(
 _PART = re.compile(r"[,;]| (?:and|while|but) ")
 _ADDED = re.compile(r"增加|\b(?:increases?|additions?)\b", re.IGNORECASE)
 _TAKEN = re.compile(r"减少|\b(?:decreases?|disposals?|reductions?)\b", re.IGNORECASE)
+_WHOLE = re.compile(
+    r"\b(?:company|group|business) as a whole\b|\b(?:whole|entire) (?:company|group)\b|(?:公司|集团)整体|整个(?:公司|集团)|全公司"
+)
+_TOTAL = re.compile(r"\b(?:total|consolidated|group)\b|合计|总计|总额|总数", re.IGNORECASE)
 _LINKING = re.compile(f"{LINK_WORDS}|{LINK_WORDS_ZH}")
 _LATIN = re.compile(r"[a-z]{4,}")
 _HAN_RUN = re.compile(r"[\u4e00-\u9fff]{2,}")
@@ -252,6 +256,8 @@ class Binding:
     def _label(self, figure: Quantity, source: Source, place: Place) -> str | None:
         if place.table is None or place.row is None or place.column is None or figure.unit == "time":
             return None
+        if self._is_part_of_whole(figure, source, place):
+            return self._says(place)
         keys = labels_of(place.table)
         for claim in self._claimed(figure, source):
             if claim.key in keys and self._is_other(figure, source, place, claim):
@@ -259,6 +265,18 @@ class Binding:
             if claim.key not in keys and self._is_total_of_another(figure, source, place, claim):
                 return self._says(place)
         return self._says(place) if self._names_other_row(figure, source, place) else None
+
+    def _is_part_of_whole(self, figure: Quantity, source: Source, place: Place) -> bool:
+        """Whether a figure is given as that of the company as a whole, and its column has another one for the total."""
+        start, _ = self.reading.sentence(figure.start)
+        if place.row is None or not _WHOLE.search(self._lower, start, figure.start) or _TOTAL.search(place.row.label):
+            return False
+        totals = (
+            each for each in source.places if each.column is place.column and each.table is place.table and each.row
+        )
+        return any(
+            _TOTAL.search(each.row.label) and each.figure.value != place.figure.value for each in totals if each.row
+        )
 
     def _is_total_of_another(self, figure: Quantity, source: Source, place: Place, claim: Mention) -> bool:
         """Whether a figure stands in a row that is not named, and what it is given as is a row of another table."""

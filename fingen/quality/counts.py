@@ -29,6 +29,7 @@ _RATIOS = tuple(
     )
 )  # fmt: skip
 _HINT = re.compile(r"doubl|twice|tripl|trebl|times|quadrupl|hal[fv]|番|倍|半|腰斩", re.IGNORECASE)
+_HALVES = re.compile(r"(?P<first>\bfirst half\b|上半年)|(?P<second>\bsecond half\b|下半年)", re.IGNORECASE)
 _MOST = 100  # a count of things that a sentence spells out
 _ALL = re.compile(r"\b(?:the|all|its|their|these|those)\s$", re.IGNORECASE)  # "three units" may be some of them
 _NOUN = re.compile(r"[ -]([a-z]{6,})")
@@ -85,6 +86,15 @@ def _to_year_before(found: Sequence[tuple[Source, Place]]) -> Decimal | None:
         if len(twins) == 1 and twins[0].figure.value and twins[0].figure.kind == place.figure.kind:
             ratios.add(abs(place.figure.value / twins[0].figure.value))
     return ratios.pop() if len(ratios) == 1 else None
+
+
+def find_wrong_halves(text: str, sources: Sequence[Source]) -> Iterator[tuple[int, int]]:
+    """The halves of a year that a text names where the sources name the other one alone."""
+    said = {name: match for match in _HALVES.finditer(text) if (name := match.lastgroup)}
+    if not said or any(source.passage.period.kind == "half-year" for source in sources):
+        return
+    told = {match.lastgroup for source in sources for match in _HALVES.finditer(source.text)}
+    yield from (match.span() for name, match in said.items() if told and name not in told)
 
 
 def find_wrong_counts(reading: ClaimContext, sources: Sequence[Source]) -> Iterator[Quantity]:

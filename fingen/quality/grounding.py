@@ -34,7 +34,13 @@ from typing import Literal
 from fingen.quality.binding import Binding, Verdict
 from fingen.quality.claims import QUANTITIES, ClaimContext, belies, contradicts_itself
 from fingen.quality.computed import Computed, brief, interval
-from fingen.quality.counts import find_shares, find_wrong_counts, find_wrong_ratios, find_wrong_shares
+from fingen.quality.counts import (
+    find_shares,
+    find_wrong_counts,
+    find_wrong_halves,
+    find_wrong_ratios,
+    find_wrong_shares,
+)
 from fingen.quality.names import find_foreign
 from fingen.quality.notation import standard
 from fingen.quality.pairing import find_exchanged, order, source_order
@@ -169,6 +175,8 @@ class _Check:
             self._add("figure", start, end, detail)
         for figure in find_wrong_counts(self.reading, self.sources):
             self._add("figure", figure.start, figure.end, "the source counts them otherwise")
+        for start, end in find_wrong_halves(self.reading.text, self.sources):
+            self._add("year", start, end, "the source speaks of the other half of the year alone")
         self._unused_calcs()
         for named in find_foreign(self.record.output, self.sources, self.organisations):
             self._add("organisation", named.start, named.end, f"{named.name} is not in the source")
