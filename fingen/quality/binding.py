@@ -269,7 +269,11 @@ class Binding:
     def _is_part_of_whole(self, figure: Quantity, source: Source, place: Place) -> bool:
         """Whether a figure is given as that of the company as a whole, and its column has another one for the total."""
         start, _ = self.reading.sentence(figure.start)
-        if place.row is None or not _WHOLE.search(self._lower, start, figure.start) or _TOTAL.search(place.row.label):
+        if (
+            place.row is None
+            or not _WHOLE.search(self._lower, start, figure.start)
+            or _TOTAL.search(self._words_of(source, place))
+        ):
             return False
         totals = (
             each for each in source.places if each.column is place.column and each.table is place.table and each.row
