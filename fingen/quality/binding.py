@@ -268,7 +268,7 @@ class Binding:
 
     def _is_part_of_whole(self, figure: Quantity, source: Source, place: Place) -> bool:
         """Whether a figure is given as that of the company as a whole, and its column has another one for the total."""
-        start, _ = self.reading.sentence(figure.start)
+        start = figure.start - len(self.reading.around(figure)[0])
         if (
             place.row is None
             or not _WHOLE.search(self._lower, start, figure.start)
