@@ -77,12 +77,13 @@ SCOPE = _dimension(
     r"\b(?:(?:parent|holding)[- ]company\b(?! shareholders)|parent[- ]only\b|company[- ]only\b"
     r"|unconsolidated\b(?! (?:structured|entit|subsid|affil|joint|fund))"
     r"|separate (?:financial )?statements\b"
-    r"|stand-?alone\b|the parent(?:['’]s)?\b|parent (?:entity|level)\b)",
+    r"|^company (?:balance sheet|statement of|profit and loss|income statement|cash flow)|company balance sheet\b|stand-?alone\b"
+    r"|the parent(?:['’]s)?\b|parent (?:entity|level)\b)",
     group=r"(?<!企业)(?<!业务)合[并併](?!及公司|及母公司|及银行|范围|报表编制|日|方|对价|成本|财务报表项目)(?:口径|报表)?|\bconsolidated\b"
-    r"|\bthe group(?:['’]s)?\b|本集[团團]|集团口径|group[- ]wide",
+    r"|\bthe (?:whole |entire )?group(?:['’]s)?\b|本集[团團]|集团口径|group[- ]wide",
 )  # fmt: skip
 _WHOSE = re.compile(
-    r"(?P<parent>(?<!于)(?<!归属)本(?:行|公司)(?!股东|所有者|普通股)|(?<!于)(?<!归属)母公司(?!股东|股東|所有者|普通股|[拥擁]有人))"
+    r"(?P<parent>(?<!于)(?<!归属)本(?:行|公司)(?!股东|所有者|普通股|拥有|控制|控股|管理层|董事|设立|及)|(?<!于)(?<!归属)母公司(?!股东|股東|所有者|普通股|[拥擁]有人))"
     r"|(?P<group>[本该]?集[团團](?!股份|有限|公司|控股))"
 )
 _NONE: frozenset[str] = frozenset()
@@ -98,7 +99,7 @@ SPAN = _dimension(
     r"|single|last)[- ](?:fiscal )?quarter\b|\bquarter(?:ly)? (?:ended|results?)\b"
     r"|\bQ[1-4]\b|\bthe quarter\b|第?[一二三四1-4]季度?(?!报告)|[本单当該该]季度?|1\s?[-—至~]\s?3\s?月|4\s?[-—至~]\s?6\s?月"
     r"|7\s?[-—至~]\s?9\s?月|10\s?[-—至~]\s?12\s?月|三个月(?![内以或])",
-    since=r"\byear[- ]to[- ]date\b|年初[到至](?:本?报告期|本季)(?:期?末)?",
+    since=r"\byear[- ]to[- ]date\b|年初[到至](?:本?报|本季)",
     cumulative=r"\bcumulative(?:ly)?\b|\b(?:plan|life|inception)[- ]to[- ]date\b|\bto date\b|\bsince inception\b"
     r"|(?<!季度)(?<!半年)累计(?!折旧|摊销|减值|提取|综合|计提|公允)",
     year=r"\bfull[- ]year\b|\b(?:52|53|fifty-(?:two|three))[- ]weeks?\b|\btwelve[- ]months?\b|\bfor the (?:whole "
@@ -122,10 +123,12 @@ RULES = _dimension(
     "rules", "adjusted", "gaap ifrs adjusted underlying normali forma affo core statutory reported 扣非 非经常 非經常 "
     "会计准则 财务报告 財務報告 调整 調整 法定",
     adjusted=rf"\bnon-?\s?(?:GAAP|IFRS)\b|(?<!risk-)(?<!seasonally )\badjusted (?!cost basis)(?:{_MEASURE})\b"
-    rf"|^\s*(?:\S+ )?adjusted\s*$|\b(?:underlying|normali[sz]ed) (?:[0-9] )?(?:{_MEASURE})\b"
+    rf"|^\s*(?:\S+ )?adjusted\s*$|(?<=[0-9%mnpes] )(?:adjusted|underlying)(?=[,.;)]| and\b| or\b| against\b| after\b|$)"
+    rf"|\b(?:underlying|normali[sz]ed) (?:[0-9] )?(?:{_MEASURE})\b"
     r"|\bpro[- ]forma\b|\bAFFO\b|\bcore (?:earnings|profit|eps|results)"
     r"|扣非|扣除(?:了)?非[经經]常|非经常性损益后|非公认会计|非[国國][际際](?:财务|財務)(?:报告|報告)[准準][则則]|(?<!未)[经經][调調]整",
-    statutory=r"(?<!non-)(?<!non )(?<!with )\b(?:U\.?S\.? )?(?:GAAP|IFRS)\b|\bstatutory\b(?! (?:tax )?rate)|\bas reported\b|\bunadjusted\b"
+    statutory=r"(?<!non-)(?<!non )(?<!with )\b(?:U\.?S\.? )?(?:GAAP|IFRS)\b|\bstatutory\b(?! (?:tax )?rate)|\bas reported\b"
+    r"|(?<=[0-9%mnpes] )reported(?=[,.;)]| and\b| or\b|$)|\bunadjusted\b"
     r"|(?<!非)公认会计|会计准则口径|(?<!非)[国國][际際](?:财务|財務)(?:报告|報告)[准準][则則]|法定口径|未经?调整",
 )  # fmt: skip
 OPERATIONS = _dimension(
@@ -135,10 +138,12 @@ OPERATIONS = _dimension(
 )  # fmt: skip
 RATES = _dimension(
     "rates", "constant", "constant neutral organic like-for-like same comparable reported 汇率 内生 可比口径 同店 报告口径",
-    constant=r"\bconstant[- ](?:currency|currencies|exchange)\b|\bcurrency[- ]neutral\b|\borganically\b|\borganic (?:growth"
+    constant=r"\bconstant[- ](?:currency|currencies|exchange|rates?)\b|\bcurrency[- ]neutral\b|\borganically\b|\borganic (?:growth"
     r"|revenues?|sales|net sales|basis|increase|decrease|decline)\b|\blike-for-like\b|\b(?:same|comparable)[- ]store\b"
     r"|固定汇率|不变汇率|内生(?:性|增长)|可比口径|同店",
-    reported=r"\breported (?:growth|basis|rates?|currency|revenues?|sales|net sales|volume|increase|decrease)\b|报告口径|(?:当前|实际)汇率",
+    reported=r"\breported (?:growth|basis|rates?|currency|revenues?|sales|net sales|volume|increase|decrease)\b|(?:\bat "
+    r"|\()(?:current|actual) (?:exchange |currency )?(?:rates?|ones)\b|\bcurrent (?:exchange|currency) rates?\b"
+    r"|报告口径|(?:当前|实际|现行)汇率",
 )  # fmt: skip
 SHARES = _dimension(
     "shares", "", "diluted basic 稀释 攤薄 摊薄 基本每股", diluted=r"\bdiluted\b|稀释|攤薄|摊薄", basic=r"\bbasic\b|基本每股",
@@ -154,7 +159,8 @@ CARRIED = _dimension(
 )  # fmt: skip
 OWNERS = _dimension(
     "owners", "minority", "attributable parent minority controlling 少数股东 非控 归属 归母 歸屬",
-    minority=r"少数股东|非控[股制]性?权益|非控股權益|\b(?:non-?controlling|minority) interests?\b",
+    minority=r"(?<!包括)(?<!包含)(?<![含与和及连])少数股东|非控[股制]性?权益|非控股權益"
+    r"|(?<!including )(?<!and )(?<!before )(?<!with )\b(?:non-?controlling|minority) interests?\b",
     owners=r"归属于?(?:上市公司|母公司|本公司)|归母|歸屬於|\battributable to (?:the )?(?:owners|shareholders|equity|ordinary"
     r"|common|stockholders|parent)|\b(?:owners|shareholders) of the parent\b",
 )  # fmt: skip
@@ -164,7 +170,8 @@ OPPOSITES = (
                expense=r"\bexpenses?\b|费用(?!化)|支出"),
     _dimension("costing", "", "expensed capitali 费用化 资本化", expensed=r"\bexpensed\b|费用化", capitalised=r"\bcapitali[sz]ed\b|资本化"),
     _dimension("side", "", "receivable payable 应收 应付", receivable=r"\breceivables?\b|应收", payable=r"\bpayables?\b|应付"),
-    _dimension("cash", "", "inflow outflow 流入 流出", inflow=r"\binflows?\b|流入", outflow=r"\boutflows?\b|流出"),
+    _dimension("cash", "", "inflow outflow provided used positive 流入 流出", inflow=r"\binflows?\b|\bprovided by\b"
+    r"|\bpositive (?:net )?cash\b|流入", outflow=r"\boutflows?\b|\bused in\b|流出"),
     _dimension("balance", "", "asset liabilit 资产 负债", assets=r"\bassets?\b|资产(?!负债)", liabilities=r"\bliabilit(?:y"
     r"|ies)\b|(?<!资产)负债"),
     _dimension("place", "", "domestic foreign oversea 境内 国内 境外 国外 海外",
@@ -191,9 +198,11 @@ _FURNITURE = re.compile(  # lines between a title and its table
     r"(?i)单位|币种|适用|^[（(]|^\D{0,14}(?:19|20)[0-9]{2}年?[^\u4e00-\u9fff]{0,12}(?:[月日至度—-].{0,16})?$|^(?:for the"
     r"|as (?:of|at)|at|in|year ended|amounts|expressed)\b|^[$€£¥0-9 ’',|]+$"
 )
-_ONE = {"nine": "since", "half": "since"}  # 年初至报告期末 is either of them
+_SINCE = frozenset({"since", "cumulative"})  # 年初至报告期末 and 累计 are either of these
+_OPENED = frozenset({"nine", "half"}) | _SINCE
 _OF_REPORT = {"quarterly": frozenset({"quarter", "since"}), "half-year": frozenset({"half"})}
 _LOOSE = frozenset("flow costing side cash balance purpose".split())  # both of these are spoken of in one clause
+_OF_YEAR = re.compile(r"\s(?:of|in)\s(?:the |its )?(?:(?:fiscal|financial) )?", re.IGNORECASE)
 _BESIDE = 30  # characters before a figure in which an opposite is what the figure is
 _PAIR = 10  # characters more, in which both of two opposites are named: financial assets and liabilities
 _OPPOSITE = frozenset(dimension.name for dimension in OPPOSITES)
@@ -208,6 +217,32 @@ _AFTER = re.compile(
     r"|net of) (?:(?:dis)?continu|(?:income )?tax))",
     re.IGNORECASE,
 )
+_THIS_PERIOD = re.compile(r"本报告期(?![末内])")
+_ITSELF = re.compile(
+    r"\bitself\b|\b(?:on|of) its own\b|\bas a company\b|\bcompany alone\b|本(?:公司|行)|自身|单独|單獨", re.IGNORECASE
+)
+_LEFT_OUT = re.compile(
+    r"\b(?:exclud\w+|before (?:exceptional|non-?\w+|one-?off|special|significant|specific)|stripp\w+|(?:taking|leaving) out"
+    r"|without)\b|剔除|扣除|扣非|不计|除去",
+    re.IGNORECASE,
+)
+_LATIN = re.compile(r"[a-z]{3,}")
+_STATEMENT = re.compile(  # the title of a statement, on a line of its own
+    r"^[^|\n。；]{0,24}(?:资产负债表|利润表|损益表|现金流量表|权益变动表)[^|\n。；]{0,12}$"
+    r"|^[^|\n.;]{0,30}\b(?:balance sheets?|statements? of (?:financial position|income|operations|cash flows|comprehensive income"
+    r"|changes in equity|profit or loss)|income statements?)\b[^|\n.;]{0,30}$",
+    re.MULTILINE | re.IGNORECASE,
+)
+_FRAME = re.compile(  # what a sentence sets for those after it: in the consolidated accounts, 合并口径下
+    r"\b(?:(?P<group>consolidated|group)|(?P<parent>parent(?: company| entity)?(?:['’]s)?(?: own)?|company(?:['’]s)? own|separate"
+    r"|stand-?alone)) "
+    r"(?:accounts|(?:financial )?statements|balance sheet|level)\b|(?:(?P<merged>合并|集团)|(?P<single>母公司|单体|个别))(?:口径"
+    r"|报表|层面)",
+    re.IGNORECASE,
+)
+_NOTES = re.compile(r"(?i)^notes? (?:to|on|forming part of) the consolidated\b.*")  # has those of the parent as well
+_SUMMED = re.compile(r"(?i)\b(?:table|as follows|set out below)\b|如下|下表")  # a sentence that leads into a table
+_ENDS = re.compile(r"\s?(?:[,.;)]|and\b|or\b|against\b|after\b|$)")
 _CLAUSE_END = re.compile(
     r"[,，。;；)）]| (?:and|while|but|or|after|compared|versus|against|than|from)\b(?![ -]tax| (?:dis)?continu)"
 )
@@ -222,7 +257,17 @@ def find_marks(text: str) -> tuple[Mark, ...]:
         if dimension.may_be_in(lower, ascii_only=ascii_only)
         for match in dimension.pattern.finditer(text)
     ]
-    return tuple(sorted(marks, key=lambda mark: mark.start))
+    marks.sort(key=lambda mark: mark.start)
+    return tuple(
+        mark for before, mark in zip((None, *marks), marks, strict=False) if not _is_year_of(before, mark, text)
+    )
+
+
+def _is_year_of(before: Mark | None, mark: Mark, text: str) -> bool:
+    """Whether a year only tells of which year a shorter time is: the fourth quarter of the fiscal year ended May 7."""
+    if before is None or (before.dimension, mark.dimension, mark.kind) != (SPAN.name, SPAN.name, "year"):
+        return False
+    return _OF_YEAR.fullmatch(text, before.end, mark.start) is not None
 
 
 def _find_whose(text: str) -> tuple[Mark, ...]:
@@ -270,7 +315,7 @@ class Marked:
             if earlier is None or earlier.end < self.reading.sentence(figure.start)[0]:
                 break
             start, end = earlier.start - len(self.reading.around(earlier)[0]), earlier.start
-        marks = self.within(start, end)
+        marks = self.within(self._end_of_earlier(start, end), end)
         found = {
             each.dimension: each.kind for each in marks if each.end >= end - _BESIDE or each.dimension not in _OPPOSITE
         }
@@ -278,8 +323,20 @@ class Marked:
         for name in _OPPOSITE & found.keys():
             if sum(dimension == name for dimension, _ in kinds) > 1:
                 del found[name]  # of receivables and payables, at 10 and 5, neither is plain
-        clause = 0 if figure.kind != "amount" and after.startswith(" of ") else _clause(after[:_REACH])
+        clause = 0 if figure.kind != "amount" and after.startswith(" of ") else self._clause(figure.end, after[:_REACH])
         return found | {mark.dimension: mark.kind for mark in self.within(figure.end, figure.end + clause)}
+
+    def _end_of_earlier(self, start: int, end: int) -> int:
+        """Where the words end that follow a figure and give its own basis: 34.0% at constant rates and 30.5% at ..."""
+        is_figure = any(each.end == start for each in self.reading.quantities)
+        return start + self._clause(start, self.reading.text[start:end]) if is_figure else start
+
+    def _clause(self, start: int, after: str) -> int:
+        """How far the words after a figure can give its basis: as `_clause` says, or from a word of it right behind."""
+        beside = self.within(start, start + 2)
+        if beside and (not beside[0].start - start or _ENDS.match(self.reading.text, beside[0].end)):
+            return beside[0].end - start
+        return _clause(after)
 
 
 def _clause(after: str) -> int:
@@ -304,7 +361,7 @@ class SourceBasis:
         self.source = source
         self.running = Marked(source.reading)
         self.told_apart = Marked(source.reading, _find_whose(source.reading.text))
-        self.section = _kinds(narrow(" ".join(source.passage.section[-1:])))
+        self.section = _kinds(_NOTES.sub("", narrow(" ".join(source.passage.section[-1:]))))
         self.named = _kinds(source.text)
         self.default = _OF_REPORT.get(source.passage.period.kind)
         self.is_plain = not (self.named or self.section or self.default)
@@ -326,12 +383,35 @@ class SourceBasis:
             return
         if self.default and SPAN.name not in self.section:
             yield SPAN.name, self.default
+        yield from self._sure(self._statement_of(place), (SCOPE,))
         for line in _titles(place.table.caption, _TITLE_LENGTH[self.source.passage.language]):
             yield from self._sure(_kinds(line), _TITLE)
         yield from self._sure(_kinds(_above(place.row, self.source.passage.language)), _PARENTS)
         is_latest = self.source.report_year in place.periods  # what is restated is of a year before
         yield from self._sure(_kinds(place.column.heading), _LATEST if is_latest else DIMENSIONS)
         yield from self._sure(_kinds(place.row.label), DIMENSIONS)
+        if self.default == _OF_REPORT["quarterly"] and _THIS_PERIOD.search(place.column.heading):
+            yield SPAN.name, frozenset(("quarter",))  # beside a column since the year began
+
+    def _has_beside(self, dimension: Dimension, kind: str, place: Place) -> bool:
+        """Whether a sentence has a thing of some kind, and the figure is another one than that."""
+        reading = self.source.reading
+        start, end = reading.sentence(place.figure.start)
+        if not any(mark.dimension == dimension.name and mark.kind == kind for mark in self.running.within(start, end)):
+            return False
+        others = [each for each in reading.quantities if start <= each.start < end and each.kind == place.figure.kind]
+        return any(
+            each.value != place.figure.value and self.running.near(each).get(dimension.name) == kind for each in others
+        ) and any(mark.start > place.figure.end for mark in self.running.within(start, end) if mark.kind == kind)
+
+    def _statement_of(self, place: Place) -> Marks:
+        """Whose the statement is that a table is part of, by the last title above it, pages and headings ago."""
+        above = [kinds for at, kinds in self._statements if at <= place.figure.start]
+        return above[-1] if above else {}
+
+    @cached_property
+    def _statements(self) -> list[tuple[int, Marks]]:
+        return [(match.start(), _kinds(match[0])) for match in _STATEMENT.finditer(self.source.text)]
 
     @staticmethod
     def _sure(kinds: Marks, dimensions: Sequence[Dimension]) -> Iterator[tuple[str, frozenset[str]]]:
@@ -340,14 +420,38 @@ class SourceBasis:
                 yield dimension.name, found
 
     def is_without(self, dimension: Dimension, kind: str, place: Place) -> bool:
-        """Whether it is plain that a figure is not of a kind: its table tells that kind from others, or no word names it."""
+        """Whether it is plain that a figure is not of a kind: its table has the same thing of that kind as well."""
         if dimension in (SCOPE, SPAN):
             return False
-        if place.table is not None and kind in _kinds(place.table.rows[0][1][0].heading).get(dimension.name, ()):
+        if place.table is None or place.row is None:
+            return self._has_beside(dimension, kind, place)
+        if kind in _kinds(place.table.rows[0][1][0].heading).get(dimension.name, ()):
             return False  # what stands over the labels is said of all rows
-        if place.table is not None and kind in _table_kinds(place).get(dimension.name, frozenset()):
-            return True
-        return kind not in self.named.get(dimension.name, frozenset())
+        return any(
+            kind in _kinds(other).get(dimension.name, _NONE) and _has_words(other, place.row.label)
+            for other in _others(place)
+        )
+
+
+def _others(place: Place) -> Iterator[str]:
+    """The labels of the other rows of a figure's table, with what they stand under, and its row's label by other columns."""
+    for row, columns in place.table.rows if place.table else ():
+        if row is not place.row:
+            yield " ".join((*row.parents[-1:], row.label))
+        else:
+            yield from (
+                f"{columns[index].heading} {row.label}"
+                for index, _, _ in row.cells
+                if columns[index] is not place.column
+            )
+
+
+def _has_words(label: str, of: str) -> bool:
+    """Whether a label has all the words of another, in Chinese most pairs of its characters."""
+    if of.isascii():
+        return set(_LATIN.findall(of.lower())) <= set(_LATIN.findall(label.lower()))
+    pairs = {of[at : at + 2] for at in range(len(of) - 1)}
+    return bool(pairs) and 4 * len(pairs & {label[at : at + 2] for at in range(len(label) - 1)}) >= 3 * len(pairs)
 
 
 def _above(row: TableRow, language: str) -> str:
@@ -365,7 +469,8 @@ def _titles(caption: str, longest: int) -> Iterator[str]:
             yield from (
                 each
                 for each in lines[-number:]
-                if len(each) <= longest and not each.rstrip().endswith((".", "。", ";", "；", ","))
+                if (len(each) <= longest and not each.rstrip().endswith((".", "。", ";", "；", ",")))
+                or _SUMMED.search(each)
             )
             return
 
@@ -414,11 +519,13 @@ class Basis:
             close |= self._told_apart.near(figure)
         if place.table is None and (detail := self._other_in_prose(figure, source, place)):
             return detail
+        if SCOPE.name not in close and (framed := self._framed(figure)):
+            close[SCOPE.name] = framed
         is_share = figure.kind != "amount" and place.table is None  # of two things: liabilities at 60 percent of assets
         for dimension in BASES if is_share else DIMENSIONS:
             mine, theirs = close.get(dimension.name), known.get(dimension.name)
             if mine and theirs:
-                if not _as_one({mine}) & _as_one(theirs):
+                if not _agree({mine}, theirs):
                     return f"it is {_said(theirs)}, not {mine}"
             elif mine in dimension.special and origin.is_without(dimension, mine or "", place):
                 return f"the source does not have it as {mine}"
@@ -427,6 +534,18 @@ class Basis:
             elif theirs and theirs <= dimension.special and not self._is_stated(dimension, theirs, figure, origin):
                 return f"it is {_said(theirs)}, which is not said"
         return None
+
+    def _framed(self, figure: Quantity) -> str | None:
+        """Whose accounts an earlier sentence says that it speaks of, where no word has named others since."""
+        start, _ = self.reading.sentence(figure.start)
+        frame = None
+        for match in _FRAME.finditer(self.reading.text, 0, start):
+            frame = match
+        if frame is None or any(
+            mark.dimension == SCOPE.name for mark in self._marked.within(frame.end(), figure.start)
+        ):
+            return None
+        return "group" if frame["group"] or frame["merged"] else "parent"
 
     def _other_in_prose(self, figure: Quantity, source: Source, place: Place) -> str | None:
         """What the sentence of the source has, where the clause of the answer names another kind of it and none of these."""
@@ -446,12 +565,14 @@ class Basis:
         )
 
     def _is_stated(self, dimension: Dimension, kinds: frozenset[str], figure: Quantity, origin: SourceBasis) -> bool:
-        _, end = self.reading.sentence(figure.start)
-        said = {mark.kind for mark in self._marked.within(0, end) if mark.dimension == dimension.name}
+        said = {mark.kind for mark in self._marked.marks if mark.dimension == dimension.name}
+        hint = {SCOPE.name: _ITSELF, RULES.name: _LEFT_OUT}.get(dimension.name)
+        if hint is not None and hint.search(self.reading.text):
+            return True
         said |= self._asked.get(dimension.name, frozenset())
         if dimension is SPAN and origin.default and kinds & origin.default:
             return True
-        return bool(_as_one(kinds) & _as_one(said))
+        return _agree(kinds, said)
 
 
 def _differs(mine: Mapping[str, set[str]], source: Marked, figure: Quantity) -> str | None:
@@ -463,13 +584,15 @@ def _differs(mine: Mapping[str, set[str]], source: Marked, figure: Quantity) -> 
         if dimension in _LOOSE:
             continue
         there = close.get(dimension) or sentence.get(dimension)
-        if there and not _as_one(kinds) & _as_one(there):
+        if there and not _agree(kinds, there):
             return f"its sentence is about {_said(frozenset(there))}, not {_said(frozenset(kinds))}"
     return None
 
 
-def _as_one(kinds: set[str] | frozenset[str]) -> set[str]:
-    return {*kinds, *(_ONE[kind] for kind in kinds if kind in _ONE)}
+def _agree(mine: Iterable[str], theirs: Iterable[str]) -> bool:
+    """Whether two sets of kinds may be one: they share a kind, or both are times since the year began."""
+    mine, theirs = frozenset(mine), frozenset(theirs)
+    return bool(mine & theirs or (mine & _OPENED and theirs & _OPENED and (mine | theirs) & _SINCE))
 
 
 def _said(kinds: frozenset[str]) -> str:

@@ -29,6 +29,7 @@ _RATIOS = tuple(
     )
 )  # fmt: skip
 _HINT = re.compile(r"doubl|twice|tripl|trebl|times|quadrupl|hal[fv]|番|倍|半|腰斩", re.IGNORECASE)
+_HALVES = re.compile(r"(?P<first>\bfirst half\b|上半年)|(?P<second>\bsecond half\b|下半年)", re.IGNORECASE)
 _MOST = 100  # a count of things that a sentence spells out
 _ALL = re.compile(r"\b(?:the|all|its|their|these|those)\s$", re.IGNORECASE)  # "three units" may be some of them
 _NOUN = re.compile(r"[ -]([a-z]{6,})")
@@ -85,6 +86,15 @@ def _to_year_before(found: Sequence[tuple[Source, Place]]) -> Decimal | None:
         if len(twins) == 1 and twins[0].figure.value and twins[0].figure.kind == place.figure.kind:
             ratios.add(abs(place.figure.value / twins[0].figure.value))
     return ratios.pop() if len(ratios) == 1 else None
+
+
+def find_wrong_halves(text: str, sources: Sequence[Source]) -> Iterator[tuple[int, int]]:
+    """The halves of a year that a text names where the sources name the other one alone."""
+    said = {name: match for match in _HALVES.finditer(text) if (name := match.lastgroup)}
+    if not said or any(source.passage.period.kind == "half-year" for source in sources):
+        return
+    told = {match.lastgroup for source in sources for match in _HALVES.finditer(source.text)}
+    yield from (match.span() for name, match in said.items() if told and name not in told)
 
 
 def find_wrong_counts(reading: ClaimContext, sources: Sequence[Source]) -> Iterator[Quantity]:
@@ -157,7 +167,7 @@ _ENGLISH = re.compile(
 )
 _CHINESE = re.compile(
     r"(?P<more>超过?了?|逾|过|高于|大于|不少于)?(?P<less>不足|不到|不及|低于|少于)?(?P<near>将?近|接近|几乎)?(?:大?约|约占|左右)?"
-    r"(?:(?P<half>半数|一半)|(?P<ten>[一二两三四五六七八九1-9])成(?P<plus>半?)(?![本员立果分套品功长为都熟人效交像就因])"
+    r"(?:(?P<half>半数|一半)|(?P<ten>[一二两三四五六七八九1-9])成(?P<plus>半|[一二两三四五六七八九](?![成家个名年月日种项]))?(?![本员立果分套品功长为都熟人效交像就因])"
     r"|(?P<part>[二三四五六七八九十])分之(?P<count>[一二三四五六七八九]))(?P<above>以上|多|有余)?(?P<below>以下)?"
 )
 _SHARE_HINT = re.compile(r"hal[fv]|third|quarter|fourth|fifth|sixth|eighth|tenth|成|半|分之", re.IGNORECASE)
@@ -200,7 +210,8 @@ def _read_chinese(match: re.Match[str]) -> Decimal:
     if match["part"]:
         return read_chinese(match["count"]) / read_chinese(match["part"])
     ten = Decimal(match["ten"]) if match["ten"].isdigit() else read_chinese(match["ten"])
-    return ten / 10 + (Decimal("0.05") if match["plus"] else 0)
+    plus = match["plus"] or "零"
+    return ten / 10 + (Decimal("0.05") if plus == "半" else read_chinese(plus) / 100)
 
 
 def _bounds(match: re.Match[str], share: Decimal) -> tuple[Decimal, Decimal]:
@@ -266,8 +277,8 @@ def _of_it(
 
 
 def _ratio(part: Quantity, whole: Quantity) -> list[Decimal]:
-    if not whole.value or part.unit != whole.unit:
-        return []
+    if not whole.value or part.unit != whole.unit or abs(part.value) > abs(whole.value):
+        return []  # nothing is more than half of what is smaller than it
     return [abs(part.value / whole.value)]
 
 

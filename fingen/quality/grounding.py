@@ -32,12 +32,18 @@ from itertools import combinations, pairwise
 from typing import Literal
 
 from fingen.quality.binding import Binding, Verdict
-from fingen.quality.claims import QUANTITIES, ClaimContext, contradicts_itself
+from fingen.quality.claims import QUANTITIES, ClaimContext, belies, contradicts_itself
 from fingen.quality.computed import Computed, brief, interval
-from fingen.quality.counts import find_wrong_counts, find_wrong_ratios, find_wrong_shares
+from fingen.quality.counts import (
+    find_shares,
+    find_wrong_counts,
+    find_wrong_halves,
+    find_wrong_ratios,
+    find_wrong_shares,
+)
 from fingen.quality.names import find_foreign
 from fingen.quality.notation import standard
-from fingen.quality.pairing import order, source_order
+from fingen.quality.pairing import find_exchanged, order, source_order
 from fingen.quality.quantities import HUNDREDTH, ONE, Quantity, same_currency
 from fingen.quality.source import Ladder, Source, fold_name, prepare
 from fingen.quality.tables import Place, parse_unit
@@ -51,7 +57,7 @@ Wrong = tuple[str, str, Place | None, Source | None]  # a reason, what is wrong,
 _HALF = Decimal("0.5")
 _BARE = 100  # a whole number below it that counts nothing may be that of a note
 _RENMINBI = re.compile("人民[币幣]|RMB|CNY|yuan", re.IGNORECASE)
-_TIME_WORDS = {"day": ("day", "天"), "month": ("month", "月"), "year": ("year", "年")}
+_TIME_WORDS = {"day": ("day", "天"), "week": ("week", "周"), "month": ("month", "月"), "year": ("year", "年")}
 _TELLING = 200  # half steps: three digits that are shown tell a figure, "5 percent" may be anything
 # Which of several contradictions is told: the one of the candidate that came furthest.
 _STAGES = (
@@ -160,12 +166,17 @@ class _Check:
             elif figure.kind in ("year", "date", "quarter"):
                 self._time(figure)
         self._movements()
+        for one, other, what in find_exchanged(self.reading, self.proved):
+            reason = "binding-row" if what == "names" else "binding-period"
+            self._add(reason, one.start, other.end, f"the {what} of these two figures are exchanged")
         for start, end, detail in find_wrong_ratios(self.reading, self.proved):
             self._add("figure", start, end, detail)
         for start, end, detail in find_wrong_shares(self.reading, self.proved, self.sources, self.binding.mentions_in):
             self._add("figure", start, end, detail)
         for figure in find_wrong_counts(self.reading, self.sources):
             self._add("figure", figure.start, figure.end, "the source counts them otherwise")
+        for start, end in find_wrong_halves(self.reading.text, self.sources):
+            self._add("year", start, end, "the source speaks of the other half of the year alone")
         self._unused_calcs()
         for named in find_foreign(self.record.output, self.sources, self.organisations):
             self._add("organisation", named.start, named.end, f"{named.name} is not in the source")
@@ -282,10 +293,12 @@ class _Check:
             for ladder in ladders:
                 yield from ((source, place) for place in ladder.within(low, high))
         tells = figure.shown >= _TELLING * figure.step / figure.scale * _HALF
-        if figure.kind == "amount" and figure.scale != ONE and tells:  # a unit that is not given cannot contradict
+        if (
+            figure.kind == "amount" and figure.scale != ONE and figure.unit in ("", "money")
+        ):  # a unit that is not given cannot contradict
             for source in self.sources:
                 yield from ((source, place) for place in source.shown.within(figure.shown, figure.shown)
-                            if place.is_scale_unknown)  # fmt: skip
+                            if place.is_scale_unknown and (tells or self.binding.is_named(figure, source, place)))  # fmt: skip
         if figure.kind == "amount" and figure.scale == ONE and figure.currency and self._own_scale != ONE:
             for source in self.sources:  # the answer itself has a unit line
                 own = source.amounts.within(low * self._own_scale, high * self._own_scale)
@@ -315,7 +328,12 @@ class _Check:
 
     def _unused_calcs(self) -> None:
         """A result that the source has as well was found there: it counts as given."""
+        shares = list(find_shares(self.reading.text))
         for calc in self.computed.unused(self._figures):
+            if any(
+                share.low <= abs(value) <= share.high for share in shares for value in (calc.value, calc.value / 100)
+            ):
+                continue  # told in words: about half, 五成六
             self._add("calc", 0, 0, f"{calc.text[:80]} gives {brief(calc.value)}, which the answer does not say")
 
     # --- times, names and movements ---------------------------------------------------------------------------------------
@@ -349,6 +367,8 @@ class _Check:
         for first, second in pairwise(quantities):
             if told := order(self.reading, first, second):
                 self._order(first, second, told)
+            if word := belies(self.reading, first, second):
+                self._add("direction", first.start, second.end, f"the figures belie “{word}”")
             if move := contradicts_itself(self.reading, first, second):
                 word = "a rise" if move.sign > 0 else "a fall"
                 self._add("direction", first.start, second.end, f"the figures do not show {word}")

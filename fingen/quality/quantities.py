@@ -71,9 +71,9 @@ _DOLLARS = frozenset({"$", "USD", "HKD", "AUD", "CAD", "SGD", "NZD", "TWD"})
 _YENS = frozenset({"¥", "CNY", "JPY"})
 _COUNTED = {
     "股": "shares", "share": "shares", "shares": "shares", "人": "people", "名": "people", "employees": "people",
-    "people": "people", "年": "time", "个月": "time", "天": "time", "years": "time", "months": "time", "days": "time",
-    "year": "time", "month": "time", "倍": "times", "times": "times", "x": "times", "吨": "weight", "tonnes": "weight",
-    "tons": "weight",
+    "people": "people", "年": "time", "个月": "time", "周": "time", "天": "time", "years": "time", "months": "time", "weeks": "time",
+    "days": "time", "year": "time", "month": "time", "week": "time", "倍": "times", "times": "times", "x": "times", "吨": "weight",
+    "tonnes": "weight", "tons": "weight",
 }  # fmt: skip
 MONTHS = {
     name: number
@@ -108,14 +108,14 @@ _MONEY = (
     r"|pounds?|yen)\b)"
 )
 _COUNT = (
-    r"(?:股(?![权东票份])|人(?!民)|名|年(?!度)|个月|天|倍|吨"
-    r"|(?:shares?|employees|people|years?|months?|days|times|x|tonnes|tons)\b)"
+    r"(?:股(?![权东票份])|人(?!民)|名|年(?!度)|个月|周(?![边转期年岁])|天|倍|吨"
+    r"|(?:shares?|employees|people|years?|months?|weeks?|days|times|x|tonnes|tons)\b)"
 )
 _UNIT = re.compile(
     r"(?:\s{1,2}|-)?(?:(?P<points>(?:percentage|percent|pct)[\s-]points?\b|points?\b|pp?ts?\b|pp\b|个?百分点)"
     r"|(?P<basis>basis[\s-]points?\b|bps?\b|BPs?\b|个?基点)|(?P<percent>%|percent\b|per\scent\b|pct\b|‰)"
     rf"|{_SCALE}(?:[\s-]?(?P<money>{_MONEY})|[\s-]?(?P<counted>{_COUNT}))?"
-    rf"|(?P<minor>pence\b|cents\b)|(?P<money_alone>{_MONEY})|(?P<counted_alone>{_COUNT}))"
+    rf"|(?P<minor>pence\b|cents\b|p\b(?![.-]))|(?P<money_alone>{_MONEY})|(?P<counted_alone>{_COUNT}))"
 )
 _ATTACHED = re.compile(r"(?:bn|mn|[mkb])(?![\w])", re.IGNORECASE)
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}$")
@@ -125,6 +125,10 @@ _MONTH_AFTER = re.compile(rf"(?:st|nd|rd|th)?\s(?:of\s)?({_MONTH})(?:,?\s((?:19|
 _ZH_DATE = re.compile(r"\s?年\s?(?:([0-9]{1,2})\s?月(?:\s?([0-9]{1,2})\s?日)?)?")
 _ZH_MONTH = re.compile(r"\s?月(?:\s?([0-9]{1,2})\s?日)?")
 _ISO_DATE = re.compile(r"([-/.])([01]?[0-9])\1([0-3]?[0-9])(?![0-9])")
+_DOTTED_DATE = re.compile(
+    r"(?:(?P<year>(?:19|20)[0-9]{2})\.(?P<month>0?[1-9]|1[0-2])\.(?P<day>[0-3]?[0-9])"
+    r"|(?P<first>[0-3]?[0-9])\.(?P<middle>0?[1-9]|1[0-2])\.(?P<last>(?:19|20)[0-9]{2}))(?![0-9.,]*[0-9])"
+)
 _YEAR_TAIL = re.compile(r"[-–/]([0-9]{2})(?![0-9,.%])")
 _NOT_YEAR = re.compile(
     r"\s?(?:%|percent|million|billion|thousand|[万亿千]|元|股|人|家|名|吨|个(?!月)|employees|shares|stores|units)"
@@ -181,6 +185,13 @@ def _read(text: str, match: re.Match[str], cell: bool) -> Quantity:
     start, end = match.span()
     digits = match[0]
     before = text[start - 1] if start else " "
+    if "." in digits and (dotted := _DOTTED_DATE.match(text, start)) and not (before.isalnum() or before in ".,"):
+        when = (
+            int(dotted["year"] or dotted["last"]),
+            int(dotted["month"] or dotted["middle"]),
+            int(dotted["day"] or dotted["first"]),
+        )
+        return Quantity(start, dotted.end(), "date", Decimal(when[0]), when=when)
     if "." not in digits and "," not in digits and len(digits) <= 4:
         found = _calendar(text, start, end, digits, before)
         if found is not None:
@@ -322,7 +333,7 @@ def _unit(after: re.Match[str], currency: str | None) -> tuple[Kind, Decimal, st
     if groups["basis"]:
         return "points", Decimal("0.01"), currency, "%"
     if groups["minor"]:
-        return "amount", HUNDREDTH, currency or ("GBP" if groups["minor"] == "pence" else None), "money"
+        return "amount", HUNDREDTH, currency or ("GBP" if groups["minor"][0] == "p" else None), "money"
     scale = SCALES[groups["scale"].lower().rstrip("s")] if groups["scale"] else ONE
     money, counted = groups["money"] or groups["money_alone"], groups["counted"] or groups["counted_alone"]
     if money and currency is None:
