@@ -241,8 +241,8 @@ def _open_judge(settings: Scoring, folder: Path) -> TextJudge | None:
 def _ask(subject: Subject, asked: Asked, settings: Scoring, folder: Path) -> Answered:
     """Have a subject answer the rows of a source; what it answered in a run that broke off is not asked again."""
     items, shots = _asked_items(asked, settings), _shots(asked, settings)
-    if subject.kind in ("baseline", "classifier"):
-        items = list(asked.items)  # it does not see the order of the options
+    if subject.kind in ("baseline", "classifier"):  # it sees no prompt: no order of options, and no examples
+        items, shots = list(asked.items), ()
     if subject.kind in ("teacher", "baseline"):  # its journal holds the answers; it needs all rows at once
         given = {(one.id, one.turn): one for one in subject.answer(asked, items, shots)}
     else:
@@ -263,7 +263,14 @@ def _ask(subject: Subject, asked: Asked, settings: Scoring, folder: Path) -> Ans
         rows.append(first)
     cut = sum(one.cut for one in given.values())
     return Answered(
-        asked, subject.kind, subject.method(asked), rows, cut, dict(subject.details), settings.shots, turns=turns
+        asked,
+        subject.kind,
+        subject.method(asked),
+        rows,
+        cut,
+        dict(subject.details),
+        settings.shots if shots else 0,
+        turns=turns,
     )
 
 
