@@ -261,17 +261,8 @@ def _ask(subject: Subject, asked: Asked, settings: Scoring, folder: Path) -> Ans
             turns.append(turned)
             first = first.model_copy(update={"rotated": tuple(turn.picked for turn in turned)})
         rows.append(first)
-    cut = sum(one.cut for one in given.values())
-    return Answered(
-        asked,
-        subject.kind,
-        subject.method(asked),
-        rows,
-        cut,
-        dict(subject.details),
-        settings.shots if shots else 0,
-        turns=turns,
-    )
+    cut, shown = sum(one.cut for one in given.values()), settings.shots if shots else 0
+    return Answered(asked, subject.kind, subject.method(asked), rows, cut, dict(subject.details), shown, turns=turns)
 
 
 def _turn(item: ScoringItem, given: Given, subject: str, asked: Asked) -> Turn:
