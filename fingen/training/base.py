@@ -196,7 +196,7 @@ def _unavailable(source: str, what: str, error: Exception) -> FingenError:
     if "trust_remote_code" in str(error):
         return UsageError(
             f"{source}: the model brings Python code of its own, which would run here with all your rights",
-            hint="read that code, then pass --trust-remote-code, or take another model",
+            hint="take another model, or read that code and pass --trust-remote-code (no classifier is given it)",
         )
     if isinstance(error, OSError) and not Path(source).is_dir():
         hint = "check the name, the network, and with a gated model that its licence was accepted with this HF_TOKEN"
