@@ -1,20 +1,20 @@
 """What a reader of the page can see: text that only a program would find is told apart by its kind.
 
 What is plain to see by its color, size and place is not looked at. Where something may keep text from being seen, that
-part of the page is drawn with its text and without: a word that makes no difference is hidden.
+part of the page is drawn with its text and without: a word whose letters make no difference is hidden.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import pymupdf
 
-from fingen.documents.content import Contents
-from fingen.documents.drawing import Drawing, Picture
+from fingen.documents.drawing import CONTRAST, Drawing, Marks, Part, Picture, Watch
 from fingen.documents.shapes import union
 from fingen.records import Box
 
@@ -25,17 +25,23 @@ MIN_SIZE = 2.0  # points; smaller text cannot be read on paper
 NARROW = 0.1  # font sizes for each character; narrower text is a smear
 LIGHT = 0xC0C0C0  # colors up to this number have a dark red part at least: never near white
 NEAR_WHITE = 0.9  # luminance from which text needs something darker behind it
+NEAR = 3 * CONTRAST  # levels that colors differ by where one may not stand out from the other
 BUSY = 64  # levels of 255 that differ within a word where more than a surface is drawn
-CONTRAST = 0.05  # difference of a color that an eye can see, if barely
 FAINT = 128  # alpha below which text may not stand out
 PAGE_IMAGE = 0.8  # share of the page from which images are the page itself
 SHARP = 9  # pixels that the letters of a font are drawn high
-KEPT = "doubtful, kept"  # more pages than may be looked at
 PIECE = 8  # characters of a word that are looked at together
-RULE = 1.5  # points; what is thinner crosses a line of text and does not hide it
-BAND, MOST_BANDS = 16, 1000  # points, and as many as a page may be high
+HAIR = 1.0  # points; what is thinner crosses a line of text and does not hide it, but for many together
 APART = 30.0  # points between lines that are drawn apart
 TYPE3 = "Type3 ("  # how MuPDF calls fonts whose letters are drawings
+READ, WHOLE, LOST = (
+    0.3,
+    0.9,
+    0.1,
+)  # shares of the ink that are seen of words that can be read, of whole ones, and of letters that are not there
+BESIDE = 1.5  # points that a letter is moved by at most when it is painted once more as its own shadow
+SPECK = 4  # pixels of ink, from which a letter is judged by itself
+CELL, MOST_CELLS = 2.0, 8000  # points, and as many as a page is wide or high
 
 
 def luminance(color: int) -> float:
@@ -50,172 +56,166 @@ def image_share(page: pymupdf.Page) -> float:
     return min(1.0, sum(max(0.0, x1 - x0) * max(0.0, y1 - y0) for x0, y0, x1, y1 in boxes) / area)
 
 
-@lru_cache(maxsize=1)
-def _contents(_document: pymupdf.Document) -> Contents:
-    """What is known of the document that is being read."""
-    return Contents()
-
-
 @dataclass
 class _Doubt:
     """A span that may not be seen; `at` is where it stands in the TextPage: block, line, span."""
 
     span: Span
     at: tuple[int, int, int]
+    direction: tuple[float, float]
     kind: str
+    tangled: bool  # whether other text stands at the same place
 
 
 class Eye:
     """Looks at one page: `blocks` are those of its TextPage, in the order in which they were painted."""
 
     def __init__(
-        self, page: pymupdf.Page, text: pymupdf.TextPage, blocks: list[dict[str, Any]], size: tuple[float, float]
+        self,
+        page: pymupdf.Page,
+        drawing: Drawing,
+        text: pymupdf.TextPage,
+        blocks: list[dict[str, Any]],
+        size: tuple[float, float],
     ):
-        self._page, self._text, self._blocks, self._size = page, text, blocks, size
-        self._drawing = Drawing(page)
-        self._contents = _contents(page.parent)
-        self._signs = self._contents.signs(page)
+        self._page, self._drawing, self._text, self._blocks, self._size = page, drawing, text, blocks, size
         self._doubts: list[_Doubt] = []
-        self._raw: list[dict[str, Any]] | None = None
         self._vectors = [(at, block) for at, block in enumerate(blocks) if block["type"] == 3]
         self.hidden: Counter[str] = Counter()
 
     @cached_property
-    def _scan(self) -> bool:
+    def _is_scan(self) -> bool:
         return image_share(self._page) >= PAGE_IMAGE
+
+    @cached_property
+    def _words(self) -> dict[tuple[int, int], list[Any]]:
+        """The words of each line, by block and line."""
+        texts = [at for at, block in enumerate(self._blocks) if block["type"] == 0]  # words know these alone
+        words: defaultdict[tuple[int, int], list[Any]] = defaultdict(list)
+        for word in self._text.extractWORDS():
+            words[texts[word[5]], word[6]].append(word)
+        return words
+
+    @cached_property
+    def _characters(self) -> list[dict[str, Any]]:
+        blocks: list[dict[str, Any]] = self._text.extractRAWDICT()["blocks"]
+        return blocks
 
     def look(self) -> None:
         """Take what cannot be seen out of the lines of the blocks, and count it by kind."""
-        self._suspect()
-        doubts = [doubt for doubt in self._doubts if doubt.kind != "white"]
-        if doubts and not self._contents.may_look():
-            self.hidden[KEPT] += len(doubts)
-            self._doubts = [doubt for doubt in self._doubts if doubt.kind == "white"]
-        if self._doubts:
-            self._settle()
+        self._suspect(self._drawing.watch())
+        for doubts in _parts(self._doubts):
+            self._settle(doubts)
 
     # --- what may be hidden --------------------------------------------------------------------------------------------
 
-    def _suspect(self) -> None:
-        covers = _later_vectors(self._blocks)
-        surfaces = [surface.box for surface in self._signs.surfaces]
-        looks_plain = _Plain(self._vectors)
-        for at, block in enumerate(self._blocks):
-            lines = block.get("lines")
-            if not lines:
-                continue
-            box = block["bbox"]
-            inside = box[0] >= 0 and box[1] >= 0 and box[2] <= self._size[0] and box[3] <= self._size[1]
-            over = covers.get(at, ())
-            near = [area for area in surfaces if _meet(box, area)] if surfaces else ()
-            for number, line in enumerate(lines):
-                kind = None
-                if self._signs.fades:
-                    kind = "transparent"
-                elif over or near:
-                    core = _core(line["bbox"], line["dir"])
-                    if (over and _may_cover(over, core)) or (
-                        any(_meet(core, area) for area in near) and not self._scan
-                    ):
-                        kind = "covered"  # but a scan and its text say the same
-                if kind or not inside or not all(map(looks_plain, line["spans"])):
-                    self._sort(line, (at, number), kind, looks_plain)
+    def _suspect(self, watch: Watch) -> None:
+        scene = _Scene(self._blocks)
+        for box in watch.surfaces:
+            scene.suspect("covered", box)
+        for kind, box in watch.areas:
+            scene.suspect(kind, box)
+        plain = _Plain(self._vectors, watch.is_plain)
+        width, height = self._size
+        for line, at, cells in scene.lines:
+            kind, tangled = scene.doubts(cells) if scene.is_doubtful else (None, False)
+            x0, y0, x1, y1 = line["bbox"]
+            if kind or x0 < 0 or y0 < 0 or x1 > width or y1 > height or not all(map(plain, line["spans"])):
+                self._sort(line, at, kind, tangled, plain)
 
-    def _sort(self, line: dict[str, Any], at: tuple[int, int], kind: str | None, plain: _Plain) -> None:
+    def _sort(self, line: dict[str, Any], at: tuple[int, int], kind: str | None, tangled: bool, plain: _Plain) -> None:
         """Leave out the spans that cannot be seen, and remember those that must be looked at."""
         kept = []
         for number, span in enumerate(line["spans"]):
-            hidden, why = (None, kind) if span["text"].isspace() else self._judge(span, line["dir"], at[0], kind)
+            if span["text"].isspace():
+                kept.append(span)
+                continue
+            hidden, why = self._judge(span, line["dir"], at[0], kind, plain)
             if hidden:
                 self.hidden[hidden] += 1
                 continue
-            if span["text"].isspace():
-                why = None
-            elif why is None and plain.meets(span["color"], span["bbox"]):
-                why = "same color"
             if why:
-                self._doubts.append(_Doubt(span, (*at, number), why))
+                apart = tangled or bool(span["char_flags"] & CLIPPED)
+                self._doubts.append(_Doubt(span, (*at, number), line["dir"], why, apart))
             kept.append(span)
         line["spans"] = kept
 
     def _judge(
-        self, span: Span, direction: tuple[float, float], at: int, kind: str | None
+        self, span: Span, direction: tuple[float, float], at: int, kind: str | None, plain: _Plain
     ) -> tuple[str | None, str | None]:
         """As what a span is hidden, and otherwise why it must be looked at."""
         x0, y0, x1, y1 = span["bbox"]
+        flags, color = span["char_flags"], span["color"]
         if x1 <= 0 or y1 <= 0 or x0 >= self._size[0] or y0 >= self._size[1]:
             return "off page", None
-        if not span["char_flags"] & (FILLED_OR_STROKED | CLIPPED):
-            return (
-                None if self._scan else "render mode 3"
-            ), None  # over a page-size image it is that page's text layer
-        if span["char_flags"] & CLIPPED:
+        if not flags & (FILLED_OR_STROKED | CLIPPED):  # over an image of the page it may be what that says
+            return (None, "render mode 3") if self._is_scan else ("render mode 3", None)
+        if flags & CLIPPED:
             return None, "transparent"  # what is painted through its letters is its color
-        if span["alpha"] <= CONTRAST * 255:
+        if span["alpha"] <= CONTRAST:
             return "transparent", None
         if _is_tiny(span, direction):
-            return (None if self._scan else "tiny"), kind
-        if span["color"] > LIGHT and luminance(span["color"]) >= NEAR_WHITE:
-            return None, kind or (None if self._stands_out(span, at) else "white")
+            return (None, "tiny") if self._is_scan else ("tiny", None)
+        if color > LIGHT and luminance(color) >= NEAR_WHITE:
+            return None, None if not kind and plain.stands_out(span, at) else "white"
+        if kind:
+            return None, kind
         if span["alpha"] < FAINT:
             return None, "transparent"
-        return None, "empty glyphs" if span["font"].startswith(TYPE3) else kind
-
-    def _stands_out(self, span: Span, at: int) -> bool:
-        """Whether a darker rectangle lies behind the whole of near-white text, and nothing over that."""
-        box = span["bbox"]
-        for place, block in reversed(self._vectors):
-            if place < at and _meet(block["bbox"], box):
-                x0, y0, x1, y1 = block["bbox"]
-                whole = x0 <= box[0] + 1 and x1 >= box[2] - 1 and y0 <= box[1] + 1 and y1 >= box[3] - 1
-                plain = block["isrect"] and not block["stroked"] and block["alpha"] == 255
-                return bool(whole and plain and luminance(span["color"]) - luminance(block["color"]) >= 2 * CONTRAST)
-        return False
+        if span["font"].startswith(TYPE3):
+            return None, "empty glyphs"
+        return None, "same color" if plain.meets(color, span["bbox"]) else None
 
     # --- what is hidden ------------------------------------------------------------------------------------------------
 
-    def _settle(self) -> None:
-        words: defaultdict[tuple[int, int], list[Any]] = defaultdict(list)
-        for word in self._text.extractWORDS():
-            words[word[5:7]].append(word)
-        texts = [at for at, block in enumerate(self._blocks) if block["type"] == 0]
-        numbers = {at: number for number, at in enumerate(texts)}  # words know the blocks of text alone
-        for doubts in _parts(self._doubts):
-            box = _within(union([doubt.span["bbox"] for doubt in doubts]), self._size)
-            if box is None:
-                continue
-            scale = min(4.0, max(1.0, SHARP / min(doubt.span["size"] for doubt in doubts)))
-            shown, bare = (self._drawing.look(box, scale, text=text) for text in (True, False))
-            for doubt in doubts:
-                block, line, _ = doubt.at
-                direction = self._blocks[block]["lines"][line]["dir"]
-                pieces = _pieces(doubt.span, words[numbers[block], line], direction)
-                if sum(piece.end - piece.start for piece in pieces) < len("".join(doubt.span["text"].split())):
-                    pieces = _pieces(doubt.span, self._letters(doubt.at), direction)
-                self._leave_out(doubt, pieces, [_is_seen(doubt, piece, shown, bare) for piece in pieces])
+    def _settle(self, doubts: list[_Doubt]) -> None:
+        box = _within(union([doubt.span["bbox"] for doubt in doubts]), self._size)
+        if box is None:
+            return
+        scale = min(4.0, max(1.0, SHARP / min(max(doubt.span["size"], 1.0) for doubt in doubts)))
+        look = _Look(self._drawing.part(box, scale))
+        tangled = look.untangle([letter for doubt in doubts if doubt.tangled for letter in self._letters(doubt)])
+        for doubt in doubts:
+            block, line, _ = doubt.at
+            pieces = [] if doubt.tangled else _pieces(doubt.span, self._words[block, line], doubt.direction)
+            known = sum(piece.end - piece.start for piece in pieces) == len("".join(doubt.span["text"].split()))
+            shares = [look.ink(piece.box).share for piece in pieces]
+            if known and not any(READ <= share < WHOLE for share in shares):
+                seen = [share >= READ for share in shares]
+            else:
+                pieces = self._letters(doubt)
+                inks = [tangled[piece] if doubt.tangled else look.ink(piece.box) for piece in pieces]
+                seen = _seen_letters(pieces, inks)
+            self._leave_out(
+                doubt,
+                pieces,
+                [is_seen or self._is_in_scan(look, piece) for piece, is_seen in zip(pieces, seen, strict=True)],
+            )
 
-    def _letters(self, at: tuple[int, int, int]) -> list[Any]:
-        """The characters of a span as words of their own: those of its line reach over its ends."""
-        if self._raw is None:
-            self._raw = self._text.extractRAWDICT()["blocks"]
-        block, line, span = at
+    def _letters(self, doubt: _Doubt) -> list[_Piece]:
+        block, line, span = doubt.at
+        characters = enumerate(self._characters[block]["lines"][line]["spans"][span]["chars"])
         return [
-            (*char["bbox"], char["c"])
-            for char in self._raw[block]["lines"][line]["spans"][span]["chars"]
+            _Piece(at, at + 1, char["bbox"], (ord(char["c"]), *char["origin"]))
+            for at, char in characters
             if not char["c"].isspace()
         ]
 
-    def _leave_out(self, doubt: _Doubt, pieces: list[_Piece], seen: list[bool | None]) -> None:
-        if False not in seen or (doubt.kind == "white" and True in seen):
+    def _is_in_scan(self, look: _Look, piece: _Piece) -> bool:
+        """Whether a piece that makes no difference says what an image of the page shows there."""
+        return self._is_scan and look.shown.spread(piece.box) > BUSY
+
+    def _leave_out(self, doubt: _Doubt, pieces: list[_Piece], seen: list[bool]) -> None:
+        if all(seen):
             return
         self.hidden[doubt.kind] += 1
         span, line = doubt.span, self._blocks[doubt.at[0]]["lines"][doubt.at[1]]
-        if True not in seen:  # a dash or a dot goes with the words beside it
+        if not any(seen):
             line["spans"] = [other for other in line["spans"] if other is not span]
             return
         text = span["text"]
         for piece, is_seen in reversed(list(zip(pieces, seen, strict=True))):
-            if is_seen is False:
+            if not is_seen:
                 text = text[: piece.start] + text[piece.end :]
         span |= {
             "text": text,
@@ -223,13 +223,201 @@ class Eye:
         }
 
 
+class _Look:
+    """A part of the page, looked at."""
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+
+    @cached_property
+    def shown(self) -> Picture:
+        return self._part.shown()
+
+    @cached_property
+    def _marks(self) -> tuple[Marks, Marks]:
+        """Where letters are, and where these make a difference."""
+        ink = self._part.ink()
+        return ink, ink.both(self.shown.differs(self._part.shown(None)))
+
+    def ink(self, box: Box) -> _Ink:
+        """How much ink of letters a box has, and how much of that is seen."""
+        return _ink(*self._marks, box)
+
+    def untangle(self, letters: Iterable[_Piece]) -> dict[_Piece, _Ink]:
+        """The same for letters among others at their places: what is painted at one place is taken away in turns.
+
+        A letter that is painted several times over, as a shadow or to be bold, is taken away at once.
+        """
+        calls = self._part.calls
+        places: defaultdict[tuple[int, int, int], set[int]] = defaultdict(set)
+        for number, call in enumerate(calls):
+            for code, x, y in call.letters():
+                places[code, int(x / CELL), int(y / CELL)].add(number)
+        units: defaultdict[frozenset[int], list[_Piece]] = defaultdict(list)
+        for letter in letters:
+            code, x, y = letter.letter
+            near = (
+                (code, column, row)
+                for column in _span_of(x - BESIDE, x + BESIDE)
+                for row in _span_of(y - BESIDE, y + BESIDE)
+            )
+            units[frozenset().union(*(places[place] for place in near if place in places))].append(letter)
+        found: dict[_Piece, _Ink] = {}
+        for layer in _layers({unit: [calls[number].box for number in unit] for unit in units}):
+            gone = frozenset().union(*layer)
+            ink = self._part.ink(gone)
+            seen = ink.both(self.shown.differs(self._part.shown(gone)))
+            found |= {letter: _ink(ink, seen, letter.box) for unit in layer for letter in units[unit]}
+        return found
+
+
+class _Ink(NamedTuple):
+    """Pixels that letters have, and those of them that make a difference."""
+
+    all: int
+    seen: int
+
+    @property
+    def share(self) -> float:
+        return self.seen / self.all if self.all else 0.0
+
+
+def _ink(ink: Marks, seen: Marks, box: Box) -> _Ink:
+    return _Ink(ink.count(box), seen.count(box))
+
+
+def _layers(units: dict[frozenset[int], list[Box]]) -> list[list[frozenset[int]]]:
+    """Put what overlaps into different layers."""
+    layers: list[list[frozenset[int]]] = []
+    taken: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
+    for unit, boxes in units.items():
+        cells = set()
+        for x0, y0, x1, y1 in boxes:
+            trim = 0.25 * min(x1 - x0, y1 - y0)
+            rows, columns = _span_of(y0 + trim, y1 - trim, 2 * CELL), _span_of(x0 + trim, x1 - trim, 2 * CELL)
+            cells |= {(row, column) for row in rows for column in columns}
+        others = set().union(*(taken[cell] for cell in cells))
+        layer = next(number for number in range(len(layers) + 1) if number not in others)
+        for cell in cells:
+            taken[cell].add(layer)
+        if layer == len(layers):
+            layers.append([])
+        layers[layer].append(unit)
+    return layers
+
+
+def _seen_letters(letters: list[_Piece], inks: list[_Ink]) -> list[bool]:
+    """What is seen letter by letter: a word that can be read keeps all but the letters that are surely not there."""
+    seen: list[bool] = []
+    start = 0
+    for end in range(1, len(letters) + 1):
+        if end < len(letters) and letters[end].start == letters[end - 1].end:
+            continue
+        word = inks[start:end]
+        if _Ink(sum(ink.all for ink in word), sum(ink.seen for ink in word)).share >= READ:
+            seen += [ink.all < SPECK or ink.share >= LOST for ink in word]
+        else:
+            seen += [False] * len(word)
+        start = end
+    return seen
+
+
+Cells = tuple[range, int]
+
+
+def _span_of(start: float, end: float, cell: float = CELL) -> range:
+    """The cells that a stretch of the page touches."""
+    return range(max(0, min(int(start / cell), MOST_CELLS)), max(0, min(int(end / cell), MOST_CELLS)) + 1)
+
+
+def _cells(box: Box) -> Cells:
+    columns = _span_of(box[0], box[2])
+    return _span_of(box[1], box[3]), (1 << columns.stop) - (1 << columns.start)
+
+
+class _Scene:
+    """Where text stands and what comes over it, in cells of the page: a number of bits for each row."""
+
+    def __init__(self, blocks: list[dict[str, Any]]) -> None:
+        self.lines: list[tuple[dict[str, Any], tuple[int, int], Cells]] = []
+        self._ink: dict[int, int] = {}
+        self._hairs: dict[int, int] = {}
+        self._tangled: dict[int, int] = {}
+        self._doubts: dict[str, dict[int, int]] = {kind: {} for kind in ("clipped", "transparent", "covered")}
+        for at, block in enumerate(blocks):
+            if block["type"] == 3:
+                if self._ink and block["alpha"]:
+                    self._cover(block["bbox"])
+            else:
+                for number, line in enumerate(block.get("lines", ())):
+                    self._write(line, (at, number))
+
+    @property
+    def is_doubtful(self) -> bool:
+        return bool(self._tangled) or any(self._doubts.values())
+
+    def _write(self, line: dict[str, Any], at: tuple[int, int]) -> None:
+        cells = rows, mask = _cells(_core(line["bbox"], line["dir"]))
+        self.lines.append((line, at, cells))
+        ink = self._ink
+        for row in rows:
+            before = ink.get(row, 0)
+            if before & mask:
+                self._tangled[row] = self._tangled.get(row, 0) | (before & mask)
+            ink[row] = before | mask
+
+    def _cover(self, box: Box) -> None:
+        x0, y0, x1, y1 = box
+        wide, high = x1 - x0, y1 - y0
+        hair = wide <= HAIR or high <= HAIR
+        first, top = round(x0 / CELL), round(y0 / CELL)
+        last, bottom = max(round(x1 / CELL), first + 1), max(round(y1 / CELL), top + 1)
+        if last <= 0 or bottom <= 0:
+            return
+        mask = (1 << min(last, MOST_CELLS)) - (1 << max(0, min(first, MOST_CELLS)))
+        rows = range(max(0, top), min(bottom, MOST_CELLS))
+        for row in rows if len(rows) < len(self._ink) else [row for row in self._ink if row in rows]:
+            under = self._ink.get(row, 0) & mask
+            if under and hair:
+                before = self._hairs.get(row, 0)
+                self._hairs[row] = before | under
+                under &= before
+            if under:
+                self._add("covered", row, under)
+
+    def suspect(self, kind: str, box: Box) -> None:
+        """Take text within a box to be doubtful."""
+        rows, mask = _cells(box)
+        for row in rows if len(rows) < len(self._ink) else [row for row in self._ink if row in rows]:
+            self._add(kind, row, mask)
+
+    def _add(self, kind: str, row: int, mask: int) -> None:
+        doubts = self._doubts[kind]
+        doubts[row] = doubts.get(row, 0) | mask
+
+    def doubts(self, cells: Cells) -> tuple[str | None, bool]:
+        """Why a line is doubtful, and whether other text stands in its place."""
+        tangled = _meets(self._tangled, cells)
+        for kind, doubts in self._doubts.items():
+            if doubts and _meets(doubts, cells):
+                return kind, tangled
+        return "covered" if tangled else None, tangled
+
+
+def _meets(taken: dict[int, int], cells: Cells) -> bool:
+    rows, mask = cells
+    return any(taken.get(row, 0) & mask for row in rows)
+
+
 class _Plain:
     """Says of most spans at once that they are plain to see: dark, of some size, and of another color than any surface."""
 
-    def __init__(self, vectors: list[tuple[int, dict[str, Any]]]) -> None:
-        self._surfaces: defaultdict[int, list[Box]] = defaultdict(list)
-        for _, block in vectors:
-            self._surfaces[block["color"]].append(block["bbox"])
+    def __init__(self, vectors: list[tuple[int, dict[str, Any]]], is_painted: bool) -> None:
+        self._vectors, self._is_painted = vectors, is_painted
+        self._surfaces: defaultdict[int | None, list[Box]] = defaultdict(list)
+        for _, block in vectors:  # no color is known of what shows through
+            if block["alpha"]:
+                self._surfaces[block["color"] if block["alpha"] == 255 else None].append(block["bbox"])
         self._near: dict[int, list[Box]] = {}
         self._plain: dict[tuple[Any, ...], bool] = {}
 
@@ -252,17 +440,35 @@ class _Plain:
         """Whether a surface of nearly the color lies at the place of a text."""
         return any(_meet(box, other) and _covers_middle(other, box) for other in self._near_surfaces(color))
 
+    def stands_out(self, span: Span, at: int) -> bool:
+        """Whether a darker rectangle lies behind the whole of near-white text, and nothing over that."""
+        if not self._is_painted:
+            return False
+        box = span["bbox"]
+        for place, block in reversed(self._vectors):
+            if place < at and _meet(block["bbox"], box):
+                x0, y0, x1, y1 = block["bbox"]
+                whole = x0 <= box[0] + 1 and x1 >= box[2] - 1 and y0 <= box[1] + 1 and y1 >= box[3] - 1
+                plain = block["isrect"] and not block["stroked"] and block["alpha"] == 255
+                return bool(whole and plain and luminance(span["color"]) - luminance(block["color"]) >= NEAR / 255)
+        return False
+
     def _near_surfaces(self, color: int) -> list[Box]:
         near = self._near.get(color)
         if near is None:
-            near = [box for other, boxes in self._surfaces.items() if _distance(color, other) < 3 * CONTRAST for box in boxes
-                    if min(box[2] - box[0], box[3] - box[1]) > RULE]  # fmt: skip
+            near = [
+                box
+                for other, boxes in self._surfaces.items()
+                if other is None or _distance(color, other) < NEAR
+                for box in boxes
+                if min(box[2] - box[0], box[3] - box[1]) > HAIR
+            ]
             self._near[color] = near
         return near
 
 
-def _distance(color: int, other: int) -> float:
-    return max(abs((color >> shift & 255) - (other >> shift & 255)) for shift in (0, 8, 16)) / 255
+def _distance(color: int, other: int) -> int:
+    return max(abs((color >> shift & 255) - (other >> shift & 255)) for shift in (0, 8, 16))
 
 
 def _meet(box: Box, other: Box) -> bool:
@@ -302,37 +508,6 @@ def _is_tiny(span: Span, direction: tuple[float, float]) -> bool:
     return _is_narrow(span)
 
 
-def _may_cover(vectors: list[Box], core: Box) -> bool:
-    """Whether a surface hides a part of a line that is worth a look."""
-    return any(
-        min(x1, core[2]) - max(x0, core[0]) > RULE and min(y1, core[3]) - max(y0, core[1]) > RULE
-        for x0, y0, x1, y1 in vectors
-    )
-
-
-def _later_vectors(blocks: list[dict[str, Any]]) -> dict[int, list[Box]]:
-    """For each block of text what is painted over it later, by the block's place."""
-    bands: defaultdict[int, list[Box]] = defaultdict(list)  # by height on the page: a map has ten thousand vectors
-    found = {}
-    for at in range(len(blocks) - 1, -1, -1):
-        block = blocks[at]
-        box = block["bbox"]
-        if block["type"] == 3 and (box[2] - box[0] <= RULE or box[3] - box[1] <= RULE):
-            continue  # a rule crosses text and does not hide it
-        if block["type"] != 3 and not bands:
-            continue
-        reach = range(max(0, int(box[1]) // BAND), min(int(box[3]) // BAND, MOST_BANDS) + 1)
-        if block["type"] == 3:
-            if block["alpha"]:
-                for band in reach:
-                    bands[band].append(box)
-        else:
-            over = {cover for band in reach if band in bands for cover in bands[band] if _meet(box, cover)}
-            if over:
-                found[at] = list(over)
-    return found
-
-
 def _parts(doubts: list[_Doubt]) -> list[list[_Doubt]]:
     """The doubts in groups of lines that stand close to each other."""
     parts: list[list[_Doubt]] = []
@@ -354,12 +529,12 @@ def _within(box: Box, size: tuple[float, float]) -> Box | None:
 
 
 class _Piece(NamedTuple):
-    """A word of a span, or a part of a long one: its place in the text, its box, and the middle of that."""
+    """A word of a span, a part of a long one, or a letter: its place in the text, its box; of a letter also what it is and its origin."""
 
     start: int
     end: int
     box: Box
-    core: Box
+    letter: tuple[int, float, float] = (0, 0.0, 0.0)
 
 
 def _pieces(span: Span, words: list[Any], direction: tuple[float, float]) -> list[_Piece]:
@@ -375,8 +550,7 @@ def _pieces(span: Span, words: list[Any], direction: tuple[float, float]) -> lis
         parts = -(-len(word[4]) // PIECE)
         for number in range(parts):
             first, last = (start + len(word[4]) * (number + more) // parts for more in (0, 1))
-            box = _part(word[:4], direction, number / parts, (number + 1) / parts)
-            pieces.append(_Piece(first, last, box, _core(box, direction, 0.2)))
+            pieces.append(_Piece(first, last, _part(word[:4], direction, number / parts, (number + 1) / parts)))
     return pieces
 
 
@@ -388,35 +562,3 @@ def _part(box: Box, direction: tuple[float, float], start: float, end: float) ->
         return x0, y0 + start * (y1 - y0), x1, y0 + end * (y1 - y0)
     start, end = (start, end) if direction[0] > 0 else (1 - end, 1 - start)
     return x0 + start * (x1 - x0), y0, x0 + end * (x1 - x0), y1
-
-
-def _is_seen(doubt: _Doubt, piece: _Piece, shown: Picture, bare: Picture) -> bool | None:
-    """Whether a piece of a word makes a difference to the page; None where that cannot be told."""
-    if not any(map(str.isalnum, doubt.span["text"][piece.start : piece.end])):
-        return None
-    rows = shown.rows(piece.box)
-    if not rows:
-        return None
-    width = (rows[0].stop - rows[0].start) // 3
-    if doubt.span["char_flags"] & CLIPPED:
-        ground = shown.pixels[rows[0].start : rows[0].start + 3] * width
-        return _is_marked([(shown.pixels[row], ground) for row in rows])
-    if _is_marked([(shown.pixels[row], bare.pixels[row]) for row in rows]):
-        return True
-    return _is_busy([shown.pixels[row] for row in rows])
-
-
-def _is_busy(rows: list[bytes]) -> bool:
-    """Whether something else is drawn there: it may show the same words, as pictures of signatures do, and the text is kept."""
-    return any(
-        max(max(row[channel::3]) for row in rows) - min(min(row[channel::3]) for row in rows) > BUSY
-        for channel in range(3)
-    )
-
-
-def _is_marked(rows: list[tuple[bytes, bytes]]) -> bool:
-    """Whether any pixel is marked: in doubt a word is seen."""
-    least = CONTRAST * 255
-    return any(
-        not -least < a - b < least for row, other in rows if row != other for a, b in zip(row, other, strict=True)
-    )
