@@ -17,7 +17,7 @@ from fingen.records import Box
 
 MOST_PIXELS = 4_000_000  # of one look; a bigger part of the page is drawn smaller
 FAINT = 0.5  # alpha below which a group may not stand out
-EDGE = 0.5  # points of a letter that a clip may take
+EDGE = 1.5  # points that a clip may take of a text; MuPDF finds it one wider than it is
 NORMAL = 0  # the blend mode that paints
 CONTRAST = 13  # levels, of 255, that a color must differ by for an eye to see it, if barely
 INK = 80  # levels of coverage, of 255, from which a pixel belongs to a letter
@@ -27,6 +27,8 @@ _TEXT = ("fill_text", "stroke_text", "clip_text", "clip_stroke_text")
 _CLIPS = ("clip_text", "clip_stroke_text", "clip_path", "clip_stroke_path", "clip_image_mask", "begin_mask")
 _OTHERS = ("fill_path", "stroke_path", "ignore_text", "fill_shade", "fill_image", "fill_image_mask", "pop_clip", "end_mask",
            "begin_group", "end_group", "begin_tile", "end_tile", "render_flags", "set_default_colorspaces")  # fmt: skip
+_PAINTS = ("fill_shade", "fill_image", "fill_image_mask")
+_is_rect, _scissor, _bound = mupdf.ll_fz_path_is_rect, mupdf.ll_fz_device_current_scissor, mupdf.ll_fz_bound_text
 _HALVES = tuple(bytes((level + shift) // CONTRAST for level in range(256)) for shift in (0, CONTRAST // 2))
 _ANY = bytes([0] + [1] * 255)
 _COVERED = bytes(level >= INK for level in range(256))
@@ -82,10 +84,19 @@ class Picture(NamedTuple):
             either |= int.from_bytes(levels[channel::3], "big")
         return Marks(*self[:5], either.to_bytes(size // 3, "big"))
 
+    def rows(self, box: Box) -> list[bytes]:
+        """The pixels of a box, a row at a time: those that lie wholly in it, or the one at its middle."""
+        marks = Marks(*self[:5], b"")
+        x, y, half = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2, 0.5 / self.scale
+        wide = min(box[0], x - half), min(box[1], y - half), max(box[2], x + half), max(box[3], y + half)
+        return [self.pixels[at.start * 3 : at.stop * 3] for at in marks.rows(box) or marks.rows(wide)]
+
     def spread(self, box: Box) -> int:
         """How far the levels within a box lie apart, of 255, in the channel where that is most."""
-        rows = [self.pixels[at.start * 3 : at.stop * 3] for at in Marks(*self[:5], b"").rows(box)]
-        return max((max(max(row[n::3]) for row in rows) - min(min(row[n::3]) for row in rows) for n in range(3)), default=0) if rows else 0  # fmt: skip
+        levels = b"".join(self.rows(box))
+        return (
+            max((max(levels[channel::3]) - min(levels[channel::3]) for channel in range(3)), default=0) if levels else 0
+        )
 
 
 class Drawing:
@@ -111,13 +122,19 @@ class Drawing:
 
     def watch(self) -> Watch:
         """Listen to the whole page."""
-        box = mupdf.fz_bound_display_list(self._record)
-        watch = Watch((box.x0, box.y0, box.x1, box.y1))
-        self._replay(watch)
+        bound = mupdf.fz_bound_display_list(self._record)
+        box = bound.x0, bound.y0, bound.x1, bound.y1
+        cookie = mupdf.FzCookie()
+        watch = Watch(box, cookie)
+        self._replay(watch, cookie)
+        if not watch.is_plain:  # then each piece of text counts
+            watch = Watch(box)
+            self._replay(watch)
+            watch.is_plain = False
         return watch
 
-    def _replay(self, device: Any) -> None:
-        mupdf.fz_run_display_list(self._record, device, mupdf.FzMatrix(), _EVERYWHERE, mupdf.FzCookie())
+    def _replay(self, device: Any, cookie: Any = None) -> None:
+        mupdf.fz_run_display_list(self._record, device, mupdf.FzMatrix(), _EVERYWHERE, cookie or mupdf.FzCookie())
         mupdf.fz_close_device(device)
 
     def part(self, box: Box, scale: float) -> Part:
@@ -179,123 +196,105 @@ class Part:
         mupdf.fz_close_device(device)
 
 
-class _State(NamedTuple):
-    """What text is painted through: a rectangle, or something that takes more of it."""
-
-    clip: Box
-    inside: bool  # whether the clip leaves the page whole
-    kind: str | None = None
-
-
 class Watch(mupdf.FzDevice2):  # type: ignore[misc]
     """Listens for what may hide text, in points of the page.
 
-    `areas` holds for each kind where text may be hidden; `surfaces` where pictures and the like are painted; `is_plain`
-    says that every surface is seen as it is painted.
+    `areas` holds for each kind where text may be hidden; `grounds` where pictures and the like are painted before any
+    text, `surfaces` where they are painted later; `is_plain` says that every surface is seen as it is painted.
     """
 
-    def __init__(self, page: Box) -> None:
+    def __init__(self, page: Box, cookie: Any = None) -> None:
         super().__init__()
-        for name in (*_TEXT, "clip_path", "clip_stroke_path", "clip_image_mask", "begin_mask", "pop_clip", "begin_group",
-                     "end_group", "begin_tile", "fill_shade", "fill_image", "fill_image_mask"):  # fmt: skip
+        for name in (*_CLIPS, *_PAINTS, "begin_group", "begin_tile", *(() if cookie else _TEXT[:2])):
             getattr(self, f"use_virtual_{name}")()
         self.areas: list[tuple[str, Box]] = []
+        self.grounds: list[Box] = []
         self.surfaces: list[Box] = []
         self.is_plain = True
-        self._page = page
-        self._state = _State((-_FAR, -_FAR, _FAR, _FAR), True)
-        self._clips: list[_State] = []
-        self._groups: list[_State] = []
+        self._page = page[0] + 1, page[1] + 1, page[2] - 1, page[3] - 1
+        self._cookie = cookie  # to stop when there is more to find than a first look tells
+        self._has_text = False
         self._tiles = 0
 
+    def _stop(self) -> None:
+        self.is_plain = False
+        if self._cookie:
+            self._cookie.m_internal.abort = 1
+
     def clip_path(self, _: Any, path: Any, _rule: Any, ctm: Any, scissor: Any) -> None:
-        plain = mupdf.ll_fz_path_is_rect(path, ctm) or _is_upright(path, ctm)
-        self._clip(scissor, None if plain else "clipped")
+        if not (_is_rect(path, ctm) or _is_upright(path, ctm)):
+            self._hide("clipped", scissor)
+        elif self.is_plain:
+            x0, y0, x1, y1 = self._page
+            if scissor.x0 > x0 or scissor.y0 > y0 or scissor.x1 < x1 or scissor.y1 < y1:
+                self._stop()
+
+    def _hide(self, kind: str, area: Any) -> None:
+        self.areas.append((kind, (area.x0, area.y0, area.x1, area.y1)))
+        self._stop()
 
     def clip_stroke_path(self, _: Any, _path: Any, _stroke: Any, _ctm: Any, scissor: Any) -> None:
-        self._clip(scissor, "clipped")
+        self._hide("clipped", scissor)
 
     def clip_text(self, _: Any, text: Any, ctm: Any, scissor: Any) -> None:
-        self._text(text, None, ctm)
-        self._clip(scissor, "clipped")
+        self._hide("clipped", scissor)
+        self.fill_text(_, text, ctm)
 
     def clip_stroke_text(self, _: Any, text: Any, stroke: Any, ctm: Any, scissor: Any) -> None:
-        self._text(text, stroke, ctm)
-        self._clip(scissor, "clipped")
+        self._hide("clipped", scissor)
+        self.stroke_text(_, text, stroke, ctm)
 
     def clip_image_mask(self, _: Any, _image: Any, _ctm: Any, scissor: Any) -> None:
-        self._clip(scissor, "clipped")
+        self._hide("clipped", scissor)
 
     def begin_mask(self, _: Any, area: Any, *_how: Any) -> None:
-        self._clip(area, "transparent")
-
-    def pop_clip(self, _: Any) -> None:
-        if self._clips:
-            self._state = self._clips.pop()
+        self._hide("transparent", area)
 
     def begin_group(
         self, _: Any, area: Any, _space: Any, _isolated: Any, knockout: Any, blend: Any, alpha: float
     ) -> None:
-        self._groups.append(self._state)
-        if knockout or blend != NORMAL or alpha < 1:
-            self.is_plain = False
-            self._surface(area)
-            if knockout or blend != NORMAL or alpha < FAINT:
-                self._state = self._state._replace(kind=self._state.kind or "transparent")
-
-    def end_group(self, _: Any) -> None:
-        if self._groups:
-            self._state = self._groups.pop()
+        if knockout or blend != NORMAL or alpha < FAINT:
+            self._hide("transparent", area)
+        elif alpha < 1:
+            self._has_text = True  # what it holds may come after text
+            self._paint(area)
 
     def begin_tile(self, _: Any, area: Any, _view: Any, _x: Any, _y: Any, ctm: Any, *_ids: Any) -> int:
         self._tiles += 1
         if self._tiles > 1:  # the first is the record's own
-            self._surface(mupdf.ll_fz_transform_rect(area, ctm))
+            self._paint(mupdf.ll_fz_transform_rect(area, ctm), mupdf.fz_infinite_rect)
         return 0
 
-    def fill_shade(self, _: Any, _shade: Any, _ctm: Any, _alpha: Any, _params: Any) -> None:
-        self.surfaces.append(self._state.clip)
+    def fill_shade(self, *_: Any) -> None:
+        self._paint(mupdf.fz_infinite_rect)
 
-    def fill_image(self, _: Any, _image: Any, ctm: Any, _alpha: Any, _params: Any) -> None:
-        self._surface(mupdf.ll_fz_transform_rect(mupdf.fz_unit_rect, ctm))
+    def fill_image(self, _: Any, _image: Any, ctm: Any, *_how: Any) -> None:
+        self._paint(mupdf.ll_fz_transform_rect(mupdf.fz_unit_rect, ctm))
 
-    def fill_image_mask(self, _: Any, _image: Any, ctm: Any, *_color: Any) -> None:
-        self._surface(mupdf.ll_fz_transform_rect(mupdf.fz_unit_rect, ctm))
+    fill_image_mask = fill_image
+
+    def _paint(self, area: Any, clip: Any = None) -> None:
+        clip = clip or _scissor(self.m_internal)
+        box = max(area.x0, clip.x0), max(area.y0, clip.y0), min(area.x1, clip.x1), min(area.y1, clip.y1)
+        if box[0] < box[2] and box[1] < box[3]:
+            (self.surfaces if self._has_text else self.grounds).append(box)
+            self._stop()
 
     def fill_text(self, _: Any, text: Any, ctm: Any, *_color: Any) -> None:
-        if not self._state.inside or self._state.kind:
-            self._text(text, None, ctm)
+        self._write(text, None, ctm)
 
     def stroke_text(self, _: Any, text: Any, stroke: Any, ctm: Any, *_color: Any) -> None:
-        if not self._state.inside or self._state.kind:
-            self._text(text, stroke, ctm)
+        self._write(text, stroke, ctm)
 
-    def _text(self, text: Any, stroke: Any, ctm: Any) -> None:
-        bound = mupdf.ll_fz_bound_text(text, stroke, ctm)
-        box = bound.x0, bound.y0, bound.x1, bound.y1
-        x0, y0, x1, y1 = self._state.clip
-        if self._state.kind:
-            self.areas.append((self._state.kind, box))
-        elif box[0] < x0 - EDGE or box[1] < y0 - EDGE or box[2] > x1 + EDGE or box[3] > y1 + EDGE:
-            self.areas.append(("clipped", box))
-
-    def _clip(self, area: Any, kind: str | None) -> None:
-        self._clips.append(self._state)
-        x0, y0, x1, y1 = _cut((area.x0, area.y0, area.x1, area.y1), self._state.clip)
+    def _write(self, text: Any, stroke: Any, ctm: Any) -> None:
+        self._has_text = True
+        clip = _scissor(self.m_internal)
+        x0, y0, x1, y1 = clip.x0, clip.y0, clip.x1, clip.y1
         page = self._page
-        inside = x0 <= page[0] + 1 and y0 <= page[1] + 1 and x1 >= page[2] - 1 and y1 >= page[3] - 1
-        self._state = _State((x0, y0, x1, y1), inside, kind or self._state.kind)
-        if not inside or kind:
-            self.is_plain = False
-
-    def _surface(self, area: Any) -> None:
-        box = _cut((area.x0, area.y0, area.x1, area.y1), self._state.clip)
-        if box[0] < box[2] and box[1] < box[3]:
-            self.surfaces.append(box)
-
-
-def _cut(box: Box, clip: Box) -> Box:
-    return max(box[0], clip[0]), max(box[1], clip[1]), min(box[2], clip[2]), min(box[3], clip[3])
+        if x0 > page[0] or y0 > page[1] or x1 < page[2] or y1 < page[3]:
+            box = _bound(text, stroke, ctm)
+            if box.x0 < x0 - EDGE or box.y0 < y0 - EDGE or box.x1 > x1 + EDGE or box.y1 > y1 + EDGE:
+                self.areas.append(("clipped", (box.x0, box.y0, box.x1, box.y1)))
 
 
 class _Corners(mupdf.FzPathWalker2):  # type: ignore[misc]

@@ -26,11 +26,19 @@ NARROW = 0.1  # font sizes for each character; narrower text is a smear
 LIGHT = 0xC0C0C0  # colors up to this number have a dark red part at least: never near white
 NEAR_WHITE = 0.9  # luminance from which text needs something darker behind it
 NEAR = 3 * CONTRAST  # levels that colors differ by where one may not stand out from the other
+GROUND, FAR = (
+    0.25,
+    96,
+)  # pixels for each point, and levels that the ground of a text averages from its color where that is sure to be seen
 BUSY = 64  # levels of 255 that differ within a word where more than a surface is drawn
 FAINT = 128  # alpha below which text may not stand out
 PAGE_IMAGE = 0.8  # share of the page from which images are the page itself
 SHARP = 9  # pixels that the letters of a font are drawn high
 PIECE = 8  # characters of a word that are looked at together
+CORE = (
+    0.3  # share of a line, above and below, where its letters have little ink and those of the next lines may have some
+)
+SPACE = 0.25  # font sizes that a space has at least
 HAIR = 1.0  # points; what is thinner crosses a line of text and does not hide it, but for many together
 APART = 30.0  # points between lines that are drawn apart
 TYPE3 = "Type3 ("  # how MuPDF calls fonts whose letters are drawings
@@ -41,7 +49,10 @@ READ, WHOLE, LOST = (
 )  # shares of the ink that are seen of words that can be read, of whole ones, and of letters that are not there
 BESIDE = 1.5  # points that a letter is moved by at most when it is painted once more as its own shadow
 SPECK = 4  # pixels of ink, from which a letter is judged by itself
-CELL, MOST_CELLS = 2.0, 8000  # points, and as many as a page is wide or high
+CELL, FARTHEST = 2.0, 16000.0  # points; no page is wider or higher than the second
+
+
+NO_DOUBT = (None, False, (0.0, 0.0))
 
 
 def luminance(color: int) -> float:
@@ -64,7 +75,9 @@ class _Doubt:
     at: tuple[int, int, int]
     direction: tuple[float, float]
     kind: str
+    on_ground: bool  # whether nothing hides it but the color of what is below it
     tangled: bool  # whether other text stands at the same place
+    box: Box  # the part that is doubtful
 
 
 class Eye:
@@ -104,6 +117,10 @@ class Eye:
     def look(self) -> None:
         """Take what cannot be seen out of the lines of the blocks, and count it by kind."""
         self._suspect(self._drawing.watch())
+        if any(doubt.on_ground for doubt in self._doubts):
+            box = union([doubt.box for doubt in self._doubts if doubt.on_ground])
+            ground = self._drawing.part(_within(box, self._size) or box, GROUND).shown(None)
+            self._doubts = [doubt for doubt in self._doubts if not (doubt.on_ground and _stands_out(doubt, ground))]
         for doubts in _parts(self._doubts):
             self._settle(doubts)
 
@@ -111,6 +128,8 @@ class Eye:
 
     def _suspect(self, watch: Watch) -> None:
         scene = _Scene(self._blocks)
+        for box in watch.grounds:
+            scene.suspect("same color", box)
         for box in watch.surfaces:
             scene.suspect("covered", box)
         for kind, box in watch.areas:
@@ -118,12 +137,20 @@ class Eye:
         plain = _Plain(self._vectors, watch.is_plain)
         width, height = self._size
         for line, at, cells in scene.lines:
-            kind, tangled = scene.doubts(cells) if scene.is_doubtful else (None, False)
+            kind, tangled, where = scene.doubts(cells) if scene.is_doubtful else NO_DOUBT
             x0, y0, x1, y1 = line["bbox"]
             if kind or x0 < 0 or y0 < 0 or x1 > width or y1 > height or not all(map(plain, line["spans"])):
-                self._sort(line, at, kind, tangled, plain)
+                self._sort(line, at, kind, tangled, where, plain)
 
-    def _sort(self, line: dict[str, Any], at: tuple[int, int], kind: str | None, tangled: bool, plain: _Plain) -> None:
+    def _sort(
+        self,
+        line: dict[str, Any],
+        at: tuple[int, int],
+        kind: str | None,
+        tangled: bool,
+        where: tuple[float, float],
+        plain: _Plain,
+    ) -> None:
         """Leave out the spans that cannot be seen, and remember those that must be looked at."""
         kept = []
         for number, span in enumerate(line["spans"]):
@@ -136,7 +163,14 @@ class Eye:
                 continue
             if why:
                 apart = tangled or bool(span["char_flags"] & CLIPPED)
-                self._doubts.append(_Doubt(span, (*at, number), line["dir"], why, apart))
+                on_ground = kind in (None, "same color") and why in ("white", "same color") and not apart
+                x0, y0, x1, y1 = span["bbox"]
+                if why == kind:
+                    x0, x1 = max(x0, where[0]), min(x1, where[1])
+                if x0 < x1:
+                    self._doubts.append(
+                        _Doubt(span, (*at, number), line["dir"], why, on_ground, apart, (x0, y0, x1, y1))
+                    )
             kept.append(span)
         line["spans"] = kept
 
@@ -158,10 +192,10 @@ class Eye:
             return (None, "tiny") if self._is_scan else ("tiny", None)
         if color > LIGHT and luminance(color) >= NEAR_WHITE:
             return None, None if not kind and plain.stands_out(span, at) else "white"
-        if kind:
-            return None, kind
         if span["alpha"] < FAINT:
             return None, "transparent"
+        if kind:
+            return None, kind
         if span["font"].startswith(TYPE3):
             return None, "empty glyphs"
         return None, "same color" if plain.meets(color, span["bbox"]) else None
@@ -169,28 +203,35 @@ class Eye:
     # --- what is hidden ------------------------------------------------------------------------------------------------
 
     def _settle(self, doubts: list[_Doubt]) -> None:
-        box = _within(union([doubt.span["bbox"] for doubt in doubts]), self._size)
+        pieces = [self._letters(doubt) if doubt.tangled else self._pieces(doubt) for doubt in doubts]
+        box = _within(union([piece.box for some in pieces for piece in some] or [(0.0, 0.0, 0.0, 0.0)]), self._size)
         if box is None:
             return
         scale = min(4.0, max(1.0, SHARP / min(max(doubt.span["size"], 1.0) for doubt in doubts)))
         look = _Look(self._drawing.part(box, scale))
-        tangled = look.untangle([letter for doubt in doubts if doubt.tangled for letter in self._letters(doubt)])
-        for doubt in doubts:
-            block, line, _ = doubt.at
-            pieces = [] if doubt.tangled else _pieces(doubt.span, self._words[block, line], doubt.direction)
-            known = sum(piece.end - piece.start for piece in pieces) == len("".join(doubt.span["text"].split()))
-            shares = [look.ink(piece.box).share for piece in pieces]
-            if known and not any(READ <= share < WHOLE for share in shares):
-                seen = [share >= READ for share in shares]
+        tangled = look.untangle(
+            [piece for doubt, some in zip(doubts, pieces, strict=True) if doubt.tangled for piece in some]
+        )
+        for doubt, some in zip(doubts, pieces, strict=True):
+            shares = [] if doubt.tangled else [look.ink(piece.box).share for piece in some]
+            if doubt.tangled:
+                seen = _seen_letters(some, [tangled[piece] for piece in some])
+            elif any(READ <= share < WHOLE for share in shares):
+                doubt.box = union([piece.box for piece in some])
+                some = self._letters(doubt)
+                seen = _seen_letters(some, [look.ink(piece.box) for piece in some])
             else:
-                pieces = self._letters(doubt)
-                inks = [tangled[piece] if doubt.tangled else look.ink(piece.box) for piece in pieces]
-                seen = _seen_letters(pieces, inks)
-            self._leave_out(
-                doubt,
-                pieces,
-                [is_seen or self._is_in_scan(look, piece) for piece, is_seen in zip(pieces, seen, strict=True)],
-            )
+                seen = [share >= READ for share in shares]
+            seen = [is_seen or self._is_in_scan(look, piece) for piece, is_seen in zip(some, seen, strict=True)]
+            self._leave_out(doubt, some, seen)
+
+    def _pieces(self, doubt: _Doubt) -> list[_Piece]:
+        """The doubtful words of a span, or their letters where words reach over its end."""
+        block, line, _ = doubt.at
+        pieces = _pieces(doubt.span, self._words[block, line], doubt.direction)
+        if sum(piece.end - piece.start for piece in pieces) < len("".join(doubt.span["text"].split())):
+            return self._letters(doubt)
+        return [piece for piece in pieces if _meet(piece.box, doubt.box)]
 
     def _letters(self, doubt: _Doubt) -> list[_Piece]:
         block, line, span = doubt.at
@@ -198,7 +239,7 @@ class Eye:
         return [
             _Piece(at, at + 1, char["bbox"], (ord(char["c"]), *char["origin"]))
             for at, char in characters
-            if not char["c"].isspace()
+            if not char["c"].isspace() and _meet(char["bbox"], doubt.box)
         ]
 
     def _is_in_scan(self, look: _Look, piece: _Piece) -> bool:
@@ -210,17 +251,16 @@ class Eye:
             return
         self.hidden[doubt.kind] += 1
         span, line = doubt.span, self._blocks[doubt.at[0]]["lines"][doubt.at[1]]
-        if not any(seen):
+        if not any(seen) and sum(piece.end - piece.start for piece in pieces) == len("".join(span["text"].split())):
             line["spans"] = [other for other in line["spans"] if other is not span]
             return
         text = span["text"]
         for piece, is_seen in reversed(list(zip(pieces, seen, strict=True))):
             if not is_seen:
                 text = text[: piece.start] + text[piece.end :]
-        span |= {
-            "text": text,
-            "bbox": union([piece.box for piece, is_seen in zip(pieces, seen, strict=True) if is_seen]),
-        }
+        if doubt.box == tuple(span["bbox"]):
+            span["bbox"] = union([piece.box for piece, is_seen in zip(pieces, seen, strict=True) if is_seen])
+        span["text"] = text
 
 
 class _Look:
@@ -327,12 +367,20 @@ Cells = tuple[range, int]
 
 def _span_of(start: float, end: float, cell: float = CELL) -> range:
     """The cells that a stretch of the page touches."""
-    return range(max(0, min(int(start / cell), MOST_CELLS)), max(0, min(int(end / cell), MOST_CELLS)) + 1)
+    return range(int(max(0.0, min(start, FARTHEST)) / cell), int(max(0.0, min(end, FARTHEST)) / cell) + 1)
 
 
 def _cells(box: Box) -> Cells:
     columns = _span_of(box[0], box[2])
     return _span_of(box[1], box[3]), (1 << columns.stop) - (1 << columns.start)
+
+
+def _solid(x0: float, y0: float, x1: float, y1: float) -> Cells:
+    """The cells that a box fills for the most part, one at least."""
+    if not 0 <= x0 <= x1 <= FARTHEST or not 0 <= y0 <= y1 <= FARTHEST:
+        x0, y0, x1, y1 = (max(0.0, min(end, FARTHEST)) for end in (x0, y0, x1, y1))
+    left, top, right, bottom = int(x0 / CELL + 0.5), int(y0 / CELL + 0.5), int(x1 / CELL + 0.5), int(y1 / CELL + 0.5)
+    return range(top, bottom if bottom > top else top + 1), (1 << (right if right > left else left + 1)) - (1 << left)
 
 
 class _Scene:
@@ -343,7 +391,9 @@ class _Scene:
         self._ink: dict[int, int] = {}
         self._hairs: dict[int, int] = {}
         self._tangled: dict[int, int] = {}
-        self._doubts: dict[str, dict[int, int]] = {kind: {} for kind in ("clipped", "transparent", "covered")}
+        self._doubts: dict[str, dict[int, int]] = {
+            kind: {} for kind in ("clipped", "transparent", "covered", "same color")
+        }
         for at, block in enumerate(blocks):
             if block["type"] == 3:
                 if self._ink and block["alpha"]:
@@ -357,33 +407,39 @@ class _Scene:
         return bool(self._tangled) or any(self._doubts.values())
 
     def _write(self, line: dict[str, Any], at: tuple[int, int]) -> None:
-        cells = rows, mask = _cells(_core(line["bbox"], line["dir"]))
+        spans = line["spans"]
+        last = spans[-1]
+        if len(spans) == 1 and last["text"].isspace() and not last["font"].startswith(TYPE3):
+            return
+        x0, y0, x1, y1 = line["bbox"]
+        if line["dir"][0] > 0.99:  # the common case: upright, and often with a space at the end
+            trim = CORE * (y1 - y0)
+            cells = rows, mask = _solid(x0, y0 + trim, x1 - SPACE * last["size"] * (last["text"][-1] == " "), y1 - trim)
+        else:
+            cells = rows, mask = _solid(*_core(line["bbox"], line["dir"]))
         self.lines.append((line, at, cells))
         ink = self._ink
         for row in rows:
-            before = ink.get(row, 0)
-            if before & mask:
-                self._tangled[row] = self._tangled.get(row, 0) | (before & mask)
-            ink[row] = before | mask
+            before = ink.get(row)
+            if before is None:
+                ink[row] = mask
+            else:
+                ink[row] = before | mask
+                if before & mask:
+                    self._tangled[row] = self._tangled.get(row, 0) | (before & mask)
 
     def _cover(self, box: Box) -> None:
-        x0, y0, x1, y1 = box
-        wide, high = x1 - x0, y1 - y0
-        hair = wide <= HAIR or high <= HAIR
-        first, top = round(x0 / CELL), round(y0 / CELL)
-        last, bottom = max(round(x1 / CELL), first + 1), max(round(y1 / CELL), top + 1)
-        if last <= 0 or bottom <= 0:
-            return
-        mask = (1 << min(last, MOST_CELLS)) - (1 << max(0, min(first, MOST_CELLS)))
-        rows = range(max(0, top), min(bottom, MOST_CELLS))
-        for row in rows if len(rows) < len(self._ink) else [row for row in self._ink if row in rows]:
-            under = self._ink.get(row, 0) & mask
-            if under and hair:
-                before = self._hairs.get(row, 0)
-                self._hairs[row] = before | under
-                under &= before
-            if under:
-                self._add("covered", row, under)
+        rows, mask = _solid(*box)
+        ink = self._ink
+        for row in rows if len(rows) < len(ink) else [row for row in ink if row in rows]:
+            if row in ink and ink[row] & mask:
+                under = ink[row] & mask
+                if box[2] - box[0] <= HAIR or box[3] - box[1] <= HAIR:
+                    before = self._hairs.get(row, 0)
+                    self._hairs[row] = before | under
+                    under &= before
+                if under:
+                    self._add("covered", row, under)
 
     def suspect(self, kind: str, box: Box) -> None:
         """Take text within a box to be doubtful."""
@@ -395,18 +451,24 @@ class _Scene:
         doubts = self._doubts[kind]
         doubts[row] = doubts.get(row, 0) | mask
 
-    def doubts(self, cells: Cells) -> tuple[str | None, bool]:
-        """Why a line is doubtful, and whether other text stands in its place."""
-        tangled = _meets(self._tangled, cells)
-        for kind, doubts in self._doubts.items():
-            if doubts and _meets(doubts, cells):
-                return kind, tangled
-        return "covered" if tangled else None, tangled
+    def doubts(self, cells: Cells) -> tuple[str | None, bool, tuple[float, float]]:
+        """Why a line is doubtful, whether other text stands in its place, and from where to where across the page."""
+        tangled = _common(self._tangled, cells)
+        found = tangled
+        why = "covered" if tangled else None
+        for kind, doubts in reversed(self._doubts.items()):
+            if doubts and (common := _common(doubts, cells)):
+                why = kind
+                found |= common
+        return why, bool(tangled), ((found & -found).bit_length() * CELL - 2 * CELL, (found.bit_length() + 1) * CELL)
 
 
-def _meets(taken: dict[int, int], cells: Cells) -> bool:
+def _common(taken: dict[int, int], cells: Cells) -> int:
     rows, mask = cells
-    return any(taken.get(row, 0) & mask for row in rows)
+    found = 0
+    for row in rows:
+        found |= taken.get(row, 0)
+    return found & mask
 
 
 class _Plain:
@@ -467,6 +529,19 @@ class _Plain:
         return near
 
 
+def _stands_out(doubt: _Doubt, ground: Picture) -> bool:
+    """Whether what is painted at the place of a text differs much from its color, on average of each small area."""
+    color = doubt.span["color"]
+    red, green, blue = color >> 16 & 255, color >> 8 & 255, color & 255
+    found = False
+    for row in ground.rows(doubt.box):
+        for r, g, b in zip(row[0::3], row[1::3], row[2::3], strict=True):
+            if abs(r - red) < FAR and abs(g - green) < FAR and abs(b - blue) < FAR:
+                return False
+            found = True
+    return found
+
+
 def _distance(color: int, other: int) -> int:
     return max(abs((color >> shift & 255) - (other >> shift & 255)) for shift in (0, 8, 16))
 
@@ -485,7 +560,7 @@ def _covers_middle(surface: Box, box: Box) -> bool:
     )
 
 
-def _core(box: Box, direction: tuple[float, float], share: float = 0.3) -> Box:
+def _core(box: Box, direction: tuple[float, float], share: float = CORE) -> Box:
     """The middle of a line, where its letters have ink and those of the next lines have not."""
     x0, y0, x1, y1 = box
     if abs(direction[0]) > abs(direction[1]):
