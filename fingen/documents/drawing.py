@@ -28,7 +28,7 @@ _CLIPS = ("clip_text", "clip_stroke_text", "clip_path", "clip_stroke_path", "cli
 _OTHERS = ("fill_path", "stroke_path", "ignore_text", "fill_shade", "fill_image", "fill_image_mask", "pop_clip", "end_mask",
            "begin_group", "end_group", "begin_tile", "end_tile", "render_flags", "set_default_colorspaces")  # fmt: skip
 _PAINTS = ("fill_shade", "fill_image", "fill_image_mask")
-_is_rect, _scissor, _bound = mupdf.ll_fz_path_is_rect, mupdf.ll_fz_device_current_scissor, mupdf.ll_fz_bound_text
+_is_rect, _bound = mupdf.ll_fz_path_is_rect, mupdf.ll_fz_bound_text
 _HALVES = tuple(bytes((level + shift) // CONTRAST for level in range(256)) for shift in (0, CONTRAST // 2))
 _ANY = bytes([0] + [1] * 255)
 _COVERED = bytes(level >= INK for level in range(256))
@@ -205,7 +205,7 @@ class Watch(mupdf.FzDevice2):  # type: ignore[misc]
 
     def __init__(self, page: Box, cookie: Any = None) -> None:
         super().__init__()
-        for name in (*_CLIPS, *_PAINTS, "begin_group", "begin_tile", *(() if cookie else _TEXT[:2])):
+        for name in (*_CLIPS, *_PAINTS, "pop_clip", "begin_group", "begin_tile", *(() if cookie else _TEXT[:2])):
             getattr(self, f"use_virtual_{name}")()
         self.areas: list[tuple[str, Box]] = []
         self.grounds: list[Box] = []
@@ -213,6 +213,8 @@ class Watch(mupdf.FzDevice2):  # type: ignore[misc]
         self.is_plain = True
         self._page = page[0] + 1, page[1] + 1, page[2] - 1, page[3] - 1
         self._cookie = cookie  # to stop when there is more to find than a first look tells
+        self._clip: Box | None = None  # None leaves the page whole
+        self._clips: list[Box | None] = []
         self._has_text = False
         self._tiles = 0
 
@@ -224,31 +226,47 @@ class Watch(mupdf.FzDevice2):  # type: ignore[misc]
     def clip_path(self, _: Any, path: Any, _rule: Any, ctm: Any, scissor: Any) -> None:
         if not (_is_rect(path, ctm) or _is_upright(path, ctm)):
             self._hide("clipped", scissor)
-        elif self.is_plain:
-            x0, y0, x1, y1 = self._page
-            if scissor.x0 > x0 or scissor.y0 > y0 or scissor.x1 < x1 or scissor.y1 < y1:
-                self._stop()
+        self._narrow(scissor)
 
     def _hide(self, kind: str, area: Any) -> None:
         self.areas.append((kind, (area.x0, area.y0, area.x1, area.y1)))
         self._stop()
 
+    def _narrow(self, area: Any) -> None:
+        self._clips.append(self._clip)
+        x0, y0, x1, y1 = area.x0, area.y0, area.x1, area.y1
+        page, clip = self._page, self._clip
+        if clip:
+            self._clip = max(x0, clip[0]), max(y0, clip[1]), min(x1, clip[2]), min(y1, clip[3])
+        elif x0 > page[0] or y0 > page[1] or x1 < page[2] or y1 < page[3]:
+            self._clip = x0, y0, x1, y1
+            self._stop()
+
+    def pop_clip(self, _: Any) -> None:
+        if self._clips:
+            self._clip = self._clips.pop()
+
     def clip_stroke_path(self, _: Any, _path: Any, _stroke: Any, _ctm: Any, scissor: Any) -> None:
         self._hide("clipped", scissor)
+        self._narrow(scissor)
 
     def clip_text(self, _: Any, text: Any, ctm: Any, scissor: Any) -> None:
-        self._hide("clipped", scissor)
         self.fill_text(_, text, ctm)
+        self._hide("clipped", scissor)
+        self._narrow(scissor)
 
     def clip_stroke_text(self, _: Any, text: Any, stroke: Any, ctm: Any, scissor: Any) -> None:
-        self._hide("clipped", scissor)
         self.stroke_text(_, text, stroke, ctm)
+        self._hide("clipped", scissor)
+        self._narrow(scissor)
 
     def clip_image_mask(self, _: Any, _image: Any, _ctm: Any, scissor: Any) -> None:
         self._hide("clipped", scissor)
+        self._narrow(scissor)
 
     def begin_mask(self, _: Any, area: Any, *_how: Any) -> None:
         self._hide("transparent", area)
+        self._narrow(area)
 
     def begin_group(
         self, _: Any, area: Any, _space: Any, _isolated: Any, knockout: Any, blend: Any, alpha: float
@@ -262,7 +280,7 @@ class Watch(mupdf.FzDevice2):  # type: ignore[misc]
     def begin_tile(self, _: Any, area: Any, _view: Any, _x: Any, _y: Any, ctm: Any, *_ids: Any) -> int:
         self._tiles += 1
         if self._tiles > 1:  # the first is the record's own
-            self._paint(mupdf.ll_fz_transform_rect(area, ctm), mupdf.fz_infinite_rect)
+            self._paint(mupdf.ll_fz_transform_rect(area, ctm), is_clipped=False)
         return 0
 
     def fill_shade(self, *_: Any) -> None:
@@ -273,28 +291,29 @@ class Watch(mupdf.FzDevice2):  # type: ignore[misc]
 
     fill_image_mask = fill_image
 
-    def _paint(self, area: Any, clip: Any = None) -> None:
-        clip = clip or _scissor(self.m_internal)
-        box = max(area.x0, clip.x0), max(area.y0, clip.y0), min(area.x1, clip.x1), min(area.y1, clip.y1)
+    def _paint(self, area: Any, *, is_clipped: bool = True) -> None:
+        box = area.x0, area.y0, area.x1, area.y1
+        if self._clip and is_clipped:
+            clip = self._clip
+            box = max(box[0], clip[0]), max(box[1], clip[1]), min(box[2], clip[2]), min(box[3], clip[3])
         if box[0] < box[2] and box[1] < box[3]:
             (self.surfaces if self._has_text else self.grounds).append(box)
             self._stop()
 
     def fill_text(self, _: Any, text: Any, ctm: Any, *_color: Any) -> None:
-        self._write(text, None, ctm)
+        self._has_text = True
+        if self._clip:
+            self._cut(_bound(text, None, ctm), self._clip)
 
     def stroke_text(self, _: Any, text: Any, stroke: Any, ctm: Any, *_color: Any) -> None:
-        self._write(text, stroke, ctm)
-
-    def _write(self, text: Any, stroke: Any, ctm: Any) -> None:
         self._has_text = True
-        clip = _scissor(self.m_internal)
-        x0, y0, x1, y1 = clip.x0, clip.y0, clip.x1, clip.y1
-        page = self._page
-        if x0 > page[0] or y0 > page[1] or x1 < page[2] or y1 < page[3]:
-            box = _bound(text, stroke, ctm)
-            if box.x0 < x0 - EDGE or box.y0 < y0 - EDGE or box.x1 > x1 + EDGE or box.y1 > y1 + EDGE:
-                self.areas.append(("clipped", (box.x0, box.y0, box.x1, box.y1)))
+        if self._clip:
+            self._cut(_bound(text, stroke, ctm), self._clip)
+
+    def _cut(self, text: Any, clip: Box) -> None:
+        x0, y0, x1, y1 = text.x0, text.y0, text.x1, text.y1
+        if x0 < clip[0] - EDGE or y0 < clip[1] - EDGE or x1 > clip[2] + EDGE or y1 > clip[3] + EDGE:
+            self.areas.append(("clipped", (x0, y0, x1, y1)))
 
 
 class _Corners(mupdf.FzPathWalker2):  # type: ignore[misc]
