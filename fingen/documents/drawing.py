@@ -18,6 +18,7 @@ from fingen.records import Box
 MOST_PIXELS = 4_000_000  # of one look; a bigger part of the page is drawn smaller
 FAINT = 0.5  # alpha below which a group may not stand out
 EDGE = 1.5  # points that a clip may take of a text; MuPDF finds it one wider than it is
+FEW = 8  # clips of a page that leave it whole, from which another will not
 NORMAL = 0  # the blend mode that paints
 CONTRAST = 13  # levels, of 255, that a color must differ by for an eye to see it, if barely
 INK = 80  # levels of coverage, of 255, from which a pixel belongs to a letter
@@ -130,7 +131,6 @@ class Drawing:
         if not watch.is_plain:  # then each piece of text counts
             watch = Watch(box)
             self._replay(watch)
-            watch.is_plain = False
         return watch
 
     def _replay(self, device: Any, cookie: Any = None) -> None:
@@ -196,6 +196,10 @@ class Part:
         mupdf.fz_close_device(device)
 
 
+_Through = tuple[float, float, float, float, str | None]  # a clip, and as what it may hide text that lies within it
+_WHOLE = (-_FAR, -_FAR, _FAR, _FAR)
+
+
 class Watch(mupdf.FzDevice2):  # type: ignore[misc]
     """Listens for what may hide text, in points of the page.
 
@@ -205,7 +209,15 @@ class Watch(mupdf.FzDevice2):  # type: ignore[misc]
 
     def __init__(self, page: Box, cookie: Any = None) -> None:
         super().__init__()
-        for name in (*_CLIPS, *_PAINTS, "pop_clip", "begin_group", "begin_tile", *(() if cookie else _TEXT[:2])):
+        for name in (
+            *_CLIPS,
+            *_PAINTS,
+            "pop_clip",
+            "begin_group",
+            "end_group",
+            "begin_tile",
+            *(() if cookie else _TEXT[:2]),
+        ):
             getattr(self, f"use_virtual_{name}")()
         self.areas: list[tuple[str, Box]] = []
         self.grounds: list[Box] = []
@@ -213,10 +225,11 @@ class Watch(mupdf.FzDevice2):  # type: ignore[misc]
         self.is_plain = True
         self._page = page[0] + 1, page[1] + 1, page[2] - 1, page[3] - 1
         self._cookie = cookie  # to stop when there is more to find than a first look tells
-        self._clip: Box | None = None  # None leaves the page whole
-        self._clips: list[Box | None] = []
+        self._through: _Through | None = None  # None leaves the page whole
+        self._clips: list[_Through | None] = []
+        self._groups: list[_Through | None] = []
         self._has_text = False
-        self._tiles = 0
+        self._tiles = self._seen = 0
 
     def _stop(self) -> None:
         self.is_plain = False
@@ -224,58 +237,57 @@ class Watch(mupdf.FzDevice2):  # type: ignore[misc]
             self._cookie.m_internal.abort = 1
 
     def clip_path(self, _: Any, path: Any, _rule: Any, ctm: Any, scissor: Any) -> None:
-        if not (_is_rect(path, ctm) or _is_upright(path, ctm)):
-            self._hide("clipped", scissor)
-        self._narrow(scissor)
+        self._narrow(scissor, None if _is_rect(path, ctm) or _is_upright(path, ctm) else "clipped")
+        if self._cookie:
+            self._seen += 1
+            if self._seen > FEW:
+                self._stop()
 
-    def _hide(self, kind: str, area: Any) -> None:
-        self.areas.append((kind, (area.x0, area.y0, area.x1, area.y1)))
-        self._stop()
-
-    def _narrow(self, area: Any) -> None:
-        self._clips.append(self._clip)
+    def _narrow(self, area: Any, kind: str | None) -> None:
+        now = self._through
+        self._clips.append(now)
         x0, y0, x1, y1 = area.x0, area.y0, area.x1, area.y1
-        page, clip = self._page, self._clip
-        if clip:
-            self._clip = max(x0, clip[0]), max(y0, clip[1]), min(x1, clip[2]), min(y1, clip[3])
-        elif x0 > page[0] or y0 > page[1] or x1 < page[2] or y1 < page[3]:
-            self._clip = x0, y0, x1, y1
+        page = self._page
+        if now:
+            self._through = max(x0, now[0]), max(y0, now[1]), min(x1, now[2]), min(y1, now[3]), kind or now[4]
+        elif kind or x0 > page[0] or y0 > page[1] or x1 < page[2] or y1 < page[3]:
+            self._through = x0, y0, x1, y1, kind
             self._stop()
 
     def pop_clip(self, _: Any) -> None:
         if self._clips:
-            self._clip = self._clips.pop()
+            self._through = self._clips.pop()
 
     def clip_stroke_path(self, _: Any, _path: Any, _stroke: Any, _ctm: Any, scissor: Any) -> None:
-        self._hide("clipped", scissor)
-        self._narrow(scissor)
+        self._narrow(scissor, "clipped")
 
     def clip_text(self, _: Any, text: Any, ctm: Any, scissor: Any) -> None:
         self.fill_text(_, text, ctm)
-        self._hide("clipped", scissor)
-        self._narrow(scissor)
+        self._narrow(scissor, "clipped")
 
     def clip_stroke_text(self, _: Any, text: Any, stroke: Any, ctm: Any, scissor: Any) -> None:
         self.stroke_text(_, text, stroke, ctm)
-        self._hide("clipped", scissor)
-        self._narrow(scissor)
+        self._narrow(scissor, "clipped")
 
     def clip_image_mask(self, _: Any, _image: Any, _ctm: Any, scissor: Any) -> None:
-        self._hide("clipped", scissor)
-        self._narrow(scissor)
+        self._narrow(scissor, "clipped")
 
     def begin_mask(self, _: Any, area: Any, *_how: Any) -> None:
-        self._hide("transparent", area)
-        self._narrow(area)
+        self._narrow(area, "transparent")
 
     def begin_group(
         self, _: Any, area: Any, _space: Any, _isolated: Any, knockout: Any, blend: Any, alpha: float
     ) -> None:
-        if knockout or blend != NORMAL or alpha < FAINT:
-            self._hide("transparent", area)
-        elif alpha < 1:
-            self._has_text = True  # what it holds may come after text
+        now = self._through
+        self._groups.append(now)
+        if knockout or blend != NORMAL or alpha < 1:
             self._paint(area)
+            if knockout or blend != NORMAL or alpha < FAINT:
+                self._through = (*(now[:4] if now else _WHOLE), "transparent")
+
+    def end_group(self, _: Any) -> None:
+        if self._groups:
+            self._through = self._groups.pop()
 
     def begin_tile(self, _: Any, area: Any, _view: Any, _x: Any, _y: Any, ctm: Any, *_ids: Any) -> int:
         self._tiles += 1
@@ -293,8 +305,8 @@ class Watch(mupdf.FzDevice2):  # type: ignore[misc]
 
     def _paint(self, area: Any, *, is_clipped: bool = True) -> None:
         box = area.x0, area.y0, area.x1, area.y1
-        if self._clip and is_clipped:
-            clip = self._clip
+        if self._through and is_clipped:
+            clip = self._through
             box = max(box[0], clip[0]), max(box[1], clip[1]), min(box[2], clip[2]), min(box[3], clip[3])
         if box[0] < box[2] and box[1] < box[3]:
             (self.surfaces if self._has_text else self.grounds).append(box)
@@ -302,18 +314,19 @@ class Watch(mupdf.FzDevice2):  # type: ignore[misc]
 
     def fill_text(self, _: Any, text: Any, ctm: Any, *_color: Any) -> None:
         self._has_text = True
-        if self._clip:
-            self._cut(_bound(text, None, ctm), self._clip)
+        if self._through:
+            self._write(_bound(text, None, ctm), self._through)
 
     def stroke_text(self, _: Any, text: Any, stroke: Any, ctm: Any, *_color: Any) -> None:
         self._has_text = True
-        if self._clip:
-            self._cut(_bound(text, stroke, ctm), self._clip)
+        if self._through:
+            self._write(_bound(text, stroke, ctm), self._through)
 
-    def _cut(self, text: Any, clip: Box) -> None:
+    def _write(self, text: Any, through: _Through) -> None:
         x0, y0, x1, y1 = text.x0, text.y0, text.x1, text.y1
-        if x0 < clip[0] - EDGE or y0 < clip[1] - EDGE or x1 > clip[2] + EDGE or y1 > clip[3] + EDGE:
-            self.areas.append(("clipped", (x0, y0, x1, y1)))
+        left, top, right, bottom, kind = through
+        if kind or x0 < left - EDGE or y0 < top - EDGE or x1 > right + EDGE or y1 > bottom + EDGE:
+            self.areas.append((kind or "clipped", (x0, y0, x1, y1)))
 
 
 class _Corners(mupdf.FzPathWalker2):  # type: ignore[misc]

@@ -346,18 +346,20 @@ def _layers(units: dict[frozenset[int], list[Box]]) -> list[list[frozenset[int]]
     return layers
 
 
-def _seen_letters(letters: list[_Piece], inks: list[_Ink]) -> list[bool]:
-    """What is seen letter by letter: a word that can be read keeps all but the letters that are surely not there."""
+def _seen(text: str, pieces: list[_Piece], inks: list[_Ink]) -> list[bool]:
+    """Which pieces are seen: a word that can be read keeps all but the letters that are surely not there."""
     seen: list[bool] = []
     start = 0
-    for end in range(1, len(letters) + 1):
-        if end < len(letters) and letters[end].start == letters[end - 1].end:
+    for end in range(1, len(pieces) + 1):
+        if end < len(pieces) and pieces[end].start == pieces[end - 1].end:
             continue
-        word = inks[start:end]
-        if _Ink(sum(ink.all for ink in word), sum(ink.seen for ink in word)).share >= READ:
-            seen += [ink.all < SPECK or ink.share >= LOST for ink in word]
+        parts = inks[start:end]
+        word = _Ink(sum(ink.all for ink in parts), sum(ink.seen for ink in parts))
+        speck = word.all < SPECK and not any(map(str.isalnum, text[pieces[start].start : pieces[end - 1].end]))
+        if word.share >= READ or speck:  # a dot has too little ink to tell
+            seen += [ink.all < SPECK or ink.share >= LOST for ink in parts]
         else:
-            seen += [False] * len(word)
+            seen += [False] * len(parts)
         start = end
     return seen
 
