@@ -213,16 +213,15 @@ class Eye:
             [piece for doubt, some in zip(doubts, pieces, strict=True) if doubt.tangled for piece in some]
         )
         for doubt, some in zip(doubts, pieces, strict=True):
-            shares = [] if doubt.tangled else [look.ink(piece.box).share for piece in some]
-            if doubt.tangled:
-                seen = _seen_letters(some, [tangled[piece] for piece in some])
-            elif any(READ <= share < WHOLE for share in shares):
+            inks = [tangled[piece] if doubt.tangled else look.ink(piece.box) for piece in some]
+            if not doubt.tangled and any(READ <= ink.share < WHOLE for ink in inks):
                 doubt.box = union([piece.box for piece in some])
                 some = self._letters(doubt)
-                seen = _seen_letters(some, [look.ink(piece.box) for piece in some])
-            else:
-                seen = [share >= READ for share in shares]
-            seen = [is_seen or self._is_in_scan(look, piece) for piece, is_seen in zip(some, seen, strict=True)]
+                inks = [look.ink(piece.box) for piece in some]
+            seen = [
+                is_seen or self._is_in_scan(look, piece)
+                for piece, is_seen in zip(some, _seen(doubt.span["text"], some, inks), strict=True)
+            ]
             self._leave_out(doubt, some, seen)
 
     def _pieces(self, doubt: _Doubt) -> list[_Piece]:
