@@ -40,6 +40,7 @@ CORE = (
 )
 SPACE = 0.25  # font sizes that a space has at least
 HAIR = 1.0  # points; what is thinner crosses a line of text and does not hide it, but for many together
+OUT = 2.0  # points that text reaches over the edge of the page before its letters are looked for
 APART = 30.0  # points between lines that are drawn apart
 TYPE3 = "Type3 ("  # how MuPDF calls fonts whose letters are drawings
 READ, WHOLE, LOST = (
@@ -157,7 +158,7 @@ class Eye:
             if span["text"].isspace():
                 kept.append(span)
                 continue
-            hidden, why = self._judge(span, line["dir"], at[0], kind, plain)
+            hidden, why, whole = self._judge(span, line["dir"], at[0], kind, plain)
             if hidden:
                 self.hidden[hidden] += 1
                 continue
@@ -165,7 +166,7 @@ class Eye:
                 apart = tangled or bool(span["char_flags"] & CLIPPED)
                 on_ground = kind in (None, "same color") and why in ("white", "same color") and not apart
                 x0, y0, x1, y1 = span["bbox"]
-                if why == kind:
+                if not whole:
                     x0, x1 = max(x0, where[0]), min(x1, where[1])
                 if x0 < x1:
                     self._doubts.append(
@@ -176,39 +177,37 @@ class Eye:
 
     def _judge(
         self, span: Span, direction: tuple[float, float], at: int, kind: str | None, plain: _Plain
-    ) -> tuple[str | None, str | None]:
-        """As what a span is hidden, and otherwise why it must be looked at."""
+    ) -> tuple[str | None, str | None, bool]:
+        """As what a span is hidden; or else why it must be looked at, and whether that holds for all of it."""
         x0, y0, x1, y1 = span["bbox"]
-        flags, color = span["char_flags"], span["color"]
-        if x1 <= 0 or y1 <= 0 or x0 >= self._size[0] or y0 >= self._size[1]:
-            return "off page", None
+        flags, color, (width, height) = span["char_flags"], span["color"], self._size
+        if x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height:
+            return "off page", None, True
         if not flags & (FILLED_OR_STROKED | CLIPPED):  # over an image of the page it may be what that says
-            return (None, "render mode 3") if self._is_scan else ("render mode 3", None)
-        if flags & CLIPPED:
-            return None, "transparent"  # what is painted through its letters is its color
-        if span["alpha"] <= CONTRAST:
-            return "transparent", None
+            return (None, "render mode 3", True) if self._is_scan else ("render mode 3", None, True)
+        if span["alpha"] <= CONTRAST and not flags & CLIPPED:
+            return "transparent", None, True
         if _is_tiny(span, direction):
-            return (None, "tiny") if self._is_scan else ("tiny", None)
-        if color > LIGHT and luminance(color) >= NEAR_WHITE:
-            return None, None if not kind and plain.stands_out(span, at) else "white"
-        if span["alpha"] < FAINT:
-            return None, "transparent"
-        if kind:
-            return None, kind
+            return (None, "tiny", True) if self._is_scan else ("tiny", None, True)
+        if flags & CLIPPED or span["alpha"] < FAINT:  # what is painted through letters is their color
+            return None, "transparent", True
+        if color > LIGHT and luminance(color) >= NEAR_WHITE and (kind or not plain.stands_out(span, at)):
+            return None, "white", True
+        if min(x0, y0, width - x1, height - y1) < -OUT:
+            return None, kind or "off page", True
+        if plain.meets(color, _solid(*_core(span["bbox"], direction))):
+            return None, kind or "same color", True
         if span["font"].startswith(TYPE3):
-            return None, "empty glyphs"
-        return None, "same color" if plain.meets(color, span["bbox"]) else None
+            return None, kind or "empty glyphs", True
+        return None, kind, False
 
     # --- what is hidden ------------------------------------------------------------------------------------------------
 
     def _settle(self, doubts: list[_Doubt]) -> None:
         pieces = [self._letters(doubt) if doubt.tangled else self._pieces(doubt) for doubt in doubts]
         box = _within(union([piece.box for some in pieces for piece in some] or [(0.0, 0.0, 0.0, 0.0)]), self._size)
-        if box is None:
-            return
         scale = min(4.0, max(1.0, SHARP / min(max(doubt.span["size"], 1.0) for doubt in doubts)))
-        look = _Look(self._drawing.part(box, scale))
+        look = _Look(self._drawing.part(box or (0.0, 0.0, 1.0, 1.0), scale))  # off the page nothing is seen
         tangled = look.untangle(
             [piece for doubt, some in zip(doubts, pieces, strict=True) if doubt.tangled for piece in some]
         )
@@ -397,8 +396,8 @@ class _Scene:
         }
         for at, block in enumerate(blocks):
             if block["type"] == 3:
-                if self._ink and block["alpha"]:
-                    self._cover(block["bbox"])
+                if block["alpha"]:
+                    self._cover(block)
             else:
                 for number, line in enumerate(block.get("lines", ())):
                     self._write(line, (at, number))
@@ -419,6 +418,13 @@ class _Scene:
         else:
             cells = rows, mask = _solid(*_core(line["bbox"], line["dir"]))
         self.lines.append((line, at, cells))
+        if len(spans) > 1 and sum(span["bbox"][2] - span["bbox"][0] for span in spans) > x1 - x0 + CELL:
+            for span in spans:  # they overlap
+                self._mark(*_solid(*_core(span["bbox"], line["dir"])))
+        else:
+            self._mark(rows, mask)
+
+    def _mark(self, rows: range, mask: int) -> None:
         ink = self._ink
         for row in rows:
             before = ink.get(row)
@@ -429,18 +435,20 @@ class _Scene:
                 if before & mask:
                     self._tangled[row] = self._tangled.get(row, 0) | (before & mask)
 
-    def _cover(self, box: Box) -> None:
-        rows, mask = _solid(*box)
+    def _cover(self, vector: dict[str, Any]) -> None:
+        rows, mask = _solid(*vector["bbox"])
         ink = self._ink
+        if _is_hair(vector):
+            hairs = self._hairs
+            for row in rows:
+                before = hairs.get(row, 0)
+                hairs[row] = before | mask
+                if before & mask:  # the second at one place
+                    self._add("covered", row, before & mask)
+            return
         for row in rows if len(rows) < len(ink) else [row for row in ink if row in rows]:
             if row in ink and ink[row] & mask:
-                under = ink[row] & mask
-                if box[2] - box[0] <= HAIR or box[3] - box[1] <= HAIR:
-                    before = self._hairs.get(row, 0)
-                    self._hairs[row] = before | under
-                    under &= before
-                if under:
-                    self._add("covered", row, under)
+                self._add("covered", row, ink[row] & mask)
 
     def suspect(self, kind: str, box: Box) -> None:
         """Take text within a box to be doubtful."""
@@ -472,6 +480,13 @@ def _common(taken: dict[int, int], cells: Cells) -> int:
     return found & mask
 
 
+def _is_hair(vector: dict[str, Any]) -> bool:
+    """Whether a vector is a thin line; MuPDF finds lines to be twice as thick as they are."""
+    x0, y0, x1, y1 = vector["bbox"]
+    most = HAIR * 2 if vector["stroked"] else HAIR
+    return bool(x1 - x0 <= most or y1 - y0 <= most)
+
+
 class _Plain:
     """Says of most spans at once that they are plain to see: dark, of some size, and of another color than any surface."""
 
@@ -479,9 +494,9 @@ class _Plain:
         self._vectors, self._is_painted = vectors, is_painted
         self._surfaces: defaultdict[int | None, list[Box]] = defaultdict(list)
         for _, block in vectors:  # no color is known of what shows through
-            if block["alpha"]:
+            if block["alpha"] and not _is_hair(block):
                 self._surfaces[block["color"] if block["alpha"] == 255 else None].append(block["bbox"])
-        self._near: dict[int, list[Box]] = {}
+        self._near: dict[int, dict[int, int]] = {}
         self._plain: dict[tuple[Any, ...], bool] = {}
 
     def __call__(self, span: Span) -> bool:
@@ -499,9 +514,10 @@ class _Plain:
         bold = color <= LIGHT and size >= MIN_SIZE and alpha >= FAINT
         return painted and bold and not font.startswith(TYPE3) and not self._near_surfaces(color)
 
-    def meets(self, color: int, box: Box) -> bool:
+    def meets(self, color: int, cells: Cells) -> bool:
         """Whether a surface of nearly the color lies at the place of a text."""
-        return any(_meet(box, other) and _covers_middle(other, box) for other in self._near_surfaces(color))
+        near = self._near_surfaces(color)
+        return bool(near and _common(near, cells))
 
     def stands_out(self, span: Span, at: int) -> bool:
         """Whether a darker rectangle lies behind the whole of near-white text, and nothing over that."""
@@ -516,17 +532,16 @@ class _Plain:
                 return bool(whole and plain and luminance(span["color"]) - luminance(block["color"]) >= NEAR / 255)
         return False
 
-    def _near_surfaces(self, color: int) -> list[Box]:
+    def _near_surfaces(self, color: int) -> dict[int, int]:
         near = self._near.get(color)
         if near is None:
-            near = [
-                box
-                for other, boxes in self._surfaces.items()
-                if other is None or _distance(color, other) < NEAR
-                for box in boxes
-                if min(box[2] - box[0], box[3] - box[1]) > HAIR
-            ]
-            self._near[color] = near
+            near = self._near[color] = {}
+            for other, boxes in self._surfaces.items():
+                if other is None or _distance(color, other) < NEAR:
+                    for box in boxes:
+                        rows, mask = _solid(*box)
+                        for row in rows:
+                            near[row] = near.get(row, 0) | mask
         return near
 
 
@@ -549,16 +564,6 @@ def _distance(color: int, other: int) -> int:
 
 def _meet(box: Box, other: Box) -> bool:
     return box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
-
-
-def _covers_middle(surface: Box, box: Box) -> bool:
-    """Whether a surface is more than a rule beside or under text: it reaches over half of the height or width of a letter."""
-    high, wide = box[3] - box[1], box[2] - box[0]
-    reach = 0.3 * min(high, wide)
-    return (
-        min(surface[3], box[3]) - max(surface[1], box[1]) > reach
-        and min(surface[2], box[2]) - max(surface[0], box[0]) > reach
-    )
 
 
 def _core(box: Box, direction: tuple[float, float], share: float = CORE) -> Box:
