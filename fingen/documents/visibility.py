@@ -32,6 +32,7 @@ GROUND, FAR = (
 )  # pixels for each point, and levels that the ground of a text averages from its color where that is sure to be seen
 BUSY = 64  # levels of 255 that differ within a word where more than a surface is drawn
 FAINT = 128  # alpha below which text may not stand out
+LAYERS = ("render mode 3", "tiny")  # how programs write what they recognized in an image of the page
 PAGE_IMAGE = 0.8  # share of the page from which images are the page itself
 SHARP = 9  # pixels that the letters of a font are drawn high
 PIECE = 8  # characters of a word that are looked at together
@@ -218,7 +219,7 @@ class Eye:
                 some = self._letters(doubt)
                 inks = [look.ink(piece.box) for piece in some]
             seen = [
-                is_seen or self._is_in_scan(look, piece)
+                is_seen or self._is_in_scan(doubt, look, piece)
                 for piece, is_seen in zip(some, _seen(doubt.span["text"], some, inks), strict=True)
             ]
             self._leave_out(doubt, some, seen)
@@ -240,9 +241,16 @@ class Eye:
             if not char["c"].isspace() and _meet(char["bbox"], doubt.box)
         ]
 
-    def _is_in_scan(self, look: _Look, piece: _Piece) -> bool:
-        """Whether a piece that makes no difference says what an image of the page shows there."""
-        return self._is_scan and look.shown.spread(piece.box) > BUSY
+    @cached_property
+    def _shows_something(self) -> bool:
+        page = (0.0, 0.0, *self._size)
+        return self._drawing.part(page, GROUND).shown(None).spread(page) > BUSY
+
+    def _is_in_scan(self, doubt: _Doubt, look: _Look, piece: _Piece) -> bool:
+        """Whether a piece that makes no difference says what an image of the page shows: there, or somewhere on it."""
+        if not self._is_scan:
+            return False
+        return self._shows_something if doubt.kind in LAYERS else look.shown.spread(piece.box) > BUSY
 
     def _leave_out(self, doubt: _Doubt, pieces: list[_Piece], seen: list[bool]) -> None:
         if all(seen):
