@@ -141,7 +141,7 @@ class Eye:
         for line, at, cells in scene.lines:
             kind, tangled, where = scene.doubts(cells) if scene.is_doubtful else NO_DOUBT
             x0, y0, x1, y1 = line["bbox"]
-            if kind or x0 < 0 or y0 < 0 or x1 > width or y1 > height or not all(map(plain, line["spans"])):
+            if kind or x0 < 0 or y0 < 0 or x1 > width or y1 > height or not plain(line["spans"], cells):
                 self._sort(line, at, kind, tangled, where, plain)
 
     def _sort(
@@ -427,8 +427,9 @@ class _Scene:
             cells = rows, mask = _solid(*_core(line["bbox"], line["dir"]))
         self.lines.append((line, at, cells))
         if len(spans) > 1 and sum(span["bbox"][2] - span["bbox"][0] for span in spans) > x1 - x0 + CELL:
-            for span in spans:  # they overlap
-                self._mark(*_solid(*_core(span["bbox"], line["dir"])))
+            for span in spans:  # some of them overlap
+                if not span["text"].isspace():
+                    self._mark(*_solid(*_core(span["bbox"], line["dir"])))
         else:
             self._mark(rows, mask)
 
@@ -507,20 +508,24 @@ class _Plain:
         self._near: dict[int, dict[int, int]] = {}
         self._plain: dict[tuple[Any, ...], bool] = {}
 
-    def __call__(self, span: Span) -> bool:
-        style = span["color"], span["alpha"], span["char_flags"], span["font"], span["size"]
-        plain = self._plain.get(style)
-        if plain is None:
-            plain = self._plain[style] = self._is_plain(*style)
-        if not plain:
-            return False
-        x0, y0, x1, y1 = span["bbox"]
-        return bool(x1 - x0 + y1 - y0 > NARROW * span["size"] * len(span["text"]))
+    def __call__(self, spans: list[Span], cells: Cells) -> bool:
+        known = self._plain
+        for span in spans:
+            style = span["color"], span["alpha"], span["char_flags"], span["font"], span["size"]
+            plain = known.get(style)
+            if plain is None:
+                plain = known[style] = self._is_plain(*style)
+            if not plain or (self._surfaces and self.meets(style[0], cells)):
+                return False
+            x0, y0, x1, y1 = span["bbox"]
+            if x1 - x0 + y1 - y0 <= NARROW * style[4] * len(span["text"]):
+                return False
+        return True
 
     def _is_plain(self, color: int, alpha: int, char_flags: int, font: str, size: float) -> bool:
         painted = char_flags & (FILLED_OR_STROKED | CLIPPED) in (16, 32)
         bold = color <= LIGHT and size >= MIN_SIZE and alpha >= FAINT
-        return painted and bold and not font.startswith(TYPE3) and not self._near_surfaces(color)
+        return painted and bold and not font.startswith(TYPE3)
 
     def meets(self, color: int, cells: Cells) -> bool:
         """Whether a surface of nearly the color lies at the place of a text."""
