@@ -21,6 +21,7 @@ EDGE = 1.5  # points that a clip may take of a text; MuPDF finds it one wider th
 FEW = 8  # clips of a page that leave it whole, from which another will not
 NORMAL = 0  # the blend mode that paints
 CONTRAST = 13  # levels, of 255, that a color must differ by for an eye to see it, if barely
+ALIKE = 90  # levels within which a pixel has the color of a thin letter
 INK = 80  # levels of coverage, of 255, from which a pixel belongs to a letter
 _FAR = 1e6
 _EVERYWHERE = mupdf.FzRect(mupdf.FzRect.Fixed_INFINITE)
@@ -92,6 +93,15 @@ class Picture(NamedTuple):
         wide = min(box[0], x - half), min(box[1], y - half), max(box[2], x + half), max(box[3], y + half)
         return [self.pixels[at.start * 3 : at.stop * 3] for at in marks.rows(box) or marks.rows(wide)]
 
+    def shows(self, color: int) -> Marks:
+        """Where it has nearly a color."""
+        found = -1
+        for channel in range(3):
+            level = color >> 16 - 8 * channel & 255
+            near = bytes(abs(level - other) < ALIKE for other in range(256))
+            found &= int.from_bytes(self.pixels[channel::3].translate(near), "big")
+        return Marks(*self[:5], found.to_bytes(len(self.pixels) // 3, "big"))
+
     def spread(self, box: Box) -> int:
         """How far the levels within a box lie apart, of 255, in the channel where that is most."""
         levels = b"".join(self.rows(box))
@@ -107,6 +117,7 @@ class Drawing:
         self._page = page
         self._record = mupdf.FzDisplayList(mupdf.fz_bound_page(page.this))
         self._culled: Any = None
+        self._has_tiles = False
         device = mupdf.fz_new_list_device(self._record)
         # Outside of a tile a replay leaves out what has no extent: blanks, and what stands off the page.
         whole = mupdf.FzRect(-_FAR, -_FAR, _FAR, _FAR)
@@ -131,16 +142,25 @@ class Drawing:
         if not watch.is_plain:  # then each piece of text counts
             watch = Watch(box)
             self._replay(watch)
+        self._has_tiles = watch.has_tiles
         return watch
 
     def _replay(self, device: Any, cookie: Any = None) -> None:
         mupdf.fz_run_display_list(self._record, device, mupdf.FzMatrix(), _EVERYWHERE, cookie or mupdf.FzCookie())
         mupdf.fz_close_device(device)
 
+    def _without_tile(self) -> Any:
+        """Copy the record out of its tile, so that a part of it can be replayed."""
+        copy = mupdf.FzDisplayList(mupdf.fz_bound_display_list(self._record))
+        device = mupdf.fz_new_list_device(copy)
+        device.m_internal.begin_tile = device.m_internal.end_tile = None
+        self._replay(device)
+        return copy
+
     def part(self, box: Box, scale: float) -> Part:
         """A part of the page to be drawn at a scale (pixels for each point)."""
         if self._culled is None:
-            self._culled = self._page.get_displaylist().this
+            self._culled = self._page.get_displaylist().this if self._has_tiles else self._without_tile()
         return Part(self._culled, box, scale)
 
 
@@ -231,6 +251,10 @@ class Watch(mupdf.FzDevice2):  # type: ignore[misc]
         self._has_text = False
         self._tiles = self._seen = 0
 
+    @property
+    def has_tiles(self) -> bool:
+        return self._tiles > 1  # the first is the record's own
+
     def _stop(self) -> None:
         self.is_plain = False
         if self._cookie:
@@ -291,7 +315,7 @@ class Watch(mupdf.FzDevice2):  # type: ignore[misc]
 
     def begin_tile(self, _: Any, area: Any, _view: Any, _x: Any, _y: Any, ctm: Any, *_ids: Any) -> int:
         self._tiles += 1
-        if self._tiles > 1:  # the first is the record's own
+        if self.has_tiles:
             self._paint(mupdf.ll_fz_transform_rect(area, ctm), is_clipped=False)
         return 0
 

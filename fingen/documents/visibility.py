@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pymupdf
 
-from fingen.documents.drawing import CONTRAST, Drawing, Marks, Part, Picture, Watch
+from fingen.documents.drawing import ALIKE, CONTRAST, Drawing, Marks, Part, Picture, Watch
 from fingen.documents.shapes import union
 from fingen.records import Box
 
@@ -50,6 +50,7 @@ READ, WHOLE, LOST = (
     0.1,
 )  # shares of the ink that are seen of words that can be read, of whole ones, and of letters that are not there
 BESIDE = 1.5  # points that a letter is moved by at most when it is painted once more as its own shadow
+THIN = 0.05  # share of a word's box that its letters cover at least
 SPECK = 4  # pixels of ink, from which a letter is judged by itself
 CELL, FARTHEST = 2.0, 16000.0  # points; no page is wider or higher than the second
 
@@ -209,6 +210,9 @@ class Eye:
         box = _within(union([piece.box for some in pieces for piece in some] or [(0.0, 0.0, 0.0, 0.0)]), self._size)
         scale = min(4.0, max(1.0, SHARP / min(max(doubt.span["size"], 1.0) for doubt in doubts)))
         look = _Look(self._drawing.part(box or (0.0, 0.0, 1.0, 1.0), scale))  # off the page nothing is seen
+        for doubt, some in zip(doubts, pieces, strict=True):
+            if doubt.tangled and self._shows_its_color(doubt, doubts, look):
+                some.clear()
         tangled = look.untangle(
             [piece for doubt, some in zip(doubts, pieces, strict=True) if doubt.tangled for piece in some]
         )
@@ -223,6 +227,22 @@ class Eye:
                 for piece, is_seen in zip(some, _seen(doubt.span["text"], some, inks), strict=True)
             ]
             self._leave_out(doubt, some, seen)
+
+    def _shows_its_color(self, doubt: _Doubt, doubts: list[_Doubt], look: _Look) -> bool:
+        """Whether text among other text is seen in a color that the other text has not."""
+        color = doubt.span["color"]
+        if doubt.span["char_flags"] & CLIPPED or doubt.span["alpha"] < 255:
+            return False
+        core = _core(doubt.box, doubt.direction)
+        for other in doubts:
+            if other is doubt or _distance(color, other.span["color"]) >= 2 * ALIKE:
+                continue
+            if _meet(core, _core(other.box, other.direction)):
+                return False
+        words = _pieces(doubt.span, self._words[doubt.at[:2]], doubt.direction)
+        if sum(word.end - word.start for word in words) < len("".join(doubt.span["text"].split())):
+            return False
+        return all(look.shows(color, word.box) for word in words if _meet(word.box, doubt.box))
 
     def _pieces(self, doubt: _Doubt) -> list[_Piece]:
         """The doubtful words of a span, or their letters where words reach over its end."""
@@ -274,6 +294,11 @@ class _Look:
 
     def __init__(self, part: Part) -> None:
         self._part = part
+        self._colors: dict[int, Marks] = {}
+
+    @cached_property
+    def _differs(self) -> Marks:
+        return self.shown.differs(self._part.shown(None))
 
     @cached_property
     def shown(self) -> Picture:
@@ -283,20 +308,34 @@ class _Look:
     def _marks(self) -> tuple[Marks, Marks]:
         """Where letters are, and where these make a difference."""
         ink = self._part.ink()
-        return ink, ink.both(self.shown.differs(self._part.shown(None)))
+        return ink, ink.both(self._differs)
 
     def ink(self, box: Box) -> _Ink:
         """How much ink of letters a box has, and how much of that is seen."""
         return _ink(*self._marks, box)
+
+    def shows(self, color: int, box: Box) -> bool:
+        """Whether text makes a difference in a box that has its color: to as many pixels as letters have."""
+        marks = self._colors.get(color)
+        if marks is None:
+            marks = self._colors[color] = self._differs.both(self.shown.shows(color))
+        rows = marks.rows(box)
+        return bool(rows) and marks.count(box) > THIN * len(rows) * (rows[0].stop - rows[0].start)
 
     def untangle(self, letters: Iterable[_Piece]) -> dict[_Piece, _Ink]:
         """The same for letters among others at their places: what is painted at one place is taken away in turns.
 
         A letter that is painted several times over, as a shadow or to be bold, is taken away at once.
         """
+        letters = list(letters)
+        if not letters:
+            return {}
         calls = self._part.calls
         places: defaultdict[tuple[int, int, int], set[int]] = defaultdict(set)
+        boxes = [call.box for call in calls]
         for number, call in enumerate(calls):
+            if not any(_meet(letter.box, boxes[number]) for letter in letters):
+                continue
             for code, x, y in call.letters():
                 places[code, int(x / CELL), int(y / CELL)].add(number)
         units: defaultdict[frozenset[int], list[_Piece]] = defaultdict(list)
@@ -309,7 +348,7 @@ class _Look:
             )
             units[frozenset().union(*(places[place] for place in near if place in places))].append(letter)
         found: dict[_Piece, _Ink] = {}
-        for layer in _layers({unit: [calls[number].box for number in unit] for unit in units}):
+        for layer in _layers({unit: [boxes[number] for number in unit] for unit in units}):
             gone = frozenset().union(*layer)
             ink = self._part.ink(gone)
             seen = ink.both(self.shown.differs(self._part.shown(gone)))
