@@ -150,7 +150,9 @@ def optional(words: str, state: bytes) -> Page:
 def annotated(shape: bytes, entries: bytes = b"/Subtype/Square/F 4", words: str = SHOWN, below: bytes = b"") -> Page:
     """An annotation that is drawn over the line."""
     annotation = b"<</Type/Annot%s/Rect[60 684 540 706]/AP<</N 7 0 R>>>>" % entries
-    fonts = b"/Type/XObject/Subtype/Form/BBox[0 0 480 22]/Resources<</Font<</F 4 0 R>>/ExtGState<</M<</BM/Multiply>>>>>>"
+    fonts = (
+        b"/Type/XObject/Subtype/Form/BBox[0 0 480 22]/Resources<</Font<</F 4 0 R>>/ExtGState<</M<</BM/Multiply>>>>>>"
+    )
     return Page(below, objects=(annotation, stream(shape, fonts)), annots=b"6 0 R", words=words)
 
 
@@ -175,7 +177,11 @@ def blended(mode: bytes, color: bytes, words: str = SECRET) -> Page:
 
 
 HATCH = b"".join(b"60 %.2f m 540 %.2f l " % (684 + at * 0.4, 684 + at * 0.4) for at in range(55))
-HAIRS = b"q 1 G 0.8 w " + b"".join(b"60 %.2f m 540 %.2f l S " % (684 + at * 0.4, 684 + at * 0.4) for at in range(55)) + b"Q\n"
+HAIRS = (
+    b"q 1 G 0.8 w "
+    + b"".join(b"60 %.2f m 540 %.2f l S " % (684 + at * 0.4, 684 + at * 0.4) for at in range(55))
+    + b"Q\n"
+)
 SQUARES = b"".join(box(WHITE, b"%d %d 3 3" % (x, y)) for x in range(60, 360, 3) for y in range(684, 705, 3))
 LETTERS_CUT = b"".join(
     b"q %.2f 680 .4 30 re W n BT /F 12 Tf %.2f 690 Td (%s) Tj ET Q\n" % (71.8 + 7 * at, 72 + 7 * at, bytes([char]))

@@ -55,7 +55,7 @@ SPECK = 4  # pixels of ink, from which a letter is judged by itself
 CELL, FARTHEST = 2.0, 16000.0  # points; no page is wider or higher than the second
 
 
-NO_DOUBT = (None, False, (0.0, 0.0))
+NO_DOUBT: tuple[str | None, bool, tuple[float, float]] = (None, False, (0.0, 0.0))
 
 
 def luminance(color: int) -> float:
@@ -131,16 +131,17 @@ class Eye:
 
     def _suspect(self, watch: Watch) -> None:
         scene = _Scene(self._blocks)
-        for box in watch.grounds:
-            scene.suspect("same color", box)
-        for box in watch.surfaces:
-            scene.suspect("covered", box)
-        for kind, box in watch.areas:
-            scene.suspect(kind, box)
+        for ground in watch.grounds:
+            scene.suspect("same color", ground)
+        for surface in watch.surfaces:
+            scene.suspect("covered", surface)
+        for cause, area in watch.areas:
+            scene.suspect(cause, area)
         plain = _Plain(self._vectors, watch.is_plain)
         width, height = self._size
+        doubtful = scene.is_doubtful
         for line, at, cells in scene.lines:
-            kind, tangled, where = scene.doubts(cells) if scene.is_doubtful else NO_DOUBT
+            kind, tangled, where = scene.doubts(cells) if doubtful else NO_DOUBT
             x0, y0, x1, y1 = line["bbox"]
             if kind or x0 < 0 or y0 < 0 or x1 > width or y1 > height or not plain(line["spans"], cells):
                 self._sort(line, at, kind, tangled, where, plain)
@@ -210,8 +211,9 @@ class Eye:
         box = _within(union([piece.box for some in pieces for piece in some] or [(0.0, 0.0, 0.0, 0.0)]), self._size)
         scale = min(4.0, max(1.0, SHARP / min(max(doubt.span["size"], 1.0) for doubt in doubts)))
         look = _Look(self._drawing.part(box or (0.0, 0.0, 1.0, 1.0), scale))  # off the page nothing is seen
+        colors = _colors_of([doubt for doubt in doubts if doubt.tangled])
         for doubt, some in zip(doubts, pieces, strict=True):
-            if doubt.tangled and self._shows_its_color(doubt, doubts, look):
+            if doubt.tangled and self._shows_its_color(doubt, colors, look):
                 some.clear()
         tangled = look.untangle(
             [piece for doubt, some in zip(doubts, pieces, strict=True) if doubt.tangled for piece in some]
@@ -228,16 +230,13 @@ class Eye:
             ]
             self._leave_out(doubt, some, seen)
 
-    def _shows_its_color(self, doubt: _Doubt, doubts: list[_Doubt], look: _Look) -> bool:
+    def _shows_its_color(self, doubt: _Doubt, colors: dict[tuple[int, int], Counter[int]], look: _Look) -> bool:
         """Whether text among other text is seen in a color that the other text has not."""
         color = doubt.span["color"]
         if doubt.span["char_flags"] & CLIPPED or doubt.span["alpha"] < 255:
             return False
-        core = _core(doubt.box, doubt.direction)
-        for other in doubts:
-            if other is doubt or _distance(color, other.span["color"]) >= 2 * ALIKE:
-                continue
-            if _meet(core, _core(other.box, other.direction)):
+        for cell in _cells_of(_core(doubt.box, doubt.direction)):
+            if sum(count for other, count in colors[cell].items() if _distance(color, other) < 2 * ALIKE) > 1:
                 return False
         words = _pieces(doubt.span, self._words[doubt.at[:2]], doubt.direction)
         if sum(word.end - word.start for word in words) < len("".join(doubt.span["text"].split())):
@@ -327,14 +326,15 @@ class _Look:
 
         A letter that is painted several times over, as a shadow or to be bold, is taken away at once.
         """
-        letters = list(letters)
+        letters = list(dict.fromkeys(letters))  # a bomb paints the same a million times
         if not letters:
             return {}
         calls = self._part.calls
         places: defaultdict[tuple[int, int, int], set[int]] = defaultdict(set)
         boxes = [call.box for call in calls]
+        wanted = {cell for letter in letters for cell in _cells_of(letter.box)}
         for number, call in enumerate(calls):
-            if not any(_meet(letter.box, boxes[number]) for letter in letters):
+            if wanted.isdisjoint(_cells_of(boxes[number])):
                 continue
             for code, x, y in call.letters():
                 places[code, int(x / CELL), int(y / CELL)].add(number)
@@ -371,6 +371,21 @@ def _ink(ink: Marks, seen: Marks, box: Box) -> _Ink:
     return _Ink(ink.count(box), seen.count(box))
 
 
+def _cells_of(box: Box) -> list[tuple[int, int]]:
+    """The cells, twice as wide and high as others, that a box touches."""
+    rows, columns = _span_of(box[1], box[3], 2 * CELL), _span_of(box[0], box[2], 2 * CELL)
+    return [(row, column) for row in rows for column in columns]
+
+
+def _colors_of(doubts: list[_Doubt]) -> dict[tuple[int, int], Counter[int]]:
+    """How many spans of each color stand in a cell."""
+    colors: defaultdict[tuple[int, int], Counter[int]] = defaultdict(Counter)
+    for doubt in doubts:
+        for cell in _cells_of(_core(doubt.box, doubt.direction)):
+            colors[cell][doubt.span["color"]] += 1
+    return colors
+
+
 def _layers(units: dict[frozenset[int], list[Box]]) -> list[list[frozenset[int]]]:
     """Put what overlaps into different layers."""
     layers: list[list[frozenset[int]]] = []
@@ -379,8 +394,7 @@ def _layers(units: dict[frozenset[int], list[Box]]) -> list[list[frozenset[int]]
         cells = set()
         for x0, y0, x1, y1 in boxes:
             trim = 0.25 * min(x1 - x0, y1 - y0)
-            rows, columns = _span_of(y0 + trim, y1 - trim, 2 * CELL), _span_of(x0 + trim, x1 - trim, 2 * CELL)
-            cells |= {(row, column) for row in rows for column in columns}
+            cells.update(_cells_of((x0 + trim, y0 + trim, x1 - trim, y1 - trim)))
         others = set().union(*(taken[cell] for cell in cells))
         layer = next(number for number in range(len(layers) + 1) if number not in others)
         for cell in cells:
