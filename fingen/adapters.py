@@ -26,6 +26,7 @@ from fingen.disk import (
     NoNameError,
     dump_json,
     is_inner_path,
+    read_whole,
     refuse_links,
     say_invalid,
     sha256_file,
@@ -181,7 +182,7 @@ def read_adapter(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UsageError(f"{folder}: no whole adapter: it has no {MANIFEST}", hint="make one: fingen finetune --help")
     refuse_links(folder)
-    manifest = parse_manifest(path.read_text(encoding="utf-8", errors="replace"), str(path))
+    manifest = parse_manifest(read_whole(path).decode(errors="replace"), str(path))
     for name, sha256 in manifest["files"].items():
         if not (folder / name).is_file() or sha256_file(folder / name) != sha256:
             raise UsageError(f"{folder / name}: missing or changed since it was made", hint="restore it, or tune again")

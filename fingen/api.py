@@ -1,9 +1,9 @@
 """The public API: the commands' own functions, by the commands' names, with the commands' options as keywords.
 
 A keyword is what the command's option is (`--per-chunk 3` is `per_chunk=3`): it is read as that is, and has its default. What
-fingen.toml and FINGEN_ variables say holds for commands alone. Nothing is printed: `on_event` gets what happens on the way, a
-function returns what its command sums up, and what goes wrong is raised, as an error of `fingen.errors`. A result with an
-`exit_code` of 1 is short of what was asked.
+fingen.toml and FINGEN_ variables say holds for commands alone, but for FINGEN_BUDGET, which holds for all that spends. Nothing is
+printed: `on_event` gets what happens on the way, a function returns what its command sums up, and what goes wrong is raised, as
+an error of `fingen.errors`. A result with an `exit_code` of 1 is short of what was asked.
 """
 
 from __future__ import annotations
@@ -142,9 +142,12 @@ def _read(command: str, keywords: Mapping[str, object]) -> dict[str, Any]:
     """
     values, context = {}, click.Context(click.Command(command))
     for name, option in _options(command).items():
-        if keywords.get(name) is not None:
+        given = keywords.get(name)
+        if given is None and option.envvar:  # a variable that is meant for all that spends, not for one command
+            given = option.resolve_envvar_value(context)
+        if given is not None:
             try:
-                value = option.process_value(context, _typed(keywords[name], is_list=option.multiple))
+                value = option.process_value(context, _typed(given, is_list=option.multiple))
             except click.BadParameter as e:
                 raise UsageError(f"{name}: {e.message}", hint=option.help or "") from None
             values[option.name or name] = value

@@ -17,7 +17,7 @@ CONTEXTS = ("none", "passage", "both")
 LANGUAGES = ("auto", "en", "zh")
 SPLIT_UNITS = ("auto", "document", "chunk")
 VALIDATION_SHARE = 0.32  # of the training records: 160 at 500
-RESERVED_SET_NAMES = frozenset({"adapters", "models", "scores", "cache"})
+RESERVED_SET_NAMES = frozenset({"adapters", "models", "scores", "reproductions", "cache"})
 BUILD = Path("build")
 CACHE = BUILD / "cache"
 T = TypeVar("T")
@@ -296,6 +296,7 @@ MODELS = {
         preset={"learning_rate": 3e-3, "rank": 16, "alpha": 32, "dropout": 0.1, "epochs": 5},
     ),
 }  # fmt: skip
+FAMILIES = ("baichuan2", "chatglm2", "chatglm3")  # what `fingen models convert` takes
 LOADS = ("auto", "fp32", "bf16", "fp16", "8bit", "4bit")
 WEIGHT_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "8bit": 1.15, "4bit": 0.75}  # a parameter, embeddings among them
 FORMS = ("chat", "fingpt")
@@ -432,6 +433,42 @@ class Scoring:
     seed: int = folder_option(0, "Of the bootstrap and of the shots.")
     replace: bool = option(False, "Write over a score of other answers or rows.")
     resamples: int = 2000  # of the bootstrap
+
+
+@dataclass(frozen=True)
+class Reproduce:
+    """`fingen reproduce`."""
+
+    name: str = ""
+    model: str | None = option(
+        None, "The base model; another than the published one makes another table.", unset="the published one"
+    )
+    scale: float = option(1.0, "Share of the training rows and of the warm-up.", above=0)
+    only: tuple[str, ...] = option(
+        (), "Of the published sources and benchmarks these alone. May be repeated.", metavar="NAME"
+    )
+    files: tuple[str, ...] = option(
+        (), "The file or folder of a source, of the published training rows (rows), or of questions with answers (gold). "
+        "May be repeated.", unset="fetched from the Hub where it has them", flag="--data", metavar="NAME=PATH",
+    )  # fmt: skip
+    reports: tuple[Path, ...] = option(
+        (), "Reports that our own question-answer pairs are made of. May be repeated.", metavar="PATH"
+    )
+    writer: str | None = option(
+        None, "Who writes our own rows: anthropic[:MODEL], openai[:MODEL], offline.", unset="offline"
+    )
+    teachers: tuple[str, ...] = option(
+        (), "A teacher to score beside: anthropic[:MODEL], openai[:MODEL]. May be repeated.", flag="--teacher", metavar="NAME"
+    )  # fmt: skip
+    overrides: tuple[str, ...] = option(
+        (), "A setting of the training in place of the published one. May be repeated.", flag="--override", metavar="KEY=VALUE"
+    )  # fmt: skip
+    asking: AskingToScore = field(default_factory=AskingToScore)
+    trust_remote_code: bool = option(False, "Run the Python code that a model brings; read it before.")
+    out: Path | None = option(
+        None, "Folder of all of it.", unset="build/reproductions/<name>-<model>", metavar="FOLDER"
+    )
+    replace: bool = option(False, "Start anew, also where it was made with other settings.")
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ else:
 
 FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 RESTORE = "restore the file, or make the set again from its journal by running the command that made it"
+WHOLE_BYTES = 64 << 20  # that a file may have which is read at once
+LINE_BYTES = 64 << 20  # that a line of rows may have
 LOCK = ".lock"  # in the folder of a set; it stays there
 SET = "manifest.json"
 KINDS = {  # what is written last into a folder -> what the folder then holds
@@ -127,9 +129,9 @@ def check_writable(folder: Path) -> None:
 def describe(folder: Path) -> str:
     """What a folder holds that fingen has made, and which command did, in words; "" where it is nothing whole."""
     try:
-        made = json.loads((folder / SET).read_text(encoding="utf-8"))
+        made = read_object(folder / SET)
         return f"{folder} was made by `fingen {made['command']}` and holds {sum(made['splits'].values()):,} rows"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError):
         kind = next((kind for name, kind in KINDS.items() if (folder / name).is_file()), "")
         return f"{folder} holds {kind}" if kind else ""
 
@@ -174,11 +176,44 @@ def dump_json(value: Any, *, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
+def open_file(path: Path) -> BinaryIO:
+    """Open a file to read. A pipe or a device is none: it may never have an end, nor even a beginning.
+
+    Raises:
+        UsageError: it is none. OSError: it cannot be opened.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a folder says what is wrong
+        raise UsageError(f"{path}: a pipe or a device, no file", hint="write what comes from it to a file first")
+    return path.open("rb")
+
+
+def read_whole(path: Path, most_bytes: int = WHOLE_BYTES) -> bytes:
+    """All that is in a file.
+
+    Raises:
+        UsageError: it has more than `most_bytes`, or is no file. OSError: it cannot be read.
+    """
+    with open_file(path) as file:
+        content = file.read(most_bytes + 1) if os.fstat(file.fileno()).st_size <= most_bytes else None
+    if content is None or len(content) > most_bytes:
+        raise UsageError(f"{path}: larger than {most_bytes:,} bytes", hint="see whether it is the right file")
+    return content
+
+
+def cut_lines(file: BinaryIO, most_bytes: int = LINE_BYTES) -> Iterator[bytes]:
+    """The lines of a file; one that is longer than `most_bytes` is cut where it has one byte more."""
+    while line := file.readline(most_bytes + 1):
+        yield line
+        while len(line) > most_bytes and not line.endswith(b"\n"):
+            line = file.readline(most_bytes + 1)
+
+
 def read_object(path: Path) -> dict[str, Any]:
     """The JSON object that a file holds; empty where there is none that can be read."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        value = json.loads(read_whole(path))
+    except (OSError, ValueError, RecursionError, UsageError):
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -193,6 +228,7 @@ def write_beside(path: Path) -> Iterator[Path]:
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        beside.unlink(missing_ok=True)  # what others have put there may be a link that leads elsewhere
         yield beside
         with beside.open("r+b") as file:
             os.fsync(file.fileno())
@@ -256,8 +292,8 @@ def read_jsonl(path: Path, model: type[Model], hint: str = RESTORE) -> Iterator[
     Raises:
         SetError: a line that is cut, not JSON, or not a `model`; names file and row.
     """
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
+    with path.open("rb") as file:
+        for number, line in enumerate(cut_lines(file), 1):
             try:
                 yield model.model_validate_json(line)
             except ValidationError as e:

@@ -22,6 +22,7 @@ import unicodedata
 from enum import StrEnum
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, None})  # None: a library that does not say what it is
+MOST_CHARACTERS = 2_000  # of a line of a message: what a file is made of may stand in it
 _BEFORE_HOST = re.compile(r"(?<=://)\S*@")  # a password may hold an @ of its own
 _BEHIND_PATH = re.compile(r"(?<=://)([^\s?#]*[?#])[^\s'\"]+")
 
@@ -48,6 +49,11 @@ def _is_plain(char: str, *, lines: bool) -> bool:
     return (lines and char in "\n\t") or unicodedata.category(char) == "Zs"  # spaces of any width
 
 
+def _shown(line: str) -> str:
+    shown = visible(redact(line)[: MOST_CHARACTERS + 1])
+    return shown if len(shown) <= MOST_CHARACTERS else shown[: MOST_CHARACTERS - 1] + "…"
+
+
 class FingenError(Exception):
     """Base of the tree: a message, a hint for the next step, both as `redact` and `visible` leave them, and the exit code.
 
@@ -57,8 +63,8 @@ class FingenError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, *more: str, hint: str = "") -> None:
-        super().__init__("\n".join(visible(redact(line)) for line in (message, *more)))
-        self.hint = visible(redact(hint))
+        super().__init__("\n".join(map(_shown, (message, *more))))
+        self.hint = _shown(hint)
 
 
 class UsageError(FingenError):

@@ -192,6 +192,28 @@ def mcnemar(first_only: int, second_only: int) -> float:
     return min(1.0, 2 * tail / (1 << rows))
 
 
+def holm(ps: Sequence[float]) -> list[float]:
+    """P values of several tests made together, adjusted by Holm (1979), in their order: none is smaller than it was.
+
+    The smallest is multiplied by the number of tests, the next by one less, and so on; none falls below one before it.
+    """
+    adjusted = [0.0] * len(ps)
+    least = 0.0
+    for rank, place in enumerate(sorted(range(len(ps)), key=lambda place: ps[place])):
+        least = max(least, min(1.0, (len(ps) - rank) * ps[place]))
+        adjusted[place] = least
+    return adjusted
+
+
+def smallest_difference(rows: int, alpha: float = 0.05) -> float | None:
+    """The smallest difference of two accuracies, 0..1, that McNemar's exact test can show on so many rows at a level.
+
+    It takes as many rows as this where one subject alone is right, and none where the other is. None: there are too few rows.
+    """
+    alone = next(alone for alone in range(1, 2000) if mcnemar(alone, 0) < alpha)
+    return alone / rows if alone <= rows else None
+
+
 def kappa(counts: Mapping[tuple[str, str], int]) -> float | None:
     """Cohen's kappa (1960), -1..1: how far two verdicts on each row agree beyond what their shares alone would give.
 

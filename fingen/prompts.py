@@ -25,27 +25,25 @@ from types import FrameType
 from typing import Any
 
 import jinja2
-import yaml
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import Namespace
 
-from fingen.disk import check_writable
+from fingen.disk import check_writable, read_whole, refuse_links, write_beside
 from fingen.errors import UsageError
 from fingen.install import install_command
 from fingen.records import Language, Period
+from fingen.rows import YAML_BYTES, parse_yaml, read_yaml
 
 LOCAL = Path("prompts")  # in the working directory; wins over the packaged templates
 _HERE = Path(__file__).resolve().parent
 _PACKAGED = (_HERE / "_prompts", _HERE.parent / "prompts")  # in a wheel; in an editable install
-MOST_DEPTH = 50  # of lists and objects in a data file
 SHOWN = 2  # model pairs that every prompt of a template shows
 VARIED = 4  # pairs of which one more is shown: a prompt for each of them, that a provider may cache
 _PAIR = ("question", "rephrased", "answer", "evidence", "calc")
 _HINT = "compare it with the packaged one: run `fingen prompts copy` in an empty folder"
 
 WRONG_FORM = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RecursionError)
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C, ten times as fast, where PyYAML has it
 _SLOT = re.compile(r"\((?P<choice>[^()|]*\|[^()]*)\)|\{(?:(?P<name>[a-z_]+)|(?P<low>[\d.]+)-(?P<high>[\d.]+))\}")
 MOST_STEPS = 200_000  # lines of a chat template for one conversation; those of published models take some hundreds
 MOST_CHARACTERS = 1_000_000  # that it may add to one
@@ -109,9 +107,9 @@ def read_template(name: str) -> Template:
     """
     path = folder() / f"{name}.md"
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_whole(path, YAML_BYTES).decode()
         _, front, body = text.split("---\n", 2)
-        head: Any = yaml.safe_load(front)
+        head: Any = parse_yaml(front)
         system, user = body.split("\n[user]\n", 1)
         return Template(
             name=name,
@@ -125,7 +123,7 @@ def read_template(name: str) -> Template:
         )
     except FileNotFoundError as e:
         raise UsageError(f"{path}: no such template", hint=_HINT) from e
-    except (*WRONG_FORM, yaml.YAMLError, OSError) as e:
+    except (*WRONG_FORM, OSError) as e:
         raise UsageError(f"{path}: not a template: {say_wrong_form(e)}", hint=_HINT) from e
 
 
@@ -210,37 +208,6 @@ def _parsed(path: Path, _changed: int) -> Any:
     if not data:
         raise UsageError(f"{path}: there is nothing in it", hint=_HINT)
     return data
-
-
-def read_yaml(path: Path, *, hint: str) -> Any:
-    """What a YAML file says.
-
-    Raises:
-        UsageError: it cannot be read, or is not YAML in UTF-8; names the file.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-        _refuse_depth(text)
-        return yaml.load(text, Loader=_LOADER)
-    except OSError as e:
-        raise UsageError(f"{path}: cannot be read: {e.strerror}", hint=hint) from e
-    except UnicodeDecodeError as e:
-        raise UsageError(f"{path}: not UTF-8 (byte {e.start})", hint="save the file as UTF-8") from e
-    except (yaml.YAMLError, ValueError, RecursionError) as e:  # ValueError: a date such as 2024-13-01
-        raise UsageError(f"{path}: not YAML ({' '.join(str(e).split())})", hint=hint) from e
-
-
-def _refuse_depth(text: str) -> None:
-    """Refuse what is nested more deeply than any data file: the loader in C would end the process over it.
-
-    Raises:
-        ValueError: it is.
-    """
-    depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MOST_DEPTH:
-            raise ValueError(f"nested more than {MOST_DEPTH} deep")
 
 
 def say_wrong_form(e: BaseException) -> str:
@@ -385,7 +352,14 @@ def _compiled(text: str) -> jinja2.Template:
 
 
 def copy_templates(target: Path = LOCAL, *, replace: bool = False) -> list[Path]:
-    """Copy the packaged templates to a folder; files that are there are left alone unless `replace`. Returns those written."""
+    """Copy the packaged templates to a folder; files that are there are left alone unless `replace`. Returns those written.
+
+    Raises:
+        UsageError: it cannot be written, or is a link or holds one that leads elsewhere. LimitError: the disk is full.
+    """
+    if target.is_symlink():
+        raise UsageError(f"{target}: a link", hint="name the folder itself that it leads to, if you mean that")
+    refuse_links(target)
     source = next(path for path in _PACKAGED if any(path.glob("*.md")))
     check_writable(target)
     target.mkdir(parents=True, exist_ok=True)
@@ -393,7 +367,8 @@ def copy_templates(target: Path = LOCAL, *, replace: bool = False) -> list[Path]
     for path in sorted([*source.glob("*.md"), *source.glob("*.yaml")]):
         copy = target / path.name
         if replace or not copy.exists():
-            shutil.copyfile(path, copy)
+            with write_beside(copy) as beside:
+                shutil.copyfile(path, beside)
             written.append(copy)
     return written
 

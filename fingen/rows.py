@@ -6,16 +6,22 @@ import csv
 import json
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
+from fingen.disk import LINE_BYTES, cut_lines, open_file, read_whole
 from fingen.errors import SetError, UsageError
 
 FORMS = 'give a JSON list or JSON lines of {"instruction": ..., "input": ..., "output": ...}, or a CSV file with such a header'
+YAML_BYTES = 2 << 20  # of a file of settings
+MOST_DEPTH = 50  # of YAML
+MOST_VALUES = 500_000  # of YAML, each as often as an alias repeats it
 BATCH_ROWS = 1_000  # of a table that are unpacked at once
 VALUE_BYTES = 8  # that any value takes, once it is unpacked
+LIST_BYTES = 256 << 20  # of a file that is read whole, as a JSON list is
 LONG_CELL = 1 << 24  # characters; the csv module stops at 131,072, and a passage may be longer
 _GAP = re.compile(r"[ \t\r\n]*")  # what JSON takes for white space
 _SPLIT_WORDS = {"train": "train", "training": "train", "validation": "validation", "valid": "validation",
@@ -157,7 +163,7 @@ Row = tuple[
 
 def _first_character(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return file.read(256).decode("utf-8-sig", "replace").lstrip()[:1]
     except OSError as e:
         raise UsageError(f"{path}: cannot be read: {e.strerror}", hint="name a file of rows") from e
@@ -167,15 +173,21 @@ def _lines(path: Path) -> Iterator[str]:
     """The lines of a file, one at a time; U+2028 and the like end none.
 
     Raises:
-        SetError: it is not UTF-8; names the line.
+        SetError: one is not UTF-8, or without an end; names the line.
     """
     with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(cut_lines(file), 1):
+            if len(line) > LINE_BYTES:
+                raise _endless(path, number)
             try:
                 yield line.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as e:
                 what = f"not UTF-8, from its byte {e.start} on"
                 raise SetError(f"{path}, line {number}: {what}", hint="save it as UTF-8") from e
+
+
+def _endless(path: Path, line: int) -> SetError:
+    return SetError(f"{path}, line {line}: longer than {LINE_BYTES >> 20} MB", hint="see whether it is a file of rows")
 
 
 def _is_cut(values: dict[str, Any]) -> bool:
@@ -190,10 +202,10 @@ def read_text(path: Path, *, fallback: str | None = None) -> str:
     """A file's text with its line ends as they are: UTF-8 without its mark, or else in the encoding `fallback`.
 
     Raises:
-        UsageError: it cannot be read. SetError: it is not UTF-8, and there is no fallback.
+        UsageError: it cannot be read, or is too large. SetError: it is not UTF-8, and there is no fallback.
     """
     try:
-        data = path.read_bytes()
+        data = read_whole(path, LIST_BYTES)
     except OSError as e:
         raise UsageError(f"{path}: cannot be read: {e.strerror}", hint="name a file of rows") from e
     try:
@@ -203,6 +215,67 @@ def read_text(path: Path, *, fallback: str | None = None) -> str:
             return data.decode(fallback)
         line = data.count(b"\n", 0, e.start) + 1
         raise SetError(f"{path}, line {line}: not UTF-8, from byte {e.start} on", hint="save it as UTF-8") from e
+
+
+def read_yaml(path: Path, *, hint: str) -> Any:
+    """What a YAML file says.
+
+    Raises:
+        UsageError: it cannot be read, is no YAML in UTF-8, or says more than a file of settings does; names the file.
+    """
+    try:
+        return parse_yaml(read_whole(path, YAML_BYTES).decode("utf-8-sig"))
+    except OSError as e:
+        raise UsageError(f"{path}: cannot be read: {e.strerror}", hint=hint) from e
+    except UnicodeDecodeError as e:
+        raise UsageError(f"{path}: not UTF-8 (byte {e.start})", hint="save the file as UTF-8") from e
+    except ValueError as e:
+        raise UsageError(f"{path}: not YAML ({' '.join(str(e).split())})", hint=hint) from e
+
+
+def parse_yaml(text: str) -> Any:
+    """What YAML says.
+
+    Raises:
+        ValueError: it is none, or says more than a file of settings does.
+    """
+    import yaml
+
+    # The one in C, ten times as fast, where PyYAML has it.
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        _refuse_bombs(yaml.parse(text, Loader=loader))
+        return yaml.load(text, Loader=loader)
+    except (yaml.YAMLError, RecursionError) as e:
+        raise ValueError(str(e)) from e
+
+
+def _refuse_bombs(events: Iterable[Any]) -> None:
+    """Refuse what is nested so deeply that the loader in C would end the process, and what aliases of aliases blow up.
+
+    Raises:
+        ValueError: it is one.
+    """
+    sizes: dict[str, int] = {}  # by anchor, with what is in it
+    open_ones: list[tuple[str | None, int]] = [(None, 0)]
+    for event in events:
+        kind, anchor = type(event).__name__, getattr(event, "anchor", None)
+        if kind in ("MappingStartEvent", "SequenceStartEvent"):
+            open_ones.append((anchor, 0))
+        elif kind in ("MappingEndEvent", "SequenceEndEvent", "ScalarEvent", "AliasEvent"):
+            size = 1
+            if kind == "AliasEvent":
+                size = sizes.get(anchor or "", MOST_VALUES)  # it is in itself where it has no size yet
+            elif kind != "ScalarEvent":
+                anchor, size = open_ones.pop()
+            if anchor:
+                sizes[anchor] = size
+            outer, so_far = open_ones.pop()
+            open_ones.append((outer, so_far + size))
+            if so_far + size > MOST_VALUES:
+                raise ValueError(f"more than {MOST_VALUES:,} values")
+        if len(open_ones) > MOST_DEPTH + 1:
+            raise ValueError(f"nested more than {MOST_DEPTH} deep")
 
 
 def find_split(path: Path) -> str | None:
@@ -216,7 +289,7 @@ def _read_csv(path: Path) -> Iterator[Row]:
     limit = csv.field_size_limit(LONG_CELL)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:  # line ends inside a cell belong to it
-            reader = csv.reader(file, strict=True)
+            reader = csv.reader(_csv_lines(path, file), strict=True)
             while True:
                 line = reader.line_num + 1
                 cells = next(reader, None)
@@ -236,6 +309,16 @@ def _read_csv(path: Path) -> Iterator[Row]:
         raise
     finally:
         csv.field_size_limit(limit)
+
+
+def _csv_lines(path: Path, file: TextIO) -> Iterator[str]:
+    for number in count(1):
+        line = file.readline(LINE_BYTES + 1)
+        if len(line) > LINE_BYTES:
+            raise _endless(path, number)
+        if not line:
+            return
+        yield line
 
 
 def _read_lines(path: Path) -> Iterator[Row]:

@@ -18,6 +18,7 @@ from fingen.config import RESERVED_SET_NAMES
 from fingen.disk import (
     dump_json,
     read_jsonl,
+    read_whole,
     refuse_links,
     say_invalid,
     sha256_file,
@@ -314,7 +315,7 @@ def read_manifest(folder: Path) -> Manifest:
     if not path.is_file():
         raise SetError(f"{folder}: the set is not whole: it has no {MANIFEST}", hint=MAKE_AGAIN)
     refuse_links(folder)
-    return parse_manifest(path.read_bytes(), str(path))
+    return parse_manifest(read_whole(path), str(path))
 
 
 def parse_manifest(text: bytes, where: str) -> Manifest:

@@ -226,12 +226,15 @@ _AMOUNT = re.compile(
 )
 _YEAR = re.compile(r"(?:FY|FY ?|Q[1-4] ?)?(?:19|20)\d\d(?:年度?|A|E)?$")
 _SIGN = re.compile(r"[-–—(]?\s?(?:[A-Z]{0,3}[$€£¥￥₩₹]|RMB)\s?\(?$")
+LONGEST_AMOUNT = 200  # characters, with the spaces in it: more of these would take minutes to look at
 BLANKS = frozenset({"-", "–", "—", "--", "N/A", "n/a", "nil", "Nil", "NM", "nm", "N/M", "n/m", "n.m.", "/", "—%", "-%"})
 
 
 @lru_cache(maxsize=1 << 14)  # the same cells are asked about again and again
 def is_amount(text: str) -> bool:
     """Whether a cell is a figure (a year or a date is not) or the dash that stands for none."""
+    if len(text) > LONGEST_AMOUNT:
+        return False
     return text in BLANKS or (_AMOUNT.match(text) is not None and _YEAR.match(text) is None)
 
 

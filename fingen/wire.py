@@ -98,6 +98,11 @@ def find_key(name: str) -> str | None:
     return value or None
 
 
+def is_key_from_file(name: str) -> bool:
+    """Whether the key of that name is the one in .env, which a folder of others may bring along."""
+    return not os.environ.get(name, "").strip() and find_key(name) is not None
+
+
 def parse_env(text: str) -> dict[str, str]:
     """The values of a .env file: KEY=value lines, with or without `export` and quotes; the last one of a name counts."""
     values = {}

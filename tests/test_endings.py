@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "dedup": ("dedup", "made/rows", "--against", "build/asked"),
     "split": ("split", "made/rows", "--split", "0.5,0.25,0.25"),
     "prompts": ("prompts", "copy"),
+    "verify": ("verify", "build/asked", "--html", "made/page.html"),
     "push": ("push", "build/asked", "--repo", "you/again", "--allow-offline", "--yes", "--quiet"),
 }
 STORM = (signal.SIGTERM, signal.SIGHUP, signal.SIGTERM, signal.SIGHUP)

@@ -41,6 +41,7 @@ from fingen.teachers.batches import Judge
 from fingen.teachers.journal import Journal
 from fingen.teachers.outstanding import Outstanding
 from fingen.teachers.request_locks import RequestLocks
+from fingen.wire import ANSWER_BYTES
 
 pytestmark = pytest.mark.usefixtures("readers_here")
 
@@ -309,6 +310,16 @@ def test_half_characters_do_not_end_an_import(desk: Desk):
     report = desk.take(write("answers.jsonl", line, openai_answer("\ud800")), requests)
 
     assert (report.taken, len(report.unknown)) == (1, 1)
+
+
+def test_a_row_without_an_end_is_broken_and_holds_no_other(desk: Desk):
+    requests = make_requests(2)
+    first, last = names_of(desk.export("requests.jsonl", requests))
+    endless = b'{"custom_id": "' + b"x" * (3 * ANSWER_BYTES)
+    report = desk.take(write("answers.jsonl", openai_answer(first), endless, openai_answer(last)), requests)
+
+    assert report.taken == 2
+    assert report.broken == ["row 2: more than 16 MB"]
 
 
 def test_a_later_answer_makes_up_for_a_failed_row(desk: Desk):

@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {  # what a command takes from ./fingen.toml. A n
     "finetune": {"recipe", "resume", "rank", "alpha", "learning_rate", "epochs", "tokens_per_batch", "cutoff", "load", "seed"},
     "score": {"baseline", "no_base", "form", "load", "generate", "seed", "budget_usd", *(LIMITS - {"budget"})},
     "compare": {"seed"},
+    "reproduce": {"budget_usd", *(LIMITS - {"budget"})},
 }  # fmt: skip
 MADE = [
     made for made in vars(config).values()

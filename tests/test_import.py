@@ -501,6 +501,17 @@ def test_rows_are_loaded_from_the_hub_when_that_is_asked_for():
     assert not any(path.endswith(".py") and "/main/" in path for path in hub.asked)
 
 
+@pytest.mark.slow
+def test_no_more_is_loaded_from_the_hub_than_is_taken_from_it():
+    files = {"sent_train.csv": b"text,label\n" + b"fall,0\n" * (config.Taking().max_rows + 1)}
+    with StubHub("zeroshot/twitter-financial-news-sentiment", files) as hub:
+        ran = download(hub.url)
+
+    assert ran.returncode == 2, ran.stderr
+    assert "zeroshot/twitter-financial-news-sentiment (train): 500,001 rows" in ran.stderr
+    assert "get what you want of it from https://" in ran.stderr
+
+
 def test_a_hub_that_cannot_be_reached_is_exit_code_3():
     ran = download("http://127.0.0.1:9", offline=True)
 

@@ -547,7 +547,8 @@ def lost_for_want_of_disk(desk: Desk, process: subprocess.Popen[str]) -> int:
 
 def test_files_that_may_not_grow_end_the_run_and_it_can_be_resumed(peace: Desk, tmp_path: Path):
     desk = begin(peace, tmp_path, latency=0.01)
-    lost = lost_for_want_of_disk(desk, desk.start(limit_bytes=400_000))
+    # Less than the whole journal takes, however the machine's pace groups the answers into commits.
+    lost = lost_for_want_of_disk(desk, desk.start(limit_bytes=200_000))
 
     assert 0 < len(desk.stored()) < len(peace.stored())
     assert lost <= AT_ONCE + QUEUE

@@ -112,7 +112,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
     "export": [("export nowhere --format csv --out x", "nowhere"), ("export --format csv --out x", "no set here")],
     "push": [("push nowhere", "nowhere"), ("push", "no set here")],
     "pull": [("pull no/such/name", "no id of a repository")],
-    "models": [("models nowhere", "unexpected extra argument")],
+    "models": [("models nowhere", "No such command"), ("models convert chatglm2 nowhere", "nowhere: no such folder")],
     "finetune": [
         ("finetune --set nowhere --model tiny", "nowhere: no such set"),
         ("finetune --set nowhere", "nowhere: no such set"),
@@ -131,6 +131,11 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("score --teacher openai --set rows.json", "OPENAI_API_KEY is not set"),
     ],
     "compare": [("compare nowhere build", "no score")],
+    "reproduce": [
+        ("reproduce nothing", "no experiment"),
+        ("reproduce fingpt-v3.2 --data nwgi=nowhere", "there is no nowhere"),
+        ("reproduce fingpt-v3.2 --model tiny", "files are missing"),
+    ],
 }
 HEAVY_WORK = ("torch", "transformers", "datasets", "pymupdf")
 TRY = f"""

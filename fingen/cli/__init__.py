@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 import click
 
 from fingen import __version__
+from fingen.errors import Interrupted
 
 # Group -> command -> (module, one line on it). A module is imported when its command is asked for, not for `fingen --help`.
 GROUPS = {
@@ -39,6 +41,7 @@ GROUPS = {
     "judge": {
         "score": ("fingen.cli.score", "Score raw answers, every figure with its interval."),
         "compare": ("fingen.cli.compare", "Say whether two scores differ by more than chance."),
+        "reproduce": ("fingen.cli.reproduce", "Repeat a published experiment, and put its table beside ours."),
     },
 }
 COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
@@ -58,6 +61,14 @@ class Lazy(click.Group):
         module = importlib.import_module(COMMANDS[cmd_name][0])
         command: click.Command = getattr(module, "command", None) or getattr(module, cmd_name)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; what interrupts the import of its module ends it as what interrupts the command does."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("Error: interrupted; nothing was begun", err=True)
+            ctx.exit(Interrupted.exit_code)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands in their groups."""

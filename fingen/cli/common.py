@@ -152,14 +152,35 @@ class Command(click.Command):
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, click.Abort):  # Abort: at a question
-            fail(
-                Interrupted("interrupted; what was finished is stored", hint="run the same command again to go on"),
-                debug=False,
-            )
+            fail_interrupted()
         except FingenError as e:
             fail(e, debug=debug)
         except (MemoryError, OSError) as e:
             fail(from_system(e), debug=debug, cause=e)
+        except Exception as e:
+            if _is_interruption(e):
+                fail_interrupted()
+            raise
+
+
+def _is_interruption(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error: what is written in Rust, such as pydantic, gives one of its own that only names it."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt) or "KeyboardInterrupt" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def fail_interrupted() -> NoReturn:
+    """End as what ends a run wants it."""
+    fail(
+        Interrupted("interrupted; what was finished is stored", hint="run the same command again to go on"), debug=False
+    )
+
+
+class CommandGroup(Command, click.Group):
+    """A command that has others below it."""
 
 
 @contextmanager

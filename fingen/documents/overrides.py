@@ -7,11 +7,11 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import AfterValidator, BeforeValidator, ValidationError
 
 from fingen.errors import UsageError
 from fingen.records import Frozen, Language, Period
+from fingen.rows import read_yaml
 
 OVERRIDES = "documents.yaml"  # beside the reports: file name -> what an Override has
 MOST_CHARACTERS = 120
@@ -80,11 +80,11 @@ def read_overrides(folder: Path) -> dict[str, Override]:
     if not path.is_file():
         return {}
     try:
-        data: Any = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        data: Any = read_yaml(path, hint=_HINT) or {}
         return {str(name): Override.model_validate(value) for name, value in data.items()}
     except ValidationError as e:
         first = e.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise UsageError(f"{path}: {place + ': ' if place else ''}{first['msg']}", hint=_HINT) from e
-    except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as e:
+    except (ValueError, AttributeError) as e:
         raise UsageError(f"{path}: {next(iter(str(e).splitlines()), '')}", hint=_HINT) from e

@@ -9,23 +9,24 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import sys
 import time
 import warnings
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, DatasetCard, HfApi, get_session, get_token
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_session, get_token
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 from huggingface_hub.utils import disable_progress_bars, hf_raise_for_status, validate_repo_id  # type: ignore[attr-defined]  # not in __all__
-from yaml import YAMLError
 
 from fingen.disk import is_inner_path, sha256_file
 from fingen.errors import HubError, UsageError, redact
-from fingen.rows import Allowance
+from fingen.rows import YAML_BYTES, Allowance, parse_yaml
 from fingen.wire import MESSAGE_CHARACTERS, Secret, is_from_http, mapping, parse_retry_after
 
 TOKENS_PAGE = "https://huggingface.co/settings/tokens"
@@ -42,6 +43,13 @@ BRANCH = "main"
 READ_BYTES = 1 << 20  # at once
 ABOUT_BYTES = 64 << 20  # that a manifest or card may have
 T = TypeVar("T")
+_FRONT_MATTER = re.compile(r"\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|$)", re.DOTALL)
+_MOST_BYTES = ContextVar("most bytes of an answer", default=ABOUT_BYTES)
+ENDLESS = "see whether HF_ENDPOINT is a Hub; of a large data set more is taken with --max-mib"
+
+
+class _EndlessError(Exception):
+    """An answer has more bytes than are wanted."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +95,32 @@ def _git_sha1(path: Path) -> str:
 
 
 def read_matter(card: str) -> Mapping[str, Any]:
-    """The front matter of a card; empty where there is none that can be read."""
+    """The front matter of a card; empty where there is none that can be read, or none of the size of one."""
+    front = _FRONT_MATTER.match(card[:YAML_BYTES])
     try:
-        matter: dict[str, Any] = DatasetCard(card).data.to_dict()  # type: ignore[no-untyped-call]  # huggingface_hub's own
-    except (ValueError, TypeError, YAMLError):
+        return mapping(parse_yaml(front[1])) if front else {}
+    except ValueError:
         return {}
-    return matter
+
+
+def _size(said: object) -> int:
+    """A size as it can be; of one that cannot, nothing is known before the file is there."""
+    return said if type(said) is int and said >= 0 else 0
+
+
+def _bound(response: Any) -> None:
+    """Have the body of an answer broken off where it is longer than is wanted, unpacked: it may have no end."""
+    pieces, most_bytes = response.iter_bytes, _MOST_BYTES.get()
+
+    def iter_bytes(*arguments: Any, **options: Any) -> Iterator[bytes]:
+        received = 0
+        for piece in pieces(*arguments, **options):
+            received += len(piece)
+            if received > most_bytes:
+                raise _EndlessError(f"more than the {most_bytes:,} bytes that may be taken")
+            yield piece
+
+    response.iter_bytes = iter_bytes
 
 
 def check_repo_id(repo: str) -> None:
@@ -180,7 +208,7 @@ class Hub:
                 return None
             raise
         files = {
-            each.rfilename: RemoteFile(each.size or 0, each.blob_id, each.lfs.sha256 if each.lfs else None)
+            each.rfilename: RemoteFile(_size(each.size), each.blob_id, each.lfs.sha256 if each.lfs else None)
             for each in info.siblings or ()
         }
         return Remote(repo, info.sha or "", bool(info.private), files)
@@ -280,9 +308,15 @@ class Hub:
         allowance.take(where, size=remote.files[name].size)
 
         def bring() -> str:
-            return self._api.hf_hub_download(
-                remote.repo, name, repo_type=self._kind, revision=remote.head, local_dir=folder
-            )
+            before = _MOST_BYTES.set(remote.files[name].size + allowance.bytes)
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of a disk that is too small: it is told where it is full
+                    return self._api.hf_hub_download(
+                        remote.repo, name, repo_type=self._kind, revision=remote.head, local_dir=folder
+                    )
+            finally:
+                _MOST_BYTES.reset(before)
 
         path = Path(self._patiently(f"fetch {name} of {remote.repo}", bring))
         if (more := path.stat().st_size - remote.files[name].size) > 0:  # than it was said to have
@@ -304,7 +338,11 @@ class Hub:
 
     def _once(self, what: str, call: Callable[[], T]) -> T:
         try:
-            get_session().timeout = TIMEOUT_SECONDS  # the client has none, and a new session after each broken one
+            session = get_session()
+            session.timeout = TIMEOUT_SECONDS  # the client has none, and a new session after each broken one
+            hooks = session.event_hooks
+            if _bound not in hooks["response"]:
+                session.event_hooks = {**hooks, "response": [*hooks["response"], _bound]}
             return call()
         except Exception as e:
             if (error := self._typed(what, e)) is None:
@@ -316,6 +354,8 @@ class Hub:
         for cause in _chain(error):
             if isinstance(cause, HfHubHTTPError) and getattr(cause, "response", None) is not None:
                 return self._refused(what, cause)
+            if isinstance(cause, _EndlessError):
+                return HubError(f"{what}: {cause}", hint=ENDLESS)
             if isinstance(cause, OfflineModeIsEnabled):
                 return HubError(f"{what}: HF_HUB_OFFLINE is set", hint="unset it, then run the same command again")
             if is_from_http(cause) or isinstance(cause, ConnectionError | TimeoutError):
@@ -324,7 +364,7 @@ class Hub:
             return None  # this machine's disk
         if isinstance(error, ValueError) and not isinstance(error, JSONDecodeError):
             return self._invalid(what, str(error))
-        if isinstance(error, OSError | RuntimeError | ValueError | LookupError):
+        if isinstance(error, OSError | RuntimeError | ValueError | LookupError | TypeError | AttributeError):
             return self._broken(what, ": ".join(str(each) or type(each).__name__ for each in _chain(error)))
         return None
 

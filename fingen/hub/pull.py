@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ from fingen.sets import (
 from fingen.verification.run import Verification, verify
 from fingen.wire import mapping
 
+MOST_PATTERNS = 200  # of files, in the card of a data set
 STAGING = ".pull"  # in the folder of the set: where files arrive, so that a second run finds those that are there
 BROUGHT = (*(f"{split}.jsonl" for split in SPLITS), REJECTED, CHUNKS, INFO)  # a foreign manifest names no other file
 KINDS = {
@@ -304,7 +306,10 @@ def choose_files(
     Raises:
         UsageError: there are none, or several forms and none was named.
     """
-    forms = {str(mapping(each).get("config_name")): mapping(each) for each in matter.get("configs") or ()}
+    listed = matter.get("configs")
+    forms = {
+        str(mapping(each).get("config_name")): mapping(each) for each in (listed if isinstance(listed, list) else ())
+    }
     names = sorted(name for name in names if Path(name).suffix.lower() in KINDS and not _is_about_rows(name))
     chosen: dict[str, str | None] = {}
     if forms:
@@ -313,7 +318,10 @@ def choose_files(
         if form not in forms:
             said = f"no form {config!r}" if config else "several forms"
             raise UsageError(f"{repo}: {said}; it has {', '.join(forms)}", hint="name one with --config")
-        for split, pattern in _patterns(forms[form]):
+        patterns = list(islice(_patterns(forms[form]), MOST_PATTERNS + 1))
+        if len(patterns) > MOST_PATTERNS:
+            raise UsageError(f"{repo}: more than {MOST_PATTERNS} patterns of files", hint="have its owner name fewer")
+        for split, pattern in patterns:
             chosen |= {name: split for name in names if fnmatch(name, pattern)}
     elif config:
         raise UsageError(f"{repo}: no form {config!r}; it has only one", hint="pull it without --config")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from fingen.disk import dump_json, sha256_file, write_text
+from fingen.disk import dump_json, read_object, sha256_file, write_text
 from fingen.sets import MANIFEST
 
 TRACE = ".hub.json"
@@ -26,9 +25,9 @@ def find_trace(build: Path, manifest: str) -> tuple[str, str] | None:
     """Repository and commit of the set below `build` whose manifest has this SHA-256; None if no trace of it is there."""
     for path in sorted(build.glob(f"*/{TRACE}")):
         try:
-            trace = json.loads(path.read_text(encoding="utf-8"))
+            trace = read_object(path)
             if trace["manifest"] == manifest == sha256_file(path.with_name(MANIFEST)):
                 return str(trace["repo"]), str(trace["commit"])
-        except (OSError, ValueError, KeyError, TypeError):  # no trace then: nothing rests on it
+        except (OSError, KeyError):  # no trace then: nothing rests on it
             continue
     return None

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fingen.config import Taking
 from fingen.disk import dump_json, sha256_file, sha256_text
 from fingen.errors import HubError, ShortfallError, UsageError
 from fingen.imports.base import ImportSource, Options, read_row
 from fingen.imports.sources import SOURCES
 from fingen.quality.splits import assign_splits
 from fingen.records import Record, Rejected
-from fingen.rows import Raw
+from fingen.rows import Allowance, Raw
 from fingen.sets import MANIFEST, SPLITS
 
 Shares = tuple[float, float, float]  # of train, validation and test
@@ -41,7 +42,19 @@ def read_source(
     download: bool = False,
 ) -> Rows:
     """The rows of a source as records, in their splits; the arguments and errors are those of `import_set`. Nothing is written."""
-    source = SOURCES[name]
+    return read_rows(SOURCES[name], name, paths, options, split, download=download)
+
+
+def read_rows(
+    source: ImportSource,
+    name: str,
+    paths: Sequence[Path],
+    options: Options | None = None,
+    split: str | Shares | None = None,
+    *,
+    download: bool = False,
+) -> Rows:
+    """The same of a source that need not stand in the table; `name` is what messages call it."""
     options = options or Options()
     files = _find_files(name, source, paths, download=download)
     raws = _download(source) if download else [raw for file in files for raw in source.read(file)]
@@ -107,7 +120,7 @@ def _download(source: ImportSource) -> list[Raw]:
     """All rows of the source's copy on the Hub.
 
     Raises:
-        HubError: the Hub refused, or cannot be reached.
+        HubError: the Hub refused, or cannot be reached. UsageError: there is more than is taken from the Hub.
     """
     from datasets import load_dataset  # type: ignore[import-untyped]  # it ships no types; slow to import, so only here
 
@@ -116,6 +129,10 @@ def _download(source: ImportSource) -> list[Raw]:
     except (OSError, ValueError, RuntimeError) as e:  # errors of the Hub and of HTTP are OSErrors
         why = str(e).strip().partition("\n")[0] or type(e).__name__
         raise HubError(f"{source.hub}: cannot be loaded: {why}", hint=f"get it from {source.where}") from e
+    taking = Taking()
+    allowance = Allowance(taking.max_rows, taking.max_mib << 20, f"get what you want of it from {source.where}")
+    for split, rows in loaded.items():  # they are on the disk, and not in memory yet
+        allowance.take(f"{source.hub} ({split})", rows=rows.num_rows, size=rows.data.nbytes)
     return [
         Raw(f"{source.hub} ({split})", number, None, dict(row), split if split in SPLITS else None)
         for split, rows in loaded.items()

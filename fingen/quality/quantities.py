@@ -7,6 +7,7 @@ Chinese notation. Everything hangs on the digits: text without any costs next to
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -84,7 +85,7 @@ _MONTH = (
 )
 
 _NUMBER = re.compile(
-    r"[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}(?![0-9,])(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?"
+    r"[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]{1,2}(?:,[0-9]{2}){1,20},[0-9]{3}(?![0-9,])(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?"
 )
 _CURRENCY_BEFORE = r"(?:(?:US|HK|AU|A|CA|C|S|NZ)?\$|[€£¥]|RMB|CNY|USD|EUR|GBP|HKD|AUD|JPY|CHF|人民币|美元|港币)"
 _BEFORE = re.compile(
@@ -372,6 +373,7 @@ def _share_units(text: str, found: list[Quantity]) -> None:
 _HAN_DIGITS = {char: digit for digit, char in enumerate("〇一二三四五六七八九")} | {"零": 0, "两": 2}
 _HAN_UNITS = {"十": 10, "百": 100, "千": 1000}
 _HAN = re.compile(r"[〇零一二两三四五六七八九十百千万亿]+(?:点[〇零一二三四五六七八九]+)?")
+LONGEST_HAN = 60  # characters of a numeral: more of them count nothing
 _ROUND_HAN = re.compile(r"[十百千万亿]+")
 _HAN_AFTER = re.compile(
     r"(?P<points>个百分点)|(?P<year>年)|(?P<money>[美港欧日]?元)|(?P<counted>股(?![权东票份])|人(?!民)|名|个月|倍|吨)"
@@ -421,6 +423,7 @@ def read_chinese(digits: str) -> Decimal:
 def _chinese(text: str, found: list[Quantity], words: bool) -> list[Quantity]:
     """Figures in Chinese numerals; those of one character that count nothing only with `words`."""
     taken = {figure.end for figure in found} | {figure.start for figure in found}
+    starts = [figure.start for figure in found]
     figures = []
     for match in _HAN.finditer(text):
         start, end = match.span()
@@ -433,7 +436,9 @@ def _chinese(text: str, found: list[Quantity], words: bool) -> list[Quantity]:
             continue  # 数十万 is no figure
         if start in taken or (before == "第" and text[end : end + 2] != "季度"):
             continue  # 12万 is read already, 第十二节 is a heading
-        if (digits := match[0]) in ("百", "千", "万", "亿") or any(f.start <= start < f.end for f in found):
+        if (digits := match[0]) in ("百", "千", "万", "亿") or len(digits) > LONGEST_HAN:
+            continue
+        if (place := bisect(starts, start)) and start < found[place - 1].end:
             continue
         figures.append(_numeral(text, start, end, digits, after, share=share))
     return figures

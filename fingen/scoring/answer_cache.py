@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from fingen.disk import dump_json, open_atomic, sha256_text
+from pydantic import TypeAdapter, ValidationError
+
+from fingen.disk import cut_lines, dump_json, open_atomic, sha256_text
 from fingen.scoring.rows import Asked, ScoringItem
 from fingen.scoring.subjects import Given
 
 FOLDER = ".answers"  # in the folder of the score, until that is written
+_GIVEN = TypeAdapter(Given)
 
 
 class AnswerCache:
@@ -26,11 +29,10 @@ class AnswerCache:
         rows = (dump_json([item.id, item.turn, item.text, list(item.options.items()), item.right]) for item in items)
         name = sha256_text(dump_json(list(identity)), asked.key, *rows)[:16]
         self._path = folder / FOLDER / f"{name}.jsonl"
-        lines = self._path.read_text(encoding="utf-8").split("\n")[:-1] if self._path.is_file() else []
-        self._there = {(given.id, given.turn): given for given in map(_parse, lines)}
-        if lines:
+        self._there = {(given.id, given.turn): given for given in _read(self._path)}
+        if self._there:
             with open_atomic(self._path) as file:
-                file.writelines(line + "\n" for line in lines)
+                file.writelines(dump_json(vars(given)) + "\n" for given in self._there.values())
 
     def missing(self, items: Iterable[ScoringItem]) -> list[ScoringItem]:
         """The rows that have no answer yet."""
@@ -50,8 +52,12 @@ class AnswerCache:
         return self._there.get((item.id, item.turn))
 
 
-def _parse(line: str) -> Given:
-    return Given(**json.loads(line))
+def _read(path: Path) -> Iterator[Given]:
+    if path.is_file():
+        with path.open("rb") as file:
+            for line in cut_lines(file):
+                with suppress(ValidationError):
+                    yield _GIVEN.validate_json(line)
 
 
 def forget(folder: Path) -> None:

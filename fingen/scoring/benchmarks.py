@@ -6,7 +6,7 @@ fingpt/FinGPT_Benchmark/benchmarks: fpb.py, fiqa.py, tfns.py, nwgi.py), the prom
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -62,7 +62,7 @@ def read_benchmark(name: str, path: Path | None, say: Callable[[str], None] = la
     if path is None:
         say(f"{name}: fetching {source.hub} from the Hub" + (f" (licence: {source.licence})" if source.licence else ""))
     found = read_source(name, [path] if path else [], download=path is None)
-    rows, others, notes = _divide(name, benchmark, found.splits)
+    rows, others, notes = divide(name, found.splits)
     if found.rejected:
         notes.append(f"{name}: {len(found.rejected):,} rows cannot be asked; the first: {found.rejected[0].detail}")
     hashes = list(found.hashes.values())
@@ -77,10 +77,9 @@ def read_benchmark(name: str, path: Path | None, say: Callable[[str], None] = la
     )
 
 
-def _divide(
-    name: str, benchmark: Benchmark, splits: dict[str, list[Record]]
-) -> tuple[list[Record], list[Record], list[str]]:
-    """The rows that are scored, the others, and what is to be said of it."""
+def divide(name: str, splits: Mapping[str, list[Record]]) -> tuple[list[Record], list[Record], list[str]]:
+    """Of the rows of a benchmark, by their published splits: those that are scored, the others, and what is to be said of it."""
+    benchmark = BENCHMARKS[name]
     whole = list(chain.from_iterable(splits.get(part, ()) for part in PARTS))
     if benchmark.share and all(splits.get(part) for part in PARTS):
         rows, others = _cut(whole, benchmark.share)

@@ -24,7 +24,7 @@ from fingen.scoring.tuned import FOREIGN, is_ours
 from fingen.scoring.variants import with_shots
 from fingen.training.base import Loaded, load_base, load_tokenizer, quiet
 from fingen.training.choices import TOKENS_PER_BATCH, Choice, probabilities, score_options
-from fingen.training.models import HUB_ID, Base, find_base
+from fingen.training.models import HUB_ID, Base, find_base, shadow_note
 from fingen.training.template import Template, build_template
 from fingen.training.tiny import one_thread
 from fingen.training.use import load_adapter
@@ -177,6 +177,8 @@ def open_models(
     for place, name in enumerate((*settings.models, *settings.adapters)):
         if place:
             _free_memory()
+        if note := shadow_note(name):
+            say(note)
         if place < len(settings.models):
             sides = [_plain(find_base(name), settings, say)]
         else:
@@ -261,6 +263,8 @@ def _ours(folder: Path, settings: Scoring, say: Say) -> Model:
         )
     if settings.base and find_base(settings.base).source != base["source"]:
         raise UsageError(f"{folder}: it was tuned on {base['source']}, not on {settings.base}", hint="leave --base out")
+    if note := shadow_note(base["source"]):
+        say(note)
     tuned = load_adapter(
         folder,
         load=settings.load if settings.load != "auto" else None,
@@ -300,6 +304,8 @@ def _foreign(name: str, settings: Scoring, say: Say) -> Model:
         named = read_adapter_config(config, f"{name}/{FOREIGN}")
         commit = None if folder.is_dir() else config.parent.name
         source = find_base(settings.base).source if settings.base else _named_base(name, named)
+        if note := shadow_note(source):
+            say(note)
         loaded: Loaded = load_base(source, settings.load, trust_remote_code=settings.trust_remote_code)
         with quiet(bars=not folder.is_dir()):
             model = PeftModel.from_pretrained(loaded.model, name, revision=commit)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from fingen.disk import describe, dump_json, read_jsonl, sha256_file, write_jsonl, write_text
+from fingen.disk import describe, dump_json, read_jsonl, read_whole, sha256_file, write_jsonl, write_text
 from fingen.errors import SetError, UsageError
 from fingen.records import Frozen
 
@@ -304,7 +304,7 @@ def _read(folder: Path) -> Report:
     if not path.is_file():
         raise SetError(f"{folder}: no score: it has no {REPORT}", hint="name a folder that `fingen score` has written")
     try:
-        return Report.model_validate_json(path.read_bytes())
+        return Report.model_validate_json(read_whole(path))
     except ValidationError as e:
         first = e.errors()[0]
         where = ".".join(map(str, first["loc"]))

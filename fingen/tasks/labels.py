@@ -17,6 +17,7 @@ from pydantic import Field, StringConstraints, ValidationError
 from fingen import prompts
 from fingen.errors import UsageError
 from fingen.records import Frozen
+from fingen.rows import read_yaml
 
 MOST = len(ascii_uppercase)  # options have letters
 _HINT = "each entry of `labels:` needs a name and a definition, and may have rules, examples and a weight; see `fingen prompts copy`"
@@ -57,7 +58,7 @@ def read_labels(
             entry.
     """
     where = path or prompts.data_file(f"{defaults}.{language}")
-    data = prompts.read_yaml(path, hint=_FILE_HINT) if path else prompts.read_data(f"{defaults}.{language}")
+    data = read_yaml(path, hint=_FILE_HINT) if path else prompts.read_data(f"{defaults}.{language}")
     entries, other = _parts(data, where)
     labels = [_label(entry, f"{where}, label {number}") for number, entry in enumerate(entries, 1)]
     if with_other:

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from pydantic import Field, create_model
 
+from fingen.disk import read_whole
 from fingen.errors import UsageError
 from fingen.prompts import Template, quoted, report_name
 from fingen.quality.checks import CHECKS, Check
@@ -37,6 +38,7 @@ from fingen.records import (
 from fingen.tasks.answers import Strict, build_request, parse_items, unusable
 from fingen.text import UNKNOWN_GLYPH, is_auditors, is_cjk, sentences
 
+TOPICS_BYTES = 1 << 20  # that a file of topics may have
 MAX_TOKENS = 4096  # of an answer; four pairs of 600 characters with their quotes need half of it
 PAIR_TOKENS = 450  # of an answer, for one pair; measured on answers of 80-300 words
 PAIR_CHARACTERS = {"en": 1500, "zh": 400}  # running text that is worth a pair
@@ -155,7 +157,7 @@ def read_questions(path: Path) -> tuple[str, ...]:
         UsageError: the file cannot be read, or holds nothing.
     """
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [line.strip() for line in read_whole(path, TOPICS_BYTES).decode().splitlines()]
     except (OSError, UnicodeDecodeError) as e:
         raise UsageError(f"{path}: cannot be read: {e}", hint="give a text file with one topic a line") from e
     topics = tuple(line for line in lines if line and not line.startswith("#"))

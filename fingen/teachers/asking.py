@@ -12,7 +12,7 @@ from typing import Any
 from fingen.config import Asking
 from fingen.disk import check_writable
 from fingen.errors import Interrupted, SetError, UsageError
-from fingen.events import Answered, Estimate, Note, Waiting
+from fingen.events import Answered, Estimate, Note, Waiting, command_line
 from fingen.records import Completion, Request
 from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.batch_apis import open_batch_api
@@ -23,6 +23,8 @@ from fingen.teachers.job import Job, ask_live, check_teacher, estimate
 from fingen.teachers.journal import Journal
 from fingen.teachers.outstanding import Outstanding
 from fingen.teachers.request_locks import RequestLocks
+from fingen.teachers.sdk import SdkTeacher
+from fingen.wire import ENV_FILE
 
 OTHERS_SECONDS = 0.5  # between two looks at what another process is asking
 SPENT_SECONDS = 1.0  # between two looks at what the run has cost
@@ -107,7 +109,8 @@ def refuse_open_batches(path: Path) -> None:
         names = ", ".join(batch.place or "one that may not have been made" for batch in batches[:3])
         raise SetError(
             f"{path.parent}: {len(batches)} batches are on their way and paid for: {names}",
-            hint=f"collect them with the same command without --replace; or give them up: fingen journal release {path.parent} --batches",
+            hint="collect them with the same command without --replace; or give them up: "
+            + command_line("fingen", "journal", "release", path.parent, "--batches"),
         )
 
 
@@ -128,6 +131,8 @@ def gather(job: Job, journal: Journal, locks: RequestLocks, on_event: OnEvent, c
     elif missing := journal.missing(keys):
         unasked = journal.unasked(missing)
         if unasked or Outstanding(journal).open("batch"):
+            if isinstance(job.teacher, SdkTeacher) and job.teacher.is_key_from_file():
+                on_event(Note(f"the key is the one in ./{ENV_FILE}: what is asked goes to the account of its owner"))
             consent(estimate(job, missing=set(unasked), batch=asking.batch))
             if warning := check_teacher(job):
                 on_event(Note(warning, is_warning=True))
@@ -304,11 +309,13 @@ def _invalid(job: Job, journal: Journal, missing: list[str]) -> list[str]:
 def _next(job: Job, *, batches: bool, exported: bool, unasked: bool) -> str:
     if exported:
         model = getattr(job.teacher, "model", "MODEL")
-        run = f"vllm run-batch -i {job.asking.export_requests} -o answers.jsonl --model {model}"
+        run = command_line(
+            "vllm", "run-batch", "-i", job.asking.export_requests, "-o", "answers.jsonl", "--model", model
+        )
         return f"{run}; then this command with --import-answers answers.jsonl in place of --export-requests"
     if batches:
         return "run the same command again to collect them"
     if not unasked:
-        release = f"fingen journal release {job.out}"
+        release = command_line("fingen", "journal", "release", job.out)
         return f"give the answers to --import-answers; or, to ask the requests in another way, first: {release}"
     return "run the command again without --import-answers to ask what is missing, or with --export-requests"

@@ -11,6 +11,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from fingen import wire
 from fingen.disk import dump_json
@@ -83,7 +84,7 @@ class BatchApi(ABC):
 
     async def look(self, place: str) -> Look:
         """How far a batch is."""
-        answer = await self.teacher.call("GET", f"{self.path}/{place}")
+        answer = await self.teacher.call("GET", f"{self.path}/{as_segment(place)}")
         if not isinstance(answer, wire.Refusal):
             return self.read_look(place, answer)
         raise self.gone(place, "it is not there") if answer.status == 404 else self.teacher.refused(answer)
@@ -127,6 +128,11 @@ class BatchApi(ABC):
             f"{self.teacher.name}: batch {place}: {what}",
             hint="use the key that it was made with; or give it up: fingen journal release SET --batches",
         )
+
+
+def as_segment(id: object) -> str:
+    """An id that a server gave, as one part of a path: it leads to no other place there."""
+    return quote(str(id), safe="").replace(".", "%2E")
 
 
 def open_batch_api(teacher: Teacher) -> BatchApi:
@@ -181,7 +187,9 @@ class AnthropicBatches(BatchApi):
             raise self.gone(place, "its results are not kept any more")
         ended = self.status(row, "processing_status") == "ended"
         total, left = _counted(row), wire.count(wire.mapping(row.get("request_counts")).get("processing")) or 0
-        return Look(ended=ended, paths=(f"{self.path}/{place}/results",) if ended else (), done=total - left)
+        return Look(
+            ended=ended, paths=(f"{self.path}/{as_segment(place)}/results",) if ended else (), done=total - left
+        )
 
     async def find(self, batch: Batch, known: set[str]) -> Found:
         """Compare the custom ids of the batches made about that time, with as many requests."""
@@ -198,7 +206,7 @@ class AnthropicBatches(BatchApi):
 
     async def _carries(self, place: str, batch: Batch) -> bool:
         """Tell whether the custom ids of a batch carry our token, from its first result."""
-        async with aclosing(self.download(f"{self.path}/{place}/results", batch.requests)) as pieces:
+        async with aclosing(self.download(f"{self.path}/{as_segment(place)}/results", batch.requests)) as pieces:
             async for line in lines_of(pieces):
                 try:
                     return read_result(line).custom_id.endswith(f"-{batch.token}")
@@ -238,7 +246,9 @@ class OpenAIBatches(BatchApi):
         ended = status in ("completed", "expired", "cancelled")
         if ended and not row.get("output_file_id") and counts.get("completed"):
             return Look(done=done, is_writing=True)
-        return Look(ended=ended, paths=tuple(f"/files/{name}/content" for name in files) if ended else (), done=done)
+        return Look(
+            ended=ended, paths=tuple(f"/files/{as_segment(name)}/content" for name in files) if ended else (), done=done
+        )
 
     async def find(self, batch: Batch, known: set[str]) -> Found:
         """Look for our token in the metadata of the batches made since."""

@@ -13,13 +13,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from fingen.disk import dump_json, open_atomic, sha256_text
+from fingen.disk import cut_lines, dump_json, open_atomic, sha256_text
 from fingen.errors import UsageError
 from fingen.records import Completion, Request, Usage
 from fingen.teachers.outstanding import Outstanding, OutstandingRequest
 from fingen.teachers.request_locks import RequestLocks
 from fingen.teachers.sdk import SdkTeacher
-from fingen.wire import RETRYABLE, mapping, parse_object
+from fingen.wire import ANSWER_BYTES, RETRYABLE, mapping, parse_object
 
 URL = "/v1/chat/completions"
 GROUP = 256  # requests held, and answers stored, in one step
@@ -246,7 +246,7 @@ def import_answers(
     intake = _Intake({short_hash(request.key): request for request in requests}, teacher, outstanding, locks, report)
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
+            for number, line in enumerate(cut_lines(file, ANSWER_BYTES), 1):
                 intake.read(number, line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line)
     except OSError as e:
         raise UsageError(

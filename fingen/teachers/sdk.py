@@ -128,6 +128,10 @@ class SdkTeacher(ABC):
             raise credentials.no_key(self.account)
         return key
 
+    def is_key_from_file(self) -> bool:
+        """Whether the key to send is the one in .env."""
+        return wire.is_key_from_file(self.account.key) and bool(self.find_key())
+
     def require_key(self) -> None:
         """Find that there is a key, where one is needed; nothing is asked.
 

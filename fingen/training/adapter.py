@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import chdir
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -85,7 +86,8 @@ def draw_curve(history: list[dict[str, Any]]) -> str:
 
 def draw_picture(history: list[dict[str, Any]], path: Path) -> None:
     """The same as PNG, for where no SVG is shown. Needs matplotlib, the extra [plots]."""
-    library = import_module("matplotlib.figure")  # without pyplot: no window, and no state that outlives this
+    with chdir(Path(__file__).parent):  # it takes settings from the working directory, which may be somebody else's
+        library = import_module("matplotlib.figure")  # without pyplot: no window, and no state that outlives this
     figure = library.Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, layout="tight")
     axes = figure.add_subplot(xlabel="step", ylabel="loss, nats")
     for (name, series), colour in zip(_series(history).items(), (BLUE, RED), strict=True):

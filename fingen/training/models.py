@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fingen.config import MODELS, Alias
+from fingen.disk import read_whole
 from fingen.errors import UsageError
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -54,6 +55,26 @@ def find_base(name: str) -> Base:
     )
 
 
+def shadow_note(source: str) -> str | None:
+    """What to tell where a folder here has the name of a model on the Hub: it is the folder that is taken."""
+    if HUB_ID.fullmatch(source) and Path(source).is_dir():
+        return f"{source} is the folder of that name here, not what the Hub has under it"
+    return None
+
+
+def is_hub_id(source: str) -> bool:
+    """Whether a model is named by its id on the Hub, and not by its folder.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if Path(source).is_dir():
+        return False
+    if not HUB_ID.fullmatch(source):
+        raise UsageError(f"{source}: no such folder, and no hub id (owner/name)", hint="name the model's folder")
+    return True
+
+
 def _folder_name(text: str) -> str:
     return re.sub(r"[^\w.-]+", "-", text).lower()
 
@@ -68,8 +89,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as e:
+        config = json.loads(read_whole(path))
+    except (ValueError, RecursionError) as e:
         raise UsageError(f"{path}: {e}", hint="fetch the model again") from e
     return config if isinstance(config, dict) else {}
 

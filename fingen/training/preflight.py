@@ -106,7 +106,7 @@ def _remote_code(base: Base, trusted: bool) -> Iterator[Obstacle]:
         if there is not None and there != alias.code:
             yield Obstacle(
                 f"{base.name}: its own code was written for transformers {alias.code}, and {there} is installed",
-                f"take its successor: --model {alias.successor}",
+                f"convert it: fingen models convert {base.name} {base.source}; or take its successor: --model {alias.successor}",
             )
     own_code = bool(alias and alias.code) or (base.local and "auto_map" in read_config(Path(base.source)))
     if own_code and not trusted:

@@ -20,7 +20,7 @@ from fingen.events import Outcome, command_line
 from fingen.records import Record
 from fingen.sets import MANIFEST as SET_MANIFEST
 from fingen.sets import read_manifest
-from fingen.training.models import Base
+from fingen.training.models import Base, shadow_note
 from fingen.training.plan import TrainingPlan, build_plan, few_rows, read_rows
 from fingen.training.preflight import refuse
 from fingen.training.schedule import total_steps, warmup_warning
@@ -70,6 +70,8 @@ def finetune(
     state = PartialState()  # of the processes, where `accelerate launch` has started several
     if not state.is_main_process:
         say, show = (lambda text: None), (lambda prompt, answer: None)
+    if note := shadow_note(plan.base.source):
+        say(note)
     run = _run_id(plan, settings)
     with state.main_process_first():
         made = _finished(plan.out, run, settings)

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from fingen.config import FORMS, KEEP, LOADS, SCHEDULES, Tuning
+from fingen.disk import read_whole
 from fingen.errors import UsageError
 
 RECIPES = Path(__file__).with_name("recipes")
+SETTINGS_BYTES = 16_000  # that a file of settings may have: what is longer could take the parser minutes
 CHOICES = {"form": FORMS, "schedule": SCHEDULES, "load": LOADS, "keep": KEEP}
 LEAST = {"rank": 1, "epochs": 1, "steps": 1, "batch": 1, "tokens_per_batch": 1, "cutoff": 2, "keep_rows": 1, "patience": 1, "save_every": 1,
          "seed": 0, "warmup": 0, "weight_decay": 0, "dropout": 0, "validation_share": 0}  # fmt: skip
@@ -123,10 +125,10 @@ def read_table(path: Path) -> dict[str, Any]:
         UsageError: it cannot be read, or is not TOML.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(read_whole(path, SETTINGS_BYTES).decode())
     except OSError as e:
         raise UsageError(f"{path}: cannot be read: {e.strerror}", hint="name a TOML file") from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+    except (ValueError, RecursionError) as e:  # not TOML, not UTF-8; endless digits, endless brackets
         raise UsageError(f"{path}: {e}", hint="write one setting a line, such as learning_rate = 2e-4") from e
     return {name.replace("-", "_"): value for name, value in table.items()}
 
