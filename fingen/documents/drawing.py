@@ -18,7 +18,7 @@ from fingen.records import Box
 MOST_PIXELS = 4_000_000  # of one look; a bigger part of the page is drawn smaller
 FAINT = 0.5  # alpha below which a group may not stand out
 EDGE = 1.5  # points that a clip may take of a text; MuPDF finds it one wider than it is
-FEW = 8  # clips of a page that leave it whole, from which another will not
+FEW = 8  # clips of a page that leave its text whole, from which another will not
 NORMAL = 0  # the blend mode that paints
 CONTRAST = 13  # levels, of 255, that a color must differ by for an eye to see it, if barely
 ALIKE = 90  # levels within which a pixel has the color of a thin letter
@@ -132,10 +132,8 @@ class Drawing:
         self._replay(mupdf.fz_new_stext_device(found, mupdf.FzStextOptions(flags)))
         return pymupdf.TextPage(found)
 
-    def watch(self) -> Watch:
-        """Listen to the whole page."""
-        bound = mupdf.fz_bound_display_list(self._record)
-        box = bound.x0, bound.y0, bound.x1, bound.y1
+    def watch(self, box: Box) -> Watch:
+        """Listen to the whole page, whose text stands within a box."""
         cookie = mupdf.FzCookie()
         watch = Watch(box, cookie)
         self._replay(watch, cookie)
@@ -227,7 +225,7 @@ class Watch(mupdf.FzDevice2):  # type: ignore[misc]
     text, `surfaces` where they are painted later; `is_plain` says that every surface is seen as it is painted.
     """
 
-    def __init__(self, page: Box, cookie: Any = None) -> None:
+    def __init__(self, texts: Box, cookie: Any = None) -> None:
         super().__init__()
         for name in (
             *_CLIPS,
@@ -243,9 +241,9 @@ class Watch(mupdf.FzDevice2):  # type: ignore[misc]
         self.grounds: list[Box] = []
         self.surfaces: list[Box] = []
         self.is_plain = True
-        self._page = page[0] + 1, page[1] + 1, page[2] - 1, page[3] - 1
+        self._texts = texts[0] + 1, texts[1] + 1, texts[2] - 1, texts[3] - 1
         self._cookie = cookie  # to stop when there is more to find than a first look tells
-        self._through: _Through | None = None  # None leaves the page whole
+        self._through: _Through | None = None  # None leaves all text whole
         self._clips: list[_Through | None] = []
         self._groups: list[_Through | None] = []
         self._has_text = False
@@ -271,10 +269,10 @@ class Watch(mupdf.FzDevice2):  # type: ignore[misc]
         now = self._through
         self._clips.append(now)
         x0, y0, x1, y1 = area.x0, area.y0, area.x1, area.y1
-        page = self._page
+        texts = self._texts
         if now:
             self._through = max(x0, now[0]), max(y0, now[1]), min(x1, now[2]), min(y1, now[3]), kind or now[4]
-        elif kind or x0 > page[0] or y0 > page[1] or x1 < page[2] or y1 < page[3]:
+        elif kind or x0 > texts[0] or y0 > texts[1] or x1 < texts[2] or y1 < texts[3]:
             self._through = x0, y0, x1, y1, kind
             self._stop()
 

@@ -119,7 +119,9 @@ class Eye:
 
     def look(self) -> None:
         """Take what cannot be seen out of the lines of the blocks, and count it by kind."""
-        self._suspect(self._drawing.watch())
+        texts = [block["bbox"] for block in self._blocks if block["type"] == 0]
+        box = _within(union(texts), self._size) if texts else None
+        self._suspect(self._drawing.watch(box or (0.0, 0.0, *self._size)))
         if any(doubt.on_ground for doubt in self._doubts):
             box = union([doubt.box for doubt in self._doubts if doubt.on_ground])
             ground = self._drawing.part(_within(box, self._size) or box, GROUND).shown(None)
