@@ -471,13 +471,17 @@ class _Scene:
 
     def _write(self, line: dict[str, Any], at: tuple[int, int]) -> None:
         spans = line["spans"]
+        if not spans:
+            return
         last = spans[-1]
         if len(spans) == 1 and last["text"].isspace() and not last["font"].startswith(TYPE3):
             return
         x0, y0, x1, y1 = line["bbox"]
         if line["dir"][0] > 0.99:  # the common case: upright, and often with a space at the end
             trim = CORE * (y1 - y0)
-            cells = rows, mask = _solid(x0, y0 + trim, x1 - SPACE * last["size"] * (last["text"][-1] == " "), y1 - trim)
+            cells = rows, mask = _solid(
+                x0, y0 + trim, x1 - SPACE * last["size"] * (last["text"].endswith(" ")), y1 - trim
+            )
         else:
             cells = rows, mask = _solid(*_core(line["bbox"], line["dir"]))
         self.lines.append((line, at, cells))
