@@ -377,6 +377,68 @@ def test_two_headings_of_a_passage_are_not_taken_for_section_and_subsection():
     assert "Lawson" not in item["question"] + item["rephrased"]
 
 
+# Headings and texts that nobody asks about, and what is wrong with them.
+NOT_ASKED = {
+    "a year before": ("Provision for warranty claims", ("The provision for warranty claims increased by $4.1 million for the year ended "
+        "December 31, 2023, compared with the year ended December 31, 2022. Claims on sensors made up most of the increase of the "
+        "provision. Customers in Italy raised the larger part of those claims on the older sensors.")),
+    "slogans": ("Working on a better tomorrow", ("We are dedicated to excellence and empower our customers to thrive on a better tomorrow. "
+        "Our innovative people work with passion, and our trusted solutions make tomorrow better. We are uniquely placed to do so.")),
+    "a heading of values": ("Diversity and inclusion", ("We employ 4,100 people in forty countries, of whom 38% are women, as diversity asks. "
+        "Inclusion is part of the pay of each manager of ours, and 12% of that pay hangs on it. Surveys show how inclusion is lived.")),
+    "the law of a country": ("Share option rules", ("Pursuant to Circular 37, residents who take part in share option plans must register with the "
+        "Ministry. The Regulations of 2012 ask for an agent who files the share option reports with the authorities each year. "
+        "Options that are not registered under these rules may be void, and those who hold the options may be fined.")),
+    "the company's own name": ("Northwind Instruments", ("Northwind Instruments was founded in 1961 in Oslo by two engineers of the university. "
+        "Northwind Instruments moved to Bergen in 1975, when the first plant was built there. The name was changed in 1990.")),
+    "a word without its section": ("Direct", ("We sell directly to the makers of machines by direct sales agreements of three years. Direct sales "
+        "staff visit the makers four times a year, and take the orders for spare sensors. The staff is trained in Bergen.")),
+    "a career": ("Growth and acquisitions", ("Theo leads growth and acquisitions of the Group and knows sensors and advertising well. Prior to joining "
+        "Northwind, Theo worked at Tangent on acquisitions of agencies. Theo has a degree in growth and in acquisitions.")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", NOT_ASKED)
+def test_what_no_analyst_asks_about_is_left_alone(reason: str):
+    title, text = NOT_ASKED[reason]
+    assert ask("summary", heading(title), paragraph(text)) == []
+
+
+@pytest.mark.parametrize("text", [
+    "Modern slavery is a growing concern in the country, which is why the Group looks at its suppliers each year.",
+    "The Group’s chief operating decision maker is a group of three persons who meet in Bergen in every single month.",
+    "The revisions are designed to enable us to adapt to changes of the market and to work stably in years to come.",
+    "The currency translation reserve comprises the differences that arise from the accounts of companies abroad.",
+])  # fmt: skip
+def test_words_that_nobody_asks_for_are_no_terms(text: str):
+    assert ask("concept", heading("Sensors business"), paragraph(text)) == []
+
+
+def test_a_business_with_a_name_is_asked_for_by_it():
+    text = "Kanga Potash is a private company in which the Group holds a third, and which owns a mine in the Congo."
+    again = paragraph("In 2019 the Group bought its third of Kanga Potash from the founders.")
+    question = only(ask("concept", paragraph(text), again))["question"]
+
+    assert question.startswith(f"What is “Kanga Potash”, according to {EN}’s annual report")
+
+
+def test_an_answer_ends_where_its_subject_does():
+    first = "Comparable sales increased 15.6% in 2024, driven by a 10.8% increase in transactions and by higher prices."
+    second = "This increase was the largest of the last five years."
+    third = "Gross profit was $4.0 billion at the end of it."
+    item = only(ask("concept", paragraph(f"{first} {second} {third}")))
+
+    assert item["answer"] == f"{first} {second}"
+
+
+def test_a_chinese_share_is_asked_for_whole_and_slogans_are_not_asked_about():
+    share = "报告期内，公司人工费用占比降低，主要系智能制造疫苗生产线替代人工成本所致。"
+    assert "人工费用占比降低" in only(ask("concept", paragraph(share), section=DISCUSSION))["question"]
+
+    slogans = "公司坚持客户第一、品质至上，守住生物安全的底线，持续优化生产工艺，提高产品核心竞争力。" * 3
+    assert ask("summary", heading("（一）智能制造支撑升级"), paragraph(slogans), section=DISCUSSION) == []
+
+
 # --- English: what is no sentence to quote -------------------------------------------------------------------------------
 
 
@@ -406,8 +468,8 @@ def test_a_sentence_over_two_paragraphs_is_not_asked_for():
 
 
 def test_a_leaning_sentence_comes_with_the_one_that_it_leans_on():
-    first = "Inventory of the Group is the stock of goods in Bergen that are held for sale or are used up."
-    second = "This means that they are measured at the lower of cost and net realizable value at the end of each year."
+    first = "Bergen Works is a subsidiary of the Group that makes the housings of all sensors that are sold in Europe."
+    second = "This means that a fire in Bergen would stop the delivery of sensors to all of Europe for half a year."
     item = only(ask("concept", paragraph(f"{first} {second}")))
 
     assert item["answer"] == f"{first} {second}"

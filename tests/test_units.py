@@ -178,7 +178,8 @@ def test_prompt_and_offline_answer_say_the_unit_that_was_said_above(tmp_path: Pa
         with_unit("Reserves rose by $8,620.", passage)
         == "Reserves rose by $8,620. (Amounts: Dollars in millions, except otherwise stated.)"
     )
-    assert with_unit("Reserves rose by $8.6 billion.", passage) == "Reserves rose by $8.6 billion."
+    for whole in ("Reserves rose by $8.6 billion.", "Reserves rose by $91,682,000 from $8,620,000."):
+        assert with_unit(whole, passage) == whole
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from fingen.documents import OVERRIDES, is_narrative
+from fingen.pipeline.restated import different_values
 from fingen.records import Chunk, Document, Record, Rejected
 
 SHOWN_PAGES = 8
@@ -25,6 +26,7 @@ def document_notes(
         for document in documents
         for note in [*_about(document), *_unread(document), *_left_out(document)]
     ]
+    lines += different_values(documents)
     for document in documents:
         chunks = {chunk.id for chunk in asked if chunk.document == document.path}
         few = _few_passages(document) or _few_records(chunks, kept, rejected)

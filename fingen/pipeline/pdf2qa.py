@@ -15,7 +15,7 @@ from typing import Any, Literal
 from fingen import __version__
 from fingen.config import Pdf2qa
 from fingen.disk import lock, sha256_file
-from fingen.documents import OVERRIDES, Progress
+from fingen.documents import OVERRIDES, Progress, is_narrative
 from fingen.errors import DocumentError, SetError, ShortfallError, TeacherError, UsageError
 from fingen.events import Answered, Estimate, Note, Waiting
 from fingen.pipeline.checking import Checker, open_checker
@@ -37,6 +37,7 @@ from fingen.teachers.asking import Gathered, Pending, check_ways, gather
 from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.job import Job, estimate, expected_usd, require_keys
 from fingen.teachers.journal import Journal
+from fingen.teachers.offline import is_readable
 from fingen.teachers.outstanding import Outstanding
 from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
 from fingen.verification.origin import Origin
@@ -173,7 +174,8 @@ class _Run:
         asked = [d for d in self.documents if d.company or self.settings.context != "none"]
         if not asked:
             raise _all_unnamed(self.documents)
-        self.chunks = choose_chunks(asked, self.settings.limit, self.settings.sections)
+        is_worth = is_readable if self.job.teacher.name == "offline" else is_narrative
+        self.chunks = choose_chunks(asked, self.settings.limit, self.settings.sections, is_worth)
         self.shown = self.plan.add_requests(self.job, self.documents, self.chunks)
         self.job.masked = sum((masked[chunk.id] for chunk in self.shown if chunk.id in masked), Counter())
         self.clock.lap("reading")

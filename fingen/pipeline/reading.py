@@ -68,9 +68,14 @@ def left_out(documents: list[Document], sections: Sequence[str]) -> dict[str, in
     return dict(sorted(counts.items()))
 
 
-def choose_chunks(documents: list[Document], limit: int | None, sections: Sequence[str] = ()) -> list[Chunk]:
-    """The chunks to ask about: all narrative ones of the sections, or `limit` of them, spread evenly over documents and their length."""
-    pools = [[c for c in document.chunks if is_narrative(c) and is_asked(c, sections)] for document in documents]
+def choose_chunks(
+    documents: list[Document],
+    limit: int | None,
+    sections: Sequence[str] = (),
+    is_worth: Callable[[Chunk], bool] = is_narrative,
+) -> list[Chunk]:
+    """The chunks to ask about: all of the sections that are worth it, or `limit` of them, spread evenly over documents and their length."""
+    pools = [[c for c in document.chunks if is_worth(c) and is_asked(c, sections)] for document in documents]
     if limit is None or limit >= sum(map(len, pools)):
         return [chunk for pool in pools for chunk in pool]
     quotas = [0] * len(pools)

@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fingen.disk import dump_json
-from fingen.records import Completion, Passage, Request
+from fingen.documents import is_narrative
+from fingen.records import Chunk, Completion, Passage, Request
 from fingen.teachers.offline import chinese, english
 from fingen.teachers.offline.extract import Pair, Rules, Topic, find_topics, select
+from fingen.teachers.offline.figures import row_pairs, statement_pairs
 from fingen.teachers.offline.intent import write
+from fingen.teachers.offline.statements import is_statement
 
 STANDARD = 1.0  # rank from which on a concept comes from the words of an accounting standard
 RULES: dict[str, Rules] = {"en": english.RULES, "zh": chinese.RULES}
@@ -54,14 +57,29 @@ def _item(pair: Pair) -> dict[str, Any]:
         "rephrased": pair.rephrased,
         "answer": pair.answer,
         "evidence": list(pair.quotes),
-        "calc": None,
+        "calc": pair.calc or None,
     }
+
+
+def is_readable(chunk: Chunk) -> bool:
+    """Whether the rules may find something in a chunk: running text, or a statement with nothing beside it."""
+    if is_narrative(chunk):
+        return True
+    kinds = {block.kind for block in chunk.blocks}
+    return "table" in kinds and (
+        any(map(is_statement, chunk.section[-1:]))
+        or any(
+            is_statement(line) for block in chunk.blocks for line in chunk.text[block.start : block.end].split("\n")[:4]
+        )
+        or any(is_statement(basis.text) for basis in chunk.basis)
+    )
 
 
 def concept_pairs(passage: Passage) -> list[Pair]:
     """Pairs from defining and explaining sentences, the plainest first."""
     rules = RULES[passage.language]
     found = [pair for topic in find_topics(passage, rules) for pair in _concepts(topic, passage, rules)]
+    found += row_pairs(passage)
     return sorted(_asked_once(found), key=lambda pair: pair.rank)
 
 
@@ -85,11 +103,12 @@ def summary_pairs(passage: Passage) -> list[Pair]:
     rules = RULES[passage.language]
     found: list[Pair] = []
     for topic in find_topics(passage, rules):
-        chosen = select(topic, rules)
+        chosen = select(topic, rules, passage)
         asked = rules.summary_question(topic, passage)
         if chosen and asked:
             size = rules.size(topic.text(chosen, rules))
             found.append(topic.pair(chosen, *asked, passage, rules, rank=-size))
+    found += statement_pairs(passage)
     return sorted(_asked_once(found), key=lambda pair: pair.rank)
 
 

@@ -24,6 +24,11 @@ _SKIPPED = re.compile(
 _POLICY = re.compile(r"会计政策|会计估计|会计处理")
 _STANDARD = re.compile(r"会计政策|会计估计|会计处理|金融工具")  # sections whose definitions are those of the standards
 _STANDARD_TEXT = re.compile(r"是指，?金融工具的|原实际利率折现")  # theirs in other sections too
+_SLOGANS = re.compile(
+    r"坚持|打造|赋能|引领|全面提升|核心竞争力|第一|至上|守住|底线|持续优化|高质量发展|新征程|使命|愿景|凝聚|深入贯彻"
+)
+_AMOUNTS = re.compile(r"\d(?:%|[亿万元家个吨项台])")
+_OWN_FIGURE = re.compile(r"\d|[二三四五六七八九十百]+(?:个|年|月|小时|天|家|成|种)")
 _BIOGRAPHY = re.compile(r"历任|毕业于|现任|兼任|先后(?:服务|任职|担任)|年\d{1,2}月(?:出生|生)|生于\d{4}")
 _RISK = re.compile(r"风险")
 _NUMBERING = re.compile(
@@ -71,6 +76,13 @@ def _usable(text: str) -> bool:
         return False
     digits = sum(map(str.isdigit, text))
     return text.count("“") == text.count("”") and digits < 0.35 * len(text)
+
+
+def _is_told(topic: Topic, text: str, passage: Passage) -> bool:
+    """Whether a policy has something of the company's own in it, a rate, a time, a sum, and whether a text is more than slogans."""
+    if len(set(_SLOGANS.findall(text))) > 2 and not _AMOUNTS.search(text):
+        return False
+    return not _STANDARD.search(" ".join(topic.path)) or _OWN_FIGURE.search(text) is not None
 
 
 def _company(passage: Passage) -> str:
@@ -155,7 +167,7 @@ def _concepts(topic: Topic, passage: Passage) -> Iterator[Concept]:
 
 
 def _is_term(term: str) -> bool:
-    return not _NOT_TERMS.match(term) and not re.search(r"[是的中]", term)
+    return len(term) >= 4 and not _NOT_TERMS.match(term) and not re.search(r"[是的中]", term)
 
 
 def _why(text: str, passage: Passage) -> tuple[str, str] | None:
@@ -173,6 +185,7 @@ def _why(text: str, passage: Passage) -> tuple[str, str] | None:
             "",
             _TAIL.sub("", found[1]),
         )
+        item += "比" if item.endswith("占") else ""  # of 占比, whose second half reads as a comparison
         if len(item) >= 2 and not _NOT_TERMS.match(item) and not re.search(r"\d|因|致使|导致", item):
             return (
                 f"{company}{year}{item}{found[2]}的主要原因是什么？",
@@ -244,6 +257,6 @@ RULES = Rules(
     concepts=_concepts,
     from_tables=_from_tables,
     summary_question=_summary_question,
-    is_told=lambda topic, text: True,
+    is_told=_is_told,
     own=re.compile(r"公司|本集团|本行"),
 )

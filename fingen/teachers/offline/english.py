@@ -13,7 +13,8 @@ _POINTS = re.compile(
     r"\b(?:as follows|the following|(?:table|chart|graph|list|discussion|section)s? (?:below|above)|"
     r"(?:presented|described|discussed|set forth|listed|shown|noted|summarized|outlined|included|provided|given|detailed|set out) "
     r"(?:below|above|elsewhere|in (?:the|this|our|Note|Item|Part))|"
-    r"see (?:Note|Item|Part|page|“|\"|our|the)|refer to|this (?:table|section|report|discussion|item|note)|herein(?:after)?|"
+    r"see (?:Note|Item|Part|page|“|\"|our|the)|(?-i:See [A-Z])|"
+    r"refer to|this (?:table|section|report|discussion|item|note)|herein(?:after)?|"
     r"(?:Note|Item|page) \d+|incorporated by reference|Exhibit \d|page \d)|"
     r"\bthe (?:above|below|foregoing|preceding)\b|\b(?:above|below|overleaf)[.,;:)]|\b(?:shown|disclosed) (?:with)?in the\b|"
     r"\b(?:in|of) the (?:table|chart)s?\b|https?:|\bwww\.|\bweb ?(?:site|page)|\bwebcast|\bconference call",
@@ -32,9 +33,14 @@ _SKIPPED = re.compile(
     r"certification|incorporated by reference|securities and exchange commission|independent (?:registered|auditor)|auditor.s|"
     r"consent of|power of attorney|index to|available information|website|mine safety|unresolved staff|reserved|"
     r"contact|(?:share|stock)holder|investors?$|corporate (?:information|directory)|governance|committee|going concern|"
-    r"responsibilit|key audit|biograph|indemni|disabled|remuneration|employment agreement|basis of (?:preparation|consolidation)|"
+    r"responsibilit|key audit|biograph|indemni|disabled|remuneration|employment agreement|"
+    r"basis of (?:preparation|consolidation|presentation)|"
     r"principles of consolidation|pronouncement|(?:new|recent(?:ly)?)\b.{0,30}\bstandards|^ordinary shares|"
-    r"use of estimates|^(?:[A-Za-z]\.? )?accounting policies$|"
+    r"use of estimates|^(?:[A-Za-z]\.? )?accounting policies$|rounding|non-audit|country of incorporation|rate reform|IFRIC|"
+    r"human (?:capital|rights)|diversity|inclusion|\bD?E&I\b|employee (?:engagement|compensation)|\bculture\b|communit(?:y|ies)\b|"
+    r"^our (?:people|values|purpose|vision|mission)|philanthrop|volunteer|sustainab|\bESG\b|environmental and social|modern slavery|"
+    r"^about \w|tax consolidation|withholding|\bholders$|mortality|hedge accounting|^(?:trade )?compliance$|\bchief \w+ officer|"
+    r"well-?being|responsible sourcing|energy footprint|privacy|stakeholder|section 172|"
     r"directors$|notice of annual|schedule ii|opinion on|basis for opinion|critical audit|transition services|"
     r"controls and procedures|internal control|^letter (?:from|to)|"
     r"form 10-k summary|^article [ivx\d]|^section \d|^appendix|award agreement|^risk factors$",
@@ -49,7 +55,7 @@ _POLICY = re.compile(
 )
 _RISK = re.compile(r"\brisks?\b", re.IGNORECASE)
 _NUMBERING = re.compile(
-    r"^(?:PART [IVX]+[.,]?|Item\s?\d{1,2}[A-C]?\.?|Note\s?\d{1,2}|\d{1,2}(?:\.\d{1,2})*|\(?[a-z]\))[\s.:)–—-]+",
+    r"^(?:PART [IVX]+[.,]?|Item\s?\d{1,2}[A-C]?\.?|Note\s?\d{1,2}|\d{1,2}(?:\.\d{1,2})*|\(?(?:[a-z]|[ivx]{1,4}|\d{1,2})\))[\s.:)–—-]+",
     re.IGNORECASE,
 )
 _GENERIC_TITLE = re.compile(
@@ -117,9 +123,62 @@ _COMMONPLACE = re.compile(
     r"(?:credit|liquidity|market|currency|interest rate) risk|credit loss(?:es)?|effective interest|going concern|IFRS|IAS|ASC|ASU|GAAP|"
     r"deferred tax|impairment|useful li(?:fe|ves)|equity|capital (?:management|risk)|remuneration|"
     r"financial (?:statements|instruments|risks?)|risk of (?:financial )?loss|judge?ments?|reporting date|"
-    r"commit(?:ted|ment) to|strives?|believes? that|look forward|confidence|"
+    r"operating segments?|organi[sz]ations|commit(?:ted|ment) to|strives?|believes? that|look forward|confidence|"
     r"importan(?:t|ce)|responsible|terms and conditions|seamless|harness)\b",
     re.IGNORECASE,
+)
+_DEFINES = re.compile(
+    r"\b(?:consists? (?:primarily|principally|mainly) of|(?:is|are) (?:calculated|computed) (?:by dividing|using)|weighted[- ]average|"
+    r"cash on hand|bank deposits)\b",
+    re.IGNORECASE,
+)
+_PRAISE = re.compile(
+    r"\b(?:leading|world[- ]class|trusted|pride[sd]?|passion(?:ate)?|empower(?:s|ing|ed)?|thriv(?:e|es|ing)|excellence|best[- ]in[- ]class|"
+    r"innovative|cutting[- ]edge|our (?:mission|purpose|values|culture)|dedicated to|high(?:est)? quality|optimi[sz]es?|uniquely|"
+    r"award[- ]winning|well[- ]positioned|delighted|exceptional|outstanding (?:service|team|people))\b",
+    re.IGNORECASE,
+)
+_SPANS = re.compile(r"(?:years? ended (?:\d+ )?[A-Z]\w+(?: \d+,)?|\bfiscal(?: years?)?|\bFY) ?(20\d\d)")
+_STATES = re.compile(r"^(?:We|Our|If|Failure)\b|\b(?:could|would|might|must|depends?)\b")
+_SLOGAN = re.compile(r"(?:\w+ing|\w+ed) (?:our|on|in|to|for|the|a|an|up|with|through|by)\b", re.IGNORECASE)
+_TEXTBOOK_TITLES = re.compile(
+    r"(?:restricted )?cash\b|(?:basic |net )?(?:earnings|income|loss)\b.{0,12} per share|(?:concentrations? of )?credit risk|fair value|"
+    r"leases?$|income taxes|advertising|foreign currenc|contingencies|comprehensive income|property and equipment|segment",
+    re.IGNORECASE,
+)
+_COMPARED = re.compile(r"\b(?:compared (?:to|with)|from|than|versus|over|against)\b(?:[^.;,]|[.,](?=\d)){0,80}")
+_CHANGES = re.compile(r"\b(?:compared|increased?|decreased?|rose|fell|grew|declined?)\b", re.IGNORECASE)
+_WEAK = frozenset(  # words of headings that say nothing of their subject: half of all risks have them
+    "able adverse adversely affect affected business certain changes company condition continue could financial future have impact "
+    "including material materially operations other result results risks significant subject that their there these this which will "
+    "with would your from more such".split()
+)
+_TOPICS = frozenset(  # single words that say in any report what a section is about
+    "acquisitions backlog borrowings cash commitments competition contingencies customers debt deposits disposals dispositions "
+    "distribution distributions divestitures dividends employees equity goodwill impairment insurance inventories inventory investments "
+    "leases legal liquidity litigation loans manufacturing marketing markets outlook patents pensions products properties property "
+    "provisions receivables regulation restructuring revenue revenues sales seasonality strategy subsidiaries suppliers tax taxation taxes "
+    "trademarks warrants".split()
+)
+_MEASURE = re.compile(
+    r"\b(?:revenues?|sales|income|profit|margin|costs?|expenses?|segment|ratio|EBITDA\w*|EPS|debt|cash flows?|backlog|bookings|portfolio|"
+    r"working capital|projects?|licen[cs]e|provisions?|verticals?|return)\b",
+    re.IGNORECASE,
+)
+_OFFERED = re.compile(
+    rf"{_MEASURE.pattern}|\b(?:services|software|products|business(?:es)?|solutions|division)\b", re.IGNORECASE
+)
+_LAWS = re.compile(
+    r"\b(?:Circulars?|Regulations?|Act|Laws?|SEC|SAFE|IRS|Commission|Ministry|authorit(?:y|ies)|pursuant to|Bank of [A-Z]\w+|Directive|"
+    r"regulations|rules)\b"
+)
+_KIND = re.compile(
+    r"\b(?:compan(?:y|ies)|subsidiary|business|developer|provider|producer|manufacturer|retailer|operator|supplier|landlords?|explorer|"
+    r"project|mine|deposit|platform|product|brand|drug|treatment|therapy|inhibitor|vaccine|software|marketplace|joint venture|bank)\b"
+)
+_NO_KIND = re.compile(r"\b(?:committee|board|auditors?|firms|member|fellow|part of|element|example)\b", re.IGNORECASE)
+_ROLES = frozenset(
+    "Investment Manager Adviser Advisor Administrator Custodian Registrar Depositary Plan Agreement Fund Scheme".split()
 )
 _FIGURE = re.compile(r"[$£€¥]\s?\d|\d%|\d,\d{3}|\d\.\d|\d (?:percent|per cent|years|million|billion)")
 _NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{2,}")
@@ -138,7 +197,7 @@ _FIRST_PERSON = re.compile(r"\b(?:we|our|us|ours)\b", re.IGNORECASE)
 _OWN = re.compile(r"\b(?:[Ww]e|[Oo]ur|us|[Tt]he (?:Company|Group|Bank))\b")
 _BIOGRAPHY = re.compile(
     r"\b(?:joined|was appointed|has served|holds an? (?:Bachelor|Master|degree)|years(?:[’']| of) .{0,30}experience|"
-    r"[Nn]on-[Ee]xecutive [Dd]irector of|He|She|his|her)\b"
+    r"[Nn]on-[Ee]xecutive [Dd]irector of|He|She|his|her|[Pp]rior to joining|has an? (?:degree|MBA)|degree from|worked (?:at|for))\b"
 )
 
 
@@ -163,7 +222,7 @@ def _is_unscaled(amount: str) -> bool:
     return amount.count(",") < 2 and not amount.endswith(",000")
 
 
-def _is_told(topic: Topic, text: str) -> bool:
+def _is_told(topic: Topic, text: str, passage: Passage) -> bool:
     """Whether the text is about its heading, and says what not every company's report says.
 
     A heading of which no word comes back is that of another text. Sentences on recognition and measurement are those of the
@@ -173,20 +232,37 @@ def _is_told(topic: Topic, text: str) -> bool:
     if title and not topic.sentences[0].is_item and not _shares_words(title, text):
         return False
     path = " ".join(topic.path)
-    if _RISK.search(path) and title and _is_sentence(title):
-        return True
-    return _is_own(text) if _POLICY.search(path) or _COMMONPLACE.search(f"{title}. {text}") else True
+    is_companys = _OWN.search(text) is not None or _company(passage).split()[0] in text
+    if _RISK.search(path) and title and _states(title):
+        return is_companys
+    if _is_of_year_before(text, passage):
+        return False
+    if len(set(map(str.casefold, _PRAISE.findall(text)))) > 1 and not _FIGURE.search(text):
+        return False
+    if _POLICY.search(path) and _TEXTBOOK_TITLES.match(title or ""):
+        return False
+    is_common = _POLICY.search(path) or _COMMONPLACE.search(f"{title}. {text}") or _DEFINES.search(text)
+    return _is_own(text, passage) if is_common else True
 
 
-def _is_own(text: str, names: int = 3) -> bool:
-    """Whether figures stand in a text, or names that are not those of any company's accounts."""
-    return _FIGURE.search(text) is not None or len(set(_NAME.findall(text)) - _COMMON) >= names
+def _is_of_year_before(text: str, passage: Passage) -> bool:
+    """Whether a text compares years of which none is the report's: nobody would take the question for those."""
+    years = {(passage.period.end or "")[:4], str(passage.period.fiscal_year)}
+    told = _SPANS.findall(_COMPARED.sub("", text))
+    return bool(told and _CHANGES.search(text)) and not years & set(re.findall(r"20\d\d", _COMPARED.sub("", text)))
+
+
+def _is_own(text: str, passage: Passage, names: int = 3) -> bool:
+    """Whether figures stand in a text, or names that are neither the company's nor those of any company's accounts."""
+    own = set(_company(passage).split())
+    return _FIGURE.search(text) is not None or len(set(_NAME.findall(text)) - _COMMON - own) >= names
 
 
 def _shares_words(title: str, text: str) -> bool:
-    stems = {word[:5] for word in re.findall(r"[a-z]{4,}", title.lower())}
-    found = sum(stem in text.lower() for stem in stems)
-    return not stems or 3 * found >= len(stems)
+    stems, told = (
+        {word[:5] for word in re.findall(r"[a-z]{4,}", words.lower()) if word not in _WEAK} for words in (title, text)
+    )
+    return not stems or 3 * len(stems & told) >= len(stems)
 
 
 def _company(passage: Passage) -> str:
@@ -215,8 +291,8 @@ def _title(topic: Topic, passage: Passage) -> str | None:
     A short title comes with the section that it is in: reports have many headings such as "Goodwill".
     """
     titles = [title for raw in topic.path[-3:] if (title := _plain_title(raw))]
-    if not titles:
-        return None
+    if not titles or (topic.is_opened and _plain_title(topic.path[-1]) is None and len(topic.path[-1].split()) > 1):
+        return None  # what stands here has a heading of its own, and it is none to ask by
     name = titles[-1]
     is_placed = (
         topic.path == passage.section
@@ -244,13 +320,19 @@ def _plain_title(raw: str) -> str | None:
         return title if len(words) == 2 and words[-1].lower() == "risk" else None  # over many risks
     if len(words) == 1 and words[0].casefold() in _GENERIC:
         return None
-    return title.capitalize() if title.isupper() else title
+    is_code = re.search(r"\d", title) or (len(words) == 1 and len(title) <= 5)  # an abbreviation stays as it is
+    return title.capitalize() if title.isupper() and not is_code else title
 
 
 def _is_sentence(title: str) -> bool:
     """Whether a heading states something, as those of risk factors do, and names no subject."""
     words = title.split()
     return len(words) > 5 and sum(word[0].islower() for word in words) >= 0.6 * len(words)
+
+
+def _states(title: str) -> bool:
+    """Whether a heading is a whole statement, with a verb."""
+    return _is_sentence(title) and (_VERBS.search(title) or _STATES.search(title)) is not None
 
 
 def _summary_question(topic: Topic, passage: Passage) -> tuple[str, str] | None:
@@ -260,13 +342,12 @@ def _summary_question(topic: Topic, passage: Passage) -> tuple[str, str] | None:
     company, report, name = _company(passage), _report(passage), title.strip('"')
     path = " ".join(topic.path)
     plain = name.split("” in the section “")[0]
+    if not _is_subject(plain, topic, passage):
+        return None
     if any(_THIS_QUARTER.search(sentence.text) for sentence in topic.sentences):
         report = f"{report}, for the quarter"
-    if _is_sentence(plain):
+    if _states(plain) and _RISK.search(path):
         return pick([
-            (f"What does {company} say in its {report} about the statement “{name}”?",
-             f"How does {company} explain “{name}” in its {report}?"),
-        ], name) if not _RISK.search(path) or name.lower().startswith("risk") else pick([
             (f"How does {company} explain the risk “{name}” in its {report}?",
              f"What does {_possessive(company)} {report} say about the following risk: “{name}”?"),
             (f"Why does {company} name the risk “{name}” in its {report}?",
@@ -288,6 +369,21 @@ def _summary_question(topic: Topic, passage: Passage) -> tuple[str, str] | None:
     ], name)  # fmt: skip
 
 
+def _is_subject(title: str, topic: Topic, passage: Passage) -> bool:
+    """Whether a reader who has only the question knows what a heading is about, and the text below is about the company."""
+    words, company = title.split(), _company(passage)
+    if {word.casefold() for word in words} <= {word.casefold() for word in re.findall(r"\w+", company)}:
+        return False
+    text = " ".join(sentence.text for sentence in topic.sentences)
+    if len(_LAWS.findall(text)) > 1 and not _OWN.search(text) and company.split()[0] not in text:
+        return False  # the law of a country
+    if _SLOGAN.match(title) and not _FIGURE.search(text):
+        return False
+    if _is_sentence(title) and not _RISK.search(" ".join(topic.path)):
+        return not _states(title) and len(words) <= 12
+    return len(words) > 1 or title.endswith("s") or title.casefold() in _TOPICS or _is_name(title, passage)
+
+
 def _concepts(topic: Topic, passage: Passage) -> Iterator[Concept]:
     company, report = _company(passage), _report(passage)
     policy = 1.0 if _POLICY.search(" ".join(topic.path)) else 0.0
@@ -304,23 +400,32 @@ def _concepts(topic: Topic, passage: Passage) -> Iterator[Concept]:
         elif (
             _DISCLAIMS.search(text)
             or _BIOGRAPHY.search(topic.paragraphs[sentence.paragraph])
-            or _is_textbook(topic, sentence, is_policy=policy > 0)
+            or _is_textbook(topic, sentence, passage, is_policy=policy > 0)
         ):
             continue
-        elif (found := _CONSISTS.match(text)) and (term := _term(found[1], passage)):
+        elif (found := _CONSISTS.match(text)) and _OFFERED.search(found[1]) and (term := _term(found[1], passage)):
             yield Concept(at, f"What makes up {term} at {company}, according to its {report}?",
                           f"How does {company} describe the make-up of {term} in its {report}?", 0.5 + policy)  # fmt: skip
-        elif (found := _MEANS.match(text)) and (term := _term(found[1], passage)):
+        elif (found := _MEANS.match(text)) and _MEASURE.search(found[1]) and (term := _term(found[1], passage)):
             yield Concept(at, f"What does {company} mean by {term} in its {report}?",
                           f"What does {term} stand for in {_possessive(company)} {report}?", 0.5 + policy)  # fmt: skip
-        elif (found := _IS_A.match(text)) and (term := _term(found[1], passage)):
-            yield Concept(at, f"How does {company} explain {term} in its {report}?",
-                          f"What is said about the nature of {term} in {_possessive(company)} {report}?", 0.6 + policy)  # fmt: skip
+        elif (found := _IS_A.match(text)) and _is_explained(found, passage) and (term := _term(found[1], passage)):
+            yield Concept(at, f"What is {term}, according to {_possessive(company)} {report}?",
+                          f"How does {company} describe {term} in its {report}?", 0.6 + policy)  # fmt: skip
 
 
-def _is_textbook(topic: Topic, sentence: Sentence, *, is_policy: bool) -> bool:
+def _is_explained(found: re.Match[str], passage: Passage) -> bool:
+    """Whether a sentence says what a business, a project or a product with a name of its own is, or what a measure is."""
+    term, said = found[1].removeprefix("The "), found.string[found.end() : found.end() + 120]
+    if _MEASURE.search(term):
+        return "ratio" in said or "measure" in said
+    named = [word for word in term.split() if word not in _COMMON | _ROLES and re.search(r"[A-Z]", word[0])]
+    return bool(named) and _is_name(term, passage) and bool(_KIND.search(said)) and not _NO_KIND.search(said[:60])
+
+
+def _is_textbook(topic: Topic, sentence: Sentence, passage: Passage, *, is_policy: bool) -> bool:
     """Whether a sentence could stand in any report: it has neither figures nor names, and speaks of accounts or of no one."""
-    if _is_own(sentence.text, names=1):
+    if _is_own(sentence.text, passage, names=1):
         return False
     paragraph = topic.paragraphs[sentence.paragraph]
     return is_policy or _COMMONPLACE.search(paragraph) is not None or not _OWN.search(sentence.text)
@@ -338,7 +443,10 @@ def _change(found: re.Match[str], topic: Topic, passage: Passage) -> tuple[str, 
     first = subject.split()[0]
     if first[-2:] in ("’s", "'s") and first[:-2] in _company(passage):
         subject = subject.removeprefix(first).strip()  # the company is named in the question
-    if re.search(r"\d|,$|\b(?:this|that|these|those)\b", subject) or not subject:
+    if (
+        re.search(r"\d|,$|\b(?:this|that|these|those)\b|\b(?:the|an?|of|with|by|and|to|in|for|its|their)$", subject)
+        or not subject
+    ):
         return None
     time = _time(found[3], passage)
     subject = _lowered(subject, passage)
@@ -382,7 +490,7 @@ def _term(raw: str, passage: Passage) -> str | None:
     """A subject fit to be asked for: a noun phrase, not a pronoun and not a clause."""
     if _NOT_SUBJECTS.match(raw) or _VERBS.search(raw) or len(raw) < 4 or re.search(r"\d|[()]|-$|\bth(?:is|ese)\b", raw):
         return None
-    bare = re.sub(r"^(?:The|An?|Our) | (?:generally|primarily|typically|also|usually|mainly)$", "", raw)
+    bare = re.sub(r"^(?:The|An?|Our) | (?:generally|primarily|principally|typically|also|usually|mainly)$", "", raw)
     if re.search(r"\b(?:below|above|following|remaining|foregoing|same)\b", bare):
         return None
     if len(bare) < 4 or _company(passage).casefold().startswith(bare.casefold()):
@@ -390,6 +498,8 @@ def _term(raw: str, passage: Passage) -> str | None:
     if len(bare.split()) == 1 and bare.casefold() in _GENERIC | {
         "revenue",
         "income",
+        "costs",
+        "expenses",
         "employees",
         "customers",
         "products",

@@ -26,6 +26,7 @@ class Pair:
     answer: str
     quotes: tuple[str, ...]
     rank: float
+    calc: str = ""  # what gives the figures of the answer that no quote states
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,13 @@ class Topic:
     is_opened: bool = False  # its heading stands in the passage: what comes first here comes first in the section
     paragraphs: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
+    captions: list[str] = field(default_factory=list)  # the paragraph right above each table; "" where there is none
     sentences: list[Sentence] = field(default_factory=list)  # those that can be quoted, in order
     leaning: list[bool] = field(default_factory=list)  # whether a sentence needs the one before it
     following: list[bool] = field(default_factory=list)  # whether nothing that says something is left out before it
 
     def around(self, at: int, length: tuple[int, int]) -> list[int]:
-        """A sentence, with the ones it leans on before it and those that follow it in its paragraph, while there is room."""
+        """A sentence, with the ones it leans on before it and those that lean on it after it, while there is room."""
         start = self.support(at)
         if start is None:
             return []
@@ -72,10 +74,15 @@ class Topic:
             size += len(self.sentences[index].text)
             if self.sentences[index].paragraph != self.sentences[at].paragraph or size > length[1]:
                 break
-            if not self.adjacent(index - 1, index):
+            if not self.adjacent(index - 1, index) or not self.goes_on(at, index):
                 break
             chosen.append(index)
         return chosen
+
+    def goes_on(self, at: int, index: int) -> bool:
+        """Whether a sentence goes on about what `at` says: it leans on it, or begins with the same words."""
+        first = self.sentences[at].text.split()[:1]
+        return self.leaning[index] or (first == self.sentences[index].text.split()[:1] and len(first[0]) > 3)
 
     def support(self, at: int) -> int | None:
         """The first sentence that must come along so that `at` can be understood; None where it is not among them."""
@@ -133,16 +140,32 @@ class Rules:
     from_tables: Callable[[Topic, Passage], Iterator[Pair]]
     summary_question: Callable[[Topic, Passage], tuple[str, str] | None]
     own: re.Pattern[str]  # words by which a text speaks of the company itself
-    is_told: Callable[[Topic, str], bool]  # whether a text tells something about this company under its heading
+    is_told: Callable[
+        [Topic, str, Passage], bool
+    ]  # whether a text tells something about this company under its heading
 
 
 def find_topics(passage: Passage, rules: Rules) -> list[Topic]:
     """The passage parted at its headings; parts under headings that are not worth asking about are left out."""
+    kept = [
+        topic
+        for topic in all_topics(passage)
+        if not any(rules.skipped.search(title.replace(HYPHEN, "-")) for title in topic.path)
+    ]
+    for topic in kept:
+        _add_sentences(topic, rules)
+    return kept
+
+
+def all_topics(passage: Passage) -> list[Topic]:
+    """The passage parted at its headings, with no sentences found in it yet."""
     topics = [Topic(passage.section)]
     headings: list[str] = []
+    above = ""
     for kind, text in passage.kinds:
         if kind == "heading":
             headings.append(text)
+            above = ""
             continue
         if headings:
             fresh = [title for title in headings if title not in passage.section]
@@ -150,14 +173,11 @@ def find_topics(passage: Passage, rules: Rules) -> list[Topic]:
             headings = []
         if kind == "table":
             topics[-1].tables.append(text)
+            topics[-1].captions.append(above)
         else:
             topics[-1].paragraphs.append(text)
-    kept = [
-        topic for topic in topics if not any(rules.skipped.search(title.replace(HYPHEN, "-")) for title in topic.path)
-    ]
-    for topic in kept:
-        _add_sentences(topic, rules)
-    return kept
+        above = text if kind == "paragraph" else ""
+    return topics
 
 
 def _add_sentences(topic: Topic, rules: Rules) -> None:
@@ -198,15 +218,20 @@ def _is_usable(text: str, following: str, rules: Rules, *, is_item: bool) -> boo
     return rules.usable(text)
 
 
+def _is_whole(amount: str) -> bool:
+    """Whether an amount is written out to the last unit, whatever those around it are counted in: $91,682,000."""
+    return amount.count(",") > 1 or amount.endswith(",000")
+
+
 def with_unit(answer: str, passage: Passage) -> str:
     """An answer with the unit of its amounts, where it is said above the passage and not in it."""
     unit = passage.unit[0].text if len(passage.unit) == 1 else ""
-    if not unit or unit in answer or not bare_amounts(answer):
+    if not unit or unit in answer or all(map(_is_whole, bare_amounts(answer))):
         return answer
     return f"{answer}（金额单位：{unit}）" if passage.language == "zh" else f"{answer} (Amounts: {unit}.)"
 
 
-def select(topic: Topic, rules: Rules) -> list[int]:
+def select(topic: Topic, rules: Rules, passage: Passage) -> list[int]:
     """Indices of the sentences that the section begins with, as many as there is room for; [] where that is no summary.
 
     Nothing is skipped but what only points elsewhere: a sentence whose neighbour is missing may speak of another thing.
@@ -226,7 +251,7 @@ def select(topic: Topic, rules: Rules) -> list[int]:
     text = topic.text(chosen, rules)
     whole = sum(rules.size(paragraph) for paragraph in topic.paragraphs)
     enough = len(chosen) > 1 and rules.size(text) >= max(least, SHARE * whole)
-    return chosen if topic.is_opened and enough and rules.is_told(topic, text) else []
+    return chosen if topic.is_opened and enough and rules.is_told(topic, text, passage) else []
 
 
 def pick(options: list[tuple[str, str]], *parts: str) -> tuple[str, str]:

@@ -1,0 +1,354 @@
+"""The primary statements of a passage, row by row: what an item came to in the report's period, and the period before.
+
+Read is only what leaves no doubt: a statement by its title, of the group where there is one, with one column for the period
+and one for the year before, amounts whose unit is said, and labels that analysts ask about (`items`). Anything else gives
+no row: a table that is read wrongly would be wrong in every pair.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from typing import Literal
+
+from fingen.records import Passage
+from fingen.teachers.offline.extract import Topic, all_topics
+from fingen.teachers.offline.items import Item, Kind, find_item
+
+Span = Literal["year", "quarter"]
+_TITLES: dict[Kind, re.Pattern[str]] = {
+    "cash": re.compile(
+        r"statements? of cash ?flows?|cash ?flows? statements?|现金流量表(?=\s|$|20\d\d年|编制)", re.IGNORECASE
+    ),
+    "balance": re.compile(
+        r"balance sheets?$|balance sheets?\b.{0,30}\b(?:at|as)\b|statements? of financial (?:position|condition)|"
+        r"资产负债表(?=\s|$|20\d\d年|编制)",
+        re.IGNORECASE,
+    ),
+    "income": re.compile(
+        r"statements? of (?:(?:consolidated|other|and|comprehensive|profit|or) )*(?:operations|income|earnings|loss(?:es)?)\b|"
+        r"income statements?|profit and loss account|利润表(?=\s|$|20\d\d年|编制)",
+        re.IGNORECASE,
+    ),
+    "key": re.compile(
+        r"(?:selected|summary) (?:consolidated )?financial|financial highlights$|^key figures$|five[- ]year (?:summary|record)|"
+        r"主要会计数据$|主要财务指标$|相关科目变动分析表$",
+        re.IGNORECASE,
+    ),
+}
+_OF_GROUP = re.compile(r"\bconsolidated\b|\bgroup\b|合并|主要会计数据|主要财务指标|科目变动分析", re.IGNORECASE)
+_OF_SEVERAL_YEARS = re.compile(
+    r"statements\b|balance sheets", re.IGNORECASE
+)  # as those of a group are titled where it says no more
+_OF_OTHERS = re.compile(
+    r"\bparent\b|\bcompany(?: only|[’']s)?\b(?! and (?:its )?subsidiaries)|\bcondensed (?!consolidated)|registrant|pro forma|"
+    r"\bsegments?\b|joint venture|associates?\b|discontinued|\bnotes? (?:to|\d)|\bsummari[sz]ed\b|reconciliation|母公司|注释?|分部",
+    re.IGNORECASE,
+)
+_NOT_OF_GROUP = re.compile(r"\bparent\b|\bcompany\b|discontinued|pro forma|\bsegments?\b|母公司", re.IGNORECASE)
+_STAMPS = re.compile(
+    r"for personal use only|exhibit \S{1,4}$|see (?:accompanying )?notes|(?:item 8\W+)?financial statements and supplementary data|"
+    r"\W?1?\W*consolidated financial statements$|\(?unaudited|\(?in (?:thousands|millions)",
+    re.IGNORECASE,
+)
+_YEAR = re.compile(r"(?<![\d,.])(?:19|20)\d\d(?![\d,])")
+_MONTH = re.compile(
+    r"January|February|March|April|May|June|July|August|September|October|November|December|\d月|\.\d\d?\."
+)
+_DAY = re.compile(
+    r"(?:January|February|March|April|May|June|July|August|September|October|November|December) \d{1,2}, 20\d\d"
+)
+_HEADS = re.compile(  # all that may stand above a column of amounts; what says more may be another basis
+    r"(?:19|20)\d\d|\b\d\d?\b|\b(?:January|February|March|April|May|June|July|August|September|October|November|December|years?|"
+    r"ended|ending|months?|three|twelve|weeks?|quarters?|fiscal|for|the|as|at|of|on|un|audited|unaudited|and|in|thousands?|millions?|billions?|"
+    r"dollars?|US|HK|CHF|RMB|EUR|GBP|USD|yen|euros?|pounds?|sterling|Swiss|francs?|Canadian|Australian|except|per|shares?|amounts?|data|"
+    r"total|consolidated|group|FY)\b|\d+[’']?s\b|(?<=[$£€])bn?\b|(?<=[$£€’'])m\b|年度?|月|日|末|本期|上期|本年|上年|同期|期末|期初|年初|发生额?|余额|金额|数|人民币|[百千万亿]?元",
+    re.IGNORECASE,
+)
+_QUARTER = re.compile(r"three months|quarter|1[34] weeks|thirteen weeks|fourteen weeks|\bQ[1-4]\b", re.IGNORECASE)
+_OTHER_SPAN = re.compile(r"six months|nine months|half|26 weeks|39 weeks|semester|季度|半年|1-\d+月", re.IGNORECASE)
+_WHOLE_YEAR = re.compile(r"twelve months|years?\b|5[23] weeks|fiscal|年度?", re.IGNORECASE)
+_SURELY_UNITS = 1_000_000
+_THIS, _LAST = re.compile(r"本期|本年|期末|(?<!上)年末"), re.compile(r"上期|上年|期初|年初")
+_AMOUNT = re.compile(
+    r"(?P<minus>[-−–(]?)\s?(?P<sign>(?:US|HK|[AC])?[$£€¥￥]|RMB|CHF)?\s?(?P<inner>[-−–(]?)\s?(?P<figure>\d{1,3}(?:,\d{3})+|\d+)(?P<part>\.\d+)?\s?\)?"
+)
+_SCALES = {
+    "billion": re.compile(r"\bbillions?\b|[$£€]\s?bn\b|亿元", re.IGNORECASE),
+    "million": re.compile(r"\bmillions?\b|[$£€]\s?[’'‘]?mn?\b|(?-i:\b[A-Z]{3}m\b)|百万元", re.IGNORECASE),
+    "thousand": re.compile(r"\bthousands?\b|[’'‘´`]\s?000|\b000[’'‘]?s?\b|[$£€]000|千元", re.IGNORECASE),
+    "万": re.compile(r"(?<!百)万元"),
+}  # fmt: skip
+_CURRENCIES = {
+    "US$": re.compile(r"US ?\$|U\.?S\.? dollars?|\bUSD\b", re.IGNORECASE),
+    "C$": re.compile(r"C\$|Canadian dollars?|\bCAD\b", re.IGNORECASE),
+    "A$": re.compile(r"A\$|Australian dollars?|\bAUD\b", re.IGNORECASE),
+    "HK$": re.compile(r"HK ?\$|Hong Kong dollars?|\bHKD\b", re.IGNORECASE),
+    "RMB ": re.compile(r"RMB|Renminbi|\bCNY\b|人民币|元", re.IGNORECASE),
+    "CHF ": re.compile(r"CHF|Swiss francs?", re.IGNORECASE),
+    "¥": re.compile(r"¥|￥|\byen\b", re.IGNORECASE),
+    "£": re.compile(r"£|\bsterling\b|\bGBP\b", re.IGNORECASE),
+    "€": re.compile(r"€|\beuros?\b|\bEUR\b", re.IGNORECASE),
+    "$": re.compile(r"\$|\bdollars?\b", re.IGNORECASE),
+}
+
+
+@dataclass(frozen=True)
+class Money:
+    """What a statement counts in: "" as scale are whole units."""
+
+    currency: str
+    scale: str
+
+
+@dataclass(frozen=True)
+class Amount:
+    """A cell: its value with sign, and its digits as they stand."""
+
+    value: Decimal
+    digits: str
+    currency: str  # "" where the cell shows none
+
+
+@dataclass(frozen=True)
+class Row:
+    """An item of a statement with its amounts of the period and of the one before; `quote` is the row as it stands."""
+
+    item: Item
+    label: str
+    now: Amount
+    before: Amount
+    money: Money
+    span: Span
+    quote: str
+    is_dated: bool = False  # its columns are headed by days: January 28, 2023 and not 2022
+    day_before: str = ""  # on which the period before ended, where its column is headed by that
+
+
+def statement_rows(passage: Passage) -> list[Row]:
+    """The rows of the passage's statements that analysts ask about, what they ask about first in front."""
+    if passage.period.kind != "annual" or not passage.period.end:
+        return []
+    found = [
+        row
+        for topic in all_topics(passage)
+        for table, caption in zip(topic.tables, topic.captions, strict=True)
+        if (kind := _kind(topic, table, caption, passage))
+        for row in _Table(table, caption, kind, passage).rows()
+    ]
+    return sorted(found, key=lambda row: (row.item.rank, row.span != "year"))
+
+
+def is_statement(title: str) -> bool:
+    """Whether a heading is the title of a primary statement or of its key figures."""
+    return len(title) < 160 and any(pattern.search(title) for pattern in _TITLES.values())
+
+
+def _kind(topic: Topic, table: str, caption: str, passage: Passage) -> Kind | None:
+    """Which statement of the group a table is, by the line above it, else by the heading that it stands under."""
+    titles = [title for title in topic.path if not _says_nothing(title, passage)]
+    first = table.split("\n", 1)[0]
+    titles += [line for line in (*caption.split("\n"), first) if " | " not in line and is_statement(line)]
+    if passage.language == "zh" and not is_statement(titles[-1] if titles else ""):
+        titles += [basis.text for basis in passage.basis if basis.kind == "consolidated"][:1]
+    title = titles[-1] if titles else ""
+    kind = next((kind for kind, pattern in _TITLES.items() if is_statement(title) and pattern.search(title)), None)
+    named = re.sub(re.escape(passage.company or "\0"), "", " | ".join(titles), flags=re.IGNORECASE)
+    bases = {basis.kind for basis in passage.basis}
+    if kind is None or _OF_OTHERS.search(named) or bases & {"parent", "segment", "discontinued", "restated"}:
+        return None
+    is_group = _OF_GROUP.search(f"{title} {first}") or "consolidated" in bases or kind == "key"
+    return kind if is_group or (_OF_SEVERAL_YEARS.search(title) and passage.language == "en") else None
+
+
+def _says_nothing(title: str, passage: Passage) -> bool:
+    """Whether a heading says whose accounts follow and no more, or is a stamp, a pointer or the number of an exhibit."""
+    first = re.split(r"[\s,]", passage.company or "\0")[0].casefold()
+    return _STAMPS.match(title) is not None or (title.casefold().startswith(first) and not is_statement(title))
+
+
+class _Table:
+    """One table of a statement."""
+
+    def __init__(self, text: str, caption: str, kind: Kind, passage: Passage) -> None:
+        self._caption, self._kind, self._passage = caption, kind, passage
+        self._lines = [(line, line.split(" | ")) for line in text.split("\n")]
+        self._width = max(len(cells) for _, cells in self._lines)
+        first = next((n for n, (_, cells) in enumerate(self._lines) if self._has_amounts(cells)), len(self._lines))
+        self._head, self._body = self._lines[:first], self._lines[first:]
+
+    def rows(self) -> Iterator[Row]:
+        """Its rows of known items; none where columns or unit are not sure."""
+        by_label: dict[str, list[Row]] = defaultdict(list)
+        for now, before, span in self._column_pairs():
+            money = self._money(now, before)
+            if money is None:
+                continue
+            for line, cells in self._body:
+                row = self._row(line, cells, now, before, money, span)
+                if row is not None:
+                    by_label[f"{row.item.name}|{span}"].append(row)
+        for rows in by_label.values():
+            if len({(row.now.value, row.before.value) for row in rows}) == 1:  # else nobody knows which one is meant
+                yield rows[0]
+
+    @staticmethod
+    def _has_amounts(cells: Sequence[str]) -> bool:
+        return any(_AMOUNT.fullmatch(cell) and not _YEAR.fullmatch(cell) and len(cell) > 2 for cell in cells[1:])
+
+    def _row(self, line: str, cells: list[str], now: int, before: int, money: Money, span: Span) -> Row | None:
+        if len(cells) != self._width or any("%" in cells[at] for at in (now, before)):
+            return None
+        item, label = find_item(cells[0], self._kind, self._passage.language)
+        latest, earlier = _amount(cells[now]), _amount(cells[before])
+        if item is None or latest is None or earlier is None or not _fits(item, latest, earlier):
+            return None
+        if item.is_per_share:
+            is_said = "元" in cells[0] or (latest.currency and latest.currency == earlier.currency)
+            if not is_said or "." not in latest.digits:
+                return None  # in cents or in pence, who knows
+            money = Money(money.currency, "")
+        is_dated, day = self._is_dated((now, before)), _DAY.search(self._headings[before])
+        return Row(item, label, latest, earlier, money, span, line.strip(" |"), is_dated, day[0] if day else "")
+
+    @cached_property
+    def _headings(self) -> list[str]:
+        """What stands above each column, from top to bottom."""
+        rows = [cells for _, cells in self._head if len(cells) == self._width and not self._is_title(cells)]
+        return [" ".join(filter(None, (cells[at] for cells in rows))) for at in range(self._width)]
+
+    @staticmethod
+    def _is_title(cells: Sequence[str]) -> bool:
+        filled = [cell for cell in cells if cell]
+        return len(filled) == 1 and is_statement(filled[0])
+
+    def _column_pairs(self) -> Iterator[tuple[int, int, Span]]:
+        """Columns of the report's period and of the one before; a group of columns is for a year or for its last quarter."""
+        groups = self._groups()
+        labels = self._labels(len(groups))
+        if not labels:
+            return
+        for group, label in zip(groups, labels, strict=True):
+            span = self._span(label)
+            latest = max(group.values(), default=0)
+            if span is None or latest not in self._years(group) or len(set(group.values())) != len(group):
+                continue
+            at = {year: column for column, year in group.items()}
+            if latest - 1 in at:
+                yield at[latest], at[latest - 1], span
+
+    def _years(self, group: dict[int, int]) -> set[int]:
+        """The year that the report's period may be called: that of its end, and the fiscal year where no date is given."""
+        period = self._passage.period
+        end = int((period.end or "0")[:4])
+        return {end} if self._is_dated(group) or period.fiscal_year is None else {period.fiscal_year}
+
+    def _is_dated(self, columns: Iterable[int]) -> bool:
+        return any(_MONTH.search(self._headings[column]) for column in columns)
+
+    def _groups(self) -> list[dict[int, int]]:
+        """Column -> year, those that stand together; a year that comes again begins another group."""
+        groups: list[dict[int, int]] = []
+        for column, heading in enumerate(self._headings):
+            year = self._year_of(heading)
+            if not column or year is None:
+                continue
+            if not groups or year in groups[-1].values():
+                groups.append({})
+            groups[-1][column] = year
+        return groups
+
+    def _year_of(self, heading: str) -> int | None:
+        if re.search(r"[^\W\d_]|%", _HEADS.sub("", heading)):
+            return None
+        if years := set(_YEAR.findall(heading)):
+            return int(years.pop()) if len(years) == 1 else None
+        end = int((self._passage.period.end or "0")[:4])
+        return end if _THIS.search(heading) else end - 1 if _LAST.search(heading) else None
+
+    def _labels(self, count: int) -> list[str]:
+        """What is said of each group of columns; [] where that is not sure."""
+        whole = " ".join(cell for _, cells in self._head for cell in cells if cell)
+        if count <= 1:
+            return [whole] * count
+        for _, cells in self._head:
+            said = [cell for cell in cells[1:] if cell and not _YEAR.search(cell)]
+            if len(said) == count:
+                return said
+        named = [set(self._currencies(group)) for group in self._groups()]
+        if len({tuple(sorted(each)) for each in named}) == count and all(len(each) == 1 for each in named):
+            return [whole if number == 0 else "" for number in range(count)]  # a translation stands beside the accounts
+        return []
+
+    def _is_in_units(self, column: int) -> bool:
+        """Whether amounts of which only the currency is said can be nothing but single units."""
+        amounts = [
+            amount for _, cells in self._body if len(cells) == self._width and (amount := _amount(cells[column]))
+        ]
+        return self._kind != "key" and any(abs(amount.value) >= _SURELY_UNITS for amount in amounts)
+
+    def _currencies(self, columns: dict[int, int]) -> Iterator[str]:
+        for column in columns:
+            yield from _currencies(self._headings[column])
+
+    def _span(self, label: str) -> Span | None:
+        """For what time the amounts under a label are; those of a balance sheet are for a day."""
+        if _NOT_OF_GROUP.search(label) or _OTHER_SPAN.search(label) or not label:
+            return None
+        if self._kind == "balance":
+            return "year"
+        if _QUARTER.search(label):
+            return None if re.search(r"twelve months|5[23] weeks|years? ended", label, re.IGNORECASE) else "quarter"
+        return "year"
+
+    def _money(self, now: int, before: int) -> Money | None:
+        """Scale and currency of two columns, from the table or from what is said above the passage."""
+        head = " ".join(
+            [self._caption if len(self._caption) < 160 else "", *(cell for _, cells in self._head for cell in cells)]
+        )
+        said = [head] if len(_scales(head)) == 1 else [unit.text for unit in self._passage.unit]
+        scales = {tuple(_scales(text)) for text in said}
+        if not said or not all(said) or len(scales) != 1 or len(scale := next(iter(scales))) > 1:
+            return None
+        if not scale and self._passage.language == "en" and not self._is_in_units(now):
+            return None
+        columns = [set(_currencies(self._headings[column])) for column in (now, before)]
+        shown = {amount.currency for _, cells in self._body for cell in cells if (amount := _amount(cell))} - {""}
+        currencies = columns[0] if columns[0] == columns[1] and len(columns[0]) == 1 else set()
+        for text in () if currencies else (" ".join(said), head, " ".join(sorted(shown))):
+            currencies = currencies or set(_currencies(text))
+        if len(currencies) != 1:
+            return None
+        return Money(next(iter(currencies)), scale[0] if scale else "")
+
+
+def _fits(item: Item, now: Amount, before: Amount) -> bool:
+    """Whether the signs of two amounts leave no doubt: the brackets of a cost may only mean that it is taken off."""
+    if item.way == "cost":
+        return (now.value < 0) == (before.value < 0)
+    return item.way != "plain" or min(now.value, before.value) >= 0
+
+
+def _amount(cell: str) -> Amount | None:
+    found = _AMOUNT.fullmatch(cell.strip())
+    if not found:
+        return None
+    digits = found["figure"] + (found["part"] or "")
+    value = Decimal(digits.replace(",", ""))
+    return Amount(-value if found["minus"] or found["inner"] else value, digits, found["sign"] or "")
+
+
+def _scales(text: str) -> list[str]:
+    return [name for name, pattern in _SCALES.items() if pattern.search(text)]
+
+
+def _currencies(text: str) -> list[str]:
+    found = []
+    for name, pattern in _CURRENCIES.items():
+        text, times = pattern.subn(" ", text)
+        found += [name] if times else []
+    return found
