@@ -6,6 +6,7 @@ little, so that what may hide text is asked of the painter itself and not guesse
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -13,12 +14,12 @@ from typing import Any, NamedTuple
 import pymupdf
 from pymupdf import mupdf
 
+from fingen.documents.shapes import meet
 from fingen.records import Box
 
 MOST_PIXELS = 4_000_000  # of one look; a bigger part of the page is drawn smaller
 FAINT = 0.5  # alpha below which a group may not stand out
 EDGE = 1.5  # points that a clip may take of a text; MuPDF finds it one wider than it is
-FEW = 8  # clips of a page that leave its text whole, from which another will not
 NORMAL = 0  # the blend mode that paints
 CONTRAST = 13  # levels, of 255, that a color must differ by for an eye to see it, if barely
 ALIKE = 90  # levels within which a pixel has the color of a thin letter
@@ -29,7 +30,19 @@ _TEXT = ("fill_text", "stroke_text", "clip_text", "clip_stroke_text")
 _CLIPS = ("clip_text", "clip_stroke_text", "clip_path", "clip_stroke_path", "clip_image_mask", "begin_mask")
 _OTHERS = ("fill_path", "stroke_path", "ignore_text", "fill_shade", "fill_image", "fill_image_mask", "pop_clip", "end_mask",
            "begin_group", "end_group", "begin_tile", "end_tile", "render_flags", "set_default_colorspaces")  # fmt: skip
+_UNTOLD = ("fill_path", "stroke_path", "fill_text", "stroke_text", "ignore_text", "render_flags", "set_default_colorspaces",
+           "begin_layer", "end_layer", "begin_structure", "end_structure", "begin_metatext", "end_metatext")  # fmt: skip
 _PAINTS = ("fill_shade", "fill_image", "fill_image_mask")
+_SIMPLE = frozenset(b"tile group clip_path moveto lineto closepath pop_clip fill_image fill_image_mask".split())
+_NAME, _NUMBER = re.compile(rb"<(\w+)"), rb"-?[\d.]+(?:e[-+]?\d+)?"
+_GROUP = re.compile(rb'<group bbox="[^"]*" isolated="." knockout="0" blendmode="Normal" alpha="1">')
+_TRANSFORM = rb'transform="(N(?: N){5})"'.replace(b"N", _NUMBER)
+_CLIP = re.compile(
+    rb'<clip_path winding="\w+" ' + _TRANSFORM + rb'>\s*(<moveto x="N" y="N"/>\s*'
+    rb'(?:<lineto x="N" y="N"/>\s*){3,4})(?:<closepath/>\s*)?</clip_path>'.replace(b"N", _NUMBER)
+)  # fmt: skip
+_POINT = re.compile(rb'x="([^"]+)" y="([^"]+)"')
+_IMAGE = re.compile(rb"<fill_image(?:_mask)? [^\n]*\b" + _TRANSFORM)
 _is_rect, _bound = mupdf.ll_fz_path_is_rect, mupdf.ll_fz_bound_text
 _HALVES = tuple(bytes((level + shift) // CONTRAST for level in range(256)) for shift in (0, CONTRAST // 2))
 _ANY = bytes([0] + [1] * 255)
@@ -132,19 +145,34 @@ class Drawing:
         self._replay(mupdf.fz_new_stext_device(found, mupdf.FzStextOptions(flags)))
         return pymupdf.TextPage(found)
 
-    def watch(self, box: Box) -> Watch:
-        """Listen to the whole page, whose text stands within a box."""
-        cookie = mupdf.FzCookie()
-        watch = Watch(box, cookie)
-        self._replay(watch, cookie)
-        if not watch.is_plain:  # then each piece of text counts
-            watch = Watch(box)
+    def watch(self, texts: Box, lines: Collection[Box]) -> Findings:
+        """Find what may hide text, which stands within a box and there in the boxes of lines."""
+        outline = self._outline()
+        if not outline.is_simple or any(meet(image, line) for image in outline.images for line in lines):
+            watch = _Watch(texts)
             self._replay(watch)
-        self._has_tiles = watch.has_tiles
-        return watch
+            self._has_tiles = watch.has_tiles
+            return watch.found
+        found = Findings()
+        found.is_plain = not outline.images
+        if any(_narrows(clip, texts) for clip in outline.clips):
+            cuts = _Cuts()
+            self._replay(cuts)
+            found.areas, found.is_plain = cuts.areas, False
+        return found
 
-    def _replay(self, device: Any, cookie: Any = None) -> None:
-        mupdf.fz_run_display_list(self._record, device, mupdf.FzMatrix(), _EVERYWHERE, cookie or mupdf.FzCookie())
+    def _outline(self) -> _Outline:
+        buffer = mupdf.FzBuffer(1 << 13)
+        output = mupdf.FzOutput(buffer)
+        device = mupdf.fz_new_trace_device(output)
+        for name in _UNTOLD:
+            setattr(device.m_internal, name, None)
+        self._replay(device)
+        mupdf.fz_close_output(output)
+        return _Outline(buffer.fz_buffer_extract())
+
+    def _replay(self, device: Any) -> None:
+        mupdf.fz_run_display_list(self._record, device, mupdf.FzMatrix(), _EVERYWHERE, mupdf.FzCookie())
         mupdf.fz_close_device(device)
 
     def _without_tile(self) -> Any:
@@ -214,67 +242,128 @@ class Part:
         mupdf.fz_close_device(device)
 
 
-_Through = tuple[float, float, float, float, str | None]  # a clip, and as what it may hide text that lies within it
-_WHOLE = (-_FAR, -_FAR, _FAR, _FAR)
-
-
-class Watch(mupdf.FzDevice2):  # type: ignore[misc]
-    """Listens for what may hide text, in points of the page.
+class Findings:
+    """What may hide text, in points of the page.
 
     `areas` holds for each kind where text may be hidden; `grounds` where pictures and the like are painted before any
     text, `surfaces` where they are painted later; `is_plain` says that every surface is seen as it is painted.
     """
 
-    def __init__(self, texts: Box, cookie: Any = None) -> None:
-        super().__init__()
-        for name in (
-            *_CLIPS,
-            *_PAINTS,
-            "pop_clip",
-            "begin_group",
-            "end_group",
-            "begin_tile",
-            *(() if cookie else _TEXT[:2]),
-        ):
-            getattr(self, f"use_virtual_{name}")()
+    def __init__(self) -> None:
         self.areas: list[tuple[str, Box]] = []
         self.grounds: list[Box] = []
         self.surfaces: list[Box] = []
         self.is_plain = True
-        self._texts = texts[0] + 1, texts[1] + 1, texts[2] - 1, texts[3] - 1
-        self._cookie = cookie  # to stop when there is more to find than a first look tells
+
+
+class _Outline:
+    """What MuPDF writes of a page without its text and its paths: whether all of it is understood, and what that is.
+
+    Understood are clips to upright rectangles, pictures, and groups that change nothing.
+    """
+
+    def __init__(self, written: bytes) -> None:
+        self.is_simple = _SIMPLE.issuperset(_NAME.findall(written)) and _GROUP.sub(b"", written).count(b"<group") == 0
+        self.is_simple = self.is_simple and written.count(b"<tile") == 1  # the record's own
+        self.clips: set[Box] = set()
+        self.images: list[Box] = []
+        if self.is_simple:
+            self._measure(written)
+
+    def _measure(self, written: bytes) -> None:
+        clips, images = _CLIP.findall(written), _IMAGE.findall(written)
+        self.is_simple = len(clips) == written.count(b"<clip_path") and len(images) == written.count(b"<fill_image")
+        for transform, corners in set(clips):
+            box = _box(transform, corners)
+            if box:
+                self.clips.add(box)
+            else:
+                self.is_simple = False
+        for transform in images:
+            a, b, c, d, e, f = map(float, transform.split())
+            self.images.append((e + min(a, 0) + min(c, 0), f + min(b, 0) + min(d, 0),
+                                e + max(a, 0) + max(c, 0), f + max(b, 0) + max(d, 0)))  # fmt: skip
+
+
+def _box(transform: bytes, corners: bytes) -> Box | None:
+    """The box of a rectangle whose sides are upright."""
+    a, b, c, d, e, f = map(float, transform.split())
+    if (b or c) and (a or d):
+        return None
+    points = [(a * float(x) + c * float(y) + e, b * float(x) + d * float(y) + f) for x, y in _POINT.findall(corners)]
+    if len(points) == 5 and points.pop() != points[0]:
+        return None
+    (x0, y0), (x1, y1), (x2, y2), (x3, y3) = points
+    if (x0, y1, x2, y3) != (x1, y2, x3, y0) and (y0, x1, y2, x3) != (y1, x2, y3, x0):
+        return None
+    return min(x0, x2), min(y0, y2), max(x0, x2), max(y0, y2)
+
+
+class _Cuts(mupdf.FzDevice2):  # type: ignore[misc]
+    """Listens for text that reaches over the box of its clip, where that is known to be a rectangle."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.use_virtual_fill_text()
+        self.use_virtual_stroke_text()
+        self.areas: list[tuple[str, Box]] = []
+
+    def fill_text(self, _: Any, text: Any, ctm: Any, *_color: Any) -> None:
+        self._write(_bound(text, None, ctm))
+
+    def stroke_text(self, _: Any, text: Any, stroke: Any, ctm: Any, *_color: Any) -> None:
+        self._write(_bound(text, stroke, ctm))
+
+    def _write(self, text: Any) -> None:
+        clip = mupdf.ll_fz_device_current_scissor(self.m_internal)
+        if _is_cut(text, clip.x0, clip.y0, clip.x1, clip.y1):
+            self.areas.append(("clipped", (text.x0, text.y0, text.x1, text.y1)))
+
+
+def _is_cut(text: Any, left: float, top: float, right: float, bottom: float) -> bool:
+    return bool(text.x0 < left - EDGE or text.y0 < top - EDGE or text.x1 > right + EDGE or text.y1 > bottom + EDGE)
+
+
+def _narrows(clip: Box, texts: Box) -> bool:
+    """Whether a clip takes more of a box than the point that boxes of text are too wide by."""
+    return clip[0] > texts[0] + 1 or clip[1] > texts[1] + 1 or clip[2] < texts[2] - 1 or clip[3] < texts[3] - 1
+
+
+_Through = tuple[float, float, float, float, str | None]  # a clip, and as what it may hide text that lies within it
+_WHOLE = (-_FAR, -_FAR, _FAR, _FAR)
+
+
+class _Watch(mupdf.FzDevice2):  # type: ignore[misc]
+    """Listens for what may hide text that stands within a box."""
+
+    def __init__(self, texts: Box) -> None:
+        super().__init__()
+        for name in (*_CLIPS, *_PAINTS, *_TEXT[:2], "pop_clip", "begin_group", "end_group", "begin_tile"):
+            getattr(self, f"use_virtual_{name}")()
+        self.found = Findings()
+        self._texts = texts
         self._through: _Through | None = None  # None leaves all text whole
         self._clips: list[_Through | None] = []
         self._groups: list[_Through | None] = []
         self._has_text = False
-        self._tiles = self._seen = 0
+        self._tiles = 0
 
     @property
     def has_tiles(self) -> bool:
         return self._tiles > 1  # the first is the record's own
 
-    def _stop(self) -> None:
-        self.is_plain = False
-        if self._cookie:
-            self._cookie.m_internal.abort = 1
-
     def clip_path(self, _: Any, path: Any, _rule: Any, ctm: Any, scissor: Any) -> None:
         self._narrow(scissor, None if _is_rect(path, ctm) or _is_upright(path, ctm) else "clipped")
-        if self._cookie:
-            self._seen += 1
-            if self._seen > FEW:
-                self._stop()
 
     def _narrow(self, area: Any, kind: str | None) -> None:
         now = self._through
         self._clips.append(now)
         x0, y0, x1, y1 = area.x0, area.y0, area.x1, area.y1
-        texts = self._texts
         if now:
             self._through = max(x0, now[0]), max(y0, now[1]), min(x1, now[2]), min(y1, now[3]), kind or now[4]
-        elif kind or x0 > texts[0] or y0 > texts[1] or x1 < texts[2] or y1 < texts[3]:
+        elif kind or _narrows((x0, y0, x1, y1), self._texts):
             self._through = x0, y0, x1, y1, kind
-            self._stop()
+            self.found.is_plain = False
 
     def pop_clip(self, _: Any) -> None:
         if self._clips:
@@ -331,8 +420,8 @@ class Watch(mupdf.FzDevice2):  # type: ignore[misc]
             clip = self._through
             box = max(box[0], clip[0]), max(box[1], clip[1]), min(box[2], clip[2]), min(box[3], clip[3])
         if box[0] < box[2] and box[1] < box[3]:
-            (self.surfaces if self._has_text else self.grounds).append(box)
-            self._stop()
+            (self.found.surfaces if self._has_text else self.found.grounds).append(box)
+            self.found.is_plain = False
 
     def fill_text(self, _: Any, text: Any, ctm: Any, *_color: Any) -> None:
         self._has_text = True
@@ -345,10 +434,9 @@ class Watch(mupdf.FzDevice2):  # type: ignore[misc]
             self._write(_bound(text, stroke, ctm), self._through)
 
     def _write(self, text: Any, through: _Through) -> None:
-        x0, y0, x1, y1 = text.x0, text.y0, text.x1, text.y1
-        left, top, right, bottom, kind = through
-        if kind or x0 < left - EDGE or y0 < top - EDGE or x1 > right + EDGE or y1 > bottom + EDGE:
-            self.areas.append((kind or "clipped", (x0, y0, x1, y1)))
+        *clip, kind = through
+        if kind or _is_cut(text, *clip):
+            self.found.areas.append((kind or "clipped", (text.x0, text.y0, text.x1, text.y1)))
 
 
 class _Corners(mupdf.FzPathWalker2):  # type: ignore[misc]

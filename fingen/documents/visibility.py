@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import pymupdf
 
-from fingen.documents.drawing import ALIKE, CONTRAST, Drawing, Marks, Part, Picture, Watch
-from fingen.documents.shapes import union
+from fingen.documents.drawing import ALIKE, CONTRAST, Drawing, Findings, Marks, Part, Picture
+from fingen.documents.shapes import meet, union
 from fingen.records import Box
 
 Span = dict[str, Any]
@@ -121,7 +121,9 @@ class Eye:
         """Take what cannot be seen out of the lines of the blocks, and count it by kind."""
         texts = [block["bbox"] for block in self._blocks if block["type"] == 0]
         box = _within(union(texts), self._size) if texts else None
-        self._suspect(self._drawing.watch(box or (0.0, 0.0, *self._size)))
+        scene = _Scene(self._blocks)
+        watched = self._drawing.watch(box or (0.0, 0.0, *self._size), [line["bbox"] for line, _, _ in scene.lines])
+        self._suspect(scene, watched)
         if any(doubt.on_ground for doubt in self._doubts):
             box = union([doubt.box for doubt in self._doubts if doubt.on_ground])
             ground = self._drawing.part(_within(box, self._size) or box, GROUND).shown(None)
@@ -131,8 +133,7 @@ class Eye:
 
     # --- what may be hidden --------------------------------------------------------------------------------------------
 
-    def _suspect(self, watch: Watch) -> None:
-        scene = _Scene(self._blocks)
+    def _suspect(self, scene: _Scene, watch: Findings) -> None:
         for ground in watch.grounds:
             scene.suspect("same color", ground)
         for surface in watch.surfaces:
@@ -243,7 +244,7 @@ class Eye:
         words = _pieces(doubt.span, self._words[doubt.at[:2]], doubt.direction)
         if sum(word.end - word.start for word in words) < len("".join(doubt.span["text"].split())):
             return False
-        return all(look.shows(color, word.box) for word in words if _meet(word.box, doubt.box))
+        return all(look.shows(color, word.box) for word in words if meet(word.box, doubt.box))
 
     def _pieces(self, doubt: _Doubt) -> list[_Piece]:
         """The doubtful words of a span, or their letters where words reach over its end."""
@@ -251,7 +252,7 @@ class Eye:
         pieces = _pieces(doubt.span, self._words[block, line], doubt.direction)
         if sum(piece.end - piece.start for piece in pieces) < len("".join(doubt.span["text"].split())):
             return self._letters(doubt)
-        return [piece for piece in pieces if _meet(piece.box, doubt.box)]
+        return [piece for piece in pieces if meet(piece.box, doubt.box)]
 
     def _letters(self, doubt: _Doubt) -> list[_Piece]:
         block, line, span = doubt.at
@@ -259,7 +260,7 @@ class Eye:
         return [
             _Piece(at, at + 1, char["bbox"], (ord(char["c"]), *char["origin"]))
             for at, char in characters
-            if not char["c"].isspace() and _meet(char["bbox"], doubt.box)
+            if not char["c"].isspace() and meet(char["bbox"], doubt.box)
         ]
 
     @cached_property
@@ -597,7 +598,7 @@ class _Plain:
             return False
         box = span["bbox"]
         for place, block in reversed(self._vectors):
-            if place < at and _meet(block["bbox"], box):
+            if place < at and meet(block["bbox"], box):
                 x0, y0, x1, y1 = block["bbox"]
                 whole = x0 <= box[0] + 1 and x1 >= box[2] - 1 and y0 <= box[1] + 1 and y1 >= box[3] - 1
                 plain = block["isrect"] and not block["stroked"] and block["alpha"] == 255
@@ -632,10 +633,6 @@ def _stands_out(doubt: _Doubt, ground: Picture) -> bool:
 
 def _distance(color: int, other: int) -> int:
     return max(abs((color >> shift & 255) - (other >> shift & 255)) for shift in (0, 8, 16))
-
-
-def _meet(box: Box, other: Box) -> bool:
-    return box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
 
 
 def _core(box: Box, direction: tuple[float, float], share: float = CORE) -> Box:
