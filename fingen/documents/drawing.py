@@ -30,20 +30,16 @@ _TEXT = ("fill_text", "stroke_text", "clip_text", "clip_stroke_text")
 _CLIPS = ("clip_text", "clip_stroke_text", "clip_path", "clip_stroke_path", "clip_image_mask", "begin_mask")
 _OTHERS = ("fill_path", "stroke_path", "ignore_text", "fill_shade", "fill_image", "fill_image_mask", "pop_clip", "end_mask",
            "begin_group", "end_group", "begin_tile", "end_tile", "render_flags", "set_default_colorspaces")  # fmt: skip
-_UNTOLD = ("fill_path", "stroke_path", "fill_text", "stroke_text", "ignore_text", "render_flags", "set_default_colorspaces",
-           "begin_layer", "end_layer", "begin_structure", "end_structure", "begin_metatext", "end_metatext")  # fmt: skip
+_UNTOLD = ("fill_path", "stroke_path", "fill_text", "stroke_text", "ignore_text", "clip_path", "pop_clip",
+           "render_flags", "set_default_colorspaces", "begin_layer", "end_layer", "begin_structure", "end_structure",
+           "begin_metatext", "end_metatext")  # fmt: skip
 _PAINTS = ("fill_shade", "fill_image", "fill_image_mask")
-_SIMPLE = frozenset(b"tile group clip_path moveto lineto closepath pop_clip fill_image fill_image_mask".split())
-_NAME, _NUMBER = re.compile(rb"<(\w+)"), rb"-?[\d.]+(?:e[-+]?\d+)?"
-_GROUP = re.compile(rb'<group bbox="[^"]*" isolated="." knockout="0" blendmode="Normal" alpha="1">')
-_TRANSFORM = rb'transform="(N(?: N){5})"'.replace(b"N", _NUMBER)
-_CLIP = re.compile(
-    rb'<clip_path winding="\w+" ' + _TRANSFORM + rb'>\s*(<moveto x="N" y="N"/>\s*'
-    rb'(?:<lineto x="N" y="N"/>\s*){3,4})(?:<closepath/>\s*)?</clip_path>'.replace(b"N", _NUMBER)
-)  # fmt: skip
-_POINT = re.compile(rb'x="([^"]+)" y="([^"]+)"')
-_IMAGE = re.compile(rb"<fill_image(?:_mask)? [^\n]*\b" + _TRANSFORM)
-_is_rect, _bound = mupdf.ll_fz_path_is_rect, mupdf.ll_fz_bound_text
+_KNOWN = re.compile(rb'<group bbox="[^"]*" isolated="." knockout="0" blendmode="Normal" alpha="1">|</group>')
+_IMAGE = re.compile(
+    rb'<fill_image(?:_mask)? [^<\n]*\btransform="(N(?: N){5})"'.replace(b"N", rb"-?[\d.]+(?:e[-+]?\d+)?")
+)
+_is_rect, _bound, _holds = mupdf.ll_fz_path_is_rect, mupdf.ll_fz_bound_text, mupdf.ll_fz_contains_rect
+_scissor, _expand = mupdf.ll_fz_device_current_scissor, mupdf.ll_fz_expand_rect
 _HALVES = tuple(bytes((level + shift) // CONTRAST for level in range(256)) for shift in (0, CONTRAST // 2))
 _ANY = bytes([0] + [1] * 255)
 _COVERED = bytes(level >= INK for level in range(256))
@@ -147,21 +143,28 @@ class Drawing:
 
     def watch(self, texts: Box, lines: Collection[Box]) -> Findings:
         """Find what may hide text, which stands within a box and there in the boxes of lines."""
-        outline = self._outline()
-        if not outline.is_simple or any(meet(image, line) for image in outline.images for line in lines):
-            watch = _Watch(texts)
-            self._replay(watch)
-            self._has_tiles = watch.has_tiles
-            return watch.found
-        found = Findings()
-        found.is_plain = not outline.images
-        if any(_narrows(clip, texts) for clip in outline.clips):
-            cuts = _Cuts()
-            self._replay(cuts)
-            found.areas, found.is_plain = cuts.areas, False
-        return found
+        images = self._images()
+        if images is not None and not any(meet(image, line) for image in images for line in lines):
+            found = self._cuts(texts)
+            if found:
+                found.is_plain = found.is_plain and not images
+                return found
+        watch = _Watch(texts)
+        self._replay(watch)
+        self._has_tiles = watch.has_tiles
+        return watch.found
 
-    def _outline(self) -> _Outline:
+    def _cuts(self, texts: Box) -> Findings | None:
+        """Find the text that clips to rectangles take away; None where there are other clips."""
+        clips = _Clips(texts)
+        self._replay(clips, clips.cookie)
+        if clips.is_simple and not clips.found.is_plain:
+            clips = _Cuts(texts)
+            self._replay(clips, clips.cookie)
+        return clips.found if clips.is_simple else None
+
+    def _images(self) -> list[Box] | None:
+        """Have MuPDF write down what it paints beside text, paths and clips: pictures, or None where there is more."""
         buffer = mupdf.FzBuffer(1 << 13)
         output = mupdf.FzOutput(buffer)
         device = mupdf.fz_new_trace_device(output)
@@ -169,10 +172,12 @@ class Drawing:
             setattr(device.m_internal, name, None)
         self._replay(device)
         mupdf.fz_close_output(output)
-        return _Outline(buffer.fz_buffer_extract())
+        written = _KNOWN.sub(b"", buffer.fz_buffer_extract())
+        images = [_box(*map(float, transform.split())) for transform in _IMAGE.findall(written)]
+        return images if written.count(b"<") == len(images) + 2 else None  # the tile of the record has two
 
-    def _replay(self, device: Any) -> None:
-        mupdf.fz_run_display_list(self._record, device, mupdf.FzMatrix(), _EVERYWHERE, mupdf.FzCookie())
+    def _replay(self, device: Any, cookie: Any = None) -> None:
+        mupdf.fz_run_display_list(self._record, device, mupdf.FzMatrix(), _EVERYWHERE, cookie or mupdf.FzCookie())
         mupdf.fz_close_device(device)
 
     def _without_tile(self) -> Any:
@@ -256,77 +261,74 @@ class Findings:
         self.is_plain = True
 
 
-class _Outline:
-    """What MuPDF writes of a page without its text and its paths: whether all of it is understood, and what that is.
+def _box(a: float, b: float, c: float, d: float, e: float, f: float) -> Box:
+    """Where a transform puts the unit square."""
+    left, top = e + min(a, 0) + min(c, 0), f + min(b, 0) + min(d, 0)
+    return left, top, left + abs(a) + abs(c), top + abs(b) + abs(d)
 
-    Understood are clips to upright rectangles, pictures, and groups that change nothing.
+
+class _Clips(mupdf.FzDevice2):  # type: ignore[misc]
+    """Looks at the clips of a page, up to one that is no rectangle, or does not hold all the text.
+
+    Where nothing else is done, each call from MuPDF counts, and so does each one to it.
     """
 
-    def __init__(self, written: bytes) -> None:
-        self.is_simple = _SIMPLE.issuperset(_NAME.findall(written)) and _GROUP.sub(b"", written).count(b"<group") == 0
-        self.is_simple = self.is_simple and written.count(b"<tile") == 1  # the record's own
-        self.clips: set[Box] = set()
-        self.images: list[Box] = []
-        if self.is_simple:
-            self._measure(written)
-
-    def _measure(self, written: bytes) -> None:
-        clips, images = _CLIP.findall(written), _IMAGE.findall(written)
-        self.is_simple = len(clips) == written.count(b"<clip_path") and len(images) == written.count(b"<fill_image")
-        for transform, corners in set(clips):
-            box = _box(transform, corners)
-            if box:
-                self.clips.add(box)
-            else:
-                self.is_simple = False
-        for transform in images:
-            a, b, c, d, e, f = map(float, transform.split())
-            self.images.append((e + min(a, 0) + min(c, 0), f + min(b, 0) + min(d, 0),
-                                e + max(a, 0) + max(c, 0), f + max(b, 0) + max(d, 0)))  # fmt: skip
-
-
-def _box(transform: bytes, corners: bytes) -> Box | None:
-    """The box of a rectangle whose sides are upright."""
-    a, b, c, d, e, f = map(float, transform.split())
-    if (b or c) and (a or d):
-        return None
-    points = [(a * float(x) + c * float(y) + e, b * float(x) + d * float(y) + f) for x, y in _POINT.findall(corners)]
-    if len(points) == 5 and points.pop() != points[0]:
-        return None
-    (x0, y0), (x1, y1), (x2, y2), (x3, y3) = points
-    if (x0, y1, x2, y3) != (x1, y2, x3, y0) and (y0, x1, y2, x3) != (y1, x2, y3, x0):
-        return None
-    return min(x0, x2), min(y0, y2), max(x0, x2), max(y0, y2)
-
-
-class _Cuts(mupdf.FzDevice2):  # type: ignore[misc]
-    """Listens for text that reaches over the box of its clip, where that is known to be a rectangle."""
-
-    def __init__(self) -> None:
+    def __init__(self, texts: Box) -> None:
         super().__init__()
-        self.use_virtual_fill_text()
+        self.use_virtual_clip_path()
+        self.found, self.is_simple = Findings(), True
+        self.cookie = mupdf.FzCookie()
+        self._texts = _inner(texts)
+
+    def clip_path(self, _: Any, path: Any, _rule: Any, ctm: Any, scissor: Any) -> None:
+        if not _is_upright(path, ctm):
+            self.is_simple = False
+        elif not _holds(scissor, self._texts):
+            self.found.is_plain = False
+        else:
+            return
+        self.cookie.m_internal.abort = 1
+
+
+def _inner(texts: Box) -> Any:
+    """The box without the point that boxes of text are too wide by."""
+    x0, y0, x1, y1 = texts
+    edge = min(1.0, (x1 - x0) / 4, (y1 - y0) / 4)  # what has no extent is held by anything
+    return mupdf.ll_fz_make_rect(x0 + edge, y0 + edge, x1 - edge, y1 - edge)
+
+
+class _Cuts(_Clips):
+    """Looks for text that reaches over the box of its clip."""
+
+    def __init__(self, texts: Box) -> None:
+        super().__init__(texts)
         self.use_virtual_stroke_text()
-        self.areas: list[tuple[str, Box]] = []
+        self.found.is_plain = False
+        self._self = self.m_internal
+        self._listens = False  # to fill_text: not before the next clip where the last one holds all the text
+
+    def clip_path(self, _: Any, path: Any, _rule: Any, ctm: Any, _scissor: Any) -> None:
+        if not _is_upright(path, ctm):
+            self.is_simple = False
+            self.cookie.m_internal.abort = 1
+        if not self._listens:
+            self._listens = True
+            self.use_virtual_fill_text()
 
     def fill_text(self, _: Any, text: Any, ctm: Any, *_color: Any) -> None:
-        self._write(_bound(text, None, ctm))
+        clip, box = _scissor(self._self), _bound(text, None, ctm)
+        if not _holds(clip, box):
+            self._write(clip, box)
+        elif _holds(clip, self._texts):
+            self._listens = False
+            self.use_virtual_fill_text(False)
 
     def stroke_text(self, _: Any, text: Any, stroke: Any, ctm: Any, *_color: Any) -> None:
-        self._write(_bound(text, stroke, ctm))
+        self._write(_scissor(self._self), _bound(text, stroke, ctm))
 
-    def _write(self, text: Any) -> None:
-        clip = mupdf.ll_fz_device_current_scissor(self.m_internal)
-        if _is_cut(text, clip.x0, clip.y0, clip.x1, clip.y1):
-            self.areas.append(("clipped", (text.x0, text.y0, text.x1, text.y1)))
-
-
-def _is_cut(text: Any, left: float, top: float, right: float, bottom: float) -> bool:
-    return bool(text.x0 < left - EDGE or text.y0 < top - EDGE or text.x1 > right + EDGE or text.y1 > bottom + EDGE)
-
-
-def _narrows(clip: Box, texts: Box) -> bool:
-    """Whether a clip takes more of a box than the point that boxes of text are too wide by."""
-    return clip[0] > texts[0] + 1 or clip[1] > texts[1] + 1 or clip[2] < texts[2] - 1 or clip[3] < texts[3] - 1
+    def _write(self, clip: Any, text: Any) -> None:
+        if not _holds(_expand(clip, EDGE), text):
+            self.found.areas.append(("clipped", (text.x0, text.y0, text.x1, text.y1)))
 
 
 _Through = tuple[float, float, float, float, str | None]  # a clip, and as what it may hide text that lies within it
@@ -341,7 +343,7 @@ class _Watch(mupdf.FzDevice2):  # type: ignore[misc]
         for name in (*_CLIPS, *_PAINTS, *_TEXT[:2], "pop_clip", "begin_group", "end_group", "begin_tile"):
             getattr(self, f"use_virtual_{name}")()
         self.found = Findings()
-        self._texts = texts
+        self._texts = _inner(texts)
         self._through: _Through | None = None  # None leaves all text whole
         self._clips: list[_Through | None] = []
         self._groups: list[_Through | None] = []
@@ -353,7 +355,7 @@ class _Watch(mupdf.FzDevice2):  # type: ignore[misc]
         return self._tiles > 1  # the first is the record's own
 
     def clip_path(self, _: Any, path: Any, _rule: Any, ctm: Any, scissor: Any) -> None:
-        self._narrow(scissor, None if _is_rect(path, ctm) or _is_upright(path, ctm) else "clipped")
+        self._narrow(scissor, None if _is_upright(path, ctm) else "clipped")
 
     def _narrow(self, area: Any, kind: str | None) -> None:
         now = self._through
@@ -361,7 +363,7 @@ class _Watch(mupdf.FzDevice2):  # type: ignore[misc]
         x0, y0, x1, y1 = area.x0, area.y0, area.x1, area.y1
         if now:
             self._through = max(x0, now[0]), max(y0, now[1]), min(x1, now[2]), min(y1, now[3]), kind or now[4]
-        elif kind or _narrows((x0, y0, x1, y1), self._texts):
+        elif kind or not _holds(area, self._texts):
             self._through = x0, y0, x1, y1, kind
             self.found.is_plain = False
 
@@ -434,9 +436,10 @@ class _Watch(mupdf.FzDevice2):  # type: ignore[misc]
             self._write(_bound(text, stroke, ctm), self._through)
 
     def _write(self, text: Any, through: _Through) -> None:
-        *clip, kind = through
-        if kind or _is_cut(text, *clip):
-            self.found.areas.append((kind or "clipped", (text.x0, text.y0, text.x1, text.y1)))
+        x0, y0, x1, y1 = text.x0, text.y0, text.x1, text.y1
+        left, top, right, bottom, kind = through
+        if kind or x0 < left - EDGE or y0 < top - EDGE or x1 > right + EDGE or y1 > bottom + EDGE:
+            self.found.areas.append((kind or "clipped", (x0, y0, x1, y1)))
 
 
 class _Corners(mupdf.FzPathWalker2):  # type: ignore[misc]
@@ -465,7 +468,9 @@ class _Corners(mupdf.FzPathWalker2):  # type: ignore[misc]
 
 
 def _is_upright(path: Any, ctm: Any) -> bool:
-    """Whether a path is a rectangle after all, as one is that is closed by a line and then once more."""
+    """Whether a path is a rectangle whose sides are upright, even if it is closed by a line and then once more."""
+    if _is_rect(path, ctm):  # the common case
+        return True
     if ctm.b or ctm.c:
         return False
     walker = _Corners()
