@@ -66,6 +66,19 @@ class Marks(NamedTuple):
     def count(self, box: Box) -> int:
         return sum(self.pixels.count(1, rows.start, rows.stop) for rows in self.rows(box))
 
+    def all(self) -> Marks:
+        """A mark everywhere."""
+        return self._replace(pixels=b"\1" * len(self.pixels))
+
+    def without(self, boxes: list[Box]) -> Marks:
+        """The marks that lie in none of the boxes."""
+        pixels = bytearray(self.pixels)
+        edge = 1 / self.scale  # what a box holds in part is taken to be its own
+        for x0, y0, x1, y1 in boxes:
+            for rows in self.rows((x0 - edge, y0 - edge, x1 + edge, y1 + edge)):
+                pixels[rows] = bytes(rows.stop - rows.start)
+        return self._replace(pixels=bytes(pixels))
+
     def both(self, other: Marks) -> Marks:
         size = len(self.pixels)
         shared = int.from_bytes(self.pixels, "big") & int.from_bytes(other.pixels, "big")
@@ -327,7 +340,7 @@ class _Cuts(_Clips):
         self._write(_scissor(self._self), _bound(text, stroke, ctm))
 
     def _write(self, clip: Any, text: Any) -> None:
-        if not _holds(_expand(clip, EDGE), text):
+        if not _holds(_expand(clip, EDGE), text) and not _holds(clip, self._texts):
             self.found.areas.append(("clipped", (text.x0, text.y0, text.x1, text.y1)))
 
 

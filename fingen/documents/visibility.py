@@ -51,6 +51,7 @@ READ, WHOLE, LOST = (
 )  # shares of the ink that are seen of words that can be read, of whole ones, and of letters that are not there
 BESIDE = 1.5  # points that a letter is moved by at most when it is painted once more as its own shadow
 THIN = 0.05  # share of a word's box that its letters cover at least
+LARGE = 20.0  # points; outlines of such letters cover half of that
 SPECK = 4  # pixels of ink, from which a letter is judged by itself
 CELL, FARTHEST = 2.0, 16000.0  # points; no page is wider or higher than the second
 
@@ -210,14 +211,15 @@ class Eye:
     # --- what is hidden ------------------------------------------------------------------------------------------------
 
     def _settle(self, doubts: list[_Doubt]) -> None:
-        pieces = [self._letters(doubt) if doubt.tangled else self._pieces(doubt) for doubt in doubts]
-        box = _within(union([piece.box for some in pieces for piece in some] or [(0.0, 0.0, 0.0, 0.0)]), self._size)
+        pieces = [[] if doubt.tangled else self._pieces(doubt) for doubt in doubts]
+        boxes = [piece.box for some in pieces for piece in some] + [_around(doubt) for doubt in doubts if doubt.tangled]
+        box = _within(union(boxes or [(0.0, 0.0, 0.0, 0.0)]), self._size)
         scale = min(4.0, max(1.0, SHARP / min(max(doubt.span["size"], 1.0) for doubt in doubts)))
         look = _Look(self._drawing.part(box or (0.0, 0.0, 1.0, 1.0), scale))  # off the page nothing is seen
         colors = _colors_of([doubt for doubt in doubts if doubt.tangled])
         for doubt, some in zip(doubts, pieces, strict=True):
-            if doubt.tangled and self._shows_its_color(doubt, colors, look):
-                some.clear()
+            if doubt.tangled and not self._shows_its_color(doubt, colors, look) and not self._stands_apart(doubt, look):
+                some += self._letters(doubt)
         tangled = look.untangle(
             [piece for doubt, some in zip(doubts, pieces, strict=True) if doubt.tangled for piece in some]
         )
@@ -241,10 +243,26 @@ class Eye:
         for cell in _cells_of(_core(doubt.box, doubt.direction)):
             if sum(count for other, count in colors[cell].items() if _distance(color, other) < 2 * ALIKE) > 1:
                 return False
-        words = _pieces(doubt.span, self._words[doubt.at[:2]], doubt.direction)
-        if sum(word.end - word.start for word in words) < len("".join(doubt.span["text"].split())):
-            return False
-        return all(look.shows(color, word.box) for word in words if meet(word.box, doubt.box))
+        words = [word for word in self._words[doubt.at[:2]] if meet(word[:4], doubt.box)]
+        parts = [part for word in words for part in _parts_of(word[:4], doubt.direction, -(-len(word[4]) // PIECE))]
+        return all(look.shows(color, part) for part in parts if meet(part, doubt.box))
+
+    def _stands_apart(self, doubt: _Doubt, look: _Look) -> bool:
+        """Whether large text among other text is seen where that leaves it alone, each of its letters."""
+        others = [
+            span["bbox"]
+            for block in self._blocks
+            if block["type"] == 0 and meet(block["bbox"], doubt.box)
+            for line in block["lines"]
+            for span in line["spans"]
+            if span is not doubt.span and not span["text"].isspace() and meet(span["bbox"], doubt.box)
+        ]
+        words = [word for word in self._words[doubt.at[:2]] if meet(word[:4], doubt.box)]
+        parts = [
+            _within(part, self._size) for word in words for part in _parts_of(word[:4], doubt.direction, len(word[4]))
+        ]
+        least = THIN if doubt.span["size"] < LARGE else THIN / 2
+        return look.is_seen_beside(others, [part for part in parts if part and meet(part, doubt.box)], least)
 
     def _pieces(self, doubt: _Doubt) -> list[_Piece]:
         """The doubtful words of a span, or their letters where words reach over its end."""
@@ -324,6 +342,17 @@ class _Look:
         rows = marks.rows(box)
         return bool(rows) and marks.count(box) > THIN * len(rows) * (rows[0].stop - rows[0].start)
 
+    def is_seen_beside(self, others: list[Box], parts: list[Box], least: float) -> bool:
+        """Whether text makes a difference in all parts where these are not in others: in a share of it at least."""
+        free = self._differs.without(others)
+        alone = self._differs.all().without(others)
+        for part in parts:
+            size = sum(rows.stop - rows.start for rows in free.rows(part))
+            room = alone.count(part)
+            if room < READ * size or free.count(part) <= least * room:
+                return False
+        return bool(parts)
+
     def untangle(self, letters: Iterable[_Piece]) -> dict[_Piece, _Ink]:
         """The same for letters among others at their places: what is painted at one place is taken away in turns.
 
@@ -387,6 +416,12 @@ def _colors_of(doubts: list[_Doubt]) -> dict[tuple[int, int], Counter[int]]:
         for cell in _cells_of(_core(doubt.box, doubt.direction)):
             colors[cell][doubt.span["color"]] += 1
     return colors
+
+
+def _around(doubt: _Doubt) -> Box:
+    """The doubtful part of a span, with the whole of each letter that reaches into it."""
+    (x0, y0, x1, y1), (left, top, right, bottom), wide = doubt.box, doubt.span["bbox"], 2 * doubt.span["size"]
+    return max(left, x0 - wide), max(top, y0 - wide), min(right, x1 + wide), min(bottom, y1 + wide)
 
 
 def _layers(units: dict[frozenset[int], list[Box]]) -> list[list[frozenset[int]]]:
@@ -698,10 +733,15 @@ def _pieces(span: Span, words: list[Any], direction: tuple[float, float]) -> lis
             continue
         at = start + len(word[4])
         parts = -(-len(word[4]) // PIECE)
-        for number in range(parts):
+        for number, part in enumerate(_parts_of(word[:4], direction, parts)):
             first, last = (start + len(word[4]) * (number + more) // parts for more in (0, 1))
-            pieces.append(_Piece(first, last, _part(word[:4], direction, number / parts, (number + 1) / parts)))
+            pieces.append(_Piece(first, last, part))
     return pieces
+
+
+def _parts_of(box: Box, direction: tuple[float, float], count: int) -> list[Box]:
+    """The parts of a word's box, all of one length."""
+    return [_part(box, direction, number / count, (number + 1) / count) for number in range(count)]
 
 
 def _part(box: Box, direction: tuple[float, float], start: float, end: float) -> Box:
