@@ -20,6 +20,8 @@ from fingen.records import Box
 MOST_PIXELS = 4_000_000  # of one look; a bigger part of the page is drawn smaller
 FAINT = 0.5  # alpha below which a group may not stand out
 EDGE = 1.5  # points that a clip may take of a text; MuPDF finds it one wider than it is
+TRIM = 0.15  # share of the height of letters that a clip may take above and below where it holds their line
+MOST_COMPARED = 100_000  # pairs of clipped text and lines of a page, from which each text counts as cut
 NORMAL = 0  # the blend mode that paints
 CONTRAST = 13  # levels, of 255, that a color must differ by for an eye to see it, if barely
 ALIKE = 90  # levels within which a pixel has the color of a thin letter
@@ -158,7 +160,7 @@ class Drawing:
         """Find what may hide text, which stands within a box and there in the boxes of lines."""
         images = self._images()
         if images is not None and not any(meet(image, line) for image in images for line in lines):
-            found = self._cuts(texts)
+            found = self._cuts(texts, lines)
             if found:
                 found.is_plain = found.is_plain and not images
                 return found
@@ -167,14 +169,18 @@ class Drawing:
         self._has_tiles = watch.has_tiles
         return watch.found
 
-    def _cuts(self, texts: Box) -> Findings | None:
+    def _cuts(self, texts: Box, lines: Collection[Box]) -> Findings | None:
         """Find the text that clips to rectangles take away; None where there are other clips."""
         clips = _Clips(texts)
         self._replay(clips, clips.cookie)
-        if clips.is_simple and not clips.found.is_plain:
-            clips = _Cuts(texts)
-            self._replay(clips, clips.cookie)
-        return clips.found if clips.is_simple else None
+        found = Findings()
+        found.is_plain = clips.are_wide
+        if clips.is_simple and not clips.are_wide:
+            clips = cuts = _Cuts(texts)
+            self._replay(cuts, cuts.cookie)
+            few = len(cuts.cuts) * len(lines) < MOST_COMPARED
+            found.areas = [("clipped", text) for clip, text in cuts.cuts if not (few and _is_trim(clip, text, lines))]
+        return found if clips.is_simple else None
 
     def _images(self) -> list[Box] | None:
         """Have MuPDF write down what it paints beside text, paths and clips: pictures, or None where there is more."""
@@ -289,7 +295,7 @@ class _Clips(mupdf.FzDevice2):  # type: ignore[misc]
     def __init__(self, texts: Box) -> None:
         super().__init__()
         self.use_virtual_clip_path()
-        self.found, self.is_simple = Findings(), True
+        self.is_simple = self.are_wide = True
         self.cookie = mupdf.FzCookie()
         self._texts = _inner(texts)
 
@@ -297,7 +303,7 @@ class _Clips(mupdf.FzDevice2):  # type: ignore[misc]
         if not _is_upright(path, ctm):
             self.is_simple = False
         elif not _holds(scissor, self._texts):
-            self.found.is_plain = False
+            self.are_wide = False
         else:
             return
         self.cookie.m_internal.abort = 1
@@ -316,7 +322,7 @@ class _Cuts(_Clips):
     def __init__(self, texts: Box) -> None:
         super().__init__(texts)
         self.use_virtual_stroke_text()
-        self.found.is_plain = False
+        self.cuts: list[tuple[Box, Box]] = []  # clip and text
         self._self = self.m_internal
         self._listens = False  # to fill_text: not before the next clip where the last one holds all the text
 
@@ -341,7 +347,19 @@ class _Cuts(_Clips):
 
     def _write(self, clip: Any, text: Any) -> None:
         if not _holds(_expand(clip, EDGE), text) and not _holds(clip, self._texts):
-            self.found.areas.append(("clipped", (text.x0, text.y0, text.x1, text.y1)))
+            self.cuts.append(((clip.x0, clip.y0, clip.x1, clip.y1), (text.x0, text.y0, text.x1, text.y1)))
+
+
+def _is_trim(clip: Box, text: Box, lines: Collection[Box]) -> bool:
+    """Whether a clip takes no more than a rim of letters, as bold ones may have, and holds each line that they may be of."""
+    rim = TRIM * (text[3] - text[1])
+    if text[0] < clip[0] - EDGE or text[2] > clip[2] + EDGE or text[1] < clip[1] - rim or text[3] > clip[3] + rim:
+        return False
+    own = [line for line in lines if meet(line, text)]
+    return bool(own) and all(
+        line[0] >= clip[0] - EDGE and line[1] >= clip[1] and line[2] <= clip[2] + EDGE and line[3] <= clip[3]
+        for line in own
+    )
 
 
 _Through = tuple[float, float, float, float, str | None]  # a clip, and as what it may hide text that lies within it

@@ -488,7 +488,7 @@ class _Scene:
     def __init__(self, blocks: list[dict[str, Any]]) -> None:
         self.lines: list[tuple[dict[str, Any], tuple[int, int], Cells]] = []
         self._ink: dict[int, int] = {}
-        self._hairs: dict[int, int] = {}
+        self._hairs: list[Cells] = []
         self._tangled: dict[int, int] = {}
         self._doubts: dict[str, dict[int, int]] = {
             kind: {} for kind in ("clipped", "transparent", "covered", "same color")
@@ -500,6 +500,7 @@ class _Scene:
             else:
                 for number, line in enumerate(block.get("lines", ())):
                     self._write(line, (at, number))
+        self._cross()
 
     @property
     def is_doubtful(self) -> bool:
@@ -540,19 +541,27 @@ class _Scene:
                     self._tangled[row] = self._tangled.get(row, 0) | (before & mask)
 
     def _cover(self, vector: dict[str, Any]) -> None:
-        rows, mask = _solid(*vector["bbox"])
-        ink = self._ink
+        cells = rows, mask = _solid(*vector["bbox"])
         if _is_hair(vector):
-            hairs = self._hairs
-            for row in rows:
-                before = hairs.get(row, 0)
-                hairs[row] = before | mask
-                if before & mask:  # the second at one place
-                    self._add("covered", row, before & mask)
+            self._hairs.append(cells)
             return
+        ink = self._ink
         for row in rows if len(rows) < len(ink) else [row for row in ink if row in rows]:
             if row in ink and ink[row] & mask:
                 self._add("covered", row, ink[row] & mask)
+
+    def _cross(self) -> None:
+        """Take text that two thin lines cross at one place to be covered."""
+        ink = self._ink
+        crossed: dict[int, int] = {}
+        for rows, mask in self._hairs:
+            for row in rows:
+                common = ink.get(row, 0) & mask
+                if common:
+                    before = crossed.get(row, 0)
+                    crossed[row] = before | common
+                    if before & common:
+                        self._add("covered", row, before & common)
 
     def suspect(self, kind: str, box: Box) -> None:
         """Take text within a box to be doubtful."""
