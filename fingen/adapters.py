@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -42,6 +42,7 @@ CARD = "README.md"
 CURVE, PICTURE = "loss.svg", "loss.png"  # the picture is there where matplotlib is
 HISTORY = "training.jsonl"
 WEIGHTS = ("adapter_model.safetensors", "adapter_config.json")
+FOREIGN = WEIGHTS[1]  # an adapter that others made has this, and no manifest
 TOKENIZER = (
     "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json", "added_tokens.json",
     "vocab.json", "merges.txt", "tokenizer.model",
@@ -52,6 +53,7 @@ FILES = frozenset(
 PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib"})
 CARD_TEMPLATE = Path(__file__).with_name("adapter_card.md.j2")
 CONFIG_BYTES = 1_000_000  # of adapter_config.json
+NAMED = 3  # rows that a line of those left out names; the manifest names all
 HEADER_BYTES = 100_000_000  # of a safetensors file, at most
 _PLAIN = re.compile(r"[\w ,.:;/@+()=%-]*")  # what means nothing in Markdown, beside an underscore at an end of a word
 
@@ -123,7 +125,16 @@ class _Set(_Part):
 
 class _Template(_Part):
     form: str
-    sha256: str
+    sha256: str | None  # None: an adapter of others, of which it is not known
+
+
+class _Frame(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    before: str
+    behind: str
+    options: dict[str, str]
+    is_input: bool = False
 
 
 class _Rows(_Part):
@@ -145,11 +156,12 @@ class _Manifest(_Part):
     run: str
     base: _Base
     load: str
-    set: _Set
+    set: _Set | None  # None, as rows and metrics: an adapter of others
     recipe: str | None
     template: _Template
-    rows: _Rows
-    metrics: _Metrics
+    frame: _Frame | None = None
+    rows: _Rows | None
+    metrics: _Metrics | None
     settings: dict[str, Any]
     sources: dict[str, str]
     files: dict[InnerPath, str]
@@ -236,9 +248,9 @@ def render_card(
     scores = [AdapterScore.model_validate(score) for score in manifest.get("scores", ())]
     return template.render(
         m=manifest,
-        trained_on=render_rows(manifest),
-        steps=render_steps(manifest),
-        classes=render_classes(manifest),
+        trained_on=render_rows(manifest) if manifest["rows"] else "",
+        steps=render_steps(manifest) if manifest["metrics"] else "",
+        classes=render_classes(manifest) if manifest["metrics"] else "",
         front_matter=yaml.safe_dump(_front_matter(manifest, licence), allow_unicode=True, sort_keys=False),
         choices=[score for score in scores if score.accuracy],
         texts=[score for score in scores if not score.accuracy],
@@ -259,6 +271,14 @@ def render_rows(manifest: Mapping[str, Any]) -> str:
     often = "once" if most == 1 else f"{most} times" if least == most else f"{least} or {most} times"
     until = "" if metrics["kept_step"] == metrics["steps"] else f" until step {metrics['kept_step']:,}"
     return f"{share}{rows['train']:,} trained on, each {often}{until}"
+
+
+def render_left_out(left_out: Mapping[str, Sequence[str]]) -> list[str]:
+    """A line for each reason for which rows were left out, with the first of their ids."""
+    return [
+        f"left out: {len(ids):,} rows: {reason} ({', '.join(ids[:NAMED])}{', ...' if len(ids) > NAMED else ''})"
+        for reason, ids in left_out.items()
+    ]
 
 
 def render_steps(manifest: Mapping[str, Any]) -> str:
@@ -283,7 +303,7 @@ def render_classes(manifest: Mapping[str, Any]) -> str:
 
 def _front_matter(manifest: Mapping[str, Any], licence: str | None) -> dict[str, Any]:
     """What the Hub must know: it links base model and data sets by their ids."""
-    hub_id, repo = manifest["base"]["hub_id"], manifest["set"].get("repo")
+    hub_id, repo = manifest["base"]["hub_id"], (manifest["set"] or {}).get("repo")
     return {
         **({"license": licence} if licence else {}),
         **({"base_model": hub_id, "base_model_relation": "adapter"} if hub_id else {}),
@@ -381,7 +401,7 @@ def is_pickle(name: str) -> bool:
 
 
 def check_safetensors(path: Path) -> None:
-    """Prove by its header that a file is safetensors, and not something else by that name.
+    """Make sure by its header that a file is safetensors, and not something else by that name.
 
     Raises:
         UsageError: it is not.

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from fingen.scoring.run import Planned, Scored
     from fingen.training.plan import TrainingPlan
     from fingen.training.run import Tuned
+    from fingen.training.seeds import Seeds
     from fingen.training.settings import Resolved
     from fingen.training.use import Merged
     from fingen.verification.run import Verification
@@ -284,15 +285,15 @@ def export(folder: File | None = None, /, **options: Unpack[ExportOptions]) -> E
     from fingen.pipeline.export import export
 
     values = _read("export", options)
-    return export(_set(folder), values["form"], values["out"], replace=values.get("replace", False))
+    return export(_set(folder), values.pop("form"), values.pop("out"), **values)
 
 
-# --- proofs ------------------------------------------------------------------------------------------------------------
+# --- checks ------------------------------------------------------------------------------------------------------------
 
 
 @public("verify")
 def verify(target: File | None = None, /, **options: Unpack[VerifyOptions]) -> Verification:
-    """Prove every row of a set (None: the newest in build/), or of any Alpaca file, anew. Nothing is asked of anybody.
+    """Check every row of a set (None: the newest in build/), or of any Alpaca file, anew. Nothing is asked of anybody.
 
     Raises:
         UsageError: no such set or file. SetError: it cannot be read as one.
@@ -332,24 +333,26 @@ def show(folder: File | None = None, id: str | None = None, /, **options: Unpack
 
 
 @public("finetune")
-def finetune(*, on_event: OnEvent = ignore, **options: Unpack[FinetuneOptions]) -> Tuned | TrainingPlan:
+def finetune(*, on_event: OnEvent = ignore, **options: Unpack[FinetuneOptions]) -> Tuned | Seeds | TrainingPlan:
     """Train a LoRA adapter for a base model on a set. `override` gives any other setting, by its name.
 
     Returns:
-        With `dry_run` a plan, with all that is in the way.
+        With `dry_run` a plan, with all that is in the way; with `seeds` all adapters, and what they come to.
 
     Raises:
         UsageError: something is in the way. LimitError: out of memory or disk. Interrupted: `resume` goes on.
     """
     from fingen.training.plan import build_plan
     from fingen.training.run import finetune
+    from fingen.training.seeds import finetune_seeds
 
     values = _read("finetune", options)
     resolved = _resolve(values)
     settings = settings_of(config.Finetune, values)
     if settings.dry_run:
         return build_plan(settings, resolved.tuning)
-    return finetune(
+    train = finetune_seeds if settings.seeds else finetune
+    return train(
         settings,
         resolved.tuning,
         sources=resolved.sources,
@@ -379,7 +382,7 @@ def _resolve(values: dict[str, Any]) -> Resolved:
 
 @public("merge")
 def merge(adapter: File, /, **options: Unpack[MergeOptions]) -> Merged:
-    """Write base model and adapter as one model, after a proof that both say the same.
+    """Write base model and adapter as one model, after a check that both say the same.
 
     Raises:
         ShortfallError: they do not; nothing is left. UsageError: no such adapter, or `out` holds something else.
@@ -444,7 +447,7 @@ def push(folder: File | None = None, /, **options: Unpack[PushOptions]) -> Pushe
 
 @public("pull")
 def pull(repo: str, /, **options: Unpack[PullOptions]) -> Pulled | PulledAdapter:
-    """Bring a data set or an adapter from the Hugging Face Hub into build/, and prove it.
+    """Bring a data set or an adapter from the Hugging Face Hub into build/, and check it.
 
     Raises:
         UsageError, SetError: `out` is in the way, or the data are not what they say. HubError: the Hub refuses.

@@ -11,8 +11,11 @@ TASKS = {  # what `pdf2qa --task` takes, and its help
     "summary": "what a section comes to, text and tables together",
 }
 _KINDS = "; ".join(f"{name}: {about}" for name, about in TASKS.items())
-BENCHMARKS = ("openfindata", "fineval-intent", "fpb", "fiqa", "tfns", "nwgi")  # what `score --benchmark` takes
+BENCHMARKS = ("openfindata", "ant-intent", "fpb", "fiqa", "tfns", "nwgi")  # what `score --benchmark` takes
 SOURCES = (*BENCHMARKS, "alpaca", "sharegpt", "csv")  # what `import` takes
+RENAMED = {
+    "fineval-intent": "ant-intent"
+}  # names that sources and benchmarks had before: FinEval is another one, SUFE's
 CONTEXTS = ("none", "passage", "both")
 LANGUAGES = ("auto", "en", "zh")
 SPLIT_UNITS = ("auto", "document", "chunk")
@@ -223,7 +226,9 @@ class Pdf2qa:
         None, "Times that a rejected pair goes back to its teacher with what was found. Not through files.",
         unset="1 for a teacher that costs, else 0", least=0, most=3,
     )  # fmt: skip
-    partial: bool = option(False, "Write the set of what is answered, where answers are missing; exit code 1 says so.")
+    partial: bool = option(
+        False, "Write the set of what is answered, where answers are missing or refused; exit code 1 says so."
+    )
     check: str | None = option(
         None, "A second teacher holds each claim of an answer against its quotes, blind to the writer; where it disagrees "
         "the pair is rejected.", metavar="TEACHER",
@@ -256,6 +261,7 @@ _LLAMA3 = "its chat template writes <|begin_of_text|> itself: a tokenizer that a
 _LLAMA2 = "no padding token; takes Chinese apart into bytes, so Chinese sets cost two to three times the tokens"
 _QWEN25 = "its chat template adds a system prompt of its own where the conversation has none"
 _QWEN3 = "thinks before it answers: trained and asked here with thinking off"
+_SMOLLM2 = "English alone; its chat template adds a system prompt of its own where the conversation has none"
 _GLM_CODE = "the code in its repository is for an old transformers"
 MODELS = {
     "llama3": Alias("meta-llama/Meta-Llama-3-8B-Instruct", 8.03, "Llama 3 Community", gated=True, trap=_LLAMA3,
@@ -280,6 +286,10 @@ MODELS = {
     "qwen3": Alias("Qwen/Qwen3-8B", 8.19, "Apache-2.0", trap=_QWEN3),
     "qwen3-14b": Alias("Qwen/Qwen3-14B", 14.77, "Apache-2.0", trap=_QWEN3),
     "qwen3-32b": Alias("Qwen/Qwen3-32B", 32.76, "Apache-2.0", trap=_QWEN3),
+    "smollm2": Alias("HuggingFaceTB/SmolLM2-135M-Instruct", 0.135, "Apache-2.0", tried=True,
+                     trap=f"{_SMOLLM2}; tried here with the weights of a copy in 4 bits (GGUF, Q4_1)"),
+    "smollm2-360m": Alias("HuggingFaceTB/SmolLM2-360M-Instruct", 0.362, "Apache-2.0", trap=_SMOLLM2),
+    "smollm2-1.7b": Alias("HuggingFaceTB/SmolLM2-1.7B-Instruct", 1.71, "Apache-2.0", trap=_SMOLLM2),
     "glm4": Alias("zai-org/glm-4-9b-chat-hf", 9.40, "GLM-4", trap="the repository without -hf needs code of its own",
                   modelscope_id="ZhipuAI/glm-4-9b-chat-hf"),
     "chatglm2": Alias("zai-org/chatglm2-6b", 6.24, "ChatGLM2-6B", code="4.30.2", successor="glm4",
@@ -300,6 +310,8 @@ FAMILIES = ("baichuan2", "chatglm2", "chatglm3")  # what `fingen models convert`
 LOADS = ("auto", "fp32", "bf16", "fp16", "8bit", "4bit")
 WEIGHT_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "8bit": 1.15, "4bit": 0.75}  # a parameter, embeddings among them
 FORMS = ("chat", "fingpt")
+BASE_OF = "Of an adapter that another program made: its base model."
+FORM_OF = "Of such an adapter: how its prompts looked in its training."
 SCHEDULES = ("cosine", "linear", "constant")
 KEEP = ("best", "last")
 DPI = 144  # dots per inch of a page that is drawn
@@ -340,6 +352,9 @@ class Tuning:
     patience: int | None = None  # epochs without a better evaluation until it ends
     save_every: int = 50  # steps between two checkpoints
     seed: int = folder_option(0, "Of the order of rows, and all random numbers.")
+    limit: int | None = option(
+        None, "Rows to train on, and of those to validate on, at most: chosen by their ids.", unset="all", least=1
+    )
 
 
 @dataclass(frozen=True)
@@ -350,6 +365,11 @@ class Finetune:
     data: Path | None = option(None, "The set to train on.", unset="the newest in build/", flag="--set", metavar="SET")
     out: Path | None = option(None, "Folder of the adapter.", unset="build/adapters/<set>-<model>")
     recipe: str | None = folder_option(None, "Settings that were published; a wrong name lists them.", metavar="NAME")
+    seeds: int | None = option(
+        None,
+        "Train so many adapters, with seeds from --seed on; tell the mean and the spread of what they come to.",
+        least=2,
+    )
     resume: bool = folder_option(False, "Go on with a run that was not finished.")
     replace: bool = option(False, "Start anew, also where an adapter or an unfinished run is.")
     report_to: tuple[str, ...] = option(
@@ -360,6 +380,7 @@ class Finetune:
         False, "Run Python code that the base model brings along. It can do here all that you can: read it first."
     )
     dry_run: bool = option(False, "Say what would be done, and what is in the way; fetch and train nothing.")
+    base_seed: int | None = None  # of the tiny base model, where adapters of several seeds stand on it
 
 
 @dataclass(frozen=True)
@@ -424,6 +445,12 @@ class Scoring:
         False, "Read free text where the likeliest option could be read off, as published figures often were made."
     )
     rotate: bool = option(False, "Ask each choice with its options in every rotation: does their place decide?")
+    limit: int | None = option(
+        None,
+        "Rows of each source, at most: chosen by their ids, the same for all; to try a score out.",
+        unset="all",
+        least=1,
+    )
     shots: int = option(0, "Training examples before each question, of each class equally many.", least=0)
     max_tokens: int | None = option(
         None, "Tokens that a generated answer may have.", unset="64 for a choice, 512 for free text", least=1
@@ -483,6 +510,8 @@ class Taking:
 class Push:
     """`fingen push`."""
 
+    base: str | None = option(None, BASE_OF, metavar="MODEL")
+    form: str | None = option(None, FORM_OF, choices=FORMS)
     repo: str | None = option(
         None, "Where it goes.", unset="the token's user, the folder's name", metavar="[OWNER/]NAME"
     )
@@ -492,7 +521,7 @@ class Push:
         flag="--license", metavar="LICENSE",
     )  # fmt: skip
     message: str | None = option(None, "Message of the commit.", unset="its name and its rows or base model")
-    dry_run: bool = option(False, "Prove it and say what would go where; write nothing to the Hub.")
+    dry_run: bool = option(False, "Check it and say what would go where; write nothing to the Hub.")
     overwrite: bool = option(False, "Also where what is there loses rows, columns, scores or files of another hand.")
     with_chunks: bool = option(False, "A set's passages too. They are the reports' text: mind their copyright.")
     with_rejects: bool = option(False, "A set's rejected answers too.")

@@ -4,8 +4,10 @@
     ├── UsageError              2   bad usage, input or settings
     │   ├── DocumentError       2   one input file cannot be read (`reason` says why)
     │   └── SetError            2   a set in build/ does not fit what was asked
+    │       └── RowError        2   one row is of no use; others may be
     ├── ShortfallError          1   ran, but short of what was asked
     ├── TeacherError            3   the teacher refused or cannot be reached
+    │   └── UnansweredError     1   some requests have no answer; all others have
     ├── HubError                3   the Hub refused or cannot be reached
     ├── LimitError              4   disk full, out of memory
     └── Interrupted             130 stopped by the user; the same command resumes
@@ -104,6 +106,10 @@ class SetError(UsageError):
     """A set in build/ is missing, broken, or made with other settings."""
 
 
+class RowError(SetError):
+    """One row is of no use; who reads a file of them may go on with the others."""
+
+
 class ShortfallError(FingenError):
     """The command ran, but made less than was asked."""
 
@@ -113,7 +119,7 @@ class TeacherError(FingenError):
 
     `retryable`: asking again later may help. `limited`: it said that too much was asked at once (429, 529). `retry_after`:
     the seconds that it asked to wait. `possibly_billed`: the attempt broke off after it was sent, so it may be on the bill.
-    `unreadable`: something came, and it was no answer.
+    `unreadable`: something came, and it was no answer. `alone`: it is of one request; others may be answered.
     """
 
     exit_code = 3
@@ -127,11 +133,19 @@ class TeacherError(FingenError):
         retry_after: float | None = None,
         possibly_billed: bool = False,
         unreadable: bool = False,
+        alone: bool = False,
         hint: str = "",
     ) -> None:
         super().__init__(message, hint=hint)
+        self.alone = alone or retryable  # it was tried until its deadline: that need not be so of others
         self.retryable, self.limited, self.retry_after = retryable, limited, retry_after
         self.possibly_billed, self.unreadable = possibly_billed, unreadable
+
+
+class UnansweredError(TeacherError):
+    """Some requests have no answer, each for a reason of its own; all others have theirs."""
+
+    exit_code = 1
 
 
 class HubError(FingenError):

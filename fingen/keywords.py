@@ -132,8 +132,10 @@ class FinetuneOptions(TypedDict, total=False):
     cutoff: int | None
     tokens_per_batch: int | None
     seed: int | None
+    limit: int | None
     config: File | None
     override: Mapping[str, Any]
+    seeds: int | None
     resume: bool
     replace: bool
     report_to: str | Iterable[str]
@@ -146,6 +148,8 @@ class MergeOptions(TypedDict, total=False):
 
     out: File | None
     tolerance: float | None
+    base: str | None
+    form: str | None
     replace: bool
     trust_remote_code: bool
 
@@ -171,6 +175,7 @@ class ScoreOptions(CostOptions, total=False):
     data: File | Iterable[File]
     generate: bool
     rotate: bool
+    limit: int | None
     shots: int
     max_tokens: int | None
     out: File | None
@@ -184,11 +189,15 @@ class ExportOptions(TypedDict, total=False):
     format: Required[str]
     out: Required[File]
     replace: bool
+    model: str
+    recipe: str
 
 
 class PushOptions(TypedDict, total=False):
     """The options of `fingen push`."""
 
+    base: str | None
+    form: str | None
     repo: str | None
     public: bool
     license: str | None

@@ -12,11 +12,12 @@ import random
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+from statistics import NormalDist, stdev
 from typing import Literal, NamedTuple, TypeVar
 
 LEVEL = 0.95  # of intervals
 RESAMPLES = 2000  # of a bootstrap: enough for the second digit of a 95 % interval in per cent
+FLIPS = 9999  # draws of a randomisation test
 Counts = Mapping[tuple[str, str | None], int]  # (right class, answered class or None) -> rows
 Average = Literal["macro", "micro", "weighted"]
 Row = TypeVar("Row", bound=Hashable)
@@ -27,6 +28,17 @@ class Interval(NamedTuple):
 
     low: float
     high: float
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One figure of several runs. `sd` is the sample's standard deviation, that of n - 1; 0 for one run."""
+
+    mean: float
+    sd: float
+    least: float
+    most: float
+    runs: int
 
 
 @dataclass(frozen=True)
@@ -190,6 +202,39 @@ def mcnemar(first_only: int, second_only: int) -> float:
         ways = ways * (rows - k) // (k + 1)
         tail += ways
     return min(1.0, 2 * tail / (1 << rows))
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Mean and spread of one figure of several runs.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if not values:
+        raise ValueError("no values")
+    sd = stdev(values) if len(values) > 1 else 0.0
+    return Spread(math.fsum(values) / len(values), sd, min(values), max(values), len(values))
+
+
+def sign_flips(differences: Mapping[float, int], *, resamples: int = FLIPS, seed: int = 0) -> float:
+    """Two-sided p, 0..1, of Fisher's randomisation test (1935): is the mean of paired differences 0?
+
+    Under that each row's difference has either sign with chance 1/2. `differences` are counted: value -> rows. p is the share
+    of draws whose sum is at least as far from 0, the rows as they are among them.
+
+    Raises:
+        ValueError: there are no rows.
+    """
+    _rows(differences)
+    sizes = Counter[float]()
+    for value, rows in differences.items():
+        sizes[abs(value)] += rows
+    seen = abs(math.fsum(value * rows for value, rows in differences.items()))
+    draw, far = random.Random(seed), 0
+    for _ in range(resamples):
+        drawn = math.fsum(size * (2 * draw.getrandbits(n).bit_count() - n) for size, n in sizes.items() if n)
+        far += abs(drawn) >= seen - 1e-9 * max(1.0, seen)  # what rounding takes apart belongs together
+    return (far + 1) / (resamples + 1)
 
 
 def holm(ps: Sequence[float]) -> list[float]:

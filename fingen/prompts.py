@@ -40,6 +40,7 @@ _HERE = Path(__file__).resolve().parent
 _PACKAGED = (_HERE / "_prompts", _HERE.parent / "prompts")  # in a wheel; in an editable install
 SHOWN = 2  # model pairs that every prompt of a template shows
 VARIED = 4  # pairs of which one more is shown: a prompt for each of them, that a provider may cache
+REPLACED = {"concept": "qa", "summary": "qa"}  # templates that are read no more -> what is read in their place
 _PAIR = ("question", "rephrased", "answer", "evidence", "calc")
 _HINT = "compare it with the packaged one: run `fingen prompts copy` in an empty folder"
 
@@ -122,9 +123,19 @@ def read_template(name: str) -> Template:
             sha256=_sha256(text, _examples_file(str(head["language"]))),
         )
     except FileNotFoundError as e:
-        raise UsageError(f"{path}: no such template", hint=_HINT) from e
+        raise UsageError(f"{path}: no such template", hint="; ".join([*replaced_templates(), _HINT])) from e
     except (*WRONG_FORM, OSError) as e:
         raise UsageError(f"{path}: not a template: {say_wrong_form(e)}", hint=_HINT) from e
+
+
+def replaced_templates() -> list[str]:
+    """Say which templates of the working directory are read no more, and where what was changed in them belongs."""
+    return [
+        f"{path} is not read any more: bring what you changed in it into {path.with_name(f'{new}.{language}.md')}"
+        for old, new in REPLACED.items()
+        for language in ("en", "zh")
+        if (path := LOCAL / f"{old}.{language}.md").is_file()
+    ]
 
 
 def _sha256(text: str, examples: Path) -> str:

@@ -7,8 +7,9 @@ same input gives the same ids on every machine.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -173,6 +174,12 @@ class Request(Frozen):
     follow_ups: tuple[str, ...] = ()  # an unusable answer and what was wrong with it, by turns; no part of the key
 
     @property
+    def where(self) -> str:
+        """What a message calls it: document and page of its first passage."""
+        first = self.passages[0] if self.passages else None
+        return f"{first.document}, page {first.pages[0]}" if first else f"request {self.key[:12]}"
+
+    @property
     def tasks(self) -> tuple[str, ...]:
         """The tasks that it asks for."""
         return tuple(self.task.split(TOGETHER))
@@ -283,7 +290,9 @@ class Record(Frozen):
     pages: Annotated[tuple[int, ...], *_NESTED] = ()  # none: the document has no pages
     chunks: Annotated[tuple[str, ...], *_NESTED] = ()
     evidence: Annotated[tuple[Evidence, ...], *_NESTED] = ()
-    figures: Annotated[tuple[dict[str, Any], ...], *_NESTED] = ()  # of the answer, each with the level of its proof
+    figures: Annotated[
+        tuple[dict[str, Any], ...], *_NESTED
+    ] = ()  # of the answer: said, start, end, and the level of its proof
     calc: str = ""
     program: str = ""  # the steps whose result is the answer
     turns: Annotated[tuple[dict[str, str], ...], *_NESTED] = ()  # that came before: role and content
@@ -351,7 +360,7 @@ class Manifest(Frozen):
     usage: Usage
     cost_usd: float | None
     split_by: Literal["document", "chunk"]
-    figures: dict[str, int] = Field(default_factory=dict)  # in the answers: all, unbound (tied to no row or period)
+    figures: dict[str, int] = Field(default_factory=dict)  # in the answers: all, bound, quoted, computed
     checked: dict[str, Any] = Field(
         default_factory=dict
     )  # what a second teacher said of the pairs, and how often it agreed
@@ -362,3 +371,19 @@ class Manifest(Frozen):
 def content_id(prefix: str, *parts: str) -> str:
     """A short stable id: the prefix and 16 hexadecimal digits of the parts' SHA-256."""
     return f"{prefix}-{sha256_text(*parts)[:16]}"
+
+
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+Row = TypeVar("Row", bound=_Named)
+
+
+def take(rows: Sequence[Row], limit: int | None) -> list[Row]:
+    """At most so many of some rows, in their order: those whose ids have the lowest hashes, wherever in a file they stand."""
+    if limit is None or limit >= len(rows):
+        return list(rows)
+    chosen = {row.id for row in sorted(rows, key=lambda row: sha256_text(row.id))[:limit]}
+    return [row for row in rows if row.id in chosen]

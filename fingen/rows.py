@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import json
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NoReturn, TextIO
 
 from fingen.disk import LINE_BYTES, cut_lines, open_file, read_whole
-from fingen.errors import SetError, UsageError
+from fingen.encodings import guess_encoding
+from fingen.errors import RowError, SetError, UsageError
 
 FORMS = 'give a JSON list or JSON lines of {"instruction": ..., "input": ..., "output": ...}, or a CSV file with such a header'
 YAML_BYTES = 2 << 20  # of a file of settings
@@ -24,8 +26,12 @@ VALUE_BYTES = 8  # that any value takes, once it is unpacked
 LIST_BYTES = 256 << 20  # of a file that is read whole, as a JSON list is
 LONG_CELL = 1 << 24  # characters; the csv module stops at 131,072, and a passage may be longer
 _GAP = re.compile(r"[ \t\r\n]*")  # what JSON takes for white space
-_SPLIT_WORDS = {"train": "train", "training": "train", "validation": "validation", "valid": "validation",
-                "val": "validation", "dev": "validation", "test": "test", "memory": "memory"}  # fmt: skip
+_SPLIT_WORDS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
+    "memory": "memory",
+}  # those of `datasets`, and our own
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class Raw:
     line: int | None  # None: it came from no file
     values: dict[str, Any]
     split: str | None = None  # that it was published in
+    damage: str = ""  # why it can be no row at all; `values` then show what it was
 
     @property
     def where(self) -> str:
@@ -49,20 +56,33 @@ class Raw:
         """Refuse the row.
 
         Raises:
-            SetError: always; it names file and line.
+            RowError: always; it names file and line.
         """
-        raise SetError(f"{self.where}: {what}", hint=hint)
+        raise RowError(f"{self.where}: {what}", hint=hint)
 
     def text(self, name: str) -> str:
         """The text in a column, as it stands.
 
         Raises:
-            SetError: there is no such column, or it holds no text.
+            RowError: there is no such column, or it holds no text.
         """
         value = self.values.get(name)
         if not isinstance(value, str) or not value.strip():
-            self.fail(f"no text in {name!r}; it has {', '.join(self.values) or 'nothing'}")
+            what = f"no text in {name!r}" if name in self.values else f"no column {name!r}"
+            self.fail(f"{what}; it has {', '.join(self.values) or 'nothing'}{say_near((name,), self.values)}")
         return value
+
+
+def say_near(names: Iterable[str], there: Iterable[str]) -> str:
+    """A question whether a column is meant that is called nearly so; empty where none is, or one is there."""
+    names, there = list(names), [str(name) for name in there]
+    if set(names) & set(there):
+        return ""
+    folded = {name.strip().casefold(): name for name in there}
+    near = (
+        close[0] for name in names if (close := difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.75))
+    )
+    return next((f": is {folded[name]!r} meant for it?" for name in near), "")
 
 
 @dataclass
@@ -101,6 +121,7 @@ def read_parquet(path: Path, name: str, allowance: Allowance) -> Iterator[Raw]:
     number = 0
     try:
         about = pq.read_metadata(path)
+        refuse_twice(pq.read_schema(path).names, name)
         groups = [about.row_group(place) for place in range(about.num_row_groups)]
         allowance.take(name, rows=about.num_rows)
         columns = [group.column(place) for group in groups for place in range(group.num_columns)]
@@ -132,6 +153,19 @@ def _unpacked_bytes(column: Any) -> int:
     return max(int(column.nbytes), VALUE_BYTES * len(column))
 
 
+def refuse_twice(names: Iterable[str], where: str) -> None:
+    """Refuse a header in which a name stands twice; columns without a name cannot be meant.
+
+    Raises:
+        SetError: one does.
+    """
+    counted = Counter(name.strip() for name in names)
+    if twice := [name for name, count in counted.items() if name and count > 1]:
+        raise SetError(
+            f"{where}: the column {twice[0]!r} stands twice in the header", hint="rename one of them, or take it out"
+        )
+
+
 def read_raw(path: Path, *, keyed: bool = False) -> Iterator[Raw]:
     """The rows of a file: of a JSON list, of JSON lines, or of CSV with a header; with `keyed` the values of an object.
 
@@ -140,25 +174,49 @@ def read_raw(path: Path, *, keyed: bool = False) -> Iterator[Raw]:
     Raises:
         UsageError: it cannot be read. SetError: it is not UTF-8, or a row is damaged or no object; names file and line.
     """
-    split, first = find_split(path), _first_character(path)
-    if path.suffix.lower() == ".csv":
-        rows = _read_csv(path)
-    elif keyed or first == "[":
-        rows = _read_elements(path, "{" if keyed else "[")
-    else:
-        rows = _read_lines(path)
-    for number, line, values, may_be_cut in rows:
-        if not isinstance(values, dict):
-            Raw(str(path), number, line, {}).fail(f"{type(values).__name__}, not an object", hint=FORMS)
-        raw = Raw(str(path), number, line, values, split)
-        if may_be_cut and _is_cut(values):
-            raw.fail("half a character: an escape from \\ud800 to \\udfff without its other half")
+    for raw in _read(path, "utf-8-sig", keyed=keyed):
+        if raw.damage:
+            raw.fail(raw.damage, hint=FORMS)
         yield raw
 
 
-Row = tuple[
-    int, int, Any, bool
-]  # its number, the line it starts in, its values, and whether they may hold half a character
+def read_each(path: Path, *, keyed: bool = False) -> Iterator[Raw]:
+    """The rows of a file as `read_raw` has them, but for a Chinese encoding that is guessed, and rows that are of no use: they say so."""
+    return _read(path, guess_encoding(path) or "utf-8-sig", keyed=keyed)
+
+
+def _read(path: Path, encoding: str, *, keyed: bool) -> Iterator[Raw]:
+    if path.suffix.lower() == ".csv":
+        rows = _read_csv(path, encoding)
+    elif keyed or _first_character(path) == "[":
+        rows = _read_elements(path, "{" if keyed else "[", encoding)
+    else:
+        rows = _read_lines(path, encoding)
+    for row in rows:
+        damage = row.damage
+        if not damage and not isinstance(row.values, dict):
+            damage = f"{type(row.values).__name__}, not an object"
+        if not damage and row.may_be_cut and _is_cut(row.values):
+            damage = "half a character: an escape from \\ud800 to \\udfff without its other half"
+        # What is damaged is kept as ASCII: half a character cannot be written.
+        yield Raw(
+            str(path),
+            row.number,
+            row.line,
+            {"damaged": json.dumps(row.values)} if damage else row.values,
+            damage=damage,
+        )
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row as a file has it: its number, the line it starts in, what it holds, and whether that may be half a character."""
+
+    number: int
+    line: int
+    values: Any
+    may_be_cut: bool = False
+    damage: str = ""
 
 
 def _first_character(path: Path) -> str:
@@ -169,18 +227,18 @@ def _first_character(path: Path) -> str:
         raise UsageError(f"{path}: cannot be read: {e.strerror}", hint="name a file of rows") from e
 
 
-def _lines(path: Path) -> Iterator[str]:
-    """The lines of a file, one at a time; U+2028 and the like end none.
+def _lines(path: Path, encoding: str) -> Iterator[str]:
+    """The lines of a file, one at a time; U+2028 and the like end none. The end of a line is one byte in all that is read here.
 
     Raises:
-        SetError: one is not UTF-8, or without an end; names the line.
+        SetError: one is in another encoding, or without an end; names the line.
     """
     with path.open("rb") as file:
         for number, line in enumerate(cut_lines(file), 1):
             if len(line) > LINE_BYTES:
                 raise _endless(path, number)
             try:
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+                yield line.decode(encoding if number == 1 else encoding.removesuffix("-sig"))
             except UnicodeDecodeError as e:
                 what = f"not UTF-8, from its byte {e.start} on"
                 raise SetError(f"{path}, line {number}: {what}", hint="save it as UTF-8") from e
@@ -198,8 +256,8 @@ def _is_cut(values: dict[str, Any]) -> bool:
     return False
 
 
-def read_text(path: Path, *, fallback: str | None = None) -> str:
-    """A file's text with its line ends as they are: UTF-8 without its mark, or else in the encoding `fallback`.
+def read_text(path: Path, *, fallback: str | None = None, encoding: str = "utf-8-sig") -> str:
+    """A file's text with its line ends as they are: UTF-8 without its mark unless it is said, or else in the encoding `fallback`.
 
     Raises:
         UsageError: it cannot be read, or is too large. SetError: it is not UTF-8, and there is no fallback.
@@ -209,12 +267,28 @@ def read_text(path: Path, *, fallback: str | None = None) -> str:
     except OSError as e:
         raise UsageError(f"{path}: cannot be read: {e.strerror}", hint="name a file of rows") from e
     try:
-        return data.decode("utf-8-sig")
+        return data.decode(encoding)
     except UnicodeDecodeError as e:
         if fallback:
             return data.decode(fallback)
         line = data.count(b"\n", 0, e.start) + 1
         raise SetError(f"{path}, line {line}: not UTF-8, from byte {e.start} on", hint="save it as UTF-8") from e
+
+
+def is_split(name: str) -> bool:
+    """Whether a name is a word for a split, and nothing else."""
+    return name.lower() in _SPLIT_WORDS
+
+
+def find_split(path: PurePath) -> str | None:
+    """The split that a path speaks of: sent_valid.csv and validation/a.csv are validation; None where it says nothing.
+
+    The nearest folder that speaks of one goes before the file's own name, as in `datasets`; give no more of the path than
+    belongs to the data.
+    """
+    names = (*reversed(path.parent.parts), path.stem)
+    words = (word for name in names for word in re.split(r"[^a-z]+", name.lower()))
+    return next((_SPLIT_WORDS[word] for word in words if word in _SPLIT_WORDS), None)
 
 
 def read_yaml(path: Path, *, hint: str) -> Any:
@@ -278,17 +352,11 @@ def _refuse_bombs(events: Iterable[Any]) -> None:
             raise ValueError(f"nested more than {MOST_DEPTH} deep")
 
 
-def find_split(path: Path) -> str | None:
-    """The split that a file's name speaks of: sent_valid.csv is validation; None where it says nothing."""
-    words = re.split(r"[^a-z]+", path.stem.lower())
-    return next((_SPLIT_WORDS[word] for word in words if word in _SPLIT_WORDS), None)
-
-
-def _read_csv(path: Path) -> Iterator[Row]:
+def _read_csv(path: Path, encoding: str) -> Iterator[_Row]:
     header: list[str] = []
     limit = csv.field_size_limit(LONG_CELL)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:  # line ends inside a cell belong to it
+        with path.open(encoding=encoding, newline="") as file:  # line ends inside a cell belong to it
             reader = csv.reader(_csv_lines(path, file), strict=True)
             while True:
                 line = reader.line_num + 1
@@ -297,15 +365,15 @@ def _read_csv(path: Path) -> Iterator[Row]:
                     return
                 if cells and not header:
                     header = cells
+                    refuse_twice(header, f"{path}, line {line}")
+                elif len(cells) not in (0, len(header)):
+                    yield _Row(line, line, cells, damage=f"{len(cells)} columns, not {len(header)} as in the header")
                 elif cells:
-                    if len(cells) != len(header):
-                        what = f"{len(cells)} columns, not {len(header)} as in the header"
-                        raise SetError(f"{path}, line {line}: {what}", hint="mend the line")
-                    yield line, line, dict(zip(header, cells, strict=True)), False
+                    yield _Row(line, line, dict(zip(header, cells, strict=True)))
     except csv.Error as e:
         raise SetError(f"{path}, line {reader.line_num}: {e}", hint="mend the line") from e
     except UnicodeDecodeError:
-        deque(_lines(path), maxlen=0)  # which names the line
+        deque(_lines(path, encoding), maxlen=0)  # which names the line
         raise
     finally:
         csv.field_size_limit(limit)
@@ -321,25 +389,46 @@ def _csv_lines(path: Path, file: TextIO) -> Iterator[str]:
         yield line
 
 
-def _read_lines(path: Path) -> Iterator[Row]:
-    for number, line in enumerate(_lines(path), 1):
+class _Decoder(json.JSONDecoder):
+    """A decoder that notes which names stand twice in an object: `json` takes the last one."""
+
+    def __init__(self) -> None:
+        self._twice: list[str] = []
+        super().__init__(object_pairs_hook=self._object)
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        values = dict(pairs)
+        if len(values) < len(pairs):
+            self._twice += [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
+        return values
+
+    def take_damage(self) -> str:
+        """What was noted since it was taken last, as a row says it."""
+        said = f"{self._twice[0]!r} stands twice in an object" if self._twice else ""
+        self._twice.clear()
+        return said
+
+
+def _read_lines(path: Path, encoding: str) -> Iterator[_Row]:
+    decoder = _Decoder()
+    for number, line in enumerate(_lines(path, encoding), 1):
         if line.strip():
             try:
-                row = json.loads(line)
+                values = decoder.decode(line)
             except (ValueError, RecursionError) as e:  # ValueError: also a number of more digits than Python reads
                 raise SetError(f"{path}, line {number}: not JSON: {e}", hint=FORMS) from e
-            yield number, number, row, "\\ud" in line.lower()
+            yield _Row(number, number, values, "\\ud" in line.lower(), decoder.take_damage())
 
 
-def _read_elements(path: Path, opening: str) -> Iterator[Row]:
-    text = read_text(path)
+def _read_elements(path: Path, opening: str, encoding: str) -> Iterator[_Row]:
+    text = read_text(path, encoding=encoding)
     may_be_cut = "\\ud" in text.lower()  # only an escape can name half a character; few files have one
-    line, counted = 1, 0
+    line, counted, decoder = 1, 0, _Decoder()
     try:
-        for number, (start, value) in enumerate(_elements(text, opening), 1):
+        for number, (start, value) in enumerate(_elements(text, opening, decoder), 1):
             line += text.count("\n", counted, start)
             counted = start
-            yield number, line, value, may_be_cut
+            yield _Row(number, line, value, may_be_cut, decoder.take_damage())
     except json.JSONDecodeError as e:
         raise SetError(f"{path}, line {e.lineno}: not JSON: {e.msg} (column {e.colno})", hint=FORMS) from e
     except RecursionError as e:
@@ -348,9 +437,8 @@ def _read_elements(path: Path, opening: str) -> Iterator[Row]:
         raise SetError(f"{path}, line {line}: a number of too many digits", hint=FORMS) from e
 
 
-def _elements(text: str, opening: str) -> Iterator[tuple[int, Any]]:
+def _elements(text: str, opening: str, decoder: json.JSONDecoder) -> Iterator[tuple[int, Any]]:
     """(offset, value) of each element of a JSON list, or of each value of an object; the json module has no such walk."""
-    decoder = json.JSONDecoder()
     closing = {"[": "]", "{": "}"}[opening]
     at = _after(text, _skip(text, 0), opening)
     while text[at : at + 1] != closing:

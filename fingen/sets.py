@@ -83,9 +83,18 @@ class Publication:
     licence: str | None
     files: frozenset[str]  # that go
     proofs: Mapping[str, Proof]  # by law
-    figures: int  # in answers, looked at
-    unbound: int  # of these, tied to no row or period
+    figures: Mapping[str, int]  # in answers: all, and by the level of their proof
     matter: Mapping[str, Any]
+
+
+def say_figures(figures: Mapping[str, int]) -> str:
+    """How many figures the answers of a set hold, and how far they are proved."""
+    if "bound" not in figures:  # counted before there were levels
+        return f"figures: {figures.get('all', 0):,} in the answers"
+    found = {level: figures[level] for level in ("bound", "quoted", "computed")}
+    failed = figures["all"] - sum(found.values())
+    told = ", ".join(f"{count:,} {level}" for level, count in found.items())
+    return f"figures: {figures['all']:,} in the answers: {told}" + (f", {failed:,} failed" if failed else "")
 
 
 def write_set(folder: Path, content: SetContent) -> bool:
@@ -183,13 +192,14 @@ def _counted(content: SetContent, splits: Mapping[str, list[Record]]) -> Manifes
     )
 
 
-def _dataset_info(name: str, splits: Iterable[str]) -> dict[str, Any]:
+def _dataset_info(name: str, splits: Mapping[str, Iterable[Record]]) -> dict[str, Any]:
     """What LLaMA-Factory reads: the training split under the set's own name, the others behind it."""
+    told = {"system": "system"} if any(record.system for rows in splits.values() for record in rows) else {}
     return {
         name if split == "train" else f"{name}_{split}": {
             "file_name": _file_name(split),
             "formatting": "alpaca",
-            "columns": COLUMNS,
+            "columns": {**COLUMNS, **told},
         }
         for split in splits
     }

@@ -27,6 +27,7 @@ _ABBREVIATION = re.compile(
     r"(?:\b(?:Inc|Corp|Co|Ltd|L\.P|LLC|No|Nos|vs|Mr|Mrs|Ms|Dr|Jr|Sr|St|approx|etc|e\.g|i\.e|cf|Fig|Sec|Art|Vol|pp|Rev|"
     r"U\.S|U\.K|U\.S\.C|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec)|\b[A-Z])\.$"
 )
+INNER_BAR = "¦"  # a bar that a page has inside a cell, where bars part the cells of a table
 UNKNOWN_GLYPH = "\ufffd"  # stands for a glyph that the page shows and no map of its font names
 RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 # Forms of letters that are printed as the letters are: ligatures, and the radicals that many Chinese fonts name their glyphs by
@@ -222,7 +223,7 @@ def ends_sentence(text: str) -> bool:
 
 
 _AMOUNT = re.compile(
-    r"[-–—(\[]?\s*(?:[$€£¥￥]|RMB|US\$|HK\$|A\$)?\s*[-(]?\d[\d,]*(?:\.\d+)?\s*[)\]%％x]*(?: ?\(?\d\)?)?$"
+    r"[-–—(\[]?\s*(?:[$€£¥￥]|RMB|US\$|HK\$|A\$)?\s*[-(]?\d(?:[\d,]*\d)?(?:\.\d+)?\s*[)\]%％x]*(?: ?\(?\d\)?)?$"
 )
 _YEAR = re.compile(r"(?:FY|FY ?|Q[1-4] ?)?(?:19|20)\d\d(?:年度?|A|E)?$")
 _SIGN = re.compile(r"[-–—(]?\s?(?:[A-Z]{0,3}[$€£¥￥₩₹]|RMB)\s?\(?$")

@@ -39,6 +39,16 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
+def smollm2() -> Path:
+    """The folder of a real base model, SmolLM2-135M-Instruct in fp32; the test is skipped without it."""
+    from smollm2 import FOLDER, HOW
+
+    if not FOLDER.is_dir():
+        pytest.skip(f"no SmolLM2 at {FOLDER}; `make smollm2` fetches it: {HOW}")
+    return FOLDER
+
+
+@pytest.fixture(scope="session")
 def parses(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where what was read of the real documents is kept: each is read once, for all tests and all their processes."""
     base = tmp_path_factory.getbasetemp()

@@ -24,11 +24,12 @@ from click.testing import CliRunner, Result
 from hub_server import HubServer
 from patience import PATIENCE, wait_until
 from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file
 from test_push import intent, make_set
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from fingen import cli
-from fingen.adapters import FILES, MANIFEST, read_adapter, write_scores
+from fingen.adapters import FILES, MANIFEST, WEIGHTS, read_adapter, write_scores
 from fingen.disk import dump_json, sha256_file
 from fingen.errors import HubError, ShortfallError, UsageError
 from fingen.hub.trace import find_trace
@@ -704,3 +705,121 @@ def test_a_merge_out_of_tolerance_leaves_nothing(desk: Path):
     with pytest.raises(ShortfallError, match="differ by"):
         merge(desk, Path("strict"), tolerance=-1)
     assert not [path for path in Path.cwd().iterdir() if "strict" in path.name]
+
+
+# --- adapters of others --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def theirs(desk: Path) -> Path:
+    """The same weights as another program leaves them: with peft's configuration, and without a manifest."""
+    folder = Path("saves/theirs")
+    folder.mkdir(parents=True)
+    for name in WEIGHTS:
+        shutil.copy(desk / name, folder)
+    (folder / "training_args.bin").write_bytes(b"\x80\x04.")  # as LLaMA-Factory leaves it: never read
+    (folder / "README.md").write_text("# made elsewhere\n", encoding="utf-8")
+    return folder
+
+
+SAID = ("--base", "base", "--form", "chat")
+
+
+def test_an_adapter_of_others_is_merged_as_our_own(desk: Path, theirs: Path):
+    summary("merge", desk, "--out", "own")
+    made = summary("merge", theirs, *SAID, "--out", "foreign")
+
+    own, foreign = (load_file(Path(name) / "model.safetensors") for name in ("own", "foreign"))
+    assert own.keys() == foreign.keys()
+    assert all(torch.equal(own[name], foreign[name]) for name in own)
+    assert made["effect"] > 0.01
+    assert not summary("merge", theirs, *SAID, "--out", "foreign")["changed"]
+    asked = ("chat", "--once", QUESTIONS[0], "--max-tokens", 5)
+    assert (
+        json.loads(run(*asked, "foreign", "--json").stdout)["model"]
+        == json.loads(run(*asked, theirs, *SAID, "--json").stdout)["adapter"]
+    )
+
+
+def _first_logits(tuned: Any) -> torch.Tensor:
+    ids = torch.tensor([tuned.template.encode_prompt(tuned.template.render(QUESTIONS[0]))])
+    with torch.no_grad():
+        return tuned.model(input_ids=ids, use_cache=False).logits[0, -1]
+
+
+def test_an_adapter_of_others_is_asked_as_our_own(desk: Path, theirs: Path):
+    ours = json.loads(run("chat", desk, "--base", "--once", QUESTIONS[0], "--max-tokens", 5, "--json").stdout)
+    said = json.loads(run("chat", theirs, *SAID, "--once", QUESTIONS[0], "--max-tokens", 5, "--json").stdout)
+    first = json.loads(run("chat", "--once", QUESTIONS[0], "--max-tokens", 5, "--json", "--base", desk).stdout)
+
+    assert said["adapter"] == ours["adapter"]
+    assert torch.equal(
+        *(_first_logits(tuned) for tuned in (load_adapter(desk), load_adapter(theirs, base="base", form="chat")))
+    )
+    assert first == ours  # the flag stood before the adapter
+
+
+def test_an_adapter_of_others_is_scored_by_its_folder(desk: Path, theirs: Path):
+    rows = [
+        {"id": str(n), "question": QUESTIONS[0], "options": {"A": "up", "B": "down"}, "gold": "AB"[n % 2]}
+        for n in range(8)
+    ]
+    Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    report = summary("score", theirs, *SAID, "--set", "rows.jsonl", "--no-base")
+
+    (one,) = report["scores"]
+    assert (one["subject"], one["kind"], one["rows"]) == ("theirs", "adapter", 8)
+
+
+def test_an_adapter_of_others_is_published_and_comes_back(theirs: Path, hub: HubServer):
+    made = summary("push", theirs, *SAID, "--repo", "you/theirs", "--yes")
+    files = hub.repos["models/you/theirs"].head.files
+
+    assert set(files) - {".gitattributes"} == {*WEIGHTS, MANIFEST, "README.md"}
+    card = files["README.md"].decode()
+    assert "trained with another program: on which rows, and how, was not written down" in card
+    assert "## Settings" not in card
+    assert any("another program made it" in note for note in made["plan"]["notes"])
+    summary("pull", "you/theirs", "--out", "back")
+    assert json.loads(run("chat", "back", "--once", QUESTIONS[0], "--max-tokens", 3, "--json").stdout)
+    assert not summary("push", theirs, *SAID, "--repo", "you/theirs", "--yes")["changed"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "nothing says how its prompts looked in its training"),
+        (("--form", "chat"), "its base model is no id on the Hub: base"),
+        (("--base", "tiny", "--form", "chat"), "it is made from a set"),
+        (("--base", "nosuch", "--form", "chat"), "no base model 'nosuch'"),
+        (("--base", "narrow", "--form", "chat"), "cannot be loaded on its base, narrow"),
+    ],
+)
+@pytest.mark.parametrize("command", ["merge", "chat"])
+def test_what_must_be_known_of_an_adapter_of_others_is_said(
+    theirs: Path, command: str, arguments: tuple[str, ...], said: str
+):
+    tokenizer = load_tokenizer("base")
+    LlamaForCausalLM(tiny_config(tokenizer, hidden=128, layers=2)).save_pretrained("narrow")
+    tokenizer.save_pretrained("narrow")
+    more = ("--out", "merged") if command == "merge" else ("--once", "What?")
+
+    assert said in run(command, theirs, *arguments, *more, code=2).stderr
+    assert not Path("merged").exists()
+
+
+def test_an_adapter_of_others_that_could_run_code_is_refused(theirs: Path):
+    (theirs / WEIGHTS[0]).rename(theirs / "adapter_model.bin")
+    assert "it has no adapter_model.safetensors" in run("merge", theirs, *SAID, code=2).stderr
+    (theirs / "adapter_model.bin").rename(theirs / WEIGHTS[0])
+    config = json.loads((theirs / WEIGHTS[1]).read_text(encoding="utf-8"))
+    (theirs / WEIGHTS[1]).write_text(json.dumps({**config, "megatron_config": {"x": 1}}), encoding="utf-8")
+    assert (
+        "megatron_config: no setting that is taken from others"
+        in run("chat", theirs, *SAID, "--once", "q", code=2).stderr
+    )
+
+
+def test_our_own_adapter_keeps_to_what_it_was_tuned_on(desk: Path):
+    assert "it was tuned with the form chat, not fingpt" in run("merge", desk, "--form", "fingpt", code=2).stderr
+    assert "it was tuned on base, not on build" in run("merge", desk, "--base", "build", code=2).stderr

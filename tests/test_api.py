@@ -83,18 +83,18 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the README's lines were run, from standard input."""
     folder = tmp_path_factory.mktemp("readme")
     (folder / "raw").symlink_to(ROOT / "raw")
-    show = "\nimport json; print(json.dumps([report.company, text, proved, len(frame), shown.record.id, plan.rows]))"
+    show = "\nimport json; print(json.dumps([report.company, text, answers, len(frame), shown.record.id, plan.rows]))"
     (folder / "said.json").write_text(run("-", cwd=folder, given=README + show))
     return folder
 
 
 def test_the_lines_of_the_readme_do_what_they_say(demo: Path):
-    company, text, proved, rows, shown, to_train = json.loads((demo / "said.json").read_text())
+    company, text, answers, rows, shown, to_train = json.loads((demo / "said.json").read_text())
     manifest = json.loads((demo / "build/demo/manifest.json").read_text())
 
     assert "Lanhai" in company or "蓝海" in company
     assert text
-    assert len(proved) == manifest["tasks"]["qa-concept"]
+    assert len(answers) == manifest["tasks"]["qa-concept"]
     assert rows == sum(manifest["splits"].values())
     assert shown.startswith("qa-0c39")
     assert to_train == manifest["splits"]["train"]

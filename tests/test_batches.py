@@ -227,17 +227,29 @@ def test_failed_items_go_round_again(kind: str):
     assert "went wrong" in why
 
 
-def test_a_refused_request_stops_the_run_and_loses_no_answer(kind: str):
+def test_a_refused_request_is_named_and_holds_no_other_up(kind: str):
     requests = make_requests(20)
     with StubBatches(item_faults={"refused": 0.2}, seed=1) as stub:
-        e = fail(kind, stub, requests)
-        refused = stub.batches.popitem()[1].kinds["errored"]
+        e = fail(kind, stub, requests, most_requests=8)
+        refused = sum(batch.kinds["errored"] for batch in stub.batches.values())
+
+    assert e.exit_code == 1
+    assert f"{refused} requests have no answer, all others have" in str(e)
+    assert "went wrong" in str(e)
+    assert 0 < refused < 20
+    assert (
+        len(stub.batches) == 3
+    )  # those behind the first refusal are sent all the same, and what is refused is not again
+    assert len(answers(requests)) == stub.paid == 20 - refused
+    assert open_batches() == []
+
+
+def test_where_all_are_refused_the_first_refusal_is_the_error(kind: str):
+    with StubBatches(item_faults={"refused": 1.0}) as stub:
+        e = fail(kind, stub, make_requests(4))
 
     assert e.exit_code == 3
     assert "went wrong" in str(e)
-    assert 0 < refused < 20
-    assert len(answers(requests)) == stub.paid == 20 - refused
-    assert open_batches() == []
 
 
 def test_a_canceled_batch_is_not_sent_again_by_itself(kind: str):

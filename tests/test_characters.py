@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
+from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from fingen.quality.evidence import find_quote
 from fingen.records import Document
 from fingen.tasks.qa import build_passage
 from fingen.text import UNKNOWN_GLYPH, clean
+from tests.cells import is_statement, rows_of
 from tests.raw_pdf import HELVETICA, SENTENCES, body, line, slanted, to_unicode, write_pdf
 
 PRINTED = " ".join(SENTENCES)
@@ -437,3 +440,35 @@ def test_unreadable_and_half_scanned_pages_are_read_by_ocr(
     said = [event.note for event in events if getattr(event, "note", "")]
     assert f"2 of 3 pages to read by OCR ({engine}), about" in said[0]
     assert f"2 pages read by OCR ({engine}) in" in said[1]
+
+
+OCR_SAMPLE = (  # a statement's page of each
+    "pdf_en/BOEING_2022_10K.pdf", "reports_more/Microsoft_Corporation.pdf", "reports_more/Commerzbank_Aktiengesellschaft.pdf",
+    "pdf_zh/603339_四方科技_2019年报.pdf", "reports_zh/600519_贵州茅台_2021_年报.pdf", "reports_zh/600016_民生银行_2022_半年报.pdf",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not find_spec("rapidocr"), reason="rapidocr is not installed")
+def test_figures_of_statements_are_read_from_their_pictures(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Pages drawn at 150 dpi are read by rapidocr; what stands in their characters is the truth."""
+    monkeypatch.setenv("PATH", str(tmp_path))  # no tesseract
+    found, missed, extra = 0, [], []
+    for name in OCR_SAMPLE:
+        with pymupdf.open(shared / name) as pdf, pymupdf.open() as scan:
+            page = next(page for page in pdf if len(rows := rows_of(page)) > 15 and is_statement(page, rows))
+            scan.new_page(width=page.rect.width, height=page.rect.height).insert_image(
+                page.rect, stream=page.get_pixmap(dpi=150).tobytes("png")
+            )
+            scan.save(tmp_path / "scan.pdf")
+            true = Counter(re.findall(r"\d[\d,]*\.?\d+", page.get_text()))
+        document = read(tmp_path / "scan.pdf", ocr=True)
+        seen = Counter(re.findall(r"\d[\d,]*\.?\d+", "\n".join(chunk.text for chunk in document.chunks)))
+        assert document.ocr_pages == (1,)
+        found += (true & seen).total()
+        missed += (true - seen).elements()
+        extra += (seen - true).elements()
+    assert found / (found + len(missed)) >= 0.98, missed
+    assert len(extra) <= 0.02 * found, extra

@@ -34,7 +34,7 @@ from fingen.tasks.documents import whole_problem
 from fingen.tasks.qa import answer_schema
 from fingen.teachers import dispatch as module
 from fingen.teachers.anthropic import Anthropic
-from fingen.teachers.dispatch import TRIES, Terms, dispatch
+from fingen.teachers.dispatch import MOST_IN_A_ROW, TRIES, Terms, dispatch
 from fingen.teachers.journal import Journal
 from fingen.teachers.openai import OpenAI
 from fingen.teachers.rate_limit import START, PerMinute, RateLimit
@@ -611,6 +611,44 @@ def test_a_wrong_key_stops_the_run_at_once(kind: str):
     assert "sk-for-tests" not in f"{ran.error} {ran.error.hint}"
     assert len(stub.requests) <= START  # those that wait for their turn are not sent any more
     assert attempts() == []
+
+
+class Choosy(StubLLM):
+    """Refuses what is asked about some passages."""
+
+    def __init__(self, refused: Sequence[int], **options: Any) -> None:
+        super().__init__(**options)
+        self.refused = [f"Passage {number}:".encode() for number in refused]
+
+    async def _complete(self, call: Call) -> Response:
+        if any(passage in call.raw for passage in self.refused):
+            return error(call, 400, "this text was flagged")
+        return await super()._complete(call)
+
+
+def test_a_request_that_is_refused_alone_holds_no_other_up(kind: str):
+    requests = make_requests(60)
+    with Choosy([3, 40], reply=always(GOOD), latency=0.01) as stub:
+        ran = ask(make_teacher(kind, stub), requests, concurrency=4)
+
+        assert ran.error is not None
+        assert ran.error.exit_code == 1
+        assert "2 requests have no answer, all others have" in str(ran.error)
+        assert "this text was flagged" in str(ran.error)
+        assert len(answered(requests)) == stub.paid == 58
+        stub.refused = []
+        again = ask(make_teacher(kind, stub), requests)
+        assert again.error is None
+        assert (len(again.answers), stub.paid, stub.paid_twice) == (2, 60, 0)
+
+
+def test_what_refuses_one_request_after_the_other_ends_the_run(kind: str):
+    with Choosy(range(200)) as stub:
+        ran = ask(make_teacher(kind, stub), make_requests(200))
+
+    assert isinstance(ran.error, TeacherError)
+    assert ran.error.exit_code == 3
+    assert len(stub.requests) <= START + MOST_IN_A_ROW
 
 
 class Sulking(StubLLM):

@@ -29,6 +29,7 @@ SUFFIX = {
     "openai": ".jsonl",
     "csv": ".csv",
     "parquet": ".parquet",
+    "llamafactory": ".json",
 }
 LOADER = {".json": "json", ".jsonl": "json", ".csv": "csv", ".parquet": "parquet"}
 # Line ends, quotes, separators and what only some readers take for a line end; a lone surrogate is no text.

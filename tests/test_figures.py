@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingen.quality.calc import CalcError, parse_calcs
-from fingen.quality.quantities import Quantity, find_figures, narrow, read_chinese, same_currency
+from fingen.quality.notation import narrow
+from fingen.quality.quantities import Quantity, find_figures, read_chinese, same_currency
 from fingen.quality.tables import Unit, label_key, parse_periods, parse_unit
 
 

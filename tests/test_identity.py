@@ -205,6 +205,61 @@ KINDS = {
         "南星汽车销量增长。南星汽车产能扩张。南星汽车股价上涨。国金证券股份有限公司（以下简称“本公司”）具有投资咨询业务资格。\n国金证券研究所",
         author="国金证券",
     ),
+    "a broker in English on another company": Kind(
+        "Acme Motors Inc.", "unknown", "2023-05-09",
+        ("May 9, 2023\nEQUITY RESEARCH\n#Acme Motors Inc. (ACM US)\nOverweight\nPrice target $45.00\nGlobal Markets Research",),
+        "Acme Motors sells cars. Bolt Inc. (BLT US) is a peer. This report has been prepared by Hollis & Grey Capital Markets, Inc. © 2023 Hollis & "
+        "Grey Capital Markets, Inc. makes a market in the shares.",
+        author="Hollis & Grey Capital Markets, Inc.",
+    ),
+    "a form of an exchange": Kind(
+        "Kitano Denki Co., Ltd.", "quarterly", "2022-12-31",
+        (("+Consolidated Financial Results for the Nine Months Ended December 31, 2022 [Japanese GAAP]\nJanuary 31, 2023\n"
+          "Company name: Kitano Denki Co., Ltd.\nStock exchange listing: Tokyo\nCode number: 6999"),),
+        "Kitano Denki Co., Ltd. Forecast for the Fiscal Year Ending March 31, 2023 (April 1, 2022 – March 31, 2023). Fiscal year ended March 31, 2022.",
+    ),
+    "a bank's release on its holding company": Kind(
+        "Norwood Bancorp, Inc.", "quarterly", "2023-06-30",
+        (("#Norwood Bancorp, Inc. Reports Second Quarter 2023 Earnings\nNORWOOD, MA, July 20, 2023: Norwood Bancorp, Inc. (Nasdaq: NRWD), the "
+          "holding company for Norwood Bank, today reported net income of $3 million for the quarter ended June 30, 2023."),),
+        "Norwood Bank is a savings bank. Six months ended June 30, 2023. At December 31, 2022. Norwood Bank.",
+    ),
+    "a current report with the year's release": Kind(
+        "Nova Wells, Inc.", "annual", "2022-12-31",
+        (("FORM 8-K\nCURRENT REPORT\nDate of Report (Date of earliest event reported): February 10, 2023\nNOVA WELLS, INC.\n(Exact name of "
+          "registrant as specified in its charter)"), "Item 2.02 Results of Operations and Financial Condition",
+         ("+Nova Wells Reports Fourth Quarter and Full Year 2022 Results\nHOUSTON, February 10, 2023 - Nova Wells, Inc. (NYSE: NW) today announced "
+          "results for the year ended December 31, 2022.")),
+        "Nova Wells, Inc. Year ended December 31, 2022. Three months ended December 31, 2022.",
+    ),
+    "a Swedish company whose title lacks its form": Kind(
+        "Nordgren Industrier AB (publ)", "annual", "2022-12-31",
+        ("#Annual Report 2022\n+Nordgren Industrier", "Nordgren in brief"),
+        "To the general meeting of the shareholders of Nordgren Industrier AB (publ), corporate identity number 556000-0000. Nordgren Fastigheter AB. "
+        "January 1 – December 31, 2022. The year to 31 December 2022. The year to 31 December 2021.",
+    ),
+    "a statement at a day": Kind(
+        "Siam Plastics Public Company Limited", "annual", "2022-12-31",
+        ("#Annual Report 2022\n+Siam Plastics Public Company Limited",),
+        "To the Shareholders of Siam Plastics Public Company Limited. The statement of financial position as at 31 December 2022 of Siam Plastics "
+        "Public Company Limited and its subsidiaries.",
+    ),
+    "a Norwegian name at the end of sentences": Kind(
+        "Hexagon Maritime ASA", "annual", "2022-12-31", ("#Annual Report 2022",),
+        "To the General Meeting of Hexagon Maritime ASA. We have audited the financial statements of Hexagon Maritime ASA. Hexagon Shipping AS is a "
+        "subsidiary. For the year ended 31 December 2022.",
+        running="Hexagon Maritime ASA – Annual Report 2022",
+    ),
+    "a Taiwanese annual report": Kind(
+        "聯合電子股份有限公司", "annual", "2022-12-31",
+        ("股票代碼：2399\n#聯合電子股份有限公司\n+民國一一一年度年報\n刊印日期：中華民國一一二年四月三十日",),
+        "聯合電子股份有限公司。本公司111年度營業收入。110年度。民國111年12月31日。",
+    ),
+    "a bond issuer's half-year": Kind(
+        "新都水务集团有限公司", "half-year", "2023-06-30",
+        ("#新都水务集团有限公司\n+公司债券中期报告\n（2023年）\n二〇二三年八月",),
+        "新都水务集团有限公司（以下简称“公司”）。报告期：2023年1-6月。2023年6月30日。国泰海通证券股份有限公司为受托管理人。",
+    ),
     "a joint report of two companies": Kind(
         None, "annual", "2022-12-31",
         ("#2022 Annual Report\nof two partners",),

@@ -162,16 +162,16 @@ def test_intent_items_keep_their_options(shared: Path):
 
 def test_items_without_a_published_answer_are_rejects(shared: Path):
     file = shared / "intent/alipay_fineval_intent.csv"
-    made = imported("fineval-intent", file)
+    made = imported("ant-intent", file)
 
     with file.open(encoding="utf-8-sig", newline="") as lines:
         rows = list(csv.DictReader(lines))
     assert len(rows) == 329
     answered = [row for row in rows if row["answer"]]
-    records = rows_of("build/fineval-intent")["test"]
+    records = rows_of("build/ant-intent")["test"]
     assert [(r.output, r.label) for r in records] == [(row["answer"], row[row["answer"]]) for row in answered]
     assert made["rejects"] == {"no-answer": 329 - len(answered)}
-    lines = Path("build/fineval-intent/rejected.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = Path("build/ant-intent/rejected.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(lines) + len(records) == 329
 
 
@@ -208,37 +208,46 @@ GOOD = {
         '{"news": "Plant opens.", "label": "mildly positive", "out": "mildly positive, as it opens"}\n',
     ),
     "openfindata": ("a.json", '[{"question": "q", "A": "x", "B": "y", "answer": "B"}]'),
-    "fineval-intent": ("a.csv", "question,A,B,answer\nhow much,x,y,A\n"),
+    "ant-intent": ("a.csv", "question,A,B,answer\nhow much,x,y,A\n"),
     "alpaca": ("a.json", '[{"instruction": "q", "input": "i", "output": "o"}]'),
     "sharegpt": ("a.json", '[{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}]'),
     "csv": ("a.csv", "text,label\nq,l\n"),
 }
 COLUMNS = {"csv": ("--text", "text", "--label", "label")}
 BAD = [  # name, file, text, what the message must say
-    ("fpb", "a.txt", "Sales rose .@positive\nno label here\n", "a.txt, line 2: no @"),
+    ("fpb", "a.txt", "no label here\n", "a.txt, line 1: no @"),
     ("fpb", "a.txt", "Sales rose .@positiv\n", "a.txt, line 1: label 'positiv' is none of negative, neutral, positive"),
     ("fiqa", "a.json", '{"1": {"sentence": "x",\n"info": [{"sentiment_score": "high"}]}}', "a.json, line 1: sentiment score 'high'"),
-    ("fiqa", "a.json", '[\n{"title": "x", "sentiment": 0},\n{"title": "y", "sentiment": 7}]', "a.json, line 3 (row 2): sentiment score 7"),
-    ("tfns", "a.csv", 'text,label\n"two\nlines",0\ncalm,5\n', "a.csv, line 4: label '5'"),
+    ("fiqa", "a.json", '[\n{"title": "x", "sentiment": 8},\n{"title": "y", "sentiment": 7}]', "a.json, line 2 (row 1): sentiment score 8"),
+    ("tfns", "a.csv", 'text,label\n"two\nlines",6\ncalm,5\n', "a.csv, line 2: label '6'"),
     ("tfns", "a.csv", "text,label\ncalm,0,extra\n", "a.csv, line 2: 3 columns, not 2"),
     ("tfns", "a.csv", 'text,label\n"never closed,0\n', "a.csv, line 2"),
-    ("nwgi", "a.jsonl", '{"news": "x", "label": "neutral"}\n{"news": "x", "label": "so-so"}\n', "a.jsonl, line 2: label 'so-so'"),
+    ("nwgi", "a.jsonl", '\n{"news": "x", "label": "so-so"}\n', "a.jsonl, line 2: label 'so-so'"),
     ("nwgi", "a.jsonl", '{"context": "x", "target": "neutral"}\n', "a.jsonl, line 1: no text between"),
     ("openfindata", "a.json", '[{"question": "q", "A": "x", "B": "y", "answer": "C"}]', "a.json, line 1: answer 'C' is none of A, B"),
     ("openfindata", "a.json", '[{"question": "q", "A": "x", "C": "y", "answer": "A"}]', "options A, C"),
     ("openfindata", "a.json", '[{"question": "q", "A": "x", "B": "y"}]', "no column 'answer'"),
-    ("alpaca", "a.json", '[\n  {"instruction": "q", "output": "o"},\n  {"instruction": "q"}\n]', "a.json, line 3 (row 2): no answer"),
+    ("alpaca", "a.json", '[\n  {"instruction": "q"}\n]', "a.json, line 2 (row 1): no answer"),
     ("alpaca", "a.json", '[{"instruction": "q", "output": "o"},\n]', "a.json, line 2: not JSON"),
     ("alpaca", "a.json", '[{"instruction": "q", "output": "o"}\n{"instruction": "q"}]', "a.json, line 2: not JSON: expected ','"),
     ("alpaca", "a.json", '[{"instruction": "q", "output": "o"}', "a.json, line 1: not JSON"),
     ("alpaca", "a.json", '[{"instruction": "q", "output": "o"}] more', "a.json, line 1: not JSON: more after the end"),
-    ("alpaca", "a.jsonl", '{"instruction": "q", "output": "o"}\n["q", "o"]\n', "a.jsonl, line 2: list, not an object"),
+    ("alpaca", "a.jsonl", '\n"q"\n', "a.jsonl, line 2: str, not an object"),
     ("alpaca", "a.jsonl", '{"instruction": "q", "output": "\\ud800"}\n', "a.jsonl, line 1: half a character"),
     ("alpaca", "a.jsonl", '{"instruction": "q", "output": "o"}\n{"instruction": "q", "outp', "a.jsonl, line 2: not JSON"),
     ("alpaca", "a.jsonl", '{"id": "x", "task": "qa", "origin": "document"}\n', "a.jsonl, line 1: instruction: Field required"),
     ("sharegpt", "a.json", '[{"conversations": [{"from": "human"}]}]', "a.json, line 1: a turn without"),
     ("sharegpt", "a.json", '[{"instruction": "q", "output": "o"}]', "a.json, line 1: no conversations"),
-    ("csv", "a.csv", "text,label\nq,l\n,l\n", "a.csv, line 3: no text in 'text'"),
+    ("csv", "a.csv", "text,label\n,l\n", "a.csv, line 2: no text in 'text'"),
+    ("tfns", "a.csv", "txt,label\ncalm,0\n", "no column 'text'; it has txt, label: is 'txt' meant for it?"),
+    ("alpaca", "a.json", '[{"instuction": "q", "output": "o"}]', "is 'instuction' meant for it?"),
+    ("alpaca", "a.json", '[{"instruction": "q", "outptu": "o"}]', "is 'outptu' meant for it?"),
+    ("sharegpt", "a.json", '[{"conversation": [{"from": "human", "value": "q"}]}]', "is 'conversation' meant for it?"),
+    ("csv", "a.csv", "text,Label \nq,l\n", "a.csv has no column 'label': is 'Label ' meant for it?"),
+    ("csv", "a.csv", "text,text,label\nq,q,l\n", "a.csv, line 1: the column 'text' stands twice"),
+    ("csv", "a.csv", "text,label, label\nq,l,l\n", "a.csv, line 1: the column 'label' stands twice"),
+    ("alpaca", "a.json", '[{"instruction": "q", "output": "o", "output": "p"}]', "a.json, line 1: 'output' stands twice"),
+    ("sharegpt", "a.jsonl", '{"messages": [{"role": "user", "content": "q", "content": "r"}]}\n', "'content' stands twice"),
 ]  # fmt: skip
 
 
@@ -268,6 +277,164 @@ def test_a_malformed_row_names_its_file_and_line(name: str, file: str, text: str
     assert said in message
     assert "\n  -> " in message, "no next step"
     assert not Path("build").exists(), "something was written"
+
+
+# A row of no use beside the good one of GOOD's form: name, rows of which the second one is good, the reason of the first.
+USELESS = [
+    ("fpb", "a.txt", "no label here\nSales rose .@positive\n", "malformed"),
+    ("fiqa", "a.json", '[{"title": "x", "sentiment": 7}, {"title": "y", "sentiment": 0}]', "malformed"),
+    ("tfns", "a.csv", "text,label\ncalm,5\nup,1\n", "malformed"),
+    ("tfns", "a.csv", "text,label\ncalm,1,2\nup,1\n", "malformed"),
+    ("nwgi", "a.jsonl", '{"news": "x", "label": "so-so"}\n{"news": "x", "label": "neutral"}\n', "malformed"),
+    ("openfindata", "a.json", '[{"question": "q", "A": "x"}, {"question": "q", "A": "x", "B": "y", "answer": "B"}]', "malformed"),
+    ("ant-intent", "a.csv", "question,A,B,answer\nq,x,y,C\nq,x,y,A\n", "malformed"),
+    ("alpaca", "a.json", '[{"instruction": "q"}, {"instruction": "q", "output": "o"}]', "malformed"),
+    ("alpaca", "a.json", '[["q"], {"instruction": "q", "output": "o"}]', "malformed"),
+    ("alpaca", "a.json", '[{"instruction": "q", "output": 5}, {"instruction": "q", "output": "o"}]', "malformed"),
+    ("alpaca", "a.json", '[{"instruction": "q", "output": null}, {"instruction": "q", "output": "o"}]', "no-answer"),
+    ("alpaca", "a.jsonl", '{"instruction": "q", "output": "\\ud800"}\n{"instruction": "q", "output": "o"}\n', "malformed"),
+    ("sharegpt", "a.json", '[{"id": 1}, {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}]', "malformed"),
+    ("sharegpt", "a.json", ('[{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": null}]},'
+                           '{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}]'), "no-answer"),
+    ("sharegpt", "a.json", ('[{"messages": [{"role": "user", "content": [{"type": "text", "text": "q"}]}, {"role": "assistant", "content": "a"}]},'
+                           '{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}]'), "parts"),
+    ("sharegpt", "a.json", ('[{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": null, "tool_calls": []},'
+                           '{"role": "tool", "content": "r"}, {"role": "assistant", "content": "a"}]},'
+                           '{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}]'), "role"),
+    ("csv", "a.csv", "text,label\n,l\nq,l\n", "malformed"),
+    ("csv", "a.csv", "text,label\nq,\nq,l\n", "no-answer"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "text", "reason"), USELESS, ids=[f"{row[0]}-{i}" for i, row in enumerate(USELESS)]
+)
+def test_a_row_of_no_use_is_named_and_kept_and_the_others_are_taken(name: str, file: str, text: str, reason: str):
+    made = imported(name, write(file, text), *COLUMNS.get(name, ()))
+
+    assert sum(made["records"].values()) == 1
+    assert made["rejects"] == {reason: 1}
+    (kept,) = [
+        json.loads(line) for line in Path(made["set"], "rejected.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    assert kept["reason"] == reason
+    assert file in kept["detail"]
+    assert kept["item"]
+    assert (reason != "malformed") or any(kept["detail"] in note for note in made["notes"])
+
+
+MARKED = [
+    ("sharegpt", {"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}], "label": False}),
+    ("sharegpt", {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a", "weight": 0}]}),
+    (
+        "sharegpt",
+        {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a", "weight": 0.0}]},
+    ),
+    (
+        "sharegpt",
+        {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a", "train": False}]},
+    ),
+    (
+        "sharegpt",
+        {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a", "loss": False}]},
+    ),
+    (
+        "sharegpt",
+        {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}], "kto_tag": False},
+    ),
+    ("alpaca", {"instruction": "q", "output": "a", "kto_tag": False}),
+    ("alpaca", {"instruction": "q", "output": "a", "label": False}),
+    ("alpaca", {"instruction": "q", "output": "a", "weight": 0}),
+]
+
+
+@pytest.mark.parametrize(("name", "row"), MARKED)
+def test_what_is_marked_as_not_to_be_learned_is_no_record(name: str, row: dict[str, Any]):
+    text = json.dumps(
+        [row, {"conversations": MARKED[0][1]["conversations"], "instruction": "q", "output": "a", "label": True}]
+    )
+    made = imported(name, write("a.json", text))
+
+    assert made["rejects"] == {"not-to-be-learned": 1}
+    assert sum(made["records"].values()) == 1
+
+
+def test_a_turn_that_is_weighted_is_learned():
+    turns = [{"role": "user", "content": "q", "weight": 0}, {"role": "assistant", "content": "a", "weight": 1}]
+    assert imported("sharegpt", write("a.jsonl", json.dumps({"messages": turns})))["rejects"] == {}
+
+
+@pytest.mark.parametrize("empty", ["", " ", None])
+def test_an_empty_system_turn_is_none(empty: str | None):
+    turns = [
+        {"role": "system", "content": empty},
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "content": "a"},
+    ]
+    imported("sharegpt", write("a.jsonl", json.dumps({"messages": turns})))
+
+    (record,) = only("build/sharegpt")
+    assert (record.system, record.instruction, record.input) == ("", "q", "")
+
+
+def test_a_system_turn_is_kept_and_goes_out_again_as_one():
+    rows = [
+        {
+            "messages": [
+                {"role": role, "content": "s"},
+                {"role": "user", "content": "q"},
+                {"role": "assistant", "content": "a"},
+            ]
+        }
+        for role in ("system", "developer")
+    ]
+    imported("sharegpt", write("a.json", json.dumps(rows)))
+    assert [record.system for record in only("build/sharegpt")] == ["s", "s"]
+
+    for form, column in (
+        ("openai", "messages"),
+        ("chatml", "messages"),
+        ("sharegpt", "conversations"),
+        ("alpaca", "system"),
+    ):
+        assert CliRunner().invoke(main, ["export", "build/sharegpt", "--format", form, "--out", form]).exit_code == 0
+        (file,) = Path(form).glob("train.*")
+        text = file.read_text(encoding="utf-8")
+        row = json.loads(text)[0] if text.startswith("[") else json.loads(text.splitlines()[0])
+        said = row[column]
+        assert said == "s" or list(said[0].values()) == ["system", "s"]
+        back = imported("sharegpt" if column != "system" else "alpaca", file, "--out", f"build/again-{form}")
+        assert [record.system for record in only(back["set"])] == ["s", "s"]
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "gb18030"])
+@pytest.mark.parametrize("file", ["a.csv", "a.jsonl", "a.json"])
+def test_a_chinese_encoding_is_guessed_and_said(encoding: str, file: str):
+    text = "公司营业收入同比增长，主要原因是销售增加。" + ("\u9fa5\u3400" if encoding == "gb18030" else "")
+    row = {"instruction": text, "output": "积极"}
+    body = f"instruction,output\n{text},积极\n" if file == "a.csv" else json.dumps(row, ensure_ascii=False) + "\n"
+    write(file, f"[{body}]" if file == "a.json" else body, encoding)
+    made = imported("alpaca", file)
+
+    (record,) = only("build/alpaca")
+    assert (record.instruction, record.output) == (text, "积极")
+    said = f"{file}: read as {encoding.upper()}, which was guessed: it is not UTF-8"
+    assert said in made["declared"]
+    assert said in read_manifest(Path("build/alpaca")).declared
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1251", "shift-jis", "big5"])
+def test_what_is_in_another_encoding_is_not_taken_for_chinese(encoding: str):
+    text = {"latin-1": "Société générale à été très élevée", "cp1251": "Выручка компании выросла за год",
+            "shift-jis": "会社の売上は前年比で増加しました", "big5": "營業收入較去年同期增長，這是臺灣證券交易所發布"}[encoding]  # fmt: skip
+    assert "a.csv, line 2: not UTF-8" in refused("tfns", write("a.csv", f"text,label\n{text},2\n", encoding))
+
+
+def test_the_name_that_a_source_had_before_is_still_read():
+    made = imported("fineval-intent", write("a.csv", GOOD["ant-intent"][1]))
+
+    assert sum(made["records"].values()) == 1
+    assert "fineval-intent is called ant-intent now" in made["notes"]
 
 
 def test_text_that_is_not_utf8_is_named_save_where_it_was_published_so():
@@ -342,7 +509,8 @@ def test_conversations():
     ]
     made = imported("sharegpt", write("a.json", json.dumps(rows)))
 
-    assert [(r.instruction, r.input, r.output) for r in only("build/sharegpt")] == [("s", "q", "a"), ("q2", "", "a2")]
+    got = [(r.system, r.instruction, r.input, r.output) for r in only("build/sharegpt")]
+    assert got == [("s", "q", "", "a"), ("", "q2", "", "a2")]
     assert made["rejects"] == {"no-answer": 1, "role": 1, "several-turns": 1}
     rejected = [
         json.loads(line) for line in Path("build/sharegpt/rejected.jsonl").read_text(encoding="utf-8").splitlines()
@@ -360,7 +528,8 @@ def test_what_cannot_be_a_row_of_one_turn_is_rejected_and_what_is_left_out_is_sa
     ]
     made = imported("alpaca", write("a.json", json.dumps(rows)))
 
-    assert [(r.instruction, r.input, r.output) for r in only("build/alpaca")] == [("q", "", "a"), ("s\nq", "", "a")]
+    got = [(r.system, r.instruction, r.input, r.output) for r in only("build/alpaca")]
+    assert got == [("", "q", "", "a"), ("s", "q", "", "a")]
     assert made["rejects"] == {"no-answer": 1, "several-turns": 1}
     assert made["notes"] == ["columns left out: source"]
     write("b.json", json.dumps(rows[1:3]))
@@ -409,6 +578,30 @@ def test_published_splits_are_taken_from_the_names_of_files():
         "validation": ["sent_valid.csv"],
     }
     assert "published split: sent_valid.csv is validation (1 rows)" in read_manifest(Path("build/tfns")).declared
+
+
+@pytest.mark.parametrize(
+    "paths", [("sf/train", "sf/dev", "sf/test"), ("sf",), ("sf/train/a.json", "sf/dev/a.json", "sf/test/a.json")]
+)
+def test_folders_name_splits(paths: tuple[str, ...]):
+    for folder in ("train", "dev", "test"):
+        Path("sf", folder).mkdir(parents=True)
+        Path("sf", folder, "a.json").write_text(json.dumps([{"instruction": folder, "output": "o"}]), encoding="utf-8")
+    made = imported("alpaca", *paths, "--out", "build/sf")
+
+    rows = {split: [r.instruction for r in rows] for split, rows in rows_of("build/sf").items()}
+    assert rows == {"train": ["train"], "validation": ["dev"], "test": ["test"]}
+    assert len(read_manifest(Path("build/sf")).settings["sha256"]) == 3
+    assert "published split: dev/a.json is validation (1 rows)" in made["declared"]
+
+
+def test_a_folder_far_above_the_data_names_no_split():
+    folder = Path("test", "mine")
+    folder.mkdir(parents=True)
+    (folder / "a.json").write_text('[{"instruction": "q", "output": "o"}]', encoding="utf-8")
+
+    assert imported("alpaca", folder)["records"]["train"] == 1
+    assert imported("alpaca", folder / "a.json", "--out", "build/b")["records"]["train"] == 1
 
 
 def test_shares_keep_the_same_text_together():

@@ -65,7 +65,7 @@ def test_a_figure_stands_in_a_quote_of_its_own_pair() -> None:
     assert [finding.reason for finding in ground(row, [passage]).failed] == ["unquoted"]
     own = row.model_copy(update={"evidence": (Evidence(quote="Debt was $3.3 million.", page=1),)})
     found = ground(own, [passage])
-    assert (found.failed, found.figures, found.quoted) == ((), 1, 1)
+    assert (found.failed, len(found.figures)) == ((), 1)
 
 
 def test_three_levels_of_proof_are_counted_apart() -> None:
@@ -80,7 +80,29 @@ def test_three_levels_of_proof_are_counted_apart() -> None:
                  calc="(120 - 100) / 100 * 100", teacher="t", origin="document")  # fmt: skip
     found = ground(row, [passage])
 
-    assert (found.bound, found.quoted, found.computed, found.unbound, found.figures) == (1, 1, 1, 2, 3)
+    assert [(each.said, each.level) for each in found.figures] == [
+        ("120", "bound"), ("20.0 percent", "computed"), ("37 million dollars", "quoted"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("answer", "level"), [
+    ("Revenue was 120 million dollars in 2024.", "bound"), ("Revenue was 100 million dollars in 2023.", "bound"),
+    ("Acme reached 120 million dollars in 2024.", "quoted"),  # of what?
+    ("A plant cost 37 million dollars in 2024.", "bound"),  # the sentence is of the report's year
+    ("A plant cost 37 million dollars in 2023.", "quoted"),  # of which no word says so
+    ("The rent came to 37 million dollars.", "quoted"),
+])  # fmt: skip
+def test_bound_is_what_is_seen_to_be_of_that_thing_and_time(answer: str, level: str) -> None:
+    from fingen.quality.grounding import ground
+    from fingen.records import Passage, Period, Record
+
+    table, prose = "$ million | 2024 | 2023\nRevenue | 120 | 100", "A plant cost 37 million dollars."
+    passage = Passage(chunk="c", document="d", company="Acme Inc.", period=Period(kind="annual", end="2024-12-31"), language="en", section=(),
+                      pages=(1, 1), text=f"Growth came in 2023.\n{table}\n{prose}", kinds=(("table", table), ("paragraph", prose)))  # fmt: skip
+    row = Record(instruction="?", input="", output=answer, id="qa-1", task="qa-concept", language="en", document="d", chunks=("c",),
+                 teacher="t", origin="document")  # fmt: skip
+
+    assert [each.level for each in ground(row, [passage]).figures] == [level]
 
 
 def test_a_share_is_computed_from_the_figure_that_it_is_said_to_be_of() -> None:

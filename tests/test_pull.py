@@ -316,6 +316,26 @@ def test_a_data_set_of_others_becomes_a_set(desk: Path, hub: HubServer, theirs: 
     assert not pulled("stranger/alpaca")["changed"]
 
 
+@pytest.mark.parametrize("folder", ["train", "data/train", "my_set/train-split"])
+def test_folders_of_others_name_splits(desk: Path, hub: HubServer, folder: str):
+    theirs = {
+        f"{folder}/part-0.parquet": parquet(ROWS[:4]),
+        f"{folder.replace('train', 'test')}/part-0.parquet": parquet(ROWS[4:]),
+    }
+    hub.make("stranger/folders", theirs)
+
+    assert pulled("stranger/folders")["records"] == {"train": 4, "validation": 0, "test": 2, "memory": 0}
+
+
+def test_a_column_that_stands_twice_is_refused(desk: Path, hub: HubServer):
+    text = pa.array(["a"])
+    table = pa.Table.from_arrays([text, text, text], names=["instruction", "output", "output"])
+    pq.write_table(table, desk / "twice.parquet")
+    hub.make("stranger/twice", {"train.parquet": (desk / "twice.parquet").read_bytes()})
+
+    assert "the column 'output' stands twice" in pull("stranger/twice", code=2).stderr
+
+
 def test_code_of_others_is_not_run(desk: Path, hub: HubServer):
     script = f"open({str(desk / 'ran')!r}, 'w').close()\n".encode()
     hub.make("stranger/alpaca", {"train.json": json.dumps(ROWS).encode(), "alpaca.py": script, "setup.py": script})

@@ -268,9 +268,14 @@ def test_one_count_of_figures_in_summary_card_manifest_and_verify(made: Path, co
     def agreed(folder: Path) -> int:
         figures = json.loads((folder / "manifest.json").read_text())["figures"]
         verified = done("verify", folder)
-        assert figures == {"all": verified["figures"], "unbound": verified["unbound"]}
-        said = f"The answers hold {figures['all']} figures; {figures['unbound']} of them"
-        assert said in (folder / "README.md").read_text(encoding="utf-8")
+        assert figures == verified["figures"]
+        assert figures["all"] == figures["bound"] + figures["quoted"] + figures["computed"]
+        card = (folder / "README.md").read_text(encoding="utf-8")
+        assert f"The answers hold {figures['all']} figures. {figures['bound']} are bound:" in card
+        rows = [json.loads(line) for path in folder.glob("t*.jsonl") for line in path.read_text().splitlines()]
+        rows += [json.loads(line) for path in folder.glob("[vm]*.jsonl") for line in path.read_text().splitlines()]
+        told = Counter(figure["level"] for row in rows for figure in json.loads(row["figures"]))
+        assert told == Counter({level: figures[level] for level in ("bound", "quoted", "computed") if figures[level]})
         return int(figures["all"])
 
     sample = (*SAMPLE[:4], "--context", context)

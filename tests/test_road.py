@@ -15,6 +15,7 @@ from PIL import Image
 
 from fingen.scoring.page import headlines
 from fingen.scoring.report import Report, read_score
+from fingen.training.checkpoints import read_history
 
 ROOT = Path(__file__).resolve().parent.parent
 ARTEFACTS = ROOT / "build" / "test-artefacts"  # pictures to look at; git ignores build/
@@ -23,12 +24,12 @@ SECONDS = 600  # of one command: many times what it takes
 pytestmark = pytest.mark.slow  # a step of its own in .ci/run
 
 
-def fingen(folder: Path, *arguments: object) -> dict[str, Any]:
+def fingen(folder: Path, *arguments: object, threads: int = 2) -> dict[str, Any]:
     """Run a command in a folder; its summary."""
     run = subprocess.run(
         [sys.executable, "-m", "fingen", *map(str, arguments), "--json"],
         cwd=folder,
-        env=os.environ | {"OMP_NUM_THREADS": "2", "PYTHONPATH": str(ROOT)},
+        env=os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -101,3 +102,28 @@ def test_the_page_opens_in_a_browser(road: Path, report: Report):
         assert colours
         assert len(colours) > 20  # letters, lines and marks; a blank page has one
         assert max(count for count, _ in colours) < 0.99 * width * height
+
+
+def test_a_real_model_takes_the_road_too(smollm2: Path, tmp_path: Path):
+    """Three steps, which is what there is time for here: tests/test_smollm2.py goes on."""
+    fingen(tmp_path, "synth", "intent", "--n", 24, "--test", 12, "--validation", 0, "--teacher", "offline", "--language",
+           "en", "--fixed-options")  # fmt: skip
+    steps = ("--override", "steps=3", "--learning-rate", "5e-4", "--override", "warmup=1")
+    fingen(
+        tmp_path,
+        "finetune",
+        "--model",
+        smollm2,
+        "--set",
+        "build/intent",
+        "--out",
+        "build/adapters/real",
+        *steps,
+        threads=1,
+    )
+    fingen(tmp_path, "score", "build/adapters/real", "--max-tokens", 4, threads=1)
+    losses = [row["loss"] for row in read_history(tmp_path / "build/adapters/real/training.jsonl") if "loss" in row]
+    scores = read_score(tmp_path / "build/scores/real")[0].scores
+
+    assert losses[-1] < losses[0]
+    assert [(score.kind, score.rows) for score in scores] == [("base", 12), ("base", 12), ("adapter", 12)]

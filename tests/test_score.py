@@ -148,6 +148,44 @@ def test_an_answer_that_names_none_or_several_is_not_guessed(answer: str, option
     assert (reading.value, reading.why) == (None, why)
 
 
+FORMS = Path(__file__).with_name("answer_forms.jsonl")  # {answer, options, value: the key that it names, null: none}
+
+
+def test_every_form_of_an_answer_is_read_as_what_it_names_or_not_at_all(tmp_path: Path):
+    """Negations, other numbers, letters of names, thinking, and beside each kind the forms that look like it and do name one."""
+    forms = [json.loads(line) for line in FORMS.read_text(encoding="utf-8").splitlines()]
+    named = [{"id": f"r{n}", "question": "?", "options": form["options"], "gold": "A"} for n, form in enumerate(forms)]
+    given = [{"id": f"r{n}", "prediction": form["answer"]} for n, form in enumerate(forms)]
+    gold, pred = write(tmp_path / "gold.jsonl", named), write(tmp_path / "pred.jsonl", given)
+
+    result = fingen("score", "--predictions", pred, "--gold", gold, "--out", tmp_path / "score")
+
+    assert result.exit_code == 0, result.stderr
+    got = {row["id"]: row["value"] for row in read_rows(tmp_path / "score" / "predictions.jsonl")}
+    wanted = {f"r{n}": form["value"] and form["options"][form["value"]] for n, form in enumerate(forms)}
+    wrong = {forms[int(id[1:])]["answer"]: (got[id], wanted[id]) for id in wanted if got[id] != wanted[id]}
+    assert not wrong
+
+
+def test_a_free_text_is_measured_without_what_was_thought_before_it(tmp_path: Path):
+    texts = [
+        f"In {year} the revenue rose to $5 million, as more lines were sold abroad and prices held through all of the four quarters of the year."
+        for year in range(2000, 2012)
+    ]
+    gold = write(
+        tmp_path / "gold.jsonl", [{"id": str(n), "question": "?", "gold": text} for n, text in enumerate(texts)]
+    )
+    said = [*texts[:-2], f"<think>It fell to $4 million.</think>{texts[-2]}", f"<thinking>{texts[-1]}"]
+    pred = write(tmp_path / "pred.jsonl", [{"id": str(n), "prediction": one} for n, one in enumerate(said)])
+
+    result = fingen("score", "--predictions", pred, "--gold", gold, "--out", tmp_path / "score")
+
+    assert result.exit_code == 0, result.stderr
+    *_, plain, thought, cut = read_rows(tmp_path / "score" / "predictions.jsonl")
+    assert plain["measures"] == thought["measures"]
+    assert (cut["why"], cut["measures"]["rouge_l"]) == ("still thinking when it ended", 0)
+
+
 FRAMES = st.sampled_from(
     ["{}", "{}.", "({})", "**{}**", "选项{}", "答案是 {}", "答案：{}。", "The answer is {}.", "Option {}", "{}\n", " {} ", "【{}】", "我选{}，谢谢"]
 )  # fmt: skip
@@ -185,7 +223,22 @@ def test_any_text_is_read_as_an_option_that_it_names_or_as_none(answer: str):
 
 
 def test_a_long_answer_is_read_in_time():
-    parts = ["A ", "(", " A", "answer ", "个股问询", "single ", "<think>", "不是", "not ", "b"]
+    parts = [
+        "A ",
+        "(",
+        " A",
+        "answer ",
+        "个股问询",
+        "single ",
+        "<think>",
+        "不是",
+        "not ",
+        "b",
+        "no ",
+        "没有",
+        "5.",
+        "<think>A</think>",
+    ]
     """Twenty seconds of the CPU, however busy the machine is: it takes far less, and for ever where a pattern backtracks."""
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_CPU, (20, 20))\n"

@@ -9,6 +9,7 @@ import pymupdf
 import pytest
 
 from fingen.config import ReadSettings
+from fingen.documents.parsed import read_page_parse
 from fingen.documents.read import read_document
 from fingen.prompts import read_template
 from fingen.records import Chunk, Document
@@ -201,3 +202,18 @@ def test_units_of_passages_of_real_notes_are_what_a_person_reads(shared: Path, p
 def holds(chunk: Chunk, row: dict[str, str]) -> bool:
     squeezed = "".join(chunk.text.replace("|", "").split())
     return row["page"] in chunk.pages and "".join(row["first"].split()) in squeezed
+
+
+def test_a_report_that_another_tool_read_has_units_and_bases_too(tmp_path: Path):
+    lines = [
+        (1, "text", "合并资产负债表"), (1, "text", "单位：万元"),
+        *((1, "excel", str(list(row))) for row in ZH_ROWS),
+        (2, "text", ZH_TEXT),
+    ]  # fmt: skip
+    path = tmp_path / "parse.txt"
+    rows = (json.dumps({"page": page, "type": kind, "inside": text}) for page, kind, text in lines)
+    path.write_text("\n".join(rows), encoding="utf-8")
+    first, second = read_page_parse(path).chunks
+
+    assert ([(unit.text, unit.page) for unit in first.unit], second.unit) == ([("单位：万元", 1)], ())
+    assert [(basis.kind, basis.page) for basis in first.basis] == [("consolidated", 1)]

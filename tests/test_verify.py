@@ -82,7 +82,7 @@ def test_a_set_that_fingen_made_passes_every_law(made: Path):
     assert problems(report) == {}
     rows = sum(len(read(made, split)) for split in ("train", "validation", "test", "memory"))
     assert report["rows"] == rows
-    assert report["figures"] > 100
+    assert report["figures"]["all"] > 100 < sum(report["figures"][level] for level in ("bound", "quoted", "computed"))
     for name, law in report["laws"].items():
         counted = law["passed"] + law["failed"] + law["unchecked"]
         assert counted == {"files": 8, "counts": 4, "contamination": 1}.get(name, rows), name
@@ -108,6 +108,10 @@ def changed_figure(row: Row) -> None:
     row["output"] = re.sub(r"\d\d\.\d", "98765.4", row["output"], count=1)
 
 
+def overstated(row: Row) -> None:
+    row["figures"][0]["end"] = 0
+
+
 def with_an_organisation(row: Row) -> None:
     row["output"] += " It was sold to Blue Heron Holdings Inc. afterwards." if row["language"] == "en" else ""
 
@@ -116,6 +120,7 @@ def with_an_organisation(row: Row) -> None:
     ("choose", "change", "expected"),
     [
         (has_amount, changed_figure, {"figures": {"figure"}}),
+        (lambda row: closed(row) and row["figures"], overstated, {"figures": {"level"}}),
         (lambda row: closed(row) and row["language"] == "en", with_an_organisation, {"names": {"organisation"}}),
         (closed, lambda row: row["evidence"][0].update(page=18), {"evidence": {"not-on-page"}}),
         (closed, lambda row: row["evidence"][0].update(quote="A sentence from elsewhere."), {"evidence": {"not-found"}}),
@@ -125,7 +130,7 @@ def with_an_organisation(row: Row) -> None:
         (closed, lambda row: row.update(task=7), {"rows": {"no-record"}, "counts": None}),
         (closed, lambda row: row.update(instruction=row["instruction"] + " 身份证11010519491231002X"), {"privacy": {"id-card"}}),
     ],
-    ids=["figure", "organisation", "page", "quote", "no quote", "question", "boilerplate", "no record", "id card"],
+    ids=["figure", "level", "organisation", "page", "quote", "no quote", "question", "boilerplate", "no record", "id card"],
 )  # fmt: skip
 def test_what_was_changed_is_found(copy: Path, choose: Any, change: Any, expected: dict[str, set[str] | None]):
     row = edit(copy, choose, change)

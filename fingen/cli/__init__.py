@@ -20,7 +20,7 @@ GROUPS = {
         "prompts": ("fingen.cli.prompts", "Show and copy the templates that teachers are asked with."),
     },
     "check": {
-        "verify": ("fingen.cli.verify", "Prove every row anew: quotes, figures, duplicates, splits."),
+        "verify": ("fingen.cli.verify", "Check every row anew: quotes, figures, duplicates, splits."),
         "show": ("fingen.cli.show", "Show a record with its evidence, and where that stands."),
         "dedup": ("fingen.cli.rework", "Filter a set anew: other sets, benchmarks, personal data."),
         "split": ("fingen.cli.rework", "Divide a set afresh into train, validation and test."),
@@ -34,7 +34,7 @@ GROUPS = {
     "tune": {
         "models": ("fingen.cli.models", "List the base models that have a short name, and what they need."),
         "finetune": ("fingen.cli.finetune", "Train a LoRA adapter for a base model on a set."),
-        "merge": ("fingen.cli.merge", "Merge an adapter into its base model, with a proof."),
+        "merge": ("fingen.cli.merge", "Merge an adapter into its base model, and check that both say the same."),
         "chat": ("fingen.cli.chat", "Ask an adapter, one line at a time."),
         "serve": ("fingen.cli.serve", "Serve a merged model on this machine."),
     },

@@ -18,6 +18,7 @@ from fingen.errors import ShortfallError, UsageError, visible
 if TYPE_CHECKING:
     from fingen.training.plan import TrainingPlan
     from fingen.training.run import Tuned
+    from fingen.training.seeds import Seeds
     from fingen.training.settings import Resolved
 
 EXAMPLE_CHARACTERS = 1200  # of a prompt that is shown
@@ -30,7 +31,7 @@ EXAMPLE_CHARACTERS = 1200  # of a prompt that is shown
               help="A TOML file with settings, one a line.")  # fmt: skip
 @click.option("--override", "overrides", multiple=True, metavar="KEY=VALUE",
               help="Any setting, also those without an option of their own. May be repeated.")  # fmt: skip
-@options_of(Finetune, "resume", "replace", "report_to", "trust_remote_code", "dry_run")
+@options_of(Finetune, "seeds", "resume", "replace", "report_to", "trust_remote_code", "dry_run")
 @command_options
 @click.pass_context
 def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...], as_json: bool, quiet: bool, debug: bool,
@@ -52,6 +53,7 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
     from fingen.training.plan import build_plan
     from fingen.training.preflight import refuse
     from fingen.training.run import finetune
+    from fingen.training.seeds import Seeds, finetune_seeds
 
     flags = {field.name: options.pop(field.name) for field in dataclasses.fields(Tuning) if field.name in options}
     resolved = _resolve(ctx, flags, table, overrides, options["model"], options["recipe"])
@@ -70,20 +72,23 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
         if as_json:
             print_json(_plan_json(plan, resolved))
         else:
-            echo(*_plan_lines(plan, resolved))
+            echo(*_plan_lines(plan, resolved, settings.seeds))
         refuse(plan.obstacles)
         return
     if resolved.sources:
         say(_said(resolved))
-    made = finetune(settings, resolved.tuning, sources=resolved.sources, say=say,
-                    show=lambda prompt, answer: None if quiet else _show_example(prompt, answer))  # fmt: skip
+    train = finetune_seeds if settings.seeds else finetune
+    made = train(settings, resolved.tuning, sources=resolved.sources, say=say,
+                 show=lambda prompt, answer: None if quiet else _show_example(prompt, answer))  # fmt: skip
     if not first:
         return
+    runs = made.runs if isinstance(made, Seeds) else (made,)
     if as_json:
-        print_json({"adapter": str(made.adapter), "changed": made.changed, "notes": made.notes, **made.manifest})
+        print_json(_seeds_json(made) if isinstance(made, Seeds) else _run_json(made))
     else:
-        echo(*_lines(made))
-    _check_learned(made)
+        echo(*(_seeds_lines(made) if isinstance(made, Seeds) else _lines(made)))
+    for run in runs:
+        _check_learned(run)
 
 
 def _resolve(ctx: click.Context, flags: dict[str, Any], table: Path | None, overrides: tuple[str, ...], model: str,
@@ -139,12 +144,12 @@ def _duration(seconds: tuple[float, float] | None) -> str:
     return f"about {low} to {high}, by a measurement of this machine's matrix products"
 
 
-def _plan_lines(plan: TrainingPlan, resolved: Resolved) -> list[str]:
+def _plan_lines(plan: TrainingPlan, resolved: Resolved, seeds: int | None) -> list[str]:
     values = dataclasses.asdict(resolved.tuning)
     return [
         f"base model: {plan.base.source}   set: {plan.data or 'none'}   adapter: {plan.out or 'not known'}",
         f"rows: {plan.rows:,}, about {plan.tokens:,} tokens | {plan.validation:,} validation",
-        f"steps: {plan.steps:,}, warm-up: {plan.warmup_steps:,}",
+        f"steps: {plan.steps:,}, warm-up: {plan.warmup_steps:,}" + (f", for each of {seeds} seeds" if seeds else ""),
         f"memory: about {_gib(plan.estimate_bytes())} needed, {_gib(plan.free_bytes)} free",
         f"time: {_duration(plan.estimate_seconds())}",
         "",
@@ -175,8 +180,32 @@ def _plan_json(plan: TrainingPlan, resolved: Resolved) -> dict[str, Any]:
     }
 
 
+def _run_json(made: Tuned) -> dict[str, Any]:
+    return {"adapter": str(made.adapter), "changed": made.changed, "notes": made.notes, **made.manifest}
+
+
+def _seeds_json(made: Seeds) -> dict[str, Any]:
+    figures = {name: dataclasses.asdict(figure) for name, figure in made.figures.items()}
+    return {
+        "adapters": [_run_json(run) for run in made.runs],
+        "figures": figures,
+        "changed": made.changed,
+        "next": made.next,
+    }
+
+
+def _seeds_lines(made: Seeds) -> list[str]:
+    lines = [line for run in made.runs for line in (*_lines(run), "") if not line.startswith("next: ")]
+    lines += [
+        f"{name.replace('_', ' ')} over {one.runs} seeds: {one.mean:.4f} mean, {one.sd:.4f} standard deviation, "
+        f"{one.least:.4f} to {one.most:.4f}"
+        for name, one in made.figures.items()
+    ]
+    return [*lines, f"next: {made.next}"]
+
+
 def _lines(made: Tuned) -> list[str]:
-    from fingen.adapters import render_classes, render_rows, render_steps
+    from fingen.adapters import render_classes, render_left_out, render_rows, render_steps
 
     manifest = made.manifest
     rows, metrics = manifest["rows"], manifest["metrics"]
@@ -185,7 +214,7 @@ def _lines(made: Tuned) -> list[str]:
         f"{made.adapter}   base model: {manifest['base']['source']}   set: {manifest['set']['name']}",
         "",
         f"rows: {render_rows(manifest)} | {rows['validation']:,} validation",
-        *(f"left out: {len(ids):,} rows: {reason}" for reason, ids in rows["left_out"].items()),
+        *render_left_out(rows["left_out"]),
         f"steps: {render_steps(manifest)}",
         f"loss: {metrics['loss']:.4f} at the end | validation loss "
         + ("not measured: no validation rows" if validation is None else f"{validation:.4f}"),

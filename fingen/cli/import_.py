@@ -27,8 +27,16 @@ def _parse_split(parts: list[str]) -> str | tuple[float, ...]:
     return shares
 
 
+class _Source(click.Choice[str]):
+    """A source by its name; one that it had before is taken too, and not offered."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name as it was typed."""
+        return value if value in config.RENAMED else super().convert(value, param, ctx)
+
+
 @click.command("import", cls=Command)
-@click.argument("name", type=click.Choice(config.SOURCES))
+@click.argument("name", type=_Source(config.SOURCES))
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder of the set.  [default: build/NAME]")
 @click.option("--split", type=click.UNPROCESSED, callback=commas(_parse_split), metavar="SPLIT",
@@ -57,12 +65,12 @@ def command(name: str, paths: tuple[Path, ...], as_json: bool, quiet: bool, debu
       $ fingen import csv tickets.csv --text question --label intent --split 0.8,0.1,0.1 --out build/tickets
     """
     from fingen.imports.base import Options
-    from fingen.imports.sources import SOURCES
+    from fingen.imports.sources import find_source
     from fingen.pipeline.importing import import_set
 
     out, split, replace = options.pop("out"), options.pop("split"), options.pop("replace")
     download, reasons = options.pop("download"), options.pop("with_reasons")
-    if download and not quiet and (source := SOURCES[name]).hub:
+    if download and not quiet and (source := find_source(name)).hub:
         echo(f"loading {source.hub} from the Hub (licence: {source.licence or 'see there'})", err=True)
     made = import_set(
         name,

@@ -24,16 +24,20 @@ from fingen.cli.common import Command, command_options, tell
     default=None,
     help="How far a logit may be off.  [default: 0.001 in fp32, 0.5 in bf16, 0.1 in fp16]",
 )
+@click.option("--base", default=None, metavar="MODEL", help=config.BASE_OF)
+@click.option("--form", type=click.Choice(config.FORMS), default=None, help=config.FORM_OF)
 @click.option("--replace", is_flag=True, help="Write over another merged model.")
 @click.option(
     "--trust-remote-code", is_flag=True, help="Run Python code that the base model brings along: read it first."
 )
 @command_options
 def command(
-    adapter: Path, out: Path | None, tolerance: float | None, replace: bool, trust_remote_code: bool, as_json: bool,
-    quiet: bool, debug: bool,
+    adapter: Path, out: Path | None, tolerance: float | None, base: str | None, form: str | None, replace: bool,
+    trust_remote_code: bool, as_json: bool, quiet: bool, debug: bool,
 ) -> None:  # fmt: skip
-    """Merge an adapter into its base model, and prove that both say the same.
+    """Merge an adapter into its base model, and check that both say the same.
+
+    ADAPTER is a folder that `fingen finetune` has made, or any LoRA adapter (LLaMA-Factory's, peft's), with --base and --form.
 
     The merged model is read back from the disk and compared with base and adapter on eight prompts. Where a logit is further
     off than the tolerance, nothing is left and the exit code is 1. Beside the model lie a Modelfile for Ollama and a card with
@@ -43,15 +47,18 @@ def command(
     Examples:
       $ fingen merge build/adapters/intent-tiny
       $ fingen merge build/adapters/intent-llama3 --out build/models/intent-llama3
+      $ fingen merge saves/mine --base llama3 --form chat
     """
     from fingen.training.preflight import need_adapter, need_extra
 
-    need_adapter(adapter, trust_remote_code=trust_remote_code)
+    need_adapter(adapter, base=base, form=form, trust_remote_code=trust_remote_code)
     need_extra()
     from fingen.training.use import merge
 
     folder = out or config.BUILD / "models" / adapter.resolve().name
-    made = merge(adapter, folder, tolerance=tolerance, replace=replace, trust_remote_code=trust_remote_code)
+    made = merge(
+        adapter, folder, tolerance=tolerance, replace=replace, base=base, form=form, trust_remote_code=trust_remote_code
+    )
     allowed = f"(allowed: {made.tolerance:.2g}; the adapter's own effect: {made.effect:.2g})"
     lines = [
         f"largest difference of a logit: {made.difference:.2g} {allowed}",

@@ -19,8 +19,8 @@ SHOWN = ("fp32", "bf16", "8bit", "4bit")
 def command(ctx: click.Context, /, as_json: bool, quiet: bool, debug: bool) -> None:
     """List the base models that have a short name, and what they need.
 
-    Memory is an estimate for each --load: weights, an adapter of rank 8, and a batch of 2,048 tokens, a quarter of them
-    answers. Any other model works by its hub id or its folder. With USE_MODELSCOPE_HUB=1 models come from ModelScope, through
+    Memory is computed for each --load, not measured: weights, an adapter of rank 8, and a batch of 2,048 tokens, a quarter of
+    them answers. Any other model works by its hub id or its folder. With USE_MODELSCOPE_HUB=1 models come from ModelScope, through
     its package.
 
     \b
@@ -39,16 +39,21 @@ def command(ctx: click.Context, /, as_json: bool, quiet: bool, debug: bool) -> N
     }
     if as_json:
         print_json(
-            {name: {**dataclasses.asdict(alias), "memory_gib": need[name]} for name, alias in config.MODELS.items()}
+            {
+                name: {**dataclasses.asdict(alias), "memory_gib": need[name], "memory_is": "computed"}
+                for name, alias in config.MODELS.items()
+            }
         )
         return
-    echo(f"{'alias':<14}{'base model':<40}{'parameters':>10}  {'GiB: ' + ' / '.join(SHOWN):<32}{'licence':<28}")
+    echo(
+        f"{'alias':<14}{'base model':<40}{'parameters':>10}  {'computed GiB: ' + ' / '.join(SHOWN):<42}{'licence':<28}"
+    )
     for name, alias in config.MODELS.items():
         memory = " / ".join(f"{value:.1f}" for value in need[name].values())
         licence = alias.licence + (", gated" if alias.gated else "")
         tried = "tried here" if alias.tried else "not tried here"
         echo(
-            f"{name:<14}{alias.hub_id or 'made from the set':<40}{_size(alias.billions):>10}  {memory:<32}{licence:<28}{tried}"
+            f"{name:<14}{alias.hub_id or 'made from the set':<40}{_size(alias.billions):>10}  {memory:<42}{licence:<28}{tried}"
         )
     echo(
         "\nprompt: the chat template in the model's own tokenizer, for all but those with code of their own\n\nto know:"

@@ -67,7 +67,7 @@ def _option(field: dataclasses.Field[Any], hint: Any, default: Any, fallback: st
     else:
         more = {**_kind(field.name, hint, about), "metavar": about.metavar}
         if fallback:
-            shown = f"{fallback} {default:g}" if isinstance(default, float) else f"{fallback} {default}"
+            shown = f"{fallback} {about.unset or (f'{default:g}' if isinstance(default, float) else default)}"
         elif default not in (None, ()):
             default = ",".join(map(str, default)) if isinstance(default, tuple) else default
             more |= {"default": default, "show_default": True}

@@ -56,6 +56,8 @@ def command(ctx: click.Context, /, yes: bool, as_json: bool, quiet: bool, debug:
 
 def _lines(summary: Summary) -> list[str]:
     """The summary as a person reads it."""
+    from fingen.sets import say_figures
+
     lines = [f"{summary.set}   teacher: {summary.teacher}", ""]
     lines += [_document_line(document) for document in summary.documents]
     lines += [_unread_line(entry) for entry in summary.unread]
@@ -69,11 +71,7 @@ def _lines(summary: Summary) -> list[str]:
     )
     lines += ["", " | ".join(counts), *_left_out_line(summary)]
     lines += ["", *_record_table(summary), "", *_coverage_lines(summary), *_reject_lines(summary)]
-    figures = summary.figures["all"]
-    bound = figures - summary.figures["unbound"]
-    lines.append(
-        f"figures: {figures:,} in the answers, each quoted from its source or computed; {bound:,} bound to their row or period"
-    )
+    lines.append(say_figures(summary.figures))
     if summary.repaired:
         sent, requests, kept = summary.repaired["sent"], summary.repaired["requests"], summary.repaired["kept"]
         lines.append(

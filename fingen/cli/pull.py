@@ -39,7 +39,7 @@ def command(
     repo: str, out: Path | None, adapter: bool, revision: str | None, form: str | None, replace: bool, as_json: bool,
     quiet: bool, debug: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Bring a data set or an adapter from the Hugging Face Hub into build/, and prove it.
+    """Bring a data set or an adapter from the Hugging Face Hub into build/, and check it.
 
     A set that fingen has pushed comes back as it was, each file compared with its manifest. Any other data set of Alpaca rows
     (Parquet, JSON, CSV) becomes a set too, with `origin: imported`; no script is run. Exit code 1 where a set of fingen's own

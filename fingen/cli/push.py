@@ -1,4 +1,4 @@
-"""`fingen push`: a set or an adapter to the Hugging Face Hub, whole, proved, documented, in one commit."""
+"""`fingen push`: a set or an adapter to the Hugging Face Hub, whole, checked, documented, in one commit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SHOWN = 8  # differences that the plan names
 def command(folder: Path | None, yes: bool, as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
     """Publish a set or an adapter on the Hugging Face Hub, with manifest and card, in one commit.
 
-    SET is a folder below build/ (default: the newest); its rows go as they are and as typed tables. It is proved first (fingen
+    SET is a folder below build/ (default: the newest); its rows go as they are and as typed tables. It is checked first (fingen
     verify). ADAPTER is a folder below build/adapters/: weights as safetensors, tokenizer, curve, scores. Both are looked
     through for personal data and keys; what would go where is shown, and asked for on a terminal. Journals, checkpoints and
     pickles never go. The token is HF_TOKEN, or that of `hf auth login`. Interrupt it when you like: the same command goes on,
@@ -39,12 +39,13 @@ def command(folder: Path | None, yes: bool, as_json: bool, quiet: bool, debug: b
       $ fingen push build/intent --repo you/finance-intent --license cc-by-4.0 --public
       $ fingen push build/reports --dry-run
       $ fingen push build/adapters/intent-llama3
+      $ fingen push saves/mine --base llama3 --form chat
     """
-    from fingen.adapters import MANIFEST
+    from fingen.adapters import FOREIGN, MANIFEST
     from fingen.hub import push, push_adapter
 
     settings = settings_of(Push, options)
-    is_adapter = folder is not None and (folder / MANIFEST).is_file()
+    is_adapter = folder is not None and any((folder / name).is_file() for name in (MANIFEST, FOREIGN))
 
     def agree(plan: PushPlan | AdapterPlan) -> None:
         if not quiet and not (as_json and settings.dry_run):
@@ -59,6 +60,8 @@ def command(folder: Path | None, yes: bool, as_json: bool, quiet: bool, debug: b
         if not click.confirm(f"Publish it as {plan.repo} ({plan.visibility})?", err=True):
             raise UsageError("nothing was uploaded", hint="--dry-run shows the same and asks nothing")
 
+    if not is_adapter and (settings.base or settings.form):
+        raise UsageError("--base and --form go with an adapter", hint="leave them out for a set")
     pushed: Pushed[Any]
     if folder is not None and is_adapter:
         pushed = push_adapter(folder, settings, agree, quiet=quiet)

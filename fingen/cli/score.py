@@ -57,10 +57,12 @@ def command(as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
 def _score_lines(scored: Scored) -> Iterator[str]:
     from fingen.scoring.card import plain, render_answers, render_notes, render_pairs, render_table
     from fingen.scoring.columns import qa_sentences
+    from fingen.scoring.seeds import render_seeds
 
     for table in (render_table(scored.report, plain), render_answers(scored.report, plain)):
         yield from table.split("\n") if table else ()
-    for note in (*render_pairs(scored.report), *qa_sentences(scored.report), *render_notes(scored.report)):
+    report = scored.report
+    for note in (*render_seeds(report), *render_pairs(report), *qa_sentences(report), *render_notes(report)):
         yield plain(note)
 
 

@@ -127,6 +127,9 @@ def _lines(shown: Shown, pictures: Pictures) -> list[str]:
             f"  {number}. {visible(quote.document)}, page {quote.page}, {_where(quote)}",
             f"     {visible(quote.text, lines=True)}",
         ]
+    if record.figures:
+        told = [f"{figure.get('said')}: {figure.get('level')}" for figure in record.figures]
+        lines += ["", _title("Figures"), *(f"  {visible(each)}" for each in told)]
     for chunk in shown.passages:
         lines += ["", *_passage_lines(chunk, shown.quotes)]
     if pictures:

@@ -1,4 +1,4 @@
-"""`fingen verify`: prove a set, or any Alpaca file, anew."""
+"""`fingen verify`: check a set, or any Alpaca file, anew."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def command(
     quiet: bool,
     debug: bool,
 ) -> None:
-    """Prove every row anew, offline: quotes, figures, duplicates, splits, privacy.
+    """Check every row anew, offline: quotes, figures, duplicates, splits, privacy.
 
     SET is a folder that fingen made or pulled (default: the newest in build/), or any Alpaca file (JSON, JSON lines, CSV),
-    which is proved against --source. Exit code 1 where something is wrong; --json names all rows.
+    which is checked against --source. Exit code 1 where something is wrong; --json names all rows.
 
     \b
     Examples:
@@ -62,13 +62,15 @@ def command(
 
 
 def _lines(found: Verification, html: Path | None) -> list[str]:
+    from fingen.sets import say_figures
+
     lines = [f"{found.target}: {found.rows:,} rows", ""]
     lines.append(f"{'law':<14}{'passed':>9}{'failed':>9}{'unchecked':>11}")
     for name, law in found.laws.items():
         why = f"   {'; '.join(law.why)}" if law.why else ""
         why += f"   {law.declared:,} declared by the set" if law.declared else ""
         lines.append(f"{name:<14}{law.passed:>9,}{law.failed:>9,}{law.unchecked:>11,}{why}")
-    lines += ["", f"figures: {found.figures:,} in answers, {found.unbound:,} not tied to a row or period"]
+    lines += ["", say_figures(found.figures)]
     lines += [f"declared: {declared}" for declared in found.declared]
     for name, law in found.laws.items():
         if law.problems:

@@ -31,7 +31,7 @@ _OPENS = re.compile(
     r"^.*(?:[：:，。；、]|名称|简称|关于|成为|编制|随附的|载于|我们?审计了|我們獲委聘審核|审计了|審計了|[致由系即])"
 )
 _LATIN_IN_CHINESE = re.compile(
-    r"(?:外文|英文)(?:名称|名稱)(?:（如有）|\(如有\))?[\s|:：]*([A-Z][A-Za-z .,&'’()-]{5,80})"
+    r"(?:外文|英文)(?:名称|名稱)(?:（如有）|\(如有\))?[\s|:：]*([A-Z][A-Za-z .,，&'’()-]{5,80})"
 )
 _SUBJECT = re.compile(r"([\u4e00-\u9fffA-Za-z·\-]{2,12})\s*[（(]\s*(\d{6}|\d{4,5})(?:[.·]?(?:S[HZ]|HK|BJ|US))?\s*[）)]")
 _BROKER = re.compile(r"(?<![\u4e00-\u9fff])[\u4e00-\u9fff]{2,4}证券(?=股份有限公司|有限责任公司|研究|$)", re.MULTILINE)
@@ -82,7 +82,7 @@ def find_author_name(pages: Pages) -> str | None:
 def find_stated_latin(pages: Pages) -> str | None:
     """The foreign name that a Chinese report states of its company; other Latin names in it are of customers and partners."""
     stated = next((found for text in pages.joined if (found := _LATIN_IN_CHINESE.search(text))), None)
-    return stated[1].strip(" ,") if stated else None
+    return stated[1].replace("，", ",").strip(" ,") if stated else None
 
 
 def _places(pages: Pages, texts: list[str]) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from fingen.documents.shapes import PageBlock, TextRow, union
 from fingen.records import Block, BlockKind, Box, Chunk, Language, content_id
-from fingen.text import chunk_language, ends_sentence, estimate_tokens, is_cjk, join_pair, sentences
+from fingen.text import INNER_BAR, chunk_language, ends_sentence, estimate_tokens, is_cjk, join_pair, sentences
 
 # From this share of the budget on, a heading of the level starts a chunk: parts always, items soon, others when it is full.
 STARTS_AT = {1: 0.0, 2: 0.25}
@@ -171,7 +171,7 @@ def _table_units(block: PageBlock, section: tuple[str, ...], budget: int) -> Ite
 
 
 def _row_text(row: TextRow) -> str:
-    return " | ".join(row.cells)
+    return " | ".join(cell.replace("|", INNER_BAR) for cell in row.cells)
 
 
 # --- chunks ------------------------------------------------------------------------------------------------------------

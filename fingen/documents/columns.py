@@ -36,9 +36,10 @@ def reading_order(runs: list[Run]) -> list[list[Run]]:
     parts, prose = _best_parts(runs)
     if not prose:
         return [runs] if runs else []
+    _hand_down(parts)
     flows: list[list[Run]] = []
     for left, right in parts:
-        flows += reading_order(left) + reading_order(right) if right else [left]
+        flows += reading_order(left) + reading_order(right) if right else [left] * bool(left)
     return flows
 
 
@@ -71,6 +72,28 @@ def _parts(runs: list[Run], gutter: float) -> list[tuple[list[Run], list[Run]]]:
             else:
                 parts.append((list(stretch), []))
     return parts
+
+
+def _hand_down(parts: list[tuple[list[Run], list[Run]]]) -> None:
+    """Give headings at the foot of two columns to the table below them that they head: there a row has several cells."""
+    for (left, right), (below, beside) in pairwise(parts):
+        if not right or beside:
+            continue
+        start, bottom = min(run.x0 for run in right), min(run.y0 for run in below)
+        taken: list[Run] = []
+        for row in cluster_rows(left + right)[::-1]:
+            inside = [run for run in row if run.x0 >= start and run.text]
+            cells = join_cells(inside) if inside else []
+            several = len(cells) > 1 and not any(is_amount(cell.text) for cell in cells)
+            over = bool(taken) and len(cells) == len(row) == 1 and cells[0].x0 > start + 2 * cells[0].size
+            if not (several or over) or bottom - max(run.y1 for run in row) > 1.2 * row[0].size:
+                break
+            taken += row
+            bottom = min(run.y0 for run in row)
+        below[:0] = taken
+        down = set(map(id, taken))
+        for side in (left, right):
+            side[:] = [run for run in side if id(run) not in down]
 
 
 def _heading_below(left: list[Run], right: list[Run]) -> list[Run]:

@@ -6,7 +6,7 @@ import re
 from typing import Any, NamedTuple
 
 from fingen.documents.chinese_name import find_author_name, find_chinese_name, find_short_name, find_stated_latin
-from fingen.documents.latin_name import find_latin_name, find_subject, write_name
+from fingen.documents.latin_name import find_latin_name, find_subject, find_writer, write_name
 from fingen.documents.period import find_period
 from fingen.documents.titles import Pages
 from fingen.records import Language, Period
@@ -50,7 +50,7 @@ def find_identity(pages: Pages, language: Language) -> Identity:
         found = {"zh": find_chinese_name(pages), "en": _latin(pages, language)}
     names = {name_of: name for name_of, name in found.items() if name}
     company = names.get(language) or next(iter(names.values()), None)
-    author = find_author_name(pages) if is_research else None
+    author = (find_author_name(pages) or find_writer(pages, names.get("en"))) if is_research else None
     amends = _AMENDMENT.search(re.sub(r"[^\S\n]+", " ", pages.joined[0])) if pages.joined else None
     period = find_period(pages, language, is_research=is_research)
     return Identity(company, names, author, amends[0] if amends else None, period)

@@ -17,12 +17,15 @@ from fingen.documents.titles import Line, Pages
 _FORMS = frozenset(
     "inc incorporated corp corporation plc ltd limited llc lp nv sa se ag ab asa oyj abp as spa sab kk bhd berhad pte pty kgaa "
     "gmbh aktiengesellschaft bv sas cv tbk pjsc psc jsc nl saog publ "
-    " ltée ltee lllp dac scsp sca sgps nyrt ehf hf trust fund reit bancorp bancshares".split()
+    " ltée ltee lllp aş kg oy aps ltda sàrl dac scsp sca sgps nyrt ehf hf trust fund reit bancorp bancshares".split()
 )
 _SHORT = re.compile(
-    r"(?:A\.?/?S\.?|S\.?A\.?|S\.?E\.?|A\.?G\.?|AB|N\.?V\.?|B\.?V\.?|K\.?K\.?|L\.?P\.?|NL|SCA|HF|hf\.?|SAS|DAC|S\.p\.A\.?|SpA|S\.P\.A\.?|S\.A\.B\.|C\.?V\.?),?"
+    r"(?:A\.?/?S\.?|S\.?A\.?|S\.?E\.?|A\.?G\.?|AB|N\.?V\.?|B\.?V\.?|K\.?K\.?|L\.?P\.?|NL|A\.?Ş\.?|KG|Oy|SCA|HF|hf\.?|SAS|DAC|S\.p\.A\.?|SpA|S\.P\.A\.?|S\.A\.B\.|C\.?V\.?),?"
 )
 _SMALL = frozenset("plc kk hf ehf nyrt publ".split())  # forms that are written in small letters too
+_CUT_SHORT = re.compile(
+    r"(?:\b(?:Inc|Corp|Ltd|Co|Bhd|Sdn|Pty|Pte|Cos|Bros|Intl)|\.\s?\w{1,3})\.$", re.IGNORECASE
+)  # with a full stop
 _INITIALS = re.compile(r"(?:[A-Z]\.){1,4}")
 _PLAIN = frozenset("inc ltd plc llc asa oyj bhd pte pty tbk abp jsc psc spa sab".split())  # no words in any case
 _SOFT = frozenset("company co group holdings holding international bank partners industries".split())
@@ -42,16 +45,21 @@ _REPORT_WORDS = re.compile(
 _REGISTRANT = re.compile(
     r"exact\s+name\s+of\s+(?:the\s+)?(?:registrant|issuer|company)|^\(?name of (?:the )?registrant", re.IGNORECASE
 )
+_LABELLED = re.compile(
+    r"(?:(?:listed )?company|issuer|corporate|entity) name\b|name of (?:the )?(?:listed )?(?:company|entity|issuer)\b",
+    re.IGNORECASE,
+)
 _NO_REGISTRANT = re.compile(r"commission|file n|exchange act|ended|^or$|for the|\bfrom\b", re.IGNORECASE)
 _OTHER_PARTY = re.compile(
-    r"(?:\bformer(?:ly)?\b|\bpreviously\b|\bf/?k/?a\b|\bpredecessor|\bsubsidiar(?:y|ies)\b|\bacqui(?:re|sition)|\bmerge)[^.;]{0,40}$",
+    r"(?:\bformer(?:ly)?\b|\bpreviously\b|\bf/?k/?a\b|\bpredecessor|\bsubsidiar(?:y|ies)\b|\bacqui(?:re|sition)|\bmerge|"
+    r"\b(?:holding|parent) company (?:for|of)\b)[^.;]{0,40}$",
     re.IGNORECASE,
 )
 _IN_BRACKETS = re.compile(r"\s*[(（]([^()（）]{2,240})[)）]")
 _BRACKETS_END = re.compile(r"(?:\s*\([^()]{0,80}\)){1,2}$")
 _SELF = r"(?:Company|COMPANY|Group|Corporation|Bank|Trust|Issuer|Registrant|Partnership|Fund|Firm|REIT|[Pp]arent [Cc]ompany|Parent)"
 _DEFINITION = re.compile(
-    rf"[“\"‘']\s*(?:[Tt]he\s+)?{_SELF}[,.]?[”\"’']|\bthe {_SELF}$|[“\"‘'](?:we|us|our)[,”\"’']|"
+    rf"[“\"‘']\s*(?:(?:[Tt]he\s+)?{_SELF}|the (?:company|group|trust|bank))[,.]?[”\"’']|\bthe {_SELF}$|[“\"‘'](?:we|us|our)[,”\"’']|"
     r"[「“\"](?:本公司|公司|貴公司|贵公司|本行|本集團|本集团)[」”\"]"
 )
 _TICKER = re.compile(
@@ -65,6 +73,14 @@ _ADDRESSED = frozenset(
 )
 _RELEASED = re.compile(r"\btoday\s+(?:announced|reported)\b")
 _COPYRIGHT = re.compile(r"(?:©|\bCopyright\b)\s*(?:\(c\)\s*)?(?:20\d\d)?[-–, ]*(?:20\d\d)?,?\s*")
+_WRITTEN_BY = re.compile(
+    r"\b(?:report|research|publication|document|material)\s[^.]{0,60}?"
+    r"(?:prepared|issued|published|produced|written|distributed|approved)(?:\s(?:and|or|,)?\s?\w+){0,2}\s+by\s+(?:the\s+)?"
+)
+_DISCLOSES = re.compile(
+    r"\s(?:and (?:its|their) affiliates\s|\([^)]{1,40}\)\s)?(?:does and seeks to do business|makes a market|may have a conflict|"
+    r"(?:has|have) (?:received compensation|acted as)|(?:is|are) (?:authori[sz]ed and )?regulated by|is a member of (?:FINRA|SIPC))"
+)
 _WITH = re.compile(
     r"[,\s]+(?:and|together with|with|including) (?:(?:all|each) of )?(?:its|their)?\s*"
     r"(?:consolidated |controlled |wholly[- ]owned )?(?:subsidiar(?:y|ies)|entities|affiliates)[\s,]*$",
@@ -109,9 +125,25 @@ def find_subject(pages: Pages) -> str | None:
     for text in pages.joined[:1]:
         for match in _IN_BRACKETS.finditer(text):
             is_code = _TICKER.match(match[1]) or _CODE.match(match[1])
-            if is_code and (name := _name_before(text[max(0, match.start() - 120) : match.start()], needs_form=False)):
+            lines = text[max(0, match.start() - 120) : match.start()].rstrip().splitlines()
+            if is_code and lines and (name := _name_before(lines[-1], needs_form=False)):
                 found[_bare(name)] += 1
     return max(found, key=lambda name: (found[name], name)) if found else None
+
+
+def find_writer(pages: Pages, subject: str | None) -> str | None:
+    """Who wrote a report about another company: who prepared it, holds its copyright, and discloses its interests."""
+    claims: Counter[str] = Counter()
+    for text in pages.joined:
+        for pattern, points in ((_WRITTEN_BY, 3), (_COPYRIGHT, 2)):
+            for match in pattern.finditer(text):
+                if name := _take(text[match.end() : match.end() + 120].split())[0]:
+                    claims[_bare(name)] += points
+        for match in _DISCLOSES.finditer(text):
+            if name := _name_before(text[max(0, match.start() - 120) : match.start()]):
+                claims[_bare(name)] += 1
+    names = [name for name in claims if subject is None or _core(name_key(name)) != _core(name_key(subject))]
+    return max(names, key=lambda name: (claims[name], name)) if names else None
 
 
 def _core(key: str) -> str:
@@ -130,6 +162,7 @@ def _claims(pages: Pages, text: str) -> dict[str, Claim]:
             claims[key].count(kind, name)
     counts = {key: text.count(f" {key} ") for key in claims}
     _fold_parts(claims, counts)
+    _count_short_titles(claims, pages)
     most = max((counts[key] for key in claims), default=0) or 1
     running = [f" {name_key(line)} " for line in pages.running]
     metadata = f" {name_key(pages.metadata)} "
@@ -140,6 +173,16 @@ def _claims(pages: Pages, text: str) -> dict[str, Claim]:
         if f" {key} " in metadata:
             claim.count("metadata")
     return claims
+
+
+def _count_short_titles(claims: dict[str, Claim], pages: Pages) -> None:
+    """Count for a name that the cover, or a large line of a title page, has it without its legal form."""
+    cores = {key: core for key in claims if (core := _core(key)) != key}
+    for number, lines in enumerate(pages.titles):
+        large = {name_key(line.text) for line in lines if number == 0 or line.size > 1.15 * pages.body_size}
+        for key, core in cores.items():
+            if core in large and not claims[key].points.keys() & {"cover", "title"}:
+                claims[key].count("title" if number else "cover")
 
 
 def _fold_parts(claims: dict[str, Claim], counts: dict[str, int]) -> None:
@@ -172,6 +215,8 @@ def _bare(name: str) -> str:
     name = " ".join(name.split()).strip(" ,;:*_“”\"'‘’–—-|®™")
     while match := _OPENS.match(name):
         name = name[match.end() :]
+    if name.endswith(".") and not _CUT_SHORT.search(name):
+        name = name.rstrip(".")  # of the sentence that the name ends
     return name
 
 
@@ -181,6 +226,8 @@ def _bare(name: str) -> str:
 def _places(pages: Pages) -> Iterator[tuple[str, str]]:
     for number, lines in enumerate(pages.lines):
         yield from (("registrant", name) for name in _registrants(lines))
+        if number == 0:
+            yield from (("registrant", name) for name in _labelled(lines))
         if number < len(pages.titles):
             yield from _title_names(lines, number, pages.body_size)
     for number, text in enumerate(pages.joined):
@@ -200,6 +247,17 @@ def _registrants(lines: tuple[Line, ...]) -> Iterator[str]:
         text = next((text for text in above if re.search(r"[^\W\d_]", text) and not text.startswith("(")), "")
         if text and len(text) < 80 and not _NO_REGISTRANT.search(text):
             yield re.sub(r"\s*\(.*\)$", "", text)
+
+
+def _labelled(lines: tuple[Line, ...]) -> Iterator[str]:
+    """The name behind its label, or below it, on a first page: "Company name: ..." of an exchange's form."""
+    for at, line in enumerate(lines):
+        if found := _LABELLED.match(line.text):
+            for text in (line.text[found.end() :].lstrip(" :："), *(each.text for each in lines[at + 1 : at + 2])):
+                name, _ = _take(text.split())
+                if name:
+                    yield name
+                    return
 
 
 def _title_names(lines: tuple[Line, ...], number: int, body: float) -> Iterator[tuple[str, str]]:

@@ -168,12 +168,14 @@ def _belong(rows: list[list[Run]], widest: list[Run]) -> bool:
         if isinstance(row[0], LayoutItem) or row[0].y0 - max(run.y1 for run in above) > far * row[0].size:
             return False
     lines = [row[0] for row in rows[1:-1]]
+    flush = _ends_flush(last, rows[0])
     figures = min((run.x0 for run in (*last[1:], *widest[1:]) if is_amount(run.text)), default=right)
     begins = any(is_amount(run.text) for run in widest) and not any(is_amount(run.text) for run in last)
     if begins and any(left + 0.3 * (figures - left) < line.x0 < 2 * figures - line.x1 for line in lines):
         return False  # a title in the middle of the page, and headings of another table
     return all(
-        line.size <= 1.1 * size and (_may_be_label(line, left, right) or (far == ROOMY and line.x1 < figures))
+        line.size <= 1.1 * size
+        and (_may_be_label(line, left, right, goes_on=flush) or (far == ROOMY and line.x1 < figures))
         for line in lines
     )
 
@@ -185,12 +187,22 @@ def _is_aligned(row: list[Run], other: list[Run]) -> bool:
     return len(figures) > 1 and below >= 0.6 * len(figures)
 
 
-def _may_be_label(line: Run, left: float, right: float) -> bool:
-    """Whether a line of one cell inside a table may be a label: not a sentence, not as wide as the table."""
+def _ends_flush(row: list[Run], other: list[Run]) -> bool:
+    """Whether all figures of a row, two at least, end where figures of another one do: no other table's would."""
+    ends = [run.x1 for run in other[1:] if is_amount(run.text)]
+    figures = [run.x1 for run in row[1:] if is_amount(run.text)]
+    return len(figures) > 1 and all(any(abs(end - x1) < 0.5 for end in ends) for x1 in figures)
+
+
+def _may_be_label(line: Run, left: float, right: float, *, goes_on: bool) -> bool:
+    """Whether a line of one cell inside a table may be a label: not a sentence, not as wide as the table.
+
+    A line that introduces figures is one where the table `goes_on` below it in the same columns.
+    """
     if line.x1 - line.x0 > 0.66 * (right - left):
         return False
     if line.text.endswith((":", "：")):
-        return _INTRODUCES.search(line.text) is None
+        return goes_on or _INTRODUCES.search(line.text) is None
     return not (ends_sentence(line.text) and len(line.text) > 60)
 
 

@@ -97,7 +97,8 @@ class Rapid(Engine):
         from rapidocr import RapidOCR
 
         one = {f"EngineConfig.onnxruntime.{kind}_op_num_threads": 1 for kind in ("intra", "inter")}
-        return RapidOCR(params={**one, "Global.log_level": "error"})
+        # Pages stand upright: lines that are looked at for being upside down are turned at times when they are not.
+        return RapidOCR(params={**one, "Global.log_level": "error", "Global.use_cls": False})
 
     def recognize(self, page: pymupdf.Page) -> list[Recognized]:
         """The lines of a page, as the package finds them."""

@@ -45,6 +45,7 @@ _FIGURE_ENDS = frozenset("0123456789)%-–—$€£¥￥")
 MIXED_PAGE_CHARS = 400  # with less than this it is one too where it looks like paper: a scan with a header set above it
 PAPER_DPI = 24
 PAPER = 200  # gray levels, of 255, that paper has and ink has not
+_LIGHT = bytes(range(PAPER, 256))
 _BOLD_NAMES = ("bold", "black", "heavy", "semibold", "黑体", "simhei")
 
 
@@ -75,7 +76,7 @@ def _is_paper(page: pymupdf.Page, runs: list[Run]) -> bool:
         left, right = max(0, int(run.x0 * scale) - 1), min(wide, int(run.x1 * scale) + 2)
         for down in range(max(0, int(run.y0 * scale) - 1), min(drawn.height, int(run.y1 * scale) + 2)):
             levels[down * wide + left : down * wide + right] = b"\xff" * (right - left)
-    ink = sum(level < PAPER for level in levels)
+    ink = len(levels.translate(None, _LIGHT))
     return 0.03 * len(levels) < ink < 0.4 * len(levels)
 
 

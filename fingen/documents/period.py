@@ -16,7 +16,9 @@ Kind = Literal["annual", "half-year", "quarterly", "unknown"]
 Span = tuple[date, Kind]
 
 # English is matched in small letters: it is three times as fast as without regard to case.
-_ENDED = re.compile(rf"ended:? (?:on )?({DATE})")
+_ENDED = re.compile(rf"(?:ended:?|to) (?:on )?({DATE})")
+_STANDS = re.compile(rf"\bas (?:at|of) ({DATE})")
+_NOT_YET = re.compile(r"(?:forecast|outlook|guidance|ending|expect|budget)[^.]{0,60}$")
 _YEARS = r"years?|twelve months|12 months|5[23][- ]weeks?|fifty[- ](?:two|three)[- ]weeks?|[“\"(]fiscal year[”\")]+"
 _HALVES = r"half[- ]years?|six[- ]months?|6 months|26[- ]weeks?|twenty[- ]six[- ]weeks?|half"
 _QUARTERS = r"quarterly|quarters?|(?:three|nine|3|9) months|1[34][- ]weeks?|(?:thir|four)teen[- ]weeks?"
@@ -31,6 +33,7 @@ _FORM_PERIOD = re.compile(
 _REPORT_DATE = re.compile(
     rf"date of report[^)]{{0,40}}\)?:? {{0,3}}({DATE})|({DATE}) ?(?:_+ ?)?\(?date of (?:earliest|report)"
 )
+_ON_RESULTS = "results of operations and financial condition"  # the item of a current report that brings a release
 _ANNUAL = (
     r"\b10-?k(?:/a)?\b|\b20-?f\b|\b40-?f\b|annual (?:securities |financial |integrated )?(?:report|accounts|results)|full[- ]year|"
     r"fourth[- ]quarter|\bq4\b|\b4q|fiscal year \d{4} results|integrated report|year ended|annual and"
@@ -61,8 +64,10 @@ _ZH_SPANS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("quarterly", re.compile(rf"截至{_ZH_END}止(?:的)?(?:3|9|三|九)[个個]?月")),
 )
 _ZH_RANGE = re.compile(r"(20\d\d)年(\d{1,2})月(\d{1,2})日(?:至|起至|-|—|－|~)(?:(20\d\d)年)?(\d{1,2})月(\d{1,2})日")
+_ZH_MONTHS = re.compile(r"(20\d\d)年1月?(?:至|-|—|－|~|–)(3|6|9|12)月")
 _ZH_TITLED = re.compile(
-    r"(20\d\d)\n?年?\n?(年度|半年度?|中期|第?[一二三四1-4]季度?)(?:业绩|财务)?(?:报告|公告|报)|(20\d\d)\n?年?\n?(?:年报|年度(?:业绩|财务|审计|合并|个体)|年度\n)"
+    r"(20\d\d)\n?年?\n?(年度|半年度?|中期|第?[一二三四1-4]季度?)(?:业绩|财务)?(?:报告|公告|报)|(20\d\d)\n?年?\n?(?:(?:年度)?年报|年度(?:业绩|财务|审计|合并|个体)|年度\n)|"
+    r"(年度|半年度?|中期)报告\n?[（(](20\d\d)年?度?[）)]"
 )
 _ZH_KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("half-year", re.compile(r"半年度|半年报|中期|6个月|六个月|上半年")),
@@ -81,6 +86,7 @@ _ZH_ENDS = {
 }
 _ZH_DATED = re.compile(_ZH_END)
 
+_KIND_OF_MONTHS: dict[int, Kind] = {12: "annual", 13: "annual", 6: "half-year", 3: "quarterly", 9: "quarterly"}
 _MOST_PAGES = 80  # looked through
 _HEAD = 3000  # characters of a page that say what it is
 _ON_COVER, _ON_TITLES = 12, 4  # times that a span there counts
@@ -123,11 +129,15 @@ def _english(pages: Pages) -> Period:
     if stated := _of_form(texts):
         return _period(*stated, texts)
     counts: Counter[Span] = Counter()
+    titled: Counter[Span] = Counter()
+    kind = _title_kind(texts, _KINDS)
     for number, text in enumerate(texts):
         weight = _ON_COVER if number == 0 else _ON_TITLES if number < TITLE_PAGES else 1
-        counts.update({span: weight * count for span, count in Counter(_english_spans(text, number)).items()})
-    kind = _title_kind(texts, _KINDS)
-    end = _latest(counts)
+        found = Counter(_english_spans(text, number))
+        if number == 0:
+            titled = Counter({span: count for span, count in found.items() if span[1] == kind})
+        counts.update({span: weight * count for span, count in found.items()})
+    end = _latest(titled or counts)
     if end is None:
         return _by_year(texts, kind)
     kinds = Counter({each: count for (day, each), count in counts.items() if day == end and each != "unknown"})
@@ -144,7 +154,9 @@ def _of_form(texts: list[str]) -> Span | None:
         if not _COVER.search(text):
             continue
         if (found := _FORM_PERIOD.search(text)) and (end := parse_date(found[2])):
-            return end, "quarterly" if "quarter" in found[1] else "annual"
+            return end, "quarterly" if "quarter" in found[1] else "unknown" if "transition" in found[1] else "annual"
+        if any(_ON_RESULTS in other for other in texts[:TITLE_PAGES]):
+            return None  # the release that is filed with it says of what time
         if (found := _REPORT_DATE.search(text)) and (end := parse_date(found[1] or found[2])):
             return end, "unknown"
     return None
@@ -159,7 +171,8 @@ def _english_spans(text: str, number: int) -> Iterator[Span]:
     if number >= TITLE_PAGES:
         return
     for found in _RANGE.finditer(text):
-        if span := _of_range(found[1], found[2]):
+        span = _of_range(found[1], found[2])
+        if span and not _NOT_YET.search(text[max(0, found.start() - 100) : found.start()]):
             yield span
     for found in _TITLED.finditer(text):
         if end := parse_date(found[1]):
@@ -180,8 +193,7 @@ def _of_range(first: str, last: str) -> Span | None:
     if not start:
         return None
     months = (end.year - start.year) * 12 + end.month - start.month + 1
-    kinds: dict[int, Kind] = {12: "annual", 13: "annual", 6: "half-year", 3: "quarterly", 9: "quarterly"}
-    return (end, kinds[months]) if months in kinds else None
+    return (end, _KIND_OF_MONTHS[months]) if months in _KIND_OF_MONTHS else None
 
 
 def _latest(counts: Counter[Span]) -> date | None:
@@ -206,7 +218,10 @@ def _by_year(texts: list[str], kind: Kind) -> Period:
     for text in texts[:TITLE_PAGES]:
         if found := _TITLE_YEAR.search(text):
             first, second = (found[1], found[2]) if found[1] else (found[3], found[4])
-            return Period(kind=kind, end=f"20{second}" if second else first)
+            year = f"20{second}" if second else first
+            days = Counter(day for text in texts for match in _STANDS.finditer(text) if (day := parse_date(match[1])))
+            ends = {day: count for day, count in days.items() if str(day.year) == year}
+            return Period(kind=kind, end=max(ends, key=lambda day: (ends[day], day)).isoformat() if ends else year)
     return Period(kind=kind)
 
 
@@ -261,22 +276,24 @@ def _chinese_spans(text: str, *, titled: bool) -> Iterator[Span]:
         start = make_date(int(found[1]), int(found[2]), int(found[3]))
         end = make_date(int(found[4] or found[1]), int(found[5]), int(found[6]))
         months = (end.year - start.year) * 12 + end.month - start.month + 1 if start and end else 0
-        kinds: dict[int, Kind] = {12: "annual", 6: "half-year", 3: "quarterly", 9: "quarterly"}
-        if end and months in kinds:
-            yield end, kinds[months]
+        if end and months in _KIND_OF_MONTHS:
+            yield end, _KIND_OF_MONTHS[months]
+    for found in _ZH_MONTHS.finditer(text):
+        if end := make_date(int(found[1]), int(found[2])):
+            yield end, _KIND_OF_MONTHS[int(found[2])]
     if titled:
         yield from _titled_chinese(text)
 
 
 def _titled_chinese(text: str) -> Iterator[Span]:
     for found in _ZH_TITLED.finditer(text):
-        year = int(found[1] or found[3])
+        year, span = int(found[1] or found[3] or found[5]), found[2] or found[4] or ""
         kind: Kind = "annual"
         month, day = 12, 31
-        if found[2] and ("半年" in found[2] or found[2] == "中期"):
+        if "半年" in span or span == "中期":
             kind, month, day = "half-year", 6, 30
-        elif found[2] and "季" in found[2]:
+        elif "季" in span:
             kind = "quarterly"
-            month, day = _ZH_ENDS[found[2].strip("第季度")]
+            month, day = _ZH_ENDS[span.strip("第季度")]
         if end := make_date(year, month, day):
             yield end, kind

@@ -14,6 +14,7 @@ from fingen.documents.read import MUPDF_ERRORS
 from fingen.documents.shapes import union
 from fingen.errors import Cause, DocumentError
 from fingen.records import Box
+from fingen.text import INNER_BAR
 
 MARKER, FRAME = 0xFFEE99, 0xD9480F  # what white paper becomes below a marker and a frame: red, green, blue
 FRAME_GAP = 2.5  # points between a frame and what it is drawn around
@@ -22,7 +23,9 @@ MOST_PIXELS = 5000  # of the longer side: a poster is drawn smaller than was ask
 LEVELS = 16  # shades of each colour: text stays as sharp, and the file is half as large
 SLACK = 2.0  # points by which a character may stand outside the box that it belongs to
 SAME_BOX = 2.0  # heights; a wider gap on a line parts two boxes
-_UNPRINTED = frozenset("-\u2010\u2011\u00ad|\ufffd")  # line-end hyphens, and what parts the cells of a table in a chunk
+_UNPRINTED = frozenset(
+    f"-\u2010\u2011\u00ad|{INNER_BAR}\ufffd"
+)  # line-end hyphens, and what parts the cells of a table in a chunk
 
 
 class Glyph(NamedTuple):

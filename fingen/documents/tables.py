@@ -147,7 +147,10 @@ def _column_of(x0: float, x1: float, columns: list[tuple[float, float]], *, is_f
     overlap = [min(x1, end) - max(x0, start) for start, end in columns]
     touched = [index for index, width in enumerate(overlap) if width > 0]
     if len(touched) > 1 and not is_figure:  # a heading over several columns stands at the first of them
-        return touched[0]
+        beside = (
+            touched[0] == 0 and x0 > sum(columns[0]) / 2
+        )  # but the labels are wide, and no heading begins over their end
+        return touched[beside]
     return max(range(len(columns)), key=overlap.__getitem__)
 
 

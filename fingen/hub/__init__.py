@@ -1,4 +1,4 @@
-"""The Hub: sets and adapters go there whole, proved and documented, in one commit, and come back."""
+"""The Hub: sets and adapters go there whole, checked and documented, in one commit, and come back."""
 
 from __future__ import annotations
 

@@ -83,9 +83,7 @@ def pack(
         files[name] = write_table(staging / name, rows, columns, BATCH_ROWS)
         entries[name] = FileEntry(sha256=sha256_file(files[name]), rows=manifest.splits[split])
     matter = _matter(splits, licence, features)
-    publication = Publication(
-        repo, licence, frozenset(entries), _proofs(verification), verification.figures, verification.unbound, matter
-    )
+    publication = Publication(repo, licence, frozenset(entries), _proofs(verification), verification.figures, matter)
     clean = Manifest.model_validate(without_places(manifest.model_dump(mode="json")))
     card = render_card(clean, {split: read_split(folder, split) for split in splits}, publication)
     files[CARD] = write_text(staging / CARD, _checked(card))

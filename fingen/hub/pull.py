@@ -1,4 +1,4 @@
-"""The conductor of `fingen pull`: a data set on the Hub becomes a set in build/, and is proved; an adapter comes back as it was."""
+"""The conductor of `fingen pull`: a data set on the Hub becomes a set in build/, and is checked; an adapter comes back as it was."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pydantic import ValidationError
 
 from fingen.config import BUILD, Taking
 from fingen.disk import describe, dump_json, is_misnamed, lock, read_jsonl, sha256_file, write_text
+from fingen.encodings import guess_encoding
 from fingen.errors import HubError, SetError, ShortfallError, UsageError
 from fingen.events import Outcome, command_line
 from fingen.hub.client import Hub, Remote, check_repo_id, read_matter
 from fingen.hub.pull_adapter import PulledAdapter, pull_adapter
 from fingen.hub.trace import leave_trace
 from fingen.imports.base import Options, read_row
-from fingen.imports.read import number_ids
+from fingen.imports.read import number_ids, refuse_all
 from fingen.imports.sources import SOURCES
 from fingen.records import FileEntry, Manifest, Record, Rejected
-from fingen.rows import Allowance, Raw, find_split, read_parquet, read_raw
+from fingen.rows import Allowance, Raw, find_split, read_each, read_parquet
 from fingen.set_folder import PATIENCE_SECONDS, clear, make_manifest, refuse_folder, refuse_other, write_anew
 from fingen.sets import (
     CARD,
@@ -78,7 +79,7 @@ def pull(
     replace: bool = False,
     quiet: bool = False,
 ) -> Pulled | PulledAdapter:
-    """Bring a data set or an adapter into the folder `out` and prove it. What fingen has pushed comes back as it was.
+    """Bring a data set or an adapter into the folder `out` and check it. What fingen has pushed comes back as it was.
 
     Args:
         repo: OWNER/NAME.
@@ -193,7 +194,7 @@ def _read_manifest(hub: Hub, remote: Remote, staging: Path) -> Manifest | None:
 
 
 def _bring(hub: Hub, remote: Remote, listed: Manifest, out: Path, allowance: Allowance, *, replace: bool) -> bool:
-    """Fetch the files of the set, prove each by its hash, and put them in place; True if anything changed."""
+    """Fetch the files of the set, check each by its hash, and put them in place; True if anything changed."""
     staging = out / STAGING
     entries = {name: entry for name, entry in listed.files.items() if name in BROUGHT}
     if _is_there(out, listed, entries):
@@ -263,7 +264,7 @@ def _adopt(
     rejected, declared = [], []
     chosen = choose_files(remote.files, _read_matter(hub, remote, staging), config, remote.repo)
     for name, published in chosen.items():
-        split = find_split(Path(published or name)) or source.split
+        split = find_split(PurePosixPath(published or name)) or source.split
         count = 0
         path = hub.fetch(remote, name, staging, allowance)
         for raw in _read_rows(path, f"{remote.repo}/{name}", allowance):
@@ -275,8 +276,12 @@ def _adopt(
             else:
                 records[split].append(row)
         declared.append(f"published split: {name} is {split} ({count:,} rows)")
+        if path.suffix.lower() != ".parquet" and (encoding := guess_encoding(path)):
+            declared.append(f"{name}: read as {encoding.upper()}, which was guessed: it is not UTF-8")
     numbered = iter(number_ids([record for split in SPLITS for record in records[split]]))
     splits = {split: [next(numbered) for _ in rows] for split, rows in records.items() if rows}
+    if not splits and rejected:
+        refuse_all(rejected)
     if not splits:
         raise ShortfallError(f"{remote.repo}: none of its rows can be a record", hint="it must hold Alpaca rows")
     origin = f"pulled from {remote.repo}, commit {remote.head}; its licence and terms hold"
@@ -353,6 +358,6 @@ def _read_rows(path: Path, name: str, allowance: Allowance) -> Iterator[Raw]:
     if path.suffix.lower() == ".parquet":
         yield from read_parquet(path, name, allowance)
         return
-    for raw in read_raw(path):
+    for raw in read_each(path):
         allowance.take(name, rows=1)
         yield dataclasses.replace(raw, file=name)

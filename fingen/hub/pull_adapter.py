@@ -79,7 +79,7 @@ def pull_adapter(hub: Hub, remote: Remote, out: Path, *, replace: bool = False) 
         repo=remote.repo,
         commit=remote.head,
         base=base["source"],
-        set=manifest["set"]["name"],
+        set=manifest["set"]["name"] if manifest["set"] else "unknown",
         scores=len(manifest.get("scores", ())),
         notes=notes,
         changed=changed,
@@ -152,7 +152,7 @@ def _is_other(out: Path, wanted: Mapping[str, Any], *, replace: bool) -> bool:
 
 
 def _bring(hub: Hub, remote: Remote, staging: Path, files: Mapping[str, str]) -> None:
-    """Fetch the files, and prove each by its hash."""
+    """Fetch the files, and check each by its hash."""
     allowance = Allowance(0, ADAPTER_BYTES, "have its owner see to it")
     for name, sha256 in files.items():
         if sha256_file(hub.fetch(remote, name, staging, allowance)) != sha256:

@@ -1,4 +1,4 @@
-"""The conductor of `fingen push` for sets: proved, laid out, looked through, shown, and to the Hub in one commit."""
+"""The conductor of `fingen push` for sets: checked, laid out, looked through, shown, and to the Hub in one commit."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ class _Pushing:
             notes.append("the passages go with it: they are the reports' own text, which may be under copyright")
         elif self.manifest.sources:
             notes.append(
-                "the passages stay here, so nobody can prove quotes and figures without the reports (--with-chunks)"
+                "the passages stay here, so nobody can check quotes and figures without the reports (--with-chunks)"
             )
         if REJECTED in self.files:
             notes.append("the rejects go with it")

@@ -17,7 +17,6 @@ from fingen.adapters import (
     WEIGHTS,
     check_safetensors,
     parse_manifest,
-    read_adapter,
     render_card,
 )
 from fingen.config import BUILD, Push
@@ -27,6 +26,7 @@ from fingen.hub.client import Hub, Remote, check_repo_id
 from fingen.hub.leaks import without_places
 from fingen.hub.shipment import Change, Pushed, Shipment, choose_repo, refuse_leaks
 from fingen.hub.trace import find_trace
+from fingen.training.foreign import read_any_adapter
 
 ADAPTERS = BUILD / "adapters"  # where a pull puts it
 FOR_SETS = {"with_chunks": "--with-chunks", "with_rejects": "--with-rejects", "allow_failing": "--allow-failing"}
@@ -53,7 +53,7 @@ def push_adapter(
         UsageError: the wishes do not fit the adapter or what is there. ShortfallError: something in it is private.
         HubError: the Hub refuses or cannot be reached. In all of these nothing of the adapter has become visible.
     """
-    manifest = read_adapter(folder)
+    manifest = read_any_adapter(folder, wishes.base, wishes.form)
     if meant := [flag for name, flag in FOR_SETS.items() if getattr(wishes, name)]:
         raise UsageError(f"{folder} is an adapter: {', '.join(meant)} means nothing for it", hint="push it without")
     if wishes.repo:
@@ -82,10 +82,11 @@ def pack_adapter(
     config = json.loads(files[WEIGHTS[1]].read_text(encoding="utf-8"))
     if (tidied := without_places(config)) != config:
         files[WEIGHTS[1]] = write_text(staging / WEIGHTS[1], dump_json(tidied, indent=2) + "\n")
-    trace = find_trace(BUILD, manifest["set"]["sha256"])
+    data = manifest["set"]
+    trace = find_trace(BUILD, data["sha256"]) if data else None
     where = dict(zip(("repo", "commit"), trace, strict=True)) if trace else {}
     base["source"] = base["hub_id"] or without_places(base["source"])
-    listed = without_places({**manifest, "base": base, "set": {**where, **manifest["set"]}})
+    listed = without_places({**manifest, "base": base, "set": data and {**where, **data}})
     listed |= {"name": name, "folder": (ADAPTERS / name).as_posix(), "merged": (BUILD / "models" / name).as_posix()}
     card = render_card(listed, folder=listed["folder"], repo=repo, licence=licence)
     files[CARD] = write_text(staging / CARD, card)
@@ -122,7 +123,9 @@ class _Pushing:
         notes = [f"stays here: {', '.join(stays)}"] if stays else []
         if not base["hub_id"]:
             notes.append("its base model is a folder of this machine: who pulls the adapter must have it")
-        if "repo" not in new["set"]:
+        if new["set"] is None:
+            notes.append("another program made it: the card says that its rows and its training are not known")
+        elif "repo" not in new["set"]:
             notes.append("its set was not pushed from here, so the card names it by its hash")
         return AdapterPlan(
             **self.shipment.change(
@@ -134,7 +137,7 @@ class _Pushing:
             ),
             adapter=str(self.folder),
             base=base["source"],
-            set=new["set"]["name"],
+            set=new["set"]["name"] if new["set"] else "unknown",
             scores=len(new.get("scores", ())),
         )
 
@@ -162,9 +165,9 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Old -> new, for what a person would want to know."""
     pairs = {
         "base model": (old["base"]["source"], new["base"]["source"]),
-        "set": (old["set"]["sha256"][:12], new["set"]["sha256"][:12]),
-        "training rows": (old["rows"]["train"], new["rows"]["train"]),
-        "validation loss": (old["metrics"]["validation_loss"], new["metrics"]["validation_loss"]),
+        "set": tuple((each["set"] or {}).get("sha256", "unknown")[:12] for each in (old, new)),
+        "training rows": tuple((each["rows"] or {}).get("train") for each in (old, new)),
+        "validation loss": tuple((each["metrics"] or {}).get("validation_loss") for each in (old, new)),
         "scores": (len(old.get("scores", ())), len(new.get("scores", ()))),
         **{name: (old["settings"].get(name), value) for name, value in new["settings"].items()},
     }

@@ -41,10 +41,12 @@ def build_record(row: dict[str, Any], number: int, path: Path) -> Record:
         raise SetError(
             f"{path}, row {number}: no question and answer in {', '.join(row) or 'an empty row'}", hint=FORMS
         )
+    system = row.get("system")
     return Record(
         instruction=question,
         input=context,
         output=answer,
+        system=system if isinstance(system, str) else "",
         id=content_id("in", str(number), question, context, answer),
         task="qa",
         language=find_language(question + answer),

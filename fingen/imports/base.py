@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fingen.errors import RowError
 from fingen.records import Record, Rejected, content_id
-from fingen.rows import Raw, read_raw
+from fingen.rows import Raw, read_each
 from fingen.text import find_language
 
 UNKNOWN = "unknown"  # who labelled or wrote it
+MALFORMED = "malformed"  # the reason of a row that is in no good form
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class ImportSource:
     files: tuple[str, ...] = ("*.csv", "*.json", "*.jsonl")  # what is read of a folder
     licence: str | None = None
     split: str = "train"  # of rows that were published in none
-    read: Callable[[Path], Iterator[Raw]] = read_raw
+    read: Callable[[Path], Iterator[Raw]] = read_each
     prepare: Callable[[list[Raw], Options], Options] | None = None  # what must be known of all rows first
     published: Callable[[int], list[str]] | None = None  # number of rows -> the split of each, where it is a rule
     rule: str = ""  # that rule, in words
@@ -58,6 +60,7 @@ def make_record(
     output: str,
     task: str,
     input: str = "",
+    system: str = "",
     label: str = "",
     options: dict[str, str] | None = None,
     scores: dict[str, float] | None = None,
@@ -68,6 +71,7 @@ def make_record(
         instruction=instruction,
         input=input,
         output=output,
+        system=system,
         id="",
         task=task,
         language=find_language(input or instruction),
@@ -81,11 +85,17 @@ def make_record(
 
 def read_row(source: ImportSource, raw: Raw, options: Options) -> Record | Rejected:
     """A row as a record with an id, a hash of its content; or as a reject that says where it stands."""
-    built = source.build(raw, options)
+    try:
+        if raw.damage:
+            raw.fail(raw.damage)
+        built = source.build(raw, options)
+    except RowError as e:
+        return Rejected(item=raw.values, reason=MALFORMED, detail=str(e), chunks=(), request=None)
     if isinstance(built, Unusable):
         detail = f"{raw.where}: {built.detail}"
         return Rejected(item=raw.values, reason=built.reason, detail=detail, chunks=(), request=None)
     if built.id:
         return built
-    id = content_id("im", built.task, built.instruction, built.input, built.output)
+    before = (built.system,) if built.system else ()
+    id = content_id("im", built.task, *before, built.instruction, built.input, built.output)
     return built.model_copy(update={"id": id})

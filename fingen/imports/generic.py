@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +12,14 @@ from fingen.errors import UsageError
 from fingen.imports.alpaca import ANSWERS, OWN, QUESTIONS, parse_alpaca
 from fingen.imports.base import ImportSource, Options, Unusable, make_record
 from fingen.records import Record
-from fingen.rows import FORMS, Raw
+from fingen.rows import FORMS, Raw, say_near
 
 MOST_LABELS = 100  # that an instruction lists
-SAID_BY = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
+SAID_BY = {
+    "human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system", "developer": "system",
+}  # fmt: skip
+# How others mark what is not to be learned: KTO's label, OpenAI's weight, axolotl's train and training, ms-swift's loss.
+MARKS = ("kto_tag", "kto_label", "train", "training", "trainable", "loss")
 TURNS = 'give rows of {"conversations": [{"from": "human", "value": ...}, {"from": "gpt", "value": ...}]}'
 
 
@@ -28,48 +33,72 @@ def _build_alpaca(raw: Raw, options: Options) -> Record | Unusable:
             raw.fail(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
     if raw.values.get("history"):
         return Unusable("several-turns", "it has a history")
+    if mark := _not_learned(raw.values):
+        return Unusable("not-to-be-learned", mark)
     question, context, answer = parse_alpaca(raw.values)
     if not isinstance(question, str) or not question.strip():
-        raw.fail(f"no question in {', '.join(raw.values) or 'an empty row'}", hint=FORMS)
+        there = ", ".join(raw.values) or "an empty row"
+        raw.fail(f"no question in {there}{say_near((*QUESTIONS, 'input'), raw.values)}", hint=FORMS)
     if not isinstance(answer, str) or not isinstance(context, str):
         raw.fail("input and output must be text", hint=FORMS)
     if not answer.strip():
         if not raw.values.keys() & set(ANSWERS):
-            raw.fail(f"no answer in {', '.join(raw.values)}", hint=FORMS)
+            raw.fail(f"no answer in {', '.join(raw.values)}{say_near(ANSWERS, raw.values)}", hint=FORMS)
         return Unusable("no-answer", "its output is empty")
-    system = raw.values.get("system")
-    if isinstance(system, str) and system.strip():
-        question = f"{system}\n{question}"
-    return make_record(instruction=question, input=context, output=answer, task="qa")
+    return make_record(
+        instruction=question, input=context, output=answer, system=_text(raw.values.get("system")), task="qa"
+    )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) and value.strip() else ""
+
+
+def _not_learned(values: Mapping[str, Any]) -> str:
+    """The mark, with its value, by which a row or a turn says that it is not to be learned; empty where it has none."""
+    if values.get("label") is False:  # only so: a label may be a text, or a number of a class
+        return "label is false"
+    if mark := next((name for name in MARKS if str(values.get(name)).lower() in ("false", "0")), None):
+        return f"{mark} is {str(values[mark]).lower()}"
+    weight = values.get("weight")
+    return "weight is 0" if isinstance(weight, int | float) and not weight else ""
 
 
 def _build_sharegpt(raw: Raw, options: Options) -> Record | Unusable:
-    """One question and its answer. A system prompt is the instruction, and the question is then the input."""
+    """One question and its answer, with a system prompt or without."""
     turns = raw.values.get("conversations") or raw.values.get("messages")
     if not isinstance(turns, list) or not turns:
-        raw.fail(f"no conversations in {', '.join(raw.values) or 'an empty row'}", hint=TURNS)
+        there = ", ".join(raw.values) or "an empty row"
+        raw.fail(f"no conversations in {there}{say_near(('conversations', 'messages'), raw.values)}", hint=TURNS)
     said = [_turn(raw, turn) for turn in turns]
-    if isinstance(system := raw.values.get("system"), str) and system.strip():
-        said = [("system", system), *said]
     if unknown := sorted({who for who, _ in said if who not in SAID_BY}):
         return Unusable("role", f"turns of {', '.join(unknown)}")
-    roles = [SAID_BY[who] for who, _ in said]
-    texts = [text for _, text in said]
+    if odd := next((who for who, text in said if not isinstance(text, str | None)), None):
+        return Unusable("parts", f"what {odd} says is no text but in parts")
+    marks = [_not_learned(turn) for turn, (who, _) in zip(turns, said, strict=True) if SAID_BY[who] == "assistant"]
+    if mark := next(filter(None, (_not_learned(raw.values), *marks)), ""):
+        return Unusable("not-to-be-learned", mark)
+    told = [("system", raw.values.get("system")), *((SAID_BY[who], text) for who, text in said)]
+    return _one_exchange([(who, _text(text)) for who, text in told if who != "system" or _text(text)])
+
+
+def _one_exchange(said: list[tuple[str, str]]) -> Record | Unusable:
+    """What one question and its answer come to, after a system prompt or none."""
+    roles, texts = [who for who, _ in said], [text for _, text in said]
     if roles not in (["user", "assistant"], ["system", "user", "assistant"]):
         return Unusable("several-turns", f"its turns are {', '.join(roles)}, not one question and its answer")
-    if not texts[-1].strip() or not texts[-2].strip():
+    *system, question, answer = texts
+    if not question or not answer:
         return Unusable("no-answer", "its question or its answer is empty")
-    if len(texts) == 2:
-        return make_record(instruction=texts[0], output=texts[1], task="qa")
-    return make_record(instruction=texts[0], input=texts[1], output=texts[2], task="qa")
+    return make_record(instruction=question, output=answer, system="".join(system), task="qa")
 
 
-def _turn(raw: Raw, turn: Any) -> tuple[str, str]:
+def _turn(raw: Raw, turn: Any) -> tuple[str, Any]:
     """Who says it, and what."""
     if isinstance(turn, dict):
-        who, text = turn.get("from", turn.get("role")), turn.get("value", turn.get("content"))
-        if isinstance(who, str) and isinstance(text, str):
-            return who, text
+        who = turn.get("from", turn.get("role"))
+        if isinstance(who, str) and turn.keys() & {"value", "content"}:
+            return who, turn.get("value", turn.get("content"))
     raw.fail("a turn without who says it, or without its text", hint=TURNS)
 
 
@@ -80,9 +109,15 @@ def _prepare_csv(rows: list[Raw], options: Options) -> Options:
             "csv: which columns hold text and label?",
             hint="--text COLUMN --label COLUMN; for columns instruction, input, output: fingen import alpaca",
         )
+    for column in (options.text, options.label):
+        if row := next((row for row in rows if not row.damage and column not in row.values), None):
+            raise UsageError(
+                f"csv: {row.file} has no column {column!r}{say_near((column,), row.values)}",
+                hint=f"it has {', '.join(row.values)}",
+            )
     if options.instruction:
         return options
-    labels = sorted({row.text(options.label).strip() for row in rows})
+    labels = sorted({label for row in rows if (label := _text(row.values.get(options.label)).strip())})
     if len(labels) > MOST_LABELS:
         raise UsageError(
             f"csv: {len(labels):,} different labels in {options.label!r}, too many to list in an instruction",
@@ -91,8 +126,10 @@ def _prepare_csv(rows: list[Raw], options: Options) -> Options:
     return replace(options, instruction=f"Classify the text. Choose one of {{{'/'.join(labels)}}}.")
 
 
-def _build_csv(raw: Raw, options: Options) -> Record:
-    label = raw.text(options.label or "").strip()
+def _build_csv(raw: Raw, options: Options) -> Record | Unusable:
+    label = _text(raw.values.get(options.label or "")).strip()
+    if not label:
+        return Unusable("no-answer", f"its {options.label} is empty")
     return make_record(
         instruction=options.instruction or "",
         input=raw.text(options.text or ""),
@@ -107,13 +144,13 @@ SOURCES = {
         title="Alpaca rows",
         where="",
         build=_build_alpaca,
-        columns=frozenset({*QUESTIONS, "input", *ANSWERS, "system", "history", *Record.model_fields}),
+        columns=frozenset({*QUESTIONS, "input", *ANSWERS, "system", "history", "weight", *MARKS, *Record.model_fields}),
     ),
     "sharegpt": ImportSource(
         title="Conversations",
         where="",
         build=_build_sharegpt,
-        columns=frozenset({"conversations", "messages", "system"}),
+        columns=frozenset({"conversations", "messages", "system", "label", "weight", *MARKS}),
         files=("*.json", "*.jsonl"),
     ),
     "csv": ImportSource(

@@ -60,7 +60,7 @@ def _build_openfindata(raw: Raw, options: Options) -> Record | Unusable:
     return _build(raw, _whole)
 
 
-def _build_fineval(raw: Raw, options: Options) -> Record | Unusable:
+def _build_ant(raw: Raw, options: Options) -> Record | Unusable:
     return _build(raw, _bare)
 
 
@@ -72,10 +72,10 @@ SOURCES = {
         columns=COLUMNS,
         split="test",
     ),
-    "fineval-intent": ImportSource(
+    "ant-intent": ImportSource(
         title="Ant Group's financial evaluation data, intent task",
         where="https://github.com/alipay/financial_evaluation_dataset",
-        build=_build_fineval,
+        build=_build_ant,
         columns=COLUMNS,
         licence="CC-BY-4.0",
         split="test",

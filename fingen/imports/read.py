@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from fingen.config import Taking
 from fingen.disk import dump_json, sha256_file, sha256_text
-from fingen.errors import HubError, ShortfallError, UsageError
-from fingen.imports.base import ImportSource, Options, read_row
-from fingen.imports.sources import SOURCES
+from fingen.encodings import guess_encoding
+from fingen.errors import HubError, SetError, ShortfallError, UsageError
+from fingen.imports.base import MALFORMED, ImportSource, Options, read_row
+from fingen.imports.sources import find_source
 from fingen.quality.splits import assign_splits
 from fingen.records import Record, Rejected
-from fingen.rows import Allowance, Raw
+from fingen.rows import Allowance, Raw, find_split, is_split
 from fingen.sets import MANIFEST, SPLITS
 
 Shares = tuple[float, float, float]  # of train, validation and test
@@ -42,7 +44,7 @@ def read_source(
     download: bool = False,
 ) -> Rows:
     """The rows of a source as records, in their splits; the arguments and errors are those of `import_set`. Nothing is written."""
-    return read_rows(SOURCES[name], name, paths, options, split, download=download)
+    return read_rows(find_source(name), name, paths, options, split, download=download)
 
 
 def read_rows(
@@ -64,10 +66,31 @@ def read_rows(
         options = source.prepare(raws, options)
     records, rejected, places = _build_records(source, raws, options)
     if not records:
-        first = rejected[0]
-        raise ShortfallError(f"none of {len(raws):,} rows can be a record", hint=f"the first one: {first.detail}")
-    splits, said = _divide(source, records, places, split)
+        refuse_all(rejected)
+    splits, said = _divide(source, records, places, files, split)
+    said = [*(note for file in files if (note := _say_encoding(file))), *said]
     return Rows(splits, rejected, raws, places, options, _hashes(source, files, raws), said)
+
+
+def refuse_all(rejected: Sequence[Rejected]) -> NoReturn:
+    """Refuse rows none of which can be a record.
+
+    Raises:
+        SetError: all are in no good form: the file is of another kind. ShortfallError: some are, and are of no use.
+    """
+    what = f"none of {len(rejected):,} rows can be a record"
+    if all(row.reason == MALFORMED for row in rejected):
+        raise SetError(
+            rejected[0].detail,
+            *([what] if len(rejected) > 1 else []),
+            hint="mend the file, or name the form that it has",
+        )
+    raise ShortfallError(what, hint=f"the first one: {rejected[0].detail}")
+
+
+def _say_encoding(file: Path) -> str:
+    encoding = guess_encoding(file)
+    return f"{file.name}: read as {encoding.upper()}, which was guessed: it is not UTF-8" if encoding else ""
 
 
 def number_ids(records: Sequence[Record]) -> list[Record]:
@@ -87,24 +110,35 @@ def number_ids(records: Sequence[Record]) -> list[Record]:
     return numbered
 
 
-def _find_files(name: str, source: ImportSource, paths: Sequence[Path], *, download: bool) -> list[Path]:
+def _find_files(name: str, source: ImportSource, paths: Sequence[Path], *, download: bool) -> dict[Path, str | None]:
+    """The files to read, and the split that each is of by its name or its folder's; none where it is not said."""
     if download and paths:
         raise UsageError("--download and a PATH do not go together", hint="give one of them")
     if download and not source.hub:
         raise UsageError(f"{name}: there is no copy that is loaded without a script", hint=_where(name, source))
     if not paths and not download:
         raise UsageError(f"{name}: no PATH was given", hint=_where(name, source))
-    files: list[Path] = []
+    files: dict[Path, str | None] = {}
     for path in paths:
-        if path.is_dir():
-            found = sorted({file for pattern in source.files for file in path.glob(pattern)})
-            found = [file for file in found if file.name not in ("dataset_info.json", MANIFEST)]
-            if not found:
-                raise UsageError(f"{path}: no {' or '.join(source.files)} in it", hint=_where(name, source))
-            files += found
-        else:
-            files.append(path)
-    return list(dict.fromkeys(files))
+        found = _in_folder(source, path) if path.is_dir() else [path]
+        if not found:
+            raise UsageError(f"{path}: no {' or '.join(source.files)} in it", hint=_where(name, source))
+        # A folder that was named counts where it is called after a split, and a longer path of this machine never does.
+        base = path if path.is_dir() else path.parent
+        base = base.parent if is_split(base.name) else base
+        files |= {file: find_split(file.relative_to(base)) for file in found}
+    return files
+
+
+def _in_folder(source: ImportSource, folder: Path) -> list[Path]:
+    """The files of a source in a folder, and in those below it that are called after a split."""
+    found = {
+        file
+        for pattern in source.files
+        for file in folder.rglob(pattern)
+        if file.parent == folder or find_split(file.relative_to(folder).parent / "x")
+    }
+    return sorted(file for file in found if file.name not in ("dataset_info.json", MANIFEST))
 
 
 def _where(name: str, source: ImportSource) -> str:
@@ -157,7 +191,11 @@ def _build_records(
 
 
 def _divide(
-    source: ImportSource, records: list[Record], places: Mapping[str, Raw], split: str | Shares | None
+    source: ImportSource,
+    records: list[Record],
+    places: Mapping[str, Raw],
+    files: Mapping[Path, str | None],
+    split: str | Shares | None,
 ) -> tuple[dict[str, list[Record]], list[str]]:
     """The records by split, in their order, and what is to be declared of it."""
     said = []
@@ -170,10 +208,13 @@ def _divide(
         names = source.published(len(records))
         said.append(f"{source.rule}: {names.count('train'):,} train, {names.count('test'):,} test")
     else:
-        names = [places[record.id].split or source.split for record in records]
-        published = Counter((places[record.id].file, places[record.id].split) for record in records)
+        of_file = {str(file): name for file, name in files.items()}
+        own = [places[record.id].split or of_file.get(places[record.id].file) for record in records]
+        names = [name or source.split for name in own]
+        published = Counter((places[record.id].file, name) for record, name in zip(records, own, strict=True))
+        shown = dict(zip(of_file, _short_names(list(files)), strict=True))
         said += [
-            f"published split: {Path(file).name} is {name} ({count:,} rows)"
+            f"published split: {shown.get(file, file)} is {name} ({count:,} rows)"
             for (file, name), count in published.items()
             if name
         ]
@@ -183,10 +224,21 @@ def _divide(
     return {name: rows for name, rows in splits.items() if rows}, said
 
 
-def _hashes(source: ImportSource, files: Sequence[Path], raws: Sequence[Raw]) -> dict[str, str]:
+def _hashes(source: ImportSource, files: Iterable[Path], raws: Sequence[Raw]) -> dict[str, str]:
+    files = list(files)
     if not files:
         return {str(source.hub): sha256_text(*(dump_json([raw.split, raw.values]) for raw in raws))}
-    names = Counter(file.name for file in files)  # by their names alone: the manifest goes with the set to others
-    return {
-        file.name if names[file.name] == 1 else f"{file.parent.name}/{file.name}": sha256_file(file) for file in files
-    }
+    shown = _short_names(files)
+    return {name: sha256_file(file) for name, file in zip(shown, files, strict=True)}
+
+
+def _short_names(files: Sequence[Path]) -> list[str]:
+    """Each file by its name, and as much of its folder as tells it from the others: the manifest goes with the set to others."""
+    paths = [file.resolve().parts for file in files]
+    depths = [1] * len(files)
+    while True:
+        names = ["/".join(parts[-depth:]) for parts, depth in zip(paths, depths, strict=True)]
+        counts = Counter(names)
+        if max(counts.values(), default=0) <= 1:
+            return names
+        depths = [depth + (counts[name] > 1) for depth, name in zip(depths, names, strict=True)]

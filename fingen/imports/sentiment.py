@@ -13,7 +13,7 @@ from typing import Any
 
 from fingen.imports.base import UNKNOWN, ImportSource, Options, make_record
 from fingen.records import Record
-from fingen.rows import Raw, read_raw, read_text
+from fingen.rows import Raw, read_each, read_text
 
 LABELS = ("negative", "neutral", "positive")
 NEWS, TWEET = "news", "tweet"  # what FinGPT's prompt calls the text
@@ -53,10 +53,8 @@ def _read_fpb(path: Path) -> Iterator[Raw]:
     for number, line in enumerate(read_text(path, fallback="latin-1").split("\n"), 1):
         if line := line.rstrip("\r"):
             sentence, mark, label = line.rpartition("@")
-            raw = Raw(str(path), number, number, {"sentence": sentence, "label": label.strip()})
-            if not mark:
-                raw.fail("no @ between a sentence and its label")
-            yield raw
+            damage = "" if mark else "no @ between a sentence and its label"
+            yield Raw(str(path), number, number, {"sentence": sentence, "label": label.strip()}, damage=damage)
 
 
 def _build_fpb(raw: Raw, options: Options) -> Record:
@@ -79,7 +77,7 @@ def _split_fpb(rows: int) -> list[str]:
 def _read_fiqa(path: Path) -> Iterator[Raw]:
     """Posts are an object of rows by their ids, headlines of SemEval are a list, both published as .json."""
     keyed = path.suffix.lower() == ".json" and read_text(path).lstrip().startswith("{")
-    return read_raw(path, keyed=keyed)
+    return read_each(path, keyed=keyed)
 
 
 def _build_fiqa(raw: Raw, options: Options) -> Record:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from fingen.config import RENAMED
 from fingen.imports import generic, intent, sentiment
 from fingen.imports.base import ImportSource
 
 SOURCES: dict[str, ImportSource] = {**intent.SOURCES, **sentiment.SOURCES, **generic.SOURCES}
+
+
+def find_source(name: str) -> ImportSource:
+    """The source of that name, or of one that it had before."""
+    return SOURCES[RENAMED.get(name, name)]

@@ -11,17 +11,29 @@ from typing import Any
 from unicodedata import category, normalize
 
 from fingen import __version__
-from fingen.disk import check_writable, describe, dump_json, open_atomic, read_object, sha256_file, write_text
+from fingen.disk import (
+    check_writable,
+    describe,
+    dump_json,
+    open_atomic,
+    read_object,
+    sha256_file,
+    sha256_text,
+    write_text,
+)
 from fingen.errors import SetError, UsageError
 from fingen.events import Outcome, command_line
+from fingen.pipeline.llamafactory import FILES, TRAIN, Runs, find_runs
 from fingen.records import Record
 from fingen.sets import COLUMNS, MANIFEST, SPLITS, read_manifest, read_split, write_table
 
 INFO = "dataset_info.json"
 MADE = ".export"  # JSON, written first and last: what the files were made of, and what they are; no data to who loads the folder
+LLAMAFACTORY = "llamafactory"
 FORMULA = frozenset("=+-@")  # with what a spreadsheet takes a cell for a formula
 BREAKS = ("\t", "\r")  # what it would misread at the start of a cell
 QUOTES = frozenset("'\"")  # what it may drop there, with white space and marks that cannot be seen
+MORE = {"system": "system", "history": "turns"}  # columns of an Alpaca row that a set may need -> the field of a record
 OPENAI_LEAST = 10  # examples that OpenAI's fine-tuning asks for
 BATCH_ROWS = 5_000  # rows of a Parquet table that are in memory at once
 ROLE_TAGS = {
@@ -45,7 +57,7 @@ class Form:
     """A form of export: how a row looks, how rows are written, and what LLaMA-Factory must know of it."""
 
     suffix: str
-    row: Callable[[Record], dict[str, Any]]
+    row: Callable[[Record, frozenset[str]], dict[str, Any]]  # with the columns that not all sets need, of MORE
     write: Callable[[Path, Iterable[dict[str, Any]]], None]
     info: dict[str, Any]  # of an entry in dataset_info.json, save the file's name
 
@@ -60,7 +72,15 @@ class Exported(Outcome):
     neutralised: int  # CSV cells that began a formula and have an apostrophe before it now
 
 
-def export(folder: Path, form_name: str, out: Path, *, replace: bool = False) -> Exported:
+def export(
+    folder: Path,
+    form_name: str,
+    out: Path,
+    *,
+    replace: bool = False,
+    model: str | None = None,
+    recipe: str | None = None,
+) -> Exported:
     """Write each split of a set to a file of its own in `out`, and dataset_info.json for LLaMA-Factory last.
 
     Rows are read, turned and written one by one: memory does not grow with the set.
@@ -70,24 +90,30 @@ def export(folder: Path, form_name: str, out: Path, *, replace: bool = False) ->
         form_name: one of FORMS.
         out: a folder; files of another export are written over with `replace` only.
         replace: see there.
+        model: with llamafactory: the base model that its files are for.
+        recipe: with llamafactory: the recipe that they follow.
 
     Raises:
-        SetError: no such set, or it is damaged; UsageError: `out` holds something else, or files of these names.
-        LimitError: the disk is full.
+        SetError: no such set, or it is damaged; UsageError: `out` holds something else, or files of these names; no such model
+            or recipe. LimitError: the disk is full.
     """
     form, manifest = FORMS[form_name], read_manifest(folder)
     splits = [split for split in SPLITS if manifest.splits.get(split)]
     if not splits:
         raise SetError(f"{folder}: the set has no records", hint=f"its rejects say why: {folder / 'rejected.jsonl'}")
+    runs = _find_runs(form_name, model, recipe)
+    beside = runs.texts(manifest.name, manifest.splits) if runs else {}
     made = {
         "set": manifest.name,
         "manifest": sha256_file(folder / MANIFEST),
         "format": form_name,
         "fingen": __version__,
+        **({"beside": sha256_text(*beside.values())} if beside else {}),
     }
+    more = frozenset(_find_more(folder, splits))
     before = read_object(out / MADE)  # what an earlier export says of itself
     if (counts := _counts_there(out, made, before)) is not None:
-        return _exported(folder, manifest.name, form_name, out, counts, changed=False)
+        return _exported(folder, manifest.name, form_name, out, counts, more, runs, changed=False)
     in_the_way = _find_room(out, form, made, before, replace=replace)
     _write_made(out, {**made, "goes": [path.name for path in in_the_way]})
     for path in in_the_way:
@@ -95,23 +121,57 @@ def export(folder: Path, form_name: str, out: Path, *, replace: bool = False) ->
     counts = Counts()
     for split in splits:
         path = out / f"{split}{form.suffix}"
-        rows = counts.count(path, map(form.row, read_split(folder, split)))
+        records = (_trimmed(record) if runs and runs.trims else record for record in read_split(folder, split))
+        rows = counts.count(path, (form.row(record, more) for record in records))
         form.write(path, counts.neutralise(rows) if form.suffix == ".csv" else rows)
-    write_text(out / INFO, dump_json(_info(manifest.name, form, splits), indent=2) + "\n")
-    files = {path.name: sha256_file(path) for path in [*map(Path, counts.rows), out / INFO]}
+    texts = {**beside, INFO: dump_json(_info(manifest.name, form, splits, more), indent=2) + "\n"}
+    for name, text in texts.items():
+        write_text(out / name, text)
+    files = {path.name: sha256_file(path) for path in [*map(Path, counts.rows), *(out / name for name in texts)]}
     by_name = {Path(path).name: count for path, count in counts.rows.items()}
     _write_made(out, {**made, "files": files, "rows": by_name, "neutralised": counts.neutralised})
-    return _exported(folder, manifest.name, form_name, out, counts, changed=True)
+    return _exported(folder, manifest.name, form_name, out, counts, more, runs, changed=True)
 
 
-def _exported(folder: Path, name: str, form_name: str, out: Path, counts: Counts, *, changed: bool) -> Exported:
+def _find_runs(form_name: str, model: str | None, recipe: str | None) -> Runs | None:
+    if form_name == LLAMAFACTORY:
+        return find_runs(model, recipe)
+    for option, value in (("--model", model), ("--recipe", recipe)):
+        if value:
+            raise UsageError(f"{option} goes with --format {LLAMAFACTORY}", hint=f"leave it out for {form_name}")
+    return None
+
+
+def _find_more(folder: Path, splits: Iterable[str]) -> set[str]:
+    """The columns of MORE that some record of the set has something in."""
+    found: set[str] = set()
+    for split in splits:
+        for record in read_split(folder, split):
+            found |= {column for column, field in MORE.items() if getattr(record, field)}
+            if len(found) == len(MORE):
+                return found
+    return found
+
+
+def _exported(
+    folder: Path,
+    name: str,
+    form_name: str,
+    out: Path,
+    counts: Counts,
+    more: frozenset[str],
+    runs: Runs | None,
+    *,
+    changed: bool,
+) -> Exported:
+    splits = {Path(path).stem: rows for path, rows in counts.rows.items()}
     return Exported(
         set=str(folder),
         format=form_name,
         files=counts.rows,
         neutralised=counts.neutralised,
         changed=changed,
-        notes=_notes(form_name, counts),
+        notes=[*_notes(form_name, counts, more), *(runs.notes(splits) if runs else ())],
         next=_next(form_name, name, out),
     )
 
@@ -169,7 +229,14 @@ def _find_room(
     check_writable(out)
     if not before and (said := describe(out)):
         raise UsageError(said, hint="write the export to a folder of its own with --out")
-    names = [*(f"{split}{form.suffix}" for split in SPLITS), INFO, *before.get("files", ()), *before.get("goes", ())]
+    own = FILES if form is FORMS[LLAMAFACTORY] else ()
+    names = [
+        *(f"{split}{form.suffix}" for split in SPLITS),
+        *own,
+        INFO,
+        *before.get("files", ()),
+        *before.get("goes", ()),
+    ]
     there = [path for name in dict.fromkeys(names) if (path := out / Path(name).name).exists()]
     if there and not replace and {name: value for name, value in before.items() if name != "goes"} != made:
         said = ", ".join(path.name for path in there)
@@ -179,16 +246,24 @@ def _find_room(
     return there
 
 
-def _info(name: str, form: Form, splits: Iterable[str]) -> dict[str, Any]:
+def _info(name: str, form: Form, splits: Iterable[str], more: frozenset[str]) -> dict[str, Any]:
     """The entries of dataset_info.json: the training split under the set's own name, the others behind it."""
+    info = form.info
+    if form.row in (_alpaca, _flat):  # what the rows do not have must not be named: it would be looked for
+        named = sorted(more if form.row is _alpaca else more & {"system"})
+        info = {**info, "columns": {**info["columns"], **{column: column for column in named}}}
     return {
-        name if split == "train" else f"{name}_{split}": {"file_name": f"{split}{form.suffix}", **form.info}
+        name if split == "train" else f"{name}_{split}": {"file_name": f"{split}{form.suffix}", **info}
         for split in splits
     }
 
 
-def _notes(form_name: str, counts: Counts) -> list[str]:
+def _notes(form_name: str, counts: Counts, more: frozenset[str]) -> list[str]:
     notes = []
+    if "history" in more and FORMS[form_name].row is _flat:
+        notes.append(
+            "earlier turns are JSON in the column turns; LLaMA-Factory does not read them there: take --format sharegpt"
+        )
     if counts.neutralised:
         notes.append(f"{counts.neutralised:,} cells began a formula; they have an apostrophe before it now")
     rows = next(iter(counts.rows.values()))
@@ -200,6 +275,8 @@ def _notes(form_name: str, counts: Counts) -> list[str]:
 def _next(form_name: str, name: str, out: Path) -> str:
     if form_name == "openai":
         return f"upload {command_line(out / 'train.jsonl')} with the purpose fine-tune"
+    if form_name == LLAMAFACTORY:
+        return f"cd {command_line(out)} && llamafactory-cli train {TRAIN}"
     words = command_line(f"dataset_dir={out}", f"dataset={name}")
     return f"llamafactory-cli train ... {words}; or datasets.load_dataset on the files"
 
@@ -212,25 +289,60 @@ def _question(record: Record) -> str:
     return f"{record.instruction}\n{record.input}" if record.input else record.instruction
 
 
-def _alpaca(record: Record) -> dict[str, Any]:
-    return {"instruction": record.instruction, "input": record.input, "output": record.output}
+def _alpaca(record: Record, more: frozenset[str]) -> dict[str, Any]:
+    row: dict[str, Any] = {"instruction": record.instruction, "input": record.input, "output": record.output}
+    if "system" in more:
+        row["system"] = record.system
+    if "history" in more:
+        row["history"] = _history(record)
+    return row
 
 
-def _sharegpt(record: Record) -> dict[str, Any]:
-    turns = [{"from": "human", "value": _question(record)}, {"from": "gpt", "value": record.output}]
-    return {"conversations": turns}
+def _history(record: Record) -> list[list[str]]:
+    """The earlier turns as pairs of a question and its answer.
+
+    Raises:
+        SetError: they are no such pairs.
+    """
+    roles = [turn.get("role") for turn in record.turns]
+    if roles != ["user", "assistant"] * (len(roles) // 2):
+        hint = "take --format sharegpt, which has turns of any order"
+        raise SetError(f"{record.id}: its earlier turns are no questions and answers in turn", hint=hint)
+    texts = [turn["content"] for turn in record.turns]
+    return [list(pair) for pair in zip(texts[::2], texts[1::2], strict=True)]
 
 
-def _messages(record: Record) -> dict[str, Any]:
-    turns = [{"role": "user", "content": _question(record)}, {"role": "assistant", "content": record.output}]
-    return {"messages": turns}
+def _trimmed(record: Record) -> Record:
+    """The record without white space around its question: as the chat template of its base puts it."""
+    first = "instruction" if record.instruction.strip() else "input"
+    last = "input" if record.input.strip() else "instruction"
+    values = {"instruction": record.instruction, "input": record.input if record.input.strip() else ""}
+    values[first] = values[first].lstrip()
+    values[last] = values[last].rstrip()
+    return record.model_copy(update=values)
 
 
-def _chatml(record: Record) -> dict[str, Any]:
-    return {**_messages(record), "id": record.id}
+def _said(record: Record) -> list[tuple[str, str]]:
+    """Who says what, from the system message to the answer."""
+    system = [("system", record.system)] if record.system else []
+    before = [(turn["role"], turn["content"]) for turn in record.turns]
+    return [*system, *before, ("user", _question(record)), ("assistant", record.output)]
 
 
-def _flat(record: Record) -> dict[str, str]:
+def _sharegpt(record: Record, more: frozenset[str]) -> dict[str, Any]:
+    names = {"user": TURN_TAGS["user_tag"], "assistant": TURN_TAGS["assistant_tag"]}
+    return {"conversations": [{"from": names.get(who, who), "value": text} for who, text in _said(record)]}
+
+
+def _messages(record: Record, more: frozenset[str]) -> dict[str, Any]:
+    return {"messages": [{"role": who, "content": text} for who, text in _said(record)]}
+
+
+def _chatml(record: Record, more: frozenset[str]) -> dict[str, Any]:
+    return {**_messages(record, more), "id": record.id}
+
+
+def _flat(record: Record, more: frozenset[str]) -> dict[str, Any]:
     """The row as the set has it: one text a column, lists and objects as JSON."""
     return record.model_dump(mode="json")
 
@@ -273,6 +385,7 @@ _ALPACA = {"formatting": "alpaca", "columns": COLUMNS}
 
 FORMS = {
     "alpaca": Form(".json", _alpaca, _write_list, _ALPACA),
+    LLAMAFACTORY: Form(".json", _alpaca, _write_list, _ALPACA),
     "sharegpt": Form(".json", _sharegpt, _write_list, _SHAREGPT),
     "chatml": Form(".jsonl", _chatml, _write_lines, _OPENAI),
     "openai": Form(".jsonl", _messages, _write_lines, _OPENAI),

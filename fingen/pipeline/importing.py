@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fingen.config import RENAMED
 from fingen.errors import UsageError
 from fingen.events import Outcome, command_line
-from fingen.imports.base import ImportSource, Options
+from fingen.imports.base import MALFORMED, ImportSource, Options
 from fingen.imports.read import Rows, Shares, read_source
-from fingen.imports.sources import SOURCES
+from fingen.imports.sources import SOURCES, find_source
 from fingen.records import Record
 from fingen.rows import Raw
 from fingen.set_folder import make_manifest, refuse_folder, refuse_other, write_anew
@@ -74,7 +75,7 @@ def import_set(
     """Make a set of the rows in `paths` (files, or folders of them), or of the source's copy on the Hub.
 
     Args:
-        name: one of SOURCES.
+        name: one of SOURCES, or a name that one had before.
         paths: files that hold its rows; none with `download`.
         out: folder of the set.
         options: how rows are read.
@@ -87,7 +88,7 @@ def import_set(
         line; or the set in `out` was made otherwise. ShortfallError: no row can be a record. HubError: see there.
     """
     _refuse_clashes(name, options or Options())
-    source = SOURCES[name]
+    source = find_source(name)
     refuse_folder(out)
     if not replace:
         refuse_other(out, {"command": "import", "source": name}, is_whole=False)
@@ -108,14 +109,14 @@ def import_set(
         rejects=dict(sorted(Counter(row.reason for row in rows.rejected).items())),
         repeats=repeats,
         declared=declared,
-        notes=_notes(source, rows.raws, rows.options),
+        notes=_notes(name, source, rows),
         changed=changed,
         next=command_line("fingen", "export", out, "--format", "alpaca", "--out", "DIR"),
     )
 
 
 def _refuse_clashes(name: str, options: Options) -> None:
-    if name not in SOURCES:
+    if name not in {*SOURCES, *RENAMED}:
         raise UsageError(f"no such source: {name}", hint=f"choose one of {', '.join(SOURCES)}")
     goes_with = {"text": "csv", "label": "csv", "instruction": "csv", "with_reasons": "nwgi"}
     for option, value in vars(options).items():
@@ -125,17 +126,11 @@ def _refuse_clashes(name: str, options: Options) -> None:
             )
 
 
-# --- rows --------------------------------------------------------------------------------------------------------------
-
-
-# --- splits ------------------------------------------------------------------------------------------------------------
-
-
 def _find_repeats(splits: Mapping[str, Sequence[Record]], places: Mapping[str, Raw]) -> Repeats:
-    groups: dict[tuple[str, str], list[tuple[str, Record]]] = {}
+    groups: dict[tuple[str, str, str], list[tuple[str, Record]]] = {}
     for split, records in splits.items():
         for record in records:
-            groups.setdefault((record.instruction, record.input), []).append((split, record))
+            groups.setdefault((record.system, record.instruction, record.input), []).append((split, record))
     repeated = [group for group in groups.values() if len(group) > 1]
     conflicting = [
         _conflict([record for _, record in group], places)
@@ -169,7 +164,12 @@ def _count_labels(splits: Mapping[str, Sequence[Record]]) -> dict[str, dict[str,
     return dict(sorted(counts.items()))
 
 
-def _notes(source: ImportSource, raws: Sequence[Raw], options: Options) -> list[str]:
-    columns = Counter(name for raw in raws for name in raw.values)
-    left_out = [name for name in columns if name not in source.columns | {options.text, options.label}]
-    return [f"columns left out: {', '.join(left_out)}"] if left_out else []
+def _notes(name: str, source: ImportSource, rows: Rows) -> list[str]:
+    notes = [f"{name} is called {RENAMED[name]} now"] if name in RENAMED else []
+    malformed = [row.detail for row in rows.rejected if row.reason == MALFORMED]
+    rest = len(malformed) - NAMED
+    notes += [f"left out: {detail}" for detail in malformed[:NAMED]]
+    notes += [f"left out: {rest:,} more of that kind"] if rest > 0 else []
+    columns = Counter(column for raw in rows.raws if not raw.damage for column in raw.values)
+    left_out = [column for column in columns if column not in source.columns | {rows.options.text, rows.options.label}]
+    return [*notes, f"columns left out: {', '.join(left_out)}"] if left_out else notes

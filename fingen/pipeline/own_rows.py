@@ -85,16 +85,18 @@ def rework_rows(
         settings["split"] = list(how[0])
     if before.rejects and REJECTED not in before.files:
         settings["rejects_elsewhere"] = before.rejects
+    splits = {split: rows.of(split) for split in SPLITS}
+    if counts := bool(before.figures and origin.chunks):
+        splits = {split: list(map(origin.with_figures, there)) for split, there in splits.items()}
     manifest = before.model_copy(
         update={
             "settings": settings,
             "split_by": how[1] if how else before.split_by,
             "declared": (*(line for line in before.declared if not line.startswith(NOTE)), _note(settings)),
-            "figures": origin.count_figures(rows.of(*SPLITS)) if before.figures and origin.chunks else {},
+            "figures": origin.count_figures(rows.of(*SPLITS)) if counts else {},
             "files": {},
         }
     )
-    splits = {split: rows.of(split) for split in SPLITS}
     fallen = sorted(rows.fallen, key=lambda each: (each.reason != "privacy", str(each.item["id"])))
     rejected = [*own, *(protect_reject(each, filters.filters.privacy) for each in fallen)]
     notes = [f"personal data masked in {masked:,} rows"] if masked else []

@@ -26,6 +26,7 @@ from fingen.pipeline.reading import Unread, choose_chunks, protect_documents, re
 from fingen.pipeline.repairing import Repairs
 from fingen.pipeline.requests import RequestPlan, make_plan
 from fingen.pipeline.summary import Clock, Summary, summarize
+from fingen.prompts import replaced_templates
 from fingen.quality.privacy import protect_reject
 from fingen.records import Chunk, Document, Manifest, Record, Rejected, Request, SourceEntry
 from fingen.set_folder import PATIENCE_SECONDS, refuse_folder, refuse_other, start_anew
@@ -114,6 +115,8 @@ def _open(
     filters = open_filters(settings.filters, settings.out)
     judge = open_judge(settings.judge, settings.asking, settings.out, judging)
     checker = open_checker(settings.check, settings.asking, settings.out, checking)
+    for told in replaced_templates():
+        on_event(Note(told, is_warning=True))
     plan = make_plan(settings, judge=judge.job.teacher.name if judge else None)
     rounds = int(isinstance(asked, Provider)) if settings.repair is None else settings.repair
     job = Job(asked, settings.asking, settings.out, whole_problem, PAIR_TOKENS, found_by, repairs=rounds)
@@ -218,7 +221,7 @@ class _Run:
         missing = len(journal.missing(keys))
         if missing == len(set(keys)) and got is not None:
             return got
-        notes = [*(got.notes if got else []), f"{missing} of {len(set(keys))} requests have no answer: {why}"]
+        notes = [*(got.notes if got else []), f"{missing} of {len(set(keys))} requests have no answer ({why})"]
         return Gathered(before - missing, notes, is_short=True)
 
     def repair(self, journal: Journal, locks: RequestLocks, consent: Callable[[Estimate], None]) -> Pending | None:
@@ -291,17 +294,18 @@ class _Run:
         unnamed = frozenset(document.path for document in self.documents if document.company is None)
         splits = divide(draw, *how, ids, self.shown, journal, unnamed)
         draw.private += self.job.masked
-        return draw, self.content(draw, self._with_filings(splits), journal)
+        return draw, self.content(
+            draw, {split: list(map(self._whole, rows)) for split, rows in splits.items()}, journal
+        )
 
-    def _with_filings(self, splits: dict[str, list[Record]]) -> dict[str, list[Record]]:
-        """The rows with what is known of the filing of their documents."""
-        filings = {document.path: document.filing for document in self.documents if document.filing}
-        if not filings:
-            return splits
-        return {
-            split: [record.model_copy(update={"filing": filings.get(record.document, {})}) for record in rows]
-            for split, rows in splits.items()
-        }
+    def _whole(self, record: Record) -> Record:
+        """A row with what is known of its figures, and of the filing of its document."""
+        filing = self._filings.get(record.document)
+        return self.origin.with_figures(record.model_copy(update={"filing": filing}) if filing else record)
+
+    @cached_property
+    def _filings(self) -> dict[str, dict[str, str]]:
+        return {document.path: document.filing for document in self.documents if document.filing}
 
     def content(self, draw: Draw, splits: dict[str, list[Record]], journal: Journal) -> SetContent:
         """What the set will hold.

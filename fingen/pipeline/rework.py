@@ -110,6 +110,7 @@ def _draw_again(
         splits = divide(draw, how, settings["context"], split_by, filters.privacy, ids, chunks, journal)  # type: ignore[arg-type]
         bound = journal.settings() or {}
         journal.write_settings({**bound, **{k: v for k, v in settings.items() if k in bound}, "split_by": split_by})
+    splits = {split: list(map(origin.with_figures, rows)) for split, rows in splits.items()}
     figures = origin.count_figures(chain.from_iterable(splits.values()))
     update = {
         "settings": settings,

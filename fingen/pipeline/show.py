@@ -1,4 +1,4 @@
-"""One record of a set with all that proves it: its passages, its quotes in them, and where they stand on the page."""
+"""One record of a set with all that it rests on: its passages, its quotes in them, and where they stand on the page."""
 
 from __future__ import annotations
 

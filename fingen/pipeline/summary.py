@@ -37,7 +37,7 @@ class Summary(Outcome):
     chunks_with_records: int
     records: dict[str, dict[str, int]]  # task -> split -> rows
     rejects: dict[str, int]
-    figures: dict[str, int]  # in the answers of all rows: all, unbound (in the source, and tied to no row or period)
+    figures: dict[str, int]  # in the answers of all rows: all, and by the level of their proof
     repaired: dict[str, int] | None  # pairs sent back to their teacher, requests that took, pairs kept of what came
     checked: (
         dict[str, Any] | None

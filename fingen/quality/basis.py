@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from fingen.quality.claims import ClaimContext
-from fingen.quality.quantities import Quantity, narrow
+from fingen.quality.notation import narrow
+from fingen.quality.quantities import Quantity
 from fingen.quality.source import PREPARED, Source
-from fingen.quality.tables import Place
+from fingen.quality.tables import Place, TableRow
 
 Marks = Mapping[str, frozenset[str]]  # kinds by dimension; one that is not there is not known
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Dimension:
     """One way in which figures of one name differ. `special` are the kinds that must be said; others are taken as read.
 
@@ -32,6 +33,22 @@ class Dimension:
     pattern: re.Pattern[str]  # a named group for each kind
     special: frozenset[str]
     hints: tuple[str, ...]
+
+    def may_be_in(self, lower: str, *, ascii_only: bool) -> bool:
+        """Whether a text in lower case has one of the hints; one in ASCII has none in Chinese."""
+        if any(hint in lower for hint in self.latin):
+            return True
+        return not ascii_only and any(hint in lower for hint in self.han)
+
+    @cached_property
+    def latin(self) -> tuple[str, ...]:
+        """The hints in ASCII."""
+        return tuple(filter(str.isascii, self.hints))
+
+    @cached_property
+    def han(self) -> tuple[str, ...]:
+        """The hints in Chinese."""
+        return tuple(hint for hint in self.hints if not hint.isascii())
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,38 +70,42 @@ def _dimension(name: str, special: str, hints: str, **kinds: str) -> Dimension:
 SCOPE = _dimension(
     "scope", "parent", "本行 本公司 母行 parent company-only company unconsolidated separate stand consolidated group 母公司 "
     "单体 个体 個體 个别 個別 合并 合併 集团 集團",
-    parent=r"(?<!归属于)(?<!归属)(?<!归于)母公司(?!所有者|股东|普通股)|单体(?:口径|报表)|(?:^|(?<=\s))本(?:行|公司)(?=\s|$)|本行(?:口径|报表)|母行"
+    parent=r"(?<!归属于)(?<!归属)(?<!归于)母公司(?!所有者|股东|股東|普通股|[拥擁]有人|情况|情況|[和及与與])|单体(?:口径|报表)|(?:^|(?<=\s))本(?:行|公司)(?=\s|$)|本行(?:口径|报表)|母行"
     r"|个体财务|個體財務|个别财务报表|個別財務"
     r"|(?<!owners of )(?<!holders of )(?<!owners of the )(?<!holders of the )(?<!equity of )"
     r"(?<!attributable to the )(?<!attributable to )(?<!equity of the )"
-    r"\b(?:(?:parent|holding)[- ]company\b(?! shareholders)|parent[- ]only\b|company[- ]only\b|unconsolidated\b"
+    r"\b(?:(?:parent|holding)[- ]company\b(?! shareholders)|parent[- ]only\b|company[- ]only\b"
+    r"|unconsolidated\b(?! (?:structured|entit|subsid|affil|joint|fund))"
     r"|separate (?:financial )?statements\b"
-    r"|stand-?alone\b|the parent(?:['’]s)?\b|parent (?:entity|level)\b)",
+    r"|^company (?:balance sheet|statement of|profit and loss|income statement|cash flow)|company balance sheet\b|stand-?alone\b"
+    r"|the parent(?:['’]s)?\b|parent (?:entity|level)\b)",
     group=r"(?<!企业)(?<!业务)合[并併](?!及公司|及母公司|及银行|范围|报表编制|日|方|对价|成本|财务报表项目)(?:口径|报表)?|\bconsolidated\b"
-    r"|\bthe group(?:['’]s)?\b|本集[团團]|集团口径|group[- ]wide",
+    r"|\bthe (?:whole |entire )?group(?:['’]s)?\b|本集[团團]|集团口径|group[- ]wide",
 )  # fmt: skip
 _WHOSE = re.compile(
-    r"(?P<parent>(?<!于)(?<!归属)本(?:行|公司)(?!股东|所有者|普通股)|(?<!于)(?<!归属)母公司(?!股东|所有者|普通股))"
+    r"(?P<parent>(?<!于)(?<!归属)本(?:行|公司)(?!股东|所有者|普通股|拥有|控制|控股|管理层|董事|设立|及)|(?<!于)(?<!归属)母公司(?!股东|股東|所有者|普通股|[拥擁]有人))"
     r"|(?P<group>[本该]?集[团團](?!股份|有限|公司|控股))"
 )
 _NONE: frozenset[str] = frozenset()
 _BOTH = frozenset(("parent", "group"))
 SPAN = _dimension(
-    "span", "quarter half nine since", "month week quarter half interim cumulative date inception q1 q2 q3 q4 year 季 半年 1 "
-    "年初 累计 全年 年度 中期 个月",
+    "span", "quarter half nine since", "month week quarter half interim cumulative date inception q1 q2 q3 q4 year annual 季 半年 1 "
+    "年初 累计 全年 年度 中期 个月 本年 当年",
     nine=r"\bnine[- ]months?\b|\b(?:39|40|thirty-nine)[- ]weeks?\b|\bfirst three quarters\b|前三季度?|1\s?[-—至~]\s?9\s?月|九个月",
     half=r"\bsix[- ]months?\b|\b(?:26|27|twenty-six)[- ]weeks?\b|\bhalf[- ]year(?:ly)?\b|\b(?:first|second) half\b"
     r"|\binterim period\b|上半年|下半年|半年度?(?!报告)|1\s?[-—至~]\s?6\s?月|六个月|中期(?!票据)",
-    quarter=r"\bthree months\b|\b(?:13|14|thirteen|fourteen)[- ]weeks?\b|\b(?:first|second|third|fourth|1st|2nd|3rd|4th"
+    quarter=r"\bthree months\b(?! or (?:less|more|longer))"
+    r"|\b(?:13|14|thirteen|fourteen)[- ]weeks?\b|\b(?:first|second|third|fourth|1st|2nd|3rd|4th"
     r"|single|last)[- ](?:fiscal )?quarter\b|\bquarter(?:ly)? (?:ended|results?)\b"
     r"|\bQ[1-4]\b|\bthe quarter\b|第?[一二三四1-4]季度?(?!报告)|[本单当該该]季度?|1\s?[-—至~]\s?3\s?月|4\s?[-—至~]\s?6\s?月"
-    r"|7\s?[-—至~]\s?9\s?月|10\s?[-—至~]\s?12\s?月|三个月",
-    since=r"\byear[- ]to[- ]date\b|年初[到至](?:本?报告期|本季)(?:期?末)?",
+    r"|7\s?[-—至~]\s?9\s?月|10\s?[-—至~]\s?12\s?月|三个月(?![内以或])",
+    since=r"\byear[- ]to[- ]date\b|年初[到至](?:本?报|本季)",
     cumulative=r"\bcumulative(?:ly)?\b|\b(?:plan|life|inception)[- ]to[- ]date\b|\bto date\b|\bsince inception\b"
     r"|(?<!季度)(?<!半年)累计(?!折旧|摊销|减值|提取|综合|计提|公允)",
     year=r"\bfull[- ]year\b|\b(?:52|53|fifty-(?:two|three))[- ]weeks?\b|\btwelve[- ]months?\b|\bfor the (?:whole "
-    r"|entire )?(?:fiscal |financial )?year\b(?! (?:before|earlier))|\byears? ended\b"
-    r"|全年度?|(?<=[0-9])年度(?!报)|1\s?[-—至~]\s?12\s?月",
+    r"|entire )?(?:fiscal |financial )?year\b(?! (?:before|earlier))|\byears? ended\b|\bannual\b(?! (?:reports?|general|meetings?"
+    r"|accounts|financial|results|bonus|incentive))"
+    r"|全年度?|[本当]年度?(?![初末])|(?<=[0-9])年度(?!报)|1\s?[-—至~]\s?12\s?月",
 )  # fmt: skip
 RESTATED = _dimension(
     "restated", "before", "reported restat stated published 调整 調整 重述 重列 原报告 原披露 披露",
@@ -102,23 +123,27 @@ RULES = _dimension(
     "rules", "adjusted", "gaap ifrs adjusted underlying normali forma affo core statutory reported 扣非 非经常 非經常 "
     "会计准则 财务报告 財務報告 调整 調整 法定",
     adjusted=rf"\bnon-?\s?(?:GAAP|IFRS)\b|(?<!risk-)(?<!seasonally )\badjusted (?!cost basis)(?:{_MEASURE})\b"
-    rf"|^\s*(?:\S+ )?adjusted\s*$|\b(?:underlying|normali[sz]ed) (?:[0-9] )?(?:{_MEASURE})\b"
+    rf"|^\s*(?:\S+ )?adjusted\s*$|(?<=[0-9%mnpes] )(?:adjusted|underlying)(?=[,.;)]| and\b| or\b| against\b| after\b|$)"
+    rf"|\b(?:underlying|normali[sz]ed) (?:[0-9] )?(?:{_MEASURE})\b"
     r"|\bpro[- ]forma\b|\bAFFO\b|\bcore (?:earnings|profit|eps|results)"
     r"|扣非|扣除(?:了)?非[经經]常|非经常性损益后|非公认会计|非[国國][际際](?:财务|財務)(?:报告|報告)[准準][则則]|(?<!未)[经經][调調]整",
-    statutory=r"(?<!non-)(?<!non )(?<!with )\b(?:U\.?S\.? )?(?:GAAP|IFRS)\b|\bstatutory\b(?! (?:tax )?rate)|\bas reported\b|\bunadjusted\b"
+    statutory=r"(?<!non-)(?<!non )(?<!with )\b(?:U\.?S\.? )?(?:GAAP|IFRS)\b|\bstatutory\b(?! (?:tax )?rate)|\bas reported\b"
+    r"|(?<=[0-9%mnpes] )reported(?=[,.;)]| and\b| or\b|$)|\bunadjusted\b"
     r"|(?<!非)公认会计|会计准则口径|(?<!非)[国國][际際](?:财务|財務)(?:报告|報告)[准準][则則]|法定口径|未经?调整",
 )  # fmt: skip
 OPERATIONS = _dimension(
     "operations", "discontinued", "discontinu continuing 终止 終止 持续经营 持續經營",
     discontinued=r"\bdiscontinu(?:ed|ing) operations?\b|终止经营|非持续经营|終止經營",
-    continuing=r"(?<!dis)\bcontinuing operations?\b|(?<!非)持续经营|持續經營",
+    continuing=r"(?<!dis)\bcontinuing operations?\b|(?<!非)持[续續](?:经营|經營|[及和与與])",
 )  # fmt: skip
 RATES = _dimension(
     "rates", "constant", "constant neutral organic like-for-like same comparable reported 汇率 内生 可比口径 同店 报告口径",
-    constant=r"\bconstant[- ](?:currency|currencies|exchange)\b|\bcurrency[- ]neutral\b|\borganically\b|\borganic (?:growth"
+    constant=r"\bconstant[- ](?:currency|currencies|exchange|rates?)\b|\bcurrency[- ]neutral\b|\borganically\b|\borganic (?:growth"
     r"|revenues?|sales|net sales|basis|increase|decrease|decline)\b|\blike-for-like\b|\b(?:same|comparable)[- ]store\b"
     r"|固定汇率|不变汇率|内生(?:性|增长)|可比口径|同店",
-    reported=r"\breported (?:growth|basis|rates?|currency)\b|报告口径|(?:当前|实际)汇率",
+    reported=r"\breported (?:growth|basis|rates?|currency|revenues?|sales|net sales|volume|increase|decrease)\b|(?:\bat "
+    r"|\()(?:current|actual) (?:exchange |currency )?(?:rates?|ones)\b|\bcurrent (?:exchange|currency) rates?\b"
+    r"|报告口径|(?:当前|实际|现行)汇率",
 )  # fmt: skip
 SHARES = _dimension(
     "shares", "", "diluted basic 稀释 攤薄 摊薄 基本每股", diluted=r"\bdiluted\b|稀释|攤薄|摊薄", basic=r"\bbasic\b|基本每股",
@@ -133,10 +158,11 @@ CARRIED = _dimension(
     gross=r"账面余额|賬面餘額|\bgross (?:carrying|book)\b", net=r"账面[价净]值|賬面[淨值]|\bnet (?:carrying|book)\b",
 )  # fmt: skip
 OWNERS = _dimension(
-    "owners", "minority", "attributable minority controlling 少数股东 非控 归属 归母 歸屬",
-    minority=r"少数股东|非控[股制]性?权益|非控股權益|\b(?:non-?controlling|minority) interests?\b",
+    "owners", "minority", "attributable parent minority controlling 少数股东 非控 归属 归母 歸屬",
+    minority=r"(?<!包括)(?<!包含)(?<![含与和及连])少数股东|非控[股制]性?权益|非控股權益"
+    r"|(?<!including )(?<!and )(?<!before )(?<!with )\b(?:non-?controlling|minority) interests?\b",
     owners=r"归属于?(?:上市公司|母公司|本公司)|归母|歸屬於|\battributable to (?:the )?(?:owners|shareholders|equity|ordinary"
-    r"|common|stockholders|parent)",
+    r"|common|stockholders|parent)|\b(?:owners|shareholders) of the parent\b",
 )  # fmt: skip
 # What a thing is, where its opposite goes by nearly the same name.
 OPPOSITES = (
@@ -144,14 +170,17 @@ OPPOSITES = (
                expense=r"\bexpenses?\b|费用(?!化)|支出"),
     _dimension("costing", "", "expensed capitali 费用化 资本化", expensed=r"\bexpensed\b|费用化", capitalised=r"\bcapitali[sz]ed\b|资本化"),
     _dimension("side", "", "receivable payable 应收 应付", receivable=r"\breceivables?\b|应收", payable=r"\bpayables?\b|应付"),
-    _dimension("cash", "", "inflow outflow 流入 流出", inflow=r"\binflows?\b|流入", outflow=r"\boutflows?\b|流出"),
+    _dimension("cash", "", "inflow outflow provided used positive 流入 流出", inflow=r"\binflows?\b|\bprovided by\b"
+    r"|\bpositive (?:net )?cash\b|流入", outflow=r"\boutflows?\b|\bused in\b|流出"),
     _dimension("balance", "", "asset liabilit 资产 负债", assets=r"\bassets?\b|资产(?!负债)", liabilities=r"\bliabilit(?:y"
     r"|ies)\b|(?<!资产)负债"),
     _dimension("place", "", "domestic foreign oversea 境内 国内 境外 国外 海外",
                home=r"\bdomestic\b|境内|国内", abroad=r"\bforeign\b(?! (?:exchange|currency))|\boverseas\b|境外|国外|海外"),
-    _dimension("term", "", "current term 流动 短期 长期", short=r"(?<!non-)(?<!non)\bcurrent (?=assets|liabilities|portion)"
+    _dimension("term", "", "current term 流动 短期 长期", short=r"(?<!non-)(?<!non)\bcurrent (?=assets|liabilities|portion|amounts|"
+               r"borrowings|deferred|loans|leases?|prepay|provisions|receivables|payables)"
     r"|\bshort-term\b|(?<!非)流动(?=资产|负债)|短期",
                long=r"\bnon-?current\b|\blong-term\b|非流动|长期"),
+    _dimension("netting", "", "gross net", gross=r"\bgross\b(?! domestic)", net=r"\bnet\b(?! of)"),
     _dimension("purpose", "", "selling marketing administrative research 销售费用 管理费用 研发费用 财务费用",
                selling=r"\bselling\b(?!,)|销售费用", administrative=r"\badministrative\b|管理费用", research=r"\bresearch\b"
                r"|研发费用", financial="财务费用"),
@@ -162,13 +191,18 @@ _PARENTS = (RULES, OPERATIONS, SHARES, RATES, SPAN)  # what a heading row says o
 _TITLE = (SCOPE, SPAN, RESTATED, OPERATIONS)  # what the line above a table says of all its cells
 _SECTION = (SCOPE, SPAN)
 _TITLE_LENGTH = {"en": 90, "zh": 40}  # a longer line above a table is a sentence
+_RELEASE = re.compile(r"\b(?:announces|reports)\b", re.IGNORECASE)  # the title of a release that has year and quarter
+_RECONCILES = re.compile(r"reconcil|调节表|調節表", re.IGNORECASE)  # from one basis to another: its rows are on neither
 _LATEST = tuple(each for each in DIMENSIONS if each is not RESTATED)
 _FURNITURE = re.compile(  # lines between a title and its table
     r"(?i)单位|币种|适用|^[（(]|^\D{0,14}(?:19|20)[0-9]{2}年?[^\u4e00-\u9fff]{0,12}(?:[月日至度—-].{0,16})?$|^(?:for the"
     r"|as (?:of|at)|at|in|year ended|amounts|expressed)\b|^[$€£¥0-9 ’',|]+$"
 )
-_ONE = {"nine": "since", "half": "since"}  # 年初至报告期末 is either of them
+_SINCE = frozenset({"since", "cumulative"})  # 年初至报告期末 and 累计 are either of these
+_OPENED = frozenset({"nine", "half"}) | _SINCE
 _OF_REPORT = {"quarterly": frozenset({"quarter", "since"}), "half-year": frozenset({"half"})}
+_LOOSE = frozenset("flow costing side cash balance purpose".split())  # both of these are spoken of in one clause
+_OF_YEAR = re.compile(r"\s(?:of|in)\s(?:the |its )?(?:(?:fiscal|financial) )?", re.IGNORECASE)
 _BESIDE = 30  # characters before a figure in which an opposite is what the figure is
 _PAIR = 10  # characters more, in which both of two opposites are named: financial assets and liabilities
 _OPPOSITE = frozenset(dimension.name for dimension in OPPOSITES)
@@ -183,21 +217,62 @@ _AFTER = re.compile(
     r"|net of) (?:(?:dis)?continu|(?:income )?tax))",
     re.IGNORECASE,
 )
+_THIS_PERIOD = re.compile(r"本报告期(?![末内])")
+_ITSELF = re.compile(
+    r"\bitself\b|\b(?:on|of) its own\b|\bas a company\b|\bcompany alone\b|本(?:公司|行)|自身|单独|單獨", re.IGNORECASE
+)
+_LEFT_OUT = re.compile(
+    r"\b(?:exclud\w+|before (?:exceptional|non-?\w+|one-?off|special|significant|specific)|stripp\w+|(?:taking|leaving) out"
+    r"|without)\b|剔除|扣除|扣非|不计|除去",
+    re.IGNORECASE,
+)
+_LATIN = re.compile(r"[a-z]{3,}")
+_STATEMENT = re.compile(  # the title of a statement, on a line of its own
+    r"^[^|\n。；]{0,24}(?:资产负债表|利润表|损益表|现金流量表|权益变动表)[^|\n。；]{0,12}$"
+    r"|^[^|\n.;]{0,30}\b(?:balance sheets?|statements? of (?:financial position|income|operations|cash flows|comprehensive income"
+    r"|changes in equity|profit or loss)|income statements?)\b[^|\n.;]{0,30}$",
+    re.MULTILINE | re.IGNORECASE,
+)
+_FRAME = re.compile(  # what a sentence sets for those after it: in the consolidated accounts, 合并口径下
+    r"\b(?:(?P<group>consolidated|group)|(?P<parent>parent(?: company| entity)?(?:['’]s)?(?: own)?|company(?:['’]s)? own|separate"
+    r"|stand-?alone)) "
+    r"(?:accounts|(?:financial )?statements|balance sheet|level)\b|(?:(?P<merged>合并|集团)|(?P<single>母公司|单体|个别))(?:口径"
+    r"|报表|层面)",
+    re.IGNORECASE,
+)
+_NOTES = re.compile(r"(?i)^notes? (?:to|on|forming part of) the consolidated\b.*")  # has those of the parent as well
+_SUMMED = re.compile(r"(?i)\b(?:table|as follows|set out below)\b|如下|下表")  # a sentence that leads into a table
+_ENDS = re.compile(r"\s?(?:[,.;)]|and\b|or\b|against\b|after\b|$)")
 _CLAUSE_END = re.compile(
-    r"[,，。;；)）]| (?:and|while|but|or|after|compared|versus|against|than|from)\b(?! tax| (?:dis)?continu)"
+    r"[,，。;；)）]| (?:and|while|but|or|after|compared|versus|against|than|from)\b(?![ -]tax| (?:dis)?continu)"
 )
 
 
 def find_marks(text: str) -> tuple[Mark, ...]:
     """The words of a basis in a text, in order."""
-    lower = text.lower()
+    lower, ascii_only = text.lower(), text.isascii()
     marks = [
         Mark(*match.span(), dimension.name, match.lastgroup or "")
         for dimension in DIMENSIONS
-        if any(hint in lower for hint in dimension.hints)
+        if dimension.may_be_in(lower, ascii_only=ascii_only)
         for match in dimension.pattern.finditer(text)
     ]
-    return tuple(sorted(marks, key=lambda mark: mark.start))
+    marks.sort(key=lambda mark: mark.start)
+    return tuple(
+        mark for before, mark in zip((None, *marks), marks, strict=False) if not _is_year_of(before, mark, text)
+    )
+
+
+def _is_year_of(before: Mark | None, mark: Mark, text: str) -> bool:
+    """Whether a year only tells of which year a shorter time is: the fourth quarter of the fiscal year ended May 7."""
+    if before is None or (before.dimension, mark.dimension, mark.kind) != (SPAN.name, SPAN.name, "year"):
+        return False
+    return _OF_YEAR.fullmatch(text, before.end, mark.start) is not None
+
+
+def _find_whose(text: str) -> tuple[Mark, ...]:
+    """The group and the company itself, each by a word of its own."""
+    return tuple(Mark(*match.span(), SCOPE.name, match.lastgroup or "") for match in _WHOSE.finditer(text))
 
 
 @lru_cache(maxsize=8192)
@@ -221,6 +296,14 @@ class Marked:
         """The marks that start in [start, end)."""
         return self.marks[bisect_left(self._starts, start) : bisect_left(self._starts, end)]
 
+    def about(self, figure: Quantity) -> dict[str, set[str]]:
+        """The kinds that the clause of a figure names, from the figure before it to the end of the clause."""
+        if not self.marks:
+            return {}
+        before, after = self.reading.around(figure)
+        end = _CLAUSE_END.search(after)
+        return _by_dimension(self.within(figure.start - len(before), figure.end + (end.start() if end else len(after))))
+
     def near(self, figure: Quantity) -> dict[str, str]:
         """The kinds that the words close to a figure give it, by dimension: those right after it, else the last before."""
         if not self.marks or self.reading.is_respective(*self.reading.sentence(figure.start)):
@@ -232,7 +315,7 @@ class Marked:
             if earlier is None or earlier.end < self.reading.sentence(figure.start)[0]:
                 break
             start, end = earlier.start - len(self.reading.around(earlier)[0]), earlier.start
-        marks = self.within(start, end)
+        marks = self.within(self._end_of_earlier(start, end), end)
         found = {
             each.dimension: each.kind for each in marks if each.end >= end - _BESIDE or each.dimension not in _OPPOSITE
         }
@@ -240,8 +323,20 @@ class Marked:
         for name in _OPPOSITE & found.keys():
             if sum(dimension == name for dimension, _ in kinds) > 1:
                 del found[name]  # of receivables and payables, at 10 and 5, neither is plain
-        clause = 0 if figure.kind != "amount" and after.startswith(" of ") else _clause(after[:_REACH])
+        clause = 0 if figure.kind != "amount" and after.startswith(" of ") else self._clause(figure.end, after[:_REACH])
         return found | {mark.dimension: mark.kind for mark in self.within(figure.end, figure.end + clause)}
+
+    def _end_of_earlier(self, start: int, end: int) -> int:
+        """Where the words end that follow a figure and give its own basis: 34.0% at constant rates and 30.5% at ..."""
+        is_figure = any(each.end == start for each in self.reading.quantities)
+        return start + self._clause(start, self.reading.text[start:end]) if is_figure else start
+
+    def _clause(self, start: int, after: str) -> int:
+        """How far the words after a figure can give its basis: as `_clause` says, or from a word of it right behind."""
+        beside = self.within(start, start + 2)
+        if beside and (not beside[0].start - start or _ENDS.match(self.reading.text, beside[0].end)):
+            return beside[0].end - start
+        return _clause(after)
 
 
 def _clause(after: str) -> int:
@@ -252,13 +347,21 @@ def _clause(after: str) -> int:
     return end.start() if end else len(after)
 
 
+def _by_dimension(marks: Iterable[Mark]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for mark in marks:
+        found.setdefault(mark.dimension, set()).add(mark.kind)
+    return found
+
+
 class SourceBasis:
     """The bases of a passage's figures, each worked out when it is asked for."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.running = Marked(source.reading)
-        self.section = _kinds(narrow(" ".join(source.passage.section[-1:])))
+        self.told_apart = Marked(source.reading, _find_whose(source.reading.text))
+        self.section = _kinds(_NOTES.sub("", narrow(" ".join(source.passage.section[-1:]))))
         self.named = _kinds(source.text)
         self.default = _OF_REPORT.get(source.passage.period.kind)
         self.is_plain = not (self.named or self.section or self.default)
@@ -271,7 +374,8 @@ class SourceBasis:
         return self._places[id(place)]
 
     def _find(self, place: Place) -> Iterator[tuple[str, frozenset[str]]]:
-        yield from self._sure(self.section, _SECTION)
+        section = () if _RELEASE.search(" ".join(self.source.passage.section[-1:])) else _SECTION
+        yield from self._sure(self.section, section)
         if place.table is None or place.row is None or place.column is None:
             for name, kind in self.running.near(place.figure).items():
                 if name != SCOPE.name:  # the parent may be spoken of in a sentence about the group
@@ -279,12 +383,35 @@ class SourceBasis:
             return
         if self.default and SPAN.name not in self.section:
             yield SPAN.name, self.default
+        yield from self._sure(self._statement_of(place), (SCOPE,))
         for line in _titles(place.table.caption, _TITLE_LENGTH[self.source.passage.language]):
             yield from self._sure(_kinds(line), _TITLE)
-        yield from self._sure(_kinds(" ".join(place.row.parents[-1:])), _PARENTS)
+        yield from self._sure(_kinds(_above(place.row, self.source.passage.language)), _PARENTS)
         is_latest = self.source.report_year in place.periods  # what is restated is of a year before
         yield from self._sure(_kinds(place.column.heading), _LATEST if is_latest else DIMENSIONS)
         yield from self._sure(_kinds(place.row.label), DIMENSIONS)
+        if self.default == _OF_REPORT["quarterly"] and _THIS_PERIOD.search(place.column.heading):
+            yield SPAN.name, frozenset(("quarter",))  # beside a column since the year began
+
+    def _has_beside(self, dimension: Dimension, kind: str, place: Place) -> bool:
+        """Whether a sentence has a thing of some kind, and the figure is another one than that."""
+        reading = self.source.reading
+        start, end = reading.sentence(place.figure.start)
+        if not any(mark.dimension == dimension.name and mark.kind == kind for mark in self.running.within(start, end)):
+            return False
+        others = [each for each in reading.quantities if start <= each.start < end and each.kind == place.figure.kind]
+        return any(
+            each.value != place.figure.value and self.running.near(each).get(dimension.name) == kind for each in others
+        ) and any(mark.start > place.figure.end for mark in self.running.within(start, end) if mark.kind == kind)
+
+    def _statement_of(self, place: Place) -> Marks:
+        """Whose the statement is that a table is part of, by the last title above it, pages and headings ago."""
+        above = [kinds for at, kinds in self._statements if at <= place.figure.start]
+        return above[-1] if above else {}
+
+    @cached_property
+    def _statements(self) -> list[tuple[int, Marks]]:
+        return [(match.start(), _kinds(match[0])) for match in _STATEMENT.finditer(self.source.text)]
 
     @staticmethod
     def _sure(kinds: Marks, dimensions: Sequence[Dimension]) -> Iterator[tuple[str, frozenset[str]]]:
@@ -293,14 +420,45 @@ class SourceBasis:
                 yield dimension.name, found
 
     def is_without(self, dimension: Dimension, kind: str, place: Place) -> bool:
-        """Whether it is plain that a figure is not of a kind: its table tells that kind from others, or no word names it."""
+        """Whether it is plain that a figure is not of a kind: its table has the same thing of that kind as well."""
         if dimension in (SCOPE, SPAN):
             return False
-        if place.table is not None and kind in _kinds(place.table.rows[0][1][0].heading).get(dimension.name, ()):
+        if place.table is None or place.row is None:
+            return self._has_beside(dimension, kind, place)
+        if kind in _kinds(place.table.rows[0][1][0].heading).get(dimension.name, ()):
             return False  # what stands over the labels is said of all rows
-        if place.table is not None and kind in _table_kinds(place).get(dimension.name, frozenset()):
-            return True
-        return kind not in self.named.get(dimension.name, frozenset())
+        return any(
+            kind in _kinds(other).get(dimension.name, _NONE) and _has_words(other, place.row.label)
+            for other in _others(place)
+        )
+
+
+def _others(place: Place) -> Iterator[str]:
+    """The labels of the other rows of a figure's table, with what they stand under, and its row's label by other columns."""
+    for row, columns in place.table.rows if place.table else ():
+        if row is not place.row:
+            yield " ".join((*row.parents[-1:], row.label))
+        else:
+            yield from (
+                f"{columns[index].heading} {row.label}"
+                for index, _, _ in row.cells
+                if columns[index] is not place.column
+            )
+
+
+def _has_words(label: str, of: str) -> bool:
+    """Whether a label has all the words of another, in Chinese most pairs of its characters."""
+    if of.isascii():
+        return set(_LATIN.findall(of.lower())) <= set(_LATIN.findall(label.lower()))
+    pairs = {of[at : at + 2] for at in range(len(of) - 1)}
+    return bool(pairs) and 4 * len(pairs & {label[at : at + 2] for at in range(len(label) - 1)}) >= 3 * len(pairs)
+
+
+def _above(row: TableRow, language: str) -> str:
+    """The heading row that says the basis of a row; in Chinese one with a colon: others are parts of broken labels."""
+    above = " ".join(row.parents[-1:])
+    is_heading = language != "zh" or above.rstrip().endswith((":", "："))
+    return above if is_heading and not _RECONCILES.search(above) else ""
 
 
 def _titles(caption: str, longest: int) -> Iterator[str]:
@@ -311,7 +469,8 @@ def _titles(caption: str, longest: int) -> Iterator[str]:
             yield from (
                 each
                 for each in lines[-number:]
-                if len(each) <= longest and not each.rstrip().endswith((".", "。", ";", "；", ","))
+                if (len(each) <= longest and not each.rstrip().endswith((".", "。", ";", "；", ",")))
+                or _SUMMED.search(each)
             )
             return
 
@@ -344,9 +503,7 @@ class Basis:
     @cached_property
     def _told_apart(self) -> Marked:
         """The answer where a table has the group and the company itself: each is then named by a word of its own."""
-        return Marked(self.reading, tuple(
-            Mark(*match.span(), SCOPE.name, match.lastgroup or "") for match in _WHOSE.finditer(self.reading.text)
-        ))  # fmt: skip
+        return Marked(self.reading, _find_whose(self.reading.text))
 
     @cached_property
     def _asked(self) -> Marks:
@@ -355,16 +512,20 @@ class Basis:
     def conflict(self, figure: Quantity, source: Source, place: Place) -> str | None:
         """What speaks against a figure of the source being on the basis that the answer gives or leaves out."""
         origin = basis_of(source)
-        if origin.is_plain and not self._marked.marks:
+        if origin.is_plain and not (self._marked.marks or self._told_apart.marks):
             return None
         known, close = origin.of(place), self._marked.near(figure)
         if place.table is not None and _table_kinds(place).get(SCOPE.name, _NONE) >= _BOTH:
             close |= self._told_apart.near(figure)
+        if place.table is None and (detail := self._other_in_prose(figure, source, place)):
+            return detail
+        if SCOPE.name not in close and (framed := self._framed(figure)):
+            close[SCOPE.name] = framed
         is_share = figure.kind != "amount" and place.table is None  # of two things: liabilities at 60 percent of assets
         for dimension in BASES if is_share else DIMENSIONS:
             mine, theirs = close.get(dimension.name), known.get(dimension.name)
             if mine and theirs:
-                if not _as_one({mine}) & _as_one(theirs):
+                if not _agree({mine}, theirs):
                     return f"it is {_said(theirs)}, not {mine}"
             elif mine in dimension.special and origin.is_without(dimension, mine or "", place):
                 return f"the source does not have it as {mine}"
@@ -372,6 +533,26 @@ class Basis:
                 continue  # what a sentence has of a quarter is of its year as well
             elif theirs and theirs <= dimension.special and not self._is_stated(dimension, theirs, figure, origin):
                 return f"it is {_said(theirs)}, which is not said"
+        return None
+
+    def _framed(self, figure: Quantity) -> str | None:
+        """Whose accounts an earlier sentence says that it speaks of, where no word has named others since."""
+        start, _ = self.reading.sentence(figure.start)
+        frame = None
+        for match in _FRAME.finditer(self.reading.text, 0, start):
+            frame = match
+        if frame is None or any(
+            mark.dimension == SCOPE.name for mark in self._marked.within(frame.end(), figure.start)
+        ):
+            return None
+        return "group" if frame["group"] or frame["merged"] else "parent"
+
+    def _other_in_prose(self, figure: Quantity, source: Source, place: Place) -> str | None:
+        """What the sentence of the source has, where the clause of the answer names another kind of it and none of these."""
+        where = basis_of(source)
+        for mine, theirs in ((self._marked, where.running), (self._told_apart, where.told_apart)):
+            if detail := _differs(mine.about(figure), theirs, place.figure):
+                return detail
         return None
 
     def tells_apart(self, figure: Quantity, source: Source, place: Place, label: str) -> bool:
@@ -384,16 +565,34 @@ class Basis:
         )
 
     def _is_stated(self, dimension: Dimension, kinds: frozenset[str], figure: Quantity, origin: SourceBasis) -> bool:
-        _, end = self.reading.sentence(figure.start)
-        said = {mark.kind for mark in self._marked.within(0, end) if mark.dimension == dimension.name}
+        said = {mark.kind for mark in self._marked.marks if mark.dimension == dimension.name}
+        hint = {SCOPE.name: _ITSELF, RULES.name: _LEFT_OUT}.get(dimension.name)
+        if hint is not None and hint.search(self.reading.text):
+            return True
         said |= self._asked.get(dimension.name, frozenset())
         if dimension is SPAN and origin.default and kinds & origin.default:
             return True
-        return bool(_as_one(kinds) & _as_one(said))
+        return _agree(kinds, said)
 
 
-def _as_one(kinds: set[str] | frozenset[str]) -> set[str]:
-    return {*kinds, *(_ONE[kind] for kind in kinds if kind in _ONE)}
+def _differs(mine: Mapping[str, set[str]], source: Marked, figure: Quantity) -> str | None:
+    """What the clause of a figure of the source, or else its sentence, says in place of kinds that an answer gives it."""
+    if not mine or not source.marks:
+        return None
+    close, sentence = source.about(figure), _by_dimension(source.within(*source.reading.sentence(figure.start)))
+    for dimension, kinds in mine.items():
+        if dimension in _LOOSE:
+            continue
+        there = close.get(dimension) or sentence.get(dimension)
+        if there and not _agree(kinds, there):
+            return f"its sentence is about {_said(frozenset(there))}, not {_said(frozenset(kinds))}"
+    return None
+
+
+def _agree(mine: Iterable[str], theirs: Iterable[str]) -> bool:
+    """Whether two sets of kinds may be one: they share a kind, or both are times since the year began."""
+    mine, theirs = frozenset(mine), frozenset(theirs)
+    return bool(mine & theirs or (mine & _OPENED and theirs & _OPENED and (mine | theirs) & _SINCE))
 
 
 def _said(kinds: frozenset[str]) -> str:

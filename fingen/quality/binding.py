@@ -10,26 +10,39 @@ from typing import Literal
 
 from fingen.quality.basis import Basis
 from fingen.quality.claims import (
+    LINK_WORDS,
+    LINK_WORDS_ZH,
     ClaimContext,
     Mark,
     Move,
     attached_polarity,
+    is_balance,
     is_cost,
     moves_in,
     polarity,
     row_polarity,
 )
-from fingen.quality.labels import Mention, claimed_labels, find_mentions, is_close, is_of_list
+from fingen.quality.labels import Mention, claimed_labels, find_mentions, is_close, is_of_figure_before, is_of_list
 from fingen.quality.names import forms_of
 from fingen.quality.pairing import is_change_of, is_of_another_name, is_of_another_row, is_past_unsaid
-from fingen.quality.quantities import Quantity
+from fingen.quality.quantities import ONE, Quantity
 from fingen.quality.source import Source, heading_key, labels_of, row_key, sizes
-from fingen.quality.tables import Periods, Place
+from fingen.quality.tables import UNKNOWN, Periods, Place
 
-_CHANGES = re.compile(r"增减|同比|变动幅度|变动比例|增长率|增幅|环比|\bchange\b|variance|\bv\.|\bvs\.", re.IGNORECASE)
-_FOLLOWING = re.compile(r"\s(?:in|for|of|from|at|on|to)\s[^.,;(]{1,40}")  # 3.7 in euro and 2.6 in dollar
+_CHANGES = re.compile(r"增减|同比|变动|增长率|增幅|环比|\bchange\b|variance|\bv\.|\bvs\.", re.IGNORECASE)
+_FOLLOWING = re.compile(
+    r"\s(?:in|for|of|from|at|on|to)\s[^.,;(]{1,40}|\s[a-z]+(?=[.,;)]| and )"
+)  # 3.7 in euro and 2.6 in dollar
+_PART = re.compile(r"[,;]| (?:and|while|but) ")
 _ADDED = re.compile(r"增加|\b(?:increases?|additions?)\b", re.IGNORECASE)
 _TAKEN = re.compile(r"减少|\b(?:decreases?|disposals?|reductions?)\b", re.IGNORECASE)
+_WHOLE = re.compile(
+    r"\b(?:company|group|business) as a whole\b|\b(?:whole|entire) (?:company|group)\b|(?:公司|集团)整体|整个(?:公司|集团)|全公司"
+)
+_TOTAL = re.compile(r"\b(?:total|consolidated|group)\b|合计|总计|总额|总数", re.IGNORECASE)
+_LINKING = re.compile(f"{LINK_WORDS}|{LINK_WORDS_ZH}")
+_LATIN = re.compile(r"[a-z]{4,}")
+_HAN_RUN = re.compile(r"[\u4e00-\u9fff]{2,}")
 _CONTENT = re.compile(r"[a-z0-9]{3,}")
 
 
@@ -42,11 +55,16 @@ class Binding:
 
     def __init__(self, reading: ClaimContext, sources: Sequence[Source], question: str = "") -> None:
         self._basis = Basis(reading, question)
-        self._asked = {each.when[0] for each in ClaimContext(question, None).figures if each.when[0]}
+        self._question = question
         self.reading = reading
         self.sources = sources
         self._claims: dict[tuple[int, int], tuple[Mention, ...]] = {}
         self._polarities: dict[int, int] = {}
+
+    @cached_property
+    def _asked(self) -> set[int]:
+        """The years that the question names."""
+        return {each.when[0] for each in ClaimContext(self._question, None).figures if each.when[0]}
 
     def judge(self, figure: Quantity, source: Source, place: Place) -> tuple[Verdict, str, str]:
         """How a figure of the source suits what the answer says; where it does not, the reason and what the source says."""
@@ -55,19 +73,44 @@ class Binding:
                              ("direction", self._direction)):  # fmt: skip
             if detail := look(figure, source, place):
                 return "no", self._which_label(figure, source, place) if reason == "label" else reason, detail
-        if self._is_named(figure, source, place):
+        if self.is_named(figure, source, place):
             return "named", "", ""
         claimed, _ = self.reading.periods(figure)
         known = self._periods_of(source, place) if claimed else claimed
         return ("dated" if known and not _conflict(claimed, known) else "unbound"), "", ""
 
-    def _is_named(self, figure: Quantity, source: Source, place: Place) -> bool:
+    def is_named(self, figure: Quantity, source: Source, place: Place) -> bool:
         """Whether the answer names the row of a figure, or what the sentence of the source has it as."""
         if place.row is not None:
             return bool(key := row_key(place.row)) and self._says_row(figure, source, key)
         start, end = source.reading.sentence(place.figure.start)
         claims = self._claimed(figure, source)
         return bool(claims) and all(claim.key in source.text[start:end].lower() for claim in claims)
+
+    def is_bound(self, figure: Quantity, source: Source, place: Place) -> bool:
+        """Whether row or subject, period and unit of a figure that fits are seen to be those that the answer says."""
+        if figure.scale != ONE and place.is_scale_unknown:
+            return False
+        named = self.is_named(figure, source, place) or (
+            place.row is None and self._shares_subject(figure, source, place)
+        )
+        return named and self._agrees_in_time(figure, source, place)
+
+    def _agrees_in_time(self, figure: Quantity, source: Source, place: Place) -> bool:
+        """Whether both are of one time. Where a sentence names none, it speaks of the time of the report."""
+        own: Periods = frozenset((source.report_year,)) if source.report_year else UNKNOWN
+        claimed = self.reading.periods(figure)[0] or own
+        is_alone = place.row is None or len(source.row_of(place)) == 1
+        known = self._periods_of(source, place) or (own if is_alone else UNKNOWN)
+        quarters = [{each for each in periods if isinstance(each, str)} for periods in (claimed, known)]
+        return bool(claimed & known) and quarters[0] == quarters[1]
+
+    def _shares_subject(self, figure: Quantity, source: Source, place: Place) -> bool:
+        """Whether the words that lead up to a figure, the nearest and two thirds of all, are in the sentence of the source."""
+        said = _subject(self.reading, figure)
+        start, end = source.reading.sentence(place.figure.start)
+        there = source.text[start:end].lower()
+        return bool(said) and said[-1] in there and 3 * sum(word in there for word in said) >= 2 * len(said)
 
     def other_cell(self, figure: Quantity, source: Source, low: Decimal, high: Decimal) -> Place | None:
         """A cell of the very row and time that the answer names, where none of these has a value in [low, high]."""
@@ -84,7 +127,9 @@ class Binding:
         ]
         if any(_column(cell) in said for cell in cells):
             cells = [cell for cell in cells if _column(cell) in said]
+        shown = [cell.figure.shown * figure.scale for cell in cells if cell.is_scale_unknown]
         found = any(low <= size <= high for cell in cells for size in (*sizes(cell), abs(cell.figure.value)))
+        found = found or any(low <= size <= high for size in shown)
         return cells[0] if cells and not found else None
 
     # --- whose -----------------------------------------------------------------------------------------------------------
@@ -147,19 +192,23 @@ class Binding:
     ) -> str | None:
         """What is wrong with a figure without a minus for one with it: a loss or cost may be said in words."""
         move = self.reading.move(figure)
+        label = place.row.label if place.row else ""
         if figure.sign < 0 or attached < 0 or (move and move.sign < 0 and not move.level):
             return None
+        if attached > 0 and is_cost(label) and not polarity(label):
+            return None  # a cost below nought is told as income
         if attached > 0:
-            return "the source has a loss" if of_source < 0 else "the source has it with a minus"
+            return "the source has a loss" if of_source < 0 else None if of_source else "the source has it with a minus"
         if of_source < 0 or (move and move.sign < 0):
             return None
         if move and not move.level and place.figure.kind != "amount":
             return None  # the direction says it
-        start = place.figure.start
-        in_brackets = "(" in source.text[start : start + 4]  # costs stand in brackets in accounts; a "-" is a minus
-        label = place.row.label if place.row else ""
-        if self.reading.excuses_minus(figure, costs=in_brackets) or (in_brackets and is_cost(label)):
-            return None
+        is_taken_off = figure.kind == "amount" and not source.has_positive_costs(place)
+        is_result = is_balance(label)
+        if self.reading.excuses_minus(
+            figure, costs=is_taken_off and not is_result, near=is_result or not is_taken_off
+        ) or (is_taken_off and is_cost(label)):
+            return None  # what is taken off may be written with a minus in a table and is told without one
         return "the source has it with a minus"
 
     def _words_of(self, source: Source, place: Place) -> str:
@@ -188,7 +237,10 @@ class Binding:
 
     def mentions(self, figure: Quantity, source: Source) -> list[Mention]:
         """The labels of the source's tables in the sentence of a figure."""
-        start, end = self.reading.sentence(figure.start)
+        return self.mentions_in(*self.reading.sentence(figure.start), source)
+
+    def mentions_in(self, start: int, end: int, source: Source) -> list[Mention]:
+        """The labels of the source's tables in a part of the answer."""
         return find_mentions(self._lower, start, end, source.labels)
 
     def _claimed(self, figure: Quantity, source: Source) -> tuple[Mention, ...]:
@@ -204,6 +256,8 @@ class Binding:
     def _label(self, figure: Quantity, source: Source, place: Place) -> str | None:
         if place.table is None or place.row is None or place.column is None or figure.unit == "time":
             return None
+        if self._is_part_of_whole(figure, source, place):
+            return self._says(place)
         keys = labels_of(place.table)
         for claim in self._claimed(figure, source):
             if claim.key in keys and self._is_other(figure, source, place, claim):
@@ -212,9 +266,30 @@ class Binding:
                 return self._says(place)
         return self._says(place) if self._names_other_row(figure, source, place) else None
 
+    def _is_part_of_whole(self, figure: Quantity, source: Source, place: Place) -> bool:
+        """Whether a figure is given as that of the company as a whole, and its column has another one for the total."""
+        start = figure.start - len(self.reading.around(figure)[0])
+        if (
+            place.row is None
+            or not _WHOLE.search(self._lower, start, figure.start)
+            or _TOTAL.search(self._words_of(source, place))
+        ):
+            return False
+        totals = (
+            each for each in source.places if each.column is place.column and each.table is place.table and each.row
+        )
+        return any(
+            _TOTAL.search(each.row.label) and each.figure.value != place.figure.value for each in totals if each.row
+        )
+
     def _is_total_of_another(self, figure: Quantity, source: Source, place: Place, claim: Mention) -> bool:
-        """Whether a figure stands in a row without a name of its own, and what it is given as is a row of another table."""
-        if place.row is None or place.table is None or row_key(place.row) or claim.key in place.table.caption.lower():
+        """Whether a figure stands in a row that is not named, and what it is given as is a row of another table."""
+        if place.row is None or place.table is None or claim.key in place.table.caption.lower():
+            return False
+        if (own := row_key(place.row)) and (
+            _is_kind_of(own, claim.key, is_row=True) or claim.key in own or own in claim.key
+            or self._says_row(figure, source, own) or own in self._lower[: figure.start] or place.row.periods
+        ):  # fmt: skip
             return False
         cells = [cell for cell in source.rows_named(claim.key) if cell.figure.kind == place.figure.kind]
         low, high = abs(figure.value) - figure.step / 2, abs(figure.value) + figure.step / 2
@@ -230,11 +305,17 @@ class Binding:
         ]
         if named and is_of_list(self._lower, figure, self.reading.quantities, named[-1]):
             return False
+        if place.row and any(claim.key == row_key(place.row) for claim in self._claimed(figure, source)):
+            return False
+        while named and is_of_figure_before(self._lower, named[-1], self.reading.quantities):
+            named.pop()
         if named and not is_close(self._lower[named[-1].end : figure.start], self._names):
             named = []
         if named and figure.kind == "percent" and place.change and is_change_of(named[-1].key, place):
             return False
         following = _FOLLOWING.match(self._lower, figure.end)
+        if start > 0 and (part := _PART.search(self._lower, start, figure.start)):
+            start = part.end()  # what stands before it is of the figure before
         region = self._lower[start : figure.start] + (following[0] if following else "")
         return is_of_another_row(region, named[-1] if named else None, place)
 
@@ -303,7 +384,10 @@ class Binding:
     def _marks_around(self, figure: Quantity) -> list[Mark]:
         start, end = self.reading.sentence(figure.start)
         before, after = self.reading.around(figure)
-        left, right = figure.start - len(before), figure.end + len(after)
+        left, right = (
+            figure.start - len(before),
+            figure.end + len(re.split("[，；]", after)[0]),
+        )  # what follows is of the next
         return [mark for mark in self.reading.marks(start, end) if left <= mark.start < right]
 
     def _periods_of(self, source: Source, place: Place) -> Periods:
@@ -340,14 +424,20 @@ class Binding:
             return 1 if added else -1
         if said := _said_in(source.text[place.cell[0] : place.cell[1]]):
             return said
-        negative = (other.figure.sign < 0 for other in source.row_of(place) if other is not place and not other.percent)
+        negative = (
+            other.figure.sign < 0
+            for other in source.row_of(place)
+            if other is not place and not other.percent and not other.change
+        )
         if not _CHANGES.search(heading) or any(negative):
             return 0  # the rise of a negative figure may be written either way
         return place.figure.sign
 
     def _level(self, figure: Quantity, move: Move, place: Place) -> str | None:
         """What the figure is said to have risen or fallen to, where the row has the year before as well."""
-        if place.row is None or place.table is None or figure.kind != "amount" or place.figure.sign < 0:
+        if place.row is None or place.table is None or figure.kind != "amount":
+            return None
+        if place.figure.sign < 0 and (is_balance(place.row.label) or not is_cost(place.row.label)):
             return None
         before, _ = self.reading.around(figure)
         if not re.search(r"\bto\b|[至到]", before[-30:]):
@@ -356,12 +446,29 @@ class Binding:
         if year is None or len(place.periods) != 1:
             return None
         earlier = [other for source in self.sources for other in source.row_of(place) if other.periods == {year - 1}]
-        if len(earlier) != 1 or earlier[0].figure.sign < 0 or earlier[0].figure.kind != place.figure.kind:
+        if (
+            len(earlier) != 1
+            or earlier[0].figure.sign != place.figure.sign
+            or earlier[0].figure.kind != place.figure.kind
+        ):
             return None
-        difference = place.figure.value - earlier[0].figure.value
+        difference = abs(place.figure.value) - abs(earlier[0].figure.value)  # a cost in brackets grows as well
         if difference and (difference > 0) != (move.sign > 0):
             return f"the year before it was {earlier[0].figure.shown:,}"
         return None
+
+
+def _subject(reading: ClaimContext, figure: Quantity) -> list[str]:
+    """How the words that lead up to a figure start, without those that only link; in Chinese, each two characters."""
+    before, _ = reading.around(figure)
+    start, _ = reading.sentence(figure.start)
+    for text in (before, reading.text[start : figure.start]):
+        words = _LINKING.sub(" ", text.lower())
+        found = [word[:5] for word in _LATIN.findall(words)]
+        found += [run[at : at + 2] for run in _HAN_RUN.findall(words) for at in range(len(run) - 1)]
+        if found:
+            return found
+    return []
 
 
 def _said_in(cell: str) -> int:

@@ -54,8 +54,16 @@ class Calc:
 
     @property
     def difference(self) -> tuple[Decimal, Decimal] | None:
-        """The two numbers of a plain difference, else None."""
+        """The two numbers of a plain difference, whatever unit it is brought into, else None."""
         node = self.tree
+        while (
+            isinstance(node, ast.BinOp)
+            and isinstance(node.op, ast.Div | ast.Mult)
+            and isinstance(node.right, ast.Constant)
+        ):
+            if _number(node.right, self.text) not in CONVERSIONS | {Decimal(100)}:
+                return None
+            node = node.left  # in another unit
         if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Sub):
             return None
         if not isinstance(node.left, ast.Constant) or not isinstance(node.right, ast.Constant):

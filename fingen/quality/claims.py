@@ -11,12 +11,13 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
-from fingen.quality.quantities import Quantity, find_figures, narrow
+from fingen.quality.notation import narrow
+from fingen.quality.quantities import Quantity, find_figures
 from fingen.quality.tables import UNKNOWN, Periods, is_turn_of_year
 
 QUANTITIES = ("amount", "percent", "points")
 _SENTENCE_END = re.compile(
-    r"[.;!?](?=\s+[\"“‘(]?[A-Z0-9$€£])(?<!\bInc\.)(?<!\bCo\.)(?<!\bLtd\.)(?<!\bCorp\.)(?<!\bNo\.)(?<!\bvs\.)(?<!\bapprox\.)"
+    r"[.;!?](?=\s+[\"“‘(]?[A-Z0-9$€£])(?<!\bInc\.)(?<!\bCo\.)(?<!\bLtd\.)(?<!\bCorp\.)(?<!\bNo\.)(?<!\bU\.S\.)(?<!\bvs\.)(?<!\bapprox\.)"
     r"|[。；！？\n]|;(?=\s)"
 )
 _RESPECTIVE = re.compile(r"[Rr]espectively\b|分别|依次")
@@ -26,7 +27,7 @@ _LINK_AFTER = re.compile(
     re.IGNORECASE,
 )
 _TOGETHER = re.compile(
-    r"\s?(?:of|in|,|'s|’s|年?的?)?\s?(?:fiscal(?: year)? )?|\s?(?:to|and|or|[-–—~/、和与及至到])\s?(?:fiscal )?$"
+    r"\s?(?:of|in|,|'s|’s|年?的?)?\s?第?(?:fiscal(?: year)? )?|\s?(?:to|and|or|[-–—~/、和与及至到])\s?(?:fiscal )?$"
 )
 _BASELINE = re.compile(
     r"(?:\b(?:from|over|than|since|versus|vs\.?|after|against|(?:compared|relative) (?:with|to))\s"
@@ -44,7 +45,6 @@ _COMPARED = re.compile(
 _AGO = re.compile(r"\byear (?:earlier|ago|before)$")  # stands after its figure
 _JOINED = re.compile(r"[^\s(（,，]上")  # 5亿元上年没有: what follows is no time of the 5
 _BRACKETED_YEAR = re.compile(r"\s?[(（](?:FY ?|fiscal )?((?:19|20)[0-9]{2})年?\s?[:：]\s?")
-_ON_TO = re.compile(r"\b(?:to|into|after)\b|[至到]|转为|变为")
 _OWNS = re.compile(r"\s?(?:的|'s|’s)?\s?")
 _GOES_ON = "(?![^的为末初数余金发增达是，,、。（(\\s])"  # 期末余额, but not 本期归属于母公司的净利润, which is a label
 _LAST = re.compile(
@@ -60,14 +60,14 @@ _THIS = re.compile(
 _UP = (
     r"\b(?:rose|rises?|risen|rising|increas(?:e[sd]?|ing)|grew|grows?|grown|growth|growing|climb(?:ed|s)?|jumped|surged|gained|up|higher|expanded"
     r"|widened|went up|advanced|soar(?:ed|s)?|edged up|picked up|strengthen(?:ed|s)?|swell(?:ed)?|swelled|added|adds"
-    r"|lifted)\b|上升|增长|增加|提高|提升|上涨|增至|升至|增到|升到|扩大|上调|攀升|增幅|涨幅|走高|大增|激增|猛增|同比增|[略微小][升增]|增(?=[0-9])"
+    r"|lifted)\b|上升|增长|增加|提高|提升|上涨|增至|升至|增到|升到|扩大|上调|攀升|增幅|涨幅|走高|大增|激增|猛增|同比增|[略微小][升增]|增(?=[0-9]|$)|(?<!最)[高多](?=[0-9]|$)"
 )
 _DOWN = (
     r"\b(?:fell|falls?|fallen|falling|decreas(?:e[sd]?|ing)|declin(?:e[sd]?|ing)|dropp?(?:ed|s)?|drop|shrank|shrunk|shrinks?"
     r"|reduc(?:ed?|tion|es)|down|lower(?:ed)?|narrowed|contracted|went down|slid|slip(?:s|ped)?|eas(?:ed|es|ing)|weaken(?:s"
     r"|ed)?|soften(?:s|ed)?|dip(?:s|ped)?"
     r"|sank|slump(?:s|ed)?|plung(?:es|ed)|plummet(?:s|ed)?|tumbl(?:es|ed)|retreat(?:s|ed)?|shed|trimmed|halved|erod(?:es|ed))\b"
-    r"|下降|减少|降低|下滑|下跌|降至|减至|降到|减到|缩小|缩减|下调|回落|跌至|收窄|降幅|跌幅|走低|走弱|缩水|萎缩|锐减|骤降|大跌|大降|同比降|腰斩|[略微小][降跌]|降(?=[0-9])"
+    r"|下降|减少|降低|下滑|下跌|降至|减至|降到|减到|缩小|缩减|下调|回落|跌至|收窄|降幅|跌幅|走低|走弱|缩水|萎缩|锐减|骤降|大跌|大降|同比降|腰斩|[略微小][降跌]|降(?=[0-9]|$)|(?<!最)[低少](?=[0-9]|$)"
 )
 _DRAG = re.compile(  # what a part that counts against the whole is said to do
     r"\b(?:t(?:ook|akes?|aking)|cost|drag(?:ged|s)?|headwinds?|weigh(?:ed|s|ing)?|hurt|subtract(?:ed|s)?|h(?:eld|olds) back"
@@ -79,6 +79,12 @@ _MOVE = re.compile(f"(?P<up>{_UP})|(?P<down>{_DOWN})", re.IGNORECASE)
 _BREAK = re.compile(r"[,，、]|\b(?:while|and|with|because|due)\b")
 _FALL = re.compile(_DOWN, re.IGNORECASE)
 _LEVEL = re.compile(r"\b(?:to|at|from|of)\b|[至到为由从达]")
+_BY = re.compile(  # an increase of 5: by 5, not to 5
+    r"(?:increase|decrease|rise|fall|drop|decline|reduction|growth|gain) of\s(?:about |around |approximately |some |nearly |over "
+    r"|more than |only |just )?"
+    r"(?:RMB|US|[$€£¥(])?\s?",
+    re.IGNORECASE,
+)
 _MOVE_AFTER = re.compile(
     r"\s?(?:(?:percentage )?points?\s)?(?:的)?(?:(?P<up>increase|rise|growth|gain|higher|more(?= than)|above|增长|增幅|涨幅|上升|增加)"
     r"|(?P<down>decrease|decline|drop|fall|reduction|lower|less(?= than)|below|under(?= )|下降|降幅|跌幅|减少))(?![a-z])",
@@ -102,13 +108,44 @@ _LOSS = re.compile(
     r"|亏损|损失|流出|负数|[为转]负|亏",
     re.IGNORECASE,
 )
-_POLAR = re.compile(f"(?P<gain>{_GAIN.pattern})|(?P<loss>{_LOSS.pattern})", re.IGNORECASE)
+_IN_BRACKETS = re.compile(r"[(（][^()（）]*[)）]")
+_ONE_WAY = re.compile(
+    r"\b(?:gains?|benefits?|grants?|credits?|proceeds|subsid(?:y|ies))\b|补助|补贴", re.IGNORECASE
+)  # a minus takes them off
+_POLAR = re.compile(rf"(?P<gain>{_GAIN.pattern}|\bearned\b)|(?P<loss>{_LOSS.pattern})", re.IGNORECASE)
+_REMOVED = re.compile(
+    r"\b(?:deduct\w*|subtract\w*|minus|eliminat\w+|exclud\w+|remov\w+|offset\w*"
+    r"|(?:tak(?:es?|en|ing)|took|le(?:ft|aves?|aving)|carv\w+|stripp?\w*) (?:out|off|aside|away))\b|扣除|抵减|减去|剔除|抵消|抵销"
+    r"|冲减|減去|扣減",
+    re.IGNORECASE,
+)
+_WHEREAS = re.compile(r"[;；。]|,? (?:whereas|while|but)\b|，(?:而|但)")
+_LISTED = re.compile(r"^\s?(?:,|、)?\s?(?:and|和|及)?\s?(?:RMB|US|C|A)?[$€£¥]?$")
+_SET_BESIDE = re.compile(  # nothing but the comparison stands between the two
+    r"[,，]?\s?(?:(?:which|that) (?:is|was) |均|仍|也|略|稍|远|明显|slightly |well |far |just |clearly |still )*"
+    r"(?:(?P<more>higher than|more than|above|高于|多于|大于)|lower than|less than|below|低于|少于|小于|不及)"
+    r"\s?(?:the |that of |its |in |年初的?|期初的?|(?:上年|去年|上期)(?:同期|末)?的?|prior |previous |last |year |year's |year’s "
+    r"|figure of )*(?:[$€£¥]|RMB|US|C|A)*",
+    re.IGNORECASE,
+)
+_EXPENSE = re.compile(r"\b(?:expenses?|costs?)\b|费用|成本|費用", re.IGNORECASE)
+_BALANCE = re.compile(
+    r"\b(?:profits?|incomes?|earnings|results?|margins?|EBIT\w*|NPATA?|EPS|net cash|cash flows?|total equity|surplus|net assets"
+    r"|working capital)\b"
+    r"|利润|损益|净额|收益|净资产|权益合计|增加额|每股|毛利|业绩",
+    re.IGNORECASE,
+)
 _COST = re.compile(
     r"\b(?:costs?|expenses?|expenditures?|charges?|tax(?:es)?|paid|payments?|pay|spent|spend(?:ing)?|repurchases?d?|dividends?|depreciation|"
     r"amorti[sz]ation|allowances?|provisions?|impairments?|used|purchases?d?|acquisitions?|repay(?:ment|ments|ing)?|repaid|deduct\w*|less|minus|"
     r"eliminat\w+|offset|withheld|reductions?|negative|short|treasury|write\w*|t(?:ook|akes?|aken|aking) away|subtract\w*|exclud\w*"
-    r"|lowers?|outgo|charged|reversals?|reversed|utili[sz]\w+|forfeit\w*|cancel\w*)\b"
-    r"|费用|成本|支出|支付|购买|减[：:]|税|折旧|摊销|损失|准备|偿还|分配|股利|抵减|抵销|库存股|减值|跌价|冲减",
+    r"|lowers?|outgo|charged|reversals?|reversed|utili[sz]\w+|forfeit\w*|cancel\w*|creditors?|payables?|liabilit\w+|borrowings?|debts?"
+    r"|obligations?|overdrafts?|loans?|consideration|exercised|lapse[ds]?|expired?|vested|released?|disposals?|disposed|sold|redeem\w*"
+    r"|redemptions?|retired?|derecogni[sz]\w+|transferred|remov\w+|(?:tak(?:es?|en|ing)|took|le(?:ft|aves?|aving)|carv\w+) (?:out"
+    r"|off|aside)"
+    r"|strip\w* out|net of|net off|appropriat\w+|settled?|settlements?|drawdowns?)\b"
+    r"|费用|成本|支出|支付|购买|减[：:]|税|折旧|摊销|损失|准备|偿还|分配|股利|抵减|抵销|库存股|减值|跌价|冲减|应付|负债|借款|债务|贷款|冲销|核销|转销|注销"
+    r"|扣除|抵消|转出|处置|减去|剔除|回购|失效|到期|行权|結轉|结转|費用|開支|开支|財務",
     re.IGNORECASE,
 )  # what may be written in brackets in a table and without a minus in a sentence
 
@@ -286,21 +323,16 @@ class ClaimContext:
             for other in self.quantities
             if mark.start - 40 < other.end
         )
-        if tied and _ON_TO.search(between):
-            return UNKNOWN, False  # from A in 2022 to B: B is of another time
-        if _AGO.search(self.text, mark.start, mark.end) or (tied and self._is_baseline(mark)):
+        if _AGO.search(self.text, mark.start, mark.end):
             return UNKNOWN, False  # after A a year earlier, B: B is of another time
+        if tied:
+            return UNKNOWN, False  # 5 in the first quarter and 6 in the second: a time right behind a figure is its own
         crossed = next((other for other in self.quantities if mark.end <= other.start < figure.start), None)
         if crossed and _LAST.fullmatch(self.text, mark.start, mark.end):
             return UNKNOWN, False  # 由上年A降至B: B is of no year before
         if crossed and (len(marks) > 1 or _OWNS.fullmatch(self.text[mark.end : crossed.start])):
             return UNKNOWN, False
         return mark.periods, False
-
-    def _is_baseline(self, mark: Mark) -> bool:
-        """Whether the figure right before a time is one that another is compared with: after 5 in 2021."""
-        figure = next((each for each in reversed(self.quantities) if each.end <= mark.start), None)
-        return figure is not None and _BASELINE.search(self.text, max(0, figure.start - 28), figure.start) is not None
 
     def is_respective(self, start: int, end: int) -> bool:
         """Whether a sentence lists things and figures apart, in the same order."""
@@ -315,6 +347,8 @@ class ClaimContext:
         figures = [other for other in inside if other.kind in QUANTITIES and not other.spelled]
         if len(times) == len(figures) > 1 and figure in figures:
             return times[figures.index(figure)]
+        if len(times) == 1 and marks[0].end <= figure.start:
+            return times[0]
         return UNKNOWN
 
     # --- up or down, gain or loss -----------------------------------------------------------------------------------------
@@ -340,8 +374,20 @@ class ClaimContext:
         between = before[-60:][last.end() :]
         if _BREAK.search(between):
             return None
-        level = _LEVEL.search(between) is not None or last[0][-1] in "至到"
+        level = (_LEVEL.search(between) is not None and not _BY.fullmatch(last[0] + between)) or last[0][-1] in "至到"
         return Move(1 if last["up"] else -1, level, shift + last.start(), shift + last.end())
+
+    def _leading(self, figure: Quantity) -> str:
+        """The words around a figure, and those before the figures that it is set against."""
+        before, after = self.around(figure)
+        words, at = f"{before} {after}", figure.start - len(before)
+        while len(before) <= _NEAR_PAIR:
+            earlier = next((other for other in reversed(self.quantities) if other.end == at), None)
+            if earlier is None or ("，" in before and not (_COMPARED.search(before) or LINK_ZH.fullmatch(before))):
+                break
+            before, _ = self.around(earlier)
+            words, at = f"{before} {words}", earlier.start - len(before)
+        return words
 
     def polarity(self, figure: Quantity) -> int:
         """1 where the words up to a figure speak of a gain alone, -1 of a loss alone, 0 where of both, a cost or neither."""
@@ -352,15 +398,23 @@ class ClaimContext:
             return 0
         return -1 if loss else 0 if self.excuses_minus(figure) else 1
 
-    def excuses_minus(self, figure: Quantity, *, costs: bool = True) -> bool:
-        """Whether the words around a figure say that it counts as negative: a loss, a fall, and with `costs` a cost."""
+    def excuses_minus(self, figure: Quantity, *, costs: bool = True, near: bool = False) -> bool:
+        """Whether the words around a figure say that it counts as negative: a loss, a fall, and with `costs` a cost.
+
+        With `near`, words that another figure parts from it do not count, but where the two are set against each other.
+        """
         start, end = self.sentence(figure.start)
-        around = self.text[max(start, figure.start - 110) : min(end, figure.end + 40)]
+        around = (
+            self._leading(figure) if near else self.text[max(start, figure.start - 110) : min(end, figure.end + 40)]
+        )
         words = _BEFORE_TAX.sub("", around)
+        if _REMOVED.search(_WHEREAS.split(self.text[figure.end : end])[0]) or _REMOVED.search(words):
+            return True
         drags = figure.kind != "amount" and _DRAG.search(words)
         return bool(_LOSS.search(words) or _FALL.search(words) or drags or (costs and _COST.search(words)))
 
 
+_NEAR_PAIR = 26  # characters at most between two figures that one word is said of: outflows went from 5 to 6
 _INCOME_TAX = re.compile(r"\bincome tax(?:es)?\b|所得税", re.IGNORECASE)
 _BEFORE_TAX = re.compile(
     r"\bbefore (?:(?:provision|benefit)(?: \(benefit\))? (?:for|from) )?(?:income )?tax(?:es|ation)?\b|税前",
@@ -394,8 +448,16 @@ def row_polarity(label: str, sign: int) -> int:
     label = _INCOME_TAX.sub("tax", _BEFORE_TAX.sub("", label))
     gain, loss = _GAIN.search(label) is not None, _LOSS.search(label) is not None
     if gain and loss:
-        return sign
+        plain = _IN_BRACKETS.sub("", label)  # a loss (gain) is a loss where it has no minus
+        return -sign if _LOSS.search(plain) and not _GAIN.search(plain) else sign
+    if gain and _ONE_WAY.search(label) and not _BALANCE.search(label):
+        return 1
     return sign if gain else -1 if loss else 0
+
+
+def is_balance(label: str) -> bool:
+    """Whether what a label names is a gain or a loss by its sign alone: a result, a margin, net cash, 损益, 净额."""
+    return _BALANCE.search(_BEFORE_TAX.sub("", label)) is not None
 
 
 def moves_in(words: str) -> tuple[bool, bool]:
@@ -415,14 +477,30 @@ def is_cost(label: str) -> bool:
     return _COST.search(label) is not None and not _GAIN.search(label)
 
 
+def belies(reading: ClaimContext, first: Quantity, second: Quantity) -> str | None:
+    """The word that sets two neighbouring figures against each other and that they belie: 5, more than the 6 of 2021."""
+    told = _SET_BESIDE.fullmatch(reading.text, first.end, second.start)
+    if told is None or first.kind != second.kind or first.unit != second.unit or min(first.sign, second.sign) < 0:
+        return None
+    if _LISTED.search(reading.around(first)[0]) or _LISTED.match(reading.around(second)[1]):
+        return None  # 5 and 6, more than the 7 and 8: sums are compared
+    is_more = first.value > second.value
+    return told[0].strip(" ,，") if is_more != bool(told["more"]) and first.value != second.value else None
+
+
+def is_expense(label: str) -> bool:
+    """Whether a row is one of running expenses, as an income statement lists them."""
+    return _EXPENSE.search(label) is not None
+
+
 def contradicts_itself(reading: ClaimContext, first: Quantity, second: Quantity) -> Move | None:
     """The word of movement that two neighbouring figures belie: "fell from 5 to 6"."""
     gap = reading.text[first.end : second.start]
     if len(gap) > 60 or first.kind != second.kind or first.sign * second.sign < 0 or first.value == second.value:
         return None
     before, _ = reading.around(first)
-    if polarity(before + gap) < 0 and (first.sign < 0 or second.sign < 0):
-        return None
+    if first.sign < 0 or second.sign < 0:
+        return None  # what narrows from -5 to -3 rises and falls
     grew = abs(second.value) > abs(first.value) if first.sign > 0 else second.value > first.value
     offset = first.start - len(before)
     inside = list(_MOVE.finditer(gap))

@@ -21,6 +21,8 @@ _SHARE_GAP = re.compile(  # 5 million, about 40 percent of it: the share is that
     r"|nearly |only |just )?"
     r"|[，,（(]?(?:约|大约|仅|只|合计|共)?占[^，。；0-9]{0,14}"
 )
+_BASE_ZH = re.compile(r"占(?:了|到|当期|全部|公司)?([\u4e00-\u9fff]{2,12}?)(?:总额|总数)?的(?:约|比例为|比重为)?$")
+_BASE_EN = re.compile(r"\s?of (?:the |its |all )?((?!which|this|that|it\b)[a-z][a-z -]{4,40}?)(?=[.,;]|$)")
 _SHARE_OF = re.compile(r"\s?of\b")
 
 
@@ -175,10 +177,25 @@ class Computed:
         whole = next((each for each in reversed(self.reading.quantities) if each.end <= figure.start), None)
         if whole is None or whole.kind != "amount" or whole.end != figure.start - len(before):
             return True
+        if (base := self._named_base(figure, before, after)) and not self._has_operand(calc, base):
+            return False
         is_share = "占" in before or _SHARE_OF.match(after)
         if not is_share or not _SHARE_GAP.fullmatch(before):
             return True
         return len([each for each in calc.operands if not is_constant(each)]) != 2 or self._has_operand(calc, whole)
+
+    def _named_base(self, figure: Quantity, before: str, after: str) -> Quantity | None:
+        """The amount that the answer gives before as what a figure is a share of: 新投资7,400万元 ... 占新投资的54.1%."""
+        named = _BASE_ZH.search(before) or _BASE_EN.match(after)
+        if named is None:
+            return None
+        text, phrase = self.reading.text, named[1].strip()
+        found = [
+            each for each in self.reading.quantities
+            if each.kind == "amount" and each.end <= figure.start
+            and text[: each.start].rstrip("为达共计约 ").endswith(phrase)
+        ]  # fmt: skip
+        return found[-1] if len(found) == 1 else None
 
     def _is_of_next(self, calc: Calc, figure: Quantity, after: str) -> bool:
         """Whether the figure after a share is what it is the share of: 40 percent of the sales of 5 million."""

@@ -16,8 +16,10 @@ from functools import lru_cache
 from rapidfuzz import fuzz
 from rapidfuzz.distance import Levenshtein
 
-from fingen.quality.quantities import find_figures, narrow
+from fingen.quality.notation import narrow
+from fingen.quality.quantities import find_figures
 from fingen.records import Chunk, Evidence
+from fingen.text import INNER_BAR
 
 LEAST_LETTERS = 30  # a shorter quote must be exact: its slips could make another statement of it
 MOST_SLIPS = 5
@@ -108,7 +110,7 @@ def _counts(char: str, text: str, offset: int) -> bool:
     """Whether a character tells one statement from another: letters, digits, symbols, and punctuation in a figure."""
     if char.isalnum():
         return True
-    if char.isspace() or char == "|":
+    if char.isspace() or char in ("|", INNER_BAR):
         return False
     before, after = text[offset - 1 : offset], text[offset + 1 : offset + 2]
     if char in ".,":

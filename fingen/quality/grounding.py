@@ -18,11 +18,12 @@ says of what and of which time it is; what the answer says of it must not contra
 | calc | the expression cannot be worked out, has an operand that is not in the source, or its result is not in the answer |
 | year | a year, date or quarter that is neither in the source nor in the document's period |
 | organisation | an organisation that is neither in the source nor the document's own |
-| unbound | nothing: the figure is in the source or computed, and can be tied to no row or time (never failed) |
+| unbound | nothing: the figure is in the source or computed, and not tied to a row or subject and its time (never failed) |
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -31,21 +32,32 @@ from itertools import combinations, pairwise
 from typing import Literal
 
 from fingen.quality.binding import Binding, Verdict
-from fingen.quality.claims import QUANTITIES, ClaimContext, contradicts_itself
+from fingen.quality.claims import QUANTITIES, ClaimContext, belies, contradicts_itself
 from fingen.quality.computed import Computed, brief, interval
-from fingen.quality.counts import find_wrong_counts, find_wrong_ratios
+from fingen.quality.counts import (
+    find_shares,
+    find_wrong_counts,
+    find_wrong_halves,
+    find_wrong_ratios,
+    find_wrong_shares,
+)
 from fingen.quality.names import find_foreign
 from fingen.quality.notation import standard
-from fingen.quality.pairing import order, source_order
+from fingen.quality.pairing import find_exchanged, order, source_order
 from fingen.quality.quantities import HUNDREDTH, ONE, Quantity, same_currency
 from fingen.quality.source import Ladder, Source, fold_name, prepare
 from fingen.quality.tables import Place, parse_unit
 from fingen.records import Passage, Record
 
-Level = Literal["bound", "quoted", "computed", "failed"]  # how far a figure is proved
+# How far a figure is proved. bound: row or subject, period and unit are those that the answer says; quoted: it stands in the
+# pair's quote (in the passages, where a pair has none); computed: the calc gives it, from figures that stand there.
+Level = Literal["bound", "quoted", "computed", "failed"]
+LEVELS: tuple[Level, ...] = ("bound", "quoted", "computed")
 Wrong = tuple[str, str, Place | None, Source | None]  # a reason, what is wrong, and the nearest figure of the source
 _HALF = Decimal("0.5")
 _BARE = 100  # a whole number below it that counts nothing may be that of a note
+_RENMINBI = re.compile("人民[币幣]|RMB|CNY|yuan", re.IGNORECASE)
+_TIME_WORDS = {"day": ("day", "天"), "week": ("week", "周"), "month": ("month", "月"), "year": ("year", "年")}
 _TELLING = 200  # half steps: three digits that are shown tell a figure, "5 percent" may be anything
 # Which of several contradictions is told: the one of the candidate that came furthest.
 _STAGES = (
@@ -80,24 +92,25 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How far the figure `said`, at `record.output[start:end]`, is proved."""
+
+    said: str
+    start: int
+    end: int
+    level: Level
+
+
+@dataclass(frozen=True, slots=True)
 class Grounding:
-    """How the amounts and percentages of an answer stand.
+    """How the amounts and percentages of an answer stand, each in `figures`. Years and names are findings only."""
 
-    `figures` is how many there are. Of these, `bound` are tied to their row or period in the source, `quoted` stand
-    there and cannot be tied to it, `computed` follow from the calc; those that failed are the rest. Years and names are
-    findings only.
-    """
-
-    figures: int
-    bound: int
-    quoted: int
-    computed: int
+    figures: tuple[Standing, ...]
     findings: tuple[Finding, ...]
 
-    @property
-    def unbound(self) -> int:
-        """How many are in the source or computed, and tied to no row or period."""
-        return self.quoted + self.computed
+    def count(self, level: Level) -> int:
+        """How many figures are proved so far and no further."""
+        return sum(figure.level == level for figure in self.figures)
 
     @property
     def failed(self) -> tuple[Finding, ...]:
@@ -143,26 +156,32 @@ class _Check:
     def run(self) -> Grounding:
         for problem in self.computed.read(self.record.calc or ""):
             self._add("calc", 0, 0, problem)
-        counts: dict[Level, int] = {"bound": 0, "quoted": 0, "computed": 0, "failed": 0}
-        for figure in self._figures:
-            counts[self._quantity(figure)] += 1
+        figures = tuple(
+            Standing(self.record.output[each.start : each.end], each.start, each.end, self._quantity(each))
+            for each in self._figures
+        )
         for figure in self.reading.figures:
             if figure.kind == "name":
                 self._name(figure)
             elif figure.kind in ("year", "date", "quarter"):
                 self._time(figure)
         self._movements()
+        for one, other, what in find_exchanged(self.reading, self.proved):
+            reason = "binding-row" if what == "names" else "binding-period"
+            self._add(reason, one.start, other.end, f"the {what} of these two figures are exchanged")
         for start, end, detail in find_wrong_ratios(self.reading, self.proved):
+            self._add("figure", start, end, detail)
+        for start, end, detail in find_wrong_shares(self.reading, self.proved, self.sources, self.binding.mentions_in):
             self._add("figure", start, end, detail)
         for figure in find_wrong_counts(self.reading, self.sources):
             self._add("figure", figure.start, figure.end, "the source counts them otherwise")
+        for start, end in find_wrong_halves(self.reading.text, self.sources):
+            self._add("year", start, end, "the source speaks of the other half of the year alone")
         self._unused_calcs()
         for named in find_foreign(self.record.output, self.sources, self.organisations):
             self._add("organisation", named.start, named.end, f"{named.name} is not in the source")
         self.findings.sort(key=lambda finding: finding.start)
-        return Grounding(
-            sum(counts.values()), counts["bound"], counts["quoted"], counts["computed"], tuple(self.findings)
-        )
+        return Grounding(figures, tuple(self.findings))
 
     def _add(
         self, reason: str, start: int, end: int, detail: str, place: Place | None = None, source: Source | None = None,
@@ -185,7 +204,7 @@ class _Check:
         """
         fair, best, is_quoted = self._look(figure)
         if fair["named"] and is_quoted:
-            return "bound"
+            return self._found(figure, fair["named"])
         fitting = [*fair["named"], *fair["dated"], *fair["unbound"]]
         computed = self.computed.gives(figure)
         if computed:
@@ -197,11 +216,8 @@ class _Check:
             best = ("direction", "the calc gives a change the other way", None, None)
         elif fitting:
             other = self._other_cell(figure, fitting)
-            if other is None and fair["dated"]:
-                return "bound"
             if other is None:
-                self._unbound(figure, "in the source", *fair["unbound"][0])
-                return "quoted"
+                return self._found(figure, fitting)
             best = other
         elif best[2] is None:
             best = self._other_unit(figure)
@@ -209,11 +225,20 @@ class _Check:
         self._add(reason, figure.start, figure.end, detail, nearest, origin)
         return "failed"
 
+    def _found(self, figure: Quantity, fitting: Sequence[tuple[Source, Place]]) -> Level:
+        """How far a figure that stands in the source is proved by that."""
+        if any(self.binding.is_bound(figure, *each) for each in fitting):
+            return "bound"
+        self._unbound(figure, "in the source", *fitting[0])
+        return "quoted"
+
     def _look(self, figure: Quantity) -> tuple[dict[Verdict, list[tuple[Source, Place]]], Wrong, bool]:
         """The figures of the source that a figure can be, what speaks against the others, and whether it is quoted well enough."""
         best: Wrong = ("figure", "", None, None)
         fair: dict[Verdict, list[tuple[Source, Place]]] = {"named": [], "dated": [], "unbound": []}
         candidates = list(self._candidates(figure))
+        if figure.unit == "time":  # 12 months are no other 12
+            candidates = [each for each in candidates if each[1].figure.unit == "time"] or candidates
         quoted = [each for each in candidates if self._is_quoted(*each)]
         for source, place in quoted or candidates:
             verdict, reason, detail = self._judge(figure, source, place)
@@ -250,7 +275,7 @@ class _Check:
         return figure.kind != "amount" or figure.scale != ONE or bool(figure.unit) or figure.shown >= _BARE
 
     def _unbound(self, figure: Quantity, where: str, source: Source | None = None, place: Place | None = None) -> None:
-        detail = f"{where}, and tied to no row or time"
+        detail = f"{where}, and not tied to what it is of and when"
         self._add("unbound", figure.start, figure.end, detail, place, source, "unbound")
 
     def _candidates(self, figure: Quantity) -> Iterator[tuple[Source, Place]]:
@@ -268,10 +293,12 @@ class _Check:
             for ladder in ladders:
                 yield from ((source, place) for place in ladder.within(low, high))
         tells = figure.shown >= _TELLING * figure.step / figure.scale * _HALF
-        if figure.kind == "amount" and figure.scale != ONE and tells:  # a unit that is not given cannot contradict
+        if (
+            figure.kind == "amount" and figure.scale != ONE and figure.unit in ("", "money")
+        ):  # a unit that is not given cannot contradict
             for source in self.sources:
                 yield from ((source, place) for place in source.shown.within(figure.shown, figure.shown)
-                            if place.is_scale_unknown)  # fmt: skip
+                            if place.is_scale_unknown and (tells or self.binding.is_named(figure, source, place)))  # fmt: skip
         if figure.kind == "amount" and figure.scale == ONE and figure.currency and self._own_scale != ONE:
             for source in self.sources:  # the answer itself has a unit line
                 own = source.amounts.within(low * self._own_scale, high * self._own_scale)
@@ -283,7 +310,7 @@ class _Check:
         return unit.scale if unit and unit.scale else ONE
 
     def _judge(self, figure: Quantity, source: Source, place: Place) -> tuple[Verdict, str, str]:
-        if detail := _unit_conflict(figure, place, source):
+        if detail := _unit_conflict(figure, self.reading.text[figure.start : figure.end], place, source):
             return "no", "unit", detail
         return self.binding.judge(figure, source, place)
 
@@ -301,7 +328,12 @@ class _Check:
 
     def _unused_calcs(self) -> None:
         """A result that the source has as well was found there: it counts as given."""
+        shares = list(find_shares(self.reading.text))
         for calc in self.computed.unused(self._figures):
+            if any(
+                share.low <= abs(value) <= share.high for share in shares for value in (calc.value, calc.value / 100)
+            ):
+                continue  # told in words: about half, 五成六
             self._add("calc", 0, 0, f"{calc.text[:80]} gives {brief(calc.value)}, which the answer does not say")
 
     # --- times, names and movements ---------------------------------------------------------------------------------------
@@ -335,6 +367,8 @@ class _Check:
         for first, second in pairwise(quantities):
             if told := order(self.reading, first, second):
                 self._order(first, second, told)
+            if word := belies(self.reading, first, second):
+                self._add("direction", first.start, second.end, f"the figures belie “{word}”")
             if move := contradicts_itself(self.reading, first, second):
                 word = "a rise" if move.sign > 0 else "a fall"
                 self._add("direction", first.start, second.end, f"the figures do not show {word}")
@@ -354,7 +388,7 @@ def _is_exact(figure: Quantity) -> bool:
     return figure.currency is not None or figure.scale != ONE or figure.value >= _BARE or figure.step < ONE
 
 
-def _unit_conflict(figure: Quantity, place: Place, source: Source) -> str | None:
+def _unit_conflict(figure: Quantity, said: str, place: Place, source: Source) -> str | None:
     found = place.figure
     if figure.kind == "points" and found.kind != "points" and not _is_difference(place, source):
         return "the source gives a percentage, no percentage points"
@@ -363,11 +397,22 @@ def _unit_conflict(figure: Quantity, place: Place, source: Source) -> str | None
     if figure.currency:
         known = found.currency or place.currency
         currencies = {known} if known else source.currencies_near(place)
+        if figure.currency == "CNY" and "TWD" in currencies and not _RENMINBI.search(said):
+            currencies = frozenset()  # 元 alone is that of Taiwan as well
         if currencies and not any(same_currency(figure.currency, currency) for currency in currencies):
             return f"the source gives it in {' or '.join(sorted(currencies))}"
+    if figure.unit == found.unit == "time":
+        mine, word = _time_word(said), _time_word(source.text[found.start : found.end])
+        return f"the source counts {word}s" if mine and word and mine != word else None
     if figure.unit and found.unit and figure.unit != found.unit and figure.kind == found.kind == "amount":
         return f"the source counts {found.unit}"
     return None
+
+
+def _time_word(said: str) -> str:
+    """What a length of time counts: day, month or year, or ""."""
+    words = said.lower()
+    return next((name for name, marks in _TIME_WORDS.items() if any(mark in words for mark in marks)), "")
 
 
 def _is_difference(place: Place, source: Source) -> bool:

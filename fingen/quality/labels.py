@@ -13,7 +13,7 @@ from fingen.quality.quantities import Quantity
 _WORD = re.compile(r"[a-z0-9&'/-]+")
 _LINK_BACK = re.compile(
     r"(?>[\s,:]|\b(?:was|were|is|are|represents|represented|the|as|recorded|reported|shown|for|amount|figure|given|its|company|company's|of|in|s"
-    r"|fiscal|year|ended|went|to|booked|under|stands|stood)\b|'s|\b(?:19|20)\d\d\b)*+"
+    r"|from|by|fiscal|year|ended|went|to|booked|under|stands|stood)\b|'s|\b(?:19|20)\d\d\b)*+"
 )
 _CARRY = re.compile(
     rf"(?>{LINK_WORDS}|{LINK_WORDS_ZH}|\b(?:compared|against|versus|vs|after|later|earlier|prior|previous|preceding|same|period|before|it)\b"
@@ -30,6 +30,10 @@ _ITS_CHANGE = re.compile(  # 5, up 3 percent: the change is of what the figure b
 )
 _CLAUSE = re.compile(r"[,，;；:：]|\b(?:while|but|although|as|when|because)\b")
 _LISTED = re.compile(r"(?:\b(?:and|or)\s|[、和及与])$")
+_PART_OF = re.compile(r"\b(?:of which|of that|including|thereof)\b|其中")
+_OWNED = re.compile(
+    r"\s(?:[a-z]+ )?(?:(?:in|from|for|of|on|by|under|to|were|was|are|is|came from) )?(?:the |its |their )?|(?:属于|来自|为)"
+)
 _AND = re.compile(r"\s?(?:,? and |[、和及与])\s?(?:rmb |us)?[$€£¥]?")
 _OWNERS = ("公司", "年", "年度", "期", "企业", "报告", "末", "初", "季度")
 _VERBS = ("实现", "录得", "发生", "取得", "确认", "报告", "产生", "列示")
@@ -94,6 +98,9 @@ def claimed_labels(
     inside = [other for other in reading.quantities if start <= other.start < end and not _is_mark(other)]
     if reading.is_respective(start, end):
         nearest = _in_order(lower, figure, inside, mentions, names)
+        if nearest and len(mentions) > 1:  # of a list: the label before it is that of the figure before
+            is_first = nearest is mentions[0]
+            return (nearest,) if not is_first or _stands_alone(lower, nearest, start, names) else ()
     else:
         nearest = _from_before(reading, lower, figure, inside, mentions, names)
         nearest = nearest or _from_after(lower, figure, inside, mentions)
@@ -142,15 +149,23 @@ def _from_before(
     mention = next((mention for mention in reversed(mentions) if mention.end <= figure.start), None)
     if mention is None:
         return None
-    if is_of_list(lower, figure, inside, mention):
+    if is_of_list(lower, figure, inside, mention) or is_of_figure_before(lower, mention, inside):
         return None
     crossed = [other for other in inside if mention.end <= other.start < figure.start]
     for other, following in pairwise((*crossed, figure)):
         gap = lower[other.end : following.start]
+        if _PART_OF.search(gap):
+            return None
         carries = _SET_AGAINST.search(gap) and _CARRY.fullmatch(gap)
         if not carries and not (following.kind != "amount" and _ITS_CHANGE.fullmatch(gap)):
             return None
     return mention if _is_linked(lower[mention.end : (*crossed, figure)[0].start], names) else None
+
+
+def is_of_figure_before(lower: str, mention: Mention, inside: Sequence[Quantity]) -> bool:
+    """Whether a label stands right behind a figure and is its own: 5 in the first quarter and 6 in the second."""
+    before = next((each for each in reversed(inside) if each.end <= mention.start), None)
+    return before is not None and _OWNED.fullmatch(lower, before.end, mention.start) is not None
 
 
 def is_of_list(lower: str, figure: Quantity, inside: Sequence[Quantity], mention: Mention) -> bool:
@@ -169,7 +184,8 @@ def _from_after(
         return None
     if any(figure.end <= other.start < mention.start for other in inside):
         return None
-    linked = _LINK_BACK.fullmatch(lower[figure.end : mention.start])
+    gap = lower[figure.end : mention.start]
+    linked = "," not in gap and _LINK_BACK.fullmatch(gap)
     return mention if linked and _ends_alone(lower, mention) else None
 
 
@@ -203,5 +219,5 @@ def _ends_alone(lower: str, mention: Mention) -> bool:
     return (
         not following.strip()
         or following[0] in ".,;:)"
-        or re.match(r"\s(?:in|for|at|during|as|of)\b", following) is not None
+        or re.match(r"\s(?:in|for|at|during|as|of|and|while)\b", following) is not None
     )

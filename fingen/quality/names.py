@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from fingen.quality.quantities import narrow
-from fingen.quality.source import Source, fold_name
+from fingen.quality.notation import narrow
+from fingen.quality.source import Source, fold_accents, fold_name
 
 _LEGAL = re.compile(
     r"(?<=[\w.,]) (?:Inc|Incorporated|Corp|Corporation|Ltd|Limited|LLC|LLP|plc|PLC|Plc|GmbH|N\.V|S\.A|AG|SE)(?![\w-])\.?"
@@ -42,10 +42,11 @@ _COMMON = frozenset(
     "item part section segment division united states kingdom america american british chinese china fiscal quarter year management "
     "class tier level covid pandemic internet web street wall parent subsidiary corporation form "
     "swiss french dutch danish polish turkish greek european asian african latin western eastern northern southern north south east west "
-    "central pacific atlantic global saas".split()
+    "central pacific atlantic global saas emea apac".split()
 )
 
 
+_REGIONS = frozenset("asia europe africa americas oceania australasia scandinavia iberia benelux caribbean".split())
 # The short name of a company at the start of a clause: 中牧股份, but not 回购股份.
 _SHORT_ZH = re.compile(
     r"(?:(?:^|[。；])(?=..(?:股份|集团))|(?:^|[，。；、：“（和与及较比而但])(?!..(?:股份|集团)))"
@@ -116,6 +117,8 @@ def _foreign_words(text: str, sources: Collection[Source]) -> Iterator[Named]:
             word = _POSSESSIVE.sub("", match[0])
             if word.isupper() or word.lower() in _COMMON or any(_has_word(word, source) for source in sources):
                 continue
+            if word.lower() in _REGIONS and not any(_REGIONS & source.words for source in sources):
+                continue  # a part of the world is no organisation, and no other one is told
             yield Named(match.start(), match.start() + len(word), word)
 
 
@@ -123,8 +126,11 @@ def _has_word(word: str, source: Source) -> bool:
     """Whether a source has a word, another form of it (Europe, European), or all the parts of a compound."""
     parts = [part.lower() for part in re.split(r"[-&/]", word) if len(part) > 1]
     return all(
-        part in source.words or part in _COMMON or (len(part) >= _STEM and part[:_STEM] in source.stems)
-        for part in parts
+        part in source.words
+        or part in _COMMON
+        or part[:_STEM] in source.stems
+        or (len(part) == 4 and part[:3] in source.stems)
+        for part in map(fold_accents, parts)
     )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
 
-from fingen.quality.claims import ClaimContext
+from fingen.quality.claims import ClaimContext, moves_in
 from fingen.quality.labels import Mention
 from fingen.quality.quantities import Quantity
 from fingen.quality.source import Source, row_key
@@ -17,6 +19,11 @@ _LATER_FIRST = re.compile(  # the second figure is that of the time before: 5 af
 )
 _COMPARED = re.compile(r"\bcompared (?:with|to)\b|\bversus\b|\bagainst\b")
 _EARLIER_FIRST = re.compile(r"\bto\b[^.;,]{0,24}$|[至到为][^，。；0-9]{0,6}$")
+_BEFORE_THAT = re.compile(
+    r"\b(?:year (?:before|earlier|ago)|(?:previous|prior|last|preceding) (?:year|period|quarter))\b|上年|去年|上期",
+    re.IGNORECASE,
+)
+_NOW = re.compile(r"\s(?:now|this (?:year|time|quarter)|currently)\b")
 _OTHER_TIME = re.compile(r"[，,][^，,]{0,8}(?:19|20)[0-9]{2}年")  # 由A收窄，2019年为B
 _FROM = re.compile(r"\bfrom\b[^.;,]{0,24}$|[由从自][^，。；]{0,14}$")
 _WORD = re.compile(r"[a-z]{4,}")
@@ -26,15 +33,19 @@ _NO_NAMES = frozenset(
     "company group board directors fiscal year january february march april may june july august september october november december "
     "rmb usd eur gbp".split()
 )
+_ASIDE = re.compile(
+    r"\b(?:before|excluding|without|after|because of|due to|despite|net of|thanks to|including) (?:the |any |all )?[a-z]+"
+)
 _PARTED = re.compile(r"[,;]| (?:and|while|but) ")
 _NEAR = 30  # characters before a figure in which a name is that of its owner
 _ALONE = re.compile(
     r"\W*(?:growth|change|increase|decrease|year[- ]on[- ]year|yoy|增长率?|增减|变动|变化|同比|变动幅度|增幅)\W*"
 )
+_STEM = 7  # letters that tell whether two words are of one family
 _HEAD = 6  # letters of a word that tells a row: amortisation, inventories
 _PLAIN = frozenset(
     "operating average current financial investment general interest total other income expense expenses cost costs assets "
-    "liabilities from with this that sales revenue".split()
+    "liabilities from with this that sales revenue segment segments".split()
 )
 _BASELINE = re.compile(
     r"\b(?:from|after|against|versus|vs\.?|than|over|compared|previous(?:ly)?|prior|earlier|before|ago|last|had been|base"
@@ -42,17 +53,41 @@ _BASELINE = re.compile(
     r"|较|(?<!同)(?<!环)比|[由从自]|上年|去年|上期|期初|年初|此前|以前|前[一两]?年|原[为来]|同期",
     re.IGNORECASE,
 )
+# Two figures that have changed places: one wrong name may not be understood; two that fit when exchanged are no chance.
+_NAMING = re.compile(r"[a-z][a-z-]{3,}")
+_HAN_RUN = re.compile(r"[\u4e00-\u9fff]{2,}")
+_BREAKS = re.compile(r"[,;:，、；：]|\b(?:and|while|whereas|but)\b|[和及与而]")
+_SURE = 1.5  # words that both must have together; two characters of Chinese are half a word
+_RESPECTIVE = re.compile(r"\brespectively\b|分别|依次|各")
+_SHORT = 5  # letters that tell a word from others
+_NAME_NOTHING = frozenset(
+    word[:_SHORT]
+    for word in "about after against amount before between company compared consolidated corresponding decrease ended fiscal "
+    "following from "
+    "group increase million billion thousand other over previous prior total than that their this time under were which with year years "
+    "january february march april june july august september october november december rose fell came went grew stood reached "
+    "cent respectively "
+    "both another quarter later earlier previously".split()
+)
 
 
 def order(reading: ClaimContext, first: Quantity, second: Quantity) -> int:
     """1 where the second of two neighbouring figures is said to be the later one, -1 where the first is, 0 where unsaid."""
     gap = reading.text[first.end : second.start].rstrip(" $€£¥")
-    if len(gap) > 60 or first.kind != second.kind or first.unit != second.unit:
+    if (
+        len(gap) > 60
+        or second.start >= reading.sentence(first.start)[1]
+        or first.kind != second.kind
+        or first.unit != second.unit
+    ):
         return 0
     before, _ = reading.around(first)
     if _EARLIER_FIRST.search(gap) and not _OTHER_TIME.search(gap) and _FROM.search(before.rstrip(" $€£¥")):
         return 1
-    return -1 if _LATER_FIRST.search(gap) and not _FROM.search(before[-20:]) else 0
+    if _BEFORE_THAT.search(before[-60:]) or _NOW.match(reading.text, second.end):
+        return 0
+    told = _LATER_FIRST.search(gap)
+    return -1 if told and not any(moves_in(told[0])) and not _FROM.search(before[-20:]) else 0
 
 
 def source_order(one: tuple[Source, Place], other: tuple[Source, Place]) -> int:
@@ -103,13 +138,19 @@ def is_of_another_row(region: str, mention: Mention | None, place: Place) -> boo
 
 
 def _has_head_of_another(region: str, own: str, table: Table) -> bool:
-    """Whether a text has the word that the label of another row starts with, and no word of its own label."""
-    said = {word for word in _WORD.findall(region) if len(word) > _HEAD}
+    """Whether a text has the first and most of the words of the label of another row, and none of its own label."""
+    said = {word for word in _WORD.findall(_ASIDE.sub(" ", region)) if len(word) > _HEAD}
     words = set(_WORD.findall(own)) - _PLAIN
     if not said or not words or words & set(_WORD.findall(region)):
         return False
-    heads = {found[0] for row, _ in table.rows if (found := _WORD.search(row_key(row)))}
-    return bool(said & heads - _PLAIN - set(_WORD.findall(own)))
+    there = {word[:_STEM] for word in _WORD.findall(region)}
+    labels = (_WORD.findall(row_key(row)) for row, _ in table.rows)
+    others = (
+        {word[:_STEM] for word in label if word not in _PLAIN}
+        for label in labels
+        if label and label[0] in said - _PLAIN - set(_WORD.findall(own))
+    )
+    return any(2 * len(label & there) >= len(label) for label in others)
 
 
 def names_in(text: str) -> list[str]:
@@ -147,7 +188,7 @@ def _shares(own: str, other: str, region: str) -> bool:
 
 def is_past_unsaid(reading: ClaimContext, figure: Quantity, place: Place, source: Source, said: Sequence[int]) -> bool:
     """Whether a figure of an earlier year alone is given where no word tells it from one of the years that are `said`."""
-    if place.row is None or place.column is None or len(place.periods) != 1 or place.row.periods:
+    if place.row is None or place.column is None or len(place.periods) != 1 or place.row.periods or place.change:
         return False
     (year,) = place.periods
     if not isinstance(year, int) or year in said or not said or year >= max(said):
@@ -156,3 +197,127 @@ def is_past_unsaid(reading: ClaimContext, figure: Quantity, place: Place, source
     if _BASELINE.search(reading.text, start, figure.start) or _BASELINE.search(reading.around(figure)[1][:24]):
         return False
     return any(other.periods == {max(said)} for other in source.row_of(place))
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A figure of the answer: the words that it stands among there, and those that its source has for it."""
+
+    figure: Quantity
+    said: frozenset[str]
+    own: frozenset[str]
+    column: frozenset[str]
+
+
+def find_exchanged(
+    reading: ClaimContext, proved: Mapping[int, Sequence[tuple[Source, Place]]]
+) -> Iterator[tuple[Quantity, Quantity, str]]:
+    """The pairs of figures that were exchanged, and what for."""
+    figures = [each for each in reading.quantities if len(proved.get(each.start, ())) > 0]
+    if len(figures) < 2:
+        return
+    yield from ((*pair, "names") for pair in _of_names(reading, figures, proved))
+    yield from ((*pair, "rows") for pair in _of_lists(reading, figures, proved))
+    yield from ((*pair, "times") for pair in _of_times(reading, figures, proved))
+
+
+def _of_names(
+    reading: ClaimContext, figures: Sequence[Quantity], proved: Mapping[int, Sequence[tuple[Source, Place]]]
+) -> Iterator[tuple[Quantity, Quantity]]:
+    named = [
+        _Named(
+            each,
+            _words(_context(reading, each)),
+            frozenset().union(*(_names(*found) for found in proved[each.start])),
+            frozenset().union(*(_words(place.column.heading) for _, place in proved[each.start] if place.column)),
+        )
+        for each in figures
+    ]
+    for one, other in combinations(named, 2):
+        if one.figure.kind != other.figure.kind or one.figure.value == other.figure.value:
+            continue
+        crossed = _crossed(one, other), _crossed(other, one)
+        if min(crossed) > 0 and sum(crossed) >= _SURE:
+            yield one.figure, other.figure
+
+
+def _crossed(one: _Named, other: _Named) -> float:
+    """How many words of the other's name a figure stands among, 0 where one of its own is there that the other lacks."""
+    mine, others = (
+        (one.own, other.own) if one.own != other.own else (one.column, other.column)
+    )  # of one row: of which column
+    if not mine or not others or one.said & (mine - others):
+        return 0
+    theirs = one.said & (others - mine)
+    return sum(1 if word.isascii() else 0.5 for word in theirs)
+
+
+def _names(source: Source, place: Place) -> frozenset[str]:
+    if place.row is not None:
+        return _words(" ".join((*place.row.parents[-1:], place.row.label)))
+    return _words(_context(source.reading, place.figure))
+
+
+def _context(reading: ClaimContext, figure: Quantity) -> str:
+    """The words around a figure up to the last break before the figure after it, and from that of the figure before it."""
+    before, after = reading.around(figure)
+    has_earlier = figure.start - len(before) > reading.sentence(figure.start)[0]
+    breaks = [match.end() for match in _BREAKS.finditer(before)] if has_earlier else []
+    ends = [match.start() for match in _BREAKS.finditer(after)]
+    return f"{before[breaks[-1] if breaks else 0 :]} {after[: ends[0] if ends else len(after)]}"
+
+
+def _words(text: str) -> frozenset[str]:
+    """The words that can name a thing: how they start, in Chinese each two characters."""
+    text = text.lower()
+    latin = {word[:_SHORT] for word in _NAMING.findall(text)} - _NAME_NOTHING
+    return frozenset(latin | {run[at : at + 2] for run in _HAN_RUN.findall(text) for at in range(len(run) - 1)})
+
+
+def _of_lists(
+    reading: ClaimContext, figures: Sequence[Quantity], proved: Mapping[int, Sequence[tuple[Source, Place]]]
+) -> Iterator[tuple[Quantity, Quantity]]:
+    """Figures listed in another order than those before them: costs of 5, 4 and 3, which fell 10, 20 and 30 percent respectively."""
+    for told in _RESPECTIVE.finditer(reading.text):
+        start, end = reading.sentence(told.start())
+        inside = [each for each in figures if start <= each.start < end]
+        after = [each for each in inside if each.kind == inside[-1].kind] if inside else []
+        before = [each for each in inside if each.kind != inside[-1].kind]
+        if len(before) != len(after) or len(after) < 2:
+            continue
+        rows = [
+            [{id(place.row) for _, place in proved[each.start] if place.row} for each in group]
+            for group in (before, after)
+        ]
+        for one, other in combinations(range(len(after)), 2):
+            straight = rows[0][one] & rows[1][one] or rows[0][other] & rows[1][other]
+            if not straight and rows[0][one] & rows[1][other] and rows[0][other] & rows[1][one]:
+                yield after[one], after[other]
+
+
+def _of_times(
+    reading: ClaimContext, figures: Sequence[Quantity], proved: Mapping[int, Sequence[tuple[Source, Place]]]
+) -> Iterator[tuple[Quantity, Quantity]]:
+    """Figures each of which is given the year of the other."""
+    wrong: list[tuple[Quantity, int, int]] = []
+    for figure in figures:
+        said = _year_said(reading, figure)
+        years = {_year_known(*found) for found in proved[figure.start]}
+        if said and len(years) == 1 and (year := years.pop()) and year != said:
+            wrong.append((figure, said, year))
+    for (one, *years_of_one), (other, *years_of_other) in combinations(wrong, 2):
+        if years_of_one == years_of_other[::-1] and one.kind == other.kind:
+            yield one, other
+
+
+def _year_said(reading: ClaimContext, figure: Quantity) -> int:
+    """The one year that a figure is said to be of, 0 where it is none or several."""
+    years = [period for period in reading.periods(figure)[0] if isinstance(period, int)]
+    return years[0] if len(years) == 1 else 0
+
+
+def _year_known(source: Source, place: Place) -> int:
+    if place.table is None:
+        return _year_said(source.reading, place.figure)
+    years = [period for period in place.periods if isinstance(period, int)]
+    return years[0] if len(years) == 1 else 0

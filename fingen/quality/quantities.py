@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
+from fingen.quality.notation import plain_units
+
 Kind = Literal["amount", "percent", "points", "year", "date", "quarter", "ordinal", "name"]
 ZERO, ONE = Decimal(0), Decimal(1)
 _HUNDRED = Decimal(100)
@@ -58,19 +60,20 @@ SCALES = {
 }  # fmt: skip
 CURRENCIES = {
     "us$": "USD", "usd": "USD", "us dollar": "USD", "u.s. dollar": "USD", "美元": "USD", "hk$": "HKD", "hkd": "HKD",
-    "港元": "HKD", "港币": "HKD", "a$": "AUD", "au$": "AUD", "aud": "AUD", "澳元": "AUD", "c$": "CAD", "ca$": "CAD",
+    "港元": "HKD", "港币": "HKD", "nt$": "TWD", "newtaiwandollar": "TWD", "新台币": "TWD", "新臺币": "TWD", "台币": "TWD",
+    "a$": "AUD", "au$": "AUD", "aud": "AUD", "澳元": "AUD", "c$": "CAD", "ca$": "CAD",
     "cad": "CAD", "s$": "SGD", "nz$": "NZD", "$": "$", "dollar": "$", "€": "EUR", "eur": "EUR", "euro": "EUR", "欧元": "EUR",
     "£": "GBP", "gbp": "GBP", "pound": "GBP", "英镑": "GBP", "¥": "¥", "rmb": "CNY", "cny": "CNY", "renminbi": "CNY",
     "yuan": "CNY", "人民币": "CNY", "人民币元": "CNY", "元": "CNY", "jpy": "JPY", "yen": "JPY", "日元": "JPY", "chf": "CHF",
     "$’": "$", "$'": "$",
 }  # fmt: skip
-_DOLLARS = frozenset({"$", "USD", "HKD", "AUD", "CAD", "SGD", "NZD"})
+_DOLLARS = frozenset({"$", "USD", "HKD", "AUD", "CAD", "SGD", "NZD", "TWD"})
 _YENS = frozenset({"¥", "CNY", "JPY"})
 _COUNTED = {
     "股": "shares", "share": "shares", "shares": "shares", "人": "people", "名": "people", "employees": "people",
-    "people": "people", "年": "time", "个月": "time", "天": "time", "years": "time", "months": "time", "days": "time",
-    "year": "time", "month": "time", "倍": "times", "times": "times", "x": "times", "吨": "weight", "tonnes": "weight",
-    "tons": "weight",
+    "people": "people", "年": "time", "个月": "time", "周": "time", "天": "time", "years": "time", "months": "time", "weeks": "time",
+    "days": "time", "year": "time", "month": "time", "week": "time", "倍": "times", "times": "times", "x": "times", "吨": "weight",
+    "tonnes": "weight", "tons": "weight",
 }  # fmt: skip
 MONTHS = {
     name: number
@@ -87,7 +90,9 @@ _MONTH = (
 _NUMBER = re.compile(
     r"[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]{1,2}(?:,[0-9]{2}){1,20},[0-9]{3}(?![0-9,])(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?"
 )
-_CURRENCY_BEFORE = r"(?:(?:US|HK|AU|A|CA|C|S|NZ)?\$|[€£¥]|RMB|CNY|USD|EUR|GBP|HKD|AUD|JPY|CHF|人民币|美元|港币)"
+_CURRENCY_BEFORE = (
+    r"(?:(?:US|HK|AU|A|CA|C|S|NZ|NT)?\$|[€£¥]|RMB|CNY|USD|EUR|GBP|HKD|AUD|JPY|CHF|人民币|美元|港币|新?[台臺]币)"
+)
 _BEFORE = re.compile(
     rf"(?P<minus>(?<![0-9A-Za-z%元月日年度季万亿股人吨家号)])[-–]|\bminus |\bnegative |负)?(?P<open>\()?"
     rf"(?:(?P<currency>{_CURRENCY_BEFORE})\s?(?P<inner>[-–(])?)?(?P<gap>\s?)$"
@@ -103,14 +108,14 @@ _MONEY = (
     r"|pounds?|yen)\b)"
 )
 _COUNT = (
-    r"(?:股(?![权东票份])|人(?!民)|名|年(?!度)|个月|天|倍|吨"
-    r"|(?:shares?|employees|people|years?|months?|days|times|x|tonnes|tons)\b)"
+    r"(?:股(?![权东票份])|人(?!民)|名|年(?!度)|个月|周(?![边转期年岁])|天|倍|吨"
+    r"|(?:shares?|employees|people|years?|months?|weeks?|days|times|x|tonnes|tons)\b)"
 )
 _UNIT = re.compile(
     r"(?:\s{1,2}|-)?(?:(?P<points>(?:percentage|percent|pct)[\s-]points?\b|points?\b|pp?ts?\b|pp\b|个?百分点)"
     r"|(?P<basis>basis[\s-]points?\b|bps?\b|BPs?\b|个?基点)|(?P<percent>%|percent\b|per\scent\b|pct\b|‰)"
     rf"|{_SCALE}(?:[\s-]?(?P<money>{_MONEY})|[\s-]?(?P<counted>{_COUNT}))?"
-    rf"|(?P<minor>pence\b|cents\b)|(?P<money_alone>{_MONEY})|(?P<counted_alone>{_COUNT}))"
+    rf"|(?P<minor>pence\b|cents\b|p\b(?![.-]))|(?P<money_alone>{_MONEY})|(?P<counted_alone>{_COUNT}))"
 )
 _ATTACHED = re.compile(r"(?:bn|mn|[mkb])(?![\w])", re.IGNORECASE)
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}$")
@@ -120,6 +125,10 @@ _MONTH_AFTER = re.compile(rf"(?:st|nd|rd|th)?\s(?:of\s)?({_MONTH})(?:,?\s((?:19|
 _ZH_DATE = re.compile(r"\s?年\s?(?:([0-9]{1,2})\s?月(?:\s?([0-9]{1,2})\s?日)?)?")
 _ZH_MONTH = re.compile(r"\s?月(?:\s?([0-9]{1,2})\s?日)?")
 _ISO_DATE = re.compile(r"([-/.])([01]?[0-9])\1([0-3]?[0-9])(?![0-9])")
+_DOTTED_DATE = re.compile(
+    r"(?:(?P<year>(?:19|20)[0-9]{2})\.(?P<month>0?[1-9]|1[0-2])\.(?P<day>[0-3]?[0-9])"
+    r"|(?P<first>[0-3]?[0-9])\.(?P<middle>0?[1-9]|1[0-2])\.(?P<last>(?:19|20)[0-9]{2}))(?![0-9.,]*[0-9])"
+)
 _YEAR_TAIL = re.compile(r"[-–/]([0-9]{2})(?![0-9,.%])")
 _NOT_YEAR = re.compile(
     r"\s?(?:%|percent|million|billion|thousand|[万亿千]|元|股|人|家|名|吨|个(?!月)|employees|shares|stores|units)"
@@ -129,7 +138,7 @@ _QUARTER_AFTER = re.compile(r"\s?(?:季度|(?:st|nd|rd|th) quarter|Q(?![A-Za-z])
 _QUARTER_WORD = re.compile(r"\b(first|second|third|fourth)[- ]quarter", re.IGNORECASE)
 _QUARTERS = {"first": 1, "second": 2, "third": 3, "fourth": 4}
 _REFERENCE = re.compile(
-    r"(?:\b(?:Notes?|Items?|Forms?|Articles?|Sections?|Rules?|Levels?|Phase|Parts?|Nos?\.|pages?|p\.|ASC|ASU|IFRS|IAS|HKFRS|HKAS|ISO"
+    r"(?:\b(?:[Nn]otes?|Items?|Forms?|Articles?|Sections?|Rules?|Levels?|Phase|Parts?|Nos?\.|pages?|p\.|ASC|ASU|IFRS|IAS|HKFRS|HKAS|ISO"
     r"|Topics?|Steps?|Tier|Chapter|Exhibits?|Schedule|Series|Stage|Scope|Category|Class|Clause|Regulation|Subtopic|FRS|SFAS|AASB) ?"
     r"|第|附注|注释|之|[〔［\[])$"
 )
@@ -143,19 +152,6 @@ _CODES = frozenset({"RMB", "CNY", "USD", "EUR", "GBP", "HKD", "AUD", "JPY", "CHF
 _CONNECTED = re.compile(
     rf"\s?(?:(?:,? ?(?:and|or|to)|[-–~,、和或及与至到]|,?\s?(?:versus|vs\.?))\s?)(?:{_CURRENCY_BEFORE}\s?|[-–(])?$"
 )
-
-_WIDE = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F) if chr(code) not in "，：！；？"}
-_WIDE |= {0xFFE5: "¥", 0x2212: "-", 0xFE63: "-", 0x2010: "-", 0x2011: "-"}
-_WIDE |= dict.fromkeys((0x3000, 0xA0, 0x202F, 0x2009), " ")
-_IS_WIDE = re.compile(f"[{''.join(map(re.escape, map(chr, _WIDE)))}]")
-_WIDE_GROUP = re.compile(r"(?<=[０-９])，(?=[０-９]{3})")
-
-
-def narrow(text: str) -> str:
-    """The text with full-width digits, signs and letters as ASCII ones, character by character: offsets stay."""
-    if text.isascii() or not _IS_WIDE.search(text):
-        return text
-    return _IS_WIDE.sub(lambda wide: _WIDE[ord(wide[0])], _WIDE_GROUP.sub(",", text))
 
 
 def same_currency(a: str | None, b: str | None) -> bool:
@@ -171,6 +167,7 @@ def find_figures(text: str, *, cell: bool = False, words: bool = False) -> list[
     Number words in English are read with `words`, without it only before a unit (five percent, two million).
     """
     found: list[Quantity] = []
+    text = plain_units(text)
     at = 0
     while match := _NUMBER.search(text, at):
         figure = _read(text, match, cell)
@@ -188,6 +185,13 @@ def _read(text: str, match: re.Match[str], cell: bool) -> Quantity:
     start, end = match.span()
     digits = match[0]
     before = text[start - 1] if start else " "
+    if "." in digits and (dotted := _DOTTED_DATE.match(text, start)) and not (before.isalnum() or before in ".,"):
+        when = (
+            int(dotted["year"] or dotted["last"]),
+            int(dotted["month"] or dotted["middle"]),
+            int(dotted["day"] or dotted["first"]),
+        )
+        return Quantity(start, dotted.end(), "date", Decimal(when[0]), when=when)
     if "." not in digits and "," not in digits and len(digits) <= 4:
         found = _calendar(text, start, end, digits, before)
         if found is not None:
@@ -329,7 +333,7 @@ def _unit(after: re.Match[str], currency: str | None) -> tuple[Kind, Decimal, st
     if groups["basis"]:
         return "points", Decimal("0.01"), currency, "%"
     if groups["minor"]:
-        return "amount", HUNDREDTH, currency or ("GBP" if groups["minor"] == "pence" else None), "money"
+        return "amount", HUNDREDTH, currency or ("GBP" if groups["minor"][0] == "p" else None), "money"
     scale = SCALES[groups["scale"].lower().rstrip("s")] if groups["scale"] else ONE
     money, counted = groups["money"] or groups["money_alone"], groups["counted"] or groups["counted_alone"]
     if money and currency is None:

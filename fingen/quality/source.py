@@ -1,16 +1,17 @@
-"""A passage made ready for proof: its figures by value, its years and dates, its tables and their labels."""
+"""A passage made ready to be checked against: its figures by value, its years and dates, its tables and their labels."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import cached_property, lru_cache
 
-from fingen.quality.claims import QUANTITIES, ClaimContext
-from fingen.quality.notation import find_notation, standard
-from fingen.quality.quantities import HUNDREDTH, ONE, narrow
+from fingen.quality.claims import QUANTITIES, ClaimContext, is_cost, is_expense
+from fingen.quality.notation import find_notation, narrow, standard
+from fingen.quality.quantities import HUNDREDTH, ONE
 from fingen.quality.tables import (
     GENERIC,
     Place,
@@ -29,6 +30,7 @@ PREPARED = 2048  # passages kept ready, some 50 KB each
 _WORD = re.compile(r"[a-z0-9&'/-]+")
 _TIME = re.compile(
     r"^(?:(?:as )?(?:of|at) |(?:fiscal )?years? end|fy|december|january|march|june|september)?[ ,]*(?:19|20)\d\d(?!\d)|^第.季度$"
+    r"|^(?:\w+ )?(?:weeks|months|quarters?|years?) (?:ended|ending)\b"
 )
 _THREE_MONTHS = re.compile(r"(?i)\bthree[- ]months?\b|\bquarter|三个月|季度|[147][-—至~]|10[-—至~]12月")
 _EXPENSES = re.compile(r"(?i)expense|cost|loss|费用|成本|支出|损失")
@@ -152,6 +154,16 @@ class Source:
             return False  # of (income)/expense the positive ones are expenses
         return any(each.figure.sign < 0 for each in self.places if each.column is place.column)
 
+    def has_positive_costs(self, place: Place) -> bool:
+        """Whether costs stand without a minus in the column of a figure that has one: it is then no cost but a gain."""
+        if place.row is None or place.figure.sign >= 0 or not is_cost(place.row.label):
+            return False
+        if "(" in self.text[place.figure.start : place.figure.start + 4]:
+            return False  # what costs stand in brackets is no matter of the table's
+        others = (each for each in self.places if each.column is place.column and each.row is not place.row)
+        signs = [each.figure.sign for each in others if each.row and is_expense(each.row.label)]
+        return signs.count(1) > signs.count(-1)
+
     def is_turned(self, place: Place) -> bool:
         """Whether what stands in brackets is a gain: (income)/expense."""
         if place.table is None or place.row is None:
@@ -215,12 +227,12 @@ class Source:
     def words(self) -> frozenset[str]:
         """The Latin words of the text and of the document's own names, in lower case."""
         names = f"{self.text} {self.passage.document} {self.passage.company or ''} {' '.join(self.passage.section)}"
-        return frozenset(_LATIN.findall(narrow(names).lower()))
+        return frozenset(_LATIN.findall(fold_accents(narrow(names).lower())))
 
     @cached_property
     def stems(self) -> frozenset[str]:
-        """How the words start."""
-        return frozenset(word[:5] for word in self.words if len(word) >= 5)
+        """How the words start: their first five letters, and three of those that have four (Asia, Asie)."""
+        return frozenset(word[: 5 if len(word) > 4 else 3] for word in self.words if len(word) >= 4)
 
     @cached_property
     def folded(self) -> str:
@@ -245,6 +257,15 @@ def fiscal_year(end: str | None) -> int | None:
         return None
     year, *day = map(int, end.split("-"))
     return year - 1 if len(day) == 2 and is_turn_of_year(*day) else year
+
+
+def fold_accents(text: str) -> str:
+    """Letters without their accents: Amériques is written as Americas is."""
+    return (
+        text
+        if text.isascii()
+        else "".join(char for char in unicodedata.normalize("NFD", text) if not unicodedata.combining(char))
+    )
 
 
 def fold_name(text: str) -> str:

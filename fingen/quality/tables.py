@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
 
+from fingen.quality.notation import plain_units
 from fingen.quality.quantities import CURRENCIES, HUNDREDTH, ONE, SCALES, Quantity, find_figures
 from fingen.text import is_amount
 
@@ -29,16 +30,18 @@ _UNIT_LINE = re.compile(
     r"(?P<apostrophe>(?:[’'‘´`]|(?<=[$€£¥])\s?)000s?\b)"
     r"|\b[Ii][Nn]\s(?:(?:RMB|US\$|USD|EUR|GBP|HK\$|[$€£¥])\s?)?(?P<word>(?i:thousands?|millions?|billions?|hundreds))\b"
     r"|\b(?P<plural>(?i:thousands|millions|billions)) of (?:U\.?S\.? |Japanese )?(?i:yen|dollars|euros?|pounds|RMB|Renminbi)\b"
-    r"|(?P<mark>(?:US|HK|A|C)?[$€£¥])\s?[’'‘]?(?P<short>m|mn|bn|k|millions?|thousands?|billions?)\b(?=\s*(?:$|[|)]))"
-    r"|(?:单位|金额单位|货币单位)\s*[:：]?\s*(?:人民币)?\s*(?P<unit>[千百十]?[万亿]?千?百?元|[千百]?万股)"
-    r"|[(（](?:人民币)?(?P<bracket>[千百十]?[万亿千]?元|百万元|[千百]?万股)[)）]|人民币(?P<rmb>千|百万|万|亿)?元"
+    r"|(?P<mark>(?:US|HK|A|C)?[$€£¥]|(?<![A-Za-z])(?:CHF|EUR|USD|GBP|RMB|SEK|NOK|DKK|HKD|AUD))\s?[’'‘]?(?P<short>m|mn|bn|k|millions?|thousands?|billions?)\b(?=\s*(?:$|[|)]))"
+    r"|(?:单位|货币单位)\s*[:：]?\s*(?:人民币|新?[台臺]币|港币)?\s*(?P<unit>[千百十]?[万亿]?千?百?元|[千百]?万?股)"
+    r"|[(（](?:人民币)?(?P<bracket>[千百十]?[万亿千]?[元股人名户家吨台辆套件份]|百万元)[)）]|人民币(?P<rmb>千|百万|万|亿)?元"
+    r"|(?:新?[台臺]币|港币)(?P<other>千|百万|万|亿)元|(?<![0-9.])(?<![0-9.]\s)(?P<abroad>千|百万|万|亿)[港美]元"
 )
+_CHINESE_UNITS = ("unit", "bracket", "rmb", "other", "abroad")
 _TWO_CURRENCIES = re.compile(r"RMB\s?US ?\$|US ?\$\s?RMB")  # two headings run together
 _EXCEPTED = re.compile(r"except[^)|]{0,40}\bper[- ](?:share|unit)(?: amounts?| data)?", re.IGNORECASE)
 _EXCEPT_SHARES = re.compile(r"except[^)|]{0,40}\b(?:share|unit)s?\b|per share", re.IGNORECASE)
 _CURRENCY_WORD = re.compile(
-    r"US ?\$|HK ?\$|(?<![A-Z])A ?\$|[$€£]|\b(?:RMB|CNY|USD|EUR|GBP|HKD|AUD|Renminbi|dollars|euros|pounds|yen)\b"
-    r"|人民币|美元|港[元币]|欧元",
+    r"US ?\$|HK ?\$|NT ?\$|New Taiwan Dollars?|(?<![A-Z])A ?\$|[$€£]|\b(?:RMB|CNY|USD|EUR|GBP|HKD|AUD|Renminbi|dollars|euros|pounds|yen)\b"
+    r"|人民币|美元|港[元币]|欧元|新?[台臺]币",
     re.IGNORECASE,
 )
 _PER_SHARE = re.compile(r"per (?:\w+ ){0,2}(?:share|unit)|每股|元/股|\bEPS\b|earnings per", re.IGNORECASE)
@@ -55,6 +58,9 @@ _MAYBE_PERCENT = re.compile(
 _CHANGE = re.compile(
     r"\b(?:change|variance|growth|increase|decrease|v\.|vs\.?)\b|增减|变动|同比|增长|增幅|环比", re.IGNORECASE
 )
+_BARE_CHANGE = re.compile(
+    r"(?:同比|增减|变动|环比|change|variance|yoy)\s?(?:变动|增减)?\s?(?:[(（]?[%％][)）]?)?", re.IGNORECASE
+)
 _RATIO = re.compile(
     r"(?<!growth )\b(?:rates?|ratio|margin)\b|(?<!增长)(?<!变动)(?<!变化)率|比重|占比|(?<!变动)(?<!增减)(?<!变化)比例",
     re.IGNORECASE,
@@ -70,8 +76,13 @@ _YEAR_CELL = re.compile(r"(?:FY ?)?(?:19|20)\d\d(?:年?度?)?(?: ?\(?\d\)?)?")
 _OPENING = re.compile(
     r"期初|年初|上期末|上年末|\b(?:beginning|opening|start) ", re.IGNORECASE
 )  # the closing one of the year before
+_LENGTH = re.compile(
+    r"(?i)\b(?:weeks?|months?|quarters?|years?) (?:period )?end(?:ed|ing)\b|^(?:本报告期|年初[到至]报告期末|上年同期)$"
+)
 _LEADERS = re.compile(r"(?:\s?\.){3,}|…+|·{3,}")
-_BRACKETED = re.compile(r"[(（\[][^()（）\[\]]{0,60}[)）\]]")
+_BRACKETED = re.compile(  # but not 贵州茅台酒厂（集团）物流有限责任公司
+    r"[(（\[](?!(?:集[团團]|中[国國]|香港|北京|上海|天津|深圳|广州|廣州)[)）][\u4e00-\u9fff])[^()（）\[\]]{0,60}[)）\]]"
+)
 _NUMBERING = re.compile(
     r"^(?:[一二三四五六七八九十]{1,3}、|[0-9]{1,2}(?:[.、)）](?![0-9])|\s)|[①-⑳]|其中[:：]|其中|[加减]\s?[:：]|less\s?:|add\s?:|plus\s?:)\s*",
     re.IGNORECASE,
@@ -128,6 +139,7 @@ def label_key(text: str) -> str:
 
 def parse_unit(text: str) -> Unit | None:
     """The unit that a line or heading states, or None."""
+    text = plain_units(text)
     match = _UNIT_LINE.search(text)
     if match is None:
         return None
@@ -139,7 +151,7 @@ def parse_unit(text: str) -> Unit | None:
         word = named.lower()
         scale = SCALES[word.rstrip("s")]
     else:
-        chinese = (groups["unit"] or groups["bracket"] or groups["rmb"] or "").rstrip("元股")
+        chinese = next((groups[name] for name in _CHINESE_UNITS if groups[name]), "").rstrip("元股人名户家吨台辆套件份")
         scale = SCALES.get(chinese, ONE)
     currency = currency_named(text)
     if currency is None and (groups["unit"] or groups["bracket"] or "").endswith("元"):
@@ -149,6 +161,7 @@ def parse_unit(text: str) -> Unit | None:
 
 def currency_named(text: str) -> str | None:
     """The currency that a heading names."""
+    text = plain_units(text)
     named = _CURRENCY_WORD.search(text) if text and not _TWO_CURRENCIES.search(text) else None
     return CURRENCIES.get(named[0].lower().replace(" ", "").rstrip("s")) if named else None
 
@@ -196,7 +209,7 @@ def parse_table(text: str, start: int, end: int, before: str, inherited: Unit | 
 
 def _last_unit(lines: Sequence[str]) -> str:
     """The line nearest above a table that states its unit: a short one, or a sentence that ends with it."""
-    for line in reversed(lines):
+    for line in map(plain_units, reversed(lines)):
         if (match := _UNIT_LINE.search(line)) and (
             len(line) < 120 or len(line) - match.end() < 60 or line[match.start() - 1] == "("
         ):
@@ -254,13 +267,13 @@ class _Reader:
 
     def _unit_of_heading(self, texts: list[str]) -> None:
         unit = next((unit for text in texts if (unit := parse_unit(text))), None)
-        if unit is not None and self.table.unit is None:
+        if unit is not None and self.table.unit is None and (unit.currency or unit.scale != ONE):
             self.table.unit = unit
 
     def _is_heading(self, texts: list[str]) -> bool:
-        """Whether a row inside a table starts new headings: nothing but periods stands in its columns."""
+        """Whether a row inside a table starts new headings: nothing but periods stands in its columns, or lengths of time."""
         filled = [text for text in texts[1:] if text]
-        return bool(filled) and all(parse_periods(text, self.report_year) for text in filled)
+        return bool(filled) and all(parse_periods(text, self.report_year) or _LENGTH.search(text) for text in filled)
 
     def _label_row(self, text: str) -> None:
         periods = parse_periods(text, None)
@@ -302,6 +315,10 @@ class _Reader:
             column.periods = parse_periods(column.heading, self.report_year)
             if not any(isinstance(period, int) for period in column.periods):
                 column.periods |= parse_periods(shared, None)
+        last = self.header[-1] if len(self.header) > 1 else []
+        for column, text in zip(columns, last, strict=False):
+            if _CHANGE.search(text) and not parse_periods(text, None):
+                column.periods = UNKNOWN  # a change is of no one of the years that stand above it
         self._periods_from_caption(columns)
         return columns
 
@@ -384,6 +401,8 @@ def table_places(table: Table, text: str) -> Iterable[Place]:
             column = columns[index]
             cell = text[start:end]
             words = f"{column.heading} {row_words}"
+            if _BARE_CHANGE.fullmatch(column.heading) and index > 1:
+                words = f"{words} {columns[index - 1].heading}"  # of what stands left of it
             pure = is_amount(cell) or (len(cell) < 24 and not any(map(str.isalpha, cell)))
             for figure in find_figures(cell, cell=pure):
                 place = _place(table, row, column, figure, start, words, pure, (id(columns), index) in percent_columns)

@@ -49,7 +49,9 @@ _OBEYED = re.compile(
 _ADVICE = re.compile(
     r"\b(?:not|no) (?:\w+ )?(?:investment|financial|legal|tax) advice\b|\bconsult (?:a|an|your) [\w ]{0,30}(?:advis[eo]r|professional)|"
     r"\b(?:you|investors|readers) should (?:buy|sell|hold)\b|\b(?:buy|sell) [\w&. ]{1,40} shares (?:now|today)\b|"
-    r"\bbest stock\b|不构成(?:任何)?投资建议|建议(?:投资者)?(?:买入|卖出|增持|减持|持有)|(?:股市|投资)有风险|请咨询专业",
+    r"\bbest stock\b|不构成(?:任何)?投资建议|建议(?:投资者)?(?:买入|卖出|增持|减持|持有)|(?:股市|投资)有风险|请咨询专业"
+    r"|投资者(?:应|需|可以?|宜|务)|建议(?:谨慎|密切|持续|重点|积极|适当|关注)|(?:应当?|需要?)(?:密切|持续|高度)关注"
+    r"|\b(?:investors|readers|shareholders) (?:are advised|may wish|would be wise|need) to\b",
     re.IGNORECASE,
 )
 _PRAISE = re.compile(
@@ -71,7 +73,7 @@ _SILENT = re.compile(
     re.IGNORECASE,
 )
 _CAUSE = re.compile(
-    r"(?:主要)?(?:系|由于|因为|得益于|受益于|归因于|缘于)([^，。；：（）]{6,60})|(?<=为)(?:了)?(?:应对|抓住|把握)([^，。；]{4,40})(?:而|所致)"
+    r"(?:主要)?(?:系|由于|因为|得益于|受益于|归因于|缘于)([^，。；：（）]{6,60})|(?<=为)(?:了)?(?:应对|抓住|把握)([^，。；]{4,40})(?:而|所致)|(?<=受)(?!让|理|托|限|益)([^，。；：（）]{6,40})(?:推动|带动|拉动|提振|拖累)"
 )
 _LATIN_RUN = re.compile(r"(?<![A-Za-z])[a-z]{2,}(?:[ ’'-]+[a-z]{1,}){2,}(?![A-Za-z])")
 _HAN_WORDS = re.compile(r"[\u3400-\u9fff]+[，。；：、][\u3400-\u9fff，。；：、]*")  # a name has no marks of a sentence
@@ -82,7 +84,10 @@ _STOP = frozenset(
     "ended fiscal from have having how into last less made make many more most much must only other over report said same should "
     "since some such than that their them then there these they this those through under until upon very were what when where "
     "which while whose will with within would year years quarter half full december january february march april june july "
-    "august september october november explain describe".split()
+    "august september october november explain describe "
+    "amounts change changed changes cause caused compare compared concern consist consists define defined develop developed differ "
+    "difference drive drove driven figure figures follow highlights kept main mean means move moved number numbers part parts "
+    "perform performed picture reason reasons result results rise rose show shows shown stand stands stood tell terms".split()
 )
 _ABOUT_PERSONS = re.compile(
     r"(?:, |\band )(?:who|where)\b([^,;?]{4,80})|[，、；](?:谁|[^，；？]{0,8}是谁)([^，；？]{0,30})", re.IGNORECASE

@@ -111,10 +111,10 @@ def _as_it_is(request: Request, text: str) -> Parsed[str]:
 
 def _request(item: ScoringItem, teacher: str, room: int) -> Request:
     return Request(
-        key=request_key(teacher, "", item.text, {}),
+        key=request_key(teacher, item.system, item.text, {}),
         task=TASK,
         template="",
-        system="",
+        system=item.system,
         prompt=item.text,
         answer_schema={},
         max_tokens=room,

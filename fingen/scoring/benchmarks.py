@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from fingen.config import RENAMED
 from fingen.disk import sha256_text
 from fingen.errors import UsageError
 from fingen.imports.read import read_source
@@ -34,7 +35,7 @@ class Benchmark:
 
 BENCHMARKS = {
     "openfindata": Benchmark("test"),
-    "fineval-intent": Benchmark("test"),
+    "ant-intent": Benchmark("test"),
     "fpb": Benchmark("test", labels=LABELS),
     "fiqa": Benchmark("test", share=0.226, labels=LABELS),
     "tfns": Benchmark("validation", labels=LABELS),
@@ -51,9 +52,10 @@ def read_benchmark(name: str, path: Path | None, say: Callable[[str], None] = la
         UsageError: no benchmark of that name, no file and none that can be fetched; or as `fingen import` says.
         SetError: a malformed row, named by file and line. HubError: the Hub refused, or cannot be reached.
     """
-    if name not in BENCHMARKS:
+    known = RENAMED.get(name, name)
+    if known not in BENCHMARKS:
         raise UsageError(f"--benchmark {name}: no such benchmark", hint=f"choose one of: {', '.join(BENCHMARKS)}")
-    benchmark, source = BENCHMARKS[name], SOURCES[name]
+    benchmark, source = BENCHMARKS[known], SOURCES[known]
     if path is None and source.hub is None:
         raise UsageError(
             f"--benchmark {name}: there is no copy that can be fetched",
@@ -62,7 +64,9 @@ def read_benchmark(name: str, path: Path | None, say: Callable[[str], None] = la
     if path is None:
         say(f"{name}: fetching {source.hub} from the Hub" + (f" (licence: {source.licence})" if source.licence else ""))
     found = read_source(name, [path] if path else [], download=path is None)
-    rows, others, notes = divide(name, found.splits)
+    rows, others, notes = divide(known, found.splits)
+    if known != name:
+        notes.append(f"{name} is called {known} now")
     if found.rejected:
         notes.append(f"{name}: {len(found.rejected):,} rows cannot be asked; the first: {found.rejected[0].detail}")
     hashes = list(found.hashes.values())

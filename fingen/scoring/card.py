@@ -10,6 +10,7 @@ from fingen.scoring.charts import label
 from fingen.scoring.columns import COLUMNS, MEASURES, qa_sentences, qa_table, rows_of
 from fingen.scoring.compare import ALPHA
 from fingen.scoring.report import Choices, Interval, Majority, Report, Score
+from fingen.scoring.seeds import render_seeds
 
 MAJORITY = "majority class"
 NAMED = 10  # ids that are named in a line; the report has all of them
@@ -122,7 +123,8 @@ def render_card(report: Report) -> str:
     """The card of a score. Texts of answers are not in it."""
     tables = [table for table in (render_table(report), render_answers(report)) if table]
     lines = [f"# {text(report.name)}", "", "\n\n".join(tables), ""]
-    lines += [f"- {text(note)}" for note in (*render_pairs(report), *qa_sentences(report), *render_notes(report))]
+    notes = (*render_seeds(report), *render_pairs(report), *qa_sentences(report), *render_notes(report))
+    lines += [f"- {text(note)}" for note in notes]
     lines += [f"- {line}" for line in _ways(report)]
     for score in report.scores:
         if score.choices:

@@ -13,18 +13,18 @@ from typing import Any
 import torch
 from huggingface_hub import hf_hub_download
 
-from fingen.adapters import read_adapter, read_adapter_config
+from fingen.adapters import FOREIGN, read_adapter_config
 from fingen.config import Scoring
 from fingen.disk import dump_json, sha256_file
 from fingen.errors import HubError, LimitError, UsageError
 from fingen.scoring.report import Kind, Method
 from fingen.scoring.rows import Asked, ScoringItem
 from fingen.scoring.subjects import Given, Say
-from fingen.scoring.tuned import FOREIGN, is_ours
 from fingen.scoring.variants import with_shots
-from fingen.training.base import Loaded, load_base, load_tokenizer, quiet
+from fingen.training.base import Loaded, load_base, load_tokenizer, positions, quiet
 from fingen.training.choices import TOKENS_PER_BATCH, Choice, probabilities, score_options
-from fingen.training.models import HUB_ID, Base, find_base, shadow_note
+from fingen.training.foreign import find_adapted, need_form
+from fingen.training.models import Base, find_base, shadow_note
 from fingen.training.template import Template, build_template
 from fingen.training.tiny import one_thread
 from fingen.training.use import load_adapter
@@ -95,18 +95,23 @@ class Model:
     def _side(self) -> AbstractContextManager[Any]:
         return self.model.disable_adapter() if self.bare else nullcontext()
 
-    def _prompt(self, item: ScoringItem, shots: Sequence[ScoringItem]) -> Prompted | Given:
-        """The row as the model gets it, or why it cannot."""
-        if control := self.template.find_control(item.instruction, item.input):
-            return Given(item.id, item.turn, "", why=f"the question holds {control}, a control token of the model")
+    def _render(self, item: ScoringItem, shots: Sequence[ScoringItem]) -> str:
         if self.template.form == "fingpt":
             shown = [f"{self.template.render(shot.instruction, shot.input)}{shot.right}\n\n" for shot in shots]
-            text = "".join(shown) + self.template.render(item.instruction, item.input)
-        else:
-            whole = with_shots(item, shots)
-            text = self.template.render(whole.instruction, whole.input)
+            return "".join(shown) + self.template.render(item.instruction, item.input, system=item.system)
+        whole = with_shots(item, shots)
+        return self.template.render(whole.instruction, whole.input, system=whole.system)
+
+    def _prompt(self, item: ScoringItem, shots: Sequence[ScoringItem]) -> Prompted | Given:
+        """The row as the model gets it, or why it cannot."""
+        if control := self.template.find_control(item.system, item.instruction, item.input):
+            return Given(item.id, item.turn, "", why=f"the question holds {control}, a control token of the model")
+        try:
+            text = self._render(item, shots)
+        except UsageError as e:  # it has more than the model has a place for
+            return Given(item.id, item.turn, "", why=str(e))
         ids = tuple(self.template.encode_prompt(text))
-        room = getattr(self.model.config, "max_position_embeddings", None)
+        room = positions(self.model)
         if room and len(ids) >= room:
             return Given(item.id, item.turn, "", why=f"the question has {len(ids):,} tokens, the model reads {room:,}")
         return Prompted(item, ids)
@@ -138,10 +143,11 @@ class Model:
         template, width = self.template, max(len(row.ids) for row in rows)
         ids = torch.tensor([[template.pad] * (width - len(row.ids)) + list(row.ids) for row in rows])
         mask = torch.tensor([[0] * (width - len(row.ids)) + [1] * len(row.ids) for row in rows])
-        room = max(self._room(row.item) for row in rows)
+        room, most = max(self._room(row.item) for row in rows), positions(self.model)
+        room = room if most is None else min(room, most - width)
         options = {
-            "attention_mask": mask.to(self.model.device), "do_sample": False, "max_new_tokens": room, "pad_token_id": template.pad,
-            "eos_token_id": template.end, "temperature": None, "top_p": None, "top_k": None,
+            "attention_mask": mask.to(self.model.device), "max_new_tokens": room, "pad_token_id": template.pad,
+            "eos_token_id": template.end,
         }  # fmt: skip
         try:
             with torch.no_grad(), quiet():
@@ -182,9 +188,11 @@ def open_models(
         if place < len(settings.models):
             sides = [_plain(find_base(name), settings, say)]
         else:
-            tuned = _ours(Path(name), settings, say) if is_ours(name) else _foreign(name, settings, say)
+            tuned = _here(Path(name), settings, say) if Path(name).is_dir() else _foreign(name, settings, say)
             base = _base_of(tuned)
             sides = [base, replace(base, name=f"{base.name} (generated)", generate=True), tuned]
+        for note in sides[-1].template.notes:
+            say(f"{sides[-1].name}: {note}")
         with _held(sides):
             for side in sides:
                 is_known = side.kind == "base" and (not settings.base_beside or _identity(side) in asked)
@@ -253,23 +261,19 @@ def _base_of(tuned: Model) -> Model:
     )  # fmt: skip
 
 
-def _ours(folder: Path, settings: Scoring, say: Say) -> Model:
-    """An adapter that fingen made, as it was tuned."""
-    manifest = read_adapter(folder)
-    stored, base = manifest["template"], manifest["base"]
-    if settings.form and settings.form != stored["form"]:
-        raise UsageError(
-            f"{folder}: it was tuned with the form {stored['form']}, not {settings.form}", hint="leave --form out"
-        )
-    if settings.base and find_base(settings.base).source != base["source"]:
-        raise UsageError(f"{folder}: it was tuned on {base['source']}, not on {settings.base}", hint="leave --base out")
-    if note := shadow_note(base["source"]):
-        say(note)
+def _here(folder: Path, settings: Scoring, say: Say) -> Model:
+    """An adapter in a folder, as it was tuned."""
     tuned = load_adapter(
         folder,
+        base=settings.base,
+        form=settings.form,
         load=settings.load if settings.load != "auto" else None,
         trust_remote_code=settings.trust_remote_code,
     )
+    manifest = tuned.manifest
+    stored, base = manifest["template"], manifest["base"]
+    if note := shadow_note(base["source"]):
+        say(note)
     of_base = load_tokenizer(base["source"], trust_remote_code=settings.trust_remote_code)
     revision = getattr(tuned.model.config, "_commit_hash", None)
     if build_template(of_base, stored["form"]).sha256 != stored["sha256"]:
@@ -295,42 +299,26 @@ def _ours(folder: Path, settings: Scoring, say: Say) -> Model:
 
 
 def _foreign(name: str, settings: Scoring, say: Say) -> Model:
-    """A peft adapter that others made: what its base and its prompts are must be said, or stands in its configuration."""
-    folder, form = Path(name), settings.form or "chat"
+    """A peft adapter of others on the Hub: what its base and its prompts are must be said, or stands in its configuration."""
     from peft import PeftModel  # after fingen.training, which quietens what it imports
 
+    need_form(name, settings.form)
     try:
-        config = folder / FOREIGN if folder.is_dir() else Path(hf_hub_download(name, FOREIGN))
-        named = read_adapter_config(config, f"{name}/{FOREIGN}")
-        commit = None if folder.is_dir() else config.parent.name
-        source = find_base(settings.base).source if settings.base else _named_base(name, named)
+        config = Path(hf_hub_download(name, FOREIGN))
+        source = find_adapted(name, settings.base, read_adapter_config(config, f"{name}/{FOREIGN}")).source
         if note := shadow_note(source):
             say(note)
         loaded: Loaded = load_base(source, settings.load, trust_remote_code=settings.trust_remote_code)
-        with quiet(bars=not folder.is_dir()):
-            model = PeftModel.from_pretrained(loaded.model, name, revision=commit)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as e:
+        with quiet(bars=True):
+            model = PeftModel.from_pretrained(loaded.model, name, revision=config.parent.name)
+    except RuntimeError as e:
         line = next(iter(str(e).strip().splitlines()), type(e).__name__)
-        if folder.is_dir() or isinstance(e, RuntimeError):
-            raise UsageError(
-                f"{name}: cannot be loaded on its base: {line}", hint="name the base it was tuned on with --base"
-            ) from e
+        said = f"{name}: cannot be loaded on its base: {line}"
+        raise UsageError(said, hint="name the base it was tuned on with --base") from e
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        line = next(iter(str(e).strip().splitlines()), type(e).__name__)
         raise HubError(f"{name}: cannot be fetched: {line}", hint="check the name, and the network") from e
-    template = _template(loaded.tokenizer, form, source)
-    details = {**_about(source, loaded.model, loaded.load, template), "adapter": _weights(folder, model)}
-    shown = folder.resolve().name if folder.is_dir() else name
-    return Model(shown, "adapter", model.eval(), template, details, **_ways(settings, say))
-
-
-def _named_base(name: str, base: str | None) -> str:
-    """The base that an adapter of others names, if that is an id on the Hub: where else it lies is for its user to say."""
-    if base is None or not HUB_ID.fullmatch(base):
-        said = f"{name}: its base model is no id on the Hub: {base or 'it names none'}"
-        raise UsageError(said, hint="name the base it was tuned on with --base")
-    return base
-
-
-def _weights(folder: Path, model: Any) -> dict[str, Any]:
-    if not folder.is_dir():
-        return {"hub": str(folder), "rank": getattr(model.active_peft_config, "r", None)}
-    return {path.name: sha256_file(path) for path in sorted(folder.glob("adapter_*"))}
+    template = _template(loaded.tokenizer, str(settings.form), source)
+    weights = {"hub": name, "rank": getattr(model.active_peft_config, "r", None)}
+    details = {**_about(source, loaded.model, loaded.load, template), "adapter": weights}
+    return Model(name, "adapter", model.eval(), template, details, **_ways(settings, say))

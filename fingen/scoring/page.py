@@ -19,6 +19,7 @@ from fingen.scoring.charts import CLASSES_SHOWN, Bin, Whisker, label
 from fingen.scoring.columns import COLUMNS, MEASURES, qa_sentences, qa_table, rows_of
 from fingen.scoring.compare import ALPHA
 from fingen.scoring.report import SYNTHETIC, Choices, Interval, Pair, Prediction, Report, Score
+from fingen.scoring.seeds import render_seeds
 from fingen.text import as_shown
 
 PAGE = "report.html"
@@ -108,6 +109,7 @@ def render_page(report: Report, predictions: Sequence[Prediction]) -> str:
         report=report,
         sources=report.order,
         headlines=headlines(report),
+        seeds=list(render_seeds(report)),
         sentences=qa_sentences(report),
         answers=qa_table(report),
         subjects={score.subject for score in report.scores},

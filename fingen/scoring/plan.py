@@ -11,7 +11,7 @@ from fingen.config import BUILD, Scoring
 from fingen.errors import UsageError
 from fingen.scoring.columns import find_context, in_contexts
 from fingen.scoring.report import ScoredRows
-from fingen.scoring.rows import Asked, read_asked
+from fingen.scoring.rows import Asked, limited, read_asked
 from fingen.sets import read_manifest
 
 SCORES = BUILD / "scores"
@@ -35,6 +35,7 @@ def read_sources(settings: Scoring, say: Callable[[str], None] = lambda text: No
         from fingen.scoring.tuned import with_own_sets  # what adapters bring along is loaded for those who have one
 
         found = [with_own_sets(settings.adapters, asked, examples=_needs_examples(settings)) for asked in found]
+    found = [limited(asked, settings.limit) for asked in found]
     keys = [asked.key for asked in found]
     if twice := next((key for key in keys if keys.count(key) > 1), None):
         raise UsageError(f"{twice} is there twice", hint="name each benchmark and set once")
@@ -84,6 +85,8 @@ def _refuse_clashes(settings: Scoring) -> None:
         refuse_misnamed(settings)
     if settings.context and settings.predictions:
         raise UsageError("--context: answers that are there were asked in their own way", hint="leave --context out")
+    if settings.limit and settings.predictions:
+        raise UsageError("--limit: answers that are there are read whole", hint="leave --limit out")
     if settings.gold and (settings.data or not settings.predictions):
         raise UsageError("--gold goes with --predictions alone", hint="name the rows of models and teachers with --set")
     if settings.splits and not (settings.data or settings.gold or settings.adapters):

@@ -211,6 +211,37 @@ class Contrast(Frozen):
     difference: Interval  # paired bootstrap over source chunks
 
 
+class Spread(Frozen):
+    """One figure of several subjects, 0..1; `sd` is the standard deviation of a sample."""
+
+    mean: float
+    sd: float
+    least: float
+    most: float
+    runs: int
+
+
+class SeedPair(Frozen):
+    """A subject beside adapters of several seeds. `difference` is their mean accuracy less the other's."""
+
+    other: str
+    difference: Interval  # paired bootstrap over rows and seeds
+    p: float  # randomisation of the signs of the rows' differences, two-sided; the seeds as they are
+
+
+class SeedGroup(Frozen):
+    """Adapters that differ by their seed alone, on the rows of a source that all of them answered."""
+
+    on: str
+    context: Literal["", "passage"] = ""
+    subjects: tuple[str, ...]
+    rows: int
+    accuracy: Spread
+    macro_f1: Spread
+    weighted_f1: Spread
+    pairs: tuple[SeedPair, ...] = ()
+
+
 class Report(Frozen):
     """One run of `fingen score`."""
 
@@ -220,6 +251,7 @@ class Report(Frozen):
     scores: tuple[Score, ...]
     pairs: tuple[Pair, ...] = ()
     contrasts: tuple[Contrast, ...] = ()
+    seeds: tuple[SeedGroup, ...] = ()
     predictions: str = ""  # sha256 of predictions.jsonl
     resamples: int
     seed: int

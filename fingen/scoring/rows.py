@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from fingen.disk import sha256_file
 from fingen.errors import SetError, UsageError
-from fingen.records import Language, Record, parse_nested
+from fingen.records import Language, Record, parse_nested, take
 from fingen.rows import Raw, read_raw
 from fingen.scoring.language import language_of, parse_language
 from fingen.scoring.report import ScoredRows
@@ -52,6 +52,7 @@ class ScoringItem:
     language: Language = "en"
     chunks: tuple[str, ...] = ()  # ids of the passages that it was made of
     turn: int = 0  # places that its options were moved on by
+    system: str = ""  # what is told before the question
 
     def name(self, key: str) -> str:
         """The class that a key stands for: its text, or the key itself where that is not known."""
@@ -118,6 +119,7 @@ class _Gold(NamedTuple):
     language: Language = "en"
     chunks: tuple[str, ...] = ()
     is_text: bool = False
+    system: str = ""
 
 
 def read_asked(path: Path, split: str | None = None, *, examples: bool = False) -> Asked:
@@ -149,6 +151,18 @@ def read_asked(path: Path, split: str | None = None, *, examples: bool = False) 
 def _of_file(path: Path, items: Iterable[ScoringItem]) -> Asked:
     source = ScoredRows(name=path.name, sha256=sha256_file(path), split="", kind="file")
     return Asked(path.name, source, tuple(items), path)
+
+
+def limited(asked: Asked, limit: int | None) -> Asked:
+    """At most so many of the rows, under a key of their own: what comes of a part is no figure of the whole."""
+    if limit is None or limit >= len(asked.items):
+        return asked
+    part = f"{limit:,} of {len(asked.items):,} rows"
+    note = (
+        f"{asked.key}: {part} are scored (--limit): these are no figures of the whole, and do not compare with others'"
+    )
+    items = tuple(take(asked.items, limit))
+    return replace(asked, key=f"{asked.key} ({part})", items=items, notes=(*asked.notes, note))
 
 
 def _default_split(folder: Path) -> str:
@@ -277,6 +291,7 @@ def _from_record(folder: Path, split: str, number: int, record: Record) -> _Gold
         language=language_of(record.output, asked) if record.origin == "imported" else record.language,
         chunks=record.chunks,
         is_text=is_text,
+        system=record.system,
     )
 
 
@@ -353,7 +368,7 @@ def _shared_options(names: set[str]) -> dict[str, str]:
 def _item(gold: _Gold, options: Mapping[str, str]) -> ScoringItem:
     item = ScoringItem(
         id=gold.id, number=gold.number, options=options, right=gold.right, instruction=gold.instruction, input=gold.input,
-        language=gold.language, chunks=gold.chunks,
+        language=gold.language, chunks=gold.chunks, system=gold.system,
     )  # fmt: skip
     if not options:
         return item

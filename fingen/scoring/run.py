@@ -24,9 +24,11 @@ from fingen.scoring.columns import build_contrasts, has_passage
 from fingen.scoring.page import write_page
 from fingen.scoring.report import REPORT, Kind, Method, Prediction, Report, Score, refuse_other, write_score
 from fingen.scoring.rows import Answer, Asked, ScoringItem, by_model, match, read_answers
+from fingen.scoring.seeds import build_seeds
 from fingen.scoring.subjects import Given, Say, Subject, read
 from fingen.scoring.texts import Judged, TextRow, measure, score_texts, with_verdicts
 from fingen.scoring.variants import choose_shots, place, rotations
+from fingen.thoughts import without_thoughts
 
 if TYPE_CHECKING:
     from fingen.scoring.api import Asker
@@ -297,11 +299,20 @@ def _report(
         scores=scores,
         pairs=build_pairs(rows, drawing),
         contrasts=build_contrasts(scores, rows, clusters, drawing),
+        seeds=build_seeds(rows, _seed_groups(settings), drawing),
         resamples=settings.resamples,
         seed=settings.seed,
         version=__version__,
     )
     return report, rows
+
+
+def _seed_groups(settings: Scoring) -> list[tuple[str, ...]]:
+    if not settings.adapters:
+        return []
+    from fingen.scoring.tuned import seed_groups  # as in score
+
+    return seed_groups(settings.adapters)
 
 
 def _refuse_twice(found: Sequence[Answered]) -> None:
@@ -330,7 +341,7 @@ def _measure(
 
 def _text_row(item: ScoringItem, answer: str) -> TextRow:
     question = item.instruction if has_passage(item) else item.text  # figures of a passage are still to be found
-    return TextRow(item.id, item.language, question, item.right, answer)
+    return TextRow(item.id, item.language, question, item.right, without_thoughts(answer) or "")
 
 
 def _count(one: Answered, drawing: Drawing) -> Score:

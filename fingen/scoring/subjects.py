@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from fingen.scoring.parse import parse_answer
 from fingen.scoring.report import SHOWN, Kind, Method, Prediction
 from fingen.scoring.rows import Asked, ScoringItem
+from fingen.thoughts import without_thoughts
 
 Say = Callable[[str], None]
 REFUSAL = "refusal"  # the stop reason of a teacher that did not answer; what it says of that names no option
@@ -60,7 +61,8 @@ def read(item: ScoringItem, given: Given, subject: str, asked: Asked) -> Predict
     """What was given for a row, as a prediction."""
     key: str | None = None
     if not item.options:
-        why = given.why or ("empty" if not given.answer.strip() else "text")
+        written = without_thoughts(given.answer)
+        why = given.why or ("still thinking when it ended" if written is None else "text" if written else "empty")
     elif given.key is not None:
         key, why = given.key, "the likeliest option"
     elif given.why == REFUSAL or (given.why and not given.answer):

@@ -7,17 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from fingen.adapters import FOREIGN, read_adapter, write_scores
 from fingen.adapters import MANIFEST as ADAPTER
-from fingen.adapters import read_adapter, write_scores
 from fingen.config import BUILD, Scoring
-from fingen.disk import sha256_file
+from fingen.disk import dump_json, sha256_file
 from fingen.errors import UsageError
 from fingen.scoring.report import Report, Score
 from fingen.scoring.rows import Asked, named, read_asked
 from fingen.sets import MANIFEST, read_manifest
+from fingen.training.foreign import need_form
 from fingen.training.models import HUB_ID, find_base
-
-FOREIGN = "adapter_config.json"  # an adapter that others made has this, and no manifest
 
 
 def refuse_misnamed(settings: Scoring) -> None:
@@ -42,11 +41,7 @@ def _refuse_no_adapter(name: str, form: str | None) -> None:
         raise UsageError(f"{name}: no adapter: it has neither {ADAPTER} nor {FOREIGN}", hint="name an adapter's folder")
     if not folder.is_dir() and not HUB_ID.fullmatch(name):
         raise UsageError(f"{name}: no such adapter", hint="name a folder that `fingen finetune` has made, or a Hub id")
-    if form is None:
-        raise UsageError(
-            f"{name}: nothing says how its prompts looked in its training",
-            hint="pass --form fingpt (Instruction/Input/Answer), or --form chat (its base's chat template)",
-        )
+    need_form(name, form)
 
 
 def is_ours(name: str) -> bool:
@@ -108,7 +103,23 @@ def _tuned_on(adapters: Iterable[str]) -> Iterator[tuple[str, Mapping[str, Any],
     """Each of fingen's own adapters, what it says of the set that it was tuned on, and where that set is."""
     for name in filter(is_ours, adapters):
         stored = read_adapter(Path(name))["set"]
+        if stored is None:  # one of others, that fingen has published
+            continue
         yield name, stored, BUILD / stored["name"]
+
+
+def seed_groups(adapters: Iterable[str]) -> list[tuple[str, ...]]:
+    """The names, as subjects, of fingen's own adapters that differ by their seed alone: groups of two and more."""
+    groups: dict[str, dict[int, str]] = {}
+    for name in filter(is_ours, adapters):
+        manifest = read_adapter(Path(name))
+        if manifest["set"] is None:  # as above
+            continue
+        base, settings = manifest["base"], {**manifest["settings"]}
+        seed = settings.pop("seed", 0)
+        of = dump_json([base["source"], base["revision"], manifest["set"]["sha256"], manifest["template"], settings])
+        groups.setdefault(of, {})[seed] = Path(name).resolve().name
+    return [tuple(each.values()) for each in groups.values() if len(each) > 1]
 
 
 def _state(rows: Path) -> str | None:

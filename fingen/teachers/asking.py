@@ -294,12 +294,11 @@ def _pending(
 def _invalid(job: Job, journal: Journal, missing: list[str]) -> list[str]:
     """Name the requests that were answered, by whichever run or file, and whose answers cannot be used, with why."""
     asked = {request.key: request for request in job.requests}
-    told = []
-    for key in missing:
-        if faults := journal.faults(key):
-            passages = asked[key].passages
-            where = f"{passages[0].document}, page {passages[0].pages[0]}" if passages else key[:12]
-            told.append(f"{where}: {faults[-1][1]} ({len(faults)} answers so far)")
+    told = [
+        f"{asked[key].where}: {faults[-1][1]} ({len(faults)} answers so far)"
+        for key in missing
+        if (faults := journal.faults(key))
+    ]
     more = f"; and {len(told) - SHOWN_INVALID} more" if len(told) > SHOWN_INVALID else ""
     return [f"{len(told)} requests have answers that cannot be used: {'; '.join(told[:SHOWN_INVALID])}{more}"] * bool(
         told

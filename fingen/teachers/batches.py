@@ -32,6 +32,7 @@ from fingen.teachers.dispatch import (
     OnAnswer,
     Validate,
     asked_again,
+    unanswered,
     wait_seconds,
 )
 from fingen.teachers.journal import Journal
@@ -79,6 +80,7 @@ async def run_batches(
     batches go on at the provider, and the next run finds them.
 
     Raises:
+        UnansweredError: some requests have no answer, all others have.
         TeacherError: the provider refused, cannot be reached, cancelled a batch, or the budget is reached.
         ShortfallError: too many of the first answers are invalid.
         LimitError: the journal cannot be written.
@@ -171,6 +173,7 @@ class _Run:
     unsure: int = 0  # creations in a row that broke off
     most_open: float = math.inf  # batches that the provider takes at once
     error: TeacherError | None = None  # raised when all that is there was collected
+    left: dict[str, TeacherError] = field(default_factory=dict)  # key -> why it has no answer and is not sent again
 
     def __post_init__(self) -> None:
         self.teacher = self.batch_api.teacher
@@ -191,9 +194,20 @@ class _Run:
             if self.terms.is_sending:
                 moved = await self.send() or moved
             if not self.tell() or not self.terms.is_waiting:
+                self.end()
                 return
             pause = self.terms.first_poll_seconds if moved else min(pause * BACKOFF, self.terms.longest_poll_seconds)
             await asyncio.sleep(pause)
+
+    def end(self) -> None:
+        """Say what has no answer, now that nothing is on its way.
+
+        Raises:
+            TeacherError: there is some.
+        """
+        left = [(self.requests[key], e) for key, e in self.left.items() if key in self.requests]
+        if error := unanswered(left, len(self.requests) - len(self.journal.missing(self.requests))):
+            raise error
 
     def tell(self, said: str = "") -> int:
         """Say what is on its way; returns how many batches."""
@@ -315,7 +329,7 @@ class _Run:
                 continue
             if result.payload is None:
                 (self.lost if result.is_lost else self.failed)[result.custom_id] = self.teacher.mask(result.error)
-                self.stop_for(result)
+                self.stop_for(result, held[result.custom_id])
             else:
                 answers[result.custom_id] = build_completion(self.teacher, held[result.custom_id], result)
         self.outstanding.store(answers, {})
@@ -323,12 +337,12 @@ class _Run:
         self.collected += len(answers)
         self.judge.look()
 
-    def stop_for(self, result: Result) -> None:
-        """Stop the run for failures that are not to be retried."""
+    def stop_for(self, result: Result, key: str) -> None:
+        """Leave out what is refused, and stop the run for other failures that are not to be retried."""
         if result.is_final:
-            self.error = self.error or TeacherError(
-                f"{self.teacher.name}: a request was refused: {result.error}",
-                hint="the answers of its batch are stored; correct what is refused, then run the same command again",
+            self.left[key] = TeacherError(
+                f"{self.teacher.name}: the request was refused: {self.teacher.mask(result.error)}",
+                hint="correct what is refused, then run the same command again",
             )
         elif result.error == CANCELED:
             self.error = self.error or TeacherError(
@@ -373,13 +387,15 @@ class _Run:
 
     async def send(self) -> bool:
         """Send what nobody asks, as far as the budget and the provider allow; returns whether anything was sent."""
-        missing = self.journal.unasked(self.requests)
-        if any(self.billed[key] >= TRIES for key in missing):
-            why = ", ".join(f"{count} {why}" for why, count in self.outstanding.failures().items())
-            raise TeacherError(
-                f"{self.teacher.name}: no usable answer in {TRIES} attempts that may all be billed: {why}",
-                hint="run the same command again to go on; what was answered is kept",
-            )
+        missing = [key for key in self.journal.unasked(self.requests) if key not in self.left]
+        why = ", ".join(f"{count} {why}" for why, count in self.outstanding.failures().items())
+        for key in missing:
+            if self.billed[key] >= TRIES:
+                self.left[key] = TeacherError(
+                    f"{self.teacher.name}: no usable answer in {TRIES} attempts that may all be billed: {why}",
+                    hint="run the same command again to go on; what was answered is kept",
+                )
+        missing = [key for key in missing if key not in self.left]
         unusable = self.outstanding.unusable(missing)
         queue = deque(after_faults(self.requests[key], unusable.get(key, [])) for key in missing)
         trouble = self.judge.trouble()

@@ -15,6 +15,7 @@ from fingen.errors import TeacherError
 from fingen.wire import LIMITED, RETRYABLE, Refusal, Secret
 
 GAVE_UP_WAITING = frozenset({504, 524})  # from a gateway: the model behind it may have answered, and billed
+OF_ONE_REQUEST = frozenset({400, 413, 422})  # what they refuse is this request: its length, or what it says
 NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"})  # httpx2's names
 STREAMED = {"X-Stainless-Raw-Response": "stream"}  # what the SDKs' own with_streaming_response asks for
 
@@ -62,6 +63,7 @@ def refused(teacher: str, refusal: Refusal, account: Account, hints: Mapping[int
         limited=not billing and status in LIMITED,
         retry_after=refusal.retry_after,
         possibly_billed=status in GAVE_UP_WAITING,
+        alone=not billing and status in OF_ONE_REQUEST,
         hint=_hint(refusal, account, hints),
     )
 

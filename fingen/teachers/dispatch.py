@@ -8,11 +8,11 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from fingen.errors import Interrupted, ShortfallError, TeacherError
+from fingen.errors import Interrupted, ShortfallError, TeacherError, UnansweredError
 from fingen.records import Completion, Request
 from fingen.teachers.answers import ENDED
 from fingen.teachers.base import Teacher
@@ -33,6 +33,8 @@ LONGEST_RETRY_AFTER_SECONDS = 120.0  # a server that asks for more is asked earl
 EARLY = 50  # of this many first answers ...
 EARLY_INVALID = 0.2  # ... a larger share of invalid ones stops the run
 CUT, INVALID = "cut at max_tokens", "invalid: "  # what the journal says of an answer that is asked for again
+MOST_IN_A_ROW = 3  # requests without an answer, and none with one between them, stop the run
+SHOWN_UNANSWERED = 5  # requests that a message names
 TURN_SECONDS = 0.2  # between two looks at whether it is free
 _WAITING_FOR_DISK = 16  # workers beyond the ceiling: their answers are being stored while others ask
 
@@ -63,11 +65,13 @@ async def dispatch(
     """Ask what is missing and journal each answer; returns the number of requests that got one.
 
     `requests` is pulled lazily, one for each free worker. A request that has a usable answer, was asked before in this run,
-    is claimed by another process or held by a batch is passed over. An answer is on the disk before anyone looks at it. An
-    error, and the first Ctrl-C, stop the run: what is in flight is finished and stored, then the error is raised. A second
-    Ctrl-C, like cancelling, drops what is in flight and keeps what was stored. Processes with a budget take turns.
+    is claimed by another process or held by a batch is passed over. An answer is on the disk before anyone looks at it. A
+    request that is refused, or tried in vain, alone holds nobody up. Any other error, and the first Ctrl-C, stop the run:
+    what is in flight is finished and stored, then the error is raised. A second Ctrl-C, like cancelling, drops what is in
+    flight and keeps what was stored. Processes with a budget take turns.
 
     Raises:
+        UnansweredError: some requests have no answer, all others have.
         TeacherError: the teacher refused, cannot be reached, or the budget is reached.
         ShortfallError: too many of the first answers are invalid.
         Interrupted: Ctrl-C.
@@ -86,8 +90,8 @@ async def dispatch(
             await asyncio.gather(*workers, return_exceptions=True)
             await run.writer.close()
             run.budget.release()
-    if run.error:
-        raise run.error
+    if error := run.error or unanswered(run.left, run.answered):
+        raise error
     return run.answered
 
 
@@ -145,6 +149,8 @@ class _Run:
     spent_usd: float = 0.0
     stopped: bool = False
     error: BaseException | None = None  # the first one
+    left: list[tuple[Request, TeacherError]] = field(default_factory=list)  # without an answer, and why
+    in_a_row: int = 0  # of these, since the last answer
     idle: set[asyncio.Task[None]] = field(default_factory=set)  # workers that wait, with nothing in flight
 
     def __post_init__(self) -> None:
@@ -186,12 +192,25 @@ class _Run:
                     try:
                         if self.journal.unasked([request.key]):
                             await self.ask(request)
+                    except TeacherError as e:
+                        self.leave(request, e)
                     finally:
                         self.locks.release(request.key)
                 await asyncio.sleep(0)  # a teacher that computes on the CPU never gives the others a turn
         except Exception as e:
             self.stop(e)
             raise
+
+    def leave(self, request: Request, e: TeacherError) -> None:
+        """Leave a request without an answer, and go on with the others.
+
+        Raises:
+            TeacherError: it is no fault of this request alone, or so many in a row have none that it does not seem so.
+        """
+        self.in_a_row += 1
+        if self.stopped or not e.alone or self.in_a_row >= MOST_IN_A_ROW:
+            raise e
+        self.left.append((request, e))
 
     async def ask(self, request: Request) -> None:
         """Ask until there is a usable answer or the tries are used up; every answer is stored before it is looked at.
@@ -228,6 +247,7 @@ class _Run:
     def count(self, completion: Completion, problem: str | None) -> None:
         """Count an answer, and stop a run whose first answers are mostly invalid."""
         self.answers += 1
+        self.in_a_row = 0
         if problem is not None and self.answers <= EARLY:
             self.invalid.append(f"{problem}: {completion.text[:200]}")
         if self.answers == EARLY and len(self.invalid) > EARLY_INVALID * EARLY:
@@ -246,6 +266,7 @@ class _Run:
         if self.billed[request.key] >= TRIES:
             raise TeacherError(
                 f"{self.teacher.name}: no usable answer in {TRIES} attempts that may all be billed",
+                alone=True,
                 hint="run the same command again to go on; what was answered is kept",
             )
         while True:
@@ -329,6 +350,18 @@ class _Run:
             await self.settled.wait()
         self.reserved_usd += worst
         return worst
+
+
+def unanswered(left: Sequence[tuple[Request, TeacherError]], answered: int) -> TeacherError | None:
+    """The error for requests without an answer: what is wrong with the first, where not even one has got one."""
+    if not left or not answered:
+        return left[0][1] if left else None
+    told = "; ".join(f"{request.where}: {e}" for request, e in left[:SHOWN_UNANSWERED])
+    more = f"; and {len(left) - SHOWN_UNANSWERED} more" if len(left) > SHOWN_UNANSWERED else ""
+    return UnansweredError(
+        f"{len(left)} requests have no answer, all others have: {told}{more}",
+        hint="the same command asks for them once more; pdf2qa --partial writes the set of what is there",
+    )
 
 
 def asked_again(request: Request, answer: str, fault: str) -> Request:

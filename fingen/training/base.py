@@ -127,7 +127,26 @@ def load_base(source: str, load: str, *, revision: str | None = None, trust_remo
     if missing:
         shown = ", ".join(missing[:MISSING_SHOWN]) + (", ..." if len(missing) > MISSING_SHOWN else "")
         raise UsageError(f"{source}: {len(missing)} weights are missing: {shown}", hint="fetch the model again")
+    model.generation_config = _likeliest(model.generation_config)
     return Loaded(model, tokenizer, load)
+
+
+def _likeliest(published: Any) -> Any:
+    """The generation settings of a model without what its makers chose for sampling: a repetition penalty changes answers too."""
+    kept = {name: getattr(published, name, None) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    return library.GenerationConfig(do_sample=False, **kept)
+
+
+def positions(model: Any) -> int | None:
+    """Tokens that a model reads at most, prompt and answer together; None where it does not say."""
+    config = model.config.get_text_config()
+    most = getattr(config, "max_position_embeddings", None)
+    rope = getattr(config, "rope_parameters", None) or {}
+    if not isinstance(most, int) or most < 1:
+        return None
+    # These two stretch what the model was made with, which is what stands there; the other ways state what they stretch to.
+    stretched = rope.get("rope_type") in ("linear", "dynamic")
+    return int(most * rope.get("factor", 1.0)) if stretched else most
 
 
 def fetch(source: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from fingen.disk import sha256_text
+from fingen.errors import UsageError
 from fingen.records import Record
 from fingen.training.template import Template
 
@@ -32,21 +33,35 @@ class Examples:
     longest_tokens: int
 
 
-def build_examples(records: Iterable[Record], template: Template, cutoff: int) -> Examples:
-    """Encode rows. One that is too long is left out whole: half an answer would teach the model to stop anywhere."""
+def build_examples(
+    records: Iterable[Record], template: Template, cutoff: int, positions: int | None = None
+) -> Examples:
+    """Encode rows. One that is too long is left out whole: half an answer would teach the model to stop anywhere.
+
+    `positions` are the tokens that the model reads, at most; None where it does not say.
+    """
     kept: list[Example] = []
     left_out: dict[str, list[str]] = {}
     longest = 0
     for record in records:
-        if template.find_control(record.instruction, record.input, record.output):
+        said = (record.system, *(turn["content"] for turn in record.turns))
+        if template.find_control(record.instruction, record.input, record.output, *said):
             left_out.setdefault("holds a control token of the model", []).append(record.id)
             continue
-        prompt = template.encode_prompt(template.render(record.instruction, record.input))
+        try:
+            text = template.render(record.instruction, record.input, system=record.system, turns=record.turns)
+        except UsageError as e:  # what the row has is more than the model has a place for
+            left_out.setdefault(str(e), []).append(record.id)
+            continue
+        prompt = template.encode_prompt(text)
         answer = template.encode_answer(record.output)
-        longest = max(longest, len(prompt) + len(answer))
+        tokens = len(prompt) + len(answer)
+        longest = max(longest, tokens)
         if not record.output.strip():
             left_out.setdefault("has no answer", []).append(record.id)
-        elif len(prompt) + len(answer) > cutoff:
+        elif positions is not None and tokens > positions:
+            left_out.setdefault(f"longer than the {positions:,} tokens that the base model reads", []).append(record.id)
+        elif tokens > cutoff:
             left_out.setdefault(f"longer than {cutoff} tokens", []).append(record.id)
         else:
             kept.append(Example(record.id, (*prompt, *answer), len(answer)))

@@ -1,4 +1,4 @@
-"""What a merged model says of itself: what it was made of, what was proved of it, and which files it has. No torch here."""
+"""What a merged model says of itself: what it was made of, what was checked of it, and which files it has. No torch here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def made_of(adapter: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "adapter": adapter["files"].get(WEIGHTS[0]),
         "base": {name: base.get(name) for name in ("source", "revision", "weights")},
-        "template": adapter["template"]["sha256"],
+        "template": adapter["template"]["sha256"] or adapter["template"]["form"],
     }
 
 

@@ -79,13 +79,13 @@ def _folder_name(text: str) -> str:
     return re.sub(r"[^\w.-]+", "-", text).lower()
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """A model folder's config.json; {} if there is none.
+def read_config(folder: Path, name: str = "config.json") -> dict[str, Any]:
+    """A model folder's config.json, or another such file of it; {} if there is none.
 
     Raises:
         UsageError: it is not JSON.
     """
-    path = folder / "config.json"
+    path = folder / name
     if not path.is_file():
         return {}
     try:

@@ -10,7 +10,7 @@ from typing import Any
 
 from fingen.config import BUILD, Finetune, Tuning
 from fingen.errors import FingenError, SetError
-from fingen.records import Record
+from fingen.records import Record, take
 from fingen.sets import newest_set, read_manifest, read_split
 from fingen.training.data import hold_out
 from fingen.training.memory import Batch, memory_bytes
@@ -136,10 +136,12 @@ def read_rows(data: Path, tuning: Tuning) -> tuple[list[Record], list[Record]]:
     Raises:
         SetError: the set is missing or broken.
     """
-    train = list(read_split(data, "train"))
+    train, validation = list(read_split(data, "train")), list[Record]()
     if read_manifest(data).splits.get("validation"):
-        return train, list(read_split(data, "validation"))
-    return hold_out(train, tuning.validation_share) if tuning.validation_share else (train, [])
+        validation = list(read_split(data, "validation"))
+    elif tuning.validation_share:
+        train, validation = hold_out(train, tuning.validation_share)
+    return take(train, tuning.limit), take(validation, tuning.limit)
 
 
 def few_rows(tuning: Tuning, validation: int) -> str | None:

@@ -11,10 +11,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from fingen.adapters import is_pickle, read_adapter
+from fingen.adapters import is_pickle
 from fingen.config import Tuning
 from fingen.errors import UsageError
 from fingen.install import install_command
+from fingen.training.foreign import read_any_adapter
 from fingen.training.memory import GIB, Shape, least_bytes, read_shape
 from fingen.training.models import Base, read_config
 
@@ -71,22 +72,26 @@ def missing_libraries() -> list[str]:
     return [name for name in NEEDED if find_spec(name) is None]
 
 
-def need_adapter(folder: Path, *, trust_remote_code: bool = False) -> dict[str, Any]:
+def need_adapter(
+    folder: Path, *, base: str | None = None, form: str | None = None, trust_remote_code: bool = False
+) -> dict[str, Any]:
     """The manifest of an adapter that can be loaded, as far as can be told without torch.
+
+    `base` and `form` are those of `read_any_adapter`.
 
     Raises:
         UsageError: it is not whole, its base is not here, or brings code that nobody trusts.
     """
-    manifest = read_adapter(folder)
-    base = manifest["base"]
-    if base["remote_code"] and not trust_remote_code:
+    manifest = read_any_adapter(folder, base, form)
+    about = manifest["base"]
+    if about["remote_code"] and not trust_remote_code:
         raise UsageError(
-            f"{base['source']}: the model brings Python code of its own, which would run here with all your rights",
+            f"{about['source']}: the model brings Python code of its own, which would run here with all your rights",
             hint="read that code, then pass --trust-remote-code",
         )
-    if base["hub_id"] is None and not Path(base["source"]).is_dir():
+    if about["hub_id"] is None and not Path(about["source"]).is_dir():
         raise UsageError(
-            f"{folder}: its base model is the folder {base['source']}, and that is not here",
+            f"{folder}: its base model is the folder {about['source']}, and that is not here",
             hint="put the base model there, or run this where it is",
         )
     return manifest

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fingen import __version__
 from fingen.adapters import FILES as ADAPTER_FILES
+from fingen.adapters import render_left_out
 from fingen.config import BUILD, Finetune, Tuning
 from fingen.disk import dump_json, refuse_others, sha256_file, sha256_text
 from fingen.errors import UsageError
@@ -27,7 +28,9 @@ from fingen.training.schedule import total_steps, warmup_warning
 
 if TYPE_CHECKING:
     from fingen.training.classes import Judge
+    from fingen.training.data import Examples
     from fingen.training.recipe import Trained
+    from fingen.training.template import Template
 
 MODELS_FOLDER = BUILD / "models"
 LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "safetensors")
@@ -94,6 +97,8 @@ def _run_id(plan: TrainingPlan, settings: Finetune) -> str:
     """What makes two runs the same: set, base model, and every setting that changes what is learned."""
     assert plan.data is not None
     learned = {name: value for name, value in asdict(plan.tuning).items() if name not in SPEED_ONLY}
+    if plan.tuning.limit is None:  # as runs were told apart before there was one
+        del learned["limit"]
     return sha256_text(sha256_file(plan.data / SET_MANIFEST), plan.base.source, dump_json(learned))
 
 
@@ -135,29 +140,26 @@ def _train(
     from accelerate import PartialState
 
     from fingen.training import adapter, checkpoints, recipe
-    from fingen.training.base import load_base
+    from fingen.training.base import load_base, positions
     from fingen.training.classes import build_judge
-    from fingen.training.data import build_examples, count_seen
+    from fingen.training.data import count_seen
+    from fingen.training.frame import find_frame
     from fingen.training.template import build_template
 
     train, validation = read_rows(data, plan.tuning)
     state = PartialState()
     with state.main_process_first():
-        source = _source(plan, data, train, say, replace=settings.replace)
+        source = _source(plan, data, settings, say)
     loaded = load_base(source, plan.tuning.load, trust_remote_code=settings.trust_remote_code)
     tuning = replace(plan.tuning, load=loaded.load)
     template = build_template(loaded.tokenizer, tuning.form)
-    rows = build_examples(train, template, tuning.cutoff)
-    held = build_examples(validation, template, tuning.cutoff)
-    left_out = {reason: [*rows.left_out.get(reason, ()), *held.left_out.get(reason, ())]
-                for reason in (*rows.left_out, *held.left_out)}  # fmt: skip
-    for reason, ids in left_out.items():
-        say(f"left out: {len(ids)} rows: {reason}")
+    for note in template.notes:
+        say(note)
+    rows, held, left_out = _encode(train, validation, template, tuning, positions(loaded.model))
+    for line in render_left_out(left_out):
+        say(line)
     if not rows.kept:
-        raise UsageError(
-            f"{data}: no training row is left: {'; '.join(left_out) or 'there are none'}; the longest has {rows.longest_tokens} tokens",
-            hint=f"pass --override cutoff={rows.longest_tokens}, or make the set anew with smaller passages",
-        )
+        raise _no_rows(data, rows, tuning, positions(loaded.model))
     kept, first = {example.id for example in held.kept}, rows.kept[0]
     show(*(loaded.tokenizer.decode(part) for part in (first.ids[: -first.answer], first.ids[-first.answer :])))
     model = recipe.add_adapter(loaded.model, tuning)
@@ -187,6 +189,7 @@ def _train(
         "set": {"name": read_manifest(data).name, "sha256": sha256_file(data / SET_MANIFEST)},
         "recipe": settings.recipe,
         "template": {"form": tuning.form, "sha256": template.sha256},
+        "frame": asdict(frame) if (frame := find_frame(train)) else None,
         "targets": targets,
         "rows": {"train": len(rows.kept), "seen": asdict(seen), "validation": len(held.kept), "left_out": left_out},
         "metrics": {
@@ -204,6 +207,30 @@ def _train(
         checkpoints.clear(out)
     state.wait_for_everyone()
     return Tuned(out, adapter.read_adapter(out), trained.seconds, trained.tokens, notes=trained.notes, next=_next(out))
+
+
+def _encode(
+    train: list[Record], validation: list[Record], template: Template, tuning: Tuning, most: int | None
+) -> tuple[Examples, Examples, dict[str, list[str]]]:
+    """The rows of both splits as the model sees them, and ids of those that are left out, by reason."""
+    from fingen.training.data import build_examples
+
+    rows, held = (build_examples(each, template, tuning.cutoff, most) for each in (train, validation))
+    left_out: dict[str, list[str]] = {}
+    for reason, ids in (*rows.left_out.items(), *held.left_out.items()):
+        left_out.setdefault(reason, []).extend(ids)
+    return rows, held, left_out
+
+
+def _no_rows(data: Path, rows: Examples, tuning: Tuning, most: int | None) -> UsageError:
+    """What to say where no training row is left. `most` are the tokens that the base model reads."""
+    longest = rows.longest_tokens
+    useful = longest if most is None else min(longest, most)
+    way = f"pass --override cutoff={useful}" if useful > tuning.cutoff else "take a base model that reads more"
+    return UsageError(
+        f"{data}: no training row is left: {'; '.join(rows.left_out) or 'there are none'}; the longest has {longest} tokens",
+        hint=f"{way}, or make the set anew with smaller passages",
+    )
 
 
 def _next(adapter: Path) -> str:
@@ -247,13 +274,16 @@ def _describe_base(base: Base, source: str, model: Any) -> dict[str, Any]:
     }
 
 
-def _source(plan: TrainingPlan, data: Path, train: list[Record], say: Say, *, replace: bool) -> str:
+def _source(plan: TrainingPlan, data: Path, settings: Finetune, say: Say) -> str:
     """Where the base model is loaded from; the tiny one is made first."""
     if not plan.base.built:
         return plan.base.source
     from fingen.training.tiny import build_tiny
 
     folder = MODELS_FOLDER / f"{plan.base.name}-{read_manifest(data).name}"
+    train, _ = read_rows(data, replace(plan.tuning, limit=None))
+    seed = plan.tuning.seed if settings.base_seed is None else settings.base_seed
     of = sha256_text(sha256_file(data / SET_MANIFEST), *(record.id for record in train))
-    build_tiny(train, folder, of, plan.tuning.seed, say, replace=replace)
+    anew = settings.replace and plan.tuning.seed == seed  # not under the adapters of other seeds
+    build_tiny(train, folder, of, seed, say, replace=anew)
     return folder.as_posix()

@@ -1,11 +1,13 @@
 """The ways on from a merged model: what other programs need in order to put a question as the training did.
 
 Servers render the chat template that lies in the folder, with settings of their own; Ollama wants one in Go's language. Both
-are made here from the template of the training, and proved against it, or left out and said to be missing.
+are made here from the template of the training, and checked against it, or left out and said to be missing.
 """
 
 from __future__ import annotations
 
+import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,13 @@ from typing import Any
 import jinja2
 
 from fingen.adapters import markdown
-from fingen.disk import write_text
+from fingen.disk import dump_json, write_text
 from fingen.errors import UsageError, visible
 from fingen.text import as_shown
-from fingen.training.template import Template, apply_chat_template
+from fingen.training.template import ANY_DAY, Template, apply_chat_template, hold_day
 
 MODELFILE, CARD = "Modelfile", "README.md"
+NAME_CHARACTERS = 60  # of a model, at most; Ollama takes 80
 CARD_TEMPLATE = Path(__file__).with_name("merged_card.md.j2")
 OUTTYPES = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}  # of llama.cpp's conversion
 SYSTEM, QUESTION, ANSWER = "SYSTEM-GOES-HERE", "QUESTION-GOES-HERE", "ANSWER-GOES-HERE"
@@ -30,6 +33,7 @@ FINGPT = (
     "{{% else %}}{{{{ message['content'] + eos_token }}}}{{% endif %}}{{% endfor %}}"
 )
 NO_THOUGHTS = "{% set enable_thinking = false %}"
+CLOSED = "{{% if add_generation_prompt %}}{{{{ {closing} }}}}{{% endif %}}"
 
 
 @dataclass(frozen=True)
@@ -41,19 +45,22 @@ class GoTemplate:
 
 
 def fix_chat_template(template: Template) -> bool:
-    """Make the tokenizer's chat template render a question as the training did, with nothing else said to it.
+    """Make the tokenizer's chat template render a question as the training did, on any day, with nothing else said to it.
 
     False where it still does not: a server that uses it then puts questions in another way than they were learned.
     """
     tokenizer = template.tokenizer
+    learned = {text: template.encode_prompt(template.render(text)) for text in (QUESTION, "一 2\n三 4 ?")}
     if template.form == "fingpt":
         first = "''" if tokenizer.bos_token_id is None else "bos_token"
         tokenizer.chat_template = FINGPT.format(first=first)
-    elif _encode(tokenizer, QUESTION) != template.encode_prompt(template.render(QUESTION)):
-        tokenizer.chat_template = NO_THOUGHTS + tokenizer.chat_template
-    return all(
-        _encode(tokenizer, text) == template.encode_prompt(template.render(text)) for text in (QUESTION, "一 2\n三 4 ?")
-    )
+    else:
+        tokenizer.chat_template = hold_day(tokenizer.get_chat_template())
+        if template.closing:
+            tokenizer.chat_template += CLOSED.format(closing=dump_json(template.closing))
+        if _encode(tokenizer, QUESTION) != learned[QUESTION]:
+            tokenizer.chat_template = NO_THOUGHTS + tokenizer.chat_template
+    return all(_encode(tokenizer, text) == ids for text, ids in learned.items())
 
 
 def _encode(tokenizer: Any, question: str) -> list[int] | None:
@@ -68,13 +75,13 @@ def _render(tokenizer: Any, question: str, *, system: str | None = None, answer:
     if answer:
         messages.append({"role": "assistant", "content": answer})
     try:
-        return apply_chat_template(tokenizer, messages, add_generation_prompt=not answer)
+        return apply_chat_template(tokenizer, messages, day=ANY_DAY, add_generation_prompt=not answer)
     except UsageError:  # it has no place for one of them
         return None
 
 
 def build_go_template(tokenizer: Any) -> GoTemplate | None:
-    """The chat template for one question in Go's language, proved on other texts; None where it cannot be had.
+    """The chat template for one question in Go's language, tried on other texts; None where it cannot be had.
 
     A token that the tokenizer puts first by itself is left out: llama.cpp puts it there too, and would double it.
     """
@@ -123,31 +130,48 @@ def write_ways(folder: Path, record: dict[str, Any], template: Template, *, same
     `record` is what the merge says of itself, `same` what `fix_chat_template` said.
     """
     go = build_go_template(template.tokenizer) if same else None
+    title, name = name, _plain_name(name)
     gguf = f"{name}-{OUTTYPES[record['load']]}.gguf"
     end = str(template.tokenizer.convert_ids_to_tokens(template.end))
     environment = jinja2.Environment(
         finalize=as_shown, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
         autoescape=False,  # Markdown: `text` escapes for it
     )  # fmt: skip
-    environment.filters["text"] = markdown
+    environment.filters |= {"text": markdown, "quote": shlex.quote}
     card = environment.from_string(CARD_TEMPLATE.read_text(encoding="utf-8")).render(
-        r=record, name=name, folder=shown.as_posix(), gguf=gguf, outtype=OUTTYPES[record["load"]], go=go, same=same
+        r=record,
+        title=title,
+        name=name,
+        folder=shown.as_posix(),
+        gguf=gguf,
+        outtype=OUTTYPES[record["load"]],
+        go=go,
+        same=same,
     )
-    for file_name, text in ((MODELFILE, _modelfile(gguf, go, end)), (CARD, card)):
+    modelfile = _modelfile(gguf, go, end, record["context_tokens"])
+    for file_name, text in ((MODELFILE, modelfile), (CARD, card)):
         write_text(folder / file_name, text)
 
 
-def _modelfile(gguf: str, go: GoTemplate | None, end: str) -> str:
+def _plain_name(name: str) -> str:
+    """A name that no shell takes apart, and Ollama takes in small letters."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("._-")[:NAME_CHARACTERS] or "model"
+
+
+def _modelfile(gguf: str, go: GoTemplate | None, end: str, context_tokens: int) -> str:
     lines = [
         "# For `ollama create`, once llama.cpp has made the file below; README.md beside this has the commands.",
         f"FROM ./{gguf}",
-        "# The likeliest answer, as `fingen chat` gives it.",
+        "# The likeliest answer, as `fingen chat` gives it: Ollama would hold back words that were said already.",
         "PARAMETER temperature 0",
+        "PARAMETER repeat_penalty 1",
+        "# Tokens of question and answer together; what is longer Ollama cuts at its beginning.",
+        f"PARAMETER num_ctx {context_tokens}",
         f'PARAMETER stop "{visible(end)}"',
     ]
     if go is None:
         lines += [
-            "# TEMPLATE is missing: the chat template of this model could not be put into Go's language and proved.",
+            "# TEMPLATE is missing: the chat template of this model could not be put into Go's language and checked.",
             "# Without it Ollama takes the one in the GGUF file where it can, and may put questions otherwise than they were",
             "# learned. Compare what it sends with what `fingen chat` says.",
         ]

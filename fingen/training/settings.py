@@ -17,7 +17,7 @@ RECIPES = Path(__file__).with_name("recipes")
 SETTINGS_BYTES = 16_000  # that a file of settings may have: what is longer could take the parser minutes
 CHOICES = {"form": FORMS, "schedule": SCHEDULES, "load": LOADS, "keep": KEEP}
 LEAST = {"rank": 1, "epochs": 1, "steps": 1, "batch": 1, "tokens_per_batch": 1, "cutoff": 2, "keep_rows": 1, "patience": 1, "save_every": 1,
-         "seed": 0, "warmup": 0, "weight_decay": 0, "dropout": 0, "validation_share": 0}  # fmt: skip
+         "limit": 1, "seed": 0, "warmup": 0, "weight_decay": 0, "dropout": 0, "validation_share": 0}  # fmt: skip
 POSITIVE = ("alpha", "learning_rate", "max_grad_norm")
 SHARES = ("dropout", "validation_share")  # below 1
 TYPES: dict[str, Any] = get_type_hints(Tuning)

@@ -1,8 +1,8 @@
-"""An adapter in use: asked a question, or merged into its base model with a proof that both say the same."""
+"""An adapter in use: asked a question, or merged into its base model after a check that both say the same."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +12,15 @@ import torch
 from peft import PeftModel
 from transformers import TextStreamer
 
-from fingen.adapters import read_adapter
-from fingen.disk import build_folder
+from fingen.disk import build_folder, read_object
 from fingen.errors import ShortfallError, UsageError
 from fingen.events import Outcome, command_line
-from fingen.training.base import DTYPES, load_base, load_tokenizer, quiet
-from fingen.training.merged import find_merged, made_of, write_merged
+from fingen.training.base import DTYPES, load_base, load_tokenizer, positions, quiet
+from fingen.training.foreign import read_any_adapter
+from fingen.training.merged import MERGED, find_merged, made_of, write_merged
 from fingen.training.preflight import need_adapter
-from fingen.training.serving_files import fix_chat_template, write_ways
-from fingen.training.template import Template, build_template
+from fingen.training.serving_files import NO_THOUGHTS, fix_chat_template, write_ways
+from fingen.training.template import Message, Template, build_template
 
 TOLERANCE = {"fp32": 1e-3, "bf16": 0.5, "fp16": 0.1}  # logits; by the digits of the format
 PROMPTS = (
@@ -28,12 +28,13 @@ PROMPTS = (
     "Is this headline positive, negative or neutral? Profit doubled.", "营业收入是多少？", "财务费用为什么下降？",
     "公司的主要业务是什么？", "大盘今天怎么样",
 )  # fmt: skip
+CONTEXT_TOKENS = 4096  # of a server, at least: less is cut without a word
 FIGURES = ("difference", "tolerance", "effect", "same_token", "prompts")  # of a merge, as they are stored
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """An adapter on its base model, with the template that it was trained with."""
+    """An adapter on its base model, with the template that it was trained with; or a model as it is, with its own."""
 
     model: Any
     template: Template
@@ -52,25 +53,59 @@ class Merged(Outcome):
     prompts: int
 
 
-def load_adapter(folder: Path, *, load: str | None = None, trust_remote_code: bool = False) -> Tuned:
+def load_adapter(
+    folder: Path,
+    *,
+    base: str | None = None,
+    form: str | None = None,
+    load: str | None = None,
+    trust_remote_code: bool = False,
+) -> Tuned:
     """An adapter on its base model, which is loaded as for training unless `load` says otherwise.
+
+    `base` and `form` are those of `read_any_adapter`: an adapter of others is asked with the tokenizer of its base.
 
     Raises:
         UsageError: the adapter is not whole, its base cannot be had, or its template is not the one of its training.
     """
-    manifest = need_adapter(folder, trust_remote_code=trust_remote_code)
-    base = manifest["base"]
-    template = build_template(load_tokenizer(str(folder)), manifest["template"]["form"])
-    if template.sha256 != manifest["template"]["sha256"]:
+    manifest = need_adapter(folder, base=base, form=form, trust_remote_code=trust_remote_code)
+    about, stored = manifest["base"], manifest["template"]
+    tokenizer = load_tokenizer(
+        str(folder) if stored["sha256"] else about["source"], trust_remote_code=trust_remote_code
+    )
+    template = build_template(tokenizer, stored["form"])
+    if stored["sha256"] not in (None, template.sha256):
         raise UsageError(
             f"{folder}: its template or tokenizer is not the one that it was trained with",
             hint="restore the folder, or tune again",
         )
     load = load or manifest["load"]
-    loaded = load_base(base["source"], load, revision=base["revision"], trust_remote_code=trust_remote_code)
-    with quiet():
-        model = PeftModel.from_pretrained(loaded.model, folder)
-    return Tuned(model.eval(), template, {**manifest, "load": loaded.load})
+    loaded = load_base(about["source"], load, revision=about["revision"], trust_remote_code=trust_remote_code)
+    try:
+        with quiet():
+            model = PeftModel.from_pretrained(loaded.model, folder)
+    except (ValueError, KeyError, TypeError, RuntimeError) as e:
+        line = next(iter(str(e).strip().splitlines()), type(e).__name__)
+        hint = "name the base it was tuned on with --base"
+        raise UsageError(f"{folder}: cannot be loaded on its base, {about['source']}: {line}", hint=hint) from e
+    now = {"form": template.form, "sha256": template.sha256}
+    return Tuned(model.eval(), template, {**manifest, "load": loaded.load, "template": now})
+
+
+def load_model(source: str, *, load: str = "auto", trust_remote_code: bool = False) -> Tuned:
+    """A model as it is, or one that was merged, whose prompts are then those of the training.
+
+    Raises:
+        UsageError: it cannot be loaded, has no chat template, or its template is not the one that it was merged with.
+        HubError: it cannot be fetched. LimitError: out of memory.
+    """
+    made = read_object(Path(source) / MERGED)
+    loaded = load_base(source, load, trust_remote_code=trust_remote_code)
+    template = build_template(loaded.tokenizer, made["template"]["form"] if made else "chat")
+    if made and template.sha256 != made["template"]["sha256"]:
+        said = f"{source}: its template or tokenizer is not the one that it was merged with"
+        raise UsageError(said, hint="restore the folder, or merge again")
+    return Tuned(loaded.model.eval(), template, {**made, "load": loaded.load})
 
 
 class _Printer(TextStreamer):
@@ -87,19 +122,23 @@ class _Printer(TextStreamer):
 
 
 def answer(
-    tuned: Tuned, question: str, passage: str = "", *, base: bool = False, max_tokens: int = 512,
-    write: Callable[[str], None] = lambda piece: None,
+    tuned: Tuned, question: str, passage: str = "", *, system: str = "", turns: Sequence[Message] = (), base: bool = False,
+    max_tokens: int = 512, write: Callable[[str], None] = lambda piece: None,
 ) -> str:  # fmt: skip
     """The likeliest answer, token by token, of the adapter or of its base alone; `write` gets it piece by piece.
 
     Raises:
-        UsageError: the question holds a control token of the model.
+        UsageError: a text holds a control token of the model, has no place in its prompts, or all are too long for it.
     """
-    template = tuned.template
-    ids = torch.tensor([template.encode_prompt(template.render(question, passage))], device=tuned.model.device)
+    template, most = tuned.template, positions(tuned.model)
+    prompt = template.encode_prompt(template.render(question, passage, system=system, turns=turns))
+    if most is not None and len(prompt) >= most:
+        said = f"the question has {len(prompt):,} tokens with all that comes before it, and the model reads {most:,}"
+        raise UsageError(said, hint="ask something shorter, or begin anew")
+    ids = torch.tensor([prompt], device=tuned.model.device)
     options = {
-        "attention_mask": torch.ones_like(ids), "do_sample": False, "max_new_tokens": max_tokens, "pad_token_id": template.pad,
-        "eos_token_id": template.end, "temperature": None, "top_p": None, "top_k": None,
+        "attention_mask": torch.ones_like(ids), "pad_token_id": template.pad, "eos_token_id": template.end,
+        "max_new_tokens": max_tokens if most is None else min(max_tokens, most - len(prompt)),
         "streamer": _Printer(template.tokenizer, write),
     }  # fmt: skip
     side = tuned.model.disable_adapter() if base else nullcontext()
@@ -110,11 +149,12 @@ def answer(
 
 
 def merge(
-    folder: Path, out: Path, *, tolerance: float | None = None, replace: bool = False, trust_remote_code: bool = False
-) -> Merged:
-    """Write base and adapter as one model into `out`, after proving on eight prompts that it answers like both together.
+    folder: Path, out: Path, *, tolerance: float | None = None, replace: bool = False, base: str | None = None,
+    form: str | None = None, trust_remote_code: bool = False,
+) -> Merged:  # fmt: skip
+    """Write base and adapter as one model into `out`, after a check on eight prompts that it answers like both together.
 
-    What is proved is the model as it was read back from the disk. The base is loaded unquantised, since merged weights
+    What is checked is the model as it was read back from the disk. The base is loaded unquantised, since merged weights
     cannot be quantised as the base's were. Beside it lie a Modelfile for Ollama and a card with the ways on.
 
     Raises:
@@ -122,11 +162,11 @@ def merge(
         UsageError: `out` holds something else, or the adapter cannot be loaded.
         LimitError: the disk is full.
     """
-    manifest = read_adapter(folder)
+    manifest = read_any_adapter(folder, base, form)
     if (made := find_merged(out, manifest, tolerance, replace=replace)) is not None:
         return Merged(out, **{name: made[name] for name in FIGURES}, changed=False)
     load = manifest["load"] if manifest["load"] in DTYPES else "auto"
-    tuned = load_adapter(folder, load=load, trust_remote_code=trust_remote_code)
+    tuned = load_adapter(folder, base=base, form=form, load=load, trust_remote_code=trust_remote_code)
     load = tuned.manifest["load"]
     with tuned.model.disable_adapter():
         before = _logits(tuned.model, tuned.template)
@@ -136,11 +176,12 @@ def merge(
         _end_with(model, tuned.template)
         with quiet():
             model.save_pretrained(beside)
-        as_it_was = tuned.template.tokenizer.chat_template
         same = fix_chat_template(tuned.template)
-        thinks = tuned.template.form == "chat" and tuned.template.tokenizer.chat_template != as_it_was
+        written = tuned.template.tokenizer.chat_template
+        thinks = bool(tuned.template.closing) or written.startswith(NO_THOUGHTS)
         tuned.template.tokenizer.save_pretrained(beside)
-        got = _logits(load_base(str(beside), load).model.eval(), tuned.template)
+        served = build_template(tuned.template.tokenizer, tuned.template.form)  # as it will be asked
+        got = _logits(load_base(str(beside), load).model.eval(), served)
         merged = Merged(
             out,
             float((wanted - got).abs().max()),
@@ -158,11 +199,18 @@ def merge(
         record = {
             **{name: getattr(merged, name) for name in FIGURES},
             "made_of": made_of(manifest), "adapter": manifest["name"], "run": manifest["run"], "base": manifest["base"], "load": load,
-            "template": manifest["template"], "no_thoughts": thinks,
+            "template": tuned.manifest["template"], "no_thoughts": thinks, "frame": manifest.get("frame"),
+            "context_tokens": _context_tokens(manifest, positions(model)),
         }  # fmt: skip
         write_ways(beside, record, tuned.template, same=same, name=out.resolve().name, shown=out)
         write_merged(beside, record)
     return merged
+
+
+def _context_tokens(manifest: Mapping[str, Any], most: int | None) -> int:
+    """Tokens of question and answer that a server should have room for: the longest row, and an answer as long again."""
+    wanted = max(CONTEXT_TOKENS, 2 * int(manifest["settings"].get("cutoff", 0)))
+    return wanted if most is None else min(wanted, most)
 
 
 def _end_with(model: Any, template: Template) -> None:

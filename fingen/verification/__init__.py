@@ -1,1 +1,1 @@
-"""A set proved: each row against its passages, its figures, its splits, without a teacher."""
+"""A set checked: each row against its passages, its figures, its splits, without a teacher."""

@@ -1,16 +1,16 @@
-"""What rows are proved against: the passages that they were written from, or the reports that they are said to be about."""
+"""What rows are checked against: the passages that they were written from, or the reports that they are said to be about."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from fingen.config import CACHE, ReadSettings
 from fingen.disk import read_jsonl
 from fingen.documents import InputFile, read_documents
 from fingen.errors import DocumentError, SetError, UsageError
-from fingen.quality.grounding import Grounding, ground
+from fingen.quality.grounding import LEVELS, Grounding, ground
 from fingen.records import Chunk, Document, Passage, Period, Record, SourceEntry
 from fingen.sets import CHUNKS, MANIFEST, read_manifest
 from fingen.tasks.qa import build_passage
@@ -20,7 +20,7 @@ from fingen.tasks.qa import build_passage
 class Origin:
     """Passages by the id of their chunk, in the order of the documents.
 
-    `is_whole` says that they are whole documents: a row that names no chunk can then be proved against all of them.
+    `is_whole` says that they are whole documents: a row that names no chunk can then be checked against all of them.
     """
 
     chunks: dict[str, Chunk] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Origin:
         return tuple(self.passages.values()) if self.is_whole else None
 
     def ground(self, record: Record) -> Grounding | None:
-        """How the figures of a row stand in what it was written from; None where that is not here, or nothing is to prove."""
+        """How the figures of a row stand in what it was written from; None where that is not here, or nothing is to check."""
         passages = None if is_label_alone(record) else self.of(record)
         if passages is None:
             return None
@@ -53,13 +53,22 @@ class Origin:
         return self._ground[key]
 
     def count_figures(self, records: Iterable[Record]) -> dict[str, int]:
-        """The figures in the answers of rows (`all`), and how many are in the source and tied to no row or period (`unbound`)."""
+        """The figures in the answers of rows: `all`, and by the level of their proof; those that failed are in `all` alone."""
         found = [grounding for record in records if (grounding := self.ground(record))]
-        return {"all": sum(each.figures for each in found), "unbound": sum(each.unbound for each in found)}
+        levels: dict[str, int] = {level: sum(each.count(level) for each in found) for level in LEVELS}
+        return {"all": sum(len(each.figures) for each in found), **levels}
+
+    def with_figures(self, record: Record) -> Record:
+        """The row with each figure of its answer and the level of its proof; as it is where its passages are not here."""
+        grounding = self.ground(record)
+        if grounding is None and not is_label_alone(record):
+            return record
+        figures = tuple(asdict(each) for each in grounding.figures) if grounding else ()
+        return record.model_copy(update={"figures": figures})
 
 
 def is_label_alone(record: Record) -> bool:
-    """Whether an answer has no text to prove: a label without a document, or that the passage does not state it."""
+    """Whether an answer has no text to check: a label without a document, or that the passage does not state it."""
     return record.label == "not-stated" or bool(record.label and not record.document)
 
 
@@ -80,7 +89,7 @@ def origin_of_set(folder: Path) -> Origin:
 
 
 def read_origin(paths: Sequence[Path]) -> Origin:
-    """Reports to prove rows against: PDF files, chunks.jsonl of a set, or page-by-page parses in JSON lines.
+    """Reports to check rows against: PDF files, chunks.jsonl of a set, or page-by-page parses in JSON lines.
 
     Raises:
         UsageError: a file of no such kind; DocumentError, SetError: one that cannot be read.

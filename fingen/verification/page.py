@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jinja2
 
+from fingen.sets import say_figures
 from fingen.text import as_shown
 from fingen.verification.run import Verification
 
@@ -19,4 +20,4 @@ def render_html(verification: Verification) -> str:
         autoescape=True, finalize=as_shown, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(found=verification, shown=SHOWN)
+    return template.render(found=verification, told=say_figures(verification.figures), shown=SHOWN)

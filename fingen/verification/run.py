@@ -1,4 +1,4 @@
-"""Prove a set, or anybody's Alpaca file, anew: offline, law by law, row by row."""
+"""Check a set, or anybody's Alpaca file, anew: offline, law by law, row by row."""
 
 from __future__ import annotations
 
@@ -111,13 +111,12 @@ class Law:
 
 @dataclass(frozen=True)
 class Verification:
-    """What was found. `figures` in answers were looked at, `unbound` of them could not be tied to a row or period."""
+    """What was found. `figures` counts those in answers: `all`, and by the level of their proof (`Grounding`)."""
 
     target: str
     rows: int
     laws: dict[str, Law]
-    figures: int
-    unbound: int
+    figures: dict[str, int]
     declared: tuple[str, ...]
 
     @property
@@ -127,7 +126,7 @@ class Verification:
 
 
 def verify(target: Path, *, sources: Sequence[Path] = (), keep_out: Sequence[Path] = ()) -> Verification:
-    """Prove a set in its folder, or the rows of a file, against the passages of the set or against `sources`.
+    """Check a set in its folder, or the rows of a file, against the passages of the set or against `sources`.
 
     Raises:
         UsageError: there is no such set or file; SetError: it cannot be read as one.
@@ -154,7 +153,7 @@ def verify(target: Path, *, sources: Sequence[Path] = (), keep_out: Sequence[Pat
     _prove_contamination(rows, keep_out, laws["contamination"])
     figures = origin.count_figures(row.record for row in rows)
     declared = manifest.declared if manifest else ()
-    return Verification(str(target), len(rows), laws, figures["all"], figures["unbound"], declared)
+    return Verification(str(target), len(rows), laws, figures, declared)
 
 
 def _declared(manifest: Manifest) -> list[str]:
@@ -229,7 +228,7 @@ class _Proof:
         passages = self.origin.of(record)
         self._privacy(record)
         if is_label_alone(record):
-            why = "says that the passage does not state it" if record.document else "a label, and no text to prove"
+            why = "says that the passage does not state it" if record.document else "a label, and no text to check"
             for name in ("evidence", "figures", "binding", "names", "question", "answer"):
                 self.laws[name].leave(why)
             return
@@ -280,8 +279,21 @@ class _Proof:
             by_law[law].append(
                 _problem(law, finding.reason, finding.detail, self.row, (finding.start, finding.end), source)
             )
+        if not grounding.failed:
+            by_law["figures"] += self._overstated(grounding)
         for law, problems in by_law.items():
             self.laws[law].judge(problems)
+
+    def _overstated(self, grounding: Grounding) -> Iterator[Problem]:
+        """Figures that the row itself calls bound, quoted or computed, and that are not."""
+        found: dict[tuple[object, object], str] = {(each.start, each.end): each.level for each in grounding.figures}
+        for told in self.row.record.figures:
+            at = (told.get("start"), told.get("end"))
+            if found.get(at) not in ("bound", told.get("level")):
+                detail = (
+                    f"the row says that {told.get('said')} is {told.get('level')}: it is {found.get(at, 'no figure')}"
+                )
+                yield _problem("figures", "level", detail, self.row)
 
     def _snippet(self, chunk: str | None, start: int, end: int) -> Snippet | None:
         passage = self.origin.passages.get(chunk or "")

@@ -1,8 +1,9 @@
 """What a second teacher adds to the rules, and what it takes. Goals: with one that answers truthfully faults caught >= 97 %
 and honest pairs kept >= 95 %; with one that errs in 5 % of pairs honest pairs kept >= 90 %.
 
-The pairs are those of bench_gate. The second teacher is scripted: it knows the honest pair of each, and holds a claim for
-supported where that says it too. Shares of honest pairs are of those that the rules keep: what they reject no teacher sees.
+The pairs are those of bench_gate. The second teacher is scripted and judges by the truth that stands with them: where a pair is
+of a group whose statements are made false, a sentence that its honest pair has not is contradicted; where quotes were taken
+or changed, one whose figures are in none is not stated; a fault of form (text, question) makes no statement false, and stays. Shares of honest pairs are of those that the rules keep: what they reject no teacher sees.
 
     python tests/benchmarks/bench_check.py
     pytest -m benchmark -s tests/benchmarks/bench_check.py
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import sys
 from collections import defaultdict
 from dataclasses import dataclass
@@ -34,6 +36,8 @@ from fingen.teachers.scripted import Scripted
 
 CAUGHT_GOAL, KEPT_GOAL, ERRING_KEPT_GOAL = 0.97, 0.95, 0.90
 ERRS = 0.05  # of pairs
+FALSE = frozenset("figure unit period direction entity calc cause basis".split())  # groups whose statements are not so
+_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ def measure(folder: Path = TEACHER, *, errs: float, journal: Path) -> Line:
     judged: list[Judged] = judge_all(folder, asked)
     records = {one.id: _record(one.id, pairs[one.id][0], pairs[one.id][1], asked[pairs[one.id][1]]) for one in judged}
     truth = {id: set(claims_of(_record(id, pairs[pairs[id][2]][0], *_place(pairs[id], asked)))) for id in records}
-    right_changes = {one.id for one in judged if one.should == "keep"}
+    groups = {one.id: "honest" if one.should == "keep" else one.group for one in judged}
     passages = {name: each.passages[0] for name, each in asked.items()}
 
     def reply(request: Request) -> str:
@@ -89,7 +93,7 @@ def measure(folder: Path = TEACHER, *, errs: float, journal: Path) -> Line:
         for number, draw in enumerate(request.draws, 1):
             id, _, place = draw["id"].rpartition(":")
             claim = claims_of(records[id])[int(place)]
-            is_true = id in right_changes or claim in truth[id]
+            is_true = _is_so(groups[id], claim, truth[id], records[id])
             if place == "1" and int(sha256(f"{id} errs".encode()).hexdigest(), 16) % 1000 < 1000 * errs:
                 is_true = not is_true
             items.append({"number": number, "quote": 1, "verdict": "supported" if is_true else "contradicted"})
@@ -116,6 +120,16 @@ def measure(folder: Path = TEACHER, *, errs: float, journal: Path) -> Line:
         len(faults) - sum(missed.values()),
         dict(missed),
     )
+
+
+def _is_so(group: str, claim: str, truth: set[str], record: Record) -> bool:
+    """Whether a claim of a pair is true, and its quotes have it."""
+    if group in FALSE:
+        return claim in truth
+    if group != "evidence" or claim == record.instruction:
+        return True
+    quoted = set(_NUMBER.findall(" ".join((record.calc, *(quote.quote for quote in record.evidence)))))
+    return set(_NUMBER.findall(claim)) <= quoted | set(_NUMBER.findall(record.instruction))
 
 
 def _place(pair: tuple[dict[str, Any], str, str], asked: dict[str, Asked]) -> tuple[str, Asked]:

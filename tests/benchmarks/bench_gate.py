@@ -45,6 +45,8 @@ GROUPS = ("figure", "unit", "period", "direction", "entity", "evidence", "calc",
 KEPT_GOAL, FRESH_GOAL, CAUGHT_GOAL, GROUP_GOAL = 44, 47, 0.85, 0.90
 HELD = 0.5  # of the words of a chunk stand in the old passage: it is a part of it
 PART = 0.1  # of the words of the old passage stand in a chunk: so it is, with more beside it
+SAME = 0.9  # of the words of a cell stand in an old quote: it is a part of it
+_TOKEN = re.compile(r"[\u4e00-\u9fff]|\w+")
 MONTHS = dict(zip("January February March April May June July August September October November December".split(),
                   range(1, 13), strict=True))  # fmt: skip
 HEADERS = {"公司": "company", "报告": "report", "章节": "section", "页码": "pages"}
@@ -131,8 +133,12 @@ def _kinds(text: str) -> Iterator[tuple[Any, str]]:
         yield ("table" if is_table else "paragraph"), "\n".join(lines)
 
 
-def judge(id: str, item: dict[str, Any], asked: Asked, organisations: Sequence[str], **told: str) -> Judged:
-    """What the checks say of a pair, as in making a set."""
+def judge(
+    id: str, item: dict[str, Any], asked: Asked, organisations: Sequence[str], old: Asked | None = None, **told: str
+) -> Judged:
+    """What the checks say of a pair, as in making a set; `old` is what it was written to, where that was read anew."""
+    if old is not None:
+        item = {**item, "evidence": [line for quote in item["evidence"] for line in _requoted(quote, old, asked)]}
     task = next(task for task in TASKS.values() if task.task == asked.task)
     pair = QaItem.model_validate(item)
     request = Request(key="", task=task.task, template="", system="", prompt="", answer_schema={}, max_tokens=1, count=1,
@@ -148,17 +154,47 @@ def judge(id: str, item: dict[str, Any], asked: Asked, organisations: Sequence[s
     return Judged(id, drop=drop, **told)
 
 
-def judge_all(folder: Path, asked: dict[str, Asked], answers: str = "answers.jsonl") -> list[Judged]:
+def _requoted(quote: str, old: Asked, new: Asked) -> list[str]:
+    """A quote as a teacher would copy it from the passages as they are read now: the lines that hold its words.
+
+    One that did not stand in the old passages stays as it is.
+    """
+    if find_quote(quote, new.chunks).evidence or not find_quote(quote, old.chunks).evidence:
+        return [quote]
+    words = Counter(re.findall(_TOKEN, quote))
+    lines = [line for chunk in new.chunks for line in chunk.text.split("\n") if _is_within(line, words)]
+    return list(dict.fromkeys(lines)) or [quote]
+
+
+def _is_within(line: str, words: Counter[str]) -> bool:
+    """Whether a cell of a line stands in an old quote, or all of the quote in the line."""
+    cells = [Counter(re.findall(_TOKEN, cell)) for cell in line.split(" | ")]
+    own = Counter(re.findall(_TOKEN, line))
+    if (own & words).total() >= SAME * words.total():
+        return True
+    return any(cell.total() > 1 and (cell & words).total() >= SAME * cell.total() for cell in cells)
+
+
+def judge_all(
+    folder: Path, asked: dict[str, Asked], answers: str = "answers.jsonl", old: dict[str, Asked] | None = None
+) -> list[Judged]:
     """The verdict on each pair of a folder, honest ones first."""
+    before = old or {}
     organisations = sorted({passage.company or "" for each in asked.values() for passage in each.passages} - {""})
     judged = []
     for row in map(json.loads, (folder / answers).read_text(encoding="utf-8").splitlines()):
         for entry in row["items"]:
             told = {"should": entry["should"], "group": "honest", "kind": row["language"]}
-            judged.append(judge(entry["id"], entry["item"], asked[row["request"]], organisations, **told))
+            judged.append(
+                judge(
+                    entry["id"], entry["item"], asked[row["request"]], organisations, before.get(row["request"]), **told
+                )
+            )
     for row in map(json.loads, (folder / "changed.jsonl").read_text(encoding="utf-8").splitlines()):
         told = {name: row[name] for name in ("should", "group", "kind")}
-        judged.append(judge(row["id"], row["item"], asked[row["request"]], organisations, **told))
+        judged.append(
+            judge(row["id"], row["item"], asked[row["request"]], organisations, before.get(row["request"]), **told)
+        )
     return judged
 
 
@@ -231,7 +267,7 @@ def table(judged: list[Judged]) -> list[str]:
 @pytest.mark.skipif(not TEACHER.is_dir(), reason="no answers of a teacher here")
 def test_a_real_teachers_answers(tmp_path: Path) -> None:
     asked = read_asked(TEACHER / "answers.jsonl")
-    judged, anew = judge_all(TEACHER, asked), judge_all(TEACHER, read_anew(asked, tmp_path))
+    judged, anew = judge_all(TEACHER, asked), judge_all(TEACHER, read_anew(asked, tmp_path), old=asked)
     print("\n".join(table(judged)))
     honest, fresh = (sum(each.is_right for each in verdicts if each.group == "honest") for verdicts in (judged, anew))
     faults = [each for each in judged if each.should == "reject"]
@@ -252,11 +288,11 @@ def main() -> None:
     parser.add_argument("--fresh", action="store_true")
     parser.add_argument("--show", action="store_true")
     options = parser.parse_args()
-    asked = read_asked(options.data / options.answers)
+    asked, old = read_asked(options.data / options.answers), None
     if options.fresh:
         with tempfile.TemporaryDirectory() as cache:
-            asked = read_anew(asked, Path(cache))
-    judged = judge_all(options.data, asked, options.answers)
+            asked, old = read_anew(asked, Path(cache)), asked
+    judged = judge_all(options.data, asked, options.answers, old)
     print("\n".join(table(judged)))
     for each in judged if options.show else []:
         if not each.is_right:

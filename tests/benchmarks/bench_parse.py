@@ -9,6 +9,7 @@ the same reports three times over, from the first page that any of them reads to
 reads that report alone.
 
     python tests/benchmarks/bench_parse.py
+    python tests/benchmarks/bench_parse.py --against COMMIT    # CPU time of reading against an earlier commit's, alternated
     pytest -m benchmark -s tests/benchmarks/bench_parse.py
 """
 
@@ -18,6 +19,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -39,6 +41,7 @@ GOAL, FLOOR = 0.35, 0.2  # of raw text, in pages/s
 WORKERS_GOAL = 1.8
 QUIET = 1.9  # what two plain processes must get done against one for the workers' figure to mean anything
 MEMORY_GOAL_MB = 400
+AGAINST_GOAL = 1.25  # times the CPU seconds of an earlier commit
 LARGEST = "BOEING_2022_10K.pdf"
 SAMPLE_PAGES = 20  # for pymupdf4llm, which needs seconds for them
 COPIES = 3  # of each report for the workers: long enough for the last one not to matter
@@ -135,6 +138,30 @@ def measure_cores() -> float:
     return median(2 * seconds(1) / seconds(2) for _ in range(RUNS))
 
 
+def measure_against(commit: str) -> float:
+    """CPU seconds of reading all shared reports, as a ratio to what an earlier commit needs: in turn, medians of 3."""
+    code = (
+        "import sys, time; from pathlib import Path; from fingen.config import ReadSettings;"
+        "from fingen.documents.read import read_document; paths = [Path(name) for name in sys.argv[1:]];"
+        "start = time.process_time(); [read_document(path, path.name, ReadSettings()) for path in paths];"
+        "print(time.process_time() - start)"
+    )
+    paths = [*map(str, reports()), *map(str, sorted(DATA.glob("reports_*/*.pdf")))]
+    with tempfile.TemporaryDirectory() as before:
+        packed = subprocess.run(["git", "archive", commit, "fingen"], check=True, capture_output=True, cwd=ROOT).stdout
+        subprocess.run(["tar", "-x", "-C", before], input=packed, check=True)
+
+        def seconds(root: str) -> float:
+            command = [sys.executable, "-c", code, *paths]
+            environment = {**os.environ, "PYTHONPATH": root}
+            done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=root, env=environment)
+            return float(done.stdout)
+
+        runs = [(seconds(before), seconds(str(ROOT))) for _ in range(RUNS)]
+    print("  ".join(f"{then:.1f} s, {now:.1f} s" for then, now in runs))
+    return median(now for _, now in runs) / median(then for then, _ in runs)
+
+
 def measure_memory(path: Path) -> float:
     """Megabytes that a process needs at its peak for reading one report and nothing else.
 
@@ -209,5 +236,9 @@ def test_a_worker_needs_little_memory():
 
 
 if __name__ == "__main__":
+    if "--against" in sys.argv:
+        ratio = measure_against(sys.argv[sys.argv.index("--against") + 1])
+        print(f"CPU time of reading against the earlier commit: {ratio:.2f}, goal <= {AGAINST_GOAL}")
+        sys.exit(ratio > AGAINST_GOAL)
     met = [report_reading() >= GOAL, report_workers()[0] >= WORKERS_GOAL, report_memory() < MEMORY_GOAL_MB]
     sys.exit(not all(met))

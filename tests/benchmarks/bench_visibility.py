@@ -1,7 +1,8 @@
 """What looking for hidden text costs, and what it leaves out. Goals: <= 12 % of the time of reading, no visible text lost.
 
 Eight reports (English and Chinese, plain and designed), up to 40 pages each, read page by page in this process with the
-look and without (the text is then taken from the page itself, as if there were nothing to look for), in turn; CPU seconds.
+look and without (the text is then taken from the page itself, as if there were nothing to look for), three times in turn;
+CPU seconds, of each the least.
 What was left out is printed with its page and place: whether it was visible is for a person to see.
 
     python tests/benchmarks/bench_visibility.py
@@ -24,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("FINGEN_TEST_DATA") or ROOT.parent / "shared" / "data")
 REPORTS = ("BESTBUY", "Incyte", "603339", "ACRES", "PEPSICO", "Kruger", "600519", "Commerzbank")
 PAGES = 40
+TURNS = 3
 GOAL = 0.12
 
 
@@ -66,9 +68,11 @@ def main() -> None:
             for number in range(0, len(pdf), -(-len(pdf) // PAGES)):
                 page = pdf[number]
                 page.get_text()  # fonts are loaded for both
-                for looks in (False, True):
+                best = [float("inf")] * 2
+                for looks in (False, True) * TURNS:
                     spent, hidden = seconds(page, looks=looks)
-                    times[looks] += spent
+                    best[looks] = min(best[looks], spent)
+                times = [a + b for a, b in zip(times, best, strict=True)]
                 if hidden:
                     print(f"{path.name} p. {number + 1}: left out {hidden}")
         total = [a + b for a, b in zip(total, times, strict=True)]

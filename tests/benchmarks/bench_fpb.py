@@ -1,0 +1,113 @@
+"""What a small real model learns of the Financial PhraseBank: SmolLM2-135M on its 3,634 training rows, asked on the 1,212 of the test.
+
+Each variant is the recipe fpb-small with some settings changed, tuned and scored by the commands that a user types, one after
+another, on one thread and at the lowest priority. It takes hours, stops at any moment and goes on where it was: what is done is in
+results.jsonl below --out, one variant a line. The base is a copy in 4 bits, dequantised (tests/smollm2.py fetches it).
+
+Goal: weighted F1 of 0.875 (published: FinGPT v3.2, Llama-2 7B, 0.850; FinBERT 0.880; FinGPT v3.3, Llama-2 13B, 0.882; GPT-4 0.833).
+Measured before with one pass at the same rate: 0.850 (0.829 to 0.870); the linear baseline on the same rows: 0.749.
+
+    python tests/benchmarks/bench_fpb.py [--out DIR] [--only NAME]...
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from smollm2 import FOLDER, HOW  # noqa: E402  # a module of the tests, which is found by that
+
+DATA = Path(os.environ.get("FINGEN_TEST_DATA") or ROOT.parent / "shared" / "data")
+FILE = DATA / "sentiment" / "fpb_Sentences_50Agree.txt"
+GOAL = 0.875
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "two-passes": (),
+    "one-pass": ("--epochs", "1"),
+    "three-passes": ("--epochs", "3"),
+    "rate-3e-4": ("--learning-rate", "3e-4"),
+    "rate-1e-3": ("--learning-rate", "1e-3"),
+    "rank-32": ("--rank", "32", "--alpha", "64"),
+    "attention-alone": ("--override", "targets=query_key_value"),
+    "dropout": ("--override", "dropout=0.05"),
+    "seed-1": ("--seed", "1"),
+    "seed-2": ("--seed", "2"),
+}
+
+
+def fingen(out: Path, *arguments: object) -> dict[str, Any]:
+    """Run a command in a folder, on one thread; its summary."""
+    ran = subprocess.run([sys.executable, "-m", "fingen", *map(str, arguments), "--json"], cwd=out, text=True,
+                         env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE)  # fmt: skip
+    if ran.returncode:
+        sys.exit(f"{arguments}: ended with {ran.returncode}; the same command goes on")
+    summary: dict[str, Any] = json.loads(ran.stdout)
+    return summary
+
+
+def measure(out: Path, name: str) -> dict[str, Any]:
+    """Tune and score one variant; what is there already is not done again."""
+    adapter, started = Path("build/adapters") / name, time.monotonic()
+    fingen(out, "finetune", "--model", FOLDER, "--set", "build/fpb", "--recipe", "fpb-small", "--out", adapter, "--resume",
+           *VARIANTS[name])  # fmt: skip
+    scored = fingen(
+        out, "score", adapter, "--benchmark", "fpb", "--data", FILE, "--no-base", "--out", f"build/scores/{name}"
+    )
+    (score,) = scored["scores"]
+    figures = {kind: score["choices"][kind] for kind in ("weighted_f1", "macro_f1", "accuracy")}
+    return {
+        "name": name,
+        "settings": VARIANTS[name],
+        "rows": score["rows"],
+        **figures,
+        "seconds": time.monotonic() - started,
+    }
+
+
+def run(out: Path, names: list[str]) -> list[dict[str, Any]]:
+    """Measure the variants that have no line in results.jsonl yet."""
+    out.mkdir(parents=True, exist_ok=True)
+    results = out / "results.jsonl"
+    done = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()] if results.is_file() else []
+    if not (out / "build/fpb/manifest.json").is_file():
+        fingen(out, "import", "fpb", FILE, "--out", "build/fpb")
+    for name in names:
+        if name not in {each["name"] for each in done}:
+            done.append(measure(out, name))
+            with results.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(done[-1]) + "\n")
+        each = next(each for each in done if each["name"] == name)
+        f1 = each["weighted_f1"]
+        print(f"{name:<16} weighted F1 {f1['value']:.3f} ({f1['low']:.3f} to {f1['high']:.3f}), n = {each['rows']:,}, "
+              f"accuracy {each['accuracy']['value']:.3f}, {each['seconds']:,.0f} s", flush=True)  # fmt: skip
+    return done
+
+
+@pytest.mark.benchmark
+def test_a_small_model_meets_the_goal(tmp_path: Path):
+    if not os.environ.get("FINGEN_BENCH_FPB"):
+        pytest.skip("takes hours: python tests/benchmarks/bench_fpb.py, or FINGEN_BENCH_FPB=1")
+    done = run(tmp_path, ["two-passes"])
+    assert done[0]["weighted_f1"]["value"] >= GOAL
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench-fpb")
+    parser.add_argument("--only", action="append", choices=VARIANTS)
+    options = parser.parse_args()
+    for needed, how in ((FOLDER, HOW), (FILE, "FINGEN_TEST_DATA names the folder of the data")):
+        if not needed.exists():
+            sys.exit(f"{needed} is not here: {how}")
+    os.nice(19)
+    run(options.out.resolve(), options.only or [*VARIANTS])
