@@ -6,7 +6,6 @@ little, so that what may hide text is asked of the painter itself and not guesse
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -22,6 +21,7 @@ FAINT = 0.5  # alpha below which a group may not stand out
 EDGE = 1.5  # points that a clip may take of a text; MuPDF finds it one wider than it is
 TRIM = 0.15  # share of the height of letters that a clip may take above and below where it holds their line
 MOST_COMPARED = 100_000  # pairs of clipped text and lines of a page, from which each text counts as cut
+MOST_IMAGES = 100  # of a page, from which each place of a text is not compared with theirs
 NORMAL = 0  # the blend mode that paints
 CONTRAST = 13  # levels, of 255, that a color must differ by for an eye to see it, if barely
 ALIKE = 90  # levels within which a pixel has the color of a thin letter
@@ -32,14 +32,7 @@ _TEXT = ("fill_text", "stroke_text", "clip_text", "clip_stroke_text")
 _CLIPS = ("clip_text", "clip_stroke_text", "clip_path", "clip_stroke_path", "clip_image_mask", "begin_mask")
 _OTHERS = ("fill_path", "stroke_path", "ignore_text", "fill_shade", "fill_image", "fill_image_mask", "pop_clip", "end_mask",
            "begin_group", "end_group", "begin_tile", "end_tile", "render_flags", "set_default_colorspaces")  # fmt: skip
-_UNTOLD = ("fill_path", "stroke_path", "fill_text", "stroke_text", "ignore_text", "clip_path", "pop_clip",
-           "render_flags", "set_default_colorspaces", "begin_layer", "end_layer", "begin_structure", "end_structure",
-           "begin_metatext", "end_metatext")  # fmt: skip
 _PAINTS = ("fill_shade", "fill_image", "fill_image_mask")
-_KNOWN = re.compile(rb'<group bbox="[^"]*" isolated="." knockout="0" blendmode="Normal" alpha="1">|</group>')
-_IMAGE = re.compile(
-    rb'<fill_image(?:_mask)? [^<\n]*\btransform="(N(?: N){5})"'.replace(b"N", rb"-?[\d.]+(?:e[-+]?\d+)?")
-)
 _is_rect, _bound, _holds = mupdf.ll_fz_path_is_rect, mupdf.ll_fz_bound_text, mupdf.ll_fz_contains_rect
 _scissor, _expand = mupdf.ll_fz_device_current_scissor, mupdf.ll_fz_expand_rect
 _HALVES = tuple(bytes((level + shift) // CONTRAST for level in range(256)) for shift in (0, CONTRAST // 2))
@@ -158,42 +151,27 @@ class Drawing:
 
     def watch(self, texts: Box, lines: Collection[Box]) -> Findings:
         """Find what may hide text, which stands within a box and there in the boxes of lines."""
-        images = self._images()
-        if images is not None and not any(meet(image, line) for image in images for line in lines):
-            found = self._cuts(texts, lines)
-            if found:
-                found.is_plain = found.is_plain and not images
-                return found
+        found = self._cuts(texts, lines)
+        if found:
+            return found
         watch = _Watch(texts)
         self._replay(watch)
         self._has_tiles = watch.has_tiles
         return watch.found
 
     def _cuts(self, texts: Box, lines: Collection[Box]) -> Findings | None:
-        """Find the text that clips to rectangles take away; None where there are other clips."""
+        """Find the text that clips to rectangles take away; None where more may hide text."""
         clips = _Clips(texts)
         self._replay(clips, clips.cookie)
         found = Findings()
-        found.is_plain = clips.are_wide
         if clips.is_simple and not clips.are_wide:
             clips = cuts = _Cuts(texts)
             self._replay(cuts, cuts.cookie)
             few = len(cuts.cuts) * len(lines) < MOST_COMPARED
             found.areas = [("clipped", text) for clip, text in cuts.cuts if not (few and _is_trim(clip, text, lines))]
-        return found if clips.is_simple else None
-
-    def _images(self) -> list[Box] | None:
-        """Have MuPDF write down what it paints beside text, paths and clips: pictures, or None where there is more."""
-        buffer = mupdf.FzBuffer(1 << 13)
-        output = mupdf.FzOutput(buffer)
-        device = mupdf.fz_new_trace_device(output)
-        for name in _UNTOLD:
-            setattr(device.m_internal, name, None)
-        self._replay(device)
-        mupdf.fz_close_output(output)
-        written = _KNOWN.sub(b"", buffer.fz_buffer_extract())
-        images = [_box(*map(float, transform.split())) for transform in _IMAGE.findall(written)]
-        return images if written.count(b"<") == len(images) + 2 else None  # the tile of the record has two
+        found.is_plain = clips.are_wide and not clips.images
+        is_simple = clips.is_simple and not any(meet(image, line) for image in clips.images for line in lines)
+        return found if is_simple else None
 
     def _replay(self, device: Any, cookie: Any = None) -> None:
         mupdf.fz_run_display_list(self._record, device, mupdf.FzMatrix(), _EVERYWHERE, cookie or mupdf.FzCookie())
@@ -280,33 +258,54 @@ class Findings:
         self.is_plain = True
 
 
-def _box(a: float, b: float, c: float, d: float, e: float, f: float) -> Box:
-    """Where a transform puts the unit square."""
-    left, top = e + min(a, 0) + min(c, 0), f + min(b, 0) + min(d, 0)
-    return left, top, left + abs(a) + abs(c), top + abs(b) + abs(d)
-
-
 class _Clips(mupdf.FzDevice2):  # type: ignore[misc]
-    """Looks at the clips of a page, up to one that is no rectangle, or does not hold all the text.
+    """Looks at the clips of a page, up to one that does not hold all the text, and gives up where more may hide text.
 
-    Where nothing else is done, each call from MuPDF counts, and so does each one to it.
+    A page has so many of them that each call from MuPDF counts, and so does each one to it.
     """
 
     def __init__(self, texts: Box) -> None:
         super().__init__()
-        self.use_virtual_clip_path()
+        for name in (*_CLIPS, *_PAINTS, "begin_group", "begin_tile"):
+            getattr(self, f"use_virtual_{name}")()
         self.is_simple = self.are_wide = True
+        self.images: list[Box] = []
         self.cookie = mupdf.FzCookie()
         self._texts = _inner(texts)
+        self._tiles = 0
+
+    def give_up(self, *_: Any) -> None:
+        self.is_simple = False
+        self.cookie.m_internal.abort = 1
+
+    clip_text = clip_stroke_text = clip_stroke_path = clip_image_mask = begin_mask = fill_shade = give_up
 
     def clip_path(self, _: Any, path: Any, _rule: Any, ctm: Any, scissor: Any) -> None:
         if not _is_upright(path, ctm):
-            self.is_simple = False
+            self.give_up()
         elif not _holds(scissor, self._texts):
             self.are_wide = False
-        else:
-            return
-        self.cookie.m_internal.abort = 1
+            self.cookie.m_internal.abort = 1
+
+    def begin_group(
+        self, _: Any, _area: Any, _space: Any, _alone: Any, knockout: Any, blend: Any, alpha: float
+    ) -> None:
+        if knockout or blend != NORMAL or alpha < 1:
+            self.give_up()
+
+    def begin_tile(self, *_: Any) -> int:
+        self._tiles += 1
+        if self._tiles > 1:  # the first is the record's own
+            self.give_up()
+        return 0
+
+    def fill_image(self, _: Any, _image: Any, ctm: Any, *_how: Any) -> None:
+        area = mupdf.ll_fz_transform_rect(mupdf.fz_unit_rect, ctm)
+        self.images.append((area.x0, area.y0, area.x1, area.y1))
+        if len(self.images) > MOST_IMAGES:
+            self.give_up()
+
+    fill_image_mask = fill_image
 
 
 def _inner(texts: Box) -> Any:
@@ -322,14 +321,14 @@ class _Cuts(_Clips):
     def __init__(self, texts: Box) -> None:
         super().__init__(texts)
         self.use_virtual_stroke_text()
+        self.are_wide = False
         self.cuts: list[tuple[Box, Box]] = []  # clip and text
         self._self = self.m_internal
         self._listens = False  # to fill_text: not before the next clip where the last one holds all the text
 
     def clip_path(self, _: Any, path: Any, _rule: Any, ctm: Any, _scissor: Any) -> None:
         if not _is_upright(path, ctm):
-            self.is_simple = False
-            self.cookie.m_internal.abort = 1
+            self.give_up()
         if not self._listens:
             self._listens = True
             self.use_virtual_fill_text()
