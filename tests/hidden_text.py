@@ -255,6 +255,12 @@ HIDDEN = {
     "under a box with other words, in gray": over(box(b"0.9 g")),
     "under an image with other words": over(placed(b"X"), XOBJECT, (image(b"\xf0"),)),
     "under a shading with other words": over(b"q %s re W n /S sh Q\n" % PLACE, SHADE, (shading(b"1 1 1", b"1 1 .9"),)),
+    "large, under a box with small words": Page(
+        text(SECRET, x=30, y=688, size=20) + box(WHITE, b"0 680 595 40") + text(SHOWN, y=702, size=6) + text(SHOWN, y=688, size=6)
+    ),
+    "large, under a box with small words, but for an edge": Page(
+        text(SECRET, x=30, y=688, size=20) + box(WHITE, b"0 680 595 21") + text(SHOWN, y=695, size=6) + text(SHOWN, y=688, size=6)
+    ),
     "under two boxes with words between": over(box(WHITE) + text("Cash was 55 million.", y=690) + box(WHITE)),
     "under many thin lines": Page(LINE + HAIRS),
     "under one path of many lines": Page(LINE + b"q 1 G 0.8 w " + HATCH + b"S Q"),
@@ -296,6 +302,15 @@ HIDDEN = {
     "beside the page": Page(text(SECRET, x=700), kind="off page"),
     "outside the clip": clipped(b"60 100 480 22 re W"),
     "beside the clip": clipped(b"400 684 140 22 re W"),
+    "beside a clip after one that holds all": Page(
+        b"q 0 0 595 842 re W n " + text("Cash was 55 million.", y=660) + b" Q q 400 684 140 22 re W n " + LINE + b" Q", kind="clipped"
+    ),
+    "beside a clip after text in none": Page(
+        b"q 0 0 595 670 re W n " + text("Cash was 55 million.", y=660) + b" Q " + text("Debt was 7 million.", y=665, x=300)
+        + b" q 400 684 140 22 re W n " + LINE + b" Q", kind="clipped"
+    ),
+    "under all but a rim of the clip": clipped(b"60 699 480 22 re W"),
+    "in a clip that cuts the heads off": clipped(b"60 676 480 15 re W"),
     "in a clip that takes itself away": clipped(b"60 684 480 22 re 60 684 480 22 re W*"),
     "in a clip of no size": clipped(b"60 684 0 0 re W"),
     "in a clip of no path": clipped(b"60 684 m W"),

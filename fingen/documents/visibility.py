@@ -287,7 +287,7 @@ class Eye:
         return self._drawing.part(page, GROUND).shown(None).spread(page) > BUSY
 
     def _is_in_scan(self, doubt: _Doubt, look: _Look, piece: _Piece) -> bool:
-        """Whether a piece that makes no difference says what an image of the page shows: there, or somewhere on it."""
+        """Whether a piece that makes no difference says what an image of the page shows: there, or at any place of it."""
         if not self._is_scan:
             return False
         return self._shows_something if doubt.kind in LAYERS else look.shown.spread(piece.box) > BUSY
