@@ -19,6 +19,7 @@ from fingen.documents.characters import (
     level_line,
     strike_once,
 )
+from fingen.documents.drawing import Drawing
 from fingen.documents.legibility import is_page_unreadable, unreadable_fonts
 from fingen.documents.ocr import Engine, recognized_runs
 from fingen.documents.shapes import PageText, Rule, Run
@@ -101,13 +102,13 @@ def _covers(known: Run, run: Run) -> bool:
 
 
 def _collect(page: pymupdf.Page, result: PageText) -> None:
-    upright = page.rotation_matrix if page.rotation else None  # else a turned page would be read lying on its side
-    textpage = page.get_textpage(clip=pymupdf.INFINITE_RECT(), flags=FLAGS, matrix=upright)
+    drawing = Drawing(page)
+    textpage = drawing.text(FLAGS)
     blocks = textpage.extractDICT()["blocks"]
     for block in blocks:
         if block["type"] == 3:
             _add_vector(block, result)
-    eye = Eye(page, textpage, blocks, (result.width, result.height))
+    eye = Eye(page, drawing, textpage, blocks, (result.width, result.height))
     eye.look()
     lines = [(line, line["spans"]) for block in blocks for line in block.get("lines", ())]
     result.hidden = dict(eye.hidden)

@@ -14,7 +14,6 @@ PAGES = 10  # from which a report can be said to give few passages: a release ha
 FEW_PASSAGES = 0.1  # a page; reports in full text have 0.5 and more
 FEW_RECORDS = 0.1  # a passage that was asked about
 LEAST_ASKED = 5
-KEPT = "doubtful, kept"  # hidden it may be, and was not looked at: in `hidden` of --json
 SURE = 0.8  # confidence of OCR from which on a page needs no second look
 
 
@@ -82,7 +81,7 @@ def _left_out(document: Document) -> list[str]:
         notes.append(
             f"{document.unnamed_glyphs} glyphs have no name in their fonts: sentences and rows that hold one are not asked about"
         )
-    if kinds := ", ".join(f"{count} {kind}" for kind, count in document.hidden.items() if kind != KEPT):
+    if kinds := ", ".join(f"{count} {kind}" for kind, count in document.hidden.items()):
         notes.append(f"hidden text was left out: {kinds}")
     if document.oversize:
         notes.append(f"{document.oversize} chunks are larger than the budget, because one sentence or table row is")
