@@ -51,6 +51,8 @@ def _is_beside(run: Run, other: Run) -> bool:
     """Whether two runs stand on one line: small print may be raised or lowered in it, and is not the line below a large one."""
     small, large = (run, other) if run.size < other.size else (other, run)
     apart = other.base - run.base
+    if apart > 0.6 * large.size:  # as most are
+        return False
     over = min(run.x1, other.x1) - max(run.x0, other.x0) > 0.5 * (small.x1 - small.x0)
     if over and apart > 0.1 * large.size:  # display type reaches up into the line above it
         return False

@@ -184,7 +184,8 @@ class _Splitter:
             self._words = sorted(((word[1] + word[3]) / 2, at, word) for at, word in words)
         x0, y0, x1, y1 = span["bbox"]
         level = self._words[bisect_left(self._words, (y0,)) : bisect_right(self._words, (y1,))]
-        inside = [w for _, _, w in sorted(level, key=itemgetter(1)) if w[0] >= x0 - 1 and w[2] <= x1 + 1]
+        within = [entry for entry in level if entry[2][0] >= x0 - 1 and entry[2][2] <= x1 + 1]
+        inside = [word for _, _, word in sorted(within, key=itemgetter(1))]
         if "".join(w[4] for w in inside) != span["text"].replace(" ", "").replace("\xa0", ""):
             return [span]  # a word reaches over the span's end: positions are not known
         pieces: list[Span] = []
