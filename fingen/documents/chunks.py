@@ -113,9 +113,16 @@ def _past_asides(block: PageBlock, following: list[PageBlock]) -> int | None:
     for count, other in enumerate(following):
         if _goes_on(block, other) if count == 0 else _resumes(block, other):
             return count
-        if other.kind != "paragraph" or _looks_like(block, other):
+        if other.kind != "paragraph" or _looks_like(block, other) or _may_go_on(block, other, first=count == 0):
             return None
     return None
+
+
+def _may_go_on(block: PageBlock, other: PageBlock, *, first: bool) -> bool:
+    """Whether a block of another look may yet be a part of the sentence, such as a line set a little smaller."""
+    is_near = abs(block.size - other.size) < 0.15 * block.size
+    begins = other.text[:2]
+    return (first and begins.isalpha() and begins.islower()) or (is_near and other.open_end)
 
 
 def _resumes(block: PageBlock, other: PageBlock) -> bool:
