@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pymupdf
 import pytest
@@ -133,24 +133,36 @@ PLACES = (
 )
 
 
+Color = tuple[float, float, float]
+
+
+class Title(NamedTuple):
+    """A line of a made page."""
+
+    text: str
+    size: float
+    bold: bool = False
+    color: Color = (0, 0, 0)
+
+
 class Report:
-    """A PDF of short pages: a line is (text, size, bold), a paragraph is text alone."""
+    """A PDF of short pages, of titles and of paragraphs, which are text alone."""
 
     def __init__(self) -> None:
         self.pdf = pymupdf.open()
         self.count = 0
 
-    def page(self, *lines: str | tuple[str, float, bool], header: str = "", body: bool = True) -> None:
+    def page(self, *lines: str | Title, header: str = "", body: bool = True) -> None:
         """A page: its header in the margin, its lines from the top, and last a paragraph of its own, `Body <n>`."""
         page = self.pdf.new_page(width=WIDTH, height=842)
         page.insert_text((LEFT, 40), header, fontsize=9)
         y = TOP
         for line in lines:
-            text, size, bold = (line, 10, False) if isinstance(line, str) else line
+            text, size, bold, color = Title(line, 10) if isinstance(line, str) else line
             font = (
                 "china-s" if not text.isascii() and re.search("[\u4e00-\u9fff]", text) else "hebo" if bold else "helv"
             )
-            page.insert_text((LEFT, y), text, fontsize=size, fontname=font)
+            page.insert_text((LEFT, y), text, fontsize=size, fontname=font, color=color)
             y += 1.3 * size + 10
         if body:
             self.count += 1
@@ -176,8 +188,8 @@ def section_of(document: Document, body: int) -> tuple[str, ...]:
     return next(chunk.section for chunk in document.chunks if f"Body {body} tells" in chunk.text)
 
 
-def bold(text: str, size: float = 10) -> tuple[str, float, bool]:
-    return text, size, True
+def bold(text: str, size: float = 10, color: Color = (0, 0, 0)) -> Title:
+    return Title(text, size, True, color)
 
 
 def test_notes_auditors_report_and_exhibits_close_the_last_part(tmp_path: Path):
@@ -281,9 +293,9 @@ def test_a_line_that_would_head_most_of_the_report_heads_nothing(tmp_path: Path)
 
 def test_parts_and_items_keep_their_levels_under_any_outline(tmp_path: Path):
     report = Report()
-    report.page(("第三节 管理层讨论与分析", 14, False), ("一、经营情况", 12, False))
-    report.page(("二、主要业务", 12, False))
-    report.page(("第四节 公司治理", 14, False), ("一、基本状况", 12, False))
+    report.page(Title("第三节 管理层讨论与分析", 14), Title("一、经营情况", 12))
+    report.page(Title("二、主要业务", 12))
+    report.page(Title("第四节 公司治理", 14), Title("一、基本状况", 12))
     document = report.read(
         tmp_path / "parts.pdf", [[1, "一、经营情况", 1], [1, "二、主要业务", 2], [1, "一、基本状况", 3]]
     )
@@ -336,3 +348,24 @@ def test_what_is_left_out_is_counted_by_its_section(tmp_path: Path):
     assert left_out([document], ("business in ningbo",)) == {"governance": 1, "other sections": 3}
     assert left_out([document], ("all",)) == {}
     assert len(choose_chunks([document], None)) == 4
+
+
+@pytest.mark.parametrize(("ink", "own"), [((0, 0, 0), (0.34, 0.76, 0.91)), ((0.1, 0.19, 0.32), (0.8, 0.1, 0.1))])
+def test_a_title_in_a_color_of_its_own_stands_above_one_like_it_in_the_color_of_the_text(
+    tmp_path: Path, ink: Color, own: Color
+):
+    report = Report()
+    for n in range(0, 12, 2):
+        report.page(bold(f"Segment of {PLACES[n]}", 10, own), bold(f"Roads of {PLACES[n]}", 10, ink))
+        report.page(bold(f"Rails of {PLACES[n]}", 10, ink))
+    document = report.read(tmp_path / "segments.pdf")
+    assert section_of(document, 3) == ("Segment of Chengdu", "Roads of Chengdu")
+    assert section_of(document, 4) == ("Segment of Chengdu", "Rails of Chengdu")
+
+
+def test_titles_in_a_gray_stand_where_black_ones_do(tmp_path: Path):
+    report = Report()
+    for n, place in enumerate(PLACES):
+        report.page(bold(f"Segment of {place}", 10, (0.4, 0.4, 0.4) if n % 2 else (0, 0, 0)))
+    document = report.read(tmp_path / "grays.pdf")
+    assert [section_of(document, n + 1) for n in range(12)] == [(f"Segment of {place}",) for place in PLACES]

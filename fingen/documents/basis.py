@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from fingen.documents.shapes import PageBlock
 from fingen.documents.units import unit_of
@@ -119,6 +120,7 @@ def _has_amounts(block: PageBlock) -> bool:
     return any(is_amount(cell) for row in block.rows for cell in row.cells[1:])
 
 
+@lru_cache(maxsize=1 << 12)  # the same titles and headings are asked about again and again
 def _whose(title: str) -> tuple[BasisKind | None, str] | None:
     """Whose statement a title names, None where it names none; a title that names both is of no one."""
     if _ENTRY.match(title) or (is_cjk(title[:1] or " ") and len(title) > _LONGEST_CJK):
@@ -188,8 +190,9 @@ def _owner(block: PageBlock, titles: Sequence[PageBlock], path: Sequence[str], l
         yield Basis(kind=kind, text=named[0][0][1], page=named[0][1])
 
 
-def _times(text: str) -> list[BasisKind]:
-    return [kind for kind, pattern in _TIMES if pattern.search(text)]
+@lru_cache(maxsize=1 << 12)
+def _times(text: str) -> tuple[BasisKind, ...]:
+    return tuple(kind for kind, pattern in _TIMES if pattern.search(text))
 
 
 def _headings(block: PageBlock) -> int:

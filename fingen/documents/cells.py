@@ -51,6 +51,8 @@ def _is_beside(run: Run, other: Run) -> bool:
     """Whether two runs stand on one line: small print may be raised or lowered in it, and is not the line below a large one."""
     small, large = (run, other) if run.size < other.size else (other, run)
     apart = other.base - run.base
+    if apart > 0.6 * large.size:  # as most are
+        return False
     over = min(run.x1, other.x1) - max(run.x0, other.x0) > 0.5 * (small.x1 - small.x0)
     if over and apart > 0.1 * large.size:  # display type reaches up into the line above it
         return False
@@ -88,7 +90,7 @@ def _without_leaders(cells: list[Run]) -> list[Run]:
 def _cut(cell: Run, text: str) -> Run:
     """The start of a cell; what is cut off is dots and spaces, which are a quarter of the font size wide."""
     x1 = max(cell.x0 + 1, cell.x1 - 0.25 * cell.size * (len(cell.text) - len(text)))
-    return Run(cell.x0, cell.y0, x1, cell.y1, cell.base, cell.size, text, cell.bold, cell.italic)
+    return Run(cell.x0, cell.y0, x1, cell.y1, cell.base, cell.size, text, cell.bold, cell.italic, cell.color)
 
 
 def _one_cell(last: Run, run: Run, gap: float, *, alone: bool) -> bool:
@@ -131,7 +133,7 @@ def fuse(last: Run, run: Run, gap: float) -> Run:
     y0, y1 = min(last.y0, run.y0), max(last.y1, run.y1)
     # A currency sign stands at the left edge of its column, often far from its figure: the figure gives the place.
     x0 = max(last.x0, run.x0 - run.size * len(last.text)) if signed else last.x0
-    fused = Run(x0, y0, run.x1, y1, main.base, main.size, text, bold, italic)
+    fused = Run(x0, y0, run.x1, y1, main.base, main.size, text, bold, italic, main.color)
     fused.lead, fused.trail = last.lead, run.trail
     fused.parts = _parts(last) + _parts(run)
     return fused

@@ -15,6 +15,7 @@ from fingen.text import INNER_BAR, chunk_language, ends_sentence, estimate_token
 STARTS_AT = {1: 0.0, 2: 0.25}
 FULL = 0.6
 CAPTION = 90  # characters; a longer line is no caption
+MOST_ASIDES = 3  # blocks in a row that a sentence may go on past
 
 
 @dataclass(slots=True)
@@ -79,14 +80,60 @@ def _units(
         elif block.kind == "heading":
             yield _Unit([_Piece("heading", block.page, block.box, block.text, source=block)], section, block.level)
         else:
-            pieces = [_Piece("paragraph", block.page, block.box, block.text, source=block)]
-            while index < len(blocks) and _goes_on(blocks[index - 1], blocks[index]):
-                _append(pieces, blocks[index], words)
-                index += 1
-            for unit in _paragraph_units(pieces, section, budget):
-                unit.is_caption = len(block.text) <= CAPTION and not ends_sentence(block.text)
-                unit.is_stray = unit.is_caption and len(pieces) == 1
-                yield unit
+            pieces = [_piece_of(block)]
+            last = block
+            asides: list[tuple[PageBlock, tuple[str, ...]]] = []
+            while (past := _past_asides(last, blocks[index : index + MOST_ASIDES + 1])) is not None:
+                asides += zip(blocks[index : index + past], sections[index : index + past], strict=True)
+                index += past + 1
+                last = blocks[index - 1]
+                _append(pieces, last, words)
+            yield from _of_paragraph(pieces, section, budget)
+            for aside, place in asides:  # said once the sentence that they interrupt is whole
+                yield from _of_paragraph([_piece_of(aside)], place, budget)
+
+
+def _piece_of(block: PageBlock) -> _Piece:
+    return _Piece("paragraph", block.page, block.box, block.text, source=block)
+
+
+def _of_paragraph(pieces: list[_Piece], section: tuple[str, ...], budget: int) -> Iterator[_Unit]:
+    text = pieces[0].text
+    for unit in _paragraph_units(pieces, section, budget):
+        unit.is_caption = len(text) <= CAPTION and not ends_sentence(text)
+        unit.is_stray = unit.is_caption and len(pieces) == 1
+        yield unit
+
+
+def _past_asides(block: PageBlock, following: list[PageBlock]) -> int | None:
+    """How many blocks stand between a paragraph and its continuation, None where it has none.
+
+    A quotation set large, or the caption of a picture, may stand inside a sentence; it looks otherwise than the sentence.
+    """
+    for count, other in enumerate(following):
+        if _goes_on(block, other) if count == 0 else _resumes(block, other):
+            return count
+        if other.kind != "paragraph" or _looks_like(block, other) or _may_go_on(block, other, first=count == 0):
+            return None
+    return None
+
+
+def _may_go_on(block: PageBlock, other: PageBlock, *, first: bool) -> bool:
+    """Whether a block of another look may yet be a part of the sentence, such as a line set a little smaller."""
+    is_near = abs(block.size - other.size) < 0.15 * block.size
+    begins = other.text[:2]
+    return (first and begins.isalpha() and begins.islower()) or (is_near and other.open_end)
+
+
+def _resumes(block: PageBlock, other: PageBlock) -> bool:
+    """Whether a block goes on with the sentence of a paragraph past something else."""
+    if not block.open_end or other.kind != "paragraph" or other.page - block.page > 1 or len(block.text) <= CAPTION:
+        return False
+    return _looks_like(block, other) and other.text[0].islower() and other.indent <= 2
+
+
+def _looks_like(block: PageBlock, other: PageBlock) -> bool:
+    return abs(block.size - other.size) <= 0.5 and block.bold == other.bold
 
 
 def _goes_on(block: PageBlock, following: PageBlock) -> bool:

@@ -94,20 +94,6 @@ class FontMaps:
             value = self._pdf.xref_object(number, compressed=True)
         return [int(number) for number in _REFERENCE.findall(value)] if kind != "null" else []
 
-    def _lies(self, font: int) -> bool:
-        kind, value = self._pdf.xref_get_key(font, "ToUnicode")
-        if kind != "xref":
-            return False
-        table = self._pdf.xref_stream(int(value.split()[0])) or b""
-        if _LONG.search(table):
-            return True
-        said = dict(_entries(table))
-        if not said:
-            return False
-        shown = self._named(font) or self._drawn(font)
-        lies = [code for code, letter in said.items() if shown.get(code, letter).lower() != letter.lower()]
-        return len(lies) >= LEAST_LIES
-
     def _named(self, font: int) -> dict[int, str]:
         """Code -> letter or digit, as the encoding of a simple font names them; nothing where the names are the font's own."""
         kind, value = self._pdf.xref_get_key(font, "Encoding")

@@ -36,6 +36,7 @@ _CAPTION = re.compile(
 _ADDRESS = re.compile(r"www\.|https?:|@\w+\.", re.IGNORECASE)
 
 
+VIVID = 64  # levels of 255 that the parts of a color differ by where it is no gray
 _DECIMAL = re.compile(r"\d{1,2}\.\d{1,2}")
 
 
@@ -137,6 +138,13 @@ def look(block: PageBlock, body: float, rules: list[Rule]) -> tuple[float, ...] 
     if not (larger or block.bold or (block.italic and len(words) < 14) or _underlined(block, rules)):
         return None
     return (size, float(block.bold), float(text.isupper()), float(not block.italic))
+
+
+def stands_out(color: int, ink: int) -> bool:
+    """Whether a color is one, and not a gray, and another than that of running text."""
+    red, green, blue = channels = [color >> 16 & 255, color >> 8 & 255, color & 255]
+    apart = max(abs(red - (ink >> 16 & 255)), abs(green - (ink >> 8 & 255)), abs(blue - (ink & 255)))
+    return max(channels) - min(channels) > VIVID and apart > VIVID
 
 
 def _underlined(block: PageBlock, rules: list[Rule]) -> bool:

@@ -55,7 +55,7 @@ _OTHER_PARTY = re.compile(
     r"\b(?:holding|parent) company (?:for|of)\b)[^.;]{0,40}$",
     re.IGNORECASE,
 )
-_IN_BRACKETS = re.compile(r"\s*[(（]([^()（）]{2,240})[)）]")
+_IN_BRACKETS = re.compile(r"[(（]([^()（）]{2,240})[)）]")
 _BRACKETS_END = re.compile(r"(?:\s*\([^()]{0,80}\)){1,2}$")
 _SELF = r"(?:Company|COMPANY|Group|Corporation|Bank|Trust|Issuer|Registrant|Partnership|Fund|Firm|REIT|[Pp]arent [Cc]ompany|Parent)"
 _DEFINITION = re.compile(
@@ -224,8 +224,9 @@ def _bare(name: str) -> str:
 
 
 def _places(pages: Pages) -> Iterator[tuple[str, str]]:
-    for number, lines in enumerate(pages.lines):
-        yield from (("registrant", name) for name in _registrants(lines))
+    for number, (lines, text) in enumerate(zip(pages.lines, pages.joined, strict=True)):
+        if "name" in text.casefold():
+            yield from (("registrant", name) for name in _registrants(lines))
         if number == 0:
             yield from (("registrant", name) for name in _labelled(lines))
         if number < len(pages.titles):
@@ -298,19 +299,24 @@ def _stated_names(text: str) -> Iterator[tuple[str, str]]:
             name := _name_before(text[max(0, found.start() - 160) : found.start()], needs_form=kind != "ticker")
         ):
             yield kind, name
-    for found in _SUBSIDIARIES.finditer(text):
+    for found in _found(_SUBSIDIARIES, text, "ubsidiar", "UBSIDIAR", "entities"):
         if name := _name_before(text[max(0, found.start() - 120) : found.start()]):
             yield "subsidiaries", name
     for found in _OF.finditer(text):
         before = text[max(0, found.start() - 60) : found.start()].split()
         if before and before[-1].casefold() in _ADDRESSED and (name := _name_after(text, found.end(), before)):
             yield "audited", name
-    for found in _RELEASED.finditer(text):
+    for found in _found(_RELEASED, text, "today"):
         if name := _name_before(text[max(0, found.start() - 120) : found.start()], needs_form=False):
             yield "release", name
-    for found in _COPYRIGHT.finditer(text):
+    for found in _found(_COPYRIGHT, text, "©", "Copyright"):
         if name := _name_after(text, found.end(), []):
             yield "copyright", name
+
+
+def _found(pattern: re.Pattern[str], text: str, *hints: str) -> Iterator[re.Match[str]]:
+    """Where a pattern matches; a text without any of the words that each match has is not looked through."""
+    return pattern.finditer(text) if any(hint in text for hint in hints) else iter(())
 
 
 def _name_after(text: str, at: int, before: list[str]) -> str | None:

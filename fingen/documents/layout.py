@@ -299,6 +299,7 @@ def _paragraph(group: list[Run], page: int, words: frozenset[str], right: float)
     block = PageBlock("paragraph", page, box, text, max(line.size for line in group))
     block.bold = all(line.bold for line in group)
     block.italic = all(line.italic for line in group)
+    block.color = group[0].color
     block.indent = group[0].x0 - box[0] if len(group) > 1 else 0.0
     block.open_end = right - group[-1].x1 < 4 * group[-1].size and not ends_sentence(text)
     return block

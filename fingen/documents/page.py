@@ -185,7 +185,8 @@ class _Splitter:
             self._words = sorted(((word[1] + word[3]) / 2, at, word) for at, word in words)
         x0, y0, x1, y1 = span["bbox"]
         level = self._words[bisect_left(self._words, (y0,)) : bisect_right(self._words, (y1,))]
-        inside = [w for _, _, w in sorted(level, key=itemgetter(1)) if w[0] >= x0 - 1 and w[2] <= x1 + 1]
+        within = [entry for entry in level if entry[2][0] >= x0 - 1 and entry[2][2] <= x1 + 1]
+        inside = [word for _, _, word in sorted(within, key=itemgetter(1))]
         if "".join(w[4] for w in inside) != span["text"].replace(" ", "").replace("\xa0", ""):
             return [span]  # a word reaches over the span's end: positions are not known
         pieces: list[Span] = []
@@ -226,9 +227,7 @@ def _add_line(spans: list[Span], runs: list[Run]) -> None:
             _extend(run, span, pieces)
         elif run is None or not is_struck_again(run, span, "".join(pieces)):
             _close(run, pieces, runs)
-            x0, x1 = _inked(span)
-            y0, y1 = span["bbox"][1], span["bbox"][3]
-            run = Run(x0, y0, x1, y1, span["origin"][1], span["size"], "", _is_bold(span), bool(span["flags"] & ITALIC))
+            run = _begin(span)
             pieces = [text]
     _close(run, pieces, runs)
 
@@ -264,10 +263,14 @@ def count_figures(text: str) -> int:
 def _add_span(span: Span, runs: list[Run]) -> None:
     text = span["text"]
     if text and not text.isspace() and not is_bullet(span):
-        x0, x1 = _inked(span)
-        y0, y1 = span["bbox"][1], span["bbox"][3]
-        run = Run(x0, y0, x1, y1, span["origin"][1], span["size"], "", _is_bold(span), bool(span["flags"] & ITALIC))
-        _close(run, [text], runs)
+        _close(_begin(span), [text], runs)
+
+
+def _begin(span: Span) -> Run:
+    """A run that a span begins; its text comes when it is closed."""
+    x0, x1 = _inked(span)
+    (_, y0, _, y1), size, italic = span["bbox"], span["size"], bool(span["flags"] & ITALIC)
+    return Run(x0, y0, x1, y1, span["origin"][1], size, "", _is_bold(span), italic, span["color"])
 
 
 def _inked(span: Span) -> tuple[float, float]:

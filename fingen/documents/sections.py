@@ -36,6 +36,7 @@ from fingen.documents.headings import (
     look,
     may_head,
     numbering,
+    stands_out,
 )
 from fingen.documents.shapes import PageBlock, Rule
 from fingen.text import ends_sentence, is_cjk
@@ -81,6 +82,7 @@ class _Report:
     pages: int
     listing: set[int]
     listed: dict[str, int]  # titles of the printed table of contents -> page
+    ink: int = 0  # the color of running text
     offset: int | None = None  # of the pages that it gives
     depth: int = 0
     levels: dict[str, int] = field(default_factory=dict)  # way of numbering -> level
@@ -103,7 +105,7 @@ def find_sections(
     `body` is the size of running text, `across` each page's rules, `furniture` what was taken out of its margins.
     """
     listing = contents_pages(blocks)
-    report = _Report(clean_outline(outline, pages), pages, listing, listed_titles(blocks, listing))
+    report = _Report(clean_outline(outline, pages), pages, listing, listed_titles(blocks, listing), _ink(blocks))
     stamps, usual = _stamps(blocks, pages), _usual_sizes(blocks)
     candidates = [
         at
@@ -170,6 +172,15 @@ def _usual_sizes(blocks: list[PageBlock]) -> dict[int, float]:
         if block.kind == "paragraph":
             sizes[block.page][block.size] += len(block.text)
     return {page: counts.most_common(1)[0][0] for page, counts in sizes.items()}
+
+
+def _ink(blocks: list[PageBlock]) -> int:
+    """The color of running text."""
+    colors: Counter[int] = Counter()
+    for block in blocks:
+        if block.kind == "paragraph":
+            colors[block.color] += len(block.text)
+    return colors.most_common(1)[0][0] if colors else 0
 
 
 def _is_listed(block: PageBlock, report: _Report) -> bool:
@@ -309,9 +320,10 @@ def _outline_level(text: str, titles: list[tuple[str, int]]) -> int:
 # --- levels by look ----------------------------------------------------------------------------------------------------
 
 
-def _key(heading: _Heading, body: float) -> tuple[float, ...]:
+def _key(heading: _Heading, body: float, ink: int) -> tuple[float, ...]:
     """Sorts headings without a known level: the more prominent, the earlier; numbering orders those that look alike.
 
+    Of two that differ in nothing else, the one in a color of its own stands above the one in the color of the text.
     Chinese reports order by numbering alone: their sizes vary where the level does not.
     """
     size, bold, capitals, upright = heading.look or (0.0, 0.0, 0.0, 0.0)
@@ -321,14 +333,15 @@ def _key(heading: _Heading, body: float) -> tuple[float, ...]:
         tells = float(
             ends_sentence(heading.block.text) and len(heading.block.text.split()) > 6
         )  # a sentence stands below a title that looks like it
-        return (-size, -bold, heading.way.rank + 0.5, tells, -capitals, -upright)
-    return (-size, -bold, heading.way.rank, 0.0, 0.0, 0.0)
+        colored = float(stands_out(heading.block.color, ink))
+        return (-size, -bold, heading.way.rank + 0.5, tells, -capitals, -upright, -colored)
+    return (-size, -bold, heading.way.rank, 0.0, 0.0, 0.0, 0.0)
 
 
 def _ranked(headings: list[_Heading], report: _Report, body: float) -> list[_Heading]:
     """The headings, each with its level. What is set once or twice, or only on the title page, makes no level."""
     looks = [heading for heading in headings if not heading.level]
-    keys = {id(heading): _key(heading, body) for heading in looks}
+    keys = {id(heading): _key(heading, body, report.ink) for heading in looks}
     often = Counter(keys.values())
     inside = {keys[id(heading)] for heading in looks if heading.block.page > 1}
     ranks = sorted(key for key in inside if often[key] >= OFTEN)

@@ -13,16 +13,17 @@ Part = tuple[float, float, str]  # a piece of a run: where it starts and ends, i
 class Run:
     """Text set in one go on one baseline: a word, a cell, or a whole line of a paragraph.
 
-    `lead` and `trail` say whether white space stood before and after it, inside its box. `parts` are the pieces of a run
-    that was joined from several, in order.
+    `color` is that of its letters, red, green and blue in 24 bits. `lead` and `trail` say whether white space stood before
+    and after it, inside its box. `parts` are the pieces of a run that was joined from several, in order.
     """
 
-    __slots__ = ("base", "bold", "italic", "lead", "parts", "size", "text", "trail", "x0", "x1", "y0", "y1")
+    __slots__ = ("base", "bold", "color", "italic", "lead", "parts", "size", "text", "trail", "x0", "x1", "y0", "y1")
 
     def __init__(self, x0: float, y0: float, x1: float, y1: float, base: float, size: float, text: str,
-                 bold: bool = False, italic: bool = False) -> None:  # fmt: skip
+                 bold: bool = False, italic: bool = False, color: int = 0) -> None:  # fmt: skip
         self.x0, self.y0, self.x1, self.y1 = x0, y0, x1, y1
         self.base, self.size, self.text, self.bold, self.italic = base, size, text, bold, italic
+        self.color = color
         self.lead = self.trail = False
         self.parts: tuple[Part, ...] = ()
 
@@ -76,6 +77,7 @@ class PageBlock:
     size: float = 0.0
     bold: bool = False
     italic: bool = False
+    color: int = 0  # of its first letters
     indent: float = 0.0  # x of the first line against the block's left edge
     open_end: bool = False  # the last line runs to the right margin: the next block may go on with the sentence
     level: int = 0  # of a heading: 1 is the highest

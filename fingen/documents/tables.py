@@ -130,7 +130,7 @@ def _line_rows(lines: list[list[Run]], columns: list[tuple[float, float]], words
 def _spread(cell: Run, columns: list[tuple[float, float]]) -> list[tuple[int, str]]:
     """A cell's text by column: headings that stand close together are one cell, and each of them ends where its column does."""
     whole = [(_column_of(cell.x0, cell.x1, columns, is_figure=is_amount(cell.text)), cell.text)]
-    if sum(cell.x0 < end and start < cell.x1 for start, end in columns) < 2 or len(cell.parts) < 2:
+    if len(cell.parts) < 2 or sum(cell.x0 < end and start < cell.x1 for start, end in columns) < 2:
         return whole
     groups: dict[int, list[Part]] = {}
     for part in cell.parts:
