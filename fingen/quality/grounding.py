@@ -15,6 +15,7 @@ says of what and of which time it is; what the answer says of it must not contra
 | binding-period | the figure is of another year or quarter than the answer says |
 | binding-basis | the figure is on another basis than the answer says, or on one that must be said and is not |
 | binding-entity | the figure is from the report of another company than the one named |
+| opposite | the source says the opposite of what the answer says there: including for excluding, first half for second |
 | calc | the expression cannot be worked out, has an operand that is not in the source, or its result is not in the answer |
 | year | a year, date or quarter that is neither in the source nor in the document's period |
 | organisation | an organisation that is neither in the source nor the document's own |
@@ -43,6 +44,7 @@ from fingen.quality.counts import (
 )
 from fingen.quality.names import find_foreign
 from fingen.quality.notation import standard
+from fingen.quality.opposed import find_opposed
 from fingen.quality.pairing import find_exchanged, order, source_order
 from fingen.quality.quantities import HUNDREDTH, ONE, Quantity, same_currency
 from fingen.quality.source import Ladder, Source, fold_name, prepare
@@ -177,6 +179,8 @@ class _Check:
             self._add("figure", figure.start, figure.end, "the source counts them otherwise")
         for start, end in find_wrong_halves(self.reading.text, self.sources):
             self._add("year", start, end, "the source speaks of the other half of the year alone")
+        for start, end, detail in find_opposed(self.reading.text, self.sources):
+            self._add("opposite", start, end, detail)
         self._unused_calcs()
         for named in find_foreign(self.record.output, self.sources, self.organisations):
             self._add("organisation", named.start, named.end, f"{named.name} is not in the source")
