@@ -115,6 +115,7 @@ class TableRow:
     parents: tuple[str, ...]
     periods: Periods
     cells: list[tuple[int, int, int]]  # column, start, end
+    lead: str = ""  # in Chinese, the lines right above without figures: the label is the last of a broken one
 
 
 @dataclass(slots=True)
@@ -238,6 +239,7 @@ class _Reader:
         self.columns: list[Column] | None = None
         self.parents: tuple[str, ...] = ()
         self.row_periods: Periods = UNKNOWN
+        self.lead = ""
 
     def read(self, cells: list[tuple[str, int, int]]) -> None:
         texts = [cell[0] for cell in cells]
@@ -276,6 +278,7 @@ class _Reader:
         return bool(filled) and all(parse_periods(text, self.report_year) or _LENGTH.search(text) for text in filled)
 
     def _label_row(self, text: str) -> None:
+        self.lead = "" if text.isascii() or text.endswith((":", "：")) else self.lead + text
         periods = parse_periods(text, None)
         if periods and len(text) < 40:
             self.row_periods = periods
@@ -298,7 +301,9 @@ class _Reader:
             self.parents,
             periods or self.row_periods,
             [(column, start, end) for column, (text, start, end) in enumerate(cells) if text and column >= first],
+            self.lead,
         )
+        self.lead = ""
         columns = self.columns
         if len(columns) < len(cells):
             columns = [*columns, *(Column() for _ in range(len(cells) - len(columns)))]
