@@ -16,6 +16,7 @@ says of what and of which time it is; what the answer says of it must not contra
 | binding-basis | the figure is on another basis than the answer says, or on one that must be said and is not |
 | binding-entity | the figure is from the report of another company than the one named |
 | opposite | the source says the opposite of what the answer says there: including for excluding, first half for second |
+| cause | a reason of which no word is in the source, or which the source gives for something else |
 | calc | the expression cannot be worked out, has an operand that is not in the source, or its result is not in the answer |
 | year | a year, date or quarter that is neither in the source nor in the document's period |
 | organisation | an organisation that is neither in the source nor the document's own |
@@ -33,6 +34,7 @@ from itertools import combinations, pairwise
 from typing import Literal
 
 from fingen.quality.binding import Binding, Verdict
+from fingen.quality.causes import find_wrong_causes
 from fingen.quality.claims import QUANTITIES, ClaimContext, belies, contradicts_itself
 from fingen.quality.computed import Computed, brief, interval
 from fingen.quality.counts import (
@@ -181,6 +183,8 @@ class _Check:
             self._add("year", start, end, "the source speaks of the other half of the year alone")
         for start, end, detail in find_opposed(self.reading.text, self.sources):
             self._add("opposite", start, end, detail)
+        for start, end, detail in find_wrong_causes(self.reading, self.proved, self.sources):
+            self._add("cause", start, end, detail)
         self._unused_calcs()
         for named in find_foreign(self.record.output, self.sources, self.organisations):
             self._add("organisation", named.start, named.end, f"{named.name} is not in the source")
