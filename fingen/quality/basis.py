@@ -247,6 +247,7 @@ _STATEMENT = re.compile(  # the title of a statement, on a line of its own
     r"|changes in equity|profit or loss)|income statements?)\b[^|\n.;]{0,30}$",
     re.MULTILINE | re.IGNORECASE,
 )
+_FULL = re.compile(r"全年|\bfull[- ]year\b|\bfor the (?:whole|full|entire) year\b", re.IGNORECASE)
 _FRAME = re.compile(  # what a sentence sets for those after it: in the consolidated accounts, 合并口径下
     r"\b(?:(?P<group>consolidated|group)|(?P<parent>parent(?: company| entity)?(?:['’]s)?(?: own)?|company(?:['’]s)? own|separate"
     r"|stand-?alone)) "
@@ -254,6 +255,7 @@ _FRAME = re.compile(  # what a sentence sets for those after it: in the consolid
     r"|报表|层面)",
     re.IGNORECASE,
 )
+_WEEKS = re.compile(r"\b([0-9]{1,2})[- ]weeks?\b", re.IGNORECASE)
 _NOTES = re.compile(r"(?i)^notes? (?:to|on|forming part of) the consolidated\b.*")  # has those of the parent as well
 _SUMMED = re.compile(r"(?i)\b(?:table|as follows|set out below)\b|如下|下表")  # a sentence that leads into a table
 _ENDS = re.compile(r"\s?(?:[,.;)]|and\b|or\b|against\b|after\b|$)")
@@ -441,20 +443,21 @@ class SourceBasis:
             return self._has_beside(dimension, kind, place)
         if kind in _kinds(place.table.rows[0][1][0].heading).get(dimension.name, ()):
             return False  # what stands over the labels is said of all rows
+        own = place.row.lead + place.row.label
         return any(
-            kind in _kinds(other).get(dimension.name, _NONE) and _has_words(other, place.row.lead + place.row.label)
-            for other in _others(place)
+            any(kind in _kinds(part).get(dimension.name, _NONE) for part in parts) and _has_words(" ".join(parts), own)
+            for parts in _others(place)
         )
 
 
-def _others(place: Place) -> Iterator[str]:
+def _others(place: Place) -> Iterator[tuple[str, ...]]:
     """The labels of the other rows of a figure's table, with what they stand under, and its row's label by other columns."""
     for row, columns in place.table.rows if place.table else ():
         if row is not place.row:
-            yield row.lead + row.label if row.lead else " ".join((*row.parents[-1:], row.label))
+            yield (row.lead + row.label,) if row.lead else (" ".join((*row.parents[-1:], row.label)),)
         else:
             yield from (
-                f"{columns[index].heading} {row.lead}{row.label}"
+                (columns[index].heading, row.lead + row.label)
                 for index, _, _ in row.cells
                 if columns[index] is not place.column and _may_be_of(columns[index].periods, place.column)
             )
@@ -541,6 +544,8 @@ class Basis:
         if SCOPE.name not in close and (framed := self._framed(figure)):
             close[SCOPE.name] = framed
         is_share = figure.kind != "amount" and place.table is None  # of two things: liabilities at 60 percent of assets
+        if place.column is not None and (detail := _other_weeks(self.reading, figure, place.column)):
+            return detail
         for dimension in BASES if is_share else DIMENSIONS:
             mine, theirs = close.get(dimension.name), known.get(dimension.name)
             if mine and theirs:
@@ -574,6 +579,22 @@ class Basis:
                 return detail
         return None
 
+    def conflict_of_operands(self, figure: Quantity, operands: Sequence[Sequence[tuple[Source, Place]]]) -> str | None:
+        """What speaks against a computed figure being on the basis that is said: all that it is computed from is on another."""
+        for name, mine in self._marked.near(figure).items():
+            if name not in _OPPOSITE and name != SPAN.name and operands:
+                theirs = [basis_of(source).of(place).get(name, _NONE) for each in operands for source, place in each]
+                if all(theirs) and not any(_agree({mine}, each) for each in theirs):
+                    return f"it is computed from what is {_said(theirs[0])}, not {mine}"
+        return None
+
+    def wrong_years(self, sources: Sequence[Source]) -> Iterator[Mark]:
+        """The words that speak of a full year, where the report is of a shorter time and no source has such words."""
+        if all(basis_of(source).default for source in sources) and not any(_FULL.search(each.text) for each in sources):
+            yield from (
+                Mark(*match.span(), SPAN.name, "year") for match in _FULL.finditer(self.reading.text)
+            )
+
     def tells_apart(self, figure: Quantity, source: Source, place: Place, label: str) -> bool:
         """Whether the words close to a figure give it the special basis of its row, which the label said does not have."""
         known, named = basis_of(source).of(place), _kinds(label)
@@ -592,6 +613,16 @@ class Basis:
         if dimension is SPAN and origin.default and kinds & origin.default:
             return True
         return _agree(kinds, said)
+
+
+def _other_weeks(reading: ClaimContext, figure: Quantity, column: Column) -> str | None:
+    """The length that a column heads, where the words beside a figure give it another one: 52 weeks, not 53."""
+    known = set(_WEEKS.findall(column.heading))
+    if len(known) != 1:
+        return None
+    before, after = reading.around(figure)
+    said = _WEEKS.findall(before)[-1:] or _WEEKS.findall(after[:_REACH])
+    return f"it is of {min(known)} weeks, not {said[0]}" if said and said[0] not in known else None
 
 
 def _differs(mine: Mapping[str, set[str]], source: Marked, figure: Quantity) -> str | None:

@@ -37,9 +37,15 @@ _PART = re.compile(r"[,;]| (?:and|while|but) ")
 _ADDED = re.compile(r"增加|\b(?:increases?|additions?)\b", re.IGNORECASE)
 _TAKEN = re.compile(r"减少|\b(?:decreases?|disposals?|reductions?)\b", re.IGNORECASE)
 _WHOLE = re.compile(
-    r"\b(?:company|group|business) as a whole\b|\b(?:whole|entire) (?:company|group)\b|(?:公司|集团)整体|整个(?:公司|集团)|全公司"
+    r"\b(?:company|group|business) as a whole\b|\b(?:whole|entire) (?:company|group)\b|(?:公司|集团)(?:整体|全部)|整个(?:公司|集团)|全公司"
+    r"|(?:公司|集团)?主营业务(?:整体|收入合计)"
 )
-_TOTAL = re.compile(r"\b(?:total|consolidated|group)\b|合计|总计|总额|总数", re.IGNORECASE)
+_WHOLE_OF_PROSE = re.compile(r"公司全年|(?:本行|本?公司|集团)(?:自身|本身)|\b(?:company|group|bank) itself\b")
+_PARTS = re.compile(
+    r"\b(?:within|in|of|for|by) the [\w& -]{3,40}? (?:entit(?:y|ies)|segments?|divisions?|business(?:es)?|subsidiar(?:y|ies))\b"
+    r"|分部|下属|子公司|事业部|被投资|其中一家", re.IGNORECASE
+)  # fmt: skip
+_TOTAL = re.compile(r"\b(?:total|consolidated|group)\b|合计|小计|总计|总额|总数", re.IGNORECASE)
 _LINKING = re.compile(f"{LINK_WORDS}|{LINK_WORDS_ZH}")
 _LATIN = re.compile(r"[a-z]{4,}")
 _HAN_RUN = re.compile(r"[\u4e00-\u9fff]{2,}")
@@ -54,7 +60,7 @@ class Binding:
     """An answer's figures against those of its sources. Nothing is claimed where the words leave a doubt."""
 
     def __init__(self, reading: ClaimContext, sources: Sequence[Source], question: str = "") -> None:
-        self._basis = Basis(reading, question)
+        self.basis = Basis(reading, question)
         self._question = question
         self.reading = reading
         self.sources = sources
@@ -69,7 +75,7 @@ class Binding:
     def judge(self, figure: Quantity, source: Source, place: Place) -> tuple[Verdict, str, str]:
         """How a figure of the source suits what the answer says; where it does not, the reason and what the source says."""
         for reason, look in (("binding-entity", self._entity), ("sign", self._sign), ("label", self._label),
-                             ("binding-period", self._time), ("binding-basis", self._basis.conflict),
+                             ("binding-period", self._time), ("binding-basis", self.basis.conflict),
                              ("direction", self._direction)):  # fmt: skip
             if detail := look(figure, source, place):
                 return "no", self._which_label(figure, source, place) if reason == "label" else reason, detail
@@ -254,6 +260,8 @@ class Binding:
         return self._claims[key]
 
     def _label(self, figure: Quantity, source: Source, place: Place) -> str | None:
+        if place.table is None and self._is_part_in_prose(figure, source, place):
+            return "the source has it of a part"
         if place.table is None or place.row is None or place.column is None or figure.unit == "time":
             return None
         if self._is_part_of_whole(figure, source, place):
@@ -265,6 +273,15 @@ class Binding:
             if claim.key not in keys and self._is_total_of_another(figure, source, place, claim):
                 return self._says(place)
         return self._says(place) if self._names_other_row(figure, source, place) else None
+
+    def _is_part_in_prose(self, figure: Quantity, source: Source, place: Place) -> bool:
+        """Whether a figure is given as that of the company as a whole, and the words of the source before it name a part."""
+        start = figure.start - len(self.reading.around(figure)[0])
+        words = self._lower[start : figure.start]
+        if not (_WHOLE.search(words) or _WHOLE_OF_PROSE.search(words)):
+            return False
+        sentence = source.text[source.reading.sentence(place.figure.start)[0] : place.figure.start]
+        return bool(_PARTS.search(sentence)) and not (_TOTAL.search(sentence) or _WHOLE.search(sentence.lower()))
 
     def _is_part_of_whole(self, figure: Quantity, source: Source, place: Place) -> bool:
         """Whether a figure is given as that of the company as a whole, and its column has another one for the total."""
@@ -326,7 +343,7 @@ class Binding:
         row, column = row_key(place.row), heading_key(place.column.heading)
         if claim.key in (row, column, *(heading_key(parent) for parent in place.row.parents)):
             return False
-        if self._basis.tells_apart(figure, source, place, claim.key):
+        if self.basis.tells_apart(figure, source, place, claim.key):
             return False  # on an adjusted basis, operating profit: the row is that of adjusted operating profit
         is_row = any(row_key(other) == claim.key for other, _ in place.table.rows)
         if is_row and figure.kind == "percent" and place.change and is_change_of(claim.key, place):

@@ -106,18 +106,18 @@ def _is_of_another(
     reason: Reason, reading: ClaimContext, places: dict[int, list[tuple[Source, Place]]], source: Source
 ) -> bool:
     """Whether what the source explains the same thing with has no word of a reason, and what it explains another with has."""
-    rows = {
-        row.label: _words(row.label)
-        for figure in reading.quantities
-        if reason.start - _REACH < figure.start < reason.start
+    before = [each for each in reading.quantities if reason.start - _REACH < each.start < reason.start]
+    rows = [
+        _words(place.row.label)
+        for figure in before[-1:]
         for origin, place in places.get(figure.start, ())
-        if origin is source and (row := place.row) is not None
-    }
+        if origin is source and place.row is not None
+    ]
     explained = _explained(source)
-    own = [each for each in explained if each.subject and _is_subject(each, reason, rows.values())]
+    own = [each for each in explained if each.subject and _is_subject(each, reason, rows)]
     others = [each for each in explained if each not in own and 2 * len(each.words & reason.words) >= len(reason.words)]
     return bool(own and others) and not any(each.words & reason.words for each in own)
 
 
 def _is_subject(explained: Reason, reason: Reason, rows: Sequence[frozenset[str]]) -> bool:
-    return explained.subject in rows or (2 * len(explained.subject & reason.subject) > len(explained.subject) > 1)
+    return explained.subject in rows if rows else (2 * len(explained.subject & reason.subject) > len(explained.subject) > 1)

@@ -181,6 +181,8 @@ class _Check:
             self._add("figure", figure.start, figure.end, "the source counts them otherwise")
         for start, end in find_wrong_halves(self.reading.text, self.sources):
             self._add("year", start, end, "the source speaks of the other half of the year alone")
+        for mark in self.binding.basis.wrong_years(self.sources):
+            self._add("binding-basis", mark.start, mark.end, "the report is of a shorter time")
         for start, end, detail in find_opposed(self.reading.text, self.sources):
             self._add("opposite", start, end, detail)
         for start, end, detail in find_wrong_causes(self.reading, self.proved, self.sources):
@@ -216,6 +218,9 @@ class _Check:
         fitting = [*fair["named"], *fair["dated"], *fair["unbound"]]
         computed = self.computed.gives(figure)
         if computed:
+            if detail := self.binding.basis.conflict_of_operands(figure, self.computed.operands_of(figure)):
+                self._add("binding-basis", figure.start, figure.end, detail)
+                return "failed"
             self._unbound(figure, "computed")
             return "computed"
         if fitting and not is_quoted:

@@ -35,7 +35,7 @@ _CONTRARIES: dict[str, dict[str, str]] = {
     "size": {"more": r"\b(?:higher|larger|greater)\b", "less": r"\b(?:lower|smaller)\b"},
     "rate": {
         "average": r"\baverage (?:\w+ )?rates?\b|平均汇率",
-        "end": r"\brates? (?:\w+ )?(?:as )?(?:at|of|on) (?:the )?(?:end|close|january|march|june|september|december)\b"
+        "end": r"\brates?\b[^.;|\n]{0,30}\b(?:at|on) the (?:end|close)\b|\brates? (?:\w+ )?(?:as )?(?:at|of|on) (?:the )?(?:end|close|january|march|june|september|december)\b"
         r"|\b(?:closing|(?:period|year)[- ]end) (?:\w+ )?rates?\b|期末汇率|即期汇率",
     },
     "sheet": {"on": r"\bon[- ]balance[- ]sheet\b|(?<!资产负债)表内", "off": r"\boff[- ]balance[- ]sheet\b|(?<!资产负债)表外"},
