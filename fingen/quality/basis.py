@@ -256,6 +256,8 @@ _FRAME = re.compile(  # what a sentence sets for those after it: in the consolid
     re.IGNORECASE,
 )
 _WEEKS = re.compile(r"\b([0-9]{1,2})[- ]weeks?\b", re.IGNORECASE)
+_WEEKS_AFTER = re.compile(r"\s(?:in|for|over|of) (?:the )?([0-9]{1,2})[- ]weeks?\b", re.IGNORECASE)
+_WEEKS_BEFORE = re.compile(r".*\b([0-9]{1,2})[- ]weeks?\b", re.IGNORECASE | re.DOTALL)
 _NOTES = re.compile(r"(?i)^notes? (?:to|on|forming part of) the consolidated\b.*")  # has those of the parent as well
 _SUMMED = re.compile(r"(?i)\b(?:table|as follows|set out below)\b|如下|下表")  # a sentence that leads into a table
 _ENDS = re.compile(r"\s?(?:[,.;)]|and\b|or\b|against\b|after\b|$)")
@@ -331,7 +333,7 @@ class Marked:
             if earlier is None or earlier.end < self.reading.sentence(figure.start)[0]:
                 break
             start, end = earlier.start - len(self.reading.around(earlier)[0]), earlier.start
-        marks = self.within(self._end_of_earlier(start, end), end)
+        marks = [*self.within(self._end_of_earlier(start, end), end), *self.within(end, figure.start)]
         found = {
             each.dimension: each.kind for each in marks if each.end >= end - _BESIDE or each.dimension not in _OPPOSITE
         }
@@ -583,7 +585,8 @@ class Basis:
         """What speaks against a computed figure being on the basis that is said: all that it is computed from is on another."""
         for name, mine in self._marked.near(figure).items():
             if name not in _OPPOSITE and name != SPAN.name and operands:
-                theirs = [basis_of(source).of(place).get(name, _NONE) for each in operands for source, place in each]
+                found = [[at for at in each if at[1].table] or each for each in operands]
+                theirs = [basis_of(source).of(place).get(name, _NONE) for each in found for source, place in each]
                 if all(theirs) and not any(_agree({mine}, each) for each in theirs):
                     return f"it is computed from what is {_said(theirs[0])}, not {mine}"
         return None
@@ -621,8 +624,9 @@ def _other_weeks(reading: ClaimContext, figure: Quantity, column: Column) -> str
     if len(known) != 1:
         return None
     before, after = reading.around(figure)
-    said = _WEEKS.findall(before)[-1:] or _WEEKS.findall(after[:_REACH])
-    return f"it is of {min(known)} weeks, not {said[0]}" if said and said[0] not in known else None
+    is_first = figure.start - len(before) == reading.sentence(figure.start)[0]
+    said = _WEEKS_AFTER.match(after) or (_WEEKS_BEFORE.match(before) if is_first else None)
+    return f"it is of {min(known)} weeks, not {said[1]}" if said and said[1] not in known else None
 
 
 def _differs(mine: Mapping[str, set[str]], source: Marked, figure: Quantity) -> str | None:

@@ -58,8 +58,13 @@ _CONTRARIES: dict[str, dict[str, str]] = {
     },
     "taking": {"added": r"\badd(?:s|ed|ing)? back\b|加回", "taken": r"\bdeduct(?:s|ed|ing)?\b|扣减"},
 }  # fmt: skip
+_NUMBERS = "one two three four five six seven eight nine ten eleven twelve".split() + ["eighteen"]
+_OPEN = {  # words whose own text is the kind
+    "length": rf"\b(?:{'|'.join(_NUMBERS)}|[0-9]{{1,2}})[- ](?:month|year|week|day)s?\b",
+    "base": r"\bpercentage of (?:the |its |total )?[a-z]+(?: [a-z]+)?",
+}
 _PATTERN = re.compile(
-    "|".join(
+    "|".join(f"(?P<{name}_>{words})" for name, words in _OPEN.items()) + "|" + "|".join(
         f"(?P<{name}_{kind}>{words})" for name, kinds in _CONTRARIES.items() for kind, words in kinds.items()
     ),
     re.IGNORECASE,
@@ -94,7 +99,16 @@ def find_said(text: str) -> Iterator[Said]:
     """The words of a text that have an opposite."""
     for match in _PATTERN.finditer(text):
         name, _, kind = (match.lastgroup or "").partition("_")
-        yield Said(*match.span(), name, kind, match[0], _around(text, *match.span()))
+        yield Said(*match.span(), name, kind or _kind(match[0]), match[0], _around(text, *match.span()))
+
+
+def _kind(said: str) -> str:
+    """A length as digits and its unit, what a percentage is of by its last words."""
+    words = said.lower().replace("-", " ").split()
+    if words[0] == "percentage":
+        return words[-1][:6] if words[-2] in ("of", "the", "its", "total") else f"{words[-2][:6]} {words[-1][:6]}"
+    number = str(_NUMBERS.index(words[0]) + 1) if words[0] in _NUMBERS[:12] else words[0].replace("eighteen", "18")
+    return f"{number} {words[1].rstrip('s')}"
 
 
 def _around(text: str, start: int, end: int) -> frozenset[str]:
