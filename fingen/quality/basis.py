@@ -16,8 +16,8 @@ from functools import cached_property, lru_cache
 from fingen.quality.claims import ClaimContext
 from fingen.quality.notation import narrow
 from fingen.quality.quantities import Quantity
-from fingen.quality.source import PREPARED, Source
-from fingen.quality.tables import Column, Periods, Place, TableRow
+from fingen.quality.source import PREPARED, Source, row_key
+from fingen.quality.tables import GENERIC, Column, Periods, Place, TableRow, label_key
 
 Marks = Mapping[str, frozenset[str]]  # kinds by dimension; one that is not there is not known
 
@@ -128,7 +128,7 @@ RULES = _dimension(
     adjusted=rf"\bnon-?\s?(?:GAAP|IFRS)\b|(?<!risk-)(?<!seasonally )\badjusted (?!cost basis)(?:{_MEASURE})\b"
     rf"|^\s*(?:\S+ )?adjusted\s*$|(?<=[0-9%mnpes] )(?:adjusted|underlying)(?=[,.;)]| and\b| or\b| against\b| after\b|$)"
     rf"|(?<!non-)\b(?:underlying|normali[sz]ed) (?:[0-9] )?(?:{_MEASURE})\b"
-    r"|(?<!non-)\bunderlying (?!(?:19|20)[0-9]{2}\b)(?=(?:[A-Z]{2,3} ?)?[£$€¥]?\(?[0-9])|^[£$€¥0-9’' ]*underlying[£$€¥0-9’' ]*$"
+    r"|(?<!non-)\bunderlying (?!(?:19|20)[0-9]{2}\b)(?=(?:[A-Z]{2,3} ?)?[£$€¥]?\(?[0-9])|(?<!non-)\bunderlying(?=: ?[£$€¥]?[0-9(])|^[£$€¥0-9’' ]*underlying[£$€¥0-9’' ]*$"
     r"|\bpro[- ]forma\b|\bAFFO\b|\bcore (?:earnings|profit|eps|results)"
     r"|扣非|(?<!未)扣除(?:了)?非[经經]常|非经常性损益后|非公认会计|非[国國][际際](?:财务|財務)(?:报告|報告)[准準][则則]|(?<!未)[经經][调調]整",
     statutory=r"(?<!non-)(?<!non )(?<!with )\b(?:U\.?S\.? )?(?:GAAP|IFRS)\b|\bstatutory\b(?! (?:tax )?rate)|\bas reported\b"
@@ -184,7 +184,7 @@ OPPOSITES = (
     r"|ies)\b|(?<!资产)负债"),
     _dimension("place", "", "domestic foreign oversea 境内 国内 境外 国外 海外",
                home=r"\bdomestic\b|境内|国内", abroad=r"\bforeign\b(?! (?:exchange|currency))|\boverseas\b|境外|国外|海外"),
-    _dimension("term", "", "current term 流动 短期 长期", short=r"(?<!non-)(?<!non)\bcurrent (?=assets|liabilities|portion|amounts|"
+    _dimension("term", "", "current term 流动 短期 长期", short=r"(?<!non-)(?<!non)\bcurrent (?=assets|liabilities|portion|part\b|share\b|amounts|"
                r"borrowings|deferred|loans|leases?|prepay|provisions|receivables|payables)"
     r"|\bshort-term\b|(?<!非)流动(?=资产|负债)|短期",
                long=r"\bnon-?current\b|\blong-term\b|非流动|长期"),
@@ -247,6 +247,7 @@ _STATEMENT = re.compile(  # the title of a statement, on a line of its own
     r"|changes in equity|profit or loss)|income statements?)\b[^|\n.;]{0,30}$",
     re.MULTILINE | re.IGNORECASE,
 )
+_TOGETHER = re.compile(r"(?:合计|共计|总计)为?$|\b(?:together|in all|altogether) ", re.IGNORECASE)
 _FULL = re.compile(r"全年|\bfull[- ]year\b|\bfor the (?:whole|full|entire) year\b", re.IGNORECASE)
 _FRAME = re.compile(  # what a sentence sets for those after it: in the consolidated accounts, 合并口径下
     r"\b(?:(?P<group>consolidated|group)|(?P<parent>parent(?: company| entity)?(?:['’]s)?(?: own)?|company(?:['’]s)? own|separate"
@@ -439,17 +440,28 @@ class SourceBasis:
 
     def is_without(self, dimension: Dimension, kind: str, place: Place) -> bool:
         """Whether it is plain that a figure is not of a kind: its table has the same thing of that kind as well."""
-        if dimension in (SCOPE, SPAN):
+        if dimension is SCOPE:
+            return self._stands_elsewhere(kind, place)
+        if dimension is SPAN:
             return False
         if place.table is None or place.row is None:
             return self._has_beside(dimension, kind, place)
         if kind in _kinds(place.table.rows[0][1][0].heading).get(dimension.name, ()):
             return False  # what stands over the labels is said of all rows
         own = place.row.lead + place.row.label
+        is_total = dimension is OWNERS and label_key(own) in GENERIC
         return any(
-            any(kind in _kinds(part).get(dimension.name, _NONE) for part in parts) and _has_words(" ".join(parts), own)
+            any(kind in _kinds(part).get(dimension.name, _NONE) for part in parts) and (is_total or _has_words(" ".join(parts), own))
             for parts in _others(place)
         )
+
+    def _stands_elsewhere(self, kind: str, place: Place) -> bool:
+        """Whether another table, which is known to be of the kind, has the row of a figure with other figures alone."""
+        if place.row is None:
+            return False
+        twins = [each for each in self.source.rows_named(row_key(place.row)) if each.table is not place.table]
+        twins = [each for each in twins if self.of(each).get(SCOPE.name) == {kind}]
+        return bool(twins) and all(abs(each.figure.value) != abs(place.figure.value) for each in twins)
 
 
 def _others(place: Place) -> Iterator[tuple[str, ...]]:
@@ -553,13 +565,17 @@ class Basis:
             if mine and theirs:
                 if not _agree({mine}, theirs):
                     return f"it is {_said(theirs)}, not {mine}"
-            elif mine in dimension.exclusive and origin.is_without(dimension, mine or "", place):
+            elif mine in dimension.exclusive and not self._is_sum(figure) and origin.is_without(dimension, mine or "", place):
                 return f"the source does not have it as {mine}"
             elif place.table is None and dimension in (SPAN, OWNERS):
                 continue  # what a sentence has of a quarter is of its year as well
             elif theirs and theirs <= dimension.special and not self._is_stated(dimension, theirs, figure, origin):
                 return f"it is {_said(theirs)}, which is not said"
         return None
+
+    def _is_sum(self, figure: Quantity) -> bool:
+        """Whether a figure is given as the sum of those before it: 8.98 of the owners, together 9.02."""
+        return _TOGETHER.search(self.reading.text, max(0, figure.start - 12), figure.start) is not None
 
     def _framed(self, figure: Quantity) -> str | None:
         """Whose accounts an earlier sentence says that it speaks of, where no word has named others since."""
@@ -593,7 +609,9 @@ class Basis:
 
     def wrong_years(self, sources: Sequence[Source]) -> Iterator[Mark]:
         """The words that speak of a full year, where the report is of a shorter time and no source has such words."""
-        if all(basis_of(source).default for source in sources) and not any(_FULL.search(each.text) for each in sources):
+        if all(basis_of(source).default for source in sources) and not any(
+            "year" in basis_of(each).named.get(SPAN.name, ()) or _FULL.search(each.text) for each in sources
+        ):
             yield from (
                 Mark(*match.span(), SPAN.name, "year") for match in _FULL.finditer(self.reading.text)
             )

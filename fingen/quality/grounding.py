@@ -62,6 +62,10 @@ _HALF = Decimal("0.5")
 _BARE = 100  # a whole number below it that counts nothing may be that of a note
 _RENMINBI = re.compile("人民[币幣]|RMB|CNY|yuan", re.IGNORECASE)
 _TIME_WORDS = {"day": ("day", "天"), "week": ("week", "周"), "month": ("month", "月"), "year": ("year", "年")}
+_A_GAIN = re.compile(
+    r", (?:a|an) (?:gain|rise|increase|growth|decline|fall|drop|decrease|reduction) of (?:about |around |some |roughly |nearly |over )?"
+    r"|, (?:up|down) (?:by )?(?:about |around |some |roughly |nearly |over )?|，(?:同比)?(?:增长|下降|上升|增幅|降幅|增加|减少)了?约?为?",
+)
 _TELLING = 200  # half steps: three digits that are shown tell a figure, "5 percent" may be anything
 # Which of several contradictions is told: the one of the candidate that came furthest.
 _STAGES = (
@@ -377,6 +381,8 @@ class _Check:
     def _movements(self) -> None:
         """Two figures of the answer itself that belie the word: it fell from 5 to 6."""
         quantities = self.reading.quantities
+        for first, second, third in zip(quantities, quantities[1:], quantities[2:], strict=False):
+            self._grown(first, second, third)
         for first, second in pairwise(quantities):
             if told := order(self.reading, first, second):
                 self._order(first, second, told)
@@ -385,6 +391,20 @@ class _Check:
             if move := contradicts_itself(self.reading, first, second):
                 word = "a rise" if move.sign > 0 else "a fall"
                 self._add("direction", first.start, second.end, f"the figures do not show {word}")
+
+    def _grown(self, first: Quantity, second: Quantity, third: Quantity) -> None:
+        """A change in percent that the two figures before it belie: from 5 to 6, a gain of 50 %."""
+        told = order(self.reading, first, second)
+        gap = self.reading.text[second.end : third.start]
+        if not told or third.kind != "percent" or third.start in self.proved or not _A_GAIN.fullmatch(gap):
+            return
+        earlier, later = (first, second) if told > 0 else (second, first)
+        if first.kind != "amount" or min(first.value * first.sign, second.value * second.sign) <= 0:
+            return
+        grown = abs(later.value / earlier.value - 1) * 100
+        blur = 100 * (earlier.step / earlier.value + later.step / later.value) + third.step + grown / 50
+        if abs(grown - abs(third.value)) > blur:
+            self._add("figure", third.start, third.end, f"the two figures before it give {grown:.1f} percent")
 
     def _order(self, first: Quantity, second: Quantity, told: int) -> None:
         """Two figures of which the source has the other one as the later."""

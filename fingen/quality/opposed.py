@@ -20,6 +20,10 @@ _CONTRARIES: dict[str, dict[str, str]] = {
         "by": r"(?<!non-)(?<!non)\b(?:GAAP|IFRS) (?=(?:\w+ ){0,2}measures?\b)"
         r"|\bmeasures? (?:\w+ )?(?:under|by|in accordance with|according to) (?:\w+ )?(?:GAAP|IFRS)\b",
     },
+    "adjusting": {
+        "off": r"\b(?<!un)(?:adjusted|underlying|normali[sz]ed)\b|(?<!未)经调整",
+        "by": r"\b(?:statutory|unadjusted)\b|未经调整",
+    },
     "within": {
         "out": r"\bexclud(?:es?|ed|ing)\b|\b(?:leav|left|tak)\w* out\b|\bexclusive of\b|\bnot (?:part of|included?)\b"
         r"|[不未]含|不包[括含]|未包[括含]|[不未]计入?|剔除",
@@ -40,8 +44,8 @@ _CONTRARIES: dict[str, dict[str, str]] = {
     },
     "sheet": {"on": r"\bon[- ]balance[- ]sheet\b|(?<!资产负债)表内", "off": r"\boff[- ]balance[- ]sheet\b|(?<!资产负债)表外"},
     "step": {
-        "before": r"\b(?:before|prior to) (?=(?:[\w-]+ ){0,2}(?:eliminat|consolidat|adjust|impair|deduct|interest|tax))|[税扣抵]\w?前",
-        "after": r"\b(?:after|net of) (?=(?:[\w-]+ ){0,2}(?:eliminat|consolidat|adjust|impair|deduct|interest|tax))|[税扣抵]\w?后",
+        "before": r"\b(?:before|prior to) (?=[a-z][a-z-]+ [a-z])|[税扣抵]\w?前",
+        "after": r"\b(?:after|net of) (?=[a-z][a-z-]+ [a-z])|[税扣抵]\w?后",
     },
     "audit": {"not": r"\bunaudited\b|未经审[计阅]", "yes": r"\baudited\b|(?<!未)经审[计阅]"},
     "secured": {"not": r"\bunsecured\b", "yes": r"\bsecured\b"},

@@ -72,6 +72,7 @@ _LAST = re.compile(
     r"上期|上年|去年|期初|年初(?![至到])|\b(?:prior|previous|preceding|last) (?:year|period)\b|\byear earlier\b|\bopening balance\b",
     re.IGNORECASE,
 )
+_LONG_LABEL = 50  # characters from which a line of a table in English is the first of a broken label
 _YEAR_CELL = re.compile(r"(?:FY ?)?(?:19|20)\d\d(?:年?度?)?(?: ?\(?\d\)?)?")
 _OPENING = re.compile(
     r"期初|年初|上期末|上年末|\b(?:beginning|opening|start) ", re.IGNORECASE
@@ -115,7 +116,7 @@ class TableRow:
     parents: tuple[str, ...]
     periods: Periods
     cells: list[tuple[int, int, int]]  # column, start, end
-    lead: str = ""  # in Chinese, the lines right above without figures: the label is the last of a broken one
+    lead: str = ""  # the lines right above without figures where the label may be the last of a broken one
 
 
 @dataclass(slots=True)
@@ -278,7 +279,8 @@ class _Reader:
         return bool(filled) and all(parse_periods(text, self.report_year) or _LENGTH.search(text) for text in filled)
 
     def _label_row(self, text: str) -> None:
-        self.lead = "" if text.isascii() or text.endswith((":", "：")) else self.lead + text
+        is_broken = len(text) > _LONG_LABEL if text.isascii() else not text.endswith((":", "："))
+        self.lead = self.lead + text + (" " if text.isascii() else "") if is_broken else ""
         periods = parse_periods(text, None)
         if periods and len(text) < 40:
             self.row_periods = periods
