@@ -187,7 +187,7 @@ _OF_IT = re.compile(r"(?:it|this|that|them|these)\b")
 _OF_THAT = re.compile(r"\sof (?:it|this|that|them|which|the total),? (?:or |about |roughly |some )?", re.IGNORECASE)
 _APPOSED = re.compile(r",? (?:or |that is |namely )?(?:about )?")
 _TOTAL = re.compile(r"\btotal\b", re.IGNORECASE)
-_SO_THAT = re.compile(r"^, (?:so that|so|of which|meaning that|which means that)\b[^.;]{0,14}$", re.IGNORECASE)
+_SO_THAT = re.compile(r", (?:so that|so|of which|meaning that|which means that)\b[^.;]{0,14}$", re.IGNORECASE)
 _WHOLE_BEHIND = re.compile(r"[，,]\s?(?:或|即)?(?:大?约|接近|超过)?[为占]?[^，。；0-9]{0,8}的")
 _BESIDE = re.compile(r"\s?[,，(（]?\s?(?:or|at|或|即|为|达|约)?\s?[,，(（]?\s?")
 
@@ -262,7 +262,8 @@ def _share(
     before = [each for each in amounts if each.end <= share.start]
     after = [each for each in amounts if each.start >= share.end]
     if share.is_bare:
-        return _of_two(reading.text, before, after, share)
+        earlier = [each for each in reading.quantities if each.end <= share.start and each.kind == "amount"]
+        return _of_two(reading.text, earlier[-2:], after, share)
     if before and (said := _OF_IT.match(reading.text, share.end)):
         return list(_of_it(reading, before[-1], sources, mentions, (said.end(), end), share))
     is_whole_before = (
@@ -282,9 +283,9 @@ def _of_two(text: str, before: Sequence[Quantity], after: Sequence[Quantity], sh
     if len(before) > 1 and _OF_THAT.fullmatch(text, before[-1].end, share.start):
         return _ratio(before[-1], before[-2])
     if before and after and _APPOSED.fullmatch(text, share.end, after[0].start):
-        totals = [each for each in before if _TOTAL.search(text, max(0, each.start - 24), each.start)]
+        totals = [each for each in before[-1:] if _TOTAL.search(text, max(0, each.start - 24), each.start)]
         return _ratio(after[0], totals[-1]) if totals else []
-    if len(before) > 1 and _SO_THAT.search(text, before[-1].end, share.start) and before[-1].unit == before[-2].unit:
+    if len(before) > 1 and _SO_THAT.match(text, before[-1].end, share.start) and before[-1].unit == before[-2].unit:
         whole = before[-1].value + before[-2].value
         return [each.value / whole for each in before[-2:] if whole]
     return []

@@ -34,6 +34,7 @@ from itertools import combinations, pairwise
 from typing import Literal
 
 from fingen.quality.binding import Binding, Verdict
+from fingen.quality.carried import find_other_rows
 from fingen.quality.causes import find_wrong_causes
 from fingen.quality.claims import QUANTITIES, ClaimContext, belies, contradicts_itself
 from fingen.quality.computed import Computed, brief, interval
@@ -177,6 +178,8 @@ class _Check:
         for one, other, what in find_exchanged(self.reading, self.proved):
             reason = "binding-row" if what == "names" else "binding-period"
             self._add(reason, one.start, other.end, f"the {what} of these two figures are exchanged")
+        for figure, detail in find_other_rows(self.reading, self.proved, self.binding.mentions_in):
+            self._add("binding-row", figure.start, figure.end, detail)
         for start, end, detail in find_wrong_ratios(self.reading, self.proved):
             self._add("figure", start, end, detail)
         for start, end, detail in find_wrong_shares(self.reading, self.proved, self.sources, self.binding.mentions_in):
