@@ -45,6 +45,10 @@ _PARTS = re.compile(
     r"\b(?:within|in|of|for|by) the [\w& -]{3,40}? (?:entit(?:y|ies)|segments?|divisions?|business(?:es)?|subsidiar(?:y|ies))\b"
     r"|分部|下属|子公司|事业部|被投资|其中一家", re.IGNORECASE
 )  # fmt: skip
+_PLAIN = re.compile(r"^(?:total|consolidated) |金额$|总额$|合计$")
+_NEXT = 16  # characters between a name and its figure
+_OF_ONE_BEFORE = 12  # characters behind a figure in which a name is that figure's own
+_NAME_LENGTH = {True: 9, False: 4}  # characters of a name that is sure to be one
 _TOTAL = re.compile(r"\b(?:total|consolidated|group)\b|合计|小计|总计|总额|总数", re.IGNORECASE)
 _LINKING = re.compile(f"{LINK_WORDS}|{LINK_WORDS_ZH}")
 _LATIN = re.compile(r"[a-z]{4,}")
@@ -264,7 +268,7 @@ class Binding:
             return "the source has it of a part"
         if place.table is None or place.row is None or place.column is None or figure.unit == "time":
             return None
-        if self._is_part_of_whole(figure, source, place):
+        if self._is_part_of_whole(figure, source, place) or self._names_plainer_row(figure, source, place):
             return self._says(place)
         keys = labels_of(place.table)
         for claim in self._claimed(figure, source):
@@ -273,6 +277,28 @@ class Binding:
             if claim.key not in keys and self._is_total_of_another(figure, source, place, claim):
                 return self._says(place)
         return self._says(place) if self._names_other_row(figure, source, place) else None
+
+    def _names_plainer_row(self, figure: Quantity, source: Source, place: Place) -> bool:
+        """Whether the clause names another row of the column, and nothing that tells the figure's own row from it."""
+        if place.row is None or figure.kind != place.figure.kind or not (own := row_key(place.row)):
+            return False
+        before, after = self.reading.around(figure)
+        lower = before.lower()
+        clause = f"{lower} {after[:24]}".lower()
+        is_first = figure.start - len(before) == self.reading.sentence(figure.start)[0]
+        least = 0 if is_first else _OF_ONE_BEFORE
+        for other in source.column_of(place):
+            if other.row is place.row or other.row is None:
+                continue
+            name = _PLAIN.sub("", row_key(other.row))
+            at = lower.rfind(name)
+            if len(name) < _NAME_LENGTH[name.isascii()] or at < least or lower[at - 1 : at] == "-" or len(lower) - at - len(name) > _NEXT:
+                continue
+            if other.figure.value == place.figure.value:
+                continue
+            if own not in clause and not any(word in clause for word in _telling(own, name)):
+                return True
+        return False
 
     def _is_part_in_prose(self, figure: Quantity, source: Source, place: Place) -> bool:
         """Whether a figure is given as that of the company as a whole, and the words of the source before it name a part."""
@@ -496,6 +522,13 @@ def _said_in(cell: str) -> int:
 
 def _column(place: Place) -> str:
     return heading_key(place.column.heading) if place.column is not None else ""
+
+
+def _telling(label: str, name: str) -> list[str]:
+    """The words of a label that another name does not have; in Chinese the pairs of characters."""
+    if label.isascii():
+        return [word for word in _LATIN.findall(label) if word not in name]
+    return [label[at : at + 2] for at in range(len(label) - 1) if label[at : at + 2] not in name]
 
 
 def _is_kind_of(own: str, said: str, *, is_row: bool) -> bool:

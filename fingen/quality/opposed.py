@@ -39,7 +39,7 @@ _CONTRARIES: dict[str, dict[str, str]] = {
     "size": {"more": r"\b(?:higher|larger|greater)\b", "less": r"\b(?:lower|smaller)\b"},
     "rate": {
         "average": r"\baverage (?:\w+ )?rates?\b|平均汇率",
-        "end": r"\brates?\b[^.;|\n]{0,30}\b(?:at|on) the (?:end|close)\b|\brates? (?:\w+ )?(?:as )?(?:at|of|on) (?:the )?(?:end|close|january|march|june|september|december)\b"
+        "end": r"\brates?\b(?=[^|\n]{0,40}\b(?:at|on) the (?:end|close)\b)|\brates? (?:\w+ )?(?:as )?(?:at|of|on) (?:the )?(?:end|close|january|march|june|september|december)\b"
         r"|\b(?:closing|(?:period|year)[- ]end) (?:\w+ )?rates?\b|期末汇率|即期汇率",
     },
     "sheet": {"on": r"\bon[- ]balance[- ]sheet\b|(?<!资产负债)表内", "off": r"\boff[- ]balance[- ]sheet\b|(?<!资产负债)表外"},
@@ -67,14 +67,20 @@ _OPEN = {  # words whose own text is the kind
     "length": rf"\b(?:{'|'.join(_NUMBERS)}|[0-9]{{1,2}})[- ](?:month|year|week|day)s?\b",
     "base": r"\bpercentage of (?:the |its |total )?[a-z]+(?: [a-z]+)?",
 }
-_PATTERN = re.compile(
-    "|".join(f"(?P<{name}_>{words})" for name, words in _OPEN.items()) + "|" + "|".join(
-        f"(?P<{name}_{kind}>{words})" for name, kinds in _CONTRARIES.items() for kind, words in kinds.items()
-    ),
-    re.IGNORECASE,
-)
+_HINTS = {  # a text without any of them has none of the words
+    "rules": "gaap ifrs", "adjusting": "adjusted underlying normali statutory 经调整", "within": "clud out part 含 包 计入 剔除",
+    "half": "half 半年", "quarter": "quarter 季度", "size": "higher larger greater lower smaller", "rate": "rate 汇率", "sheet": "sheet 表内 表外",
+    "step": "before after prior of 前 后", "audit": "audited 审", "secured": "secured", "interest": "rate 利率", "place": "domestic overseas abroad 境",
+    "owed": "ow due", "trade": "acqui purchas bought dispos sold divest sale 收购 购 处置 出售 剥离", "taking": "add deduct 加回 扣减",
+    "length": "month year week day", "base": "percentage",
+}  # fmt: skip
+_PATTERNS = {
+    **{name: "|".join(f"(?P<{kind}>{words})" for kind, words in kinds.items()) for name, kinds in _CONTRARIES.items()},
+    **{name: f"(?P<open>{words})" for name, words in _OPEN.items()},
+}
+_ALL = tuple((name, tuple(_HINTS[name].split()), re.compile(words, re.IGNORECASE)) for name, words in _PATTERNS.items())
 _BREAK = re.compile(r"[。；;\n|]|[.!?] (?=[A-Z•(])|\.$")
-_TOKEN = re.compile(r"[A-Za-z][A-Za-z'’&-]{2,}|[\u4e00-\u9fff]+")
+_TOKEN = re.compile(r"[0-9][0-9,.]+[0-9]{2}|[A-Za-z][A-Za-z'’&-]{2,}|[\u4e00-\u9fff]+")
 _COMMON = frozenset(
     "the and for with from that this which was were are has have had its their his her they them than then when while into over under "
     "about also not been being such other only both each more most year years fiscal ended million thousand billion compared against "
@@ -101,9 +107,12 @@ class Said:
 
 def find_said(text: str) -> Iterator[Said]:
     """The words of a text that have an opposite."""
-    for match in _PATTERN.finditer(text):
-        name, _, kind = (match.lastgroup or "").partition("_")
-        yield Said(*match.span(), name, kind or _kind(match[0]), match[0], _around(text, *match.span()))
+    lower = text.lower()
+    for name, hints, pattern in _ALL:
+        if any(hint in lower for hint in hints):
+            for match in pattern.finditer(text):
+                kind = _kind(match[0]) if match.lastgroup == "open" else match.lastgroup or ""
+                yield Said(*match.span(), name, kind, match[0], _around(text, *match.span()))
 
 
 def _kind(said: str) -> str:
@@ -125,7 +134,9 @@ def _around(text: str, start: int, end: int) -> frozenset[str]:
 
 def _words(text: str) -> Iterator[str]:
     for token in _TOKEN.findall(text):
-        if token.isascii():
+        if token[0].isdigit():
+            yield from (token, f"{token}!")  # tells more than a word
+        elif token.isascii():
             if (word := token.lower()) not in _COMMON:
                 yield word[:5]
         else:
@@ -139,7 +150,7 @@ def _of_source(source: Source) -> tuple[Said, ...]:
 
 def find_opposed(text: str, sources: Sequence[Source]) -> Iterator[tuple[int, int, str]]:
     """The words of an answer of whose surroundings the sources have the opposite, and hardly the same."""
-    found = list(find_said(text))
+    found = tuple(find_said(text))
     for said in found:
         others = [each for source in sources for each in _of_source(source) if each.name == said.name]
         mine = max((len(said.around & each.around) for each in others if each.kind == said.kind), default=0)
