@@ -66,7 +66,13 @@ class Mark:
 
 def _dimension(name: str, special: str, hints: str, also: str = "", **kinds: str) -> Dimension:
     groups = "|".join(f"(?P<{kind}>{words})" for kind, words in kinds.items())
-    return Dimension(name, re.compile(groups, re.IGNORECASE), frozenset(special.split()), frozenset(f"{special} {also}".split()), tuple(hints.split()))
+    return Dimension(
+        name,
+        re.compile(groups, re.IGNORECASE),
+        frozenset(special.split()),
+        frozenset(f"{special} {also}".split()),
+        tuple(hints.split()),
+    )
 
 
 # 归属于母公司 and "owners of the parent" say who shares in a profit of the group; they make no parent's accounts of it.
@@ -451,7 +457,8 @@ class SourceBasis:
         own = place.row.lead + place.row.label
         is_total = dimension is OWNERS and label_key(own) in GENERIC
         return any(
-            any(kind in _kinds(part).get(dimension.name, _NONE) for part in parts) and (is_total or _has_words(" ".join(parts), own))
+            any(kind in _kinds(part).get(dimension.name, _NONE) for part in parts)
+            and (is_total or _has_words(" ".join(parts), own))
             for parts in _others(place)
         )
 
@@ -565,7 +572,11 @@ class Basis:
             if mine and theirs:
                 if not _agree({mine}, theirs):
                     return f"it is {_said(theirs)}, not {mine}"
-            elif mine in dimension.exclusive and not self._is_sum(figure) and origin.is_without(dimension, mine or "", place):
+            elif (
+                mine in dimension.exclusive
+                and not self._is_sum(figure)
+                and origin.is_without(dimension, mine or "", place)
+            ):
                 return f"the source does not have it as {mine}"
             elif place.table is None and dimension in (SPAN, OWNERS):
                 continue  # what a sentence has of a quarter is of its year as well
@@ -612,9 +623,7 @@ class Basis:
         if all(basis_of(source).default for source in sources) and not any(
             "year" in basis_of(each).named.get(SPAN.name, ()) or _FULL.search(each.text) for each in sources
         ):
-            yield from (
-                Mark(*match.span(), SPAN.name, "year") for match in _FULL.finditer(self.reading.text)
-            )
+            yield from (Mark(*match.span(), SPAN.name, "year") for match in _FULL.finditer(self.reading.text))
 
     def tells_apart(self, figure: Quantity, source: Source, place: Place, label: str) -> bool:
         """Whether the words close to a figure give it the special basis of its row, which the label said does not have."""

@@ -292,7 +292,12 @@ class Binding:
                 continue
             name = _PLAIN.sub("", row_key(other.row))
             at = lower.rfind(name)
-            if len(name) < _NAME_LENGTH[name.isascii()] or at < least or lower[at - 1 : at] == "-" or len(lower) - at - len(name) > _NEXT:
+            if (
+                len(name) < _NAME_LENGTH[name.isascii()]
+                or at < least
+                or lower[at - 1 : at] == "-"
+                or len(lower) - at - len(name) > _NEXT
+            ):
                 continue
             if other.figure.value == place.figure.value:
                 continue

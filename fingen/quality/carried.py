@@ -48,7 +48,12 @@ def _other_row(
             if other.column is place.column and other.figure.kind == place.figure.kind
         ]
         named = {each.key for each in mentions_in(first.end, figure.start, source)}
-        if not twins or row_key(place.row) in named or _names_some(gap, place.row.label.lower()) or not _heads(gap, place):
+        if (
+            not twins
+            or row_key(place.row) in named
+            or _names_some(gap, place.row.label.lower())
+            or not _heads(gap, place)
+        ):
             return None
         if any(abs(twin.figure.value) == abs(place.figure.value) for twin in twins):
             return None
@@ -65,4 +70,8 @@ def _heads(gap: str, place: Place) -> bool:
 def _names_some(text: str, label: str) -> bool:
     if label.isascii():
         return any(word in text for word in _WORD.findall(label))
-    return any(label[at : at + 2] in text for at in range(len(label) - 1) if "\u4e00" <= label[at] and "\u4e00" <= label[at + 1])
+    return any(
+        label[at : at + 2] in text
+        for at in range(len(label) - 1)
+        if label[at] >= "\u4e00" and label[at + 1] >= "\u4e00"
+    )

@@ -120,4 +120,8 @@ def _is_of_another(
 
 
 def _is_subject(explained: Reason, reason: Reason, rows: Sequence[frozenset[str]]) -> bool:
-    return explained.subject in rows if rows else (2 * len(explained.subject & reason.subject) > len(explained.subject) > 1)
+    return (
+        explained.subject in rows
+        if rows
+        else (2 * len(explained.subject & reason.subject) > len(explained.subject) > 1)
+    )

@@ -107,7 +107,10 @@ class Computed:
 
     def operands_of(self, figure: Quantity) -> list[list[tuple[Source, Place]]]:
         """Where the operands stand that a figure is computed from."""
-        calc = next((each for number, each in enumerate(self.calcs) if number in self.used and self._may_give(each, figure)), None)
+        calc = next(
+            (each for number, each in enumerate(self.calcs) if number in self.used and self._may_give(each, figure)),
+            None,
+        )
         return [
             [(source, place) for source in self.sources for place in source.shown.within(operand, operand)]
             for operand in (calc.operands if calc else ())

@@ -209,7 +209,12 @@ def find_shares(text: str) -> Iterator[Share]:
         return
     for pattern, read in ((_ENGLISH, _read_english), (_CHINESE, _read_chinese)):
         for match in pattern.finditer(text):
-            yield Share(match.start(), match.end(), *_bounds(match, read(match)), bool(match.groupdict().get("bare") is not None))
+            yield Share(
+                match.start(),
+                match.end(),
+                *_bounds(match, read(match)),
+                bool(match.groupdict().get("bare") is not None),
+            )
 
 
 def _read_english(match: re.Match[str]) -> Decimal:

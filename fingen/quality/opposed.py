@@ -126,7 +126,9 @@ def _kind(said: str) -> str:
 
 def _around(text: str, start: int, end: int) -> frozenset[str]:
     reach = _REACH if text[max(0, start - 1) : end + 1].isascii() else _REACH_ZH
-    left = max((each.end() for each in _BREAK.finditer(text, max(0, start - reach), start)), default=max(0, start - reach))
+    left = max(
+        (each.end() for each in _BREAK.finditer(text, max(0, start - reach), start)), default=max(0, start - reach)
+    )
     right = _BREAK.search(text, end, end + reach)
     stop = right.start() if right else end + reach
     return frozenset((*_words(text[left:start]), *_words(text[end:stop])))
@@ -154,7 +156,11 @@ def find_opposed(text: str, sources: Sequence[Source]) -> Iterator[tuple[int, in
     for said in found:
         others = [each for source in sources for each in _of_source(source) if each.name == said.name]
         mine = max((len(said.around & each.around) for each in others if each.kind == said.kind), default=0)
-        best = max((each for each in others if each.kind != said.kind), key=lambda each: len(said.around & each.around), default=None)
+        best = max(
+            (each for each in others if each.kind != said.kind),
+            key=lambda each: len(said.around & each.around),
+            default=None,
+        )
         if best is None or _names_both(said, best, found):
             continue
         theirs = len(said.around & best.around)
