@@ -190,7 +190,7 @@ OPPOSITES = (
     r"|ies)\b|(?<!资产)负债"),
     _dimension("place", "", "domestic foreign oversea 境内 国内 境外 国外 海外",
                home=r"\bdomestic\b|境内|国内", abroad=r"\bforeign\b(?! (?:exchange|currency))|\boverseas\b|境外|国外|海外"),
-    _dimension("term", "", "current term 流动 短期 长期", short=r"(?<!non-)(?<!non)\bcurrent (?=assets|liabilities|portion|part\b|share\b|amounts|"
+    _dimension("term", "", "current term 流动 短期 长期", short=r"(?<!non-)(?<!non)\bcurrent (?=assets|liabilities|portion|part\b|amounts|"
                r"borrowings|deferred|loans|leases?|prepay|provisions|receivables|payables)"
     r"|\bshort-term\b|(?<!非)流动(?=资产|负债)|短期",
                long=r"\bnon-?current\b|\blong-term\b|非流动|长期"),
@@ -467,7 +467,7 @@ class SourceBasis:
         if place.row is None:
             return False
         twins = [each for each in self.source.rows_named(row_key(place.row)) if each.table is not place.table]
-        twins = [each for each in twins if self.of(each).get(SCOPE.name) == {kind}]
+        twins = [each for each in twins if self.of(each).get(SCOPE.name) == frozenset((kind,))]
         return bool(twins) and all(abs(each.figure.value) != abs(place.figure.value) for each in twins)
 
 

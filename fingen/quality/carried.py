@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from fingen.quality.claims import ClaimContext
 from fingen.quality.labels import Mention
@@ -23,7 +24,7 @@ def find_other_rows(
     """The figures that stand in another row than the one that their clause is about, of which the table has such a figure too."""
     lower = reading.text.lower()
     quantities = [each for each in reading.quantities if each.start in places]
-    for first, figure in zip(quantities, quantities[1:], strict=False):
+    for first, figure in pairwise(quantities):
         if first.start < reading.sentence(figure.start)[0] or _APART.search(lower, first.end, figure.start):
             continue
         if detail := _other_row(lower, first, figure, places, mentions_in):

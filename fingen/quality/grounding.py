@@ -178,6 +178,15 @@ class _Check:
         for one, other, what in find_exchanged(self.reading, self.proved):
             reason = "binding-row" if what == "names" else "binding-period"
             self._add(reason, one.start, other.end, f"the {what} of these two figures are exchanged")
+        self._words_against_source()
+        self._unused_calcs()
+        for named in find_foreign(self.record.output, self.sources, self.organisations):
+            self._add("organisation", named.start, named.end, f"{named.name} is not in the source")
+        self.findings.sort(key=lambda finding: finding.start)
+        return Grounding(figures, tuple(self.findings))
+
+    def _words_against_source(self) -> None:
+        """What the words around the figures say of rows, shares, counts, times and reasons."""
         for figure, detail in find_other_rows(self.reading, self.proved, self.binding.mentions_in):
             self._add("binding-row", figure.start, figure.end, detail)
         for start, end, detail in find_wrong_ratios(self.reading, self.proved):
@@ -194,11 +203,6 @@ class _Check:
             self._add("opposite", start, end, detail)
         for start, end, detail in find_wrong_causes(self.reading, self.proved, self.sources):
             self._add("cause", start, end, detail)
-        self._unused_calcs()
-        for named in find_foreign(self.record.output, self.sources, self.organisations):
-            self._add("organisation", named.start, named.end, f"{named.name} is not in the source")
-        self.findings.sort(key=lambda finding: finding.start)
-        return Grounding(figures, tuple(self.findings))
 
     def _add(
         self, reason: str, start: int, end: int, detail: str, place: Place | None = None, source: Source | None = None,

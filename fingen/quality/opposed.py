@@ -39,7 +39,8 @@ _CONTRARIES: dict[str, dict[str, str]] = {
     "size": {"more": r"\b(?:higher|larger|greater)\b", "less": r"\b(?:lower|smaller)\b"},
     "rate": {
         "average": r"\baverage (?:\w+ )?rates?\b|平均汇率",
-        "end": r"\brates?\b(?=[^|\n]{0,40}\b(?:at|on) the (?:end|close)\b)|\brates? (?:\w+ )?(?:as )?(?:at|of|on) (?:the )?(?:end|close|january|march|june|september|december)\b"
+        "end": r"\brates?\b(?=[^|\n]{0,40}\b(?:at|on) the (?:end|close)\b)"
+        r"|\brates? (?:\w+ )?(?:as )?(?:at|of|on) (?:the )?(?:end|close|january|march|june|september|december)\b"
         r"|\b(?:closing|(?:period|year)[- ]end) (?:\w+ )?rates?\b|期末汇率|即期汇率",
     },
     "sheet": {"on": r"\bon[- ]balance[- ]sheet\b|(?<!资产负债)表内", "off": r"\boff[- ]balance[- ]sheet\b|(?<!资产负债)表外"},
@@ -62,7 +63,7 @@ _CONTRARIES: dict[str, dict[str, str]] = {
     },
     "taking": {"added": r"\badd(?:s|ed|ing)? back\b|加回", "taken": r"\bdeduct(?:s|ed|ing)?\b|扣减"},
 }  # fmt: skip
-_NUMBERS = "one two three four five six seven eight nine ten eleven twelve".split() + ["eighteen"]
+_NUMBERS = [*"one two three four five six seven eight nine ten eleven twelve".split(), "eighteen"]
 _OPEN = {  # words whose own text is the kind
     "length": rf"\b(?:{'|'.join(_NUMBERS)}|[0-9]{{1,2}})[- ](?:month|year|week|day)s?\b",
     "base": r"\bpercentage of (?:the |its |total )?[a-z]+(?: [a-z]+)?",
