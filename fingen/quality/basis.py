@@ -134,7 +134,8 @@ RULES = _dimension(
     adjusted=rf"\bnon-?\s?(?:GAAP|IFRS)\b|(?<!risk-)(?<!seasonally )\badjusted (?!cost basis)(?:{_MEASURE})\b"
     rf"|^\s*(?:\S+ )?adjusted\s*$|(?<=[0-9%mnpes] )(?:adjusted|underlying)(?=[,.;)]| and\b| or\b| against\b| after\b|$)"
     rf"|(?<!non-)\b(?:underlying|normali[sz]ed) (?:[0-9] )?(?:{_MEASURE})\b"
-    r"|(?<!non-)\bunderlying (?!(?:19|20)[0-9]{2}\b)(?=(?:[A-Z]{2,3} ?)?[£$€¥]?\(?[0-9])|(?<!non-)\bunderlying(?=: ?[£$€¥]?[0-9(])|^[£$€¥0-9’' ]*underlying[£$€¥0-9’' ]*$"
+    r"|(?<!non-)\bunderlying (?!(?:19|20)[0-9]{2}\b)(?=(?:[A-Z]{2,3} ?)?[£$€¥]?\(?[0-9])"
+    r"|(?<!non-)\bunderlying(?=: ?[£$€¥]?[0-9(])|^[£$€¥0-9’' ]*underlying[£$€¥0-9’' ]*$"
     r"|\bpro[- ]forma\b|\bAFFO\b|\bcore (?:earnings|profit|eps|results)"
     r"|扣非|(?<!未)扣除(?:了)?非[经經]常|非经常性损益后|非公认会计|非[国國][际際](?:财务|財務)(?:报告|報告)[准準][则則]|(?<!未)[经經][调調]整",
     statutory=r"(?<!non-)(?<!non )(?<!with )\b(?:U\.?S\.? )?(?:GAAP|IFRS)\b|\bstatutory\b(?! (?:tax )?rate)|\bas reported\b"
@@ -173,9 +174,11 @@ OWNERS = _dimension(
     "owners", "minority", "attributable parent minority controlling 少数股东 非控 归属 归母 歸屬", "owners",
     minority=r"(?<!包括)(?<!包含)(?<![含与和及连])少数股东|非控[股制]性?权益|非控股權益"
     r"|(?<!including )(?<!and )(?<!before )(?<!with )\b(?:non-?controlling|minority) interests?\b",
-    all=r"[包含][括含]?(?:了)?少数股东|少数股东(?:损益|权益)?在内|\b(?:including|before(?: deducting)?|with) (?:the )?(?:non-?controlling|minority) interests?\b"
+    all=r"[包含][括含]?(?:了)?少数股东|少数股东(?:损益|权益)?在内"
+    r"|\b(?:including|before(?: deducting)?|with) (?:the )?(?:non-?controlling|minority) interests?\b"
     r"|\b(?:non-?controlling|minority) interests? included\b",
-    owners=r"归属于?(?:上市公司|母公司|本公司|本行|本银行|本集团)|归母|歸屬於|\battributable to (?:the )?(?:owners|shareholders|equity|ordinary"
+    owners=r"归属于?(?:上市公司|母公司|本公司|本行|本银行|本集团)|归母|歸屬於"
+    r"|\battributable to (?:the )?(?:owners|shareholders|equity|ordinary"
     r"|common|stockholders|parent)|\b(?:owners|shareholders) of the parent\b",
 )  # fmt: skip
 # What a thing is, where its opposite goes by nearly the same name.

@@ -50,7 +50,8 @@ _CONTRARIES: dict[str, dict[str, str]] = {
     },
     "audit": {"not": r"\bunaudited\b|未经审[计阅]", "yes": r"\baudited\b|(?<!未)经审[计阅]"},
     "secured": {"not": r"\bunsecured\b", "yes": r"\bsecured\b"},
-    "interest": {"fixed": r"\bfixed[- ](?:interest )?rates?\b|固定利率", "floating": r"\b(?:floating|variable)[- ](?:interest )?rates?\b|浮动利率"},
+    "interest": {"fixed": r"\bfixed[- ](?:interest )?rates?\b|固定利率",
+    "floating": r"\b(?:floating|variable)[- ](?:interest )?rates?\b|浮动利率"},
     "place": {"home": r"\bdomestic(?:ally)?\b|境内", "abroad": r"\b(?:overseas|abroad)\b|境外"},
     "owed": {
         "by": r"\bow(?:ed|ing) by\b|\bdue from\b|\b(?:they|which|that|it) owes?\b",
@@ -70,8 +71,10 @@ _OPEN = {  # words whose own text is the kind
 }
 _HINTS = {  # a text without any of them has none of the words
     "rules": "gaap ifrs", "adjusting": "adjusted underlying normali statutory 经调整", "within": "clud out part 含 包 计入 剔除",
-    "half": "half 半年", "quarter": "quarter 季度", "size": "higher larger greater lower smaller", "rate": "rate 汇率", "sheet": "sheet 表内 表外",
-    "step": "before after prior of 前 后", "audit": "audited 审", "secured": "secured", "interest": "rate 利率", "place": "domestic overseas abroad 境",
+    "half": "half 半年", "quarter": "quarter 季度", "size": "higher larger greater lower smaller",
+    "rate": "rate 汇率", "sheet": "sheet 表内 表外",
+    "step": "before after prior of 前 后", "audit": "audited 审", "secured": "secured",
+    "interest": "rate 利率", "place": "domestic overseas abroad 境",
     "owed": "ow due", "trade": "acqui purchas bought dispos sold divest sale 收购 购 处置 出售 剥离", "taking": "add deduct 加回 扣减",
     "length": "month year week day", "base": "percentage",
 }  # fmt: skip
