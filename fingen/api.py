@@ -398,7 +398,7 @@ def merge(adapter: File, /, **options: Unpack[MergeOptions]) -> Merged:
 
 @public("score")
 def score(*adapters: File, on_event: OnEvent = ignore, **options: Unpack[ScoreOptions]) -> Scored | Planned:
-    """Score adapters, models, teachers, a baseline or raw answers, each figure with its interval.
+    """Score adapters, models, teachers, classifiers, a baseline or raw answers, each figure with its interval.
 
     Returns:
         With `dry_run` what would be asked, and what it would cost.

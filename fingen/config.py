@@ -394,6 +394,10 @@ class Scoring:
     teachers: tuple[str, ...] = option(
         (), "A teacher over its API: anthropic[:MODEL], openai[:MODEL]. May be repeated.", flag="--teacher", metavar="NAME"
     )  # fmt: skip
+    classifiers: tuple[str, ...] = option(
+        (), "An encoder with a head of classes, such as FinBERT: a Hub id or a folder. May be repeated.", flag="--classifier",
+        metavar="MODEL",
+    )  # fmt: skip
     baseline: bool = folder_option(
         False, "A linear baseline: character n-grams and logistic regression on the training rows."
     )
@@ -486,6 +490,10 @@ class Reproduce:
     )
     teachers: tuple[str, ...] = option(
         (), "A teacher to score beside: anthropic[:MODEL], openai[:MODEL]. May be repeated.", flag="--teacher", metavar="NAME"
+    )  # fmt: skip
+    classifiers: tuple[str, ...] = option(
+        (), "An encoder with a head of classes to score beside, such as FinBERT. May be repeated.", flag="--classifier",
+        metavar="MODEL",
     )  # fmt: skip
     overrides: tuple[str, ...] = option(
         (), "A setting of the training in place of the published one. May be repeated.", flag="--override", metavar="KEY=VALUE"

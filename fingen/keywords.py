@@ -159,6 +159,7 @@ class ScoreOptions(CostOptions, total=False):
 
     model: str | Iterable[str]
     teacher: str | Iterable[str]
+    classifier: str | Iterable[str]
     baseline: bool
     predictions: File | None
     gold: File | None

@@ -26,6 +26,10 @@ STAFF = "项目 | 2024年 | 2023年\n研发人员数量（人） | 733 | 399\n�
 DATES = "单位：元\n项目 | 2024.12.31 | 2024.01.01 | 变动比例\n短期借款 | 2,176,261,386.59 | 1,531,914,558.83 | 42.06%"
 FLOWS = "单位：元\n项目 | 2024年 | 2023年\n投资活动产生的现金流量净额 | 736,595,319.02 | -1,097,420,702.58\n筹资活动产生的现金流量净额 | -902,336,603.58 | -906,278,151.90"
 MARGIN = "单位：元\n产品 | 营业收入 | 同比（%） | 毛利率（%） | 同比（%）\n白酒 | 93,464,512,115.94 | 10.18 | 94.03 | 0.04\n系列酒 | 12,594,778,226.24 | 26.06 | 73.69 | 3.55"
+MEASURES = "$ in millions, except per share amounts | 2024 | 2023\nDiluted EPS | $6.29 | $9.84\nNon-GAAP diluted EPS | $7.08 | $10.01"
+CAPITAL = "Ratio | 2024 | 2023\nCommon Equity Tier 1 | 8.40% | 9.36%"
+RELEASE = "Net revenues of $2.3 billion in the current quarter compared to $1.8 billion in the prior year quarter."
+TRADITIONAL = "本集團於二零二四年三月三十一日的總虧絀為65,000,000港元（二零二三年：88,000,000港元）。"
 STATEMENT = "母公司资产负债表\n2024年12月31日\n编制单位:蓝海精密仪器股份有限公司\n单位:元币种:人民币\n\n项目 | 2024年12月31日 | 2023年12月31日\n货币资金 | 79,115,779,990.88 | 50,925,698,935.43"
 
 
@@ -53,6 +57,10 @@ STATEMENT = "母公司资产负债表\n2024年12月31日\n编制单位:蓝海精
     (STATEMENT, "2024年末母公司货币资金为791.16亿元。", "2024年末合并货币资金为791.16亿元。"),
     (PROFIT, "Consolidated net profit came to CHF 97.4m, more than the CHF 71.5m of 2023.", "Consolidated net profit came to CHF 97.4m, less than the CHF 71.5m of 2023."),
     (SEGMENTS, "Cloud earned revenue of $75.2 million in 2024; for the company as a whole revenue was $198.2 million.", "For the company as a whole revenue was $75.2 million in 2024."),
+    (MEASURES, "Diluted EPS came to $6.29 as reported and $7.08 on the non-GAAP basis in 2024.", "Diluted EPS came to $7.08 in 2024."),
+    (CAPITAL, "The CET1 ratio was 8.40% at the end of 2024, after 9.36%.", "The CET2 ratio was 8.40% at the end of 2024."),
+    (RELEASE, "In the fourth quarter of 2024 net revenues came to $2.3 billion.", "In the fourth quarter of 2024 net revenues came to $1.8 billion."),
+    (TRADITIONAL, "於二零二四年三月三十一日，總虧絀為6,500萬港元，上一年度為8,800萬港元。", "於二零二四年三月三十一日，總虧絀為9,800萬港元。"),
     ("Input costs were steadier in the second half of 2024 and sales were $5.2 million.", "Input costs were steadier in the second half of 2024, with sales of $5.2 million.", "Input costs were steadier in the first half of 2024, with sales of $5.2 million."),
 ])  # fmt: skip
 def test_an_honest_wording_is_kept_and_its_reverse_falls(text: str, true: str, false: str) -> None:

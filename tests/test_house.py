@@ -160,7 +160,7 @@ def test_no_debugging_print_is_left():
     left = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in sources("fingen", "tests", "docs")
-        if "benchmarks" not in path.parts  # they print what they measured
+        if not {"benchmarks", "device"} & {*path.relative_to(ROOT).parts}  # they print what they measured
         for node in ast.walk(parse(path))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("print", "breakpoint")
     ]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from browser import dump_dom, need_chromium
+from classifiers import make_classifier
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
@@ -189,6 +190,8 @@ def test_what_is_in_the_way_is_said_before_anything_is_fetched():
         (["fingpt-v3.2", "--only", "gold"], "not in this experiment"),
         (["fingpt-v3.2", "--override", "speed=3"], "no such setting"),
         (["fingpt-v3.2", "--scale", "0"], "0"),
+        (["fingpt-v3.2", "--classifier", "nowhere"], "no such folder"),
+        (["finance-llama3", "--classifier", "ProsusAI/finbert"], "no rows of classes"),
     ],
 )
 def test_what_cannot_be_is_refused(arguments: list[str], said: str):
@@ -213,13 +216,15 @@ def sentiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         write_fpb(Path("fpb.txt"), 60)
+        make_classifier(Path("FinBERT"), steps=40)
         result = CliRunner().invoke(main, ["reproduce", *SENTIMENT])
         assert result.exit_code == 1, result.output  # no rows of our own: the offline teacher writes none
     return folder
 
 
 SENTIMENT = ("fingpt-v3.1.1", "--model", "tiny", "--only", "fpb", "--data", "fpb=fpb.txt", "--override", "load=fp32",
-             "--override", "warmup=0.1", "--override", "epochs=1", "--override", "learning_rate=3e-3", "--quiet", "--json")  # fmt: skip
+             "--override", "warmup=0.1", "--override", "epochs=1", "--override", "learning_rate=3e-3", "--classifier", "FinBERT", "--quiet",
+             "--json")  # fmt: skip
 NAME = "fingpt-v3.1.1-tiny"
 
 
@@ -234,6 +239,8 @@ def test_the_page_has_the_published_table_and_ours(sentiment: Path):
         figure = score.choices.weighted_f1
         assert f"{figure.value:.3f}" in page
         assert f"{figure.low:.3f}–{figure.high:.3f}" in page
+    assert {"classifier", "adapter", "base", "baseline"} <= {score.kind for score in report.scores}
+    assert ">FinBERT<" in page
     assert "another base model: tiny; published with chatglm2, so no row is the published one" in page
     assert 'class="same"' not in page  # the published row is marked for its own base alone
     assert "1 sentences stand in it with two labels" in page

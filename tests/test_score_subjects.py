@@ -260,6 +260,8 @@ def test_a_baseline_shows_what_the_training_rows_teach():
     for row in rows:
         assert sum(row["probabilities"].values()) == pytest.approx(1)
         assert row["value"] == max(row["probabilities"], key=row["probabilities"].get)
+    (beside,) = scored("--baseline", "--set", "build/intent", "--shots", 1, "--out", "build/scores/shots")["scores"]
+    assert (beside["shots"], beside["choices"]) == (0, one["choices"])  # it sees no prompt
     again = scored("--baseline", "--set", "build/intent")
     assert again == report
 

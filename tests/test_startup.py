@@ -126,6 +126,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
     "score": [
         ("score nowhere", "no such adapter"),
         ("score --model nowhere --set nowhere", "no base model"),
+        ("score --classifier nowhere --set rows.json", "no such folder, and no hub id"),
         ("score --baseline --set nowhere", "nowhere: cannot be read"),
         ("score --predictions nowhere", "nowhere: cannot be read"),
         ("score --teacher openai --set rows.json", "OPENAI_API_KEY is not set"),
@@ -135,6 +136,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("reproduce nothing", "no experiment"),
         ("reproduce fingpt-v3.2 --data nwgi=nowhere", "there is no nowhere"),
         ("reproduce fingpt-v3.2 --model tiny", "files are missing"),
+        ("reproduce fingpt-v3.2 --classifier nowhere", "no such folder, and no hub id"),
     ],
 }
 HEAVY_WORK = ("torch", "transformers", "datasets", "pymupdf")

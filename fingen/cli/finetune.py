@@ -181,7 +181,8 @@ def _plan_json(plan: TrainingPlan, resolved: Resolved) -> dict[str, Any]:
 
 
 def _run_json(made: Tuned) -> dict[str, Any]:
-    return {"adapter": str(made.adapter), "changed": made.changed, "notes": made.notes, **made.manifest}
+    done = {"seconds": made.seconds, "tokens": made.tokens}  # of this run: none where all was there
+    return {"adapter": str(made.adapter), "changed": made.changed, "notes": made.notes, **done, **made.manifest}
 
 
 def _seeds_json(made: Seeds) -> dict[str, Any]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @options_of(Scoring)
 @command_options
 def command(as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
-    """Score adapters, models, teachers, a baseline or raw answers: accuracy and F1, each with its 95 % interval.
+    """Score adapters, models, teachers, classifiers, a baseline or raw answers: accuracy and F1, each with its 95 % interval.
 
     ADAPTER is a folder that `fingen finetune` has made, asked on the test split of its set (else validation) beside its base;
     or any LoRA adapter, by folder or Hub id, with --form. Options are read off as probabilities in one pass; text that a
@@ -35,6 +35,7 @@ def command(as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
       $ fingen score build/adapters/intent-llama3
       $ fingen score build/adapters/a build/adapters/b --teacher anthropic --benchmark openfindata --data openfindata.json
       $ fingen score FinGPT/fingpt-sentiment_llama2-13b_lora --form fingpt --benchmark tfns --benchmark fiqa
+      $ fingen score build/adapters/fpb --classifier models/finbert --benchmark fpb --data Sentences_50Agree.txt
       $ fingen score --predictions answers.jsonl --gold build/intent/test.jsonl --json
     """
     from fingen import scoring

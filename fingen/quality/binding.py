@@ -213,8 +213,10 @@ class Binding:
             return None
         if move and not move.level and place.figure.kind != "amount":
             return None  # the direction says it
-        is_taken_off = figure.kind == "amount" and not source.has_positive_costs(place)
         is_result = is_balance(label)
+        if not is_result and not (move and move.sign > 0) and source.is_always_negative(place):
+            return None  # only what has two sides can be told on the wrong one: costs, deductions and moves have one
+        is_taken_off = figure.kind == "amount" and not source.has_positive_costs(place)
         if self.reading.excuses_minus(
             figure, costs=is_taken_off and not is_result, near=is_result or not is_taken_off
         ) or (is_taken_off and is_cost(label)):
@@ -380,7 +382,17 @@ class Binding:
         if is_row and figure.kind == "percent" and place.change and is_change_of(claim.key, place):
             return False
         own = row if is_row else column
+        if is_row and self._says_more(figure, own, claim.key):
+            return False
         return bool(own) and not _is_kind_of(own, claim.key, is_row=is_row) and not self._says_row(figure, source, own)
+
+    def _says_more(self, figure: Quantity, own: str, said: str) -> bool:
+        """Whether what a row's label has beyond the one said stands in the sentence: diluted EPS ... on the non-GAAP basis."""
+        more = set(own.split()) - set(said.split())
+        if not own.isascii() or not set(said.split()) < set(own.split()):
+            return False
+        start, end = self.reading.sentence(figure.start)
+        return more <= set(re.findall(r"[a-z0-9][a-z0-9-]*", self._lower[start:end]))
 
     def _which_label(self, figure: Quantity, source: Source, place: Place) -> str:
         rows = {row_key(row) for row, _ in place.table.rows} if place.table else set()

@@ -26,6 +26,7 @@ _LINK_AFTER = re.compile(
     r"(?:(?:fiscal|financial|full|calendar)\s)?(?:years?\s)?(?:ended\s|ending\s)?(?:(?:fiscal|financial)\s)?(?:years?\s)?(?:of\s)?$",
     re.IGNORECASE,
 )
+_OF_NEXT = re.compile(r"[年度]*\s?[:：]")  # 65 (2024: 88): the year is that of the 88
 _TOGETHER = re.compile(
     r"\s?(?:of|in|,|'s|’s|年?的?)?\s?第?(?:fiscal(?: year)? )?|\s?(?:to|and|or|[-–—~/、和与及至到])\s?(?:fiscal )?$"
 )
@@ -36,10 +37,11 @@ _BASELINE = re.compile(
     re.IGNORECASE,
 )
 _COMPARED = re.compile(
-    r"\b(?:from|after|than|over|against|versus|vs\.?|between|until|through)\s+(?:(?:about|around|approximately|some|an?|the|RMB|US)\s)*+"
+    r"\b(?:from|after|than|over|against|versus|vs\.?|between|until|through|instead of|rather than)\s+"
+    r"(?:(?:about|around|approximately|some|an?|the|RMB|US)\s)*+"
     r"[$€£¥(-]*+$|\b(?:compared|earlier|(?:prior|previous|preceding|last|following|subsequent|next) (?:fiscal )?(?:year|quarter|period)"
     r"|matur(?:es|ed|ing))\b"
-    r"|[较由从]|比(?![例重率])|上年|去年|同期|上期|期初|年初|以后|以前|未来|到期|此前|此后",
+    r"|[较由从]|比(?![例重率])|上一?[财年]|前一?年|去年|同期|上期|期初|年初|以后|以前|未来|到期|此前|此后",
     re.IGNORECASE,
 )
 _AGO = re.compile(r"\byear (?:earlier|ago|before)$")  # stands after its figure
@@ -48,7 +50,7 @@ _BRACKETED_YEAR = re.compile(r"\s?[(（](?:FY ?|fiscal )?((?:19|20)[0-9]{2})年?
 _OWNS = re.compile(r"\s?(?:的|'s|’s)?\s?")
 _GOES_ON = "(?![^的为末初数余金发增达是，,、。（(\\s])"  # 期末余额, but not 本期归属于母公司的净利润, which is a label
 _LAST = re.compile(
-    rf"上年同期|上年末?(?![没无])|去年同期|去年|上期[期末]*|(?:期初|年初)(?![至到]){_GOES_ON}"
+    rf"上一?年同期|(?:上一?|前一)(?:财|会计)?年度?末?(?![没无])|去年同期|去年|上期[期末]*|(?:期初|年初)(?![至到]){_GOES_ON}"
     r"|[Pp](?:rior|revious|receding) (?:fiscal |financial )?(?:year|period)\b|[Ll]ast (?:fiscal |financial )?year\b"
     r"|\byear (?:earlier|ago|before)\b"
 )
@@ -105,7 +107,7 @@ _GAIN = re.compile(
 )
 _LOSS = re.compile(
     r"\b(?:loss(?:es)?|lost|loses|deficit|outflows?|used (?:in|for)|negative|unprofitable|write-?(?:down|off)s?)\b"
-    r"|亏损|损失|流出|负数|[为转]负|亏",
+    r"|\bcost(?:ing)?(?= (?:about |around |some |nearly )?[A-Z]{0,3}[$€£¥]?[0-9])|亏损|损失|流出|负数|[为转]负|亏|借记",
     re.IGNORECASE,
 )
 _IN_BRACKETS = re.compile(r"[(（][^()（）]*[)）]")
@@ -132,8 +134,8 @@ _SET_BESIDE = re.compile(  # nothing but the comparison stands between the two
 _EXPENSE = re.compile(r"\b(?:expenses?|costs?)\b|费用|成本|費用", re.IGNORECASE)
 _BALANCE = re.compile(
     r"\b(?:profits?|incomes?|earnings|results?|margins?|EBIT\w*|NPATA?|EPS|net cash|cash flows?|total equity|surplus|net assets"
-    r"|working capital)\b"
-    r"|利润|损益|净额|收益|净资产|权益合计|增加额|每股|毛利|业绩",
+    r"|working capital|adjustments?|translation|differences?|remeasurements?|movements?|changes? in (?:fair|value|equity))\b"
+    r"|差额|差異|差异|变动|利润|损益|净额|收益|净资产|权益合计|增加额|每股|毛利|业绩",
     re.IGNORECASE,
 )
 _COST = re.compile(
@@ -298,6 +300,7 @@ class ClaimContext:
             and not _JOINED.match(self.text, following.start - 1)
             and following.start - figure.end < len(after)
             and _LINK_AFTER.fullmatch(self.text[figure.end : following.start])
+            and not _OF_NEXT.match(self.text, following.end)
         ):
             return following.periods, True
         before = [mark for mark in marks if mark.end <= figure.start]

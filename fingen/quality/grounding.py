@@ -381,7 +381,7 @@ class _Check:
         if said.isdigit() or digits.replace(".", "").isdigit():
             if any(digits in source.tokens for source in self.sources):
                 return
-        elif any(fold_name(said) in source.folded for source in self.sources):
+        elif any(fold_name(said) in source.folded or _spells(source.text, said) for source in self.sources):
             return
         self._add("figure", figure.start, figure.end, "neither in the source nor in the document's names")
 
@@ -480,6 +480,15 @@ def _has_day(source: Source, year: int, month: int, day: int) -> bool:
         and (not day or not found[2] or found[2] == day)
         for found in (*source.dates, (0, *own[1:]))
     )
+
+
+def _spells(text: str, short: str) -> bool:
+    """Whether a text has the words that a short form with a number stands for: Common Equity Tier 1 for CET1."""
+    parts = re.fullmatch(r"([A-Z]{2,6})([0-9]+)", short)
+    if parts is None:
+        return False
+    words = r"[\s-]+".join(rf"{letter}[A-Za-z]*" for letter in parts[1])
+    return re.search(rf"\b{words}[\s-]+{parts[2]}\b", text) is not None
 
 
 def _listed(years: Sequence[int]) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
-from fingen.quality.notation import plain_units
+from fingen.quality.notation import narrow
 
 Kind = Literal["amount", "percent", "points", "year", "date", "quarter", "ordinal", "name"]
 ZERO, ONE = Decimal(0), Decimal(1)
@@ -167,7 +167,7 @@ def find_figures(text: str, *, cell: bool = False, words: bool = False) -> list[
     Number words in English are read with `words`, without it only before a unit (five percent, two million).
     """
     found: list[Quantity] = []
-    text = plain_units(text)
+    text = narrow(text)
     at = 0
     while match := _NUMBER.search(text, at):
         figure = _read(text, match, cell)

@@ -32,6 +32,7 @@ _TIME = re.compile(
     r"^(?:(?:as )?(?:of|at) |(?:fiscal )?years? end|fy|december|january|march|june|september)?[ ,]*(?:19|20)\d\d(?!\d)|^第.季度$"
     r"|^(?:\w+ )?(?:weeks|months|quarters?|years?) (?:ended|ending)\b"
 )
+_SOME_QUARTER = re.compile(r"\b(?:current|this|reported) quarter\b|本季度", re.IGNORECASE)
 _THREE_MONTHS = re.compile(r"(?i)\bthree[- ]months?\b|\bquarter|三个月|季度|[147][-—至~]|10[-—至~]12月")
 _EXPENSES = re.compile(r"(?i)expense|cost|loss|费用|成本|支出|损失")
 _TURNED = re.compile(r"(?i)\((?:income|gains?|benefit|profit)\)[ /,]{0,3}(?:expense|loss|charge|provision)")
@@ -138,8 +139,8 @@ class Source:
         return tuple(span for quote in quotes for span in _spans_of(self.passage.text, quote))
 
     def has_quarter(self, number: int) -> bool:
-        """Whether a quarter is in the text, by its name or as three months with their last one, or may be the report's."""
-        if number in self.quarters or self.passage.period.kind == "quarterly":
+        """Whether a quarter is in the text, by name, as the current one or as three months, or may be the report's."""
+        if number in self.quarters or self.passage.period.kind == "quarterly" or _SOME_QUARTER.search(self.text):
             return True
         end = (self.passage.period.end or "")[5:7] or "12"
         last = (int(end) + 3 * number - 1) % 12 + 1  # the month that it ends with, where the year ends with `end`
@@ -162,6 +163,13 @@ class Source:
         others = (each for each in self.places if each.column is place.column and each.row is not place.row)
         signs = [each.figure.sign for each in others if each.row and is_expense(each.row.label)]
         return signs.count(1) > signs.count(-1)
+
+    def is_always_negative(self, place: Place) -> bool:
+        """Whether a row has a minus in all of its two or more columns: what has one side alone is written so."""
+        if place.row is None:
+            return False
+        row = [each.figure for each in self.places if each.row is place.row and each.figure.kind == "amount"]
+        return len(row) > 1 and all(figure.sign < 0 for figure in row) and not self.has_positive_costs(place)
 
     def is_turned(self, place: Place) -> bool:
         """Whether what stands in brackets is a gain: (income)/expense."""

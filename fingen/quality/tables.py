@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
 
-from fingen.quality.notation import plain_units
+from fingen.quality.notation import narrow
 from fingen.quality.quantities import CURRENCIES, HUNDREDTH, ONE, SCALES, Quantity, find_figures
 from fingen.text import is_amount
 
@@ -141,7 +141,7 @@ def label_key(text: str) -> str:
 
 def parse_unit(text: str) -> Unit | None:
     """The unit that a line or heading states, or None."""
-    text = plain_units(text)
+    text = narrow(text)
     match = _UNIT_LINE.search(text)
     if match is None:
         return None
@@ -163,7 +163,7 @@ def parse_unit(text: str) -> Unit | None:
 
 def currency_named(text: str) -> str | None:
     """The currency that a heading names."""
-    text = plain_units(text)
+    text = narrow(text)
     named = _CURRENCY_WORD.search(text) if text and not _TWO_CURRENCIES.search(text) else None
     return CURRENCIES.get(named[0].lower().replace(" ", "").rstrip("s")) if named else None
 
@@ -211,7 +211,7 @@ def parse_table(text: str, start: int, end: int, before: str, inherited: Unit | 
 
 def _last_unit(lines: Sequence[str]) -> str:
     """The line nearest above a table that states its unit: a short one, or a sentence that ends with it."""
-    for line in map(plain_units, reversed(lines)):
+    for line in map(narrow, reversed(lines)):
         if (match := _UNIT_LINE.search(line)) and (
             len(line) < 120 or len(line) - match.end() < 60 or line[match.start() - 1] == "("
         ):

@@ -24,7 +24,7 @@ from fingen.reproduce.page import PAGE, write_page
 from fingen.reproduce.published import GOLD, Experiment, find_experiment, may_have_seen
 from fingen.scoring.report import Report, read_score
 from fingen.training import settings as tuning_settings
-from fingen.training.models import find_base, read_config
+from fingen.training.models import find_base, is_hub_id, read_config
 from fingen.training.preflight import Obstacle, find_obstacles, refuse
 from fingen.training.schedule import total_steps, warmup_steps
 
@@ -97,6 +97,10 @@ class _Run:
         self._overrides = tuning_settings.parse_overrides(settings.overrides)
         tuning_settings.resolve([("--override", self._overrides)])
         self._files = rows.parse_files(settings.files, self.experiment)
+        for classifier in settings.classifiers:
+            is_hub_id(classifier)  # or a folder
+        if settings.classifiers and not self.experiment.benchmarks:
+            raise UsageError(f"--classifier: {settings.name} has no rows of classes", hint="leave --classifier out")
         name = f"{settings.name}-{Path(self._model).name.lower()}"
         self._folder = settings.out or FOLDER / (name if settings.scale == 1 else f"{name}-{settings.scale:g}")
         name = self._folder.name  # in the names of sets and adapters too: a tiny model is called after its set
@@ -339,7 +343,8 @@ class _Run:
         wanted: dict[str, Scoring] = {}
         if names:
             files = tuple(self._files[name] for name in names)
-            wanted[SCORE] = dataclasses.replace(common, benchmarks=names, files=files, baseline=_has_examples(names))
+            wanted[SCORE] = dataclasses.replace(common, benchmarks=names, files=files, baseline=_has_examples(names),
+                                                classifiers=self._settings.classifiers)  # fmt: skip
         elif not self._no_own_rows():
             wanted[SCORE] = dataclasses.replace(common, data=self._sets[OWN], context="both")
         if GOLD in self._files:

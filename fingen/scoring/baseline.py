@@ -10,7 +10,7 @@ from fingen.errors import UsageError
 from fingen.install import install_command
 from fingen.scoring.report import Kind, Method
 from fingen.scoring.rows import Asked, ScoringItem
-from fingen.scoring.subjects import Given
+from fingen.scoring.subjects import Given, question_alone
 
 NAME = "linear baseline"
 NGRAMS = (1, 3)  # characters: words of English, and of Chinese without cutting it into words
@@ -49,12 +49,8 @@ class Baseline:
         """Its answers, in order.
 
         Raises:
-            UsageError: free text, or no training rows of two classes.
+            UsageError: no training rows of two classes.
         """
-        if asked.is_text:
-            raise UsageError(
-                f"--baseline: {asked.key} is free text", hint="leave --baseline out, or name rows with options"
-            )
         classes = {item.gold for item in asked.examples}
         if len(classes) < 2:
             raise UsageError(
@@ -92,9 +88,9 @@ def _fit(examples: Sequence[ScoringItem], items: Sequence[ScoringItem]) -> tuple
         TfidfVectorizer(analyzer="char", ngram_range=NGRAMS, sublinear_tf=True),
         LogisticRegression(C=10.0, max_iter=ROUNDS),
     )
-    bare = [_bare(item) for item in examples]
+    bare = [question_alone(item) for item in examples]
     before, behind = _common(bare), _common([text[::-1] for text in bare])[::-1]
-    own = [text.removeprefix(before).removesuffix(behind) for text in (*bare, *map(_bare, items))]
+    own = [text.removeprefix(before).removesuffix(behind) for text in (*bare, *map(question_alone, items))]
     model.fit(own[: len(bare)], [item.gold for item in examples])
     shares: list[list[float]] = model.predict_proba(own[len(bare) :]).tolist()
     return {str(name): column for column, name in enumerate(model.classes_)}, shares
@@ -107,9 +103,3 @@ def _common(texts: Sequence[str]) -> str:
         (place for place, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), len(first)
     )
     return first[:differ]
-
-
-def _bare(item: ScoringItem) -> str:
-    """The question without its options, whose order would only mislead."""
-    listed = "\n".join(f"{key}. {name}" for key, name in item.options.items())
-    return item.text.replace(listed, "")

@@ -271,6 +271,8 @@ def _inputs(report: Report) -> Iterator[str]:
     for key, source in report.sources.items():
         label = f"; {source.label}" if source.label else ""
         yield f"{text(key)}: sha256 {source.sha256 or 'not known'}{text(label)}"
+    for name, classes in {s.subject: s.details["classes"] for s in report.scores if s.kind == "classifier"}.items():
+        yield f"{text(name)}: a classifier; its classes are {text(', '.join(classes))}"
     answers = [score.details["answers"] for score in report.scores if "answers" in score.details]
     for one in {one["sha256"]: one for one in answers}.values():
         yield f"{text(one['name'])}: sha256 {one['sha256']}"

@@ -37,6 +37,7 @@ MARKS = {  # path around 0,0 and whether it is filled
     "base": ("M-5.5 0a5.5 5.5 0 1 0 11 0a5.5 5.5 0 1 0 -11 0z", False),
     "model": ("M-5 -5h10v10h-10z", True),
     "teacher": ("M0 -7l7 7l-7 7l-7 -7z", True),
+    "classifier": ("M0 -6.5l6.5 11.5h-13z", True),
     "baseline": ("M0 -6.5l6.5 11.5h-13z", False),
     "predictions": ("M-5 -5h10v10h-10z", False),
 }

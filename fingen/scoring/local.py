@@ -182,7 +182,7 @@ def open_models(
     asked: set[str] = set()
     for place, name in enumerate((*settings.models, *settings.adapters)):
         if place:
-            _free_memory()
+            free_memory()
         if note := shadow_note(name):
             say(note)
         if place < len(settings.models):
@@ -202,7 +202,7 @@ def open_models(
                     yield side, own
 
 
-def _free_memory() -> None:
+def free_memory() -> None:
     """Make room before a model is loaded: those before it are in use no more, but know each other in circles."""
     gc.collect()
     if torch.cuda.is_available():
@@ -242,15 +242,19 @@ def _template(tokenizer: Any, form: str, source: str) -> Template:
         raise UsageError(f"{source}: {e}", hint="take its instruct or chat version, or pass --form fingpt") from e
 
 
-def _about(source: str, model: Any, load: str, template: Template) -> dict[str, Any]:
-    """What a base model is. Of a folder its name and weights are told, not where it lies."""
+def describe(source: str, model: Any, load: str) -> dict[str, Any]:
+    """What a model is. Of a folder its name and weights are told, not where it lies."""
     folder = Path(source)
     about: dict[str, Any] = {"base": folder.resolve().name if folder.is_dir() else source, "load": load}
     if folder.is_dir():
         about["weights"] = {path.name: sha256_file(path) for path in sorted(folder.glob("*.safetensors"))}
     else:
         about["revision"] = getattr(model.config, "_commit_hash", None)
-    return {**about, "template": {"form": template.form, "sha256": template.sha256}}
+    return about
+
+
+def _about(source: str, model: Any, load: str, template: Template) -> dict[str, Any]:
+    return {**describe(source, model, load), "template": {"form": template.form, "sha256": template.sha256}}
 
 
 def _base_of(tuned: Model) -> Model:

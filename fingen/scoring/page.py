@@ -36,6 +36,7 @@ KINDS = {
     "base": "base model",
     "model": "model",
     "teacher": "model over an API",
+    "classifier": "classifier",
     "baseline": "linear baseline",
     "predictions": "answers from a file",
 }

@@ -65,6 +65,7 @@ def folder_of(settings: Scoring, sources: list[Asked]) -> Path:
     names += [name.rpartition("/")[2] for name in settings.models]
     names += [name.replace(":", "-") for name in settings.teachers]
     names += [settings.predictions.stem] if settings.predictions else []
+    names += [Path(name).name for name in settings.classifiers]
     names += ["baseline"] if settings.baseline and not names else []
     shown = "+".join(names[:NAMED]) + (f"+{len(names) - NAMED}" if len(names) > NAMED else "")
     only_own = bool(settings.predictions or (settings.adapters and not settings.benchmarks and not settings.data))
@@ -73,13 +74,19 @@ def folder_of(settings: Scoring, sources: list[Asked]) -> Path:
     return SCORES / (re.sub(r"[^\w.+-]+", "-", shown).strip("-.") or "score")
 
 
+def is_asking(settings: Scoring) -> bool:
+    """Whether somebody is to be asked, and not only read."""
+    loaded = settings.adapters or settings.models or settings.classifiers
+    return bool(loaded or settings.teachers or settings.baseline)
+
+
 def _refuse_clashes(settings: Scoring) -> None:
-    if not (settings.adapters or settings.models or settings.teachers or settings.baseline or settings.predictions):
+    if not (is_asking(settings) or settings.predictions):
         raise UsageError(
             "nobody to score",
-            hint="name an adapter, --model, --teacher, --baseline, or a file of answers with --predictions",
+            hint="name an adapter, --model, --teacher, --classifier, --baseline, or a file of answers with --predictions",
         )
-    if settings.adapters or settings.models:
+    if settings.adapters or settings.models or settings.classifiers:
         from fingen.scoring.tuned import refuse_misnamed  # as in read_sources
 
         refuse_misnamed(settings)

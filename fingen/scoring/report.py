@@ -24,7 +24,7 @@ FIGURES = "figures"  # a folder
 SHOWN = 500  # characters of a question that a prediction shows
 SYNTHETIC = "synthetic, same teacher"  # how a source is labelled whose rows the teacher of the training rows wrote
 
-Kind = Literal["adapter", "base", "model", "teacher", "baseline", "predictions"]
+Kind = Literal["adapter", "base", "model", "teacher", "classifier", "baseline", "predictions"]
 Method = Literal["letters", "generate", "answers"]
 
 

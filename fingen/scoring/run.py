@@ -153,8 +153,12 @@ def _refuse_unready(settings: Scoring, sources: list[Asked]) -> None:
     if (settings.judge or settings.context) and not any(asked.is_text for asked in sources):
         option = "--judge" if settings.judge else "--context"
         raise UsageError(f"{option} is about free text, and these rows are choices", hint=f"leave {option} out")
-    asking = settings.adapters or settings.models or settings.teachers or settings.baseline
+    asking = plan.is_asking(settings)
+    of_choices = "--classifier" if settings.classifiers else "--baseline" if settings.baseline else ""
     for asked in sources:
+        if of_choices and asked.is_text:
+            hint = f"leave {of_choices} out, or name rows with options"
+            raise UsageError(f"{of_choices}: {asked.key} is free text", hint=hint)
         if asking and (bare := next((item for item in asked.items if not item.text), None)):
             raise UsageError(
                 f"{asked.path}: row {bare.number} has no question to ask",
@@ -195,20 +199,27 @@ Models = Generator[tuple[Subject, Sequence[Asked]], None, None]
 
 def _models(settings: Scoring) -> Callable[[Scoring, Sequence[Asked], Say], Models]:
     """What opens the models that run here; a tuned one comes after its base, so that pairs tell the gain."""
-    if not settings.models and not settings.adapters:
-        return _nobody
+    openers: list[Callable[[Scoring, Sequence[Asked], Say], Models]] = []
     try:
-        from fingen.scoring.local import open_models
+        if settings.classifiers:
+            from fingen.scoring.classifier import open_classifiers
+
+            openers.append(open_classifiers)
+        if settings.models or settings.adapters:
+            from fingen.scoring.local import open_models
+
+            openers.append(open_models)
     except ImportError as e:
         raise UsageError(
             f"a model is run with torch, transformers and peft, and {e.name} is not installed",
             hint=install_command("train"),
         ) from e
-    return open_models
 
+    def open_all(settings: Scoring, sources: Sequence[Asked], say: Say) -> Models:
+        for open_some in openers:
+            yield from open_some(settings, sources, say)
 
-def _nobody(settings: Scoring, sources: Sequence[Asked], say: Say) -> Models:
-    yield from ()
+    return open_all
 
 
 def _askers(settings: Scoring, folder: Path, on_event: OnEvent, consent: Callable[[Estimate], None]) -> Iterator[Asker]:
@@ -230,8 +241,8 @@ def _open_judge(settings: Scoring, folder: Path) -> TextJudge | None:
 def _ask(subject: Subject, asked: Asked, settings: Scoring, folder: Path) -> Answered:
     """Have a subject answer the rows of a source; what it answered in a run that broke off is not asked again."""
     items, shots = _asked_items(asked, settings), _shots(asked, settings)
-    if subject.kind == "baseline":
-        items = list(asked.items)  # it does not see the order of the options
+    if subject.kind in ("baseline", "classifier"):  # it sees no prompt: no order of options, and no examples
+        items, shots = list(asked.items), ()
     if subject.kind in ("teacher", "baseline"):  # its journal holds the answers; it needs all rows at once
         given = {(one.id, one.turn): one for one in subject.answer(asked, items, shots)}
     else:
@@ -250,10 +261,8 @@ def _ask(subject: Subject, asked: Asked, settings: Scoring, folder: Path) -> Ans
             turns.append(turned)
             first = first.model_copy(update={"rotated": tuple(turn.picked for turn in turned)})
         rows.append(first)
-    cut = sum(one.cut for one in given.values())
-    return Answered(
-        asked, subject.kind, subject.method(asked), rows, cut, dict(subject.details), settings.shots, turns=turns
-    )
+    cut, shown = sum(one.cut for one in given.values()), settings.shots if shots else 0
+    return Answered(asked, subject.kind, subject.method(asked), rows, cut, dict(subject.details), shown, turns=turns)
 
 
 def _turn(item: ScoringItem, given: Given, subject: str, asked: Asked) -> Turn:

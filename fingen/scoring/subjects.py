@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from fingen.scoring.parse import parse_answer
 from fingen.scoring.report import SHOWN, Kind, Method, Prediction
 from fingen.scoring.rows import Asked, ScoringItem
+from fingen.text import LETTER_ONLY
 from fingen.thoughts import without_thoughts
 
 Say = Callable[[str], None]
@@ -89,3 +90,12 @@ def read(item: ScoringItem, given: Given, subject: str, asked: Asked) -> Predict
         cut=given.cut,
         probabilities=shares or None,
     )
+
+
+def question_alone(item: ScoringItem) -> str:
+    """The question without its lettered options and the wish for a letter: they mislead who does not choose among letters."""
+    listed = "\n".join(f"{key}. {name}" for key, name in item.options.items())
+    alone = item.text.replace(listed, "")
+    for wish in LETTER_ONLY.values():
+        alone = alone.replace(wish, "")
+    return alone.strip()

@@ -16,14 +16,14 @@ from fingen.scoring.report import Report, Score
 from fingen.scoring.rows import Asked, named, read_asked
 from fingen.sets import MANIFEST, read_manifest
 from fingen.training.foreign import need_form
-from fingen.training.models import HUB_ID, find_base
+from fingen.training.models import HUB_ID, find_base, is_hub_id
 
 
 def refuse_misnamed(settings: Scoring) -> None:
-    """Refuse adapters and models that cannot be asked, before anything is read.
+    """Refuse adapters, models and classifiers that cannot be asked, before anything is read.
 
     Raises:
-        UsageError: no such adapter, nothing says how its prompts looked in its training, or a model that is made from a set.
+        UsageError: no such adapter, nothing says how its prompts looked in its training, a model that is made from a set, or no such model.
     """
     for name in settings.adapters:
         _refuse_no_adapter(name, settings.form)
@@ -31,6 +31,8 @@ def refuse_misnamed(settings: Scoring) -> None:
         if find_base(name).built:
             hint = "name its folder in build/models/"
             raise UsageError(f"--model {name}: it is made from a set, by `fingen finetune --model {name}`", hint=hint)
+    for name in settings.classifiers:
+        is_hub_id(name)  # or a folder
 
 
 def _refuse_no_adapter(name: str, form: str | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 import transformers
 from accelerate import PartialState
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from fingen.adapters import PICKLES
 from fingen.config import MODELS
@@ -105,30 +105,46 @@ def load_base(source: str, load: str, *, revision: str | None = None, trust_remo
     if torch.cuda.is_available() and not sharded:  # accelerate places the parts of a sharded model
         options["device_map"] = {"": PartialState().local_process_index}
     tokenizer = load_tokenizer(source, revision=revision, trust_remote_code=trust_remote_code)
+    options |= {"revision": revision or "main", "trust_remote_code": trust_remote_code}
+    model = _load_whole(AutoModelForCausalLM, source, options)
+    model.generation_config = _likeliest(model.generation_config)
+    return Loaded(model, tokenizer, load)
+
+
+def load_classifier(source: str) -> Loaded:
+    """A model that gives each of its classes a logit, in fp32, on the GPU if there is one. It runs no code of its own.
+
+    Raises:
+        HubError, UsageError, LimitError: as `load_base`.
+    """
+    source = fetch(source)
+    tokenizer = load_tokenizer(source)
+    model = _load_whole(AutoModelForSequenceClassification, source, {"dtype": torch.float32})
+    return Loaded(model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer, "fp32")
+
+
+def _load_whole(kind: Any, source: str, options: Mapping[str, Any]) -> Any:
+    """A model of that kind, of whose weights none is missing."""
     # Else transformers asks a service to convert pickles that others published, and takes what that proposes to them.
     os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "true"
     try:
         with quiet(bars=not Path(source).is_dir()):
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
-                source, revision=revision or "main", use_safetensors=True, output_loading_info=True,
-                trust_remote_code=trust_remote_code, **options
-            )  # fmt: skip
+            model, report = kind.from_pretrained(source, use_safetensors=True, output_loading_info=True, **options)
     except (OSError, ValueError, KeyError, RuntimeError) as e:
         if isinstance(e, torch.OutOfMemoryError):
             raise LimitError(f"{source}: out of memory while loading it", hint="pass --load 4bit") from e
-        if NO_SAFETENSORS in str(e):
+        folder = Path(source)
+        if NO_SAFETENSORS in str(e) or (folder.is_dir() and not any(folder.glob("*.safetensors"))):
             raise UsageError(
                 f"{source}: it has no safetensors; other weights are pickles, which can run code when they are read",
                 hint="take a model that has them, or convert it to a folder and name that",
             ) from e
         raise _unavailable(source, "cannot be loaded", e) from e
-    model, report = loaded
     missing = sorted(report["missing_keys"])
     if missing:
         shown = ", ".join(missing[:MISSING_SHOWN]) + (", ..." if len(missing) > MISSING_SHOWN else "")
         raise UsageError(f"{source}: {len(missing)} weights are missing: {shown}", hint="fetch the model again")
-    model.generation_config = _likeliest(model.generation_config)
-    return Loaded(model, tokenizer, load)
+    return model
 
 
 def _likeliest(published: Any) -> Any:
@@ -180,7 +196,7 @@ def _unavailable(source: str, what: str, error: Exception) -> FingenError:
     if "trust_remote_code" in str(error):
         return UsageError(
             f"{source}: the model brings Python code of its own, which would run here with all your rights",
-            hint="read that code, then pass --trust-remote-code, or take another model",
+            hint="take another model, or read that code and pass --trust-remote-code (no classifier is given it)",
         )
     if isinstance(error, OSError) and not Path(source).is_dir():
         hint = "check the name, the network, and with a gated model that its licence was accepted with this HF_TOKEN"

@@ -13,6 +13,7 @@ from fingen.errors import LimitError, UsageError
 from fingen.training.forward import predict
 
 TOKENS_PER_BATCH = 4096  # padded tokens of a forward pass
+NO_NUMBERS = "the model's logits are no numbers (NaN): its weights are damaged, or too large for their number format"
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def _read_off(choice: Choice, row: _Row, logs: torch.Tensor, found: list[float])
         values = [float(logs.gather(-1, answer[:, None]).sum())]
     if any(math.isnan(value) for value in values):
         raise UsageError(
-            "the model's logits are no numbers (NaN): its weights are damaged, or too large for their number format",
+            NO_NUMBERS,
             hint="load it in another format, such as --load fp32, or tune again with a lower learning rate",
         )
     if row.option is None:

@@ -17,10 +17,9 @@ within a round, and their median is reported. Making the model, the Trainer and 
 - TRL, with and without packing, where it is installed, in the first round alone. LLaMA-Factory is left out: 0.9.5 demands
   transformers <= 5.6 and peft <= 0.18, so that it cannot run in one process with the others
 
-Goals: intent 1.8 times the Trainer (2.0 hoped for), qa 2.5 times (3.0), both 0.8 of the limit, and 2 % padding.
+Goals: intent 1.8 times the Trainer (2.0 hoped for), qa 2.5 times (3.0), both 0.8 of the limit, and 2 % padding. On a GPU: tests/device/gpu.sh.
 
     python tests/benchmarks/bench_train.py [--rounds 5] [--only "fingen;Trainer"]
-    python tests/benchmarks/bench_train.py --gpu         # a model of 8 billion random parameters, in bf16 and in 4 bit
     pytest -m benchmark -s tests/benchmarks/bench_train.py
 """
 
@@ -161,22 +160,23 @@ def dense(model: Any, rows: Sequence[Row], *, everywhere: bool) -> Train:
     return train
 
 
-def plain(model: Any, rows: Sequence[Row]) -> Train:
+def plain(model: Any, rows: Sequence[Any], *, pad: int = PAD, **settings: Any) -> Train:
+    """The Trainer on rows that have `ids` and `answer`; `settings` come on top of all Trainers'."""
     import torch
     from torch.nn.utils.rnn import pad_sequence
     from transformers import Trainer, TrainingArguments
 
-    def collate(step: Sequence[Row]) -> dict[str, Any]:
+    def collate(step: Sequence[Any]) -> dict[str, Any]:
         ids = [torch.tensor(row.ids) for row in step]
         labels = [torch.tensor([-100] * (len(row.ids) - row.answer) + [*row.ids[-row.answer :]]) for row in step]
-        padded = pad_sequence(ids, batch_first=True, padding_value=PAD)
+        padded = pad_sequence(ids, batch_first=True, padding_value=pad)
         return {
             "input_ids": padded,
-            "attention_mask": (padded != PAD).long(),
+            "attention_mask": pad_sequence([torch.ones_like(row) for row in ids], batch_first=True),
             "labels": pad_sequence(labels, batch_first=True, padding_value=-100),
         }
 
-    arguments = TrainingArguments(**trainer_settings(), remove_unused_columns=False)
+    arguments = TrainingArguments(**trainer_settings() | settings, remove_unused_columns=False)
     return Trainer(model, arguments, train_dataset=list(rows), data_collator=collate).train
 
 
@@ -335,101 +335,16 @@ def report(name: str, ways: Sequence[str], rounds: int, count: int | None) -> li
     return [f"{name}: {goal}" for goal, is_reached in reached.items() if not is_reached]
 
 
-# ---- the same on a GPU, with a model of real size
-
-GPU_WAYS = (PLAIN, OURS, "TRL", "TRL, packing")
-
-
-def large_model(load: str, folder: Path) -> Any:
-    """8 billion random parameters in the shape of Llama 3, on the GPU, in bf16 or 4bit."""
-    import torch
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig, LlamaConfig
-
-    if load == "bf16":
-        shape = LlamaConfig(
-            vocab_size=128_256, hidden_size=4096, intermediate_size=14_336, num_hidden_layers=32, num_attention_heads=32,
-            num_key_value_heads=8, max_position_embeddings=8192, rope_theta=500_000.0, pad_token_id=PAD, bos_token_id=1,
-            eos_token_id=2,
-        )  # fmt: skip
-        torch.manual_seed(0)
-        with torch.device("cuda"):
-            model = AutoModelForCausalLM.from_config(shape, dtype=torch.bfloat16)
-        model.save_pretrained(folder)  # what 4bit is made of
-        return model
-    quantised = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16,
-    )
-    return AutoModelForCausalLM.from_pretrained(
-        folder, quantization_config=quantised, dtype=torch.bfloat16, device_map={"": 0}
-    )
-
-
-def gpu_run(way: str, base: Any, rows: Sequence[Row]) -> tuple[float, float]:
-    """Wall-clock seconds of an epoch, and GB at the peak; `base` is as it was afterwards."""
-    import torch
-
-    model = with_adapter(base)
-    with contextlib.redirect_stdout(io.StringIO()):
-        train = WAYS[way](model, rows)
-        torch.cuda.synchronize()
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-        started = time.perf_counter()
-        train()
-        torch.cuda.synchronize()
-    seconds, peak = time.perf_counter() - started, torch.cuda.max_memory_allocated() / 1e9
-    model.unload()
-    return seconds, peak
-
-
-def gpu_report(sets: Sequence[str], rounds: int, count: int | None) -> None:
-    import torch
-
-    if not torch.cuda.is_available():
-        print("no GPU is at hand: nothing was measured")
-        return
-    print(f"{torch.cuda.get_device_name()}, wall-clock seconds; {rounds} rounds")
-    ways = installed(GPU_WAYS)
-    with tempfile.TemporaryDirectory() as folder:
-        for load in ("bf16", "4bit"):
-            if load == "4bit" and importlib.util.find_spec("bitsandbytes") is None:
-                print("bitsandbytes is not installed: 4bit is left out")
-                continue
-            base = large_model(load, Path(folder))
-            for name in sets:
-                rows = SETS[name]()[:count]
-                tokens = sum(len(row.ids) for row in rows)
-                for way in ways:
-                    gpu_run(way, base, rows[: 4 * BATCH])
-                done = [{way: gpu_run(way, base, rows) for way in ways} for _ in range(rounds)]
-                for way in ways:
-                    seconds = median(each[way][0] for each in done)
-                    times = median(each[PLAIN][0] / each[way][0] for each in done)
-                    peak = max(each[way][1] for each in done)
-                    print(
-                        f"  {load} {name:7} {way:14} {tokens / seconds:8,.0f} tokens/s, {times:.2f} of Trainer, {peak:.1f} GB at the peak"
-                    )
-            del base
-            torch.cuda.empty_cache()
-
-
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--rows", type=int, help="of each set, for a quick look")
     parser.add_argument("--only", help="ways parted by semicolons")
     parser.add_argument("--sets", default="intent,qa")
-    parser.add_argument("--gpu", action="store_true", help="a model of 8 billion parameters on a GPU instead")
     options = parser.parse_args()
     import torch
 
     quiet()
-    if options.gpu:
-        gpu_report(options.sets.split(","), options.rounds, options.rows)
-        return 0
     torch.set_num_threads(1)
     wanted = options.only.split(";") if options.only else list(WAYS)
     ways = installed([way for way in WAYS if way in wanted])
