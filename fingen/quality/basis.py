@@ -16,8 +16,8 @@ from functools import cached_property, lru_cache
 from fingen.quality.claims import ClaimContext
 from fingen.quality.notation import narrow
 from fingen.quality.quantities import Quantity
-from fingen.quality.source import PREPARED, Source
-from fingen.quality.tables import Place, TableRow
+from fingen.quality.source import PREPARED, Source, row_key
+from fingen.quality.tables import GENERIC, Column, Periods, Place, TableRow, label_key
 
 Marks = Mapping[str, frozenset[str]]  # kinds by dimension; one that is not there is not known
 
@@ -26,12 +26,15 @@ Marks = Mapping[str, frozenset[str]]  # kinds by dimension; one that is not ther
 class Dimension:
     """One way in which figures of one name differ. `special` are the kinds that must be said; others are taken as read.
 
+    Where a table has a thing on one of the `exclusive` kinds as well, it does not have it so elsewhere.
+
     A text without any of the `hints` names none of them: most texts are done with that.
     """
 
     name: str
     pattern: re.Pattern[str]  # a named group for each kind
     special: frozenset[str]
+    exclusive: frozenset[str]
     hints: tuple[str, ...]
 
     def may_be_in(self, lower: str, *, ascii_only: bool) -> bool:
@@ -61,9 +64,15 @@ class Mark:
     kind: str
 
 
-def _dimension(name: str, special: str, hints: str, **kinds: str) -> Dimension:
+def _dimension(name: str, special: str, hints: str, also: str = "", **kinds: str) -> Dimension:
     groups = "|".join(f"(?P<{kind}>{words})" for kind, words in kinds.items())
-    return Dimension(name, re.compile(groups, re.IGNORECASE), frozenset(special.split()), tuple(hints.split()))
+    return Dimension(
+        name,
+        re.compile(groups, re.IGNORECASE),
+        frozenset(special.split()),
+        frozenset(f"{special} {also}".split()),
+        tuple(hints.split()),
+    )
 
 
 # 归属于母公司 and "owners of the parent" say who shares in a profit of the group; they make no parent's accounts of it.
@@ -99,7 +108,7 @@ SPAN = _dimension(
     r"|single|last)[- ](?:fiscal )?quarter\b|\bquarter(?:ly)? (?:ended|results?)\b"
     r"|\bQ[1-4]\b|\bthe quarter\b|第?[一二三四1-4]季度?(?!报告)|[本单当該该]季度?|1\s?[-—至~]\s?3\s?月|4\s?[-—至~]\s?6\s?月"
     r"|7\s?[-—至~]\s?9\s?月|10\s?[-—至~]\s?12\s?月|三个月(?![内以或])",
-    since=r"\byear[- ]to[- ]date\b|年初[到至](?:本?报|本季)",
+    since=r"\byear[- ]to[- ]date\b|截[至止](?:第?[一二三四]季度|[本该]季度)末?(?=累计|[，,共已])|年初[到至](?:本?报|本季)",
     cumulative=r"\bcumulative(?:ly)?\b|\b(?:plan|life|inception)[- ]to[- ]date\b|\bto date\b|\bsince inception\b"
     r"|(?<!季度)(?<!半年)累计(?!折旧|摊销|减值|提取|综合|计提|公允)",
     year=r"\bfull[- ]year\b|\b(?:52|53|fifty-(?:two|three))[- ]weeks?\b|\btwelve[- ]months?\b|\bfor the (?:whole "
@@ -110,9 +119,9 @@ SPAN = _dimension(
 RESTATED = _dimension(
     "restated", "before", "reported restat stated published 调整 調整 重述 重列 原报告 原披露 披露",
     before=r"\b(?:as )?(?:previously|originally|initially|first) (?:reported|stated|published|presented)\b|\bbefore (?:the )?restatement\b"
-    r"|调整之?前|調整前|重述前|重列前|原报告|原披露|最初披露|首次披露",
+    r"|调整之?前|調整前|重述前|重列前|原报告|原披露|最初披露|首次披露|未经?(?:追溯|重[述列])",
     after=r"(?<!not )(?<!been )(?<!non-)\brestated\b|\bafter (?:the )?restatement\b|调整之?后|調整後|重述后|重列后"
-    r"|经重[述列]|經重列|追溯调整",
+    r"|(?<!未)经重[述列]|已重[述列]|經重列|(?<!未)(?<!未经)追溯调整",
 )  # fmt: skip
 _MEASURE = (
     r"(?:(?:operating|net|diluted|basic|pre-?tax|gross|free|group) )?(?:EBIT\w*|profits?|earnings|income|loss(?:es)?|EPS"
@@ -124,11 +133,15 @@ RULES = _dimension(
     "会计准则 财务报告 財務報告 调整 調整 法定",
     adjusted=rf"\bnon-?\s?(?:GAAP|IFRS)\b|(?<!risk-)(?<!seasonally )\badjusted (?!cost basis)(?:{_MEASURE})\b"
     rf"|^\s*(?:\S+ )?adjusted\s*$|(?<=[0-9%mnpes] )(?:adjusted|underlying)(?=[,.;)]| and\b| or\b| against\b| after\b|$)"
-    rf"|\b(?:underlying|normali[sz]ed) (?:[0-9] )?(?:{_MEASURE})\b"
+    rf"|(?<!non-)\b(?:underlying|normali[sz]ed) (?:[0-9] )?(?:{_MEASURE})\b"
+    r"|(?<!non-)\bunderlying (?!(?:19|20)[0-9]{2}\b)(?=(?:[A-Z]{2,3} ?)?[£$€¥]?\(?[0-9])"
+    r"|(?<!non-)\bunderlying(?=: ?[£$€¥]?[0-9(])|^[£$€¥0-9’' ]*underlying[£$€¥0-9’' ]*$"
     r"|\bpro[- ]forma\b|\bAFFO\b|\bcore (?:earnings|profit|eps|results)"
-    r"|扣非|扣除(?:了)?非[经經]常|非经常性损益后|非公认会计|非[国國][际際](?:财务|財務)(?:报告|報告)[准準][则則]|(?<!未)[经經][调調]整",
+    r"|扣非|(?<!未)扣除(?:了)?非[经經]常|非经常性损益后|非公认会计|非[国國][际際](?:财务|財務)(?:报告|報告)[准準][则則]|(?<!未)[经經][调調]整",
     statutory=r"(?<!non-)(?<!non )(?<!with )\b(?:U\.?S\.? )?(?:GAAP|IFRS)\b|\bstatutory\b(?! (?:tax )?rate)|\bas reported\b"
     r"|(?<=[0-9%mnpes] )reported(?=[,.;)]| and\b| or\b|$)|\bunadjusted\b"
+    r"|\bbefore (?:these|those|any|such|the|all) adjustments?\b|\bincluding (?:all |the |any )?(?:non-underlying|exceptional|one-off)\b"
+    r"|\b(?:non-underlying|exceptional|one-off) items included\b|未扣除(?:非[经經]常|时)?"
     r"|(?<!非)公认会计|会计准则口径|(?<!非)[国國][际際](?:财务|財務)(?:报告|報告)[准準][则則]|法定口径|未经?调整",
 )  # fmt: skip
 OPERATIONS = _dimension(
@@ -158,10 +171,14 @@ CARRIED = _dimension(
     gross=r"账面余额|賬面餘額|\bgross (?:carrying|book)\b", net=r"账面[价净]值|賬面[淨值]|\bnet (?:carrying|book)\b",
 )  # fmt: skip
 OWNERS = _dimension(
-    "owners", "minority", "attributable parent minority controlling 少数股东 非控 归属 归母 歸屬",
+    "owners", "minority", "attributable parent minority controlling 少数股东 非控 归属 归母 歸屬", "owners",
     minority=r"(?<!包括)(?<!包含)(?<![含与和及连])少数股东|非控[股制]性?权益|非控股權益"
     r"|(?<!including )(?<!and )(?<!before )(?<!with )\b(?:non-?controlling|minority) interests?\b",
-    owners=r"归属于?(?:上市公司|母公司|本公司)|归母|歸屬於|\battributable to (?:the )?(?:owners|shareholders|equity|ordinary"
+    all=r"[包含][括含]?(?:了)?少数股东|少数股东(?:损益|权益)?在内"
+    r"|\b(?:including|before(?: deducting)?|with) (?:the )?(?:non-?controlling|minority) interests?\b"
+    r"|\b(?:non-?controlling|minority) interests? included\b",
+    owners=r"归属于?(?:上市公司|母公司|本公司|本行|本银行|本集团)|归母|歸屬於"
+    r"|\battributable to (?:the )?(?:owners|shareholders|equity|ordinary"
     r"|common|stockholders|parent)|\b(?:owners|shareholders) of the parent\b",
 )  # fmt: skip
 # What a thing is, where its opposite goes by nearly the same name.
@@ -176,11 +193,17 @@ OPPOSITES = (
     r"|ies)\b|(?<!资产)负债"),
     _dimension("place", "", "domestic foreign oversea 境内 国内 境外 国外 海外",
                home=r"\bdomestic\b|境内|国内", abroad=r"\bforeign\b(?! (?:exchange|currency))|\boverseas\b|境外|国外|海外"),
-    _dimension("term", "", "current term 流动 短期 长期", short=r"(?<!non-)(?<!non)\bcurrent (?=assets|liabilities|portion|amounts|"
+    _dimension("term", "", "current term 流动 短期 长期", short=r"(?<!non-)(?<!non)\bcurrent (?=assets|liabilities|portion|part\b|amounts|"
                r"borrowings|deferred|loans|leases?|prepay|provisions|receivables|payables)"
     r"|\bshort-term\b|(?<!非)流动(?=资产|负债)|短期",
                long=r"\bnon-?current\b|\blong-term\b|非流动|长期"),
     _dimension("netting", "", "gross net", gross=r"\bgross\b(?! domestic)", net=r"\bnet\b(?! of)"),
+    _dimension("cash total", "", "净额 流入 流出 现金", net=r"净额|净流[入出]|净增加额",
+               part=r"(?<!净)流[入出](?:小计|合计)|(?:收到|支付|收回)的(?:其他[^，。|]{0,16})?现金(?!净额)"),
+    _dimension("extent", "", "营业总 营业收入 营业成本", total=r"营业总(?=收入|成本)", plain=r"(?<!主)营业(?=收入|成本)"),
+    _dimension("owed", "", "ow due", by=r"\bow(?:ed|ing) by\b|\b(?:they|which|that|it) owes?\b",
+               to=r"\bowed to\b|\bowing to (?=them|group|related|subsid|parent)"),
+    _dimension("sheet", "", "balance 表外 表内", on=r"\bon[- ]balance[- ]sheet\b|资产负债表内", off=r"\boff[- ]balance[- ]sheet\b|表外"),
     _dimension("purpose", "", "selling marketing administrative research 销售费用 管理费用 研发费用 财务费用",
                selling=r"\bselling\b(?!,)|销售费用", administrative=r"\badministrative\b|管理费用", research=r"\bresearch\b"
                r"|研发费用", financial="财务费用"),
@@ -208,12 +231,12 @@ _PAIR = 10  # characters more, in which both of two opposites are named: financi
 _OPPOSITE = frozenset(dimension.name for dimension in OPPOSITES)
 _REACH = 34  # characters after a figure in which its basis may follow: (合并口径), on a GAAP basis
 _CHAIN = re.compile(
-    r"(?>[\s,，、(（)）$€£¥]|\b(?:to|from|after|up|down|compared|with|against|versus|vs|in|the|prior|previous|year|earlier|a|an|and|or|by|of|increase"
+    r"(?>[比较](?:追溯)?(?:调整|重述)[前后]的?|[\s,，、(（)）$€£¥]|\b(?:to|from|after|up|down|compared|with|against|versus|vs|in|the|prior|previous|year|earlier|a|an|and|or|by|of|increase"
     r"|decrease|rose|fell|was|were|RMB|US|(?:19|20)[0-9]{2})\b|(?:19|20)[0-9]{2}年|[增减升降提下]?[至到为]|[较比]?上年(?:同期)?的?|同比|增长|下降|增加|减少|提高|[由从自和与及])*+"
 )
 _AFTER = re.compile(
     r"\s?[(（]|\s?,?\s?(?:(?:on|in|for|at|under|per|by|of|attributable|was|were|is|are|has been|had been)\b"
-    r"|as (?:previously|originally|initially|first|reported|restated|adjusted)\b|(?:from|after|before"
+    r"|(?:includ|exclud)ing\b|as (?:previously|originally|initially|first|reported|restated|adjusted)\b|(?:from|after|before"
     r"|net of) (?:(?:dis)?continu|(?:income )?tax))",
     re.IGNORECASE,
 )
@@ -233,6 +256,8 @@ _STATEMENT = re.compile(  # the title of a statement, on a line of its own
     r"|changes in equity|profit or loss)|income statements?)\b[^|\n.;]{0,30}$",
     re.MULTILINE | re.IGNORECASE,
 )
+_TOGETHER = re.compile(r"(?:合计|共计|总计)为?$|\b(?:together|in all|altogether) ", re.IGNORECASE)
+_FULL = re.compile(r"全年|\bfull[- ]year\b|\bfor the (?:whole|full|entire) year\b", re.IGNORECASE)
 _FRAME = re.compile(  # what a sentence sets for those after it: in the consolidated accounts, 合并口径下
     r"\b(?:(?P<group>consolidated|group)|(?P<parent>parent(?: company| entity)?(?:['’]s)?(?: own)?|company(?:['’]s)? own|separate"
     r"|stand-?alone)) "
@@ -240,6 +265,9 @@ _FRAME = re.compile(  # what a sentence sets for those after it: in the consolid
     r"|报表|层面)",
     re.IGNORECASE,
 )
+_WEEKS = re.compile(r"\b([0-9]{1,2})[- ]weeks?\b", re.IGNORECASE)
+_WEEKS_AFTER = re.compile(r"\s(?:in|for|over|of) (?:the )?([0-9]{1,2})[- ]weeks?\b", re.IGNORECASE)
+_WEEKS_BEFORE = re.compile(r".*\b([0-9]{1,2})[- ]weeks?\b", re.IGNORECASE | re.DOTALL)
 _NOTES = re.compile(r"(?i)^notes? (?:to|on|forming part of) the consolidated\b.*")  # has those of the parent as well
 _SUMMED = re.compile(r"(?i)\b(?:table|as follows|set out below)\b|如下|下表")  # a sentence that leads into a table
 _ENDS = re.compile(r"\s?(?:[,.;)]|and\b|or\b|against\b|after\b|$)")
@@ -315,7 +343,7 @@ class Marked:
             if earlier is None or earlier.end < self.reading.sentence(figure.start)[0]:
                 break
             start, end = earlier.start - len(self.reading.around(earlier)[0]), earlier.start
-        marks = self.within(self._end_of_earlier(start, end), end)
+        marks = [*self.within(self._end_of_earlier(start, end), end), *self.within(end, figure.start)]
         found = {
             each.dimension: each.kind for each in marks if each.end >= end - _BESIDE or each.dimension not in _OPPOSITE
         }
@@ -389,7 +417,7 @@ class SourceBasis:
         yield from self._sure(_kinds(_above(place.row, self.source.passage.language)), _PARENTS)
         is_latest = self.source.report_year in place.periods  # what is restated is of a year before
         yield from self._sure(_kinds(place.column.heading), _LATEST if is_latest else DIMENSIONS)
-        yield from self._sure(_kinds(place.row.label), DIMENSIONS)
+        yield from self._sure(_kinds(place.row.lead + place.row.label), DIMENSIONS)
         if self.default == _OF_REPORT["quarterly"] and _THIS_PERIOD.search(place.column.heading):
             yield SPAN.name, frozenset(("quarter",))  # beside a column since the year began
 
@@ -421,29 +449,47 @@ class SourceBasis:
 
     def is_without(self, dimension: Dimension, kind: str, place: Place) -> bool:
         """Whether it is plain that a figure is not of a kind: its table has the same thing of that kind as well."""
-        if dimension in (SCOPE, SPAN):
+        if dimension is SCOPE:
+            return self._stands_elsewhere(kind, place)
+        if dimension is SPAN:
             return False
         if place.table is None or place.row is None:
             return self._has_beside(dimension, kind, place)
         if kind in _kinds(place.table.rows[0][1][0].heading).get(dimension.name, ()):
             return False  # what stands over the labels is said of all rows
+        own = place.row.lead + place.row.label
+        is_total = dimension is OWNERS and label_key(own) in GENERIC
         return any(
-            kind in _kinds(other).get(dimension.name, _NONE) and _has_words(other, place.row.label)
-            for other in _others(place)
+            any(kind in _kinds(part).get(dimension.name, _NONE) for part in parts)
+            and (is_total or _has_words(" ".join(parts), own))
+            for parts in _others(place)
         )
 
+    def _stands_elsewhere(self, kind: str, place: Place) -> bool:
+        """Whether another table, which is known to be of the kind, has the row of a figure with other figures alone."""
+        if place.row is None:
+            return False
+        twins = [each for each in self.source.rows_named(row_key(place.row)) if each.table is not place.table]
+        twins = [each for each in twins if self.of(each).get(SCOPE.name) == frozenset((kind,))]
+        return bool(twins) and all(abs(each.figure.value) != abs(place.figure.value) for each in twins)
 
-def _others(place: Place) -> Iterator[str]:
+
+def _others(place: Place) -> Iterator[tuple[str, ...]]:
     """The labels of the other rows of a figure's table, with what they stand under, and its row's label by other columns."""
     for row, columns in place.table.rows if place.table else ():
         if row is not place.row:
-            yield " ".join((*row.parents[-1:], row.label))
+            yield (row.lead + row.label,) if row.lead else (" ".join((*row.parents[-1:], row.label)),)
         else:
             yield from (
-                f"{columns[index].heading} {row.label}"
+                (columns[index].heading, row.lead + row.label)
                 for index, _, _ in row.cells
-                if columns[index] is not place.column
+                if columns[index] is not place.column and _may_be_of(columns[index].periods, place.column)
             )
+
+
+def _may_be_of(periods: Periods, column: Column | None) -> bool:
+    """Whether two columns may be of one time."""
+    return not (column and column.periods and periods) or bool(periods & column.periods)
 
 
 def _has_words(label: str, of: str) -> bool:
@@ -522,12 +568,18 @@ class Basis:
         if SCOPE.name not in close and (framed := self._framed(figure)):
             close[SCOPE.name] = framed
         is_share = figure.kind != "amount" and place.table is None  # of two things: liabilities at 60 percent of assets
+        if place.column is not None and (detail := _other_weeks(self.reading, figure, place.column)):
+            return detail
         for dimension in BASES if is_share else DIMENSIONS:
             mine, theirs = close.get(dimension.name), known.get(dimension.name)
             if mine and theirs:
                 if not _agree({mine}, theirs):
                     return f"it is {_said(theirs)}, not {mine}"
-            elif mine in dimension.special and origin.is_without(dimension, mine or "", place):
+            elif (
+                mine in dimension.exclusive
+                and not self._is_sum(figure)
+                and origin.is_without(dimension, mine or "", place)
+            ):
                 return f"the source does not have it as {mine}"
             elif place.table is None and dimension in (SPAN, OWNERS):
                 continue  # what a sentence has of a quarter is of its year as well
@@ -535,17 +587,21 @@ class Basis:
                 return f"it is {_said(theirs)}, which is not said"
         return None
 
+    def _is_sum(self, figure: Quantity) -> bool:
+        """Whether a figure is given as the sum of those before it: 8.98 of the owners, together 9.02."""
+        return _TOGETHER.search(self.reading.text, max(0, figure.start - 12), figure.start) is not None
+
     def _framed(self, figure: Quantity) -> str | None:
         """Whose accounts an earlier sentence says that it speaks of, where no word has named others since."""
         start, _ = self.reading.sentence(figure.start)
         frame = None
         for match in _FRAME.finditer(self.reading.text, 0, start):
             frame = match
-        if frame is None or any(
-            mark.dimension == SCOPE.name for mark in self._marked.within(frame.end(), figure.start)
-        ):
+        if frame is None:
             return None
-        return "group" if frame["group"] or frame["merged"] else "parent"
+        kind = "group" if frame["group"] or frame["merged"] else "parent"
+        others = self._marked.within(frame.end(), figure.start)
+        return None if any(mark.dimension == SCOPE.name and mark.kind != kind for mark in others) else kind
 
     def _other_in_prose(self, figure: Quantity, source: Source, place: Place) -> str | None:
         """What the sentence of the source has, where the clause of the answer names another kind of it and none of these."""
@@ -554,6 +610,23 @@ class Basis:
             if detail := _differs(mine.about(figure), theirs, place.figure):
                 return detail
         return None
+
+    def conflict_of_operands(self, figure: Quantity, operands: Sequence[Sequence[tuple[Source, Place]]]) -> str | None:
+        """What speaks against a computed figure being on the basis that is said: all that it is computed from is on another."""
+        for name, mine in self._marked.near(figure).items():
+            if name not in _OPPOSITE and name != SPAN.name and operands:
+                found = [[at for at in each if at[1].table] or each for each in operands]
+                theirs = [basis_of(source).of(place).get(name, _NONE) for each in found for source, place in each]
+                if all(theirs) and not any(_agree({mine}, each) for each in theirs):
+                    return f"it is computed from what is {_said(theirs[0])}, not {mine}"
+        return None
+
+    def wrong_years(self, sources: Sequence[Source]) -> Iterator[Mark]:
+        """The words that speak of a full year, where the report is of a shorter time and no source has such words."""
+        if all(basis_of(source).default for source in sources) and not any(
+            "year" in basis_of(each).named.get(SPAN.name, ()) or _FULL.search(each.text) for each in sources
+        ):
+            yield from (Mark(*match.span(), SPAN.name, "year") for match in _FULL.finditer(self.reading.text))
 
     def tells_apart(self, figure: Quantity, source: Source, place: Place, label: str) -> bool:
         """Whether the words close to a figure give it the special basis of its row, which the label said does not have."""
@@ -573,6 +646,17 @@ class Basis:
         if dimension is SPAN and origin.default and kinds & origin.default:
             return True
         return _agree(kinds, said)
+
+
+def _other_weeks(reading: ClaimContext, figure: Quantity, column: Column) -> str | None:
+    """The length that a column heads, where the words beside a figure give it another one: 52 weeks, not 53."""
+    known = set(_WEEKS.findall(column.heading))
+    if len(known) != 1:
+        return None
+    before, after = reading.around(figure)
+    is_first = figure.start - len(before) == reading.sentence(figure.start)[0]
+    said = _WEEKS_AFTER.match(after) or (_WEEKS_BEFORE.match(before) if is_first else None)
+    return f"it is of {min(known)} weeks, not {said[1]}" if said and said[1] not in known else None
 
 
 def _differs(mine: Mapping[str, set[str]], source: Marked, figure: Quantity) -> str | None:

@@ -37,9 +37,19 @@ _PART = re.compile(r"[,;]| (?:and|while|but) ")
 _ADDED = re.compile(r"增加|\b(?:increases?|additions?)\b", re.IGNORECASE)
 _TAKEN = re.compile(r"减少|\b(?:decreases?|disposals?|reductions?)\b", re.IGNORECASE)
 _WHOLE = re.compile(
-    r"\b(?:company|group|business) as a whole\b|\b(?:whole|entire) (?:company|group)\b|(?:公司|集团)整体|整个(?:公司|集团)|全公司"
+    r"\b(?:company|group|business) as a whole\b|\b(?:whole|entire) (?:company|group)\b|(?:公司|集团)(?:整体|全部)|整个(?:公司|集团)|全公司"
+    r"|(?:公司|集团)?主营业务(?:整体|收入合计)"
 )
-_TOTAL = re.compile(r"\b(?:total|consolidated|group)\b|合计|总计|总额|总数", re.IGNORECASE)
+_WHOLE_OF_PROSE = re.compile(r"公司全年|(?:本行|本?公司|集团)(?:自身|本身)|\b(?:company|group|bank) itself\b")
+_PARTS = re.compile(
+    r"\b(?:within|in|of|for|by) the [\w& -]{3,40}? (?:entit(?:y|ies)|segments?|divisions?|business(?:es)?|subsidiar(?:y|ies))\b"
+    r"|分部|下属|子公司|事业部|被投资|其中一家", re.IGNORECASE
+)  # fmt: skip
+_PLAIN = re.compile(r"^(?:total|consolidated) |金额$|总额$|合计$")
+_NEXT = 16  # characters between a name and its figure
+_OF_ONE_BEFORE = 12  # characters behind a figure in which a name is that figure's own
+_NAME_LENGTH = {True: 9, False: 4}  # characters of a name that is sure to be one
+_TOTAL = re.compile(r"\b(?:total|consolidated|group)\b|合计|小计|总计|总额|总数", re.IGNORECASE)
 _LINKING = re.compile(f"{LINK_WORDS}|{LINK_WORDS_ZH}")
 _LATIN = re.compile(r"[a-z]{4,}")
 _HAN_RUN = re.compile(r"[\u4e00-\u9fff]{2,}")
@@ -54,7 +64,7 @@ class Binding:
     """An answer's figures against those of its sources. Nothing is claimed where the words leave a doubt."""
 
     def __init__(self, reading: ClaimContext, sources: Sequence[Source], question: str = "") -> None:
-        self._basis = Basis(reading, question)
+        self.basis = Basis(reading, question)
         self._question = question
         self.reading = reading
         self.sources = sources
@@ -69,7 +79,7 @@ class Binding:
     def judge(self, figure: Quantity, source: Source, place: Place) -> tuple[Verdict, str, str]:
         """How a figure of the source suits what the answer says; where it does not, the reason and what the source says."""
         for reason, look in (("binding-entity", self._entity), ("sign", self._sign), ("label", self._label),
-                             ("binding-period", self._time), ("binding-basis", self._basis.conflict),
+                             ("binding-period", self._time), ("binding-basis", self.basis.conflict),
                              ("direction", self._direction)):  # fmt: skip
             if detail := look(figure, source, place):
                 return "no", self._which_label(figure, source, place) if reason == "label" else reason, detail
@@ -256,9 +266,11 @@ class Binding:
         return self._claims[key]
 
     def _label(self, figure: Quantity, source: Source, place: Place) -> str | None:
+        if place.table is None and self._is_part_in_prose(figure, source, place):
+            return "the source has it of a part"
         if place.table is None or place.row is None or place.column is None or figure.unit == "time":
             return None
-        if self._is_part_of_whole(figure, source, place):
+        if self._is_part_of_whole(figure, source, place) or self._names_plainer_row(figure, source, place):
             return self._says(place)
         keys = labels_of(place.table)
         for claim in self._claimed(figure, source):
@@ -267,6 +279,42 @@ class Binding:
             if claim.key not in keys and self._is_total_of_another(figure, source, place, claim):
                 return self._says(place)
         return self._says(place) if self._names_other_row(figure, source, place) else None
+
+    def _names_plainer_row(self, figure: Quantity, source: Source, place: Place) -> bool:
+        """Whether the clause names another row of the column, and nothing that tells the figure's own row from it."""
+        if place.row is None or figure.kind != place.figure.kind or not (own := row_key(place.row)):
+            return False
+        before, after = self.reading.around(figure)
+        lower = before.lower()
+        clause = f"{lower} {after[:24]}".lower()
+        is_first = figure.start - len(before) == self.reading.sentence(figure.start)[0]
+        least = 0 if is_first else _OF_ONE_BEFORE
+        for other in source.column_of(place):
+            if other.row is place.row or other.row is None:
+                continue
+            name = _PLAIN.sub("", row_key(other.row))
+            at = lower.rfind(name)
+            if (
+                len(name) < _NAME_LENGTH[name.isascii()]
+                or at < least
+                or lower[at - 1 : at] == "-"
+                or len(lower) - at - len(name) > _NEXT
+            ):
+                continue
+            if other.figure.value == place.figure.value:
+                continue
+            if own not in clause and not any(word in clause for word in _telling(own, name)):
+                return True
+        return False
+
+    def _is_part_in_prose(self, figure: Quantity, source: Source, place: Place) -> bool:
+        """Whether a figure is given as that of the company as a whole, and the words of the source before it name a part."""
+        start = figure.start - len(self.reading.around(figure)[0])
+        words = self._lower[start : figure.start]
+        if not (_WHOLE.search(words) or _WHOLE_OF_PROSE.search(words)):
+            return False
+        sentence = source.text[source.reading.sentence(place.figure.start)[0] : place.figure.start]
+        return bool(_PARTS.search(sentence)) and not (_TOTAL.search(sentence) or _WHOLE.search(sentence.lower()))
 
     def _is_part_of_whole(self, figure: Quantity, source: Source, place: Place) -> bool:
         """Whether a figure is given as that of the company as a whole, and its column has another one for the total."""
@@ -328,7 +376,7 @@ class Binding:
         row, column = row_key(place.row), heading_key(place.column.heading)
         if claim.key in (row, column, *(heading_key(parent) for parent in place.row.parents)):
             return False
-        if self._basis.tells_apart(figure, source, place, claim.key):
+        if self.basis.tells_apart(figure, source, place, claim.key):
             return False  # on an adjusted basis, operating profit: the row is that of adjusted operating profit
         is_row = any(row_key(other) == claim.key for other, _ in place.table.rows)
         if is_row and figure.kind == "percent" and place.change and is_change_of(claim.key, place):
@@ -491,6 +539,13 @@ def _said_in(cell: str) -> int:
 
 def _column(place: Place) -> str:
     return heading_key(place.column.heading) if place.column is not None else ""
+
+
+def _telling(label: str, name: str) -> list[str]:
+    """The words of a label that another name does not have; in Chinese the pairs of characters."""
+    if label.isascii():
+        return [word for word in _LATIN.findall(label) if word not in name]
+    return [label[at : at + 2] for at in range(len(label) - 1) if label[at : at + 2] not in name]
 
 
 def _is_kind_of(own: str, said: str, *, is_row: bool) -> bool:

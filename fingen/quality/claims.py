@@ -115,6 +115,7 @@ _ONE_WAY = re.compile(
     r"\b(?:gains?|benefits?|grants?|credits?|proceeds|subsid(?:y|ies))\b|补助|补贴", re.IGNORECASE
 )  # a minus takes them off
 _POLAR = re.compile(rf"(?P<gain>{_GAIN.pattern}|\bearned\b)|(?P<loss>{_LOSS.pattern})", re.IGNORECASE)
+_POLAR_BEHIND = re.compile(r"\s(?:(?P<gain>profit|gain|surplus)|(?P<loss>loss|deficit))(?=[.,;)])", re.IGNORECASE)
 _REMOVED = re.compile(
     r"\b(?:deduct\w*|subtract\w*|minus|eliminat\w+|exclud\w+|remov\w+|offset\w*"
     r"|(?:tak(?:es?|en|ing)|took|le(?:ft|aves?|aving)|carv\w+|stripp?\w*) (?:out|off|aside|away))\b|扣除|抵减|减去|剔除|抵消|抵销"
@@ -429,6 +430,8 @@ def attached_polarity(reading: ClaimContext, figure: Quantity) -> int:
     """1 or -1 where a gain or a loss is what the figure is said to be: only linking words part the two."""
     before, _ = reading.around(figure)
     before = _BEFORE_TAX.sub("", before[-110:]).lower()
+    if behind := _POLAR_BEHIND.match(reading.text, figure.end):
+        return 1 if behind["gain"] else -1
     last = None
     for match in _POLAR.finditer(before):
         last = match

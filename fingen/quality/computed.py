@@ -105,6 +105,18 @@ class Computed:
                     found = None
         return found
 
+    def operands_of(self, figure: Quantity) -> list[list[tuple[Source, Place]]]:
+        """Where the operands stand that a figure is computed from."""
+        calc = next(
+            (each for number, each in enumerate(self.calcs) if number in self.used and self._may_give(each, figure)),
+            None,
+        )
+        return [
+            [(source, place) for source in self.sources for place in source.shown.within(operand, operand)]
+            for operand in (calc.operands if calc else ())
+            if not is_constant(operand)
+        ]
+
     def _results(self, calc: Calc, figure: Quantity) -> Iterator[Decimal]:
         """What the value of an expression may stand for, in the figure's base units."""
         scales = [self._scales_of(operand) for operand in calc.operands if not is_constant(operand)]

@@ -22,7 +22,8 @@ _RATIOS = tuple(
         ("1.8", "2.3", r"(?<!more than )(?<!nearly )(?<!almost )\bdoubled\b", r"(?<!more than )\b(?:double|twice) (?:the|that|what|as)\b",
          "翻了?一番(?!多)|(?<!近)翻倍(?!有余)|(?:增长|增加|提高)了?一倍(?!多|以上)"),
         ("1.7", "2.05", r"\b(?:nearly|almost) doubled\b", "近翻倍"),
-        ("2.6", "3.5", r"\bt(?:ripled|rebled)\b", r"\bthree times (?:the|that|as)\b", "(?:增长|增加)了?两倍"),
+        ("2.6", "3.5", r"\bt(?:ripled|rebled)\b", r"(?<!more than )\bthree times (?:the|that|as)\b", "(?:增长|增加)了?两倍"),
+        ("2.95", "4.1", r"\bmore than three times (?:the|that|as)\b"),
         ("3.5", "4.6", r"\bquadrupled\b", "翻两番"),
         ("0.4", "0.6", r"\bhalved\b", r"\bhalf (?:the (?:year|level|amount)|that of|as much|of the (?:year|prior|previous))",
          "减半|腰斩|(?:减少|下降|降低)了?一半"),
@@ -66,6 +67,10 @@ def _ratio_beside(
     inside = [each for each in reading.quantities if left <= each.start < right]
     after = [each for each in inside if each.start >= end]
     before = [each for each in inside if each.end <= start]
+    if before and after and reading.text[start:end].endswith((" the", " that")) and after[0].start - end <= 4:
+        earlier, later = after[0], before[-1]
+        if earlier.value and earlier.kind == later.kind and earlier.unit == later.unit and start - later.end <= 40:
+            return abs(later.value / earlier.value)
     for pair in (after[:2], before[-2:]):
         if len(pair) == 2 and (told := order(reading, *pair)) and pair[0].value and pair[1].value:
             near = pair[0].start - end if pair[0].start >= end else start - pair[1].end
@@ -162,7 +167,8 @@ _ENGLISH = re.compile(
     r"(?:\b(?:about|around|roughly|some|approximately))?\s?"
     r"(?:(?P<half>(?<!second )(?<!first )(?:a |one )?half)|(?P<count>a|one|two|three|four|five|seven|nine)[ -]"
     r"(?P<part>third|quarter|fourth|fifth|sixth|eighth|tenth)s?)"
-    r" of (?!(?:the )?(?:fiscal |financial )?(?:year\b|(?:19|20)[0-9]{2}))",
+    r"(?: of (?!(?:the )?(?:fiscal |financial )?(?:year\b|(?:19|20)[0-9]{2}))"
+    r"|(?P<bare>(?=,| (?:arose|came|comes|stem\w*|lay|lies|fell|went|belong\w*)\b| and [a-z]+ [a-z]+ [$£€¥A-Z0-9])))",
     re.IGNORECASE,
 )
 _CHINESE = re.compile(
@@ -178,6 +184,11 @@ _WHOLE_ZH = re.compile(r"占(?:公司|集团|全部|当期|总)?")
 _NEAR = 60  # characters between a share in words and the figures that it is of
 _MOVES_BEFORE = 8  # characters before a share in which a rise or a fall makes it one of the earlier figure
 _OF_IT = re.compile(r"(?:it|this|that|them|these)\b")
+_OF_THAT = re.compile(r"\sof (?:it|this|that|them|which|the total),? (?:or |about |roughly |some )?", re.IGNORECASE)
+_APPOSED = re.compile(r",? (?:or |that is |namely )?(?:about )?")
+_TOTAL = re.compile(r"\btotal\b", re.IGNORECASE)
+_SO_THAT = re.compile(r", (?:so that|so|of which|meaning that|which means that)\b[^.;]{0,14}$", re.IGNORECASE)
+_WHOLE_BEHIND = re.compile(r"[，,]\s?(?:或|即)?(?:大?约|接近|超过)?[为占]?[^，。；0-9]{0,8}的")
 _BESIDE = re.compile(r"\s?[,，(（]?\s?(?:or|at|或|即|为|达|约)?\s?[,，(（]?\s?")
 
 
@@ -189,6 +200,7 @@ class Share:
     end: int
     low: Decimal
     high: Decimal
+    is_bare: bool = False  # nothing behind it says of what
 
 
 def find_shares(text: str) -> Iterator[Share]:
@@ -197,7 +209,12 @@ def find_shares(text: str) -> Iterator[Share]:
         return
     for pattern, read in ((_ENGLISH, _read_english), (_CHINESE, _read_chinese)):
         for match in pattern.finditer(text):
-            yield Share(match.start(), match.end(), *_bounds(match, read(match)))
+            yield Share(
+                match.start(),
+                match.end(),
+                *_bounds(match, read(match)),
+                bool(match.groupdict().get("bare") is not None),
+            )
 
 
 def _read_english(match: re.Match[str]) -> Decimal:
@@ -249,6 +266,9 @@ def _share(
     amounts = [each for each in reading.quantities if start <= each.start < end and each.kind == "amount"]
     before = [each for each in amounts if each.end <= share.start]
     after = [each for each in amounts if each.start >= share.end]
+    if share.is_bare:
+        earlier = [each for each in reading.quantities if each.end <= share.start and each.kind == "amount"]
+        return _of_two(reading.text, earlier[-2:], after, share)
     if before and (said := _OF_IT.match(reading.text, share.end)):
         return list(_of_it(reading, before[-1], sources, mentions, (said.end(), end), share))
     is_whole_before = (
@@ -261,6 +281,19 @@ def _share(
         return _ratio(before[-1], after[0])
     return [value for source in sources if source.tables
             for value in _of_rows(reading, places, source, mentions(start, end, source), share, before)]  # fmt: skip
+
+
+def _of_two(text: str, before: Sequence[Quantity], after: Sequence[Quantity], share: Share) -> list[Decimal]:
+    """What a share without its whole is of: of it, of the total before, or one of two amounts that make up the whole."""
+    if len(before) > 1 and _OF_THAT.fullmatch(text, before[-1].end, share.start):
+        return _ratio(before[-1], before[-2])
+    if before and after and _APPOSED.fullmatch(text, share.end, after[0].start):
+        totals = [each for each in before[-1:] if _TOTAL.search(text, max(0, each.start - 24), each.start)]
+        return _ratio(after[0], totals[-1]) if totals else []
+    if len(before) > 1 and _SO_THAT.match(text, before[-1].end, share.start) and before[-1].unit == before[-2].unit:
+        whole = before[-1].value + before[-2].value
+        return [each.value / whole for each in before[-2:] if whole]
+    return []
 
 
 def _of_it(
@@ -290,7 +323,9 @@ def _percent_beside(reading: ClaimContext, share: Share) -> Decimal | None:
             if figure.end <= share.start
             else reading.text[share.end : figure.start]
         )
-        if figure.kind == "percent" and len(gap) <= 6 and _BESIDE.fullmatch(gap):
+        if figure.kind != "percent":
+            continue
+        if (len(gap) <= 6 and _BESIDE.fullmatch(gap)) or (figure.end <= share.start and _WHOLE_BEHIND.fullmatch(gap)):
             return abs(figure.value) / 100
     return None
 

@@ -15,6 +15,8 @@ says of what and of which time it is; what the answer says of it must not contra
 | binding-period | the figure is of another year or quarter than the answer says |
 | binding-basis | the figure is on another basis than the answer says, or on one that must be said and is not |
 | binding-entity | the figure is from the report of another company than the one named |
+| opposite | the source says the opposite of what the answer says there: including for excluding, first half for second |
+| cause | a reason of which no word is in the source, or which the source gives for something else |
 | calc | the expression cannot be worked out, has an operand that is not in the source, or its result is not in the answer |
 | year | a year, date or quarter that is neither in the source nor in the document's period |
 | organisation | an organisation that is neither in the source nor the document's own |
@@ -32,6 +34,8 @@ from itertools import combinations, pairwise
 from typing import Literal
 
 from fingen.quality.binding import Binding, Verdict
+from fingen.quality.carried import find_other_rows
+from fingen.quality.causes import find_wrong_causes
 from fingen.quality.claims import QUANTITIES, ClaimContext, belies, contradicts_itself
 from fingen.quality.computed import Computed, brief, interval
 from fingen.quality.counts import (
@@ -43,6 +47,7 @@ from fingen.quality.counts import (
 )
 from fingen.quality.names import find_foreign
 from fingen.quality.notation import standard
+from fingen.quality.opposed import find_opposed
 from fingen.quality.pairing import find_exchanged, order, source_order
 from fingen.quality.quantities import HUNDREDTH, ONE, Quantity, same_currency
 from fingen.quality.source import Ladder, Source, fold_name, prepare
@@ -58,6 +63,10 @@ _HALF = Decimal("0.5")
 _BARE = 100  # a whole number below it that counts nothing may be that of a note
 _RENMINBI = re.compile("人民[币幣]|RMB|CNY|yuan", re.IGNORECASE)
 _TIME_WORDS = {"day": ("day", "天"), "week": ("week", "周"), "month": ("month", "月"), "year": ("year", "年")}
+_A_GAIN = re.compile(
+    r", (?:a|an) (?:gain|rise|increase|growth|decline|fall|drop|decrease|reduction) of (?:about |around |some |roughly |nearly |over )?"
+    r"|, (?:up|down) (?:by )?(?:about |around |some |roughly |nearly |over )?|，(?:同比)?(?:增长|下降|上升|增幅|降幅|增加|减少)了?约?为?",
+)
 _TELLING = 200  # half steps: three digits that are shown tell a figure, "5 percent" may be anything
 # Which of several contradictions is told: the one of the candidate that came furthest.
 _STAGES = (
@@ -169,6 +178,17 @@ class _Check:
         for one, other, what in find_exchanged(self.reading, self.proved):
             reason = "binding-row" if what == "names" else "binding-period"
             self._add(reason, one.start, other.end, f"the {what} of these two figures are exchanged")
+        self._words_against_source()
+        self._unused_calcs()
+        for named in find_foreign(self.record.output, self.sources, self.organisations):
+            self._add("organisation", named.start, named.end, f"{named.name} is not in the source")
+        self.findings.sort(key=lambda finding: finding.start)
+        return Grounding(figures, tuple(self.findings))
+
+    def _words_against_source(self) -> None:
+        """What the words around the figures say of rows, shares, counts, times and reasons."""
+        for figure, detail in find_other_rows(self.reading, self.proved, self.binding.mentions_in):
+            self._add("binding-row", figure.start, figure.end, detail)
         for start, end, detail in find_wrong_ratios(self.reading, self.proved):
             self._add("figure", start, end, detail)
         for start, end, detail in find_wrong_shares(self.reading, self.proved, self.sources, self.binding.mentions_in):
@@ -177,11 +197,12 @@ class _Check:
             self._add("figure", figure.start, figure.end, "the source counts them otherwise")
         for start, end in find_wrong_halves(self.reading.text, self.sources):
             self._add("year", start, end, "the source speaks of the other half of the year alone")
-        self._unused_calcs()
-        for named in find_foreign(self.record.output, self.sources, self.organisations):
-            self._add("organisation", named.start, named.end, f"{named.name} is not in the source")
-        self.findings.sort(key=lambda finding: finding.start)
-        return Grounding(figures, tuple(self.findings))
+        for mark in self.binding.basis.wrong_years(self.sources):
+            self._add("binding-basis", mark.start, mark.end, "the report is of a shorter time")
+        for start, end, detail in find_opposed(self.reading.text, self.sources):
+            self._add("opposite", start, end, detail)
+        for start, end, detail in find_wrong_causes(self.reading, self.proved, self.sources):
+            self._add("cause", start, end, detail)
 
     def _add(
         self, reason: str, start: int, end: int, detail: str, place: Place | None = None, source: Source | None = None,
@@ -208,6 +229,9 @@ class _Check:
         fitting = [*fair["named"], *fair["dated"], *fair["unbound"]]
         computed = self.computed.gives(figure)
         if computed:
+            if detail := self.binding.basis.conflict_of_operands(figure, self.computed.operands_of(figure)):
+                self._add("binding-basis", figure.start, figure.end, detail)
+                return "failed"
             self._unbound(figure, "computed")
             return "computed"
         if fitting and not is_quoted:
@@ -364,6 +388,8 @@ class _Check:
     def _movements(self) -> None:
         """Two figures of the answer itself that belie the word: it fell from 5 to 6."""
         quantities = self.reading.quantities
+        for first, second, third in zip(quantities, quantities[1:], quantities[2:], strict=False):
+            self._grown(first, second, third)
         for first, second in pairwise(quantities):
             if told := order(self.reading, first, second):
                 self._order(first, second, told)
@@ -372,6 +398,20 @@ class _Check:
             if move := contradicts_itself(self.reading, first, second):
                 word = "a rise" if move.sign > 0 else "a fall"
                 self._add("direction", first.start, second.end, f"the figures do not show {word}")
+
+    def _grown(self, first: Quantity, second: Quantity, third: Quantity) -> None:
+        """A change in percent that the two figures before it belie: from 5 to 6, a gain of 50 %."""
+        told = order(self.reading, first, second)
+        gap = self.reading.text[second.end : third.start]
+        if not told or third.kind != "percent" or third.start in self.proved or not _A_GAIN.fullmatch(gap):
+            return
+        earlier, later = (first, second) if told > 0 else (second, first)
+        if first.kind != "amount" or min(first.value * first.sign, second.value * second.sign) <= 0:
+            return
+        grown = abs(later.value / earlier.value - 1) * 100
+        blur = 100 * (earlier.step / earlier.value + later.step / later.value) + third.step + grown / 50
+        if abs(grown - abs(third.value)) > blur:
+            self._add("figure", third.start, third.end, f"the two figures before it give {grown:.1f} percent")
 
     def _order(self, first: Quantity, second: Quantity, told: int) -> None:
         """Two figures of which the source has the other one as the later."""

@@ -119,6 +119,14 @@ def _in_order(
     lower: str, figure: Quantity, inside: Sequence[Quantity], mentions: Sequence[Mention], names: Sequence[str]
 ) -> Mention | None:
     """Labels and figures in the same order, or one label for all figures."""
+    if (
+        inside and (at := lower.rfind("分别", inside[0].start, figure.start)) > 0
+    ):  # of what stands before it, these alone
+        last = max(each.end for each in inside if each.end <= at)
+        told = [each for each in mentions if last < each.start < at] or [
+            each for each in mentions if each.end <= inside[0].start
+        ]
+        mentions, inside = told, [each for each in inside if each.start > at]
     before = [mention for mention in mentions if inside and mention.end <= inside[0].start]
     if figure not in inside or len(before) != len(mentions):
         return None

@@ -136,8 +136,7 @@ class Source:
 
     def spans_of(self, quotes: Iterable[str]) -> tuple[tuple[int, int], ...]:
         """Where quotes stand in the passage, each as often as it does."""
-        text = self.passage.text
-        return tuple((match.start(), match.end()) for quote in quotes for match in re.finditer(re.escape(quote), text))
+        return tuple(span for quote in quotes for span in _spans_of(self.passage.text, quote))
 
     def has_quarter(self, number: int) -> bool:
         """Whether a quarter is in the text, by name, as the current one or as three months, or may be the report's."""
@@ -186,6 +185,18 @@ class Source:
     def row_of(self, place: Place) -> list[Place]:
         """The figures that stand in one row with a place, itself among them."""
         return self._rows.get(id(place.row), [])
+
+    def column_of(self, place: Place) -> list[Place]:
+        """The figures that stand in one column of a table with a place, itself among them."""
+        return self._columns.get(id(place.column), [])
+
+    @cached_property
+    def _columns(self) -> dict[int, list[Place]]:
+        columns: dict[int, list[Place]] = {}
+        for place in self.places:
+            if place.column is not None:
+                columns.setdefault(id(place.column), []).append(place)
+        return columns
 
     def currencies_near(self, place: Place | None) -> frozenset[str]:
         """The currencies that a figure without one can be in: those of its table, else those of the passage."""
@@ -257,6 +268,13 @@ class Source:
         for key in sorted(keys, key=len, reverse=True):
             index.setdefault(_WORD.findall(key)[0] if key.isascii() else key[:2], []).append(key)
         return index
+
+
+def _spans_of(text: str, quote: str) -> Iterator[tuple[int, int]]:
+    at = text.find(quote) if quote else -1
+    while at >= 0:
+        yield at, at + len(quote)
+        at = text.find(quote, at + len(quote))
 
 
 def fiscal_year(end: str | None) -> int | None:

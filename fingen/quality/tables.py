@@ -72,6 +72,7 @@ _LAST = re.compile(
     r"上期|上年|去年|期初|年初(?![至到])|\b(?:prior|previous|preceding|last) (?:year|period)\b|\byear earlier\b|\bopening balance\b",
     re.IGNORECASE,
 )
+_LONG_LABEL = 50  # characters from which a line of a table in English is the first of a broken label
 _YEAR_CELL = re.compile(r"(?:FY ?)?(?:19|20)\d\d(?:年?度?)?(?: ?\(?\d\)?)?")
 _OPENING = re.compile(
     r"期初|年初|上期末|上年末|\b(?:beginning|opening|start) ", re.IGNORECASE
@@ -115,6 +116,7 @@ class TableRow:
     parents: tuple[str, ...]
     periods: Periods
     cells: list[tuple[int, int, int]]  # column, start, end
+    lead: str = ""  # the lines right above without figures where the label may be the last of a broken one
 
 
 @dataclass(slots=True)
@@ -238,6 +240,7 @@ class _Reader:
         self.columns: list[Column] | None = None
         self.parents: tuple[str, ...] = ()
         self.row_periods: Periods = UNKNOWN
+        self.lead = ""
 
     def read(self, cells: list[tuple[str, int, int]]) -> None:
         texts = [cell[0] for cell in cells]
@@ -276,6 +279,8 @@ class _Reader:
         return bool(filled) and all(parse_periods(text, self.report_year) or _LENGTH.search(text) for text in filled)
 
     def _label_row(self, text: str) -> None:
+        is_broken = len(text) > _LONG_LABEL if text.isascii() else not text.endswith((":", "："))
+        self.lead = self.lead + text + (" " if text.isascii() else "") if is_broken else ""
         periods = parse_periods(text, None)
         if periods and len(text) < 40:
             self.row_periods = periods
@@ -298,7 +303,9 @@ class _Reader:
             self.parents,
             periods or self.row_periods,
             [(column, start, end) for column, (text, start, end) in enumerate(cells) if text and column >= first],
+            self.lead,
         )
+        self.lead = ""
         columns = self.columns
         if len(columns) < len(cells):
             columns = [*columns, *(Column() for _ in range(len(cells) - len(columns)))]

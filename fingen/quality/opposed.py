@@ -1,0 +1,179 @@
+"""Words that have an opposite: what an answer says of a thing, where the source says the other of the same thing.
+
+A word such as "excluding", "first half" or 不含 is looked for in the source beside the words that it stands beside in the
+answer. Where the places that share most of these words have the opposite alone, the answer contradicts the source.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from fingen.quality.source import PREPARED, Source
+
+_CONTRARIES: dict[str, dict[str, str]] = {
+    "rules": {
+        "non": r"\bnon-?(?:GAAP|IFRS) (?=(?:\w+ ){0,2}measures?\b)"
+        r"|\b(?:not?|n’t)\b[^.;|\n]{0,60}\b(?:GAAP|IFRS)\b",
+        "by": r"(?<!non-)(?<!non)\b(?:GAAP|IFRS) (?=(?:\w+ ){0,2}measures?\b)"
+        r"|\bmeasures? (?:\w+ )?(?:under|by|in accordance with|according to) (?:\w+ )?(?:GAAP|IFRS)\b",
+    },
+    "adjusting": {
+        "off": r"\b(?<!un)(?:adjusted|underlying|normali[sz]ed)\b|(?<!未)经调整",
+        "by": r"\b(?:statutory|unadjusted)\b|未经调整",
+    },
+    "within": {
+        "out": r"\bexclud(?:es?|ed|ing)\b|\b(?:leav|left|tak)\w* out\b|\bexclusive of\b|\bnot (?:part of|included?)\b"
+        r"|[不未]含|不包[括含]|未包[括含]|[不未]计入?|剔除",
+        "into": r"\binclud(?:es?|ed|ing)\b|\binclusive of\b|(?<!not )\bpart of\b|(?<![不未])(?:含(?![有量义])|包[括含]|计入)",
+    },
+    "half": {"first": r"\bfirst half\b|上半年", "second": r"\bsecond half\b|下半年"},
+    "quarter": {
+        "one": r"\bfirst quarter\b|第?一季度",
+        "two": r"\bsecond quarter\b|第?二季度",
+        "three": r"\bthird quarter\b|(?<!前)第?三季度",
+        "four": r"\bfourth quarter\b|第?四季度",
+    },
+    "size": {"more": r"\b(?:higher|larger|greater)\b", "less": r"\b(?:lower|smaller)\b"},
+    "rate": {
+        "average": r"\baverage (?:\w+ )?rates?\b|平均汇率",
+        "end": r"\brates?\b(?=[^|\n]{0,40}\b(?:at|on) the (?:end|close)\b)"
+        r"|\brates? (?:\w+ )?(?:as )?(?:at|of|on) (?:the )?(?:end|close|january|march|june|september|december)\b"
+        r"|\b(?:closing|(?:period|year)[- ]end) (?:\w+ )?rates?\b|期末汇率|即期汇率",
+    },
+    "sheet": {"on": r"\bon[- ]balance[- ]sheet\b|(?<!资产负债)表内", "off": r"\boff[- ]balance[- ]sheet\b|(?<!资产负债)表外"},
+    "step": {
+        "before": r"\b(?:before|prior to) (?=[a-z][a-z-]+ [a-z])|[税扣抵]\w?前",
+        "after": r"\b(?:after|net of) (?=[a-z][a-z-]+ [a-z])|[税扣抵]\w?后",
+    },
+    "audit": {"not": r"\bunaudited\b|未经审[计阅]", "yes": r"\baudited\b|(?<!未)经审[计阅]"},
+    "secured": {"not": r"\bunsecured\b", "yes": r"\bsecured\b"},
+    "interest": {"fixed": r"\bfixed[- ](?:interest )?rates?\b|固定利率",
+    "floating": r"\b(?:floating|variable)[- ](?:interest )?rates?\b|浮动利率"},
+    "place": {"home": r"\bdomestic(?:ally)?\b|境内", "abroad": r"\b(?:overseas|abroad)\b|境外"},
+    "owed": {
+        "by": r"\bow(?:ed|ing) by\b|\bdue from\b|\b(?:they|which|that|it) owes?\b",
+        "to": r"\bowed to\b|\b(?:amounts?|sums?|balances?) owing to\b|\bdue to (?=group|related|parent|subsid|associate|fellow|affiliate)"
+        r"|\bowed (?:it|them)\b",
+    },
+    "trade": {
+        "in": r"\b(?:acqui(?:r|s)\w*|purchas\w*|bought)\b|收购|购买|购入",
+        "out": r"\b(?:dispos\w*|sold|divest\w*|sales? of)\b|处置|出售|剥离",
+    },
+    "taking": {"added": r"\badd(?:s|ed|ing)? back\b|加回", "taken": r"\bdeduct(?:s|ed|ing)?\b|扣减"},
+}  # fmt: skip
+_NUMBERS = [*"one two three four five six seven eight nine ten eleven twelve".split(), "eighteen"]
+_OPEN = {  # words whose own text is the kind
+    "length": rf"\b(?:{'|'.join(_NUMBERS)}|[0-9]{{1,2}})[- ](?:month|year|week|day)s?\b",
+    "base": r"\bpercentage of (?:the |its |total )?[a-z]+(?: [a-z]+)?",
+}
+_HINTS = {  # a text without any of them has none of the words
+    "rules": "gaap ifrs", "adjusting": "adjusted underlying normali statutory 经调整", "within": "clud out part 含 包 计入 剔除",
+    "half": "half 半年", "quarter": "quarter 季度", "size": "higher larger greater lower smaller",
+    "rate": "rate 汇率", "sheet": "sheet 表内 表外",
+    "step": "before after prior of 前 后", "audit": "audited 审", "secured": "secured",
+    "interest": "rate 利率", "place": "domestic overseas abroad 境",
+    "owed": "ow due", "trade": "acqui purchas bought dispos sold divest sale 收购 购 处置 出售 剥离", "taking": "add deduct 加回 扣减",
+    "length": "month year week day", "base": "percentage",
+}  # fmt: skip
+_PATTERNS = {
+    **{name: "|".join(f"(?P<{kind}>{words})" for kind, words in kinds.items()) for name, kinds in _CONTRARIES.items()},
+    **{name: f"(?P<open>{words})" for name, words in _OPEN.items()},
+}
+_ALL = tuple((name, tuple(_HINTS[name].split()), re.compile(words, re.IGNORECASE)) for name, words in _PATTERNS.items())
+_BREAK = re.compile(r"[。；;\n|]|[.!?] (?=[A-Z•(])|\.$")
+_TOKEN = re.compile(r"[0-9][0-9,.]+[0-9]{2}|[A-Za-z][A-Za-z'’&-]{2,}|[\u4e00-\u9fff]+")
+_COMMON = frozenset(
+    "the and for with from that this which was were are has have had its their his her they them than then when while into over under "
+    "about also not been being such other only both each more most year years fiscal ended million thousand billion compared against "
+    "company companies group including excluding primarily mainly due".split()
+)
+_REACH, _REACH_ZH = 70, 18  # characters on either side
+_LEAST = 3  # words, or pairs of Chinese characters, that two places have in common
+_COVERED = 0.4  # of the words of the answer's place
+_CLEARLY = 2  # times as many of them as beside the same word of the source
+_BESIDE = 40  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A word that has an opposite, at [start, end), and the words around it."""
+
+    start: int
+    end: int
+    name: str
+    kind: str
+    words: str
+    around: frozenset[str]
+
+
+def find_said(text: str) -> Iterator[Said]:
+    """The words of a text that have an opposite."""
+    lower = text.lower()
+    for name, hints, pattern in _ALL:
+        if any(hint in lower for hint in hints):
+            for match in pattern.finditer(text):
+                kind = _kind(match[0]) if match.lastgroup == "open" else match.lastgroup or ""
+                yield Said(*match.span(), name, kind, match[0], _around(text, *match.span()))
+
+
+def _kind(said: str) -> str:
+    """A length as digits and its unit, what a percentage is of by its last words."""
+    words = said.lower().replace("-", " ").split()
+    if words[0] == "percentage":
+        return words[-1][:6] if words[-2] in ("of", "the", "its", "total") else f"{words[-2][:6]} {words[-1][:6]}"
+    number = str(_NUMBERS.index(words[0]) + 1) if words[0] in _NUMBERS[:12] else words[0].replace("eighteen", "18")
+    return f"{number} {words[1].rstrip('s')}"
+
+
+def _around(text: str, start: int, end: int) -> frozenset[str]:
+    reach = _REACH if text[max(0, start - 1) : end + 1].isascii() else _REACH_ZH
+    left = max(
+        (each.end() for each in _BREAK.finditer(text, max(0, start - reach), start)), default=max(0, start - reach)
+    )
+    right = _BREAK.search(text, end, end + reach)
+    stop = right.start() if right else end + reach
+    return frozenset((*_words(text[left:start]), *_words(text[end:stop])))
+
+
+def _words(text: str) -> Iterator[str]:
+    for token in _TOKEN.findall(text):
+        if token[0].isdigit():
+            yield from (token, f"{token}!")  # tells more than a word
+        elif token.isascii():
+            if (word := token.lower()) not in _COMMON:
+                yield word[:5]
+        else:
+            yield from (token[at : at + 2] for at in range(len(token) - 1))
+
+
+@lru_cache(maxsize=PREPARED)
+def _of_source(source: Source) -> tuple[Said, ...]:
+    return tuple(find_said(source.text))
+
+
+def find_opposed(text: str, sources: Sequence[Source]) -> Iterator[tuple[int, int, str]]:
+    """The words of an answer of whose surroundings the sources have the opposite, and hardly the same."""
+    found = tuple(find_said(text))
+    for said in found:
+        others = [each for source in sources for each in _of_source(source) if each.name == said.name]
+        mine = max((len(said.around & each.around) for each in others if each.kind == said.kind), default=0)
+        best = max(
+            (each for each in others if each.kind != said.kind),
+            key=lambda each: len(said.around & each.around),
+            default=None,
+        )
+        if best is None or _names_both(said, best, found):
+            continue
+        theirs = len(said.around & best.around)
+        if theirs >= max(_LEAST, _CLEARLY * mine, _COVERED * len(said.around)):
+            yield said.start, said.end, f"where the source speaks of it, it says {best.words}"
+
+
+def _names_both(said: Said, other: Said, found: Sequence[Said]) -> bool:
+    """Whether the answer has the word of the source as well, close by: acquisitions and disposals."""
+    return any(
+        (each.name, each.kind) == (other.name, other.kind) and abs(each.start - said.start) < _BESIDE for each in found
+    )
