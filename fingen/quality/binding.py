@@ -290,7 +290,7 @@ class Binding:
         is_first = figure.start - len(before) == self.reading.sentence(figure.start)[0]
         least = 0 if is_first else _OF_ONE_BEFORE
         for other in source.column_of(place):
-            if other.row is place.row or other.row is None:
+            if other.row is place.row or other.row is None or other.figure.kind != place.figure.kind:
                 continue
             name = _PLAIN.sub("", row_key(other.row))
             at = lower.rfind(name)

@@ -60,7 +60,8 @@ _THIS = re.compile(
 )
 
 _UP = (
-    r"\b(?:rose|rises?|risen|rising|increas(?:e[sd]?|ing)|grew|grows?|grown|growth|growing|climb(?:ed|s)?|jumped|surged|gained|up|higher|expanded"
+    r"\b(?:rose|rises?|risen|rising|increas(?:e[sd]?|ing)|grew|grows?|grown|growth|growing|climb(?:ed|s)?|jumped|surged|gained|higher|expanded"
+    r"|(?<!\bmade )(?<!\bmake )(?<!\bmakes )(?<!\bmaking )(?<!\btied )(?<!\btie )(?<!\btying )(?<!\bset )(?<!\bdrawn )up"
     r"|widened|went up|advanced|soar(?:ed|s)?|edged up|picked up|strengthen(?:ed|s)?|swell(?:ed)?|swelled|added|adds"
     r"|lifted)\b|上升|增长|增加|提高|提升|上涨|增至|升至|增到|升到|扩大|上调|攀升|增幅|涨幅|走高|大增|激增|猛增|同比增|[略微小][升增]|增(?=[0-9]|$)|(?<!最)[高多](?=[0-9]|$)"
 )

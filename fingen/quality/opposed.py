@@ -6,6 +6,7 @@ answer. Where the places that share most of these words have the opposite alone,
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -95,6 +96,7 @@ _LEAST = 3  # words, or pairs of Chinese characters, that two places have in com
 _COVERED = 0.4  # of the words of the answer's place
 _CLEARLY = 2  # times as many of them as beside the same word of the source
 _BESIDE = 40  # characters
+_TITLED = ("adjusting",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +175,11 @@ def find_opposed(text: str, sources: Sequence[Source]) -> Iterator[tuple[int, in
 
 
 def _names_both(said: Said, other: Said, found: Sequence[Said]) -> bool:
-    """Whether the answer has the word of the source as well, close by: acquisitions and disposals."""
+    """Whether the answer has the word of the source as well, close by: acquisitions and disposals.
+
+    Of a statutory and an underlying result a source speaks in the titles of two tables: there anywhere is close enough.
+    """
+    reach = math.inf if said.name in _TITLED else _BESIDE
     return any(
-        (each.name, each.kind) == (other.name, other.kind) and abs(each.start - said.start) < _BESIDE for each in found
+        (each.name, each.kind) == (other.name, other.kind) and abs(each.start - said.start) < reach for each in found
     )
