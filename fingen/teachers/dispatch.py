@@ -360,7 +360,7 @@ def unanswered(left: Sequence[tuple[Request, TeacherError]], answered: int) -> T
     more = f"; and {len(left) - SHOWN_UNANSWERED} more" if len(left) > SHOWN_UNANSWERED else ""
     return UnansweredError(
         f"{len(left)} requests have no answer, all others have: {told}{more}",
-        hint="the same command asks for them once more; pdf2qa --partial writes the set of what is there",
+        hint="the same command asks for them again; pdf2qa --partial writes the set of what is there",
     )
 
 
