@@ -101,7 +101,8 @@ def test_the_command_that_made_it_goes_on_with_the_new_shares_alone(copy: Path):
 
 def test_what_is_in_a_benchmark_goes_and_comes_back(copy: Path, tmp_path: Path):
     before = content(copy)
-    row = next(row for row in rows(copy, "train") if not row["input"])
+    reworded = {row["draws"]["rewords"] for row in rows(copy, "memory")}  # without them memory would take others
+    row = next(row for row in rows(copy, "train") if not row["input"] and row["id"] not in reworded)
     benchmark = tmp_path / "bench.csv"
     benchmark.write_text(f'question,answer\n"{row["instruction"]}",x\n', encoding="utf-8")
 

@@ -62,6 +62,21 @@ _MONTH = re.compile(
 _DAY = re.compile(
     r"(?:January|February|March|April|May|June|July|August|September|October|November|December) \d{1,2}, 20\d\d"
 )
+_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+_FIRST_DAY = re.compile(r"0?1月0?1日|[.-]01[.-]01\b|January 1\b")
 _HEADS = re.compile(  # all that may stand above a column of amounts; what says more may be another basis
     r"(?:19|20)\d\d|\b\d\d?\b|\b(?:January|February|March|April|May|June|July|August|September|October|November|December|years?|"
     r"ended|ending|months?|three|twelve|weeks?|quarters?|fiscal|for|the|as|at|of|on|un|audited|unaudited|and|in|thousands?|millions?|billions?|"
@@ -263,12 +278,26 @@ class _Table:
         return groups
 
     def _year_of(self, heading: str) -> int | None:
-        if re.search(r"[^\W\d_]|%", _HEADS.sub("", heading)):
+        if re.search(r"[^\W\d_]|%", _HEADS.sub("", heading)) or not self._ends_alike(heading):
             return None
         if years := set(_YEAR.findall(heading)):
             return int(years.pop()) if len(years) == 1 else None
         end = int((self._passage.period.end or "0")[:4])
         return end if _THIS.search(heading) else end - 1 if _LAST.search(heading) else None
+
+    def _ends_alike(self, heading: str) -> bool:
+        """Whether a day that a heading names is one at which the report's years end: January 1 begins one."""
+        months = {
+            int(number)
+            for found in re.findall(r"(\d{1,2})月|[.-](\d\d)[.-]\d\d", heading)
+            for number in found
+            if number
+        }
+        months |= {at for at, name in enumerate(_MONTHS, 1) if name in heading}
+        end = int((self._passage.period.end or "0000-12")[5:7] or 12)
+        return not _FIRST_DAY.search(heading) and (
+            not months or any((month - end) % 12 in (0, 1, 11) for month in months)
+        )
 
     def _labels(self, count: int) -> list[str]:
         """What is said of each group of columns; [] where that is not sure."""
