@@ -648,7 +648,8 @@ def test_what_refuses_one_request_after_the_other_ends_the_run(kind: str):
 
     assert isinstance(ran.error, TeacherError)
     assert ran.error.exit_code == 3
-    assert len(stub.requests) <= START + MOST_IN_A_ROW
+    # Where the first answers come all at once, as many requests have taken their places before the third is looked at.
+    assert len(stub.requests) <= 2 * START + MOST_IN_A_ROW
 
 
 class Sulking(StubLLM):
