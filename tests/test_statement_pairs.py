@@ -251,3 +251,15 @@ def test_every_row_says_what_stands_there_and_passes_every_check(cells: list[tup
 def test_no_more_rows_than_were_asked_for():
     completion: Completion = complete("concept", given_to(INCOME, table(PLAIN), paragraph("Nothing.")), count=2)
     assert len(json.loads(completion.text)["items"]) == 2
+
+
+@pytest.mark.parametrize("columns", [
+    "December 31, 2023 | January 1, 2024", "31 December 2023 | 1 January 2024", "2023.12.31 | 2024.01.01", "2023-12-31 | 2024-1-1",
+    "2023/12/31 | 2024/01/01", "2023年12月31日 | 2024年1月1日", "2023年12月31日 | 2024年01月01日",
+])  # fmt: skip
+def test_the_first_day_of_a_year_is_no_end_of_one(columns: str):
+    """Tables of the first use of a standard set the last day of a year beside the next one: no year lies in between."""
+    body = f" | {columns}\nTotal assets | $900,100 | $800,100\nTotal liabilities | 500,000 | 400,000"
+
+    assert answers(given_to(BALANCE, table(body))) == []
+    assert answers(given_to(BALANCE, table(body.replace(columns, "December 31, 2024 | December 31, 2023"))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -76,7 +77,7 @@ def _is_loss(row: Row, amount: Amount) -> bool:
     )
 
 
-class _Words:
+class _Words(ABC):
     """The company and its report, in the words of a language."""
 
     joint = " "
@@ -91,17 +92,21 @@ class _Words:
 
     unnamed = ""
 
+    @abstractmethod
     def tell(self, row: Row) -> Told:
-        raise NotImplementedError
+        """Put the amounts of a row, and what they come to, into words."""
 
+    @abstractmethod
     def question(self, row: Row) -> tuple[str, str]:
-        raise NotImplementedError
+        """Ask for a row, in two wordings."""
 
+    @abstractmethod
     def sentence(self, row: Row, told: Told, *, is_first: bool = True) -> str:
-        raise NotImplementedError
+        """Tell a row in one sentence."""
 
+    @abstractmethod
     def together(self, rows: list[Row]) -> tuple[str, str]:
-        raise NotImplementedError
+        """Ask for several rows at once, in two wordings."""
 
 
 class _English(_Words):

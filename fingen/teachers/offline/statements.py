@@ -76,7 +76,10 @@ _MONTHS = (
     "November",
     "December",
 )
-_FIRST_DAY = re.compile(r"0?1月0?1日|[.-]01[.-]01\b|January 1\b")
+_NAMES = "|".join(rf"{name[:3]}(?:{name[3:]}|\\.)?" for name in _MONTHS)
+_FIRST_DAY = re.compile(  # a year begins on it, and none ends
+    rf"月0?1日|(?<=[0-9])[./-][01]?[0-9][./-]0?1(?![0-9])|\b(?:{_NAMES}) 0?1(?![0-9])|(?<![0-9])0?1(?:st)? (?:{_NAMES})\b"
+)
 _HEADS = re.compile(  # all that may stand above a column of amounts; what says more may be another basis
     r"(?:19|20)\d\d|\b\d\d?\b|\b(?:January|February|March|April|May|June|July|August|September|October|November|December|years?|"
     r"ended|ending|months?|three|twelve|weeks?|quarters?|fiscal|for|the|as|at|of|on|un|audited|unaudited|and|in|thousands?|millions?|billions?|"
