@@ -252,11 +252,12 @@ def peace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 def begin(peace: Desk, folder: Path, latency: float = 0.0) -> Desk:
     """A desk with the same reports. One server serves both: a teacher's name, which stands in the set, holds its address."""
     server = peace.server
+    server.open.set()
+    wait_until_idle(server)  # answers that an earlier test held back
     for counts in (server.attempts, server.paid_by_request, server.statuses, server.struck, server.tokens):
         counts.clear()
     server.requests.clear()
     server.latency = latency
-    server.open.set()
     desk = Desk(folder / "desk", server, folder / "aside", peace.ways)
     shutil.copytree(peace.folder / "in", desk.folder / "in")
     shutil.copytree(peace.folder / "build" / "cache", desk.folder / "build" / "cache")  # what was read, not asked
