@@ -2,7 +2,8 @@
 reports are read anew; right changes kept; of faults >= 85 % caught by rules alone, and >= 90 % in each group of GROUPS.
 
 The pairs were written by a strong model to the templates' own requests, without a wrong figure; `changed` are the same
-pairs with one change each, as models err. A folder of other pairs in the same form is measured with --data.
+pairs with one change each, as models err. A folder of other pairs in the same form is measured with --data; its
+`lines.jsonl`, where it has one, holds the lines on unit and basis that the passages' headers showed beside their text.
 
     python tests/benchmarks/bench_gate.py                    # the table
     python tests/benchmarks/bench_gate.py --fresh            # the passages found again in reports read anew
@@ -34,9 +35,9 @@ from fingen.quality.draft import Draft, Drop
 from fingen.quality.evidence import find_quote
 from fingen.quality.grounding import ground
 from fingen.quality.source import fiscal_year
-from fingen.records import Block, Chunk, Document, Passage, Period, Request
+from fingen.records import Basis, BasisKind, Block, Chunk, Document, Passage, Period, Request, Stated
 from fingen.tasks.documents import TASKS
-from fingen.tasks.qa import QaItem, build_passage
+from fingen.tasks.qa import UNIT_UNKNOWN, QaItem, build_passage
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("FINGEN_TEST_DATA") or ROOT.parent / "shared" / "data")
@@ -49,6 +50,14 @@ SAME = 0.9  # of the words of a cell stand in an old quote: it is a part of it
 _TOKEN = re.compile(r"[\u4e00-\u9fff]|\w+")
 MONTHS = dict(zip("January February March April May June July August September October November December".split(),
                   range(1, 13), strict=True))  # fmt: skip
+BASES: tuple[tuple[BasisKind, re.Pattern[str]], ...] = (  # the kinds that a header's line on the basis names
+    ("parent", re.compile(r"parent|^company|母公司|本行|個體", re.IGNORECASE)),
+    ("consolidated", re.compile(r"consolidated|合[并併]|综合|綜合|本集[团團]", re.IGNORECASE)),
+    ("year", re.compile(r"years? ended", re.IGNORECASE)),
+    ("as first reported", re.compile(r"调整前")),
+    ("restated", re.compile(r"调整后|重述|經重列")),
+    ("non-GAAP", re.compile(r"underlying|adjusted", re.IGNORECASE)),
+)
 HEADERS = {"公司": "company", "报告": "report", "章节": "section", "页码": "pages"}
 
 
@@ -78,16 +87,46 @@ class Judged:
 
 def read_asked(path: Path) -> dict[str, Asked]:
     """The requests of a file of answers, by name."""
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return {row["request"]: _asked(row) for row in rows}
+    lines = path.with_name("lines.jsonl")
+    said = {row["request"]: row["passages"] for row in _read_rows(lines)} if lines.is_file() else {}
+    return {row["request"]: _asked(row, said.get(row["request"])) for row in _read_rows(path)}
 
 
-def _asked(row: dict[str, Any]) -> Asked:
-    shown = [_shown(passage, row["language"], place) for place, passage in enumerate(row["passages"])]
+def _read_rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _asked(row: dict[str, Any], lines: list[dict[str, str | None]] | None) -> Asked:
+    shown = [
+        _shown(passage, row["language"], place, lines[place] if lines else {})
+        for place, passage in enumerate(row["passages"])
+    ]
     return Asked(row["task"], tuple(passage for passage, _ in shown), tuple(chunk for _, chunk in shown))
 
 
-def _shown(row: dict[str, str], language: Any, place: int) -> tuple[Passage, Chunk]:
+def _units(line: str | None) -> Iterator[Stated]:
+    """What a header's line on units says; an empty text stands for amounts of which none is stated."""
+    for unknown in UNIT_UNKNOWN.values():
+        if line and unknown in line:
+            line = line.replace(unknown, "")
+            yield Stated(text="", page=1)
+    yield from (Stated(text=said, page=page) for said, page in _said(line))
+
+
+def _bases(line: str | None) -> Iterator[Basis]:
+    """What a header's line on the basis says: a title, or the heading of a column and what it says."""
+    for said, page in _said(line):
+        column, _, word = said.rpartition(": ")
+        yield from (Basis(kind=kind, text=word, column=column, page=page) for kind, mark in BASES if mark.search(word))
+
+
+def _said(line: str | None) -> Iterator[tuple[str, int]]:
+    """The parts of a header's line, each with the page that says it."""
+    for part in re.finditer(r"(?:; )?(.+?) ?[(（](?:page |第)(\d+)页?[)）]", line or ""):
+        yield part[1], int(part[2])
+
+
+def _shown(row: dict[str, str], language: Any, place: int, lines: dict[str, str | None]) -> tuple[Passage, Chunk]:
     told = dict(row)
     for key in row:  # Chinese headers stand in the keys
         name, _, value = key.partition("：")
@@ -105,6 +144,8 @@ def _shown(row: dict[str, str], language: Any, place: int) -> tuple[Passage, Chu
         pages=(pages[0], pages[-1]),
         text=told["text"],
         kinds=tuple(_kinds(told["text"])),
+        unit=tuple(_units(lines.get("unit"))),
+        basis=tuple(_bases(lines.get("basis"))),
     )
     block = Block(kind="paragraph", page=pages[0], box=(0, 0, 1, 1), start=0, end=len(told["text"]))
     chunk = Chunk(id=passage.chunk, document=document, language=language, first_page=pages[0], last_page=pages[-1],
@@ -176,13 +217,14 @@ def _is_within(line: str, words: Counter[str]) -> bool:
 
 
 def judge_all(
-    folder: Path, asked: dict[str, Asked], answers: str = "answers.jsonl", old: dict[str, Asked] | None = None
-) -> list[Judged]:
+    folder: Path, asked: dict[str, Asked], answers: str = "answers.jsonl", old: dict[str, Asked] | None = None,
+    changed: str = "changed.jsonl",
+) -> list[Judged]:  # fmt: skip
     """The verdict on each pair of a folder, honest ones first."""
     before = old or {}
     organisations = sorted({passage.company or "" for each in asked.values() for passage in each.passages} - {""})
     judged = []
-    for row in map(json.loads, (folder / answers).read_text(encoding="utf-8").splitlines()):
+    for row in _read_rows(folder / answers):
         for entry in row["items"]:
             told = {"should": entry["should"], "group": "honest", "kind": row["language"]}
             judged.append(
@@ -190,7 +232,7 @@ def judge_all(
                     entry["id"], entry["item"], asked[row["request"]], organisations, before.get(row["request"]), **told
                 )
             )
-    for row in map(json.loads, (folder / "changed.jsonl").read_text(encoding="utf-8").splitlines()):
+    for row in _read_rows(folder / changed):
         told = {name: row[name] for name in ("should", "group", "kind")}
         judged.append(
             judge(row["id"], row["item"], asked[row["request"]], organisations, before.get(row["request"]), **told)
@@ -285,6 +327,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=TEACHER)
     parser.add_argument("--answers", default="answers.jsonl", help="the file of honest pairs in the folder")
+    parser.add_argument("--changed", default="changed.jsonl", help="the file of changed pairs in the folder")
     parser.add_argument("--fresh", action="store_true")
     parser.add_argument("--show", action="store_true")
     options = parser.parse_args()
@@ -292,7 +335,7 @@ def main() -> None:
     if options.fresh:
         with tempfile.TemporaryDirectory() as cache:
             asked, old = read_anew(asked, Path(cache)), asked
-    judged = judge_all(options.data, asked, options.answers, old)
+    judged = judge_all(options.data, asked, options.answers, old, options.changed)
     print("\n".join(table(judged)))
     for each in judged if options.show else []:
         if not each.is_right:
