@@ -69,6 +69,8 @@ _OF_REPORT = {"quarterly": frozenset({"quarter", "since"}), "half-year": frozens
 _LOOSE = frozenset("flow costing side cash balance purpose".split())  # both of these are spoken of in one clause
 _OF_YEAR = re.compile(r"\s(?:of|in)\s(?:the |its )?(?:(?:fiscal|financial) )?", re.IGNORECASE)
 _BESIDE = 30  # characters before a figure in which an opposite is what the figure is
+_TILE = 60  # characters: a figure on its own, with what it is on the line above or below
+_BROKEN = 3  # lines over which the label of a row may be broken
 _PAIR = 10  # characters more, in which both of two opposites are named: financial assets and liabilities
 _OPPOSITE = frozenset(dimension.name for dimension in OPPOSITES)
 _REACH = 34  # characters after a figure in which its basis may follow: (合并口径), on a GAAP basis
@@ -176,8 +178,10 @@ class Marked:
 
     def near(self, figure: Quantity) -> dict[str, str]:
         """The kinds that the words close to a figure give it, by dimension: those right after it, else the last before."""
-        if not self.marks or self.reading.is_respective(*self.reading.sentence(figure.start)):
+        if not self.marks:
             return {}
+        if self.reading.is_respective(*self.reading.sentence(figure.start)):
+            return self._in_order(figure)
         before, after = self.reading.around(figure)
         start, end = figure.start - len(before), figure.start
         while _CHAIN.fullmatch(self.reading.text, start, end):
@@ -193,15 +197,27 @@ class Marked:
         for name in _OPPOSITE & found.keys():
             if sum(dimension == name for dimension, _ in kinds) > 1:
                 del found[name]  # of receivables and payables, at 10 and 5, neither is plain
-        clause = 0 if figure.kind != "amount" and after.startswith(" of ") else self._clause(figure.end, after[:_REACH])
+        clause = 0 if figure.kind != "amount" and after.startswith(" of ") else self.reach(figure.end, after[:_REACH])
         return found | {mark.dimension: mark.kind for mark in self.within(figure.end, figure.end + clause)}
+
+    def _in_order(self, figure: Quantity) -> dict[str, str]:
+        """The kinds of a figure of a list, where as many are named before it, in the same order."""
+        group = self.reading.listed(figure)
+        if not group:
+            return {}
+        before, found = self.within(self.reading.sentence(figure.start)[0], group[0].start), {}
+        for dimension in {mark.dimension for mark in before}:
+            kinds = [mark.kind for mark in before if mark.dimension == dimension][-len(group) :]
+            if len(set(kinds)) == len(group):
+                found[dimension] = kinds[group.index(figure)]
+        return found
 
     def _end_of_earlier(self, start: int, end: int) -> int:
         """Where the words end that follow a figure and give its own basis: 34.0% at constant rates and 30.5% at ..."""
         is_figure = any(each.end == start for each in self.reading.quantities)
-        return start + self._clause(start, self.reading.text[start:end]) if is_figure else start
+        return start + self.reach(start, self.reading.text[start:end]) if is_figure else start
 
-    def _clause(self, start: int, after: str) -> int:
+    def reach(self, start: int, after: str) -> int:
         """How far the words after a figure can give its basis: as `_clause` says, or from a word of it right behind."""
         beside = self.within(start, start + 2)
         if beside and (not beside[0].start - start or _ENDS.match(self.reading.text, beside[0].end)):
@@ -233,9 +249,12 @@ class SourceBasis:
         self.told_apart = Marked(source.reading, _find_whose(source.reading.text))
         self.section = _kinds(_NOTES.sub("", narrow(" ".join(source.passage.section[-1:]))))
         self.named = _kinds(source.text)
+        stated = " | ".join((*source.passage.section, *(each.text for each in source.passage.basis)))
+        self.anywhere = (self.named, _kinds(narrow(stated)), _kinds(_first_cells(source.text)))
         self.default = _OF_REPORT.get(source.passage.period.kind)
         self.is_plain = not (self.named or self.section or self.default)
         self._places: dict[int, Marks] = {}
+        self._around: dict[int, Marks] = {}
 
     def of(self, place: Place) -> Marks:
         """The basis of a figure: by its row, then its column, then what stands above them; in a sentence, by its words."""
@@ -247,6 +266,7 @@ class SourceBasis:
         section = () if _RELEASE.search(" ".join(self.source.passage.section[-1:])) else _SECTION
         yield from self._sure(self.section, section)
         if place.table is None or place.row is None or place.column is None:
+            yield from self._sure(self._time_of(place), (SPAN,))
             for name, kind in self.running.near(place.figure).items():
                 if name != SCOPE.name:  # the parent may be spoken of in a sentence about the group
                     yield name, frozenset((kind,))
@@ -283,6 +303,39 @@ class SourceBasis:
     def _statements(self) -> list[tuple[int, Marks]]:
         return [(match.start(), _kinds(match[0])) for match in _STATEMENT.finditer(self.source.text)]
 
+    def around(self, place: Place) -> Marks:
+        """The kinds that anything around a figure names: its labels and titles; its paragraph up to the end of the sentence."""
+        if id(place) not in self._around:
+            self._around[id(place)] = _kinds(self._words_around(place))
+        return self._around[id(place)]
+
+    def _words_around(self, place: Place) -> str:
+        section = " | ".join((*self.source.passage.section, *(each.text for each in self.source.passage.basis)))
+        if place.table is None or place.row is None or place.column is None:
+            text = self.source.text
+            start, end = self.source.reading.sentence(place.figure.start)
+            line = text.rfind("\n", 0, start) + 1
+            beside = _lines_around(text, place.figure.start, 2) if end - line < _TILE else ""
+            return f"{narrow(section)} | {self._heading_of(line)} | {text[line:end]} | {beside}"
+        row, heads = place.row, place.table.rows[0][1]
+        lines = _lines_around(self.source.text, place.figure.start, _BROKEN) if row.lead or row.parents else ""
+        broken = _first_cells(lines)
+        words = (row.lead + row.label, *row.parents, place.column.heading, heads[0].heading, place.table.caption, broken)
+        return f"{narrow(section)} | {' | '.join(words)}"
+
+    def _time_of(self, place: Place) -> Marks:
+        """What stretch of time the sentence of a figure names, or else the headings above it."""
+        start, end = self.source.reading.sentence(place.figure.start)
+        own = _by_dimension(self.running.within(start, end)).get(SPAN.name)
+        return {SPAN.name: frozenset(own)} if own else _kinds(self._heading_of(self.source.text.rfind("\n", 0, start) + 1))
+
+    def _heading_of(self, line: int) -> str:
+        """The short lines above a paragraph that are no sentences, the last three of them."""
+        above = self.source.text[:line].rstrip("\n").split("\n")
+        longest = _TITLE_LENGTH[self.source.passage.language]
+        titles = [each for each in above if each and len(each) <= longest and " | " not in each and each[-1] not in ".;。；"]
+        return " | ".join(titles[-3:])
+
     @staticmethod
     def _sure(kinds: Marks, dimensions: Sequence[Dimension]) -> Iterator[tuple[str, frozenset[str]]]:
         for dimension in dimensions:
@@ -314,6 +367,30 @@ class SourceBasis:
         twins = [each for each in self.source.rows_named(row_key(place.row)) if each.table is not place.table]
         twins = [each for each in twins if self.of(each).get(SCOPE.name) == frozenset((kind,))]
         return bool(twins) and all(abs(each.figure.value) != abs(place.figure.value) for each in twins)
+
+
+def _first_cells(text: str) -> str:
+    """What stands in the first column of lines, as one: labels that are broken over lines are whole in it."""
+    cells = [line.split(" | ")[0] for line in text.split("\n")]
+    return ("" if text and not text.isascii() else " ").join(cells)
+
+
+def _labels(place: Place) -> str:
+    """All that the table says of a cell: its row, what the row stands under, its column."""
+    if place.row is None or place.column is None:
+        return ""
+    return " | ".join((place.row.lead + place.row.label, *place.row.parents, place.column.heading))
+
+
+def _lines_around(text: str, at: int, count: int) -> str:
+    """The line that holds an offset with as many before and behind it."""
+    start = end = at
+    for _ in range(count + 1):
+        start = text.rfind("\n", 0, start)
+        end = text.find("\n", end + 1) if end >= 0 else end
+        if start < 0:
+            break
+    return text[max(start, 0) : end if end >= 0 else len(text)]
 
 
 def _others(place: Place) -> Iterator[tuple[str, ...]]:
@@ -414,9 +491,20 @@ class Basis:
             return detail
         for dimension in BASES if is_share else DIMENSIONS:
             mine, theirs = close.get(dimension.name), known.get(dimension.name)
+            if mine == "part":
+                continue  # of a segment a table of the whole may tell
             if mine and theirs:
-                if not _agree({mine}, theirs):
+                if not _agree({mine}, theirs) and not (
+                    dimension in OPPOSITES and mine in _kinds(_labels(place)).get(dimension.name, _NONE)
+                ):
                     return f"it is {_said(theirs)}, not {mine}"
+            elif (
+                mine in dimension.special
+                and dimension is not SPAN
+                and self._is_plain(figure, dimension, mine or "")
+                and mine not in origin.around(place).get(dimension.name, _NONE)
+            ):
+                return f"nothing around it in the source says {mine}"
             elif (
                 mine in dimension.exclusive
                 and not self._is_sum(figure)
@@ -428,6 +516,15 @@ class Basis:
             elif theirs and theirs <= dimension.special and not self._is_stated(dimension, theirs, figure, origin):
                 return f"it is {_said(theirs)}, which is not said"
         return None
+
+    def _is_plain(self, figure: Quantity, dimension: Dimension, kind: str) -> bool:
+        """Whether a word of a basis stands in the very clause of a figure, before it or right after."""
+        before, after = self.reading.around(figure)
+        clause = re.split(r"[,;，；：]", before)[-1]
+        start, end = figure.start - len(clause), figure.end + self._marked.reach(figure.end, after)
+        return any(
+            (mark.dimension, mark.kind) == (dimension.name, kind) for mark in self._marked.within(start, end)
+        )
 
     def _is_sum(self, figure: Quantity) -> bool:
         """Whether a figure is given as the sum of those before it: 8.98 of the owners, together 9.02."""
@@ -462,6 +559,15 @@ class Basis:
                 if all(theirs) and not any(_agree({mine}, each) for each in theirs):
                     return f"it is computed from what is {_said(theirs[0])}, not {mine}"
         return None
+
+    def unfounded(self, sources: Sequence[Source]) -> Iterator[Mark]:
+        """The words of a basis that must be said where it is so, and of which no source has any."""
+        bases = [basis_of(source) for source in sources]
+        for mark in self._marked.marks:
+            dimension = next(each for each in DIMENSIONS if each.name == mark.dimension)
+            if mark.kind in dimension.special and dimension not in (SPAN, SCOPE):
+                if not any(mark.kind in kinds.get(mark.dimension, _NONE) for each in bases for kinds in each.anywhere):
+                    yield mark
 
     def wrong_years(self, sources: Sequence[Source]) -> Iterator[Mark]:
         """The words that speak of a full year, where the report is of a shorter time and no source has such words."""

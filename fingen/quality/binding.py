@@ -26,6 +26,7 @@ from fingen.quality.labels import Mention, claimed_labels, find_mentions, is_clo
 from fingen.quality.names import forms_of
 from fingen.quality.pairing import is_change_of, is_of_another_name, is_of_another_row, is_past_unsaid
 from fingen.quality.quantities import ONE, Quantity
+from fingen.quality.rivals import find_rival
 from fingen.quality.source import Source, heading_key, labels_of, row_key, sizes
 from fingen.quality.tables import UNKNOWN, Periods, Place
 
@@ -278,7 +279,9 @@ class Binding:
                 return self._says(place)
             if claim.key not in keys and self._is_total_of_another(figure, source, place, claim):
                 return self._says(place)
-        return self._says(place) if self._names_other_row(figure, source, place) else None
+        if self._names_other_row(figure, source, place) or find_rival(self.reading, figure, source, place):
+            return self._says(place)
+        return None
 
     def _names_plainer_row(self, figure: Quantity, source: Source, place: Place) -> bool:
         """Whether the clause names another row of the column, and nothing that tells the figure's own row from it."""

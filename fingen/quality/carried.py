@@ -10,7 +10,7 @@ from fingen.quality.claims import ClaimContext
 from fingen.quality.labels import Mention
 from fingen.quality.quantities import Quantity
 from fingen.quality.source import Source, row_key
-from fingen.quality.tables import Place
+from fingen.quality.tables import Place, label_key
 
 _TOTAL = re.compile(r"\b(?:total|consolidated|group|net)\b|合计|小计|总", re.IGNORECASE)
 _WORD = re.compile(r"[a-z]{4,}")
@@ -52,7 +52,8 @@ def _other_row(
         if (
             not twins
             or row_key(place.row) in named
-            or _names_some(gap, place.row.label.lower())
+            or _names_some(gap, label_key(place.row.label))
+            or place.row.periods  # rows of times
             or not _heads(gap, place)
         ):
             return None

@@ -21,6 +21,7 @@ _SENTENCE_END = re.compile(
     r"|[。；！？\n]|;(?=\s)"
 )
 _RESPECTIVE = re.compile(r"[Rr]espectively\b|分别|依次")
+_LISTED_BY = re.compile(r"\s?[,，、]?\s?(?:and|or|&|[和与及])?\s?(?:by|to|at|of|from)?\s?(?:a |an )?[$€£¥A-Z]{0,4}\s?")
 _LINK_AFTER = re.compile(
     r"\s?[(,]?\s?(?:(?:in|for|at|as of|as at|during|by|of)\s)?(?:the\s)?(?:end of\s|start of\s|close of\s)?"
     r"(?:(?:fiscal|financial|full|calendar)\s)?(?:years?\s)?(?:ended\s|ending\s)?(?:(?:fiscal|financial)\s)?(?:years?\s)?(?:of\s)?$",
@@ -345,6 +346,24 @@ class ClaimContext:
             self._respective[start] = _RESPECTIVE.search(self.text, start, end) is not None
         return self._respective[start]
 
+    def listed(self, figure: Quantity) -> list[Quantity]:
+        """The figures of the list that one is of, where a sentence lists names and figures apart in the same order, else none."""
+        start, end = self.sentence(figure.start)
+        for told in _RESPECTIVE.finditer(self.text, start, end):
+            inside = [other for other in self.quantities if start <= other.start < end]
+            after = [other for other in inside if other.start >= told.end()]
+            groups = (after, [other for other in inside if other.end <= told.start()][::-1])
+            for group in groups if told[0][0] in "分依" else groups[::-1]:
+                listed = group[:1]
+                for other in group[1:]:
+                    first, second = sorted((listed[-1], other), key=lambda each: each.start)
+                    if not _LISTED_BY.fullmatch(self.text, first.end, second.start) or first.kind != second.kind:
+                        break
+                    listed.append(other)
+                if len(listed) > 1 and any(other is figure for other in listed):
+                    return sorted(listed, key=lambda each: each.start)
+        return []
+
     def _in_order(self, figure: Quantity, marks: list[Mark], start: int, end: int) -> Periods:
         """Times and figures in the same order: 5, 6 and 7 in 2022, 2021 and 2020, respectively."""
         inside = [other for other in self.figures if start <= other.start < end]
@@ -385,7 +404,7 @@ class ClaimContext:
     def _leading(self, figure: Quantity) -> str:
         """The words around a figure, and those before the figures that it is set against."""
         before, after = self.around(figure)
-        words, at = f"{before} {after}", figure.start - len(before)
+        words, at = f"{before}0 {after}", figure.start - len(before)  # what costs a figure stands right before it
         while len(before) <= _NEAR_PAIR:
             earlier = next((other for other in reversed(self.quantities) if other.end == at), None)
             if earlier is None or ("，" in before and not (_COMPARED.search(before) or LINK_ZH.fullmatch(before))):

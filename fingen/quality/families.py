@@ -57,7 +57,7 @@ def _dimension(name: str, special: str, hints: str, also: str = "", **kinds: str
 # 归属于母公司 and "owners of the parent" say who shares in a profit of the group; they make no parent's accounts of it.
 SCOPE = _dimension(
     "scope", "parent", "本行 本公司 母行 parent company-only company unconsolidated separate stand consolidated group 母公司 "
-    "单体 个体 個體 个别 個別 合并 合併 集团 集團",
+    "单体 个体 個體 个别 個別 合并 合併 集团 集團 segment",
     parent=r"(?<!归属于)(?<!归属)(?<!归于)母公司(?!所有者|股东|股東|普通股|[拥擁]有人|情况|情況|[和及与與])|单体(?:口径|报表)|(?:^|(?<=\s))本(?:行|公司)(?=\s|$)|本行(?:口径|报表)|母行"
     r"|个体财务|個體財務|个别财务报表|個別財務"
     r"|(?<!owners of )(?<!holders of )(?<!owners of the )(?<!holders of the )(?<!equity of )"
@@ -69,25 +69,27 @@ SCOPE = _dimension(
     r"|the parent(?:['’]s)?\b|parent (?:entity|level)\b)",
     group=r"(?<!企业)(?<!业务)合[并併](?!及公司|及母公司|及银行|范围|报表编制|日|方|对价|成本|财务报表项目)(?:口径|报表)?|\bconsolidated\b"
     r"|\bthe (?:whole |entire )?group(?:['’]s)?\b|本集[团團]|集团口径|group[- ]wide",
+    part=r"\bthe [A-Z][\w&,-]*(?: (?:and |& )?[A-Z][\w&,-]*){0,4} (?:operating |reportable |reporting )?segment\b(?!s)",
 )  # fmt: skip
 SPAN = _dimension(
     "span", "quarter half nine since", "month week quarter half interim cumulative date inception q1 q2 q3 q4 year annual 季 半年 1 "
-    "年初 累计 全年 年度 中期 个月 本年 当年",
+    "年初 累计 全年 年度 中期 个月 本年 当年 whole",
     nine=r"\bnine[- ]months?\b|\b(?:39|40|thirty-nine)[- ]weeks?\b|\bfirst three quarters\b|前三季度?|1\s?[-—至~]\s?9\s?月|九个月",
     half=r"\bsix[- ]months?\b|\b(?:26|27|twenty-six)[- ]weeks?\b|\bhalf[- ]year(?:ly)?\b|\b(?:first|second) half\b"
     r"|\binterim period\b|上半年|下半年|半年度?(?!报告)|1\s?[-—至~]\s?6\s?月|六个月|中期(?!票据)",
     quarter=r"\bthree months\b(?! or (?:less|more|longer))"
     r"|\b(?:13|14|thirteen|fourteen)[- ]weeks?\b|\b(?:first|second|third|fourth|1st|2nd|3rd|4th"
     r"|single|last)[- ](?:fiscal )?quarter\b|\bquarter(?:ly)? (?:ended|results?)\b"
-    r"|\bQ[1-4]\b|\bthe quarter\b|第?[一二三四1-4]季度?(?!报告)|[本单当該该]季度?|1\s?[-—至~]\s?3\s?月|4\s?[-—至~]\s?6\s?月"
+    r"|\bQ[1-4]\b|\b(?:the|current|prior[- ]year|previous|same|year[- ]ago) quarter\b|第?[一二三四1-4]季度?(?!报告)|[本单当該该]季度?|1\s?[-—至~]\s?3\s?月|4\s?[-—至~]\s?6\s?月"
     r"|7\s?[-—至~]\s?9\s?月|10\s?[-—至~]\s?12\s?月|三个月(?![内以或])",
     since=r"\byear[- ]to[- ]date\b|截[至止](?:第?[一二三四]季度|[本该]季度)末?(?=累计|[，,共已])|年初[到至](?:本?报|本季)",
     cumulative=r"\bcumulative(?:ly)?\b|\b(?:plan|life|inception)[- ]to[- ]date\b|\bto date\b|\bsince inception\b"
     r"|(?<!季度)(?<!半年)累计(?!折旧|摊销|减值|提取|综合|计提|公允)",
-    year=r"\bfull[- ]year\b|\b(?:52|53|fifty-(?:two|three))[- ]weeks?\b|\btwelve[- ]months?\b|\bfor the (?:whole "
-    r"|entire )?(?:fiscal |financial )?year\b(?! (?:before|earlier))|\byears? ended\b|\bannual\b(?! (?:reports?|general|meetings?"
+    year=r"\bfull[- ]year\b|\b(?:52|53|fifty-(?:two|three))[- ]weeks?\b|\btwelve[- ]months?\b|\b(?:for|over|in) the (?:whole |full "
+    r"|entire )?(?:fiscal |financial )?year\b(?! (?:before|earlier|ago|20))|\b(?:whole|all) of (?:the )?(?:fiscal )?(?:year|(?:19|20)[0-9]{2})\b"
+    r"|(?<=[0-9]) as a whole\b|\bcurrent year\b(?! quarter)|\byears? ended\b|\bannual\b(?! (?:reports?|general|meetings?"
     r"|accounts|financial|results|bonus|incentive))"
-    r"|全年度?|[本当]年度?(?![初末])|(?<=[0-9])年度(?!报)|1\s?[-—至~]\s?12\s?月",
+    r"|全年度?|[本当]年度?(?![初末])|(?<=[0-9])年度(?!报)|1\s?[-—至~]\s?12\s?月|十二个月",
 )  # fmt: skip
 RESTATED = _dimension(
     "restated", "before", "reported restat stated published 调整 調整 重述 重列 原报告 原披露 披露",
@@ -125,9 +127,9 @@ OPERATIONS = _dimension(
 RATES = _dimension(
     "rates", "constant", "constant neutral organic like-for-like same comparable reported 汇率 内生 可比口径 同店 报告口径",
     constant=r"\bconstant[- ](?:currency|currencies|exchange|rates?)\b|\bcurrency[- ]neutral\b|\borganically\b|\borganic (?:growth"
-    r"|revenues?|sales|net sales|basis|increase|decrease|decline)\b|\blike-for-like\b|\b(?:same|comparable)[- ]store\b"
+    r"|revenues?|sales|net sales|basis|increase|decrease|decline)\b|\blike-for-like\b|\b(?:same|comparable)[- ]store\b|\bcomparable (?:sales|basis|growth|revenues?)\b"
     r"|固定汇率|不变汇率|内生(?:性|增长)|可比口径|同店",
-    reported=r"\breported (?:growth|basis|rates?|currency|revenues?|sales|net sales|volume|increase|decrease)\b|(?:\bat "
+    reported=r"\bas reported\b|\breported (?:growth|basis|rates?|currency|revenues?|sales|net sales|volume|increase|decrease)\b|(?:\bat "
     r"|\()(?:current|actual) (?:exchange |currency )?(?:rates?|ones)\b|\bcurrent (?:exchange|currency) rates?\b"
     r"|报告口径|(?:当前|实际|现行)汇率",
 )  # fmt: skip
@@ -135,8 +137,8 @@ SHARES = _dimension(
     "shares", "", "diluted basic 稀释 攤薄 摊薄 基本每股", diluted=r"\bdiluted\b|稀释|攤薄|摊薄", basic=r"\bbasic\b|基本每股",
 )  # fmt: skip
 TAXES = _dimension(
-    "taxes", "", "tax 税前 税后 稅前 稅後",
-    before=r"\b(?:before|pre-?)[- ]?(?:income )?tax(?:es|ation)?\b|[税稅]前", after=r"\b(?:after|post"
+    "taxes", "", "tax 税前 税后 稅前 稅後 含税 含稅",
+    before=r"\b(?:before|pre-?)[- ]?(?:income )?tax(?:es|ation)?\b|[税稅]前|含[税稅](?!前)", after=r"\b(?:after|post"
     r"|net of)[- ](?:income )?tax(?:es|ation)?\b|[税稅][后後]",
 )  # fmt: skip
 CARRIED = _dimension(
@@ -172,8 +174,22 @@ OPPOSITES = (
                long=r"\bnon-?current\b|\blong-term\b|非流动|长期"),
     _dimension("netting", "", "gross net", gross=r"\bgross\b(?! domestic)", net=r"\bnet\b(?! of)"),
     _dimension("cash total", "", "净额 流入 流出 现金", net=r"净额|净流[入出]|净增加额",
-               part=r"(?<!净)流[入出](?:小计|合计)|(?:收到|支付|收回)的(?:其他[^，。|]{0,16})?现金(?!净额)"),
-    _dimension("extent", "", "营业总 营业收入 营业成本", total=r"营业总(?=收入|成本)", plain=r"(?<!主)营业(?=收入|成本)"),
+               part=r"(?<!净)流[入出](?!净|量|[^，。|]{0,4}净额)(?=[额达合小共总的为]|[0-9]|$)|(?:收到|支付|收回)的(?:其他[^，。|]{0,16})?现金(?!净额)"),
+    _dimension("extent", "", "营业总 营业收入 营业成本 主营业务", total=r"营业总(?=收入|成本)", plain=r"(?<!主)营业(?=收入|成本)",
+               main=r"主营业务(?=收入|成本)"),
+    _dimension("result", "", "profit income loss earnings ebitda 利润 毛利",
+               net=r"\bnet (?:income|profit|earnings|loss)(?:es)?\b(?! before)|\bprofit after (?:income )?tax\b|净利润(?!率)",
+               operating=r"\boperating (?:income|profit|earnings|loss)(?:es)?\b|\b(?:profit|income|loss|earnings) from operat\w+"
+               r"|营业利润(?!率)",
+               pretax=r"\b(?:income|profit|earnings|loss)(?:es)?(?: \(loss(?:es)?\))? before (?:the )?(?:provision|benefit|income tax|tax)"
+               r"|利润总额|税前利润",
+               gross=r"\bgross (?:profit|margin)\b|毛利(?!率)"),
+    _dimension("realised", "", "realis realiz 变现 实现", without=r"\bunreali[sz]ed\b|[未][变实]现",
+               done=r"(?<!un)(?<!un-)\breali[sz]ed\b|已[变实]现"),
+    _dimension("capital", "", "authori issued paid 额定 法定股本 实收", authorised=r"\bauthori[sz]ed (?:share|capital|common|ordinary)|额定|法定股本",
+               issued=r"\bissued (?:share|capital)|\bpaid[- ](?:up|in) (?:share )?capital|实收(?:资本|股本)|已发行"),
+    _dimension("sum", "", "净额 总额", net=r"净额", total=r"(?<!利润)总额(?!的)"),
+    _dimension("outlay", "", "研发", spent=r"研发投入|研发支出", expensed=r"研发费用"),
     _dimension("owed", "", "ow due", by=r"\bow(?:ed|ing) by\b|\b(?:they|which|that|it) owes?\b",
                to=r"\bowed to\b|\bowing to (?=them|group|related|subsid|parent)"),
     _dimension("sheet", "", "balance 表外 表内", on=r"\bon[- ]balance[- ]sheet\b|资产负债表内", off=r"\boff[- ]balance[- ]sheet\b|表外"),

@@ -199,6 +199,8 @@ class _Check:
             self._add("year", start, end, "the source speaks of the other half of the year alone")
         for mark in self.binding.basis.wrong_years(self.sources):
             self._add("binding-basis", mark.start, mark.end, "the report is of a shorter time")
+        for mark in self.binding.basis.unfounded(self.sources):
+            self._add("binding-basis", mark.start, mark.end, f"nothing in the source is {mark.kind}")
         for start, end, detail in find_opposed(self.reading.text, self.sources):
             self._add("opposite", start, end, detail)
         for start, end, detail in find_wrong_causes(self.reading, self.proved, self.sources):

@@ -59,6 +59,7 @@ _HAN_RUN = re.compile(r"[\u4e00-\u9fff]{2,}")
 _BREAKS = re.compile(r"[,;:，、；：]|\b(?:and|while|whereas|but)\b|[和及与而]")
 _SURE = 1.5  # words that both must have together; two characters of Chinese are half a word
 _RESPECTIVE = re.compile(r"\brespectively\b|分别|依次|各")
+_LISTING = re.compile(r"[,;，、；]| and |[和与及以]")
 _SHORT = 5  # letters that tell a word from others
 _NAME_NOTHING = frozenset(
     word[:_SHORT]
@@ -194,6 +195,8 @@ def is_past_unsaid(reading: ClaimContext, figure: Quantity, place: Place, source
     if not isinstance(year, int) or year in said or not said or year >= max(said):
         return False
     start, _ = reading.sentence(figure.start)
+    if any(year in mark.periods for mark in reading.marks(*reading.sentence(figure.start))):
+        return False
     if _BASELINE.search(reading.text, start, figure.start) or _BASELINE.search(reading.around(figure)[1][:24]):
         return False
     return any(other.periods == {max(said)} for other in source.row_of(place))
@@ -227,7 +230,7 @@ def _of_names(
     named = [
         _Named(
             each,
-            _words(_context(reading, each)),
+            _words(words_beside(reading, each)),
             frozenset().union(*(_names(*found) for found in proved[each.start])),
             frozenset().union(*(_words(place.column.heading) for _, place in proved[each.start] if place.column)),
         )
@@ -255,16 +258,29 @@ def _crossed(one: _Named, other: _Named) -> float:
 def _names(source: Source, place: Place) -> frozenset[str]:
     if place.row is not None:
         return _words(" ".join((*place.row.parents[-1:], place.row.label)))
-    return _words(_context(source.reading, place.figure))
+    return _words(words_beside(source.reading, place.figure))
 
 
-def _context(reading: ClaimContext, figure: Quantity) -> str:
+def words_beside(reading: ClaimContext, figure: Quantity) -> str:
     """The words around a figure up to the last break before the figure after it, and from that of the figure before it."""
+    if name := _listed_name(reading, figure):
+        return name
     before, after = reading.around(figure)
     has_earlier = figure.start - len(before) > reading.sentence(figure.start)[0]
     breaks = [match.end() for match in _BREAKS.finditer(before)] if has_earlier else []
     ends = [match.start() for match in _BREAKS.finditer(after)]
     return f"{before[breaks[-1] if breaks else 0 :]} {after[: ends[0] if ends else len(after)]}"
+
+
+def _listed_name(reading: ClaimContext, figure: Quantity) -> str:
+    """What a figure of a list is of, where the names stand in the same order before it: A and B rose by 5 and 6 respectively."""
+    group = reading.listed(figure)
+    if not group:
+        return ""
+    words = reading.around(group[0])[0]
+    told = _RESPECTIVE.search(words)
+    names = [name for name in _LISTING.split(words[: told.start()] if told else words) if name.strip()]
+    return names[-len(group) :][group.index(figure)] if len(names) >= len(group) else ""
 
 
 def _words(text: str) -> frozenset[str]:

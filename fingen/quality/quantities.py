@@ -53,7 +53,7 @@ class Quantity:
 _TRILLION, _BILLION, _MILLION, _THOUSAND = Decimal(10**12), Decimal(10**9), Decimal(10**6), Decimal(1000)
 SCALES = {
     "trillion": _TRILLION, "billion": _BILLION, "bn": _BILLION, "b": _BILLION, "million": _MILLION, "mn": _MILLION,
-    "mm": _MILLION, "m": _MILLION, "thousand": _THOUSAND, "k": _THOUSAND, "万亿": _TRILLION, "千亿": Decimal(10**11),
+    "mm": _MILLION, "m": _MILLION, "mil": _MILLION, "mln": _MILLION, "bil": _BILLION, "bln": _BILLION, "thousand": _THOUSAND, "k": _THOUSAND, "万亿": _TRILLION, "千亿": Decimal(10**11),
     "百亿": Decimal(10**10), "十亿": _BILLION, "亿": Decimal(10**8), "千万": Decimal(10**7), "百万": _MILLION,
     "億": Decimal(10**8), "萬": Decimal(10**4), "百萬": _MILLION, "十億": _BILLION, "百億": Decimal(10**10),
     "兆": _TRILLION, "十万": Decimal(10**5), "万": Decimal(10**4), "千": _THOUSAND, "hundred": _HUNDRED,
@@ -100,7 +100,7 @@ _BEFORE = re.compile(
 _BEFORE_REACH = 16  # characters before a number that can belong to it
 _SIGNS = frozenset("-–($€£¥ BYDRPF币元负")  # what can stand right before a number and belong to it
 _SCALE = (
-    r"(?P<scale>trillions?\b|[Bb]illions?\b|bn\b|[Mm]illions?\b|mn\b|mm\b|thousands?\b|hundred\b"
+    r"(?P<scale>trillions?\b|[Bb]illions?\b|bn\b|[Mm]illions?\b|mn\b|mm\b|mil\b|mln\b|bil\b|bln\b|thousands?\b|hundred\b"
     r"|万亿|兆|[千百十]?[亿億]|百萬|萬|[千百十]?万|百万|千(?![克瓦米伏卡]))"
 )
 _MONEY = (

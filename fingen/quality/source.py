@@ -27,6 +27,7 @@ from fingen.quality.tables import (
 from fingen.records import Passage
 
 PREPARED = 2048  # passages kept ready, some 50 KB each
+_PARTED = 40  # characters at most between the parts of one table: the end of a label that is broken over lines
 _WORD = re.compile(r"[a-z0-9&'/-]+")
 _TIME = re.compile(
     r"^(?:(?:as )?(?:of|at) |(?:fiscal )?years? end|fy|december|january|march|june|september)?[ ,]*(?:19|20)\d\d(?!\d)|^第.季度$"
@@ -83,7 +84,7 @@ class Source:
 
     def _table_places(self) -> Iterator[Place]:
         """The figures in tables; `running` is left as the text without them, at the same offsets."""
-        running, at = [], 0
+        running, at, ended = [], 0, 0
         stated = self.passage.unit
         inherited = parse_unit(stated[0].text) if len(stated) == 1 else None  # said once for more than one table
         for kind, block in self.passage.kinds:
@@ -91,13 +92,15 @@ class Source:
             if start < 0 or not block:
                 continue
             if kind == "table":
+                goes_on = bool(self.tables) and start - ended < _PARTED and self.tables[-1].rows
+                heads = self.tables[-1].rows[-1][1] if goes_on else None
                 table = parse_table(
-                    self.text, start, start + len(block), self.text[:start][-800:], inherited, self.report_year
+                    self.text, start, start + len(block), self.text[:start][-800:], inherited, self.report_year, heads
                 )
                 inherited = table.unit or inherited
                 self.tables.append(table)
                 running.append(self.text[at:start] + " " * len(block))
-                at = start + len(block)
+                at = ended = start + len(block)
                 yield from table_places(table, self.text)
                 yield from word_places(table, self.text)
             else:
@@ -308,8 +311,9 @@ def _key(label: str) -> str:
 
 
 def row_key(row: TableRow) -> str:
-    """What a row is looked for by, "" where its label says nothing by itself."""
-    return _key(row.label)
+    """What a row is looked for by, "" where its label says nothing by itself; the last word of a broken label does not."""
+    key = _key(row.label)
+    return _key(row.lead + row.label) if row.lead and key.isascii() and " " not in key else key
 
 
 def heading_key(heading: str) -> str:

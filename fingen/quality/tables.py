@@ -72,6 +72,7 @@ _LAST = re.compile(
     r"上期|上年|去年|期初|年初(?![至到])|\b(?:prior|previous|preceding|last) (?:year|period)\b|\byear earlier\b|\bopening balance\b",
     re.IGNORECASE,
 )
+_DASHES = frozenset("-–—／/")
 _LONG_LABEL = 50  # characters from which a line of a table in English is the first of a broken label
 _YEAR_CELL = re.compile(r"(?:FY ?)?(?:19|20)\d\d(?:年?度?)?(?: ?\(?\d\)?)?")
 _OPENING = re.compile(
@@ -84,6 +85,7 @@ _LEADERS = re.compile(r"(?:\s?\.){3,}|…+|·{3,}")
 _BRACKETED = re.compile(  # but not 贵州茅台酒厂（集团）物流有限责任公司
     r"[(（\[](?!(?:集[团團]|中[国國]|香港|北京|上海|天津|深圳|广州|廣州)[)）][\u4e00-\u9fff])[^()（）\[\]]{0,60}[)）\]]"
 )
+_PLAIN = str.maketrans("’–—", "'--")
 _NUMBERING = re.compile(
     r"^(?:[一二三四五六七八九十]{1,3}、|[0-9]{1,2}(?:[.、)）](?![0-9])|\s)|[①-⑳]|其中[:：]|其中|[加减]\s?[:：]|less\s?:|add\s?:|plus\s?:)\s*",
     re.IGNORECASE,
@@ -136,7 +138,7 @@ def label_key(text: str) -> str:
     while (stripped := _NUMBERING.sub("", text, count=1)) != text:
         text = stripped
     text = _FOOTNOTE.sub("", text.strip(" \t:：,，;；.-–—*/%"))
-    return " ".join(text.replace("’", "'").split())
+    return " ".join(text.translate(_PLAIN).split())
 
 
 def parse_unit(text: str) -> Unit | None:
@@ -194,14 +196,18 @@ def is_turn_of_year(month: int, day: int) -> bool:
     return month == 1 and 1 <= day <= 7
 
 
-def parse_table(text: str, start: int, end: int, before: str, inherited: Unit | None, report_year: int | None) -> Table:
-    """Read the table at `text[start:end]`, whose caption and unit line may stand in the text `before` it."""
+def parse_table(text: str, start: int, end: int, before: str, inherited: Unit | None, report_year: int | None,
+                heads: list[Column] | None = None) -> Table:  # fmt: skip
+    """Read the table at `text[start:end]`, whose caption and unit line may stand in the text `before` it.
+
+    `heads` are the columns of the table that it goes on with, where it has as many and no headings of its own.
+    """
     lines = before.rstrip("\n").split("\n")[-6:]
     while any(" | " in line for line in lines):
         lines.pop(0)
     caption = "\n".join(lines[-3:])[-600:]
     table = Table(caption, parse_unit(_last_unit(lines)), inherited)
-    reader = _Reader(table, report_year, caption)
+    reader = _Reader(table, report_year, caption, heads)
     at = start
     for line in text[start:end].split("\n"):
         reader.read(_cells(line, at))
@@ -232,7 +238,8 @@ def _cells(line: str, at: int) -> list[tuple[str, int, int]]:
 class _Reader:
     """Goes through the lines of a table, with the headings and label rows that count for the rows below them."""
 
-    def __init__(self, table: Table, report_year: int | None, caption: str) -> None:
+    def __init__(self, table: Table, report_year: int | None, caption: str, heads: list[Column] | None) -> None:
+        self.heads = heads
         self.table = table
         self.report_year = report_year
         self.caption_periods = parse_periods(caption.rsplit("\n", 1)[-1], report_year)
@@ -258,7 +265,10 @@ class _Reader:
             self.table.unit = unit
             return
         figures = any(map(_is_figure, texts[1:]))
-        if not figures and (len(filled) > 1 or not texts[0]) and (self.columns is None or self._is_heading(texts)):
+        is_blank = bool(texts[0]) and len(filled) > 1 and all(set(text) <= _DASHES for text in filled[1:])
+        if is_blank:
+            self._data_row(cells, texts)
+        elif not figures and (len(filled) > 1 or not texts[0]) and (self.columns is None or self._is_heading(texts)):
             if self.columns is not None:
                 self.header, self.columns, self.parents = [], None, ()
             self.header.append(texts)
@@ -274,12 +284,14 @@ class _Reader:
             self.table.unit = unit
 
     def _is_heading(self, texts: list[str]) -> bool:
-        """Whether a row inside a table starts new headings: nothing but periods stands in its columns, or lengths of time."""
+        """Whether a row inside a table starts new headings: it has no label, or nothing but periods or lengths of time in its columns."""
         filled = [text for text in texts[1:] if text]
+        if not texts[0] and len(filled) > 1 and all(map(_is_wordy, filled)):
+            return True
         return bool(filled) and all(parse_periods(text, self.report_year) or _LENGTH.search(text) for text in filled)
 
     def _label_row(self, text: str) -> None:
-        is_broken = len(text) > _LONG_LABEL if text.isascii() else not text.endswith((":", "："))
+        is_broken = not text.endswith((":", "："))
         self.lead = self.lead + text + (" " if text.isascii() else "") if is_broken else ""
         periods = parse_periods(text, None)
         if periods and len(text) < 40:
@@ -292,7 +304,8 @@ class _Reader:
 
     def _data_row(self, cells: list[tuple[str, int, int]], texts: list[str]) -> None:
         if self.columns is None:
-            self.columns = self._build_columns(len(cells))
+            goes_on = not self.header and self.heads is not None and len(self.heads) == len(cells)
+            self.columns = self.heads if goes_on else self._build_columns(len(cells))
         label = texts[0]
         periods = parse_periods(label, None) if len(label) < 40 else UNKNOWN
         first = 1
@@ -367,6 +380,10 @@ def _is_even(texts: list[str]) -> bool:
     at = [number for number, text in enumerate(texts) if text] + [len(texts)]
     spans = {after - before for before, after in pairwise(at)}
     return len(at) > 2 and len(spans) == 1 and spans.pop() > 1
+
+
+def _is_wordy(text: str) -> bool:
+    return any(map(str.isalpha, text)) and len(text) < _LONG_LABEL
 
 
 def _is_figure(text: str) -> bool:

@@ -1,0 +1,71 @@
+"""Another figure of the source that an answer's words name: the words that tell it from the one given, and none of that one's own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from fingen.quality.claims import ClaimContext
+from fingen.quality.pairing import words_beside
+from fingen.quality.quantities import Quantity
+from fingen.quality.source import Source
+from fingen.quality.tables import Place, TableRow
+
+_LATIN = re.compile(r"[a-z][a-z'’-]{3,}")
+_HAN = re.compile(r"[\u4e00-\u9fff]{2,}")
+_STEM = 5  # letters that tell a word from others
+_NO_NAME = frozenset(
+    word[:_STEM]
+    for word in "about above after against amount before below between company compared corresponding during ended ending fiscal following "
+    "from group increase decrease increased decreased million billion thousand other over prior previous than that their this under were "
+    "which with year years quarter months period total totals rose fell grew reached stood only more less such into both each also while "
+    "including percent percentage points cents respectively january february march april june july august september october november "
+    "december average current change changes item items figures note notes value approximately attributable".split()
+)
+_COMMON_ZH = re.compile(
+    r"本期|上期|本年|上年|期末|期初|年末|年初|金额|余额|合计|小计|总计|增加|减少|增长|下降|同比|其中|公司|集团|年度|人民币|万元|亿元|百分|发生额|以及|主要|及其"
+)
+_APART = re.compile(r"[;；。]|\b(?:whereas|while|but)\b|而(?!且)")
+_MANY = 2  # words of another name that stand in a clause by no chance
+_LEAST_ZH = 2  # pairs of characters that tell one label from another
+
+
+@lru_cache(maxsize=8192)
+def name_words(text: str) -> frozenset[str]:
+    """The words of a text that can name a thing: how they start, in Chinese each two characters."""
+    lower = _COMMON_ZH.sub(" ", text.lower())
+    latin = {word[:_STEM] for word in _LATIN.findall(lower)} - _NO_NAME
+    return frozenset(latin | {run[at : at + 2] for run in _HAN.findall(lower) for at in range(len(run) - 1)})
+
+
+def _label(row: TableRow) -> frozenset[str]:
+    return name_words(f"{row.lead}{row.label}")
+
+
+def find_rival(reading: ClaimContext, figure: Quantity, source: Source, place: Place) -> Place | None:
+    """The figure of the same column whose row an answer names in place of the row that its figure stands in."""
+    if place.row is None or place.column is None or figure.kind != place.figure.kind:
+        return None
+    own = _label(place.row)
+    beside = name_words(words_beside(reading, figure))
+    if not own or not beside:
+        return None
+    before = _APART.split(reading.text[reading.sentence(figure.start)[0] : figure.start])[-1]
+    said = name_words(before) | beside
+    return next((other for other in _of_column(source, place) if other.row and _fits(own, _label(other.row), beside, said)), None)
+
+
+def _fits(own: frozenset[str], theirs: frozenset[str], beside: frozenset[str], said: frozenset[str]) -> bool:
+    """Whether all that tells another name stands beside a figure, or what is many words in its clause, and nothing of its own."""
+    more, less = theirs - own, own - theirs
+    least = _LEAST_ZH if any(not each.isascii() for each in more) else 1
+    if len(more) < least or not more <= (said if len(more) >= _MANY * least and less else beside):
+        return False
+    return not less & said if less else own <= beside
+
+
+def _of_column(source: Source, place: Place) -> Iterator[Place]:
+    for other in source.column_of(place):
+        if other.row is not place.row and other.figure.kind == place.figure.kind and other.figure.value != place.figure.value:
+            yield other
