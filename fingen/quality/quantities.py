@@ -133,6 +133,10 @@ _YEAR_TAIL = re.compile(r"[-–/]([0-9]{2})(?![0-9,.%])")
 _NOT_YEAR = re.compile(
     r"\s?(?:%|percent|million|billion|thousand|[万亿千]|元|股|人|家|名|吨|个(?!月)|employees|shares|stores|units)"
 )
+REPUBLIC = 1911  # what a year of the Republic of China is added to: 民国113年 is 2024
+_OF_REPUBLIC = re.compile(r"年(?:度|底|[0-9]{1,2}月)")
+_REPUBLIC_DATE = re.compile(r"(1[0-4][0-9])\.(0?[1-9]|1[0-2])\.([0-3]?[0-9])(?![0-9.,]*[0-9])")
+_HAN_DAY = re.compile(r"([一二三四五六七八九十]{1,2})月(?:([一二三四五六七八九十]{1,3})日)?")
 _FISCAL = re.compile(r"\b(?:FY|CY|F)[ ’']?$")
 _QUARTER_AFTER = re.compile(r"\s?(?:季度|(?:st|nd|rd|th) quarter|Q(?![A-Za-z]))")
 _QUARTER_WORD = re.compile(r"\b(first|second|third|fourth)[- ]quarter", re.IGNORECASE)
@@ -192,6 +196,9 @@ def _read(text: str, match: re.Match[str], cell: bool) -> Quantity:
             int(dotted["day"] or dotted["first"]),
         )
         return Quantity(start, dotted.end(), "date", Decimal(when[0]), when=when)
+    if "." in digits and cell and (dotted := _REPUBLIC_DATE.match(text, start)) and not before.isalnum():
+        when = (int(dotted[1]) + REPUBLIC, int(dotted[2]), int(dotted[3]))
+        return Quantity(start, dotted.end(), "date", Decimal(when[0]), when=when)
     if "." not in digits and "," not in digits and len(digits) <= 4:
         found = _calendar(text, start, end, digits, before)
         if found is not None:
@@ -205,6 +212,11 @@ def _calendar(text: str, start: int, end: int, digits: str, before: str) -> Quan
     after = text[end : end + 1]
     if len(digits) == 4 and _YEAR.match(digits):
         return _year(text, start, end, digits, before)
+    if len(digits) == 3 and after == "年" and (text.endswith("民国", 0, start) or _OF_REPUBLIC.match(text, end)):
+        tail = _ZH_DATE.match(text, end)
+        when = (int(digits) + REPUBLIC, int(tail[1] or 0), int(tail[2] or 0)) if tail else (int(digits) + REPUBLIC, 0, 0)
+        kind: Kind = "date" if when[1] else "year"
+        return Quantity(start, tail.end() if tail else end, kind, Decimal(when[0]), when=when)
     if len(digits) > 2:
         return None
     if after in "季stndrdQth " and (found := _quarter(text, start, end, digits)):
@@ -444,6 +456,8 @@ def _chinese(text: str, found: list[Quantity], words: bool) -> list[Quantity]:
             continue
         if (place := bisect(starts, start)) and start < found[place - 1].end:
             continue
+        if figures and start < figures[-1].end:
+            continue  # the month and day of a date
         figures.append(_numeral(text, start, end, digits, after, share=share))
     return figures
 
@@ -451,8 +465,13 @@ def _chinese(text: str, found: list[Quantity], words: bool) -> list[Quantity]:
 def _numeral(text: str, start: int, end: int, digits: str, after: re.Match[str] | None, *, share: bool) -> Quantity:
     value = read_chinese(digits)
     unit = after.lastgroup if after else None
-    if unit == "year" and len(digits) == 4 and value.is_finite() and Decimal(1900) <= value < Decimal(2100):
-        return Quantity(start, end + 1, "year", value, when=(int(value), 0, 0), spelled=True)
+    is_spelled_out = all(char in _HAN_DIGITS for char in digits)  # 一一三, not 百一十三
+    if unit == "year" and len(digits) == 3 and is_spelled_out:
+        value += REPUBLIC
+    if unit == "year" and len(digits) in (3, 4) and is_spelled_out and Decimal(1900) <= value < Decimal(2100):
+        day = _HAN_DAY.match(text, end + 1)
+        when = (int(value), *(int(read_chinese(part)) if part else 0 for part in (day.groups() if day else ("", ""))))
+        return Quantity(start, day.end() if day else end + 1, "date" if day else "year", value, when=when, spelled=True)
     if text[end : end + 2] == "季度" and value in (1, 2, 3, 4):
         return Quantity(start, end + 2, "quarter", value, spelled=True)
     end = after.end() if after else end

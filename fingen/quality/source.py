@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import cached_property, lru_cache
+from itertools import pairwise
 
 from fingen.quality.claims import QUANTITIES, ClaimContext, is_cost, is_expense
 from fingen.quality.notation import find_notation, narrow, standard
@@ -27,6 +28,7 @@ from fingen.quality.tables import (
 from fingen.records import Passage
 
 PREPARED = 2048  # passages kept ready, some 50 KB each
+_SHARES_DAY = re.compile(r"\s?(?:and|[及和、与])\s?(?:于)?")
 _PARTED = 40  # characters at most between the parts of one table: the end of a label that is broken over lines
 _WORD = re.compile(r"[a-z0-9&'/-]+")
 _TIME = re.compile(
@@ -123,6 +125,9 @@ class Source:
         times = [place.figure for place in self.places]
         self.years = {figure.when[0] for figure in times if figure.when[0]}
         self.dates = {figure.when for figure in times if figure.when[1]}
+        for one, other in pairwise(times):  # 2025 and 2024 March 31: one day of two years
+            if one.kind == "year" and other.when[1] and _SHARES_DAY.fullmatch(self.text, one.end, other.start):
+                self.dates.add((one.when[0], *other.when[1:]))
         if self.passage.period.fiscal_year:  # the year that the report calls its own, whatever it ends in
             self.years.add(self.passage.period.fiscal_year)
         self.days = {figure.when[1:] for figure in times if figure.when[1]}
