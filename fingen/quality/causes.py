@@ -96,7 +96,8 @@ def find_wrong_causes(
         if len(reason.words) < least:
             continue
         known = sum(any(word in _vocabulary(source) for source in sources) for word in reason.words)
-        if known <= len(reason.words) // _BY_CHANCE:
+        has_figure = any(reason.start <= start < reason.end for start in places)
+        if known <= len(reason.words) // _BY_CHANCE and not has_figure:
             yield reason.start, reason.end, "no word of this reason is in the source"
         elif any(_is_of_another(reason, reading, places, source) for source in sources):
             yield reason.start, reason.end, "the source gives this reason for something else"

@@ -79,6 +79,11 @@ _DRAG = re.compile(  # what a part that counts against the whole is said to do
     r"|shav(?:ed|es)|burden(?:ed|s)?|against|adverse(?:ly)?|unfavou?rabl[ey]|minus|negative)\b|拖累|负面|不利|抵消|侵蚀|负[向贡]",
     re.IGNORECASE,
 )
+_TAKEN_OFF = re.compile(  # what an amount is said to do to another one
+    r"\b(?:shav\w+|drain\w*|absorb\w*|swallow\w*|wip(?:ed|es|ing)|erod\w*|knock\w* (?:off|out)|eat\w* (?:up|into)|ate (?:up|into)"
+    r"|drag\w*|weigh\w*|consum(?:ed|es|ing))\b|吞噬|蚕食|侵蚀|拖累|吃掉|耗[用去费]",
+    re.IGNORECASE,
+)
 _MOVE = re.compile(f"(?P<up>{_UP})|(?P<down>{_DOWN})", re.IGNORECASE)
 _BREAK = re.compile(r"[,，、]|\b(?:while|and|with|because|due)\b")
 _FALL = re.compile(_DOWN, re.IGNORECASE)
@@ -117,7 +122,7 @@ _ONE_WAY = re.compile(
     r"\b(?:gains?|benefits?|grants?|credits?|proceeds|subsid(?:y|ies))\b|补助|补贴", re.IGNORECASE
 )  # a minus takes them off
 _POLAR = re.compile(rf"(?P<gain>{_GAIN.pattern}|\bearned\b)|(?P<loss>{_LOSS.pattern})", re.IGNORECASE)
-_POLAR_BEHIND = re.compile(r"\s(?:(?P<gain>profit|gain|surplus)|(?P<loss>loss|deficit))(?=[.,;)])", re.IGNORECASE)
+_POLAR_BEHIND = re.compile(r"\s(?:(?P<gain>profit|gain|surplus)|(?P<loss>loss|deficit))(?=[.,;)]| (?:booked|recorded|made|reported|earned|posted|in|of|for|a|the)\b)", re.IGNORECASE)
 _REMOVED = re.compile(
     r"\b(?:deduct\w*|subtract\w*|minus|eliminat\w+|exclud\w+|remov\w+|offset\w*"
     r"|(?:tak(?:es?|en|ing)|took|le(?:ft|aves?|aving)|carv\w+|stripp?\w*) (?:out|off|aside|away))\b|扣除|抵减|减去|剔除|抵消|抵销"
@@ -127,7 +132,7 @@ _REMOVED = re.compile(
 _WHEREAS = re.compile(r"[;；。]|,? (?:whereas|while|but)\b|，(?:而|但)")
 _LISTED = re.compile(r"^\s?(?:,|、)?\s?(?:and|和|及)?\s?(?:RMB|US|C|A)?[$€£¥]?$")
 _SET_BESIDE = re.compile(  # nothing but the comparison stands between the two
-    r"[,，]?\s?(?:(?:which|that) (?:is|was) |均|仍|也|略|稍|远|明显|slightly |well |far |just |clearly |still )*"
+    r"(?:[,，]\s?|\s(?=(?:which|that) (?:is|was) )|(?=[^ ]))(?:(?:which|that) (?:is|was) |均|仍|也|略|稍|远|明显|slightly |well |far |just |clearly |still )*"
     r"(?:(?P<more>higher than|more than|above|高于|多于|大于)|lower than|less than|below|低于|少于|小于|不及)"
     r"\s?(?:the |that of |its |in |年初的?|期初的?|(?:上年|去年|上期)(?:同期|末)?的?|prior |previous |last |year |year's |year’s "
     r"|figure of )*(?:[$€£¥]|RMB|US|C|A)*",
@@ -434,11 +439,12 @@ class ClaimContext:
         words = _BEFORE_TAX.sub("", around)
         if _REMOVED.search(_WHEREAS.split(self.text[figure.end : end])[0]) or _REMOVED.search(words):
             return True
-        drags = figure.kind != "amount" and _DRAG.search(words)
+        drags = (_DRAG if figure.kind != "amount" else _TAKEN_OFF).search(words)
         return bool(_LOSS.search(words) or _FALL.search(words) or drags or (costs and _COST.search(words)))
 
 
-_NEAR_PAIR = 26  # characters at most between two figures that one word is said of: outflows went from 5 to 6
+_NEAR_PAIR = 32  # characters at most between two figures that one word is said of: outflows went from 5 to 6
+_THROUGH = re.compile(r"\bthrough (?:the )?(?:profit (?:or|of|and) loss|income statement)\b", re.IGNORECASE)
 _INCOME_TAX = re.compile(r"\bincome tax(?:es)?\b|所得税", re.IGNORECASE)
 _BEFORE_TAX = re.compile(
     r"\bbefore (?:(?:provision|benefit)(?: \(benefit\))? (?:for|from) )?(?:income )?tax(?:es|ation)?\b|税前",
@@ -471,7 +477,7 @@ def polarity(words: str) -> int:
 
 def row_polarity(label: str, sign: int) -> int:
     """1 for a gain and -1 for a loss by the label of a row; the sign decides for "income (loss)" and 利润（亏损以“-”号填列）."""
-    label = _INCOME_TAX.sub("tax", _BEFORE_TAX.sub("", label))
+    label = _THROUGH.sub("", _INCOME_TAX.sub("tax", _BEFORE_TAX.sub("", label)))
     gain, loss = _GAIN.search(label) is not None, _LOSS.search(label) is not None
     if gain and loss:
         plain = _IN_BRACKETS.sub("", label)  # a loss (gain) is a loss where it has no minus

@@ -15,6 +15,7 @@ from fingen.quality.tables import Place
 _HALF = Decimal("0.5")
 POWERS = CONVERSIONS | {Decimal(10), Decimal(100)}  # what an amount is brought into another unit with: 百万元 to 亿元
 _OVER = ("over ", "more than ", "exceeding ", "above ", "at least ", "超过", "逾", "超", "多于", "不低于", "高于")
+_ROUNDLY = ("some ", "about ", "around ", "roughly ", "approximately ", "almost ", "nearly ", "约", "大约", "近", "左右")
 _NEARLY = ("nearly ", "almost ", "close to ", "just under ", "接近", "近", "将近")
 _SHARE_GAP = re.compile(  # 5 million, about 40 percent of it: the share is that of the figure before
     r"\s?[,，(（]?\s?(?:(?:which|that) is |or |equal to |equivalent to )?(?:about |around |approximately |some |roughly "
@@ -30,7 +31,9 @@ def interval(reading: ClaimContext, figure: Quantity) -> tuple[Decimal, Decimal]
     """The sizes that the shown digits stand for: half a step to both sides, a whole one after "more than" or "nearly"."""
     size, half = abs(figure.value), figure.step * _HALF
     low, high = size - half, size + half
-    before = reading.text[max(0, figure.start - 12) : figure.start].lower()
+    before = reading.text[max(0, figure.start - 14) : figure.start].lower().rstrip("$€£¥")
+    if before.endswith(_ROUNDLY) and (zeros := len(digits := str(int(figure.shown))) - len(digits.rstrip("0"))) > 1:
+        low, high = size - half * 10**zeros, size + half * 10**zeros  # some 64,000
     if before.endswith(_OVER):
         high = size + figure.step
     elif before.endswith(_NEARLY):
@@ -181,7 +184,7 @@ class Computed:
 
     def _is_of(self, calc: Calc, figure: Quantity) -> bool:
         """Whether a share is computed from the figure that it is said to be the share of: 5 million, 40 percent of sales."""
-        if figure.kind != "percent" or not self.reading.quantities:
+        if figure.kind != "percent" or not self.reading.quantities or "/" not in calc.text:
             return True
         before, after = self.reading.around(figure)
         if self._is_of_next(calc, figure, after):

@@ -43,6 +43,7 @@ _PHRASE = re.compile(r"(?:\s?\([^)]{1,14}\))?((?:[ -][a-z]+){1,3})")
 _MEASURES = frozenset(
     "months percent percentage million billion thousand points quarters hundred basis trillion largest".split()
 )
+_OF_WHOLE = re.compile(r"\s?(?:的|之)?(?:近|约|不到|不足|超过)?")
 _CLASSIFIED = re.compile(r"\s?[个家项名只笔起宗件种款条]([\u4e00-\u9fff]{3,6})")
 
 
@@ -274,7 +275,7 @@ def _share(
     is_whole_before = (
         bool(before) and "占" in reading.text[before[-2].end if len(before) > 1 else start : before[-1].start]
     )
-    if len(before) > 1 and is_whole_before:
+    if len(before) > 1 and (is_whole_before or _OF_WHOLE.fullmatch(reading.text, before[-1].end, share.start)):
         return _ratio(before[-2], before[-1])
     is_beside = before and after and max(share.start - before[-1].end, after[0].start - share.end) <= _NEAR
     if is_beside and not is_whole_before:

@@ -121,7 +121,7 @@ RULES = _dimension(
 )  # fmt: skip
 OPERATIONS = _dimension(
     "operations", "discontinued", "discontinu continuing 终止 終止 持续经营 持續經營",
-    discontinued=r"\bdiscontinu(?:ed|ing) operations?\b|终止经营|非持续经营|終止經營",
+    discontinued=r"\bdiscontinu(?:ed|ing) (?:operation|business|activit|segment)\w*|终止经营|非持续经营|終止經營",
     continuing=r"(?<!dis)\bcontinuing operations?\b|(?<!非)持[续續](?:经营|經營|[及和与與])",
 )  # fmt: skip
 RATES = _dimension(

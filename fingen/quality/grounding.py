@@ -45,6 +45,7 @@ from fingen.quality.counts import (
     find_wrong_ratios,
     find_wrong_shares,
 )
+from fingen.quality.derived import follows
 from fingen.quality.names import find_foreign
 from fingen.quality.notation import standard
 from fingen.quality.opposed import find_opposed
@@ -152,6 +153,7 @@ class _Check:
         self.proved: dict[int, list[tuple[Source, Place]]] = {}  # where figures were found, by their start
         self.findings: list[Finding] = []
         self.computed = Computed(self.reading, sources)
+        self.open: list[tuple[Quantity, Wrong]] = []  # what the source does not have: it may follow from what it has
 
     @cached_property
     def _figures(self) -> list[Quantity]:
@@ -165,8 +167,10 @@ class _Check:
     def run(self) -> Grounding:
         for problem in self.computed.read(self.record.calc or ""):
             self._add("calc", 0, 0, problem)
+        levels = {each.start: self._quantity(each) for each in self._figures}
+        levels |= {figure.start: self._derived(figure, wrong) for figure, wrong in self.open}
         figures = tuple(
-            Standing(self.record.output[each.start : each.end], each.start, each.end, self._quantity(each))
+            Standing(self.record.output[each.start : each.end], each.start, each.end, levels[each.start])
             for each in self._figures
         )
         for figure in self.reading.figures:
@@ -247,8 +251,22 @@ class _Check:
             best = other
         elif best[2] is None:
             best = self._other_unit(figure)
-        reason, detail, nearest, origin = best
+        if best[0] in ("figure", "unit") and best[2] is None:
+            self.open.append((figure, best))
+        else:
+            self._fail(figure, best)
+        return "failed"
+
+    def _fail(self, figure: Quantity, wrong: Wrong) -> None:
+        reason, detail, nearest, origin = wrong
         self._add(reason, figure.start, figure.end, detail, nearest, origin)
+
+    def _derived(self, figure: Quantity, wrong: Wrong) -> Level:
+        """Whether a figure that the source does not have follows from others of its sentence, which it has."""
+        if follows(self.reading, figure, self.proved):
+            self._unbound(figure, "computed")
+            return "computed"
+        self._fail(figure, wrong)
         return "failed"
 
     def _found(self, figure: Quantity, fitting: Sequence[tuple[Source, Place]]) -> Level:

@@ -86,6 +86,7 @@ _BRACKETED = re.compile(  # but not 贵州茅台酒厂（集团）物流有限�
     r"[(（\[](?!(?:集[团團]|中[国國]|香港|北京|上海|天津|深圳|广州|廣州)[)）][\u4e00-\u9fff])[^()（）\[\]]{0,60}[)）\]]"
 )
 _PLAIN = str.maketrans("’–—", "'--")
+_WHOLE_LABEL = re.compile(r"(?:[:：]|的?现金|余额|净额|合计|小计|款项?|收入|费用|支出|资产|负债|权益|金额|利润|损失|损益|收益)$")
 _NUMBERING = re.compile(
     r"^(?:[一二三四五六七八九十]{1,3}、|[0-9]{1,2}(?:[.、)）](?![0-9])|\s)|[①-⑳]|其中[:：]|其中|[加减]\s?[:：]|less\s?:|add\s?:|plus\s?:)\s*",
     re.IGNORECASE,
@@ -291,7 +292,7 @@ class _Reader:
         return bool(filled) and all(parse_periods(text, self.report_year) or _LENGTH.search(text) for text in filled)
 
     def _label_row(self, text: str) -> None:
-        is_broken = not text.endswith((":", "："))
+        is_broken = not _WHOLE_LABEL.search(text)
         self.lead = self.lead + text + (" " if text.isascii() else "") if is_broken else ""
         periods = parse_periods(text, None)
         if periods and len(text) < 40:
