@@ -21,6 +21,7 @@ from fingen.quality.claims import (
     moves_in,
     polarity,
     row_polarity,
+    side_of,
 )
 from fingen.quality.labels import Mention, claimed_labels, find_mentions, is_close, is_of_figure_before, is_of_list
 from fingen.quality.names import forms_of
@@ -174,6 +175,8 @@ class Binding:
         if place.row is not None:
             heading = place.column.heading if place.column else ""
             labels = (place.row.label, heading) if place.figure.kind == "amount" else ()
+            if not attached and any(map(side_of, labels)):
+                attached = attached_polarity(self.reading, figure, costs=True)
             by_label = next((way for label in labels if (way := row_polarity(label, place.figure.sign))), 0)
             of_source = by_label or polarity(self._words_of(source, place))
             if figure.sign > 0 and by_label * (attached or self.reading.polarity(figure)) < 0:
@@ -304,11 +307,20 @@ class Binding:
                 or len(lower) - at - len(name) > _NEXT
             ):
                 continue
-            if other.figure.value == place.figure.value:
+            if other.figure.value == place.figure.value or self._is_group_of(
+                place, name, figure.start - len(before) + at
+            ):
                 continue
             if own not in clause and not any(word in clause for word in _telling(own, name)):
                 return True
         return False
+
+    def _is_group_of(self, place: Place, name: str, at: int) -> bool:
+        """Whether a name is that of the group that a row stands in, and the words before it have one of the row's own label."""
+        if place.row is None or name not in map(heading_key, place.row.parents):
+            return False
+        told = self._lower[self.reading.sentence(at)[0] : at]
+        return not _TOTAL.search(told[-8:]) and any(word in told for word in _telling(row_key(place.row), name))
 
     def _is_part_in_prose(self, figure: Quantity, source: Source, place: Place) -> bool:
         """Whether a figure is given as that of the company as a whole, and the words of the source before it name a part."""

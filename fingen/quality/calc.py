@@ -44,6 +44,13 @@ class Calc:
         """
         return _degree(self.tree, self.text, degree_of)
 
+    def scales(self, scales_of: Callable[[Decimal], set[Decimal]]) -> set[Decimal]:
+        """What the value may be multiplied by to be in base units: a million divided by a million is one.
+
+        `scales_of` says it of an operand, 0 for a percentage or a bare number.
+        """
+        return _scales(self.tree, self.text, scales_of)
+
     @property
     def subtracts(self) -> bool:
         """Whether one figure is taken from another in the end: of ratios and percentages that gives percentage points."""
@@ -177,6 +184,20 @@ def _degree(node: ast.expr, text: str, degree_of: Callable[[Decimal], int]) -> i
     if isinstance(node.op, ast.Div):
         return left - right
     return left if left == right else None
+
+
+def _scales(node: ast.expr, text: str, scales_of: Callable[[Decimal], set[Decimal]]) -> set[Decimal]:
+    if isinstance(node, ast.UnaryOp):
+        return _scales(node.operand, text, scales_of)
+    if not isinstance(node, ast.BinOp):
+        number = _number(node, text) if isinstance(node, ast.Constant) else Decimal(1)
+        return {scale or Decimal(1) for scale in ({Decimal(1)} if is_constant(number) else scales_of(number))}
+    left, right = _scales(node.left, text, scales_of), _scales(node.right, text, scales_of)
+    if isinstance(node.op, ast.Mult):
+        return {one * other for one in left for other in right}
+    if isinstance(node.op, ast.Div):
+        return {one / other for one in left for other in right}
+    return left & right or left | right
 
 
 def _without_hundred(node: ast.expr, text: str) -> ast.expr:

@@ -30,6 +30,17 @@ _EMPTY_ZH = re.compile(
     r"本期|本年|上年|上期|去年|同期|报告期内?|期内|公司|集团|所致|主要|增加|减少|增长|下降|上升|提高|降低|较多|较大|影响|推动|带动|拖累|原因"
     r"|说明|变动|金额|比重|及其?|以及|等|的|了|和|与|较|系|为|是"
 )
+_FORMS = {
+    "sold": "sales",
+    "sell": "sales",
+    "sells": "sales",
+    "selling": "sales",
+    "bought": "buy",
+    "paid": "pay",
+    "lent": "lend",
+}
+_ENDING = re.compile(r"(?<=[a-z]{3})(?:ings?|ed|e?s|e|y)$")  # units is unit, pricing is price
+_STEM = 5  # letters that tell a word from others
 _LEAST, _LEAST_ZH = 2, 3  # words, pairs of characters, that a reason has at least
 _BY_CHANCE = 6  # words of which one may stand in the source without the reason standing there
 _REACH = 90  # characters before a reason in which the thing stands that it is given for
@@ -52,8 +63,13 @@ def _words(text: str) -> frozenset[str]:
         if not token.isascii():
             found.update(token[at : at + 2] for at in range(len(token) - 1))
         elif (word := token.lower()) not in _EMPTY:
-            found.add(word[:5])
+            found.add(_stem(word))
     return frozenset(found)
+
+
+def _stem(word: str) -> str:
+    """What the forms of a word have in common: of units sold and unit sales the same two."""
+    return _ENDING.sub("", _FORMS.get(word, word))[:_STEM]
 
 
 def find_reasons(text: str) -> Iterator[Reason]:
@@ -87,6 +103,13 @@ def _vocabulary(source: Source) -> frozenset[str]:
     return _words(f"{source.text} {' '.join(source.passage.section)} {source.passage.company or ''}")
 
 
+def _has(source: Source, word: str) -> bool:
+    """Whether a source has a word in some form, in Chinese two characters or what they are short for: 销量 of 销售数量."""
+    if word in _vocabulary(source):
+        return True
+    return not word.isascii() and re.search(f"{word[0]}[\u4e00-\u9fff]{{1,2}}{word[1]}", source.text) is not None
+
+
 def find_wrong_causes(
     reading: ClaimContext, places: dict[int, list[tuple[Source, Place]]], sources: Sequence[Source]
 ) -> Iterator[tuple[int, int, str]]:
@@ -95,7 +118,7 @@ def find_wrong_causes(
         least = _LEAST if reading.text[reason.start : reason.end].isascii() else _LEAST_ZH
         if len(reason.words) < least:
             continue
-        known = sum(any(word in _vocabulary(source) for source in sources) for word in reason.words)
+        known = sum(any(_has(source, word) for source in sources) for word in reason.words)
         has_figure = any(reason.start <= start < reason.end for start in places)
         if known <= len(reason.words) // _BY_CHANCE and not has_figure:
             yield reason.start, reason.end, "no word of this reason is in the source"

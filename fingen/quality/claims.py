@@ -49,6 +49,10 @@ _AGO = re.compile(r"\byear (?:earlier|ago|before)$")  # stands after its figure
 _JOINED = re.compile(r"[^\s(（,，]上")  # 5亿元上年没有: what follows is no time of the 5
 _BRACKETED_YEAR = re.compile(r"\s?[(（](?:FY ?|fiscal )?((?:19|20)[0-9]{2})年?\s?[:：]\s?")
 _OWNS = re.compile(r"\s?(?:的|'s|’s)?\s?")
+_NAME_TAIL = re.compile(  # the year is part of a name: our 2019 Mortgage Facility, the 2029 notes, 2021年第一期中期票据
+    r"\s(?:[A-Z][\w&-]*\s){0,4}(?:Facilit(?:y|ies)|Plans?|[Nn]otes|Agreements?|[Bb]onds|Act|Loans?|Program(?:me)?|Indentures?|[Dd]ebentures"
+    r"|Warrants|Offering|Acquisitions?|[Cc]onvertibles?)\b|年度?(?:第.{1,2}期)?(?:[\u4e00-\u9fff]{0,6}(?:票据|债券?|转债|激励计划|持股计划))"
+)
 _GOES_ON = "(?![^的为末初数余金发增达是，,、。（(\\s])"  # 期末余额, but not 本期归属于母公司的净利润, which is a label
 _LAST = re.compile(
     rf"上一?年同期|(?:上一?|前一)(?:财|会计)?年度?末?(?![没无])|去年同期|去年|上期[期末]*|(?:期初|年初)(?![至到]){_GOES_ON}"
@@ -122,7 +126,15 @@ _ONE_WAY = re.compile(
     r"\b(?:gains?|benefits?|grants?|credits?|proceeds|subsid(?:y|ies))\b|补助|补贴", re.IGNORECASE
 )  # a minus takes them off
 _POLAR = re.compile(rf"(?P<gain>{_GAIN.pattern}|\bearned\b)|(?P<loss>{_LOSS.pattern})", re.IGNORECASE)
-_POLAR_BEHIND = re.compile(r"\s(?:(?P<gain>profit|gain|surplus)|(?P<loss>loss|deficit))(?=[.,;)]| (?:booked|recorded|made|reported|earned|posted|in|of|for|a|the)\b)", re.IGNORECASE)
+_SIDE = re.compile(
+    rf"(?P<gain>{_GAIN.pattern}|\bearned\b|\bcredits?\b|抵免)"
+    rf"|(?P<loss>{_LOSS.pattern}|\b(?:expenses?|costs?|charges?|provisions?)\b|费用|开支|支出|成本)",
+    re.IGNORECASE,
+)
+_POLAR_BEHIND = re.compile(
+    r"\s(?:(?P<gain>profit|gain|surplus)|(?P<loss>loss|deficit))(?=[.,;)]| (?:booked|recorded|made|reported|earned|posted|in|of|for|a|the)\b)",
+    re.IGNORECASE,
+)
 _REMOVED = re.compile(
     r"\b(?:deduct\w*|subtract\w*|minus|eliminat\w+|exclud\w+|remov\w+|offset\w*"
     r"|(?:tak(?:es?|en|ing)|took|le(?:ft|aves?|aving)|carv\w+|stripp?\w*) (?:out|off|aside|away))\b|扣除|抵减|减去|剔除|抵消|抵销"
@@ -257,7 +269,9 @@ class ClaimContext:
         single = [
             Mark(figure.start, figure.end, self._periods_of(figure))
             for figure in self.figures
-            if start <= figure.start < end and (figure.kind == "quarter" or figure.when[0])
+            if start <= figure.start < end
+            and (figure.kind == "quarter" or figure.when[0])
+            and not self._is_in_name(figure)
         ]
         if self.report_year is not None and _MAY_BE_RELATIVE.search(self.text, start, end):
             for pattern, year in ((_LAST, self.report_year - 1), (_THIS, self.report_year)):
@@ -273,6 +287,13 @@ class ClaimContext:
             else:
                 joined.append(mark)
         return joined
+
+    def _is_in_name(self, figure: Quantity) -> bool:
+        """Whether a year is part of the name of a plan, a facility or a paper, and says no time of a figure."""
+        if figure.kind != "year":
+            return False
+        at = figure.end - (self.text[figure.end - 1] == "年")
+        return _NAME_TAIL.match(self.text, at) is not None
 
     def _periods_of(self, figure: Quantity) -> Periods:
         if figure.kind == "quarter":
@@ -369,6 +390,19 @@ class ClaimContext:
                     return sorted(listed, key=lambda each: each.start)
         return []
 
+    def series(self, figure: Quantity) -> list[Quantity]:
+        """The figures that stand in one list with a figure, itself among them, in order: 1.09%, 0.74% and 1.72%."""
+        start, end = self.sentence(figure.start)
+        found = [figure]
+        inside = [other for other in self.quantities if start <= other.start < end and other.kind == figure.kind]
+        for other in inside:
+            if other.start > figure.start and _LISTED_BY.fullmatch(self.text, found[-1].end, other.start):
+                found.append(other)
+        for other in reversed(inside):
+            if other.start < figure.start and _LISTED_BY.fullmatch(self.text, other.end, found[0].start):
+                found.insert(0, other)
+        return found
+
     def _in_order(self, figure: Quantity, marks: list[Mark], start: int, end: int) -> Periods:
         """Times and figures in the same order: 5, 6 and 7 in 2022, 2021 and 2020, respectively."""
         inside = [other for other in self.figures if start <= other.start < end]
@@ -452,14 +486,17 @@ _BEFORE_TAX = re.compile(
 )
 
 
-def attached_polarity(reading: ClaimContext, figure: Quantity) -> int:
-    """1 or -1 where a gain or a loss is what the figure is said to be: only linking words part the two."""
+def attached_polarity(reading: ClaimContext, figure: Quantity, *, costs: bool = False) -> int:
+    """1 or -1 where a gain or a loss is what the figure is said to be: only linking words part the two.
+
+    With `costs` an expense counts as a loss and what is credited as a gain: of a row that has both.
+    """
     before, _ = reading.around(figure)
     before = _BEFORE_TAX.sub("", before[-110:]).lower()
     if behind := _POLAR_BEHIND.match(reading.text, figure.end):
         return 1 if behind["gain"] else -1
     last = None
-    for match in _POLAR.finditer(before):
+    for match in (_SIDE if costs else _POLAR).finditer(before):
         last = match
     if last is None:
         return 0
@@ -475,8 +512,21 @@ def polarity(words: str) -> int:
     return (_GAIN.search(words) is not None) - (_LOSS.search(words) is not None)
 
 
+def side_of(label: str) -> int:
+    """What a row with a gain and an expense by its label has without a minus: 1 a gain, as "benefit (expense)", -1 an expense, else 0."""
+    if (bracketed := _IN_BRACKETS.search(label)) is None:
+        return 0
+    inside = {match.lastgroup for match in _SIDE.finditer(bracketed[0])}
+    outside = {match.lastgroup for match in _SIDE.finditer(_INCOME_TAX.sub("tax", _IN_BRACKETS.sub(" ", label)))}
+    if inside == {"loss"} and "gain" in outside:
+        return 1
+    return -1 if inside == {"gain"} and "loss" in outside else 0
+
+
 def row_polarity(label: str, sign: int) -> int:
     """1 for a gain and -1 for a loss by the label of a row; the sign decides for "income (loss)" and 利润（亏损以“-”号填列）."""
+    if side := side_of(label):
+        return side * sign
     label = _THROUGH.sub("", _INCOME_TAX.sub("tax", _BEFORE_TAX.sub("", label)))
     gain, loss = _GAIN.search(label) is not None, _LOSS.search(label) is not None
     if gain and loss:

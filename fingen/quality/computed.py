@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
 from fingen.quality.calc import CONVERSIONS, Calc, CalcError, is_constant, parse_calcs
@@ -15,7 +15,19 @@ from fingen.quality.tables import Place
 _HALF = Decimal("0.5")
 POWERS = CONVERSIONS | {Decimal(10), Decimal(100)}  # what an amount is brought into another unit with: 百万元 to 亿元
 _OVER = ("over ", "more than ", "exceeding ", "above ", "at least ", "超过", "逾", "超", "多于", "不低于", "高于")
-_ROUNDLY = ("some ", "about ", "around ", "roughly ", "approximately ", "almost ", "nearly ", "约", "大约", "近", "左右")
+_ROUNDLY = (
+    "some ",
+    "about ",
+    "around ",
+    "roughly ",
+    "approximately ",
+    "almost ",
+    "nearly ",
+    "约",
+    "大约",
+    "近",
+    "左右",
+)
 _NEARLY = ("nearly ", "almost ", "close to ", "just under ", "接近", "近", "将近")
 _SHARE_GAP = re.compile(  # 5 million, about 40 percent of it: the share is that of the figure before
     r"\s?[,，(（]?\s?(?:(?:which|that) is |or |equal to |equivalent to )?(?:about |around |approximately |some |roughly "
@@ -44,9 +56,13 @@ def interval(reading: ClaimContext, figure: Quantity) -> tuple[Decimal, Decimal]
 class Computed:
     """The expressions of a record, and which of the answer's figures they give."""
 
-    def __init__(self, reading: ClaimContext, sources: Sequence[Source]) -> None:
+    def __init__(
+        self, reading: ClaimContext, sources: Sequence[Source], is_quoted: Callable[[Source, Place], bool]
+    ) -> None:
         self.reading = reading
         self.sources = sources
+        self._is_quoted = is_quoted
+        self._scales: dict[Decimal, set[Decimal]] = {}
         self.calcs: tuple[Calc, ...] = ()
         self.used: set[int] = set()
 
@@ -80,15 +96,21 @@ class Computed:
 
     def _scales_of(self, operand: Decimal) -> set[Decimal]:
         """What an operand may be multiplied by to be an amount in base units; 0 stands for a percentage or a bare number."""
+        if operand not in self._scales:
+            self._scales[operand] = self._find_scales(operand)
+        return self._scales[operand]
+
+    def _find_scales(self, operand: Decimal) -> set[Decimal]:
+        """The scales of the figures that the quotes have with these digits; without one, of all that the source has."""
         scales: set[Decimal] = set()
-        for source in self.sources:
-            for place in source.shown.within(operand, operand):
-                if place.figure.kind in ("percent", "points") or place.percent:
-                    scales.add(Decimal(0))
-                if place.figure.kind == "amount":
-                    scales.update(place.scales if place.figure.scale == ONE else (place.figure.scale,))
-            if any(True for _ in source.amounts.within(operand, operand)):
-                scales.add(ONE)
+        found = [(source, place) for source in self.sources for place in source.shown.within(operand, operand)]
+        for _, place in [each for each in found if self._is_quoted(*each)] or found:
+            if place.figure.kind in ("percent", "points") or place.percent:
+                scales.add(Decimal(0))
+            if place.figure.kind == "amount":
+                scales.update(place.scales if place.figure.scale == ONE else (place.figure.scale,))
+        if not scales and self._has_amount(operand):
+            return {ONE}
         return scales or {scale for scale in CONVERSIONS if self._has_amount(operand * scale)}
 
     def _has_amount(self, value: Decimal) -> bool:
@@ -136,12 +158,7 @@ class Computed:
             hundred = Decimal(100) in calc.operands
             yield calc.value if hundred or degree != 0 or not known else calc.value * 100
             return
-        if degree == 0 and figure.scale == ONE and not figure.currency:
-            yield calc.value
-            return
-        factors = {scale for scale in known if all(scale in group or not group - {Decimal(0)} for group in scales)} or {
-            ONE
-        }
+        factors = calc.scales(self._scales_of)
         conversions = {operand for operand in calc.operands if operand in POWERS}
         for factor in factors:
             yield calc.value * factor

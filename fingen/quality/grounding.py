@@ -152,7 +152,7 @@ class _Check:
         self.quoted = {id(source): source.spans_of(quotes) for source in sources}
         self.proved: dict[int, list[tuple[Source, Place]]] = {}  # where figures were found, by their start
         self.findings: list[Finding] = []
-        self.computed = Computed(self.reading, sources)
+        self.computed = Computed(self.reading, sources, self._is_quoted)
         self.open: list[tuple[Quantity, Wrong]] = []  # what the source does not have: it may follow from what it has
 
     @cached_property

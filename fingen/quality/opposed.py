@@ -66,10 +66,14 @@ _CONTRARIES: dict[str, dict[str, str]] = {
     "taking": {"added": r"\badd(?:s|ed|ing)? back\b|加回", "taken": r"\bdeduct(?:s|ed|ing)?\b|扣减"},
 }  # fmt: skip
 _NUMBERS = [*"one two three four five six seven eight nine ten eleven twelve".split(), "eighteen"]
+_DIGITS = {word: str(number) for number, word in enumerate(_NUMBERS[:12], 1)} | {"eighteen": "18"}
+_NUMBER = rf"(?:{'|'.join(_NUMBERS)}|[0-9]{{1,2}})"
+_SMALL = r"(?!(?:for|in|at|on|from|by|with|to|and|or|as|above|below|over|under|per|which|that|was|were|is|are|has|have|had|directly|each)\b)"
 _OPEN = {  # words whose own text is the kind
-    "length": rf"\b(?:{'|'.join(_NUMBERS)}|[0-9]{{1,2}})[- ](?:month|year|week|day)s?\b",
-    "base": r"\bpercentage of (?:the |its |total )?[a-z]+(?: [a-z]+)?",
+    "length": rf"\b{_NUMBER}(?:(?:,|,? (?:and|or|to)) {_NUMBER})*[- ](?:month|year|week|day)s?\b",
+    "base": rf"\bpercentage of (?:(?:the|its|our|their|all|these|those|such|this|that|total) )*{_SMALL}[a-z]+(?: {_SMALL}[a-z]+){{0,3}}",
 }
+_BASE = re.compile(r"percentage of (?:(?:the|its|our|their|all|these|those|such|this|that|total) )*", re.IGNORECASE)
 _HINTS = {  # a text without any of them has none of the words
     "rules": "gaap ifrs", "adjusting": "adjusted underlying normali statutory 经调整", "within": "clud out part 含 包 计入 剔除",
     "half": "half 半年", "quarter": "quarter 季度", "size": "higher larger greater lower smaller",
@@ -117,17 +121,26 @@ def find_said(text: str) -> Iterator[Said]:
     for name, hints, pattern in _ALL:
         if any(hint in lower for hint in hints):
             for match in pattern.finditer(text):
-                kind = _kind(match[0]) if match.lastgroup == "open" else match.lastgroup or ""
-                yield Said(*match.span(), name, kind, match[0], _around(text, *match.span()))
+                kinds = _kinds(match[0]) if match.lastgroup == "open" else (match.lastgroup or "",)
+                around = _around(text, *match.span())
+                yield from (Said(*match.span(), name, kind, match[0], around) for kind in kinds)
 
 
-def _kind(said: str) -> str:
-    """A length as digits and its unit, what a percentage is of by its last words."""
-    words = said.lower().replace("-", " ").split()
-    if words[0] == "percentage":
-        return words[-1][:6] if words[-2] in ("of", "the", "its", "total") else f"{words[-2][:6]} {words[-1][:6]}"
-    number = str(_NUMBERS.index(words[0]) + 1) if words[0] in _NUMBERS[:12] else words[0].replace("eighteen", "18")
-    return f"{number} {words[1].rstrip('s')}"
+def _kinds(said: str) -> tuple[str, ...]:
+    """Lengths as digits and their unit (of "26 and 42 days" both), what a percentage is of by the words that say it."""
+    lower = said.lower()
+    if base := _BASE.match(lower):
+        return (" ".join(word[:6].rstrip("s") for word in lower[base.end() :].split()),)
+    *numbers, unit = re.findall(r"[a-z]+|[0-9]+", re.sub(r"\b(?:and|or|to)\b", " ", lower))
+    return tuple(f"{_DIGITS.get(number, number)} {unit.rstrip('s')}" for number in numbers)
+
+
+def _is_same(said: Said, other: Said) -> bool:
+    """Whether two are of one kind; what a percentage is of may be named in full or cut short: net sales of the outlet, sales."""
+    if said.name != "base":
+        return said.kind == other.kind
+    mine, theirs = set(said.kind.split()), set(other.kind.split())
+    return mine <= theirs or theirs <= mine or said.kind.split()[:2] == other.kind.split()[:2]
 
 
 def _around(text: str, start: int, end: int) -> frozenset[str]:
@@ -161,9 +174,9 @@ def find_opposed(text: str, sources: Sequence[Source]) -> Iterator[tuple[int, in
     found = tuple(find_said(text))
     for said in found:
         others = [each for source in sources for each in _of_source(source) if each.name == said.name]
-        mine = max((len(said.around & each.around) for each in others if each.kind == said.kind), default=0)
+        mine = max((len(said.around & each.around) for each in others if _is_same(said, each)), default=0)
         best = max(
-            (each for each in others if each.kind != said.kind),
+            (each for each in others if not _is_same(said, each)),
             key=lambda each: len(said.around & each.around),
             default=None,
         )

@@ -92,7 +92,9 @@ def order(reading: ClaimContext, first: Quantity, second: Quantity) -> int:
 
 
 def source_order(one: tuple[Source, Place], other: tuple[Source, Place]) -> int:
-    """1 where the second of two figures of the source is the later one, -1 where the first is, 0 where it does not say."""
+    """1 where the second of two figures of one series of the source is the later one, -1 where the first is, 0 where it does not say."""
+    if not _is_of_one_series(one, other):
+        return 0
     years = [_year(source, place) for source, place in (one, other)]
     if years[0] is not None and years[1] is not None:
         return (years[1] > years[0]) - (years[1] < years[0])
@@ -105,6 +107,18 @@ def source_order(one: tuple[Source, Place], other: tuple[Source, Place]) -> int:
     if not told and right.start < end and len(_COMPARED.findall(source.reading.text, left.end, right.start)) == 1:
         told = -1
     return told if left is place.figure else -told
+
+
+def _is_of_one_series(one: tuple[Source, Place], other: tuple[Source, Place]) -> bool:
+    """Whether two figures may be one thing at two times: not where each stands in a row or list of its own."""
+    (source, place), (origin, twin) = one, other
+    if place.row is not None and twin.row is not None:
+        of_times = place.row.periods and twin.row.periods and place.column is twin.column
+        return bool(of_times) or row_key(place.row) == row_key(twin.row)
+    if place.row is not None or twin.row is not None or source is not origin:
+        return True
+    lists = [[each.start for each in source.reading.series(figure)] for figure in (place.figure, twin.figure)]
+    return min(map(len, lists)) < 2 or lists[0] == lists[1]
 
 
 def _year(source: Source, place: Place) -> int | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import pairwise
 
@@ -81,12 +81,17 @@ _OPENING = re.compile(
 _LENGTH = re.compile(
     r"(?i)\b(?:weeks?|months?|quarters?|years?) (?:period )?end(?:ed|ing)\b|^(?:本报告期|年初[到至]报告期末|上年同期)$"
 )
+_UNIT_CELL = re.compile(  # a unit that stands in a cell of its own, right of its figure
+    r"[)）]?\s?(?:[%％‰]|bps?|BPs?|pp?ts?|pp|percent|(?:basis|percentage) points?|个?(?:百分点|基点)|[倍x])"
+)
 _LEADERS = re.compile(r"(?:\s?\.){3,}|…+|·{3,}")
 _BRACKETED = re.compile(  # but not 贵州茅台酒厂（集团）物流有限责任公司
     r"[(（\[](?!(?:集[团團]|中[国國]|香港|北京|上海|天津|深圳|广州|廣州)[)）][\u4e00-\u9fff])[^()（）\[\]]{0,60}[)）\]]"
 )
 _PLAIN = str.maketrans("’–—", "'--")
-_WHOLE_LABEL = re.compile(r"(?:[:：]|的?现金|余额|净额|合计|小计|款项?|收入|费用|支出|资产|负债|权益|金额|利润|损失|损益|收益)$")
+_WHOLE_LABEL = re.compile(
+    r"(?:[:：]|的?现金|余额|净额|合计|小计|款项?|收入|费用|支出|资产|负债|权益|金额|利润|损失|损益|收益)$"
+)
 _NUMBERING = re.compile(
     r"^(?:[一二三四五六七八九十]{1,3}、|[0-9]{1,2}(?:[.、)）](?![0-9])|\s)|[①-⑳]|其中[:：]|其中|[加减]\s?[:：]|less\s?:|add\s?:|plus\s?:)\s*",
     re.IGNORECASE,
@@ -257,7 +262,10 @@ class _Reader:
             return
         rows = len(self.table.rows)
         self._sort(cells, texts, filled)
-        wordy = cells if len(self.table.rows) == rows else cells[:1]
+        if len(self.table.rows) == rows:
+            wordy = cells
+        else:
+            wordy = cells[:1] if self.table.rows[-1][0].label else []
         self.table.words.extend((start, end) for text, start, end in wordy if text)
 
     def _sort(self, cells: list[tuple[str, int, int]], texts: list[str], filled: list[str]) -> None:
@@ -312,6 +320,8 @@ class _Reader:
         first = 1
         if len(texts) > 2 and _YEAR_CELL.fullmatch(texts[1]) and not self.columns[1].periods:
             periods, first = parse_periods(texts[1], None), 2
+        if self.columns[0].heading and _is_figure(label) and not label.isdigit():
+            label, first = "", 0  # a figure under a heading is no label: Notional amount, $250.0
         row = TableRow(
             label,
             self.parents,
@@ -422,14 +432,18 @@ def table_places(table: Table, text: str) -> Iterable[Place]:
     for row, columns in table.rows:
         above = row.parents[-1:] if row.label.lower().startswith(("basic", "diluted")) else ()
         row_words = " ".join((row.label, *above))
-        for index, start, end in row.cells:
+        units = [text[start:end] for _, start, end in row.cells[1:]] + [""]
+        for (index, start, end), beside in zip(row.cells, units, strict=True):
             column = columns[index]
             cell = text[start:end]
+            if any(map(str.isdigit, cell)) and _UNIT_CELL.fullmatch(beside):
+                cell += beside if beside[0] in ")）" else f" {beside}"  # 270 | bps
             words = f"{column.heading} {row_words}"
             if _BARE_CHANGE.fullmatch(column.heading) and index > 1:
                 words = f"{words} {columns[index - 1].heading}"  # of what stands left of it
-            pure = is_amount(cell) or (len(cell) < 24 and not any(map(str.isalpha, cell)))
+            pure = is_amount(text[start:end]) or is_amount(cell) or (len(cell) < 24 and not any(map(str.isalpha, cell)))
             for figure in find_figures(cell, cell=pure):
+                figure = replace(figure, end=min(figure.end, end - start))
                 place = _place(table, row, column, figure, start, words, pure, (id(columns), index) in percent_columns)
                 place.cell = (start, end)
                 place.percent |= cell.startswith("%")
