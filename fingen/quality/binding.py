@@ -217,10 +217,14 @@ class Binding:
         is_result = is_balance(label)
         if not is_result and not (move and move.sign > 0) and source.is_always_negative(place):
             return None  # only what has two sides can be told on the wrong one: costs, deductions and moves have one
-        is_taken_off = figure.kind == "amount" and not source.has_positive_costs(place)
-        if self.reading.excuses_minus(
+        if place.row is not None and source.has_positive_costs(place):
+            return None if self.reading.says_gain(figure, place.row.label) else "the source has it with a minus"
+        is_written = place.row is None and source.text[place.figure.start] in "-–"  # a sentence has no signs of accounts
+        is_taken_off = figure.kind == "amount" and not is_written
+        excused = self.reading.excuses_minus(
             figure, costs=is_taken_off and not is_result, near=is_result or not is_taken_off
-        ) or (is_taken_off and is_cost(label)):
+        )
+        if excused or (is_taken_off and is_cost(label)):
             return None  # what is taken off may be written with a minus in a table and is told without one
         return "the source has it with a minus"
 

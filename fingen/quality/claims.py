@@ -84,6 +84,11 @@ _TAKEN_OFF = re.compile(  # what an amount is said to do to another one
     r"|drag\w*|weigh\w*|consum(?:ed|es|ing))\b|吞噬|蚕食|侵蚀|拖累|吃掉|耗[用去费]",
     re.IGNORECASE,
 )
+_NO_COST = re.compile(
+    r"\b(?:incomes?|gains?|credits?|benefits?|negative|minus|reversals?|released?|reversed|reduc\w+)\b|收益|净?收入|负|转回|冲回|贷方|有?帮助|贡献|冲减",
+    re.IGNORECASE,
+)
+_PARTS = re.compile(r"[,;.，；。]")
 _MOVE = re.compile(f"(?P<up>{_UP})|(?P<down>{_DOWN})", re.IGNORECASE)
 _BREAK = re.compile(r"[,，、]|\b(?:while|and|with|because|due)\b")
 _FALL = re.compile(_DOWN, re.IGNORECASE)
@@ -426,6 +431,12 @@ class ClaimContext:
         if gain == loss or _BREAK.search(words[-30:]):
             return 0
         return -1 if loss else 0 if self.excuses_minus(figure) else 1
+
+    def says_gain(self, figure: Quantity, label: str) -> bool:
+        """Whether the words around a figure of costs say that it is none: an income, a negative amount."""
+        before, after = self.around(figure)
+        words = f"{before} {_PARTS.split(after)[0]}".lower().replace(label.lower(), "")
+        return attached_polarity(self, figure) > 0 or _NO_COST.search(words) is not None
 
     def excuses_minus(self, figure: Quantity, *, costs: bool = True, near: bool = False) -> bool:
         """Whether the words around a figure say that it counts as negative: a loss, a fall, and with `costs` a cost.

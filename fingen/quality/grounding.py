@@ -238,6 +238,9 @@ class _Check:
             if detail := self.binding.basis.conflict_of_operands(figure, self.computed.operands_of(figure)):
                 self._add("binding-basis", figure.start, figure.end, detail)
                 return "failed"
+            if wrong := self.computed.wrong_share(figure):
+                self._add(wrong[0], figure.start, figure.end, wrong[1])
+                return "failed"
             self._unbound(figure, "computed")
             return "computed"
         if fitting and not is_quoted:
