@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from fingen.quality.notation import narrow
-from fingen.quality.quantities import Quantity, find_figures
+from fingen.quality.quantities import Quantity, find_figures, read_chinese
 from fingen.quality.tables import UNKNOWN, Periods, is_turn_of_year
 
 QUANTITIES = ("amount", "percent", "points")
@@ -47,8 +47,11 @@ _COMPARED = re.compile(
 )
 _AGO = re.compile(r"\byear (?:earlier|ago|before)$")  # stands after its figure
 _JOINED = re.compile(r"[^\s(（,，]上")  # 5亿元上年没有: what follows is no time of the 5
-_BRACKETED_YEAR = re.compile(r"\s?[(（](?:FY ?|fiscal )?((?:19|20)[0-9]{2})年?\s?[:：]\s?")
-_OWNS = re.compile(r"\s?(?:的|'s|’s)?\s?")
+_BRACKETED_YEAR = re.compile(
+    r"\s?[(（](?:(?:as )?(?:at|of) )?(?:FY ?|fiscal |[0-9]{1,2} [A-Z][a-z]+ |[A-Z][a-z]+ [0-9]{1,2},? )?((?:19|20)[0-9]{2}|[一二][零〇九][〇零一二三四五六七八九]{2})"
+    r"年?(?:度|末|底|[0-9一二三四五六七八九十]{1,2}月(?:[0-9一二三四五六七八九十]{1,3}日)?)?\s?[:：]\s?(?:人民币|为)?"
+)
+_OWNS = re.compile(r"\s?[末底初]?(?:的|'s|’s)?\s?")
 _GOES_ON = "(?![^的为末初数余金发增达是，,、。（(\\s])"  # 期末余额, but not 本期归属于母公司的净利润, which is a label
 _LAST = re.compile(
     rf"上一?年同期|(?:上一?|前一)(?:财|会计)?年度?末?(?![没无])|去年同期|去年|上期[期末]*|(?:期初|年初)(?![至到]){_GOES_ON}"
@@ -114,7 +117,7 @@ _THEN_FROM = re.compile(
     rf"{_WHEN}(?:from|compared (?:with|to)|versus|against|after) (?:(?:RMB|US)\s?|[$€£¥])?", re.IGNORECASE
 )
 _GAIN = re.compile(
-    r"\b(?:profits?|incomes?|earnings|gains?|surplus|benefit|inflows?|provided by|profitable|generated)\b|盈利|利润|收益|流入|盈余",
+    r"\b(?:profits?|incomes?|earnings|gains?|surplus|benefit|inflows?|provided by|profitable|generated)\b|盈利|溢利|利润|收益|流入|盈余",
     re.IGNORECASE,
 )
 _LOSS = re.compile(
@@ -322,10 +325,10 @@ class ClaimContext:
 
     def _beside(self, figure: Quantity) -> int:
         """The year of a figure in the form 5 (2023: 4): of the 4 it is 2023, of the 5 the year after; 0 in any other form."""
-        if before := _BRACKETED_YEAR.search(self.text, max(0, figure.start - 14), figure.start):
-            return int(before[1]) if before.end() == figure.start else 0
+        if before := _BRACKETED_YEAR.search(self.text, max(0, figure.start - 32), figure.start):
+            return _year_of(before[1]) if before.end() == figure.start else 0
         after = _BRACKETED_YEAR.match(self.text, figure.end)
-        return int(after[1]) + 1 if after and after[1] == str((self.report_year or 0) - 1) else 0
+        return _year_of(after[1]) + 1 if after and _year_of(after[1]) == (self.report_year or 0) - 1 else 0
 
     def _from_before(self, figure: Quantity, before: list[Mark], marks: list[Mark], start: int) -> tuple[Periods, bool]:
         mark = before[-1]
@@ -381,6 +384,9 @@ class ClaimContext:
         figures = [other for other in inside if other.kind in QUANTITIES and not other.spelled]
         if len(times) == len(figures) > 1 and figure in figures:
             return times[figures.index(figure)]
+        group = self.listed(figure)
+        if len(group) == len(times) > 1:
+            return times[group.index(figure)]
         if len(times) == 1 and marks[0].end <= figure.start:
             return times[0]
         return UNKNOWN
@@ -507,6 +513,10 @@ def moves_in(words: str) -> tuple[bool, bool]:
     """Whether words speak of a rise, and of a fall."""
     found = {match.lastgroup for match in _MOVE.finditer(words)}
     return "up" in found, "down" in found
+
+
+def _year_of(digits: str) -> int:
+    return int(digits) if digits.isascii() else int(read_chinese(digits))
 
 
 def _parts_words(figure: Quantity) -> bool:

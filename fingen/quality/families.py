@@ -56,7 +56,7 @@ def _dimension(name: str, special: str, hints: str, also: str = "", **kinds: str
 
 # 归属于母公司 and "owners of the parent" say who shares in a profit of the group; they make no parent's accounts of it.
 SCOPE = _dimension(
-    "scope", "parent", "本行 本公司 母行 parent company-only company unconsolidated separate stand consolidated group 母公司 "
+    "scope", "parent", "bank 本行 本公司 母行 parent company-only company unconsolidated separate stand consolidated group 母公司 "
     "单体 个体 個體 个别 個別 合并 合併 集团 集團 segment",
     parent=r"(?<!归属于)(?<!归属)(?<!归于)母公司(?!所有者|股东|股東|普通股|[拥擁]有人|情况|情況|[和及与與])|单体(?:口径|报表)|(?:^|(?<=\s))本(?:行|公司)(?=\s|$)|本行(?:口径|报表)|母行"
     r"|个体财务|個體財務|个别财务报表|個別財務"
@@ -66,7 +66,7 @@ SCOPE = _dimension(
     r"|unconsolidated\b(?! (?:structured|entit|subsid|affil|joint|fund))"
     r"|separate (?:financial )?statements\b"
     r"|^company (?:balance sheet|statement of|profit and loss|income statement|cash flow)|company balance sheet\b|stand-?alone\b"
-    r"|the parent(?:['’]s)?\b|parent (?:entity|level)\b)",
+    r"|the parent(?:['’]s)?\b|parent (?:entity|level)\b|bank(?: only)?:)",
     group=r"(?<!企业)(?<!业务)合[并併](?!及公司|及母公司|及银行|范围|报表编制|日|方|对价|成本|财务报表项目)(?:口径|报表)?|\bconsolidated\b"
     r"|\bthe (?:whole |entire )?group(?:['’]s)?\b|本集[团團]|集团口径|group[- ]wide",
     part=r"\bthe [A-Z][\w&,-]*(?: (?:and |& )?[A-Z][\w&,-]*){0,4} (?:operating |reportable |reporting )?segment\b(?!s)",
@@ -121,6 +121,7 @@ RULES = _dimension(
 )  # fmt: skip
 OPERATIONS = _dimension(
     "operations", "discontinued", "discontinu continuing 终止 終止 持续经营 持續經營",
+    both=r"\bcontinuing and discontinued\b|持[续續](?:经营|經營)?(?:业务|業務)?[及和与與]已?[终終]止",
     discontinued=r"\bdiscontinu(?:ed|ing) (?:operation|business|activit|segment)\w*|终止经营|非持续经营|終止經營",
     continuing=r"(?<!dis)\bcontinuing operations?\b|(?<!非)持[续續](?:经营|經營|[及和与與])",
 )  # fmt: skip
@@ -140,6 +141,11 @@ TAXES = _dimension(
     "taxes", "", "tax 税前 税后 稅前 稅後 含税 含稅",
     before=r"\b(?:before|pre-?)[- ]?(?:income )?tax(?:es|ation)?\b|[税稅]前|含[税稅](?!前)", after=r"\b(?:after|post"
     r"|net of)[- ](?:income )?tax(?:es|ation)?\b|[税稅][后後]",
+)  # fmt: skip
+PROVISION = _dimension(
+    "provision", "", "allowance provision impairment credit loss 拨备 准备 减值",
+    before=r"\b(?:before|gross of)(?: any| the| deducting)? (?:\w+ )?(?:allowances?|provisions?|impairments?)\b|(?:拨备|准备|减值)[^，。|\n]{0,2}前|扣除[^，。|\n]{0,6}(?:拨备|准备)[^，。|\n]{0,2}前",
+    after=r"\b(?:after|net of)(?: any| the| deducting)? (?:\w+ )?(?:allowances?|provisions?|impairments?)\b|(?:拨备|准备|减值)[^，。|\n]{0,2}后",
 )  # fmt: skip
 CARRIED = _dimension(
     "carried", "", "账面 賬面 carrying book",
@@ -190,6 +196,8 @@ OPPOSITES = (
                issued=r"\bissued (?:share|capital)|\bpaid[- ](?:up|in) (?:share )?capital|实收(?:资本|股本)|已发行"),
     _dimension("sum", "", "净额 总额", net=r"净额", total=r"(?<!利润)总额(?!的)"),
     _dimension("outlay", "", "研发", spent=r"研发投入|研发支出", expensed=r"研发费用"),
+    _dimension("charge", "", "charge credit 借 贷", charge=r"\bcharge[ds]?\b|借记", credit=r"\bcredit(?:ed|s)?\b(?! (?:risk|loss|quality|facilit"
+               r"|rating|card|agree|exposure|impair|line|default|spread|union))|贷记"),
     _dimension("owed", "", "ow due", by=r"\bow(?:ed|ing) by\b|\b(?:they|which|that|it) owes?\b",
                to=r"\bowed to\b|\bowing to (?=them|group|related|subsid|parent)"),
     _dimension("sheet", "", "balance 表外 表内", on=r"\bon[- ]balance[- ]sheet\b|资产负债表内", off=r"\boff[- ]balance[- ]sheet\b|表外"),
@@ -197,5 +205,5 @@ OPPOSITES = (
                selling=r"\bselling\b(?!,)|销售费用", administrative=r"\badministrative\b|管理费用", research=r"\bresearch\b"
                r"|研发费用", financial="财务费用"),
 )  # fmt: skip
-BASES = (SCOPE, SPAN, RESTATED, RULES, OPERATIONS, RATES, SHARES, TAXES, CARRIED, OWNERS)
+BASES = (SCOPE, SPAN, RESTATED, RULES, OPERATIONS, RATES, SHARES, TAXES, PROVISION, CARRIED, OWNERS)
 DIMENSIONS = (*BASES, *OPPOSITES)

@@ -61,6 +61,7 @@ Level = Literal["bound", "quoted", "computed", "failed"]
 LEVELS: tuple[Level, ...] = ("bound", "quoted", "computed")
 Wrong = tuple[str, str, Place | None, Source | None]  # a reason, what is wrong, and the nearest figure of the source
 _HALF = Decimal("0.5")
+_COUNTED = 10  # from which on people and shares are counted, not mentioned
 _BARE = 100  # a whole number below it that counts nothing may be that of a note
 _RENMINBI = re.compile("人民[币幣]|RMB|CNY|yuan", re.IGNORECASE)
 _TIME_WORDS = {"day": ("day", "天"), "week": ("week", "周"), "month": ("month", "月"), "year": ("year", "年")}
@@ -448,6 +449,8 @@ class _Check:
 
 
 def _is_exact(figure: Quantity) -> bool:
+    if figure.unit in ("people", "shares") and figure.value >= _COUNTED:
+        return True
     return figure.currency is not None or figure.scale != ONE or figure.value >= _BARE or figure.step < ONE
 
 
