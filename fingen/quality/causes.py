@@ -13,12 +13,14 @@ from fingen.quality.tables import Place
 
 _BECAUSE = re.compile(
     r"\b(?:because of|due to|owing to|driven by|thanks to|as a result of|resulting from|on account of|on the back of|caused by"
-    r"|(?:is|was|are|were|be) attributable to|attribut\w+ (?:it |this |that )?to|stemm\w+ from|fuel+ed by|boosted by|lifted by)\b"
+    r"|(?:is|was|are|were|be) attributable to|attribut\w+ (?:it |this |that )?to|stemm\w+ from|fuel+ed by|boosted by|lifted by"
+    r"|on(?= (?:the )?(?:higher|lower|weaker|stronger|reduced|increased|favou?rable|unfavou?rable|strong|weak|rising|falling|store) [a-z]))\b"
     r"|(?:主要)?(?:是?由于|得益于|源于|缘于|归因于|因为)|主要系|(?<=[，,])系|(?<=[，,])因(?![此而])|主要(?:原因)?[是为]|原因[是为在]于?|背后是"
     r"|(?<![接承享遭感])受(?!益|限|托|让|理(?!财)|到?[监关]|[0-9])",
     re.IGNORECASE,
 )
 _END = re.compile(r"[。；;，（()）\n|]|[,.] |\.$|, | (?:while|whereas|but|although|though)\b")
+_SENTENCES = re.compile(r"[。；;\n]|(?<=[.!?])\s(?=[A-Z•“])")
 _TOKEN = re.compile(r"[A-Za-z][A-Za-z'’&-]{2,}|[\u4e00-\u9fff]+")
 _EMPTY = frozenset(
     "the and for with from that this which was were are has have had its their his her they them than then when while into over under "
@@ -31,7 +33,7 @@ _EMPTY_ZH = re.compile(
     r"|说明|变动|金额|比重|及其?|以及|等|的|了|和|与|较|系|为|是"
 )
 _LEAST, _LEAST_ZH = 2, 3  # words, pairs of characters, that a reason has at least
-_BY_CHANCE = 6  # words of which one may stand in the source without the reason standing there
+_FOUNDED = 0.28  # of the words of a reason stand in one sentence or row of the source that has it
 _REACH = 90  # characters before a reason in which the thing stands that it is given for
 _EXPLAINS = re.compile(r"主要|所致|由于|因为?|系|原因|\b(?:due|because|driven|owing|result)\b", re.IGNORECASE)
 
@@ -83,22 +85,24 @@ def _explained(source: Source) -> tuple[Reason, ...]:
 
 
 @lru_cache(maxsize=PREPARED)
-def _vocabulary(source: Source) -> frozenset[str]:
-    return _words(f"{source.text} {' '.join(source.passage.section)} {source.passage.company or ''}")
+def _sentences(source: Source) -> tuple[frozenset[str], ...]:
+    """The words of each sentence and row, and of the titles above the passage."""
+    titles = (*source.passage.section, source.passage.company or "")
+    return tuple(_words(part) for part in (*_SENTENCES.split(source.text), *titles) if part and part.strip())
 
 
 def find_wrong_causes(
     reading: ClaimContext, places: dict[int, list[tuple[Source, Place]]], sources: Sequence[Source]
 ) -> Iterator[tuple[int, int, str]]:
-    """The reasons of an answer that no source has, or that are given there for another row alone."""
+    """The reasons of an answer that no place of a source has, or that are given there for another row alone."""
     for reason in find_reasons(reading.text):
         least = _LEAST if reading.text[reason.start : reason.end].isascii() else _LEAST_ZH
         if len(reason.words) < least:
             continue
-        known = sum(any(word in _vocabulary(source) for source in sources) for word in reason.words)
+        known = max((len(reason.words & part) for source in sources for part in _sentences(source)), default=0)
         has_figure = any(reason.start <= start < reason.end for start in places)
-        if known <= len(reason.words) // _BY_CHANCE and not has_figure:
-            yield reason.start, reason.end, "no word of this reason is in the source"
+        if known < _FOUNDED * len(reason.words) and not has_figure:
+            yield reason.start, reason.end, "no place of the source has this reason"
         elif any(_is_of_another(reason, reading, places, source) for source in sources):
             yield reason.start, reason.end, "the source gives this reason for something else"
 
