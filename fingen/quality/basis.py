@@ -514,7 +514,7 @@ class Basis:
                 ):
                     return f"it is {_said(theirs)}, not {mine}"
             elif (
-                mine in dimension.special
+                mine in dimension.stated
                 and dimension is not SPAN
                 and self._is_plain(figure, dimension, mine or "")
                 and mine not in origin.around(place).get(dimension.name, _NONE)

@@ -15,6 +15,8 @@ from functools import cached_property
 class Dimension:
     """One way in which figures of one name differ. `special` are the kinds that must be said; others are taken as read.
 
+    What is said to be of one of the `stated` kinds has a word of it around it in the source.
+
     Where a table has a thing on one of the `exclusive` kinds as well, it does not have it so elsewhere.
 
     A text without any of the `hints` names none of them: most texts are done with that.
@@ -23,6 +25,7 @@ class Dimension:
     name: str
     pattern: re.Pattern[str]  # a named group for each kind
     special: frozenset[str]
+    stated: frozenset[str]
     exclusive: frozenset[str]
     hints: tuple[str, ...]
 
@@ -43,12 +46,13 @@ class Dimension:
         return tuple(hint for hint in self.hints if not hint.isascii())
 
 
-def _dimension(name: str, special: str, hints: str, also: str = "", **kinds: str) -> Dimension:
+def _dimension(name: str, special: str, hints: str, also: str = "", stated: str = "", **kinds: str) -> Dimension:
     groups = "|".join(f"(?P<{kind}>{words})" for kind, words in kinds.items())
     return Dimension(
         name,
         re.compile(groups, re.IGNORECASE),
         frozenset(special.split()),
+        frozenset(f"{special} {stated}".split()),
         frozenset(f"{special} {also}".split()),
         tuple(hints.split()),
     )
@@ -180,7 +184,7 @@ OPPOSITES = (
                long=r"\bnon-?current\b|\blong-term\b|非流动|长期"),
     _dimension("netting", "", "gross net", gross=r"\bgross\b(?! domestic)", net=r"\bnet\b(?! of)"),
     _dimension("cash total", "", "净额 流入 流出 现金", net=r"净额|净流[入出]|净增加额",
-               part=r"(?<!净)流[入出](?!净|量|[^，。|]{0,4}净额)(?=[额达合小共总的为]|[0-9]|$)|(?:收到|支付|收回)的(?:其他[^，。|]{0,16})?现金(?!净额)"),
+               flows=r"(?<!净)流[入出](?!净|量|[^，。|]{0,4}净额)(?=[额达合小共总的为]|[0-9]|$)|(?:收到|支付|收回)的(?:其他[^，。|]{0,16})?现金(?!净额)"),
     _dimension("extent", "", "营业总 营业收入 营业成本 主营业务", total=r"营业总(?=收入|成本)", plain=r"(?<!主)营业(?=收入|成本)",
                main=r"主营业务(?=收入|成本)"),
     _dimension("result", "", "profit income loss earnings ebitda 利润 毛利",
