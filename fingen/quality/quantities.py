@@ -139,7 +139,9 @@ _REPUBLIC_DATE = re.compile(r"(1[0-4][0-9])\.(0?[1-9]|1[0-2])\.([0-3]?[0-9])(?![
 _HAN_DAY = re.compile(r"([一二三四五六七八九十]{1,2})月(?:([一二三四五六七八九十]{1,3})日)?")
 _FISCAL = re.compile(r"\b(?:FY|CY|F)[ ’']?$")
 _QUARTER_AFTER = re.compile(r"\s?(?:季度|(?:st|nd|rd|th) quarter|Q(?![A-Za-z]))")
-_QUARTER_WORD = re.compile(r"\b(first|second|third|fourth)[- ]quarter", re.IGNORECASE)
+_QUARTER_WORD = re.compile(
+    r"\b(first|second|third|fourth)(?: and (?=(?:second|third|fourth) quarters)|(?: and (?:second|third|fourth))?[- ]quarter)", re.IGNORECASE
+)
 _QUARTERS = {"first": 1, "second": 2, "third": 3, "fourth": 4}
 _REFERENCE = re.compile(
     r"(?:\b(?:[Nn]otes?|Items?|Forms?|Articles?|Sections?|Rules?|Levels?|Phase|Parts?|Nos?\.|pages?|p\.|ASC|ASU|IFRS|IAS|HKFRS|HKAS|ISO"
