@@ -20,6 +20,7 @@ from fingen.quality.families import (
     OPERATIONS,
     OPPOSITES,
     OWNERS,
+    PROVISION,
     RATES,
     RESTATED,
     RULES,
@@ -47,12 +48,14 @@ class Mark:
 
 
 _WHOSE = re.compile(
-    r"(?P<parent>(?<!于)(?<!归属)本(?:行|公司)(?!股东|所有者|普通股|拥有|控制|控股|管理层|董事|设立|及)|(?<!于)(?<!归属)母公司(?!股东|股東|所有者|普通股|[拥擁]有人))"
-    r"|(?P<group>[本该]?集[团團](?!股份|有限|公司|控股))"
+    r"(?P<parent>(?<!于)(?<!归属)本(?:行|公司)(?!股东|所有者|普通股|拥有|控制|控股|管理层|董事|设立|及)|(?<!于)(?<!归属)母公司(?!股东|股東|所有者|普通股|[拥擁]有人)"
+    r"|\b(?:the|at) bank(?: alone|['’]s)?\b)"
+    r"|(?P<group>[本该]?集[团團](?!股份|有限|公司|控股)|\bconsolidated\b)",
+    re.IGNORECASE,
 )
 _NONE: frozenset[str] = frozenset()
 _BOTH = frozenset(("parent", "group"))
-_PARENTS = (RULES, OPERATIONS, SHARES, RATES, SPAN)  # what a heading row says of the rows below it
+_PARENTS = (SCOPE, RULES, OPERATIONS, SHARES, RATES, SPAN)  # what a heading row says of the rows below it
 _TITLE = (SCOPE, SPAN, RESTATED, OPERATIONS)  # what the line above a table says of all its cells
 _SECTION = (SCOPE, SPAN)
 _TITLE_LENGTH = {"en": 90, "zh": 40}  # a longer line above a table is a sentence
@@ -69,6 +72,7 @@ _OF_REPORT = {"quarterly": frozenset({"quarter", "since"}), "half-year": frozens
 _LOOSE = frozenset("flow costing side cash balance purpose".split())  # both of these are spoken of in one clause
 _OF_YEAR = re.compile(r"\s(?:of|in)\s(?:the |its )?(?:(?:fiscal|financial) )?", re.IGNORECASE)
 _BESIDE = 30  # characters before a figure in which an opposite is what the figure is
+_ALLOWANCE = re.compile(r"(?i)^(?:减|less\b).*(?:准备|拨备|减值|allowance|provision|impairment)")
 _TILE = 60  # characters: a figure on its own, with what it is on the line above or below
 _BROKEN = 3  # lines over which the label of a row may be broken
 _PAIR = 10  # characters more, in which both of two opposites are named: financial assets and liabilities
@@ -280,6 +284,8 @@ class SourceBasis:
         is_latest = self.source.report_year in place.periods  # what is restated is of a year before
         yield from self._sure(_kinds(place.column.heading), _LATEST if is_latest else DIMENSIONS)
         yield from self._sure(_kinds(place.row.lead + place.row.label), DIMENSIONS)
+        if provision := _provision(place):
+            yield PROVISION.name, frozenset((provision,))
         if self.default == _OF_REPORT["quarterly"] and _THIS_PERIOD.search(place.column.heading):
             yield SPAN.name, frozenset(("quarter",))  # beside a column since the year began
 
@@ -373,6 +379,15 @@ def _first_cells(text: str) -> str:
     """What stands in the first column of lines, as one: labels that are broken over lines are whole in it."""
     cells = [line.split(" | ")[0] for line in text.split("\n")]
     return ("" if text and not text.isascii() else " ").join(cells)
+
+
+def _provision(place: Place) -> str:
+    """Whether a row stands before an allowance that is taken off in the next row, or after one; "" where neither."""
+    rows = [row for row, _ in place.table.rows] if place.table else []
+    at = next((number for number, row in enumerate(rows) if row is place.row), 0)
+    if _ALLOWANCE.search("".join(row.label for row in rows[at + 1 : at + 2])):
+        return "before"
+    return "after" if at and _ALLOWANCE.search(rows[at - 1].label) else ""
 
 
 def _labels(place: Place) -> str:
@@ -499,7 +514,7 @@ class Basis:
                 ):
                     return f"it is {_said(theirs)}, not {mine}"
             elif (
-                mine in dimension.special
+                mine in dimension.stated
                 and dimension is not SPAN
                 and self._is_plain(figure, dimension, mine or "")
                 and mine not in origin.around(place).get(dimension.name, _NONE)

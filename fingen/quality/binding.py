@@ -27,7 +27,7 @@ from fingen.quality.labels import Mention, claimed_labels, find_mentions, is_clo
 from fingen.quality.names import forms_of
 from fingen.quality.pairing import is_change_of, is_of_another_name, is_of_another_row, is_past_unsaid
 from fingen.quality.quantities import ONE, Quantity
-from fingen.quality.rivals import find_rival
+from fingen.quality.rivals import find_rival, is_of_other_base, shares_counted
 from fingen.quality.source import Source, heading_key, labels_of, row_key, sizes
 from fingen.quality.tables import UNKNOWN, Periods, Place
 
@@ -40,13 +40,17 @@ _ADDED = re.compile(r"增加|\b(?:increases?|additions?)\b", re.IGNORECASE)
 _TAKEN = re.compile(r"减少|\b(?:decreases?|disposals?|reductions?)\b", re.IGNORECASE)
 _WHOLE = re.compile(
     r"\b(?:company|group|business) as a whole\b|\b(?:whole|entire) (?:company|group)\b|(?:公司|集团)(?:整体|全部)|整个(?:公司|集团)|全公司"
-    r"|(?:公司|集团)?主营业务(?:整体|收入合计)"
+    r"|(?:公司|集团)?主营业务(?:整体|收入合计)|\bthe whole (?:company|group|bank)(?:['’]s)?\b"
 )
 _WHOLE_OF_PROSE = re.compile(r"公司全年|(?:本行|本?公司|集团)(?:自身|本身)|\b(?:company|group|bank) itself\b")
 _PARTS = re.compile(
     r"\b(?:within|in|of|for|by) the [\w& -]{3,40}? (?:entit(?:y|ies)|segments?|divisions?|business(?:es)?|subsidiar(?:y|ies))\b"
     r"|分部|下属|子公司|事业部|被投资|其中一家", re.IGNORECASE
 )  # fmt: skip
+_START = re.compile(r"期初|年初(?![至到])|上年末|\b(?:opening|beginning)\b", re.IGNORECASE)
+_END = re.compile(r"期末|年末|\b(?:closing|end)\b", re.IGNORECASE)
+_BACK = re.compile(r"[由从较比自]|以来|\b(?:from|than|since|against|versus)\b")
+_PART_ZH = re.compile(r"[,，;；]")
 _PLAIN = re.compile(r"^(?:total|consolidated) |金额$|总额$|合计$")
 _NEXT = 16  # characters between a name and its figure
 _OF_ONE_BEFORE = 12  # characters behind a figure in which a name is that figure's own
@@ -220,10 +224,14 @@ class Binding:
         is_result = is_balance(label)
         if not is_result and not (move and move.sign > 0) and source.is_always_negative(place):
             return None  # only what has two sides can be told on the wrong one: costs, deductions and moves have one
-        is_taken_off = figure.kind == "amount" and not source.has_positive_costs(place)
-        if self.reading.excuses_minus(
+        if place.row is not None and source.has_positive_costs(place):
+            return None if self.reading.says_gain(figure, place.row.label) else "the source has it with a minus"
+        is_written = place.row is None and source.text[place.figure.start] in "-–"  # a sentence has no signs of accounts
+        is_taken_off = figure.kind == "amount" and not is_written
+        excused = self.reading.excuses_minus(
             figure, costs=is_taken_off and not is_result, near=is_result or not is_taken_off
-        ) or (is_taken_off and is_cost(label)):
+        )
+        if excused or (is_taken_off and is_cost(label)):
             return None  # what is taken off may be written with a minus in a table and is told without one
         return "the source has it with a minus"
 
@@ -272,6 +280,10 @@ class Binding:
     def _label(self, figure: Quantity, source: Source, place: Place) -> str | None:
         if place.table is None and self._is_part_in_prose(figure, source, place):
             return "the source has it of a part"
+        if figure.kind == "percent" and is_of_other_base(self.reading, figure, source, place):
+            return "the source has it as a share of something else"
+        if (said := shares_counted(self.reading, figure)) and (known := shares_counted(source.reading, place.figure)):
+            return f"the source has it for {known} shares" if said != known and place.row is None else None
         if place.table is None or place.row is None or place.column is None or figure.unit == "time":
             return None
         if self._is_part_of_whole(figure, source, place) or self._names_plainer_row(figure, source, place):
@@ -329,7 +341,7 @@ class Binding:
         if not (_WHOLE.search(words) or _WHOLE_OF_PROSE.search(words)):
             return False
         sentence = source.text[source.reading.sentence(place.figure.start)[0] : place.figure.start]
-        return bool(_PARTS.search(sentence)) and not (_TOTAL.search(sentence) or _WHOLE.search(sentence.lower()))
+        return bool(_PARTS.search(sentence) or sentence.lstrip().startswith("其中")) and not (_TOTAL.search(sentence) or _WHOLE.search(sentence.lower()))
 
     def _is_part_of_whole(self, figure: Quantity, source: Source, place: Place) -> bool:
         """Whether a figure is given as that of the company as a whole, and its column has another one for the total."""
@@ -439,6 +451,8 @@ class Binding:
 
     def _time(self, figure: Quantity, source: Source, place: Place) -> str | None:
         claimed, close = self.reading.periods(figure)
+        if place.row is not None and self._is_end_for_start(figure, source, place):
+            return "it is of the end, not of the start"
         if not claimed:
             if is_past_unsaid(self.reading, figure, place, source, self._years_said(figure, source)):
                 return f"it is of {_named(place.periods)}, which is not said"
@@ -449,6 +463,17 @@ class Binding:
         if not close and any(not _conflict(mark.periods, known) for mark in self._marks_around(figure)):
             return None
         return f"it is of {_named(known)}, not of {_named(claimed)}"
+
+    def _is_end_for_start(self, figure: Quantity, source: Source, place: Place) -> bool:
+        """Whether a figure is given as that of the start of a time, and stands in the column of its end."""
+        if place.row is None or place.column is None or _START.search(f"{place.row.label} {place.column.heading}"):
+            return False
+        before, _ = self.reading.around(figure)
+        clause = _PART_ZH.split(before)[-1]
+        named = _START.search(clause)
+        if named is None or _BACK.search(clause) or not _END.search(place.column.heading):
+            return False
+        return any(_START.search(each.column.heading) for each in source.row_of(place) if each.column)
 
     def _years_said(self, figure: Quantity, source: Source) -> list[int]:
         """The years that the sentence of a figure, those before it and the question name, and that of the report."""

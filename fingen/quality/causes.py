@@ -13,12 +13,14 @@ from fingen.quality.tables import Place
 
 _BECAUSE = re.compile(
     r"\b(?:because of|due to|owing to|driven by|thanks to|as a result of|resulting from|on account of|on the back of|caused by"
-    r"|(?:is|was|are|were|be) attributable to|attribut\w+ (?:it |this |that )?to|stemm\w+ from|fuel+ed by|boosted by|lifted by)\b"
+    r"|(?:is|was|are|were|be) attributable to|attribut\w+ (?:it |this |that )?to|stemm\w+ from|fuel+ed by|boosted by|lifted by"
+    r"|on(?= (?:the )?(?:higher|lower|weaker|stronger|reduced|increased|favou?rable|unfavou?rable|strong|weak|rising|falling|store) [a-z]))\b"
     r"|(?:主要)?(?:是?由于|得益于|源于|缘于|归因于|因为)|主要系|(?<=[，,])系|(?<=[，,])因(?![此而])|主要(?:原因)?[是为]|原因[是为在]于?|背后是"
     r"|(?<![接承享遭感])受(?!益|限|托|让|理(?!财)|到?[监关]|[0-9])",
     re.IGNORECASE,
 )
 _END = re.compile(r"[。；;，（()）\n|]|[,.] |\.$|, | (?:while|whereas|but|although|though)\b")
+_SENTENCES = re.compile(r"[。；;\n]|(?<=[.!?])\s(?=[A-Z•“])")
 _TOKEN = re.compile(r"[A-Za-z][A-Za-z'’&-]{2,}|[\u4e00-\u9fff]+")
 _EMPTY = frozenset(
     "the and for with from that this which was were are has have had its their his her they them than then when while into over under "
@@ -27,22 +29,15 @@ _EMPTY = frozenset(
     "primarily largely lack absence".split()
 )
 _EMPTY_ZH = re.compile(
-    r"本期|本年|上年|上期|去年|同期|报告期内?|期内|公司|集团|所致|主要|增加|减少|增长|下降|上升|提高|降低|较多|较大|影响|推动|带动|拖累|原因"
+    r"本期|本年|上年|上期|去年|同期|报告期内?|期内|公司|集团|所致|主要|增加|减少|增长|下降|上升|提高|降低|下滑|下跌|上涨|回落|攀升|走[低高弱强]|较多|较大|影响|推动|带动|拖累|原因"
     r"|说明|变动|金额|比重|及其?|以及|等|的|了|和|与|较|系|为|是"
 )
-_FORMS = {
-    "sold": "sales",
-    "sell": "sales",
-    "sells": "sales",
-    "selling": "sales",
-    "bought": "buy",
-    "paid": "pay",
-    "lent": "lend",
-}
+_FORMS = dict.fromkeys(("sold", "sell", "sells", "selling"), "sales") | {"bought": "buy", "paid": "pay"}
 _ENDING = re.compile(r"(?<=[a-z]{3})(?:ings?|ed|e?s|e|y)$")  # units is unit, pricing is price
 _STEM = 5  # letters that tell a word from others
+_SHORT = 3  # characters from one to the next that a word is made of which stands for a longer one
 _LEAST, _LEAST_ZH = 2, 3  # words, pairs of characters, that a reason has at least
-_BY_CHANCE = 6  # words of which one may stand in the source without the reason standing there
+_FOUNDED = 0.28  # of the words of a reason stand in one sentence or row of the source that has it
 _REACH = 90  # characters before a reason in which the thing stands that it is given for
 _EXPLAINS = re.compile(r"主要|所致|由于|因为?|系|原因|\b(?:due|because|driven|owing|result)\b", re.IGNORECASE)
 
@@ -57,11 +52,13 @@ class Reason:
     subject: frozenset[str]
 
 
-def _words(text: str) -> frozenset[str]:
+def _words(text: str, *, short: bool = False) -> frozenset[str]:
+    """What tells a reason: the words, in Chinese each two characters; with `short` those that stand for more, 销量 of 销售数量."""
     found: set[str] = set()
     for token in _TOKEN.findall(_EMPTY_ZH.sub(" ", text)):
         if not token.isascii():
-            found.update(token[at : at + 2] for at in range(len(token) - 1))
+            reach = _SHORT if short else 1
+            found.update(a + b for at, a in enumerate(token) for b in token[at + 1 : at + 1 + reach])
         elif (word := token.lower()) not in _EMPTY:
             found.add(_stem(word))
     return frozenset(found)
@@ -99,29 +96,24 @@ def _explained(source: Source) -> tuple[Reason, ...]:
 
 
 @lru_cache(maxsize=PREPARED)
-def _vocabulary(source: Source) -> frozenset[str]:
-    return _words(f"{source.text} {' '.join(source.passage.section)} {source.passage.company or ''}")
-
-
-def _has(source: Source, word: str) -> bool:
-    """Whether a source has a word in some form, in Chinese two characters or what they are short for: 销量 of 销售数量."""
-    if word in _vocabulary(source):
-        return True
-    return not word.isascii() and re.search(f"{word[0]}[\u4e00-\u9fff]{{1,2}}{word[1]}", source.text) is not None
+def _sentences(source: Source) -> tuple[frozenset[str], ...]:
+    """The words of each sentence and row, and of the titles above the passage."""
+    titles = (*source.passage.section, source.passage.company or "")
+    return tuple(_words(part, short=True) for part in (*_SENTENCES.split(source.text), *titles) if part and part.strip())
 
 
 def find_wrong_causes(
     reading: ClaimContext, places: dict[int, list[tuple[Source, Place]]], sources: Sequence[Source]
 ) -> Iterator[tuple[int, int, str]]:
-    """The reasons of an answer that no source has, or that are given there for another row alone."""
+    """The reasons of an answer that no place of a source has, or that are given there for another row alone."""
     for reason in find_reasons(reading.text):
         least = _LEAST if reading.text[reason.start : reason.end].isascii() else _LEAST_ZH
         if len(reason.words) < least:
             continue
-        known = sum(any(_has(source, word) for source in sources) for word in reason.words)
+        known = max((len(reason.words & part) for source in sources for part in _sentences(source)), default=0)
         has_figure = any(reason.start <= start < reason.end for start in places)
-        if known <= len(reason.words) // _BY_CHANCE and not has_figure:
-            yield reason.start, reason.end, "no word of this reason is in the source"
+        if known < _FOUNDED * len(reason.words) and not has_figure:
+            yield reason.start, reason.end, "no place of the source has this reason"
         elif any(_is_of_another(reason, reading, places, source) for source in sources):
             yield reason.start, reason.end, "the source gives this reason for something else"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from fingen.quality.notation import narrow
-from fingen.quality.quantities import Quantity, find_figures
+from fingen.quality.quantities import Quantity, find_figures, read_chinese
 from fingen.quality.tables import UNKNOWN, Periods, is_turn_of_year
 
 QUANTITIES = ("amount", "percent", "points")
@@ -47,8 +47,11 @@ _COMPARED = re.compile(
 )
 _AGO = re.compile(r"\byear (?:earlier|ago|before)$")  # stands after its figure
 _JOINED = re.compile(r"[^\s(（,，]上")  # 5亿元上年没有: what follows is no time of the 5
-_BRACKETED_YEAR = re.compile(r"\s?[(（](?:FY ?|fiscal )?((?:19|20)[0-9]{2})年?\s?[:：]\s?")
-_OWNS = re.compile(r"\s?(?:的|'s|’s)?\s?")
+_BRACKETED_YEAR = re.compile(
+    r"\s?[(（](?:(?:as )?(?:at|of) )?(?:FY ?|fiscal |[0-9]{1,2} [A-Z][a-z]+ |[A-Z][a-z]+ [0-9]{1,2},? )?((?:19|20)[0-9]{2}|[一二][零〇九][〇零一二三四五六七八九]{2})"
+    r"年?(?:度|末|底|[0-9一二三四五六七八九十]{1,2}月(?:[0-9一二三四五六七八九十]{1,3}日)?)?\s?[:：]\s?(?:人民币|为)?"
+)
+_OWNS = re.compile(r"\s?[末底初]?(?:的|'s|’s)?\s?")
 _NAME_TAIL = re.compile(  # the year is part of a name: our 2019 Mortgage Facility, the 2029 notes, 2021年第一期中期票据
     r"\s(?:[A-Z][\w&-]*\s){0,4}(?:Facilit(?:y|ies)|Plans?|[Nn]otes|Agreements?|[Bb]onds|Act|Loans?|Program(?:me)?|Indentures?|[Dd]ebentures"
     r"|Warrants|Offering|Acquisitions?|[Cc]onvertibles?)\b|年度?(?:第.{1,2}期)?(?:[\u4e00-\u9fff]{0,6}(?:票据|债券?|转债|激励计划|持股计划))"
@@ -88,6 +91,11 @@ _TAKEN_OFF = re.compile(  # what an amount is said to do to another one
     r"|drag\w*|weigh\w*|consum(?:ed|es|ing))\b|吞噬|蚕食|侵蚀|拖累|吃掉|耗[用去费]",
     re.IGNORECASE,
 )
+_NO_COST = re.compile(
+    r"\b(?:incomes?|gains?|credits?|benefits?|negative|minus|reversals?|released?|reversed|reduc\w+)\b|收益|净?收入|负|转回|冲回|贷方|有?帮助|贡献|冲减",
+    re.IGNORECASE,
+)
+_PARTS = re.compile(r"[,;.，；。]")
 _MOVE = re.compile(f"(?P<up>{_UP})|(?P<down>{_DOWN})", re.IGNORECASE)
 _BREAK = re.compile(r"[,，、]|\b(?:while|and|with|because|due)\b")
 _FALL = re.compile(_DOWN, re.IGNORECASE)
@@ -113,7 +121,7 @@ _THEN_FROM = re.compile(
     rf"{_WHEN}(?:from|compared (?:with|to)|versus|against|after) (?:(?:RMB|US)\s?|[$€£¥])?", re.IGNORECASE
 )
 _GAIN = re.compile(
-    r"\b(?:profits?|incomes?|earnings|gains?|surplus|benefit|inflows?|provided by|profitable|generated)\b|盈利|利润|收益|流入|盈余",
+    r"\b(?:profits?|incomes?|earnings|gains?|surplus|benefit|inflows?|provided by|profitable|generated)\b|盈利|溢利|利润|收益|流入|盈余",
     re.IGNORECASE,
 )
 _LOSS = re.compile(
@@ -338,10 +346,10 @@ class ClaimContext:
 
     def _beside(self, figure: Quantity) -> int:
         """The year of a figure in the form 5 (2023: 4): of the 4 it is 2023, of the 5 the year after; 0 in any other form."""
-        if before := _BRACKETED_YEAR.search(self.text, max(0, figure.start - 14), figure.start):
-            return int(before[1]) if before.end() == figure.start else 0
+        if before := _BRACKETED_YEAR.search(self.text, max(0, figure.start - 32), figure.start):
+            return _year_of(before[1]) if before.end() == figure.start else 0
         after = _BRACKETED_YEAR.match(self.text, figure.end)
-        return int(after[1]) + 1 if after and after[1] == str((self.report_year or 0) - 1) else 0
+        return _year_of(after[1]) + 1 if after and _year_of(after[1]) == (self.report_year or 0) - 1 else 0
 
     def _from_before(self, figure: Quantity, before: list[Mark], marks: list[Mark], start: int) -> tuple[Periods, bool]:
         mark = before[-1]
@@ -410,6 +418,9 @@ class ClaimContext:
         figures = [other for other in inside if other.kind in QUANTITIES and not other.spelled]
         if len(times) == len(figures) > 1 and figure in figures:
             return times[figures.index(figure)]
+        group = self.listed(figure)
+        if len(group) == len(times) > 1:
+            return times[group.index(figure)]
         if len(times) == 1 and marks[0].end <= figure.start:
             return times[0]
         return UNKNOWN
@@ -460,6 +471,12 @@ class ClaimContext:
         if gain == loss or _BREAK.search(words[-30:]):
             return 0
         return -1 if loss else 0 if self.excuses_minus(figure) else 1
+
+    def says_gain(self, figure: Quantity, label: str) -> bool:
+        """Whether the words around a figure of costs say that it is none: an income, a negative amount."""
+        before, after = self.around(figure)
+        words = f"{before} {_PARTS.split(after)[0]}".lower().replace(label.lower(), "")
+        return attached_polarity(self, figure) > 0 or _NO_COST.search(words) is not None
 
     def excuses_minus(self, figure: Quantity, *, costs: bool = True, near: bool = False) -> bool:
         """Whether the words around a figure say that it counts as negative: a loss, a fall, and with `costs` a cost.
@@ -546,6 +563,10 @@ def moves_in(words: str) -> tuple[bool, bool]:
     """Whether words speak of a rise, and of a fall."""
     found = {match.lastgroup for match in _MOVE.finditer(words)}
     return "up" in found, "down" in found
+
+
+def _year_of(digits: str) -> int:
+    return int(digits) if digits.isascii() else int(read_chinese(digits))
 
 
 def _parts_words(figure: Quantity) -> bool:

@@ -10,7 +10,7 @@ from fingen.quality.calc import CONVERSIONS, Calc, CalcError, is_constant, parse
 from fingen.quality.claims import ClaimContext
 from fingen.quality.quantities import ONE, Quantity, same_currency
 from fingen.quality.source import Source
-from fingen.quality.tables import Place
+from fingen.quality.tables import Place, label_key
 
 _HALF = Decimal("0.5")
 POWERS = CONVERSIONS | {Decimal(10), Decimal(100)}  # what an amount is brought into another unit with: 百万元 to 亿元
@@ -34,7 +34,9 @@ _SHARE_GAP = re.compile(  # 5 million, about 40 percent of it: the share is that
     r"|nearly |only |just )?"
     r"|[，,（(]?(?:约|大约|仅|只|合计|共)?占[^，。；0-9]{0,14}"
 )
-_BASE_ZH = re.compile(r"占(?:了|到|当期|全部|公司)?([\u4e00-\u9fff]{2,12}?)(?:总额|总数)?的(?:约|比例为|比重为)?$")
+_PART_OF = re.compile(r"其中|\bof (?:which|that|it|this)\b")
+_OF_TIME_BEFORE = re.compile(r"上年|去年|上期|同期|前一?年|年初|期初|\b(?:prior|previous|last|earlier|before|ago|preceding|that of)\b|(?:19|20)[0-9]{2}")
+_BASE_ZH = re.compile(r"(?:占|相当于|约为)(?:了|到|当期|全部|公司)?([\u4e00-\u9fff]{2,12}?)(?:总额|总数)?的(?:约|比例为|比重为)?$")
 _BASE_EN = re.compile(r"\s?of (?:the |its |all )?((?!which|this|that|it\b)[a-z][a-z -]{4,40}?)(?=[.,;]|$)")
 _SHARE_OF = re.compile(r"\s?of\b")
 
@@ -142,6 +144,59 @@ class Computed:
             if not is_constant(operand)
         ]
 
+    def wrong_share(self, figure: Quantity) -> tuple[str, str] | None:
+        """What is wrong with the operands of a share: a part and a whole of two years, or another whole than the one named."""
+        operands = self.operands_of(figure)
+        if figure.kind != "percent" or len(operands) != 2 or not self._is_share(figure):
+            return None
+        years = [_years_of(places) for places in operands]
+        before, after = self.reading.around(figure)
+        if years[0] and years[1] and not years[0] & years[1] and not _OF_TIME_BEFORE.search(f"{before} {after[:40]}"):
+            return "binding-period", "it is computed from figures of different years"
+        named = _BASE_ZH.search(before) or _BASE_EN.match(after)
+        key = label_key(named[0].strip("占相当于约为的 ") if named and "总" in named[0] else named[1]) if named else ""
+        is_row = key and any(source.rows_named(key) for source in self.sources)
+        if is_row and not any(key in label_key(_words(place)) for _, place in operands[1]):
+            return "binding-row", f"it is computed from another figure than that of {key}"
+        if self._is_total_of_another_table(operands) or (named is None and self._is_of_another_whole(figure)):
+            return "binding-row", "it is computed from another whole than the one that is spoken of"
+        return None
+
+    @staticmethod
+    def _is_total_of_another_table(operands: Sequence[Sequence[tuple[Source, Place]]]) -> bool:
+        """Whether a whole stands in another table than its part, whose own table has a row of that name."""
+        parts, wholes = ([place for _, place in each] for each in operands)
+        if any(place.row is None for place in (*parts, *wholes)) or not parts or not wholes:
+            return False
+        if {id(place.table) for place in parts} & {id(place.table) for place in wholes}:
+            return False
+        names = {label_key(place.row.label) for place in wholes if place.row}
+        if names & {label_key(place.row.label) for place in parts if place.row}:
+            return False  # one thing on two bases
+        return all(
+            place.table is not None and any(label_key(row.label) in names for row, _ in place.table.rows) for place in parts
+        )
+
+    def _is_of_another_whole(self, figure: Quantity) -> bool:
+        """Whether a part that is given as one of an amount before it is no such share of any of these: 5, of which 3, or 40 %."""
+        start, _ = self.reading.sentence(figure.start)
+        told = None
+        for told in _PART_OF.finditer(self.reading.text, start, figure.start):
+            pass
+        amounts = [each for each in self.reading.quantities if start <= each.start < figure.start and each.kind == "amount"]
+        before = [each for each in amounts if told and each.end <= told.start() and each.value]
+        part = [each for each in amounts if told and each.start >= told.end()]
+        if len(part) != 1 or not before:
+            return False
+        low, high = interval(self.reading, figure)
+        blur = (high - low) + abs(figure.value) / 100
+        shares = [abs(part[0].value / whole.value) * 100 for whole in before if whole.unit == part[0].unit]
+        return bool(shares) and not any(low - blur <= share <= high + blur for share in shares)
+
+    def _is_share(self, figure: Quantity) -> bool:
+        calcs = [each for number, each in enumerate(self.calcs) if number in self.used and self._may_give(each, figure)]
+        return bool(calcs) and "/" in calcs[0].text and not set("-+") & set(calcs[0].text)
+
     def _results(self, calc: Calc, figure: Quantity) -> Iterator[Decimal]:
         """What the value of an expression may stand for, in the figure's base units."""
         scales = [self._scales_of(operand) for operand in calc.operands if not is_constant(operand)]
@@ -247,6 +302,16 @@ def _years(place: Place, other: Place) -> tuple[int, int] | None:
     if len(years[0]) == len(years[1]) == 1 and years[0] != years[1]:
         return years[0][0], years[1][0]
     return None
+
+
+def _years_of(places: Sequence[tuple[Source, Place]]) -> frozenset[int]:
+    """The years of all places of a figure; none where one of them is of no year."""
+    years = [{period for period in place.periods if isinstance(period, int)} for _, place in places]
+    return frozenset().union(*years) if years and all(years) else frozenset()
+
+
+def _words(place: Place) -> str:
+    return f"{place.row.label} {place.column.heading}" if place.row and place.column else ""
 
 
 def brief(value: Decimal) -> str:

@@ -9,10 +9,8 @@ from itertools import combinations
 
 from fingen.quality.claims import ClaimContext
 from fingen.quality.computed import interval
-from fingen.quality.pairing import order
 from fingen.quality.quantities import Quantity
 
-_LEAST = 10  # shown digits below which a percentage or an amount may be met by chance
 _PASSED = re.compile(
     r"(?:突破|超过|跨过|跨越|迈过|站上|越过|逾|超)了?|\b(?:passed|topped|exceeded|surpassed|crossed|above|over|more than|beyond)\s(?:the )?(?:RMB|US)?[$€£]?$"
 )
@@ -32,7 +30,7 @@ def follows(reading: ClaimContext, figure: Quantity, proved: Collection[int]) ->
     return any(
         low <= value <= high
         for one, other in combinations(known, 2)
-        for value in _results(reading, figure, *((one, other) if one.start < other.start else (other, one)))
+        for value in _results(figure, one, other)
     )
 
 
@@ -44,21 +42,12 @@ def _is_passed(reading: ClaimContext, figure: Quantity, known: Collection[Quanti
     )
 
 
-def _results(reading: ClaimContext, figure: Quantity, one: Quantity, other: Quantity) -> Iterator[Decimal]:
-    """What two figures, the first of which stands first, may give."""
+def _results(figure: Quantity, one: Quantity, other: Quantity) -> Iterator[Decimal]:
+    """What two figures give without a calculation to be declared: percentage points between them, how many times the other one is."""
     if one.kind != other.kind or not one.value or not other.value:
         return
     a, b = abs(one.value), abs(other.value)
     if figure.kind == "points" and one.kind == "percent":
         yield abs(a - b)
-    if one.kind != "amount" or one.unit != other.unit:
-        return
-    if figure.unit == "times":
+    if figure.unit == "times" and one.kind == "amount" and one.unit == other.unit:
         yield from (a / b, b / a)
-    elif figure.kind == "amount" and figure.unit == one.unit and figure.shown >= _LEAST:
-        yield abs(one.value - other.value)
-    elif figure.kind == "percent" and figure.shown >= _LEAST and (told := order(reading, one, other)):
-        earlier, later = (a, b) if told > 0 else (b, a)
-        move = reading.move(figure)
-        if move is None or (move.sign > 0) == (later > earlier):
-            yield abs(later / earlier - 1) * 100

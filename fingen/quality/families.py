@@ -15,6 +15,8 @@ from functools import cached_property
 class Dimension:
     """One way in which figures of one name differ. `special` are the kinds that must be said; others are taken as read.
 
+    What is said to be of one of the `stated` kinds has a word of it around it in the source.
+
     Where a table has a thing on one of the `exclusive` kinds as well, it does not have it so elsewhere.
 
     A text without any of the `hints` names none of them: most texts are done with that.
@@ -23,6 +25,7 @@ class Dimension:
     name: str
     pattern: re.Pattern[str]  # a named group for each kind
     special: frozenset[str]
+    stated: frozenset[str]
     exclusive: frozenset[str]
     hints: tuple[str, ...]
 
@@ -43,12 +46,13 @@ class Dimension:
         return tuple(hint for hint in self.hints if not hint.isascii())
 
 
-def _dimension(name: str, special: str, hints: str, also: str = "", **kinds: str) -> Dimension:
+def _dimension(name: str, special: str, hints: str, also: str = "", stated: str = "", **kinds: str) -> Dimension:
     groups = "|".join(f"(?P<{kind}>{words})" for kind, words in kinds.items())
     return Dimension(
         name,
         re.compile(groups, re.IGNORECASE),
         frozenset(special.split()),
+        frozenset(f"{special} {stated}".split()),
         frozenset(f"{special} {also}".split()),
         tuple(hints.split()),
     )
@@ -56,7 +60,7 @@ def _dimension(name: str, special: str, hints: str, also: str = "", **kinds: str
 
 # 归属于母公司 and "owners of the parent" say who shares in a profit of the group; they make no parent's accounts of it.
 SCOPE = _dimension(
-    "scope", "parent", "本行 本公司 母行 parent company-only company unconsolidated separate stand consolidated group 母公司 "
+    "scope", "parent", "bank 本行 本公司 母行 parent company-only company unconsolidated separate stand consolidated group 母公司 "
     "单体 个体 個體 个别 個別 合并 合併 集团 集團 segment",
     parent=r"(?<!归属于)(?<!归属)(?<!归于)母公司(?!所有者|股东|股東|普通股|[拥擁]有人|情况|情況|[和及与與])|单体(?:口径|报表)|(?:^|(?<=\s))本(?:行|公司)(?=\s|$)|本行(?:口径|报表)|母行"
     r"|个体财务|個體財務|个别财务报表|個別財務"
@@ -66,7 +70,7 @@ SCOPE = _dimension(
     r"|unconsolidated\b(?! (?:structured|entit|subsid|affil|joint|fund))"
     r"|separate (?:financial )?statements\b"
     r"|^company (?:balance sheet|statement of|profit and loss|income statement|cash flow)|company balance sheet\b|stand-?alone\b"
-    r"|the parent(?:['’]s)?\b|parent (?:entity|level)\b)",
+    r"|the parent(?:['’]s)?\b|parent (?:entity|level)\b|bank(?: only)?:)",
     group=r"(?<!企业)(?<!业务)合[并併](?!及公司|及母公司|及银行|范围|报表编制|日|方|对价|成本|财务报表项目)(?:口径|报表)?|\bconsolidated\b"
     r"|\bthe (?:whole |entire )?group(?:['’]s)?\b|本集[团團]|集团口径|group[- ]wide",
     part=r"\bthe [A-Z][\w&,-]*(?: (?:and |& )?[A-Z][\w&,-]*){0,4} (?:operating |reportable |reporting )?segment\b(?!s)",
@@ -121,6 +125,7 @@ RULES = _dimension(
 )  # fmt: skip
 OPERATIONS = _dimension(
     "operations", "discontinued", "discontinu continuing 终止 終止 持续经营 持續經營",
+    both=r"\bcontinuing and discontinued\b|持[续續](?:经营|經營)?(?:业务|業務)?[及和与與]已?[终終]止",
     discontinued=r"\bdiscontinu(?:ed|ing) (?:operation|business|activit|segment)\w*|终止经营|非持续经营|終止經營",
     continuing=r"(?<!dis)\bcontinuing operations?\b|(?<!非)持[续續](?:经营|經營|[及和与與])",
 )  # fmt: skip
@@ -140,6 +145,11 @@ TAXES = _dimension(
     "taxes", "", "tax 税前 税后 稅前 稅後 含税 含稅",
     before=r"\b(?:before|pre-?)[- ]?(?:income )?tax(?:es|ation)?\b|[税稅]前|含[税稅](?!前)", after=r"\b(?:after|post"
     r"|net of)[- ](?:income )?tax(?:es|ation)?\b|[税稅][后後]",
+)  # fmt: skip
+PROVISION = _dimension(
+    "provision", "", "allowance provision impairment credit loss 拨备 准备 减值",
+    before=r"\b(?:before|gross of)(?: any| the| deducting)? (?:\w+ )?(?:allowances?|provisions?|impairments?)\b|(?:拨备|准备|减值)[^，。|\n]{0,2}前|扣除[^，。|\n]{0,6}(?:拨备|准备)[^，。|\n]{0,2}前",
+    after=r"\b(?:after|net of)(?: any| the| deducting)? (?:\w+ )?(?:allowances?|provisions?|impairments?)\b|(?:拨备|准备|减值)[^，。|\n]{0,2}后",
 )  # fmt: skip
 CARRIED = _dimension(
     "carried", "", "账面 賬面 carrying book",
@@ -174,7 +184,7 @@ OPPOSITES = (
                long=r"\bnon-?current\b|\blong-term\b|非流动|长期"),
     _dimension("netting", "", "gross net", gross=r"\bgross\b(?! domestic)", net=r"\bnet\b(?! of)"),
     _dimension("cash total", "", "净额 流入 流出 现金", net=r"净额|净流[入出]|净增加额",
-               part=r"(?<!净)流[入出](?!净|量|[^，。|]{0,4}净额)(?=[额达合小共总的为]|[0-9]|$)|(?:收到|支付|收回)的(?:其他[^，。|]{0,16})?现金(?!净额)"),
+               flows=r"(?<!净)流[入出](?!净|量|[^，。|]{0,4}净额)(?=[额达合小共总的为]|[0-9]|$)|(?:收到|支付|收回)的(?:其他[^，。|]{0,16})?现金(?!净额)"),
     _dimension("extent", "", "营业总 营业收入 营业成本 主营业务", total=r"营业总(?=收入|成本)", plain=r"(?<!主)营业(?=收入|成本)",
                main=r"主营业务(?=收入|成本)"),
     _dimension("result", "", "profit income loss earnings ebitda 利润 毛利",
@@ -190,6 +200,8 @@ OPPOSITES = (
                issued=r"\bissued (?:share|capital)|\bpaid[- ](?:up|in) (?:share )?capital|实收(?:资本|股本)|已发行"),
     _dimension("sum", "", "净额 总额", net=r"净额", total=r"(?<!利润)总额(?!的)"),
     _dimension("outlay", "", "研发", spent=r"研发投入|研发支出", expensed=r"研发费用"),
+    _dimension("charge", "", "charge credit 借 贷", charge=r"\bcharge[ds]?\b|借记", credit=r"\bcredit(?:ed|s)?\b(?! (?:risk|loss|quality|facilit"
+               r"|rating|card|agree|exposure|impair|line|default|spread|union))|贷记"),
     _dimension("owed", "", "ow due", by=r"\bow(?:ed|ing) by\b|\b(?:they|which|that|it) owes?\b",
                to=r"\bowed to\b|\bowing to (?=them|group|related|subsid|parent)"),
     _dimension("sheet", "", "balance 表外 表内", on=r"\bon[- ]balance[- ]sheet\b|资产负债表内", off=r"\boff[- ]balance[- ]sheet\b|表外"),
@@ -197,5 +209,5 @@ OPPOSITES = (
                selling=r"\bselling\b(?!,)|销售费用", administrative=r"\badministrative\b|管理费用", research=r"\bresearch\b"
                r"|研发费用", financial="财务费用"),
 )  # fmt: skip
-BASES = (SCOPE, SPAN, RESTATED, RULES, OPERATIONS, RATES, SHARES, TAXES, CARRIED, OWNERS)
+BASES = (SCOPE, SPAN, RESTATED, RULES, OPERATIONS, RATES, SHARES, TAXES, PROVISION, CARRIED, OWNERS)
 DIMENSIONS = (*BASES, *OPPOSITES)

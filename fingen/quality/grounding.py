@@ -61,6 +61,7 @@ Level = Literal["bound", "quoted", "computed", "failed"]
 LEVELS: tuple[Level, ...] = ("bound", "quoted", "computed")
 Wrong = tuple[str, str, Place | None, Source | None]  # a reason, what is wrong, and the nearest figure of the source
 _HALF = Decimal("0.5")
+_COUNTED = 10  # from which on people and shares are counted, not mentioned
 _BARE = 100  # a whole number below it that counts nothing may be that of a note
 _RENMINBI = re.compile("人民[币幣]|RMB|CNY|yuan", re.IGNORECASE)
 _TIME_WORDS = {"day": ("day", "天"), "week": ("week", "周"), "month": ("month", "月"), "year": ("year", "年")}
@@ -68,6 +69,7 @@ _A_GAIN = re.compile(
     r", (?:a|an) (?:gain|rise|increase|growth|decline|fall|drop|decrease|reduction) of (?:about |around |some |roughly |nearly |over )?"
     r"|, (?:up|down) (?:by )?(?:about |around |some |roughly |nearly |over )?|，(?:同比)?(?:增长|下降|上升|增幅|降幅|增加|减少)了?约?为?",
 )
+_OF_RATE = re.compile(r"(?:effective|statutory)[\w ]{0,24} rate|(?:实际|有效|法定|适用)税率", re.IGNORECASE)
 _TELLING = 200  # half steps: three digits that are shown tell a figure, "5 percent" may be anything
 # Which of several contradictions is told: the one of the candidate that came furthest.
 _STAGES = (
@@ -237,6 +239,9 @@ class _Check:
         if computed:
             if detail := self.binding.basis.conflict_of_operands(figure, self.computed.operands_of(figure)):
                 self._add("binding-basis", figure.start, figure.end, detail)
+                return "failed"
+            if wrong := self.computed.wrong_share(figure):
+                self._add(wrong[0], figure.start, figure.end, wrong[1])
                 return "failed"
             self._unbound(figure, "computed")
             return "computed"
@@ -445,6 +450,8 @@ class _Check:
 
 
 def _is_exact(figure: Quantity) -> bool:
+    if figure.unit in ("people", "shares") and figure.value >= _COUNTED:
+        return True
     return figure.currency is not None or figure.scale != ONE or figure.value >= _BARE or figure.step < ONE
 
 
@@ -479,6 +486,8 @@ def _is_difference(place: Place, source: Source) -> bool:
     """Whether a percentage is the change of a ratio: by its heading, or as the difference of two others in its row."""
     if place.change and place.ratio:
         return True
+    if place.table is not None and any(_OF_RATE.search(row.label) for row, _ in place.table.rows):
+        return place.row is not None and not _OF_RATE.search(place.row.label)  # a part of a rate
     shares = [other.figure.value for other in source.row_of(place) if other.figure.kind == "percent"]
     return place.change and any(abs(a - b) == abs(place.figure.value) for a, b in combinations(shares, 2))
 

@@ -32,10 +32,10 @@ _CONTRARIES: dict[str, dict[str, str]] = {
     },
     "half": {"first": r"\bfirst half\b|上半年", "second": r"\bsecond half\b|下半年"},
     "quarter": {
-        "one": r"\bfirst quarter\b|第?一季度",
-        "two": r"\bsecond quarter\b|第?二季度",
-        "three": r"\bthird quarter\b|(?<!前)第?三季度",
-        "four": r"\bfourth quarter\b|第?四季度",
+        "one": r"\bfirst (?:and \w+ |or \w+ )?quarters?\b|第?一季度",
+        "two": r"\bsecond (?:and \w+ |or \w+ )?quarters?\b|第?二季度",
+        "three": r"\bthird (?:and \w+ |or \w+ )?quarters?\b|(?<!前)第?三季度",
+        "four": r"\bfourth (?:and \w+ |or \w+ )?quarters?\b|第?四季度",
     },
     "size": {"more": r"\b(?:higher|larger|greater)\b", "less": r"\b(?:lower|smaller)\b"},
     "rate": {

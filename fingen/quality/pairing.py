@@ -37,6 +37,7 @@ _ASIDE = re.compile(
     r"\b(?:before|excluding|without|after|because of|due to|despite|net of|thanks to|including) (?:the |any |all )?[a-z]+"
 )
 _PARTED = re.compile(r"[,;]| (?:and|while|but) ")
+_CLOSE = 2  # characters behind a figure in which a break ends what is said of it
 _NEAR = 30  # characters before a figure in which a name is that of its owner
 _ALONE = re.compile(
     r"\W*(?:growth|change|increase|decrease|year[- ]on[- ]year|yoy|增长率?|增减|变动|变化|同比|变动幅度|增幅)\W*"
@@ -59,7 +60,8 @@ _HAN_RUN = re.compile(r"[\u4e00-\u9fff]{2,}")
 _BREAKS = re.compile(r"[,;:，、；：]|\b(?:and|while|whereas|but)\b|[和及与而]")
 _SURE = 1.5  # words that both must have together; two characters of Chinese are half a word
 _RESPECTIVE = re.compile(r"\brespectively\b|分别|依次|各")
-_LISTING = re.compile(r"[,;，、；]| and |[和与及以]")
+_LISTING = re.compile(r"[,、]| and |[和与及]")
+_CLAUSES = re.compile(r"[;；，]")
 _SHORT = 5  # letters that tell a word from others
 _NAME_NOTHING = frozenset(
     word[:_SHORT]
@@ -244,7 +246,7 @@ def _of_names(
     named = [
         _Named(
             each,
-            _words(words_beside(reading, each)),
+            _words(words_beside(reading, each, behind=True)),
             frozenset().union(*(_names(*found) for found in proved[each.start])),
             frozenset().union(*(_words(place.column.heading) for _, place in proved[each.start] if place.column)),
         )
@@ -272,10 +274,10 @@ def _crossed(one: _Named, other: _Named) -> float:
 def _names(source: Source, place: Place) -> frozenset[str]:
     if place.row is not None:
         return _words(" ".join((*place.row.parents[-1:], place.row.label)))
-    return _words(words_beside(source.reading, place.figure))
+    return _words(words_beside(source.reading, place.figure, behind=True))
 
 
-def words_beside(reading: ClaimContext, figure: Quantity) -> str:
+def words_beside(reading: ClaimContext, figure: Quantity, *, behind: bool = False) -> str:
     """The words around a figure up to the last break before the figure after it, and from that of the figure before it."""
     if name := _listed_name(reading, figure):
         return name
@@ -283,7 +285,9 @@ def words_beside(reading: ClaimContext, figure: Quantity) -> str:
     has_earlier = figure.start - len(before) > reading.sentence(figure.start)[0]
     breaks = [match.end() for match in _BREAKS.finditer(before)] if has_earlier else []
     ends = [match.start() for match in _BREAKS.finditer(after)]
-    return f"{before[breaks[-1] if breaks else 0 :]} {after[: ends[0] if ends else len(after)]}"
+    before = before[breaks[-1] if breaks else 0 :]
+    named_behind = behind and not _words(before) and (not ends or ends[0] > _CLOSE)  # 5 million of charges for A and B
+    return f"{before} {after[: ends[0] if ends and not named_behind else len(after)]}"
 
 
 def _listed_name(reading: ClaimContext, figure: Quantity) -> str:
@@ -291,10 +295,18 @@ def _listed_name(reading: ClaimContext, figure: Quantity) -> str:
     group = reading.listed(figure)
     if not group:
         return ""
-    words = reading.around(group[0])[0]
-    told = _RESPECTIVE.search(words)
-    names = [name for name in _LISTING.split(words[: told.start()] if told else words) if name.strip()]
-    return names[-len(group) :][group.index(figure)] if len(names) >= len(group) else ""
+    before = reading.text[reading.sentence(figure.start)[0] : group[0].start]
+    told = _RESPECTIVE.search(before)
+    for clause in reversed(_CLAUSES.split(before[: told.start()] if told else before)):
+        names = [name for name in _LISTING.split(clause) if name_like(name)]
+        if len(names) >= len(group):
+            return names[-len(group) :][group.index(figure)]
+    return ""
+
+
+def name_like(text: str) -> bool:
+    """Whether a text has a word that can name a thing."""
+    return bool(_words(text))
 
 
 def _words(text: str) -> frozenset[str]:

@@ -94,11 +94,11 @@ _CURRENCY_BEFORE = (
     r"(?:(?:US|HK|AU|A|CA|C|S|NZ|NT)?\$|[€£¥]|RMB|CNY|USD|EUR|GBP|HKD|AUD|JPY|CHF|人民币|美元|港币|新?[台臺]币)"
 )
 _BEFORE = re.compile(
-    rf"(?P<minus>(?<![0-9A-Za-z%元月日年度季万亿股人吨家号)])[-–]|\bminus |\bnegative |负)?(?P<open>\()?"
+    rf"(?P<minus>(?<![0-9A-Za-z%元月日年度季万亿股人吨家号)])[-–]|\bminus |\bnegative |负数?)?(?P<open>\()?"
     rf"(?:(?P<currency>{_CURRENCY_BEFORE})\s?(?P<inner>[-–(])?)?(?P<gap>\s?)$"
 )
 _BEFORE_REACH = 16  # characters before a number that can belong to it
-_SIGNS = frozenset("-–($€£¥ BYDRPF币元负")  # what can stand right before a number and belong to it
+_SIGNS = frozenset("-–($€£¥ BYDRPF币元负数")  # what can stand right before a number and belong to it
 _SCALE = (
     r"(?P<scale>trillions?\b|[Bb]illions?\b|bn\b|[Mm]illions?\b|mn\b|mm\b|mil\b|mln\b|bil\b|bln\b|thousands?\b|hundred\b"
     r"|万亿|兆|[千百十]?[亿億]|百萬|萬|[千百十]?万|百万|千(?![克瓦米伏卡]))"
@@ -115,7 +115,7 @@ _UNIT = re.compile(
     r"(?:\s{1,2}|-)?(?:(?P<points>(?:percentage|percent|pct)[\s-]points?\b|points?\b|pp?ts?\b|pp\b|个?百分点)"
     r"|(?P<basis>basis[\s-]points?\b|bps?\b|BPs?\b|个?基点)|(?P<percent>%|percent\b|per\scent\b|pct\b|‰)"
     rf"|{_SCALE}(?:[\s-]?(?P<money>{_MONEY})|[\s-]?(?P<counted>{_COUNT}))?"
-    rf"|(?P<minor>pence\b|cents\b|p\b(?![.-]))|(?P<money_alone>{_MONEY})|(?P<counted_alone>{_COUNT}))"
+    rf"|(?P<minor>pence\b|cents\b|p\b(?![.-])|[港美欧]?仙|便士|[美欧]分)|(?P<money_alone>{_MONEY})|(?P<counted_alone>{_COUNT}))"
 )
 _ATTACHED = re.compile(r"(?:bn|mn|[mkb])(?![\w])", re.IGNORECASE)
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}$")
@@ -139,7 +139,9 @@ _REPUBLIC_DATE = re.compile(r"(1[0-4][0-9])\.(0?[1-9]|1[0-2])\.([0-3]?[0-9])(?![
 _HAN_DAY = re.compile(r"([一二三四五六七八九十]{1,2})月(?:([一二三四五六七八九十]{1,3})日)?")
 _FISCAL = re.compile(r"\b(?:FY|CY|F)[ ’']?$")
 _QUARTER_AFTER = re.compile(r"\s?(?:季度|(?:st|nd|rd|th) quarter|Q(?![A-Za-z]))")
-_QUARTER_WORD = re.compile(r"\b(first|second|third|fourth)[- ]quarter", re.IGNORECASE)
+_QUARTER_WORD = re.compile(
+    r"\b(first|second|third|fourth)(?: and (?=(?:second|third|fourth) quarters)|(?: and (?:second|third|fourth))?[- ]quarter)", re.IGNORECASE
+)
 _QUARTERS = {"first": 1, "second": 2, "third": 3, "fourth": 4}
 _REFERENCE = re.compile(
     r"(?:\b(?:[Nn]otes?|Items?|Forms?|Articles?|Sections?|Rules?|Levels?|Phase|Parts?|Nos?\.|pages?|p\.|ASC|ASU|IFRS|IAS|HKFRS|HKAS|ISO"

@@ -69,3 +69,36 @@ def _of_column(source: Source, place: Place) -> Iterator[Place]:
     for other in source.column_of(place):
         if other.row is not place.row and other.figure.kind == place.figure.kind and other.figure.value != place.figure.value:
             yield other
+
+
+_BASE_ZH = re.compile(r"占(?:了|到)?((?!比)[^\W0-9a-zA-Z成由从比]{2,14}?)的?(?:比例|比重)?(?:大?约|仅|只|达|为|是)*$")
+_BASE_THERE = re.compile(r"占([\u4e00-\u9fff]{2,14})")
+_BASE_EN = re.compile(r"\s?of (?:(?:the|its|total|net|all|group|company) )*([a-z]+)")
+_BASE_THERE_EN = re.compile(r"(?:%|percent|percentage) of ([a-z ]+)", re.IGNORECASE)
+_VAGUE = frozenset("的总额全年度公司本期当收入合计比例重占年")
+_SALES = frozenset(("sales", "revenue", "revenues", "turnover"))
+_PER_SHARE = re.compile(r"每\s?([0-9]{0,4}|[一十百]?)\s?股[^，。；0-9]{0,10}$")
+
+
+def is_of_other_base(reading: ClaimContext, figure: Quantity, source: Source, place: Place) -> bool:
+    """Whether a percentage is given as a share of one thing, and the source has it as a share of another."""
+    before, after = reading.around(figure)
+    words = f"{place.row.label} {place.column.heading}" if place.row and place.column else ""
+    if said := _BASE_ZH.search(before):
+        there = _BASE_THERE.search(words) or _BASE_ZH.search(source.reading.around(place.figure)[0])
+        mine, theirs = (set(each[1]) - _VAGUE if each else set() for each in (said, there))
+        return bool(mine and theirs) and not mine & theirs
+    said = _BASE_EN.match(after)
+    there = _BASE_THERE_EN.search(words) or (_BASE_EN.match(source.reading.around(place.figure)[1]) if place.row is None else None)
+    if said is None or there is None or said[1] not in source.words:
+        return False
+    theirs = {word[:_STEM] for word in there[1].lower().split()}
+    return said[1][:_STEM] not in theirs and not (said[1] in _SALES and any(each[:_STEM] in theirs for each in _SALES))
+
+
+def shares_counted(reading: ClaimContext, figure: Quantity) -> int:
+    """For how many shares an amount is given in Chinese: 每股, 每10股; 0 where for none."""
+    told = _PER_SHARE.search(reading.text, max(0, figure.start - 20), figure.start)
+    if told is None:
+        return 0
+    return int(told[1]) if told[1].isdigit() and told[1].isascii() else {"": 1, "一": 1, "十": 10, "百": 100}.get(told[1], 0)

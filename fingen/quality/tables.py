@@ -89,9 +89,8 @@ _BRACKETED = re.compile(  # but not 贵州茅台酒厂（集团）物流有限�
     r"[(（\[](?!(?:集[团團]|中[国國]|香港|北京|上海|天津|深圳|广州|廣州)[)）][\u4e00-\u9fff])[^()（）\[\]]{0,60}[)）\]]"
 )
 _PLAIN = str.maketrans("’–—", "'--")
-_WHOLE_LABEL = re.compile(
-    r"(?:[:：]|的?现金|余额|净额|合计|小计|款项?|收入|费用|支出|资产|负债|权益|金额|利润|损失|损益|收益)$"
-)
+_PERCENT_HEAD = re.compile(r"[%％]|百分")
+_WHOLE_LABEL = re.compile(r"(?:[:：]|的?现金|余额|净额|合计|小计|款项?|收入|费用|支出|资产|负债|权益|金额|利润|损失|损益|收益)$")
 _NUMBERING = re.compile(
     r"^(?:[一二三四五六七八九十]{1,3}、|[0-9]{1,2}(?:[.、)）](?![0-9])|\s)|[①-⑳]|其中[:：]|其中|[加减]\s?[:：]|less\s?:|add\s?:|plus\s?:)\s*",
     re.IGNORECASE,
@@ -124,6 +123,7 @@ class TableRow:
     parents: tuple[str, ...]
     periods: Periods
     cells: list[tuple[int, int, int]]  # column, start, end
+    unit: Unit | None = None  # of the unit line above it inside the table
     lead: str = ""  # the lines right above without figures where the label may be the last of a broken one
 
 
@@ -282,7 +282,8 @@ class _Reader:
                 self.header, self.columns, self.parents = [], None, ()
             self.header.append(texts)
             self._unit_of_heading(texts)
-        elif len(filled) == 1 and texts[0] and not figures:
+        elif texts[0] and not figures and (len(filled) == 1 or _PERCENT_HEAD.search(texts[0]) or parse_unit(texts[0])):
+            self.table.unit = parse_unit(texts[0]) or self.table.unit  # of the rows below: 每股计（人民币元）
             self._label_row(texts[0])
         elif len(cells) > 1 or figures:
             self._data_row(cells, texts)
@@ -327,6 +328,7 @@ class _Reader:
             self.parents,
             periods or self.row_periods,
             [(column, start, end) for column, (text, start, end) in enumerate(cells) if text and column >= first],
+            self.table.unit,
             self.lead,
         )
         self.lead = ""
@@ -430,7 +432,8 @@ def table_places(table: Table, text: str) -> Iterable[Place]:
     """The figures of a table's cells, each with what its row, its column and the unit line say."""
     percent_columns = _percent_columns(table, text)
     for row, columns in table.rows:
-        above = row.parents[-1:] if row.label.lower().startswith(("basic", "diluted")) else ()
+        says_percent = any(map(_PERCENT_HEAD.search, row.parents[-1:]))
+        above = row.parents[-1:] if says_percent or row.label.lower().startswith(("basic", "diluted")) else ()
         row_words = " ".join((row.label, *above))
         units = [text[start:end] for _, start, end in row.cells[1:]] + [""]
         for (index, start, end), beside in zip(row.cells, units, strict=True):
@@ -447,6 +450,7 @@ def table_places(table: Table, text: str) -> Iterable[Place]:
                 place = _place(table, row, column, figure, start, words, pure, (id(columns), index) in percent_columns)
                 place.cell = (start, end)
                 place.percent |= cell.startswith("%")
+                place.ratio |= says_percent and place.change
                 yield place
 
 
@@ -495,7 +499,7 @@ def _place(
         periods |= {period - 1 for period in periods if isinstance(period, int)}
     scales: tuple[Decimal, ...] = (figure.scale,)
     currency = figure.currency
-    unit = parse_unit(words) or table.unit
+    unit = parse_unit(words) or row.unit or table.unit
     if figure.kind in ("amount", "year") and figure.scale == ONE and pure:
         scales = _cell_scales(unit, table.inherited, words)
         currency = currency or currency_named(column.heading) or (unit.currency if unit else None)

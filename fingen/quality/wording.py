@@ -50,7 +50,7 @@ _ADVICE = re.compile(
     r"\b(?:not|no) (?:\w+ )?(?:investment|financial|legal|tax) advice\b|\bconsult (?:a|an|your) [\w ]{0,30}(?:advis[eo]r|professional)|"
     r"\b(?:you|investors|readers) should (?:buy|sell|hold)\b|\b(?:buy|sell) [\w&. ]{1,40} shares (?:now|today)\b|"
     r"\bbest stock\b|不构成(?:任何)?投资建议|建议(?:投资者)?(?:买入|卖出|增持|减持|持有)|(?:股市|投资)有风险|请咨询专业"
-    r"|投资者(?:应|需|可以?|宜|务)(?!怎|如何|从哪|看什么)|建议(?:谨慎|密切|持续|重点|积极|适当|关注)|(?:应当?|需要?)(?:密切|持续|高度)关注"
+    r"|投资者(?:应|需|可以?|宜|务)(?!怎|如何|从哪|看什么)|建议(?:投资者|读者|各?方|进一步|谨慎|密切|持续|重点|积极|适当|关注|核实)|(?:应当?|需要?)(?:密切|持续|高度)关注"
     r"|\b(?:investors|readers|shareholders) (?:are advised|may wish|would be wise|need) to\b",
     re.IGNORECASE,
 )
@@ -138,7 +138,7 @@ def repeats(draft: Draft) -> str | None:
     told: set[str] = set()
     for start, end in sentences(text):
         key = fold(text[start:end])
-        is_whole = len(key) >= (12 if han_share(text) > 0.3 else 30)
+        is_whole = len(key) >= (6 if han_share(text) > 0.3 else 18)
         if is_whole and key in told and fold(_passages(draft)).count(key) < 2:
             return f"told twice: {text[start:end][:60]}"
         told.add(key)
