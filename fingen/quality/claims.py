@@ -495,6 +495,7 @@ class ClaimContext:
 
 
 _NEAR_PAIR = 32  # characters at most between two figures that one word is said of: outflows went from 5 to 6
+_EITHER = re.compile(r"\s\((?:loss(?:es)?|income|gains?|profits?|expenses?)\)|[(（]亏损[^()（）]*[)）]", re.IGNORECASE)  # income (loss)
 _THROUGH = re.compile(r"\bthrough (?:the )?(?:profit (?:or|of|and) loss|income statement)\b", re.IGNORECASE)
 _INCOME_TAX = re.compile(r"\bincome tax(?:es)?\b|所得税", re.IGNORECASE)
 _BEFORE_TAX = re.compile(
@@ -509,7 +510,7 @@ def attached_polarity(reading: ClaimContext, figure: Quantity, *, costs: bool = 
     With `costs` an expense counts as a loss and what is credited as a gain: of a row that has both.
     """
     before, _ = reading.around(figure)
-    before = _BEFORE_TAX.sub("", before[-110:]).lower()
+    before = _EITHER.sub("", _BEFORE_TAX.sub("", before[-110:])).lower()
     if behind := _POLAR_BEHIND.match(reading.text, figure.end):
         return 1 if behind["gain"] else -1
     last = None
