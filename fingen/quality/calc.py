@@ -49,7 +49,8 @@ class Calc:
 
         `scales_of` says it of an operand, 0 for a percentage or a bare number.
         """
-        return _scales(self.tree, self.text, scales_of)
+        found = _scales(self.tree, self.text, scales_of)
+        return found - {Decimal(0)} or {Decimal(1)}
 
     @property
     def subtracts(self) -> bool:
@@ -191,12 +192,12 @@ def _scales(node: ast.expr, text: str, scales_of: Callable[[Decimal], set[Decima
         return _scales(node.operand, text, scales_of)
     if not isinstance(node, ast.BinOp):
         number = _number(node, text) if isinstance(node, ast.Constant) else Decimal(1)
-        return {scale or Decimal(1) for scale in ({Decimal(1)} if is_constant(number) else scales_of(number))}
+        return {Decimal(0)} if is_constant(number) else scales_of(number)
     left, right = _scales(node.left, text, scales_of), _scales(node.right, text, scales_of)
     if isinstance(node.op, ast.Mult):
-        return {one * other for one in left for other in right}
+        return {(one or 1) * (other or 1) for one in left for other in right}
     if isinstance(node.op, ast.Div):
-        return {one / other for one in left for other in right}
+        return {(one or 1) / (other or Decimal(1)) for one in left for other in right}
     return left & right or left | right
 
 

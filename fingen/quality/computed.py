@@ -107,7 +107,7 @@ class Computed:
         scales: set[Decimal] = set()
         found = [(source, place) for source in self.sources for place in source.shown.within(operand, operand)]
         for _, place in [each for each in found if self._is_quoted(*each)] or found:
-            if place.figure.kind in ("percent", "points") or place.percent:
+            if place.figure.kind in ("percent", "points") or (place.percent and not place.figure.currency):
                 scales.add(Decimal(0))
             if place.figure.kind == "amount":
                 scales.update(place.scales if place.figure.scale == ONE else (place.figure.scale,))
