@@ -12,8 +12,8 @@ from fingen.pipeline.checking import DISAGREES, read_verdicts
 from fingen.pipeline.filters import OpenFilters
 from fingen.pipeline.repairing import is_repair
 from fingen.quality.balance import surplus_reference
-from fingen.quality.checks import check
-from fingen.quality.draft import Draft, Drop
+from fingen.quality.checks import find_faults
+from fingen.quality.draft import Draft, Drop, joined
 from fingen.quality.duplicates import fold, worth
 from fingen.quality.evidence import find_quote, locate
 from fingen.quality.privacy import Mode, protect
@@ -142,8 +142,8 @@ class _Judge:
         evidence = tuple(dict.fromkeys(part for parts in found.values() for part in parts))
         record = task.build(item, request, evidence, self.teacher).model_copy(update={"task": task.task})
         not_found = tuple(quote for quote, parts in found.items() if not parts)
-        drop = check(Draft(record, item.rephrased, not_found, request.passages), task.checks)
-        drop = drop or self._grounding(record)
+        faults = find_faults(Draft(record, item.rephrased, not_found, request.passages), task.checks)
+        drop = joined([*faults, *self._grounding(record)])
         private = self.protect(record, item.rephrased) if drop is None else None
         if private is None:
             drop = drop or Drop(
@@ -157,9 +157,9 @@ class _Judge:
             self.draw.slips += sum(bool(place.slips) for place in quotes.values())
             self.draw.kept.append(kept)
 
-    def _grounding(self, record: Record) -> Drop | None:
+    def _grounding(self, record: Record) -> list[Drop]:
         grounding = self.origin.ground(record)
-        return next((Drop(each.reason, each.detail) for each in grounding.failed), None) if grounding else None
+        return [Drop(each.reason, each.told) for each in grounding.failed] if grounding else []
 
     def protect(self, record: Record, rephrased: str) -> tuple[Record, str] | None:
         """A record and the second wording of its question, as they may be written; None if they may not be."""

@@ -18,7 +18,7 @@ from fingen.teachers.request_locks import RequestLocks
 
 TEMPLATE = "repair"  # repair.<language>: what is said of the rejected items
 NOT_MENDED = frozenset({"surplus", "unusable-answer", "privacy"})  # reasons that another wording does not mend
-DETAIL_CHARACTERS = 300  # of what was found
+DETAIL_CHARACTERS = 2000  # of what was found: all faults of a pair
 
 
 def is_repair(template: str) -> bool:

@@ -244,7 +244,7 @@ class Binding:
     def _says(self, place: Place) -> str:
         if place.row is None or place.column is None:
             return ""
-        return f"it stands in the row “{place.row.label[:60]}”, column “{place.column.heading[:60]}”"
+        return "the source has it as something else"
 
     # --- row and column ---------------------------------------------------------------------------------------------------
 

@@ -195,9 +195,9 @@ def _scales(node: ast.expr, text: str, scales_of: Callable[[Decimal], set[Decima
         return {Decimal(0)} if is_constant(number) else scales_of(number)
     left, right = _scales(node.left, text, scales_of), _scales(node.right, text, scales_of)
     if isinstance(node.op, ast.Mult):
-        return {(one or 1) * (other or 1) for one in left for other in right}
+        return {(one or Decimal(1)) * (other or Decimal(1)) for one in left for other in right}
     if isinstance(node.op, ast.Div):
-        return {(one or 1) / (other or Decimal(1)) for one in left for other in right}
+        return {(one or Decimal(1)) / (other or Decimal(1)) for one in left for other in right}
     return left & right or left | right
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from fingen.quality import wording
-from fingen.quality.draft import Draft, Drop
+from fingen.quality.draft import Draft, Drop, joined
 from fingen.quality.duplicates import fold
 from fingen.records import Passage
 from fingen.text import han_share
@@ -192,10 +192,12 @@ CHECKS: dict[str, Check] = {
 }
 
 
+def find_faults(draft: Draft, checks: Mapping[str, Check] = CHECKS) -> list[Drop]:
+    """All reasons to reject a draft, in the order of the checks."""
+    found = ((reason, look(draft)) for reason, look in checks.items())
+    return [Drop(reason, detail) for reason, detail in found if detail is not None]
+
+
 def check(draft: Draft, checks: Mapping[str, Check] = CHECKS) -> Drop | None:
-    """The first reason to reject a draft, or None."""
-    for reason, look in checks.items():
-        detail = look(draft)
-        if detail is not None:
-            return Drop(reason, detail)
-    return None
+    """The reasons to reject a draft as one, or None."""
+    return joined(find_faults(draft, checks))

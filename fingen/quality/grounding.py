@@ -51,7 +51,7 @@ from fingen.quality.notation import standard
 from fingen.quality.opposed import find_opposed
 from fingen.quality.pairing import find_exchanged, order, source_order
 from fingen.quality.quantities import HUNDREDTH, ONE, Quantity, same_currency
-from fingen.quality.source import Ladder, Source, fold_name, prepare
+from fingen.quality.source import Ladder, Source, describe, fold_name, prepare
 from fingen.quality.tables import Place, parse_unit
 from fingen.records import Passage, Record
 
@@ -70,6 +70,7 @@ _A_GAIN = re.compile(
     r"|, (?:up|down) (?:by )?(?:about |around |some |roughly |nearly |over )?|，(?:同比)?(?:增长|下降|上升|增幅|降幅|增加|减少)了?约?为?",
 )
 _OF_RATE = re.compile(r"(?:effective|statutory)[\w ]{0,24} rate|(?:实际|有效|法定|适用)税率", re.IGNORECASE)
+_SENTENCE = 240  # characters of a sentence of the answer that are told
 _TELLING = 200  # half steps: three digits that are shown tell a figure, "5 percent" may be anything
 # Which of several contradictions is told: the one of the candidate that came furthest.
 _STAGES = (
@@ -89,6 +90,7 @@ _STAGES = (
 class Finding:
     """What is wrong with the words `said`, at `record.output[start:end]`, or (unbound) what could not be decided.
 
+    `sentence` is that of the answer, `has` what the source has there; both are said of what failed alone.
     `chunk`, `source_start` and `source_end` say where the nearest figure of the source stands; without one, None and 0.
     """
 
@@ -101,6 +103,21 @@ class Finding:
     chunk: str | None = None
     source_start: int = 0
     source_end: int = 0
+    sentence: str = ""
+    has: str = ""
+
+    @property
+    def why(self) -> str:
+        """What is wrong, and what the source has."""
+        return f"{self.detail}; the source: {self.has}" if self.has else self.detail
+
+    @property
+    def told(self) -> str:
+        """What is wrong with which words of which sentence, and what the source has."""
+        if not self.said:
+            return self.why
+        where = f" in “{self.sentence}”" if self.sentence and self.sentence != self.said else ""
+        return f"“{self.said}”{where}: {self.why}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +200,8 @@ class _Check:
         self._movements()
         for one, other, what in find_exchanged(self.reading, self.proved):
             reason = "binding-row" if what == "names" else "binding-period"
-            self._add(reason, one.start, other.end, f"the {what} of these two figures are exchanged")
+            detail = f"the {what} of these two figures are exchanged; the source: {self._both(one, other)}"
+            self._add(reason, one.start, other.end, detail)
         self._words_against_source()
         self._unused_calcs()
         for named in find_foreign(self.record.output, self.sources, self.organisations):
@@ -217,11 +235,12 @@ class _Check:
         status: Literal["failed", "unbound"] = "failed",
     ) -> None:  # fmt: skip
         said = self.record.output[start:end]
-        if place is None or source is None:
-            self.findings.append(Finding(reason, status, said, start, end, detail))
-        else:
-            where = (source.chunk, place.figure.start, place.figure.end)
-            self.findings.append(Finding(reason, status, said, start, end, detail, *where))
+        where = (source.chunk, place.figure.start, place.figure.end) if place and source else (None, 0, 0)
+        sentence = has = ""
+        if status == "failed":
+            sentence = self.record.output[slice(*self.reading.sentence(start))].strip()[:_SENTENCE] if said else ""
+            has = describe(source, place) if place and source else ""
+        self.findings.append(Finding(reason, status, said, start, end, detail, *where, sentence, has))
 
     # --- amounts and percentages ------------------------------------------------------------------------------------------
 
@@ -446,7 +465,12 @@ class _Check:
             for other in self.proved.get(second.start, ())
         ]
         if pairs and all(pair == -told for pair in pairs):
-            self._add("binding-period", first.start, second.end, "the source has them in the other order of time")
+            detail = f"the source has them in the other order of time: {self._both(first, second)}"
+            self._add("binding-period", first.start, second.end, detail)
+
+    def _both(self, first: Quantity, second: Quantity) -> str:
+        """What the source has of two figures that stand there."""
+        return " and ".join(describe(*self.proved[each.start][0]) for each in (first, second))
 
 
 def _is_exact(figure: Quantity) -> bool:

@@ -173,18 +173,19 @@ def find_opposed(text: str, sources: Sequence[Source]) -> Iterator[tuple[int, in
     """The words of an answer of whose surroundings the sources have the opposite, and hardly the same."""
     found = tuple(find_said(text))
     for said in found:
-        others = [each for source in sources for each in _of_source(source) if each.name == said.name]
-        mine = max((len(said.around & each.around) for each in others if _is_same(said, each)), default=0)
-        best = max(
-            (each for each in others if not _is_same(said, each)),
-            key=lambda each: len(said.around & each.around),
-            default=None,
+        others = [(each, source) for source in sources for each in _of_source(source) if each.name == said.name]
+        mine = max((len(said.around & each.around) for each, _ in others if _is_same(said, each)), default=0)
+        best, where = max(
+            (each for each in others if not _is_same(said, each[0])),
+            key=lambda each: len(said.around & each[0].around),
+            default=(None, None),
         )
-        if best is None or _names_both(said, best, found):
+        if best is None or where is None or _names_both(said, best, found):
             continue
         theirs = len(said.around & best.around)
         if theirs >= max(_LEAST, _CLEARLY * mine, _COVERED * len(said.around)):
-            yield said.start, said.end, f"where the source speaks of it, it says {best.words}"
+            told = where.clause(best.start, best.end)
+            yield said.start, said.end, f"where the source speaks of it, it says {best.words}: “{told}”"
 
 
 def _names_both(said: Said, other: Said, found: Sequence[Said]) -> bool:

@@ -29,6 +29,7 @@ from fingen.records import Passage
 
 PREPARED = 2048  # passages kept ready, some 50 KB each
 _SHARES_DAY = re.compile(r"\s?(?:and|[及和、与])\s?(?:于)?")
+_TOLD = 80  # characters of a label or of the words on either side that a message tells
 _PARTED = 40  # characters at most between the parts of one table: the end of a label that is broken over lines
 _WORD = re.compile(r"[a-z0-9&'/-]+")
 _TIME = re.compile(
@@ -190,6 +191,12 @@ class Source:
         heads = [each.heading for each in table.rows[0][1]] if table else []
         return " ".join((table.caption if table else "", *(row.parents if row else ()), *heads))
 
+    def clause(self, start: int, end: int) -> str:
+        """The words around a part of the text, as far as they are of its line."""
+        left = max(self.text.rfind("\n", 0, start) + 1, start - _TOLD)
+        right = min(self.text.find("\n", end) % (len(self.text) + 1), end + _TOLD)
+        return self.text[left:right].strip()
+
     def row_of(self, place: Place) -> list[Place]:
         """The figures that stand in one row with a place, itself among them."""
         return self._rows.get(id(place.row), [])
@@ -334,6 +341,16 @@ def labels_of(table: Table) -> set[str]:
         keys.update(heading_key(column.heading) for column in columns[1:])
     keys.discard("")
     return keys
+
+
+def describe(source: Source, place: Place) -> str:
+    """What the source has of a figure: in a table its row and column, else the words around it."""
+    said = source.text[place.figure.start : place.figure.end]
+    if place.row is not None and place.column is not None:
+        label, parent = place.row.label, " ".join(place.row.parents[-1:]).rstrip(" :：")
+        under = f" (under “{parent[:_TOLD]}”)" if parent and parent != label else ""
+        return f"{said}, row “{label[:_TOLD]}”{under}, column “{place.column.heading[:_TOLD]}”"
+    return f"“{source.clause(place.figure.start, place.figure.end)}”"
 
 
 def sizes(place: Place) -> Iterator[Decimal]:

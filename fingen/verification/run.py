@@ -277,7 +277,7 @@ class _Proof:
             law = "figures" if finding.reason in FIGURES else "names" if finding.reason in NAMES else "binding"
             source = self._snippet(finding.chunk, finding.source_start, finding.source_end)
             by_law[law].append(
-                _problem(law, finding.reason, finding.detail, self.row, (finding.start, finding.end), source)
+                _problem(law, finding.reason, finding.why, self.row, (finding.start, finding.end), source)
             )
         if not grounding.failed:
             by_law["figures"] += self._overstated(grounding)
