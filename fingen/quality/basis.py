@@ -17,6 +17,7 @@ from fingen.quality.claims import ClaimContext
 from fingen.quality.families import (
     BASES,
     DIMENSIONS,
+    HAN,
     OPERATIONS,
     OPPOSITES,
     OWNERS,
@@ -126,12 +127,12 @@ _CLAUSE_END = re.compile(
 
 def find_marks(text: str) -> tuple[Mark, ...]:
     """The words of a basis in a text, in order."""
-    lower, ascii_only = text.lower(), text.isascii()
+    lower, latin_only = text.lower(), HAN.search(text) is None
     marks = [
         Mark(*match.span(), dimension.name, match.lastgroup or "")
         for dimension in DIMENSIONS
-        if dimension.may_be_in(lower, ascii_only=ascii_only)
-        for match in dimension.pattern.finditer(text)
+        if dimension.may_be_in(lower, latin_only=latin_only)
+        for match in (dimension.latin_pattern if latin_only else dimension.pattern).finditer(text)
     ]
     marks.sort(key=lambda mark: mark.start)
     return tuple(

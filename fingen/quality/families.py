@@ -7,6 +7,7 @@ adjusted or by the rules, gross or net, realised or not. What a text says by the
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,16 +25,17 @@ class Dimension:
 
     name: str
     pattern: re.Pattern[str]  # a named group for each kind
+    latin_pattern: re.Pattern[str]  # the same without what only a Chinese text can have
     special: frozenset[str]
     stated: frozenset[str]
     exclusive: frozenset[str]
     hints: tuple[str, ...]
 
-    def may_be_in(self, lower: str, *, ascii_only: bool) -> bool:
-        """Whether a text in lower case has one of the hints; one in ASCII has none in Chinese."""
+    def may_be_in(self, lower: str, *, latin_only: bool) -> bool:
+        """Whether a text in lower case has one of the hints; one without Chinese has none of those."""
         if any(hint in lower for hint in self.latin):
             return True
-        return not ascii_only and any(hint in lower for hint in self.han)
+        return not latin_only and any(hint in lower for hint in self.han)
 
     @cached_property
     def latin(self) -> tuple[str, ...]:
@@ -46,11 +48,35 @@ class Dimension:
         return tuple(hint for hint in self.hints if not hint.isascii())
 
 
+_NOTHING = r"(?!)"
+HAN = re.compile(r"[\u4e00-\u9fff]")
+
+
+def _latin(pattern: str) -> Iterator[str]:
+    """The alternatives of a pattern that have no Chinese in them."""
+    return (each for each in _alternatives(pattern) if not HAN.search(each))
+
+
+def _alternatives(pattern: str) -> list[str]:
+    """The alternatives of a pattern that stand outside all brackets."""
+    found, depth, is_set = [""], 0, False
+    for part in re.findall(r"\\.|.", pattern, re.DOTALL):
+        is_set = part == "[" or (is_set and part != "]")
+        depth += 0 if is_set else (part == "(") - (part == ")")
+        if part == "|" and not depth and not is_set:
+            found.append("")
+        else:
+            found[-1] += part
+    return found
+
+
 def _dimension(name: str, special: str, hints: str, also: str = "", stated: str = "", **kinds: str) -> Dimension:
-    groups = "|".join(f"(?P<{kind}>{words})" for kind, words in kinds.items())
+    latin = {kind: "|".join(_latin(words)) or _NOTHING for kind, words in kinds.items()}
+    groups, latin_groups = ("|".join(f"(?P<{kind}>{words})" for kind, words in each.items()) for each in (kinds, latin))
     return Dimension(
         name,
         re.compile(groups, re.IGNORECASE),
+        re.compile(latin_groups, re.IGNORECASE),
         frozenset(special.split()),
         frozenset(f"{special} {stated}".split()),
         frozenset(f"{special} {also}".split()),
@@ -199,7 +225,7 @@ OPPOSITES = (
     _dimension("capital", "", "authori issued paid 额定 法定股本 实收", authorised=r"\bauthori[sz]ed (?:share|capital|common|ordinary)|额定|法定股本",
                issued=r"\bissued (?:share|capital)|\bpaid[- ](?:up|in) (?:share )?capital|实收(?:资本|股本)|已发行"),
     _dimension("sum", "", "净额 总额", net=r"净额", total=r"(?<!利润)总额(?!的)"),
-    _dimension("outlay", "", "研发", spent=r"研发投入|研发支出", expensed=r"研发费用"),
+    _dimension("outlay", "", "研发", spent=r"研发投入|研发支出", expensed=r"研发费用(?!化)"),
     _dimension("charge", "", "charge credit 借 贷", charge=r"\bcharge[ds]?\b|借记", credit=r"\bcredit(?:ed|s)?\b(?! (?:risk|loss|quality|facilit"
                r"|rating|card|agree|exposure|impair|line|default|spread|union))|贷记"),
     _dimension("owed", "", "ow due", by=r"\bow(?:ed|ing) by\b|\b(?:they|which|that|it) owes?\b",
