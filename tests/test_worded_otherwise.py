@@ -48,6 +48,7 @@ Income before income taxes | 96.0 | 181.3
 Provision for income taxes - benefit (expense) | (41.2) | (46.7)
 Net income | 54.8 | 134.6
 Foreign tax - benefit (expense) | 3.4 | (2.1)"""
+CARRIED = "Tax expense for 2024 includes a charge of $21.6 million for the non-deductible part of the $164.0 million goodwill write-down and $2.3 million for net operating loss carryforwards."
 TAXES_ZH = "单位：百万元\n项目 | 2024年 | 2023年\n税前利润 | 96.0 | 181.3\n所得税抵免／（开支） | (41.2) | (46.7)\n年内溢利 | 54.8 | 134.6"
 BOUGHT = (
     "In 2024, we repurchased approximately 3.2 million shares of our common stock for approximately $118.7 million."
@@ -99,6 +100,7 @@ KEPT = [
     (TAXES, "Income tax expense was $41.2 million in 2024, after $46.7 million."),
     (TAXES, "Income taxes for the year were $41.2 million, after $46.7 million."),
     (TAXES, "In 2024 there was a foreign tax benefit of $3.4 million."),
+    (CARRIED, "The goodwill write-down of $164.0 million cut income before taxes, and part of it is not deductible."),
     (TAXES_ZH, "所得税开支由2023年的4,670万元降至4,120万元。"),
     (TAXES_ZH, "2024年所得税为4,120万元。"),
     (CAPS, "The cap has a notional amount of $320.0 million at 4.250%."),
@@ -181,3 +183,22 @@ def test_what_contradicts_falls(text: str, answer: str, reason: str) -> None:
 ])  # fmt: skip
 def test_a_result_has_the_scale_that_its_operands_give(text: str, answer: str, calc: str, *, kept: bool) -> None:
     assert (fail(text, answer, calc) == []) is kept
+
+
+def test_a_fault_names_the_words_of_the_answer_and_what_the_source_has() -> None:
+    answer = "Cargo grew. In 2023 cargo had revenues of $18,230 thousand, and a tax of $5 thousand was due in 2019."
+
+    found = {finding.reason: finding.told for finding in fail(GROUPS, answer)}
+
+    assert set(found) == {"binding-period", "figure", "year"}
+    assert found["binding-period"].startswith("“$18,230 thousand” in “In 2023 cargo had revenues of")
+    assert "row “Cargo” (under “Revenues”), column “2024”" in found["binding-period"]
+    assert "Cargo grew" not in found["binding-period"]
+    assert "“2019” in “" in found["year"]
+
+
+def test_the_words_that_the_source_opposes_are_shown_as_they_stand_there() -> None:
+    (finding,) = fail(PAID, FALLEN[0][1])
+
+    assert finding.said.startswith("percentage of net income")
+    assert "as a percentage of net sales of the outlet above a base amount" in finding.told

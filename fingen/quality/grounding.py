@@ -470,7 +470,7 @@ class _Check:
 
     def _both(self, first: Quantity, second: Quantity) -> str:
         """What the source has of two figures that stand there."""
-        return " and ".join(describe(*self.proved[each.start][0]) for each in (first, second))
+        return " and ".join(dict.fromkeys(describe(*self.proved[each.start][0]) for each in (first, second)))
 
 
 def _is_exact(figure: Quantity) -> bool:

@@ -349,7 +349,8 @@ def describe(source: Source, place: Place) -> str:
     if place.row is not None and place.column is not None:
         label, parent = place.row.label, " ".join(place.row.parents[-1:]).rstrip(" :：")
         under = f" (under “{parent[:_TOLD]}”)" if parent and parent != label else ""
-        return f"{said}, row “{label[:_TOLD]}”{under}, column “{place.column.heading[:_TOLD]}”"
+        row = f", row “{label[:_TOLD]}”{under}" if label else ""
+        return f"{said}{row}, column “{place.column.heading[:_TOLD]}”"
     return f"“{source.clause(place.figure.start, place.figure.end)}”"
 
 
