@@ -106,6 +106,21 @@ def test_half_of_what_goes_back_is_kept_and_nothing_is_paid_twice():
     }
 
 
+def test_all_that_was_found_in_a_pair_is_told():
+    grant = "A grant of USD 777.7 million came in 1987."
+    with StubLLM(reply=lambda body: reply(body).replace(FALSE, f"{FALSE} {grant}")) as server:
+        assert make(server).exit_code == 0
+    prompts = [turns(body)[-1] for body in server.asked if len(turns(body)) > 1]
+    details = [row["detail"] for row in read_rows(Path("build/set/rejected.jsonl"))]
+
+    assert prompts
+    assert details
+    for told in (*prompts, *details):
+        assert f"“USD 777.7 million” in “{grant}”: no such figure in the source" in told
+        assert f"year: “1987” in “{grant}”" in told
+        assert f" in “{FALSE}”" in told
+
+
 def test_a_set_is_made_anew_from_its_journal_with_what_was_mended():
     with StubLLM(reply=reply) as server:
         assert make(server).exit_code == 0

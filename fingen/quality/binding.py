@@ -288,6 +288,8 @@ class Binding:
             return None
         if self._is_part_of_whole(figure, source, place) or self._names_plainer_row(figure, source, place):
             return self._says(place)
+        if self._names_other_group(figure, source, place):
+            return self._says(place)
         keys = labels_of(place.table)
         for claim in self._claimed(figure, source):
             if claim.key in keys and self._is_other(figure, source, place, claim):
@@ -326,6 +328,23 @@ class Binding:
             if own not in clause and not any(word in clause for word in _telling(own, name)):
                 return True
         return False
+
+    def _names_other_group(self, figure: Quantity, source: Source, place: Place) -> bool:
+        """Whether the clause before a figure names another group of rows alone, which has a row of the same label."""
+        own = heading_key(place.row.parents[-1]) if place.row and place.row.parents else ""
+        if place.row is None or not own or not (key := row_key(place.row)):
+            return False
+        before, _ = self.reading.around(figure)
+        clause = _PART.split(before.lower())[-1]
+        groups = {
+            heading_key(twin.row.parents[-1])
+            for twin in source.rows_named(key)
+            if twin.row and twin.row.parents and twin.column is place.column and twin.figure.value != place.figure.value
+        }
+        return any(
+            group and group in clause and not any(word in clause for word in (own, *_telling(own, group)))
+            for group in groups - {own}
+        )
 
     def _is_group_of(self, place: Place, name: str, at: int) -> bool:
         """Whether a name is that of the group that a row stands in, and the words before it have one of the row's own label."""
@@ -423,6 +442,8 @@ class Binding:
 
     def _which_label(self, figure: Quantity, source: Source, place: Place) -> str:
         rows = {row_key(row) for row, _ in place.table.rows} if place.table else set()
+        if self._names_other_group(figure, source, place):
+            return "binding-row"
         wrong = (claim for claim in self._claimed(figure, source) if self._is_other(figure, source, place, claim))
         return "binding-row" if any(claim.key in rows for claim in wrong) else "binding-column"
 

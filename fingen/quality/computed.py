@@ -113,7 +113,8 @@ class Computed:
                 scales.update(place.scales if place.figure.scale == ONE else (place.figure.scale,))
         if not scales and self._has_amount(operand):
             return {ONE}
-        return scales or {scale for scale in CONVERSIONS if self._has_amount(operand * scale)}
+        said = {each.scale for each in self.reading.figures if each.kind == "amount" and each.shown == operand}
+        return scales & said or scales or {scale for scale in CONVERSIONS if self._has_amount(operand * scale)}
 
     def _has_amount(self, value: Decimal) -> bool:
         """Whether the source has an amount to the digit: 6734 stands for £6,734,000."""

@@ -68,12 +68,13 @@ _CONTRARIES: dict[str, dict[str, str]] = {
 _NUMBERS = [*"one two three four five six seven eight nine ten eleven twelve".split(), "eighteen"]
 _DIGITS = {word: str(number) for number, word in enumerate(_NUMBERS[:12], 1)} | {"eighteen": "18"}
 _NUMBER = rf"(?:{'|'.join(_NUMBERS)}|[0-9]{{1,2}})"
-_SMALL = r"(?!(?:for|in|at|on|from|by|with|to|and|or|as|above|below|over|under|per|which|that|was|were|is|are|has|have|had|directly|each)\b)"
+_SMALL = r"(?!(?:of|for|through|into|within|among|in|at|on|from|by|with|to|and|or|as|above|below|over|under|per|which|that|was|were|is|are|has|have|had|directly|each)\b)"
+_OWNED = r"(?:(?:the|its|our|their|all|these|those|such|this|that|total|[a-z]+['’]s?) )*"
 _OPEN = {  # words whose own text is the kind
     "length": rf"\b{_NUMBER}(?:(?:,|,? (?:and|or|to)) {_NUMBER})*[- ](?:month|year|week|day)s?\b",
-    "base": rf"\bpercentage of (?:(?:the|its|our|their|all|these|those|such|this|that|total) )*{_SMALL}[a-z]+(?: {_SMALL}[a-z]+){{0,3}}",
+    "base": rf"\bpercentage of {_OWNED}{_SMALL}[a-z]+(?: {_SMALL}[a-z]+){{0,3}}",
 }
-_BASE = re.compile(r"percentage of (?:(?:the|its|our|their|all|these|those|such|this|that|total) )*", re.IGNORECASE)
+_BASE = re.compile(f"percentage of {_OWNED}", re.IGNORECASE)
 _HINTS = {  # a text without any of them has none of the words
     "rules": "gaap ifrs", "adjusting": "adjusted underlying normali statutory 经调整", "within": "clud out part 含 包 计入 剔除",
     "half": "half 半年", "quarter": "quarter 季度", "size": "higher larger greater lower smaller",
@@ -130,7 +131,7 @@ def _kinds(said: str) -> tuple[str, ...]:
     """Lengths as digits and their unit (of "26 and 42 days" both), what a percentage is of by the words that say it."""
     lower = said.lower()
     if base := _BASE.match(lower):
-        return (" ".join(word[:6].rstrip("s") for word in lower[base.end() :].split()),)
+        return (" ".join(word[:5].rstrip("s") for word in lower[base.end() :].split()),)
     *numbers, unit = re.findall(r"[a-z]+|[0-9]+", re.sub(r"\b(?:and|or|to)\b", " ", lower))
     return tuple(f"{_DIGITS.get(number, number)} {unit.rstrip('s')}" for number in numbers)
 

@@ -501,7 +501,8 @@ def _place(
     currency = figure.currency
     unit = parse_unit(words) or row.unit or table.unit
     if figure.kind in ("amount", "year") and figure.scale == ONE and pure:
-        scales = _cell_scales(unit, table.inherited, words)
+        own = None if _PER_SHARE.search(row.label) else parse_unit(row.label)
+        scales = (own.scale,) if own and own.scale else _cell_scales(unit, table.inherited, words)
         currency = currency or currency_named(column.heading) or (unit.currency if unit else None)
     percent = figure.kind == "amount" and (
         percent_column or _MAYBE_PERCENT.search(f"{words} {table.caption}") is not None
