@@ -327,20 +327,31 @@ class SourceBasis:
         row, heads = place.row, place.table.rows[0][1]
         lines = _lines_around(self.source.text, place.figure.start, _BROKEN) if row.lead or row.parents else ""
         broken = _first_cells(lines)
-        words = (row.lead + row.label, *row.parents, place.column.heading, heads[0].heading, place.table.caption, broken)
+        words = (
+            row.lead + row.label,
+            *row.parents,
+            place.column.heading,
+            heads[0].heading,
+            place.table.caption,
+            broken,
+        )
         return f"{narrow(section)} | {' | '.join(words)}"
 
     def _time_of(self, place: Place) -> Marks:
         """What stretch of time the sentence of a figure names, or else the headings above it."""
         start, end = self.source.reading.sentence(place.figure.start)
         own = _by_dimension(self.running.within(start, end)).get(SPAN.name)
-        return {SPAN.name: frozenset(own)} if own else _kinds(self._heading_of(self.source.text.rfind("\n", 0, start) + 1))
+        return (
+            {SPAN.name: frozenset(own)} if own else _kinds(self._heading_of(self.source.text.rfind("\n", 0, start) + 1))
+        )
 
     def _heading_of(self, line: int) -> str:
         """The short lines above a paragraph that are no sentences, the last three of them."""
         above = self.source.text[:line].rstrip("\n").split("\n")
         longest = _TITLE_LENGTH[self.source.passage.language]
-        titles = [each for each in above if each and len(each) <= longest and " | " not in each and each[-1] not in ".;。；"]
+        titles = [
+            each for each in above if each and len(each) <= longest and " | " not in each and each[-1] not in ".;。；"
+        ]
         return " | ".join(titles[-3:])
 
     @staticmethod
@@ -389,6 +400,11 @@ def _provision(place: Place) -> str:
     if _ALLOWANCE.search("".join(row.label for row in rows[at + 1 : at + 2])):
         return "before"
     return "after" if at and _ALLOWANCE.search(rows[at - 1].label) else ""
+
+
+def _is_labelled(place: Place, dimension: Dimension, kind: str) -> bool:
+    """Whether the labels of a cell name a thing and its opposite: right-of-use assets among deferred tax liabilities."""
+    return dimension in OPPOSITES and kind in _kinds(_labels(place)).get(dimension.name, _NONE)
 
 
 def _labels(place: Place) -> str:
@@ -510,37 +526,38 @@ class Basis:
             if mine == "part":
                 continue  # of a segment a table of the whole may tell
             if mine and theirs:
-                if not _agree({mine}, theirs) and not (
-                    dimension in OPPOSITES and mine in _kinds(_labels(place)).get(dimension.name, _NONE)
-                ):
+                if not _agree({mine}, theirs) and not _is_labelled(place, dimension, mine):
                     return f"it is {_said(theirs)}, not {mine}"
-            elif (
-                mine in dimension.stated
-                and dimension is not SPAN
-                and self._is_plain(figure, dimension, mine or "")
-                and mine not in origin.around(place).get(dimension.name, _NONE)
-            ):
-                return f"nothing around it in the source says {mine}"
-            elif (
-                mine in dimension.exclusive
-                and not self._is_sum(figure)
-                and origin.is_without(dimension, mine or "", place)
-            ):
-                return f"the source does not have it as {mine}"
+            elif mine and (detail := self._said_alone(figure, origin, place, dimension, mine)):
+                return detail
             elif place.table is None and dimension in (SPAN, OWNERS):
                 continue  # what a sentence has of a quarter is of its year as well
             elif theirs and theirs <= dimension.special and not self._is_stated(dimension, theirs, figure, origin):
                 return f"it is {_said(theirs)}, which is not said"
         return None
 
+    def _said_alone(
+        self, figure: Quantity, origin: SourceBasis, place: Place, dimension: Dimension, kind: str
+    ) -> str | None:
+        """What is wrong with a basis that the answer gives a figure of which the source does not say one."""
+        if kind in dimension.stated and self._is_unknown(figure, origin, place, dimension, kind):
+            return f"nothing around it in the source says {kind}"
+        if kind in dimension.exclusive and not self._is_sum(figure) and origin.is_without(dimension, kind, place):
+            return f"the source does not have it as {kind}"
+        return None
+
+    def _is_unknown(self, figure: Quantity, origin: SourceBasis, place: Place, dimension: Dimension, kind: str) -> bool:
+        """Whether a figure is plainly given a basis of which the source has no word around it; a time is named far from it."""
+        if dimension is SPAN or not self._is_plain(figure, dimension, kind):
+            return False
+        return kind not in origin.around(place).get(dimension.name, _NONE)
+
     def _is_plain(self, figure: Quantity, dimension: Dimension, kind: str) -> bool:
         """Whether a word of a basis stands in the very clause of a figure, before it or right after."""
         before, after = self.reading.around(figure)
         clause = re.split(r"[,;，；：]", before)[-1]
         start, end = figure.start - len(clause), figure.end + self._marked.reach(figure.end, after)
-        return any(
-            (mark.dimension, mark.kind) == (dimension.name, kind) for mark in self._marked.within(start, end)
-        )
+        return any((mark.dimension, mark.kind) == (dimension.name, kind) for mark in self._marked.within(start, end))
 
     def _is_sum(self, figure: Quantity) -> bool:
         """Whether a figure is given as the sum of those before it: 8.98 of the owners, together 9.02."""
@@ -581,9 +598,13 @@ class Basis:
         bases = [basis_of(source) for source in sources]
         for mark in self._marked.marks:
             dimension = next(each for each in DIMENSIONS if each.name == mark.dimension)
-            if mark.kind in dimension.special and dimension not in (SPAN, SCOPE):
-                if not any(mark.kind in kinds.get(mark.dimension, _NONE) for each in bases for kinds in each.anywhere):
-                    yield mark
+            named = (kinds.get(mark.dimension, _NONE) for each in bases for kinds in each.anywhere)
+            if (
+                mark.kind in dimension.special
+                and dimension not in (SPAN, SCOPE)
+                and not any(mark.kind in each for each in named)
+            ):
+                yield mark
 
     def wrong_years(self, sources: Sequence[Source]) -> Iterator[Mark]:
         """The words that speak of a full year, where the report is of a shorter time and no source has such words."""

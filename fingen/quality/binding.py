@@ -226,7 +226,9 @@ class Binding:
             return None  # only what has two sides can be told on the wrong one: costs, deductions and moves have one
         if place.row is not None and source.has_positive_costs(place):
             return None if self.reading.says_gain(figure, place.row.label) else "the source has it with a minus"
-        is_written = place.row is None and source.text[place.figure.start] in "-–"  # a sentence has no signs of accounts
+        is_written = (
+            place.row is None and source.text[place.figure.start] in "-–"
+        )  # a sentence has no signs of accounts
         is_taken_off = figure.kind == "amount" and not is_written
         excused = self.reading.excuses_minus(
             figure, costs=is_taken_off and not is_result, near=is_result or not is_taken_off
@@ -360,7 +362,8 @@ class Binding:
         if not (_WHOLE.search(words) or _WHOLE_OF_PROSE.search(words)):
             return False
         sentence = source.text[source.reading.sentence(place.figure.start)[0] : place.figure.start]
-        return bool(_PARTS.search(sentence) or sentence.lstrip().startswith("其中")) and not (_TOTAL.search(sentence) or _WHOLE.search(sentence.lower()))
+        is_part = _PARTS.search(sentence) or sentence.lstrip().startswith("其中")
+        return bool(is_part) and not (_TOTAL.search(sentence) or _WHOLE.search(sentence.lower()))
 
     def _is_part_of_whole(self, figure: Quantity, source: Source, place: Place) -> bool:
         """Whether a figure is given as that of the company as a whole, and its column has another one for the total."""

@@ -14,7 +14,7 @@ from fingen.quality.tables import Place
 _BECAUSE = re.compile(
     r"\b(?:because of|due to|owing to|driven by|thanks to|as a result of|resulting from|on account of|on the back of|caused by"
     r"|(?:is|was|are|were|be) attributable to|attribut\w+ (?:it |this |that )?to|stemm\w+ from|fuel+ed by|boosted by|lifted by"
-    r"|on(?= (?:the )?(?:higher|lower|weaker|stronger|reduced|increased|favou?rable|unfavou?rable|strong|weak|rising|falling|store) [a-z]))\b"
+    r"|on(?= (?:the )?(?:higher|lower|weaker|stronger|reduced|increased|(?:un)?favou?rable|strong|weak|rising|falling|store) [a-z]))\b"
     r"|(?:主要)?(?:是?由于|得益于|源于|缘于|归因于|因为)|主要系|(?<=[，,])系|(?<=[，,])因(?![此而])|主要(?:原因)?[是为]|原因[是为在]于?|背后是"
     r"|(?<![接承享遭感])受(?!益|限|托|让|理(?!财)|到?[监关]|[0-9])",
     re.IGNORECASE,

@@ -48,7 +48,8 @@ _COMPARED = re.compile(
 _AGO = re.compile(r"\byear (?:earlier|ago|before)$")  # stands after its figure
 _JOINED = re.compile(r"[^\s(（,，]上")  # 5亿元上年没有: what follows is no time of the 5
 _BRACKETED_YEAR = re.compile(
-    r"\s?[(（](?:(?:as )?(?:at|of) )?(?:FY ?|fiscal |[0-9]{1,2} [A-Z][a-z]+ |[A-Z][a-z]+ [0-9]{1,2},? )?((?:19|20)[0-9]{2}|[一二][零〇九][〇零一二三四五六七八九]{2})"
+    r"\s?[(（](?:(?:as )?(?:at|of) )?(?:FY ?|fiscal |[0-9]{1,2} [A-Z][a-z]+ |[A-Z][a-z]+ [0-9]{1,2},? )?"
+    r"((?:19|20)[0-9]{2}|[一二][零〇九][〇零一二三四五六七八九]{2})"
     r"年?(?:度|末|底|[0-9一二三四五六七八九十]{1,2}月(?:[0-9一二三四五六七八九十]{1,3}日)?)?\s?[:：]\s?(?:人民币|为)?"
 )
 _OWNS = re.compile(r"\s?[末底初]?(?:的|'s|’s)?\s?")
@@ -92,7 +93,7 @@ _TAKEN_OFF = re.compile(  # what an amount is said to do to another one
     re.IGNORECASE,
 )
 _NO_COST = re.compile(
-    r"\b(?:incomes?|gains?|credits?|benefits?|negative|minus|reversals?|released?|reversed|reduc\w+)\b|收益|净?收入|负|转回|冲回|贷方|有?帮助|贡献|冲减",
+    r"\b(?:incomes?|gains?|credits?|benefits?|negative|minus|reversals?|released?|reversed|reduc(?:ed|es|ing|tions?))\b|收益|净?收入|负|转回|冲回|贷方|有?帮助|贡献|冲减",
     re.IGNORECASE,
 )
 _PARTS = re.compile(r"[,;.，；。]")
@@ -140,7 +141,8 @@ _SIDE = re.compile(
     re.IGNORECASE,
 )
 _POLAR_BEHIND = re.compile(
-    r"\s(?:(?P<gain>profit|gain|surplus)|(?P<loss>loss|deficit))(?=[.,;)]| (?:booked|recorded|made|reported|earned|posted|in|of|for|a|the)\b)",
+    r"\s(?:(?P<gain>profit|gain|surplus)|(?P<loss>loss|deficit))"
+    r"(?=[.,;)]| (?:booked|recorded|made|reported|earned|posted|in|of|for|a|the)\b)",
     re.IGNORECASE,
 )
 _REMOVED = re.compile(
@@ -152,7 +154,8 @@ _REMOVED = re.compile(
 _WHEREAS = re.compile(r"[;；。]|,? (?:whereas|while|but)\b|，(?:而|但)")
 _LISTED = re.compile(r"^\s?(?:,|、)?\s?(?:and|和|及)?\s?(?:RMB|US|C|A)?[$€£¥]?$")
 _SET_BESIDE = re.compile(  # nothing but the comparison stands between the two
-    r"(?:[,，]\s?|\s(?=(?:which|that) (?:is|was) )|(?=[^ ]))(?:(?:which|that) (?:is|was) |均|仍|也|略|稍|远|明显|slightly |well |far |just |clearly |still )*"
+    r"(?:[,，]\s?|\s(?=(?:which|that) (?:is|was) )|(?=[^ ]))"
+    r"(?:(?:which|that) (?:is|was) |均|仍|也|略|稍|远|明显|slightly |well |far |just |clearly |still )*"
     r"(?:(?P<more>higher than|more than|above|高于|多于|大于)|lower than|less than|below|低于|少于|小于|不及)"
     r"\s?(?:the |that of |its |in |年初的?|期初的?|(?:上年|去年|上期)(?:同期|末)?的?|prior |previous |last |year |year's |year’s "
     r"|figure of )*(?:[$€£¥]|RMB|US|C|A)*",
@@ -495,7 +498,9 @@ class ClaimContext:
 
 
 _NEAR_PAIR = 32  # characters at most between two figures that one word is said of: outflows went from 5 to 6
-_EITHER = re.compile(r"\s\((?:loss(?:es)?|income|gains?|profits?|expenses?)\)|[(（]亏损[^()（）]*[)）]", re.IGNORECASE)  # income (loss)
+_EITHER = re.compile(
+    r"\s\((?:loss(?:es)?|income|gains?|profits?|expenses?)\)|[(（]亏损[^()（）]*[)）]", re.IGNORECASE
+)  # income (loss)
 _THROUGH = re.compile(r"\bthrough (?:the )?(?:profit (?:or|of|and) loss|income statement)\b", re.IGNORECASE)
 _INCOME_TAX = re.compile(r"\bincome tax(?:es)?\b|所得税", re.IGNORECASE)
 _BEFORE_TAX = re.compile(

@@ -35,8 +35,12 @@ _SHARE_GAP = re.compile(  # 5 million, about 40 percent of it: the share is that
     r"|[，,（(]?(?:约|大约|仅|只|合计|共)?占[^，。；0-9]{0,14}"
 )
 _PART_OF = re.compile(r"其中|\bof (?:which|that|it|this)\b")
-_OF_TIME_BEFORE = re.compile(r"上年|去年|上期|同期|前一?年|年初|期初|\b(?:prior|previous|last|earlier|before|ago|preceding|that of)\b|(?:19|20)[0-9]{2}")
-_BASE_ZH = re.compile(r"(?:占|相当于|约为)(?:了|到|当期|全部|公司)?([\u4e00-\u9fff]{2,12}?)(?:总额|总数)?的(?:约|比例为|比重为)?$")
+_OF_TIME_BEFORE = re.compile(
+    r"上年|去年|上期|同期|前一?年|年初|期初|\b(?:prior|previous|last|earlier|before|ago|preceding|that of)\b|(?:19|20)[0-9]{2}"
+)
+_BASE_ZH = re.compile(
+    r"(?:占|相当于|约为)(?:了|到|当期|全部|公司)?([\u4e00-\u9fff]{2,12}?)(?:总额|总数)?的(?:约|比例为|比重为)?$"
+)
 _BASE_EN = re.compile(r"\s?of (?:the |its |all )?((?!which|this|that|it\b)[a-z][a-z -]{4,40}?)(?=[.,;]|$)")
 _SHARE_OF = re.compile(r"\s?of\b")
 
@@ -175,16 +179,17 @@ class Computed:
         if names & {label_key(place.row.label) for place in parts if place.row}:
             return False  # one thing on two bases
         return all(
-            place.table is not None and any(label_key(row.label) in names for row, _ in place.table.rows) for place in parts
+            place.table is not None and any(label_key(row.label) in names for row, _ in place.table.rows)
+            for place in parts
         )
 
     def _is_of_another_whole(self, figure: Quantity) -> bool:
         """Whether a part that is given as one of an amount before it is no such share of any of these: 5, of which 3, or 40 %."""
         start, _ = self.reading.sentence(figure.start)
-        told = None
-        for told in _PART_OF.finditer(self.reading.text, start, figure.start):
-            pass
-        amounts = [each for each in self.reading.quantities if start <= each.start < figure.start and each.kind == "amount"]
+        told = max(_PART_OF.finditer(self.reading.text, start, figure.start), key=re.Match.start, default=None)
+        amounts = [
+            each for each in self.reading.quantities if start <= each.start < figure.start and each.kind == "amount"
+        ]
         before = [each for each in amounts if told and each.end <= told.start() and each.value]
         part = [each for each in amounts if told and each.start >= told.end()]
         if len(part) != 1 or not before:

@@ -12,7 +12,8 @@ from fingen.quality.computed import interval
 from fingen.quality.quantities import Quantity
 
 _PASSED = re.compile(
-    r"(?:突破|超过|跨过|跨越|迈过|站上|越过|逾|超)了?|\b(?:passed|topped|exceeded|surpassed|crossed|above|over|more than|beyond)\s(?:the )?(?:RMB|US)?[$€£]?$"
+    r"(?:突破|超过|跨过|跨越|迈过|站上|越过|逾|超)了?"
+    r"|\b(?:passed|topped|exceeded|surpassed|crossed|above|over|more than|beyond)\s(?:the )?(?:RMB|US)?[$€£]?$"
 )
 _FURTHER = Decimal("1.7")  # times a threshold that what has just passed it is at most
 _MORE = re.compile(r"[多余]|以上|\s?(?:or more|and more)")
@@ -27,19 +28,13 @@ def follows(reading: ClaimContext, figure: Quantity, proved: Collection[int]) ->
     low, high = interval(reading, figure)
     if _MORE.match(reading.text, figure.end):
         high = abs(figure.value) + figure.step
-    return any(
-        low <= value <= high
-        for one, other in combinations(known, 2)
-        for value in _results(figure, one, other)
-    )
+    return any(low <= value <= high for one, other in combinations(known, 2) for value in _results(figure, one, other))
 
 
 def _is_passed(reading: ClaimContext, figure: Quantity, known: Collection[Quantity]) -> bool:
     if figure.kind != "amount" or not _PASSED.search(reading.text[max(0, figure.start - 16) : figure.start]):
         return False
-    return any(
-        each.kind == "amount" and figure.value <= each.value <= figure.value * _FURTHER for each in known
-    )
+    return any(each.kind == "amount" and figure.value <= each.value <= figure.value * _FURTHER for each in known)
 
 
 def _results(figure: Quantity, one: Quantity, other: Quantity) -> Iterator[Decimal]:

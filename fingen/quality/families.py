@@ -110,13 +110,15 @@ SPAN = _dimension(
     quarter=r"\bthree months\b(?! or (?:less|more|longer))"
     r"|\b(?:13|14|thirteen|fourteen)[- ]weeks?\b|\b(?:first|second|third|fourth|1st|2nd|3rd|4th"
     r"|single|last)[- ](?:fiscal )?quarter\b|\bquarter(?:ly)? (?:ended|results?)\b"
-    r"|\bQ[1-4]\b|\b(?:the|current|prior[- ]year|previous|same|year[- ]ago) quarter\b|第?[一二三四1-4]季度?(?!报告)|[本单当該该]季度?|1\s?[-—至~]\s?3\s?月|4\s?[-—至~]\s?6\s?月"
+    r"|\bQ[1-4]\b|\b(?:the|current|prior[- ]year|previous|same|year[- ]ago) quarter\b"
+    r"|第?[一二三四1-4]季度?(?!报告)|[本单当該该]季度?|1\s?[-—至~]\s?3\s?月|4\s?[-—至~]\s?6\s?月"
     r"|7\s?[-—至~]\s?9\s?月|10\s?[-—至~]\s?12\s?月|三个月(?![内以或])",
     since=r"\byear[- ]to[- ]date\b|截[至止](?:第?[一二三四]季度|[本该]季度)末?(?=累计|[，,共已])|年初[到至](?:本?报|本季)",
     cumulative=r"\bcumulative(?:ly)?\b|\b(?:plan|life|inception)[- ]to[- ]date\b|\bto date\b|\bsince inception\b"
     r"|(?<!季度)(?<!半年)累计(?!折旧|摊销|减值|提取|综合|计提|公允)",
     year=r"\bfull[- ]year\b|\b(?:52|53|fifty-(?:two|three))[- ]weeks?\b|\btwelve[- ]months?\b|\b(?:for|over|in) the (?:whole |full "
-    r"|entire )?(?:fiscal |financial )?year\b(?! (?:before|earlier|ago|20))|\b(?:whole|all) of (?:the )?(?:fiscal )?(?:year|(?:19|20)[0-9]{2})\b"
+    r"|entire )?(?:fiscal |financial )?year\b(?! (?:before|earlier|ago|20))"
+    r"|\b(?:whole|all) of (?:the )?(?:fiscal )?(?:year|(?:19|20)[0-9]{2})\b"
     r"|(?<=[0-9]) as a whole\b|\bcurrent year\b(?! quarter)|\byears? ended\b|\bannual\b(?! (?:reports?|general|meetings?"
     r"|accounts|financial|results|bonus|incentive))"
     r"|全年度?|[本当]年度?(?![初末])|(?<=[0-9])年度(?!报)|1\s?[-—至~]\s?12\s?月|十二个月",
@@ -158,7 +160,8 @@ OPERATIONS = _dimension(
 RATES = _dimension(
     "rates", "constant", "constant neutral organic like-for-like same comparable reported 汇率 内生 可比口径 同店 报告口径",
     constant=r"\bconstant[- ](?:currency|currencies|exchange|rates?)\b|\bcurrency[- ]neutral\b|\borganically\b|\borganic (?:growth"
-    r"|revenues?|sales|net sales|basis|increase|decrease|decline)\b|\blike-for-like\b|\b(?:same|comparable)[- ]store\b|\bcomparable (?:sales|basis|growth|revenues?)\b"
+    r"|revenues?|sales|net sales|basis|increase|decrease|decline)\b|\blike-for-like\b|\b(?:same|comparable)[- ]store\b"
+    r"|\bcomparable (?:sales|basis|growth|revenues?)\b"
     r"|固定汇率|不变汇率|内生(?:性|增长)|可比口径|同店",
     reported=r"\bas reported\b|\breported (?:growth|basis|rates?|currency|revenues?|sales|net sales|volume|increase|decrease)\b|(?:\bat "
     r"|\()(?:current|actual) (?:exchange |currency )?(?:rates?|ones)\b|\bcurrent (?:exchange|currency) rates?\b"
@@ -174,8 +177,10 @@ TAXES = _dimension(
 )  # fmt: skip
 PROVISION = _dimension(
     "provision", "", "allowance provision impairment credit loss 拨备 准备 减值",
-    before=r"\b(?:before|gross of)(?: any| the| deducting)? (?:\w+ )?(?:allowances?|provisions?|impairments?)\b|(?:拨备|准备|减值)[^，。|\n]{0,2}前|扣除[^，。|\n]{0,6}(?:拨备|准备)[^，。|\n]{0,2}前",
-    after=r"\b(?:after|net of)(?: any| the| deducting)? (?:\w+ )?(?:allowances?|provisions?|impairments?)\b|(?:拨备|准备|减值)[^，。|\n]{0,2}后",
+    before=r"\b(?:before|gross of)(?: any| the| deducting)? (?:\w+ )?(?:allowances?|provisions?|impairments?)\b"
+    r"|(?:拨备|准备|减值)[^，。|\n]{0,2}前",
+    after=r"\b(?:after|net of)(?: any| the| deducting)? (?:\w+ )?(?:allowances?|provisions?|impairments?)\b"
+    r"|(?:拨备|准备|减值)[^，。|\n]{0,2}后",
 )  # fmt: skip
 CARRIED = _dimension(
     "carried", "", "账面 賬面 carrying book",
@@ -222,11 +227,13 @@ OPPOSITES = (
                gross=r"\bgross (?:profit|margin)\b|毛利(?!率)"),
     _dimension("realised", "", "realis realiz 变现 实现", without=r"\bunreali[sz]ed\b|[未][变实]现",
                done=r"(?<!un)(?<!un-)\breali[sz]ed\b|已[变实]现"),
-    _dimension("capital", "", "authori issued paid 额定 法定股本 实收", authorised=r"\bauthori[sz]ed (?:share|capital|common|ordinary)|额定|法定股本",
+    _dimension("capital", "", "authori issued paid 额定 法定股本 实收",
+               authorised=r"\bauthori[sz]ed (?:shares?|capital|common|ordinary)|额定|法定股本",
                issued=r"\bissued (?:share|capital)|\bpaid[- ](?:up|in) (?:share )?capital|实收(?:资本|股本)|已发行"),
     _dimension("sum", "", "净额 总额", net=r"净额", total=r"(?<!利润)总额(?!的)"),
     _dimension("outlay", "", "研发", spent=r"研发投入|研发支出", expensed=r"研发费用(?!化)"),
-    _dimension("charge", "", "charge credit 借 贷", charge=r"\bcharge[ds]?\b|借记", credit=r"\bcredit(?:ed|s)?\b(?! (?:risk|loss|quality|facilit"
+    _dimension("charge", "", "charge credit 借 贷", charge=r"\bcharge[ds]?\b|借记",
+               credit=r"\bcredit(?:ed|s)?\b(?! (?:risk|loss|quality|facilit"
                r"|rating|card|agree|exposure|impair|line|default|spread|union))|贷记"),
     _dimension("owed", "", "ow due", by=r"\bow(?:ed|ing) by\b|\b(?:they|which|that|it) owes?\b",
                to=r"\bowed to\b|\bowing to (?=them|group|related|subsid|parent)"),

@@ -113,7 +113,9 @@ def _foreign_words(text: str, sources: Collection[Source]) -> Iterator[Named]:
         words = list(_CAPITAL.finditer(text, *sentence.span()))
         for match in words:
             is_owner = text.startswith(("'s ", "’s "), match.end()) or _POSSESSIVE.search(match[0]) is not None
-            if text[match.start() - 1 : match.start()] in tuple("“\"'‘(") or (match.start() == sentence.start() and not is_owner):
+            if text[match.start() - 1 : match.start()] in tuple("“\"'‘(") or (
+                match.start() == sentence.start() and not is_owner
+            ):
                 continue
             word = _POSSESSIVE.sub("", match[0])
             if word.isupper() or word.lower() in _COMMON or any(_has_word(word, source) for source in sources):

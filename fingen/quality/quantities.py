@@ -53,7 +53,9 @@ class Quantity:
 _TRILLION, _BILLION, _MILLION, _THOUSAND = Decimal(10**12), Decimal(10**9), Decimal(10**6), Decimal(1000)
 SCALES = {
     "trillion": _TRILLION, "billion": _BILLION, "bn": _BILLION, "b": _BILLION, "million": _MILLION, "mn": _MILLION,
-    "mm": _MILLION, "m": _MILLION, "mil": _MILLION, "mln": _MILLION, "bil": _BILLION, "bln": _BILLION, "thousand": _THOUSAND, "k": _THOUSAND, "万亿": _TRILLION, "千亿": Decimal(10**11),
+    "mm": _MILLION, "m": _MILLION,
+    "mil": _MILLION, "mln": _MILLION, "bil": _BILLION, "bln": _BILLION, "thousand": _THOUSAND, "k": _THOUSAND,
+    "万亿": _TRILLION, "千亿": Decimal(10**11),
     "百亿": Decimal(10**10), "十亿": _BILLION, "亿": Decimal(10**8), "千万": Decimal(10**7), "百万": _MILLION,
     "億": Decimal(10**8), "萬": Decimal(10**4), "百萬": _MILLION, "十億": _BILLION, "百億": Decimal(10**10),
     "兆": _TRILLION, "十万": Decimal(10**5), "万": Decimal(10**4), "千": _THOUSAND, "hundred": _HUNDRED,
@@ -140,7 +142,8 @@ _HAN_DAY = re.compile(r"([一二三四五六七八九十]{1,2})月(?:([一二三
 _FISCAL = re.compile(r"\b(?:FY|CY|F)[ ’']?$")
 _QUARTER_AFTER = re.compile(r"\s?(?:季度|(?:st|nd|rd|th) quarter|Q(?![A-Za-z]))")
 _QUARTER_WORD = re.compile(
-    r"\b(first|second|third|fourth)(?: and (?=(?:second|third|fourth) quarters)|(?: and (?:second|third|fourth))?[- ]quarter)", re.IGNORECASE
+    r"\b(first|second|third|fourth)(?: and (?=(?:second|third|fourth) quarters)|(?: and (?:second|third|fourth))?[- ]quarter)",
+    re.IGNORECASE,
 )
 _QUARTERS = {"first": 1, "second": 2, "third": 3, "fourth": 4}
 _REFERENCE = re.compile(
@@ -216,7 +219,9 @@ def _calendar(text: str, start: int, end: int, digits: str, before: str) -> Quan
         return _year(text, start, end, digits, before)
     if len(digits) == 3 and after == "年" and (text.endswith("民国", 0, start) or _OF_REPUBLIC.match(text, end)):
         tail = _ZH_DATE.match(text, end)
-        when = (int(digits) + REPUBLIC, int(tail[1] or 0), int(tail[2] or 0)) if tail else (int(digits) + REPUBLIC, 0, 0)
+        when = (
+            (int(digits) + REPUBLIC, int(tail[1] or 0), int(tail[2] or 0)) if tail else (int(digits) + REPUBLIC, 0, 0)
+        )
         kind: Kind = "date" if when[1] else "year"
         return Quantity(start, tail.end() if tail else end, kind, Decimal(when[0]), when=when)
     if len(digits) > 2:
@@ -442,7 +447,7 @@ def _chinese(text: str, found: list[Quantity], words: bool) -> list[Quantity]:
     """Figures in Chinese numerals; those of one character that count nothing only with `words`."""
     taken = {figure.end for figure in found} | {figure.start for figure in found}
     starts = [figure.start for figure in found]
-    figures = []
+    figures: list[Quantity] = []
     for match in _HAN.finditer(text):
         start, end = match.span()
         after = _HAN_AFTER.match(text, end)
@@ -472,7 +477,8 @@ def _numeral(text: str, start: int, end: int, digits: str, after: re.Match[str] 
         value += REPUBLIC
     if unit == "year" and len(digits) in (3, 4) and is_spelled_out and Decimal(1900) <= value < Decimal(2100):
         day = _HAN_DAY.match(text, end + 1)
-        when = (int(value), *(int(read_chinese(part)) if part else 0 for part in (day.groups() if day else ("", ""))))
+        month, date = (int(read_chinese(part)) if part else 0 for part in (day.groups() if day else ("", "")))
+        when = (int(value), month, date)
         return Quantity(start, day.end() if day else end + 1, "date" if day else "year", value, when=when, spelled=True)
     if text[end : end + 2] == "季度" and value in (1, 2, 3, 4):
         return Quantity(start, end + 2, "quarter", value, spelled=True)

@@ -53,7 +53,10 @@ def find_rival(reading: ClaimContext, figure: Quantity, source: Source, place: P
         return None
     before = _APART.split(reading.text[reading.sentence(figure.start)[0] : figure.start])[-1]
     said = name_words(before) | beside
-    return next((other for other in _of_column(source, place) if other.row and _fits(own, _label(other.row), beside, said)), None)
+    return next(
+        (other for other in _of_column(source, place) if other.row and _fits(own, _label(other.row), beside, said)),
+        None,
+    )
 
 
 def _fits(own: frozenset[str], theirs: frozenset[str], beside: frozenset[str], said: frozenset[str]) -> bool:
@@ -67,7 +70,11 @@ def _fits(own: frozenset[str], theirs: frozenset[str], beside: frozenset[str], s
 
 def _of_column(source: Source, place: Place) -> Iterator[Place]:
     for other in source.column_of(place):
-        if other.row is not place.row and other.figure.kind == place.figure.kind and other.figure.value != place.figure.value:
+        if (
+            other.row is not place.row
+            and other.figure.kind == place.figure.kind
+            and other.figure.value != place.figure.value
+        ):
             yield other
 
 
@@ -89,7 +96,9 @@ def is_of_other_base(reading: ClaimContext, figure: Quantity, source: Source, pl
         mine, theirs = (set(each[1]) - _VAGUE if each else set() for each in (said, there))
         return bool(mine and theirs) and not mine & theirs
     said = _BASE_EN.match(after)
-    there = _BASE_THERE_EN.search(words) or (_BASE_EN.match(source.reading.around(place.figure)[1]) if place.row is None else None)
+    there = _BASE_THERE_EN.search(words) or (
+        _BASE_EN.match(source.reading.around(place.figure)[1]) if place.row is None else None
+    )
     if said is None or there is None or said[1] not in source.words:
         return False
     theirs = {word[:_STEM] for word in there[1].lower().split()}
@@ -101,4 +110,8 @@ def shares_counted(reading: ClaimContext, figure: Quantity) -> int:
     told = _PER_SHARE.search(reading.text, max(0, figure.start - 20), figure.start)
     if told is None:
         return 0
-    return int(told[1]) if told[1].isdigit() and told[1].isascii() else {"": 1, "一": 1, "十": 10, "百": 100}.get(told[1], 0)
+    return (
+        int(told[1])
+        if told[1].isdigit() and told[1].isascii()
+        else {"": 1, "一": 1, "十": 10, "百": 100}.get(told[1], 0)
+    )

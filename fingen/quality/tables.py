@@ -90,7 +90,9 @@ _BRACKETED = re.compile(  # but not 贵州茅台酒厂（集团）物流有限�
 )
 _PLAIN = str.maketrans("’–—", "'--")
 _PERCENT_HEAD = re.compile(r"[%％]|百分")
-_WHOLE_LABEL = re.compile(r"(?:[:：]|的?现金|余额|净额|合计|小计|款项?|收入|费用|支出|资产|负债|权益|金额|利润|损失|损益|收益)$")
+_WHOLE_LABEL = re.compile(
+    r"(?:[:：]|的?现金|余额|净额|合计|小计|款项?|收入|费用|支出|资产|负债|权益|金额|利润|损失|损益|收益)$"
+)
 _NUMBERING = re.compile(
     r"^(?:[一二三四五六七八九十]{1,3}、|[0-9]{1,2}(?:[.、)）](?![0-9])|\s)|[①-⑳]|其中[:：]|其中|[加减]\s?[:：]|less\s?:|add\s?:|plus\s?:)\s*",
     re.IGNORECASE,
@@ -313,9 +315,10 @@ class _Reader:
         self.parents = (text,)
 
     def _data_row(self, cells: list[tuple[str, int, int]], texts: list[str]) -> None:
-        if self.columns is None:
-            goes_on = not self.header and self.heads is not None and len(self.heads) == len(cells)
-            self.columns = self.heads if goes_on else self._build_columns(len(cells))
+        if self.columns is None and not self.header and self.heads is not None and len(self.heads) == len(cells):
+            self.columns = self.heads
+        elif self.columns is None:
+            self.columns = self._build_columns(len(cells))
         label = texts[0]
         periods = parse_periods(label, None) if len(label) < 40 else UNKNOWN
         first = 1
