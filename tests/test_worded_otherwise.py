@@ -9,17 +9,17 @@ from __future__ import annotations
 import pytest
 from test_grounding import passage, record
 
-from fingen.quality.evidence import locate
 from fingen.quality.grounding import Finding, ground
-from fingen.records import Block, Chunk, Language, Passage, Period
+from fingen.records import Language
 
 APPRAISED = "We generally obtain a sizeable percentage of our refurbished laptop stock directly from households through our trade-in counters, and the remainder from auctions."
 PAID = "Rent is set as a percentage of net sales of the outlet above a base amount, payable each January to the landlord of the mall."
-POINTS = """\
-(In millions, except per unit data) | 2024 | 2023 | Better / (Worse) Change | 
-Service revenue | $310.5 | $287.0 | $23.5 | 
-Service gross profit as a % of revenue | 38.4% | 36.2% | 220 | bps
-Parts gross profit as a % of revenue | 21.3% | 22.9% | (160) | bps"""
+POINTS = (
+    "(In millions, except per unit data) | 2024 | 2023 | Better / (Worse) Change | \n"
+    "Service revenue | $310.5 | $287.0 | $23.5 | \n"
+    "Service gross profit as a % of revenue | 38.4% | 36.2% | 220 | bps\n"
+    "Parts gross profit as a % of revenue | 21.3% | 22.9% | (160) | bps"
+)
 POINTS_ZH = "单位：百万元\n项目 | 2024年 | 2023年 | 变动 | \n服务收入 | 310.5 | 287.0 | 23.5 | \n服务毛利率 | 38.4% | 36.2% | 2.2 | 个百分点\n配件毛利率 | 21.3% | 22.9% | -160 | 基点"
 PARTED = "(in thousands) | 2024 |  | 2023 | \nHotel revenue | 41,870 |  | 39,402 | \nOccupancy rate | 71.4 | % | 68.9 | %\nVacancy rate | (1.6 | )% | 2.3 | %"
 SUPPLY = (
@@ -29,16 +29,17 @@ SUPPLY = (
 SUPPLY_ZH = (
     "家具存货周转天数于2024年末及2023年末分别为61天及48天。灯具存货周转天数于2024年末及2023年末分别为35天及52天。"
 )
-GROUPS = """\
-(In thousands) | 2024 | 2023
-Revenues: |  | 
-Charter flights | $71,420 | $66,310
-Cargo | 18,230 | 17,015
-Total revenues | 89,650 | 83,325
-Operating Expenses: |  | 
-Charter flights | (73,905) | (61,280)
-Cargo | (11,460) | (10,890)
-Total operating expenses | (85,365) | (72,170)"""
+GROUPS = (
+    "(In thousands) | 2024 | 2023\n"
+    "Revenues: |  | \n"
+    "Charter flights | $71,420 | $66,310\n"
+    "Cargo | 18,230 | 17,015\n"
+    "Total revenues | 89,650 | 83,325\n"
+    "Operating Expenses: |  | \n"
+    "Charter flights | (73,905) | (61,280)\n"
+    "Cargo | (11,460) | (10,890)\n"
+    "Total operating expenses | (85,365) | (72,170)"
+)
 GROUPS_ZH = "单位：万元\n项目 | 2024年 | 2023年\n营业收入： |  | \n包机业务 | 7,142 | 6,631\n货运业务 | 1,823 | 1,701\n营业成本： |  | \n包机业务 | 7,390 | 6,128\n货运业务 | 1,146 | 1,089"
 VOLUME = "Subscription revenue decreased by $12.4 million, or 9%, in 2024, primarily due to a 14% decrease in paid tablet unit sales volume and lower advertising rates."
 VOLUME_ZH = "订阅收入减少1,240万元，主要系平板设备销售数量下降及广告单价走低所致。"
@@ -150,7 +151,7 @@ FALLEN = [
 
 
 def fail(text: str, answer: str, calc: str | None = None) -> list[Finding]:
-    """What an answer fails for on a passage all of whose lines are quoted."""
+    """What an answer fails for on a passage without quotes."""
     language: Language = "zh" if any("\u4e00" <= char <= "\u9fff" for char in text) else "en"
     source = passage(text, language)
     return list(ground(record(answer, calc, language), [source]).failed)

@@ -99,7 +99,9 @@ def _explained(source: Source) -> tuple[Reason, ...]:
 def _sentences(source: Source) -> tuple[frozenset[str], ...]:
     """The words of each sentence and row, and of the titles above the passage."""
     titles = (*source.passage.section, source.passage.company or "")
-    return tuple(_words(part, short=True) for part in (*_SENTENCES.split(source.text), *titles) if part and part.strip())
+    return tuple(
+        _words(part, short=True) for part in (*_SENTENCES.split(source.text), *titles) if part and part.strip()
+    )
 
 
 def find_wrong_causes(

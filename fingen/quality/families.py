@@ -220,7 +220,8 @@ OPPOSITES = (
                main=r"主营业务(?=收入|成本)"),
     _dimension("result", "", "profit income loss earnings ebitda 利润 毛利",
                net=r"\bnet (?:income|profit|earnings|loss)(?:es)?\b(?! before)|\bprofit after (?:income )?tax\b|净利润(?!率)",
-               operating=r"(?!(?<=net )operating loss)\boperating (?:income|profit|earnings|loss)(?:es)?\b(?! carry)|\b(?:profit|income|loss|earnings) from operat\w+"
+               operating=r"(?!(?<=net )operating loss)\boperating (?:income|profit|earnings|loss)(?:es)?\b(?! carry)"
+               r"|\b(?:profit|income|loss|earnings) from operat\w+"
                r"|营业利润(?!率)",
                pretax=r"\b(?:income|profit|earnings|loss)(?:es)?(?: \(loss(?:es)?\))? before (?:the )?(?:provision|benefit|income tax|tax)"
                r"|利润总额|税前利润",

@@ -235,12 +235,12 @@ class _Check:
         status: Literal["failed", "unbound"] = "failed",
     ) -> None:  # fmt: skip
         said = self.record.output[start:end]
-        where = (source.chunk, place.figure.start, place.figure.end) if place and source else (None, 0, 0)
+        chunk, at, stop = (source.chunk, place.figure.start, place.figure.end) if place and source else (None, 0, 0)
         sentence = has = ""
         if status == "failed":
             sentence = self.record.output[slice(*self.reading.sentence(start))].strip()[:_SENTENCE] if said else ""
             has = describe(source, place) if place and source else ""
-        self.findings.append(Finding(reason, status, said, start, end, detail, *where, sentence, has))
+        self.findings.append(Finding(reason, status, said, start, end, detail, chunk, at, stop, sentence, has))
 
     # --- amounts and percentages ------------------------------------------------------------------------------------------
 

@@ -68,7 +68,8 @@ _CONTRARIES: dict[str, dict[str, str]] = {
 _NUMBERS = [*"one two three four five six seven eight nine ten eleven twelve".split(), "eighteen"]
 _DIGITS = {word: str(number) for number, word in enumerate(_NUMBERS[:12], 1)} | {"eighteen": "18"}
 _NUMBER = rf"(?:{'|'.join(_NUMBERS)}|[0-9]{{1,2}})"
-_SMALL = r"(?!(?:of|for|through|into|within|among|in|at|on|from|by|with|to|and|or|as|above|below|over|under|per|which|that|was|were|is|are|has|have|had|directly|each)\b)"
+_NO_NOUN = "of for through into within among in at on from by with to and or as above below over under per which that was were is are has have had directly each".split()
+_SMALL = rf"(?!(?:{'|'.join(_NO_NOUN)})\b)"
 _OWNED = r"(?:(?:the|its|our|their|all|these|those|such|this|that|total|[a-z]+['’]s?) )*"
 _OPEN = {  # words whose own text is the kind
     "length": rf"\b{_NUMBER}(?:(?:,|,? (?:and|or|to)) {_NUMBER})*[- ](?:month|year|week|day)s?\b",

@@ -264,10 +264,8 @@ class _Reader:
             return
         rows = len(self.table.rows)
         self._sort(cells, texts, filled)
-        if len(self.table.rows) == rows:
-            wordy = cells
-        else:
-            wordy = cells[:1] if self.table.rows[-1][0].label else []
+        added = self.table.rows[rows:]
+        wordy = cells[: bool(added[0][0].label)] if added else cells
         self.table.words.extend((start, end) for text, start, end in wordy if text)
 
     def _sort(self, cells: list[tuple[str, int, int]], texts: list[str], filled: list[str]) -> None:
