@@ -68,12 +68,15 @@ _CONTRARIES: dict[str, dict[str, str]] = {
 _NUMBERS = [*"one two three four five six seven eight nine ten eleven twelve".split(), "eighteen"]
 _DIGITS = {word: str(number) for number, word in enumerate(_NUMBERS[:12], 1)} | {"eighteen": "18"}
 _NUMBER = rf"(?:{'|'.join(_NUMBERS)}|[0-9]{{1,2}})"
-_NO_NOUN = "of for through into within among in at on from by with to and or as above below over under per which that was were is are has have had directly each".split()
-_SMALL = rf"(?!(?:{'|'.join(_NO_NOUN)})\b)"
+_NO_NOUN = (
+    "of for through into within among in at on from by with to and or as above below over under per which that was were is are "
+    "has have had directly each"
+)
+_NOUN = rf"(?!(?:{_NO_NOUN.replace(' ', '|')})\b)[a-z]+"
 _OWNED = r"(?:(?:the|its|our|their|all|these|those|such|this|that|total|[a-z]+['’]s?) )*"
 _OPEN = {  # words whose own text is the kind
     "length": rf"\b{_NUMBER}(?:(?:,|,? (?:and|or|to)) {_NUMBER})*[- ](?:month|year|week|day)s?\b",
-    "base": rf"\bpercentage of {_OWNED}{_SMALL}[a-z]+(?: {_SMALL}[a-z]+){{0,3}}",
+    "base": rf"\bpercentage of {_OWNED}{_NOUN}(?: {_NOUN}){{0,3}}",
 }
 _BASE = re.compile(f"percentage of {_OWNED}", re.IGNORECASE)
 _HINTS = {  # a text without any of them has none of the words
