@@ -229,7 +229,7 @@ OPPOSITES = (
                done=r"(?<!un)(?<!un-)\breali[sz]ed\b|已[变实]现"),
     _dimension("capital", "", "authori issued paid 额定 法定股本 实收",
                authorised=r"\bauthori[sz]ed (?:shares?|capital|common|ordinary)|额定|法定股本",
-               issued=r"\bissued (?:share|capital)|\bpaid[- ](?:up|in) (?:share )?capital|实收(?:资本|股本)|已发行"),
+               issued=r"\bissued (?:shares?|capital)|\bpaid[- ](?:up|in) (?:share[ ])?capital|实收(?:资本|股本)|已发行"),
     _dimension("sum", "", "净额 总额", net=r"净额", total=r"(?<!利润)总额(?!的)"),
     _dimension("outlay", "", "研发", spent=r"研发投入|研发支出", expensed=r"研发费用(?!化)"),
     _dimension("charge", "", "charge credit 借 贷", charge=r"\bcharge[ds]?\b|借记",
