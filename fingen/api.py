@@ -351,7 +351,7 @@ def trace(*words: File, **options: Unpack[TraceOptions]) -> Traced:
     page: Path | None = values.pop("html", None)
     if page:
         check_writable(page.parent)
-    found = trace(list(map(os.fspath, words)), values.pop("build", config.BUILD))
+    found = trace([os.fspath(word) for word in words], values.pop("build", config.BUILD))
     if page:
         write_text(page, render_html(found))
     return found

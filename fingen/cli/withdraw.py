@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 SHOWN = 10  # files that still hold text, which a summary names
 NOT_ERASED = (
-    "not erased: the report itself where it lies; its hash, in the manifests; weights and tokenizers of adapters and models; what is on the Hub;",
-    "what a disk keeps of files that were removed, and copies of them: backups, snapshots, clones",
+    "not erased: the report itself where it lies; its hash, in the manifests; weights and tokenizers of adapters and models;",
+    "what is on the Hub; what a disk keeps of files that were removed; copies of them: backups, snapshots, clones",
 )
 
 
@@ -59,6 +59,9 @@ def _lines(made: Withdrawal) -> Iterator[str]:
     for one in made.sets:
         rows = sum(one.rows.values())
         yield ""
+        if not (rows or one.passages or one.rejects):
+            yield f"{one.set}: nothing of it was left; its manifest no longer names it"
+            continue
         yield f"{one.set}: {rows:,} rows {'would go' if made.dry_run else 'went'}, {sum(one.left.values()):,} stay"
         yield f"  of {_counts(one.rows)}; with {one.passages:,} passages and {one.rejects:,} rejects"
         if one.orphans:

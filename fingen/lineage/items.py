@@ -23,6 +23,7 @@ KINDS: tuple[Kind, ...] = ("report", "set", "adapter", "model", "score", "reprod
 ASIDE = "withdrawn"  # a folder below build/: in it lie sets as they were before a report was withdrawn
 MOST_FOLDERS = 100_000  # that are looked through
 WEIGHTS = "*.safetensors"
+MOST_BYTES = 16 << 30  # of a file that is hashed
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -46,6 +47,7 @@ class Merged(_About):
     """merged.json."""
 
     adapter: str = ""
+    files: dict[str, str] = {}
     made_of: _MadeOf = _MadeOf()
 
 
@@ -164,23 +166,36 @@ def _read_adapter(path: Path) -> tuple[str, str, Mapping[str, Any]]:
 
 def _read_model(path: Path) -> tuple[str, str, tuple[Merged | Tiny, dict[str, str]]]:
     about = _parse(path, Merged) if path.name == "merged.json" else _parse(path, Tiny)
-    weights = {each.name: sha256_file(each) for each in sorted(path.parent.glob(WEIGHTS)) if each.is_file()}
-    return path.parent.name, sha256_file(path), (about, weights)
+    files = sorted(path.parent.glob(WEIGHTS))
+    if isinstance(about, Merged):  # it says of itself what they are, and they are large
+        weights = {each.name: about.files[each.name] for each in files if each.name in about.files}
+    else:
+        weights = {each.name: sha256 for each in files if (sha256 := hash_of(each))}
+    return path.parent.name, hash_of(path), (about, weights)
+
+
+def hash_of(path: Path) -> str:
+    """The hash of a file; "" of what is none, leads elsewhere, or is larger than anything that fingen makes."""
+    is_file = path.is_file() and not path.is_symlink() and path.stat().st_size <= MOST_BYTES
+    return sha256_file(path) if is_file else ""
 
 
 def _read_score(path: Path) -> tuple[str, str, Report]:
     try:
-        return path.parent.name, sha256_file(path), Report.model_validate_json(read_whole(path))
+        report = Report.model_validate_json(read_whole(path))
     except ValidationError as e:
         raise SetError(say_invalid(e)) from e
+    return path.parent.name, hash_of(path), report
 
 
 def _read_export(path: Path) -> tuple[str, str, Export]:
-    return path.parent.name, sha256_file(path), _parse(path, Export)
+    about = _parse(path, Export)
+    return path.parent.name, hash_of(path), about
 
 
 def _read_reproduction(path: Path) -> tuple[str, str, Reproduction]:
-    return path.parent.name, sha256_file(path), _parse(path, Reproduction)
+    about = _parse(path, Reproduction)
+    return path.parent.name, hash_of(path), about
 
 
 def _parse(path: Path, model: type[M]) -> M:

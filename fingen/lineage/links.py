@@ -124,6 +124,8 @@ class _Linker:
         manifest = item.about
         for source in manifest.sources:
             self.links.add(Link(item, self.links.report(source.sha256, source.path), "hash", "read from {}"))
+        for gone in manifest.withdrawn:
+            self.links.report(gone.report, gone.path or gone.report[:12])
         settings = {name: value for name, value in manifest.settings.items() if name not in FILTERS}
         parents = {link.parent: link for sha256 in _hashes(settings) for link in self._made_of(item, sha256)}
         self.links.add(*parents.values())

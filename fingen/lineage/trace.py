@@ -10,7 +10,7 @@ from pathlib import Path
 from fingen.adapters import WEIGHTS
 from fingen.disk import sha256_file
 from fingen.errors import FingenError, SetError, UsageError
-from fingen.lineage.items import KINDS, Item, Kind, read_shelf
+from fingen.lineage.items import KINDS, Item, Kind, hash_of, read_shelf
 from fingen.lineage.links import By, Link, Links, build_links
 from fingen.lineage.rows import Held, OnReport, Rows, hold, on_report, text_of
 from fingen.records import Record
@@ -191,12 +191,9 @@ def _by_hash(word: str, links: Links) -> list[Item]:
 
 def _by_name(word: str, links: Links) -> list[Item]:
     """Reports by their name in a set, or the last part of it; else what lies in a folder of that name; else a base model."""
-    sources = {
-        source.sha256
-        for item in links.shelf.of("set")
-        for source in item.about.sources
-        if word in (source.path, source.path.rpartition("/")[2])
-    }
+    named = [(source.path, source.sha256) for item in links.shelf.of("set") for source in item.about.sources]
+    named += [(gone.path, gone.report) for item in links.shelf.of("set") for gone in item.about.withdrawn]
+    sources = {sha256 for path, sha256 in named if word in (path, path.rpartition("/")[2])}
     if sources:
         return [links.reports[sha256] for sha256 in sorted(sources)]
     items = [item for item in links.shelf.items if item.name == word and not item.is_aside]
@@ -262,7 +259,7 @@ class Walk:
             item = left.pop(0)
             for link in [*self.links.below[item], *self._withdrawn(item)]:
                 child = link.child
-                if child in self.subject.items or not self._follows(item, link) or not self._holds(item, child):
+                if child in self.subject.items or not self._follows(item, link) or not self._holds(link):
                     continue
                 if child not in self.found:
                     left.append(child)
@@ -316,10 +313,12 @@ class Walk:
         last = max((at for at, each in enumerate(entries) if each.report == self.subject.sha256), default=-1)
         return {each.before for each in entries[: last + 1]}
 
-    def _holds(self, parent: Item, child: Item) -> bool:
+    def _holds(self, link: Link) -> bool:
         """Whether a set has rows in question, or what is known of it does not say."""
+        parent, child = link.parent, link.child
         if child.kind == "export":
-            self.held[child] = self.held.get(parent, Held())
+            of_parent = Held(unsure="of rows that are no longer there") if link.former else self.held[parent]
+            self.held[child] = max(self.held.get(child, of_parent), of_parent, key=lambda held: held.count)
         if child.kind != "set":
             return True
         if child not in self.held:
@@ -396,11 +395,7 @@ class Walk:
             return
         name, said = (WEIGHTS[0], item.sha256) if item.kind == "adapter" else (PREDICTIONS, item.about.predictions)
         path = item.place / name
-        try:
-            is_as_said = not path.is_symlink() and sha256_file(path) == said
-        except OSError:
-            is_as_said = False
-        if not is_as_said:
+        if hash_of(path) != said:
             self.damaged[str(path)] = "missing, or not as the manifest beside it says"
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fingen.config import CACHE
 from fingen.disk import LOCK, build_folder, copy_folder, lock, make_folder, refuse_links, replace_folder, spare_of
 from fingen.errors import SetError, UsageError
 from fingen.events import Outcome, command_line
@@ -27,6 +28,7 @@ from fingen.verification.origin import Origin, origin_of_set
 
 DIGITS = 8  # of a manifest's hash, in the name of a set that is kept aside
 NOTE = "withdrawn since: "
+STAGING = ".without"  # ends the name of a folder in which a set is made anew
 
 
 @dataclass(frozen=True)
@@ -102,36 +104,34 @@ def withdraw(report: str, build: Path, *, forget: bool = False, dry_run: bool = 
         UsageError: no such report. SetError: a set is damaged, or another process works on one; nothing is changed then.
         LimitError: the disk is full; the same command goes on.
     """
-    if not dry_run:
-        _recover(build)
-    links = build_links(read_shelf(build))
-    subject = find_subject([report], links)
-    if subject.kind != "report":
-        raise UsageError(f"{report} is a {subject.kind}, and no report", hint="name a report: its file, name or hash")
-    walk = Walk(links, subject)
-    walk.go_down()
-    targets = list(_targets(walk, subject, forget=forget))
-    marks = _marks(walk, subject, targets) if forget else Marks()
-    erased = Erased() if forget else None
-    told: list[Remade] = []
     with ExitStack() as stack:
         if not dry_run:
-            journals = find_journals(build) if forget else []
+            stack.enter_context(_alone(build))
+            _recover(build)
+        links = build_links(read_shelf(build))
+        subject = find_subject([report], links)
+        if subject.kind != "report":
+            raise UsageError(
+                f"{report} is a {subject.kind}, and no report", hint="name a report: its file, name or hash"
+            )
+        walk = Walk(links, subject)
+        walk.go_down()
+        targets = list(_targets(walk, subject, forget=forget))
+        journals = find_journals(build) if forget else []
+        if not dry_run:
             for folder in sorted({target.folder for target in targets} | {path.parent for path in journals}):
                 stack.enter_context(_alone(folder))
-            _build_all(targets, subject, forget=forget)
+        _build_all(targets, subject, forget=forget)
+        told = [_tell(target, None if forget else _aside(build, target)) for target in targets]
+        erased = None
+        if not dry_run:
+            marks = _marks(walk, subject, targets) if forget else Marks()
+            erased = _erase(build, marks, journals) if forget else None
+            for target in targets:
+                _replace(target, None if forget else _aside(build, target))
             if erased:
-                erased.journals = {str(path): count for path in journals if (count := erase_journal(path, marks))}
-                erased.cache = erase_cache(build / "cache", marks)
-        else:
-            _build_all(targets, subject, forget=forget)
-        for target in targets:
-            kept = build / ASIDE / f"{target.item.name}-{target.item.sha256[:DIGITS]}"
-            if not dry_run:
-                _replace(target, None if forget or target.item.is_aside else kept)
-            told.append(_tell(target, "" if forget else str(kept)))
-    if erased and not dry_run:
-        find_left(build, marks, erased)
+                find_left(build, marks, erased)
+    now = [one.set for one, target in zip(told, targets, strict=True) if not target.item.is_aside]
     return Withdrawal(
         report=subject.name,
         sha256=subject.sha256,
@@ -145,28 +145,37 @@ def withdraw(report: str, build: Path, *, forget: bool = False, dry_run: bool = 
         dry_run=dry_run,
         changed=bool(targets or (erased and (erased.journals or erased.cache))) and not dry_run,
         notes=[note for target in targets for note in _notes(target)],
-        next=command_line("fingen", "verify", told[0].set) if told and not dry_run else "",
+        next=command_line("fingen", "verify", now[0]) if now and not dry_run else "",
     )
 
 
 def _recover(build: Path) -> None:
-    """Put back what a process that was killed had moved out of its place, on a system that cannot exchange folders at once."""
+    """Tidy up after a process that was killed; on a system that cannot exchange folders at once, put back what it moved."""
     for spare in build.rglob(".*.old"):
         folder = spare.with_name(spare.name[1:-4])
         if spare == spare_of(folder) and not folder.exists():
             spare.rename(folder)
+    for left in (*build.rglob(f".*{STAGING}"), *(build / ASIDE).glob(".*.part")):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _aside(build: Path, target: _Target) -> Path | None:
+    """Where a set is kept as it was; None of one that is kept there itself."""
+    return None if target.item.is_aside else build / ASIDE / f"{target.item.name}-{target.item.sha256[:DIGITS]}"
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Hold a set for this process; no other one writes it, or asks for it.
+    """Hold a folder for this process; no other one writes the set in it, or asks for it.
 
     Raises:
         SetError: another does, or batches are on their way.
     """
     try:
-        with lock(folder), RequestLocks(folder / LOCKS_FILE, alone=True):
-            refuse_open_batches(folder / JOURNAL)
+        with lock(folder), ExitStack() as stack:
+            if (folder / JOURNAL).is_file():
+                stack.enter_context(RequestLocks(folder / LOCKS_FILE, alone=True))
+                refuse_open_batches(folder / JOURNAL)
             yield
     except SetError as e:
         if "another fingen process" not in str(e):
@@ -334,6 +343,12 @@ def _entries(target: _Target, subject: Subject, gone: int, *, forget: bool) -> t
 # --- on the disk -------------------------------------------------------------------------------------------------------------
 
 
+def _erase(build: Path, marks: Marks, journals: Sequence[Path]) -> Erased:
+    """Take the report's text out of journals and caches, before the sets that know its passages lose them."""
+    counts = {str(path): count for path in journals if (count := erase_journal(path, marks))}
+    return Erased(counts, erase_cache(build / CACHE.name, marks))
+
+
 def _replace(target: _Target, kept: Path | None) -> None:
     """Put what a set becomes in its place; as it was it is kept in `kept`, without its journal."""
     assert target.content
@@ -343,14 +358,14 @@ def _replace(target: _Target, kept: Path | None) -> None:
         with build_folder(kept) as beside:
             copy_folder(folder, beside, leave={*JOURNAL_FILES, LOCK, LOCKS_FILE})
     refuse_links(folder)
-    beside = folder.with_name(f".{folder.name}.part")
+    beside = folder.with_name(f".{folder.name}{STAGING}")
     shutil.rmtree(beside, ignore_errors=True)
     copy_folder(folder, beside)
     write_set(beside, target.content)
     replace_folder(folder, beside)
 
 
-def _tell(target: _Target, kept: str) -> Remade:
+def _tell(target: _Target, kept: Path | None) -> Remade:
     assert target.content
     return Remade(
         set=str(target.folder),
@@ -359,12 +374,14 @@ def _tell(target: _Target, kept: str) -> Remade:
         passages=len(target.rows.chunks) - len(target.content.chunks),
         rejects=len(target.rows.rejected) - len(target.content.rejected) + target.orphans,
         orphans=target.orphans,
-        kept="" if target.item.is_aside else kept,
+        kept=str(kept) if kept else "",
     )
 
 
 def _notes(target: _Target) -> Iterator[str]:
     assert target.content
+    if target.item.is_aside:
+        return
     if target.on and target.on.unsure:
         yield f"{target.folder}: {target.on.unsure}"
     if empty := [
