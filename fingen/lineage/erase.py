@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Set
@@ -14,8 +15,10 @@ from fingen.records import Record
 from fingen.scoring.report import REPORT
 from fingen.sets import JOURNAL
 from fingen.teachers.journal import FORGOTTEN, Journal
+from fingen.text import sentences
 
-LEAST_CHARACTERS = 16  # letters and digits of a line by which text is known: a shorter one stands in any report
+GRAM, STEP = 12, 4  # characters that are looked up together, and how far apart
+LEAST_CHARACTERS = GRAM + STEP  # letters and digits by which text is known: less stands in any report
 MOST_BYTES = 512 << 20  # of a file that is searched
 WEIGHTS = frozenset({".safetensors", ".bin", ".pt", ".gguf", ".onnx", ".ckpt"})
 CACHED = ".json.gz"
@@ -44,38 +47,46 @@ def bare(text: str) -> str:
     return _WORDS.sub("", text)
 
 
-def lines_of(texts: Iterable[str]) -> set[str]:
-    """The lines by which texts are known."""
-    found = {bare(line) for text in texts for line in text.splitlines()}
-    return {line for line in found if len(line) >= LEAST_CHARACTERS}
+def pieces_of(texts: Iterable[str]) -> set[str]:
+    """The lines and sentences by which texts are known."""
+    found = set()
+    for text in texts:
+        found |= {bare(line) for line in text.splitlines()}
+        found |= {bare(text[start:end]) for start, end in sentences(text)}
+    return {piece for piece in found if len(piece) >= LEAST_CHARACTERS}
 
 
 @dataclass
 class Marks:
-    """By what a report is known in a file: ids of its passages, and lines that stand in it and in nothing that stays."""
+    """By what a report is known in a file: ids of its passages, and what is said in it and in nothing that stays."""
 
     passages: set[str] = field(default_factory=set)
-    _gone: list[str] = field(default_factory=list)
-    _kept: list[str] = field(default_factory=list)
-    lines: set[str] = field(default_factory=set)
+    _gone: set[str] = field(default_factory=set)
+    _kept: set[str] = field(default_factory=set)
+    _grams: dict[str, list[tuple[str, int]]] = field(default_factory=dict)  # -> the pieces that hold it, and where
 
     def take(self, rows: Rows, passages: Set[str], gone: Mapping[str, Set[str]]) -> None:
         """Take in what a set has of the report, passages and ids of rows by split, and what it has of others."""
         for chunk in rows.chunks:
-            (self._gone if chunk.id in passages else self._kept).append(chunk.text)
+            (self._gone if chunk.id in passages else self._kept).update(pieces_of([chunk.text]))
         for split, record in rows.all():
-            (self._gone if record.id in gone.get(split, ()) else self._kept).extend(_texts(record))
+            (self._gone if record.id in gone.get(split, ()) else self._kept).update(pieces_of(_texts(record)))
         self.passages |= passages
 
     def close(self) -> None:
-        """Settle the lines."""
-        kept = "\n".join(map(bare, self._kept))
-        self.lines = {line for line in lines_of(self._gone) if line not in kept}
+        """Get ready to search."""
+        for piece in self._gone - self._kept:
+            for at in range(STEP):
+                self._grams.setdefault(piece[at : at + GRAM], []).append((piece, at))
 
     def are_in(self, text: str) -> bool:
-        """Whether something of the report stands in a text."""
-        plain = bare(text)
-        return any(line in plain for line in self.lines)
+        """Whether something of the report stands in a text: of each piece one of its first grams stands on a step of it."""
+        plain, grams = bare(text), self._grams
+        return any(
+            plain.startswith(piece, at - offset)
+            for at in range(0, len(plain) - GRAM + 1, STEP)
+            for piece, offset in grams.get(plain[at : at + GRAM], ())
+        )
 
 
 def _texts(record: Record) -> tuple[str, ...]:
@@ -100,14 +111,14 @@ def erase_journal(path: Path, marks: Marks) -> int:
 
 
 def _keys(journal: Journal, marks: Marks) -> Iterator[str]:
-    """The requests that show a passage of the report; and those that name none, as a judge's, by what they say."""
-    requests = journal.rows("SELECT key, prompt, chunks FROM requests WHERE key <> ?", FORGOTTEN)
-    shown = {row["key"]: any(f'"{chunk}"' in row["chunks"] for chunk in marks.passages) for row in requests}
+    """The requests that show a passage of the report; and of those that name no passage, as a judge's, those that tell of it."""
     answers: dict[str, list[str]] = {}
     for row in journal.rows("SELECT key, text, error FROM completions"):
         answers.setdefault(row["key"], []).extend(filter(None, (row["text"], row["error"])))
-    for row in requests:
-        if shown[row["key"]] or marks.are_in("\n".join([row["prompt"], *answers.get(row["key"], ())])):
+    for row in journal.rows("SELECT key, prompt, chunks FROM requests WHERE key <> ?", FORGOTTEN):
+        shown = json.loads(row["chunks"])
+        told = () if shown else (row["prompt"], *answers.get(row["key"], ()))
+        if marks.passages.intersection(shown) or any(map(marks.are_in, told)):
             yield row["key"]
 
 

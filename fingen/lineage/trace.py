@@ -332,8 +332,9 @@ class Walk:
         rows = Rows(item.place, item.about)
         try:
             if self.subject.kind == "report" and any(s.sha256 == self.subject.sha256 for s in item.about.sources):
-                on = self.on[item] = on_report(rows, self.subject.sha256)
+                on = on_report(rows, self.subject.sha256)
                 held = hold(rows, on.has_record, on.passages, on.unsure)
+                self.on[item] = on
             else:
                 held = hold(rows, lambda record: text_of(record) in self.texts)
                 if not held.count and item.about.command.startswith("import") and self._rests_on_file(item):

@@ -121,7 +121,7 @@ def withdraw(report: str, build: Path, *, forget: bool = False, dry_run: bool = 
         if not dry_run:
             for folder in sorted({target.folder for target in targets} | {path.parent for path in journals}):
                 stack.enter_context(_alone(folder))
-        _build_all(targets, subject, forget=forget)
+        _build_all(targets, links.shelf.of("set"), subject, forget=forget)
         told = [_tell(target, None if forget else _aside(build, target)) for target in targets]
         erased = None
         if not dry_run:
@@ -240,17 +240,15 @@ def _marks(walk: Walk, subject: Subject, targets: Sequence[_Target]) -> Marks:
 # --- what they become ------------------------------------------------------------------------------------------------------
 
 
-def _build_all(targets: Sequence[_Target], subject: Subject, *, forget: bool) -> None:
-    """Build what the sets become, before anything of them is written."""
-    renamed: dict[str, str] = {
-        each.before: target.item.sha256 for target in targets for each in target.item.about.withdrawn
-    }
+def _build_all(targets: Sequence[_Target], sets: Sequence[Item], subject: Subject, *, forget: bool) -> None:
+    """Build what the sets become, before anything of them is written. A mix names its parts as they are then."""
+    now = {each.before: item.sha256 for item in sets if not item.is_aside for each in item.about.withdrawn}
     for target in targets:
-        target.content = _without(target, subject, renamed, forget=forget)
-        renamed[target.item.sha256] = hash_manifest(target.content)
+        target.content = _without(target, subject, now, forget=forget)
+        now[target.item.sha256] = hash_manifest(target.content)
 
 
-def _without(target: _Target, subject: Subject, renamed: Mapping[str, str], *, forget: bool) -> SetContent:
+def _without(target: _Target, subject: Subject, now: Mapping[str, str], *, forget: bool) -> SetContent:
     """A set without the rows, rejects and passages that rest on the report."""
     before, rows, on = target.item.about, target.rows, target.on
     splits = {
@@ -267,7 +265,7 @@ def _without(target: _Target, subject: Subject, renamed: Mapping[str, str], *, f
     manifest = before.model_copy(
         update={
             "sources": tuple(source for source in before.sources if source.sha256 != subject.sha256),
-            "settings": _with_parts(before.settings, renamed),
+            "settings": _with_parts(before.settings, now),
             "figures": origin.count_figures(record for own in splits.values() for record in own)
             if before.figures
             else {},
@@ -305,13 +303,13 @@ def _origin(folder: Path, manifest: Manifest, chunks: set[str]) -> Origin:
     )
 
 
-def _with_parts(settings: dict[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:
+def _with_parts(settings: dict[str, Any], now: Mapping[str, str]) -> dict[str, Any]:
     """The settings with the sets that a mix is made of as they are now."""
     parts = settings.get("sets")
     if not isinstance(parts, list):
         return settings
     told = [
-        {**part, "manifest": renamed.get(str(part["manifest"]), part["manifest"])}
+        {**part, "manifest": now.get(str(part["manifest"]), part["manifest"])}
         if isinstance(part, dict) and "manifest" in part else part
         for part in parts
     ]  # fmt: skip
