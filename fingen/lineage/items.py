@@ -108,14 +108,23 @@ class Shelf:
         return [item for item in self.items if item.kind in kinds]
 
 
+def need_folder(folder: Path) -> None:
+    """Make sure that there is a folder to look through.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder", hint="name the one where sets and adapters lie with --build")
+
+
 def read_shelf(folder: Path) -> Shelf:
     """Look through a folder and all below it. Links are not followed; what cannot be read is said and left out.
 
     Raises:
         UsageError: there is no such folder.
     """
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder", hint="name the one where sets and adapters lie with --build")
+    need_folder(folder)
     shelf = Shelf(folder)
     for here, names in _walk(shelf):
         for marker, (kind, read) in _MARKERS.items():

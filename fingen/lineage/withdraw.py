@@ -14,7 +14,7 @@ from fingen.disk import LOCK, build_folder, copy_folder, lock, make_folder, refu
 from fingen.errors import SetError, UsageError
 from fingen.events import Outcome, command_line
 from fingen.lineage.erase import Erased, Marks, erase_cache, erase_journal, find_journals, find_left
-from fingen.lineage.items import ASIDE, Item, read_shelf
+from fingen.lineage.items import ASIDE, Item, need_folder, read_shelf
 from fingen.lineage.links import build_links
 from fingen.lineage.rows import OnReport, Rows
 from fingen.lineage.trace import Found, Subject, Walk, find_subject
@@ -104,6 +104,7 @@ def withdraw(report: str, build: Path, *, forget: bool = False, dry_run: bool = 
         UsageError: no such report. SetError: a set is damaged, or another process works on one; nothing is changed then.
         LimitError: the disk is full; the same command goes on.
     """
+    need_folder(build)
     with ExitStack() as stack:
         if not dry_run:
             stack.enter_context(_alone(build))
