@@ -623,7 +623,9 @@ def test_what_is_forgotten_stands_in_no_file_but_those_that_are_named(desk: Path
     assert REPORT.encode() not in (desk / "build/reports/manifest.json").read_bytes()
     for name in ("reports", "mix", "back"):
         assert told("verify", f"build/{name}")["exit_code"] == 0
-    assert told("withdraw", "in/report0.pdf", "--forget")["sets"] == []
+    again = told("withdraw", "in/report0.pdf", "--forget")
+    assert (again["sets"], again["erased"]["searched"]) == ([], 0)
+    assert "not searched" in again["erased"]["left"]["build"]  # nothing is claimed of what it no longer knows
     (desk / "in/report0.pdf").unlink()
     run("pdf2qa", "in", "--teacher", "anthropic", "--chunk-tokens", "128", "--quiet", "--out", "build/reports")
     with Journal.open(desk / "build/reports/journal.sqlite") as journal:

@@ -79,6 +79,11 @@ class Marks:
             for at in range(STEP):
                 self._grams.setdefault(piece[at : at + GRAM], []).append((piece, at))
 
+    @property
+    def is_known(self) -> bool:
+        """Whether there is anything to search for."""
+        return bool(self._grams)
+
     def are_in(self, text: str) -> bool:
         """Whether something of the report stands in a text: of each piece one of its first grams stands on a step of it."""
         plain, grams = bare(text), self._grams
@@ -135,6 +140,11 @@ def erase_cache(folder: Path, marks: Marks) -> list[str]:
 
 def find_left(build: Path, marks: Marks, erased: Erased) -> None:
     """Search every file below a folder, hidden ones too, for text of the report; what is found is told in `erased`."""
+    if not marks.is_known:
+        erased.left[str(build)] = (
+            "not searched: no set has its passages or rows any more, by which its text would be known"
+        )
+        return
     for top, _, files in os.walk(build):
         for name in sorted(files):
             path = Path(top, name)

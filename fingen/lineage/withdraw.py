@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from fingen.config import CACHE
-from fingen.disk import LOCK, build_folder, copy_folder, lock, make_folder, refuse_links, replace_folder, spare_of
+from fingen.disk import (
+    LOCK,
+    build_folder,
+    copy_folder,
+    lock,
+    make_folder,
+    refuse_links,
+    replace_folder,
+    sha256_file,
+    spare_of,
+)
 from fingen.errors import SetError, UsageError
 from fingen.events import Outcome, command_line
 from fingen.lineage.erase import Erased, Marks, erase_cache, erase_journal, find_journals, find_left
@@ -21,7 +31,7 @@ from fingen.lineage.trace import Found, Subject, Walk, find_subject
 from fingen.pipeline.rework import count_requests
 from fingen.records import Manifest, Record, Rejected, Withdrawn
 from fingen.set_folder import JOURNAL_FILES
-from fingen.sets import JOURNAL, SetContent, hash_manifest, write_set
+from fingen.sets import JOURNAL, MANIFEST, SetContent, hash_manifest, write_set
 from fingen.teachers.asking import refuse_open_batches
 from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
 from fingen.verification.origin import Origin, origin_of_set
@@ -122,6 +132,7 @@ def withdraw(report: str, build: Path, *, forget: bool = False, dry_run: bool = 
         if not dry_run:
             for folder in sorted({target.folder for target in targets} | {path.parent for path in journals}):
                 stack.enter_context(_alone(folder))
+            _refuse_changed(targets)
         _build_all(targets, links.shelf.of("set"), subject, forget=forget)
         told = [_tell(target, None if forget else _aside(build, target)) for target in targets]
         erased = None
@@ -182,6 +193,19 @@ def _alone(folder: Path) -> Iterator[None]:
         if "another fingen process" not in str(e):
             raise
         raise SetError(str(e), hint="wait until it has ended; nothing was changed") from e
+
+
+def _refuse_changed(targets: Sequence[_Target]) -> None:
+    """Refuse to go on where a set was written between the look at it and the hold on it.
+
+    Raises:
+        SetError: one was.
+    """
+    for target in targets:
+        path = target.folder / MANIFEST
+        if not path.is_file() or sha256_file(path) != target.item.sha256:
+            raise SetError(f"{target.folder}: another process has written it meanwhile",
+                           hint="run the same command again; nothing was changed")  # fmt: skip
 
 
 # --- which sets ------------------------------------------------------------------------------------------------------------
