@@ -169,3 +169,18 @@ def test_the_basis_that_the_document_states_counts() -> None:
     parents = (Basis(kind="parent", text="母公司利润表", page=3),)
     assert "binding-basis" in faults(text, "母公司2024年营业收入为1,341.74万元。")
     assert faults(text, "母公司2024年营业收入为1,341.74万元。", basis=parents) == set()
+
+
+ALONE = "個體財務報告\n\n單位：千元\n項目 | 113年度 | 112年度\n營業收入 | 206,562,483 | 187,812,709"
+ENDS = "单位：元\n项目 | 本期期末数 | 上期期末数\n货币资金 | 905,402,299.44 | 627,066,110.58"
+
+
+def test_a_report_of_the_parent_alone_needs_no_word_for_it() -> None:
+    assert faults(ALONE, "民國113年營業收入為206,562,483千元。") == set()
+    assert faults(ALONE, "民國113年個體財務報告的營業收入為206,562,483千元。") == set()
+    assert faults(ALONE, "民國113年合併營業收入為206,562,483千元。") == {"binding-basis"}
+
+
+def test_the_end_of_a_time_is_not_its_start() -> None:
+    assert faults(ENDS, "期末货币资金9.05亿元，由期初的6.27亿元增加而来。") == set()
+    assert faults(ENDS, "期初货币资金9.05亿元。") == {"binding-period"}

@@ -56,6 +56,7 @@ _WHOSE = re.compile(
 )
 _NONE: frozenset[str] = frozenset()
 _BOTH = frozenset(("parent", "group"))
+_ALONE = frozenset(("parent", "alone"))  # a report of the parent's accounts alone has no other basis to be told from
 _PARENTS = (SCOPE, RULES, OPERATIONS, SHARES, RATES, SPAN)  # what a heading row says of the rows below it
 _TITLE = (SCOPE, SPAN, RESTATED, OPERATIONS)  # what the line above a table says of all its cells
 _SECTION = (SCOPE, SPAN)
@@ -252,10 +253,15 @@ class SourceBasis:
         self.source = source
         self.running = Marked(source.reading)
         self.told_apart = Marked(source.reading, _find_whose(source.reading.text))
-        self.section = _kinds(_NOTES.sub("", narrow(" ".join(source.passage.section[-1:]))))
+        stated = [
+            each.text for each in source.passage.basis if not each.column
+        ]  # in the header that a teacher is shown
+        self.section = _kinds(
+            " | ".join(_NOTES.sub("", narrow(each)) for each in (*source.passage.section[-1:], *stated))
+        )
         self.named = _kinds(source.text)
-        stated = " | ".join((*source.passage.section, *(each.text for each in source.passage.basis)))
-        self.anywhere = (self.named, _kinds(narrow(stated)), _kinds(_first_cells(source.text)))
+        titles = " | ".join((*source.passage.section, *(each.text for each in source.passage.basis)))
+        self.anywhere = (self.named, _kinds(narrow(titles)), _kinds(_first_cells(source.text)))
         self.default = _OF_REPORT.get(source.passage.period.kind)
         self.is_plain = not (self.named or self.section or self.default)
         self._places: dict[int, Marks] = {}
@@ -664,6 +670,8 @@ def _differs(mine: Mapping[str, set[str]], source: Marked, figure: Quantity) -> 
 def _agree(mine: Iterable[str], theirs: Iterable[str]) -> bool:
     """Whether two sets of kinds may be one: they share a kind, or both are times since the year began."""
     mine, theirs = frozenset(mine), frozenset(theirs)
+    if mine | theirs == _ALONE:
+        return True
     return bool(mine & theirs or (mine & _OPENED and theirs & _OPENED and (mine | theirs) & _SINCE))
 
 
