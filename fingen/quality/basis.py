@@ -56,6 +56,7 @@ _WHOSE = re.compile(
 )
 _NONE: frozenset[str] = frozenset()
 _BOTH = frozenset(("parent", "group"))
+_ALONE = frozenset(("parent", "alone"))  # a report of the parent's accounts alone has no other basis to be told from
 _PARENTS = (SCOPE, RULES, OPERATIONS, SHARES, RATES, SPAN)  # what a heading row says of the rows below it
 _TITLE = (SCOPE, SPAN, RESTATED, OPERATIONS)  # what the line above a table says of all its cells
 _SECTION = (SCOPE, SPAN)
@@ -252,10 +253,15 @@ class SourceBasis:
         self.source = source
         self.running = Marked(source.reading)
         self.told_apart = Marked(source.reading, _find_whose(source.reading.text))
-        self.section = _kinds(_NOTES.sub("", narrow(" ".join(source.passage.section[-1:]))))
+        stated = [
+            each.text for each in source.passage.basis if not each.column
+        ]  # in the header that a teacher is shown
+        self.section = _kinds(
+            " | ".join(_NOTES.sub("", narrow(each)) for each in (*source.passage.section[-1:], *stated))
+        )
         self.named = _kinds(source.text)
-        stated = " | ".join((*source.passage.section, *(each.text for each in source.passage.basis)))
-        self.anywhere = (self.named, _kinds(narrow(stated)), _kinds(_first_cells(source.text)))
+        titles = " | ".join((*source.passage.section, *(each.text for each in source.passage.basis)))
+        self.anywhere = (self.named, _kinds(narrow(titles)), _kinds(_first_cells(source.text)))
         self.default = _OF_REPORT.get(source.passage.period.kind)
         self.is_plain = not (self.named or self.section or self.default)
         self._places: dict[int, Marks] = {}
@@ -323,7 +329,7 @@ class SourceBasis:
             start, end = self.source.reading.sentence(place.figure.start)
             line = text.rfind("\n", 0, start) + 1
             beside = _lines_around(text, place.figure.start, 2) if end - line < _TILE else ""
-            return f"{narrow(section)} | {self._heading_of(line)} | {text[line:end]} | {beside}"
+            return f"{narrow(section)} | {' | '.join(self._headings_of(line))} | {text[line:end]} | {beside}"
         row, heads = place.row, place.table.rows[0][1]
         lines = _lines_around(self.source.text, place.figure.start, _BROKEN) if row.lead or row.parents else ""
         broken = _first_cells(lines)
@@ -338,21 +344,19 @@ class SourceBasis:
         return f"{narrow(section)} | {' | '.join(words)}"
 
     def _time_of(self, place: Place) -> Marks:
-        """What stretch of time the sentence of a figure names, or else the headings above it."""
+        """What stretch of time the sentence of a figure names, or else the nearest heading above it that names one."""
         start, end = self.source.reading.sentence(place.figure.start)
-        own = _by_dimension(self.running.within(start, end)).get(SPAN.name)
-        return (
-            {SPAN.name: frozenset(own)} if own else _kinds(self._heading_of(self.source.text.rfind("\n", 0, start) + 1))
-        )
+        if own := _by_dimension(self.running.within(start, end)).get(SPAN.name):
+            return {SPAN.name: frozenset(own)}
+        above = map(_kinds, reversed(self._headings_of(self.source.text.rfind("\n", 0, start) + 1)))
+        return next((kinds for kinds in above if SPAN.name in kinds), {})
 
-    def _heading_of(self, line: int) -> str:
+    def _headings_of(self, line: int) -> list[str]:
         """The short lines above a paragraph that are no sentences, the last three of them."""
         above = self.source.text[:line].rstrip("\n").split("\n")
         longest = _TITLE_LENGTH[self.source.passage.language]
-        titles = [
-            each for each in above if each and len(each) <= longest and " | " not in each and each[-1] not in ".;。；"
-        ]
-        return " | ".join(titles[-3:])
+        titles = (each for each in above if each and len(each) <= longest and " | " not in each)
+        return [each for each in titles if each[-1] not in ".;。；"][-3:]
 
     @staticmethod
     def _sure(kinds: Marks, dimensions: Sequence[Dimension]) -> Iterator[tuple[str, frozenset[str]]]:
@@ -511,13 +515,9 @@ class Basis:
         origin = basis_of(source)
         if origin.is_plain and not (self._marked.marks or self._told_apart.marks):
             return None
-        known, close = origin.of(place), self._marked.near(figure)
-        if place.table is not None and _table_kinds(place).get(SCOPE.name, _NONE) >= _BOTH:
-            close |= self._told_apart.near(figure)
+        known, close = origin.of(place), self._close(figure, place)
         if place.table is None and (detail := self._other_in_prose(figure, source, place)):
             return detail
-        if SCOPE.name not in close and (framed := self._framed(figure)):
-            close[SCOPE.name] = framed
         is_share = figure.kind != "amount" and place.table is None  # of two things: liabilities at 60 percent of assets
         if place.column is not None and (detail := _other_weeks(self.reading, figure, place.column)):
             return detail
@@ -535,6 +535,15 @@ class Basis:
             elif theirs and theirs <= dimension.special and not self._is_stated(dimension, theirs, figure, origin):
                 return f"it is {_said(theirs)}, which is not said"
         return None
+
+    def _close(self, figure: Quantity, place: Place) -> dict[str, str]:
+        """The kinds that the words close to a figure give it; whose accounts it is of also by a word that frames them."""
+        close = self._marked.near(figure)
+        if place.table is not None and _table_kinds(place).get(SCOPE.name, _NONE) >= _BOTH:
+            close |= self._told_apart.near(figure)
+        if SCOPE.name not in close and (framed := self._framed(figure)):
+            close[SCOPE.name] = framed
+        return close
 
     def _said_alone(
         self, figure: Quantity, origin: SourceBasis, place: Place, dimension: Dimension, kind: str
@@ -661,6 +670,8 @@ def _differs(mine: Mapping[str, set[str]], source: Marked, figure: Quantity) -> 
 def _agree(mine: Iterable[str], theirs: Iterable[str]) -> bool:
     """Whether two sets of kinds may be one: they share a kind, or both are times since the year began."""
     mine, theirs = frozenset(mine), frozenset(theirs)
+    if mine | theirs == _ALONE:
+        return True
     return bool(mine & theirs or (mine & _OPENED and theirs & _OPENED and (mine | theirs) & _SINCE))
 
 

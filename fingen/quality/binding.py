@@ -47,7 +47,7 @@ _PARTS = re.compile(
     r"\b(?:within|in|of|for|by) the [\w& -]{3,40}? (?:entit(?:y|ies)|segments?|divisions?|business(?:es)?|subsidiar(?:y|ies))\b"
     r"|分部|下属|子公司|事业部|被投资|其中一家", re.IGNORECASE
 )  # fmt: skip
-_START = re.compile(r"期初|年初(?![至到])|上年末|\b(?:opening|beginning)\b", re.IGNORECASE)
+_START = re.compile(r"期初|年初(?![至到])|上年年?末|上期期?末|\b(?:opening|beginning)\b", re.IGNORECASE)
 _END = re.compile(r"期末|年末|\b(?:closing|end)\b", re.IGNORECASE)
 _BACK = re.compile(r"[由从较比自]|以来|\b(?:from|than|since|against|versus)\b")
 _PART_ZH = re.compile(r"[,，;；]")

@@ -89,7 +89,6 @@ SCOPE = _dimension(
     "scope", "parent", "bank 本行 本公司 母行 parent company-only company unconsolidated separate stand consolidated group 母公司 "
     "单体 个体 個體 个别 個別 合并 合併 集团 集團 segment",
     parent=r"(?<!归属于)(?<!归属)(?<!归于)母公司(?!所有者|股东|股東|普通股|[拥擁]有人|情况|情況|[和及与與])|单体(?:口径|报表)|(?:^|(?<=\s))本(?:行|公司)(?=\s|$)|本行(?:口径|报表)|母行"
-    r"|个体财务|個體財務|个别财务报表|個別財務"
     r"|(?<!owners of )(?<!holders of )(?<!owners of the )(?<!holders of the )(?<!equity of )"
     r"(?<!attributable to the )(?<!attributable to )(?<!equity of the )"
     r"\b(?:(?:parent|holding)[- ]company\b(?! shareholders)|parent[- ]only\b|company[- ]only\b"
@@ -99,6 +98,7 @@ SCOPE = _dimension(
     r"|the parent(?:['’]s)?\b|parent (?:entity|level)\b|bank(?: only)?:)",
     group=r"(?<!企业)(?<!业务)合[并併](?!及公司|及母公司|及银行|范围|报表编制|日|方|对价|成本|财务报表项目)(?:口径|报表)?|\bconsolidated\b"
     r"|\bthe (?:whole |entire )?group(?:['’]s)?\b|本集[团團]|集团口径|group[- ]wide",
+    alone=r"个体财务|個體財務|个别财务报表|個別財務|个体报表|個體報表",
     part=r"\bthe [A-Z][\w&,-]*(?: (?:and |& )?[A-Z][\w&,-]*){0,4} (?:operating |reportable |reporting )?segment\b(?!s)",
 )  # fmt: skip
 SPAN = _dimension(
@@ -230,7 +230,7 @@ OPPOSITES = (
                done=r"(?<!un)(?<!un-)\breali[sz]ed\b|已[变实]现"),
     _dimension("capital", "", "authori issued paid 额定 法定股本 实收",
                authorised=r"\bauthori[sz]ed (?:shares?|capital|common|ordinary)|额定|法定股本",
-               issued=r"\bissued (?:share|capital)|\bpaid[- ](?:up|in) (?:share )?capital|实收(?:资本|股本)|已发行"),
+               issued=r"\bissued (?:shares?|capital)|\bpaid[- ](?:up|in) (?:share[ ])?capital|实收(?:资本|股本)|已发行"),
     _dimension("sum", "", "净额 总额", net=r"净额", total=r"(?<!利润)总额(?!的)"),
     _dimension("outlay", "", "研发", spent=r"研发投入|研发支出", expensed=r"研发费用(?!化)"),
     _dimension("charge", "", "charge credit 借 贷", charge=r"\bcharge[ds]?\b|借记",

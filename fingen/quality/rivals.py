@@ -78,7 +78,9 @@ def _of_column(source: Source, place: Place) -> Iterator[Place]:
             yield other
 
 
-_BASE_ZH = re.compile(r"占(?:了|到)?((?!比)[^\W0-9a-zA-Z成由从比]{2,14}?)的?(?:比例|比重)?(?:大?约|仅|只|达|为|是)*$")
+_BASE_ZH = re.compile(
+    r"占(?:了|到)?((?!比|[一二三四五六七八九十几]成)[^\W0-9a-zA-Z由从比]{2,14}?)的?(?:比例|比重)?(?:大?约|仅|只|达|为|是)*$"
+)
 _BASE_THERE = re.compile(r"占([\u4e00-\u9fff]{2,14})")
 _BASE_EN = re.compile(r"\s?of (?:(?:the|its|total|net|all|group|company) )*([a-z]+)")
 _BASE_THERE_EN = re.compile(r"(?:%|percent|percentage) of ([a-z ]+)", re.IGNORECASE)
