@@ -33,7 +33,7 @@ _EMPTY_ZH = re.compile(
     r"|说明|变动|金额|比重|及其?|以及|等|的|了|和|与|较|系|为|是"
 )
 _LEAST, _LEAST_ZH = 2, 3  # words, pairs of characters, that a reason has at least
-_FOUNDED = 0.28  # of the words of a reason stand in one sentence or row of the source that has it
+_FOUNDED = 0.2  # of the words of a reason stand in one sentence or row of the source that has it
 _REACH = 90  # characters before a reason in which the thing stands that it is given for
 _EXPLAINS = re.compile(r"主要|所致|由于|因为?|系|原因|\b(?:due|because|driven|owing|result)\b", re.IGNORECASE)
 
