@@ -75,6 +75,7 @@ _LOOSE = frozenset("flow costing side cash balance purpose".split())  # both of 
 _OF_YEAR = re.compile(r"\s(?:of|in)\s(?:the |its )?(?:(?:fiscal|financial) )?", re.IGNORECASE)
 _BESIDE = 30  # characters before a figure in which an opposite is what the figure is
 _ALLOWANCE = re.compile(r"(?i)^(?:减|less\b).*(?:准备|拨备|减值|allowance|provision|impairment)")
+_SUM_ROW = re.compile(r"(?i)^total\b|合计|总计")
 _TILE = 60  # characters: a figure on its own, with what it is on the line above or below
 _BROKEN = 3  # lines over which the label of a row may be broken
 _PAIR = 10  # characters more, in which both of two opposites are named: financial assets and liabilities
@@ -333,14 +334,10 @@ class SourceBasis:
         row, heads = place.row, place.table.rows[0][1]
         lines = _lines_around(self.source.text, place.figure.start, _BROKEN) if row.lead or row.parents else ""
         broken = _first_cells(lines)
-        words = (
-            row.lead + row.label,
-            *row.parents,
-            place.column.heading,
-            heads[0].heading,
-            place.table.caption,
-            broken,
-        )
+        totals = (
+            other.label for other, _ in place.table.rows if _SUM_ROW.search(other.label)
+        )  # what its rows add up to
+        words = (_labels(place), heads[0].heading, place.table.caption, broken, *totals)
         return f"{narrow(section)} | {' | '.join(words)}"
 
     def _time_of(self, place: Place) -> Marks:
@@ -521,7 +518,7 @@ class Basis:
         is_share = figure.kind != "amount" and place.table is None  # of two things: liabilities at 60 percent of assets
         if place.column is not None and (detail := _other_weeks(self.reading, figure, place.column)):
             return detail
-        for dimension in BASES if is_share else DIMENSIONS:
+        for dimension in BASES if is_share or figure.unit in ("people", "time") else DIMENSIONS:
             mine, theirs = close.get(dimension.name), known.get(dimension.name)
             if mine == "part":
                 continue  # of a segment a table of the whole may tell

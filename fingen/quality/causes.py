@@ -37,7 +37,7 @@ _ENDING = re.compile(r"(?<=[a-z]{3})(?:ings?|ed|e?s|e|y)$")  # units is unit, pr
 _STEM = 5  # letters that tell a word from others
 _SHORT = 3  # characters from one to the next that a word is made of which stands for a longer one
 _LEAST, _LEAST_ZH = 2, 3  # words, pairs of characters, that a reason has at least
-_FOUNDED = 0.28  # of the words of a reason stand in one sentence or row of the source that has it
+_FOUNDED = 0.2  # of the words of a reason stand in one sentence or row of the source that has it
 _REACH = 90  # characters before a reason in which the thing stands that it is given for
 _EXPLAINS = re.compile(r"主要|所致|由于|因为?|系|原因|\b(?:due|because|driven|owing|result)\b", re.IGNORECASE)
 

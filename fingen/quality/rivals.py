@@ -98,9 +98,7 @@ def is_of_other_base(reading: ClaimContext, figure: Quantity, source: Source, pl
         mine, theirs = (set(each[1]) - _VAGUE if each else set() for each in (said, there))
         return bool(mine and theirs) and not mine & theirs
     said = _BASE_EN.match(after)
-    there = _BASE_THERE_EN.search(words) or (
-        _BASE_EN.match(source.reading.around(place.figure)[1]) if place.row is None else None
-    )
+    there = _BASE_THERE_EN.search(words)  # in prose it may go by any words
     if said is None or there is None or said[1] not in source.words:
         return False
     theirs = {word[:_STEM] for word in there[1].lower().split()}
