@@ -262,7 +262,8 @@ class SourceBasis:
         )
         self.named = _kinds(source.text)
         titles = " | ".join((*source.passage.section, *(each.text for each in source.passage.basis)))
-        self.anywhere = (self.named, _kinds(narrow(titles)), _kinds(_first_cells(source.text)))
+        heads = {column.heading for table in source.tables for _, columns in table.rows for column in columns}
+        self.anywhere = (self.named, *map(_kinds, (narrow(titles), _first_cells(source.text), *sorted(heads))))
         self.default = _OF_REPORT.get(source.passage.period.kind)
         self.is_plain = not (self.named or self.section or self.default)
         self._places: dict[int, Marks] = {}
