@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,7 +19,13 @@ from browser import FLAGS, need_chromium
 from patience import PATIENCE, wait_until
 from websockets.sync.client import ClientConnection, connect
 
-KEYS = {"Enter": ("\r", 13), "Escape": ("", 27), "Tab": ("", 9), "ArrowLeft": ("", 37), "ArrowRight": ("", 39)}  # text and code
+KEYS = {
+    "Enter": ("\r", 13),
+    "Escape": ("", 27),
+    "Tab": ("", 9),
+    "ArrowLeft": ("", 37),
+    "ArrowRight": ("", 39),
+}  # text and code
 ALT, CTRL, SHIFT = 1, 2, 8
 
 
@@ -29,34 +36,35 @@ class PageError(AssertionError):
 class Browser:
     """A running Chromium with one tab. Enter it with `with`; what a page logs or breaks is in `logged`."""
 
-    def __init__(self, *more: str) -> None:
-        self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        self._process = subprocess.Popen(
-            [need_chromium(), *FLAGS, "--no-proxy-server", "--remote-debugging-port=0", f"--user-data-dir={self._profile.name}",
-             *more, "about:blank"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
-        told = Path(self._profile.name, "DevToolsActivePort")
-        wait_until(lambda: told.is_file() and len(told.read_text().splitlines()) == 2)
-        port, path = told.read_text().splitlines()
-        self._socket: ClientConnection = connect(f"ws://127.0.0.1:{port}{path}", max_size=None, proxy=None)
+    def __init__(self) -> None:
+        self._ends = ExitStack()
         self._numbers = itertools.count(1)
         self._session: str | None = None
         self.logged: list[str] = []
-        targets = self.send("Target.getTargets")["targetInfos"]
-        tab = next(target["targetId"] for target in targets if target["type"] == "page")
-        self._session = self.send("Target.attachToTarget", targetId=tab, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self.send(f"{domain}.enable")
 
     def __enter__(self) -> Browser:
+        with ExitStack() as ends:
+            profile = ends.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+            process = subprocess.Popen(
+                [need_chromium(), *FLAGS, "--no-proxy-server", "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+            ends.callback(_end, process)
+            told = Path(profile, "DevToolsActivePort")
+            wait_until(lambda: told.is_file() and len(told.read_text().splitlines()) == 2)
+            port, path = told.read_text().splitlines()
+            address = f"ws://127.0.0.1:{port}{path}"
+            self._socket: ClientConnection = ends.enter_context(connect(address, max_size=None, proxy=None))
+            targets = self.send("Target.getTargets")["targetInfos"]
+            tab = next(target["targetId"] for target in targets if target["type"] == "page")
+            self._session = self.send("Target.attachToTarget", targetId=tab, flatten=True)["sessionId"]
+            for domain in ("Page", "Runtime", "Log", "Network"):
+                self.send(f"{domain}.enable")
+            self._ends = ends.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, trace: TracebackType | None) -> None:
-        self._socket.close()
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        self._profile.cleanup()
+        self._ends.close()
 
     def send(self, method: str, **given: Any) -> dict[str, Any]:
         """Send a command and return its result; what happens meanwhile is looked at."""
@@ -133,7 +141,9 @@ class Browser:
 
     def resize(self, width: int, height: int, *, dark: bool = False) -> None:
         """Show the page on a screen of so many pixels."""
-        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500)
+        self.send(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500
+        )
         scheme = "dark" if dark else "light"
         self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
@@ -141,6 +151,11 @@ class Browser:
         """Write a PNG of what is seen."""
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"]))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    os.killpg(process.pid, signal.SIGKILL)  # it has children of its own, which go with it
+    process.wait()
 
 
 def address_in(line: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from fingen.cli.common import Command, command_options, echo, finish, set_argument, tell
+from fingen.cli.common import Command, command_options, echo, finish, print_json, set_argument, tell
 
 SHARE = click.FloatRange(0, 1)
 
@@ -62,19 +62,15 @@ def command(
 
         made = apply_reviews(folder, out, undecided=undecided, replace=replace)
         tell(made, made.lines(), made.set, as_json=as_json)
-    _serve(folder, reviewer or getpass.getuser(), second, inputs, language, port, quiet=quiet)
+    if reviewer is None:
+        reviewer = getpass.getuser()
+    _serve(folder, reviewer, second, inputs, language, port, as_json=as_json, quiet=quiet)
 
 
 def _serve(
-    folder: Path,
-    reviewer: str,
-    second: float,
-    inputs: tuple[Path, ...],
-    language: str,
-    port: int | None,
-    *,
-    quiet: bool,
-) -> None:
+    folder: Path, reviewer: str, second: float, inputs: tuple[Path, ...], language: str, port: int | None,
+    *, as_json: bool, quiet: bool,
+) -> None:  # fmt: skip
     """The page, until Ctrl-C. Its address is what the command says: standard output has it."""
     from fingen.sets import read_manifest
     from fingen.web.server import need_extra, serve_page
@@ -87,7 +83,11 @@ def _serve(
     session = Session(folder, reviewer, second=second, inputs=inputs)
     if not quiet:
         echo(f"{folder}: {len(session.index):,} rows and rejects, judged by {reviewer}; Ctrl-C ends it", err=True)
-    serve_page(make_app(session, language), port, echo)
+    serve_page(
+        make_app(session, language),
+        port,
+        lambda address: print_json({"address": address}) if as_json else echo(address),
+    )
     if not quiet:
         counts = session.progress()
         echo(f"{counts['decided']:,} of {counts['rows']:,} rows are judged: {session.verdicts.path}", err=True)

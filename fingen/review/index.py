@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
+from types import TracebackType
 from typing import Any, BinaryIO
 
 from pydantic import ValidationError
@@ -117,6 +118,17 @@ class SetIndex:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def __enter__(self) -> SetIndex:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for file in self._files:
+            file.close()
 
     # --- reading the set ---------------------------------------------------------------------------------------------
 

@@ -12,7 +12,6 @@ from fingen.errors import visible
 from fingen.metrics import kappa, wilson
 from fingen.review.index import SetIndex
 from fingen.review.verdicts import REVIEWS, Readings, Verdicts
-from fingen.sets import read_manifest
 
 NAMED = 5  # rows that a line names
 
@@ -100,8 +99,11 @@ def summarize(folder: Path) -> Summary:
     Raises:
         SetError: there is no set, or it is damaged.
     """
-    read_manifest(folder)
-    index, verdicts = SetIndex(folder), Verdicts(folder)
+    with SetIndex(folder) as index:
+        return _count(folder, index, Verdicts(folder))
+
+
+def _count(folder: Path, index: SetIndex, verdicts: Verdicts) -> Summary:
     judged = {index.by_hash[row]: readings for row, readings in verdicts if row in index.by_hash}
     standing = {number: each for number, readings in judged.items() if (each := readings.standing)}
     kinds = Counter(_kind(each.verdict, index.is_reject(number)) for number, each in standing.items())
