@@ -60,6 +60,7 @@ class Browser:
             self._session = self.send("Target.attachToTarget", targetId=tab, flatten=True)["sessionId"]
             for domain in ("Page", "Runtime", "Log", "Network"):
                 self.send(f"{domain}.enable")
+            self.send("Emulation.setFocusEmulationEnabled", enabled=True)  # no window has the focus of a screen
             self._ends = ends.pop_all()
         return self
 
@@ -104,24 +105,21 @@ class Browser:
             raise PageError(details.get("exception", {}).get("description", details["text"]))
         return told["result"].get("value")
 
-    def wait_for(self, script: str) -> Any:
-        """Wait until an expression is true; returns its value."""
-        found: list[Any] = []
+    def wait_for(self, script: str) -> None:
+        """Wait until an expression is true."""
 
         def holds() -> bool:
             try:
-                found[:] = [self.run(script)]
+                return bool(self.run(f"Boolean({script})"))
             except PageError as e:  # a page that is being left answers nothing
                 if "context" not in str(e):
                     raise
                 return False
-            return bool(found[0])
 
         try:
             wait_until(holds)
         except AssertionError as e:
             raise PageError(f"never: {script}; {self.logged}") from e
-        return found[0]
 
     def press(self, key: str, modifiers: int = 0) -> None:
         """Press a key as a person does, wherever the focus is."""

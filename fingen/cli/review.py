@@ -52,6 +52,9 @@ def command(
     if summary and apply_:
         raise click.UsageError("--summary and --apply do not go together: each ends without a page")
     folder = set_argument(target, quiet=quiet)
+    from fingen.sets import read_manifest
+
+    read_manifest(folder)  # before anything heavy is loaded
     if summary:
         from fingen.review.summary import summarize
 
@@ -72,10 +75,8 @@ def _serve(
     *, as_json: bool, quiet: bool,
 ) -> None:  # fmt: skip
     """The page, until Ctrl-C. Its address is what the command says: standard output has it."""
-    from fingen.sets import read_manifest
     from fingen.web.server import need_extra, serve_page
 
-    read_manifest(folder)
     need_extra()
     from fingen.review.app import make_app
     from fingen.review.session import Session

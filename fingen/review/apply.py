@@ -26,9 +26,9 @@ from fingen.records import Chunk, Manifest, Record, Rejected
 from fingen.review.index import checked_lines, open_listed, row_hash
 from fingen.review.proof import apply_edit, rescued
 from fingen.review.summary import agreement
-from fingen.review.verdicts import EDIT, REJECT, REVIEWS, Verdict, Verdicts
+from fingen.review.verdicts import EDIT, REJECT, Verdict, Verdicts
 from fingen.set_folder import PATIENCE_SECONDS, clear, refuse_folder
-from fingen.sets import MAKE_AGAIN, MANIFEST, REJECTED, REWORKED, SPLITS, SetContent, read_manifest, write_set
+from fingen.sets import MAKE_AGAIN, MANIFEST, REJECTED, REVIEWS, REWORKED, SPLITS, SetContent, read_manifest, write_set
 from fingen.tasks.qa import with_passage
 from fingen.verification.origin import Origin, origin_of_set
 

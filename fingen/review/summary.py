@@ -11,7 +11,8 @@ from typing import Any
 from fingen.errors import visible
 from fingen.metrics import kappa, wilson
 from fingen.review.index import SetIndex
-from fingen.review.verdicts import REVIEWS, Readings, Verdicts
+from fingen.review.verdicts import Readings, Verdicts
+from fingen.sets import REVIEWS
 
 NAMED = 5  # rows that a line names
 
