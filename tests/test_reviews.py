@@ -293,6 +293,9 @@ def test_apply_makes_a_set_of_what_was_accepted_edited_and_not_judged(demo: Path
         if path.is_file():
             assert "Wu Jing" not in path.read_text(encoding="utf-8"), path
     assert (demo / "train.jsonl").read_bytes() != b""  # the set that was judged is as it was
+    assert "Rows judged by people (1): 1 accepted, 1 edited, 1 rejected" in (out / "README.md").read_text(
+        encoding="utf-8"
+    )
     manifest = read_manifest(out)
     assert manifest.settings["review"]["reviewers"] == {"reviewer 1": 3}
     assert manifest.rejects["review-not-supported"] == 1
