@@ -105,7 +105,7 @@ def say_review(settings: Mapping[str, Any]) -> str:
     if not isinstance(about, Mapping):
         return ""
     counts = {name: about.get(name) for name in ("accepted", "edited", "rescued", "rejected", "undecided")}
-    people, second = about.get("reviewers"), about.get("second")
+    people = about.get("reviewers")
     if not all(isinstance(count, int) for count in counts.values()) or not isinstance(people, Mapping):
         return ""
     said = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)

@@ -13,7 +13,7 @@ import re
 import threading
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -319,6 +319,11 @@ class SetIndex:
     def place_of(self, number: int) -> int:
         """Where an item is in the order of doubt."""
         return self._place_of[number]
+
+    def without(self, places: Sequence[int], rows: Set[str]) -> list[int]:
+        """The places of items that are none of these rows, which are known by their hashes."""
+        rank, hashes = self._rank, self.hashes
+        return [place for place in places if hashes[rank[place]] not in rows]
 
     def _filtered(self, filters: Filters) -> Sequence[int]:
         rank, places = self._rank, range(len(self._rank))

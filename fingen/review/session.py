@@ -96,8 +96,7 @@ class Session:
         if not state:
             return found
         if state == UNDECIDED and not self.second:
-            judged = self.verdicts.rows()
-            return [place for place in found if index.hashes[index.at(place)] not in judged]
+            return index.without(found, self.verdicts.rows())
         return [place for place in found if self.state(index.at(place)) == state]
 
     def list_items(self, filters: Filters, state: str, page: int | None, key: str) -> dict[str, Any]:

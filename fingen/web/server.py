@@ -58,8 +58,8 @@ def serve_page(
             ws="none",
             timeout_graceful_shutdown=ENDING_SECONDS,
         )
-        say(address(number, token))  # it listens already: what comes before the server runs waits for it
         with contextlib.suppress(KeyboardInterrupt):
+            say(address(number, token))  # it listens already: what comes before the server runs waits for it
             uvicorn.Server(config).run(sockets=[held])
 
 
