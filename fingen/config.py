@@ -20,9 +20,10 @@ CONTEXTS = ("none", "passage", "both")
 LANGUAGES = ("auto", "en", "zh")
 SPLIT_UNITS = ("auto", "document", "chunk")
 VALIDATION_SHARE = 0.32  # of the training records: 160 at 500
-RESERVED_SET_NAMES = frozenset({"adapters", "models", "scores", "reproductions", "cache"})
+RESERVED_SET_NAMES = frozenset({"adapters", "models", "scores", "reproductions", "cache", "withdrawn"})
 BUILD = Path("build")
 CACHE = BUILD / "cache"
+PUSHES = BUILD / "pushes.jsonl"  # what went to the Hub from here, where and when
 T = TypeVar("T")
 
 
