@@ -58,9 +58,16 @@ def serve_page(
             ws="none",
             timeout_graceful_shutdown=ENDING_SECONDS,
         )
+
+        class Announced(uvicorn.Server):
+            """Says where it is once it answers there, and hears what ends it."""
+
+            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                await super().startup(sockets)
+                say(address(number, token))
+
         with contextlib.suppress(KeyboardInterrupt):
-            say(address(number, token))  # it listens already: what comes before the server runs waits for it
-            uvicorn.Server(config).run(sockets=[held])
+            Announced(config).run(sockets=[held])
 
 
 def take_port(port: int | None) -> socket.socket:
