@@ -18,6 +18,7 @@ demo: .venv/.base
 	@echo "The set is in build/demo. To go on:"
 	@echo "  . .venv/bin/activate"
 	@echo "  fingen pdf2qa reports/            # your own folder of PDF reports -> build/reports"
+	@echo "  fingen review build/demo          # judge the rows in a browser, each beside its page; says what to install first"
 	@echo "  fingen pdf2qa --help"
 	@echo "The offline teacher needs no key and nothing leaves this machine. With a key (ANTHROPIC_API_KEY or OPENAI_API_KEY):"
 	@echo "  fingen pdf2qa reports/ --teacher anthropic --dry-run    # what Claude would be asked and cost; or openai, for GPT"
@@ -54,7 +55,7 @@ clean:
 	@touch $@
 
 .venv/.dev: .venv/.made pyproject.toml constraints.txt
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[dev,train,quant,baseline]"
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[dev,train,quant,baseline,review]"
 	@touch $@
 
 # Some systems ship venv without ensurepip: there the pip that is installed fills the environment.
