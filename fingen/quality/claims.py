@@ -69,16 +69,19 @@ _THIS = re.compile(
 )
 
 _UP = (
-    r"\b(?:rose|rises?|risen|rising|increas(?:e[sd]?|ing)|grew|grows?|grown|growth|growing|climb(?:ed|s)?|jumped|surged|gained|higher|expanded"
+    r"\b(?:rose|ris(?:e[sn]?|ing)|increas(?:e[sd]?|ing)|grew|grow(?:s|n|th|ing)?|climb(?:s|ed|ing)?|jump(?:s|ed|ing)?|surg(?:e[sd]?|ing)"
+    r"|gain(?:ed|ing)|higher|expand(?:s|ed|ing)"
     r"|(?<!\bmade )(?<!\bmake )(?<!\bmakes )(?<!\bmaking )(?<!\btied )(?<!\btie )(?<!\btying )(?<!\bset )(?<!\bdrawn )up"
-    r"|widened|went up|advanced|soar(?:ed|s)?|edged up|picked up|strengthen(?:ed|s)?|swell(?:ed)?|swelled|added|adds"
-    r"|lifted)\b|上升|增长|增加|提高|提升|上涨|增至|升至|增到|升到|扩大|上调|攀升|增幅|涨幅|走高|大增|激增|猛增|同比增|[略微小][升增]|增(?=[0-9]|$)|(?<!最)[高多](?=[0-9]|$)"
+    r"|widen(?:s|ed|ing)|advanc(?:ed|ing)|soar(?:s|ed|ing)?|strengthen(?:s|ed|ing)|swell(?:s|ed|ing)?|swollen|add(?:s|ed|ing)"
+    r"|lift(?:s|ed|ing)|doubl(?:ed|ing)|tripl(?:ed|ing))\b"
+    r"|上升|增长|增加|提高|提升|上涨|增至|升至|增到|升到|扩大|上调|攀升|增幅|涨幅|走高|大增|激增|猛增|同比增|[略微小][升增]|增(?=[0-9]|$)|(?<!最)[高多](?=[0-9]|$)"
 )
 _DOWN = (
-    r"\b(?:fell|falls?|fallen|falling|decreas(?:e[sd]?|ing)|declin(?:e[sd]?|ing)|dropp?(?:ed|s)?|drop|shrank|shrunk|shrinks?"
-    r"|reduc(?:ed?|tion|es)|down|lower(?:ed)?|narrowed|contracted|went down|slid|slip(?:s|ped)?|eas(?:ed|es|ing)|weaken(?:s"
-    r"|ed)?|soften(?:s|ed)?|dip(?:s|ped)?"
-    r"|sank|slump(?:s|ed)?|plung(?:es|ed)|plummet(?:s|ed)?|tumbl(?:es|ed)|retreat(?:s|ed)?|shed|trimmed|halved|erod(?:es|ed))\b"
+    r"\b(?:fell|fall(?:s|en|ing)?|decreas(?:e[sd]?|ing)|declin(?:e[sd]?|ing)|drop(?:s|p?ed|ping)?|shr[au]nk|shrink(?:s|ing|age)?"
+    r"|reduc(?:e[sd]?|ing|tions?)|down|lower(?:s|ed|ing)?|narrow(?:s|ed|ing)|contract(?:ed|ing|ion)|slid(?:es?|ing)?|slip(?:s|p?ed|ping)?"
+    r"|eas(?:e[sd]|ing)|weaken(?:s|ed|ing)?|soften(?:s|ed|ing)?|dip(?:s|ped|ping)?|s[au]nk|sinking(?! fund)|slump(?:s|ed|ing)?"
+    r"|plung(?:e[sd]?|ing)|plummet(?:s|t?ed|t?ing)?|tumbl(?:e[sd]?|ing)|retreat(?:s|ed|ing)?|shed(?:s|ding)?|trimm(?:ed|ing)"
+    r"|halv(?:e[sd]|ing)|ero(?:d(?:e[sd]|ing)|sion)|diminish(?:es|ed|ing)|dwindl(?:e[sd]|ing)|reced(?:e[sd]|ing))\b"
     r"|下降|减少|降低|下滑|下跌|降至|减至|降到|减到|缩小|缩减|下调|回落|跌至|收窄|降幅|跌幅|走低|走弱|缩水|萎缩|锐减|骤降|大跌|大降|同比降|腰斩|[略微小][降跌]|降(?=[0-9]|$)|(?<!最)[低少](?=[0-9]|$)"
 )
 _DRAG = re.compile(  # what a part that counts against the whole is said to do
@@ -102,14 +105,14 @@ _BREAK = re.compile(r"[,，、]|\b(?:while|and|with|because|due)\b")
 _FALL = re.compile(_DOWN, re.IGNORECASE)
 _LEVEL = re.compile(r"\b(?:to|at|from|of)\b|[至到为由从达]")
 _BY = re.compile(  # an increase of 5: by 5, not to 5
-    r"(?:increase|decrease|rise|fall|drop|decline|reduction|growth|gain) of\s(?:about |around |approximately |some |nearly |over "
+    r"(?:increase|decrease|rise|fall|drop|decline|reduction|growth|gain|jump|surge|climb|slip|slide|dip|slump|plunge|contraction) of\s(?:about |around |approximately |some |nearly |over "
     r"|more than |only |just )?"
     r"(?:RMB|US|[$€£¥(])?\s?",
     re.IGNORECASE,
 )
 _MOVE_AFTER = re.compile(
-    r"\s?(?:(?:percentage )?points?\s)?(?:的)?(?:(?P<up>increase|rise|growth|gain|higher|more(?= than)|above|增长|增幅|涨幅|上升|增加)"
-    r"|(?P<down>decrease|decline|drop|fall|reduction|lower|less(?= than)|below|under(?= )|下降|降幅|跌幅|减少))(?![a-z])",
+    r"\s?(?:(?:percentage )?points?\s)?(?:的)?(?:(?P<up>increase|rise|growth|gain|jump|surge|climb|higher|more(?= than)|above|增长|增幅|涨幅|上升|增加)"
+    r"|(?P<down>decrease|decline|drop|fall|reduction|slip|slide|dip|slump|plunge|contraction|lower|less(?= than)|below|under(?= )|下降|降幅|跌幅|减少))(?![a-z])",
     re.IGNORECASE,
 )
 _FROM = re.compile(r"\bfrom\s+(?:about |approximately |some |a |an |the )?$|[由从](?:[^，,。；]{0,12})$", re.IGNORECASE)
@@ -126,7 +129,7 @@ _GAIN = re.compile(
     re.IGNORECASE,
 )
 _LOSS = re.compile(
-    r"\b(?:loss(?:es)?|lost|loses|deficit|outflows?|used (?:in|for)|negative|unprofitable|write-?(?:down|off)s?)\b"
+    r"\b(?:loss(?:es)?|lost|loses|deficit|outflows?|used (?:in|for)|losing|negative|unprofitable|write-?(?:down|off)s?)\b"
     r"|\bcost(?:ing)?(?= (?:about |around |some |nearly )?[A-Z]{0,3}[$€£¥]?[0-9])|亏损|损失|流出|负数|[为转]负|亏|借记",
     re.IGNORECASE,
 )

@@ -151,6 +151,11 @@ _REFERENCE = re.compile(
     r"|Topics?|Steps?|Tier|Chapter|Exhibits?|Schedule|Series|Stage|Scope|Category|Class|Clause|Regulation|Subtopic|FRS|SFAS|AASB) ?"
     r"|第|附注|注释|之|[〔［\[])$"
 )
+_STANDARD = re.compile(  # a standard, a rule or a form, which goes by a number: ASU 2020-06, Rule 10b-5
+    r"\b(?:ASC|ASU|ASC Topic|FASB|IFRS|IAS|IFRIC|HKFRS|HKAS|FRS|SFAS|AASB|SAB|EITF|Basel|Topics?|Subtopics?|Rules?|Forms?|Regulations?)"
+    r"(?: No\.?)? $"
+)
+_STANDARD_NUMBER = re.compile(r"[0-9]+(?:[A-Za-z0-9.()-]*[A-Za-z0-9)])?")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th)\b")
 _NAME_AFTER = re.compile(r"-?[A-Z][A-Za-z0-9]{0,3}(?![a-z])|[A-Za-z]*[0-9]")
 _NAME_BEFORE = re.compile(r"[A-Za-z][A-Za-z0-9]*-?$")
@@ -204,6 +209,9 @@ def _read(text: str, match: re.Match[str], cell: bool) -> Quantity:
     if "." in digits and cell and (dotted := _REPUBLIC_DATE.match(text, start)) and not before.isalnum():
         when = (int(dotted[1]) + REPUBLIC, int(dotted[2]), int(dotted[3]))
         return Quantity(start, dotted.end(), "date", Decimal(when[0]), when=when)
+    if before == " " and _STANDARD.search(text, max(0, start - 20), start):
+        number = _STANDARD_NUMBER.match(text, start)
+        return Quantity(start, number.end() if number else end, "name", Decimal(digits.replace(",", "")))
     if "." not in digits and "," not in digits and len(digits) <= 4:
         found = _calendar(text, start, end, digits, before)
         if found is not None:

@@ -30,7 +30,7 @@ _UNIT_LINE = re.compile(
     r"(?P<apostrophe>(?:[’'‘´`]|(?<=[$€£¥])\s?)000s?\b)"
     r"|\b[Ii][Nn]\s(?:(?:RMB|US\$|USD|EUR|GBP|HK\$|[$€£¥])\s?)?(?P<word>(?i:thousands?|millions?|billions?|hundreds))\b"
     r"|\b(?P<plural>(?i:thousands|millions|billions)) of (?:U\.?S\.? |Japanese )?(?i:yen|dollars|euros?|pounds|RMB|Renminbi)\b"
-    r"|(?P<mark>(?:US|HK|A|C)?[$€£¥]|(?<![A-Za-z])(?:CHF|EUR|USD|GBP|RMB|SEK|NOK|DKK|HKD|AUD))\s?[’'‘]?(?P<short>m|mn|bn|k|millions?|thousands?|billions?)\b(?=\s*(?:$|[|)]))"
+    r"|(?P<mark>(?:US|HK|A|C)?[$€£¥]|(?<![A-Za-z])(?:CHF|EUR|USD|GBP|RMB|SEK|NOK|DKK|HKD|AUD))\s?[’'‘]?(?P<short>m|mn|bn|k|millions?|thousands?|billions?)\b(?=\s*(?:$|[|),]))"
     r"|(?:单位|货币单位)\s*[:：]?\s*(?:人民币|新?[台臺]币|港币)?\s*(?P<unit>[千百十]?[万亿]?千?百?元|[千百]?万?股)"
     r"|[(（](?:人民币)?(?P<bracket>[千百十]?[万亿千]?[元股人名户家吨台辆套件份]|百万元)[)）]|人民币(?P<rmb>千|百万|万|亿)?元"
     r"|(?:新?[台臺]币|港币)(?P<other>千|百万|万|亿)元|(?<![0-9.])(?<![0-9.]\s)(?P<abroad>千|百万|万|亿)[港美]元"
