@@ -327,6 +327,8 @@ class Binding:
                 place, name, figure.start - len(before) + at
             ):
                 continue
+            if name in own and self._is_of_group_unsaid(figure, other):
+                continue
             if own not in clause and not any(word in clause for word in _telling(own, name)):
                 return True
         return False
@@ -354,6 +356,12 @@ class Binding:
             return False
         told = self._lower[self.reading.sentence(at)[0] : at]
         return not _TOTAL.search(told[-8:]) and any(word in told for word in _telling(row_key(place.row), name))
+
+    def _is_of_group_unsaid(self, figure: Quantity, place: Place) -> bool:
+        """Whether a row stands under a heading that is not said up to the next figure, so that its name alone may be another's."""
+        start, end = self.reading.sentence(figure.start)[0], figure.end + len(self.reading.around(figure)[1])
+        heads = [heading_key(parent) for parent in place.row.parents] if place.row else []
+        return any(heads) and not any(word in self._lower[start:end] for head in heads for word in _telling(head, ""))
 
     def _is_part_in_prose(self, figure: Quantity, source: Source, place: Place) -> bool:
         """Whether a figure is given as that of the company as a whole, and the words of the source before it name a part."""
@@ -456,7 +464,7 @@ class Binding:
         These are the sentence, or the words up to the figures before and after where it is given as something in them.
         """
         claims = self._claimed(figure, source)
-        if any(claim.key == key for claim in claims):
+        if any(claim.key == key or self._says_more(figure, key, claim.key) for claim in claims):
             return True
         start, end = self.reading.sentence(figure.start)
         before, after = self.reading.around(figure)
@@ -563,9 +571,8 @@ class Binding:
             return None
         if place.figure.sign < 0 and (is_balance(place.row.label) or not is_cost(place.row.label)):
             return None
-        before, _ = self.reading.around(figure)
-        if not re.search(r"\bto\b|[至到]", before[-30:]):
-            return None
+        if not re.search(r"\bto\b|[至到]", self.reading.text[move.start : figure.start]):
+            return None  # fell from 5 to 4: of the 5 the word says nothing
         year = max((period for period in place.periods if isinstance(period, int)), default=None)
         if year is None or len(place.periods) != 1:
             return None

@@ -14,6 +14,8 @@ from fingen.quality.tables import Place, label_key
 
 _TOTAL = re.compile(r"\b(?:total|consolidated|group|net)\b|合计|小计|总", re.IGNORECASE)
 _WORD = re.compile(r"[a-z]{4,}")
+_REACHED = re.compile(r"\b(?:from|to) [a-z ]{0,15}(?:rmb|us|hk|c|a)?[$€£¥]?$")
+_SERIES = re.compile(r"\b(?:from|to|at|was|were|is|are)\b[^.,;]{0,16}$")
 _APART = re.compile(r"[;；。]|\b(?:whereas|while|but)\b|而(?!且)")
 Places = Mapping[int, Sequence[tuple[Source, Place]]]
 
@@ -27,8 +29,16 @@ def find_other_rows(
     for first, figure in pairwise(quantities):
         if first.start < reading.sentence(figure.start)[0] or _APART.search(lower, first.end, figure.start):
             continue
+        if _is_change_and_level(reading, lower, first, figure):
+            continue
         if detail := _other_row(lower, first, figure, places, mentions_in):
             yield figure, detail
+
+
+def _is_change_and_level(reading: ClaimContext, lower: str, first: Quantity, figure: Quantity) -> bool:
+    """Whether the second figure is what the first one was added to or taken from, or left: it fell by 5, from 20."""
+    before, _ = reading.around(first)
+    return _REACHED.search(lower, first.end, figure.start) is not None and not _SERIES.search(before.lower())
 
 
 def _other_row(

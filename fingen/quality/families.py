@@ -143,6 +143,8 @@ RULES = _dimension(
     rf"|(?<!non-)\b(?:underlying|normali[sz]ed) (?:[0-9] )?(?:{_MEASURE})\b"
     r"|(?<!non-)\bunderlying (?!(?:19|20)[0-9]{2}\b)(?=(?:[A-Z]{2,3} ?)?[£$€¥]?\(?[0-9])"
     r"|(?<!non-)\bunderlying(?=: ?[£$€¥]?[0-9(])|^[£$€¥0-9’' ]*underlying[£$€¥0-9’' ]*$"
+    r"|\b(?:not|without|no|nor)\b[^.;]{0,24}\b(?:meaning|defin\w+|recogni\w+|measures?|calculated|prepared|presented|prescribed"
+    r"|standardi[sz]ed|in accordance|substitutes?|alternatives?)\b[^.;]{0,40}\b(?:GAAP|IFRS)\b"
     r"|\bpro[- ]forma\b|\bAFFO\b|\bcore (?:earnings|profit|eps|results)"
     r"|扣非|(?<!未)扣除(?:了)?非[经經]常|非经常性损益后|非公认会计|非[国國][际際](?:财务|財務)(?:报告|報告)[准準][则則]|(?<!未)[经經][调調]整",
     statutory=r"(?<!non-)(?<!non )(?<!with )\b(?:U\.?S\.? )?(?:GAAP|IFRS)\b|\bstatutory\b(?! (?:tax )?rate)|\bas reported\b"
@@ -159,7 +161,7 @@ OPERATIONS = _dimension(
 )  # fmt: skip
 RATES = _dimension(
     "rates", "constant", "constant neutral organic like-for-like same comparable reported 汇率 内生 可比口径 同店 报告口径",
-    constant=r"\bconstant[- ](?:currency|currencies|exchange|rates?)\b|\bcurrency[- ]neutral\b|\borganically\b|\borganic (?:growth"
+    constant=r"\bconstant[- ](?:currency|currencies|exchange|rates?)\b|\bcurrency[- ]neutral\b|\borganically\b|\borganic (?:(?:[\w-]+ ){0,3}growth"
     r"|revenues?|sales|net sales|basis|increase|decrease|decline)\b|\blike-for-like\b|\b(?:same|comparable)[- ]store\b"
     r"|\bcomparable (?:sales|basis|growth|revenues?)\b"
     r"|固定汇率|不变汇率|内生(?:性|增长)|可比口径|同店",

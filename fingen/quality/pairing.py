@@ -23,7 +23,9 @@ _BEFORE_THAT = re.compile(
     r"\b(?:year (?:before|earlier|ago)|(?:previous|prior|last|preceding) (?:year|period|quarter))\b|上年|去年|上期",
     re.IGNORECASE,
 )
-_NOW = re.compile(r"\s(?:now|this (?:year|time|quarter)|currently)\b")
+_NOW = re.compile(
+    r"\s(?:now|this (?:year|time|quarter)|currently|(?:a|one) (?:year|quarter) later|(?:in )?the (?:following|next) (?:year|quarter))\b"
+)
 _OTHER_TIME = re.compile(r"[，,][^，,]{0,8}(?:19|20)[0-9]{2}年")  # 由A收窄，2019年为B
 _FROM = re.compile(r"\bfrom\b[^.;,]{0,24}$|[由从自][^，。；]{0,14}$")
 _WORD = re.compile(r"[a-z]{4,}")

@@ -15,6 +15,7 @@ from fingen.quality.tables import Place, TableRow
 _LATIN = re.compile(r"[a-z][a-z'’-]{3,}")
 _HAN = re.compile(r"[\u4e00-\u9fff]{2,}")
 _STEM = 5  # letters that tell a word from others
+_PREFIX = re.compile(r"inter|under|super|trans|counter|multi")  # of such words, letters more: international, intersegment
 _NO_NAME = frozenset(
     word[:_STEM]
     for word in "about above after against amount before below between company compared corresponding during ended ending fiscal following "
@@ -27,15 +28,23 @@ _COMMON_ZH = re.compile(
     r"本期|上期|本年|上年|期末|期初|年末|年初|金额|余额|合计|小计|总计|增加|减少|增长|下降|同比|其中|公司|集团|年度|人民币|万元|亿元|百分|发生额|以及|主要|及其"
 )
 _APART = re.compile(r"[;；。]|\b(?:whereas|while|but)\b|而(?!且)")
+_SHORT = re.compile(r"\b[a-z]{3}\b")
+_FROM = re.compile(r"\bfrom\b[^.,;]{0,30}$")
+_TO = re.compile(r"\s?to (?:(?:a|an|the) (?:\w+ ){1,3}of )?")
 _MANY = 2  # words of another name that stand in a clause by no chance
 _LEAST_ZH = 2  # pairs of characters that tell one label from another
+
+
+def _stem(word: str) -> str:
+    head = _PREFIX.match(word)
+    return word[: _STEM + (head.end() if head else 0)]
 
 
 @lru_cache(maxsize=8192)
 def name_words(text: str) -> frozenset[str]:
     """The words of a text that can name a thing: how they start, in Chinese each two characters."""
     lower = _COMMON_ZH.sub(" ", text.lower())
-    latin = {word[:_STEM] for word in _LATIN.findall(lower)} - _NO_NAME
+    latin = {_stem(word) for word in _LATIN.findall(lower)} - _NO_NAME
     return frozenset(latin | {run[at : at + 2] for run in _HAN.findall(lower) for at in range(len(run) - 1)})
 
 
@@ -53,10 +62,32 @@ def find_rival(reading: ClaimContext, figure: Quantity, source: Source, place: P
         return None
     before = _APART.split(reading.text[reading.sentence(figure.start)[0] : figure.start])[-1]
     said = name_words(before) | beside
+    if _says_short(own, reading.text[reading.sentence(figure.start)[0] : figure.start]):
+        return None
     return next(
-        (other for other in _of_column(source, place) if other.row and _fits(own, _label(other.row), beside, said)),
+        (
+            other
+            for other in _of_column(source, place)
+            if other.row
+            and _fits(own, _label(other.row), beside, said)
+            and not _is_set_against(reading, figure, other.figure)
+        ),
         None,
     )
+
+
+def _says_short(own: frozenset[str], said: str) -> bool:
+    """Whether a word of three letters says the one word that a label has: a tax credit, of Taxation."""
+    (word, *more) = own
+    return not more and word.isascii() and word[:3] in _SHORT.findall(said.lower())
+
+
+def _is_set_against(reading: ClaimContext, figure: Quantity, rival: Quantity) -> bool:
+    """Whether the rival is told right before, as what the figure is set against: from 5 as reported to 6 on the core basis."""
+    told = next((each for each in reversed(reading.quantities) if each.end <= figure.start), None)
+    if told is None or told.shown != rival.shown:
+        return False
+    return _FROM.search(reading.around(told)[0]) is not None and _TO.fullmatch(reading.around(figure)[0]) is not None
 
 
 def _fits(own: frozenset[str], theirs: frozenset[str], beside: frozenset[str], said: frozenset[str]) -> bool:

@@ -177,7 +177,7 @@ class Source:
         """Whether a row has a minus in all of its two or more columns: what has one side alone is written so."""
         if place.row is None:
             return False
-        row = [each.figure for each in self.places if each.row is place.row and each.figure.kind == "amount"]
+        row = [each.figure for each in self.row_of(place) if each.figure.kind == "amount" and not each.change]
         return len(row) > 1 and all(figure.sign < 0 for figure in row) and not self.has_positive_costs(place)
 
     def is_turned(self, place: Place) -> bool:

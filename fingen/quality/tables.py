@@ -72,6 +72,7 @@ _LAST = re.compile(
     r"上期|上年|去年|期初|年初(?![至到])|\b(?:prior|previous|preceding|last) (?:year|period)\b|\byear earlier\b|\bopening balance\b",
     re.IGNORECASE,
 )
+_CENTS = 2  # decimals of an amount per share
 _DASHES = frozenset("-–—／/")
 _LONG_LABEL = 50  # characters from which a line of a table in English is the first of a broken label
 _YEAR_CELL = re.compile(r"(?:FY ?)?(?:19|20)\d\d(?:年?度?)?(?: ?\(?\d\)?)?")
@@ -432,10 +433,11 @@ class Place:
 def table_places(table: Table, text: str) -> Iterable[Place]:
     """The figures of a table's cells, each with what its row, its column and the unit line say."""
     percent_columns = _percent_columns(table, text)
+    per_share = _per_share_rows(table, text)
     for row, columns in table.rows:
         says_percent = any(map(_PERCENT_HEAD.search, row.parents[-1:]))
         above = row.parents[-1:] if says_percent or row.label.lower().startswith(("basic", "diluted")) else ()
-        row_words = " ".join((row.label, *above))
+        row_words = " ".join((row.label, *above, *(("per share",) if id(row) in per_share else ())))
         units = [text[start:end] for _, start, end in row.cells[1:]] + [""]
         for (index, start, end), beside in zip(row.cells, units, strict=True):
             column = columns[index]
@@ -475,6 +477,27 @@ def _percent_columns(table: Table, text: str) -> set[tuple[int, int]]:
                 decimals = None
                 continue
             found.add((id(columns), index))
+    return found
+
+
+def _per_share_rows(table: Table, text: str) -> set[int]:
+    """The rows in cents under a heading that says per share, and those that a row of it begins, finer than the rows above it."""
+    found: set[int] = set()
+    money, shares = 0, False  # the most decimals of amounts so far; whether the row before is one of amounts per share
+    for row, columns in table.rows:
+        cells = [text[start:end] for _, start, end in row.cells]
+        amounts = [cell for cell in cells if _is_figure(cell) and not _PERCENT_HEAD.search(cell)]
+        finest = max((_decimals(cell.rstrip(" )")) for cell in amounts), default=0)
+        heads = " | ".join((*row.parents[-1:], columns[0].heading))
+        if _PER_SHARE.search(row.label):
+            shares = True
+        elif finest < _CENTS or _NO_MONEY.search(row.label):
+            shares = shares and not amounts
+            money = max(money, finest)
+        elif _PER_SHARE.search(_EXCEPTED.sub("", heads)) or (shares and finest > money):
+            found.add(id(row))
+        else:
+            money = max(money, finest)
     return found
 
 
