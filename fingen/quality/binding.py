@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from functools import cached_property
 from typing import Literal
@@ -128,8 +128,13 @@ class Binding:
         there = source.text[start:end].lower()
         return bool(said) and said[-1] in there and 3 * sum(word in there for word in said) >= 2 * len(said)
 
-    def other_cell(self, figure: Quantity, source: Source, low: Decimal, high: Decimal) -> Place | None:
-        """A cell of the very row and time that the answer names, where none of these has a value in [low, high]."""
+    def other_cell(
+        self, figure: Quantity, source: Source, low: Decimal, high: Decimal, own: Collection[str] = ()
+    ) -> Place | None:
+        """A cell of the very row and time that the answer names, where none of these has a value in [low, high].
+
+        `own` are the rows that the figure may be of: one with a fuller name outweighs one of a group that is not said.
+        """
         move, claims = self.reading.move(figure), self._claimed(figure, source)
         claimed, _ = self.reading.periods(figure)
         if not claimed or (move is not None and not move.level):
@@ -141,6 +146,8 @@ class Binding:
             for place in source.rows_named(claim.key)
             if place.figure.kind == figure.kind and place.periods and not _conflict(claimed, place.periods)
         ]
+        if any(key != each and each in key for key in own for each in said):
+            cells = [cell for cell in cells if not self._is_of_group_unsaid(figure, cell)]
         if any(_column(cell) in said for cell in cells):
             cells = [cell for cell in cells if _column(cell) in said]
         shown = [cell.figure.shown * figure.scale for cell in cells if cell.is_scale_unknown]
@@ -359,7 +366,8 @@ class Binding:
 
     def _is_of_group_unsaid(self, figure: Quantity, place: Place) -> bool:
         """Whether a row stands under a heading that is not said up to the next figure, so that its name alone may be another's."""
-        start, end = self.reading.sentence(figure.start)[0], figure.end + len(self.reading.around(figure)[1])
+        behind = _PART.split(self.reading.around(figure)[1])[0]
+        start, end = self.reading.sentence(figure.start)[0], figure.end + len(behind)
         heads = [heading_key(parent) for parent in place.row.parents] if place.row else []
         return any(heads) and not any(word in self._lower[start:end] for head in heads for word in _telling(head, ""))
 

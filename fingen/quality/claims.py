@@ -21,7 +21,9 @@ _SENTENCE_END = re.compile(
     r"|[。；！？\n]|;(?=\s)"
 )
 _RESPECTIVE = re.compile(r"[Rr]espectively\b|分别|依次")
-_LISTED_BY = re.compile(r"\s?[,，、]?\s?(?:and|or|&|[和与及])?\s?(?:by|to|at|of|from)?\s?(?:a |an )?[$€£¥A-Z]{0,4}\s?")
+_LISTED_RISE = "increase|rise|growth|gain|jump|surge|climb"
+_FALLEN = "decrease|decline|drop|fall|reduction|slip|slide|dip|slump|plunge|contraction"
+_BY = re.compile(r"\s?[,，、]?\s?(?:and|or|&|[和与及])?\s?(?:by|to|at|of|from)?\s?(?:a |an )?[$€£¥A-Z]{0,4}\s?")
 _LINK_AFTER = re.compile(
     r"\s?[(,]?\s?(?:(?:in|for|at|as of|as at|during|by|of)\s)?(?:the\s)?(?:end of\s|start of\s|close of\s)?"
     r"(?:(?:fiscal|financial|full|calendar)\s)?(?:years?\s)?(?:ended\s|ending\s)?(?:(?:fiscal|financial)\s)?(?:years?\s)?(?:of\s)?$",
@@ -105,14 +107,14 @@ _BREAK = re.compile(r"[,，、]|\b(?:while|and|with|because|due)\b")
 _FALL = re.compile(_DOWN, re.IGNORECASE)
 _LEVEL = re.compile(r"\b(?:to|at|from|of)\b|[至到为由从达]")
 _BY = re.compile(  # an increase of 5: by 5, not to 5
-    r"(?:increase|decrease|rise|fall|drop|decline|reduction|growth|gain|jump|surge|climb|slip|slide|dip|slump|plunge|contraction) of\s(?:about |around |approximately |some |nearly |over "
+    rf"(?:{_RISE}|{_FALLEN}) of\s(?:about |around |approximately |some |nearly |over "
     r"|more than |only |just )?"
     r"(?:RMB|US|[$€£¥(])?\s?",
     re.IGNORECASE,
 )
 _MOVE_AFTER = re.compile(
-    r"\s?(?:(?:percentage )?points?\s)?(?:的)?(?:(?P<up>increase|rise|growth|gain|jump|surge|climb|higher|more(?= than)|above|增长|增幅|涨幅|上升|增加)"
-    r"|(?P<down>decrease|decline|drop|fall|reduction|slip|slide|dip|slump|plunge|contraction|lower|less(?= than)|below|under(?= )|下降|降幅|跌幅|减少))(?![a-z])",
+    rf"\s?(?:(?:percentage )?points?\s)?(?:的)?(?:(?P<up>{_RISE}|higher|more(?= than)|above|增长|增幅|涨幅|上升|增加)"
+    rf"|(?P<down>{_FALLEN}|lower|less(?= than)|below|under(?= )|下降|降幅|跌幅|减少))(?![a-z])",
     re.IGNORECASE,
 )
 _FROM = re.compile(r"\bfrom\s+(?:about |approximately |some |a |an |the )?$|[由从](?:[^，,。；]{0,12})$", re.IGNORECASE)

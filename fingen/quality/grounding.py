@@ -51,7 +51,7 @@ from fingen.quality.notation import standard
 from fingen.quality.opposed import find_opposed
 from fingen.quality.pairing import find_exchanged, order, source_order
 from fingen.quality.quantities import HUNDREDTH, ONE, Quantity, same_currency
-from fingen.quality.source import Ladder, Source, describe, fold_name, prepare
+from fingen.quality.source import Ladder, Source, describe, fold_name, prepare, row_key
 from fingen.quality.tables import Place, parse_unit
 from fingen.records import Passage, Record
 
@@ -325,7 +325,8 @@ class _Check:
         """A cell with another value that is the one named, in each of the sources that have the figure."""
         reach = interval(self.reading, figure)
         sources = {id(source): source for source, _ in fitting}.values()
-        cells = [(source, self.binding.other_cell(figure, source, *reach)) for source in sources]
+        own = {row_key(place.row) for _, place in fitting if place.row}
+        cells = [(source, self.binding.other_cell(figure, source, *reach, own)) for source in sources]
         if any(cell is None for _, cell in cells):
             return None
         where, cell = cells[0]

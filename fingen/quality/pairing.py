@@ -33,7 +33,7 @@ _LATIN = re.compile(r"[a-z]+")
 _NAME = re.compile(r"(?<=[\w,;)’] )(?:the )?[A-Z][A-Za-z]{2,}")
 _NO_NAMES = frozenset(
     "company group board directors fiscal year january february march april may june july august september october november december "
-    "rmb usd eur gbp".split()
+    "rmb usd eur gbp gaap ifrs ebitda ebit eps".split()
 )
 _ASIDE = re.compile(
     r"\b(?:before|excluding|without|after|because of|due to|despite|net of|thanks to|including) (?:the |any |all )?[a-z]+"
@@ -59,6 +59,7 @@ _BASELINE = re.compile(
 # Two figures that have changed places: one wrong name may not be understood; two that fit when exchanged are no chance.
 _NAMING = re.compile(r"[a-z][a-z-]{3,}")
 _HAN_RUN = re.compile(r"[\u4e00-\u9fff]{2,}")
+_OWNERS = re.compile(r"\b(?:group|company|parent|bank|consolidated)\b")
 _BREAKS = re.compile(r"[,;:，、；：]|\b(?:and|while|whereas|but)\b|[和及与而]")
 _SURE = 1.5  # words that both must have together; two characters of Chinese are half a word
 _RESPECTIVE = re.compile(r"\brespectively\b|分别|依次|各")
@@ -248,9 +249,9 @@ def _of_names(
     named = [
         _Named(
             each,
-            _words(words_beside(reading, each, behind=True)),
+            _words(beside := words_beside(reading, each, behind=True)) | _owners(beside),
             frozenset().union(*(_names(*found) for found in proved[each.start])),
-            frozenset().union(*(_words(place.column.heading) for _, place in proved[each.start] if place.column)),
+            frozenset().union(*(_column(place) for _, place in proved[each.start])),
         )
         for each in figures
     ]
@@ -309,6 +310,16 @@ def _listed_name(reading: ClaimContext, figure: Quantity) -> str:
 def name_like(text: str) -> bool:
     """Whether a text has a word that can name a thing."""
     return bool(_words(text))
+
+
+def _column(place: Place) -> frozenset[str]:
+    """The words that tell a column from others, whose accounts it is of among them."""
+    heading = place.column.heading if place.column else ""
+    return _words(heading) | _owners(heading)
+
+
+def _owners(text: str) -> frozenset[str]:
+    return frozenset(_OWNERS.findall(text.lower()))
 
 
 def _words(text: str) -> frozenset[str]:

@@ -15,7 +15,9 @@ from fingen.quality.tables import Place, TableRow
 _LATIN = re.compile(r"[a-z][a-z'’-]{3,}")
 _HAN = re.compile(r"[\u4e00-\u9fff]{2,}")
 _STEM = 5  # letters that tell a word from others
-_PREFIX = re.compile(r"inter|under|super|trans|counter|multi")  # of such words, letters more: international, intersegment
+_PREFIX = re.compile(
+    r"inter|under|over|super|trans|counter|multi"
+)  # of such words, letters more: international, intersegment
 _NO_NAME = frozenset(
     word[:_STEM]
     for word in "about above after against amount before below between company compared corresponding during ended ending fiscal following "

@@ -51,6 +51,7 @@ _NO_MONEY = re.compile(
     r"|股(?!东|利|权|本溢价)|人数|数量|天数|年限|比率|比例|比重|占比|率|倍|周转|（人）|\(人\)|吨|年龄",
     re.IGNORECASE,
 )
+_TERM = re.compile(r"\b(?:months|weeks|years?)[ ,]+(?:period )?end(?:ed|ing)\b", re.IGNORECASE)  # no count of months
 _MAYBE_PERCENT = re.compile(
     r"%|percent|\b(?:rates?|ratio|margin|yield|growth|change|volatility)\b|率|比例|比重|占比|增减|变动幅度|同比|幅度",
     re.IGNORECASE,
@@ -338,6 +339,8 @@ class _Reader:
         if len(columns) < len(cells):
             columns = [*columns, *(Column() for _ in range(len(cells) - len(columns)))]
         self.table.rows.append((row, columns))
+        if self.parents and _closes(label, self.parents[-1]):
+            self.parents = ()
 
     def _build_columns(self, width: int) -> list[Column]:
         columns = [Column() for _ in range(width)]
@@ -388,6 +391,12 @@ class _Reader:
                     column.periods = frozenset(years)
             if years:
                 return
+
+
+def _closes(label: str, heading: str) -> bool:
+    """Whether a row is the last of the group that stands under a heading: its total, by the heading's own name."""
+    own, head = label_key(label), label_key(heading)
+    return own.isascii() and bool(head) and (own.startswith(head) or own == f"total {head}")
 
 
 def _is_even(texts: list[str]) -> bool:
@@ -552,6 +561,6 @@ def _cell_scales(unit: Unit | None, inherited: Unit | None, words: str) -> tuple
     if scale is None:
         other = inherited.scale if inherited else None
         return (ONE,) if other in (None, ONE) else (ONE, other)
-    if scale == ONE or not _NO_MONEY.search(words):
+    if scale == ONE or not _NO_MONEY.search(_TERM.sub("", words)):
         return (scale,)
     return (ONE, scale)
