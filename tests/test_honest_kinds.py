@@ -76,15 +76,15 @@ Total net decrease | (4,906) | (0.29)
 Book value at end of period | $305,536 | $18.32"""
 REGIONS = """\
 (dollars in millions) | 2024 | 2023 | 2024 vs. 2023 $ | 2024 vs. 2023 %
-Revenue: |  |  |  |
-Overseas: |  |  |  |
+Revenue:
+Overseas:
 Chile | 118.2 | 109.4 | 8.8 | 8.0%
 Peru | 64.9 | 61.1 | 3.8 | 6.2%
 Overseas gross revenue | 183.1 | 170.5 | 12.6 | 7.4%
 Retail gross revenue | 412.5 | 396.3 | 16.2 | 4.1%
 Total gross revenue | 595.6 | 566.8 | 28.8 | 5.1%
 Oversight charges | (9.1) | (8.7) | (0.4) | nm
-Adjusted EBITDA: |  |  |  |
+Adjusted EBITDA:
 Overseas | 61.3 | 55.9 | 5.4 | 9.7%
 Retail | 130.2 | 121.8 | 8.4 | 6.9%"""
 EARNED = """\

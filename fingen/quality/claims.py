@@ -21,9 +21,7 @@ _SENTENCE_END = re.compile(
     r"|[。；！？\n]|;(?=\s)"
 )
 _RESPECTIVE = re.compile(r"[Rr]espectively\b|分别|依次")
-_LISTED_RISE = "increase|rise|growth|gain|jump|surge|climb"
-_FALLEN = "decrease|decline|drop|fall|reduction|slip|slide|dip|slump|plunge|contraction"
-_BY = re.compile(r"\s?[,，、]?\s?(?:and|or|&|[和与及])?\s?(?:by|to|at|of|from)?\s?(?:a |an )?[$€£¥A-Z]{0,4}\s?")
+_LISTED_BY = re.compile(r"\s?[,，、]?\s?(?:and|or|&|[和与及])?\s?(?:by|to|at|of|from)?\s?(?:a |an )?[$€£¥A-Z]{0,4}\s?")
 _LINK_AFTER = re.compile(
     r"\s?[(,]?\s?(?:(?:in|for|at|as of|as at|during|by|of)\s)?(?:the\s)?(?:end of\s|start of\s|close of\s)?"
     r"(?:(?:fiscal|financial|full|calendar)\s)?(?:years?\s)?(?:ended\s|ending\s)?(?:(?:fiscal|financial)\s)?(?:years?\s)?(?:of\s)?$",
@@ -106,6 +104,8 @@ _MOVE = re.compile(f"(?P<up>{_UP})|(?P<down>{_DOWN})", re.IGNORECASE)
 _BREAK = re.compile(r"[,，、]|\b(?:while|and|with|because|due)\b")
 _FALL = re.compile(_DOWN, re.IGNORECASE)
 _LEVEL = re.compile(r"\b(?:to|at|from|of)\b|[至到为由从达]")
+_RISE = "increase|rise|growth|gain|jump|surge|climb"
+_FALLEN = "decrease|decline|drop|fall|reduction|slip|slide|dip|slump|plunge|contraction"
 _BY = re.compile(  # an increase of 5: by 5, not to 5
     rf"(?:{_RISE}|{_FALLEN}) of\s(?:about |around |approximately |some |nearly |over "
     r"|more than |only |just )?"

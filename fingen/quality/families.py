@@ -162,7 +162,8 @@ OPERATIONS = _dimension(
 RATES = _dimension(
     "rates", "constant", "constant neutral organic like-for-like same comparable reported 汇率 内生 可比口径 同店 报告口径",
     constant=r"\bconstant[- ](?:currency|currencies|exchange|rates?)\b|\bcurrency[- ]neutral\b|\borganically\b"
-    r"|\borganic (?:(?:[\w-]+ ){0,3}growth|revenues?|sales|net sales|basis|increase|decrease|decline)\b|\blike-for-like\b|\b(?:same|comparable)[- ]store\b"
+    r"|\borganic (?:(?:[\w-]+ ){0,3}growth|revenues?|sales|net sales|basis|increase|decrease|decline)\b|\blike-for-like\b"
+    r"|\b(?:same|comparable)[- ]store\b"
     r"|\bcomparable (?:sales|basis|growth|revenues?)\b"
     r"|固定汇率|不变汇率|内生(?:性|增长)|可比口径|同店",
     reported=r"\bas reported\b|\breported (?:growth|basis|rates?|currency|revenues?|sales|net sales|volume|increase|decrease)\b|(?:\bat "
