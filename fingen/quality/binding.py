@@ -188,6 +188,8 @@ class Binding:
             labels = (place.row.label, heading) if place.figure.kind == "amount" else ()
             if not attached and any(map(side_of, labels)):
                 attached = attached_polarity(self.reading, figure, costs=True)
+            if place.change and (move := self.reading.move(figure)) and not move.level:
+                labels = ()  # a change is no gain or loss: the loss narrowed by 5
             by_label = next((way for label in labels if (way := row_polarity(label, place.figure.sign))), 0)
             of_source = by_label or polarity(self._words_of(source, place))
             if figure.sign > 0 and by_label * (attached or self.reading.polarity(figure)) < 0:
@@ -359,7 +361,7 @@ class Binding:
 
     def _is_group_of(self, place: Place, name: str, at: int) -> bool:
         """Whether a name is that of the group that a row stands in, and the words before it have one of the row's own label."""
-        if place.row is None or name not in map(heading_key, place.row.parents):
+        if place.row is None or not any(name in heading_key(parent) for parent in place.row.parents):
             return False
         told = self._lower[self.reading.sentence(at)[0] : at]
         return not _TOTAL.search(told[-8:]) and any(word in told for word in _telling(row_key(place.row), name))
@@ -439,7 +441,7 @@ class Binding:
         if place.row is None or place.column is None or place.table is None:
             return False
         row, column = row_key(place.row), heading_key(place.column.heading)
-        if claim.key in (row, column, *(heading_key(parent) for parent in place.row.parents)):
+        if claim.key in (row, column) or any(claim.key in heading_key(parent) for parent in place.row.parents):
             return False
         if self.basis.tells_apart(figure, source, place, claim.key):
             return False  # on an adjusted basis, operating profit: the row is that of adjusted operating profit

@@ -384,8 +384,8 @@ def _share_units(text: str, found: list[Quantity]) -> None:
             continue
         if following.kind == "amount" and following.scale is ONE and following.unit in ("", "money"):
             continue
-        if figure.shown > 1000 * following.shown:  # $548,400,000 and $685.4 million
-            continue
+        if max(figure.shown, following.shown) > 1000 * min(figure.shown, following.shown):
+            continue  # $548,400,000 and $685.4 million; $0.62, or $4,652 million
         if (following.kind != "amount" and figure.currency) or not _CONNECTED.match(text[figure.end : following.start]):
             continue
         found[index] = replace(

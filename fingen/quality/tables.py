@@ -498,12 +498,14 @@ def _per_share_rows(table: Table, text: str) -> set[int]:
         amounts = [cell for cell in cells if _is_figure(cell) and not _PERCENT_HEAD.search(cell)]
         finest = max((_decimals(cell.rstrip(" )")) for cell in amounts), default=0)
         heads = " | ".join((*row.parents[-1:], columns[0].heading))
+        is_under = _PER_SHARE.search(_EXCEPTED.sub("", heads)) is not None
+        shares |= is_under or _PER_SHARE.search(row.label) is not None
         if _PER_SHARE.search(row.label):
-            shares = True
-        elif finest < _CENTS or _NO_MONEY.search(row.label):
+            continue
+        if finest < _CENTS or _NO_MONEY.search(row.label):
             shares = shares and not amounts
             money = max(money, finest)
-        elif _PER_SHARE.search(_EXCEPTED.sub("", heads)) or (shares and finest > money):
+        elif is_under or (shares and finest > money):
             found.add(id(row))
         else:
             money = max(money, finest)
