@@ -94,6 +94,27 @@ Reconciliation of net income to Adjusted EBITDA
 Net income attributable to Acme | $ 214.3 | $ 902.6 | $ 318.8 | $ (688.3)
 Discontinued operations | (12.8) | (640.2) | (31.5) | 627.4
 Income from continuing operations | 201.5 | 262.4 | 287.3 | (60.9)"""
+TERMS = """\
+(in millions) | 2024 | 2023 | 2022 | 2024 vs. 2023 % | 2023 vs. 2022 %
+Card revenue | 241.8 | 222.7 | 190.3 | 8.6% | 17.0%
+Loan revenue | 96.0 | 99.5 | 91.2 | (3.5)% | 9.1%"""
+YEARS = """\
+($ in millions) | 2024 | 2023
+Sales | 5,210.3 | 4,988.7
+Per Share Data, Fully Diluted ($ per share)
+Net earnings | 3.12 | 2.95
+Dividends
+Class A shares | 0.640 | 0.580
+Class B shares | 0.640 | 0.580
+Book value | 21.07 | 19.44
+Share Price, Class A Shares ($ per share)
+Close | 44.18 | 40.72"""
+FUNDS = """\
+(In millions) | 2024 | 2023 | Better / (Worse) Change
+Funded status | (84) | (61) | (23)
+Used cars gross profit (loss) | (9.6) | (31.2) | 21.6
+Dividend per share | $ 0.44 | $ 0.40 | $ 0.04
+Dividends paid | 2,117 | 1,930 | (187)"""
 GROUP = """\
 Figures in Pound Sterling | Group 31 March 2024 | Group 31 March 2023 | Company 31 March 2024
 Administrative expenses | (640,118) | (905,227) | (402,516)
@@ -136,6 +157,14 @@ KEPT = [
     (EARNED, "Net income attributable to Acme dropped from $902.6 million in 2023 to $214.3 million in 2024."),
     (EARNED, "Net income attributable to Acme rose from $318.8 million in 2022 to $902.6 million in 2023."),
     (EARNED, "In 2023 $640.2 million came from discontinued operations, against $12.8 million a year later."),
+    (TERMS, "Card revenue went up 8.6% to $241.8 million in 2024."),
+    (TERMS, "In 2023 card revenue had grown 17.0% to $222.7 million."),
+    (TERMS, "Loan revenue rose from $91.2 million in 2022 to $99.5 million in 2023."),
+    (YEARS, "Book value per share reached $21.07 in 2024, from $19.44, and the Class A shares closed at $44.18."),
+    (YEARS, "Sales were $5,210.3 million in 2024, and net earnings per fully diluted share $3.12."),
+    (FUNDS, "The plans were underfunded by $84 million at the end of 2024, against $61 million a year earlier."),
+    (FUNDS, "The gross loss on used cars narrowed by $21.6 million to $9.6 million in 2024."),
+    (FUNDS, "In 2024 the dividend was $0.44 per share, or $2,117 million in all."),
     (GROUP, "Group administrative expenses fell to £640,118, and a tax credit of £118,306 helped."),
     (GROUP, "The impairment of loans was £91,050 for the Group and £35,775 for the Company."),
 ]  # fmt: skip
@@ -156,6 +185,10 @@ FALLEN = [
     (REGIONS, "Adjusted EBITDA of Overseas went up 7.4% in 2024.", "binding-basis"),
     (EARNED, "Net income attributable to Acme rose to $214.3 million in 2024.", "direction"),
     (EARNED, "Net income attributable to Acme rose from $902.6 million in 2023 to $214.3 million in 2024.", "direction"),
+    (TERMS, "Card revenue went up 17.0% to $241.8 million in 2024.", "binding-period"),
+    (YEARS, "Book value reached $21.07 million in 2024.", "unit"),
+    (FUNDS, "The gross loss on used cars was $9.6 million in 2023.", "binding-period"),
+    (FUNDS, "In 2024 the dividend was $0.44 million per share.", "unit"),
     (GROUP, "Administrative expenses of the Group were £118,306.", "binding-row"),
     (GROUP, "The impairment of loans was £35,775 for the Group and £91,050 for the Company.", "binding-row"),
 ]  # fmt: skip
@@ -169,3 +202,15 @@ def test_what_says_nothing_against_its_source_is_kept(text: str, answer: str) ->
 @pytest.mark.parametrize(("text", "answer", "reason"), FALLEN)
 def test_the_fault_that_looks_like_it_falls(text: str, answer: str, reason: str) -> None:
     assert reason in [finding.reason for finding in fail(text, answer)]
+
+
+@pytest.mark.parametrize(("said", "calc", "kept"), [
+    ("a difference of $4.8 million", "96.0 - 91.2", True),
+    ("a difference of $8.3 million", "99.5 - 91.2", False),
+    ("an increase of $4.8 million", "96.0 - 91.2", True),
+    ("an increase of $151.7 million", "222.7 - 71.0", False),
+])  # fmt: skip
+def test_a_difference_is_that_of_the_two_figures_before_it(said: str, calc: str, *, kept: bool) -> None:
+    assert (
+        fail(TERMS, f"Loan revenue went from $91.2 million in 2022 to $96.0 million in 2024, {said}.", calc) == []
+    ) is kept

@@ -131,7 +131,8 @@ _GAIN = re.compile(
     re.IGNORECASE,
 )
 _LOSS = re.compile(
-    r"\b(?:loss(?:es)?|lost|loses|deficit|outflows?|used (?:in|for)|losing|shortfalls?|underfunded|overdrawn|negative|unprofitable|write-?(?:down|off)s?)\b"
+    r"\b(?:loss(?:es)?|lost|loses|deficit|outflows?|used (?:in|for)|losing|shortfalls?|underfunded|overdrawn|negative"
+    r"|unprofitable|write-?(?:down|off)s?)\b"
     r"|\bcost(?:ing)?(?= (?:about |around |some |nearly )?[A-Z]{0,3}[$€£¥]?[0-9])|亏损|损失|流出|负数|[为转]负|亏|借记",
     re.IGNORECASE,
 )

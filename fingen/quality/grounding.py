@@ -49,7 +49,7 @@ from fingen.quality.derived import follows
 from fingen.quality.names import find_foreign
 from fingen.quality.notation import standard
 from fingen.quality.opposed import find_opposed
-from fingen.quality.pairing import find_exchanged, order, source_order
+from fingen.quality.pairing import find_exchanged, is_change_to_another_year, order, source_order
 from fingen.quality.quantities import HUNDREDTH, ONE, Quantity, same_currency
 from fingen.quality.source import Ladder, Source, describe, fold_name, prepare, row_key
 from fingen.quality.tables import Place, parse_unit
@@ -66,9 +66,11 @@ _BARE = 100  # a whole number below it that counts nothing may be that of a note
 _RENMINBI = re.compile("人民[币幣]|RMB|CNY|yuan", re.IGNORECASE)
 _TIME_WORDS = {"day": ("day", "天"), "week": ("week", "周"), "month": ("month", "月"), "year": ("year", "年")}
 _A_GAIN = re.compile(
-    r", (?:a|an) (?:gain|rise|increase|growth|decline|fall|drop|decrease|reduction) of (?:about |around |some |roughly |nearly |over )?"
+    r"(?: per (?:\w+ ){0,3}(?:share|unit))?(?: in (?:19|20)[0-9]{2})?, (?:a|an) (?:gain|rise|increase|growth|decline|fall|drop"
+    r"|decrease|reduction|difference|gap) of (?:about |around |some |roughly |nearly |over )?"
     r"|, (?:up|down) (?:by )?(?:about |around |some |roughly |nearly |over )?|，(?:同比)?(?:增长|下降|上升|增幅|降幅|增加|减少)了?约?为?",
 )
+_TO_LEVEL = re.compile(r" to (?:about |around |some |roughly |nearly |over )?")
 _OF_RATE = re.compile(r"(?:effective|statutory)[\w ]{0,24} rate|(?:实际|有效|法定|适用)税率", re.IGNORECASE)
 _SENTENCE = 240  # characters of a sentence of the answer that are told
 _TELLING = 200  # half steps: three digits that are shown tell a figure, "5 percent" may be anything
@@ -435,9 +437,12 @@ class _Check:
         quantities = self.reading.quantities
         for first, second, third in zip(quantities, quantities[1:], quantities[2:], strict=False):
             self._grown(first, second, third)
+            self._apart(first, second, third)
         for first, second in pairwise(quantities):
             if told := order(self.reading, first, second):
                 self._order(first, second, told)
+            if first.kind == "percent" and _TO_LEVEL.fullmatch(self.reading.text, first.end, second.start):
+                self._led_to(first, second)
             if word := belies(self.reading, first, second):
                 self._add("direction", first.start, second.end, f"the figures belie “{word}”")
             if move := contradicts_itself(self.reading, first, second):
@@ -457,6 +462,25 @@ class _Check:
         blur = 100 * (earlier.step / earlier.value + later.step / later.value) + third.step + grown / 50
         if abs(grown - abs(third.value)) > blur:
             self._add("figure", third.start, third.end, f"the two figures before it give {grown:.1f} percent")
+
+    def _apart(self, first: Quantity, second: Quantity, third: Quantity) -> None:
+        """A difference that the two figures before it belie: from 5 to 7, a difference of 3."""
+        gap = self.reading.text[second.end : third.start]
+        is_told = order(self.reading, first, second) and _A_GAIN.fullmatch(gap)
+        if not is_told or not first.kind == second.kind == third.kind == "amount" or first.sign != second.sign:
+            return
+        apart = abs(second.value - first.value)
+        if abs(apart - abs(third.value)) > first.step + second.step + third.step:
+            self._add("figure", third.start, third.end, f"the two figures before it are {brief(apart)} apart")
+
+    def _led_to(self, change: Quantity, level: Quantity) -> None:
+        """A change of another year than that of the level it is said to lead to: 20 percent of last year, to this year's 5."""
+        pairs = [
+            (one, other) for one in self.proved.get(change.start, ()) for other in self.proved.get(level.start, ())
+        ]
+        if pairs and all(is_change_to_another_year(*pair) for pair in pairs):
+            detail = f"the change is not that to the figure behind it: {self._both(change, level)}"
+            self._add("binding-period", change.start, level.end, detail)
 
     def _order(self, first: Quantity, second: Quantity, told: int) -> None:
         """Two figures of which the source has the other one as the later."""

@@ -59,6 +59,7 @@ _BASELINE = re.compile(
 # Two figures that have changed places: one wrong name may not be understood; two that fit when exchanged are no chance.
 _NAMING = re.compile(r"[a-z][a-z-]{3,}")
 _HAN_RUN = re.compile(r"[\u4e00-\u9fff]{2,}")
+_YEARS = re.compile(r"\b(?:19|20)[0-9]{2}\b")
 _OWNERS = re.compile(r"\b(?:group|company|parent|bank|consolidated)\b")
 _BREAKS = re.compile(r"[,;:，、；：]|\b(?:and|while|whereas|but)\b|[和及与而]")
 _SURE = 1.5  # words that both must have together; two characters of Chinese are half a word
@@ -114,6 +115,15 @@ def source_order(one: tuple[Source, Place], other: tuple[Source, Place]) -> int:
     return told if left is place.figure else -told
 
 
+def is_change_to_another_year(one: tuple[Source, Place], other: tuple[Source, Place]) -> bool:
+    """Whether a change, by the years of its column, does not lead to the year of a figure of the same row."""
+    (_, change), (_, level) = one, other
+    if change.row is None or change.row is not level.row or change.column is None or not change.change:
+        return False
+    years = set(map(int, _YEARS.findall(change.column.heading)))
+    return len(level.periods) == 1 and len(years) > 1 and max(years) not in level.periods
+
+
 def _is_of_one_series(one: tuple[Source, Place], other: tuple[Source, Place]) -> bool:
     """Whether two figures may be one thing at two times: not where each stands in a row or list of its own."""
     (source, place), (origin, twin) = one, other
@@ -151,6 +161,8 @@ def is_of_another_row(region: str, mention: Mention | None, place: Place) -> boo
     if mention is None:
         return own.isascii() and _has_head_of_another(region, own, place.table)
     if not own or mention.key == own or mention.key in own or own in mention.key:
+        return False
+    if any(mention.key in parent.lower() for parent in place.row.parents):
         return False
     if not any(row_key(row) == mention.key for row, _ in place.table.rows):
         return False

@@ -502,12 +502,12 @@ def _per_share_rows(table: Table, text: str) -> set[int]:
         shares |= is_under or _PER_SHARE.search(row.label) is not None
         if _PER_SHARE.search(row.label):
             continue
-        if finest < _CENTS or _NO_MONEY.search(row.label):
+        if finest < _CENTS:
             shares = shares and not amounts
             money = max(money, finest)
         elif is_under or (shares and finest > money):
             found.add(id(row))
-        else:
+        elif not _NO_MONEY.search(row.label):
             money = max(money, finest)
     return found
 

@@ -26,6 +26,7 @@ LEAST_ASKED, ANSWERED = (
     {"en": 0.2, "zh": 0.12},
 )  # words of a question without the names; the share of them that an answer has at least
 FOUNDED = 0.25  # of the pairs of characters of a cause stand in the passages
+LONG_KEY = 60  # characters of a sentence that is told again with more or less behind it
 LEAST_STEM = 5  # letters of a word that tell whether another one is of its family
 
 _MARKUP = re.compile(
@@ -139,7 +140,8 @@ def repeats(draft: Draft) -> str | None:
     for start, end in sentences(text):
         key = fold(text[start:end])
         is_whole = len(key) >= (6 if han_share(text) > 0.3 else 18)
-        if is_whole and key in told and fold(_passages(draft)).count(key) < 2:
+        is_again = key in told or (len(key) >= LONG_KEY and any(key.rstrip(".。") in each for each in told))
+        if is_whole and is_again and fold(_passages(draft)).count(key) < 2:
             return f"told twice: {text[start:end][:60]}"
         told.add(key)
     return None
