@@ -364,6 +364,7 @@ class _Reader:
         """A row of headings with the times or units over several columns repeated in each, where it is plain which they span."""
         is_spanned = len(texts) > 2 and (
             parse_periods(texts[1], self.report_year)
+            or _LENGTH.search(texts[1])
             or parse_unit(texts[1])
             or (not texts[1] and any(map(parse_unit, texts)))
             or _is_even(texts[1:width])
