@@ -459,7 +459,8 @@ class Binding:
         if not own.isascii() or not set(said.split()) < set(own.split()):
             return False
         start, end = self.reading.sentence(figure.start)
-        return more <= set(re.findall(r"[a-z0-9][a-z0-9-]*", self._lower[start:end]))
+        told = {word.rstrip("s") for word in re.findall(r"[a-z0-9][a-z0-9-]*", self._lower[start:end])}
+        return {word.rstrip("s") for word in more} <= told
 
     def _which_label(self, figure: Quantity, source: Source, place: Place) -> str:
         rows = {row_key(row) for row, _ in place.table.rows} if place.table else set()

@@ -88,8 +88,8 @@ class Source:
     def _table_places(self) -> Iterator[Place]:
         """The figures in tables; `running` is left as the text without them, at the same offsets."""
         running, at, ended = [], 0, 0
-        stated = self.passage.unit
-        inherited = parse_unit(stated[0].text) if len(stated) == 1 else None  # said once for more than one table
+        stated = [unit for each in self.passage.unit if (unit := parse_unit(each.text)) and unit.scale]
+        inherited = stated[0] if len(set(stated)) == 1 else None  # said once for more than one table
         for kind, block in self.passage.kinds:
             start = self.passage.text.find(block, at)
             if start < 0 or not block:

@@ -73,6 +73,7 @@ _LAST = re.compile(
     r"上期|上年|去年|期初|年初(?![至到])|\b(?:prior|previous|preceding|last) (?:year|period)\b|\byear earlier\b|\bopening balance\b",
     re.IGNORECASE,
 )
+_HUNDRED = Decimal(100)
 _CENTS = 2  # decimals of an amount per share
 _DASHES = frozenset("-–—／/")
 _LONG_LABEL = 50  # characters from which a line of a table in English is the first of a broken label
@@ -541,11 +542,18 @@ def _place(
         scales = (own.scale,) if own and own.scale else _cell_scales(unit, table.inherited, words)
         currency = currency or currency_named(column.heading) or (unit.currency if unit else None)
     percent = figure.kind == "amount" and (
-        percent_column or _MAYBE_PERCENT.search(f"{words} {table.caption}") is not None
+        percent_column
+        or _MAYBE_PERCENT.search(f"{words} {table.caption}") is not None
+        or _is_headless(table, column, figure)
     )
     change = _CHANGE.search(words) is not None
     ratio = _RATIO.search(words) is not None
     return Place(figure, scales, currency, percent, change, ratio, periods, table, row, column)
+
+
+def _is_headless(table: Table, column: Column, figure: Quantity) -> bool:
+    """Whether a small figure stands in a column of which nothing says what it holds: it goes on from a page before."""
+    return not (column.heading or table.unit or figure.currency) and figure.step < ONE and figure.shown < _HUNDRED
 
 
 def shifted(figure: Quantity, offset: int) -> Quantity:
