@@ -115,6 +115,21 @@ Funded status | (84) | (61) | (23)
 Used cars gross profit (loss) | (9.6) | (31.2) | 21.6
 Dividend per share | $ 0.44 | $ 0.40 | $ 0.04
 Dividends paid | 2,117 | 1,930 | (187)"""
+LOSSES = """\
+(RMB in thousands) | 2024 | 2023
+Operating loss | (52,318) | (47,904)
+Impairment loss on long-term holdings | (61,450) | -
+Loss before income tax expense | (118,906) | (60,277)"""
+HEADLESS = """\
+Knees
+Domestic | 742 | 701 | 655 | 5.8 | 7.0
+Abroad | 431 | 448 | 402 | (3.8) | 11.4"""
+LEASES = """\
+Table of earnings | FY24 $ | FY23 $
+Underlying EBITDA | 18,402,117 | 15,630,248
+Growth % | +17.7% | +9.2%
+Lease rent expense | (2,240,815) | (2,015,400)
+Underlying EBITDA before lease rent expense | 16,161,302 | 13,614,848"""
 GROUP = """\
 Figures in Pound Sterling | Group 31 March 2024 | Group 31 March 2023 | Company 31 March 2024
 Administrative expenses | (640,118) | (905,227) | (402,516)
@@ -165,6 +180,11 @@ KEPT = [
     (FUNDS, "The plans were underfunded by $84 million at the end of 2024, against $61 million a year earlier."),
     (FUNDS, "The gross loss on used cars narrowed by $21.6 million to $9.6 million in 2024."),
     (FUNDS, "In 2024 the dividend was $0.44 per share, or $2,117 million in all."),
+    (LOSSES, "An impairment of long-term holdings took RMB61.5 million, which brought the loss before tax to RMB118.9 million in 2024."),
+    (LOSSES, "The operating loss went from RMB47.9 million to RMB52.3 million."),
+    (HEADLESS, "Knees gained 5.8% at home but were down 3.8% abroad."),
+    (LEASES, "Before lease rent expense of $2.2 million, underlying EBITDA was $16.2 million in FY24."),
+    (LEASES, "Underlying EBITDA grew 17.7% to $18.4 million in FY24."),
     (GROUP, "Group administrative expenses fell to £640,118, and a tax credit of £118,306 helped."),
     (GROUP, "The impairment of loans was £91,050 for the Group and £35,775 for the Company."),
 ]  # fmt: skip
@@ -189,6 +209,9 @@ FALLEN = [
     (YEARS, "Book value reached $21.07 million in 2024.", "unit"),
     (FUNDS, "The gross loss on used cars was $9.6 million in 2023.", "binding-period"),
     (FUNDS, "In 2024 the dividend was $0.44 million per share.", "unit"),
+    (LOSSES, "The operating loss was RMB61.5 million in 2024.", "binding-row"),
+    (HEADLESS, "Knees gained 6.8% at home.", "figure"),
+    (LEASES, "In FY24 underlying EBITDA was $15.6 million.", "binding-period"),
     (GROUP, "Administrative expenses of the Group were £118,306.", "binding-row"),
     (GROUP, "The impairment of loans was £35,775 for the Group and £91,050 for the Company.", "binding-row"),
 ]  # fmt: skip

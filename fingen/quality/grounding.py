@@ -325,6 +325,8 @@ class _Check:
 
     def _other_cell(self, figure: Quantity, fitting: Sequence[tuple[Source, Place]]) -> Wrong | None:
         """A cell with another value that is the one named, in each of the sources that have the figure."""
+        if any(self.binding.is_named(figure, *each) for each in fitting):
+            return None  # of an unknown unit alone
         reach = interval(self.reading, figure)
         sources = {id(source): source for source, _ in fitting}.values()
         own = {row_key(place.row) for _, place in fitting if place.row}

@@ -9,7 +9,7 @@ from functools import lru_cache
 from fingen.quality.claims import ClaimContext
 from fingen.quality.pairing import words_beside
 from fingen.quality.quantities import Quantity
-from fingen.quality.source import Source
+from fingen.quality.source import Source, sizes
 from fingen.quality.tables import Place, TableRow
 
 _LATIN = re.compile(r"[a-z][a-z'’-]{3,}")
@@ -71,7 +71,7 @@ def find_rival(reading: ClaimContext, figure: Quantity, source: Source, place: P
             other
             for other in _of_column(source, place)
             if other.row
-            and _fits(own, _label(other.row), beside, said)
+            and _fits(own, _label(other.row), beside, beside if _is_told_before(reading, figure, other) else said)
             and not _is_set_against(reading, figure, other.figure)
         ),
         None,
@@ -82,6 +82,12 @@ def _says_short(own: frozenset[str], said: str) -> bool:
     """Whether a word of three letters says the one word that a label has: a tax credit, of Taxation."""
     (word, *more) = own
     return not more and word.isascii() and word[:3] in _SHORT.findall(said.lower())
+
+
+def _is_told_before(reading: ClaimContext, figure: Quantity, rival: Place) -> bool:
+    """Whether the figure before is the rival, so that the words before it are its own."""
+    told = next((each for each in reversed(reading.quantities) if each.end <= figure.start), None)
+    return told is not None and any(abs(size - abs(told.value)) <= told.step for size in sizes(rival))
 
 
 def _is_set_against(reading: ClaimContext, figure: Quantity, rival: Quantity) -> bool:
