@@ -10,7 +10,8 @@ import pytest
 
 pytest.importorskip("transformers", reason="the extra [train] is not installed")
 
-from fingen.training.serve import guard
+from fingen.training.serve import PATHS
+from fingen.web.guard import guard_paths
 
 PORT = 8123
 OWN = f"127.0.0.1:{PORT}"
@@ -33,7 +34,7 @@ def ask(kind: str = "http", path: str = CHAT, **headers: str | list[str]) -> tup
         sent.append(message)
 
     given = [(n.encode(), v.encode()) for n, vs in headers.items() for v in ([vs] if isinstance(vs, str) else vs)]
-    asyncio.run(guard(app, PORT)({"type": kind, "path": path, "headers": given}, receive, send))
+    asyncio.run(guard_paths(app, PORT, PATHS)({"type": kind, "path": path, "headers": given}, receive, send))
     return sent[0].get("status") if sent else None, bool(reached)
 
 
