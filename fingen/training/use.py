@@ -120,13 +120,23 @@ def load_model(source: str, *, load: str = "auto", trust_remote_code: bool = Fal
         UsageError: it cannot be loaded, has no chat template, or its template is not the one that it was merged with.
         HubError: it cannot be fetched. LimitError: out of memory.
     """
-    made = read_object(Path(source) / MERGED)
     loaded = load_base(source, load, trust_remote_code=trust_remote_code)
-    template = build_template(loaded.tokenizer, made["template"]["form"] if made else "chat")
+    template, made = template_of(source, loaded.tokenizer)
+    return Tuned(loaded.model.eval(), template, {**made, "load": loaded.load})
+
+
+def template_of(source: str, tokenizer: Any) -> tuple[Template, dict[str, Any]]:
+    """The template of a model as it is, or of the training that it was merged of, and what that says of itself.
+
+    Raises:
+        UsageError: it has no chat template, or another one than it was merged with.
+    """
+    made = read_object(Path(source) / MERGED)
+    template = build_template(tokenizer, made["template"]["form"] if made else "chat")
     if made and template.sha256 != made["template"]["sha256"]:
         said = f"{source}: its template or tokenizer is not the one that it was merged with"
         raise UsageError(said, hint="restore the folder, or merge again")
-    return Tuned(loaded.model.eval(), template, {**made, "load": loaded.load})
+    return template, made
 
 
 def answer(
