@@ -467,6 +467,20 @@ class Scoring:
 
 
 @dataclass(frozen=True)
+class ServedModels:
+    """`fingen serve`: models of this machine, and how they answer."""
+
+    models: tuple[str, ...] = ()  # folders, aliases, Hub ids
+    base: str | None = option(None, BASE_OF, metavar="MODEL")
+    form: str | None = option(None, FORM_OF, choices=FORMS)
+    load: str | None = folder_option(
+        None, "Number format.", unset="as an adapter was tuned; bf16 on a GPU, else fp32", choices=LOADS
+    )
+    max_tokens: int = folder_option(512, "Tokens that an answer may have where nobody says how many.", least=1)
+    trust_remote_code: bool = option(False, "Run Python code that a base model brings along: read it first.")
+
+
+@dataclass(frozen=True)
 class Reproduce:
     """`fingen reproduce`."""
 
