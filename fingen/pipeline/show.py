@@ -65,7 +65,7 @@ def show(folder: Path, wanted: str | None = None, *, inputs: Sequence[Path] = ()
     files: dict[str, Path] = {}
     missing: dict[str, str] = {}
     for name in dict.fromkeys(_document(quote, record) for quote in record.evidence):
-        file = _find_file(sources[name], inputs) if name in sources else f"{name!r} is not listed in the set's manifest"
+        file = find_file(sources[name], inputs) if name in sources else f"{name!r} is not listed in the set's manifest"
         if isinstance(file, Path):
             files[name] = file
         else:
@@ -217,8 +217,8 @@ def _blocks(chunk: Chunk, start: int, end: int, page: int) -> list[Block]:
     return [block for block in chunk.blocks if block.page == page and block.start < end and start < block.end]
 
 
-def _find_file(source: SourceEntry, inputs: Sequence[Path]) -> Path | str:
-    """The PDF that a document was read from, or why there is none."""
+def find_file(source: SourceEntry, inputs: Sequence[Path]) -> Path | str:
+    """The PDF that a document was read from, in `inputs` or else in FOLDERS; or why there is none."""
     others: list[Path] = []
     for path in _candidates(source.path, inputs):
         try:

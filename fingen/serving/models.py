@@ -23,8 +23,26 @@ if TYPE_CHECKING:
     from fingen.training.template import Message, Template
 
 Kind = Literal["adapter", "base", "model", "teacher"]
-Say = Callable[[str], None]
+Write = Callable[[str], None]
 SIMPLE_BIAS = "none"  # adapters with biases of their own change the base, and are not put on one that others use
+
+
+@dataclass(frozen=True)
+class Loading:
+    """News of a model that is being loaded: the step that begins, and of what. `ready` is the last one."""
+
+    step: Literal["waiting", "libraries", "base", "adapter", "ready"]
+    of: str = ""
+
+    def __str__(self) -> str:
+        said = {
+            "waiting": "another question has it loaded already", "libraries": "reading torch and transformers",
+            "base": f"loading {self.of}", "adapter": f"putting the adapter on it: {self.of}", "ready": f"ready after {self.of}",
+        }  # fmt: skip
+        return said[self.step]
+
+
+OnLoading = Callable[[Loading], None]
 
 
 @dataclass(frozen=True)
@@ -83,20 +101,20 @@ class LocalModel:
         """Bytes of its weights, and the models that share them; None before it is loaded."""
         return self._bases.memory(self.spec.base_key) if self._opened else None
 
-    def open(self, say: Say = lambda text: None) -> Opened:
-        """The model, loaded if it is not; `say` hears of the progress. A second thread waits for the first.
+    def open(self, on_loading: OnLoading = lambda news: None) -> Opened:
+        """The model, loaded if it is not. A second thread waits for the first.
 
         Raises:
             UsageError: it cannot be loaded. HubError: it cannot be fetched. LimitError: out of memory.
         """
         if self._opened is None and not self._lock.acquire(blocking=False):
-            say("another question has it loaded already")
+            on_loading(Loading("waiting"))
             self._lock.acquire()
         elif self._opened is not None:
             return self._opened
         try:
             if self._opened is None:
-                self._opened = self._bases.open(self.name, self.spec, say)
+                self._opened = self._bases.open(self.name, self.spec, on_loading)
             return self._opened
         finally:
             self._lock.release()
@@ -107,7 +125,7 @@ class LocalModel:
         return self._opened.frame if self._opened else read_frame(self.spec.manifest or {})
 
     def write(
-        self, asked: Asked, max_tokens: int, sampling: Sampling, write: Say = lambda piece: None,
+        self, asked: Asked, max_tokens: int, sampling: Sampling, write: Write = lambda piece: None,
         is_stopped: Callable[[], bool] = lambda: False,
     ) -> Written:  # fmt: skip
         """Its answer, piece by piece.
@@ -156,20 +174,20 @@ class Bases:
         """Bytes of a base that is loaded, and who uses it."""
         return self._held[key].weight_bytes, self._users[key]
 
-    def open(self, name: str, spec: Spec, say: Say) -> Opened:
+    def open(self, name: str, spec: Spec, on_loading: OnLoading) -> Opened:
         """Load what is not there yet.
 
         Raises:
             UsageError, HubError, LimitError: as `load_base`.
         """
         begun = time.monotonic()
-        say("reading torch and transformers")
+        on_loading(Loading("libraries"))
         from fingen.training.use import read_template, template_of
 
         with self._lock:
-            base = self._base(spec, say)
+            base = self._base(spec, on_loading)
             if spec.adapter and spec.manifest:
-                say(f"putting the adapter on its base: {spec.adapter}")
+                on_loading(Loading("adapter", str(spec.adapter)))
                 adapter = base.add(spec.adapter, spec.source)
             else:
                 adapter = None
@@ -179,10 +197,10 @@ class Bases:
             else:
                 template, made = template_of(spec.source, base.tokenizer)
             self._users.setdefault(spec.base_key, []).append(name)
-        say(f"ready after {time.monotonic() - begun:.1f} s")
+        on_loading(Loading("ready", f"{time.monotonic() - begun:.1f} s"))
         return Opened(base, adapter, template, read_frame(made))
 
-    def _base(self, spec: Spec, say: Say) -> SharedBase:
+    def _base(self, spec: Spec, on_loading: OnLoading) -> SharedBase:
         from fingen.training.base import load_base
         from fingen.training.shared import SharedBase
 
@@ -190,7 +208,7 @@ class Bases:
             base = find_base(spec.source)
             refuse(find_obstacles(base, Tuning(load=spec.load), trust_remote_code=self._trust))
             about = f", about {base.billions:.2g} billion weights" if base.billions else ""
-            say(f"loading {spec.source}{about}")
+            on_loading(Loading("base", f"{spec.source}{about}"))
             loaded = load_base(spec.source, spec.load, revision=spec.revision, trust_remote_code=self._trust)
             self._held[spec.base_key] = SharedBase(loaded)
         return self._held[spec.base_key]

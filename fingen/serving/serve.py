@@ -32,7 +32,7 @@ def serve(settings: ServedModels, port: int | None, say: Callable[[str], None] =
 
     def ready(address: str) -> None:
         for model in models:
-            model.open(lambda text, name=model.name: say(f"{name}: {text}"))  # type: ignore[misc]  # mypy knows no default
+            model.open(lambda news, name=model.name: say(f"{name}: {news}"))  # type: ignore[misc]  # mypy knows no default
         say(f"{', '.join(model.name for model in models)} at {address}v1  (Ctrl-C ends it)")
 
     serve_programs(app, port, ready, OpenPaths())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -85,3 +85,22 @@ def run_beside(work: Callable[[Work[P, R]], R]) -> Work[P, R]:
     begun: Work[P, R] = Work()
     threading.Thread(target=begun.run, args=(work,), daemon=True).start()
     return begun
+
+
+async def together(works: Sequence[Work[P, R]]) -> AsyncIterator[P]:
+    """The pieces of several works, in the order in which they come."""
+    waiting = {asyncio.ensure_future(work.__anext__()): work for work in works}
+    try:
+        while waiting:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                work = waiting.pop(task)
+                try:
+                    piece = task.result()
+                except StopAsyncIteration:
+                    continue
+                waiting[asyncio.ensure_future(work.__anext__())] = work
+                yield piece
+    finally:
+        for task in waiting:
+            task.cancel()
