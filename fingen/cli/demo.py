@@ -39,10 +39,10 @@ def command(port: int | None, no_open: bool, as_json: bool, quiet: bool, debug: 
     from fingen.web.server import need_extra
 
     settings = settings_of(Demo, options)
-    if not settings.models and not settings.teachers:
-        raise UsageError("which model?", hint="name a folder, such as one below build/adapters/, an alias, or a Hub id")
     if settings.asking.base_url and not settings.teachers:
         raise UsageError("--base-url needs a teacher", hint="name the model there: --teacher openai:MODEL")
+    if not settings.models and not settings.teachers:
+        raise UsageError("which model?", hint="name a folder, such as one below build/adapters/, an alias, or a Hub id")
     need_extra()
     from fingen.serving.page import demo
 

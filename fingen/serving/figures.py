@@ -56,7 +56,7 @@ class Checked:
         )  # fmt: skip
         grounding = ground(record, self._passages, organisations=self._organisations)
         pieces, at = [], 0
-        for start, stop, standing, why in _marks(grounding):
+        for start, stop, standing, why in sorted(_marks(grounding)):
             if start >= at:
                 pieces += [Piece(self._text[at:start]), Piece(self._text[start:stop], standing, why)]
                 at = stop
@@ -64,14 +64,12 @@ class Checked:
 
 
 def _marks(grounding: Grounding) -> Iterator[tuple[int, int, Standing, str]]:
-    """What is to be marked, in the order of the text: each figure, and what else of it is wrong, such as a year."""
-    failed = [finding for finding in grounding.failed if finding.end > finding.start]
-    whys = {(finding.start, finding.end): f"{finding.reason}: {finding.detail}".rstrip(": ") for finding in failed}
-    marks: dict[tuple[int, int], tuple[Standing, str]] = {place: ("wrong", why) for place, why in whys.items()}
+    """The figures of an answer, in the order of the text, and times of which the passage knows nothing."""
+    failed = grounding.failed
     for figure in grounding.figures:
-        place = (figure.start, figure.end)
-        if place not in marks:
-            inside = next((why for (start, end), why in whys.items() if start <= place[0] and place[1] <= end), "")
-            marks[place] = ("wrong", inside) if inside else (STANDINGS[figure.level], "")
-    for (start, end), (standing, why) in sorted(marks.items(), key=lambda mark: (mark[0][0], -mark[0][1])):
-        yield start, end, standing, why
+        wrong = [each for each in failed if each.start < figure.end and figure.start < each.end]
+        why = "; ".join(dict.fromkeys(f"{each.reason}: {each.detail}".rstrip(": ") for each in wrong))
+        yield figure.start, figure.end, "wrong" if wrong else STANDINGS[figure.level], why
+    for each in failed:
+        if each.reason == "year":
+            yield each.start, each.end, "wrong", f"{each.reason}: {each.detail}".rstrip(": ")

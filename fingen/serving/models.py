@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["adapter", "base", "model", "teacher"]
 Write = Callable[[str], None]
+AUTO = "auto"
 SIMPLE_BIAS = "none"  # adapters with biases of their own change the base, and are not put on one that others use
 
 
@@ -224,24 +225,33 @@ def find_models(settings: ServedModels, *, base_beside: bool = False) -> list[Lo
     """
     need_extra()
     bases = Bases(trust_remote_code=settings.trust_remote_code)
+    named = [each for name in settings.models for each in _find(name, settings) if each[1] != "base" or base_beside]
     found: list[tuple[str, Kind, Spec]] = []
-    for name in settings.models:
-        for each in _find(name, settings):
-            is_known = any(_is_same(each[2], other[2]) for other in found)
-            if not is_known and (each[1] != "base" or base_beside):
-                found.append(each)
-    names = _short_names([(name, spec) for name, _, spec in found])
-    return [LocalModel(short, kind, spec, bases) for short, (_, kind, spec) in zip(names, found, strict=True)]
+    for name, kind, spec in named:
+        loads = [
+            other.load
+            for _, _, other in named
+            if other.adapter and (other.source, other.revision) == (spec.source, spec.revision)
+        ]
+        alike = (
+            replace(spec, load=loads[0]) if loads and spec.load == AUTO else spec
+        )  # in memory once, as it was tuned on
+        if not any(_is_same(alike, other) for _, _, other in found):
+            found.append((name, kind, alike))
+    return [
+        LocalModel(short, kind, spec, bases) for short, (_, kind, spec) in zip(_short_names(found), found, strict=True)
+    ]
 
 
 def _is_same(one: Spec, other: Spec) -> bool:
-    """Whether two models would say the same: one base under two adapters of one set is asked once."""
+    """Whether two models say the same: one base under two adapters of one set is asked once."""
     return replace(one, manifest=None) == replace(other, manifest=None) and _put(one) == _put(other)
 
 
 def _put(spec: Spec) -> tuple[object, object]:
-    about = spec.manifest or {"template": {"form": "chat", "sha256": None}}
-    return about["template"], about.get("frame")
+    """How questions are put to it."""
+    about = spec.manifest or {}
+    return about.get("template", {}).get("form", "chat"), about.get("frame")
 
 
 def _find(name: str, settings: ServedModels) -> Iterator[tuple[str, Kind, Spec]]:
@@ -249,7 +259,7 @@ def _find(name: str, settings: ServedModels) -> Iterator[tuple[str, Kind, Spec]]
     trusted = settings.trust_remote_code
     if not is_adapter(name):
         model = find_model(name, settings.load, trust_remote_code=trusted, memory=False)
-        yield model.name, "model", Spec(model.source, None, settings.load or "auto")
+        yield model.name, "model", Spec(model.source, None, settings.load or AUTO)
         return
     folder = Path(name)
     manifest = need_adapter(folder, base=settings.base, form=settings.form, trust_remote_code=trusted)
@@ -267,10 +277,10 @@ def _changes_base(folder: Path) -> bool:
     return bool(read_config(folder, FOREIGN).get("bias", SIMPLE_BIAS) != SIMPLE_BIAS)
 
 
-def _short_names(named: Sequence[tuple[str, Spec]]) -> list[str]:
-    """A name of its own for each: that of its folder, where several have it with the folder above, and else a number."""
-    often = Counter(name for name, _ in named)
-    long = [_above(spec) + name if often[name] > 1 else name for name, spec in named]
+def _short_names(named: Sequence[tuple[str, Kind, Spec]]) -> list[str]:
+    """A name of its own for each, that of its folder: where several have it, with the folder above; a base with its adapter's."""
+    often = Counter(name for name, _, _ in named)
+    long = [_longer(*each) if often[each[0]] > 1 else each[0] for each in named]
     seen: Counter[str] = Counter()
     names = []
     for name in long:
@@ -279,10 +289,12 @@ def _short_names(named: Sequence[tuple[str, Spec]]) -> list[str]:
     return names
 
 
-def _above(spec: Spec) -> str:
+def _longer(name: str, kind: Kind, spec: Spec) -> str:
+    if kind == "base" and spec.manifest:
+        return f"{name}@{Path(spec.manifest['folder']).resolve().name}"
     folder = spec.adapter or Path(spec.source)
     above = folder.resolve().parent.name if folder.is_dir() else spec.source.rpartition("/")[0]
-    return f"{above}/" if above else ""
+    return f"{above}/{name}" if above else name
 
 
 def need_model(models: Sequence[LocalModel], name: str | None) -> LocalModel:

@@ -74,8 +74,8 @@ def _serve(guarded: Callable[[int], App], port: int | None, say: Callable[[int],
             ws="none",
             timeout_graceful_shutdown=ENDING_SECONDS,
         )
-        say(number)  # it listens already: what comes before the server runs waits for it
         with contextlib.suppress(KeyboardInterrupt):
+            say(number)  # it listens already: what comes before the server runs waits for it
             uvicorn.Server(config).run(sockets=[held])
 
 

@@ -231,7 +231,7 @@ class Answer {
     if (!this.isChecked) return;
     const counts = ["bound", "there", "wrong"].map((standing) => `${figures.filter((piece) => piece.standing === standing).length} ${t(`count${standing[0].toUpperCase()}${standing.slice(1)}`)}`);
     this.more.prepend(make("p", { text: `${t("count")}: ${counts.join(" · ")}`, kind: "small faint count" }));
-    const wrong = figures.filter((piece) => piece.standing === "wrong");
+    const wrong = [...new Map(figures.filter((piece) => piece.standing === "wrong").map((piece) => [piece.text + piece.why, piece])).values()];
     if (wrong.length) this.more.append(make("ul", { kind: "found small" }, ...wrong.map((piece) => make("li", {}, make("span", { text: piece.text, kind: "wrong" }), ` ${piece.why}`))));
   }
 
