@@ -77,6 +77,10 @@ class Spec:
     manifest: Mapping[str, Any] | None = None  # of the adapter, also for its base beside it
     is_alone: bool = False  # on a base of its own
 
+    def __post_init__(self) -> None:
+        if Path(self.source).is_dir():  # one folder has one name
+            object.__setattr__(self, "source", str(Path(self.source).resolve()))
+
     @property
     def base_key(self) -> tuple[object, ...]:
         """What tells one base in memory from another."""
@@ -279,13 +283,14 @@ def _changes_base(folder: Path) -> bool:
 
 def _short_names(named: Sequence[tuple[str, Kind, Spec]]) -> list[str]:
     """A name of its own for each, that of its folder: where several have it, with the folder above; a base with its adapter's."""
-    often = Counter(name for name, _, _ in named)
-    long = [_longer(*each) if often[each[0]] > 1 else each[0] for each in named]
+    all_names, others = Counter(name for name, *_ in named), Counter(name for name, kind, _ in named if kind != "base")
     seen: Counter[str] = Counter()
     names = []
-    for name in long:
-        seen[name] += 1
-        names.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
+    for name, kind, spec in named:
+        often = all_names if kind == "base" else others
+        chosen = _longer(name, kind, spec) if often[name] > 1 else name
+        seen[chosen] += 1
+        names.append(chosen if seen[chosen] == 1 else f"{chosen}-{seen[chosen]}")
     return names
 
 
