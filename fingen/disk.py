@@ -312,11 +312,18 @@ def lock(folder: Path, *, patience_seconds: float = 0.0) -> Iterator[None]:
     """
     make_folder(folder)
     refuse_links(folder)
+    with lock_file(folder / LOCK, patience_seconds=patience_seconds):
+        yield
+
+
+@contextmanager
+def lock_file(path: Path, *, patience_seconds: float = 0.0) -> Iterator[None]:
+    """Hold a file that stands for something in its folder; it is made where it is not there. Errors are those of `lock`."""
     try:
         # Kept open and never removed: a lock on a file that is gone would not keep anyone out.
-        file = open_lock(folder / LOCK)
+        file = open_lock(path)
     except OSError as e:
-        raise unwritable(folder, e) from e
+        raise unwritable(path.parent, e) from e
     with file:
         until = time.monotonic() + patience_seconds
         try:
@@ -324,11 +331,13 @@ def lock(folder: Path, *, patience_seconds: float = 0.0) -> Iterator[None]:
                 time.sleep(0.05)
         except (BlockingIOError, PermissionError) as e:
             raise SetError(
-                f"{folder}: another fingen process works on it",
+                f"{path.parent}: another fingen process works on it",
                 hint="wait until it has ended, or write elsewhere with --out",
             ) from e
         except OSError as e:
-            raise SetError(f"{folder}: cannot be locked: {e.strerror}", hint="write to a local disk with --out") from e
+            raise SetError(
+                f"{path.parent}: cannot be locked: {e.strerror}", hint="write to a local disk with --out"
+            ) from e
         yield
 
 

@@ -22,6 +22,7 @@ GROUPS = {
     "check": {
         "verify": ("fingen.cli.verify", "Check every row anew: quotes, figures, duplicates, splits."),
         "show": ("fingen.cli.show", "Show a record with its evidence, and where that stands."),
+        "review": ("fingen.cli.review", "Judge the rows of a set in the browser, each beside its page."),
         "dedup": ("fingen.cli.rework", "Filter a set anew: other sets, benchmarks, personal data."),
         "split": ("fingen.cli.rework", "Divide a set afresh into train, validation and test."),
         "journal": ("fingen.cli.journal", "Show what a set has asked, and what that cost."),

@@ -80,6 +80,16 @@ def render_page(path: Path, page: int, marks: Sequence[Sequence[Box]], *, dpi: i
     return bytes(picture.tobytes("png"))
 
 
+def page_size(path: Path, page: int) -> tuple[float, float]:
+    """Width and height of a page (1-based), as it is drawn.
+
+    Raises:
+        DocumentError: the page cannot be read.
+    """
+    with _open_page(path, page) as sheet:
+        return sheet.rect.width, sheet.rect.height
+
+
 @contextmanager
 def _open_page(path: Path, number: int) -> Iterator[pymupdf.Page]:
     try:

@@ -64,14 +64,41 @@ def show(folder: Path, wanted: str | None = None, *, inputs: Sequence[Path] = ()
     sources = {source.path: source for source in manifest.sources}
     files: dict[str, Path] = {}
     missing: dict[str, str] = {}
-    for name in dict.fromkeys(_document(quote, record) for quote in record.evidence):
-        file = find_file(sources[name], inputs) if name in sources else f"{name!r} is not listed in the set's manifest"
+    for name in documents_of(record):
+        file = find_file(name, sources, inputs)
         if isinstance(file, Path):
             files[name] = file
         else:
             missing[name] = file
-    quotes = tuple(_place(quote, _document(quote, record), passages, files) for quote in record.evidence)
-    return Shown(folder, split, row, record, quotes, passages, files, missing)
+    return Shown(folder, split, row, record, place_quotes(record, passages, files), passages, files, missing)
+
+
+def documents_of(record: Record) -> list[str]:
+    """The documents that a record quotes."""
+    return list(dict.fromkeys(_document(quote, record) for quote in record.evidence))
+
+
+def find_file(name: str, sources: Mapping[str, SourceEntry], inputs: Sequence[Path]) -> Path | str:
+    """The PDF that a document was read from, or why there is none. `sources` are those of the manifest, by path."""
+    return _find_file(sources[name], inputs) if name in sources else f"{name!r} is not listed in the set's manifest"
+
+
+def place_quotes(record: Record, passages: Sequence[Chunk], files: Mapping[str, Path]) -> tuple[Quote, ...]:
+    """The evidence of a record with its places in the passages and on the pages: lines where the PDF is in `files`.
+
+    Raises:
+        DocumentError: a page cannot be read.
+    """
+    return tuple(_place(quote, _document(quote, record), passages, files) for quote in record.evidence)
+
+
+def pages_of(quotes: Sequence[Quote]) -> dict[tuple[str, int], list[tuple[Box, ...]]]:
+    """Document and page -> the boxes of each quote that stands there, in the order of the quotes."""
+    pages: dict[tuple[str, int], list[tuple[Box, ...]]] = {}
+    for quote in quotes:
+        if quote.boxes:
+            pages.setdefault((quote.document, quote.page), []).append(quote.boxes)
+    return pages
 
 
 def write_pictures(shown: Shown, path: Path, *, dpi: int = DPI, crop: bool = False) -> dict[Path, tuple[str, int]]:
@@ -87,10 +114,7 @@ def write_pictures(shown: Shown, path: Path, *, dpi: int = DPI, crop: bool = Fal
     check_writable(path.parent)
     if shown.missing:
         raise UsageError("; ".join(shown.missing.values()), hint="name the folder of the PDF files with --input")
-    pages: dict[tuple[str, int], list[tuple[Box, ...]]] = {}
-    for quote in shown.quotes:
-        if quote.boxes:
-            pages.setdefault((quote.document, quote.page), []).append(quote.boxes)
+    pages = pages_of(shown.quotes)
     if not pages:
         raise UsageError(
             f"{shown.record.id}: no page to draw, for its evidence stands on none",
@@ -178,23 +202,29 @@ def _document(quote: Evidence, record: Record) -> str:
 
 def _place(quote: Evidence, document: str, passages: Sequence[Chunk], files: Mapping[str, Path]) -> Quote:
     """A quote with its place in the first passage that has it on its page, and its boxes there."""
-    from fingen.documents.picture import find_lines  # pymupdf is paid for where there is a record
-
     own = [chunk for chunk in passages if chunk.document == document]
     found = next(((chunk, *span) for chunk in own if (span := _span(quote, chunk))), None)
     file = files.get(document)
     if not found:
-        lines = tuple(find_lines(file, quote.page, quote.quote)) if file else ()
+        lines = _lines(file, quote.page, quote.quote)
         return Quote(quote.quote, document, quote.page, None, 0, 0, lines, bool(lines))
     chunk, start, end = found
     boxes: list[Box] = []
     is_exact = True
     for block in _blocks(chunk, start, end, quote.page):
         text = chunk.text[max(start, block.start) : min(end, block.end)]
-        lines = tuple(find_lines(file, quote.page, text, block.box)) if file else ()
+        lines = _lines(file, quote.page, text, block.box)
         is_exact = is_exact and bool(lines)
         boxes += lines or (block.box,)
     return Quote(quote.quote, document, quote.page, chunk.id, start, end, tuple(boxes), is_exact)
+
+
+def _lines(file: Path | None, page: int, text: str, within: Box | None = None) -> tuple[Box, ...]:
+    if file is None:
+        return ()
+    from fingen.documents.picture import find_lines  # pymupdf is paid for where there is a page
+
+    return tuple(find_lines(file, page, text, within))
 
 
 def _span(quote: Evidence, chunk: Chunk) -> tuple[int, int] | None:
@@ -217,8 +247,8 @@ def _blocks(chunk: Chunk, start: int, end: int, page: int) -> list[Block]:
     return [block for block in chunk.blocks if block.page == page and block.start < end and start < block.end]
 
 
-def find_file(source: SourceEntry, inputs: Sequence[Path]) -> Path | str:
-    """The PDF that a document was read from, in `inputs` or else in FOLDERS; or why there is none."""
+def _find_file(source: SourceEntry, inputs: Sequence[Path]) -> Path | str:
+    """The PDF that a document was read from, or why there is none."""
     others: list[Path] = []
     for path in _candidates(source.path, inputs):
         try:

@@ -13,7 +13,7 @@ from typing import TypeVar
 from fingen.config import DPI
 from fingen.documents.picture import render_page
 from fingen.errors import SetError, UsageError
-from fingen.pipeline.show import find_file, show
+from fingen.pipeline.show import find_file, pages_of, show
 from fingen.records import Box, Chunk, Passage
 from fingen.scoring.rows import ScoringItem, read_asked
 from fingen.sets import read_manifest
@@ -55,7 +55,10 @@ class Material:
         if not self.origin.passages:
             self.notes.append(f"{folder}: the set has no passages")
         self._turn = threading.Lock()  # MuPDF draws for one at a time
-        self._draw, self._find = lru_cache(PICTURES)(self._drawn), cache(self._found)
+        self._draw, self._find = (
+            lru_cache(PICTURES)(self._drawn),
+            cache(lambda document: find_file(document, self._sources, inputs)),
+        )
 
     def find_items(self, words: str) -> Iterator[ScoringItem]:
         """The questions that have all these words, in their order."""
@@ -96,12 +99,13 @@ class Material:
         self.passage(passage)
         chunk = self.origin.chunks[passage]
         if item:
-            quoted: dict[int, list[tuple[Box, ...]]] = {}
-            for quote in show(self.folder, self.item(item).id, inputs=self._inputs).quotes:
-                if quote.document == chunk.document and quote.boxes:
-                    quoted.setdefault(quote.page, []).append(quote.boxes)
-            if quoted:
-                return [Page(chunk.document, number, tuple(marks)) for number, marks in quoted.items()]
+            with self._turn:
+                quoted = pages_of(show(self.folder, self.item(item).id, inputs=self._inputs).quotes)
+            own = [
+                Page(name, number, tuple(marks)) for (name, number), marks in quoted.items() if name == chunk.document
+            ]
+            if own:
+                return own
         return [
             Page(chunk.document, number, (tuple(_boxes(chunk, number)),))
             for number in dict.fromkeys(block.page for block in chunk.blocks)
@@ -126,11 +130,6 @@ class Material:
         if isinstance(found, str):
             raise UsageError(found, hint="name the folder of the PDF files with --input")
         return render_page(found, page.number, page.marks, dpi=DPI)
-
-    def _found(self, document: str) -> Path | str:
-        """The file of a document, or why there is none."""
-        source = self._sources.get(document)
-        return find_file(source, self._inputs) if source else f"{document!r} is not listed in the set's manifest"
 
 
 def _matching(words: str, named: Iterable[tuple[str, T]]) -> Iterator[T]:

@@ -79,13 +79,17 @@ def origin_of_set(folder: Path) -> Origin:
         SetError: the set's own files are damaged.
     """
     path = folder / CHUNKS
-    sources = {source.path: source for source in read_manifest(folder).sources}
-    chunks = {chunk.id: chunk for chunk in read_jsonl(path, Chunk)} if path.is_file() else {}
-    passages = {}
-    for chunk in chunks.values():
-        passages[chunk.id] = _passage(chunk, sources.get(chunk.document))
-    names = (name for source in sources.values() for name in (source.company, *source.names.values()))
-    return Origin(chunks, passages, frozenset(name for name in names if name))
+    chunks = read_jsonl(path, Chunk) if path.is_file() else ()
+    return build_origin(chunks, read_manifest(folder).sources)
+
+
+def build_origin(chunks: Iterable[Chunk], sources: Iterable[SourceEntry]) -> Origin:
+    """The passages of some chunks, with what a manifest knows of their documents and whose reports it lists."""
+    by_path = {source.path: source for source in sources}
+    by_id = {chunk.id: chunk for chunk in chunks}
+    passages = {chunk.id: _passage(chunk, by_path.get(chunk.document)) for chunk in by_id.values()}
+    names = (name for source in by_path.values() for name in (source.company, *source.names.values()))
+    return Origin(by_id, passages, frozenset(name for name in names if name))
 
 
 def read_origin(paths: Sequence[Path]) -> Origin:

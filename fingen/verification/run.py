@@ -37,6 +37,7 @@ LAWS = {
     "privacy": "no personal data, no keys",
     "contamination": "no row is in a benchmark that is kept out",
 }
+ROW_LAWS = ("evidence", "figures", "binding", "names", "question", "answer", "privacy")  # that a row can break alone
 FIGURES = frozenset({"figure", "unit", "sign", "calc"})  # reasons of grounding, by law
 NAMES = frozenset({"year", "organisation"})
 QUESTION = frozenset({"not-self-contained"})  # reasons of quality.checks
@@ -154,6 +155,13 @@ def verify(target: Path, *, sources: Sequence[Path] = (), keep_out: Sequence[Pat
     figures = origin.count_figures(row.record for row in rows)
     declared = manifest.declared if manifest else ()
     return Verification(str(target), len(rows), laws, figures, declared)
+
+
+def prove_record(record: Record, origin: Origin) -> dict[str, Law]:
+    """One row against the laws that a row can break alone, by their names."""
+    laws = {name: Law(LAWS[name]) for name in ROW_LAWS}
+    _Proof(SetRow(record, "", 0), origin, laws).prove()
+    return laws
 
 
 def _declared(manifest: Manifest) -> list[str]:
