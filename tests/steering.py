@@ -45,7 +45,7 @@ class Browser:
         told = Path(self._profile.name, "DevToolsActivePort")
         wait_until(lambda: told.is_file() and len(told.read_text().splitlines()) == 2)
         port, path = told.read_text().splitlines()
-        self._socket: ClientConnection = connect(f"ws://127.0.0.1:{port}{path}", max_size=None, proxy=None)
+        self._socket: ClientConnection = connect(f"ws://127.0.0.1:{port}{path}", max_size=None, proxy=None, legacy=True)
         self._numbers = itertools.count(1)
         self._session: str | None = None
         self.logged: list[str] = []

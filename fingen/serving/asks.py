@@ -66,7 +66,10 @@ def parse_ask(body: Any, models: Mapping[str, Model], material: Material | None)
     if not texts["question"].strip() and item is None:
         raise UsageError("no question", hint="type one, or choose an example")
     passage = material.passage(texts["passage"]) if material and texts["passage"] else None
-    turns = {name: _parse_turns(turns, wrong) for name, turns in dict(body.get("turns") or {}).items()}
+    said = body.get("turns") or {}
+    if not isinstance(said, dict):
+        raise wrong
+    turns = {name: _parse_turns(each, wrong) for name, each in said.items()}
     ask = Ask(texts["question"], texts["system"], passage, bool(body.get("give", True)), item, turns)
     return ask, [models[name] for name in dict.fromkeys(names)]
 
