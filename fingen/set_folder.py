@@ -22,6 +22,7 @@ from fingen.sets import (
     JOURNAL,
     MANIFEST,
     REJECTED,
+    REVIEWS,
     REWORKED,
     SPLITS,
     SetContent,
@@ -35,7 +36,9 @@ from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
 
 PATIENCE_SECONDS = 600.0  # for another process that writes the same set
 JOURNAL_FILES = (JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm")
-FILES = frozenset({*(f"{split}.jsonl" for split in SPLITS), CHUNKS, REJECTED, INFO, CARD, MANIFEST, *JOURNAL_FILES})
+FILES = frozenset(
+    {*(f"{split}.jsonl" for split in SPLITS), CHUNKS, REJECTED, INFO, CARD, MANIFEST, REVIEWS, *JOURNAL_FILES}
+)
 MOST_NAMED, MOST_CHARACTERS = 4, 40  # differences that a message names, and of each value
 _WAYS_ON = "write elsewhere with --out, or start it anew with --replace"
 _AS_BEFORE = f"give the settings that it was made with, {_WAYS_ON}"

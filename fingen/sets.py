@@ -35,6 +35,7 @@ MANIFEST = "manifest.json"
 CHUNKS = "chunks.jsonl"
 JOURNAL = "journal.sqlite"
 REJECTED = "rejected.jsonl"
+REVIEWS = "reviews.jsonl"  # what people said of the rows; no manifest lists it, and it is published nowhere
 INFO = "dataset_info.json"
 CARD = "README.md"
 CARD_TEMPLATE = Path(__file__).with_name("card.md.j2")

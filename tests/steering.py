@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -35,34 +36,36 @@ class PageError(AssertionError):
 class Browser:
     """A running Chromium with one tab. Enter it with `with`; what a page logs or breaks is in `logged`."""
 
-    def __init__(self, *more: str) -> None:
-        self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        self._process = subprocess.Popen(
-            [need_chromium(), *FLAGS, "--no-proxy-server", "--remote-debugging-port=0", f"--user-data-dir={self._profile.name}",
-             *more, "about:blank"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
-        told = Path(self._profile.name, "DevToolsActivePort")
-        wait_until(lambda: told.is_file() and len(told.read_text().splitlines()) == 2)
-        port, path = told.read_text().splitlines()
-        self._socket: ClientConnection = connect(f"ws://127.0.0.1:{port}{path}", max_size=None, proxy=None, legacy=True)
+    def __init__(self) -> None:
+        self._ends = ExitStack()
         self._numbers = itertools.count(1)
         self._session: str | None = None
         self.logged: list[str] = []
-        targets = self.send("Target.getTargets")["targetInfos"]
-        tab = next(target["targetId"] for target in targets if target["type"] == "page")
-        self._session = self.send("Target.attachToTarget", targetId=tab, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self.send(f"{domain}.enable")
 
     def __enter__(self) -> Browser:
+        with ExitStack() as ends:
+            profile = ends.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+            process = subprocess.Popen(
+                [need_chromium(), *FLAGS, "--no-proxy-server", "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+            ends.callback(_end, process)
+            told = Path(profile, "DevToolsActivePort")
+            wait_until(lambda: told.is_file() and len(told.read_text().splitlines()) == 2)
+            port, path = told.read_text().splitlines()
+            address = f"ws://127.0.0.1:{port}{path}"
+            self._socket: ClientConnection = ends.enter_context(connect(address, max_size=None, proxy=None))
+            targets = self.send("Target.getTargets")["targetInfos"]
+            tab = next(target["targetId"] for target in targets if target["type"] == "page")
+            self._session = self.send("Target.attachToTarget", targetId=tab, flatten=True)["sessionId"]
+            for domain in ("Page", "Runtime", "Log", "Network"):
+                self.send(f"{domain}.enable")
+            self.send("Emulation.setFocusEmulationEnabled", enabled=True)  # no window has the focus of a screen
+            self._ends = ends.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, trace: TracebackType | None) -> None:
-        self._socket.close()
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        self._profile.cleanup()
+        self._ends.close()
 
     def send(self, method: str, **given: Any) -> dict[str, Any]:
         """Send a command and return its result; what happens meanwhile is looked at."""
@@ -102,24 +105,21 @@ class Browser:
             raise PageError(details.get("exception", {}).get("description", details["text"]))
         return told["result"].get("value")
 
-    def wait_for(self, script: str) -> Any:
-        """Wait until an expression is true; returns its value."""
-        found: list[Any] = []
+    def wait_for(self, script: str) -> None:
+        """Wait until an expression is true."""
 
         def holds() -> bool:
             try:
-                found[:] = [self.run(script)]
+                return bool(self.run(f"Boolean({script})"))
             except PageError as e:  # a page that is being left answers nothing
                 if "context" not in str(e):
                     raise
                 return False
-            return bool(found[0])
 
         try:
             wait_until(holds)
         except AssertionError as e:
             raise PageError(f"never: {script}; {self.logged}") from e
-        return found[0]
 
     def press(self, key: str, modifiers: int = 0) -> None:
         """Press a key as a person does, wherever the focus is."""
@@ -149,6 +149,11 @@ class Browser:
         """Write a PNG of what is seen."""
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"]))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    os.killpg(process.pid, signal.SIGKILL)  # it has children of its own, which go with it
+    process.wait()
 
 
 def address_in(line: str) -> str:

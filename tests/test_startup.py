@@ -106,6 +106,13 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("show", "no set here"),
         ("show ./file --input nowhere", "nowhere"),
     ],
+    "review": [
+        ("review nowhere", "nowhere: no such set"),
+        ("review", "no set here"),
+        ("review nowhere --summary", "nowhere: no such set"),
+        ("review nowhere --apply", "nowhere: no such set"),
+        ("review --summary --apply", "do not go together"),
+    ],
     "dedup": [("dedup nowhere", "nowhere")],
     "split": [("split nowhere", "nowhere")],
     "journal": [("journal nowhere", "no journal here")],

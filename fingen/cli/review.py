@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from fingen.cli.common import Command, command_options, echo, finish, set_argument, tell
+from fingen.cli.common import Command, command_options, echo, finish, print_json, set_argument, tell
 
 SHARE = click.FloatRange(0, 1)
 
@@ -52,6 +52,9 @@ def command(
     if summary and apply_:
         raise click.UsageError("--summary and --apply do not go together: each ends without a page")
     folder = set_argument(target, quiet=quiet)
+    from fingen.sets import read_manifest
+
+    read_manifest(folder)  # before anything heavy is loaded
     if summary:
         from fingen.review.summary import summarize
 
@@ -62,24 +65,18 @@ def command(
 
         made = apply_reviews(folder, out, undecided=undecided, replace=replace)
         tell(made, made.lines(), made.set, as_json=as_json)
-    _serve(folder, reviewer or getpass.getuser(), second, inputs, language, port, quiet=quiet)
+    if reviewer is None:
+        reviewer = getpass.getuser()
+    _serve(folder, reviewer, second, inputs, language, port, as_json=as_json, quiet=quiet)
 
 
 def _serve(
-    folder: Path,
-    reviewer: str,
-    second: float,
-    inputs: tuple[Path, ...],
-    language: str,
-    port: int | None,
-    *,
-    quiet: bool,
-) -> None:
+    folder: Path, reviewer: str, second: float, inputs: tuple[Path, ...], language: str, port: int | None,
+    *, as_json: bool, quiet: bool,
+) -> None:  # fmt: skip
     """The page, until Ctrl-C. Its address is what the command says: standard output has it."""
-    from fingen.sets import read_manifest
     from fingen.web.server import need_extra, serve_page
 
-    read_manifest(folder)
     need_extra()
     from fingen.review.app import make_app
     from fingen.review.session import Session
@@ -87,7 +84,11 @@ def _serve(
     session = Session(folder, reviewer, second=second, inputs=inputs)
     if not quiet:
         echo(f"{folder}: {len(session.index):,} rows and rejects, judged by {reviewer}; Ctrl-C ends it", err=True)
-    serve_page(make_app(session, language), port, echo)
+    serve_page(
+        make_app(session, language),
+        port,
+        lambda address: print_json({"address": address}) if as_json else echo(address),
+    )
     if not quiet:
         counts = session.progress()
         echo(f"{counts['decided']:,} of {counts['rows']:,} rows are judged: {session.verdicts.path}", err=True)

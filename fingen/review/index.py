@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
+from types import TracebackType
 from typing import Any, BinaryIO
 
 from pydantic import ValidationError
@@ -118,6 +119,17 @@ class SetIndex:
     def __len__(self) -> int:
         return len(self.keys)
 
+    def __enter__(self) -> SetIndex:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for file in self._files:
+            file.close()
+
     # --- reading the set ---------------------------------------------------------------------------------------------
 
     def _add_file(self, name: str, add: Callable[[bytes, int, int, int], None]) -> None:
@@ -125,24 +137,13 @@ class SetIndex:
             add(line, len(self._files) - 1, start, row)
 
     def _lines(self, name: str) -> Iterator[tuple[int, bytes]]:
-        """The lines of a file and where they start.
-
-        Raises:
-            SetError: it is missing, or not as the manifest says.
-        """
-        path = self.folder / name
-        try:
-            file = path.open("rb")
-        except OSError as e:
-            raise SetError(f"{path}: {e.strerror}, though the manifest lists it", hint=MAKE_AGAIN) from e
+        """The lines of a file, which stays open, and where they start."""
+        file = open_listed(self.folder, name)
         self._files.append(file)
-        digest, start = hashlib.sha256(), 0
-        for line in file:
-            digest.update(line)
+        start = 0
+        for line in checked_lines(file, self.manifest.files[name].sha256):
             yield start, line
             start += len(line)
-        if digest.hexdigest() != self.manifest.files[name].sha256:
-            raise SetError(f"{path}: changed since the set was made", hint=f"restore the file, or {MAKE_AGAIN}")
 
     def _add_record(self, line: bytes, file: int, start: int, row: int) -> None:
         values = self._parse(line, file, row)
@@ -364,6 +365,32 @@ class SetIndex:
 
 
 _ID = re.compile(rb'^\{"id": "([\w-]+)"')
+
+
+def open_listed(folder: Path, name: str) -> BinaryIO:
+    """Open a file that the manifest of a set lists.
+
+    Raises:
+        SetError: it is missing.
+    """
+    try:
+        return (folder / name).open("rb")
+    except OSError as e:
+        raise SetError(f"{folder / name}: {e.strerror}, though the manifest lists it", hint=MAKE_AGAIN) from e
+
+
+def checked_lines(file: BinaryIO, sha256: str) -> Iterator[bytes]:
+    """The lines of a file from its start.
+
+    Raises:
+        SetError: behind the last of them, where they were not those that the manifest tells of.
+    """
+    digest = hashlib.sha256()
+    for line in file:
+        digest.update(line)
+        yield line
+    if digest.hexdigest() != sha256:
+        raise SetError(f"{file.name}: changed since the set was made", hint=f"restore the file, or {MAKE_AGAIN}")
 
 
 def row_hash(line: bytes, id: str = "") -> str:

@@ -18,8 +18,8 @@ from typing import Any
 
 from fingen.disk import dump_json, lock_file, open_lock, unwritable
 from fingen.errors import SetError
+from fingen.sets import REVIEWS
 
-REVIEWS = "reviews.jsonl"
 WRITING = ".reviews.lock"  # beside it: held while a line is written
 PATIENCE_SECONDS = 30.0  # for another process that writes a line
 ACCEPT, REJECT, EDIT, UNDO = "accept", "reject", "edit", "undo"

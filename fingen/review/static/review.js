@@ -57,6 +57,11 @@ function announce(text) {
   fading = setTimeout(() => said.classList.add("old"), SHOWN_MS);
 }
 
+/** Say where we are to whoever does not see it. */
+function tell(text) {
+  at("here").textContent = text;
+}
+
 function announceRefusal(e) {
   if (!(e instanceof Refused)) throw e;
   announce([e.message, e.about.hint].filter(Boolean).join(" "));
@@ -413,7 +418,7 @@ function passage(each) {
 // --- going about --------------------------------------------------------------------------------------------------------
 
 let opening = 0;
-async function open(key, { replace = false, quiet = false } = {}) {
+async function open(key, { replace = false } = {}) {
   const turn = ++opening;
   let found;
   try {
@@ -434,7 +439,7 @@ async function open(key, { replace = false, quiet = false } = {}) {
   at("toggle-queue").setAttribute("aria-expanded", "false");
   markCurrent();
   const text = row.raw ? row.raw : row.texts.question ?? row.texts.input ?? row.answer;
-  if (!quiet) announce(say("now_at", { number: row.number, split: row.split, question: text.pieces.map((piece) => piece.text).join("").slice(0, 200) }));
+  tell(say("now_at", { number: row.number, split: row.split, question: text.pieces.map((piece) => piece.text).join("").slice(0, 200) }));
   document.body.dataset.shown = key; // that it stands there: what waits for it may look
   await showSource();
   const isListed = listed.items.some((item) => item.key === key);
@@ -459,7 +464,7 @@ async function step(way) {
 async function goTo(key, said) {
   if (key) {
     announce(said);
-    await open(key, { quiet: true });
+    await open(key);
   } else await allDone(said);
 }
 
@@ -521,7 +526,7 @@ async function undo() {
     forget(key);
     changeItem(key, "undecided");
     showProgress(progress);
-    await open(key, { quiet: true });
+    await open(key);
     announce(say("said_undo"));
   } catch (e) {
     announceRefusal(e);
