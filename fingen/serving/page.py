@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import webbrowser
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from anyio.to_thread import run_sync
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
@@ -145,7 +145,7 @@ class DemoPage:
     async def _passage(self, request: Request) -> Response:
         material, item = self._need_material(), request.query_params.get("item", "")
         passage = material.passage(request.path_params["name"])
-        pages = await run_sync(material.pages, passage.chunk, item)
+        pages = await asyncio.to_thread(material.pages, passage.chunk, item)
         missing = material.missing(passage.document)
         return JSONResponse({
             "id": passage.chunk, "where": _where(passage), "text": visible(passage.text, lines=True),
@@ -154,11 +154,11 @@ class DemoPage:
 
     async def _picture(self, request: Request) -> Response:
         material, asked = self._need_material(), request.query_params
-        pages = await run_sync(material.pages, asked.get("passage", ""), asked.get("item", ""))
+        pages = await asyncio.to_thread(material.pages, asked.get("passage", ""), asked.get("item", ""))
         page = next((page for page in pages if str(page.number) == asked.get("page")), None)
         if page is None:
             raise UsageError("no such page", hint="load the page again")
-        return Response(await run_sync(material.draw, page), media_type="image/png")
+        return Response(await asyncio.to_thread(material.draw, page), media_type="image/png")
 
     async def _ask(self, request: Request) -> Response:
         body = await read_json(request)
