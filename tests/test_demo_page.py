@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from fingen.disk import sha256_file
 from fingen.serving.page import STATIC
 
 ROOT = Path(__file__).resolve().parent.parent
+AXE = ROOT / "tests" / "node_modules" / "axe-core" / "axe.min.js"
 PICTURES = ROOT / "build" / "test-artefacts"
 HOSTILE = "<script>hurt=1</script><img src=x onerror=hurt=1><a href=javascript:hurt=1>a</a>\u202egnol\u2066\u200b{{7*7}}</li></main>"
 SCREENS = {"phone": (390, 844), "tablet": (1000, 800), "desk": (1600, 950)}
@@ -200,11 +202,35 @@ def test_it_fits_every_screen_and_is_looked_at(language: str, dark: bool, browse
     assert not browser.logged
 
 
-def test_both_languages_say_everything():
-    text = (STATIC / "texts.js").read_text(encoding="utf-8")
-    keys = [sorted(line.partition(":")[0] for line in part.split("\n")) for part in text.split("  zh: {")]
+def test_both_languages_say_everything_and_nothing_is_said_in_keys(browser: Browser, server: Server):
+    opened(browser, server)
+    words = browser.run("import('/demo/texts.js').then(({ TEXTS }) => TEXTS)")
+    page = (STATIC / "demo.html").read_text(encoding="utf-8")
+    script = (STATIC / "demo.js").read_text(encoding="utf-8")
+    used = {*re.findall(r'data-(?:t|label|placeholder)="(\w+)"', page), *re.findall(r'\bt\("([\w-]+)"\)', script)}
 
-    assert len(keys) == 2
+    assert list(words["en"]) == list(words["zh"])
+    assert used <= set(words["en"])
+
+
+def test_axe_finds_no_serious_fault(browser: Browser, server: Server):
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed; `npm ci --prefix tests` does")
+    for width, dark in ((1600, False), (1600, True), (390, False)):
+        opened(browser, server, size=(width, 900))
+        browser.resize(width, 900, dark=dark)
+        asked(browser, "my card is blocked", "intent-silent")
+        ask_example(browser, "openai")
+        if browser.run("Boolean(document.querySelector('.agree'))"):
+            browser.run("document.querySelector('.agree').click()")
+            ended(browser)
+        browser.send("Page.setBypassCSP", enabled=True)
+        browser.run(AXE.read_text(encoding="utf-8") + ";0")
+        found = browser.run(
+            "axe.run(document, {resultTypes: ['violations']}).then(told => told.violations.map("
+            "each => ({id: each.id, impact: each.impact, nodes: each.nodes.map(node => node.html).slice(0, 3)})))"
+        )
+        assert not [each for each in found if each["impact"] in ("serious", "critical")], (width, dark)
 
 
 def test_hostile_texts_are_shown_and_do_nothing(browser: Browser, workplace: Path, sample_set: Path, tmp_path: Path):

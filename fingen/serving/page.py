@@ -127,7 +127,8 @@ class DemoPage:
     async def _items(self, request: Request) -> Response:
         material = self._need_material()
         return JSONResponse([
-            {"id": item.id, "text": _short(item.text)} for item in material.find_items(request.query_params.get("q", ""))
+            {"id": item.id, "text": _short(item.instruction), "given": bool(item.input)}
+            for item in material.find_items(request.query_params.get("q", ""))
         ])  # fmt: skip
 
     async def _item(self, request: Request) -> Response:

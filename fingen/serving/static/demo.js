@@ -80,7 +80,8 @@ function fill(id, path, entry, choose) {
     if (mine !== last) return;
     list.replaceChildren(...found.map((each) => {
       const button = make("button", { type: "button", "data-id": each.id, "aria-current": String(chosen[entry]?.id === each.id) });
-      if (each.where) button.append(make("span", { text: each.where, kind: "where" }));
+      const where = each.given ? t("withPassage") : each.where;
+      if (where) button.append(make("span", { text: where, kind: "where" }));
       button.append(make("span", { text: each.text, kind: "text" }));
       button.addEventListener("click", failing(() => choose(each.id)));
       return make("li", {}, button);
@@ -209,7 +210,7 @@ class Answer {
   }
 
   on_done(said) {
-    const parts = [];
+    const parts = said.text.trim() ? [] : [t("empty")];
     if (said.ending === "interrupted") parts.push(t("stopped"));
     if (said.ending === "length") parts.push(t("cut"));
     parts.push(`${said.tokens} ${t("tokens")}`);
@@ -229,6 +230,10 @@ class Answer {
   count() {
     const figures = (this.pieces ?? []).filter((piece) => piece.standing);
     if (!this.isChecked) return;
+    if (!figures.length) {
+      this.more.prepend(make("p", { text: t("noFigures"), kind: "small faint count" }));
+      return;
+    }
     const counts = ["bound", "there", "wrong"].map((standing) => `${figures.filter((piece) => piece.standing === standing).length} ${t(`count${standing[0].toUpperCase()}${standing.slice(1)}`)}`);
     this.more.prepend(make("p", { text: `${t("count")}: ${counts.join(" · ")}`, kind: "small faint count" }));
     const wrong = [...new Map(figures.filter((piece) => piece.standing === "wrong").map((piece) => [piece.text + piece.why, piece])).values()];
@@ -245,6 +250,7 @@ class Answer {
     const what = `${t("consentWhat")}${passage ? ` ${t("consentPassage")}` : ""}: ~${tokens} ${t("tokens")}, ${price}.`;
     const agree = make("button", { type: "button", text: t("agree"), kind: "agree" });
     agree.addEventListener("click", failing(async () => {
+      this.card.setAttribute("aria-busy", "true");
       update(await ask("/api/agree", { model: this.model.name }));
       agree.remove();
       this.body.replaceChildren();

@@ -18,7 +18,7 @@ export const TEXTS = {
     tokens: "tokens", first: "first after", each: "a second", figures: "figures", count: "Figures", countBound: "bound", countThere: "in the passage", countWrong: "not there or otherwise",
     unchecked: "no passage: figures are not checked", consent: "Nothing was sent to", consentWhat: "Agree, and this question goes there", consentPassage: "with the passage", consentMost: "USD at most", consentUnknown: "at a price that is not known",
     agree: "Agree and send", notSent: "not asked", paid: "paid", again: "from the journal: not paid again", soFar: "all conversations so far", lost: "The connection broke off.", memory: "in memory", shared: "shared by",
-    none: "none found", tick: "Tick a model above.", label: "means", split: "of", done: "All have answered.", options: "How sure it is among the options", sharing: "among the options alone",
+    none: "none found", noFigures: "No figures to check.", empty: "an empty answer", withPassage: "with its passage", tick: "Tick a model above.", label: "means", split: "of", done: "All have answered.", options: "How sure it is among the options", sharing: "among the options alone",
   },
   zh: {
     other: "English", toQuestion: "跳到提问", models: "模型", material: "可供提问的材料", talk: "对话",
@@ -37,6 +37,6 @@ export const TEXTS = {
     tokens: "个词元", first: "首个词元", each: "个/秒", figures: "个数字", count: "数字", countBound: "已对应", countThere: "段落中有", countWrong: "没有或不同",
     unchecked: "没有段落：数字未经核对", consent: "尚未发送任何内容给", consentWhat: "同意后，此问题将发送过去", consentPassage: "并附上段落", consentMost: "美元以内", consentUnknown: "价格未知",
     agree: "同意并发送", notSent: "未提问", paid: "花费", again: "来自日志：不再付费", soFar: "全部对话至今", lost: "连接中断。", memory: "内存", shared: "共用：",
-    none: "没有找到", tick: "请在上方勾选模型。", label: "即", split: "", done: "全部作答完毕。", options: "对各选项的把握", sharing: "仅在选项之间比较",
+    none: "没有找到", noFigures: "没有可核对的数字。", empty: "空答案", withPassage: "附原段落", tick: "请在上方勾选模型。", label: "即", split: "", done: "全部作答完毕。", options: "对各选项的把握", sharing: "仅在选项之间比较",
   },
 };
