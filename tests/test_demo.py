@@ -235,6 +235,21 @@ def test_programs_ask_the_same_models_and_no_teacher(workplace: Path):
     assert (answered[0], refused[0]) == (200, 404)
 
 
+@pytest.mark.slow
+def test_a_real_model_answers_in_turns_as_in_chat_beside_an_adapter_that_writes_at_once(smollm2: Path, workplace: Path):
+    lines = ["What is revenue?", "And how is it recognised?"]
+    ways = ("--turns", "--max-tokens", 24)
+    by_chat = [reply["model"] for reply in replies(smollm2, *ways, input="\n".join([*lines, "", ""]))]
+    with serving("demo", smollm2, "talker", "--no-open", "--max-tokens", 24, cwd=workplace) as server:
+        names, turns, answers = [model["name"] for model in server.ask("/api/state")[1]["models"]], [], []
+        for line in lines:
+            said = server.answers(names, line, turns={names[0]: turns})[names[0]]
+            turns += [said["put"], said["text"]]
+            answers.append(said["text"])
+
+    assert answers == by_chat
+
+
 # --- teachers ------------------------------------------------------------------------------------------------------------
 
 
