@@ -67,15 +67,15 @@ class Server:
 def serving(*arguments: object, cwd: Path, environ: Mapping[str, str] | None = None) -> Iterator[Server]:
     """A command of fingen that serves, up to where it says its address."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "fingen", *map(str, arguments)], cwd=cwd, stderr=subprocess.PIPE, text=True,
-        encoding="utf-8", env={**os.environ, **(environ or {})},
+        [sys.executable, "-m", "fingen", *map(str, arguments)], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, encoding="utf-8", env={**os.environ, "PYTHONUNBUFFERED": "1", **(environ or {})},
     )  # fmt: skip
-    assert process.stderr is not None
+    assert process.stdout is not None
     said: list[str] = []
     try:
-        for line in process.stderr:
+        for line in process.stdout:
             said.append(line.rstrip("\n"))
-            if found := re.search(r"http://127\.0\.0\.1:(\d+)/(?:\?token=(\S+))?", line):
+            if found := re.search(r"http://127\.0\.0\.1:(\d+)/(?:\?token=(\S+)|v1$)", line.rstrip()):
                 break
         else:
             raise AssertionError(f"it ended: {said}")

@@ -53,7 +53,7 @@ def server(workplace: Path, sample_set: Path) -> Iterator[Server]:
         "build/adapters/intent-silent",
         "build/adapters/labels-base",
     )
-    ways = ("--set", sample_set, "--input", Path(__file__).parent.parent / "raw", "--no-open", "--max-tokens", 6)
+    ways = ("--set", sample_set, "--input", Path(__file__).parent.parent / "raw", "--max-tokens", 6)
     with serving("demo", *models, *ways, cwd=workplace) as server:
         yield server
 
@@ -134,7 +134,7 @@ def test_two_models_write_at_once(server: Server):
 
 
 def test_stop_stops_all_that_is_written(workplace: Path):
-    with serving("demo", "talker", "base", "--no-open", "--max-tokens", 4000, cwd=workplace) as server:
+    with serving("demo", "talker", "base", "--max-tokens", 4000, cwd=workplace) as server:
         endings, is_stopped = {}, False
         for event in server.events({"models": ["base", "talker"], "question": ASKED, "id": "mine"}):
             if event["type"] == "piece" and not is_stopped:
@@ -223,7 +223,7 @@ def test_the_page_is_there_for_whoever_has_the_token_alone(path: str, server: Se
 
 def test_programs_ask_the_same_models_and_no_teacher(workplace: Path):
     with StubLLM(reply=lambda body: "It was 42 million.") as stub:
-        ways = ("--teacher", "openai:gpt-6-luna", "--base-url", stub.openai_url, "--no-open", "--price", "1,2")
+        ways = ("--teacher", "openai:gpt-6-luna", "--base-url", stub.openai_url, "--price", "1,2")
         with serving("demo", "base", *ways, cwd=workplace) as server:
             server.token = ""  # programs have none
             body = {"model": "base", "messages": [{"role": "user", "content": "a"}], "max_tokens": 2}
@@ -240,7 +240,7 @@ def test_a_real_model_answers_in_turns_as_in_chat_beside_an_adapter_that_writes_
     lines = ["What is revenue?", "And how is it recognised?"]
     ways = ("--turns", "--max-tokens", 24)
     by_chat = [reply["model"] for reply in replies(smollm2, *ways, input="\n".join([*lines, "", ""]))]
-    with serving("demo", smollm2, "talker", "--no-open", "--max-tokens", 24, cwd=workplace) as server:
+    with serving("demo", smollm2, "talker", "--max-tokens", 24, cwd=workplace) as server:
         names, turns, answers = [model["name"] for model in server.ask("/api/state")[1]["models"]], [], []
         for line in lines:
             said = server.answers(names, line, turns={names[0]: turns})[names[0]]

@@ -74,7 +74,7 @@ def browser() -> Iterator[Browser]:
 
 def opened(browser: Browser, server: Server, language: str = "en", size: tuple[int, int] = SCREENS["desk"]) -> Browser:
     browser.resize(*size)
-    browser.open(f"{server.url}/?token={server.token}&lang={language}")
+    browser.open(f"{server.url}/?token={server.token}&language={language}")
     browser.wait_for(
         "document.querySelectorAll('#models input').length > 0 && document.activeElement.id === 'question'"
     )
@@ -122,7 +122,7 @@ def test_a_question_typed_is_answered_side_by_side_in_turns(browser: Browser, se
 
 
 def test_escape_stops_what_is_written(workplace: Path, browser: Browser):
-    with serving("demo", "talker", "--no-open", "--max-tokens", 4000, cwd=workplace) as server:
+    with serving("demo", "talker", "--max-tokens", 4000, cwd=workplace) as server:
         opened(browser, server)
         browser.type("What was revenue?")
         browser.press("Enter")

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from fingen.cli.common import Command, command_options, echo
+from fingen.cli.common import Command, command_options, echo, print_json
 from fingen.cli.options import options_of, settings_of
 from fingen.config import Demo
 from fingen.errors import UsageError
@@ -16,11 +16,10 @@ from fingen.errors import UsageError
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
 @click.option("--port", type=click.IntRange(1, 65535), default=None,
               help="Where it listens, on 127.0.0.1.  [default: a free one]")  # fmt: skip
-@click.option("--no-open", is_flag=True, help="Open no browser.")
 @options_of(Demo)
 @command_options
-def command(port: int | None, no_open: bool, as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
-    """Open a page on this machine where models answer side by side, until Ctrl-C.
+def command(port: int | None, as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
+    """Serve a page on this machine where models answer side by side, until Ctrl-C.
 
     MODEL is a folder that `fingen finetune` or `fingen merge` has made, any model by alias, Hub id or folder, or any LoRA adapter
     with --base MODEL and --form; an adapter's base stands beside it. Answers come word by word, in several turns, with a system
@@ -46,4 +45,7 @@ def command(port: int | None, no_open: bool, as_json: bool, quiet: bool, debug: 
     need_extra()
     from fingen.serving.page import demo
 
-    demo(settings, port, lambda text: None if quiet or as_json else echo(text, err=True), opens=not no_open)
+    demo(
+        settings, port, lambda text: None if quiet else echo(text, err=True),
+        lambda address: print_json({"address": address}) if as_json else echo(address),
+    )  # fmt: skip

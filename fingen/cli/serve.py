@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from fingen.cli.common import Command, command_options, echo
+from fingen.cli.common import Command, command_options, echo, print_json
 from fingen.cli.options import options_of, settings_of
 from fingen.config import ServedModels
 from fingen.errors import UsageError
@@ -42,4 +42,10 @@ def command(port: int, as_json: bool, quiet: bool, debug: bool, **options: Any) 
     need_extra()
     from fingen.serving.serve import serve
 
-    serve(settings, port, say=lambda text: None if quiet or as_json else echo(text, err=True))
+    def ready(address: str, names: list[str]) -> None:
+        if as_json:
+            print_json({"address": address, "models": names})
+        else:
+            echo(f"{', '.join(names)}: {address}")
+
+    serve(settings, port, lambda text: None if quiet else echo(text, err=True), ready)

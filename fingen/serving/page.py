@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import webbrowser
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,8 +34,10 @@ SHOWN = 240  # characters of a question or passage in a list
 Said = dict[str, Any]
 
 
-def demo(settings: Demo, port: int | None, say: Callable[[str], None], *, opens: bool = False) -> None:
-    """Serve the page until Ctrl-C. Nothing is loaded, and nothing sent, before a question is asked. `say` hears what is known.
+def demo(settings: Demo, port: int | None, say: Callable[[str], None], ready: Callable[[str], None]) -> None:
+    """Serve the page until Ctrl-C. Nothing is loaded, and nothing sent, before a question is asked.
+
+    `say` hears what is known, `ready` the address.
 
     Raises:
         UsageError: a model or a set cannot be had, a library is missing, or the port is taken. TeacherError: no key.
@@ -48,12 +49,7 @@ def demo(settings: Demo, port: int | None, say: Callable[[str], None], *, opens:
         say(f"{teacher.name}: {teacher.about}; nothing is sent to it before you agree on the page")
     page = DemoPage(local, teachers, material, settings.max_tokens)
     app = Starlette(routes=[*page.routes(), *Protocol(local, settings.max_tokens).routes()])
-
-    def ready(address: str) -> None:
-        say(f"open {address}   (Ctrl-C ends it)")
-        if opens:
-            webbrowser.open(address)
-
+    say("Ctrl-C ends it")
     serve_page(app, port, ready, open_paths=OpenPaths())
 
 

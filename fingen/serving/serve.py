@@ -20,8 +20,10 @@ class OpenPaths:
         return path == "/health" or str(path).startswith("/v1/")
 
 
-def serve(settings: ServedModels, port: int | None, say: Callable[[str], None] = lambda text: None) -> None:
-    """Load the models and serve them until Ctrl-C. `say` hears of the loading, and then the address.
+def serve(
+    settings: ServedModels, port: int | None, say: Callable[[str], None], ready: Callable[[str, list[str]], None]
+) -> None:
+    """Load the models and serve them until Ctrl-C. `say` hears of the loading, `ready` the address and the models' names.
 
     Raises:
         UsageError: a model cannot be had, a library is missing, or the port is taken.
@@ -30,9 +32,10 @@ def serve(settings: ServedModels, port: int | None, say: Callable[[str], None] =
     models = find_models(settings)
     app = Starlette(routes=[*Protocol(models, settings.max_tokens).routes()])
 
-    def ready(address: str) -> None:
+    def load(address: str) -> None:
         for model in models:
             model.open(lambda news, name=model.name: say(f"{name}: {news}"))  # type: ignore[misc]  # mypy knows no default
-        say(f"{', '.join(model.name for model in models)} at {address}v1  (Ctrl-C ends it)")
+        say("Ctrl-C ends it")
+        ready(f"{address}v1", [model.name for model in models])
 
-    serve_programs(app, port, ready, OpenPaths())
+    serve_programs(app, port, load, OpenPaths())

@@ -70,7 +70,7 @@ def measure(rounds: int) -> tuple[float, float, float]:
     from fingen.training.chat import open_chat
 
     chat = open_chat(str(FOLDER), max_tokens=TOKENS)
-    with serving("demo", FOLDER, "--no-open", "--max-tokens", TOKENS, cwd=Path.cwd()) as server, Browser() as browser:
+    with serving("demo", FOLDER, "--max-tokens", TOKENS, cwd=Path.cwd()) as server, Browser() as browser:
         opened(browser, server)
         pairs = []
         for number in range(rounds + 2):

@@ -2,7 +2,7 @@
 import { TEXTS } from "./texts.js";
 
 const find = (selector, within = document) => within.querySelector(selector);
-const wanted = new URLSearchParams(location.search).get("lang") ?? navigator.language;
+const wanted = new URLSearchParams(location.search).get("language") ?? navigator.language;
 let language = wanted.toLowerCase().startsWith("zh") ? "zh" : "en";
 let state = { models: [], set: null };
 let running = null; // the id of the question that is being answered
@@ -352,7 +352,7 @@ find("#passage .close").addEventListener("click", closePassage);
 find("#language").addEventListener("click", () => {
   language = language === "zh" ? "en" : "zh";
   const address = new URL(location);
-  address.searchParams.set("lang", language);
+  address.searchParams.set("language", language);
   history.replaceState(null, "", address);
   translate();
 });
