@@ -43,9 +43,13 @@ def command(port: int | None, as_json: bool, quiet: bool, debug: bool, **options
     if not settings.models and not settings.teachers:
         raise UsageError("which model?", hint="name a folder, such as one below build/adapters/, an alias, or a Hub id")
     need_extra()
-    from fingen.serving.page import demo
+    from fingen.serving.models import find_models
+    from fingen.serving.teachers import open_teachers
+
+    found = find_models(settings, base_beside=settings.base_beside), open_teachers(settings)
+    from fingen.serving.page import demo  # once it is known that there is something to ask
 
     demo(
-        settings, port, lambda text: None if quiet else echo(text, err=True),
+        settings, *found, port, lambda text: None if quiet else echo(text, err=True),
         lambda address: print_json({"address": address}) if as_json else echo(address),
     )  # fmt: skip

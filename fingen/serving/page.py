@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from fingen.scoring.rows import ScoringItem
 from fingen.scoring.tuned import own_sets
 from fingen.serving.asks import Asking, Model, parse_ask
 from fingen.serving.material import Material
-from fingen.serving.models import LocalModel, find_models
+from fingen.serving.models import LocalModel
 from fingen.serving.protocol import ApiError, Protocol, read_json
 from fingen.serving.serve import OpenPaths
 from fingen.serving.teachers import TeacherModel
@@ -40,10 +39,8 @@ def demo(settings: Demo, port: int | None, say: Callable[[str], None], ready: Ca
     `say` hears what is known, `ready` the address.
 
     Raises:
-        UsageError: a model or a set cannot be had, a library is missing, or the port is taken. TeacherError: no key.
+        UsageError: a set cannot be had, a library is missing, or the port is taken.
     """
-    local = find_models(settings, base_beside=settings.base_beside)
-    teachers = [_teacher(name, settings) for name in settings.teachers]
     material = _material(settings, say)
     for teacher in teachers:
         say(f"{teacher.name}: {teacher.about}; nothing is sent to it before you agree on the page")
@@ -51,13 +48,6 @@ def demo(settings: Demo, port: int | None, say: Callable[[str], None], ready: Ca
     app = Starlette(routes=[*page.routes(), *Protocol(local, settings.max_tokens).routes()])
     say("Ctrl-C ends it")
     serve_page(app, port, ready, open_paths=OpenPaths())
-
-
-def _teacher(name: str, settings: Demo) -> TeacherModel:
-    """A teacher. Where others are asked by OpenAI's protocol at --base-url, Claude is asked where it always is."""
-    kinds = {teacher.partition(":")[0] for teacher in settings.teachers}
-    elsewhere = len(kinds) > 1 and not name.startswith("openai")
-    return TeacherModel(name, replace(settings.asking, base_url=None) if elsewhere else settings.asking)
 
 
 def _material(settings: Demo, say: Callable[[str], None]) -> Material | None:

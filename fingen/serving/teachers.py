@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
-from fingen.config import CHATS, Asking
+from fingen.config import CHATS, Asking, Demo
 from fingen.disk import dump_json
 from fingen.errors import UsageError
 from fingen.events import Estimate
@@ -89,6 +90,20 @@ class TeacherModel:
         job = Job(self._teacher, self._asking, self._folder, lambda request, completion: None, EXPECTED_TOKENS)
         job.requests = [_request(self.name, asked)]
         return job
+
+
+def open_teachers(settings: Demo) -> list[TeacherModel]:
+    """The teachers that were named. Where others are asked at --base-url by OpenAI's protocol, Claude is asked where it always is.
+
+    Raises:
+        UsageError, TeacherError: as `TeacherModel`.
+    """
+    kinds = {name.partition(":")[0] for name in settings.teachers}
+    own = replace(settings.asking, base_url=None)
+    return [
+        TeacherModel(name, own if len(kinds) > 1 and not name.startswith("openai") else settings.asking)
+        for name in settings.teachers
+    ]
 
 
 def _request(name: str, asked: Asked) -> Request:
