@@ -18,6 +18,7 @@ demo: .venv/.base
 	@echo "The set is in build/demo. To go on:"
 	@echo "  . .venv/bin/activate"
 	@echo "  fingen pdf2qa reports/            # your own folder of PDF reports -> build/reports"
+	@echo "  fingen review build/demo          # judge the rows in a browser, each beside its page; says what to install first"
 	@echo "  fingen pdf2qa --help"
 	@echo "The offline teacher needs no key and nothing leaves this machine. With a key (ANTHROPIC_API_KEY or OPENAI_API_KEY):"
 	@echo "  fingen pdf2qa reports/ --teacher anthropic --dry-run    # what Claude would be asked and cost; or openai, for GPT"

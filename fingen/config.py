@@ -224,7 +224,7 @@ class Pdf2qa:
     reading: ReadSettings = field(default_factory=ReadSettings)
     splitting: Splitting = field(default_factory=Splitting)
     repair: int | None = option(
-        None, "Times that a rejected pair goes back to its teacher with what was found. Not through files.",
+        None, "Times that a rejected pair goes back to its teacher with what was found.",
         unset="1 for a teacher that costs, else 0", least=0, most=3,
     )  # fmt: skip
     partial: bool = option(

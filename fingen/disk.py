@@ -30,6 +30,7 @@ FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 RESTORE = "restore the file, or make the set again from its journal by running the command that made it"
 WHOLE_BYTES = 64 << 20  # that a file may have which is read at once
 LINE_BYTES = 64 << 20  # that a line of rows may have
+FOLLOW_LINKS = "FINGEN_FOLLOW_LINKS"  # the user's own word, as no file of a folder can set it
 LOCK = ".lock"  # in the folder of a set; it stays there
 SET = "manifest.json"
 KINDS = {  # what is written last into a folder -> what the folder then holds
@@ -100,6 +101,27 @@ def refuse_links(folder: Path) -> None:
             raise UsageError(f"{path}: neither a file nor a folder", hint=hint)
 
 
+def refuse_detour(folder: Path) -> None:
+    """Refuse to write below a link that leads out of the working directory: a cloned folder can bring one, such as `build`.
+
+    A place outside that is named by its own path is written to, and FOLLOW_LINKS in the environment lets links be followed.
+
+    Raises:
+        UsageError: there is one on the way; names it and where it leads.
+    """
+    home = Path.cwd()
+    if os.environ.get(FOLLOW_LINKS) or not (below := home / folder).is_relative_to(home):
+        return
+    for place in (below, *below.parents):
+        if place == home:
+            return
+        if place.is_symlink() and not (there := Path(os.path.realpath(place))).is_relative_to(home):
+            raise UsageError(
+                f"{place.relative_to(home)}: a link that leads out of the working directory, to {there}",
+                hint=f"name that folder itself, or set {FOLLOW_LINKS}=1 where the link is your own",
+            )
+
+
 def unwritable(path: Path, e: OSError) -> FingenError:
     """The error for a file or folder that cannot be written, with the way on that its cause has."""
     message = f"{path}: cannot be written: {e.strerror or e}"
@@ -114,8 +136,9 @@ def check_writable(folder: Path) -> None:
     """Make sure that a folder can be made and written, before anything is read or asked. Nothing of the trial is left.
 
     Raises:
-        UsageError: it cannot, as something is in the way or forbids it; LimitError: the disk is full.
+        UsageError: it cannot, as something is in the way, forbids it or leads elsewhere; LimitError: the disk is full.
     """
+    refuse_detour(folder)
     if not is_name(folder.name):
         raise UsageError(f"{folder}: no name for a folder", hint="name it without control characters, \\ and `..`")
     there = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
@@ -225,6 +248,7 @@ def write_beside(path: Path) -> Iterator[Path]:
     Raises:
         LimitError: the disk is full; UsageError: the file cannot be written there. The old file is intact.
     """
+    refuse_detour(path.parent)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -261,6 +285,7 @@ def build_folder(folder: Path) -> Iterator[Path]:
     Raises:
         LimitError: the disk is full; UsageError: it cannot be written there.
     """
+    refuse_detour(folder)
     beside = folder.with_name(f".{folder.name}.part")
     if beside.is_symlink():
         beside.unlink()
@@ -373,8 +398,9 @@ def make_folder(folder: Path) -> None:
     """Make a folder and those above it.
 
     Raises:
-        UsageError: something is in the way or forbids it; LimitError: the disk is full.
+        UsageError: something is in the way, forbids it or leads elsewhere; LimitError: the disk is full.
     """
+    refuse_detour(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as e:

@@ -45,6 +45,7 @@ LARGEST = "n>1M"
 FEATURES = [{"name": name, "dtype": "string"} for name in Record.model_fields]  # as a card says them
 ALPACA_CONFIG = "alpaca"  # on the Hub: the form with the three columns of an Alpaca row alone
 REWORKED = "reworked"  # among a set's settings: what `fingen dedup` and `fingen split` made of its own rows
+REVIEWED = "review"  # the same: what people judged of it, in counts (`fingen review --apply`)
 SAMPLES = 2
 LABELS_SHOWN = 40
 DUPLICATES = ("exact", "near", "answer")  # reasons of rejects
@@ -96,6 +97,34 @@ def say_figures(figures: Mapping[str, int]) -> str:
     failed = figures["all"] - sum(found.values())
     told = ", ".join(f"{count:,} {level}" for level, count in found.items())
     return f"figures: {figures['all']:,} in the answers: {told}" + (f", {failed:,} failed" if failed else "")
+
+
+def say_review(settings: Mapping[str, Any]) -> str:
+    """What people judged of a set, in counts; "" where nobody did, or it does not say so."""
+    about = settings.get(REVIEWED)
+    if not isinstance(about, Mapping):
+        return ""
+    counts = {name: about.get(name) for name in ("accepted", "edited", "rescued", "rejected", "undecided")}
+    people = about.get("reviewers")
+    if not all(isinstance(count, int) for count in counts.values()) or not isinstance(people, Mapping):
+        return ""
+    said = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+    kept = "kept" if about.get("undecided_rows") == "keep" else "left out"
+    return (
+        f"Rows judged by people ({len(people)}): {said}; undecided ones were {kept}.{_say_second(about.get('second'))}"
+    )
+
+
+def _say_second(second: Any) -> str:
+    rows, agreed, kappa = (
+        second.get(name) if isinstance(second, Mapping) else None for name in ("rows", "agreed", "kappa")
+    )
+    if not isinstance(rows, int) or not isinstance(agreed, int) or not rows:
+        return ""
+    value = f"{kappa:.2f}" if isinstance(kappa, int | float) else "not defined"
+    return (
+        f" {rows:,} of them were read a second time, blind, with the same verdict on {agreed:,}: Cohen's kappa {value}."
+    )
 
 
 def write_set(folder: Path, content: SetContent) -> bool:
@@ -244,6 +273,7 @@ def render_card(
         labels_left=max(0, len(seen.labels) - LABELS_SHOWN),
         data_files={split: _file_name(split) for split in seen.tasks},
         info=_hub_info(publication.repo) if publication else None,
+        review=say_review(manifest.settings),
         duplicates=sum(manifest.rejects.get(reason, 0) for reason in DUPLICATES),
         wrong_figures=wrong,
         grounded=total / (total + wrong) if total + wrong else None,

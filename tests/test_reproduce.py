@@ -22,6 +22,7 @@ from fingen.config import MODELS, RESERVED_SET_NAMES
 from fingen.reproduce.published import EXPERIMENTS, PUBLISHED_IN, RELEASED_IN, Table
 from fingen.scoring.report import Choices, read_score
 from fingen.sets import read_split
+from fingen.training.checkpoints import read_history
 from fingen.training.settings import recipe_names
 
 WORDS = {
@@ -312,6 +313,25 @@ def test_openfindatas_intents_with_published_rows_and_our_own():
     assert "tuned-on-published-rows" in page
     assert "tuned-on-own-rows" in page
     assert "30.0</td>" in page  # 6 of 20 rows must differ before it can be shown
+
+
+@pytest.mark.slow
+def test_sentiment_on_a_real_model(smollm2: Path, shared: Path):
+    """English sentences of the benchmark itself; so few of them rank nothing, and what is learned of them shows in the loss."""
+    sentences = (shared / "sentiment" / "fpb_Sentences_50Agree.txt").read_text(encoding="latin-1").splitlines()
+    Path("fpb.txt").write_text("\n".join(random.Random(3).sample(sentences, 90)), encoding="utf-8")
+
+    run("fingpt-v3.1", "--model", str(smollm2), "--only", "fpb", "--data", "fpb=fpb.txt", "--override", "load=fp32", "--override",
+        "warmup=0.1", "--override", "epochs=1", "--override", "learning_rate=5e-4", "--out", "build/real", "--quiet", code=1)  # fmt: skip
+
+    page = Path("build/real/reproduction.html").read_text(encoding="utf-8")
+    report, _ = read_score(Path("build/real/score"))
+    scores = {score.kind: score.choices for score in report.scores}
+    (history,) = Path("build/real").glob("*-published-rows/training.jsonl")
+    losses = [row["loss"] for row in read_history(history) if "loss" in row]
+    assert fmean(losses[-5:]) < fmean(losses[:5]) / 2
+    assert scores["adapter"].weighted_f1.value > scores["base"].weighted_f1.value
+    assert f"another base model: {smollm2}; published with chatglm2" in page
 
 
 @pytest.mark.slow

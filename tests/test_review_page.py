@@ -164,13 +164,13 @@ def test_25_rows_are_judged_by_keyboard_alone(browser: Browser, demo: Path, tmp_
 
 
 @pytest.mark.slow
-def test_200_rows_are_judged_by_keyboard_alone(browser: Browser, tmp_path: Path):
-    for number in range(6):
-        shutil.copy(ROOT / "raw" / "sample_annual_report_2024.pdf", tmp_path / f"report{number}.pdf")
+def test_200_rows_are_judged_by_keyboard_alone(browser: Browser, demo: Path, tmp_path: Path):
     rows = [{"instruction": f"What does the word number {number} mean in the list of the firm?", "input": "",
              "output": f"The word number {number} stands for a part of the firm that the list names in its own line."}
             for number in range(200)]  # fmt: skip
-    folder = import_rows(tmp_path / "words", rows)
+    words = import_rows(tmp_path / "words", rows)
+    folder = tmp_path / "mixed"
+    run("mix", demo, words, "--out", folder, "--quiet")
     judge_by_keyboard(browser, folder, tmp_path / "out", 200)
 
 

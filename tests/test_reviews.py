@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
+import tempfile
 import threading
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +18,13 @@ pytest.importorskip("uvicorn", reason="the extra [review] is not installed")
 pytest.importorskip("starlette", reason="the extra [review] is not installed")
 pytest.importorskip("websockets", reason="the extra [dev] is not installed")
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from reviewing import Served, import_rows, lines_of, make_set, rejects_of, rows_of, run
 from sklearn.metrics import cohen_kappa_score
 
 from fingen.review.index import row_hash
+from fingen.review.verdicts import TakenError, Verdict, Verdicts
 from fingen.sets import read_manifest, write_set
 
 WRONG_FIGURE = "9,876,543.21"
@@ -140,6 +147,51 @@ def test_two_reviewers_at_once_judge_each_row_once_and_lose_none(tmp_path: Path)
     assert len(written) == 1000
     assert sorted([*given["Wu"], *given["Lee"]]) == sorted(written)
     assert all(given.values())
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 1), st.sampled_from("abc"), st.sampled_from(["accept", "reject", "undo", "cut", "again"])
+        ),
+        max_size=25,
+    )
+)
+def test_what_stands_is_the_last_verdict_that_was_not_taken_back(steps: list[tuple[int, str, str]]):
+    """Two processes, told apart by their readers, write in turn; now and then one is killed within a line."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        writers = [Verdicts(folder), Verdicts(folder)]
+        names = ["Wu", "Lee"]
+        model: list[Verdict] = []
+        cut = 0
+        for number, (who, row, what) in enumerate(steps):
+            verdict = Verdict(str(number), row, row, what, names[who], "2026-01-01T00:00:00+00:00")
+            own = [each for each in model if each.reviewer == names[who]]
+            if what == "cut":
+                with (folder / "reviews.jsonl").open("ab") as file:
+                    file.write(b'{"key": "x", "verdict": "accept"')
+                cut += 1
+            elif what == "again" and model:
+                writers[who].add(model[-1], seen=None)  # sent twice
+            elif what == "undo" and own:
+                writers[who].add(replace(verdict, row=own[-1].row, undoes=own[-1].key), seen=None)
+                model.remove(own[-1])
+            elif what in ("accept", "reject"):
+                seen = next((each.key for each in reversed(model) if each.row == row), "")
+                with pytest.raises(TakenError):
+                    writers[who].add(verdict, seen="what nobody said")
+                writers[who].add(verdict, seen=seen)
+                model.append(verdict)
+        for verdicts in (*writers, Verdicts(folder)):
+            verdicts.refresh()
+            for row in "abc":
+                assert verdicts.of(row).verdicts == [each for each in model if each.row == row]
+            assert {name: count for name, count in verdicts.reviewers.items() if count} == Counter(
+                each.reviewer for each in model
+            )
+            assert verdicts.broken <= cut
 
 
 def test_who_has_a_row_open_is_not_sent_another_one_to_it(demo: Path):
@@ -293,6 +345,9 @@ def test_apply_makes_a_set_of_what_was_accepted_edited_and_not_judged(demo: Path
         if path.is_file():
             assert "Wu Jing" not in path.read_text(encoding="utf-8"), path
     assert (demo / "train.jsonl").read_bytes() != b""  # the set that was judged is as it was
+    assert "Rows judged by people (1): 1 accepted, 1 edited, 1 rejected" in (out / "README.md").read_text(
+        encoding="utf-8"
+    )
     manifest = read_manifest(out)
     assert manifest.settings["review"]["reviewers"] == {"reviewer 1": 3}
     assert manifest.rejects["review-not-supported"] == 1
@@ -422,3 +477,24 @@ def test_nothing_is_applied_where_nobody_judged(demo: Path, tmp_path: Path):
 @pytest.mark.parametrize("name", ["", "  ", "a\nb", "x" * 81, "\u202eevil"], ids=repr)
 def test_what_is_no_name_of_a_reviewer_is_refused(demo: Path, name: str):
     run("review", demo, "--as", name, code=2)
+
+
+def test_without_the_extra_the_command_says_how_to_install_it(demo: Path):
+    code = "import importlib.util; importlib.util.find_spec = lambda name: None\nfrom fingen.cli import main\nmain()"
+    ran = subprocess.run([sys.executable, "-c", code, "review", str(demo)], capture_output=True, text=True)
+
+    assert ran.returncode == 2
+    assert "not installed: starlette, uvicorn" in ran.stderr
+    assert "[review]" in ran.stderr
+
+
+def test_the_address_comes_as_json_where_that_is_wanted(demo: Path):
+    command = [sys.executable, "-m", "fingen", "review", str(demo), "--json", "--quiet"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = "".join(iter(process.stdout.readline, "}\n")) + "}"
+        process.terminate()  # a scheduler's way to press Ctrl-C
+        rest, said = process.communicate()
+
+    assert json.loads(told)["address"].startswith("http://127.0.0.1:")
+    assert (rest, said, process.returncode) == ("", "", 0)

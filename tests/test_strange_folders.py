@@ -90,6 +90,40 @@ def test_a_link_that_leads_out_of_a_set_is_not_followed(desk: Path, name: str):
     assert Path("../secret.jsonl").read_text() == SECRET
 
 
+WRITING = {
+    "synth intent --n 5 --teacher offline --out build/five": "build/five",
+    "export build/intent --format csv --out build/out": "build/out",
+    "mix build/intent --out build/mixed": "build/mixed",
+    "finetune --model tiny --set build/intent --override steps=1 --override load=fp32": "build/adapters",
+    "verify build/intent --html build/pages/page.html": "build/pages",
+}
+
+
+@pytest.mark.parametrize("command", WRITING)
+def test_nothing_is_written_through_a_link_that_leads_out_of_the_working_directory(
+    desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+):
+    """A cloned folder can bring one. What is read through it is read, and a user may say that links are his own."""
+    link, outside = Path(WRITING[command]), tmp_path / "outside"
+    outside.mkdir()
+    link.symlink_to(outside)
+    said = run(*command.split(), code=2).output
+    assert f"{link}: a link that leads out of the working directory, to {outside}" in said
+    assert not [*outside.iterdir()]
+
+    link.unlink()
+    shutil.move("build", outside / "build")
+    Path("build").symlink_to(outside / "build")
+    before = sorted(outside.rglob("*"))
+    said = run(*command.split(), code=2).output
+    assert f"build: a link that leads out of the working directory, to {outside}/build" in said
+    assert sorted(outside.rglob("*")) == before
+
+    monkeypatch.setenv("FINGEN_FOLLOW_LINKS", "1")
+    assert "a link that leads" not in run(*command.split()).output
+    assert sorted(outside.rglob("*")) != before
+
+
 def test_links_within_a_set_and_to_a_set_are_followed(desk: Path):
     shutil.move("build/intent", "elsewhere")
     Path("build/intent").symlink_to("../elsewhere")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import threading
 from pathlib import Path
 
 import click
@@ -82,6 +83,7 @@ def _serve(
     from fingen.review.session import Session
 
     session = Session(folder, reviewer, second=second, inputs=inputs)
+    threading.Thread(target=session.warm_up, daemon=True).start()
     if not quiet:
         echo(f"{folder}: {len(session.index):,} rows and rejects, judged by {reviewer}; Ctrl-C ends it", err=True)
     serve_page(

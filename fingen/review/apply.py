@@ -28,11 +28,21 @@ from fingen.review.proof import apply_edit, rescued
 from fingen.review.summary import agreement
 from fingen.review.verdicts import EDIT, REJECT, Verdict, Verdicts
 from fingen.set_folder import PATIENCE_SECONDS, clear, refuse_folder
-from fingen.sets import MAKE_AGAIN, MANIFEST, REJECTED, REVIEWS, REWORKED, SPLITS, SetContent, read_manifest, write_set
+from fingen.sets import (
+    MAKE_AGAIN,
+    MANIFEST,
+    REJECTED,
+    REVIEWED,
+    REVIEWS,
+    REWORKED,
+    SPLITS,
+    SetContent,
+    read_manifest,
+    write_set,
+)
 from fingen.tasks.qa import with_passage
 from fingen.verification.origin import Origin, origin_of_set
 
-REVIEW = "review"  # among the settings of a set: what was judged
 ASKED = ("train", "validation", "test")  # `memory` repeats training questions on purpose
 UNDECIDED = "review-undecided"
 SHARES = (0.8, 0.1, 0.1)
@@ -356,7 +366,7 @@ def _content(
     splits = {split: [row.record for row in rows.kept if row.split == split] for split in SPLITS}
     mode = before.settings.get("privacy", "keep")
     fallen = sorted(rows.fallen, key=lambda each: (each.reason, str(each.item["id"])))
-    settings = {**before.settings, REWORKED: {**before.settings.get(REWORKED, {}), REVIEW: True}, REVIEW: about}
+    settings = {**before.settings, REWORKED: {**before.settings.get(REWORKED, {}), REVIEWED: True}, REVIEWED: about}
     figures = origin.count_figures(chain.from_iterable(splits.values())) if before.figures and origin.chunks else {}
     manifest = before.model_copy(update={"name": name, "settings": settings, "figures": figures, "files": {}})
     return SetContent(
@@ -376,7 +386,7 @@ def _write(out: Path, content: SetContent, about: Mapping[str, Any], *, replace:
             clear(out)
         elif (out / MANIFEST).exists():
             there = read_manifest(out).settings
-            is_own = isinstance(there.get(REVIEW), dict) and there[REVIEW].get("set") == about["set"]
+            is_own = isinstance(there.get(REVIEWED), dict) and there[REVIEWED].get("set") == about["set"]
             since = there.get(REWORKED) != content.manifest.settings[REWORKED] or (out / REVIEWS).exists()
             if not is_own or since:
                 said = "was changed or reviewed since" if is_own else "holds another set"

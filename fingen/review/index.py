@@ -8,12 +8,11 @@ from __future__ import annotations
 import bisect
 import hashlib
 import json
-import mmap
 import re
 import threading
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -38,6 +37,7 @@ LOW_SCORE, FAIR_SCORE = 2, 3  # of 5
 NOWHERE = 1 << 30  # the number of a text that no item has
 NEVER = -1.0  # the score of what was not judged
 LONG = 20_000  # characters of a question and what is given with it, which are then compared as they are
+BLOCK_BYTES = 8 << 20  # of a file that are searched at once
 CACHED = 16  # filters whose items are kept
 assert set(WORST_FIRST) == {FAILED, NO_FIGURES, *LEVELS}
 
@@ -320,6 +320,23 @@ class SetIndex:
         """Where an item is in the order of doubt."""
         return self._place_of[number]
 
+    def _blocks(self, file: int) -> Iterator[tuple[int, bytes]]:
+        """A file in pieces of whole lines, and where they start."""
+        start = 0
+        while True:
+            with self._mutex:
+                self._files[file].seek(start)
+                block = self._files[file].read(BLOCK_BYTES) + self._files[file].readline()
+            if not block:
+                return
+            yield start, block
+            start += len(block)
+
+    def without(self, places: Sequence[int], rows: Set[str]) -> list[int]:
+        """The places of items that are none of these rows, which are known by their hashes."""
+        rank, hashes = self._rank, self.hashes
+        return [place for place in places if hashes[rank[place]] not in rows]
+
     def _filtered(self, filters: Filters) -> Sequence[int]:
         rank, places = self._rank, range(len(self._rank))
         wanted = [
@@ -350,17 +367,13 @@ class SetIndex:
         for file, group in groupby(numbers, key=self._file.__getitem__):  # items stand in the order of the files
             items = list(group)
             starts = [self._start[number] for number in items]
-            with self._mutex:
-                content = mmap.mmap(self._files[file].fileno(), 0, access=mmap.ACCESS_READ)
-            with content:
+            for start, block in self._blocks(file):
                 at = 0
-                while match := pattern.search(content, at):
-                    place = bisect.bisect_right(starts, match.start()) - 1
-                    if (
-                        match.start() < starts[place] + self._bytes[items[place]]
-                    ):  # else it is in a copy of another item
-                        found.add(items[place])
-                    at = starts[place + 1] if place + 1 < len(starts) else len(content)
+                while match := pattern.search(block, at):
+                    place = bisect.bisect_right(starts, start + match.start()) - 1
+                    if place >= 0 and start + match.start() < starts[place] + self._bytes[items[place]]:
+                        found.add(items[place])  # else it is in a copy of another item
+                    at = starts[place + 1] - start if place + 1 < len(starts) else len(block)
         return found
 
 

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from fingen.config import DPI
 from fingen.disk import sha256_file, sha256_text
 from fingen.errors import DocumentError, SetError, UsageError, visible
 from fingen.pipeline.show import Quote, documents_of, find_file, pages_of, place_quotes
@@ -37,6 +36,7 @@ REASONS = (
 UNDECIDED, DISPUTED = "undecided", "disputed"
 PAGE_ITEMS = 50  # of a list
 KEPT_PICTURES = 24
+SHEET_DPI = 110  # of a page beside a row: twice the pixels that it has there
 MOST_NAME, MOST_NOTE = 80, 2_000  # characters
 DRAWING_SECONDS = 30.0  # that a picture waits for others
 
@@ -71,6 +71,11 @@ class Session:
         self._claiming, self._drawing = threading.Lock(), threading.Lock()
         self._pictures: OrderedDict[tuple[str, str, int], bytes] = OrderedDict()
 
+    def warm_up(self) -> None:
+        """Load what draws pages before the first one is asked for: that takes longer than a page does."""
+        with self._pdf():
+            import fingen.documents.picture  # noqa: F401
+
     # --- the queue ---------------------------------------------------------------------------------------------------
 
     def state(self, number: int) -> str:
@@ -96,8 +101,7 @@ class Session:
         if not state:
             return found
         if state == UNDECIDED and not self.second:
-            judged = self.verdicts.rows()
-            return [place for place in found if index.hashes[index.at(place)] not in judged]
+            return index.without(found, self.verdicts.rows())
         return [place for place in found if self.state(index.at(place)) == state]
 
     def list_items(self, filters: Filters, state: str, page: int | None, key: str) -> dict[str, Any]:
@@ -285,7 +289,7 @@ class Session:
             _, quotes, files, missing = self._quotes(number)
             if document not in files:
                 raise UsageError(missing.get(document, f"{document!r} is no document of this row"))
-            drawn = render_page(files[document], page, pages_of(quotes).get((document, page), []), dpi=DPI)
+            drawn = render_page(files[document], page, pages_of(quotes).get((document, page), []), dpi=SHEET_DPI)
             self._pictures[kept] = drawn
             while len(self._pictures) > KEPT_PICTURES:
                 self._pictures.popitem(last=False)

@@ -16,6 +16,7 @@ from fingen.records import Box, Chunk, Record, Rejected
 from fingen.review.proof import Proved
 
 MOST_SHOWN = 20_000  # characters of a text that are shown at first
+MOST_EDITED = 200_000  # characters of all fields of a row that the page lets edit
 _NUMBER = re.compile(r"\d[\d,，]*(?:\.\d+)?")
 Piece = dict[str, Any]
 Span = tuple[int, int, dict[str, Any]]
@@ -67,14 +68,15 @@ def record_texts(record: Record, proved: Proved, *, whole: bool = False) -> dict
         "turns": [{name: visible(text, lines=True) for name, text in turn.items()} for turn in record.turns],
         "answer": answer_pieces(record, proved, whole=whole),
         "options": [{"letter": visible(letter), "text": visible(text)} for letter, text in record.options.items()],
-        "fields": {
-            "instruction": record.instruction,
-            "input": record.input,
-            "output": record.output,
-            "calc": record.calc,
-            "evidence": [quote.quote for quote in record.evidence],
-        },
+        "fields": _fields(record),
     }
+
+
+def _fields(record: Record) -> dict[str, Any] | None:
+    """What may be edited, as it is; None where it is too much for a page."""
+    texts = {"instruction": record.instruction, "input": record.input, "output": record.output, "calc": record.calc}
+    quotes = [quote.quote for quote in record.evidence]
+    return {**texts, "evidence": quotes} if sum(map(len, (*texts.values(), *quotes))) <= MOST_EDITED else None
 
 
 def about_record(record: Record) -> list[tuple[str, str]]:

@@ -33,7 +33,10 @@ SHOWN = 240  # characters of a question or passage in a list
 Said = dict[str, Any]
 
 
-def demo(settings: Demo, port: int | None, say: Callable[[str], None], ready: Callable[[str], None]) -> None:
+def demo(
+    settings: Demo, local: Sequence[LocalModel], teachers: Sequence[TeacherModel], port: int | None,
+    say: Callable[[str], None], ready: Callable[[str], None],
+) -> None:  # fmt: skip
     """Serve the page until Ctrl-C. Nothing is loaded, and nothing sent, before a question is asked.
 
     `say` hears what is known, `ready` the address.

@@ -557,6 +557,10 @@ const quotesOf = (text) => text.split(/\n\s*\n/).map((quote) => quote.trim()).fi
 
 function openEdit(proof = null) {
   if (!row || row.raw) return;
+  if (!row.fields) {
+    announce(say("too_long"));
+    return;
+  }
   for (const name of TEXTS) at(`edit-${name}`).value = row.fields[name];
   at("edit-evidence").value = row.fields.evidence.join("\n\n");
   at("edit-input-field").hidden = !row.fields.input;
