@@ -20,10 +20,11 @@ CONTEXTS = ("none", "passage", "both")
 LANGUAGES = ("auto", "en", "zh")
 SPLIT_UNITS = ("auto", "document", "chunk")
 VALIDATION_SHARE = 0.32  # of the training records: 160 at 500
-RESERVED_SET_NAMES = frozenset({"adapters", "models", "scores", "reproductions", "cache", "chats"})
+RESERVED_SET_NAMES = frozenset({"adapters", "models", "scores", "reproductions", "cache", "chats", "withdrawn"})
 BUILD = Path("build")
 CACHE = BUILD / "cache"
 CHATS = BUILD / "chats"  # what teachers said in conversations
+PUSHES = BUILD / "pushes.jsonl"  # what went to the Hub from here, where and when
 T = TypeVar("T")
 
 
