@@ -83,7 +83,7 @@ def _serve(
     from fingen.review.session import Session
 
     session = Session(folder, reviewer, second=second, inputs=inputs)
-    threading.Thread(target=session.warm_up, daemon=True).start()
+    threading.Thread(target=session.warm_up).start()  # no daemon: an end amid an import would be a crash
     if not quiet:
         echo(f"{folder}: {len(session.index):,} rows and rejects, judged by {reviewer}; Ctrl-C ends it", err=True)
     serve_page(

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from fingen.config import ServedModels
 from fingen.serving.models import find_models
 from fingen.serving.protocol import Protocol
-from fingen.web.server import serve_programs
+from fingen.web.server import serve_programs, take_port
 
 
 class OpenPaths:
@@ -30,12 +30,10 @@ def serve(
         HubError: a model cannot be fetched. LimitError: out of memory.
     """
     models = find_models(settings)
+    take_port(port).close()  # one that is taken is said before anything is loaded
+    for model in models:
+        model.open(lambda news, name=model.name: say(f"{name}: {news}"))  # type: ignore[misc]  # mypy knows no default
+    say("Ctrl-C ends it")
+    names = [model.name for model in models]
     app = Starlette(routes=[*Protocol(models, settings.max_tokens).routes()])
-
-    def load(address: str) -> None:
-        for model in models:
-            model.open(lambda news, name=model.name: say(f"{name}: {news}"))  # type: ignore[misc]  # mypy knows no default
-        say("Ctrl-C ends it")
-        ready(f"{address}v1", [model.name for model in models])
-
-    serve_programs(app, port, load, OpenPaths())
+    serve_programs(app, port, lambda address: ready(f"{address}v1", names), OpenPaths())

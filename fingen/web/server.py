@@ -74,9 +74,16 @@ def _serve(guarded: Callable[[int], App], port: int | None, say: Callable[[int],
             ws="none",
             timeout_graceful_shutdown=ENDING_SECONDS,
         )
+
+        class Announced(uvicorn.Server):
+            """Says where it is once it answers there, and hears what ends it."""
+
+            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                await super().startup(sockets)
+                say(number)
+
         with contextlib.suppress(KeyboardInterrupt):
-            say(number)  # it listens already: what comes before the server runs waits for it
-            uvicorn.Server(config).run(sockets=[held])
+            Announced(config).run(sockets=[held])
 
 
 def take_port(port: int | None) -> socket.socket:
