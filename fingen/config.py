@@ -20,9 +20,10 @@ CONTEXTS = ("none", "passage", "both")
 LANGUAGES = ("auto", "en", "zh")
 SPLIT_UNITS = ("auto", "document", "chunk")
 VALIDATION_SHARE = 0.32  # of the training records: 160 at 500
-RESERVED_SET_NAMES = frozenset({"adapters", "models", "scores", "reproductions", "cache", "withdrawn"})
+RESERVED_SET_NAMES = frozenset({"adapters", "models", "scores", "reproductions", "cache", "chats", "withdrawn"})
 BUILD = Path("build")
 CACHE = BUILD / "cache"
+CHATS = BUILD / "chats"  # what teachers said in conversations
 PUSHES = BUILD / "pushes.jsonl"  # what went to the Hub from here, where and when
 T = TypeVar("T")
 
@@ -465,6 +466,60 @@ class Scoring:
     seed: int = folder_option(0, "Of the bootstrap and of the shots.")
     replace: bool = option(False, "Write over a score of other answers or rows.")
     resamples: int = 2000  # of the bootstrap
+
+
+@dataclass(frozen=True)
+class ServedModels:
+    """`fingen serve`: models of this machine, and how they answer."""
+
+    models: tuple[str, ...] = ()  # folders, aliases, Hub ids
+    base: str | None = option(None, BASE_OF, metavar="MODEL")
+    form: str | None = option(None, FORM_OF, choices=FORMS)
+    load: str | None = folder_option(
+        None, "Number format.", unset="as an adapter was tuned; bf16 on a GPU, else fp32", choices=LOADS
+    )
+    max_tokens: int = folder_option(512, "Tokens that an answer may have where nobody says how many.", least=1)
+    trust_remote_code: bool = option(False, "Run Python code that a base model brings along: read it first.")
+
+
+@dataclass(frozen=True)
+class AskingInChat(Asking):
+    """The same of `fingen demo`, which asks one question at a time: the fields of batches and pace are no options here."""
+
+    concurrency: int = 1
+    rpm: int | None = None
+    tpm: int | None = None
+    budget_usd: float | None = folder_option(
+        None, "USD that all conversations with teachers may cost, all runs together; a hard stop.", flag="--budget",
+        key="budget", above=0,
+    )  # fmt: skip
+    batch: bool = False
+    wait: bool = True
+    export_requests: Path | None = None
+    import_answers: Path | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Demo(ServedModels):
+    """`fingen demo`."""
+
+    base_beside: bool = folder_option(
+        True, "Leave out the base model beside an adapter.", flag="--no-base", key="no_base"
+    )
+    data: Path | None = option(
+        None, "A set: its questions and passages are at hand on the page.", unset="the set of the first adapter",
+        flag="--set", metavar="SET",
+    )  # fmt: skip
+    inputs: tuple[Path, ...] = option(
+        (), "Where the PDF files of the set are, or such a file. May be repeated.", unset="., raw/, reports/",
+        flag="--input", metavar="FOLDER",
+    )  # fmt: skip
+    teachers: tuple[str, ...] = option(
+        (), "A teacher, or with --base-url a model on a server, beside the models: anthropic[:MODEL], openai[:MODEL]. It is "
+        "asked when you agree to it on the page. May be repeated.", flag="--teacher", metavar="NAME",
+    )  # fmt: skip
+    asking: AskingInChat = field(default_factory=AskingInChat)
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,8 @@ WRONG: dict[str, list[tuple[str, str]]] = {
     ],
     "merge": [("merge nowhere", "no whole adapter")],
     "chat": [("chat nowhere", "no whole adapter")],
-    "serve": [("serve nowhere", "no such folder")],
+    "serve": [("serve nowhere", "no whole adapter")],
+    "demo": [("demo nowhere", "no whole adapter"), ("demo --teacher openai", "OPENAI_API_KEY is not set")],
     "score": [
         ("score nowhere", "no such adapter"),
         ("score --model nowhere --set nowhere", "no base model"),

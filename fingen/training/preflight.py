@@ -24,7 +24,6 @@ QUANTISED = ("8bit", "4bit")
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 GPU, MACHINE = "the GPU", "this machine"
 DOWNLOAD_BYTES = 2.0  # a parameter, as the Hub holds the weights of the table
-SERVING = ("fastapi", "uvicorn", "openai", "pydantic")  # what `transformers serve` imports beside transformers
 YES = ("1", "true", "yes", "on")
 
 
@@ -119,21 +118,6 @@ def _remote_code(base: Base, trusted: bool) -> Iterator[Obstacle]:
             f"{base.source}: the model brings Python code of its own, which would run here with all your rights",
             "read that code, then pass --trust-remote-code, or take another model",
         )
-
-
-def serving_obstacles(folder: Path) -> Iterator[Obstacle]:
-    """What keeps a folder from being handed to `transformers serve`."""
-    missing = [name for name in SERVING if find_spec(name) is None]
-    if missing:
-        yield Obstacle(f"not installed: {', '.join(missing)}", 'pip install "transformers[serving]"')
-    yield from folder_obstacles(folder)
-    if "auto_map" in read_config(folder):
-        yield Obstacle(
-            f"{folder}: the model brings Python code of its own, which would run here with all your rights",
-            "read that code, then serve it with vLLM or `transformers serve --trust-remote-code`",
-        )
-    if "@" in str(folder):
-        yield Obstacle(f"{folder}: `transformers serve` takes what stands behind @ for a revision", "rename the folder")
 
 
 def wants_modelscope() -> bool:
