@@ -35,7 +35,7 @@ LOCK = ".lock"  # in the folder of a set; it stays there
 SET = "manifest.json"
 KINDS = {  # what is written last into a folder -> what the folder then holds
     "fingen.json": "an adapter of `fingen finetune`",
-    "merged.json": "a model of `fingen merge`",
+    "merged.json": "a model of `fingen merge` or `fingen distill`",
     "origin.json": "a tiny base model of `fingen finetune`",
     "score.json": "a score of `fingen score`",
     ".export": "an export of `fingen export`",

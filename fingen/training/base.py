@@ -154,8 +154,8 @@ def _likeliest(published: Any) -> Any:
 
 
 def positions(model: Any) -> int | None:
-    """Tokens that a model reads at most, prompt and answer together; None where it does not say."""
-    config = model.config.get_text_config()
+    """Tokens that a model, or one with that configuration, reads at most, prompt and answer together; None: it does not say."""
+    config = getattr(model, "config", model).get_text_config()
     most = getattr(config, "max_position_embeddings", None)
     rope = getattr(config, "rope_parameters", None) or {}
     if not isinstance(most, int) or most < 1:

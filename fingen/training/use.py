@@ -69,16 +69,7 @@ def load_adapter(
         UsageError: the adapter is not whole, its base cannot be had, or its template is not the one of its training.
     """
     manifest = need_adapter(folder, base=base, form=form, trust_remote_code=trust_remote_code)
-    about, stored = manifest["base"], manifest["template"]
-    tokenizer = load_tokenizer(
-        str(folder) if stored["sha256"] else about["source"], trust_remote_code=trust_remote_code
-    )
-    template = build_template(tokenizer, stored["form"])
-    if stored["sha256"] not in (None, template.sha256):
-        raise UsageError(
-            f"{folder}: its template or tokenizer is not the one that it was trained with",
-            hint="restore the folder, or tune again",
-        )
+    about, template = manifest["base"], adapter_template(folder, manifest, trust_remote_code=trust_remote_code)
     load = load or manifest["load"]
     loaded = load_base(about["source"], load, revision=about["revision"], trust_remote_code=trust_remote_code)
     try:
@@ -92,6 +83,25 @@ def load_adapter(
     return Tuned(model.eval(), template, {**manifest, "load": loaded.load, "template": now})
 
 
+def adapter_template(folder: Path, manifest: Mapping[str, Any], *, trust_remote_code: bool = False) -> Template:
+    """How an adapter's rows were put; one of others is asked with the tokenizer of its base.
+
+    Raises:
+        UsageError: its template is not the one of its training.
+    """
+    stored = manifest["template"]
+    tokenizer = load_tokenizer(
+        str(folder) if stored["sha256"] else manifest["base"]["source"], trust_remote_code=trust_remote_code
+    )
+    template = build_template(tokenizer, stored["form"])
+    if stored["sha256"] not in (None, template.sha256):
+        raise UsageError(
+            f"{folder}: its template or tokenizer is not the one that it was trained with",
+            hint="restore the folder, or tune again",
+        )
+    return template
+
+
 def load_model(source: str, *, load: str = "auto", trust_remote_code: bool = False) -> Tuned:
     """A model as it is, or one that was merged, whose prompts are then those of the training.
 
@@ -101,11 +111,21 @@ def load_model(source: str, *, load: str = "auto", trust_remote_code: bool = Fal
     """
     made = read_object(Path(source) / MERGED)
     loaded = load_base(source, load, trust_remote_code=trust_remote_code)
-    template = build_template(loaded.tokenizer, made["template"]["form"] if made else "chat")
+    return Tuned(loaded.model.eval(), model_template(source, loaded.tokenizer), {**made, "load": loaded.load})
+
+
+def model_template(source: str, tokenizer: Any) -> Template:
+    """How a model is asked: by its chat template, or as it was merged.
+
+    Raises:
+        UsageError: it has no chat template, or its template is not the one that it was merged with.
+    """
+    made = read_object(Path(source) / MERGED)
+    template = build_template(tokenizer, made["template"]["form"] if made else "chat")
     if made and template.sha256 != made["template"]["sha256"]:
         said = f"{source}: its template or tokenizer is not the one that it was merged with"
         raise UsageError(said, hint="restore the folder, or merge again")
-    return Tuned(loaded.model.eval(), template, {**made, "load": loaded.load})
+    return template
 
 
 class _Printer(TextStreamer):
@@ -173,13 +193,7 @@ def merge(
     wanted = _logits(tuned.model, tuned.template)
     with build_folder(out) as beside:
         model = tuned.model.merge_and_unload(safe_merge=True)
-        _end_with(model, tuned.template)
-        with quiet():
-            model.save_pretrained(beside)
-        same = fix_chat_template(tuned.template)
-        written = tuned.template.tokenizer.chat_template
-        thinks = bool(tuned.template.closing) or written.startswith(NO_THOUGHTS)
-        tuned.template.tokenizer.save_pretrained(beside)
+        same, thinks = save_model(model, tuned.template, beside)
         served = build_template(tuned.template.tokenizer, tuned.template.form)  # as it will be asked
         got = _logits(load_base(str(beside), load).model.eval(), served)
         merged = Merged(
@@ -200,16 +214,30 @@ def merge(
             **{name: getattr(merged, name) for name in FIGURES},
             "made_of": made_of(manifest), "adapter": manifest["name"], "run": manifest["run"], "base": manifest["base"], "load": load,
             "template": tuned.manifest["template"], "no_thoughts": thinks, "frame": manifest.get("frame"),
-            "context_tokens": _context_tokens(manifest, positions(model)),
+            "context_tokens": context_tokens(int(manifest["settings"].get("cutoff", 0)), positions(model)),
         }  # fmt: skip
         write_ways(beside, record, tuned.template, same=same, name=out.resolve().name, shown=out)
         write_merged(beside, record)
     return merged
 
 
-def _context_tokens(manifest: Mapping[str, Any], most: int | None) -> int:
+def save_model(model: Any, template: Template, folder: Path) -> tuple[bool, bool]:
+    """Write a model with its tokenizer, whose chat template then puts a question as the training did.
+
+    Returns whether it does so without settings of the server, and whether it keeps the model from thinking aloud.
+    """
+    _end_with(model, template)
+    with quiet():
+        model.save_pretrained(folder)
+    same = fix_chat_template(template)
+    thinks = bool(template.closing) or template.tokenizer.chat_template.startswith(NO_THOUGHTS)
+    template.tokenizer.save_pretrained(folder)
+    return same, thinks
+
+
+def context_tokens(cutoff: int, most: int | None) -> int:
     """Tokens of question and answer that a server should have room for: the longest row, and an answer as long again."""
-    wanted = max(CONTEXT_TOKENS, 2 * int(manifest["settings"].get("cutoff", 0)))
+    wanted = max(CONTEXT_TOKENS, 2 * cutoff)
     return wanted if most is None else min(wanted, most)
 
 
