@@ -394,7 +394,8 @@ class Distilling(Tuning):
     kl: float = folder_option(0.5, "Share of the teacher's answers in what is learned; the rest are the rows' own.")
     temperature: float = folder_option(1.0, "What the logits of both are divided by before they are compared.")
     top: int = folder_option(
-        128, "Tokens of the teacher's answers that count by themselves, all others as one; 0 takes all, without a cache."
+        128,
+        "Tokens of the teacher's answers that count by themselves, all others as one; 0 takes all, without a cache.",
     )
     hidden: float = folder_option(0.0, "Weight of how far the states of paired layers are apart.")
     embedding: float = folder_option(0.0, "Weight of how far the embeddings are apart.")
@@ -414,21 +415,23 @@ class Distill:
     drop: int | None = option(
         None, "The student is the teacher with so many layers out: those whose absence changes its answers least.", least=1
     )  # fmt: skip
-    student: str | None = option(
-        None, "The student is this model: an alias, a hub id, or a folder.", metavar="MODEL"
-    )
+    student: str | None = option(None, "The student is this model: an alias, a hub id, or a folder.", metavar="MODEL")
     data: Path | None = option(
         None, "The set to learn on.", unset="that of the teacher's adapter, else the newest in build/", flag="--set",
         metavar="SET",
     )  # fmt: skip
     out: Path | None = option(None, "Folder of the student.", unset="build/models/<teacher>-<student>")
     recipe: str | None = folder_option(None, "Settings that were published: od-finllm.", metavar="NAME")
-    untrained: bool = option(False, "Write the student as it is cut, and train nothing: what distilling is compared with.")
+    untrained: bool = option(
+        False, "Write the student as it is cut, and train nothing: what distilling is compared with."
+    )
     cache: bool = folder_option(
         True, "Ask the teacher first, keep its answers in build/cache/, and let go of it; else ask it at each step."
     )
     licence_agreed: bool = option(
-        False, "The licences allow to teach this student with this teacher: you have read them.", flag="--license-agreed"
+        False,
+        "The licences allow to teach this student with this teacher: you have read them.",
+        flag="--license-agreed",
     )
     resume: bool = folder_option(False, "Go on with a run that was not finished.")
     replace: bool = option(False, "Start anew, also where a model or an unfinished run is.")

@@ -32,6 +32,8 @@ ALLOWED: dict[str, set[str]] = {  # what a command takes from ./fingen.toml. A n
     "split": {"shares", "split_by", *FILTERS},
     "verify": {"keep_out"},
     "finetune": {"recipe", "resume", "rank", "alpha", "learning_rate", "epochs", "tokens_per_batch", "cutoff", "load", "seed"},
+    "distill": {"recipe", "resume", "rank", "alpha", "learning_rate", "epochs", "tokens_per_batch", "cutoff", "load", "seed", "kl", "temperature",
+                "top", "hidden", "embedding", "cache"},
     "score": {"baseline", "no_base", "form", "load", "generate", "seed", "budget_usd", *(LIMITS - {"budget"})},
     "compare": {"seed"},
     "reproduce": {"budget_usd", *(LIMITS - {"budget"})},

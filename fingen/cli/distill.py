@@ -28,7 +28,9 @@ if TYPE_CHECKING:
               help="A TOML file with settings, one a line.")  # fmt: skip
 @click.option("--override", "overrides", multiple=True, metavar="KEY=VALUE",
               help="Any setting, also those without an option of their own. May be repeated.")  # fmt: skip
-@options_of(Distill, "untrained", "cache", "licence_agreed", "resume", "replace", "report_to", "trust_remote_code", "dry_run")
+@options_of(
+    Distill, "untrained", "cache", "licence_agreed", "resume", "replace", "report_to", "trust_remote_code", "dry_run"
+)
 @command_options
 @click.pass_context
 def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...], as_json: bool, quiet: bool, debug: bool,
@@ -53,6 +55,8 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
 
     flags = {field.name: options.pop(field.name) for field in dataclasses.fields(Distilling) if field.name in options}
     resolved = resolve(ctx, flags, table, overrides, recipe=options["recipe"], kind=Distilling)
+    tuning = resolved.tuning
+    assert isinstance(tuning, Distilling)
     settings = settings_of(Distill, options)
     first = os.environ.get("RANK", "0") == "0"  # `accelerate launch` starts this several times: one of them speaks
     quiet = quiet or not first
@@ -61,7 +65,7 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
         if not quiet:
             echo(text, err=True)
 
-    plan = build_plan(settings, resolved.tuning)
+    plan = build_plan(settings, tuning)
     if plan.data and settings.data is None:
         say(f"the set: {plan.data}")
     if settings.dry_run:
@@ -76,7 +80,7 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
         say(said(resolved))
     from fingen.training.distill.run import distill
 
-    made = distill(settings, resolved.tuning, sources=resolved.sources, say=say,
+    made = distill(settings, tuning, sources=resolved.sources, say=say,
                    show=lambda prompt, answer: None if quiet else show_example(prompt, answer))  # fmt: skip
     if first and as_json:
         print_json({"model": str(made.model), "changed": made.changed, "notes": made.notes, "seconds": made.seconds,
@@ -85,7 +89,7 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
         echo(*_lines(made))
 
 
-def _plan_lines(plan: DistillPlan, resolved: Resolved[Distilling]) -> list[str]:
+def _plan_lines(plan: DistillPlan, resolved: Resolved) -> list[str]:
     student = plan.student.source if plan.student else f"the teacher with {plan.drop} layers out"
     values = dataclasses.asdict(resolved.tuning)
     return [
@@ -102,7 +106,7 @@ def _plan_lines(plan: DistillPlan, resolved: Resolved[Distilling]) -> list[str]:
     ]
 
 
-def _plan_json(plan: DistillPlan, resolved: Resolved[Distilling]) -> dict[str, Any]:
+def _plan_json(plan: DistillPlan, resolved: Resolved) -> dict[str, Any]:
     return {
         "teacher": plan.teacher,
         "student": plan.student.source if plan.student else None,

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from fingen.training.settings import Resolved
 
 
-
 @click.command("finetune", cls=Command)
 @options_of(Finetune, "model", "data", "out", "recipe")
 @options_of(Tuning, fallback="the recipe's, else")

@@ -14,15 +14,15 @@ from fingen.config import MODELS, Distilling, Tuning
 from fingen.errors import UsageError, visible
 
 if TYPE_CHECKING:
-    from fingen.training.settings import Kind, Resolved
+    from fingen.training.settings import Resolved
 
 EXAMPLE_CHARACTERS = 1200  # of a prompt that is shown
 
 
 def resolve(
     ctx: click.Context, flags: dict[str, Any], table: Path | None, overrides: tuple[str, ...], *, recipe: str | None,
-    model: str = "", kind: type[Kind] = Tuning,  # type: ignore[assignment]  # mypy knows no default of a type variable's bound
-) -> Resolved[Kind]:  # fmt: skip
+    model: str = "", kind: type[Tuning] = Tuning,
+) -> Resolved:  # fmt: skip
     """The settings by the strength of where they come from: command line, environment, file, fingen.toml, recipe, preset."""
     from fingen.training import settings
 
@@ -51,7 +51,7 @@ def resolve(
     return settings.resolve(layers, kind)
 
 
-def said(resolved: Resolved[Any]) -> str:
+def said(resolved: Resolved) -> str:
     """The settings that are no defaults, each with where it is from."""
     values = dataclasses.asdict(resolved.tuning)
     return "   ".join(f"{name}={values[name]} ({source})" for name, source in sorted(resolved.sources.items()))

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import transformers
 from accelerate import PartialState
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from fingen.adapters import PICKLES
@@ -130,7 +131,7 @@ def _load_whole(kind: Any, source: str, options: Mapping[str, Any]) -> Any:
     try:
         with quiet(bars=not Path(source).is_dir()):
             model, report = kind.from_pretrained(source, use_safetensors=True, output_loading_info=True, **options)
-    except (OSError, ValueError, KeyError, RuntimeError) as e:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as e:
         if isinstance(e, torch.OutOfMemoryError):
             raise LimitError(f"{source}: out of memory while loading it", hint="pass --load 4bit") from e
         folder = Path(source)

@@ -55,6 +55,11 @@ def predict_with_states(
     return found, [given[module][row_index, column] for module in modules]
 
 
+def exact(logits: torch.Tensor) -> torch.Tensor:
+    """Logits in float32 or better."""
+    return logits if logits.dtype == torch.float64 else logits.float()
+
+
 def common_prefix(rows: Sequence[Sequence[int]], wanted: Sequence[range]) -> int:
     """Length of what all rows begin with, before anything wanted; 0 where computing it once would not pay."""
     if len(rows) < 2:

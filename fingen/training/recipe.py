@@ -34,7 +34,7 @@ from fingen.training import checkpoints
 from fingen.training.base import quiet
 from fingen.training.callback import ProgressCallback
 from fingen.training.data import Example, Steps, cut, deal
-from fingen.training.forward import predict
+from fingen.training.forward import exact, predict
 from fingen.training.schedule import rate, total_steps
 
 Say = Callable[[str], None]
@@ -113,8 +113,7 @@ def loss_sum(model: Any, examples: Sequence[Example], pad: int, *, share: bool =
     answers = [range(len(example.ids) - example.answer - 1, len(example.ids) - 1) for example in examples]
     logits = predict(model, [example.ids for example in examples], answers, pad, share=share)  # (N, V)
     labels = torch.tensor([token for e in examples for token in e.ids[-e.answer :]], device=logits.device)
-    exact = logits if logits.dtype == torch.float64 else logits.float()
-    return functional.cross_entropy(exact, labels, reduction="sum")
+    return functional.cross_entropy(exact(logits), labels, reduction="sum")
 
 
 def answer_objective(pad: int) -> Objective:
@@ -223,6 +222,7 @@ class AnswerTrainer(transformers.Trainer):
     """transformers' Trainer with a step of its own."""
 
     model: Any
+    objective: Objective
 
     def __init__(
         self, model: Any, arguments: TrainingArguments, train: Sequence[Example], validation: Sequence[Example],
@@ -333,7 +333,7 @@ class AnswerTrainer(transformers.Trainer):
         self.say(text)
 
     def _checkpoint_gradients(self) -> None:
-        base = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
+        base: Any = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
         base.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:

@@ -139,7 +139,7 @@ def write_ways(folder: Path, record: dict[str, Any], template: Template, *, same
     )  # fmt: skip
     environment.filters |= {"text": markdown, "quote": shlex.quote}
     card = environment.from_string(CARD_TEMPLATE.read_text(encoding="utf-8")).render(
-        r=record,
+        r={"distilled": None, **record},
         title=title,
         name=name,
         folder=shown.as_posix(),

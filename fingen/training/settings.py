@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import Any, get_type_hints
 
 from fingen.config import FORMS, KEEP, LOADS, MEASURES, SCHEDULES, Distilling, Tuning
 from fingen.disk import read_whole
@@ -18,25 +18,24 @@ DISTILLING_RECIPES = RECIPES / "distill"
 SETTINGS_BYTES = 16_000  # that a file of settings may have: what is longer could take the parser minutes
 CHOICES = {"form": FORMS, "schedule": SCHEDULES, "load": LOADS, "keep": KEEP, "measure": MEASURES}
 LEAST = {"rank": 1, "epochs": 1, "steps": 1, "batch": 1, "tokens_per_batch": 1, "cutoff": 2, "keep_rows": 1, "patience": 1, "save_every": 1,
-         "limit": 1, "seed": 0, "warmup": 0, "weight_decay": 0, "dropout": 0, "validation_share": 0, "kl": 0, "top": 0, "hidden": 0, "embedding": 0,
-         "choosing_rows": 1}  # fmt: skip
+         "limit": 1, "seed": 0, "warmup": 0, "weight_decay": 0, "dropout": 0, "validation_share": 0,
+         "kl": 0, "top": 0, "hidden": 0, "embedding": 0, "choosing_rows": 1}  # fmt: skip
 LEAST_DISTILLING = {**LEAST, "rank": 0}  # where it is none, all is trained
 POSITIVE = ("alpha", "learning_rate", "max_grad_norm", "temperature")
 SHARES = ("dropout", "validation_share")  # below 1
 AT_MOST = {"kl": 1}
 WORDS = {"true": True, "false": False}
-Kind = TypeVar("Kind", bound=Tuning)
 
 
 @dataclass(frozen=True)
-class Resolved(Generic[Kind]):
+class Resolved:
     """The settings of a run. `sources` names for each field that is no default what set it."""
 
-    tuning: Kind
+    tuning: Tuning
     sources: dict[str, str]
 
 
-def resolve(layers: Iterable[tuple[str, Mapping[str, Any]]], kind: type[Kind] = Tuning) -> Resolved[Kind]:  # type: ignore[assignment]  # mypy knows no default of a type variable's bound
+def resolve(layers: Iterable[tuple[str, Mapping[str, Any]]], kind: type[Tuning] = Tuning) -> Resolved:
     """Lay settings of a kind over each other: (where from, field -> value), the strongest first.
 
     Raises:
@@ -63,15 +62,15 @@ def check(name: str, value: Any, source: str, kind: type[Tuning] = Tuning) -> An
         near = difflib.get_close_matches(name, types, n=1)
         raise UsageError(
             f"{source}: no such setting: {name}",
-            hint=f"did you mean {near[0]}?"
-            if near
-            else f"the settings are {', '.join(f.name for f in fields(kind))}",
+            hint=f"did you mean {near[0]}?" if near else f"the settings are {', '.join(f.name for f in fields(kind))}",
         )
     wanted, least = types[name], (LEAST_DISTILLING if issubclass(kind, Distilling) else LEAST).get(name)
     read = _typed(value, wanted)
     if read is None or not _in_range(name, read, least):
         allowed = ", ".join(CHOICES[name]) if name in CHOICES else getattr(wanted, "__name__", "int")
-        raise UsageError(f"{source}: {name}={value} is no value for it", hint=f"it takes {allowed}{_range(name, least)}")
+        raise UsageError(
+            f"{source}: {name}={value} is no value for it", hint=f"it takes {allowed}{_range(name, least)}"
+        )
     return read
 
 

@@ -83,6 +83,12 @@ def token_bytes(tokenizer: Any) -> Callable[[int], bytes]:
     return spell
 
 
+def token_names(tokenizer: Any) -> Callable[[int], str | bytes]:
+    """What says which token of another vocabulary is the same: its bytes, or the name of one that speaks to the model."""
+    spell = token_bytes(tokenizer)
+    return lambda token: spell(token) or str(tokenizer.convert_ids_to_tokens(token) or "")
+
+
 def _is_byte_level(tokenizer: Any) -> bool:
     """Whether its tokens write bytes as GPT-2's do."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
@@ -121,18 +127,16 @@ class Vocabularies:
         return self._there[str(device)]
 
 
-def compare_vocabularies(
-    teacher: Any, student: Any, widths: tuple[int, int], ends: tuple[int, int]
-) -> Vocabularies:  # fmt: skip
-    """Match the tokens of two tokenizers by what they spell. `widths` and `ends` are the teacher's and the student's."""
-    spell, spell_own = token_bytes(teacher), token_bytes(student)
-    own: dict[bytes, int] = {}
+def compare_vocabularies(teacher: Any, student: Any, widths: tuple[int, int], ends: tuple[int, int]) -> Vocabularies:
+    """Match the tokens of two tokenizers by what they spell, and those that speak to the model by their names.
+
+    `widths` and `ends` are the teacher's and the student's.
+    """
+    named, named_own = token_names(teacher), token_names(student)
+    own: dict[str | bytes, int] = {}
     for token in range(widths[1]):
-        if spelled := spell_own(token):
-            own.setdefault(spelled, token)
-    students = torch.full((widths[0],), -1, dtype=torch.long)
-    for token in range(widths[0]):
-        students[token] = own.get(spell(token), -1) if spell(token) else -1
+        own.setdefault(named_own(token), token)
+    students = torch.tensor([own.get(named(token), -1) if named(token) else -1 for token in range(widths[0])])
     students[ends[0]] = ends[1]
     alone = torch.ones(widths[1], dtype=torch.bool)
     alone[students[students >= 0]] = False

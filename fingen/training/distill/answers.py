@@ -14,9 +14,14 @@ import torch
 from fingen.disk import dump_json, refuse_detour, sha256_text, unwritable
 from fingen.training.data import Example, cut
 from fingen.training.distill.losses import LOW, Told, take_top
-from fingen.training.forward import predict_with_states
+from fingen.training.forward import exact, predict_with_states
 
-KINDS = (torch.int32, torch.float16, torch.float32, torch.float32)  # of ids, log-probabilities, the rest, the right token
+KINDS = (
+    torch.int32,
+    torch.float16,
+    torch.float32,
+    torch.float32,
+)  # of ids, log-probabilities, the rest, the right token
 
 
 @dataclass(frozen=True)
@@ -40,8 +45,7 @@ class Online:
                 self.model, [row.ids for row in own], places, self.pad, modules=self.modules
             )
             right = torch.tensor([token for row in own for token in row.ids[-row.answer :]], device=logits.device)
-            exact = logits if logits.dtype == torch.float64 else logits.float()
-            told = take_top(exact[:, : self.width] / self.temperature, right, self.top)
+            told = take_top(exact(logits)[:, : self.width] / self.temperature, right, self.top)
         return Told(told.ids, told.logs, told.rest, told.right, tuple(states))
 
 

@@ -20,7 +20,7 @@ from fingen.training.data import Example
 from fingen.training.distill.alignment import Alignment, Group, Vocabularies
 from fingen.training.distill.pairs import LayerPair
 from fingen.training.distill.pruning import find_layers, plain
-from fingen.training.forward import predict_with_states
+from fingen.training.forward import exact, predict_with_states
 from fingen.training.recipe import LOSS
 
 LOW = -1e4  # the logarithm of nothing, in place of an infinity that has no gradient
@@ -43,12 +43,12 @@ Tell = Callable[[Sequence[Example]], Told]
 
 
 def take_top(logits: torch.Tensor, right: torch.Tensor, top: int) -> Told:
-    """What logits (N, V) say: the `top` likeliest tokens and the rest; all of them where that is 0 or no fewer."""
+    """What logits (N, V) say: the `top` likeliest tokens and the rest; all of them, in their order, where that is 0."""
     logs = logits.log_softmax(-1)
     at_right = logs.gather(-1, right[:, None])[:, 0]
-    if not 0 < top < logits.shape[-1]:
+    if not top:
         return Told(None, logs, torch.full_like(at_right, LOW), at_right)
-    likeliest, ids = logs.topk(top)
+    likeliest, ids = logs.topk(min(top, logits.shape[-1]))
     return Told(ids, likeliest, _rest(logs, ids), at_right)
 
 
@@ -125,7 +125,10 @@ class Distillation:
 
     def __post_init__(self) -> None:
         """Name what has a projection: the embedding, and each pair."""
-        self._names = [*(["embedding"] if self.embedding else []), *(f"pair{number}" for number, _ in enumerate(self.pairs))]
+        self._names = [
+            *(["embedding"] if self.embedding else []),
+            *(f"pair{number}" for number, _ in enumerate(self.pairs)),
+        ]
 
     def __call__(self, model: torch.nn.Module, rows: Sequence[Example], share: bool = True) -> dict[str, torch.Tensor]:
         """The loss over some rows and its terms, unweighted: each a sum over their answer tokens."""
@@ -134,7 +137,7 @@ class Distillation:
         logits, states = predict_with_states(
             model, [row.ids for row in rows], places, self.pad, share=share, modules=modules
         )
-        logits = logits if logits.dtype == torch.float64 else logits.float()
+        logits = exact(logits)
         labels = torch.tensor([token for row in rows for token in row.ids[-row.answer :]], device=logits.device)
         terms = {"ce": functional.cross_entropy(logits, labels, reduction="sum")}
         loss, a = (1 - self.tuning.kl) * terms["ce"], self.tuning.kl
@@ -150,7 +153,7 @@ class Distillation:
 
     def _modules(self, model: torch.nn.Module) -> list[torch.nn.Module]:
         found = plain(model)
-        layers = find_layers(found) if self.pairs else []
+        layers = list(find_layers(found)) if self.pairs else []
         return [*([found.get_input_embeddings()] if self.embedding else []), *(layers[p.student] for p in self.pairs)]
 
     def _answers(
@@ -163,7 +166,9 @@ class Distillation:
         several = [group for group in groups if not group.is_single]
         ours = torch.tensor([group.student.start for group in one], dtype=torch.long, device=logs.device)
         theirs = torch.tensor([group.teacher.start for group in one], dtype=torch.long, device=logs.device)
-        at = Told(None if told.ids is None else told.ids[theirs], told.logs[theirs], told.rest[theirs], told.right[theirs])
+        at = Told(
+            None if told.ids is None else told.ids[theirs], told.logs[theirs], told.rest[theirs], told.right[theirs]
+        )
         kl, sorted_apart = known_divergence(at, logs[ours], self.alignment.vocabularies)
         total = kl.sum()
         if several:

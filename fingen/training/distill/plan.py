@@ -11,6 +11,7 @@ from fingen.adapters import FOREIGN, MANIFEST
 from fingen.config import BUILD, CACHE, WEIGHT_BYTES, Distill, Distilling
 from fingen.disk import read_object, sha256_file
 from fingen.errors import SetError, UsageError
+from fingen.records import Record
 from fingen.sets import MANIFEST as SET_MANIFEST
 from fingen.sets import newest_set
 from fingen.training.distill.licences import Terms, begins_rightly, find_terms, refusal, rightly_named
@@ -105,7 +106,9 @@ def build_plan(settings: Distill, tuning: Distilling) -> DistillPlan:
     student = find_base(settings.student) if settings.student else None
     for one in (base, student):
         if one and one.built:
-            raise UsageError(f"{one.name}: it is made from a set, by fingen finetune", hint="name its folder in build/models/")
+            raise UsageError(
+                f"{one.name}: it is made from a set, by fingen finetune", hint="name its folder in build/models/"
+            )
     stem = manifest.get("base") or _describe(base)
     own = stem if student is None else _describe(student)
     terms = find_terms(stem)
@@ -113,7 +116,7 @@ def build_plan(settings: Distill, tuning: Distilling) -> DistillPlan:
     named = f"{name}-{student.name if student else f'drop{settings.drop}'}"
     out = settings.out or MODELS_FOLDER / rightly_named(named, terms)
     obstacles = list(_pair_obstacles(settings, tuning, stem, own, out, terms))
-    data, records, held = None, [], []
+    data, records, held = None, list[Record](), list[Record]()
     try:
         data = settings.data or _own_set(manifest) or newest_set(BUILD)
         records, held = read_rows(data, tuning)
@@ -168,7 +171,12 @@ def _own_set(manifest: dict[str, Any]) -> Path | None:
 
 
 def _pair_obstacles(
-    settings: Distill, tuning: Distilling, teacher: dict[str, Any], student: dict[str, Any], out: Path, terms: Terms | None
+    settings: Distill,
+    tuning: Distilling,
+    teacher: dict[str, Any],
+    student: dict[str, Any],
+    out: Path,
+    terms: Terms | None,
 ) -> Iterator[Obstacle]:
     if not settings.licence_agreed and (why := refusal(teacher, student)):
         yield Obstacle(why, "take a student of its own family (--drop), or pass --license-agreed if you may")
@@ -186,5 +194,7 @@ def _memory(plan: DistillPlan) -> Iterator[Obstacle]:
     if free is not None and need is not None and need > free:
         yield Obstacle(
             f"it takes at least {need / GIB:.1f} GiB, and {kind} has {free / GIB:.1f} GiB free",
-            "pass --rank 16, which trains an adapter in place of all weights" if not plan.tuning.rank else "take a smaller student",
+            "pass --rank 16, which trains an adapter in place of all weights"
+            if not plan.tuning.rank
+            else "take a smaller student",
         )

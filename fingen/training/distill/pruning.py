@@ -11,7 +11,7 @@ from peft import PeftModel
 
 from fingen.errors import UsageError
 from fingen.training.data import Example, cut
-from fingen.training.forward import predict, unwrap
+from fingen.training.forward import exact, predict, unwrap
 
 
 def plain(model: Any) -> Any:
@@ -75,7 +75,7 @@ def _logs(model: Any, rows: Sequence[Example], pad: int) -> torch.Tensor:
     """Log-probabilities at the answer positions: (N, V)."""
     places = [range(len(row.ids) - row.answer - 1, len(row.ids) - 1) for row in rows]
     with torch.no_grad():
-        return predict(model, [row.ids for row in rows], places, pad).float().log_softmax(-1)
+        return exact(predict(model, [row.ids for row in rows], places, pad)).log_softmax(-1)
 
 
 def choose_layers(
@@ -111,7 +111,7 @@ def cut_layers(model: Any, out: Sequence[int]) -> list[int]:
     for number, layer in enumerate(layers):
         for module in layer.modules():
             if hasattr(module, "layer_idx"):
-                module.layer_idx = number
+                setattr(module, "layer_idx", number)  # noqa: B010  # torch annotates what a module may be given
     for name, value in list(vars(config).items()):
         if "layer" in name and isinstance(value, list) and len(value) == there:
             setattr(config, name, [value[number] for number in kept])

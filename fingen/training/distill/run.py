@@ -43,13 +43,14 @@ from fingen.training.plan import few_rows, read_rows
 from fingen.training.preflight import refuse
 from fingen.training.run import LIBRARIES, SPEED_ONLY, build_metrics, encode_rows, no_rows, why_kept
 from fingen.training.serving_files import CARD, MODELFILE, write_ways
-from fingen.training.template import Template
 from fingen.training.use import context_tokens, model_template, save_model
 
 LEAST_ALIGNED = 0.9  # of the bytes of all answers
 LAYERS = "layers.json"  # which layers are out, while they are chosen
 MODEL = ("config.json", "generation_config.json", "model.safetensors", "model.safetensors.index.json")
-OWN = frozenset({*MODEL, *TOKENIZER, checkpoints.HISTORY, checkpoints.CHECKPOINTS, CURVE, CARD, MODELFILE, LAYERS, MERGED})
+OWN = frozenset(
+    {*MODEL, *TOKENIZER, checkpoints.HISTORY, checkpoints.CHECKPOINTS, CURVE, CARD, MODELFILE, LAYERS, MERGED}
+)
 LONG_TOKENS = 1 << 30  # the teacher reads rows as long as it can
 Say = Callable[[str], None]
 
@@ -129,7 +130,12 @@ def _finished(out: Path, run: str, settings: Distill) -> dict[str, Any] | None:
     made = read_object(out / MERGED)
     begun = any(os.path.lexists(out / name) for name in (MERGED, LAYERS, checkpoints.HISTORY, checkpoints.CHECKPOINTS))
     refuse_others(out, OWN if begun or made else (), "distilled model")
-    if made.get("run") == run and "distilled" in made and is_whole(out, made.get("files") or {}) and not settings.replace:
+    if (
+        made.get("run") == run
+        and "distilled" in made
+        and is_whole(out, made.get("files") or {})
+        and not settings.replace
+    ):
         return made
     if settings.replace:
         for name in (MERGED, LAYERS):
@@ -191,7 +197,9 @@ class _Run:
             UsageError: none is left.
         """
         train, validation = read_rows(self.data, self.tuning)
-        theirs = positions(self._config(str(self.teacher.base["source"] if self.teacher.is_adapter else self.teacher.source)))
+        theirs = positions(
+            self._config(str(self.teacher.base["source"] if self.teacher.is_adapter else self.teacher.source))
+        )
         most = positions(self._config(self.plan.student.source)) if self.plan.student else theirs
         rows, held, left_out = encode_rows(train, validation, self.template, self.tuning, most)
         teachers = {row.id: row for row in (*rows.kept, *held.kept)}
@@ -243,52 +251,45 @@ class _Run:
 
     def _build(self, rows: Rows, alignment: Alignment | None) -> tuple[Any, Distillation, dict[str, Any]]:
         """The student before its training, what it is to learn, and what is to be told of both."""
-        tuning, cached = self.tuning, is_cached(self.settings, self.tuning)
-        store = self._open_store() if cached and not self.settings.untrained else None
-        own = [rows.teachers[row.id] for row in rows.all]
+        tuning, theirs, own = self.tuning, self.teacher.template, self.template
         is_asked = bool(tuning.kl or tuning.hidden or tuning.embedding) and not self.settings.untrained
-        is_needed = self.plan.drop or (is_asked and (store is None or store.missing(own)))
-        model = self.teacher.load_model() if is_needed else None
+        store = self._open_store() if is_asked and is_cached(self.settings, tuning) else None
+        every = [rows.teachers[row.id] for row in rows.all]
+        is_needed = self.plan.drop or (is_asked and (store is None or store.missing(every)))
+        model: Any = self.teacher.load_model() if is_needed else None
         chosen = self._choose(model, rows) if self.plan.drop else []
-        width = len(self.teacher.template.tokenizer)
-        asked = Online(
-            model, rows.teachers, self.teacher.template.pad, width, tuning.temperature, tuning.top
-        )
+        asked = Online(model, rows.teachers, theirs.pad, len(theirs.tokenizer), tuning.temperature, tuning.top)
         if store is not None:
             with PartialState().main_process_first():
-                store.fill(asked, own, tuning.tokens_per_batch, self._told())
+                store.fill(asked, every, tuning.tokens_per_batch, self._told())
         student, kept = self._student(model, [number for number, _ in chosen], is_asked and store is None)
         pairs, embedding = self._pairs(student, model, kept) if is_asked else ([], False)
         tell: Tell | None = None
         if store is not None:
-            del asked, model
+            del asked, model  # where the student is no part of it, its memory is free
             gc.collect()
             store.device = student.device
             tell = store.reader(rows.teachers)
         elif is_asked:
-            layers = find_layers(model) if pairs else []
+            layers = list(find_layers(model)) if pairs else []
             embeddings = [model.get_input_embeddings()] if embedding else []
             tell = replace(asked, modules=(*embeddings, *(layers[pair.teacher] for pair in pairs)))
-        objective = Distillation(
-            tell, tuning, self.template.pad, min(width, len(self.template.tokenizer)) if alignment is None else len(self.template.tokenizer),
-            embedding, pairs, alignment,
-        )  # fmt: skip
-        about = {
+        width = len(own.tokenizer)  # of a common vocabulary it is that of both
+        objective = Distillation(tell, tuning, own.pad, width, embedding, pairs, alignment)
+        return student, objective, {
             "layers": {"kept": kept, "dropped": [{"layer": layer, "kl": kl} for layer, kl in chosen]} if chosen else None,
             "pairs": [asdict(pair) for pair in pairs],
+            "projections": self._project(student, objective, model) if pairs or embedding else [],
             "aligned": None if alignment is None else alignment.share,
-            "answers": {"top": tuning.top, "cached": store is not None, "bytes_a_token": token_bytes(tuning.top) if store else 0},
+            "answers": {"top": tuning.top, "cached": store is not None, "bytes_a_token": token_bytes(store.top) if store else 0},
         }  # fmt: skip
-        if pairs or embedding:
-            about["projections"] = self._project(student, objective, model)
-        return student, objective, about
 
     def _open_store(self) -> AnswerStore:
         identity = {
             "weights": self.teacher.identity, "load": self.teacher.load, "temperature": self.tuning.temperature,
             "template": self.teacher.template.sha256, "width": len(self.teacher.template.tokenizer),
         }  # fmt: skip
-        return AnswerStore(ANSWERS, identity, self.tuning.top)
+        return AnswerStore(ANSWERS, identity, min(self.tuning.top, len(self.teacher.template.tokenizer)))
 
     def _told(self) -> Callable[[int, int], None]:
         said = [-1]
@@ -305,7 +306,9 @@ class _Run:
         path = self.plan.out / LAYERS
 
         def told(chosen: list[tuple[int, float]]) -> None:
-            self.say(f"layer {chosen[-1][0]} is out, the {len(chosen)}. of {self.plan.drop}: {chosen[-1][1]:.3f} nats a token")
+            self.say(
+                f"layer {chosen[-1][0]} is out, the {len(chosen)}. of {self.plan.drop}: {chosen[-1][1]:.3f} nats a token"
+            )
             write_text(path, dump_json({"run": self.run, "chosen": chosen}) + "\n")
 
         assert self.plan.drop is not None
@@ -315,7 +318,13 @@ class _Run:
             some = take(rows.train.kept, self.tuning.choosing_rows)
             own = [rows.teachers[row.id] for row in some]
             return choose_layers(
-                model, self.plan.drop, own, self.teacher.template.pad, self.tuning.tokens_per_batch, begun=begun, told=told
+                model,
+                self.plan.drop,
+                own,
+                self.teacher.template.pad,
+                self.tuning.tokens_per_batch,
+                begun=begun,
+                told=told,
             )
 
     def _student(self, model: Any, out: Sequence[int], is_kept: bool) -> tuple[Any, list[int] | None]:
@@ -374,7 +383,10 @@ class _Run:
         drop_projections(model)
         history = checkpoints.read_history(self.plan.out / checkpoints.HISTORY)
         after = next((row for row in history if row["step"] == trained.kept_step and "validation_loss" in row), {})
-        terms = {"before": before, "after": {k.removeprefix("validation_"): v for k, v in after.items() if "validation_loss" in k}}
+        terms = {
+            "before": before,
+            "after": {k.removeprefix("validation_"): v for k, v in after.items() if "validation_loss" in k},
+        }
         seen = count_seen([len(row.ids) for row in rows.train.kept], tuning.batch, tuning.seed, trained.kept_step)
         metrics = {
             **build_metrics(trained, judge, enough=len(held) >= tuning.keep_rows),
@@ -423,11 +435,18 @@ class _Run:
             checkpoints.clear(out)
             write_merged(out, record)
         state.wait_for_everyone()
-        done = {"seconds": trained.seconds, "tokens": trained.tokens, "notes": trained.notes} if trained else {}
-        return Distilled(out, read_object(out / MERGED), **done, next=_next(out))
+        record = read_object(out / MERGED)
+        if trained is None:
+            return Distilled(out, record, next=_next(out))
+        return Distilled(out, record, trained.seconds, trained.tokens, notes=trained.notes, next=_next(out))
 
     def _teacher(self) -> dict[str, Any]:
-        return {"name": self.teacher.name, "source": self.teacher.source, "base": dict(self.teacher.base), **self.teacher.identity}
+        return {
+            "name": self.teacher.name,
+            "source": self.teacher.source,
+            "base": dict(self.teacher.base),
+            **self.teacher.identity,
+        }
 
     def _base(self) -> dict[str, Any]:
         """What the student stems from."""

@@ -72,7 +72,14 @@ def open_teacher(name: str, load: str, *, trust_remote_code: bool = False) -> Te
         "built": False, "licence": found.alias.licence if found.alias else None,
     }  # fmt: skip
     return Teacher(
-        found.source, found.name, model_template(found.source, tokenizer), identity, base, load, False, trust_remote_code
+        found.source,
+        found.name,
+        model_template(found.source, tokenizer),
+        identity,
+        base,
+        load,
+        False,
+        trust_remote_code,
     )
 
 
