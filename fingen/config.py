@@ -309,6 +309,7 @@ MODELS = {
 FAMILIES = ("baichuan2", "chatglm2", "chatglm3")  # what `fingen models convert` takes
 LOADS = ("auto", "fp32", "bf16", "fp16", "8bit", "4bit")
 WEIGHT_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "8bit": 1.15, "4bit": 0.75}  # a parameter, embeddings among them
+GGUF_KINDS = {"f32": "ALL_F32", "f16": "MOSTLY_F16", "q8_0": "MOSTLY_Q8_0"}  # number formats, and what GGUF calls them
 FORMS = ("chat", "fingpt")
 BASE_OF = "Of an adapter that another program made: its base model."
 FORM_OF = "Of such an adapter: how its prompts looked in its training."

@@ -50,8 +50,11 @@ def find_merged(
 
 
 def write_merged(folder: Path, record: Mapping[str, Any]) -> None:
-    """Write what is known of a model whose files are all there."""
-    files = {path.name: sha256_file(path) for path in sorted(folder.iterdir()) if path.is_file()}
+    """Write what is known of a model whose files are all there; one in GGUF is made of them, and none of them."""
+    own = (
+        path for path in sorted(folder.iterdir()) if path.is_file() and path.name != MERGED and path.suffix != ".gguf"
+    )
+    files = {path.name: sha256_file(path) for path in own}
     write_text(folder / MERGED, dump_json({**record, "files": files}, indent=2) + "\n")
 
 

@@ -129,7 +129,8 @@ def _finished(out: Path, run: str, settings: Distill) -> dict[str, Any] | None:
     """
     made = read_object(out / MERGED)
     begun = any(os.path.lexists(out / name) for name in (MERGED, LAYERS, checkpoints.HISTORY, checkpoints.CHECKPOINTS))
-    refuse_others(out, OWN if begun or made else (), "distilled model")
+    packed = {path.name for path in out.glob("*.gguf")}
+    refuse_others(out, OWN | packed if begun or made else (), "distilled model")
     if (
         made.get("run") == run
         and "distilled" in made
