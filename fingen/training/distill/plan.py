@@ -131,7 +131,8 @@ def build_plan(settings: Distill, tuning: Distilling) -> DistillPlan:
         sum(map(estimated_tokens, records)),
         round(sum(len(row.output) / CHARACTERS_PER_TOKEN[row.language] + 1 for row in (*records, *held))), obstacles,
     )  # fmt: skip
-    plan.obstacles.extend(_memory(plan))
+    if not plan.obstacles:  # torch is not loaded for a name that is wrong
+        plan.obstacles.extend(_memory(plan))
     return plan
 
 

@@ -61,17 +61,17 @@ def choose_layer(
     sums = dict.fromkeys(left, 0.0)
     model.eval()
     for group in cut(rows, tokens_per_batch):
-        whole = _logs(model, group, pad)
+        whole = answer_logs(model, group, pad)
         for number in left:
             with without([layers[each] for each in (*out, number)]):
-                logs = _logs(model, group, pad)
+                logs = answer_logs(model, group, pad)
             sums[number] += (whole.exp() * (whole - logs)).sum().item()
     tokens = sum(row.answer for row in rows)
     best = min(left, key=lambda number: (sums[number], number))
     return best, sums[best] / tokens
 
 
-def _logs(model: Any, rows: Sequence[Example], pad: int) -> torch.Tensor:
+def answer_logs(model: Any, rows: Sequence[Example], pad: int) -> torch.Tensor:
     """Log-probabilities at the answer positions: (N, V)."""
     places = [range(len(row.ids) - row.answer - 1, len(row.ids) - 1) for row in rows]
     with torch.no_grad():
