@@ -24,7 +24,9 @@ if TYPE_CHECKING:
         score,
         show,
         synth_intent,
+        trace,
         verify,
+        withdraw,
     )
     from fingen.documents import Progress
     from fingen.errors import (
@@ -82,7 +84,9 @@ __all__ = [
     "score",
     "show",
     "synth_intent",
+    "trace",
     "verify",
+    "withdraw",
 ]
 
 _HOMES = ("fingen.errors", "fingen.records", "fingen.api")  # where names are looked for, the lightest first

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import os
 from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
 from pathlib import Path
@@ -37,7 +38,9 @@ from fingen.keywords import (
     ReadOptions,
     ScoreOptions,
     ShowOptions,
+    TraceOptions,
     VerifyOptions,
+    WithdrawOptions,
 )
 from fingen.records import Document
 from fingen.sets import RecordSet, newest_set, open_set
@@ -45,6 +48,8 @@ from fingen.teachers.asking import Pending
 
 if TYPE_CHECKING:
     from fingen.hub import AdapterPlan, Pulled, PulledAdapter, Pushed, PushPlan
+    from fingen.lineage.trace import Traced
+    from fingen.lineage.withdraw import Withdrawal
     from fingen.pipeline.export import Exported
     from fingen.pipeline.importing import Imported
     from fingen.pipeline.show import Shown
@@ -327,6 +332,42 @@ def show(folder: File | None = None, id: str | None = None, /, **options: Unpack
     if "png" not in values:
         return shown
     return dataclasses.replace(shown, pictures=write_pictures(shown, values.pop("png"), **values))
+
+
+@public("trace")
+def trace(*words: File, **options: Unpack[TraceOptions]) -> Traced:
+    """What rests on a report (a file, its name or hash), a row (its id, behind a set or alone), a set, an adapter or a model.
+
+    Raises:
+        UsageError: there is no such thing, or there are several.
+    """
+    from fingen.disk import check_writable, write_text
+    from fingen.lineage.page import render_html
+    from fingen.lineage.trace import trace
+
+    if len(words) not in (1, 2):
+        raise UsageError(f"{len(words)} words", hint="name one thing, or a set and the id of a row")
+    values = _read("trace", options)
+    page: Path | None = values.pop("html", None)
+    if page:
+        check_writable(page.parent)
+    found = trace([os.fspath(word) for word in words], values.pop("build", config.BUILD))
+    if page:
+        write_text(page, render_html(found))
+    return found
+
+
+@public("withdraw")
+def withdraw(report: File, /, **options: Unpack[WithdrawOptions]) -> Withdrawal:
+    """Make each set that rests on a report anew without it; with `dry_run` only say what would be.
+
+    Raises:
+        UsageError: no such report. SetError: a set is damaged, or another process works on one; nothing is changed then.
+    """
+    from fingen.lineage.withdraw import withdraw
+
+    values = _read("withdraw", options)
+    return withdraw(os.fspath(report), values.pop("build", config.BUILD), **values)
 
 
 # --- models ------------------------------------------------------------------------------------------------------------

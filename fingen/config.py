@@ -20,9 +20,10 @@ CONTEXTS = ("none", "passage", "both")
 LANGUAGES = ("auto", "en", "zh")
 SPLIT_UNITS = ("auto", "document", "chunk")
 VALIDATION_SHARE = 0.32  # of the training records: 160 at 500
-RESERVED_SET_NAMES = frozenset({"adapters", "models", "scores", "reproductions", "cache"})
+RESERVED_SET_NAMES = frozenset({"adapters", "models", "scores", "reproductions", "cache", "withdrawn"})
 BUILD = Path("build")
 CACHE = BUILD / "cache"
+PUSHES = BUILD / "pushes.jsonl"  # what went to the Hub from here, where and when
 T = TypeVar("T")
 
 
@@ -223,7 +224,7 @@ class Pdf2qa:
     reading: ReadSettings = field(default_factory=ReadSettings)
     splitting: Splitting = field(default_factory=Splitting)
     repair: int | None = option(
-        None, "Times that a rejected pair goes back to its teacher with what was found. Not through files.",
+        None, "Times that a rejected pair goes back to its teacher with what was found.",
         unset="1 for a teacher that costs, else 0", least=0, most=3,
     )  # fmt: skip
     partial: bool = option(

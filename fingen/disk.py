@@ -11,7 +11,7 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, BinaryIO, TextIO, TypeVar
@@ -299,6 +299,64 @@ def build_folder(folder: Path) -> Iterator[Path]:
         raise unwritable(folder, e) from e
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def copy_folder(folder: Path, to: Path, leave: Container[str] = ()) -> None:
+    """Give a folder a second one with the same files; no byte is copied where the system can give a file two names.
+
+    What is written here goes through `write_beside`, which leaves a file's other name as it was. `leave`: names left out.
+    """
+
+    def link(source: str, target: str) -> None:
+        try:
+            os.link(source, target, follow_symlinks=False)
+        except OSError:
+            shutil.copy2(source, target, follow_symlinks=False)
+
+    def left_out(_: str, names: list[str]) -> set[str]:
+        return {name for name in names if name in leave}
+
+    shutil.copytree(folder, to, symlinks=True, copy_function=link, ignore=left_out)
+
+
+def replace_folder(folder: Path, by: Path) -> None:
+    """Put the folder `by` in the place of another one, which is removed.
+
+    Where the system can exchange two folders at once (Linux, macOS), there is a whole one under the name at any moment. Else
+    the old one has the name of `spare_of` for a moment.
+
+    Raises:
+        LimitError, UsageError: it cannot be written there; the old folder is in its place.
+    """
+    try:
+        if not _exchange(folder, by):
+            folder.rename(spare_of(folder))
+            by.rename(folder)
+            by = spare_of(folder)
+    except OSError as e:
+        raise unwritable(folder, e) from e
+    shutil.rmtree(by, ignore_errors=True)
+
+
+def spare_of(folder: Path) -> Path:
+    """Where a folder is while another one takes its place."""
+    return folder.with_name(f".{folder.name}.old")
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two folders change names at once; False where the system cannot."""
+    import ctypes  # rarely needed
+
+    names = os.fsencode(one), os.fsencode(other)
+    if sys.platform == "linux":
+        name, here, swap = "renameat2", -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+        given: tuple[object, ...] = (here, names[0], here, names[1], swap)
+    elif sys.platform == "darwin":
+        name, given = "renamex_np", (*names, 2)  # RENAME_SWAP
+    else:
+        return False
+    call = getattr(ctypes.CDLL(None), name, None)
+    return call is not None and call(*given) == 0
 
 
 def write_jsonl(path: Path, rows: Iterable[BaseModel]) -> int:

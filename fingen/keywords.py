@@ -108,6 +108,21 @@ class VerifyOptions(TypedDict, total=False):
     html: File | None
 
 
+class TraceOptions(TypedDict, total=False):
+    """The options of `fingen trace`."""
+
+    build: File
+    html: File | None
+
+
+class WithdrawOptions(TypedDict, total=False):
+    """The options of `fingen withdraw`."""
+
+    build: File
+    dry_run: bool
+    forget: bool
+
+
 class ShowOptions(TypedDict, total=False):
     """The options of `fingen show`."""
 

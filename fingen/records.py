@@ -341,6 +341,16 @@ class SourceEntry(Frozen):
     image_pages: tuple[int, ...] = ()
 
 
+class Withdrawn(Frozen):
+    """A report that a set rested on once, and what the set was then."""
+
+    report: str  # sha256 of the file
+    path: str = ""  # its name in the set; empty once it is forgotten
+    rows: int  # that went with it
+    before: str  # sha256 of the manifest that the set had: by it adapters and scores of then are known
+    passages: tuple[str, ...] = ()  # ids of its chunks, where a journal has answers about them still
+
+
 class Manifest(Frozen):
     """What a set is and what made it. Written last; no time of day in it."""
 
@@ -365,7 +375,12 @@ class Manifest(Frozen):
         default_factory=dict
     )  # what a second teacher said of the pairs, and how often it agreed
     declared: tuple[str, ...] = ()  # published splits and repeats that verify reports and does not fail on
+    withdrawn: tuple[Withdrawn, ...] = ()
     versions: dict[str, str]
+
+    @model_serializer(mode="wrap")
+    def _without_withdrawn(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if value or name != "withdrawn"}
 
 
 def content_id(prefix: str, *parts: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -14,7 +15,7 @@ from fingen.config import RESERVED_SET_NAMES
 from fingen.disk import KINDS, LOCK, check_writable, describe, dump_json, lock, refuse_links
 from fingen.errors import SetError, UsageError
 from fingen.events import Estimate
-from fingen.records import Manifest, Record, Usage
+from fingen.records import Manifest, Record, Usage, Withdrawn
 from fingen.sets import (
     CARD,
     CHUNKS,
@@ -131,6 +132,24 @@ def refuse_other(folder: Path, now: Mapping[str, Any], *, is_whole: bool = True,
     )
 
 
+def withdrawn_from(folder: Path) -> tuple[Withdrawn, ...]:
+    """The reports that were withdrawn from the set in a folder; none where there is no set."""
+    manifest = _manifest(folder)
+    return manifest.withdrawn if manifest else ()
+
+
+def refuse_withdrawn(folder: Path, reports: Iterable[str]) -> None:
+    """Refuse to bring back what was withdrawn from a set. `reports` are the hashes of those that it would be made of.
+
+    Raises:
+        SetError: one of them was withdrawn from it.
+    """
+    names = {each.report: each.path or each.report[:12] for each in withdrawn_from(folder)}
+    if back := [names[report] for report in reports if report in names]:
+        raise SetError(f"{folder}: {back[0]} was withdrawn from it, and would come back",
+                       hint=f"leave it out of the input, {_WAYS_ON}")  # fmt: skip
+
+
 def _manifest(folder: Path) -> Manifest | None:
     if not (folder / MANIFEST).exists():
         return None
@@ -214,4 +233,20 @@ def write_anew(out: Path, content: SetContent, *, replace: bool) -> bool:
             clear(out)
         else:
             refuse_other(out, content.manifest.settings)
+            content = _with_withdrawn(out, content)
         return write_set(out, content)
+
+
+def _with_withdrawn(out: Path, content: SetContent) -> SetContent:
+    """The content, for a set that reports were withdrawn from.
+
+    Raises:
+        SetError: one would come back. Rows of a file do not say which of them are of a report.
+    """
+    withdrawn = withdrawn_from(out)
+    if not withdrawn:
+        return content
+    of_file = content.manifest.command.startswith("import")
+    refuse_withdrawn(out, [each.report for each in (withdrawn if of_file else ())])
+    refuse_withdrawn(out, [source.sha256 for source in content.manifest.sources])
+    return dataclasses.replace(content, manifest=content.manifest.model_copy(update={"withdrawn": withdrawn}))

@@ -118,6 +118,11 @@ def write_set(folder: Path, content: SetContent) -> bool:
     return True
 
 
+def hash_manifest(content: SetContent) -> str:
+    """The hash that the manifest of a set will have: what others that are made of it know it by."""
+    return _sha256(_render(content)[MANIFEST])
+
+
 def write_table(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str], batch_rows: int) -> Path:
     """Write a Parquet table of some columns, all texts; `batch_rows` of them are in memory at once. Returns its path.
 

@@ -32,7 +32,7 @@ from fingen import cli
 from fingen.adapters import FILES, MANIFEST, WEIGHTS, read_adapter, write_scores
 from fingen.disk import dump_json, sha256_file
 from fingen.errors import HubError, ShortfallError, UsageError
-from fingen.hub.trace import find_trace
+from fingen.pushes import find_trace
 from fingen.training.adapter import write_adapter
 from fingen.training.base import load_base, load_tokenizer, quiet
 from fingen.training.serving_files import build_go_template, fix_chat_template

@@ -767,6 +767,20 @@ def test_a_limit_is_spread_over_the_documents_and_over_each(desk: Path, limit: i
         assert max(chunk["last_page"] for chunk in chunks) == 4
 
 
+@pytest.mark.parametrize("limits", [(1, 4, 5), (3, 7, 12), (2, 3, 40)])
+def test_a_raised_limit_pays_for_nothing_twice(desk: Path, limits: tuple[int, ...]):
+    """What was answered stays in the set, and only what is new is asked."""
+    folder = reports(desk / "in", count=3, topics=6)
+    asked: set[str] = set()
+    for limit in limits:
+        teacher = Scripted(valid_pairs)
+        make(settings(folder, limit=limit), teacher)
+        chunks = {chunk["id"] for chunk in lines(desk / "build" / "set" / "chunks.jsonl")}
+        assert asked <= chunks
+        assert teacher.calls == len(chunks - asked)
+        asked = chunks
+
+
 def test_short_documents_give_what_they_can_to_a_limit(desk: Path):
     write_report(desk / "in" / "short.pdf", range(1))
     write_report(desk / "in" / "long.pdf", range(1, 11))

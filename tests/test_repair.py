@@ -14,6 +14,7 @@ from prose import prose
 from rows import read_rows
 from stub_batches import StubBatches
 from stub_llm import StubLLM
+from test_exchange import answered
 from test_pdf2qa import reports
 
 from fingen import cli
@@ -140,3 +141,33 @@ def test_what_goes_back_in_a_batch_gives_the_same_set():
 
     assert made["repaired"]["kept"] > 0
     assert content("build/batch") == content("build/live")
+
+
+def test_what_goes_back_through_files_gives_the_same_set_and_is_written_once():
+    def bring(name: str) -> dict[str, Any]:
+        rows = [json.loads(line) for line in Path(f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+        Path(f"{name}-answers.jsonl").write_text(
+            "".join(json.dumps(row) + "\n" for row in answered(server, rows)), encoding="utf-8"
+        )
+        taken = make(server, "--import-answers", f"{name}-answers.jsonl", out="build/files")
+        assert taken.exit_code == 0, taken.output
+        return json.loads(taken.stdout)
+
+    with StubBatches(reply=reply) as server:
+        live = json.loads(make(server, out="build/live").stdout)
+        make(server, "--export-requests", "first.jsonl", out="build/files")
+        first = bring("first")
+        back = json.loads(make(server, "--export-requests", "back.jsonl", out="build/files").stdout)
+        twice = json.loads(make(server, "--export-requests", "twice.jsonl", out="build/files").stdout)
+        mended = bring("back")
+
+    sent = live["repaired"]["requests"]
+    assert (first["repaired"], live["rejects"]["figure"] < first["rejects"]["figure"]) == (None, False)
+    assert any(f"{sent} requests with rejected pairs may go back to be mended" in note for note in first["notes"])
+    assert (back["exported"], twice["exported"], Path("twice.jsonl").exists()) == (sent, 0, False)
+    assert mended["repaired"] == live["repaired"]
+    assert not [note for note in mended["notes"] if "may go back" in note]
+    files, all_at_once = content("build/files"), content("build/live")
+    for rows in (files, all_at_once):
+        del rows["memory.jsonl"]  # drawn when the set was first written
+    assert files == all_at_once

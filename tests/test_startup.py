@@ -108,6 +108,14 @@ WRONG: dict[str, list[tuple[str, str]]] = {
     ],
     "dedup": [("dedup nowhere", "nowhere")],
     "split": [("split nowhere", "nowhere")],
+    "trace": [
+        ("trace nowhere --build .", "nowhere: no report, row, set"),
+        ("trace file --build nowhere", "nowhere: no such folder"),
+    ],
+    "withdraw": [
+        ("withdraw nowhere --build . --dry-run", "nowhere: no report, row, set"),
+        ("withdraw file --build nowhere", "nowhere: no such folder"),
+    ],
     "journal": [("journal nowhere", "no journal here")],
     "export": [("export nowhere --format csv --out x", "nowhere"), ("export --format csv --out x", "no set here")],
     "push": [("push nowhere", "nowhere"), ("push", "no set here")],

@@ -24,6 +24,8 @@ GROUPS = {
         "show": ("fingen.cli.show", "Show a record with its evidence, and where that stands."),
         "dedup": ("fingen.cli.rework", "Filter a set anew: other sets, benchmarks, personal data."),
         "split": ("fingen.cli.rework", "Divide a set afresh into train, validation and test."),
+        "trace": ("fingen.cli.trace", "Show what rests on a report, row, set or model, and what it rests on."),
+        "withdraw": ("fingen.cli.withdraw", "Make sets anew without a report; say what is out of date then."),
         "journal": ("fingen.cli.journal", "Show what a set has asked, and what that cost."),
     },
     "publish": {

@@ -89,6 +89,8 @@ def _lines(summary: Summary) -> list[str]:
         lines.append(f"personal data found: {kinds}")
     seconds = ", ".join(f"{name} {value:.1f} s" for name, value in summary.seconds.items())
     asked = f"{summary.requests['asked']} asked now, {summary.requests['from_journal']} from the journal"
+    if summary.requests["unanswered"]:
+        asked += f", {summary.requests['unanswered']} without an answer"
     if summary.cost_usd != 0.0:
         asked += f" | cost of all runs: {cost_line(summary.cost_usd, summary.expected_usd)}"
     return [*lines, f"requests: {asked} | {seconds}"]

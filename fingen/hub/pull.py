@@ -21,10 +21,10 @@ from fingen.errors import HubError, SetError, ShortfallError, UsageError
 from fingen.events import Outcome, command_line
 from fingen.hub.client import Hub, Remote, check_repo_id, read_matter
 from fingen.hub.pull_adapter import PulledAdapter, pull_adapter
-from fingen.hub.trace import leave_trace
 from fingen.imports.base import Options, read_row
 from fingen.imports.read import number_ids, refuse_all
 from fingen.imports.sources import SOURCES
+from fingen.pushes import leave_trace
 from fingen.records import FileEntry, Manifest, Record, Rejected
 from fingen.rows import Allowance, Raw, find_split, read_each, read_parquet
 from fingen.set_folder import PATIENCE_SECONDS, clear, make_manifest, refuse_folder, refuse_other, write_anew

@@ -12,10 +12,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from fingen.config import Push
+from fingen.disk import sha256_file
 from fingen.errors import SetError, ShortfallError, UsageError
 from fingen.hub.client import Hub, Remote, check_repo_id, read_matter
 from fingen.hub.shipment import Change, Pushed, Shipment, choose_repo, refuse_leaks
-from fingen.hub.trace import leave_trace
+from fingen.pushes import leave_trace, note_push
 from fingen.records import Manifest
 from fingen.sets import CARD, CHUNKS, MANIFEST, REJECTED, read_manifest
 from fingen.verification.run import Verification, verify
@@ -70,6 +71,9 @@ def push(folder: Path, wishes: Push, agree: Callable[[PushPlan], None], *, quiet
         pushed = _Pushing(folder, manifest, wishes, hub, repo, parcel.files, parcel.features, failing).send(agree)
     if pushed.head:
         leave_trace(folder, repo, pushed.head)
+        reports = sorted({source.sha256 for source in manifest.sources})
+        note_push("set", manifest.name, sha256_file(folder / MANIFEST), repo=repo, commit=pushed.head, url=pushed.plan.url,
+                  visibility=pushed.plan.visibility, reports=reports)  # fmt: skip
     return pushed
 
 

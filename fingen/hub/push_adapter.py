@@ -25,7 +25,7 @@ from fingen.errors import UsageError
 from fingen.hub.client import Hub, Remote, check_repo_id
 from fingen.hub.leaks import without_places
 from fingen.hub.shipment import Change, Pushed, Shipment, choose_repo, refuse_leaks
-from fingen.hub.trace import find_trace
+from fingen.pushes import find_trace, note_push
 from fingen.training.foreign import read_any_adapter
 
 ADAPTERS = BUILD / "adapters"  # where a pull puts it
@@ -69,7 +69,12 @@ def push_adapter(
     with tempfile.TemporaryDirectory(prefix="fingen-push-") as staging:
         listed, files = pack_adapter(folder, manifest, Path(staging), repo, wishes.licence)
         refuse_leaks(folder, files, "see that file; tune again where it is the set: fingen dedup SET --privacy mask")
-        return _Pushing(folder, listed, wishes, hub, repo, files).send(agree)
+        pushed = _Pushing(folder, listed, wishes, hub, repo, files).send(agree)
+    if pushed.head:
+        of_set = manifest["set"] and manifest["set"]["sha256"]
+        note_push("adapter", manifest["name"], sha256_file(folder / WEIGHTS[0]), repo=repo, commit=pushed.head,
+                  url=pushed.plan.url, visibility=pushed.plan.visibility, of_set=of_set)  # fmt: skip
+    return pushed
 
 
 def pack_adapter(

@@ -28,6 +28,7 @@ from fingen.verification.origin import Origin
 
 REFERENCE_SHARE = 1 / 3  # of the offline teacher's pairs of a document and task, from glossaries and policies
 DISTRACTED = 0.3  # of the rows with their passage: other passages stand beside it
+NO_ANSWER = "no-answer"  # the reason of a request that nothing came of
 MEMORY = "memory:"  # before the id of a training record, in the journal: its second question is asked in memory
 UNSTATED = 0.1  # of the rows with their passage: it is taken away, and saying so is right
 
@@ -39,7 +40,8 @@ class Draw:
     kept: list[Record] = field(default_factory=list)
     rephrased: dict[str, str] = field(default_factory=dict)  # record id -> the second wording of its question
     rejected: list[Rejected] = field(default_factory=list)
-    unusable: int = 0
+    unusable: int = 0  # answers
+    unanswered: int = 0  # requests
     repairs: Counter[str] = field(default_factory=Counter)  # what had to be forgiven to read answers -> how often
     slips: int = 0  # quotes that differ from the source in a few letters, and were set right
     checked: dict[str, Any] | None = (
@@ -70,7 +72,8 @@ def look_at_answers(
     distinct = {request.key: request for request in requests}
     for answer in read_answers(journal, distinct.values(), parse_answer):
         request, items = answer.request, answer.items
-        draw.unusable += bool(answer.unusable)
+        draw.unanswered += answer.completion is None
+        draw.unusable += answer.completion is not None and bool(answer.unusable)
         draw.repairs.update(answer.repairs)
         draw.rejected += rejects(answer)
         most = request.count // len(request.tasks)  # of each kind
@@ -171,7 +174,9 @@ class _Judge:
 
 
 def rejects(answer: Answer[Any]) -> list[Rejected]:
-    """Reject an answer that is unusable as a whole, or those of its items that have not the form."""
+    """Reject an answer that is unusable as a whole, or those of its items that have not the form; name one that is not there."""
+    if answer.completion is None:
+        return [rejected({}, NO_ANSWER, answer.unusable, answer.request)]
     if answer.unusable:
         return [rejected({"answer": answer.text}, "unusable-answer", answer.unusable, answer.request)]
     return [rejected(item, "schema", detail, answer.request) for item, detail in answer.broken]

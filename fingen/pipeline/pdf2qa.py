@@ -29,7 +29,14 @@ from fingen.pipeline.summary import Clock, Summary, summarize
 from fingen.prompts import replaced_templates
 from fingen.quality.privacy import protect_reject
 from fingen.records import Chunk, Document, Manifest, Record, Rejected, Request, SourceEntry
-from fingen.set_folder import PATIENCE_SECONDS, refuse_folder, refuse_other, start_anew
+from fingen.set_folder import (
+    PATIENCE_SECONDS,
+    refuse_folder,
+    refuse_other,
+    refuse_withdrawn,
+    start_anew,
+    withdrawn_from,
+)
 from fingen.sets import JOURNAL, MANIFEST, SetContent, read_manifest, write_set
 from fingen.tasks.documents import whole_problem
 from fingen.tasks.qa import PAIR_TOKENS
@@ -199,6 +206,7 @@ class _Run:
             self.split_by = by
             self.job.identity = {**self.bound, "split_by": by}
             refuse_other(out, self.job.identity, free=FREE)
+            refuse_withdrawn(out, [document.sha256 for document in self.documents])
             _refuse_missing(out, self.documents)
         return consent
 
@@ -340,6 +348,7 @@ class _Run:
             cost_usd=cost,
             split_by=self.split_by,
             checked=draw.checked or {},
+            withdrawn=withdrawn_from(self.settings.out),
             figures=self.origin.count_figures(chain.from_iterable(splits.values())),
             versions={"fingen": __version__, "pymupdf": version("pymupdf"), "python": platform.python_version()},
         )

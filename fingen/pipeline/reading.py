@@ -74,7 +74,10 @@ def choose_chunks(
     sections: Sequence[str] = (),
     is_worth: Callable[[Chunk], bool] = is_narrative,
 ) -> list[Chunk]:
-    """The chunks to ask about: all of the sections that are worth it, or `limit` of them, spread evenly over documents and their length."""
+    """The chunks to ask about: all of the sections that are worth it, or `limit` of them, spread over documents and their length.
+
+    A larger limit adds to what a smaller one chose: who raises it pays for nothing twice.
+    """
     pools = [[c for c in document.chunks if is_worth(c) and is_asked(c, sections)] for document in documents]
     if limit is None or limit >= sum(map(len, pools)):
         return [chunk for pool in pools for chunk in pool]
@@ -83,4 +86,13 @@ def choose_chunks(
         for index, pool in enumerate(pools):
             if quotas[index] < len(pool) and sum(quotas) < limit:
                 quotas[index] += 1
-    return [pool[step * len(pool) // quota] for pool, quota in zip(pools, quotas, strict=True) for step in range(quota)]
+    return [
+        pool[place] for pool, quota in zip(pools, quotas, strict=True) for place in sorted(_spread(len(pool), quota))
+    ]
+
+
+def _spread(length: int, count: int) -> list[int]:
+    """The first `count` places of an order in which each halves the widest gap before it: van der Corput's, in base 2."""
+    bits = max(length - 1, 1).bit_length()
+    turned = (int(f"{step:0{bits}b}"[::-1], 2) * length >> bits for step in range(1 << bits))
+    return list(dict.fromkeys(turned))[:count]

@@ -11,13 +11,15 @@ from fingen.disk import sha256_text
 from fingen.errors import TeacherError
 from fingen.events import Estimate
 from fingen.records import Rejected, Request
-from fingen.teachers.asking import OnEvent, Pending, gather
+from fingen.teachers.asking import OnEvent, Pending, gather, judge_stored
 from fingen.teachers.job import Job
 from fingen.teachers.journal import Journal
 from fingen.teachers.request_locks import RequestLocks
 
 TEMPLATE = "repair"  # repair.<language>: what is said of the rejected items
-NOT_MENDED = frozenset({"surplus", "unusable-answer", "privacy"})  # reasons that another wording does not mend
+NOT_MENDED = frozenset(
+    {"no-answer", "surplus", "unusable-answer", "privacy"}
+)  # reasons that another wording does not mend
 DETAIL_CHARACTERS = 300  # of what was found
 
 
@@ -34,6 +36,7 @@ class Repairs:
     requests: list[Request] = field(default_factory=list)
     sent: int = 0  # items
     asked: int = 0  # requests of this run
+    waiting: int = 0  # requests without an answer, where answers come from files
     failed: str = ""  # why the teacher could not go on, if it could not
 
     def ask(
@@ -47,57 +50,60 @@ class Repairs:
     ) -> Pending | None:
         """Send back what is rejected; `look` gives the rejects of the answers to requests.
 
-        A teacher that fails on the way takes nothing away: what was kept is there. Through files nothing goes back; what
-        the journal has is used.
+        A teacher that fails on the way takes nothing away: what was kept is there. Where answers come from a file, the set is
+        made of those that are there, and what could still go back is counted.
         """
         asked = job.requests
         for number in range(1, self.rounds + 1):
-            rejected = look(asked)
-            asked = repair_requests(asked, rejected, journal, number)
-            if not asked:
+            items = repair_requests(asked, look(asked), journal, number)
+            if not items:
                 return None
-            through_files = job.asking.export_requests or job.asking.import_answers
-            if through_files and journal.missing([request.key for request in asked]):
-                return None
-            back = replace(job, requests=asked, repairs=0, validate=lambda request, completion: None)
-            try:
-                got = gather(back, journal, locks, on_event, consent) if not through_files else None
-            except TeacherError as e:
-                self.failed = str(e)
-                return None
-            if isinstance(got, Pending):
-                return got
-            self.asked += got.asked if got else 0
-            self.sent += sum(len(found) for found in mendable(rejected).values())
+            back = replace(
+                job, requests=[request for request, _ in items], repairs=0, validate=lambda request, completion: None
+            )
+            if job.asking.import_answers:
+                judge_stored(back, journal)
+                missing = set(journal.missing([request.key for request, _ in items]))
+                self.waiting += len(missing)
+                items = [each for each in items if each[0].key not in missing]
+            else:
+                try:
+                    got = gather(back, journal, locks, on_event, consent)
+                except TeacherError as e:
+                    self.failed = str(e)
+                    return None
+                if isinstance(got, Pending):
+                    return got
+                self.asked += got.asked
+            asked = [request for request, _ in items]
             self.requests += asked
+            self.sent += sum(count for _, count in items)
         return None
 
     def notes(self) -> list[str]:
         """What a summary says where not all went back that could."""
-        return [f"not all rejected pairs went back to be mended: {self.failed}"] if self.failed else []
-
-
-def mendable(rejected: Sequence[Rejected]) -> dict[str, list[Rejected]]:
-    """Request -> its rejected items that may be mended, in their order."""
-    found: dict[str, list[Rejected]] = defaultdict(list)
-    for each in rejected:
-        if each.request is not None and each.reason not in NOT_MENDED:
-            found[each.request].append(each)
-    return found
+        failed = [f"not all rejected pairs went back to be mended: {self.failed}"] if self.failed else []
+        waiting = f"{self.waiting} requests with rejected pairs may go back to be mended: this command with --export-requests FILE"
+        return [*failed, *([f"{waiting} in place of --import-answers"] if self.waiting else [])]
 
 
 def repair_requests(
     asked: Sequence[Request], rejected: Sequence[Rejected], journal: Journal, number: int
-) -> list[Request]:
-    """The same questions with what was answered and what was found in it: the same findings give the same requests.
+) -> list[tuple[Request, int]]:
+    """The same questions with what was answered and what was found in it, and how many items go back in each.
 
-    A provider reads from its cache what it was sent before.
+    The same findings give the same requests, and a provider reads from its cache what it was sent before.
     """
-    found = mendable(rejected)
+    found: dict[str, list[Rejected]] = defaultdict(list)
+    for each in rejected:
+        if each.request is not None and each.reason not in NOT_MENDED:
+            found[each.request].append(each)
     distinct = {request.key: request for request in asked if request.key in found}
     answers = journal.answers(distinct)
     return [
-        _repair(request, answers[key].text, found[key], number) for key, request in distinct.items() if key in answers
+        (_repair(request, answers[key].text, found[key], number), len(found[key]))
+        for key, request in distinct.items()
+        if key in answers
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -87,7 +87,7 @@ def _draw_again(
     filters = opened.filters
     with Journal.open(folder / JOURNAL) as journal:
         requests = list(_requests(before, origin, journal))
-        asked = sum(not is_repair(request.template) for request in requests)
+        asked = _count(requests)
         if asked != before.requests:
             said = f"its journal gives {asked} requests, and its manifest says {before.requests}"
             raise SetError(f"{folder}: {said}", hint=AGAIN)
@@ -121,6 +121,18 @@ def _draw_again(
     }
     manifest = before.model_copy(update=update)
     return SetContent(splits, [protect_reject(each, filters.privacy) for each in draw.rejected], chunks, manifest)
+
+
+def _count(requests: Iterable[Request]) -> int:
+    return sum(not is_repair(request.template) for request in requests)
+
+
+def count_requests(folder: Path, manifest: Manifest, origin: Origin) -> int:
+    """How many requests a set counts that has no passages but those: where its journal gives it again, those in there."""
+    if manifest.command != "pdf2qa" or is_reworked(manifest) or not (folder / JOURNAL).is_file():
+        return manifest.requests
+    with Journal.open(folder / JOURNAL) as journal:
+        return _count(_requests(manifest, origin, journal))
 
 
 def refuse_other_filters(folder: Path, filters: Filters) -> None:

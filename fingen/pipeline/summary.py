@@ -45,7 +45,7 @@ class Summary(Outcome):
     judged: dict[str, Any] | None  # what a judge made of the kept items: teacher, judged, unjudged, means by point
     private: dict[str, int]  # kind of personal data -> times it was found
     coverage: dict[str, dict[str, int]]  # section -> chunks asked, with records
-    requests: dict[str, int]  # asked now, from the journal, unusable answers
+    requests: dict[str, int]  # asked now, from the journal, without an answer; unusable answers
     cost_usd: float | None  # of all runs
     expected_usd: float | None  # what the estimate said of the same requests
     seconds: dict[str, float]
@@ -104,7 +104,8 @@ def summarize(
         coverage=_coverage(chunks, answered),
         requests={
             "asked": asked,
-            "from_journal": requests + len(repairs.requests) - asked,
+            "from_journal": requests + len(repairs.requests) - asked - draw.unanswered,
+            "unanswered": draw.unanswered,
             "unusable": draw.unusable,
         },
         cost_usd=content.manifest.cost_usd,

@@ -123,7 +123,7 @@ def gather(job: Job, journal: Journal, locks: RequestLocks, on_event: OnEvent, c
     asking, keys = job.asking, [request.key for request in job.requests]
     asked, exported, imported = 0, None, None
     Outstanding(journal).settle(locks)
-    _judge(job, journal)
+    judge_stored(job, journal)
     if asking.export_requests:
         exported = export(job, asking.export_requests, journal, locks)
     elif asking.import_answers:
@@ -153,7 +153,7 @@ def ask(job: Job, journal: Journal, locks: RequestLocks, on_event: OnEvent) -> i
     counter = _Counter(job, journal, len(missing), on_event)
     outstanding = Outstanding(journal)
     while missing:
-        _judge(job, journal, counter.count)
+        judge_stored(job, journal, counter.count)
         unasked = journal.unasked(missing)
         if unasked and not job.asking.batch:
             ask_live(job, set(unasked), journal, locks, counter.count)
@@ -254,11 +254,11 @@ def take_answers(job: Job, path: Path, journal: Journal, locks: RequestLocks, on
     counter = _Counter(job, journal, len(missing), on_event)
     _bind(job, journal)
     report = import_answers(path, job.requests, open_batch_api(job.teacher).teacher, Outstanding(journal), locks)
-    _judge(job, journal, counter.count)
+    judge_stored(job, journal, counter.count)
     return report
 
 
-def _judge(job: Job, journal: Journal, on_answer: OnAnswer = lambda request, completion: None) -> None:
+def judge_stored(job: Job, journal: Journal, on_answer: OnAnswer = lambda request, completion: None) -> None:
     """Validate the answers that a killed run stored and did not validate."""
     Judge({request.key: request for request in job.requests}, Outstanding(journal), job.validate, on_answer).look()
 

@@ -22,6 +22,7 @@ from fingen.records import Completion, Request, Usage
 
 VERSION = 2  # raise it when a table changes; 2 added what is asked elsewhere
 BEGIN_ANEW = "restore it from a copy, or begin anew with --replace"
+FORGOTTEN = "forgotten"  # the key and the fault of answers whose texts were taken out
 BUSY_SECONDS = 10.0  # to wait for another process to finish its write
 
 TABLES = (
@@ -242,6 +243,32 @@ class Journal:
         """Write down which unit goes to which split; a unit assigned before is assigned anew."""
         with self.transaction():
             self._db.executemany("REPLACE INTO units VALUES (?, ?)", units.items())
+
+    def forget(self, keys: Iterable[str]) -> int:
+        """Take requests and all that was answered to them out of the file: no byte of their texts is left in it.
+
+        What they cost stays counted, and they can be asked anew. Returns how many answers there were.
+        """
+        gone = dump_json(list(keys))
+        those = "WHERE key IN (SELECT value FROM json_each(?))"
+        with self._turn, _explained(self.path):
+            self._db.execute("PRAGMA secure_delete = ON")
+        with self.transaction() as db:
+            empty = self._text("")
+            row = [FORGOTTEN, "", "", empty, "", empty, 0, "[]"]
+            db.execute("INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", row)
+            db.execute(f"DELETE FROM items {those}", [gone])
+            answers = db.execute(
+                f"UPDATE completions SET key = '{FORGOTTEN}', text = '', error = '{FORGOTTEN}' {those}", [gone]
+            ).rowcount
+            db.execute(f"DELETE FROM requests {those}", [gone])
+            db.execute(
+                "DELETE FROM texts WHERE hash NOT IN (SELECT system FROM requests UNION SELECT answer_schema FROM requests)"
+            )
+        with self._turn, _explained(self.path):
+            self._db.execute("VACUUM")  # pages that were free before may hold what was deleted then
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return answers
 
     def rows(self, query: str, *values: str | float | None) -> list[sqlite3.Row]:
         """The rows of a query; modules that keep tables of their own in here ask too."""
