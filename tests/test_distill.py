@@ -486,6 +486,16 @@ def test_a_student_is_an_ordinary_model_with_its_layers_told(here: Path):
     assert json.loads(scored.stdout)["scores"]
 
 
+def test_a_student_goes_on_as_one_file(here: Path):
+    """The Modelfile names the file that is there, and the student stays what it was."""
+    distill("--drop", "2", "--out", "small")
+    told = json.loads(run("merge", "small", "--gguf", "q8_0", "--json").stdout)
+
+    assert Path(told["file"]) == Path("small/small-q8_0.gguf")
+    assert "\nFROM ./small-q8_0.gguf\n" in Path("small/Modelfile").read_text(encoding="utf-8")
+    assert not distill("--drop", "2", "--out", "small")["changed"]
+
+
 def test_an_untrained_student_is_its_teacher_without_the_layers(here: Path):
     told = distill("--drop", "1", "--untrained", "--out", "cut")
     run("merge", "build/adapters/intent-base", "--out", "whole", "--quiet")
