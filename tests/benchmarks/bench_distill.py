@@ -2,7 +2,7 @@
 
 Two parts. `layers`: the KL to the teacher, a token, of the student with 6 of 30 layers out, chosen greedily by KL (`fingen distill`)
 and by Block Influence (Men et al. 2024: 1 - cosine of what goes into a layer and what comes out), both chosen on the same training
-rows and measured on validation rows. `fpb`: weighted F1 on the 1,212 test rows of the teacher, of the student as it is cut, of one
+rows and measured on others. `fpb`: weighted F1 on the 1,212 test rows of the teacher, of the student as it is cut, of one
 that learns the rows alone, and of the distilled one, on the same rows and steps. One thread, lowest priority; it takes hours, stops at any
 moment and goes on where it was: what is done is in results.jsonl below --out, one figure a line.
 
@@ -68,13 +68,8 @@ def measure_layers(out: Path, rows: int | None, steps: int | None) -> dict[str, 
     os.chdir(out)
     teacher = open_teacher(str(TEACHER), "fp32")
     model = teacher.load_model()
-    encoded = [
-        build_examples(read_split(SET, split), teacher.template, 2048).kept[
-            : 2 * count if split == "validation" else count
-        ]
-        for split in ("train", "validation")
-    ]
-    chosen_on, others = encoded
+    kept = build_examples(read_split(SET, "train"), teacher.template, 2048).kept
+    chosen_on, others = kept[:count], kept[count : 3 * count]
     pad = teacher.template.pad
     greedy = [number for number, _ in choose_layers(model, OUT, chosen_on, pad, 2048)]
     by_influence = block_influence(model, chosen_on, pad)[:OUT]
@@ -82,7 +77,7 @@ def measure_layers(out: Path, rows: int | None, steps: int | None) -> dict[str, 
         name: divergence(model, layers, others, pad)
         for name, layers in (("greedy", greedy), ("influence", by_influence))
     }
-    return {"greedy": sorted(greedy), "influence": sorted(by_influence), "kl": figures, "rows": [len(each) for each in encoded],
+    return {"greedy": sorted(greedy), "influence": sorted(by_influence), "kl": figures, "rows": [len(chosen_on), len(others)],
             "share": figures["greedy"] / figures["influence"], "goal": SHARE_OF_INFLUENCE}  # fmt: skip
 
 
