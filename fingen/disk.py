@@ -115,7 +115,7 @@ def refuse_detour(folder: Path) -> None:
     for place in (below, *below.parents):
         if place == home:
             return
-        if os.path.islink(place) and not (there := Path(os.path.realpath(place))).is_relative_to(home):
+        if os.path.islink(place) and not (there := Path(os.path.realpath(place))).is_relative_to(home):  # noqa: PTH114  # Path.is_symlink raises for a name that is too long
             raise UsageError(
                 f"{place.relative_to(home)}: a link that leads out of the working directory, to {there}",
                 hint=f"name that folder itself, or set {FOLLOW_LINKS}=1 where the link is your own",
