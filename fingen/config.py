@@ -311,6 +311,7 @@ MODELS = {
 FAMILIES = ("baichuan2", "chatglm2", "chatglm3")  # what `fingen models convert` takes
 LOADS = ("auto", "fp32", "bf16", "fp16", "8bit", "4bit")
 WEIGHT_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "8bit": 1.15, "4bit": 0.75}  # a parameter, embeddings among them
+GGUF_KINDS = {"f32": "ALL_F32", "f16": "MOSTLY_F16", "q8_0": "MOSTLY_Q8_0"}  # number formats, and what GGUF calls them
 FORMS = ("chat", "fingpt")
 BASE_OF = "Of an adapter that another program made: its base model."
 FORM_OF = "Of such an adapter: how its prompts looked in its training."
@@ -383,6 +384,68 @@ class Finetune:
     )
     dry_run: bool = option(False, "Say what would be done, and what is in the way; fetch and train nothing.")
     base_seed: int | None = None  # of the tiny base model, where adapters of several seeds stand on it
+
+
+MEASURES = ("cosine", "mse")
+
+
+@dataclass(frozen=True)
+class Distilling(Tuning):
+    """How a student is trained: the settings of a training, and the weights of what it learns by."""
+
+    rank: int = folder_option(0, "Rank of an adapter on the student, in place of training all of it.", unset="none")
+    kl: float = folder_option(0.5, "Share of the teacher's answers in what is learned; the rest are the rows' own.")
+    temperature: float = folder_option(1.0, "What the logits of both are divided by before they are compared.")
+    top: int = folder_option(
+        128,
+        "Tokens of the teacher's answers that count by themselves, all others as one; 0 takes all, without a cache.",
+    )
+    hidden: float = folder_option(0.0, "Weight of how far the states of paired layers are apart.")
+    embedding: float = folder_option(0.0, "Weight of how far the embeddings are apart.")
+    layer_map: str = option(
+        "", "Layers that are to agree, student:teacher, from 0, such as 0:0,1:2.", metavar="PAIRS",
+        unset="each with its own of before, or evenly spread",
+    )  # fmt: skip
+    measure: str = "cosine"  # of states: 1 - cosine, or mse: squared differences by the teacher's squares
+    choosing_rows: int = 32  # training rows by which the layers to take out are chosen
+
+
+@dataclass(frozen=True)
+class Distill:
+    """`fingen distill`."""
+
+    teacher: str = ""
+    drop: int | None = option(
+        None, "The student is the teacher with so many layers out: those whose absence changes its answers least.", least=1
+    )  # fmt: skip
+    student: str | None = option(None, "The student is this model: an alias, a hub id, or a folder.", metavar="MODEL")
+    data: Path | None = option(
+        None, "The set to learn on.", unset="that of the teacher's adapter, else the newest in build/", flag="--set",
+        metavar="SET",
+    )  # fmt: skip
+    out: Path | None = option(None, "Folder of the student.", unset="build/models/<teacher>-<student>")
+    recipe: str | None = folder_option(None, "Settings that were published: od-finllm.", metavar="NAME")
+    untrained: bool = option(
+        False, "Write the student as it is cut, and train nothing: what distilling is compared with."
+    )
+    cache: bool = folder_option(
+        True, "Ask the teacher first, keep its answers in build/cache/, and let go of it; else ask it at each step."
+    )
+    licence_agreed: bool = option(
+        False,
+        "The licences allow to teach this student with this teacher: you have read them.",
+        flag="--license-agreed",
+    )
+    resume: bool = folder_option(False, "Go on with a run that was not finished.")
+    replace: bool = option(False, "Start anew, also where a model or an unfinished run is.")
+    report_to: tuple[str, ...] = option(
+        (), "Send the history also to a tracker that is installed, such as wandb or tensorboard. May be repeated.",
+        metavar="TRACKER",
+    )  # fmt: skip
+    trust_remote_code: bool = option(
+        False, "Run Python code that a model brings along. It can do here all that you can: read it first."
+    )
+    dry_run: bool = option(False, "Say what would be done, and what is in the way; fetch, ask and train nothing.")
 
 
 @dataclass(frozen=True)

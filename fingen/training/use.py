@@ -179,13 +179,7 @@ def merge(
     wanted = _logits(tuned.model, tuned.template)
     with build_folder(out) as beside:
         model = tuned.model.merge_and_unload(safe_merge=True)
-        _end_with(model, tuned.template)
-        with quiet():
-            model.save_pretrained(beside)
-        same = fix_chat_template(tuned.template)
-        written = tuned.template.tokenizer.chat_template
-        thinks = bool(tuned.template.closing) or written.startswith(NO_THOUGHTS)
-        tuned.template.tokenizer.save_pretrained(beside)
+        same, thinks = save_model(model, tuned.template, beside)
         served = build_template(tuned.template.tokenizer, tuned.template.form)  # as it will be asked
         got = _logits(load_base(str(beside), load).model.eval(), served)
         merged = Merged(
@@ -206,16 +200,30 @@ def merge(
             **{name: getattr(merged, name) for name in FIGURES},
             "made_of": made_of(manifest), "adapter": manifest["name"], "run": manifest["run"], "base": manifest["base"], "load": load,
             "template": tuned.manifest["template"], "no_thoughts": thinks, "frame": manifest.get("frame"),
-            "context_tokens": _context_tokens(manifest, positions(model)),
+            "context_tokens": context_tokens(int(manifest["settings"].get("cutoff", 0)), positions(model)),
         }  # fmt: skip
         write_ways(beside, record, tuned.template, same=same, name=out.resolve().name, shown=out)
         write_merged(beside, record)
     return merged
 
 
-def _context_tokens(manifest: Mapping[str, Any], most: int | None) -> int:
+def save_model(model: Any, template: Template, folder: Path) -> tuple[bool, bool]:
+    """Write a model with its tokenizer, whose chat template then puts a question as the training did.
+
+    Returns whether it does so without settings of the server, and whether it keeps the model from thinking aloud.
+    """
+    _end_with(model, template)
+    with quiet():
+        model.save_pretrained(folder)
+    same = fix_chat_template(template)
+    thinks = bool(template.closing) or template.tokenizer.chat_template.startswith(NO_THOUGHTS)
+    template.tokenizer.save_pretrained(folder)
+    return same, thinks
+
+
+def context_tokens(cutoff: int, most: int | None) -> int:
     """Tokens of question and answer that a server should have room for: the longest row, and an answer as long again."""
-    wanted = max(CONTEXT_TOKENS, 2 * int(manifest["settings"].get("cutoff", 0)))
+    wanted = max(CONTEXT_TOKENS, 2 * cutoff)
     return wanted if most is None else min(wanted, most)
 
 
