@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from fingen.config import DPI
-from fingen.documents.picture import render_page
+from fingen.documents.apart import render_page
 from fingen.errors import SetError, UsageError
 from fingen.pipeline.show import find_file, pages_of, show
 from fingen.records import Box, Chunk, Passage
