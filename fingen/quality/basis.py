@@ -68,6 +68,7 @@ _FURNITURE = re.compile(  # lines between a title and its table
     r"(?i)单位|币种|适用|^[（(]|^\D{0,14}(?:19|20)[0-9]{2}年?[^\u4e00-\u9fff]{0,12}(?:[月日至度—-].{0,16})?$|^(?:for the"
     r"|as (?:of|at)|at|in|year ended|amounts|expressed)\b|^[$€£¥0-9 ’',|]+$"
 )
+EXTENT, _OF_MAIN = "extent", frozenset({"plain", "main"})
 _SINCE = frozenset({"since", "cumulative"})  # 年初至报告期末 and 累计 are either of these
 _OPENED = frozenset({"nine", "half"}) | _SINCE
 _OF_REPORT = {"quarterly": frozenset({"quarter", "since"}), "half-year": frozenset({"half"})}
@@ -293,6 +294,8 @@ class SourceBasis:
         is_latest = self.source.report_year in place.periods  # what is restated is of a year before
         yield from self._sure(_kinds(place.column.heading), _LATEST if is_latest else DIMENSIONS)
         yield from self._sure(_kinds(place.row.lead + place.row.label), DIMENSIONS)
+        if "主营业务" in " ".join((place.table.caption, *place.row.parents, place.table.rows[0][0].label)):
+            yield EXTENT, _OF_MAIN  # the 营业收入 of such a table is that of the main business
         if provision := _provision(place):
             yield PROVISION.name, frozenset((provision,))
         if self.default == _OF_REPORT["quarterly"] and _THIS_PERIOD.search(place.column.heading):

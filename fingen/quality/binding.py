@@ -182,6 +182,8 @@ class Binding:
             if not attached and any(map(side_of, labels)):
                 attached = attached_polarity(self.reading, figure, costs=True)
             by_label = next((way for label in labels if (way := row_polarity(label, place.figure.sign))), 0)
+            if source.is_gain_of_expenses(place):
+                by_label = 1
             of_source = by_label or polarity(self._words_of(source, place))
             if figure.sign > 0 and by_label * (attached or self.reading.polarity(figure)) < 0:
                 return "the source has a gain" if of_source > 0 else "the source has a loss"
@@ -215,6 +217,8 @@ class Binding:
             return None
         if attached > 0 and is_cost(label) and not polarity(label):
             return None  # a cost below nought is told as income
+        if attached > 0 and source.is_gain_of_expenses(place):
+            return None
         if attached > 0:
             return "the source has a loss" if of_source < 0 else None if of_source else "the source has it with a minus"
         if of_source < 0 or (move and move.sign < 0):
@@ -425,6 +429,8 @@ class Binding:
         row, column = row_key(place.row), heading_key(place.column.heading)
         if claim.key in (row, column, *(heading_key(parent) for parent in place.row.parents)):
             return False
+        if place.column.changed is not None and claim.key == heading_key(place.column.changed.heading):
+            return False  # a margin, up 2 points: the column of changes right of it
         if self.basis.tells_apart(figure, source, place, claim.key):
             return False  # on an adjusted basis, operating profit: the row is that of adjusted operating profit
         is_row = any(row_key(other) == claim.key for other, _ in place.table.rows)

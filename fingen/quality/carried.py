@@ -27,6 +27,9 @@ def find_other_rows(
     for first, figure in pairwise(quantities):
         if first.start < reading.sentence(figure.start)[0] or _APART.search(lower, first.end, figure.start):
             continue
+        one, other = reading.series(first), reading.series(figure)
+        if len(one) == len(other) > 1 and figure is other[0]:
+            first = one[0]  # A and B grew by 5 and 6, and their margins by 7 and 8
         if detail := _other_row(lower, first, figure, places, mentions_in):
             yield figure, detail
 

@@ -21,13 +21,15 @@ _SENTENCE_END = re.compile(
     r"|[。；！？\n]|;(?=\s)"
 )
 _RESPECTIVE = re.compile(r"[Rr]espectively\b|分别|依次")
-_LISTED_BY = re.compile(r"\s?[,，、]?\s?(?:and|or|&|[和与及])?\s?(?:by|to|at|of|from)?\s?(?:a |an )?[$€£¥A-Z]{0,4}\s?")
+_LISTED_BY = re.compile(r"\s?[,，、/]?\s?(?:and|or|&|[和与及])?\s?(?:by|to|at|of|from)?\s?(?:a |an )?[$€£¥A-Z]{0,4}\s?")
 _LINK_AFTER = re.compile(
     r"\s?[(,]?\s?(?:(?:in|for|at|as of|as at|during|by|of)\s)?(?:the\s)?(?:end of\s|start of\s|close of\s)?"
     r"(?:(?:fiscal|financial|full|calendar)\s)?(?:years?\s)?(?:ended\s|ending\s)?(?:(?:fiscal|financial)\s)?(?:years?\s)?(?:of\s)?$",
     re.IGNORECASE,
 )
-_OF_NEXT = re.compile(r"[年度]*\s?[:：]")  # 65 (2024: 88): the year is that of the 88
+_OF_NEXT = re.compile(  # 65 (2024: 88), 65（2024年88）: the year is that of the 88
+    r"[年度]*\s?[:：]|(?<=[年度末底期])(?:度|末|底|同期)?[为是]?(?:人民币|[美港]?[$€£¥])?[0-9]"
+)
 _TOGETHER = re.compile(
     r"\s?(?:of|in|,|'s|’s|年?的?)?\s?第?(?:fiscal(?: year)? )?|\s?(?:to|and|or|[-–—~/、和与及至到])\s?(?:fiscal )?$"
 )
@@ -50,7 +52,8 @@ _JOINED = re.compile(r"[^\s(（,，]上")  # 5亿元上年没有: what follows i
 _BRACKETED_YEAR = re.compile(
     r"\s?[(（](?:(?:as )?(?:at|of) )?(?:FY ?|fiscal |[0-9]{1,2} [A-Z][a-z]+ |[A-Z][a-z]+ [0-9]{1,2},? )?"
     r"((?:19|20)[0-9]{2}|[一二][零〇九][〇零一二三四五六七八九]{2})"
-    r"年?(?:度|末|底|[0-9一二三四五六七八九十]{1,2}月(?:[0-9一二三四五六七八九十]{1,3}日)?)?\s?[:：]\s?(?:人民币|为)?"
+    r"年?(?:度|末|底|[0-9一二三四五六七八九十]{1,2}月(?:[0-9一二三四五六七八九十]{1,3}日)?)?"
+    r"(?:\s?[:：]\s?(?:人民币|为)?|(?<=[年度末底月日])[为是]?(?=人民币|[美港]?[$€£¥]|[0-9]))"
 )
 _OWNS = re.compile(r"\s?[末底初]?(?:的|'s|’s)?\s?")
 _NAME_TAIL = re.compile(  # the year is part of a name: our 2019 Mortgage Facility, the 2029 notes, 2021年第一期中期票据

@@ -481,7 +481,8 @@ def _is_exact(figure: Quantity) -> bool:
 
 def _unit_conflict(figure: Quantity, said: str, place: Place, source: Source) -> str | None:
     found = place.figure
-    if figure.kind == "points" and found.kind != "points" and not _is_difference(place, source):
+    is_open = source.text[found.start : found.end].lower().endswith("pct")  # of percent and of points alike
+    if figure.kind == "points" and found.kind != "points" and not (is_open or _is_difference(place, source)):
         return "the source gives a percentage, no percentage points"
     if figure.kind == "percent" and found.kind == "points":
         return "the source gives percentage points"

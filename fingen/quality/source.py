@@ -39,6 +39,7 @@ _TIME = re.compile(
 _SOME_QUARTER = re.compile(r"\b(?:current|this|reported) quarter\b|本季度", re.IGNORECASE)
 _THREE_MONTHS = re.compile(r"(?i)\bthree[- ]months?\b|\bquarter|三个月|季度|[147][-—至~]|10[-—至~]12月")
 _EXPENSES = re.compile(r"(?i)expense|cost|loss|费用|成本|支出|损失")
+_EXPENSE_NOTE = re.compile(r"^.{0,8}(?:财务|销售|管理|研发|营业|期间)费用(?!率)|^.{0,8}\bfinance (?:costs|expenses)\b", re.IGNORECASE)
 _TURNED = re.compile(r"(?i)\((?:income|gains?|benefit|profit)\)[ /,]{0,3}(?:expense|loss|charge|provision)")
 _LATIN = re.compile(r"[a-z]+")
 _TOKEN = re.compile(r"[0-9][0-9,.]*")
@@ -172,6 +173,14 @@ class Source:
         others = (each for each in self.places if each.column is place.column and each.row is not place.row)
         signs = [each.figure.sign for each in others if each.row and is_expense(each.row.label)]
         return signs.count(1) > signs.count(-1)
+
+    def is_gain_of_expenses(self, place: Place) -> bool:
+        """Whether a figure is negative in a note of expenses, where what costs has no minus: what has one is then a gain."""
+        if place.row is None or place.table is None or place.figure.sign >= 0:
+            return False
+        titled = any(_EXPENSE_NOTE.search(line) for line in place.table.caption.split("\n")[-3:])
+        others = (each for each in self.places if each.table is place.table and each.row and each.figure.sign > 0)
+        return titled and any(is_cost(each.row.label) for each in others if each.row)
 
     def is_always_negative(self, place: Place) -> bool:
         """Whether a row has a minus in all of its two or more columns: what has one side alone is written so."""
