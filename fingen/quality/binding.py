@@ -57,6 +57,7 @@ _OF_ONE_BEFORE = 12  # characters behind a figure in which a name is that figure
 _NAME_LENGTH = {True: 9, False: 4}  # characters of a name that is sure to be one
 _TOTAL = re.compile(r"\b(?:total|consolidated|group)\b|合计|小计|总计|总额|总数", re.IGNORECASE)
 _LINKING = re.compile(f"{LINK_WORDS}|{LINK_WORDS_ZH}")
+_AS_COST = re.compile(rf"(?:支出|损失|亏损|开支)(?:{LINK_WORDS_ZH})*+$")
 _LATIN = re.compile(r"[a-z]{4,}")
 _HAN_RUN = re.compile(r"[\u4e00-\u9fff]{2,}")
 _CONTENT = re.compile(r"[a-z0-9]{3,}")
@@ -183,7 +184,7 @@ class Binding:
                 attached = attached_polarity(self.reading, figure, costs=True)
             by_label = next((way for label in labels if (way := row_polarity(label, place.figure.sign))), 0)
             if source.is_gain_of_expenses(place):
-                by_label = 1
+                return self._sign_of_gain(figure)
             of_source = by_label or polarity(self._words_of(source, place))
             if figure.sign > 0 and by_label * (attached or self.reading.polarity(figure)) < 0:
                 return "the source has a gain" if of_source > 0 else "the source has a loss"
@@ -202,6 +203,12 @@ class Binding:
             return "the source has a gain" if of_source > 0 else "the source has a loss"
         return None
 
+    def _sign_of_gain(self, figure: Quantity) -> str | None:
+        """What is wrong with a figure for one that is negative among expenses: it is told as an expense, not as a gain."""
+        before, _ = self.reading.around(figure)
+        told = _AS_COST.search(before) if figure.sign > 0 else None
+        return "the source has a gain" if told and "负" not in told[0] else None
+
     def _attached(self, figure: Quantity) -> int:
         if figure.start not in self._polarities:
             self._polarities[figure.start] = attached_polarity(self.reading, figure)
@@ -217,8 +224,6 @@ class Binding:
             return None
         if attached > 0 and is_cost(label) and not polarity(label):
             return None  # a cost below nought is told as income
-        if attached > 0 and source.is_gain_of_expenses(place):
-            return None
         if attached > 0:
             return "the source has a loss" if of_source < 0 else None if of_source else "the source has it with a minus"
         if of_source < 0 or (move and move.sign < 0):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from fingen.quality.claims import ClaimContext
 from fingen.quality.labels import Mention
@@ -14,6 +14,7 @@ from fingen.quality.tables import Place, label_key
 
 _TOTAL = re.compile(r"\b(?:total|consolidated|group|net)\b|合计|小计|总", re.IGNORECASE)
 _WORD = re.compile(r"[a-z]{4,}")
+_PARTED = re.compile(r"[,，;；](?![0-9])")
 _APART = re.compile(r"[;；。]|\b(?:whereas|while|but)\b|而(?!且)")
 Places = Mapping[int, Sequence[tuple[Source, Place]]]
 
@@ -24,14 +25,27 @@ def find_other_rows(
     """The figures that stand in another row than the one that their clause is about, of which the table has such a figure too."""
     lower = reading.text.lower()
     quantities = [each for each in reading.quantities if each.start in places]
-    for first, figure in pairwise(quantities):
+    for before, figure in pairwise(quantities):
+        first = _at_its_place(reading, figure) or before
         if first.start < reading.sentence(figure.start)[0] or _APART.search(lower, first.end, figure.start):
             continue
-        one, other = reading.series(first), reading.series(figure)
-        if len(one) == len(other) > 1 and figure is other[0]:
-            first = one[0]  # A and B grew by 5 and 6, and their margins by 7 and 8
         if detail := _other_row(lower, first, figure, places, mentions_in):
             yield figure, detail
+
+
+def _at_its_place(reading: ClaimContext, figure: Quantity) -> Quantity | None:
+    """The figure at the same place in the list before that of a figure: A和B分别增长5%和6%，库存则下降7%和8%."""
+    start, end = reading.sentence(figure.start)
+    if not reading.is_respective(start, end):
+        return None
+    inside = [each for each in reading.quantities if start <= each.start < end and each.kind == figure.kind]
+    lists = [
+        list(group) for _, group in groupby(inside, lambda each: len(_PARTED.findall(reading.text, start, each.start)))
+    ]
+    own = next((number for number, group in enumerate(lists) if figure in group), 0)
+    if own and len(lists[own]) == len(lists[own - 1]) > 1:
+        return lists[own - 1][lists[own].index(figure)]
+    return None
 
 
 def _other_row(
@@ -39,7 +53,7 @@ def _other_row(
     mentions_in: Callable[[int, int, Source], Sequence[Mention]],
 ) -> str | None:  # fmt: skip
     rows = {id(place.row) for _, place in places[first.start] if place.row}
-    gap = lower[first.end : figure.start]
+    gap = lower[max(first.end, lower.rfind("，", 0, figure.start)) : figure.start]
     wrong = None
     for source, place in places[figure.start]:
         if place.row is None or id(place.row) in rows or _TOTAL.search(place.row.label) or not row_key(place.row):

@@ -380,6 +380,11 @@ class _Check:
     def _judge(self, figure: Quantity, source: Source, place: Place) -> tuple[Verdict, str, str]:
         if detail := _unit_conflict(figure, self.reading.text[figure.start : figure.end], place, source):
             return "no", "unit", detail
+        counted = place.row.counted if place.row else None
+        if counted and figure.kind == "amount" and counted.scale != figure.scale == ONE and (
+            figure.unit or (counted.name and self.reading.text.startswith(counted.name, figure.end))
+        ):  # fmt: skip
+            return "no", "unit", f"the source counts in {counted.scale:,}"
         return self.binding.judge(figure, source, place)
 
     def _other_unit(self, figure: Quantity) -> Wrong:

@@ -155,7 +155,9 @@ _ORDINAL = re.compile(r"(?:st|nd|rd|th)\b")
 _NAME_AFTER = re.compile(r"-?[A-Z][A-Za-z0-9]{0,3}(?![a-z])|[A-Za-z]*[0-9]")
 _NAME_BEFORE = re.compile(r"[A-Za-z][A-Za-z0-9]*-?$")
 _NAME_TAIL = re.compile(r"[A-Za-z0-9.-]*[A-Za-z0-9]")
-_AFTER_UNIT = re.compile(r"(?:[MKB]|[Bb]n|[Mm]n|BP[Ss]?|P?P[Tt][Ss]?|P[Cc][Tt][Ss]?|USD|RMB|EUR|GBP|HKD)(?![A-Za-z0-9])")
+_AFTER_UNIT = re.compile(
+    r"(?:[MKB]|[Bb]n|[Mm]n|BP[Ss]?|P?P[Tt][Ss]?|P[Cc][Tt][Ss]?|USD|RMB|EUR|GBP|HKD)(?![A-Za-z0-9])"
+)
 _LINE_START = re.compile(r"(?:^|\n)\s*\(?$")
 _CODES = frozenset({"RMB", "CNY", "USD", "EUR", "GBP", "HKD", "AUD", "JPY", "CHF"})
 _CONNECTED = re.compile(

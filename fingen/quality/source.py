@@ -39,7 +39,9 @@ _TIME = re.compile(
 _SOME_QUARTER = re.compile(r"\b(?:current|this|reported) quarter\b|本季度", re.IGNORECASE)
 _THREE_MONTHS = re.compile(r"(?i)\bthree[- ]months?\b|\bquarter|三个月|季度|[147][-—至~]|10[-—至~]12月")
 _EXPENSES = re.compile(r"(?i)expense|cost|loss|费用|成本|支出|损失")
-_EXPENSE_NOTE = re.compile(r"^.{0,8}(?:财务|销售|管理|研发|营业|期间)费用(?!率)|^.{0,8}\bfinance (?:costs|expenses)\b", re.IGNORECASE)
+_EXPENSE_NOTE = re.compile(
+    r"^.{0,8}(?:财务|销售|管理|研发|营业|期间)费用(?!率)|^.{0,8}\bfinance (?:costs|expenses)\b", re.IGNORECASE
+)
 _TURNED = re.compile(r"(?i)\((?:income|gains?|benefit|profit)\)[ /,]{0,3}(?:expense|loss|charge|provision)")
 _LATIN = re.compile(r"[a-z]+")
 _TOKEN = re.compile(r"[0-9][0-9,.]*")

@@ -116,11 +116,12 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What a cell in a column of units says: 万毫升, 吨, 百万元. `unit` is that of `Quantity`, "things" where it has no name."""
+    """What a cell in a column of units says: 万毫升, 吨, 百万元. `unit` is as in `Quantity`, "%" or, of none of these, "things"."""
 
     scale: Decimal
     currency: str | None
     unit: str
+    name: str = ""  # without its scale
 
 
 @dataclass(slots=True)
@@ -199,8 +200,9 @@ def parse_counted(text: str) -> Counted | None:
     head = _SCALE_OF_UNIT.match(text)
     counted = text[head.end() if head else 0 :].split("/")[0]
     currency = "CNY" if counted == "元" else currency_named(counted)
-    kind = "money" if currency else COUNTED.get(counted.lower(), "things")
-    return Counted(SCALES[head[0]] if head else ONE, currency, kind)
+    named = (counted.lower(), counted[:2], counted[:1])  # 人次 is read as 人
+    kind = "money" if currency else next((COUNTED[name] for name in named if name in COUNTED), "things")
+    return Counted(SCALES[head[0]] if head else ONE, currency, kind, counted)
 
 
 def currency_named(text: str) -> str | None:
@@ -465,7 +467,14 @@ class Place:
     def is_scale_unknown(self) -> bool:
         """Whether neither its table nor what stands around it says what its digits are multiplied by."""
         table = self.table
-        known = table is None or self.row is None or self.row.counted or table.unit or table.inherited or len(self.scales) != 1
+        known = (
+            table is None
+            or self.row is None
+            or self.row.counted
+            or table.unit
+            or table.inherited
+            or len(self.scales) != 1
+        )
         return not known and self.figure.kind == "amount" and self.scales == (self.figure.scale,) == (ONE,)
 
 
