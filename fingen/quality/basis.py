@@ -69,6 +69,7 @@ _FURNITURE = re.compile(  # lines between a title and its table
     r"|as (?:of|at)|at|in|year ended|amounts|expressed)\b|^[$€£¥0-9 ’',|]+$"
 )
 EXTENT, _OF_MAIN = "extent", frozenset({"plain", "main"})
+_GIVEN_UP = re.compile(r"出售组|处置组|持有待售|\bdisposal group|\bheld for sale\b", re.IGNORECASE)
 _SINCE = frozenset({"since", "cumulative"})  # 年初至报告期末 and 累计 are either of these
 _OPENED = frozenset({"nine", "half"}) | _SINCE
 _OF_REPORT = {"quarterly": frozenset({"quarter", "since"}), "half-year": frozenset({"half"})}
@@ -526,6 +527,8 @@ class Basis:
             mine, theirs = close.get(dimension.name), known.get(dimension.name)
             if mine == "part":
                 continue  # of a segment a table of the whole may tell
+            if dimension.name == "balance" and place.figure.sign < 0:
+                continue  # net assets below nought are net liabilities
             if mine and theirs:
                 if not _agree({mine}, theirs) and not _is_labelled(place, dimension, mine):
                     return f"it is {_said(theirs)}, not {mine}"
@@ -634,7 +637,7 @@ class Basis:
 
     def _is_stated(self, dimension: Dimension, kinds: frozenset[str], figure: Quantity, origin: SourceBasis) -> bool:
         said = {mark.kind for mark in self._marked.marks if mark.dimension == dimension.name}
-        hint = {SCOPE.name: _ITSELF, RULES.name: _LEFT_OUT}.get(dimension.name)
+        hint = {SCOPE.name: _ITSELF, RULES.name: _LEFT_OUT, OPERATIONS.name: _GIVEN_UP}.get(dimension.name)
         if hint is not None and hint.search(self.reading.text):
             return True
         said |= self._asked.get(dimension.name, frozenset())

@@ -183,6 +183,8 @@ class Binding:
             if not attached and any(map(side_of, labels)):
                 attached = attached_polarity(self.reading, figure, costs=True)
             by_label = next((way for label in labels if (way := row_polarity(label, place.figure.sign))), 0)
+            if figure.sign > 0 and source.is_two_sided_loss(place):
+                return None
             if source.is_gain_of_expenses(place):
                 return self._sign_of_gain(figure)
             of_source = by_label or polarity(self._words_of(source, place))

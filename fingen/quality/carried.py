@@ -38,7 +38,7 @@ def _at_its_place(reading: ClaimContext, figure: Quantity) -> Quantity | None:
     start, end = reading.sentence(figure.start)
     if not reading.is_respective(start, end):
         return None
-    inside = [each for each in reading.quantities if start <= each.start < end and each.kind == figure.kind]
+    inside = [each for each in reading.quantities if start <= each.start < end]
     lists = [
         list(group) for _, group in groupby(inside, lambda each: len(_PARTED.findall(reading.text, start, each.start)))
     ]

@@ -273,7 +273,9 @@ def _crossed(one: _Named, other: _Named) -> float:
 
 def _names(source: Source, place: Place) -> frozenset[str]:
     if place.row is not None:
-        return _words(" ".join((*place.row.parents[-1:], place.row.label)))
+        own = place.row.label  # above a row in English a Chinese name may be that of the row before
+        above = [each for each in place.row.parents[-1:] if each.isascii() == own.isascii() or not own]
+        return _words(" ".join((*above, own)))
     return _words(words_beside(source.reading, place.figure, behind=True))
 
 

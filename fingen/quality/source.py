@@ -10,9 +10,9 @@ from decimal import Decimal
 from functools import cached_property, lru_cache
 from itertools import pairwise
 
-from fingen.quality.claims import QUANTITIES, ClaimContext, is_cost, is_expense
+from fingen.quality.claims import QUANTITIES, ClaimContext, is_cost, is_expense, polarity
 from fingen.quality.notation import find_notation, narrow, standard
-from fingen.quality.quantities import HUNDREDTH, ONE
+from fingen.quality.quantities import HUNDREDTH, ONE, Quantity
 from fingen.quality.tables import (
     GENERIC,
     Place,
@@ -121,9 +121,16 @@ class Source:
         self.reading = ClaimContext(self._running, self.report_year, words=True)
         other = self._unit.scale if self._unit and self._unit.scale else ONE
         for figure in self.reading.figures:
-            bare = figure.kind == "amount" and figure.scale == ONE and figure.unit == "money"
+            bare = figure.kind == "amount" and figure.scale == ONE
+            bare = bare and (figure.unit == "money" or self._is_alone(figure))
             scales = (ONE, other) if bare and other != ONE else (figure.scale,)
             yield Place(figure, scales, figure.currency)
+
+    def _is_alone(self, figure: Quantity) -> bool:
+        """Whether a figure is all that its line has: a total below a table whose lines have no cells."""
+        start = self._running.rfind("\n", 0, figure.start) + 1
+        line = self._running[start : self._running.find("\n", start) % (len(self._running) + 1)]
+        return len(line.strip(" ()-$¥")) == len(self._running[figure.start : figure.end].strip(" ()-$¥"))
 
     def _read_times(self) -> None:
         times = [place.figure for place in self.places]
@@ -183,6 +190,13 @@ class Source:
         titled = any(_EXPENSE_NOTE.search(line) for line in place.table.caption.split("\n")[-3:])
         others = (each for each in self.places if each.table is place.table and each.row and each.figure.sign > 0)
         return titled and any(is_cost(each.row.label) for each in others if each.row)
+
+    def is_two_sided_loss(self, place: Place) -> bool:
+        """Whether a row of losses has some with a minus and some without: which of the two are gains it does not say."""
+        if place.row is None or polarity(place.row.label) >= 0:
+            return False
+        row = (each for each in self.row_of(place) if each.figure.kind == "amount" and not each.change)
+        return len({each.figure.sign for each in row}) > 1
 
     def is_always_negative(self, place: Place) -> bool:
         """Whether a row has a minus in all of its two or more columns: what has one side alone is written so."""
