@@ -45,7 +45,7 @@ _WHOLE = re.compile(
 _WHOLE_OF_PROSE = re.compile(r"公司全年|(?:本行|本?公司|集团)(?:自身|本身)|\b(?:company|group|bank) itself\b")
 _PARTS = re.compile(
     r"\b(?:within|in|of|for|by) the [\w& -]{3,40}? (?:entit(?:y|ies)|segments?|divisions?|business(?:es)?|subsidiar(?:y|ies))\b"
-    r"|分部|下属|子公司|事业部|被投资|其中一家", re.IGNORECASE
+    r"|分部|下属|子公司|事业部|被投资|其中一家|(?<!主营)(?<!全部)(?<!各项)(?<!整体)业务(?:毛利率?|收入|营收|成本)", re.IGNORECASE
 )  # fmt: skip
 _START = re.compile(r"期初|年初(?![至到])|上年年?末|上期期?末|\b(?:opening|beginning)\b", re.IGNORECASE)
 _END = re.compile(r"期末|年末|\b(?:closing|end)\b", re.IGNORECASE)

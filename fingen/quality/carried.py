@@ -26,7 +26,8 @@ def find_other_rows(
     lower = reading.text.lower()
     quantities = [each for each in reading.quantities if each.start in places]
     for before, figure in pairwise(quantities):
-        first = _at_its_place(reading, figure) or before
+        twin = _at_its_place(reading, figure)
+        first = twin if twin and twin.start in places else before
         if first.start < reading.sentence(figure.start)[0] or _APART.search(lower, first.end, figure.start):
             continue
         if detail := _other_row(lower, first, figure, places, mentions_in):

@@ -231,7 +231,8 @@ OPPOSITES = (
     _dimension("capital", "", "authori issued paid 额定 法定股本 实收",
                authorised=r"\bauthori[sz]ed (?:shares?|capital|common|ordinary)|额定|法定股本",
                issued=r"\bissued (?:shares?|capital)|\bpaid[- ](?:up|in) (?:share[ ])?capital|实收(?:资本|股本)|已发行"),
-    _dimension("sum", "", "净额 总额", net=r"净额", total=r"(?<!利润)总额(?!的)"),
+    _dimension("sum", "", "净额 总额 资金", net=r"净额", total=r"(?<!利润)总额(?!的)|资金(?:共计|合计|总计)|(?:共计|合计|总计)募集资金"),
+    _dimension("stock", "", "余额 加额 少额", change=r"净?(?:增加|减少)额", balance=r"余额(?=[为是达约:：]|[0-9])"),
     _dimension("outlay", "", "研发", spent=r"研发投入|研发支出", expensed=r"研发费用(?!化)"),
     _dimension("charge", "", "charge credit 借 贷", charge=r"\bcharge[ds]?\b|借记",
                credit=r"\bcredit(?:ed|s)?\b(?! (?:risk|loss|quality|facilit"
@@ -239,6 +240,10 @@ OPPOSITES = (
     _dimension("owed", "", "ow due", by=r"\bow(?:ed|ing) by\b|\b(?:they|which|that|it) owes?\b",
                to=r"\bowed to\b|\bowing to (?=them|group|related|subsid|parent)"),
     _dimension("sheet", "", "balance 表外 表内", on=r"\bon[- ]balance[- ]sheet\b|资产负债表内", off=r"\boff[- ]balance[- ]sheet\b|表外"),
+    _dimension("line", "", "营业收入 营业总收入 营收 净利润", revenue=r"营业总?收入(?![率比的])|营收(?![率比的])",
+               profit=r"净利润(?![率比的])"),
+    _dimension("outlook", "", "预测 预计 20 实际", forecast=r"20[0-9]{2}E(?![A-Za-z])|预测(?!值)|预计(?!负债|信用|净残|使用|的|总)",
+               actual=r"实际(?=实现|完成|达到|录得|取得)"),
     _dimension("purpose", "", "selling marketing administrative research 销售费用 管理费用 研发费用 财务费用",
                selling=r"\bselling\b(?!,)|销售费用", administrative=r"\badministrative\b|管理费用", research=r"\bresearch\b"
                r"|研发费用", financial="财务费用"),

@@ -300,8 +300,11 @@ def _listed_name(reading: ClaimContext, figure: Quantity) -> str:
     before = reading.text[reading.sentence(figure.start)[0] : group[0].start]
     told = _RESPECTIVE.search(before)
     for clause in reversed(_CLAUSES.split(before[: told.start()] if told else before)):
-        names = [name for name in _LISTING.split(clause) if name_like(name)]
+        names = [name for name in clause.split("、") if name_like(name)]  # 租赁和商务服务业 is one
+        if len(names) != len(group):
+            names = [name for name in _LISTING.split(clause) if name_like(name)]
         if len(names) >= len(group):
+            names[-1] = names[-1].split("的")[0] or names[-1]  # A、B和C的余额: what they all are of
             return names[-len(group) :][group.index(figure)]
     return ""
 
