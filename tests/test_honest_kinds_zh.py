@@ -10,7 +10,7 @@ import pytest
 from test_grounding import passage, record
 
 from fingen.quality.grounding import Finding, ground
-from fingen.records import Evidence
+from fingen.records import Evidence, Period, Stated
 
 BRACKETS = "本期林木资产公允价值变动收益为人民币4,812.6万元(2023年：1,907.2万元)，租金收入为6,120.8万元(2023年：5,033.1万元)，汇兑收益为811.5万元(2023年：汇兑损失402.9万元)。"
 BRACKETS_ZHT = (
@@ -146,6 +146,45 @@ FALLEN = [
     (STEPS, "增长率2024年不低于25%，此后每年提高二十个百分点，到2026年不低于55%。", "figure"),
     (STEPS_TABLE, "2024年资产负债率为61.4%，上升4.5个百分点。", "figure"),
 ]  # fmt: skip
+
+
+INTERBANK = (
+    "（除特别注明外，金额单位为人民币百万元）\n3拆出资金准备变动\n截至2024年6月30日止六个月期间\n\n | 本集团 | 本行\n2024年1月1日 | (417) | (405)\n"
+    "本年净回拨 | 66 | 61\n2024年6月30日 | (351) | (344)"
+)
+
+
+def test_a_report_of_half_a_year_may_call_it_this_year_and_the_bank_alone_no_group() -> None:
+    half = passage(INTERBANK, "zh").model_copy(update={"period": Period(kind="half-year", end="2024-06-30")})
+
+    def told(answer: str) -> list[str]:
+        return [each.reason for each in ground(record(answer, language="zh"), [half]).failed]
+
+    assert told("本集团本年净回拨0.66亿元，准备由4.17亿元减至3.51亿元。") == []
+    assert told("本行（非集团）本年净回拨0.61亿元，准备由4.05亿元减至3.44亿元。") == []
+    assert told("本集团本年净回拨0.61亿元。") == ["binding-column"]
+
+
+def test_a_unit_that_each_page_states_alike_is_that_of_a_table_without_one() -> None:
+    pages = tuple(Stated(text="除特别注明外，金额单位为人民币百万元", page=page) for page in (3, 4))
+    text = "项目 | 2024年 | 2023年\n拆出资金 | 183,406 | 161,255"
+    source = passage(text, "zh")
+
+    def told(answer: str, unit: tuple[Stated, ...]) -> list[str]:
+        return [
+            each.reason
+            for each in ground(record(answer, language="zh"), [source.model_copy(update={"unit": unit})]).failed
+        ]
+
+    assert told("2024年拆出资金1,834.06亿元。", pages) == []
+    assert told("2024年拆出资金1,834.06万元。", pages) == ["figure"]
+    assert told("2024年拆出资金1,834.06亿元。", (pages[0], Stated(text="单位：万元", page=4))) == ["figure"]
+
+
+def test_a_name_in_traditional_characters_is_that_of_the_source() -> None:
+    text = "公司名稱 | 未變現收益\n滙隆控股有限公司 | 1,234"
+
+    assert [each.reason for each in fail(text, "滙隆控股錄得收益。")] == []
 
 
 def fail(text: str, answer: str, quotes: tuple[str, ...] = ()) -> list[Finding]:

@@ -51,7 +51,7 @@ class Mark:
 _WHOSE = re.compile(
     r"(?P<parent>(?<!于)(?<!归属)本(?:行|公司)(?!股东|所有者|普通股|拥有|控制|控股|管理层|董事|设立|及)|(?<!于)(?<!归属)母公司(?!股东|股東|所有者|普通股|[拥擁]有人)"
     r"|\b(?:the|at) bank(?: alone|['’]s)?\b)"
-    r"|(?P<group>[本该]?集[团團](?!股份|有限|公司|控股)|\bconsolidated\b)",
+    r"|(?P<group>(?<!非)[本该]?集[团團](?!股份|有限|公司|控股)|\bconsolidated\b)",
     re.IGNORECASE,
 )
 _NONE: frozenset[str] = frozenset()
@@ -525,10 +525,8 @@ class Basis:
             return detail
         for dimension in BASES if is_share or figure.unit in ("people", "time") else DIMENSIONS:
             mine, theirs = close.get(dimension.name), known.get(dimension.name)
-            if mine == "part":
-                continue  # of a segment a table of the whole may tell
-            if dimension.name == "balance" and place.figure.sign < 0:
-                continue  # net assets below nought are net liabilities
+            if self._is_open(dimension, mine, source, place):
+                continue
             if mine and theirs:
                 if not _agree({mine}, theirs) and not _is_labelled(place, dimension, mine):
                     return f"it is {_said(theirs)}, not {mine}"
@@ -539,6 +537,13 @@ class Basis:
             elif theirs and theirs <= dimension.special and not self._is_stated(dimension, theirs, figure, origin):
                 return f"it is {_said(theirs)}, which is not said"
         return None
+
+    def _is_open(self, dimension: Dimension, kind: str | None, source: Source, place: Place) -> bool:
+        """Whether a kind that is said may be any other by the source."""
+        if dimension is SPAN and kind == "year":  # a report of half a year calls it 本年 itself
+            return "本年" in source.text and not _FULL.search(self.reading.text)
+        is_net_liability = dimension.name == "balance" and place.figure.sign < 0
+        return kind == "part" or is_net_liability  # of a segment a table of the whole may tell
 
     def _close(self, figure: Quantity, place: Place) -> dict[str, str]:
         """The kinds that the words close to a figure give it; whose accounts it is of also by a word that frames them."""

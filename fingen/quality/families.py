@@ -96,7 +96,7 @@ SCOPE = _dimension(
     r"|separate (?:financial )?statements\b"
     r"|^company (?:balance sheet|statement of|profit and loss|income statement|cash flow)|company balance sheet\b|stand-?alone\b"
     r"|the parent(?:['’]s)?\b|parent (?:entity|level)\b|bank(?: only)?:)",
-    group=r"(?<!企业)(?<!业务)合[并併](?!及公司|及母公司|及银行|范围|报表编制|日|方|对价|成本|财务报表项目)(?:口径|报表)?|\bconsolidated\b"
+    group=r"(?<!企业)(?<!业务)(?<!非)合[并併](?!及公司|及母公司|及银行|范围|报表编制|日|方|对价|成本|财务报表项目)(?:口径|报表)?|\bconsolidated\b"
     r"|\bthe (?:whole |entire )?group(?:['’]s)?\b|本集[团團]|集团口径|group[- ]wide",
     alone=r"个体财务|個體財務|个别财务报表|個別財務|个体报表|個體報表",
     part=r"\bthe [A-Z][\w&,-]*(?: (?:and |& )?[A-Z][\w&,-]*){0,4} (?:operating |reportable |reporting )?segment\b(?!s)",

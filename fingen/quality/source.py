@@ -91,8 +91,8 @@ class Source:
     def _table_places(self) -> Iterator[Place]:
         """The figures in tables; `running` is left as the text without them, at the same offsets."""
         running, at, ended = [], 0, 0
-        stated = self.passage.unit
-        inherited = parse_unit(stated[0].text) if len(stated) == 1 else None  # said once for more than one table
+        stated = {parse_unit(each.text) for each in self.passage.unit}
+        inherited = stated.pop() if len(stated) == 1 else None  # said above the passage, or on each of its pages
         for kind, block in self.passage.kinds:
             start = self.passage.text.find(block, at)
             if start < 0 or not block:
