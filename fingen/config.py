@@ -20,9 +20,10 @@ CONTEXTS = ("none", "passage", "both")
 LANGUAGES = ("auto", "en", "zh")
 SPLIT_UNITS = ("auto", "document", "chunk")
 VALIDATION_SHARE = 0.32  # of the training records: 160 at 500
-RESERVED_SET_NAMES = frozenset({"adapters", "models", "scores", "reproductions", "cache", "withdrawn"})
+RESERVED_SET_NAMES = frozenset({"adapters", "models", "scores", "reproductions", "cache", "chats", "withdrawn"})
 BUILD = Path("build")
 CACHE = BUILD / "cache"
+CHATS = BUILD / "chats"  # what teachers said in conversations
 PUSHES = BUILD / "pushes.jsonl"  # what went to the Hub from here, where and when
 T = TypeVar("T")
 
@@ -310,6 +311,7 @@ MODELS = {
 FAMILIES = ("baichuan2", "chatglm2", "chatglm3")  # what `fingen models convert` takes
 LOADS = ("auto", "fp32", "bf16", "fp16", "8bit", "4bit")
 WEIGHT_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "8bit": 1.15, "4bit": 0.75}  # a parameter, embeddings among them
+GGUF_KINDS = {"f32": "ALL_F32", "f16": "MOSTLY_F16", "q8_0": "MOSTLY_Q8_0"}  # number formats, and what GGUF calls them
 FORMS = ("chat", "fingpt")
 BASE_OF = "Of an adapter that another program made: its base model."
 FORM_OF = "Of such an adapter: how its prompts looked in its training."
@@ -382,6 +384,68 @@ class Finetune:
     )
     dry_run: bool = option(False, "Say what would be done, and what is in the way; fetch and train nothing.")
     base_seed: int | None = None  # of the tiny base model, where adapters of several seeds stand on it
+
+
+MEASURES = ("cosine", "mse")
+
+
+@dataclass(frozen=True)
+class Distilling(Tuning):
+    """How a student is trained: the settings of a training, and the weights of what it learns by."""
+
+    rank: int = folder_option(0, "Rank of an adapter on the student, in place of training all of it.", unset="none")
+    kl: float = folder_option(0.5, "Share of the teacher's answers in what is learned; the rest are the rows' own.")
+    temperature: float = folder_option(1.0, "What the logits of both are divided by before they are compared.")
+    top: int = folder_option(
+        128,
+        "Tokens of the teacher's answers that count by themselves, all others as one; 0 takes all, without a cache.",
+    )
+    hidden: float = folder_option(0.0, "Weight of how far the states of paired layers are apart.")
+    embedding: float = folder_option(0.0, "Weight of how far the embeddings are apart.")
+    layer_map: str = option(
+        "", "Layers that are to agree, student:teacher, from 0, such as 0:0,1:2.", metavar="PAIRS",
+        unset="each with its own of before, or evenly spread",
+    )  # fmt: skip
+    measure: str = "cosine"  # of states: 1 - cosine, or mse: squared differences by the teacher's squares
+    choosing_rows: int = 32  # training rows by which the layers to take out are chosen
+
+
+@dataclass(frozen=True)
+class Distill:
+    """`fingen distill`."""
+
+    teacher: str = ""
+    drop: int | None = option(
+        None, "The student is the teacher with so many layers out: those whose absence changes its answers least.", least=1
+    )  # fmt: skip
+    student: str | None = option(None, "The student is this model: an alias, a hub id, or a folder.", metavar="MODEL")
+    data: Path | None = option(
+        None, "The set to learn on.", unset="that of the teacher's adapter, else the newest in build/", flag="--set",
+        metavar="SET",
+    )  # fmt: skip
+    out: Path | None = option(None, "Folder of the student.", unset="build/models/<teacher>-<student>")
+    recipe: str | None = folder_option(None, "Settings that were published: od-finllm.", metavar="NAME")
+    untrained: bool = option(
+        False, "Write the student as it is cut, and train nothing: what distilling is compared with."
+    )
+    cache: bool = folder_option(
+        True, "Ask the teacher first, keep its answers in build/cache/, and let go of it; else ask it at each step."
+    )
+    licence_agreed: bool = option(
+        False,
+        "The licences allow to teach this student with this teacher: you have read them.",
+        flag="--license-agreed",
+    )
+    resume: bool = folder_option(False, "Go on with a run that was not finished.")
+    replace: bool = option(False, "Start anew, also where a model or an unfinished run is.")
+    report_to: tuple[str, ...] = option(
+        (), "Send the history also to a tracker that is installed, such as wandb or tensorboard. May be repeated.",
+        metavar="TRACKER",
+    )  # fmt: skip
+    trust_remote_code: bool = option(
+        False, "Run Python code that a model brings along. It can do here all that you can: read it first."
+    )
+    dry_run: bool = option(False, "Say what would be done, and what is in the way; fetch, ask and train nothing.")
 
 
 @dataclass(frozen=True)
@@ -465,6 +529,60 @@ class Scoring:
     seed: int = folder_option(0, "Of the bootstrap and of the shots.")
     replace: bool = option(False, "Write over a score of other answers or rows.")
     resamples: int = 2000  # of the bootstrap
+
+
+@dataclass(frozen=True)
+class ServedModels:
+    """`fingen serve`: models of this machine, and how they answer."""
+
+    models: tuple[str, ...] = ()  # folders, aliases, Hub ids
+    base: str | None = option(None, BASE_OF, metavar="MODEL")
+    form: str | None = option(None, FORM_OF, choices=FORMS)
+    load: str | None = folder_option(
+        None, "Number format.", unset="as an adapter was tuned; bf16 on a GPU, else fp32", choices=LOADS
+    )
+    max_tokens: int = folder_option(512, "Tokens that an answer may have where nobody says how many.", least=1)
+    trust_remote_code: bool = option(False, "Run Python code that a base model brings along: read it first.")
+
+
+@dataclass(frozen=True)
+class AskingInChat(Asking):
+    """The same of `fingen demo`, which asks one question at a time: the fields of batches and pace are no options here."""
+
+    concurrency: int = 1
+    rpm: int | None = None
+    tpm: int | None = None
+    budget_usd: float | None = folder_option(
+        None, "USD that all conversations with teachers may cost, all runs together; a hard stop.", flag="--budget",
+        key="budget", above=0,
+    )  # fmt: skip
+    batch: bool = False
+    wait: bool = True
+    export_requests: Path | None = None
+    import_answers: Path | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Demo(ServedModels):
+    """`fingen demo`."""
+
+    base_beside: bool = folder_option(
+        True, "Leave out the base model beside an adapter.", flag="--no-base", key="no_base"
+    )
+    data: Path | None = option(
+        None, "A set: its questions and passages are at hand on the page.", unset="the set of the first adapter",
+        flag="--set", metavar="SET",
+    )  # fmt: skip
+    inputs: tuple[Path, ...] = option(
+        (), "Where the PDF files of the set are, or such a file. May be repeated.", unset="., raw/, reports/",
+        flag="--input", metavar="FOLDER",
+    )  # fmt: skip
+    teachers: tuple[str, ...] = option(
+        (), "A teacher, or with --base-url a model on a server, beside the models: anthropic[:MODEL], openai[:MODEL]. It is "
+        "asked when you agree to it on the page. May be repeated.", flag="--teacher", metavar="NAME",
+    )  # fmt: skip
+    asking: AskingInChat = field(default_factory=AskingInChat)
 
 
 @dataclass(frozen=True)

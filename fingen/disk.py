@@ -35,7 +35,7 @@ LOCK = ".lock"  # in the folder of a set; it stays there
 SET = "manifest.json"
 KINDS = {  # what is written last into a folder -> what the folder then holds
     "fingen.json": "an adapter of `fingen finetune`",
-    "merged.json": "a model of `fingen merge`",
+    "merged.json": "a model of `fingen merge` or `fingen distill`",
     "origin.json": "a tiny base model of `fingen finetune`",
     "score.json": "a score of `fingen score`",
     ".export": "an export of `fingen export`",
@@ -115,7 +115,7 @@ def refuse_detour(folder: Path) -> None:
     for place in (below, *below.parents):
         if place == home:
             return
-        if place.is_symlink() and not (there := Path(os.path.realpath(place))).is_relative_to(home):
+        if os.path.islink(place) and not (there := Path(os.path.realpath(place))).is_relative_to(home):  # noqa: PTH114  # Path.is_symlink raises for a name that is too long
             raise UsageError(
                 f"{place.relative_to(home)}: a link that leads out of the working directory, to {there}",
                 hint=f"name that folder itself, or set {FOLLOW_LINKS}=1 where the link is your own",

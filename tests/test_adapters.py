@@ -592,21 +592,16 @@ def test_a_server_needs_no_setting_to_put_a_question_as_the_training_did(workpla
         assert tokenizer.encode(text, add_special_tokens=False) == ids
 
 
-def test_serve_takes_a_merged_model_and_nothing_else(desk: Path):
-    refused = run("serve", desk, code=2).stderr
-    assert f"merge it first: fingen merge {desk}" in refused
-    assert "no such folder" in run("serve", "nowhere", code=2).stderr
+def test_serve_runs_no_code_of_a_model(desk: Path):
     config = json.loads(Path("base/config.json").read_text(encoding="utf-8"))
     Path("base/config.json").write_text(json.dumps({**config, "auto_map": {"AutoConfig": "x.Y"}}), encoding="utf-8")
-    assert "Python code of its own" in run("serve", "base", code=2).stderr
-    if importlib.util.find_spec("fastapi") is None:
-        assert 'pip install "transformers[serving]"' in refused
+
+    for model in ("base", desk):
+        assert "Python code of its own" in run("serve", model, code=2).stderr
 
 
 @pytest.mark.slow
 def test_a_served_model_answers_like_the_adapter(desk: Path):
-    for library in ("fastapi", "uvicorn"):
-        pytest.importorskip(library, reason="transformers[serving] is not installed")
     merge(desk, Path("merged"))
     tuned = load_adapter(desk)
     ids = tuned.template.encode_prompt(tuned.template.render(QUESTIONS[0]))
@@ -646,9 +641,9 @@ def test_a_served_model_answers_like_the_adapter(desk: Path):
         assert status(chat, {**body, "model": "merged"}) == 200
         assert status(chat, body, Host="evil.example") == 403
         assert status(chat, body, Origin="http://evil.example") == 403
-        assert status("/load_model", {"model": "base"}) == 403
-        assert status(chat, {**body, "model": "base"}) == 400
-        assert status("/v1/completions", {"prompt": "x", "model": str(Path("base").resolve())}) == 400
+        assert status("/load_model", {"model": "base"}) in (403, 404)
+        assert status(chat, {**body, "model": "base"}) == 404
+        assert status("/v1/completions", {"prompt": "x", "model": str(Path("base").resolve())}) == 404
     finally:
         server.terminate()
         server.wait()

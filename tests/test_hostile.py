@@ -400,11 +400,11 @@ def kill_workers() -> None:
         os.waitid(os.P_PID, worker, os.WEXITED | os.WNOWAIT)  # it is dead, and its parent has still to be told
 
 
-def workers() -> list[int]:
+def workers(module: str = "workers") -> list[int]:
     """The reading processes that are alive, of this process and its threads."""
     children = (path.read_text().split() for path in Path("/proc/self/task").glob("*/children"))
     commands = {int(child): Path(f"/proc/{child}/cmdline").read_bytes() for child in chain.from_iterable(children)}
-    return [child for child, command in commands.items() if b"fingen.documents.workers" in command]
+    return [child for child, command in commands.items() if f"fingen.documents.{module}".encode() in command]
 
 
 def slow(path: Path) -> Path:

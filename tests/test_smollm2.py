@@ -7,14 +7,12 @@ import os
 import re
 import subprocess
 import sys
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import pytest
+from llama_server import llama
 from test_adapters import go
 
 from fingen.scoring.report import read_score
@@ -87,64 +85,7 @@ def merged(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "build/models/talks"
 
 
-def write_gguf(folder: Path, like: Path, out: Path) -> None:
-    """The GGUF file of a merged model, in fp32: its weights in place of those of a file of the same model.
-
-    llama.cpp's converter does the same; it is no package. It turns rows of queries and keys around for its rotary embedding.
-    """
-    import gguf
-    from gguf.constants import GGMLQuantizationType
-    from safetensors.numpy import load_file
-
-    source = gguf.GGUFReader(like)
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    heads = {"attn_q": config["num_attention_heads"], "attn_k": config["num_key_value_heads"]}
-    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config["num_hidden_layers"])
-    weights = {
-        names.get_name(name, (".weight",)): value for name, value in load_file(folder / "model.safetensors").items()
-    }
-    writer = gguf.GGUFWriter(out, "llama")
-    for name, field in source.fields.items():
-        if name.startswith("GGUF.") or name == "general.architecture":
-            continue
-        kinds = [*field.types, None]
-        writer.add_key_value(name, 0 if name == "general.file_type" else field.contents(), *kinds[:2])
-    for tensor in source.tensors:
-        value = weights[tensor.name]
-        if count := heads.get(tensor.name.split(".")[-2]):
-            value = value.reshape(count, 2, len(value) // count // 2, -1).swapaxes(1, 2).reshape(value.shape)
-        writer.add_tensor(tensor.name, value, raw_dtype=GGMLQuantizationType.F32)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-
-
-@contextmanager
-def llama(gguf_file: Path, context: int) -> Iterator[Callable[..., str]]:
-    """A real llama.cpp server with that file; what it gives is asked for a completion."""
-    xllamacpp = pytest.importorskip("xllamacpp", reason="pip install xllamacpp")
-    settings = xllamacpp.CommonParams()
-    settings.model.path = str(gguf_file)
-    settings.n_ctx = context
-    settings.n_parallel = 1
-    settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = (
-        1  # several wait for each other on a busy machine
-    )
-    server = xllamacpp.Server(settings)
-
-    def complete(prompt: str, **options: Any) -> str:
-        body = json.dumps({"prompt": prompt, "n_predict": TOKENS, "cache_prompt": False, **options}).encode()
-        request = urllib.request.Request(
-            f"{server.listening_address}/completion", body, {"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=SECONDS) as answer:
-            return str(json.load(answer)["content"])
-
-    yield complete
-
-
-def test_llama_with_the_modelfile_answers_as_chat_does(merged: Path, smollm2: Path, tmp_path: Path):
+def test_llama_with_the_modelfile_answers_as_chat_does(merged: Path):
     pytest.importorskip("xllamacpp", reason="pip install xllamacpp")
     lines = "\n".join([*ASKED, "", ""])
     ran = subprocess.run(
@@ -158,10 +99,11 @@ def test_llama_with_the_modelfile_answers_as_chat_does(merged: Path, smollm2: Pa
     prompts = [go(template, "", asked) for asked in ASKED]
     stated = {"temperature": float(settings["temperature"]), "repeat_penalty": float(settings["repeat_penalty"]),
               "stop": [settings["stop"]]}  # fmt: skip
-    write_gguf(merged, smollm2 / "model.gguf", tmp_path / "model.gguf")
-    with llama(tmp_path / "model.gguf", int(settings["num_ctx"])) as complete:
-        with_it = [complete(prompt, **stated) for prompt in prompts]
-        by_default = [complete(prompt, **stated | {"repeat_penalty": 1.1, "repeat_last_n": 64}) for prompt in prompts]
+    packed = fingen(merged.parent, "merge", merged, "--gguf", "f32")
+    with llama(Path(packed["file"]), int(settings["num_ctx"])) as server:
+        with_it = [server.complete(prompt, TOKENS, **stated)["content"] for prompt in prompts]
+        penalty = {"repeat_penalty": 1.1, "repeat_last_n": 64}
+        by_default = [server.complete(prompt, TOKENS, **stated | penalty)["content"] for prompt in prompts]
 
     def same(answers: list[str]) -> int:
         return sum(one.strip() == other.strip() for one, other in zip(chat, answers, strict=True))

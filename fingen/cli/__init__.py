@@ -37,9 +37,11 @@ GROUPS = {
     "tune": {
         "models": ("fingen.cli.models", "List the base models that have a short name, and what they need."),
         "finetune": ("fingen.cli.finetune", "Train a LoRA adapter for a base model on a set."),
+        "distill": ("fingen.cli.distill", "Make a smaller model that answers as its teacher does."),
         "merge": ("fingen.cli.merge", "Merge an adapter into its base model, and check that both say the same."),
         "chat": ("fingen.cli.chat", "Ask an adapter, one line at a time."),
-        "serve": ("fingen.cli.serve", "Serve a merged model on this machine."),
+        "serve": ("fingen.cli.serve", "Serve models on this machine, by OpenAI's protocol."),
+        "demo": ("fingen.cli.demo", "Serve a page where models answer side by side."),
     },
     "judge": {
         "score": ("fingen.cli.score", "Score raw answers, every figure with its interval."),

@@ -8,20 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from fingen.cli.common import Command, command_options, echo, print_json
 from fingen.cli.options import options_of, settings_of
-from fingen.config import MODELS, Finetune, Tuning
-from fingen.errors import ShortfallError, UsageError, visible
+from fingen.cli.tuning import gib, resolve, said, show_example
+from fingen.config import Finetune, Tuning
+from fingen.errors import ShortfallError
 
 if TYPE_CHECKING:
     from fingen.training.plan import TrainingPlan
     from fingen.training.run import Tuned
     from fingen.training.seeds import Seeds
     from fingen.training.settings import Resolved
-
-EXAMPLE_CHARACTERS = 1200  # of a prompt that is shown
 
 
 @click.command("finetune", cls=Command)
@@ -56,7 +54,7 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
     from fingen.training.seeds import Seeds, finetune_seeds
 
     flags = {field.name: options.pop(field.name) for field in dataclasses.fields(Tuning) if field.name in options}
-    resolved = _resolve(ctx, flags, table, overrides, options["model"], options["recipe"])
+    resolved = resolve(ctx, flags, table, overrides, recipe=options["recipe"], model=options["model"])
     settings = settings_of(Finetune, options)
 
     def say(text: str) -> None:
@@ -76,10 +74,10 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
         refuse(plan.obstacles)
         return
     if resolved.sources:
-        say(_said(resolved))
+        say(said(resolved))
     train = finetune_seeds if settings.seeds else finetune
     made = train(settings, resolved.tuning, sources=resolved.sources, say=say,
-                 show=lambda prompt, answer: None if quiet else _show_example(prompt, answer))  # fmt: skip
+                 show=lambda prompt, answer: None if quiet else show_example(prompt, answer))  # fmt: skip
     if not first:
         return
     runs = made.runs if isinstance(made, Seeds) else (made,)
@@ -89,51 +87,6 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
         echo(*(_seeds_lines(made) if isinstance(made, Seeds) else _lines(made)))
     for run in runs:
         _check_learned(run)
-
-
-def _resolve(ctx: click.Context, flags: dict[str, Any], table: Path | None, overrides: tuple[str, ...], model: str,
-             recipe: str | None) -> Resolved:  # fmt: skip
-    """The settings by the strength of where they come from: command line, environment, file, fingen.toml, recipe, preset."""
-    from fingen.training import settings
-
-    by_source: dict[ParameterSource | None, dict[str, Any]] = {}
-    for name, value in flags.items():
-        if value is not None:
-            by_source.setdefault(ctx.get_parameter_source(name), {})[name] = value
-    given = by_source.get(ParameterSource.COMMANDLINE, {})
-    overridden = settings.parse_overrides(overrides)
-    if twice := sorted(set(given) & set(overridden)):
-        raise UsageError(f"{twice[0]} is given twice, as an option and with --override", hint="leave one of them out")
-    alias = MODELS.get(model.lower())
-    layers: list[tuple[str, dict[str, Any]]] = [
-        (f"--{name.replace('_', '-')}", {name: value}) for name, value in given.items()
-    ]
-    layers.append(("--override", overridden))
-    layers.append(("environment", by_source.get(ParameterSource.ENVIRONMENT, {})))
-    if table:
-        layers.append((str(table), settings.read_table(table)))
-    layers.append(("fingen.toml", by_source.get(ParameterSource.DEFAULT_MAP, {})))
-    if recipe:
-        layers.append((f"recipe {recipe}", settings.read_recipe(recipe)))
-    if alias and alias.preset:
-        layers.append((f"preset {model.lower()}", dict(alias.preset)))
-    return settings.resolve(layers)
-
-
-def _said(resolved: Resolved) -> str:
-    values = dataclasses.asdict(resolved.tuning)
-    return "   ".join(f"{name}={values[name]} ({source})" for name, source in sorted(resolved.sources.items()))
-
-
-def _show_example(prompt: str, answer: str) -> None:
-    shown = prompt if len(prompt) <= EXAMPLE_CHARACTERS else f"{prompt[:EXAMPLE_CHARACTERS]} [...] "
-    parts = visible(shown, lines=True), visible(answer, lines=True)
-    click.echo(click.style(parts[0], dim=True) + click.style(parts[1], fg="green", bold=True), err=True)
-    echo(f"(the first row; only this is learned: {answer!r})", err=True)
-
-
-def _gib(count: float | None) -> str:
-    return "not known" if count is None else f"{count / (1 << 30):.1f} GiB"
 
 
 def _duration(seconds: tuple[float, float] | None) -> str:
@@ -150,7 +103,7 @@ def _plan_lines(plan: TrainingPlan, resolved: Resolved, seeds: int | None) -> li
         f"base model: {plan.base.source}   set: {plan.data or 'none'}   adapter: {plan.out or 'not known'}",
         f"rows: {plan.rows:,}, about {plan.tokens:,} tokens | {plan.validation:,} validation",
         f"steps: {plan.steps:,}, warm-up: {plan.warmup_steps:,}" + (f", for each of {seeds} seeds" if seeds else ""),
-        f"memory: about {_gib(plan.estimate_bytes())} needed, {_gib(plan.free_bytes)} free",
+        f"memory: about {gib(plan.estimate_bytes())} needed, {gib(plan.free_bytes)} free",
         f"time: {_duration(plan.estimate_seconds())}",
         "",
         *(f"  {name:<24}{value!s:<16}{resolved.sources.get(name, 'default')}" for name, value in values.items()),

@@ -30,7 +30,7 @@ from fingen.records import Document
 ORDINARY_PAGE = 0.05  # CPU seconds that a file may take for each page, whatever its others take
 ENDINGS = {getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)}
 WALL_FACTOR = 12  # seconds of wall clock a page may take for each CPU second: a busy machine is not a hanging file
-_START = "import sys; sys.path += sys.argv[2:]; from fingen.documents.workers import serve; serve(int(sys.argv[1]))"
+_START = "import sys; sys.path += sys.argv[2:]; from {} import {}; {}(int(sys.argv[1]))"
 _MEMORY_HINT = "split the file, or read it alone on a machine with more memory"
 
 
@@ -135,8 +135,8 @@ class _Pool:
         if len(self._workers) == count:
             return None
         here, there = Pipe()
-        with there, _interrupts_held():
-            worker = _Worker(_start(there), here)
+        with there:
+            worker = _Worker(start_apart(there, f"{__name__}:serve"), here)
         self._workers.append(worker)
         with contextlib.suppress(OSError):  # it died at once: `_give` will see
             here.send((self._reading, self._cache))
@@ -205,20 +205,22 @@ class _Pool:
         worker.process.wait()
 
 
-def _start(pipe: Connection) -> subprocess.Popen[bytes]:
-    """A process that serves at the other end of a pipe."""
-    handle = pipe.fileno()
+def start_apart(pipe: Connection, entry: str) -> subprocess.Popen[bytes]:
+    """Start a process that calls MODULE:FUNCTION with the other end of a pipe; what ends a run does not reach it."""
+    handle, (module, _, function) = pipe.fileno(), entry.partition(":")
+    start = _START.format(module, function, function)
     options: dict[str, Any] = {"pass_fds": (handle,)}
     if sys.platform == "win32":
         os.set_handle_inheritable(handle, True)
         options = {"startupinfo": subprocess.STARTUPINFO(lpAttributeList={"handle_list": [handle]})}
     encoding = ["-X", "utf8"] if sys.flags.utf8_mode else []
-    return subprocess.Popen(
-        [sys.executable, "-I", *encoding, "-c", _START, str(handle), *_import_folders()],
-        stdin=subprocess.DEVNULL,  # the caller's script may stand there
-        stdout=subprocess.DEVNULL,  # and a summary there
-        **options,
-    )
+    with _interrupts_held():
+        return subprocess.Popen(
+            [sys.executable, "-I", *encoding, "-c", start, str(handle), *_import_folders()],
+            stdin=subprocess.DEVNULL,  # the caller's script may stand there
+            stdout=subprocess.DEVNULL,  # and a summary there
+            **options,
+        )
 
 
 def _import_folders() -> list[str]:
@@ -261,16 +263,15 @@ def _size(source: InputFile) -> int:
 
 def serve(handle: int) -> None:
     """Read files until the pipe closes. What ends a run is the parent's business, also where it goes to all its processes."""
-    for ending in ENDINGS:
-        signal.signal(ending, signal.SIG_IGN)
-    pipe = _connect(handle)
+    ignore_endings()
+    pipe = connect(handle)
     try:
         reading, cache = pipe.recv()
     except (EOFError, OSError):  # the parent is gone
         return
     from fingen.documents.read import read_document  # pymupdf is paid for in the worker alone
 
-    limits = _Limits(reading)
+    limits = Limits(reading)
 
     def started(page: int, pages: int) -> bool:
         pipe.send(("page", (page, pages)))
@@ -286,11 +287,18 @@ def serve(handle: int) -> None:
             read = partial(
                 read_document, source.path, source.name, reading, cache=cache, skip=skip, started=started, tell=tell
             )
-            pipe.send(_answer(read))
+            pipe.send(answer_of(read))
             gc.collect()
 
 
-def _connect(handle: int) -> Connection:
+def ignore_endings() -> None:
+    """Let what ends a run pass: a child is ended by its parent."""
+    for ending in ENDINGS:
+        signal.signal(ending, signal.SIG_IGN)
+
+
+def connect(handle: int) -> Connection:
+    """Open the end of a pipe that the parent gave."""
     if sys.platform == "win32":
         from multiprocessing.connection import PipeConnection
 
@@ -298,7 +306,8 @@ def _connect(handle: int) -> Connection:
     return Connection(handle)
 
 
-def _answer(read: Callable[[], Document]) -> tuple[str, Any]:
+def answer_of(read: Callable[[], Any]) -> tuple[str, Any]:
+    """What a child tells of something that may fail: "done" and what came, "failed" or "usage" and why."""
     try:
         return "done", read()
     except DocumentError as e:
@@ -309,7 +318,7 @@ def _answer(read: Callable[[], Document]) -> tuple[str, Any]:
         return "failed", (Cause.TOO_LARGE, "more memory than a reader may take", None, _MEMORY_HINT)
 
 
-class _Limits:
+class Limits:
     """CPU seconds for each page and memory for the process, kept by the kernel; CPU seconds for a whole file.
 
     Without the module `resource` (Windows) only the parent's clock guards the run.

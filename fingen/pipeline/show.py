@@ -124,7 +124,7 @@ def write_pictures(shown: Shown, path: Path, *, dpi: int = DPI, crop: bool = Fal
         path if number == 1 else path.with_stem(f"{path.stem}-{number}"): (place, marks)
         for number, (place, marks) in enumerate(pages.items(), 1)
     }
-    from fingen.documents.picture import render_page
+    from fingen.documents.apart import render_page
 
     drawn = {
         file: render_page(shown.files[document], page, marks, dpi=dpi, crop=crop)
@@ -222,7 +222,7 @@ def _place(quote: Evidence, document: str, passages: Sequence[Chunk], files: Map
 def _lines(file: Path | None, page: int, text: str, within: Box | None = None) -> tuple[Box, ...]:
     if file is None:
         return ()
-    from fingen.documents.picture import find_lines  # pymupdf is paid for where there is a page
+    from fingen.documents.apart import find_lines  # pymupdf is paid for where there is a page
 
     return tuple(find_lines(file, page, text, within))
 

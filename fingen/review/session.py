@@ -254,7 +254,7 @@ class Session:
 
     def pages(self, key: str) -> dict[str, Any]:
         """The pages of a row, with the boxes of its quotes; and the documents that are not at hand, with why."""
-        from fingen.documents.picture import page_size
+        from fingen.documents.apart import page_size
 
         with self._pdf():
             record, quotes, files, missing = self._quotes(self.number(key))
@@ -278,7 +278,7 @@ class Session:
         Raises:
             UsageError: the document is none of the row's, or not at hand; DocumentError: the page cannot be drawn.
         """
-        from fingen.documents.picture import render_page
+        from fingen.documents.apart import render_page
 
         number = self.number(key)
         kept = (self.index.hashes[number] + self._said(number)["seen"], document, page)

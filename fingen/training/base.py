@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import transformers
 from accelerate import PartialState
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from fingen.adapters import PICKLES
@@ -130,7 +131,7 @@ def _load_whole(kind: Any, source: str, options: Mapping[str, Any]) -> Any:
     try:
         with quiet(bars=not Path(source).is_dir()):
             model, report = kind.from_pretrained(source, use_safetensors=True, output_loading_info=True, **options)
-    except (OSError, ValueError, KeyError, RuntimeError) as e:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as e:
         if isinstance(e, torch.OutOfMemoryError):
             raise LimitError(f"{source}: out of memory while loading it", hint="pass --load 4bit") from e
         folder = Path(source)
@@ -154,8 +155,8 @@ def _likeliest(published: Any) -> Any:
 
 
 def positions(model: Any) -> int | None:
-    """Tokens that a model reads at most, prompt and answer together; None where it does not say."""
-    config = model.config.get_text_config()
+    """Tokens that a model, or one with that configuration, reads at most, prompt and answer together; None: it does not say."""
+    config = getattr(model, "config", model).get_text_config()
     most = getattr(config, "max_position_embeddings", None)
     rope = getattr(config, "rope_parameters", None) or {}
     if not isinstance(most, int) or most < 1:

@@ -17,6 +17,9 @@ from fingen.training.checkpoints import HISTORY, Stop
 SAY_SECONDS = 10.0  # between two lines of progress
 NAMES = {"loss": "loss", "learning_rate": "learning_rate", "grad_norm": "gradient_norm", "eval_loss": "validation_loss",
          "eval_class_macro_f1": "validation_macro_f1", "eval_class_accuracy": "validation_accuracy"}  # fmt: skip
+TERM = (
+    "loss_"  # what the terms of a loss, where it has several, begin with: behind `eval_` those of the validation rows
+)
 
 
 class ProgressCallback(TrainerCallback):
@@ -81,4 +84,9 @@ class ProgressCallback(TrainerCallback):
 
 def _line(row: dict[str, Any]) -> str:
     named = {NAMES[name]: row[name] for name in NAMES if name in row}
+    named |= {
+        name.replace("eval_", "validation_"): value
+        for name, value in sorted(row.items())  # as it is where it was read back
+        if name.removeprefix("eval_").startswith(TERM)
+    }
     return dump_json({"step": row["step"], "epoch": round(row["epoch"], 4), **named}) + "\n" if named else ""

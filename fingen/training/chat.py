@@ -11,7 +11,7 @@ from fingen.adapters import FOREIGN, MANIFEST
 from fingen.config import MODELS, Tuning
 from fingen.errors import UsageError
 from fingen.training.frame import Frame, read_frame
-from fingen.training.models import HUB_ID, find_base
+from fingen.training.models import HUB_ID, Base, find_base
 from fingen.training.preflight import find_obstacles, need_adapter, need_extra, refuse
 
 PASSAGE_BYTES = 4_000_000
@@ -24,6 +24,28 @@ class Reply:
     text: str
     label: str | None
     is_framed: bool  # whether anything was put around the question
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question as a model gets it: `instruction` and `passage` of a row. `frame` is what was put around it, if anything was."""
+
+    instruction: str
+    passage: str = ""
+    frame: Frame | None = None
+
+    @property
+    def text(self) -> str:
+        """What stands in a turn."""
+        return "\n".join(part for part in (self.instruction, self.passage) if part)
+
+
+def put_question(question: str, frame: Frame | None, passage: str = "") -> Question:
+    """A question put as the rows of a training were."""
+    if frame is None or frame.is_whole(question):
+        return Question(question, passage)
+    instruction, own = frame.put(question)
+    return Question(instruction, own or passage, frame)
 
 
 @dataclass
@@ -48,17 +70,14 @@ class Chat:
         from fingen.training.use import answer
 
         turns = self.said.setdefault(side, [])
-        frame = None if self.frame and self.frame.is_whole(question) else self.frame
-        instruction, passage = frame.put(question) if frame else (question, "")
-        passage = passage or ("" if turns else self.passage)  # which is among the turns from the second one on
+        asked = put_question(question, self.frame, passage="" if turns else self.passage)  # it is among the turns then
         text = answer(
-            self.tuned, instruction, passage, system=self.system, turns=turns, base=side == "base",
+            self.tuned, asked.instruction, asked.passage, system=self.system, turns=turns, base=side == "base",
             max_tokens=self.max_tokens, write=write,
         )  # fmt: skip
         if self.in_turns:
-            asked = "\n".join(part for part in (instruction, passage) if part)
-            turns += [{"role": "user", "content": asked}, {"role": "assistant", "content": text}]
-        return Reply(text, frame.label(text) if frame else None, frame is not None)
+            turns += [{"role": "user", "content": asked.text}, {"role": "assistant", "content": text}]
+        return Reply(text, asked.frame.label(text) if asked.frame else None, asked.frame is not None)
 
     def forget(self) -> None:
         """Begin anew."""
@@ -78,7 +97,7 @@ def open_chat(
         UsageError: there is none, something is in the way, or it has no place for what is wanted. HubError: it cannot be fetched.
     """
     said = read_passage(passage) if passage else ""
-    if any((Path(name) / file).is_file() for file in (MANIFEST, FOREIGN)):
+    if is_adapter(name):
         need_adapter(Path(name), base=on, form=form, trust_remote_code=trust_remote_code)
         need_extra()
         from fingen.training.use import load_adapter
@@ -100,7 +119,17 @@ def open_chat(
     return Chat(tuned, sides, system, said, in_turns, max_tokens, frame)
 
 
-def _open_model(name: str, *, load: str | None, trust_remote_code: bool) -> Any:
+def is_adapter(name: str) -> bool:
+    """Whether an adapter of any origin lies there."""
+    return any((Path(name) / file).is_file() for file in (MANIFEST, FOREIGN))
+
+
+def find_model(name: str, load: str | None, *, trust_remote_code: bool, memory: bool = True) -> Base:
+    """A model as it is, or as it was merged, that can be loaded; whether there is `memory` for it is told with torch alone.
+
+    Raises:
+        UsageError: there is none, or something is in the way.
+    """
     if not (Path(name).expanduser().is_dir() or name.lower() in MODELS or HUB_ID.fullmatch(name)):
         said = f"{name}: no whole adapter is here, and it is no alias, folder or Hub id of a model"
         raise UsageError(said, hint="make an adapter: fingen finetune --help; `fingen models` lists the aliases")
@@ -108,10 +137,15 @@ def _open_model(name: str, *, load: str | None, trust_remote_code: bool) -> Any:
     if model.built:
         raise UsageError(f"{name}: it is made from a set, by fingen finetune", hint="name its folder in build/models/")
     tuning = Tuning(load=load) if load else Tuning()
-    refuse(find_obstacles(model, tuning, trust_remote_code=trust_remote_code))
+    refuse(find_obstacles(model, tuning, trust_remote_code=trust_remote_code, memory=memory))
+    return model
+
+
+def _open_model(name: str, *, load: str | None, trust_remote_code: bool) -> Any:
+    model = find_model(name, load, trust_remote_code=trust_remote_code)
     from fingen.training.use import load_model
 
-    return load_model(model.source, load=tuning.load, trust_remote_code=trust_remote_code)
+    return load_model(model.source, load=load or "auto", trust_remote_code=trust_remote_code)
 
 
 def read_passage(path: Path) -> str:

@@ -32,6 +32,14 @@ def predict(
     Returns:
         (N, V), N the number of all wanted positions, row by row.
     """
+    return predict_with_states(model, rows, wanted, pad, share=share)[0]
+
+
+def predict_with_states(
+    model: Any, rows: Sequence[Sequence[int]], wanted: Sequence[range], pad: int, *, share: bool = True,
+    modules: Sequence[torch.nn.Module] = (),
+) -> tuple[torch.Tensor, list[torch.Tensor]]:  # fmt: skip
+    """What `predict` gives, and what each of some modules of the model gave at the wanted positions: (N, H)."""
     device = next(model.parameters()).device
     prefix = common_prefix(rows, wanted) if share else 0
     if prefix and getattr(unwrap(model), "is_activation_checkpointing", False):
@@ -41,10 +49,15 @@ def predict(
     row_index = torch.tensor([i for i, places in enumerate(wanted) for _ in places], device=device)
     column = torch.tensor([place - prefix for places in wanted for place in places], device=device)
     cache = _prefix_cache(model, rows[0][:prefix], len(rows), device) if prefix else None
-    with _head_at(model, row_index, column) as direct:
+    with _head_at(model, row_index, column) as direct, _kept(modules) as given:
         logits = model(input_ids=tails, past_key_values=cache, use_cache=cache is not None).logits
     found: torch.Tensor = logits[0] if direct else logits[row_index, column]
-    return found
+    return found, [given[module][row_index, column] for module in modules]
+
+
+def exact(logits: torch.Tensor) -> torch.Tensor:
+    """Logits in float32 or better."""
+    return logits if logits.dtype == torch.float64 else logits.float()
 
 
 def common_prefix(rows: Sequence[Sequence[int]], wanted: Sequence[range]) -> int:
@@ -79,6 +92,22 @@ def _head_at(model: Any, row: torch.Tensor, column: torch.Tensor) -> Iterator[bo
         yield True
     finally:
         hook.remove()
+
+
+@contextmanager
+def _kept(modules: Sequence[torch.nn.Module]) -> Iterator[dict[torch.nn.Module, torch.Tensor]]:
+    """What the modules give, (B, S, H) each, as long as this lasts."""
+    given: dict[torch.nn.Module, torch.Tensor] = {}
+
+    def keep(module: torch.nn.Module, inputs: Any, output: Any) -> None:
+        given[module] = output[0] if isinstance(output, tuple) else output
+
+    hooks = [module.register_forward_hook(keep) for module in set(modules)]
+    try:
+        yield given
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def unwrap(model: Any) -> Any:

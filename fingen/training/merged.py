@@ -39,22 +39,27 @@ def find_merged(
             raise UsageError(said, hint="name another folder with --out")
         return None
     same = made.get("made_of") == made_of(adapter) and tolerance in (None, made.get("tolerance"))
-    if same and _is_whole(out, made.get("files") or {}):
+    if same and is_whole(out, made.get("files") or {}):
         return made
     if not replace:
-        of = f"the adapter {made.get('adapter')}" + ("" if same else ", as it was, or merged otherwise")
+        made_from = f"the adapter {made['adapter']}" if made.get("adapter") else "a teacher, by `fingen distill`"
+        of = made_from + ("" if same else ", as it was, or merged otherwise")
         said = f"{out} holds another model, or another state of it: of {of}"
         raise UsageError(said, hint="name another folder with --out, or pass --replace")
     return None
 
 
 def write_merged(folder: Path, record: Mapping[str, Any]) -> None:
-    """Write what is known of a model whose files are all there."""
-    files = {path.name: sha256_file(path) for path in sorted(folder.iterdir()) if path.is_file()}
+    """Write what is known of a model whose files are all there; one in GGUF is made of them, and none of them."""
+    own = (
+        path for path in sorted(folder.iterdir()) if path.is_file() and path.name != MERGED and path.suffix != ".gguf"
+    )
+    files = {path.name: sha256_file(path) for path in own}
     write_text(folder / MERGED, dump_json({**record, "files": files}, indent=2) + "\n")
 
 
-def _is_whole(folder: Path, files: Mapping[str, str]) -> bool:
+def is_whole(folder: Path, files: Mapping[str, str]) -> bool:
+    """Whether all files of a model are as they were written."""
     return bool(files) and all(
         (folder / name).is_file() and sha256_file(folder / name) == sha256 for name, sha256 in files.items()
     )

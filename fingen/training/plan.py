@@ -102,7 +102,7 @@ class TrainingPlan:
                 return None
             kept = build_examples(rows, template, self.tuning.cutoff).kept
             return largest_batch(kept, self.tuning) if kept else None
-        longest = max(map(_estimated_tokens, rows))
+        longest = max(map(estimated_tokens, rows))
         answers = sum(len(row.output) / CHARACTERS_PER_TOKEN[row.language] for row in rows)
         tokens = max(longest, min(self.tuning.tokens_per_batch, self.tuning.batch * longest))
         return Batch(tokens, round(tokens * answers / self.tokens))
@@ -124,10 +124,10 @@ def build_plan(settings: Finetune, tuning: Tuning) -> TrainingPlan:
         obstacles.append(Obstacle(str(e), e.hint))
     # torch is not loaded for a name that is wrong
     obstacles += find_obstacles(base, tuning, trust_remote_code=settings.trust_remote_code, memory=not obstacles)
-    obstacles += _trackers(settings.report_to)
+    obstacles += find_trackers(settings.report_to)
     out = settings.out or (ADAPTERS / f"{read_manifest(data).name}-{base.name}" if data and records else None)
     return TrainingPlan(base, data, out, tuning, obstacles, len(records), len(held),
-                sum(map(_estimated_tokens, records)))  # fmt: skip
+                sum(map(estimated_tokens, records)))  # fmt: skip
 
 
 def read_rows(data: Path, tuning: Tuning) -> tuple[list[Record], list[Record]]:
@@ -152,7 +152,8 @@ def few_rows(tuning: Tuning, validation: int) -> str | None:
     return f"{validation} validation rows are too few to choose weights by, {tuning.keep_rows} are needed (keep_rows)"
 
 
-def _trackers(names: Sequence[str]) -> Iterator[Obstacle]:
+def find_trackers(names: Sequence[str]) -> Iterator[Obstacle]:
+    """What keeps the history from being sent to trackers."""
     if not names or find_spec("transformers") is None:
         return
     from transformers.integrations import integration_utils
@@ -166,6 +167,7 @@ def _trackers(names: Sequence[str]) -> Iterator[Obstacle]:
             yield Obstacle(f"--report-to {name}: it is not installed", f"pip install {name}, or leave it out")
 
 
-def _estimated_tokens(record: Record) -> int:
+def estimated_tokens(record: Record) -> int:
+    """Tokens of a row, about."""
     characters = len(record.instruction) + len(record.input) + len(record.output)
     return TEMPLATE_TOKENS + round(characters / CHARACTERS_PER_TOKEN[record.language])

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from fingen.adapters import is_pickle
+from fingen.adapters import FOREIGN, MANIFEST, is_pickle
 from fingen.config import Tuning
 from fingen.errors import UsageError
 from fingen.install import install_command
@@ -24,7 +24,6 @@ QUANTISED = ("8bit", "4bit")
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 GPU, MACHINE = "the GPU", "this machine"
 DOWNLOAD_BYTES = 2.0  # a parameter, as the Hub holds the weights of the table
-SERVING = ("fastapi", "uvicorn", "openai", "pydantic")  # what `transformers serve` imports beside transformers
 YES = ("1", "true", "yes", "on")
 
 
@@ -121,21 +120,6 @@ def _remote_code(base: Base, trusted: bool) -> Iterator[Obstacle]:
         )
 
 
-def serving_obstacles(folder: Path) -> Iterator[Obstacle]:
-    """What keeps a folder from being handed to `transformers serve`."""
-    missing = [name for name in SERVING if find_spec(name) is None]
-    if missing:
-        yield Obstacle(f"not installed: {', '.join(missing)}", 'pip install "transformers[serving]"')
-    yield from folder_obstacles(folder)
-    if "auto_map" in read_config(folder):
-        yield Obstacle(
-            f"{folder}: the model brings Python code of its own, which would run here with all your rights",
-            "read that code, then serve it with vLLM or `transformers serve --trust-remote-code`",
-        )
-    if "@" in str(folder):
-        yield Obstacle(f"{folder}: `transformers serve` takes what stands behind @ for a revision", "rename the folder")
-
-
 def wants_modelscope() -> bool:
     """Whether base models are to come from ModelScope."""
     return os.environ.get("USE_MODELSCOPE_HUB", "").lower() in YES
@@ -155,6 +139,11 @@ def _installed(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def is_model(folder: Path) -> bool:
+    """Whether a folder is a model's, and no adapter's."""
+    return (folder / "config.json").is_file() and not any((folder / name).is_file() for name in (MANIFEST, FOREIGN))
 
 
 def folder_obstacles(folder: Path) -> Iterator[Obstacle]:

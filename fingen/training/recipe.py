@@ -1,4 +1,4 @@
-"""The recipe: LoRA by next-token loss on the answers alone. To be read from top to bottom.
+"""The recipe: LoRA by next-token loss on the answers alone, or any other objective of them. To be read from top to bottom.
 
 transformers' Trainer runs it: optimizer, schedule, many devices, trackers, checkpoints, early stopping. What is different
 here is the step. A step is `batch` rows of nearly one length; its loss is the mean over all their answer tokens, so cutting
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,7 +21,7 @@ import torch
 import transformers
 from accelerate import PartialState
 from accelerate.utils import DistributedType
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError
 from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
@@ -34,11 +34,15 @@ from fingen.training import checkpoints
 from fingen.training.base import quiet
 from fingen.training.callback import ProgressCallback
 from fingen.training.data import Example, Steps, cut, deal
-from fingen.training.forward import predict
+from fingen.training.forward import exact, predict
 from fingen.training.schedule import rate, total_steps
 
 Say = Callable[[str], None]
 Judge = Callable[[Any, int], dict[str, float]]  # (model, tokens in a batch) -> figures of the validation rows' classes
+# (model, rows, whether to compute a common prefix once) -> sums over the rows' answer tokens, in float32 or better: LOSS is
+# what is learned, the others are its terms, which the history tells.
+Objective = Callable[[Any, Sequence[Example], bool], Mapping[str, torch.Tensor]]
+LOSS = "loss"
 FUSED = "query_key_value"  # ChatGLM's module; the same of others, Llama and Qwen, Phi-3, Baichuan:
 QUERY_KEY_VALUE = ((FUSED,), ("q_proj", "k_proj", "v_proj"), ("qkv_proj",), ("W_pack",))
 STEP_SEEDS = 1_000_003  # apart from each other for any two seeds and steps that a user would name
@@ -109,20 +113,25 @@ def loss_sum(model: Any, examples: Sequence[Example], pad: int, *, share: bool =
     answers = [range(len(example.ids) - example.answer - 1, len(example.ids) - 1) for example in examples]
     logits = predict(model, [example.ids for example in examples], answers, pad, share=share)  # (N, V)
     labels = torch.tensor([token for e in examples for token in e.ids[-e.answer :]], device=logits.device)
-    exact = logits if logits.dtype == torch.float64 else logits.float()
-    return functional.cross_entropy(exact, labels, reduction="sum")
+    return functional.cross_entropy(exact(logits), labels, reduction="sum")
+
+
+def answer_objective(pad: int) -> Objective:
+    """Next-token loss on the answers: what `finetune` learns by."""
+    return lambda model, rows, share: {LOSS: loss_sum(model, rows, pad, share=share)}
 
 
 def fit(
     model: Any, train: Sequence[Example], validation: Sequence[Example], pad: int, tuning: Tuning, out: Path, run: str,
     *, say: Say = lambda text: None, judge: Judge | None = None, report_to: Sequence[str] = (),
+    objective: Objective | None = None,
 ) -> Trained:  # fmt: skip
-    """Train the adapter of a model, from the newest checkpoint of this run in `out` if there is one.
+    """Train what can be trained of a model, from the newest checkpoint of this run in `out` if there is one.
 
     The weights that are kept are then in the model: those of the best evaluation, or the last ones.
 
     Args:
-        model: with an adapter.
+        model: with an adapter, or one that is trained as a whole.
         train: rows to learn.
         validation: rows that say which weights are best; may be empty.
         pad: token id that fills rows.
@@ -132,6 +141,7 @@ def fit(
         say: takes lines of progress.
         judge: says how well the validation rows' classes are met; without it their loss decides.
         report_to: trackers by transformers' names.
+        objective: what is learned; None: the answers, by next-token loss.
 
     Raises:
         Interrupted: the user stopped it; the state is stored.
@@ -144,7 +154,7 @@ def fit(
     with quiet(), checkpoints.Stop() as stop:
         trainer = AnswerTrainer(
             model, _arguments(tuning, len(train), bool(validation), judge is not None, out, report_to),
-            train, validation, pad, tuning, say, judge,
+            train, validation, objective or answer_objective(pad), tuning, say, judge,
         )  # fmt: skip
         watch = ProgressCallback(out, tuning.save_every, stop, say, trainer.accelerator)
         trainer.remove_callback(PrinterCallback)
@@ -212,14 +222,17 @@ class AnswerTrainer(transformers.Trainer):
     """transformers' Trainer with a step of its own."""
 
     model: Any
+    objective: Objective
 
     def __init__(
-        self, model: Any, arguments: TrainingArguments, train: Sequence[Example], validation: Sequence[Example], pad: int,
-        tuning: Tuning, say: Say, judge: Judge | None,
+        self, model: Any, arguments: TrainingArguments, train: Sequence[Example], validation: Sequence[Example],
+        objective: Objective, tuning: Tuning, say: Say, judge: Judge | None,
     ) -> None:  # fmt: skip
         super().__init__(model, arguments, train_dataset=train, eval_dataset=validation or None)
-        self.rows, self.held, self.pad, self.tuning, self.say, self.judge = train, validation, pad, tuning, say, judge
+        self.rows, self.held, self.tuning, self.say, self.judge = train, validation, tuning, say, judge
+        self.objective = objective
         self.tokens_per_batch, self.tokens, self.notes = tuning.tokens_per_batch, 0, list[str]()
+        self._terms = list[dict[str, torch.Tensor]]()  # of the steps since the history was last told
         # Sharded models make all passes together: there a common prefix is no pass of its own, and memory no one's alone.
         self.is_sharded = self.accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED)
         if tuning.gradient_checkpointing:
@@ -265,21 +278,35 @@ class AnswerTrainer(transformers.Trainer):
             model.train()
         groups = deal(rows, self.tokens_per_batch, processes, self.accelerator.process_index)
         total = torch.zeros((), device=self.args.device)
+        terms: dict[str, torch.Tensor] = {}
         for number, (group, weight) in enumerate(groups, 1):
             last = number == len(groups)
             # What the Trainer does for its own batches: processes meet, and DeepSpeed steps, at the last one.
             self.accelerator.gradient_state._set_sync_gradients(last)
             with nullcontext() if last else self.accelerator.no_sync(model):
-                loss = weight * loss_sum(model, group, self.pad, share=not self.is_sharded) / answer_tokens
+                sums = self.objective(model, group, not self.is_sharded)
+                loss = weight * sums[LOSS] / answer_tokens
                 loss = loss * processes  # of whose gradients the mean is taken
                 self.accelerator.backward(loss)
             total += loss.detach()
+            for name in sums.keys() - {LOSS}:
+                terms[name] = terms.get(name, 0) + weight * sums[name].detach() * processes / answer_tokens
         if not math.isfinite(total.item()):
             raise UsageError(
                 f"step {step + 1}: the loss is {total.item()}",
                 hint="pass a lower --learning-rate, or --load bf16 in place of fp16",
             )
+        self._terms.append(terms)
         return total
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Tell the history the terms of the loss beside it, where it has any: means over the same steps."""
+        if LOSS in logs:
+            for name in sorted({name for step in self._terms for name in step}):
+                mean = torch.stack([step[name] for step in self._terms]).mean()
+                logs[f"{LOSS}_{name}"] = float(self.accelerator.reduce(mean, "mean").item())
+            self._terms.clear()
+        super().log(logs, start_time)
 
     def _use_less(self, longest: int, error: RuntimeError) -> None:
         if self.is_sharded:
@@ -306,12 +333,12 @@ class AnswerTrainer(transformers.Trainer):
         self.say(text)
 
     def _checkpoint_gradients(self) -> None:
-        base = self.model.get_base_model()
+        base: Any = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
         base.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Loss, and for classes macro F1, on the validation rows."""
-        figures = {"eval_loss": self._evaluate_loss()}
+        figures = {f"eval_{name}": value for name, value in self._evaluate_losses().items()}
         if self.judge is not None:
             judged = self.judge(self.model, self.tokens_per_batch)
             figures |= {f"{CLASS}{name}": value for name, value in judged.items()}
@@ -320,11 +347,13 @@ class AnswerTrainer(transformers.Trainer):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, figures)
         return figures
 
-    def _evaluate_loss(self) -> float:
+    def _evaluate_losses(self) -> dict[str, float]:
         groups = deal(self.held, self.tokens_per_batch, self.accelerator.num_processes, self.accelerator.process_index)
-        total = evaluate(self.model, groups, self.pad, share=not self.is_sharded)
-        summed = self.accelerator.reduce(torch.tensor(total, dtype=torch.float64, device=self.args.device), "sum")
-        return float(summed.item() / sum(row.answer for row in self.held))
+        found, tokens = {}, sum(row.answer for row in self.held)
+        for name, total in evaluate(self.model, groups, self.objective, share=not self.is_sharded).items():
+            summed = self.accelerator.reduce(torch.tensor(total, dtype=torch.float64, device=self.args.device), "sum")
+            found[name if name == LOSS else f"{LOSS}_{name}"] = float(summed.item() / tokens)
+        return found
 
     def floating_point_ops(self, inputs: Any) -> int:
         """Not counted."""
@@ -354,22 +383,28 @@ class AnswerTrainer(transformers.Trainer):
         return self.accelerator.get_state_dict(self.model_wrapped) if self.is_sharded else None
 
 
-def evaluate(model: Any, groups: Sequence[tuple[Sequence[Example], float]], pad: int, *, share: bool = True) -> float:
-    """Loss summed over the answer tokens of groups of rows, each by its weight, in nats."""
+def evaluate(
+    model: Any, groups: Sequence[tuple[Sequence[Example], float]], objective: Objective, *, share: bool = True
+) -> dict[str, float]:
+    """The sums of an objective over groups of rows, each by its weight."""
     model.eval()
     for module in model.modules():
         # On CPUs with bf16 units a 4-bit layer packs its weights anew in the first evaluation, for a kernel without gradients,
         # and stays so: what were trained after it would get wrong gradients. It does not do that while it is training.
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.training = True
+    found: dict[str, list[float]] = {}
     with torch.no_grad():
-        return math.fsum(weight * loss_sum(model, group, pad, share=share).item() for group, weight in groups)
+        for group, weight in groups:
+            for name, total in objective(model, group, share).items():
+                found.setdefault(name, []).append(weight * total.item())
+    return {name: math.fsum(totals) for name, totals in found.items()}
 
 
 def mean_loss(model: Any, examples: Sequence[Example], pad: int, tokens_per_batch: int) -> float:
     """Mean loss over the answer tokens of rows, in nats."""
     groups = [(group, 1.0) for group in cut(examples, tokens_per_batch)]
-    return evaluate(model, groups, pad) / sum(example.answer for example in examples)
+    return evaluate(model, groups, answer_objective(pad))[LOSS] / sum(example.answer for example in examples)
 
 
 def _out_of_memory(error: RuntimeError) -> bool:

@@ -155,11 +155,11 @@ def _train(
     template = build_template(loaded.tokenizer, tuning.form)
     for note in template.notes:
         say(note)
-    rows, held, left_out = _encode(train, validation, template, tuning, positions(loaded.model))
+    rows, held, left_out = encode_rows(train, validation, template, tuning, positions(loaded.model))
     for line in render_left_out(left_out):
         say(line)
     if not rows.kept:
-        raise _no_rows(data, rows, tuning, positions(loaded.model))
+        raise no_rows(data, rows, tuning, positions(loaded.model))
     kept, first = {example.id for example in held.kept}, rows.kept[0]
     show(*(loaded.tokenizer.decode(part) for part in (first.ids[: -first.answer], first.ids[-first.answer :])))
     model = recipe.add_adapter(loaded.model, tuning)
@@ -193,8 +193,8 @@ def _train(
         "targets": targets,
         "rows": {"train": len(rows.kept), "seen": asdict(seen), "validation": len(held.kept), "left_out": left_out},
         "metrics": {
-            **_metrics(trained, judge, enough=len(held.kept) >= tuning.keep_rows),
-            "kept": _why_kept(tuning, few, bool(held.kept), judge is not None),
+            **build_metrics(trained, judge, enough=len(held.kept) >= tuning.keep_rows),
+            "kept": why_kept(tuning, few, bool(held.kept), judge is not None),
         },
         "processes": state.num_processes,
         "settings": asdict(plan.tuning),
@@ -209,7 +209,7 @@ def _train(
     return Tuned(out, adapter.read_adapter(out), trained.seconds, trained.tokens, notes=trained.notes, next=_next(out))
 
 
-def _encode(
+def encode_rows(
     train: list[Record], validation: list[Record], template: Template, tuning: Tuning, most: int | None
 ) -> tuple[Examples, Examples, dict[str, list[str]]]:
     """The rows of both splits as the model sees them, and ids of those that are left out, by reason."""
@@ -222,7 +222,7 @@ def _encode(
     return rows, held, left_out
 
 
-def _no_rows(data: Path, rows: Examples, tuning: Tuning, most: int | None) -> UsageError:
+def no_rows(data: Path, rows: Examples, tuning: Tuning, most: int | None) -> UsageError:
     """What to say where no training row is left. `most` are the tokens that the base model reads."""
     longest = rows.longest_tokens
     useful = longest if most is None else min(longest, most)
@@ -238,13 +238,14 @@ def _next(adapter: Path) -> str:
     return command_line("fingen", "chat", adapter)
 
 
-def _why_kept(tuning: Tuning, few: str | None, evaluated: bool, by_class: bool) -> str:
+def why_kept(tuning: Tuning, few: str | None, evaluated: bool, by_class: bool) -> str:
+    """Which weights were kept, and why these."""
     if tuning.keep == "best" and evaluated:
         return f"best by validation {'macro F1' if by_class else 'loss'}"
     return f"last: {few}" if few else "last"
 
 
-def _metrics(trained: Trained, judge: Judge | None, *, enough: bool) -> dict[str, Any]:
+def build_metrics(trained: Trained, judge: Judge | None, *, enough: bool) -> dict[str, Any]:
     """How far it went, and what the kept weights come to on the validation rows; one answer to all of them beside it.
 
     `learned` is None where there are no classes, or too few rows to say so.

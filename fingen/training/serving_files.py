@@ -130,7 +130,7 @@ def write_ways(folder: Path, record: dict[str, Any], template: Template, *, same
     `record` is what the merge says of itself, `same` what `fix_chat_template` said.
     """
     go = build_go_template(template.tokenizer) if same else None
-    title, name = name, _plain_name(name)
+    title, name = name, plain_name(name)
     gguf = f"{name}-{OUTTYPES[record['load']]}.gguf"
     end = str(template.tokenizer.convert_ids_to_tokens(template.end))
     environment = jinja2.Environment(
@@ -139,7 +139,7 @@ def write_ways(folder: Path, record: dict[str, Any], template: Template, *, same
     )  # fmt: skip
     environment.filters |= {"text": markdown, "quote": shlex.quote}
     card = environment.from_string(CARD_TEMPLATE.read_text(encoding="utf-8")).render(
-        r=record,
+        r={"distilled": None, **record},
         title=title,
         name=name,
         folder=shown.as_posix(),
@@ -153,7 +153,7 @@ def write_ways(folder: Path, record: dict[str, Any], template: Template, *, same
         write_text(folder / file_name, text)
 
 
-def _plain_name(name: str) -> str:
+def plain_name(name: str) -> str:
     """A name that no shell takes apart, and Ollama takes in small letters."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("._-")[:NAME_CHARACTERS] or "model"
 

@@ -9,18 +9,21 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from fingen.config import FORMS, KEEP, LOADS, SCHEDULES, Tuning
+from fingen.config import FORMS, KEEP, LOADS, MEASURES, SCHEDULES, Distilling, Tuning
 from fingen.disk import read_whole
 from fingen.errors import UsageError
 
 RECIPES = Path(__file__).with_name("recipes")
+DISTILLING_RECIPES = RECIPES / "distill"
 SETTINGS_BYTES = 16_000  # that a file of settings may have: what is longer could take the parser minutes
-CHOICES = {"form": FORMS, "schedule": SCHEDULES, "load": LOADS, "keep": KEEP}
+CHOICES = {"form": FORMS, "schedule": SCHEDULES, "load": LOADS, "keep": KEEP, "measure": MEASURES}
 LEAST = {"rank": 1, "epochs": 1, "steps": 1, "batch": 1, "tokens_per_batch": 1, "cutoff": 2, "keep_rows": 1, "patience": 1, "save_every": 1,
-         "limit": 1, "seed": 0, "warmup": 0, "weight_decay": 0, "dropout": 0, "validation_share": 0}  # fmt: skip
-POSITIVE = ("alpha", "learning_rate", "max_grad_norm")
+         "limit": 1, "seed": 0, "warmup": 0, "weight_decay": 0, "dropout": 0, "validation_share": 0,
+         "kl": 0, "top": 0, "hidden": 0, "embedding": 0, "choosing_rows": 1}  # fmt: skip
+LEAST_DISTILLING = {**LEAST, "rank": 0}  # where it is none, all is trained
+POSITIVE = ("alpha", "learning_rate", "max_grad_norm", "temperature")
 SHARES = ("dropout", "validation_share")  # below 1
-TYPES: dict[str, Any] = get_type_hints(Tuning)
+AT_MOST = {"kl": 1}
 WORDS = {"true": True, "false": False}
 
 
@@ -32,8 +35,8 @@ class Resolved:
     sources: dict[str, str]
 
 
-def resolve(layers: Iterable[tuple[str, Mapping[str, Any]]]) -> Resolved:
-    """Lay settings over each other: (where from, field -> value), the strongest first.
+def resolve(layers: Iterable[tuple[str, Mapping[str, Any]]], kind: type[Tuning] = Tuning) -> Resolved:
+    """Lay settings of a kind over each other: (where from, field -> value), the strongest first.
 
     Raises:
         UsageError: no such setting, or a value that is none for it; names the layer.
@@ -42,31 +45,32 @@ def resolve(layers: Iterable[tuple[str, Mapping[str, Any]]]) -> Resolved:
     sources: dict[str, str] = {}
     for source, layer in layers:
         for name, value in layer.items():
-            checked = check(name, value, source)
+            checked = check(name, value, source, kind)
             if name not in values:
                 values[name], sources[name] = checked, source
-    return Resolved(Tuning(**values), sources)
+    return Resolved(kind(**values), sources)
 
 
-def check(name: str, value: Any, source: str) -> Any:
+def check(name: str, value: Any, source: str, kind: type[Tuning] = Tuning) -> Any:
     """The value of a field, of its type and in its range. Text is read as the type that the field has.
 
     Raises:
         UsageError: it is not.
     """
-    if name not in TYPES:
-        near = difflib.get_close_matches(name, TYPES, n=1)
+    types = get_type_hints(kind)
+    if name not in types:
+        near = difflib.get_close_matches(name, types, n=1)
         raise UsageError(
             f"{source}: no such setting: {name}",
-            hint=f"did you mean {near[0]}?"
-            if near
-            else f"the settings are {', '.join(f.name for f in fields(Tuning))}",
+            hint=f"did you mean {near[0]}?" if near else f"the settings are {', '.join(f.name for f in fields(kind))}",
         )
-    wanted = TYPES[name]
+    wanted, least = types[name], (LEAST_DISTILLING if issubclass(kind, Distilling) else LEAST).get(name)
     read = _typed(value, wanted)
-    if read is None or not _in_range(name, read):
+    if read is None or not _in_range(name, read, least):
         allowed = ", ".join(CHOICES[name]) if name in CHOICES else getattr(wanted, "__name__", "int")
-        raise UsageError(f"{source}: {name}={value} is no value for it", hint=f"it takes {allowed}{_range(name)}")
+        raise UsageError(
+            f"{source}: {name}={value} is no value for it", hint=f"it takes {allowed}{_range(name, least)}"
+        )
     return read
 
 
@@ -87,18 +91,21 @@ def _typed(value: Any, wanted: Any) -> Any:
     return int(number) if number.is_integer() else None
 
 
-def _in_range(name: str, value: Any) -> bool:
+def _in_range(name: str, value: Any, least: float | None) -> bool:
     if name in CHOICES:
         return value in CHOICES[name]
     if name in POSITIVE:
         return bool(value > 0)
-    return (name not in LEAST or value >= LEAST[name]) and (name not in SHARES or value < 1)
+    if name in AT_MOST and value > AT_MOST[name]:
+        return False
+    return (least is None or value >= least) and (name not in SHARES or value < 1)
 
 
-def _range(name: str) -> str:
+def _range(name: str, least: float | None) -> str:
     if name in POSITIVE:
         return ", above 0"
-    return (f", from {LEAST[name]}" if name in LEAST else "") + (", below 1" if name in SHARES else "")
+    most = ", below 1" if name in SHARES else f" to {AT_MOST[name]}" if name in AT_MOST else ""
+    return ("" if least is None else f", from {least}") + most
 
 
 def parse_overrides(texts: Sequence[str]) -> dict[str, str]:
@@ -133,21 +140,21 @@ def read_table(path: Path) -> dict[str, Any]:
     return {name.replace("-", "_"): value for name, value in table.items()}
 
 
-def recipe_names() -> list[str]:
-    """The recipes in the package."""
-    return sorted(path.stem for path in RECIPES.glob("*.toml"))
+def recipe_names(folder: Path = RECIPES) -> list[str]:
+    """The recipes in the package: of `finetune`, or of another command in a folder of their own."""
+    return sorted(path.stem for path in folder.glob("*.toml"))
 
 
-def read_recipe(name: str) -> dict[str, Any]:
+def read_recipe(name: str, folder: Path = RECIPES) -> dict[str, Any]:
     """The settings of a recipe in the package.
 
     Raises:
         UsageError: there is none of that name.
     """
-    names = recipe_names()
+    names = recipe_names(folder)
     if name not in names:
         near = difflib.get_close_matches(name, names, n=1)
         raise UsageError(
             f"no recipe {name!r}", hint=f"did you mean {near[0]}?" if near else f"the recipes: {', '.join(names)}"
         )
-    return read_table(RECIPES / f"{name}.toml")
+    return read_table(folder / f"{name}.toml")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +10,13 @@ from typing import Any
 
 import torch
 from peft import PeftModel
-from transformers import TextStreamer
 
 from fingen.disk import build_folder, read_object
 from fingen.errors import ShortfallError, UsageError
 from fingen.events import Outcome, command_line
 from fingen.training.base import DTYPES, load_base, load_tokenizer, positions, quiet
 from fingen.training.foreign import read_any_adapter
+from fingen.training.generate import Write, generate
 from fingen.training.merged import MERGED, find_merged, made_of, write_merged
 from fingen.training.preflight import need_adapter
 from fingen.training.serving_files import NO_THOUGHTS, fix_chat_template, write_ways
@@ -69,27 +69,48 @@ def load_adapter(
         UsageError: the adapter is not whole, its base cannot be had, or its template is not the one of its training.
     """
     manifest = need_adapter(folder, base=base, form=form, trust_remote_code=trust_remote_code)
-    about, stored = manifest["base"], manifest["template"]
-    tokenizer = load_tokenizer(
-        str(folder) if stored["sha256"] else about["source"], trust_remote_code=trust_remote_code
-    )
-    template = build_template(tokenizer, stored["form"])
+    about = manifest["base"]
+    template = read_template(folder, manifest, trust_remote_code=trust_remote_code)
+    load = load or manifest["load"]
+    loaded = load_base(about["source"], load, revision=about["revision"], trust_remote_code=trust_remote_code)
+    model = put_on(loaded.model, folder, about["source"])
+    now = {"form": template.form, "sha256": template.sha256}
+    return Tuned(model.eval(), template, {**manifest, "load": loaded.load, "template": now})
+
+
+def read_template(folder: Path, manifest: Mapping[str, Any], *, trust_remote_code: bool = False) -> Template:
+    """The template of an adapter, which is the one of its training; of an adapter of others that of its base.
+
+    Raises:
+        UsageError: it is not.
+    """
+    stored = manifest["template"]
+    source = str(folder) if stored["sha256"] else manifest["base"]["source"]
+    template = build_template(load_tokenizer(source, trust_remote_code=trust_remote_code), stored["form"])
     if stored["sha256"] not in (None, template.sha256):
         raise UsageError(
             f"{folder}: its template or tokenizer is not the one that it was trained with",
             hint="restore the folder, or tune again",
         )
-    load = load or manifest["load"]
-    loaded = load_base(about["source"], load, revision=about["revision"], trust_remote_code=trust_remote_code)
+    return template
+
+
+def put_on(model: Any, folder: Path, source: str, name: str = "default") -> Any:
+    """An adapter put on its base model, or beside the adapters that are on it; it is then known by `name`.
+
+    Raises:
+        UsageError: it does not fit.
+    """
     try:
         with quiet():
-            model = PeftModel.from_pretrained(loaded.model, folder)
+            if not isinstance(model, PeftModel):
+                return PeftModel.from_pretrained(model, folder, adapter_name=name)
+            model.load_adapter(folder, name)
+            return model
     except (ValueError, KeyError, TypeError, RuntimeError) as e:
         line = next(iter(str(e).strip().splitlines()), type(e).__name__)
         hint = "name the base it was tuned on with --base"
-        raise UsageError(f"{folder}: cannot be loaded on its base, {about['source']}: {line}", hint=hint) from e
-    now = {"form": template.form, "sha256": template.sha256}
-    return Tuned(model.eval(), template, {**manifest, "load": loaded.load, "template": now})
+        raise UsageError(f"{folder}: cannot be loaded on its base, {source}: {line}", hint=hint) from e
 
 
 def load_model(source: str, *, load: str = "auto", trust_remote_code: bool = False) -> Tuned:
@@ -99,53 +120,38 @@ def load_model(source: str, *, load: str = "auto", trust_remote_code: bool = Fal
         UsageError: it cannot be loaded, has no chat template, or its template is not the one that it was merged with.
         HubError: it cannot be fetched. LimitError: out of memory.
     """
-    made = read_object(Path(source) / MERGED)
     loaded = load_base(source, load, trust_remote_code=trust_remote_code)
-    template = build_template(loaded.tokenizer, made["template"]["form"] if made else "chat")
-    if made and template.sha256 != made["template"]["sha256"]:
-        said = f"{source}: its template or tokenizer is not the one that it was merged with"
-        raise UsageError(said, hint="restore the folder, or merge again")
+    template, made = template_of(source, loaded.tokenizer)
     return Tuned(loaded.model.eval(), template, {**made, "load": loaded.load})
 
 
-class _Printer(TextStreamer):
-    """Hands each piece of an answer on as soon as it is whole."""
+def template_of(source: str, tokenizer: Any) -> tuple[Template, dict[str, Any]]:
+    """The template of a model as it is, or of the training that it was merged of, and what that says of itself.
 
-    def __init__(self, tokenizer: Any, write: Callable[[str], None]) -> None:
-        super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=True)
-        self._write = write
-
-    def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
-        """Take a piece."""
-        if text:
-            self._write(text)
+    Raises:
+        UsageError: it has no chat template, or another one than it was merged with.
+    """
+    made = read_object(Path(source) / MERGED)
+    template = build_template(tokenizer, made["template"]["form"] if made else "chat")
+    if made and template.sha256 != made["template"]["sha256"]:
+        said = f"{source}: its template or tokenizer is not the one that it was merged with"
+        raise UsageError(said, hint="restore the folder, or merge again")
+    return template, made
 
 
 def answer(
     tuned: Tuned, question: str, passage: str = "", *, system: str = "", turns: Sequence[Message] = (), base: bool = False,
-    max_tokens: int = 512, write: Callable[[str], None] = lambda piece: None,
+    max_tokens: int = 512, write: Write = lambda piece: None,
 ) -> str:  # fmt: skip
     """The likeliest answer, token by token, of the adapter or of its base alone; `write` gets it piece by piece.
 
     Raises:
         UsageError: a text holds a control token of the model, has no place in its prompts, or all are too long for it.
+        LimitError: out of memory.
     """
-    template, most = tuned.template, positions(tuned.model)
-    prompt = template.encode_prompt(template.render(question, passage, system=system, turns=turns))
-    if most is not None and len(prompt) >= most:
-        said = f"the question has {len(prompt):,} tokens with all that comes before it, and the model reads {most:,}"
-        raise UsageError(said, hint="ask something shorter, or begin anew")
-    ids = torch.tensor([prompt], device=tuned.model.device)
-    options = {
-        "attention_mask": torch.ones_like(ids), "pad_token_id": template.pad, "eos_token_id": template.end,
-        "max_new_tokens": max_tokens if most is None else min(max_tokens, most - len(prompt)),
-        "streamer": _Printer(template.tokenizer, write),
-    }  # fmt: skip
-    side = tuned.model.disable_adapter() if base else nullcontext()
-    with torch.no_grad(), side, quiet():
-        out = tuned.model.generate(ids, **options)
-    text: str = template.tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
-    return text
+    prompt = tuned.template.encode_prompt(tuned.template.render(question, passage, system=system, turns=turns))
+    with tuned.model.disable_adapter() if base else nullcontext():
+        return generate(tuned.model, tuned.template, prompt, max_tokens=max_tokens, write=write).text
 
 
 def merge(
@@ -173,13 +179,7 @@ def merge(
     wanted = _logits(tuned.model, tuned.template)
     with build_folder(out) as beside:
         model = tuned.model.merge_and_unload(safe_merge=True)
-        _end_with(model, tuned.template)
-        with quiet():
-            model.save_pretrained(beside)
-        same = fix_chat_template(tuned.template)
-        written = tuned.template.tokenizer.chat_template
-        thinks = bool(tuned.template.closing) or written.startswith(NO_THOUGHTS)
-        tuned.template.tokenizer.save_pretrained(beside)
+        same, thinks = save_model(model, tuned.template, beside)
         served = build_template(tuned.template.tokenizer, tuned.template.form)  # as it will be asked
         got = _logits(load_base(str(beside), load).model.eval(), served)
         merged = Merged(
@@ -200,16 +200,30 @@ def merge(
             **{name: getattr(merged, name) for name in FIGURES},
             "made_of": made_of(manifest), "adapter": manifest["name"], "run": manifest["run"], "base": manifest["base"], "load": load,
             "template": tuned.manifest["template"], "no_thoughts": thinks, "frame": manifest.get("frame"),
-            "context_tokens": _context_tokens(manifest, positions(model)),
+            "context_tokens": context_tokens(int(manifest["settings"].get("cutoff", 0)), positions(model)),
         }  # fmt: skip
         write_ways(beside, record, tuned.template, same=same, name=out.resolve().name, shown=out)
         write_merged(beside, record)
     return merged
 
 
-def _context_tokens(manifest: Mapping[str, Any], most: int | None) -> int:
+def save_model(model: Any, template: Template, folder: Path) -> tuple[bool, bool]:
+    """Write a model with its tokenizer, whose chat template then puts a question as the training did.
+
+    Returns whether it does so without settings of the server, and whether it keeps the model from thinking aloud.
+    """
+    _end_with(model, template)
+    with quiet():
+        model.save_pretrained(folder)
+    same = fix_chat_template(template)
+    thinks = bool(template.closing) or template.tokenizer.chat_template.startswith(NO_THOUGHTS)
+    template.tokenizer.save_pretrained(folder)
+    return same, thinks
+
+
+def context_tokens(cutoff: int, most: int | None) -> int:
     """Tokens of question and answer that a server should have room for: the longest row, and an answer as long again."""
-    wanted = max(CONTEXT_TOKENS, 2 * int(manifest["settings"].get("cutoff", 0)))
+    wanted = max(CONTEXT_TOKENS, 2 * cutoff)
     return wanted if most is None else min(wanted, most)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fingen.errors import UsageError
 from fingen.install import install_command
-from fingen.web.guard import HOST, App, address, guard_page, new_token
+from fingen.web.guard import HOST, App, address, guard_page, guard_paths, new_token
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -43,14 +43,30 @@ def serve_page(
     Raises:
         UsageError: the port is taken, or the extra is not installed.
     """
+    token = new_token()
+    _serve(
+        lambda number: guard_page(app, number, token, open_paths=open_paths), port,
+        lambda number: say(address(number, token)),
+    )  # fmt: skip
+
+
+def serve_programs(app: App, port: int | None, say: Callable[[str], None], paths: Container[str]) -> None:
+    """Serve those paths of an app to this machine's programs, without a token, until Ctrl-C. `say` gets the address.
+
+    Raises:
+        UsageError: as `serve_page`.
+    """
+    _serve(lambda number: guard_paths(app, number, paths), port, lambda number: say(address(number)))
+
+
+def _serve(guarded: Callable[[int], App], port: int | None, say: Callable[[int], None]) -> None:
     need_extra()
     import uvicorn
 
     with take_port(port) as held:
         number = held.getsockname()[1]
-        token = new_token()
         config = uvicorn.Config(
-            guard_page(app, number, token, open_paths=open_paths),
+            guarded(number),
             log_level="warning",
             access_log=False,
             proxy_headers=False,  # what a request says of where it comes from is not believed
@@ -64,7 +80,7 @@ def serve_page(
 
             async def startup(self, sockets: list[socket.socket] | None = None) -> None:
                 await super().startup(sockets)
-                say(address(number, token))
+                say(number)
 
         with contextlib.suppress(KeyboardInterrupt):
             Announced(config).run(sockets=[held])
