@@ -55,6 +55,8 @@ _BRACKETED_YEAR = re.compile(
     r"年?(?:度|末|底|[0-9一二三四五六七八九十]{1,2}月(?:[0-9一二三四五六七八九十]{1,3}日)?)?"
     r"(?:\s?[:：]\s?(?:人民币|为)?|(?<=[年度末底月日])[为是]?(?=人民币|[美港]?[$€£¥]|[0-9]))"
 )
+_BRACKETED_LAST = re.compile(r"\s?[(（](?:上一?年|去年|上期)(?:同期|度|末)?\s?[:：]?[为是]?(?:人民币)?(?=[$€£¥0-9])")
+_COUNTER = re.compile(r"[\u4e00-\u9fff]{1,3}(?=\s?[(（])")  # 3万台（2023年2万台）
 _OWNS = re.compile(r"\s?[末底初]?(?:的|'s|’s)?\s?")
 _NAME_TAIL = re.compile(  # the year is part of a name: our 2019 Mortgage Facility, the 2029 notes, 2021年第一期中期票据
     r"\s(?:[A-Z][\w&-]*\s){0,4}(?:Facilit(?:y|ies)|Plans?|[Nn]otes|Agreements?|[Bb]onds|Act|Loans?|Program(?:me)?|Indentures?|[Dd]ebentures"
@@ -351,10 +353,16 @@ class ClaimContext:
         return self._from_before(figure, before, marks, start)
 
     def _beside(self, figure: Quantity) -> int:
-        """The year of a figure in the form 5 (2023: 4): of the 4 it is 2023, of the 5 the year after; 0 in any other form."""
+        """The year of a figure in the form 5 (2023: 4) or 5（上年4）: of the 4 it is 2023, of the 5 the year after; 0 in any other form."""
         if before := _BRACKETED_YEAR.search(self.text, max(0, figure.start - 32), figure.start):
             return _year_of(before[1]) if before.end() == figure.start else 0
-        after = _BRACKETED_YEAR.match(self.text, figure.end)
+        counter = _COUNTER.match(self.text, figure.end)
+        end = counter.end() if counter else figure.end
+        if self.report_year and _BRACKETED_LAST.match(self.text, end):
+            left, right = self.sentence(figure.start)
+            is_dated = any(other.when[0] for other in self.figures if left <= other.start < right)
+            return 0 if is_dated else self.report_year
+        after = _BRACKETED_YEAR.match(self.text, end)
         return _year_of(after[1]) + 1 if after and _year_of(after[1]) == (self.report_year or 0) - 1 else 0
 
     def _from_before(self, figure: Quantity, before: list[Mark], marks: list[Mark], start: int) -> tuple[Periods, bool]:

@@ -114,8 +114,8 @@ _COUNT = (
     r"|(?:shares?|employees|people|years?|months?|weeks?|days|times|x|tonnes|tons)\b)"
 )
 _UNIT = re.compile(
-    r"(?:\s{1,2}|-)?(?:(?P<points>(?:percentage|percent|pct)[\s-]points?\b|points?\b|(?:pcts|pp?ts?|pp)(?![A-Za-z0-9])|个?百分点)"
-    r"|(?P<basis>basis[\s-]points?\b|(?:bps?|BPs?)(?![A-Za-z0-9])|个?基点)|(?P<percent>%|percent\b|per\scent\b|pct(?![A-Za-z0-9])|‰)"
+    r"(?:\s{1,2}|-)?(?:(?P<points>(?:percentage|percent|pct)[\s-]points?\b|points?\b|(?:[Pp][Cc][Tt][Ss]|pp?ts?|PPT[Ss]?|pp|PP)(?![A-Za-z0-9])|个?百分点)"
+    r"|(?P<basis>basis[\s-]points?\b|个?(?:bps?|BP[Ss]?)(?![A-Za-z0-9])|个?基点)|(?P<percent>%|percent\b|per\scent\b|[Pp][Cc][Tt](?![A-Za-z0-9])|‰)"
     rf"|{_SCALE}(?:[\s-]?(?P<money>{_MONEY})|[\s-]?(?P<counted>{_COUNT}))?"
     rf"|(?P<minor>pence\b|cents\b|p\b(?![.-])|[港美欧]?仙|便士|[美欧]分)|(?P<money_alone>{_MONEY})|(?P<counted_alone>{_COUNT}))"
 )

@@ -29,6 +29,8 @@ from fingen.records import Passage
 
 PREPARED = 2048  # passages kept ready, some 50 KB each
 _SHARES_DAY = re.compile(r"\s?(?:and|[及和、与])\s?(?:于)?")
+_YEARS = re.compile(r"年?\s?[-–—~至到]\s?")  # 2024-2026年 speaks of 2025 as well
+_LONGEST = 10  # years that such words span
 _TOLD = 80  # characters of a label or of the words on either side that a message tells
 _PARTED = 40  # characters at most between the parts of one table: the end of a label that is broken over lines
 _WORD = re.compile(r"[a-z0-9&'/-]+")
@@ -40,7 +42,8 @@ _SOME_QUARTER = re.compile(r"\b(?:current|this|reported) quarter\b|本季度", r
 _THREE_MONTHS = re.compile(r"(?i)\bthree[- ]months?\b|\bquarter|三个月|季度|[147][-—至~]|10[-—至~]12月")
 _EXPENSES = re.compile(r"(?i)expense|cost|loss|费用|成本|支出|损失")
 _EXPENSE_NOTE = re.compile(
-    r"^.{0,8}(?:财务|销售|管理|研发|营业|期间)费用(?!率)|^.{0,8}\bfinance (?:costs|expenses)\b", re.IGNORECASE
+    r"^.{0,8}(?:(?:财务|销售|管理|研发|营业|期间)费用(?!率)|(?:财务|融资)成本)|^.{0,8}\bfinance (?:costs|expenses)\b",
+    re.IGNORECASE,
 )
 _TURNED = re.compile(r"(?i)\((?:income|gains?|benefit|profit)\)[ /,]{0,3}(?:expense|loss|charge|provision)")
 _LATIN = re.compile(r"[a-z]+")
@@ -139,6 +142,8 @@ class Source:
         for one, other in pairwise(times):  # 2025 and 2024 March 31: one day of two years
             if one.kind == "year" and other.when[1] and _SHARES_DAY.fullmatch(self.text, one.end, other.start):
                 self.dates.add((one.when[0], *other.when[1:]))
+            if one.kind == other.kind == "year" and _YEARS.fullmatch(self.text, one.end, other.start):
+                self.years.update(range(one.when[0], min(other.when[0], one.when[0] + _LONGEST)))
         if self.passage.period.fiscal_year:  # the year that the report calls its own, whatever it ends in
             self.years.add(self.passage.period.fiscal_year)
         self.days = {figure.when[1:] for figure in times if figure.when[1]}
