@@ -242,7 +242,8 @@ OPPOSITES = (
     _dimension("sheet", "", "balance 表外 表内", on=r"\bon[- ]balance[- ]sheet\b|资产负债表内", off=r"\boff[- ]balance[- ]sheet\b|表外"),
     _dimension("line", "", "营业收入 营业总收入 营收 净利润", revenue=r"营业总?收入(?![率比的])|营收(?![率比的])",
                profit=r"净利润(?![率比的])"),
-    _dimension("outlook", "", "预测 预计 实际 0e 1e 2e 3e 4e 5e 6e 7e 8e 9e", forecast=r"20[0-9]{2}E(?![A-Za-z])|预测(?!值)|预计(?!负债|信用|净残|使用|的|总)",
+    _dimension("outlook", "", "预测 预计 实际 0e 1e 2e 3e 4e 5e 6e 7e 8e 9e",
+               forecast=r"20[0-9]{2}E(?![A-Za-z])|预测(?!值)|预计(?!负债|信用|净残|使用|的|总)",
                actual=r"实际(?=实现|完成|达到|录得|取得)"),
     _dimension("purpose", "", "selling marketing administrative research 销售费用 管理费用 研发费用 财务费用",
                selling=r"\bselling\b(?!,)|销售费用", administrative=r"\badministrative\b|管理费用", research=r"\bresearch\b"
