@@ -51,7 +51,7 @@ class Mark:
 _WHOSE = re.compile(
     r"(?P<parent>(?<!于)(?<!归属)本(?:行|公司)(?!股东|所有者|普通股|拥有|控制|控股|管理层|董事|设立|及)|(?<!于)(?<!归属)母公司(?!股东|股東|所有者|普通股|[拥擁]有人)"
     r"|\b(?:the|at) bank(?: alone|['’]s)?\b)"
-    r"|(?P<group>[本该]?集[团團](?!股份|有限|公司|控股)|\bconsolidated\b)",
+    r"|(?P<group>(?<!非)[本该]?集[团團](?!股份|有限|公司|控股)|\bconsolidated\b)",
     re.IGNORECASE,
 )
 _NONE: frozenset[str] = frozenset()
@@ -68,6 +68,8 @@ _FURNITURE = re.compile(  # lines between a title and its table
     r"(?i)单位|币种|适用|^[（(]|^\D{0,14}(?:19|20)[0-9]{2}年?[^\u4e00-\u9fff]{0,12}(?:[月日至度—-].{0,16})?$|^(?:for the"
     r"|as (?:of|at)|at|in|year ended|amounts|expressed)\b|^[$€£¥0-9 ’',|]+$"
 )
+EXTENT, _OF_MAIN = "extent", frozenset({"plain", "main"})
+_GIVEN_UP = re.compile(r"出售组|处置组|持有待售|\bdisposal group|\bheld for sale\b", re.IGNORECASE)
 _SINCE = frozenset({"since", "cumulative"})  # 年初至报告期末 and 累计 are either of these
 _OPENED = frozenset({"nine", "half"}) | _SINCE
 _OF_REPORT = {"quarterly": frozenset({"quarter", "since"}), "half-year": frozenset({"half"})}
@@ -293,6 +295,8 @@ class SourceBasis:
         is_latest = self.source.report_year in place.periods  # what is restated is of a year before
         yield from self._sure(_kinds(place.column.heading), _LATEST if is_latest else DIMENSIONS)
         yield from self._sure(_kinds(place.row.lead + place.row.label), DIMENSIONS)
+        if "主营业务" in " ".join((place.table.caption, *place.row.parents, place.table.rows[0][0].label)):
+            yield EXTENT, _OF_MAIN  # the 营业收入 of such a table is that of the main business
         if provision := _provision(place):
             yield PROVISION.name, frozenset((provision,))
         if self.default == _OF_REPORT["quarterly"] and _THIS_PERIOD.search(place.column.heading):
@@ -521,8 +525,8 @@ class Basis:
             return detail
         for dimension in BASES if is_share or figure.unit in ("people", "time") else DIMENSIONS:
             mine, theirs = close.get(dimension.name), known.get(dimension.name)
-            if mine == "part":
-                continue  # of a segment a table of the whole may tell
+            if self._is_open(dimension, mine, source, place):
+                continue
             if mine and theirs:
                 if not _agree({mine}, theirs) and not _is_labelled(place, dimension, mine):
                     return f"it is {_said(theirs)}, not {mine}"
@@ -533,6 +537,13 @@ class Basis:
             elif theirs and theirs <= dimension.special and not self._is_stated(dimension, theirs, figure, origin):
                 return f"it is {_said(theirs)}, which is not said"
         return None
+
+    def _is_open(self, dimension: Dimension, kind: str | None, source: Source, place: Place) -> bool:
+        """Whether a kind that is said may be any other by the source."""
+        if dimension is SPAN and kind == "year":  # a report of half a year calls it 本年 itself
+            return "本年" in source.text and not _FULL.search(self.reading.text)
+        is_net_liability = dimension.name == "balance" and place.figure.sign < 0
+        return kind == "part" or is_net_liability  # of a segment a table of the whole may tell
 
     def _close(self, figure: Quantity, place: Place) -> dict[str, str]:
         """The kinds that the words close to a figure give it; whose accounts it is of also by a word that frames them."""
@@ -631,7 +642,7 @@ class Basis:
 
     def _is_stated(self, dimension: Dimension, kinds: frozenset[str], figure: Quantity, origin: SourceBasis) -> bool:
         said = {mark.kind for mark in self._marked.marks if mark.dimension == dimension.name}
-        hint = {SCOPE.name: _ITSELF, RULES.name: _LEFT_OUT}.get(dimension.name)
+        hint = {SCOPE.name: _ITSELF, RULES.name: _LEFT_OUT, OPERATIONS.name: _GIVEN_UP}.get(dimension.name)
         if hint is not None and hint.search(self.reading.text):
             return True
         said |= self._asked.get(dimension.name, frozenset())

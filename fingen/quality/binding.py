@@ -45,7 +45,7 @@ _WHOLE = re.compile(
 _WHOLE_OF_PROSE = re.compile(r"公司全年|(?:本行|本?公司|集团)(?:自身|本身)|\b(?:company|group|bank) itself\b")
 _PARTS = re.compile(
     r"\b(?:within|in|of|for|by) the [\w& -]{3,40}? (?:entit(?:y|ies)|segments?|divisions?|business(?:es)?|subsidiar(?:y|ies))\b"
-    r"|分部|下属|子公司|事业部|被投资|其中一家", re.IGNORECASE
+    r"|分部|下属|子公司|事业部|被投资|其中一家|(?<!主营)(?<!全部)(?<!各项)(?<!整体)业务(?:毛利率?|收入|营收|成本)", re.IGNORECASE
 )  # fmt: skip
 _START = re.compile(r"期初|年初(?![至到])|上年年?末|上期期?末|\b(?:opening|beginning)\b", re.IGNORECASE)
 _END = re.compile(r"期末|年末|\b(?:closing|end)\b", re.IGNORECASE)
@@ -57,6 +57,7 @@ _OF_ONE_BEFORE = 12  # characters behind a figure in which a name is that figure
 _NAME_LENGTH = {True: 9, False: 4}  # characters of a name that is sure to be one
 _TOTAL = re.compile(r"\b(?:total|consolidated|group)\b|合计|小计|总计|总额|总数", re.IGNORECASE)
 _LINKING = re.compile(f"{LINK_WORDS}|{LINK_WORDS_ZH}")
+_AS_COST = re.compile(rf"(?:支出|损失|亏损|开支)(?:{LINK_WORDS_ZH})*+$")
 _LATIN = re.compile(r"[a-z]{4,}")
 _HAN_RUN = re.compile(r"[\u4e00-\u9fff]{2,}")
 _CONTENT = re.compile(r"[a-z0-9]{3,}")
@@ -184,13 +185,11 @@ class Binding:
         if figure.sign > 0 and place.figure.kind == "amount" and source.is_turned(place):
             return "the source has it the other way" if attached == place.figure.sign else None
         if place.row is not None:
-            heading = place.column.heading if place.column else ""
-            labels = (place.row.label, heading) if place.figure.kind == "amount" else ()
-            if not attached and any(map(side_of, labels)):
-                attached = attached_polarity(self.reading, figure, costs=True)
-            if place.change and (move := self.reading.move(figure)) and not move.level:
-                labels = ()  # a change is no gain or loss: the loss narrowed by 5
-            by_label = next((way for label in labels if (way := row_polarity(label, place.figure.sign))), 0)
+            attached, by_label = self._by_label(figure, place, place.row.label, attached)
+            if figure.sign > 0 and source.is_two_sided_loss(place):
+                return None
+            if source.is_gain_of_expenses(place):
+                return self._sign_of_gain(figure)
             of_source = by_label or polarity(self._words_of(source, place))
             if figure.sign > 0 and by_label * (attached or self.reading.polarity(figure)) < 0:
                 return "the source has a gain" if of_source > 0 else "the source has a loss"
@@ -208,6 +207,22 @@ class Binding:
         if attached and of_source and attached != of_source:
             return "the source has a gain" if of_source > 0 else "the source has a loss"
         return None
+
+    def _by_label(self, figure: Quantity, place: Place, label: str, attached: int) -> tuple[int, int]:
+        """Which side the words of a figure name, where its labels speak of sides, and which side the labels give its cell."""
+        heading = place.column.heading if place.column else ""
+        labels = (label, heading) if place.figure.kind == "amount" else ()
+        if not attached and any(map(side_of, labels)):
+            attached = attached_polarity(self.reading, figure, costs=True)
+        if place.change and (move := self.reading.move(figure)) and not move.level:
+            labels = ()  # a change is no gain or loss: the loss narrowed by 5
+        return attached, next((way for each in labels if (way := row_polarity(each, place.figure.sign))), 0)
+
+    def _sign_of_gain(self, figure: Quantity) -> str | None:
+        """What is wrong with a figure for one that is negative among expenses: it is told as an expense, not as a gain."""
+        before, _ = self.reading.around(figure)
+        told = _AS_COST.search(before) if figure.sign > 0 else None
+        return "the source has a gain" if told and "负" not in told[0] else None
 
     def _attached(self, figure: Quantity) -> int:
         if figure.start not in self._polarities:
@@ -443,6 +458,8 @@ class Binding:
         row, column = row_key(place.row), heading_key(place.column.heading)
         if claim.key in (row, column) or any(claim.key in heading_key(parent) for parent in place.row.parents):
             return False
+        if place.column.changed is not None and claim.key == heading_key(place.column.changed.heading):
+            return False  # a margin, up 2 points: the column of changes right of it
         if self.basis.tells_apart(figure, source, place, claim.key):
             return False  # on an adjusted basis, operating profit: the row is that of adjusted operating profit
         is_row = any(row_key(other) == claim.key for other, _ in place.table.rows)

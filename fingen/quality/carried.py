@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from fingen.quality.claims import ClaimContext
 from fingen.quality.labels import Mention
@@ -16,6 +16,7 @@ _TOTAL = re.compile(r"\b(?:total|consolidated|group|net)\b|合计|小计|总", r
 _WORD = re.compile(r"[a-z]{4,}")
 _REACHED = re.compile(r"\b(?:from|to) [a-z ]{0,15}(?:rmb|us|hk|c|a)?[$€£¥]?$")
 _SERIES = re.compile(r"\b(?:from|to|at|was|were|is|are)\b[^.,;]{0,16}$")
+_PARTED = re.compile(r"[,，;；](?![0-9])")
 _APART = re.compile(r"[;；。]|\b(?:whereas|while|but)\b|而(?!且)")
 Places = Mapping[int, Sequence[tuple[Source, Place]]]
 
@@ -26,7 +27,9 @@ def find_other_rows(
     """The figures that stand in another row than the one that their clause is about, of which the table has such a figure too."""
     lower = reading.text.lower()
     quantities = [each for each in reading.quantities if each.start in places]
-    for first, figure in pairwise(quantities):
+    for before, figure in pairwise(quantities):
+        twin = _at_its_place(reading, figure)
+        first = twin if twin and twin.start in places else before
         if first.start < reading.sentence(figure.start)[0] or _APART.search(lower, first.end, figure.start):
             continue
         if _is_change_and_level(reading, lower, first, figure):
@@ -41,12 +44,27 @@ def _is_change_and_level(reading: ClaimContext, lower: str, first: Quantity, fig
     return _REACHED.search(lower, first.end, figure.start) is not None and not _SERIES.search(before.lower())
 
 
+def _at_its_place(reading: ClaimContext, figure: Quantity) -> Quantity | None:
+    """The figure at the same place in the list before that of a figure: A和B分别增长5%和6%，库存则下降7%和8%."""
+    start, end = reading.sentence(figure.start)
+    if not reading.is_respective(start, end):
+        return None
+    inside = [each for each in reading.quantities if start <= each.start < end]
+    lists = [
+        list(group) for _, group in groupby(inside, lambda each: len(_PARTED.findall(reading.text, start, each.start)))
+    ]
+    own = next((number for number, group in enumerate(lists) if figure in group), 0)
+    if own and len(lists[own]) == len(lists[own - 1]) > 1:
+        return lists[own - 1][lists[own].index(figure)]
+    return None
+
+
 def _other_row(
     lower: str, first: Quantity, figure: Quantity, places: Places,
     mentions_in: Callable[[int, int, Source], Sequence[Mention]],
 ) -> str | None:  # fmt: skip
     rows = {id(place.row) for _, place in places[first.start] if place.row}
-    gap = lower[first.end : figure.start]
+    gap = lower[max(first.end, lower.rfind("，", 0, figure.start)) : figure.start]
     wrong = None
     for source, place in places[figure.start]:
         if place.row is None or id(place.row) in rows or _TOTAL.search(place.row.label) or not row_key(place.row):

@@ -21,13 +21,15 @@ _SENTENCE_END = re.compile(
     r"|[。；！？\n]|;(?=\s)"
 )
 _RESPECTIVE = re.compile(r"[Rr]espectively\b|分别|依次")
-_LISTED_BY = re.compile(r"\s?[,，、]?\s?(?:and|or|&|[和与及])?\s?(?:by|to|at|of|from)?\s?(?:a |an )?[$€£¥A-Z]{0,4}\s?")
+_LISTED_BY = re.compile(r"\s?[,，、/]?\s?(?:and|or|&|[和与及])?\s?(?:by|to|at|of|from)?\s?(?:a |an )?[$€£¥A-Z]{0,4}\s?")
 _LINK_AFTER = re.compile(
     r"\s?[(,]?\s?(?:(?:in|for|at|as of|as at|during|by|of)\s)?(?:the\s)?(?:end of\s|start of\s|close of\s)?"
     r"(?:(?:fiscal|financial|full|calendar)\s)?(?:years?\s)?(?:ended\s|ending\s)?(?:(?:fiscal|financial)\s)?(?:years?\s)?(?:of\s)?$",
     re.IGNORECASE,
 )
-_OF_NEXT = re.compile(r"[年度]*\s?[:：]")  # 65 (2024: 88): the year is that of the 88
+_OF_NEXT = re.compile(  # 65 (2024: 88), 65（2024年88）: the year is that of the 88
+    r"[年度]*\s?[:：]|(?<=[年度末底期])(?:度|末|底|同期)?[为是]?(?:人民币|[美港]?[$€£¥])?[0-9]"
+)
 _TOGETHER = re.compile(
     r"\s?(?:of|in|,|'s|’s|年?的?)?\s?第?(?:fiscal(?: year)? )?|\s?(?:to|and|or|[-–—~/、和与及至到])\s?(?:fiscal )?$"
 )
@@ -50,8 +52,11 @@ _JOINED = re.compile(r"[^\s(（,，]上")  # 5亿元上年没有: what follows i
 _BRACKETED_YEAR = re.compile(
     r"\s?[(（](?:(?:as )?(?:at|of) )?(?:FY ?|fiscal |[0-9]{1,2} [A-Z][a-z]+ |[A-Z][a-z]+ [0-9]{1,2},? )?"
     r"((?:19|20)[0-9]{2}|[一二][零〇九][〇零一二三四五六七八九]{2})"
-    r"年?(?:度|末|底|[0-9一二三四五六七八九十]{1,2}月(?:[0-9一二三四五六七八九十]{1,3}日)?)?\s?[:：]\s?(?:人民币|为)?"
+    r"年?(?:度|末|底|[0-9一二三四五六七八九十]{1,2}月(?:[0-9一二三四五六七八九十]{1,3}日)?)?"
+    r"(?:\s?[:：]\s?(?:人民币|为)?|(?<=[年度末底月日])[为是]?(?=人民币|[美港]?[$€£¥]|[0-9]))"
 )
+_BRACKETED_LAST = re.compile(r"\s?[(（](?:上一?年|去年|上期)(?:同期|度|末)?\s?[:：]?[为是]?(?:人民币)?(?=[$€£¥0-9])")
+_COUNTER = re.compile(r"[\u4e00-\u9fff]{1,3}(?=\s?[(（])")  # 3万台（2023年2万台）
 _OWNS = re.compile(r"\s?[末底初]?(?:的|'s|’s)?\s?")
 _NAME_TAIL = re.compile(  # the year is part of a name: our 2019 Mortgage Facility, the 2029 notes, 2021年第一期中期票据
     r"\s(?:[A-Z][\w&-]*\s){0,4}(?:Facilit(?:y|ies)|Plans?|[Nn]otes|Agreements?|[Bb]onds|Act|Loans?|Program(?:me)?|Indentures?|[Dd]ebentures"
@@ -199,7 +204,7 @@ LINK_WORDS = (
     r"|three|six|nine|twelve|months)\b|\b(?:19|20)\d\d\b|\b\d{1,2}\b(?=[ ,])"
 )
 LINK_WORDS_ZH = (
-    r"[\s，：:（）()“”、]|[12][0-9]{3}年|[0-9]{1,2}[月日]|合计|共计|人民币|发生额|报告期|该公司|相当于|第[一二三四]季度|年[末度初]?|期[末初]?|[本上]期|[本上当]年|同期"
+    r"[\s，：:（）()“”、]|[12][0-9]{3}年|[0-9]{1,2}[月日]|合计|共计|人民币|发生额|报告期|该公司|相当于|第[一二三四]季度|但(?=[由从自])|年[末度初]?|期[末初]?|[本上]期|[本上当]年|同期"
     r"|全年|增长|下降|增加|减少|上升|降低|提高|金额|余额|分别|公司|录得|实现|方面|净额|折合|账面|等于|大约|超过|项目|一项|列示|披露"
     r"|[为是达到计约末初度内较比由从至升降增减的数值则有在于负其报近]"
 )
@@ -354,10 +359,16 @@ class ClaimContext:
         return self._from_before(figure, before, marks, start)
 
     def _beside(self, figure: Quantity) -> int:
-        """The year of a figure in the form 5 (2023: 4): of the 4 it is 2023, of the 5 the year after; 0 in any other form."""
+        """The year of a figure in the form 5 (2023: 4) or 5（上年4）: of the 4 it is 2023, of the 5 the year after; 0 in any other form."""
         if before := _BRACKETED_YEAR.search(self.text, max(0, figure.start - 32), figure.start):
             return _year_of(before[1]) if before.end() == figure.start else 0
-        after = _BRACKETED_YEAR.match(self.text, figure.end)
+        counter = _COUNTER.match(self.text, figure.end)
+        end = counter.end() if counter else figure.end
+        if self.report_year and _BRACKETED_LAST.match(self.text, end):
+            left, right = self.sentence(figure.start)
+            is_dated = any(other.when[0] for other in self.figures if left <= other.start < right)
+            return 0 if is_dated else self.report_year
+        after = _BRACKETED_YEAR.match(self.text, end)
         return _year_of(after[1]) + 1 if after and _year_of(after[1]) == (self.report_year or 0) - 1 else 0
 
     def _from_before(self, figure: Quantity, before: list[Mark], marks: list[Mark], start: int) -> tuple[Periods, bool]:

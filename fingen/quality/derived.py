@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
-from itertools import combinations
+from itertools import chain, combinations, pairwise
 
 from fingen.quality.claims import ClaimContext
 from fingen.quality.computed import interval
 from fingen.quality.quantities import Quantity
+from fingen.quality.source import Source
+from fingen.quality.tables import Place
+
+Places = Mapping[int, Sequence[tuple[Source, Place]]]
 
 _PASSED = re.compile(
     r"(?:突破|超过|跨过|跨越|迈过|站上|越过|逾|超)了?"
     r"|\b(?:passed|topped|exceeded|surpassed|crossed|above|over|more than|beyond)\s(?:the )?(?:RMB|US)?[$€£]?$"
 )
 _FURTHER = Decimal("1.7")  # times a threshold that what has just passed it is at most
+_NEXT = 40  # characters at most between the start of one percentage and the next
 _MORE = re.compile(r"[多余]|以上|\s?(?:or more|and more)")
 
 
-def follows(reading: ClaimContext, figure: Quantity, proved: Collection[int]) -> bool:
-    """Whether a figure is what two proved figures of its sentence differ by, are to each other, or have passed."""
+def follows(reading: ClaimContext, figure: Quantity, proved: Places) -> bool:
+    """Whether a figure is what two proved figures of its sentence differ by, are to each other, or have passed.
+
+    Percentage points may also be what a proved percentage and the one next to it in the source differ by.
+    """
     start, end = reading.sentence(figure.start)
     known = [each for each in reading.quantities if start <= each.start < end and each.start in proved]
     if _is_passed(reading, figure, known):
@@ -28,7 +36,18 @@ def follows(reading: ClaimContext, figure: Quantity, proved: Collection[int]) ->
     low, high = interval(reading, figure)
     if _MORE.match(reading.text, figure.end):
         high = abs(figure.value) + figure.step
-    return any(low <= value <= high for one, other in combinations(known, 2) for value in _results(figure, one, other))
+    pairs = chain(combinations(known, 2), *(_beside(*place) for each in known for place in proved[each.start]))
+    return any(low <= value <= high for one, other in pairs for value in _results(figure, one, other))
+
+
+def _beside(source: Source, place: Place) -> Iterator[tuple[Quantity, Quantity]]:
+    """A percentage of the source with each of those next to it in its row or running text."""
+    if place.row is not None:
+        series = [each.figure for each in source.row_of(place) if not each.change]
+    else:
+        near = range(place.figure.start - _NEXT, place.figure.end + _NEXT)
+        series = [each for each in source.reading.quantities if each.start in near]
+    yield from (pair for pair in pairwise(series) if place.figure in pair and pair[0].kind == pair[1].kind == "percent")
 
 
 def _is_passed(reading: ClaimContext, figure: Quantity, known: Collection[Quantity]) -> bool:

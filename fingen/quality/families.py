@@ -96,7 +96,7 @@ SCOPE = _dimension(
     r"|separate (?:financial )?statements\b"
     r"|^company (?:balance sheet|statement of|profit and loss|income statement|cash flow)|company balance sheet\b|stand-?alone\b"
     r"|the parent(?:['’]s)?\b|parent (?:entity|level)\b|bank(?: only)?:)",
-    group=r"(?<!企业)(?<!业务)合[并併](?!及公司|及母公司|及银行|范围|报表编制|日|方|对价|成本|财务报表项目)(?:口径|报表)?|\bconsolidated\b"
+    group=r"(?<!企业)(?<!业务)(?<!非)合[并併](?!及公司|及母公司|及银行|范围|报表编制|日|方|对价|成本|财务报表项目)(?:口径|报表)?|\bconsolidated\b"
     r"|\bthe (?:whole |entire )?group(?:['’]s)?\b|本集[团團]|集团口径|group[- ]wide",
     alone=r"个体财务|個體財務|个别财务报表|個別財務|个体报表|個體報表",
     part=r"\bthe [A-Z][\w&,-]*(?: (?:and |& )?[A-Z][\w&,-]*){0,4} (?:operating |reportable |reporting )?segment\b(?!s)",
@@ -234,7 +234,8 @@ OPPOSITES = (
     _dimension("capital", "", "authori issued paid 额定 法定股本 实收",
                authorised=r"\bauthori[sz]ed (?:shares?|capital|common|ordinary)|额定|法定股本",
                issued=r"\bissued (?:shares?|capital)|\bpaid[- ](?:up|in) (?:share[ ])?capital|实收(?:资本|股本)|已发行"),
-    _dimension("sum", "", "净额 总额", net=r"净额", total=r"(?<!利润)总额(?!的)"),
+    _dimension("sum", "", "净额 总额 资金", net=r"净额", total=r"(?<!利润)总额(?!的)|资金(?:共计|合计|总计)|(?:共计|合计|总计)募集资金"),
+    _dimension("stock", "", "余额 加额 少额", change=r"净?(?:增加|减少)额", balance=r"余额(?=[为是达约:：]|[0-9])"),
     _dimension("outlay", "", "研发", spent=r"研发投入|研发支出", expensed=r"研发费用(?!化)"),
     _dimension("charge", "", "charge credit 借 贷", charge=r"\bcharge[ds]?\b|借记",
                credit=r"\bcredit(?:ed|s)?\b(?! (?:risk|loss|quality|facilit"
@@ -242,6 +243,11 @@ OPPOSITES = (
     _dimension("owed", "", "ow due", by=r"\bow(?:ed|ing) by\b|\b(?:they|which|that|it) owes?\b",
                to=r"\bowed to\b|\bowing to (?=them|group|related|subsid|parent)"),
     _dimension("sheet", "", "balance 表外 表内", on=r"\bon[- ]balance[- ]sheet\b|资产负债表内", off=r"\boff[- ]balance[- ]sheet\b|表外"),
+    _dimension("line", "", "营业收入 营业总收入 营收 净利润", revenue=r"营业总?收入(?![率比的])|营收(?![率比的])",
+               profit=r"净利润(?![率比的])"),
+    _dimension("outlook", "", "预测 预计 实际 0e 1e 2e 3e 4e 5e 6e 7e 8e 9e",
+               forecast=r"20[0-9]{2}E(?![A-Za-z])|预测(?!值)|预计(?!负债|信用|净残|使用|的|总)",
+               actual=r"实际(?=实现|完成|达到|录得|取得)"),
     _dimension("purpose", "", "selling marketing administrative research 销售费用 管理费用 研发费用 财务费用",
                selling=r"\bselling\b(?!,)|销售费用", administrative=r"\badministrative\b|管理费用", research=r"\bresearch\b"
                r"|研发费用", financial="财务费用"),

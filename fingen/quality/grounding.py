@@ -385,6 +385,11 @@ class _Check:
     def _judge(self, figure: Quantity, source: Source, place: Place) -> tuple[Verdict, str, str]:
         if detail := _unit_conflict(figure, self.reading.text[figure.start : figure.end], place, source):
             return "no", "unit", detail
+        counted = place.row.counted if place.row else None
+        if counted and figure.kind == "amount" and counted.scale != figure.scale == ONE and (
+            figure.unit or (counted.name and self.reading.text.startswith(counted.name, figure.end))
+        ):  # fmt: skip
+            return "no", "unit", f"the source counts in {counted.scale:,}"
         return self.binding.judge(figure, source, place)
 
     def _other_unit(self, figure: Quantity) -> Wrong:
@@ -508,7 +513,8 @@ def _is_exact(figure: Quantity) -> bool:
 
 def _unit_conflict(figure: Quantity, said: str, place: Place, source: Source) -> str | None:
     found = place.figure
-    if figure.kind == "points" and found.kind != "points" and not _is_difference(place, source):
+    is_open = source.text[found.start : found.end].lower().endswith("pct")  # of percent and of points alike
+    if figure.kind == "points" and found.kind != "points" and not (is_open or _is_difference(place, source)):
         return "the source gives a percentage, no percentage points"
     if figure.kind == "percent" and found.kind == "points":
         return "the source gives percentage points"

@@ -72,7 +72,8 @@ def find_foreign(text: str, sources: Collection[Source], organisations: Collecti
     if "公司" in text or "集团" in text:
         yield from _foreign_chinese(text, sources)
     for match in () if text.isascii() else _SHORT_ZH.finditer(text):
-        if not any(fold_name(match[1]) in source.folded for source in sources) and not _NO_SHORT.match(match[1]):
+        folded = fold_name(narrow(match[1]))
+        if not any(folded in source.folded for source in sources) and not _NO_SHORT.match(match[1]):
             yield Named(match.start(1), match.end(1), match[1])
     yield from _foreign_latin(text, sources)
     yield from _foreign_words(text, sources)
@@ -81,7 +82,7 @@ def find_foreign(text: str, sources: Collection[Source], organisations: Collecti
             yield Named(*match.span(), match[0])
     pattern, names = _forms(frozenset(organisations))
     for match in pattern.finditer(text) if pattern else ():
-        folded = fold_name(match[0])
+        folded = fold_name(narrow(match[0]))
         if _is_word(text, *match.span()) and not any(folded in source.folded for source in sources):
             yield Named(*match.span(), names[match[0]])
 

@@ -288,7 +288,9 @@ def _crossed(one: _Named, other: _Named) -> float:
 
 def _names(source: Source, place: Place) -> frozenset[str]:
     if place.row is not None:
-        return _words(" ".join((*place.row.parents[-1:], place.row.label)))
+        own = place.row.label  # above a row in English a Chinese name may be that of the row before
+        above = [each for each in place.row.parents[-1:] if each.isascii() == own.isascii() or not own]
+        return _words(" ".join((*above, own)))
     return _words(words_beside(source.reading, place.figure, behind=True))
 
 
@@ -313,8 +315,11 @@ def _listed_name(reading: ClaimContext, figure: Quantity) -> str:
     before = reading.text[reading.sentence(figure.start)[0] : group[0].start]
     told = _RESPECTIVE.search(before)
     for clause in reversed(_CLAUSES.split(before[: told.start()] if told else before)):
-        names = [name for name in _LISTING.split(clause) if name_like(name)]
+        names = [name for name in clause.split("、") if name_like(name)]  # 租赁和商务服务业 is one
+        if len(names) != len(group):
+            names = [name for name in _LISTING.split(clause) if name_like(name)]
         if len(names) >= len(group):
+            names[-1] = names[-1].split("的")[0] or names[-1]  # A、B和C的余额: what they all are of
             return names[-len(group) :][group.index(figure)]
     return ""
 

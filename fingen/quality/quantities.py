@@ -71,7 +71,7 @@ CURRENCIES = {
 }  # fmt: skip
 _DOLLARS = frozenset({"$", "USD", "HKD", "AUD", "CAD", "SGD", "NZD", "TWD"})
 _YENS = frozenset({"¥", "CNY", "JPY"})
-_COUNTED = {
+COUNTED = {
     "股": "shares", "share": "shares", "shares": "shares", "人": "people", "名": "people", "employees": "people",
     "people": "people", "年": "time", "个月": "time", "周": "time", "天": "time", "years": "time", "months": "time", "weeks": "time",
     "days": "time", "year": "time", "month": "time", "week": "time", "倍": "times", "times": "times", "x": "times", "吨": "weight",
@@ -114,8 +114,8 @@ _COUNT = (
     r"|(?:shares?|employees|people|years?|months?|weeks?|days|times|x|tonnes|tons)\b)"
 )
 _UNIT = re.compile(
-    r"(?:\s{1,2}|-)?(?:(?P<points>(?:percentage|percent|pct)[\s-]points?\b|points?\b|pp?ts?\b|pp\b|个?百分点)"
-    r"|(?P<basis>basis[\s-]points?\b|bps?\b|BPs?\b|个?基点)|(?P<percent>%|percent\b|per\scent\b|pct\b|‰)"
+    r"(?:\s{1,2}|-)?(?:(?P<points>(?:percentage|percent|pct)[\s-]points?\b|points?\b|(?:[Pp][Cc][Tt][Ss]|pp?ts?|PPT[Ss]?|pp|PP)(?![A-Za-z0-9])|个?百分点)"
+    r"|(?P<basis>basis[\s-]points?\b|个?(?:bps?|BP[Ss]?)(?![A-Za-z0-9])|个?基点)|(?P<percent>%|percent\b|per\scent\b|[Pp][Cc][Tt](?![A-Za-z0-9])|‰)"
     rf"|{_SCALE}(?:[\s-]?(?P<money>{_MONEY})|[\s-]?(?P<counted>{_COUNT}))?"
     rf"|(?P<minor>pence\b|cents\b|p\b(?![.-])|[港美欧]?仙|便士|[美欧]分)|(?P<money_alone>{_MONEY})|(?P<counted_alone>{_COUNT}))"
 )
@@ -160,11 +160,13 @@ _ORDINAL = re.compile(r"(?:st|nd|rd|th)\b")
 _NAME_AFTER = re.compile(r"-?[A-Z][A-Za-z0-9]{0,3}(?![a-z])|[A-Za-z]*[0-9]")
 _NAME_BEFORE = re.compile(r"[A-Za-z][A-Za-z0-9]*-?$")
 _NAME_TAIL = re.compile(r"[A-Za-z0-9.-]*[A-Za-z0-9]")
-_AFTER_UNIT = re.compile(r"(?:[MKB]|[Bb]n|[Mm]n|BPs?|USD|RMB|EUR|GBP|HKD)(?![A-Za-z0-9])")
+_AFTER_UNIT = re.compile(
+    r"(?:[MKB]|[Bb]n|[Mm]n|BP[Ss]?|P?P[Tt][Ss]?|P[Cc][Tt][Ss]?|USD|RMB|EUR|GBP|HKD)(?![A-Za-z0-9])"
+)
 _LINE_START = re.compile(r"(?:^|\n)\s*\(?$")
 _CODES = frozenset({"RMB", "CNY", "USD", "EUR", "GBP", "HKD", "AUD", "JPY", "CHF"})
 _CONNECTED = re.compile(
-    rf"\s?(?:(?:,? ?(?:and|or|to)|[-–~,、和或及与至到]|,?\s?(?:versus|vs\.?))\s?)(?:{_CURRENCY_BEFORE}\s?|[-–(])?$"
+    rf"/$|\s?(?:(?:,? ?(?:and|or|to)|[-–~,、和或及与至到]|,?\s?(?:versus|vs\.?))\s?)(?:{_CURRENCY_BEFORE}\s?|[-–(])?$"
 )
 
 
@@ -365,7 +367,7 @@ def _unit(after: re.Match[str], currency: str | None) -> tuple[Kind, Decimal, st
     money, counted = groups["money"] or groups["money_alone"], groups["counted"] or groups["counted_alone"]
     if money and currency is None:
         currency = CURRENCIES[money.lower().rstrip("s")]
-    unit = "money" if currency else _COUNTED[counted] if counted else ""
+    unit = "money" if currency else COUNTED[counted] if counted else ""
     return "amount", scale, currency, unit
 
 
@@ -495,7 +497,7 @@ def _numeral(text: str, start: int, end: int, digits: str, after: re.Match[str] 
     if share or unit == "points":
         return Quantity(start, end, "percent" if share else "points", value, step, unit="%", spelled=True)
     currency = CURRENCIES[after[0]] if after and unit == "money" else None
-    counted = _COUNTED[after[0]] if after and unit == "counted" else ""
+    counted = COUNTED[after[0]] if after and unit == "counted" else ""
     return Quantity(start, end, "amount", value, step, 1, ONE, currency, "money" if currency else counted, spelled=True)
 
 

@@ -120,6 +120,7 @@ def _of_column(source: Source, place: Place) -> Iterator[Place]:
 _BASE_ZH = re.compile(
     r"占(?:了|到)?((?!比|[一二三四五六七八九十几]成)[^\W0-9a-zA-Z由从比]{2,14}?)的?(?:比例|比重)?(?:大?约|仅|只|达|为|是)*$"
 )
+_BASE_IN_ZH = re.compile(r"在([\u4e00-\u9fff]{2,14})中的?(?:占比|比重)(?:大?约|仅|只|达|为|是)*$")
 _BASE_THERE = re.compile(r"占([\u4e00-\u9fff]{2,14})")
 _BASE_EN = re.compile(r"\s?of (?:(?:the|its|total|net|all|group|company) )*([a-z]+)")
 _BASE_THERE_EN = re.compile(r"(?:%|percent|percentage) of ([a-z ]+)", re.IGNORECASE)
@@ -133,9 +134,11 @@ def is_of_other_base(reading: ClaimContext, figure: Quantity, source: Source, pl
     before, after = reading.around(figure)
     words = f"{place.row.label} {place.column.heading}" if place.row and place.column else ""
     if said := _BASE_ZH.search(before):
-        there = _BASE_THERE.search(words) or _BASE_ZH.search(source.reading.around(place.figure)[0])
+        earlier, _ = source.reading.around(place.figure)
+        there = _BASE_THERE.search(words) or _BASE_ZH.search(earlier) or _BASE_IN_ZH.search(earlier)
         mine, theirs = (set(each[1]) - _VAGUE if each else set() for each in (said, there))
-        return bool(mine and theirs) and not mine & theirs
+        is_of_part = bool(said and "全部" in said[1] and theirs - mine)
+        return bool(mine and theirs) and (not mine & theirs or ("净" in mine) != ("净" in theirs) or is_of_part)
     said = _BASE_EN.match(after)
     there = _BASE_THERE_EN.search(words)  # in prose it may go by any words
     if said is None or there is None or said[1] not in source.words:

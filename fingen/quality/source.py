@@ -10,9 +10,9 @@ from decimal import Decimal
 from functools import cached_property, lru_cache
 from itertools import pairwise
 
-from fingen.quality.claims import QUANTITIES, ClaimContext, is_cost, is_expense
+from fingen.quality.claims import QUANTITIES, ClaimContext, is_cost, is_expense, polarity
 from fingen.quality.notation import find_notation, narrow, standard
-from fingen.quality.quantities import HUNDREDTH, ONE
+from fingen.quality.quantities import HUNDREDTH, ONE, Quantity
 from fingen.quality.tables import (
     GENERIC,
     Place,
@@ -29,6 +29,8 @@ from fingen.records import Passage
 
 PREPARED = 2048  # passages kept ready, some 50 KB each
 _SHARES_DAY = re.compile(r"\s?(?:and|[及和、与])\s?(?:于)?")
+_YEARS = re.compile(r"年?\s?[-–—~至到]\s?")  # 2024-2026年 speaks of 2025 as well
+_LONGEST = 10  # years that such words span
 _TOLD = 80  # characters of a label or of the words on either side that a message tells
 _PARTED = 40  # characters at most between the parts of one table: the end of a label that is broken over lines
 _WORD = re.compile(r"[a-z0-9&'/-]+")
@@ -39,6 +41,10 @@ _TIME = re.compile(
 _SOME_QUARTER = re.compile(r"\b(?:current|this|reported) quarter\b|本季度", re.IGNORECASE)
 _THREE_MONTHS = re.compile(r"(?i)\bthree[- ]months?\b|\bquarter|三个月|季度|[147][-—至~]|10[-—至~]12月")
 _EXPENSES = re.compile(r"(?i)expense|cost|loss|费用|成本|支出|损失")
+_EXPENSE_NOTE = re.compile(
+    r"^.{0,8}(?:(?:财务|销售|管理|研发|营业|期间)费用(?!率)|(?:财务|融资)成本)|^.{0,8}\bfinance (?:costs|expenses)\b",
+    re.IGNORECASE,
+)
 _TURNED = re.compile(r"(?i)\((?:income|gains?|benefit|profit)\)[ /,]{0,3}(?:expense|loss|charge|provision)")
 _LATIN = re.compile(r"[a-z]+")
 _TOKEN = re.compile(r"[0-9][0-9,.]*")
@@ -88,8 +94,8 @@ class Source:
     def _table_places(self) -> Iterator[Place]:
         """The figures in tables; `running` is left as the text without them, at the same offsets."""
         running, at, ended = [], 0, 0
-        stated = [unit for each in self.passage.unit if (unit := parse_unit(each.text)) and unit.scale]
-        inherited = stated[0] if len(set(stated)) == 1 else None  # said once for more than one table
+        stated = {unit for each in self.passage.unit if (unit := parse_unit(each.text)) and unit.scale}
+        inherited = stated.pop() if len(stated) == 1 else None  # said above the passage, or on each of its pages
         for kind, block in self.passage.kinds:
             start = self.passage.text.find(block, at)
             if start < 0 or not block:
@@ -118,9 +124,16 @@ class Source:
         self.reading = ClaimContext(self._running, self.report_year, words=True)
         other = self._unit.scale if self._unit and self._unit.scale else ONE
         for figure in self.reading.figures:
-            bare = figure.kind == "amount" and figure.scale == ONE and figure.unit == "money"
+            bare = figure.kind == "amount" and figure.scale == ONE
+            bare = bare and (figure.unit == "money" or self._is_alone(figure))
             scales = (ONE, other) if bare and other != ONE else (figure.scale,)
             yield Place(figure, scales, figure.currency)
+
+    def _is_alone(self, figure: Quantity) -> bool:
+        """Whether a figure is all that its line has: a total below a table whose lines have no cells."""
+        start = self._running.rfind("\n", 0, figure.start) + 1
+        line = self._running[start : self._running.find("\n", start) % (len(self._running) + 1)]
+        return len(line.strip(" ()-$¥")) == len(self._running[figure.start : figure.end].strip(" ()-$¥"))
 
     def _read_times(self) -> None:
         times = [place.figure for place in self.places]
@@ -129,6 +142,8 @@ class Source:
         for one, other in pairwise(times):  # 2025 and 2024 March 31: one day of two years
             if one.kind == "year" and other.when[1] and _SHARES_DAY.fullmatch(self.text, one.end, other.start):
                 self.dates.add((one.when[0], *other.when[1:]))
+            if one.kind == other.kind == "year" and _YEARS.fullmatch(self.text, one.end, other.start):
+                self.years.update(range(one.when[0], min(other.when[0], one.when[0] + _LONGEST)))
         if self.passage.period.fiscal_year:  # the year that the report calls its own, whatever it ends in
             self.years.add(self.passage.period.fiscal_year)
         self.days = {figure.when[1:] for figure in times if figure.when[1]}
@@ -172,6 +187,21 @@ class Source:
         others = (each for each in self.places if each.column is place.column and each.row is not place.row)
         signs = [each.figure.sign for each in others if each.row and is_expense(each.row.label)]
         return signs.count(1) > signs.count(-1)
+
+    def is_gain_of_expenses(self, place: Place) -> bool:
+        """Whether a figure is negative in a note of expenses, where what costs has no minus: what has one is then a gain."""
+        if place.row is None or place.table is None or place.figure.sign >= 0:
+            return False
+        titled = any(_EXPENSE_NOTE.search(line) for line in place.table.caption.split("\n")[-3:])
+        others = (each for each in self.places if each.table is place.table and each.row and each.figure.sign > 0)
+        return titled and any(is_cost(each.row.label) for each in others if each.row)
+
+    def is_two_sided_loss(self, place: Place) -> bool:
+        """Whether a row of losses has some with a minus and some without: which of the two are gains it does not say."""
+        if place.row is None or polarity(place.row.label) >= 0:
+            return False
+        row = (each for each in self.row_of(place) if each.figure.kind == "amount" and not each.change)
+        return len({each.figure.sign for each in row}) > 1
 
     def is_always_negative(self, place: Place) -> bool:
         """Whether a row has a minus in all of its two or more columns: what has one side alone is written so."""

@@ -13,7 +13,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from fingen.quality.notation import narrow
-from fingen.quality.quantities import CURRENCIES, HUNDREDTH, ONE, SCALES, Quantity, find_figures
+from fingen.quality.quantities import COUNTED, CURRENCIES, HUNDREDTH, ONE, SCALES, Quantity, find_figures
 from fingen.text import is_amount
 
 Periods = frozenset[int | str]  # years, and quarters as "Q1"; empty where they are not known
@@ -60,7 +60,8 @@ _CHANGE = re.compile(
     r"\b(?:change|variance|growth|increase|decrease|v\.|vs\.?)\b|增减|变动|同比|增长|增幅|环比", re.IGNORECASE
 )
 _BARE_CHANGE = re.compile(
-    r"(?:同比|增减|变动|环比|change|variance|yoy)\s?(?:变动|增减)?\s?(?:[(（]?[%％][)）]?)?", re.IGNORECASE
+    r"(?:本期|本年)?[较比]?(?:上年(?:同期)?)?(?:同比|增减|变动|环比|增长|增幅|change|variance|yoy)\s?(?:变动|增减|增长)?率?(?:幅度|比例)?\s?(?:[(（]?[%％][)）]?)?",
+    re.IGNORECASE,
 )
 _RATIO = re.compile(
     r"(?<!growth )\b(?:rates?|ratio|margin)\b|(?<!增长)(?<!变动)(?<!变化)率|比重|占比|(?<!变动)(?<!增减)(?<!变化)比例",
@@ -87,6 +88,10 @@ _LENGTH = re.compile(
 _UNIT_CELL = re.compile(  # a unit that stands in a cell of its own, right of its figure
     r"[)）]?\s?(?:[%％‰]|bps?|BPs?|pp?ts?|pp|percent|(?:basis|percentage) points?|个?(?:百分点|基点)|[倍x])"
 )
+_UNIT_HEAD = re.compile(r"(?:计量|计价|货币)?单位|(?:unit|units|uom)(?: of measure(?:ment)?)?", re.IGNORECASE)
+_SCALE_OF_UNIT = re.compile(r"万亿|[千百十]?[万亿]|百万|千(?![克瓦米伏卡])")
+_LONGEST_UNIT = 16  # characters
+_HAS_UNIT = re.compile(r"[%％‰元股人倍]|同比|增减|比率|比例|占比|率|\b(?:change|ratio|rate|percent)", re.IGNORECASE)
 _LEADERS = re.compile(r"(?:\s?\.){3,}|…+|·{3,}")
 _BRACKETED = re.compile(  # but not 贵州茅台酒厂（集团）物流有限责任公司
     r"[(（\[](?!(?:集[团團]|中[国國]|香港|北京|上海|天津|深圳|广州|廣州)[)）][\u4e00-\u9fff])[^()（）\[\]]{0,60}[)）\]]"
@@ -112,12 +117,23 @@ class Unit:
     except_shares: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a cell in a column of units says: 万毫升, 吨, 百万元. `unit` is as in `Quantity`, "%" or, of none of these, "things"."""
+
+    scale: Decimal
+    currency: str | None
+    unit: str
+    name: str = ""  # without its scale
+
+
 @dataclass(slots=True)
 class Column:
-    """One column: its headings joined, and what time they name."""
+    """One column: its headings joined, what time they name, and of which column it is the change."""
 
     heading: str = ""
     periods: Periods = UNKNOWN
+    changed: Column | None = None  # the one left of it, where its heading says no more than that it is a change
 
 
 @dataclass(slots=True)
@@ -129,6 +145,7 @@ class TableRow:
     periods: Periods
     cells: list[tuple[int, int, int]]  # column, start, end
     unit: Unit | None = None  # of the unit line above it inside the table
+    counted: Counted | None = None  # by its own cell in a column of units
     lead: str = ""  # the lines right above without figures where the label may be the last of a broken one
 
 
@@ -172,6 +189,23 @@ def parse_unit(text: str) -> Unit | None:
     if currency is None and (groups["unit"] or groups["bracket"] or "").endswith("元"):
         currency = "CNY"
     return Unit(scale, currency, _EXCEPT_SHARES.search(text) is not None)
+
+
+def parse_counted(text: str) -> Counted | None:
+    """What a cell in a column of units states, or None where it states none."""
+    text = narrow(text).strip("() ")
+    if _PERCENT_HEAD.search(text):
+        return Counted(ONE, None, "%")
+    if (unit := parse_unit(f"in {text}")) and unit.scale:
+        return Counted(unit.scale, unit.currency, "money" if unit.currency else "")
+    if not text or len(text) > _LONGEST_UNIT or any(map(str.isdigit, text)):
+        return None
+    head = _SCALE_OF_UNIT.match(text)
+    counted = text[head.end() if head else 0 :].split("/")[0]
+    currency = "CNY" if counted == "元" else currency_named(counted)
+    named = (counted.lower(), counted[:2], counted[:1])  # 人次 is read as 人
+    kind = "money" if currency else next((COUNTED[name] for name in named if name in COUNTED), "things")
+    return Counted(SCALES[head[0]] if head else ONE, currency, kind, counted)
 
 
 def currency_named(text: str) -> str | None:
@@ -333,6 +367,7 @@ class _Reader:
             periods or self.row_periods,
             [(column, start, end) for column, (text, start, end) in enumerate(cells) if text and column >= first],
             self.table.unit,
+            self._counted(texts),
             self.lead,
         )
         self.lead = ""
@@ -342,6 +377,11 @@ class _Reader:
         self.table.rows.append((row, columns))
         if self.parents and _closes(label, self.parents[-1]):
             self.parents = ()
+
+    def _counted(self, texts: list[str]) -> Counted | None:
+        """What the cell of a row states in the column of units, where the table has one."""
+        pairs = zip(self.columns or (), texts, strict=False)
+        return next((parse_counted(text) for column, text in pairs if _UNIT_HEAD.fullmatch(column.heading)), None)
 
     def _build_columns(self, width: int) -> list[Column]:
         columns = [Column() for _ in range(width)]
@@ -358,6 +398,8 @@ class _Reader:
         for column, text in zip(columns, last, strict=False):
             if _CHANGE.search(text) and not parse_periods(text, None):
                 column.periods = UNKNOWN  # a change is of no one of the years that stand above it
+        for left, column in pairwise(columns[1:]):
+            column.changed = (left.changed or left) if _BARE_CHANGE.fullmatch(column.heading) else None
         self._periods_from_caption(columns)
         return columns
 
@@ -437,7 +479,14 @@ class Place:
     def is_scale_unknown(self) -> bool:
         """Whether neither its table nor what stands around it says what its digits are multiplied by."""
         table = self.table
-        known = table is None or self.row is None or table.unit or table.inherited or len(self.scales) != 1
+        known = (
+            table is None
+            or self.row is None
+            or self.row.counted
+            or table.unit
+            or table.inherited
+            or len(self.scales) != 1
+        )
         return not known and self.figure.kind == "amount" and self.scales == (self.figure.scale,) == (ONE,)
 
 
@@ -456,8 +505,8 @@ def table_places(table: Table, text: str) -> Iterable[Place]:
             if any(map(str.isdigit, cell)) and _UNIT_CELL.fullmatch(beside):
                 cell += beside if beside[0] in ")）" else f" {beside}"  # 270 | bps
             words = f"{column.heading} {row_words}"
-            if _BARE_CHANGE.fullmatch(column.heading) and index > 1:
-                words = f"{words} {columns[index - 1].heading}"  # of what stands left of it
+            if column.changed is not None:
+                words = f"{words} {column.changed.heading}"
             pure = is_amount(text[start:end]) or is_amount(cell) or (len(cell) < 24 and not any(map(str.isalpha, cell)))
             for figure in find_figures(cell, cell=pure):
                 figure = replace(figure, end=min(figure.end, end - start))
@@ -537,12 +586,18 @@ def _place(
     scales: tuple[Decimal, ...] = (figure.scale,)
     currency = figure.currency
     unit = parse_unit(words) or row.unit or table.unit
-    if figure.kind in ("amount", "year") and figure.scale == ONE and pure:
+    counted = row.counted if figure.kind == "amount" and figure.scale == ONE else None
+    is_percent = counted is not None and counted.unit == "%"
+    if counted and not is_percent and not _HAS_UNIT.search(column.heading):
+        scales, currency = (counted.scale,), counted.currency
+        figure = replace(figure, unit=figure.unit or counted.unit)
+    elif figure.kind in ("amount", "year") and figure.scale == ONE and pure:
         own = None if _PER_SHARE.search(row.label) else parse_unit(row.label)
         scales = (own.scale,) if own and own.scale else _cell_scales(unit, table.inherited, words)
         currency = currency or currency_named(column.heading) or (unit.currency if unit else None)
     percent = figure.kind == "amount" and (
         percent_column
+        or is_percent
         or _MAYBE_PERCENT.search(f"{words} {table.caption}") is not None
         or _is_headless(table, column, figure)
     )
