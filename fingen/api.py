@@ -423,7 +423,7 @@ def _resolve(values: dict[str, Any]) -> Resolved:
 
 @public("merge")
 def merge(adapter: File, /, **options: Unpack[MergeOptions]) -> Merged:
-    """Write base model and adapter as one model, after a check that both say the same.
+    """Write base model and adapter as one model, after a check that both say the same; with `gguf` as such a file too.
 
     Raises:
         ShortfallError: they do not; nothing is left. UsageError: no such adapter, or `out` holds something else.
@@ -434,7 +434,13 @@ def merge(adapter: File, /, **options: Unpack[MergeOptions]) -> Merged:
     from fingen.training.use import merge
 
     values, folder = _read("merge", options), Path(adapter)
-    return merge(folder, values.pop("out", config.BUILD / "models" / folder.resolve().name), **values)
+    kind, out = values.pop("kind", None), values.pop("out", config.BUILD / "models" / folder.resolve().name)
+    merged = merge(folder, out, **values)
+    if kind:
+        from fingen.training.gguf_file import write_gguf
+
+        write_gguf(out, kind)
+    return merged
 
 
 @public("score")

@@ -165,6 +165,7 @@ class MergeOptions(TypedDict, total=False):
     tolerance: float | None
     base: str | None
     form: str | None
+    gguf: str | None
     replace: bool
     trust_remote_code: bool
 

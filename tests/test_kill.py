@@ -7,16 +7,19 @@ out in the end must be, to the byte, the one of a run that nothing disturbed.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import pty
 import random
 import re
+import resource
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import termios
 import textwrap
 import threading
 import time
@@ -156,10 +159,7 @@ class Desk:
         """The command, or code that ends in it, in a process group of its own: Ctrl-C reaches the reading processes too."""
 
         def prepare() -> None:
-            import fcntl
-            import resource
-            import termios
-
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup
             if limit_bytes:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, resource.RLIM_INFINITY))
             if terminal:
@@ -196,7 +196,7 @@ class Desk:
             stderr=terminal or subprocess.PIPE,
             text=True,
             start_new_session=True,
-            preexec_fn=prepare if limit_bytes or terminal else None,
+            preexec_fn=prepare,
         )
 
     def finish(self, *arguments: str) -> str:

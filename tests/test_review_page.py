@@ -46,9 +46,8 @@ def browser(chromium: Browser) -> Iterator[Browser]:
     chromium.logged.clear()
     chromium.resize(1440, 900)
     yield chromium
-    assert not [
-        line for line in chromium.logged if "net::ERR_CONNECTION" not in line
-    ]  # what it asks of a server that has ended
+    ended = ("net::ERR_CONNECTION", "net::ERR_EMPTY_RESPONSE")  # what it asks of a server that ends
+    assert not [line for line in chromium.logged if not any(each in line for each in ended)]
 
 
 class Reader:
