@@ -46,8 +46,8 @@ def browser(chromium: Browser) -> Iterator[Browser]:
     chromium.logged.clear()
     chromium.resize(1440, 900)
     yield chromium
-    ended = ("net::ERR_CONNECTION", "net::ERR_EMPTY_RESPONSE")  # what it asks of a server that ends
-    assert not [line for line in chromium.logged if not any(each in line for each in ended)]
+    # What it asks of a server that ends comes to nothing (net::ERR_...); an answer that says an error is another line.
+    assert not [line for line in chromium.logged if "Failed to load resource: net::ERR_" not in line]
 
 
 class Reader:
