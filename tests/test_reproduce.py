@@ -322,7 +322,7 @@ def test_sentiment_on_a_real_model(smollm2: Path, shared: Path):
     Path("fpb.txt").write_text("\n".join(random.Random(3).sample(sentences, 90)), encoding="utf-8")
 
     run("fingpt-v3.1", "--model", str(smollm2), "--only", "fpb", "--data", "fpb=fpb.txt", "--override", "load=fp32", "--override",
-        "warmup=0.1", "--override", "epochs=1", "--override", "learning_rate=5e-4", "--out", "build/real", "--quiet", code=1)  # fmt: skip
+        "warmup=0.1", "--override", "epochs=1", "--override", "learning_rate=5e-4", "--override", "batch=8", "--out", "build/real", "--quiet", code=1)  # fmt: skip
 
     page = Path("build/real/reproduction.html").read_text(encoding="utf-8")
     report, _ = read_score(Path("build/real/score"))
