@@ -27,7 +27,7 @@ SAMPLE = ROOT / "raw"
 class Served:
     """A running server. `address` is what it printed, with the token; as a context it is ended at the end."""
 
-    def __init__(self, folder: Path, reviewer: str = "Wu", *more: str) -> None:
+    def __init__(self, folder: Path, reviewer: str = "Wu", *more: str, reports: Path = SAMPLE) -> None:
         command = [
             sys.executable,
             "-m",
@@ -37,7 +37,7 @@ class Served:
             "--as",
             reviewer,
             "--input",
-            str(SAMPLE),
+            str(reports),
             *more,
         ]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import pymupdf
 import pytest
 
 pytest.importorskip("uvicorn", reason="the extra [review] is not installed")
@@ -20,7 +21,7 @@ pytest.importorskip("websockets", reason="the extra [dev] is not installed")
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reviewing import Served, import_rows, lines_of, make_set, rejects_of, rows_of, run
+from reviewing import SAMPLE, Served, import_rows, lines_of, make_set, rejects_of, rows_of, run
 from sklearn.metrics import cohen_kappa_score
 
 from fingen.review.index import row_hash
@@ -463,6 +464,26 @@ def test_imported_and_mixed_sets_are_judged_without_a_page(demo: Path, tmp_path:
         text = row["fields"]["input"]
         assert sum(told["records"].values()) == len(rows_of(folder)) - row["copies"]
         assert text not in [each["input"] for each in rows_of(tmp_path / f"{folder.name}-out")]
+
+
+def test_a_report_that_is_replaced_while_people_read_is_no_evidence(demo: Path, tmp_path: Path):
+    report = Path(shutil.copytree(SAMPLE, tmp_path / "reports")) / "sample_annual_report_2024.pdf"
+    with Served(demo, reports=report.parent) as server:
+        first, second, third = server.list_keys()[:3]
+        (page, *_) = server.ask("/api/pages", key=first)[1]["pages"]
+        original = report.read_bytes()
+        with pymupdf.open() as other:
+            for _ in range(18):
+                other.new_page().insert_text((72, 90), "Revenue was 9,999 million.")
+            report.write_bytes(other.tobytes())
+        told = server.ask("/api/pages", key=second)[1]
+        forged = server.fetch("/picture", key=second, document=page["document"], page="2")
+        report.write_bytes(original)
+        again = server.ask("/api/pages", key=third)[1]
+
+    assert (told["pages"], forged[0] == 200) == ([], False)
+    assert "its content is another" in told["missing"][0]
+    assert again["pages"]
 
 
 def test_nothing_is_applied_where_nobody_judged(demo: Path, tmp_path: Path):

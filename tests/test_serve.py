@@ -219,6 +219,7 @@ def test_a_text_in_parts_is_one_text(client: openai.OpenAI):
 def test_a_request_that_is_no_json_or_has_no_end_is_refused(server: Server):
     assert server.ask(CHAT, b"{")[0] == 400
     assert server.ask(CHAT, b"[1]")[0] == 400
+    assert server.ask(CHAT, rb'{"model": "base", "messages": [{"role": "user", "content": "half a \ud83d"}]}')[0] == 400
     assert server.ask(CHAT, b" " * (9 << 20))[0] == 413
 
 

@@ -83,6 +83,33 @@ def find_file(name: str, sources: Mapping[str, SourceEntry], inputs: Sequence[Pa
     return _find_file(sources[name], inputs) if name in sources else f"{name!r} is not listed in the set's manifest"
 
 
+class SourceFiles:
+    """The PDFs of a set where many pages of them are looked at: one that is replaced meanwhile is known by its content again."""
+
+    def __init__(self, sources: Mapping[str, SourceEntry], inputs: Sequence[Path]) -> None:
+        self._sources, self._inputs = sources, inputs
+        self._found: dict[str, tuple[Path, tuple[int, ...]]] = {}
+
+    def find(self, name: str) -> Path | str:
+        """The PDF of a document, or why there is none."""
+        kept = self._found.get(name)
+        if kept and _stamp(kept[0]) == kept[1]:
+            return kept[0]
+        found = find_file(name, self._sources, self._inputs)  # one that was missing may be there by now
+        if isinstance(found, Path):
+            self._found[name] = found, _stamp(found)
+        return found
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """What changes when a file is written to, or another one takes its place; () where there is none."""
+    try:
+        about = path.stat()
+    except OSError:
+        return ()
+    return about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
+
+
 def place_quotes(record: Record, passages: Sequence[Chunk], files: Mapping[str, Path]) -> tuple[Quote, ...]:
     """The evidence of a record with its places in the passages and on the pages: lines where the PDF is in `files`.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from fingen.disk import sha256_file, sha256_text
 from fingen.errors import DocumentError, SetError, UsageError, visible
-from fingen.pipeline.show import Quote, documents_of, find_file, pages_of, place_quotes
+from fingen.pipeline.show import Quote, SourceFiles, documents_of, pages_of, place_quotes
 from fingen.records import Chunk, Record, Rejected
 from fingen.review import view
 from fingen.review.index import Filters, SetIndex
@@ -64,9 +64,7 @@ class Session:
         self.folder, self.reviewer, self.second = folder, reviewer, second
         self.verdicts = Verdicts(folder)
         self._manifest = sha256_file(folder / MANIFEST)
-        self._sources = {source.path: source for source in self.index.manifest.sources}
-        self._inputs = tuple(inputs)
-        self._files: dict[str, Path | str] = {}
+        self._files = SourceFiles({source.path: source for source in self.index.manifest.sources}, tuple(inputs))
         self._claims, self._claimed = RequestLocks(folder / OPEN), ""
         self._claiming, self._drawing = threading.Lock(), threading.Lock()
         self._pictures: OrderedDict[tuple[str, str, int], bytes] = OrderedDict()
@@ -300,11 +298,9 @@ class Session:
         if record is None:
             return None, (), {}, {}
         names = [name for name in dict.fromkeys([*documents_of(record), record.document]) if name]
-        for name in names:
-            if name not in self._files:
-                self._files[name] = find_file(name, self._sources, self._inputs)
-        files = {name: file for name in names if isinstance(file := self._files[name], Path)}
-        missing = {name: why for name in names if isinstance(why := self._files[name], str)}
+        found = {name: self._files.find(name) for name in names}
+        files = {name: file for name, file in found.items() if isinstance(file, Path)}
+        missing = {name: why for name, why in found.items() if isinstance(why, str)}
         try:
             quotes = place_quotes(record, chunks, files)
         except DocumentError as e:
@@ -350,7 +346,9 @@ class Session:
         """
         number = self.number(_text(said, "key"))
         if sha256_file(self.folder / MANIFEST) != self._manifest:
-            raise SetError(f"{self.folder}: the set was made anew since", hint="start `fingen review` again")
+            raise SetError(
+                f"{self.folder}: the set was made anew since it was opened", hint="start `fingen review` again"
+            )
         verdict, reason, note = (_text(said, name, MOST_NOTE) for name in ("verdict", "reason", "note"))
         edit: dict[str, Any] | None = None
         failed: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -13,7 +13,7 @@ from typing import TypeVar
 from fingen.config import DPI
 from fingen.documents.apart import render_page
 from fingen.errors import SetError, UsageError
-from fingen.pipeline.show import find_file, pages_of, show
+from fingen.pipeline.show import SourceFiles, pages_of, show
 from fingen.records import Box, Chunk, Passage
 from fingen.scoring.rows import ScoringItem, read_asked
 from fingen.sets import read_manifest
@@ -55,10 +55,8 @@ class Material:
         if not self.origin.passages:
             self.notes.append(f"{folder}: the set has no passages")
         self._turn = threading.Lock()  # MuPDF draws for one at a time
-        self._draw, self._find = (
-            lru_cache(PICTURES)(self._drawn),
-            cache(lambda document: find_file(document, self._sources, inputs)),
-        )
+        self._draw = lru_cache(PICTURES)(self._drawn)
+        self._find = SourceFiles(self._sources, inputs).find
 
     def find_items(self, words: str) -> Iterator[ScoringItem]:
         """The questions that have all these words, in their order."""

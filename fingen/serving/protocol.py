@@ -263,9 +263,13 @@ async def read_json(request: Request) -> Any:
         if len(content) > BODY_BYTES:
             raise ApiError(f"the request has more than {BODY_BYTES:,} bytes", status=413)
     try:
-        return json.loads(content)
+        body = json.loads(content)
+        json.dumps(
+            body, ensure_ascii=False
+        ).encode()  # half a character, as in "\\ud800", is none that a model could be put
     except (ValueError, RecursionError) as e:
         raise ApiError(f"the request is no JSON: {e}") from e
+    return body
 
 
 def _whole(asked: ChatRequest, written: Written) -> dict[str, Any]:

@@ -366,7 +366,7 @@ async function showSource() {
     if (!(e instanceof Refused)) throw e;
     told = { pages: [], missing: [e.message] };
   }
-  if (key !== row.key) return; // another row was opened meanwhile
+  if (key !== row?.key) return; // another row was opened meanwhile, or none is left
   const { pages, missing } = told;
   const parts = [tabs(pages)];
   if (source.view === "picture" && pages.length) parts.push(...sheet(pages[source.page] ?? pages[0]));
