@@ -89,17 +89,11 @@ class _Pages:
         return self._pipe
 
     def _ended(self, path: Path, page: int) -> DocumentError:
-        code = self._process.poll() if self._process else None
-        code = self.close() if code is None else (self.close(), code)[1]
+        code = self.close()
         if code in (-signal.SIGKILL, -getattr(signal, "SIGXCPU", 24)):
-            detail, hint = (
-                f"drawing it took more than {LIMITS.page_seconds:g} CPU seconds",
-                "look at it in a PDF viewer",
-            )
+            detail, hint = "drawing it took too long, or the system ended it", "look at it in a PDF viewer"
             return DocumentError(str(path), Cause.TOO_SLOW, detail, page=page, hint=hint)
-        return DocumentError(
-            str(path), Cause.CRASHED, f"exit code {code}", page=page, hint="print the file to a new PDF"
-        )
+        return DocumentError(str(path), Cause.CRASHED, f"exit code {code}", page=page, hint="print the file to a new PDF")
 
     def close(self) -> int | None:
         """End the process; gives its exit code."""
@@ -108,7 +102,7 @@ class _Pages:
         if process is None or pipe is None:
             return None
         pipe.close()
-        process.kill()
+        process.kill()  # one that is gone keeps the code that it went with
         return process.wait()
 
 
