@@ -93,7 +93,9 @@ class _Pages:
         if code in (-signal.SIGKILL, -getattr(signal, "SIGXCPU", 24)):
             detail, hint = "drawing it took too long, or the system ended it", "look at it in a PDF viewer"
             return DocumentError(str(path), Cause.TOO_SLOW, detail, page=page, hint=hint)
-        return DocumentError(str(path), Cause.CRASHED, f"exit code {code}", page=page, hint="print the file to a new PDF")
+        return DocumentError(
+            str(path), Cause.CRASHED, f"exit code {code}", page=page, hint="print the file to a new PDF"
+        )
 
     def close(self) -> int | None:
         """End the process; gives its exit code."""
