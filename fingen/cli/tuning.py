@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from fingen.cli.common import echo
-from fingen.config import MODELS, Distilling, Tuning
+from fingen.config import Tuning
 from fingen.errors import UsageError, visible
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ def resolve(
     overridden = settings.parse_overrides(overrides)
     if twice := sorted(set(given) & set(overridden)):
         raise UsageError(f"{twice[0]} is given twice, as an option and with --override", hint="leave one of them out")
-    alias = MODELS.get(model.lower())
-    layers: list[tuple[str, dict[str, Any]]] = [
+    layers: list[tuple[str, Mapping[str, Any]]] = [
         (f"--{name.replace('_', '-')}", {name: value}) for name, value in given.items()
     ]
     layers.append(("--override", overridden))
@@ -43,11 +43,7 @@ def resolve(
     if table:
         layers.append((str(table), settings.read_table(table)))
     layers.append(("fingen.toml", by_source.get(ParameterSource.DEFAULT_MAP, {})))
-    if recipe:
-        folder = settings.DISTILLING_RECIPES if kind is Distilling else settings.RECIPES
-        layers.append((f"recipe {recipe}", settings.read_recipe(recipe, folder)))
-    if alias and alias.preset:
-        layers.append((f"preset {model.lower()}", dict(alias.preset)))
+    layers += settings.published(recipe, model, kind)
     return settings.resolve(layers, kind)
 
 

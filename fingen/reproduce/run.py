@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,17 +144,10 @@ class _Run:
     def _resolve(self) -> Resolved:
         """The published settings; what the user overrides; rows and warm-up scaled alike."""
         recipe = tuning_settings.read_recipe(str(self.experiment.recipe))
-        alias = config.MODELS.get(self._model.lower())
         scaled = {name: max(1, round(recipe[name] * self._settings.scale))
                   for name in ("warmup", "steps") if recipe.get(name, 0) >= 1 and self._settings.scale != 1}  # fmt: skip
-        layers: list[tuple[str, Mapping[str, Any]]] = [
-            ("--override", self._overrides),
-            ("--scale", scaled),
-            (f"recipe {self.experiment.recipe}", recipe),
-        ]
-        if alias:
-            layers.append((f"preset {self._model}", alias.preset))
-        return tuning_settings.resolve(layers)
+        below = tuning_settings.published(self.experiment.recipe, self._model)
+        return tuning_settings.resolve([("--override", self._overrides), ("--scale", scaled), *below])
 
     def _refuse_warmup(self, tuning: Tuning, count: int) -> None:
         """Refuse a warm-up that is longer than the run, unless the published one was.

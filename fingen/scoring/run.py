@@ -137,6 +137,10 @@ def build_plan(settings: Scoring) -> Planned:
     ]
     if judge := _open_judge(settings, folder):
         subjects = len(settings.adapters) * (1 + settings.base_beside) + len(settings.models) + len(settings.teachers)
+        if settings.models:
+            from fingen.scoring.tuned import beside  # what adapters bring along is loaded for those who have one
+
+            subjects += sum(map(len, beside(settings)))
         written = [[_text_row(item, item.right) for item in asked.items] for asked in sources if asked.is_text]
         estimates.append(judge.estimate(written * max(subjects, 1)))
     rows = {asked.key + (f" + {asked.context}" if asked.context else ""): len(asked.items) for asked in sources}

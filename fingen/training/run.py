@@ -21,6 +21,7 @@ from fingen.events import Outcome, command_line
 from fingen.records import Record
 from fingen.sets import MANIFEST as SET_MANIFEST
 from fingen.sets import read_manifest
+from fingen.training.merged import weights_of
 from fingen.training.models import Base, shadow_note
 from fingen.training.plan import TrainingPlan, build_plan, few_rows, read_rows
 from fingen.training.preflight import refuse
@@ -269,7 +270,7 @@ def _describe_base(base: Base, source: str, model: Any) -> dict[str, Any]:
         "source": source,
         "hub_id": None if base.built or base.local else base.source,
         "revision": getattr(model.config, "_commit_hash", None),
-        "weights": {path.name: sha256_file(path) for path in sorted(Path(source).glob("*.safetensors"))},
+        "weights": weights_of(Path(source)),
         "built": base.built,
         "licence": base.alias.licence if base.alias else None,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,16 +34,41 @@ def find_layers(model: Any) -> torch.nn.ModuleList:
 
 
 @contextmanager
-def without(layers: Sequence[torch.nn.Module]) -> Iterator[None]:
-    """Have some layers hand on what they are given."""
-
-    def hand_on(module: torch.nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: Any) -> Any:
-        given = inputs[0] if inputs else named["hidden_states"]
-        return (given, *output[1:]) if isinstance(output, tuple) else given
-
-    hooks = [layer.register_forward_hook(hand_on, with_kwargs=True) for layer in layers]
+def _computing(forwards: Mapping[torch.nn.Module, Callable[..., Any]]) -> Iterator[None]:
+    """Have modules compute something else."""
+    own = {module: vars(module).get("forward") for module in forwards}
+    for module, forward in forwards.items():
+        vars(module)["forward"] = forward
     try:
         yield
+    finally:
+        for module, before in own.items():
+            del vars(module)["forward"]
+            if before is not None:
+                vars(module)["forward"] = before
+
+
+def _give(output: Any) -> Callable[..., Any]:
+    return lambda *_, **__: output
+
+
+def _hand_on(output: Any) -> Callable[..., Any]:
+    """What gives on what it is given, in the form of that output."""
+    rest = output[1:] if isinstance(output, tuple) else None
+    return lambda hidden_states, *_, **__: hidden_states if rest is None else (hidden_states, *rest)
+
+
+@contextmanager
+def _recorded(layers: Iterable[torch.nn.Module]) -> Iterator[dict[torch.nn.Module, Any]]:
+    """What each layer gives, as long as this lasts."""
+    given: dict[torch.nn.Module, Any] = {}
+
+    def keep(module: torch.nn.Module, inputs: Any, output: Any) -> None:
+        given[module] = output
+
+    hooks = [layer.register_forward_hook(keep) for layer in layers]
+    try:
+        yield given
     finally:
         for hook in hooks:
             hook.remove()
@@ -54,28 +79,37 @@ def choose_layer(
 ) -> tuple[int, float]:
     """The layer whose absence, beside those that are `out`, changes the answers least, and that change.
 
-    It is the mean KL to the whole model over the answer tokens of the rows, in nats.
+    It is the mean KL to the whole model over the answer tokens of the rows, in nats. Below the layer that is tried nothing changes,
+    so what the layers there give is computed once for all that are tried.
     """
-    layers = find_layers(model)
-    left = [number for number in range(len(layers)) if number not in out]
-    sums = dict.fromkeys(left, 0.0)
+    layers = list(find_layers(model))
+    sums = {number: 0.0 for number in range(len(layers)) if number not in out}
     model.eval()
     for group in cut(rows, tokens_per_batch):
-        whole = answer_logs(model, group, pad)
-        for number in left:
-            with without([layers[each] for each in (*out, number)]):
+        with _recorded(layers) as given:
+            whole = answer_logs(model, group, pad)
+        skips = [_hand_on(given[layer]) for layer in layers]
+        gone = {layers[number]: skips[number] for number in out}
+        with _computing(gone), _recorded(layers) as given:
+            answer_logs(model, group, pad)
+        for number in sums:
+            below = {layer: _give(given[layer]) for layer in layers[:number]}
+            with _computing(below | gone | {layers[number]: skips[number]}):
                 logs = answer_logs(model, group, pad)
             sums[number] += (whole.exp() * (whole - logs)).sum().item()
     tokens = sum(row.answer for row in rows)
-    best = min(left, key=lambda number: (sums[number], number))
+    best = min(sums, key=lambda number: (sums[number], number))
     return best, sums[best] / tokens
 
 
 def answer_logs(model: Any, rows: Sequence[Example], pad: int) -> torch.Tensor:
-    """Log-probabilities at the answer positions: (N, V)."""
+    """Log-probabilities at the answer positions: (N, V).
+
+    Nothing is cached: layers that compute nothing would leave holes there.
+    """
     places = [range(len(row.ids) - row.answer - 1, len(row.ids) - 1) for row in rows]
     with torch.no_grad():
-        return exact(predict(model, [row.ids for row in rows], places, pad)).log_softmax(-1)
+        return exact(predict(model, [row.ids for row in rows], places, pad, share=False)).log_softmax(-1)
 
 
 def choose_layers(
