@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -48,14 +49,25 @@ def _computing(forwards: Mapping[torch.nn.Module, Callable[..., Any]]) -> Iterat
                 vars(module)["forward"] = before
 
 
-def _give(output: Any) -> Callable[..., Any]:
-    return lambda *_, **__: output
+@dataclass(frozen=True)
+class _Instead:
+    """What a layer gives in place of what it would compute: `given`; None: what it is given, in the form of `like`.
 
+    What all rows begin with goes through the model before them, as a row alone: that is computed, for the keys and values in the
+    cache.
+    """
 
-def _hand_on(output: Any) -> Callable[..., Any]:
-    """What gives on what it is given, in the form of that output."""
-    rest = output[1:] if isinstance(output, tuple) else None
-    return lambda hidden_states, *_, **__: hidden_states if rest is None else (hidden_states, *rest)
+    own: Callable[..., Any]
+    rows: int
+    like: Any
+    given: Any = None
+
+    def __call__(self, hidden_states: torch.Tensor, *arguments: Any, **named: Any) -> Any:
+        is_alone = len(hidden_states) < self.rows
+        output = self.own(hidden_states, *arguments, **named) if is_alone else self.given
+        if self.given is not None:
+            return output
+        return (hidden_states, *self.like[1:]) if isinstance(self.like, tuple) else hidden_states
 
 
 @contextmanager
@@ -88,13 +100,14 @@ def choose_layer(
     for group in cut(rows, tokens_per_batch):
         with _recorded(layers) as given:
             whole = answer_logs(model, group, pad)
-        skips = [_hand_on(given[layer]) for layer in layers]
-        gone = {layers[number]: skips[number] for number in out}
+        skips = {layer: _Instead(layer.forward, len(group), given[layer]) for layer in layers}
+        gone = {layers[number]: skips[layers[number]] for number in out}
         with _computing(gone), _recorded(layers) as given:
             answer_logs(model, group, pad)
+        kept = {layer: replace(skips[layer], given=given[layer]) for layer in layers}
         for number in sums:
-            below = {layer: _give(given[layer]) for layer in layers[:number]}
-            with _computing(below | gone | {layers[number]: skips[number]}):
+            below = {layer: kept[layer] for layer in layers[:number]}
+            with _computing(below | gone | {layers[number]: skips[layers[number]]}):
                 logs = answer_logs(model, group, pad)
             sums[number] += (whole.exp() * (whole - logs)).sum().item()
     tokens = sum(row.answer for row in rows)
@@ -103,13 +116,10 @@ def choose_layer(
 
 
 def answer_logs(model: Any, rows: Sequence[Example], pad: int) -> torch.Tensor:
-    """Log-probabilities at the answer positions: (N, V).
-
-    Nothing is cached: layers that compute nothing would leave holes there.
-    """
+    """Log-probabilities at the answer positions: (N, V)."""
     places = [range(len(row.ids) - row.answer - 1, len(row.ids) - 1) for row in rows]
     with torch.no_grad():
-        return exact(predict(model, [row.ids for row in rows], places, pad, share=False)).log_softmax(-1)
+        return exact(predict(model, [row.ids for row in rows], places, pad)).log_softmax(-1)
 
 
 def choose_layers(

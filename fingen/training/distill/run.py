@@ -48,7 +48,9 @@ from fingen.training.serving_files import CARD, MODELFILE, write_ways
 from fingen.training.use import context_tokens, save_model, template_of
 
 MODEL = ("config.json", "generation_config.json", "model.safetensors", "model.safetensors.index.json")
-OWN = frozenset({*MODEL, *TOKENIZER, checkpoints.HISTORY, checkpoints.CHECKPOINTS, CURVE, CARD, MODELFILE, MERGED})
+OWN = frozenset(
+    {*MODEL, *TOKENIZER, checkpoints.HISTORY, checkpoints.CHECKPOINTS, on_policy.FOLDER, on_policy.HISTORY, CURVE, CARD, MODELFILE, MERGED}
+)  # fmt: skip
 Say = Callable[[str], None]
 
 
