@@ -136,6 +136,19 @@ def build_plan(settings: Distill, tuning: Distilling) -> DistillPlan:
     return plan
 
 
+def count_layers(teacher: Path, *, trust_remote_code: bool = False) -> int:
+    """The layers of what an adapter stands on.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    from transformers import AutoConfig
+
+    source = need_adapter(teacher, trust_remote_code=trust_remote_code)["base"]["source"]
+    config: Any = AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code)
+    return int(config.get_text_config().num_hidden_layers)
+
+
 def is_cached(settings: Distill, tuning: Distilling) -> bool:
     """Whether the teacher's answers are kept: states of its layers would be far too large, and so would all its logits."""
     return bool(settings.cache and tuning.top and tuning.kl and not (tuning.hidden or tuning.embedding))
