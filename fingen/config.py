@@ -480,7 +480,10 @@ class Scoring:
         None, "What is right for --predictions: a set, a file of one, or rows of id and gold.", metavar="FILE|SET"
     )
     base_beside: bool = folder_option(
-        True, "Leave out the base model beside an adapter, read off and generated.", flag="--no-base", key="no_base"
+        True,
+        "Leave out the base model beside an adapter, and the teacher and other students beside a distilled model.",
+        flag="--no-base",
+        key="no_base",
     )
     base: str | None = option(
         None, "The base of an adapter that others made.", unset="the one that it names", metavar="MODEL"

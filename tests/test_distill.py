@@ -152,14 +152,18 @@ def test_what_a_student_wrote_is_compared_from_its_own_side(by: str, tokenizer: 
     teacher, student, width = model(tokenizer, 1), model(tokenizer, 2), len(tokenizer)
     found = {
         top: sums(
-            Distillation(online(teacher, rows, width, top), Distilling(kl=1.0, top=top), 0, width, by=by), student, rows[:4]
+            Distillation(online(teacher, rows, width, top), Distilling(kl=1.0, top=top), 0, width, by=by),
+            student,
+            rows[:4],
         )
         for top in (0, 8)
     }
     expected = 0.0
     for row in rows[:4]:
         with torch.no_grad():
-            p, q = (each(input_ids=torch.tensor([row.ids])).logits[0].softmax(-1).tolist() for each in (teacher, student))
+            p, q = (
+                each(input_ids=torch.tensor([row.ids])).logits[0].softmax(-1).tolist() for each in (teacher, student)
+            )
         for place in range(len(row.ids) - row.answer - 1, len(row.ids) - 1):
             pairs = list(zip(p[place], q[place], strict=True))
             if by == "reverse":

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from fingen.adapters import check_safetensors
 from fingen.config import Push
@@ -100,7 +101,7 @@ def _pack(
     files = {name: folder / name for name in sorted(record["files"])}
     card = without_places((folder / CARD).read_text(encoding="utf-8"))
     if licence:
-        card = card.replace("---\n", f"---\nlicense: {json.dumps(licence)}\n", 1)
+        card = card.replace("---\n", f"---\n{yaml.safe_dump({'license': licence})}", 1)
     files[CARD] = write_text(staging / CARD, card)
     listed = without_places(dict(record))
     listed["files"] = {name: sha256_file(path) for name, path in files.items()}

@@ -14,7 +14,14 @@ CUT, ROWS_ALONE, DISTILLED = "student-as-it-is-cut", "student-of-the-rows-alone"
 STUDENTS = (CUT, ROWS_ALONE, DISTILLED)
 SHARE_OUT = 0.2  # of the layers: 6 of 30, as measured here
 GGUF = "q8_0"
-OF_ADAPTERS = ("rank", "alpha", "dropout", "targets", "rslora", "dora")  # settings of the teacher's alone: all of a student is trained
+OF_ADAPTERS = (
+    "rank",
+    "alpha",
+    "dropout",
+    "targets",
+    "rslora",
+    "dora",
+)  # settings of the teacher's alone: all of a student is trained
 
 
 def distil(

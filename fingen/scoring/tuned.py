@@ -66,7 +66,7 @@ def beside(settings: Scoring) -> tuple[list[str], list[str]]:
         if not about:
             continue
         teacher = str(about["teacher"]["source"])
-        if is_ours(teacher) and about["teacher"].items() >= made_of(read_adapter(Path(teacher))).items():
+        if is_ours(teacher) and about["teacher"].items() >= made_of(read_object(Path(teacher) / ADAPTER)).items():
             adapters.append(teacher)
         elif Path(teacher).is_dir() and about["teacher"].get("weights") == weights_of(Path(teacher)):
             models.append(teacher)

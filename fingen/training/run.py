@@ -114,7 +114,7 @@ def _finished(out: Path, run: str, settings: Finetune) -> dict[str, Any] | None:
     traces = (adapter.MANIFEST, checkpoints.HISTORY, checkpoints.CHECKPOINTS)
     begun = any(os.path.lexists(out / name) for name in traces)  # which takes any name, unlike Path.exists
     refuse_others(out, {*ADAPTER_FILES, checkpoints.CHECKPOINTS} if begun else (), "adapter")
-    whole, unfinished = (out / adapter.MANIFEST).is_file(), checkpoints.is_unfinished(out)
+    whole = (out / adapter.MANIFEST).is_file()
     if settings.replace:
         (out / adapter.MANIFEST).unlink(missing_ok=True)
         checkpoints.clear(out)
@@ -127,10 +127,7 @@ def _finished(out: Path, run: str, settings: Finetune) -> dict[str, Any] | None:
             f"{out}: an adapter of another set, base model or settings is here",
             hint="name another folder with --out, or start anew with --replace",
         )
-    if unfinished and not settings.resume:
-        raise UsageError(
-            f"{out}: a run is here that was not finished", hint="go on with --resume, or start anew with --replace"
-        )
+    checkpoints.refuse_unfinished(out, resume=settings.resume)
     return None
 
 

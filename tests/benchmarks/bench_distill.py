@@ -41,7 +41,8 @@ OUT = 6
 REPORTS = ("MGMRESORTS_2022Q4_EARNINGS.pdf", "ULTABEAUTY_2023Q4_EARNINGS.pdf", "BESTBUY_2023_10K.pdf")
 TEACHER, FPB, TEXT = Path("build/adapters/two-passes"), Path("build/fpb"), Path("build/text")
 COMMON = ("--learning-rate", "1e-4", "--override", "save_every=100000", "--resume")
-CHOOSING_ROWS = 24
+CHOOSING_ROWS = {"fpb": 24, "text": 8}
+TEXT_TOKENS = 200  # that a row of free text may have
 SMALL = Path("build/small")  # a model of a vocabulary of its own
 STUDENTS: dict[str, tuple[object, ...]] = {
     "cut": ("--untrained",),
@@ -81,7 +82,7 @@ def prepare_text(asked: Asked) -> None:
     """Pairs without passages, by the offline teacher."""
     if not (asked.out / TEXT / "manifest.json").is_file():
         reports = [DATA / "pdf_en" / name for name in REPORTS]
-        fingen(asked.out, "pdf2qa", *reports, "--teacher", "offline", "--context", "none", "--limit", 150, "--per-chunk", 3,
+        fingen(asked.out, "pdf2qa", *reports, "--teacher", "offline", "--context", "none", "--limit", 1000, "--per-chunk", 3,
                "--out", TEXT)  # fmt: skip
 
 
@@ -98,7 +99,7 @@ def measure_layers(source: Path, data: Path, cutoff: int) -> Callable[[Asked], d
         from fingen.training.distill.teacher import open_teacher
 
         (prepare_fpb if data == FPB else prepare_text)(asked)
-        began, count = time.monotonic(), asked.rows or CHOOSING_ROWS
+        began, count = time.monotonic(), asked.rows or CHOOSING_ROWS[data.name]
         made = fingen(asked.out, "distill", source, "--drop", OUT, "--untrained", "--set", data, "--out", f"build/models/cut-{data.name}",
                       "--cutoff", cutoff, "--override", f"choosing_rows={count}", "--resume")  # fmt: skip
         seconds, chosen = time.monotonic() - began, made["distilled"]["layers"]["dropped"]
@@ -171,7 +172,7 @@ def fpb_student(name: str) -> Callable[[Asked], dict[str, Any]]:
             subject: tuple[object, ...] = (TEACHER, "--no-base")
         else:
             fingen(asked.out, "distill", TEACHER, "--drop", OUT, "--set", FPB, "--out", folder, *STUDENTS[name], *COMMON, *rows,
-                   "--override", f"steps={asked.steps}", "--override", f"choosing_rows={asked.rows or CHOOSING_ROWS}")  # fmt: skip
+                   "--override", f"steps={asked.steps}", "--override", f"choosing_rows={asked.rows or CHOOSING_ROWS['fpb']}")  # fmt: skip
             subject = ("--model", folder, "--no-base")
         trained = time.monotonic() - began
         where, limit = f"build/scores/{name}-{asked.steps}", ("--limit", asked.rows) if asked.rows else ()
@@ -198,8 +199,8 @@ def text_student(name: str) -> Callable[[Asked], dict[str, Any]]:
         began = time.monotonic()
         limit = ("--limit", asked.rows) if asked.rows else ()
         made = fingen(asked.out, "distill", FOLDER, *TEXTS[name], "--set", TEXT, "--out", f"build/models/{name}-{asked.steps}",
-                      *COMMON, *limit, "--cutoff", 320, "--override", "batch=4", "--override", f"steps={asked.steps}",
-                      "--override", f"choosing_rows={asked.rows or CHOOSING_ROWS}")  # fmt: skip
+                      *COMMON, *limit, "--cutoff", TEXT_TOKENS, "--override", "batch=4", "--override", f"steps={asked.steps}",
+                      "--override", f"choosing_rows={asked.rows or CHOOSING_ROWS['text']}")  # fmt: skip
         about = made["distilled"]
         return {"terms": about["terms"], "aligned": about["aligned"], "rows": made["rows"], "training_seconds": made["seconds"],
                 "seconds": time.monotonic() - began}  # fmt: skip
@@ -243,7 +244,7 @@ def measure_steps(asked: Asked) -> dict[str, Any]:
     os.chdir(asked.out)
     teacher = open_teacher(str(FOLDER), "fp32")
     model, pad, width = teacher.load_model(), teacher.template.pad, len(teacher.template.tokenizer)
-    rows = build_examples(read_split(TEXT, "train"), teacher.template, 320).kept[: 4 * (asked.rows or 12)]
+    rows = build_examples(read_split(TEXT, "train"), teacher.template, TEXT_TOKENS).kept[: 4 * (asked.rows or 12)]
     by_id, tuning = {row.id: row for row in rows}, Distilling()
     store = AnswerStore(Path("build/cache/steps"), {}, tuning.top)
     store.fill(Online(model, by_id, pad, width, 1.0, tuning.top), rows, 2048)
@@ -338,7 +339,7 @@ def measure_gguf(asked: Asked) -> dict[str, Any]:
 PARTS: dict[str, Callable[[Asked], dict[str, Any]]] = {
     "layers-fpb": measure_layers(TEACHER, FPB, 512),
     **{name: fpb_student(name) for name in ("teacher", *STUDENTS)},
-    "layers-text": measure_layers(FOLDER, TEXT, 320),
+    "layers-text": measure_layers(FOLDER, TEXT, TEXT_TOKENS),
     **{name: text_student(name) for name in TEXTS},
     "step": measure_steps,
     "speed": measure_speed,

@@ -130,10 +130,7 @@ def _finished(out: Path, run: str, settings: Distill) -> dict[str, Any] | None:
             f"{describe(out)}: of another teacher, set or settings, or changed since",
             hint="name another folder with --out, or start anew with --replace",
         )
-    if checkpoints.is_unfinished(out) and not settings.resume:
-        raise UsageError(
-            f"{out}: a run is here that was not finished", hint="go on with --resume, or start anew with --replace"
-        )
+    checkpoints.refuse_unfinished(out, resume=settings.resume)
     return None
 
 
