@@ -15,6 +15,7 @@ from classifiers import make_classifier
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
+from small_models import make_base
 
 from fingen import metrics
 from fingen.cli import main
@@ -359,11 +360,14 @@ def test_questions_and_answers_say_that_no_score_was_published(shared: Path):
 def test_a_teacher_is_tuned_and_taught_to_a_smaller_model():
     """The whole road: rows, teacher, three students, one score of all of them, a file for llama.cpp."""
     report = Path(__file__).resolve().parent.parent / "raw"
-    dry = json.loads(run("od-finllm", "--model", "tiny", "--reports", str(report), "--dry-run", "--json").stdout)
-    asked = ("od-finllm", "--model", "tiny", "--reports", str(report), "--override", "steps=4", "--override", "validation_share=0.1",
+    base = make_base(
+        Path("base"), ["What did revenue come to in 2024?", "Revenue came to 42 million yuan."], positions=700
+    )
+    dry = json.loads(run("od-finllm", "--model", str(base), "--reports", str(report), "--dry-run", "--json").stdout)
+    asked = ("od-finllm", "--model", str(base), "--reports", str(report), "--override", "steps=4", "--override", "validation_share=0.1",
              "--quiet")  # fmt: skip
     run(*asked)
-    folder = Path("build/reproductions/od-finllm-tiny")
+    folder = Path("build/reproductions/od-finllm-base")
     again = json.loads(run(*asked, "--json").stdout)
     records = {
         path.parent.name: json.loads(path.read_text(encoding="utf-8"))["distilled"]
@@ -381,5 +385,7 @@ def test_a_teacher_is_tuned_and_taught_to_a_smaller_model():
     assert (folder / "student-distilled" / "student-distilled-q8_0.gguf").is_file()
     assert again["missing"] == []
     assert "None published." in (folder / "reproduction.html").read_text(encoding="utf-8")
+    named = json.loads(run("od-finllm", "--reports", str(report), "--dry-run", "--json").stdout)["steps"]
+    assert sum("Llama-student" in step for step in named) == 4  # as the licence of the published base wants it
     refused = run("od-finllm", "--model", "tiny", "--out", "no-rows", "--quiet", code=1)
     assert "the offline teacher writes no pairs on topics" in refused.output

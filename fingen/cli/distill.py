@@ -128,6 +128,11 @@ def _lines(made: Distilled) -> list[str]:
     if metrics := record["metrics"]:
         lines.append(f"steps: {metrics['steps']:,} | loss: {metrics['loss']:.4f} at the end")
         lines += _terms(about["terms"])
+        if own := metrics["on_policy"]:
+            lines.append(
+                f"of {own['rows']:,} answers of its own, {own['divergence']}, nats a token: {own['before']['loss']:.3f} to "
+                f"{own['after']['loss']:.3f}"
+            )
     if made.changed and made.seconds:
         lines.append(f"trained for {made.seconds:.0f} s, {made.tokens / made.seconds:,.0f} tokens/s")
     return [*lines, f"{'written' if made.changed else 'already up to date'}: {made.model}", f"next: {made.next}"]

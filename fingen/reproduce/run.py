@@ -105,6 +105,7 @@ class _Run:
         self._folder = settings.out or FOLDER / (name if settings.scale == 1 else f"{name}-{settings.scale:g}")
         name = self._folder.name  # in the names of sets and adapters too: a tiny model is called after its set
         self._sets = {kind: self._folder / f"{name}-{kind}-rows" for kind in (rows.PUBLISHED, OWN)}
+        self._students = students.folders(self._folder, find_base(self._model)) if self.experiment.distilled else {}
         self._adapters = {kind: self._folder / f"{name}-tuned-on-{kind}-rows" for kind in (rows.PUBLISHED, OWN)}
         self._done: dict[str, Any] = {"seconds": {}, "memory_bytes": {}}
         self._missing: list[str] = []
@@ -132,11 +133,9 @@ class _Run:
         else:
             yield f"{self._sets[OWN]}: rows of our own, by {self._settings.writer or OFFLINE}"
             yield f"{self._adapters[OWN]}: an adapter tuned on them, same base, recipe and seed"
-            if self.experiment.distilled:
-                yield from (
-                    f"{self._folder / name}: the adapter's {name.replace('-', ' ')}" for name in students.STUDENTS
-                )
-                yield f"{self._folder / students.DISTILLED}: the same as a file for llama.cpp, {students.GGUF}"
+            yield from (f"{path}: the adapter's {name.replace('-', ' ')}" for name, path in self._students.items())
+            if self._students:
+                yield f"{self._students[students.DISTILLED]}: the same as a file for llama.cpp, {students.GGUF}"
         on = ", ".join(self.experiment.benchmarks) or "held-out pairs"
         yield f"{self._folder / SCORE}: all of them, and their base, on {on}"
         yield f"{self._folder / PAGE}: the published table and ours"
@@ -220,7 +219,7 @@ class _Run:
                 self._on_event(Note(licence))
             self._fetch()
             adapters = [*self._published(), *self._own()]
-            scores = self._score(adapters, self._students(adapters))
+            scores = self._score(adapters, self._distil(adapters))
             return self._finish(scores)
 
     def _refuse_foreign(self) -> None:
@@ -233,7 +232,7 @@ class _Run:
             PAGE,
             MANIFEST,
             *(path.name for path in (*self._sets.values(), *self._adapters.values())),
-            *(students.STUDENTS if self.experiment.distilled else ()),
+            *(path.name for path in self._students.values()),
         }
         refuse_others(self._folder, own, "reproduction")
 
@@ -342,14 +341,14 @@ class _Run:
         self._notes += [f"{out.name}: {note}" for note in made.notes]
         return out
 
-    def _students(self, adapters: list[Path]) -> list[Path]:
+    def _distil(self, adapters: list[Path]) -> list[Path]:
         """The adapter taught to smaller models, where the experiment is about that; the one that the others stand beside."""
         if not (adapters and self.experiment.distilled):
             return []
-        data, student = self._sets[OWN], self._folder / students.DISTILLED
+        data, student = self._sets[OWN], self._students[students.DISTILLED]
         with self._step(students.DISTILLED):
             students.distil(
-                adapters[-1], data, self._folder, self.experiment.distilled, self._overrides, replaced=self._settings.replace,
+                adapters[-1], data, self._students, self.experiment.distilled, self._overrides, replaced=self._settings.replace,
                 trust_remote_code=self._settings.trust_remote_code, say=lambda text: self._on_event(Note(text)),
             )  # fmt: skip
         if why := students.pack(student):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from fingen.config import Distill, Distilling
 from fingen.errors import UsageError
 from fingen.training import settings as tuning_settings
+from fingen.training.distill.licences import find_terms, rightly_named
+from fingen.training.models import Base
 
 CUT, ROWS_ALONE, DISTILLED = "student-as-it-is-cut", "student-of-the-rows-alone", "student-distilled"
-STUDENTS = (CUT, ROWS_ALONE, DISTILLED)
 SHARE_OUT = 0.2  # of the layers: 6 of 30, as measured here
 GGUF = "q8_0"
 OF_ADAPTERS = (
@@ -24,13 +25,17 @@ OF_ADAPTERS = (
 )  # settings of the teacher's alone: all of a student is trained
 
 
-def distil(
-    teacher: Path, data: Path, folder: Path, recipe: str, overrides: dict[str, str], *, replaced: bool, trust_remote_code: bool,
-    say: Callable[[str], None],
-) -> Path:  # fmt: skip
-    """Make the students in folders below `folder`: the one as it is cut, the one that learns the rows alone, the distilled one.
+def folders(folder: Path, base: Base) -> dict[str, Path]:
+    """Where the students are, by what they are: named as the licence of their base wants it."""
+    terms = find_terms({"licence": base.alias.licence if base.alias else None, "source": base.source})
+    return {name: folder / rightly_named(name, terms) for name in (CUT, ROWS_ALONE, DISTILLED)}
 
-    Returns the folder of the last.
+
+def distil(
+    teacher: Path, data: Path, students: Mapping[str, Path], recipe: str, overrides: Mapping[str, str], *, replaced: bool,
+    trust_remote_code: bool, say: Callable[[str], None],
+) -> None:  # fmt: skip
+    """Make the students: the one as it is cut, the one that learns the rows alone, the distilled one.
 
     Raises:
         UsageError, LimitError, Interrupted: as `distill`.
@@ -47,11 +52,10 @@ def distil(
     alone = replace(tuning, kl=0.0, hidden=0.0, embedding=0.0)
     for name, each in ((CUT, tuning), (ROWS_ALONE, alone), (DISTILLED, tuning)):
         wanted = Distill(
-            teacher=str(teacher), drop=max(1, round(SHARE_OUT * layers)), data=data, out=folder / name, recipe=recipe,
+            teacher=str(teacher), drop=max(1, round(SHARE_OUT * layers)), data=data, out=students[name], recipe=recipe,
             untrained=name == CUT, resume=True, replace=replaced, trust_remote_code=trust_remote_code,
         )  # fmt: skip
         distill(wanted, each, sources=resolved.sources, say=say)
-    return folder / DISTILLED
 
 
 def pack(student: Path) -> str | None:
