@@ -699,6 +699,29 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bytes(student: tuple[str, ...
     assert not Path("parts/checkpoints").exists()
 
 
+def test_two_processes_teach_what_one_does(here: Path):
+    asked = ("--drop", "2", "--on-policy", "0.5")
+    alone = distill(*asked, "--out", "alone")
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "fingen"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*launch, "distill", "build/adapters/intent-base", *FAST, *asked, "--out", "together"], env=environment,
+                          capture_output=True, text=True, timeout=PATIENCE, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("written: ") == 1  # one of them speaks
+    together = json.loads(Path("together/merged.json").read_text(encoding="utf-8"))
+
+    assert (alone["processes"], together["processes"]) == (1, 2)
+    for name in ("training.jsonl", "on-policy.jsonl"):
+        one, two = (
+            [row[key] for row in read_history(Path(folder, name)) for key in row if "loss" in key]
+            for folder in ("alone", "together")
+        )
+        assert two == pytest.approx(one, rel=1e-2, abs=1e-3), name
+    weights, others = (load_file(f"{folder}/model.safetensors") for folder in ("alone", "together"))
+    for name, values in weights.items():
+        torch.testing.assert_close(others[name], values, rtol=1e-2, atol=2e-3)
+
+
 def test_what_is_in_the_way_is_said_at_once(here: Path):
     dry = run("distill", "build/adapters/intent-base", "--drop", "2", "--dry-run", "--json")
     plan = json.loads(dry.stdout)

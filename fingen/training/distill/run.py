@@ -366,8 +366,9 @@ class _Run:
             model, own, rows.held.kept, template.pad, once, folder, self.run, say=self.say, judge=judge,
             report_to=self.settings.report_to, objective=objective,
         )  # fmt: skip
-        history = (folder / checkpoints.HISTORY).read_text(encoding="utf-8")
-        write_text(self.plan.out / on_policy.HISTORY, history)
+        if PartialState().is_main_process:
+            history = (folder / checkpoints.HISTORY).read_text(encoding="utf-8")
+            write_text(self.plan.out / on_policy.HISTORY, history)
         after = self._measure(model, objective, own)
         return {
             "rows": len(own),
