@@ -101,6 +101,25 @@ def test_a_student_is_pushed_whole_and_no_place_of_this_machine_with_it(here: Pa
     assert "not as it was made" in run("push", "build/models/small", "--yes", code=2).output
 
 
+def test_a_student_is_traced_to_its_set_and_its_teacher(here: Path, hub: HubServer):
+    """So that nothing of a report that is withdrawn is forgotten in it; and from where it went to it."""
+    distill("--drop", "2", "--out", "build/models/small")
+    run("push", "build/models/small", "--yes", "--quiet")
+    told = json.loads(run("trace", "build/models/small", "--json").stdout)
+    of_set = run("trace", "build/intent").stdout
+
+    assert not [
+        line
+        for line in run("trace", "build/models/small").output.splitlines()
+        if "not here" in line and "base" not in line
+    ]
+    text = json.dumps(told)
+    assert "taught on" in text
+    assert "taught by" in text
+    assert "small" in of_set
+    assert KEY.removeprefix("models/") in of_set
+
+
 def test_a_name_that_a_licence_wants_is_asked_for_on_the_hub_too(here: Path, hub: HubServer):
     distill("--drop", "2", "--untrained", "--out", "build/models/small")
     path = Path("build/models/small/merged.json")
