@@ -75,7 +75,10 @@ class DistillPlan:
         weight = WEIGHT_BYTES[planned_load(self.tuning.load)]
         trained = base.billions * 1e9 * (weight if self.tuning.rank else TRAINED_BYTES)
         teacher = self.teacher_base.billions * 1e9 * weight
-        return int(RUNTIME_BYTES + (max(trained, teacher) if self.cached else trained + teacher))
+        needed = max(trained, teacher) if self.cached else trained + teacher
+        if self.tuning.on_policy:  # the teacher is asked once more, of what the student then says
+            needed = max(needed, base.billions * 1e9 * WEIGHT_BYTES["fp32"] + teacher)
+        return int(RUNTIME_BYTES + needed)
 
     @property
     def warnings(self) -> list[str]:
