@@ -59,6 +59,7 @@ class Model:
     generate: bool = False  # read free text also where options could be read off
     max_tokens: int | None = None  # that a generated answer may have
     built: bool = False  # so small that one thread is faster
+    timed: bool = False  # tell how fast and how large it is
     say: Say = field(default=lambda text: None)
 
     def method(self, asked: Asked) -> Method:
@@ -88,8 +89,11 @@ class Model:
             yield from found
             if (done := at + len(found)) == len(ready) or time.monotonic() - said >= SAY_SECONDS:
                 said = time.monotonic()
-                speed = f"{done / max(said - began, 1e-9):,.1f} rows/s, {self.model.num_parameters() / 1e6:,.0f} million parameters"
-                self.say(f"{self.name} on {asked.key}: {done:,} of {len(ready):,} | {speed}")
+                self.say(f"{self.name} on {asked.key}: {done:,} of {len(ready):,}")
+        if self.timed and ready:
+            speed = len(ready) / max(time.monotonic() - began, 1e-9)
+            size = self.model.num_parameters() / 1e6
+            self.say(f"{self.name} on {asked.key}: {speed:,.1f} rows/s, {size:,.0f} million parameters")
 
     @property
     def _budget(self) -> int:
@@ -184,8 +188,8 @@ def open_models(
         LimitError: out of memory.
     """
     asked: set[str] = set()
-    models, teachers = beside(settings)
-    models = [*settings.models, *models]
+    others, teachers = beside(settings)
+    models = [*settings.models, *others]
     for place, name in enumerate((*models, *teachers, *settings.adapters)):
         if place:
             free_memory()
@@ -202,6 +206,7 @@ def open_models(
             say(f"{sides[-1].name}: {note}")
         with _held(sides):
             for side in sides:
+                side.timed = bool(others or teachers)
                 is_known = side.kind == "base" and (not settings.base_beside or _identity(side) in asked)
                 asked.add(_identity(side))
                 own = sources if side.generate == settings.generate else [one for one in sources if not one.is_text]
