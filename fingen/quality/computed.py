@@ -209,7 +209,8 @@ class Computed:
         known = [scale for group in scales for scale in group if scale]
         degree = calc.degree(lambda operand: self._degree_of(operand))
         points = calc.subtracts and (degree == 0 or all(Decimal(0) in group for group in scales))
-        if figure.kind == "points" and not points:
+        gap = "/" not in calc.text and bool(scales) and all(Decimal(0) in group for group in scales)
+        if figure.kind == "points" and not (points or gap):  # a fall of 5 percent and a rise of 3 are 8 points apart
             return
         if figure.kind == "percent" and points:
             return  # what two percentages differ by is percentage points

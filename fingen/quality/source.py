@@ -302,7 +302,7 @@ class Source:
     def folded(self) -> str:
         """The text and the document's own names without case, spaces and hyphens."""
         return fold_name(
-            f"{self.text} {self.passage.document} {self.passage.company or ''} {' '.join(self.passage.section)}"
+            f"{self.text} {narrow(f'{self.passage.document} {self.passage.company or str()} {chr(32).join(self.passage.section)}')}"
         )
 
     @cached_property
