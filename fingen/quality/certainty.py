@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from fingen.quality.claims import ClaimContext, attached_polarity, is_balance, polarity
+from fingen.quality.claims import LINK, LINK_ZH, ClaimContext, attached_polarity, is_balance, polarity
 from fingen.quality.quantities import Quantity
 from fingen.quality.rivals import name_words
-from fingen.quality.source import Source, sizes
+from fingen.quality.source import Source, row_key, sizes
 from fingen.quality.tables import Periods, Place
 
 _FEW = 2  # figures of a sentence whose words can hardly be another's
+_NAME_ZH = 5  # characters
 _HEAD_ZH = 8  # characters
 _MOST = 2  # more than half of the words of a label name it
 
@@ -38,6 +39,8 @@ def is_sure(
     count = sum(start <= each.start < end for each in reading.quantities)
     is_plain = count <= _FEW
     match reason:
+        case "binding-row" if _is_named_right_before(reading, figure, place):
+            return False
         case "binding-row" | "binding-column" if is_plain:
             return True
         case "binding-period" if is_plain:
@@ -110,6 +113,18 @@ def _of_time_said(reading: ClaimContext, figure: Quantity, source: Source, place
             yield other
 
 
+def _is_named_right_before(reading: ClaimContext, figure: Quantity, place: Place) -> bool:
+    """Whether the label of a figure's own row, of two words or more, is the last that is said before it."""
+    key = row_key(place.row) if place.row else ""
+    before = reading.around(figure)[0].lower()
+    if not key or (at := before.rfind(key)) < 0 or not (" " in key or (not key.isascii() and len(key) >= _NAME_ZH)):
+        return False
+    if before[at - 1 : at].isascii() and before[at - 1 : at].isalnum():
+        return False  # realised gains, of unrealised gains
+    gap = before[at + len(key) :]
+    return LINK.fullmatch(gap) is not None or LINK_ZH.fullmatch(gap) is not None
+
+
 def _is_on_a_day(reading: ClaimContext, start: int, end: int) -> bool:
     """Whether the only times of a sentence are days, on which a thing was done: its figure may be that of another year."""
     times = [each for each in reading.figures if start <= each.start < end and each.when[0]]
@@ -122,7 +137,7 @@ def _is_sure_of_sign(reading: ClaimContext, figure: Quantity, place: Place, *, i
         return True
     label = place.row.label if place.row.label.isascii() else place.row.label[-_HEAD_ZH:]  # what it is stands last
     told = attached_polarity(reading, figure, costs=True) or reading.polarity(figure)
-    if not (is_balance(label) or told):
+    if not (is_balance(label) or (told and polarity(label))):
         return False
     if heading := polarity(place.column.heading):
         return heading == -told

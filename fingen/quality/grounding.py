@@ -64,6 +64,7 @@ Wrong = tuple[str, str, Place | None, Source | None]  # a reason, what is wrong,
 _HALF = Decimal("0.5")
 _COUNTED = 10  # from which on people and shares are counted, not mentioned
 _BARE = 100  # a whole number below it that counts nothing may be that of a note
+_SCALES = (Decimal(1000), Decimal(10**6))  # that a table without a unit line may be in
 _DOLLARS = frozenset(("TWD", "HKD", "$"))
 _RENMINBI = re.compile("人民[币幣]|RMB|CNY|yuan", re.IGNORECASE)
 _TIME_WORDS = {"day": ("day", "天"), "week": ("week", "周"), "month": ("month", "月"), "year": ("year", "年")}
@@ -392,6 +393,9 @@ class _Check:
             for source in self.sources:
                 yield from ((source, place) for place in source.shown.within(figure.shown, figure.shown)
                             if place.is_scale_unknown and (tells or self.binding.is_named(figure, source, place)))  # fmt: skip
+                for scale in _SCALES if tells and not source.passage.unit else ():  # 948,581, told as 948.6 million
+                    rounded = source.shown.within(low / scale, high / scale)
+                    yield from ((source, place) for place in rounded if place.is_scale_unknown)
         if figure.kind == "amount" and figure.scale == ONE and figure.currency and self._own_scale != ONE:
             for source in self.sources:  # the answer itself has a unit line
                 own = source.amounts.within(low * self._own_scale, high * self._own_scale)

@@ -54,7 +54,7 @@ _NO_MONEY = re.compile(
 )
 _TERM = re.compile(r"\b(?:months|weeks|years?)[ ,]+(?:period )?end(?:ed|ing)\b", re.IGNORECASE)  # no count of months
 _MAYBE_PERCENT = re.compile(
-    r"%|percent|\b(?:rates?|ratio|margin|yield|growth|change|volatility)\b|率|比例|比重|占比|增减|变动幅度|同比|幅度",
+    r"%|percent|\b(?:rates?|ratio|margin|yield|growth|change|volatility)\b|率|比例|比重|占比|百分比|增减|变动幅度|同比|幅度",
     re.IGNORECASE,
 )
 _CHANGE = re.compile(
