@@ -41,7 +41,7 @@ def is_sure(
     match reason:
         case "binding-row" if _is_named_right_before(reading, figure, place):
             return False
-        case "binding-row" | "binding-column" if is_plain:
+        case "binding-row" | "binding-column" if is_plain or place.row is None:
             return True
         case "binding-period" if is_plain:
             return not _is_on_a_day(reading, start, end)
@@ -51,7 +51,7 @@ def is_sure(
         case "binding-period":
             rivals = _of_time_said(reading, figure, source, place)
         case "sign":
-            return count == 1 or _is_sure_of_sign(reading, figure, place, is_plain=is_plain)
+            return count == 1 or _is_sure_of_sign(reading, figure, source, place, is_plain=is_plain)
         case _:
             return True
     told = [tellers(reading, figure, rival) for rival in rivals]
@@ -95,7 +95,7 @@ def _of_label_said(reading: ClaimContext, figure: Quantity, source: Source, plac
 
 def _of_time_said(reading: ClaimContext, figure: Quantity, source: Source, place: Place) -> Iterator[Place]:
     """The figures beside one, in its row or sentence, that are of the time that the answer gives it."""
-    claimed, _ = reading.periods(figure)
+    claimed: Collection[int | str | None] = reading.periods(figure)[0] or {source.report_year}
     if place.row is not None:
         near: Iterable[tuple[Place, Periods]] = ((each, each.periods) for each in source.row_of(place))
     else:
@@ -107,7 +107,7 @@ def _of_time_said(reading: ClaimContext, figure: Quantity, source: Source, place
         if (
             other is not place
             and other.figure.kind == place.figure.kind
-            and periods & claimed
+            and periods.intersection(claimed)
             and other.change == place.change
         ):
             yield other
@@ -131,13 +131,15 @@ def _is_on_a_day(reading: ClaimContext, start: int, end: int) -> bool:
     return bool(times) and all(each.when[2] and reading.text.endswith("on ", 0, each.start) for each in times)
 
 
-def _is_sure_of_sign(reading: ClaimContext, figure: Quantity, place: Place, *, is_plain: bool) -> bool:
+def _is_sure_of_sign(reading: ClaimContext, figure: Quantity, source: Source, place: Place, *, is_plain: bool) -> bool:
     """Whether what a figure is of has two sides, so that its sign says which, and the sentence speaks of one of them alone."""
     if place.row is None or place.column is None or place.change or place.percent or place.figure.kind != "amount":
         return True
     label = place.row.label if place.row.label.isascii() else place.row.label[-_HEAD_ZH:]  # what it is stands last
-    told = attached_polarity(reading, figure, costs=True) or reading.polarity(figure)
-    if not (is_balance(label) or (told and polarity(label))):
+    attached = attached_polarity(reading, figure, costs=True)
+    told = attached or reading.polarity(figure)
+    has_sides = is_balance(label) or is_balance(place.column.heading) or (attached and source.is_signed(place))
+    if not (has_sides or (told and polarity(label))):
         return False
     if heading := polarity(place.column.heading):
         return heading == -told

@@ -35,8 +35,8 @@ from typing import Literal
 
 from fingen.quality.binding import Binding, Verdict
 from fingen.quality.carried import find_other_rows
-from fingen.quality.certainty import is_sure, may_be_doubtful
 from fingen.quality.causes import find_wrong_causes
+from fingen.quality.certainty import is_sure, may_be_doubtful
 from fingen.quality.claims import QUANTITIES, ClaimContext, belies, contradicts_itself
 from fingen.quality.computed import Computed, brief, interval
 from fingen.quality.counts import (

@@ -165,7 +165,12 @@ class Source:
     def has_quarter(self, number: int) -> bool:
         """Whether a quarter is in the text, by name, as the current one or as three months, or may be the report's."""
         months = {month for _, month, _ in self.dates}  # a deed of February was in the first quarter
-        if number in self.quarters or months & {3 * number - 2, 3 * number - 1, 3 * number} or self.passage.period.kind == "quarterly" or _SOME_QUARTER.search(self.text):
+        if (
+            number in self.quarters
+            or months & {3 * number - 2, 3 * number - 1, 3 * number}
+            or self.passage.period.kind == "quarterly"
+            or _SOME_QUARTER.search(self.text)
+        ):
             return True
         end = (self.passage.period.end or "")[5:7] or "12"
         last = (int(end) + 3 * number - 1) % 12 + 1  # the month that it ends with, where the year ends with `end`
