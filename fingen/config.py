@@ -11,7 +11,16 @@ TASKS = {  # what `pdf2qa --task` takes, and its help
     "summary": "what a section comes to, text and tables together",
 }
 _KINDS = "; ".join(f"{name}: {about}" for name, about in TASKS.items())
-BENCHMARKS = ("openfindata", "ant-intent", "fpb", "fiqa", "tfns", "nwgi")  # what `score --benchmark` takes
+BENCHMARKS = (
+    "openfindata",
+    "ant-intent",
+    "fpb",
+    "fiqa",
+    "tfns",
+    "nwgi",
+    "finqa",
+    "tat-qa",
+)  # what `score --benchmark` takes
 SOURCES = (*BENCHMARKS, "alpaca", "sharegpt", "csv")  # what `import` takes
 RENAMED = {
     "fineval-intent": "ant-intent"
