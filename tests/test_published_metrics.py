@@ -127,7 +127,11 @@ def test_tatqa_is_scored_by_name(shared: Path, tmp_path: Path) -> None:
 
 def test_finqa_is_scored_by_name(shared: Path, tmp_path: Path) -> None:
     """Rows of the oracle in FinQA's form: the shares are those of the script's verdicts."""
-    rows = [row for row in _rows(shared / "benchmarks" / "finqa_oracle.jsonl") if row["script_stops"] is None][::40]
+    rows = [
+        row
+        for row in _rows(shared / "benchmarks" / "finqa_oracle.jsonl")
+        if row["script_stops"] is None and row["gold_answer"] is not None
+    ][::40]
     about = [
         {"id": str(n), "pre_text": [], "post_text": [], "table": row["table"],
          "qa": {"question": f"question {n}?", "program": row["gold_program"], "exe_ans": row["gold_answer"]}}

@@ -168,7 +168,7 @@ def read_answer(answer: str) -> tuple[Any, str]:
         isinstance(said, list)
         and len(said) == 2
         and isinstance(said[1], str)
-        and isinstance(said[0], list | str | int | float)
+        and isinstance(said[0], list | str | int | float | None)
     ):
         return _plain(said[0]), said[1]
     return answer.strip(), ""

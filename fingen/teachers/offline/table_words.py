@@ -1,0 +1,262 @@
+"""How the rules speak of a table in each language: its times, amounts and lines, and the wordings of prompts/table-words."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from fingen import prompts
+from fingen.prompts import report_name
+from fingen.records import Passage
+from fingen.teachers.offline.sheets import Line, Sheet
+from fingen.teachers.offline.statements import Amount, Money
+
+_COMMON = frozenset(
+    "total net gross operating other current noncurrent non-current long-term short-term deferred accrued prepaid income incomes tax "
+    "taxes expense expenses revenue revenues sales cost costs of and or to from for in on the with by before after at other "
+    "profit profits loss losses earnings cash equivalents restricted asset assets liability liabilities equity debt borrowings loans "
+    "loan interest lease leases finance financing investing activities receivable receivables payable payables accounts trade inventory "
+    "inventories property plant equipment goodwill intangible intangibles amortization depreciation impairment compensation "
+    "stock-based share-based benefits benefit pension postretirement retirement plan plans marketable securities investments investment "
+    "research development selling general administrative marketing advertising product products service services dividends dividend "
+    "paid capital expenditures expenditure retained comprehensive accumulated attributable stockholders shareholders owners "
+    "noncontrolling minority interests sold goods materials raw work process finished unearned contract contracts provision provisions "
+    "allowance customers customer deposits premiums fees fee commissions wages salaries rent rental right-of-use obligations "
+    "notes bonds term portion provided used generated operations change changes free flow flows land buildings building improvements "
+    "leasehold furniture fixtures machinery software hardware equity-method valuation foreign currency translation hedges "
+    "securities available-for-sale held-for-sale bank non-interest noninterest insurance restructuring charges charge litigation "
+    "discontinued continuing pre-tax tax-exempt turnover merchandise gift card unredeemed liabilities, weighted average".split()
+)
+_NOUNS = re.compile(
+    r"(?:revenues?|sales|turnover|incomes?|earnings|profits?|loss(?:es)?|expenses?|costs?|charges?|assets?|liabilit(?:y|ies)|equity|debt|"
+    r"borrowings|loans?|cash|equivalents|receivables?|payables?|inventor(?:y|ies)|equipment|goodwill|intangibles|amortization|"
+    r"depreciation|impairments?|compensation|benefits?|securities|investments?|dividends|capital|expenditures?|deposits|fees|"
+    r"commissions|wages|salaries|rent|obligations|provisions?|allowance|taxes|tax|margin|operations|activities|flow|premiums|"
+    r"development|administrative|advertising|marketing|leases|notes|bonds|improvements|buildings|software|goods|materials|process|"
+    r"products?|services?|interests?|paid|translation)$",
+    re.IGNORECASE,
+)
+_NOUNS_ZH = re.compile(
+    r"(?:收入|成本|费用|支出|利润|总额|净额|资产|负债|权益|款项?|票据|存款|资金|现金|存货|借款|债券|薪酬|税费?|税金|公积|股本|收益|损失|"
+    r"投资|工程|商誉|摊销|折旧|准备|余额|原值|价值|材料|商品|产品|工资|补助|利息|保证金|押金|备用金|股利|房产|建筑物|设备|土地使用权|"
+    r"合计|总计|小计|流出|流入)$"
+)
+_OPEN = re.compile(r"[（(][^）)]*$")
+_RATE = re.compile(
+    r"per (?:\w+ )?(?:share|unit)|\b(?:margin|rates?|ratio|percent|percentage|yield|days|number|shares|headcount|employees|stores|"
+    r"weighted|average|price|effect|adjustments?|change|increase|decrease)\b|%|率|比例|占比|每股|股数|天数|人数|数量|影响|调整|变动|增减|增加|减少",
+    re.IGNORECASE,
+)
+_GENERIC = re.compile(r"(?i)total|sub-?total|net|other|others|balance|amount|gross|合计|小计|总计|其他|其它|余额|金额")
+CONTEXT = {"en": "within", "zh": "中"}
+
+
+def is_rate(label: str) -> bool:
+    """Whether a label names no amount of money: a rate, a count, an amount per share, or a mere movement."""
+    return _RATE.search(label) is not None
+
+
+def is_noun(name: str, language: str) -> bool:
+    """Whether a label says by itself what it counts, as an analyst would name it."""
+    if not _is_whole(name, language) or is_rate(name) or _GENERIC.fullmatch(name):
+        return False
+    if language == "zh":
+        return _NOUNS_ZH.search(name) is not None and not name.startswith(("减", "加", "其中"))
+    core = re.split(r",| of | for | from | on | to | in | provided by | used in | attributable ", name)[0]
+    return (
+        (len(name.split()) > 1
+        and _NOUNS.search(core) is not None)
+        or name.lower() in ("revenue", "revenues", "inventories", "goodwill")
+    )
+
+
+def is_part(name: str, language: str) -> bool:
+    """Whether a label can be named as one of the lines of a total."""
+    return _is_whole(name, language) and not (language == "en" and _GENERIC.fullmatch(name) and name.lower() != "other")
+
+
+def _is_whole(name: str, language: str) -> bool:
+    """Whether a label is no fragment, and holds no figure that would read as an amount or a year."""
+    if re.search(r"\d|[|:：;；?？“”\"]|\.{2}", name) or _OPEN.search(name):
+        return False
+    if language == "zh":
+        return 2 <= len(name) <= 18 and re.fullmatch(r"[\u4e00-\u9fffA-Za-z（）()、\-/]+", name) is not None
+    ends = re.search(r"(?i)(?:,|-|–|—|\b(?:and|or|of|for|from|to|in|on|the|a|an|by|with|less|net of))$", name)
+    return 3 <= len(name) <= 62 and name[0].isupper() and not ends and name.count("(") == name.count(")")
+
+
+def _is_common(word: str) -> bool:
+    return word.lower().rstrip(".") in _COMMON or (word.isupper() and len(word) > 1)
+
+
+class Words(ABC):
+    """The company, its times and amounts, in the words of a language."""
+
+    language = ""
+    unnamed = ""
+    owner = ""  # the company as an owner
+
+    def __init__(self, passage: Passage, sheet: Sheet) -> None:
+        self.passage, self.sheet = passage, sheet
+        self.company = passage.company or self.unnamed
+        self.report = report_name(passage.period, passage.language)
+        self.data = prompts.read_data(f"table-words.{self.language}")
+
+    def wordings(self, operation: str, *about: str) -> tuple[str, str, str]:
+        """A question in two wordings and an answer, the same ones for the same matter."""
+        with prompts.of_form(f"table-words.{self.language}", f"{operation}: "):
+            asks, answers = self.data[operation]["ask"], self.data[operation]["answer"]
+            place = int(hashlib.sha256("\0".join((self.company, operation, *about)).encode()).hexdigest()[:12], 16)
+            first = place % len(asks)
+            second = (first + 1 + place // len(asks) % (len(asks) - 1)) % len(asks) if len(asks) > 1 else first
+            return asks[first], asks[second], answers[place // 7 % len(answers)]
+
+    @abstractmethod
+    def time(self, year: int) -> str:
+        """A time as it stands after a preposition: fiscal 2022, the end of 2022."""
+
+    @abstractmethod
+    def at(self, year: int) -> str:
+        """The same with its preposition."""
+
+    @abstractmethod
+    def line(self, line: Line, whole: Line | None = None) -> str:
+        """A line as it reads inside a sentence, of a total where that is what it is a part of."""
+
+    @abstractmethod
+    def within(self, whole: Line) -> str:
+        """Of which total lines are parts, as it stands beside them."""
+
+    @abstractmethod
+    def money(self, value: Decimal, money: Money, digits: str = "") -> str:
+        """An amount of money without its sign."""
+
+    @abstractmethod
+    def joined(self, texts: Sequence[str]) -> str:
+        """Several texts as a list."""
+
+    @abstractmethod
+    def directions(self, value: Decimal, operation: str) -> Mapping[str, str]:
+        """The words for which way something went."""
+
+    def amount(self, amount: Amount, money: Money) -> str:
+        """A cell's amount, its digits as they stand."""
+        return self.money(abs(amount.value), money, amount.digits)
+
+    def percent(self, value: Decimal) -> str:
+        """A share of 1 as a percentage with one decimal."""
+        return f"{rounded(value * 100, 1)}%"
+
+    def fill(self, form: str, slots: Mapping[str, Any]) -> str:
+        """A wording with its slots filled, its first letter a capital where it is one."""
+        text = form.format_map(slots)
+        if self.company.endswith("."):  # Inc. at the end of a sentence
+            text = text.replace(f"{self.company}.", self.company)
+        return text[:1].upper() + text[1:] if self.language == "en" else text
+
+
+def rounded(value: Decimal, decimals: int) -> Decimal:
+    """A number to so many decimals, halves away from 0."""
+    return value.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
+
+
+class _English(Words):
+    """The words of English."""
+
+    language = "en"
+    unnamed = "the company"
+
+    def __init__(self, passage: Passage, sheet: Sheet) -> None:
+        super().__init__(passage, sheet)
+        self.owner = f"{self.company}’" if self.company.endswith("s") else f"{self.company}’s"
+
+    def time(self, year: int) -> str:
+        if self._fiscal is not None and year in self.sheet.days:
+            day = self.sheet.days[year]
+            return day if self.sheet.is_stock else f"the fiscal year ended {day}"
+        named = f"fiscal {year}" if self._is_fiscal else str(year)
+        return f"the end of {named}" if self.sheet.is_stock else named
+
+    def at(self, year: int) -> str:
+        time = self.time(year)
+        return f"{'at' if self.sheet.is_stock else 'for' if time.startswith('the') else 'in'} {time}"
+
+    @property
+    def _fiscal(self) -> int | None:
+        return self.passage.period.fiscal_year
+
+    @property
+    def _is_fiscal(self) -> bool:
+        return self._fiscal is not None or (self.passage.period.end or "")[5:7] not in ("", "12")
+
+    def line(self, line: Line, whole: Line | None = None) -> str:
+        return self._named(line.name) + (self.within(whole) if whole else "")
+
+    def within(self, whole: Line) -> str:
+        return f" within {self._named(whole.name)}"
+
+    @staticmethod
+    def _named(name: str) -> str:
+        """A label in running text: in small letters where all its words are common, else as it stands, in quotes."""
+        words = re.findall(r"[^\W\d_][\w’'&.-]*", name)
+        if is_noun(name, "en") and words[0].lower() in ("total", "net", "gross"):
+            return words[0].lower() + name[len(words[0]) :] if not all(map(_is_common, words)) else name.lower()
+        if all(map(_is_common, words)):
+            return " ".join(word if word.isupper() and len(word) > 1 else word.lower() for word in name.split())
+        return f"“{name}”"
+
+    def money(self, value: Decimal, money: Money, digits: str = "") -> str:
+        scale = f" {money.scale}" if money.scale else ""
+        return f"{money.currency}{digits or f'{value:,}'}{scale}"
+
+    def joined(self, texts: Sequence[str]) -> str:
+        return f"{', '.join(texts[:-1])} and {texts[-1]}"
+
+    def directions(self, value: Decimal, operation: str) -> Mapping[str, str]:
+        way = int(value < 0)
+        change = ("increase", "decrease")[way]
+        return {
+            "rose": ("rose", "fell")[way],
+            "a_change": ("an increase", "a decrease")[way],
+            "the_change": f"the {change}",
+        }
+
+
+class _Chinese(Words):
+    """The words of Chinese."""
+
+    language = "zh"
+    unnamed = "该公司"
+
+    def time(self, year: int) -> str:
+        return f"{year}年{'末' if self.sheet.is_stock else '度' if self.sheet.is_stock is False else ''}"
+
+    def at(self, year: int) -> str:
+        return self.time(year)
+
+    def line(self, line: Line, whole: Line | None = None) -> str:
+        return f"{self.within(whole)}“{line.name}”" if whole else line.name
+
+    def within(self, whole: Line) -> str:
+        return f"{whole.name}中的"
+
+    def money(self, value: Decimal, money: Money, digits: str = "") -> str:
+        scale = {"million": "百万", "thousand": "千", "billion": "十亿", "": "", "万": "万"}[money.scale]
+        currency = money.currency.strip()
+        unit = "元" if currency == "RMB" else {"US$": "美元", "HK$": "港元"}.get(currency, currency)
+        return f"{digits or f'{value:,}'}{scale}{unit}"
+
+    def joined(self, texts: Sequence[str]) -> str:
+        return f"{'、'.join(texts[:-1])}和{texts[-1]}"
+
+    def directions(self, value: Decimal, operation: str) -> Mapping[str, str]:
+        way = int(value < 0)
+        rose = ("上升", "下降") if operation.endswith("_change") else ("增长", "下降")
+        return {"rose": rose[way], "changed": ("增加", "减少")[way]}
+
+
+WORDS: dict[str, type[Words]] = {"en": _English, "zh": _Chinese}
