@@ -25,7 +25,11 @@ _QUOTES = str.maketrans("", "", "“”\"‘’'")
 _BASE_EN = re.compile(r"(?:divided by|over|times|multiple of|by|cover|against)(?: its| the)? $")
 _BASE_ZH = re.compile(r"(?:除以|以|倍?于|是|与)$")
 _HIGHEST = re.compile(r"(?i)\bhighest\b|\bpeak(?:ed)?\b|\blargest\b|最高|最大")
-_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+_NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
+_YEAR_BEFORE = re.compile(
+    r"year[- ](?:on|over)[- ]year|\b(?:the )?(?:year|period) (?:before|earlier)|\b(?:prior|previous|preceding) year|同比|上年|上一年|去年",
+    re.IGNORECASE,
+)
 _LEAST_ROUNDING = Decimal("0.00002")
 
 
@@ -206,16 +210,18 @@ def _places(cell: Cell, source: Source) -> Iterator[Place]:
 def _misasked(question: str, cells: Sequence[Cell], operation: Operation, sources: Sequence[Source]) -> str | None:
     """What a question does not name of the rows and periods of cells, or names beyond them."""
     named = _rows_named(question, sources)
+    years = {int(year) for year in _YEAR.findall(question)}
+    years |= {year - 1 for year in years if _YEAR_BEFORE.search(question)}
     rows = list(dict.fromkeys(_key(cell.row) for cell in cells))
     if absent := next((row for row in rows if row not in named), None):
         return f"the question does not name the row “{absent}”"
-    if operation.one_row and len(own := [row for row in named if not named[row]]) > 1 and set(own) - set(rows):
-        return f"the question names the row “{next(row for row in own if row not in rows)}” too"
+    others = [row for row, is_context in named.items() if not is_context and row not in rows and _tells(row)]
+    if operation.one_row and others:
+        return f"the question names the row “{others[0]}” too"
     if operation.one_row and all(named[row] for row in rows):
         return f"the question names “{rows[0]}” as what another row is part of"
     if operation is _QUOTIENT_OF_ROWS and _base(question, rows) != rows[1]:
         return "the question does not say what is divided by what"
-    years = {int(year) for year in _YEAR.findall(question)}
     used = [_years_of(cell, sources) for cell in cells]
     if unsaid := next((cell for cell, known in zip(cells, used, strict=True) if not known & years), None):
         return f"the question does not name {unsaid.period}"
@@ -238,15 +244,24 @@ def _years_of(cell: Cell, sources: Sequence[Source]) -> frozenset[int]:
 def _rows_named(question: str, sources: Sequence[Source]) -> dict[str, bool]:
     """The rows of the passages' tables that a question names, the longest first, and whether as what another row is part of."""
     text = _folded(question)
-    keys = {_key(row.label) for source in sources for table in source.tables for row, _ in table.rows} - {""}
+    for company in {source.passage.company for source in sources} - {None}:
+        text = text.replace(_folded(str(company)), "\0")
+    labels = {row.label for source in sources for table in source.tables for row, _ in table.rows}
+    keys = {form: _key(label) for label in labels for form in (_key(label), _folded(label)) if _key(label)}
     named: dict[str, bool] = {}
-    for key in sorted(keys, key=len, reverse=True):
-        bounds = (r"(?<![a-z])", r"(?![a-z])") if key.isascii() else ("", "")
-        for found in re.finditer(f"{bounds[0]}{re.escape(key)}{bounds[1]}", text):
+    for form in sorted(keys, key=len, reverse=True):
+        before, after = (r"(?<![a-z])", r"(?![a-z])") if form.isascii() else ("", "")
+        mention = re.compile(f"{before}{re.escape(form)}{after}")
+        for found in mention.finditer(text):
             is_context = text[: found.start()].endswith("within ") or text.startswith("中的", found.end())
-            named[key] = named.get(key, True) and is_context
-        text = re.sub(f"{bounds[0]}{re.escape(key)}{bounds[1]}", lambda found: "\0" * len(found[0]), text)
+            named[keys[form]] = named.get(keys[form], True) and is_context
+        text = mention.sub(lambda found: "\0" * len(found[0]), text)
     return named
+
+
+def _tells(key: str) -> bool:
+    """Whether a label is none that a question may hold as a word of its own."""
+    return " " in key if key.isascii() else len(key) > 2
 
 
 def _base(question: str, rows: Sequence[str]) -> str | None:

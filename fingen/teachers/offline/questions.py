@@ -19,14 +19,13 @@ from typing import Any
 from fingen.records import Passage
 from fingen.teachers.offline.extract import Pair
 from fingen.teachers.offline.sheets import Block, Line, Sheet, read_sheets
-from fingen.teachers.offline.statements import Money
-from fingen.teachers.offline.table_words import WORDS, Words, is_noun, is_part, is_rate, rounded
+from fingen.teachers.offline.table_words import WORDS, Words, is_movement, is_noun, is_part, is_rate, rounded
 
 MOST = 4  # pairs of a table
 _TWICE = 2  # pairs of a table that one line is asked about in, at most
 _MOST_LISTED = {"en": 6, "zh": 5}  # lines that a question lists
 _LONGEST_LIST = {"en": 230, "zh": 80}  # characters of these
-_LEAST = 10  # in the table's unit: a rate of change of less says little
+_LEAST_DIGITS = 20  # an amount without its point: a rate of less says little
 _MOST_RATE = Decimal(5)
 _LEAST_SHARE, _WHOLE = Decimal("0.005"), Decimal(1)
 _LEAST_CHANGE = Decimal("0.02")  # of a total, whose change is attributed
@@ -104,17 +103,17 @@ def _hash(*parts: str) -> str:
 
 
 def _pair(asked: Asked, words: Words) -> Pair:
-    ask, again, answer = words.wordings(asked.operation, *asked.about, *(str(year) for _, year in asked.cells))
     slots = {"company": words.company, "owner": words.owner, "Owner": words.owner, **asked.slots}
     slots |= {
         name.capitalize(): text[:1].upper() + text[1:] for name, text in slots.items() if name in ("row", "in_now")
     }
+    ask, again, answer = words.wordings(asked.operation, slots, *asked.about, *(str(year) for _, year in asked.cells))
     quotes = tuple(dict.fromkeys(line.quote for line, _ in asked.cells))
     cells = tuple(
         {"row": line.label, "period": str(year), "value": line.amounts[year].digits} for line, year in asked.cells
     )
     return Pair(
-        words.fill(ask, slots), words.fill(again, slots), words.fill(answer, slots), quotes, asked.rank, asked.calc,
+        ask, again, answer, quotes, asked.rank, asked.calc,
         operation=asked.operation, program=asked.program, cells=cells,
     )  # fmt: skip
 
@@ -125,10 +124,6 @@ class _Asker:
     def __init__(self, sheet: Sheet, words: Words) -> None:
         self.sheet, self.words, self.language = sheet, words, words.language
         self.now, self.before = sheet.years[:2]
-        self.times = {
-            "now": words.time(self.now), "in_now": words.at(self.now),
-            "before": words.time(self.before), "in_before": words.at(self.before),
-        }  # fmt: skip
 
     def questions(self) -> Iterator[Asked]:
         """All that can be asked."""
@@ -161,17 +156,24 @@ class _Asker:
         self, operation: str, cells: Sequence[tuple[Line, int]], program: str, calc: str = "", **slots: Any
     ) -> Asked:
         lines = [line for line, _ in cells]
-        item = lines[0].item
+        item, stock = lines[0].item, self._is_stock(lines[0])
+        times = {"now": self.words.time(self.now, stock), "in_now": self.words.at(self.now, stock)}
+        times |= {"before": self.words.time(self.before, stock), "in_before": self.words.at(self.before, stock)}
         return Asked(
-            operation, tuple(cells), program, {**self.times, **slots}, calc, item.rank / 100 if item else 1.0,
+            operation, tuple(cells), program, {**times, **slots}, calc, item.rank / 100 if item else 1.0,
             tuple(dict.fromkeys(line.label for line in lines)),
         )  # fmt: skip
 
-    def _gap(self, value: Decimal, *lines: Line) -> str:
-        return self.words.money(abs(value), self._money_of(lines))
+    def _is_stock(self, line: Line) -> bool | None:
+        """Whether a line is counted on a day: as its table is, and where that has both, as the item is."""
+        return line.item.is_stock if self.sheet.kind == "key" and line.item else self.sheet.is_stock
 
-    def _money_of(self, lines: Sequence[Line]) -> Money:
-        return self.sheet.money
+    def _is_fine(self, line: Line) -> bool:
+        """Whether a line's amounts have digits enough for a rate to say something."""
+        return all(abs(line.value(year)).scaleb(_decimals(line)) >= _LEAST_DIGITS for year in (self.now, self.before))
+
+    def _gap(self, value: Decimal) -> str:
+        return self.words.money(abs(value), self.sheet.money)
 
     def _said(self, line: Line, year: int) -> str:
         return self.words.amount(line.amounts[year], self.sheet.money)
@@ -189,9 +191,9 @@ class _Asker:
             "b": self._said(line, self.before),
         }
         cells = [(line, self.now), (line, self.before)]
-        slots |= {"gap": self._gap(a - b, line)}
+        slots |= {"gap": self._gap(a - b)}
         rate = (a - b) / b
-        if min(a, b) >= _LEAST and rounded(rate * 100, 1) and abs(rate) <= _MOST_RATE:
+        if self._is_fine(line) and rounded(rate * 100, 1) and abs(rate) <= _MOST_RATE:
             calc = f"{literals[0]} - {literals[1]}; ({literals[0]} - {literals[1]}) / {literals[1]} * 100"
             program = f"subtract({literals[0]}, {literals[1]}), divide(#0, {literals[1]})"
             told = {**slots, **self.words.directions(a - b, "growth"), "rate": self.words.percent(abs(rate))}
@@ -207,13 +209,14 @@ class _Asker:
         if not self._is_positive(line, years):
             return
         literals = [_digits(line, year) for year in years]
-        times = self.words.joined([self.words.time(year) for year in years])
-        told = [f"{self._said(line, year)} {self.words.at(year)}" if self.language == "en"
-                else f"{self.words.time(year)}{self._said(line, year)}" for year in years]  # fmt: skip
+        stock = self._is_stock(line)
+        times = self.words.joined([self.words.time(year, stock) for year in years])
+        told = [f"{self._said(line, year)} {self.words.at(year, stock)}" if self.language == "en"
+                else f"{self.words.time(year, stock)}{self._said(line, year)}" for year in years]  # fmt: skip
         slots = {"row": self.words.line(line, whole), "times": times, "listed": self.words.joined(told)}
         cells = [(line, year) for year in years]
         average = sum((abs(line.value(year)) for year in years), Decimal(0)) / len(years)
-        if self.sheet.is_stock is not None and average >= _LEAST:
+        if stock is not None and self._is_fine(line):
             value = rounded(average, max(_decimals(line), 1 if self.sheet.money.scale else 2))
             calc = f"({' + '.join(literals)}) / {len(years)}"
             program = f"{_chain('add', literals)}, divide(#{len(years) - 2}, const_{len(years)})"
@@ -222,8 +225,19 @@ class _Asker:
             )
         best = max(years, key=line.value)
         alone = [line.value(year) for year in years].count(line.value(best)) == 1
-        if len(years) > 2 and alone and set(years) == set(self.sheet.quote_years) and not _UNQUOTED.search(line.label):
-            peak = {"in_peak": self.words.at(best), "peak": self.words.time(best), "result": self._said(line, best)}
+        positive = all(line.value(year) > 0 for year in years)  # brackets end a figure of a program
+        if (
+            len(years) > 2
+            and alone
+            and positive
+            and set(years) == set(self.sheet.quote_years)
+            and not _UNQUOTED.search(line.label)
+        ):
+            peak = {
+                "in_peak": self.words.at(best, stock),
+                "peak": self.words.time(best, stock),
+                "result": self._said(line, best),
+            }
             yield self._asked("peak", cells, f"table_max({line.label}, none)", **slots, **peak)
 
     # --- two items of a statement
@@ -235,7 +249,13 @@ class _Asker:
                 by_name.setdefault(line.item.name, line)
         for names, called in (*_MARGINS.items(), *_RATIOS.items()):
             one, other = (by_name.get(name) for name in names)
-            if one and other and self._is_positive(one) and self._is_positive(other):
+            if (
+                one
+                and other
+                and self._is_stock(one) == self._is_stock(other)
+                and self._is_positive(one)
+                and self._is_positive(other)
+            ):
                 yield from self._relation(one, other, called[self.language == "zh"], is_times=names in _RATIOS)
         for names in (
             ("operating cash", "capital expenditure"),
@@ -243,11 +263,19 @@ class _Asker:
             ("total assets", "total liabilities"),
         ):
             one, other = (by_name.get(name) for name in names)
-            if one and other and self._is_positive(one) and self._is_positive(other):
+            if (
+                one
+                and other
+                and self._is_stock(one) == self._is_stock(other)
+                and self._is_positive(one)
+                and self._is_positive(other)
+            ):
                 yield from self._difference(one, other)
 
     def _relation(self, one: Line, other: Line, called: str, *, is_times: bool) -> Iterator[Asked]:
         top, base = abs(one.value(self.now)), abs(other.value(self.now))
+        if not (self._is_fine(one) and self._is_fine(other)):
+            return
         calc, program = f"{_digits(one, self.now)} / {_digits(other, self.now)}", _divide(one, other, self.now)
         slots = {
             "ratio": called, "row": self.words.line(one), "whole": self.words.line(other),
@@ -285,7 +313,7 @@ class _Asker:
         if a <= b:
             return
         literals = _digits(one, self.now), _digits(other, self.now)
-        slots = {"row": self.words.line(one), "other": self.words.line(other), "gap": self._gap(a - b, one, other)}
+        slots = {"row": self.words.line(one), "other": self.words.line(other), "gap": self._gap(a - b)}
         within = self.words.within(whole) if whole and self.sheet.kind is None else ""
         slots |= {"a": self._said(one, self.now), "b": self._said(other, self.now), "within": within}
         program = f"subtract({literals[0]}, {literals[1]})"
@@ -295,6 +323,8 @@ class _Asker:
 
     def _of_block(self, block: Block) -> Iterator[Asked]:
         whole, years = block.whole, (self.now, self.before)
+        if any(part.value(year) < 0 for part in block.parts for year in years) or is_movement(block):
+            return  # of what is added and taken off nothing is a share
         named = [part for part in block.parts if is_part(part.name, self.language)]
         for part in named:
             if all(part.value(year) > 0 for year in years):
@@ -310,7 +340,7 @@ class _Asker:
     def _shares(self, part: Line, whole: Line) -> Iterator[Asked]:
         top, base = part.value(self.now), whole.value(self.now)
         share = top / base
-        if not _LEAST_SHARE < share < _WHOLE:
+        if not (self._is_fine(part) and self._is_fine(whole)) or not _LEAST_SHARE < share < _WHOLE:
             return
         slots = {"row": self.words.line(part), "whole": self.words.line(whole)}
         slots |= {"a": self._said(part, self.now), "b": self._said(whole, self.now)}
@@ -332,10 +362,11 @@ class _Asker:
         calc = f"{pairs[0]}; {pairs[1]}; ({pairs[0]}) / ({pairs[1]}) * 100"
         program = f"subtract({literals[0]}, {literals[1]}), subtract({literals[2]}, {literals[3]}), divide(#0, #1)"
         told = {**slots, "c": self._said(part, self.before), "d": self._said(whole, self.before)}
+        told |= self.words.directions(moved[1], "change")
         told |= {
             "rate": self.words.percent(rate),
-            "gap": self._gap(moved[0], part),
-            "gap_whole": self._gap(moved[1], whole),
+            "gap": self._gap(moved[0]),
+            "gap_whole": self._gap(moved[1]),
         }
         cells = [(line, year) for line in (part, whole) for year in (self.now, self.before)]
         yield self._asked("contribution", cells, program, calc, **told)

@@ -272,6 +272,7 @@ class StatementTable:
         return {end} if self.is_dated(group) or period.fiscal_year is None else {period.fiscal_year}
 
     def is_dated(self, columns: Iterable[int]) -> bool:
+        """Whether a column is headed by a day."""
         return any(_MONTH.search(self.headings[column]) for column in columns)
 
     def _groups(self) -> list[dict[int, int]]:

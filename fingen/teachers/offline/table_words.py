@@ -7,12 +7,13 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
+from difflib import SequenceMatcher
 from typing import Any
 
 from fingen import prompts
 from fingen.prompts import report_name
 from fingen.records import Passage
-from fingen.teachers.offline.sheets import Line, Sheet
+from fingen.teachers.offline.sheets import Block, Line, Sheet
 from fingen.teachers.offline.statements import Amount, Money
 
 _COMMON = frozenset(
@@ -52,7 +53,13 @@ _RATE = re.compile(
     re.IGNORECASE,
 )
 _GENERIC = re.compile(r"(?i)total|sub-?total|net|other|others|balance|amount|gross|合计|小计|总计|其他|其它|余额|金额")
-CONTEXT = {"en": "within", "zh": "中"}
+_MOVES = re.compile(
+    r"(?i)\b(?:beginning|opening|start)\b|\b(?:end of|ending|closing)\b|free cash flow|(?:increase|decrease).* in cash|期初|年初|期末|现金净增加"
+)
+_BOTH = re.compile(
+    r"(?i)liabilities.* and .*equity|负债和(?:所有者|股东)权益|non-gaap|GAAP measure"
+)  # the same as total assets
+_ALIKE = 0.75  # two wordings, as far as their letters go
 
 
 def is_rate(label: str) -> bool:
@@ -60,17 +67,25 @@ def is_rate(label: str) -> bool:
     return _RATE.search(label) is not None
 
 
+def is_movement(block: Block) -> bool:
+    """Whether a total is what an amount came to by what was added and taken off, and no sum of its parts."""
+    return any(_MOVES.search(line.label) for line in (*block.parts, block.whole))
+
+
 def is_noun(name: str, language: str) -> bool:
     """Whether a label says by itself what it counts, as an analyst would name it."""
-    if not _is_whole(name, language) or is_rate(name) or _GENERIC.fullmatch(name):
+    if not _is_whole(name, language) or is_rate(name) or any(no.search(name) for no in (_MOVES, _BOTH)):
+        return False
+    if _GENERIC.fullmatch(name):
         return False
     if language == "zh":
         return _NOUNS_ZH.search(name) is not None and not name.startswith(("减", "加", "其中"))
     core = re.split(r",| of | for | from | on | to | in | provided by | used in | attributable ", name)[0]
-    return (
-        (len(name.split()) > 1
-        and _NOUNS.search(core) is not None)
-        or name.lower() in ("revenue", "revenues", "inventories", "goodwill")
+    return (len(name.split()) > 1 and _NOUNS.search(core) is not None) or name.lower() in (
+        "revenue",
+        "revenues",
+        "inventories",
+        "goodwill",
     )
 
 
@@ -106,21 +121,26 @@ class Words(ABC):
         self.report = report_name(passage.period, passage.language)
         self.data = prompts.read_data(f"table-words.{self.language}")
 
-    def wordings(self, operation: str, *about: str) -> tuple[str, str, str]:
+    def wordings(self, operation: str, slots: Mapping[str, Any], *about: str) -> tuple[str, str, str]:
         """A question in two wordings and an answer, the same ones for the same matter."""
         with prompts.of_form(f"table-words.{self.language}", f"{operation}: "):
             asks, answers = self.data[operation]["ask"], self.data[operation]["answer"]
             place = int(hashlib.sha256("\0".join((self.company, operation, *about)).encode()).hexdigest()[:12], 16)
-            first = place % len(asks)
-            second = (first + 1 + place // len(asks) % (len(asks) - 1)) % len(asks) if len(asks) > 1 else first
-            return asks[first], asks[second], answers[place // 7 % len(answers)]
+            filled = [self.fill(asks[(place + more) % len(asks)], slots) for more in range(len(asks))]
+            return filled[0], self._unlike(filled), self.fill(answers[place // 7 % len(answers)], slots)
+
+    @staticmethod
+    def _unlike(filled: Sequence[str]) -> str:
+        """Of the other wordings the first that is really another one, or else the least alike."""
+        alike = [SequenceMatcher(None, filled[0], other, autojunk=False).ratio() for other in filled[1:]]
+        return filled[1 + next((n for n, each in enumerate(alike) if each < _ALIKE), alike.index(min(alike)))]
 
     @abstractmethod
-    def time(self, year: int) -> str:
+    def time(self, year: int, is_stock: bool | None) -> str:
         """A time as it stands after a preposition: fiscal 2022, the end of 2022."""
 
     @abstractmethod
-    def at(self, year: int) -> str:
+    def at(self, year: int, is_stock: bool | None) -> str:
         """The same with its preposition."""
 
     @abstractmethod
@@ -174,16 +194,16 @@ class _English(Words):
         super().__init__(passage, sheet)
         self.owner = f"{self.company}’" if self.company.endswith("s") else f"{self.company}’s"
 
-    def time(self, year: int) -> str:
+    def time(self, year: int, is_stock: bool | None) -> str:
         if self._fiscal is not None and year in self.sheet.days:
             day = self.sheet.days[year]
-            return day if self.sheet.is_stock else f"the fiscal year ended {day}"
+            return day if is_stock else f"the fiscal year ended {day}"
         named = f"fiscal {year}" if self._is_fiscal else str(year)
-        return f"the end of {named}" if self.sheet.is_stock else named
+        return f"the end of {named}" if is_stock else named
 
-    def at(self, year: int) -> str:
-        time = self.time(year)
-        return f"{'at' if self.sheet.is_stock else 'for' if time.startswith('the') else 'in'} {time}"
+    def at(self, year: int, is_stock: bool | None) -> str:
+        time = self.time(year, is_stock)
+        return f"{'at' if is_stock else 'for' if time.startswith('the') else 'in'} {time}"
 
     @property
     def _fiscal(self) -> int | None:
@@ -232,11 +252,11 @@ class _Chinese(Words):
     language = "zh"
     unnamed = "该公司"
 
-    def time(self, year: int) -> str:
-        return f"{year}年{'末' if self.sheet.is_stock else '度' if self.sheet.is_stock is False else ''}"
+    def time(self, year: int, is_stock: bool | None) -> str:
+        return f"{year}年{'末' if is_stock else '度' if is_stock is False else ''}"
 
-    def at(self, year: int) -> str:
-        return self.time(year)
+    def at(self, year: int, is_stock: bool | None) -> str:
+        return self.time(year, is_stock)
 
     def line(self, line: Line, whole: Line | None = None) -> str:
         return f"{self.within(whole)}“{line.name}”" if whole else line.name
