@@ -30,6 +30,12 @@ _YEAR_BEFORE = re.compile(
     r"year[- ](?:on|over)[- ]year|\b(?:the )?(?:year|period) (?:before|earlier)|\b(?:prior|previous|preceding) year|同比|上年|上一年|去年",
     re.IGNORECASE,
 )
+_TIME_OR_UNIT = re.compile(
+    r"(?i)[\d.,:;*()（）$€£¥/]|\b(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|"
+    r"jul|aug|sept?|oct|nov|dec|years?|fiscal|ended|ending|months?|twelve|weeks?|for|the|as|at|of|on|audited|unaudited|and|in|thousands?|"
+    r"millions?|billions?|dollars?|us|hk|rmb|eur|gbp|usd|yen|euros?|pounds?|except|per|shares?|amounts?|data|consolidated|group|fy|note)\b"
+    r"|年度?|月|日|末|本期|上期|本年|上年|同期|期末|期初|年初|发生额?|余额|金额|数|人民币|[百千万亿]?元|附注|合并|单位|币种"
+)
 _LEAST_ROUNDING = Decimal("0.00002")
 
 
@@ -210,6 +216,8 @@ def _places(cell: Cell, source: Source) -> Iterator[Place]:
 def _misasked(question: str, cells: Sequence[Cell], operation: Operation, sources: Sequence[Source]) -> str | None:
     """What a question does not name of the rows and periods of cells, or names beyond them."""
     named = _rows_named(question, sources)
+    if unsaid := next((said for cell in cells for said in [_column_unsaid(cell, question, sources)] if said), None):
+        return f"the question does not name the column “{unsaid}”"
     years = {int(year) for year in _YEAR.findall(question)}
     years |= {year - 1 for year in years if _YEAR_BEFORE.search(question)}
     rows = list(dict.fromkeys(_key(cell.row) for cell in cells))
@@ -228,6 +236,14 @@ def _misasked(question: str, cells: Sequence[Cell], operation: Operation, source
     if operation.all_years and not years <= frozenset().union(*used):
         return "the question names years that the program does not take"
     return None
+
+
+def _column_unsaid(cell: Cell, question: str, sources: Sequence[Source]) -> str | None:
+    """What the heading of a cell's column says beside its time and unit, where the question does not name it; else None."""
+    headings = [place.column.heading for source in sources for place in _places(cell, source) if place.column]
+    said = [" ".join(_folded(_TIME_OR_UNIT.sub(" ", heading)).split(" ")).strip() for heading in headings]
+    text = _folded(question)
+    return None if not said or any(each in text for each in said) else said[0]
 
 
 def _years_of(cell: Cell, sources: Sequence[Source]) -> frozenset[int]:

@@ -13,13 +13,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 from fingen.records import Passage
 from fingen.teachers.offline.extract import Pair
 from fingen.teachers.offline.sheets import Block, Line, Sheet, read_sheets
-from fingen.teachers.offline.table_words import WORDS, Words, is_movement, is_noun, is_part, is_rate, rounded
+from fingen.teachers.offline.table_words import WORDS, Words, is_movement, is_noun, is_part, is_rate, is_total, rounded
 
 MOST = 4  # pairs of a table
 _TWICE = 2  # pairs of a table that one line is asked about in, at most
@@ -73,28 +73,29 @@ class Asked:
 def table_pairs(passage: Passage) -> list[Pair]:
     """The pairs on the tables of a passage, at most MOST of each, in the order of the tables."""
     found = []
-    for sheet in read_sheets(passage) if passage.company else ():
-        words = WORDS[passage.language](passage, sheet)
-        chosen = _choose(list(_Asker(sheet, words).questions()), sheet)
-        found += [_pair(asked, words) for asked in chosen]
+    for _, sheets in groupby(read_sheets(passage) if passage.company else (), key=lambda sheet: sheet.number):
+        asked = [(each, words) for sheet in sheets for words in [WORDS[passage.language](passage, sheet)]
+                 for each in _Asker(sheet, words).questions()]  # fmt: skip
+        found += [_pair(each, words) for each, words in _choose(asked)]
     return found
 
 
-def _choose(asked: Sequence[Asked], sheet: Sheet) -> list[Asked]:
+def _choose(asked: Sequence[tuple[Asked, Words]]) -> list[tuple[Asked, Words]]:
     """The questions of a table that are asked: each of another kind while there is one, and no line again and again."""
-    seed = sheet.lines[0].quote if sheet.lines else ""
-    kinds = sorted({each.operation for each in asked}, key=lambda kind: _hash(seed, kind))
-    queues = {kind: sorted((each for each in asked if each.operation == kind), key=lambda each: (each.rank, _hash(seed, *each.about)))
-              for kind in kinds}  # fmt: skip
-    chosen: list[Asked] = []
+    seed = min((line.quote for each, _ in asked for line, _ in each.cells), default="")
+    queues: dict[str, list[tuple[Asked, Words]]] = {}
+    for each in sorted(asked, key=lambda each: (each[0].rank, _hash(seed, *each[0].about))):
+        queues.setdefault(each[0].operation, []).append(each)
+    chosen: list[tuple[Asked, Words]] = []
     taken: Counter[str] = Counter()
     while len(chosen) < MOST and any(queues.values()):
-        for kind in kinds:
-            fit = next((each for each in queues[kind] if all(taken[name] < _TWICE for name in each.about)), None)
-            queues[kind] = [] if fit is None else queues[kind][queues[kind].index(fit) + 1 :]
-            if fit is not None and len(chosen) < MOST:
-                chosen.append(fit)
-                taken.update(fit.about)
+        for kind in sorted(queues, key=lambda kind: _hash(seed, kind)):
+            queue = queues[kind]
+            while queue and any(taken[name] >= _TWICE for name in queue[0][0].about):
+                queue.pop(0)
+            if queue and len(chosen) < MOST:
+                chosen.append(queue.pop(0))
+                taken.update(chosen[-1][0].about)
     return chosen
 
 
@@ -143,6 +144,10 @@ class _Asker:
         )
 
     def _is_total(self, line: Line) -> bool:
+        """Whether a total can be named: by its label, or by what its table or section is about."""
+        over = self.sheet.measure or self.sheet.title
+        if self.sheet.measure or is_total(line.name):
+            return is_total(line.name) and is_noun(over, self.language)
         return is_noun(line.name, self.language)
 
     def _is_positive(self, line: Line, years: Sequence[int] = ()) -> bool:
@@ -314,7 +319,7 @@ class _Asker:
             return
         literals = _digits(one, self.now), _digits(other, self.now)
         slots = {"row": self.words.line(one), "other": self.words.line(other), "gap": self._gap(a - b)}
-        within = self.words.within(whole) if whole and self.sheet.kind is None else ""
+        within = self.words.within(whole) if whole and not (self.sheet.kind or self.sheet.measure) else ""
         slots |= {"a": self._said(one, self.now), "b": self._said(other, self.now), "within": within}
         program = f"subtract({literals[0]}, {literals[1]})"
         yield self._asked("gap", [(one, self.now), (other, self.now)], program, " - ".join(literals), **slots)
@@ -329,7 +334,7 @@ class _Asker:
         for part in named:
             if all(part.value(year) > 0 for year in years):
                 if self.sheet.kind is None and not is_rate(part.name):
-                    yield from self._over_time(part, whole)
+                    yield from self._over_time(part, None if self.sheet.measure else whole)
                 yield from self._shares(part, whole)
         ranked = sorted((part for part in named if part.value(self.now) > 0), key=lambda part: -part.value(self.now))
         if len(ranked) > 1:

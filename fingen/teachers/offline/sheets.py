@@ -28,6 +28,10 @@ _OF_OTHERS = re.compile(
     r"母公司|联营|合营|子公司|被投资|分部|关联|承诺|备考|模拟",
     re.IGNORECASE,
 )
+_NO_MEASURE = re.compile(
+    r"(?i)\d|%|percent|change|months|quarter|weeks|half|per share|rate|ratio|ended|december|january|june|march|september|[,:]$"
+    r"|季|月|率|比例|占"
+)
 _DASH = re.compile(r"[-–—−]|[$£€¥]\s?[-–—−]")
 _OF_WHICH = re.compile(r"^(?:其中|of which|including)", re.IGNORECASE)
 _ENDS_AT = re.compile(r"\b(?:as of|at)\b|期末|期初|年末|年初|余额|\d日", re.IGNORECASE)
@@ -63,6 +67,7 @@ class Block:
 class Sheet:
     """A table that compares years, the latest first. `days` says on which day a year ends, where its column shows that."""
 
+    number: int  # of its table in the passage: the groups of columns of one table are sheets of their own
     kind: Kind | None  # of a primary statement
     path: tuple[str, ...]  # titles above it
     years: tuple[int, ...]
@@ -71,6 +76,8 @@ class Sheet:
     lines: tuple[Line, ...]
     blocks: tuple[Block, ...]
     days: Mapping[int, str] = field(default_factory=dict)
+    measure: str = ""  # what stands over its columns, as Segment Sales does
+    title: str = ""  # the nearest title that names an item
     quote_years: tuple[int, ...] = ()  # of the amounts of a row, from left to right, where it has no other cells
 
 
@@ -78,25 +85,28 @@ def read_sheets(passage: Passage) -> list[Sheet]:
     """The tables of a yearly report that compare years, in their order."""
     if passage.period.kind != "annual" or not passage.period.end:
         return []
-    return [
-        sheet
+    tables = [
+        (topic, table, caption)
         for topic in all_topics(passage)
         for table, caption in zip(topic.tables, topic.captions, strict=True)
-        for sheet in _read(topic, table, caption, passage)
     ]
+    return [sheet for number, table in enumerate(tables) for sheet in _read(number, *table, passage)]
 
 
-def _read(topic: Topic, text: str, caption: str, passage: Passage) -> Iterator[Sheet]:
+def _read(number: int, topic: Topic, text: str, caption: str, passage: Passage) -> Iterator[Sheet]:
     titles = " | ".join((*topic.path[-3:], caption if len(caption) < 160 else "", text.split("\n", 1)[0]))
     named = re.sub(re.escape(passage.company or "\0"), "", titles, flags=re.IGNORECASE)
     if _OF_OTHERS.search(named) or {basis.kind for basis in passage.basis} & _OTHER_BASES:
         return
     kind = kind_of(topic, text, caption, passage)
     table = StatementTable(text, caption, kind or "note", passage)
-    for columns, span in table.dated_columns():
+    groups = [("", columns) for columns, span in table.dated_columns() if span == "year"] or [
+        (measure, columns) for measure, columns in table.measured_columns() if not _NO_MEASURE.search(measure)
+    ]
+    for measure, columns in groups:
         years = tuple(sorted(columns, reverse=True))
         money = table.money(columns[years[0]], columns[years[1]])
-        if span != "year" or money is None or years != tuple(range(years[0], years[0] - len(years), -1)):
+        if money is None or years != tuple(range(years[0], years[0] - len(years), -1)):
             continue
         lines = tuple(_lines(table, columns, passage.language))
         blocks = tuple(_find_blocks(lines, years))
@@ -107,7 +117,8 @@ def _read(topic: Topic, text: str, caption: str, passage: Passage) -> Iterator[S
         )
         order = tuple(sorted(columns, key=columns.__getitem__))
         whole = order if table.width == len(columns) + 1 else ()
-        yield Sheet(kind, topic.path, years, money, is_stock, lines, blocks, days, whole)
+        title = next((name for raw in reversed(topic.path[-3:]) if (name := plain_label(raw, passage.language))), "")
+        yield Sheet(number, kind, topic.path, years, money, is_stock, lines, blocks, days, measure, title, whole)
 
 
 def _is_stock(head: str, caption: str) -> bool | None:
@@ -127,7 +138,11 @@ def _lines(table: StatementTable, columns: Mapping[int, int], language: str) -> 
             group = cells[0].strip()
         amounts = {year: _amount(cells[at]) for year, at in columns.items()} if len(cells) == table.width else {}
         known = {year: amount for year, amount in amounts.items() if amount is not None}
-        if not cells[0].strip() or len(known) < len(columns):
+        if (
+            not cells[0].strip()
+            or len(known) < len(columns)
+            or all(amount.value == year for year, amount in known.items())
+        ):
             continue
         name = plain_label(cells[0], language) if seen[cells[0]] == 1 else ""  # twice: nobody knows which one is meant
         found = (find_item(cells[0], kind, language)[0] for kind in KINDS) if name else ()

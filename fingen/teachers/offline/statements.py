@@ -91,6 +91,7 @@ _QUARTER = re.compile(r"three months|quarter|1[34] weeks|thirteen weeks|fourteen
 _OTHER_SPAN = re.compile(r"six months|nine months|half|26 weeks|39 weeks|semester|季度|半年|1-\d+月", re.IGNORECASE)
 _WHOLE_YEAR = re.compile(r"twelve months|years?\b|5[23] weeks|fiscal|年度?", re.IGNORECASE)
 _SURELY_UNITS = 1_000_000
+_FOOTNOTE = re.compile(r"(?<=\d)\s?\((?:[a-z]|\d{1,2})\)")
 _THIS, _LAST = re.compile(r"本期|本年|期末|(?<!上)年末"), re.compile(r"上期|上年|期初|年初")
 _AMOUNT = re.compile(
     r"(?P<minus>[-−–(]?)\s?(?P<sign>(?:US|HK|[AC])?[$£€¥￥]|RMB|CHF)?\s?(?P<inner>[-−–(]?)\s?(?P<figure>\d{1,3}(?:,\d{3})+|\d+)(?P<part>\.\d+)?\s?\)?"
@@ -190,7 +191,7 @@ def _says_nothing(title: str, passage: Passage) -> bool:
 
 
 class StatementTable:
-    """One table of a statement."""
+    """One table of a statement, or a note to it."""
 
     def __init__(self, text: str, caption: str, kind: Kind | Literal["note"], passage: Passage) -> None:
         self._caption, self._kind, self._passage = caption, kind, passage
@@ -265,6 +266,31 @@ class StatementTable:
             if latest - 1 in at:
                 yield at, span
 
+    def measured_columns(self) -> Iterator[tuple[str, dict[int, int]]]:
+        """What stands above groups of year columns, and of each the year -> column: Segment Sales over 2022 and 2021."""
+        rows = [cells for _, cells in self.head if len(cells) == self.width]
+        at = next(
+            (n for n, cells in enumerate(rows) if sum(self._year_of(cell) is not None for cell in cells[1:]) > 1), 0
+        )
+        groups: list[dict[int, int]] = []
+        for column, cell in enumerate(rows[at] if at else ()):
+            year = self._year_of(cell) if column else None
+            if year is not None:
+                if not groups or year in groups[-1]:
+                    groups.append({})
+                groups[-1][year] = column
+        starts = [min(group.values()) for group in groups] + [self.width]
+        for group, start, end in zip(groups, starts, starts[1:], strict=False):
+            above = [cell.strip() for cells in rows[:at] for cell in cells[start:end] if cell.strip()]
+            latest = max(group)
+            if (
+                above
+                and len(above) < 3
+                and latest - 1 in group
+                and latest in self._years({c: y for y, c in group.items()})
+            ):
+                yield " ".join(above), group
+
     def _years(self, group: dict[int, int]) -> set[int]:
         """The year that the report's period may be called: that of its end, and the fiscal year where no date is given."""
         period = self._passage.period
@@ -288,6 +314,7 @@ class StatementTable:
         return groups
 
     def _year_of(self, heading: str) -> int | None:
+        heading = _FOOTNOTE.sub("", heading)
         if re.search(r"[^\W\d_]|%", _HEADS.sub("", heading)) or not self._ends_alike(heading):
             return None
         if years := set(_YEAR.findall(heading)):

@@ -59,6 +59,7 @@ _MOVES = re.compile(
 _BOTH = re.compile(
     r"(?i)liabilities.* and .*equity|负债和(?:所有者|股东)权益|non-gaap|GAAP measure"
 )  # the same as total assets
+_TOTAL = re.compile(r"(?i)(?:(?:grand|consolidated|company|worldwide|segments?|group) )?total|合计|总计|小计")
 _ALIKE = 0.75  # two wordings, as far as their letters go
 
 
@@ -87,6 +88,11 @@ def is_noun(name: str, language: str) -> bool:
         "inventories",
         "goodwill",
     )
+
+
+def is_total(name: str) -> bool:
+    """Whether a label says that it is a total and not of what."""
+    return _TOTAL.fullmatch(name) is not None
 
 
 def is_part(name: str, language: str) -> bool:
@@ -214,10 +220,16 @@ class _English(Words):
         return self._fiscal is not None or (self.passage.period.end or "")[5:7] not in ("", "12")
 
     def line(self, line: Line, whole: Line | None = None) -> str:
+        if over := self.sheet.measure or (self.sheet.title if is_total(line.name) else ""):
+            return (
+                f"total {self._named(over)}"
+                if is_total(line.name)
+                else f"{self._named(over)} of {self._named(line.name)}"
+            )
         return self._named(line.name) + (self.within(whole) if whole else "")
 
     def within(self, whole: Line) -> str:
-        return f" within {self._named(whole.name)}"
+        return f" within {self.line(whole)}"
 
     @staticmethod
     def _named(name: str) -> str:
@@ -259,10 +271,12 @@ class _Chinese(Words):
         return self.time(year, is_stock)
 
     def line(self, line: Line, whole: Line | None = None) -> str:
+        if is_total(line.name) and self.sheet.title:
+            return f"{self.sheet.title}{line.name}"
         return f"{self.within(whole)}“{line.name}”" if whole else line.name
 
     def within(self, whole: Line) -> str:
-        return f"{whole.name}中的"
+        return f"{self.line(whole)}中的"
 
     def money(self, value: Decimal, money: Money, digits: str = "") -> str:
         scale = {"million": "百万", "thousand": "千", "billion": "十亿", "": "", "万": "万"}[money.scale]
