@@ -36,6 +36,7 @@ _TIME_OR_UNIT = re.compile(
     r"millions?|billions?|dollars?|us|hk|rmb|eur|gbp|usd|yen|euros?|pounds?|except|per|shares?|amounts?|data|consolidated|group|fy|note)\b"
     r"|年度?|月|日|末|本期|上期|本年|上年|同期|期末|期初|年初|发生额?|余额|金额|数|人民币|[百千万亿]?元|附注|合并|单位|币种"
 )
+_TOTAL = re.compile(r"(?:\w+ )?total|合计|总计|小计")
 _LEAST_ROUNDING = Decimal("0.00002")
 
 
@@ -216,15 +217,15 @@ def _places(cell: Cell, source: Source) -> Iterator[Place]:
 def _misasked(question: str, cells: Sequence[Cell], operation: Operation, sources: Sequence[Source]) -> str | None:
     """What a question does not name of the rows and periods of cells, or names beyond them."""
     named = _rows_named(question, sources)
-    if unsaid := next((said for cell in cells for said in [_column_unsaid(cell, question, sources)] if said), None):
-        return f"the question does not name the column “{unsaid}”"
+    if column := next((said for cell in cells for said in [_column_unsaid(cell, question, sources)] if said), None):
+        return f"the question does not name the column “{column}”"
     years = {int(year) for year in _YEAR.findall(question)}
     years |= {year - 1 for year in years if _YEAR_BEFORE.search(question)}
     rows = list(dict.fromkeys(_key(cell.row) for cell in cells))
     if absent := next((row for row in rows if row not in named), None):
         return f"the question does not name the row “{absent}”"
     others = [row for row, is_context in named.items() if not is_context and row not in rows and _tells(row)]
-    if operation.one_row and others:
+    if operation.one_row and others and not all(map(_TOTAL.fullmatch, rows)):  # of what a total is a heading says
         return f"the question names the row “{others[0]}” too"
     if operation.one_row and all(named[row] for row in rows):
         return f"the question names “{rows[0]}” as what another row is part of"
@@ -241,9 +242,9 @@ def _misasked(question: str, cells: Sequence[Cell], operation: Operation, source
 def _column_unsaid(cell: Cell, question: str, sources: Sequence[Source]) -> str | None:
     """What the heading of a cell's column says beside its time and unit, where the question does not name it; else None."""
     headings = [place.column.heading for source in sources for place in _places(cell, source) if place.column]
-    said = [" ".join(_folded(_TIME_OR_UNIT.sub(" ", heading)).split(" ")).strip() for heading in headings]
+    said = [_folded(_TIME_OR_UNIT.sub(" ", heading)) for heading in headings]
     text = _folded(question)
-    return None if not said or any(each in text for each in said) else said[0]
+    return None if not said or any(all(word in text for word in each.split()) for each in said) else said[0]
 
 
 def _years_of(cell: Cell, sources: Sequence[Source]) -> frozenset[int]:

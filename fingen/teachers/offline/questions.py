@@ -19,7 +19,17 @@ from typing import Any
 from fingen.records import Passage
 from fingen.teachers.offline.extract import Pair
 from fingen.teachers.offline.sheets import Block, Line, Sheet, read_sheets
-from fingen.teachers.offline.table_words import WORDS, Words, is_movement, is_noun, is_part, is_rate, is_total, rounded
+from fingen.teachers.offline.table_words import (
+    WORDS,
+    Words,
+    is_movement,
+    is_noun,
+    is_part,
+    is_rate,
+    is_specific,
+    is_total,
+    rounded,
+)
 
 MOST = 4  # pairs of a table
 _TWICE = 2  # pairs of a table that one line is asked about in, at most
@@ -130,6 +140,9 @@ class _Asker:
         """All that can be asked."""
         asked_of = [line for line in self.sheet.lines if self.sheet.kind and self._is_asked_about(line)]
         totals = [block.whole for block in self.sheet.blocks if self._is_total(block.whole)]
+        parts = {part for block in self.sheet.blocks for part in block.parts}
+        if self.sheet.kind is None and not self.sheet.measure:
+            totals += [line for line in self.sheet.lines if line not in parts and is_specific(line.name, self.language)]
         for line in dict.fromkeys([*asked_of, *totals]):
             yield from self._over_time(line, None)
         if self.sheet.kind:
@@ -328,14 +341,17 @@ class _Asker:
 
     def _of_block(self, block: Block) -> Iterator[Asked]:
         whole, years = block.whole, (self.now, self.before)
-        if any(part.value(year) < 0 for part in block.parts for year in years) or is_movement(block):
-            return  # of what is added and taken off nothing is a share
+        if is_movement(block):
+            return
         named = [part for part in block.parts if is_part(part.name, self.language)]
-        for part in named:
-            if all(part.value(year) > 0 for year in years):
-                if self.sheet.kind is None and not is_rate(part.name):
-                    yield from self._over_time(part, None if self.sheet.measure else whole)
-                yield from self._shares(part, whole)
+        positive = [part for part in named if all(part.value(year) > 0 for year in years)]
+        for part in positive:
+            if self.sheet.kind is None and not is_rate(part.name):
+                yield from self._over_time(part, None if self.sheet.measure else whole)
+        if any(part.value(year) < 0 for part in block.parts for year in years):
+            return  # of what is added and taken off nothing is a share
+        for part in positive:
+            yield from self._shares(part, whole)
         ranked = sorted((part for part in named if part.value(self.now) > 0), key=lambda part: -part.value(self.now))
         if len(ranked) > 1:
             yield from self._difference(ranked[0], ranked[1], whole)

@@ -77,7 +77,7 @@ class Sheet:
     blocks: tuple[Block, ...]
     days: Mapping[int, str] = field(default_factory=dict)
     measure: str = ""  # what stands over its columns, as Segment Sales does
-    title: str = ""  # the nearest title that names an item
+    title: str = ""  # the heading right above it
     quote_years: tuple[int, ...] = ()  # of the amounts of a row, from left to right, where it has no other cells
 
 
@@ -117,7 +117,7 @@ def _read(number: int, topic: Topic, text: str, caption: str, passage: Passage) 
         )
         order = tuple(sorted(columns, key=columns.__getitem__))
         whole = order if table.width == len(columns) + 1 else ()
-        title = next((name for raw in reversed(topic.path[-3:]) if (name := plain_label(raw, passage.language))), "")
+        title = plain_label(topic.path[-1], passage.language) if topic.is_opened and text == topic.tables[0] else ""
         yield Sheet(number, kind, topic.path, years, money, is_stock, lines, blocks, days, measure, title, whole)
 
 

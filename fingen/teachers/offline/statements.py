@@ -90,6 +90,7 @@ _HEADS = re.compile(  # all that may stand above a column of amounts; what says 
 _QUARTER = re.compile(r"three months|quarter|1[34] weeks|thirteen weeks|fourteen weeks|\bQ[1-4]\b", re.IGNORECASE)
 _OTHER_SPAN = re.compile(r"six months|nine months|half|26 weeks|39 weeks|semester|季度|半年|1-\d+月", re.IGNORECASE)
 _WHOLE_YEAR = re.compile(r"twelve months|years?\b|5[23] weeks|fiscal|年度?", re.IGNORECASE)
+_SEE_NOTE = re.compile(r"(?i)\((?:see )?notes? [\d, and]{1,12}\)")
 _SURELY_UNITS = 1_000_000
 _FOOTNOTE = re.compile(r"(?<=\d)\s?\((?:[a-z]|\d{1,2})\)")
 _THIS, _LAST = re.compile(r"本期|本年|期末|(?<!上)年末"), re.compile(r"上期|上年|期初|年初")
@@ -177,6 +178,7 @@ def kind_of(topic: Topic, table: str, caption: str, passage: Passage) -> Kind | 
     title = titles[-1] if titles else ""
     kind = next((kind for kind, pattern in _TITLES.items() if is_statement(title) and pattern.search(title)), None)
     named = re.sub(re.escape(passage.company or "\0"), "", " | ".join(titles), flags=re.IGNORECASE)
+    named = _SEE_NOTE.sub("", named)
     bases = {basis.kind for basis in passage.basis}
     if kind is None or _OF_OTHERS.search(named) or bases & {"parent", "segment", "discontinued", "restated"}:
         return None

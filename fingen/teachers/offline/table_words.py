@@ -17,20 +17,24 @@ from fingen.teachers.offline.sheets import Block, Line, Sheet
 from fingen.teachers.offline.statements import Amount, Money
 
 _COMMON = frozenset(
-    "total net gross operating other current noncurrent non-current long-term short-term deferred accrued prepaid income incomes tax "
-    "taxes expense expenses revenue revenues sales cost costs of and or to from for in on the with by before after at other "
-    "profit profits loss losses earnings cash equivalents restricted asset assets liability liabilities equity debt borrowings loans "
-    "loan interest lease leases finance financing investing activities receivable receivables payable payables accounts trade inventory "
-    "inventories property plant equipment goodwill intangible intangibles amortization depreciation impairment compensation "
-    "stock-based share-based benefits benefit pension postretirement retirement plan plans marketable securities investments investment "
-    "research development selling general administrative marketing advertising product products service services dividends dividend "
-    "paid capital expenditures expenditure retained comprehensive accumulated attributable stockholders shareholders owners "
-    "noncontrolling minority interests sold goods materials raw work process finished unearned contract contracts provision provisions "
-    "allowance customers customer deposits premiums fees fee commissions wages salaries rent rental right-of-use obligations "
-    "notes bonds term portion provided used generated operations change changes free flow flows land buildings building improvements "
-    "leasehold furniture fixtures machinery software hardware equity-method valuation foreign currency translation hedges "
-    "securities available-for-sale held-for-sale bank non-interest noninterest insurance restructuring charges charge litigation "
-    "discontinued continuing pre-tax tax-exempt turnover merchandise gift card unredeemed liabilities, weighted average".split()
+    (
+        "accounts accrued accumulated activities actual additions administrative advertising after allowance amortization and "
+        "asset assets at attributable available-for-sale average bank before benefit benefits bonds borrowings building buildings "
+        "by capital card cash change changes charge charges commissions compensation comprehensive continuing contract contracts "
+        "cost costs currency current currently customer customers debt deferred deposits depreciation development discontinued "
+        "dividend dividends earnings equipment equity equity-method equivalents expected expenditure expenditures expense "
+        "expenses fee fees finance financing finished fixtures flow flows for foreign free from furniture general generated gift "
+        "goods goodwill gross hardware hedges held-for-sale identifiable impairment improvements in income incomes insurance "
+        "intangible intangibles interest interests inventories inventory investing investment investments land lease leasehold "
+        "leases liabilities liabilities liability litigation loan loans long-term loss losses machinery marketable marketing "
+        "materials merchandise minority net non-current non-interest noncontrolling noncurrent noninterest notes obligation "
+        "obligations of on operating operations or other owners paid payable payables pension periodic plan plans plant portion "
+        "postemployment postretirement pre-tax premiums prepaid process product products profit profits projected property "
+        "provided provision provisions purchases rates raw receivable receivables rent rental research restricted restructuring "
+        "retained retirement revenue revenues right-of-use salaries sales securities segment selling service services share-based "
+        "shareholders short-term software sold stock-based stockholders supplies tax tax-exempt taxes term the to total trade "
+        "translation turnover unearned unredeemed used valuation wages weighted with work "
+    ).split()
 )
 _NOUNS = re.compile(
     r"(?:revenues?|sales|turnover|incomes?|earnings|profits?|loss(?:es)?|expenses?|costs?|charges?|assets?|liabilit(?:y|ies)|equity|debt|"
@@ -54,7 +58,7 @@ _RATE = re.compile(
 )
 _GENERIC = re.compile(r"(?i)total|sub-?total|net|other|others|balance|amount|gross|合计|小计|总计|其他|其它|余额|金额")
 _MOVES = re.compile(
-    r"(?i)\b(?:beginning|opening|start)\b|\b(?:end of|ending|closing)\b|free cash flow|(?:increase|decrease).* in cash|期初|年初|期末|现金净增加"
+    r"(?i)\b(?:beginning|opening|start)\b|\b(?:end of|ending|closing)\b|free cash flow|comprehensive (?:income|loss)|(?:increase|decrease).* in cash|期初|年初|期末|现金净增加|综合收益"
 )
 _BOTH = re.compile(
     r"(?i)liabilities.* and .*equity|负债和(?:所有者|股东)权益|non-gaap|GAAP measure"
@@ -81,13 +85,21 @@ def is_noun(name: str, language: str) -> bool:
         return False
     if language == "zh":
         return _NOUNS_ZH.search(name) is not None and not name.startswith(("减", "加", "其中"))
-    core = re.split(r",| of | for | from | on | to | in | provided by | used in | attributable ", name)[0]
+    core = re.split(
+        r" of | for | from | on | to | in | provided by | used in | attributable ",
+        re.sub(r", (?:net|gross)$", "", name),
+    )[0]
     return (len(name.split()) > 1 and _NOUNS.search(core) is not None) or name.lower() in (
         "revenue",
         "revenues",
         "inventories",
         "goodwill",
     )
+
+
+def is_specific(name: str, language: str) -> bool:
+    """Whether a label says what it counts wherever it stands: short ones mean another thing in a note on taxes or fair values."""
+    return is_noun(name, language) and (len(name) > 6 if language == "zh" else len(name.split()) > 2)
 
 
 def is_total(name: str) -> bool:
@@ -97,6 +109,8 @@ def is_total(name: str) -> bool:
 
 def is_part(name: str, language: str) -> bool:
     """Whether a label can be named as one of the lines of a total."""
+    if language == "en" and name.lower().startswith("total"):
+        return False  # of a part of it
     return _is_whole(name, language) and not (language == "en" and _GENERIC.fullmatch(name) and name.lower() != "other")
 
 
