@@ -36,6 +36,9 @@ _TIME_OR_UNIT = re.compile(
     r"millions?|billions?|dollars?|us|hk|rmb|eur|gbp|usd|yen|euros?|pounds?|except|per|shares?|amounts?|data|consolidated|group|fy|note)\b"
     r"|年度?|月|日|末|本期|上期|本年|上年|同期|期末|期初|年初|发生额?|余额|金额|数|人民币|[百千万亿]?元|附注|合并|单位|币种"
 )
+_OF_TOTAL_BEFORE, _OF_TOTAL_AFTER = re.compile(r"\btotal $"), re.compile("合计|总计|小计")
+_UP = re.compile(r"(?i)\b(?:rose|grew|increased?|gained|up|widened|growth)\b|增长|上升|增加|提高")
+_DOWN = re.compile(r"(?i)\b(?:fell|shrank|decreased?|lost|down|narrowed|declined?)\b|下降|减少|降低|下滑")
 _TOTAL = re.compile(r"(?:\w+ )?total|合计|总计|小计")
 _LEAST_ROUNDING = Decimal("0.00002")
 
@@ -68,6 +71,7 @@ class Operation:
     fits: Callable[[Sequence[Cell]], bool]
     factor: int = 1  # 100 where the value is told as a percentage
     one_row: bool = False
+    moves: bool = False  # the answer says which way it went
     all_years: bool = False  # the question names no other years than those of the cells
 
 
@@ -135,14 +139,15 @@ _SHIFT = Operation(
     lambda v: v[0] / v[1] - v[2] / v[3],
     _is_shift,
     100,
+    moves=True,
 )
 _QUOTIENT_OF_ROWS = Operation(_divide, _QUOTIENT, lambda c: len(c) == 2 and _beside(*c))
 BY_NAME: Mapping[str, Operation] = {
     "growth": Operation(
         lambda c: f"{_subtract(c)}, divide(#0, {c[1].literal})", lambda v: (v[0] - v[1]) / v[1],
-        lambda c: len(c) == 2 and _later(*c), 100, one_row=True,
+        lambda c: len(c) == 2 and _later(*c), 100, one_row=True, moves=True,
     ),
-    "change": Operation(_subtract, lambda v: v[0] - v[1], lambda c: len(c) == 2 and _later(*c), one_row=True),
+    "change": Operation(_subtract, lambda v: v[0] - v[1], lambda c: len(c) == 2 and _later(*c), one_row=True, moves=True),
     "share": _SHARE,
     "share_change": _SHIFT,
     "margin": _SHARE,
@@ -241,9 +246,12 @@ def _misasked(question: str, cells: Sequence[Cell], operation: Operation, source
 
 def _column_unsaid(cell: Cell, question: str, sources: Sequence[Source]) -> str | None:
     """What the heading of a cell's column says beside its time and unit, where the question does not name it; else None."""
-    headings = [place.column.heading for source in sources for place in _places(cell, source) if place.column]
-    said = [_folded(_TIME_OR_UNIT.sub(" ", heading)) for heading in headings]
+    places = [place for source in sources for place in _places(cell, source) if place.column and place.table]
+    said = [_folded(_TIME_OR_UNIT.sub(" ", place.column.heading)) for place in places if place.column]
     text = _folded(question)
+    if _TOTAL.fullmatch(_key(cell.row)) and not any(said):  # of what it is a total the line above the table says
+        lines = (line for place in places if place.table for line in place.table.caption.split("\n"))
+        said = [_key(line) or cell.row for line in lines]
     return None if not said or any(all(word in text for word in each.split()) for each in said) else said[0]
 
 
@@ -270,6 +278,8 @@ def _rows_named(question: str, sources: Sequence[Source]) -> dict[str, bool]:
         before, after = (r"(?<![a-z])", r"(?![a-z])") if form.isascii() else ("", "")
         mention = re.compile(f"{before}{re.escape(form)}{after}")
         for found in mention.finditer(text):
+            if _OF_TOTAL_BEFORE.search(text[: found.start()]) or _OF_TOTAL_AFTER.match(text, found.end()):
+                continue  # total inventories are another row than inventories
             is_context = text[: found.start()].endswith("within ") or text.startswith("中的", found.end())
             named[keys[form]] = named.get(keys[form], True) and is_context
         text = mention.sub(lambda found: "\0" * len(found[0]), text)
@@ -310,6 +320,12 @@ def _wrong_value(draft: Draft, operation: Operation, cells: Sequence[Cell], valu
         return f"the program gives {run.value}, and its cells {expected:.5f}"
     if operation is BY_NAME["peak"]:
         return None if _peak(record.output) == expected else "the answer has another figure as the highest one"
+    if operation.moves and _is_other_way(record.output, expected):
+        return "the answer has it go the other way than the program"
+    if operation is BY_NAME["average"] and not _is_by_year(
+        record.output, cells, [prepare(each) for each in draft.passages]
+    ):
+        return "the answer has the figures of other years"
     try:
         calcs = parse_calcs(record.calc)
     except CalcError as e:
@@ -324,3 +340,17 @@ def _peak(answer: str) -> Decimal | None:
     found = _HIGHEST.search(answer)
     figures = (number[0] for number in _NUMBER.finditer(answer, found.end() if found else 0))
     return next((Decimal(figure.replace(",", "")) for figure in figures if not _YEAR.fullmatch(figure)), None)
+
+
+def _is_other_way(answer: str, moved: Decimal) -> bool:
+    ups, downs = _UP.search(answer) is not None, _DOWN.search(answer) is not None
+    return (downs and not ups) if moved > 0 else (ups and not downs) if moved < 0 else False
+
+
+def _is_by_year(answer: str, cells: Sequence[Cell], sources: Sequence[Source]) -> bool:
+    """Whether an answer that names each figure and each year of a series once has both in one order."""
+    years = list(dict.fromkeys(int(year) for year in _YEAR.findall(answer)))
+    order = sorted(cells, key=lambda cell: answer.find(cell.value))
+    if len(years) != len(cells):
+        return True
+    return all(year in _years_of(cell, sources) for year, cell in zip(years, order, strict=True))

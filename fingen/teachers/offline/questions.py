@@ -36,6 +36,7 @@ _TWICE = 2  # pairs of a table that one line is asked about in, at most
 _MOST_LISTED = {"en": 6, "zh": 5}  # lines that a question lists
 _LONGEST_LIST = {"en": 230, "zh": 80}  # characters of these
 _LEAST_DIGITS = 20  # an amount without its point: a rate of less says little
+_LEAST_SCALED = 100  # of thousands or millions with two decimals
 _MOST_RATE = Decimal(5)
 _LEAST_SHARE, _WHOLE = Decimal("0.005"), Decimal(1)
 _LEAST_CHANGE = Decimal("0.02")  # of a total, whose change is attributed
@@ -166,6 +167,8 @@ class _Asker:
     def _is_positive(self, line: Line, years: Sequence[int] = ()) -> bool:
         """Whether a line has an amount in each year that is none to be taken off; a cost may stand in brackets."""
         values = [line.value(year) for year in years or (self.now, self.before)]
+        if self.sheet.money.scale and _decimals(line) > 1 and max(map(abs, values)) < _LEAST_SCALED:
+            return False  # of a share, who knows
         return all(value > 0 for value in values) or (
             line.item is not None and line.item.way == "cost" and all(value < 0 for value in values)
         )

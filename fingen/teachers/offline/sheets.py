@@ -18,6 +18,7 @@ from fingen.teachers.offline.items import Item, Kind, find_item, plain_label
 from fingen.teachers.offline.statements import Amount, Money, StatementTable, kind_of, parse_amount
 
 KINDS: tuple[Kind, ...] = ("income", "balance", "cash", "key")
+_MOST_YEARS = 4  # that are compared
 _MOST_PARTS = 12  # of a total
 _OTHER_BASES = {"parent", "discontinued", "restated", "as first reported", "non-GAAP", "excluding one-offs", "quarter",
                 "half-year", "nine months", "convenience translation", "segment"}  # fmt: skip
@@ -32,6 +33,9 @@ _NO_MEASURE = re.compile(
     r"(?i)\d|%|percent|change|months|quarter|weeks|half|per share|rate|ratio|ended|december|january|june|march|september|[,:]$"
     r"|季|月|率|比例|占"
 )
+_SHORT = 30  # characters of what stands between a title and its table, as a unit does
+_NUMBERED = re.compile(r"[（(]?\d+[)）.、]|[一二三四五六七八九十]+、")
+_PER_SHARE = re.compile(r"(?i)per (?:\w+ )?share|percent|%|ratios?|每股")
 _DASH = re.compile(r"[-–—−]|[$£€¥]\s?[-–—−]")
 _OF_WHICH = re.compile(r"^(?:其中|of which|including)", re.IGNORECASE)
 _ENDS_AT = re.compile(r"\b(?:as of|at)\b|期末|期初|年末|年初|余额|\d日", re.IGNORECASE)
@@ -104,7 +108,7 @@ def _read(number: int, topic: Topic, text: str, caption: str, passage: Passage) 
         (measure, columns) for measure, columns in table.measured_columns() if not _NO_MEASURE.search(measure)
     ]
     for measure, columns in groups:
-        years = tuple(sorted(columns, reverse=True))
+        years = tuple(sorted(columns, reverse=True))[:_MOST_YEARS]
         money = table.money(columns[years[0]], columns[years[1]])
         if money is None or years != tuple(range(years[0], years[0] - len(years), -1)):
             continue
@@ -144,7 +148,8 @@ def _lines(table: StatementTable, columns: Mapping[int, int], language: str) -> 
             or all(amount.value == year for year, amount in known.items())
         ):
             continue
-        name = plain_label(cells[0], language) if seen[cells[0]] == 1 else ""  # twice: nobody knows which one is meant
+        is_clear = seen[cells[0]] == 1 and not _PER_SHARE.search(group)
+        name = plain_label(cells[0], language) if is_clear else ""  # twice: nobody knows which one is meant
         found = (find_item(cells[0], kind, language)[0] for kind in KINDS) if name else ()
         yield Line(cells[0].strip(), name, group, known, text.strip(" |"), next(filter(None, found), None))
 

@@ -58,12 +58,13 @@ _RATE = re.compile(
 )
 _GENERIC = re.compile(r"(?i)total|sub-?total|net|other|others|balance|amount|gross|合计|小计|总计|其他|其它|余额|金额")
 _MOVES = re.compile(
-    r"(?i)\b(?:beginning|opening|start)\b|\b(?:end of|ending|closing)\b|free cash flow|comprehensive (?:income|loss)|(?:increase|decrease).* in cash|期初|年初|期末|现金净增加|综合收益"
+    r"(?i)\b(?:beginning|opening|start)\b|\b(?:end of|ending|closing)\b|free cash flow|comprehensive (?:income|loss)|"
+    r"(?:increase|decrease).* in cash|期初|年初|期末|现金净增加|综合收益"
 )
 _BOTH = re.compile(
     r"(?i)liabilities.* and .*equity|负债和(?:所有者|股东)权益|non-gaap|GAAP measure"
 )  # the same as total assets
-_TOTAL = re.compile(r"(?i)(?:(?:grand|consolidated|company|worldwide|segments?|group) )?total|合计|总计|小计")
+_TOTAL = re.compile(r"(?i)total|合计|总计")
 _ALIKE = 0.75  # two wordings, as far as their letters go
 
 
