@@ -222,6 +222,10 @@ def _places(cell: Cell, source: Source) -> Iterator[Place]:
 def _misasked(question: str, cells: Sequence[Cell], operation: Operation, sources: Sequence[Source]) -> str | None:
     """What a question does not name of the rows and periods of cells, or names beyond them."""
     named = _rows_named(question, sources)
+    if rival := next(
+        (cell for cell in cells if not _TOTAL.fullmatch(_key(cell.row)) and _rival(cell, question, sources)), None
+    ):
+        return f"there is another “{rival.row}” of {rival.period}, and the question does not say which it means"
     if column := next((said for cell in cells for said in [_column_unsaid(cell, question, sources)] if said), None):
         return f"the question does not name the column “{column}”"
     years = {int(year) for year in _YEAR.findall(question)}
@@ -247,7 +251,7 @@ def _misasked(question: str, cells: Sequence[Cell], operation: Operation, source
 def _column_unsaid(cell: Cell, question: str, sources: Sequence[Source]) -> str | None:
     """What the heading of a cell's column says beside its time and unit, where the question does not name it; else None."""
     places = [place for source in sources for place in _places(cell, source) if place.column and place.table]
-    said = [_folded(_TIME_OR_UNIT.sub(" ", place.column.heading)) for place in places if place.column]
+    said = list(map(_beside_time, places))
     text = _folded(question)
     if _TOTAL.fullmatch(_key(cell.row)) and not any(said):  # of what it is a total the line above the table says
         lines = (line for place in places if place.table for line in place.table.caption.split("\n"))
@@ -305,6 +309,8 @@ def _base(question: str, rows: Sequence[str]) -> str | None:
 
 def _wrong_value(draft: Draft, operation: Operation, cells: Sequence[Cell], values: Sequence[Decimal]) -> str | None:
     record = draft.record
+    if (figure := _misdated(record.output, cells, [prepare(passage) for passage in draft.passages])) is not None:
+        return f"the answer gives {figure} another year than its cell has"
     table = [quote.quote.split(" | ") for quote in record.evidence]
     run = execute(tokenize(record.program), table)
     if not run.is_valid:
@@ -322,10 +328,6 @@ def _wrong_value(draft: Draft, operation: Operation, cells: Sequence[Cell], valu
         return None if _peak(record.output) == expected else "the answer has another figure as the highest one"
     if operation.moves and _is_other_way(record.output, expected):
         return "the answer has it go the other way than the program"
-    if operation is BY_NAME["average"] and not _is_by_year(
-        record.output, cells, [prepare(each) for each in draft.passages]
-    ):
-        return "the answer has the figures of other years"
     try:
         calcs = parse_calcs(record.calc)
     except CalcError as e:
@@ -347,10 +349,37 @@ def _is_other_way(answer: str, moved: Decimal) -> bool:
     return (downs and not ups) if moved > 0 else (ups and not downs) if moved < 0 else False
 
 
-def _is_by_year(answer: str, cells: Sequence[Cell], sources: Sequence[Source]) -> bool:
-    """Whether an answer that names each figure and each year of a series once has both in one order."""
-    years = list(dict.fromkeys(int(year) for year in _YEAR.findall(answer)))
-    order = sorted(cells, key=lambda cell: answer.find(cell.value))
-    if len(years) != len(cells):
-        return True
-    return all(year in _years_of(cell, sources) for year, cell in zip(years, order, strict=True))
+def _misdated(answer: str, cells: Sequence[Cell], sources: Sequence[Source]) -> str | None:
+    """The figure of a cell that an answer gives another year right beside it: $5 million in 2024, 2024年度营业收入为5元."""
+    for cell in cells:
+        value = re.escape(cell.value)
+        after = re.search(rf"(?<![\d,.]){value}(?![\d,.]*\d)[^,.;\d(]{{0,60}}?\b((?:19|20)\d\d)\b(?!年)", answer)
+        before = re.search(rf"((?:19|20)\d\d)年[^，。；、：\d]{{0,40}}(?<![\d,.]){value}(?![\d,.]*\d)", answer)
+        near = before or after
+        if near is not None and int(near[1]) not in _years_of(cell, sources):
+            return cell.value
+    return None
+
+
+def _rival(cell: Cell, question: str, sources: Sequence[Source]) -> bool:
+    """Whether the passage has another figure in a row of that label, of that time and column, and nothing tells which is meant."""
+    text = _folded(question)
+    for source in sources:
+        own = list(_places(cell, source))
+        columns = {_beside_time(place) for place in own}
+        above = {_folded(parent) for place in own if place.row for parent in place.row.parents}
+        for place in source.places:
+            row = place.row
+            if row is None or row.label.split() != cell.row.split() or place.figure.shown == cell.size or place.change:
+                continue
+            is_same = (
+                int(cell.period) in place.periods and _beside_time(place) in columns and place.figure.kind == "amount"
+            )
+            if is_same and not any(parent and label_key(parent) in text for parent in above):
+                return True
+    return False
+
+
+def _beside_time(place: Place) -> str:
+    """What the heading of a column says beside its time and unit."""
+    return _folded(_TIME_OR_UNIT.sub(" ", place.column.heading)) if place.column else ""

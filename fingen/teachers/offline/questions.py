@@ -237,7 +237,8 @@ class _Asker:
         slots = {"row": self.words.line(line, whole), "times": times, "listed": self.words.joined(told)}
         cells = [(line, year) for year in years]
         average = sum((abs(line.value(year)) for year in years), Decimal(0)) / len(years)
-        if stock is not None and self._is_fine(line):
+        differ = len({line.value(year) for year in years}) > 1
+        if differ and (len(years) > 2 or (stock and self.sheet.kind)) and self._is_fine(line):
             value = rounded(average, max(_decimals(line), 1 if self.sheet.money.scale else 2))
             calc = f"({' + '.join(literals)}) / {len(years)}"
             program = f"{_chain('add', literals)}, divide(#{len(years) - 2}, const_{len(years)})"

@@ -7,9 +7,9 @@ is said, of the company itself. A line counts as the total of the lines above it
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from fingen.records import Passage
@@ -84,6 +84,18 @@ class Sheet:
     title: str = ""  # the heading right above it
     quote_years: tuple[int, ...] = ()  # of the amounts of a row, from left to right, where it has no other cells
 
+    def without(self, lines: Collection[Line]) -> Sheet:
+        """The sheet with no names for these lines; a total that is called no more is another matter: its title says of what."""
+        bare = {
+            line: replace(line, name="")
+            for line in lines
+            if not (self.title and line.name.lower() in ("total", "合计", "总计"))
+        }
+        blocks = tuple(
+            Block(tuple(bare.get(part, part) for part in b.parts), bare.get(b.whole, b.whole)) for b in self.blocks
+        )
+        return replace(self, lines=tuple(bare.get(line, line) for line in self.lines), blocks=blocks)
+
 
 def read_sheets(passage: Passage) -> list[Sheet]:
     """The tables of a yearly report that compare years, in their order."""
@@ -94,7 +106,17 @@ def read_sheets(passage: Passage) -> list[Sheet]:
         for topic in all_topics(passage)
         for table, caption in zip(topic.tables, topic.captions, strict=True)
     ]
-    return [sheet for number, table in enumerate(tables) for sheet in _read(number, *table, passage)]
+    return _without_rivals([sheet for number, table in enumerate(tables) for sheet in _read(number, *table, passage)])
+
+
+def _without_rivals(sheets: Sequence[Sheet]) -> list[Sheet]:
+    """The sheets with no name for lines that another one has too, with other amounts: nobody knows which one is meant."""
+    named: dict[tuple[str, str], set[tuple[Decimal, ...]]] = defaultdict(set)
+    for sheet in sheets:
+        for line in sheet.lines:
+            named[sheet.measure, line.name].add(tuple(line.value(year) for year in sheet.years[:2]))
+    rivals = {key for key, amounts in named.items() if len(amounts) > 1}
+    return [sheet.without({line for line in sheet.lines if (sheet.measure, line.name) in rivals}) for sheet in sheets]
 
 
 def _read(number: int, topic: Topic, text: str, caption: str, passage: Passage) -> Iterator[Sheet]:

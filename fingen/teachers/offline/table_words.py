@@ -112,7 +112,7 @@ def is_part(name: str, language: str) -> bool:
     """Whether a label can be named as one of the lines of a total."""
     if language == "en" and name.lower().startswith("total"):
         return False  # of a part of it
-    return _is_whole(name, language) and not (language == "en" and _GENERIC.fullmatch(name) and name.lower() != "other")
+    return _is_whole(name, language) and _GENERIC.fullmatch(name) is None
 
 
 def _is_whole(name: str, language: str) -> bool:
@@ -127,6 +127,11 @@ def _is_whole(name: str, language: str) -> bool:
 
 def _is_common(word: str) -> bool:
     return word.lower().rstrip(".") in _COMMON or (word.isupper() and len(word) > 1)
+
+
+def _small(name: str) -> str:
+    """A label in small letters, its abbreviations as they are."""
+    return " ".join(word if word.isupper() and len(word) > 1 else word.lower() for word in name.split())
 
 
 class Words(ABC):
@@ -251,9 +256,9 @@ class _English(Words):
         """A label in running text: in small letters where all its words are common, else as it stands, in quotes."""
         words = re.findall(r"[^\W\d_][\w’'&.-]*", name)
         if is_noun(name, "en") and words[0].lower() in ("total", "net", "gross"):
-            return words[0].lower() + name[len(words[0]) :] if not all(map(_is_common, words)) else name.lower()
+            return words[0].lower() + name[len(words[0]) :] if not all(map(_is_common, words)) else _small(name)
         if all(map(_is_common, words)):
-            return " ".join(word if word.isupper() and len(word) > 1 else word.lower() for word in name.split())
+            return _small(name)
         return f"“{name}”"
 
     def money(self, value: Decimal, money: Money, digits: str = "") -> str:
