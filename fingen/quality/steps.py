@@ -273,12 +273,11 @@ def _years_of(cell: Cell, sources: Sequence[Source]) -> frozenset[int]:
 def _rows_named(question: str, sources: Sequence[Source]) -> dict[str, bool]:
     """The rows of the passages' tables that a question names, the longest first, and whether as what another row is part of."""
     text = _folded(question)
-    for company in {source.passage.company for source in sources} - {None}:
-        text = text.replace(_folded(str(company)), "\0")
     labels = {row.label for source in sources for table in source.tables for row, _ in table.rows}
     keys = {form: _key(label) for label in labels for form in (_key(label), _folded(label)) if _key(label)}
+    companies = " ".join(_folded(source.passage.company or "") for source in sources)
     named: dict[str, bool] = {}
-    for form in sorted(keys, key=len, reverse=True):
+    for form in sorted((form for form in keys if form not in companies), key=len, reverse=True):
         before, after = (r"(?<![a-z])", r"(?![a-z])") if form.isascii() else ("", "")
         mention = re.compile(f"{before}{re.escape(form)}{after}")
         for found in mention.finditer(text):
@@ -382,4 +381,5 @@ def _rival(cell: Cell, question: str, sources: Sequence[Source]) -> bool:
 
 def _beside_time(place: Place) -> str:
     """What the heading of a column says beside its time and unit."""
-    return _folded(_TIME_OR_UNIT.sub(" ", place.column.heading)) if place.column else ""
+    said = _folded(_TIME_OR_UNIT.sub(" ", place.column.heading)) if place.column else ""
+    return said if any(map(str.isalpha, said)) else ""

@@ -202,7 +202,7 @@ class _Asker:
     # --- one line over time
 
     def _over_time(self, line: Line, whole: Line | None) -> Iterator[Asked]:
-        if not self._is_positive(line):
+        if not self._is_positive(line) or not self._is_fine(line):
             return
         a, b = abs(line.value(self.now)), abs(line.value(self.before))
         literals = _digits(line, self.now), _digits(line, self.before)
@@ -214,7 +214,7 @@ class _Asker:
         cells = [(line, self.now), (line, self.before)]
         slots |= {"gap": self._gap(a - b)}
         rate = (a - b) / b
-        if self._is_fine(line) and rounded(rate * 100, 1) and abs(rate) <= _MOST_RATE:
+        if rounded(rate * 100, 1) and abs(rate) <= _MOST_RATE:
             calc = f"{literals[0]} - {literals[1]}; ({literals[0]} - {literals[1]}) / {literals[1]} * 100"
             program = f"subtract({literals[0]}, {literals[1]}), divide(#0, {literals[1]})"
             told = {**slots, **self.words.directions(a - b, "growth"), "rate": self.words.percent(abs(rate))}

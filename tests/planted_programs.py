@@ -47,14 +47,18 @@ def make_pairs(documents: Sequence[Document]) -> Iterator[Made]:
     seen: set[str] = set()
     for document in documents:
         for chunk in document.chunks:
-            passage = build_passage(document, chunk)
-            sheets = read_sheets(passage) if passage.company else []
-            asked = [(sheet, each, words) for sheet in sheets for each, words in _all(sheet, passage)]
-            for pair in questions.table_pairs(passage):
-                if pair.question not in seen:
-                    seen.add(pair.question)
-                    item = _item(pair)
-                    yield Made(item, passage, tuple(_others(item, asked)))
+            for made in pairs_of(build_passage(document, chunk)):
+                if made.item.question not in seen:
+                    seen.add(made.item.question)
+                    yield made
+
+
+def pairs_of(passage: Passage) -> Iterator[Made]:
+    """The pairs of a passage."""
+    sheets = read_sheets(passage) if passage.company else []
+    asked = [(sheet, each, words) for sheet in sheets for each, words in _all(sheet, passage)]
+    for item in map(_item, questions.table_pairs(passage)):
+        yield Made(item, passage, tuple(_others(item, asked)))
 
 
 def _all(sheet: Sheet, passage: Passage) -> Iterator[tuple[questions.Asked, questions.Words]]:
