@@ -40,6 +40,10 @@ _OF_TOTAL_BEFORE, _OF_TOTAL_AFTER = re.compile(r"\btotal $"), re.compile("合计
 _UP = re.compile(r"(?i)\b(?:rose|grew|increased?|gained|up|widened|growth)\b|增长|上升|增加|提高")
 _DOWN = re.compile(r"(?i)\b(?:fell|shrank|decreased?|lost|down|narrowed|declined?)\b|下降|减少|降低|下滑")
 _TOTAL = re.compile(r"(?:\w+ )?total|合计|总计|小计")
+_TOTAL_OF, _TOTAL_OF_ZH = (
+    re.compile(r"\btotal ((?:[a-z&'-]+,? ?){1,6})"),
+    re.compile("([\u4e00-\u9fff]{2,12})(?:合计|总计)"),
+)
 _LEAST_ROUNDING = Decimal("0.00002")
 
 
@@ -253,10 +257,25 @@ def _column_unsaid(cell: Cell, question: str, sources: Sequence[Source]) -> str 
     places = [place for source in sources for place in _places(cell, source) if place.column and place.table]
     said = list(map(_beside_time, places))
     text = _folded(question)
-    if _TOTAL.fullmatch(_key(cell.row)) and not any(said):  # of what it is a total the line above the table says
-        lines = (line for place in places if place.table for line in place.table.caption.split("\n"))
-        said = [_key(line) or cell.row for line in lines]
+    if _TOTAL.fullmatch(_key(cell.row)) and not any(said):  # of what it is a total the lines above the table say
+        captions = [_folded(place.table.caption) for place in places if place.table]
+        if any(_is_total_of(text, caption) for caption in captions):
+            return None
+        said = captions
     return None if not said or any(all(word in text for word in each.split()) for each in said) else said[0]
+
+
+def _is_total_of(question: str, caption: str) -> bool:
+    """Whether the words that a question has for what a total is of stand above the table."""
+    named = [found[1] for found in _TOTAL_OF.finditer(question)]
+    starts = [
+        " ".join(words[:count]).rstrip(",")
+        for each in named
+        for words in [each.split()]
+        for count in range(len(words), 0, -1)
+    ]
+    ends = [found[1][-count:] for found in _TOTAL_OF_ZH.finditer(question) for count in range(12, 1, -1)]
+    return any(len(each) > 3 and each in caption for each in starts) or any(each in caption for each in ends)
 
 
 def _years_of(cell: Cell, sources: Sequence[Source]) -> frozenset[int]:

@@ -27,6 +27,7 @@ from fingen.teachers.offline.table_words import (
     is_part,
     is_rate,
     is_specific,
+    is_subject,
     is_total,
     rounded,
 )
@@ -161,7 +162,7 @@ class _Asker:
         """Whether a total can be named: by its label, or by what its table or section is about."""
         over = self.sheet.measure or self.sheet.title
         if self.sheet.measure or is_total(line.name):
-            return is_total(line.name) and is_noun(over, self.language)
+            return is_total(line.name) and is_subject(over, self.language)
         return is_noun(line.name, self.language)
 
     def _is_positive(self, line: Line, years: Sequence[int] = ()) -> bool:

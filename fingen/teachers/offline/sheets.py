@@ -24,7 +24,7 @@ _OTHER_BASES = {"parent", "discontinued", "restated", "as first reported", "non-
                 "half-year", "nine months", "convenience translation", "segment"}  # fmt: skip
 _OF_OTHERS = re.compile(
     r"\bparent\b|\bcompany only\b|registrant|guarantor|pro forma|discontinued|joint ventures?|associates?\b|equity.method|"
-    r"\bsummari[sz]ed\b|previously reported|reconciliation|non-gaap|unaudited quarterly|"
+    r"\bsummari[sz]ed financial|previously reported|reconciliation|non-gaap|unaudited quarterly|"
     r"\b(?!the |by |our |operating |reportable |business |other |and |of |per )\w+ segment\b(?! (?:information|data|reporting|and))|"
     r"母公司|联营|合营|子公司|被投资|分部|关联|承诺|备考|模拟",
     re.IGNORECASE,
@@ -36,6 +36,7 @@ _NO_MEASURE = re.compile(
 _SHORT = 30  # characters of what stands between a title and its table, as a unit does
 _NUMBERED = re.compile(r"[（(]?\d+[)）.、]|[一二三四五六七八九十]+、")
 _PER_SHARE = re.compile(r"(?i)per (?:\w+ )?share|percent|%|ratios?|每股")
+_NOTE = re.compile(r"(?i)^(?:notes? )?\d{1,2}[.:]?\s*[–—-]?\s*(?=[A-Z])")
 _DASH = re.compile(r"[-–—−]|[$£€¥]\s?[-–—−]")
 _OF_WHICH = re.compile(r"^(?:其中|of which|including)", re.IGNORECASE)
 _ENDS_AT = re.compile(r"\b(?:as of|at)\b|期末|期初|年末|年初|余额|\d日", re.IGNORECASE)
@@ -143,8 +144,18 @@ def _read(number: int, topic: Topic, text: str, caption: str, passage: Passage) 
         )
         order = tuple(sorted(columns, key=columns.__getitem__))
         whole = order if table.width == len(columns) + 1 else ()
+        title = _title(topic, text, caption, passage.language)
+        order = tuple(sorted(columns, key=columns.__getitem__))
+        whole = order if table.width == len(columns) + 1 else ()
         title = plain_label(topic.path[-1], passage.language) if topic.is_opened and text == topic.tables[0] else ""
         yield Sheet(number, kind, topic.path, years, money, is_stock, lines, blocks, days, measure, title, whole)
+
+
+def _title(topic: Topic, text: str, caption: str, language: str) -> str:
+    """The heading that a table stands right below, or whose words the lines between them say; else nothing."""
+    title = plain_label(_NOTE.sub("", topic.path[-1]), language) if topic.is_opened and text == topic.tables[0] else ""
+    is_said = re.sub(r", net$", "", title).lower() in caption.lower()
+    return title if is_said or (len(caption) < _SHORT and not _NUMBERED.match(caption)) else ""
 
 
 def _is_stock(head: str, caption: str) -> bool | None:

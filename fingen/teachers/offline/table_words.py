@@ -98,6 +98,11 @@ def is_noun(name: str, language: str) -> bool:
     )
 
 
+def is_subject(title: str, language: str) -> bool:
+    """Whether a heading says what a total below it is of; there one word is enough."""
+    return is_noun(title, language) or (language == "en" and _NOUNS.fullmatch(title) is not None)
+
+
 def is_specific(name: str, language: str) -> bool:
     """Whether a label says what it counts wherever it stands: short ones mean another thing in a note on taxes or fair values."""
     return is_noun(name, language) and (len(name) > 6 if language == "zh" else len(name.split()) > 2)
@@ -241,11 +246,8 @@ class _English(Words):
 
     def line(self, line: Line, whole: Line | None = None) -> str:
         if over := self.sheet.measure or (self.sheet.title if is_total(line.name) else ""):
-            return (
-                f"total {self._named(over)}"
-                if is_total(line.name)
-                else f"{self._named(over)} of {self._named(line.name)}"
-            )
+            over = _small(over) if is_subject(over, "en") else self._named(over)
+            return f"total {over}" if is_total(line.name) else f"{over} of {self._named(line.name)}"
         return self._named(line.name) + (self.within(whole) if whole else "")
 
     def within(self, whole: Line) -> str:
