@@ -144,7 +144,11 @@ class _Asker:
         totals = [block.whole for block in self.sheet.blocks if self._is_total(block.whole)]
         parts = {part for block in self.sheet.blocks for part in block.parts}
         if self.sheet.kind is None and not self.sheet.measure:
-            totals += [line for line in self.sheet.lines if line not in parts and is_specific(line.name, self.language)]
+            totals += [
+                line
+                for line in self.sheet.lines
+                if line not in parts and is_specific(line.name, self.language, self.sheet.is_stock)
+            ]
         for line in dict.fromkeys([*asked_of, *totals]):
             yield from self._over_time(line, None)
         if self.sheet.kind:

@@ -50,6 +50,13 @@ _NOUNS_ZH = re.compile(
     r"投资|工程|商誉|摊销|折旧|准备|余额|原值|价值|材料|商品|产品|工资|补助|利息|保证金|押金|备用金|股利|房产|建筑物|设备|土地使用权|"
     r"合计|总计|小计|流出|流入)$"
 )
+_STOCK = re.compile(
+    r"(?i)\b(?:assets?|liabilit(?:y|ies)|receivables?|payables?|inventor(?:y|ies)|equity|securities|obligations?)$"
+)
+_STOCK_ZH = re.compile(
+    r"(?:资产|负债|权益|款项?|票据|存款|资金|现金|存货|借款|债券|余额|原值|价值|准备|保证金|投资|工程|公积|股本|商誉)$"
+)
+_FLOW_ZH = re.compile(r"(?:收入|成本|费用|支出|利润|现金|收益|损失|摊销|折旧|净额|薪酬|补助|税金)$")
 _OPEN = re.compile(r"[（(][^）)]*$")
 _RATE = re.compile(
     r"per (?:\w+ )?(?:share|unit)|\b(?:margin|rates?|ratio|percent|percentage|yield|days|number|shares|headcount|employees|stores|"
@@ -103,9 +110,15 @@ def is_subject(title: str, language: str) -> bool:
     return is_noun(title, language) or (language == "en" and _NOUNS.fullmatch(title) is not None)
 
 
-def is_specific(name: str, language: str) -> bool:
-    """Whether a label says what it counts wherever it stands: short ones mean another thing in a note on taxes or fair values."""
-    return is_noun(name, language) and (len(name) > 6 if language == "zh" else len(name.split()) > 2)
+def is_specific(name: str, language: str, is_stock: bool | None) -> bool:
+    """Whether a label says what it counts wherever it stands: short ones mean another thing in a note on taxes or fair values.
+
+    Assets in a table of amounts over a time are what was earned or lost on them.
+    """
+    long = len(name) > 6 if language == "zh" else len(name.split()) > 2
+    fits = {True: _STOCK_ZH, False: _FLOW_ZH}.get(is_stock) if language == "zh" and is_stock is not None else None
+    is_other = language == "en" and is_stock is False and _STOCK.search(name) is not None
+    return is_noun(name, language) and long and not is_other and (fits is None or fits.search(name) is not None)
 
 
 def is_total(name: str) -> bool:
@@ -136,7 +149,9 @@ def _is_common(word: str) -> bool:
 
 def _small(name: str) -> str:
     """A label in small letters, its abbreviations as they are."""
-    return " ".join(word if word.isupper() and len(word) > 1 else word.lower() for word in name.split())
+    words = name.split()
+    is_shouted = len(words) > 1 and name.isupper()
+    return " ".join(word if word.isupper() and len(word) > 1 and not is_shouted else word.lower() for word in words)
 
 
 class Words(ABC):
@@ -258,7 +273,7 @@ class _English(Words):
         """A label in running text: in small letters where all its words are common, else as it stands, in quotes."""
         words = re.findall(r"[^\W\d_][\w’'&.-]*", name)
         if is_noun(name, "en") and words[0].lower() in ("total", "net", "gross"):
-            return words[0].lower() + name[len(words[0]) :] if not all(map(_is_common, words)) else _small(name)
+            return _small(name) if all(map(_is_common, words)) else words[0].lower() + name[len(words[0]) :]
         if all(map(_is_common, words)):
             return _small(name)
         return f"“{name}”"
