@@ -40,10 +40,8 @@ _OF_TOTAL_BEFORE, _OF_TOTAL_AFTER = re.compile(r"\btotal $"), re.compile("合计
 _UP = re.compile(r"(?i)\b(?:rose|grew|increased?|gained|up|widened|growth)\b|增长|上升|增加|提高")
 _DOWN = re.compile(r"(?i)\b(?:fell|shrank|decreased?|lost|down|narrowed|declined?)\b|下降|减少|降低|下滑")
 _TOTAL = re.compile(r"(?:\w+ )?total|合计|总计|小计")
-_TOTAL_OF, _TOTAL_OF_ZH = (
-    re.compile(r"\btotal ((?:[a-z&'-]+,? ?){1,6})"),
-    re.compile("([\u4e00-\u9fff]{2,12})(?:合计|总计)"),
-)
+_TOTAL_OF = re.compile(r"\btotal ((?:[a-z&'-]+,? ?){1,6})")
+_HEAD = re.compile(r"^(?:notes? )?(?:\d+[.:)]? ?)?[-–—]? ?(?:the |our |total )?")
 _LEAST_ROUNDING = Decimal("0.00002")
 
 
@@ -258,7 +256,7 @@ def _column_unsaid(cell: Cell, question: str, sources: Sequence[Source]) -> str 
     said = list(map(_beside_time, places))
     text = _folded(question)
     if _TOTAL.fullmatch(_key(cell.row)) and not any(said):  # of what it is a total the lines above the table say
-        captions = [_folded(place.table.caption) for place in places if place.table]
+        captions = [place.table.caption for place in places if place.table]
         if any(_is_total_of(text, caption) for caption in captions):
             return None
         said = captions
@@ -274,8 +272,11 @@ def _is_total_of(question: str, caption: str) -> bool:
         for words in [each.split()]
         for count in range(len(words), 0, -1)
     ]
-    ends = [found[1][-count:] for found in _TOTAL_OF_ZH.finditer(question) for count in range(12, 1, -1)]
-    return any(len(each) > 3 and each in caption for each in starts) or any(each in caption for each in ends)
+    lines = [_key(line) for line in caption.splitlines()]
+    ends = [f"{line}{total}" for line in lines if line for total in ("合计", "总计")]
+    heads = [f"{_HEAD.sub('', _folded(line))} " for line in caption.splitlines()]
+    is_head = any(len(each) > 3 and head.startswith((f"{each} ", f"{each}, ")) for each in starts for head in heads)
+    return is_head or any(each in question for each in ends)
 
 
 def _years_of(cell: Cell, sources: Sequence[Source]) -> frozenset[int]:
