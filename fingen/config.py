@@ -9,9 +9,19 @@ from typing import Any, Literal, TypeVar
 TASKS = {  # what `pdf2qa --task` takes, and its help
     "concept": "what a measure, policy or risk is here, and what follows for the figures",
     "summary": "what a section comes to, text and tables together",
+    "table": "what follows from the figures of a table, as a program over its cells; up to four a table",
 }
 _KINDS = "; ".join(f"{name}: {about}" for name, about in TASKS.items())
-BENCHMARKS = ("openfindata", "ant-intent", "fpb", "fiqa", "tfns", "nwgi")  # what `score --benchmark` takes
+BENCHMARKS = (
+    "openfindata",
+    "ant-intent",
+    "fpb",
+    "fiqa",
+    "tfns",
+    "nwgi",
+    "finqa",
+    "tat-qa",
+)  # what `score --benchmark` takes
 SOURCES = (*BENCHMARKS, "alpaca", "sharegpt", "csv")  # what `import` takes
 RENAMED = {
     "fineval-intent": "ant-intent"

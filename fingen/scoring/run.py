@@ -343,8 +343,10 @@ def _measure(
     for one in written:
         items = {item.id: item for item in one.asked.items}
         texts.append([_text_row(items[row.id], row.answer) for row in one.rows])
+        own = one.asked.metric or (lambda item, answer: {})
         one.rows = [
-            row.model_copy(update={"measures": measure(text)}) for row, text in zip(one.rows, texts[-1], strict=True)
+            row.model_copy(update={"measures": measure(text) | own(items[row.id], text.answer)})
+            for row, text in zip(one.rows, texts[-1], strict=True)
         ]
     if judge and written:
         for one, judged in zip(written, judge.judge(texts, on_event, consent), strict=True):
