@@ -82,6 +82,7 @@ class Cause(StrEnum):
     NOT_READABLE = "not readable"
     EMPTY = "empty file"
     NOT_PDF = "not a PDF"
+    UNSUPPORTED = "not a format that is read"
     TRUNCATED = "truncated or damaged"
     NO_PAGES = "no pages"
     ENCRYPTED = "encrypted"
