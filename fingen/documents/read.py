@@ -32,6 +32,7 @@ from fingen.text import find_language
 # The reader of each format: imported with the first file that takes it, for some are slow to load.
 READERS: dict[Format, str] = {
     "pdf": "fingen.documents.pdf",
+    "html": "fingen.documents.html",
 }
 # Names the code that reads: a parse in the cache that other code made is not used.
 BESIDE = {"picture.py", "parsed.py"}  # have no part in it

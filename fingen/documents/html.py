@@ -1,0 +1,459 @@
+"""HTML and inline XBRL -> blocks: what a browser would show, in reading order, with what the tags say of its figures."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lxml import etree
+
+from fingen.config import ReadSettings
+from fingen.documents.content import NO_BOX, Asked, Content, pages_of, table_block
+from fingen.documents.ixbrl import Tags
+from fingen.documents.looks import Look, Named, Sheet, Styled, style_element
+from fingen.documents.markup import LARGEST, decode, local, parse_markup
+from fingen.documents.rows_of_cells import Cell, build_rows
+from fingen.documents.running import without_running
+from fingen.documents.shapes import CellFact, PageBlock
+from fingen.errors import Cause, DocumentError
+from fingen.text import clean, is_amount
+
+_SET = (attrgetter("bold"), attrgetter("italic"), attrgetter("link"))
+WIDEST, MOST_CELLS = 1000, 2_000_000  # columns that a cell may span, as browsers have it; cells of a grid
+LONG_CELL = 300  # characters of running text
+SHORT_LINE = 60  # characters; lines that are shorter were broken on purpose
+_SPACES = re.compile(r"[ \t\r\n\f]+")
+_RAISED = str.maketrans("0123456789()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾")
+_BULLET = re.compile(r"[•●▪■◦○‣·–—*o§ü»►➢-]{1,2}$")
+_LEAD = re.compile(
+    r"(?:[•●▪■◦○‣·*–—§-]|\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})[.)]|\[\d+\]|[*†‡]+|(?:Item|Part|Note|Exhibit)\s*[\w.]+)\s*[.:]?$",
+    re.IGNORECASE,
+)
+_GOES_ON = re.compile(r"(?:\b(?:of|and|the|in|for|to|or|on|at|by|with|a|an)|[,&-])$", re.IGNORECASE)
+
+
+def made_by(reading: ReadSettings) -> str:
+    """Name what reads: a parse that another one made is not used."""
+    return ".".join(map(str, etree.LXML_VERSION + etree.LIBXML_VERSION))
+
+
+def read(path: Path, name: str, asked: Asked) -> Content:
+    """Read what a page of HTML shows.
+
+    Raises:
+        DocumentError: it cannot be read, is too large, or nested too deeply.
+    """
+    size = path.stat().st_size
+    if size > LARGEST:
+        raise DocumentError(name, Cause.TOO_LARGE, f"more than {LARGEST >> 20} MB of HTML", hint="split the file")
+    asked.started(0, pages_of(size))
+    return read_markup(decode(path.read_bytes()), name)
+
+
+def read_markup(text: str, name: str) -> Content:
+    """Read what a page shows whose text is at hand; errors are those of `read`."""
+    root = parse_markup(text, name)
+    tags = Tags(root)
+    walk = _Walk(root, tags, name)
+    blocks, pages, furniture = without_running(walk.read(), walk.ruled, walk.linked)
+    return Content(
+        blocks,
+        pages,
+        about=tags.identity(),
+        body=body_size(blocks),
+        furniture=furniture,
+        hidden={kind: count for kind, count in walk.hidden.items() if kind != "no text"},
+    )
+
+
+def body_size(blocks: list[PageBlock]) -> float:
+    """The size that most of the running text is set in."""
+    sizes: Counter[float] = Counter()
+    for block in blocks:
+        if block.kind == "paragraph":
+            sizes[block.size] += len(block.text)
+    return sizes.most_common(1)[0][0] if sizes else 10.0
+
+
+# --- the walk ----------------------------------------------------------------------------------------------------------
+
+
+class _Piece(NamedTuple):
+    start: int
+    look: Look
+
+
+@dataclass(slots=True)
+class _Flow:
+    """Paragraphs as they are gathered: those of the page, or of one cell."""
+
+    blocks: list[PageBlock] = field(default_factory=list)
+    text: list[str] = field(default_factory=list)
+    length: int = 0
+    pieces: list[_Piece] = field(default_factory=list)
+    facts: list[tuple[int, int, Any]] = field(default_factory=list)
+    open_facts: list[tuple[int, Any]] = field(default_factory=list)
+    place: str = ""
+    page: int = 0
+
+
+@dataclass(slots=True)
+class _Slot:
+    """A cell of a table: its flow, and how much of the grid it takes."""
+
+    flow: _Flow
+    wide: int
+    high: int
+
+
+@dataclass(slots=True)
+class _Table:
+    flow: _Flow  # that the table stands in
+    place: str
+    rows: list[list[_Slot]] = field(default_factory=list)
+    ids: int = 0
+
+
+class _Walk:
+    """One way through the tree: what is seen is gathered, what is not is counted."""
+
+    def __init__(self, root: Any, tags: Tags, name: str) -> None:
+        self.hidden: Counter[str] = Counter()
+        self.ruled: set[int] = set()  # ids of blocks that a rule is drawn below
+        self.linked: set[int] = set()  # ids of blocks that are links to another place of the page
+        self._root, self._tags, self._name = root, tags, name
+        self._sheet = Sheet("\n".join("".join(e.itertext()) for e in root.iter() if local(e.tag) == "style"))
+        self._flow = _Flow()
+        self._tables: list[_Table] = []
+        self._number, self._page, self._made = 0, 1, 0  # of the element, of the page, of the blocks on it
+        self._block, self._id = 0, ""  # number of the block that text stands in, the first id in it
+        self._ids: Counter[str] = Counter(value for e in root.iter() if (value := e.get("id") or e.get("name")))
+        self._cells = 0
+
+    def read(self) -> list[PageBlock]:
+        """All blocks, in order; `page` counts from 1."""
+        looks: list[Styled] = [Styled(Look(), True)]
+        names: dict[Any, str] = {}
+        for event, element in etree.iterwalk(self._root, events=("start", "end")):
+            tag = names.get(element.tag)
+            if tag is None:
+                tag = names[element.tag] = local(element.tag)
+            if event == "start":
+                self._number += 1
+                styled = self._styled(element, tag, looks[-1].look)
+                looks.append(styled)
+                self._start(element, tag, styled)
+                if element.text:
+                    self._add(element.text, styled.look)
+            else:
+                styled = looks.pop()
+                self._end(element, tag, styled)
+                if element.tail:
+                    self._add(element.tail, looks[-1].look)
+        self._flush()
+        return self._flow.blocks
+
+    def _styled(self, element: Any, tag: str, parent: Look) -> Styled:
+        get = element.get
+        style = get("style", "")
+        if self._sheet:
+            around = (_named(other, local(other.tag)) for other in element.iterancestors())
+            style = f"{self._sheet.style_of(_named(element, tag), lambda: list(around))};{style}"
+        if get("hidden") is not None and tag != "ix:header":
+            style += ";display:none"
+        font = ("", "", "", "")
+        if tag in ("font", "a", "td", "th", "tr", "table", "body", "basefont"):
+            font = (get("size", "") if tag == "font" else "", get("color", ""), get("bgcolor", ""), get("href", ""))
+        return style_element(parent, tag, style, font if any(font) else ())
+
+    def _start(self, element: Any, tag: str, styled: Styled) -> None:
+        if styled.look.hidden:
+            return
+        if styled.is_block:
+            self._flush()
+            self._block = self._number
+        if styled.before:
+            self._turn()
+        own = element.get("id") or element.get("name")
+        if own and not self._id and tag != "ix:nonnumeric" and self._ids[own] == 1:
+            self._id = own
+        if tag == "table":
+            self._tables.append(_Table(self._flow, self._place()))
+        elif tag == "tr" and self._tables:
+            self._tables[-1].rows.append([])
+        elif tag in ("td", "th") and self._tables:
+            self._open_cell(element)
+        elif tag == "br":
+            self._flow.text.append("\n")
+            self._flow.length += 1
+        elif tag in ("ix:nonfraction", "ix:nonnumeric"):
+            self._flow.open_facts.append((self._flow.length, element))
+
+    def _end(self, element: Any, tag: str, styled: Styled) -> None:
+        if styled.look.hidden:
+            return
+        if tag in ("ix:nonfraction", "ix:nonnumeric"):
+            self._close_fact(element)
+        elif tag in ("td", "th") and self._tables and self._tables[-1].rows and self._tables[-1].rows[-1]:
+            self._flush()
+            self._flow = self._tables[-1].flow
+        elif tag == "table" and self._tables:
+            self._close_table()
+        elif tag == "hr" and self._flow.blocks:
+            self.ruled.add(id(self._flow.blocks[-1]))
+        if styled.is_block:
+            self._flush()
+            self._id = "" if tag not in ("td", "th", "tr", "tbody") else self._id
+        if styled.after:
+            self._turn()
+
+    def _turn(self) -> None:
+        """Begin a page, where there is something on the one before."""
+        self._flush()
+        if self._made:
+            self._page, self._made = self._page + 1, 0
+
+    def _place(self) -> str:
+        return f"#{self._id}" if self._id else f"element {self._block or self._number}"
+
+    # --- text ----------------------------------------------------------------------------------------------------------
+
+    def _add(self, text: str, look: Look) -> None:
+        if look.hidden:
+            if not text.isspace():
+                self.hidden[look.hidden] += 1
+            return
+        flow = self._flow
+        if not look.pre:
+            text = _SPACES.sub(" ", text)
+            if text == " " and not flow.length:
+                return
+        if look.raised:
+            text = _raised(text)
+        if look.upper:
+            text = text.upper()
+        if not flow.length:
+            flow.page = self._page
+        if not flow.place and not text.isspace():
+            flow.place = self._place()
+        if not flow.pieces or flow.pieces[-1].look is not look:
+            flow.pieces.append(_Piece(flow.length, look))
+        flow.text.append(text)
+        flow.length += len(text)
+
+    def _close_fact(self, element: Any) -> None:
+        opened = self._flow.open_facts
+        at = next((at for at in range(len(opened) - 1, -1, -1) if opened[at][1] is element), None)
+        if at is not None:  # else a paragraph or a cell ended inside it
+            start, _ = opened.pop(at)
+            self._flow.facts.append((start, self._flow.length, element))
+
+    def _flush(self) -> None:
+        """End the paragraph that is being gathered."""
+        flow = self._flow
+        flow.open_facts.clear()
+        if not flow.length:
+            return
+        raw = "".join(flow.text)
+        if not raw.isspace():
+            found = list(self._paragraphs(flow, raw))
+            flow.blocks += found
+            self._made += len(found)
+        flow.text, flow.pieces, flow.facts = [], [], []
+        flow.length, flow.place = 0, ""
+
+    def _paragraphs(self, flow: _Flow, raw: str) -> list[PageBlock]:
+        blocks = []
+        for start, end in _lines(raw):
+            text = clean(raw[start:end])
+            if not text:
+                continue
+            block = self._paragraph(flow, text, start, end)
+            for fact_start, fact_end, element in flow.facts:
+                if start <= fact_start and fact_end <= end:
+                    self._set_fact(block, raw, start, (fact_start, fact_end), element)
+            blocks.append(block)
+        return blocks
+
+    def _paragraph(self, flow: _Flow, text: str, start: int, end: int) -> PageBlock:
+        inside = [
+            (min(after.start, end) - max(piece.start, start), piece.look)
+            for piece, after in zip(flow.pieces, [*flow.pieces[1:], _Piece(flow.length, Look())], strict=True)
+            if piece.start < end and after.start > start
+        ]
+        whole = sum(count for count, _ in inside) or 1
+        main = max(inside, key=lambda piece: piece[0])[1] if inside else Look()
+        bold, italic, link = (sum(count for count, look in inside if is_so(look)) > 0.9 * whole for is_so in _SET)
+        block = PageBlock(
+            "paragraph", flow.page, NO_BOX, text, round(main.size, 1), bold, italic, main.color, place=flow.place
+        )
+        if link:
+            self.linked.add(id(block))
+        return block
+
+    def _set_fact(self, block: PageBlock, raw: str, start: int, span: tuple[int, int], element: Any) -> None:
+        """Put a fact on the stretch of the cleaned text that its tag is around."""
+        shown = clean(raw[span[0] : span[1]])
+        at = block.text.find(shown, max(0, len(clean(raw[start : span[0]])) - 1)) if shown else -1
+        fact = self._tags.fact(element, shown, at, at + len(shown)) if at >= 0 else None
+        if fact:
+            block.facts.append(CellFact(0, fact))
+
+    # --- tables --------------------------------------------------------------------------------------------------------
+
+    def _open_cell(self, element: Any) -> None:
+        table = self._tables[-1]
+        self._flow = _Flow(page=self._page)
+        if not table.rows:
+            table.rows.append([])
+        wide, high = (_span(element.get(name)) for name in ("colspan", "rowspan"))
+        self._cells += wide
+        if self._cells > MOST_CELLS:
+            raise DocumentError(
+                self._name, Cause.TOO_LARGE, "its tables claim millions of cells", hint="print it to PDF"
+            )
+        table.rows[-1].append(_Slot(self._flow, wide, high))
+
+    def _close_table(self) -> None:
+        self._flush()
+        table = self._tables.pop()
+        self._flow = table.flow
+        blocks = _blocks_of(table, self._page)
+        self._made += len(blocks)
+        self._flow.blocks += blocks
+
+
+def _named(element: Any, tag: str) -> Named:
+    names = [f".{name}" for name in element.get("class", "").split()]
+    return tag, frozenset([*names, f"#{element.get('id')}"] if element.get("id") else names)
+
+
+def _span(value: str | None) -> int:
+    return min(max(int(value), 1), WIDEST) if value and value.strip().isdecimal() and len(value) < 6 else 1
+
+
+def _raised(text: str) -> str:
+    """A raised text: the number of a footnote is no digit of the figure before it."""
+    bare = text.strip()
+    return (
+        text.translate(_RAISED)
+        if bare and all(char in "0123456789()," for char in bare)
+        else f" {text}"
+        if bare[:1] == "("
+        else text
+    )
+
+
+def _lines(raw: str) -> list[tuple[int, int]]:
+    """The stretches of a text that are paragraphs: lines broken on purpose are apart, those of running text are not."""
+    spans: list[tuple[int, int]] = []
+    start = 0
+    for line in raw.split("\n"):
+        spans.append((start, start + len(line)))
+        start += len(line) + 1
+    if len(spans) == 1:
+        return spans
+    lines = [span for span in spans if raw[span[0] : span[1]].strip()]
+    joined: list[tuple[int, int]] = []
+    for begin, end in lines:
+        above = raw[slice(*joined[-1])].rstrip() if joined else ""
+        gap = raw[joined[-1][1] : begin].count("\n") if joined else 0
+        if gap == 1 and (
+            len(above) - above.rfind("\n") > SHORT_LINE
+            or _GOES_ON.search(above)
+            or raw[begin:end].lstrip()[:1].islower()
+        ):
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((begin, end))
+    return joined
+
+
+# --- what a table is ---------------------------------------------------------------------------------------------------
+
+
+def _blocks_of(table: _Table, page: int) -> list[PageBlock]:
+    """The blocks of a table: itself where it is one, or the paragraphs that it is there to place."""
+    rows = [[slot for slot in row if slot.flow.blocks] for row in table.rows]
+    inside = [block for row in rows for slot in row for block in slot.flow.blocks]
+    if not inside:
+        return []
+    if any(block.kind == "table" for block in inside) or max(map(len, rows)) == 1:
+        return inside
+    if all(_is_led(row) for row in rows):
+        return [_led(row) for row in rows if row]
+    texts = [[" ".join(block.text for block in slot.flow.blocks) for slot in row] for row in rows]
+    if not any(is_amount(text) for row in texts for text in row) and (
+        sum(map(bool, rows)) == 1 or all(len(text) > LONG_CELL for row in texts for text in row)
+    ):
+        return inside
+    grid = build_rows(_cells(table))
+    place = next(
+        (slot.flow.blocks[0].place for row in rows for slot in row if slot.flow.blocks[0].place[:1] == "#"), table.place
+    )
+    return [table_block(grid, place, inside[0].page)] if grid else []
+
+
+def _is_led(row: list[_Slot]) -> bool:
+    """Whether a row is a paragraph with its bullet, number or title in a cell of its own; or nothing."""
+    if len(row) < 2:
+        return not row
+    lead, rest = row[0].flow.blocks, row[1:]
+    return (
+        len(row) == 2
+        and len(lead) == 1
+        and _LEAD.match(lead[0].text) is not None
+        and not is_amount(rest[0].flow.blocks[0].text)
+    )
+
+
+def _led(row: list[_Slot]) -> PageBlock:
+    lead, blocks = row[0].flow.blocks[0], row[1].flow.blocks
+    mark = "" if _BULLET.match(lead.text) else f"{lead.text} "
+    first = blocks[0]
+    text = mark + " ".join(block.text for block in blocks)
+    facts, at = [], len(mark)
+    for block in blocks:
+        facts += [_shifted(held, at) for held in block.facts]
+        at += len(block.text) + 1
+    return PageBlock("paragraph", first.page, NO_BOX, text, first.size, first.bold and (lead.bold or not mark), first.italic, first.color,
+                     place=lead.place, facts=facts)  # fmt: skip
+
+
+def _shifted(held: CellFact, by: int) -> CellFact:
+    return CellFact(0, held.fact.model_copy(update={"start": held.fact.start + by, "end": held.fact.end + by}))
+
+
+def _cells(table: _Table) -> list[list[Cell]]:
+    """The cells of a table that have text, each with its place on the grid."""
+    held: dict[int, int] = {}  # column -> rows below that a cell above reaches into
+    rows = []
+    for row in table.rows:
+        cells, at = [], 0
+        for slot in row:
+            while held.get(at):
+                at += 1
+            cell = _cell(slot, at)
+            if cell:
+                cells.append(cell)
+            if slot.high > 1:
+                held.update(dict.fromkeys(range(at, at + slot.wide), slot.high))
+            at += slot.wide
+        held = {column: left - 1 for column, left in held.items() if left > 1}
+        rows.append(cells)
+    return rows
+
+
+def _cell(slot: _Slot, at: int) -> Cell | None:
+    whole: Cell | None = None
+    for block in slot.flow.blocks:
+        cell = Cell(at, at + slot.wide, block.text, list(block.facts))
+        if whole:
+            whole.join(cell, " ")
+        else:
+            whole = cell
+    return whole
