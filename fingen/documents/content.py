@@ -68,6 +68,16 @@ class Reader(Protocol):
         """Name what reads: a parse that another one made is not used."""
 
 
+@dataclass(frozen=True)
+class Part:
+    """A document within a file that holds several: the blocks from `at` on. `title` is the section that it is, if any."""
+
+    at: int
+    title: str
+    body: float  # points of its running text
+    pages: int
+
+
 @dataclass(slots=True)
 class Content:
     """What a reader found in a file; see the module for what it has to fill in."""
@@ -76,7 +86,10 @@ class Content:
     pages: int = 0  # 0: the format has none
     title: Pages | None = None  # lines of the first pages; None: those of the first blocks
     sample: str = ""  # text that tells the language; empty: that of the blocks
-    about: Identity | None = None  # what tags say of company and period; None: the first lines are asked
+    about: Identity | None = None  # what tags say of company and period; what they leave open the first lines are asked
+    metadata: str = ""  # whose file it is, as its own header says: a hint that its lines have to confirm
+    filing: dict[str, str] = field(default_factory=dict)  # accession, filed: as a header says
+    parts: list[Part] = field(default_factory=list)  # where the file holds several documents
     outline: Outline = field(default_factory=list)
     body: float = BODY  # points of running text
     across: Mapping[int, list[Rule]] = field(default_factory=dict)
@@ -90,7 +103,10 @@ class Content:
         """The lines that may say whose report it is."""
         if self.title is not None:
             return self.title
-        return Pages((tuple(line for block in self.blocks[:TITLE_BLOCKS] for line in _lines(block)),))
+        pages: dict[int, list[Line]] = {}
+        for block in self.blocks if self.pages else self.blocks[:TITLE_BLOCKS]:
+            pages.setdefault(block.page, []).extend(_lines(block))
+        return Pages(tuple(map(tuple, pages.values())), self.metadata)
 
 
 def _lines(block: PageBlock) -> list[Line]:

@@ -27,6 +27,9 @@ _AMENDMENT = re.compile(
 )
 
 
+_NO_NAME = re.compile(r"[^\w\s]|\b(?:the|inc|corp|corporation|co|company|ltd|plc)\b")
+
+
 class Identity(NamedTuple):
     """What a report says of itself."""
 
@@ -54,6 +57,12 @@ def find_identity(pages: Pages, language: Language) -> Identity:
     amends = _AMENDMENT.search(re.sub(r"[^\S\n]+", " ", pages.joined[0])) if pages.joined else None
     period = find_period(pages, language, is_research=is_research)
     return Identity(company, names, author, amends[0] if amends else None, period)
+
+
+def is_same_name(name: str, other: str) -> bool:
+    """Whether two names are of one company, though one may be in capitals, shortened, or with its state: `WELLS FARGO & COMPANY/MN`."""
+    words, others = (_NO_NAME.sub("", re.sub(r"/\w+/?$", "", text.casefold())).split() for text in (name, other))
+    return bool(words and others) and (words[0] == others[0] or set(words) <= set(others) or set(others) <= set(words))
 
 
 def _latin(pages: Pages, language: Language) -> str | None:

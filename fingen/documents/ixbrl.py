@@ -5,26 +5,28 @@ from __future__ import annotations
 import re
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from fingen.documents.identity import Identity
 from fingen.documents.markup import local
 from fingen.records import Fact, Period
 
 LONGEST_TEXT = 300  # characters of a tagged text that is kept: a name, a date; whole notes are tagged too
-_FORMS = {
-    "10-K": "annual",
-    "10-KT": "annual",
-    "20-F": "annual",
-    "40-F": "annual",
-    "10-Q": "quarterly",
-    "10-QT": "quarterly",
-}
+_FORMS = re.compile(r"(?P<annual>10-?K(?:SB|T|405)*|20-?F|40-?F|ARS)|(?P<quarterly>10-?Q(?:SB|T)*)", re.IGNORECASE)
 _MONTHS = {name: number for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
 _WORDS = {word: number for number, word in enumerate(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
     "nineteen twenty".split())} | {"no": 0, "none": 0, "nil": 0}  # fmt: skip
 _NO_DIGITS = re.compile(r"[^\d.]")
+
+
+PeriodKind = Literal["annual", "half-year", "quarterly", "unknown"]
+
+
+def kind_of_form(form: str) -> PeriodKind:
+    """What time the reports of a form cover: 10-K, 10-K/A and 20-F a year, 10-Q a quarter, others any."""
+    found = _FORMS.fullmatch(form.strip().upper().removesuffix("/A"))
+    return "unknown" if found is None else "annual" if found["annual"] else "quarterly"
 
 
 class Context(NamedTuple):
@@ -85,12 +87,12 @@ class Tags:
             return None
         form, amends = self.about.get("dei:DocumentType", ""), self.about.get("dei:AmendmentFlag", "")
         amendment = form if form.endswith("/A") or amends.lower() in ("true", "yes") else None
-        return Identity(company, {"en": company}, None, amendment, self._period(form.removesuffix("/A")))
+        return Identity(company, {"en": company}, None, amendment, self._period(form))
 
     def _period(self, form: str) -> Period:
         end, year = self.about.get("dei:DocumentPeriodEndDate"), self.about.get("dei:DocumentFiscalYearFocus", "")
         part = self.about.get("dei:DocumentFiscalPeriodFocus", "")
-        kind: Any = _FORMS.get(form, "unknown")
+        kind = kind_of_form(form)
         if kind == "unknown" and part:
             kind = "annual" if part == "FY" else "quarterly"
         fiscal = int(year) if year.isdecimal() and end and end[:4] != year else None

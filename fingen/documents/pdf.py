@@ -113,9 +113,11 @@ def _content(pdf: pymupdf.Document, name: str, asked: Asked) -> Content:
         "shells": _shells(pdf),
         "unnamed_glyphs": unnamed,
     }
+    hidden = dict(sum((Counter(page.hidden) for page in pages), Counter()))
+    across = {page.number: page.across for page in pages}
     return Content(
-        blocks, count, title, sample, None, outline, body, {page.number: page.across for page in pages}, furniture, words,
-        dict(sum((Counter(page.hidden) for page in pages), Counter())), details,
+        blocks, count, title, sample, outline=outline, body=body, across=across, furniture=furniture, words=words, hidden=hidden,
+        details=details,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import gzip
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,9 @@ from fingen.config import ReadSettings
 from fingen.disk import dump_json, sha256_file, sha256_text, write_beside
 from fingen.documents.basis import set_basis
 from fingen.documents.chunks import build_chunks
-from fingen.documents.content import Asked, Content, Reader, Started, Tell
+from fingen.documents.content import Asked, Content, Part, Reader, Started, Tell
 from fingen.documents.formats import Format, find_format
-from fingen.documents.identity import find_identity
+from fingen.documents.identity import Identity, find_identity, is_same_name
 from fingen.documents.overrides import Override, read_overrides
 from fingen.documents.sections import Opening, find_sections, section_paths
 from fingen.documents.shapes import CellFact, PageBlock, TextRow
@@ -33,11 +34,14 @@ from fingen.text import find_language
 READERS: dict[Format, str] = {
     "pdf": "fingen.documents.pdf",
     "html": "fingen.documents.html",
+    "submission": "fingen.documents.submission",
+    "txt": "fingen.documents.plain",
 }
 # Names the code that reads: a parse in the cache that other code made is not used.
 BESIDE = {"picture.py", "parsed.py"}  # have no part in it
 _CODE = (path for path in sorted(Path(__file__).parent.glob("*.py")) if path.name not in BESIDE)
 READER = sha256_text(*(path.read_text(encoding="utf-8") for path in _CODE))
+WHOLE = 0  # the level of a document among others in one file: it ends whatever is open
 SAMPLE = 200_000  # characters that tell the language
 
 
@@ -108,7 +112,7 @@ def _document(parse: dict[str, Any], path: Path, name: str, sha256: str, reading
         amendment=parse["amendment"],
         period=override.period or Period.model_validate(parse["period"]),
         chunks=tuple(chunked.chunks),
-        filing=override.filing,
+        filing={**parse["filing"], **override.filing},
         hidden=parse["hidden"],
         oversize=chunked.oversize,
         **details,
@@ -129,7 +133,7 @@ def _parse(content: Content, name: str, reading: ReadSettings) -> dict[str, Any]
     language: Language = (
         find_language(sample[:SAMPLE]) if reading.language == "auto" else reading.language  # type: ignore[assignment]
     )
-    about = content.about or find_identity(content.lines, language)
+    about = _identity(content, language)
     sections = _sections(content)
     paths = section_paths(blocks, sections)
     set_units(blocks, paths, content.furniture)
@@ -138,6 +142,7 @@ def _parse(content: Content, name: str, reading: ReadSettings) -> dict[str, Any]
         "pages": content.pages,
         "language": language,
         **about.to_json(),
+        "filing": content.filing,
         "sections": sections,
         "blocks": [_dump_block(block) for block in blocks],
         "broken": sorted(_words_at_breaks(blocks, content.words)),
@@ -150,13 +155,39 @@ def _text(block: PageBlock) -> str:
     return block.text or " ".join(cell for row in block.rows for cell in row.cells)
 
 
+def _identity(content: Content, language: Language) -> Identity:
+    """Whose report it is and of what time. Tags know both; the name is written as its lines write it."""
+    told = content.about
+    metadata = content.metadata or (told.company if told and told.company else "")
+    lines = replace(content.lines, metadata=metadata) if metadata else content.lines
+    found = find_identity(lines, language)
+    if told is None:
+        return found
+    same = told.company is None or (found.company is not None and is_same_name(found.company, told.company))
+    period = found.period if told.period.kind == "unknown" and found.period.kind != "unknown" else told.period
+    about = found if same else told
+    return about._replace(period=period, amendment=told.amendment or found.amendment)
+
+
 def _sections(content: Content) -> list[Opening]:
+    """Where sections begin, in one document of the file after the other."""
+    parts = content.parts or [Part(0, "", content.body, content.pages)]
+    openings: list[Opening] = []
+    for part, end in zip(parts, [*(part.at for part in parts[1:]), len(content.blocks)], strict=True):
+        if part.title:
+            openings.append(Opening(part.at, WHOLE, part.title))
+        openings += (opening._replace(at=opening.at + part.at) for opening in _sections_of(content, part, end))
+    return openings
+
+
+def _sections_of(content: Content, part: Part, end: int) -> list[Opening]:
     """Where sections begin: at the headings that the format has, and where it has none at what looks like one."""
-    headings = [(at, block) for at, block in enumerate(content.blocks) if block.kind == "heading"]
+    blocks = content.blocks[part.at : end]
+    headings = [(at, block) for at, block in enumerate(blocks) if block.kind == "heading"]
     if headings:
         return [Opening(at, block.level, block.text) for at, block in headings]
-    return find_sections(content.blocks, content.outline, body=content.body, across=content.across,
-                         furniture=content.furniture, pages=content.pages)  # fmt: skip
+    return find_sections(blocks, content.outline, body=part.body, across=content.across, furniture=content.furniture,
+                         pages=part.pages)  # fmt: skip
 
 
 def _words_at_breaks(blocks: list[PageBlock], words: frozenset[str]) -> set[str]:

@@ -75,6 +75,11 @@ def _unread(document: Document) -> list[str]:
 
 def _left_out(document: Document) -> list[str]:
     notes = []
+    if document.left_out:
+        more = f" and {len(document.left_out) - SHOWN_PAGES} others" if len(document.left_out) > SHOWN_PAGES else ""
+        notes.append(
+            f"{', '.join(document.left_out[:SHOWN_PAGES])}{more} of the submission are no text and were left out"
+        )
     if document.vertical_pages:
         notes.append(f"pages {_listed(document.vertical_pages)} have lines from top to bottom: their order is not sure")
     if document.unnamed_glyphs:
