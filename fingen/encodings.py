@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -58,9 +59,22 @@ def _is_common(char: str) -> bool:
     return lead <= 0xD7
 
 
-_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
-          (codecs.BOM_UTF16_BE, "utf-16"))  # fmt: skip
-_WIDE_SHARE = 0.3  # of the bytes that are zero at the even or the odd places: text of two bytes a character, most of it Latin
+_WIDE = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
+         (codecs.BOM_UTF16_BE, "utf-16"))  # fmt: skip
+_GUESSES = {"GBK": "gbk", "GB 18030": "gb18030", "Big5": "big5"}
+_RUN, _HIGH = re.compile(rb"[\x80-\xff]+"), re.compile(rb"[\x80-\xff]{4,}")  # no Western text has four beyond ASCII in a row
+_ZEROS = 0.3  # share of zeros at every other byte, from which on a text has two bytes for each character
+
+
+def wide_encoding(head: bytes) -> str:
+    """The encoding of a text with two or four bytes for each character, by its mark or its zeros; "" for all others."""
+    marked = next((encoding for mark, encoding in _WIDE if head.startswith(mark)), "")
+    if marked or len(head) < 4:
+        return marked
+    even, odd = (head[start::2].count(0) / len(head[start::2]) for start in (0, 1))
+    if max(even, odd) < _ZEROS or min(even, odd) > 0.01:
+        return ""
+    return "utf-16-le" if odd > even else "utf-16-be"
 
 
 def decode_text(data: bytes) -> tuple[str, str]:
@@ -68,21 +82,20 @@ def decode_text(data: bytes) -> tuple[str, str]:
 
     What is neither marked nor UTF-8 is Chinese where it reads as such in GBK, GB 18030 or Big5, and Windows-1252 else.
     """
-    for mark, encoding in _MARKS:
-        if data.startswith(mark):
-            return data.decode(encoding, "replace").removeprefix("\ufeff"), ""
-    head = data[:4096]
-    for start, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
-        if head and head[start::2].count(0) > _WIDE_SHARE * len(head):
-            return data.decode(encoding, "replace"), encoding.upper()
+    if wide := wide_encoding(data[:4096]):
+        return data.decode(wide, "replace").removeprefix("\ufeff"), wide.upper() if wide.endswith("e") else ""
     try:
-        return data.decode("utf-8"), ""
+        return data.decode("utf-8-sig"), ""
     except UnicodeDecodeError:
         pass
-    for encoding, name in (("gbk", "GBK"), ("gb18030", "GB 18030"), ("big5", "Big5")):
-        text = _decoded(data, encoding)
-        if text is not None and _share(text, encoding) >= _COMMON_SHARE:
-            return text, name
+    read = {name: text for name, encoding in _GUESSES.items() if (text := _decoded(data, encoding)) is not None}
+    usual = {name: _usual_share(text, _GUESSES[name]) for name, text in read.items()}
+    for name, share in usual.items():
+        if share >= _COMMON_SHARE:
+            return read[name], name
+    if usual and len(_HIGH.findall(data)) > 0.5 * len(_RUN.findall(data)):
+        name = max(usual, key=usual.__getitem__)
+        return read[name], name
     return data.decode("cp1252", "replace"), "Windows-1252"
 
 
@@ -93,9 +106,9 @@ def _decoded(data: bytes, encoding: str) -> str | None:
         return None
 
 
-def _share(text: str, encoding: str) -> float:
-    """The share of common characters among those beyond ASCII."""
-    beyond = [char for char in text[:200_000] if not char.isascii()]
+def _usual_share(text: str, encoding: str) -> float:
+    """The share of characters of daily use among those beyond ASCII in the beginning of a text."""
+    beyond = [char for char in text[:_BLOCK_BYTES] if not char.isascii()]
     is_usual = _is_usual if encoding == "big5" else _is_common
     return sum(map(is_usual, beyond)) / len(beyond) if beyond else 0.0
 
