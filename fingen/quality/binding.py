@@ -92,6 +92,8 @@ class Binding:
         for reason, look in (("binding-entity", self._entity), ("sign", self._sign), ("label", self._label),
                              ("binding-period", self._time), ("binding-basis", self.basis.conflict),
                              ("direction", self._direction)):  # fmt: skip
+            if reason in self._facts.settled(figure, source, place):
+                continue
             if detail := look(figure, source, place):
                 return "no", self._which_label(figure, source, place) if reason == "label" else reason, detail
         if self.is_named(figure, source, place):
@@ -102,6 +104,8 @@ class Binding:
 
     def is_named(self, figure: Quantity, source: Source, place: Place) -> bool:
         """Whether the answer names the row of a figure, or what the sentence of the source has it as."""
+        if self._facts.names_row(figure, source, place):
+            return True
         if place.row is not None:
             return bool(key := row_key(place.row)) and self._says_row(figure, source, key)
         start, end = source.reading.sentence(place.figure.start)

@@ -7,7 +7,7 @@ those of the tag, and what the answer says of its time, its row and its part of 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -22,13 +22,25 @@ from fingen.records import Fact, Period
 if TYPE_CHECKING:
     from fingen.quality.source import Source
 
-# The span of a duration in days, and the words for it.
-_SPANS = (
-    ("three months", 80, 100, re.compile(r"\b(?:three|3)[- ]months?\b|\b1[234][- ]weeks?\b|\bquarter(?:ly|s|['’]s)?\b", re.IGNORECASE)),
-    ("six months", 170, 190, re.compile(r"\b(?:six|6)[- ]months?\b|\b2[678][- ]weeks?\b|\b(?:first|second) half\b|\bhalf[- ]year", re.IGNORECASE)),
-    ("nine months", 260, 285, re.compile(r"\b(?:nine|9)[- ]months?\b|\b(?:39|40)[- ]weeks?\b", re.IGNORECASE)),
-    ("a year", 350, 380, re.compile(r"\b(?:twelve|12)[- ]months?\b|\b5[23][- ]weeks?\b|\b(?:full|fiscal|whole) years? (?:ended|ending|of)\b|\bfor (?:the )?(?:full |fiscal )?year\b|\bannual(?:ly)?\b", re.IGNORECASE)),
-)  # fmt: skip
+# The spans that have names: the least and the most days, and the words that say it.
+_YEAR = (
+    r"\b(?:twelve|12)[- ]months?\b|\b5[23][- ]weeks?\b|\b(?:full|fiscal|whole) years? (?:ended|ending|of)\b"
+    r"|\bfor (?:the )?(?:full |fiscal )?year\b|\bannual(?:ly)?\b"
+)
+_SPANS = tuple(
+    (name, least, most, re.compile(words, re.IGNORECASE))
+    for name, least, most, words in (
+        ("three months", 80, 100, r"\b(?:three|3)[- ]months?\b|\b1[234][- ]weeks?\b|\bquarter(?:ly|s|['’]s)?\b"),
+        (
+            "six months",
+            170,
+            190,
+            r"\b(?:six|6)[- ]months?\b|\b2[678][- ]weeks?\b|\bhalf[- ]year|\b(?:first|second) half\b",
+        ),
+        ("nine months", 260, 285, r"\b(?:nine|9)[- ]months?\b|\b(?:39|40)[- ]weeks?\b"),
+        ("a year", 350, 380, _YEAR),
+    )
+)
 _WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d{4}")
 _PLAIN = re.compile(r"[^a-z0-9]+")
 _MARK = re.compile(r"\s*\((?:\d{1,2}|[a-z])\)(?=\s|$)")
@@ -75,11 +87,12 @@ def _settle(place: Place, fact: Fact, value: Decimal) -> None:
         place.figure = replace(figure, value=abs(figure.value).copy_sign(value), sign=1 if value > 0 else -1)
     if len(fact.unit) == 3 and fact.unit.isupper():
         place.currency = place.currency or fact.unit
-    if not place.periods and place.table is not None and (end := _end(fact)):
+    if not place.periods and place.table is not None and (end := end_of(fact)):
         place.periods = frozenset((end.year,))
 
 
-def _end(fact: Fact) -> date | None:
+def end_of(fact: Fact) -> date | None:
+    """The day that a fact is of, or the last of its span; None where its tag has none."""
     try:
         return date.fromisoformat(fact.period.rpartition("/")[2])
     except ValueError:
@@ -119,7 +132,7 @@ class FactCheck:
     def _time(self, figure: Quantity, source: Source, place: Place) -> str | None:
         """What is wrong with the day, the year or the span that the answer gives a figure, where the source has a fact."""
         fact = place.fact
-        end = _end(fact) if fact else None
+        end = end_of(fact) if fact else None
         if fact is None or end is None:
             return None
         start, stop = self._reading.sentence(figure.start)
@@ -161,16 +174,26 @@ class FactCheck:
         """Whether the words before a figure name another row in full, and its own nowhere."""
         if place.fact is None or place.row is None:
             return None
-        before, _ = self._reading.around(figure)
-        said = fold_label(before)
         own = fold_label(place.row.label)
-        named = max((label for label in source.fact_labels if _has(said, label)), key=len, default="")
-        if not named or _has(named, own) or _has(own, named) or place.fact.concept in source.fact_labels[named]:
+        named = _named(fold_label(self._reading.around(figure)[0]), source.fact_labels)
+        if not named or own in named or any(place.fact.concept in source.fact_labels[label] for label in named):
             return None
         start, stop = self._reading.sentence(figure.start)
-        return (
-            None if own and _has(fold_label(self._reading.text[start:stop]), own) else "the tag of its row is another's"
-        )
+        elsewhere = own in _named(fold_label(self._reading.text[start:stop]), [*source.fact_labels, own])
+        return None if own and elsewhere else "the tag of its row is another's"
+
+    def settled(self, figure: Quantity, source: Source, place: Place) -> tuple[str, ...]:
+        """What needs no look at headings and labels, for the row is named in full and its tag says the rest."""
+        if not self.names_row(figure, source, place):
+            return ()
+        return ("label", "sign") if figure.sign == place.figure.sign else ("label",)
+
+    def names_row(self, figure: Quantity, source: Source, place: Place) -> bool:
+        """Whether the words before a figure have the label of its row in full, and what it is of is known by its tag."""
+        if place.fact is None or place.row is None:
+            return False
+        said, own = fold_label(self._reading.around(figure)[0]), fold_label(place.row.label)
+        return bool(own) and own in _named(said, [*source.fact_labels, own])
 
     def _part(self, figure: Quantity, source: Source, place: Place) -> str | None:
         """Whether a figure of a part is given as another part's, or as that of the whole."""
@@ -225,8 +248,22 @@ def fold_label(text: str) -> str:
     return _PLAIN.sub(" ", _MARK.sub(" ", text.lower())).strip()
 
 
-def _has(text: str, label: str) -> bool:
-    return bool(label) and f" {label} " in f" {text} "
+def _named(text: str, labels: Iterable[str]) -> set[str]:
+    """The labels that a text has in full, without those that are a part of a longer one there."""
+    padded = f" {text} "
+    spans = [(at, at + len(label), label) for label in labels if label for at in _all(padded, f" {label} ")]
+    return {
+        label
+        for start, end, label in spans
+        if not any(left <= start and end <= right and right - left > end - start for left, right, _ in spans)
+    }
+
+
+def _all(text: str, part: str) -> Iterator[int]:
+    at = text.find(part)
+    while at >= 0:
+        yield at
+        at = text.find(part, at + 1)
 
 
 def _parts(fact: Fact) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from fingen.quality.claims import QUANTITIES, ClaimContext, is_cost, is_expense, polarity
-from fingen.quality.facts import fold_label, settle
+from fingen.quality.facts import end_of, fold_label, settle
 from fingen.quality.notation import find_notation, narrow, standard
 from fingen.quality.quantities import HUNDREDTH, ONE, Quantity
 from fingen.quality.tables import (
@@ -146,6 +146,9 @@ class Source:
                 self.dates.add((one.when[0], *other.when[1:]))
             if one.kind == other.kind == "year" and _YEARS.fullmatch(self.text, one.end, other.start):
                 self.years.update(range(one.when[0], min(other.when[0], one.when[0] + _LONGEST)))
+        for end in filter(None, map(end_of, self.passage.facts)):
+            self.years.add(end.year)
+            self.dates.add((end.year, end.month, end.day))
         if self.passage.period.fiscal_year:  # the year that the report calls its own, whatever it ends in
             self.years.add(self.passage.period.fiscal_year)
         self.days = {figure.when[1:] for figure in times if figure.when[1]}
