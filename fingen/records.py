@@ -77,7 +77,7 @@ class Fact(Frozen):
     unit: str = Field(default="", exclude_if=_is_empty)  # USD, shares, USD/shares, pure
     period: str = ""
     entity: str = Field(default="", exclude_if=_is_empty)  # the number that its registry gives the company
-    dimensions: dict[str, str] = Field(default_factory=dict, exclude_if=_is_empty)  # axis -> member
+    dimensions: tuple[tuple[str, str], ...] = Field(default=(), exclude_if=_is_empty)  # axis and member, sorted
     scale: int = Field(default=0, exclude_if=_is_empty)  # powers of ten that the text leaves out
     sign: Literal["", "-"] = Field(default="", exclude_if=_is_empty)  # "-": the tag negates what the text shows
 

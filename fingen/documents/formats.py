@@ -100,6 +100,14 @@ def find_format(path: Path, name: str) -> Format:
     return found
 
 
+def is_pdf(path: Path) -> bool:
+    """Whether a file is a PDF, whose pages can be drawn."""
+    try:
+        return b"%PDF-" in _head(path, path.name)[:1024]
+    except DocumentError:
+        return False
+
+
 def may_be_document(path: Path) -> bool:
     """Whether a file of a folder is one that is read, or one that people keep among reports and has to be named.
 

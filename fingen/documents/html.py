@@ -24,6 +24,7 @@ from fingen.text import clean, is_amount
 
 _SET = (attrgetter("bold"), attrgetter("italic"), attrgetter("link"))
 WIDEST, MOST_CELLS = 1000, 2_000_000  # columns that a cell may span, as browsers have it; cells of a grid
+LONGEST_ID = 60  # characters; a longer one is no help to a reader
 LONG_CELL = 300  # characters of running text
 SHORT_LINE = 60  # characters; lines that are shorter were broken on purpose
 _SPACES = re.compile(r"[ \t\r\n\f]+")
@@ -179,7 +180,7 @@ class _Walk:
         if styled.before:
             self._turn()
         own = element.get("id") or element.get("name")
-        if own and not self._id and tag != "ix:nonnumeric" and self._ids[own] == 1:
+        if own and not self._id and len(own) <= LONGEST_ID and tag != "ix:nonnumeric" and self._ids[own] == 1:
             self._id = own
         if tag == "table":
             self._tables.append(_Table(self._flow, self._place()))

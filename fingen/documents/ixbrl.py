@@ -34,7 +34,7 @@ class Context(NamedTuple):
 
     entity: str
     period: str
-    dimensions: dict[str, str]
+    dimensions: tuple[tuple[str, str], ...]
 
 
 class Tags:
@@ -131,7 +131,11 @@ def _context(element: Any) -> Context:
         elif name == "xbrl:typedmember":
             dimensions[part.get("dimension", "")] = "".join(part.itertext()).strip()
     span = f"{texts.get('startdate', '')}/{texts.get('enddate', '')}"
-    return Context(texts.get("identifier", ""), texts.get("instant") or (span if len(span) > 1 else ""), dimensions)
+    return Context(
+        texts.get("identifier", ""),
+        texts.get("instant") or (span if len(span) > 1 else ""),
+        tuple(sorted(dimensions.items())),
+    )
 
 
 def _unit(element: Any) -> str:

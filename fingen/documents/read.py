@@ -246,11 +246,11 @@ def _dump_rows(rows: list[TextRow]) -> list[Any]:
 
 
 def _dump_facts(facts: list[CellFact]) -> list[Any]:
-    return [[cell, fact.model_dump()] for cell, fact in facts]
+    return [[cell, fact.model_dump(mode="json")] for cell, fact in facts]
 
 
 def _load_facts(held: list[list[Any]]) -> list[CellFact]:
-    return [CellFact(cell, Fact.model_construct(**fact)) for facts in held for cell, fact in facts]
+    return [CellFact(cell, Fact.model_validate(fact)) for facts in held for cell, fact in facts]
 
 
 def _load(path: Path) -> dict[str, Any] | None:

@@ -38,7 +38,7 @@ _MAIN_EXHIBITS = (("EX-13", "Annual report to shareholders"), ("EX-99", "Release
 
 
 @dataclass(slots=True)
-class _Filed:
+class Filed:
     """One document of a submission."""
 
     type: str
@@ -46,6 +46,16 @@ class _Filed:
     about: str
     body: bytes
     line: int  # of the submission, that its text begins on
+
+    @property
+    def is_html(self) -> bool:
+        """Whether it is HTML, and not plain text."""
+        return _TAGS.search(self.body[:4096]) is not None
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it is text to read: no picture, nothing packed, no file of XBRL."""
+        return not (_DATA.match(self.type) or _PACKED.match(self.body) or _MARKUP.match(self.body))
 
     @property
     def title(self) -> str:
@@ -71,13 +81,9 @@ def read(path: Path, name: str, asked: Asked) -> Content:
     if size > MOST_BYTES:
         raise DocumentError(name, Cause.TOO_LARGE, f"more than {MOST_BYTES >> 20} MB", hint="name its documents alone")
     data = path.read_bytes()
-    read_now: list[_Filed] = []
-    left: list[str] = []
-    for filed in _documents(data):
-        if _DATA.match(filed.type) or _PACKED.match(filed.body) or _MARKUP.match(filed.body):
-            left.append(" ".join(filter(None, (filed.type, filed.file))))
-        else:
-            read_now.append(filed)
+    all_filed = list(documents_of(data))
+    read_now = [filed for filed in all_filed if filed.is_read]
+    left = [" ".join(filter(None, (filed.type, filed.file))) for filed in all_filed if not filed.is_read]
     asked.started(0, pages_of(sum(len(filed.body) for filed in read_now)))
     header = _header(data)
     contents = [(filed, _content(filed, name, alone=len(read_now) == 1)) for filed in read_now]
@@ -89,7 +95,8 @@ def read(path: Path, name: str, asked: Asked) -> Content:
     return whole
 
 
-def _documents(data: bytes) -> Iterator[_Filed]:
+def documents_of(data: bytes) -> Iterator[Filed]:
+    """The documents of a submission, in its order."""
     line, at = 1, 0
     for found in _DOCUMENT.finditer(data):
         text = _TEXT.search(found[1])
@@ -100,7 +107,7 @@ def _documents(data: bytes) -> Iterator[_Filed]:
             start += wrapped.end()
             body = _CLOSING.sub(b"", body[wrapped.end() :])
         line, at = line + data.count(b"\n", at, start), start
-        yield _Filed(_tag(head, b"TYPE").upper(), _tag(head, b"FILENAME"), _tag(head, b"DESCRIPTION"), body, line)
+        yield Filed(_tag(head, b"TYPE").upper(), _tag(head, b"FILENAME"), _tag(head, b"DESCRIPTION"), body, line)
 
 
 def _tag(head: bytes, name: bytes) -> str:
@@ -117,7 +124,7 @@ def _header(data: bytes) -> dict[str, str]:
     return fields
 
 
-def _content(filed: _Filed, name: str, *, alone: bool) -> Content:
+def _content(filed: Filed, name: str, *, alone: bool) -> Content:
     text = decode(filed.body)
     if len(text) > LARGEST:
         raise DocumentError(
@@ -125,7 +132,7 @@ def _content(filed: _Filed, name: str, *, alone: bool) -> Content:
         )
     if not text.strip():
         return Content([])
-    if not _TAGS.search(filed.body[:4096]):
+    if not filed.is_html:
         return plain.read_text(text, first_line=filed.line)
     content = html.read_markup(text, name)
     if not alone:
@@ -136,7 +143,7 @@ def _content(filed: _Filed, name: str, *, alone: bool) -> Content:
     return content
 
 
-def _joined(contents: list[tuple[_Filed, Content]], header: dict[str, str]) -> Content:
+def _joined(contents: list[tuple[Filed, Content]], header: dict[str, str]) -> Content:
     """One document after the other: their pages are counted on, and one without pages counts as one."""
     blocks: list[PageBlock] = []
     parts: list[Part] = []
@@ -169,7 +176,7 @@ def _joined(contents: list[tuple[_Filed, Content]], header: dict[str, str]) -> C
     return whole
 
 
-def _about(contents: list[tuple[_Filed, Content]], header: dict[str, str]) -> Identity | None:
+def _about(contents: list[tuple[Filed, Content]], header: dict[str, str]) -> Identity | None:
     """What tags say of the filing, or else what its header does: the form, and the end of its period."""
     tagged = next((content.about for _, content in contents if content.about), None)
     if tagged:
