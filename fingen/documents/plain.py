@@ -27,8 +27,11 @@ from fingen.text import clean, ends_sentence, has_leaders, is_cjk, join_lines, v
 LARGEST = 32 << 20  # bytes of text: of more no passage would be asked about
 TITLE_LINES = 120  # at the top of a page, that may say whose report it is
 EDGE = 4  # lines at the top and foot of a page that may run along
+REACH = 9  # lines from one row of a table to the next, at most
 LONG = 132  # columns; where many lines are longer, each is a paragraph
 CENTRED = 6  # columns; lines that begin farther in, and not below each other, stand in the middle
+SHORT = 50  # columns; a longer line that another one follows is running text
+LONGEST_MARK = 10  # characters before an entry of a list
 TAB = 8  # columns of characters
 _ODD = 0.02  # share of characters that are none, from which on a file is no text
 _MARKS = re.compile(r"</?(?:PAGE|TABLE|CAPTION|S|C|FN|F\d{1,2}|BTB|TEXT|DOCUMENT|MULTIPLIER|ARTICLE|LEGEND)>", re.IGNORECASE)
@@ -38,7 +41,7 @@ _ENTITY = re.compile(r"&(?:amp|lt|gt|quot|nbsp|#\d{1,5});", re.IGNORECASE)
 _ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&nbsp;": " "}
 _NOTE_MARK = re.compile(r"(?<=[^\s{])\{\d{1,2}(?:,\d{1,2})*\}")  # {1}, where the type has no raised figures
 _NUMBER = re.compile(r"\W*(?:page\s*)?(?:[A-Z]{1,2}\s?-\s?)?(?:\d{1,4}|[ivxlc]{1,6})(?:\s*of\s*\d{1,4})?\W*", re.IGNORECASE)
-_DIGITS = re.compile(r"\d+|\b[ivxlc]+\b")
+_EDGE_NUMBER = re.compile(r"^\d{1,4}\b|\b\d{1,4}$")
 _MARKED = re.compile(
     r"(?:[•●▪■◆○*o]|--?|\((?:[ivx]{1,4}|[a-zA-Z]|\d{1,2})\)|（[一二三四五六七八九十\d]{1,3}）|[①-⑳]|[一二三四五六七八九十]{1,3}、|"
     r"\d{1,2}[.)、]|[a-zA-Z][.)]|Item\s+\d{1,2}[A-C]?\.?|第[一二三四五六七八九十\d]{1,3}[节章節])\s*(?=\S)",
@@ -192,38 +195,41 @@ def _take_running(pages: list[list[_Line]]) -> dict[int, list[str]]:
 
     A title that runs along stays on the first page of each stretch: it heads what stands there.
     """
-    if len(pages) < 3:
+    if len(pages) < 2:
         return {}
     edges = [_edges(page) for page in pages]
-    counts = Counter(shape for edge in edges for shape in {_shape(line) for line in edge})
+    counts = Counter(shape for sides in edges for shape in {_shape(line) for side in sides for line in side})
     taken: dict[int, list[str]] = defaultdict(list)
     last: dict[str, int] = {}
-    for number, (page, edge) in enumerate(zip(pages, edges, strict=True), 1):
-        doomed = set()
-        for line in edge:
-            shape = _shape(line)
-            is_number = (line is edge[0] or line is edge[-1]) and _NUMBER.fullmatch(line.shown) is not None
-            runs = counts[shape] >= 3 and not is_unit_line(line.shown)
-            if is_number or (runs and (number - last.get(shape, -9) <= 2 or is_rule(line.text))):
-                doomed.add(id(line))
-                if not is_rule(line.text):
-                    taken[number].append(line.shown)
-            last[shape] = number
+    for number, (page, sides) in enumerate(zip(pages, edges, strict=True), 1):
+        doomed: set[int] = set()
+        flowing = {id(a) for a, b in pairwise(page) if min(len(a.shown), len(b.shown)) > SHORT}
+        for side in sides:
+            for at, line in enumerate(side):  # from the edge inwards, as long as they run along
+                shape = _shape(line)
+                is_number = at == 0 and _NUMBER.fullmatch(line.shown) is not None
+                if not is_number and (counts[shape] < 3 or is_unit_line(line.shown) or id(line) in flowing):
+                    if at:
+                        break  # one title of its own may stand over them
+                    continue
+                if is_number or is_rule(line.text) or number - last.get(shape, -9) <= 2:
+                    doomed.add(id(line))
+                    taken[number] += [] if is_rule(line.text) else [line.shown]
+                last[shape] = number
         page[:] = [line for line in page if id(line) not in doomed]
     return dict(taken)
 
 
-def _edges(page: list[_Line]) -> list[_Line]:
-    """The lines at the top and foot of a page; of those below the top none that stand in a table, or behind a wide gap."""
+def _edges(page: list[_Line]) -> tuple[list[_Line], list[_Line]]:
+    """The lines at the top and at the foot of a page, the outermost first."""
     inked = [line for line in page if line.text]
     top = inked[:EDGE]
-    foot = inked[max(EDGE, len(inked) - 2) :]
-    return [*top, *foot]
+    return top, inked[: max(len(top), len(inked) - 2) - 1 : -1]
 
 
 def _shape(line: _Line) -> str:
     """A line whatever the number of its page."""
-    return _DIGITS.sub("#", line.shown.casefold())
+    return _EDGE_NUMBER.sub("#", line.shown.casefold())
 
 
 # --- a page ------------------------------------------------------------------------------------------------------------
@@ -265,7 +271,7 @@ def _is_row(tokens: list[Token]) -> bool:
 def _page_blocks(page: list[_Line], words: frozenset[str]) -> Iterator[PageBlock]:
     """The blocks of a page: tables, and the paragraphs between them."""
     lines = list(map(_shaped, page))
-    lengths = [len(line.text) for line in page if line.text]
+    lengths = [len(line.line.text) for line in lines if line.tokens and not (line.is_row or line.line.in_table)]
     unwrapped = sum(length > LONG for length in lengths) > 0.15 * len(lengths)
     prose: list[_Shaped] = []
     at = 0
@@ -292,27 +298,45 @@ def _region_end(lines: list[_Shaped], at: int) -> int:
     if not lines[at].is_row:
         return at
     end = at + 1
-    right = len(lines[at].line.text)
+    right, figures = len(lines[at].line.text), _first_figure(lines[at])
     while end < len(lines):
-        following = next((to for to in range(end, min(end + 7, len(lines))) if lines[to].is_row or lines[to].line.in_table), None)
-        if following is None or lines[following].line.in_table or not _belong(lines[end:following], lines[following], right):
+        following = next((to for to in range(end, min(end + REACH, len(lines))) if lines[to].is_row or lines[to].line.in_table), None)
+        if following is None or lines[following].line.in_table:
+            break
+        figures = min(figures, _first_figure(lines[following]))
+        if not _belong(lines[end:following], lines[following], max(0.66 * right, 30), figures):
             break
         right = max(right, len(lines[following].line.text))
         end = following + 1
+        while end < len(lines) and _hangs(lines[end], lines[end - 1]):
+            lines[end].is_row = True
+            end += 1
     while end < len(lines) and lines[end].is_rule:
         end += 1
     return end
 
 
-def _belong(between: list[_Shaped], row: _Shaped, right: int) -> bool:
-    """Whether a table goes on over some lines with a row: they are blank, rules, or labels."""
-    if sum(line.is_blank for line in between) > (2 if row.has_figures else 1):
+def _hangs(line: _Shaped, above: _Shaped) -> bool:
+    """Whether a line goes on with the last cell of the row above it, which is text."""
+    if len(line.tokens) != 1 or not above.is_row or line.tokens[0].is_figure:
         return False
-    texts = [line for line in between if line.tokens]
-    if len(texts) > 4:
+    last = above.tokens[-1]
+    return last.start > 0 and abs(line.tokens[0].start - last.start) <= 1 and not last.is_figure and not last.is_year
+
+
+def _first_figure(line: _Shaped) -> int:
+    """Where the first figure behind the label of a line begins; far away where there is none."""
+    return next((token.start for token in line.tokens[1:] if token.is_figure or token.is_year), LONG)
+
+
+def _belong(between: list[_Shaped], row: _Shaped, widest: float, figures: int) -> bool:
+    """Whether a table goes on over some lines with a row: they are blank, rules, or labels, which end before `figures`."""
+    blanks = sum(line.is_blank for line in between)
+    if blanks > (0 if len(row.tokens) == 1 else 2 if row.has_figures else 1):
         return False
+    texts = [line.line for line in between if line.tokens]
     return all(
-        len(line.line.shown) <= max(0.66 * right, 30) and not (ends_sentence(line.line.shown) and len(line.line.shown) > 40)
+        (len(line.shown) <= widest or len(line.text) < figures) and not (ends_sentence(line.shown) and len(line.shown) > 40)
         for line in texts
     )
 
@@ -398,12 +422,9 @@ def _table(lines: list[_Shaped], prose: list[_Shaped], words: frozenset[str]) ->
     columns = find_columns([line.tokens for line in rows])[1]
     if not columns:
         return []
-    first = lines.index(rows[0])
-    while first and not lines[first - 1].is_blank and lines[first - 1].tokens and _stands_over(lines[first - 1], columns):
-        first -= 1
-    while first > 1 and lines[first - 1].is_blank and lines[first - 2].tokens and _stands_over(lines[first - 2], columns):
-        first -= 2
     last = max(at for at, line in enumerate(lines) if line.is_row)
+    before = lines[: lines.index(rows[0])]
+    first = len(before) - len(_headings_above(before, columns))
     above = [] if first else _headings_above(prose, columns)
     body = above + lines[first : last + 1]
     breaks: set[int] = set()
@@ -414,11 +435,17 @@ def _table(lines: list[_Shaped], prose: list[_Shaped], words: frozenset[str]) ->
         else:
             breaks.add(len(kept))
     made = typed_rows([line.tokens for line in kept], breaks, words)
-    if not made.rows or len(made.rows[0].cells) < 2:
+    if not made.rows or len(made.rows[0].cells) < 2 or (not figures and _is_list(made.rows)):
         return []
     table = table_block(made.rows, f"line {kept[0].line.number}")
     table.header = made.header or table.header
     return [*_paragraphs(lines[:first], words, unwrapped=False), table, *_paragraphs(lines[last + 1 :], words, unwrapped=False)]
+
+
+def _is_list(rows: list[TextRow]) -> bool:
+    """Whether rows are the entries of a list: a mark or number, and running text beside it."""
+    pairs = [row.cells for row in rows]
+    return len(pairs[0]) == 2 and max(len(mark) for mark, _ in pairs) <= LONGEST_MARK and max(len(text) for _, text in pairs) > SHORT
 
 
 def _stands_over(line: _Shaped, columns: list[Column]) -> bool:

@@ -13,7 +13,7 @@ from fingen.documents.shapes import TextRow
 from fingen.text import clean, is_currency, join_pair
 
 _LEADERS = re.compile(r"(?<=\S)(?:\s?[.·…]){3,}(?=\s|$)|(?:\. ){3,}|\.\.(?=  |$)|[-=_]{4,}(?=\s|$)")
-_WORD = re.compile(r"\S+")
+_WORD = re.compile(r"\S+?(?:(?<=[\d)])(?=[$€£]|\([\d,]{3,})|(?=\s|$))")  # figures that touch are two
 _FIGURE = re.compile(
     r"[-–—+(\[]{0,2}(?:(?:US|HK|C|A|NT)?[$€£¥￥]|RMB)?[-(]{0,2}(?:\d(?:[\d,]*\d)?(?:\.\d+)?|\.\d+)(?:¢|bp|pts)?[%％x)\]]{0,3}(?::1)?[)*]{0,3}$"
 )
@@ -25,6 +25,7 @@ _SUFFIX = frozenset({")", "%", ")%", "%)", "]", "x"})
 _THOUSANDS = re.compile(r"[-(]?\d{1,3}(?: \d{3})+[)%]?$")  # parted by spaces
 INSET = 12  # columns; a figure that begins a line stands behind a label that is not there
 LONG_LABEL = 24  # columns; a shorter label has no reason to be broken
+ASIDE = 3  # columns; the dash for nothing may stand so far beside the figures of its column
 STRAY = 3  # rows; what stands in fewer of them may be no column
 FAR = 14  # columns between a currency sign and its figure, at most
 FILLER = "\0"  # the second column of a wide character
@@ -157,7 +158,8 @@ def _columns(rows: Sequence[Sequence[Token]]) -> list[Column]:
     first = min(column.start for column in columns)
     alone = [(at, row[0]) for at, row in numbered if row and row[0].is_figure and row[0].start >= first - 1]
     _add(columns, alone)
-    _add(columns, [(at, token) for at, token in figures if not any(map(str.isdigit, token.text))])
+    marks = [(at, token) for at, token in figures if not any(map(str.isdigit, token.text))]
+    _add(columns, [(at, mark) for at, mark in marks if max(column.overlap(mark.start, mark.end) for column in columns) <= -ASIDE])
     _add_texts(columns, [(at, token) for at, row in numbered for token in row[1:] if not token.is_figure])
     labels = [row[0] for row in rows if row and not row[0].is_figure]
     columns = [column for column in columns if not _is_in_labels(column, labels)]
@@ -347,11 +349,11 @@ def _whole(
 
 def _goes_on(above: list[str], row: list[str], *, deeper: bool, full: bool) -> bool:
     """Whether a line goes on with the label of the row above it: one that fills its column, or breaks off inside a phrase."""
-    if not row[0] or not above[0] or above[0].endswith((":", "：", ".")):
+    if not row[0] or not above[0] or (any(above[1:]) and any(row[1:])):
         return False
-    if any(above[1:]) and any(row[1:]):
-        return False
-    if row[0][0].islower() or (_JOINS.search(above[0]) and (deeper or not any(above[1:]))):
+    if above[0].endswith((":", "：", ".")):
+        return full and row[0][0].isdigit()
+    if row[0].lstrip("-–— ")[:1].islower() or (_JOINS.search(above[0]) and (deeper or not any(above[1:]))):
         return True
     return (full or (deeper and row[0][0] == "(")) and any(row[1:]) and not any(above[1:]) and not above[0].isupper()
 
