@@ -34,8 +34,9 @@ SHORT = 50  # columns; a longer line that another one follows is running text
 LONGEST_MARK = 10  # characters before an entry of a list
 TAB = 8  # columns of characters
 _ODD = 0.02  # share of characters that are none, from which on a file is no text
-_MARKS = re.compile(r"</?(?:PAGE|TABLE|CAPTION|S|C|FN|F\d{1,2}|BTB|TEXT|DOCUMENT|MULTIPLIER|ARTICLE|LEGEND)>", re.IGNORECASE)
+_MARKS = re.compile(r"</?(?:PAGE|TABLE|CAPTION|S|C|FN|F\d{1,2}|BTB|TEXT|DOCUMENT)>", re.IGNORECASE)
 _PAGE = re.compile(r"<PAGE>|\f", re.IGNORECASE)
+_FIELD = re.compile(r"<([A-Z][A-Z&-]{2,40})>(?=\s|$)")  # a field of a data schedule, before its value
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|.\x08")  # of terminals and printers
 _ENTITY = re.compile(r"&(?:amp|lt|gt|quot|nbsp|#\d{1,5});", re.IGNORECASE)
 _ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&nbsp;": " "}
@@ -169,6 +170,8 @@ def _columns_of(raw: str) -> str:
         text = text[2:]
     if "\x1b" in text or "\x08" in text:
         text = _ESCAPES.sub("", text)
+    if text.startswith("<"):
+        text = _FIELD.sub(r"\1", text)
     if "&" in text:
         text = _ENTITY.sub(_character, text)
     if "{" in text:

@@ -20,7 +20,7 @@ _FIGURE = re.compile(
 _MARK = re.compile(r"(?<=[\d)%])\(([a-z]|\d{1,2})\)$")  # of a footnote, behind a figure
 _YEAR = re.compile(r"(?:FY)?(?:19|20)\d\d[AEP]?$")
 _NUMBERED = re.compile(r"\(?(?:\d{1,2}|[a-z])\)?$", re.IGNORECASE)
-_NONE = frozenset({"-", "–", "—", "--", "---", "——", "_", "__", "-0-", "*", "**", "N/A", "n/a", "NA", "nil", "Nil", "NM", "nm", "N/M", "n/m", "None"})  # fmt: skip
+_NONE = frozenset({"-", "–", "—", "--", "---", "——", "_", "__", "-0-", "N/A", "n/a", "NA", "nil", "Nil", "NM", "nm", "N/M", "n/m", "None"})  # fmt: skip
 _SUFFIX = frozenset({")", "%", ")%", "%)", "]", "x"})
 _THOUSANDS = re.compile(r"[-(]?\d{1,3}(?: \d{3})+[)%]?$")  # parted by spaces
 INSET = 12  # columns; a figure that begins a line stands behind a label that is not there
@@ -140,7 +140,8 @@ def find_columns(lines: Sequence[Sequence[Token]]) -> tuple[int, list[Column]]:
     Figures make the columns; text of the rows that stands in none of them has its own.
     """
     body = next((at for at, line in enumerate(lines) if has_figures(line) and not _are_numbers(line)), len(lines))
-    return body, _columns(lines[body:]) if body < len(lines) else _gutters(lines)
+    columns = _columns(lines[body:])
+    return (body, columns) if columns else (len(lines), _gutters(lines))
 
 
 def _are_numbers(line: Sequence[Token]) -> bool:
