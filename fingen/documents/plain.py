@@ -26,7 +26,7 @@ from fingen.text import clean, ends_sentence, has_leaders, is_cjk, join_lines, v
 
 LARGEST = 32 << 20  # bytes of text: of more no passage would be asked about
 TITLE_LINES = 120  # at the top of a page, that may say whose report it is
-EDGE = 4  # lines at the top and foot of a page that may run along
+EDGE, FOOT = 4, 2  # lines at the top and at the foot of a page that may run along
 REACH = 9  # lines from one row of a table to the next, at most
 LONG = 132  # columns; where many lines are longer, each is a paragraph
 CENTRED = 6  # columns; lines that begin farther in, and not below each other, stand in the middle
@@ -226,8 +226,8 @@ def _take_running(pages: list[list[_Line]]) -> dict[int, list[str]]:
 def _edges(page: list[_Line]) -> tuple[list[_Line], list[_Line]]:
     """The lines at the top and at the foot of a page, the outermost first."""
     inked = [line for line in page if line.text]
-    top = inked[:EDGE]
-    return top, inked[: max(len(top), len(inked) - 2) - 1 : -1]
+    foot = inked[-FOOT:]
+    return inked[: min(EDGE, len(inked) - len(foot))], foot[::-1]
 
 
 def _shape(line: _Line) -> str:

@@ -354,6 +354,8 @@ def _goes_on(above: list[str], row: list[str], *, deeper: bool, full: bool) -> b
         return False
     if above[0].endswith((":", "：", ".")):
         return full and row[0][0].isdigit()
+    if above[0].count("(") > above[0].count(")"):
+        return True
     if row[0].lstrip("-–— ")[:1].islower() or (_JOINS.search(above[0]) and (deeper or not any(above[1:]))):
         return True
     return (full or (deeper and row[0][0] == "(")) and any(row[1:]) and not any(above[1:]) and not above[0].isupper()
