@@ -48,7 +48,7 @@ def read(path: Path, name: str, asked: Asked) -> Content:
     size = path.stat().st_size
     if size > LARGEST:
         raise DocumentError(name, Cause.TOO_LARGE, f"more than {LARGEST >> 20} MB of Markdown", hint="split the file")
-    asked.started(0, pages_of(size))
+    asked.started(0, 2 * pages_of(size))  # parsing takes as long as all that comes after
     text = text_of(path.read_bytes(), name, asked).replace("\r\n", "\n").replace("\r", "\n")
     return _Walk(name).read(text)
 

@@ -19,7 +19,7 @@ from fingen.documents.shapes import PageBlock, TextRow
 from fingen.documents.tables import is_unit_line
 from fingen.documents.titles import Line as TitleLine
 from fingen.documents.titles import Pages
-from fingen.documents.typed import FILLER, INSET, Column, Token, find_columns, has_figures, is_rule, tokens_of, typed_rows
+from fingen.documents.typed import FILLER, HELD, INSET, Column, Token, find_columns, has_figures, is_rule, tokens_of, typed_rows
 from fingen.encodings import decode_text
 from fingen.errors import Cause, DocumentError
 from fingen.text import clean, ends_sentence, has_leaders, is_cjk, join_lines, vocabulary
@@ -27,6 +27,7 @@ from fingen.text import clean, ends_sentence, has_leaders, is_cjk, join_lines, v
 LARGEST = 32 << 20  # bytes of text: of more no passage would be asked about
 TITLE_LINES = 120  # at the top of a page, that may say whose report it is
 EDGE, FOOT = 4, 2  # lines at the top and at the foot of a page that may run along
+WIDEST = 1000  # columns of a line that may be a row of a table
 REACH = 9  # lines from one row of a table to the next, at most
 LONG = 132  # columns; where many lines are longer, each is a paragraph
 CENTRED = 6  # columns; lines that begin farther in, and not below each other, stand in the middle
@@ -37,6 +38,7 @@ _ODD = 0.02  # share of characters that are none, from which on a file is no tex
 _MARKS = re.compile(r"</?(?:PAGE|TABLE|CAPTION|S|C|FN|F\d{1,2}|BTB|TEXT|DOCUMENT)>", re.IGNORECASE)
 _PAGE = re.compile(r"<PAGE>|\f", re.IGNORECASE)
 _FIELD = re.compile(r"<([A-Z][A-Z&-]{2,40})>(?=\s|$)")  # a field of a data schedule, before its value
+_OWN = dict.fromkeys(map(ord, FILLER + HELD))  # of no text, and used here
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|.\x08")  # of terminals and printers
 _ENTITY = re.compile(r"&(?:amp|lt|gt|quot|nbsp|#\d{1,5});", re.IGNORECASE)
 _ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&nbsp;": " "}
@@ -89,7 +91,7 @@ def text_of(data: bytes, name: str, asked: Asked) -> str:
 
 def read_text(text: str, *, first_line: int = 1) -> Content:
     """Read a text that is at hand; its places are lines, counted from `first_line`."""
-    pages = _pages(text, first_line)
+    pages = _pages(text.translate(_OWN), first_line)
     title = Pages(tuple(tuple(TitleLine(shown, BODY) for line in page[:TITLE_LINES] if (shown := line.shown)) for page in pages if page))
     furniture = _take_running(pages)
     words = vocabulary(line.text for page in pages for line in page if line.text)
@@ -257,6 +259,8 @@ class _Shaped:
 
 
 def _shaped(line: _Line) -> _Shaped:
+    if len(line.text) > WIDEST:
+        return _Shaped(line, [Token(line.indent, len(line.text), line.text)], False, False)
     tokens = [] if is_rule(line.text) else tokens_of(line.text)
     return _Shaped(line, tokens, not line.titles and _is_row(tokens), bool(line.text) and not tokens)
 
@@ -368,7 +372,7 @@ def _region(lines: list[_Shaped], prose: list[_Shaped], words: frozenset[str]) -
 
 def _stanzas(lines: list[_Shaped]) -> Iterator[list[_Shaped]]:
     """Lines cut where headings of columns come again after figures, and around running text."""
-    start, seen = 0, False
+    start, first = 0, LONG  # where the stanza begins, and where the figures in it do
     parted = True
     at = 0
     while at < len(lines):
@@ -376,20 +380,26 @@ def _stanzas(lines: list[_Shaped]) -> Iterator[list[_Shaped]]:
         if line.is_blank or line.is_rule:
             parted = True
         elif _is_prose(lines, at):
-            end = at
-            while end < len(lines) and not lines[end].is_row and not (lines[end].is_blank and end > at and not _is_prose(lines, end + 1)):
-                end += 1
+            end = _prose_end(lines, at)
             yield lines[start:at]
             yield lines[at:end]
-            start, at, seen, parted = end, end, False, True
+            start, at, first, parted = end, end, LONG, True
             continue
         else:
-            if seen and parted and _heads_columns(lines[at:], lines[start:at]):
+            if first < LONG and parted and _heads_columns(lines[at : at + 4], first):
                 yield lines[start:at]
-                start, seen = at, False
-            seen, parted = seen or line.has_figures, False
+                start, first = at, LONG
+            first, parted = min(first, _first_figure(line) if line.has_figures else LONG), False
         at += 1
     yield lines[start:]
+
+
+def _prose_end(lines: list[_Shaped], at: int) -> int:
+    """Where running text ends that begins at a line."""
+    end = at
+    while end < len(lines) and not lines[end].is_row and not (lines[end].is_blank and not _is_prose(lines, end + 1)):
+        end += 1
+    return end
 
 
 def _is_prose(lines: list[_Shaped], at: int) -> bool:
@@ -400,17 +410,16 @@ def _is_prose(lines: list[_Shaped], at: int) -> bool:
     )  # fmt: skip
 
 
-def _heads_columns(lines: list[_Shaped], above: list[_Shaped]) -> bool:
-    """Whether lines begin with headings of columns: no labels, no figures, years or several words above what follows."""
-    first = min((token.start for line in above if line.has_figures for token in line.tokens[1:] if token.is_figure), default=0)
-    for line in lines[:4]:
+def _heads_columns(lines: list[_Shaped], first: int) -> bool:
+    """Whether lines begin with headings of columns: no labels, no figures; years or several words above the `first` figures."""
+    for line in lines:
         tokens = line.tokens
         if not tokens:
             return False
         years = sum(token.is_year for token in tokens[1:])
-        if line.has_figures or (tokens[0].start < first - 12 and not (years > 1 and years == len(tokens) - 1)):
+        if line.has_figures or (tokens[0].start < first - INSET and not (years > 1 and years == len(tokens) - 1)):
             return False
-        if years > 1 or (years and tokens[0].is_year) or (len(tokens) > 1 and tokens[0].start >= first - 12):
+        if years > 1 or (years and tokens[0].is_year) or (len(tokens) > 1 and tokens[0].start >= first - INSET):
             return True
     return False
 
@@ -454,7 +463,7 @@ def _is_list(rows: list[TextRow]) -> bool:
 def _stands_over(line: _Shaped, columns: list[Column]) -> bool:
     """Whether a line stands over the columns of figures, and not over their labels."""
     start, end = line.tokens[0].start, line.tokens[-1].end
-    return start >= columns[0].start - 12 and start > 0.5 * columns[0].start and end <= columns[-1].end + 12 and len(line.line.shown) <= 80
+    return start >= columns[0].start - INSET and start > 0.5 * columns[0].start and end <= columns[-1].end + INSET and len(line.line.shown) <= 80
 
 
 def _headings_above(prose: list[_Shaped], columns: list[Column]) -> list[_Shaped]:

@@ -21,6 +21,7 @@ _MARK = re.compile(r"(?<=[\d)%])\(([a-z]|\d{1,2})\)$")  # of a footnote, behind 
 _YEAR = re.compile(r"(?:FY)?(?:19|20)\d\d[AEP]?$")
 _NUMBERED = re.compile(r"\(?(?:\d{1,2}|[a-z])\)?$", re.IGNORECASE)
 _NONE = frozenset({"-", "–", "—", "--", "---", "——", "_", "__", "-0-", "N/A", "n/a", "NA", "nil", "Nil", "NM", "nm", "N/M", "n/m", "None"})  # fmt: skip
+_ENDS = frozenset("0123456789)%]-–—_=*x")  # of figures, of what stands for none, and of rules
 _SUFFIX = frozenset({")", "%", ")%", "%)", "]", "x"})
 _THOUSANDS = re.compile(r"[-(]?\d{1,3}(?: \d{3})+[)%]?$")  # parted by spaces
 INSET = 12  # columns; a figure that begins a line stands behind a label that is not there
@@ -29,7 +30,7 @@ ASIDE = 3  # columns; the dash for nothing may stand so far beside the figures o
 STRAY = 3  # rows; what stands in fewer of them may be no column
 FAR = 14  # columns between a currency sign and its figure, at most
 FILLER = "\0"  # the second column of a wide character
-_HELD = "\1"  # a space that parts no cells
+HELD = "\1"  # a space that parts no cells
 _RANGE = re.compile(r"(?P<start>^\s*)?(?:[$€£¥]\s*)?\d[\d.,]*%?(?(start)\s{1,2}| )(?:to|-|–|—|through)(?(start)\s{1,2}| )(?:[$€£¥](?(start)\s*| ?))?\d[\d.,]*%?[*)]*(?!\S)")
 
 
@@ -67,6 +68,9 @@ def is_rule(line: str) -> bool:
 
 def tokens_of(line: str) -> list[Token]:
     """The cells of a line: words parted by two spaces or more are two, figures are always."""
+    text = line.strip()
+    if "  " not in text and text[-1:] not in _ENDS and ".." not in text and ". ." not in text:
+        return [_sentence(line, text)] if text else []  # as most lines are
     line = _LEADERS.sub(lambda dots: " " * len(dots[0]), line)
     line = _RANGE.sub(_held, line)
     words = [(found.start(), found.end(), found[0]) for found in _WORD.finditer(line)]
@@ -80,12 +84,22 @@ def tokens_of(line: str) -> list[Token]:
     return tokens
 
 
+def _sentence(line: str, text: str) -> Token:
+    """A line of one cell."""
+    start = at = len(line) - len(line.lstrip())
+    words = []
+    for word in text.split(" "):
+        words.append((at, at + len(word), word))
+        at += len(word) + 1
+    return Token(start, start + len(text), text, tuple(words))
+
+
 def _held(found: re.Match[str]) -> str:
     """From a figure to another one, as one word; at the start of a line it takes the place that it had."""
     if found["start"] is None:
-        return found[0].replace(" ", _HELD)
+        return found[0].replace(" ", HELD)
     held = re.sub(r"(?<=[$€£¥])\s+", "", found[0][len(found["start"]) :])
-    return found["start"] + (re.sub(r"\s+", _HELD, held)).ljust(len(found[0]) - len(found["start"]))
+    return found["start"] + (re.sub(r"\s+", HELD, held)).ljust(len(found[0]) - len(found["start"]))
 
 
 def _belongs(last: Token, word: tuple[int, int, str], following: tuple[int, int, str] | None) -> bool:
@@ -224,7 +238,7 @@ def _cells(row: Sequence[Token], columns: list[Column]) -> list[str]:
             if cells[index] and token.is_figure and is_figure(cells[index]):
                 index = next((free for free in (index + 1, index - 1) if 0 < free < len(cells) and not cells[free]), index)
             cells[index] = f"{cells[index]} {text}".strip()
-    return [clean(cell.replace(FILLER, "").replace(_HELD, " ")) for cell in cells]
+    return [clean(cell.replace(FILLER, "").replace(HELD, " ")) for cell in cells]
 
 
 def _cut_label(row: Sequence[Token], columns: list[Column]) -> Sequence[Token]:
