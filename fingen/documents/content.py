@@ -70,7 +70,7 @@ class Reader(Protocol):
 
 @dataclass(frozen=True)
 class Part:
-    """A document within a file that holds several: the blocks from `at` on. `title` is the section that it is, if any."""
+    """A document within a file that holds several: the blocks from `at` on. With a `title` the first block is its heading."""
 
     at: int
     title: str

@@ -15,6 +15,7 @@ Format = Literal["pdf", "html", "submission", "docx", "md", "txt"]
 HEAD = 4096  # bytes that are looked at
 SUFFIXES = {".pdf", ".htm", ".html", ".xhtml", ".txt", ".docx", ".md", ".markdown"}  # of files that are read
 MARKDOWN = {".md", ".markdown"}
+XML = {".xml", ".xbrl", ".xsd", ".svg"}
 AS_PDF = "save it as PDF or .docx"
 # What stands in folders of reports and is not read, by its suffix. Other files of a folder are no documents.
 OTHERS = {
@@ -159,11 +160,11 @@ def _of_text(path: Path, text: bytes) -> Format | Refused:
     prolog = _PROLOG.match(text)
     start = text[prolog.end() if prolog else 0 :]
     tag = _TAG.match(start)
-    if tag and suffix not in MARKDOWN and not tag[1] and tag[2].lower() in _HTML:
+    if tag and suffix not in MARKDOWN | XML and not tag[1] and tag[2].lower() in _HTML:
         return "html"
     if b"<html" in text[:1024].lower() and suffix not in MARKDOWN:
         return "html"
-    if text.lstrip().startswith(b"<?xml") or (tag and suffix in {".xml", ".xbrl", ".xsd", ".svg"}):
+    if text.lstrip().startswith(b"<?xml") or (tag and suffix in XML):
         what = "XBRL" if b"xbrl" in text.lower() else "XML"
         return Refused(f"{what} without a page to read", OTHERS[".xml"])
     if suffix in MARKDOWN:

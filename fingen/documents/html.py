@@ -18,9 +18,10 @@ from fingen.documents.looks import Look, Named, Sheet, Styled, style_element
 from fingen.documents.markup import LARGEST, decode, local, parse_markup
 from fingen.documents.rows_of_cells import Cell, build_rows
 from fingen.documents.running import without_running
-from fingen.documents.shapes import CellFact, PageBlock
+from fingen.documents.shapes import CellFact, PageBlock, TextRow
+from fingen.documents.units import unit_of
 from fingen.errors import Cause, DocumentError
-from fingen.text import clean, is_amount
+from fingen.text import clean, ends_sentence, is_amount
 
 _SET = (attrgetter("bold"), attrgetter("italic"), attrgetter("link"))
 WIDEST, MOST_CELLS = 1000, 2_000_000  # columns that a cell may span, as browsers have it; cells of a grid
@@ -269,7 +270,7 @@ class _Walk:
 
     def _paragraphs(self, flow: _Flow, raw: str) -> list[PageBlock]:
         blocks = []
-        for start, end in _lines(raw):
+        for start, end in (part for line in _lines(raw) for part in self._parts(flow, raw, *line)):
             text = clean(raw[start:end])
             if not text:
                 continue
@@ -279,6 +280,20 @@ class _Walk:
                     self._set_fact(block, raw, start, (fact_start, fact_end), element)
             blocks.append(block)
         return blocks
+
+    @staticmethod
+    def _parts(flow: _Flow, raw: str, start: int, end: int) -> list[tuple[int, int]]:
+        """A line; or a title and the unit of its section, which stands behind it in brackets and in another type."""
+        inside = [piece for piece in flow.pieces if piece.start < end]
+        if len(inside) < 2 or not inside[0].look.bold or inside[-1].look.bold or raw[start:end].rstrip()[-1:] != ")":
+            return [(start, end)]
+        turn = next(
+            piece.start
+            for piece in inside
+            if piece.start > start and not piece.look.bold and raw[piece.start : end].strip()
+        )
+        told = raw[turn:end].strip()
+        return [(start, turn), (turn, end)] if told[:1] == "(" and unit_of(told) else [(start, end)]
 
     def _paragraph(self, flow: _Flow, text: str, start: int, end: int) -> PageBlock:
         inside = [
@@ -392,11 +407,28 @@ def _blocks_of(table: _Table, page: int) -> list[PageBlock]:
         sum(map(bool, rows)) == 1 or all(len(text) > LONG_CELL for row in texts for text in row)
     ):
         return inside
-    grid = build_rows(_cells(table))
+    grid, notes = _without_notes(build_rows(_cells(table)))
     place = next(
         (slot.flow.blocks[0].place for row in rows for slot in row if slot.flow.blocks[0].place[:1] == "#"), table.place
     )
-    return [table_block(grid, place, inside[0].page)] if grid else []
+    whole = [table_block(grid, place, inside[0].page)] if grid else []
+    return whole + [
+        PageBlock("paragraph", inside[-1].page, NO_BOX, row.cells[0], inside[-1].size, place=place, facts=row.facts)
+        for row in notes
+    ]
+
+
+def _without_notes(rows: list[TextRow]) -> tuple[list[TextRow], list[TextRow]]:
+    """The rows of a table, and the sentences below it that only share its frame."""
+    end = len(rows)
+    while (
+        end
+        and not any(rows[end - 1].cells[1:])
+        and len(rows[end - 1].cells[0]) > SHORT_LINE
+        and ends_sentence(rows[end - 1].cells[0])
+    ):
+        end -= 1
+    return rows[:end], rows[end:]
 
 
 def _is_led(row: list[_Slot]) -> bool:

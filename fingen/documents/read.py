@@ -178,13 +178,14 @@ def _sections(content: Content) -> list[Opening]:
     for part, end in zip(parts, [*(part.at for part in parts[1:]), len(content.blocks)], strict=True):
         if part.title:
             openings.append(Opening(part.at, WHOLE, part.title))
-        openings += (opening._replace(at=opening.at + part.at) for opening in _sections_of(content, part, end))
+        start = part.at + bool(part.title)
+        openings += (opening._replace(at=opening.at + start) for opening in _sections_of(content, part, start, end))
     return openings
 
 
-def _sections_of(content: Content, part: Part, end: int) -> list[Opening]:
+def _sections_of(content: Content, part: Part, start: int, end: int) -> list[Opening]:
     """Where sections begin: at the headings that the format has, and where it has none at what looks like one."""
-    blocks = content.blocks[part.at : end]
+    blocks = content.blocks[start:end]
     headings = [(at, block) for at, block in enumerate(blocks) if block.kind == "heading"]
     if headings:
         return [Opening(at, block.level, block.text) for at, block in headings]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fingen.config import ReadSettings
 from fingen.documents import html, plain
-from fingen.documents.content import Asked, Content, Part, pages_of
+from fingen.documents.content import NO_BOX, Asked, Content, Part, pages_of
 from fingen.documents.identity import Identity
 from fingen.documents.ixbrl import kind_of_form
 from fingen.documents.markup import LARGEST, decode
@@ -155,6 +155,9 @@ def _joined(contents: list[tuple[Filed, Content]], header: dict[str, str]) -> Co
             block.page = max(block.page, 1) + pages
         furniture |= {page + pages: lines for page, lines in content.furniture.items()}
         parts.append(Part(len(blocks), filed.title if number else "", content.body, content.pages))
+        if number:
+            first = content.blocks[0].page
+            blocks.append(PageBlock("heading", first, NO_BOX, filed.title, level=1, place=f"line {filed.line}"))
         blocks += content.blocks
         pages += max(content.pages, 1) if have_pages else 0
         hidden.update(content.hidden)

@@ -73,7 +73,7 @@ class Binding:
 
     def __init__(self, reading: ClaimContext, sources: Sequence[Source], question: str = "") -> None:
         self.basis = Basis(reading, question)
-        self._facts = FactCheck(reading, question)
+        self._facts = FactCheck(reading, sources, question)
         self._question = question
         self.reading = reading
         self.sources = sources
@@ -92,7 +92,7 @@ class Binding:
         for reason, look in (("binding-entity", self._entity), ("sign", self._sign), ("label", self._label),
                              ("binding-period", self._time), ("binding-basis", self.basis.conflict),
                              ("direction", self._direction)):  # fmt: skip
-            if reason in self._facts.settled(figure, source, place):
+            if reason in self._facts.settled(figure, place):
                 continue
             if detail := look(figure, source, place):
                 return "no", self._which_label(figure, source, place) if reason == "label" else reason, detail
@@ -104,7 +104,7 @@ class Binding:
 
     def is_named(self, figure: Quantity, source: Source, place: Place) -> bool:
         """Whether the answer names the row of a figure, or what the sentence of the source has it as."""
-        if self._facts.names_row(figure, source, place):
+        if self._facts.names_row(figure, place):
             return True
         if place.row is not None:
             return bool(key := row_key(place.row)) and self._says_row(figure, source, key)

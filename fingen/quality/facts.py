@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from fingen.quality.claims import QUANTITIES, ClaimContext
@@ -111,9 +111,19 @@ def _days(fact: Fact) -> int:
 class FactCheck:
     """An answer against the facts of its sources. Where words may be of another figure, nothing is claimed."""
 
-    def __init__(self, reading: ClaimContext, question: str) -> None:
+    def __init__(self, reading: ClaimContext, sources: Sequence[Source], question: str) -> None:
         self._reading = reading
+        self._sources = sources
         self._question = question
+
+    @cached_property
+    def _labels(self) -> dict[str, set[About]]:
+        """The labels of rows with facts, of all sources, and what these facts are about."""
+        labels: dict[str, set[About]] = {}
+        for source in self._sources:
+            for label, concepts in source.fact_labels.items():
+                labels.setdefault(label, set()).update(concepts)
+        return labels
 
     def conflict(self, figure: Quantity, source: Source, place: Place) -> tuple[str, str] | None:
         """The reason why a figure of the source is not the one that is told, by its tag, and what the tag says."""
@@ -122,7 +132,7 @@ class FactCheck:
         for reason, detail in (
             ("binding-period", self._time(figure, source, place)),
             ("sign", self._sign(figure, place)),
-            ("binding-row", self._row(figure, source, place)),
+            ("binding-row", self._row(figure, place)),
             ("binding-column", self._part(figure, source, place)),
         ):
             if detail:
@@ -170,51 +180,62 @@ class FactCheck:
             return None
         return "its tag has it without a minus"
 
-    def _row(self, figure: Quantity, source: Source, place: Place) -> str | None:
+    def _row(self, figure: Quantity, place: Place) -> str | None:
         """Whether the words before a figure name another row in full, and its own nowhere."""
         if place.fact is None or place.row is None:
             return None
         own = fold_label(place.row.label)
-        named = _named(fold_label(self._reading.around(figure)[0]), source.fact_labels)
-        if not named or own in named or any(place.fact.concept in source.fact_labels[label] for label in named):
+        named = _named(fold_label(self._reading.around(figure)[0]), self._labels)
+        if not named or own in named or any(is_about(place.fact) in self._labels[label] for label in named):
             return None
         start, stop = self._reading.sentence(figure.start)
-        elsewhere = own in _named(fold_label(self._reading.text[start:stop]), [*source.fact_labels, own])
+        elsewhere = own in _named(fold_label(self._reading.text[start:stop]), [*self._labels, own])
         return None if own and elsewhere else "the tag of its row is another's"
 
-    def settled(self, figure: Quantity, source: Source, place: Place) -> tuple[str, ...]:
+    def settled(self, figure: Quantity, place: Place) -> tuple[str, ...]:
         """What needs no look at headings and labels, for the row is named in full and its tag says the rest."""
-        if not self.names_row(figure, source, place):
+        if not self.names_row(figure, place):
             return ()
         return ("label", "sign") if figure.sign == place.figure.sign else ("label",)
 
-    def names_row(self, figure: Quantity, source: Source, place: Place) -> bool:
+    def names_row(self, figure: Quantity, place: Place) -> bool:
         """Whether the words before a figure have the label of its row in full, and what it is of is known by its tag."""
         if place.fact is None or place.row is None:
             return False
         said, own = fold_label(self._reading.around(figure)[0]), fold_label(place.row.label)
-        return bool(own) and own in _named(said, [*source.fact_labels, own])
+        return bool(own) and own in _named(said, [*self._labels, own])
 
     def _part(self, figure: Quantity, source: Source, place: Place) -> str | None:
         """Whether a figure of a part is given as another part's, or as that of the whole."""
         fact = place.fact
         if fact is None or place.table is None:
             return None
-        own = _parts(fact)
+        own, words = parts_of(fact), source.part_words
         start, stop = self._reading.sentence(figure.start)
         said = set(fold_label(f"{self._reading.text[start:stop]} {self._question}").split())
-        mine = _names_of(own, place)
-        for other in source.facts_like(fact):
-            parts = _parts(other.fact) if other.fact else own
-            if parts == own:
+        same = {
+            parts_of(other)
+            for other in source.passage.facts
+            if (other.concept, other.period) == (fact.concept, fact.period)
+        }
+        for other in words:
+            if other == own or (own and other and _axes(other) != _axes(own)):
                 continue
-            theirs = _names_of(parts, other)
-            if (mine - theirs) & said:
+            mine, theirs = words[own] - words[other], words[other] - words[own]
+            if mine & said:
                 continue
-            if parts and (theirs - mine) & said:
-                return f"its tag is of {_part_told(own)}, not of {_part_told(parts)}"
-            if not parts and mine - theirs:
+            if own and other and theirs & said:
+                return f"its tag is of {_part_told(own)}, not of {_part_told(other)}"
+            if own and not other and other in same and mine:
                 return f"its tag is of {_part_told(own)} alone, which is not said"
+            if (
+                other
+                and not own
+                and not self.names_row(figure, place)
+                and other in same
+                and all(words_of(member) <= said for _, member in other)
+            ):
+                return f"its tag is of the whole, not of {_part_told(other)}"
         return None
 
 
@@ -266,26 +287,55 @@ def _all(text: str, part: str) -> Iterator[int]:
         at = text.find(part, at + 1)
 
 
-def _parts(fact: Fact) -> tuple[str, ...]:
+Parts = tuple[tuple[str, str], ...]  # axis and member
+About = tuple[str, Parts]  # a concept, of which part
+
+
+def is_about(fact: Fact) -> About:
+    """What a fact is of, whatever its time."""
+    return fact.concept, parts_of(fact)
+
+
+def parts_of(fact: Fact) -> Parts:
     """The members that say which part of a whole a fact is of."""
     return tuple(
-        member.rpartition(":")[2] for axis, member in fact.dimensions if axis.rpartition(":")[2] not in _OF_THE_WHOLE
+        (axis.rpartition(":")[2], member.rpartition(":")[2])
+        for axis, member in fact.dimensions
+        if axis.rpartition(":")[2] not in _OF_THE_WHOLE
     )
 
 
+def _axes(parts: Parts) -> list[str]:
+    return [axis for axis, _ in parts]
+
+
 @lru_cache(maxsize=4096)
-def _words_of(member: str) -> frozenset[str]:
+def words_of(member: str) -> frozenset[str]:
+    """The words of a member's name that tell it from others."""
     words = {word.lower() for word in _WORDS.findall(member.removesuffix("Member"))}
     return frozenset(words - _EMPTY) or frozenset(words)
 
 
-def _names_of(members: tuple[str, ...], place: Place) -> set[str]:
-    """The words by which a text may name a part: those of its members, and of its row and column."""
-    names = set().union(*map(_words_of, members)) if members else set()
-    shown = " ".join((place.row.label if place.row else "", *(place.row.parents if place.row else ()),
-                      place.column.heading if place.column else ""))  # fmt: skip
-    return names | ({word for word in fold_label(shown).split() if len(word) > 3 and not word.isdecimal()} - _EMPTY)
+def words_of_parts(facts: Sequence[Fact], places: Iterable[Place]) -> dict[Parts, set[str]]:
+    """The words by which a text may name each part of a whole: those of its members, and of the column or row that it has.
+
+    Where a row is of several parts its columns name them, else the rows do.
+    """
+    words: dict[Parts, set[str]] = {}
+    for fact in facts:
+        parts = parts_of(fact)
+        words.setdefault(parts, set()).update(*(words_of(member) for _, member in parts))
+    for place in places:
+        if place.fact is None or place.row is None or not place.row.cells:
+            continue
+        start, end = place.row.cells[0][1], place.row.cells[-1][2]
+        across = {parts_of(fact) for fact in facts if start <= fact.start < end}
+        heading = place.column.heading if place.column else ""
+        shown = heading if len(across) > 1 else " ".join((place.row.label, *place.row.parents))
+        found = {word for word in fold_label(shown).split() if len(word) > 3 and not word.isdecimal()}
+        words.setdefault(parts_of(place.fact), set()).update(found - _EMPTY)
+    return words
 
 
-def _part_told(members: tuple[str, ...]) -> str:
-    return ", ".join(" ".join(_WORDS.findall(member.removesuffix("Member"))) for member in members) or "the whole"
+def _part_told(parts: Parts) -> str:
+    return ", ".join(" ".join(_WORDS.findall(member.removesuffix("Member"))) for _, member in parts)

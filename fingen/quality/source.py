@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from fingen.quality.claims import QUANTITIES, ClaimContext, is_cost, is_expense, polarity
-from fingen.quality.facts import end_of, fold_label, settle
+from fingen.quality.facts import About, Parts, end_of, fold_label, is_about, settle, words_of_parts
 from fingen.quality.notation import find_notation, narrow, standard
 from fingen.quality.quantities import HUNDREDTH, ONE, Quantity
 from fingen.quality.tables import (
@@ -26,7 +26,7 @@ from fingen.quality.tables import (
     table_places,
     word_places,
 )
-from fingen.records import Fact, Passage
+from fingen.records import Passage
 
 PREPARED = 2048  # passages kept ready, some 50 KB each
 _SHARES_DAY = re.compile(r"\s?(?:and|[及和、与])\s?(?:于)?")
@@ -266,25 +266,18 @@ class Source:
             found[0].add(self._unit.currency)
         return {key: frozenset(names) for key, names in found.items()}
 
-    def facts_like(self, fact: Fact) -> list[Place]:
-        """The figures of tables whose facts are of the same concept and time, of the whole or of any part."""
-        return self._facts.get((fact.concept, fact.period), [])
+    @cached_property
+    def part_words(self) -> dict[Parts, set[str]]:
+        """The parts of a whole that facts are of, each with the words that may name it."""
+        return words_of_parts(self.passage.facts, self.places)
 
     @cached_property
-    def _facts(self) -> dict[tuple[str, str], list[Place]]:
-        facts: dict[tuple[str, str], list[Place]] = {}
-        for place in self.places:
-            if place.fact and place.table is not None:
-                facts.setdefault((place.fact.concept, place.fact.period), []).append(place)
-        return facts
-
-    @cached_property
-    def fact_labels(self) -> dict[str, set[str]]:
-        """The labels of rows with facts (as `fold_label` has them) and the concepts of these facts."""
-        labels: dict[str, set[str]] = {}
+    def fact_labels(self) -> dict[str, set[About]]:
+        """The labels of rows with facts (as `fold_label` has them) and what these facts are about."""
+        labels: dict[str, set[About]] = {}
         for place in self.places:
             if place.fact and place.row is not None and (label := fold_label(place.row.label)):
-                labels.setdefault(label, set()).add(place.fact.concept)
+                labels.setdefault(label, set()).add(is_about(place.fact))
         return labels
 
     def rows_named(self, key: str) -> list[Place]:
