@@ -17,6 +17,7 @@ from fingen.errors import Cause, DocumentError
 
 LARGEST = 48 << 20  # bytes of one part, unpacked: a tree of more does not fit into what a reader may take
 MOST_PARTS = 10_000
+_BEYOND = ("Excessive depth", "Resource limit", "xmlSAX2Characters: huge")  # of what libxml2 says of what it refuses to take
 _RELATIONS = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
 # What the strict variant of the standard calls the namespaces that the usual one has.
 _STRICT = (
@@ -83,6 +84,9 @@ class Package:
         try:
             root = etree.fromstring(data, parser)
         except etree.XMLSyntaxError as e:
+            if e.msg.startswith(_BEYOND):
+                raise DocumentError(self.name, Cause.TOO_LARGE, f"{part} is nested too deeply, or holds a text without end",
+                                    hint="save it as PDF") from e  # fmt: skip
             raise self._damaged(f"{part}: {e.msg}") from e
         if root.getroottree().docinfo.internalDTD is not None:
             raise self._damaged(f"{part} declares entities of its own, which Word never does")
