@@ -125,14 +125,14 @@ def may_be_document(path: Path) -> bool:
 
 def _head(path: Path, name: str) -> bytes:
     try:
+        if path.stat().st_size == 0:  # nor is a pipe waited for
+            raise DocumentError(name, Cause.EMPTY, hint="download the file again")
         with path.open("rb") as file:
             head = file.read(HEAD)
     except FileNotFoundError as e:
         raise DocumentError(name, Cause.NOT_FOUND, hint="check the path") from e
     except OSError as e:
         raise DocumentError(name, Cause.NOT_READABLE, e.strerror or "", hint="check the permissions of the file") from e
-    if not head:
-        raise DocumentError(name, Cause.EMPTY, hint="download the file again")
     return head
 
 

@@ -284,14 +284,11 @@ class _Walk:
     @staticmethod
     def _parts(flow: _Flow, raw: str, start: int, end: int) -> list[tuple[int, int]]:
         """A line; or a title and the unit of its section, which stands behind it in brackets and in another type."""
-        inside = [piece for piece in flow.pieces if piece.start < end]
+        ends = [*(piece.start for piece in flow.pieces[1:]), flow.length]
+        inside = [piece for piece, until in zip(flow.pieces, ends, strict=True) if piece.start < end and until > start]
         if len(inside) < 2 or not inside[0].look.bold or inside[-1].look.bold or raw[start:end].rstrip()[-1:] != ")":
             return [(start, end)]
-        turn = next(
-            piece.start
-            for piece in inside
-            if piece.start > start and not piece.look.bold and raw[piece.start : end].strip()
-        )
+        turn = next(piece.start for piece in inside[1:] if not piece.look.bold)
         told = raw[turn:end].strip()
         return [(start, turn), (turn, end)] if told[:1] == "(" and unit_of(told) else [(start, end)]
 

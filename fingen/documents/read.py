@@ -68,6 +68,12 @@ def read_document(path: Path, name: str, reading: ReadSettings, *, cache: Path |
         return _document(parse, path, name, sha256, reading)
 
 
+def load_reader(path: Path) -> None:
+    """Import what reads a file: that takes memory and time which are not the file's. One that cannot be read is no matter here."""
+    with suppress(DocumentError):
+        import_module(READERS[find_format(path, path.name)])
+
+
 def _sha256(path: Path, name: str) -> str:
     try:
         return sha256_file(path)

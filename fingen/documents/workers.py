@@ -27,6 +27,7 @@ from fingen.config import ReadSettings
 from fingen.errors import Cause, DocumentError, FingenError, UsageError
 from fingen.records import Document
 
+MOST_LOADED = 2 << 30  # bytes of address space that the library of a reader may take
 ORDINARY_PAGE = 0.05  # CPU seconds that a file may take for each page, whatever its others take
 ENDINGS = {getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)}
 WALL_FACTOR = 12  # seconds of wall clock a page may take for each CPU second: a busy machine is not a hanging file
@@ -269,7 +270,7 @@ def serve(handle: int) -> None:
         reading, cache = pipe.recv()
     except (EOFError, OSError):  # the parent is gone
         return
-    from fingen.documents.read import read_document  # pymupdf is paid for in the worker alone
+    from fingen.documents.read import load_reader, read_document  # what readers import is paid for in the worker alone
 
     limits = Limits(reading)
 
@@ -283,6 +284,7 @@ def serve(handle: int) -> None:
     with contextlib.suppress(EOFError, OSError):  # the parent is gone
         while True:
             source, skip, lost = pipe.recv()
+            limits.beyond(partial(load_reader, source.path))
             limits.start(lost)
             read = partial(
                 read_document, source.path, source.name, reading, cache=cache, skip=skip, started=started, tell=tell
@@ -335,10 +337,25 @@ class Limits:
             return
         self._resource = resource
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a reader that is ended leaves no core file
-        _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        limit = _address_space() + (reading.ocr_memory_bytes if reading.ocr else reading.memory_bytes)
-        if hard == resource.RLIM_INFINITY or limit < hard:
-            resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+        self._memory = _address_space() + (reading.ocr_memory_bytes if reading.ocr else reading.memory_bytes)
+        self._keep(self._memory)
+
+    def _keep(self, memory: int) -> None:
+        """Let the process have so much address space, or all that it may have."""
+        _, hard = self._resource.getrlimit(self._resource.RLIMIT_AS)
+        if hard == self._resource.RLIM_INFINITY or memory < hard:
+            self._resource.setrlimit(self._resource.RLIMIT_AS, (memory, hard))
+
+    def beyond(self, load: Callable[[], None]) -> None:
+        """Have something loaded whose memory does not count: it is of no file."""
+        if self._resource is None:
+            load()
+            return
+        before = _address_space()
+        self._keep(self._memory + MOST_LOADED)
+        load()
+        self._memory += max(0, _address_space() - before)
+        self._keep(self._memory)
 
     def start(self, lost: int) -> None:
         """Give a file its CPU seconds, less those of the pages that were `lost` in earlier tries."""
