@@ -51,7 +51,10 @@ LONGEST_HEADING = 300  # characters; what is longer is running text in the style
 SHORT_LINE = 80  # characters; lines that are shorter were broken on purpose
 FLAT = 20  # twentieths of a point; in a row of that height nothing can be seen
 # What only wraps what it holds; text that was inserted, or moved to a place, stands there.
-_THROUGH = frozenset(W + name for name in ("sdtContent", "customXml", "smartTag", "ins", "moveTo", "hyperlink", "fldSimple", "dir", "bdo"))
+_THROUGH = frozenset(
+    W + name
+    for name in ("sdtContent", "customXml", "smartTag", "ins", "moveTo", "hyperlink", "fldSimple", "dir", "bdo")
+)
 _GONE = {f"{W}del": "deleted", f"{W}moveFrom": "moved away"}
 _SYMBOLS = {0xF0B7: "•", 0xF0A7: "▪", 0xF0D8: "►", 0xF0FE: "☒", 0xF0FD: "☒", 0xF0A8: "☐", 0xF06F: "☐", 0xF0FC: "✓"}
 _BREAKS = re.compile(r"[ \t]*\n[ \t\n]*")
@@ -78,7 +81,9 @@ def read(path: Path, name: str, asked: Asked) -> Content:
         walk = _Walk(package, root)
         blocks = walk.flow(body, top=True)
     except RecursionError as e:
-        raise DocumentError(name, Cause.TOO_LARGE, "its tables or boxes are nested too deeply", hint="save it as PDF") from e
+        raise DocumentError(
+            name, Cause.TOO_LARGE, "its tables or boxes are nested too deeply", hint="save it as PDF"
+        ) from e
     finally:
         package.close()
     _judge_headings(blocks)
@@ -110,7 +115,9 @@ class _Paragraph:
     base: Look
     back: int | None
     texts: list[str] = field(default_factory=list)
-    looks: Counter[tuple[float, bool, bool, int]] = field(default_factory=Counter)  # size, bold, italic, color -> characters
+    looks: Counter[tuple[float, bool, bool, int]] = field(
+        default_factory=Counter
+    )  # size, bold, italic, color -> characters
     boxes: list[tuple[Any, int | None]] = field(default_factory=list)  # content of text boxes, color behind it
     notes: list[tuple[str, str]] = field(default_factory=list)  # footnotes and endnotes: kind, id
     mark: str = ""  # number or bullet
@@ -194,8 +201,12 @@ class _Walk:
 
     def _paragraph(self, element: Any, back: int | None, kept: _Paragraph | None) -> _Paragraph:
         properties = element.find(f"{W}pPr")
-        style = self._styles.find((value(properties.find(f"{W}pStyle")) if properties is not None else "") or self._styles.default)
-        found = kept or _Paragraph(style, {**self._styles.base, **style.look}, back if style.back is None else style.back)
+        style = self._styles.find(
+            (value(properties.find(f"{W}pStyle")) if properties is not None else "") or self._styles.default
+        )
+        found = kept or _Paragraph(
+            style, {**self._styles.base, **style.look}, back if style.back is None else style.back
+        )
         numbered = style.numbered
         if properties is not None:
             found.back = fill_of(properties.find(f"{W}shd"), found.back)
@@ -247,7 +258,7 @@ class _Walk:
                 self._field(element.get(f"{W}fldCharType", ""))
             elif any(self._fields):
                 continue  # the code of a field
-            elif tag == "t" and element.tag[0:len(W)] == W:
+            elif tag == "t" and element.tag[0 : len(W)] == W:
                 yield element.text or ""
             elif tag in ("tab", "ptab"):
                 yield "\t"
@@ -281,9 +292,14 @@ class _Walk:
         hidden = next((e for e in element.iter(f"{_DRAWN}docPr") if e.get("hidden") in ("1", "true")), None)
         extent = next(element.iter(f"{_DRAWN}extent"), None)
         flat = extent is not None and any(extent.get(side, "1").lstrip("0") in ("", "1") for side in ("cx", "cy"))
-        unseen = any(re.search(r"visibility\s*:\s*hidden|display\s*:\s*none", e.get("style", "")) for e in element.iter(f"{_VML}shape"))
+        unseen = any(
+            re.search(r"visibility\s*:\s*hidden|display\s*:\s*none", e.get("style", ""))
+            for e in element.iter(f"{_VML}shape")
+        )
         for content in element.iter(f"{W}txbxContent"):
-            if any(above.tag == f"{MC}Fallback" or above.tag == f"{W}txbxContent" for above in _between(content, element)):
+            if any(
+                above.tag == f"{MC}Fallback" or above.tag == f"{W}txbxContent" for above in _between(content, element)
+            ):
                 continue
             if hidden is not None or flat or unseen:
                 self._count(content, "hidden boxes")
@@ -305,7 +321,7 @@ class _Walk:
                 continue
             if found.mark and number == 0:
                 shown = f"{found.mark} {shown}"
-            is_heading = 0 < found.level and len(shown) <= LONGEST_HEADING and found.mark != BULLET
+            is_heading = found.level > 0 and len(shown) <= LONGEST_HEADING and found.mark != BULLET
             block = PageBlock("heading" if is_heading else "paragraph", 0, NO_BOX, shown, size, bold, italic, color,
                               level=found.level if is_heading else 0, place=place)  # fmt: skip
             blocks.append(block)
@@ -382,7 +398,10 @@ class _Walk:
         at = 0
         while at < len(blocks):
             end = at
-            while end < len(blocks) and len(self._tabbed.get(id(blocks[end]), ())) == len(self._tabbed.get(id(blocks[at]), ())) > 1:
+            while (
+                end < len(blocks)
+                and len(self._tabbed.get(id(blocks[end]), ())) == len(self._tabbed.get(id(blocks[at]), ())) > 1
+            ):
                 end += 1
             cells = [self._tabbed[id(block)] for block in blocks[at:end]]
             if sum(any(map(is_amount, row[1:])) for row in cells) > 1:
@@ -426,7 +445,11 @@ def _behind_box(content: Any, back: int | None) -> int | None:
         if shape is None or shape.find(f"{_MAIN}noFill") is not None:
             return back
         color = shape.find(f"{_MAIN}solidFill/{_MAIN}srgbClr")
-        return int(color.get("val"), 16) if color is not None and re.fullmatch(r"[0-9A-Fa-f]{6}", color.get("val", "")) else None
+        return (
+            int(color.get("val"), 16)
+            if color is not None and re.fullmatch(r"[0-9A-Fa-f]{6}", color.get("val", ""))
+            else None
+        )
     for around in content.iterancestors(f"{_VML}shape", f"{_VML}rect", f"{_VML}roundrect"):
         return WHITE if around.get("fillcolor", "white").lower() in ("white", "#ffffff", "#fff") else None
     return back

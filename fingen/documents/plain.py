@@ -19,7 +19,18 @@ from fingen.documents.shapes import PageBlock, TextRow
 from fingen.documents.tables import is_unit_line
 from fingen.documents.titles import Line as TitleLine
 from fingen.documents.titles import Pages
-from fingen.documents.typed import FILLER, HELD, INSET, Column, Token, find_columns, has_figures, is_rule, tokens_of, typed_rows
+from fingen.documents.typed import (
+    FILLER,
+    HELD,
+    INSET,
+    Column,
+    Token,
+    find_columns,
+    has_figures,
+    is_rule,
+    tokens_of,
+    typed_rows,
+)
 from fingen.encodings import decode_text
 from fingen.errors import Cause, DocumentError
 from fingen.text import clean, ends_sentence, has_leaders, is_cjk, join_lines, vocabulary
@@ -43,14 +54,19 @@ _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|.\x08")  # of terminals and prin
 _ENTITY = re.compile(r"&(?:amp|lt|gt|quot|nbsp|#\d{1,5});", re.IGNORECASE)
 _ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&nbsp;": " "}
 _NOTE_MARK = re.compile(r"(?<=[^\s{])\{\d{1,2}(?:,\d{1,2})*\}")  # {1}, where the type has no raised figures
-_NUMBER = re.compile(r"\W*(?:page\s*)?(?:[A-Z]{1,2}\s?-\s?)?(?:\d{1,4}|[ivxlc]{1,6})(?:\s*of\s*\d{1,4})?\W*", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"\W*(?:page\s*)?(?:[A-Z]{1,2}\s?-\s?)?(?:\d{1,4}|[ivxlc]{1,6})(?:\s*of\s*\d{1,4})?\W*", re.IGNORECASE
+)
 _EDGE_NUMBER = re.compile(r"^\d{1,4}\b|\b\d{1,4}$")
 _MARKED = re.compile(
     r"(?:[•●▪■◆○*o]|--?|\((?:[ivx]{1,4}|[a-zA-Z]|\d{1,2})\)|（[一二三四五六七八九十\d]{1,3}）|[①-⑳]|[一二三四五六七八九十]{1,3}、|"
     r"\d{1,2}[.)、]|[a-zA-Z][.)]|Item\s+\d{1,2}[A-C]?\.?|第[一二三四五六七八九十\d]{1,3}[节章節])\s*(?=\S)",
     re.IGNORECASE,
 )
-_RUNS_ON = re.compile(r"(?:[,&-]|\b(?:the|of|and|to|a|an|in|for|with|on|at|by|or|from|as|that|our|its|their|is|are|was|which))$", re.IGNORECASE)
+_RUNS_ON = re.compile(
+    r"(?:[,&-]|\b(?:the|of|and|to|a|an|in|for|with|on|at|by|or|from|as|that|our|its|their|is|are|was|which))$",
+    re.IGNORECASE,
+)
 
 
 def made_by(reading: ReadSettings) -> str:
@@ -81,7 +97,9 @@ def text_of(data: bytes, name: str, asked: Asked) -> str:
     if guessed:
         asked.tell(f"{name}: not UTF-8; read as {guessed}, which it looks like")
     sample = text[:100_000]
-    odd = sum(unicodedata.category(char) in ("Cc", "Cn", "Co") and char not in "\t\n\r\f\x1b\x08\v\x85" for char in sample)
+    odd = sum(
+        unicodedata.category(char) in ("Cc", "Cn", "Co") and char not in "\t\n\r\f\x1b\x08\v\x85" for char in sample
+    )
     odd += sample.count("\ufffd")
     if odd > _ODD * len(sample) + 2:
         raise DocumentError(name, Cause.UNREADABLE_TEXT, "its bytes are no text in an encoding that is known",
@@ -92,7 +110,13 @@ def text_of(data: bytes, name: str, asked: Asked) -> str:
 def read_text(text: str, *, first_line: int = 1) -> Content:
     """Read a text that is at hand; its places are lines, counted from `first_line`."""
     pages = _pages(text.translate(_OWN), first_line)
-    title = Pages(tuple(tuple(TitleLine(shown, BODY) for line in page[:TITLE_LINES] if (shown := line.shown)) for page in pages if page))
+    title = Pages(
+        tuple(
+            tuple(TitleLine(shown, BODY) for line in page[:TITLE_LINES] if (shown := line.shown))
+            for page in pages
+            if page
+        )
+    )
     furniture = _take_running(pages)
     words = vocabulary(line.text for page in pages for line in page if line.text)
     count = len(pages) if len(pages) > 1 else 0
@@ -268,7 +292,9 @@ def _shaped(line: _Line) -> _Shaped:
 def _is_row(tokens: list[Token]) -> bool:
     """Whether the cells of a line stand in columns: figures end it, or white space parts it that no sentence has."""
     if len(tokens) < 2:
-        return bool(tokens) and tokens[0].start > INSET and tokens[0].is_figure and any(map(str.isdigit, tokens[0].text))
+        return (
+            bool(tokens) and tokens[0].start > INSET and tokens[0].is_figure and any(map(str.isdigit, tokens[0].text))
+        )
     last = tokens[-1]
     if (last.is_figure or last.is_year) and last.start - tokens[-2].end > 1:
         return True
@@ -307,7 +333,9 @@ def _region_end(lines: list[_Shaped], at: int) -> int:
     end = at + 1
     right, figures = len(lines[at].line.text), _first_figure(lines[at])
     while end < len(lines):
-        following = next((to for to in range(end, min(end + REACH, len(lines))) if lines[to].is_row or lines[to].line.in_table), None)
+        following = next(
+            (to for to in range(end, min(end + REACH, len(lines))) if lines[to].is_row or lines[to].line.in_table), None
+        )
         if following is None or lines[following].line.in_table:
             break
         figures = min(figures, _first_figure(lines[following]))
@@ -343,7 +371,8 @@ def _belong(between: list[_Shaped], row: _Shaped, widest: float, figures: int) -
         return False
     texts = [line.line for line in between if line.tokens]
     return all(
-        (len(line.shown) <= widest or len(line.text) < figures) and not (ends_sentence(line.shown) and len(line.shown) > 40)
+        (len(line.shown) <= widest or len(line.text) < figures)
+        and not (ends_sentence(line.shown) and len(line.shown) > 40)
         for line in texts
     )
 
@@ -429,7 +458,9 @@ def _table(lines: list[_Shaped], prose: list[_Shaped], words: frozenset[str]) ->
     rows = [line for line in lines if line.is_row]
     figures = sum(line.has_figures for line in rows)
     marked = lines[0].line.in_table if lines else False
-    if not rows or not (figures > 1 or marked or (figures and (len(rows) > 1 or len(rows[0].tokens) > 2)) or len(rows) > 2):
+    if not rows or not (
+        figures > 1 or marked or (figures and (len(rows) > 1 or len(rows[0].tokens) > 2)) or len(rows) > 2
+    ):
         return []
     columns = find_columns([line.tokens for line in rows])[1]
     if not columns:
@@ -451,19 +482,32 @@ def _table(lines: list[_Shaped], prose: list[_Shaped], words: frozenset[str]) ->
         return []
     table = table_block(made.rows, f"line {kept[0].line.number}")
     table.header = made.header or table.header
-    return [*_paragraphs(lines[:first], words, unwrapped=False), table, *_paragraphs(lines[last + 1 :], words, unwrapped=False)]
+    return [
+        *_paragraphs(lines[:first], words, unwrapped=False),
+        table,
+        *_paragraphs(lines[last + 1 :], words, unwrapped=False),
+    ]
 
 
 def _is_list(rows: list[TextRow]) -> bool:
     """Whether rows are the entries of a list: a mark or number, and running text beside it."""
     pairs = [row.cells for row in rows]
-    return len(pairs[0]) == 2 and max(len(mark) for mark, _ in pairs) <= LONGEST_MARK and max(len(text) for _, text in pairs) > SHORT
+    return (
+        len(pairs[0]) == 2
+        and max(len(mark) for mark, _ in pairs) <= LONGEST_MARK
+        and max(len(text) for _, text in pairs) > SHORT
+    )
 
 
 def _stands_over(line: _Shaped, columns: list[Column]) -> bool:
     """Whether a line stands over the columns of figures, and not over their labels."""
     start, end = line.tokens[0].start, line.tokens[-1].end
-    return start >= columns[0].start - INSET and start > 0.5 * columns[0].start and end <= columns[-1].end + INSET and len(line.line.shown) <= 80
+    return (
+        start >= columns[0].start - INSET
+        and start > 0.5 * columns[0].start
+        and end <= columns[-1].end + INSET
+        and len(line.line.shown) <= 80
+    )
 
 
 def _headings_above(prose: list[_Shaped], columns: list[Column]) -> list[_Shaped]:
@@ -546,7 +590,9 @@ def _starts_paragraph(group: list[_Line], line: _Line, right: int) -> bool:
         return True  # the next word would have fitted: the line was ended on purpose
     if _MARKED.match(text) and ends_sentence(last.text):
         return True
-    return line.indent > last.indent + 1 and line.indent > min(line.indent for line in group) and ends_sentence(last.text)
+    return (
+        line.indent > last.indent + 1 and line.indent > min(line.indent for line in group) and ends_sentence(last.text)
+    )
 
 
 def _paragraph(group: list[_Line], words: frozenset[str], lines: Sequence[_Shaped], after: int) -> PageBlock:

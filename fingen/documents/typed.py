@@ -31,7 +31,9 @@ STRAY = 3  # rows; what stands in fewer of them may be no column
 FAR = 14  # columns between a currency sign and its figure, at most
 FILLER = "\0"  # the second column of a wide character
 HELD = "\1"  # a space that parts no cells
-_RANGE = re.compile(r"(?P<start>^\s*)?(?:[$€£¥]\s*)?\d[\d.,]*%?(?(start)\s{1,2}| )(?:to|-|–|—|through)(?(start)\s{1,2}| )(?:[$€£¥](?(start)\s*| ?))?\d[\d.,]*%?[*)]*(?!\S)")
+_RANGE = re.compile(
+    r"(?P<start>^\s*)?(?:[$€£¥]\s*)?\d[\d.,]*%?(?(start)\s{1,2}| )(?:to|-|–|—|through)(?(start)\s{1,2}| )(?:[$€£¥](?(start)\s*| ?))?\d[\d.,]*%?[*)]*(?!\S)"
+)
 
 
 class Token(NamedTuple):
@@ -63,7 +65,11 @@ def is_figure(text: str) -> bool:
 def is_rule(line: str) -> bool:
     """Whether a line is drawn of dashes, and nothing else."""
     text = line.replace(" ", "").replace(FILLER, "")
-    return len(text) > 2 and not text.strip("-=_–—─━═*~+|│├┼┤┌┬┐└┴┘╔╦╗╠╬╣╚╩╝║╪╫:") and not re.fullmatch(r"\s*--?(?:\s+--?)*", line)
+    return (
+        len(text) > 2
+        and not text.strip("-=_–—─━═*~+|│├┼┤┌┬┐└┴┘╔╦╗╠╬╣╚╩╝║╪╫:")
+        and not re.fullmatch(r"\s*--?(?:\s+--?)*", line)
+    )
 
 
 def tokens_of(line: str) -> list[Token]:
@@ -174,7 +180,10 @@ def _columns(rows: Sequence[Sequence[Token]]) -> list[Column]:
     alone = [(at, row[0]) for at, row in numbered if row and row[0].is_figure and row[0].start >= first - 1]
     _add(columns, alone)
     marks = [(at, token) for at, token in figures if not any(map(str.isdigit, token.text))]
-    _add(columns, [(at, mark) for at, mark in marks if max(column.overlap(mark.start, mark.end) for column in columns) <= -ASIDE])
+    _add(
+        columns,
+        [(at, mark) for at, mark in marks if max(column.overlap(mark.start, mark.end) for column in columns) <= -ASIDE],
+    )
     _add_texts(columns, [(at, token) for at, row in numbered for token in row[1:] if not token.is_figure])
     labels = [row[0] for row in rows if row and not row[0].is_figure]
     columns = [column for column in columns if not _is_in_labels(column, labels)]
@@ -183,7 +192,9 @@ def _columns(rows: Sequence[Sequence[Token]]) -> list[Column]:
 
 def _is_in_labels(column: Column, labels: list[Token]) -> bool:
     """Whether the few cells of a column stand where labels of other rows do: they are parts of labels."""
-    return len(column.rows) < STRAY and sum(column.overlap(label.start, label.end) > 1 for label in labels) > len(column.rows)
+    return len(column.rows) < STRAY and sum(column.overlap(label.start, label.end) > 1 for label in labels) > len(
+        column.rows
+    )
 
 
 def _add(columns: list[Column], tokens: list[tuple[int, Token]]) -> None:
@@ -236,7 +247,9 @@ def _cells(row: Sequence[Token], columns: list[Column]) -> list[str]:
     for at, token in enumerate(_cut_label(row, columns)):
         for index, text in _places(token, columns, is_first=at == 0):
             if cells[index] and token.is_figure and is_figure(cells[index]):
-                index = next((free for free in (index + 1, index - 1) if 0 < free < len(cells) and not cells[free]), index)
+                index = next(
+                    (free for free in (index + 1, index - 1) if 0 < free < len(cells) and not cells[free]), index
+                )
             cells[index] = f"{cells[index]} {text}".strip()
     return [clean(cell.replace(FILLER, "").replace(HELD, " ")) for cell in cells]
 
@@ -249,7 +262,11 @@ def _cut_label(row: Sequence[Token], columns: list[Column]) -> Sequence[Token]:
     if not is_figure(text) or row[0].start >= columns[0].start or text in _NONE:
         return row
     column = next((column for column in columns if column.overlap(start, end) > 0), None)
-    if column is None or abs(column.end - end) > 2 or any(column.overlap(token.start, token.end) > 0 for token in row[1:]):
+    if (
+        column is None
+        or abs(column.end - end) > 2
+        or any(column.overlap(token.start, token.end) > 0 for token in row[1:])
+    ):
         return row
     head = Token(label[0][0], label[-1][1], " ".join(word[2] for word in label), tuple(label))
     return [head, Token(start, end, text, ((start, end, text),)), *row[1:]]
@@ -275,7 +292,12 @@ def _places(token: Token, columns: list[Column], *, is_first: bool) -> list[tupl
 def _heads(token: Token, columns: list[Column]) -> bool:
     """Whether the first cell of a row that begins left of all columns stands over the first of them, and is no label."""
     first = columns[0]
-    return not token.is_figure and token.start > 0.6 * first.start and token.end > first.start and token.start > first.start - INSET
+    return (
+        not token.is_figure
+        and token.start > 0.6 * first.start
+        and token.end > first.start
+        and token.start > first.start - INSET
+    )
 
 
 def _spread(token: Token, columns: list[Column]) -> list[tuple[int, str]]:
@@ -296,7 +318,8 @@ def _spread(token: Token, columns: list[Column]) -> list[tuple[int, str]]:
 # --- from lines to a table ---------------------------------------------------------------------------------------------
 
 _JOINS = re.compile(
-    r"(?:[,&–-]|\b(?:of|and|or|the|to|for|in|on|by|from|with|at|a|an|per|before|after|than|as|its|other))$", re.IGNORECASE
+    r"(?:[,&–-]|\b(?:of|and|or|the|to|for|in|on|by|from|with|at|a|an|per|before|after|than|as|its|other))$",
+    re.IGNORECASE,
 )
 WRAPPED = 20  # characters; a shorter cell has no reason to be broken
 
@@ -381,7 +404,8 @@ def _continues(above: list[str], row: list[str]) -> bool:
         return False
     both = [(a, b) for a, b in zip(above, row, strict=True) if a and b]
     return bool(both) and all(
-        not (is_figure(a) or is_figure(b) or _YEAR.match(b)) and (b[0].islower() or len(a) >= WRAPPED or _JOINS.search(a))
+        not (is_figure(a) or is_figure(b) or _YEAR.match(b))
+        and (b[0].islower() or len(a) >= WRAPPED or _JOINS.search(a))
         for a, b in both
     )
 
