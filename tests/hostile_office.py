@@ -39,7 +39,7 @@ def size_that_lies(path: Path, server: str) -> None:
 
 
 def entity_bomb(path: Path, server: str) -> None:
-    lines = "".join(f'<!ENTITY e{n} "{"&e%d;" % (n - 1) * 10}">' for n in range(1, 12))
+    lines = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 12))
     write_word(path, raw=_raw(_text("&e11;"), f'<!DOCTYPE w:document [<!ENTITY e0 "{HIDDEN}">{lines}]>'))
 
 

@@ -102,7 +102,7 @@ def test_it_is_a_typed_error_or_what_a_person_sees(name: str, outcomes: dict[str
         assert name not in FAILING
         text = "\n".join(chunk.text for chunk in outcome.chunks)
         assert HIDDEN not in text
-        assert (TOLD in text or name in EITHER)
+        assert TOLD in text or name in EITHER
 
 
 def test_files_beside_them_are_read(outcomes: dict[str, Document | DocumentError]):

@@ -96,12 +96,8 @@ def test_a_style_based_on_itself_ends(tmp_path: Path):
 def test_places_are_the_paragraphs_and_tables_of_the_body(tmp_path: Path):
     body = [paragraph("First line of it."), paragraph(), table(["Name", "2024"], ["Sales", "12"]), paragraph("Second line of it."), table(["a", "b"], ["c", "3"])]  # fmt: skip
     found = places(read(tmp_path, *body))
-    assert (
-        found["First line of it."] == "paragraph 1"
-    )
-    assert (
-        found["Second line of it."] == "paragraph 3"
-    )
+    assert found["First line of it."] == "paragraph 1"
+    assert found["Second line of it."] == "paragraph 3"
     assert found["Name | 2024\nSales | 12"] == "table 1"
     assert found["a | b\nc | 3"] == "table 2"
 

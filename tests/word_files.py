@@ -52,9 +52,7 @@ def deleted(text: str) -> str:
 
 def cell(*paragraphs: str, span: int = 1, merge: str = "", fill: str = "") -> str:
     """A cell; `merge` is "restart" or "continue" of one that goes over several rows."""
-    inner = "".join(
-        part if part.startswith(("<w:p>", "<w:tbl>")) else paragraph(part) for part in paragraphs
-    )
+    inner = "".join(part if part.startswith(("<w:p>", "<w:tbl>")) else paragraph(part) for part in paragraphs)
     if inner.endswith("</w:tbl>") or not inner:
         inner += paragraph()
     properties = (f'<w:gridSpan w:val="{span}"/>' if span > 1 else "") + (

@@ -57,6 +57,7 @@ _THROUGH = frozenset(
 )
 _GONE = {f"{W}del": "deleted", f"{W}moveFrom": "moved away"}
 _SYMBOLS = {0xF0B7: "•", 0xF0A7: "▪", 0xF0D8: "►", 0xF0FE: "☒", 0xF0FD: "☒", 0xF0A8: "☐", 0xF06F: "☐", 0xF0FC: "✓"}
+_WRITTEN = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
 _BREAKS = re.compile(r"[ \t]*\n[ \t\n]*")
 
 
@@ -87,7 +88,9 @@ def read(path: Path, name: str, asked: Asked) -> Content:
     finally:
         package.close()
     _judge_headings(blocks)
-    return Content(blocks, body=_body_size(blocks), hidden=dict(walk.hidden))
+    return Content(
+        blocks, body=_body_size(blocks), hidden={kind: count for kind, count in walk.hidden.items() if count}
+    )
 
 
 def _judge_headings(blocks: list[PageBlock]) -> None:
@@ -194,8 +197,6 @@ class _Walk:
     def _count(self, element: Any, kind: str) -> None:
         """Count the pieces of text that are left out."""
         self.hidden[kind] += sum(bool((e.text or "").strip()) for e in element.iter(f"{W}t", f"{W}delText"))
-        if not self.hidden[kind]:
-            del self.hidden[kind]
 
     # --- paragraphs ---
 
@@ -242,7 +243,11 @@ class _Walk:
         named = self._styles.find(own["style"]).look if own.get("style") else {}
         look = {**found.base, **named, **own}
         why = why_hidden(look, found.back)
+        boxes, notes = len(found.boxes), len(found.notes)
         text = "".join(self._pieces(run, found))
+        if look.get("hidden"):  # with all that is tied to it
+            self.hidden[why] += len(found.boxes) - boxes
+            del found.boxes[boxes:], found.notes[notes:]
         if why and text.strip():
             self.hidden[why] += 1
         elif text:
@@ -258,26 +263,27 @@ class _Walk:
                 self._field(element.get(f"{W}fldCharType", ""))
             elif any(self._fields):
                 continue  # the code of a field
-            elif tag == "t" and element.tag[0 : len(W)] == W:
+            elif tag == "t":
                 yield element.text or ""
-            elif tag in ("tab", "ptab"):
-                yield "\t"
-            elif tag in ("br", "cr"):
-                yield "\n"
-            elif tag == "noBreakHyphen":
-                yield "-"
+            elif tag in _WRITTEN:
+                yield _WRITTEN[tag]
             elif tag == "sym":
                 yield _symbol(element.get(f"{W}char", ""))
-            elif tag in ("footnoteReference", "endnoteReference"):
-                found.notes.append((tag.removesuffix("Reference"), element.get(f"{W}id", "")))
-            elif tag == "delText":
-                self.hidden["deleted"] += bool((element.text or "").strip())
-            elif tag == "commentReference":
-                self.hidden["comments"] += 1
-            elif tag in ("drawing", "pict", "object"):
-                self._boxes(element, found)
-            elif tag == "ruby":
-                self._ruby(element, found)
+            else:
+                self._tie(element, tag, found)
+
+    def _tie(self, element: Any, tag: str, found: _Paragraph) -> None:
+        """Take in what stands in a run and is no text of its line."""
+        if tag in ("footnoteReference", "endnoteReference"):
+            found.notes.append((tag.removesuffix("Reference"), element.get(f"{W}id", "")))
+        elif tag == "delText":
+            self.hidden["deleted"] += bool((element.text or "").strip())
+        elif tag == "commentReference":
+            self.hidden["comments"] += 1
+        elif tag in ("drawing", "pict", "object"):
+            self._boxes(element, found)
+        elif tag == "ruby":
+            self._ruby(element, found)
 
     def _field(self, what: str) -> None:
         if what == "begin":
@@ -372,7 +378,8 @@ class _Walk:
                 continue
             self._cells += 1
             if self._cells > MOST_CELLS:
-                raise DocumentError(self._name, Cause.TOO_LARGE, f"tables of more than {MOST_CELLS:,} cells", hint="split the document")  # fmt: skip
+                more = f"tables of more than {MOST_CELLS:,} cells"
+                raise DocumentError(self._name, Cause.TOO_LARGE, more, hint="split the document")
             wide, blocks = self._cell(tc, place, back)
             row.append((column, column + wide, blocks))
             column += wide

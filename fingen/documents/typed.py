@@ -15,12 +15,13 @@ from fingen.text import clean, is_currency, join_pair
 _LEADERS = re.compile(r"(?<=\S)(?:\s?[.·…]){3,}(?=\s|$)|(?:\. ){3,}|\.\.(?=  |$)|[-=_]{4,}(?=\s|$)")
 _WORD = re.compile(r"\S+?(?:(?<=[\d)])(?=[$€£]|\([\d,]{3,})|(?=\s|$))")  # figures that touch are two
 _FIGURE = re.compile(
-    r"[-–—+(\[]{0,2}(?:(?:US|HK|C|A|NT)?[$€£¥￥]|RMB)?[-(]{0,2}(?:\d(?:[\d,]*\d)?(?:\.\d+)?|\.\d+)(?:¢|bp|pts)?[%％x)\]]{0,3}(?::1)?[)*]{0,3}$"
+    r"[-–—+(\[]{0,2}(?:(?:US|HK|C|A|NT)?[$€£¥￥]|RMB)?[-(]{0,2}(?:\d(?:[\d,]*\d)?(?:\.\d+)?|\.\d+)(?:[\1-]?\d{1,2}/\d{1,2})?"
+    r"(?:¢|bp|pts)?[%％x)\]]{0,3}(?::1)?[)*]{0,3}$"
 )
 _MARK = re.compile(r"(?<=[\d)%])\(([a-z]|\d{1,2})\)$")  # of a footnote, behind a figure
 _YEAR = re.compile(r"(?:FY)?(?:19|20)\d\d[AEP]?$")
 _NUMBERED = re.compile(r"\(?(?:\d{1,2}|[a-z])\)?$", re.IGNORECASE)
-_NONE = frozenset({"-", "–", "—", "--", "---", "——", "_", "__", "-0-", "N/A", "n/a", "NA", "nil", "Nil", "NM", "nm", "N/M", "n/m", "None"})  # fmt: skip
+_NONE = frozenset("- – — -- --- —— _ __ -0- N/A n/a NA nil Nil NM nm N/M n/m None".split())
 _ENDS = frozenset("0123456789)%]-–—_=*x")  # of figures, of what stands for none, and of rules
 _SUFFIX = frozenset({")", "%", ")%", "%)", "]", "x"})
 _THOUSANDS = re.compile(r"[-(]?\d{1,3}(?: \d{3})+[)%]?$")  # parted by spaces
@@ -32,8 +33,10 @@ FAR = 14  # columns between a currency sign and its figure, at most
 FILLER = "\0"  # the second column of a wide character
 HELD = "\1"  # a space that parts no cells
 _RANGE = re.compile(
-    r"(?P<start>^\s*)?(?:[$€£¥]\s*)?\d[\d.,]*%?(?(start)\s{1,2}| )(?:to|-|–|—|through)(?(start)\s{1,2}| )(?:[$€£¥](?(start)\s*| ?))?\d[\d.,]*%?[*)]*(?!\S)"
+    r"(?P<start>^\s*)?(?:[$€£¥]\s*)?\d[\d.,]*%?(?(start)\s{1,2}| )(?:to|-|–|—|through)(?(start)\s{1,2}| )"
+    r"(?:[$€£¥](?(start)\s*| ?))?\d[\d.,]*%?[*)]*(?!\S)"
 )
+_FRACTION = re.compile(r"(?<=\d) (?=\d{1,2}/\d{1,2}(?:\s|$))")  # between 56 and 1/4
 
 
 class Token(NamedTuple):
@@ -78,7 +81,7 @@ def tokens_of(line: str) -> list[Token]:
     if "  " not in text and text[-1:] not in _ENDS and ".." not in text and ". ." not in text:
         return [_sentence(line, text)] if text else []  # as most lines are
     line = _LEADERS.sub(lambda dots: " " * len(dots[0]), line)
-    line = _RANGE.sub(_held, line)
+    line = _FRACTION.sub(HELD, _RANGE.sub(_held, line)) if "/" in line else _RANGE.sub(_held, line)
     words = [(found.start(), found.end(), found[0]) for found in _WORD.finditer(line)]
     tokens: list[Token] = []
     for at, word in enumerate(words):
@@ -301,7 +304,7 @@ def _heads(token: Token, columns: list[Column]) -> bool:
 
 
 def _spread(token: Token, columns: list[Column]) -> list[tuple[int, str]]:
-    """The words of a cell by the columns that they head: each group ends where its column does, or stands in its middle."""
+    """The words of a cell by the columns that they head: each group ends where its column does."""
     groups: dict[int, list[tuple[int, int, str]]] = {}
     for word in token.words:
         index = max(range(len(columns)), key=lambda index: columns[index].overlap(word[0], word[1]))
@@ -309,8 +312,7 @@ def _spread(token: Token, columns: list[Column]) -> list[tuple[int, str]]:
     if len(groups) < 2:
         return []
     for index, words in groups.items():
-        column, start, end = columns[index], words[0][0], words[-1][1]
-        if abs(end - column.end) > 1 or not words[0][2][0].isupper() or words[-1][2][-1] in ",-":
+        if abs(words[-1][1] - columns[index].end) > 1 or not words[0][2][0].isupper() or words[-1][2][-1] in ",-":
             return []
     return [(index + 1, " ".join(word[2] for word in words)) for index, words in groups.items()]
 
