@@ -184,7 +184,7 @@ def _take_running(pages: list[list[Line]]) -> dict[int, list[str]]:
     last: dict[str, int] = {}
     for number, (page, sides) in enumerate(zip(pages, edges, strict=True), 1):
         doomed: set[int] = set()
-        flowing = {id(a) for a, b in pairwise(page) if min(len(a.shown), len(b.shown)) > SHORT}
+        flowing = {id(a) for a, b in pairwise(page) if _is_prose(a) and _is_prose(b)}
         for side in sides:
             for at, line in enumerate(side):  # from the edge inwards, as long as they run along
                 shape = _shape(line)
@@ -199,6 +199,12 @@ def _take_running(pages: list[list[Line]]) -> dict[int, list[str]]:
                 last[shape] = number
         page[:] = [line for line in page if id(line) not in doomed]
     return dict(taken)
+
+
+def _is_prose(line: Line) -> bool:
+    """Whether a line is one of running text, which has no wide gaps."""
+    text = line.text.strip()
+    return len(text) > SHORT and "    " not in text
 
 
 def _edges(page: list[Line]) -> tuple[list[Line], list[Line]]:

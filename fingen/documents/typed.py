@@ -15,7 +15,7 @@ from fingen.text import clean, is_currency, join_pair
 _LEADERS = re.compile(r"(?<=\S)(?:\s?[.·…]){3,}(?=\s|$)|(?:\. ){3,}|\.\.(?=  |$)|[-=_]{4,}(?=\s|$)")
 _WORD = re.compile(r"\S+?(?:(?<=[\d)])(?=[$€£]|\([\d,]{3,})|(?=\s|$))")  # figures that touch are two
 _FIGURE = re.compile(
-    r"[-–—+(\[]{0,2}(?:(?:US|HK|C|A|NT)?[$€£¥￥]|RMB)?[-(]{0,2}(?:\d(?:[\d,]*\d)?(?:\.\d+)?|\.\d+)(?:[\1-]?\d{1,2}/\d{1,2})?"
+    r"[-–—+(\[]{0,2}(?:(?:US|HK|C|A|NT)?[$€£¥￥]|RMB)?[-(]{0,2}(?:\d(?:[\d,]*\d)?(?:\.\d+)?|\.\d+)(?:[\1-]?\d{1,2}/\d{1,2}|-\d[\d.]*(?=%))?"
     r"(?:¢|bp|pts)?[%％x)\]]{0,3}(?::1)?[)*]{0,3}$"
 )
 _MARK = re.compile(r"(?<=[\d)%])\(([a-z]|\d{1,2})\)$")  # of a footnote, behind a figure

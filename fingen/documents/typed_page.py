@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from fingen.documents.content import BODY, NO_BOX, table_block
 from fingen.documents.shapes import PageBlock, TextRow
@@ -25,6 +26,8 @@ from fingen.text import clean, ends_sentence, has_leaders, is_cjk, join_lines
 
 SHORT = 50  # columns; a longer line that another one follows is running text
 LONGEST_MARK = 10  # characters before an entry of a list
+LONGEST_TITLE = 100  # characters
+BESIDE = 4  # columns between two lines that stand side by side
 CENTRED = 6  # columns; lines that begin farther in, and not below each other, stand in the middle
 WIDEST = 1000  # columns of a line that may be a row of a table
 REACH = 9  # lines from one row of a table to the next, at most
@@ -99,24 +102,33 @@ def _is_row(tokens: list[Token]) -> bool:
     return any(b.start - a.end >= 3 for a, b in pairwise(tokens) if not _MARKED.fullmatch(a.text + " "))
 
 
+class _Page(NamedTuple):
+    """What bears on all paragraphs of a page: the words of the text, how wide it is typed, whether lines are paragraphs."""
+
+    words: frozenset[str]
+    width: int
+    is_unwrapped: bool
+
+
 def page_blocks(page: list[Line], words: frozenset[str]) -> Iterator[PageBlock]:
     """The blocks of a page: tables, and the paragraphs between them."""
     lines = list(map(_shaped, page))
     lengths = [len(line.line.text) for line in lines if line.tokens and not (line.is_row or line.line.in_table)]
-    unwrapped = sum(length > LONG for length in lengths) > 0.15 * len(lengths)
+    is_unwrapped = sum(length > LONG for length in lengths) > 0.15 * len(lengths)
+    about = _Page(words, min(LONG, max((len(line.text) for line in page), default=0)), is_unwrapped)
     prose: list[_Shaped] = []
     at = 0
     while at < len(lines):
         end = _region_end(lines, at)
-        if end == at or not (blocks := _region(lines[at:end], prose, words)):
+        if end == at or not (blocks := _region(lines[at:end], prose, about)):
             end = max(end, at + 1)
             prose += lines[at:end]
         else:
-            yield from _paragraphs(prose, words, unwrapped=unwrapped)
+            yield from _paragraphs(prose, about)
             prose = []
             yield from blocks
         at = end
-    yield from _paragraphs(prose, words, unwrapped=unwrapped)
+    yield from _paragraphs(prose, about)
 
 
 def _region_end(lines: list[_Shaped], at: int) -> int:
@@ -175,7 +187,7 @@ def _belong(between: list[_Shaped], row: _Shaped, widest: float, figures: int) -
     )
 
 
-def _region(lines: list[_Shaped], prose: list[_Shaped], words: frozenset[str]) -> list[PageBlock]:
+def _region(lines: list[_Shaped], prose: list[_Shaped], page: _Page) -> list[PageBlock]:
     """The tables of some lines, with the paragraphs before, between and after them; none where they are no table.
 
     Headings of columns that end the prose before it are taken from there.
@@ -187,11 +199,11 @@ def _region(lines: list[_Shaped], prose: list[_Shaped], words: frozenset[str]) -
     marked = lines[0].line.in_table
     blocks: list[PageBlock] = []
     for stanza in _stanzas(lines):
-        found = _table(stanza, [] if blocks or marked else prose, words)
+        found = _table(stanza, [] if blocks or marked else prose, page)
         if found:
             blocks += found
         elif blocks or marked:
-            blocks += _paragraphs(stanza, words, unwrapped=False)
+            blocks += _paragraphs(stanza, page)
         else:
             return []
     return blocks if any(block.kind == "table" for block in blocks) or marked else []
@@ -251,7 +263,7 @@ def _heads_columns(lines: list[_Shaped], first: int) -> bool:
     return False
 
 
-def _table(lines: list[_Shaped], prose: list[_Shaped], words: frozenset[str]) -> list[PageBlock]:
+def _table(lines: list[_Shaped], prose: list[_Shaped], page: _Page) -> list[PageBlock]:
     """The table of some lines, with the paragraphs above and below that stand among them; none where they are no table."""
     rows = [line for line in lines if line.is_row]
     figures = sum(line.has_figures for line in rows)
@@ -275,15 +287,15 @@ def _table(lines: list[_Shaped], prose: list[_Shaped], words: frozenset[str]) ->
             kept.append(line)
         else:
             breaks.add(len(kept))
-    made = typed_rows([line.tokens for line in kept], breaks, words)
+    made = typed_rows([line.tokens for line in kept], breaks, page.words)
     if not made.rows or len(made.rows[0].cells) < 2 or (not figures and _is_list(made.rows)):
         return []
     table = table_block(made.rows, f"line {kept[0].line.number}")
     table.header = made.header or table.header
     return [
-        *_paragraphs(lines[:first], words, unwrapped=False),
+        *_paragraphs(lines[:first], page),
         table,
-        *_paragraphs(lines[last + 1 :], words, unwrapped=False),
+        *_paragraphs(lines[last + 1 :], page),
     ]
 
 
@@ -354,19 +366,42 @@ def _tabbed(lines: list[_Shaped]) -> list[PageBlock]:
 # --- paragraphs --------------------------------------------------------------------------------------------------------
 
 
-def _paragraphs(lines: Sequence[_Shaped], words: frozenset[str], *, unwrapped: bool) -> Iterator[PageBlock]:
-    """The paragraphs of lines. What stands alone and is short may be a title: bold where it is in capitals or underlined."""
+def _paragraphs(lines: Sequence[_Shaped], page: _Page) -> Iterator[PageBlock]:
+    """The paragraphs of lines. What stands alone and is short may be a title: bold in capitals, underlined or in the middle."""
     right = _margin(lines)
-    group: list[Line] = []
+    start = 0
     for at, shaped in enumerate(lines):
-        line = shaped.line
-        if group and (not shaped.tokens or unwrapped or _starts_paragraph(group, line, right)):
-            yield _paragraph(group, words, lines, at)
-            group = []
-        if shaped.tokens:
-            group.append(line)
-    if group:
-        yield _paragraph(group, words, lines, len(lines))
+        if at > start and (
+            not shaped.tokens or page.is_unwrapped or _starts_paragraph(lines[start:at], shaped.line, right)
+        ):
+            yield from _group(lines, start, at, page)
+            start = at
+        if not shaped.tokens:
+            start = at + 1
+    if start < len(lines):
+        yield from _group(lines, start, len(lines), page)
+
+
+def _group(lines: Sequence[_Shaped], start: int, end: int, page: _Page) -> Iterator[PageBlock]:
+    """The paragraph of some lines; two where they stand side by side, as the halves of a title do."""
+    group = lines[start:end]
+    halves = [line.tokens for line in group]
+    if not _are_halves(halves):
+        yield _paragraph(lines, start, end, page)
+        return
+    for side in (0, 1):
+        text = join_lines([clean(each[side].text.replace(FILLER, "")) for each in halves], page.words)
+        block = PageBlock("paragraph", 0, NO_BOX, text, BODY, place=f"line {group[0].line.number}")
+        block.bold = side == 0 and text.isupper()
+        yield block
+
+
+def _are_halves(lines: Sequence[Sequence[Token]]) -> bool:
+    """Whether the lines of two texts stand side by side; a mark before a text is none."""
+    if not all(len(line) == 2 and line[1].start - line[0].end >= BESIDE for line in lines):
+        return False
+    starts = [line[1].start for line in lines]
+    return max(starts) - min(starts) <= 1 and all(line[0].end - line[0].start > LONGEST_MARK for line in lines)
 
 
 def _margin(lines: Sequence[_Shaped]) -> int:
@@ -375,8 +410,8 @@ def _margin(lines: Sequence[_Shaped]) -> int:
     return ends[int(0.9 * (len(ends) - 1))] if ends else 0
 
 
-def _starts_paragraph(group: list[Line], line: Line, right: int) -> bool:
-    last, text = group[-1], line.text.lstrip()
+def _starts_paragraph(group: Sequence[_Shaped], line: Line, right: int) -> bool:
+    last, text = group[-1].line, line.text.lstrip()
     if has_leaders(last.text):
         return True
     if not ends_sentence(last.text) and (text[0].islower() or _RUNS_ON.search(last.text)):
@@ -386,21 +421,34 @@ def _starts_paragraph(group: list[Line], line: Line, right: int) -> bool:
         return True  # each line stands in the middle
     if len(last.text) + 1 + word < right - 4:
         return True  # the next word would have fitted: the line was ended on purpose
-    if _MARKED.match(text) and ends_sentence(last.text):
-        return True
-    return (
-        line.indent > last.indent + 1 and line.indent > min(line.indent for line in group) and ends_sentence(last.text)
+    if not ends_sentence(last.text):
+        return False
+    return _MARKED.match(text) is not None or line.indent > max(
+        last.indent + 1, min(each.line.indent for each in group)
     )
 
 
-def _paragraph(group: list[Line], words: frozenset[str], lines: Sequence[_Shaped], after: int) -> PageBlock:
-    text = join_lines([line.shown for line in group], words)
+def _paragraph(lines: Sequence[_Shaped], start: int, end: int, page: _Page) -> PageBlock:
+    group = [shaped.line for shaped in lines[start:end]]
+    text = join_lines([line.shown for line in group], page.words)
     block = PageBlock("paragraph", 0, NO_BOX, text, BODY, place=f"line {group[0].number}")
-    before = after - len(group) - 1
-    alone = (before < 0 or not lines[before].tokens) and (after >= len(lines) or not lines[after].tokens)
-    underlined = after < len(lines) and lines[after].is_rule and len(lines[after].line.text) <= len(group[-1].text) + 4
-    is_title = len(group) <= 3 and len(text) <= 100 and any(map(str.isalpha, text)) and not ends_sentence(text)
-    block.bold = is_title and (underlined or text.isupper())
+    ends = end >= len(lines)
+    alone = (start == 0 or not lines[start - 1].tokens) and (ends or not lines[end].tokens)
+    underlined = not ends and lines[end].is_rule and len(lines[end].line.text) <= len(group[-1].text) + 4
+    middle = alone and all(_is_centred(line, page.width) for line in group)
+    is_title = (
+        len(group) <= 3
+        and len(text) <= LONGEST_TITLE
+        and any(map(str.isalpha, text))
+        and text[0] not in "(/*-"
+        and not (ends_sentence(text) or _RUNS_ON.search(text))
+    )
+    block.bold = is_title and (underlined or text.isupper() or middle)
     block.italic = is_title and not block.bold and alone and len(text) <= 60 and not text[0].islower()
-    block.open_end = after >= len(lines) and len(group) > 1 and not ends_sentence(text)
+    block.open_end = ends and len(group) > 1 and not ends_sentence(text)
     return block
+
+
+def _is_centred(line: Line, width: int) -> bool:
+    """Whether a line stands in the middle of a page."""
+    return line.indent > INSET and abs(line.indent - (width - len(line.text))) <= 0.2 * width
