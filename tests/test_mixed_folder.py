@@ -14,6 +14,7 @@ from word_files import box, cell, deleted, paragraph, row, run, table, write_wor
 
 import fingen
 from fingen.cli import main
+from fingen.sets import SPLITS
 
 YEAR = "December 31, 2023"
 TERMS = {
@@ -94,7 +95,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str]:
 
 
 def records(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for path in sorted(folder.glob("t*.jsonl")) for line in path.read_text().splitlines()]
+    """All rows of a set, whatever their split."""
+    splits = [folder / f"{name}.jsonl" for name in (*SPLITS, "memory")]
+    return [json.loads(line) for path in splits if path.exists() for line in path.read_text().splitlines()]
 
 
 @pytest.mark.parametrize("name", PLACES)
