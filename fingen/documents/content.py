@@ -106,7 +106,7 @@ class Content:
         pages: dict[int, list[Line]] = {}
         for block in self.blocks if self.pages else self.blocks[:TITLE_BLOCKS]:
             pages.setdefault(block.page, []).extend(_lines(block))
-        return Pages(tuple(map(tuple, pages.values())), self.metadata)
+        return Pages(tuple(map(tuple, pages.values())), self.metadata, are_paragraphs=True)
 
 
 def _lines(block: PageBlock) -> list[Line]:

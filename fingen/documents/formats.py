@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from fingen.encodings import wide_encoding
 from fingen.errors import Cause, DocumentError
 
 Format = Literal["pdf", "html", "submission", "docx", "md", "txt"]
@@ -46,7 +47,6 @@ _MAGIC: tuple[tuple[bytes, Refused], ...] = (
     (b"MM\0*", Refused("a TIFF picture", OTHERS[".png"])),
     (b"BM", Refused("a BMP picture", OTHERS[".png"])),
     (b"RIFF", Refused("a picture or a recording", OTHERS[".png"])),
-    (b"\xd0\xcf\x11\xe0", Refused("a file of old Office programs, or one with a password", AS_PDF)),
     (b"{\\rtf", Refused("rich text (RTF)", AS_PDF)),
     (b"%!PS", Refused("PostScript", "turn it into PDF")),
     (b"\x1f\x8b", Refused("a packed file (gzip)", OTHERS[".zip"])),
@@ -56,6 +56,14 @@ _MAGIC: tuple[tuple[bytes, Refused], ...] = (
     (b"\xfd7zXZ", Refused("a packed file (xz)", OTHERS[".zip"])),
     (b"SQLite format", Refused("a database", "export what it holds as .html or PDF")),
     (b"PAR1", Refused("a table in Parquet", "print it to PDF")),
+)
+_COMPOUND = b"\xd0\xcf\x11\xe0"  # of the files of old Office programs, and of new ones with a password
+_COMPOUND_BYTES = 32 << 20  # that are searched for the names of what is in one
+_COMPOUNDS = (
+    ("EncryptedPackage", Refused("a file with a password", "open it with its password, and save it without one")),
+    ("WordDocument", Refused("a file of an old Word (.doc)", "save it as .docx or PDF")),
+    ("Workbook", Refused("a workbook of an old Excel (.xls)", OTHERS[".xls"])),
+    ("PowerPoint Document", Refused("slides of an old PowerPoint (.ppt)", OTHERS[".ppt"])),
 )
 _ZIPPED = (
     ("xl/", Refused("a workbook of Excel", OTHERS[".xlsx"])),
@@ -133,12 +141,14 @@ def _format(path: Path, head: bytes) -> Format | Refused:
         return "pdf"
     if head.startswith(b"PK\x03\x04"):
         return _zipped(path)
+    if head.startswith(_COMPOUND):
+        return _compound(path)
     refused = next((refused for magic, refused in _MAGIC if head.startswith(magic)), None)
     if refused:
         return refused
-    wide = head.startswith((b"\xff\xfe", b"\xfe\xff"))  # UTF-16
-    text = head.decode("utf-16", "replace").encode() if wide else head.removeprefix(b"\xef\xbb\xbf")
-    if not wide and b"\0" in text:
+    encoding = wide_encoding(head)
+    text = head.decode(encoding, "replace").encode() if encoding else head.removeprefix(b"\xef\xbb\xbf")
+    if not encoding and b"\0" in text:
         return Refused("no text, and no format that is known", AS_PDF)
     return _of_text(path, text)
 
@@ -164,6 +174,17 @@ def _of_text(path: Path, text: bytes) -> Format | Refused:
     if _MAIL.match(text):
         return Refused("a message, or a page saved with its pictures", OTHERS[".eml"])
     return "html" if suffix in {".htm", ".html", ".xhtml"} else "txt"
+
+
+def _compound(path: Path) -> Refused:
+    """What a file of old Office programs is, by the names in it."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_COMPOUND_BYTES)
+    except OSError:
+        data = b""
+    found = (refused for name, refused in _COMPOUNDS if name.encode("utf-16-le") in data)
+    return next(found, Refused("a file of old Office programs", AS_PDF))
 
 
 def _zipped(path: Path) -> Format | Refused:

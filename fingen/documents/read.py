@@ -35,6 +35,8 @@ READERS: dict[Format, str] = {
     "pdf": "fingen.documents.pdf",
     "html": "fingen.documents.html",
     "submission": "fingen.documents.submission",
+    "docx": "fingen.documents.docx",
+    "md": "fingen.documents.markdown",
     "txt": "fingen.documents.plain",
 }
 # Names the code that reads: a parse in the cache that other code made is not used.
