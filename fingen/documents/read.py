@@ -20,6 +20,7 @@ from fingen.disk import dump_json, sha256_file, sha256_text, write_beside
 from fingen.documents.basis import set_basis
 from fingen.documents.chunks import build_chunks
 from fingen.documents.content import Asked, Content, Part, Reader, Started, Tell
+from fingen.documents.elsewhere import statements_elsewhere
 from fingen.documents.formats import Format, find_format
 from fingen.documents.identity import Identity, find_identity, is_same_name
 from fingen.documents.overrides import Override, read_overrides
@@ -123,6 +124,7 @@ def _document(parse: dict[str, Any], path: Path, name: str, sha256: str, reading
         filing={**parse["filing"], **override.filing},
         hidden=parse["hidden"],
         oversize=chunked.oversize,
+        elsewhere=parse["elsewhere"],
         **details,
     )
 
@@ -155,6 +157,7 @@ def _parse(content: Content, name: str, reading: ReadSettings) -> dict[str, Any]
         "blocks": [_dump_block(block) for block in blocks],
         "broken": sorted(_words_at_breaks(blocks, content.words)),
         "details": content.details,
+        "elsewhere": statements_elsewhere(blocks) if about.period.kind == "annual" else "",
         "hidden": dict(sorted(content.hidden.items())),
     }
 

@@ -222,19 +222,13 @@ class FactCheck:
             if other == own or (own and other and _axes(other) != _axes(own)):
                 continue
             mine, theirs = words[own] - words[other], words[other] - words[own]
-            if mine & said:
+            if mine & said or (not own and (other not in same or self.names_row(figure, place))):
                 continue
             if own and other and theirs & said:
                 return f"its tag is of {_part_told(own)}, not of {_part_told(other)}"
             if own and not other and other in same and mine:
                 return f"its tag is of {_part_told(own)} alone, which is not said"
-            if (
-                other
-                and not own
-                and not self.names_row(figure, place)
-                and other in same
-                and all(words_of(member) <= said for _, member in other)
-            ):
+            if not own and all(words_of(member) <= said for _, member in other):
                 return f"its tag is of the whole, not of {_part_told(other)}"
         return None
 
