@@ -70,6 +70,8 @@ def _parse_html(text: str, name: str) -> Any:
         root = etree.fromstring(_PROLOG.sub("", text).replace("\0", "").encode(errors="replace"), parser)
     except etree.ParserError as e:
         raise DocumentError(name, Cause.NO_TEXT, "no element in it", hint="check that this is the right file") from e
+    except etree.LxmlError as e:  # of HTML nothing is an error but that there is no memory for it
+        raise DocumentError(name, Cause.TOO_LARGE, "its elements take more memory than a reader may", hint="split the file") from e
     if any(entry.level_name == "FATAL" for entry in parser.error_log):
         raise DocumentError(name, Cause.TOO_LARGE, _TOO_DEEP, hint="save it anew from a browser, or print it to PDF")
     if root is None:
