@@ -62,7 +62,10 @@ def _is_common(char: str) -> bool:
 _WIDE = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
          (codecs.BOM_UTF16_BE, "utf-16"))  # fmt: skip
 _GUESSES = {"GBK": "gbk", "GB 18030": "gb18030", "Big5": "big5"}
-_RUN, _HIGH = re.compile(rb"[\x80-\xff]+"), re.compile(rb"[\x80-\xff]{4,}")  # no Western text has four beyond ASCII in a row
+_RUN, _HIGH = (
+    re.compile(rb"[\x80-\xff]+"),
+    re.compile(rb"[\x80-\xff]{4,}"),
+)  # no Western text has four beyond ASCII in a row
 _ZEROS = 0.3  # share of zeros at every other byte, from which on a text has two bytes for each character
 
 

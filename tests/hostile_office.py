@@ -39,7 +39,7 @@ def size_that_lies(path: Path, server: str) -> None:
 
 
 def entity_bomb(path: Path, server: str) -> None:
-    lines = "".join(f'<!ENTITY e{n} "{"&e%d;" % (n - 1) * 10}">' for n in range(1, 12))
+    lines = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 12))
     write_word(path, raw=_raw(_text("&e11;"), f'<!DOCTYPE w:document [<!ENTITY e0 "{HIDDEN}">{lines}]>'))
 
 
@@ -50,7 +50,9 @@ def entity_of_a_file(path: Path, server: str) -> None:
 
 
 def entity_of_a_server(path: Path, server: str) -> None:
-    write_word(path, raw=_raw(_text("&e;"), f'<!DOCTYPE w:document SYSTEM "{server}/d.dtd" [<!ENTITY e SYSTEM "{server}/e">]>'))
+    write_word(
+        path, raw=_raw(_text("&e;"), f'<!DOCTYPE w:document SYSTEM "{server}/d.dtd" [<!ENTITY e SYSTEM "{server}/e">]>')
+    )
 
 
 def parts_elsewhere(path: Path, server: str) -> None:
@@ -118,7 +120,12 @@ def endless_cells(path: Path, server: str) -> None:
 
 
 def endless_spans(path: Path, server: str) -> None:
-    wide = table(*(row(cell("Sales", span=999_999_999), cell(str(n)), more='<w:gridBefore w:val="999999999"/>') for n in range(1, 300)))
+    wide = table(
+        *(
+            row(cell("Sales", span=999_999_999), cell(str(n)), more='<w:gridBefore w:val="999999999"/>')
+            for n in range(1, 300)
+        )
+    )
     write_word(path, paragraph(TOLD), wide)
 
 

@@ -40,7 +40,12 @@ FAILING = {
     "huge_text.txt": {Cause.TOO_LARGE},
     "noise.txt": {Cause.UNREADABLE_TEXT},
 }
-EITHER = {"endless_table.txt", "endless_pages.txt", "deep_quotes.md", "front_without_end.md"}  # read, or too slow on a slow machine
+EITHER = {
+    "endless_table.txt",
+    "endless_pages.txt",
+    "deep_quotes.md",
+    "front_without_end.md",
+}  # read, or too slow on a slow machine
 NAMED = {
     "old_word.doc": ("old Word", ".docx"),
     "encrypted_by_word.docx": ("password", "without one"),
@@ -68,7 +73,9 @@ def asked() -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory, asked: tuple[str, list[str]]) -> dict[str, Document | DocumentError]:
+def outcomes(
+    tmp_path_factory: pytest.TempPathFactory, asked: tuple[str, list[str]]
+) -> dict[str, Document | DocumentError]:
     folder = tmp_path_factory.mktemp("hostile") / "reports"
     folder.mkdir()
     for name, maker in OFFICE.items():
@@ -88,12 +95,14 @@ def test_it_is_a_typed_error_or_what_a_person_sees(name: str, outcomes: dict[str
     outcome = outcomes[name]
     if isinstance(outcome, DocumentError):
         assert outcome.reason in FAILING.get(name, {Cause.TOO_SLOW} if name in EITHER else set()), outcome
-        assert name in str(outcome) and outcome.hint
+        assert name in str(outcome)
+        assert outcome.hint
         assert all(words in f"{outcome} {outcome.hint}" for words in NAMED.get(name, ()))
     else:
         assert name not in FAILING
         text = "\n".join(chunk.text for chunk in outcome.chunks)
-        assert HIDDEN not in text and (TOLD in text or name in EITHER)
+        assert HIDDEN not in text
+        assert TOLD in text or name in EITHER
 
 
 def test_files_beside_them_are_read(outcomes: dict[str, Document | DocumentError]):
@@ -106,5 +115,9 @@ def test_nothing_is_fetched_and_nothing_is_unpacked(outcomes: dict[str, Document
 
 
 def test_every_maker_is_tried():
-    makers = [each for each in vars(hostile_office).values() if callable(each) and getattr(each, "__module__", "") == "hostile_office"]
+    makers = [
+        each
+        for each in vars(hostile_office).values()
+        if callable(each) and getattr(each, "__module__", "") == "hostile_office"
+    ]
     assert {maker for maker in makers if not maker.__name__.startswith("_")} == set(OFFICE.values())

@@ -26,7 +26,9 @@ def read(tmp_path: Path, text: str | bytes, name: str = "report.txt") -> Documen
 
 
 def blocks(document: Document, kind: str) -> list[str]:
-    return [chunk.text[block.start : block.end] for chunk in document.chunks for block in chunk.blocks if block.kind == kind]
+    return [
+        chunk.text[block.start : block.end] for chunk in document.chunks for block in chunk.blocks if block.kind == kind
+    ]
 
 
 def tables(document: Document) -> list[list[list[str]]]:
@@ -53,12 +55,16 @@ def test_rows_are_whole_and_figures_in_their_columns(tmp_path: Path, seed: int):
     text = flowing(document)
     assert all(clean(paragraph) in text for paragraph in made.paragraphs)
     assert not [line for line in text.split("\n") if re.fullmatch(r"\d{1,2}", line)]  # page numbers
-    assert document.pages < 3 or all(text.count(line) <= 2 for line in made.running)  # on the cover, and where it first runs
+    assert document.pages < 3 or all(
+        text.count(line) <= 2 for line in made.running
+    )  # on the cover, and where it first runs
     assert (document.company, document.period.end) == ("Meridian Industries, Inc.", "1997-12-31")
 
 
 def table_of(tmp_path: Path, *lines: str) -> list[list[str]]:
-    document = read(tmp_path, SEC + "Some words stand before the table.\n\n" + "\n".join(lines) + "\n\nSome words stand after it.\n")
+    document = read(
+        tmp_path, SEC + "Some words stand before the table.\n\n" + "\n".join(lines) + "\n\nSome words stand after it.\n"
+    )
     assert flowing(document).endswith("Some words stand after it.")
     [found] = tables(document)
     return found
@@ -119,11 +125,18 @@ def test_running_text_with_figures_in_it_is_no_table(tmp_path: Path):
     text = "Net sales were  $12 million in\n1997, up from  $11 million in the\nyear before, of which  4  percent\ncame from abroad.\n"
     document = read(tmp_path, SEC + text)
     assert not tables(document)
-    assert "Net sales were $12 million in 1997, up from $11 million in the year before, of which 4 percent came from abroad." in flowing(document)
+    assert (
+        "Net sales were $12 million in 1997, up from $11 million in the year before, of which 4 percent came from abroad."
+        in flowing(document)
+    )
 
 
 def test_words_broken_at_the_end_of_a_line_are_made_whole(tmp_path: Path):
-    document = read(tmp_path, SEC + "The long-term plan and the organiz-\nation of our non-\ncurrent debt are set out here. The organization\nlasts, and non-current debt too.\n")
+    document = read(
+        tmp_path,
+        SEC
+        + "The long-term plan and the organiz-\nation of our non-\ncurrent debt are set out here. The organization\nlasts, and non-current debt too.\n",
+    )
     assert "The long-term plan and the organization of our non-current debt are set out here." in flowing(document)
 
 
@@ -152,7 +165,13 @@ def test_places_are_lines(tmp_path: Path):
      ("cp1252", "Société Générale – “résultats” de l’année")],
 )  # fmt: skip
 def test_encodings_are_found(tmp_path: Path, encoding: str, text: str):
-    whole = text + "\n\n" + "这是一份公司的报告，其中有很多常用的汉字，营业收入增长。" * (not text.isascii() and encoding not in ("cp1252", "big5")) + "1,234\n"
+    whole = (
+        text
+        + "\n\n"
+        + "这是一份公司的报告，其中有很多常用的汉字，营业收入增长。"
+        * (not text.isascii() and encoding not in ("cp1252", "big5"))
+        + "1,234\n"
+    )
     assert flowing(read(tmp_path, (whole * 3).encode(encoding))).startswith(clean(text))
 
 
@@ -206,7 +225,13 @@ def test_markdown_is_read_by_its_structure(tmp_path: Path):
         [["", "2023", "2022"], ["Costs", "500", "400"], ["Gains", "600", "300"]],
     ]
     found = blocks(document, "paragraph")
-    assert found[:5] == ["For the fiscal year ended December 31, 2023", "We make pumps and valves. They sell well.", "1. First", "2. Second", "• deeper"]
+    assert found[:5] == [
+        "For the fiscal year ended December 31, 2023",
+        "We make pumps and valves. They sell well.",
+        "1. First",
+        "2. Second",
+        "• deeper",
+    ]
     assert document.hidden == {"front matter": 1, "struck out": 1, "comments": 1}
     assert document.period.end == "2023-12-31"
 

@@ -42,7 +42,12 @@ def read(tmp_path: Path, *body: str, **how: str) -> Document:
 
 def lines(document: Document) -> list[str]:
     """The text of a document, a line for each paragraph and each row."""
-    return [line for chunk in document.chunks for block in chunk.blocks for line in chunk.text[block.start : block.end].split("\n")]
+    return [
+        line
+        for chunk in document.chunks
+        for block in chunk.blocks
+        for line in chunk.text[block.start : block.end].split("\n")
+    ]
 
 
 def places(document: Document) -> dict[str, str]:
@@ -66,13 +71,20 @@ def test_headings_by_style_and_by_outline_level_are_the_sections(tmp_path: Path)
         paragraph("Risks", more='<w:outlineLvl w:val="1"/>'),
         paragraph("Prices may fall. " + LONG),
     )
-    found = {start: chunk.section for chunk in document.chunks for start in ("We sell pumps", "Prices may fall") if start in chunk.text}
+    found = {
+        start: chunk.section
+        for chunk in document.chunks
+        for start in ("We sell pumps", "Prices may fall")
+        if start in chunk.text
+    }
     assert found == {"We sell pumps": ("Business", "Products"), "Prices may fall": ("Business", "Risks")}
 
 
 def test_a_style_takes_its_level_from_the_one_it_is_based_on(tmp_path: Path):
     own = '<w:style w:type="paragraph" w:styleId="Own"><w:name w:val="Own title"/><w:basedOn w:val="H1"/></w:style>'
-    document = read(tmp_path, *(paragraph(f"Part {n}", style="Own") + paragraph(FILLER) for n in "ABC"), styles=HEADINGS + own)
+    document = read(
+        tmp_path, *(paragraph(f"Part {n}", style="Own") + paragraph(FILLER) for n in "ABC"), styles=HEADINGS + own
+    )
     assert {chunk.section for chunk in document.chunks} == {("Part A",), ("Part B",), ("Part C",)}
 
 
@@ -84,8 +96,10 @@ def test_a_style_based_on_itself_ends(tmp_path: Path):
 def test_places_are_the_paragraphs_and_tables_of_the_body(tmp_path: Path):
     body = [paragraph("First line of it."), paragraph(), table(["Name", "2024"], ["Sales", "12"]), paragraph("Second line of it."), table(["a", "b"], ["c", "3"])]  # fmt: skip
     found = places(read(tmp_path, *body))
-    assert found["First line of it."] == "paragraph 1" and found["Second line of it."] == "paragraph 3"  # the empty one counts
-    assert found["Name | 2024\nSales | 12"] == "table 1" and found["a | b\nc | 3"] == "table 2"
+    assert found["First line of it."] == "paragraph 1"
+    assert found["Second line of it."] == "paragraph 3"
+    assert found["Name | 2024\nSales | 12"] == "table 1"
+    assert found["a | b\nc | 3"] == "table 2"
 
 
 @pytest.mark.parametrize(
@@ -95,20 +109,29 @@ def test_places_are_the_paragraphs_and_tables_of_the_body(tmp_path: Path):
 )  # fmt: skip
 def test_list_numbers_that_word_makes_are_written(tmp_path: Path, form: str, pattern: str, expected: list[str]):
     entries = [paragraph(f"Entry {n} of the list.", more=listed(5)) for n in (1, 2)]
-    found = lines(read(tmp_path, *entries, paragraph("Deeper.", more=listed(5, 1)), numbering=LISTS.format(form, pattern)))
+    found = lines(
+        read(tmp_path, *entries, paragraph("Deeper.", more=listed(5, 1)), numbering=LISTS.format(form, pattern))
+    )
     assert [line.split(" ")[0] for line in found[:2]] == expected
     assert found[2] == f"{'2' if form in ('bullet', 'decimal') else expected[1].strip('().、')}.1 Deeper."
 
 
 def test_footnotes_boxes_and_fields_are_read_where_they_belong(tmp_path: Path):
     note = '<w:footnote w:id="2">' + paragraph("As restated.") + '</w:footnote><w:footnote w:id="0" w:type="separator">' + paragraph("never shown") + "</w:footnote>"  # fmt: skip
-    first = paragraph("Sales rose", '<w:r><w:footnoteReference w:id="2"/></w:r>', run(" by a tenth."), box(paragraph("In the box.")))
-    found = lines(read(tmp_path, first, paragraph(field("DATE \\@ now", "3 May 2024"), run(" was the day.")), footnotes=note))
+    first = paragraph(
+        "Sales rose", '<w:r><w:footnoteReference w:id="2"/></w:r>', run(" by a tenth."), box(paragraph("In the box."))
+    )
+    found = lines(
+        read(tmp_path, first, paragraph(field("DATE \\@ now", "3 May 2024"), run(" was the day.")), footnotes=note)
+    )
     assert found == ["Sales rose by a tenth.", "In the box.", "As restated.", "3 May 2024 was the day."]
 
 
 def test_headers_and_footers_are_no_part_of_the_text(tmp_path: Path):
-    parts = {f"word/{name}1.xml": f'<w:hdr xmlns:w="{W}">{paragraph("RUNNING " + name)}</w:hdr>' for name in ("header", "footer")}
+    parts = {
+        f"word/{name}1.xml": f'<w:hdr xmlns:w="{W}">{paragraph("RUNNING " + name)}</w:hdr>'
+        for name in ("header", "footer")
+    }
     path = write_word(tmp_path / "a.docx", paragraph(FILLER), parts=parts)
     assert lines(read_document(path, path.name, ReadSettings())) == [FILLER]
 
@@ -122,7 +145,8 @@ def test_rows_are_whole_and_figures_in_their_columns(tmp_path: Path, seed: int):
     document = read(tmp_path, paragraph(FILLER), made.xml)
     found = [line.split(" | ") for line in lines(document)[1:]]
     assert found == made.rows
-    assert document.hidden.get("deleted", 0) == made.deleted and document.hidden.get("hidden", 0) == made.hidden
+    assert document.hidden.get("deleted", 0) == made.deleted
+    assert document.hidden.get("hidden", 0) == made.hidden
 
 
 def test_a_table_in_a_cell_is_one_of_its_own(tmp_path: Path):
@@ -138,7 +162,10 @@ def test_figures_below_each_other_in_one_cell_are_rows(tmp_path: Path):
 
 def test_figures_that_tabs_part_are_a_table(tmp_path: Path):
     tab = "<w:r><w:tab/></w:r>"
-    rows = [paragraph(run(label), tab, run(a), tab, run(b)) for label, a, b in (("Year", "2024", "2023"), ("Sales", "12", "11"), ("Costs", "8", "7"))]
+    rows = [
+        paragraph(run(label), tab, run(a), tab, run(b))
+        for label, a, b in (("Year", "2024", "2023"), ("Sales", "12", "11"), ("Costs", "8", "7"))
+    ]
     assert lines(read(tmp_path, *rows)) == ["Year | 2024 | 2023", "Sales | 12 | 11", "Costs | 8 | 7"]
 
 
@@ -186,7 +213,9 @@ def test_what_is_not_to_be_seen_is_left_out_and_counted(tmp_path: Path, way: str
 
 SHOWING = {
     "white on a dark cell": table(row(cell(paragraph(run("Shown", WHITE)), fill="203864"), "1"), ["a", "2"]),
-    "white in a table that a style colors": table(row(cell(paragraph(run("Shown", WHITE))), "1"), ["a", "2"], style="Dark"),
+    "white in a table that a style colors": table(
+        row(cell(paragraph(run("Shown", WHITE))), "1"), ["a", "2"], style="Dark"
+    ),
     "white on a dark paragraph": paragraph(run("Shown", WHITE), more='<w:shd w:val="clear" w:fill="203864"/>'),
     "white on a marker": paragraph(run("Shown", WHITE + '<w:highlight w:val="darkBlue"/>')),
     "white in a dark box": paragraph(box(paragraph(run("Shown", WHITE)), fill="203864")),
@@ -202,7 +231,8 @@ SHOWING = {
 @pytest.mark.parametrize("way", SHOWING)
 def test_what_can_be_seen_is_kept(tmp_path: Path, way: str):
     document = read(tmp_path, paragraph(FILLER), SHOWING[way], styles=STYLED)
-    assert "Shown" in "\n".join(lines(document)) and not document.hidden
+    assert "Shown" in "\n".join(lines(document))
+    assert not document.hidden
 
 
 def test_a_box_that_word_tells_twice_is_read_once(tmp_path: Path):
@@ -221,8 +251,13 @@ def test_documents_of_the_strict_variant_are_read(tmp_path: Path):
 
 
 def test_chinese_reports_have_their_company_and_period(tmp_path: Path):
-    title = [paragraph(run(text, '<w:b/><w:sz w:val="44"/>')) for text in ("星河精密制造股份有限公司", "2023年年度报告")]
-    body = ["公司代码：600123 公司简称：星河精密", "本报告期内，公司营业收入为12.3亿元，同比增长8%，主要系海外订单增加所致。" * 4]
+    title = [
+        paragraph(run(text, '<w:b/><w:sz w:val="44"/>')) for text in ("星河精密制造股份有限公司", "2023年年度报告")
+    ]
+    body = [
+        "公司代码：600123 公司简称：星河精密",
+        "本报告期内，公司营业收入为12.3亿元，同比增长8%，主要系海外订单增加所致。" * 4,
+    ]
     document = read(tmp_path, *title, *map(paragraph, body))
     assert (document.language, document.company) == ("zh", "星河精密制造股份有限公司")
     assert (document.period.kind, document.period.end) == ("annual", "2023-12-31")

@@ -47,7 +47,9 @@ def figure(rng: random.Random) -> str:
         return rng.choice(("-", "--"))
     if kind < 0.14:
         return ""
-    value = rng.choice((rng.randint(1, 99), rng.randint(100, 999), rng.randint(1000, 99_999), rng.randint(100_000, 9_999_999)))
+    value = rng.choice(
+        (rng.randint(1, 99), rng.randint(100, 999), rng.randint(1000, 99_999), rng.randint(100_000, 9_999_999))
+    )
     text = f"{value:,}"
     if kind < 0.24:
         text = rng.choice((f"{value % 90 + 1}.{value % 10}", f".{value % 90 + 10}"))

@@ -39,7 +39,11 @@ def paragraph(*parts: str, style: str = "", more: str = "") -> str:
 
 
 def inserted(*parts: str) -> str:
-    return '<w:ins w:id="1" w:author="a">' + "".join(part if part.startswith("<") else run(part) for part in parts) + "</w:ins>"
+    return (
+        '<w:ins w:id="1" w:author="a">'
+        + "".join(part if part.startswith("<") else run(part) for part in parts)
+        + "</w:ins>"
+    )
 
 
 def deleted(text: str) -> str:
@@ -48,10 +52,12 @@ def deleted(text: str) -> str:
 
 def cell(*paragraphs: str, span: int = 1, merge: str = "", fill: str = "") -> str:
     """A cell; `merge` is "restart" or "continue" of one that goes over several rows."""
-    inner = "".join(part if part.startswith("<w:p>") or part.startswith("<w:tbl>") else paragraph(part) for part in paragraphs)
+    inner = "".join(part if part.startswith(("<w:p>", "<w:tbl>")) else paragraph(part) for part in paragraphs)
     if inner.endswith("</w:tbl>") or not inner:
         inner += paragraph()
-    properties = (f'<w:gridSpan w:val="{span}"/>' if span > 1 else "") + (f'<w:vMerge w:val="{merge}"/>' if merge else "")
+    properties = (f'<w:gridSpan w:val="{span}"/>' if span > 1 else "") + (
+        f'<w:vMerge w:val="{merge}"/>' if merge else ""
+    )
     properties += f'<w:shd w:val="clear" w:fill="{fill}"/>' if fill else ""
     return f"<w:tc><w:tcPr>{properties}</w:tcPr>{inner}</w:tc>"
 
@@ -63,14 +69,20 @@ def row(*cells: str, more: str = "") -> str:
 
 def table(*rows: str | Sequence[str], style: str = "") -> str:
     made = "".join(part if isinstance(part, str) else row(*part) for part in rows)
-    return f'<w:tbl><w:tblPr>{f"<w:tblStyle w:val={chr(34)}{style}{chr(34)}/>" if style else ""}</w:tblPr>{made}</w:tbl>'
+    return (
+        f"<w:tbl><w:tblPr>{f'<w:tblStyle w:val={chr(34)}{style}{chr(34)}/>' if style else ''}</w:tblPr>{made}</w:tbl>"
+    )
 
 
 def box(*paragraphs: str, fill: str = "", hidden: bool = False, fallback: bool = True) -> str:
     """A run with a text box, told twice as Word does: for itself, and for older programs."""
     content = f"<w:txbxContent>{''.join(paragraphs)}</w:txbxContent>"
     filled = f'<a:solidFill><a:srgbClr val="{fill}"/></a:solidFill>' if fill else "<a:noFill/>"
-    older = f'<mc:Fallback><w:pict><v:shape><v:textbox>{content}</v:textbox></v:shape></w:pict></mc:Fallback>' if fallback else ""
+    older = (
+        f"<mc:Fallback><w:pict><v:shape><v:textbox>{content}</v:textbox></v:shape></w:pict></mc:Fallback>"
+        if fallback
+        else ""
+    )
     return (
         '<w:r><mc:AlternateContent><mc:Choice Requires="wps"><w:drawing><wp:anchor><wp:extent cx="900000" cy="900000"/>'
         f'<wp:docPr id="1" name="b"{" hidden=" + chr(34) + "1" + chr(34) if hidden else ""}/><wps:wsp><wps:spPr>{filled}</wps:spPr>'
@@ -81,7 +93,13 @@ def box(*paragraphs: str, fill: str = "", hidden: bool = False, fallback: bool =
 def field(code: str, shown: str) -> str:
     """A field, with its code and what it shows."""
     mark = '<w:r><w:fldChar w:fldCharType="{}"/></w:r>'
-    return mark.format("begin") + f"<w:r><w:instrText>{escape(code)}</w:instrText></w:r>" + mark.format("separate") + run(shown) + mark.format("end")
+    return (
+        mark.format("begin")
+        + f"<w:r><w:instrText>{escape(code)}</w:instrText></w:r>"
+        + mark.format("separate")
+        + run(shown)
+        + mark.format("end")
+    )
 
 
 def write_word(path: Path, *body: str, styles: str = HEADINGS, numbering: str = "", footnotes: str = "", parts: Mapping[str, str | bytes] | None = None,
@@ -90,7 +108,9 @@ def write_word(path: Path, *body: str, styles: str = HEADINGS, numbering: str = 
     made: dict[str, str | bytes] = {
         "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>',
         "_rels/.rels": f'{_RELATIONS}<Relationship Id="r1" Type="{_OFFICE}/officeDocument" Target="word/document.xml"/></Relationships>',
-        "word/document.xml": raw if raw is not None else f"<w:document {_SPACES}><w:body>{''.join(body)}</w:body></w:document>",
+        "word/document.xml": raw
+        if raw is not None
+        else f"<w:document {_SPACES}><w:body>{''.join(body)}</w:body></w:document>",
         "word/styles.xml": f"<w:styles {_SPACES}>{styles}</w:styles>",
     }
     kinds = {"styles": "styles.xml"}
@@ -98,7 +118,9 @@ def write_word(path: Path, *body: str, styles: str = HEADINGS, numbering: str = 
         if text:
             kinds[kind] = f"{kind}.xml"
             made[f"word/{kind}.xml"] = f"<w:{kind} {_SPACES}>{text}</w:{kind}>"
-    relations = "".join(f'<Relationship Id="{kind}" Type="{_OFFICE}/{kind}" Target="{target}"/>' for kind, target in kinds.items())
+    relations = "".join(
+        f'<Relationship Id="{kind}" Type="{_OFFICE}/{kind}" Target="{target}"/>' for kind, target in kinds.items()
+    )
     made["word/_rels/document.xml.rels"] = f"{_RELATIONS}{relations}{links}</Relationships>"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         for name, content in {**made, **(parts or {})}.items():

@@ -51,9 +51,13 @@ LONGEST_HEADING = 300  # characters; what is longer is running text in the style
 SHORT_LINE = 80  # characters; lines that are shorter were broken on purpose
 FLAT = 20  # twentieths of a point; in a row of that height nothing can be seen
 # What only wraps what it holds; text that was inserted, or moved to a place, stands there.
-_THROUGH = frozenset(W + name for name in ("sdtContent", "customXml", "smartTag", "ins", "moveTo", "hyperlink", "fldSimple", "dir", "bdo"))
+_THROUGH = frozenset(
+    W + name
+    for name in ("sdtContent", "customXml", "smartTag", "ins", "moveTo", "hyperlink", "fldSimple", "dir", "bdo")
+)
 _GONE = {f"{W}del": "deleted", f"{W}moveFrom": "moved away"}
 _SYMBOLS = {0xF0B7: "•", 0xF0A7: "▪", 0xF0D8: "►", 0xF0FE: "☒", 0xF0FD: "☒", 0xF0A8: "☐", 0xF06F: "☐", 0xF0FC: "✓"}
+_WRITTEN = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
 _BREAKS = re.compile(r"[ \t]*\n[ \t\n]*")
 
 
@@ -78,11 +82,15 @@ def read(path: Path, name: str, asked: Asked) -> Content:
         walk = _Walk(package, root)
         blocks = walk.flow(body, top=True)
     except RecursionError as e:
-        raise DocumentError(name, Cause.TOO_LARGE, "its tables or boxes are nested too deeply", hint="save it as PDF") from e
+        raise DocumentError(
+            name, Cause.TOO_LARGE, "its tables or boxes are nested too deeply", hint="save it as PDF"
+        ) from e
     finally:
         package.close()
     _judge_headings(blocks)
-    return Content(blocks, body=_body_size(blocks), hidden=dict(walk.hidden))
+    return Content(
+        blocks, body=_body_size(blocks), hidden={kind: count for kind, count in walk.hidden.items() if count}
+    )
 
 
 def _judge_headings(blocks: list[PageBlock]) -> None:
@@ -110,7 +118,9 @@ class _Paragraph:
     base: Look
     back: int | None
     texts: list[str] = field(default_factory=list)
-    looks: Counter[tuple[float, bool, bool, int]] = field(default_factory=Counter)  # size, bold, italic, color -> characters
+    looks: Counter[tuple[float, bool, bool, int]] = field(
+        default_factory=Counter
+    )  # size, bold, italic, color -> characters
     boxes: list[tuple[Any, int | None]] = field(default_factory=list)  # content of text boxes, color behind it
     notes: list[tuple[str, str]] = field(default_factory=list)  # footnotes and endnotes: kind, id
     mark: str = ""  # number or bullet
@@ -187,15 +197,17 @@ class _Walk:
     def _count(self, element: Any, kind: str) -> None:
         """Count the pieces of text that are left out."""
         self.hidden[kind] += sum(bool((e.text or "").strip()) for e in element.iter(f"{W}t", f"{W}delText"))
-        if not self.hidden[kind]:
-            del self.hidden[kind]
 
     # --- paragraphs ---
 
     def _paragraph(self, element: Any, back: int | None, kept: _Paragraph | None) -> _Paragraph:
         properties = element.find(f"{W}pPr")
-        style = self._styles.find((value(properties.find(f"{W}pStyle")) if properties is not None else "") or self._styles.default)
-        found = kept or _Paragraph(style, {**self._styles.base, **style.look}, back if style.back is None else style.back)
+        style = self._styles.find(
+            (value(properties.find(f"{W}pStyle")) if properties is not None else "") or self._styles.default
+        )
+        found = kept or _Paragraph(
+            style, {**self._styles.base, **style.look}, back if style.back is None else style.back
+        )
         numbered = style.numbered
         if properties is not None:
             found.back = fill_of(properties.find(f"{W}shd"), found.back)
@@ -231,7 +243,11 @@ class _Walk:
         named = self._styles.find(own["style"]).look if own.get("style") else {}
         look = {**found.base, **named, **own}
         why = why_hidden(look, found.back)
+        boxes, notes = len(found.boxes), len(found.notes)
         text = "".join(self._pieces(run, found))
+        if look.get("hidden"):  # with all that is tied to it
+            self.hidden[why] += len(found.boxes) - boxes
+            del found.boxes[boxes:], found.notes[notes:]
         if why and text.strip():
             self.hidden[why] += 1
         elif text:
@@ -247,26 +263,27 @@ class _Walk:
                 self._field(element.get(f"{W}fldCharType", ""))
             elif any(self._fields):
                 continue  # the code of a field
-            elif tag == "t" and element.tag[0:len(W)] == W:
+            elif tag == "t":
                 yield element.text or ""
-            elif tag in ("tab", "ptab"):
-                yield "\t"
-            elif tag in ("br", "cr"):
-                yield "\n"
-            elif tag == "noBreakHyphen":
-                yield "-"
+            elif tag in _WRITTEN:
+                yield _WRITTEN[tag]
             elif tag == "sym":
                 yield _symbol(element.get(f"{W}char", ""))
-            elif tag in ("footnoteReference", "endnoteReference"):
-                found.notes.append((tag.removesuffix("Reference"), element.get(f"{W}id", "")))
-            elif tag == "delText":
-                self.hidden["deleted"] += bool((element.text or "").strip())
-            elif tag == "commentReference":
-                self.hidden["comments"] += 1
-            elif tag in ("drawing", "pict", "object"):
-                self._boxes(element, found)
-            elif tag == "ruby":
-                self._ruby(element, found)
+            else:
+                self._tie(element, tag, found)
+
+    def _tie(self, element: Any, tag: str, found: _Paragraph) -> None:
+        """Take in what stands in a run and is no text of its line."""
+        if tag in ("footnoteReference", "endnoteReference"):
+            found.notes.append((tag.removesuffix("Reference"), element.get(f"{W}id", "")))
+        elif tag == "delText":
+            self.hidden["deleted"] += bool((element.text or "").strip())
+        elif tag == "commentReference":
+            self.hidden["comments"] += 1
+        elif tag in ("drawing", "pict", "object"):
+            self._boxes(element, found)
+        elif tag == "ruby":
+            self._ruby(element, found)
 
     def _field(self, what: str) -> None:
         if what == "begin":
@@ -281,9 +298,14 @@ class _Walk:
         hidden = next((e for e in element.iter(f"{_DRAWN}docPr") if e.get("hidden") in ("1", "true")), None)
         extent = next(element.iter(f"{_DRAWN}extent"), None)
         flat = extent is not None and any(extent.get(side, "1").lstrip("0") in ("", "1") for side in ("cx", "cy"))
-        unseen = any(re.search(r"visibility\s*:\s*hidden|display\s*:\s*none", e.get("style", "")) for e in element.iter(f"{_VML}shape"))
+        unseen = any(
+            re.search(r"visibility\s*:\s*hidden|display\s*:\s*none", e.get("style", ""))
+            for e in element.iter(f"{_VML}shape")
+        )
         for content in element.iter(f"{W}txbxContent"):
-            if any(above.tag == f"{MC}Fallback" or above.tag == f"{W}txbxContent" for above in _between(content, element)):
+            if any(
+                above.tag == f"{MC}Fallback" or above.tag == f"{W}txbxContent" for above in _between(content, element)
+            ):
                 continue
             if hidden is not None or flat or unseen:
                 self._count(content, "hidden boxes")
@@ -305,7 +327,7 @@ class _Walk:
                 continue
             if found.mark and number == 0:
                 shown = f"{found.mark} {shown}"
-            is_heading = 0 < found.level and len(shown) <= LONGEST_HEADING and found.mark != BULLET
+            is_heading = found.level > 0 and len(shown) <= LONGEST_HEADING and found.mark != BULLET
             block = PageBlock("heading" if is_heading else "paragraph", 0, NO_BOX, shown, size, bold, italic, color,
                               level=found.level if is_heading else 0, place=place)  # fmt: skip
             blocks.append(block)
@@ -356,7 +378,8 @@ class _Walk:
                 continue
             self._cells += 1
             if self._cells > MOST_CELLS:
-                raise DocumentError(self._name, Cause.TOO_LARGE, f"tables of more than {MOST_CELLS:,} cells", hint="split the document")  # fmt: skip
+                more = f"tables of more than {MOST_CELLS:,} cells"
+                raise DocumentError(self._name, Cause.TOO_LARGE, more, hint="split the document")
             wide, blocks = self._cell(tc, place, back)
             row.append((column, column + wide, blocks))
             column += wide
@@ -382,7 +405,10 @@ class _Walk:
         at = 0
         while at < len(blocks):
             end = at
-            while end < len(blocks) and len(self._tabbed.get(id(blocks[end]), ())) == len(self._tabbed.get(id(blocks[at]), ())) > 1:
+            while (
+                end < len(blocks)
+                and len(self._tabbed.get(id(blocks[end]), ())) == len(self._tabbed.get(id(blocks[at]), ())) > 1
+            ):
                 end += 1
             cells = [self._tabbed[id(block)] for block in blocks[at:end]]
             if sum(any(map(is_amount, row[1:])) for row in cells) > 1:
@@ -426,7 +452,11 @@ def _behind_box(content: Any, back: int | None) -> int | None:
         if shape is None or shape.find(f"{_MAIN}noFill") is not None:
             return back
         color = shape.find(f"{_MAIN}solidFill/{_MAIN}srgbClr")
-        return int(color.get("val"), 16) if color is not None and re.fullmatch(r"[0-9A-Fa-f]{6}", color.get("val", "")) else None
+        return (
+            int(color.get("val"), 16)
+            if color is not None and re.fullmatch(r"[0-9A-Fa-f]{6}", color.get("val", ""))
+            else None
+        )
     for around in content.iterancestors(f"{_VML}shape", f"{_VML}rect", f"{_VML}roundrect"):
         return WHITE if around.get("fillcolor", "white").lower() in ("white", "#ffffff", "#fff") else None
     return back

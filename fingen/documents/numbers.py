@@ -62,7 +62,11 @@ class Numbers:
         running.counts[at + 1 :] = [None] * (LEVELS - at - 1)
         if level.form == "bullet":
             return BULLET
-        return _SLOT.sub(lambda slot: self._shown(running, int(slot[1]) - 1, level), level.text) if level.form != "none" else ""
+        return (
+            _SLOT.sub(lambda slot: self._shown(running, int(slot[1]) - 1, level), level.text)
+            if level.form != "none"
+            else ""
+        )
 
     @staticmethod
     def _shown(running: _List, at: int, level: _Level) -> str:

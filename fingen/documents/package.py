@@ -17,7 +17,11 @@ from fingen.errors import Cause, DocumentError
 
 LARGEST = 48 << 20  # bytes of one part, unpacked: a tree of more does not fit into what a reader may take
 MOST_PARTS = 10_000
-_BEYOND = ("Excessive depth", "Resource limit", "xmlSAX2Characters: huge")  # of what libxml2 says of what it refuses to take
+_BEYOND = (
+    "Excessive depth",
+    "Resource limit",
+    "xmlSAX2Characters: huge",
+)  # of what libxml2 says of what it refuses to take
 _RELATIONS = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
 # What the strict variant of the standard calls the namespaces that the usual one has.
 _STRICT = (
@@ -110,5 +114,7 @@ class Package:
         for relation in root.iter(_RELATIONS) if root is not None else ():
             if relation.get("TargetMode") != "External":  # a place elsewhere: never gone to
                 target = relation.get("Target", "")
-                place = target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join(folder, target))
+                place = (
+                    target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join(folder, target))
+                )
                 yield relation.get("Type", "").rsplit("/", 1)[-1], place

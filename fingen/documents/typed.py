@@ -15,12 +15,13 @@ from fingen.text import clean, is_currency, join_pair
 _LEADERS = re.compile(r"(?<=\S)(?:\s?[.·…]){3,}(?=\s|$)|(?:\. ){3,}|\.\.(?=  |$)|[-=_]{4,}(?=\s|$)")
 _WORD = re.compile(r"\S+?(?:(?<=[\d)])(?=[$€£]|\([\d,]{3,})|(?=\s|$))")  # figures that touch are two
 _FIGURE = re.compile(
-    r"[-–—+(\[]{0,2}(?:(?:US|HK|C|A|NT)?[$€£¥￥]|RMB)?[-(]{0,2}(?:\d(?:[\d,]*\d)?(?:\.\d+)?|\.\d+)(?:¢|bp|pts)?[%％x)\]]{0,3}(?::1)?[)*]{0,3}$"
+    r"[-–—+(\[]{0,2}(?:(?:US|HK|C|A|NT)?[$€£¥￥]|RMB)?[-(]{0,2}(?:\d(?:[\d,]*\d)?(?:\.\d+)?|\.\d+)(?:[\1-]?\d{1,2}/\d{1,2})?"
+    r"(?:¢|bp|pts)?[%％x)\]]{0,3}(?::1)?[)*]{0,3}$"
 )
 _MARK = re.compile(r"(?<=[\d)%])\(([a-z]|\d{1,2})\)$")  # of a footnote, behind a figure
 _YEAR = re.compile(r"(?:FY)?(?:19|20)\d\d[AEP]?$")
 _NUMBERED = re.compile(r"\(?(?:\d{1,2}|[a-z])\)?$", re.IGNORECASE)
-_NONE = frozenset({"-", "–", "—", "--", "---", "——", "_", "__", "-0-", "N/A", "n/a", "NA", "nil", "Nil", "NM", "nm", "N/M", "n/m", "None"})  # fmt: skip
+_NONE = frozenset("- – — -- --- —— _ __ -0- N/A n/a NA nil Nil NM nm N/M n/m None".split())
 _ENDS = frozenset("0123456789)%]-–—_=*x")  # of figures, of what stands for none, and of rules
 _SUFFIX = frozenset({")", "%", ")%", "%)", "]", "x"})
 _THOUSANDS = re.compile(r"[-(]?\d{1,3}(?: \d{3})+[)%]?$")  # parted by spaces
@@ -31,7 +32,11 @@ STRAY = 3  # rows; what stands in fewer of them may be no column
 FAR = 14  # columns between a currency sign and its figure, at most
 FILLER = "\0"  # the second column of a wide character
 HELD = "\1"  # a space that parts no cells
-_RANGE = re.compile(r"(?P<start>^\s*)?(?:[$€£¥]\s*)?\d[\d.,]*%?(?(start)\s{1,2}| )(?:to|-|–|—|through)(?(start)\s{1,2}| )(?:[$€£¥](?(start)\s*| ?))?\d[\d.,]*%?[*)]*(?!\S)")
+_RANGE = re.compile(
+    r"(?P<start>^\s*)?(?:[$€£¥]\s*)?\d[\d.,]*%?(?(start)\s{1,2}| )(?:to|-|–|—|through)(?(start)\s{1,2}| )"
+    r"(?:[$€£¥](?(start)\s*| ?))?\d[\d.,]*%?[*)]*(?!\S)"
+)
+_FRACTION = re.compile(r"(?<=\d) (?=\d{1,2}/\d{1,2}(?:\s|$))")  # between 56 and 1/4
 
 
 class Token(NamedTuple):
@@ -63,7 +68,11 @@ def is_figure(text: str) -> bool:
 def is_rule(line: str) -> bool:
     """Whether a line is drawn of dashes, and nothing else."""
     text = line.replace(" ", "").replace(FILLER, "")
-    return len(text) > 2 and not text.strip("-=_–—─━═*~+|│├┼┤┌┬┐└┴┘╔╦╗╠╬╣╚╩╝║╪╫:") and not re.fullmatch(r"\s*--?(?:\s+--?)*", line)
+    return (
+        len(text) > 2
+        and not text.strip("-=_–—─━═*~+|│├┼┤┌┬┐└┴┘╔╦╗╠╬╣╚╩╝║╪╫:")
+        and not re.fullmatch(r"\s*--?(?:\s+--?)*", line)
+    )
 
 
 def tokens_of(line: str) -> list[Token]:
@@ -72,7 +81,7 @@ def tokens_of(line: str) -> list[Token]:
     if "  " not in text and text[-1:] not in _ENDS and ".." not in text and ". ." not in text:
         return [_sentence(line, text)] if text else []  # as most lines are
     line = _LEADERS.sub(lambda dots: " " * len(dots[0]), line)
-    line = _RANGE.sub(_held, line)
+    line = _FRACTION.sub(HELD, _RANGE.sub(_held, line)) if "/" in line else _RANGE.sub(_held, line)
     words = [(found.start(), found.end(), found[0]) for found in _WORD.finditer(line)]
     tokens: list[Token] = []
     for at, word in enumerate(words):
@@ -174,7 +183,10 @@ def _columns(rows: Sequence[Sequence[Token]]) -> list[Column]:
     alone = [(at, row[0]) for at, row in numbered if row and row[0].is_figure and row[0].start >= first - 1]
     _add(columns, alone)
     marks = [(at, token) for at, token in figures if not any(map(str.isdigit, token.text))]
-    _add(columns, [(at, mark) for at, mark in marks if max(column.overlap(mark.start, mark.end) for column in columns) <= -ASIDE])
+    _add(
+        columns,
+        [(at, mark) for at, mark in marks if max(column.overlap(mark.start, mark.end) for column in columns) <= -ASIDE],
+    )
     _add_texts(columns, [(at, token) for at, row in numbered for token in row[1:] if not token.is_figure])
     labels = [row[0] for row in rows if row and not row[0].is_figure]
     columns = [column for column in columns if not _is_in_labels(column, labels)]
@@ -183,7 +195,9 @@ def _columns(rows: Sequence[Sequence[Token]]) -> list[Column]:
 
 def _is_in_labels(column: Column, labels: list[Token]) -> bool:
     """Whether the few cells of a column stand where labels of other rows do: they are parts of labels."""
-    return len(column.rows) < STRAY and sum(column.overlap(label.start, label.end) > 1 for label in labels) > len(column.rows)
+    return len(column.rows) < STRAY and sum(column.overlap(label.start, label.end) > 1 for label in labels) > len(
+        column.rows
+    )
 
 
 def _add(columns: list[Column], tokens: list[tuple[int, Token]]) -> None:
@@ -236,7 +250,9 @@ def _cells(row: Sequence[Token], columns: list[Column]) -> list[str]:
     for at, token in enumerate(_cut_label(row, columns)):
         for index, text in _places(token, columns, is_first=at == 0):
             if cells[index] and token.is_figure and is_figure(cells[index]):
-                index = next((free for free in (index + 1, index - 1) if 0 < free < len(cells) and not cells[free]), index)
+                index = next(
+                    (free for free in (index + 1, index - 1) if 0 < free < len(cells) and not cells[free]), index
+                )
             cells[index] = f"{cells[index]} {text}".strip()
     return [clean(cell.replace(FILLER, "").replace(HELD, " ")) for cell in cells]
 
@@ -249,7 +265,11 @@ def _cut_label(row: Sequence[Token], columns: list[Column]) -> Sequence[Token]:
     if not is_figure(text) or row[0].start >= columns[0].start or text in _NONE:
         return row
     column = next((column for column in columns if column.overlap(start, end) > 0), None)
-    if column is None or abs(column.end - end) > 2 or any(column.overlap(token.start, token.end) > 0 for token in row[1:]):
+    if (
+        column is None
+        or abs(column.end - end) > 2
+        or any(column.overlap(token.start, token.end) > 0 for token in row[1:])
+    ):
         return row
     head = Token(label[0][0], label[-1][1], " ".join(word[2] for word in label), tuple(label))
     return [head, Token(start, end, text, ((start, end, text),)), *row[1:]]
@@ -275,11 +295,16 @@ def _places(token: Token, columns: list[Column], *, is_first: bool) -> list[tupl
 def _heads(token: Token, columns: list[Column]) -> bool:
     """Whether the first cell of a row that begins left of all columns stands over the first of them, and is no label."""
     first = columns[0]
-    return not token.is_figure and token.start > 0.6 * first.start and token.end > first.start and token.start > first.start - INSET
+    return (
+        not token.is_figure
+        and token.start > 0.6 * first.start
+        and token.end > first.start
+        and token.start > first.start - INSET
+    )
 
 
 def _spread(token: Token, columns: list[Column]) -> list[tuple[int, str]]:
-    """The words of a cell by the columns that they head: each group ends where its column does, or stands in its middle."""
+    """The words of a cell by the columns that they head: each group ends where its column does."""
     groups: dict[int, list[tuple[int, int, str]]] = {}
     for word in token.words:
         index = max(range(len(columns)), key=lambda index: columns[index].overlap(word[0], word[1]))
@@ -287,8 +312,7 @@ def _spread(token: Token, columns: list[Column]) -> list[tuple[int, str]]:
     if len(groups) < 2:
         return []
     for index, words in groups.items():
-        column, start, end = columns[index], words[0][0], words[-1][1]
-        if abs(end - column.end) > 1 or not words[0][2][0].isupper() or words[-1][2][-1] in ",-":
+        if abs(words[-1][1] - columns[index].end) > 1 or not words[0][2][0].isupper() or words[-1][2][-1] in ",-":
             return []
     return [(index + 1, " ".join(word[2] for word in words)) for index, words in groups.items()]
 
@@ -296,7 +320,8 @@ def _spread(token: Token, columns: list[Column]) -> list[tuple[int, str]]:
 # --- from lines to a table ---------------------------------------------------------------------------------------------
 
 _JOINS = re.compile(
-    r"(?:[,&–-]|\b(?:of|and|or|the|to|for|in|on|by|from|with|at|a|an|per|before|after|than|as|its|other))$", re.IGNORECASE
+    r"(?:[,&–-]|\b(?:of|and|or|the|to|for|in|on|by|from|with|at|a|an|per|before|after|than|as|its|other))$",
+    re.IGNORECASE,
 )
 WRAPPED = 20  # characters; a shorter cell has no reason to be broken
 
@@ -381,7 +406,8 @@ def _continues(above: list[str], row: list[str]) -> bool:
         return False
     both = [(a, b) for a, b in zip(above, row, strict=True) if a and b]
     return bool(both) and all(
-        not (is_figure(a) or is_figure(b) or _YEAR.match(b)) and (b[0].islower() or len(a) >= WRAPPED or _JOINS.search(a))
+        not (is_figure(a) or is_figure(b) or _YEAR.match(b))
+        and (b[0].islower() or len(a) >= WRAPPED or _JOINS.search(a))
         for a, b in both
     )
 

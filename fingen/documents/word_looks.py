@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from fingen.documents.content import BODY
@@ -11,6 +11,7 @@ from fingen.documents.content import BODY
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 WHITE = 0xFFFFFF
 TINY = 2.0  # points; what is set smaller cannot be read
+NARROW = 10  # percent of its width that text is pressed to; less cannot be read
 SAME = 24  # levels of 255; a color that differs less from what is behind it cannot be seen
 _HEADING = re.compile(r"(?:heading|标题|標題|überschrift|titre|título|título)\s*([1-9])", re.IGNORECASE)
 _OFF = frozenset({"0", "false", "off", "none"})
@@ -115,33 +116,47 @@ def look_of(properties: Any) -> Look:
     """What properties of a run set."""
     look: Look = {}
     for e in properties if properties is not None else ():
-        match e.tag.rpartition("}")[2]:
-            case "b":
-                look["bold"] = is_on(e)
-            case "i":
-                look["italic"] = is_on(e)
-            case "u":
-                look["under"] = is_on(e)
-            case "vanish":
-                look["hidden"] = is_on(e)
-            case "strike" | "dstrike":
-                look["struck"] = is_on(e) or look.get("struck", False)
-            case "sz":
-                look["size"] = float(value(e)) / 2 if re.fullmatch(r"\d{1,4}(?:\.\d+)?", value(e)) else BODY
-            case "w":
-                look["narrow"] = value(e).rstrip("%").isdecimal() and int(value(e).rstrip("%")[:6] or 0) < 10
-            case "color":
-                light = e.get(f"{W}themeColor", "") in _LIGHT and not e.get(f"{W}themeShade")
-                look["color"] = _color(value(e), WHITE if light else 0)
-            case "shd":
-                look["back"] = fill_of(e, None)
-            case "highlight":
-                look["back"] = _MARKERS.get(value(e))
-            case "caps":
-                look["upper"] = is_on(e)
-            case "rStyle":
-                look["style"] = value(e)
+        tag = e.tag.rpartition("}")[2]
+        if tag in _SWITCHES:
+            look[_SWITCHES[tag]] = is_on(e) or (tag in _EITHER and look.get("struck", False))
+        elif tag in _SETTINGS:
+            name, read = _SETTINGS[tag]
+            look[name] = read(e)
     return look
+
+
+def _size(e: Any) -> float:
+    return float(value(e)) / 2 if re.fullmatch(r"\d{1,4}(?:\.\d+)?", value(e)) else BODY
+
+
+def _is_narrow(e: Any) -> bool:
+    share = value(e).rstrip("%")
+    return share.isdecimal() and len(share) < 6 and int(share) < NARROW
+
+
+def _ink(e: Any) -> int | None:
+    is_light = e.get(f"{W}themeColor", "") in _LIGHT and not e.get(f"{W}themeShade")
+    return _color(value(e), WHITE if is_light else 0)
+
+
+_EITHER = ("strike", "dstrike")
+_SWITCHES = {
+    "b": "bold",
+    "i": "italic",
+    "u": "under",
+    "vanish": "hidden",
+    "strike": "struck",
+    "dstrike": "struck",
+    "caps": "upper",
+}
+_SETTINGS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "sz": ("size", _size),
+    "w": ("narrow", _is_narrow),
+    "color": ("color", _ink),
+    "shd": ("back", lambda e: fill_of(e, None)),
+    "highlight": ("back", lambda e: _MARKERS.get(value(e))),
+    "rStyle": ("style", value),
+}
 
 
 def why_hidden(look: Mapping[str, Any], back: int | None) -> str:
