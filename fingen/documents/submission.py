@@ -63,7 +63,8 @@ class Filed:
         for start, name in _MAIN_EXHIBITS:
             if self.type.startswith(start):
                 return f"{name} ({self.type})"
-        return f"{self.type} {self.about}".strip() if self.about.upper() not in (self.type, "") else self.type
+        is_told = re.sub(r"\W", "", self.about.upper()) not in ("", re.sub(r"\W", "", self.type))
+        return f"{self.type} {self.about}" if is_told else self.type
 
 
 def made_by(reading: ReadSettings) -> str:
