@@ -332,6 +332,9 @@ def test_hidden_text_never_comes_through(tmp_path: Path, way: str):
 @pytest.mark.parametrize(("way", "inner"), [
     ("white on dark", "<div style='background-color:#003366'><span style='color:#fff'>KEPT</span></div>"),
     ("white on a dark cell", "<table><tr><td bgcolor='#000080'><font color='white'>KEPT</font></td><td>1</td></tr><tr><td>a</td><td>2</td></tr></table>"),
+    ("white that its cell makes dark", "<table><tr style='color:#fff'><td style='background:#000'>KEPT</td><td style='background:#000'>1</td></tr></table>"),
+    ("visible within", "<div style='visibility:hidden'><p style='visibility:visible'>KEPT</p></div>"),
+    ("large within", "<div style='font-size:0'><p style='font-size:9pt'>KEPT</p></div>"),
     ("another class", "<style>.gone .x {display:none}</style><p class='x'>KEPT</p>"),
     ("for print", "<style>@media print { p {display:none} }</style><p>KEPT</p>"),
     ("small", "<span style='font-size:6pt'>KEPT</span>"),
