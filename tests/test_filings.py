@@ -493,8 +493,25 @@ def test_a_submission_is_its_documents_one_after_the_other(tmp_path: Path):
     assert release.section == ("Release (EX-99.1)",)
     assert release.blocks[-1].place == "release.htm#lead"
     assert document.left_out == ("GRAPHIC logo.jpg",)
+    assert document.company == "Harbor Mills Inc."
     assert (document.filing["accession"], document.filing["filed"]) == ("0001234567-24-000001", "2024-02-02")
     assert "begin 644" not in text_of(document)
+
+
+@pytest.mark.parametrize(("written_as", "registered", "company"), [
+    ("Harbor Mills Inc.", "HARBOR MILLS INC /NEW/", "Harbor Mills Inc."),
+    ("The Harbor-Mills Company", "HARBOR MILLS CO", "The Harbor-Mills Company"),
+    ("", "HARBOR MILLS INC/DE", "HARBOR MILLS INC"),
+])  # fmt: skip
+def test_a_name_is_written_as_the_cover_writes_it_else_as_it_is_registered(
+    tmp_path: Path, written_as: str, registered: str, company: str
+):
+    html = make(6).html
+    cover = f'<ix:nonNumeric contextRef="cover" name="dei:EntityRegistrantName" id="d3">{COMPANY}</ix:nonNumeric>'
+    hidden = f'<ix:hidden><ix:nonNumeric contextRef="cover" name="dei:EntityRegistrantName" id="h3">{registered}</ix:nonNumeric>'
+    line = "(Exact name of registrant as specified in its charter)"
+    changed = html.replace(cover, written_as).replace("<ix:hidden>", hidden).replace(line, line if written_as else "")
+    assert read(written(tmp_path, changed)).company == company
 
 
 @pytest.mark.parametrize(("name", "content", "why"), [

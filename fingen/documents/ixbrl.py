@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, NamedTuple
 
-from fingen.documents.identity import Identity
+from fingen.documents.identity import Identity, without_state
 from fingen.documents.markup import local
 from fingen.records import Fact, Period
 
@@ -84,7 +84,7 @@ class Tags:
 
     def identity(self) -> Identity | None:
         """Whose report it is and of what time, as the facts of its cover say; None where they do not."""
-        company = self.about.get("dei:EntityRegistrantName", "")
+        company = without_state(self.about.get("dei:EntityRegistrantName", ""))
         if not company:
             return None
         form, amends = self.about.get("dei:DocumentType", ""), self.about.get("dei:AmendmentFlag", "")

@@ -22,7 +22,7 @@ from fingen.documents.chunks import build_chunks
 from fingen.documents.content import Asked, Content, Part, Reader, Started, Tell
 from fingen.documents.elsewhere import statements_elsewhere
 from fingen.documents.formats import Format, find_format
-from fingen.documents.identity import Identity, find_identity, is_same_name
+from fingen.documents.identity import Identity, as_written, find_identity, is_same_name
 from fingen.documents.overrides import Override, read_overrides
 from fingen.documents.sections import Opening, find_sections, section_paths
 from fingen.documents.shapes import CellFact, PageBlock, TextRow
@@ -175,9 +175,14 @@ def _identity(content: Content, language: Language) -> Identity:
     if told is None:
         return found
     same = told.company is None or (found.company is not None and is_same_name(found.company, told.company))
-    period = found.period if told.period.kind == "unknown" and found.period.kind != "unknown" else told.period
-    about = found if same else told
+    is_told = told.period.kind != "unknown" or (found.period.kind == "unknown" and told.period.end is not None)
+    period = told.period if is_told else found.period
+    about = found if same else _renamed(told, as_written(told.company or "", "\n".join(lines.joined)))
     return about._replace(period=period, amendment=told.amendment or found.amendment)
+
+
+def _renamed(about: Identity, name: str) -> Identity:
+    return about._replace(company=name or None, names={"en": name} if name else {})
 
 
 def _sections(content: Content) -> list[Opening]:
