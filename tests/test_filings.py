@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import FLAGS, need_chromium
 from click.testing import CliRunner
 from filings import CIK, COMPANY, SEGMENTS, SHEETS, Figure, make
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from patience import PATIENCE
+from steering import Browser
 
 import fingen
 from fingen import cli
@@ -90,6 +95,16 @@ def test_page_numbers_and_links_back_are_no_text(tmp_path: Path):
     document = read(written(tmp_path, make(3).html))
     lines = text_of(document).split("\n")
     assert not {"16", "17", "18", "19", "Table of Contents"} & set(lines)
+
+
+def test_a_report_that_refers_to_its_statements_elsewhere_says_so(tmp_path: Path):
+    html = make(4).html
+    told = "The financial statements are in the annual report to shareholders and are incorporated herein by reference."
+    without = re.sub(r"<table.*?</table>", "", html, flags=re.DOTALL)
+    item = "Item 8. Financial Statements and Supplementary Data</p>"
+    assert read(written(tmp_path, without.replace(item, f"{item}<p>{told}</p>"))).elsewhere == told
+    assert read(written(tmp_path, html.replace(item, f"{item}<p>{told}</p>"))).elsewhere == ""
+    assert read(written(tmp_path, without)).elsewhere == ""
 
 
 # --- a figure is bound by its fact ---------------------------------------------------------------------------------------
@@ -239,7 +254,34 @@ def test_show_takes_out_of_a_filing_what_would_run_or_be_fetched(tmp_path: Path,
     assert "default-src 'none'" in shown
 
 
+def test_a_browser_opens_the_page_at_the_evidence_and_fetches_nothing(made: tuple[Path, Path], tmp_path: Path):
+    folder, reports = made
+    row = next(row for *_, row in rows_of(folder) if row["document"] == "a.htm" and "element" in row["evidence"])
+    page = tmp_path / "shown.html"
+    fingen.show(folder, row["id"], html=page, input=reports)
+    with Browser() as browser:
+        browser.open(page.as_uri())
+        at = browser.run("(() => { const box = document.activeElement.getBoundingClientRect();"
+                         " return [document.activeElement.tagName, box.top >= 0 && box.bottom <= innerHeight, scrollY > 0]; })()")  # fmt: skip
+    assert at == ["MARK", True, True]
+
+
 # --- HTML that nobody should write ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sheet", SHEETS)
+def test_a_filing_and_its_print_have_the_same_figures(tmp_path: Path, sheet: str):
+    page = written(
+        tmp_path, make(11, sheet=sheet).html.removeprefix('<?xml version="1.0" encoding="utf-8"?>'), "a.html"
+    )
+    printed = tmp_path / "a.pdf"
+    subprocess.run([need_chromium(), *FLAGS, "--no-pdf-header-footer", f"--print-to-pdf={printed}", page.as_uri()],
+                   check=True, capture_output=True, timeout=PATIENCE)  # fmt: skip
+    figures = [Counter(re.findall(r"\d{1,3}(?:,\d{3})+", text_of(read(path)))) for path in (page, printed)]
+    assert figures[0] == figures[1]
+    assert len(figures[0]) > 20
+
 
 SEEN = "<p>The mill spins and weaves for the trade in the region.</p>"
 SECRET = "SECRETWORD 12,345"
@@ -290,6 +332,9 @@ def test_hidden_text_never_comes_through(tmp_path: Path, way: str):
 @pytest.mark.parametrize(("way", "inner"), [
     ("white on dark", "<div style='background-color:#003366'><span style='color:#fff'>KEPT</span></div>"),
     ("white on a dark cell", "<table><tr><td bgcolor='#000080'><font color='white'>KEPT</font></td><td>1</td></tr><tr><td>a</td><td>2</td></tr></table>"),
+    ("white that its cell makes dark", "<table><tr style='color:#fff'><td style='background:#000'>KEPT</td><td style='background:#000'>1</td></tr></table>"),
+    ("visible within", "<div style='visibility:hidden'><p style='visibility:visible'>KEPT</p></div>"),
+    ("large within", "<div style='font-size:0'><p style='font-size:9pt'>KEPT</p></div>"),
     ("another class", "<style>.gone .x {display:none}</style><p class='x'>KEPT</p>"),
     ("for print", "<style>@media print { p {display:none} }</style><p>KEPT</p>"),
     ("small", "<span style='font-size:6pt'>KEPT</span>"),
@@ -371,6 +416,22 @@ def test_cells_of_a_figure_are_one_and_columns_are_those_of_the_reader(
     assert table_rows(document) == rows
 
 
+def test_lines_typed_in_a_page_are_read_by_their_columns(tmp_path: Path):
+    typed = ("<pre>\nThe mill spins and weaves for the trade in the region, and its\nlooms were kept in good order.\n\n"
+             "                          1997       1996\n                        --------   --------\n"
+             "Net sales               $ 1,234    $ 1,111\nCost of sales               999        888\n                        --------   --------\n"
+             "Net income              $   235    $   223\n</pre>")  # fmt: skip
+    document = read(written(tmp_path, body(typed)))
+    assert table_rows(document)[1:] == [
+        ["Net sales", "$1,234", "$1,111"],
+        ["Cost of sales", "999", "888"],
+        ["Net income", "$235", "$223"],
+    ]
+    assert "SECRETWORD" not in text_of(
+        read(written(tmp_path, body(typed.replace("</pre>", "<span style='display:none'>SECRETWORD</span></pre>"))))
+    )
+
+
 def test_tables_that_only_place_text_are_paragraphs(tmp_path: Path):
     inner = ("<table><tr><td>•</td><td>First point of the list that is told here.</td></tr><tr><td>•</td><td>Second point.</td></tr></table>"
              "<table><tr><td>Item 7.</td><td>Discussion of Results</td></tr></table><table><tr><td><p>One.</p><p>Two.</p></td></tr></table>")  # fmt: skip
@@ -432,8 +493,25 @@ def test_a_submission_is_its_documents_one_after_the_other(tmp_path: Path):
     assert release.section == ("Release (EX-99.1)",)
     assert release.blocks[-1].place == "release.htm#lead"
     assert document.left_out == ("GRAPHIC logo.jpg",)
+    assert document.company == "Harbor Mills Inc."
     assert (document.filing["accession"], document.filing["filed"]) == ("0001234567-24-000001", "2024-02-02")
     assert "begin 644" not in text_of(document)
+
+
+@pytest.mark.parametrize(("written_as", "registered", "company"), [
+    ("Harbor Mills Inc.", "HARBOR MILLS INC /NEW/", "Harbor Mills Inc."),
+    ("The Harbor-Mills Company", "HARBOR MILLS CO", "The Harbor-Mills Company"),
+    ("", "HARBOR MILLS INC/DE", "HARBOR MILLS INC"),
+])  # fmt: skip
+def test_a_name_is_written_as_the_cover_writes_it_else_as_it_is_registered(
+    tmp_path: Path, written_as: str, registered: str, company: str
+):
+    html = make(6).html
+    cover = f'<ix:nonNumeric contextRef="cover" name="dei:EntityRegistrantName" id="d3">{COMPANY}</ix:nonNumeric>'
+    hidden = f'<ix:hidden><ix:nonNumeric contextRef="cover" name="dei:EntityRegistrantName" id="h3">{registered}</ix:nonNumeric>'
+    line = "(Exact name of registrant as specified in its charter)"
+    changed = html.replace(cover, written_as).replace("<ix:hidden>", hidden).replace(line, line if written_as else "")
+    assert read(written(tmp_path, changed)).company == company
 
 
 @pytest.mark.parametrize(("name", "content", "why"), [

@@ -162,6 +162,55 @@ def test_25_rows_are_judged_by_keyboard_alone(browser: Browser, demo: Path, tmp_
     judge_by_keyboard(browser, demo, tmp_path / "out", 25)
 
 
+def test_what_was_written_and_not_saved_is_there_again(browser: Browser, demo: Path):
+    with Served(demo) as server:
+        reader = Reader(browser, server)
+        first = reader.key
+        reader.press("e")
+        reader.edit(" Not yet.")
+        reader.press("Escape")
+        browser.wait_for("document.getElementById('said').textContent.includes('Not saved')")
+        reader.press("n")
+        assert reader.wait_for_row(first) != first
+        reader.press("e")
+        browser.wait_for("document.getElementById('edit').open")
+        assert "Not yet." not in browser.run("document.getElementById('edit-output').value")
+        reader.press("Escape")
+        reader.press("p")
+        browser.wait_for(f"document.body.dataset.shown === {json.dumps(first)}")
+        reader.press("e")
+        browser.wait_for("document.getElementById('edit').open")
+        assert browser.run("document.getElementById('edit-output').value").endswith(" Not yet.")
+        assert not (demo / "reviews.jsonl").exists()
+
+
+def test_what_is_said_stands_before_an_open_dialog(browser: Browser, demo: Path):
+    with Served(demo) as server:
+        reader = Reader(browser, server)
+        reader.press("e")
+        reader.edit(" Sales were 9,876,543.21 million.")
+        reader.press("Enter", CTRL)
+        browser.wait_for("document.getElementById('said').textContent.includes('figure')")
+        seen = "(() => { const said = document.getElementById('said'); said.style.pointerEvents = 'auto'; const box = said.getBoundingClientRect(); return document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2).id; })()"
+        assert browser.run(seen) == "said"
+        browser.logged.clear()  # the verdict that was refused
+
+
+def test_single_keys_can_be_turned_off(browser: Browser, demo: Path):
+    with Served(demo) as server:
+        reader = Reader(browser, server)
+        first = reader.key
+        reader.press("?")
+        browser.wait_for("document.getElementById('keys').open")
+        browser.run("document.getElementById('single-keys').click()")
+        reader.press("Escape")
+        reader.press("a")
+        reader.press("ArrowRight")
+        assert reader.wait_for_row(first) != first
+        assert not (demo / "reviews.jsonl").exists()
+        browser.run("document.getElementById('single-keys').click()")
+
+
 @pytest.mark.slow
 def test_200_rows_are_judged_by_keyboard_alone(browser: Browser, demo: Path, tmp_path: Path):
     rows = [{"instruction": f"What does the word number {number} mean in the list of the firm?", "input": "",

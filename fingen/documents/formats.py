@@ -80,6 +80,7 @@ _HTML = frozenset(
     b"html head body title meta style center div p span font table tr td tbody h1 h2 h3 h4 h5 h6 b i u br hr a pre "
     b"ul ol li basefont page".split()
 )
+_PAGED = re.compile(rb"<(?:html|body|head|p|div|font|tr|td|br|center|hr|b|pre)\b", re.IGNORECASE)
 _MAIL = re.compile(rb"(?:MIME-Version|From|Return-Path|Received|Content-Type):\s", re.IGNORECASE)
 
 
@@ -160,6 +161,8 @@ def _of_text(path: Path, text: bytes) -> Format | Refused:
     prolog = _PROLOG.match(text)
     start = text[prolog.end() if prolog else 0 :]
     tag = _TAG.match(start)
+    if tag and tag[2].lower() in (b"page", b"table", b"caption") and not _PAGED.search(text):
+        return "txt"  # the marks of typed filings
     if tag and suffix not in MARKDOWN | XML and not tag[1] and tag[2].lower() in _HTML:
         return "html"
     if b"<html" in text[:1024].lower() and suffix not in MARKDOWN:

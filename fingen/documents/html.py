@@ -16,6 +16,7 @@ from fingen.documents.content import NO_BOX, Asked, Content, pages_of, table_blo
 from fingen.documents.ixbrl import Tags
 from fingen.documents.looks import Look, Named, Sheet, Styled, style_element
 from fingen.documents.markup import LARGEST, decode, local, parse_markup
+from fingen.documents.plain import read_text
 from fingen.documents.rows_of_cells import Cell, build_rows
 from fingen.documents.running import without_running
 from fingen.documents.shapes import CellFact, PageBlock, TextRow
@@ -25,6 +26,9 @@ from fingen.text import clean, ends_sentence, is_amount
 
 _SET = (attrgetter("bold"), attrgetter("italic"), attrgetter("link"))
 WIDEST, MOST_CELLS = 1000, 2_000_000  # columns that a cell may span, as browsers have it; cells of a grid
+TYPED_LINES = 5  # of a `<pre>`, from which on it is typed text with columns
+_SETTING = ("style", "class", "color", "hidden")
+_TYPED_MARKS = frozenset({"page", "table", "caption", "s", "c"})
 LONGEST_ID = 60  # characters; a longer one is no help to a reader
 LONG_CELL = 300  # characters of running text
 SHORT_LINE = 60  # characters; lines that are shorter were broken on purpose
@@ -140,16 +144,23 @@ class _Walk:
         """All blocks, in order; `page` counts from 1."""
         looks: list[Styled] = [Styled(Look(), True)]
         names: dict[Any, str] = {}
+        typed: Any = None  # what is being passed over: its lines were read as they are typed
         for event, element in etree.iterwalk(self._root, events=("start", "end")):
+            self._number += event == "start"
+            if typed is not None:
+                if element is not typed or event == "start":
+                    continue
+                typed = None
             tag = names.get(element.tag)
             if tag is None:
                 tag = names[element.tag] = local(element.tag)
             if event == "start":
-                self._number += 1
                 styled = self._styled(element, tag, looks[-1].look)
                 looks.append(styled)
                 self._start(element, tag, styled)
-                if element.text:
+                if tag == "pre" and not styled.look.hidden and not self._tables and self._read_typed(element):
+                    typed = element
+                elif element.text:
                     self._add(element.text, styled.look)
             else:
                 styled = looks.pop()
@@ -316,6 +327,22 @@ class _Walk:
         if fact:
             block.facts.append(CellFact(0, fact))
 
+    def _read_typed(self, element: Any) -> bool:
+        """Read the lines of a `<pre>` as typed text; not where there are few, or some of it is set in another way."""
+        text = _typed(element)
+        is_set = any(
+            inner.get(name) is not None for inner in element.iter() for name in _SETTING if inner is not element
+        )
+        if is_set or text.count("\n") < TYPED_LINES:
+            return False
+        content, place = read_text(text), f"element {self._number}"
+        for block in content.blocks:
+            block.page, block.place = self._page + max(block.page - 1, 0), place
+        self._page += max(content.pages - 1, 0)
+        self._flow.blocks += content.blocks
+        self._made += len(content.blocks)
+        return True
+
     # --- tables --------------------------------------------------------------------------------------------------------
 
     def _open_cell(self, element: Any) -> None:
@@ -338,6 +365,19 @@ class _Walk:
         blocks = _blocks_of(table, self._page)
         self._made += len(blocks)
         self._flow.blocks += blocks
+
+
+def _typed(element: Any) -> str:
+    """The text of a `<pre>` with the marks that typed filings have in it."""
+    parts: list[str] = []
+    for event, inner in etree.iterwalk(element, events=("start", "end")):
+        tag = local(inner.tag)
+        is_mark = tag in _TYPED_MARKS and inner is not element
+        if event == "start":
+            parts += [f"<{tag.upper()}>" if is_mark else "\n" if tag == "br" else "", inner.text or ""]
+        else:
+            parts += ["</TABLE>" if tag == "table" else "", inner.tail or "" if inner is not element else ""]
+    return "".join(parts)
 
 
 def _named(element: Any, tag: str) -> Named:

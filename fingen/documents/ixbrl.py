@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, NamedTuple
 
-from fingen.documents.identity import Identity
+from fingen.documents.identity import Identity, without_state
 from fingen.documents.markup import local
 from fingen.records import Fact, Period
 
@@ -17,6 +17,8 @@ _MONTHS = {name: number for number, name in enumerate("jan feb mar apr may jun j
 _WORDS = {word: number for number, word in enumerate(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
     "nineteen twenty".split())} | {"no": 0, "none": 0, "nil": 0}  # fmt: skip
+_WORDS |= dict(zip("thirty forty fifty sixty seventy eighty ninety".split(), range(30, 100, 10), strict=True))
+_THOUSANDS = {"thousand": 1000, "million": 10**6, "billion": 10**9}
 _NO_DIGITS = re.compile(r"[^\d.]")
 
 
@@ -82,7 +84,7 @@ class Tags:
 
     def identity(self) -> Identity | None:
         """Whose report it is and of what time, as the facts of its cover say; None where they do not."""
-        company = self.about.get("dei:EntityRegistrantName", "")
+        company = without_state(self.about.get("dei:EntityRegistrantName", ""))
         if not company:
             return None
         form, amends = self.about.get("dei:DocumentType", ""), self.about.get("dei:AmendmentFlag", "")
@@ -155,10 +157,10 @@ def _number(shown: str, form: str, scale: int, sign: str) -> str | None:
     if "zero" in form or form in ("fixed-empty", "nocontent") or digits in ("-", "–", "—", ""):
         amount = Decimal(0)
     elif form.startswith(("numwords", "numberword", "num-word")):
-        word = digits.lower().strip()
-        if word not in _WORDS:
+        spelled = _spelled(digits)
+        if spelled is None:
             return None
-        amount = Decimal(_WORDS[word])
+        amount = Decimal(spelled)
     else:
         comma = form in ("num-comma-decimal", "numcommadecimal", "numdotcomma")
         plain = digits.replace(".", "").replace(",", ".") if comma else digits.replace(",", "")
@@ -168,6 +170,21 @@ def _number(shown: str, form: str, scale: int, sign: str) -> str | None:
             return None
     amount = amount.scaleb(scale)
     return format((-amount if sign == "-" else amount).normalize() + 0, "f")
+
+
+def _spelled(text: str) -> int | None:
+    """A number in words: two hundred and five."""
+    total = part = 0
+    for word in re.findall(r"[a-z]+", text.lower()):
+        if word in _WORDS:
+            part += _WORDS[word]
+        elif word == "hundred":
+            part = max(part, 1) * 100
+        elif word in _THOUSANDS:
+            total, part = total + max(part, 1) * _THOUSANDS[word], 0
+        elif word not in ("and", "a", "an"):
+            return None
+    return total + part
 
 
 def _text(shown: str, form: str) -> str:

@@ -80,6 +80,8 @@ def style_element(parent: Look, tag: str, style: str, font: tuple[str, ...] = ()
     if own:
         look = _by_style(look, own, parent.size)
     display = own.get("display", "")
+    if look.hidden in ("white", "tiny") or (look.hidden == "visibility" and own.get("visibility") == "visible"):
+        look = look._replace(hidden="")  # what is within may be set otherwise
     if not look.hidden or tag == "ix:header":
         look = look._replace(hidden=_why_hidden(look, tag, own))
     is_block = display in ("block", "flex", "grid", "table", "list-item") or (

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import codecs
 import re
+from contextlib import suppress
 from typing import Any
 
 from lxml import etree, html
 
+from fingen.encodings import decode_text
 from fingen.errors import Cause, DocumentError
 
 LARGEST = 64 << 20  # bytes; a tree of more does not fit into what a reader may take
@@ -16,30 +18,27 @@ _XHTML = re.compile(r"\s*<\?xml\b")
 _CLOSED = re.compile(r"<((?:ix|xbrli|xbrldi|link):[\w.-]+)((?:\s[^<>]*?)?)/>", re.IGNORECASE)
 _PROLOG = re.compile(r"^\s*<\?xml[^>]*\?>")
 _TOO_DEEP = "the tags in it are nested too deeply, or it is damaged on purpose"
-ANSI = ("ascii", "us-ascii", "iso-8859-1", "latin-1", "latin1", "iso8859-1")  # said, and Windows-1252 is meant
+# What is said, and what is meant by it.
+_MEANT = {
+    **dict.fromkeys(("ascii", "us-ascii", "iso-8859-1", "latin-1", "latin1", "iso8859-1", "utf-8", "utf8"), "cp1252"),
+    **dict.fromkeys(("gb2312", "gb_2312-80", "gbk", "x-gbk"), "gb18030"),
+    "big5": "big5hkscs",
+    "shift_jis": "cp932",
+}
 
 
 def decode(data: bytes) -> str:
-    """The text of a file: by its mark, by what it says of itself, as UTF-8, or else as Windows-1252."""
-    for mark, encoding in (
-        (codecs.BOM_UTF8, "utf-8"),
-        (codecs.BOM_UTF16_LE, "utf-16"),
-        (codecs.BOM_UTF16_BE, "utf-16"),
-    ):
-        if data.startswith(mark):
-            return data.decode(encoding, "replace").removeprefix("\ufeff")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        pass
-    declared = _DECLARED.search(data[:4096])
-    name = declared[1].decode("ascii").lower() if declared else ""
-    for encoding in (name if name not in (*ANSI, "utf-8", "utf8") else "cp1252", "cp1252"):
+    """The text of a page: by its mark, as UTF-8, by what it says of itself, or else as it reads best."""
+    if not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         try:
-            return data.decode(encoding)
-        except (LookupError, UnicodeDecodeError):
-            continue
-    return data.decode("cp1252", "replace")
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            pass
+        declared = _DECLARED.search(data[:4096])
+        name = declared[1].decode("ascii").lower() if declared else ""
+        with suppress(LookupError, UnicodeDecodeError):
+            return data.decode(_MEANT.get(name, name)) if name else decode_text(data)[0]
+    return decode_text(data)[0]
 
 
 def parse_markup(text: str, name: str) -> Any:
@@ -70,6 +69,10 @@ def _parse_html(text: str, name: str) -> Any:
         root = etree.fromstring(_PROLOG.sub("", text).replace("\0", "").encode(errors="replace"), parser)
     except etree.ParserError as e:
         raise DocumentError(name, Cause.NO_TEXT, "no element in it", hint="check that this is the right file") from e
+    except etree.LxmlError as e:  # of HTML nothing is an error but that there is no memory for it
+        raise DocumentError(
+            name, Cause.TOO_LARGE, "its elements take more memory than a reader may", hint="split the file"
+        ) from e
     if any(entry.level_name == "FATAL" for entry in parser.error_log):
         raise DocumentError(name, Cause.TOO_LARGE, _TOO_DEEP, hint="save it anew from a browser, or print it to PDF")
     if root is None:

@@ -20,8 +20,9 @@ from fingen.disk import dump_json, sha256_file, sha256_text, write_beside
 from fingen.documents.basis import set_basis
 from fingen.documents.chunks import build_chunks
 from fingen.documents.content import Asked, Content, Part, Reader, Started, Tell
+from fingen.documents.elsewhere import statements_elsewhere
 from fingen.documents.formats import Format, find_format
-from fingen.documents.identity import Identity, find_identity, is_same_name
+from fingen.documents.identity import Identity, as_written, find_identity, is_same_name
 from fingen.documents.overrides import Override, read_overrides
 from fingen.documents.sections import Opening, find_sections, section_paths
 from fingen.documents.shapes import CellFact, PageBlock, TextRow
@@ -123,6 +124,7 @@ def _document(parse: dict[str, Any], path: Path, name: str, sha256: str, reading
         filing={**parse["filing"], **override.filing},
         hidden=parse["hidden"],
         oversize=chunked.oversize,
+        elsewhere=parse["elsewhere"],
         **details,
     )
 
@@ -155,6 +157,7 @@ def _parse(content: Content, name: str, reading: ReadSettings) -> dict[str, Any]
         "blocks": [_dump_block(block) for block in blocks],
         "broken": sorted(_words_at_breaks(blocks, content.words)),
         "details": content.details,
+        "elsewhere": statements_elsewhere(blocks) if about.period.kind == "annual" else "",
         "hidden": dict(sorted(content.hidden.items())),
     }
 
@@ -172,9 +175,14 @@ def _identity(content: Content, language: Language) -> Identity:
     if told is None:
         return found
     same = told.company is None or (found.company is not None and is_same_name(found.company, told.company))
-    period = found.period if told.period.kind == "unknown" and found.period.kind != "unknown" else told.period
-    about = found if same else told
+    is_told = told.period.kind != "unknown" or (found.period.kind == "unknown" and told.period.end is not None)
+    period = told.period if is_told else found.period
+    about = found if same else _renamed(told, as_written(told.company or "", "\n".join(lines.joined)))
     return about._replace(period=period, amendment=told.amendment or found.amendment)
+
+
+def _renamed(about: Identity, name: str) -> Identity:
+    return about._replace(company=name or None, names={"en": name} if name else {})
 
 
 def _sections(content: Content) -> list[Opening]:

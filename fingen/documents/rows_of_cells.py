@@ -75,7 +75,7 @@ def _joined(row: Sequence[Cell]) -> list[Cell]:
 def _belong(text: str, after: str) -> bool:
     """Whether two cells beside each other are parts of one figure."""
     if is_opening(text):
-        return _BEGUN.match(after) is not None or is_opening(after)
+        return _BEGUN.match(after) is not None or after in ("(", "[")
     return _is_closing(after) and (text[-1].isalnum() or text[-1] in ")-–—")
 
 

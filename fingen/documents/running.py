@@ -20,6 +20,7 @@ _NUMBER = re.compile(
 _BACK = re.compile(
     r"(?:(?:back|return) to )?(?:the )?(?:table of contents|contents|toc|index|top|quicklinks).{0,40}", re.IGNORECASE
 )
+_MENU = re.compile(r"QuickLinks(?:$|\s*-- Click here)")
 _DIGITS = re.compile(r"\d+|\b[ivxlc]+\b")
 
 
@@ -33,7 +34,9 @@ def without_running(
     pages = max((block.page for block in blocks), default=0)
     if pages < 2:
         pages = _by_numbers(blocks, ruled)
-    taken = {id(block) for block in blocks if id(block) in linked and _BACK.fullmatch(_text(block))}
+    taken = {id(block) for block in blocks if id(block) in linked and _BACK.fullmatch(_text(block))} | _menu(
+        blocks, linked
+    )
     furniture: dict[int, list[str]] = defaultdict(list)
     for block in _running(blocks, pages, taken):
         taken.add(id(block))
@@ -45,6 +48,16 @@ def without_running(
         return kept, 0, {}
     _set_open(kept)
     return kept, pages, dict(furniture)
+
+
+def _menu(blocks: list[PageBlock], linked: Collection[int]) -> set[int]:
+    """Ids of the blocks of the menus that a maker of filings puts before and behind them: their title, and the links below it."""
+    found: set[int] = set()
+    for at, block in enumerate(blocks):
+        if block.kind == "paragraph" and _MENU.match(block.text):
+            end = next((after for after in range(at + 1, len(blocks)) if id(blocks[after]) not in linked), len(blocks))
+            found |= {id(each) for each in blocks[at:end]}
+    return found
 
 
 def _text(block: PageBlock) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from fingen.config import ReadSettings
 from fingen.documents import html, plain
 from fingen.documents.content import NO_BOX, Asked, Content, Part, pages_of
-from fingen.documents.identity import Identity
+from fingen.documents.identity import Identity, without_state
 from fingen.documents.ixbrl import kind_of_form
 from fingen.documents.markup import LARGEST, decode
 from fingen.documents.shapes import PageBlock
@@ -63,7 +63,8 @@ class Filed:
         for start, name in _MAIN_EXHIBITS:
             if self.type.startswith(start):
                 return f"{name} ({self.type})"
-        return f"{self.type} {self.about}".strip() if self.about.upper() not in (self.type, "") else self.type
+        is_told = re.sub(r"\W", "", self.about.upper()) not in ("", re.sub(r"\W", "", self.type))
+        return f"{self.type} {self.about}" if is_told else self.type
 
 
 def made_by(reading: ReadSettings) -> str:
@@ -186,9 +187,9 @@ def _about(contents: list[tuple[Filed, Content]], header: dict[str, str]) -> Ide
         return tagged
     end = _iso(header.get("CONFORMED PERIOD OF REPORT", ""))
     kind = kind_of_form(header.get("CONFORMED SUBMISSION TYPE", contents[0][0].type if contents else ""))
-    if not end or kind == "unknown":
-        return None
-    return Identity(None, {}, None, None, Period(kind=kind, end=end))
+    name = without_state(header.get("COMPANY CONFORMED NAME", ""))
+    period = Period(kind=kind, end=end) if end and kind != "unknown" else Period()
+    return Identity(name, {"en": name}, None, None, period) if name else None
 
 
 def _iso(day: str) -> str:

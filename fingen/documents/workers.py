@@ -173,7 +173,12 @@ class _Pool:
             if again:
                 jobs.append(again)
                 return None
-            value = (Cause.TOO_LARGE, "more memory than a reader may take", value[2], _MEMORY_HINT)
+            value = (
+                Cause.TOO_LARGE,
+                value[1] or "more memory than a reader may take",
+                value[2],
+                value[3] or _MEMORY_HINT,
+            )
         elif kind == "failed" and value[0] == Cause.TOO_SLOW and job.why is Cause.TOO_LARGE:
             value = (Cause.TOO_LARGE, "more memory than a reader may take", value[2], _MEMORY_HINT)
         if kind == "usage":

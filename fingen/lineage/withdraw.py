@@ -16,6 +16,7 @@ from fingen.disk import (
     copy_folder,
     lock,
     make_folder,
+    refuse_detour,
     refuse_links,
     replace_folder,
     sha256_file,
@@ -128,6 +129,9 @@ def withdraw(report: str, build: Path, *, forget: bool = False, dry_run: bool = 
         walk = Walk(links, subject)
         walk.go_down()
         targets = list(_targets(walk, subject, forget=forget))
+        for target in targets:
+            refuse_links(target.folder)
+            refuse_detour(target.folder)
         journals = find_journals(build) if forget else []
         if not dry_run:
             for folder in sorted({target.folder for target in targets} | {path.parent for path in journals}):
@@ -380,7 +384,6 @@ def _replace(target: _Target, kept: Path | None) -> None:
         make_folder(kept.parent)
         with build_folder(kept) as beside:
             copy_folder(folder, beside, leave={*JOURNAL_FILES, LOCK, LOCKS_FILE})
-    refuse_links(folder)
     beside = folder.with_name(f".{folder.name}{STAGING}")
     shutil.rmtree(beside, ignore_errors=True)
     copy_folder(folder, beside)
@@ -410,7 +413,9 @@ def _notes(target: _Target) -> Iterator[str]:
     if empty := [
         split for split, records in target.rows.splits.items() if records and not target.content.splits[split]
     ]:
-        yield f"{target.folder}: no row is left in {', '.join(empty)}; `fingen split {target.folder}` divides it afresh"
+        left = any(target.content.splits.values())
+        advice = f"; `fingen split {target.folder}` divides it afresh" if left else "; it can be deleted"
+        yield f"{target.folder}: no row is left in {', '.join(empty)}{advice}"
 
 
 # --- what is out of date -------------------------------------------------------------------------------------------------------

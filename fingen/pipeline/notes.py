@@ -44,6 +44,8 @@ def _about(document: Document) -> list[str]:
         )
     if document.author:
         notes.append(f"written by {document.author} about {document.company or 'another company'}")
+    if document.elsewhere:
+        notes.append(f"it holds no financial statements: “{document.elsewhere}”; name that document too")
     if document.amendment:
         notes.append(f"amends another report ({document.amendment})")
     return notes

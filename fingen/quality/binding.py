@@ -23,7 +23,7 @@ from fingen.quality.claims import (
     row_polarity,
     side_of,
 )
-from fingen.quality.facts import FactCheck
+from fingen.quality.fact_check import FactCheck
 from fingen.quality.labels import Mention, claimed_labels, find_mentions, is_close, is_of_figure_before, is_of_list
 from fingen.quality.names import forms_of
 from fingen.quality.pairing import is_change_of, is_of_another_name, is_of_another_row, is_past_unsaid

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from fingen.config import CACHE, ReadSettings
 from fingen.disk import read_jsonl
-from fingen.documents import InputFile, read_documents
-from fingen.documents.formats import SUFFIXES
 from fingen.errors import DocumentError, SetError, UsageError
 from fingen.quality.grounding import LEVELS, Grounding, ground
 from fingen.records import Chunk, Document, Passage, Period, Record, SourceEntry
@@ -111,6 +109,8 @@ def read_origin(paths: Sequence[Path]) -> Origin:
 def _read_one(path: Path) -> Origin:
     if not path.is_file():
         raise UsageError(f"--source {path}: no such file", hint="name a report, chunks.jsonl, or a page-by-page parse")
+    from fingen.documents.formats import SUFFIXES  # a set is checked against its own passages: nothing is read
+
     if path.suffix.lower() in SUFFIXES - {".txt"}:
         return _of_document(_read_report(path))
     from fingen.documents.parsed import is_page_parse, read_page_parse  # with all that finds companies: rarely needed
@@ -132,6 +132,8 @@ def _read_one(path: Path) -> Origin:
 
 
 def _read_report(path: Path) -> Document:
+    from fingen.documents import InputFile, read_documents
+
     for event in read_documents([InputFile(path, path.name)], ReadSettings(), workers=1, cache=CACHE):
         if isinstance(event, DocumentError):
             raise event

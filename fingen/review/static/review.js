@@ -53,6 +53,7 @@ function announce(text) {
   const said = at("said");
   said.classList.remove("old");
   said.textContent = text;
+  (document.querySelector("dialog[open]") ?? document.body).append(said); // what lies behind a dialog is neither seen nor heard
   clearTimeout(fading);
   fading = setTimeout(() => said.classList.add("old"), SHOWN_MS);
 }
@@ -552,6 +553,7 @@ function reject(reason) {
 // --- an edit, proved while it is written -----------------------------------------------------------------------------------
 
 const edited = { timer: 0, turn: 0 };
+const drafts = new Map(); // key -> what was written and not saved; as long as the page is open
 const TEXTS = ["instruction", "input", "output", "calc"];
 const quotesOf = (text) => text.split(/\n\s*\n/).map((quote) => quote.trim()).filter(Boolean);
 
@@ -561,15 +563,34 @@ function openEdit(proof = null) {
     announce(say("too_long"));
     return;
   }
-  for (const name of TEXTS) at(`edit-${name}`).value = row.fields[name];
-  at("edit-evidence").value = row.fields.evidence.join("\n\n");
+  const draft = drafts.get(row.key);
+  const texts = draft ?? { ...row.fields, evidence: row.fields.evidence.join("\n\n") };
+  for (const name of [...TEXTS, "evidence"]) at(`edit-${name}`).value = texts[name];
   at("edit-input-field").hidden = !row.fields.input;
   at("edit-evidence-field").hidden = !row.passages.length;
   at("edit-calc-field").hidden = !row.passages.length && !row.fields.calc;
-  at("edit-note").value = "";
+  at("edit-note").value = at("edit").returnValue = "";
   at("edit").showModal();
   at("edit-output").focus();
   showProof(proof ?? row.proof);
+  if (draft) proveNow();
+}
+
+/** Keep what was written, where the dialog was closed without saving it. */
+function keepDraft() {
+  if (at("edit").returnValue === "saved" || !row?.fields) return;
+  const edit = editOf();
+  const isChanged = edit.evidence !== row.fields.evidence || TEXTS.some((name) => edit[name] !== row.fields[name]);
+  if (!isChanged) drafts.delete(row.key);
+  else {
+    drafts.set(row.key, Object.fromEntries([...TEXTS, "evidence"].map((name) => [name, at(`edit-${name}`).value])));
+    announce(say("draft_kept"));
+  }
+}
+
+function closeSaved(key) {
+  drafts.delete(key);
+  at("edit").close("saved");
 }
 
 function editOf() {
@@ -615,7 +636,7 @@ async function saveEdit({ anyway = false } = {}) {
   try {
     const body = { key, verdict: "edit", edit: editOf(), note, nonce: nonce(), seen: row.seen, queue: place.filters };
     const told = await ask("/api/verdict", {}, body);
-    at("edit").close();
+    closeSaved(key);
     forget(key);
     changeItem(key, told.verdict);
     showProgress(told);
@@ -665,6 +686,7 @@ function onKey(event) {
     return;
   }
   const act = KEYS[event.key] ?? KEYS[event.key.toLowerCase()];
+  if (!at("single-keys").checked && event.key.length === 1) return;
   if (act && row !== undefined) {
     event.preventDefault();
     act();
@@ -712,8 +734,11 @@ at("language").addEventListener("change", () => { const asked = new URLSearchPar
 for (const button of at("reject").querySelectorAll(".reasons button")) button.addEventListener("click", () => reject(button.value));
 at("reject-note").addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); reject("other"); } });
 for (const name of [...TEXTS, "evidence"]) at(`edit-${name}`).addEventListener("input", proveSoon);
+at("edit").addEventListener("close", keepDraft);
 at("edit-save").addEventListener("click", () => saveEdit());
 at("edit-anyway").addEventListener("click", () => saveEdit({ anyway: true }));
+at("single-keys").checked = localStorage.getItem("single-keys") !== "off";
+at("single-keys").addEventListener("change", () => localStorage.setItem("single-keys", at("single-keys").checked ? "on" : "off"));
 document.addEventListener("keydown", onKey);
 addEventListener("popstate", () => { readAddress(); begin(); });
 readAddress();
