@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from lxml import etree
 
 from fingen.config import ReadSettings
-from fingen.documents.content import NO_BOX, Asked, Content, pages_of, table_block
+from fingen.documents.content import NO_BOX, Asked, Content, pages_of
+from fingen.documents.html_tables import Flow, Piece, Slot, Table, blocks_of_table
 from fingen.documents.ixbrl import Tags
 from fingen.documents.looks import Look, Named, Sheet, Styled, style_element
 from fingen.documents.markup import LARGEST, decode, local, parse_markup
 from fingen.documents.plain import read_text
-from fingen.documents.rows_of_cells import Cell, build_rows
 from fingen.documents.running import without_running
-from fingen.documents.shapes import CellFact, PageBlock, TextRow
+from fingen.documents.shapes import CellFact, PageBlock
 from fingen.documents.units import unit_of
 from fingen.errors import Cause, DocumentError
-from fingen.text import clean, ends_sentence, is_amount
+from fingen.text import clean
 
 _SET = (attrgetter("bold"), attrgetter("italic"), attrgetter("link"))
 WIDEST, MOST_CELLS = 1000, 2_000_000  # columns that a cell may span, as browsers have it; cells of a grid
@@ -30,15 +29,9 @@ TYPED_LINES = 5  # of a `<pre>`, from which on it is typed text with columns
 _SETTING = ("style", "class", "color", "hidden")
 _TYPED_MARKS = frozenset({"page", "table", "caption", "s", "c"})
 LONGEST_ID = 60  # characters; a longer one is no help to a reader
-LONG_CELL = 300  # characters of running text
 SHORT_LINE = 60  # characters; lines that are shorter were broken on purpose
 _SPACES = re.compile(r"[ \t\r\n\f]+")
 _RAISED = str.maketrans("0123456789()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾")
-_BULLET = re.compile(r"[•●▪■◦○‣·–—*o§ü»►➢-]{1,2}$")
-_LEAD = re.compile(
-    r"(?:[•●▪■◦○‣·*–—§-]|\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})[.)]|\[\d+\]|[*†‡]+|(?:Item|Part|Note|Exhibit)\s*[\w.]+)\s*[.:]?$",
-    re.IGNORECASE,
-)
 _GOES_ON = re.compile(r"(?:\b(?:of|and|the|in|for|to|or|on|at|by|with|a|an)|[,&-])$", re.IGNORECASE)
 
 
@@ -88,42 +81,6 @@ def body_size(blocks: list[PageBlock]) -> float:
 # --- the walk ----------------------------------------------------------------------------------------------------------
 
 
-class _Piece(NamedTuple):
-    start: int
-    look: Look
-
-
-@dataclass(slots=True)
-class _Flow:
-    """Paragraphs as they are gathered: those of the page, or of one cell."""
-
-    blocks: list[PageBlock] = field(default_factory=list)
-    text: list[str] = field(default_factory=list)
-    length: int = 0
-    pieces: list[_Piece] = field(default_factory=list)
-    facts: list[tuple[int, int, Any]] = field(default_factory=list)
-    open_facts: list[tuple[int, Any]] = field(default_factory=list)
-    place: str = ""
-    page: int = 0
-
-
-@dataclass(slots=True)
-class _Slot:
-    """A cell of a table: its flow, and how much of the grid it takes."""
-
-    flow: _Flow
-    wide: int
-    high: int
-
-
-@dataclass(slots=True)
-class _Table:
-    flow: _Flow  # that the table stands in
-    place: str
-    rows: list[list[_Slot]] = field(default_factory=list)
-    ids: int = 0
-
-
 class _Walk:
     """One way through the tree: what is seen is gathered, what is not is counted."""
 
@@ -133,8 +90,8 @@ class _Walk:
         self.linked: set[int] = set()  # ids of blocks that are links to another place of the page
         self._root, self._tags, self._name = root, tags, name
         self._sheet = Sheet("\n".join("".join(e.itertext()) for e in root.iter() if local(e.tag) == "style"))
-        self._flow = _Flow()
-        self._tables: list[_Table] = []
+        self._flow = Flow()
+        self._tables: list[Table] = []
         self._number, self._page, self._made = 0, 1, 0  # of the element, of the page, of the blocks on it
         self._block, self._id = 0, ""  # number of the block that text stands in, the first id in it
         self._ids: Counter[str] = Counter(value for e in root.iter() if (value := e.get("id") or e.get("name")))
@@ -195,7 +152,7 @@ class _Walk:
         if own and not self._id and len(own) <= LONGEST_ID and tag != "ix:nonnumeric" and self._ids[own] == 1:
             self._id = own
         if tag == "table":
-            self._tables.append(_Table(self._flow, self._place()))
+            self._tables.append(Table(self._flow, self._place()))
         elif tag == "tr" and self._tables:
             self._tables[-1].rows.append([])
         elif tag in ("td", "th") and self._tables:
@@ -254,7 +211,7 @@ class _Walk:
         if not flow.place and not text.isspace():
             flow.place = self._place()
         if not flow.pieces or flow.pieces[-1].look is not look:
-            flow.pieces.append(_Piece(flow.length, look))
+            flow.pieces.append(Piece(flow.length, look))
         flow.text.append(text)
         flow.length += len(text)
 
@@ -279,7 +236,7 @@ class _Walk:
         flow.text, flow.pieces, flow.facts = [], [], []
         flow.length, flow.place = 0, ""
 
-    def _paragraphs(self, flow: _Flow, raw: str) -> list[PageBlock]:
+    def _paragraphs(self, flow: Flow, raw: str) -> list[PageBlock]:
         blocks = []
         for start, end in (part for line in _lines(raw) for part in self._parts(flow, raw, *line)):
             text = clean(raw[start:end])
@@ -293,7 +250,7 @@ class _Walk:
         return blocks
 
     @staticmethod
-    def _parts(flow: _Flow, raw: str, start: int, end: int) -> list[tuple[int, int]]:
+    def _parts(flow: Flow, raw: str, start: int, end: int) -> list[tuple[int, int]]:
         """A line; or a title and the unit of its section, which stands behind it in brackets and in another type."""
         ends = [*(piece.start for piece in flow.pieces[1:]), flow.length]
         inside = [piece for piece, until in zip(flow.pieces, ends, strict=True) if piece.start < end and until > start]
@@ -303,10 +260,10 @@ class _Walk:
         told = raw[turn:end].strip()
         return [(start, turn), (turn, end)] if told[:1] == "(" and unit_of(told) else [(start, end)]
 
-    def _paragraph(self, flow: _Flow, text: str, start: int, end: int) -> PageBlock:
+    def _paragraph(self, flow: Flow, text: str, start: int, end: int) -> PageBlock:
         inside = [
             (min(after.start, end) - max(piece.start, start), piece.look)
-            for piece, after in zip(flow.pieces, [*flow.pieces[1:], _Piece(flow.length, Look())], strict=True)
+            for piece, after in zip(flow.pieces, [*flow.pieces[1:], Piece(flow.length, Look())], strict=True)
             if piece.start < end and after.start > start
         ]
         whole = sum(count for count, _ in inside) or 1
@@ -347,7 +304,7 @@ class _Walk:
 
     def _open_cell(self, element: Any) -> None:
         table = self._tables[-1]
-        self._flow = _Flow(page=self._page)
+        self._flow = Flow(page=self._page)
         if not table.rows:
             table.rows.append([])
         wide, high = (_span(element.get(name)) for name in ("colspan", "rowspan"))
@@ -356,13 +313,13 @@ class _Walk:
             raise DocumentError(
                 self._name, Cause.TOO_LARGE, "its tables claim millions of cells", hint="print it to PDF"
             )
-        table.rows[-1].append(_Slot(self._flow, wide, high))
+        table.rows[-1].append(Slot(self._flow, wide, high))
 
     def _close_table(self) -> None:
         self._flush()
         table = self._tables.pop()
         self._flow = table.flow
-        blocks = _blocks_of(table, self._page)
+        blocks = blocks_of_table(table, self._page)
         self._made += len(blocks)
         self._flow.blocks += blocks
 
@@ -424,106 +381,3 @@ def _lines(raw: str) -> list[tuple[int, int]]:
         else:
             joined.append((begin, end))
     return joined
-
-
-# --- what a table is ---------------------------------------------------------------------------------------------------
-
-
-def _blocks_of(table: _Table, page: int) -> list[PageBlock]:
-    """The blocks of a table: itself where it is one, or the paragraphs that it is there to place."""
-    rows = [[slot for slot in row if slot.flow.blocks] for row in table.rows]
-    inside = [block for row in rows for slot in row for block in slot.flow.blocks]
-    if not inside:
-        return []
-    if any(block.kind == "table" for block in inside) or max(map(len, rows)) == 1:
-        return inside
-    if all(_is_led(row) for row in rows):
-        return [_led(row) for row in rows if row]
-    texts = [[" ".join(block.text for block in slot.flow.blocks) for slot in row] for row in rows]
-    if not any(is_amount(text) for row in texts for text in row) and (
-        sum(map(bool, rows)) == 1 or all(len(text) > LONG_CELL for row in texts for text in row)
-    ):
-        return inside
-    grid, notes = _without_notes(build_rows(_cells(table)))
-    place = next(
-        (slot.flow.blocks[0].place for row in rows for slot in row if slot.flow.blocks[0].place[:1] == "#"), table.place
-    )
-    whole = [table_block(grid, place, inside[0].page)] if grid else []
-    return whole + [
-        PageBlock("paragraph", inside[-1].page, NO_BOX, row.cells[0], inside[-1].size, place=place, facts=row.facts)
-        for row in notes
-    ]
-
-
-def _without_notes(rows: list[TextRow]) -> tuple[list[TextRow], list[TextRow]]:
-    """The rows of a table, and the sentences below it that only share its frame."""
-    end = len(rows)
-    while (
-        end
-        and not any(rows[end - 1].cells[1:])
-        and len(rows[end - 1].cells[0]) > SHORT_LINE
-        and ends_sentence(rows[end - 1].cells[0])
-    ):
-        end -= 1
-    return rows[:end], rows[end:]
-
-
-def _is_led(row: list[_Slot]) -> bool:
-    """Whether a row is a paragraph with its bullet, number or title in a cell of its own; or nothing."""
-    if len(row) < 2:
-        return not row
-    lead, rest = row[0].flow.blocks, row[1:]
-    return (
-        len(row) == 2
-        and len(lead) == 1
-        and _LEAD.match(lead[0].text) is not None
-        and not is_amount(rest[0].flow.blocks[0].text)
-    )
-
-
-def _led(row: list[_Slot]) -> PageBlock:
-    lead, blocks = row[0].flow.blocks[0], row[1].flow.blocks
-    mark = "" if _BULLET.match(lead.text) else f"{lead.text} "
-    first = blocks[0]
-    text = mark + " ".join(block.text for block in blocks)
-    facts, at = [], len(mark)
-    for block in blocks:
-        facts += [_shifted(held, at) for held in block.facts]
-        at += len(block.text) + 1
-    return PageBlock("paragraph", first.page, NO_BOX, text, first.size, first.bold and (lead.bold or not mark), first.italic, first.color,
-                     place=lead.place, facts=facts)  # fmt: skip
-
-
-def _shifted(held: CellFact, by: int) -> CellFact:
-    return CellFact(0, held.fact.model_copy(update={"start": held.fact.start + by, "end": held.fact.end + by}))
-
-
-def _cells(table: _Table) -> list[list[Cell]]:
-    """The cells of a table that have text, each with its place on the grid."""
-    held: dict[int, int] = {}  # column -> rows below that a cell above reaches into
-    rows = []
-    for row in table.rows:
-        cells, at = [], 0
-        for slot in row:
-            while held.get(at):
-                at += 1
-            cell = _cell(slot, at)
-            if cell:
-                cells.append(cell)
-            if slot.high > 1:
-                held.update(dict.fromkeys(range(at, at + slot.wide), slot.high))
-            at += slot.wide
-        held = {column: left - 1 for column, left in held.items() if left > 1}
-        rows.append(cells)
-    return rows
-
-
-def _cell(slot: _Slot, at: int) -> Cell | None:
-    whole: Cell | None = None
-    for block in slot.flow.blocks:
-        cell = Cell(at, at + slot.wide, block.text, list(block.facts))
-        if whole:
-            whole.join(cell, " ")
-        else:
-            whole = cell
-    return whole
