@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import subprocess
@@ -16,12 +17,14 @@ from click.testing import CliRunner
 from filings import CIK, COMPANY, SEGMENTS, SHEETS, Figure, make
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lxml import etree
 from patience import PATIENCE
 from steering import Browser
 
 import fingen
 from fingen import cli
 from fingen.config import ReadSettings
+from fingen.documents.identity import is_same_name
 from fingen.documents.read import read_document
 from fingen.errors import DocumentError
 from fingen.records import Chunk, Document
@@ -356,6 +359,13 @@ BOMBS = {
     "open tags": body(SEEN + "<b><i><span>" * 600),
     "no ends": "<p>The mill spins and weaves for the trade in the region." * 20_000,
     "rules": body("<style>" + ".a b.c {color:red}" * 30_000 + "</style>" + SEEN * 200),
+    "a sheet without rules": body("<style>" + "a " * 1_000_000 + "</style>" + SEEN),
+    "a sheet of print": body("<style>@media " + "print " * 300_000 + "</style>" + SEEN),
+    "comments of a style": body(SEEN + f"<p style='{'/*' * 500_000}'>x</p>"),
+    "comments before a page": "<?xml version='1.0'?>" + "<!-- -->" * 50_000 + body(SEEN),
+    "comments before a document": "<DOCUMENT>\n<TYPE>10-K\n<TEXT>" + "<!-- -->" * 50_000 + body(SEEN) + "</TEXT></DOCUMENT>",
+    "entities in an attribute": "<?xml version='1.0'?>" + " " * 5000 + f'<!DOCTYPE html [<!ENTITY a0 "aaaaaaaaaa">{LAUGHS}]>'
+                                f"<html xmlns='http://www.w3.org/1999/xhtml'><body>{SEEN}<p title='&a30;'>x</p></body></html>",
     "a long style": body(SEEN + f"<p style='{'color:red;' * 100_000}'>x</p>"),
     "external": body(SEEN + "<link rel=stylesheet href='http://192.0.2.1/x.css'><img src='http://192.0.2.1/x'><iframe src='http://192.0.2.1/'></iframe>"
                             "<object data='http://192.0.2.1/'></object><style>@import url(http://192.0.2.1/y.css);</style>"),
@@ -545,3 +555,52 @@ def test_text_is_read_in_the_encoding_that_it_has(tmp_path: Path, encoding: str)
     path = tmp_path / "a.htm"
     path.write_bytes(body("<p>The company’s “net” sales rose – by £5 – in the région.</p>").encode(encoding))
     assert "company’s “net” sales rose – by £5 – in the région" in text_of(read(path))
+
+
+# --- real filings --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_real_filings_are_of_their_company_and_period(shared: Path):
+    folder = shared / "filings"
+    wrong = []
+    with (folder / "truth.csv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            document = read(folder / row["file"])
+            if not (
+                is_same_name(document.company or "", row["company"])
+                and (document.period.end or "?") in row["period_end"]
+            ):
+                wrong.append((row["file"], document.company, document.period.end))
+    assert wrong == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["costco_FY2022-08_10-K_ixbrl.htm", "nvidia_2025-07_10-Q_ixbrl.htm", "exxonmobil_2025-06_10-Q_ixbrl.htm"]
+)
+def test_facts_of_real_filings_stand_on_the_text_that_shows_them(shared: Path, name: str):
+    path = shared / "filings" / name
+    root = etree.fromstring(path.read_bytes(), etree.XMLParser(huge_tree=True))
+    shown: Counter[tuple[str, str]] = Counter()
+    rows: list[Counter[tuple[str, str]]] = []
+    for fact in root.iter("{http://www.xbrl.org/2013/inlineXBRL}nonFraction"):
+        text = "".join(fact.itertext()).strip()
+        if text and not any("display:none" in (each.get("style") or "") for each in fact.iterancestors()):
+            shown[fact.get("name"), text] += 1
+    for line in root.iter("{http://www.w3.org/1999/xhtml}tr"):
+        facts = line.iter("{http://www.xbrl.org/2013/inlineXBRL}nonFraction")
+        if row := Counter((fact.get("name"), text) for fact in facts if (text := "".join(fact.itertext()).strip())):
+            rows.append(row)
+    document = read(path)
+    found: Counter[tuple[str, str]] = Counter()
+    lines: dict[tuple[str, int], Counter[tuple[str, str]]] = {}
+    for chunk in document.chunks:
+        for fact in chunk.facts:
+            if fact.unit:
+                said = (fact.concept, chunk.text[fact.start : fact.end])
+                found[said] += 1
+                lines.setdefault((chunk.id, chunk.text.count("\n", 0, fact.start)), Counter())[said] += 1
+    assert (shown & found).total() >= 0.995 * shown.total()
+    whole = Counter(frozenset(line.items()) for line in lines.values())
+    assert (Counter(frozenset(row.items()) for row in rows) & whole).total() >= 0.995 * len(rows)

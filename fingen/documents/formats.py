@@ -14,6 +14,7 @@ Format = Literal["pdf", "html", "submission", "docx", "md", "txt"]
 
 HEAD = 4096  # bytes that are looked at
 SUFFIXES = {".pdf", ".htm", ".html", ".xhtml", ".txt", ".docx", ".md", ".markdown"}  # of files that are read
+PAGES = {".htm", ".html", ".xhtml"}
 MARKDOWN = {".md", ".markdown"}
 XML = {".xml", ".xbrl", ".xsd", ".svg"}
 AS_PDF = "save it as PDF or .docx"
@@ -167,7 +168,8 @@ def _of_text(path: Path, text: bytes) -> Format | Refused:
         return "html"
     if b"<html" in text[:1024].lower() and suffix not in MARKDOWN:
         return "html"
-    if text.lstrip().startswith(b"<?xml") or (tag and suffix in XML):
+    is_page = suffix in PAGES and not tag  # what it begins with is beyond what is looked at
+    if (text.lstrip().startswith(b"<?xml") and not is_page) or (tag and suffix in XML):
         what = "XBRL" if b"xbrl" in text.lower() else "XML"
         return Refused(f"{what} without a page to read", OTHERS[".xml"])
     if suffix in MARKDOWN:
@@ -176,7 +178,7 @@ def _of_text(path: Path, text: bytes) -> Format | Refused:
         return Refused(f"a {suffix} file", OTHERS[suffix])
     if _MAIL.match(text):
         return Refused("a message, or a page saved with its pictures", OTHERS[".eml"])
-    return "html" if suffix in {".htm", ".html", ".xhtml"} else "txt"
+    return "html" if suffix in PAGES else "txt"
 
 
 def _compound(path: Path) -> Refused:

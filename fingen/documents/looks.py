@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -197,7 +197,7 @@ def _declarations(style: str) -> dict[str, str]:
     """The properties that a style sets, in lower case; the last one of a name counts, an important one before it."""
     own: dict[str, str] = {}
     important: set[str] = set()
-    for part in re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL).split(";"):
+    for part in _without_comments(style).split(";"):
         name, colon, value = part.partition(":")
         name, value = name.strip().lower(), " ".join(value.lower().split())
         if not colon or not value:
@@ -247,10 +247,7 @@ def _color(value: str, unset: int) -> int:
 
 # --- sheets ------------------------------------------------------------------------------------------------------------
 
-_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
-_PRINTED = re.compile(
-    r"@media[^{]*\bprint\b[^{]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}|@(?:font-face|page)[^{]*\{[^{}]*\}|/\*.*?\*/", re.DOTALL
-)
+_PRINTED = re.compile(r"@media[^{]{0,300}\bprint\b|@(?:font-face|page|keyframes)\b", re.IGNORECASE)
 _SIMPLE = re.compile(r"(\*|[a-z][\w-]*)?((?:[.#][\w-]+)*)$", re.IGNORECASE)
 MOST_RULES = 2000
 
@@ -266,8 +263,8 @@ class Sheet:
 
     def __init__(self, text: str) -> None:
         self._rules: list[tuple[Named, tuple[Named, ...], str]] = []  # the element, what it is within, declarations
-        for selectors, body in _RULE.findall(_PRINTED.sub(" ", text))[:MOST_RULES]:
-            for selector in selectors.split("{")[-1].split(","):
+        for selectors, body in _rules_of(_without_comments(text)):
+            for selector in selectors.split(","):
                 parts = [_SIMPLE.match(part) for part in re.split(r"[\s>+~]+", selector.strip()) if part]
                 if parts and all(parts):
                     named = [_named(part[1] or "", re.findall(r"[.#][\w-]+", part[2])) for part in parts if part]
@@ -285,6 +282,26 @@ class Sheet:
             and (not within or all(any(_fits(part, other) for other in around()) for part in within))
         ]
         return ";".join(body for _, body in sorted(found, key=lambda rule: rule[0]))
+
+
+def _without_comments(text: str) -> str:
+    """A style without its comments; in time that grows with its length alone."""
+    first, *rest = text.split("/*")
+    return first + "".join(part.partition("*/")[2] for part in rest)
+
+
+def _rules_of(text: str) -> Iterator[tuple[str, str]]:
+    """Selectors and declarations of each rule, those of `@media` too where it is not of print."""
+    around: list[bool] = []  # of the blocks that are open: whether they count
+    for number, part in enumerate(text.split("}")[:MOST_RULES]):
+        *opened, body = part.split("{")
+        if number and not opened:
+            if around:
+                around.pop()
+            continue
+        around += (not _PRINTED.search(each) for each in opened[:-1])
+        if opened and all(around) and not _PRINTED.search(opened[-1]):
+            yield opened[-1], body
 
 
 def _named(tag: str, names: list[str]) -> Named:

@@ -15,6 +15,7 @@ from fingen.errors import Cause, DocumentError
 LARGEST = 64 << 20  # bytes; a tree of more does not fit into what a reader may take
 _DECLARED = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z][\w.:-]*)""", re.IGNORECASE)
 _XHTML = re.compile(r"\s*<\?xml\b")
+_TYPED = re.compile(r"(?>\s+|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL | re.IGNORECASE)  # it may define entities
 _CLOSED = re.compile(r"<((?:ix|xbrli|xbrldi|link):[\w.-]+)((?:\s[^<>]*?)?)/>", re.IGNORECASE)
 _PROLOG = re.compile(r"^\s*<\?xml[^>]*\?>")
 _TOO_DEEP = "the tags in it are nested too deeply, or it is damaged on purpose"
@@ -49,7 +50,7 @@ def parse_markup(text: str, name: str) -> Any:
     """
     if len(text) > LARGEST:
         raise DocumentError(name, Cause.TOO_LARGE, f"more than {LARGEST >> 20} MB of HTML", hint="split the file")
-    if _XHTML.match(text) and "<!DOCTYPE" not in text[:2000].upper():
+    if _XHTML.match(text) and not _TYPED.match(text):
         try:
             return _parse_xml(text)
         except etree.XMLSyntaxError:

@@ -30,7 +30,7 @@ _CLOSING = re.compile(rb"</(?:XBRL|XML|PDF)>\s*$", re.IGNORECASE)
 _TAGS = re.compile(rb"<(?:html|body|div|p|font|table\s[^>]|tr|center|b|hr)\b", re.IGNORECASE)
 _PACKED = re.compile(rb"\s*(?:begin \d{3,4} |%PDF-|\x89PNG|PK\x03\x04)")
 _MARKUP = re.compile(
-    rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:\w+:)?(?:schema|linkbase|xbrl|ownershipDocument)\b", re.DOTALL
+    rb"\s*(?:<\?xml[^>]*>\s*)?(?><!--.*?-->\s*)*+<(?:\w+:)?(?:schema|linkbase|xbrl|ownershipDocument)\b", re.DOTALL
 )
 _DATA = re.compile(r"(?:GRAPHIC|ZIP|EXCEL|JSON|XML|COVER)\b|EX-10[014]\b|EX-101\.")
 # Exhibits that say what the filing itself says by reference; the others are sections of the sort "exhibits".
