@@ -132,8 +132,15 @@ class FactCheck:
         """Whether the words before a figure have the label of its row in full, and what it is of is known by its tag."""
         if place.fact is None or place.row is None:
             return False
-        said, own = fold_label(self._reading.around(figure)[0]), fold_label(place.row.label)
-        return bool(own) and own in _named(said, [*self._labels, own])
+        own = fold_label(place.row.label)
+        start, _ = self._reading.sentence(figure.start)
+        for words in (
+            self._reading.around(figure)[0],
+            self._reading.text[start : figure.start],
+        ):  # of two that are compared the first names it
+            if named := _named(fold_label(words), [*self._labels, own]):
+                return bool(own) and own in named
+        return False
 
     def _part(self, figure: Quantity, source: Source, place: Place) -> str | None:
         """Whether a figure of a part is given as another part's, or as that of the whole."""
