@@ -51,7 +51,7 @@ class Mark:
 _WHOSE = re.compile(
     r"(?P<parent>(?<!于)(?<!归属)本(?:行|公司)(?!股东|所有者|普通股|拥有|控制|控股|管理层|董事|设立|及)|(?<!于)(?<!归属)母公司(?!股东|股東|所有者|普通股|[拥擁]有人)"
     r"|\b(?:the|at) bank(?: alone|['’]s)?\b)"
-    r"|(?P<group>(?<!非)[本该]?集[团團](?!股份|有限|公司|控股)|\bconsolidated\b)",
+    r"|(?P<group>(?:(?<![\u4e00-\u9fff])|(?<=[在由为与和及的较比使是按从令而但其整个本该全]))集[团團](?!股份|有限|公司|控股)|\bconsolidated\b)",
     re.IGNORECASE,
 )
 _NONE: frozenset[str] = frozenset()
@@ -63,13 +63,21 @@ _SECTION = (SCOPE, SPAN)
 _TITLE_LENGTH = {"en": 90, "zh": 40}  # a longer line above a table is a sentence
 _RELEASE = re.compile(r"\b(?:announces|reports)\b", re.IGNORECASE)  # the title of a release that has year and quarter
 _RECONCILES = re.compile(r"reconcil|调节表|調節表", re.IGNORECASE)  # from one basis to another: its rows are on neither
+_OF_GROUP = re.compile(r"\bgroup(?:['’]s)?\b|集[团團]", re.IGNORECASE)
+_EBITDA = re.compile(  # a measure of its own, of which an adjusted one is told apart
+    r"^(?!.*\b(?:adjusted|underlying|normali[sz]ed|recurring|core)\b).*\bEBIT(?:DA)?\b", re.IGNORECASE
+)
+_BY_ITSELF = tuple(each for each in DIMENSIONS if each is not RULES)
 _LATEST = tuple(each for each in DIMENSIONS if each is not RESTATED)
 _FURNITURE = re.compile(  # lines between a title and its table
     r"(?i)单位|币种|适用|^[（(]|^\D{0,14}(?:19|20)[0-9]{2}年?[^\u4e00-\u9fff]{0,12}(?:[月日至度—-].{0,16})?$|^(?:for the"
     r"|as (?:of|at)|at|in|year ended|amounts|expressed)\b|^[$€£¥0-9 ’',|]+$"
 )
 EXTENT, _OF_MAIN = "extent", frozenset({"plain", "main"})
-_GIVEN_UP = re.compile(r"出售组|处置组|持有待售|\bdisposal group|\bheld for sale\b", re.IGNORECASE)
+_GIVEN_UP = re.compile(
+    r"出售|处置|持有待售|终止经营|\bdispos(?:al|ed|ing)\b|\bheld for sale\b|\bsold\b|\bsale of\b|\bdivest",
+    re.IGNORECASE,
+)
 _SINCE = frozenset({"since", "cumulative"})  # 年初至报告期末 and 累计 are either of these
 _OPENED = frozenset({"nine", "half"}) | _SINCE
 _OF_REPORT = {"quarterly": frozenset({"quarter", "since"}), "half-year": frozenset({"half"})}
@@ -279,13 +287,15 @@ class SourceBasis:
 
     def _find(self, place: Place) -> Iterator[tuple[str, frozenset[str]]]:
         section = () if _RELEASE.search(" ".join(self.source.passage.section[-1:])) else _SECTION
-        yield from self._sure(self.section, section)
         if place.table is None or place.row is None or place.column is None:
+            line = self.source.text[slice(*self.source.reading.sentence(place.figure.start))]
+            yield from self._sure(self.section, (SPAN,) if _OF_GROUP.search(line) else section)
             yield from self._sure(self._time_of(place), (SPAN,))
             for name, kind in self.running.near(place.figure).items():
                 if name != SCOPE.name:  # the parent may be spoken of in a sentence about the group
                     yield name, frozenset((kind,))
             return
+        yield from self._sure(self.section, section)
         if self.default and SPAN.name not in self.section:
             yield SPAN.name, self.default
         yield from self._sure(self._statement_of(place), (SCOPE,))
@@ -294,7 +304,8 @@ class SourceBasis:
         yield from self._sure(_kinds(_above(place.row, self.source.passage.language)), _PARENTS)
         is_latest = self.source.report_year in place.periods  # what is restated is of a year before
         yield from self._sure(_kinds(place.column.heading), _LATEST if is_latest else DIMENSIONS)
-        yield from self._sure(_kinds(place.row.lead + place.row.label), DIMENSIONS)
+        label = place.row.lead + place.row.label
+        yield from self._sure(_kinds(label), _BY_ITSELF if _EBITDA.search(label) else DIMENSIONS)
         if "主营业务" in " ".join((place.table.caption, *place.row.parents, place.table.rows[0][0].label)):
             yield EXTENT, _OF_MAIN  # the 营业收入 of such a table is that of the main business
         if provision := _provision(place):
@@ -668,11 +679,13 @@ def _differs(mine: Mapping[str, set[str]], source: Marked, figure: Quantity) -> 
     """What the clause of a figure of the source, or else its sentence, says in place of kinds that an answer gives it."""
     if not mine or not source.marks:
         return None
-    close, sentence = source.about(figure), _by_dimension(source.within(*source.reading.sentence(figure.start)))
+    where = source.reading.sentence(figure.start)
+    close, sentence = source.about(figure), _by_dimension(source.within(*where))
+    is_list = source.reading.is_respective(*where)  # 1.1% and 5.9% in the quarter and the half-year
     for dimension, kinds in mine.items():
         if dimension in _LOOSE:
             continue
-        there = close.get(dimension) or sentence.get(dimension)
+        there = (sentence if is_list else close).get(dimension) or sentence.get(dimension)
         if there and not _agree(kinds, there):
             return f"its sentence is about {_said(frozenset(there))}, not {_said(frozenset(kinds))}"
     return None

@@ -34,6 +34,15 @@ def find_other_rows(
             continue
         if _is_change_and_level(reading, lower, first, figure):
             continue
+        start = reading.sentence(figure.start)[0]
+        told = {
+            id(place.row)
+            for each in quantities
+            if start <= each.start < figure.start
+            for _, place in places[each.start]
+        }
+        if first is before and any(place.row and id(place.row) in told for _, place in places[figure.start]):
+            continue  # its row was spoken of before
         if detail := _other_row(lower, first, figure, places, mentions_in):
             yield figure, detail
 

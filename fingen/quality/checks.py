@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from fingen.quality import wording
 from fingen.quality.draft import Draft, Drop, joined
 from fingen.quality.duplicates import fold
+from fingen.quality.notation import narrow
+from fingen.quality.quantities import find_figures
 from fingen.records import Passage
 from fingen.text import han_share
 
@@ -98,7 +100,10 @@ def _short_names(company: str) -> set[str]:
 
 def _names_period(question: str, passage: Passage) -> bool:
     period = passage.period
-    return period.end is None or period.end[:4] in question or str(period.fiscal_year) in question
+    if period.end is None or period.end[:4] in question or str(period.fiscal_year) in question:
+        return True
+    told = {figure.when[0] for figure in find_figures(narrow(question))}  # 民國一一三年度, 二零二一年
+    return bool(told & {int(period.end[:4]), period.fiscal_year})
 
 
 def _leaning(draft: Draft) -> str | None:

@@ -28,7 +28,7 @@ _LINK_AFTER = re.compile(
     re.IGNORECASE,
 )
 _OF_NEXT = re.compile(  # 65 (2024: 88), 65（2024年88）: the year is that of the 88
-    r"[年度]*\s?[:：]|(?<=[年度末底期])(?:度|末|底|同期)?[为是]?(?:人民币|[美港]?[$€£¥])?[0-9]"
+    r"[年度]*\s?[:：]|\s[-–—]\s(?=[A-Z]{0,3}[$€£¥]?[0-9])|(?<=[年度末底期])(?:度|末|底|同期)?[为是]?(?:人民币|[美港]?[$€£¥])?[0-9]"
 )
 _TOGETHER = re.compile(
     r"\s?(?:of|in|,|'s|’s|年?的?)?\s?第?(?:fiscal(?: year)? )?|\s?(?:to|and|or|[-–—~/、和与及至到])\s?(?:fiscal )?$"
@@ -86,7 +86,8 @@ _DOWN = (
     r"|reduc(?:e[sd]?|ing|tions?)|down|lower(?:s|ed|ing)?|narrow(?:s|ed|ing)|contract(?:ed|ing|ion)|slid(?:es?|ing)?|slip(?:s|p?ed|ping)?"
     r"|eas(?:e[sd]|ing)|weaken(?:s|ed|ing)?|soften(?:s|ed|ing)?|dip(?:s|ped|ping)?|s[au]nk|sinking(?! fund)|slump(?:s|ed|ing)?"
     r"|plung(?:e[sd]?|ing)|plummet(?:s|t?ed|t?ing)?|tumbl(?:e[sd]?|ing)|retreat(?:s|ed|ing)?|shed(?:s|ding)?|trimm(?:ed|ing)"
-    r"|halv(?:e[sd]|ing)|ero(?:d(?:e[sd]|ing)|sion)|diminish(?:es|ed|ing)|dwindl(?:e[sd]|ing)|reced(?:e[sd]|ing))\b"
+    r"|halv(?:e[sd]|ing)|ero(?:d(?:e[sd]|ing)|sion)|diminish(?:es|ed|ing)|dwindl(?:e[sd]|ing)|reced(?:e[sd]|ing)"
+    r"|par(?:ed|ing)|cut(?:ting)?(?=(?: back)? (?:by|to|from)\b))\b"
     r"|下降|减少|降低|下滑|下跌|降至|减至|降到|减到|缩小|缩减|下调|回落|跌至|收窄|降幅|跌幅|走低|走弱|缩水|萎缩|锐减|骤降|大跌|大降|同比降|腰斩|[略微小][降跌]|降(?=[0-9]|$)|(?<!最)[低少](?=[0-9]|$)"
 )
 _DRAG = re.compile(  # what a part that counts against the whole is said to do
@@ -115,6 +116,12 @@ _BY = re.compile(  # an increase of 5: by 5, not to 5
     rf"(?:{_RISE}|{_FALLEN}) of\s(?:about |around |approximately |some |nearly |over "
     r"|more than |only |just )?"
     r"(?:RMB|US|[$€£¥(])?\s?",
+    re.IGNORECASE,
+)
+_EITHER_WAY = re.compile(  # an increase or decrease of 100 basis points
+    r"\b(?:increas\w+|rise|higher|up)(?: or |\/)(?:an? )?(?:decreas\w+|fall|lower|down)\b"
+    r"|(?:上升|增加|上涨|提高)[或/、](?:者)?(?:下降|减少|下跌|降低)"
+    r"|\bdecreas\w+ or (?:an? )?increas\w+",
     re.IGNORECASE,
 )
 _MOVE_AFTER = re.compile(
@@ -455,6 +462,8 @@ class ClaimContext:
 
     def _find_move(self, figure: Quantity) -> Move | None:
         before, after = self.around(figure)
+        if _EITHER_WAY.search(before[-40:]):
+            return None
         following = _MOVE_AFTER.match(after)
         if following:
             return Move(1 if following["up"] else -1, False, figure.end, figure.end + following.end())

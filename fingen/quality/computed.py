@@ -36,7 +36,8 @@ _SHARE_GAP = re.compile(  # 5 million, about 40 percent of it: the share is that
 )
 _PART_OF = re.compile(r"其中|\bof (?:which|that|it|this)\b")
 _OF_TIME_BEFORE = re.compile(
-    r"上年|去年|上期|同期|前一?年|年初|期初|\b(?:prior|previous|last|earlier|years? before|ago|preceding|that of)\b|(?:19|20)[0-9]{2}"
+    r"增[幅长加减]|降幅|下降|上年|去年|上期|同期|前一?年|年初|期初"
+    r"|\b(?:prior|previous|last|earlier|years? before|ago|preceding|that of)\b|(?:19|20)[0-9]{2}"
 )
 _BASE_ZH = re.compile(
     r"(?:占|相当于|约为)(?:了|到|当期|全部|公司)?([\u4e00-\u9fff]{2,12}?)(?:总额|总数)?的(?:约|比例为|比重为)?$"
@@ -209,7 +210,8 @@ class Computed:
         known = [scale for group in scales for scale in group if scale]
         degree = calc.degree(lambda operand: self._degree_of(operand))
         points = calc.subtracts and (degree == 0 or all(Decimal(0) in group for group in scales))
-        if figure.kind == "points" and not points:
+        gap = "/" not in calc.text and bool(scales) and all(Decimal(0) in group for group in scales)
+        if figure.kind == "points" and not (points or gap):  # a fall of 5 percent and a rise of 3 are 8 points apart
             return
         if figure.kind == "percent" and points:
             return  # what two percentages differ by is percentage points

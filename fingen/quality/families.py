@@ -126,8 +126,8 @@ SPAN = _dimension(
 RESTATED = _dimension(
     "restated", "before", "reported restat stated published 调整 調整 重述 重列 原报告 原披露 披露",
     before=r"\b(?:as )?(?:previously|originally|initially|first) (?:reported|stated|published|presented)\b|\bbefore (?:the )?restatement\b"
-    r"|调整之?前|調整前|重述前|重列前|原报告|原披露|最初披露|首次披露|未经?(?:追溯|重[述列])",
-    after=r"(?<!not )(?<!been )(?<!non-)\brestated\b|\bafter (?:the )?restatement\b|调整之?后|調整後|重述后|重列后"
+    r"|调整之?前(?!后)|調整前(?!後)|重述前|重列前|原报告|原披露|最初披露|首次披露|未经?(?:追溯|重[述列])",
+    after=r"(?<!not )(?<!been )(?<!non-)\brestated\b|\bafter (?:the )?restatement\b|(?<!前)调整之?后|調整後|重述后|重列后"
     r"|(?<!未)经重[述列]|已重[述列]|經重列|(?<!未)(?<!未经)追溯调整",
 )  # fmt: skip
 _MEASURE = (

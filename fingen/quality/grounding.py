@@ -36,6 +36,7 @@ from typing import Literal
 from fingen.quality.binding import Binding, Verdict
 from fingen.quality.carried import find_other_rows
 from fingen.quality.causes import find_wrong_causes
+from fingen.quality.certainty import is_sure, may_be_doubtful
 from fingen.quality.claims import QUANTITIES, ClaimContext, belies, contradicts_itself
 from fingen.quality.computed import Computed, brief, interval
 from fingen.quality.counts import (
@@ -63,6 +64,8 @@ Wrong = tuple[str, str, Place | None, Source | None]  # a reason, what is wrong,
 _HALF = Decimal("0.5")
 _COUNTED = 10  # from which on people and shares are counted, not mentioned
 _BARE = 100  # a whole number below it that counts nothing may be that of a note
+_SCALES = (Decimal(1000), Decimal(10**6))  # that a table without a unit line may be in
+_DOLLARS = frozenset(("TWD", "HKD", "$"))
 _RENMINBI = re.compile("人民[币幣]|RMB|CNY|yuan", re.IGNORECASE)
 _TIME_WORDS = {"day": ("day", "天"), "week": ("week", "周"), "month": ("month", "月"), "year": ("year", "年")}
 _A_GAIN = re.compile(
@@ -72,6 +75,7 @@ _A_GAIN = re.compile(
 )
 _TO_LEVEL = re.compile(r" to (?:about |around |some |roughly |nearly |over )?")
 _OF_RATE = re.compile(r"(?:effective|statutory)[\w ]{0,24} rate|(?:实际|有效|法定|适用)税率", re.IGNORECASE)
+_RATE = re.compile(r"\brates?\b|税率", re.IGNORECASE)
 _SENTENCE = 240  # characters of a sentence of the answer that are told
 _TELLING = 200  # half steps: three digits that are shown tell a figure, "5 percent" may be anything
 # Which of several contradictions is told: the one of the candidate that came furthest.
@@ -174,6 +178,7 @@ class _Check:
         self.proved: dict[int, list[tuple[Source, Place]]] = {}  # where figures were found, by their start
         self.findings: list[Finding] = []
         self.computed = Computed(self.reading, sources, self._is_quoted)
+        self.contested: dict[int, tuple[Quantity, tuple[str, str, Place, Source]]] = {}  # by their start
         self.open: list[tuple[Quantity, Wrong]] = []  # what the source does not have: it may follow from what it has
 
     @cached_property
@@ -190,6 +195,7 @@ class _Check:
             self._add("calc", 0, 0, problem)
         levels = {each.start: self._quantity(each) for each in self._figures}
         levels |= {figure.start: self._derived(figure, wrong) for figure, wrong in self.open}
+        levels |= dict(self._weigh())
         figures = tuple(
             Standing(self.record.output[each.start : each.end], each.start, each.end, levels[each.start])
             for each in self._figures
@@ -280,20 +286,35 @@ class _Check:
         if best[0] in ("figure", "unit") and best[2] is None:
             self.open.append((figure, best))
         else:
-            self._fail(figure, best)
+            return self._fail(figure, best)
         return "failed"
 
-    def _fail(self, figure: Quantity, wrong: Wrong) -> None:
+    def _fail(self, figure: Quantity, wrong: Wrong) -> Level:
+        """Reject a figure, or leave it with a doubt."""
         reason, detail, nearest, origin = wrong
-        self._add(reason, figure.start, figure.end, detail, nearest, origin)
+        if nearest and origin and may_be_doubtful(reason):
+            self.contested[figure.start] = (figure, (reason, detail, nearest, origin))
+        else:
+            self._add(reason, figure.start, figure.end, detail, nearest, origin)
+        return "failed"
+
+    def _weigh(self) -> Iterator[tuple[int, Level]]:
+        """Reject the contested figures for what is sure; the others stand in the source, with a doubt."""
+        for start, (figure, wrong) in self.contested.items():
+            reason, detail, nearest, origin = wrong
+            if is_sure(wrong, self.reading, figure, self.contested.keys()):
+                self._add(reason, figure.start, figure.end, detail, nearest, origin)
+            else:
+                self.proved.setdefault(start, []).append((origin, nearest))
+                self._add("unbound", figure.start, figure.end, f"in doubt: {detail}", nearest, origin, "unbound")
+                yield start, "quoted"
 
     def _derived(self, figure: Quantity, wrong: Wrong) -> Level:
         """Whether a figure that the source does not have follows from others of its sentence, which it has."""
         if follows(self.reading, figure, self.proved):
             self._unbound(figure, "computed")
             return "computed"
-        self._fail(figure, wrong)
-        return "failed"
+        return self._fail(figure, wrong)
 
     def _found(self, figure: Quantity, fitting: Sequence[tuple[Source, Place]]) -> Level:
         """How far a figure that stands in the source is proved by that."""
@@ -372,6 +393,9 @@ class _Check:
             for source in self.sources:
                 yield from ((source, place) for place in source.shown.within(figure.shown, figure.shown)
                             if place.is_scale_unknown and (tells or self.binding.is_named(figure, source, place)))  # fmt: skip
+                for scale in _SCALES if tells and not source.passage.unit else ():  # 948,581, told as 948.6 million
+                    rounded = source.shown.within(low / scale, high / scale)
+                    yield from ((source, place) for place in rounded if place.is_scale_unknown)
         if figure.kind == "amount" and figure.scale == ONE and figure.currency and self._own_scale != ONE:
             for source in self.sources:  # the answer itself has a unit line
                 own = source.amounts.within(low * self._own_scale, high * self._own_scale)
@@ -521,8 +545,8 @@ def _unit_conflict(figure: Quantity, said: str, place: Place, source: Source) ->
     if figure.currency:
         known = found.currency or place.currency
         currencies = {known} if known else source.currencies_near(place)
-        if figure.currency == "CNY" and "TWD" in currencies and not _RENMINBI.search(said):
-            currencies = frozenset()  # 元 alone is that of Taiwan as well
+        if figure.currency == "CNY" and currencies & _DOLLARS and not _RENMINBI.search(said):
+            currencies = frozenset()  # 元 alone is that of Taiwan and Hong Kong as well
         if currencies and not any(same_currency(figure.currency, currency) for currency in currencies):
             return f"the source gives it in {' or '.join(sorted(currencies))}"
     if figure.unit == found.unit == "time":
@@ -545,6 +569,8 @@ def _is_difference(place: Place, source: Source) -> bool:
         return True
     if place.table is not None and any(_OF_RATE.search(row.label) for row, _ in place.table.rows):
         return place.row is not None and not _OF_RATE.search(place.row.label)  # a part of a rate
+    if place.row is not None and place.column is not None and _RATE.search(place.column.heading):
+        return not _RATE.search(place.row.label)  # a column of rates beside one of amounts
     shares = [other.figure.value for other in source.row_of(place) if other.figure.kind == "percent"]
     return place.change and any(abs(a - b) == abs(place.figure.value) for a, b in combinations(shares, 2))
 

@@ -34,6 +34,7 @@ _PLACE = re.compile(
 _SENTENCE = re.compile(r"[^\s.;:!?。；：！？“\"(（][^.;:!?。；：！？]*(?:[.](?=[\w,])[^.;:!?。；：！？]*)*")
 _CAPITAL = re.compile(r"(?<![\w’'.-])[A-Z][A-Za-z&'’-]*[A-Za-z](?![\w.]*\w)")
 _POSSESSIVE = re.compile(r"['’]s?$")
+_LEFT_OUT = 3  # characters between two of a short name
 _STEM = 5  # letters that the name of a place and what is of it have in common: Europe, European
 # Words that are written with a capital and name nobody: times, parts of a report, and what every company has.
 _COMMON = frozenset(
@@ -53,7 +54,7 @@ _SHORT_ZH = re.compile(
     r"([\u4e00-\u9fff]{2}(?:股份|集团|科技|药业|医药|银行|证券|重工|能源|控股|电气|光电|水泥|钢铁|航空))(?![公有权数比总额金子板在期投账率业])"
 )
 _NO_SHORT = re.compile(
-    r".?[的是了在被把对等无见少多此其因由随通表说]|回购|持有|发行|增发|普通|优先|限售|流通|所持|授予|转让|质押|注销|新增|库存|商业|中央|国有|大型|境内|境外|外资|合作|托管|借款|贷款|对外|其他|上述|相关|主要"
+    r"以及|.?[的是了在被把对等无见少多此其因由随通表说]|回购|持有|发行|增发|普通|优先|限售|流通|所持|授予|转让|质押|注销|新增|库存|商业|中央|国有|大型|境内|境外|外资|合作|托管|借款|贷款|对外|其他|上述|相关|主要"
     r"|企业|公司|本|该|各|多|两|三|有|高新|绿色|先进|可再|再生|新|传统|清洁|汽车|消费|半导|动物|农业|现代|微|人工|信息"
 )
 
@@ -73,7 +74,8 @@ def find_foreign(text: str, sources: Collection[Source], organisations: Collecti
         yield from _foreign_chinese(text, sources)
     for match in () if text.isascii() else _SHORT_ZH.finditer(text):
         folded = fold_name(narrow(match[1]))
-        if not any(folded in source.folded for source in sources) and not _NO_SHORT.match(match[1]):
+        known = any(folded in source.folded or _is_short_for(folded, source) for source in sources)
+        if not known and not _NO_SHORT.match(match[1]):
             yield Named(match.start(1), match.end(1), match[1])
     yield from _foreign_latin(text, sources)
     yield from _foreign_words(text, sources)
@@ -85,6 +87,11 @@ def find_foreign(text: str, sources: Collection[Source], organisations: Collecti
         folded = fold_name(narrow(match[0]))
         if _is_word(text, *match.span()) and not any(folded in source.folded for source in sources):
             yield Named(*match.span(), names[match[0]])
+
+
+def _is_short_for(short: str, source: Source) -> bool:
+    """Whether a source has a longer name with these characters in this order, not far from each other: 张旅集团."""
+    return re.search(f".{{0,{_LEFT_OUT}}}".join(map(re.escape, short)), source.folded) is not None
 
 
 def _foreign_latin(text: str, sources: Collection[Source]) -> Iterator[Named]:

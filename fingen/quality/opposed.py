@@ -27,8 +27,10 @@ _CONTRARIES: dict[str, dict[str, str]] = {
     },
     "within": {
         "out": r"\bexclud(?:es?|ed|ing)\b|\b(?:leav|left|tak)\w* out\b|\bexclusive of\b|\bnot (?:part of|included?)\b"
+        r"|\binclud(?:es?|ed|ing) (?:no|none)\b"
         r"|[不未]含|不包[括含]|未包[括含]|[不未]计入?|剔除",
-        "into": r"\binclud(?:es?|ed|ing)\b|\binclusive of\b|(?<!not )\bpart of\b|(?<![不未])(?:含(?![有量义])|包[括含]|计入)",
+        "into": r"\binclud(?:es?|ed|ing)\b(?! (?:no|none)\b)|\binclusive of\b|(?<!not )\bpart of\b"
+        r"|(?<![不未])(?:含(?![有量义])|包[括含]|计入)",
     },
     "half": {"first": r"\bfirst half\b|上半年", "second": r"\bsecond half\b|下半年"},
     "quarter": {

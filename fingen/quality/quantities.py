@@ -119,7 +119,7 @@ _UNIT = re.compile(
     rf"|{_SCALE}(?:[\s-]?(?P<money>{_MONEY})|[\s-]?(?P<counted>{_COUNT}))?"
     rf"|(?P<minor>pence\b|cents\b|p\b(?![.-])|[港美欧]?仙|便士|[美欧]分)|(?P<money_alone>{_MONEY})|(?P<counted_alone>{_COUNT}))"
 )
-_ATTACHED = re.compile(r"(?:bn|mn|[mkb])(?![\w])", re.IGNORECASE)
+_ATTACHED = re.compile(r"(?:bn|mn|[mkb])(?![\w])|\s(?:bn|mn|m)(?![\w])", re.IGNORECASE)
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}$")
 _MONTH_BEFORE = re.compile(rf"({_MONTH})(?:,? of|,)?\s?$", re.IGNORECASE)
 _DAY_TAIL = re.compile(r"(?:st|nd|rd|th)?,?\s{1,2}((?:19|20)[0-9]{2})(?![0-9,.]*[0-9%])")
@@ -135,6 +135,8 @@ _YEAR_TAIL = re.compile(r"[-–/]([0-9]{2})(?![0-9,.%])")
 _NOT_YEAR = re.compile(
     r"\s?(?:%|percent|million|billion|thousand|[万亿千]|元|股|人|家|名|吨|个(?!月)|employees|shares|stores|units)"
 )
+_COUNTED_AFTER = re.compile(r"\s(?:employees|shares|stores|units)")
+_TIME_BEFORE = re.compile(r"\b(?:in|since|during|until|before|after)\s$", re.IGNORECASE)  # in 2021 shares had ...
 REPUBLIC = 1911  # what a year of the Republic of China is added to: 民国113年 is 2024
 _OF_REPUBLIC = re.compile(r"年(?:度|底|[0-9]{1,2}月)")
 _REPUBLIC_DATE = re.compile(r"(1[0-4][0-9])\.(0?[1-9]|1[0-2])\.([0-3]?[0-9])(?![0-9.,]*[0-9])")
@@ -264,7 +266,7 @@ def _quarter(text: str, start: int, end: int, digits: str) -> Quantity | None:
 def _year(text: str, start: int, end: int, digits: str, before: str) -> Quantity | None:
     if before in "$€£¥" or (before in ".,-" and start > 1 and text[start - 2].isdigit() and before != "-"):
         return None
-    if _NOT_YEAR.match(text, end):
+    if _NOT_YEAR.match(text, end) and not (_COUNTED_AFTER.match(text, end) and _TIME_BEFORE.search(text, 0, start)):
         return None
     following = text[end : end + 1]
     year = int(digits)
@@ -308,7 +310,7 @@ def _named(text: str, start: int, end: int, digits: str, before: str, cell: bool
             return Quantity(start, end + 2, "ordinal", Decimal(digits))
         if _NAME_AFTER.match(text, end) and not _AFTER_UNIT.match(text, end):
             return _name(text, start, end, digits)
-    if before in " .第注释之[〔" and _REFERENCE.search(text, max(0, start - 12), start):
+    if whole and before in " .第注释之[〔" and _REFERENCE.search(text, max(0, start - 12), start):
         return Quantity(start, end, "name", Decimal(digits.replace(",", "")))
     return None
 
@@ -340,7 +342,7 @@ def _quantity(text: str, start: int, end: int, digits: str, before: str, cell: b
         kind, scale, currency, unit = _unit(after, currency)
     end = after.end() if after is not None else end + early
     if currency and kind == "amount" and scale is ONE and (short := _ATTACHED.match(text, end)):
-        scale, end = SCALES[short[0].lower()], short.end()
+        scale, end = SCALES[short[0].strip().lower()], short.end()
     if opened and (early or text[end : end + 1] == ")"):
         end += not early
         if cell or (early and after is not None):

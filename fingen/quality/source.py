@@ -169,7 +169,13 @@ class Source:
 
     def has_quarter(self, number: int) -> bool:
         """Whether a quarter is in the text, by name, as the current one or as three months, or may be the report's."""
-        if number in self.quarters or self.passage.period.kind == "quarterly" or _SOME_QUARTER.search(self.text):
+        months = {month for _, month, _ in self.dates}  # a deed of February was in the first quarter
+        if (
+            number in self.quarters
+            or months & {3 * number - 2, 3 * number - 1, 3 * number}
+            or self.passage.period.kind == "quarterly"
+            or _SOME_QUARTER.search(self.text)
+        ):
             return True
         end = (self.passage.period.end or "")[5:7] or "12"
         last = (int(end) + 3 * number - 1) % 12 + 1  # the month that it ends with, where the year ends with `end`
@@ -321,7 +327,7 @@ class Source:
     def folded(self) -> str:
         """The text and the document's own names without case, spaces and hyphens."""
         return fold_name(
-            f"{self.text} {self.passage.document} {self.passage.company or ''} {' '.join(self.passage.section)}"
+            f"{self.text} {narrow(f'{self.passage.document} {self.passage.company or str()} {chr(32).join(self.passage.section)}')}"
         )
 
     @cached_property

@@ -32,6 +32,7 @@ _UNIT_LINE = re.compile(
     r"|\b[Ii][Nn]\s(?:(?:RMB|US\$|USD|EUR|GBP|HK\$|[$€£¥])\s?)?(?P<word>(?i:thousands?|millions?|billions?|hundreds))\b"
     r"|\b(?P<plural>(?i:thousands|millions|billions)) of (?:U\.?S\.? |Japanese )?(?i:yen|dollars|euros?|pounds|RMB|Renminbi)\b"
     r"|(?P<mark>(?:US|HK|A|C)?[$€£¥]|(?<![A-Za-z])(?:CHF|EUR|USD|GBP|RMB|SEK|NOK|DKK|HKD|AUD))\s?[’'‘]?(?P<short>m|mn|bn|k|millions?|thousands?|billions?)\b(?=\s*(?:$|[|),]))"
+    r"|[(（](?P<bare>m|mn|bn|k|millions?|thousands?|billions?)(?:[’']s)?[)）]"
     r"|(?:单位|货币单位)\s*[:：]?\s*(?:人民币|新?[台臺]币|港币)?\s*(?P<unit>[千百十]?[万亿]?千?百?元|[千百]?万?股)"
     r"|[(（](?:人民币)?(?P<bracket>[千百十]?[万亿千]?[元股人名户家吨台辆套件份]|百万元)[)）]|人民币(?P<rmb>千|百万|万|亿)?元"
     r"|(?:新?[台臺]币|港币)(?P<other>千|百万|万|亿)元|(?<![0-9.])(?<![0-9.]\s)(?P<abroad>千|百万|万|亿)[港美]元"
@@ -54,7 +55,7 @@ _NO_MONEY = re.compile(
 )
 _TERM = re.compile(r"\b(?:months|weeks|years?)[ ,]+(?:period )?end(?:ed|ing)\b", re.IGNORECASE)  # no count of months
 _MAYBE_PERCENT = re.compile(
-    r"%|percent|\b(?:rates?|ratio|margin|yield|growth|change|volatility)\b|率|比例|比重|占比|增减|变动幅度|同比|幅度",
+    r"%|percent|\b(?:rates?|ratio|margin|yield|growth|change|volatility)\b|率|比例|比重|占比|百分比|增减|变动幅度|同比|幅度",
     re.IGNORECASE,
 )
 _CHANGE = re.compile(
@@ -180,7 +181,7 @@ def parse_unit(text: str) -> Unit | None:
     scale: Decimal | None = None
     if groups["apostrophe"]:
         scale = SCALES["thousand"]
-    elif named := groups["word"] or groups["plural"] or groups["short"]:
+    elif named := groups["word"] or groups["plural"] or groups["short"] or groups["bare"]:
         word = named.lower()
         scale = SCALES[word.rstrip("s")]
     else:
@@ -595,7 +596,7 @@ def _place(
         scales, currency = (counted.scale,), counted.currency
         figure = replace(figure, unit=figure.unit or counted.unit)
     elif figure.kind in ("amount", "year") and figure.scale == ONE and pure:
-        own = None if _PER_SHARE.search(row.label) else parse_unit(row.label)
+        own = parse_unit(row.label)  # of a profit per share in millions as well
         scales = (own.scale,) if own and own.scale else _cell_scales(unit, table.inherited, words)
         currency = currency or currency_named(column.heading) or (unit.currency if unit else None)
     percent = figure.kind == "amount" and (
