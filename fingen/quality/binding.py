@@ -102,6 +102,10 @@ class Binding:
         known = self._periods_of(source, place) if claimed else claimed
         return ("dated" if known and not _conflict(claimed, known) else "unbound"), "", ""
 
+    def is_against_tag(self, figure: Quantity, source: Source, place: Place) -> bool:
+        """Whether what the answer says of a figure contradicts the tag that it has in the source: there is no doubt then."""
+        return self._facts.conflict(figure, source, place) is not None
+
     def is_named(self, figure: Quantity, source: Source, place: Place) -> bool:
         """Whether the answer names the row of a figure, or what the sentence of the source has it as."""
         if self._facts.names_row(figure, place):
