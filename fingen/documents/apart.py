@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from fingen.config import ReadSettings
-from fingen.documents.workers import WALL_FACTOR, Limits, answer_of, connect, ignore_endings, start_apart
+from fingen.documents.workers import SLOW, WALL_FACTOR, Limits, answer_of, connect, ignore_endings, start_apart
 from fingen.errors import Cause, DocumentError, UsageError
 from fingen.records import Box
 
@@ -102,7 +102,7 @@ class _Pages:
 
     def _ended(self, path: Path, page: int | None) -> DocumentError:
         code = self.close()
-        if code in (-signal.SIGKILL, -getattr(signal, "SIGXCPU", 24)):
+        if code is not None and -code in {signal.SIGKILL, *SLOW}:
             detail, hint = "drawing it took too long, or the system ended it", "look at it in a PDF viewer"
             return DocumentError(str(path), Cause.TOO_SLOW, detail, page=page, hint=hint)
         return DocumentError(

@@ -30,6 +30,9 @@ from fingen.records import Document
 MOST_LOADED = 2 << 30  # bytes of address space that the library of a reader may take
 ORDINARY_PAGE = 0.05  # CPU seconds that a file may take for each page, whatever its others take
 ENDINGS = {getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)}
+SLOW = {
+    getattr(signal, name, number) for name, number in (("SIGXCPU", 24), ("SIGPROF", 27))
+}  # what ends a reader out of time
 WALL_FACTOR = 12  # seconds of wall clock a page may take for each CPU second: a busy machine is not a hanging file
 _START = "import sys; sys.path += sys.argv[2:]; from {} import {}; {}(int(sys.argv[1]))"
 _MEMORY_HINT = "split the file, or read it alone on a machine with more memory"
@@ -197,7 +200,7 @@ class _Pool:
         if again:
             jobs.append(again)
             return None
-        slow = hung or code == -getattr(signal, "SIGXCPU", 24)
+        slow = hung or -code in SLOW
         if slow:
             return _error(job, Cause.TOO_SLOW, f"reading took more than {self._reading.page_seconds:g} CPU seconds", page or None,
                           "remove the page, or print the file to a new PDF")  # fmt: skip
@@ -376,6 +379,7 @@ class Limits:
             _, hard = self._resource.getrlimit(self._resource.RLIMIT_CPU)
             if hard == self._resource.RLIM_INFINITY or limit < hard:  # raising it needs root
                 self._resource.setrlimit(self._resource.RLIMIT_CPU, (limit, hard))
+            signal.setitimer(signal.ITIMER_PROF, self._seconds + more)  # to the moment: the limit counts whole seconds
         return now < self._end
 
 
