@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fingen.api import (
         Event,
         Example,
+        distill,
         export,
         finetune,
         import_set,
@@ -72,6 +73,7 @@ __all__ = [
     "UsageError",
     "Waiting",
     "__version__",
+    "distill",
     "export",
     "finetune",
     "import_set",

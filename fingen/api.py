@@ -26,6 +26,7 @@ from fingen.documents import Progress
 from fingen.errors import DocumentError, UsageError, from_system
 from fingen.events import Answered, Estimate, Note, Waiting
 from fingen.keywords import (
+    DistillOptions,
     ExportOptions,
     File,
     FinetuneOptions,
@@ -47,7 +48,7 @@ from fingen.sets import RecordSet, newest_set, open_set
 from fingen.teachers.asking import Pending
 
 if TYPE_CHECKING:
-    from fingen.hub import AdapterPlan, Pulled, PulledAdapter, Pushed, PushPlan
+    from fingen.hub import AdapterPlan, ModelPlan, Pulled, PulledAdapter, Pushed, PushPlan
     from fingen.lineage.trace import Traced
     from fingen.lineage.withdraw import Withdrawal
     from fingen.pipeline.export import Exported
@@ -56,6 +57,9 @@ if TYPE_CHECKING:
     from fingen.pipeline.summary import Summary
     from fingen.pipeline.synth import SynthSummary
     from fingen.scoring.run import Planned, Scored
+    from fingen.training.distill.plan import DistillPlan
+    from fingen.training.distill.run import Distilled
+    from fingen.training.gguf_file import Packed
     from fingen.training.plan import TrainingPlan
     from fingen.training.run import Tuned
     from fingen.training.seeds import Seeds
@@ -391,7 +395,7 @@ def finetune(*, on_event: OnEvent = ignore, **options: Unpack[FinetuneOptions]) 
     from fingen.training.seeds import finetune_seeds
 
     values = _read("finetune", options)
-    resolved = _resolve(values)
+    resolved = _resolve(values, model=values.get("model", config.Finetune.model))
     settings = settings_of(config.Finetune, values)
     if settings.dry_run:
         return build_plan(settings, resolved.tuning)
@@ -405,39 +409,74 @@ def finetune(*, on_event: OnEvent = ignore, **options: Unpack[FinetuneOptions]) 
     )
 
 
-def _resolve(values: dict[str, Any]) -> Resolved:
+def _resolve(values: dict[str, Any], kind: type[config.Tuning] = config.Tuning, model: str = "") -> Resolved:
     """Take the settings of a training out of a command's values, by the strength of where they come from."""
     from fingen.training import settings
 
-    names = [field.name for field in dataclasses.fields(config.Tuning)]
+    names = [field.name for field in dataclasses.fields(kind)]
     layers: list[tuple[str, Mapping[str, Any]]] = [
         ("keyword", {name: values.pop(name) for name in names if name in values}),
         ("override", settings.parse_overrides(values.pop("overrides", ()))),
     ]
     if table := values.pop("table", None):
         layers.append((str(table), settings.read_table(table)))
-    if recipe := values.get("recipe"):
-        layers.append((f"recipe {recipe}", settings.read_recipe(recipe)))
-    model = values.get("model", config.Finetune.model).lower()
-    if model in config.MODELS:
-        layers.append((f"preset {model}", config.MODELS[model].preset))
-    return settings.resolve(layers)
+    return settings.resolve([*layers, *settings.published(values.get("recipe"), model, kind)], kind)
+
+
+@public("distill")
+def distill(
+    teacher: File, /, *, on_event: OnEvent = ignore, **options: Unpack[DistillOptions]
+) -> Distilled | DistillPlan:
+    """Make a smaller model that answers as its teacher does: an adapter, a merged model, or a model as it is.
+
+    `override` gives any other setting, by its name.
+
+    Returns:
+        With `dry_run` a plan, with all that is in the way.
+
+    Raises:
+        UsageError: something is in the way, or the two vocabularies have too little in common. LimitError: out of memory or disk.
+        Interrupted: `resume` goes on.
+    """
+    from fingen.training.distill.plan import build_plan
+    from fingen.training.distill.run import distill
+
+    values = _read("distill", options)
+    resolved = _resolve(values, config.Distilling)
+    settings, tuning = settings_of(config.Distill, values, teacher=os.fspath(teacher)), resolved.tuning
+    assert isinstance(tuning, config.Distilling)
+    if settings.dry_run:
+        return build_plan(settings, tuning)
+    return distill(
+        settings,
+        tuning,
+        sources=resolved.sources,
+        say=lambda text: on_event(Note(text)),
+        show=lambda prompt, answer: on_event(Example(prompt, answer)),
+    )
 
 
 @public("merge")
-def merge(adapter: File, /, **options: Unpack[MergeOptions]) -> Merged:
+def merge(adapter: File, /, **options: Unpack[MergeOptions]) -> Merged | Packed:
     """Write base model and adapter as one model, after a check that both say the same; with `gguf` as such a file too.
+
+    Returns:
+        Of the folder of a model, which `gguf` takes too, that file.
 
     Raises:
         ShortfallError: they do not; nothing is left. UsageError: no such adapter, or `out` holds something else.
     """
-    from fingen.training.preflight import need_extra
+    from fingen.training.preflight import is_model, need_extra
 
     need_extra()
     from fingen.training.use import merge
 
     values, folder = _read("merge", options), Path(adapter)
     kind, out = values.pop("kind", None), values.pop("out", config.BUILD / "models" / folder.resolve().name)
+    if kind and is_model(folder):
+        from fingen.training.gguf_file import write_gguf
+
+        return write_gguf(folder, kind)
     merged = merge(folder, out, **values)
     if kind:
         from fingen.training.gguf_file import write_gguf
@@ -468,21 +507,24 @@ def score(*adapters: File, on_event: OnEvent = ignore, **options: Unpack[ScoreOp
 
 
 @public("push")
-def push(folder: File | None = None, /, **options: Unpack[PushOptions]) -> Pushed[PushPlan] | Pushed[AdapterPlan]:
-    """Publish a set (None: the newest in build/) or an adapter on the Hugging Face Hub, in one commit.
+def push(
+    folder: File | None = None, /, **options: Unpack[PushOptions]
+) -> Pushed[PushPlan] | Pushed[AdapterPlan] | Pushed[ModelPlan]:
+    """Publish a set (None: the newest in build/), an adapter or a model on the Hugging Face Hub, in one commit.
 
     Raises:
         UsageError: nobody agreed with `yes`, or what is there would lose something. ShortfallError: it is not fit to go.
         HubError: the Hub refuses.
     """
     from fingen.adapters import MANIFEST
-    from fingen.hub import push, push_adapter
+    from fingen.hub import push, push_adapter, push_model
+    from fingen.training.merged import MERGED
 
     values = _read("push", options)
     agreed = values.pop("yes", False)
     wishes = settings_of(config.Push, values)
 
-    def agree(plan: PushPlan | AdapterPlan) -> None:
+    def agree(plan: PushPlan | AdapterPlan | ModelPlan) -> None:
         if plan.changes and not (agreed or wishes.dry_run):
             raise UsageError(
                 f"nobody has agreed to publish this as {plan.repo} ({plan.visibility}); nothing was uploaded",
@@ -492,6 +534,8 @@ def push(folder: File | None = None, /, **options: Unpack[PushOptions]) -> Pushe
     chosen = _set(folder)
     if (chosen / MANIFEST).is_file():
         return push_adapter(chosen, wishes, agree, quiet=True)
+    if (chosen / MERGED).is_file():
+        return push_model(chosen, wishes, agree, quiet=True)
     return push(chosen, wishes, agree, quiet=True)
 
 

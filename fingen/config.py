@@ -9,9 +9,19 @@ from typing import Any, Literal, TypeVar
 TASKS = {  # what `pdf2qa --task` takes, and its help
     "concept": "what a measure, policy or risk is here, and what follows for the figures",
     "summary": "what a section comes to, text and tables together",
+    "table": "what follows from the figures of a table, as a program over its cells; up to four a table",
 }
 _KINDS = "; ".join(f"{name}: {about}" for name, about in TASKS.items())
-BENCHMARKS = ("openfindata", "ant-intent", "fpb", "fiqa", "tfns", "nwgi")  # what `score --benchmark` takes
+BENCHMARKS = (
+    "openfindata",
+    "ant-intent",
+    "fpb",
+    "fiqa",
+    "tfns",
+    "nwgi",
+    "finqa",
+    "tat-qa",
+)  # what `score --benchmark` takes
 SOURCES = (*BENCHMARKS, "alpaca", "sharegpt", "csv")  # what `import` takes
 RENAMED = {
     "fineval-intent": "ant-intent"
@@ -311,7 +321,8 @@ MODELS = {
 FAMILIES = ("baichuan2", "chatglm2", "chatglm3")  # what `fingen models convert` takes
 LOADS = ("auto", "fp32", "bf16", "fp16", "8bit", "4bit")
 WEIGHT_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "8bit": 1.15, "4bit": 0.75}  # a parameter, embeddings among them
-GGUF_KINDS = {"f32": "ALL_F32", "f16": "MOSTLY_F16", "q8_0": "MOSTLY_Q8_0"}  # number formats, and what GGUF calls them
+GGUF_KINDS = {"f32": "ALL_F32", "f16": "MOSTLY_F16", "q8_0": "MOSTLY_Q8_0", "q4_1": "MOSTLY_Q4_1",
+              "q4_0": "MOSTLY_Q4_0"}  # number formats, and what GGUF calls them  # fmt: skip
 FORMS = ("chat", "fingpt")
 BASE_OF = "Of an adapter that another program made: its base model."
 FORM_OF = "Of such an adapter: how its prompts looked in its training."
@@ -387,6 +398,7 @@ class Finetune:
 
 
 MEASURES = ("cosine", "mse")
+DIVERGENCES = ("reverse", "jsd")  # of a student from its teacher, on what it wrote itself
 
 
 @dataclass(frozen=True)
@@ -406,6 +418,10 @@ class Distilling(Tuning):
         "", "Layers that are to agree, student:teacher, from 0, such as 0:0,1:2.", metavar="PAIRS",
         unset="each with its own of before, or evenly spread",
     )  # fmt: skip
+    on_policy: float = folder_option(
+        0.0, "Share of the rows that the student then answers itself, and learns what the teacher says of its answers."
+    )
+    divergence: str = "reverse"  # of the two on those answers: reverse KL, or jsd, Jensen-Shannon
     measure: str = "cosine"  # of states: 1 - cosine, or mse: squared differences by the teacher's squares
     choosing_rows: int = 32  # training rows by which the layers to take out are chosen
 
@@ -474,7 +490,10 @@ class Scoring:
         None, "What is right for --predictions: a set, a file of one, or rows of id and gold.", metavar="FILE|SET"
     )
     base_beside: bool = folder_option(
-        True, "Leave out the base model beside an adapter, read off and generated.", flag="--no-base", key="no_base"
+        True,
+        "Leave out the base model beside an adapter, and the teacher and other students beside a distilled model.",
+        flag="--no-base",
+        key="no_base",
     )
     base: str | None = option(
         None, "The base of an adapter that others made.", unset="the one that it names", metavar="MODEL"

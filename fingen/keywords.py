@@ -159,6 +159,42 @@ class FinetuneOptions(TypedDict, total=False):
     dry_run: bool
 
 
+class DistillOptions(TypedDict, total=False):
+    """The options of `fingen distill`."""
+
+    drop: int | None
+    student: str | None
+    set: File | None
+    out: File | None
+    recipe: str | None
+    rank: int | None
+    alpha: float | None
+    epochs: int | None
+    learning_rate: float | None
+    load: str | None
+    cutoff: int | None
+    tokens_per_batch: int | None
+    seed: int | None
+    limit: int | None
+    kl: float | None
+    temperature: float | None
+    top: int | None
+    hidden: float | None
+    embedding: float | None
+    layer_map: str | None
+    on_policy: float | None
+    config: File | None
+    override: Mapping[str, Any]
+    untrained: bool
+    cache: bool
+    license_agreed: bool
+    resume: bool
+    replace: bool
+    report_to: str | Iterable[str]
+    trust_remote_code: bool
+    dry_run: bool
+
+
 class MergeOptions(TypedDict, total=False):
     """The options of `fingen merge`."""
 

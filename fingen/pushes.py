@@ -24,10 +24,10 @@ class Push(Frozen):
     """One push. What went is known by its hash, so that it is found wherever its folder is now, and once that is gone."""
 
     at: str  # UTC, ISO 8601
-    kind: Literal["set", "adapter"]
+    kind: Literal["set", "adapter", "model"]
     name: str
-    sha256: str  # of the manifest of a set, of the weights of an adapter
-    of_set: str | None = None  # of the manifest of the set that an adapter was tuned on
+    sha256: str  # of the manifest of a set, of the weights of an adapter or model
+    of_set: str | None = None  # of the manifest of the set that an adapter or model was tuned on
     reports: tuple[str, ...] = ()  # sha256 of each report that a set rests on
     repo: str
     commit: str
@@ -36,7 +36,7 @@ class Push(Frozen):
 
 
 def note_push(
-    kind: Literal["set", "adapter"], name: str, sha256: str, *, repo: str, commit: str, url: str, visibility: str,
+    kind: Literal["set", "adapter", "model"], name: str, sha256: str, *, repo: str, commit: str, url: str, visibility: str,
     of_set: str | None = None, reports: Sequence[str] = (),
 ) -> None:  # fmt: skip
     """Write down what a push has brought to the Hub, unless it is known that it is there.

@@ -236,12 +236,24 @@ def test_json_lines_under_the_name_of_json_and_cells_of_any_size_are_read(tmp_pa
     assert read_keep_out(write(tmp_path / "b.csv", [{"text": long, "label": 1}]))[0].question == long
 
 
+def test_the_questions_of_a_table_are_kept_out(tmp_path: Path):
+    """FinQA's form: a table, text around it, and what is asked."""
+    asked = {"question": "what was the growth of net sales in 2019?", "program": "divide(1, 2)"}
+    row = {"pre_text": ["sales rose ."], "post_text": [], "table": [["", "2019"], ["net sales", "5"]], "qa": asked}
+    path = tmp_path / "test.json"
+    path.write_text(json.dumps([row, {**row, "qa": {"question": "what were net sales in 2019?"}}]), encoding="utf-8")
+    assert [each.question for each in read_keep_out(path)] == [asked["question"], "what were net sales in 2019?"]
+    ours, other = record(asked["question"], ""), record("what was the growth of net sales in 2018?", "")
+    assert [each.record for each in find_contamination([ours, other], path)] == [ours]
+
+
 @pytest.mark.parametrize(
     ("name", "least"),
     [
         ("intent/banking77_test.csv", 3000),
         ("sentiment/nwgi_sample_300.jsonl", 300),
         ("qa/datasets_finance_alpaca_977.json", 977),
+        ("benchmarks/tatqa_dataset_dev.json", 1668),
     ],
 )
 def test_published_files_are_read_and_found_in_themselves(shared: Path, name: str, least: int):

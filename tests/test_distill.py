@@ -146,6 +146,36 @@ def test_the_loss_is_that_of_a_loop_over_tokens(share: float, temperature: float
     )
 
 
+@pytest.mark.parametrize("by", ["reverse", "jsd"])
+def test_what_a_student_wrote_is_compared_from_its_own_side(by: str, tokenizer: Any, rows: Any):
+    """Token by token; with the likeliest tokens and one bucket for the others it can only come nearer."""
+    teacher, student, width = model(tokenizer, 1), model(tokenizer, 2), len(tokenizer)
+    found = {
+        top: sums(
+            Distillation(online(teacher, rows, width, top), Distilling(kl=1.0, top=top), 0, width, by=by),
+            student,
+            rows[:4],
+        )
+        for top in (0, 8)
+    }
+    expected = 0.0
+    for row in rows[:4]:
+        with torch.no_grad():
+            p, q = (
+                each(input_ids=torch.tensor([row.ids])).logits[0].softmax(-1).tolist() for each in (teacher, student)
+            )
+        for place in range(len(row.ids) - row.answer - 1, len(row.ids) - 1):
+            pairs = list(zip(p[place], q[place], strict=True))
+            if by == "reverse":
+                expected += sum(b * math.log(b / a) for a, b in pairs)
+            else:
+                expected += sum(a * math.log(2 * a / (a + b)) + b * math.log(2 * b / (a + b)) for a, b in pairs) / 2
+
+    assert found[0][by] == pytest.approx(expected, rel=1e-6)
+    assert found[0][LOSS] == found[0][by]
+    assert 0 < found[8][by] < found[0][by]
+
+
 def test_all_tokens_as_the_likeliest_are_the_whole_and_fewer_are_less(tokenizer: Any, rows: Any):
     teacher, student, width = model(tokenizer, 1), model(tokenizer, 2), len(tokenizer)
     found = {}
@@ -234,9 +264,12 @@ def test_what_is_kept_of_a_teacher_is_what_it_says_within_half_precision(tokeniz
 # which layers are taken out
 
 
-def test_each_layer_that_is_taken_out_is_the_one_that_is_missed_least(tokenizer: Any, rows: Any):
+@pytest.mark.parametrize("common", [0, 200])
+def test_each_layer_that_is_taken_out_is_the_one_that_is_missed_least(common: int, tokenizer: Any, rows: Any):
+    """Also where all rows begin with so much that it is computed once."""
+    rows = [replace(row, ids=(*([9, 8, 7, 6] * (common // 4)), *row.ids)) for row in rows[:6]]
     teacher = model(tokenizer, 3, layers=4)
-    chosen = choose_layers(teacher, 2, rows[:6], 0, 300)
+    chosen = choose_layers(teacher, 2, rows, 0, 900)
     gone: list[int] = []
     for layer, kl in chosen:
         losses = {}
@@ -247,12 +280,12 @@ def test_each_layer_that_is_taken_out_is_the_one_that_is_missed_least(tokenizer:
             for place, each in enumerate(less.model.layers):
                 each.self_attn.layer_idx = place
             less.config.num_hidden_layers = len(less.model.layers)
-            losses[number] = reference(teacher, less, rows[:6], 1, 1)["kl"] / sum(row.answer for row in rows[:6])
+            losses[number] = reference(teacher, less, rows, 1, 1)["kl"] / sum(row.answer for row in rows)
         assert layer == min(losses, key=losses.__getitem__)
         assert kl == pytest.approx(losses[layer], rel=1e-4)
         gone.append(layer)
 
-    begun = choose_layers(teacher, 2, rows[:6], 0, 300, begun=chosen[:1])
+    begun = choose_layers(teacher, 2, rows, 0, 900, begun=chosen[:1])
     assert begun == chosen
     with pytest.raises(UsageError, match="the teacher has 4 layers"):
         choose_layers(teacher, 4, rows, 0, 300)
@@ -496,6 +529,42 @@ def test_a_student_goes_on_as_one_file(here: Path):
     assert not distill("--drop", "2", "--out", "small")["changed"]
 
 
+def test_a_student_learns_of_its_own_answers_and_goes_on_where_it_was_killed(here: Path):
+    """In the second stage: its answers are drawn, the teacher says of each token what it thinks, and that is nearer after it."""
+    on_policy = ("--drop", "2", "--on-policy", "0.5")
+    first = distill("--drop", "2", "--out", "first")
+    told = distill(*on_policy, "--out", "whole")
+    second, history = told["metrics"]["on_policy"], read_history(Path("whole/on-policy.jsonl"))
+    for after in (4, 5):  # at the end of the first stage, and of the second
+        assert kill(here, *on_policy, "--out", f"parts{after}", after=after) == -signal.SIGKILL
+        resumed = distill(*on_policy, "--out", f"parts{after}", "--resume")
+        assert resumed["metrics"] == told["metrics"]
+        for name in ("training.jsonl", "on-policy.jsonl", "model.safetensors"):
+            assert Path(f"parts{after}", name).read_bytes() == Path("whole", name).read_bytes(), name
+
+    assert (second["rows"], second["steps"], len([row for row in history if "loss" in row])) == (12, 2, 2)
+    assert second["after"]["loss_reverse"] < second["before"]["loss_reverse"]
+    assert told["metrics"]["loss"] == first["metrics"]["loss"]  # the first stage is the same
+    assert not Path("whole/on-policy").exists()
+    assert Path("whole/model.safetensors").read_bytes() != Path("first/model.safetensors").read_bytes()
+    asked = distill(*on_policy, "--no-cache", "--override", "divergence=jsd", "--out", "online")["metrics"]["on_policy"]
+    assert asked["after"]["loss_jsd"] < asked["before"]["loss_jsd"]
+    refused = distill("--student", "other", "--on-policy", "0.5", "--out", "small", code=2)["said"]
+    assert "--on-policy: what a student writes in a vocabulary of its own" in refused
+
+
+def test_students_that_are_compared_have_the_same_layers_out(here: Path):
+    """What was chosen is kept with the teacher's answers: a second student does not measure it again."""
+    kept = distill("--drop", "2", "--out", "one")["distilled"]["layers"]
+    (chosen,) = Path("build/cache/teachers").glob("layers-*.json")
+    changed = [[layer, kl + 1] for layer, kl in json.loads(chosen.read_text(encoding="utf-8"))["chosen"]]
+    chosen.write_text(json.dumps({"chosen": changed}), encoding="utf-8")
+    again = distill("--drop", "2", "--kl", "0", "--out", "two")["distilled"]["layers"]
+
+    assert again["kept"] == kept["kept"]
+    assert [each["kl"] for each in again["dropped"]] == [each["kl"] + 1 for each in kept["dropped"]]
+
+
 def test_an_untrained_student_is_its_teacher_without_the_layers(here: Path):
     told = distill("--drop", "1", "--untrained", "--out", "cut")
     run("merge", "build/adapters/intent-base", "--out", "whole", "--quiet")
@@ -607,14 +676,20 @@ main()
 """
 
 
+def kill(here: Path, *arguments: str, after: int) -> int:
+    """How a distillation ends that is killed at its so-and-so-many-th checkpoint."""
+    whole = ["distill", "build/adapters/intent-base", *FAST, *arguments, "--quiet"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    ended = subprocess.run([sys.executable, "-c", KILLED.format(after=after, arguments=whole)], env=environment, timeout=PATIENCE,
+                           capture_output=True, check=False)  # fmt: skip
+    assert ended.returncode in (0, -signal.SIGKILL), ended.stderr.decode()
+    return ended.returncode
+
+
 @pytest.mark.parametrize("student", [("--drop", "2"), ("--student", "wide", "--recipe", "od-finllm")])
 def test_a_run_that_was_killed_goes_on_to_the_same_bytes(student: tuple[str, ...], here: Path):
     distill(*student, "--out", "whole")
-    arguments = ["distill", "build/adapters/intent-base", *FAST, *student, "--out", "parts", "--quiet"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    killed = subprocess.run([sys.executable, "-c", KILLED.format(after=2, arguments=arguments)], env=environment, timeout=PATIENCE,
-                            capture_output=True, check=False)  # fmt: skip
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert kill(here, *student, "--out", "parts", after=2) == -signal.SIGKILL
     refused = distill(*student, "--out", "parts", code=2)
     distill(*student, "--out", "parts", "--resume")
 
@@ -622,6 +697,29 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bytes(student: tuple[str, ...
     for name in ("training.jsonl", "model.safetensors"):
         assert Path("parts", name).read_bytes() == Path("whole", name).read_bytes(), name
     assert not Path("parts/checkpoints").exists()
+
+
+def test_two_processes_teach_what_one_does(here: Path):
+    asked = ("--drop", "2", "--on-policy", "0.5")
+    alone = distill(*asked, "--out", "alone")
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "fingen"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*launch, "distill", "build/adapters/intent-base", *FAST, *asked, "--out", "together"], env=environment,
+                          capture_output=True, text=True, timeout=PATIENCE, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("written: ") == 1  # one of them speaks
+    together = json.loads(Path("together/merged.json").read_text(encoding="utf-8"))
+
+    assert (alone["processes"], together["processes"]) == (1, 2)
+    for name in ("training.jsonl", "on-policy.jsonl"):
+        one, two = (
+            [row[key] for row in read_history(Path(folder, name)) for key in row if "loss" in key]
+            for folder in ("alone", "together")
+        )
+        assert two == pytest.approx(one, rel=1e-2, abs=1e-3), name
+    weights, others = (load_file(f"{folder}/model.safetensors") for folder in ("alone", "together"))
+    for name, values in weights.items():
+        torch.testing.assert_close(others[name], values, rtol=1e-2, atol=2e-3)
 
 
 def test_what_is_in_the_way_is_said_at_once(here: Path):

@@ -35,7 +35,7 @@ ALLOWED: dict[str, set[str]] = {  # what a command takes from ./fingen.toml. A n
     "serve": {"load", "max_tokens"},
     "demo": {"load", "max_tokens", "no_base", "budget"},
     "distill": {"recipe", "resume", "rank", "alpha", "learning_rate", "epochs", "tokens_per_batch", "cutoff", "load", "seed", "kl", "temperature",
-                "top", "hidden", "embedding", "cache"},
+                "top", "hidden", "embedding", "on_policy", "cache"},
     "score": {"baseline", "no_base", "form", "load", "generate", "seed", "budget_usd", *(LIMITS - {"budget"})},
     "compare": {"seed"},
     "reproduce": {"budget_usd", *(LIMITS - {"budget"})},

@@ -209,6 +209,34 @@ GOOD = {
     ),
     "openfindata": ("a.json", '[{"question": "q", "A": "x", "B": "y", "answer": "B"}]'),
     "ant-intent": ("a.csv", "question,A,B,answer\nhow much,x,y,A\n"),
+    "finqa": (
+        "test.json",
+        json.dumps(
+            [
+                {
+                    "id": "A/2019/page_1.pdf-1",
+                    "pre_text": ["sales rose ."],
+                    "post_text": [".", "so did costs ."],
+                    "table": [["", "2019", "2018"], ["net sales", "$ 5", "4"]],
+                    "qa": {"question": "by how much?", "program": "subtract(5, 4)", "exe_ans": 1.0},
+                }
+            ]
+        ),
+    ),
+    "tat-qa": (
+        "tatqa_dataset_dev.json",
+        json.dumps(
+            [
+                {
+                    "table": {"uid": "t", "table": [["", "2019"], ["Sales", "$5"]]},
+                    "paragraphs": [{"uid": "p", "order": 2, "text": "two"}, {"uid": "q", "order": 1, "text": "one"}],
+                    "questions": [
+                        {"uid": "u", "question": "what?", "answer": ["$5"], "answer_type": "span", "scale": ""}
+                    ],
+                }
+            ]
+        ),
+    ),
     "alpaca": ("a.json", '[{"instruction": "q", "input": "i", "output": "o"}]'),
     "sharegpt": ("a.json", '[{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}]'),
     "csv": ("a.csv", "text,label\nq,l\n"),
@@ -227,6 +255,10 @@ BAD = [  # name, file, text, what the message must say
     ("openfindata", "a.json", '[{"question": "q", "A": "x", "B": "y", "answer": "C"}]', "a.json, line 1: answer 'C' is none of A, B"),
     ("openfindata", "a.json", '[{"question": "q", "A": "x", "C": "y", "answer": "A"}]', "options A, C"),
     ("openfindata", "a.json", '[{"question": "q", "A": "x", "B": "y"}]', "no column 'answer'"),
+    ("finqa", "a.json", '[\n{"id": "x", "qa": {"question": "q"}}]', "a.json, line 2 (row 1): qa has no question and program"),
+    ("finqa", "a.json", '[{"qa": {"question": "q", "program": "add(1, 2)", "exe_ans": 3}}]', "no table of rows"),
+    ("tat-qa", "a.json", '[{"question": "q"}]', "no list of questions"),
+    ("tat-qa", "a.json", '[{"questions": [{"uid": "u", "question": "q"}]}]', "without answer, answer_type and scale"),
     ("alpaca", "a.json", '[\n  {"instruction": "q"}\n]', "a.json, line 2 (row 1): no answer"),
     ("alpaca", "a.json", '[{"instruction": "q", "output": "o"},\n]', "a.json, line 2: not JSON"),
     ("alpaca", "a.json", '[{"instruction": "q", "output": "o"}\n{"instruction": "q"}]', "a.json, line 2: not JSON: expected ','"),

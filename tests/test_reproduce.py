@@ -15,6 +15,7 @@ from classifiers import make_classifier
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
+from small_models import make_base
 
 from fingen import metrics
 from fingen.cli import main
@@ -23,7 +24,7 @@ from fingen.reproduce.published import EXPERIMENTS, PUBLISHED_IN, RELEASED_IN, T
 from fingen.scoring.report import Choices, read_score
 from fingen.sets import read_split
 from fingen.training.checkpoints import read_history
-from fingen.training.settings import recipe_names
+from fingen.training.settings import DISTILLING_RECIPES, recipe_names
 
 WORDS = {
     "positive": "profit rose strongly to a record",
@@ -99,6 +100,9 @@ def test_the_published_gains_are_the_differences_of_the_columns():
 def test_every_experiment_names_pages_recipes_and_models_that_there_are():
     for name, experiment in EXPERIMENTS.items():
         pages = [experiment.page, *(table.page for table in experiment.tables)]
+        if name == "od-finllm":  # of which no page is known, and no figure is shown
+            assert pages == [""]
+            pages = []
         assert all(page.startswith("https://github.com/") and "/blob/" in page for page in pages), name
         assert experiment.recipe is None or experiment.recipe in recipe_names(), name
         assert experiment.bases.keys() <= MODELS.keys(), name
@@ -107,6 +111,7 @@ def test_every_experiment_names_pages_recipes_and_models_that_there_are():
             assert all(len(figures) == len(table.columns) for figures in table.rows.values()), name
             assert set(table.rows) == set(experiment.benchmarks), name
             assert set(experiment.bases.values()) <= set(table.columns), name
+        assert experiment.distilled is None or experiment.distilled in recipe_names(DISTILLING_RECIPES), name
     assert set(PUBLISHED_IN) == {name for experiment in EXPERIMENTS.values() for name in experiment.benchmarks}
     assert all(2013 <= year <= 2026 for year in (*PUBLISHED_IN.values(), *RELEASED_IN.values()))
 
@@ -350,3 +355,37 @@ def test_questions_and_answers_say_that_no_score_was_published(shared: Path):
         assert f'href="{name}/report.html"' in page
         assert (folder / name / "report.html").is_file()
     assert all(any(character.isdigit() for character in row.output) for row in read_split(folder / "gold", "test"))
+
+
+def test_a_teacher_is_tuned_and_taught_to_a_smaller_model():
+    """The whole road: rows, teacher, three students, one score of all of them, a file for llama.cpp."""
+    report = Path(__file__).resolve().parent.parent / "raw"
+    base = make_base(
+        Path("base"), ["What did revenue come to in 2024?", "Revenue came to 42 million yuan."], positions=700
+    )
+    dry = json.loads(run("od-finllm", "--model", str(base), "--reports", str(report), "--dry-run", "--json").stdout)
+    asked = ("od-finllm", "--model", str(base), "--reports", str(report), "--override", "steps=4", "--override", "validation_share=0.1",
+             "--quiet")  # fmt: skip
+    run(*asked)
+    folder = Path("build/reproductions/od-finllm-base")
+    again = json.loads(run(*asked, "--json").stdout)
+    records = {
+        path.parent.name: json.loads(path.read_text(encoding="utf-8"))["distilled"]
+        for path in folder.glob("student*/merged.json")
+    }
+    report_of, _ = read_score(folder / "score")
+
+    assert sum("student" in step for step in dry["steps"]) == 4
+    assert records.keys() == {"student-as-it-is-cut", "student-of-the-rows-alone", "student-distilled"}
+    assert len({json.dumps(each["layers"]["kept"]) for each in records.values()}) == 1
+    assert {"hidden", "embedding", "kl"} <= {
+        name.removeprefix("loss_") for name in records["student-distilled"]["terms"]["before"]
+    }
+    assert {score.subject for score in report_of.scores} >= {*records, f"{folder.name}-tuned-on-own-rows"}
+    assert (folder / "student-distilled" / "student-distilled-q8_0.gguf").is_file()
+    assert again["missing"] == []
+    assert "None published." in (folder / "reproduction.html").read_text(encoding="utf-8")
+    named = json.loads(run("od-finllm", "--reports", str(report), "--dry-run", "--json").stdout)["steps"]
+    assert sum("Llama-student" in step for step in named) == 4  # as the licence of the published base wants it
+    refused = run("od-finllm", "--model", "tiny", "--out", "no-rows", "--quiet", code=1)
+    assert "the offline teacher writes no pairs on topics" in refused.output

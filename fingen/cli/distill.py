@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import click
 
 from fingen.cli.common import Command, command_options, echo, print_json
 from fingen.cli.options import options_of, settings_of
-from fingen.cli.tuning import gib, resolve, said, show_example
+from fingen.cli.tuning import Voice, gib, resolve, said, settings_lines, take_settings, training_options
 from fingen.config import Distill, Distilling
 
 if TYPE_CHECKING:
@@ -23,11 +22,7 @@ if TYPE_CHECKING:
 @click.command("distill", cls=Command)
 @click.argument("teacher")
 @options_of(Distill, "drop", "student", "data", "out", "recipe")
-@options_of(Distilling, fallback="the recipe's, else")
-@click.option("--config", "table", type=click.Path(path_type=Path), metavar="FILE",
-              help="A TOML file with settings, one a line.")  # fmt: skip
-@click.option("--override", "overrides", multiple=True, metavar="KEY=VALUE",
-              help="Any setting, also those without an option of their own. May be repeated.")  # fmt: skip
+@training_options(Distilling)
 @options_of(
     Distill, "untrained", "cache", "licence_agreed", "resume", "replace", "report_to", "trust_remote_code", "dry_run"
 )
@@ -53,21 +48,16 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
     from fingen.training.distill.plan import build_plan
     from fingen.training.preflight import refuse
 
-    flags = {field.name: options.pop(field.name) for field in dataclasses.fields(Distilling) if field.name in options}
-    resolved = resolve(ctx, flags, table, overrides, recipe=options["recipe"], kind=Distilling)
+    resolved = resolve(
+        ctx, take_settings(Distilling, options), table, overrides, recipe=options["recipe"], kind=Distilling
+    )
     tuning = resolved.tuning
     assert isinstance(tuning, Distilling)
     settings = settings_of(Distill, options)
-    first = os.environ.get("RANK", "0") == "0"  # `accelerate launch` starts this several times: one of them speaks
-    quiet = quiet or not first
-
-    def say(text: str) -> None:
-        if not quiet:
-            echo(text, err=True)
-
+    voice = Voice(quiet=quiet)
     plan = build_plan(settings, tuning)
     if plan.data and settings.data is None:
-        say(f"the set: {plan.data}")
+        voice.say(f"the set: {plan.data}")
     if settings.dry_run:
         if as_json:
             print_json(_plan_json(plan, resolved))
@@ -77,32 +67,26 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
         return
     refuse(plan.obstacles)
     if resolved.sources:
-        say(said(resolved))
+        voice.say(said(resolved))
     from fingen.training.distill.run import distill
 
-    made = distill(settings, tuning, sources=resolved.sources, say=say,
-                   show=lambda prompt, answer: None if quiet else show_example(prompt, answer))  # fmt: skip
-    if first and as_json:
+    made = distill(settings, tuning, sources=resolved.sources, say=voice.say, show=voice.show)
+    if voice.is_first and as_json:
         print_json({"model": str(made.model), "changed": made.changed, "notes": made.notes, "seconds": made.seconds,
                     "tokens": made.tokens, **made.record})  # fmt: skip
-    elif first:
+    elif voice.is_first:
         echo(*_lines(made))
 
 
 def _plan_lines(plan: DistillPlan, resolved: Resolved) -> list[str]:
     student = plan.student.source if plan.student else f"the teacher with {plan.drop} layers out"
-    values = dataclasses.asdict(resolved.tuning)
     return [
         f"teacher: {plan.teacher}   student: {student}   set: {plan.data or 'none'}   model: {plan.out}",
         f"rows: {plan.rows:,}, about {plan.tokens:,} tokens | {plan.validation:,} validation",
         f"steps: {plan.steps:,}",
         f"memory: at least {gib(plan.need_bytes)} needed, about",
         f"the teacher's answers: {'kept, about ' + gib(plan.cache_bytes) if plan.cached else 'asked at each step'}",
-        "",
-        *(f"  {name:<24}{value!s:<16}{resolved.sources.get(name, 'default')}" for name, value in values.items()),
-        "",
-        *(f"mind: {warning}" for warning in plan.warnings),
-        "in the way: nothing" if not plan.obstacles else f"in the way: {len(plan.obstacles)}",
+        *settings_lines(resolved, plan.warnings, len(plan.obstacles)),
     ]
 
 
@@ -144,6 +128,11 @@ def _lines(made: Distilled) -> list[str]:
     if metrics := record["metrics"]:
         lines.append(f"steps: {metrics['steps']:,} | loss: {metrics['loss']:.4f} at the end")
         lines += _terms(about["terms"])
+        if own := metrics["on_policy"]:
+            lines.append(
+                f"of {own['rows']:,} answers of its own, {own['divergence']}, nats a token: {own['before']['loss']:.3f} to "
+                f"{own['after']['loss']:.3f}"
+            )
     if made.changed and made.seconds:
         lines.append(f"trained for {made.seconds:.0f} s, {made.tokens / made.seconds:,.0f} tokens/s")
     return [*lines, f"{'written' if made.changed else 'already up to date'}: {made.model}", f"next: {made.next}"]

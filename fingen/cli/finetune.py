@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import click
 
 from fingen.cli.common import Command, command_options, echo, print_json
 from fingen.cli.options import options_of, settings_of
-from fingen.cli.tuning import gib, resolve, said, show_example
+from fingen.cli.tuning import Voice, gib, resolve, said, settings_lines, take_settings, training_options
 from fingen.config import Finetune, Tuning
 from fingen.errors import ShortfallError
 
@@ -24,11 +23,7 @@ if TYPE_CHECKING:
 
 @click.command("finetune", cls=Command)
 @options_of(Finetune, "model", "data", "out", "recipe")
-@options_of(Tuning, fallback="the recipe's, else")
-@click.option("--config", "table", type=click.Path(path_type=Path), metavar="FILE",
-              help="A TOML file with settings, one a line.")  # fmt: skip
-@click.option("--override", "overrides", multiple=True, metavar="KEY=VALUE",
-              help="Any setting, also those without an option of their own. May be repeated.")  # fmt: skip
+@training_options(Tuning)
 @options_of(Finetune, "seeds", "resume", "replace", "report_to", "trust_remote_code", "dry_run")
 @command_options
 @click.pass_context
@@ -53,19 +48,14 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
     from fingen.training.run import finetune
     from fingen.training.seeds import Seeds, finetune_seeds
 
-    flags = {field.name: options.pop(field.name) for field in dataclasses.fields(Tuning) if field.name in options}
-    resolved = resolve(ctx, flags, table, overrides, recipe=options["recipe"], model=options["model"])
+    resolved = resolve(
+        ctx, take_settings(Tuning, options), table, overrides, recipe=options["recipe"], model=options["model"]
+    )
     settings = settings_of(Finetune, options)
-
-    def say(text: str) -> None:
-        if not quiet:
-            echo(text, err=True)
-
-    first = os.environ.get("RANK", "0") == "0"  # `accelerate launch` starts this several times: one of them speaks
-    quiet = quiet or not first
+    voice = Voice(quiet=quiet)
     plan = build_plan(settings, resolved.tuning)
     if plan.data and settings.data is None:
-        say(f"the newest set: {plan.data}")
+        voice.say(f"the newest set: {plan.data}")
     if settings.dry_run:
         if as_json:
             print_json(_plan_json(plan, resolved))
@@ -74,11 +64,10 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
         refuse(plan.obstacles)
         return
     if resolved.sources:
-        say(said(resolved))
+        voice.say(said(resolved))
     train = finetune_seeds if settings.seeds else finetune
-    made = train(settings, resolved.tuning, sources=resolved.sources, say=say,
-                 show=lambda prompt, answer: None if quiet else show_example(prompt, answer))  # fmt: skip
-    if not first:
+    made = train(settings, resolved.tuning, sources=resolved.sources, say=voice.say, show=voice.show)
+    if not voice.is_first:
         return
     runs = made.runs if isinstance(made, Seeds) else (made,)
     if as_json:
@@ -98,18 +87,13 @@ def _duration(seconds: tuple[float, float] | None) -> str:
 
 
 def _plan_lines(plan: TrainingPlan, resolved: Resolved, seeds: int | None) -> list[str]:
-    values = dataclasses.asdict(resolved.tuning)
     return [
         f"base model: {plan.base.source}   set: {plan.data or 'none'}   adapter: {plan.out or 'not known'}",
         f"rows: {plan.rows:,}, about {plan.tokens:,} tokens | {plan.validation:,} validation",
         f"steps: {plan.steps:,}, warm-up: {plan.warmup_steps:,}" + (f", for each of {seeds} seeds" if seeds else ""),
         f"memory: about {gib(plan.estimate_bytes())} needed, {gib(plan.free_bytes)} free",
         f"time: {_duration(plan.estimate_seconds())}",
-        "",
-        *(f"  {name:<24}{value!s:<16}{resolved.sources.get(name, 'default')}" for name, value in values.items()),
-        "",
-        *(f"mind: {warning}" for warning in plan.warnings),
-        "in the way: nothing" if not plan.obstacles else f"in the way: {len(plan.obstacles)}",
+        *settings_lines(resolved, plan.warnings, len(plan.obstacles)),
     ]
 
 

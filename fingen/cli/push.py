@@ -1,4 +1,4 @@
-"""`fingen push`: a set or an adapter to the Hugging Face Hub, whole, checked, documented, in one commit."""
+"""`fingen push`: a set, an adapter or a model to the Hugging Face Hub, whole, checked, documented, in one commit."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from fingen.config import Push
 from fingen.errors import UsageError
 
 if TYPE_CHECKING:
-    from fingen.hub import AdapterPlan, Pushed, PushPlan
+    from fingen.hub import AdapterPlan, ModelPlan, Pushed, PushPlan
 
 SHOWN = 8  # differences that the plan names
 
 
 @click.command("push", cls=Command)
-@click.argument("folder", required=False, type=click.Path(path_type=Path), metavar="[SET|ADAPTER]")
+@click.argument("folder", required=False, type=click.Path(path_type=Path), metavar="[SET|ADAPTER|MODEL]")
 @options_of(Push)
 @click.option("--yes", is_flag=True, help="Agree to what is shown, without being asked.")
 @command_options
 def command(folder: Path | None, yes: bool, as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
-    """Publish a set or an adapter on the Hugging Face Hub, with manifest and card, in one commit.
+    """Publish a set, an adapter or a model on the Hugging Face Hub, with manifest and card, in one commit.
 
     SET is a folder below build/ (default: the newest); its rows go as they are and as typed tables. It is checked first (fingen
-    verify). ADAPTER is a folder below build/adapters/: weights as safetensors, tokenizer, curve, scores. Both are looked
-    through for personal data and keys; what would go where is shown, and asked for on a terminal. Journals, checkpoints and
-    pickles never go. The token is HF_TOKEN, or that of `hf auth login`. Interrupt it when you like: the same command goes on,
-    and it stays one commit.
+    verify). ADAPTER is a folder below build/adapters/: weights as safetensors, tokenizer, curve, scores. MODEL is a folder that
+    `fingen distill` or `fingen merge` has made; its files in GGUF stay here. All are looked through for personal data and keys; what
+    would go where is shown, and asked for on a terminal. Journals, checkpoints and pickles never go. The token is HF_TOKEN, or that
+    of `hf auth login`. Interrupt it when you like: the same command goes on, and it stays one commit.
 
     \b
     Examples:
@@ -39,15 +39,17 @@ def command(folder: Path | None, yes: bool, as_json: bool, quiet: bool, debug: b
       $ fingen push build/intent --repo you/finance-intent --license cc-by-4.0 --public
       $ fingen push build/reports --dry-run
       $ fingen push build/adapters/intent-llama3
+      $ fingen push build/models/fpb-smollm2-drop6 --license apache-2.0
       $ fingen push saves/mine --base llama3 --form chat
     """
     from fingen.adapters import FOREIGN, MANIFEST
-    from fingen.hub import push, push_adapter
+    from fingen.hub import push, push_adapter, push_model
+    from fingen.training.merged import MERGED
 
     settings = settings_of(Push, options)
     is_adapter = folder is not None and any((folder / name).is_file() for name in (MANIFEST, FOREIGN))
 
-    def agree(plan: PushPlan | AdapterPlan) -> None:
+    def agree(plan: PushPlan | AdapterPlan | ModelPlan) -> None:
         if not quiet and not (as_json and settings.dry_run):
             echo(*_plan_lines(plan), err=True)
         if yes or settings.dry_run or not plan.changes:
@@ -61,24 +63,28 @@ def command(folder: Path | None, yes: bool, as_json: bool, quiet: bool, debug: b
             raise UsageError("nothing was uploaded", hint="--dry-run shows the same and asks nothing")
 
     if not is_adapter and (settings.base or settings.form):
-        raise UsageError("--base and --form go with an adapter", hint="leave them out for a set")
+        raise UsageError("--base and --form go with an adapter", hint="leave them out for a set or a model")
     pushed: Pushed[Any]
     if folder is not None and is_adapter:
         pushed = push_adapter(folder, settings, agree, quiet=quiet)
+    elif folder is not None and (folder / MERGED).is_file():
+        pushed = push_model(folder, settings, agree, quiet=quiet)
     else:
         pushed = push(set_argument(folder, quiet=quiet), settings, agree, quiet=quiet)
     tell(pushed, [_done(pushed, dry_run=settings.dry_run)], as_json=as_json)
 
 
-def _what(plan: PushPlan | AdapterPlan) -> str:
-    from fingen.hub import AdapterPlan
+def _what(plan: PushPlan | AdapterPlan | ModelPlan) -> str:
+    from fingen.hub import AdapterPlan, ModelPlan
 
+    if isinstance(plan, ModelPlan):
+        return plan.model
     return plan.adapter if isinstance(plan, AdapterPlan) else plan.set
 
 
-def _plan_lines(plan: PushPlan | AdapterPlan) -> list[str]:
+def _plan_lines(plan: PushPlan | AdapterPlan | ModelPlan) -> list[str]:
     """What would go where."""
-    from fingen.hub import AdapterPlan
+    from fingen.hub import AdapterPlan, ModelPlan
 
     size = _size(sum(plan.files.values()))
     there = "" if not plan.exists else ", there already" if plan.changes else ", there as it is here"
@@ -88,6 +94,8 @@ def _plan_lines(plan: PushPlan | AdapterPlan) -> list[str]:
     if isinstance(plan, AdapterPlan):
         scores = f"{plan.scores} on the card" if plan.scores else "none yet (fingen score)"
         lines += [f"  base:    {plan.base}", f"  set:     {plan.set}", f"  scores:  {scores}", files]
+    elif isinstance(plan, ModelPlan):
+        lines += [f"  base:    {plan.base}", f"  made of: {plan.made_by}", files]
     else:
         rows = ", ".join(f"{count:,} {split}" for split, count in plan.rows.items())
         lines += [f"  rows:    {sum(plan.rows.values()):,} ({rows})", files, f"  teacher: {plan.teacher}"]

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 def command(as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
     """Repeat a published experiment: its rows and ours, its recipe, its benchmarks, and one page with both tables.
 
-    NAME is openfindata-intent, finance-llama3, or FinGPT's fingpt-v3, -v3.1, -v3.1.1, -v3.1.2, -v3.2 or -v3.3. Two adapters are
+    NAME is openfindata-intent, finance-llama3, od-finllm, or FinGPT's fingpt-v3, -v3.1, -v3.1.1, -v3.1.2, -v3.2 or -v3.3. Of
+    od-finllm an adapter is tuned on rows of our own and taught to a smaller model (fingen distill), which is scored beside it and
+    written for llama.cpp. Of the others two adapters are
     tuned on the same base with the same recipe and seed, one on the published training rows and one on rows of our own, and
     scored beside their base. Another base than the published one makes another table, never the published row. What is done is
     not done again: after an interruption the same command goes on. Exit code 1 where a part of it could not be made.
@@ -33,6 +35,7 @@ def command(as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
       $ fingen reproduce openfindata-intent --data openfindata=openfindata.json --dry-run
       $ fingen reproduce fingpt-v3.2 --data fpb=Sentences_50Agree.txt --only fpb --model llama2
       $ fingen reproduce finance-llama3 --data rows=datasets_finance.json --data gold=finglm.json --reports reports/
+      $ fingen reproduce od-finllm --writer anthropic --model llama3.2-1b
       $ fingen reproduce fingpt-v3.1 --model tiny --scale 0.01 --data fpb=Sentences_50Agree.txt --only fpb
     """
     from fingen.cli.progress import Display

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from fingen.cli.common import echo
-from fingen.config import MODELS, Distilling, Tuning
+from fingen.cli.options import options_of
+from fingen.config import Tuning
 from fingen.errors import UsageError, visible
 
 if TYPE_CHECKING:
     from fingen.training.settings import Resolved
 
 EXAMPLE_CHARACTERS = 1200  # of a prompt that is shown
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def resolve(
@@ -34,8 +38,7 @@ def resolve(
     overridden = settings.parse_overrides(overrides)
     if twice := sorted(set(given) & set(overridden)):
         raise UsageError(f"{twice[0]} is given twice, as an option and with --override", hint="leave one of them out")
-    alias = MODELS.get(model.lower())
-    layers: list[tuple[str, dict[str, Any]]] = [
+    layers: list[tuple[str, Mapping[str, Any]]] = [
         (f"--{name.replace('_', '-')}", {name: value}) for name, value in given.items()
     ]
     layers.append(("--override", overridden))
@@ -43,12 +46,57 @@ def resolve(
     if table:
         layers.append((str(table), settings.read_table(table)))
     layers.append(("fingen.toml", by_source.get(ParameterSource.DEFAULT_MAP, {})))
-    if recipe:
-        folder = settings.DISTILLING_RECIPES if kind is Distilling else settings.RECIPES
-        layers.append((f"recipe {recipe}", settings.read_recipe(recipe, folder)))
-    if alias and alias.preset:
-        layers.append((f"preset {model.lower()}", dict(alias.preset)))
+    layers += settings.published(recipe, model, kind)
     return settings.resolve(layers, kind)
+
+
+def training_options(kind: type[Tuning]) -> Callable[[F], F]:
+    """Give a command the options of a training's settings, and those that take any of them."""
+
+    def add(function: F) -> F:
+        override = click.option("--override", "overrides", multiple=True, metavar="KEY=VALUE",
+                                help="Any setting, also those without an option of their own. May be repeated.")  # fmt: skip
+        table = click.option("--config", "table", type=click.Path(path_type=Path), metavar="FILE",
+                             help="A TOML file with settings, one a line.")  # fmt: skip
+        return options_of(kind, fallback="the recipe's, else")(table(override(function)))
+
+    return add
+
+
+def take_settings(kind: type[Tuning], options: dict[str, Any]) -> dict[str, Any]:
+    """Take the settings of a training out of a command's options."""
+    return {field.name: options.pop(field.name) for field in dataclasses.fields(kind) if field.name in options}
+
+
+class Voice:
+    """How a training is told, on a terminal: nothing where that is not wanted, or by a process that is not the first."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        # `accelerate launch` starts a command several times: one of them speaks
+        self.is_first = os.environ.get("RANK", "0") == "0"
+        self._quiet = quiet or not self.is_first
+
+    def say(self, text: str) -> None:
+        """Tell a line of progress."""
+        if not self._quiet:
+            echo(text, err=True)
+
+    def show(self, prompt: str, answer: str) -> None:
+        """Show one row as the model sees it."""
+        if not self._quiet:
+            show_example(prompt, answer)
+
+
+def settings_lines(resolved: Resolved, warnings: Sequence[str], obstacles: int) -> list[str]:
+    """All settings of a training with where each is from, what to mind, and how much is in the way: the end of a plan."""
+    values = dataclasses.asdict(resolved.tuning)
+    return [
+        "",
+        *(f"  {name:<24}{value!s:<16}{resolved.sources.get(name, 'default')}" for name, value in values.items()),
+        "",
+        *(f"mind: {warning}" for warning in warnings),
+        f"in the way: {obstacles or 'nothing'}",
+    ]
 
 
 def said(resolved: Resolved) -> str:

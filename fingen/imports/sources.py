@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from fingen.config import RENAMED
-from fingen.imports import generic, intent, sentiment
+from fingen.imports import generic, intent, sentiment, tables
 from fingen.imports.base import ImportSource
 
-SOURCES: dict[str, ImportSource] = {**intent.SOURCES, **sentiment.SOURCES, **generic.SOURCES}
+SOURCES: dict[str, ImportSource] = {
+    **intent.SOURCES,
+    **sentiment.SOURCES,
+    **tables.SOURCES,
+    **generic.SOURCES,
+}
 
 
 def find_source(name: str) -> ImportSource:

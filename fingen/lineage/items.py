@@ -43,12 +43,29 @@ class _MadeOf(_About):
     base: _Base = _Base()
 
 
-class Merged(_About):
-    """merged.json."""
+class _Set(_About):
+    name: str
+    sha256: str
 
-    adapter: str = ""
+
+class _Teacher(_Base):
+    name: str = ""
+    adapter: str | None = None  # hash of its weights; None: it is a model
+
+
+class _Distilled(_About):
+    teacher: _Teacher
+
+
+class Merged(_About):
+    """merged.json, of what was merged or distilled."""
+
+    adapter: str | None = ""
     files: dict[str, str] = {}
     made_of: _MadeOf = _MadeOf()
+    base: _Base = _Base()
+    set: _Set | None = None
+    distilled: _Distilled | None = None
 
 
 class Tiny(_About):

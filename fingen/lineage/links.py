@@ -163,15 +163,15 @@ class _Linker:
             self.links.unknown.append((item, "another program made it: what it was tuned on is not known"))
         self._base(item, about["base"])
 
-    def _base(self, item: Item, base: Any) -> None:
-        """Link what was tuned or merged to its base model: by its weights, else by the name that it is fetched by."""
+    def _base(self, item: Item, base: Any, said: str = "on the base model {}") -> None:
+        """Link what was tuned, merged or taught to a model: by its weights, else by the name that it is fetched by."""
         weights = set(_hashes(base.get("weights")))
         here = {model: None for sha256 in weights for model in self.weights[sha256] if model is not item}
-        if not self.links.add(*(Link(item, model, "hash", "on the base model {}") for model in here)):
+        if not self.links.add(*(Link(item, model, "hash", said) for model in here)):
             revision = base.get("revision")
             name = f"{base.get('source')}" + (f" at {revision}" if revision else "")
             model = self.bases.setdefault(name, Item("model", name, ""))
-            self.links.add(Link(item, model, "name", "on the base model {}"))
+            self.links.add(Link(item, model, "name", said))
 
     def _model(self, item: Item) -> None:
         about = item.about[0]
@@ -200,9 +200,26 @@ class _Linker:
             return ""
 
     def _merged(self, item: Item, about: Merged) -> None:
-        found = self._adapters(item, about.made_of.adapter or "", about.adapter, "{} and its base model in one")
+        if about.distilled:
+            self._distilled(item, about, about.distilled.teacher)
+            return
+        found = self._adapters(item, about.made_of.adapter or "", about.adapter or "", "{} and its base model in one")
         self._know(item, found, f"the adapter {about.adapter} that it was merged from is not here")
         self._base(item, {"source": about.made_of.base.source, "weights": about.made_of.base.weights})
+
+    def _distilled(self, item: Item, about: Merged, teacher: Any) -> None:
+        """Link a student to the set whose rows it was taught on, its teacher, and what it stems from."""
+        if about.set:
+            found = self._sets(item, about.set.sha256, about.set.name, "taught on {}", TUNED_ON)
+            self._know(
+                item, found, f"the set {about.set.name} ({about.set.sha256[:12]}) that it was taught on is not here"
+            )
+        if teacher.adapter:
+            found = self._adapters(item, teacher.adapter, teacher.name, "taught by {}")
+            self._know(item, found, f"the adapter {teacher.name} that taught it is not here")
+        else:
+            self._base(item, {"source": teacher.source, "weights": teacher.weights}, "taught by {}")
+        self._base(item, {"source": about.base.source, "weights": about.base.weights})
 
     def _adapters(self, child: Item, weights: str, name: str, said: str) -> list[Link]:
         found = [Link(child, each, "hash", said) for each in (self.by_hash["adapter", weights] if weights else ())]
@@ -252,7 +269,7 @@ class _Linker:
     def _reproduction(self, item: Item) -> None:
         """Link the pages of an experiment to what lies in its folder: it does not name hashes."""
         inside = [
-            each for each in self.links.shelf.of("set", "adapter", "score")
+            each for each in self.links.shelf.of("set", "adapter", "model", "score")
             if each.place and item.place and item.place in each.place.parents
         ]  # fmt: skip
         self.links.add(*(Link(item, each, "place", "{} lies in its folder") for each in inside))
@@ -264,11 +281,13 @@ class _Linker:
             + (f" on {push.at[:10]}" if push.at else "")
             + (f", {push.visibility}" if push.visibility else "")
         )
-        find = self._sets if push.kind == "set" else self._adapters
-        found = find(item, push.sha256, "", said)
+        if push.kind == "model":
+            found = [Link(item, each, "hash", said) for each in self.weights[push.sha256]]
+        else:
+            found = (self._sets if push.kind == "set" else self._adapters)(item, push.sha256, "", said)
         if not found and push.of_set:
             found = self._sets(
-                item, push.of_set, "", "an adapter that was tuned on {} went there, and is not here", TUNED_ON
+                item, push.of_set, "", f"what was tuned on {{}} ({push.kind}) went there, and is not here", TUNED_ON
             )
         if not found:
             reports = [self.links.report(sha256, sha256[:12]) for sha256 in push.reports]

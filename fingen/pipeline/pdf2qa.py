@@ -6,7 +6,7 @@ import platform
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, Literal
 from fingen import __version__
 from fingen.config import Pdf2qa
 from fingen.disk import lock, sha256_file
-from fingen.documents import OVERRIDES, Progress, is_narrative
+from fingen.documents import OVERRIDES, Progress
 from fingen.errors import DocumentError, SetError, ShortfallError, TeacherError, UsageError
 from fingen.events import Answered, Estimate, Note, Waiting
 from fingen.pipeline.checking import Checker, open_checker
@@ -45,7 +45,6 @@ from fingen.teachers.asking import Gathered, Pending, check_ways, gather
 from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.job import Job, estimate, expected_usd, require_keys
 from fingen.teachers.journal import Journal
-from fingen.teachers.offline import is_readable
 from fingen.teachers.outstanding import Outstanding
 from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
 from fingen.verification.origin import Origin
@@ -184,8 +183,8 @@ class _Run:
         asked = [d for d in self.documents if d.company or self.settings.context != "none"]
         if not asked:
             raise _all_unnamed(self.documents)
-        is_worth = is_readable if self.job.teacher.name == "offline" else is_narrative
-        self.chunks = choose_chunks(asked, self.settings.limit, self.settings.sections, is_worth)
+        worth = partial(self.plan.groups_for, teacher=self.job.teacher.name)
+        self.chunks = choose_chunks(asked, self.settings.limit, self.settings.sections, worth)
         self.shown = self.plan.add_requests(self.job, self.documents, self.chunks)
         self.job.masked = sum((masked[chunk.id] for chunk in self.shown if chunk.id in masked), Counter())
         self.clock.lap("reading")

@@ -67,7 +67,7 @@ def choose_chunks(
     documents: list[Document],
     limit: int | None,
     sections: Sequence[str] = (),
-    is_worth: Callable[[Chunk], bool] = is_narrative,
+    is_worth: Callable[[Chunk], object] = is_narrative,
 ) -> list[Chunk]:
     """The chunks to ask about: all of the sections that are worth it, or `limit` of them, spread over documents and their length.
 

@@ -9,13 +9,14 @@ from typing import Any
 
 from fingen import prompts
 from fingen.config import Pdf2qa
+from fingen.documents import is_narrative
 from fingen.pipeline.companions import Companions
 from fingen.records import Chunk, Document
 from fingen.tasks import qa
 from fingen.tasks.documents import named_tasks
 from fingen.tasks.qa import DocumentTask
 from fingen.teachers.job import Job
-from fingen.teachers.offline import PAIRS
+from fingen.teachers.offline import PAIRS, is_readable
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class RequestPlan:
         shown = {chunk.id for chunk in chunks}
         for chunk in chunks:
             passage = qa.build_passage(by_path[chunk.document], chunk)
-            for tasks in self.groups:
+            for tasks in self.groups_for(chunk, job.teacher.name):
                 takes_two = companions and any(task.has_companion for task in tasks)
                 beside = companions.of(chunk) if companions and takes_two else None
                 passages = (passage, qa.build_passage(by_path[beside.document], beside)) if beside else (passage,)
@@ -58,6 +59,12 @@ class RequestPlan:
                 )
                 job.requests.append(request)
         return [chunk for document in documents for chunk in document.chunks if chunk.id in shown]
+
+    def groups_for(self, chunk: Chunk, teacher: str) -> list[tuple[DocumentTask, ...]]:
+        """The groups of tasks that a chunk is worth being asked for."""
+        is_worth = is_readable(chunk) if teacher == "offline" else is_narrative(chunk)
+        has_table = any(block.kind == "table" for block in chunk.blocks)
+        return [tasks for tasks in self.groups if (has_table if tasks[0].per_table else is_worth)]
 
     def without_rules(self, teacher: str) -> list[str]:
         """What the offline teacher cannot write, and who can; nothing for other teachers."""

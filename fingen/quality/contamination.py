@@ -10,7 +10,7 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Literal
@@ -68,17 +68,34 @@ def read_keep_out(path: Path) -> list[KeptOut]:
 
     Each row has a question (`instruction`, `question`, `query`, `text`, `sentence`, `headline` or `title`, the first one
     that it has) and may have a passage (`input`, `context` or `passage`); or it has a whole prompt ("Instruction: ... Input: ...
-    Answer:") as its `context`, beside a `target`. Other columns are not looked at.
+    Answer:") as its `context`, beside a `target`; or it is one of FinQA's or TAT-QA's, with a table and what is asked about it.
+    Other columns are not looked at.
 
     Raises:
         UsageError: no such file. SetError: no rows, or one that is broken or has no question; names the file and the row.
     """
     if path.suffix.lower() not in FILES:
         raise SetError(f"{path}: not a .json, .jsonl or .csv file", hint="--keep-out reads these three")
-    rows = [_parse_row(path, raw) for raw in read_raw(path)]
+    rows = [_parse_row(path, each) for raw in read_raw(path) for each in _asked_of_table(raw)]
     if not rows:
         raise SetError(f"{path}: no rows", hint="give --keep-out the file that holds the benchmark's rows")
     return rows
+
+
+def _asked_of_table(raw: Raw) -> Iterator[Raw]:
+    """A row for each question about a table, `qa` of FinQA's and `questions` of TAT-QA's, with the text around it; else the row."""
+    asked, held = raw.values.get("questions", raw.values.get("qa")), raw.values.get("table")
+    table = held.get("table") if isinstance(held, dict) else held
+    if not isinstance(asked, list | dict) or not isinstance(table, list):
+        yield raw
+        return
+    lines = [" | ".join(map(str, row)) for row in table if isinstance(row, list)]
+    paragraphs = (raw.values.get(name) for name in ("pre_text", "post_text", "paragraphs"))
+    texts = [each.get("text", "") if isinstance(each, dict) else each for part in paragraphs for each in part or ()]
+    passage = "\n".join(map(str, [*lines, *texts]))
+    for each in asked if isinstance(asked, list) else [asked]:
+        question = each.get("question") if isinstance(each, dict) else None
+        yield replace(raw, values={"question": question, "passage": passage})
 
 
 def _parse_row(path: Path, raw: Raw) -> KeptOut:

@@ -23,6 +23,7 @@ SENTIMENT = {
     "tfns": 2,
     "nwgi": 1,
 }  # FinGPT's mix: each source, and how often its training rows go in
+OWN_ROWS = 500  # of our own set at full scale, as the intent experiment has them
 GIVEN_ROWS = "rows"  # the name by which a user hands over the training rows of an experiment that are in no source
 GOLD = "gold"  # the same of questions with their right answers
 
@@ -53,9 +54,9 @@ class Experiment:
     """A published experiment: what it was tuned on and how, and what it says it came to."""
 
     title: str
-    task: str  # "intent", "sentiment" or "qa"
-    page: str
-    recipe: str | None  # None: its settings were not published
+    task: str  # "intent", "sentiment", "qa" or "topics"
+    page: str  # empty: none is known here
+    recipe: str | None  # None: the settings of its training were not published
     rows: int  # that were trained on, repeats counted, validation rows among them
     bases: dict[str, str]  # alias of each base model it was done with -> its column in the tables
     sources: dict[str, int] = field(default_factory=dict)  # whose training rows -> how often they go in
@@ -64,6 +65,12 @@ class Experiment:
     benchmarks: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
     remarks: tuple[str, ...] = ()
+    distilled: str | None = None  # recipe by which what was tuned teaches a smaller model
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether its settings are known; of a student those that make it one, and its teacher is tuned with our own."""
+        return bool(self.recipe or self.distilled)
 
 
 _TEST_ROWS = {"fpb": 1212, "fiqa": 275, "tfns": 2388, "nwgi": 4047}  # as the page counts them
@@ -151,6 +158,20 @@ EXPERIMENTS = {
         bases={"llama3": "Llama-3-8B"},
         rows_where="https://github.com/NingYiwen-cpu/Finance-Llama-3-LoRA (data/datasets_finance.json)",
         remarks=("no score was published: none published",),
+    ),
+    "od-finllm": Experiment(
+        title="OD-FinLLM: a fine-tuned model of 8B parameters into a smaller, pruned one, for a device",
+        task="topics",
+        page="",
+        recipe=None,
+        rows=OWN_ROWS,
+        bases={"llama3.1": ""},
+        distilled="od-finllm",
+        remarks=(
+            ("what is published names the losses (embeddings, logits, hidden states over a map of layers), and no weights of them, no "
+            "settings of the teacher's training and no score: all of these are fingen's own"),
+            "the published student has the vocabulary of Llama 2; here it is the teacher with a fifth of its layers out",
+        ),
     ),
     "fingpt-v3": _fingpt("v3", "chatglm2", "v3", "fingpt-v3"),
     "fingpt-v3.1": _fingpt("v3.1", "chatglm2", "v3.1", "fingpt-v3.1"),

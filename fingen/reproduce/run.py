@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +17,11 @@ from fingen import __version__, config
 from fingen.config import BUILD, Finetune, Pdf2qa, Reproduce, Scoring, Synth, Tuning
 from fingen.disk import check_writable, dump_json, lock, read_object, refuse_others, write_text
 from fingen.errors import UsageError
-from fingen.events import Estimate, Note, Outcome
+from fingen.events import Estimate, Note, Outcome, command_line
 from fingen.imports.sources import SOURCES
-from fingen.reproduce import rows
+from fingen.reproduce import rows, students
 from fingen.reproduce.page import PAGE, write_page
-from fingen.reproduce.published import GOLD, Experiment, find_experiment, may_have_seen
+from fingen.reproduce.published import GOLD, OWN_ROWS, Experiment, find_experiment, may_have_seen
 from fingen.scoring.report import Report, read_score
 from fingen.training import settings as tuning_settings
 from fingen.training.models import find_base, is_hub_id, read_config
@@ -35,7 +35,7 @@ FOLDER = BUILD / "reproductions"
 MANIFEST = "reproduction.json"
 OWN = "own"
 DATA, GOLD_SET, SCORE, GOLD_SCORE = "data", "gold", "score", "score-gold"
-OWN_ROWS, OWN_VALIDATION = 500, 160  # of our own set at full scale, as the intent experiment has them
+OWN_VALIDATION = 160  # rows of our own set at full scale, as the intent experiment has them
 OFFLINE = "offline"
 OnEvent = Callable[[Any], None]
 
@@ -81,7 +81,7 @@ def reproduce(
         SetError, ShortfallError, HubError, TeacherError, LimitError, Interrupted: as the commands that it conducts.
     """
     run = _Run(settings, on_event, consent)
-    if run.experiment.recipe is None:
+    if not run.experiment.is_repeatable:
         return run.show()
     return run.plan() if settings.asking.dry_run else run.conduct()
 
@@ -105,6 +105,7 @@ class _Run:
         self._folder = settings.out or FOLDER / (name if settings.scale == 1 else f"{name}-{settings.scale:g}")
         name = self._folder.name  # in the names of sets and adapters too: a tiny model is called after its set
         self._sets = {kind: self._folder / f"{name}-{kind}-rows" for kind in (rows.PUBLISHED, OWN)}
+        self._students = students.folders(self._folder, find_base(self._model)) if self.experiment.distilled else {}
         self._adapters = {kind: self._folder / f"{name}-tuned-on-{kind}-rows" for kind in (rows.PUBLISHED, OWN)}
         self._done: dict[str, Any] = {"seconds": {}, "memory_bytes": {}}
         self._missing: list[str] = []
@@ -121,7 +122,7 @@ class _Run:
         notes = (*self._licences(), *tables, *self.experiment.remarks, *self._differs())
         values = dataclasses.asdict(self._resolve().tuning)
         return Planned(self._settings.name, self._folder, self._model, steps, notes, tuple(obstacles), values,
-                       exit_code=int(self.experiment.recipe is None))  # fmt: skip
+                       exit_code=int(not self.experiment.is_repeatable))  # fmt: skip
 
     def _steps(self) -> Iterator[str]:
         if self._has_published_rows():
@@ -132,8 +133,11 @@ class _Run:
         else:
             yield f"{self._sets[OWN]}: rows of our own, by {self._settings.writer or OFFLINE}"
             yield f"{self._adapters[OWN]}: an adapter tuned on them, same base, recipe and seed"
+            yield from (f"{path}: the adapter's {name.replace('-', ' ')}" for name, path in self._students.items())
+            if self._students:
+                yield f"{self._students[students.DISTILLED]}: the same as a file for llama.cpp, {students.GGUF}"
         on = ", ".join(self.experiment.benchmarks) or "held-out pairs"
-        yield f"{self._folder / SCORE}: both, and their base, on {on}"
+        yield f"{self._folder / SCORE}: all of them, and their base, on {on}"
         yield f"{self._folder / PAGE}: the published table and ours"
 
     def _obstacles(self) -> list[Obstacle]:
@@ -143,18 +147,11 @@ class _Run:
 
     def _resolve(self) -> Resolved:
         """The published settings; what the user overrides; rows and warm-up scaled alike."""
-        recipe = tuning_settings.read_recipe(str(self.experiment.recipe))
-        alias = config.MODELS.get(self._model.lower())
+        recipe = tuning_settings.read_recipe(self.experiment.recipe) if self.experiment.recipe else {}
         scaled = {name: max(1, round(recipe[name] * self._settings.scale))
                   for name in ("warmup", "steps") if recipe.get(name, 0) >= 1 and self._settings.scale != 1}  # fmt: skip
-        layers: list[tuple[str, Mapping[str, Any]]] = [
-            ("--override", self._overrides),
-            ("--scale", scaled),
-            (f"recipe {self.experiment.recipe}", recipe),
-        ]
-        if alias:
-            layers.append((f"preset {self._model}", alias.preset))
-        return tuning_settings.resolve(layers)
+        below = tuning_settings.published(self.experiment.recipe, self._model)
+        return tuning_settings.resolve([("--override", self._overrides), ("--scale", scaled), *below])
 
     def _refuse_warmup(self, tuning: Tuning, count: int) -> None:
         """Refuse a warm-up that is longer than the run, unless the published one was.
@@ -167,7 +164,7 @@ class _Run:
         if warmup <= steps:
             return
         said = f"the warm-up of {warmup:,} steps is longer than the run of {steps:,}"
-        whole = tuning_settings.resolve([("recipe", tuning_settings.read_recipe(str(self.experiment.recipe)))]).tuning
+        whole = tuning_settings.resolve(tuning_settings.published(self.experiment.recipe)).tuning
         published = total_steps(whole, round(self.experiment.rows * (1 - whole.validation_share)))
         if warmup_steps(whole, published) > published:
             self._notes.append(f"{said}, as it was published")
@@ -188,6 +185,12 @@ class _Run:
             return "the offline teacher writes no sentences of news; name one with --writer"
         if self.experiment.task == "qa" and not self._settings.reports:
             return "no report was named with --reports"
+        if (
+            self.experiment.task == "topics"
+            and not self._settings.reports
+            and (self._settings.writer or OFFLINE) == OFFLINE
+        ):
+            return "the offline teacher writes no pairs on topics; name one with --writer, or reports with --reports"
         return None
 
     def show(self) -> Reproduced:
@@ -216,7 +219,7 @@ class _Run:
                 self._on_event(Note(licence))
             self._fetch()
             adapters = [*self._published(), *self._own()]
-            scores = self._score(adapters)
+            scores = self._score(adapters, self._distil(adapters))
             return self._finish(scores)
 
     def _refuse_foreign(self) -> None:
@@ -229,6 +232,7 @@ class _Run:
             PAGE,
             MANIFEST,
             *(path.name for path in (*self._sets.values(), *self._adapters.values())),
+            *(path.name for path in self._students.values()),
         }
         refuse_others(self._folder, own, "reproduction")
 
@@ -295,7 +299,7 @@ class _Run:
         asking = config.Asking(
             **{one.name: getattr(self._settings.asking, one.name) for one in dataclasses.fields(config.Asking)}
         )
-        if self.experiment.task == "qa":
+        if self._settings.reports:
             from fingen.pipeline.pdf2qa import pdf2qa
 
             wanted = Pdf2qa(inputs=self._settings.reports, out=out, teacher=writer, context="both", asking=asking)
@@ -307,7 +311,7 @@ class _Run:
 
     def _synthesise(self, settings: Synth) -> None:
         from fingen.pipeline.synth import synth
-        from fingen.tasks import intent, sentiment
+        from fingen.tasks import intent, sentiment, topics
         from fingen.tasks.client_specs import ClientSpecs
         from fingen.tasks.labels import read_labels
         from fingen.tasks.plain_specs import PlainSpecs
@@ -317,8 +321,10 @@ class _Run:
             form = intent.form(seed=settings.seed, fixed_options=True)
             specs: Any = ClientSpecs(labels, settings.language, seed=settings.seed)
         else:
-            labels = read_labels(None, settings.language, defaults="sentiment.labels")
-            form, specs = sentiment.form(), PlainSpecs("sentiment.draws", settings.language, seed=settings.seed)
+            kind = settings.kind
+            labels = read_labels(None, settings.language, defaults=f"{kind}.labels")
+            form = topics.form() if kind == "topics" else sentiment.form()
+            specs = PlainSpecs(f"{kind}.draws", settings.language, seed=settings.seed)
         synth(settings, form, labels, specs, on_event=self._on_event, consent=self._consent)
 
     def _tune(self, data: Path, out: Path, count: int) -> Path:
@@ -335,10 +341,25 @@ class _Run:
         self._notes += [f"{out.name}: {note}" for note in made.notes]
         return out
 
-    def _score(self, adapters: list[Path]) -> dict[str, Path]:
+    def _distil(self, adapters: list[Path]) -> list[Path]:
+        """The adapter taught to smaller models, where the experiment is about that; the one that the others stand beside."""
+        if not (adapters and self.experiment.distilled):
+            return []
+        data, student = self._sets[OWN], self._students[students.DISTILLED]
+        with self._step(students.DISTILLED):
+            students.distil(
+                adapters[-1], data, self._students, self.experiment.distilled, self._overrides, replaced=self._settings.replace,
+                trust_remote_code=self._settings.trust_remote_code, say=lambda text: self._on_event(Note(text)),
+            )  # fmt: skip
+        if why := students.pack(student):
+            self._missing.append(why)
+        self._notes.append(f"to ask it: {command_line('fingen', 'demo', student)}")
+        return [student]
+
+    def _score(self, adapters: list[Path], distilled: list[Path]) -> dict[str, Path]:
         names = self.experiment.benchmarks
         tuned = tuple(map(str, adapters))
-        common = Scoring(adapters=tuned, teachers=self._settings.teachers, asking=self._settings.asking,
+        common = Scoring(adapters=tuned, models=tuple(map(str, distilled)), teachers=self._settings.teachers, asking=self._settings.asking,
                          trust_remote_code=self._settings.trust_remote_code, replace=self._settings.replace)  # fmt: skip
         wanted: dict[str, Scoring] = {}
         if names:
@@ -346,7 +367,8 @@ class _Run:
             wanted[SCORE] = dataclasses.replace(common, benchmarks=names, files=files, baseline=_has_examples(names),
                                                 classifiers=self._settings.classifiers)  # fmt: skip
         elif not self._no_own_rows():
-            wanted[SCORE] = dataclasses.replace(common, data=self._sets[OWN], context="both")
+            both = "both" if self._settings.reports else None
+            wanted[SCORE] = dataclasses.replace(common, data=self._sets[OWN], context=both)
         if GOLD in self._files:
             with self._step(GOLD_SET):
                 gold = rows.build_gold_set(self._files[GOLD], self._folder / GOLD_SET, replaced=self._settings.replace)

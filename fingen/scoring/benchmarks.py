@@ -18,8 +18,9 @@ from fingen.imports.read import read_source
 from fingen.imports.sentiment import LABELS
 from fingen.imports.sources import SOURCES
 from fingen.records import Record
+from fingen.scoring import finqa, tatqa
 from fingen.scoring.report import ScoredRows
-from fingen.scoring.rows import Asked, item_of
+from fingen.scoring.rows import Asked, Metric, item_of
 
 PARTS = ("train", "validation", "test")  # in the order in which FinGPT strings them together
 
@@ -31,6 +32,7 @@ class Benchmark:
     split: str  # as the source is divided
     share: float | None = None  # of all published rows together, cut anew by FinGPT
     labels: tuple[str, ...] = ()  # the options of rows that have a label
+    metric: Metric | None = None  # of its own: what an answer comes to by the published script
 
 
 BENCHMARKS = {
@@ -40,6 +42,8 @@ BENCHMARKS = {
     "fiqa": Benchmark("test", share=0.226, labels=LABELS),
     "tfns": Benchmark("validation", labels=LABELS),
     "nwgi": Benchmark("test", labels=LABELS),
+    "finqa": Benchmark("test", metric=finqa.measure),
+    "tat-qa": Benchmark("test", metric=tatqa.measure),
 }
 
 
@@ -78,6 +82,7 @@ def read_benchmark(name: str, path: Path | None, say: Callable[[str], None] = la
         path=path or Path(str(source.hub)),
         examples=tuple(item_of(record, number, benchmark.labels) for number, record in enumerate(others, 1)),
         notes=tuple(notes),
+        metric=benchmark.metric,
     )
 
 

@@ -25,6 +25,11 @@ MEASURES = {
     "word_f1": "word F1",
     "char_f1": "character F1",
     "figures_recall": "figures found",
+    "execution": "execution accuracy",
+    "program": "program accuracy",
+    "em": "exact match",
+    "span_f1": "F1",
+    "scale": "scale",
     "judged": "judged the same",
 }  # name in a prediction -> as it is shown
 COLUMNS = ("base", "base + passage", "tuned", "tuned + passage")

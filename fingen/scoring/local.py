@@ -15,15 +15,17 @@ from huggingface_hub import hf_hub_download
 
 from fingen.adapters import FOREIGN, read_adapter_config
 from fingen.config import Scoring
-from fingen.disk import dump_json, sha256_file
+from fingen.disk import dump_json, read_object
 from fingen.errors import HubError, LimitError, UsageError
 from fingen.scoring.report import Kind, Method
 from fingen.scoring.rows import Asked, ScoringItem
 from fingen.scoring.subjects import Given, Say
+from fingen.scoring.tuned import beside
 from fingen.scoring.variants import with_shots
 from fingen.training.base import Loaded, load_base, load_tokenizer, positions, quiet
 from fingen.training.choices import TOKENS_PER_BATCH, Choice, probabilities, score_options
 from fingen.training.foreign import find_adapted, need_form
+from fingen.training.merged import MERGED, weights_of
 from fingen.training.models import Base, find_base, shadow_note
 from fingen.training.template import Template, build_template
 from fingen.training.tiny import one_thread
@@ -57,6 +59,7 @@ class Model:
     generate: bool = False  # read free text also where options could be read off
     max_tokens: int | None = None  # that a generated answer may have
     built: bool = False  # so small that one thread is faster
+    timed: bool = False  # tell how fast and how large it is
     say: Say = field(default=lambda text: None)
 
     def method(self, asked: Asked) -> Method:
@@ -78,14 +81,19 @@ class Model:
                 ready.append(prompted)
         ready.sort(key=lambda one: (-len(one.ids), one.ids))
         method = self.method(asked)
-        answers, slab, said = self._letters if method == "letters" else self._texts, SLAB[method], time.monotonic()
+        answers, slab = self._letters if method == "letters" else self._texts, SLAB[method]
+        began = said = time.monotonic()
         for at in range(0, len(ready), slab):
             with self._side(), one_thread() if self.built else nullcontext():
                 found = list(answers(ready[at : at + slab]))
             yield from found
             if (done := at + len(found)) == len(ready) or time.monotonic() - said >= SAY_SECONDS:
-                self.say(f"{self.name} on {asked.key}: {done:,} of {len(ready):,}")
                 said = time.monotonic()
+                self.say(f"{self.name} on {asked.key}: {done:,} of {len(ready):,}")
+        if self.timed and ready:
+            speed = len(ready) / max(time.monotonic() - began, 1e-9)
+            size = self.model.num_parameters() / 1e6
+            self.say(f"{self.name} on {asked.key}: {speed:,.1f} rows/s, {size:,.0f} million parameters")
 
     @property
     def _budget(self) -> int:
@@ -180,21 +188,25 @@ def open_models(
         LimitError: out of memory.
     """
     asked: set[str] = set()
-    for place, name in enumerate((*settings.models, *settings.adapters)):
+    others, teachers = beside(settings)
+    models = [*settings.models, *others]
+    for place, name in enumerate((*models, *teachers, *settings.adapters)):
         if place:
             free_memory()
         if note := shadow_note(name):
             say(note)
-        if place < len(settings.models):
+        if place < len(models):
             sides = [_plain(find_base(name), settings, say)]
         else:
             tuned = _here(Path(name), settings, say) if Path(name).is_dir() else _foreign(name, settings, say)
             base = _base_of(tuned)
-            sides = [base, replace(base, name=f"{base.name} (generated)", generate=True), tuned]
+            bare = [base, replace(base, name=f"{base.name} (generated)", generate=True)]
+            sides = [tuned] if name in teachers else [*bare, tuned]
         for note in sides[-1].template.notes:
             say(f"{sides[-1].name}: {note}")
         with _held(sides):
             for side in sides:
+                side.timed = bool(others or teachers)
                 is_known = side.kind == "base" and (not settings.base_beside or _identity(side) in asked)
                 asked.add(_identity(side))
                 own = sources if side.generate == settings.generate else [one for one in sources if not one.is_text]
@@ -225,7 +237,8 @@ def _held(sides: Sequence[Model]) -> Iterator[None]:
 
 def _plain(base: Base, settings: Scoring, say: Say) -> Model:
     loaded = load_base(base.source, settings.load, trust_remote_code=settings.trust_remote_code)
-    template = _template(loaded.tokenizer, settings.form or "chat", base.source)
+    form = settings.form or (read_object(Path(base.source) / MERGED).get("template") or {}).get("form", "chat")
+    template = _template(loaded.tokenizer, form, base.source)
     details = _about(base.source, loaded.model, loaded.load, template)
     name = base.name if base.local or base.alias else base.source
     return Model(name, "model", loaded.model.eval(), template, details, **_ways(settings, say))
@@ -247,7 +260,7 @@ def describe(source: str, model: Any, load: str) -> dict[str, Any]:
     folder = Path(source)
     about: dict[str, Any] = {"base": folder.resolve().name if folder.is_dir() else source, "load": load}
     if folder.is_dir():
-        about["weights"] = {path.name: sha256_file(path) for path in sorted(folder.glob("*.safetensors"))}
+        about["weights"] = weights_of(folder)
     else:
         about["revision"] = getattr(model.config, "_commit_hash", None)
     return about

@@ -20,13 +20,19 @@ from fingen.scoring.columns import COLUMNS, MEASURES, qa_sentences, qa_table, ro
 from fingen.scoring.compare import ALPHA
 from fingen.scoring.report import SYNTHETIC, Choices, Interval, Pair, Prediction, Report, Score
 from fingen.scoring.seeds import render_seeds
+from fingen.scoring.texts import PUBLISHED
 from fingen.text import as_shown
 
 PAGE = "report.html"
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 MISTAKES_SHOWN = 20  # of one subject on one source; the others are counted
 HEADLINES_SHOWN = 6
-OVERLAPS = ("rouge_l", "word_f1", "char_f1")  # measures of free text that have a column where some rows have them
+OVERLAPS = (
+    "rouge_l",
+    "word_f1",
+    "char_f1",
+    *PUBLISHED,
+)  # measures of free text that have a column where some rows have them
 AVERAGED = ("accuracy", "macro_f1", "micro_f1", "weighted_f1")
 LONGEST = 600  # characters of a text that are shown
 BRIEF = 20  # characters of an answer that stands in line with its class

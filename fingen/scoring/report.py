@@ -137,6 +137,11 @@ class Texts(Frozen):
     chars: int = 0  # rows in Chinese
     figures_recall: Interval | None  # over the rows whose reference has a figure; None: there are none
     figures: int  # rows whose reference has one that the question does not give
+    execution: Interval | None = None  # of FinQA: share of programs whose value is the right one
+    program: Interval | None = None  # of FinQA: share of programs that are the right one
+    em: Interval | None = None  # this and the next two of TAT-QA: exact match
+    span_f1: Interval | None = None
+    scale: Interval | None = None  # share of answers in the right scale
     judged: Interval | None = None  # share of answers that say what the reference says, by the judge
     judge: str | None = None
     judge_agreement: Interval | None = None  # of the judge with itself

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -53,6 +53,7 @@ class ScoringItem:
     chunks: tuple[str, ...] = ()  # ids of the passages that it was made of
     turn: int = 0  # places that its options were moved on by
     system: str = ""  # what is told before the question
+    facts: Mapping[str, Any] = field(default_factory=dict)  # what a metric of its own holds the answer against
 
     def name(self, key: str) -> str:
         """The class that a key stands for: its text, or the key itself where that is not known."""
@@ -74,6 +75,9 @@ class ScoringItem:
         return "\n".join(part for part in (self.instruction, self.input) if part)
 
 
+Metric = Callable[[ScoringItem, str], dict[str, float]]  # an item and the answer -> what it comes to, each 0..1
+
+
 @dataclass(frozen=True)
 class Asked:
     """Rows of one source, to be answered. `examples` are training rows of the same kind, where there are some."""
@@ -87,6 +91,7 @@ class Asked:
     notes: tuple[str, ...] = ()
     context: Literal["", "passage"] = ""  # what stands before the questions
     teachers: frozenset[str] = frozenset()  # who wrote the rows, where no people did
+    metric: Metric | None = None  # that its rows were published with
 
     @property
     def is_text(self) -> bool:
@@ -269,7 +274,8 @@ def item_of(record: Record, number: int, labels: Iterable[str] = ()) -> ScoringI
         SetError: its right answer is none of its options.
     """
     gold = _from_record(Path(record.task), "", number, record)
-    return _item(gold, gold.options or {name: name for name in labels})
+    item = _item(gold, gold.options or {name: name for name in labels})
+    return replace(item, facts={**record.draws, "program": record.program}) if item.right and not item.options else item
 
 
 def _is_class(record: Record) -> bool:

@@ -137,6 +137,10 @@ def build_plan(settings: Scoring) -> Planned:
     ]
     if judge := _open_judge(settings, folder):
         subjects = len(settings.adapters) * (1 + settings.base_beside) + len(settings.models) + len(settings.teachers)
+        if settings.models:
+            from fingen.scoring.tuned import beside  # what adapters bring along is loaded for those who have one
+
+            subjects += sum(map(len, beside(settings)))
         written = [[_text_row(item, item.right) for item in asked.items] for asked in sources if asked.is_text]
         estimates.append(judge.estimate(written * max(subjects, 1)))
     rows = {asked.key + (f" + {asked.context}" if asked.context else ""): len(asked.items) for asked in sources}
@@ -339,8 +343,10 @@ def _measure(
     for one in written:
         items = {item.id: item for item in one.asked.items}
         texts.append([_text_row(items[row.id], row.answer) for row in one.rows])
+        own = one.asked.metric or (lambda item, answer: {})
         one.rows = [
-            row.model_copy(update={"measures": measure(text)}) for row, text in zip(one.rows, texts[-1], strict=True)
+            row.model_copy(update={"measures": measure(text) | own(items[row.id], text.answer)})
+            for row, text in zip(one.rows, texts[-1], strict=True)
         ]
     if judge and written:
         for one, judged in zip(written, judge.judge(texts, on_event, consent), strict=True):

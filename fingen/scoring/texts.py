@@ -24,6 +24,7 @@ from fingen.records import Language
 from fingen.scoring.aggregate import Drawing, find_constant_text
 from fingen.scoring.report import Interval, Prediction, Texts
 
+PUBLISHED = ("execution", "program", "em", "span_f1", "scale")  # measures of benchmarks, by the metric of each
 TIMES = ("year", "date")  # kinds of figures that say when
 _WORD = re.compile(r"[^\W_]+")
 _MARK = re.compile(r"(?!(?<=\d)\.\d)[^\w\s]|_")  # all but a decimal point
@@ -92,6 +93,7 @@ def score_texts(
         chars=having["char_f1"],
         figures_recall=over("figures_recall"),
         figures=having["figures_recall"],
+        **{name: over(name) for name in PUBLISHED},
         judged=over("judged"),
         judge=judged.teacher if judged else None,
         judge_agreement=judged.agreement if judged else None,

@@ -1,4 +1,7 @@
-"""Adapters and models as subjects: what is one, which sets adapters were tuned on, the cards that their scores go into."""
+"""Adapters and models as subjects: what is one, which sets adapters were tuned on, the cards that their scores go into.
+
+And what stands beside a distilled model.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,13 @@ from typing import Any
 from fingen.adapters import FOREIGN, read_adapter, write_scores
 from fingen.adapters import MANIFEST as ADAPTER
 from fingen.config import BUILD, Scoring
-from fingen.disk import dump_json, sha256_file
+from fingen.disk import dump_json, read_object, sha256_file
 from fingen.errors import UsageError
 from fingen.scoring.report import Report, Score
 from fingen.scoring.rows import Asked, named, read_asked
 from fingen.sets import MANIFEST, read_manifest
 from fingen.training.foreign import need_form
+from fingen.training.merged import MERGED, made_of, weights_of
 from fingen.training.models import HUB_ID, find_base, is_hub_id
 
 
@@ -49,6 +53,37 @@ def _refuse_no_adapter(name: str, form: str | None) -> None:
 def is_ours(name: str) -> bool:
     """Whether this is the folder of an adapter that fingen made."""
     return (Path(name) / ADAPTER).is_file()
+
+
+def beside(settings: Scoring) -> tuple[list[str], list[str]]:
+    """What stands beside distilled models unasked: models of the same cut from the same teacher, and teachers that are adapters.
+
+    A teacher that is a model is among the former. None of what was named, or changed since.
+    """
+    models, adapters = list[str](), list[str]()
+    for name in settings.models if settings.base_beside else ():
+        about = read_object(Path(name) / MERGED).get("distilled")
+        if not about:
+            continue
+        teacher = str(about["teacher"]["source"])
+        if is_ours(teacher) and about["teacher"].items() >= made_of(read_object(Path(teacher) / ADAPTER)).items():
+            adapters.append(teacher)
+        elif Path(teacher).is_dir() and about["teacher"].get("weights") == weights_of(Path(teacher)):
+            models.append(teacher)
+        models += [str(path.parent) for path in sorted(Path(name).parent.glob(f"*/{MERGED}")) if _is_of(path, about)]
+    named = {Path(name).resolve() for name in (*settings.models, *settings.adapters)}
+
+    def unnamed(found: list[str]) -> list[str]:
+        return [each for each in dict.fromkeys(found) if Path(each).resolve() not in named]
+
+    return unnamed(models), unnamed(adapters)
+
+
+def _is_of(path: Path, about: Mapping[str, Any]) -> bool:
+    """Whether a model was cut or chosen as one that says this of itself, and has the same teacher."""
+    other = read_object(path).get("distilled") or {}
+    kept = [(each.get("layers") or {}).get("kept") for each in (other, about)]
+    return kept[0] == kept[1] and all(other.get(key) == about[key] for key in ("teacher", "student"))
 
 
 def own_sets(adapters: Iterable[str]) -> list[Path]:

@@ -8,10 +8,12 @@ from fingen.errors import UsageError
 from fingen.records import Completion, Parsed, Request
 from fingen.tasks import qa
 from fingen.tasks.qa import DocumentTask, QaItem
+from fingen.tasks.table import TABLE
 
 TASKS = {
     "concept": DocumentTask("concept", task="qa-concept", template="qa"),
     "summary": DocumentTask("summary", task="qa-summary", template="qa", has_companion=True),
+    "table": TABLE,
 }
 
 

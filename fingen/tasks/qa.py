@@ -240,6 +240,7 @@ class DocumentTask:
     name: str  # what `--task` takes
     task: str  # of the records
     template: str = ""  # <template>.<language>.md; empty: the task's own name
+    per_table: int = 0  # pairs at most on each table of a passage, in place of those on the passage
     has_companion: bool = False  # beside a passage the one that it belongs with is shown, where the documents have one
     item: type[QaItem] = QaItem
     checks: Mapping[str, Check] = field(default_factory=lambda: CHECKS)
@@ -266,6 +267,9 @@ def ask_pairs(
     `examples` are model pairs to show, `questions` the user's own topics.
     """
     count = pairs_worth(passages, most, teacher)
+    if tasks[0].per_table:
+        tables = sum(kind == "table" for passage in passages for kind, _ in passage.kinds)
+        count = max(tables, 1) * min(tasks[0].per_table, 2 * most)
     kinds = tuple(task.name for task in tasks)
     values = {
         "kinds": list(kinds),
@@ -308,8 +312,9 @@ def _model(tasks: Sequence[DocumentTask]) -> type[QaItem]:
 
 def reworded(record: Record, question: str) -> Record:
     """The row asked for with the second wording of its question, for the memory split."""
+    draws = {**record.draws, "rewords": record.id}
     return record.model_copy(update={
-        "instruction": question, "id": content_id("qa", "memory", record.id, question), "draws": {"rewords": record.id},
+        "instruction": question, "id": content_id("qa", "memory", record.id, question), "draws": draws,
     })  # fmt: skip
 
 
@@ -318,10 +323,15 @@ def with_passage(record: Record, shown: list[Chunk], *, stated: bool) -> Record:
     update: dict[str, Any] = {
         "input": "\n\n".join(chunk.text for chunk in shown),
         "chunks": tuple(chunk.id for chunk in shown),
-        "draws": {"context": "passage", "distractors": len(shown) - stated, "stated": stated},
+        "draws": {
+            **(record.draws if stated else {}),
+            "context": "passage",
+            "distractors": len(shown) - stated,
+            "stated": stated,
+        },
         "id": content_id("qa", "passage", record.id, *(chunk.id for chunk in shown)),
     }
     if not stated:
-        update |= {"output": NOT_STATED[record.language], "evidence": (), "calc": "", "label": "not-stated",
+        update |= {"output": NOT_STATED[record.language], "evidence": (), "calc": "", "program": "", "label": "not-stated",
                    "pages": tuple(sorted({page for chunk in shown for page in chunk.pages}))}  # fmt: skip
     return record.model_copy(update=update)

@@ -41,6 +41,7 @@ class ProgressCallback(TrainerCallback):
         """Write the history as the checkpoint knows it."""
         self.began = True
         self._first, self._since = state.global_step, time.monotonic()
+        self.loss = next((row["loss"] for row in reversed(state.log_history) if "loss" in row), self.loss)
         if state.global_step:
             self.say(f"going on after step {state.global_step}")
         if state.is_world_process_zero:
@@ -70,7 +71,9 @@ class ProgressCallback(TrainerCallback):
         if self.accelerator.num_processes > 1:  # all of them stop, or none
             asked = torch.tensor(float(self.stop.asked), device=self.accelerator.device)
             self.stop.asked = bool(self.accelerator.reduce(asked, "sum").item())
-        if self.stop.asked or state.global_step % self.save_every == 0:
+        # At the end of an epoch it is stored after the evaluation: a run that goes on from there has that.
+        is_end = state.global_step >= state.max_steps or float(state.epoch).is_integer()
+        if not is_end and (self.stop.asked or state.global_step % self.save_every == 0):
             control.should_log = control.should_save = True  # a resumed run's next mean starts where this one's does
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:

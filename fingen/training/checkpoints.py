@@ -52,6 +52,18 @@ def is_unfinished(out: Path) -> bool:
     return any((out / CHECKPOINTS).glob("checkpoint-*"))
 
 
+def refuse_unfinished(out: Path, *, resume: bool) -> None:
+    """Refuse a folder with a run that was not finished, unless it is to go on.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if is_unfinished(out) and not resume:
+        raise UsageError(
+            f"{out}: a run is here that was not finished", hint="go on with --resume, or start anew with --replace"
+        )
+
+
 def mark_whole(checkpoint: Path) -> None:
     """Say that all of a checkpoint is written."""
     sizes = {

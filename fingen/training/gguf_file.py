@@ -30,6 +30,7 @@ ARCHITECTURES = {"LlamaForCausalLM": "llama", "Qwen2ForCausalLM": "qwen2"}  # as
 TURNED = ("attn_q", "attn_k")  # of Llama: their rows in pairs for the rotary embedding
 NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5  # kinds of tokens
 BLOCK = 32  # weights that are quantised together
+ENDS = ("token_embd.", "output.")  # the embedding and the head
 TOKENIZER_BYTES = 64 << 20
 FROM = re.compile(r"^FROM .*$", re.MULTILINE)
 _LETTERS = (
@@ -56,7 +57,7 @@ def write_gguf(folder: Path, kind: str) -> Packed:
 
     Args:
         folder: a model as transformers writes it.
-        kind: f32, f16 or q8_0; of matrices, other weights are f32.
+        kind: of matrices, one of GGUF_KINDS; other weights are f32, and in four bits embedding and head are q8_0.
 
     Raises:
         UsageError: the extra is missing, or the architecture, its positions or the tokenizer are none that were compared.
@@ -210,15 +211,17 @@ def _turned(tensor: torch.Tensor, name: str, config: Mapping[str, Any]) -> torch
 
 
 def _add_tensor(writer: Any, name: str, tensor: torch.Tensor, kind: str) -> None:
+    """Add a tensor: matrices in the kind asked for, all else in f32."""
     import gguf
 
     if tensor.ndim < 2 or kind == "f32":
         writer.add_tensor(name, tensor.float().contiguous().numpy())
     elif kind == "f16" or tensor.shape[-1] % BLOCK:
         writer.add_tensor(name, tensor.half().contiguous().numpy())
-    else:
-        packed = gguf.quants.quantize(tensor.float().contiguous().numpy(), gguf.GGMLQuantizationType.Q8_0)
-        writer.add_tensor(name, packed, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
+    else:  # what every token goes through keeps eight bits, as llama.cpp keeps it finer than its layers
+        as_kind = gguf.GGMLQuantizationType[("Q8_0" if name.startswith(ENDS) else kind).upper()]
+        packed = gguf.quants.quantize(tensor.float().contiguous().numpy(), as_kind)
+        writer.add_tensor(name, packed, raw_dtype=as_kind)
 
 
 def _name_it(folder: Path, path: Path) -> None:

@@ -23,6 +23,11 @@ def made_of(adapter: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def weights_of(folder: Path) -> dict[str, str]:
+    """The hashes of a model's weights."""
+    return {path.name: sha256_file(path) for path in sorted(folder.glob("*.safetensors"))}
+
+
 def find_merged(
     out: Path, adapter: Mapping[str, Any], tolerance: float | None, *, replace: bool = False
 ) -> dict[str, Any] | None:

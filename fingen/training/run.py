@@ -21,6 +21,7 @@ from fingen.events import Outcome, command_line
 from fingen.records import Record
 from fingen.sets import MANIFEST as SET_MANIFEST
 from fingen.sets import read_manifest
+from fingen.training.merged import weights_of
 from fingen.training.models import Base, shadow_note
 from fingen.training.plan import TrainingPlan, build_plan, few_rows, read_rows
 from fingen.training.preflight import refuse
@@ -113,7 +114,7 @@ def _finished(out: Path, run: str, settings: Finetune) -> dict[str, Any] | None:
     traces = (adapter.MANIFEST, checkpoints.HISTORY, checkpoints.CHECKPOINTS)
     begun = any(os.path.lexists(out / name) for name in traces)  # which takes any name, unlike Path.exists
     refuse_others(out, {*ADAPTER_FILES, checkpoints.CHECKPOINTS} if begun else (), "adapter")
-    whole, unfinished = (out / adapter.MANIFEST).is_file(), checkpoints.is_unfinished(out)
+    whole = (out / adapter.MANIFEST).is_file()
     if settings.replace:
         (out / adapter.MANIFEST).unlink(missing_ok=True)
         checkpoints.clear(out)
@@ -126,10 +127,7 @@ def _finished(out: Path, run: str, settings: Finetune) -> dict[str, Any] | None:
             f"{out}: an adapter of another set, base model or settings is here",
             hint="name another folder with --out, or start anew with --replace",
         )
-    if unfinished and not settings.resume:
-        raise UsageError(
-            f"{out}: a run is here that was not finished", hint="go on with --resume, or start anew with --replace"
-        )
+    checkpoints.refuse_unfinished(out, resume=settings.resume)
     return None
 
 
@@ -269,7 +267,7 @@ def _describe_base(base: Base, source: str, model: Any) -> dict[str, Any]:
         "source": source,
         "hub_id": None if base.built or base.local else base.source,
         "revision": getattr(model.config, "_commit_hash", None),
-        "weights": {path.name: sha256_file(path) for path in sorted(Path(source).glob("*.safetensors"))},
+        "weights": weights_of(Path(source)),
         "built": base.built,
         "licence": base.alias.licence if base.alias else None,
     }

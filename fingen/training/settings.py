@@ -9,21 +9,22 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from fingen.config import FORMS, KEEP, LOADS, MEASURES, SCHEDULES, Distilling, Tuning
+from fingen.config import DIVERGENCES, FORMS, KEEP, LOADS, MEASURES, MODELS, SCHEDULES, Distilling, Tuning
 from fingen.disk import read_whole
 from fingen.errors import UsageError
 
 RECIPES = Path(__file__).with_name("recipes")
 DISTILLING_RECIPES = RECIPES / "distill"
 SETTINGS_BYTES = 16_000  # that a file of settings may have: what is longer could take the parser minutes
-CHOICES = {"form": FORMS, "schedule": SCHEDULES, "load": LOADS, "keep": KEEP, "measure": MEASURES}
+CHOICES = {"form": FORMS, "schedule": SCHEDULES, "load": LOADS, "keep": KEEP, "measure": MEASURES,
+           "divergence": DIVERGENCES}  # fmt: skip
 LEAST = {"rank": 1, "epochs": 1, "steps": 1, "batch": 1, "tokens_per_batch": 1, "cutoff": 2, "keep_rows": 1, "patience": 1, "save_every": 1,
          "limit": 1, "seed": 0, "warmup": 0, "weight_decay": 0, "dropout": 0, "validation_share": 0,
-         "kl": 0, "top": 0, "hidden": 0, "embedding": 0, "choosing_rows": 1}  # fmt: skip
+         "kl": 0, "top": 0, "hidden": 0, "embedding": 0, "on_policy": 0, "choosing_rows": 1}  # fmt: skip
 LEAST_DISTILLING = {**LEAST, "rank": 0}  # where it is none, all is trained
 POSITIVE = ("alpha", "learning_rate", "max_grad_norm", "temperature")
 SHARES = ("dropout", "validation_share")  # below 1
-AT_MOST = {"kl": 1}
+AT_MOST = {"kl": 1, "on_policy": 1}
 WORDS = {"true": True, "false": False}
 
 
@@ -106,6 +107,21 @@ def _range(name: str, least: float | None) -> str:
         return ", above 0"
     most = ", below 1" if name in SHARES else f" to {AT_MOST[name]}" if name in AT_MOST else ""
     return ("" if least is None else f", from {least}") + most
+
+
+def published(recipe: str | None, model: str = "", kind: type[Tuning] = Tuning) -> list[tuple[str, Mapping[str, Any]]]:
+    """The layers below a user's own: a recipe, and what is good for a model of the table.
+
+    Raises:
+        UsageError: no such recipe.
+    """
+    layers: list[tuple[str, Mapping[str, Any]]] = []
+    if recipe:
+        folder = DISTILLING_RECIPES if issubclass(kind, Distilling) else RECIPES
+        layers.append((f"recipe {recipe}", read_recipe(recipe, folder)))
+    if (alias := MODELS.get(model.lower())) and alias.preset:
+        layers.append((f"preset {model.lower()}", alias.preset))
+    return layers
 
 
 def parse_overrides(texts: Sequence[str]) -> dict[str, str]:

@@ -1,24 +1,31 @@
-"""What a student keeps of its teacher: SmolLM2-135M tuned on the Financial PhraseBank, and its students of 24 layers and others.
+"""What a student keeps of its teacher: SmolLM2-135M and its students of 24 layers, on classes and on free text.
 
-Two parts. `layers`: the KL to the teacher, a token, of the student with 6 of 30 layers out, chosen greedily by KL (`fingen distill`)
-and by Block Influence (Men et al. 2024: 1 - cosine of what goes into a layer and what comes out), both chosen on the same training
-rows and measured on others. `fpb`: weighted F1 on the 1,212 test rows of the teacher, of the student as it is cut, of one
-that learns the rows alone, and of the distilled one, on the same rows and steps. One thread, lowest priority; it takes hours, stops at any
-moment and goes on where it was: what is done is in results.jsonl below --out, one figure a line.
+`fpb`: the teacher is tuned on the Financial PhraseBank; weighted F1 on its 1,212 test rows of the teacher, of the student as it is cut,
+of one that learns the rows alone (`rows-alone`), and of the distilled one, on the same rows and steps. `text`: the teacher is the
+model as it is, on question-answer pairs of the shared English reports; KL a token to it on validation rows. `layers-*`: the KL of 6
+of 30 layers out, chosen greedily by KL (`fingen distill`), by Block Influence (Men et al. 2024: 1 - cosine of what goes into a layer and
+what comes out), evenly, and the last ones, all on the same training rows and measured on others. `step`, `speed` and `gguf` measure
+CPU seconds, and what the numbers of a file change. `other` teaches a small model whose vocabulary is trained anew.
 
-Goals: greedy at most 0.8 of Block Influence; the distilled student of 24 layers at least 0.95 of the teacher's weighted F1.
+One thread, low priority; it stops at any moment and goes on where it was: what is done is in results.jsonl below --out.
 
-    python tests/benchmarks/bench_distill.py [--out DIR] [--only NAME]... [--rows N] [--steps N]
+Goals: greedy at most 0.8 of Block Influence; the distilled student at least 0.95 of its teacher's weighted F1; KL on free text at most 0.5
+after 200 steps; a cached step at most 1.15 of one on the rows alone; the student answers at least 1.15 times as fast.
+
+    python tests/benchmarks/bench_distill.py [--out DIR] [--only NAME]... [--steps N] [--rows N]
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import os
+import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,58 +34,93 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "benchmarks"), str(ROOT)]
 
-from bench_fpb import FILE, fingen  # noqa: E402  # modules of the tests, which are found by that
+from bench_fpb import DATA, FILE, fingen  # noqa: E402  # modules of the tests, which are found by that
 from smollm2 import FOLDER, HOW  # noqa: E402
 
 OUT = 6
-SHARE_OF_INFLUENCE, KEPT = 0.8, 0.95  # the goals
-TEACHER, SET = Path("build/adapters/teacher"), Path("build/fpb")
-DISTILL = ("distill", TEACHER, "--learning-rate", "1e-4", "--epochs", "2", "--resume")
-STUDENTS: dict[str, tuple[str, ...]] = {
-    "cut": ("--drop", str(OUT), "--untrained"),
-    "rows-alone": ("--drop", str(OUT), "--kl", "0"),
-    "distilled": (
-        "--drop",
-        str(OUT),
-    ),
-    "distilled-27": ("--drop", "3"),
-    "distilled-20": ("--drop", "10"),
-    "hidden": ("--drop", str(OUT), "--hidden", "1"),
+REPORTS = ("MGMRESORTS_2022Q4_EARNINGS.pdf", "ULTABEAUTY_2023Q4_EARNINGS.pdf", "BESTBUY_2023_10K.pdf")
+TEACHER, FPB, TEXT = Path("build/adapters/two-passes"), Path("build/fpb"), Path("build/text")
+COMMON = ("--learning-rate", "1e-4", "--override", "save_every=100000", "--resume")
+CHOOSING_ROWS = {"fpb": 24, "text": 8}
+TEXT_TOKENS = 200  # that a row of free text may have
+SMALL = Path("build/small")  # a model of a vocabulary of its own
+STUDENTS: dict[str, tuple[object, ...]] = {
+    "cut": ("--untrained",),
+    "rows-alone": ("--kl", "0"),
+    "distilled": (),
+    "distilled-alone": ("--kl", "1"),
+}
+TEXTS: dict[str, tuple[object, ...]] = {
+    "text": ("--drop", OUT),
+    "text-kl-alone": ("--drop", OUT, "--kl", "1"),
+    "text-hidden": ("--drop", OUT, "--hidden", "1"),
+    "text-states-out": ("--drop", OUT, "--no-cache"),
+    "text-on-policy": ("--drop", OUT, "--on-policy", "0.3"),
+    "other": ("--student", SMALL),
 }
 
 
-def prepare(out: Path, rows: int | None) -> None:
+@dataclass(frozen=True)
+class Asked:
+    """What is measured: where, how many steps, how many rows."""
+
+    out: Path
+    steps: int
+    rows: int | None
+
+
+def prepare_fpb(asked: Asked) -> None:
     """The set and the teacher, unless they are there."""
-    fingen(out, "import", "fpb", FILE, "--out", SET)
-    limit = ("--limit", rows) if rows else ()
-    fingen(
-        out, "finetune", "--model", FOLDER, "--set", SET, "--recipe", "fpb-small", "--out", TEACHER, "--resume", *limit
-    )
+    if not (asked.out / FPB / "manifest.json").is_file():
+        fingen(asked.out, "import", "fpb", FILE, "--out", FPB)
+    limit = ("--limit", asked.rows) if asked.rows else ()
+    fingen(asked.out, "finetune", "--model", FOLDER, "--set", FPB, "--recipe", "fpb-small", "--out", TEACHER, "--resume",
+           *limit)  # fmt: skip
 
 
-def measure_layers(out: Path, rows: int | None, steps: int | None) -> dict[str, Any]:
-    """KL a token of both choices, on rows that neither was chosen on."""
-    from fingen.config import Distilling
-    from fingen.sets import read_split
-    from fingen.training.data import build_examples
-    from fingen.training.distill.pruning import choose_layers
-    from fingen.training.distill.teacher import open_teacher
+def prepare_text(asked: Asked) -> None:
+    """Pairs without passages, by the offline teacher."""
+    if not (asked.out / TEXT / "manifest.json").is_file():
+        reports = [DATA / "pdf_en" / name for name in REPORTS]
+        fingen(asked.out, "pdf2qa", *reports, "--teacher", "offline", "--context", "none", "--limit", 1000, "--per-chunk", 3,
+               "--out", TEXT)  # fmt: skip
 
-    count = min(rows or 32, Distilling().choosing_rows)
-    os.chdir(out)
-    teacher = open_teacher(str(TEACHER), "fp32")
-    model = teacher.load_model()
-    kept = build_examples(read_split(SET, "train"), teacher.template, 2048).kept
-    chosen_on, others = kept[:count], kept[count : 3 * count]
-    pad = teacher.template.pad
-    greedy = [number for number, _ in choose_layers(model, OUT, chosen_on, pad, 2048)]
-    by_influence = block_influence(model, chosen_on, pad)[:OUT]
-    figures = {
-        name: divergence(model, layers, others, pad)
-        for name, layers in (("greedy", greedy), ("influence", by_influence))
-    }
-    return {"greedy": sorted(greedy), "influence": sorted(by_influence), "kl": figures, "rows": [len(chosen_on), len(others)],
-            "share": figures["greedy"] / figures["influence"], "goal": SHARE_OF_INFLUENCE}  # fmt: skip
+
+# --- layers -----------------------------------------------------------------------------------------------------------
+
+
+def measure_layers(source: Path, data: Path, cutoff: int) -> Callable[[Asked], dict[str, Any]]:
+    """What measures KL a token of four choices of layers, on rows that none of them was chosen on."""
+
+    def measure(asked: Asked) -> dict[str, Any]:
+        from fingen.records import take
+        from fingen.sets import read_split
+        from fingen.training.data import build_examples
+        from fingen.training.distill.teacher import open_teacher
+
+        (prepare_fpb if data == FPB else prepare_text)(asked)
+        began, count = time.monotonic(), asked.rows or CHOOSING_ROWS[data.name]
+        made = fingen(asked.out, "distill", source, "--drop", OUT, "--untrained", "--set", data, "--out", f"build/models/cut-{data.name}",
+                      "--cutoff", cutoff, "--override", f"choosing_rows={count}", "--resume")  # fmt: skip
+        seconds, chosen = time.monotonic() - began, made["distilled"]["layers"]["dropped"]
+        os.chdir(asked.out)
+        teacher = open_teacher(str(source), "fp32")
+        model, pad = teacher.load_model(), teacher.template.pad
+        kept = build_examples(read_split(data, "train"), teacher.template, cutoff).kept
+        chosen_on = take(kept, count)
+        others = [row for row in take(kept, 4 * count) if row not in chosen_on]
+        count = model.config.num_hidden_layers
+        choices = {
+            "greedy": [each["layer"] for each in chosen],
+            "influence": block_influence(model, chosen_on, pad)[:OUT],
+            "evenly": [round((number + 0.5) * count / OUT) for number in range(OUT)],
+            "last": [*range(count - OUT, count)],
+        }
+        kl = {name: divergence(model, layers, others, pad) for name, layers in choices.items()}
+        return {"layers": {name: sorted(each) for name, each in choices.items()}, "kl": kl, "seconds": seconds,
+                "chosen": chosen, "rows": [len(chosen_on), len(others)], "share": kl["greedy"] / kl["influence"]}  # fmt: skip
+
+    return measure
 
 
 def block_influence(model: Any, rows: Sequence[Any], pad: int) -> list[int]:
@@ -93,7 +135,7 @@ def block_influence(model: Any, rows: Sequence[Any], pad: int) -> list[int]:
     sums = [0.0] * len(layers)
     with torch.no_grad():
         for row in rows:
-            place = [range(len(row.ids) - row.answer - 1, len(row.ids) - 1)]
+            place = [range(len(row.ids) - 1)]
             modules = [model.get_input_embeddings(), *layers]
             states = predict_with_states(model, [row.ids], place, pad, modules=modules)[1]
             for number in range(len(layers)):
@@ -102,59 +144,223 @@ def block_influence(model: Any, rows: Sequence[Any], pad: int) -> list[int]:
 
 
 def divergence(model: Any, out: Sequence[int], rows: Sequence[Any], pad: int) -> float:
-    """KL a token from the model to itself without some layers, in nats."""
-    from fingen.training.distill.pruning import answer_logs, find_layers, without
+    """KL a token from the model to itself without some layers, in nats, over the whole vocabulary."""
+    from fingen.training.distill.pruning import answer_logs, cut_layers
 
-    total = 0.0
+    less, total = copy.deepcopy(model), 0.0
+    cut_layers(less, out)
     for row in rows:
-        whole = answer_logs(model, [row], pad)
-        with without([find_layers(model)[number] for number in out]):
-            logs = answer_logs(model, [row], pad)
+        whole, logs = answer_logs(model, [row], pad), answer_logs(less, [row], pad)
         total += float((whole.exp() * (whole - logs)).sum())
     return total / sum(row.answer for row in rows)
 
 
-def measure_student(name: str) -> Callable[[Path, int | None, int | None], dict[str, Any]]:
+# --- students ---------------------------------------------------------------------------------------------------------
+
+
+def fpb_student(name: str) -> Callable[[Asked], dict[str, Any]]:
     """What makes and scores one student, or the teacher."""
 
-    def measure(out: Path, rows: int | None, steps: int | None) -> dict[str, Any]:
-        started, folder = time.monotonic(), Path("build/models") / name
-        some = [*(("--limit", rows) if rows else ()), *(("--override", f"steps={steps}") if steps else ())]
-        if name != "teacher":
-            fingen(out, *DISTILL, "--set", SET, "--out", folder, *STUDENTS[name], *some)
-        subject = (TEACHER, "--no-base") if name == "teacher" else ("--model", folder)
-        limit = ("--limit", rows) if rows else ()
-        scored = fingen(
-            out, "score", *subject, "--benchmark", "fpb", "--data", FILE, "--out", f"build/scores/{name}", *limit
-        )
+    def measure(asked: Asked) -> dict[str, Any]:
+        prepare_fpb(asked)
+        began, folder = time.monotonic(), Path("build/models") / f"{name}-{asked.steps}"
+        rows = (
+            "--limit",
+            asked.rows or asked.steps * 8,
+        )  # no more than it sees in that many steps: the teacher is asked of all
+        if name == "teacher":
+            subject: tuple[object, ...] = (TEACHER, "--no-base")
+        else:
+            fingen(asked.out, "distill", TEACHER, "--drop", OUT, "--set", FPB, "--out", folder, *STUDENTS[name], *COMMON, *rows,
+                   "--override", f"steps={asked.steps}", "--override", f"choosing_rows={asked.rows or CHOOSING_ROWS['fpb']}")  # fmt: skip
+            subject = ("--model", folder, "--no-base")
+        trained = time.monotonic() - began
+        where, limit = f"build/scores/{name}-{asked.steps}", ("--limit", asked.rows) if asked.rows else ()
+        scored = fingen(asked.out, "score", *subject, "--benchmark", "fpb", "--data", FILE, "--out", where, *limit)
         (score,) = scored["scores"]
         figures = {kind: score["choices"][kind] for kind in ("weighted_f1", "macro_f1", "accuracy")}
-        return {"rows": score["rows"], **figures, "seconds": time.monotonic() - started}
+        return {
+            "rows": score["rows"],
+            **figures,
+            "seconds": trained,
+            "score_seconds": time.monotonic() - began - trained,
+        }
 
     return measure
 
 
-PARTS: dict[str, Callable[[Path, int | None, int | None], dict[str, Any]]] = {
-    "layers": measure_layers,
-    **{name: measure_student(name) for name in ("teacher", *STUDENTS)},
+def text_student(name: str) -> Callable[[Asked], dict[str, Any]]:
+    """What makes one student on free text: its KL a token to the teacher on the validation rows, before and after."""
+
+    def measure(asked: Asked) -> dict[str, Any]:
+        prepare_text(asked)
+        if name == "other":
+            make_small(asked)
+        began = time.monotonic()
+        limit = ("--limit", asked.rows) if asked.rows else ()
+        made = fingen(asked.out, "distill", FOLDER, *TEXTS[name], "--set", TEXT, "--out", f"build/models/{name}-{asked.steps}",
+                      *COMMON, *limit, "--cutoff", TEXT_TOKENS, "--override", "batch=4", "--override", f"steps={asked.steps}",
+                      "--override", f"choosing_rows={asked.rows or CHOOSING_ROWS['text']}")  # fmt: skip
+        about = made["distilled"]
+        return {"terms": about["terms"], "aligned": about["aligned"], "rows": made["rows"], "training_seconds": made["seconds"],
+                "seconds": time.monotonic() - began}  # fmt: skip
+
+    return measure
+
+
+def make_small(asked: Asked) -> None:
+    """A model of random weights with a tokenizer that is trained on the rows."""
+    from fingen.sets import read_split
+    from fingen.training.tiny import tiny_config, train_tokenizer
+
+    if (asked.out / SMALL).is_dir():
+        return
+    import torch
+    from transformers import LlamaForCausalLM
+
+    tokenizer = train_tokenizer([f"{row.instruction} {row.output}" for row in read_split(asked.out / TEXT, "train")])
+    torch.manual_seed(1)
+    LlamaForCausalLM(tiny_config(tokenizer, hidden=128, layers=4)).save_pretrained(asked.out / SMALL)
+    tokenizer.save_pretrained(asked.out / SMALL)
+
+
+# --- seconds ----------------------------------------------------------------------------------------------------------
+
+
+def measure_steps(asked: Asked) -> dict[str, Any]:
+    """CPU seconds of the same steps on the rows alone and with the teacher's cached answers, in turns."""
+    import torch
+
+    from fingen.config import Distilling
+    from fingen.sets import read_split
+    from fingen.training.data import build_examples
+    from fingen.training.distill.answers import AnswerStore, Online
+    from fingen.training.distill.losses import Distillation
+    from fingen.training.distill.pruning import cut_layers
+    from fingen.training.distill.teacher import open_teacher
+    from fingen.training.recipe import LOSS, answer_objective
+
+    prepare_text(asked)
+    os.chdir(asked.out)
+    teacher = open_teacher(str(FOLDER), "fp32")
+    model, pad, width = teacher.load_model(), teacher.template.pad, len(teacher.template.tokenizer)
+    rows = build_examples(read_split(TEXT, "train"), teacher.template, TEXT_TOKENS).kept[: 4 * (asked.rows or 12)]
+    by_id, tuning = {row.id: row for row in rows}, Distilling()
+    store = AnswerStore(Path("build/cache/steps"), {}, tuning.top)
+    store.fill(Online(model, by_id, pad, width, 1.0, tuning.top), rows, 2048)
+    cut_layers(model, [3, 9, 14, 18, 21, 24])
+    model.train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5)
+    ways: dict[str, Any] = {
+        "rows alone": answer_objective(pad),
+        "cached": Distillation(store.reader(by_id), tuning, pad, width),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for at in range(0, len(rows), 4):
+        for name, objective in ways.items():
+            began = time.process_time()
+            objective(model, rows[at : at + 4], True)[LOSS].backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            seconds[name].append(time.process_time() - began)
+    medians = {name: statistics.median(each[1:]) for name, each in seconds.items()}
+    return {"seconds": medians, "share": medians["cached"] / medians["rows alone"], "steps": len(rows) // 4}
+
+
+def measure_speed(asked: Asked) -> dict[str, Any]:
+    """CPU seconds in which the model and its student of 24 layers write the same number of tokens, and read prompts."""
+    import torch
+
+    from fingen.training.distill.pruning import cut_layers
+    from fingen.training.distill.teacher import open_teacher
+
+    os.chdir(asked.out)
+    whole = open_teacher(str(FOLDER), "fp32").load_model()
+    less = copy.deepcopy(whole)
+    cut_layers(less, range(10, 10 + OUT))
+    prompt = torch.arange(100, 200)[None]
+    found: dict[str, list[float]] = {"write": [], "read": []}
+    for _ in range(5):
+        seconds = []
+        for model in (whole, less):
+            with torch.no_grad():
+                began = time.process_time()
+                model.generate(prompt, max_new_tokens=48, min_new_tokens=48, do_sample=False, pad_token_id=2)
+                middle = time.process_time()
+                model(prompt.repeat(4, 1))
+                seconds.append((middle - began, time.process_time() - middle))
+        found["write"].append(seconds[0][0] / seconds[1][0])
+        found["read"].append(seconds[0][1] / seconds[1][1])
+    return {name: statistics.median(each) for name, each in found.items()}
+
+
+def measure_gguf(asked: Asked) -> dict[str, Any]:
+    """The distilled student as files for llama.cpp, on test rows: weighted F1, beside the model itself, bytes, tokens a second."""
+    from llama_server import llama
+
+    from fingen import metrics
+    from fingen.scoring.report import read_score
+    from fingen.sets import read_split
+    from fingen.training.base import load_tokenizer
+    from fingen.training.use import template_of
+
+    folder = asked.out / f"build/models/distilled-{asked.steps}"
+    template = template_of(str(folder), load_tokenizer(str(folder)))[0]
+    whole = {one.id: one for one in read_score(asked.out / f"build/scores/distilled-{asked.steps}")[1]}
+    rows = [row for row in read_split(asked.out / FPB, "test") if row.id in whole][: asked.rows or 400]
+    found: dict[str, Any] = {"rows": len(rows)}
+    sides = {"fp32": {row.id: whole[row.id].value for row in rows}}
+    for kind in ("f32", "q8_0", "q4_0"):
+        packed = fingen(asked.out, "merge", folder, "--gguf", kind)
+        said, tokens, began = {}, 0, time.process_time()
+        with llama(asked.out / packed["file"], 512) as server:
+            for row in rows:
+                ids = template.encode_prompt(template.render(row.instruction, row.input))
+                text = server.complete(ids, 4, temperature=0)["content"].strip().lower()
+                said[row.id], tokens = (
+                    next((c for c in ("negative", "neutral", "positive") if text.startswith(c)), None),
+                    tokens + len(ids),
+                )
+        sides[kind] = said
+        found[kind] = {"bytes": packed["size_bytes"], "tokens_a_second": tokens / (time.process_time() - began)}
+    gold = {row.id: row.output for row in rows}
+    for kind, said in sides.items():
+        counts: dict[tuple[str, str | None], int] = {}
+        for row, right in gold.items():
+            counts[right, said[row]] = counts.get((right, said[row]), 0) + 1
+        right = {row: said[row] == gold[row] for row in gold}
+        first = sum(whole[row].value == gold[row] and not right[row] for row in gold)
+        second = sum(whole[row].value != gold[row] and right[row] for row in gold)
+        found.setdefault(kind, {}).update(weighted_f1=metrics.f1(counts, "weighted"), mcnemar=metrics.mcnemar(first, second),
+                                          other_answers=sum(said[row] != whole[row].value for row in gold))  # fmt: skip
+    return found
+
+
+PARTS: dict[str, Callable[[Asked], dict[str, Any]]] = {
+    "layers-fpb": measure_layers(TEACHER, FPB, 512),
+    **{name: fpb_student(name) for name in ("teacher", *STUDENTS)},
+    "layers-text": measure_layers(FOLDER, TEXT, TEXT_TOKENS),
+    **{name: text_student(name) for name in TEXTS},
+    "step": measure_steps,
+    "speed": measure_speed,
+    "gguf": measure_gguf,
 }
 
 
-def main(out: Path, only: Sequence[str], rows: int | None, steps: int | None) -> None:
+def main(asked: Asked, only: Sequence[str]) -> None:
     """Measure what is not there yet."""
-    out.mkdir(parents=True, exist_ok=True)
-    results = out / "results.jsonl"
-    there = {json.loads(line)["name"] for line in results.read_text().splitlines()} if results.is_file() else set()
-    if hasattr(os, "nice"):
-        os.nice(19)
-    prepare(out, rows)
+    asked.out.mkdir(parents=True, exist_ok=True)
+    results = asked.out / "results.jsonl"
+    lines = results.read_text().splitlines() if results.is_file() else []
+    there = {(found["name"], found["steps"]) for found in map(json.loads, lines)}
     for name in only or PARTS:
-        if name in there:
+        if (name, asked.steps) in there:
             continue
-        found = {"name": name, **PARTS[name](out.resolve(), rows, steps)}
+        found = {"name": name, "steps": asked.steps, **PARTS[name](asked)}
         with results.open("a", encoding="utf-8") as file:
             file.write(json.dumps(found) + "\n")
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
+        sys.stdout.flush()
 
 
 @pytest.mark.benchmark
@@ -162,14 +368,14 @@ def test_what_a_student_keeps(tmp_path: Path):
     """The smallest form: that every part runs."""
     if not FOLDER.is_dir() or not FILE.is_file():
         pytest.skip(HOW)
-    main(tmp_path, ["layers", "teacher", "cut", "distilled"], 8, 2)
+    main(Asked(tmp_path, 2, 8), ["layers-fpb", "teacher", "cut", "distilled", "step", "speed"])
 
 
 if __name__ == "__main__":
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--out", type=Path, default=ROOT / "build" / "bench-distill")
-    asked.add_argument("--only", action="append", choices=[*PARTS], default=[])
-    asked.add_argument("--rows", type=int)
-    asked.add_argument("--steps", type=int)
-    given = asked.parse_args()
-    main(given.out, given.only, given.rows, given.steps)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench-distill")
+    parser.add_argument("--only", action="append", choices=[*PARTS], default=[])
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--rows", type=int)
+    given = parser.parse_args()
+    main(Asked(given.out.resolve(), given.steps, given.rows), given.only)

@@ -16,6 +16,7 @@ from fingen.teachers.offline import chinese, english
 from fingen.teachers.offline.extract import Pair, Rules, Topic, find_topics, select
 from fingen.teachers.offline.figures import row_pairs, statement_pairs
 from fingen.teachers.offline.intent import write
+from fingen.teachers.offline.questions import table_pairs
 from fingen.teachers.offline.statements import is_statement
 
 STANDARD = 1.0  # rank from which on a concept comes from the words of an accounting standard
@@ -52,12 +53,16 @@ class Offline:
 
 
 def _item(pair: Pair) -> dict[str, Any]:
+    worked_out = (
+        {"operation": pair.operation, "program": pair.program, "cells": list(pair.cells)} if pair.program else {}
+    )
     return {
         "question": pair.question,
         "rephrased": pair.rephrased,
         "answer": pair.answer,
         "evidence": list(pair.quotes),
         "calc": pair.calc or None,
+        **worked_out,
     }
 
 
@@ -116,4 +121,8 @@ def _asked_once(pairs: list[Pair]) -> list[Pair]:
     return list({pair.question: pair for pair in reversed(pairs)}.values())[::-1]
 
 
-PAIRS: dict[str, Callable[[Passage], list[Pair]]] = {"qa-concept": concept_pairs, "qa-summary": summary_pairs}
+PAIRS: dict[str, Callable[[Passage], list[Pair]]] = {
+    "qa-concept": concept_pairs,
+    "qa-summary": summary_pairs,
+    "qa-table": table_pairs,
+}

@@ -27,6 +27,9 @@ class Pair:
     quotes: tuple[str, ...]
     rank: float
     calc: str = ""  # what gives the figures of the answer that no quote states
+    operation: str = ""  # this and the next two of a question on a table: see `tasks.table`
+    program: str = ""
+    cells: tuple[dict[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

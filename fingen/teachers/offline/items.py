@@ -131,12 +131,16 @@ _CHINESE_NUMBER = re.compile(
 )
 
 
+def plain_label(label: str, language: str) -> str:
+    """A label without its number, its notes and what its sign means."""
+    unnumbered = _CHINESE_NUMBER.sub("", label) if language == "zh" else label
+    return re.sub(r"\s+", " ", _MARKS.sub("", unnumbered)).strip(" ,.-–—")
+
+
 @lru_cache(maxsize=1 << 12)
 def find_item(label: str, kind: Kind, language: str) -> tuple[Item | None, str]:
     """The item that a label names, and the label without its marks; None where it is not one that is asked about."""
-    unnumbered = _CHINESE_NUMBER.sub("", label) if language == "zh" else label
-    plain = re.sub(r"\s+", " ", _MARKS.sub("", unnumbered)).strip(" ,.-–—")
-    plain = re.sub(r", net of .*", ", net", plain)
+    plain = re.sub(r", net of .*", ", net", plain_label(label, language))
     for item, pattern in _ITEMS[language]:
         if kind in item.kinds and pattern.fullmatch(plain):
             return item, plain

@@ -90,7 +90,9 @@ _HEADS = re.compile(  # all that may stand above a column of amounts; what says 
 _QUARTER = re.compile(r"three months|quarter|1[34] weeks|thirteen weeks|fourteen weeks|\bQ[1-4]\b", re.IGNORECASE)
 _OTHER_SPAN = re.compile(r"six months|nine months|half|26 weeks|39 weeks|semester|季度|半年|1-\d+月", re.IGNORECASE)
 _WHOLE_YEAR = re.compile(r"twelve months|years?\b|5[23] weeks|fiscal|年度?", re.IGNORECASE)
+_SEE_NOTE = re.compile(r"(?i)\((?:see )?notes? [\d, and]{1,12}\)")
 _SURELY_UNITS = 1_000_000
+_FOOTNOTE = re.compile(r"(?<=\d)\s?\((?:[a-z]|\d{1,2})\)")
 _THIS, _LAST = re.compile(r"本期|本年|期末|(?<!上)年末"), re.compile(r"上期|上年|期初|年初")
 _AMOUNT = re.compile(
     r"(?P<minus>[-−–(]?)\s?(?P<sign>(?:US|HK|[AC])?[$£€¥￥]|RMB|CHF)?\s?(?P<inner>[-−–(]?)\s?(?P<figure>\d{1,3}(?:,\d{3})+|\d+)(?P<part>\.\d+)?\s?\)?"
@@ -155,8 +157,8 @@ def statement_rows(passage: Passage) -> list[Row]:
         row
         for topic in all_topics(passage)
         for table, caption in zip(topic.tables, topic.captions, strict=True)
-        if (kind := _kind(topic, table, caption, passage))
-        for row in _Table(table, caption, kind, passage).rows()
+        if (kind := kind_of(topic, table, caption, passage))
+        for row in StatementTable(table, caption, kind, passage).rows()
     ]
     return sorted(found, key=lambda row: (row.item.rank, row.span != "year"))
 
@@ -166,7 +168,7 @@ def is_statement(title: str) -> bool:
     return len(title) < 160 and any(pattern.search(title) for pattern in _TITLES.values())
 
 
-def _kind(topic: Topic, table: str, caption: str, passage: Passage) -> Kind | None:
+def kind_of(topic: Topic, table: str, caption: str, passage: Passage) -> Kind | None:
     """Which statement of the group a table is, by the line above it, else by the heading that it stands under."""
     titles = [title for title in topic.path if not _says_nothing(title, passage)]
     first = table.split("\n", 1)[0]
@@ -176,6 +178,7 @@ def _kind(topic: Topic, table: str, caption: str, passage: Passage) -> Kind | No
     title = titles[-1] if titles else ""
     kind = next((kind for kind, pattern in _TITLES.items() if is_statement(title) and pattern.search(title)), None)
     named = re.sub(re.escape(passage.company or "\0"), "", " | ".join(titles), flags=re.IGNORECASE)
+    named = _SEE_NOTE.sub("", named)
     bases = {basis.kind for basis in passage.basis}
     if kind is None or _OF_OTHERS.search(named) or bases & {"parent", "segment", "discontinued", "restated"}:
         return None
@@ -189,24 +192,24 @@ def _says_nothing(title: str, passage: Passage) -> bool:
     return _STAMPS.match(title) is not None or (title.casefold().startswith(first) and not is_statement(title))
 
 
-class _Table:
-    """One table of a statement."""
+class StatementTable:
+    """One table of a statement, or a note to it."""
 
-    def __init__(self, text: str, caption: str, kind: Kind, passage: Passage) -> None:
+    def __init__(self, text: str, caption: str, kind: Kind | Literal["note"], passage: Passage) -> None:
         self._caption, self._kind, self._passage = caption, kind, passage
         self._lines = [(line, line.split(" | ")) for line in text.split("\n")]
-        self._width = max(len(cells) for _, cells in self._lines)
+        self.width = max(len(cells) for _, cells in self._lines)
         first = next((n for n, (_, cells) in enumerate(self._lines) if self._has_amounts(cells)), len(self._lines))
-        self._head, self._body = self._lines[:first], self._lines[first:]
+        self.head, self.body = self._lines[:first], self._lines[first:]
 
     def rows(self) -> Iterator[Row]:
         """Its rows of known items; none where columns or unit are not sure."""
         by_label: dict[str, list[Row]] = defaultdict(list)
         for now, before, span in self._column_pairs():
-            money = self._money(now, before)
+            money = self.money(now, before)
             if money is None:
                 continue
-            for line, cells in self._body:
+            for line, cells in self.body:
                 row = self._row(line, cells, now, before, money, span)
                 if row is not None:
                     by_label[f"{row.item.name}|{span}"].append(row)
@@ -219,10 +222,10 @@ class _Table:
         return any(_AMOUNT.fullmatch(cell) and not _YEAR.fullmatch(cell) and len(cell) > 2 for cell in cells[1:])
 
     def _row(self, line: str, cells: list[str], now: int, before: int, money: Money, span: Span) -> Row | None:
-        if len(cells) != self._width or any("%" in cells[at] for at in (now, before)):
+        if len(cells) != self.width or any("%" in cells[at] for at in (now, before)):
             return None
-        item, label = find_item(cells[0], self._kind, self._passage.language)
-        latest, earlier = _amount(cells[now]), _amount(cells[before])
+        item, label = find_item(cells[0], self._kind, self._passage.language) if self._kind != "note" else (None, "")
+        latest, earlier = parse_amount(cells[now]), parse_amount(cells[before])
         if item is None or latest is None or earlier is None or not _fits(item, latest, earlier):
             return None
         if item.is_per_share:
@@ -230,14 +233,14 @@ class _Table:
             if not is_said or "." not in latest.digits:
                 return None  # in cents or in pence, who knows
             money = Money(money.currency, "")
-        is_dated, day = self._is_dated((now, before)), _DAY.search(self._headings[before])
+        is_dated, day = self.is_dated((now, before)), _DAY.search(self.headings[before])
         return Row(item, label, latest, earlier, money, span, line.strip(" |"), is_dated, day[0] if day else "")
 
     @cached_property
-    def _headings(self) -> list[str]:
+    def headings(self) -> list[str]:
         """What stands above each column, from top to bottom."""
-        rows = [cells for _, cells in self._head if len(cells) == self._width and not self._is_title(cells)]
-        return [" ".join(filter(None, (cells[at] for cells in rows))) for at in range(self._width)]
+        rows = [cells for _, cells in self.head if len(cells) == self.width and not self._is_title(cells)]
+        return [" ".join(filter(None, (cells[at] for cells in rows))) for at in range(self.width)]
 
     @staticmethod
     def _is_title(cells: Sequence[str]) -> bool:
@@ -245,7 +248,13 @@ class _Table:
         return len(filled) == 1 and is_statement(filled[0])
 
     def _column_pairs(self) -> Iterator[tuple[int, int, Span]]:
-        """Columns of the report's period and of the one before; a group of columns is for a year or for its last quarter."""
+        """Columns of the report's period and of the one before."""
+        for at, span in self.dated_columns():
+            latest = max(at)
+            yield at[latest], at[latest - 1], span
+
+    def dated_columns(self) -> Iterator[tuple[dict[int, int], Span]]:
+        """Year -> column, the report's year and the one before among them; a group of columns is for a year or its last quarter."""
         groups = self._groups()
         labels = self._labels(len(groups))
         if not labels:
@@ -257,21 +266,47 @@ class _Table:
                 continue
             at = {year: column for column, year in group.items()}
             if latest - 1 in at:
-                yield at[latest], at[latest - 1], span
+                yield at, span
+
+    def measured_columns(self) -> Iterator[tuple[str, dict[int, int]]]:
+        """What stands above groups of year columns, and of each the year -> column: Segment Sales over 2022 and 2021."""
+        rows = [cells for _, cells in self.head if len(cells) == self.width]
+        at = next(
+            (n for n, cells in enumerate(rows) if sum(self._year_of(cell) is not None for cell in cells[1:]) > 1), 0
+        )
+        groups: list[dict[int, int]] = []
+        for column, cell in enumerate(rows[at] if at else ()):
+            year = self._year_of(cell) if column else None
+            if year is not None:
+                if not groups or year in groups[-1]:
+                    groups.append({})
+                groups[-1][year] = column
+        starts = [min(group.values()) for group in groups] + [self.width]
+        for group, start, end in zip(groups, starts, starts[1:], strict=False):
+            above = [cell.strip() for cells in rows[:at] for cell in cells[start:end] if cell.strip()]
+            latest = max(group)
+            if (
+                above
+                and len(above) < 3
+                and latest - 1 in group
+                and latest in self._years({c: y for y, c in group.items()})
+            ):
+                yield " ".join(above), group
 
     def _years(self, group: dict[int, int]) -> set[int]:
         """The year that the report's period may be called: that of its end, and the fiscal year where no date is given."""
         period = self._passage.period
         end = int((period.end or "0")[:4])
-        return {end} if self._is_dated(group) or period.fiscal_year is None else {period.fiscal_year}
+        return {end} if self.is_dated(group) or period.fiscal_year is None else {period.fiscal_year}
 
-    def _is_dated(self, columns: Iterable[int]) -> bool:
-        return any(_MONTH.search(self._headings[column]) for column in columns)
+    def is_dated(self, columns: Iterable[int]) -> bool:
+        """Whether a column is headed by a day."""
+        return any(_MONTH.search(self.headings[column]) for column in columns)
 
     def _groups(self) -> list[dict[int, int]]:
         """Column -> year, those that stand together; a year that comes again begins another group."""
         groups: list[dict[int, int]] = []
-        for column, heading in enumerate(self._headings):
+        for column, heading in enumerate(self.headings):
             year = self._year_of(heading)
             if not column or year is None:
                 continue
@@ -281,6 +316,7 @@ class _Table:
         return groups
 
     def _year_of(self, heading: str) -> int | None:
+        heading = _FOOTNOTE.sub("", heading)
         if re.search(r"[^\W\d_]|%", _HEADS.sub("", heading)) or not self._ends_alike(heading):
             return None
         if years := set(_YEAR.findall(heading)):
@@ -304,10 +340,10 @@ class _Table:
 
     def _labels(self, count: int) -> list[str]:
         """What is said of each group of columns; [] where that is not sure."""
-        whole = " ".join(cell for _, cells in self._head for cell in cells if cell)
+        whole = " ".join(cell for _, cells in self.head for cell in cells if cell)
         if count <= 1:
             return [whole] * count
-        for _, cells in self._head:
+        for _, cells in self.head:
             said = [cell for cell in cells[1:] if cell and not _YEAR.search(cell)]
             if len(said) == count:
                 return said
@@ -319,13 +355,13 @@ class _Table:
     def _is_in_units(self, column: int) -> bool:
         """Whether amounts of which only the currency is said can be nothing but single units."""
         amounts = [
-            amount for _, cells in self._body if len(cells) == self._width and (amount := _amount(cells[column]))
+            amount for _, cells in self.body if len(cells) == self.width and (amount := parse_amount(cells[column]))
         ]
         return self._kind != "key" and any(abs(amount.value) >= _SURELY_UNITS for amount in amounts)
 
     def _currencies(self, columns: dict[int, int]) -> Iterator[str]:
         for column in columns:
-            yield from _currencies(self._headings[column])
+            yield from _currencies(self.headings[column])
 
     def _span(self, label: str) -> Span | None:
         """For what time the amounts under a label are; those of a balance sheet are for a day."""
@@ -337,10 +373,10 @@ class _Table:
             return None if re.search(r"twelve months|5[23] weeks|years? ended", label, re.IGNORECASE) else "quarter"
         return "year"
 
-    def _money(self, now: int, before: int) -> Money | None:
+    def money(self, now: int, before: int) -> Money | None:
         """Scale and currency of two columns, from the table or from what is said above the passage."""
         head = " ".join(
-            [self._caption if len(self._caption) < 160 else "", *(cell for _, cells in self._head for cell in cells)]
+            [self._caption if len(self._caption) < 160 else "", *(cell for _, cells in self.head for cell in cells)]
         )
         said = [head] if len(_scales(head)) == 1 else [unit.text for unit in self._passage.unit]
         scales = {tuple(_scales(text)) for text in said}
@@ -348,8 +384,8 @@ class _Table:
             return None
         if not scale and self._passage.language == "en" and not self._is_in_units(now):
             return None
-        columns = [set(_currencies(self._headings[column])) for column in (now, before)]
-        shown = {amount.currency for _, cells in self._body for cell in cells if (amount := _amount(cell))} - {""}
+        columns = [set(_currencies(self.headings[column])) for column in (now, before)]
+        shown = {amount.currency for _, cells in self.body for cell in cells if (amount := parse_amount(cell))} - {""}
         currencies = columns[0] if columns[0] == columns[1] and len(columns[0]) == 1 else set()
         for text in () if currencies else (" ".join(said), head, " ".join(sorted(shown))):
             currencies = currencies or set(_currencies(text))
@@ -365,7 +401,8 @@ def _fits(item: Item, now: Amount, before: Amount) -> bool:
     return item.way != "plain" or min(now.value, before.value) >= 0
 
 
-def _amount(cell: str) -> Amount | None:
+def parse_amount(cell: str) -> Amount | None:
+    """The amount that a cell holds and nothing else; None where there is none."""
     found = _AMOUNT.fullmatch(cell.strip())
     if not found:
         return None

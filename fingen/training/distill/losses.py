@@ -9,6 +9,7 @@ with K = V that is the full divergence.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -57,13 +58,20 @@ def _rest(logs: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
     return logs.scatter(-1, ids, LOW).logsumexp(-1)
 
 
-def divergence(told: Told, logs: torch.Tensor) -> torch.Tensor:
-    """(N,) KL from the teacher to a student of the same vocabulary, whose log-probabilities are (N, V)."""
-    if told.ids is None:
-        return _kl(told.logs, logs)
-    theirs = torch.cat([told.logs, told.rest[:, None]], -1)
-    ours = torch.cat([logs.gather(-1, told.ids), _rest(logs, told.ids)[:, None]], -1)
-    return _kl(theirs, ours)
+def divergence(told: Told, logs: torch.Tensor, by: str = "kl") -> torch.Tensor:
+    """(N,) how far a student of the same vocabulary, whose log-probabilities are (N, V), is from its teacher.
+
+    `by` is kl, from the teacher to the student; reverse, from the student to the teacher; or jsd, the mean of both from each to
+    the mean of the two.
+    """
+    theirs, ours = told.logs, logs
+    if told.ids is not None:
+        theirs = torch.cat([told.logs, told.rest[:, None]], -1)
+        ours = torch.cat([logs.gather(-1, told.ids), _rest(logs, told.ids)[:, None]], -1)
+    if by == "jsd":
+        middle = torch.logaddexp(theirs, ours) - math.log(2)
+        return (_kl(theirs, middle) + _kl(ours, middle)) / 2
+    return _kl(theirs, ours) if by == "kl" else _kl(ours, theirs)
 
 
 def _kl(theirs: torch.Tensor, ours: torch.Tensor) -> torch.Tensor:
@@ -121,6 +129,7 @@ class Distillation:
     embedding: bool = False
     pairs: Sequence[LayerPair] = ()
     alignment: Alignment | None = None
+    by: str = "kl"  # of the answers: see `divergence`
     _names: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -146,7 +155,7 @@ class Distillation:
             groups = self.alignment.groups_of(rows) if self.alignment else None
             if a:
                 terms |= self._answers(told, logits[:, : self.width] / self.tuning.temperature, labels, groups)
-                loss = loss + a * (self.tuning.temperature**2 * terms["kl"] + terms.get("sorted", 0))
+                loss = loss + a * (self.tuning.temperature**2 * terms[self.by] + terms.get("sorted", 0))
             terms |= self._states(plain(model), states, told.states, groups)
         loss = loss + self.tuning.embedding * terms.get("embedding", 0) + self.tuning.hidden * terms.get("hidden", 0)
         return {LOSS: loss, **terms}
@@ -161,7 +170,7 @@ class Distillation:
     ) -> dict[str, torch.Tensor]:
         logs = scaled.log_softmax(-1)
         if groups is None or self.alignment is None:
-            return {"kl": divergence(told, logs).sum()}
+            return {self.by: divergence(told, logs, self.by).sum()}
         one = [group for group in groups if group.is_single]
         several = [group for group in groups if not group.is_single]
         ours = torch.tensor([group.student.start for group in one], dtype=torch.long, device=logs.device)

@@ -75,7 +75,10 @@ class DistillPlan:
         weight = WEIGHT_BYTES[planned_load(self.tuning.load)]
         trained = base.billions * 1e9 * (weight if self.tuning.rank else TRAINED_BYTES)
         teacher = self.teacher_base.billions * 1e9 * weight
-        return int(RUNTIME_BYTES + (max(trained, teacher) if self.cached else trained + teacher))
+        needed = max(trained, teacher) if self.cached else trained + teacher
+        if self.tuning.on_policy:  # the teacher is asked once more, of what the student then says
+            needed = max(needed, base.billions * 1e9 * WEIGHT_BYTES["fp32"] + teacher)
+        return int(RUNTIME_BYTES + needed)
 
     @property
     def warnings(self) -> list[str]:
@@ -134,6 +137,19 @@ def build_plan(settings: Distill, tuning: Distilling) -> DistillPlan:
     if not plan.obstacles:  # torch is not loaded for a name that is wrong
         plan.obstacles.extend(_memory(plan))
     return plan
+
+
+def count_layers(teacher: Path, *, trust_remote_code: bool = False) -> int:
+    """The layers of what an adapter stands on.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    from transformers import AutoConfig
+
+    source = need_adapter(teacher, trust_remote_code=trust_remote_code)["base"]["source"]
+    config: Any = AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code)
+    return int(config.get_text_config().num_hidden_layers)
 
 
 def is_cached(settings: Distill, tuning: Distilling) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -34,16 +35,52 @@ def find_layers(model: Any) -> torch.nn.ModuleList:
 
 
 @contextmanager
-def without(layers: Sequence[torch.nn.Module]) -> Iterator[None]:
-    """Have some layers hand on what they are given."""
-
-    def hand_on(module: torch.nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: Any) -> Any:
-        given = inputs[0] if inputs else named["hidden_states"]
-        return (given, *output[1:]) if isinstance(output, tuple) else given
-
-    hooks = [layer.register_forward_hook(hand_on, with_kwargs=True) for layer in layers]
+def _computing(forwards: Mapping[torch.nn.Module, Callable[..., Any]]) -> Iterator[None]:
+    """Have modules compute something else."""
+    own = {module: vars(module).get("forward") for module in forwards}
+    for module, forward in forwards.items():
+        vars(module)["forward"] = forward
     try:
         yield
+    finally:
+        for module, before in own.items():
+            del vars(module)["forward"]
+            if before is not None:
+                vars(module)["forward"] = before
+
+
+@dataclass(frozen=True)
+class _Instead:
+    """What a layer gives in place of what it would compute: `given`; None: what it is given, in the form of `like`.
+
+    What all rows begin with goes through the model before them, as a row alone: that is computed, for the keys and values in the
+    cache.
+    """
+
+    own: Callable[..., Any]
+    rows: int
+    like: Any
+    given: Any = None
+
+    def __call__(self, hidden_states: torch.Tensor, *arguments: Any, **named: Any) -> Any:
+        is_alone = len(hidden_states) < self.rows
+        output = self.own(hidden_states, *arguments, **named) if is_alone else self.given
+        if self.given is not None:
+            return output
+        return (hidden_states, *self.like[1:]) if isinstance(self.like, tuple) else hidden_states
+
+
+@contextmanager
+def _recorded(layers: Iterable[torch.nn.Module]) -> Iterator[dict[torch.nn.Module, Any]]:
+    """What each layer gives, as long as this lasts."""
+    given: dict[torch.nn.Module, Any] = {}
+
+    def keep(module: torch.nn.Module, inputs: Any, output: Any) -> None:
+        given[module] = output
+
+    hooks = [layer.register_forward_hook(keep) for layer in layers]
+    try:
+        yield given
     finally:
         for hook in hooks:
             hook.remove()
@@ -54,20 +91,27 @@ def choose_layer(
 ) -> tuple[int, float]:
     """The layer whose absence, beside those that are `out`, changes the answers least, and that change.
 
-    It is the mean KL to the whole model over the answer tokens of the rows, in nats.
+    It is the mean KL to the whole model over the answer tokens of the rows, in nats. Below the layer that is tried nothing changes,
+    so what the layers there give is computed once for all that are tried.
     """
-    layers = find_layers(model)
-    left = [number for number in range(len(layers)) if number not in out]
-    sums = dict.fromkeys(left, 0.0)
+    layers = list(find_layers(model))
+    sums = {number: 0.0 for number in range(len(layers)) if number not in out}
     model.eval()
     for group in cut(rows, tokens_per_batch):
-        whole = answer_logs(model, group, pad)
-        for number in left:
-            with without([layers[each] for each in (*out, number)]):
+        with _recorded(layers) as given:
+            whole = answer_logs(model, group, pad)
+        skips = {layer: _Instead(layer.forward, len(group), given[layer]) for layer in layers}
+        gone = {layers[number]: skips[layers[number]] for number in out}
+        with _computing(gone), _recorded(layers) as given:
+            answer_logs(model, group, pad)
+        kept = {layer: replace(skips[layer], given=given[layer]) for layer in layers}
+        for number in sums:
+            below = {layer: kept[layer] for layer in layers[:number]}
+            with _computing(below | gone | {layers[number]: skips[layers[number]]}):
                 logs = answer_logs(model, group, pad)
             sums[number] += (whole.exp() * (whole - logs)).sum().item()
     tokens = sum(row.answer for row in rows)
-    best = min(left, key=lambda number: (sums[number], number))
+    best = min(sums, key=lambda number: (sums[number], number))
     return best, sums[best] / tokens
 
 

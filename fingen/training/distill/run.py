@@ -6,6 +6,7 @@ import copy
 import gc
 import os
 import platform
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -14,7 +15,6 @@ from typing import Any
 
 import torch
 from accelerate import PartialState
-from transformers import AutoConfig
 
 from fingen import __version__
 from fingen.adapters import CURVE, TOKENIZER, render_left_out
@@ -22,36 +22,35 @@ from fingen.config import Distill, Distilling
 from fingen.disk import describe, dump_json, read_object, refuse_others, sha256_file, sha256_text, write_text
 from fingen.errors import UsageError
 from fingen.events import Outcome, command_line
-from fingen.records import Record, take
+from fingen.records import take
 from fingen.sets import MANIFEST as SET_MANIFEST
 from fingen.sets import read_manifest
 from fingen.training import checkpoints, recipe
 from fingen.training.adapter import draw_curve
 from fingen.training.base import DTYPES, choose_load, load_base, load_tokenizer, positions
-from fingen.training.classes import build_judge
-from fingen.training.data import Example, Examples, count_seen, cut
-from fingen.training.distill.alignment import Alignment, build_alignment, compare_vocabularies
+from fingen.training.classes import Judge, build_judge
+from fingen.training.data import Example, count_seen, cut
+from fingen.training.distill import on_policy
+from fingen.training.distill.alignment import Alignment
 from fingen.training.distill.answers import AnswerStore, Online, token_bytes
 from fingen.training.distill.losses import Distillation, Tell, drop_projections
 from fingen.training.distill.pairs import LayerPair, build_pairs
 from fingen.training.distill.plan import ANSWERS, DistillPlan, build_plan, is_cached
 from fingen.training.distill.pruning import choose_layers, cut_layers, find_layers
+from fingen.training.distill.rows import Rows, align_rows, read_both
 from fingen.training.distill.teacher import Teacher, identify, open_teacher
 from fingen.training.frame import find_frame
 from fingen.training.merged import MERGED, is_whole, write_merged
-from fingen.training.plan import few_rows, read_rows
+from fingen.training.plan import few_rows
 from fingen.training.preflight import refuse
-from fingen.training.run import LIBRARIES, SPEED_ONLY, build_metrics, encode_rows, no_rows, why_kept
+from fingen.training.run import LIBRARIES, SPEED_ONLY, build_metrics, why_kept
 from fingen.training.serving_files import CARD, MODELFILE, write_ways
 from fingen.training.use import context_tokens, save_model, template_of
 
-LEAST_ALIGNED = 0.9  # of the bytes of all answers
-LAYERS = "layers.json"  # which layers are out, while they are chosen
 MODEL = ("config.json", "generation_config.json", "model.safetensors", "model.safetensors.index.json")
 OWN = frozenset(
-    {*MODEL, *TOKENIZER, checkpoints.HISTORY, checkpoints.CHECKPOINTS, CURVE, CARD, MODELFILE, LAYERS, MERGED}
-)
-LONG_TOKENS = 1 << 30  # the teacher reads rows as long as it can
+    {*MODEL, *TOKENIZER, checkpoints.HISTORY, checkpoints.CHECKPOINTS, on_policy.FOLDER, on_policy.HISTORY, CURVE, CARD, MODELFILE, MERGED}
+)  # fmt: skip
 Say = Callable[[str], None]
 
 
@@ -63,22 +62,6 @@ class Distilled(Outcome):
     record: dict[str, Any]
     seconds: float = 0.0
     tokens: int = 0  # trained on, prompts included
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The rows as the student sees them, and by their ids as the teacher does."""
-
-    train: Examples
-    held: Examples
-    left_out: dict[str, list[str]]
-    teachers: Mapping[str, Example]
-    records: tuple[list[Record], list[Record]]
-
-    @property
-    def all(self) -> list[Example]:
-        """All of the student's rows."""
-        return [*self.train.kept, *self.held.kept]
 
 
 def distill(
@@ -128,7 +111,7 @@ def _finished(out: Path, run: str, settings: Distill) -> dict[str, Any] | None:
         UsageError: the folder holds something else, another run, or one that is not finished and was not asked to be.
     """
     made = read_object(out / MERGED)
-    begun = any(os.path.lexists(out / name) for name in (MERGED, LAYERS, checkpoints.HISTORY, checkpoints.CHECKPOINTS))
+    begun = any(os.path.lexists(out / name) for name in (MERGED, checkpoints.HISTORY, checkpoints.CHECKPOINTS))
     packed = {path.name for path in out.glob("*.gguf")}
     refuse_others(out, OWN | packed if begun or made else (), "distilled model")
     if (
@@ -139,20 +122,22 @@ def _finished(out: Path, run: str, settings: Distill) -> dict[str, Any] | None:
     ):
         return made
     if settings.replace:
-        for name in (MERGED, LAYERS):
-            (out / name).unlink(missing_ok=True)
-        checkpoints.clear(out)
+        (out / MERGED).unlink(missing_ok=True)
+        _clear(out)
         return None
     if made:
         raise UsageError(
             f"{describe(out)}: of another teacher, set or settings, or changed since",
             hint="name another folder with --out, or start anew with --replace",
         )
-    if checkpoints.is_unfinished(out) and not settings.resume:
-        raise UsageError(
-            f"{out}: a run is here that was not finished", hint="go on with --resume, or start anew with --replace"
-        )
+    checkpoints.refuse_unfinished(out, resume=settings.resume)
     return None
+
+
+def _clear(out: Path) -> None:
+    """Remove what a run needs to go on: it is over, or is begun anew."""
+    checkpoints.clear(out)
+    shutil.rmtree(out / on_policy.FOLDER, ignore_errors=True)
 
 
 def _next(model: Path) -> str:
@@ -181,100 +166,39 @@ class _Run:
         self.template = template_of(own.source, tokenizer)[0] if own else self.teacher.template
         for note in self.template.notes:
             self.say(note)
-        rows = self._read_rows()
-        alignment = self._align(rows)
+        rows = read_both(
+            self.data, self.teacher, own, self.template, self.tuning, trust=self.settings.trust_remote_code
+        )
+        for line in render_left_out(rows.left_out):
+            self.say(line)
+        first = rows.train.kept[0]
+        parts = (first.ids[: -first.answer], first.ids[-first.answer :])
+        self.show(*(self.template.tokenizer.decode(part) for part in parts))
+        alignment = align_rows(rows, self.teacher.template, self.template, self.say)
+        if alignment and self.tuning.on_policy:
+            said = "--on-policy: what a student writes in a vocabulary of its own cannot be asked of the teacher token by token"
+            raise UsageError(
+                said, hint="leave it out, or take a student with the teacher's vocabulary, such as --drop 6"
+            )
         model, objective, about = self._build(rows, alignment)
         if self.settings.untrained:
             return self._write(model, rows, {**about, "terms": None}, None, ())
         return self._train(model, objective, rows, about)
 
-    def _config(self, source: str) -> Any:
-        return AutoConfig.from_pretrained(source, trust_remote_code=self.settings.trust_remote_code)
-
-    def _read_rows(self) -> Rows:
-        """The rows for both.
-
-        Raises:
-            UsageError: none is left.
-        """
-        train, validation = read_rows(self.data, self.tuning)
-        theirs = positions(
-            self._config(str(self.teacher.base["source"] if self.teacher.is_adapter else self.teacher.source))
-        )
-        most = positions(self._config(self.plan.student.source)) if self.plan.student else theirs
-        rows, held, left_out = encode_rows(train, validation, self.template, self.tuning, most)
-        teachers = {row.id: row for row in (*rows.kept, *held.kept)}
-        if self.plan.student:
-            long = replace(self.tuning, cutoff=LONG_TOKENS)
-            found, others, out = encode_rows(train, validation, self.teacher.template, long, theirs)
-            teachers = {row.id: row for row in (*found.kept, *others.kept)}
-            for reason, ids in out.items():
-                left_out.setdefault(f"by the teacher: {reason}", []).extend(ids)
-            rows, held = (
-                replace(each, kept=tuple(row for row in each.kept if row.id in teachers)) for each in (rows, held)
-            )
-        for line in render_left_out(left_out):
-            self.say(line)
-        if not rows.kept:
-            raise no_rows(self.data, rows, self.tuning, most)
-        first = rows.kept[0]
-        parts = (first.ids[: -first.answer], first.ids[-first.answer :])
-        self.show(*(self.template.tokenizer.decode(part) for part in parts))
-        return Rows(rows, held, left_out, teachers, (train, validation))
-
-    def _align(self, rows: Rows) -> Alignment | None:
-        """Where the two vocabularies say the same; None where they are one.
-
-        Raises:
-            UsageError: too little.
-        """
-        theirs, own = self.teacher.template, self.template
-        pairs = [(rows.teachers[row.id], row) for row in rows.all]
-        if theirs.tokenizer.get_vocab() == own.tokenizer.get_vocab() and all(
-            one.ids[-one.answer :] == other.ids[-other.answer :] for one, other in pairs
-        ):
-            return None
-        widths = len(theirs.tokenizer), len(own.tokenizer)
-        both = compare_vocabularies(theirs.tokenizer, own.tokenizer, widths, (theirs.end, own.end))
-        found = build_alignment(theirs.tokenizer, own.tokenizer, pairs, both)
-        shared = int((both.students >= 0).sum())
-        self.say(
-            f"the student has a vocabulary of its own: {found.share:.1%} of the answers' bytes are aligned, {shared:,} of the "
-            f"teacher's {widths[0]:,} tokens are its too"
-        )
-        if found.share < LEAST_ALIGNED:
-            raise UsageError(
-                f"{found.share:.1%} of the answers' bytes can be aligned in the two vocabularies, and {LEAST_ALIGNED:.0%} are needed",
-                hint="take a student whose tokenizer keeps the text as it is, or let the teacher write rows: fingen pdf2qa "
-                "--teacher openai --base-url",
-            )
-        return found
-
     def _build(self, rows: Rows, alignment: Alignment | None) -> tuple[Any, Distillation, dict[str, Any]]:
         """The student before its training, what it is to learn, and what is to be told of both."""
-        tuning, theirs, own = self.tuning, self.teacher.template, self.template
+        tuning, own = self.tuning, self.template
         is_asked = bool(tuning.kl or tuning.hidden or tuning.embedding) and not self.settings.untrained
-        store = self._open_store() if is_asked and is_cached(self.settings, tuning) else None
-        every = [rows.teachers[row.id] for row in rows.all]
-        is_needed = self.plan.drop or (is_asked and (store is None or store.missing(every)))
-        model: Any = self.teacher.load_model() if is_needed else None
+        cached = is_asked and is_cached(self.settings, tuning)
+        model: Any = self.teacher.load_model() if self.plan.drop or (is_asked and not cached) else None
         chosen = self._choose(model, rows) if self.plan.drop else []
-        asked = Online(model, rows.teachers, theirs.pad, len(theirs.tokenizer), tuning.temperature, tuning.top)
-        if store is not None:
-            with PartialState().main_process_first():
-                store.fill(asked, every, tuning.tokens_per_batch, self._told())
-        student, kept = self._student(model, [number for number, _ in chosen], is_asked and store is None)
+        tell: Tell | None = self._ask(rows.teachers_of(rows.all), model) if cached else None
+        student, kept = self._student(model, [number for number, _ in chosen], is_asked and not cached)
         pairs, embedding = self._pairs(student, model, kept) if is_asked else ([], False)
-        tell: Tell | None = None
-        if store is not None:
-            del asked, model  # where the student is no part of it, its memory is free
-            gc.collect()
-            store.device = student.device
-            tell = store.reader(rows.teachers)
-        elif is_asked:
+        if is_asked and not cached:
             layers = list(find_layers(model)) if pairs else []
             embeddings = [model.get_input_embeddings()] if embedding else []
-            tell = replace(asked, modules=(*embeddings, *(layers[pair.teacher] for pair in pairs)))
+            tell = self._online(rows.teachers, model, (*embeddings, *(layers[pair.teacher] for pair in pairs)))
         width = len(own.tokenizer)  # of a common vocabulary it is that of both
         objective = Distillation(tell, tuning, own.pad, width, embedding, pairs, alignment)
         return student, objective, {
@@ -282,15 +206,38 @@ class _Run:
             "pairs": [asdict(pair) for pair in pairs],
             "projections": self._project(student, objective, model) if pairs or embedding else [],
             "aligned": None if alignment is None else alignment.share,
-            "answers": {"top": tuning.top, "cached": store is not None, "bytes_a_token": token_bytes(store.top) if store else 0},
+            "answers": {"top": tuning.top, "cached": cached, "bytes_a_token": token_bytes(self._open_store().top) if cached else 0},
         }  # fmt: skip
 
+    def _online(self, examples: Mapping[str, Example], model: Any, modules: Sequence[torch.nn.Module] = ()) -> Online:
+        theirs, tuning = self.teacher.template, self.tuning
+        width = len(theirs.tokenizer)
+        return Online(model, examples, theirs.pad, width, tuning.temperature, tuning.top, modules)
+
+    def _ask(self, examples: Mapping[str, Example], model: Any = None) -> Tell:
+        """The teacher's answers to rows from the cache, once it has been asked for those that are missing.
+
+        It is loaded for that, where it is not in memory, and let go of.
+        """
+        store, every = self._open_store(), list(examples.values())
+        with PartialState().main_process_first():
+            if store.missing(every):
+                asked = self._online(examples, self.teacher.load_model() if model is None else model)
+                store.fill(asked, every, self.tuning.tokens_per_batch, self._told())
+                del asked
+                gc.collect()
+        return store.reader(examples)
+
+    def _asked(self) -> dict[str, Any]:
+        """Who is asked, and how."""
+        template = self.teacher.template
+        return {"weights": self.teacher.identity, "load": self.teacher.load, "template": template.sha256}
+
     def _open_store(self) -> AnswerStore:
-        identity = {
-            "weights": self.teacher.identity, "load": self.teacher.load, "temperature": self.tuning.temperature,
-            "template": self.teacher.template.sha256, "width": len(self.teacher.template.tokenizer),
-        }  # fmt: skip
-        return AnswerStore(ANSWERS, identity, min(self.tuning.top, len(self.teacher.template.tokenizer)))
+        width = len(self.teacher.template.tokenizer)
+        asked = {**self._asked(), "temperature": self.tuning.temperature, "width": width}
+        device = PartialState().device if torch.cuda.is_available() else "cpu"
+        return AnswerStore(ANSWERS, asked, min(self.tuning.top, width), device)
 
     def _told(self) -> Callable[[int, int], None]:
         said = [-1]
@@ -303,30 +250,20 @@ class _Run:
         return told
 
     def _choose(self, model: Any, rows: Rows) -> list[tuple[int, float]]:
-        """The layers to take out; those that were chosen before a run was interrupted are not measured again."""
-        path = self.plan.out / LAYERS
+        """The layers to take out, as they are chosen for this teacher by these rows: students that are compared have the same out."""
+        some = [rows.teachers[row.id] for row in take(rows.train.kept, self.tuning.choosing_rows)]
+        path = ANSWERS / f"layers-{sha256_text(dump_json([self._asked(), [row.ids for row in some]]))[:24]}.json"
 
         def told(chosen: list[tuple[int, float]]) -> None:
-            self.say(
-                f"layer {chosen[-1][0]} is out, the {len(chosen)}. of {self.plan.drop}: {chosen[-1][1]:.3f} nats a token"
-            )
-            write_text(path, dump_json({"run": self.run, "chosen": chosen}) + "\n")
+            layer, kl = chosen[-1]
+            self.say(f"layer {layer} is out, the {len(chosen)}. of {self.plan.drop}: {kl:.3f} nats a token")
+            write_text(path, dump_json({"chosen": chosen}) + "\n")
 
         assert self.plan.drop is not None
         with PartialState().main_process_first():
-            there = read_object(path)
-            begun = [(int(layer), float(kl)) for layer, kl in there["chosen"]] if there.get("run") == self.run else []
-            some = take(rows.train.kept, self.tuning.choosing_rows)
-            own = [rows.teachers[row.id] for row in some]
-            return choose_layers(
-                model,
-                self.plan.drop,
-                own,
-                self.teacher.template.pad,
-                self.tuning.tokens_per_batch,
-                begun=begun,
-                told=told,
-            )
+            begun = [(int(layer), float(kl)) for layer, kl in read_object(path).get("chosen", [])]
+            pad, tokens = self.teacher.template.pad, self.tuning.tokens_per_batch
+            return choose_layers(model, self.plan.drop, some, pad, tokens, begun=begun, told=told)
 
     def _student(self, model: Any, out: Sequence[int], is_kept: bool) -> tuple[Any, list[int] | None]:
         """The student, in fp32 where all of it is trained. `is_kept`: the teacher is needed beside it."""
@@ -382,6 +319,7 @@ class _Run:
             report_to=self.settings.report_to, objective=objective,
         )  # fmt: skip
         drop_projections(model)
+        second = self._on_policy(model, objective, rows, tuning, judge) if tuning.on_policy else None
         history = checkpoints.read_history(self.plan.out / checkpoints.HISTORY)
         after = next((row for row in history if row["step"] == trained.kept_step and "validation_loss" in row), {})
         terms = {
@@ -391,14 +329,57 @@ class _Run:
         seen = count_seen([len(row.ids) for row in rows.train.kept], tuning.batch, tuning.seed, trained.kept_step)
         metrics = {
             **build_metrics(trained, judge, enough=len(held) >= tuning.keep_rows),
-            "kept": why_kept(tuning, few, bool(held), judge is not None), "seen": asdict(seen),
+            "kept": why_kept(tuning, few, bool(held), judge is not None), "seen": asdict(seen), "on_policy": second,
         }  # fmt: skip
         if tuning.rank:
             model = model.merge_and_unload(safe_merge=True)
         return self._write(model, rows, {**about, "terms": terms}, metrics, history, trained)
 
+    def _on_policy(
+        self, model: Any, objective: Distillation, rows: Rows, tuning: Distilling, judge: Judge | None
+    ) -> dict[str, Any]:
+        """Have the student answer a share of the rows, learn what the teacher says of its answers, once; what that came to."""
+        folder, template = self.plan.out / on_policy.FOLDER, self.template
+        chosen = take(rows.train.kept, max(1, round(tuning.on_policy * len(rows.train.kept))))
+        self.say(f"the student answers {len(chosen):,} rows itself, and learns what the teacher says of that")
+        with PartialState().main_process_first():
+            own = on_policy.own_answers(
+                model,
+                chosen,
+                template.end,
+                template.pad,
+                tuning.seed,
+                tuning.tokens_per_batch,
+                folder / on_policy.ANSWERS,
+            )
+        theirs = {**rows.teachers_of(rows.held.kept), **on_policy.as_asked(own, rows.teachers)}
+        if isinstance(objective.tell, Online):
+            tell: Tell = replace(objective.tell, examples=theirs, modules=())
+        elif self.settings.cache and tuning.top:
+            tell = self._ask(theirs)
+        else:
+            tell = self._online(theirs, self.teacher.load_model())
+        once = replace(tuning, kl=1.0, hidden=0.0, embedding=0.0, epochs=1, steps=None)
+        objective = replace(objective, tell=tell, tuning=once, embedding=False, pairs=(), by=tuning.divergence)
+        before = self._measure(model, objective, own)
+        trained = recipe.fit(
+            model, own, rows.held.kept, template.pad, once, folder, self.run, say=self.say, judge=judge,
+            report_to=self.settings.report_to, objective=objective,
+        )  # fmt: skip
+        if PartialState().is_main_process:
+            history = (folder / checkpoints.HISTORY).read_text(encoding="utf-8")
+            write_text(self.plan.out / on_policy.HISTORY, history)
+        after = self._measure(model, objective, own)
+        return {
+            "rows": len(own),
+            "steps": trained.steps,
+            "divergence": tuning.divergence,
+            "before": before,
+            "after": after,
+        }
+
     def _measure(self, model: Any, objective: Distillation, held: Sequence[Example]) -> dict[str, float] | None:
-        """What the terms are before the training, on the validation rows; None where there are none."""
+        """What the terms are on some rows, means over their answer tokens; None where there are none."""
         if not held:
             return None
         groups = [(group, 1.0) for group in cut(held, self.tuning.tokens_per_batch)]
@@ -414,7 +395,6 @@ class _Run:
         out, template, state = self.plan.out, self.template, PartialState()
         asked = {"form": template.form, "sha256": template.sha256}
         if state.is_main_process:
-            (out / LAYERS).unlink(missing_ok=True)
             out.mkdir(parents=True, exist_ok=True)
             most = positions(model)
             same, thinks = save_model(model.to(DTYPES.get(self.tuning.load, torch.float32)), template, out)
@@ -433,7 +413,7 @@ class _Run:
                 "versions": {"fingen": __version__, "python": platform.python_version(), **{n: version(n) for n in LIBRARIES}},
             }  # fmt: skip
             write_ways(out, record, template, same=same, name=out.resolve().name, shown=out)
-            checkpoints.clear(out)
+            _clear(out)
             write_merged(out, record)
         state.wait_for_everyone()
         record = read_object(out / MERGED)

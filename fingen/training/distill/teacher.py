@@ -10,11 +10,11 @@ from typing import Any
 from transformers import AutoConfig
 
 from fingen.adapters import FOREIGN, MANIFEST
-from fingen.disk import read_object, sha256_file
+from fingen.disk import read_object
 from fingen.errors import UsageError
 from fingen.training.base import choose_load, load_tokenizer
 from fingen.training.foreign import read_any_adapter
-from fingen.training.merged import MERGED, made_of
+from fingen.training.merged import MERGED, made_of, weights_of
 from fingen.training.models import find_base
 from fingen.training.template import Template
 from fingen.training.use import load_adapter, load_model, read_template, template_of
@@ -87,7 +87,7 @@ def identify(source: str) -> dict[str, Any]:
     """Which weights a model has: of a folder their hashes, on the Hub its commit."""
     folder = Path(source)
     if folder.is_dir():
-        return {"weights": {path.name: sha256_file(path) for path in sorted(folder.glob("*.safetensors"))}}
+        return {"weights": weights_of(folder)}
     try:
         config = AutoConfig.from_pretrained(source)
     except (OSError, ValueError) as e:

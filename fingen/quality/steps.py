@@ -1,0 +1,405 @@
+"""Whether a program over the cells of a table is what its question asks, of the cells that it names, and gives its answer.
+
+A pair on a table says what is worked out (its operation), of which cells (row, period, figure) and by which steps. Each is
+held against the others: the steps are those of the operation on these cells, the cells stand so in a table of the passage, the
+question names their rows and periods and no others, and what comes out is what `calc` has, whose result the answer must give.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from itertools import pairwise
+
+from fingen.quality.calc import CalcError, parse_calcs
+from fingen.quality.draft import Draft
+from fingen.quality.programs import ProgramError, execute, parse_program, tokenize
+from fingen.quality.source import Source, prepare
+from fingen.quality.tables import Place, label_key
+
+_YEAR = re.compile(r"(?<![\d.,])(?:19|20)\d\d(?![\d.,]*\d)")
+_QUOTES = str.maketrans("", "", "“”\"‘’'")
+_BASE_EN = re.compile(r"(?:divided by|over|times|multiple of|by|cover|against)(?: its| the)? $")
+_BASE_ZH = re.compile(r"(?:除以|以|倍?于|是|与)$")
+_HIGHEST = re.compile(r"(?i)\bhighest\b|\bpeak(?:ed)?\b|\blargest\b|最高|最大")
+_NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
+_YEAR_BEFORE = re.compile(
+    r"year[- ](?:on|over)[- ]year|\b(?:the )?(?:year|period) (?:before|earlier)|\b(?:prior|previous|preceding) year|同比|上年|上一年|去年",
+    re.IGNORECASE,
+)
+_TIME_OR_UNIT = re.compile(
+    r"(?i)[\d.,:;*()（）$€£¥/]|\b(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|"
+    r"jul|aug|sept?|oct|nov|dec|years?|fiscal|ended|ending|months?|twelve|weeks?|for|the|as|at|of|on|audited|unaudited|and|in|thousands?|"
+    r"millions?|billions?|dollars?|us|hk|rmb|eur|gbp|usd|yen|euros?|pounds?|except|per|shares?|amounts?|data|consolidated|group|fy|note)\b"
+    r"|年度?|月|日|末|本期|上期|本年|上年|同期|期末|期初|年初|发生额?|余额|金额|数|人民币|[百千万亿]?元|附注|合并|单位|币种"
+)
+_OF_TOTAL_BEFORE, _OF_TOTAL_AFTER = re.compile(r"\btotal $"), re.compile("合计|总计|小计")
+_UP = re.compile(r"(?i)\b(?:rose|grew|increased?|gained|up|widened|growth)\b|增长|上升|增加|提高")
+_DOWN = re.compile(r"(?i)\b(?:fell|shrank|decreased?|lost|down|narrowed|declined?)\b|下降|减少|降低|下滑")
+_TOTAL = re.compile(r"(?:\w+ )?total|合计|总计|小计")
+_TOTAL_OF = re.compile(r"\btotal ((?:[a-z&'-]+,? ?){1,6})")
+_HEAD = re.compile(r"^(?:notes? )?(?:\d+[.:)]? ?)?[-–—]? ?(?:the |our |total )?")
+_LEAST_ROUNDING = Decimal("0.00002")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell that a program takes: the label of its row, the year of its column, its figure as it stands."""
+
+    row: str
+    period: str
+    value: str
+
+    @property
+    def literal(self) -> str:
+        """Its figure as it stands in a program."""
+        return self.value.replace(",", "")
+
+    @property
+    def size(self) -> Decimal:
+        """Its figure without a sign."""
+        return Decimal(self.literal)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What a kind of question works out: the steps on its cells, the value, and how its cells must stand to each other."""
+
+    program: Callable[[Sequence[Cell]], str]
+    value: Callable[[Sequence[Decimal]], Decimal | None]  # None: the value is no number
+    fits: Callable[[Sequence[Cell]], bool]
+    factor: int = 1  # 100 where the value is told as a percentage
+    one_row: bool = False
+    moves: bool = False  # the answer says which way it went
+    all_years: bool = False  # the question names no other years than those of the cells
+
+
+def _chain(cells: Sequence[Cell]) -> str:
+    steps = [f"add({cells[0].literal}, {cells[1].literal})"]
+    return ", ".join([*steps, *(f"add(#{n}, {cell.literal})" for n, cell in enumerate(cells[2:]))])
+
+
+def _average(cells: Sequence[Cell]) -> str:
+    return f"{_chain(cells)}, divide(#{len(cells) - 2}, const_{len(cells)})"
+
+
+def _later(one: Cell, other: Cell) -> bool:
+    return one.row == other.row and one.period > other.period
+
+
+def _beside(one: Cell, other: Cell) -> bool:
+    return one.period == other.period and one.row != other.row
+
+
+def _is_share(cells: Sequence[Cell]) -> bool:
+    return len(cells) == 2 and _beside(*cells) and 0 < cells[0].size <= cells[1].size
+
+
+def _is_shift(cells: Sequence[Cell]) -> bool:
+    if len(cells) != 4 or not (_is_share(cells[:2]) and _is_share(cells[2:])):
+        return False
+    return _later(cells[0], cells[2]) and _later(cells[1], cells[3])
+
+
+def _is_contribution(cells: Sequence[Cell]) -> bool:
+    if len(cells) != 4 or not (_later(*cells[:2]) and _later(*cells[2:]) and _beside(cells[0], cells[2])):
+        return False
+    part, whole = cells[0].size - cells[1].size, cells[2].size - cells[3].size
+    return part * whole > 0 and abs(part) < abs(whole)
+
+
+def _is_sum(cells: Sequence[Cell]) -> bool:
+    rows = {cell.row for cell in cells}
+    apart = len(cells) > 2 and len(rows) == len(cells) and len({cell.period for cell in cells}) == 1
+    return apart and sum(cell.size for cell in cells[:-1]) == cells[-1].size
+
+
+def _is_series(cells: Sequence[Cell]) -> bool:
+    periods = {cell.period for cell in cells}
+    return len(cells) > 1 and len({cell.row for cell in cells}) == 1 and len(periods) == len(cells)
+
+
+def _is_order(cells: Sequence[Cell]) -> bool:
+    return len(cells) > 1 and all(_beside(one, other) and one.size > other.size for one, other in pairwise(cells))
+
+
+def _divide(cells: Sequence[Cell]) -> str:
+    return f"divide({cells[0].literal}, {cells[1].literal})"
+
+
+def _subtract(cells: Sequence[Cell]) -> str:
+    return f"subtract({cells[0].literal}, {cells[1].literal})"
+
+
+_QUOTIENT: Callable[[Sequence[Decimal]], Decimal] = lambda v: v[0] / v[1]  # noqa: E731  # several operations share it
+_SHARE = Operation(_divide, _QUOTIENT, _is_share, 100)
+_SHIFT = Operation(
+    lambda c: f"{_divide(c[:2])}, {_divide(c[2:])}, subtract(#0, #1)",
+    lambda v: v[0] / v[1] - v[2] / v[3],
+    _is_shift,
+    100,
+    moves=True,
+)
+_QUOTIENT_OF_ROWS = Operation(_divide, _QUOTIENT, lambda c: len(c) == 2 and _beside(*c))
+BY_NAME: Mapping[str, Operation] = {
+    "growth": Operation(
+        lambda c: f"{_subtract(c)}, divide(#0, {c[1].literal})", lambda v: (v[0] - v[1]) / v[1],
+        lambda c: len(c) == 2 and _later(*c), 100, one_row=True, moves=True,
+    ),
+    "change": Operation(_subtract, lambda v: v[0] - v[1], lambda c: len(c) == 2 and _later(*c), one_row=True, moves=True),
+    "share": _SHARE,
+    "share_change": _SHIFT,
+    "margin": _SHARE,
+    "margin_change": _SHIFT,
+    "ratio": _QUOTIENT_OF_ROWS,
+    "gap": Operation(_subtract, lambda v: v[0] - v[1], _is_order),
+    "average": Operation(_average, lambda v: sum(v, Decimal(0)) / len(v), _is_series, one_row=True, all_years=True),
+    "peak": Operation(lambda c: f"table_max({c[0].row}, none)", max, _is_series, one_row=True, all_years=True),
+    "sum": Operation(lambda c: _chain(c[:-1]), lambda v: v[-1], _is_sum),
+    "rank": Operation(
+        lambda c: ", ".join(f"greater({one.literal}, {other.literal})" for one, other in pairwise(c)), lambda v: None, _is_order
+    ),
+    "contribution": Operation(
+        lambda c: f"{_subtract(c[:2])}, {_subtract(c[2:])}, divide(#0, #1)",
+        lambda v: (v[0] - v[1]) / (v[2] - v[3]), _is_contribution, 100,
+    ),
+}  # fmt: skip
+OPERATIONS = tuple(BY_NAME)
+
+
+def find_fault(draft: Draft) -> str | None:
+    """What is wrong with the program of a pair on a table, or None."""
+    record = draft.record
+    try:
+        operation = BY_NAME[str(record.draws.get("operation"))]
+        cells = [Cell(**cell) for cell in record.draws["cells"]]
+        values = [cell.size for cell in cells]
+        parse_program(record.program)
+    except (KeyError, TypeError, InvalidOperation) as e:
+        return f"no operation on cells: {e}"
+    except ProgramError as e:
+        return f"the program cannot be read: {e}"
+    if not operation.fits(cells):
+        return f"the cells are none that a {record.draws['operation']} is of"
+    if _plain(record.program) != _plain(operation.program(cells)):
+        return f"the steps are not those of it: {operation.program(cells)}"
+    sources = [prepare(passage) for passage in draft.passages]
+    if (
+        absent := next((cell for cell in cells if not any(_places(cell, source) for source in sources)), None)
+    ) is not None:
+        return f"no cell {absent.value} in the row “{absent.row}” of {absent.period}"
+    questions = [question for question in (record.instruction, draft.rephrased) if question]
+    if wrong := next(
+        (said for question in questions if (said := _misasked(question, cells, operation, sources))), None
+    ):
+        return wrong
+    return _wrong_value(draft, operation, cells, values)
+
+
+def _plain(program: str) -> str:
+    return re.sub(r"\s+", "", program)
+
+
+@lru_cache(maxsize=1 << 12)
+def _folded(text: str) -> str:
+    """A label or question as they are compared: label_key takes off what stands before and after, and this what is inside."""
+    return " ".join(text.lower().translate(_QUOTES).replace("–", "-").replace("—", "-").split())
+
+
+def _key(label: str) -> str:
+    return _folded(re.sub(r", net of .*", ", net", label_key(label)))
+
+
+def _places(cell: Cell, source: Source) -> Iterator[Place]:
+    """Where a cell stands."""
+    for place in source.shown.within(cell.size, cell.size):
+        row = place.row
+        if row is not None and row.label.split() == cell.row.split() and int(cell.period) in place.periods:
+            yield place
+
+
+def _misasked(question: str, cells: Sequence[Cell], operation: Operation, sources: Sequence[Source]) -> str | None:
+    """What a question does not name of the rows and periods of cells, or names beyond them."""
+    named = _rows_named(question, sources)
+    if rival := next(
+        (cell for cell in cells if not _TOTAL.fullmatch(_key(cell.row)) and _rival(cell, question, sources)), None
+    ):
+        return f"there is another “{rival.row}” of {rival.period}, and the question does not say which it means"
+    if column := next((said for cell in cells for said in [_column_unsaid(cell, question, sources)] if said), None):
+        return f"the question does not name the column “{column}”"
+    years = {int(year) for year in _YEAR.findall(question)}
+    years |= {year - 1 for year in years if _YEAR_BEFORE.search(question)}
+    rows = list(dict.fromkeys(_key(cell.row) for cell in cells))
+    if absent := next((row for row in rows if row not in named), None):
+        return f"the question does not name the row “{absent}”"
+    others = [row for row, is_context in named.items() if not is_context and row not in rows and _tells(row)]
+    if operation.one_row and others and not all(map(_TOTAL.fullmatch, rows)):  # of what a total is a heading says
+        return f"the question names the row “{others[0]}” too"
+    if operation.one_row and all(named[row] for row in rows):
+        return f"the question names “{rows[0]}” as what another row is part of"
+    if operation is _QUOTIENT_OF_ROWS and _base(question, rows) != rows[1]:
+        return "the question does not say what is divided by what"
+    used = [_years_of(cell, sources) for cell in cells]
+    if unsaid := next((cell for cell, known in zip(cells, used, strict=True) if not known & years), None):
+        return f"the question does not name {unsaid.period}"
+    if operation.all_years and not years <= frozenset().union(*used):
+        return "the question names years that the program does not take"
+    return None
+
+
+def _column_unsaid(cell: Cell, question: str, sources: Sequence[Source]) -> str | None:
+    """What the heading of a cell's column says beside its time and unit, where the question does not name it; else None."""
+    places = [place for source in sources for place in _places(cell, source) if place.column and place.table]
+    said = list(map(_beside_time, places))
+    text = _folded(question)
+    if _TOTAL.fullmatch(_key(cell.row)) and not any(said):  # of what it is a total the lines above the table say
+        captions = [place.table.caption for place in places if place.table]
+        if any(_is_total_of(text, caption) for caption in captions):
+            return None
+        said = captions
+    return None if not said or any(all(word in text for word in each.split()) for each in said) else said[0]
+
+
+def _is_total_of(question: str, caption: str) -> bool:
+    """Whether the words that a question has for what a total is of stand above the table."""
+    named = [found[1] for found in _TOTAL_OF.finditer(question)]
+    starts = [
+        " ".join(words[:count]).rstrip(",")
+        for each in named
+        for words in [each.split()]
+        for count in range(len(words), 0, -1)
+    ]
+    lines = [_key(line) for line in caption.splitlines()]
+    ends = [f"{line}{total}" for line in lines if line for total in ("合计", "总计")]
+    heads = [f"{_HEAD.sub('', _folded(line))} " for line in caption.splitlines()]
+    is_head = any(len(each) > 3 and head.startswith((f"{each} ", f"{each}, ")) for each in starts for head in heads)
+    return is_head or any(each in question for each in ends)
+
+
+def _years_of(cell: Cell, sources: Sequence[Source]) -> frozenset[int]:
+    """The years that the column of a cell goes by: that of its day, and the fiscal year that ends then."""
+    years = {int(cell.period)}
+    for source in sources:
+        period = source.passage.period
+        if period.fiscal_year and period.end and int(period.end[:4]) == period.fiscal_year + 1:
+            columns = (place.column.heading for place in _places(cell, source) if place.column)
+            years |= {int(cell.period) - 1 for heading in columns if re.search(r"[A-Z][a-z]+\.? \d", heading)}
+    return frozenset(years)
+
+
+def _rows_named(question: str, sources: Sequence[Source]) -> dict[str, bool]:
+    """The rows of the passages' tables that a question names, the longest first, and whether as what another row is part of."""
+    text = _folded(question)
+    labels = {row.label for source in sources for table in source.tables for row, _ in table.rows}
+    keys = {form: _key(label) for label in labels for form in (_key(label), _folded(label)) if _key(label)}
+    companies = " ".join(_folded(source.passage.company or "") for source in sources)
+    named: dict[str, bool] = {}
+    for form in sorted((form for form in keys if form not in companies), key=len, reverse=True):
+        before, after = (r"(?<![a-z])", r"(?![a-z])") if form.isascii() else ("", "")
+        mention = re.compile(f"{before}{re.escape(form)}{after}")
+        for found in mention.finditer(text):
+            if _OF_TOTAL_BEFORE.search(text[: found.start()]) or _OF_TOTAL_AFTER.match(text, found.end()):
+                continue  # total inventories are another row than inventories
+            is_context = text[: found.start()].endswith("within ") or text.startswith("中的", found.end())
+            named[keys[form]] = named.get(keys[form], True) and is_context
+        text = mention.sub(lambda found: "\0" * len(found[0]), text)
+    return named
+
+
+def _tells(key: str) -> bool:
+    """Whether a label is none that a question may hold as a word of its own."""
+    return " " in key if key.isascii() else len(key) > 2
+
+
+def _base(question: str, rows: Sequence[str]) -> str | None:
+    """The row by which another one is divided, as a question has it."""
+    text = _folded(question)
+    bases = {
+        row
+        for row in rows
+        for found in re.finditer(re.escape(row), text)
+        if (_BASE_EN if row.isascii() else _BASE_ZH).search(text[: found.start()])
+    }
+    return bases.pop() if len(bases) == 1 else None
+
+
+def _wrong_value(draft: Draft, operation: Operation, cells: Sequence[Cell], values: Sequence[Decimal]) -> str | None:
+    record = draft.record
+    if (figure := _misdated(record.output, cells, [prepare(passage) for passage in draft.passages])) is not None:
+        return f"the answer gives {figure} another year than its cell has"
+    table = [quote.quote.split(" | ") for quote in record.evidence]
+    run = execute(tokenize(record.program), table)
+    if not run.is_valid:
+        return "the program cannot be run on the rows that are quoted"
+    expected = operation.value(values)
+    if expected is None:
+        said = [_key(cell.row) for cell in cells]
+        order = sorted(said, key=_folded(record.output).find)
+        return None if run.value == "yes" and order == said else "the answer has another order than the program"
+    if isinstance(run.value, str) or abs(Decimal(repr(run.value)) - expected) > _LEAST_ROUNDING + abs(
+        expected
+    ) * Decimal("1e-12"):
+        return f"the program gives {run.value}, and its cells {expected:.5f}"
+    if operation is BY_NAME["peak"]:
+        return None if _peak(record.output) == expected else "the answer has another figure as the highest one"
+    if operation.moves and _is_other_way(record.output, expected):
+        return "the answer has it go the other way than the program"
+    try:
+        calcs = parse_calcs(record.calc)
+    except CalcError as e:
+        return f"calc {e}"
+    if not any(abs(calc.value - expected * operation.factor) < _LEAST_ROUNDING for calc in calcs):
+        return f"calc does not have what the program gives: {expected * operation.factor:.5f}"
+    return None
+
+
+def _peak(answer: str) -> Decimal | None:
+    """The figure that an answer gives as the highest: the first after the word that is no year."""
+    found = _HIGHEST.search(answer)
+    figures = (number[0] for number in _NUMBER.finditer(answer, found.end() if found else 0))
+    return next((Decimal(figure.replace(",", "")) for figure in figures if not _YEAR.fullmatch(figure)), None)
+
+
+def _is_other_way(answer: str, moved: Decimal) -> bool:
+    ups, downs = _UP.search(answer) is not None, _DOWN.search(answer) is not None
+    return (downs and not ups) if moved > 0 else (ups and not downs) if moved < 0 else False
+
+
+def _misdated(answer: str, cells: Sequence[Cell], sources: Sequence[Source]) -> str | None:
+    """The figure of a cell that an answer gives another year right beside it: $5 million in 2024, 2024年度营业收入为5元."""
+    for cell in cells:
+        value = re.escape(cell.value)
+        after = re.search(rf"(?<![\d,.]){value}(?![\d,.]*\d)[^,.;\d(]{{0,60}}?\b((?:19|20)\d\d)\b(?!年)", answer)
+        before = re.search(rf"((?:19|20)\d\d)年[^，。；、：\d]{{0,40}}(?<![\d,.]){value}(?![\d,.]*\d)", answer)
+        near = before or after
+        if near is not None and int(near[1]) not in _years_of(cell, sources):
+            return cell.value
+    return None
+
+
+def _rival(cell: Cell, question: str, sources: Sequence[Source]) -> bool:
+    """Whether the passage has another figure in a row of that label, of that time and column, and nothing tells which is meant."""
+    text = _folded(question)
+    for source in sources:
+        own = list(_places(cell, source))
+        columns = {_beside_time(place) for place in own}
+        above = {_folded(parent) for place in own if place.row for parent in place.row.parents}
+        for place in source.places:
+            row = place.row
+            if row is None or row.label.split() != cell.row.split() or place.figure.shown == cell.size or place.change:
+                continue
+            is_same = (
+                int(cell.period) in place.periods and _beside_time(place) in columns and place.figure.kind == "amount"
+            )
+            if is_same and not any(parent and label_key(parent) in text for parent in above):
+                return True
+    return False
+
+
+def _beside_time(place: Place) -> str:
+    """What the heading of a column says beside its time and unit."""
+    said = _folded(_TIME_OR_UNIT.sub(" ", place.column.heading)) if place.column else ""
+    return said if any(map(str.isalpha, said)) else ""

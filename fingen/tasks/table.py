@@ -1,0 +1,49 @@
+"""Questions on one table of a report whose answer is a program over its cells, the value that it gives and a sentence about it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from fingen.quality.checks import CHECKS
+from fingen.quality.steps import OPERATIONS, find_fault
+from fingen.records import Evidence, Record, Request
+from fingen.tasks.answers import Strict
+from fingen.tasks.qa import DocumentTask, QaItem, build_record
+
+PER_TABLE = 4  # pairs
+
+
+class Operand(Strict):
+    """A cell that a program takes."""
+
+    row: str = Field(min_length=1, description="the label of its row as it stands")
+    period: str = Field(description="the year of its column, as 2024")
+    value: str = Field(min_length=1, description="its figure as it stands")
+
+
+class TableItem(QaItem):
+    """One pair on a table as a teacher writes it."""
+
+    operation: Literal[OPERATIONS]  # type: ignore[valid-type]  # a tuple that is known when it runs
+    program: str = Field(min_length=1, description="the steps, such as subtract(5829, 5735), divide(#0, 5735)")
+    cells: list[Operand] = Field(min_length=1, description="the cells that the program takes, in its order")
+
+
+def _build(item: TableItem, request: Request, evidence: tuple[Evidence, ...], teacher: str) -> Record:
+    record = build_record(item, request, evidence, teacher)
+    cells = [cell.model_dump() for cell in item.cells]
+    steps = item.program.count("(")
+    draws: dict[str, Any] = {"operation": item.operation, "steps": steps, "cells": cells}
+    return record.model_copy(update={"program": item.program, "draws": draws})
+
+
+TABLE = DocumentTask(
+    "table",
+    task="qa-table",
+    per_table=PER_TABLE,
+    item=TableItem,
+    checks={**CHECKS, "program": find_fault},
+    build=_build,
+)
