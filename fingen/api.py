@@ -191,7 +191,7 @@ def _set(folder: File | None) -> Path:
 
 @public("pdf2qa", *ReadOptions.__annotations__)
 def read_report(path: File, /, *, on_event: OnEvent = ignore, **options: Unpack[ReadOptions]) -> Document:
-    """Read one PDF report into chunks, in a process with limits of time and memory, as `fingen pdf2qa` does.
+    """Read one report into chunks, in a process with limits of time and memory, as `fingen pdf2qa` does.
 
     Raises:
         DocumentError: it cannot be read; `reason` says why.
@@ -213,7 +213,7 @@ def read_report(path: File, /, *, on_event: OnEvent = ignore, **options: Unpack[
 def pdf2qa(
     *reports: File, on_event: OnEvent = ignore, **options: Unpack[Pdf2qaOptions]
 ) -> Summary | Estimate | Pending:
-    """Read PDF reports, files or folders of them, and make a question-answer set.
+    """Read reports, files or folders of them, and make a question-answer set.
 
     To name a teacher is to agree to its price. One that would be found by its key in the environment is asked with `yes` only.
 
@@ -227,7 +227,7 @@ def pdf2qa(
     from fingen.pipeline.pdf2qa import pdf2qa
 
     if not reports:
-        raise UsageError("no reports", hint="name PDF files, or folders of them")
+        raise UsageError("no reports", hint="name reports, or folders of them")
     values = _read("pdf2qa", options)
     consent = _consent(values)
     settings = settings_of(config.Pdf2qa, values, inputs=tuple(map(Path, reports)))
@@ -327,12 +327,15 @@ def show(folder: File | None = None, id: str | None = None, /, **options: Unpack
     """The record of a set (None: the newest in build/) whose id starts with `id` (None: the first), with its evidence.
 
     Raises:
-        SetError: no such set or record. UsageError: with `png`, there is no page to draw. DocumentError: it cannot be read.
+        SetError: no such set or record. UsageError: with `png`, there is no page to draw; with `html`, no document without
+        pages. DocumentError: it cannot be read.
     """
-    from fingen.pipeline.show import show, write_pictures
+    from fingen.pipeline.show import show, write_marked, write_pictures
 
     values = _read("show", options)
-    shown = show(_set(folder), id, inputs=values.pop("inputs", ()))
+    shown, page = show(_set(folder), id, inputs=values.pop("inputs", ())), values.pop("html", None)
+    if page:
+        write_marked(shown, page)
     if "png" not in values:
         return shown
     return dataclasses.replace(shown, pictures=write_pictures(shown, values.pop("png"), **values))

@@ -3,6 +3,7 @@
     FingenError                 exit code
     ├── UsageError              2   bad usage, input or settings
     │   ├── DocumentError       2   one input file cannot be read (`reason` says why)
+    │   │   └── NoneReadError   2   none of several can
     │   └── SetError            2   a set in build/ does not fit what was asked
     │       └── RowError        2   one row is of no use; others may be
     ├── ShortfallError          1   ran, but short of what was asked
@@ -21,6 +22,7 @@ import errno
 import json
 import re
 import unicodedata
+from collections.abc import Sequence
 from enum import StrEnum
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, None})  # None: a library that does not say what it is
@@ -82,6 +84,7 @@ class Cause(StrEnum):
     NOT_READABLE = "not readable"
     EMPTY = "empty file"
     NOT_PDF = "not a PDF"
+    UNSUPPORTED = "not a format that is read"
     TRUNCATED = "truncated or damaged"
     NO_PAGES = "no pages"
     ENCRYPTED = "encrypted"
@@ -100,6 +103,16 @@ class DocumentError(UsageError):
         where = path if page is None else f"{path}, page {page}"
         super().__init__(f"{where}: {reason}{': ' + detail if detail else ''}", hint=hint)
         self.path, self.reason, self.detail, self.page = path, reason, detail, page
+
+
+class NoneReadError(DocumentError):
+    """None of several files can be read: each on a line of its own, with what to do."""
+
+    def __init__(self, errors: Sequence[DocumentError]) -> None:
+        lines = (f"{error}" + (f"  -> {error.hint}" if error.hint else "") for error in errors)
+        FingenError.__init__(self, f"none of {len(errors)} files can be read", *lines, hint="name files that are read")
+        first = errors[0]
+        self.path, self.reason, self.detail, self.page = first.path, first.reason, first.detail, first.page
 
 
 class SetError(UsageError):

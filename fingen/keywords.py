@@ -127,6 +127,7 @@ class ShowOptions(TypedDict, total=False):
     """The options of `fingen show`."""
 
     png: File | None
+    html: File | None
     crop: bool
     dpi: int
     input: File | Iterable[File]

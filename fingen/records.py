@@ -30,10 +30,16 @@ BlockKind = Literal["heading", "paragraph", "table"]
 BasisKind = Literal["consolidated", "parent", "quarter", "half-year", "nine months", "cumulative", "year", "restated", "as first reported",
                     "non-GAAP", "GAAP", "excluding one-offs", "segment", "continuing", "discontinued",
                     "convenience translation"]  # fmt: skip
+PLACE_MARK = " @ "  # between the section of a quote and what finds it again
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in points from the top left of the page
 
 
 TOGETHER = "+"  # between the tasks of a request that asks for several
+
+
+def _is_empty(value: object) -> bool:
+    """Whether a field is left out where it is written: files of sets without it stay as they are."""
+    return not value
 
 
 class Frozen(BaseModel):
@@ -43,17 +49,44 @@ class Frozen(BaseModel):
 
 
 class Block(Frozen):
-    """Where a piece of a chunk's text stands: `text[start:end]` is inside `box` on `page` (1-based)."""
+    """Where a piece of a chunk's text stands: `text[start:end]` is inside `box` on `page` (1-based).
+
+    In a document without pages `page` is 0. Where a format has no boxes, `place` is what finds the piece again in the
+    file: "#id" or "element N" in HTML, "paragraph N" or "table N" in Word, "line N" in text.
+    """
 
     kind: BlockKind
     page: int
     box: Box
     start: int
     end: int
+    place: str = Field(default="", exclude_if=_is_empty)
+
+
+class Fact(Frozen):
+    """What a tag of inline XBRL says that a piece of text is: `text[start:end]` of the chunk.
+
+    `value` is the amount in full, with scale and sign, as a decimal number; the text of what is no number. `period` is a
+    date, or the first and the last day: 2024-01-01/2024-12-31.
+    """
+
+    start: int
+    end: int
+    concept: str  # us-gaap:Revenues
+    value: str
+    unit: str = Field(default="", exclude_if=_is_empty)  # USD, shares, USD/shares, pure
+    period: str = ""
+    entity: str = Field(default="", exclude_if=_is_empty)  # the number that its registry gives the company
+    dimensions: tuple[tuple[str, str], ...] = Field(default=(), exclude_if=_is_empty)  # axis and member, sorted
+    scale: int = Field(default=0, exclude_if=_is_empty)  # powers of ten that the text leaves out
+    sign: Literal["", "-"] = Field(default="", exclude_if=_is_empty)  # "-": the tag negates what the text shows
 
 
 class Stated(Frozen):
-    """What a document says of its own amounts, in its words, and the page that says it; empty where it is said nowhere."""
+    """What a document says of its own amounts, in its words, and the page that says it; empty where it is said nowhere.
+
+    `page` is 0 where the document has no pages.
+    """
 
     text: str
     page: int
@@ -89,11 +122,12 @@ class Chunk(AboutAmounts):
     text: str
     tokens: int  # estimated
     blocks: tuple[Block, ...]
+    facts: tuple[Fact, ...] = Field(default=(), exclude_if=_is_empty)  # by their place in the text
 
     @property
     def pages(self) -> tuple[int, ...]:
-        """The pages that its blocks stand on, ascending."""
-        return tuple(sorted({block.page for block in self.blocks}))
+        """The pages that its blocks stand on, ascending; none where its document has no pages."""
+        return tuple(sorted({block.page for block in self.blocks if block.page}))
 
 
 class Period(Frozen):
@@ -116,7 +150,7 @@ class Document(Frozen):
 
     path: str
     sha256: str
-    pages: int
+    pages: int  # 0: it has none
     language: Language
     company: str | None
     period: Period
@@ -139,6 +173,8 @@ class Document(Frozen):
     shells: tuple[
         str, ...
     ] = ()  # what the file is beside a report, where its pages may be a cover only: XFA form, portfolio
+    left_out: tuple[str, ...] = ()  # documents of a submission that are not text: type and file
+    elsewhere: str = ""  # the sentence by which it says that its statements are in another document
     unnamed_glyphs: int = 0  # that the pages show and no map of their fonts names; each is a mark in the text
     hidden: dict[str, int] = Field(default_factory=dict)  # hidden text left out: kind -> runs
     oversize: int = 0  # chunks over the budget because one sentence or row is
@@ -153,9 +189,10 @@ class Passage(AboutAmounts):
     period: Period
     language: Language
     section: tuple[str, ...]
-    pages: tuple[int, int]  # first and last
+    pages: tuple[int, int]  # first and last; 0: there are none
     text: str
     kinds: tuple[tuple[BlockKind, str], ...]  # the text again, block by block
+    facts: tuple[Fact, ...] = Field(default=(), exclude_if=_is_empty)
 
 
 class Request(Frozen):
@@ -175,9 +212,12 @@ class Request(Frozen):
 
     @property
     def where(self) -> str:
-        """What a message calls it: document and page of its first passage."""
-        first = self.passages[0] if self.passages else None
-        return f"{first.document}, page {first.pages[0]}" if first else f"request {self.key[:12]}"
+        """What a message calls it: document and page (or section) of its first passage."""
+        if not self.passages:
+            return f"request {self.key[:12]}"
+        first = self.passages[0]
+        place = f"page {first.pages[0]}" if first.pages[0] else " > ".join(first.section)
+        return ", ".join(filter(None, (first.document, place)))
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -233,7 +273,8 @@ class Completion(Frozen):
 class Evidence(Frozen):
     """A verbatim quote and the page it stands on (1-based); `document` where that is not the record's own.
 
-    In a document without pages `page` is 0, and `place` says where the quote stands.
+    In a document without pages `page` is 0, and `place` says where the quote stands: its section, and behind PLACE_MARK
+    what finds it again in the file.
     """
 
     quote: str
@@ -354,7 +395,9 @@ class Withdrawn(Frozen):
 class Manifest(Frozen):
     """What a set is and what made it. Written last; no time of day in it."""
 
-    format: Literal[1, 2] = 2  # 1: rows with null, and with lists and objects as they are
+    # 1: rows with null, and with lists and objects as they are; 2: every document has pages; 3: not every one, and what
+    # stands in one without them has a place
+    format: Literal[1, 2, 3] = 3
     name: Name
     command: str
     teacher: str

@@ -27,6 +27,7 @@ from fingen.records import Block, Chunk, Document, Period
 
 RAW = Path(__file__).resolve().parent.parent / "raw"
 SAMPLE = RAW / "sample_annual_report_2024.pdf"
+WRITTEN = Path(__file__).resolve().parent / "sample"  # what it was made from
 SCANNED = 15  # the page of the sample that is a picture
 LEFT, RIGHT, TOP, BOTTOM = 72, 523, 90, 760
 WIDTH, HEIGHT = 595, 842
@@ -160,7 +161,7 @@ def wrapped(text: str, width: float, size: float = 10) -> list[str]:
 
 def markdown_sentences(name: str) -> tuple[list[str], list[str]]:
     """The sentences and the table rows of a source of the sample, in order; without the scanned page and the contents."""
-    source = re.sub(r"<!-- scan -->.*?<!-- end -->", "", (RAW / name).read_text(encoding="utf-8"), flags=re.DOTALL)
+    source = re.sub(r"<!-- scan -->.*?<!-- end -->", "", (WRITTEN / name).read_text(encoding="utf-8"), flags=re.DOTALL)
     texts: list[str] = []
     rows: list[str] = []
     lines = source.replace("**", "").splitlines()
@@ -1083,7 +1084,7 @@ def test_a_scanned_page_is_read_with_ocr(sample: Document):
     document = read(SAMPLE, ocr=True)
     assert (document.image_pages, document.ocr_pages) == ((), (SCANNED,))
     found = fold(" ".join(parts(document, SCANNED)))
-    source = (RAW / "sample_zh.md").read_text(encoding="utf-8")
+    source = (WRITTEN / "sample_zh.md").read_text(encoding="utf-8")
     scan = re.search(r"<!-- scan -->(.*?)<!-- end -->", source, re.DOTALL)
     assert scan
     written = Counter(fold(scan[1]))

@@ -929,13 +929,13 @@ def test_bad_usage_is_2_and_writes_nothing(desk: Path, arguments: tuple[str, ...
     assert not (desk / "build").exists()
 
 
-def test_no_pdf_at_all_is_2(desk: Path):
+def test_no_document_at_all_is_2(desk: Path):
     (desk / "in").mkdir()
-    (desk / "in" / "notes.txt").write_text("nothing", encoding="utf-8")
+    (desk / "in" / "notes.py").write_text("nothing = 0", encoding="utf-8")
     run = invoke("pdf2qa", "in")
 
     assert run.exit_code == 2
-    assert "no PDF files below in" in run.stderr
+    assert "no documents below in" in run.stderr
 
 
 def test_nothing_readable_is_2_and_each_file_is_named(desk: Path):
@@ -943,12 +943,12 @@ def test_nothing_readable_is_2_and_each_file_is_named(desk: Path):
     for name in ("empty", "html_named_pdf", "password"):
         getattr(hostile, name)(desk / "in" / f"{name}.pdf")
     run = invoke("pdf2qa", "in")
-    (last,) = (line for line in run.stderr.splitlines() if line.startswith("Error: "))
+    told = run.stderr.split("Error: ")[1].splitlines()
 
     assert run.exit_code == 2
-    assert all(
-        name in last for name in ("empty.pdf: empty file", "html_named_pdf.pdf: not a PDF", "password.pdf: encrypted")
-    )
+    assert told[0] == "none of 3 files can be read"
+    for name in ("empty.pdf: empty file", "html_named_pdf.pdf: not a PDF", "password.pdf: encrypted"):
+        assert [line for line in told if line.startswith(name) and "  -> " in line]
     assert not list(desk.rglob("manifest.json"))
 
 

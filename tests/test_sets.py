@@ -386,7 +386,7 @@ def test_a_missing_file_or_split_is_said(tmp_path: Path):
 def test_a_set_that_is_none_is_said(tmp_path: Path):
     with pytest.raises(SetError, match="no such set"):
         read_manifest(tmp_path / "nowhere")
-    (tmp_path / "manifest.json").write_text('{"format": 3}')
+    (tmp_path / "manifest.json").write_text('{"format": 99}')
     with pytest.raises(SetError, match=r"manifest\.json: format"):
         read_manifest(tmp_path)
 

@@ -433,9 +433,9 @@ def test_the_picture_of_the_readme_is_what_the_command_draws(demo: Path, tmp_pat
     result = run(demo, *words.split(), "--input", SAMPLE)
     assert result.exit_code == 0, result.stderr
 
-    kept, made = pymupdf.Pixmap(str(ROOT / "raw/evidence.png")), pymupdf.Pixmap(str(tmp_path / "made.png"))
+    kept, made = pymupdf.Pixmap(str(ROOT / "tests/sample/evidence.png")), pymupdf.Pixmap(str(tmp_path / "made.png"))
 
-    assert "](raw/evidence.png)" in readme
+    assert "](tests/sample/evidence.png)" in readme
     assert (kept.width, kept.height) == (made.width, made.height)
     gaps = difference(kept, made).samples
     assert sum(gaps) / len(gaps) < 2  # of 255: another release of MuPDF may smooth letters in another way

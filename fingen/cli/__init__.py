@@ -13,7 +13,7 @@ from fingen.errors import Interrupted
 # Group -> command -> (module, one line on it). A module is imported when its command is asked for, not for `fingen --help`.
 GROUPS = {
     "make": {
-        "pdf2qa": ("fingen.cli.pdf2qa", "Read PDF reports and make a question-answer set of them."),
+        "pdf2qa": ("fingen.cli.pdf2qa", "Read reports and make a question-answer set of them."),
         "synth": ("fingen.cli.synth", "Make items that no document gives: exactly so many, balanced."),
         "import": ("fingen.cli.import_", "Make a set of data that others published."),
         "mix": ("fingen.cli.mix", "Make one set of several, each repeated as often as you say."),

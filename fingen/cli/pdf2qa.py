@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 @command_options
 @click.pass_context
 def command(ctx: click.Context, /, yes: bool, as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
-    """Read PDF reports and make a question-answer set of them.
+    """Read reports and make a question-answer set of them.
 
-    REPORTS are PDF files, or folders whose PDF files are read, in subfolders too. Files that cannot be read are named with
+    REPORTS are files (PDF, HTML with or without inline XBRL, full submissions of EDGAR, Word, Markdown, text), or folders of
+    such files, in subfolders too; what a file is, is found by its content. Files that cannot be read are named with
     the reason, and do not stop the others (exit code 1). Run the same command again after an interruption: it goes on.
 
     \b
@@ -112,7 +113,7 @@ def _document_line(document: dict[str, Any]) -> str:
     period = document["period"]
     covers = f"{period['kind']} {period['end'] or ''}".strip()
     return (f"  {document['path']}: {document['company'] or 'company unknown'} | {covers} | {document['language']} | "
-            f"{document['pages']} pages | {document['chunks']} chunks")  # fmt: skip
+            f"{document['pages'] or 'no'} pages | {document['chunks']} chunks")  # fmt: skip
 
 
 def _unread_line(entry: dict[str, Any]) -> str:

@@ -65,7 +65,7 @@ class Display:
             self._documents += 1
             self._chunks += len(event.chunks)
             self._pages[event.path] = (event.pages, event.pages)
-            self._line(f"read {event.path}: {event.pages} pages, {len(event.chunks)} chunks", always=True)
+            self._line(f"read {event.path}: {event.pages or 'no'} pages, {len(event.chunks)} chunks", always=True)
         elif isinstance(event, DocumentError):
             self._pages.pop(event.path, None)
             self._line(f"not read: {event}", always=True)

@@ -31,15 +31,17 @@ def _png(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> 
 @click.argument("words", nargs=-1, metavar="[SET] [ID]")
 @click.option("--png", type=click.Path(dir_okay=False, path_type=Path), default=None, callback=_png, metavar="FILE",
               help="Draw the page with the evidence boxed; further pages become FILE-2.png and so on.")  # fmt: skip
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), default=None, metavar="FILE",
+              help="Write a document without pages (HTML, Word, text) as one page that opens at the evidence, marked.")  # fmt: skip
 @click.option("--crop", is_flag=True, help="With --png: only the part of the page around the evidence.")
 @click.option("--dpi", type=click.IntRange(36, 600), default=config.DPI, show_default=True,
               help="With --png: dots per inch.")  # fmt: skip
 @click.option("--input", "inputs", type=click.Path(exists=True, path_type=Path), multiple=True, metavar="FOLDER",
-              help="Where the PDF files are, or such a file; may be repeated.  [default: ., raw/, reports/]")  # fmt: skip
+              help="Where the reports are, or such a file; may be repeated.  [default: ., raw/, reports/]")  # fmt: skip
 @command_options
-def command(words: tuple[str, ...], png: Path | None, crop: bool, dpi: int, inputs: tuple[Path, ...],
+def command(words: tuple[str, ...], png: Path | None, html: Path | None, crop: bool, dpi: int, inputs: tuple[Path, ...],
             as_json: bool, quiet: bool, debug: bool) -> None:  # fmt: skip
-    """Show a record with its evidence: marked in the passage, by page and box, and on a picture of the page.
+    """Show a record with its evidence: marked in the passage, by page and box or by place, and on a picture of the page.
 
     SET is the folder of a set, ID the id of a record or what it starts with. Without ID the first record is shown, without
     SET the newest set in build/ is used.
@@ -49,8 +51,9 @@ def command(words: tuple[str, ...], png: Path | None, crop: bool, dpi: int, inpu
       $ fingen show build/reports
       $ fingen show build/reports qa-3f9c
       $ fingen show build/reports qa-3f9c --png evidence.png --input reports/
+      $ fingen show build/reports qa-3f9c --html evidence.html --input reports/
     """
-    from fingen.pipeline.show import show, write_pictures
+    from fingen.pipeline.show import show, write_marked, write_pictures
 
     folder, wanted = _parse_words(words)
     if folder is None:
@@ -59,13 +62,15 @@ def command(words: tuple[str, ...], png: Path | None, crop: bool, dpi: int, inpu
             echo(f"the newest set: {folder}", err=True)
     shown = show(folder, wanted, inputs=inputs)
     pictures = write_pictures(shown, png, dpi=dpi, crop=crop) if png else {}
+    marked = write_marked(shown, html) if html else None
     if not quiet:
         for reason in shown.missing.values():
             echo(f"Note: {reason}; boxes are those of whole paragraphs and tables (see --input)", err=True)
     if as_json:
-        print_json(_report(shown, pictures))
+        print_json(_report(shown, pictures) | {"html": str(marked) if marked else None})
     else:
-        click.echo("\n".join(_lines(shown, pictures)))  # coloured: each text in it is made visible there
+        more = [f"  {visible(str(marked))}: opens at the evidence"] if marked else []
+        click.echo("\n".join([*_lines(shown, pictures), *more]))  # coloured: each text in it is made visible there
 
 
 def _parse_words(words: tuple[str, ...]) -> tuple[Path | None, str | None]:
@@ -92,7 +97,7 @@ def _report(shown: Shown, pictures: Pictures) -> dict[str, Any]:
         "row": shown.row,
         "record": shown.record.model_dump(mode="json"),
         "evidence": [
-            {"quote": quote.text, "document": quote.document, "page": quote.page, "chunk": quote.chunk,
+            {"quote": quote.text, "document": quote.document, "page": quote.page, "place": quote.place, "chunk": quote.chunk,
              "start": quote.start, "end": quote.end, "boxes": quote.boxes, "is_exact": quote.is_exact}
             for quote in shown.quotes
         ],
@@ -124,7 +129,7 @@ def _lines(shown: Shown, pictures: Pictures) -> list[str]:
         lines += ["", _title("Evidence")]
     for number, quote in enumerate(shown.quotes, 1):
         lines += [
-            f"  {number}. {visible(quote.document)}, page {quote.page}, {_where(quote)}",
+            f"  {number}. {visible(quote.document)}, {_where(quote)}",
             f"     {visible(quote.text, lines=True)}",
         ]
     if record.figures:
@@ -140,19 +145,23 @@ def _lines(shown: Shown, pictures: Pictures) -> list[str]:
 
 
 def _where(quote: Quote) -> str:
-    """The box around all of a quote, in points, and what is to be known about it."""
+    """The page and the box around all of a quote, in points, or its place; and what is to be known about it."""
     lost = "" if quote.chunk else ", in none of the passages"
+    page = f"page {quote.page}, " if quote.page else ""
+    if quote.place:
+        return page + visible(quote.place) + lost
     if not quote.boxes:
-        return f"its place there is not known{lost}"
+        return f"{page}its place there is not known{lost}"
     lefts, tops, rights, bottoms = zip(*quote.boxes, strict=True)
     around = f"box {min(lefts):.0f},{min(tops):.0f} to {max(rights):.0f},{max(bottoms):.0f}"
-    return around + ("" if quote.is_exact else " (the whole paragraph or table)") + lost
+    return page + around + ("" if quote.is_exact else " (the whole paragraph or table)") + lost
 
 
 def _passage_lines(chunk: Chunk, quotes: tuple[Quote, ...]) -> list[str]:
-    pages = f"page {chunk.first_page}" + (f"-{chunk.last_page}" if chunk.last_page > chunk.first_page else "")
+    pages = f", page {chunk.first_page}" + (f"-{chunk.last_page}" if chunk.last_page > chunk.first_page else "")
     section = f", {' > '.join(chunk.section)}" if chunk.section else ""
-    head = _title(f"Passage {visible(chunk.id)}") + visible(f": {chunk.document}, {pages}{section}")
+    where = f": {chunk.document}{pages if chunk.first_page else ''}{section}"
+    head = _title(f"Passage {visible(chunk.id)}") + visible(where)
     marked, at = "", 0
     for start, end in _merged([(quote.start, quote.end) for quote in quotes if quote.chunk == chunk.id]):
         marked += visible(chunk.text[at:start], lines=True) + _mark(visible(chunk.text[start:end], lines=True))

@@ -12,13 +12,14 @@ import subprocess
 import threading
 from collections.abc import Sequence
 from functools import partial
+from importlib import import_module
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from fingen.config import ReadSettings
-from fingen.documents.workers import WALL_FACTOR, Limits, answer_of, connect, ignore_endings, start_apart
+from fingen.documents.workers import SLOW, WALL_FACTOR, Limits, answer_of, connect, ignore_endings, start_apart
 from fingen.errors import Cause, DocumentError, UsageError
 from fingen.records import Box
 
@@ -49,6 +50,12 @@ def page_size(path: Path, page: int) -> tuple[float, float]:
     return size
 
 
+def render_marked(path: Path, quotes: Sequence[tuple[str, str]]) -> str:
+    """Show a document without pages as `marked.render_marked` does; errors are those of `render_page`."""
+    shown: str = _PAGES.call("marked.render_marked", path, None, list(quotes))
+    return shown
+
+
 class _Pages:
     """The process, and who may ask it: one at a time."""
 
@@ -57,12 +64,17 @@ class _Pages:
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
 
-    def call(self, name: str, path: Path, page: int, *arguments: Any, **options: Any) -> Any:
-        """Have a function of `picture` called, and give what it returns."""
+    def call(self, name: str, path: Path, page: int | None, *arguments: Any, **options: Any) -> Any:
+        """Have a function of `picture`, or of another module that its name begins with, called, and give what it returns."""
         with self._turn:
             pipe = self._open()
             try:
-                pipe.send((name, (path.absolute(), page, *arguments), options))  # it began in another folder, perhaps
+                given = (
+                    path.absolute(),
+                    *([] if page is None else [page]),
+                    *arguments,
+                )  # it began in another folder, perhaps
+                pipe.send((name, given, options))
                 if not pipe.poll(WALL_FACTOR * LIMITS.page_seconds):
                     raise TimeoutError
                 kind, value = pipe.recv()
@@ -88,9 +100,9 @@ class _Pages:
             atexit.register(self.close)
         return self._pipe
 
-    def _ended(self, path: Path, page: int) -> DocumentError:
+    def _ended(self, path: Path, page: int | None) -> DocumentError:
         code = self.close()
-        if code in (-signal.SIGKILL, -getattr(signal, "SIGXCPU", 24)):
+        if code is not None and -code in {signal.SIGKILL, *SLOW}:
             detail, hint = "drawing it took too long, or the system ended it", "look at it in a PDF viewer"
             return DocumentError(str(path), Cause.TOO_SLOW, detail, page=page, hint=hint)
         return DocumentError(
@@ -115,11 +127,11 @@ def serve(handle: int) -> None:
     """Draw in the child until the pipe closes. What ends a run is the parent's business."""
     ignore_endings()
     pipe = connect(handle)
-    from fingen.documents import picture  # pymupdf is paid for in the child alone
-
     with contextlib.suppress(EOFError, OSError):  # the parent is gone
         limits = Limits(pipe.recv())
         while True:
             name, arguments, options = pipe.recv()
             limits.start(0)
-            pipe.send(answer_of(partial(getattr(picture, name), *arguments, **options)))
+            module, _, function = name.rpartition(".")
+            draws = import_module(f"fingen.documents.{module or 'picture'}")  # pymupdf is paid for in the child alone
+            pipe.send(answer_of(partial(getattr(draws, function), *arguments, **options)))

@@ -8,19 +8,20 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from fingen.documents.shapes import PageBlock, TextRow, union
-from fingen.records import Block, BlockKind, Box, Chunk, Language, content_id
+from fingen.records import Block, BlockKind, Box, Chunk, Fact, Language, content_id
 from fingen.text import INNER_BAR, chunk_language, ends_sentence, estimate_tokens, is_cjk, join_pair, sentences
 
 # From this share of the budget on, a heading of the level starts a chunk: parts always, items soon, others when it is full.
 STARTS_AT = {1: 0.0, 2: 0.25}
 FULL = 0.6
 CAPTION = 90  # characters; a longer line is no caption
+BAR = " | "  # between the cells of a row
 MOST_ASIDES = 3  # blocks in a row that a sentence may go on past
 
 
 @dataclass(slots=True)
 class _Piece:
-    """A stretch of text from one block of one page. `glue` parts it from the piece before."""
+    """A stretch of text from one block of one page. `glue` parts it from the piece before; `facts` count from its start."""
 
     kind: BlockKind
     page: int
@@ -28,6 +29,7 @@ class _Piece:
     text: str
     glue: str = "\n"
     source: PageBlock | None = None
+    facts: list[Fact] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -78,7 +80,7 @@ def _units(
         if block.kind == "table":
             yield from _table_units(block, section, budget)
         elif block.kind == "heading":
-            yield _Unit([_Piece("heading", block.page, block.box, block.text, source=block)], section, block.level)
+            yield _Unit([_piece_of(block)], section, block.level)
         else:
             pieces = [_piece_of(block)]
             last = block
@@ -94,7 +96,7 @@ def _units(
 
 
 def _piece_of(block: PageBlock) -> _Piece:
-    return _Piece("paragraph", block.page, block.box, block.text, source=block)
+    return _Piece(block.kind, block.page, block.box, block.text, source=block, facts=[fact for _, fact in block.facts])
 
 
 def _of_paragraph(pieces: list[_Piece], section: tuple[str, ...], budget: int) -> Iterator[_Unit]:
@@ -155,7 +157,9 @@ def _append(pieces: list[_Piece], block: PageBlock, words: frozenset[str]) -> No
     tail = block.text
     kept = joined[: len(joined) - len(tail)]
     pieces[-1].text = kept.rstrip()
-    pieces.append(_Piece("paragraph", block.page, block.box, tail, glue=kept[len(kept.rstrip()) :], source=block))
+    piece = _piece_of(block)
+    piece.glue = kept[len(kept.rstrip()) :]
+    pieces.append(piece)
 
 
 def _paragraph_units(pieces: list[_Piece], section: tuple[str, ...], budget: int) -> Iterator[_Unit]:
@@ -189,7 +193,12 @@ def _split(pieces: list[_Piece]) -> Iterator[list[_Piece]]:
             left, right = max(start, at), min(end, at + len(piece.text))
             if left < right:
                 glue = piece.glue if parts else ("" if is_cjk(text[start]) else " ")
-                parts.append(_Piece(piece.kind, piece.page, piece.box, text[left:right], glue, piece.source))
+                facts = [
+                    _moved(fact, at - left)
+                    for fact in piece.facts
+                    if left <= at + fact.start and at + fact.end <= right
+                ]
+                parts.append(_Piece(piece.kind, piece.page, piece.box, text[left:right], glue, piece.source, facts))
         yield parts
 
 
@@ -214,11 +223,29 @@ def _table_units(block: PageBlock, section: tuple[str, ...], budget: int) -> Ite
         lines = heading if index or block.inherited else [_row_text(row) for row in header]
         box = union([row.box for row in group] or [block.box])
         text = "\n".join([*lines, *map(_row_text, group)])
-        yield _Unit([_Piece("table", block.page, box if index else block.box, text, source=block)], section)
+        shown = group if index or block.inherited else [*header, *group]
+        facts = list(_facts_of(shown, len(text) - len("\n".join(map(_row_text, shown)))))
+        yield _Unit(
+            [_Piece("table", block.page, box if index else block.box, text, source=block, facts=facts)], section
+        )
+
+
+def _facts_of(rows: list[TextRow], start: int) -> Iterator[Fact]:
+    """The facts of rows that are written one below the other, counted from where the first stands in a text."""
+    for row in rows:
+        starts = [start]
+        for cell in row.cells:
+            starts.append(starts[-1] + len(cell) + len(BAR))
+        yield from (_moved(fact, starts[cell]) for cell, fact in row.facts)
+        start = starts[-1] - len(BAR) + 1
+
+
+def _moved(fact: Fact, by: int) -> Fact:
+    return fact.model_copy(update={"start": fact.start + by, "end": fact.end + by})
 
 
 def _row_text(row: TextRow) -> str:
-    return " | ".join(cell.replace("|", INNER_BAR) for cell in row.cells)
+    return BAR.join(cell.replace("|", INNER_BAR) for cell in row.cells)
 
 
 # --- chunks ------------------------------------------------------------------------------------------------------------
@@ -258,10 +285,12 @@ def _carried(group: list[_Unit], following: _Unit) -> list[_Unit]:
 def _chunk(units: list[_Unit], document: str, sha256: str, language: Language, seen: dict[str, int]) -> Chunk:
     text = ""
     blocks: list[Block] = []
+    facts: list[Fact] = []
     for unit in units:
         for piece in unit.pieces:
             if text:
                 text += piece.glue
+            facts += [_moved(fact, len(text)) for fact in piece.facts]
             blocks.append(
                 Block.model_construct(
                     kind=piece.kind,
@@ -269,6 +298,7 @@ def _chunk(units: list[_Unit], document: str, sha256: str, language: Language, s
                     box=_rounded(piece.box),
                     start=len(text),
                     end=len(text) + len(piece.text),
+                    place=piece.source.place if piece.source else "",
                 )
             )
             text += piece.text
@@ -285,6 +315,7 @@ def _chunk(units: list[_Unit], document: str, sha256: str, language: Language, s
         text=text,
         tokens=estimate_tokens(text),
         blocks=tuple(blocks),
+        facts=tuple(facts),
         unit=tuple(dict.fromkeys(source.stated for source in sources if source.stated)),
         basis=tuple(dict.fromkeys(basis for source in sources for basis in source.basis)),
     )

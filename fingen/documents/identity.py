@@ -27,6 +27,16 @@ _AMENDMENT = re.compile(
 )
 
 
+# Short legal forms, and what they may be written out as.
+_FORMS = {
+    "inc": "(?:Inc|Incorporated)",
+    "corp": "(?:Corp|Corporation)",
+    "co": "(?:Co|Company)",
+    "ltd": "(?:Ltd|Limited)",
+}
+_NO_NAME = re.compile(r"[^\w\s]|\b(?:the|inc|corp|corporation|co|company|ltd|plc)\b")
+
+
 class Identity(NamedTuple):
     """What a report says of itself."""
 
@@ -54,6 +64,28 @@ def find_identity(pages: Pages, language: Language) -> Identity:
     amends = _AMENDMENT.search(re.sub(r"[^\S\n]+", " ", pages.joined[0])) if pages.joined else None
     period = find_period(pages, language, is_research=is_research)
     return Identity(company, names, author, amends[0] if amends else None, period)
+
+
+def is_same_name(name: str, other: str) -> bool:
+    """Whether two names are of one company, though one may be in capitals or shortened: `COCA COLA CO`."""
+    words, others = (_NO_NAME.sub("", re.sub(r"[-–/.]", " ", text.casefold())).split() for text in (name, other))
+    if "".join(words) == "".join(others):
+        return True
+    return bool(words and others) and (words[0] == others[0] or set(words) <= set(others) or set(others) <= set(words))
+
+
+def as_written(name: str, text: str) -> str:
+    """A registered name as a text writes it, with its small letters and the form in full; as it is where the text has it not."""
+    parts = [_FORMS.get(word.lower(), re.escape(word)) for word in re.findall(r"\w+", name)]
+    found = (
+        re.finditer(r"(?:\bThe )?\b" + r"[\s,.&’'-]{1,3}".join(parts) + r"\b\.?", text, re.IGNORECASE) if parts else ()
+    )
+    return next((" ".join(match[0].split()) for match in found if not match[0].isupper()), name)
+
+
+def without_state(name: str) -> str:
+    """A name as a registry has it, without the mark of its state or of its order: `WELLS FARGO & COMPANY/MN`, `COSTCO /NEW`."""
+    return re.sub(r"\s*/\w{1,6}/?$", "", name.strip()) or name
 
 
 def _latin(pages: Pages, language: Language) -> str | None:

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from fingen.documents.claims import WEIGHTS, Claim, best_claim
-from fingen.documents.titles import Line, Pages
+from fingen.documents.titles import PARAGRAPH, Line, Pages
 
 # What a name may end with, by letters alone; those of SHORT are written in one way and are words in another (SA, as, co).
 _FORMS = frozenset(
@@ -386,7 +386,8 @@ def _end_of_form(words: list[str], end: int) -> int:
 
 def _name_before(text: str, *, needs_form: bool = True) -> str | None:
     """The name that a text ends with."""
-    words = _HAN.split(_WITH.sub("", _BRACKETS_END.sub("", text.rstrip(' ,\n“"'))))[-1].split()
+    text = text.rstrip(' ,\n“"').rpartition(PARAGRAPH)[2]
+    words = _HAN.split(_WITH.sub("", _BRACKETS_END.sub("", text)))[-1].split()
     start = len(words)
     while start and len(words) - start < _MOST_WORDS and _goes_on(words, start - 1):
         start -= 1

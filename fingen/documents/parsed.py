@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from fingen.disk import read_jsonl, sha256_file
 from fingen.documents.basis import set_basis
+from fingen.documents.content import NO_BOX
 from fingen.documents.identity import find_identity
 from fingen.documents.shapes import PageBlock, TextRow
 from fingen.documents.tables import count_header
@@ -22,7 +23,6 @@ from fingen.records import Block, BlockKind, Chunk, Document, Frozen, content_id
 from fingen.text import estimate_tokens, find_language
 
 FORM = 'each line is such as {"page": 1, "allrow": 0, "type": "text", "inside": "..."}'
-NO_BOX = (0.0, 0.0, 0.0, 0.0)  # the file does not say where on the page a line stands
 KINDS: dict[str, BlockKind | None] = {
     "text": "paragraph",
     "excel": "table",

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pymupdf
 
-from fingen.documents.read import MUPDF_ERRORS
+from fingen.documents.pdf import MUPDF_ERRORS
 from fingen.documents.shapes import union
 from fingen.errors import Cause, DocumentError
 from fingen.records import Box

@@ -104,7 +104,7 @@ def find_sections(
 
     `body` is the size of running text, `across` each page's rules, `furniture` what was taken out of its margins.
     """
-    listing = contents_pages(blocks)
+    listing = contents_pages(blocks) if pages else set()  # without pages nothing says where a list ends
     report = _Report(clean_outline(outline, pages), pages, listing, listed_titles(blocks, listing), _ink(blocks))
     stamps, usual = _stamps(blocks, pages), _usual_sizes(blocks)
     candidates = [
@@ -343,7 +343,7 @@ def _ranked(headings: list[_Heading], report: _Report, body: float) -> list[_Hea
     looks = [heading for heading in headings if not heading.level]
     keys = {id(heading): _key(heading, body, report.ink) for heading in looks}
     often = Counter(keys.values())
-    inside = {keys[id(heading)] for heading in looks if heading.block.page > 1}
+    inside = {keys[id(heading)] for heading in looks if heading.block.page != 1}
     ranks = sorted(key for key in inside if often[key] >= OFTEN)
     titles = sorted(heading.block.size for heading in headings if heading.is_chapter)
     of_chapters = max(titles[len(titles) // 2], 1.15 * body) if titles else 999.0

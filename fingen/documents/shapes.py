@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from fingen.records import Basis, BlockKind, Box, Stated
+from fingen.records import Basis, BlockKind, Box, Fact, Stated
 
 Part = tuple[float, float, str]  # a piece of a run: where it starts and ends, its text
 
@@ -58,17 +58,25 @@ class PageText:
     confidence: float = 0.0  # of OCR, 0..1
 
 
+class CellFact(NamedTuple):
+    """A fact, and the cell of a row that shows it; `cell` is 0 in a paragraph. Its `start` and `end` are in that text."""
+
+    cell: int
+    fact: Fact
+
+
 @dataclass(slots=True)
 class TextRow:
     """One row of a table: a cell for each column, empty where the row has none."""
 
     cells: list[str]
     box: Box
+    facts: list[CellFact] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class PageBlock:
-    """A heading, paragraph or table on one page. Tables have rows, the others text."""
+    """A heading, paragraph or table on one page (0: there are no pages). Tables have rows, the others text."""
 
     kind: BlockKind
     page: int
@@ -88,6 +96,8 @@ class PageBlock:
     basis: tuple[Basis, ...] = ()
     edges: tuple[float, ...] = ()  # of the columns: where the first begins and the others end; of a grid its rules
     inherited: list[TextRow] = field(default_factory=list)  # header rows of the table that this one continues
+    place: str = ""  # what finds it again in a file without pages
+    facts: list[CellFact] = field(default_factory=list)  # of its text; those of a table are at its rows
 
 
 def union(boxes: list[Box]) -> Box:

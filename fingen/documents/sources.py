@@ -7,18 +7,21 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from fingen.documents.formats import SUFFIXES, may_be_document
 from fingen.documents.workers import InputFile
 from fingen.errors import UsageError
 
 
 def find_sources(inputs: Sequence[Path]) -> list[InputFile]:
-    """All PDFs below folders, and the files named, sorted by name. A document is named by its path relative to its input.
+    """All documents below folders, and the files named, sorted by name. A document is named by its path relative to its input.
+
+    Files of a format that is not read are among them where people keep such among reports: reading them says so.
 
     Two inputs that hold the same relative path are told apart by the input's own name in front. A file named outright is
     listed even when it does not exist: reading it will say so, and the others are still read.
 
     Raises:
-        UsageError: an input folder does not exist, or holds no PDF, and nothing else was named.
+        UsageError: an input folder does not exist, or holds no document, and nothing else was named.
     """
     found: list[tuple[Path, str, Path]] = []
     for given in inputs:
@@ -27,7 +30,7 @@ def find_sources(inputs: Sequence[Path]) -> list[InputFile]:
                 path
                 for path in given.rglob("*")
                 if not path.name.startswith(".")
-                and (_is_dangling(path) or (path.suffix.lower() == ".pdf" and not path.is_dir()))
+                and (_is_dangling(path) or (not path.is_dir() and may_be_document(path)))
             )
             found += [(path, path.relative_to(given).as_posix(), given) for path in files]
         else:
@@ -35,8 +38,8 @@ def find_sources(inputs: Sequence[Path]) -> list[InputFile]:
     if not found:
         missing = [str(given) for given in inputs]
         raise UsageError(
-            f"no PDF files below {', '.join(missing)}",
-            hint="name a folder that holds .pdf files, or the files themselves",
+            f"no documents below {', '.join(missing)}",
+            hint=f"name a folder that holds reports ({', '.join(sorted(SUFFIXES))}), or the files themselves",
         )
     once = list({os.path.realpath(path): (path, name, given) for path, name, given in reversed(found)}.values())
     names = Counter(name for _, name, _ in once)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from fingen.documents.shapes import PageText, Run
 
 TITLE_PAGES = 4
+PARAGRAPH = "\n\n"  # between two paragraphs, where lines are these
 _EDGE = 0.1  # share of the height, at top and foot, where running lines stand
 _RUNNING_SHARE = 0.15  # of the pages, that a running line stands on
 _PAGE_NUMBER = re.compile(r"[\d\W_]+")
@@ -31,10 +32,12 @@ class Pages:
 
     lines: tuple[tuple[Line, ...], ...]
     metadata: str = ""  # author and title of the file: hints that a page has to confirm
+    are_paragraphs: bool = False  # each line is one, and no name goes on from one to the next
     joined: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "joined", tuple("\n".join(line.text for line in page) for page in self.lines))
+        glue = PARAGRAPH if self.are_paragraphs else "\n"
+        object.__setattr__(self, "joined", tuple(glue.join(line.text for line in page) for page in self.lines))
 
     @cached_property
     def titles(self) -> tuple[tuple[Line, ...], ...]:

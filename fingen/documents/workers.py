@@ -27,8 +27,12 @@ from fingen.config import ReadSettings
 from fingen.errors import Cause, DocumentError, FingenError, UsageError
 from fingen.records import Document
 
+MOST_LOADED = 2 << 30  # bytes of address space that the library of a reader may take
 ORDINARY_PAGE = 0.05  # CPU seconds that a file may take for each page, whatever its others take
 ENDINGS = {getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)}
+SLOW = {
+    getattr(signal, name, number) for name, number in (("SIGXCPU", 24), ("SIGPROF", 27))
+}  # what ends a reader out of time
 WALL_FACTOR = 12  # seconds of wall clock a page may take for each CPU second: a busy machine is not a hanging file
 _START = "import sys; sys.path += sys.argv[2:]; from {} import {}; {}(int(sys.argv[1]))"
 _MEMORY_HINT = "split the file, or read it alone on a machine with more memory"
@@ -172,7 +176,12 @@ class _Pool:
             if again:
                 jobs.append(again)
                 return None
-            value = (Cause.TOO_LARGE, "more memory than a reader may take", value[2], _MEMORY_HINT)
+            value = (
+                Cause.TOO_LARGE,
+                value[1] or "more memory than a reader may take",
+                value[2],
+                value[3] or _MEMORY_HINT,
+            )
         elif kind == "failed" and value[0] == Cause.TOO_SLOW and job.why is Cause.TOO_LARGE:
             value = (Cause.TOO_LARGE, "more memory than a reader may take", value[2], _MEMORY_HINT)
         if kind == "usage":
@@ -191,7 +200,7 @@ class _Pool:
         if again:
             jobs.append(again)
             return None
-        slow = hung or code == -getattr(signal, "SIGXCPU", 24)
+        slow = hung or -code in SLOW
         if slow:
             return _error(job, Cause.TOO_SLOW, f"reading took more than {self._reading.page_seconds:g} CPU seconds", page or None,
                           "remove the page, or print the file to a new PDF")  # fmt: skip
@@ -269,7 +278,7 @@ def serve(handle: int) -> None:
         reading, cache = pipe.recv()
     except (EOFError, OSError):  # the parent is gone
         return
-    from fingen.documents.read import read_document  # pymupdf is paid for in the worker alone
+    from fingen.documents.read import load_reader, read_document  # what readers import is paid for in the worker alone
 
     limits = Limits(reading)
 
@@ -283,6 +292,7 @@ def serve(handle: int) -> None:
     with contextlib.suppress(EOFError, OSError):  # the parent is gone
         while True:
             source, skip, lost = pipe.recv()
+            limits.beyond(partial(load_reader, source.path))
             limits.start(lost)
             read = partial(
                 read_document, source.path, source.name, reading, cache=cache, skip=skip, started=started, tell=tell
@@ -335,10 +345,25 @@ class Limits:
             return
         self._resource = resource
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a reader that is ended leaves no core file
-        _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        limit = _address_space() + (reading.ocr_memory_bytes if reading.ocr else reading.memory_bytes)
-        if hard == resource.RLIM_INFINITY or limit < hard:
-            resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+        self._memory = _address_space() + (reading.ocr_memory_bytes if reading.ocr else reading.memory_bytes)
+        self._keep(self._memory)
+
+    def _keep(self, memory: int) -> None:
+        """Let the process have so much address space, or all that it may have."""
+        _, hard = self._resource.getrlimit(self._resource.RLIMIT_AS)
+        if hard == self._resource.RLIM_INFINITY or memory < hard:
+            self._resource.setrlimit(self._resource.RLIMIT_AS, (memory, hard))
+
+    def beyond(self, load: Callable[[], None]) -> None:
+        """Have something loaded whose memory does not count: it is of no file."""
+        if self._resource is None:
+            load()
+            return
+        before = _address_space()
+        self._keep(self._memory + MOST_LOADED)
+        load()
+        self._memory += max(0, _address_space() - before)
+        self._keep(self._memory)
 
     def start(self, lost: int) -> None:
         """Give a file its CPU seconds, less those of the pages that were `lost` in earlier tries."""
@@ -354,6 +379,7 @@ class Limits:
             _, hard = self._resource.getrlimit(self._resource.RLIMIT_CPU)
             if hard == self._resource.RLIM_INFINITY or limit < hard:  # raising it needs root
                 self._resource.setrlimit(self._resource.RLIMIT_CPU, (limit, hard))
+            signal.setitimer(signal.ITIMER_PROF, self._seconds + more)  # to the moment: the limit counts whole seconds
         return now < self._end
 
 

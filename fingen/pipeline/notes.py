@@ -44,6 +44,8 @@ def _about(document: Document) -> list[str]:
         )
     if document.author:
         notes.append(f"written by {document.author} about {document.company or 'another company'}")
+    if document.elsewhere:
+        notes.append(f"it holds no financial statements: “{document.elsewhere}”; name that document too")
     if document.amendment:
         notes.append(f"amends another report ({document.amendment})")
     return notes
@@ -75,6 +77,11 @@ def _unread(document: Document) -> list[str]:
 
 def _left_out(document: Document) -> list[str]:
     notes = []
+    if document.left_out:
+        more = f" and {len(document.left_out) - SHOWN_PAGES} others" if len(document.left_out) > SHOWN_PAGES else ""
+        notes.append(
+            f"{', '.join(document.left_out[:SHOWN_PAGES])}{more} of the submission are no text and were left out"
+        )
     if document.vertical_pages:
         notes.append(f"pages {_listed(document.vertical_pages)} have lines from top to bottom: their order is not sure")
     if document.unnamed_glyphs:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from fingen.config import CACHE, Pdf2qa
 from fingen.documents import Progress, find_sources, is_narrative, read_documents
 from fingen.documents.sorts import is_asked, sort_of
-from fingen.errors import DocumentError
+from fingen.errors import DocumentError, NoneReadError
 from fingen.pipeline.repeated import repeated
 from fingen.quality.privacy import Mode, protect_chunk
 from fingen.records import Chunk, Document
@@ -38,12 +38,7 @@ def read_all(
 
 def _all_unread(unread: Unread) -> DocumentError:
     errors = [error for error in unread.values() if isinstance(error, DocumentError)]
-    first = errors[0]
-    if len(errors) == 1:
-        return first
-    others = "; ".join(str(error) for error in errors[1:6]) + ("; ..." if len(errors) > 6 else "")
-    detail = f"{first.detail + '; ' if first.detail else ''}none of {len(errors)} files can be read: {others}"
-    return DocumentError(first.path, first.reason, detail, page=first.page, hint=first.hint)
+    return errors[0] if len(errors) == 1 else NoneReadError(errors)
 
 
 def protect_documents(documents: list[Document], mode: Mode) -> tuple[list[Document], dict[str, Counter[str]]]:

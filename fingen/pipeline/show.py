@@ -9,10 +9,11 @@ from pathlib import Path, PurePosixPath
 from rapidfuzz import process
 
 from fingen.config import DPI
-from fingen.disk import check_writable, read_jsonl, sha256_file, write_beside
+from fingen.disk import check_writable, read_jsonl, sha256_file, write_beside, write_text
+from fingen.documents.formats import is_pdf
 from fingen.errors import SetError, UsageError
-from fingen.quality.evidence import locate
-from fingen.records import Block, Box, Chunk, Evidence, Manifest, Record, SourceEntry
+from fingen.quality.evidence import locate, place_of
+from fingen.records import PLACE_MARK, Block, Box, Chunk, Evidence, Manifest, Record, SourceEntry
 from fingen.sets import CHUNKS, MAKE_AGAIN, REJECTED, SPLITS, read_manifest, read_split
 
 FOLDERS = (Path(), Path("raw"), Path("reports"))  # where input files are looked for if no folder is named
@@ -22,7 +23,7 @@ NEAR = 60  # of 100: how alike an id must be to be suggested
 
 @dataclass(frozen=True)
 class Quote:
-    """A piece of evidence: where it stands in a passage, and on which part of a page (1-based)."""
+    """A piece of evidence: where it stands in a passage, and on which part of a page (1-based), or at what place."""
 
     text: str
     document: str
@@ -32,6 +33,7 @@ class Quote:
     end: int
     boxes: tuple[Box, ...]  # in points from the top left of the page
     is_exact: bool  # the boxes are those of its own lines or cells, not of the whole paragraph or table
+    place: str = ""  # in a file without boxes: its section, and what finds it again
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ class Shown:
     record: Record
     quotes: tuple[Quote, ...]
     passages: tuple[Chunk, ...]
-    files: Mapping[str, Path]  # document -> the PDF that it was read from
-    missing: Mapping[str, str]  # document -> why its PDF is not at hand
+    files: Mapping[str, Path]  # document -> the file that it was read from
+    missing: Mapping[str, str]  # document -> why that file is not at hand
     pictures: Mapping[Path, tuple[str, int]] = field(default_factory=dict)  # that were drawn: file -> document and page
 
 
@@ -79,7 +81,7 @@ def documents_of(record: Record) -> list[str]:
 
 
 def find_file(name: str, sources: Mapping[str, SourceEntry], inputs: Sequence[Path]) -> Path | str:
-    """The PDF that a document was read from, or why there is none. `sources` are those of the manifest, by path."""
+    """The file that a document was read from, or why there is none. `sources` are those of the manifest, by path."""
     return _find_file(sources[name], inputs) if name in sources else f"{name!r} is not listed in the set's manifest"
 
 
@@ -116,7 +118,8 @@ def place_quotes(record: Record, passages: Sequence[Chunk], files: Mapping[str, 
     Raises:
         DocumentError: a page cannot be read.
     """
-    return tuple(_place(quote, _document(quote, record), passages, files) for quote in record.evidence)
+    drawn = {name: file for name, file in files.items() if is_pdf(file)}
+    return tuple(_place(quote, _document(quote, record), passages, drawn) for quote in record.evidence)
 
 
 def pages_of(quotes: Sequence[Quote]) -> dict[tuple[str, int], list[tuple[Box, ...]]]:
@@ -145,7 +148,7 @@ def write_pictures(shown: Shown, path: Path, *, dpi: int = DPI, crop: bool = Fal
     if not pages:
         raise UsageError(
             f"{shown.record.id}: no page to draw, for its evidence stands on none",
-            hint="leave --png out to see the record",
+            hint="--html shows a document without pages; leave --png out to see the record",
         )
     pictures = {
         path if number == 1 else path.with_stem(f"{path.stem}-{number}"): (place, marks)
@@ -161,6 +164,26 @@ def write_pictures(shown: Shown, path: Path, *, dpi: int = DPI, crop: bool = Fal
         with write_beside(file) as beside:
             beside.write_bytes(picture)
     return {file: place for file, (place, _) in pictures.items()}
+
+
+def write_marked(shown: Shown, path: Path) -> Path:
+    """Write the document of the first quote that stands in one without boxes, its quotes marked; it opens at the first.
+
+    Raises:
+        UsageError: there is no such quote, or its file is not at hand. DocumentError: that cannot be read.
+    """
+    check_writable(path.parent)
+    quotes = [quote for quote in shown.quotes if quote.place]
+    if not quotes:
+        raise UsageError(f"{shown.record.id}: its evidence stands on pages", hint="--png draws them")
+    document = quotes[0].document
+    if document in shown.missing:
+        raise UsageError(shown.missing[document], hint="name the folder of the reports with --input")
+    from fingen.documents.apart import render_marked
+
+    found = [(quote.text, quote.place.rpartition(PLACE_MARK)[2]) for quote in quotes if quote.document == document]
+    write_text(path, render_marked(shown.files[document], found))
+    return path
 
 
 # --- the record --------------------------------------------------------------------------------------------------------
@@ -236,6 +259,10 @@ def _place(quote: Evidence, document: str, passages: Sequence[Chunk], files: Map
         lines = _lines(file, quote.page, quote.quote)
         return Quote(quote.quote, document, quote.page, None, 0, 0, lines, bool(lines))
     chunk, start, end = found
+    places = [place for block in _blocks(chunk, start, end, quote.page) if (place := place_of(chunk, block))]
+    if places:
+        place = quote.place if quote.place in places else places[0]
+        return Quote(quote.quote, document, quote.page, chunk.id, start, end, (), is_exact=True, place=place or "")
     boxes: list[Box] = []
     is_exact = True
     for block in _blocks(chunk, start, end, quote.page):

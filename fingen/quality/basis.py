@@ -536,6 +536,8 @@ class Basis:
             return detail
         for dimension in BASES if is_share or figure.unit in ("people", "time") else DIMENSIONS:
             mine, theirs = close.get(dimension.name), known.get(dimension.name)
+            if dimension is SPAN and place.fact and "/" not in place.fact.period:
+                continue  # what is of one day is of no span, whatever the heading of its column says
             if self._is_open(dimension, mine, source, place):
                 continue
             if mine and theirs:

@@ -23,6 +23,7 @@ from fingen.quality.claims import (
     row_polarity,
     side_of,
 )
+from fingen.quality.fact_check import FactCheck
 from fingen.quality.labels import Mention, claimed_labels, find_mentions, is_close, is_of_figure_before, is_of_list
 from fingen.quality.names import forms_of
 from fingen.quality.pairing import is_change_of, is_of_another_name, is_of_another_row, is_past_unsaid
@@ -72,6 +73,7 @@ class Binding:
 
     def __init__(self, reading: ClaimContext, sources: Sequence[Source], question: str = "") -> None:
         self.basis = Basis(reading, question)
+        self._facts = FactCheck(reading, sources, question)
         self._question = question
         self.reading = reading
         self.sources = sources
@@ -85,9 +87,13 @@ class Binding:
 
     def judge(self, figure: Quantity, source: Source, place: Place) -> tuple[Verdict, str, str]:
         """How a figure of the source suits what the answer says; where it does not, the reason and what the source says."""
+        if wrong := self._facts.conflict(figure, source, place):
+            return "no", *wrong
         for reason, look in (("binding-entity", self._entity), ("sign", self._sign), ("label", self._label),
                              ("binding-period", self._time), ("binding-basis", self.basis.conflict),
                              ("direction", self._direction)):  # fmt: skip
+            if reason in self._facts.settled(figure, place):
+                continue
             if detail := look(figure, source, place):
                 return "no", self._which_label(figure, source, place) if reason == "label" else reason, detail
         if self.is_named(figure, source, place):
@@ -96,8 +102,14 @@ class Binding:
         known = self._periods_of(source, place) if claimed else claimed
         return ("dated" if known and not _conflict(claimed, known) else "unbound"), "", ""
 
+    def is_against_tag(self, figure: Quantity, source: Source, place: Place) -> bool:
+        """Whether what the answer says of a figure contradicts the tag that it has in the source: there is no doubt then."""
+        return self._facts.conflict(figure, source, place) is not None
+
     def is_named(self, figure: Quantity, source: Source, place: Place) -> bool:
         """Whether the answer names the row of a figure, or what the sentence of the source has it as."""
+        if self._facts.names_row(figure, place):
+            return True
         if place.row is not None:
             return bool(key := row_key(place.row)) and self._says_row(figure, source, key)
         start, end = source.reading.sentence(place.figure.start)

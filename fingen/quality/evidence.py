@@ -18,7 +18,7 @@ from rapidfuzz.distance import Levenshtein
 
 from fingen.quality.notation import narrow
 from fingen.quality.quantities import find_figures
-from fingen.records import Chunk, Evidence
+from fingen.records import PLACE_MARK, Block, Chunk, Evidence
 from fingen.text import INNER_BAR
 
 LEAST_LETTERS = 30  # a shorter quote must be exact: its slips could make another statement of it
@@ -234,5 +234,11 @@ def _on_pages(chunk: Chunk, chunks: Sequence[Chunk], start: int, end: int) -> tu
     for block in chunk.blocks:
         left, right = max(start, block.start), min(end, block.end)
         if left < right and chunk.text[left:right].strip():
-            parts.append(Evidence(quote=chunk.text[left:right].strip(), page=block.page, document=document))
+            text, place = chunk.text[left:right].strip(), place_of(chunk, block)
+            parts.append(Evidence(quote=text, page=block.page, place=place, document=document))
     return tuple(parts)
+
+
+def place_of(chunk: Chunk, block: Block) -> str | None:
+    """Where a piece of a chunk stands in a file of a format without boxes: its section, and what finds it again."""
+    return " > ".join(chunk.section) + PLACE_MARK + block.place if block.place else None

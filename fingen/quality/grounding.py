@@ -302,7 +302,8 @@ class _Check:
         """Reject the contested figures for what is sure; the others stand in the source, with a doubt."""
         for start, (figure, wrong) in self.contested.items():
             reason, detail, nearest, origin = wrong
-            if is_sure(wrong, self.reading, figure, self.contested.keys()):
+            by_tag = self.binding.is_against_tag(figure, origin, nearest)
+            if by_tag or is_sure(wrong, self.reading, figure, self.contested.keys()):
                 self._add(reason, figure.start, figure.end, detail, nearest, origin)
             else:
                 self.proved.setdefault(start, []).append((origin, nearest))

@@ -194,7 +194,12 @@ def protect_chunk(chunk: Chunk, mode: Mode) -> tuple[Chunk, Counter[str]]:
         return offset - gone + sum(len(TOKENS[each.kind]) for each in before)
 
     blocks = tuple(_moved(block, moved) for block in chunk.blocks)
-    masked = chunk.model_copy(update={"text": mask(chunk.text, found), "blocks": blocks})
+    facts = tuple(
+        fact.model_copy(update={"start": moved(fact.start), "end": moved(fact.end)})
+        for fact in chunk.facts
+        if not any(each.start < fact.end and fact.start < each.end for each in found)
+    )
+    masked = chunk.model_copy(update={"text": mask(chunk.text, found), "blocks": blocks, "facts": facts})
     return masked, Counter(str(each.kind) for each in found)
 
 

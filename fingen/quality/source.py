@@ -11,6 +11,7 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from fingen.quality.claims import QUANTITIES, ClaimContext, is_cost, is_expense, polarity
+from fingen.quality.facts import About, Parts, end_of, fold_label, is_about, settle, words_of_parts
 from fingen.quality.notation import find_notation, narrow, standard
 from fingen.quality.quantities import HUNDREDTH, ONE, Quantity
 from fingen.quality.tables import (
@@ -78,6 +79,7 @@ class Source:
         self.report_year = passage.period.fiscal_year or fiscal_year(passage.period.end)
         self.tables: list[Table] = []
         places = [*self._table_places(), *self._text_places()]
+        settle(places, passage.facts)
         self.places = places
         quantities = [place for place in places if place.figure.kind in (*QUANTITIES, "year")]
         self.amounts = Ladder([(size, place) for place in quantities for size in sizes(place)])
@@ -144,6 +146,9 @@ class Source:
                 self.dates.add((one.when[0], *other.when[1:]))
             if one.kind == other.kind == "year" and _YEARS.fullmatch(self.text, one.end, other.start):
                 self.years.update(range(one.when[0], min(other.when[0], one.when[0] + _LONGEST)))
+        for end in filter(None, map(end_of, self.passage.facts)):
+            self.years.add(end.year)
+            self.dates.add((end.year, end.month, end.day))
         if self.passage.period.fiscal_year:  # the year that the report calls its own, whatever it ends in
             self.years.add(self.passage.period.fiscal_year)
         self.days = {figure.when[1:] for figure in times if figure.when[1]}
@@ -266,6 +271,20 @@ class Source:
         if self._unit and self._unit.currency:
             found[0].add(self._unit.currency)
         return {key: frozenset(names) for key, names in found.items()}
+
+    @cached_property
+    def part_words(self) -> dict[Parts, set[str]]:
+        """The parts of a whole that facts are of, each with the words that may name it."""
+        return words_of_parts(self.passage.facts, self.places)
+
+    @cached_property
+    def fact_labels(self) -> dict[str, set[About]]:
+        """The labels of rows with facts (as `fold_label` has them) and what these facts are about."""
+        labels: dict[str, set[About]] = {}
+        for place in self.places:
+            if place.fact and place.row is not None and (label := fold_label(place.row.label)):
+                labels.setdefault(label, set()).add(is_about(place.fact))
+        return labels
 
     def rows_named(self, key: str) -> list[Place]:
         """The figures in the rows with a label (as `row_key` has it)."""

@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from fingen.quality.notation import narrow
 from fingen.quality.quantities import COUNTED, CURRENCIES, HUNDREDTH, ONE, SCALES, Quantity, find_figures
+from fingen.records import Fact
 from fingen.text import is_amount
 
 Periods = frozenset[int | str]  # years, and quarters as "Q1"; empty where they are not known
@@ -475,6 +476,7 @@ class Place:
     row: TableRow | None = None
     column: Column | None = None
     cell: tuple[int, int] = (0, 0)  # where its cell starts and ends
+    fact: Fact | None = None  # what a tag says that it is
 
     @property
     def is_scale_unknown(self) -> bool:
@@ -482,6 +484,7 @@ class Place:
         table = self.table
         known = (
             table is None
+            or self.fact
             or self.row is None
             or self.row.counted
             or table.unit

@@ -138,7 +138,7 @@ def rescued(rejected: Rejected, manifest: Manifest, chunks: Sequence[Chunk]) -> 
         task=_task(item, manifest),
         language=first.language,
         document=first.document,
-        pages=tuple(sorted(set(first.pages))),
+        pages=tuple(sorted(set(first.pages) - {0})),
         chunks=tuple(chunk.id for chunk in chunks),
         teacher=manifest.teacher,
         origin="document",

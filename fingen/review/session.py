@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fingen.disk import sha256_file, sha256_text
+from fingen.documents.formats import is_pdf
 from fingen.errors import DocumentError, SetError, UsageError, visible
 from fingen.pipeline.show import Quote, SourceFiles, documents_of, pages_of, place_quotes
 from fingen.records import Chunk, Record, Rejected
@@ -299,7 +300,9 @@ class Session:
             return None, (), {}, {}
         names = [name for name in dict.fromkeys([*documents_of(record), record.document]) if name]
         found = {name: self._files.find(name) for name in names}
-        files = {name: file for name, file in found.items() if isinstance(file, Path)}
+        files = {
+            name: file for name, file in found.items() if isinstance(file, Path) and is_pdf(file)
+        }  # of pages to draw
         missing = {name: why for name, why in found.items() if isinstance(why, str)}
         try:
             quotes = place_quotes(record, chunks, files)

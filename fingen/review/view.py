@@ -107,7 +107,13 @@ def proof_report(proved: Proved, output: str) -> dict[str, Any]:
 def quote_view(quotes: Sequence[Quote]) -> list[dict[str, Any]]:
     """The quotes of a row, in their order."""
     return [
-        {**shown(quote.text), "document": visible(quote.document), "page": quote.page, "chunk": quote.chunk}
+        {
+            **shown(quote.text),
+            "document": visible(quote.document),
+            "page": quote.page,
+            "place": visible(quote.place),
+            "chunk": quote.chunk,
+        }
         for quote in quotes
     ]
 

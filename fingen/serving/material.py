@@ -106,7 +106,7 @@ class Material:
                 return own
         return [
             Page(chunk.document, number, (tuple(_boxes(chunk, number)),))
-            for number in dict.fromkeys(block.page for block in chunk.blocks)
+            for number in dict.fromkeys(block.page for block in chunk.blocks if not block.place)
         ]
 
     def missing(self, document: str) -> str:

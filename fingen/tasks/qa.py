@@ -49,6 +49,7 @@ AUDITORS = {  # beside the section: whose words a passage holds
 }
 UNNAMED = {"en": "not known; say “the report” and name no company", "zh": "未知；请写“该报告”，不写公司名称"}
 TIMES = ("quarter", "half-year", "nine months", "cumulative", "year")
+NO_PAGES = {"en": "none", "zh": "无"}
 UNIT_UNKNOWN = {
     "en": "the report does not state one for these amounts; give no scale that is not printed",
     "zh": "报告未说明这些金额的单位；不要写没有印出的单位",
@@ -118,6 +119,7 @@ def build_passage(document: Document, chunk: Chunk) -> Passage:
         pages=(chunk.first_page, chunk.last_page),
         text=text,
         kinds=kinds,
+        facts=chunk.facts if text == chunk.text else (),
         unit=chunk.unit,
         basis=chunk.basis,
     )
@@ -173,11 +175,12 @@ def read_questions(path: Path) -> tuple[str, ...]:
 
 def _template_values(passage: Passage) -> dict[str, str]:
     first, last = passage.pages
+    pages = str(first) if first == last else f"{first}-{last}"
     head = {
         "report": report_name(passage.period, passage.language),
         "company": passage.company or UNNAMED[passage.language],
         "section": " > ".join(passage.section) + (AUDITORS[passage.language] if is_auditors(passage.section) else ""),
-        "pages": str(first) if first == last else f"{first}-{last}",
+        "pages": pages if last else NO_PAGES[passage.language],
         "unit": getattr(passage, "unit", None) or "",
     }
     head |= {"unit": _unit_line(passage), "basis": _basis_line(passage)}
@@ -202,6 +205,8 @@ def _basis_line(passage: Passage) -> str:
 
 
 def _with_page(text: str, page: int, language: str) -> str:
+    if not page:
+        return text
     return f"{text}（第{page}页）" if language == "zh" else f"{text} (page {page})"
 
 
@@ -216,7 +221,7 @@ def build_record(item: QaItem, request: Request, evidence: tuple[Evidence, ...],
         task=request.tasks[0],
         language=first.language,
         document=first.document,
-        pages=tuple(sorted({quote.page for quote in evidence if quote.document is None} or set(first.pages))),
+        pages=tuple(sorted(({quote.page for quote in evidence if quote.document is None} or set(first.pages)) - {0})),
         chunks=tuple(passage.chunk for passage in request.passages),
         evidence=evidence,
         calc=item.calc or "",

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from fingen.config import CACHE, ReadSettings
 from fingen.disk import read_jsonl
-from fingen.documents import InputFile, read_documents
 from fingen.errors import DocumentError, SetError, UsageError
 from fingen.quality.grounding import LEVELS, Grounding, ground
 from fingen.records import Chunk, Document, Passage, Period, Record, SourceEntry
@@ -93,7 +92,7 @@ def build_origin(chunks: Iterable[Chunk], sources: Iterable[SourceEntry]) -> Ori
 
 
 def read_origin(paths: Sequence[Path]) -> Origin:
-    """Reports to check rows against: PDF files, chunks.jsonl of a set, or page-by-page parses in JSON lines.
+    """Reports to check rows against: files that `fingen pdf2qa` reads, chunks.jsonl of a set, or page-by-page parses.
 
     Raises:
         UsageError: a file of no such kind; DocumentError, SetError: one that cannot be read.
@@ -109,26 +108,32 @@ def read_origin(paths: Sequence[Path]) -> Origin:
 
 def _read_one(path: Path) -> Origin:
     if not path.is_file():
-        raise UsageError(f"--source {path}: no such file", hint="name a PDF, chunks.jsonl, or a page-by-page parse")
-    if path.suffix.lower() == ".pdf":
-        return _of_document(_read_pdf(path))
+        raise UsageError(f"--source {path}: no such file", hint="name a report, chunks.jsonl, or a page-by-page parse")
+    from fingen.documents.formats import SUFFIXES  # a set is checked against its own passages: nothing is read
+
+    if path.suffix.lower() in SUFFIXES - {".txt"}:
+        return _of_document(_read_report(path))
     from fingen.documents.parsed import is_page_parse, read_page_parse  # with all that finds companies: rarely needed
 
     if is_page_parse(path):
         return _of_document(read_page_parse(path))
     if path.name == CHUNKS and path.with_name(MANIFEST).is_file():
         return replace(origin_of_set(path.parent), is_whole=True)
+    if path.suffix.lower() == ".txt" and path.read_bytes()[:1] != b"{":
+        return _of_document(_read_report(path))
     try:
         chunks = {chunk.id: chunk for chunk in read_jsonl(path, Chunk)}
     except (SetError, UnicodeDecodeError) as e:
         raise UsageError(
-            f"--source {path}: neither a PDF, nor chunks, nor a page-by-page parse: {e}",
+            f"--source {path}: neither a report, nor chunks, nor a page-by-page parse: {e}",
             hint='a parse has lines such as {"page": 1, "allrow": 0, "type": "text", "inside": "..."}',
         ) from e
     return Origin(chunks, {name: _passage(chunk, None) for name, chunk in chunks.items()}, is_whole=True)
 
 
-def _read_pdf(path: Path) -> Document:
+def _read_report(path: Path) -> Document:
+    from fingen.documents import InputFile, read_documents
+
     for event in read_documents([InputFile(path, path.name)], ReadSettings(), workers=1, cache=CACHE):
         if isinstance(event, DocumentError):
             raise event

@@ -15,7 +15,7 @@ from fingen.quality.checks import CHECKS
 from fingen.quality.contamination import find_contamination
 from fingen.quality.draft import Draft
 from fingen.quality.duplicates import find_duplicates, near_clusters
-from fingen.quality.evidence import locate
+from fingen.quality.evidence import locate, place_of
 from fingen.quality.grounding import Grounding
 from fingen.quality.privacy import PRIVATE, TOKENS, matches_masked, scan
 from fingen.records import Chunk, Evidence, Manifest, Passage, Record
@@ -26,7 +26,7 @@ LAWS = {
     "files": "every file is as the manifest says",
     "rows": "every row is a record with an id of its own",
     "counts": "the rows are as many as the manifest says",
-    "evidence": "every quote stands on the page that it names",
+    "evidence": "every quote stands on the page, or at the place, that it names",
     "figures": "every figure stands in the source with its unit and sign, or follows from it",
     "binding": "no figure is given to another row, period or direction",
     "names": "years and organisations are those of the source",
@@ -260,8 +260,8 @@ class _Proof:
             for quote in record.evidence:
                 if not _stands(quote, chunks):
                     found = locate(quote.quote, chunks)
-                    where = f"stands on page {found[0].page}" if found else "stands nowhere in its passages"
-                    detail = f"page {quote.page}: the quote {where}: {quote.quote[:120]}"
+                    where = f"stands {_where(found[0])}" if found else "stands nowhere in its passages"
+                    detail = f"{_where(quote)}: the quote {where}: {quote.quote[:120]}"
                     problems.append(_problem("evidence", "not-on-page" if found else "not-found", detail, self.row))
             law.judge(problems)
 
@@ -323,17 +323,25 @@ class _Proof:
         self.laws["privacy"].judge(problems)
 
 
+def _where(quote: Evidence) -> str:
+    return f"on page {quote.page}" if not quote.place else f"at {quote.place}"
+
+
 def _stands(quote: Evidence, chunks: Sequence[Chunk]) -> bool:
-    """Whether a quote, or what it masks, stands on its page of its document."""
+    """Whether a quote, or what it masks, stands on its page of its document, and at its place where it names one."""
     document = quote.document or chunks[0].document
-    pages = [_page_of(chunk, quote.page) for chunk in chunks if chunk.document == document]
+    pages = [_part_of(chunk, quote) for chunk in chunks if chunk.document == document]
     masked = any(token in quote.quote for token in TOKENS.values())
     return any(locate(quote.quote, [page]) or (masked and matches_masked(quote.quote, page.text)) for page in pages)
 
 
-def _page_of(chunk: Chunk, page: int) -> Chunk:
-    """What a chunk has of a page; it may have pieces of others before and behind."""
-    blocks = [block for block in chunk.blocks if block.page == page]
+def _part_of(chunk: Chunk, quote: Evidence) -> Chunk:
+    """What a chunk has of a quote's page, or of its place; it may have pieces of others before and behind."""
+    blocks = [
+        block
+        for block in chunk.blocks
+        if block.page == quote.page and (not quote.place or quote.place == place_of(chunk, block))
+    ]
     text = "\n".join(chunk.text[block.start : block.end] for block in blocks)
     whole = tuple(block.model_copy(update={"start": 0, "end": len(text)}) for block in blocks[:1])
     return chunk.model_copy(update={"text": text, "blocks": whole})

@@ -302,7 +302,7 @@ function proofParts(proof) {
 }
 
 function quoteButton(quote, number) {
-  const where = [quote.document, quote.page ? say("on_page", { page: quote.page }) : ""].filter(Boolean).join(", ");
+  const where = [quote.document, quote.page ? say("on_page", { page: quote.page }) : "", quote.place].filter(Boolean).join(", ");
   const lit = () => light([number], false);
   return make("button", { type: "button", class: "quote", "data-quote": number, on: { click: () => showQuote(number), mouseenter: lit, focus: lit, mouseleave: unlight, blur: unlight } },
     make("span", { class: "text", dir: "auto" }, ...pieces(quote, { whole: false })),

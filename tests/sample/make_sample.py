@@ -1,7 +1,7 @@
 """Write sample_annual_report_2024.pdf, the bilingual annual report of an invented company.
 
 The text and the tables are in sample_en.md and sample_zh.md; sample_layout.py makes pages of them, and this file draws
-the pages. Run it after a change of any of these: ``python raw/make_sample.py``. The same input gives the same bytes
+the pages. Run it after a change of any of these: ``python tests/sample/make_sample.py``. The same input gives the same bytes
 with the same library versions.
 """
 
@@ -30,7 +30,7 @@ from sample_layout import (
     total_width,
 )
 
-OUTPUT = Path(__file__).parent / "sample_annual_report_2024.pdf"
+OUTPUT = Path(__file__).parents[2] / "raw" / "sample_annual_report_2024.pdf"
 SCAN_DPI, SCAN_TILT, SCAN_INK = 130, 0.35, 175  # dots per inch, degrees, grey above which a dot stays white
 
 TITLE_PAGE = [
