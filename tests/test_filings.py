@@ -171,6 +171,38 @@ def test_a_figure_is_bound_to_its_year_scale_row_sign_and_part(tmp_path: Path, s
     ] == []
 
 
+COMPARED = (
+    "{label} {was} {now} {at} December 31, {year}, compared with {then} a year earlier.",
+    "{label} {was} {now} {at} December 31, {year}, up or down from {then} the year before.",
+    "{label} {was} {now} {at} December 31, {year}, against {then} in the prior year.",
+    "{label} {was} {now} {at} December 31, {year} after {then} at the end of the previous year.",
+)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_year_earlier_is_no_claim_of_the_day_that_was_told(tmp_path: Path, seed: int):
+    filing = make(seed, sheet=SHEETS[seed % 3])
+    usable = [each for each in filing.figures if each.value > 0 and each.label and not each.members and each.column < 2]
+    pairs = [
+        (now, then)
+        for now in usable
+        for then in usable
+        if (now.label, now.column, then.column) == (then.label, 0, 1) and now.value != then.value
+    ]
+    answers: dict[str, str] = {}
+    for number, (now, then) in enumerate(pairs):
+        year, told = now.period.rpartition("/")[2][:4], [f"${each.value // 10**6:,} million" for each in (now, then)]
+        label = f"{COMPANY}'s {now.label[0].lower()}{now.label[1:]}"
+        about = {"label": label, "was": "was", "at": "for the year ended" if "/" in now.period else "at", "year": year}
+        for way, wording in enumerate(COMPARED):
+            answers[f"true {number} {way}"] = wording.format(now=told[0], then=told[1], **about)
+            answers[f"exchanged {number} {way}"] = wording.format(now=told[1], then=told[0], **about)
+    wrong = reasons(tmp_path, filing.html, answers)
+    assert len(pairs) > 1
+    assert {answers[name]: found for name, found in wrong.items() if name.startswith("true") and found} == {}
+    assert [answers[name] for name, found in wrong.items() if name.startswith("exchanged") and not found] == []
+
+
 # --- evidence without pages ----------------------------------------------------------------------------------------------
 
 
