@@ -84,3 +84,17 @@ def test_two_percentages_that_went_apart_differ_by_points() -> None:
     )
 
     assert ground(answer, [passage(POOL, "en")]).failed == ()
+
+
+NINE = "Net cash used in financing activities fell by $58 million during the nine months ended December 31, 2024 as compared to the same months of the year before."
+FRAMED = "The company states in its quarterly report for the quarter ended December 31, 2024: “{said}”"
+
+
+def test_the_words_of_the_source_do_not_contradict_it() -> None:
+    assert prove(NINE, FRAMED.format(said=NINE)).failed == ()
+
+
+def test_what_is_put_between_quotation_marks_has_to_be_the_words_of_the_source() -> None:
+    told = NINE.replace("nine months", "quarter")
+
+    assert "binding-basis" in [each.reason for each in prove(NINE, FRAMED.format(said=told)).failed]

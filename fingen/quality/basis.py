@@ -131,6 +131,7 @@ _WEEKS_AFTER = re.compile(r"\s(?:in|for|over|of) (?:the )?([0-9]{1,2})[- ]weeks?
 _WEEKS_BEFORE = re.compile(r".*\b([0-9]{1,2})[- ]weeks?\b", re.IGNORECASE | re.DOTALL)
 _NOTES = re.compile(r"(?i)^notes? (?:to|on|forming part of) the consolidated\b.*")  # has those of the parent as well
 _SUMMED = re.compile(r"(?i)\b(?:table|as follows|set out below)\b|如下|下表")  # a sentence that leads into a table
+_UNSAID = "which is not said"
 _ENDS = re.compile(r"\s?(?:[,.;)]|and\b|or\b|against\b|after\b|$)")
 _CLAUSE_END = re.compile(
     r"[,，。;；)）]| (?:and|while|but|or|after|compared|versus|against|than|from)\b(?![ -]tax| (?:dis)?continu)"
@@ -525,6 +526,12 @@ class Basis:
 
     def conflict(self, figure: Quantity, source: Source, place: Place) -> str | None:
         """What speaks against a figure of the source being on the basis that the answer gives or leaves out."""
+        detail = self._conflict(figure, source, place)
+        if detail and place.table is None and not detail.endswith(_UNSAID) and source.says(self.reading, figure.start):
+            return None  # in the source's own words
+        return detail
+
+    def _conflict(self, figure: Quantity, source: Source, place: Place) -> str | None:
         origin = basis_of(source)
         if origin.is_plain and not (self._marked.marks or self._told_apart.marks):
             return None
@@ -548,7 +555,7 @@ class Basis:
             elif place.table is None and dimension in (SPAN, OWNERS):
                 continue  # what a sentence has of a quarter is of its year as well
             elif theirs and theirs <= dimension.special and not self._is_stated(dimension, theirs, figure, origin):
-                return f"it is {_said(theirs)}, which is not said"
+                return f"it is {_said(theirs)}, {_UNSAID}"
         return None
 
     def _is_open(self, dimension: Dimension, kind: str | None, source: Source, place: Place) -> bool:

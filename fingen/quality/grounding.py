@@ -218,7 +218,16 @@ class _Check:
         return Grounding(figures, tuple(self.findings))
 
     def _words_against_source(self) -> None:
-        """What the words around the figures say of rows, shares, counts, times and reasons."""
+        """What the words around the figures say of rows, shares, counts, times and reasons, where they are not the source's own."""
+        before = len(self.findings)
+        self._look_at_words()
+        self.findings[before:] = [
+            each
+            for each in self.findings[before:]
+            if not any(source.says(self.reading, each.start) for source in self.sources)
+        ]
+
+    def _look_at_words(self) -> None:
         for figure, detail in find_other_rows(self.reading, self.proved, self.binding.mentions_in):
             self._add("binding-row", figure.start, figure.end, detail)
         for start, end, detail in find_wrong_ratios(self.reading, self.proved):

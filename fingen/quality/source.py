@@ -32,6 +32,7 @@ PREPARED = 2048  # passages kept ready, some 50 KB each
 _SHARES_DAY = re.compile(r"\s?(?:and|[及和、与])\s?(?:于)?")
 _YEARS = re.compile(r"年?\s?[-–—~至到]\s?")  # 2024-2026年 speaks of 2025 as well
 _LONGEST = 10  # years that such words span
+_SENTENCE_LENGTH = 40  # characters from which on words that stand in the source are its own
 _TOLD = 80  # characters of a label or of the words on either side that a message tells
 _PARTED = 40  # characters at most between the parts of one table: the end of a label that is broken over lines
 _WORD = re.compile(r"[a-z0-9&'/-]+")
@@ -162,6 +163,17 @@ class Source:
     def has_year(self, year: int) -> bool:
         """Whether a year is in the text or is that of the report."""
         return year in self.years or year == self.report_year or str(year) == (self.passage.period.end or "")[:4]
+
+    def says(self, reading: ClaimContext, at: int) -> bool:
+        """Whether the sentence of an answer around an offset, or what it has in quotation marks there, stands in the text."""
+        start, end = reading.sentence(at)
+        text = reading.text
+        for opening, closing in ("“”", '""', "「」"):
+            left, right = text.rfind(opening, 0, at), text.find(closing, at)
+            if 0 <= left < at < right and closing not in text[left + 1 : at]:
+                start, end = left + 1, min(right, max(end, right))
+        said = text[start:end].strip().rstrip("。.”")
+        return len(said) >= _SENTENCE_LENGTH and said in self.text
 
     def spans_of(self, quotes: Iterable[str]) -> tuple[tuple[int, int], ...]:
         """Where quotes stand in the passage, each as often as it does."""
