@@ -72,9 +72,13 @@ def test_what_the_source_shows_otherwise_falls(text: str, answer: str, reason: s
 def test_a_doubt_is_told_and_its_figure_counts_as_quoted() -> None:
     found = prove(*KEPT[2])
 
-    doubts = [each for each in found.findings if each.detail.startswith("in doubt: ")]
-    levels = {figure.said: figure.level for figure in found.figures}
-    assert all(levels[each.said] == "quoted" and each.status == "unbound" for each in doubts)
+    ((start, doubt),) = found.doubts.items()
+    (figure,) = (each for each in found.figures if each.start == start)
+    assert (figure.said, figure.level) == ("£1,318,000", "quoted")
+    assert (
+        doubt
+        == "in doubt: the source has it with a minus; the source: (1,318), row “Advances to subsidiaries”, column “2024”"
+    )
 
 
 def test_two_percentages_that_went_apart_differ_by_points() -> None:

@@ -76,6 +76,7 @@ _A_GAIN = re.compile(
 _TO_LEVEL = re.compile(r" to (?:about |around |some |roughly |nearly |over )?")
 _OF_RATE = re.compile(r"(?:effective|statutory)[\w ]{0,24} rate|(?:实际|有效|法定|适用)税率", re.IGNORECASE)
 _RATE = re.compile(r"\brates?\b|税率", re.IGNORECASE)
+_DOUBT = "in doubt: "
 _SENTENCE = 240  # characters of a sentence of the answer that are told
 _TELLING = 200  # half steps: three digits that are shown tell a figure, "5 percent" may be anything
 # Which of several contradictions is told: the one of the candidate that came furthest.
@@ -146,6 +147,11 @@ class Grounding:
     def count(self, level: Level) -> int:
         """How many figures are proved so far and no further."""
         return sum(figure.level == level for figure in self.figures)
+
+    @property
+    def doubts(self) -> dict[int, str]:
+        """What is only suspected of a figure and not sure, by its start: of which row, time or sign it may be instead."""
+        return {each.start: each.detail for each in self.findings if each.detail.startswith(_DOUBT)}
 
     @property
     def failed(self) -> tuple[Finding, ...]:
@@ -316,7 +322,15 @@ class _Check:
                 self._add(reason, figure.start, figure.end, detail, nearest, origin)
             else:
                 self.proved.setdefault(start, []).append((origin, nearest))
-                self._add("unbound", figure.start, figure.end, f"in doubt: {detail}", nearest, origin, "unbound")
+                self._add(
+                    "unbound",
+                    figure.start,
+                    figure.end,
+                    f"{_DOUBT}{detail}; the source: {describe(origin, nearest)}",
+                    nearest,
+                    origin,
+                    "unbound",
+                )
                 yield start, "quoted"
 
     def _derived(self, figure: Quantity, wrong: Wrong) -> Level:

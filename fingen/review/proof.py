@@ -37,7 +37,9 @@ class Proved:
 
     faults: tuple[Fault, ...]
     unchecked: Mapping[str, str]
-    levels: tuple[tuple[int, int, str], ...]  # of the figures of the answer: start, end and level of proof
+    levels: tuple[
+        tuple[int, int, str, str], ...
+    ]  # of the figures of the answer: start, end, level of proof, and a doubt or ""
 
     @property
     def failed(self) -> tuple[str, ...]:
@@ -68,8 +70,11 @@ def prove(
     faults += [Fault(each.reason, each.detail, each.start, each.end) for law in laws.values() for each in law.problems]
     unchecked = {name: "; ".join(law.why) for name, law in laws.items() if law.unchecked}
     grounding = origin.ground(record)
-    figures = grounding.figures if grounding else ()
-    return Proved(tuple(faults), unchecked, tuple((each.start, each.end, each.level) for each in figures))
+    if grounding is None:
+        return Proved(tuple(faults), unchecked, ())
+    doubts = grounding.doubts
+    levels = tuple((each.start, each.end, each.level, doubts.get(each.start, "")) for each in grounding.figures)
+    return Proved(tuple(faults), unchecked, levels)
 
 
 def apply_edit(record: Record, edit: Mapping[str, Any], chunks: Sequence[Chunk]) -> Record:

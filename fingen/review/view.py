@@ -48,10 +48,10 @@ def answer_pieces(record: Record, proved: Proved, *, whole: bool = False) -> dic
     """The answer, with its figures: the level of each, and the quotes (from 0) that have it."""
     numbers = [set(map(_plain, _NUMBER.findall(quote.quote))) for quote in record.evidence]
     spans: list[Span] = []
-    for start, end, level in proved.levels:
+    for start, end, level, doubt in proved.levels:
         said = set(map(_plain, _NUMBER.findall(record.output[start:end])))
         quotes = [place for place, known in enumerate(numbers) if said & known]
-        spans.append((start, end, {"level": level, "quotes": quotes}))
+        spans.append((start, end, {"level": level, "doubt": visible(doubt), "quotes": quotes}))
     return in_pieces(record.output, spans, whole=whole)
 
 

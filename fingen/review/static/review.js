@@ -236,7 +236,7 @@ function pieces(text, { whole = true } = {}) {
 }
 
 function figure(piece) {
-  const name = `${piece.text}: ${say(piece.level)}`;
+  const name = [`${piece.text}: ${say(piece.level)}`, piece.doubt].filter(Boolean).join("; ");
   const lit = () => light(piece.quotes, true);
   return make("span", {
     class: `figure ${piece.level}`, role: "button", tabindex: 0, title: name, "aria-label": name, "data-quotes": piece.quotes.join(" "), text: piece.text,
