@@ -56,7 +56,8 @@ _REASON = re.compile(
 )
 _OUTLOOK = re.compile(r"将(?:会|继续|持续|进一步|有|在)?|预计|计划|力争|预期(?!信用)")
 _TAIL = re.compile(r"(?:较|比|与|同比|本期|相比|上年|去年|期末余额|金额|大幅|合计)+$")
-_REASON_HEAD = re.compile(r"原因|情况说明|变[动化]说明")
+_REASON_HEAD = re.compile(r"(?:变[动化]|增减|重大)[^|]*原因|^(?:主要)?原因(?:说明)?$|情况说明|变[动化]说明")
+_OF_PEOPLE = re.compile(r"姓名|职务|人员")
 _REASON_CELL = re.compile(r"系|因|由于|所致|导致|影响")
 _UNIT = re.compile(r"单位[:：]\s*[^\s|币]+")
 _AMOUNT = re.compile(r"-?[\d,]+(?:\.\d+)?%?$")
@@ -204,7 +205,7 @@ def _from_tables(topic: Topic, passage: Passage) -> Iterator[Pair]:
 def _explained_rows(table: str, passage: Passage) -> Iterator[Pair]:
     company, year, report = _company(passage), _year(passage), _report(passage)
     rows = [line.split(" | ") for line in table.splitlines()]
-    head = next((row for row in rows if _REASON_HEAD.search(row[-1])), None)
+    head = next((row for row in rows if _REASON_HEAD.search(row[-1]) and not _OF_PEOPLE.search(" ".join(row))), None)
     unit = next((found[0] for line in table.splitlines()[:3] if (found := _UNIT.search(line))), "")
     if not unit and len(passage.unit) == 1:
         unit = passage.unit[0].text  # said above the table

@@ -455,12 +455,19 @@ def _change(found: re.Match[str], topic: Topic, passage: Passage) -> tuple[str, 
     return subject, _BASE[found[2]], time, f"{place} {_report(passage)}"
 
 
+_NO_SUBJECT = re.compile(
+    r"(?i)(?:the|an?|this|these|such|results?(?: also)?|improve\w*|increas\w*|decreas\w*)$|.* [–—-] |(?:the|an?) (?:increase|decrease)"
+)
+
+
 def _why(text: str, topic: Topic, passage: Passage) -> tuple[str, str] | None:
     found = _WHY.match(text)
     change = _change(found, topic, passage) if found else None
     if change is None:
         return None
     subject, verb, time, place = change
+    if _NO_SUBJECT.match(subject):
+        return None
     company = _company(passage)
     return (f"Why did {_possessive(company)} {subject} {verb}{time}, according to {place}?",
             f"What caused the {subject} of {company} to {verb}{time}, as {place} explains?")  # fmt: skip

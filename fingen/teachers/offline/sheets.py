@@ -20,11 +20,12 @@ from fingen.teachers.offline.statements import Amount, Money, StatementTable, ki
 KINDS: tuple[Kind, ...] = ("income", "balance", "cash", "key")
 _MOST_YEARS = 4  # that are compared
 _MOST_PARTS = 12  # of a total
+_MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _OTHER_BASES = {"parent", "discontinued", "restated", "as first reported", "non-GAAP", "excluding one-offs", "quarter",
                 "half-year", "nine months", "convenience translation", "segment"}  # fmt: skip
 _OF_OTHERS = re.compile(
     r"\bparent\b|\bcompany only\b|registrant|guarantor|pro forma|discontinued|joint ventures?|associates?\b|equity.method|"
-    r"\bsummari[sz]ed financial|previously reported|reconciliation|non-gaap|unaudited quarterly|"
+    r"\bsummar(?:i[sz]ed|y)(?: of)?(?: the)? financial|previously reported|reconciliation|non-gaap|unaudited quarterly|"
     r"\b(?!the |by |our |operating |reportable |business |other |and |of |per )\w+ segment\b(?! (?:information|data|reporting|and))|"
     r"母公司|联营|合营|子公司|被投资|分部|关联|承诺|备考|模拟",
     re.IGNORECASE,
@@ -33,6 +34,13 @@ _NO_MEASURE = re.compile(
     r"(?i)\d|%|percent|change|months|quarter|weeks|half|per share|rate|ratio|ended|december|january|june|march|september|[,:]$"
     r"|季|月|率|比例|占"
 )
+_PARTS_OF = re.compile(  # notes whose lines are parts of one amount: property in one of deferred taxes is no property
+    r"\bdeferred\b|\baccrued\b|\btemporary differences|递延|应计", re.IGNORECASE
+)
+_REGION = re.compile(r"\b(?:region|EMEA|Americas|Asia Pacific)\b|地区", re.IGNORECASE)
+_TWO_DAYS = re.compile(rf"{_MONTH}[a-z]*\.? \d{{1,2}},? .*?{_MONTH}[a-z]*\.? \d{{1,2}}")
+_LEADING = re.compile(r"^(?:the|our|components? of(?: the)?)\s+")
+_LAST = 160  # characters of what stands above a table
 _SHORT = 30  # characters of what stands between a title and its table, as a unit does
 _NUMBERED = re.compile(r"[（(]?\d+[)）.、]|[一二三四五六七八九十]+、")
 _PER_SHARE = re.compile(r"(?i)per (?:\w+ )?share|percent|%|ratios?|每股")
@@ -41,7 +49,7 @@ _DASH = re.compile(r"[-–—−]|[$£€¥]\s?[-–—−]")
 _OF_WHICH = re.compile(r"^(?:其中|of which|including)", re.IGNORECASE)
 _ENDS_AT = re.compile(r"\b(?:as of|at)\b|期末|期初|年末|年初|余额|\d日", re.IGNORECASE)
 _LASTS = re.compile(r"\bended|ending|发生额|本期金额|上期金额|本年金额|\bmonths\b|年度", re.IGNORECASE)
-_DAY = re.compile(r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.? \d{1,2}, ?(?:19|20)\d\d")
+_DAY = re.compile(rf"{_MONTH}[a-z]*\.? \d{{1,2}}, ?(?:19|20)\d\d")
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,9 +129,11 @@ def _without_rivals(sheets: Sequence[Sheet]) -> list[Sheet]:
 
 
 def _read(number: int, topic: Topic, text: str, caption: str, passage: Passage) -> Iterator[Sheet]:
-    titles = " | ".join((*topic.path[-3:], caption if len(caption) < 160 else "", text.split("\n", 1)[0]))
+    titles = " | ".join((*topic.path[-3:], caption[-_LAST:], text.split("\n", 1)[0]))
     named = re.sub(re.escape(passage.company or "\0"), "", titles, flags=re.IGNORECASE)
-    if _OF_OTHERS.search(named) or {basis.kind for basis in passage.basis} & _OTHER_BASES:
+    if _OF_OTHERS.search(named) or _REGION.search(titles) or _PARTS_OF.search(titles):
+        return
+    if {basis.kind for basis in passage.basis} & _OTHER_BASES:
         return
     kind = kind_of(topic, text, caption, passage)
     table = StatementTable(text, caption, kind or "note", passage)
@@ -133,6 +143,8 @@ def _read(number: int, topic: Topic, text: str, caption: str, passage: Passage) 
     for measure, columns in groups:
         years = tuple(sorted(columns, reverse=True))[:_MOST_YEARS]
         money = table.money(columns[years[0]], columns[years[1]])
+        if any(_TWO_DAYS.search(table.headings[column]) for column in columns.values()):
+            continue  # days of which nobody knows which column is whose
         if money is None or years != tuple(range(years[0], years[0] - len(years), -1)):
             continue
         lines = tuple(_lines(table, columns, passage.language))
@@ -145,16 +157,13 @@ def _read(number: int, topic: Topic, text: str, caption: str, passage: Passage) 
         order = tuple(sorted(columns, key=columns.__getitem__))
         whole = order if table.width == len(columns) + 1 else ()
         title = _title(topic, text, caption, passage.language)
-        order = tuple(sorted(columns, key=columns.__getitem__))
-        whole = order if table.width == len(columns) + 1 else ()
-        title = plain_label(topic.path[-1], passage.language) if topic.is_opened and text == topic.tables[0] else ""
         yield Sheet(number, kind, topic.path, years, money, is_stock, lines, blocks, days, measure, title, whole)
 
 
 def _title(topic: Topic, text: str, caption: str, language: str) -> str:
     """The heading that a table stands right below, or whose words the lines between them say; else nothing."""
     title = plain_label(_NOTE.sub("", topic.path[-1]), language) if topic.is_opened and text == topic.tables[0] else ""
-    is_said = re.sub(r", net$", "", title).lower() in caption.lower()
+    is_said = bool(title) and _LEADING.sub("", caption.lower()).startswith(re.sub(r", net$", "", title).lower())
     return title if is_said or (len(caption) < _SHORT and not _NUMBERED.match(caption)) else ""
 
 

@@ -168,6 +168,11 @@ def is_statement(title: str) -> bool:
     return len(title) < 160 and any(pattern.search(title) for pattern in _TITLES.values())
 
 
+_FLOWS = re.compile(
+    r"(?i)\b(?:provided by|used in|proceeds from|payments? (?:of|for|to)|purchases? of|cash flows?)\b|支付的现金|收到的现金|产生的现金流量"
+)
+
+
 def kind_of(topic: Topic, table: str, caption: str, passage: Passage) -> Kind | None:
     """Which statement of the group a table is, by the line above it, else by the heading that it stands under."""
     titles = [title for title in topic.path if not _says_nothing(title, passage)]
@@ -182,6 +187,8 @@ def kind_of(topic: Topic, table: str, caption: str, passage: Passage) -> Kind | 
     bases = {basis.kind for basis in passage.basis}
     if kind is None or _OF_OTHERS.search(named) or bases & {"parent", "segment", "discontinued", "restated"}:
         return None
+    if kind == "balance" and len(_FLOWS.findall(table)) > 1:
+        return None  # a statement of cash flows whose own title was not seen
     is_group = _OF_GROUP.search(f"{title} {first}") or "consolidated" in bases or kind == "key"
     return kind if is_group or (_OF_SEVERAL_YEARS.search(title) and passage.language == "en") else None
 
