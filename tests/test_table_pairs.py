@@ -60,6 +60,36 @@ SHOWN = {
 }
 
 
+FLOWS = """ | 2024 | 2023
+Net earnings | $6,093 | $5,429
+Inventories | 432 | 196
+Net cash provided by operating activities | 8,865 | 10,275
+Payments for plant and property | (6,793) | (5,883)
+Net cash used in investing activities | (6,155) | (5,723)"""
+STACKED = INCOME.replace(
+    " | 2024 | 2023 | 2022", " | January 28, January 29, 2024 | January 28, January 29, 2023 | 2022", 1
+)
+OF_OTHERS = {
+    "a company that is held in part": (INCOME, ("Notes", "Summary of financial information of Bottler Enterprises")),
+    "a region": (INCOME, ("Item 7", "EMEA Region")),
+    "parts of deferred taxes": (ASSETS, ("Note 10: Income Taxes", "Deferred tax assets")),
+    "parts of what is accrued": (ASSETS, ("Note 5: Accrued Liabilities",)),
+    "cash flows under the title of a balance sheet": (FLOWS, ("Consolidated Balance Sheets",)),
+    "days of which nobody knows whose they are": (STACKED, ("Consolidated Statements of Income",)),
+}
+
+
+@pytest.mark.parametrize("what", OF_OTHERS)
+def test_what_may_be_of_others_is_not_asked_about(what: str):
+    table, section = OF_OTHERS[what]
+
+    plain = table_pairs(passage(INCOME if table is STACKED else table, "Consolidated Statements of Income"))
+    asked = table_pairs(passage(table, "").model_copy(update={"section": section}))
+
+    assert plain
+    assert [pair.question for pair in asked if table is not FLOWS or "December 31" in pair.question] == []
+
+
 @pytest.mark.parametrize("name", SHOWN)
 def test_a_table_gives_up_to_four_pairs_of_different_kinds(name: str):
     pairs = table_pairs(SHOWN[name])
