@@ -176,6 +176,7 @@ class Document(Frozen):
     left_out: tuple[str, ...] = ()  # documents of a submission that are not text: type and file
     elsewhere: str = ""  # the sentence by which it says that its statements are in another document
     unnamed_glyphs: int = 0  # that the pages show and no map of their fonts names; each is a mark in the text
+    encoding: str = ""  # that its text seems to be in, where that had to be guessed
     hidden: dict[str, int] = Field(default_factory=dict)  # hidden text left out: kind -> runs
     oversize: int = 0  # chunks over the budget because one sentence or row is
 

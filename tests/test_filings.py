@@ -27,6 +27,7 @@ from fingen.config import ReadSettings
 from fingen.documents.identity import is_same_name
 from fingen.documents.read import read_document
 from fingen.errors import DocumentError
+from fingen.pipeline.notes import document_notes
 from fingen.records import Chunk, Document
 
 
@@ -587,6 +588,19 @@ def test_text_is_read_in_the_encoding_that_it_has(tmp_path: Path, encoding: str)
     path = tmp_path / "a.htm"
     path.write_bytes(body("<p>The company’s “net” sales rose – by £5 – in the région.</p>").encode(encoding))
     assert "company’s “net” sales rose – by £5 – in the région" in text_of(read(path))
+
+
+@pytest.mark.parametrize("name", ["a.htm", "a.txt", "a.md"])
+def test_an_encoding_that_was_guessed_is_said(tmp_path: Path, name: str):
+    said = "北风股份有限公司二〇二四年年度报告：公司主要从事风力发电设备的制造和销售，产品销往全国各地。" * 3
+    text = f'<html><head><meta charset="utf-8"></head><body><p>{said}</p></body></html>' if name == "a.htm" else said
+    path = tmp_path / name
+    path.write_bytes(text.encode("gbk"))
+    found = read(path)
+    assert (found.language, said[:8] in text_of(found)) == ("zh", True)
+    assert [note for note in document_notes([found], [], [], []) if found.encoding in note and "not UTF-8" in note]
+    path.write_bytes(text.encode())
+    assert read(path).encoding == ""
 
 
 # --- real filings --------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from fingen.documents.content import NO_BOX, Asked, Content, pages_of
 from fingen.documents.html_tables import Flow, Piece, Slot, Table, blocks_of_table
 from fingen.documents.ixbrl import Tags
 from fingen.documents.looks import Look, Named, Sheet, Styled, style_element
-from fingen.documents.markup import LARGEST, decode, local, parse_markup
+from fingen.documents.markup import LARGEST, decode_page, local, parse_markup
 from fingen.documents.plain import read_text
 from fingen.documents.running import without_running
 from fingen.documents.shapes import CellFact, PageBlock
@@ -50,7 +50,10 @@ def read(path: Path, name: str, asked: Asked) -> Content:
     if size > LARGEST:
         raise DocumentError(name, Cause.TOO_LARGE, f"more than {LARGEST >> 20} MB of HTML", hint="split the file")
     asked.started(0, pages_of(size))
-    return read_markup(decode(path.read_bytes()), name)
+    text, guessed = decode_page(path.read_bytes())
+    content = read_markup(text, name)
+    content.details["encoding"] = guessed
+    return content
 
 
 def read_markup(text: str, name: str) -> Content:

@@ -49,8 +49,10 @@ def read(path: Path, name: str, asked: Asked) -> Content:
     if size > LARGEST:
         raise DocumentError(name, Cause.TOO_LARGE, f"more than {LARGEST >> 20} MB of Markdown", hint="split the file")
     asked.started(0, 2 * pages_of(size))  # parsing takes as long as all that comes after
-    text = text_of(path.read_bytes(), name, asked).replace("\r\n", "\n").replace("\r", "\n")
-    return _Walk(name).read(text)
+    text, guessed = text_of(path.read_bytes(), name, asked)
+    content = _Walk(name).read(text.replace("\r\n", "\n").replace("\r", "\n"))
+    content.details["encoding"] = guessed
+    return content
 
 
 class _Walk:

@@ -19,9 +19,10 @@ _TYPED = re.compile(r"(?>\s+|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL | re.I
 _CLOSED = re.compile(r"<((?:ix|xbrli|xbrldi|link):[\w.-]+)((?:\s[^<>]*?)?)/>", re.IGNORECASE)
 _PROLOG = re.compile(r"^\s*<\?xml[^>]*\?>")
 _TOO_DEEP = "the tags in it are nested too deeply, or it is damaged on purpose"
+_UTF8 = ("utf-8", "utf8")
 # What is said, and what is meant by it.
 _MEANT = {
-    **dict.fromkeys(("ascii", "us-ascii", "iso-8859-1", "latin-1", "latin1", "iso8859-1", "utf-8", "utf8"), "cp1252"),
+    **dict.fromkeys(("ascii", "us-ascii", "iso-8859-1", "latin-1", "latin1", "iso8859-1"), "cp1252"),
     **dict.fromkeys(("gb2312", "gb_2312-80", "gbk", "x-gbk"), "gb18030"),
     "big5": "big5hkscs",
     "shift_jis": "cp932",
@@ -30,16 +31,20 @@ _MEANT = {
 
 def decode(data: bytes) -> str:
     """The text of a page: by its mark, as UTF-8, by what it says of itself, or else as it reads best."""
+    return decode_page(data)[0]
+
+
+def decode_page(data: bytes) -> tuple[str, str]:
+    """The text of a page as `decode` has it, and the name of its encoding where that had to be guessed, else an empty one."""
     if not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        try:
-            return data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            pass
+        with suppress(UnicodeDecodeError):
+            return data.decode("utf-8-sig"), ""
         declared = _DECLARED.search(data[:4096])
         name = declared[1].decode("ascii").lower() if declared else ""
-        with suppress(LookupError, UnicodeDecodeError):
-            return data.decode(_MEANT.get(name, name)) if name else decode_text(data)[0]
-    return decode_text(data)[0]
+        if name and name not in _UTF8:  # which it is not
+            with suppress(LookupError, UnicodeDecodeError):
+                return data.decode(_MEANT.get(name, name)), ""
+    return decode_text(data)
 
 
 def parse_markup(text: str, name: str) -> Any:

@@ -57,11 +57,14 @@ def read(path: Path, name: str, asked: Asked) -> Content:
     if size > LARGEST:
         raise DocumentError(name, Cause.TOO_LARGE, f"more than {LARGEST >> 20} MB of text", hint="split the file")
     asked.started(0, pages_of(size))
-    return read_text(text_of(path.read_bytes(), name, asked))
+    text, guessed = text_of(path.read_bytes(), name, asked)
+    content = read_text(text)
+    content.details["encoding"] = guessed
+    return content
 
 
-def text_of(data: bytes, name: str, asked: Asked) -> str:
-    """The text of a file; says which encoding was guessed.
+def text_of(data: bytes, name: str, asked: Asked) -> tuple[str, str]:
+    """The text of a file, and its encoding where that had to be guessed, which is said, else an empty one.
 
     Raises:
         DocumentError: it is no text.
@@ -77,7 +80,7 @@ def text_of(data: bytes, name: str, asked: Asked) -> str:
     if odd > _ODD * len(sample) + 2:
         raise DocumentError(name, Cause.UNREADABLE_TEXT, "its bytes are no text in an encoding that is known",
                             hint="save it as UTF-8, or as PDF")  # fmt: skip
-    return text
+    return text, guessed
 
 
 def read_text(text: str, *, first_line: int = 1) -> Content:

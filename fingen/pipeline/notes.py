@@ -90,6 +90,8 @@ def _left_out(document: Document) -> list[str]:
         )
     if kinds := ", ".join(f"{count} {kind}" for kind, count in document.hidden.items()):
         notes.append(f"hidden text was left out: {kinds}")
+    if document.encoding:
+        notes.append(f"it is not UTF-8, and was read as {document.encoding}, which it looks like")
     if document.oversize:
         notes.append(f"{document.oversize} chunks are larger than the budget, because one sentence or table row is")
     return notes
