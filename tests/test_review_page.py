@@ -170,12 +170,14 @@ def test_what_was_written_and_not_saved_is_there_again(browser: Browser, demo: P
         reader.edit(" Not yet.")
         reader.press("Escape")
         browser.wait_for("document.getElementById('said').textContent.includes('Not saved')")
+        browser.wait_for("!document.getElementById('edit').open")
         reader.press("n")
         assert reader.wait_for_row(first) != first
         reader.press("e")
         browser.wait_for("document.getElementById('edit').open")
         assert "Not yet." not in browser.run("document.getElementById('edit-output').value")
         reader.press("Escape")
+        browser.wait_for("!document.getElementById('edit').open")
         reader.press("p")
         browser.wait_for(f"document.body.dataset.shown === {json.dumps(first)}")
         reader.press("e")
@@ -204,6 +206,7 @@ def test_single_keys_can_be_turned_off(browser: Browser, demo: Path):
         browser.wait_for("document.getElementById('keys').open")
         browser.run("document.getElementById('single-keys').click()")
         reader.press("Escape")
+        browser.wait_for("!document.getElementById('keys').open")
         reader.press("a")
         reader.press("ArrowRight")
         assert reader.wait_for_row(first) != first
