@@ -297,6 +297,7 @@ def test_a_browser_opens_the_page_at_the_evidence_and_fetches_nothing(made: tupl
     fingen.show(folder, row["id"], html=page, input=reports)
     with Browser() as browser:
         browser.open(page.as_uri())
+        browser.wait_for("document.activeElement.tagName === 'MARK' && scrollY > 0")
         at = browser.run("(() => { const box = document.activeElement.getBoundingClientRect();"
                          " return [document.activeElement.tagName, box.top >= 0 && box.bottom <= innerHeight, scrollY > 0]; })()")  # fmt: skip
     assert at == ["MARK", True, True]

@@ -50,6 +50,9 @@ def browser(chromium: Browser) -> Iterator[Browser]:
     assert not [line for line in chromium.logged if "Failed to load resource: net::ERR_" not in line]
 
 
+CLOSED = "!document.querySelector('dialog[open]') && !document.activeElement.closest('dialog')"
+
+
 class Reader:
     """A person with a keyboard, and nothing else."""
 
@@ -170,14 +173,14 @@ def test_what_was_written_and_not_saved_is_there_again(browser: Browser, demo: P
         reader.edit(" Not yet.")
         reader.press("Escape")
         browser.wait_for("document.getElementById('said').textContent.includes('Not saved')")
-        browser.wait_for("!document.getElementById('edit').open")
+        browser.wait_for(CLOSED)
         reader.press("n")
         assert reader.wait_for_row(first) != first
         reader.press("e")
         browser.wait_for("document.getElementById('edit').open")
         assert "Not yet." not in browser.run("document.getElementById('edit-output').value")
         reader.press("Escape")
-        browser.wait_for("!document.getElementById('edit').open")
+        browser.wait_for(CLOSED)
         reader.press("p")
         browser.wait_for(f"document.body.dataset.shown === {json.dumps(first)}")
         reader.press("e")
@@ -206,7 +209,7 @@ def test_single_keys_can_be_turned_off(browser: Browser, demo: Path):
         browser.wait_for("document.getElementById('keys').open")
         browser.run("document.getElementById('single-keys').click()")
         reader.press("Escape")
-        browser.wait_for("!document.getElementById('keys').open")
+        browser.wait_for(CLOSED)
         reader.press("a")
         reader.press("ArrowRight")
         assert reader.wait_for_row(first) != first

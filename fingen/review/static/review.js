@@ -664,7 +664,8 @@ const KEYS = {
 };
 
 function onKey(event) {
-  const field = event.target.closest?.("input, textarea, select");
+  const inside = event.target.closest?.("input, textarea, select");
+  const field = inside?.closest("dialog:not([open])") ? null : inside; // a dialog that has just closed may have the focus still
   if (at("edit").open) {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();

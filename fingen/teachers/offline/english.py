@@ -456,7 +456,7 @@ def _change(found: re.Match[str], topic: Topic, passage: Passage) -> tuple[str, 
 
 
 _NO_SUBJECT = re.compile(
-    r"(?i)(?:the|an?|this|these|such|results?(?: also)?|improve\w*|increas\w*|decreas\w*)$|.* [–—-] |(?:the|an?) (?:increase|decrease)"
+    r"(?i)(?:the|an?|this|these|such|results?(?: also)?|improv\w*|increas\w*|decreas\w*)$|.* [–—-] |(?:the|an?) (?:increase|decrease)"
 )
 
 
