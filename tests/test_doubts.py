@@ -33,6 +33,7 @@ KEPT = [
     (RATES, "The valuation allowance cost 23.9 points of the rate in 2024, and research credits gave back 4.1 points, after 3.8."),
     (SCHEDULE, "For basic EPS $141.7 million is spread over 680.2 million shares, which gives 20.8 cents, after 25.1 cents."),
     (SHIPS, "The portfolio was worth £6.4 million at the end, after £13.2 million."),
+    ("Freight sales were $61.2 k in 2024.", "Freight sales were $61.2 thousand in 2024."),
 ]  # fmt: skip
 KEPT_ZH = [
     (PARTS_ZH, "2024年合并成本低于取得的净资产公允价值份额，差额为955.14万元，上年的差额为620.41万元，合并成本为8,120.01万元。"),

@@ -119,7 +119,7 @@ _UNIT = re.compile(
     rf"|{_SCALE}(?:[\s-]?(?P<money>{_MONEY})|[\s-]?(?P<counted>{_COUNT}))?"
     rf"|(?P<minor>pence\b|cents\b|p\b(?![.-])|[港美欧]?仙|便士|[美欧]分)|(?P<money_alone>{_MONEY})|(?P<counted_alone>{_COUNT}))"
 )
-_ATTACHED = re.compile(r"(?:bn|mn|[mkb])(?![\w])|\s(?:bn|mn|m)(?![\w])", re.IGNORECASE)
+_ATTACHED = re.compile(r"(?:bn|mn|[mkb])(?![\w])|\s(?:bn|mn|m|k)(?![\w])", re.IGNORECASE)
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}$")
 _MONTH_BEFORE = re.compile(rf"({_MONTH})(?:,? of|,)?\s?$", re.IGNORECASE)
 _DAY_TAIL = re.compile(r"(?:st|nd|rd|th)?,?\s{1,2}((?:19|20)[0-9]{2})(?![0-9,.]*[0-9%])")
