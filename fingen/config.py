@@ -242,8 +242,9 @@ class Pdf2qa:
         False, "Write the set of what is answered, where answers are missing or refused; exit code 1 says so."
     )
     check: str | None = option(
-        None, "A second teacher holds each claim of an answer against its quotes, blind to the writer; where it disagrees "
-        "the pair is rejected.", metavar="TEACHER",
+        None, "A second teacher holds each claim of an answer against its quotes, blind to the writer. Where it disagrees the "
+        "pair is rejected; what only rules that read words speak against is kept where it supports each claim.",
+        metavar="TEACHER",
     )  # fmt: skip
     judge: str | None = option(
         None, "A teacher that scores what is kept, 1 to 5 on four points; scores are stored and reject nothing.",

@@ -30,10 +30,10 @@ import pytest
 
 from fingen.config import ReadSettings
 from fingen.documents import InputFile, read_documents
-from fingen.quality.checks import check
-from fingen.quality.draft import Draft, Drop
+from fingen.quality.checks import find_faults
+from fingen.quality.draft import Draft, Drop, joined
 from fingen.quality.evidence import find_quote
-from fingen.quality.grounding import ground
+from fingen.quality.grounding import ground, only_may_err
 from fingen.quality.source import fiscal_year
 from fingen.records import Basis, BasisKind, Block, Chunk, Document, Passage, Period, Request, Stated
 from fingen.tasks.documents import TASKS
@@ -79,6 +79,7 @@ class Judged:
     group: str
     kind: str
     drop: Drop | None
+    contested: bool = False  # only by rules that may err: a second teacher decides, where there is one
 
     @property
     def is_right(self) -> bool:
@@ -188,11 +189,10 @@ def judge(
     evidence = tuple(dict.fromkeys(part for parts in found.values() for part in parts))
     record = task.build(pair, request, evidence, "anthropic:model")
     lost = tuple(quote for quote, parts in found.items() if not parts)
-    drop = check(Draft(record, pair.rephrased, lost, asked.passages), task.checks)
-    if drop is None:
-        failed = ground(record, asked.passages, organisations=organisations).failed
-        drop = next((Drop(each.reason, each.detail) for each in failed), None)
-    return Judged(id, drop=drop, **told)
+    faults = find_faults(Draft(record, pair.rephrased, lost, asked.passages), task.checks)
+    failed = ground(record, asked.passages, organisations=organisations).failed
+    drop = joined([*faults, *(Drop(each.reason, each.detail) for each in failed)])
+    return Judged(id, drop=drop, contested=only_may_err(faults, failed), **told)
 
 
 def _requoted(quote: str, old: Asked, new: Asked) -> list[str]:
