@@ -196,6 +196,7 @@ class _Check:
         self.reading = ClaimContext(standard(record.output, notation), sources[0].report_year if sources else None)
         self.binding = Binding(self.reading, sources, record.instruction)
         quotes = [evidence.quote for evidence in record.evidence]
+        self.quotes = "\n".join(quotes)
         self.quoted = {id(source): source.spans_of(quotes) for source in sources}
         self.proved: dict[int, list[tuple[Source, Place]]] = {}  # where figures were found, by their start
         self.findings: list[Finding] = []
@@ -404,8 +405,13 @@ class _Check:
         return any(start <= at < end for start, end in self.quoted[id(source)])
 
     def _needs_quote(self, figure: Quantity) -> bool:
-        """Whether a figure must stand in a quote of its own pair: not without quotes, and no small bare number."""
+        """Whether a figure must stand in a quote of its own pair: not without quotes, and no small bare number.
+
+        The length of a period need not where a quote has the number in other words: 53 Weeks Ended, 53 and 52 weeks.
+        """
         if not any(self.quoted.values()):
+            return False
+        if figure.unit == "time" and re.search(rf"(?<![\d.,]){figure.shown}(?![\d.,])", self.quotes):
             return False
         return figure.kind != "amount" or figure.scale != ONE or bool(figure.unit) or figure.shown >= _BARE
 
