@@ -12,9 +12,8 @@ import threading
 import time
 import tomllib
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -22,7 +21,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 from click.core import ParameterSource
 
-from fingen.errors import FingenError, Interrupted, UsageError, from_system, redact, visible
+from fingen.cli.sections import parted
+from fingen.errors import FingenError, Interrupted, UsageError, did_you_mean, from_system, redact, visible
 
 if TYPE_CHECKING:
     from fingen.events import Outcome
@@ -41,7 +41,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class FolderOption(click.Option):
-    """An option that ./fingen.toml may set too. No other may be set there: the folder may be somebody else's."""
+    """An option that ./fingen.toml may set too. No other may be set there: the folder may be somebody else's.
+
+    `example` is what `fingen init` shows there: what holds where nothing is set.
+    """
+
+    def __init__(self, *args: Any, example: Any = None, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.example = example
 
 
 def command_options(function: F) -> F:
@@ -76,22 +83,41 @@ def read_settings(name: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as e:  # not TOML, not UTF-8; endless digits, endless brackets
         raise UsageError(f"{SETTINGS}: {e}", hint="correct the line, or remove the file") from e
     others = tables.keys() - {name}
-    if unknown := sorted(others - _command_names(others)):
-        raise UsageError(
-            f"{SETTINGS}: no such command: {', '.join(unknown)}", hint="`fingen --help` lists the commands"
-        )
+    names = {words.rpartition(" ")[2] for words, _ in all_commands()} if others else set()
+    if unknown := sorted(others - names):
+        hint = f"{did_you_mean(unknown[0], names)} `fingen --help` lists the commands".strip()
+        raise UsageError(f"{SETTINGS}: no such command: {', '.join(unknown)}", hint=hint)
     if not isinstance(table, dict):
         raise UsageError(f"{SETTINGS}: {name} is not a table", hint=f"write its settings below a line [{name}]")
     return {key.replace("-", "_"): value for key, value in table.items()}
 
 
-def _command_names(wanted: Set[str]) -> set[str]:
-    """The names of all commands, and where one is wanted that is none, those of the commands below them."""
-    from fingen.cli import COMMANDS, main
+def all_commands(group: click.Group | None = None, above: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every command, those below others behind them, with the words that call it: `synth intent`."""
+    from fingen.cli import main
 
-    context = click.Context(main)
-    below = [main.get_command(context, name) for name in COMMANDS] if wanted - COMMANDS.keys() else []
-    return {*COMMANDS, *(name for group in below if isinstance(group, click.Group) for name in group.commands)}
+    group = group or main
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        if command := group.get_command(context, name):
+            yield f"{above}{name}", command
+        if isinstance(command, click.Group):
+            yield from all_commands(command, f"{above}{name} ")
+
+
+def variable(words: str, option: click.Parameter) -> str:
+    """The variable that sets an option of the command that these words call."""
+    named = option.envvar if isinstance(option.envvar, str) else ""
+    return named or f"FINGEN_{words}_{option.name}".replace(" ", "_").upper()
+
+
+def unused_variables() -> dict[str, str]:
+    """The FINGEN_ variables that no command takes, each with what was most likely meant."""
+    from fingen.disk import FOLLOW_LINKS
+
+    known = {FOLLOW_LINKS, *(variable(words, each) for words, command in all_commands() for each in command.params)}
+    unknown = sorted(name for name in os.environ.keys() - known if name.startswith("FINGEN_"))
+    return {name: did_you_mean(name, known, likeness=NEAR) for name in unknown}
 
 
 def warn_of_variables(ctx: click.Context) -> None:
@@ -102,18 +128,29 @@ def warn_of_variables(ctx: click.Context) -> None:
     known = {f"{prefix}{(each.name or '').upper()}" for each in ctx.command.params if isinstance(each, click.Option)}
     others = tuple(f"FINGEN_{name.upper()}_" for name in COMMANDS)
     for name in sorted(name for name in os.environ.keys() - known if name.startswith("FINGEN_")):
-        near = get_close_matches(name, known, n=1, cutoff=NEAR)
+        near = did_you_mean(name, known, likeness=NEAR)
         if name.startswith(prefix) or (near and not name.startswith(others)):
-            echo(f"Warning: {name} sets nothing" + (f"; did you mean {near[0]}?" if near else ""), err=True)
+            echo(f"Warning: {name} sets nothing" + (f"; {near}" if near else ""), err=True)
 
 
 class Command(click.Command):
     """A command with defaults that ./fingen.toml may set, and errors that end with the exit codes of `fingen.errors`."""
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options, of a command that has many of them by what they are for."""
+        sections = parted(self.name or "", (each for each in self.get_params(ctx) if isinstance(each, click.Option)))
+        if not sections:
+            super().format_options(ctx, formatter)
+        for title, options in sections.items():
+            with formatter.section(title):
+                formatter.write_dl([record for each in options if (record := each.get_help_record(ctx))])
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the settings before the options are parsed."""
+        """Read the settings before the options are parsed; a shell that asks for completions is told nothing of them."""
+        if ctx.resilient_parsing:
+            return super().parse_args(ctx, args)
         try:
-            ctx.default_map = self._allowed(ctx, read_settings(ctx.info_name or ""))
+            ctx.default_map = self.allowed(ctx, self.table(ctx))
         except UsageError as e:
             fail(e, debug="--debug" in args)
         try:
@@ -123,7 +160,11 @@ class Command(click.Command):
         warn_of_variables(ctx)
         return rest
 
-    def _allowed(self, ctx: click.Context, settings: dict[str, Any]) -> dict[str, Any]:
+    def table(self, ctx: click.Context) -> dict[str, Any]:
+        """The settings that stand in ./fingen.toml for it; errors are those of `read_settings`."""
+        return read_settings(ctx.info_name or "")
+
+    def allowed(self, ctx: click.Context, settings: dict[str, Any]) -> dict[str, Any]:
         """The settings of a folder, if all of them are a folder's to set.
 
         Raises:
@@ -132,8 +173,10 @@ class Command(click.Command):
         known = {parameter.name: parameter for parameter in self.params}
         unknown = sorted(settings.keys() - known.keys())
         if unknown:
+            near = did_you_mean(unknown[0], (name for name in known if isinstance(known[name], FolderOption)))
             raise UsageError(
-                f"{SETTINGS}: no such setting: {', '.join(unknown)}", hint=f"see `fingen {self.name} --help`"
+                f"{SETTINGS}: no such setting: {', '.join(unknown)}",
+                hint=f"{near} see `fingen {self.name} --help`".strip(),
             )
         refused = [known[name] for name in sorted(settings) if not isinstance(known[name], FolderOption)]
         if refused:

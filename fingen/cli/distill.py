@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fingen.cli import completers
 from fingen.cli.common import Command, command_options, echo, print_json
 from fingen.cli.options import options_of, settings_of
 from fingen.cli.tuning import Voice, gib, resolve, said, settings_lines, take_settings, training_options
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command("distill", cls=Command)
-@click.argument("teacher")
+@click.argument("teacher", shell_complete=completers.models)
 @options_of(Distill, "drop", "student", "data", "out", "recipe")
 @training_options(Distilling)
 @options_of(

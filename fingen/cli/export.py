@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from fingen.cli import completers
 from fingen.cli.common import Command, command_options, set_argument, tell
 from fingen.config import Finetune
 
@@ -13,7 +14,9 @@ FORMATS = ("alpaca", "llamafactory", "sharegpt", "chatml", "openai", "csv", "par
 
 
 @click.command("export", cls=Command)
-@click.argument("folder", required=False, type=click.Path(path_type=Path), metavar="[SET]")
+@click.argument(
+    "folder", required=False, type=click.Path(path_type=Path), metavar="[SET]", shell_complete=completers.sets
+)
 @click.option("--format", "form", type=click.Choice(FORMATS), required=True, help="Form of the rows.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the files, one a split.")
 @click.option("--replace", is_flag=True, help="Write over the files of another export.")

@@ -10,6 +10,7 @@ import click
 from fingen import config
 from fingen.cli.common import Command, command_options, echo, tell
 from fingen.cli.options import commas, parse_numbers
+from fingen.errors import did_you_mean
 
 if TYPE_CHECKING:
     from fingen.pipeline.importing import Imported
@@ -32,7 +33,12 @@ class _Source(click.Choice[str]):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The name as it was typed."""
-        return value if value in config.RENAMED else super().convert(value, param, ctx)
+        if value in config.RENAMED:
+            return value
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as e:
+            self.fail(f"{e.message} {did_you_mean(value, self.choices).capitalize()}".strip(), param, ctx)
 
 
 @click.command("import", cls=Command)

@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from fingen import config
+from fingen.cli import completers
 from fingen.cli.common import Command, command_options, tell
 
 
 @click.command("merge", cls=Command)
-@click.argument("adapter", type=click.Path(path_type=Path))
+@click.argument("adapter", type=click.Path(path_type=Path), shell_complete=completers.adapters_or_models)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

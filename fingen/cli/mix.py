@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fingen.cli import completers
 from fingen.cli.common import Command, command_options, tell
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("mix", cls=Command)
-@click.argument("sets", nargs=-1, required=True, metavar="SET[:N]...")
+@click.argument("sets", nargs=-1, required=True, metavar="SET[:N]...", shell_complete=completers.sets)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the mix.")
 @click.option("--replace", is_flag=True, help="Start the mix anew, also where it was made otherwise.")
 @command_options

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fingen.cli import completers
 from fingen.cli.common import Command, command_options, echo, set_argument, tell
 from fingen.cli.options import options_of, settings_of
 from fingen.config import Push
@@ -20,7 +21,13 @@ SHOWN = 8  # differences that the plan names
 
 
 @click.command("push", cls=Command)
-@click.argument("folder", required=False, type=click.Path(path_type=Path), metavar="[SET|ADAPTER|MODEL]")
+@click.argument(
+    "folder",
+    required=False,
+    type=click.Path(path_type=Path),
+    metavar="[SET|ADAPTER|MODEL]",
+    shell_complete=completers.anything,
+)
 @options_of(Push)
 @click.option("--yes", is_flag=True, help="Agree to what is shown, without being asked.")
 @command_options

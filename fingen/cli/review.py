@@ -8,13 +8,16 @@ from pathlib import Path
 
 import click
 
+from fingen.cli import completers
 from fingen.cli.common import Command, command_options, echo, finish, print_json, set_argument, tell
 
 SHARE = click.FloatRange(0, 1)
 
 
 @click.command("review", cls=Command)
-@click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[SET]")
+@click.argument(
+    "target", required=False, type=click.Path(path_type=Path), metavar="[SET]", shell_complete=completers.sets
+)
 @click.option("--as", "reviewer", default=None, metavar="NAME",
               help="Who judges, as it stands in reviews.jsonl.  [default: your login name]")  # fmt: skip
 @click.option("--second", type=SHARE, default=0.0, show_default=True, metavar="SHARE",

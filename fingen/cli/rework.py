@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from fingen.cli import completers
 from fingen.cli.common import Command, command_options, set_argument, tell
 from fingen.cli.options import options_of, settings_of
 from fingen.config import Filters, Resplitting
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 
 @click.command("dedup", cls=Command)
-@click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[SET]")
+@click.argument(
+    "target", required=False, type=click.Path(path_type=Path), metavar="[SET]", shell_complete=completers.sets
+)
 @options_of(Filters)
 @command_options
 def dedup(target: Path | None, as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
@@ -40,7 +43,9 @@ def dedup(target: Path | None, as_json: bool, quiet: bool, debug: bool, **option
 
 
 @click.command("split", cls=Command)
-@click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[SET]")
+@click.argument(
+    "target", required=False, type=click.Path(path_type=Path), metavar="[SET]", shell_complete=completers.sets
+)
 @options_of(Resplitting)
 @options_of(Filters)
 @command_options

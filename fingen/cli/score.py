@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fingen.cli import completers
 from fingen.cli.asking import consent, estimate_lines
 from fingen.cli.common import Command, command_options, echo, finish
 from fingen.cli.options import options_of, settings_of
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("score", cls=Command)
-@click.argument("adapters", nargs=-1, metavar="[ADAPTER]...")
+@click.argument("adapters", nargs=-1, metavar="[ADAPTER]...", shell_complete=completers.adapters)
 @options_of(Scoring)
 @command_options
 def command(as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:

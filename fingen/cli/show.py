@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fingen import config
+from fingen.cli import completers
 from fingen.cli.common import Command, command_options, echo, print_json
 from fingen.errors import visible
 
@@ -28,7 +29,7 @@ def _png(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> 
 
 
 @click.command("show", cls=Command)
-@click.argument("words", nargs=-1, metavar="[SET] [ID]")
+@click.argument("words", nargs=-1, metavar="[SET] [ID]", shell_complete=completers.sets)
 @click.option("--png", type=click.Path(dir_okay=False, path_type=Path), default=None, callback=_png, metavar="FILE",
               help="Draw the page with the evidence boxed; further pages become FILE-2.png and so on.")  # fmt: skip
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), default=None, metavar="FILE",

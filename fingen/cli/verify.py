@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fingen.cli import completers
 from fingen.cli.common import Command, FolderOption, command_options, echo, finish, set_argument
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ SHOWN = 5  # problems of one law that the table names
 
 
 @click.command("verify", cls=Command)
-@click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[SET]")
+@click.argument(
+    "target", required=False, type=click.Path(path_type=Path), metavar="[SET]", shell_complete=completers.sets
+)
 @click.option("--source", "sources", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
               help="The report that the rows are about, chunks.jsonl, or a page-by-page parse. May be repeated.")  # fmt: skip
 @click.option("--keep-out", cls=FolderOption, multiple=True, type=click.Path(path_type=Path), metavar="FILE",

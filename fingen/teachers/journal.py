@@ -310,8 +310,26 @@ class Journal:
         return name
 
 
-def _prepare(db: sqlite3.Connection, path: Path) -> None:
-    db.row_factory = sqlite3.Row
+def check_journal(path: Path) -> None:
+    """Look whether a journal that no process has open is whole, and write nothing to it or beside it.
+
+    Raises:
+        SetError: not a journal, damaged, made by a newer fingen, or held by another process; LimitError: the disk fails.
+    """
+    # Where a process was killed, what it wrote last is in a file beside it, which SQLite then opens with another one.
+    how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
+    with _explained(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)) as db:
+        _version(db, path)
+        if (said := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            raise SetError(f"{path}: damaged: {said}", hint=BEGIN_ANEW)
+
+
+def _version(db: sqlite3.Connection, path: Path) -> int:
+    """The version of a journal that can be worked on; 0 of a new one.
+
+    Raises:
+        SetError: it cannot.
+    """
     db.execute("BEGIN")  # one look: another process may make the tables between two
     version = db.execute("PRAGMA user_version").fetchone()[0]
     tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
@@ -325,6 +343,12 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
         raise SetError(f"{path}: a database, but not a fingen journal", hint="write to another folder with --out")
     _refuse_foreign(db, path)
     refuse_impossible(db, path)
+    return int(version)
+
+
+def _prepare(db: sqlite3.Connection, path: Path) -> None:
+    db.row_factory = sqlite3.Row
+    version = _version(db, path)
     _use_wal(db)
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")
