@@ -26,6 +26,10 @@ SOURCES = (*BENCHMARKS, "alpaca", "sharegpt", "csv")  # what `import` takes
 RENAMED = {
     "fineval-intent": "ant-intent"
 }  # names that sources and benchmarks had before: FinEval is another one, SUFE's
+TERMS = {  # provider -> where it says what may be trained on its models' answers
+    "anthropic": "https://support.claude.com/en/articles/12326764-can-i-use-my-outputs-to-train-an-ai-model",
+    "openai": "https://openai.com/policies/services-agreement/",
+}
 CONTEXTS = ("none", "passage", "both")
 LANGUAGES = ("auto", "en", "zh")
 SPLIT_UNITS = ("auto", "document", "chunk")
@@ -594,7 +598,7 @@ class Demo(ServedModels):
         flag="--set", metavar="SET",
     )  # fmt: skip
     inputs: tuple[Path, ...] = option(
-        (), "Where the PDF files of the set are, or such a file. May be repeated.", unset="., raw/, reports/",
+        (), "Where the PDF files of the set are, or such a file. May be repeated.", unset="., raw/, reports/, and where they were read",
         flag="--input", metavar="FOLDER",
     )  # fmt: skip
     teachers: tuple[str, ...] = option(

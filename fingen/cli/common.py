@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SETTINGS = Path("fingen.toml")
 NEAR = 0.85  # of the names of two variables, 0..1: one is the other misspelt
+TYPED = "fingen.typed"  # in a context's meta: the arguments as they were typed
 SETTINGS_BYTES = 16_000  # that it may have: what is longer could take the parser minutes
 HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)  # Windows has none
 HANGUP_SECONDS = 1.0  # in which a closed terminal is told of again
@@ -149,6 +150,7 @@ class Command(click.Command):
         """Read the settings before the options are parsed; a shell that asks for completions is told nothing of them."""
         if ctx.resilient_parsing:
             return super().parse_args(ctx, args)
+        ctx.meta[TYPED] = tuple(args)
         try:
             ctx.default_map = self.allowed(ctx, self.table(ctx))
         except UsageError as e:
@@ -350,6 +352,14 @@ def say_settings(ctx: click.Context) -> str:
 
 def _plain(value: Any) -> str:
     return redact(",".join(map(str, value)) if isinstance(value, tuple | list) else str(value))
+
+
+def again(ctx: click.Context, without: str = "--dry-run") -> str:
+    """The command that was typed, ready to be pasted, without one of its flags."""
+    from fingen.events import command_line
+
+    typed = (word for word in ctx.meta[TYPED] if word != without)
+    return redact(command_line(*ctx.command_path.split(), *typed))
 
 
 def print_json(value: Mapping[str, Any]) -> None:

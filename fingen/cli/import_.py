@@ -10,6 +10,7 @@ import click
 from fingen import config
 from fingen.cli.common import Command, command_options, echo, tell
 from fingen.cli.options import commas, parse_numbers
+from fingen.cli.working import working
 from fingen.errors import did_you_mean
 
 if TYPE_CHECKING:
@@ -78,15 +79,16 @@ def command(name: str, paths: tuple[Path, ...], as_json: bool, quiet: bool, debu
     download, reasons = options.pop("download"), options.pop("with_reasons")
     if download and not quiet and (source := find_source(name)).hub:
         echo(f"loading {source.hub} from the Hub (licence: {source.licence or 'see there'})", err=True)
-    made = import_set(
-        name,
-        paths,
-        out or config.BUILD / name,
-        options=Options(**options, with_reasons=reasons),
-        split=split,
-        download=download,
-        replace=replace,
-    )
+    with working(f"importing {name}", quiet=quiet):
+        made = import_set(
+            name,
+            paths,
+            out or config.BUILD / name,
+            options=Options(**options, with_reasons=reasons),
+            split=split,
+            download=download,
+            replace=replace,
+        )
     tell(made, _lines(made), made.set, as_json=as_json)
 
 

@@ -9,6 +9,7 @@ import click
 
 from fingen.cli import completers
 from fingen.cli.common import Command, command_options, tell
+from fingen.cli.working import working
 
 if TYPE_CHECKING:
     from fingen.pipeline.mixing import Mixed
@@ -30,9 +31,10 @@ def command(sets: tuple[str, ...], out: Path, replace: bool, as_json: bool, quie
       $ fingen mix build/fpb:6 build/fiqa:21 build/tfns:2 build/nwgi:1 --out build/finsent
       $ fingen mix build/reports build/intent --out build/all --json
     """
-    from fingen.pipeline.mixing import mix, parse_part
+    with working("mixing the sets", quiet=quiet):
+        from fingen.pipeline.mixing import mix, parse_part
 
-    made = mix([parse_part(text) for text in sets], out, replace=replace)
+        made = mix([parse_part(text) for text in sets], out, replace=replace)
     tell(made, _lines(made), made.set, as_json=as_json)
 
 

@@ -11,6 +11,7 @@ from click.core import ParameterSource
 from fingen.cli import completers
 from fingen.cli.common import Command, command_options, set_argument, tell
 from fingen.cli.options import options_of, settings_of
+from fingen.cli.working import working
 from fingen.config import Filters, Resplitting
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ def dedup(target: Path | None, as_json: bool, quiet: bool, debug: bool, **option
     """
     from fingen.pipeline.rework import rework
 
-    made = rework(set_argument(target, quiet=quiet), settings_of(Filters, options))
+    folder = set_argument(target, quiet=quiet)
+    with working(f"filtering {folder}", quiet=quiet):
+        made = rework(folder, settings_of(Filters, options))
     tell(made, _lines(made), made.set, as_json=as_json)
 
 
@@ -70,7 +73,8 @@ def split(ctx: click.Context, /, target: Path | None, as_json: bool, quiet: bool
         options["privacy"] = read_manifest(folder).settings.get("privacy", "keep")
     filters = settings_of(Filters, options)
     refuse_other_filters(folder, filters)
-    made = rework(folder, filters, splitting=settings_of(Resplitting, options))
+    with working(f"dividing {folder}", quiet=quiet):
+        made = rework(folder, filters, splitting=settings_of(Resplitting, options))
     tell(made, _lines(made), made.set, as_json=as_json)
 
 

@@ -38,7 +38,8 @@ def _png(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> 
 @click.option("--dpi", type=click.IntRange(36, 600), default=config.DPI, show_default=True,
               help="With --png: dots per inch.")  # fmt: skip
 @click.option("--input", "inputs", type=click.Path(exists=True, path_type=Path), multiple=True, metavar="FOLDER",
-              help="Where the reports are, or such a file; may be repeated.  [default: ., raw/, reports/]")  # fmt: skip
+              help="Where the reports are, or such a file; may be repeated.  "
+                   "[default: ., raw/, reports/, and where they were read]")  # fmt: skip
 @command_options
 def command(words: tuple[str, ...], png: Path | None, html: Path | None, crop: bool, dpi: int, inputs: tuple[Path, ...],
             as_json: bool, quiet: bool, debug: bool) -> None:  # fmt: skip

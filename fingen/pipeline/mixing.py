@@ -107,7 +107,7 @@ def mix(parts: Sequence[Part], out: Path, *, replace: bool = False) -> Mixed:
         rejects=dict(Counter(row.reason for row in rejected)),
         declared=declared,
         changed=changed,
-        next=command_line("fingen", "export", out, "--format", "alpaca", "--out", "DIR"),
+        next=command_line("fingen", "verify", out),
     )
 
 
