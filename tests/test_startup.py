@@ -77,6 +77,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
     "doctor": [("doctor nowhere", "unexpected extra argument")],
     "init": [("init nowhere", "nowhere: no such folder")],
     "completion": [("completion tcsh", "'tcsh' is not one of")],
+    "help": [("help nowhere-else", "no topic and no command")],
     "pdf2qa": [
         ("pdf2qa nowhere --teacher offline", "nowhere: not found"),
         ("pdf2qa . --teacher nobody", "unknown teacher"),

@@ -19,6 +19,7 @@ GROUPS = {
         ),
         "init": ("fingen.cli.init", "Write a fingen.toml and an .env.example that say what can be set."),
         "completion": ("fingen.cli.completion", "Print the script by which a shell completes what you type."),
+        "help": ("fingen.cli.help", "Read about a topic, or every option: `fingen help` lists the topics."),
     },
     "make": {
         "pdf2qa": ("fingen.cli.pdf2qa", "Read reports and make a question-answer set of them."),

@@ -93,30 +93,25 @@ def read_settings(name: str) -> dict[str, Any]:
     return {key.replace("-", "_"): value for key, value in table.items()}
 
 
-def all_commands(group: click.Group | None = None, above: str = "") -> Iterator[tuple[str, click.Command]]:
-    """Every command, those below others behind them, with the words that call it: `synth intent`."""
+def all_commands(root: click.Context | None = None, above: str = "") -> Iterator[tuple[str, click.Context]]:
+    """Every command, those below others behind them, by the words that call it (`synth intent`), with a context of its own."""
     from fingen.cli import main
 
-    group = group or main
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        if command := group.get_command(context, name):
-            yield f"{above}{name}", command
-        if isinstance(command, click.Group):
-            yield from all_commands(command, f"{above}{name} ")
-
-
-def variable(words: str, option: click.Parameter) -> str:
-    """The variable that sets an option of the command that these words call."""
-    named = option.envvar if isinstance(option.envvar, str) else ""
-    return named or f"FINGEN_{words}_{option.name}".replace(" ", "_").upper()
+    root = root or click.Context(main, auto_envvar_prefix="FINGEN")
+    if isinstance(root.command, click.Group):
+        for name in root.command.list_commands(root):
+            if command := root.command.get_command(root, name):
+                below, words = click.Context(command, parent=root, info_name=name), f"{above} {name}".strip()
+                yield words, below
+                yield from all_commands(below, words)
 
 
 def unused_variables() -> dict[str, str]:
     """The FINGEN_ variables that no command takes, each with what was most likely meant."""
     from fingen.disk import FOLLOW_LINKS
 
-    known = {FOLLOW_LINKS, *(variable(words, each) for words, command in all_commands() for each in command.params)}
+    options = ((each, context) for _, context in all_commands() for each in context.command.params)
+    known = {FOLLOW_LINKS, *(_variable(context, each) for each, context in options)}
     unknown = sorted(name for name in os.environ.keys() - known if name.startswith("FINGEN_"))
     return {name: did_you_mean(name, known, likeness=NEAR) for name in unknown}
 
@@ -302,9 +297,14 @@ def _as_typed(parameter: click.Parameter, value: Any) -> str | list[str]:
 def _way(ctx: click.Context, parameter: click.Parameter) -> str:
     """How the user sets it: the flag and its variable, or the place on the command line."""
     if isinstance(parameter, click.Option):
-        variable = parameter.envvar or f"{ctx.auto_envvar_prefix}_{(parameter.name or '').upper()}"
-        return f"{parameter.opts[-1]} ({variable})"
+        return f"{parameter.opts[-1]} ({_variable(ctx, parameter)})"
     return parameter.make_metavar(ctx)
+
+
+def _variable(ctx: click.Context, parameter: click.Parameter) -> str:
+    """The variable that sets a parameter of a context's command."""
+    named = parameter.envvar if isinstance(parameter.envvar, str) else ""
+    return named or f"{ctx.auto_envvar_prefix}_{(parameter.name or '').upper()}"
 
 
 def echo(*lines: str, err: bool = False) -> None:

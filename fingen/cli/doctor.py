@@ -72,11 +72,10 @@ def _settings() -> Iterator[Finding]:
 
 def _fault() -> str:
     """Why a command would not take its part of fingen.toml; empty where all do."""
-    for words, each in all_commands():
+    for _, context in all_commands():
+        each = context.command
         if not isinstance(each, Command):
             continue
-        variables = f"FINGEN_{words}".replace(" ", "_").upper()
-        context = click.Context(each, info_name=each.name, auto_envvar_prefix=variables)
         try:
             given = each.allowed(context, read_settings(each.name or ""))
             for parameter in each.params:

@@ -79,7 +79,7 @@ def _write_new(path: Path, text: str) -> bool:
 
 def render_settings() -> str:
     """The text of a fingen.toml: a table for each command, each setting that it may hold behind a #."""
-    tables = (lines for words, command in all_commands() if (lines := list(_table(words, command))))
+    tables = (lines for words, context in all_commands() if (lines := list(_table(words, context.command))))
     return "\n".join((HEAD, *("\n".join(lines) for lines in tables)))
 
 

@@ -31,7 +31,9 @@ SHOWN = 8  # differences that the plan names
     shell_complete=completers.anything,
 )
 @options_of(Push)
-@click.option("--yes", is_flag=True, help="Agree to what is shown, without being asked.")
+@click.option(
+    "--yes", is_flag=True, help="Agree to what is shown, without being asked; needed where there is no terminal."
+)
 @command_options
 @click.pass_context
 def command(
