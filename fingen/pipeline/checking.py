@@ -73,7 +73,8 @@ class Checker:
         shared = estimate_tokens(CLAIMS.template("en").system)
         low = expected = most = 0.0
         for request in requests:
-            own, answer = request.count * PAIR_TOKENS, request.count * PAIR_CLAIMS * CLAIMS.item_tokens
+            read = sum(estimate_tokens(passage.text) for passage in request.passages)
+            own, answer = request.count * PAIR_TOKENS + read, request.count * PAIR_CLAIMS * CLAIMS.item_tokens
             costs = [
                 teacher.cost_usd(usage, batch=batch)
                 for usage in (
@@ -117,7 +118,8 @@ def _requests(records: Sequence[Record], passages: Mapping[str, Passage], teache
             "report": "; ".join(dict.fromkeys(report_name(passage.period, language) for passage in shown)),
             **{name: "; ".join(dict.fromkeys(filter(None, map(line, shown)))) for name, line in HEAD_LINES.items()},
         }
-        yield ask_claims(templates[language], about, list(group), teacher)
+        texts = [passage.text for passage in shown]
+        yield ask_claims(templates[language], texts, about, list(group), teacher)
 
 
 @dataclass(frozen=True)

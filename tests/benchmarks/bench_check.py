@@ -181,7 +181,7 @@ def write_asked(pairs: Pairs, folder: Path) -> None:
 def answered(pairs: Pairs, folder: Path) -> Callable[[Request], str]:
     """A second teacher whose verdicts on each pair stand in files."""
     said: dict[str, dict[int, dict[str, Any]]] = {}
-    for path in folder.glob("answers-*.jsonl"):
+    for path in sorted(folder.glob("answers-*.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
             said[row["id"]] = {each["number"]: each for each in row["verdicts"]}
