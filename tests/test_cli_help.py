@@ -176,9 +176,9 @@ def test_what_is_no_topic_gets_a_way_on(word: str, hint: str):
 def strangers(text: str) -> list[str]:
     """The commands that a text shows as code and that there are not, or that have no such option."""
     known = commands()
-    lines = [line for block in text.split("```")[1::2] for line in block.splitlines()]
-    wrong = []
-    for line in (line.strip() for line in [*lines, *re.findall(r"`([^`]+)`", text)]):
+    parts, wrong = text.split("```"), []
+    typed = [line for block in parts[1::2] for line in block.splitlines()]
+    for line in map(str.strip, [*typed, *re.findall(r"`([^`]+)`", " ".join(parts[::2]))]):
         if not re.match("fingen [a-z]", line):
             continue
         words = re.match(r"fingen(?: [a-z0-9]+)*", line)[0]  # type: ignore[index]  # it starts so
@@ -201,6 +201,18 @@ def test_a_stranger_is_seen():
         "fingen pdf3qa x",
         "fingen score a --jugde b",
     ]
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_who_stops_reading_ends_it_without_a_word(more: list[str]):
+    read, write = os.pipe()
+    os.close(read)
+    ran = subprocess.run(
+        [sys.executable, "-m", "fingen", "help", "settings", *more], stdout=write, stderr=subprocess.PIPE
+    )
+    os.close(write)
+
+    assert (ran.returncode, ran.stderr) == (1, b"")
 
 
 def test_on_a_terminal_it_is_laid_out_and_lines_of_code_stay_whole():
