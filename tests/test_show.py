@@ -7,8 +7,8 @@ MuPDF's own search says it.
 from __future__ import annotations
 
 import json
-import re
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
