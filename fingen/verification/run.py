@@ -12,6 +12,7 @@ from fingen.disk import sha256_file
 from fingen.errors import SetError, UsageError
 from fingen.events import command_line
 from fingen.imports.alpaca import build_record, read_rows
+from fingen.quality.certainty import READ_FROM_WORDS
 from fingen.quality.checks import CHECKS
 from fingen.quality.contamination import find_contamination
 from fingen.quality.draft import Draft
@@ -19,7 +20,7 @@ from fingen.quality.duplicates import find_duplicates, near_clusters
 from fingen.quality.evidence import locate, place_of
 from fingen.quality.grounding import Grounding
 from fingen.quality.privacy import PRIVATE, TOKENS, matches_masked, scan
-from fingen.records import Chunk, Evidence, Manifest, Passage, Record
+from fingen.records import CONTESTED, SUPPORTED_BY, Chunk, Evidence, Manifest, Passage, Record
 from fingen.sets import REWORKED, SPLITS, read_manifest
 from fingen.verification.origin import Origin, is_label_alone, origin_of_set, read_origin
 
@@ -96,11 +97,11 @@ class Law:
     why: dict[str, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def judge(self, problems: Sequence[Problem]) -> None:
-        """One more row, or file: good if there are no problems."""
+    def judge(self, problems: Sequence[Problem], *, is_declared: bool = False) -> None:
+        """One more row, or file: good if there are no problems, or if it `is_declared` that it has them."""
         self.problems += problems
         self.passed += not problems
-        if self.is_declared:
+        if self.is_declared or is_declared:
             self.declared += bool(problems)
         else:
             self.failed += bool(problems)
@@ -279,7 +280,9 @@ class _Proof:
                 details = [look(Draft(record, "", (), about)) for about in _readings(record, passages)]
                 if all(details):
                     found[law].append(_problem(law, reason, details[0] or "", self.row))
-        self.laws["answer"].judge(found["answer"])
+        contested = record.draws.get(CONTESTED) if record.draws.get(SUPPORTED_BY) else ()
+        told = [each.reason in READ_FROM_WORDS and each.reason in (contested or ()) for each in found["answer"]]
+        self.laws["answer"].judge(found["answer"], is_declared=bool(told) and all(told))
         if passages:
             self.laws["question"].judge(found["question"])
         else:
@@ -295,8 +298,9 @@ class _Proof:
             )
         if not grounding.failed:
             by_law["figures"] += self._overstated(grounding)
+        is_declared = grounding.is_supported(self.row.record.draws)
         for law, problems in by_law.items():
-            self.laws[law].judge(problems)
+            self.laws[law].judge(problems, is_declared=is_declared)
 
     def _overstated(self, grounding: Grounding) -> Iterator[Problem]:
         """Figures that the row itself calls bound, quoted or computed, and that are not."""
