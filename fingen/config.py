@@ -148,7 +148,7 @@ class Asking:
         None, "USD that the set may cost, all runs together; a hard stop.", flag="--budget", key="budget", above=0
     )
     budget_all_usd: float | None = option(
-        None, "USD that all sets and scores in build/ may cost together, all runs; a hard stop. Also FINGEN_BUDGET.",
+        None, "USD that all sets, scores and conversations in build/ may cost together, all runs; a hard stop. Also FINGEN_BUDGET.",
         flag="--budget-all", key="budget_all", variable="FINGEN_BUDGET", above=0,
     )  # fmt: skip
     price: tuple[float, float] | None = option(
