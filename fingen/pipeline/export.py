@@ -304,28 +304,29 @@ def _history(record: Record) -> list[list[str]]:
     Raises:
         SetError: they are no such pairs.
     """
-    roles = [turn.get("role") for turn in record.turns]
+    roles = [turn.role for turn in record.turns]
     if roles != ["user", "assistant"] * (len(roles) // 2):
         hint = "take --format sharegpt, which has turns of any order"
         raise SetError(f"{record.id}: its earlier turns are no questions and answers in turn", hint=hint)
-    texts = [turn["content"] for turn in record.turns]
+    texts = [turn.content for turn in record.turns]
     return [list(pair) for pair in zip(texts[::2], texts[1::2], strict=True)]
 
 
 def _trimmed(record: Record) -> Record:
-    """The record without white space around its question: as the chat template of its base puts it."""
+    """The record without white space around its question, its answer and earlier turns: as the chat template of its base has them."""
     first = "instruction" if record.instruction.strip() else "input"
     last = "input" if record.input.strip() else "instruction"
     values = {"instruction": record.instruction, "input": record.input if record.input.strip() else ""}
     values[first] = values[first].lstrip()
     values[last] = values[last].rstrip()
-    return record.model_copy(update=values)
+    turns = tuple(turn.model_copy(update={"content": turn.content.strip()}) for turn in record.turns)
+    return record.model_copy(update={**values, "output": record.output.strip(), "turns": turns})
 
 
 def _said(record: Record) -> list[tuple[str, str]]:
     """Who says what, from the system message to the answer."""
     system = [("system", record.system)] if record.system else []
-    before = [(turn["role"], turn["content"]) for turn in record.turns]
+    before = [(turn.role, turn.content) for turn in record.turns]
     return [*system, *before, ("user", _question(record)), ("assistant", record.output)]
 
 

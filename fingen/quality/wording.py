@@ -19,6 +19,7 @@ LEAST_WORDS, MOST_WORDS = (
     {"en": 48, "zh": 90},
     {"en": 400, "zh": 800},
 )  # templates: 80 to 300 words, 150 to 600 characters
+BRIEF = frozenset({"qa-table", "qa-conversation"})  # tasks whose templates ask for a sentence or a few
 COPIED = 0.8  # of an answer stands in the passages, sentence for sentence: it is a copy
 REWORDED = 90  # of 100: a second wording that is more alike is the first one
 LEAST_ASKED, ANSWERED = (
@@ -157,7 +158,7 @@ def same_question(draft: Draft) -> str | None:
 
 def length(draft: Draft) -> str | None:
     """An answer of a model far shorter or longer than its template asks for; rules and people write as they like."""
-    if not _is_models(draft):
+    if not _is_models(draft) or draft.record.task in BRIEF:
         return None
     text, language = draft.record.output, draft.record.language
     count = len(text) if language == "zh" else len(text.split())

@@ -103,7 +103,7 @@ class TrainingPlan:
             kept = build_examples(rows, template, self.tuning.cutoff).kept
             return largest_batch(kept, self.tuning) if kept else None
         longest = max(map(estimated_tokens, rows))
-        answers = sum(len(row.output) / CHARACTERS_PER_TOKEN[row.language] for row in rows)
+        answers = sum(len(each.output) / CHARACTERS_PER_TOKEN[row.language] for row in rows for each in row.exchanges)
         tokens = max(longest, min(self.tuning.tokens_per_batch, self.tuning.batch * longest))
         return Batch(tokens, round(tokens * answers / self.tokens))
 
@@ -169,5 +169,5 @@ def find_trackers(names: Sequence[str]) -> Iterator[Obstacle]:
 
 def estimated_tokens(record: Record) -> int:
     """Tokens of a row, about."""
-    characters = len(record.instruction) + len(record.input) + len(record.output)
+    characters = sum(map(len, record.said))
     return TEMPLATE_TOKENS + round(characters / CHARACTERS_PER_TOKEN[record.language])

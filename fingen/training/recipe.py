@@ -110,9 +110,9 @@ def trainable(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
 
 def loss_sum(model: Any, examples: Sequence[Example], pad: int, *, share: bool = True) -> torch.Tensor:
     """Cross entropy in nats, summed over the answer tokens of the rows, in float32 or better."""
-    answers = [range(len(example.ids) - example.answer - 1, len(example.ids) - 1) for example in examples]
-    logits = predict(model, [example.ids for example in examples], answers, pad, share=share)  # (N, V)
-    labels = torch.tensor([token for e in examples for token in e.ids[-e.answer :]], device=logits.device)
+    places = [example.places for example in examples]
+    logits = predict(model, [example.ids for example in examples], places, pad, share=share)  # (N, V)
+    labels = torch.tensor([token for example in examples for token in example.learned], device=logits.device)
     return functional.cross_entropy(exact(logits), labels, reduction="sum")
 
 
@@ -256,7 +256,7 @@ class AnswerTrainer(transformers.Trainer):
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> tuple[list[Any], int | None]:
         """The next step's rows, and how many tokens they are to learn."""
         rows = next(epoch_iterator, None)
-        return ([rows], sum(row.answer for row in rows)) if rows else ([], None)
+        return ([rows], sum(len(row.places) for row in rows)) if rows else ([], None)
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
         """Gradients of a step's mean loss; where memory runs out it is done again, from its start, in smaller batches."""
@@ -349,7 +349,7 @@ class AnswerTrainer(transformers.Trainer):
 
     def _evaluate_losses(self) -> dict[str, float]:
         groups = deal(self.held, self.tokens_per_batch, self.accelerator.num_processes, self.accelerator.process_index)
-        found, tokens = {}, sum(row.answer for row in self.held)
+        found, tokens = {}, sum(len(row.places) for row in self.held)
         for name, total in evaluate(self.model, groups, self.objective, share=not self.is_sharded).items():
             summed = self.accelerator.reduce(torch.tensor(total, dtype=torch.float64, device=self.args.device), "sum")
             found[name if name == LOSS else f"{LOSS}_{name}"] = float(summed.item() / tokens)
@@ -404,7 +404,7 @@ def evaluate(
 def mean_loss(model: Any, examples: Sequence[Example], pad: int, tokens_per_batch: int) -> float:
     """Mean loss over the answer tokens of rows, in nats."""
     groups = [(group, 1.0) for group in cut(examples, tokens_per_batch)]
-    return evaluate(model, groups, answer_objective(pad))[LOSS] / sum(example.answer for example in examples)
+    return evaluate(model, groups, answer_objective(pad))[LOSS] / sum(len(example.places) for example in examples)
 
 
 def _out_of_memory(error: RuntimeError) -> bool:

@@ -158,6 +158,8 @@ def _train(
         say(line)
     if not rows.kept:
         raise no_rows(data, rows, tuning, positions(loaded.model))
+    if rows.parted:
+        say(f"{rows.parted} conversations are rows for each answer: the chat template writes earlier answers otherwise")
     kept, first = {example.id for example in held.kept}, rows.kept[0]
     show(*(loaded.tokenizer.decode(part) for part in (first.ids[: -first.answer], first.ids[-first.answer :])))
     model = recipe.add_adapter(loaded.model, tuning)
@@ -208,12 +210,15 @@ def _train(
 
 
 def encode_rows(
-    train: list[Record], validation: list[Record], template: Template, tuning: Tuning, most: int | None
+    train: list[Record], validation: list[Record], template: Template, tuning: Tuning, most: int | None, *, apart: bool = False
 ) -> tuple[Examples, Examples, dict[str, list[str]]]:
-    """The rows of both splits as the model sees them, and ids of those that are left out, by reason."""
+    """The rows of both splits as the model sees them, and ids of those that are left out, by reason.
+
+    With `apart` each answer of a conversation is a row of its own.
+    """
     from fingen.training.data import build_examples
 
-    rows, held = (build_examples(each, template, tuning.cutoff, most) for each in (train, validation))
+    rows, held = (build_examples(each, template, tuning.cutoff, most, apart=apart) for each in (train, validation))
     left_out: dict[str, list[str]] = {}
     for reason, ids in (*rows.left_out.items(), *held.left_out.items()):
         left_out.setdefault(reason, []).extend(ids)

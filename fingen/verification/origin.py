@@ -41,7 +41,7 @@ class Origin:
         if passages is None:
             return None
         key = (
-            record.instruction,
+            record.questions,
             record.output,
             record.calc or "",
             record.chunks or (),
@@ -53,17 +53,25 @@ class Origin:
 
     def count_figures(self, records: Iterable[Record]) -> dict[str, int]:
         """The figures in the answers of rows: `all`, and by the level of their proof; those that failed are in `all` alone."""
-        found = [grounding for record in records if (grounding := self.ground(record))]
+        exchanges = (each for record in records for each in record.exchanges)
+        found = [grounding for each in exchanges if (grounding := self.ground(each))]
         levels: dict[str, int] = {level: sum(each.count(level) for each in found) for level in LEVELS}
         return {"all": sum(len(each.figures) for each in found), **levels}
 
     def with_figures(self, record: Record) -> Record:
-        """The row with each figure of its answer and the level of its proof; as it is where its passages are not here."""
+        """The row with each figure of its answers and the level of its proof; as it is where its passages are not here."""
         grounding = self.ground(record)
         if grounding is None and not is_label_alone(record):
             return record
-        figures = tuple(asdict(each) for each in grounding.figures) if grounding else ()
-        return record.model_copy(update={"figures": figures})
+        turns = list(record.turns)
+        for each in record.exchanges[:-1]:
+            place = len(each.turns) + 1  # of its answer
+            turns[place] = turns[place].model_copy(update={"figures": _figures(self.ground(each))})
+        return record.model_copy(update={"figures": _figures(grounding), "turns": tuple(turns)})
+
+
+def _figures(grounding: Grounding | None) -> tuple[dict[str, object], ...]:
+    return tuple(asdict(each) for each in grounding.figures) if grounding else ()
 
 
 def is_label_alone(record: Record) -> bool:

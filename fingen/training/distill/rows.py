@@ -61,11 +61,11 @@ def read_both(
     train, validation = read_rows(data, tuning)
     theirs = most_of(str(teacher.base["source"] if teacher.is_adapter else teacher.source))
     most = most_of(student.source) if student else theirs
-    rows, held, left_out = encode_rows(train, validation, template, tuning, most)
+    rows, held, left_out = encode_rows(train, validation, template, tuning, most, apart=True)
     teachers = {row.id: row for row in (*rows.kept, *held.kept)}
     if student:
         long = replace(tuning, cutoff=LONG_TOKENS)
-        found, others, out = encode_rows(train, validation, teacher.template, long, theirs)
+        found, others, out = encode_rows(train, validation, teacher.template, long, theirs, apart=True)
         teachers = {row.id: row for row in (*found.kept, *others.kept)}
         for reason, ids in out.items():
             left_out.setdefault(f"by the teacher: {reason}", []).extend(ids)
