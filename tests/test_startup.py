@@ -162,6 +162,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("reproduce fingpt-v3.2 --model tiny", "files are missing"),
         ("reproduce fingpt-v3.2 --classifier nowhere", "no such folder, and no hub id"),
     ],
+    "help": [("help nowhere-else", "no topic and no command")],
 }
 HEAVY_WORK = ("torch", "transformers", "datasets", "pymupdf")
 TRY = f"""

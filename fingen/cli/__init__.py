@@ -48,6 +48,9 @@ GROUPS = {
         "compare": ("fingen.cli.compare", "Say whether two scores differ by more than chance."),
         "reproduce": ("fingen.cli.reproduce", "Repeat a published experiment, and put its table beside ours."),
     },
+    "read": {
+        "help": ("fingen.cli.help", "Read about a topic, or every option: `fingen help` lists the topics."),
+    },
 }
 COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
 

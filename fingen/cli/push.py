@@ -22,7 +22,9 @@ SHOWN = 8  # differences that the plan names
 @click.command("push", cls=Command)
 @click.argument("folder", required=False, type=click.Path(path_type=Path), metavar="[SET|ADAPTER|MODEL]")
 @options_of(Push)
-@click.option("--yes", is_flag=True, help="Agree to what is shown, without being asked.")
+@click.option(
+    "--yes", is_flag=True, help="Agree to what is shown, without being asked; needed where there is no terminal."
+)
 @command_options
 def command(folder: Path | None, yes: bool, as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
     """Publish a set, an adapter or a model on the Hugging Face Hub, with manifest and card, in one commit.

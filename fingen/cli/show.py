@@ -32,7 +32,8 @@ def _png(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> 
 @click.option("--png", type=click.Path(dir_okay=False, path_type=Path), default=None, callback=_png, metavar="FILE",
               help="Draw the page with the evidence boxed; further pages become FILE-2.png and so on.")  # fmt: skip
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), default=None, metavar="FILE",
-              help="Write a document without pages (HTML, Word, text) as one page that opens at the evidence, marked.")  # fmt: skip
+              help="Write a document without pages (HTML, Word, text) as one page that opens at the evidence, marked; without scripts "
+                   "and what would be fetched.")  # fmt: skip
 @click.option("--crop", is_flag=True, help="With --png: only the part of the page around the evidence.")
 @click.option("--dpi", type=click.IntRange(36, 600), default=config.DPI, show_default=True,
               help="With --png: dots per inch.")  # fmt: skip

@@ -20,11 +20,12 @@ SHOWN = 5  # problems of one law that the table names
 @click.command("verify", cls=Command)
 @click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[SET]")
 @click.option("--source", "sources", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
-              help="The report that the rows are about, chunks.jsonl, or a page-by-page parse. May be repeated.")  # fmt: skip
+              help="The report that the rows are about, as pdf2qa reads it; chunks.jsonl of a set; or a page-by-page parse in JSON "
+                   "lines. May be repeated.")  # fmt: skip
 @click.option("--keep-out", cls=FolderOption, multiple=True, type=click.Path(path_type=Path), metavar="FILE",
               help="A benchmark (JSON, JSON lines, CSV) that no row may be in. May be repeated.")  # fmt: skip
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), default=None, metavar="FILE",
-              help="Write one page that shows what is wrong beside its source.")  # fmt: skip
+              help="Write one page, without scripts or links, that shows what is wrong beside its source.")  # fmt: skip
 @command_options
 def command(
     target: Path | None,
