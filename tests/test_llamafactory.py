@@ -55,7 +55,11 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "input": f"In {n} it was {n * 7} million yuan.\n" if n % 3 else "",
             "output": f"{n * 7} million yuan，同比增长{n % 40}.5%",
             **({"system": "You read annual reports."} if n % 4 == 0 else {}),
-            **({"history": [["上一年是多少？ ", f"{k * 6} million yuan。"] for k in range(n % 3 + 1)]} if n % 6 < 3 else {}),
+            **(
+                {"history": [["上一年是多少？ ", f"{k * 6} million yuan。"] for k in range(n % 3 + 1)]}
+                if n % 6 < 3
+                else {}
+            ),
         }
         for n in range(100)
     ]

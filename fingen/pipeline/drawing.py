@@ -56,7 +56,11 @@ class Draw:
         details = {id(record): detail for record, detail in records}
         for record in self.kept:
             if id(record) in details:
-                item: dict[str, Any] = {"question": record.instruction, "answer": record.output, "document": record.document}
+                item: dict[str, Any] = {
+                    "question": record.instruction,
+                    "answer": record.output,
+                    "document": record.document,
+                }
                 item |= {"before": list(record.messages)} if record.turns else {}
                 self.rejected.append(
                     Rejected(item=item, reason=reason, detail=details[id(record)], chunks=record.chunks, request=None)

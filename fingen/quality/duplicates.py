@@ -368,7 +368,8 @@ def find_duplicates(
       question that names company and period, 流动资产 and 流动负债 are 95 % the same. A Chinese character is a word.
     - answer: the same folded output in one document and task. Labels repeat by nature and are not compared.
 
-    A row with its passage (in `input`, of a conversation in `system`) and one without are different exercises; only their whole text can be the same.
+    A row with its passage (in `input`, of a conversation in `system`) and one without are different exercises; only their
+    whole text can be the same.
 
     Args:
         records: the rows of one set.

@@ -204,9 +204,10 @@ def gives_away(draft: Draft) -> str | None:
 def unanswered(draft: Draft) -> str | None:
     """A question of which a model's answer has next to no word, or a part about persons of which it has none.
 
-    An answer has words of its own: why and how are answered in others than they are asked in, who and where are not.
+    An answer has words of its own: why and how are answered in others than they are asked in, who and where are not. A later
+    question of a conversation has few, and its answer need not repeat them.
     """
-    if not _is_models(draft):
+    if not _is_models(draft) or draft.record.turns:
         return None
     question, names = draft.record.instruction, " ".join(p.company or p.document for p in draft.passages)
     told = draft.record.output + " ".join(quote.quote for quote in draft.record.evidence)

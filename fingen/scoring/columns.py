@@ -68,9 +68,7 @@ def read_passages(folder: Path | None, where: str) -> dict[str, Chunk]:
 
 
 def has_passage(item: ScoringItem) -> bool:
-    """Whether a row was made with its passage in it: a conversation is told it first. The input of an imported row is a part
-    of its question.
-    """
+    """Whether a row was made with its passage in it, a conversation before its turns. An imported row's input is asked."""
     return bool((item.system if item.turns else item.input) and item.chunks)
 
 

@@ -106,7 +106,9 @@ class Model:
     def _render(self, item: ScoringItem, shots: Sequence[ScoringItem]) -> str:
         if self.template.form == "fingpt":
             shown = [f"{self.template.render(shot.instruction, shot.input)}{shot.right}\n\n" for shot in shots]
-            return "".join(shown) + self.template.render(item.instruction, item.input, system=item.system, turns=item.turns)
+            return "".join(shown) + self.template.render(
+                item.instruction, item.input, system=item.system, turns=item.turns
+            )
         whole = with_shots(item, shots)
         return self.template.render(whole.instruction, whole.input, system=whole.system, turns=whole.turns)
 

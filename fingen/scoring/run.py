@@ -355,7 +355,9 @@ def _measure(
 
 
 def _text_row(item: ScoringItem, answer: str) -> TextRow:
-    alone = has_passage(item) and not item.turns  # figures of a passage are still to be found; those told before are not
+    alone = (
+        has_passage(item) and not item.turns
+    )  # figures of a passage are still to be found; those told before are not
     question = item.instruction if alone else item.text
     return TextRow(item.id, item.language, question, item.right, without_thoughts(answer) or "")
 

@@ -16,7 +16,9 @@ PAIRS_EACH = 4  # pairs that a conversation is as long as, about
 class TurnItem(Strict):
     """One question and its answer as a teacher writes them."""
 
-    question: str = Field(min_length=1, description="the first names the company and the period; a later one may rest on it")
+    question: str = Field(
+        min_length=1, description="the first names the company and the period; a later one may rest on it"
+    )
     answer: str = Field(min_length=1, description="names the item and the period of each figure")
     evidence: list[str] = Field(description="verbatim quotes from the passage that no earlier turn has")
     calc: str | None = Field(description="arithmetic expression for a computed figure, else null")

@@ -210,7 +210,13 @@ def _train(
 
 
 def encode_rows(
-    train: list[Record], validation: list[Record], template: Template, tuning: Tuning, most: int | None, *, apart: bool = False
+    train: list[Record],
+    validation: list[Record],
+    template: Template,
+    tuning: Tuning,
+    most: int | None,
+    *,
+    apart: bool = False,
 ) -> tuple[Examples, Examples, dict[str, list[str]]]:
     """The rows of both splits as the model sees them, and ids of those that are left out, by reason.
 

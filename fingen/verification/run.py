@@ -260,7 +260,9 @@ class _Proof:
             law.leave(NO_SOURCE)
         else:
             chunks = [self.origin.chunks[passage.chunk] for passage in passages]
-            problems = [self._wrong("evidence", "no-quote", "no quote", row) for row in exchanges if not row.record.evidence]
+            problems = [
+                self._wrong("evidence", "no-quote", "no quote", row) for row in exchanges if not row.record.evidence
+            ]
             rows = {quote: row for row in reversed(exchanges) for quote in row.record.evidence}  # each once
             for quote, row in rows.items():
                 if not _stands(quote, chunks):
@@ -294,7 +296,9 @@ class _Proof:
             for finding in grounding.failed:
                 law = "figures" if finding.reason in FIGURES else "names" if finding.reason in NAMES else "binding"
                 source = self._snippet(finding.chunk, finding.source_start, finding.source_end)
-                by_law[law].append(self._wrong(law, finding.reason, finding.why, row, (finding.start, finding.end), source))
+                by_law[law].append(
+                    self._wrong(law, finding.reason, finding.why, row, (finding.start, finding.end), source)
+                )
             if not grounding.failed:
                 by_law["figures"] += self._overstated(grounding, row)
         for law, problems in by_law.items():
