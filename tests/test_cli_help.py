@@ -159,8 +159,8 @@ def test_a_command_says_what_it_says_itself():
 @pytest.mark.parametrize(
     ("word", "hint"),
     [
-        ("trainig", "did you mean `fingen help training`?"),
-        ("pdf2q", "did you mean `fingen help pdf2qa`?"),
+        ("trainig", "did you mean training?"),
+        ("pdf2q", "did you mean pdf2qa?"),
         ("FINGEN_BUDGET", "see `fingen help teachers`;"),
         ("xyzzy", "  -> `fingen help` lists the topics"),
     ],

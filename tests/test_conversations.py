@@ -40,7 +40,7 @@ from fingen.tasks.review import claims_of
 from fingen.teachers.job import build_chat
 from fingen.teachers.scripted import Scripted
 from fingen.training.base import load_base, load_tokenizer
-from fingen.training.data import Example, build_examples
+from fingen.training.data import Example, Pair, build_examples, build_pairs
 from fingen.training.recipe import loss_sum, mean_loss
 from fingen.training.template import build_template
 
@@ -363,13 +363,14 @@ def test_imported_conversations_keep_all_that_is_said_and_go_out_as_they_came_in
     wanted = [(system, tuple(talk)) for talk, system in zip(TALKS, systems, strict=True)]
 
     assert sorted(map(said, rows_of("build/mine"))) == sorted(wanted)
-    for out, again, read in (("sharegpt", "sharegpt", "train.json"), ("chatml", "sharegpt", "train.jsonl"),
+    for out, again, read in (("trl", "sharegpt", "train.jsonl"), ("sharegpt", "sharegpt", "train.json"), ("chatml", "sharegpt", "train.jsonl"),
                              ("openai", "sharegpt", "train.jsonl"), ("alpaca", "alpaca", "train.json")):  # fmt: skip
         fingen("export", "build/mine", "--format", out, "--out", f"out-{out}")
         loaded = datasets.load_dataset("json", data_files=f"out-{out}/{read}", split="train", cache_dir="cache")
         assert len(loaded) == 3
-        columns = json.loads(Path(f"out-{out}/dataset_info.json").read_text(encoding="utf-8"))["mine"]["columns"]
-        assert set(columns.values()) <= set(loaded.column_names)
+        if out != "trl":
+            columns = json.loads(Path(f"out-{out}/dataset_info.json").read_text(encoding="utf-8"))["mine"]["columns"]
+            assert set(columns.values()) <= set(loaded.column_names)
         fingen("import", again, f"out-{out}/{read}", "--out", f"build/{out}")
         assert sorted(map(said, rows_of(f"build/{out}"))) == sorted(wanted)
 
@@ -669,3 +670,16 @@ def test_examples_stand_before_all_that_is_said():
 def test_turns_in_another_order_are_asked_of_no_teacher():
     with pytest.raises(UsageError, match="no questions and answers in turn"):
         build_chat("openai:x", "score", "", [{"role": "assistant", "content": "Hello"}], "What?", 10)
+
+
+def test_of_a_preference_the_last_answers_are_compared_and_the_turns_are_given(bases: dict[str, Path]):
+    template = build_template(load_tokenizer(str(bases["plain"])), "chat")
+    record = talk(TALKS[0], rejected="It fell by 4%.", reason="wrong")
+    (pair,) = build_pairs([record], template, 4096).kept
+
+    assert isinstance(pair, Pair)
+    prompt = template.encode_prompt(template.render(record.instruction, turns=record.messages))
+    assert pair.ids == (*prompt, *template.encode_answer(record.output))
+    assert pair.rejected.ids == (*prompt, *template.encode_answer(record.rejected))
+    assert (pair.earlier, pair.rejected.earlier) == ((), ())
+    assert not any(each.rejected for each in record.exchanges[:-1])

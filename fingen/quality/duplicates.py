@@ -394,8 +394,8 @@ def find_duplicates(
 
 
 def _text(record: Record) -> str:
-    before = "\n".join([record.system, *(turn.content for turn in record.turns), ""]) if record.turns else ""
-    return f"{before}{without_options(record)}\n{record.input}"
+    before = [record.system, *(turn.content for turn in record.turns)] if record.turns else []
+    return "\n".join((*before, without_options(record), record.input, *([record.rejected] if record.rejected else [])))
 
 
 def _has_passage(record: Record) -> bool:
@@ -446,8 +446,8 @@ def _group(record: Record) -> Hashable:
 
 
 def _answer_key(record: Record) -> Hashable:
-    """What two rows with one answer share; None, which no row is stored under, where answers repeat by nature."""
-    if not record.document or record.label:
+    """What two rows with one answer share; None, which no row is stored under, where answers repeat by nature: labels, chosen answers."""
+    if not record.document or record.label or record.rejected:
         return None
     answers = (fold(each.output) or each.output for each in record.exchanges)
     return record.document, record.task, _has_passage(record), *answers

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from fingen.disk import sha256_file
 from fingen.errors import SetError, UsageError
+from fingen.events import command_line
 from fingen.imports.alpaca import build_record, read_rows
 from fingen.quality.checks import CHECKS
 from fingen.quality.contamination import find_contamination
@@ -121,6 +122,8 @@ class Verification:
     laws: dict[str, Law]
     figures: dict[str, int]
     declared: tuple[str, ...]
+    passages: int = 0  # that the rows were checked against
+    next: str = ""  # the command to type next
 
     @property
     def exit_code(self) -> int:
@@ -156,7 +159,10 @@ def verify(target: Path, *, sources: Sequence[Path] = (), keep_out: Sequence[Pat
     _prove_contamination(rows, keep_out, laws["contamination"])
     figures = origin.count_figures(row.record for row in rows)
     declared = manifest.declared if manifest else ()
-    return Verification(str(target), len(rows), laws, figures, declared)
+    found = Verification(str(target), len(rows), laws, figures, declared, len(origin.passages))
+    if manifest is None or found.exit_code or not manifest.splits.get("train"):
+        return found
+    return replace(found, next=command_line("fingen", "finetune", "--set", target, "--model", "tiny", "--dry-run"))
 
 
 def prove_record(record: Record, origin: Origin) -> dict[str, Law]:
@@ -329,6 +335,7 @@ class _Proof:
         problems = []
         texts = [("system", record.system), *(("turns", turn.content) for turn in record.turns)]
         texts += [("instruction", record.instruction), ("input", record.input), ("output", record.output)]
+        texts += [("rejected", record.rejected)] if record.rejected else []
         texts += [("evidence", quote.quote) for quote in record.evidence]
         for name, text in texts:
             kinds = sorted({found.kind for found in scan(text, record.language)} & PRIVATE)
