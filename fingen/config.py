@@ -259,7 +259,8 @@ class Pdf2qa:
     )
     check: str | None = option(
         None, "A second teacher holds each claim of an answer against its quotes, blind to the writer; where it disagrees "
-        "the pair is rejected, with both sides. How often it agrees is said.", metavar="TEACHER",
+        "the pair is rejected, with both sides. What only rules that read words speak against is kept where it supports each "
+        "claim. How often it agrees is said.", metavar="TEACHER",
     )  # fmt: skip
     judge: str | None = option(
         None, "A teacher that scores what is kept, 1 to 5 on four points; scores are stored and reject nothing.",

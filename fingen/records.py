@@ -307,6 +307,8 @@ def _dump_nested(value: Any, dump: SerializerFunctionWrapHandler, info: Serializ
 
 # Readers take a column's type from the first rows that they see. A list or object that is empty there has none, so that
 # it is JSON in a text on disk; it is read from both.
+# In a record's draws: the reasons of rules that read words and speak against it, and the second teacher that supports it still.
+CONTESTED, SUPPORTED_BY = "contested", "supported_by"
 _NESTED = (BeforeValidator(parse_nested), WrapSerializer(_dump_nested))
 
 

@@ -14,6 +14,7 @@ from fingen.disk import sha256_file
 from fingen.errors import SetError, UsageError
 from fingen.events import command_line
 from fingen.imports.alpaca import build_record, read_rows
+from fingen.quality.certainty import READ_FROM_WORDS
 from fingen.quality.checks import CHECKS
 from fingen.quality.contamination import find_contamination
 from fingen.quality.draft import Draft
@@ -21,7 +22,7 @@ from fingen.quality.duplicates import find_duplicates, near_clusters
 from fingen.quality.evidence import locate, place_of
 from fingen.quality.grounding import Grounding
 from fingen.quality.privacy import PRIVATE, TOKENS, matches_masked, scan
-from fingen.records import Chunk, Evidence, Manifest, Passage, Record
+from fingen.records import CONTESTED, SUPPORTED_BY, Chunk, Evidence, Manifest, Passage, Record
 from fingen.sets import REWORKED, SPLITS, read_manifest
 from fingen.verification.origin import Origin, is_label_alone, origin_of_set, read_origin
 
@@ -98,11 +99,11 @@ class Law:
     why: dict[str, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def judge(self, problems: Sequence[Problem]) -> None:
-        """One more row, or file: good if there are no problems."""
+    def judge(self, problems: Sequence[Problem], *, is_declared: bool = False) -> None:
+        """One more row, or file: good if there are no problems, or if it `is_declared` that it has them."""
         self.problems += problems
         self.passed += not problems
-        if self.is_declared:
+        if self.is_declared or is_declared:
             self.declared += bool(problems)
         else:
             self.failed += bool(problems)
@@ -286,7 +287,10 @@ class _Proof:
                 details = [look(Draft(row.record, "", (), about)) for about in _readings(row.record, passages)]
                 if all(details):
                     found[law].append(self._wrong(law, reason, details[0] or "", row))
-        self.laws["answer"].judge(found["answer"])
+        draws = self.row.record.draws
+        contested = draws.get(CONTESTED) if draws.get(SUPPORTED_BY) else ()
+        told = [each.reason in READ_FROM_WORDS and each.reason in (contested or ()) for each in found["answer"]]
+        self.laws["answer"].judge(found["answer"], is_declared=bool(told) and all(told))
         if passages:
             self.laws["question"].judge(found["question"])
         else:
@@ -294,6 +298,7 @@ class _Proof:
 
     def _grounding(self, exchanges: Sequence[SetRow]) -> None:
         by_law: dict[str, list[Problem]] = {"figures": [], "binding": [], "names": []}
+        is_declared = True
         for row in exchanges:
             if (grounding := self.origin.ground(row.record)) is None:
                 for name in by_law:
@@ -307,8 +312,9 @@ class _Proof:
                 )
             if not grounding.failed:
                 by_law["figures"] += self._overstated(grounding, row)
+            is_declared = is_declared and grounding.is_supported(row.record.draws)
         for law, problems in by_law.items():
-            self.laws[law].judge(problems)
+            self.laws[law].judge(problems, is_declared=is_declared)
 
     def _overstated(self, grounding: Grounding, row: SetRow) -> Iterator[Problem]:
         """Figures that the row itself calls bound, quoted or computed, and that are not."""
