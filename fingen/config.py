@@ -10,6 +10,7 @@ TASKS = {  # what `pdf2qa --task` takes, and its help
     "concept": "what a measure, policy or risk is here, and what follows for the figures",
     "summary": "what a section comes to, text and tables together",
     "table": "what follows from the figures of a table, as a program over its cells; up to four a table",
+    "conversation": "three to five questions that rest on each other, each answer with its quotes",
 }
 _KINDS = "; ".join(f"{name}: {about}" for name, about in TASKS.items())
 BENCHMARKS = (

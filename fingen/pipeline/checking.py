@@ -14,6 +14,7 @@ from fingen.errors import TeacherError
 from fingen.events import Estimate
 from fingen.prompts import report_name
 from fingen.records import CONTESTED, Language, Passage, Record, Request, Usage
+from fingen.tasks.documents import tasks_of
 from fingen.tasks.qa import UNNAMED, basis_line, unit_line
 from fingen.tasks.review import CLAIMS, ClaimVerdict, ask_claims, claim_id, claims_of
 from fingen.teachers.asking import Gathered, OnEvent, Pending, gather
@@ -73,8 +74,9 @@ class Checker:
         shared = estimate_tokens(CLAIMS.template("en").system)
         low = expected = most = 0.0
         for request in requests:
+            pairs = request.count * tasks_of(request)[0].pairs_each
             read = sum(estimate_tokens(passage.text) for passage in request.passages)
-            own, answer = request.count * PAIR_TOKENS + read, request.count * PAIR_CLAIMS * CLAIMS.item_tokens
+            own, answer = pairs * PAIR_TOKENS + read, pairs * PAIR_CLAIMS * CLAIMS.item_tokens
             costs = [
                 teacher.cost_usd(usage, batch=batch)
                 for usage in (

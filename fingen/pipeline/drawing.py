@@ -85,7 +85,12 @@ class Draw:
         details = {id(record): detail for record, detail in records}
         for record in self.kept:
             if id(record) in details:
-                item = {"question": record.instruction, "answer": record.output, "document": record.document}
+                item: dict[str, Any] = {
+                    "question": record.instruction,
+                    "answer": record.output,
+                    "document": record.document,
+                }
+                item |= {"before": list(record.messages)} if record.turns else {}
                 self.rejected.append(
                     Rejected(item=item, reason=reason, detail=details[id(record)], chunks=record.chunks, request=None)
                 )
@@ -171,19 +176,28 @@ class _Judge:
     filters: OpenFilters
     contest: bool
 
-    def item(self, task: qa.DocumentTask, item: qa.QaItem, request: Request) -> None:
-        """One item of an answer."""
+    def item(self, task: qa.DocumentTask, item: qa.Item, request: Request) -> None:
+        """One item of an answer: it falls with each of its pairs."""
         shown = [self.origin.chunks[passage.chunk] for passage in request.passages]
-        quotes = {quote: find_quote(quote, shown) for quote in item.evidence}
-        found = {quote: place.evidence for quote, place in quotes.items()}
-        evidence = tuple(dict.fromkeys(part for parts in found.values() for part in parts))
-        record = task.build(item, request, evidence, self.teacher).model_copy(update={"task": task.task})
-        not_found = tuple(quote for quote, parts in found.items() if not parts)
-        faults = find_faults(Draft(record, item.rephrased, not_found, request.passages), task.checks)
-        findings = self._grounding(record)
-        drop = joined([*faults, *(Drop(each.reason, each.told) for each in findings)])
+        pairs, faults, findings, told, slips = item.pairs, list[Drop](), list[Finding](), list[Drop](), 0
+        record: Record | None = None
+        for number, pair in enumerate(pairs, 1):
+            quotes = {quote: find_quote(quote, shown) for quote in pair.evidence}
+            evidence = tuple(dict.fromkeys(part for place in quotes.values() for part in place.evidence))
+            built = task.build(pair, request, evidence, self.teacher).model_copy(update={"task": task.task})
+            record = built.after(record) if record else built
+            not_found = tuple(quote for quote, place in quotes.items() if not place.evidence)
+            draft = Draft(record, pair.rephrased, not_found, request.passages)
+            wrong, unproved = find_faults(draft, task.checks), self._grounding(record)
+            turn = f"turn {number}: " if len(pairs) > 1 else ""
+            told += [Drop(each.reason, turn + each.detail) for each in wrong]
+            told += [Drop(each.reason, turn + each.told) for each in unproved]
+            faults, findings = [*faults, *wrong], [*findings, *unproved]
+            slips += sum(bool(place.slips) for place in quotes.values())
+        assert record is not None  # an item has a pair
+        drop = joined(told)
         contested = self.contest and only_may_err(faults, findings)
-        private = self.protect(record, item.rephrased) if drop is None or contested else None
+        private = self.protect(record, pairs[-1].rephrased) if drop is None or contested else None
         if private is None:
             drop = drop if drop and not contested else Drop(
                 "privacy", "personal data in it; --privacy mask would keep it with marks in their place"
@@ -199,7 +213,7 @@ class _Judge:
                 return
             if is_repair(request.template):
                 self.draw.mended.add(record.id)
-            self.draw.slips += sum(bool(place.slips) for place in quotes.values())
+            self.draw.slips += slips
             self.draw.kept.append(kept)
 
     def _grounding(self, record: Record) -> Sequence[Finding]:
@@ -278,9 +292,9 @@ def _asked_in_memory(draw: Draw, asked: set[str]) -> list[tuple[Record, str]]:
 def _memory(train: list[Record], draw: Draw, share: float, asked: set[str]) -> list[Record]:
     """The training records whose second wording goes to memory, those `asked` before among them.
 
-    A wording that another question has already is left out.
+    A wording that another question has already is left out, and a conversation has none.
     """
-    closed = [record for record in train if not record.input]
+    closed = [record for record in train if not record.input and draw.rephrased.get(record.id)]
     taken = {fold(record.instruction) for record in draw.kept}
     picked = pick_memory(closed, share, asked)
     chosen = set()
@@ -320,7 +334,7 @@ class _OpenBook:
         own = [self._chunks[chunk] for chunk in record.chunks]
         others = self._others(record)
         draw = int(record.id[-8:], 16) / 16**8
-        if others and draw < UNSTATED:
+        if others and draw < UNSTATED and not record.turns:  # its earlier answers would be taken for stated
             return qa.with_passage(record, others[:1], stated=False)
         if others and draw < UNSTATED + DISTRACTED:
             at = int(record.id[-10:-8], 16) % (len(others[:2]) + 1)

@@ -133,7 +133,8 @@ def _open(
         on_event(Note(told, is_warning=True))
     plan = make_plan(settings, judge=judge.job.teacher.name if judge else None)
     rounds = int(isinstance(asked, Provider)) if settings.repair is None else settings.repair
-    job = Job(asked, settings.asking, settings.out, whole_problem, PAIR_TOKENS, found_by, repairs=rounds)
+    item_tokens = PAIR_TOKENS * max(task.pairs_each for task in plan.tasks)
+    job = Job(asked, settings.asking, settings.out, whole_problem, item_tokens, found_by, repairs=rounds)
     require_keys(settings.asking, job, *(each.job for each in (checker, judge) if each))
     if settings.teacher is None and teacher is None:
         on_event(Note(f"teacher: {asked.name} ({_why(found_by)})"))

@@ -194,7 +194,7 @@ class _Check:
         self.organisations = organisations
         notation = sources[0].notation if sources else None
         self.reading = ClaimContext(standard(record.output, notation), sources[0].report_year if sources else None)
-        self.binding = Binding(self.reading, sources, record.instruction)
+        self.binding = Binding(self.reading, sources, "\n".join(record.questions))
         quotes = [evidence.quote for evidence in record.evidence]
         self.quotes = "\n".join(quotes)
         self.quoted = {id(source): source.spans_of(quotes) for source in sources}

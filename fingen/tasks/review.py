@@ -152,7 +152,7 @@ def ask_scores(template: Template, passages: Sequence[str], records: Sequence[Re
     """Have pairs on the same passages scored, by the id of the record."""
     pairs = [
         {
-            "question": quoted(r.instruction, "passage"),
+            "question": quoted("\n".join([*(turn.content for turn in r.turns), r.instruction]), "passage"),
             "answer": quoted(r.output, "passage"),
             "evidence": [quoted(quote.quote, "passage") for quote in r.evidence],
         }
@@ -212,8 +212,12 @@ CLAIMS = Review("claim-check", ClaimVerdict, item_tokens=25, may_repeat=True)
 
 
 def claims_of(record: Record) -> list[str]:
-    """What a pair claims: what its question takes for granted, then sentence by sentence what its answer says."""
-    return [record.instruction, *(record.output[start:end].strip() for start, end in sentences(record.output))]
+    """What a pair claims: what its question takes for granted, then sentence by sentence what its answer says; turn by turn."""
+    return [
+        claim
+        for each in record.exchanges
+        for claim in (each.instruction, *(each.output[start:end].strip() for start, end in sentences(each.output)))
+    ]
 
 
 def claim_id(record: Record, place: int) -> str:
@@ -233,7 +237,7 @@ def ask_claims(
         pairs.append({
             **{name: quoted(value, "text") for name, value in about.items()},
             "quotes": [{"number": next(quotes), "text": quoted(quote.quote, "text")} for quote in record.evidence],
-            "calc": quoted(record.calc, "text"),
+            "calc": quoted("; ".join(each.calc for each in record.exchanges if each.calc), "text"),
             "claims": [{"number": next(numbers), "text": quoted(" ".join(claim.split()), "text")} for claim in claims],
         })  # fmt: skip
     values = {"passages": [quoted(passage, "text") for passage in passages], "pairs": pairs}
