@@ -16,6 +16,7 @@ from fingen.quality.checks import find_faults
 from fingen.quality.draft import Draft, Drop, joined
 from fingen.quality.duplicates import fold, worth
 from fingen.quality.evidence import find_quote, locate
+from fingen.quality.namesakes import NAMESAKE, find_namesakes
 from fingen.quality.privacy import Mode, protect
 from fingen.quality.same_answers import same_answers
 from fingen.quality.splits import assign_splits, pick_memory
@@ -100,6 +101,7 @@ def draw_records(
     `origin` has the passages that were shown, and whose reports they are from; `check` is the second teacher's name.
     """
     draw = look_at_answers(requests, journal, origin, teacher, filters)
+    draw.reject(find_namesakes(draw.kept, origin.passages.values()), NAMESAKE)
     if check is not None:
         checked = read_verdicts(draw.kept, origin.passages, check, journal)
         draw.reject(checked.fallen, DISAGREES)

@@ -126,6 +126,7 @@ _MARKS = re.compile(
     r"\s*\((?:notes? [^)]*|[\d,a-z]{1,3}|loss(?:es)?|income|deficit|benefit|credit|used in|outflow|净?亏损[^)]*)\)|"
     r"\.{3,}|[:：*†]+|（[^）]*）"
 )
+_INITIALS = re.compile(r"\b[A-Z]\.[A-Z]$")  # U.S. keeps its last point
 _CHINESE_NUMBER = re.compile(
     r"^(?:[一二三四五六七八九十]+、|[（(]?[一二三四五六七八九十\d]+[)）.、]|其中[:：]?|[加减][:：])\s*"
 )
@@ -134,7 +135,8 @@ _CHINESE_NUMBER = re.compile(
 def plain_label(label: str, language: str) -> str:
     """A label without its number, its notes and what its sign means."""
     unnumbered = _CHINESE_NUMBER.sub("", label) if language == "zh" else label
-    return re.sub(r"\s+", " ", _MARKS.sub("", unnumbered)).strip(" ,.-–—")
+    plain = re.sub(r"\s+", " ", _MARKS.sub("", unnumbered)).strip(" ,.-–—")
+    return f"{plain}." if _INITIALS.search(plain) and f"{plain}." in label else plain
 
 
 @lru_cache(maxsize=1 << 12)

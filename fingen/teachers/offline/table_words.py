@@ -71,7 +71,16 @@ _MOVES = re.compile(
 _BOTH = re.compile(
     r"(?i)liabilities.* and .*equity|负债和(?:所有者|股东)权益|non-gaap|GAAP measure"
 )  # the same as total assets
-_TOTAL = re.compile(r"(?i)total|合计|总计")
+_SAYS_MINUS = re.compile(
+    r"(?i)\bloss(?:es)?\b|\bused\b|\b(?:re)?payments?\b|\b(?:re)?purchases?\b|\bpaid\b|亏损|支付|流出"
+)
+_EITHER_WAY = re.compile(r"(?i)/|\((?!loss\))|\bor\b|\b(?:income|earnings|gains?|provided)\b")
+_TOTAL = re.compile(r"(?i)(?:(?:segments?|worldwide|grand|consolidated|group) )?totals?|合计|总计")
+_VAGUE = re.compile(
+    r"(?i)\b(?:amounts?|values?|balances?|gross|net|costs?|accumulated)\b|金额|余额|价值|原值"
+)  # says not of what
+_LASTING = {"quarter": "three", "half-year": "six", "nine months": "nine"}
+_LASTING_ZH = {"quarter": "本季度", "half-year": "上半年", "nine months": "前三季度"}
 _ALIKE = 0.75  # two wordings, as far as their letters go
 
 
@@ -87,7 +96,7 @@ def is_movement(block: Block) -> bool:
 
 def is_noun(name: str, language: str) -> bool:
     """Whether a label says by itself what it counts, as an analyst would name it."""
-    if not _is_whole(name, language) or is_rate(name) or any(no.search(name) for no in (_MOVES, _BOTH)):
+    if not is_whole(name, language) or is_rate(name) or any(no.search(name) for no in (_MOVES, _BOTH)):
         return False
     if _GENERIC.fullmatch(name):
         return False
@@ -115,10 +124,25 @@ def is_specific(name: str, language: str, is_stock: bool | None) -> bool:
 
     Assets in a table of amounts over a time are what was earned or lost on them.
     """
-    long = len(name) > 6 if language == "zh" else len(name.split()) > 2
+    long = len(name) > 3 if language == "zh" else len(name.split()) > 1
     fits = {True: _STOCK_ZH, False: _FLOW_ZH}.get(is_stock) if language == "zh" and is_stock is not None else None
     is_other = language == "en" and is_stock is False and _STOCK.search(name) is not None
     return is_noun(name, language) and long and not is_other and (fits is None or fits.search(name) is not None)
+
+
+def says_minus(name: str) -> bool:
+    """Whether a label says itself that its amounts are lost, used or paid: then they are told without their sign."""
+    return _SAYS_MINUS.search(name) is not None and not _EITHER_WAY.search(name)
+
+
+def is_measure(title: str, language: str) -> bool:
+    """Whether what stands over columns says what they count: carrying amount, segment sales."""
+    return is_subject(title, language) or _VAGUE.search(title) is not None
+
+
+def is_vague(title: str) -> bool:
+    """Whether what stands over columns says what they count and not of what."""
+    return _VAGUE.search(title) is not None
 
 
 def is_total(name: str) -> bool:
@@ -130,17 +154,17 @@ def is_part(name: str, language: str) -> bool:
     """Whether a label can be named as one of the lines of a total."""
     if language == "en" and name.lower().startswith("total"):
         return False  # of a part of it
-    return _is_whole(name, language) and _GENERIC.fullmatch(name) is None
+    return is_whole(name, language) and _GENERIC.fullmatch(name) is None
 
 
-def _is_whole(name: str, language: str) -> bool:
+def is_whole(name: str, language: str) -> bool:
     """Whether a label is no fragment, and holds no figure that would read as an amount or a year."""
     if re.search(r"\d|[|:：;；?？“”\"]|\.{2}", name) or _OPEN.search(name):
         return False
     if language == "zh":
         return 2 <= len(name) <= 18 and re.fullmatch(r"[\u4e00-\u9fffA-Za-z（）()、\-/]+", name) is not None
     ends = re.search(r"(?i)(?:,|-|–|—|\b(?:and|or|of|for|from|to|in|on|the|a|an|by|with|less|net of))$", name)
-    return 3 <= len(name) <= 62 and name[0].isupper() and not ends and name.count("(") == name.count(")")
+    return 3 <= len(name) <= 80 and name[0].isupper() and not ends and name.count("(") == name.count(")")
 
 
 def _is_common(word: str) -> bool:
@@ -241,6 +265,8 @@ class _English(Words):
         self.owner = f"{self.company}’" if self.company.endswith("s") else f"{self.company}’s"
 
     def time(self, year: int, is_stock: bool | None) -> str:
+        if self.sheet.span != "year":
+            return f"the {_LASTING[self.sheet.span]} months ended {self.sheet.days[year]}"
         if self._fiscal is not None and year in self.sheet.days:
             day = self.sheet.days[year]
             return day if is_stock else f"the fiscal year ended {day}"
@@ -260,9 +286,13 @@ class _English(Words):
         return self._fiscal is not None or (self.passage.period.end or "")[5:7] not in ("", "12")
 
     def line(self, line: Line, whole: Line | None = None) -> str:
-        if over := self.sheet.measure or (self.sheet.title if is_total(line.name) else ""):
-            over = _small(over) if is_subject(over, "en") else self._named(over)
-            return f"total {over}" if is_total(line.name) else f"{over} of {self._named(line.name)}"
+        measure, title = self.sheet.measure, self.sheet.title if is_total(line.name) else ""
+        if measure and not is_measure(measure, "en"):
+            return f"{self._named(line.name)} under “{measure}”"
+        if over := measure or title:
+            over = _small(over) if is_measure(over, "en") else self._named(over)
+            of = f" of {_small(title)}" if measure and title else ""
+            return f"total {over}{of}" if is_total(line.name) else f"{over} of {self._named(line.name)}"
         return self._named(line.name) + (self.within(whole) if whole else "")
 
     def within(self, whole: Line) -> str:
@@ -302,14 +332,19 @@ class _Chinese(Words):
     unnamed = "该公司"
 
     def time(self, year: int, is_stock: bool | None) -> str:
+        if self.sheet.span != "year":
+            return f"{year}年{_LASTING_ZH[self.sheet.span]}"
         return f"{year}年{'末' if is_stock else '度' if is_stock is False else ''}"
 
     def at(self, year: int, is_stock: bool | None) -> str:
         return self.time(year, is_stock)
 
     def line(self, line: Line, whole: Line | None = None) -> str:
-        if is_total(line.name) and self.sheet.title:
-            return f"{self.sheet.title}{line.name}"
+        measure = self.sheet.measure
+        if is_total(line.name) and (self.sheet.title or measure):
+            return f"{self.sheet.title}{measure}{line.name}"
+        if measure:
+            return f"“{line.name}”的{measure}" if is_measure(measure, "zh") else f"“{measure}”的{line.name}"
         return f"{self.within(whole)}“{line.name}”" if whole else line.name
 
     def within(self, whole: Line) -> str:
@@ -326,7 +361,7 @@ class _Chinese(Words):
 
     def directions(self, value: Decimal, operation: str) -> Mapping[str, str]:
         way = int(value < 0)
-        rose = ("上升", "下降") if operation.endswith("_change") else ("增长", "下降")
+        rose = ("上升", "下降") if operation in ("share_change", "margin_change", "points") else ("增长", "下降")
         return {"rose": rose[way], "changed": ("增加", "减少")[way]}
 
 
