@@ -258,14 +258,9 @@ def places_of(cell: Cell, source: Source) -> Iterator[Place]:
 def _misasked(question: str, cells: Sequence[Cell], name: str, sources: Sequence[Source]) -> str | None:
     """What a question does not name of the rows and periods of cells, or names beyond them."""
     operation, named = BY_NAME[name], _rows_named(question, sources)
+    placed = {cell: stands_within(cell, cells, name, question) for cell in cells}
     if rival := next(
-        (
-            cell
-            for cell in cells
-            if not is_bare_total(cell)
-            and _rival(cell, question, sources, is_placed=stands_within(cell, cells, name, question))
-        ),
-        None,
+        (cell for cell in cells if not is_bare_total(cell) and _rival(cell, question, sources, is_placed=placed[cell])), None
     ):
         return f"there is another “{rival.row}” of {rival.period}, and the question does not say which it means"
     if column := next((said for cell in cells for said in [_column_unsaid(cell, question, sources)] if said), None):

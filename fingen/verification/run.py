@@ -17,9 +17,12 @@ from fingen.quality.draft import Draft
 from fingen.quality.duplicates import find_duplicates, near_clusters
 from fingen.quality.evidence import locate, place_of
 from fingen.quality.grounding import Grounding
+from fingen.quality.namesakes import NAMESAKE, find_namesakes
 from fingen.quality.privacy import PRIVATE, TOKENS, matches_masked, scan
+from fingen.quality.steps import find_fault
 from fingen.records import Chunk, Evidence, Manifest, Passage, Record
 from fingen.sets import REWORKED, SPLITS, read_manifest
+from fingen.tasks.table import TABLE
 from fingen.verification.origin import Origin, is_label_alone, origin_of_set, read_origin
 
 LAWS = {
@@ -29,6 +32,7 @@ LAWS = {
     "evidence": "every quote stands on the page, or at the place, that it names",
     "figures": "every figure stands in the source with its unit and sign, or follows from it",
     "binding": "no figure is given to another row, period or direction",
+    "programs": "every program is what its question asks, on cells that stand so, and its value is the answer's",
     "names": "years and organisations are those of the source",
     "question": "every question stands on its own",
     "answer": "every answer is in form: language, length, no boilerplate, no bare figure",
@@ -37,7 +41,7 @@ LAWS = {
     "privacy": "no personal data, no keys",
     "contamination": "no row is in a benchmark that is kept out",
 }
-ROW_LAWS = ("evidence", "figures", "binding", "names", "question", "answer", "privacy")  # that a row can break alone
+ROW_LAWS = ("evidence", "figures", "binding", "programs", "names", "question", "answer", "privacy")  # that one can break alone
 FIGURES = frozenset({"figure", "unit", "sign", "calc"})  # reasons of grounding, by law
 NAMES = frozenset({"year", "organisation"})
 QUESTION = frozenset({"not-self-contained"})  # reasons of quality.checks
@@ -148,6 +152,7 @@ def verify(target: Path, *, sources: Sequence[Path] = (), keep_out: Sequence[Pat
             laws[name].leave("a file alone has no manifest and no splits")
     for row in rows:
         _Proof(row, origin, laws).prove()
+    _prove_namesakes(rows, origin, laws["programs"])
     _prove_duplicates(rows, laws["duplicates"])
     if manifest:
         _prove_splits(rows, manifest, laws["splits"])
@@ -237,10 +242,11 @@ class _Proof:
         self._privacy(record)
         if is_label_alone(record):
             why = "says that the passage does not state it" if record.document else "a label, and no text to check"
-            for name in ("evidence", "figures", "binding", "names", "question", "answer"):
+            for name in ROW_LAWS[:-1]:
                 self.laws[name].leave(why)
             return
         self._evidence(record, passages)
+        self._program(record, passages)
         self._form(record, passages)
         if grounding := self.origin.ground(record):
             self._grounding(grounding)
@@ -264,6 +270,19 @@ class _Proof:
                     detail = f"{_where(quote)}: the quote {where}: {quote.quote[:120]}"
                     problems.append(_problem("evidence", "not-on-page" if found else "not-found", detail, self.row))
             law.judge(problems)
+
+    def _program(self, record: Record, passages: tuple[Passage, ...] | None) -> None:
+        """Run the program of a row anew, on the cells that it names."""
+        law = self.laws["programs"]
+        if not record.program and record.task != TABLE.task:
+            return
+        if record.origin != "document":
+            law.leave("it names no cells of a report")
+        elif passages is None:
+            law.leave(NO_SOURCE)
+        else:
+            fault = find_fault(Draft(record, "", (), passages))
+            law.judge([_problem("programs", "program", fault, self.row)] if fault else [])
 
     def _form(self, record: Record, passages: tuple[Passage, ...] | None) -> None:
         found: dict[str, list[Problem]] = {"question": [], "answer": []}
@@ -352,6 +371,16 @@ def _readings(record: Record, passages: tuple[Passage, ...] | None) -> list[tupl
     if record.chunks or not passages:
         return [passages or ()]
     return [(passage,) for passage in {passage.document: passage for passage in passages}.values()]
+
+
+def _prove_namesakes(rows: Sequence[SetRow], origin: Origin, law: Law) -> None:
+    """The rows of which a cell is another amount elsewhere in the report, beside those whose program has a fault already."""
+    by_record = {id(row.record): row for row in rows}
+    faulty = {problem.id for problem in law.problems}
+    readable = [row.record for row in rows if row.record.program and row.record.id not in faulty and origin.of(row.record)]
+    for record, told in find_namesakes(readable, origin.passages.values()):
+        law.judge([_problem("programs", NAMESAKE, told, by_record[id(record)])])
+        law.passed -= 1
 
 
 def _prove_duplicates(rows: Sequence[SetRow], law: Law) -> None:

@@ -159,85 +159,52 @@ def _read(number: int, topic: Topic, text: str, caption: str, passage: Passage) 
         return
     kind = kind_of(topic, text, caption, passage)
     table = StatementTable(text, caption, kind or "note", passage)
-    spans = SPANS[passage.period.kind]
-    found = [("", columns, {year: table.headings[column] for year, column in columns.items()}, span)
-             for columns, span in table.dated_columns() if span in spans]  # fmt: skip
-    if passage.period.kind == "annual" and not found:
-        found = [(*each, "year") for each in table.measured_columns() if not _NO_MEASURE.search(each[0])]
-    for measure, columns, heads, span in found:
-        if span != "year" and kind == "balance":
-            continue
+    for measure, columns, heads, span in _columns(table, passage):
         years = tuple(sorted(columns, reverse=True))[:_MOST_YEARS]
-        if any(map(_TWO_DAYS.search, heads.values())):
+        days = _days(table, heads, span)
+        is_unsaid = span != "year" and (kind == "balance" or (not days and passage.language == "en"))
+        if any(map(_TWO_DAYS.search, heads.values())) or is_unsaid:
             continue  # days of which nobody knows which column is whose
         if years != tuple(range(years[0], years[0] - len(years), -1)):
             continue
-        days = {year: day[0] for year, head in heads.items() if (day := _DAY.search(head))}
-        if span != "year" and len(days) < len(columns) and passage.language == "en":
-            said = {day[0] for day in _MONTH_DAY.finditer(" ".join(table.headings))}
-            days = {year: f"{day}, {year}" for year in columns for day in said} if len(said) == 1 else {}
-            if not days:
-                continue
-        is_stock = (
-            False
-            if span != "year"
-            else (
-                True
-                if kind == "balance"
-                else False
-                if kind in ("income", "cash")
-                else _is_stock(heads[years[0]], caption)
-            )
-        )
+        is_flow = span != "year" or kind in ("income", "cash")
+        is_stock = False if is_flow else True if kind == "balance" else _is_stock(heads[years[0]], caption)
         order = tuple(sorted(columns, key=columns.__getitem__))
-        whole = order if table.width == len(columns) + 1 else ()
-        title = _title(topic, text, caption, passage.language)
-        money = table.money(columns[years[0]], columns[years[1]])
-        lines = tuple(_lines(table, columns, passage.language))
-        if money is not None:
-            blocks = tuple(_find_blocks(lines, years))
-            sheet = Sheet(
-                number,
-                kind,
-                topic.path,
-                years,
-                money,
-                is_stock,
-                lines,
-                blocks,
-                days,
-                measure,
-                title,
-                quote_years=whole,
-                span=span,
-            )
-            yield sheet
+        sheet = Sheet(
+            number, kind, topic.path, years, Money("", "%"), is_stock, (), (), days, measure,
+            _title(topic, text, caption, passage.language), "percent", order if table.width == len(columns) + 1 else (), span,
+        )  # fmt: skip
+        if money := table.money(columns[years[0]], columns[years[1]]):
+            lines = tuple(_lines(table, columns, passage.language))
+            yield replace(sheet, money=money, lines=lines, blocks=tuple(_find_blocks(lines, years)), counts="money")
             if per_share := tuple(line for line in lines if _is_per_share(line, years)):
-                yield replace(
-                    sheet,
-                    kind=None,
-                    money=Money(money.currency, ""),
-                    lines=per_share,
-                    blocks=(),
-                    counts="money per share",
-                )
+                yield replace(sheet, kind=None, money=Money(money.currency, ""), lines=per_share, counts="money per share")
         if rates := () if measure else tuple(_rates(table, columns, passage.language)):
-            yield Sheet(
-                number,
-                None,
-                topic.path,
-                years,
-                Money("", "%"),
-                is_stock,
-                rates,
-                (),
-                days,
-                measure,
-                title,
-                "percent",
-                whole,
-                span,
-            )
+            yield replace(sheet, kind=None, lines=rates)
+
+
+def _columns(
+    table: StatementTable, passage: Passage
+) -> Iterator[tuple[str, Mapping[int, int], Mapping[int, str], Span]]:
+    """What stands over groups of columns beside their time, year -> column, year -> what names it, and the span of time."""
+    spans, is_dated = SPANS[passage.period.kind], False
+    for columns, span in table.dated_columns():
+        if span in spans:
+            is_dated = True
+            yield "", columns, {year: table.headings[column] for year, column in columns.items()}, span
+    if passage.period.kind == "annual" and not is_dated:
+        for measure, columns, heads in table.measured_columns():
+            if not _NO_MEASURE.search(measure):
+                yield measure, columns, heads, "year"
+
+
+def _days(table: StatementTable, heads: Mapping[int, str], span: Span) -> Mapping[int, str]:
+    """The day on which each year, or the part of it, ends: of a part it may stand apart from the year, over all columns."""
+    days = {year: day[0] for year, head in heads.items() if (day := _DAY.search(head))}
+    if span == "year" or len(days) == len(heads):
+        return days
+    said = {day[0] for day in _MONTH_DAY.finditer(" ".join(table.headings))}
+    return {year: f"{day}, {year}" for year in heads for day in said} if len(said) == 1 else {}
 
 
 def _is_of(basis: Basis, titles: str, text: str) -> bool:

@@ -418,9 +418,8 @@ class StatementTable:
         if _NOT_OF_GROUP.search(label) or not label:
             return None
         if _OTHER_SPAN.search(label):
-            found: list[Span] = [
-                span for span, said in ((("half-year", _SIX)), ("nine months", _NINE)) if said.search(label)
-            ]  # type: ignore[misc]
+            spans: tuple[tuple[Span, re.Pattern[str]], ...] = (("half-year", _SIX), ("nine months", _NINE))
+            found = [span for span, said in spans if said.search(label)]
             return found[0] if len(found) == 1 and not _QUARTER.search(label) else None
         if self._kind == "balance":
             return "year"
