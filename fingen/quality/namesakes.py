@@ -36,6 +36,11 @@ class _Printed:
         return frozenset(self.place.figure.shown * scale for scale in self.place.scales)
 
     @property
+    def is_rate(self) -> bool:
+        """Whether it is a percentage."""
+        return self.place.percent or self.place.figure.kind == "percent"
+
+    @property
     def is_of_statement(self) -> bool:
         """Whether it stands in a statement of the company as a whole."""
         titles = (*self.passage.section[-1:], *(basis.text for basis in self.passage.basis))
@@ -79,19 +84,19 @@ def _read(passages: Iterable[Passage]) -> _Report:
             continue  # no question asks for it without saying so
         for place in prepare(passage).places:
             years = [period for period in place.periods if isinstance(period, int)]
-            is_amount = place.figure.kind == "amount" and not (place.percent or place.change)
-            if place.row is not None and is_amount and len(years) == len(place.periods) == 1:
+            is_told = place.row is not None and place.figure.kind in ("amount", "percent") and not place.change
+            if place.row is not None and is_told and len(years) == len(place.periods) == 1:
                 found[row_key(place.row.label), years[0]].append(_Printed(place, passage))
     return found
 
 
 def _namesake(cell: Cell, passages: Sequence[Passage], report: _Report) -> str | None:
     own = [_Printed(place, passage) for passage in passages for place in places_of(cell, prepare(passage))]
-    columns = {beside_time(each.place) for each in own}
+    columns = {(beside_time(each.place), each.is_rate) for each in own}
     there = [
         (each, any(map(each.is_same, own)))
         for each in report.get((row_key(cell.row), int(cell.period)), ())
-        if beside_time(each.place) in columns
+        if (beside_time(each.place), each.is_rate) in columns
     ]
     if any(each.is_of_statement and is_same for each, is_same in there):
         return None

@@ -260,7 +260,8 @@ def _misasked(question: str, cells: Sequence[Cell], name: str, sources: Sequence
     operation, named = BY_NAME[name], _rows_named(question, sources)
     placed = {cell: stands_within(cell, cells, name, question) for cell in cells}
     if rival := next(
-        (cell for cell in cells if not is_bare_total(cell) and _rival(cell, question, sources, is_placed=placed[cell])), None
+        (cell for cell in cells if not is_bare_total(cell) and _rival(cell, question, sources, is_placed=placed[cell])),
+        None,
     ):
         return f"there is another “{rival.row}” of {rival.period}, and the question does not say which it means"
     if column := next((said for cell in cells for said in [_column_unsaid(cell, question, sources)] if said), None):

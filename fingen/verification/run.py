@@ -41,7 +41,16 @@ LAWS = {
     "privacy": "no personal data, no keys",
     "contamination": "no row is in a benchmark that is kept out",
 }
-ROW_LAWS = ("evidence", "figures", "binding", "programs", "names", "question", "answer", "privacy")  # that one can break alone
+ROW_LAWS = (
+    "evidence",
+    "figures",
+    "binding",
+    "programs",
+    "names",
+    "question",
+    "answer",
+    "privacy",
+)  # that one can break alone
 FIGURES = frozenset({"figure", "unit", "sign", "calc"})  # reasons of grounding, by law
 NAMES = frozenset({"year", "organisation"})
 QUESTION = frozenset({"not-self-contained"})  # reasons of quality.checks
@@ -377,7 +386,9 @@ def _prove_namesakes(rows: Sequence[SetRow], origin: Origin, law: Law) -> None:
     """The rows of which a cell is another amount elsewhere in the report, beside those whose program has a fault already."""
     by_record = {id(row.record): row for row in rows}
     faulty = {problem.id for problem in law.problems}
-    readable = [row.record for row in rows if row.record.program and row.record.id not in faulty and origin.of(row.record)]
+    readable = [
+        row.record for row in rows if row.record.program and row.record.id not in faulty and origin.of(row.record)
+    ]
     for record, told in find_namesakes(readable, origin.passages.values()):
         law.judge([_problem("programs", NAMESAKE, told, by_record[id(record)])])
         law.passed -= 1

@@ -41,6 +41,7 @@ _TWICE = 2  # pairs of a table that one line is asked about in, at most
 _MOST_LISTED = {"en": 6, "zh": 5}  # lines that a question lists
 _LONGEST_LIST = {"en": 230, "zh": 80}  # characters of these
 _LEAST_DIGITS = 20  # an amount without its point: a rate of less says little
+_LEAST_UNITS = 1000  # of a currency, with its cents
 _LEAST_SCALED = 100  # of thousands or millions with two decimals
 _MOST_RATE = Decimal(5)
 _LEAST_SHARE, _WHOLE = Decimal("0.005"), Decimal(1)
@@ -187,6 +188,8 @@ class _Asker:
 
     def _is_total(self, line: Line) -> bool:
         """Whether a total can be named: by its label, or by what its table or section is about."""
+        if is_total(line.name) and (line.is_repeated or sum(is_total(each.name) for each in self.sheet.lines) > 1):
+            return False  # one title for several totals
         if is_total(line.name) or self.sheet.measure:
             over = list(filter(None, (self.sheet.measure, self.sheet.title)))
             says_nothing = is_vague(self.sheet.measure) and len(over) < 2  # an amount: of what?
@@ -201,8 +204,9 @@ class _Asker:
     def _is_positive(self, line: Line, years: Sequence[int] = ()) -> bool:
         """Whether a line has an amount in each year that is none to be taken off; a cost may stand in brackets."""
         values = [line.value(year) for year in years or (self.now, self.before)]
-        if self.sheet.money.scale and _decimals(line) > 1 and max(map(abs, values)) < _LEAST_SCALED:
-            return False  # of a share, who knows
+        least = _LEAST_SCALED if self.sheet.money.scale else _LEAST_UNITS if self.sheet.counts == "money" else 0
+        if _decimals(line) > 1 and max(map(abs, values)) < least:
+            return False  # of a share, or a torn cell, who knows
         is_cost = line.item is not None and line.item.way == "cost"
         return all(value > 0 for value in values) or (
             (is_cost or says_minus(line.name)) and all(value < 0 for value in values)
@@ -396,8 +400,9 @@ class _Asker:
 
     def _of_block(self, block: Block) -> Iterator[Asked]:
         whole, years = block.whole, (self.now, self.before)
-        if is_movement(block):
-            return
+        is_result = block.whole.item is not None and block.whole.item.way == "gain"
+        if is_movement(block) or is_result:
+            return  # of a profit nothing is a part
         times = Counter(part.label for part in block.parts)
         named = [part for part in block.parts if is_part(part.name, self.language) and times[part.label] == 1]
         positive = [part for part in named if all(part.value(year) > 0 for year in years)]
@@ -409,7 +414,7 @@ class _Asker:
         for part in positive:
             yield from self._shares(part, whole)
         ranked = sorted((part for part in named if part.value(self.now) > 0), key=lambda part: -part.value(self.now))
-        if len(ranked) > 1:
+        if len(ranked) > 1 and self.sheet.kind != "cash":
             yield from self._difference(ranked[0], ranked[1], whole)
         if len(named) == len(block.parts) == len(ranked):
             yield from self._listed(block, ranked)

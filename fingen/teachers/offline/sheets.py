@@ -178,7 +178,9 @@ def _read(number: int, topic: Topic, text: str, caption: str, passage: Passage) 
             lines = tuple(_lines(table, columns, passage.language))
             yield replace(sheet, money=money, lines=lines, blocks=tuple(_find_blocks(lines, years)), counts="money")
             if per_share := tuple(line for line in lines if _is_per_share(line, years)):
-                yield replace(sheet, kind=None, money=Money(money.currency, ""), lines=per_share, counts="money per share")
+                yield replace(
+                    sheet, kind=None, money=Money(money.currency, ""), lines=per_share, counts="money per share"
+                )
         if rates := () if measure else tuple(_rates(table, columns, passage.language)):
             yield replace(sheet, kind=None, lines=rates)
 

@@ -37,12 +37,16 @@ _COMMON = frozenset(
     ).split()
 )
 _NOUNS = re.compile(
-    r"(?:revenues?|sales|turnover|incomes?|earnings|profits?|loss(?:es)?|expenses?|costs?|charges?|assets?|liabilit(?:y|ies)|equity|debt|"
+    r"\b(?:revenues?|sales|turnover|incomes?|earnings|profits?|loss(?:es)?|expenses?|costs?|charges?|assets?|liabilit(?:y|ies)|equity|debt|"
     r"borrowings|loans?|cash|equivalents|receivables?|payables?|inventor(?:y|ies)|equipment|goodwill|intangibles|amortization|"
     r"depreciation|impairments?|compensation|benefits?|securities|investments?|dividends|capital|expenditures?|deposits|fees|"
     r"commissions|wages|salaries|rent|obligations|provisions?|allowance|taxes|tax|margin|operations|activities|flow|premiums|"
     r"development|administrative|advertising|marketing|leases|notes|bonds|improvements|buildings|software|goods|materials|process|"
     r"products?|services?|interests?|paid|translation)$",
+    re.IGNORECASE,
+)
+_NO_AMOUNT = re.compile(  # of which a table may have sales, earnings or liabilities; or which says too little
+    r"\b(?:products?|services?|operations|activities|leases|plans?|notes|goods|materials|paid|payable)$|^total,|^other\b",
     re.IGNORECASE,
 )
 _NOUNS_ZH = re.compile(
@@ -71,6 +75,10 @@ _MOVES = re.compile(
 _BOTH = re.compile(
     r"(?i)liabilities.* and .*equity|负债和(?:所有者|股东)权益|non-gaap|GAAP measure"
 )  # the same as total assets
+_IS_PAID = re.compile(
+    r"(?i)\b(?:accounts|notes|dividends?|interest|taxes|premiums|commissions|compensation|wages|salaries|loans) (?:and \w+ )?(?:paid|payable)$"
+)
+_ACTIVITY = re.compile(r"(?i)\b(?:administrative|marketing|development|advertising)$")  # whose costs are meant
 _SAYS_MINUS = re.compile(
     r"(?i)\bloss(?:es)?\b|\bused\b|\b(?:re)?payments?\b|\b(?:re)?purchases?\b|\bpaid\b|亏损|支付|流出"
 )
@@ -101,11 +109,13 @@ def is_noun(name: str, language: str) -> bool:
     if _GENERIC.fullmatch(name):
         return False
     if language == "zh":
-        return _NOUNS_ZH.search(name) is not None and not name.startswith(("减", "加", "其中"))
+        return _NOUNS_ZH.search(name) is not None and not name.startswith(("减", "加", "其中", "本期", "本年", "按"))
     core = re.split(
         r" of | for | from | on | to | in | provided by | used in | attributable ",
         re.sub(r", (?:net|gross)$", "", name),
     )[0]
+    if _NO_AMOUNT.search(core) and not _IS_PAID.search(core):
+        return False
     return (len(name.split()) > 1 and _NOUNS.search(core) is not None) or name.lower() in (
         "revenue",
         "revenues",
@@ -116,7 +126,8 @@ def is_noun(name: str, language: str) -> bool:
 
 def is_subject(title: str, language: str) -> bool:
     """Whether a heading says what a total below it is of; there one word is enough."""
-    return is_noun(title, language) or (language == "en" and _NOUNS.fullmatch(title) is not None)
+    is_word = language == "en" and _NOUNS.fullmatch(title) is not None and not _NO_AMOUNT.search(title)
+    return is_noun(title, language) or is_word
 
 
 def is_specific(name: str, language: str, is_stock: bool | None) -> bool:
@@ -291,6 +302,15 @@ class _English(Words):
             return f"{self._named(line.name)} under “{measure}”"
         if over := measure or title:
             over = _small(over) if is_measure(over, "en") else self._named(over)
+            if (
+                measure
+                and not title
+                and is_vague(measure)
+                and not is_noun(line.name, "en")
+                and is_subject(self.sheet.title, "en")
+            ):
+                over = f"{over} of {_small(self.sheet.title)},"  # a segment has more than goodwill
+                return f"{over} {self._named(line.name)}"
             of = f" of {_small(title)}" if measure and title else ""
             return f"total {over}{of}" if is_total(line.name) else f"{over} of {self._named(line.name)}"
         return self._named(line.name) + (self.within(whole) if whole else "")
@@ -302,6 +322,8 @@ class _English(Words):
     def _named(name: str) -> str:
         """A label in running text: in small letters where all its words are common, else as it stands, in quotes."""
         words = re.findall(r"[^\W\d_][\w’'&.-]*", name)
+        if _ACTIVITY.search(name) and all(map(_is_common, words)):
+            return f"{_small(name)} expenses"
         if is_noun(name, "en") and words[0].lower() in ("total", "net", "gross"):
             return _small(name) if all(map(_is_common, words)) else words[0].lower() + name[len(words[0]) :]
         if all(map(_is_common, words)):
