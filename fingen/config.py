@@ -117,7 +117,9 @@ class Filters:
     """What keeps records out of a set, or changes them. A set can be filtered anew from its journal."""
 
     keep_out: tuple[Path, ...] = folder_option(
-        (), "A benchmark (JSON, JSON lines, CSV): what is in it is rejected. May be repeated.", metavar="FILE"
+        (),
+        "A benchmark: what is in it is rejected. Its name (finqa, fpb ...), NAME=FILE, or a file of rows. May be repeated.",
+        metavar="NAME|FILE",
     )
     against: tuple[Path, ...] = folder_option(
         (), "Another set: what repeats one of its records is rejected. May be repeated.", metavar="SET"

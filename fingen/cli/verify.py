@@ -21,8 +21,8 @@ SHOWN = 5  # problems of one law that the table names
 @click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[SET]")
 @click.option("--source", "sources", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
               help="The report that the rows are about, chunks.jsonl, or a page-by-page parse. May be repeated.")  # fmt: skip
-@click.option("--keep-out", cls=FolderOption, multiple=True, type=click.Path(path_type=Path), metavar="FILE",
-              help="A benchmark (JSON, JSON lines, CSV) that no row may be in. May be repeated.")  # fmt: skip
+@click.option("--keep-out", cls=FolderOption, multiple=True, type=click.Path(path_type=Path), metavar="NAME|FILE",
+              help="A benchmark that no row may be in: its name, NAME=FILE, or a file. May be repeated.")  # fmt: skip
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), default=None, metavar="FILE",
               help="Write one page that shows what is wrong beside its source.")  # fmt: skip
 @command_options
@@ -47,12 +47,13 @@ def command(
       $ fingen verify their_pairs.json --source their_report.pdf
     """
     from fingen.disk import check_writable, write_text
+    from fingen.pipeline.filters import open_benchmarks
     from fingen.verification.page import render_html
     from fingen.verification.run import verify
 
     if html:
         check_writable(html.parent)
-    found = verify(set_argument(target, quiet=quiet), sources=sources, keep_out=keep_out)
+    found = verify(set_argument(target, quiet=quiet), sources=sources, keep_out=open_benchmarks(keep_out))
     if html:
         write_text(html, render_html(found))
         if not quiet:

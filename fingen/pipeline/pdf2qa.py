@@ -20,7 +20,7 @@ from fingen.errors import DocumentError, SetError, ShortfallError, TeacherError,
 from fingen.events import Answered, Estimate, Note, Waiting
 from fingen.pipeline.checking import Checker, open_checker
 from fingen.pipeline.drawing import Draw, divide, draw_records, look_at_answers
-from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
+from fingen.pipeline.filters import OpenFilters, open_filters
 from fingen.pipeline.judging import Judge, open_judge, with_scores
 from fingen.pipeline.reading import Unread, choose_chunks, protect_documents, read_all
 from fingen.pipeline.repairing import Repairs
@@ -162,7 +162,7 @@ class _Run:
         """What a set is bound to, as far as it is known before its documents are read."""
         prompts = {name: template.sha256[:16] for name, template in self.plan.templates.items()}
         by = {"judge": self.plan.judge, "teacher": self.job.teacher.name, "prompts": prompts}
-        return {**_settings(self.settings), **by}
+        return {**_settings(self.settings), **self.filters.settings, **by}
 
     @property
     def _beside(self) -> dict[str, str | None]:
@@ -329,6 +329,7 @@ class _Run:
             teacher=self.job.teacher.name,
             settings={
                 **_settings(self.settings),
+                **self.filters.settings,
                 **self._beside,
                 "limit": self.settings.limit,
                 "sections": list(self.settings.sections),
@@ -433,7 +434,6 @@ def _settings(settings: Pdf2qa) -> dict[str, Any]:
         "chunk_tokens": settings.reading.chunk_tokens,
         "language": settings.reading.language,
         "ocr": settings.reading.ocr,
-        **filter_settings(settings.filters),
         "split": list(settings.splitting.shares),
         "memory": settings.splitting.memory_share,
     }

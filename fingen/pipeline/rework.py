@@ -14,7 +14,7 @@ from fingen.disk import lock
 from fingen.errors import SetError
 from fingen.events import Outcome
 from fingen.pipeline.drawing import divide, draw_records
-from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
+from fingen.pipeline.filters import OpenFilters, open_filters
 from fingen.pipeline.judging import judge_requests, with_scores
 from fingen.pipeline.own_rows import is_reworked, rework_rows
 from fingen.pipeline.repairing import is_repair
@@ -99,7 +99,7 @@ def _draw_again(
         split_by = before.split_by if how.by == "auto" else how.by
         settings = {
             **before.settings,
-            **filter_settings(filters),
+            **opened.settings,
             "split": list(how.shares),
             "memory": how.memory_share,
         }
@@ -141,7 +141,7 @@ def refuse_other_filters(folder: Path, filters: Filters) -> None:
     Raises:
         SetError: the filters are not those of the set.
     """
-    settings, now = read_manifest(folder).settings, filter_settings(filters)
+    settings, now = read_manifest(folder).settings, open_filters(filters, folder).settings
     other = [f"{name} {json.dumps(settings[name])}" for name in now if name in settings and settings[name] != now[name]]
     if other:
         raise SetError(

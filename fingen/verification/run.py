@@ -12,7 +12,7 @@ from fingen.disk import sha256_file
 from fingen.errors import SetError, UsageError
 from fingen.imports.alpaca import build_record, read_rows
 from fingen.quality.checks import CHECKS
-from fingen.quality.contamination import find_contamination
+from fingen.quality.contamination import Benchmark, find_contamination
 from fingen.quality.draft import Draft
 from fingen.quality.duplicates import find_duplicates, near_clusters
 from fingen.quality.evidence import locate, place_of
@@ -139,7 +139,7 @@ class Verification:
         return int(any(law.failed for law in self.laws.values()))
 
 
-def verify(target: Path, *, sources: Sequence[Path] = (), keep_out: Sequence[Path] = ()) -> Verification:
+def verify(target: Path, *, sources: Sequence[Path] = (), keep_out: Sequence[Benchmark] = ()) -> Verification:
     """Check a set in its folder, or the rows of a file, against the passages of the set or against `sources`.
 
     Raises:
@@ -436,16 +436,16 @@ def _ties(record: Record, manifest: Manifest, cluster: dict[str, str]) -> dict[s
     return ties
 
 
-def _prove_contamination(rows: Sequence[SetRow], keep_out: Sequence[Path], law: Law) -> None:
+def _prove_contamination(rows: Sequence[SetRow], keep_out: Sequence[Benchmark], law: Law) -> None:
     if not keep_out:
-        law.leave("no --keep-out file was named")
+        law.leave("no benchmark was named with --keep-out")
         return
     by_record = {id(row.record): row for row in rows}
     found: dict[int, list[Problem]] = {key: [] for key in by_record}
-    for path in keep_out:
-        for overlap in find_contamination([row.record for row in rows], path):
+    for benchmark in keep_out:
+        for overlap in find_contamination([row.record for row in rows], benchmark):
             row = by_record[id(overlap.record)]
-            detail = f"{path.name}, row {overlap.row}"
+            detail = f"{benchmark.name}, row {overlap.row}"
             found[id(overlap.record)].append(_problem("contamination", overlap.kind, detail, row))
     for problems in found.values():
         law.judge(problems)

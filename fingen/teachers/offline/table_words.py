@@ -76,7 +76,8 @@ _BOTH = re.compile(
     r"(?i)liabilities.* and .*equity|负债和(?:所有者|股东)权益|non-gaap|GAAP measure"
 )  # the same as total assets
 _IS_PAID = re.compile(
-    r"(?i)\b(?:accounts|notes|dividends?|interest|taxes|premiums|commissions|compensation|wages|salaries|loans) (?:and \w+ )?(?:paid|payable)$"
+    r"(?i)\b(?:accounts|notes|dividends?|interest|taxes|premiums|commissions|compensation|wages|salaries|loans) "
+    r"(?:and \w+ )?(?:paid|payable)$"
 )
 _ACTIVITY = re.compile(r"(?i)\b(?:administrative|marketing|development|advertising)$")  # whose costs are meant
 _SAYS_MINUS = re.compile(
