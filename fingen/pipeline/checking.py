@@ -104,7 +104,9 @@ def claim_requests(records: Sequence[Record], passages: Mapping[str, Passage], t
 
 def _requests(records: Sequence[Record], passages: Mapping[str, Passage], teacher: str) -> Iterator[Request]:
     templates = {language: CLAIMS.template(language) for language in {r.language for r in records}}
-    distinct = {record.id: record for record in records}.values()
+    distinct = {
+        record.id: record for record in records if not record.label
+    }.values()  # of “not stated” nothing is claimed
 
     def place(record: Record) -> tuple[tuple[str, ...], Language]:
         return record.chunks, record.language
@@ -132,7 +134,7 @@ def read_verdicts(
     """What the journal has of the second teacher on these records. One without a verdict on each claim stays, and is counted."""
     verdicts = CLAIMS.verdicts(journal, claim_requests(records, passages, teacher))
     fallen, unchecked, claims = [], 0, Counter[str]()
-    for record in records:
+    for record in (record for record in records if not record.label):
         said = [(claim, verdicts.get(claim_id(record, place))) for place, claim in enumerate(claims_of(record))]
         claims.update(verdict.verdict for _, verdict in said if verdict)
         against = [

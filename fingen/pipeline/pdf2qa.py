@@ -288,7 +288,8 @@ class _Run:
         """Records and rejects from all answers of the journal."""
         requests = [*self.job.requests, *self.repairs.requests]
         check = self.checker.name if self.checker else None
-        return draw_records(requests, journal, self.origin, self.job.teacher.name, self.filters, check)
+        negatives = self.settings.negatives
+        return draw_records(requests, journal, self.origin, self.job.teacher.name, self.filters, check, negatives)
 
     def draw(self, journal: Journal) -> tuple[Draw, SetContent]:
         """Draw the records, with their scores, and divide them."""
@@ -299,7 +300,7 @@ class _Run:
         settings, ids = self.settings, {d.path: d.sha256 for d in self.documents}
         how = (settings.splitting, settings.context, self.split_by, settings.filters.privacy)
         unnamed = frozenset(document.path for document in self.documents if document.company is None)
-        splits = divide(draw, *how, ids, self.shown, journal, unnamed)
+        splits = divide(draw, *how, ids, self.origin, journal, unnamed, settings.negatives)
         draw.private += self.job.masked
         return draw, self.content(
             draw, {split: list(map(self._whole, rows)) for split, rows in splits.items()}, journal
@@ -427,7 +428,8 @@ def _refuse_missing(folder: Path, documents: list[Document]) -> None:
 def _settings(settings: Pdf2qa) -> dict[str, Any]:
     return {
         "command": "pdf2qa",
-        "tasks": list(settings.tasks),
+        "tasks": list(settings.asked_for),
+        **({} if settings.negatives is None else {"negatives": settings.negatives}),
         "per_chunk": settings.per_chunk,
         "context": settings.context,
         "questions": sha256_file(settings.questions) if settings.questions else None,

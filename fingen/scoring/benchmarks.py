@@ -106,7 +106,7 @@ def find_kept_out(said: Path) -> kept.Benchmark:
         splits, hashes = found.splits, list(found.hashes.values())
     elif (folder / MANIFEST).is_file():
         splits = {
-            split: list(read_split(folder, split)) for split, count in read_manifest(folder).splits.items() if rows
+            split: list(read_split(folder, split)) for split, count in read_manifest(folder).splits.items() if count
         }
         hashes = [sha256_file(folder / MANIFEST)]
     else:

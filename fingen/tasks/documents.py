@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from fingen.errors import UsageError
 from fingen.records import Completion, Parsed, Request
 from fingen.tasks import qa
+from fingen.tasks.negative import NEGATIVE
 from fingen.tasks.qa import DocumentTask, QaItem
 from fingen.tasks.table import TABLE
 
@@ -14,6 +15,7 @@ TASKS = {
     "concept": DocumentTask("concept", task="qa-concept", template="qa"),
     "summary": DocumentTask("summary", task="qa-summary", template="qa", has_companion=True),
     "table": TABLE,
+    "negative": NEGATIVE,
 }
 
 

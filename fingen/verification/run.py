@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from fingen.disk import sha256_file
 from fingen.errors import SetError, UsageError
 from fingen.imports.alpaca import build_record, read_rows
+from fingen.quality.absence import find_absent_fault
 from fingen.quality.checks import CHECKS
 from fingen.quality.contamination import Benchmark, find_contamination
 from fingen.quality.draft import Draft
@@ -33,6 +34,7 @@ LAWS = {
     "figures": "every figure stands in the source with its unit and sign, or follows from it",
     "binding": "no figure is given to another row, period or direction",
     "programs": "every program is what its question asks, on cells that stand so, and its value is the answer's",
+    "absence": "what is said not to be stated is in no row or sentence of the passage",
     "names": "years and organisations are those of the source",
     "question": "every question stands on its own",
     "answer": "every answer is in form: language, length, no boilerplate, no bare figure",
@@ -46,6 +48,7 @@ ROW_LAWS = (
     "figures",
     "binding",
     "programs",
+    "absence",
     "names",
     "question",
     "answer",
@@ -251,8 +254,10 @@ class _Proof:
         self._privacy(record)
         if is_label_alone(record):
             why = "says that the passage does not state it" if record.document else "a label, and no text to check"
-            for name in ROW_LAWS[:-1]:
+            for name in ("evidence", "figures", "binding", "names", "question", "answer"):
                 self.laws[name].leave(why)
+            if record.document:
+                self._absence(record, passages)
             return
         self._evidence(record, passages)
         self._program(record, passages)
@@ -292,6 +297,16 @@ class _Proof:
         else:
             fault = find_fault(Draft(record, "", (), passages))
             law.judge([_problem("programs", "program", fault, self.row)] if fault else [])
+
+    def _absence(self, record: Record, passages: tuple[Passage, ...] | None) -> None:
+        law = self.laws["absence"]
+        if passages is None:
+            law.leave(NO_SOURCE)
+        elif "asked" not in record.draws:
+            law.leave("it does not say what is asked for: made by an earlier version")
+        else:
+            fault = find_absent_fault(record, passages)
+            law.judge([_problem("absence", "stated", fault, self.row)] if fault else [])
 
     def _form(self, record: Record, passages: tuple[Passage, ...] | None) -> None:
         found: dict[str, list[Problem]] = {"question": [], "answer": []}

@@ -18,6 +18,7 @@ from fingen.teachers.offline.figures import row_pairs, statement_pairs
 from fingen.teachers.offline.intent import write
 from fingen.teachers.offline.questions import table_pairs
 from fingen.teachers.offline.statements import is_statement
+from fingen.teachers.offline.unsaid import unanswered_pairs
 
 STANDARD = 1.0  # rank from which on a concept comes from the words of an accounting standard
 RULES: dict[str, Rules] = {"en": english.RULES, "zh": chinese.RULES}
@@ -53,9 +54,10 @@ class Offline:
 
 
 def _item(pair: Pair) -> dict[str, Any]:
-    worked_out = (
+    worked_out: dict[str, Any] = (
         {"operation": pair.operation, "program": pair.program, "cells": list(pair.cells)} if pair.program else {}
     )
+    worked_out |= {"item": pair.item} if pair.item else {}
     return {
         "question": pair.question,
         "rephrased": pair.rephrased,
@@ -125,4 +127,5 @@ PAIRS: dict[str, Callable[[Passage], list[Pair]]] = {
     "qa-concept": concept_pairs,
     "qa-summary": summary_pairs,
     "qa-table": table_pairs,
+    "qa-negative": unanswered_pairs,
 }
