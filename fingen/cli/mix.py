@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fingen.cli import completers
 from fingen.cli.common import Command, command_options, tell
 from fingen.cli.options import options_of, settings_of
+from fingen.cli.working import working
 from fingen.config import Filters
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("mix", cls=Command)
-@click.argument("sets", nargs=-1, required=True, metavar="SET[:N]...")
+@click.argument("sets", nargs=-1, required=True, metavar="SET[:N]...", shell_complete=completers.sets)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the mix.")
 @click.option("--weights", default=None, metavar="TASK=W,...",
               help="Shares of the training rows that the tasks have: rows of those that are short are repeated.")  # fmt: skip
@@ -44,10 +46,11 @@ def command(
       $ fingen mix build/reports build/intent --out build/all --json
       $ fingen mix build/tables build/intent build/fpb --weights qa-table=2,intent=1,sentiment=1 --keep-out finqa --out build/all
     """
-    from fingen.pipeline.mixing import mix, parse_part, parse_weights
+    with working("mixing the sets", quiet=quiet):
+        from fingen.pipeline.mixing import mix, parse_part, parse_weights
 
-    shares, filters = parse_weights(weights) if weights else None, settings_of(Filters, options)
-    made = mix([parse_part(text) for text in sets], out, weights=shares, filters=filters, replace=replace)
+        shares, filters = parse_weights(weights) if weights else None, settings_of(Filters, options)
+        made = mix([parse_part(text) for text in sets], out, weights=shares, filters=filters, replace=replace)
     tell(made, _lines(made), made.set, as_json=as_json)
 
 

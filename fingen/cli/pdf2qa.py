@@ -51,7 +51,7 @@ def command(ctx: click.Context, /, yes: bool, as_json: bool, quiet: bool, debug:
         settings = settings_of(Pdf2qa, options)
         outcome = pdf2qa(settings, on_event=display, consent=consent(display, yes=yes, quiet=quiet))
     if not isinstance(outcome, Outcome):
-        tell_unfinished(outcome, as_json=as_json)
+        tell_unfinished(ctx, outcome, as_json=as_json)
     tell(outcome, _lines(outcome), outcome.set, as_json=as_json, noted=True)
 
 

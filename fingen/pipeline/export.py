@@ -273,6 +273,8 @@ def _notes(form_name: str, counts: Counts, more: frozenset[str]) -> list[str]:
 
 
 def _next(form_name: str, name: str, out: Path) -> str:
+    if form_name == "excel":
+        return f"open {command_line(out / 'train.csv')} in Excel"
     if form_name == "openai":
         return f"upload {command_line(out / 'train.jsonl')} with the purpose fine-tune"
     if form_name == LLAMAFACTORY:
@@ -363,14 +365,20 @@ def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
             file.write(dump_json(row) + "\n")
 
 
-def _write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """All cells quoted: a line end of any kind inside one is then no end of the row to any reader."""
+def _write_csv(path: Path, rows: Iterable[dict[str, Any]], mark: str = "") -> None:
+    """All cells quoted: a line end of any kind inside one is then no end of the row to any reader. `mark` stands first."""
     rows = iter(rows)
     first = next(rows)
     with open_atomic(path) as file:
+        file.write(mark)
         writer = csv.DictWriter(file, fieldnames=list(first), quoting=csv.QUOTE_ALL, lineterminator="\n")
         writer.writeheader()
         writer.writerows(chain([first], rows))
+
+
+def _write_excel(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """The same with the mark by which Excel knows UTF-8: it takes a file without one for the system's own encoding."""
+    _write_csv(path, rows, mark="\ufeff")
 
 
 def _write_parquet(path: Path, rows: Iterable[dict[str, Any]]) -> None:
@@ -390,5 +398,6 @@ FORMS = {
     "chatml": Form(".jsonl", _chatml, _write_lines, _OPENAI),
     "openai": Form(".jsonl", _messages, _write_lines, _OPENAI),
     "csv": Form(".csv", _flat, _write_csv, _ALPACA),
+    "excel": Form(".csv", _flat, _write_excel, _ALPACA),
     "parquet": Form(".parquet", _flat, _write_parquet, _ALPACA),
 }

@@ -144,7 +144,7 @@ def mix(
         rejects=dict(Counter(row.reason for row in rejected)),
         declared=declared,
         changed=changed,
-        next=command_line("fingen", "export", out, "--format", "alpaca", "--out", "DIR"),
+        next=command_line("fingen", "verify", out),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from fingen.config import BUILD, Finetune, Tuning
 from fingen.errors import FingenError, SetError
 from fingen.records import Record, take
-from fingen.sets import newest_set, read_manifest, read_split
+from fingen.sets import newest_set, read_manifest, read_split, say_terms
 from fingen.training.data import hold_out
 from fingen.training.memory import Batch, memory_bytes
 from fingen.training.models import Base, find_base
@@ -59,9 +59,8 @@ class TrainingPlan:
         """What is not in the way, and may not be what was wanted."""
         if not self.rows:
             return []
-        return [
-            text for text in (warmup_warning(self.tuning, self.steps), few_rows(self.tuning, self.validation)) if text
-        ]
+        found = (warmup_warning(self.tuning, self.steps), few_rows(self.tuning, self.validation))
+        return [*filter(None, found), *(say_terms(read_manifest(self.data).teacher) if self.data else ())]
 
     @property
     def free_bytes(self) -> int | None:

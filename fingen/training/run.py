@@ -20,7 +20,7 @@ from fingen.errors import UsageError
 from fingen.events import Outcome, command_line
 from fingen.records import Record
 from fingen.sets import MANIFEST as SET_MANIFEST
-from fingen.sets import read_manifest
+from fingen.sets import read_manifest, say_terms
 from fingen.training.merged import weights_of
 from fingen.training.models import Base, shadow_note
 from fingen.training.plan import TrainingPlan, build_plan, few_rows, read_rows
@@ -165,9 +165,13 @@ def _train(
     if recipe.FUSED in tuning.targets and recipe.FUSED not in targets:
         say(f"targets: {', '.join(targets)} are this base model's {recipe.FUSED}")
     few = few_rows(tuning, len(held.kept))
-    for warning in (warmup_warning(tuning, total_steps(tuning, len(rows.kept))), few):
-        if warning:
-            say(warning)
+    warnings = (
+        warmup_warning(tuning, total_steps(tuning, len(rows.kept))),
+        few,
+        *say_terms(read_manifest(data).teacher),
+    )
+    for warning in filter(None, warnings):
+        say(warning)
     if few:
         tuning = replace(tuning, keep="last", patience=None)
     judge = build_judge([record for record in validation if record.id in kept], train, template)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from fingen.disk import sha256_file
 from fingen.errors import SetError, UsageError
+from fingen.events import command_line
 from fingen.imports.alpaca import build_record, read_rows
 from fingen.quality.absence import find_absent_fault
 from fingen.quality.checks import CHECKS
@@ -135,6 +136,8 @@ class Verification:
     laws: dict[str, Law]
     figures: dict[str, int]
     declared: tuple[str, ...]
+    passages: int = 0  # that the rows were checked against
+    next: str = ""  # the command to type next
 
     @property
     def exit_code(self) -> int:
@@ -171,7 +174,10 @@ def verify(target: Path, *, sources: Sequence[Path] = (), keep_out: Sequence[Ben
     _prove_contamination(rows, keep_out, laws["contamination"])
     figures = origin.count_figures(row.record for row in rows)
     declared = manifest.declared if manifest else ()
-    return Verification(str(target), len(rows), laws, figures, declared)
+    found = Verification(str(target), len(rows), laws, figures, declared, len(origin.passages))
+    if manifest is None or found.exit_code or not manifest.splits.get("train"):
+        return found
+    return replace(found, next=command_line("fingen", "finetune", "--set", target, "--model", "tiny", "--dry-run"))
 
 
 def prove_record(record: Record, origin: Origin) -> dict[str, Law]:
