@@ -14,6 +14,7 @@ from fingen.cli.common import Command, FolderOption, command_options, echo, fini
 from fingen.cli.working import working
 
 if TYPE_CHECKING:
+    from fingen.quality.contamination import Benchmark
     from fingen.verification.run import Law, Problem, Verification
 
 SHOWN = 5  # problems of one law that the table names
@@ -52,7 +53,6 @@ def command(
       $ fingen verify their_pairs.json --source their_report.pdf
     """
     from fingen.disk import check_writable, write_text
-    from fingen.pipeline.filters import open_benchmarks
     from fingen.verification.page import render_html
     from fingen.verification.run import verify
 
@@ -60,13 +60,21 @@ def command(
         check_writable(html.parent)
     checked = set_argument(target, quiet=quiet)
     with working(f"checking {checked}", quiet=quiet):
-        found = verify(checked, sources=sources, keep_out=open_benchmarks(keep_out))
+        found = verify(checked, sources=sources, keep_out=_open(keep_out))
     if html:
         write_text(html, render_html(found))
         if not quiet:
             echo(f"written: {html}", err=True)
     report = {**dataclasses.asdict(found), "exit_code": found.exit_code}
     finish(report, lambda: _lines(found, html), found.exit_code, as_json=as_json)
+
+
+def _open(keep_out: tuple[Path, ...]) -> tuple[Benchmark, ...]:
+    if not keep_out:
+        return ()
+    from fingen.pipeline.filters import open_benchmarks  # with the readers of all published data sets
+
+    return open_benchmarks(keep_out)
 
 
 def _lines(found: Verification, html: Path | None) -> list[str]:

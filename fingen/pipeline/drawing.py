@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fingen.config import Splitting
+from fingen.items import find_stated
 from fingen.pipeline.checking import DISAGREES, read_verdicts
 from fingen.pipeline.filters import OpenFilters
 from fingen.pipeline.repairing import is_repair
@@ -26,7 +27,6 @@ from fingen.tasks import qa
 from fingen.tasks.documents import parse_answer
 from fingen.teachers.answers import Answer, read_answers
 from fingen.teachers.journal import Journal
-from fingen.teachers.offline.unsaid import find_stated
 from fingen.verification.origin import Origin
 
 REFERENCE_SHARE = 1 / 3  # of the offline teacher's pairs of a document and task, from glossaries and policies

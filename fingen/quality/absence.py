@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from fingen.items import find_stated
 from fingen.quality.draft import Draft
 from fingen.records import Passage, Record
-from fingen.teachers.offline.unsaid import find_stated
 
 
 def states_absent(draft: Draft) -> str | None:

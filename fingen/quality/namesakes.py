@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
+from fingen.items import is_statement
 from fingen.quality.source import prepare
 from fingen.quality.steps import Cell, beside_time, cells_of, is_bare_total, places_of, row_key, stands_within
 from fingen.quality.tables import Place
 from fingen.records import Passage, Record
-from fingen.teachers.offline.statements import is_statement
 
 NAMESAKE = "namesake"  # the reason of what is rejected
 _NEAR = Decimal("0.0005")  # of an amount, by which two prints of it may differ where one is rounded to another unit

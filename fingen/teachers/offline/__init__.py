@@ -11,13 +11,13 @@ from typing import Any
 
 from fingen.disk import dump_json
 from fingen.documents import is_narrative
+from fingen.items import is_statement
 from fingen.records import Chunk, Completion, Passage, Request
 from fingen.teachers.offline import chinese, english
 from fingen.teachers.offline.extract import Pair, Rules, Topic, find_topics, select
 from fingen.teachers.offline.figures import row_pairs, statement_pairs
 from fingen.teachers.offline.intent import write
 from fingen.teachers.offline.questions import table_pairs
-from fingen.teachers.offline.statements import is_statement
 from fingen.teachers.offline.unsaid import unanswered_pairs
 
 STANDARD = 1.0  # rank from which on a concept comes from the words of an accounting standard

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
 
+from fingen.items import KINDS, Item, Kind, find_item, plain_label
 from fingen.records import Basis, Passage
 from fingen.teachers.offline.extract import Topic, all_topics
-from fingen.teachers.offline.items import Item, Kind, find_item, plain_label
 from fingen.teachers.offline.statements import Amount, Money, Span, StatementTable, kind_of, parse_amount
 
-KINDS: tuple[Kind, ...] = ("income", "balance", "cash", "key")
 SPANS: Mapping[str, tuple[Span, ...]] = {  # of the columns that are compared, by the kind of a report
     "annual": ("year",), "half-year": ("half-year",), "quarterly": ("quarter", "half-year", "nine months"),
 }  # fmt: skip

@@ -16,31 +16,11 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Literal
 
+from fingen.items import TITLES, Item, Kind, find_item, is_statement
 from fingen.records import Passage
 from fingen.teachers.offline.extract import Topic, all_topics
-from fingen.teachers.offline.items import Item, Kind, find_item
 
 Span = Literal["year", "quarter", "half-year", "nine months"]
-_TITLES: dict[Kind, re.Pattern[str]] = {
-    "cash": re.compile(
-        r"statements? of cash ?flows?|cash ?flows? statements?|现金流量表(?=\s|$|20\d\d年|编制)", re.IGNORECASE
-    ),
-    "balance": re.compile(
-        r"balance sheets?$|balance sheets?\b.{0,30}\b(?:at|as)\b|statements? of financial (?:position|condition)|"
-        r"资产负债表(?=\s|$|20\d\d年|编制)",
-        re.IGNORECASE,
-    ),
-    "income": re.compile(
-        r"statements? of (?:(?:consolidated|other|and|comprehensive|profit|or) )*(?:operations|income|earnings|loss(?:es)?)\b|"
-        r"income statements?|profit and loss account|利润表(?=\s|$|20\d\d年|编制)",
-        re.IGNORECASE,
-    ),
-    "key": re.compile(
-        r"(?:selected|summary) (?:consolidated )?financial|financial highlights$|^key figures$|five[- ]year (?:summary|record)|"
-        r"主要会计数据$|主要财务指标$|相关科目变动分析表$",
-        re.IGNORECASE,
-    ),
-}
 _OF_GROUP = re.compile(r"\bconsolidated\b|\bgroup\b|合并|主要会计数据|主要财务指标|科目变动分析", re.IGNORECASE)
 _OF_SEVERAL_YEARS = re.compile(
     r"statements\b|balance sheets", re.IGNORECASE
@@ -165,11 +145,6 @@ def statement_rows(passage: Passage) -> list[Row]:
     return sorted(found, key=lambda row: (row.item.rank, row.span != "year"))
 
 
-def is_statement(title: str) -> bool:
-    """Whether a heading is the title of a primary statement or of its key figures."""
-    return len(title) < 160 and any(pattern.search(title) for pattern in _TITLES.values())
-
-
 _FLOWS = re.compile(
     r"(?i)\b(?:provided by|used in|proceeds from|payments? (?:of|for|to)|purchases? of|cash flows?)\b|支付的现金|收到的现金|产生的现金流量"
 )
@@ -183,7 +158,7 @@ def kind_of(topic: Topic, table: str, caption: str, passage: Passage) -> Kind | 
     if passage.language == "zh" and not is_statement(titles[-1] if titles else ""):
         titles += [basis.text for basis in passage.basis if basis.kind == "consolidated"][:1]
     title = titles[-1] if titles else ""
-    kind = next((kind for kind, pattern in _TITLES.items() if is_statement(title) and pattern.search(title)), None)
+    kind = next((kind for kind, pattern in TITLES.items() if is_statement(title) and pattern.search(title)), None)
     named = re.sub(re.escape(passage.company or "\0"), "", " | ".join(titles), flags=re.IGNORECASE)
     named = _SEE_NOTE.sub("", named)
     bases = {basis.kind for basis in passage.basis}
