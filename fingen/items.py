@@ -56,7 +56,7 @@ TITLES: dict[Kind, re.Pattern[str]] = {
         re.IGNORECASE,
     ),
 }
-MOST = 0.75  # of an item's words in one row or sentence: it may be what is asked for
+MOST = 0.6  # of an item's words in one row or sentence: it may be what is asked for
 _WORD = re.compile(r"[a-z][a-z&'-]+|[\u3400-\u9fff]")
 _EMPTY = frozenset(
     "a an and any are as at be by did do does for from had has have how in is it its many much of on or over per "
@@ -203,10 +203,15 @@ def find_stated(item: str, passage: Passage) -> str | None:
 
 
 def _lines(passage: Passage) -> Iterator[tuple[str, str]]:
-    """Each row and each sentence, and of a row its label."""
+    """Each row, with the label alone that it stands below, and each sentence; and of a row its label."""
     for kind, text in passage.kinds:
         if kind == "table":
-            yield from ((row, row.split(" | ", 1)[0]) for row in text.split("\n"))
+            group = ""
+            for row in text.split("\n"):
+                label, *cells = row.split(" | ")
+                if not any(cell.strip() for cell in cells):
+                    group = label
+                yield f"{group} {row}", label
         else:
             yield from ((text[start:end], "") for start, end in sentences(text))
 

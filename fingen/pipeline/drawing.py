@@ -145,12 +145,12 @@ def _stated_nowhere(records: Sequence[Record], origin: Origin) -> Iterator[tuple
     """Rows that ask for what no other passage of their report states: nobody knows whether an investor would find it."""
     for record in records:
         if record.task == qa.NEGATIVE:
-            item = record.draws["asked"][0]
+            items = record.draws["asked"]
             others = (
                 p for p in origin.passages.values() if p.document == record.document and p.chunk not in record.chunks
             )
-            if not any(find_stated(item, passage) for passage in others):
-                yield record, f"no other passage of the report that is asked about states “{item}”"
+            if not any(find_stated(item, passage) for passage in others for item in items):
+                yield record, f"no other passage of the report that is asked about states “{items[0]}”"
 
 
 def _surplus_negatives(records: Sequence[Record], share: float) -> Iterator[tuple[Record, str]]:

@@ -229,7 +229,31 @@ def find_fault(draft: Draft) -> str | None:
         None,
     ):
         return wrong
+    if placed := next(
+        (said for question in questions if (said := _placed_otherwise(question, record.output, cells, sources))), None
+    ):
+        return placed
     return _wrong_value(draft, operation, cells, values)
+
+
+def _placed_otherwise(question: str, answer: str, cells: Sequence[Cell], sources: Sequence[Source]) -> str | None:
+    """The total that an answer has its rows in, where the question has them in another one; None where one names none."""
+    within = [
+        {row for row, is_context in _rows_named(text, sources).items() if is_context} for text in (question, answer)
+    ]
+    if all(within) and within[0] != within[1]:
+        return f"the question asks within “{min(within[0])}”, and the answer is within “{min(within[1])}”"
+    if not any(map(is_bare_total, cells)):
+        return None
+    totals = [[each[1] for each in _TOTAL_OF.finditer(_folded(text))] for text in (question, answer)]
+    if all(totals) and not any(_starts_alike(one, other) for one in totals[0] for other in totals[1]):
+        return f"the question asks for the total {totals[0][0]}, and the answer gives the total {totals[1][0]}"
+    return None
+
+
+def _starts_alike(one: str, other: str) -> bool:
+    """Whether two phrases begin with the same word: what a total is of."""
+    return one.replace(",", "").split()[:1] == other.replace(",", "").split()[:1]
 
 
 def _plain(program: str) -> str:
@@ -322,7 +346,9 @@ def _years_of(cell: Cell, sources: Sequence[Source]) -> frozenset[int]:
         period = source.passage.period
         if period.fiscal_year and period.end and int(period.end[:4]) == period.fiscal_year + 1:
             columns = (place.column.heading for place in places_of(cell, source) if place.column)
-            years |= {int(cell.period) - 1 for heading in columns if re.search(r"[A-Z][a-z]+\.? \d", heading)}
+            years |= {
+                int(cell.period) - 1 for heading in columns if re.search(r"[A-Z][a-z]{2,8}\.? \d{1,2}(?!\d)", heading)
+            }
     return frozenset(years)
 
 
@@ -408,7 +434,10 @@ def _misdated(answer: str, cells: Sequence[Cell], sources: Sequence[Source]) -> 
     """The figure of a cell that an answer gives another year right beside it: $5 million in 2024, 2024年度营业收入为5元."""
     for cell in cells:
         value = re.escape(cell.value)
-        after = re.search(rf"(?<![\d,.]){value}(?![\d,.]*\d)[^,.;\d(]{{0,60}}?\b((?:19|20)\d\d)\b(?!年)", answer)
+        after = re.search(
+            rf"(?<![\d,.]){value}(?![\d,.]*\d)[^,.;\d(]{{0,60}}?(?:\b[A-Z][a-z]+\.? \d{{1,2}}, )?\b((?:19|20)\d\d)\b(?!年)",
+            answer,
+        )
         before = re.search(rf"((?:19|20)\d\d)年[^，。；、：\d]{{0,40}}(?<![\d,.]){value}(?![\d,.]*\d)", answer)
         near = before or after
         if near is not None and int(near[1]) not in _years_of(cell, sources):

@@ -16,7 +16,10 @@ CHECKED = ("not-self-contained", "odd-characters", "wrong-language", "same-quest
 class NegativeItem(QaItem):
     """One question as a teacher writes it, and what it asks for."""
 
-    item: str = Field(min_length=1, description="what is asked for, in the words that a report has for it")
+    item: str = Field(
+        min_length=1,
+        description="what is asked for, in the words that reports have for it, parted by | where there are several",
+    )
 
 
 def _build(item: NegativeItem, request: Request, evidence: tuple[Evidence, ...], teacher: str) -> Record:
@@ -33,7 +36,7 @@ def _build(item: NegativeItem, request: Request, evidence: tuple[Evidence, ...],
         origin="document",
     )
     pages = tuple(sorted({page for page in passage.pages if page}))
-    return not_stated(bare, [item.item], passage.text, (passage.chunk,), pages)
+    return not_stated(bare, [name.strip() for name in item.item.split("|")], passage.text, (passage.chunk,), pages)
 
 
 NEGATIVE = DocumentTask(

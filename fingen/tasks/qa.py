@@ -55,6 +55,7 @@ UNIT_UNKNOWN = {
     "zh": "报告未说明这些金额的单位；不要写没有印出的单位",
 }
 MARKS = ("passage", "example")  # that parts of a request stand between
+TABLE = "qa-table"  # the task of rows with a program over the cells of a table
 NEGATIVE = "qa-negative"  # the task of rows whose passage does not state what is asked for
 UNSTATED = "not-stated"  # their label
 NOT_STATED = {"en": "The passage does not state this.", "zh": "材料中没有说明。"}

@@ -10,6 +10,7 @@ from pydantic import Field
 from fingen.quality.checks import CHECKS
 from fingen.quality.steps import OPERATIONS, find_fault
 from fingen.records import Evidence, Record, Request
+from fingen.tasks import qa
 from fingen.tasks.answers import Strict
 from fingen.tasks.qa import DocumentTask, QaItem, build_record
 
@@ -44,7 +45,7 @@ def _build(item: TableItem, request: Request, evidence: tuple[Evidence, ...], te
 
 TABLE = DocumentTask(
     "table",
-    task="qa-table",
+    task=qa.TABLE,
     per_table=PER_TABLE,
     item=TableItem,
     checks={**CHECKS, "program": find_fault},

@@ -12,19 +12,16 @@ from fingen.disk import sha256_file
 from fingen.errors import SetError, UsageError
 from fingen.events import command_line
 from fingen.imports.alpaca import build_record, read_rows
-from fingen.quality.absence import find_absent_fault
 from fingen.quality.checks import CHECKS
 from fingen.quality.contamination import Benchmark, find_contamination
 from fingen.quality.draft import Draft
 from fingen.quality.duplicates import find_duplicates, near_clusters
 from fingen.quality.evidence import locate, place_of
 from fingen.quality.grounding import Grounding
-from fingen.quality.namesakes import NAMESAKE, find_namesakes
 from fingen.quality.privacy import PRIVATE, TOKENS, matches_masked, scan
-from fingen.quality.steps import find_fault
 from fingen.records import Chunk, Evidence, Manifest, Passage, Record
 from fingen.sets import REWORKED, SPLITS, read_manifest
-from fingen.tasks.table import TABLE
+from fingen.tasks.qa import TABLE
 from fingen.verification.origin import Origin, is_label_alone, origin_of_set, read_origin
 
 LAWS = {
@@ -294,13 +291,15 @@ class _Proof:
     def _program(self, record: Record, passages: tuple[Passage, ...] | None) -> None:
         """Run the program of a row anew, on the cells that it names."""
         law = self.laws["programs"]
-        if not record.program and record.task != TABLE.task:
+        if not record.program and record.task != TABLE:
             return
         if record.origin != "document":
             law.leave("it names no cells of a report")
         elif passages is None:
             law.leave(NO_SOURCE)
         else:
+            from fingen.quality.steps import find_fault  # few sets have programs
+
             fault = find_fault(Draft(record, "", (), passages))
             law.judge([_problem("programs", "program", fault, self.row)] if fault else [])
 
@@ -311,6 +310,8 @@ class _Proof:
         elif "asked" not in record.draws:
             law.leave("it does not say what is asked for: made by an earlier version")
         else:
+            from fingen.quality.absence import find_absent_fault  # few sets have such rows
+
             fault = find_absent_fault(record, passages)
             law.judge([_problem("absence", "stated", fault, self.row)] if fault else [])
 
@@ -410,6 +411,10 @@ def _prove_namesakes(rows: Sequence[SetRow], origin: Origin, law: Law) -> None:
     readable = [
         row.record for row in rows if row.record.program and row.record.id not in faulty and origin.of(row.record)
     ]
+    if not readable:
+        return
+    from fingen.quality.namesakes import NAMESAKE, find_namesakes  # as above
+
     for record, told in find_namesakes(readable, origin.passages.values()):
         law.judge([_problem("programs", NAMESAKE, told, by_record[id(record)])])
         law.passed -= 1

@@ -83,6 +83,7 @@ _ACTIVITY = re.compile(r"(?i)\b(?:administrative|marketing|development|advertisi
 _SAYS_MINUS = re.compile(
     r"(?i)\bloss(?:es)?\b|\bused\b|\b(?:re)?payments?\b|\b(?:re)?purchases?\b|\bpaid\b|亏损|支付|流出"
 )
+_TAKEN_OFF = re.compile(r"(?i)(?:less|add|plus|deduct)\b")
 _EITHER_WAY = re.compile(r"(?i)/|\((?!loss\))|\bor\b|\b(?:income|earnings|gains?|provided)\b")
 _TOTAL = re.compile(r"(?i)(?:(?:segments?|worldwide|grand|consolidated|group) )?totals?|合计|总计")
 _VAGUE = re.compile(
@@ -166,6 +167,8 @@ def is_part(name: str, language: str) -> bool:
     """Whether a label can be named as one of the lines of a total."""
     if language == "en" and name.lower().startswith("total"):
         return False  # of a part of it
+    if _TAKEN_OFF.match(name):
+        return False
     return is_whole(name, language) and _GENERIC.fullmatch(name) is None
 
 
@@ -312,7 +315,7 @@ class _English(Words):
             ):
                 over = f"{over} of {_small(self.sheet.title)},"  # a segment has more than goodwill
                 return f"{over} {self._named(line.name)}"
-            of = f" of {_small(title)}" if measure and title else ""
+            of = f" of {_small(title)}" if measure and title and is_vague(measure) else ""
             return f"total {over}{of}" if is_total(line.name) else f"{over} of {self._named(line.name)}"
         return self._named(line.name) + (self.within(whole) if whole else "")
 
@@ -365,7 +368,8 @@ class _Chinese(Words):
     def line(self, line: Line, whole: Line | None = None) -> str:
         measure = self.sheet.measure
         if is_total(line.name) and (self.sheet.title or measure):
-            return f"{self.sheet.title}{measure}{line.name}"
+            title = self.sheet.title if is_vague(measure) or not measure else ""
+            return f"{title}{measure}{line.name}"
         if measure:
             return f"“{line.name}”的{measure}" if is_measure(measure, "zh") else f"“{measure}”的{line.name}"
         return f"{self.within(whole)}“{line.name}”" if whole else line.name

@@ -18,12 +18,17 @@ def unanswered_pairs(passage: Passage) -> list[Pair]:
         return []
     with prompts.of_form(name, ""):
         items = sorted(data["items"], key=lambda item: _hash(passage.chunk, item))
-        item = next((item for item in items if not find_stated(item, passage)), None)
+        item = next((item for item in items if not any(find_stated(name, passage) for name in item.split(" | "))), None)
         if item is None:
             return []
         company = passage.company
         owner = f"{company}’" if company.endswith("s") else f"{company}’s"
-        slots = {"company": company, "owner": owner, "item": item, "time": _time(passage.period, passage.language)}
+        slots = {
+            "company": company,
+            "owner": owner,
+            "item": item.split(" | ")[0],
+            "time": _time(passage.period, passage.language),
+        }
         first, second = sorted(data["ask"], key=lambda ask: _hash(passage.chunk, ask))[:2]
         return [Pair(first.format_map(slots), second.format_map(slots), data["answer"], (), 0.0, item=item)]
 
