@@ -17,7 +17,7 @@ from fingen.pipeline.filters import OpenFilters, open_filters
 from fingen.quality.duplicates import fold, without_options
 from fingen.records import Chunk, Manifest, Record, Rejected, take
 from fingen.set_folder import make_manifest, refuse_folder, refuse_other, write_anew
-from fingen.sets import CHUNKS, MAKE_AGAIN, MANIFEST, SPLITS, SetContent, read_manifest, read_split
+from fingen.sets import CHUNKS, MAKE_AGAIN, MANIFEST, SPLITS, SetContent, read_manifest, read_split, refuse_preferences
 
 MOST_REPEATS = 100  # of a training row, for its task to have its share
 REPEATED = "train"  # the split whose rows are repeated: a score must not weigh some of its rows more than others
@@ -106,6 +106,8 @@ def mix(
     if twice := [str(part.folder) for part, folder in zip(parts, folders, strict=True) if folders.count(folder) > 1]:
         raise SetError(f"{twice[0]} is given twice", hint="say how often with FOLDER:N")
     manifests = [(part, read_manifest(part.folder)) for part in parts]
+    for part, manifest in manifests:
+        refuse_preferences(part.folder, manifest, "mix")
     opened = open_filters(filters, out)
     settings = {
         "command": "mix",
