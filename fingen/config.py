@@ -11,6 +11,7 @@ TASKS = {  # what `pdf2qa --task` takes, and its help
     "summary": "what a section comes to, text and tables together",
     "table": "what follows from the figures of a table, as a program over its cells; up to four a table",
     "conversation": "three to five questions that rest on each other, each answer with its quotes",
+    "negative": "what an investor would ask and the passage does not say; “not stated” is right",
 }
 _KINDS = "; ".join(f"{name}: {about}" for name, about in TASKS.items())
 BENCHMARKS = (
@@ -122,7 +123,9 @@ class Filters:
     """What keeps records out of a set, or changes them. A set can be filtered anew from its journal."""
 
     keep_out: tuple[Path, ...] = folder_option(
-        (), "A benchmark (JSON, JSON lines, CSV): what is in it is rejected. May be repeated.", metavar="FILE"
+        (),
+        "A benchmark: what is in it is rejected. Its name (finqa, fpb ...), NAME=FILE, or a file of rows. May be repeated.",
+        metavar="NAME|FILE",
     )
     against: tuple[Path, ...] = folder_option(
         (), "Another set: what repeats one of its records is rejected. May be repeated.", metavar="SET"
@@ -234,6 +237,10 @@ class Pdf2qa:
     context: str = folder_option(
         "none", "What stands in `input`: nothing (closed-book), the source passage, or a row of each.", choices=CONTEXTS
     )
+    negatives: float | None = option(
+        None, "Share of the rows, 0 to 0.5, whose passage does not state what is asked for.",
+        unset="0.1 of the rows with their passage",
+    )  # fmt: skip
     out: Path = option(BUILD / "reports", "Folder of the set.")
     workers: int = folder_option(2, "Processes that read files.", least=1, most=64)
     questions: Path | None = option(None, "File with your own topics, one a line, that the teacher is steered towards.")
@@ -268,6 +275,12 @@ class Pdf2qa:
     )  # fmt: skip
     filters: Filters = field(default_factory=Filters)
     replace: bool = option(False, ANEW)
+
+    @property
+    def asked_for(self) -> tuple[str, ...]:
+        """The tasks that are asked for: those that are named, and negatives where a share of them is wanted."""
+        more = ("negative",) if self.negatives and "negative" not in self.tasks else ()
+        return (*self.tasks, *more)
 
 
 SIBLINGS = ("question", "passage")  # what the two answers of a preference have in common

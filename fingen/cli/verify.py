@@ -14,6 +14,7 @@ from fingen.cli.common import Command, FolderOption, command_options, echo, fini
 from fingen.cli.working import working
 
 if TYPE_CHECKING:
+    from fingen.quality.contamination import Benchmark
     from fingen.verification.run import Law, Problem, Verification
 
 SHOWN = 5  # problems of one law that the table names
@@ -26,8 +27,8 @@ SHOWN = 5  # problems of one law that the table names
 @click.option("--source", "sources", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
               help="The report that the rows are about, as pdf2qa reads it; chunks.jsonl of a set; or a page-by-page parse in JSON "
                    "lines. May be repeated.")  # fmt: skip
-@click.option("--keep-out", cls=FolderOption, multiple=True, type=click.Path(path_type=Path), metavar="FILE",
-              help="A benchmark (JSON, JSON lines, CSV) that no row may be in. May be repeated.")  # fmt: skip
+@click.option("--keep-out", cls=FolderOption, multiple=True, type=click.Path(path_type=Path), metavar="NAME|FILE",
+              help="A benchmark that no row may be in: its name, NAME=FILE, or a file. May be repeated.")  # fmt: skip
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), default=None, metavar="FILE",
               help="Write one page, without scripts or links, that shows what is wrong beside its source.")  # fmt: skip
 @command_options
@@ -59,13 +60,21 @@ def command(
         check_writable(html.parent)
     checked = set_argument(target, quiet=quiet)
     with working(f"checking {checked}", quiet=quiet):
-        found = verify(checked, sources=sources, keep_out=keep_out)
+        found = verify(checked, sources=sources, keep_out=_open(keep_out))
     if html:
         write_text(html, render_html(found))
         if not quiet:
             echo(f"written: {html}", err=True)
     report = {**dataclasses.asdict(found), "exit_code": found.exit_code}
     finish(report, lambda: _lines(found, html), found.exit_code, as_json=as_json)
+
+
+def _open(keep_out: tuple[Path, ...]) -> tuple[Benchmark, ...]:
+    if not keep_out:
+        return ()
+    from fingen.pipeline.filters import open_benchmarks  # with the readers of all published data sets
+
+    return open_benchmarks(keep_out)
 
 
 def _lines(found: Verification, html: Path | None) -> list[str]:

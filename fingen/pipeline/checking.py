@@ -108,7 +108,9 @@ def claim_requests(records: Sequence[Record], passages: Mapping[str, Passage], t
 
 def _requests(records: Sequence[Record], passages: Mapping[str, Passage], teacher: str) -> Iterator[Request]:
     templates = {language: CLAIMS.template(language) for language in {r.language for r in records}}
-    distinct = {record.id: record for record in records}.values()
+    distinct = {
+        record.id: record for record in records if not record.label
+    }.values()  # of “not stated” nothing is claimed
 
     def place(record: Record) -> tuple[tuple[str, ...], Language]:
         return record.chunks, record.language
@@ -154,7 +156,7 @@ def read_verdicts(
             supported.add(record.id)
         elif against := _against(said, teacher):
             told_against[record.id] = against
-    uncontested = [record for record in records if CONTESTED not in record.draws]
+    uncontested = [record for record in records if CONTESTED not in record.draws and not record.label]
     for record in uncontested:
         said = [(claim, verdicts.get(claim_id(record, place))) for place, claim in enumerate(claims_of(record))]
         claims.update(verdict.verdict for _, verdict in said if verdict)

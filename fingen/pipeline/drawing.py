@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fingen.config import Splitting
+from fingen.items import find_stated
 from fingen.pipeline.checking import DISAGREES, read_verdicts
 from fingen.pipeline.filters import OpenFilters
 from fingen.pipeline.repairing import is_repair
+from fingen.quality.absence import items_asked
 from fingen.quality.balance import surplus_reference
 from fingen.quality.checks import find_faults
 from fingen.quality.draft import Draft, Drop, joined
 from fingen.quality.duplicates import fold, worth
 from fingen.quality.evidence import find_quote, locate
 from fingen.quality.grounding import Finding, only_may_err
+from fingen.quality.namesakes import NAMESAKE, find_namesakes
 from fingen.quality.privacy import Mode, protect
 from fingen.quality.same_answers import same_answers
 from fingen.quality.splits import assign_splits, pick_memory
-from fingen.records import CONTESTED, SUPPORTED_BY, Chunk, Record, Rejected, Request
+from fingen.records import CONTESTED, SUPPORTED_BY, Chunk, Record, Rejected, Request, take
 from fingen.tasks import qa
 from fingen.tasks.documents import parse_answer
 from fingen.teachers.answers import Answer, read_answers
@@ -31,7 +34,11 @@ REFERENCE_SHARE = 1 / 3  # of the offline teacher's pairs of a document and task
 DISTRACTED = 0.3  # of the rows with their passage: other passages stand beside it
 NO_ANSWER = "no-answer"  # the reason of a request that nothing came of
 MEMORY = "memory:"  # before the id of a training record, in the journal: its second question is asked in memory
-UNSTATED = 0.1  # of the rows with their passage: it is taken away, and saying so is right
+UNSTATED = (
+    0.1  # of the rows with their passage, where no share is named: another one stands there, and saying so is right
+)
+SURPLUS_NEGATIVES = "negatives-share"  # reasons of what is right and too much, and of what no report answers
+STATED_NOWHERE = "stated-nowhere"
 
 
 @dataclass(frozen=True)
@@ -131,10 +138,12 @@ def draw_records(
     teacher: str,
     filters: OpenFilters,
     check: str | None = None,
+    negatives: float | None = None,
 ) -> Draw:
     """Records and rejects from the answers in the journal. Every item ends as one or the other.
 
-    `origin` has the passages that were shown, and whose reports they are from; `check` is the second teacher's name.
+    `origin` has the passages that were shown, and whose reports they are from; `check` is the second teacher's name, `negatives`
+    the share of rows whose passage does not state what is asked for, None where all of them are wanted.
     """
     draw = look_at_answers(requests, journal, origin, teacher, filters, contest=check is not None)
     if check is not None:
@@ -142,6 +151,8 @@ def draw_records(
         draw.settle(checked.supported, checked.against, check)
         draw.reject(checked.fallen, DISAGREES)
         draw.checked = checked.report
+    draw.reject(find_namesakes(draw.kept, origin.passages.values()), NAMESAKE)
+    draw.reject(_stated_nowhere(draw.kept, origin), STATED_NOWHERE)
     known = journal.splits()
 
     def rank(record: Record) -> tuple[bool, int, int]:
@@ -163,7 +174,29 @@ def draw_records(
         surplus_records = surplus_reference(draw.kept, origin.chunks, REFERENCE_SHARE)
         detail = "more than a third of this report's pairs came from glossaries and accounting policies"
         draw.reject(((record, detail) for record in surplus_records), "reference-share")
+    if negatives is not None:
+        draw.reject(_surplus_negatives(draw.kept, negatives), SURPLUS_NEGATIVES)
     return draw
+
+
+def _stated_nowhere(records: Sequence[Record], origin: Origin) -> Iterator[tuple[Record, str]]:
+    """Rows that ask for what no other passage of their report states: nobody knows whether an investor would find it."""
+    for record in records:
+        if record.task == qa.NEGATIVE:
+            items = record.draws["asked"]
+            others = (
+                p for p in origin.passages.values() if p.document == record.document and p.chunk not in record.chunks
+            )
+            if not any(find_stated(item, passage) for passage in others for item in items):
+                yield record, f"no other passage of the report that is asked about states “{items[0]}”"
+
+
+def _surplus_negatives(records: Sequence[Record], share: float) -> Iterator[tuple[Record, str]]:
+    """Rows beyond their share of all; which ones depends on their ids, not on their order."""
+    rows = [record for record in records if record.task == qa.NEGATIVE]
+    most = round((len(records) - len(rows)) * share / (1 - share))
+    stay = {record.id for record in take(rows, most)}
+    yield from ((record, f"more than {share:g} of the rows") for record in rows if record.id not in stay)
 
 
 @dataclass
@@ -251,9 +284,10 @@ def divide(
     split_by: Literal["document", "chunk"],
     privacy: Mode,
     document_ids: Mapping[str, str],
-    chunks: list[Chunk],
+    origin: Origin,
     journal: Journal,
     unnamed: frozenset[str] = frozenset(),
+    negatives: float | None = None,
 ) -> dict[str, list[Record]]:
     """The rows of each split, with or without their passages; choices are written to the journal.
 
@@ -268,8 +302,12 @@ def divide(
     journal.assign({unit: split for unit, split in assignment.units.items() if unit not in known})
     split_of = assignment.split_of
     splits: dict[str, list[Record]] = {"train": [], "validation": [], "test": [], "memory": []}
-    open_book = _OpenBook(draw.kept, split_of, chunks, privacy)
+    unstated = UNSTATED if negatives is None else 0.0  # else they are rows of their own
+    open_book = _OpenBook(draw.kept, split_of, origin, privacy, unstated)
     for record in draw.kept:
+        if record.task == qa.NEGATIVE:
+            splits[split_of[record.id]].append(record)
+            continue
         if context in ("none", "both") and record.document not in unnamed:
             splits[split_of[record.id]].append(record)
         if context in ("passage", "both"):
@@ -309,10 +347,13 @@ def _memory(train: list[Record], draw: Draw, share: float, asked: set[str]) -> l
 class _OpenBook:
     """Rows with their passage; other passages beside it come from the same document and the same split."""
 
-    def __init__(self, records: list[Record], split_of: dict[str, str], chunks: list[Chunk], privacy: Mode) -> None:
+    def __init__(
+        self, records: list[Record], split_of: dict[str, str], origin: Origin, privacy: Mode, unstated: float
+    ) -> None:
+        self._unstated = unstated
         self._privacy: Mode = "mask" if privacy == "drop" else privacy
         self.private: Counter[str] = Counter()  # found in passages
-        self._chunks = {chunk.id: chunk for chunk in chunks}
+        self._chunks, self._passages = origin.chunks, origin.passages
         self._beside: dict[tuple[str | None, str], list[str]] = {}
         self._split_of = split_of
         for record in records:
@@ -334,12 +375,22 @@ class _OpenBook:
         own = [self._chunks[chunk] for chunk in record.chunks]
         others = self._others(record)
         draw = int(record.id[-8:], 16) / 16**8
-        if others and draw < UNSTATED and not record.turns:  # its earlier answers would be taken for stated
-            return qa.with_passage(record, others[:1], stated=False)
-        if others and draw < UNSTATED + DISTRACTED:
-            at = int(record.id[-10:-8], 16) % (len(others[:2]) + 1)
-            return qa.with_passage(record, [*others[:at], *own, *others[at:2]], stated=True)
-        return qa.with_passage(record, own, stated=True)
+        if draw < self._unstated and not record.turns and (row := self._unanswered(record, others)):
+            return row  # of a conversation the earlier answers would be taken for stated
+        others = others[:2]
+        if others and draw < self._unstated + DISTRACTED:
+            at = int(record.id[-10:-8], 16) % (len(others) + 1)
+            return qa.with_passage(record, [*others[:at], *own, *others[at:]])
+        return qa.with_passage(record, own)
+
+    def _unanswered(self, record: Record, others: Sequence[Chunk]) -> Record | None:
+        """The row with the first passage that states nothing of what is asked for, where there is one."""
+        for chunk in others:
+            passage = self._passages[chunk.id]
+            asked = items_asked(record, passage)
+            if not any(find_stated(item, passage) for item in asked):
+                return qa.without_passage(record, chunk, asked)
+        return None
 
     def _others(self, record: Record) -> list[Chunk]:
         """The passages that follow the record's own one in its document and split, and do not hold its answer."""
@@ -347,4 +398,4 @@ class _OpenBook:
         at = place.index(record.chunks[0])
         turned = [chunk for chunk in place[at + 1 :] + place[:at] if chunk not in record.chunks]
         quotes = [quote.quote for quote in record.evidence]
-        return [c for c in map(self._chunks.__getitem__, turned) if not any(locate(quote, [c]) for quote in quotes)][:2]
+        return [c for c in map(self._chunks.__getitem__, turned) if not any(locate(quote, [c]) for quote in quotes)]

@@ -20,7 +20,7 @@ from fingen.errors import DocumentError, SetError, ShortfallError, TeacherError,
 from fingen.events import Answered, Estimate, Note, Waiting
 from fingen.pipeline.checking import Checker, open_checker
 from fingen.pipeline.drawing import Draw, divide, draw_records, look_at_answers
-from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
+from fingen.pipeline.filters import OpenFilters, open_filters
 from fingen.pipeline.judging import Judge, open_judge, with_scores
 from fingen.pipeline.notes import amount_note, reading_notes, tuning_note
 from fingen.pipeline.reading import Unread, choose_chunks, protect_documents, read_all
@@ -171,7 +171,7 @@ class _Run:
         """What a set is bound to, as far as it is known before its documents are read."""
         prompts = {name: template.sha256[:16] for name, template in self.plan.templates.items()}
         by = {"judge": self.plan.judge, "teacher": self.job.teacher.name, "prompts": prompts}
-        return {**_settings(self.settings), **by}
+        return {**_settings(self.settings), **self.filters.settings, **by}
 
     @property
     def _beside(self) -> dict[str, str | None]:
@@ -300,7 +300,8 @@ class _Run:
         """Records and rejects from all answers of the journal."""
         requests = [*self.job.requests, *self.repairs.requests]
         check = self.checker.name if self.checker else None
-        return draw_records(requests, journal, self.origin, self.job.teacher.name, self.filters, check)
+        negatives = self.settings.negatives
+        return draw_records(requests, journal, self.origin, self.job.teacher.name, self.filters, check, negatives)
 
     def draw(self, journal: Journal) -> tuple[Draw, SetContent]:
         """Draw the records, with their scores, and divide them."""
@@ -311,7 +312,7 @@ class _Run:
         settings, ids = self.settings, {d.path: d.sha256 for d in self.documents}
         how = (settings.splitting, settings.context, self.split_by, settings.filters.privacy)
         unnamed = frozenset(document.path for document in self.documents if document.company is None)
-        splits = divide(draw, *how, ids, self.shown, journal, unnamed)
+        splits = divide(draw, *how, ids, self.origin, journal, unnamed, settings.negatives)
         draw.private += self.job.masked
         return draw, self.content(
             draw, {split: list(map(self._whole, rows)) for split, rows in splits.items()}, journal
@@ -341,6 +342,7 @@ class _Run:
             teacher=self.job.teacher.name,
             settings={
                 **_settings(self.settings),
+                **self.filters.settings,
                 **self._beside,
                 "limit": self.settings.limit,
                 "sections": list(self.settings.sections),
@@ -447,14 +449,14 @@ def _refuse_missing(folder: Path, documents: list[Document]) -> None:
 def _settings(settings: Pdf2qa) -> dict[str, Any]:
     return {
         "command": "pdf2qa",
-        "tasks": list(settings.tasks),
+        "tasks": list(settings.asked_for),
+        **({} if settings.negatives is None else {"negatives": settings.negatives}),
         "per_chunk": settings.per_chunk,
         "context": settings.context,
         "questions": sha256_file(settings.questions) if settings.questions else None,
         "chunk_tokens": settings.reading.chunk_tokens,
         "language": settings.reading.language,
         "ocr": settings.reading.ocr,
-        **filter_settings(settings.filters),
         "split": list(settings.splitting.shares),
         "memory": settings.splitting.memory_share,
     }

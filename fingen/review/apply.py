@@ -304,7 +304,7 @@ def _place_rescued(rows: Judged, found: Sequence[JudgedRow], before: Manifest, o
         if context != "passage" or not chunks or row.record.input:
             formed.append(row)
         if context in ("passage", "both") and chunks and not row.record.input:
-            shown = with_passage(row.record, chunks, stated=True)
+            shown = with_passage(row.record, chunks)
             formed.append(JudgedRow(shown, row.was, "", row.verdict, None, changed=True))
     there = [row for row in rows.kept if row.split]
     numbered = number_ids([row.record for row in (*there, *formed)])[len(there) :]

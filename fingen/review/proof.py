@@ -13,6 +13,7 @@ from fingen.errors import UsageError
 from fingen.pipeline.own_rows import PLACE
 from fingen.quality.evidence import locate
 from fingen.records import Chunk, Evidence, Manifest, Record, Rejected, SourceEntry, content_id
+from fingen.tasks.table import worked_out
 from fingen.verification.origin import Origin, build_origin
 from fingen.verification.run import prove_record
 
@@ -160,6 +161,8 @@ def _rescued_pair(item: Mapping[str, Any], manifest: Manifest, chunks: Sequence[
         teacher=manifest.teacher,
         origin="document",
     )
+    if all(item.get(name) for name in ("operation", "program", "cells")):
+        bare = bare.model_copy(update=worked_out(item))
     return apply_edit(bare, {"evidence": quotes}, chunks) if quotes else bare
 
 

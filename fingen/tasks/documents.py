@@ -8,6 +8,7 @@ from fingen.errors import UsageError
 from fingen.records import Completion, Parsed, Request
 from fingen.tasks import qa
 from fingen.tasks.conversation import CONVERSATION
+from fingen.tasks.negative import NEGATIVE
 from fingen.tasks.qa import DocumentTask, Item
 from fingen.tasks.table import TABLE
 
@@ -16,6 +17,7 @@ TASKS = {
     "summary": DocumentTask("summary", task="qa-summary", template="qa", has_companion=True),
     "table": TABLE,
     "conversation": CONVERSATION,
+    "negative": NEGATIVE,
 }
 
 

@@ -55,6 +55,9 @@ UNIT_UNKNOWN = {
     "zh": "报告未说明这些金额的单位；不要写没有印出的单位",
 }
 MARKS = ("passage", "example")  # that parts of a request stand between
+TABLE = "qa-table"  # the task of rows with a program over the cells of a table
+NEGATIVE = "qa-negative"  # the task of rows whose passage does not state what is asked for
+UNSTATED = "not-stated"  # their label
 NOT_STATED = {"en": "The passage does not state this.", "zh": "材料中没有说明。"}
 
 
@@ -259,6 +262,7 @@ class DocumentTask:
     per_table: int = 0  # pairs at most on each table of a passage, in place of those on the passage
     takes_tables: bool = False  # a passage is worth asking about also where it is a table alone
     pairs_each: int = 1  # that an item is as long as, about
+    per_passage: int = 0  # pairs on a passage, in place of as many as its length is worth
     has_companion: bool = False  # beside a passage the one that it belongs with is shown, where the documents have one
     item: type[Strict] = QaItem
     checks: Mapping[str, Check] = field(default_factory=lambda: CHECKS)
@@ -284,10 +288,7 @@ def ask_pairs(
 
     `examples` are model pairs to show, `questions` the user's own topics.
     """
-    count = max(1, pairs_worth(passages, most, teacher) // tasks[0].pairs_each)
-    if tasks[0].per_table:
-        tables = sum(kind == "table" for passage in passages for kind, _ in passage.kinds)
-        count = max(tables, 1) * min(tasks[0].per_table, 2 * most)
+    count = count_asked(tasks, passages, most, teacher)
     kinds = tuple(task.name for task in tasks)
     values = {
         "kinds": list(kinds),
@@ -299,6 +300,16 @@ def ask_pairs(
     about = {"task": TOGETHER.join(task.task for task in tasks), "max_tokens": MAX_TOKENS, "count": count * len(tasks)}
     schema = answer_schema(tasks[0].item, kinds if len(kinds) > 1 else ())
     return build_request(template, values, schema, teacher, passages=passages, **about)
+
+
+def count_asked(tasks: Sequence[DocumentTask], passages: Sequence[Passage], most: int, teacher: str) -> int:
+    """Pairs of each of the tasks that a request asks for, at most; `most` is what a user wants of a passage."""
+    if tasks[0].per_passage:
+        return tasks[0].per_passage
+    if tasks[0].per_table:
+        tables = sum(kind == "table" for passage in passages for kind, _ in passage.kinds)
+        return max(tables, 1) * min(tasks[0].per_table, 2 * most)
+    return max(1, pairs_worth(passages, most, teacher) // tasks[0].pairs_each)
 
 
 def whole_problem(tasks: Sequence[DocumentTask], completion: Completion) -> str | None:
@@ -337,23 +348,37 @@ def reworded(record: Record, question: str) -> Record:
     })  # fmt: skip
 
 
-def with_passage(record: Record, shown: list[Chunk], *, stated: bool) -> Record:
-    """The open-book row: the chunks in `shown` stand in `input`, those of a conversation are told before all turns.
+def with_passage(record: Record, shown: list[Chunk]) -> Record:
+    """The open-book row: the chunks in `shown`, its own and maybe others, stand in `input`, of a conversation before all turns."""
+    ids = tuple(chunk.id for chunk in shown)
+    draws = {**record.draws, "context": "passage", "distractors": len(shown) - 1, "stated": True}
+    text = "\n\n".join(chunk.text for chunk in shown)
+    id = content_id("qa", "passage", record.id, *ids)
+    place = "system" if record.turns else "input"
+    return record.model_copy(update={place: text, "chunks": ids, "draws": draws, "id": id})
 
-    Where the answer is not `stated` there, saying so is right.
-    """
-    update: dict[str, Any] = {
-        "system" if record.turns else "input": "\n\n".join(chunk.text for chunk in shown),
-        "chunks": tuple(chunk.id for chunk in shown),
-        "draws": {
-            **(record.draws if stated else {}),
-            "context": "passage",
-            "distractors": len(shown) - stated,
-            "stated": stated,
-        },
-        "id": content_id("qa", "passage", record.id, *(chunk.id for chunk in shown)),
-    }
-    if not stated:
-        update |= {"output": NOT_STATED[record.language], "evidence": (), "calc": "", "program": "", "label": "not-stated",
-                   "pages": tuple(sorted({page for chunk in shown for page in chunk.pages}))}  # fmt: skip
-    return record.model_copy(update=update)
+
+def without_passage(record: Record, shown: Chunk, asked: Sequence[str]) -> Record:
+    """The row with another passage in its input, one that does not state what is `asked` for: saying so is right."""
+    bare = record.model_copy(update={"task": NEGATIVE, "id": content_id("qa", "passage", record.id, shown.id)})
+    return not_stated(bare, asked, shown.text, (shown.id,), shown.pages)
+
+
+def not_stated(
+    record: Record, asked: Sequence[str], text: str, chunks: tuple[str, ...], pages: tuple[int, ...]
+) -> Record:
+    """A row whose passage, `text`, does not state the items that are `asked` for."""
+    draws = {"context": "passage", "distractors": 1, "stated": False, "asked": list(asked)}
+    return record.model_copy(
+        update={
+            "input": text,
+            "output": NOT_STATED[record.language],
+            "label": UNSTATED,
+            "chunks": chunks,
+            "pages": pages,
+            "draws": draws,
+            "evidence": (),
+            "calc": "",
+            "program": "",
+        }
+    )

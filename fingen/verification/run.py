@@ -16,7 +16,7 @@ from fingen.events import command_line
 from fingen.imports.alpaca import build_record, read_rows
 from fingen.quality.certainty import READ_FROM_WORDS
 from fingen.quality.checks import CHECKS
-from fingen.quality.contamination import find_contamination
+from fingen.quality.contamination import Benchmark, find_contamination
 from fingen.quality.draft import Draft
 from fingen.quality.duplicates import find_duplicates, near_clusters
 from fingen.quality.evidence import locate, place_of
@@ -24,6 +24,7 @@ from fingen.quality.grounding import Grounding
 from fingen.quality.privacy import PRIVATE, TOKENS, matches_masked, scan
 from fingen.records import CONTESTED, SUPPORTED_BY, Chunk, Evidence, Manifest, Passage, Record
 from fingen.sets import REWORKED, SPLITS, read_manifest
+from fingen.tasks.qa import TABLE
 from fingen.verification.origin import Origin, is_label_alone, origin_of_set, read_origin
 
 LAWS = {
@@ -33,6 +34,8 @@ LAWS = {
     "evidence": "every quote stands on the page, or at the place, that it names",
     "figures": "every figure stands in the source with its unit and sign, or follows from it",
     "binding": "no figure is given to another row, period or direction",
+    "programs": "every program is what its question asks, on cells that stand so, and its value is the answer's",
+    "absence": "what is said not to be stated is in no row or sentence of the passage",
     "names": "years and organisations are those of the source",
     "question": "every question stands on its own",
     "answer": "every answer is in form: language, length, no boilerplate, no bare figure",
@@ -41,7 +44,17 @@ LAWS = {
     "privacy": "no personal data, no keys",
     "contamination": "no row is in a benchmark that is kept out",
 }
-ROW_LAWS = ("evidence", "figures", "binding", "names", "question", "answer", "privacy")  # that a row can break alone
+ROW_LAWS = (
+    "evidence",
+    "figures",
+    "binding",
+    "programs",
+    "absence",
+    "names",
+    "question",
+    "answer",
+    "privacy",
+)  # that one can break alone
 FIGURES = frozenset({"figure", "unit", "sign", "calc"})  # reasons of grounding, by law
 NAMES = frozenset({"year", "organisation"})
 QUESTION = frozenset({"not-self-contained"})  # reasons of quality.checks
@@ -132,7 +145,7 @@ class Verification:
         return int(any(law.failed for law in self.laws.values()))
 
 
-def verify(target: Path, *, sources: Sequence[Path] = (), keep_out: Sequence[Path] = ()) -> Verification:
+def verify(target: Path, *, sources: Sequence[Path] = (), keep_out: Sequence[Benchmark] = ()) -> Verification:
     """Check a set in its folder, or the rows of a file, against the passages of the set or against `sources`.
 
     Raises:
@@ -154,6 +167,7 @@ def verify(target: Path, *, sources: Sequence[Path] = (), keep_out: Sequence[Pat
             laws[name].leave("a file alone has no manifest and no splits")
     for row in rows:
         _Proof(row, origin, laws).prove()
+    _prove_namesakes(rows, origin, laws["programs"])
     _prove_duplicates(rows, laws["duplicates"])
     if manifest:
         _prove_splits(rows, manifest, laws["splits"])
@@ -248,9 +262,12 @@ class _Proof:
             why = "says that the passage does not state it" if record.document else "a label, and no text to check"
             for name in ("evidence", "figures", "binding", "names", "question", "answer"):
                 self.laws[name].leave(why)
+            if record.document:
+                self._absence(record, passages)
             return
         exchanges = [replace(self.row, record=each) for each in record.exchanges]
         self._evidence(exchanges, passages)
+        self._program(record, passages)
         self._form(exchanges, passages)
         self._grounding(exchanges)
 
@@ -278,6 +295,33 @@ class _Proof:
                     detail = f"{_where(quote)}: the quote {where}: {quote.quote[:120]}"
                     problems.append(self._wrong("evidence", "not-on-page" if found else "not-found", detail, row))
             law.judge(problems)
+
+    def _program(self, record: Record, passages: tuple[Passage, ...] | None) -> None:
+        """Run the program of a row anew, on the cells that it names."""
+        law = self.laws["programs"]
+        if not record.program and record.task != TABLE:
+            return
+        if record.origin != "document":
+            law.leave("it names no cells of a report")
+        elif passages is None:
+            law.leave(NO_SOURCE)
+        else:
+            from fingen.quality.steps import find_fault  # few sets have programs
+
+            fault = find_fault(Draft(record, "", (), passages))
+            law.judge([_problem("programs", "program", fault, self.row)] if fault else [])
+
+    def _absence(self, record: Record, passages: tuple[Passage, ...] | None) -> None:
+        law = self.laws["absence"]
+        if passages is None:
+            law.leave(NO_SOURCE)
+        elif "asked" not in record.draws:
+            law.leave("it does not say what is asked for: made by an earlier version")
+        else:
+            from fingen.quality.absence import find_absent_fault  # few sets have such rows
+
+            fault = find_absent_fault(record, passages)
+            law.judge([_problem("absence", "stated", fault, self.row)] if fault else [])
 
     def _form(self, exchanges: Sequence[SetRow], passages: tuple[Passage, ...] | None) -> None:
         found: dict[str, list[Problem]] = {"question": [], "answer": []}
@@ -380,6 +424,22 @@ def _readings(record: Record, passages: tuple[Passage, ...] | None) -> list[tupl
     return [(passage,) for passage in {passage.document: passage for passage in passages}.values()]
 
 
+def _prove_namesakes(rows: Sequence[SetRow], origin: Origin, law: Law) -> None:
+    """The rows of which a cell is another amount elsewhere in the report, beside those whose program has a fault already."""
+    by_record = {id(row.record): row for row in rows}
+    faulty = {problem.id for problem in law.problems}
+    readable = [
+        row.record for row in rows if row.record.program and row.record.id not in faulty and origin.of(row.record)
+    ]
+    if not readable:
+        return
+    from fingen.quality.namesakes import NAMESAKE, find_namesakes  # as above
+
+    for record, told in find_namesakes(readable, origin.passages.values()):
+        law.judge([_problem("programs", NAMESAKE, told, by_record[id(record)])])
+        law.passed -= 1
+
+
 def _prove_duplicates(rows: Sequence[SetRow], law: Law) -> None:
     """Rows of `memory` repeat training questions on purpose, in other words."""
     by_record = {id(row.record): row for row in rows}
@@ -422,16 +482,16 @@ def _ties(record: Record, manifest: Manifest, cluster: dict[str, tuple[str, ...]
     return ties
 
 
-def _prove_contamination(rows: Sequence[SetRow], keep_out: Sequence[Path], law: Law) -> None:
+def _prove_contamination(rows: Sequence[SetRow], keep_out: Sequence[Benchmark], law: Law) -> None:
     if not keep_out:
-        law.leave("no --keep-out file was named")
+        law.leave("no benchmark was named with --keep-out")
         return
     by_record = {id(row.record): row for row in rows}
     found: dict[int, list[Problem]] = {key: [] for key in by_record}
-    for path in keep_out:
-        for overlap in find_contamination([row.record for row in rows], path):
+    for benchmark in keep_out:
+        for overlap in find_contamination([row.record for row in rows], benchmark):
             row = by_record[id(overlap.record)]
-            detail = f"{path.name}, row {overlap.row}"
+            detail = f"{benchmark.name}, row {overlap.row}"
             found[id(overlap.record)].append(_problem("contamination", overlap.kind, detail, row))
     for problems in found.values():
         law.judge(problems)

@@ -11,13 +11,14 @@ from typing import Any
 
 from fingen.disk import dump_json
 from fingen.documents import is_narrative
+from fingen.items import is_statement
 from fingen.records import Chunk, Completion, Passage, Request
 from fingen.teachers.offline import chinese, english
 from fingen.teachers.offline.extract import Pair, Rules, Topic, find_topics, select
 from fingen.teachers.offline.figures import row_pairs, statement_pairs
 from fingen.teachers.offline.intent import write
 from fingen.teachers.offline.questions import table_pairs, table_talks
-from fingen.teachers.offline.statements import is_statement
+from fingen.teachers.offline.unsaid import unanswered_pairs
 
 STANDARD = 1.0  # rank from which on a concept comes from the words of an accounting standard
 RULES: dict[str, Rules] = {"en": english.RULES, "zh": chinese.RULES}
@@ -63,9 +64,10 @@ def _written(task: str, passage: Passage) -> list[dict[str, Any]]:
 
 
 def _item(pair: Pair) -> dict[str, Any]:
-    worked_out = (
+    worked_out: dict[str, Any] = (
         {"operation": pair.operation, "program": pair.program, "cells": list(pair.cells)} if pair.program else {}
     )
+    worked_out |= {"item": pair.item} if pair.item else {}
     return {
         "question": pair.question,
         "rephrased": pair.rephrased,
@@ -135,6 +137,7 @@ PAIRS: dict[str, Callable[[Passage], list[Pair]]] = {
     "qa-concept": concept_pairs,
     "qa-summary": summary_pairs,
     "qa-table": table_pairs,
+    "qa-negative": unanswered_pairs,
 }
 TALKS: dict[str, Callable[[Passage], list[tuple[Pair, ...]]]] = {"qa-conversation": table_talks}
 RULED = frozenset({*PAIRS, *TALKS})  # tasks that there are rules for
