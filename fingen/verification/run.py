@@ -354,9 +354,9 @@ class _Proof:
                 by_law[law].append(
                     self._wrong(law, finding.reason, finding.why, row, (finding.start, finding.end), source)
                 )
-            if not grounding.failed:
-                by_law["figures"] += self._overstated(grounding, row)
-            is_declared = is_declared and grounding.is_supported(row.record.draws)
+            overstated = [] if grounding.failed else list(self._overstated(grounding, row))
+            by_law["figures"] += overstated
+            is_declared = is_declared and not overstated and grounding.is_supported(row.record.draws)
         for law, problems in by_law.items():
             self.laws[law].judge(problems, is_declared=is_declared)
 
