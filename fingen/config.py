@@ -268,6 +268,23 @@ class Pdf2qa:
     replace: bool = option(False, ANEW)
 
 
+SIBLINGS = ("question", "passage")  # what the two answers of a preference have in common
+
+
+@dataclass(frozen=True)
+class Prefer:
+    """`fingen prefer`."""
+
+    out: Path | None = option(
+        None, "Folder of the new set.", unset="that of SET with -preferences behind it", metavar="FOLDER"
+    )
+    siblings: str = folder_option(
+        "question", "What the rejected answer has in common with the chosen one: its question, worded anew or not; or no "
+        "more than its passage and task, which gives more pairs that teach less.", choices=SIBLINGS,
+    )  # fmt: skip
+    replace: bool = option(False, ANEW)
+
+
 @dataclass(frozen=True)
 class Alias:
     """A base model by a short name."""
@@ -341,6 +358,7 @@ GGUF_KINDS = {"f32": "ALL_F32", "f16": "MOSTLY_F16", "q8_0": "MOSTLY_Q8_0", "q4_
 FORMS = ("chat", "fingpt")
 BASE_OF = "Of an adapter that another program made: its base model."
 FORM_OF = "Of such an adapter: how its prompts looked in its training."
+OBJECTIVES = ("sft", "dpo")
 SCHEDULES = ("cosine", "linear", "constant")
 KEEP = ("best", "last")
 DPI = 144  # dots per inch of a page that is drawn
@@ -396,6 +414,14 @@ class Finetune:
     data: Path | None = option(None, "The set to train on.", unset="the newest in build/", flag="--set", metavar="SET")
     out: Path | None = option(None, "Folder of the adapter.", unset="build/adapters/<set>-<model>")
     recipe: str | None = folder_option(None, "Settings that were published; a wrong name lists them.", metavar="NAME")
+    objective: str = folder_option(
+        "sft",
+        "What is learned: the answers (sft), or of preferences, which answer is better (dpo).",
+        choices=OBJECTIVES,
+    )
+    beta: float = folder_option(
+        0.1, "With dpo: how dear it is to move away from the base model; the smaller, the further it goes.", above=0
+    )
     seeds: int | None = option(
         None,
         "Train so many adapters, with seeds from --seed on, in folders that end with -seed0 and so on; tell the mean and the "

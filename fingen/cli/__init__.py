@@ -25,6 +25,7 @@ GROUPS = {
         "pdf2qa": ("fingen.cli.pdf2qa", "Read reports and make a question-answer set of them."),
         "synth": ("fingen.cli.synth", "Make items that no document gives: exactly so many, balanced."),
         "import": ("fingen.cli.import_", "Make a set of data that others published."),
+        "prefer": ("fingen.cli.prefer", "Make pairs of a better and a worse answer of what a set has rejected."),
         "mix": ("fingen.cli.mix", "Make one set of several, each repeated as often as you say."),
         "prompts": ("fingen.cli.prompts", "Show and copy the templates that teachers are asked with."),
     },

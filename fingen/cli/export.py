@@ -11,7 +11,7 @@ from fingen.cli.common import Command, command_options, set_argument, tell
 from fingen.cli.working import working
 from fingen.config import Finetune
 
-FORMATS = ("alpaca", "llamafactory", "sharegpt", "chatml", "openai", "csv", "excel", "parquet")
+FORMATS = ("alpaca", "llamafactory", "sharegpt", "chatml", "openai", "trl", "csv", "excel", "parquet")
 
 
 @click.command("export", cls=Command)
@@ -33,10 +33,11 @@ def command(
     """Write the rows of a set in the form that another tool reads.
 
     SET is a folder below build/ (default: the newest). alpaca and sharegpt are JSON lists, chatml and openai JSON lines of
-    messages, csv and parquet tables with the provenance, excel a CSV file that Excel opens as it is. llamafactory is alpaca and
-    three files that LLaMA-Factory runs as they are, in that folder: train.yaml, merge.yaml, infer.yaml, for --model, by --recipe.
-    With all forms goes dataset_info.json, by which LLaMA-Factory finds the rows. CSV cells that would start a formula get an
-    apostrophe before it.
+    messages, trl those of a prompt and its completion, csv and parquet tables with the provenance, excel a CSV file that Excel
+    opens as it is. llamafactory is alpaca and three files that LLaMA-Factory runs as they are, in that folder: train.yaml,
+    merge.yaml, infer.yaml, for --model, by --recipe. With all but trl goes dataset_info.json, by which LLaMA-Factory finds the rows.
+    CSV cells that would start a formula get an apostrophe before it. The rows of a set of preferences have a chosen and a rejected
+    answer, in the forms that LLaMA-Factory, TRL and OpenAI rank by; sharegpt and chatml have no place for them.
 
     \b
     Examples:

@@ -322,6 +322,7 @@ class _Proof:
     def _privacy(self, record: Record) -> None:
         problems = []
         texts = [("instruction", record.instruction), ("input", record.input), ("output", record.output)]
+        texts += [("rejected", record.rejected)] if record.rejected else []
         texts += [("evidence", quote.quote) for quote in record.evidence]
         for name, text in texts:
             kinds = sorted({found.kind for found in scan(text, record.language)} & PRIVATE)
