@@ -177,7 +177,7 @@ def test_commands_named_by_a_topic_are_commands():
     """And their options are options."""
     known = commands()
     wrong = []
-    for name in TOPICS:
+    for name in set(TOPICS) - {"errors"}:  # what is typed wrong there tests/test_everyday_mistakes.py types
         code = re.findall(r"`(fingen [^`]+)`|^\s*(fingen [^\n#]+)", topic(name), re.MULTILINE)
         for line in ("".join(each).replace("\n", " ") for each in code):
             words = re.match(r"fingen((?: [a-z0-9]+)*)", line)[0]  # type: ignore[index]  # it starts so
