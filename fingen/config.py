@@ -10,6 +10,7 @@ TASKS = {  # what `pdf2qa --task` takes, and its help
     "concept": "what a measure, policy or risk is here, and what follows for the figures",
     "summary": "what a section comes to, text and tables together",
     "table": "what follows from the figures of a table, as a program over its cells; up to four a table",
+    "conversation": "three to five questions that rest on each other, each answer with its quotes",
 }
 _KINDS = "; ".join(f"{name}: {about}" for name, about in TASKS.items())
 BENCHMARKS = (
@@ -148,7 +149,7 @@ class Asking:
         None, "USD that the set may cost, all runs together; a hard stop.", flag="--budget", key="budget", above=0
     )
     budget_all_usd: float | None = option(
-        None, "USD that all sets and scores in build/ may cost together, all runs; a hard stop. Also FINGEN_BUDGET.",
+        None, "USD that all sets, scores and conversations in build/ may cost together, all runs; a hard stop. Also FINGEN_BUDGET.",
         flag="--budget-all", key="budget_all", variable="FINGEN_BUDGET", above=0,
     )  # fmt: skip
     price: tuple[float, float] | None = option(
@@ -258,7 +259,8 @@ class Pdf2qa:
     )
     check: str | None = option(
         None, "A second teacher holds each claim of an answer against its quotes, blind to the writer; where it disagrees "
-        "the pair is rejected, with both sides. How often it agrees is said.", metavar="TEACHER",
+        "the pair is rejected, with both sides. What only rules that read words speak against is kept where it supports each "
+        "claim. How often it agrees is said.", metavar="TEACHER",
     )  # fmt: skip
     judge: str | None = option(
         None, "A teacher that scores what is kept, 1 to 5 on four points; scores are stored and reject nothing.",

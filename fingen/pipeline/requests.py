@@ -16,7 +16,7 @@ from fingen.tasks import qa
 from fingen.tasks.documents import named_tasks
 from fingen.tasks.qa import DocumentTask
 from fingen.teachers.job import Job
-from fingen.teachers.offline import PAIRS, is_readable
+from fingen.teachers.offline import RULED, is_readable
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,15 @@ class RequestPlan:
         """The groups of tasks that a chunk is worth being asked for."""
         is_worth = is_readable(chunk) if teacher == "offline" else is_narrative(chunk)
         has_table = any(block.kind == "table" for block in chunk.blocks)
-        return [tasks for tasks in self.groups if (has_table if tasks[0].per_table else is_worth)]
+        return [
+            tasks
+            for tasks in self.groups
+            if (has_table if tasks[0].per_table else is_worth or (has_table and tasks[0].takes_tables))
+        ]
 
     def without_rules(self, teacher: str) -> list[str]:
         """What the offline teacher cannot write, and who can; nothing for other teachers."""
-        names = [task.name for task in self.tasks if teacher == "offline" and task.task not in PAIRS]
+        names = [task.name for task in self.tasks if teacher == "offline" and task.task not in RULED]
         return [f"the offline teacher has no rules for {', '.join(names)}: --teacher names a model"] if names else []
 
 

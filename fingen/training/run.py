@@ -165,6 +165,8 @@ def _train(
         say(line)
     if not rows.kept:
         raise no_rows(data, rows, tuning, positions(loaded.model))
+    if rows.parted:
+        say(f"{rows.parted} conversations are rows for each answer: the chat template writes earlier answers otherwise")
     kept, first = {example.id for example in held.kept}, rows.kept[0]
     show(*(loaded.tokenizer.decode(part) for part in (first.ids[: -first.answer], first.ids[-first.answer :])))
     model = recipe.add_adapter(loaded.model, tuning)
