@@ -98,6 +98,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("synth qa --topics nowhere --teacher anthropic", "nowhere: cannot be read"),
     ],
     "import": [("import fpb nowhere --out build/x", "nowhere")],
+    "prefer": [("prefer nowhere", "nowhere: no such set"), ("prefer", "no set here")],
     "mix": [("mix nowhere=2 --out build/x", "no such set")],
     "prompts": [("prompts copy file", "file")],
     "verify": [

@@ -107,7 +107,7 @@ def pdf2qa(
         judged = run.ask_judge(journal, locks, consent)
         if isinstance(judged, Pending):
             return judged
-        with lock(settings.out, patience_seconds=PATIENCE_SECONDS):
+        with lock(settings.out, patience_seconds=PATIENCE_SECONDS, say=lambda text: on_event(Note(text))):
             draw, content = run.draw(journal)
             changed = write_set(settings.out, content)
     return run.sum_up(draw, content, answers, changed=changed)

@@ -68,6 +68,12 @@ class TrainingPlan:
         """Free memory of what would train."""
         return free_memory_bytes()[0]
 
+    @property
+    def trains_on(self) -> str:
+        """What would train, in words."""
+        kind = free_memory_bytes()[1]
+        return f"{kind}: no GPU is seen" if kind == MACHINE else kind
+
     def estimate_seconds(self) -> tuple[float, float] | None:
         """How long training may take on this machine, at least and at most; measures it for a moment. None: not known."""
         if not self.base.billions or not self.rows or find_spec("torch") is None:
