@@ -42,12 +42,12 @@ def command(folder: Path | None, yes: bool, as_json: bool, quiet: bool, debug: b
       $ fingen push build/models/fpb-smollm2-drop6 --license apache-2.0
       $ fingen push saves/mine --base llama3 --form chat
     """
-    from fingen.adapters import FOREIGN, MANIFEST
+    from fingen.adapters import is_adapter
     from fingen.hub import push, push_adapter, push_model
     from fingen.training.merged import MERGED
 
     settings = settings_of(Push, options)
-    is_adapter = folder is not None and any((folder / name).is_file() for name in (MANIFEST, FOREIGN))
+    adapter = folder if folder is not None and is_adapter(folder) else None
 
     def agree(plan: PushPlan | AdapterPlan | ModelPlan) -> None:
         if not quiet and not (as_json and settings.dry_run):
@@ -62,11 +62,11 @@ def command(folder: Path | None, yes: bool, as_json: bool, quiet: bool, debug: b
         if not click.confirm(f"Publish it as {plan.repo} ({plan.visibility})?", err=True):
             raise UsageError("nothing was uploaded", hint="--dry-run shows the same and asks nothing")
 
-    if not is_adapter and (settings.base or settings.form):
+    if not adapter and (settings.base or settings.form):
         raise UsageError("--base and --form go with an adapter", hint="leave them out for a set or a model")
     pushed: Pushed[Any]
-    if folder is not None and is_adapter:
-        pushed = push_adapter(folder, settings, agree, quiet=quiet)
+    if adapter:
+        pushed = push_adapter(adapter, settings, agree, quiet=quiet)
     elif folder is not None and (folder / MERGED).is_file():
         pushed = push_model(folder, settings, agree, quiet=quiet)
     else:
