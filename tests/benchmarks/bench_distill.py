@@ -66,6 +66,7 @@ TEXTS: dict[str, tuple[object, ...]] = {
     "other-rows-alone": ("--student", SMALL, "--kl", 0),
 }
 SHORTS: dict[str, tuple[object, ...]] = {
+    "short-cut": ("--untrained",),
     "short-rows-alone": ("--kl", 0),
     "short": (),
     "short-hidden": ("--hidden", 1),
