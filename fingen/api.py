@@ -34,6 +34,7 @@ from fingen.keywords import (
     IntentOptions,
     MergeOptions,
     Pdf2qaOptions,
+    PreferOptions,
     PullOptions,
     PushOptions,
     ReadOptions,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from fingen.pipeline.show import Shown
     from fingen.pipeline.summary import Summary
     from fingen.pipeline.synth import SynthSummary
+    from fingen.review.prefer import Preferred
     from fingen.scoring.run import Planned, Scored
     from fingen.training.distill.plan import DistillPlan
     from fingen.training.distill.run import Distilled
@@ -272,6 +274,18 @@ def import_set(name: str, /, *paths: File, **options: Unpack[ImportOptions]) -> 
     out = values.pop("out", config.BUILD / name)
     columns = {field.name: values.pop(field.name) for field in dataclasses.fields(Options) if field.name in values}
     return import_set(name, tuple(map(Path, paths)), out, options=Options(**columns), **values)
+
+
+@public("prefer")
+def prefer(folder: File | None = None, /, **options: Unpack[PreferOptions]) -> Preferred:
+    """Make pairs of a better and a worse answer of what a set (None: the newest in build/) and its reviewers have rejected.
+
+    Raises:
+        SetError: no such set, or `out` holds something else. ShortfallError: no pair came of it.
+    """
+    from fingen.review.prefer import prefer
+
+    return prefer(_set(folder), settings_of(config.Prefer, _read("prefer", options)))
 
 
 @public()

@@ -26,6 +26,10 @@ SOURCES = (*BENCHMARKS, "alpaca", "sharegpt", "csv")  # what `import` takes
 RENAMED = {
     "fineval-intent": "ant-intent"
 }  # names that sources and benchmarks had before: FinEval is another one, SUFE's
+TERMS = {  # provider -> where it says what may be trained on its models' answers
+    "anthropic": "https://support.claude.com/en/articles/12326764-can-i-use-my-outputs-to-train-an-ai-model",
+    "openai": "https://openai.com/policies/services-agreement/",
+}
 CONTEXTS = ("none", "passage", "both")
 LANGUAGES = ("auto", "en", "zh")
 SPLIT_UNITS = ("auto", "document", "chunk")
@@ -132,8 +136,12 @@ class Filters:
 class Asking:
     """How a teacher is asked, and what it may cost."""
 
-    base_url: str | None = option(None, "A server that speaks OpenAI's protocol: http://host/v1.", metavar="URL")
-    concurrency: int = folder_option(64, "Requests in flight, at most.", least=1, most=1024)
+    base_url: str | None = option(
+        None, "A server that speaks OpenAI's protocol (vLLM, Ollama, llama.cpp): http://host/v1.", metavar="URL"
+    )
+    concurrency: int = folder_option(
+        64, "Requests in flight, at most; fingen finds out what the server takes.", least=1, most=1024
+    )
     rpm: int | None = folder_option(None, "Requests a minute, at most.", least=1)
     tpm: int | None = folder_option(None, "Tokens a minute, at most.", least=1)
     budget_usd: float | None = folder_option(
@@ -146,7 +154,7 @@ class Asking:
     price: tuple[float, float] | None = option(
         None, "USD per million input and output tokens, for a model whose price is not known.", metavar="IN,OUT"
     )
-    batch: bool = option(False, "Ask in batches: half the price, within 24 hours.")
+    batch: bool = option(False, "Ask in batches of the provider: half the price, within 24 hours.")
     wait: bool = folder_option(True, "Wait for the batches; without it the same command collects them later.")
     export_requests: Path | None = option(
         None, "Send nothing: write the missing requests to FILE, in the form of OpenAI's batches.", metavar="FILE", is_file=True
@@ -216,7 +224,12 @@ class Pdf2qa:
         key="task",
         choices=tuple(TASKS),
     )
-    per_chunk: int = option(2, "Pairs of a kind asked for from a passage, at most.", least=1, most=20)
+    per_chunk: int = option(
+        2,
+        "Pairs of a kind asked for from a passage, at most; of table twice as many from each table, and no more than 4.",
+        least=1,
+        most=20,
+    )
     context: str = folder_option(
         "none", "What stands in `input`: nothing (closed-book), the source passage, or a row of each.", choices=CONTEXTS
     )
@@ -229,7 +242,7 @@ class Pdf2qa:
     sections: tuple[str, ...] = option(
         (),
         "Sections asked about, parted by commas: parts of their titles, such as `risk factors`, or exhibits, signatures, "
-        "cover, governance, or all.",
+        "cover, governance, or all. What is left out is counted.",
         unset="all but exhibits, signatures, cover and governance",
     )
     reading: ReadSettings = field(default_factory=ReadSettings)
@@ -239,17 +252,37 @@ class Pdf2qa:
         unset="1 for a teacher that costs, else 0", least=0, most=3,
     )  # fmt: skip
     partial: bool = option(
-        False, "Write the set of what is answered, where answers are missing or refused; exit code 1 says so."
+        False,
+        "Write the set of what is answered, where answers are missing or refused; exit code 1 says so, and the same command "
+        "asks for the rest.",
     )
     check: str | None = option(
         None, "A second teacher holds each claim of an answer against its quotes, blind to the writer; where it disagrees "
-        "the pair is rejected.", metavar="TEACHER",
+        "the pair is rejected, with both sides. What only rules that read words speak against is kept where it supports each "
+        "claim. How often it agrees is said.", metavar="TEACHER",
     )  # fmt: skip
     judge: str | None = option(
         None, "A teacher that scores what is kept, 1 to 5 on four points; scores are stored and reject nothing.",
         metavar="TEACHER",
     )  # fmt: skip
     filters: Filters = field(default_factory=Filters)
+    replace: bool = option(False, ANEW)
+
+
+SIBLINGS = ("question", "passage")  # what the two answers of a preference have in common
+
+
+@dataclass(frozen=True)
+class Prefer:
+    """`fingen prefer`."""
+
+    out: Path | None = option(
+        None, "Folder of the new set.", unset="that of SET with -preferences behind it", metavar="FOLDER"
+    )
+    siblings: str = folder_option(
+        "question", "What the rejected answer has in common with the chosen one: its question, worded anew or not; or no "
+        "more than its passage and task, which gives more pairs that teach less.", choices=SIBLINGS,
+    )  # fmt: skip
     replace: bool = option(False, ANEW)
 
 
@@ -326,6 +359,7 @@ GGUF_KINDS = {"f32": "ALL_F32", "f16": "MOSTLY_F16", "q8_0": "MOSTLY_Q8_0", "q4_
 FORMS = ("chat", "fingpt")
 BASE_OF = "Of an adapter that another program made: its base model."
 FORM_OF = "Of such an adapter: how its prompts looked in its training."
+OBJECTIVES = ("sft", "dpo")
 SCHEDULES = ("cosine", "linear", "constant")
 KEEP = ("best", "last")
 DPI = 144  # dots per inch of a page that is drawn
@@ -355,7 +389,9 @@ class Tuning:
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
     load: str = folder_option(
-        "auto", "Number format of the base model; 8bit and 4bit need the extra [quant].", choices=LOADS
+        "auto",
+        "Number format of the base model; auto: bf16 on a GPU, else fp32. 8bit and 4bit need the extra [quant].",
+        choices=LOADS,
     )
     gradient_checkpointing: bool = False  # less memory, a third more time
     validation_share: float = 0.0  # of the training rows, for a set that has no validation split
@@ -379,9 +415,18 @@ class Finetune:
     data: Path | None = option(None, "The set to train on.", unset="the newest in build/", flag="--set", metavar="SET")
     out: Path | None = option(None, "Folder of the adapter.", unset="build/adapters/<set>-<model>")
     recipe: str | None = folder_option(None, "Settings that were published; a wrong name lists them.", metavar="NAME")
+    objective: str = folder_option(
+        "sft",
+        "What is learned: the answers (sft), or of preferences, which answer is better (dpo).",
+        choices=OBJECTIVES,
+    )
+    beta: float = folder_option(
+        0.1, "With dpo: how dear it is to move away from the base model; the smaller, the further it goes.", above=0
+    )
     seeds: int | None = option(
         None,
-        "Train so many adapters, with seeds from --seed on; tell the mean and the spread of what they come to.",
+        "Train so many adapters, with seeds from --seed on, in folders that end with -seed0 and so on; tell the mean and the "
+        "spread of what they come to.",
         least=2,
     )
     resume: bool = folder_option(False, "Go on with a run that was not finished.")
@@ -473,25 +518,33 @@ class Scoring:
         (), "A model as it is: an alias, a Hub id or a folder. May be repeated.", flag="--model", metavar="MODEL"
     )
     teachers: tuple[str, ...] = option(
-        (), "A teacher over its API: anthropic[:MODEL], openai[:MODEL]. May be repeated.", flag="--teacher", metavar="NAME"
+        (), "A teacher over its API: anthropic[:MODEL], openai[:MODEL]. To name it is to agree to its price. May be repeated.",
+        flag="--teacher", metavar="NAME",
     )  # fmt: skip
     classifiers: tuple[str, ...] = option(
-        (), "An encoder with a head of classes, such as FinBERT: a Hub id or a folder. May be repeated.", flag="--classifier",
+        (), "An encoder with a head of classes, such as FinBERT: a Hub id or a folder with safetensors. Its classes are matched "
+        "with the options by name. May be repeated.", flag="--classifier",
         metavar="MODEL",
     )  # fmt: skip
     baseline: bool = folder_option(
-        False, "A linear baseline: character n-grams and logistic regression on the training rows."
+        False, "A linear baseline: character n-grams and logistic regression on the training rows (extra [baseline])."
     )
     predictions: Path | None = option(
-        None, "Raw answers: rows of id (or row, from 1) and prediction; may have model, and gold in place of --gold.",
+        None, "Raw answers (JSON lines, JSON, CSV): rows of id (or row, from 1) and prediction, answer or output. Each `model` is a "
+        "subject; `gold` may stand in place of --gold; `finish_reason` or `stop_reason` may say that an answer was cut off.",
         metavar="FILE",
     )  # fmt: skip
     gold: Path | None = option(
-        None, "What is right for --predictions: a set, a file of one, or rows of id and gold.", metavar="FILE|SET"
+        None,
+        "What is right for --predictions: a set (its test split, else validation), a file of one, or rows of id and gold, "
+        "and of language where the texts do not show it.",
+        unset="the column gold of the answers",
+        metavar="FILE|SET",
     )
     base_beside: bool = folder_option(
         True,
-        "Leave out the base model beside an adapter, and the teacher and other students beside a distilled model.",
+        "Leave out the base model beside an adapter, read off and generated, and the teacher and other students beside a "
+        "distilled model.",
         flag="--no-base",
         key="no_base",
     )
@@ -508,7 +561,11 @@ class Scoring:
     )  # fmt: skip
     trust_remote_code: bool = option(False, "Run the Python code that a model brings; read it before.")
     data: Path | None = option(
-        None, "Rows to score on.", unset="the set that the adapter was tuned on", flag="--set", metavar="SET|FILE"
+        None,
+        "Rows to score on: a set, or a file of instruction (or question), options and gold.",
+        unset="the set that the adapter was tuned on",
+        flag="--set",
+        metavar="SET|FILE",
     )
     splits: tuple[str, ...] = option(
         (), "Split of the set. May be repeated.", unset="test, else validation; of questions and answers memory too",
@@ -526,7 +583,8 @@ class Scoring:
         (), f"{', '.join(BENCHMARKS)}. May be repeated.", flag="--benchmark", metavar="NAME"
     )
     files: tuple[Path, ...] = option(
-        (), "File or folder of a --benchmark, one for each in their order.", unset="fetched from the Hub", flag="--data",
+        (), "File or folder of a --benchmark, one for each in their order.", unset="fetched from the Hub where a copy is there, and said",
+        flag="--data",
         metavar="FILE",
     )  # fmt: skip
     generate: bool = folder_option(
@@ -535,13 +593,17 @@ class Scoring:
     rotate: bool = option(False, "Ask each choice with its options in every rotation: does their place decide?")
     limit: int | None = option(
         None,
-        "Rows of each source, at most: chosen by their ids, the same for all; to try a score out.",
+        "Rows of each source, at most: chosen by their ids, the same for all, under a name of their own; no figures of the "
+        "whole.",
         unset="all",
         least=1,
     )
     shots: int = option(0, "Training examples before each question, of each class equally many.", least=0)
     max_tokens: int | None = option(
-        None, "Tokens that a generated answer may have.", unset="64 for a choice, 512 for free text", least=1
+        None,
+        "Tokens that a generated answer may have; those that needed more are counted.",
+        unset="64 for a choice, 512 for free text; of teachers 1024 and 2048",
+        least=1,
     )
     asking: AskingToScore = field(default_factory=AskingToScore)
     out: Path | None = option(None, "Folder of the score.", unset="build/scores/<name>", metavar="FOLDER")
@@ -594,7 +656,7 @@ class Demo(ServedModels):
         flag="--set", metavar="SET",
     )  # fmt: skip
     inputs: tuple[Path, ...] = option(
-        (), "Where the PDF files of the set are, or such a file. May be repeated.", unset="., raw/, reports/",
+        (), "Where the PDF files of the set are, or such a file. May be repeated.", unset="., raw/, reports/, and where they were read",
         flag="--input", metavar="FOLDER",
     )  # fmt: skip
     teachers: tuple[str, ...] = option(
@@ -612,7 +674,9 @@ class Reproduce:
     model: str | None = option(
         None, "The base model; another than the published one makes another table.", unset="the published one"
     )
-    scale: float = option(1.0, "Share of the training rows and of the warm-up.", above=0)
+    scale: float = option(
+        1.0, "Share of the training rows and of the warm-up; one that becomes longer than the run is refused.", above=0
+    )
     only: tuple[str, ...] = option(
         (), "Of the published sources and benchmarks these alone. May be repeated.", metavar="NAME"
     )
@@ -648,7 +712,9 @@ class Reproduce:
 class Taking:
     """How much is taken from the Hub: what others publish may be far more than it looks like."""
 
-    max_rows: int = option(500_000, "Rows to take, at most; a data set that has more is refused.", least=1)
+    max_rows: int = option(
+        500_000, "Rows to take, at most; a data set that has more is refused, before it is unpacked.", least=1
+    )
     max_mib: int = option(512, "MiB to take, at most, as they arrive and as they are unpacked.", least=1)
 
 

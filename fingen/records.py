@@ -306,6 +306,8 @@ def _dump_nested(value: Any, dump: SerializerFunctionWrapHandler, info: Serializ
 
 # Readers take a column's type from the first rows that they see. A list or object that is empty there has none, so that
 # it is JSON in a text on disk; it is read from both.
+# In a record's draws: the reasons of rules that read words and speak against it, and the second teacher that supports it still.
+CONTESTED, SUPPORTED_BY = "contested", "supported_by"
 _NESTED = (BeforeValidator(parse_nested), WrapSerializer(_dump_nested))
 
 
@@ -343,12 +345,37 @@ class Record(Frozen):
     review: Annotated[dict[str, Any], *_NESTED] = Field(default_factory=dict)  # a person's verdict, and what it changed
     teacher: str
     origin: Literal["document", "synthetic", "imported"]
+    rejected: str = Field(default="", exclude_if=_is_empty)  # of a preference: an answer that is worse than the output
+    reason: str = Field(
+        default="", exclude_if=_is_empty
+    )  # what is wrong with it: a word, and behind ": " what was found
+
+    @property
+    def prompt(self) -> str:
+        """Instruction and input as one text, joined as LLaMA-Factory joins those of an Alpaca row."""
+        return f"{self.instruction}\n{self.input}" if self.input else self.instruction
 
     @model_validator(mode="before")
     @classmethod
-    def _without_null(cls, row: Any) -> Any:
-        """Read rows in which what is empty is null, as sets were written before."""
-        return {name: value for name, value in row.items() if value is not None} if isinstance(row, dict) else row
+    def _as_written(cls, row: Any) -> Any:
+        """Read rows in which what is empty is null, as sets were written before; what a preference says twice is read once."""
+        if not isinstance(row, dict):
+            return row
+        twice = ("prompt", "chosen") if row.get("rejected") else ()
+        return {name: value for name, value in row.items() if value is not None and name not in twice}
+
+    @model_serializer(mode="wrap")
+    def _with_preference(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write a preference under the names that trainers read: prompt, chosen, rejected."""
+        row = dump(self)
+        if not self.rejected:
+            return row  # type: ignore[no-any-return]  # a dictionary, as of every model
+        named = {"prompt": self.prompt, "chosen": self.output, "rejected": self.rejected, "reason": self.reason}
+        return {**named, **row}
+
+
+PREFERENCE = ("prompt", "chosen", "rejected", "reason")  # columns that rows of preferences alone have
+COLUMNS = tuple(name for name in Record.model_fields if name not in PREFERENCE)  # those that all rows have
 
 
 class Rejected(Frozen):
@@ -421,6 +448,16 @@ class Manifest(Frozen):
     declared: tuple[str, ...] = ()  # published splits and repeats that verify reports and does not fail on
     withdrawn: tuple[Withdrawn, ...] = ()
     versions: dict[str, str]
+
+    @property
+    def is_preferences(self) -> bool:
+        """Whether its rows are preferences: a prompt, a chosen and a rejected answer."""
+        return self.command == "prefer"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that its rows have on disk."""
+        return (*PREFERENCE, *COLUMNS) if self.is_preferences else COLUMNS
 
     @model_serializer(mode="wrap")
     def _without_withdrawn(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from fingen.teachers.event_loop import run_async
 ROOT = Path(__file__).resolve().parent.parent
 FUNCTIONS = [name for name in fingen.__all__ if inspect.isfunction(getattr(fingen, name))]
 LIST = "import json, sys; print(json.dumps(sorted(sys.modules)))"
-README = next(block for block in blocks() if block.startswith("import fingen\n"))
+LINES = next(iter(blocks("fingen/help/python.md")))
 
 
 def run(*command: str, cwd: Path = ROOT, given: str = "") -> str:
@@ -75,20 +75,20 @@ def test_type_checkers_see_the_keywords_that_the_command_has(name: str):
     assert all(f"{keyword}: " in function.__doc__ for keyword in shown)
 
 
-# --- the lines of the README -----------------------------------------------------------------------------------------------
+# --- the lines of `fingen help python` --------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the README's lines were run, from standard input."""
+    """A folder in which the lines of `fingen help python` were run, from standard input."""
     folder = tmp_path_factory.mktemp("readme")
     (folder / "raw").symlink_to(ROOT / "raw")
     show = "\nimport json; print(json.dumps([report.company, text, answers, len(frame), shown.record.id, plan.rows]))"
-    (folder / "said.json").write_text(run("-", cwd=folder, given=README + show))
+    (folder / "said.json").write_text(run("-", cwd=folder, given=LINES + show))
     return folder
 
 
-def test_the_lines_of_the_readme_do_what_they_say(demo: Path):
+def test_the_lines_of_the_topic_do_what_they_say(demo: Path):
     company, text, answers, rows, shown, to_train = json.loads((demo / "said.json").read_text())
     manifest = json.loads((demo / "build/demo/manifest.json").read_text())
 
@@ -111,8 +111,8 @@ def test_function_and_command_make_the_same_set(demo: Path, tmp_path: Path, monk
 
 
 @pytest.mark.slow
-def test_the_lines_of_the_readme_are_well_typed(tmp_path: Path):
-    (tmp_path / "lines.py").write_text(README + "made.exit_code\nplan\nfingen.pdf2qa('raw', per_chunk=3)\n")
+def test_the_lines_of_the_topic_are_well_typed(tmp_path: Path):
+    (tmp_path / "lines.py").write_text(LINES + "made.exit_code\nplan\nfingen.pdf2qa('raw', per_chunk=3)\n")
     checked = run("-m", "mypy", "--strict", "--config-file", str(ROOT / "pyproject.toml"), str(tmp_path / "lines.py"))
     assert checked.startswith("Success")
     (tmp_path / "lines.py").write_text(

@@ -1,24 +1,33 @@
-"""Help, README and commands cannot drift: every command has help with an example and stands in the README's reference.
+"""Help, topics and commands cannot drift: every command has help with an example, and the reference is made of the options.
 
-The reference is the README's section "Command reference" (or "Commands"), with one heading for each command that names it
-in full (`fingen pdf2qa`); its options stand below that heading. Those of `fingen` itself may stand anywhere in the section.
+What there is to read beyond `--help` are the topics in fingen/help/, which `fingen help` shows.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import pty
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
+import fingen
 from fingen import cli, config
+from fingen.cli.help import TOPICS
 
-README = Path(__file__).resolve().parent.parent / "README.md"
-REFERENCE = re.compile(r"(command reference|commands)", re.IGNORECASE)
-TAKEN = {"fingen pdf2qa": config.TASKS, "fingen score": config.BENCHMARKS, "fingen import": config.SOURCES}
+HELP = Path(fingen.__file__).with_name("help")
+TAKEN = {  # by name, and the topic that names it
+    "fingen pdf2qa": ("pairs", config.TASKS),
+    "fingen score": ("scoring", config.BENCHMARKS),
+    "fingen import": ("exchange", config.SOURCES),
+}
 
 
 def walk(command: click.Command, context: click.Context) -> Iterator[tuple[str, click.Command]]:
@@ -35,32 +44,12 @@ def commands() -> dict[str, click.Command]:
     return dict(walk(cli.main, click.Context(cli.main, info_name="fingen")))
 
 
-def sections(text: str) -> Iterator[tuple[str, str]]:
-    """Each heading with all that stands below it, its sub-headings too."""
-    lines = text.splitlines()
-    headings, fenced = [], False
-    for number, line in enumerate(lines):
-        if line.lstrip().startswith("```"):
-            fenced = not fenced
-        elif not fenced and (mark := re.match(r"(#+) ", line)):
-            headings.append((number, len(mark[1])))
-    for index, (number, depth) in enumerate(headings):
-        later = (start for start, other in headings[index + 1 :] if other <= depth)
-        yield lines[number].lstrip("# "), "\n".join(lines[number + 1 : next(later, len(lines))])
+def topic(name: str) -> str:
+    return (HELP / f"{name}.md").read_text(encoding="utf-8")
 
 
-def reference() -> str:
-    text = README.read_text(encoding="utf-8")
-    return next(body for title, body in sections(text) if REFERENCE.fullmatch(title.strip()))
-
-
-def documented() -> dict[str, str]:
-    """The reference, command by command."""
-    found = {}
-    for title, body in sections(reference()):
-        if name := re.match(r"`?(fingen(?: [a-z0-9-]+)*)", title):
-            found[name[1]] = body
-    return found
+def ask(*words: str) -> Result:
+    return CliRunner().invoke(cli.main, ["help", *words], prog_name="fingen")
 
 
 def has_example(text: str) -> bool:
@@ -99,34 +88,32 @@ def test_every_command_answers_to_help():
         assert f"Usage: {name}" in run.output
 
 
-def test_the_readme_lists_the_commands_there_are():
-    assert set(documented()) - {"fingen"} == set(commands()) - {"fingen"}
+def test_the_reference_has_every_command_with_every_option():
+    parts = re.split(r"^## `(.+)`$", ask("reference").stdout, flags=re.MULTILINE)
+    below = dict(zip(parts[1::2], parts[2::2], strict=True))
 
-
-def test_the_readme_lists_every_option():
-    below = {**documented(), "fingen": reference()}
+    assert set(below) == set(commands()) - {"fingen"}
     missing = [
         f"{name} {option}"
         for name, command in commands().items()
         for option in long_names(command)
-        if not re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", below.get(name, ""))
+        if name != "fingen" and not re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", below[name])
     ]
-
     assert not missing
+    assert all(re.search(r"^```\nfingen ", text, re.MULTILINE) for text in below.values())
 
 
 def unnamed() -> list[str]:
-    """What a command takes by name and the README's reference does not name."""
-    sections = documented()
+    """What a command takes by name and its topic does not name."""
     return [
         f"{command} {name}"
-        for command, names in TAKEN.items()
+        for command, (where, names) in TAKEN.items()
         for name in names
-        if f"`{name}`" not in sections[command]
+        if f"`{name}`" not in topic(where)
     ]
 
 
-def test_the_readme_names_what_commands_take():
+def test_topics_name_what_commands_take():
     assert not unnamed()
 
 
@@ -136,4 +123,87 @@ def test_help_names_what_commands_take(command: str):
         click.Context(commands()[command], terminal_width=10_000, max_content_width=10_000)
     )
 
-    assert not [name for name in TAKEN[command] if not re.search(rf"(?<![\w-]){name}(?![\w-])", shown)]
+    assert not [name for name in TAKEN[command][1] if not re.search(rf"(?<![\w-]){name}(?![\w-])", shown)]
+
+
+# --- fingen help ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_topic_is_listed_with_its_title():
+    listed = json.loads(ask("--json").stdout)["topics"]
+
+    assert {path.stem for path in HELP.iterdir()} == set(TOPICS) == set(listed) - {"reference"}
+    assert all(topic(name).startswith(f"# {title}\n") for name, title in listed.items() if name != "reference")
+    assert all(
+        re.search(rf"^  {name} +{re.escape(title)}$", ask().stdout, re.MULTILINE) for name, title in listed.items()
+    )
+
+
+def test_a_topic_has_no_commands_name():
+    assert not set(listed := [*TOPICS, "reference"]) & {name.removeprefix("fingen ") for name in commands()}, listed
+
+
+@pytest.mark.parametrize("name", TOPICS)
+def test_where_there_is_no_terminal_a_topic_is_its_text(name: str):
+    assert ask(name).stdout == topic(name)
+    assert json.loads(ask(name, "--json").stdout) == {"topic": name, "text": topic(name)}
+
+
+def test_a_command_says_what_it_says_itself():
+    for name in ("score", "synth intent", "models convert"):
+        own = CliRunner().invoke(cli.main, [*name.split(), "--help"], prog_name="fingen")
+
+        assert ask(*name.split()).stdout == own.stdout
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("trainig", "did you mean training?"),
+        ("pdf2q", "did you mean pdf2qa?"),
+        ("FINGEN_BUDGET", "see `fingen help teachers`;"),
+        ("xyzzy", "  -> `fingen help` lists the topics"),
+    ],
+)
+def test_what_is_no_topic_gets_a_way_on(word: str, hint: str):
+    asked = ask(word)
+
+    assert asked.exit_code == 2
+    assert asked.stderr.startswith(f"Error: no topic and no command: {word}\n")
+    assert hint in asked.stderr
+
+
+def test_commands_named_by_a_topic_are_commands():
+    """And their options are options."""
+    known = commands()
+    wrong = []
+    for name in TOPICS:
+        code = re.findall(r"`(fingen [^`]+)`|^\s*(fingen [^\n#]+)", topic(name), re.MULTILINE)
+        for line in ("".join(each).replace("\n", " ") for each in code):
+            words = re.match(r"fingen((?: [a-z0-9]+)*)", line)[0]  # type: ignore[index]  # it starts so
+            while words not in known:
+                words = words.rpartition(" ")[0]
+            options = set(re.findall(r"(?<!\S)--[a-z0-9-]+", line))
+            wrong += [f"{name}: {line}"] if words == "fingen" or options - set(long_names(known[words])) else []
+
+    assert not wrong
+
+
+def test_on_a_terminal_it_is_laid_out_and_lines_of_code_stay_whole():
+    seen, terminal = pty.openpty()
+    environment = {**os.environ, "COLUMNS": "60", "TERM": "xterm", "NO_COLOR": "1"}
+    with subprocess.Popen([sys.executable, "-m", "fingen", "help", "teachers"], stdout=terminal, env=environment):
+        os.close(terminal)
+        said = b""
+        try:
+            while part := os.read(seen, 4096):
+                said += part
+        except OSError:  # Linux says so where the other end is closed
+            pass
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", said.decode()).splitlines()
+
+    code = [line for line in topic("teachers").splitlines() if line.startswith("fingen pdf2qa ")]
+    assert [line for line in code if line in lines] == code
+    prose = [line for line in lines if line.rstrip() not in code]
+    assert max(map(len, prose)) <= 60
+    assert "#" not in "".join(prose[:2])

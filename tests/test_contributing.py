@@ -114,7 +114,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("copy")
     for name in ("fingen", "prompts"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("CONTRIBUTING.md", "README.md", "tests/test_cli_help.py"):
+    for name in ("CONTRIBUTING.md", "tests/test_cli_help.py"):
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(ROOT / name, folder / name)
     follow(folder)
@@ -136,7 +136,7 @@ COMMANDS = {
 
 @pytest.fixture(scope="module")
 def ran(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """How each command ended, and what the reference does not name: one process, which has the copy first on its path."""
+    """How each command ended, and what topics do not name: one process, which has the copy first on its path."""
     here = tmp_path_factory.mktemp("here")
     write_report(here / "report.pdf")
     (here / "headlines.csv").write_text("headline,label\nGold climbs,yes\nGold slips,no\nGold jumps,yes\n")
@@ -191,5 +191,5 @@ def test_a_check_keeps_its_rejects_and_they_are_counted(ran: dict[str, Any]):
     assert all("promised in writing" in row["item"]["answer"] for row in fallen)
 
 
-def test_the_reference_is_told_what_it_does_not_name(ran: dict[str, Any]):
+def test_topics_are_told_what_they_do_not_name(ran: dict[str, Any]):
     assert ran["unnamed"] == ["fingen pdf2qa risk", "fingen score headlines", "fingen import headlines"]

@@ -35,7 +35,7 @@ from fingen.serving.serve import OpenPaths
 from fingen.web.guard import guard_paths
 from fingen.web.server import take_port
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+TOPIC = Path(__file__).resolve().parent.parent / "fingen/help/serving.md"
 PORT = 8123
 OWN = f"127.0.0.1:{PORT}"
 CHAT = "/v1/chat/completions"
@@ -269,12 +269,12 @@ def test_who_goes_away_has_no_more_written_for_him(stream: bool):
 
 
 def commands() -> list[str]:
-    """The commands and the snippet that README shows for a server, each a block."""
-    section = README.read_text(encoding="utf-8").partition("### `fingen serve`")[2].partition("\n### ")[0]
+    """The commands and the snippet that `fingen help serving` shows for a server, each a block."""
+    section = TOPIC.read_text(encoding="utf-8").partition("\n## Serve\n")[2].partition("\n## ")[0]
     return re.findall(r"^```(?:sh|python)\n(.*?)^```$", section, re.M | re.S)
 
 
-def test_what_the_readme_shows_works_as_it_is_typed(server: Server, workplace: Path):
+def test_what_the_topic_shows_works_as_it_is_typed(server: Server, workplace: Path):
     blocks = [
         block.replace("http://127.0.0.1:8000", server.url).replace("intent-llama3", "base") for block in commands()
     ]

@@ -74,6 +74,10 @@ def test_help_imports_little_beyond_click():
 
 # Command -> what is wrong with it, each with what is said. All in an empty folder, with no key anywhere.
 WRONG: dict[str, list[tuple[str, str]]] = {
+    "doctor": [("doctor nowhere", "unexpected extra argument")],
+    "init": [("init nowhere", "nowhere: no such folder")],
+    "completion": [("completion tcsh", "'tcsh' is not one of")],
+    "help": [("help nowhere-else", "no topic and no command")],
     "pdf2qa": [
         ("pdf2qa nowhere --teacher offline", "nowhere: not found"),
         ("pdf2qa . --teacher nobody", "unknown teacher"),

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fingen.cli import completers
 from fingen.cli.common import Command, command_options, tell
+from fingen.cli.working import working
 
 if TYPE_CHECKING:
     from fingen.pipeline.mixing import Mixed
 
 
 @click.command("mix", cls=Command)
-@click.argument("sets", nargs=-1, required=True, metavar="SET[:N]...")
+@click.argument("sets", nargs=-1, required=True, metavar="SET[:N]...", shell_complete=completers.sets)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the mix.")
 @click.option("--replace", is_flag=True, help="Start the mix anew, also where it was made otherwise.")
 @command_options
@@ -29,9 +31,10 @@ def command(sets: tuple[str, ...], out: Path, replace: bool, as_json: bool, quie
       $ fingen mix build/fpb:6 build/fiqa:21 build/tfns:2 build/nwgi:1 --out build/finsent
       $ fingen mix build/reports build/intent --out build/all --json
     """
-    from fingen.pipeline.mixing import mix, parse_part
+    with working("mixing the sets", quiet=quiet):
+        from fingen.pipeline.mixing import mix, parse_part
 
-    made = mix([parse_part(text) for text in sets], out, replace=replace)
+        made = mix([parse_part(text) for text in sets], out, replace=replace)
     tell(made, _lines(made), made.set, as_json=as_json)
 
 

@@ -36,9 +36,9 @@ def command() -> None:
 @command.command("intent", cls=Command)
 @options_of(Synth, *COUNTS)
 @click.option("--labels", type=click.Path(path_type=Path), default=None, metavar="FILE",
-              help="Your own labels (YAML: name, definition, examples, weight).")  # fmt: skip
+              help="Your own labels (YAML: name, definition, and if you like rules, examples, weight).")  # fmt: skip
 @click.option("--weights", default=None, metavar="W,W,...",
-              help="Shares of the labels, in their order.  [default: the labels' own; all alike]")  # fmt: skip
+              help="Shares of the labels in their order, such as 2,1,1,1,1.  [default: the labels' own; all alike]")  # fmt: skip
 @click.option("--with-other", is_flag=True, help="Add a label for what none of the others means.")
 @click.option("--fixed-options", is_flag=True, help="Keep the options in the order of the labels: a letter is a label.")
 @options_of(Synth, "check", *ASKING)
@@ -137,7 +137,7 @@ def _run(
     with Display(quiet=quiet) as display:
         outcome = synth(settings, form, labels, draws, on_event=display, consent=consent(display, yes=yes, quiet=quiet))
     if not isinstance(outcome, Outcome):
-        tell_unfinished(outcome, as_json=as_json)
+        tell_unfinished(ctx, outcome, as_json=as_json)
     tell(outcome, _lines(outcome), outcome.set, as_json=as_json)
 
 

@@ -31,7 +31,8 @@ NOT_ERASED = (
     "--dry-run", is_flag=True, help="Say what would be made anew, and what would be out of date; write nothing."
 )
 @click.option("--forget", is_flag=True,
-              help="Erase its text too: from journals, caches and what was kept aside. Answers that were paid for are lost.")  # fmt: skip
+              help="Erase its text too, from journals, caches and what was kept aside, and name each file that still holds some. Answers "
+                   "that were paid for are lost.")  # fmt: skip
 @command_options
 def command(report: str, build: Path, dry_run: bool, forget: bool, as_json: bool, quiet: bool, debug: bool) -> None:
     """Make each set that rests on a report anew without it, and say what is out of date then.

@@ -16,7 +16,7 @@ from fingen.disk import dump_json, open_atomic, read_jsonl, sha256_file, write_t
 from fingen.errors import UsageError
 from fingen.hub.client import read_matter
 from fingen.hub.leaks import without_places
-from fingen.records import FileEntry, Manifest, Record, Rejected
+from fingen.records import FileEntry, Manifest, Rejected
 from fingen.sets import (
     ALPACA_CONFIG,
     CARD,
@@ -27,6 +27,7 @@ from fingen.sets import (
     SPLITS,
     Proof,
     Publication,
+    alpaca_info,
     read_split,
     render_card,
     write_table,
@@ -34,7 +35,6 @@ from fingen.sets import (
 from fingen.verification.run import Verification
 
 TABLES = "data"  # folder of the tables
-PLAIN = ("instruction", "input", "output")  # columns of the other ones, which any version of any tool can read
 DEFAULT_CONFIG = "default"
 BATCH_ROWS = 2_000  # of a table that are in memory at once
 
@@ -76,8 +76,9 @@ def pack(
     if with_rejects and REJECTED in manifest.files:
         files[REJECTED] = _tidy_rejects(folder / REJECTED, staging / REJECTED)
         entries[REJECTED] = FileEntry(sha256=sha256_file(files[REJECTED]), rows=manifest.files[REJECTED].rows)
-    features = _texts(Record.model_fields)
-    for split, (place, columns) in itertools.product(splits, ((TABLES, tuple(features)), (ALPACA_CONFIG, PLAIN))):
+    features = _texts(manifest.columns)
+    plain = tuple(alpaca_info(manifest)["columns"].values())  # which any version of any tool can read
+    for split, (place, columns) in itertools.product(splits, ((TABLES, tuple(features)), (ALPACA_CONFIG, plain))):
         name = f"{place}/{split}.parquet"
         rows = (record.model_dump(mode="json") for record in read_split(folder, split))
         files[name] = write_table(staging / name, rows, columns, BATCH_ROWS)

@@ -14,7 +14,7 @@ from fingen.imports.read import number_ids
 from fingen.quality.duplicates import fold, without_options
 from fingen.records import Chunk, Manifest, Record, Rejected
 from fingen.set_folder import make_manifest, refuse_folder, refuse_other, write_anew
-from fingen.sets import CHUNKS, MAKE_AGAIN, MANIFEST, SPLITS, SetContent, read_manifest, read_split
+from fingen.sets import CHUNKS, MAKE_AGAIN, MANIFEST, SPLITS, SetContent, read_manifest, read_split, refuse_preferences
 
 REPEATED = "train"  # the split whose rows are repeated: a score must not weigh some of its rows more than others
 HELD_OUT = ("validation", "test")
@@ -75,6 +75,8 @@ def mix(parts: Sequence[Part], out: Path, *, replace: bool = False) -> Mixed:
     if twice := [str(part.folder) for part, folder in zip(parts, folders, strict=True) if folders.count(folder) > 1]:
         raise SetError(f"{twice[0]} is given twice", hint="say how often with FOLDER:N")
     manifests = [(part, read_manifest(part.folder)) for part in parts]
+    for part, manifest in manifests:
+        refuse_preferences(part.folder, manifest, "mix")
     settings = {
         "command": "mix",
         "sets": [
@@ -107,7 +109,7 @@ def mix(parts: Sequence[Part], out: Path, *, replace: bool = False) -> Mixed:
         rejects=dict(Counter(row.reason for row in rejected)),
         declared=declared,
         changed=changed,
-        next=command_line("fingen", "export", out, "--format", "alpaca", "--out", "DIR"),
+        next=command_line("fingen", "verify", out),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from importlib.metadata import version
@@ -22,6 +22,7 @@ from fingen.pipeline.checking import Checker, open_checker
 from fingen.pipeline.drawing import Draw, divide, draw_records, look_at_answers
 from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
 from fingen.pipeline.judging import Judge, open_judge, with_scores
+from fingen.pipeline.notes import amount_note, reading_notes, tuning_note
 from fingen.pipeline.reading import Unread, choose_chunks, protect_documents, read_all
 from fingen.pipeline.repairing import Repairs
 from fingen.pipeline.requests import RequestPlan, make_plan
@@ -37,7 +38,7 @@ from fingen.set_folder import (
     start_anew,
     withdrawn_from,
 )
-from fingen.sets import JOURNAL, MANIFEST, SetContent, read_manifest, write_set
+from fingen.sets import JOURNAL, MANIFEST, SetContent, read_manifest, say_terms, write_set
 from fingen.tasks.documents import whole_problem
 from fingen.tasks.qa import PAIR_TOKENS
 from fingen.teachers import choose_teacher, open_teacher
@@ -91,6 +92,7 @@ def pdf2qa(
         return run.estimate()
     consent = run.agree(consent)
     with Journal.open(settings.out / JOURNAL) as journal, RequestLocks(settings.out / LOCKS_FILE) as locks:
+        journal.write_inputs(_folders(settings.inputs))
         answers = run.ask(journal, locks, consent)
         if isinstance(answers, Pending):
             return answers
@@ -109,6 +111,12 @@ def pdf2qa(
             draw, content = run.draw(journal)
             changed = write_set(settings.out, content)
     return run.sum_up(draw, content, answers, changed=changed)
+
+
+def _folders(inputs: Sequence[Path]) -> list[Path]:
+    """Where the files lie that these inputs mean; of several, one that stands before a document's name is in the next one up."""
+    folders = [each.resolve() if each.is_dir() else each.resolve().parent for each in inputs]
+    return list(dict.fromkeys([*folders, *(each.parent for each in folders if len(folders) > 1)]))
 
 
 def _open(
@@ -245,6 +253,8 @@ class _Run:
     def estimate(self) -> Estimate:
         """What the run would send and cost, with what checking the pairs may cost."""
         told = estimate(self.job, missing=_missing(self.settings.out, self.job))
+        notes = reading_notes(self.settings, self.documents, self.chunks)
+        told = replace(told, notes=[*notes, *say_terms(self.job.teacher.name)])
         if self.checker is None:
             return told
         return replace(told, check=self.checker.name, check_usd=self.checker.expected(self.job.requests, batch=False))
@@ -252,12 +262,12 @@ class _Run:
     def check(
         self, journal: Journal, locks: RequestLocks, consent: Callable[[Estimate], None]
     ) -> Gathered | Pending | None:
-        """Have what passes the rules checked by the second teacher, if there is one."""
+        """Have the second teacher, if there is one, check what passes the rules, and what only rules that can err reject."""
         if self.checker is None:
             return None
         self.checker.job.identity = self.job.identity
-        kept = self.look(journal, [*self.job.requests, *self.repairs.requests]).kept
-        checked = self.checker.ask(kept, self.origin.passages, journal, locks, self.on_event, consent)
+        written = self.look(journal, [*self.job.requests, *self.repairs.requests]).asked_about
+        checked = self.checker.ask(written, self.origin.passages, journal, locks, self.on_event, consent)
         self._expect(self.checker.job, journal)
         self.clock.lap("checking claims")
         return checked
@@ -268,8 +278,9 @@ class _Run:
         self.expected_usd = None if costs[0] is None or costs[1] is None else costs[0] + costs[1]
 
     def look(self, journal: Journal, requests: Iterable[Request]) -> Draw:
-        """The items of answers, before duplicates fall."""
-        return look_at_answers(requests, journal, self.origin, self.job.teacher.name, self.filters)
+        """The items of answers, before duplicates fall. What the second teacher decides on is not sent back to be mended."""
+        contest = self.checker is not None
+        return look_at_answers(requests, journal, self.origin, self.job.teacher.name, self.filters, contest=contest)
 
     def ask_judge(
         self, journal: Journal, locks: RequestLocks, consent: Callable[[Estimate], None]
@@ -384,7 +395,16 @@ class _Run:
             changed,
             self.clock,
         )
-        notes = [*summary.notes, *self.plan.without_rules(self.job.teacher.name), *answers.notes, *self.repairs.notes()]
+        decisive = []
+        if isinstance(self.job.teacher, Provider):  # who pays wants the set to be tuned on
+            decisive = [*amount_note(self.chunks), *tuning_note(content.splits), *say_terms(self.job.teacher.name)]
+        notes = [
+            *summary.notes,
+            *decisive,
+            *self.plan.without_rules(self.job.teacher.name),
+            *answers.notes,
+            *self.repairs.notes(),
+        ]
         return replace(summary, notes=notes, exit_code=max(summary.exit_code, int(answers.is_short)))
 
 

@@ -20,7 +20,7 @@ from fingen.pipeline.own_rows import is_reworked, rework_rows
 from fingen.pipeline.repairing import is_repair
 from fingen.quality.privacy import protect_reject
 from fingen.records import TOGETHER, Manifest, Request
-from fingen.sets import JOURNAL, SPLITS, SetContent, read_manifest, read_split, write_set
+from fingen.sets import JOURNAL, SPLITS, SetContent, read_manifest, read_split, refuse_preferences, write_set
 from fingen.tasks import qa
 from fingen.tasks.documents import named_tasks
 from fingen.teachers.journal import Journal
@@ -51,7 +51,8 @@ def rework(folder: Path, filters: Filters, *, splitting: Splitting | None = None
     Raises:
         SetError: no such set, or it is damaged; UsageError: see `open_filters`.
     """
-    read_manifest(folder)  # a lock would make the folder
+    command = "split" if splitting else "dedup"
+    refuse_preferences(folder, read_manifest(folder), command)  # read before: a lock would make the folder
     opened = open_filters(filters, folder)
     with lock(folder, patience_seconds=PATIENCE_SECONDS):
         before, notes = read_manifest(folder), list[str]()

@@ -391,7 +391,7 @@ def find_duplicates(
 
 
 def _text(record: Record) -> str:
-    return f"{without_options(record)}\n{record.input}"
+    return "\n".join((without_options(record), record.input, *([record.rejected] if record.rejected else [])))
 
 
 def without_options(record: Record) -> str:
@@ -438,8 +438,8 @@ def _group(record: Record) -> Hashable:
 
 
 def _answer_key(record: Record) -> Hashable:
-    """What two rows with one answer share; None, which no row is stored under, where answers repeat by nature."""
-    if not record.document or record.label:
+    """What two rows with one answer share; None, which no row is stored under, where answers repeat by nature: labels, chosen answers."""
+    if not record.document or record.label or record.rejected:
         return None
     return record.document, record.task, bool(record.input), fold(record.output) or record.output
 

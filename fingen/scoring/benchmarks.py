@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fingen.config import RENAMED
 from fingen.disk import sha256_text
-from fingen.errors import UsageError
+from fingen.errors import UsageError, did_you_mean
 from fingen.imports.read import read_source
 from fingen.imports.sentiment import LABELS
 from fingen.imports.sources import SOURCES
@@ -58,7 +58,8 @@ def read_benchmark(name: str, path: Path | None, say: Callable[[str], None] = la
     """
     known = RENAMED.get(name, name)
     if known not in BENCHMARKS:
-        raise UsageError(f"--benchmark {name}: no such benchmark", hint=f"choose one of: {', '.join(BENCHMARKS)}")
+        hint = f"{did_you_mean(name, BENCHMARKS)} choose one of: {', '.join(BENCHMARKS)}".strip()
+        raise UsageError(f"--benchmark {name}: no such benchmark", hint=hint)
     benchmark, source = BENCHMARKS[known], SOURCES[known]
     if path is None and source.hub is None:
         raise UsageError(

@@ -181,23 +181,23 @@ def _template_values(passage: Passage) -> dict[str, str]:
         "company": passage.company or UNNAMED[passage.language],
         "section": " > ".join(passage.section) + (AUDITORS[passage.language] if is_auditors(passage.section) else ""),
         "pages": pages if last else NO_PAGES[passage.language],
-        "unit": getattr(passage, "unit", None) or "",
+        "unit": unit_line(passage),
+        "basis": basis_line(passage),
     }
-    head |= {"unit": _unit_line(passage), "basis": _basis_line(passage)}
     lines = {name: " ".join(value.split()) for name, value in head.items()}  # one line each: the text begins below
     return {name: quoted(value, *MARKS) for name, value in {**lines, "text": passage.text}.items()}
 
 
-def _unit_line(passage: Passage) -> str:
-    """The header's line on the unit of the passage's amounts, "" where they need none."""
+def unit_line(passage: Passage) -> str:
+    """Tell the unit of the passage's amounts in a line, "" where they need none."""
     said = [_with_page(stated.text, stated.page, passage.language) for stated in passage.unit if stated.text]
     return "; ".join(
         [*said, *([UNIT_UNKNOWN[passage.language]] if not all(unit.text for unit in passage.unit) else [])]
     )
 
 
-def _basis_line(passage: Passage) -> str:
-    """The header's line on the basis of the passage's amounts, "" where it is not known."""
+def basis_line(passage: Passage) -> str:
+    """Tell the basis of the passage's amounts in a line, "" where it is not known."""
     known = [basis for basis in passage.basis if not (basis.column and basis.kind in TIMES)]  # a column shows its time
     said = {(f"{basis.column}: " if basis.column != basis.text and basis.column else "") + basis.text: basis.page
             for basis in known}  # fmt: skip

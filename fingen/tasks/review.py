@@ -189,7 +189,8 @@ def ask_same(template: Template, texts: Mapping[int, tuple[str, str, str]], teac
     return ANSWERS.request(template, {"pairs": pairs}, Verdicts.model_json_schema(), texts, teacher)
 
 
-# ---- whether the quotes of a pair state what its answer claims: the teacher is not told who wrote it
+# ---- whether the quotes of a pair state what its answer claims: the teacher is not told who wrote it. It sees the passage
+# as well, for what a quote is about and does not repeat: a heading, the names of rows and columns
 
 
 class ClaimVerdict(Numbered):
@@ -220,8 +221,10 @@ def claim_id(record: Record, place: int) -> str:
     return f"{record.id}:{place}"
 
 
-def ask_claims(template: Template, about: Mapping[str, str], records: Sequence[Record], teacher: str) -> Request:
-    """Ask whether the quotes of each pair state its claims; `about` are the company and the report, by their names."""
+def ask_claims(
+    template: Template, passages: Sequence[str], about: Mapping[str, str], records: Sequence[Record], teacher: str
+) -> Request:
+    """Ask whether the quotes of each pair state its claims; `about` are the lines above the quotes, by their names."""
     numbers, quotes, ids = count(1), count(1), []
     pairs = []
     for record in records:
@@ -233,4 +236,5 @@ def ask_claims(template: Template, about: Mapping[str, str], records: Sequence[R
             "calc": quoted(record.calc, "text"),
             "claims": [{"number": next(numbers), "text": quoted(" ".join(claim.split()), "text")} for claim in claims],
         })  # fmt: skip
-    return CLAIMS.request(template, {"pairs": pairs}, ClaimVerdicts.model_json_schema(), ids, teacher)
+    values = {"passages": [quoted(passage, "text") for passage in passages], "pairs": pairs}
+    return CLAIMS.request(template, values, ClaimVerdicts.model_json_schema(), ids, teacher)

@@ -23,6 +23,43 @@ class Example:
     ids: tuple[int, ...]
     answer: int
 
+    @property
+    def tokens(self) -> int:
+        """Tokens that the model reads of it."""
+        return len(self.ids)
+
+    @property
+    def size(self) -> int:
+        """Tokens that it takes in a batch beside shorter ones, padding among them."""
+        return len(self.ids)
+
+    @property
+    def weight(self) -> int:
+        """What a loss is the mean over: the tokens that are learned."""
+        return self.answer
+
+
+@dataclass(frozen=True)
+class Pair(Example):
+    """A preference: the prompt with its chosen answer, and with the rejected one. Each pair counts alike."""
+
+    rejected: Example
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that the model reads of both."""
+        return len(self.ids) + len(self.rejected.ids)
+
+    @property
+    def size(self) -> int:
+        """Two rows, as long as the longer one."""
+        return 2 * max(len(self.ids), len(self.rejected.ids))
+
+    @property
+    def weight(self) -> int:
+        """One pair."""
+        return 1
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -66,6 +103,21 @@ def build_examples(
         else:
             kept.append(Example(record.id, (*prompt, *answer), len(answer)))
     return Examples(tuple(kept), {reason: tuple(ids) for reason, ids in left_out.items()}, longest)
+
+
+def build_pairs(records: Sequence[Record], template: Template, cutoff: int, positions: int | None = None) -> Examples:
+    """Encode preferences: each is a `Pair`. One of which either answer cannot be taken is left out; else as `build_examples`."""
+    turned = [record.model_copy(update={"output": record.rejected}) for record in records]
+    chosen, rejected = (build_examples(each, template, cutoff, positions) for each in (records, turned))
+    others, gone = {example.id: example for example in rejected.kept}, set[str]()
+    left_out: dict[str, tuple[str, ...]] = {}
+    for reason, ids in (*chosen.left_out.items(), *rejected.left_out.items()):
+        new = [id for id in ids if id not in gone]
+        gone.update(new)
+        if new:
+            left_out[reason] = (*left_out.get(reason, ()), *new)
+    kept = tuple(Pair(e.id, e.ids, e.answer, others[e.id]) for e in chosen.kept if e.id in others)
+    return Examples(kept, left_out, max(chosen.longest_tokens, rejected.longest_tokens))
 
 
 def hold_out(records: Sequence[Record], share: float) -> tuple[list[Record], list[Record]]:
@@ -143,8 +195,8 @@ def count_seen(lengths: Sequence[int], rows: int, seed: int, steps: int) -> Seen
 def cut(examples: Sequence[Example], tokens: int) -> Iterator[list[Example]]:
     """Rows by length, the longest first, in groups of at most `tokens` with their padding; one row is always a group."""
     group: list[Example] = []
-    for example in sorted(examples, key=lambda example: (-len(example.ids), example.id)):
-        if group and len(group[0].ids) * (len(group) + 1) > tokens:
+    for example in sorted(examples, key=lambda example: (-example.size, example.id)):
+        if group and group[0].size * (len(group) + 1) > tokens:
             yield group
             group = []
         group.append(example)

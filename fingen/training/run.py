@@ -18,9 +18,10 @@ from fingen.config import BUILD, Finetune, Tuning
 from fingen.disk import dump_json, refuse_others, sha256_file, sha256_text
 from fingen.errors import UsageError
 from fingen.events import Outcome, command_line
+from fingen.metrics import wilson
 from fingen.records import Record
 from fingen.sets import MANIFEST as SET_MANIFEST
-from fingen.sets import read_manifest
+from fingen.sets import read_manifest, say_terms
 from fingen.training.merged import weights_of
 from fingen.training.models import Base, shadow_note
 from fingen.training.plan import TrainingPlan, build_plan, few_rows, read_rows
@@ -100,7 +101,10 @@ def _run_id(plan: TrainingPlan, settings: Finetune) -> str:
     learned = {name: value for name, value in asdict(plan.tuning).items() if name not in SPEED_ONLY}
     if plan.tuning.limit is None:  # as runs were told apart before there was one
         del learned["limit"]
-    return sha256_text(sha256_file(plan.data / SET_MANIFEST), plan.base.source, dump_json(learned))
+    ranked = (
+        [settings.objective, str(settings.beta)] if settings.objective != "sft" else []
+    )  # as runs were told apart before
+    return sha256_text(sha256_file(plan.data / SET_MANIFEST), plan.base.source, dump_json(learned), *ranked)
 
 
 def _finished(out: Path, run: str, settings: Finetune) -> dict[str, Any] | None:
@@ -140,8 +144,9 @@ def _train(
     from fingen.training import adapter, checkpoints, recipe
     from fingen.training.base import load_base, positions
     from fingen.training.classes import build_judge
-    from fingen.training.data import count_seen
+    from fingen.training.data import build_pairs, count_seen
     from fingen.training.frame import find_frame
+    from fingen.training.preference import Preference
     from fingen.training.template import build_template
 
     train, validation = read_rows(data, plan.tuning)
@@ -153,7 +158,9 @@ def _train(
     template = build_template(loaded.tokenizer, tuning.form)
     for note in template.notes:
         say(note)
-    rows, held, left_out = encode_rows(train, validation, template, tuning, positions(loaded.model))
+    by_preference = settings.objective == "dpo"
+    build = build_pairs if by_preference else None
+    rows, held, left_out = encode_rows(train, validation, template, tuning, positions(loaded.model), build)
     for line in render_left_out(left_out):
         say(line)
     if not rows.kept:
@@ -165,17 +172,25 @@ def _train(
     if recipe.FUSED in tuning.targets and recipe.FUSED not in targets:
         say(f"targets: {', '.join(targets)} are this base model's {recipe.FUSED}")
     few = few_rows(tuning, len(held.kept))
-    for warning in (warmup_warning(tuning, total_steps(tuning, len(rows.kept))), few):
-        if warning:
-            say(warning)
+    warnings = (
+        warmup_warning(tuning, total_steps(tuning, len(rows.kept))),
+        few,
+        *say_terms(read_manifest(data).teacher),
+    )
+    for warning in filter(None, warnings):
+        say(warning)
     if few:
         tuning = replace(tuning, keep="last", patience=None)
-    judge = build_judge([record for record in validation if record.id in kept], train, template)
+    objective = judge = None
+    if by_preference:
+        objective = Preference(settings.beta, template.pad)
+    else:
+        judge = build_judge([record for record in validation if record.id in kept], train, template)
     trained = recipe.fit(
-        model, rows.kept, held.kept, template.pad, tuning, out, run, say=say, judge=judge,
+        model, rows.kept, held.kept, template.pad, tuning, out, run, say=say, judge=judge, objective=objective,
         report_to=settings.report_to,
     )  # fmt: skip
-    seen = count_seen([len(row.ids) for row in rows.kept], tuning.batch, tuning.seed, trained.kept_step)
+    seen = count_seen([row.tokens for row in rows.kept], tuning.batch, tuning.seed, trained.kept_step)
     manifest = {
         "format": 1,
         "name": out.name,
@@ -186,11 +201,15 @@ def _train(
         "load": loaded.load,
         "set": {"name": read_manifest(data).name, "sha256": sha256_file(data / SET_MANIFEST)},
         "recipe": settings.recipe,
+        **({"objective": {"name": settings.objective, "beta": settings.beta}} if by_preference else {}),
         "template": {"form": tuning.form, "sha256": template.sha256},
         "frame": asdict(frame) if (frame := find_frame(train)) else None,
         "targets": targets,
         "rows": {"train": len(rows.kept), "seen": asdict(seen), "validation": len(held.kept), "left_out": left_out},
-        "metrics": build_metrics(trained, judge, plan.tuning, len(held.kept)),
+        "metrics": {
+            **build_metrics(trained, judge, plan.tuning, len(held.kept)),
+            **({"preferred": _preferred(trained, len(held.kept))} if by_preference else {}),
+        },
         "processes": state.num_processes,
         "settings": asdict(plan.tuning),
         "sources": sources,
@@ -205,12 +224,14 @@ def _train(
 
 
 def encode_rows(
-    train: list[Record], validation: list[Record], template: Template, tuning: Tuning, most: int | None
-) -> tuple[Examples, Examples, dict[str, list[str]]]:
-    """The rows of both splits as the model sees them, and ids of those that are left out, by reason."""
+    train: list[Record], validation: list[Record], template: Template, tuning: Tuning, most: int | None,
+    build: Callable[[list[Record], Template, int, int | None], Examples] | None = None,
+) -> tuple[Examples, Examples, dict[str, list[str]]]:  # fmt: skip
+    """The rows of both splits as the model sees them, by `build`, and ids of those that are left out, by reason."""
     from fingen.training.data import build_examples
 
-    rows, held = (build_examples(each, template, tuning.cutoff, most) for each in (train, validation))
+    build = build or build_examples
+    rows, held = (build(each, template, tuning.cutoff, most) for each in (train, validation))
     left_out: dict[str, list[str]] = {}
     for reason, ids in (*rows.left_out.items(), *held.left_out.items()):
         left_out.setdefault(reason, []).extend(ids)
@@ -260,6 +281,16 @@ def build_metrics(trained: Trained, judge: Judge | None, tuning: Tuning, validat
         "majority": asdict(judge.majority),
         "learned": bool(trained.classes["learned"]) if enough else None,
     }
+
+
+def _preferred(trained: Trained, pairs: int) -> dict[str, Any] | None:
+    """Of how many validation pairs the chosen answer gained more than the rejected one, with the 95 % interval (Wilson)."""
+    if "accuracy" not in trained.terms:
+        return None
+    right = round(trained.terms["accuracy"] * pairs)
+    share = wilson(right, pairs)
+    return {"pairs": pairs, "right": right, "value": right / pairs, "low": share.low, "high": share.high,
+            "margin": trained.terms["margin"]}  # fmt: skip
 
 
 def _describe_base(base: Base, source: str, model: Any) -> dict[str, Any]:

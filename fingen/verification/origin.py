@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -52,10 +53,18 @@ class Origin:
         return self._ground[key]
 
     def count_figures(self, records: Iterable[Record]) -> dict[str, int]:
-        """The figures in the answers of rows: `all`, and by the level of their proof; those that failed are in `all` alone."""
-        found = [grounding for record in records if (grounding := self.ground(record))]
-        levels: dict[str, int] = {level: sum(each.count(level) for each in found) for level in LEVELS}
-        return {"all": sum(len(each.figures) for each in found), **levels}
+        """The figures in the answers of rows: `all`, and by the level of their proof; those that failed are in `all` alone.
+
+        Of those that failed `supported` are in rows that a second teacher supports against a rule that reads words.
+        """
+        counts: Counter[str] = Counter(dict.fromkeys(("all", *LEVELS), 0))
+        for record in records:
+            if grounding := self.ground(record):
+                counts["all"] += len(grounding.figures)
+                counts.update({level: grounding.count(level) for level in LEVELS})
+                if (failed := grounding.count("failed")) and grounding.is_supported(record.draws):
+                    counts["supported"] += failed
+        return dict(counts)
 
     def with_figures(self, record: Record) -> Record:
         """The row with each figure of its answer and the level of its proof; as it is where its passages are not here."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from fingen.disk import sha256_file
 from fingen.errors import SetError, UsageError
+from fingen.events import command_line
 from fingen.imports.alpaca import build_record, read_rows
+from fingen.quality.certainty import READ_FROM_WORDS
 from fingen.quality.checks import CHECKS
 from fingen.quality.contamination import find_contamination
 from fingen.quality.draft import Draft
@@ -18,7 +20,7 @@ from fingen.quality.duplicates import find_duplicates, near_clusters
 from fingen.quality.evidence import locate, place_of
 from fingen.quality.grounding import Grounding
 from fingen.quality.privacy import PRIVATE, TOKENS, matches_masked, scan
-from fingen.records import Chunk, Evidence, Manifest, Passage, Record
+from fingen.records import CONTESTED, SUPPORTED_BY, Chunk, Evidence, Manifest, Passage, Record
 from fingen.sets import REWORKED, SPLITS, read_manifest
 from fingen.verification.origin import Origin, is_label_alone, origin_of_set, read_origin
 
@@ -95,11 +97,11 @@ class Law:
     why: dict[str, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def judge(self, problems: Sequence[Problem]) -> None:
-        """One more row, or file: good if there are no problems."""
+    def judge(self, problems: Sequence[Problem], *, is_declared: bool = False) -> None:
+        """One more row, or file: good if there are no problems, or if it `is_declared` that it has them."""
         self.problems += problems
         self.passed += not problems
-        if self.is_declared:
+        if self.is_declared or is_declared:
             self.declared += bool(problems)
         else:
             self.failed += bool(problems)
@@ -119,6 +121,8 @@ class Verification:
     laws: dict[str, Law]
     figures: dict[str, int]
     declared: tuple[str, ...]
+    passages: int = 0  # that the rows were checked against
+    next: str = ""  # the command to type next
 
     @property
     def exit_code(self) -> int:
@@ -154,7 +158,10 @@ def verify(target: Path, *, sources: Sequence[Path] = (), keep_out: Sequence[Pat
     _prove_contamination(rows, keep_out, laws["contamination"])
     figures = origin.count_figures(row.record for row in rows)
     declared = manifest.declared if manifest else ()
-    return Verification(str(target), len(rows), laws, figures, declared)
+    found = Verification(str(target), len(rows), laws, figures, declared, len(origin.passages))
+    if manifest is None or found.exit_code or not manifest.splits.get("train"):
+        return found
+    return replace(found, next=command_line("fingen", "finetune", "--set", target, "--model", "tiny", "--dry-run"))
 
 
 def prove_record(record: Record, origin: Origin) -> dict[str, Law]:
@@ -273,7 +280,9 @@ class _Proof:
                 details = [look(Draft(record, "", (), about)) for about in _readings(record, passages)]
                 if all(details):
                     found[law].append(_problem(law, reason, details[0] or "", self.row))
-        self.laws["answer"].judge(found["answer"])
+        contested = record.draws.get(CONTESTED) if record.draws.get(SUPPORTED_BY) else ()
+        told = [each.reason in READ_FROM_WORDS and each.reason in (contested or ()) for each in found["answer"]]
+        self.laws["answer"].judge(found["answer"], is_declared=bool(told) and all(told))
         if passages:
             self.laws["question"].judge(found["question"])
         else:
@@ -289,8 +298,9 @@ class _Proof:
             )
         if not grounding.failed:
             by_law["figures"] += self._overstated(grounding)
+        is_declared = grounding.is_supported(self.row.record.draws)
         for law, problems in by_law.items():
-            self.laws[law].judge(problems)
+            self.laws[law].judge(problems, is_declared=is_declared)
 
     def _overstated(self, grounding: Grounding) -> Iterator[Problem]:
         """Figures that the row itself calls bound, quoted or computed, and that are not."""
@@ -316,6 +326,7 @@ class _Proof:
     def _privacy(self, record: Record) -> None:
         problems = []
         texts = [("instruction", record.instruction), ("input", record.input), ("output", record.output)]
+        texts += [("rejected", record.rejected)] if record.rejected else []
         texts += [("evidence", quote.quote) for quote in record.evidence]
         for name, text in texts:
             kinds = sorted({found.kind for found in scan(text, record.language)} & PRIVATE)

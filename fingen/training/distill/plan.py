@@ -13,7 +13,7 @@ from fingen.disk import read_object, sha256_file
 from fingen.errors import SetError, UsageError
 from fingen.records import Record
 from fingen.sets import MANIFEST as SET_MANIFEST
-from fingen.sets import newest_set
+from fingen.sets import newest_set, read_manifest, refuse_preferences
 from fingen.training.distill.licences import Terms, begins_rightly, find_terms, refusal, rightly_named
 from fingen.training.distill.pairs import build_pairs, check_drop, read_layer_map
 from fingen.training.memory import GIB, RUNTIME_BYTES, TRAINED_BYTES
@@ -129,6 +129,7 @@ def build_plan(settings: Distill, tuning: Distilling) -> DistillPlan:
     data, records, held = None, list[Record](), list[Record]()
     try:
         data = settings.data or _own_set(manifest) or newest_set(BUILD)
+        refuse_preferences(data, read_manifest(data), "distill")
         records, held = read_rows(data, tuning)
     except SetError as e:
         obstacles.append(Obstacle(str(e), e.hint))
