@@ -184,6 +184,11 @@ def parse_manifest(text: str, where: str) -> dict[str, Any]:
     return manifest
 
 
+def is_adapter(folder: Path) -> bool:
+    """Whether an adapter of any origin lies there."""
+    return any((folder / name).is_file() for name in (MANIFEST, FOREIGN))
+
+
 def read_adapter(folder: Path) -> dict[str, Any]:
     """The manifest of an adapter whose files are as they were written.
 

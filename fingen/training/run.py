@@ -209,14 +209,13 @@ def _train(
         "targets": targets,
         "rows": {"train": len(rows.kept), "seen": asdict(seen), "validation": len(held.kept), "left_out": left_out},
         "metrics": {
-            **build_metrics(trained, judge, enough=len(held.kept) >= tuning.keep_rows),
+            **build_metrics(trained, judge, plan.tuning, len(held.kept)),
             **({"preferred": _preferred(trained, len(held.kept))} if by_preference else {}),
-            "kept": why_kept(tuning, few, bool(held.kept), judge is not None),
         },
         "processes": state.num_processes,
         "settings": asdict(plan.tuning),
         "sources": sources,
-        "versions": {"fingen": __version__, "python": platform.python_version(), **{n: version(n) for n in LIBRARIES}},
+        "versions": installed_versions(),
     }
     if state.is_main_process:
         history = checkpoints.read_history(out / checkpoints.HISTORY)
@@ -257,21 +256,24 @@ def _next(adapter: Path) -> str:
     return command_line("fingen", "chat", adapter)
 
 
-def why_kept(tuning: Tuning, few: str | None, evaluated: bool, by_class: bool) -> str:
-    """Which weights were kept, and why these."""
-    if tuning.keep == "best" and evaluated:
-        return f"best by validation {'macro F1' if by_class else 'loss'}"
-    return f"last: {few}" if few else "last"
+def installed_versions() -> dict[str, str]:
+    """What something was made with: fingen, Python, and the libraries that train."""
+    return {"fingen": __version__, "python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
 
 
-def build_metrics(trained: Trained, judge: Judge | None, *, enough: bool) -> dict[str, Any]:
-    """How far it went, and what the kept weights come to on the validation rows; one answer to all of them beside it.
+def build_metrics(trained: Trained, judge: Judge | None, tuning: Tuning, validation: int) -> dict[str, Any]:
+    """How far it went, which weights were kept and why, and what these come to on that many validation rows.
 
-    `learned` is None where there are no classes, or too few rows to say so.
+    `tuning` is what was asked for. One answer to all rows stands beside theirs. `learned` is None where there are no classes, or
+    too few rows to say so.
     """
+    few, is_best = few_rows(tuning, validation), tuning.keep == "best" and bool(validation)
+    best = f"best by validation {'macro F1' if judge else 'loss'}"
     found = {
-        name: getattr(trained, name) for name in ("steps", "planned_steps", "kept_step", "loss", "validation_loss")
+        **{name: getattr(trained, name) for name in ("steps", "planned_steps", "kept_step", "loss", "validation_loss")},
+        "kept": f"last: {few}" if few else best if is_best else "last",
     }
+    enough = validation >= tuning.keep_rows
     if trained.classes is None or judge is None:
         return {**found, "validation_macro_f1": None, "learned": None}
     return {
