@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from fingen.errors import UsageError
 from fingen.imports.alpaca import ANSWERS, OWN, QUESTIONS, parse_alpaca
 from fingen.imports.base import ImportSource, Options, Unusable, make_record
-from fingen.records import Record
+from fingen.records import COLUMNS, PREFERENCE, Record
 from fingen.rows import FORMS, Raw, say_near
 
 MOST_LABELS = 100  # that an instruction lists
@@ -27,7 +27,8 @@ def _build_alpaca(raw: Raw, options: Options) -> Record | Unusable:
     """A row that fingen wrote keeps all that it says; turns before the question would be lost, so it is no record."""
     if raw.values.keys() >= OWN:
         try:
-            return Record.model_validate(raw.values)
+            # Of a preference the chosen answer is a row as any other; of the rejected one nobody learns here.
+            return Record.model_validate({name: raw.values[name] for name in raw.values.keys() - {*PREFERENCE}})
         except ValidationError as e:
             first = e.errors()[0]
             raw.fail(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
@@ -144,7 +145,7 @@ SOURCES = {
         title="Alpaca rows",
         where="",
         build=_build_alpaca,
-        columns=frozenset({*QUESTIONS, "input", *ANSWERS, "system", "history", "weight", *MARKS, *Record.model_fields}),
+        columns=frozenset({*QUESTIONS, "input", *ANSWERS, "system", "history", "weight", *MARKS, *COLUMNS}),
     ),
     "sharegpt": ImportSource(
         title="Conversations",
