@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from llama_server import llama
 from rows import read_rows
-from small_models import run
 from stub_llm import StubLLM
 from test_exchange import answer_line
+from test_prefer import run
 
 from fingen.disk import dump_json
 from fingen.records import Record
