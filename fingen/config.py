@@ -283,6 +283,35 @@ class Pdf2qa:
         return (*self.tasks, *more)
 
 
+REWRITES = {  # what `synth rewrite --how` takes, and its help
+    "improve": "question and answer become clearer and more complete",
+    "rephrase": "the question is asked in another form, the answer stays as it is",
+    "extend": "the answer is told in more detail, the question stays as it is",
+}
+_REWRITES = "; ".join(f"{name}: {about}" for name, about in REWRITES.items())
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """`fingen synth rewrite`."""
+
+    data: Path = Path()
+    how: str = option("improve", f"What is done to a pair.  {_REWRITES}.", choices=tuple(REWRITES))
+    splits: tuple[str, ...] = option(
+        ("train",), "Splits whose rows are written anew, parted by commas: train, validation, test, memory. A new row stays in "
+        "the split of its original.", flag="--split", choices=("train", "validation", "test", "memory"),
+    )  # fmt: skip
+    limit: int | None = option(None, "Rows that are written anew, at most: chosen by their ids.", unset="all", least=1)
+    per_request: int = option(5, "Rows that a request asks for.", least=1, most=50)
+    out: Path | None = option(
+        None, "Folder of the new set.", unset="that of SET with -rewritten behind it", metavar="FOLDER"
+    )
+    teacher: str | None = option(None, WRITER, unset=FOUND)
+    asking: Asking = field(default_factory=Asking)
+    filters: Filters = field(default_factory=Filters)
+    replace: bool = option(False, ANEW)
+
+
 SIBLINGS = ("question", "passage")  # what the two answers of a preference have in common
 
 

@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from datasets import load_dataset
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rows import read_rows
-from small_models import run
 from stub_llm import StubLLM
 from test_pdf2qa import reports
 from test_repair import FALSE, make, mends, reply, turns
 
 import fingen
+from fingen import cli
 from fingen.quality.checks import CHECKS
 from fingen.records import Block, Chunk, Evidence, Record, Rejected
 from fingen.review.index import row_hash
@@ -32,6 +33,15 @@ PAGES = {
     "c-2": "2024 年，净利润为 80 万元。",
     "c-3": "Revenue was USD 5 million.",
 }
+
+
+def run(*words: object, code: int = 0) -> Result:
+    """A command, as it is typed; it must end with that code."""
+    ran = CliRunner().invoke(cli.main, [*map(str, words)], prog_name="fingen")
+    if ran.exception and not isinstance(ran.exception, SystemExit):
+        raise ran.exception
+    assert ran.exit_code == code, ran.output
+    return ran
 
 
 def chunk(id: str, text: str) -> Chunk:

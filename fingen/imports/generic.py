@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from fingen.errors import UsageError
 from fingen.imports.alpaca import ANSWERS, OWN, QUESTIONS, parse_alpaca
 from fingen.imports.base import ImportSource, Options, Unusable, make_record
-from fingen.records import Record, Turn, parse_nested
+from fingen.records import COLUMNS, PREFERENCE, Record, Turn, parse_nested
 from fingen.rows import FORMS, Raw, say_near
 
 MOST_LABELS = 100  # that an instruction lists
@@ -30,7 +30,8 @@ def _build_alpaca(raw: Raw, options: Options) -> Record | Unusable:
     """A row that fingen wrote keeps all that it says; a history is the turns before the question."""
     if raw.values.keys() >= OWN:
         try:
-            return Record.model_validate(raw.values)
+            # Of a preference the chosen answer is a row as any other; of the rejected one nobody learns here.
+            return Record.model_validate({name: raw.values[name] for name in raw.values.keys() - {*PREFERENCE}})
         except ValidationError as e:
             first = e.errors()[0]
             raw.fail(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
@@ -169,7 +170,7 @@ SOURCES = {
         title="Alpaca rows",
         where="",
         build=_build_alpaca,
-        columns=frozenset({*QUESTIONS, "input", *ANSWERS, "system", "history", "weight", *MARKS, *Record.model_fields}),
+        columns=frozenset({*QUESTIONS, "input", *ANSWERS, "system", "history", "weight", *MARKS, *COLUMNS}),
     ),
     "sharegpt": ImportSource(
         title="Conversations",

@@ -21,7 +21,7 @@ from fingen.events import Outcome, command_line
 from fingen.metrics import wilson
 from fingen.records import Record
 from fingen.sets import MANIFEST as SET_MANIFEST
-from fingen.sets import read_manifest, say_terms
+from fingen.sets import read_manifest, read_split, say_terms
 from fingen.training.merged import weights_of
 from fingen.training.models import Base, shadow_note
 from fingen.training.plan import TrainingPlan, build_plan, few_rows, read_rows
@@ -31,7 +31,7 @@ from fingen.training.schedule import total_steps, warmup_warning
 if TYPE_CHECKING:
     from fingen.training.classes import Judge
     from fingen.training.data import Examples
-    from fingen.training.recipe import Trained
+    from fingen.training.recipe import Objective, Trained
     from fingen.training.template import Template
 
 MODELS_FOLDER = BUILD / "models"
@@ -192,6 +192,9 @@ def _train(
         model, rows.kept, held.kept, template.pad, tuning, out, run, say=say, judge=judge, objective=objective,
         report_to=settings.report_to,
     )  # fmt: skip
+    preferred = (
+        _preferred(model, objective, data, template, tuning, trained, len(held.kept)) if objective is not None else None
+    )
     seen = count_seen([row.tokens for row in rows.kept], tuning.batch, tuning.seed, trained.kept_step)
     manifest = {
         "format": 1,
@@ -210,7 +213,7 @@ def _train(
         "rows": {"train": len(rows.kept), "seen": asdict(seen), "validation": len(held.kept), "left_out": left_out},
         "metrics": {
             **build_metrics(trained, judge, plan.tuning, len(held.kept)),
-            **({"preferred": _preferred(trained, len(held.kept))} if by_preference else {}),
+            **({"preferred": preferred} if objective else {}),
         },
         "processes": state.num_processes,
         "settings": asdict(plan.tuning),
@@ -285,14 +288,29 @@ def build_metrics(trained: Trained, judge: Judge | None, tuning: Tuning, validat
     }
 
 
-def _preferred(trained: Trained, pairs: int) -> dict[str, Any] | None:
-    """Of how many validation pairs the chosen answer gained more than the rejected one, with the 95 % interval (Wilson)."""
-    if "accuracy" not in trained.terms:
+def _preferred(
+    model: Any, objective: Objective, data: Path, template: Template, tuning: Tuning, trained: Trained, held: int
+) -> dict[str, Any] | None:
+    """Of how many pairs that were not learned the chosen answer gained more than the rejected one, with the 95 % interval (Wilson).
+
+    They are those of the test split; of the validation split, by which weights are chosen, where there is no other, or the
+    model is spread over processes.
+    """
+    from fingen.training.base import positions
+    from fingen.training.data import build_pairs, cut
+    from fingen.training.recipe import evaluate
+
+    on, pairs, terms = "validation", held, trained.terms
+    if read_manifest(data).splits.get("test") and trained.weights is None:
+        rows = build_pairs(list(read_split(data, "test")), template, tuning.cutoff, positions(model)).kept
+        found = evaluate(model, [(group, 1.0) for group in cut(rows, tuning.tokens_per_batch)], objective)
+        on, pairs, terms = "test", len(rows), {name: total / len(rows) for name, total in found.items()}
+    if not pairs:
         return None
-    right = round(trained.terms["accuracy"] * pairs)
+    right = round(terms["accuracy"] * pairs)
     share = wilson(right, pairs)
-    return {"pairs": pairs, "right": right, "value": right / pairs, "low": share.low, "high": share.high,
-            "margin": trained.terms["margin"]}  # fmt: skip
+    return {"on": on, "pairs": pairs, "right": right, "value": right / pairs, "low": share.low, "high": share.high,
+            "margin": terms["margin"]}  # fmt: skip
 
 
 def _describe_base(base: Base, source: str, model: Any) -> dict[str, Any]:

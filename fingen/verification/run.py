@@ -189,7 +189,8 @@ def prove_record(record: Record, origin: Origin) -> dict[str, Law]:
 
 def _declared(manifest: Manifest) -> list[str]:
     """The laws whose breaks a set declares: repeats and splits as they were published or mixed, personal data that was kept."""
-    made = {"duplicates": "dedup", "splits": "split"} if manifest.command.partition(" ")[0] in ("import", "mix") else {}
+    is_taken = manifest.command.partition(" ")[0] in ("import", "mix") or manifest.command == "synth rewrite"
+    made = {"duplicates": "dedup", "splits": "split"} if is_taken else {}
     names = [law for law, by in made.items() if by not in manifest.settings.get(REWORKED, {})]
     return [*names, "privacy"] if manifest.settings.get("privacy", "keep") == "keep" else names
 
