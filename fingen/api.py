@@ -322,10 +322,12 @@ def verify(target: File | None = None, /, **options: Unpack[VerifyOptions]) -> V
         UsageError: no such set or file. SetError: it cannot be read as one.
     """
     from fingen.disk import check_writable, open_atomic
+    from fingen.pipeline.filters import open_benchmarks
     from fingen.verification.page import render_html
     from fingen.verification.run import verify
 
     values = _read("verify", options)
+    values["keep_out"] = open_benchmarks(values.get("keep_out", ()))
     page: Path | None = values.pop("html", None)
     if page:
         check_writable(page.parent)

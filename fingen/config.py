@@ -10,6 +10,8 @@ TASKS = {  # what `pdf2qa --task` takes, and its help
     "concept": "what a measure, policy or risk is here, and what follows for the figures",
     "summary": "what a section comes to, text and tables together",
     "table": "what follows from the figures of a table, as a program over its cells; up to four a table",
+    "conversation": "three to five questions that rest on each other, each answer with its quotes",
+    "negative": "what an investor would ask and the passage does not say; “not stated” is right",
 }
 _KINDS = "; ".join(f"{name}: {about}" for name, about in TASKS.items())
 BENCHMARKS = (
@@ -26,6 +28,10 @@ SOURCES = (*BENCHMARKS, "alpaca", "sharegpt", "csv")  # what `import` takes
 RENAMED = {
     "fineval-intent": "ant-intent"
 }  # names that sources and benchmarks had before: FinEval is another one, SUFE's
+TERMS = {  # provider -> where it says what may be trained on its models' answers
+    "anthropic": "https://support.claude.com/en/articles/12326764-can-i-use-my-outputs-to-train-an-ai-model",
+    "openai": "https://openai.com/policies/services-agreement/",
+}
 CONTEXTS = ("none", "passage", "both")
 LANGUAGES = ("auto", "en", "zh")
 SPLIT_UNITS = ("auto", "document", "chunk")
@@ -117,7 +123,9 @@ class Filters:
     """What keeps records out of a set, or changes them. A set can be filtered anew from its journal."""
 
     keep_out: tuple[Path, ...] = folder_option(
-        (), "A benchmark (JSON, JSON lines, CSV): what is in it is rejected. May be repeated.", metavar="FILE"
+        (),
+        "A benchmark: what is in it is rejected. Its name (finqa, fpb ...), NAME=FILE, or a file of rows. May be repeated.",
+        metavar="NAME|FILE",
     )
     against: tuple[Path, ...] = folder_option(
         (), "Another set: what repeats one of its records is rejected. May be repeated.", metavar="SET"
@@ -144,7 +152,7 @@ class Asking:
         None, "USD that the set may cost, all runs together; a hard stop.", flag="--budget", key="budget", above=0
     )
     budget_all_usd: float | None = option(
-        None, "USD that all sets and scores in build/ may cost together, all runs; a hard stop. Also FINGEN_BUDGET.",
+        None, "USD that all sets, scores and conversations in build/ may cost together, all runs; a hard stop. Also FINGEN_BUDGET.",
         flag="--budget-all", key="budget_all", variable="FINGEN_BUDGET", above=0,
     )  # fmt: skip
     price: tuple[float, float] | None = option(
@@ -229,6 +237,10 @@ class Pdf2qa:
     context: str = folder_option(
         "none", "What stands in `input`: nothing (closed-book), the source passage, or a row of each.", choices=CONTEXTS
     )
+    negatives: float | None = option(
+        None, "Share of the rows, 0 to 0.5, whose passage does not state what is asked for.",
+        unset="0.1 of the rows with their passage",
+    )  # fmt: skip
     out: Path = option(BUILD / "reports", "Folder of the set.")
     workers: int = folder_option(2, "Processes that read files.", least=1, most=64)
     questions: Path | None = option(None, "File with your own topics, one a line, that the teacher is steered towards.")
@@ -254,7 +266,8 @@ class Pdf2qa:
     )
     check: str | None = option(
         None, "A second teacher holds each claim of an answer against its quotes, blind to the writer; where it disagrees "
-        "the pair is rejected, with both sides. How often it agrees is said.", metavar="TEACHER",
+        "the pair is rejected, with both sides. What only rules that read words speak against is kept where it supports each "
+        "claim. How often it agrees is said.", metavar="TEACHER",
     )  # fmt: skip
     judge: str | None = option(
         None, "A teacher that scores what is kept, 1 to 5 on four points; scores are stored and reject nothing.",
@@ -262,6 +275,12 @@ class Pdf2qa:
     )  # fmt: skip
     filters: Filters = field(default_factory=Filters)
     replace: bool = option(False, ANEW)
+
+    @property
+    def asked_for(self) -> tuple[str, ...]:
+        """The tasks that are asked for: those that are named, and negatives where a share of them is wanted."""
+        more = ("negative",) if self.negatives and "negative" not in self.tasks else ()
+        return (*self.tasks, *more)
 
 
 REWRITES = {  # what `synth rewrite --how` takes, and its help
@@ -680,7 +699,7 @@ class Demo(ServedModels):
         flag="--set", metavar="SET",
     )  # fmt: skip
     inputs: tuple[Path, ...] = option(
-        (), "Where the PDF files of the set are, or such a file. May be repeated.", unset="., raw/, reports/",
+        (), "Where the PDF files of the set are, or such a file. May be repeated.", unset="., raw/, reports/, and where they were read",
         flag="--input", metavar="FOLDER",
     )  # fmt: skip
     teachers: tuple[str, ...] = option(

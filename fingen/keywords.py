@@ -54,6 +54,7 @@ class Pdf2qaOptions(ReadOptions, FilterOptions, AskingOptions, total=False):
 
     task: str | Sequence[str]
     per_chunk: int
+    negatives: float | None
     context: str
     out: File
     workers: int

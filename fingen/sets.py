@@ -15,7 +15,7 @@ import jinja2
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from fingen.config import RESERVED_SET_NAMES
+from fingen.config import RESERVED_SET_NAMES, TERMS
 from fingen.disk import (
     dump_json,
     read_jsonl,
@@ -27,7 +27,7 @@ from fingen.disk import (
     write_beside,
     write_text,
 )
-from fingen.errors import SetError, visible
+from fingen.errors import SetError, did_you_mean, visible
 from fingen.records import Chunk, FileEntry, Manifest, Record, Rejected
 from fingen.text import as_shown
 
@@ -95,9 +95,26 @@ def say_figures(figures: Mapping[str, int]) -> str:
     if "bound" not in figures:  # counted before there were levels
         return f"figures: {figures.get('all', 0):,} in the answers"
     found = {level: figures[level] for level in ("bound", "quoted", "computed")}
+    if supported := figures.get("supported"):
+        found["supported by a second teacher against a rule"] = supported
     failed = figures["all"] - sum(found.values())
     told = ", ".join(f"{count:,} {level}" for level, count in found.items())
     return f"figures: {figures['all']:,} in the answers: {told}" + (f", {failed:,} failed" if failed else "")
+
+
+def say_terms(teachers: str) -> list[str]:
+    """What those who wrote the rows say of a training on them: a line for each that does. `teachers` as a manifest names them."""
+    told = []
+    for teacher in teachers.split(", "):
+        provider, _, model = teacher.partition(":")
+        if "@" in model:
+            told.append(f"{teacher}: the licence of that model says what may be trained on its answers")
+        elif page := TERMS.get(provider):
+            told.append(
+                f"{teacher}: its provider limits what may be trained on its answers (nothing that competes with its own models); "
+                f"before you tune or publish, read {page}"
+            )
+    return told
 
 
 def say_review(settings: Mapping[str, Any]) -> str:
@@ -362,7 +379,8 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     if not folder.is_dir():
-        raise SetError(f"{folder}: no such set", hint="name a folder that `fingen pdf2qa` has made")
+        near = did_you_mean(folder.name, (each.parent.name for each in folder.parent.glob(f"*/{MANIFEST}")))
+        raise SetError(f"{folder}: no such set", hint=near or "name a folder that `fingen pdf2qa` has made")
     if not path.is_file():
         raise SetError(f"{folder}: the set is not whole: it has no {MANIFEST}", hint=MAKE_AGAIN)
     refuse_links(folder)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fingen.cli.common import Command, command_options, echo, print_json
+from fingen.cli.common import Command, again, command_options, echo, print_json
 from fingen.cli.options import options_of, settings_of
 from fingen.cli.tuning import Voice, gib, resolve, said, settings_lines, take_settings, training_options
 from fingen.config import Finetune, Tuning
@@ -61,7 +61,8 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
         if as_json:
             print_json(_plan_json(plan, resolved))
         else:
-            echo(*_plan_lines(plan, resolved, settings.seeds))
+            following = [] if plan.obstacles else [f"next: {again(ctx)}"]
+            echo(*_plan_lines(plan, resolved, settings.seeds), *following)
         refuse(plan.obstacles)
         return
     if resolved.sources:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fingen.cli import completers
 from fingen.cli.common import Command, command_options, echo, print_json
 from fingen.errors import SetError
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command("journal", cls=Command)
-@click.argument("words", nargs=-1, required=True, metavar="[release] SET")
+@click.argument("words", nargs=-1, required=True, metavar="[release] SET", shell_complete=completers.sets)
 @click.option("--batches", is_flag=True,
               help="With release: give up the batches too. They are paid for, and will not be collected.")  # fmt: skip
 @command_options

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from fingen.cli import completers
 from fingen.cli.common import Command, command_options, set_argument, tell
 from fingen.cli.options import options_of, settings_of
+from fingen.cli.working import working
 from fingen.config import Filters, Resplitting
 
 if TYPE_CHECKING:
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
 
 
 @click.command("dedup", cls=Command)
-@click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[SET]")
+@click.argument(
+    "target", required=False, type=click.Path(path_type=Path), metavar="[SET]", shell_complete=completers.sets
+)
 @options_of(Filters)
 @command_options
 def dedup(target: Path | None, as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
@@ -35,12 +39,16 @@ def dedup(target: Path | None, as_json: bool, quiet: bool, debug: bool, **option
     """
     from fingen.pipeline.rework import rework
 
-    made = rework(set_argument(target, quiet=quiet), settings_of(Filters, options))
+    folder = set_argument(target, quiet=quiet)
+    with working(f"filtering {folder}", quiet=quiet):
+        made = rework(folder, settings_of(Filters, options))
     tell(made, _lines(made), made.set, as_json=as_json)
 
 
 @click.command("split", cls=Command)
-@click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[SET]")
+@click.argument(
+    "target", required=False, type=click.Path(path_type=Path), metavar="[SET]", shell_complete=completers.sets
+)
 @options_of(Resplitting)
 @options_of(Filters)
 @command_options
@@ -65,7 +73,8 @@ def split(ctx: click.Context, /, target: Path | None, as_json: bool, quiet: bool
         options["privacy"] = read_manifest(folder).settings.get("privacy", "keep")
     filters = settings_of(Filters, options)
     refuse_other_filters(folder, filters)
-    made = rework(folder, filters, splitting=settings_of(Resplitting, options))
+    with working(f"dividing {folder}", quiet=quiet):
+        made = rework(folder, filters, splitting=settings_of(Resplitting, options))
     tell(made, _lines(made), made.set, as_json=as_json)
 
 

@@ -155,7 +155,7 @@ def rewrite(ctx: click.Context, /, target: Path, **options: Any) -> None:
             settings_of(Rewrite, options, data=target), on_event=display, consent=consent(display, yes=yes, quiet=quiet)
         )
     if not isinstance(outcome, Outcome):
-        tell_unfinished(outcome, as_json=as_json)
+        tell_unfinished(ctx, outcome, as_json=as_json)
     tell(outcome, _rewrite_lines(outcome), outcome.set, as_json=as_json)
 
 
@@ -187,7 +187,7 @@ def _run(
     with Display(quiet=quiet) as display:
         outcome = synth(settings, form, labels, draws, on_event=display, consent=consent(display, yes=yes, quiet=quiet))
     if not isinstance(outcome, Outcome):
-        tell_unfinished(outcome, as_json=as_json)
+        tell_unfinished(ctx, outcome, as_json=as_json)
     tell(outcome, _lines(outcome), outcome.set, as_json=as_json)
 
 

@@ -50,7 +50,7 @@ def push(folder: Path, wishes: Push, agree: Callable[[PushPlan], None], *, quiet
         check_repo_id(wishes.repo)
     _refuse_offline(folder, manifest, wishes)
     hub = Hub(quiet=quiet)
-    repo = choose_repo(folder.resolve().name, wishes, hub.log_in())
+    repo = choose_repo(folder.resolve().name, wishes, hub)
     verification = verify(folder)
     failing = _judge(folder, verification, wishes)
     with tempfile.TemporaryDirectory(prefix="fingen-push-") as staging:

@@ -95,7 +95,7 @@ class Marks:
 
 
 def _texts(record: Record) -> tuple[str, ...]:
-    return record.instruction, record.input, record.output, *(quote.quote for quote in record.evidence)
+    return *record.said, *(quote.quote for quote in record.evidence)
 
 
 def find_journals(build: Path) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -14,7 +14,7 @@ from fingen.disk import lock
 from fingen.errors import SetError
 from fingen.events import Outcome
 from fingen.pipeline.drawing import divide, draw_records
-from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
+from fingen.pipeline.filters import OpenFilters, open_filters
 from fingen.pipeline.judging import judge_requests, with_scores
 from fingen.pipeline.own_rows import is_reworked, rework_rows
 from fingen.pipeline.repairing import is_repair
@@ -23,6 +23,7 @@ from fingen.records import TOGETHER, Manifest, Request
 from fingen.sets import JOURNAL, SPLITS, SetContent, read_manifest, read_split, refuse_preferences, write_set
 from fingen.tasks import qa
 from fingen.tasks.documents import named_tasks
+from fingen.tasks.qa import DocumentTask
 from fingen.teachers.journal import Journal
 from fingen.verification.origin import Origin, origin_of_set
 
@@ -92,23 +93,33 @@ def _draw_again(
         if asked != before.requests:
             said = f"its journal gives {asked} requests, and its manifest says {before.requests}"
             raise SetError(f"{folder}: {said}", hint=AGAIN)
-        draw = draw_records(requests, journal, origin, before.teacher, opened, before.settings.get("check"))
+        draw = draw_records(
+            requests,
+            journal,
+            origin,
+            before.teacher,
+            opened,
+            before.settings.get("check"),
+            before.settings.get("negatives"),
+        )
         if judge := before.settings.get("judge"):
             scoring = judge_requests(draw.kept, origin.chunks, judge)
             draw.kept, _ = with_scores(draw.kept, scoring, journal)
         how = splitting or _as_before(before)
-        split_by = before.split_by if how.by == "auto" else how.by
+        split_by: Any = before.split_by if how.by == "auto" else how.by
         settings = {
             **before.settings,
-            **filter_settings(filters),
+            **opened.settings,
             "split": list(how.shares),
             "memory": how.memory_share,
         }
         if splitting:
             journal.forget_splits()
         ids = {source.path: source.sha256 for source in before.sources}
-        chunks = list(origin.chunks.values())
-        splits = divide(draw, how, settings["context"], split_by, filters.privacy, ids, chunks, journal)  # type: ignore[arg-type]
+        chunks, negatives = list(origin.chunks.values()), before.settings.get("negatives")
+        splits = divide(
+            draw, how, settings["context"], split_by, filters.privacy, ids, origin, journal, negatives=negatives
+        )
         bound = journal.settings() or {}
         journal.write_settings({**bound, **{k: v for k, v in settings.items() if k in bound}, "split_by": split_by})
     splits = {split: list(map(origin.with_figures, rows)) for split, rows in splits.items()}
@@ -142,7 +153,7 @@ def refuse_other_filters(folder: Path, filters: Filters) -> None:
     Raises:
         SetError: the filters are not those of the set.
     """
-    settings, now = read_manifest(folder).settings, filter_settings(filters)
+    settings, now = read_manifest(folder).settings, open_filters(filters, folder).settings
     other = [f"{name} {json.dumps(settings[name])}" for name in now if name in settings and settings[name] != now[name]]
     if other:
         raise SetError(
@@ -161,7 +172,8 @@ def _requests(manifest: Manifest, origin: Origin, journal: Journal) -> Iterator[
 
     After them those by which rejected pairs went back, round by round.
     """
-    tasks = [task.task for task in named_tasks(manifest.settings["tasks"])]
+    by_record = {task.task: task for task in named_tasks(manifest.settings["tasks"])}
+    tasks = list(by_record)
     order = {chunk: index for index, chunk in enumerate(origin.chunks)}
     rows = [
         (json.loads(row["chunks"]), row["task"].split(TOGETHER), row) for row in journal.rows("SELECT * FROM requests")
@@ -178,10 +190,10 @@ def _requests(manifest: Manifest, origin: Origin, journal: Journal) -> Iterator[
         return name if is_repair(name) else "", order[chunks[0]], tasks.index(asked[0])
 
     for chunks, asked, row in sorted(there, key=place):
-        yield _request(chunks, row, origin, manifest, len(asked))
+        yield _request(chunks, row, origin, manifest, [by_record[name] for name in asked])
 
 
-def _request(chunks: list[str], row: Any, origin: Origin, manifest: Manifest, tasks: int) -> Request:
+def _request(chunks: list[str], row: Any, origin: Origin, manifest: Manifest, asked: Sequence[DocumentTask]) -> Request:
     """A request as far as its answer is looked at; the texts that were sent stay in the journal."""
     passages = tuple(origin.passages[chunk] for chunk in chunks)
     return Request(
@@ -192,6 +204,6 @@ def _request(chunks: list[str], row: Any, origin: Origin, manifest: Manifest, ta
         prompt=row["prompt"],
         answer_schema={},
         max_tokens=row["max_tokens"],
-        count=qa.pairs_worth(passages, manifest.settings["per_chunk"], manifest.teacher) * tasks,
+        count=qa.count_asked(asked, passages, manifest.settings["per_chunk"], manifest.teacher) * len(asked),
         passages=passages,
     )

@@ -7,7 +7,7 @@ one of the rules here, or breaks a check of the set, is rejected with its reason
 from __future__ import annotations
 
 import platform
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +18,7 @@ from fingen.disk import lock, sha256_file, sha256_text
 from fingen.errors import SetError, ShortfallError
 from fingen.events import Estimate, Note, Outcome, command_line
 from fingen.pipeline.drawing import NO_ANSWER
-from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
+from fingen.pipeline.filters import OpenFilters, open_filters
 from fingen.pipeline.pdf2qa import require_named
 from fingen.prompts import Template
 from fingen.quality.checks import CHECKS
@@ -248,19 +248,22 @@ class _Run:
         }
         places = {id(record): ("contaminated", where) for record, where in self.filters.contaminated(order)}
         clusters = near_clusters([*originals, *order])
-        where: dict[str, set[str]] = {}
+        where: dict[str, set[str]] = defaultdict(set)
         for record in originals:
-            where.setdefault(clusters[record.id], set()).add(split_of[record.id])
+            for cluster in clusters[record.id]:
+                where[cluster].add(split_of[record.id])
         for id_, new in list(made.rewritten.items()):
             why = texts.get(id(new)) or places.get(id(new))
-            others = where.get(clusters[new.id], set()) - {split_of[id_], "memory"}
-            if why is None and others and clusters[new.id] != clusters[id_]:
+            now = {cluster for cluster in clusters[new.id] if cluster not in clusters[id_]}
+            others = {split for cluster in now for split in where[cluster]} - {split_of[id_], "memory"}
+            if why is None and others:
                 why = ("joins-splits", f"it says what a row of {sorted(others)[0]} says")
             if why:
                 del made.rewritten[id_]
                 made.reject(self.shown[id_], *why, new=new)
             else:
-                where.setdefault(clusters[new.id], set()).add(split_of[id_])
+                for cluster in now:
+                    where[cluster].add(split_of[id_])
 
     def content(self, made: _Made, journal: Journal) -> SetContent:
         """What the set will hold: each row, and behind it the one that was made of it.
@@ -283,7 +286,7 @@ class _Run:
                 "name": self.job.out.name,
                 "command": "synth rewrite",
                 "teacher": self.job.teacher.name,
-                "settings": {**identity, **filter_settings(self.filters.filters),
+                "settings": {**identity, **self.filters.settings,
                              "privacy": self.before.settings.get("privacy", "keep")},
                 "prompts": {name: template.sha256 for name, template in self.templates.items()},
                 "files": {},

@@ -12,7 +12,7 @@ from fingen.config import BUILD, Finetune, Tuning
 from fingen.errors import FingenError, SetError
 from fingen.events import command_line
 from fingen.records import Record, take
-from fingen.sets import newest_set, read_manifest, read_split
+from fingen.sets import newest_set, read_manifest, read_split, say_terms
 from fingen.training.data import hold_out
 from fingen.training.memory import Batch, memory_bytes
 from fingen.training.models import Base, find_base
@@ -60,9 +60,8 @@ class TrainingPlan:
         """What is not in the way, and may not be what was wanted."""
         if not self.rows:
             return []
-        return [
-            text for text in (warmup_warning(self.tuning, self.steps), few_rows(self.tuning, self.validation)) if text
-        ]
+        found = (warmup_warning(self.tuning, self.steps), few_rows(self.tuning, self.validation))
+        return [*filter(None, found), *(say_terms(read_manifest(self.data).teacher) if self.data else ())]
 
     @property
     def free_bytes(self) -> int | None:
@@ -108,7 +107,7 @@ class TrainingPlan:
             kept = build_examples(rows, template, self.tuning.cutoff).kept
             return largest_batch(kept, tuning) if kept else None
         longest = max(map(estimated_tokens, rows))
-        answers = sum(len(row.output) / CHARACTERS_PER_TOKEN[row.language] for row in rows)
+        answers = sum(len(each.output) / CHARACTERS_PER_TOKEN[row.language] for row in rows for each in row.exchanges)
         tokens = max(longest, min(tuning.tokens_per_batch, tuning.batch * longest))
         return Batch(tokens, round(tokens * answers / self.tokens))
 
@@ -186,5 +185,5 @@ def find_trackers(names: Sequence[str]) -> Iterator[Obstacle]:
 def estimated_tokens(record: Record) -> int:
     """Tokens of a row, about."""
     texts = 2 if record.rejected else 1
-    characters = texts * (len(record.instruction) + len(record.input)) + len(record.output) + len(record.rejected)
+    characters = texts * (sum(map(len, record.said)) - len(record.output)) + len(record.output) + len(record.rejected)
     return texts * TEMPLATE_TOKENS + round(characters / CHARACTERS_PER_TOKEN[record.language])

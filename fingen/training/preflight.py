@@ -234,11 +234,16 @@ def free_memory_bytes() -> tuple[int | None, str]:
 
         if torch.cuda.is_available():
             return torch.cuda.mem_get_info()[0], GPU
+    return free_machine_bytes(), MACHINE
+
+
+def free_machine_bytes() -> int | None:
+    """Free memory of the machine, or all of it where the system tells no more; None where it tells nothing."""
     meminfo = Path("/proc/meminfo")
     if meminfo.is_file():
         for line in meminfo.read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024, MACHINE
+                return int(line.split()[1]) * 1024
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), MACHINE
-    return None, MACHINE
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return None

@@ -21,7 +21,7 @@ from fingen.events import Outcome, command_line
 from fingen.metrics import wilson
 from fingen.records import Record
 from fingen.sets import MANIFEST as SET_MANIFEST
-from fingen.sets import read_manifest, read_split
+from fingen.sets import read_manifest, read_split, say_terms
 from fingen.training.merged import weights_of
 from fingen.training.models import Base, shadow_note
 from fingen.training.plan import TrainingPlan, build_plan, few_rows, read_rows
@@ -165,6 +165,8 @@ def _train(
         say(line)
     if not rows.kept:
         raise no_rows(data, rows, tuning, positions(loaded.model))
+    if rows.parted:
+        say(f"{rows.parted} conversations are rows for each answer: the chat template writes earlier answers otherwise")
     kept, first = {example.id for example in held.kept}, rows.kept[0]
     show(*(loaded.tokenizer.decode(part) for part in (first.ids[: -first.answer], first.ids[-first.answer :])))
     model = recipe.add_adapter(loaded.model, tuning)
@@ -172,9 +174,13 @@ def _train(
     if recipe.FUSED in tuning.targets and recipe.FUSED not in targets:
         say(f"targets: {', '.join(targets)} are this base model's {recipe.FUSED}")
     few = few_rows(tuning, len(held.kept))
-    for warning in (warmup_warning(tuning, total_steps(tuning, len(rows.kept))), few):
-        if warning:
-            say(warning)
+    warnings = (
+        warmup_warning(tuning, total_steps(tuning, len(rows.kept))),
+        few,
+        *say_terms(read_manifest(data).teacher),
+    )
+    for warning in filter(None, warnings):
+        say(warning)
     if few:
         tuning = replace(tuning, keep="last", patience=None)
     objective = judge = None
