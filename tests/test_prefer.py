@@ -211,13 +211,21 @@ def test_each_reject_gives_pairs_or_says_why_not(tmp_path: Path):
         reject("sign", "c-1", english, "It was USD -5 million.", "of another passage"),
         reject("guess", "c-3", english, "The revenue of the company was USD 5 million!", "a guess"),
         Rejected(item={"answer": "not JSON"}, reason="figure", detail="", chunks=(), request="k"),
+        reject("figure", "c-3", english, "It was USD 7 million.", turns='[{"role": "user", "content": "And before?"}]'),
     ])  # fmt: skip
     made = prefer(folder, "--out", tmp_path / "pairs")
     train, test = (read_rows(tmp_path / f"pairs/{split}.jsonl") for split in ("train", "test"))
 
-    assert made["rejects"] == 11
+    assert made["rejects"] == 12
     assert made["with_pair"] == 4
-    assert made["without"] == {"not-the-answer": 2, "no-sibling": 2, "same-pair": 1, "same-answer": 1, "no-text": 1}
+    assert made["without"] == {
+        "not-the-answer": 2,
+        "no-sibling": 2,
+        "same-pair": 1,
+        "same-answer": 1,
+        "no-text": 1,
+        "conversation": 1,
+    }
     assert made["records"] == {"train": 5, "validation": 0, "test": 1, "memory": 0}
     assert made["siblings"] == {"question": 5, "alike": 1}
     assert [row["reason"] for row in test] == ["binding-period: 2023 年"]

@@ -7,7 +7,7 @@ one of the rules here, or breaks a check of the set, is rejected with its reason
 from __future__ import annotations
 
 import platform
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -248,22 +248,22 @@ class _Run:
         }
         places = {id(record): ("contaminated", where) for record, where in self.filters.contaminated(order)}
         clusters = near_clusters([*originals, *order])
-        where: dict[str, set[str]] = {}  # cluster -> splits that have it
+        where: dict[str, set[str]] = defaultdict(set)
         for record in originals:
             for cluster in clusters[record.id]:
-                where.setdefault(cluster, set()).add(split_of[record.id])
+                where[cluster].add(split_of[record.id])
         for id_, new in list(made.rewritten.items()):
             why = texts.get(id(new)) or places.get(id(new))
-            own = {cluster for cluster in clusters[new.id] if cluster not in clusters[id_]}
-            others = set().union(*(where.get(cluster, ()) for cluster in own)) - {split_of[id_], "memory"}
+            now = {cluster for cluster in clusters[new.id] if cluster not in clusters[id_]}
+            others = {split for cluster in now for split in where[cluster]} - {split_of[id_], "memory"}
             if why is None and others:
-                why = ("joins-splits", f"it says what a row of {min(others)} says")
+                why = ("joins-splits", f"it says what a row of {sorted(others)[0]} says")
             if why:
                 del made.rewritten[id_]
                 made.reject(self.shown[id_], *why, new=new)
             else:
-                for cluster in clusters[new.id]:
-                    where.setdefault(cluster, set()).add(split_of[id_])
+                for cluster in now:
+                    where[cluster].add(split_of[id_])
 
     def content(self, made: _Made, journal: Journal) -> SetContent:
         """What the set will hold: each row, and behind it the one that was made of it.
