@@ -184,6 +184,11 @@ def parse_manifest(text: str, where: str) -> dict[str, Any]:
     return manifest
 
 
+def is_adapter(folder: Path) -> bool:
+    """Whether an adapter of any origin lies there."""
+    return any((folder / name).is_file() for name in (MANIFEST, FOREIGN))
+
+
 def read_adapter(folder: Path) -> dict[str, Any]:
     """The manifest of an adapter whose files are as they were written.
 
@@ -291,12 +296,12 @@ def render_steps(manifest: Mapping[str, Any]) -> str:
 
 
 def render_preferred(manifest: Mapping[str, Any]) -> str:
-    """In how many validation pairs the chosen answer gained more; empty where there are none."""
+    """In how many of the pairs that were not learned the chosen answer gained more; empty where there are none."""
     found = manifest["metrics"].get("preferred")
     if not found:
         return ""
     share = f"{found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
-    return f"{share}: in {found['right']:,} of {found['pairs']:,} validation pairs the chosen answer gained more than the rejected one"
+    return f"{share}: in {found['right']:,} of {found['pairs']:,} {found['on']} pairs the chosen answer gained more than the rejected one"
 
 
 def render_classes(manifest: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ TASKS = {  # what `pdf2qa --task` takes, and its help
     "concept": "what a measure, policy or risk is here, and what follows for the figures",
     "summary": "what a section comes to, text and tables together",
     "table": "what follows from the figures of a table, as a program over its cells; up to four a table",
+    "conversation": "three to five questions that rest on each other, each answer with its quotes",
     "negative": "what an investor would ask and the passage does not say; “not stated” is right",
 }
 _KINDS = "; ".join(f"{name}: {about}" for name, about in TASKS.items())
@@ -151,7 +152,7 @@ class Asking:
         None, "USD that the set may cost, all runs together; a hard stop.", flag="--budget", key="budget", above=0
     )
     budget_all_usd: float | None = option(
-        None, "USD that all sets and scores in build/ may cost together, all runs; a hard stop. Also FINGEN_BUDGET.",
+        None, "USD that all sets, scores and conversations in build/ may cost together, all runs; a hard stop. Also FINGEN_BUDGET.",
         flag="--budget-all", key="budget_all", variable="FINGEN_BUDGET", above=0,
     )  # fmt: skip
     price: tuple[float, float] | None = option(
@@ -265,7 +266,8 @@ class Pdf2qa:
     )
     check: str | None = option(
         None, "A second teacher holds each claim of an answer against its quotes, blind to the writer; where it disagrees "
-        "the pair is rejected, with both sides. How often it agrees is said.", metavar="TEACHER",
+        "the pair is rejected, with both sides. What only rules that read words speak against is kept where it supports each "
+        "claim. How often it agrees is said.", metavar="TEACHER",
     )  # fmt: skip
     judge: str | None = option(
         None, "A teacher that scores what is kept, 1 to 5 on four points; scores are stored and reject nothing.",
@@ -279,6 +281,35 @@ class Pdf2qa:
         """The tasks that are asked for: those that are named, and negatives where a share of them is wanted."""
         more = ("negative",) if self.negatives and "negative" not in self.tasks else ()
         return (*self.tasks, *more)
+
+
+REWRITES = {  # what `synth rewrite --how` takes, and its help
+    "improve": "question and answer become clearer and more complete",
+    "rephrase": "the question is asked in another form, the answer stays as it is",
+    "extend": "the answer is told in more detail, the question stays as it is",
+}
+_REWRITES = "; ".join(f"{name}: {about}" for name, about in REWRITES.items())
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """`fingen synth rewrite`."""
+
+    data: Path = Path()
+    how: str = option("improve", f"What is done to a pair.  {_REWRITES}.", choices=tuple(REWRITES))
+    splits: tuple[str, ...] = option(
+        ("train",), "Splits whose rows are written anew, parted by commas: train, validation, test, memory. A new row stays in "
+        "the split of its original.", flag="--split", choices=("train", "validation", "test", "memory"),
+    )  # fmt: skip
+    limit: int | None = option(None, "Rows that are written anew, at most: chosen by their ids.", unset="all", least=1)
+    per_request: int = option(5, "Rows that a request asks for.", least=1, most=50)
+    out: Path | None = option(
+        None, "Folder of the new set.", unset="that of SET with -rewritten behind it", metavar="FOLDER"
+    )
+    teacher: str | None = option(None, WRITER, unset=FOUND)
+    asking: Asking = field(default_factory=Asking)
+    filters: Filters = field(default_factory=Filters)
+    replace: bool = option(False, ANEW)
 
 
 SIBLINGS = ("question", "passage")  # what the two answers of a preference have in common

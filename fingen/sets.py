@@ -95,6 +95,8 @@ def say_figures(figures: Mapping[str, int]) -> str:
     if "bound" not in figures:  # counted before there were levels
         return f"figures: {figures.get('all', 0):,} in the answers"
     found = {level: figures[level] for level in ("bound", "quoted", "computed")}
+    if supported := figures.get("supported"):
+        found["supported by a second teacher against a rule"] = supported
     failed = figures["all"] - sum(found.values())
     told = ", ".join(f"{count:,} {level}" for level, count in found.items())
     return f"figures: {figures['all']:,} in the answers: {told}" + (f", {failed:,} failed" if failed else "")

@@ -210,7 +210,7 @@ def test_a_pair_of_which_an_answer_is_too_long_is_left_out_once(template: Any):
 def make_preferences(folder: Path, command: str = "prefer") -> Path:
     manifest = make_manifest(folder.name, command, {"set": "reports"}, RECORDS, ())
     rows = [row if command == "prefer" else row.model_copy(update={"rejected": "", "reason": ""}) for row in RECORDS]
-    write_set(folder, SetContent({"train": rows[:10], "validation": rows[10:]}, [], [], manifest))
+    write_set(folder, SetContent({"train": rows[:8], "validation": rows[8:10], "test": rows[10:]}, [], [], manifest))
     return folder
 
 
@@ -224,9 +224,9 @@ def test_the_command_learns_of_preferences_and_of_nothing_else(tmp_path: Path, m
     assert "takes none" in run("distill", "smollm2", "--drop", 1, "--set", pairs, "--dry-run", "--json", code=2).output
     made = json.loads(run("finetune", *fast, "--set", pairs, "--objective", "dpo", "--beta", 0.2).stdout)
     assert made["objective"] == {"name": "dpo", "beta": 0.2}
-    assert made["rows"]["train"] == 10
+    assert made["rows"]["train"] == 8
     preferred = made["metrics"]["preferred"]
-    assert preferred["pairs"] == 4
+    assert (preferred["on"], preferred["pairs"]) == ("test", 4)
     assert 0 <= preferred["low"] <= preferred["value"] <= preferred["high"] <= 1
     again = json.loads(run("finetune", *fast, "--set", pairs, "--objective", "dpo", "--beta", 0.2).stdout)
     assert not again["changed"]

@@ -27,6 +27,7 @@ SUFFIX = {
     "chatml": ".jsonl",
     "openai": ".jsonl",
     "csv": ".csv",
+    "excel": ".csv",
     "parquet": ".parquet",
     "llamafactory": ".json",
     "trl": ".jsonl",
@@ -114,6 +115,17 @@ def test_each_form_is_loaded_by_datasets(folder: Path, tmp_path: Path, form: str
             tags, turns = entry["tags"], row[entry["columns"]["messages"]]
             assert [turn[tags["role_tag"]] for turn in turns] == [tags["user_tag"], tags["assistant_tag"]]
             assert [turn[tags["content_tag"]] for turn in turns] == [question(own), own.output]
+
+
+def test_excel_is_told_the_encoding_and_runs_no_formula(tmp_path: Path):
+    own = [record("营业收入是多少？", output="=1+1", language="zh")]
+    made = export(make_set(tmp_path / "a", {"train": own}), "excel", tmp_path / "out")
+    text = (tmp_path / "out/train.csv").read_bytes()
+
+    assert text.startswith("\ufeff".encode())
+    row = next(csv.DictReader(text.decode("utf-8-sig").splitlines()))
+    assert (row["instruction"], row["output"]) == ("营业收入是多少？", "'=1+1")
+    assert made.neutralised == 1
 
 
 def test_openai_rows_hold_messages_and_nothing_else(folder: Path, tmp_path: Path):

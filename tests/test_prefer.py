@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from datasets import load_dataset
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rows import read_rows
-from small_models import run
 from stub_llm import StubLLM
 from test_pdf2qa import reports
 from test_repair import FALSE, make, mends, reply, turns
 
 import fingen
+from fingen import cli
 from fingen.quality.checks import CHECKS
 from fingen.records import Block, Chunk, Evidence, Record, Rejected
 from fingen.review.index import row_hash
@@ -32,6 +33,15 @@ PAGES = {
     "c-2": "2024 年，净利润为 80 万元。",
     "c-3": "Revenue was USD 5 million.",
 }
+
+
+def run(*words: object, code: int = 0) -> Result:
+    """A command, as it is typed; it must end with that code."""
+    ran = CliRunner().invoke(cli.main, [*map(str, words)], prog_name="fingen")
+    if ran.exception and not isinstance(ran.exception, SystemExit):
+        raise ran.exception
+    assert ran.exit_code == code, ran.output
+    return ran
 
 
 def chunk(id: str, text: str) -> Chunk:
@@ -201,13 +211,21 @@ def test_each_reject_gives_pairs_or_says_why_not(tmp_path: Path):
         reject("sign", "c-1", english, "It was USD -5 million.", "of another passage"),
         reject("guess", "c-3", english, "The revenue of the company was USD 5 million!", "a guess"),
         Rejected(item={"answer": "not JSON"}, reason="figure", detail="", chunks=(), request="k"),
+        reject("figure", "c-3", english, "It was USD 7 million.", turns='[{"role": "user", "content": "And before?"}]'),
     ])  # fmt: skip
     made = prefer(folder, "--out", tmp_path / "pairs")
     train, test = (read_rows(tmp_path / f"pairs/{split}.jsonl") for split in ("train", "test"))
 
-    assert made["rejects"] == 11
+    assert made["rejects"] == 12
     assert made["with_pair"] == 4
-    assert made["without"] == {"not-the-answer": 2, "no-sibling": 2, "same-pair": 1, "same-answer": 1, "no-text": 1}
+    assert made["without"] == {
+        "not-the-answer": 2,
+        "no-sibling": 2,
+        "same-pair": 1,
+        "same-answer": 1,
+        "no-text": 1,
+        "conversation": 1,
+    }
     assert made["records"] == {"train": 5, "validation": 0, "test": 1, "memory": 0}
     assert made["siblings"] == {"question": 5, "alike": 1}
     assert [row["reason"] for row in test] == ["binding-period: 2023 年"]

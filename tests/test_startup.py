@@ -96,8 +96,10 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("synth intent --labels nowhere", "nowhere: cannot be read"),
         ("synth sentiment --teacher anthropic", "ANTHROPIC_API_KEY is not set"),
         ("synth qa --topics nowhere --teacher anthropic", "nowhere: cannot be read"),
+        ("synth rewrite nowhere --teacher anthropic", "nowhere: no such set"),
     ],
     "import": [("import fpb nowhere --out build/x", "nowhere")],
+    "prefer": [("prefer nowhere", "nowhere: no such set"), ("prefer", "no set here")],
     "mix": [("mix nowhere=2 --out build/x", "no such set")],
     "prompts": [("prompts copy file", "file")],
     "verify": [

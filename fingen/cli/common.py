@@ -309,7 +309,18 @@ def _variable(ctx: click.Context, parameter: click.Parameter) -> str:
 
 def echo(*lines: str, err: bool = False) -> None:
     """Print lines; what is in one of them cannot end it, nor steer a terminal. All that a command says goes this way."""
-    click.echo("\n".join(map(visible, lines)), err=err)
+    _print("\n".join(map(visible, lines)), err=err)
+
+
+def _print(text: str, *, err: bool = False) -> None:
+    """Print a text; where nobody reads any more, as behind `| head`, end without a word."""
+    try:
+        click.echo(text, err=err)
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, (sys.stderr if err else sys.stdout).fileno())  # what is left over goes there at the end
+        os.close(nowhere)
+        sys.exit(1)
 
 
 def set_argument(target: Path | None, *, quiet: bool) -> Path:
@@ -364,7 +375,7 @@ def again(ctx: click.Context, without: str = "--dry-run") -> str:
 
 def print_json(value: Mapping[str, Any]) -> None:
     """One JSON object on standard output."""
-    click.echo(visible(json.dumps(value, ensure_ascii=False, indent=2, default=os.fspath), lines=True))
+    _print(visible(json.dumps(value, ensure_ascii=False, indent=2, default=os.fspath), lines=True))
 
 
 def finish(

@@ -20,10 +20,10 @@ def command(shell: str, as_json: bool, quiet: bool, debug: bool) -> None:
 
     \b
     Examples:
-      $ eval "$(fingen completion bash)"                 # this terminal alone; zsh too
       $ fingen completion bash > ~/.local/share/bash-completion/completions/fingen
       $ fingen completion zsh > ~/.zfunc/_fingen
       $ fingen completion fish > ~/.config/fish/completions/fingen.fish
+      $ eval "$(fingen completion bash)"                 # this terminal alone; zsh too
     """
     from click.shell_completion import get_completion_class
 

@@ -93,7 +93,7 @@ def _plan_lines(plan: TrainingPlan, resolved: Resolved, seeds: int | None) -> li
         f"base model: {plan.base.source}   set: {plan.data or 'none'}   adapter: {plan.out or 'not known'}",
         f"rows: {plan.rows:,}, about {plan.tokens:,} tokens | {plan.validation:,} validation",
         f"steps: {plan.steps:,}, warm-up: {plan.warmup_steps:,}" + (f", for each of {seeds} seeds" if seeds else ""),
-        f"memory: about {gib(plan.estimate_bytes())} needed, {gib(plan.free_bytes)} free",
+        f"memory: about {gib(plan.estimate_bytes())} needed, {gib(plan.free_bytes)} free on {plan.trains_on}",
         f"time: {_duration(plan.estimate_seconds())}",
         *settings_lines(resolved, plan.warnings, len(plan.obstacles)),
     ]

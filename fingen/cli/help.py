@@ -17,7 +17,7 @@ from fingen.errors import UsageError, did_you_mean
 FOLDER = Path(__file__).resolve().parent.parent / "help"
 TOPICS = (
     "install", "reading", "pairs", "teachers", "batches", "synthetic", "sets", "checks", "judging", "lineage", "exchange", "hub",
-    "training", "distillation", "serving", "scoring", "reproducing", "python", "settings", "safety",
+    "training", "preferences", "distillation", "serving", "scoring", "reproducing", "python", "settings", "errors", "safety",
 )  # in the order in which they may be needed; each is a file of FOLDER whose first line is its title  # fmt: skip
 REFERENCE = "reference"
 REFERENCE_TITLE = "Every command with all its options, their defaults and examples"

@@ -102,6 +102,11 @@ def _checked_lines(checked: dict[str, Any]) -> list[str]:
     said = ", ".join(f"{count:,} {verdict}" for verdict, count in checked["claims"].items())
     agreed = f"agreed with {checked['agreed']:,} of {checked['pairs']:,} pairs ({share})"
     lines = [f"checked by {checked['teacher']}: {agreed}; claims: {said or 'none'}"]
+    if checked.get("contested"):
+        kept = (
+            f"{checked['supported']:,} of {checked['contested']:,} pairs that only rules that read words speak against"
+        )
+        lines.append(f"  {kept}: it supports each claim, and they stay")
     if checked["unchecked"]:
         lines.append(
             f"  {checked['unchecked']:,} pairs without a verdict on each claim stay  {checked['failed']}".rstrip()

@@ -57,13 +57,12 @@ def command(
       $ fingen push build/models/fpb-smollm2-drop6 --license apache-2.0
       $ fingen push saves/mine --base llama3 --form chat
     """
-    from fingen.adapters import FOREIGN, MANIFEST
+    from fingen.adapters import is_adapter
     from fingen.hub import push, push_adapter, push_model
     from fingen.training.merged import MERGED
 
     settings = settings_of(Push, options)
     target = set_argument(folder, quiet=quiet)
-    is_adapter = any((target / name).is_file() for name in (MANIFEST, FOREIGN))
 
     def agree(plan: PushPlan | AdapterPlan | ModelPlan) -> None:
         with pausing():
@@ -82,11 +81,11 @@ def command(
         if not click.confirm(f"Publish it as {plan.repo} ({plan.visibility})?", err=True):
             raise UsageError("nothing was uploaded", hint="--dry-run shows the same and asks nothing")
 
-    if not is_adapter and (settings.base or settings.form):
+    if not is_adapter(target) and (settings.base or settings.form):
         raise UsageError("--base and --form go with an adapter", hint="leave them out for a set or a model")
     pushed: Pushed[Any]
     with working(f"checking {target}", quiet=quiet) as pausing:
-        if is_adapter:
+        if is_adapter(target):
             pushed = push_adapter(target, settings, agree, quiet=quiet)
         elif (target / MERGED).is_file():
             pushed = push_model(target, settings, agree, quiet=quiet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from fingen.cli import completers
-from fingen.cli.common import Command, command_options, set_argument, tell
+from fingen.cli.common import Command, command_options, echo, set_argument, tell
 from fingen.cli.options import options_of, settings_of
 from fingen.cli.working import working
 from fingen.config import Filters, Resplitting
@@ -41,7 +42,7 @@ def dedup(target: Path | None, as_json: bool, quiet: bool, debug: bool, **option
 
     folder = set_argument(target, quiet=quiet)
     with working(f"filtering {folder}", quiet=quiet):
-        made = rework(folder, settings_of(Filters, options))
+        made = rework(folder, settings_of(Filters, options), say=partial(_say, quiet=quiet))
     tell(made, _lines(made), made.set, as_json=as_json)
 
 
@@ -74,8 +75,13 @@ def split(ctx: click.Context, /, target: Path | None, as_json: bool, quiet: bool
     filters = settings_of(Filters, options)
     refuse_other_filters(folder, filters)
     with working(f"dividing {folder}", quiet=quiet):
-        made = rework(folder, filters, splitting=settings_of(Resplitting, options))
+        made = rework(folder, filters, splitting=settings_of(Resplitting, options), say=partial(_say, quiet=quiet))
     tell(made, _lines(made), made.set, as_json=as_json)
+
+
+def _say(text: str, *, quiet: bool) -> None:
+    if not quiet:
+        echo(text, err=True)
 
 
 def _lines(made: Reworked) -> list[str]:

@@ -24,6 +24,7 @@ _DRAWN: Sections = {
     **_SHARED,
 }  # fmt: skip
 _TRAINING = (
+    "objective", "beta",
     "recipe", "rank", "alpha", "learning_rate", "epochs", "tokens_per_batch", "cutoff", "load", "seed", "seeds", "table", "overrides",
 )  # fmt: skip
 SECTIONS: Mapping[str, Sections] = {

@@ -125,7 +125,8 @@ def _lines(shown: Shown, pictures: Pictures) -> list[str]:
              "Calculation": record.calc}  # fmt: skip
     if record.input and record.input == "\n\n".join(chunk.text for chunk in shown.passages):
         asked["Input"] = "(the passages below)"
-    for title, text in asked.items():
+    before = [(turn.role.capitalize(), turn.content) for turn in record.turns]  # as it was said
+    for title, text in [*before, *asked.items()]:
         if text:
             lines += [f"{_title(title)}: {visible(text, lines=True)}"]
     if shown.quotes:

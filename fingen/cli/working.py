@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from fingen.cli.common import echo
+from fingen.errors import visible
 
 MOMENT_SECONDS = 2.0  # before anything is said
 TICK_SECONDS = 0.5
@@ -41,7 +42,7 @@ class _Clock(threading.Thread):
 
     def __init__(self, what: str) -> None:
         super().__init__(daemon=True)
-        self._what, self._since = what, time.monotonic()
+        self._what, self._since = visible(what), time.monotonic()
         self._ended, self._turn, self._is_shown = threading.Event(), threading.Lock(), False
 
     def run(self) -> None:
@@ -52,7 +53,7 @@ class _Clock(threading.Thread):
                 if not sys.stderr.isatty():
                     echo(f"{self._what} ...", err=True)
                     return
-                print(f"\r{self._what} ... {time.monotonic() - self._since:.0f} s", end="", file=sys.stderr, flush=True)  # noqa: T201  # over itself
+                _draw(f"\r{self._what} ... {time.monotonic() - self._since:.0f} s")
                 self._is_shown = True
             wait = TICK_SECONDS
 
@@ -67,5 +68,11 @@ class _Clock(threading.Thread):
         self._ended.set()
         with self._turn:
             if self._is_shown:
-                print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201  # a terminal alone is drawn on
+                _draw("\r\x1b[K")
                 self._is_shown = False
+
+
+def _draw(text: str) -> None:
+    """Write to the terminal over what stands there."""
+    sys.stderr.write(text)
+    sys.stderr.flush()

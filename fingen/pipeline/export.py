@@ -276,6 +276,8 @@ def _notes(form_name: str, counts: Counts, more: frozenset[str]) -> list[str]:
         notes.append(
             "earlier turns are JSON in the column turns; LLaMA-Factory does not read them there: take --format sharegpt"
         )
+    if "history" in more and form_name == TRL:
+        notes.append("its rows are messages: with assistant_only_loss=True TRL learns all answers of a conversation")
     if counts.neutralised:
         notes.append(f"{counts.neutralised:,} cells began a formula; they have an apostrophe before it now")
     rows = next(iter(counts.rows.values()))
@@ -324,29 +326,29 @@ def _history(record: Record) -> list[list[str]]:
     Raises:
         SetError: they are no such pairs.
     """
-    roles = [turn.get("role") for turn in record.turns]
+    roles = [turn.role for turn in record.turns]
     if roles != ["user", "assistant"] * (len(roles) // 2):
         hint = "take --format sharegpt, which has turns of any order"
         raise SetError(f"{record.id}: its earlier turns are no questions and answers in turn", hint=hint)
-    texts = [turn["content"] for turn in record.turns]
+    texts = [turn.content for turn in record.turns]
     return [list(pair) for pair in zip(texts[::2], texts[1::2], strict=True)]
 
 
 def _trimmed(record: Record) -> Record:
-    """The record without white space around its question: as the chat template of its base puts it."""
+    """The record without white space around its question, its answer and earlier turns: as the chat template of its base has them."""
     first = "instruction" if record.instruction.strip() else "input"
     last = "input" if record.input.strip() else "instruction"
     values = {"instruction": record.instruction, "input": record.input if record.input.strip() else ""}
     values[first] = values[first].lstrip()
     values[last] = values[last].rstrip()
-    return record.model_copy(update=values)
+    turns = tuple(turn.model_copy(update={"content": turn.content.strip()}) for turn in record.turns)
+    return record.model_copy(update={**values, "output": record.output.strip(), "turns": turns})
 
 
 def _asked(record: Record) -> list[dict[str, str]]:
     """Who says what, from the system message to the question."""
     system = [{"role": "system", "content": record.system}] if record.system else []
-    before = [{"role": turn["role"], "content": turn["content"]} for turn in record.turns]
-    return [*system, *before, {"role": "user", "content": record.prompt}]
+    return [*system, *record.messages, {"role": "user", "content": record.prompt}]
 
 
 def _answered(text: str) -> list[dict[str, str]]:
@@ -373,6 +375,8 @@ def _trl(record: Record, more: frozenset[str]) -> dict[str, Any]:
     if record.rejected:
         pair = {"chosen": _answered(record.output), "rejected": _answered(record.rejected)}
         return {"prompt": _asked(record), **pair}
+    if "history" in more:  # of a prompt and its completion the last answer alone would be learned
+        return _messages(record, more)
     return {"prompt": _asked(record), "completion": _answered(record.output)}
 
 

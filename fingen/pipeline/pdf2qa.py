@@ -107,7 +107,7 @@ def pdf2qa(
         judged = run.ask_judge(journal, locks, consent)
         if isinstance(judged, Pending):
             return judged
-        with lock(settings.out, patience_seconds=PATIENCE_SECONDS):
+        with lock(settings.out, patience_seconds=PATIENCE_SECONDS, say=lambda text: on_event(Note(text))):
             draw, content = run.draw(journal)
             changed = write_set(settings.out, content)
     return run.sum_up(draw, content, answers, changed=changed)
@@ -133,7 +133,8 @@ def _open(
         on_event(Note(told, is_warning=True))
     plan = make_plan(settings, judge=judge.job.teacher.name if judge else None)
     rounds = int(isinstance(asked, Provider)) if settings.repair is None else settings.repair
-    job = Job(asked, settings.asking, settings.out, whole_problem, PAIR_TOKENS, found_by, repairs=rounds)
+    item_tokens = PAIR_TOKENS * max(task.pairs_each for task in plan.tasks)
+    job = Job(asked, settings.asking, settings.out, whole_problem, item_tokens, found_by, repairs=rounds)
     require_keys(settings.asking, job, *(each.job for each in (checker, judge) if each))
     if settings.teacher is None and teacher is None:
         on_event(Note(f"teacher: {asked.name} ({_why(found_by)})"))
@@ -262,12 +263,12 @@ class _Run:
     def check(
         self, journal: Journal, locks: RequestLocks, consent: Callable[[Estimate], None]
     ) -> Gathered | Pending | None:
-        """Have what passes the rules checked by the second teacher, if there is one."""
+        """Have the second teacher, if there is one, check what passes the rules, and what only rules that can err reject."""
         if self.checker is None:
             return None
         self.checker.job.identity = self.job.identity
-        kept = self.look(journal, [*self.job.requests, *self.repairs.requests]).kept
-        checked = self.checker.ask(kept, self.origin.passages, journal, locks, self.on_event, consent)
+        written = self.look(journal, [*self.job.requests, *self.repairs.requests]).asked_about
+        checked = self.checker.ask(written, self.origin.passages, journal, locks, self.on_event, consent)
         self._expect(self.checker.job, journal)
         self.clock.lap("checking claims")
         return checked
@@ -278,8 +279,9 @@ class _Run:
         self.expected_usd = None if costs[0] is None or costs[1] is None else costs[0] + costs[1]
 
     def look(self, journal: Journal, requests: Iterable[Request]) -> Draw:
-        """The items of answers, before duplicates fall."""
-        return look_at_answers(requests, journal, self.origin, self.job.teacher.name, self.filters)
+        """The items of answers, before duplicates fall. What the second teacher decides on is not sent back to be mended."""
+        contest = self.checker is not None
+        return look_at_answers(requests, journal, self.origin, self.job.teacher.name, self.filters, contest=contest)
 
     def ask_judge(
         self, journal: Journal, locks: RequestLocks, consent: Callable[[Estimate], None]

@@ -19,7 +19,7 @@ from fingen.tasks.documents import named_tasks
 from fingen.tasks.negative import NEGATIVE
 from fingen.tasks.qa import DocumentTask
 from fingen.teachers.job import Job
-from fingen.teachers.offline import PAIRS, is_readable
+from fingen.teachers.offline import RULED, is_readable
 
 MOST_NEGATIVES = 0.5  # of the rows
 
@@ -71,9 +71,11 @@ class RequestPlan:
         is_worth = is_readable(chunk) if teacher == "offline" else is_narrative(chunk)
         has_table = any(block.kind == "table" for block in chunk.blocks)
         return [
-            tasks for tasks in self.groups
-            if (has_table if tasks[0].per_table else is_worth) and (tasks != (NEGATIVE,) or self._is_drawn(chunk))
-        ]  # fmt: skip
+            tasks
+            for tasks in self.groups
+            if (has_table if tasks[0].per_table else is_worth or (has_table and tasks[0].takes_tables))
+            and (tasks != (NEGATIVE,) or self._is_drawn(chunk))
+        ]
 
     def _is_drawn(self, chunk: Chunk) -> bool:
         """Whether a passage is one of those that are asked about what they do not say: twice as many as rows are wanted."""
@@ -83,7 +85,7 @@ class RequestPlan:
 
     def without_rules(self, teacher: str) -> list[str]:
         """What the offline teacher cannot write, and who can; nothing for other teachers."""
-        names = [task.name for task in self.tasks if teacher == "offline" and task.task not in PAIRS]
+        names = [task.name for task in self.tasks if teacher == "offline" and task.task not in RULED]
         return [f"the offline teacher has no rules for {', '.join(names)}: --teacher names a model"] if names else []
 
 

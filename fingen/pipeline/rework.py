@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -43,11 +43,17 @@ class Reworked(Outcome):
     moved: int  # rows that are in another split than before
 
 
-def rework(folder: Path, filters: Filters, *, splitting: Splitting | None = None) -> Reworked:
+def rework(
+    folder: Path,
+    filters: Filters,
+    *,
+    splitting: Splitting | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Reworked:
     """Put a set through these filters again: what `pdf2qa` has made here from its journal, any other from its own rows.
 
     With `splitting` the records are also divided afresh, by its shares and units ("auto": as before); otherwise each
-    keeps its split, or its passage does.
+    keeps its split, or its passage does. `say` is told where another process is waited for.
 
     Raises:
         SetError: no such set, or it is damaged; UsageError: see `open_filters`.
@@ -55,7 +61,7 @@ def rework(folder: Path, filters: Filters, *, splitting: Splitting | None = None
     command = "split" if splitting else "dedup"
     refuse_preferences(folder, read_manifest(folder), command)  # read before: a lock would make the folder
     opened = open_filters(filters, folder)
-    with lock(folder, patience_seconds=PATIENCE_SECONDS):
+    with lock(folder, patience_seconds=PATIENCE_SECONDS, say=say):
         before, notes = read_manifest(folder), list[str]()
         split_of = _split_of(folder, before)
         origin = origin_of_set(folder)

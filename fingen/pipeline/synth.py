@@ -124,7 +124,7 @@ def synth(
         made = maker.make(journal, locks, on_event, consent)
         if isinstance(made, Pending):
             return made
-        with lock(settings.out, patience_seconds=PATIENCE_SECONDS):
+        with lock(settings.out, patience_seconds=PATIENCE_SECONDS, say=lambda text: on_event(Note(text))):
             content = _content(settings, maker, made, journal, job)
             changed = write_set(settings.out, content)
         return _summary(settings, maker, made, content, journal, changed)

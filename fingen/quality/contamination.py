@@ -174,12 +174,12 @@ def _after_prompt(texts: Sequence[str]) -> list[str]:
 
 
 def _find(record: Record, own: str, seen: Seen, runs: _Runs) -> tuple[int, Kind] | None:
-    whole = f"{record.instruction}\n{record.input}"
-    texts = dict.fromkeys(text for text in (whole, record.instruction, record.input, own) if text.strip())
+    last = f"{record.instruction}\n{record.input}"
+    texts = dict.fromkeys(text for text in (last, record.input, own, *reversed(record.questions)) if text.strip())
     found = [found for text in texts if (found := seen.find(Wording(text)))]
     if found:
         return min(found, key=lambda number_and_kind: (number_and_kind[1] != "exact", number_and_kind[0]))
-    number = runs.find(whole)
+    number = runs.find("\n".join([*(turn.content for turn in record.turns), last]))
     return None if number is None else (number, "contained")
 
 

@@ -330,7 +330,7 @@ def _known_ties(there: Sequence[JudgedRow], before: Manifest, ids: Mapping[str, 
     cluster = near_clusters([row.record for row in asked])
     known: dict[str, str] = {}
     for row in asked:
-        ties = [*row.record.chunks, cluster[row.record.id]]
+        ties = [*row.record.chunks, *cluster[row.record.id]]
         if before.split_by == "document" and row.record.document:
             ties.append(ids.get(row.record.document, row.record.document))
         known |= {tie: row.split for tie in ties if tie not in known}
@@ -359,10 +359,11 @@ def _joins_splits(rows: Judged, changed: set[str]) -> dict[str, tuple[str, str]]
     splits: dict[str, set[str]] = {}
     for row in asked:
         if row.record.id not in changed:
-            splits.setdefault(cluster[row.record.id], set()).add(row.split)
+            for each in cluster[row.record.id]:
+                splits.setdefault(each, set()).add(row.split)
     found = {}
     for row in asked:
-        others = sorted(splits.get(cluster[row.record.id], set()) - {row.split})
+        others = sorted({split for each in cluster[row.record.id] for split in splits.get(each, ())} - {row.split})
         if row.record.id in changed and others:
             found[row.record.id] = ("joins-splits", f"it says what a row of {others[0]} says")
     return found

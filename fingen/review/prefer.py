@@ -202,6 +202,8 @@ def _read(rejected: Rejected) -> _Worse | tuple[str, str]:
     question, answer = (item.get(a) or item.get(b) for a, b in (("question", "instruction"), ("answer", "output")))
     if not (isinstance(question, str) and isinstance(answer, str) and question.strip() and answer.strip()):
         return "no-text", f"{rejected.reason}: it holds no question and answer"
+    if item.get("turns") not in (None, "", "[]", [], ()):
+        return "conversation", f"{rejected.reason}: it goes on from what was said before"
     faults = [rejected.reason, *_FURTHER.findall(rejected.detail)]
     fault = next((fault for fault in faults if fault in OF_ANSWER), None)
     if fault is None:
@@ -219,7 +221,7 @@ class _Siblings:
         self._by_question: dict[str, list[JudgedRow]] = defaultdict(list)
         self._by_passage: dict[str, list[JudgedRow]] = defaultdict(list)
         for row in rows:
-            if self.may_teach(row):
+            if self.may_teach(row) and not row.record.turns:  # what was said before would have to be the same too
                 self._by_question[fold(row.record.instruction)].append(row)
                 for chunk in row.record.chunks:
                     self._by_passage[chunk].append(row)

@@ -53,6 +53,7 @@ class ScoringItem:
     chunks: tuple[str, ...] = ()  # ids of the passages that it was made of
     turn: int = 0  # places that its options were moved on by
     system: str = ""  # what is told before the question
+    turns: tuple[Mapping[str, str], ...] = ()  # what was said before it: role and content, given as it is
     facts: Mapping[str, Any] = field(default_factory=dict)  # what a metric of its own holds the answer against
 
     def name(self, key: str) -> str:
@@ -70,9 +71,14 @@ class ScoringItem:
         return self.chunks[0] if self.chunks else self.id
 
     @property
-    def text(self) -> str:
-        """The question as shown."""
+    def question(self) -> str:
+        """What is asked now."""
         return "\n".join(part for part in (self.instruction, self.input) if part)
+
+    @property
+    def text(self) -> str:
+        """The question as shown, below what was said before it."""
+        return "\n".join([*(turn["content"] for turn in self.turns), self.question])
 
 
 Metric = Callable[[ScoringItem, str], dict[str, float]]  # an item and the answer -> what it comes to, each 0..1
@@ -125,6 +131,7 @@ class _Gold(NamedTuple):
     chunks: tuple[str, ...] = ()
     is_text: bool = False
     system: str = ""
+    turns: tuple[Mapping[str, str], ...] = ()
 
 
 def read_asked(path: Path, split: str | None = None, *, examples: bool = False) -> Asked:
@@ -323,6 +330,7 @@ def _from_record(folder: Path, split: str, number: int, record: Record) -> _Gold
         chunks=record.chunks,
         is_text=is_text,
         system=record.system,
+        turns=record.messages,
     )
 
 
@@ -399,7 +407,7 @@ def _shared_options(names: set[str]) -> dict[str, str]:
 def _item(gold: _Gold, options: Mapping[str, str]) -> ScoringItem:
     item = ScoringItem(
         id=gold.id, number=gold.number, options=options, right=gold.right, instruction=gold.instruction, input=gold.input,
-        language=gold.language, chunks=gold.chunks, system=gold.system,
+        language=gold.language, chunks=gold.chunks, system=gold.system, turns=gold.turns,
     )  # fmt: skip
     if not options:
         return item

@@ -68,6 +68,12 @@ class TrainingPlan:
         """Free memory of what would train."""
         return free_memory_bytes()[0]
 
+    @property
+    def trains_on(self) -> str:
+        """What would train, in words."""
+        kind = free_memory_bytes()[1]
+        return f"{kind}: no GPU is seen" if kind == MACHINE else kind
+
     def estimate_seconds(self) -> tuple[float, float] | None:
         """How long training may take on this machine, at least and at most; measures it for a moment. None: not known."""
         if not self.base.billions or not self.rows or find_spec("torch") is None:
@@ -107,7 +113,7 @@ class TrainingPlan:
             kept = build_examples(rows, template, self.tuning.cutoff).kept
             return largest_batch(kept, tuning) if kept else None
         longest = max(map(estimated_tokens, rows))
-        answers = sum(len(row.output) / CHARACTERS_PER_TOKEN[row.language] for row in rows)
+        answers = sum(len(each.output) / CHARACTERS_PER_TOKEN[row.language] for row in rows for each in row.exchanges)
         tokens = max(longest, min(tuning.tokens_per_batch, tuning.batch * longest))
         return Batch(tokens, round(tokens * answers / self.tokens))
 
@@ -185,5 +191,5 @@ def find_trackers(names: Sequence[str]) -> Iterator[Obstacle]:
 def estimated_tokens(record: Record) -> int:
     """Tokens of a row, about."""
     texts = 2 if record.rejected else 1
-    characters = texts * (len(record.instruction) + len(record.input)) + len(record.output) + len(record.rejected)
+    characters = texts * (sum(map(len, record.said)) - len(record.output)) + len(record.output) + len(record.rejected)
     return texts * TEMPLATE_TOKENS + round(characters / CHARACTERS_PER_TOKEN[record.language])

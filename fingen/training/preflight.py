@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from fingen.adapters import FOREIGN, MANIFEST, is_pickle
+from fingen.adapters import is_adapter, is_pickle
 from fingen.config import Tuning
 from fingen.errors import UsageError
 from fingen.install import install_command
@@ -143,7 +143,7 @@ def _installed(name: str) -> str | None:
 
 def is_model(folder: Path) -> bool:
     """Whether a folder is a model's, and no adapter's."""
-    return (folder / "config.json").is_file() and not any((folder / name).is_file() for name in (MANIFEST, FOREIGN))
+    return (folder / "config.json").is_file() and not is_adapter(folder)
 
 
 def folder_obstacles(folder: Path) -> Iterator[Obstacle]:

@@ -119,14 +119,14 @@ def loss_sum(model: Any, examples: Sequence[Example], pad: int, *, share: bool =
 def answer_logs(model: Any, examples: Sequence[Example], pad: int, *, share: bool = True) -> torch.Tensor:
     """(B,) log-probabilities of the answers of B rows, in nats, each summed over its tokens, in float32 or better."""
     logs = -functional.cross_entropy(*_predicted(model, examples, pad, share=share), reduction="none")
-    return torch.stack([each.sum() for each in torch.split(logs, [example.answer for example in examples])])
+    return torch.stack([each.sum() for each in torch.split(logs, [len(example.places) for example in examples])])
 
 
 def _predicted(model: Any, examples: Sequence[Example], pad: int, *, share: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """What the model says at each answer token, (N, V), and which token stands there, (N,)."""
-    answers = [range(len(example.ids) - example.answer - 1, len(example.ids) - 1) for example in examples]
-    logits = predict(model, [example.ids for example in examples], answers, pad, share=share)
-    labels = torch.tensor([token for e in examples for token in e.ids[-e.answer :]], device=logits.device)
+    places = [example.places for example in examples]
+    logits = predict(model, [example.ids for example in examples], places, pad, share=share)
+    labels = torch.tensor([token for example in examples for token in example.learned], device=logits.device)
     return exact(logits), labels
 
 
@@ -425,7 +425,7 @@ def to_evaluation(model: Any) -> None:
 def mean_loss(model: Any, examples: Sequence[Example], pad: int, tokens_per_batch: int) -> float:
     """Mean loss over the answer tokens of rows, in nats."""
     groups = [(group, 1.0) for group in cut(examples, tokens_per_batch)]
-    return evaluate(model, groups, answer_objective(pad))[LOSS] / sum(example.answer for example in examples)
+    return evaluate(model, groups, answer_objective(pad))[LOSS] / sum(len(example.places) for example in examples)
 
 
 def _out_of_memory(error: RuntimeError) -> bool:

@@ -21,7 +21,7 @@ from fingen.events import Outcome, command_line
 from fingen.metrics import wilson
 from fingen.records import Record
 from fingen.sets import MANIFEST as SET_MANIFEST
-from fingen.sets import read_manifest, say_terms
+from fingen.sets import read_manifest, read_split, say_terms
 from fingen.training.merged import weights_of
 from fingen.training.models import Base, shadow_note
 from fingen.training.plan import TrainingPlan, build_plan, few_rows, read_rows
@@ -31,7 +31,7 @@ from fingen.training.schedule import total_steps, warmup_warning
 if TYPE_CHECKING:
     from fingen.training.classes import Judge
     from fingen.training.data import Examples
-    from fingen.training.recipe import Trained
+    from fingen.training.recipe import Objective, Trained
     from fingen.training.template import Template
 
 MODELS_FOLDER = BUILD / "models"
@@ -165,6 +165,8 @@ def _train(
         say(line)
     if not rows.kept:
         raise no_rows(data, rows, tuning, positions(loaded.model))
+    if rows.parted:
+        say(f"{rows.parted} conversations are rows for each answer: the chat template writes earlier answers otherwise")
     kept, first = {example.id for example in held.kept}, rows.kept[0]
     show(*(loaded.tokenizer.decode(part) for part in (first.ids[: -first.answer], first.ids[-first.answer :])))
     model = recipe.add_adapter(loaded.model, tuning)
@@ -190,6 +192,9 @@ def _train(
         model, rows.kept, held.kept, template.pad, tuning, out, run, say=say, judge=judge, objective=objective,
         report_to=settings.report_to,
     )  # fmt: skip
+    preferred = (
+        _preferred(model, objective, data, template, tuning, trained, len(held.kept)) if objective is not None else None
+    )
     seen = count_seen([row.tokens for row in rows.kept], tuning.batch, tuning.seed, trained.kept_step)
     manifest = {
         "format": 1,
@@ -207,14 +212,13 @@ def _train(
         "targets": targets,
         "rows": {"train": len(rows.kept), "seen": asdict(seen), "validation": len(held.kept), "left_out": left_out},
         "metrics": {
-            **build_metrics(trained, judge, enough=len(held.kept) >= tuning.keep_rows),
-            **({"preferred": _preferred(trained, len(held.kept))} if by_preference else {}),
-            "kept": why_kept(tuning, few, bool(held.kept), judge is not None),
+            **build_metrics(trained, judge, plan.tuning, len(held.kept)),
+            **({"preferred": preferred} if objective else {}),
         },
         "processes": state.num_processes,
         "settings": asdict(plan.tuning),
         "sources": sources,
-        "versions": {"fingen": __version__, "python": platform.python_version(), **{n: version(n) for n in LIBRARIES}},
+        "versions": installed_versions(),
     }
     if state.is_main_process:
         history = checkpoints.read_history(out / checkpoints.HISTORY)
@@ -255,21 +259,24 @@ def _next(adapter: Path) -> str:
     return command_line("fingen", "chat", adapter)
 
 
-def why_kept(tuning: Tuning, few: str | None, evaluated: bool, by_class: bool) -> str:
-    """Which weights were kept, and why these."""
-    if tuning.keep == "best" and evaluated:
-        return f"best by validation {'macro F1' if by_class else 'loss'}"
-    return f"last: {few}" if few else "last"
+def installed_versions() -> dict[str, str]:
+    """What something was made with: fingen, Python, and the libraries that train."""
+    return {"fingen": __version__, "python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
 
 
-def build_metrics(trained: Trained, judge: Judge | None, *, enough: bool) -> dict[str, Any]:
-    """How far it went, and what the kept weights come to on the validation rows; one answer to all of them beside it.
+def build_metrics(trained: Trained, judge: Judge | None, tuning: Tuning, validation: int) -> dict[str, Any]:
+    """How far it went, which weights were kept and why, and what these come to on that many validation rows.
 
-    `learned` is None where there are no classes, or too few rows to say so.
+    `tuning` is what was asked for. One answer to all rows stands beside theirs. `learned` is None where there are no classes, or
+    too few rows to say so.
     """
+    few, is_best = few_rows(tuning, validation), tuning.keep == "best" and bool(validation)
+    best = f"best by validation {'macro F1' if judge else 'loss'}"
     found = {
-        name: getattr(trained, name) for name in ("steps", "planned_steps", "kept_step", "loss", "validation_loss")
+        **{name: getattr(trained, name) for name in ("steps", "planned_steps", "kept_step", "loss", "validation_loss")},
+        "kept": f"last: {few}" if few else best if is_best else "last",
     }
+    enough = validation >= tuning.keep_rows
     if trained.classes is None or judge is None:
         return {**found, "validation_macro_f1": None, "learned": None}
     return {
@@ -281,14 +288,29 @@ def build_metrics(trained: Trained, judge: Judge | None, *, enough: bool) -> dic
     }
 
 
-def _preferred(trained: Trained, pairs: int) -> dict[str, Any] | None:
-    """Of how many validation pairs the chosen answer gained more than the rejected one, with the 95 % interval (Wilson)."""
-    if "accuracy" not in trained.terms:
+def _preferred(
+    model: Any, objective: Objective, data: Path, template: Template, tuning: Tuning, trained: Trained, held: int
+) -> dict[str, Any] | None:
+    """Of how many pairs that were not learned the chosen answer gained more than the rejected one, with the 95 % interval (Wilson).
+
+    They are those of the test split; of the validation split, by which weights are chosen, where there is no other, or the
+    model is spread over processes.
+    """
+    from fingen.training.base import positions
+    from fingen.training.data import build_pairs, cut
+    from fingen.training.recipe import evaluate
+
+    on, pairs, terms = "validation", held, trained.terms
+    if read_manifest(data).splits.get("test") and trained.weights is None:
+        rows = build_pairs(list(read_split(data, "test")), template, tuning.cutoff, positions(model)).kept
+        found = evaluate(model, [(group, 1.0) for group in cut(rows, tuning.tokens_per_batch)], objective)
+        on, pairs, terms = "test", len(rows), {name: total / len(rows) for name, total in found.items()}
+    if not pairs:
         return None
-    right = round(trained.terms["accuracy"] * pairs)
+    right = round(terms["accuracy"] * pairs)
     share = wilson(right, pairs)
-    return {"pairs": pairs, "right": right, "value": right / pairs, "low": share.low, "high": share.high,
-            "margin": trained.terms["margin"]}  # fmt: skip
+    return {"on": on, "pairs": pairs, "right": right, "value": right / pairs, "low": share.low, "high": share.high,
+            "margin": terms["margin"]}  # fmt: skip
 
 
 def _describe_base(base: Base, source: str, model: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -41,7 +42,7 @@ class Origin:
         if passages is None:
             return None
         key = (
-            record.instruction,
+            record.questions,
             record.output,
             record.calc or "",
             record.chunks or (),
@@ -52,18 +53,33 @@ class Origin:
         return self._ground[key]
 
     def count_figures(self, records: Iterable[Record]) -> dict[str, int]:
-        """The figures in the answers of rows: `all`, and by the level of their proof; those that failed are in `all` alone."""
-        found = [grounding for record in records if (grounding := self.ground(record))]
-        levels: dict[str, int] = {level: sum(each.count(level) for each in found) for level in LEVELS}
-        return {"all": sum(len(each.figures) for each in found), **levels}
+        """The figures in the answers of rows: `all`, and by the level of their proof; those that failed are in `all` alone.
+
+        Of those that failed `supported` are in rows that a second teacher supports against a rule that reads words.
+        """
+        counts: Counter[str] = Counter(dict.fromkeys(("all", *LEVELS), 0))
+        for each in (each for record in records for each in record.exchanges):
+            if grounding := self.ground(each):
+                counts["all"] += len(grounding.figures)
+                counts.update({level: grounding.count(level) for level in LEVELS})
+                if (failed := grounding.count("failed")) and grounding.is_supported(each.draws):
+                    counts["supported"] += failed
+        return dict(counts)
 
     def with_figures(self, record: Record) -> Record:
-        """The row with each figure of its answer and the level of its proof; as it is where its passages are not here."""
+        """The row with each figure of its answers and the level of its proof; as it is where its passages are not here."""
         grounding = self.ground(record)
         if grounding is None and not is_label_alone(record):
             return record
-        figures = tuple(asdict(each) for each in grounding.figures) if grounding else ()
-        return record.model_copy(update={"figures": figures})
+        turns = list(record.turns)
+        for each in record.exchanges[:-1]:
+            place = len(each.turns) + 1  # of its answer
+            turns[place] = turns[place].model_copy(update={"figures": _figures(self.ground(each))})
+        return record.model_copy(update={"figures": _figures(grounding), "turns": tuple(turns)})
+
+
+def _figures(grounding: Grounding | None) -> tuple[dict[str, object], ...]:
+    return tuple(asdict(each) for each in grounding.figures) if grounding else ()
 
 
 def is_label_alone(record: Record) -> bool:

@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import groupby, pairwise
 from typing import Any
@@ -95,6 +95,28 @@ def table_pairs(passage: Passage) -> list[Pair]:
                  for each in _Asker(sheet, words).questions()]  # fmt: skip
         found += [_pair(each, words) for each, words in _choose(asked)]
     return found
+
+
+def table_talks(passage: Passage) -> list[tuple[Pair, ...]]:
+    """Conversations on the tables of a passage, the most telling lines first.
+
+    Each is on one line: its amount, that of the year before, the growth, and what part of another line that relates to it.
+    """
+    talks = []
+    for sheet in read_sheets(passage) if passage.company else ():
+        words = WORDS[passage.language](passage, sheet)
+        asked = list(_Asker(sheet, words).questions())
+        parts = {each.cells[0][0].label: each for each in asked if each.operation in ("share", "margin")}
+        for growth in (each for each in asked if each.operation == "growth"):
+            (now, before), part = growth.cells, parts.get(growth.cells[0][0].label)
+            turns = [
+                replace(growth, operation="level", cells=(now,), calc=""),
+                replace(growth, operation="level_before", cells=(before,), calc=""),
+                replace(growth, operation="then_growth"),
+                *([replace(part, operation="then_part")] if part else []),
+            ]
+            talks.append((growth.rank, tuple(_pair(turn, words) for turn in turns)))
+    return [talk for _, talk in sorted(talks, key=lambda each: each[0])]
 
 
 def _choose(asked: Sequence[tuple[Asked, Words]]) -> list[tuple[Asked, Words]]:
