@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,9 +15,10 @@ from fingen.quality.checks import CHECKS
 from fingen.quality.contamination import find_contamination
 from fingen.quality.draft import Draft
 from fingen.quality.duplicates import find_duplicates, near_clusters
-from fingen.quality.evidence import locate, place_of
+from fingen.quality.evidence import is_hash, locate, place_of
 from fingen.quality.grounding import Grounding
 from fingen.quality.privacy import PRIVATE, TOKENS, matches_masked, scan
+from fingen.quality.splits import COMPANY, document_units
 from fingen.records import Chunk, Evidence, Manifest, Passage, Record
 from fingen.sets import REWORKED, SPLITS, read_manifest
 from fingen.verification.origin import Origin, is_label_alone, origin_of_set, read_origin
@@ -140,12 +141,13 @@ def verify(target: Path, *, sources: Sequence[Path] = (), keep_out: Sequence[Pat
         laws[name].is_declared = True
     if manifest:
         rows = list(_rows_of_set(target, manifest, laws))
-        origin = read_origin(sources) if sources else origin_of_set(target)
+        origin = read_origin(sources, manifest.settings) if sources else origin_of_set(target)
     else:
         rows = list(_rows_of_file(target, laws))
         origin = read_origin(sources) if sources else Origin()
         for name in ("files", "counts", "splits"):
             laws[name].leave("a file alone has no manifest and no splits")
+    rows = [replace(row, record=origin.with_texts(row.record)) for row in rows]
     for row in rows:
         _Proof(row, origin, laws).prove()
     _prove_duplicates(rows, laws["duplicates"])
@@ -263,6 +265,9 @@ class _Proof:
                     where = f"stands {_where(found[0])}" if found else "stands nowhere in its passages"
                     detail = f"{_where(quote)}: the quote {where}: {quote.quote[:120]}"
                     problems.append(_problem("evidence", "not-on-page" if found else "not-found", detail, self.row))
+            if is_hash(record.input):
+                detail = f"the passage is another one than that with {record.input}"
+                problems.append(_problem("evidence", "not-found", detail, self.row))
             law.judge(problems)
 
     def _form(self, record: Record, passages: tuple[Passage, ...] | None) -> None:
@@ -370,7 +375,8 @@ def _prove_splits(rows: Sequence[SetRow], manifest: Manifest, law: Law) -> None:
     cluster = near_clusters([row.record for row in rows])
     train = {chunk for row in rows if row.split == "train" for chunk in row.record.chunks}
     places: dict[str, set[str]] = {}
-    ties = {id(row): _ties(row.record, manifest, cluster) for row in rows}
+    units = document_units(manifest.sources, manifest.split_by)
+    ties = {id(row): _ties(row.record, manifest, cluster, units) for row in rows}
     for row in rows:
         for tie in ties[id(row)].values():
             places.setdefault(tie, set()).update({row.split} - {"memory"})
@@ -388,11 +394,16 @@ def _prove_splits(rows: Sequence[SetRow], manifest: Manifest, law: Law) -> None:
         law.judge(problems)
 
 
-def _ties(record: Record, manifest: Manifest, cluster: dict[str, str]) -> dict[str, str]:
+def _ties(
+    record: Record, manifest: Manifest, cluster: dict[str, str], units: dict[str, tuple[str, ...]]
+) -> dict[str, str]:
     ties = {f"passage:{chunk}": chunk for chunk in record.chunks}
     ties["near-duplicate"] = cluster[record.id]
-    if manifest.split_by == "document" and record.document:
+    if manifest.split_by != "chunk" and record.document:
         ties["document"] = record.document
+    if manifest.split_by == "company":
+        names = (unit for unit in units.get(record.document, ()) if unit.startswith(COMPANY))
+        ties |= {f"company:{name}": name for name in names}
     return ties
 
 
