@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from fingen.disk import read_jsonl, sha256_file
 from fingen.errors import SetError, ShortfallError, UsageError
 from fingen.events import Outcome, command_line
 from fingen.imports.read import number_ids
 from fingen.quality.duplicates import fold, without_options
-from fingen.records import Chunk, Manifest, Record, Rejected
+from fingen.records import Chunk, Manifest, Record, Rejected, SplitUnit
 from fingen.set_folder import make_manifest, refuse_folder, refuse_other, write_anew
 from fingen.sets import CHUNKS, MAKE_AGAIN, MANIFEST, SPLITS, SetContent, read_manifest, read_split
 
@@ -61,6 +62,9 @@ def parse_part(text: str) -> Part:
     return Part(Path(folder), int(times))
 
 
+FINER: tuple[SplitUnit, ...] = get_args(SplitUnit)  # each is part of the one before it
+
+
 def mix(parts: Sequence[Part], out: Path, *, replace: bool = False) -> Mixed:
     """Write one set that holds the rows of all parts, each in its split, training rows as often as is said.
 
@@ -94,7 +98,7 @@ def mix(parts: Sequence[Part], out: Path, *, replace: bool = False) -> Mixed:
         update={
             "prompts": {f"{m.name}/{name}": sha256 for m in _manifests(loaded) for name, sha256 in m.prompts.items()},
             "sources": tuple({(s.path, s.sha256): s for m in _manifests(loaded) for s in m.sources}.values()),
-            "split_by": "document" if all(m.split_by == "document" for m in _manifests(loaded)) else "chunk",
+            "split_by": max((m.split_by for m in _manifests(loaded)), key=FINER.index),
         }
     )
     chunks = list({chunk.id: chunk for one in loaded for chunk in one.chunks}.values())

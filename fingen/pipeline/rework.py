@@ -19,6 +19,7 @@ from fingen.pipeline.judging import judge_requests, with_scores
 from fingen.pipeline.own_rows import is_reworked, rework_rows
 from fingen.pipeline.repairing import is_repair
 from fingen.quality.privacy import protect_reject
+from fingen.quality.splits import document_units, note_companies
 from fingen.records import TOGETHER, Manifest, Request
 from fingen.sets import JOURNAL, SPLITS, SetContent, read_manifest, read_split, write_set
 from fingen.tasks import qa
@@ -62,6 +63,8 @@ def rework(folder: Path, filters: Filters, *, splitting: Splitting | None = None
         else:
             content, notes = rework_rows(folder, before, origin, opened, splitting)
         changed = write_set(folder, content)
+    if splitting:
+        notes += note_companies(content.splits, content.manifest.sources, content.manifest.split_by)
     after = read_manifest(folder)
     moved = sum(split_of.get(row.id, split) != split for split, rows in content.splits.items() for row in rows)
     return Reworked(
@@ -105,9 +108,9 @@ def _draw_again(
         }
         if splitting:
             journal.forget_splits()
-        ids = {source.path: source.sha256 for source in before.sources}
+        units = document_units(before.sources, split_by)  # type: ignore[arg-type]
         chunks = list(origin.chunks.values())
-        splits = divide(draw, how, settings["context"], split_by, filters.privacy, ids, chunks, journal)  # type: ignore[arg-type]
+        splits = divide(draw, how, settings["context"], split_by, filters.privacy, units, chunks, journal)  # type: ignore[arg-type]
         bound = journal.settings() or {}
         journal.write_settings({**bound, **{k: v for k, v in settings.items() if k in bound}, "split_by": split_by})
     splits = {split: list(map(origin.with_figures, rows)) for split, rows in splits.items()}
