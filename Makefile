@@ -1,5 +1,7 @@
 # Everything is set up in .venv by the targets themselves; they need Python >= 3.11 with pip, and make.
 #   make demo        the sample report in raw/ -> a QA set in build/demo: no key, no GPU, no network beyond pip
+#   make review      what the pages on this machine need (fingen review, serve, demo)
+#   make train       what training and scoring models needs: torch and its friends
 #   make test        the whole test suite          make lint          ruff and mypy
 #   make smollm2     a real base model for the tests that ask for one, fetched once
 #   make wheel-check the wheel alone, elsewhere    make slow, bench   what `make test` leaves out
@@ -10,18 +12,28 @@ PIP = .venv/bin/python -m pip --disable-pip-version-check
 SIDE_BY_SIDE = -n logical --maxprocesses 4 --dist worksteal
 BENCHMARKS = tests/benchmarks/bench_*.py
 
-.PHONY: demo test slow bench smollm2 lint wheel-check clean
+.PHONY: demo review train test slow bench smollm2 lint wheel-check clean
 
 demo: .venv/.base
 	.venv/bin/fingen pdf2qa raw/ --teacher offline --out build/demo
 	@echo
 	@echo "The set is in build/demo. To go on:"
 	@echo "  . .venv/bin/activate"
-	@echo "  fingen pdf2qa reports/            # your own folder of PDF reports -> build/reports"
-	@echo "  fingen review build/demo          # judge the rows in a browser, each beside its page; says what to install first"
-	@echo "  fingen pdf2qa --help"
+	@echo "  fingen show build/demo qa-0c39    # a row with its evidence, and the passage that it is from"
+	@echo "  fingen pdf2qa reports/            # your own folder of reports -> build/reports"
+	@echo "  fingen help                       # what there is to read"
+	@echo "To judge the rows in a browser, each beside its page:"
+	@echo "  make review"
+	@echo "  fingen review build/demo"
 	@echo "The offline teacher needs no key and nothing leaves this machine. With a key (ANTHROPIC_API_KEY or OPENAI_API_KEY):"
 	@echo "  fingen pdf2qa reports/ --teacher anthropic --dry-run    # what Claude would be asked and cost; or openai, for GPT"
+
+# Extras are added to the clone itself: it stays editable.
+review: .venv/.review
+	@echo "To judge rows in a browser:  . .venv/bin/activate && fingen review build/demo"
+
+train: .venv/.train
+	@echo "To tune a model of random weights:  . .venv/bin/activate && fingen finetune --model tiny --set build/demo"
 
 test: .venv/.dev
 	.venv/bin/python -m pytest $(SIDE_BY_SIDE)
@@ -52,6 +64,10 @@ clean:
 # The stamps are written last, so that an installation that broke off is done again.
 .venv/.base: .venv/.made pyproject.toml constraints.txt
 	$(PIP) install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/.review .venv/.train: .venv/.%: .venv/.made pyproject.toml constraints.txt
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[$*]"
 	@touch $@
 
 .venv/.dev: .venv/.made pyproject.toml constraints.txt

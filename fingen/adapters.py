@@ -184,6 +184,11 @@ def parse_manifest(text: str, where: str) -> dict[str, Any]:
     return manifest
 
 
+def is_adapter(folder: Path) -> bool:
+    """Whether an adapter of any origin lies there."""
+    return any((folder / name).is_file() for name in (MANIFEST, FOREIGN))
+
+
 def read_adapter(folder: Path) -> dict[str, Any]:
     """The manifest of an adapter whose files are as they were written.
 
@@ -251,6 +256,7 @@ def render_card(
         trained_on=render_rows(manifest) if manifest["rows"] else "",
         steps=render_steps(manifest) if manifest["metrics"] else "",
         classes=render_classes(manifest) if manifest["metrics"] else "",
+        preferred=render_preferred(manifest) if manifest["metrics"] else "",
         front_matter=yaml.safe_dump(_front_matter(manifest, licence), allow_unicode=True, sort_keys=False),
         choices=[score for score in scores if score.accuracy],
         texts=[score for score in scores if not score.accuracy],
@@ -287,6 +293,15 @@ def render_steps(manifest: Mapping[str, Any]) -> str:
     steps, planned, why = metrics["steps"], metrics.get("planned_steps"), metrics.get("kept")
     early = f" of {planned:,}, ended early" if planned and planned > steps else ""
     return f"{steps:,}{early}, weights of step {metrics['kept_step']:,}" + (f" ({why})" if why else "")
+
+
+def render_preferred(manifest: Mapping[str, Any]) -> str:
+    """In how many of the pairs that were not learned the chosen answer gained more; empty where there are none."""
+    found = manifest["metrics"].get("preferred")
+    if not found:
+        return ""
+    share = f"{found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
+    return f"{share}: in {found['right']:,} of {found['pairs']:,} {found['on']} pairs the chosen answer gained more than the rejected one"
 
 
 def render_classes(manifest: Mapping[str, Any]) -> str:

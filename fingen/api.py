@@ -34,6 +34,7 @@ from fingen.keywords import (
     IntentOptions,
     MergeOptions,
     Pdf2qaOptions,
+    PreferOptions,
     PullOptions,
     PushOptions,
     ReadOptions,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from fingen.pipeline.show import Shown
     from fingen.pipeline.summary import Summary
     from fingen.pipeline.synth import SynthSummary
+    from fingen.review.prefer import Preferred
     from fingen.scoring.run import Planned, Scored
     from fingen.training.distill.plan import DistillPlan
     from fingen.training.distill.run import Distilled
@@ -274,6 +276,18 @@ def import_set(name: str, /, *paths: File, **options: Unpack[ImportOptions]) -> 
     return import_set(name, tuple(map(Path, paths)), out, options=Options(**columns), **values)
 
 
+@public("prefer")
+def prefer(folder: File | None = None, /, **options: Unpack[PreferOptions]) -> Preferred:
+    """Make pairs of a better and a worse answer of what a set (None: the newest in build/) and its reviewers have rejected.
+
+    Raises:
+        SetError: no such set, or `out` holds something else. ShortfallError: no pair came of it.
+    """
+    from fingen.review.prefer import prefer
+
+    return prefer(_set(folder), settings_of(config.Prefer, _read("prefer", options)))
+
+
 @public()
 def load_set(folder: File | None = None, /) -> RecordSet:
     """Open a set; None: the newest in build/. Its rows are read when they are asked for.
@@ -308,10 +322,12 @@ def verify(target: File | None = None, /, **options: Unpack[VerifyOptions]) -> V
         UsageError: no such set or file. SetError: it cannot be read as one.
     """
     from fingen.disk import check_writable, open_atomic
+    from fingen.pipeline.filters import open_benchmarks
     from fingen.verification.page import render_html
     from fingen.verification.run import verify
 
     values = _read("verify", options)
+    values["keep_out"] = open_benchmarks(values.get("keep_out", ()))
     page: Path | None = values.pop("html", None)
     if page:
         check_writable(page.parent)

@@ -10,6 +10,8 @@ TASKS = {  # what `pdf2qa --task` takes, and its help
     "concept": "what a measure, policy or risk is here, and what follows for the figures",
     "summary": "what a section comes to, text and tables together",
     "table": "what follows from the figures of a table, as a program over its cells; up to four a table",
+    "conversation": "three to five questions that rest on each other, each answer with its quotes",
+    "negative": "what an investor would ask and the passage does not say; “not stated” is right",
 }
 _KINDS = "; ".join(f"{name}: {about}" for name, about in TASKS.items())
 BENCHMARKS = (
@@ -26,6 +28,10 @@ SOURCES = (*BENCHMARKS, "alpaca", "sharegpt", "csv")  # what `import` takes
 RENAMED = {
     "fineval-intent": "ant-intent"
 }  # names that sources and benchmarks had before: FinEval is another one, SUFE's
+TERMS = {  # provider -> where it says what may be trained on its models' answers
+    "anthropic": "https://support.claude.com/en/articles/12326764-can-i-use-my-outputs-to-train-an-ai-model",
+    "openai": "https://openai.com/policies/services-agreement/",
+}
 CONTEXTS = ("none", "passage", "both")
 LANGUAGES = ("auto", "en", "zh")
 LEAST_TOKENS, MOST_TOKENS = 128, 16_384  # that a passage may have
@@ -119,7 +125,9 @@ class Filters:
     """What keeps records out of a set, or changes them. A set can be filtered anew from its journal."""
 
     keep_out: tuple[Path, ...] = folder_option(
-        (), "A benchmark (JSON, JSON lines, CSV): what is in it is rejected. May be repeated.", metavar="FILE"
+        (),
+        "A benchmark: what is in it is rejected. Its name (finqa, fpb ...), NAME=FILE, or a file of rows. May be repeated.",
+        metavar="NAME|FILE",
     )
     against: tuple[Path, ...] = folder_option(
         (), "Another set: what repeats one of its records is rejected. May be repeated.", metavar="SET"
@@ -146,7 +154,7 @@ class Asking:
         None, "USD that the set may cost, all runs together; a hard stop.", flag="--budget", key="budget", above=0
     )
     budget_all_usd: float | None = option(
-        None, "USD that all sets and scores in build/ may cost together, all runs; a hard stop. Also FINGEN_BUDGET.",
+        None, "USD that all sets, scores and conversations in build/ may cost together, all runs; a hard stop. Also FINGEN_BUDGET.",
         flag="--budget-all", key="budget_all", variable="FINGEN_BUDGET", above=0,
     )  # fmt: skip
     price: tuple[float, float] | None = option(
@@ -231,6 +239,10 @@ class Pdf2qa:
     context: str = folder_option(
         "none", "What stands in `input`: nothing (closed-book), the source passage, or a row of each.", choices=CONTEXTS
     )
+    negatives: float | None = option(
+        None, "Share of the rows, 0 to 0.5, whose passage does not state what is asked for.",
+        unset="0.1 of the rows with their passage",
+    )  # fmt: skip
     out: Path = option(BUILD / "reports", "Folder of the set.")
     workers: int = folder_option(2, "Processes that read files.", least=1, most=64)
     questions: Path | None = option(None, "File with your own topics, one a line, that the teacher is steered towards.")
@@ -256,13 +268,66 @@ class Pdf2qa:
     )
     check: str | None = option(
         None, "A second teacher holds each claim of an answer against its quotes, blind to the writer; where it disagrees "
-        "the pair is rejected, with both sides. How often it agrees is said.", metavar="TEACHER",
+        "the pair is rejected, with both sides. What only rules that read words speak against is kept where it supports each "
+        "claim. How often it agrees is said.", metavar="TEACHER",
     )  # fmt: skip
     judge: str | None = option(
         None, "A teacher that scores what is kept, 1 to 5 on four points; scores are stored and reject nothing.",
         metavar="TEACHER",
     )  # fmt: skip
     filters: Filters = field(default_factory=Filters)
+    replace: bool = option(False, ANEW)
+
+    @property
+    def asked_for(self) -> tuple[str, ...]:
+        """The tasks that are asked for: those that are named, and negatives where a share of them is wanted."""
+        more = ("negative",) if self.negatives and "negative" not in self.tasks else ()
+        return (*self.tasks, *more)
+
+
+REWRITES = {  # what `synth rewrite --how` takes, and its help
+    "improve": "question and answer become clearer and more complete",
+    "rephrase": "the question is asked in another form, the answer stays as it is",
+    "extend": "the answer is told in more detail, the question stays as it is",
+}
+_REWRITES = "; ".join(f"{name}: {about}" for name, about in REWRITES.items())
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """`fingen synth rewrite`."""
+
+    data: Path = Path()
+    how: str = option("improve", f"What is done to a pair.  {_REWRITES}.", choices=tuple(REWRITES))
+    splits: tuple[str, ...] = option(
+        ("train",), "Splits whose rows are written anew, parted by commas: train, validation, test, memory. A new row stays in "
+        "the split of its original.", flag="--split", choices=("train", "validation", "test", "memory"),
+    )  # fmt: skip
+    limit: int | None = option(None, "Rows that are written anew, at most: chosen by their ids.", unset="all", least=1)
+    per_request: int = option(5, "Rows that a request asks for.", least=1, most=50)
+    out: Path | None = option(
+        None, "Folder of the new set.", unset="that of SET with -rewritten behind it", metavar="FOLDER"
+    )
+    teacher: str | None = option(None, WRITER, unset=FOUND)
+    asking: Asking = field(default_factory=Asking)
+    filters: Filters = field(default_factory=Filters)
+    replace: bool = option(False, ANEW)
+
+
+SIBLINGS = ("question", "passage")  # what the two answers of a preference have in common
+
+
+@dataclass(frozen=True)
+class Prefer:
+    """`fingen prefer`."""
+
+    out: Path | None = option(
+        None, "Folder of the new set.", unset="that of SET with -preferences behind it", metavar="FOLDER"
+    )
+    siblings: str = folder_option(
+        "question", "What the rejected answer has in common with the chosen one: its question, worded anew or not; or no "
+        "more than its passage and task, which gives more pairs that teach less.", choices=SIBLINGS,
+    )  # fmt: skip
     replace: bool = option(False, ANEW)
 
 
@@ -339,6 +404,7 @@ GGUF_KINDS = {"f32": "ALL_F32", "f16": "MOSTLY_F16", "q8_0": "MOSTLY_Q8_0", "q4_
 FORMS = ("chat", "fingpt")
 BASE_OF = "Of an adapter that another program made: its base model."
 FORM_OF = "Of such an adapter: how its prompts looked in its training."
+OBJECTIVES = ("sft", "dpo")
 SCHEDULES = ("cosine", "linear", "constant")
 KEEP = ("best", "last")
 DPI = 144  # dots per inch of a page that is drawn
@@ -394,6 +460,14 @@ class Finetune:
     data: Path | None = option(None, "The set to train on.", unset="the newest in build/", flag="--set", metavar="SET")
     out: Path | None = option(None, "Folder of the adapter.", unset="build/adapters/<set>-<model>")
     recipe: str | None = folder_option(None, "Settings that were published; a wrong name lists them.", metavar="NAME")
+    objective: str = folder_option(
+        "sft",
+        "What is learned: the answers (sft), or of preferences, which answer is better (dpo).",
+        choices=OBJECTIVES,
+    )
+    beta: float = folder_option(
+        0.1, "With dpo: how dear it is to move away from the base model; the smaller, the further it goes.", above=0
+    )
     seeds: int | None = option(
         None,
         "Train so many adapters, with seeds from --seed on, in folders that end with -seed0 and so on; tell the mean and the "
@@ -627,7 +701,7 @@ class Demo(ServedModels):
         flag="--set", metavar="SET",
     )  # fmt: skip
     inputs: tuple[Path, ...] = option(
-        (), "Where the PDF files of the set are, or such a file. May be repeated.", unset="., raw/, reports/",
+        (), "Where the PDF files of the set are, or such a file. May be repeated.", unset="., raw/, reports/, and where they were read",
         flag="--input", metavar="FOLDER",
     )  # fmt: skip
     teachers: tuple[str, ...] = option(

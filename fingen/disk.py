@@ -11,7 +11,7 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, BinaryIO, TextIO, TypeVar
@@ -384,10 +384,12 @@ def read_jsonl(path: Path, model: type[Model], hint: str = RESTORE) -> Iterator[
 
 
 @contextmanager
-def lock(folder: Path, *, patience_seconds: float = 0.0) -> Iterator[None]:
+def lock(
+    folder: Path, *, patience_seconds: float = 0.0, say: Callable[[str], None] = lambda text: None
+) -> Iterator[None]:
     """Hold `folder` for this process, so that no two runs write one set. The system lets go when the process dies.
 
-    Waits for another process that holds it for `patience_seconds`.
+    Waits for another process that holds it for `patience_seconds`, and has that said.
 
     Raises:
         SetError: another process holds it, or the folder cannot be locked.
@@ -395,12 +397,14 @@ def lock(folder: Path, *, patience_seconds: float = 0.0) -> Iterator[None]:
     """
     make_folder(folder)
     refuse_links(folder)
-    with lock_file(folder / LOCK, patience_seconds=patience_seconds):
+    with lock_file(folder / LOCK, patience_seconds=patience_seconds, say=say):
         yield
 
 
 @contextmanager
-def lock_file(path: Path, *, patience_seconds: float = 0.0) -> Iterator[None]:
+def lock_file(
+    path: Path, *, patience_seconds: float = 0.0, say: Callable[[str], None] = lambda text: None
+) -> Iterator[None]:
     """Hold a file that stands for something in its folder; it is made where it is not there. Errors are those of `lock`."""
     try:
         # Kept open and never removed: a lock on a file that is gone would not keep anyone out.
@@ -408,9 +412,12 @@ def lock_file(path: Path, *, patience_seconds: float = 0.0) -> Iterator[None]:
     except OSError as e:
         raise unwritable(path.parent, e) from e
     with file:
-        until = time.monotonic() + patience_seconds
+        until, is_said = time.monotonic() + patience_seconds, False
         try:
             while not _lock_file(file.fileno(), last=time.monotonic() >= until):
+                if not is_said:
+                    say(f"{path.parent}: another fingen process works on it; waiting until it has ended")
+                    is_said = True
                 time.sleep(0.05)
         except (BlockingIOError, PermissionError) as e:
             raise SetError(

@@ -22,7 +22,7 @@ import errno
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, None})  # None: a library that does not say what it is
@@ -56,6 +56,15 @@ def _is_plain(char: str, *, lines: bool) -> bool:
 def _shown(line: str) -> str:
     shown = visible(redact(line)[: MOST_CHARACTERS + 1])
     return shown if len(shown) <= MOST_CHARACTERS else shown[: MOST_CHARACTERS - 1] + "…"
+
+
+def did_you_mean(name: str, known: Iterable[str], *, most: int = 1, likeness: float = 0.6) -> str:
+    """Name what a misspelt name comes nearest to, `most` of it, with a likeness of 0..1 at least; empty where none is near."""
+    from difflib import get_close_matches  # nobody pays for it who spells well
+
+    folded = {each.casefold(): each for each in known}
+    near = get_close_matches(name.casefold(), folded, n=most, cutoff=likeness)
+    return f"did you mean {', '.join(folded[each] for each in near)}?" if near else ""
 
 
 class FingenError(Exception):

@@ -49,6 +49,7 @@ class Estimate:
     beside_usd: float | None = None  # of it, what those beside this one have cost, and may still
     check: str = ""  # the second teacher that is to check the answers, which `usd` does not have
     check_usd: tuple[float, float, float] | None = None
+    notes: list[str] = field(default_factory=list)  # what to know before it is asked
     exit_code: int = 0
 
 

@@ -6,8 +6,10 @@ The distribution has a name of its own: on the package index, `fingen` is somebo
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,9 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 DISTRIBUTION = "fingen-finetune"
+_REQUIREMENT = re.compile(
+    r"(?P<name>[\w.-]+)(?:>=(?P<least>[\d.]+))?(?:\s*;\s*extra\s*==\s*['\"](?P<extra>[\w-]*)['\"])?"
+)
 CLONE = Path(__file__).resolve().parent.parent
 
 
@@ -27,6 +32,43 @@ def install_command(*extras: str, again: bool = False) -> str:
     options, what = _source(_direct_url(), named)
     words = [sys.executable, "-m", "pip", "install", *(["--force-reinstall"] if again else []), *options, what]
     return " ".join(f'"{word}"' if sys.platform == "win32" else shlex.quote(word) for word in words)
+
+
+def origin() -> str:
+    """Where this installation came from, in words; an address as it is, with what stands in it."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        version(DISTRIBUTION)
+    except PackageNotFoundError:
+        return f"run from {CLONE}, not installed"
+    about = _direct_url()
+    url = str(about.get("url", ""))
+    if not url:
+        return "installed from the index"
+    parts = urlsplit(url)
+    if (about.get("dir_info") or {}).get("editable"):
+        return f"editable: it runs from {url2pathname(parts.path)}"
+    return f"installed from {url2pathname(parts.path) if parts.scheme == 'file' else url}"
+
+
+def requirements() -> dict[str, dict[str, tuple[int, ...]]]:
+    """What it asks for: extra -> package -> the least version. The base is the extra ""; empty where nobody can say."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        wanted = requires(DISTRIBUTION) or []
+    except PackageNotFoundError:
+        project = CLONE / "pyproject.toml"
+        about = tomllib.loads(project.read_text(encoding="utf-8"))["project"] if project.is_file() else {}
+        extras = {"": about.get("dependencies", []), **about.get("optional-dependencies", {})}
+        wanted = [f"{line}; extra == '{extra}'" for extra, lines in extras.items() for line in lines]
+    found: dict[str, dict[str, tuple[int, ...]]] = {}
+    for line in wanted:
+        if asked := _REQUIREMENT.match(line):
+            least = tuple(map(int, asked["least"].split("."))) if asked["least"] else ()
+            found.setdefault(asked["extra"] or "", {})[asked["name"]] = least
+    return found
 
 
 def _source(origin: Mapping[str, Any], extras: str) -> tuple[list[str], str]:

@@ -54,6 +54,7 @@ class Pdf2qaOptions(ReadOptions, FilterOptions, AskingOptions, total=False):
 
     task: str | Sequence[str]
     per_chunk: int
+    negatives: float | None
     context: str
     out: File
     workers: int
@@ -100,6 +101,14 @@ class ImportOptions(TypedDict, total=False):
     replace: bool
 
 
+class PreferOptions(TypedDict, total=False):
+    """The options of `fingen prefer`."""
+
+    out: File | None
+    siblings: str
+    replace: bool
+
+
 class VerifyOptions(TypedDict, total=False):
     """The options of `fingen verify`."""
 
@@ -140,6 +149,8 @@ class FinetuneOptions(TypedDict, total=False):
     set: File | None
     out: File | None
     recipe: str | None
+    objective: str
+    beta: float
     rank: int | None
     alpha: float | None
     epochs: int | None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar
 
 from pydantic import (
@@ -307,11 +308,30 @@ def _dump_nested(value: Any, dump: SerializerFunctionWrapHandler, info: Serializ
 
 # Readers take a column's type from the first rows that they see. A list or object that is empty there has none, so that
 # it is JSON in a text on disk; it is read from both.
+# In a record's draws: the reasons of rules that read words and speak against it, and the second teacher that supports it still.
+CONTESTED, SUPPORTED_BY = "contested", "supported_by"
 _NESTED = (BeforeValidator(parse_nested), WrapSerializer(_dump_nested))
+
+
+class Turn(Frozen):
+    """One thing that was said before the question of a record, and by whom. An answer may have what it rests on."""
+
+    role: str  # user, assistant
+    content: str
+    evidence: tuple[Evidence, ...] = Field(default=(), exclude_if=_is_empty)
+    figures: tuple[dict[str, Any], ...] = Field(default=(), exclude_if=_is_empty)
+    calc: str = Field(default="", exclude_if=_is_empty)
+
+    @property
+    def message(self) -> dict[str, str]:
+        """Who says what, as chat templates and providers take it."""
+        return {"role": self.role, "content": self.content}
 
 
 class Record(Frozen):
     """One validated row: an Alpaca row first, its provenance after.
+
+    In a conversation `turns` are what was said before `instruction`, and all else is about its last answer.
 
     On disk each column is a text in each row of every set, empty where it has no meaning ("", "[]", "{}"), so that files
     of any sets load together: no column is null or of another type in one of them.
@@ -338,18 +358,90 @@ class Record(Frozen):
     ] = ()  # of the answer: said, start, end, and the level of its proof
     calc: str = ""
     program: str = ""  # the steps whose result is the answer
-    turns: Annotated[tuple[dict[str, str], ...], *_NESTED] = ()  # that came before: role and content
+    turns: Annotated[tuple[Turn, ...], *_NESTED] = ()  # that came before
     draws: Annotated[dict[str, Any], *_NESTED] = Field(default_factory=dict)
     scores: Annotated[dict[str, float], *_NESTED] = Field(default_factory=dict)
     review: Annotated[dict[str, Any], *_NESTED] = Field(default_factory=dict)  # a person's verdict, and what it changed
     teacher: str
     origin: Literal["document", "synthetic", "imported"]
+    rejected: str = Field(default="", exclude_if=_is_empty)  # of a preference: an answer that is worse than the output
+    reason: str = Field(
+        default="", exclude_if=_is_empty
+    )  # what is wrong with it: a word, and behind ": " what was found
+
+    @property
+    def prompt(self) -> str:
+        """Instruction and input as one text, joined as LLaMA-Factory joins those of an Alpaca row."""
+        return f"{self.instruction}\n{self.input}" if self.input else self.instruction
 
     @model_validator(mode="before")
     @classmethod
-    def _without_null(cls, row: Any) -> Any:
-        """Read rows in which what is empty is null, as sets were written before."""
-        return {name: value for name, value in row.items() if value is not None} if isinstance(row, dict) else row
+    def _as_written(cls, row: Any) -> Any:
+        """Read rows in which what is empty is null, as sets were written before; what a preference says twice is read once."""
+        if not isinstance(row, dict):
+            return row
+        twice = ("prompt", "chosen") if row.get("rejected") else ()
+        return {name: value for name, value in row.items() if value is not None and name not in twice}
+
+    @model_serializer(mode="wrap")
+    def _with_preference(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write a preference under the names that trainers read: prompt, chosen, rejected."""
+        row = dump(self)
+        if not self.rejected:
+            return row  # type: ignore[no-any-return]  # a dictionary, as of every model
+        named = {"prompt": self.prompt, "chosen": self.output, "rejected": self.rejected, "reason": self.reason}
+        return {**named, **row}
+
+    @property
+    def messages(self) -> tuple[dict[str, str], ...]:
+        """What was said before its question: role and content."""
+        return tuple(turn.message for turn in self.turns)
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """All texts of the conversation in their order: the system message, the turns, the question, its input, the answer."""
+        before = (turn.content for turn in self.turns)
+        return self.system, *before, self.instruction, self.input, self.output
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """All that was asked up to its answer, the last its instruction: a later question may rest on an earlier one."""
+        return *(turn.content for turn in self.turns if turn.role == "user"), self.instruction
+
+    @property
+    def exchanges(self) -> tuple[Record, ...]:
+        """Each answer of the conversation as a record of its own, with the turns before its question; the last is the record itself."""
+        answered = (
+            (place, question, answer)
+            for place, (question, answer) in enumerate(pairwise(self.turns))
+            if (question.role, answer.role) == ("user", "assistant")
+        )
+        own: dict[str, Any] = dict.fromkeys(("input", "label", "program", "rejected", "reason"), "")
+        own["options"] = {}
+        earlier = (
+            self.model_copy(
+                update=own
+                | {"instruction": question.content, "output": answer.content, "turns": self.turns[:place]}
+                | {name: getattr(answer, name) for name in ("evidence", "figures", "calc")}
+            )
+            for place, question, answer in answered
+        )
+        return *earlier, self
+
+    def after(self, before: Record) -> Record:
+        """The record as what follows another one in a conversation: what that one's answer rests on stands there, and here too."""
+        asked = Turn(role="user", content=before.instruction)
+        told = Turn(role="assistant", content=before.output, evidence=before.evidence, calc=before.calc)
+        evidence = tuple(dict.fromkeys((*self.evidence, *before.evidence)))
+        return self.model_copy(update={
+            "turns": (*before.turns, asked, told), "evidence": evidence,
+            "pages": tuple(sorted({*self.pages, *before.pages})),
+            "id": content_id(self.id.partition("-")[0], before.id, self.id),
+        })  # fmt: skip
+
+
+PREFERENCE = ("prompt", "chosen", "rejected", "reason")  # columns that rows of preferences alone have
+COLUMNS = tuple(name for name in Record.model_fields if name not in PREFERENCE)  # those that all rows have
 
 
 class Rejected(Frozen):
@@ -422,6 +514,16 @@ class Manifest(Frozen):
     declared: tuple[str, ...] = ()  # published splits and repeats that verify reports and does not fail on
     withdrawn: tuple[Withdrawn, ...] = ()
     versions: dict[str, str]
+
+    @property
+    def is_preferences(self) -> bool:
+        """Whether its rows are preferences: a prompt, a chosen and a rejected answer."""
+        return self.command == "prefer"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that its rows have on disk."""
+        return (*PREFERENCE, *COLUMNS) if self.is_preferences else COLUMNS
 
     @model_serializer(mode="wrap")
     def _without_withdrawn(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -9,13 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jinja2
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from fingen.config import RESERVED_SET_NAMES
+from fingen.config import RESERVED_SET_NAMES, TERMS
 from fingen.disk import (
     dump_json,
     read_jsonl,
@@ -27,7 +28,7 @@ from fingen.disk import (
     write_beside,
     write_text,
 )
-from fingen.errors import SetError, visible
+from fingen.errors import SetError, did_you_mean, visible
 from fingen.records import Chunk, FileEntry, Manifest, Record, Rejected
 from fingen.text import as_shown
 
@@ -41,9 +42,9 @@ INFO = "dataset_info.json"
 CARD = "README.md"
 CARD_TEMPLATE = Path(__file__).with_name("card.md.j2")
 COLUMNS = {"prompt": "instruction", "query": "input", "response": "output"}  # LLaMA-Factory's names for an Alpaca row
+RANKED = {"prompt": "instruction", "query": "input", "chosen": "chosen", "rejected": "rejected"}  # and for a preference
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))  # the Hub's names
 LARGEST = "n>1M"
-FEATURES = [{"name": name, "dtype": "string"} for name in Record.model_fields]  # as a card says them
 ALPACA_CONFIG = "alpaca"  # on the Hub: the form with the three columns of an Alpaca row alone
 REWORKED = "reworked"  # among a set's settings: what `fingen dedup` and `fingen split` made of its own rows
 REVIEWED = "review"  # the same: what people judged of it, in counts (`fingen review --apply`)
@@ -99,9 +100,26 @@ def say_figures(figures: Mapping[str, int]) -> str:
     if "bound" not in figures:  # counted before there were levels
         return f"figures: {figures.get('all', 0):,} in the answers"
     found = {level: figures[level] for level in ("bound", "quoted", "computed")}
+    if supported := figures.get("supported"):
+        found["supported by a second teacher against a rule"] = supported
     failed = figures["all"] - sum(found.values())
     told = ", ".join(f"{count:,} {level}" for level, count in found.items())
     return f"figures: {figures['all']:,} in the answers: {told}" + (f", {failed:,} failed" if failed else "")
+
+
+def say_terms(teachers: str) -> list[str]:
+    """What those who wrote the rows say of a training on them: a line for each that does. `teachers` as a manifest names them."""
+    told = []
+    for teacher in teachers.split(", "):
+        provider, _, model = teacher.partition(":")
+        if "@" in model:
+            told.append(f"{teacher}: the licence of that model says what may be trained on its answers")
+        elif page := TERMS.get(provider):
+            told.append(
+                f"{teacher}: its provider limits what may be trained on its answers (nothing that competes with its own models); "
+                f"before you tune or publish, read {page}"
+            )
+    return told
 
 
 def say_review(settings: Mapping[str, Any]) -> str:
@@ -202,7 +220,7 @@ def _render(content: SetContent) -> dict[str, str]:
     tables: dict[str, list[Any]] = {_file_name(split): list(rows) for split, rows in splits.items()}
     tables |= {REJECTED: content.rejected, CHUNKS: content.chunks}
     texts = {name: _lines(rows) for name, rows in tables.items()}
-    texts[INFO] = dump_json(_dataset_info(content.manifest.name, splits), indent=2) + "\n"
+    texts[INFO] = dump_json(_dataset_info(content.manifest, splits), indent=2) + "\n"
     manifest = _counted(content, splits)
     texts[CARD] = render_card(manifest, splits)
     rows = {name: len(table) for name, table in tables.items()}
@@ -232,17 +250,20 @@ def _counted(content: SetContent, splits: Mapping[str, list[Record]]) -> Manifes
     )
 
 
-def _dataset_info(name: str, splits: Mapping[str, Iterable[Record]]) -> dict[str, Any]:
+def _dataset_info(manifest: Manifest, splits: Mapping[str, Iterable[Record]]) -> dict[str, Any]:
     """What LLaMA-Factory reads: the training split under the set's own name, the others behind it."""
     told = {"system": "system"} if any(record.system for rows in splits.values() for record in rows) else {}
+    info, name = alpaca_info(manifest, told), manifest.name
     return {
-        name if split == "train" else f"{name}_{split}": {
-            "file_name": _file_name(split),
-            "formatting": "alpaca",
-            "columns": {**COLUMNS, **told},
-        }
-        for split in splits
+        name if split == "train" else f"{name}_{split}": {"file_name": _file_name(split), **info} for split in splits
     }
+
+
+def alpaca_info(manifest: Manifest, more: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+    """How LLaMA-Factory reads the rows of a set; `more` are further columns, by its names for them."""
+    if manifest.is_preferences:
+        return {"formatting": "alpaca", "ranking": True, "columns": {**RANKED, **more}}
+    return {"formatting": "alpaca", "columns": {**COLUMNS, **more}}
 
 
 @dataclass
@@ -283,7 +304,7 @@ def render_card(
         labels=sorted(seen.labels.items())[:LABELS_SHOWN],
         labels_left=max(0, len(seen.labels) - LABELS_SHOWN),
         data_files={split: _file_name(split) for split in seen.tasks},
-        info=_hub_info(publication.repo) if publication else None,
+        info=_hub_info(publication.repo, manifest) if publication else None,
         review=say_review(manifest.settings),
         duplicates=sum(manifest.rejects.get(reason, 0) for reason in DUPLICATES),
         wrong_figures=wrong,
@@ -312,9 +333,9 @@ def _look_at(splits: Mapping[str, Iterable[Record]]) -> _Seen:
     return seen
 
 
-def _hub_info(repo: str) -> dict[str, Any]:
+def _hub_info(repo: str, manifest: Manifest) -> dict[str, Any]:
     """The entry by which LLaMA-Factory loads the set from the Hub."""
-    return {"hf_hub_url": repo, "subset": ALPACA_CONFIG, "formatting": "alpaca", "columns": COLUMNS}
+    return {"hf_hub_url": repo, "subset": ALPACA_CONFIG, **alpaca_info(manifest)}
 
 
 def _front_matter(manifest: Manifest, seen: _Seen) -> dict[str, Any]:
@@ -324,12 +345,13 @@ def _front_matter(manifest: Manifest, seen: _Seen) -> dict[str, Any]:
         "language": sorted(seen.languages),
         "task_categories": ["question-answering", "text-generation"],
         "size_categories": [next((size for limit, size in SIZES if rows < limit), LARGEST)],
-        "tags": ["finance", "instruction-tuning", "fingen"],
+        "tags": ["finance", "dpo" if manifest.is_preferences else "instruction-tuning", "fingen"],
     }
     if seen.tasks:
         files = [{"split": split, "path": _file_name(split)} for split in seen.tasks]
         matter["configs"] = [{"config_name": "default", "data_files": files}]
-        matter["dataset_info"] = {"features": FEATURES}  # of no rows, and of dates alone, no type can be seen
+        features = [{"name": name, "dtype": "string"} for name in manifest.columns]
+        matter["dataset_info"] = {"features": features}  # of no rows, and of dates alone, no type can be seen
     return matter
 
 
@@ -370,11 +392,24 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     if not folder.is_dir():
-        raise SetError(f"{folder}: no such set", hint="name a folder that `fingen pdf2qa` has made")
+        near = did_you_mean(folder.name, (each.parent.name for each in folder.parent.glob(f"*/{MANIFEST}")))
+        raise SetError(f"{folder}: no such set", hint=near or "name a folder that `fingen pdf2qa` has made")
     if not path.is_file():
         raise SetError(f"{folder}: the set is not whole: it has no {MANIFEST}", hint=MAKE_AGAIN)
     refuse_links(folder)
     return parse_manifest(read_whole(path), str(path))
+
+
+def refuse_preferences(folder: Path, manifest: Manifest, command: str) -> None:
+    """Do nothing where the rows of a set are questions with an answer each.
+
+    Raises:
+        SetError: they are preferences, which the command does not take.
+    """
+    if manifest.is_preferences:
+        made_of = str(manifest.settings.get("set", ""))
+        hint = f"name the set that it was made of: {made_of}; of this one learns `fingen finetune --objective dpo`"
+        raise SetError(f"{folder}: its rows are preferences, and `fingen {command}` takes none", hint=hint)
 
 
 def parse_manifest(text: bytes, where: str) -> Manifest:
@@ -437,7 +472,7 @@ class RecordSet:
         """The splits as a `datasets.DatasetDict`, with the columns that the files have: each is a text."""
         from datasets import Dataset, DatasetDict, Features, Value
 
-        features = Features({name: Value("string") for name in Record.model_fields})
+        features = Features({name: Value("string") for name in self.manifest.columns})
         rows = {split: [record.model_dump(mode="json") for record in self.splits[split]] for split in self._names}
         return DatasetDict({split: Dataset.from_list(each, features=features) for split, each in rows.items()})
 
@@ -446,7 +481,7 @@ class RecordSet:
         from datasets import concatenate_datasets
 
         named = [rows.add_column("split", [split] * len(rows)) for split, rows in self.to_datasets().items()]
-        return concatenate_datasets(named).select_columns(["split", *Record.model_fields]).to_pandas()
+        return concatenate_datasets(named).select_columns(["split", *self.manifest.columns]).to_pandas()
 
 
 def open_set(folder: Path) -> RecordSet:

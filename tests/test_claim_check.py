@@ -18,6 +18,7 @@ from fingen import cli
 
 pytestmark = pytest.mark.usefixtures("readers_here")
 FALSE = "Managers were told to hurry."  # no rule sees that no quote states it
+STORMS = "due to storms over northern seas and floods elsewhere"  # a reason that no quote has: a rule that reads words sees it
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +44,7 @@ def is_check(body: dict[str, Any]) -> bool:
     return "Statements:" in str(body["messages"])
 
 
-def checks(body: dict[str, Any]) -> str:
+def checks(body: dict[str, Any], planted: str = FALSE, verdict: str = "not stated") -> str:
     """A teacher that reads: what was planted is in no quote."""
     asked = body["messages"][-1]["content"]
     asked = asked if isinstance(asked, str) else asked[0]["text"]
@@ -51,8 +52,8 @@ def checks(body: dict[str, Any]) -> str:
     items = [
         {
             "number": int(number),
-            "quote": None if FALSE in claim else 1,
-            "verdict": "not stated" if FALSE in claim else "supported",
+            "quote": None if planted in claim else 1,
+            "verdict": verdict if planted in claim else "supported",
         }
         for number, claim in claims
     ]
@@ -112,6 +113,79 @@ def test_a_second_teacher_that_fails_rejects_nothing_and_is_told(monkeypatch: py
     assert made["checked"]["unchecked"] == len(rows()) > 0
     assert made["checked"]["agreement"] is None
     assert any(FALSE in row["output"] for row in rows())
+
+
+def gives_another_cause(body: dict[str, Any]) -> str:
+    """An honest pair, and one whose reason is of the writer's own: a rule that reads words is against it, and no other."""
+    (prompt,) = turns(body)
+    company = re.search("Company: (.*)", prompt)
+    quotes = re.findall(r"(?:Revenue|The order book|Wages) [^.]*\.", prompt)
+    if len(quotes) < 2 or company is None or " because " not in quotes[0]:
+        return '{"items": [], "reason": "nothing to ask about"}'
+    wrong = pair("summary", quotes[0], "in detail")
+    wrong["answer"] = re.sub("because [^.]*", STORMS, wrong["answer"], count=1)
+    text = json.dumps({"items": [pair("concept", quotes[1], "as a whole"), wrong], "reason": None})
+    return text.replace("Northwind Instruments Inc.", company[1])
+
+
+@pytest.mark.parametrize("verdict", ["supported", "contradicted", None])
+def test_what_only_a_rule_that_reads_words_rejects_is_decided_by_the_second_teacher(
+    monkeypatch: pytest.MonkeyPatch, verdict: str | None
+):
+    asked: list[str] = []
+
+    def says(body: dict[str, Any]) -> str:
+        if not is_check(body):
+            asked.append("back" if len(turns(body)) > 1 else "first")
+            return gives_another_cause(body)
+        items = json.loads(checks(body, STORMS, verdict or ""))["items"]
+        return json.dumps({"items": [each for each in items if each["verdict"]]})
+
+    with StubLLM(reply=says) as server:
+        ran = make(server, monkeypatch, "--check", "anthropic")
+        assert ran.exit_code == 0, ran.output
+        made = json.loads(ran.stdout)
+        alone = json.loads(make(server, monkeypatch, "--repair", "0", out="build/alone").stdout)
+        reworked = CliRunner().invoke(cli.main, ["dedup", "build/set", "--json"], prog_name="fingen")
+    wrong = [row for row in read_rows(Path("build/alone/rejected.jsonl")) if row["reason"] == "cause"]
+    kept = [row for row in rows() if "contested" in row["draws"]]
+    verified = CliRunner().invoke(cli.main, ["verify", "build/set", "--json"], prog_name="fingen")
+    laws = json.loads(verified.stdout)["laws"]
+
+    assert ran.exit_code == reworked.exit_code == 0, ran.output
+    assert wrong
+    assert alone["checked"] is None
+    assert "back" not in asked  # the second teacher decides: it is not paid for once more
+    assert made["checked"]["contested"] == len(wrong)
+    if verdict == "supported":
+        assert made["checked"]["supported"] == len(kept) == len(wrong)
+        for row in kept:
+            draws = row["draws"]
+            assert draws["contested"] == ["cause"]
+            assert draws["supported_by"].startswith("anthropic:")
+        assert verified.exit_code == 0, verified.output
+        assert laws["binding"]["declared"] == len(kept)
+        assert "Kept against a rule" in Path("build/set/README.md").read_text(encoding="utf-8")
+    else:
+        fallen = [row for row in read_rows(Path("build/set/rejected.jsonl")) if row["reason"] == "cause"]
+        assert (made["checked"]["supported"], kept, len(fallen)) == (0, [], len(wrong))
+        assert all("check-disagrees: " in row["detail"] for row in fallen)
+
+
+def test_a_row_that_calls_itself_supported_passes_no_rule_that_is_sure(monkeypatch: pytest.MonkeyPatch):
+    with StubLLM(reply=reply) as server:
+        assert make(server, monkeypatch, "--check", "anthropic").exit_code == 0
+    path = Path("build/set/train.jsonl")
+    whole = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    said = json.dumps({"contested": ["year"], "supported_by": "somebody"})
+    changed = [{**row, "output": f"{row['output']} So it was in 1987.", "draws": said} for row in whole]
+    path.write_text("".join(json.dumps(row) + "\n" for row in changed), encoding="utf-8")
+
+    laws = json.loads(CliRunner().invoke(cli.main, ["verify", "build/set", "--json"], prog_name="fingen").stdout)[
+        "laws"
+    ]
+
+    assert (laws["names"]["failed"], laws["names"]["declared"]) == (len(whole), 0)
 
 
 def test_the_price_of_the_check_stands_in_the_estimate(monkeypatch: pytest.MonkeyPatch):

@@ -100,7 +100,7 @@ def test_the_reference_has_every_command_with_every_option():
         if name != "fingen" and not re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", below[name])
     ]
     assert not missing
-    assert all(re.search(r"^```\nfingen ", text, re.MULTILINE) for text in below.values())
+    assert all(re.search(r"^```\n.*\bfingen ", text, re.MULTILINE) for text in below.values())
 
 
 def unnamed() -> list[str]:
@@ -159,8 +159,8 @@ def test_a_command_says_what_it_says_itself():
 @pytest.mark.parametrize(
     ("word", "hint"),
     [
-        ("trainig", "did you mean `fingen help training`?"),
-        ("pdf2q", "did you mean `fingen help pdf2qa`?"),
+        ("trainig", "did you mean training?"),
+        ("pdf2q", "did you mean pdf2qa?"),
         ("FINGEN_BUDGET", "see `fingen help teachers`;"),
         ("xyzzy", "  -> `fingen help` lists the topics"),
     ],
@@ -173,20 +173,46 @@ def test_what_is_no_topic_gets_a_way_on(word: str, hint: str):
     assert hint in asked.stderr
 
 
-def test_commands_named_by_a_topic_are_commands():
-    """And their options are options."""
+def strangers(text: str) -> list[str]:
+    """The commands that a text shows as code and that there are not, or that have no such option."""
     known = commands()
-    wrong = []
-    for name in TOPICS:
-        code = re.findall(r"`(fingen [^`]+)`|^\s*(fingen [^\n#]+)", topic(name), re.MULTILINE)
-        for line in ("".join(each).replace("\n", " ") for each in code):
-            words = re.match(r"fingen((?: [a-z0-9]+)*)", line)[0]  # type: ignore[index]  # it starts so
-            while words not in known:
-                words = words.rpartition(" ")[0]
-            options = set(re.findall(r"(?<!\S)--[a-z0-9-]+", line))
-            wrong += [f"{name}: {line}"] if words == "fingen" or options - set(long_names(known[words])) else []
+    parts, wrong = text.split("```"), []
+    typed = [line for block in parts[1::2] for line in block.splitlines()]
+    for line in map(str.strip, [*typed, *re.findall(r"`([^`]+)`", " ".join(parts[::2]))]):
+        if not re.match("fingen [a-z]", line):
+            continue
+        words = re.match(r"fingen(?: [a-z0-9]+)*", line)[0]  # type: ignore[index]  # it starts so
+        while words not in known:
+            words = words.rpartition(" ")[0]
+        options = set(re.findall(r"(?<!\S)--[a-z0-9-]+", line.partition(" #")[0]))
+        if words == "fingen" or options - set(long_names(known[words])):
+            wrong.append(line)
+    return wrong
 
-    assert not wrong
+
+@pytest.mark.parametrize("name", sorted({*TOPICS} - {"errors"}))  # test_everyday_mistakes.py types what is wrong there
+def test_commands_that_a_topic_shows_are_commands_with_such_options(name: str):
+    assert not strangers(topic(name))
+
+
+def test_a_stranger_is_seen():
+    assert strangers("`fingen pdf3qa x`, `fingen score a --jugde b`\n```\nfingen mix a --into b  # --out\n```\n") == [
+        "fingen mix a --into b  # --out",
+        "fingen pdf3qa x",
+        "fingen score a --jugde b",
+    ]
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_who_stops_reading_ends_it_without_a_word(more: list[str]):
+    read, write = os.pipe()
+    os.close(read)
+    ran = subprocess.run(
+        [sys.executable, "-m", "fingen", "help", "settings", *more], stdout=write, stderr=subprocess.PIPE
+    )
+    os.close(write)
+
+    assert (ran.returncode, ran.stderr) == (1, b"")
 
 
 def test_on_a_terminal_it_is_laid_out_and_lines_of_code_stay_whole():

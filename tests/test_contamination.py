@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fingen.cli import main
 from fingen.errors import SetError, UsageError
-from fingen.quality.contamination import Overlap, find_contamination, read_keep_out
+from fingen.pipeline.filters import open_benchmarks
+from fingen.quality.contamination import Overlap, benchmark_of, find_contamination, read_keep_out
 from fingen.records import Record
 
 NUMBERS = itertools.count()
@@ -71,14 +74,14 @@ def test_every_format_names_the_row_that_is_there(tmp_path: Path, name: str, fir
     chinese = record("请问 蓝海集团 2019 年营业收入是多少")
     other = record(PROMPT, "Ziwei cut its dividend in 2021.")
 
-    overlaps = find_contamination([again, other, small, chinese], path)
+    overlaps = find_contamination([again, other, small, chinese], benchmark_of(path))
 
     assert found(overlaps) == [
         (again.id, first, "exact"),
         (small.id, first + 1, "near"),
         (chinese.id, first + 2, "near"),
     ]
-    assert {overlap.path for overlap in overlaps} == {path}
+    assert {overlap.benchmark for overlap in overlaps} == {path.name}
 
 
 @pytest.mark.parametrize("column", ["question", "query", "text", "sentence", "Headline", "title"])
@@ -86,7 +89,7 @@ def test_the_question_may_stand_in_a_column_of_another_name(tmp_path: Path, colu
     path = write(tmp_path / "b.csv", [{"no": 1, column: "Ziwei cut its dividend.", "label": 0}])
 
     assert [row.question for row in read_keep_out(path)] == ["Ziwei cut its dividend."]
-    assert len(find_contamination([record(PROMPT, "ziwei cut its dividend")], path)) == 1
+    assert len(find_contamination([record(PROMPT, "ziwei cut its dividend")], benchmark_of(path))) == 1
 
 
 def test_a_prompt_with_its_target_is_taken_apart(tmp_path: Path):
@@ -94,7 +97,7 @@ def test_a_prompt_with_its_target_is_taken_apart(tmp_path: Path):
     path = write(tmp_path / "b.jsonl", [{"context": context, "target": "negative"}])
 
     assert [(row.question, row.passage) for row in read_keep_out(path)] == [(PROMPT, "Ziwei cut its dividend.")]
-    assert len(find_contamination([record("Rise or fall?", "Ziwei cut its dividend")], path)) == 1
+    assert len(find_contamination([record("Rise or fall?", "Ziwei cut its dividend")], benchmark_of(path))) == 1
 
 
 def test_a_question_is_found_with_and_without_its_passage(tmp_path: Path):
@@ -109,7 +112,7 @@ def test_a_question_is_found_with_and_without_its_passage(tmp_path: Path):
     )
     opened = record("Why did the margin of Lanhai fall in 2018?", "Another passage.")
 
-    assert found(find_contamination([closed, other, opened], path)) == [
+    assert found(find_contamination([closed, other, opened], benchmark_of(path))) == [
         (closed.id, 2, "exact"),
         (opened.id, 1, "exact"),
     ]
@@ -117,13 +120,13 @@ def test_a_question_is_found_with_and_without_its_passage(tmp_path: Path):
 
 def test_a_prompt_that_all_rows_share_stands_for_none(tmp_path: Path):
     path = write(tmp_path / "b.json", ROWS[:2])
-    assert find_contamination([record(PROMPT, "Guangming opened a plant."), record(PROMPT)], path) == []
+    assert find_contamination([record(PROMPT, "Guangming opened a plant."), record(PROMPT)], benchmark_of(path)) == []
 
 
 def test_the_prompt_of_the_only_row_stands_for_none(tmp_path: Path):
     path = write(tmp_path / "b.json", [*ROWS[:1], *ROWS[:1]])  # twice the same row is one
-    assert find_contamination([record(PROMPT, "Guangming opened a plant.")], path) == []
-    assert len(find_contamination([record("Classify.", ROWS[0]["input"])], path)) == 1
+    assert find_contamination([record(PROMPT, "Guangming opened a plant.")], benchmark_of(path)) == []
+    assert len(find_contamination([record("Classify.", ROWS[0]["input"])], benchmark_of(path))) == 1
 
 
 @pytest.mark.parametrize("row", [LONG_EN, LONG_ZH])
@@ -133,7 +136,7 @@ def test_a_long_row_within_a_passage_is_found(tmp_path: Path, row: str):
     wrapped = record("Sum up.", f"Note 7. {row[:60]}\n{row[60:]} | 5 | 6")
     cut = record("Sum up.", f"Before it. {row[: len(row) // 2]} and so on.")
 
-    assert found(find_contamination([within, wrapped, cut], path)) == [
+    assert found(find_contamination([within, wrapped, cut], benchmark_of(path))) == [
         (within.id, 2, "contained"),
         (wrapped.id, 2, "contained"),
     ]
@@ -160,8 +163,14 @@ def test_a_sibling_of_a_long_row_survives(tmp_path: Path, row: str, old: str, ne
     sibling = row.replace(old, new)
     assert sibling != row
 
-    assert find_contamination([record("Sum up.", f"Before it. {sibling} After it."), record(sibling)], path) == []
-    assert len(find_contamination([record("Sum up.", f"Before it. {row} After it."), record(row)], path)) == 2
+    assert (
+        find_contamination([record("Sum up.", f"Before it. {sibling} After it."), record(sibling)], benchmark_of(path))
+        == []
+    )
+    assert (
+        len(find_contamination([record("Sum up.", f"Before it. {row} After it."), record(row)], benchmark_of(path)))
+        == 2
+    )
 
 
 COMPANIES, YEARS, METRICS = (
@@ -183,7 +192,7 @@ def test_a_record_overlaps_a_row_just_where_all_its_aspects_are_the_same(tmp_pat
     path = write(tmp_path / "b.jsonl", [{"question": TEMPLATE.format(*aspects)} for aspects in kept_out])
     records = [record(noise.format(TEMPLATE.format(*aspects))) for aspects in asked]
 
-    overlaps = {overlap.record.id: overlap.row for overlap in find_contamination(records, path)}
+    overlaps = {overlap.record.id: overlap.row for overlap in find_contamination(records, benchmark_of(path))}
 
     first = {aspects: row for row, aspects in reversed(list(enumerate(kept_out, 1)))}
     assert overlaps == {r.id: first[aspects] for r, aspects in zip(records, asked, strict=True) if aspects in first}
@@ -212,7 +221,7 @@ def test_a_broken_file_is_an_error_that_names_its_row(tmp_path: Path, name: str,
     path.write_text(text, encoding="utf-8")
 
     with pytest.raises(SetError) as caught:
-        find_contamination([], path)
+        find_contamination([], benchmark_of(path))
     assert told in str(caught.value)
     assert str(path) in str(caught.value)
     assert caught.value.hint
@@ -244,7 +253,7 @@ def test_the_questions_of_a_table_are_kept_out(tmp_path: Path):
     path.write_text(json.dumps([row, {**row, "qa": {"question": "what were net sales in 2019?"}}]), encoding="utf-8")
     assert [each.question for each in read_keep_out(path)] == [asked["question"], "what were net sales in 2019?"]
     ours, other = record(asked["question"], ""), record("what was the growth of net sales in 2018?", "")
-    assert [each.record for each in find_contamination([ours, other], path)] == [ours]
+    assert [each.record for each in find_contamination([ours, other], benchmark_of(path))] == [ours]
 
 
 @pytest.mark.parametrize(
@@ -262,4 +271,22 @@ def test_published_files_are_read_and_found_in_themselves(shared: Path, name: st
     assert len(rows) >= least
 
     records = [record(row.question, row.passage) for row in rows]
-    assert len(find_contamination(records, path)) == len(rows)
+    assert len(find_contamination(records, benchmark_of(path))) == len(rows)
+
+
+def test_a_benchmark_is_kept_out_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    Path("rows.txt").write_text("Ziwei cut its dividend .@negative\nSales rose .@positive\n", encoding="latin-1")
+    with pytest.raises(UsageError, match="none of its rows are here") as refused:
+        open_benchmarks([Path("fpb")])
+    assert "fingen import fpb" in str(refused.value.hint)
+    named = open_benchmarks([Path("fpb=rows.txt")])[0]
+    assert CliRunner().invoke(main, ["import", "fpb", "rows.txt"]).exit_code == 0
+    found = open_benchmarks([Path("fpb")])[0]
+    assert named.name == found.name == "fpb"
+    assert named.rows == found.rows
+    assert (
+        len(find_contamination([record("Which mood?", found.rows[0].passage)], found)) == len(found.rows) == 1
+    )  # of the test split
+    with pytest.raises(SetError):
+        open_benchmarks([Path("no-such-benchmark")])

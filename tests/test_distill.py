@@ -25,7 +25,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from patience import PATIENCE
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from small_models import run
 from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
@@ -740,9 +740,32 @@ def test_what_is_in_the_way_is_said_at_once(here: Path):
         (("--student", "wide", "--hidden", "1", "--layer-map", "0:9"), "there is no 0:9"),
     ):
         assert said in run("distill", "build/adapters/intent-base", *arguments, code=2).output, arguments
+    for arguments, said, way in (
+        (("--drop", "99"), "--drop 99: the teacher has 4 layers", "take out 1 to 3"),
+        (("--drop", "1", "--hidden", "1", "--layer-map", "3:3"), "there is no 3:3", "the student has 3 layers"),
+        (("--student", "wide", "--hidden", "1", "--layer-map", "0:9"), "there is no 0:9", "the teacher 4"),
+    ):
+        planned = run("distill", "build/adapters/intent-base", *arguments, "--dry-run", "--json", code=2)
+        (obstacle,) = json.loads(planned.stdout)["obstacles"]
+        assert said in obstacle["what"], arguments
+        assert way in obstacle["remedy"], arguments
     run("merge", "build/adapters/intent-base", "--out", "whole", "--quiet")
     refused = run("distill", "build/adapters/intent-base", "--drop", "2", "--out", "whole", code=2)
     assert "whole holds a model of `fingen merge`" in refused.output
+
+
+def test_a_student_that_is_its_teacher_is_refused(here: Path):
+    """By its weights, wherever they lie; an adapter's base is another model than the adapter on it."""
+    shutil.copytree("base", "copy")
+    for student in ("base", "./base", "copy"):
+        refused = run("distill", "base", "--student", student, "--set", "build/intent", "--dry-run", code=2).output
+        assert f"{student} is base: what the teacher says" in refused
+        assert "--drop 6" in refused
+    other = load_file("copy/model.safetensors")
+    other["model.norm.weight"] = other["model.norm.weight"] + 1
+    save_file(other, "copy/model.safetensors", {"format": "pt"})
+    run("distill", "base", "--student", "copy", "--set", "build/intent", "--dry-run")
+    run("distill", "build/adapters/intent-base", "--student", "base", "--dry-run")
 
 
 def test_a_licence_is_kept_before_anything_is_fetched(here: Path):

@@ -88,7 +88,7 @@ def test_keys_and_ids_are_those_of_sets_made_before(task: str, language: Languag
     assert (request.task, request.count, request.max_tokens) == (f"qa-{task}", 2, 4096)
     assert (record.task, record.id) == (f"qa-{task}", "qa-2e3647cd0bd70979")
     assert qa.reworded(record, ITEM["rephrased"]).id == "qa-3c6db5eb3d1a3a2c"
-    assert qa.with_passage(record, [beside], stated=True).id == "qa-22e114a32bd53458"
+    assert qa.with_passage(record, [beside]).id == "qa-22e114a32bd53458"
 
 
 def test_what_the_command_line_takes_is_what_there_is():

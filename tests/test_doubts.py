@@ -9,7 +9,7 @@ import pytest
 from test_grounding import passage, record
 
 from fingen.quality.grounding import Grounding, ground
-from fingen.records import Language
+from fingen.records import Evidence, Language
 
 CURRENCIES = "(in $) | Assets 2024 | Assets 2023 | Liabilities 2024 | Liabilities 2023\nUS dollars | 541,208 | 333,017 | 660,482 | 181,906\nEuros | 90,114 | 71,225 | 12,007 | 9,331"
 SEGMENTS = "(In millions) | 2024 | 2023\nOperating income by segment |  | \nDomestic | $1,412 | $2,603\nInternational | 172 | 251\nTotal operating income | $1,584 | $2,854"
@@ -19,6 +19,8 @@ RATES = " | 2024 Amount | 2024 Rate | 2023 Amount | 2023 Rate\nU.S. federal tax 
 POOL = "Our fund returned 10.2% in 2024 while the index of mines fell by 19.3% in the same year, as gold outran the metals that the index holds."
 SCHEDULE = " | 2024 | 2023\nProfit attributable to members used in basic EPS ($’m) | 141.7 | 172.8\nWeighted average number of shares (m’s) | 680.2 | 688.9\nBasic EPS (cents) | 20.8 | 25.1"
 SHIPS = "2024 | 2023\nThe value of the portfolio was £6.4 m at the year end, after £13.2 m."
+TONNES = "Drivers of earnings\n(millions of dollars)\nWeaker margins decreased earnings by $820 million.\nResults |  | \n(thousands of metric tons) | 2024 | 2023\nNorth | 1,771 | 1,802\nSouth | 3,493 | 3,071"
+FEWER_ZH = "2024年净利润为840.67亿元，比上年的842.99亿元下降0.28%。"
 PARTS_ZH = "单位：元\n项目 | 2024年 | 2023年\n合并成本 | 81,200,114.20 | 60,114,020.31\n合并成本小于取得的可辨认净资产公允价值份额的金额 | -9,551,402.73 | -6,204,118.90"
 GROUP_ZH = (
     "湘江旅游集团股份有限公司\n本公司以资产负债率对资本结构进行监控。期末本公司的资产负债率为66.31%，期初为29.12%。"
@@ -33,11 +35,13 @@ KEPT = [
     (RATES, "The valuation allowance cost 23.9 points of the rate in 2024, and research credits gave back 4.1 points, after 3.8."),
     (SCHEDULE, "For basic EPS $141.7 million is spread over 680.2 million shares, which gives 20.8 cents, after 25.1 cents."),
     (SHIPS, "The portfolio was worth £6.4 million at the end, after £13.2 million."),
+    (TONNES, "North slipped to 1,771 thousand metric tons in 2024, from 1,802 thousand."),
     ("Freight sales were $61.2 k in 2024.", "Freight sales were $61.2 thousand in 2024."),
 ]  # fmt: skip
 KEPT_ZH = [
     (PARTS_ZH, "2024年合并成本低于取得的净资产公允价值份额，差额为955.14万元，上年的差额为620.41万元，合并成本为8,120.01万元。"),
     (GROUP_ZH, "湘旅集团以资产负债率监控资本结构，该比率由期初的29.12%升至期末的66.31%。"),
+    (FEWER_ZH, "2024年净利润为840.67亿元，比上年少约0.28%。"),
     (BOARD_ZH, "2024年6月末逾期贷款占发放贷款总额的0.11%，上年末为0.15%。"),
 ]  # fmt: skip
 FALLEN = [
@@ -48,6 +52,7 @@ FALLEN = [
     (RATES, "The federal tax was 21.0 percent in 2024, research credits gave 3.8 percent in 2024, after the valuation allowance had taken 23.9 percent.", "binding-period"),
     (SCHEDULE, "For basic EPS $141.7 thousand is spread over 680.2 million shares.", "unit"),
     (SHIPS, "The portfolio was worth £6.4 thousand at the end.", "unit"),
+    (TONNES, "North slipped to 1,771 million metric tons in 2024.", "unit"),
 ]  # fmt: skip
 
 
@@ -103,3 +108,16 @@ def test_what_is_put_between_quotation_marks_has_to_be_the_words_of_the_source()
     told = NINE.replace("nine months", "quarter")
 
     assert "binding-basis" in [each.reason for each in prove(NINE, FRAMED.format(said=told)).failed]
+
+
+WEEKS = "The years ended May 7, 2024 and May 1, 2023 were 53 and 52 weeks, respectively.\n | 53 Weeks Ended | 52 Weeks Ended\n(in millions) | May 7, 2024 | May 1, 2023\nSales | $30,162 | $28,268"
+
+
+@pytest.mark.parametrize(("weeks", "falls"), [("53", False), ("54", True)])
+def test_the_length_of_a_year_is_quoted_where_the_heading_of_a_quote_has_it(weeks: str, falls: bool) -> None:
+    lines = WEEKS.split("\n")[1:]
+    quotes = tuple(Evidence(quote=line, page=1) for line in lines)
+    answer = f"Sales of the {weeks} weeks ended May 7, 2024 were $30,162 million, after $28,268 million in the 52 weeks before."
+    asked = record(answer).model_copy(update={"evidence": quotes})
+
+    assert bool(ground(asked, [passage(WEEKS)]).failed) == falls

@@ -27,8 +27,10 @@ SUFFIX = {
     "chatml": ".jsonl",
     "openai": ".jsonl",
     "csv": ".csv",
+    "excel": ".csv",
     "parquet": ".parquet",
     "llamafactory": ".json",
+    "trl": ".jsonl",
 }
 LOADER = {".json": "json", ".jsonl": "json", ".csv": "csv", ".parquet": "parquet"}
 # Line ends, quotes, separators and what only some readers take for a line end; a lone surrogate is no text.
@@ -94,7 +96,7 @@ def test_the_command_offers_every_form():
     assert set(FORMATS) == set(FORMS) == set(SUFFIX)
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", [form for form in FORMATS if form != "trl"])
 def test_each_form_is_loaded_by_datasets(folder: Path, tmp_path: Path, form: str):
     made = run(folder, "--format", form, "--out", tmp_path / "out")
     assert made["files"] == {str(tmp_path / f"out/{split}{SUFFIX[form]}"): len(rows) for split, rows in ROWS.items()}
@@ -115,6 +117,17 @@ def test_each_form_is_loaded_by_datasets(folder: Path, tmp_path: Path, form: str
             assert [turn[tags["content_tag"]] for turn in turns] == [question(own), own.output]
 
 
+def test_excel_is_told_the_encoding_and_runs_no_formula(tmp_path: Path):
+    own = [record("营业收入是多少？", output="=1+1", language="zh")]
+    made = export(make_set(tmp_path / "a", {"train": own}), "excel", tmp_path / "out")
+    text = (tmp_path / "out/train.csv").read_bytes()
+
+    assert text.startswith("\ufeff".encode())
+    row = next(csv.DictReader(text.decode("utf-8-sig").splitlines()))
+    assert (row["instruction"], row["output"]) == ("营业收入是多少？", "'=1+1")
+    assert made.neutralised == 1
+
+
 def test_openai_rows_hold_messages_and_nothing_else(folder: Path, tmp_path: Path):
     made = run(folder, "--format", "openai", "--out", tmp_path / "out")
 
@@ -126,6 +139,18 @@ def test_openai_rows_hold_messages_and_nothing_else(folder: Path, tmp_path: Path
             (["role", "content"], role) for role in ("user", "assistant")
         ]
     assert made["notes"] == ["3 rows: OpenAI's fine-tuning asks for 10 at least"]
+
+
+def test_trl_rows_are_a_prompt_and_its_completion(folder: Path, tmp_path: Path):
+    made = run(folder, "--format", "trl", "--out", tmp_path / "out")
+
+    rows = [json.loads(line) for line in (tmp_path / "out/train.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert rows[0] == {
+        "prompt": [{"role": "user", "content": question(ROWS["train"][0])}],
+        "completion": [{"role": "assistant", "content": "Sales"}],
+    }
+    assert made["next"] == f"trl sft ... --dataset_name {tmp_path / 'out'}"
+    assert not (tmp_path / "out/dataset_info.json").exists()
 
 
 def test_tables_carry_the_provenance(folder: Path, tmp_path: Path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,12 @@ ALLOWED: dict[str, set[str]] = {  # what a command takes from ./fingen.toml. A n
     "synth intent": DRAWN,
     "synth sentiment": DRAWN,
     "synth qa": DRAWN,
+    "synth rewrite": {"wait", *LIMITS, *FILTERS},
+    "prefer": {"siblings"},
     "dedup": FILTERS,
     "split": {"shares", "split_by", *FILTERS},
     "verify": {"keep_out"},
-    "finetune": {"recipe", "resume", "rank", "alpha", "learning_rate", "epochs", "tokens_per_batch", "cutoff", "load", "seed"},
+    "finetune": {"recipe", "objective", "beta", "resume", "rank", "alpha", "learning_rate", "epochs", "tokens_per_batch", "cutoff", "load", "seed"},
     "serve": {"load", "max_tokens"},
     "demo": {"load", "max_tokens", "no_base", "budget"},
     "distill": {"recipe", "resume", "rank", "alpha", "learning_rate", "epochs", "tokens_per_batch", "cutoff", "load", "seed", "kl", "temperature",
@@ -136,6 +139,18 @@ def test_no_mark_is_left_out():
     }
 
     assert marked == set().union(*ALLOWED.values())
+
+
+def test_the_topic_lists_what_a_folder_may_set():
+    text = (Path(cli.__file__).parents[1] / "help/settings.md").read_text(encoding="utf-8")
+    told: dict[str, set[str]] = {}
+    for commands, settings in re.findall(r"^\| (`\[.+|all) \| (.+) \|$", text, re.MULTILINE):
+        names = set(re.findall(r"`(\w+)`", settings))
+        for other in re.findall(r"`\[(\w+)\]`", settings):  # those of another command
+            names |= told[other]
+        told |= dict.fromkeys(re.findall(r"`\[(\w+)\]`", commands) or ["all"], names)
+
+    assert told == {words.split()[-1]: names for words, names in ALLOWED.items()} | {"all": SHARED}
 
 
 def run(*words: str, **environment: str) -> Result:

@@ -23,10 +23,10 @@ from test_push import files, intent, make_set, push, pushed, refused
 
 from fingen import cli
 from fingen.disk import dump_json, sha256_file
-from fingen.hub.verbatim import longest_run
+from fingen.hub.verbatim import longest_run, without_quotes
 from fingen.quality.evidence import find_hashed, hash_text, is_hash
 from fingen.quality.privacy import PRIVATE, scan
-from fingen.records import Evidence, Period, Record, Rejected, SourceEntry
+from fingen.records import Evidence, Period, Record, Rejected, SourceEntry, Turn
 from fingen.sets import read_manifest
 
 pytest_plugins = "test_push"  # its fixtures
@@ -329,3 +329,17 @@ def test_evidence_that_is_hashed_is_a_quote_like_any_other():
                  evidence=(Evidence(quote=hash_text("12 plants"), page=3),))  # fmt: skip
 
     assert Record.model_validate_json(dump_json(row.model_dump(mode="json"))) == row
+
+
+def test_conversations_and_preferences_keep_no_words_of_the_report_either():
+    passage, quote = "Revenue rose. Costs fell because energy was cheap.", "Costs fell because energy was cheap."
+    row = Record(instruction="And costs?", input="", system=passage, output="They fell.", rejected="They rose.", id="a", task="qa-concept",
+                 reason=f"sign: the source says {quote}", language="en", document="r.pdf", chunks=("c-1",), teacher="x",
+                 origin="document", evidence=(Evidence(quote=quote, page=3),), draws={"context": "passage"},
+                 turns=(Turn(role="user", content="Revenue?"),
+                        Turn(role="assistant", content="It rose.", evidence=(Evidence(quote="Revenue rose.", page=3),))))  # fmt: skip
+    gone = without_quotes(row)
+
+    assert not [words for words in (quote, "Revenue rose.") if words in gone.model_dump_json()]
+    assert (gone.instruction, gone.output, gone.reason) == (row.instruction, row.output, "sign")
+    assert (gone.system, gone.turns[1].evidence[0].quote) == (hash_text(passage), hash_text("Revenue rose."))

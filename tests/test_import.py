@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +183,10 @@ def test_alpaca_files_of_others(shared: Path):
     assert [(record.instruction, record.output) for record in records] == [(r["input"], r["output"]) for r in theirs]
 
     made = imported("alpaca", shared / "qa/disc_finllm_consulting_part.json", "--out", "build/disc")
-    assert sum(made["records"].values()) + made["rejects"]["several-turns"] == 100
+    theirs = json.loads((shared / "qa/disc_finllm_consulting_part.json").read_text(encoding="utf-8"))
+    assert sum(made["records"].values()) == len(theirs) == 100
+    said = {(record.instruction, tuple(turn.content for turn in record.turns)) for record in only("build/disc")}
+    assert said == {(row["instruction"], tuple(chain.from_iterable(row["history"]))) for row in theirs}
     assert "cornucopia_fin_data.json, line 11: not JSON" in refused("alpaca", shared / "qa/cornucopia_fin_data.json")
 
 
@@ -535,36 +539,45 @@ def test_conversations():
             ]
         },
         {"conversations": [{"from": "human", "value": "q2"}, {"from": "gpt", "value": "a2"}], "system": ""},
-        {"conversations": [{"from": who, "value": "t"} for who in ("human", "gpt", "human", "gpt")]},
+        {"conversations": [{"from": who, "value": f"t{n}"} for n, who in enumerate(("human", "gpt", "human", "gpt"))]},
+        {"conversations": [{"from": who, "value": "t"} for who in ("gpt", "human", "gpt")]},
+        {"conversations": [{"from": who, "value": "t"} for who in ("human", "gpt", "human")]},
         {"conversations": [{"from": "human", "value": "q"}, {"from": "function_call", "value": "f"}]},
         {"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": " "}]},
     ]
     made = imported("sharegpt", write("a.json", json.dumps(rows)))
 
-    got = [(r.system, r.instruction, r.input, r.output) for r in only("build/sharegpt")]
-    assert got == [("s", "q", "", "a"), ("", "q2", "", "a2")]
-    assert made["rejects"] == {"no-answer": 1, "role": 1, "several-turns": 1}
+    got = [(r.system, r.instruction, r.input, r.output, r.messages) for r in only("build/sharegpt")]
+    before = ({"role": "user", "content": "t0"}, {"role": "assistant", "content": "t1"})
+    assert got == [("s", "q", "", "a", ()), ("", "q2", "", "a2", ()), ("", "t2", "", "t3", before)]
+    assert made["rejects"] == {"no-answer": 2, "role": 1, "turn-order": 1}
     rejected = [
         json.loads(line) for line in Path("build/sharegpt/rejected.jsonl").read_text(encoding="utf-8").splitlines()
     ]
-    assert [row["item"] for row in rejected] == rows[2:]
-    assert "a.json, line 1 (row 3): its turns are user, assistant, user, assistant" in rejected[0]["detail"]
+    assert [row["item"] for row in rejected] == rows[3:]
+    assert "a.json, line 1 (row 4): its turns are assistant, user, assistant: no questions" in rejected[0]["detail"]
+    assert "it ends with a question" in rejected[1]["detail"]
 
 
-def test_what_cannot_be_a_row_of_one_turn_is_rejected_and_what_is_left_out_is_said():
+def test_a_history_is_kept_what_cannot_be_a_row_is_rejected_and_what_is_left_out_is_said():
     rows = [
         {"instruction": "q", "input": None, "output": "a", "source": "web"},
         {"instruction": "q", "output": ""},
         {"instruction": "q", "output": "a", "history": [["x", "y"]]},
+        {"instruction": "q", "output": "a", "history": [["x", ""]]},
+        {"instruction": "q", "output": "a", "history": [["x"]]},
         {"instruction": "q", "output": "a", "system": "s"},
     ]
     made = imported("alpaca", write("a.json", json.dumps(rows)))
 
-    got = [(r.system, r.instruction, r.input, r.output) for r in only("build/alpaca")]
-    assert got == [("", "q", "", "a"), ("s", "q", "", "a")]
-    assert made["rejects"] == {"no-answer": 1, "several-turns": 1}
-    assert made["notes"] == ["columns left out: source"]
-    write("b.json", json.dumps(rows[1:3]))
+    got = [(r.system, r.instruction, r.input, r.output, len(r.turns)) for r in only("build/alpaca")]
+    assert got == [("", "q", "", "a", 0), ("", "q", "", "a", 2), ("s", "q", "", "a", 0)]
+    assert made["rejects"] == {"malformed": 1, "no-answer": 2}
+    assert made["notes"] == [
+        "left out: a.json, line 1 (row 5): history is no list of pairs",
+        "columns left out: source",
+    ]
+    write("b.json", json.dumps([rows[1], rows[3]]))
     assert "none of 2 rows" in refused("alpaca", "b.json", "--out", "build/b", code=1)
 
 

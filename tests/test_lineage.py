@@ -31,6 +31,7 @@ from fingen.pushes import read_pushes
 from fingen.sets import SPLITS, read_manifest
 from fingen.teachers.journal import Journal
 from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
+from fingen.training.distill.answers import AnswerStore
 
 # huggingface_hub sends a large file in a way that httpx2 has deprecated.
 pytestmark = [
@@ -604,10 +605,16 @@ def test_what_is_forgotten_stands_in_no_file_but_those_that_are_named(desk: Path
     )
     with Journal.open(desk / "build/reports/journal.sqlite") as journal:
         usage, answers = journal.usage(), journal.counts()
+    cached = Path("build/cache/teachers")  # as it is when `distill` has asked a teacher
+    AnswerStore(cached, {"weights": "any"}, 1)
+    (cached / "layers-0.json").write_text("{}", encoding="utf-8")
     if before:
         run(*before)
+    assert len(list(cached.iterdir())) == 2
     made = told("withdraw", REPORT, "--forget")
 
+    assert not list(cached.iterdir())
+    assert len(made["erased"]["teachers"]) == 2
     left = {path for path, why in made["erased"]["left"].items() if "holds text" in why}
     assert holding(desk / "build", texts) == left
     assert left

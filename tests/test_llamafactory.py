@@ -47,7 +47,7 @@ def fingen(*arguments: object, code: int = 0) -> Result:
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A set of 100 rows: with and without a passage, a system message, and white space around."""
+    """A set of 100 rows: with and without a passage, a system message, earlier turns, and white space around."""
     monkeypatch.chdir(tmp_path)
     rows = [
         {
@@ -55,6 +55,11 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "input": f"In {n} it was {n * 7} million yuan.\n" if n % 3 else "",
             "output": f"{n * 7} million yuan，同比增长{n % 40}.5%",
             **({"system": "You read annual reports."} if n % 4 == 0 else {}),
+            **(
+                {"history": [["上一年是多少？ ", f"{k * 6} million yuan。"] for k in range(n % 3 + 1)]}
+                if n % 6 < 3
+                else {}
+            ),
         }
         for n in range(100)
     ]
@@ -90,21 +95,27 @@ def by_slots(name: str, tokenizer: Any) -> list[tuple[list[int], list[int]]]:
         asked = "\n".join(filter(None, (row[columns["prompt"]], row[columns["query"]])))
         told = row[columns["system"]] or default
         head = first + (system.format(told) if told else "")
-        prompt = tokenizer.encode(head + user.format(asked), add_special_tokens=False)
-        answer = tokenizer.encode(assistant.format(row[columns["response"]]), add_special_tokens=False)
-        found.append((prompt + answer, [-100] * len(prompt) + answer))
+        ids, labels = list[int](), list[int]()
+        for question, answer in [*row[columns["history"]], (asked, row[columns["response"]])]:
+            prompt = tokenizer.encode(head + user.format(question), add_special_tokens=False)
+            said = tokenizer.encode(assistant.format(answer), add_special_tokens=False)
+            ids, labels, head = ids + prompt + said, labels + [-100] * len(prompt) + said, ""
+        found.append((ids, labels))
     return found
 
 
 def by_fingen(base: Path, tail: list[int]) -> list[tuple[list[int], list[int]]]:
-    """The same as `fingen finetune` puts the rows; `tail` is what LLaMA-Factory has behind each of them."""
+    """The same as `fingen finetune` puts the rows; `tail` is what LLaMA-Factory has learned behind each of their answers."""
     records = list(read_split(Path("build/mine"), "train"))
     kept = build_examples(records, build_template(load_tokenizer(str(base)), "chat"), 2048).kept
     assert len(kept) == 100
-    return [
-        ([*row.ids, *tail], [-100] * (len(row.ids) - row.answer) + [*row.ids[len(row.ids) - row.answer :], *tail])
-        for row in kept
-    ]
+    found = []
+    for row in kept:
+        ids, learned = [*row.ids, *tail], {place + 1 for place in row.places}
+        learned |= {place + more for place in (*(each.stop - 1 for each in row.earlier), len(row.ids) - 1)
+                    for more in range(1, len(tail) + 1)}  # fmt: skip
+        found.append((ids, [token if place in learned else -100 for place, token in enumerate(ids)]))
+    return found
 
 
 @pytest.mark.parametrize("name", SLOTS)
@@ -197,7 +208,7 @@ def test_what_it_cannot_run_is_refused(desk: Path, arguments: tuple[str, ...], s
 def test_earlier_turns_are_a_history(desk: Path):
     row = json.loads(Path("build/mine/train.jsonl").read_text(encoding="utf-8").splitlines()[0])
     turns = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Yes?"}]
-    rows = [{**row, "turns": json.dumps(turns)}, {**row, "id": "b"}]
+    rows = [{**row, "turns": json.dumps(turns)}, {**row, "id": "b", "turns": "[]"}]
     Path("own.json").write_text(json.dumps(rows), encoding="utf-8")
     fingen("import", "alpaca", "own.json", "--out", "build/mine", "--replace")
     exported()

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from fingen.cli import main
 from fingen.imports.read import number_ids
+from fingen.pipeline import mixing
 from fingen.pipeline.mixing import Part, mix, parse_part
 from fingen.records import Chunk, Record
+from fingen.scoring.rows import read_tasks
 from fingen.set_folder import make_manifest
 from fingen.sets import SetContent, read_manifest, read_split, write_set
 
@@ -185,3 +187,60 @@ def test_the_mix_of_fingpt(shared: Path):
     assert made.records["test"] == 1212
     trained = Counter(row.input for row in read_split(Path("build/finsent"), "train"))
     assert trained[next(read_split(Path("build/tfns"), "train")).input] == 2
+
+
+def _of_task(task: str, count: int, **more: Any) -> list[Record]:
+    return [
+        record(f"{task} {number}", **more).model_copy(update={"task": task, "id": f"{task}-{number}"})
+        for number in range(count)
+    ]
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 9), st.integers(1, 9))
+def test_weights_are_the_shares_of_the_tasks_and_no_row_is_lost(few: int, many: int, one: int, other: int):
+    records = {"train": [*_of_task("intent", few), *_of_task("qa-table", many, label="")]}
+    before = {row.id for row in records["train"]}
+    if max(few / one, many / other) * one > 100 * few or max(few / one, many / other) * other > 100 * many:
+        return
+    mixing._weigh(records, {"intent": one, "qa-table": other})
+    there = Counter(row.task for row in records["train"])
+    assert abs(there["intent"] / one - there["qa-table"] / other) <= 0.5 / min(one, other)
+    assert before <= {row.id for row in records["train"]}
+    assert len({row.id for row in records["train"]}) == len(records["train"])
+
+
+def test_a_mix_has_tasks_by_weight_and_leaves_benchmark_rows_out():
+    table = make_set("tables", train=_of_task("qa-table", 4, label=""), test=_of_task("qa-table", 2, label=""))
+    tone = make_set("tone", train=_of_task("sentiment", 8), test=_of_task("sentiment", 3))
+    Path("fpb.txt").write_text("sentiment 0@neutral\n", encoding="latin-1")
+
+    made = run(table, tone, "--weights", "qa-table=2,sentiment=1", "--keep-out", "fpb=fpb.txt")
+
+    assert Counter(row.task for row in rows("train")) == {"qa-table": 14, "sentiment": 7}
+    assert made["rejects"] == {"contaminated": 1}
+    assert list(read_manifest(Path("build/mix")).settings["keep_out"]) == ["fpb"]
+    assert "qa-table: 14 of the training rows, from 4" in made["declared"]
+
+
+@pytest.mark.parametrize(("weights", "said"), [
+    ("qa-table", "could not convert"), ("qa-table=0,sentiment=1", "above 0"), ("qa-table=1", "sentiment"),
+    ("qa-table=1,sentiment=900", "more than 100 times"),
+])  # fmt: skip
+def test_weights_that_cannot_be_are_refused(weights: str, said: str):
+    parts = [
+        make_set("tables", train=_of_task("qa-table", 4, label="")),
+        make_set("tone", train=_of_task("sentiment", 8)),
+    ]
+    assert said in run(*parts, "--weights", weights, code=2)
+
+
+def test_rows_of_a_mix_are_scored_task_by_task():
+    parts = [make_set(name, train=_of_task(task, 2, **more), test=_of_task(task, count, **more))
+             for name, task, count, more in (("t", "qa-table", 3, {"label": ""}), ("s", "sentiment", 2, {}), ("i", "intent", 4, {"label": "loan"}))]  # fmt: skip
+    run(*parts)
+    asked = list(read_tasks(Path("build/mix")))
+    assert {one.key: len(one.items) for one in asked} == {
+        "mix test qa-table": 3, "mix test sentiment": 2, "mix test intent": 4,
+    }  # fmt: skip
+    assert [one.is_text for one in asked] == [True, False, False]
+    assert [set(one.items[0].options) for one in asked] == [set(), {"neutral"}, {"loan"}]

@@ -19,8 +19,12 @@ import yaml
 from click.testing import CliRunner, Result
 from hub_server import TOKEN, HubServer
 from patience import PATIENCE
+from test_prefer import ROWS as PREFERRED
+from test_prefer import make_set as preferences
+from test_prefer import reject as worse
 from test_push import REPO, files, intent, make_set, pushed
 
+import fingen
 from fingen import cli
 from fingen.records import Manifest, Record
 from fingen.sets import SPLITS, read_manifest, read_split
@@ -28,6 +32,7 @@ from fingen.sets import SPLITS, read_manifest, read_split
 pytest_plugins = "test_push"  # its fixtures
 # huggingface_hub sends a large file in a way that httpx2 has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+CHOSEN = PREFERRED["train"][1]
 ROWS = [{"instruction": f"What is {n}?", "input": "", "output": f"It is number {n} of the list."} for n in range(6)]
 
 
@@ -81,6 +86,19 @@ def test_a_set_with_its_passages_is_proved_as_before(sample: Path, desk: Path, h
         assert (desk / "back" / name).read_bytes() == (sample / name).read_bytes(), name
     assert made["laws"]["evidence"]["passed"] > 40
     assert made["laws"]["figures"]["passed"] > 40
+
+
+def test_preferences_come_back_with_both_answers(desk: Path, hub: HubServer):
+    folder = preferences(desk / "build/set", [worse("figure", "c-3", CHOSEN.instruction, "It was USD 4 million.")])
+    pairs = fingen.prefer(folder).set
+    parcel = pushed(pairs, "--repo", "you/pairs", "--with-chunks", "--allow-failing")
+    made = pulled("you/pairs", "--out", "back", code=1)  # the answers of these few rows are short
+
+    assert parcel["commit"]
+    assert (desk / "back/train.jsonl").read_bytes() == (Path(pairs) / "train.jsonl").read_bytes()
+    assert made["records"]["train"] == 2
+    plain = pq.read_table(io.BytesIO(hub.repos["you/pairs"].head.files["alpaca/train.parquet"]))
+    assert plain.column_names == ["instruction", "input", "chosen", "rejected"]
 
 
 def test_without_its_passages_that_is_said_and_not_passed(sample: Path, desk: Path, hub: HubServer):

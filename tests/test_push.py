@@ -25,7 +25,7 @@ from test_sets import HOSTILE
 
 from fingen import cli
 from fingen.disk import sha256_file
-from fingen.records import Evidence, Manifest, Record, Rejected
+from fingen.records import COLUMNS, Evidence, Manifest, Record, Rejected
 from fingen.set_folder import make_manifest
 from fingen.sets import SetContent, read_manifest, write_set
 
@@ -269,7 +269,7 @@ def test_the_card_says_what_a_stranger_must_know(desk: Path, hub: HubServer):
 
     assert matter["license"] == "cc-by-4.0"
     assert [config["config_name"] for config in matter["configs"]] == ["default", "alpaca"]
-    assert {each["name"] for each in matter["dataset_info"]["features"]} == set(Record.model_fields)
+    assert {each["name"] for each in matter["dataset_info"]["features"]} == set(COLUMNS)
     for line in (
         "| 查询 | 4 | 1 | 5 |",  # label: train, test, all
         "- Duplicates removed: 2.",

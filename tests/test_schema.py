@@ -15,7 +15,7 @@ from rows import NESTED, read_rows
 from test_pdf2qa import reports
 
 from fingen.cli import main
-from fingen.records import Manifest, Record
+from fingen.records import COLUMNS, Manifest, Record
 from fingen.sets import SPLITS, read_manifest, read_split
 
 SHAPES = {  # of rows as sets had them before: null, and lists and objects as they are
@@ -97,7 +97,7 @@ def test_a_set_loads_by_its_folder(build: Path, load: Callable[..., Any], name: 
         split: rows_of(path) for split, path in files_of(build / name).items()
     }
     for rows in loaded.values():
-        assert rows.features == {column: Value("string") for column in Record.model_fields}
+        assert rows.features == {column: Value("string") for column in COLUMNS}
 
 
 @pytest.mark.parametrize("name", MADE)
@@ -107,7 +107,7 @@ def test_a_set_loads_by_its_files_in_any_order(build: Path, load: Callable[..., 
         loaded = load("json", data_files={split: files[split] for split in order})
         for split in order:
             assert list(loaded[split]) == rows_of(files[split])
-            assert loaded[split].features == {column: Value("string") for column in Record.model_fields}
+            assert loaded[split].features == {column: Value("string") for column in COLUMNS}
 
 
 def test_files_of_all_sets_load_as_one(build: Path, load: Callable[..., Any]):

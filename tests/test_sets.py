@@ -15,7 +15,7 @@ import yaml
 
 from fingen.disk import sha256_file, sha256_text
 from fingen.errors import SetError, UsageError, visible
-from fingen.records import Block, Chunk, Evidence, Manifest, Period, Record, Rejected, SourceEntry, Usage
+from fingen.records import COLUMNS, Block, Chunk, Evidence, Manifest, Period, Record, Rejected, SourceEntry, Usage
 from fingen.sets import SetContent, newest_set, read_manifest, read_split, write_set
 
 LONG_AGO = 1_000_000_000  # seconds
@@ -270,7 +270,7 @@ def test_the_card_says_what_made_the_set(tmp_path: Path):
                 "data_files": [{"split": s, "path": f"{s}.jsonl"} for s in ("train", "test", "memory")],
             }
         ],
-        "dataset_info": {"features": [{"name": name, "dtype": "string"} for name in Record.model_fields]},
+        "dataset_info": {"features": [{"name": name, "dtype": "string"} for name in COLUMNS]},
     }
     assert "Tokens: 120 in, 30 out" in card
     assert "Cost: 0.2500 USD" in card

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -426,10 +427,9 @@ def test_the_boxes_of_a_quote_hold_its_words_and_no_others(
 
 def test_the_picture_of_the_readme_is_what_the_command_draws(demo: Path, tmp_path: Path):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    line = next(line for line in readme.splitlines() if line.startswith("`fingen show build/demo "))
-    words = (
-        line.split("`")[1].removeprefix("fingen show build/demo ").replace(" evidence.png", f" {tmp_path / 'made.png'}")
-    )
+    line = re.search(r"`fingen show build/demo (.* --dpi \d+)`", readme)
+    assert line
+    words = line[1].replace(" evidence.png", f" {tmp_path / 'made.png'}")
     result = run(demo, *words.split(), "--input", SAMPLE)
     assert result.exit_code == 0, result.stderr
 

@@ -74,6 +74,10 @@ def test_help_imports_little_beyond_click():
 
 # Command -> what is wrong with it, each with what is said. All in an empty folder, with no key anywhere.
 WRONG: dict[str, list[tuple[str, str]]] = {
+    "doctor": [("doctor nowhere", "unexpected extra argument")],
+    "init": [("init nowhere", "nowhere: no such folder")],
+    "completion": [("completion tcsh", "'tcsh' is not one of")],
+    "help": [("help nowhere-else", "no topic and no command")],
     "pdf2qa": [
         ("pdf2qa nowhere --teacher offline", "nowhere: not found"),
         ("pdf2qa . --teacher nobody", "unknown teacher"),
@@ -92,8 +96,10 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("synth intent --labels nowhere", "nowhere: cannot be read"),
         ("synth sentiment --teacher anthropic", "ANTHROPIC_API_KEY is not set"),
         ("synth qa --topics nowhere --teacher anthropic", "nowhere: cannot be read"),
+        ("synth rewrite nowhere --teacher anthropic", "nowhere: no such set"),
     ],
     "import": [("import fpb nowhere --out build/x", "nowhere")],
+    "prefer": [("prefer nowhere", "nowhere: no such set"), ("prefer", "no set here")],
     "mix": [("mix nowhere=2 --out build/x", "no such set")],
     "prompts": [("prompts copy file", "file")],
     "verify": [
@@ -162,7 +168,6 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("reproduce fingpt-v3.2 --model tiny", "files are missing"),
         ("reproduce fingpt-v3.2 --classifier nowhere", "no such folder, and no hub id"),
     ],
-    "help": [("help nowhere-else", "no topic and no command")],
 }
 HEAVY_WORK = ("torch", "transformers", "datasets", "pymupdf")
 TRY = f"""

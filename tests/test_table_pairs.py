@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
@@ -14,16 +16,18 @@ from hypothesis import strategies as st
 from planted_programs import build_record, faults, judge, make_pairs, pairs_of
 from programs import evaluate
 
-from fingen import prompts
+from fingen import prompts, verify
 from fingen.cli import main
 from fingen.config import ReadSettings
 from fingen.documents import find_sources, read_documents
 from fingen.quality.programs import execute, tokenize
 from fingen.quality.steps import BY_NAME, OPERATIONS
 from fingen.records import Document, Passage, Period, Record, Stated
+from fingen.review.proof import prove
 from fingen.sets import read_split
 from fingen.tasks.table import PER_TABLE
 from fingen.teachers.offline.questions import table_pairs
+from fingen.verification.origin import origin_of_set
 
 INCOME = """ | 2024 | 2023 | 2022
 Revenue | $5,829 | $5,735 | $5,500
@@ -151,8 +155,8 @@ def test_of_any_figures_each_program_is_right(figures: list[int]):
 
 @pytest.mark.parametrize("table", [
     "Name | Age\nA. Smith | 51\nB. Jones | 63",
-    " | 2024 | 2023\nGross margin | 45.1% | 44.0%\nTax rate | 21.0% | 20.5%",
-    " | 2024 | 2023\nWeighted average shares outstanding | 500 | 510\nDiluted earnings per share | 3.05 | 2.67",
+    " | 2024 | 2023\nRevenue % change | 5.1% | 4.0%\nOrganic growth rate | 2.0% | 2.5%",
+    " | 2024 | 2023\nWeighted average shares outstanding | 500 | 510\nNumber of stores | 305 | 267",
     " | 2024 | 2023\nOther | 55 | 44\nNet | 21 | 20",
     " | Three months ended March 31, 2024 | Three months ended March 31, 2023\nRevenue | $1,500 | $1,400",
 ])  # fmt: skip
@@ -212,6 +216,7 @@ def test_rows_hold_program_cells_and_steps(sample: Path):
 def test_a_set_of_table_pairs_verifies(sample: Path):
     result = CliRunner().invoke(main, ["verify", str(sample), "--json"])
     assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["laws"]["programs"]["passed"] >= len(_rows(sample))
 
 
 @pytest.mark.slow
@@ -224,3 +229,54 @@ def test_real_reports_give_pairs_that_run(shared: Path):
         table = [quote.quote.split(" | ") for quote in record.evidence]
         assert str(evaluate(record.program, table))
     assert len(made) > 40
+
+
+def _changed(record: Record, what: str) -> Record:
+    """A row with one thing wrong in its program, its cells or its answer."""
+    first = record.draws["cells"][0]
+    other = {
+        "operand": {"value": "1" + first["value"]},
+        "row": {"row": "Another " + first["row"]},
+        "year": {"period": "1999"},
+    }
+    if what in other:
+        cells = [{**first, **other[what]}, *record.draws["cells"][1:]]
+        return record.model_copy(update={"draws": {**record.draws, "cells": cells}})
+    if what == "program":
+        return record.model_copy(update={"program": record.program.replace("subtract(", "add(", 1)})
+    if what == "none":
+        return record.model_copy(update={"program": ""})
+    units = {"million": "billion"} if record.language == "en" else {"元": "万元"}
+    ways = {"rose": "fell", "an increase": "a decrease", "the increase": "the decrease", "增加": "减少", "增长": "下降"}
+    output = record.output
+    for old, new in (units if what == "unit" else ways).items():
+        output = output.replace(old, new)
+    return record.model_copy(update={"output": output})
+
+
+@pytest.mark.parametrize("what", ["operand", "row", "year", "program", "none", "unit", "way"])
+def test_verify_runs_each_program_anew(sample: Path, tmp_path: Path, what: str):
+    folder = tmp_path / "set"
+    shutil.copytree(sample, folder)
+    split, moved = next(
+        (split, record) for split in ("train", "validation", "test") for record in read_split(sample, split)
+        if "subtract(" in record.program and re.search("rose|increase|增", record.output)
+    )  # fmt: skip
+    wrong = _changed(moved, what)
+    assert wrong != moved
+    path = folder / f"{split}.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = [wrong.model_dump_json() if json.loads(line)["id"] == moved.id else line for line in lines]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    found = [problem for law in verify(folder).laws.values() for problem in law.problems if problem.id == moved.id]
+    assert found
+    assert what == "unit" or any(problem.law == "programs" for problem in found)
+
+
+def test_an_edited_row_is_held_to_its_program(sample: Path):
+    origin = origin_of_set(sample)
+    record = next(record for record in _rows(sample) if record.draws["operation"] in ("growth", "change"))
+    edited = record.model_copy(update={"instruction": record.instruction.replace("2023", "2021")})
+    assert prove(record, origin).faults == ()
+    assert "program" in prove(edited, origin).failed

@@ -8,14 +8,24 @@ from typing import Any
 import click
 
 from fingen import __version__
-from fingen.errors import Interrupted
+from fingen.errors import Interrupted, did_you_mean
 
 # Group -> command -> (module, one line on it). A module is imported when its command is asked for, not for `fingen --help`.
 GROUPS = {
+    "begin": {
+        "doctor": (
+            "fingen.cli.doctor",
+            "Say what is installed, set and in order here, and what to type where it is not.",
+        ),
+        "init": ("fingen.cli.init", "Write a fingen.toml and an .env.example that say what can be set."),
+        "completion": ("fingen.cli.completion", "Print the script by which a shell completes what you type."),
+        "help": ("fingen.cli.help", "Read about a topic, or every option: `fingen help` lists the topics."),
+    },
     "make": {
         "pdf2qa": ("fingen.cli.pdf2qa", "Read reports and make a question-answer set of them."),
         "synth": ("fingen.cli.synth", "Make items that no document gives: exactly so many, balanced."),
         "import": ("fingen.cli.import_", "Make a set of data that others published."),
+        "prefer": ("fingen.cli.prefer", "Make pairs of a better and a worse answer of what a set has rejected."),
         "mix": ("fingen.cli.mix", "Make one set of several, each repeated as often as you say."),
         "prompts": ("fingen.cli.prompts", "Show and copy the templates that teachers are asked with."),
     },
@@ -48,9 +58,6 @@ GROUPS = {
         "compare": ("fingen.cli.compare", "Say whether two scores differ by more than chance."),
         "reproduce": ("fingen.cli.reproduce", "Repeat a published experiment, and put its table beside ours."),
     },
-    "read": {
-        "help": ("fingen.cli.help", "Read about a topic, or every option: `fingen help` lists the topics."),
-    },
 }
 COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
 
@@ -69,6 +76,15 @@ class Lazy(click.Group):
         module = importlib.import_module(COMMANDS[cmd_name][0])
         command: click.Command = getattr(module, "command", None) or getattr(module, cmd_name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is named first; one that there is not ends with the name that is nearest to it."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as e:
+            raise click.UsageError(f"{e.message} {did_you_mean(args[0], COMMANDS).capitalize()}".strip(), ctx) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; what interrupts the import of its module ends it as what interrupts the command does."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from fingen.cli.common import echo, finish
+from fingen.cli.common import again, echo, finish
 from fingen.errors import UsageError, visible
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def estimate_lines(estimate: Estimate) -> list[str]:
         f"{estimate.requests:,} requests to {estimate.teacher}, up to {estimate.pairs:,} pairs; nothing was sent",
         f"about {estimate.input_tokens:,} tokens in, {estimate.output_tokens:,} tokens out",
         *_remarks(estimate),
+        *(f"note: {note}" for note in estimate.notes),
     ]
     if estimate.usd is None or estimate.batch_usd is None:
         return [*lines, "price: unknown; give it with --price IN,OUT (USD per million tokens)"]
@@ -115,14 +116,18 @@ def pending_lines(pending: Pending) -> list[str]:
     return [*lines, f"next: {pending.next}"]
 
 
-def tell_unfinished(outcome: Estimate | Pending, *, as_json: bool) -> NoReturn:
+def tell_unfinished(ctx: click.Context, outcome: Estimate | Pending, *, as_json: bool) -> NoReturn:
     """Print what a run would ask, or what is still to come of it, and exit."""
     from fingen.events import Estimate
 
-    def lines() -> list[str]:
-        return estimate_lines(outcome) if isinstance(outcome, Estimate) else pending_lines(outcome)
+    following = again(ctx) if isinstance(outcome, Estimate) else outcome.next
 
-    finish(dataclasses.asdict(outcome), lines, outcome.exit_code, as_json=as_json)
+    def lines() -> list[str]:
+        if isinstance(outcome, Estimate):
+            return [*estimate_lines(outcome), f"next: {following}"]
+        return pending_lines(outcome)
+
+    finish({**dataclasses.asdict(outcome), "next": following}, lines, outcome.exit_code, as_json=as_json)
 
 
 def cost_line(paid_usd: float | None, expected_usd: float | None) -> str:

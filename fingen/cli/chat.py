@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fingen.cli import completers
 from fingen.cli.common import Command, command_options, echo, print_json
 from fingen.config import BASE_OF, FORM_OF, FORMS, LOADS
 from fingen.errors import UsageError, visible
@@ -20,7 +21,7 @@ SHOWN = "shown"  # what --base alone means
 
 
 @click.command("chat", cls=Command)
-@click.argument("model", required=False, metavar="MODEL")
+@click.argument("model", required=False, metavar="MODEL", shell_complete=completers.models)
 @click.option("--once", default=None, metavar="QUESTION", help="Answer this, and end.")
 @click.option("--base", is_flag=False, flag_value=SHOWN, default=None, metavar="[MODEL]",
               help=f"Alone: also show what an adapter's base model says without it. With a name: {BASE_OF}")  # fmt: skip

@@ -12,9 +12,8 @@ import threading
 import time
 import tomllib
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -22,13 +21,15 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 from click.core import ParameterSource
 
-from fingen.errors import FingenError, Interrupted, UsageError, from_system, redact, visible
+from fingen.cli.sections import parted
+from fingen.errors import FingenError, Interrupted, UsageError, did_you_mean, from_system, redact, visible
 
 if TYPE_CHECKING:
     from fingen.events import Outcome
 
 SETTINGS = Path("fingen.toml")
 NEAR = 0.85  # of the names of two variables, 0..1: one is the other misspelt
+TYPED = "fingen.typed"  # in a context's meta: the arguments as they were typed
 SETTINGS_BYTES = 16_000  # that it may have: what is longer could take the parser minutes
 HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)  # Windows has none
 HANGUP_SECONDS = 1.0  # in which a closed terminal is told of again
@@ -41,7 +42,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class FolderOption(click.Option):
-    """An option that ./fingen.toml may set too. No other may be set there: the folder may be somebody else's."""
+    """An option that ./fingen.toml may set too. No other may be set there: the folder may be somebody else's.
+
+    `example` is what `fingen init` shows there: what holds where nothing is set.
+    """
+
+    def __init__(self, *args: Any, example: Any = None, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.example = example
 
 
 def command_options(function: F) -> F:
@@ -76,22 +84,36 @@ def read_settings(name: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as e:  # not TOML, not UTF-8; endless digits, endless brackets
         raise UsageError(f"{SETTINGS}: {e}", hint="correct the line, or remove the file") from e
     others = tables.keys() - {name}
-    if unknown := sorted(others - _command_names(others)):
-        raise UsageError(
-            f"{SETTINGS}: no such command: {', '.join(unknown)}", hint="`fingen --help` lists the commands"
-        )
+    names = {words.rpartition(" ")[2] for words, _ in all_commands()} if others else set()
+    if unknown := sorted(others - names):
+        hint = f"{did_you_mean(unknown[0], names)} `fingen --help` lists the commands".strip()
+        raise UsageError(f"{SETTINGS}: no such command: {', '.join(unknown)}", hint=hint)
     if not isinstance(table, dict):
         raise UsageError(f"{SETTINGS}: {name} is not a table", hint=f"write its settings below a line [{name}]")
     return {key.replace("-", "_"): value for key, value in table.items()}
 
 
-def _command_names(wanted: Set[str]) -> set[str]:
-    """The names of all commands, and where one is wanted that is none, those of the commands below them."""
-    from fingen.cli import COMMANDS, main
+def all_commands(root: click.Context | None = None, above: str = "") -> Iterator[tuple[str, click.Context]]:
+    """Every command, those below others behind them, by the words that call it (`synth intent`), with a context of its own."""
+    from fingen.cli import main
 
-    context = click.Context(main)
-    below = [main.get_command(context, name) for name in COMMANDS] if wanted - COMMANDS.keys() else []
-    return {*COMMANDS, *(name for group in below if isinstance(group, click.Group) for name in group.commands)}
+    root = root or click.Context(main, auto_envvar_prefix="FINGEN")
+    if isinstance(root.command, click.Group):
+        for name in root.command.list_commands(root):
+            if command := root.command.get_command(root, name):
+                below, words = click.Context(command, parent=root, info_name=name), f"{above} {name}".strip()
+                yield words, below
+                yield from all_commands(below, words)
+
+
+def unused_variables() -> dict[str, str]:
+    """The FINGEN_ variables that no command takes, each with what was most likely meant."""
+    from fingen.disk import FOLLOW_LINKS
+
+    options = ((each, context) for _, context in all_commands() for each in context.command.params)
+    known = {FOLLOW_LINKS, *(_variable(context, each) for each, context in options)}
+    unknown = sorted(name for name in os.environ.keys() - known if name.startswith("FINGEN_"))
+    return {name: did_you_mean(name, known, likeness=NEAR) for name in unknown}
 
 
 def warn_of_variables(ctx: click.Context) -> None:
@@ -102,18 +124,30 @@ def warn_of_variables(ctx: click.Context) -> None:
     known = {f"{prefix}{(each.name or '').upper()}" for each in ctx.command.params if isinstance(each, click.Option)}
     others = tuple(f"FINGEN_{name.upper()}_" for name in COMMANDS)
     for name in sorted(name for name in os.environ.keys() - known if name.startswith("FINGEN_")):
-        near = get_close_matches(name, known, n=1, cutoff=NEAR)
+        near = did_you_mean(name, known, likeness=NEAR)
         if name.startswith(prefix) or (near and not name.startswith(others)):
-            echo(f"Warning: {name} sets nothing" + (f"; did you mean {near[0]}?" if near else ""), err=True)
+            echo(f"Warning: {name} sets nothing" + (f"; {near}" if near else ""), err=True)
 
 
 class Command(click.Command):
     """A command with defaults that ./fingen.toml may set, and errors that end with the exit codes of `fingen.errors`."""
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options, of a command that has many of them by what they are for."""
+        sections = parted(self.name or "", (each for each in self.get_params(ctx) if isinstance(each, click.Option)))
+        if not sections:
+            super().format_options(ctx, formatter)
+        for title, options in sections.items():
+            with formatter.section(title):
+                formatter.write_dl([record for each in options if (record := each.get_help_record(ctx))])
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the settings before the options are parsed."""
+        """Read the settings before the options are parsed; a shell that asks for completions is told nothing of them."""
+        if ctx.resilient_parsing:
+            return super().parse_args(ctx, args)
+        ctx.meta[TYPED] = tuple(args)
         try:
-            ctx.default_map = self._allowed(ctx, read_settings(ctx.info_name or ""))
+            ctx.default_map = self.allowed(ctx, self.table(ctx))
         except UsageError as e:
             fail(e, debug="--debug" in args)
         try:
@@ -123,7 +157,11 @@ class Command(click.Command):
         warn_of_variables(ctx)
         return rest
 
-    def _allowed(self, ctx: click.Context, settings: dict[str, Any]) -> dict[str, Any]:
+    def table(self, ctx: click.Context) -> dict[str, Any]:
+        """The settings that stand in ./fingen.toml for it; errors are those of `read_settings`."""
+        return read_settings(ctx.info_name or "")
+
+    def allowed(self, ctx: click.Context, settings: dict[str, Any]) -> dict[str, Any]:
         """The settings of a folder, if all of them are a folder's to set.
 
         Raises:
@@ -132,8 +170,10 @@ class Command(click.Command):
         known = {parameter.name: parameter for parameter in self.params}
         unknown = sorted(settings.keys() - known.keys())
         if unknown:
+            near = did_you_mean(unknown[0], (name for name in known if isinstance(known[name], FolderOption)))
             raise UsageError(
-                f"{SETTINGS}: no such setting: {', '.join(unknown)}", hint=f"see `fingen {self.name} --help`"
+                f"{SETTINGS}: no such setting: {', '.join(unknown)}",
+                hint=f"{near} see `fingen {self.name} --help`".strip(),
             )
         refused = [known[name] for name in sorted(settings) if not isinstance(known[name], FolderOption)]
         if refused:
@@ -257,14 +297,30 @@ def _as_typed(parameter: click.Parameter, value: Any) -> str | list[str]:
 def _way(ctx: click.Context, parameter: click.Parameter) -> str:
     """How the user sets it: the flag and its variable, or the place on the command line."""
     if isinstance(parameter, click.Option):
-        variable = parameter.envvar or f"{ctx.auto_envvar_prefix}_{(parameter.name or '').upper()}"
-        return f"{parameter.opts[-1]} ({variable})"
+        return f"{parameter.opts[-1]} ({_variable(ctx, parameter)})"
     return parameter.make_metavar(ctx)
+
+
+def _variable(ctx: click.Context, parameter: click.Parameter) -> str:
+    """The variable that sets a parameter of a context's command."""
+    named = parameter.envvar if isinstance(parameter.envvar, str) else ""
+    return named or f"{ctx.auto_envvar_prefix}_{(parameter.name or '').upper()}"
 
 
 def echo(*lines: str, err: bool = False) -> None:
     """Print lines; what is in one of them cannot end it, nor steer a terminal. All that a command says goes this way."""
-    click.echo("\n".join(map(visible, lines)), err=err)
+    _print("\n".join(map(visible, lines)), err=err)
+
+
+def _print(text: str, *, err: bool = False) -> None:
+    """Print a text; where nobody reads any more, as behind `| head`, end without a word."""
+    try:
+        click.echo(text, err=err)
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, (sys.stderr if err else sys.stdout).fileno())  # what is left over goes there at the end
+        os.close(nowhere)
+        sys.exit(1)
 
 
 def set_argument(target: Path | None, *, quiet: bool) -> Path:
@@ -309,9 +365,17 @@ def _plain(value: Any) -> str:
     return redact(",".join(map(str, value)) if isinstance(value, tuple | list) else str(value))
 
 
+def again(ctx: click.Context, without: str = "--dry-run") -> str:
+    """The command that was typed, ready to be pasted, without one of its flags."""
+    from fingen.events import command_line
+
+    typed = (word for word in ctx.meta[TYPED] if word != without)
+    return redact(command_line(*ctx.command_path.split(), *typed))
+
+
 def print_json(value: Mapping[str, Any]) -> None:
     """One JSON object on standard output."""
-    click.echo(visible(json.dumps(value, ensure_ascii=False, indent=2, default=os.fspath), lines=True))
+    _print(visible(json.dumps(value, ensure_ascii=False, indent=2, default=os.fspath), lines=True))
 
 
 def finish(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fingen.cli import completers
 from fingen.cli.common import Command, FolderOption, command_options, finish
 
 if TYPE_CHECKING:
@@ -16,7 +17,14 @@ if TYPE_CHECKING:
 
 
 @click.command("compare", cls=Command)
-@click.argument("scores", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SCORE...")
+@click.argument(
+    "scores",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="SCORE...",
+    shell_complete=completers.scores,
+)
 @click.option("--seed", cls=FolderOption, type=int, default=0, show_default=True, help="Of the bootstrap.")
 @command_options
 def command(scores: tuple[Path, ...], seed: int, as_json: bool, quiet: bool, debug: bool) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from fingen.cli import completers
 from fingen.cli.common import Command, command_options, echo, print_json
 from fingen.cli.options import options_of, settings_of
 from fingen.config import Demo
@@ -13,7 +14,7 @@ from fingen.errors import UsageError
 
 
 @click.command("demo", cls=Command)
-@click.argument("models", nargs=-1, metavar="[MODEL]...")
+@click.argument("models", nargs=-1, metavar="[MODEL]...", shell_complete=completers.models)
 @click.option("--port", type=click.IntRange(1, 65535), default=None,
               help="Where it listens, on 127.0.0.1.  [default: a free one]")  # fmt: skip
 @options_of(Demo)

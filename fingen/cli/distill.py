@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fingen.cli.common import Command, command_options, echo, print_json
+from fingen.cli import completers
+from fingen.cli.common import Command, again, command_options, echo, print_json
 from fingen.cli.options import options_of, settings_of
 from fingen.cli.tuning import Voice, gib, resolve, said, settings_lines, take_settings, training_options
 from fingen.config import Distill, Distilling
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command("distill", cls=Command)
-@click.argument("teacher")
+@click.argument("teacher", shell_complete=completers.models)
 @options_of(Distill, "drop", "student", "data", "out", "recipe")
 @training_options(Distilling)
 @options_of(
@@ -62,7 +63,7 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
         if as_json:
             print_json(_plan_json(plan, resolved))
         else:
-            echo(*_plan_lines(plan, resolved))
+            echo(*_plan_lines(plan, resolved), *([] if plan.obstacles else [f"next: {again(ctx)}"]))
         refuse(plan.obstacles)
         return
     refuse(plan.obstacles)

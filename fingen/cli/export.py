@@ -6,14 +6,18 @@ from pathlib import Path
 
 import click
 
+from fingen.cli import completers
 from fingen.cli.common import Command, command_options, set_argument, tell
+from fingen.cli.working import working
 from fingen.config import Finetune
 
-FORMATS = ("alpaca", "llamafactory", "sharegpt", "chatml", "openai", "csv", "parquet")
+FORMATS = ("alpaca", "llamafactory", "sharegpt", "chatml", "openai", "trl", "csv", "excel", "parquet")
 
 
 @click.command("export", cls=Command)
-@click.argument("folder", required=False, type=click.Path(path_type=Path), metavar="[SET]")
+@click.argument(
+    "folder", required=False, type=click.Path(path_type=Path), metavar="[SET]", shell_complete=completers.sets
+)
 @click.option("--format", "form", type=click.Choice(FORMATS), required=True, help="Form of the rows.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the files, one a split.")
 @click.option("--replace", is_flag=True, help="Write over the files of another export.")
@@ -29,9 +33,11 @@ def command(
     """Write the rows of a set in the form that another tool reads.
 
     SET is a folder below build/ (default: the newest). alpaca and sharegpt are JSON lists, chatml and openai JSON lines of
-    messages, csv and parquet tables with the provenance. llamafactory is alpaca and three files that LLaMA-Factory runs as they
-    are, in that folder: train.yaml, merge.yaml, infer.yaml, for --model, by --recipe. With all forms goes dataset_info.json,
-    by which LLaMA-Factory finds the rows. CSV cells that would start a formula get an apostrophe before it.
+    messages, trl those of a prompt and its completion, csv and parquet tables with the provenance, excel a CSV file that Excel
+    opens as it is. llamafactory is alpaca and three files that LLaMA-Factory runs as they are, in that folder: train.yaml,
+    merge.yaml, infer.yaml, for --model, by --recipe. With all but trl goes dataset_info.json, by which LLaMA-Factory finds the rows.
+    CSV cells that would start a formula get an apostrophe before it. The rows of a set of preferences have a chosen and a rejected
+    answer, in the forms that LLaMA-Factory, TRL and OpenAI rank by; sharegpt and chatml have no place for them.
 
     \b
     Examples:
@@ -39,8 +45,9 @@ def command(
       $ fingen export build/intent --format openai --out to_openai
       $ fingen export build/intent --format llamafactory --model llama3 --recipe openfindata-intent --out to_llamafactory
     """
-    from fingen.pipeline.export import export
+    with working("exporting the set", quiet=quiet):
+        from fingen.pipeline.export import export
 
-    made = export(set_argument(folder, quiet=quiet), form, out, replace=replace, model=model, recipe=recipe)
+        made = export(set_argument(folder, quiet=quiet), form, out, replace=replace, model=model, recipe=recipe)
     files = (f"  {file}: {rows:,} rows" for file, rows in made.files.items())
     tell(made, [f"{made.set} as {made.format}", "", *files], out, as_json=as_json)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fingen.cli.common import Command, command_options, echo, print_json
+from fingen.cli.common import Command, again, command_options, echo, print_json
 from fingen.cli.options import options_of, settings_of
 from fingen.cli.tuning import Voice, gib, resolve, said, settings_lines, take_settings, training_options
 from fingen.config import Finetune, Tuning
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command("finetune", cls=Command)
-@options_of(Finetune, "model", "data", "out", "recipe")
+@options_of(Finetune, "model", "data", "out", "recipe", "objective", "beta")
 @training_options(Tuning)
 @options_of(Finetune, "seeds", "resume", "replace", "report_to", "trust_remote_code", "dry_run")
 @command_options
@@ -42,6 +42,7 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
       $ fingen finetune --model llama3 --dry-run
       $ fingen finetune --model qwen2.5 --set build/intent --recipe openfindata-intent
       $ fingen finetune --model qwen2.5 --rank 16 --load 4bit --override learning_rate=2e-4 --resume
+      $ fingen finetune --model qwen2.5 --objective dpo --set build/reports-preferences --learning-rate 2e-5
     """
     from fingen.training.plan import build_plan
     from fingen.training.preflight import refuse
@@ -60,7 +61,8 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
         if as_json:
             print_json(_plan_json(plan, resolved))
         else:
-            echo(*_plan_lines(plan, resolved, settings.seeds))
+            following = [] if plan.obstacles else [f"next: {again(ctx)}"]
+            echo(*_plan_lines(plan, resolved, settings.seeds), *following)
         refuse(plan.obstacles)
         return
     if resolved.sources:
@@ -91,7 +93,7 @@ def _plan_lines(plan: TrainingPlan, resolved: Resolved, seeds: int | None) -> li
         f"base model: {plan.base.source}   set: {plan.data or 'none'}   adapter: {plan.out or 'not known'}",
         f"rows: {plan.rows:,}, about {plan.tokens:,} tokens | {plan.validation:,} validation",
         f"steps: {plan.steps:,}, warm-up: {plan.warmup_steps:,}" + (f", for each of {seeds} seeds" if seeds else ""),
-        f"memory: about {gib(plan.estimate_bytes())} needed, {gib(plan.free_bytes)} free",
+        f"memory: about {gib(plan.estimate_bytes())} needed, {gib(plan.free_bytes)} free on {plan.trains_on}",
         f"time: {_duration(plan.estimate_seconds())}",
         *settings_lines(resolved, plan.warnings, len(plan.obstacles)),
     ]
@@ -143,7 +145,7 @@ def _seeds_lines(made: Seeds) -> list[str]:
 
 
 def _lines(made: Tuned) -> list[str]:
-    from fingen.adapters import render_classes, render_left_out, render_rows, render_steps
+    from fingen.adapters import render_classes, render_left_out, render_preferred, render_rows, render_steps
 
     manifest = made.manifest
     rows, metrics = manifest["rows"], manifest["metrics"]
@@ -157,6 +159,8 @@ def _lines(made: Tuned) -> list[str]:
         f"loss: {metrics['loss']:.4f} at the end | validation loss "
         + ("not measured: no validation rows" if validation is None else f"{validation:.4f}"),
     ]
+    if preferred := render_preferred(manifest):
+        lines.append(f"preferred: {preferred}")
     if classes := render_classes(manifest):
         lines.append(f"validation macro F1: {classes}")
     if made.changed and made.seconds:

@@ -7,18 +7,17 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterator
-from difflib import get_close_matches
 from pathlib import Path
 
 import click
 
-from fingen.cli.common import Command, command_options, finish
-from fingen.errors import UsageError
+from fingen.cli.common import Command, all_commands, command_options, finish
+from fingen.errors import UsageError, did_you_mean
 
 FOLDER = Path(__file__).resolve().parent.parent / "help"
 TOPICS = (
     "install", "reading", "pairs", "teachers", "batches", "synthetic", "sets", "checks", "judging", "lineage", "exchange", "hub",
-    "training", "distillation", "serving", "scoring", "reproducing", "python", "settings", "safety",
+    "training", "preferences", "distillation", "serving", "scoring", "reproducing", "python", "settings", "errors", "safety",
 )  # in the order in which they may be needed; each is a file of FOLDER whose first line is its title  # fmt: skip
 REFERENCE = "reference"
 REFERENCE_TITLE = "Every command with all its options, their defaults and examples"
@@ -62,14 +61,13 @@ def _made(name: str, root: click.Context) -> str:
     Raises:
         UsageError: there is none of that name; the hint says what is near, else where the word stands.
     """
-    commands = dict(_walk(root.command, root))
+    commands = dict(all_commands(root))
     if name in commands:
         return commands[name].get_help()
     if name == REFERENCE:
         return f"# {REFERENCE_TITLE}\n\n" + "\n".join(map(_described, commands.values()))
-    if near := get_close_matches(name, [*TOPICS, REFERENCE, *commands], n=1):
-        hint = f"did you mean `fingen help {near[0]}`? "
-    else:
+    hint = did_you_mean(name, [*TOPICS, REFERENCE, *commands]) + " "
+    if hint == " ":
         told = [topic for topic in TOPICS if name.casefold() in _read(topic).casefold()]
         hint = "".join(f"see `fingen help {topic}`; " for topic in told[:1])
     raise UsageError(f"no topic and no command: {name}", hint=f"{hint}`fingen help` lists the topics")
@@ -100,17 +98,6 @@ def _lay_out(text: str) -> None:
             console.print(Text(textwrap.dedent(part), style="cyan"), soft_wrap=True)
         elif part.strip():
             console.print(Markdown(part), "")
-
-
-def _walk(command: click.Command, context: click.Context, above: str = "") -> Iterator[tuple[str, click.Context]]:
-    """Every command below one by the words that call it, with a context of its own."""
-    if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            child = command.get_command(context, name)
-            if child is not None:
-                below, words = click.Context(child, parent=context, info_name=name), f"{above} {name}".strip()
-                yield words, below
-                yield from _walk(child, below, words)
 
 
 def _described(context: click.Context) -> str:

@@ -10,6 +10,8 @@ import click
 from fingen import config
 from fingen.cli.common import Command, command_options, echo, tell
 from fingen.cli.options import commas, parse_numbers
+from fingen.cli.working import working
+from fingen.errors import did_you_mean
 
 if TYPE_CHECKING:
     from fingen.pipeline.importing import Imported
@@ -32,7 +34,12 @@ class _Source(click.Choice[str]):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The name as it was typed."""
-        return value if value in config.RENAMED else super().convert(value, param, ctx)
+        if value in config.RENAMED:
+            return value
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as e:
+            self.fail(f"{e.message} {did_you_mean(value, self.choices).capitalize()}".strip(), param, ctx)
 
 
 @click.command("import", cls=Command)
@@ -72,15 +79,16 @@ def command(name: str, paths: tuple[Path, ...], as_json: bool, quiet: bool, debu
     download, reasons = options.pop("download"), options.pop("with_reasons")
     if download and not quiet and (source := find_source(name)).hub:
         echo(f"loading {source.hub} from the Hub (licence: {source.licence or 'see there'})", err=True)
-    made = import_set(
-        name,
-        paths,
-        out or config.BUILD / name,
-        options=Options(**options, with_reasons=reasons),
-        split=split,
-        download=download,
-        replace=replace,
-    )
+    with working(f"importing {name}", quiet=quiet):
+        made = import_set(
+            name,
+            paths,
+            out or config.BUILD / name,
+            options=Options(**options, with_reasons=reasons),
+            split=split,
+            download=download,
+            replace=replace,
+        )
     tell(made, _lines(made), made.set, as_json=as_json)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fingen.cli import completers
 from fingen.cli.common import Command, command_options, echo, finish, print_json
 from fingen.errors import FingenError, SetError, UsageError
 
@@ -18,7 +19,13 @@ MAX_MIB = 1024  # of an archive
 
 
 @click.command("journal", cls=Command)
-@click.argument("words", nargs=-1, required=True, metavar="[release] SET | export SET FILE | import FILE SET")
+@click.argument(
+    "words",
+    nargs=-1,
+    required=True,
+    metavar="[release] SET | export SET FILE | import FILE SET",
+    shell_complete=completers.sets,
+)
 @click.option("--batches", is_flag=True,
               help="With release: give up the batches too. They are paid for, and will not be collected.")  # fmt: skip
 @click.option("--max-mib", type=click.IntRange(1), default=None, metavar="N",

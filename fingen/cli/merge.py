@@ -7,11 +7,13 @@ from pathlib import Path
 import click
 
 from fingen import config
+from fingen.cli import completers
 from fingen.cli.common import Command, command_options, tell
+from fingen.cli.working import working
 
 
 @click.command("merge", cls=Command)
-@click.argument("adapter", type=click.Path(path_type=Path))
+@click.argument("adapter", type=click.Path(path_type=Path), shell_complete=completers.adapters_or_models)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -66,9 +68,16 @@ def command(
     from fingen.training.use import merge
 
     folder = out or config.BUILD / "models" / adapter.resolve().name
-    made = merge(
-        adapter, folder, tolerance=tolerance, replace=replace, base=base, form=form, trust_remote_code=trust_remote_code
-    )
+    with working(f"merging {adapter}, and comparing", quiet=quiet):
+        made = merge(
+            adapter,
+            folder,
+            tolerance=tolerance,
+            replace=replace,
+            base=base,
+            form=form,
+            trust_remote_code=trust_remote_code,
+        )
     allowed = f"(allowed: {made.tolerance:.2g}; the adapter's own effect: {made.effect:.2g})"
     lines = [
         f"largest difference of a logit: {made.difference:.2g} {allowed}",

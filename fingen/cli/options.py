@@ -11,9 +11,10 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import click
 
+from fingen.cli import completers
 from fingen.cli.common import FolderOption
 from fingen.config import Option
-from fingen.errors import UsageError
+from fingen.errors import UsageError, did_you_mean
 
 F = TypeVar("F", bound=Callable[..., Any])
 S = TypeVar("S")
@@ -69,10 +70,14 @@ def _option(field: dataclasses.Field[Any], hint: Any, default: Any, fallback: st
         if fallback:
             shown = f"{fallback} {about.unset or (f'{default:g}' if isinstance(default, float) else default)}"
         elif default not in (None, ()):
-            default = ",".join(map(str, default)) if isinstance(default, tuple) else default
-            more |= {"default": default, "show_default": True}
+            typed = ",".join(map(str, default)) if isinstance(default, tuple) else default
+            more |= {"default": typed, "show_default": True}
     text = f"{about.help}  [default: {shown}]" if shown else about.help
     kind = FolderOption if about.from_folder else click.Option
+    if about.from_folder:
+        more["example"] = not default if flag.startswith("--no-") else default
+    if completer := completers.OF_SETTINGS.get(field.name):
+        more["shell_complete"] = completer
     return click.option(flag, about.key or field.name, cls=kind, help=text, envvar=about.variable or None, **more)
 
 
@@ -85,7 +90,8 @@ def _kind(name: str, hint: Any, about: Option) -> dict[str, Any]:
     if name in PARSERS:
         return {"type": click.UNPROCESSED if is_list else kind, "callback": PARSERS[name]}
     if is_list and about.choices:
-        return {"type": click.UNPROCESSED, "callback": commas(_some_of(about.choices))}
+        offered = completers.comma_completer(about.choices)
+        return {"type": click.UNPROCESSED, "callback": commas(_some_of(about.choices)), "shell_complete": offered}
     if get_origin(kind) is Literal or about.choices:
         return {"type": click.Choice(about.choices or get_args(kind))}
     if kind is Path:
@@ -158,7 +164,8 @@ def _some_of(choices: tuple[str, ...]) -> Callable[[list[str]], tuple[str, ...]]
     def parse(parts: list[str]) -> tuple[str, ...]:
         wrong = [part for part in parts if part not in choices]
         if wrong or not parts:
-            raise click.BadParameter(f"{', '.join(wrong) or 'nothing'} is not one of {', '.join(choices)}")
+            meant = "".join(f" {did_you_mean(part, choices).capitalize()}" for part in wrong)
+            raise click.BadParameter(f"{', '.join(wrong) or 'nothing'} is not one of {', '.join(choices)}.{meant}")
         return tuple(dict.fromkeys(parts))
 
     return parse

@@ -51,7 +51,7 @@ def command(ctx: click.Context, /, yes: bool, as_json: bool, quiet: bool, debug:
         settings = settings_of(Pdf2qa, options)
         outcome = pdf2qa(settings, on_event=display, consent=consent(display, yes=yes, quiet=quiet))
     if not isinstance(outcome, Outcome):
-        tell_unfinished(outcome, as_json=as_json)
+        tell_unfinished(ctx, outcome, as_json=as_json)
     tell(outcome, _lines(outcome), outcome.set, as_json=as_json, noted=True)
 
 
@@ -102,6 +102,11 @@ def _checked_lines(checked: dict[str, Any]) -> list[str]:
     said = ", ".join(f"{count:,} {verdict}" for verdict, count in checked["claims"].items())
     agreed = f"agreed with {checked['agreed']:,} of {checked['pairs']:,} pairs ({share})"
     lines = [f"checked by {checked['teacher']}: {agreed}; claims: {said or 'none'}"]
+    if checked.get("contested"):
+        kept = (
+            f"{checked['supported']:,} of {checked['contested']:,} pairs that only rules that read words speak against"
+        )
+        lines.append(f"  {kept}: it supports each claim, and they stay")
     if checked["unchecked"]:
         lines.append(
             f"  {checked['unchecked']:,} pairs without a verdict on each claim stay  {checked['failed']}".rstrip()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fingen.cli.common import Command, command_options, echo, set_argument, tell
+from fingen.cli import completers
+from fingen.cli.common import Command, again, command_options, echo, set_argument, tell
 from fingen.cli.options import options_of, settings_of
+from fingen.cli.working import working
 from fingen.config import Push
 from fingen.errors import UsageError
 
@@ -20,20 +23,30 @@ SHOWN = 8  # differences that the plan names
 
 
 @click.command("push", cls=Command)
-@click.argument("folder", required=False, type=click.Path(path_type=Path), metavar="[SET|ADAPTER|MODEL]")
+@click.argument(
+    "folder",
+    required=False,
+    type=click.Path(path_type=Path),
+    metavar="[SET|ADAPTER|MODEL]",
+    shell_complete=completers.anything,
+)
 @options_of(Push)
 @click.option(
     "--yes", is_flag=True, help="Agree to what is shown, without being asked; needed where there is no terminal."
 )
 @command_options
-def command(folder: Path | None, yes: bool, as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
+@click.pass_context
+def command(
+    ctx: click.Context, /, folder: Path | None, yes: bool, as_json: bool, quiet: bool, debug: bool, **options: Any
+) -> None:
     """Publish a set, an adapter or a model on the Hugging Face Hub, with manifest and card, in one commit.
 
     SET is a folder below build/ (default: the newest); its rows go as they are and as typed tables. It is checked first (fingen
     verify). ADAPTER is a folder below build/adapters/: weights as safetensors, tokenizer, curve, scores. MODEL is a folder that
     `fingen distill` or `fingen merge` has made; its files in GGUF stay here. All are looked through for personal data and keys; what
     would go where is shown, and asked for on a terminal. Journals, checkpoints and pickles never go. The token is HF_TOKEN, or that
-    of `hf auth login`. Interrupt it when you like: the same command goes on, and it stays one commit.
+    of `hf auth login`; --dry-run shows without one what would go. Interrupt it when you like: the same command goes on, and it
+    stays one commit.
 
     \b
     Examples:
@@ -44,14 +57,18 @@ def command(folder: Path | None, yes: bool, as_json: bool, quiet: bool, debug: b
       $ fingen push build/models/fpb-smollm2-drop6 --license apache-2.0
       $ fingen push saves/mine --base llama3 --form chat
     """
-    from fingen.adapters import FOREIGN, MANIFEST
+    from fingen.adapters import is_adapter
     from fingen.hub import push, push_adapter, push_model
     from fingen.training.merged import MERGED
 
     settings = settings_of(Push, options)
-    is_adapter = folder is not None and any((folder / name).is_file() for name in (MANIFEST, FOREIGN))
+    target = set_argument(folder, quiet=quiet)
 
     def agree(plan: PushPlan | AdapterPlan | ModelPlan) -> None:
+        with pausing():
+            show(plan)
+
+    def show(plan: PushPlan | AdapterPlan | ModelPlan) -> None:
         if not quiet and not (as_json and settings.dry_run):
             echo(*_plan_lines(plan), err=True)
         if yes or settings.dry_run or not plan.changes:
@@ -64,15 +81,18 @@ def command(folder: Path | None, yes: bool, as_json: bool, quiet: bool, debug: b
         if not click.confirm(f"Publish it as {plan.repo} ({plan.visibility})?", err=True):
             raise UsageError("nothing was uploaded", hint="--dry-run shows the same and asks nothing")
 
-    if not is_adapter and (settings.base or settings.form):
+    if not is_adapter(target) and (settings.base or settings.form):
         raise UsageError("--base and --form go with an adapter", hint="leave them out for a set or a model")
     pushed: Pushed[Any]
-    if folder is not None and is_adapter:
-        pushed = push_adapter(folder, settings, agree, quiet=quiet)
-    elif folder is not None and (folder / MERGED).is_file():
-        pushed = push_model(folder, settings, agree, quiet=quiet)
-    else:
-        pushed = push(set_argument(folder, quiet=quiet), settings, agree, quiet=quiet)
+    with working(f"checking {target}", quiet=quiet) as pausing:
+        if is_adapter(target):
+            pushed = push_adapter(target, settings, agree, quiet=quiet)
+        elif (target / MERGED).is_file():
+            pushed = push_model(target, settings, agree, quiet=quiet)
+        else:
+            pushed = push(target, settings, agree, quiet=quiet)
+    if settings.dry_run and not pushed.next:
+        pushed = dataclasses.replace(pushed, next=again(ctx))
     tell(pushed, [_done(pushed, dry_run=settings.dry_run)], as_json=as_json)
 
 

@@ -8,19 +8,23 @@ from pathlib import Path
 
 import click
 
+from fingen.cli import completers
 from fingen.cli.common import Command, command_options, echo, finish, print_json, set_argument, tell
 
 SHARE = click.FloatRange(0, 1)
 
 
 @click.command("review", cls=Command)
-@click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[SET]")
+@click.argument(
+    "target", required=False, type=click.Path(path_type=Path), metavar="[SET]", shell_complete=completers.sets
+)
 @click.option("--as", "reviewer", default=None, metavar="NAME",
               help="Who judges, as it stands in reviews.jsonl.  [default: your login name]")  # fmt: skip
 @click.option("--second", type=SHARE, default=0.0, show_default=True, metavar="SHARE",
               help="Read so much of what others have judged again, blind; --summary then says how far you agree.")  # fmt: skip
 @click.option("--input", "inputs", type=click.Path(exists=True, path_type=Path), multiple=True, metavar="FOLDER",
-              help="Where the PDF files are, or such a file; may be repeated.  [default: ., raw/, reports/]")  # fmt: skip
+              help="Where the PDF files are, or such a file; may be repeated.  "
+                   "[default: ., raw/, reports/, and where they were read]")  # fmt: skip
 @click.option("--language", type=click.Choice(["auto", "en", "zh"]), default="auto", show_default=True,
               help="Language of the page; auto is the browser's.")  # fmt: skip
 @click.option("--port", type=click.IntRange(1, 65535), default=None,

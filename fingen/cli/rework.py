@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from fingen.cli.common import Command, command_options, set_argument, tell
+from fingen.cli import completers
+from fingen.cli.common import Command, command_options, echo, set_argument, tell
 from fingen.cli.options import options_of, settings_of
+from fingen.cli.working import working
 from fingen.config import Filters, Resplitting
 
 if TYPE_CHECKING:
@@ -17,7 +20,9 @@ if TYPE_CHECKING:
 
 
 @click.command("dedup", cls=Command)
-@click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[SET]")
+@click.argument(
+    "target", required=False, type=click.Path(path_type=Path), metavar="[SET]", shell_complete=completers.sets
+)
 @options_of(Filters)
 @command_options
 def dedup(target: Path | None, as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
@@ -35,12 +40,16 @@ def dedup(target: Path | None, as_json: bool, quiet: bool, debug: bool, **option
     """
     from fingen.pipeline.rework import rework
 
-    made = rework(set_argument(target, quiet=quiet), settings_of(Filters, options))
+    folder = set_argument(target, quiet=quiet)
+    with working(f"filtering {folder}", quiet=quiet):
+        made = rework(folder, settings_of(Filters, options), say=partial(_say, quiet=quiet))
     tell(made, _lines(made), made.set, as_json=as_json)
 
 
 @click.command("split", cls=Command)
-@click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[SET]")
+@click.argument(
+    "target", required=False, type=click.Path(path_type=Path), metavar="[SET]", shell_complete=completers.sets
+)
 @options_of(Resplitting)
 @options_of(Filters)
 @command_options
@@ -65,8 +74,14 @@ def split(ctx: click.Context, /, target: Path | None, as_json: bool, quiet: bool
         options["privacy"] = read_manifest(folder).settings.get("privacy", "keep")
     filters = settings_of(Filters, options)
     refuse_other_filters(folder, filters)
-    made = rework(folder, filters, splitting=settings_of(Resplitting, options))
+    with working(f"dividing {folder}", quiet=quiet):
+        made = rework(folder, filters, splitting=settings_of(Resplitting, options), say=partial(_say, quiet=quiet))
     tell(made, _lines(made), made.set, as_json=as_json)
+
+
+def _say(text: str, *, quiet: bool) -> None:
+    if not quiet:
+        echo(text, err=True)
 
 
 def _lines(made: Reworked) -> list[str]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fingen.cli import completers
 from fingen.cli.asking import consent, estimate_lines
-from fingen.cli.common import Command, command_options, echo, finish
+from fingen.cli.common import Command, again, command_options, echo, finish
 from fingen.cli.options import options_of, settings_of
 from fingen.config import Scoring
 
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 
 
 @click.command("score", cls=Command)
-@click.argument("adapters", nargs=-1, metavar="[ADAPTER]...")
+@click.argument("adapters", nargs=-1, metavar="[ADAPTER]...", shell_complete=completers.adapters)
 @options_of(Scoring)
 @command_options
-def command(as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
+@click.pass_context
+def command(ctx: click.Context, /, as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
     """Score adapters, models, teachers, classifiers, a baseline or raw answers: accuracy and F1, each with its 95 % interval.
 
     ADAPTER is a folder that `fingen finetune` has made, asked on the test split of its set (else validation) beside its base;
@@ -44,8 +46,8 @@ def command(as_json: bool, quiet: bool, debug: bool, **options: Any) -> None:
     settings = settings_of(Scoring, options)
     if settings.asking.dry_run:
         planned = scoring.build_plan(settings)
-        report = {**dataclasses.asdict(planned), "folder": str(planned.folder), "exit_code": 0}
-        finish(report, lambda: _plan_lines(planned), as_json=as_json)
+        report = {**dataclasses.asdict(planned), "folder": str(planned.folder), "next": again(ctx), "exit_code": 0}
+        finish(report, lambda: [*_plan_lines(planned), f"next: {again(ctx)}"], as_json=as_json)
     with Display(quiet=quiet) as display:
         scored = scoring.score(settings, on_event=display, consent=consent(display, yes=True, quiet=quiet))
     short = scored.report.short

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from fingen.cli import completers
 from fingen.cli.common import Command, command_options, echo, print_json
 from fingen.cli.options import options_of, settings_of
 from fingen.config import ServedModels
@@ -15,7 +16,7 @@ PORT = 8000
 
 
 @click.command("serve", cls=Command)
-@click.argument("models", nargs=-1, metavar="MODEL...")
+@click.argument("models", nargs=-1, metavar="MODEL...", shell_complete=completers.models)
 @click.option(
     "--port", type=click.IntRange(1, 65535), default=PORT, show_default=True, help="Where it listens, on 127.0.0.1."
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fingen import config
+from fingen.cli import completers
 from fingen.cli.common import Command, command_options, echo, print_json
 from fingen.errors import visible
 
@@ -28,7 +29,7 @@ def _png(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> 
 
 
 @click.command("show", cls=Command)
-@click.argument("words", nargs=-1, metavar="[SET] [ID]")
+@click.argument("words", nargs=-1, metavar="[SET] [ID]", shell_complete=completers.sets)
 @click.option("--png", type=click.Path(dir_okay=False, path_type=Path), default=None, callback=_png, metavar="FILE",
               help="Draw the page with the evidence boxed; further pages become FILE-2.png and so on.")  # fmt: skip
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), default=None, metavar="FILE",
@@ -38,7 +39,8 @@ def _png(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> 
 @click.option("--dpi", type=click.IntRange(36, 600), default=config.DPI, show_default=True,
               help="With --png: dots per inch.")  # fmt: skip
 @click.option("--input", "inputs", type=click.Path(exists=True, path_type=Path), multiple=True, metavar="FOLDER",
-              help="Where the reports are, or such a file; may be repeated.  [default: ., raw/, reports/]")  # fmt: skip
+              help="Where the reports are, or such a file; may be repeated.  "
+                   "[default: ., raw/, reports/, and where they were read]")  # fmt: skip
 @command_options
 def command(words: tuple[str, ...], png: Path | None, html: Path | None, crop: bool, dpi: int, inputs: tuple[Path, ...],
             as_json: bool, quiet: bool, debug: bool) -> None:  # fmt: skip
@@ -123,7 +125,8 @@ def _lines(shown: Shown, pictures: Pictures) -> list[str]:
              "Calculation": record.calc}  # fmt: skip
     if record.input and record.input == "\n\n".join(chunk.text for chunk in shown.passages):
         asked["Input"] = "(the passages below)"
-    for title, text in asked.items():
+    before = [(turn.role.capitalize(), turn.content) for turn in record.turns]  # as it was said
+    for title, text in [*before, *asked.items()]:
         if text:
             lines += [f"{_title(title)}: {visible(text, lines=True)}"]
     if shown.quotes:

@@ -11,9 +11,10 @@ import click
 from fingen.cli.asking import consent, cost_line, tell_unfinished, yes_option
 from fingen.cli.common import Command, command_options, echo, say_settings, tell
 from fingen.cli.options import options_of, settings_of
-from fingen.config import BUILD, Synth
+from fingen.config import BUILD, Rewrite, Synth
 
 if TYPE_CHECKING:
+    from fingen.pipeline.rewriting import Rewritten
     from fingen.pipeline.synth import Specs, SynthSummary
     from fingen.tasks.drawn import Form
     from fingen.tasks.labels import Label
@@ -25,6 +26,8 @@ ASKING = ("out", "teacher", "asking", "filters", "replace")
 @click.group("synth")
 def command() -> None:
     """Make items that no document gives: exactly as many as are asked for, balanced, drawn before they are written.
+
+    `rewrite` has the pairs of a set written anew.
 
     \b
     Examples:
@@ -121,6 +124,53 @@ def qa(ctx: click.Context, /, **options: Any) -> None:
     _run(ctx, "qa", form(), labels, draws, options)
 
 
+@command.command("rewrite", cls=Command)
+@click.argument("target", type=click.Path(path_type=Path), metavar="SET")
+@options_of(Rewrite)
+@yes_option
+@command_options
+@click.pass_context
+def rewrite(ctx: click.Context, /, target: Path, **options: Any) -> None:
+    """Have the pairs of a set written anew: better, asked otherwise, or answered in more detail. The originals stay beside them.
+
+    SET is any set in build/, such as an import. Rows with a label, options or earlier turns are kept as they are. What is worse
+    than its original by a stated rule is not taken and counted: a figure that neither the original nor its passage has, a figure that is
+    gone, an extension that is no longer, the same text, another language, a refusal. The offline teacher writes none.
+
+    \b
+    Examples:
+      $ fingen synth rewrite build/alpaca --how improve --teacher anthropic --dry-run
+      $ fingen synth rewrite build/alpaca --how extend --teacher openai --budget 5
+      $ fingen synth rewrite build/reports --how rephrase --limit 200 --out build/asked-otherwise
+    """
+    from fingen.cli.progress import Display
+    from fingen.events import Outcome
+    from fingen.pipeline.rewriting import rewrite
+
+    yes, as_json, quiet, _ = (options.pop(name) for name in ("yes", "as_json", "quiet", "debug"))
+    if (said := say_settings(ctx)) and not quiet:
+        echo(said, err=True)
+    with Display(quiet=quiet) as display:
+        outcome = rewrite(
+            settings_of(Rewrite, options, data=target), on_event=display, consent=consent(display, yes=yes, quiet=quiet)
+        )
+    if not isinstance(outcome, Outcome):
+        tell_unfinished(ctx, outcome, as_json=as_json)
+    tell(outcome, _rewrite_lines(outcome), outcome.set, as_json=as_json)
+
+
+def _rewrite_lines(summary: Rewritten) -> list[str]:
+    lines = [f"{summary.of} -> {summary.set}   {summary.how} by {summary.teacher}", ""]
+    lines += [f"{split:<24}{count:>9,}" for split, count in summary.records.items() if count]
+    lines += ["", f"{summary.asked:,} rows asked for, {summary.rewritten:,} written anew beside their originals"]
+    lines += [f"rejected, {reason:<14}{count:>9,}" for reason, count in summary.rejects.items()]
+    lines += [f"not asked, {why:<13}{count:>9,}" for why, count in summary.not_asked.items()]
+    if summary.private:
+        lines.append("personal data found: " + ", ".join(f"{count} {kind}" for kind, count in summary.private.items()))
+    asked = f"{summary.requests['asked']} asked now, {summary.requests['from_journal']} from the journal"
+    return [*lines, f"requests: {asked} | cost of all runs: {cost_line(summary.cost_usd, summary.expected_usd)}"]
+
+
 def _run(
     ctx: click.Context, kind: str, form: Form, labels: Sequence[Label], draws: Specs, options: dict[str, Any]
 ) -> None:
@@ -137,7 +187,7 @@ def _run(
     with Display(quiet=quiet) as display:
         outcome = synth(settings, form, labels, draws, on_event=display, consent=consent(display, yes=yes, quiet=quiet))
     if not isinstance(outcome, Outcome):
-        tell_unfinished(outcome, as_json=as_json)
+        tell_unfinished(ctx, outcome, as_json=as_json)
     tell(outcome, _lines(outcome), outcome.set, as_json=as_json)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fingen import config
+from fingen.cli import completers
 from fingen.cli.common import Command, command_options, echo, finish
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ PLURAL = {"push": "pushes"}
 
 
 @click.command("trace", cls=Command)
-@click.argument("words", nargs=-1, required=True, metavar="REPORT|[SET] ROW|SET|ADAPTER|MODEL")
+@click.argument(
+    "words", nargs=-1, required=True, metavar="REPORT|[SET] ROW|SET|ADAPTER|MODEL", shell_complete=completers.anything
+)
 @click.option("--build", "--in", "build", type=click.Path(path_type=Path), default=config.BUILD, show_default=True,
               metavar="FOLDER", help="Where sets, adapters, models and scores are looked for.")  # fmt: skip
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), default=None, metavar="FILE",

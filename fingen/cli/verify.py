@@ -9,21 +9,26 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fingen.cli import completers
 from fingen.cli.common import Command, FolderOption, command_options, echo, finish, set_argument
+from fingen.cli.working import working
 
 if TYPE_CHECKING:
+    from fingen.quality.contamination import Benchmark
     from fingen.verification.run import Law, Problem, Verification
 
 SHOWN = 5  # problems of one law that the table names
 
 
 @click.command("verify", cls=Command)
-@click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[SET]")
+@click.argument(
+    "target", required=False, type=click.Path(path_type=Path), metavar="[SET]", shell_complete=completers.sets
+)
 @click.option("--source", "sources", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
               help="The report that the rows are about, as pdf2qa reads it; chunks.jsonl of a set; or a page-by-page parse in JSON "
                    "lines. May be repeated.")  # fmt: skip
-@click.option("--keep-out", cls=FolderOption, multiple=True, type=click.Path(path_type=Path), metavar="FILE",
-              help="A benchmark (JSON, JSON lines, CSV) that no row may be in. May be repeated.")  # fmt: skip
+@click.option("--keep-out", cls=FolderOption, multiple=True, type=click.Path(path_type=Path), metavar="NAME|FILE",
+              help="A benchmark that no row may be in: its name, NAME=FILE, or a file. May be repeated.")  # fmt: skip
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), default=None, metavar="FILE",
               help="Write one page, without scripts or links, that shows what is wrong beside its source.")  # fmt: skip
 @command_options
@@ -53,13 +58,23 @@ def command(
 
     if html:
         check_writable(html.parent)
-    found = verify(set_argument(target, quiet=quiet), sources=sources, keep_out=keep_out)
+    checked = set_argument(target, quiet=quiet)
+    with working(f"checking {checked}", quiet=quiet):
+        found = verify(checked, sources=sources, keep_out=_open(keep_out))
     if html:
         write_text(html, render_html(found))
         if not quiet:
             echo(f"written: {html}", err=True)
     report = {**dataclasses.asdict(found), "exit_code": found.exit_code}
     finish(report, lambda: _lines(found, html), found.exit_code, as_json=as_json)
+
+
+def _open(keep_out: tuple[Path, ...]) -> tuple[Benchmark, ...]:
+    if not keep_out:
+        return ()
+    from fingen.pipeline.filters import open_benchmarks  # with the readers of all published data sets
+
+    return open_benchmarks(keep_out)
 
 
 def _lines(found: Verification, html: Path | None) -> list[str]:
@@ -76,9 +91,19 @@ def _lines(found: Verification, html: Path | None) -> list[str]:
     for name, law in found.laws.items():
         if law.problems:
             lines += ["", *_law_lines(name, law)]
-    if found.exit_code and not html:
-        lines += ["", "next: --html FILE shows each beside its source; --json names all rows"]
-    return lines
+    if found.exit_code:
+        shown = [] if html else ["", "next: --html FILE shows each beside its source; --json names all rows"]
+        return lines + shown
+    return [*lines, "", _say_clean(found), *([f"next: {found.next}"] if found.next else [])]
+
+
+def _say_clean(found: Verification) -> str:
+    """What it means that nothing is wrong: how much was checked, against what, and what was not."""
+    whole = sum(not law.unchecked for law in found.laws.values())
+    against = f", against {found.passages:,} passages" if found.passages else ", without the passages that they rest on"
+    rest = [f"{name} ({'; '.join(law.why)})" for name, law in found.laws.items() if law.unchecked]
+    left = f"; not checked, or not all of it: {', '.join(rest)}" if rest else ""
+    return f"nothing wrong was found: {found.rows:,} rows by {whole} of {len(found.laws)} laws{against}{left}"
 
 
 def _law_lines(name: str, law: Law) -> list[str]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SHOWN = 10  # files that still hold text, which a summary names
 NOT_ERASED = (
     "not erased: the report itself where it lies; its hash, in the manifests; weights and tokenizers of adapters and models;",
+    "what a training that was not finished has in its folder;",
     "what is on the Hub; what a disk keeps of files that were removed; copies of them: backups, snapshots, clones",
 )
 
@@ -101,6 +102,7 @@ def _erased(erased: Erased) -> Iterator[str]:
     yield "erased"
     yield from (f"  {count:,} answers and what was asked: {path}" for path, count in erased.journals.items())
     yield from (f"  what was read of it: {path}" for path in erased.cache)
+    yield from (f"  what a teacher here had said of rows, of other reports too: {path}" for path in erased.teachers)
     yield f"searched for its text: {erased.searched:,} files"
     for path, why in list(erased.left.items())[:SHOWN]:
         yield f"  {path}: {why}"

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from fingen.documents.chunks import is_narrative
 from fingen.documents.overrides import OVERRIDES
-from fingen.documents.sources import find_sources
+from fingen.documents.sources import find_sources, name_some, passed_over
 from fingen.documents.workers import InputFile, Progress, read_documents
 
-__all__ = ["OVERRIDES", "InputFile", "Progress", "find_sources", "is_narrative", "read_documents"]
+__all__ = [
+    "OVERRIDES",
+    "InputFile",
+    "Progress",
+    "find_sources",
+    "is_narrative",
+    "name_some",
+    "passed_over",
+    "read_documents",
+]

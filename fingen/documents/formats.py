@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import zipfile
+from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from fingen.encodings import wide_encoding
-from fingen.errors import Cause, DocumentError
+from fingen.errors import Cause, DocumentError, did_you_mean
 
 Format = Literal["pdf", "html", "submission", "docx", "md", "txt"]
 
@@ -31,6 +32,9 @@ OTHERS = {
     **dict.fromkeys((".xml", ".xbrl", ".xsd"), "take the filing's .htm, which has the same facts"),
     **dict.fromkeys((".mht", ".mhtml", ".eml", ".msg"), "save the page or message as .html or PDF"),
 }
+
+
+MOST_NEIGHBOURS = 1_000  # names that a wrong one is compared with
 
 
 class Refused(NamedTuple):
@@ -125,6 +129,12 @@ def may_be_document(path: Path) -> bool:
         return False
 
 
+def _near(path: Path) -> str:
+    """What a path that leads to nothing was most likely meant to be."""
+    beside = (each.name for each in islice(path.parent.glob("*"), MOST_NEIGHBOURS))
+    return did_you_mean(path.name, beside)
+
+
 def _head(path: Path, name: str) -> bytes:
     try:
         if path.stat().st_size == 0:  # nor is a pipe waited for
@@ -132,7 +142,7 @@ def _head(path: Path, name: str) -> bytes:
         with path.open("rb") as file:
             head = file.read(HEAD)
     except FileNotFoundError as e:
-        raise DocumentError(name, Cause.NOT_FOUND, hint="check the path") from e
+        raise DocumentError(name, Cause.NOT_FOUND, hint=_near(path) or "check the path") from e
     except OSError as e:
         raise DocumentError(name, Cause.NOT_READABLE, e.strerror or "", hint="check the permissions of the file") from e
     return head

@@ -8,8 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fingen.documents.formats import SUFFIXES, may_be_document
+from fingen.documents.overrides import OVERRIDES
 from fingen.documents.workers import InputFile
 from fingen.errors import UsageError
+
+NAMED = 5  # files that a message names
+
+
+def name_some(names: Sequence[str]) -> str:
+    """Names as a sentence has them, where there are many the first ones, counted."""
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def find_sources(inputs: Sequence[Path]) -> list[InputFile]:
@@ -36,9 +45,9 @@ def find_sources(inputs: Sequence[Path]) -> list[InputFile]:
         else:
             found.append((given, given.name, given.parent))
     if not found:
-        missing = [str(given) for given in inputs]
+        missing, others = [str(given) for given in inputs], passed_over(inputs)
         raise UsageError(
-            f"no documents below {', '.join(missing)}",
+            f"no documents below {', '.join(missing)}" + (f"; there are {name_some(others)}" if others else ""),
             hint=f"name a folder that holds reports ({', '.join(sorted(SUFFIXES))}), or the files themselves",
         )
     once = list({os.path.realpath(path): (path, name, given) for path, name, given in reversed(found)}.values())
@@ -48,6 +57,19 @@ def find_sources(inputs: Sequence[Path]) -> list[InputFile]:
         for path, name, given in once
     ]
     return sorted(sources, key=lambda source: source.name)
+
+
+def passed_over(inputs: Sequence[Path]) -> list[str]:
+    """The files of folders that are no documents by name and content: code, settings, rows of data; none that is hidden."""
+    inner = ((path, path.relative_to(given)) for given in inputs if given.is_dir() for path in given.rglob("*"))
+    return sorted(
+        _printable(name.as_posix())
+        for path, name in inner
+        if not any(part.startswith((".", "~$")) for part in name.parts)
+        and path.name != OVERRIDES
+        and path.is_file()
+        and not may_be_document(path)
+    )
 
 
 def _is_dangling(path: Path) -> bool:

@@ -167,6 +167,11 @@ class Hub:
         self._secret = Secret(token or "")
         self._api = HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None, token=token or False)
 
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether there is no token."""
+        return self._secret.is_empty
+
     def url(self, repo: str) -> str:
         """Where people see a repository."""
         return f"{redact(self._api.endpoint)}/{'datasets/' if self._kind == 'dataset' else ''}{repo}"

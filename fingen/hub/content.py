@@ -31,6 +31,7 @@ from fingen.sets import (
     SPLITS,
     Proof,
     Publication,
+    alpaca_info,
     read_split,
     render_card,
     write_table,
@@ -38,7 +39,6 @@ from fingen.sets import (
 from fingen.verification.run import Verification
 
 TABLES = "data"  # folder of the tables
-PLAIN = ("instruction", "input", "output")  # columns of the other ones, which any version of any tool can read
 DEFAULT_CONFIG = "default"
 BATCH_ROWS = 2_000  # of a table that are in memory at once
 
@@ -96,8 +96,9 @@ def pack(
     for name, lines in changed.items():
         files[name] = _write_lines(staging / name, lines)
         entries[name] = FileEntry(sha256=sha256_file(files[name]), rows=manifest.files[name].rows)
-    features = _texts(Record.model_fields)
-    for split, (place, columns) in itertools.product(splits, ((TABLES, tuple(features)), (ALPACA_CONFIG, PLAIN))):
+    features = _texts(manifest.columns)
+    plain = tuple(alpaca_info(manifest)["columns"].values())  # which any version of any tool can read
+    for split, (place, columns) in itertools.product(splits, ((TABLES, tuple(features)), (ALPACA_CONFIG, plain))):
         name = f"{place}/{split}.parquet"
         table = (record.model_dump(mode="json") for record in rows_of(split))
         files[name] = write_table(staging / name, table, columns, BATCH_ROWS)

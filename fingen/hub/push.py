@@ -55,7 +55,7 @@ def push(folder: Path, wishes: Push, agree: Callable[[PushPlan], None], *, quiet
         check_repo_id(wishes.repo)
     _refuse_offline(folder, manifest, wishes)
     hub = Hub(quiet=quiet)
-    repo = choose_repo(folder.resolve().name, wishes, hub.log_in())
+    repo = choose_repo(folder.resolve().name, wishes, hub)
     verification = verify(folder)
     failing = _judge(folder, verification, wishes)
     verbatim = count_verbatim(folder, manifest, with_chunks=wishes.with_chunks)

@@ -66,7 +66,7 @@ def push_adapter(
         )
     check_safetensors(folder / WEIGHTS[0])
     hub = Hub(kind="model", quiet=quiet)
-    repo = choose_repo(folder.resolve().name, wishes, hub.log_in())
+    repo = choose_repo(folder.resolve().name, wishes, hub)
     with tempfile.TemporaryDirectory(prefix="fingen-push-") as staging:
         listed, files = pack_adapter(folder, manifest, Path(staging), repo, wishes.licence)
         refuse_leaks(folder, files, "see that file; tune again where it is the set: fingen dedup SET --privacy mask")

@@ -53,7 +53,7 @@ def push_model(
     if wishes.repo:
         check_repo_id(wishes.repo)
     hub = Hub(kind="model", quiet=quiet)
-    repo = choose_repo(folder.resolve().name, wishes, hub.log_in())
+    repo = choose_repo(folder.resolve().name, wishes, hub)
     _refuse_name(repo, record)
     with tempfile.TemporaryDirectory(prefix="fingen-push-") as staging:
         listed, files = _pack(folder, record, Path(staging), wishes.licence)

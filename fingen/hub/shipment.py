@@ -10,12 +10,13 @@ from typing import Any, Generic, TypeVar
 
 from fingen.config import Push
 from fingen.errors import HubError, ShortfallError, UsageError
-from fingen.events import Outcome
-from fingen.hub.client import STALE, Account, Hub, Remote, check_repo_id
+from fingen.events import Outcome, command_line
+from fingen.hub.client import STALE, Hub, Remote, check_repo_id
 from fingen.hub.leaks import find_leaks, watch_machine
 
 OWN_BY_THE_HUB = frozenset({".gitattributes"})
 CARD = "README.md"
+SOMEBODY = "you"  # whose repository a preview shows where nobody is logged in
 COMMITS = 3  # tried, where others commit at the same time
 NAMED = 5  # leaks or losses that a message names
 
@@ -60,15 +61,18 @@ class Pushed(Outcome, Generic[P]):
     head: str | None = None  # the commit that holds it; None after a dry run
 
 
-def choose_repo(name: str, wishes: Push, account: Account) -> str:
-    """The repository that is meant.
+def choose_repo(name: str, wishes: Push, hub: Hub) -> str:
+    """The repository that is meant; below SOMEBODY where nobody is logged in and nothing is to be sent.
 
     Raises:
-        UsageError: it can be none, or is somebody else's.
+        UsageError: it can be none, or is somebody else's. HubError: the Hub takes no token, or cannot be reached.
     """
     repo = wishes.repo or name
-    repo = repo if "/" in repo else f"{account.name}/{repo}"
+    account = None if wishes.dry_run and hub.is_anonymous else hub.log_in()
+    repo = repo if "/" in repo else f"{account.name if account else SOMEBODY}/{repo}"
     check_repo_id(repo)
+    if account is None:
+        return repo
     owner = repo.partition("/")[0]
     if owner not in account.owners:
         mine = ", ".join(sorted(account.owners))
@@ -106,11 +110,12 @@ class Shipment(Generic[P]):
             UsageError: it would be shown to everybody without --public, or lose something without --overwrite.
             HubError: the Hub refuses or cannot be reached.
         """
-        remote = self.hub.look(self.repo)
+        is_blind = self.wishes.dry_run and self.hub.is_anonymous
+        remote = None if is_blind else self.hub.look(self.repo)
         plan = self._plan(remote)
         agree(plan)
         if self.wishes.dry_run:
-            return Pushed(plan, None, next="the same without --dry-run", changed=False)
+            return Pushed(plan, None, next="hf auth login" if is_blind else "", changed=False)
         said = self.hub.check_card(self.files[CARD].read_text(encoding="utf-8")) if plan.commits else []
         remote = remote or self.hub.create(self.repo, private=not self.wishes.public)
         commit: str | None = None
@@ -144,7 +149,12 @@ class Shipment(Generic[P]):
         if plan.commits and commit is None:
             commit = remote.head
         return Pushed(
-            plan, commit, remote.head, notes=said, next=f"fingen pull {self.repo}", changed=bool(plan.changes)
+            plan,
+            commit,
+            remote.head,
+            notes=said,
+            next=command_line("fingen", "pull", self.repo),
+            changed=bool(plan.changes),
         )
 
     def _plan(self, remote: Remote | None) -> P:
@@ -175,6 +185,8 @@ class Shipment(Generic[P]):
         first = ["the card that is there is replaced"] if remote and CARD in there and ours is None else []
         if self.wishes.public and remote and remote.private:
             first.append("it is private now, and becomes public")
+        if self.hub.is_anonymous:
+            first.append("nobody is logged in: what is there under that name was not looked at")
         return {
             "repo": self.repo,
             "url": self.hub.url(self.repo),

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fingen.quality.evidence import hash_text, is_hash
+from fingen.quality.evidence import hash_text, is_hash, retell
 from fingen.records import Manifest, Record, Rejected
 from fingen.sets import SPLITS, read_split
 from fingen.verification.origin import Origin, origin_of_set
@@ -47,15 +47,17 @@ def _count(document: str, rows: Sequence[Record], origin: Origin, *, with_chunks
     quotes = {
         quote.quote
         for record in rows
-        for quote in record.evidence
+        for quote in (*record.evidence, *(each for turn in record.turns for each in turn.evidence))
         if (quote.document or record.document) == document and not is_hash(quote.quote)
     }
     own = [record for record in rows if record.document == document]
     known = {chunk.id: chunk.text for chunk in origin.chunks.values() if chunk.document == document}
-    shown = {chunk for record in own if record.input for chunk in record.chunks}
+    open_book = [record for record in own if record.input or record.draws.get("context") == "passage"]
+    shown = {chunk for record in open_book for chunk in record.chunks}
     there = [text for name, text in known.items() if with_chunks or name in shown]
     if shown - known.keys():  # they are not here: their rows have them
-        there = list({record.input for record in own if record.input and not is_hash(record.input)})
+        texts = (text for record in open_book for text in (record.input, record.system))
+        there = [text for text in set(texts) if not is_hash(text)]
     run, where = max(_runs(own, origin), default=(None, ""), key=lambda each: each[0])
     return Verbatim(document, _words(quotes), _words(there), run, where)
 
@@ -72,7 +74,12 @@ def _runs(rows: Sequence[Record], origin: Origin) -> Iterator[tuple[int, str]]:
         for chunk in chunks:
             folded.setdefault(chunk.id, _joined(_WORD.findall(chunk.text)))
         if chunks:
-            yield longest_run(record.output, [folded[chunk.id] for chunk in chunks]), record.id
+            yield max(longest_run(text, [folded[chunk.id] for chunk in chunks]) for text in _answers(record)), record.id
+
+
+def _answers(record: Record) -> Iterator[str]:
+    yield from (record.output, record.rejected)
+    yield from (turn.content for turn in record.turns if turn.role == "assistant")
 
 
 def longest_run(answer: str, texts: Collection[str]) -> int:
@@ -92,9 +99,8 @@ def _joined(words: Sequence[str]) -> str:
 
 def without_quotes(record: Record) -> Record:
     """The row with hashes in place of its quotes and its passage, by which whoever has the report finds them."""
-    evidence = tuple(quote.model_copy(update={"quote": _hashed(quote.quote)}) for quote in record.evidence)
-    shown = _hashed(record.input) if record.origin == "document" else record.input
-    return record.model_copy(update={"evidence": evidence, "input": shown})
+    of_preference = record.reason.partition(": ")[0]  # behind it stands what was found, which may be a quote
+    return retell(record, _hashed, _hashed).model_copy(update={"reason": of_preference})
 
 
 def _hashed(text: str) -> str:

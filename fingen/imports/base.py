@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fingen.errors import RowError
-from fingen.records import Record, Rejected, content_id
+from fingen.records import Record, Rejected, Turn, content_id
 from fingen.rows import Raw, read_each
 from fingen.text import find_language
 
@@ -61,6 +61,7 @@ def make_record(
     task: str,
     input: str = "",
     system: str = "",
+    turns: tuple[Turn, ...] = (),
     label: str = "",
     options: dict[str, str] | None = None,
     scores: dict[str, float] | None = None,
@@ -72,6 +73,7 @@ def make_record(
         input=input,
         output=output,
         system=system,
+        turns=turns,
         id="",
         task=task,
         language=find_language(input or instruction),
@@ -96,6 +98,6 @@ def read_row(source: ImportSource, raw: Raw, options: Options) -> Record | Rejec
         return Rejected(item=raw.values, reason=built.reason, detail=detail, chunks=(), request=None)
     if built.id:
         return built
-    before = (built.system,) if built.system else ()
+    before = (*((built.system,) if built.system else ()), *(turn.content for turn in built.turns))
     id = content_id("im", built.task, *before, built.instruction, built.input, built.output)
     return built.model_copy(update={"id": id})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import cycle
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from fingen.errors import UsageError
 from fingen.imports.alpaca import ANSWERS, OWN, QUESTIONS, parse_alpaca
 from fingen.imports.base import ImportSource, Options, Unusable, make_record
-from fingen.records import Record
+from fingen.records import COLUMNS, PREFERENCE, Record, Turn, parse_nested
 from fingen.rows import FORMS, Raw, say_near
 
 MOST_LABELS = 100  # that an instruction lists
@@ -20,19 +21,20 @@ SAID_BY = {
 }  # fmt: skip
 # How others mark what is not to be learned: KTO's label, OpenAI's weight, axolotl's train and training, ms-swift's loss.
 MARKS = ("kto_tag", "kto_label", "train", "training", "trainable", "loss")
+MOST_ROLES = 8  # of a conversation that a reject lists
+HISTORY = 'give pairs of a question and its answer: {"history": [["...", "..."]]}'
 TURNS = 'give rows of {"conversations": [{"from": "human", "value": ...}, {"from": "gpt", "value": ...}]}'
 
 
 def _build_alpaca(raw: Raw, options: Options) -> Record | Unusable:
-    """A row that fingen wrote keeps all that it says; turns before the question would be lost, so it is no record."""
+    """A row that fingen wrote keeps all that it says; a history is the turns before the question."""
     if raw.values.keys() >= OWN:
         try:
-            return Record.model_validate(raw.values)
+            # Of a preference the chosen answer is a row as any other; of the rejected one nobody learns here.
+            return Record.model_validate({name: raw.values[name] for name in raw.values.keys() - {*PREFERENCE}})
         except ValidationError as e:
             first = e.errors()[0]
             raw.fail(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
-    if raw.values.get("history"):
-        return Unusable("several-turns", "it has a history")
     if mark := _not_learned(raw.values):
         return Unusable("not-to-be-learned", mark)
     question, context, answer = parse_alpaca(raw.values)
@@ -45,9 +47,27 @@ def _build_alpaca(raw: Raw, options: Options) -> Record | Unusable:
         if not raw.values.keys() & set(ANSWERS):
             raw.fail(f"no answer in {', '.join(raw.values)}{say_near(ANSWERS, raw.values)}", hint=FORMS)
         return Unusable("no-answer", "its output is empty")
-    return make_record(
-        instruction=question, input=context, output=answer, system=_text(raw.values.get("system")), task="qa"
-    )
+    turns = _history(raw)
+    if isinstance(turns, Unusable):
+        return turns
+    system = _text(raw.values.get("system"))
+    return make_record(instruction=question, input=context, output=answer, system=system, turns=turns, task="qa")
+
+
+def _history(raw: Raw) -> tuple[Turn, ...] | Unusable:
+    """The turns of an Alpaca row's history, which is pairs of a question and its answer."""
+    try:
+        history = parse_nested(raw.values.get("history") or [])
+    except ValueError:
+        raw.fail("history is no JSON", hint=HISTORY)
+    if not isinstance(history, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in history):
+        raw.fail("history is no list of pairs", hint=HISTORY)
+    texts = [text for pair in history for text in pair]
+    if not all(isinstance(text, str | None) for text in texts):
+        raw.fail("history holds what is no text", hint=HISTORY)
+    if not all(map(_text, texts)):
+        return Unusable("no-answer", "a question or an answer of its history is empty")
+    return tuple(Turn(role=who, content=text) for who, text in zip(cycle(("user", "assistant")), texts, strict=False))
 
 
 def _text(value: Any) -> str:
@@ -65,7 +85,7 @@ def _not_learned(values: Mapping[str, Any]) -> str:
 
 
 def _build_sharegpt(raw: Raw, options: Options) -> Record | Unusable:
-    """One question and its answer, with a system prompt or without."""
+    """Questions and their answers in turn, after a system prompt or none: the last pair is what the turns lead to."""
     turns = raw.values.get("conversations") or raw.values.get("messages")
     if not isinstance(turns, list) or not turns:
         there = ", ".join(raw.values) or "an empty row"
@@ -79,18 +99,24 @@ def _build_sharegpt(raw: Raw, options: Options) -> Record | Unusable:
     if mark := next(filter(None, (_not_learned(raw.values), *marks)), ""):
         return Unusable("not-to-be-learned", mark)
     told = [("system", raw.values.get("system")), *((SAID_BY[who], text) for who, text in said)]
-    return _one_exchange([(who, _text(text)) for who, text in told if who != "system" or _text(text)])
+    return _conversation([(who, _text(text)) for who, text in told if who != "system" or _text(text)])
 
 
-def _one_exchange(said: list[tuple[str, str]]) -> Record | Unusable:
-    """What one question and its answer come to, after a system prompt or none."""
-    roles, texts = [who for who, _ in said], [text for _, text in said]
-    if roles not in (["user", "assistant"], ["system", "user", "assistant"]):
-        return Unusable("several-turns", f"its turns are {', '.join(roles)}, not one question and its answer")
-    *system, question, answer = texts
-    if not question or not answer:
-        return Unusable("no-answer", "its question or its answer is empty")
-    return make_record(instruction=question, output=answer, system="".join(system), task="qa")
+def _conversation(said: list[tuple[str, str]]) -> Record | Unusable:
+    """What questions and answers in turn come to."""
+    system = [text for who, text in said[:1] if who == "system"]
+    turns = [Turn(role=who, content=text) for who, text in said[len(system) :]]
+    roles = [turn.role for turn in turns]
+    if roles and roles == ["user", "assistant"] * (len(roles) // 2) + ["user"] * (len(roles) % 2):
+        if roles[-1] == "user" or not all(turn.content for turn in turns):
+            why = "it ends with a question" if roles[-1] == "user" else "a question or an answer is empty"
+            return Unusable("no-answer", why)
+        *before, question, answer = turns
+        return make_record(
+            instruction=question.content, output=answer.content, system="".join(system), turns=tuple(before), task="qa"
+        )
+    listed = ", ".join(roles[:MOST_ROLES]) + (", ..." if len(roles) > MOST_ROLES else "")
+    return Unusable("turn-order", f"its turns are {listed}: no questions and answers in turn")
 
 
 def _turn(raw: Raw, turn: Any) -> tuple[str, Any]:
@@ -144,7 +170,7 @@ SOURCES = {
         title="Alpaca rows",
         where="",
         build=_build_alpaca,
-        columns=frozenset({*QUESTIONS, "input", *ANSWERS, "system", "history", "weight", *MARKS, *Record.model_fields}),
+        columns=frozenset({*QUESTIONS, "input", *ANSWERS, "system", "history", "weight", *MARKS, *COLUMNS}),
     ),
     "sharegpt": ImportSource(
         title="Conversations",

@@ -32,12 +32,14 @@ class Erased:
     Attributes:
         journals: journal -> answers whose texts were taken out; what they cost stays counted.
         cache: parses of reports that were removed, which are read anew when they are needed.
+        teachers: what teachers on this machine had said of rows, of other reports too: they are asked anew when it is needed.
         searched: files that were searched for the report's text afterwards.
         left: file -> what it still holds, or why it was not searched.
     """
 
     journals: dict[str, int] = field(default_factory=dict)
     cache: list[str] = field(default_factory=list)
+    teachers: list[str] = field(default_factory=list)
     searched: int = 0
     left: dict[str, str] = field(default_factory=dict)
 
@@ -95,7 +97,7 @@ class Marks:
 
 
 def _texts(record: Record) -> tuple[str, ...]:
-    return record.instruction, record.input, record.output, *(quote.quote for quote in record.evidence)
+    return *record.said, *(quote.quote for quote in record.evidence)
 
 
 def find_journals(build: Path) -> list[Path]:
@@ -135,6 +137,15 @@ def erase_cache(folder: Path, marks: Marks) -> list[str]:
         if text is None or marks.are_in(text):  # one that cannot be read is none
             path.unlink(missing_ok=True)
             removed.append(str(path))
+    return removed
+
+
+def erase_teachers(folder: Path) -> list[str]:
+    """Remove all that teachers have said of rows; returns the paths. It is token ids: whose rows they are of, nothing in it tells."""
+    removed = []
+    for path in sorted(folder.glob("*.*")):
+        path.unlink()
+        removed.append(str(path))
     return removed
 
 

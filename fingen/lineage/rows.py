@@ -18,7 +18,8 @@ Test = Callable[[Record], bool]
 
 def text_of(record: Record) -> tuple[str, ...]:
     """What makes two rows the same row, whatever their ids are."""
-    return record.system, "\n".join(filter(None, (record.instruction, record.input))), record.output
+    before = (turn.content for turn in record.turns)
+    return record.system, *before, "\n".join(filter(None, (record.instruction, record.input))), record.output
 
 
 @dataclass

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fingen.config import CACHE
+from fingen.config import BUILD, CACHE
 from fingen.disk import (
     LOCK,
     build_folder,
@@ -24,7 +24,7 @@ from fingen.disk import (
 )
 from fingen.errors import SetError, UsageError
 from fingen.events import Outcome, command_line
-from fingen.lineage.erase import Erased, Marks, erase_cache, erase_journal, find_journals, find_left
+from fingen.lineage.erase import Erased, Marks, erase_cache, erase_journal, erase_teachers, find_journals, find_left
 from fingen.lineage.items import ASIDE, Item, need_folder, read_shelf
 from fingen.lineage.links import build_links
 from fingen.lineage.rows import OnReport, Rows
@@ -35,10 +35,12 @@ from fingen.set_folder import JOURNAL_FILES
 from fingen.sets import JOURNAL, MANIFEST, SetContent, hash_manifest, write_set
 from fingen.teachers.asking import refuse_open_batches
 from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
+from fingen.training.distill.plan import ANSWERS
 from fingen.verification.origin import Origin, origin_of_set
 
 DIGITS = 8  # of a manifest's hash, in the name of a set that is kept aside
 NOTE = "withdrawn since: "
+TEACHERS = ANSWERS.relative_to(BUILD)
 STAGING = ".without"  # ends the name of a folder in which a set is made anew
 
 
@@ -133,6 +135,8 @@ def withdraw(report: str, build: Path, *, forget: bool = False, dry_run: bool = 
             refuse_links(target.folder)
             refuse_detour(target.folder)
         journals = find_journals(build) if forget else []
+        if forget:
+            refuse_detour(build / TEACHERS)
         if not dry_run:
             for folder in sorted({target.folder for target in targets} | {path.parent for path in journals}):
                 stack.enter_context(_alone(folder))
@@ -159,7 +163,7 @@ def withdraw(report: str, build: Path, *, forget: bool = False, dry_run: bool = 
         damaged=links.shelf.damaged | walk.damaged,
         erased=erased,
         dry_run=dry_run,
-        changed=bool(targets or (erased and (erased.journals or erased.cache))) and not dry_run,
+        changed=bool(targets or (erased and (erased.journals or erased.cache or erased.teachers))) and not dry_run,
         notes=[note for target in targets for note in _notes(target)],
         next=command_line("fingen", "verify", now[0]) if now and not dry_run else "",
     )
@@ -373,7 +377,8 @@ def _entries(target: _Target, subject: Subject, gone: int, *, forget: bool) -> t
 def _erase(build: Path, marks: Marks, journals: Sequence[Path]) -> Erased:
     """Take the report's text out of journals and caches, before the sets that know its passages lose them."""
     counts = {str(path): count for path in journals if (count := erase_journal(path, marks))}
-    return Erased(counts, erase_cache(build / CACHE.name, marks))
+    teachers = erase_teachers(build / TEACHERS) if marks.is_known else []
+    return Erased(counts, erase_cache(build / CACHE.name, marks), teachers)
 
 
 def _replace(target: _Target, kept: Path | None) -> None:

@@ -13,8 +13,9 @@ from fingen.config import Asking
 from fingen.errors import TeacherError
 from fingen.events import Estimate
 from fingen.prompts import report_name
-from fingen.records import Language, Passage, Record, Request, Usage
-from fingen.tasks.qa import UNNAMED
+from fingen.records import CONTESTED, Language, Passage, Record, Request, Usage
+from fingen.tasks.documents import tasks_of
+from fingen.tasks.qa import UNNAMED, basis_line, unit_line
 from fingen.tasks.review import CLAIMS, ClaimVerdict, ask_claims, claim_id, claims_of
 from fingen.teachers.asking import Gathered, OnEvent, Pending, gather
 from fingen.teachers.base import Provider, Teacher
@@ -24,6 +25,7 @@ from fingen.teachers.journal import Journal
 from fingen.teachers.request_locks import RequestLocks
 from fingen.text import estimate_tokens
 
+HEAD_LINES = {"unit": unit_line, "basis": basis_line}  # of a passage: what its quotes need not say again
 DISAGREES = "check-disagrees"  # the reason of what falls
 PAIR_TOKENS = 700  # of a pair's quotes and claims, about
 PAIR_CLAIMS = 7  # of a pair, about
@@ -72,7 +74,9 @@ class Checker:
         shared = estimate_tokens(CLAIMS.template("en").system)
         low = expected = most = 0.0
         for request in requests:
-            own, answer = request.count * PAIR_TOKENS, request.count * PAIR_CLAIMS * CLAIMS.item_tokens
+            pairs = request.count * tasks_of(request)[0].pairs_each
+            read = sum(estimate_tokens(passage.text) for passage in request.passages)
+            own, answer = pairs * PAIR_TOKENS + read, pairs * PAIR_CLAIMS * CLAIMS.item_tokens
             costs = [
                 teacher.cost_usd(usage, batch=batch)
                 for usage in (
@@ -104,7 +108,9 @@ def claim_requests(records: Sequence[Record], passages: Mapping[str, Passage], t
 
 def _requests(records: Sequence[Record], passages: Mapping[str, Passage], teacher: str) -> Iterator[Request]:
     templates = {language: CLAIMS.template(language) for language in {r.language for r in records}}
-    distinct = {record.id: record for record in records}.values()
+    distinct = {
+        record.id: record for record in records if not record.label
+    }.values()  # of “not stated” nothing is claimed
 
     def place(record: Record) -> tuple[tuple[str, ...], Language]:
         return record.chunks, record.language
@@ -114,34 +120,50 @@ def _requests(records: Sequence[Record], passages: Mapping[str, Passage], teache
         about = {
             "company": next((p.company for p in shown if p.company), UNNAMED[language]),
             "report": "; ".join(dict.fromkeys(report_name(passage.period, language) for passage in shown)),
+            **{name: "; ".join(dict.fromkeys(filter(None, map(line, shown)))) for name, line in HEAD_LINES.items()},
         }
-        yield ask_claims(templates[language], about, list(group), teacher)
+        texts = [passage.text for passage in shown]
+        yield ask_claims(templates[language], texts, about, list(group), teacher)
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What the second teacher said of records: why those fall that it does not agree with, and how often it agreed."""
+    """What the second teacher said of records: why those fall that it does not agree with, and how often it agreed.
+
+    Of contested records `supported` are the ids of those of which it supports each claim, `against` what it says of others.
+    """
 
     fallen: list[tuple[Record, str]]
+    supported: frozenset[str]
+    against: dict[str, str]
     report: dict[str, Any]
 
 
 def read_verdicts(
     records: Sequence[Record], passages: Mapping[str, Passage], teacher: str, journal: Journal
 ) -> Checked:
-    """What the journal has of the second teacher on these records. One without a verdict on each claim stays, and is counted."""
+    """What the journal has of the second teacher on these records. One without a verdict on each claim stays, and is counted.
+
+    A contested record is supported only by a verdict on each claim.
+    """
     verdicts = CLAIMS.verdicts(journal, claim_requests(records, passages, teacher))
     fallen, unchecked, claims = [], 0, Counter[str]()
-    for record in records:
+    supported, told_against = set[str](), dict[str, str]()
+    contested = [record for record in records if CONTESTED in record.draws]
+    for record in contested:
+        said = [(claim, verdicts.get(claim_id(record, place))) for place, claim in enumerate(claims_of(record))]
+        if all(verdict and not _is_against(verdict) for _, verdict in said):
+            supported.add(record.id)
+        elif against := _against(said, teacher):
+            told_against[record.id] = against
+    uncontested = [record for record in records if CONTESTED not in record.draws and not record.label]
+    for record in uncontested:
         said = [(claim, verdicts.get(claim_id(record, place))) for place, claim in enumerate(claims_of(record))]
         claims.update(verdict.verdict for _, verdict in said if verdict)
-        against = [
-            f"“{claim}”: {_say(verdict)} by {teacher}" for claim, verdict in said if verdict and _is_against(verdict)
-        ]
-        if against:
-            fallen.append((record, "; ".join(against)))
+        if against := _against(said, teacher):
+            fallen.append((record, against))
         unchecked += not against and not all(verdict for _, verdict in said)
-    checked = len(records) - unchecked
+    checked = len(uncontested) - unchecked
     report = {
         "teacher": teacher,
         "pairs": checked,
@@ -149,8 +171,17 @@ def read_verdicts(
         "agreement": round((checked - len(fallen)) / checked, 4) if checked else None,
         "unchecked": unchecked,
         "claims": dict(sorted(claims.items())),
+        "contested": len(contested),
+        "supported": len(supported),
     }
-    return Checked(fallen, report)
+    return Checked(fallen, frozenset(supported), told_against, report)
+
+
+def _against(said: Sequence[tuple[str, ClaimVerdict | None]], teacher: str) -> str:
+    """What a teacher has against claims, "" where nothing."""
+    return "; ".join(
+        f"“{claim}”: {_say(verdict)} by {teacher}" for claim, verdict in said if verdict and _is_against(verdict)
+    )
 
 
 def _is_against(verdict: ClaimVerdict) -> bool:

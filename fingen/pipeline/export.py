@@ -24,12 +24,12 @@ from fingen.disk import (
 from fingen.errors import SetError, UsageError
 from fingen.events import Outcome, command_line
 from fingen.pipeline.llamafactory import FILES, TRAIN, Runs, find_runs
-from fingen.records import Record
-from fingen.sets import COLUMNS, MANIFEST, SPLITS, read_manifest, read_split, write_table
+from fingen.records import Manifest, Record
+from fingen.sets import COLUMNS, MANIFEST, RANKED, SPLITS, read_manifest, read_split, write_table
 
 INFO = "dataset_info.json"
 MADE = ".export"  # JSON, written first and last: what the files were made of, and what they are; no data to who loads the folder
-LLAMAFACTORY = "llamafactory"
+LLAMAFACTORY, TRL = "llamafactory", "trl"
 FORMULA = frozenset("=+-@")  # with what a spreadsheet takes a cell for a formula
 BREAKS = ("\t", "\r")  # what it would misread at the start of a cell
 QUOTES = frozenset("'\"")  # what it may drop there, with white space and marks that cannot be seen
@@ -59,7 +59,9 @@ class Form:
     suffix: str
     row: Callable[[Record, frozenset[str]], dict[str, Any]]  # with the columns that not all sets need, of MORE
     write: Callable[[Path, Iterable[dict[str, Any]]], None]
-    info: dict[str, Any]  # of an entry in dataset_info.json, save the file's name
+    info: (
+        dict[str, Any] | None
+    )  # of an entry in dataset_info.json, save the file's name; None: LLaMA-Factory reads no such rows
 
 
 @dataclass(frozen=True)
@@ -97,11 +99,12 @@ def export(
         SetError: no such set, or it is damaged; UsageError: `out` holds something else, or files of these names; no such model
             or recipe. LimitError: the disk is full.
     """
-    form, manifest = FORMS[form_name], read_manifest(folder)
+    manifest = read_manifest(folder)
+    form = _find_form(form_name, manifest)
     splits = [split for split in SPLITS if manifest.splits.get(split)]
     if not splits:
         raise SetError(f"{folder}: the set has no records", hint=f"its rejects say why: {folder / 'rejected.jsonl'}")
-    runs = _find_runs(form_name, model, recipe)
+    runs = _find_runs(form_name, model, recipe, is_ranking=manifest.is_preferences)
     beside = runs.texts(manifest.name, manifest.splits) if runs else {}
     made = {
         "set": manifest.name,
@@ -113,8 +116,9 @@ def export(
     more = frozenset(_find_more(folder, splits))
     before = read_object(out / MADE)  # what an earlier export says of itself
     if (counts := _counts_there(out, made, before)) is not None:
-        return _exported(folder, manifest.name, form_name, out, counts, more, runs, changed=False)
-    in_the_way = _find_room(out, form, made, before, replace=replace)
+        return _exported(folder, manifest, form_name, out, counts, more, runs, changed=False)
+    own = [*(f"{split}{form.suffix}" for split in SPLITS), *(FILES if form_name == LLAMAFACTORY else ())]
+    in_the_way = _find_room(out, own, made, before, replace=replace)
     _write_made(out, {**made, "goes": [path.name for path in in_the_way]})
     for path in in_the_way:
         path.unlink()
@@ -124,18 +128,32 @@ def export(
         records = (_trimmed(record) if runs and runs.trims else record for record in read_split(folder, split))
         rows = counts.count(path, (form.row(record, more) for record in records))
         form.write(path, counts.neutralise(rows) if form.suffix == ".csv" else rows)
-    texts = {**beside, INFO: dump_json(_info(manifest.name, form, splits, more), indent=2) + "\n"}
+    info = {INFO: dump_json(_info(manifest.name, form, splits, more), indent=2) + "\n"} if form.info else {}
+    texts = {**beside, **info}
     for name, text in texts.items():
         write_text(out / name, text)
     files = {path.name: sha256_file(path) for path in [*map(Path, counts.rows), *(out / name for name in texts)]}
     by_name = {Path(path).name: count for path, count in counts.rows.items()}
     _write_made(out, {**made, "files": files, "rows": by_name, "neutralised": counts.neutralised})
-    return _exported(folder, manifest.name, form_name, out, counts, more, runs, changed=True)
+    return _exported(folder, manifest, form_name, out, counts, more, runs, changed=True)
 
 
-def _find_runs(form_name: str, model: str | None, recipe: str | None) -> Runs | None:
+def _find_form(name: str, manifest: Manifest) -> Form:
+    """The form of that name for the rows of a set.
+
+    Raises:
+        UsageError: they are preferences, for which it has no place.
+    """
+    forms = RANKED_FORMS if manifest.is_preferences else FORMS
+    if name not in forms:
+        said = f"--format {name} has no place for the rejected answers of {manifest.name}"
+        raise UsageError(said, hint=f"take one of {', '.join(forms)}")
+    return forms[name]
+
+
+def _find_runs(form_name: str, model: str | None, recipe: str | None, *, is_ranking: bool) -> Runs | None:
     if form_name == LLAMAFACTORY:
-        return find_runs(model, recipe)
+        return find_runs(model, recipe, is_ranking=is_ranking)
     for option, value in (("--model", model), ("--recipe", recipe)):
         if value:
             raise UsageError(f"{option} goes with --format {LLAMAFACTORY}", hint=f"leave it out for {form_name}")
@@ -155,7 +173,7 @@ def _find_more(folder: Path, splits: Iterable[str]) -> set[str]:
 
 def _exported(
     folder: Path,
-    name: str,
+    manifest: Manifest,
     form_name: str,
     out: Path,
     counts: Counts,
@@ -172,7 +190,7 @@ def _exported(
         neutralised=counts.neutralised,
         changed=changed,
         notes=[*_notes(form_name, counts, more), *(runs.notes(splits) if runs else ())],
-        next=_next(form_name, name, out),
+        next=_next(form_name, manifest.name, out, is_ranking=manifest.is_preferences),
     )
 
 
@@ -220,23 +238,17 @@ def _starts_formula(cell: str) -> bool:
 
 
 def _find_room(
-    out: Path, form: Form, made: Mapping[str, Any], before: Mapping[str, Any], *, replace: bool
+    out: Path, own: Iterable[str], made: Mapping[str, Any], before: Mapping[str, Any], *, replace: bool
 ) -> list[Path]:
     """Refuse to write over something else, or over files without leave; returns those of an earlier export, which go.
 
-    A run of this very export that was killed has left what it was made of, and what was to go.
+    `own` are the names of files that it may write. A run of this very export that was killed has left what it was made of,
+    and what was to go.
     """
     check_writable(out)
     if not before and (said := describe(out)):
         raise UsageError(said, hint="write the export to a folder of its own with --out")
-    own = FILES if form is FORMS[LLAMAFACTORY] else ()
-    names = [
-        *(f"{split}{form.suffix}" for split in SPLITS),
-        *own,
-        INFO,
-        *before.get("files", ()),
-        *before.get("goes", ()),
-    ]
+    names = [*own, INFO, *before.get("files", ()), *before.get("goes", ())]
     there = [path for name in dict.fromkeys(names) if (path := out / Path(name).name).exists()]
     if there and not replace and {name: value for name, value in before.items() if name != "goes"} != made:
         said = ", ".join(path.name for path in there)
@@ -248,9 +260,9 @@ def _find_room(
 
 def _info(name: str, form: Form, splits: Iterable[str], more: frozenset[str]) -> dict[str, Any]:
     """The entries of dataset_info.json: the training split under the set's own name, the others behind it."""
-    info = form.info
-    if form.row in (_alpaca, _flat):  # what the rows do not have must not be named: it would be looked for
-        named = sorted(more if form.row is _alpaca else more & {"system"})
+    info = form.info or {}
+    if form.row in (_alpaca, _ranked, _flat):  # what the rows do not have must not be named: it would be looked for
+        named = sorted(more & {"system"} if form.row is _flat else more)
         info = {**info, "columns": {**info["columns"], **{column: column for column in named}}}
     return {
         name if split == "train" else f"{name}_{split}": {"file_name": f"{split}{form.suffix}", **info}
@@ -264,6 +276,8 @@ def _notes(form_name: str, counts: Counts, more: frozenset[str]) -> list[str]:
         notes.append(
             "earlier turns are JSON in the column turns; LLaMA-Factory does not read them there: take --format sharegpt"
         )
+    if "history" in more and form_name == TRL:
+        notes.append("its rows are messages: with assistant_only_loss=True TRL learns all answers of a conversation")
     if counts.neutralised:
         notes.append(f"{counts.neutralised:,} cells began a formula; they have an apostrophe before it now")
     rows = next(iter(counts.rows.values()))
@@ -272,7 +286,11 @@ def _notes(form_name: str, counts: Counts, more: frozenset[str]) -> list[str]:
     return notes
 
 
-def _next(form_name: str, name: str, out: Path) -> str:
+def _next(form_name: str, name: str, out: Path, *, is_ranking: bool) -> str:
+    if form_name == "excel":
+        return f"open {command_line(out / 'train.csv')} in Excel"
+    if form_name == TRL:
+        return f"trl {'dpo' if is_ranking else 'sft'} ... {command_line('--dataset_name', out)}"
     if form_name == "openai":
         return f"upload {command_line(out / 'train.jsonl')} with the purpose fine-tune"
     if form_name == LLAMAFACTORY:
@@ -284,13 +302,17 @@ def _next(form_name: str, name: str, out: Path) -> str:
 # --- rows --------------------------------------------------------------------------------------------------------------
 
 
-def _question(record: Record) -> str:
-    """Instruction and input as one prompt, joined as LLaMA-Factory joins those of an Alpaca row."""
-    return f"{record.instruction}\n{record.input}" if record.input else record.instruction
-
-
 def _alpaca(record: Record, more: frozenset[str]) -> dict[str, Any]:
-    row: dict[str, Any] = {"instruction": record.instruction, "input": record.input, "output": record.output}
+    return {"instruction": record.instruction, "input": record.input, "output": record.output, **_more(record, more)}
+
+
+def _ranked(record: Record, more: frozenset[str]) -> dict[str, Any]:
+    answers = {"chosen": record.output, "rejected": record.rejected}
+    return {"instruction": record.instruction, "input": record.input, **answers, **_more(record, more)}
+
+
+def _more(record: Record, more: frozenset[str]) -> dict[str, Any]:
+    row: dict[str, Any] = {}
     if "system" in more:
         row["system"] = record.system
     if "history" in more:
@@ -304,42 +326,63 @@ def _history(record: Record) -> list[list[str]]:
     Raises:
         SetError: they are no such pairs.
     """
-    roles = [turn.get("role") for turn in record.turns]
+    roles = [turn.role for turn in record.turns]
     if roles != ["user", "assistant"] * (len(roles) // 2):
         hint = "take --format sharegpt, which has turns of any order"
         raise SetError(f"{record.id}: its earlier turns are no questions and answers in turn", hint=hint)
-    texts = [turn["content"] for turn in record.turns]
+    texts = [turn.content for turn in record.turns]
     return [list(pair) for pair in zip(texts[::2], texts[1::2], strict=True)]
 
 
 def _trimmed(record: Record) -> Record:
-    """The record without white space around its question: as the chat template of its base puts it."""
+    """The record without white space around its question, its answer and earlier turns: as the chat template of its base has them."""
     first = "instruction" if record.instruction.strip() else "input"
     last = "input" if record.input.strip() else "instruction"
     values = {"instruction": record.instruction, "input": record.input if record.input.strip() else ""}
     values[first] = values[first].lstrip()
     values[last] = values[last].rstrip()
-    return record.model_copy(update=values)
+    turns = tuple(turn.model_copy(update={"content": turn.content.strip()}) for turn in record.turns)
+    return record.model_copy(update={**values, "output": record.output.strip(), "turns": turns})
 
 
-def _said(record: Record) -> list[tuple[str, str]]:
-    """Who says what, from the system message to the answer."""
-    system = [("system", record.system)] if record.system else []
-    before = [(turn["role"], turn["content"]) for turn in record.turns]
-    return [*system, *before, ("user", _question(record)), ("assistant", record.output)]
+def _asked(record: Record) -> list[dict[str, str]]:
+    """Who says what, from the system message to the question."""
+    system = [{"role": "system", "content": record.system}] if record.system else []
+    return [*system, *record.messages, {"role": "user", "content": record.prompt}]
+
+
+def _answered(text: str) -> list[dict[str, str]]:
+    return [{"role": "assistant", "content": text}]
 
 
 def _sharegpt(record: Record, more: frozenset[str]) -> dict[str, Any]:
     names = {"user": TURN_TAGS["user_tag"], "assistant": TURN_TAGS["assistant_tag"]}
-    return {"conversations": [{"from": names.get(who, who), "value": text} for who, text in _said(record)]}
+    said = [*_asked(record), *_answered(record.output)]
+    return {
+        "conversations": [{"from": names.get(each["role"], each["role"]), "value": each["content"]} for each in said]
+    }
 
 
 def _messages(record: Record, more: frozenset[str]) -> dict[str, Any]:
-    return {"messages": [{"role": who, "content": text} for who, text in _said(record)]}
+    return {"messages": [*_asked(record), *_answered(record.output)]}
 
 
 def _chatml(record: Record, more: frozenset[str]) -> dict[str, Any]:
     return {**_messages(record, more), "id": record.id}
+
+
+def _trl(record: Record, more: frozenset[str]) -> dict[str, Any]:
+    if record.rejected:
+        pair = {"chosen": _answered(record.output), "rejected": _answered(record.rejected)}
+        return {"prompt": _asked(record), **pair}
+    if "history" in more:  # of a prompt and its completion the last answer alone would be learned
+        return _messages(record, more)
+    return {"prompt": _asked(record), "completion": _answered(record.output)}
+
+
+def _openai_pair(record: Record, more: frozenset[str]) -> dict[str, Any]:
+    answers = {"preferred_output": _answered(record.output), "non_preferred_output": _answered(record.rejected)}
+    return {"input": {"messages": _asked(record)}, **answers}
 
 
 def _flat(record: Record, more: frozenset[str]) -> dict[str, Any]:
@@ -363,14 +406,20 @@ def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
             file.write(dump_json(row) + "\n")
 
 
-def _write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """All cells quoted: a line end of any kind inside one is then no end of the row to any reader."""
+def _write_csv(path: Path, rows: Iterable[dict[str, Any]], mark: str = "") -> None:
+    """All cells quoted: a line end of any kind inside one is then no end of the row to any reader. `mark` stands first."""
     rows = iter(rows)
     first = next(rows)
     with open_atomic(path) as file:
+        file.write(mark)
         writer = csv.DictWriter(file, fieldnames=list(first), quoting=csv.QUOTE_ALL, lineterminator="\n")
         writer.writeheader()
         writer.writerows(chain([first], rows))
+
+
+def _write_excel(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """The same with the mark by which Excel knows UTF-8: it takes a file without one for the system's own encoding."""
+    _write_csv(path, rows, mark="\ufeff")
 
 
 def _write_parquet(path: Path, rows: Iterable[dict[str, Any]]) -> None:
@@ -382,6 +431,7 @@ def _write_parquet(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 _SHAREGPT = {"formatting": "sharegpt", "columns": {"messages": "conversations"}, "tags": TURN_TAGS}
 _OPENAI = {"formatting": "sharegpt", "columns": {"messages": "messages"}, "tags": ROLE_TAGS}
 _ALPACA = {"formatting": "alpaca", "columns": COLUMNS}
+_RANKED = {"formatting": "alpaca", "ranking": True, "columns": RANKED}
 
 FORMS = {
     "alpaca": Form(".json", _alpaca, _write_list, _ALPACA),
@@ -389,6 +439,16 @@ FORMS = {
     "sharegpt": Form(".json", _sharegpt, _write_list, _SHAREGPT),
     "chatml": Form(".jsonl", _chatml, _write_lines, _OPENAI),
     "openai": Form(".jsonl", _messages, _write_lines, _OPENAI),
+    TRL: Form(".jsonl", _trl, _write_lines, None),
     "csv": Form(".csv", _flat, _write_csv, _ALPACA),
+    "excel": Form(".csv", _flat, _write_excel, _ALPACA),
     "parquet": Form(".parquet", _flat, _write_parquet, _ALPACA),
+}
+RANKED_FORMS = {  # for the rows of a set of preferences
+    "alpaca": Form(".json", _ranked, _write_list, _RANKED),
+    LLAMAFACTORY: Form(".json", _ranked, _write_list, _RANKED),
+    "openai": Form(".jsonl", _openai_pair, _write_lines, None),
+    TRL: FORMS[TRL],
+    "csv": Form(".csv", _flat, _write_csv, _RANKED),
+    "parquet": Form(".parquet", _flat, _write_parquet, _RANKED),
 }

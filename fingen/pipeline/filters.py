@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from fingen.config import Filters
 from fingen.disk import sha256_file
 from fingen.errors import UsageError
-from fingen.quality.contamination import find_contamination, read_keep_out
+from fingen.quality.contamination import Benchmark, find_contamination
 from fingen.quality.duplicates import Duplicate, find_duplicates
 from fingen.records import Record
 from fingen.sets import MANIFEST, SPLITS, read_manifest, read_split
@@ -22,6 +22,7 @@ class OpenFilters:
 
     filters: Filters
     others: dict[str, list[Record]]  # name of a set -> its records
+    benchmarks: tuple[Benchmark, ...] = ()
 
     def duplicates(
         self, records: Sequence[Record], *, better: Callable[[Record], Any] | None = None
@@ -31,9 +32,18 @@ class OpenFilters:
 
     def contaminated(self, records: Sequence[Record]) -> Iterator[tuple[Record, str]]:
         """Records that are in a benchmark, each with where."""
-        for path in self.filters.keep_out:
-            for overlap in find_contamination(records, path):
-                yield overlap.record, f"{overlap.kind}: {path.name}, row {overlap.row}"
+        for benchmark in self.benchmarks:
+            for overlap in find_contamination(records, benchmark):
+                yield overlap.record, f"{overlap.kind}: {benchmark.name}, row {overlap.row}"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a set says of its filters: benchmarks and sets by name and content, not by place."""
+        return {
+            "keep_out": {benchmark.name: benchmark.sha256 for benchmark in self.benchmarks},
+            "against": {folder.name: sha256_file(folder / MANIFEST) for folder in self.filters.against},
+            "privacy": self.filters.privacy,
+        }
 
 
 def open_filters(
@@ -51,18 +61,19 @@ def open_filters(
     for option, paths in (("--keep-out", filters.keep_out), ("--against", filters.against)):
         if len({path.name for path in paths}) < len(paths):
             raise UsageError(f"{option}: two of one name", hint="rename one: they are told apart by their names")
-    for path in filters.keep_out:
-        read_keep_out(path)
-    return OpenFilters(filters, {folder.name: list(map(seen_as, _records(folder))) for folder in filters.against})
+    others = {folder.name: list(map(seen_as, _records(folder))) for folder in filters.against}
+    return OpenFilters(filters, others, open_benchmarks(filters.keep_out))
 
 
-def filter_settings(filters: Filters) -> dict[str, Any]:
-    """What a set says of its filters: files and sets by name and content, not by place."""
-    return {
-        "keep_out": {path.name: sha256_file(path) for path in filters.keep_out},
-        "against": {folder.name: sha256_file(folder / MANIFEST) for folder in filters.against},
-        "privacy": filters.privacy,
-    }
+def open_benchmarks(keep_out: Iterable[Path]) -> tuple[Benchmark, ...]:
+    """The benchmarks that are kept out, by file or name.
+
+    Raises:
+        UsageError, SetError: as `find_kept_out` says.
+    """
+    from fingen.scoring.benchmarks import find_kept_out  # with the readers of all published data sets: rarely needed
+
+    return tuple(map(find_kept_out, keep_out))
 
 
 def _records(folder: Path) -> Iterator[Record]:

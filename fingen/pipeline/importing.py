@@ -111,7 +111,7 @@ def import_set(
         declared=declared,
         notes=_notes(name, source, rows),
         changed=changed,
-        next=command_line("fingen", "export", out, "--format", "alpaca", "--out", "DIR"),
+        next=command_line("fingen", "verify", out),
     )
 
 

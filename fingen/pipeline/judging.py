@@ -80,7 +80,8 @@ def _requests(records: Sequence[Record], chunks: Mapping[str, Chunk], teacher: s
     def place(record: Record) -> tuple[tuple[str, ...], Language]:
         return record.chunks, record.language
 
-    for (ids, language), group in groupby(sorted(records, key=lambda r: (*place(r), r.id)), key=place):
+    answered = [record for record in records if not record.label]
+    for (ids, language), group in groupby(sorted(answered, key=lambda r: (*place(r), r.id)), key=place):
         texts = [chunks[chunk].text for chunk in ids if chunk in chunks]
         yield ask_scores(templates[language], texts, list(group), teacher)
 
@@ -92,4 +93,4 @@ def with_scores(records: Sequence[Record], requests: Sequence[Request], journal:
     judged = [
         record.model_copy(update={"scores": scores[record.id]}) if record.id in scores else record for record in records
     ]
-    return judged, sum(record.id not in scores for record in records)
+    return judged, sum(record.id not in scores for record in records if not record.label)

@@ -46,6 +46,7 @@ class Runs:
     template: str | None
     tuning: Tuning
     said: str  # what the settings come from
+    is_ranking: bool = False  # the rows are preferences
 
     @property
     def trims(self) -> bool:
@@ -79,7 +80,8 @@ class Runs:
         steps = total_steps(tuning, rows)
         validates = bool(splits.get("validation") or held)
         return {
-            "stage": "sft", "do_train": True, "finetuning_type": "lora",
+            **({"stage": "dpo", "pref_loss": "sigmoid", "pref_beta": Finetune.beta} if self.is_ranking else {"stage": "sft"}),
+            "do_train": True, "finetuning_type": "lora",
             "lora_rank": tuning.rank, "lora_alpha": _whole(tuning.alpha), "lora_dropout": tuning.dropout,
             "lora_target": "all" if tuning.targets == "all-linear" else tuning.targets,
             "use_rslora": tuning.rslora, "use_dora": tuning.dora,
@@ -120,8 +122,10 @@ class Runs:
         return said
 
 
-def find_runs(model: str | None, recipe: str | None) -> Runs:
+def find_runs(model: str | None, recipe: str | None, *, is_ranking: bool = False) -> Runs:
     """The base model, its template and the settings of a recipe; without a name those that `fingen finetune` has.
+
+    `is_ranking`: the rows are preferences, to be learned by DPO.
 
     Raises:
         UsageError: no such model or recipe, or one that LLaMA-Factory has no template for.
@@ -142,7 +146,7 @@ def find_runs(model: str | None, recipe: str | None) -> Runs:
             hint="take a recipe of the chat form, such as openfindata-intent, or tune it with fingen finetune",
         )
     said = f"base {base.source}, " + (f"recipe {recipe}" if recipe else "the defaults of `fingen finetune`")
-    return Runs(base, _find_template(base), tuning, said)
+    return Runs(base, _find_template(base), tuning, said, is_ranking)
 
 
 def _find_template(base: Base) -> str | None:

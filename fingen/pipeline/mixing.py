@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+from fingen.config import Filters
 from fingen.disk import read_jsonl, sha256_file
 from fingen.errors import SetError, ShortfallError, UsageError
 from fingen.events import Outcome, command_line
 from fingen.imports.read import number_ids
+from fingen.pipeline.filters import OpenFilters, open_filters
 from fingen.quality.duplicates import fold, without_options
-from fingen.records import Chunk, Manifest, Record, Rejected, SplitUnit
+from fingen.records import Chunk, Manifest, Record, Rejected, SplitUnit, take
 from fingen.set_folder import make_manifest, refuse_folder, refuse_other, write_anew
-from fingen.sets import CHUNKS, MAKE_AGAIN, MANIFEST, SPLITS, SetContent, read_manifest, read_split
+from fingen.sets import CHUNKS, MAKE_AGAIN, MANIFEST, SPLITS, SetContent, read_manifest, read_split, refuse_preferences
 
+MOST_REPEATS = 100  # of a training row, for its task to have its share
 REPEATED = "train"  # the split whose rows are repeated: a score must not weigh some of its rows more than others
 HELD_OUT = ("validation", "test")
 
@@ -65,10 +69,37 @@ def parse_part(text: str) -> Part:
 FINER: tuple[SplitUnit, ...] = get_args(SplitUnit)  # each is part of the one before it
 
 
-def mix(parts: Sequence[Part], out: Path, *, replace: bool = False) -> Mixed:
-    """Write one set that holds the rows of all parts, each in its split, training rows as often as is said.
+def parse_weights(text: str) -> dict[str, float]:
+    """TASK=W,TASK=W as task -> weight.
 
     Raises:
+        UsageError: it has not that form, a weight is not above 0, or a task is there twice.
+    """
+    pairs = [part.partition("=") for part in text.split(",")]
+    try:
+        weights = {task.strip(): float(weight) for task, _, weight in pairs}
+    except ValueError as e:
+        raise UsageError(f"--weights {text}: {e}", hint="give TASK=W,TASK=W such as intent=1,qa-table=2") from e
+    if len(weights) < len(pairs) or not all(0 < weight < math.inf for weight in weights.values()):
+        raise UsageError(f"--weights {text}: each task once, with a number above 0", hint="such as intent=1,qa-table=2")
+    return weights
+
+
+def mix(
+    parts: Sequence[Part],
+    out: Path,
+    *,
+    weights: Mapping[str, float] | None = None,
+    filters: Filters = Filters(),  # noqa: B008  # frozen
+    replace: bool = False,
+) -> Mixed:
+    """Write one set that holds the rows of all parts, each in its split, training rows as often as is said.
+
+    `weights`, task -> weight, are the shares that the tasks have of the training rows: none loses a row, and those that are
+    short of their share are repeated. Training rows that are in a benchmark of `filters.keep_out` are rejected.
+
+    Raises:
+        UsageError: the weights are not those of the tasks that there are.
         SetError: a set is missing, damaged, given twice, or is `out` itself; or `out` was made otherwise.
         ShortfallError: there are no rows.
     """
@@ -79,8 +110,13 @@ def mix(parts: Sequence[Part], out: Path, *, replace: bool = False) -> Mixed:
     if twice := [str(part.folder) for part, folder in zip(parts, folders, strict=True) if folders.count(folder) > 1]:
         raise SetError(f"{twice[0]} is given twice", hint="say how often with FOLDER:N")
     manifests = [(part, read_manifest(part.folder)) for part in parts]
+    for part, manifest in manifests:
+        refuse_preferences(part.folder, manifest, "mix")
+    opened = open_filters(filters, out)
     settings = {
         "command": "mix",
+        **({"weights": dict(weights)} if weights else {}),
+        **({"keep_out": opened.settings["keep_out"]} if filters.keep_out else {}),
         "sets": [
             {"set": manifest.name, "manifest": sha256_file(part.folder / MANIFEST), "repeats": part.repeats}
             for part, manifest in manifests
@@ -90,9 +126,12 @@ def mix(parts: Sequence[Part], out: Path, *, replace: bool = False) -> Mixed:
         refuse_other(out, settings)
     loaded = [_load(part, manifest) for part, manifest in manifests]
     records, rejected = _mix(loaded)
+    records[REPEATED], kept_out = _keep_out(records.get(REPEATED, []), opened)
+    rejected += kept_out
+    weighed = _weigh(records, weights) if weights else ()
     if not any(records.values()):
         raise ShortfallError(f"the {len(parts)} sets hold no rows", hint="look at their rejects: rejected.jsonl")
-    declared = tuple(line for one in loaded for line in _declared(one))
+    declared = (*(line for one in loaded for line in _declared(one)), *weighed)
     rows = [record for split in records.values() for record in split]
     manifest = make_manifest(out.name, "mix", settings, rows, declared).model_copy(
         update={
@@ -111,8 +150,43 @@ def mix(parts: Sequence[Part], out: Path, *, replace: bool = False) -> Mixed:
         rejects=dict(Counter(row.reason for row in rejected)),
         declared=declared,
         changed=changed,
-        next=command_line("fingen", "export", out, "--format", "alpaca", "--out", "DIR"),
+        next=command_line("fingen", "verify", out),
     )
+
+
+def _keep_out(rows: list[Record], opened: OpenFilters) -> tuple[list[Record], list[Rejected]]:
+    """The training rows apart from those that are in a benchmark."""
+    found = {id(record): where for record, where in opened.contaminated(rows)}
+    rejected = [
+        Rejected(item=row.model_dump(mode="json"), reason="contaminated", detail=found[id(row)], chunks=row.chunks, request=None)
+        for row in rows if id(row) in found
+    ]  # fmt: skip
+    return [row for row in rows if id(row) not in found], rejected
+
+
+def _weigh(records: dict[str, list[Record]], weights: Mapping[str, float]) -> list[str]:
+    """Repeat the training rows of tasks until each has its share, and say of each how often its rows are there."""
+    by_task: dict[str, list[Record]] = {}
+    for row in records[REPEATED]:
+        by_task.setdefault(row.task, []).append(row)
+    if by_task.keys() != weights.keys():
+        raise UsageError(
+            f"--weights: for {', '.join(weights)}; the training rows are of {', '.join(by_task)}",
+            hint="give each task of the sets one weight",
+        )
+    unit = max(len(rows) / weights[task] for task, rows in by_task.items())
+    wanted = {task: round(unit * weights[task]) for task in by_task}
+    if scarce := next((task for task, rows in by_task.items() if wanted[task] > MOST_REPEATS * len(rows)), None):
+        raise UsageError(
+            f"--weights: the {len(by_task[scarce])} rows of {scarce} would be there more than {MOST_REPEATS} times",
+            hint="give it a lower weight, or more rows",
+        )
+    chosen = Counter({
+        row.id: wanted[task] // len(rows) for task, rows in by_task.items() for row in rows
+    })  # fmt: skip
+    chosen.update(row.id for task, rows in by_task.items() for row in take(rows, wanted[task] % len(rows)))
+    records[REPEATED] = number_ids([row for row in records[REPEATED] for _ in range(chosen[row.id])])
+    return [f"{task}: {wanted[task]:,} of the training rows, from {len(rows):,}" for task, rows in by_task.items()]
 
 
 def _manifests(loaded: Sequence[_Loaded]) -> Iterator[Manifest]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from fingen.documents import OVERRIDES, is_narrative
+from fingen.config import Pdf2qa, Tuning
+from fingen.documents import OVERRIDES, is_narrative, name_some, passed_over
+from fingen.pipeline.reading import left_out
 from fingen.pipeline.restated import different_values
 from fingen.records import Chunk, Document, Record, Rejected
+from fingen.training.schedule import total_steps
 
 SHOWN_PAGES = 8
 PAGES = 10  # from which a report can be said to give few passages: a release has less
@@ -33,6 +36,43 @@ def document_notes(
         if few:
             lines.append(f"{document.path}: {few}")
     return lines
+
+
+def reading_notes(settings: Pdf2qa, documents: Sequence[Document], asked: Sequence[Chunk]) -> list[str]:
+    """What a user should know of what was read before a teacher is asked about it."""
+    notes = [f"{d.path}: {note}" for d in documents for note in [*_about(d), *_unread(d), *_left_out(d)]]
+    if sorts := ", ".join(f"{count:,} {sort}" for sort, count in left_out(list(documents), settings.sections).items()):
+        notes.append(f"passages that are not asked about, by their section: {sorts} (--sections all takes every one)")
+    return [*notes, *passed_over_note(settings), *amount_note(asked)]
+
+
+def passed_over_note(settings: Pdf2qa) -> list[str]:
+    """The files of the input folders that are no documents: counted and named, so that nobody takes them for read."""
+    names = passed_over(settings.inputs)
+    said = "file of the folders is" if len(names) == 1 else "files of the folders are"
+    return [f"{len(names):,} other {said} no report that is read: {name_some(names)}"] if names else []
+
+
+def amount_note(asked: Sequence[Chunk]) -> list[str]:
+    """How many passages have amounts whose unit, or whose basis, their report does not say."""
+    without = {
+        "the unit of an amount": sum(any(not unit.text for unit in chunk.unit) for chunk in asked),
+        "whether amounts are the group's or the parent's, or of when": sum(
+            bool(chunk.unit) and not chunk.basis for chunk in asked
+        ),
+    }
+    told = " and ".join(f"in {count:,} nobody says {what}" for what, count in without.items() if count)
+    return [f"of {len(asked):,} passages that are asked about, {told}"] if told else []
+
+
+def tuning_note(splits: Mapping[str, Sequence[Record]]) -> list[str]:
+    """What a training with its defaults makes of so few rows; nothing where they are enough to choose weights by."""
+    tuning, train, held = Tuning(), len(splits.get("train", ())), len(splits.get("validation", ()))
+    if held >= tuning.keep_rows:
+        return []
+    steps = total_steps(tuning, train)
+    few = f"{train:,} are {steps:,} steps of `fingen finetune`, and {held:,} validation rows choose no weights"
+    return [f"few rows to tune on: {few} ({tuning.keep_rows} do): name more reports, or raise --per-chunk"]
 
 
 def _about(document: Document) -> list[str]:

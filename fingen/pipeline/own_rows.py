@@ -14,7 +14,7 @@ from typing import Any
 from fingen.config import Splitting
 from fingen.disk import Model, read_jsonl, sha256_file
 from fingen.errors import SetError
-from fingen.pipeline.filters import OpenFilters, filter_settings
+from fingen.pipeline.filters import OpenFilters
 from fingen.quality.duplicates import find_duplicates
 from fingen.quality.privacy import protect, protect_reject
 from fingen.quality.splits import assign_splits, document_units
@@ -80,7 +80,7 @@ def rework_rows(
     if how:
         _divide(rows, before, *how)
     _gate_memory(rows)
-    settings = {**before.settings, **filter_settings(filters.filters), REWORKED: done}
+    settings = {**before.settings, **filters.settings, REWORKED: done}
     if how:
         settings["split"] = list(how[0])
     if before.rejects and REJECTED not in before.files:

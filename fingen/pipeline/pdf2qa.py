@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from importlib.metadata import version
@@ -20,8 +20,9 @@ from fingen.errors import DocumentError, SetError, ShortfallError, TeacherError,
 from fingen.events import Answered, Estimate, Note, Waiting
 from fingen.pipeline.checking import Checker, open_checker
 from fingen.pipeline.drawing import Draw, divide, draw_records, look_at_answers
-from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
+from fingen.pipeline.filters import OpenFilters, open_filters
 from fingen.pipeline.judging import Judge, open_judge, with_scores
+from fingen.pipeline.notes import amount_note, reading_notes, tuning_note
 from fingen.pipeline.reading import Unread, choose_chunks, protect_documents, read_all
 from fingen.pipeline.repairing import Repairs
 from fingen.pipeline.requests import RequestPlan, make_plan
@@ -38,7 +39,7 @@ from fingen.set_folder import (
     start_anew,
     withdrawn_from,
 )
-from fingen.sets import JOURNAL, MANIFEST, SetContent, read_manifest, write_set
+from fingen.sets import JOURNAL, MANIFEST, SetContent, read_manifest, say_terms, write_set
 from fingen.tasks.documents import whole_problem
 from fingen.tasks.qa import PAIR_TOKENS
 from fingen.teachers import choose_teacher, open_teacher
@@ -92,6 +93,7 @@ def pdf2qa(
         return run.estimate()
     consent = run.agree(consent)
     with Journal.open(settings.out / JOURNAL) as journal, RequestLocks(settings.out / LOCKS_FILE) as locks:
+        journal.write_inputs(_folders(settings.inputs))
         answers = run.ask(journal, locks, consent)
         if isinstance(answers, Pending):
             return answers
@@ -106,10 +108,16 @@ def pdf2qa(
         judged = run.ask_judge(journal, locks, consent)
         if isinstance(judged, Pending):
             return judged
-        with lock(settings.out, patience_seconds=PATIENCE_SECONDS):
+        with lock(settings.out, patience_seconds=PATIENCE_SECONDS, say=lambda text: on_event(Note(text))):
             draw, content = run.draw(journal)
             changed = write_set(settings.out, content)
     return run.sum_up(draw, content, answers, changed=changed)
+
+
+def _folders(inputs: Sequence[Path]) -> list[Path]:
+    """Where the files lie that these inputs mean; of several, one that stands before a document's name is in the next one up."""
+    folders = [each.resolve() if each.is_dir() else each.resolve().parent for each in inputs]
+    return list(dict.fromkeys([*folders, *(each.parent for each in folders if len(folders) > 1)]))
 
 
 def _open(
@@ -126,7 +134,8 @@ def _open(
         on_event(Note(told, is_warning=True))
     plan = make_plan(settings, judge=judge.job.teacher.name if judge else None)
     rounds = int(isinstance(asked, Provider)) if settings.repair is None else settings.repair
-    job = Job(asked, settings.asking, settings.out, whole_problem, PAIR_TOKENS, found_by, repairs=rounds)
+    item_tokens = PAIR_TOKENS * max(task.pairs_each for task in plan.tasks)
+    job = Job(asked, settings.asking, settings.out, whole_problem, item_tokens, found_by, repairs=rounds)
     require_keys(settings.asking, job, *(each.job for each in (checker, judge) if each))
     if settings.teacher is None and teacher is None:
         on_event(Note(f"teacher: {asked.name} ({_why(found_by)})"))
@@ -163,7 +172,7 @@ class _Run:
         """What a set is bound to, as far as it is known before its documents are read."""
         prompts = {name: template.sha256[:16] for name, template in self.plan.templates.items()}
         by = {"judge": self.plan.judge, "teacher": self.job.teacher.name, "prompts": prompts}
-        return {**_settings(self.settings), **by}
+        return {**_settings(self.settings), **self.filters.settings, **by}
 
     @property
     def _beside(self) -> dict[str, str | None]:
@@ -246,6 +255,8 @@ class _Run:
     def estimate(self) -> Estimate:
         """What the run would send and cost, with what checking the pairs may cost."""
         told = estimate(self.job, missing=_missing(self.settings.out, self.job))
+        notes = reading_notes(self.settings, self.documents, self.chunks)
+        told = replace(told, notes=[*notes, *say_terms(self.job.teacher.name)])
         if self.checker is None:
             return told
         return replace(told, check=self.checker.name, check_usd=self.checker.expected(self.job.requests, batch=False))
@@ -253,12 +264,12 @@ class _Run:
     def check(
         self, journal: Journal, locks: RequestLocks, consent: Callable[[Estimate], None]
     ) -> Gathered | Pending | None:
-        """Have what passes the rules checked by the second teacher, if there is one."""
+        """Have the second teacher, if there is one, check what passes the rules, and what only rules that can err reject."""
         if self.checker is None:
             return None
         self.checker.job.identity = self.job.identity
-        kept = self.look(journal, [*self.job.requests, *self.repairs.requests]).kept
-        checked = self.checker.ask(kept, self.origin.passages, journal, locks, self.on_event, consent)
+        written = self.look(journal, [*self.job.requests, *self.repairs.requests]).asked_about
+        checked = self.checker.ask(written, self.origin.passages, journal, locks, self.on_event, consent)
         self._expect(self.checker.job, journal)
         self.clock.lap("checking claims")
         return checked
@@ -269,8 +280,9 @@ class _Run:
         self.expected_usd = None if costs[0] is None or costs[1] is None else costs[0] + costs[1]
 
     def look(self, journal: Journal, requests: Iterable[Request]) -> Draw:
-        """The items of answers, before duplicates fall."""
-        return look_at_answers(requests, journal, self.origin, self.job.teacher.name, self.filters)
+        """The items of answers, before duplicates fall. What the second teacher decides on is not sent back to be mended."""
+        contest = self.checker is not None
+        return look_at_answers(requests, journal, self.origin, self.job.teacher.name, self.filters, contest=contest)
 
     def ask_judge(
         self, journal: Journal, locks: RequestLocks, consent: Callable[[Estimate], None]
@@ -289,7 +301,8 @@ class _Run:
         """Records and rejects from all answers of the journal."""
         requests = [*self.job.requests, *self.repairs.requests]
         check = self.checker.name if self.checker else None
-        return draw_records(requests, journal, self.origin, self.job.teacher.name, self.filters, check)
+        negatives = self.settings.negatives
+        return draw_records(requests, journal, self.origin, self.job.teacher.name, self.filters, check, negatives)
 
     def draw(self, journal: Journal) -> tuple[Draw, SetContent]:
         """Draw the records, with their scores, and divide them."""
@@ -300,7 +313,7 @@ class _Run:
         settings, units = self.settings, document_units(self.documents, self.split_by)
         how = (settings.splitting, settings.context, self.split_by, settings.filters.privacy)
         unnamed = frozenset(document.path for document in self.documents if document.company is None)
-        splits = divide(draw, *how, units, self.shown, journal, unnamed)
+        splits = divide(draw, *how, units, self.origin, journal, unnamed, settings.negatives)
         draw.private += self.job.masked
         return draw, self.content(
             draw, {split: list(map(self._whole, rows)) for split, rows in splits.items()}, journal
@@ -330,6 +343,7 @@ class _Run:
             teacher=self.job.teacher.name,
             settings={
                 **_settings(self.settings),
+                **self.filters.settings,
                 **self._beside,
                 "limit": self.settings.limit,
                 "sections": list(self.settings.sections),
@@ -385,7 +399,16 @@ class _Run:
             changed,
             self.clock,
         )
-        notes = [*summary.notes, *self.plan.without_rules(self.job.teacher.name), *answers.notes, *self.repairs.notes()]
+        decisive = []
+        if isinstance(self.job.teacher, Provider):  # who pays wants the set to be tuned on
+            decisive = [*amount_note(self.chunks), *tuning_note(content.splits), *say_terms(self.job.teacher.name)]
+        notes = [
+            *summary.notes,
+            *decisive,
+            *self.plan.without_rules(self.job.teacher.name),
+            *answers.notes,
+            *self.repairs.notes(),
+        ]
         return replace(summary, notes=notes, exit_code=max(summary.exit_code, int(answers.is_short)))
 
 
@@ -427,14 +450,14 @@ def _refuse_missing(folder: Path, documents: list[Document]) -> None:
 def _settings(settings: Pdf2qa) -> dict[str, Any]:
     return {
         "command": "pdf2qa",
-        "tasks": list(settings.tasks),
+        "tasks": list(settings.asked_for),
+        **({} if settings.negatives is None else {"negatives": settings.negatives}),
         "per_chunk": settings.per_chunk,
         "context": settings.context,
         "questions": sha256_file(settings.questions) if settings.questions else None,
         "chunk_tokens": settings.reading.chunk_tokens,
         "language": settings.reading.language,
         "ocr": settings.reading.ocr,
-        **filter_settings(settings.filters),
         "split": list(settings.splitting.shares),
         "memory": settings.splitting.memory_share,
     }

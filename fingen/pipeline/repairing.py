@@ -124,5 +124,6 @@ def _repair(request: Request, answer: str, found: Sequence[Rejected], number: in
 
 
 def _asked(rejected: Rejected) -> str:
-    question = rejected.item.get("question")
+    first, *_ = rejected.item.get("turns") or [rejected.item]  # a conversation goes by its first question
+    question = first.get("question") if isinstance(first, dict) else None
     return " ".join(question.split()) if isinstance(question, str) else "…"

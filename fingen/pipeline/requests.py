@@ -9,14 +9,19 @@ from typing import Any
 
 from fingen import prompts
 from fingen.config import Pdf2qa
+from fingen.disk import sha256_text
 from fingen.documents import is_narrative
+from fingen.errors import UsageError
 from fingen.pipeline.companions import Companions
 from fingen.records import Chunk, Document
 from fingen.tasks import qa
 from fingen.tasks.documents import named_tasks
+from fingen.tasks.negative import NEGATIVE
 from fingen.tasks.qa import DocumentTask
 from fingen.teachers.job import Job
-from fingen.teachers.offline import PAIRS, is_readable
+from fingen.teachers.offline import RULED, is_readable
+
+MOST_NEGATIVES = 0.5  # of the rows
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class RequestPlan:
     examples: Mapping[str, Sequence[Mapping[str, Any]]]  # template name -> the model pairs that it may show
     questions: tuple[str, ...]
     judge: str | None = None  # the teacher that scores what is kept
+    negatives: float | None = None  # the share of rows whose passage does not state what is asked for
 
     def add_requests(self, job: Job, documents: list[Document], chunks: list[Chunk]) -> list[Chunk]:
         """Give the job a request for each chunk and group of tasks, with a companion passage where they have one.
@@ -64,11 +70,22 @@ class RequestPlan:
         """The groups of tasks that a chunk is worth being asked for."""
         is_worth = is_readable(chunk) if teacher == "offline" else is_narrative(chunk)
         has_table = any(block.kind == "table" for block in chunk.blocks)
-        return [tasks for tasks in self.groups if (has_table if tasks[0].per_table else is_worth)]
+        return [
+            tasks
+            for tasks in self.groups
+            if (has_table if tasks[0].per_table else is_worth or (has_table and tasks[0].takes_tables))
+            and (tasks != (NEGATIVE,) or self._is_drawn(chunk))
+        ]
+
+    def _is_drawn(self, chunk: Chunk) -> bool:
+        """Whether a passage is one of those that are asked about what they do not say: twice as many as rows are wanted."""
+        pairs = self.per_chunk * (len(self.tasks) - 1)
+        wanted = 2 * (self.negatives or 1.0) * max(pairs, 1)
+        return int(sha256_text("negative", chunk.id)[:8], 16) < wanted * 16**8
 
     def without_rules(self, teacher: str) -> list[str]:
         """What the offline teacher cannot write, and who can; nothing for other teachers."""
-        names = [task.name for task in self.tasks if teacher == "offline" and task.task not in PAIRS]
+        names = [task.name for task in self.tasks if teacher == "offline" and task.task not in RULED]
         return [f"the offline teacher has no rules for {', '.join(names)}: --teacher names a model"] if names else []
 
 
@@ -78,7 +95,9 @@ def make_plan(settings: Pdf2qa, *, judge: str | None = None) -> RequestPlan:
     Raises:
         UsageError: no task of a name; a template or the file of topics cannot be read.
     """
-    tasks = named_tasks(settings.tasks)
+    if settings.negatives is not None and not 0 <= settings.negatives <= MOST_NEGATIVES:
+        raise UsageError(f"--negatives {settings.negatives}", hint=f"give a share from 0 to {MOST_NEGATIVES}")
+    tasks = named_tasks(settings.asked_for)
     together: dict[Any, list[DocumentTask]] = defaultdict(list)
     for task in tasks:
         together[task.shared].append(task)
@@ -90,7 +109,7 @@ def make_plan(settings: Pdf2qa, *, judge: str | None = None) -> RequestPlan:
             templates[name] = prompts.read_template(name)
             examples[name] = prompts.read_examples(templates[name], [task.name for task in group])
     questions = qa.read_questions(settings.questions) if settings.questions else ()
-    return RequestPlan(tasks, settings.per_chunk, groups, templates, examples, questions, judge)
+    return RequestPlan(tasks, settings.per_chunk, groups, templates, examples, questions, judge, settings.negatives)
 
 
 def template_name(tasks: Sequence[DocumentTask], language: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -14,16 +14,17 @@ from fingen.disk import lock
 from fingen.errors import SetError
 from fingen.events import Outcome
 from fingen.pipeline.drawing import divide, draw_records
-from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
+from fingen.pipeline.filters import OpenFilters, open_filters
 from fingen.pipeline.judging import judge_requests, with_scores
 from fingen.pipeline.own_rows import is_reworked, rework_rows
 from fingen.pipeline.repairing import is_repair
 from fingen.quality.privacy import protect_reject
 from fingen.quality.splits import document_units, note_companies
 from fingen.records import TOGETHER, Manifest, Request
-from fingen.sets import JOURNAL, SPLITS, SetContent, read_manifest, read_split, write_set
+from fingen.sets import JOURNAL, SPLITS, SetContent, read_manifest, read_split, refuse_preferences, write_set
 from fingen.tasks import qa
 from fingen.tasks.documents import named_tasks
+from fingen.tasks.qa import DocumentTask
 from fingen.teachers.journal import Journal
 from fingen.verification.origin import Origin, origin_of_set
 
@@ -43,18 +44,25 @@ class Reworked(Outcome):
     moved: int  # rows that are in another split than before
 
 
-def rework(folder: Path, filters: Filters, *, splitting: Splitting | None = None) -> Reworked:
+def rework(
+    folder: Path,
+    filters: Filters,
+    *,
+    splitting: Splitting | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Reworked:
     """Put a set through these filters again: what `pdf2qa` has made here from its journal, any other from its own rows.
 
     With `splitting` the records are also divided afresh, by its shares and units ("auto": as before); otherwise each
-    keeps its split, or its passage does.
+    keeps its split, or its passage does. `say` is told where another process is waited for.
 
     Raises:
         SetError: no such set, or it is damaged; UsageError: see `open_filters`.
     """
-    read_manifest(folder)  # a lock would make the folder
+    command = "split" if splitting else "dedup"
+    refuse_preferences(folder, read_manifest(folder), command)  # read before: a lock would make the folder
     opened = open_filters(filters, folder)
-    with lock(folder, patience_seconds=PATIENCE_SECONDS):
+    with lock(folder, patience_seconds=PATIENCE_SECONDS, say=say):
         before, notes = read_manifest(folder), list[str]()
         split_of = _split_of(folder, before)
         origin = origin_of_set(folder)
@@ -94,23 +102,33 @@ def _draw_again(
         if asked != before.requests:
             said = f"its journal gives {asked} requests, and its manifest says {before.requests}"
             raise SetError(f"{folder}: {said}", hint=AGAIN)
-        draw = draw_records(requests, journal, origin, before.teacher, opened, before.settings.get("check"))
+        draw = draw_records(
+            requests,
+            journal,
+            origin,
+            before.teacher,
+            opened,
+            before.settings.get("check"),
+            before.settings.get("negatives"),
+        )
         if judge := before.settings.get("judge"):
             scoring = judge_requests(draw.kept, origin.chunks, judge)
             draw.kept, _ = with_scores(draw.kept, scoring, journal)
         how = splitting or _as_before(before)
-        split_by = before.split_by if how.by == "auto" else how.by
+        split_by: Any = before.split_by if how.by == "auto" else how.by
         settings = {
             **before.settings,
-            **filter_settings(filters),
+            **opened.settings,
             "split": list(how.shares),
             "memory": how.memory_share,
         }
         if splitting:
             journal.forget_splits()
-        units = document_units(before.sources, split_by)  # type: ignore[arg-type]
-        chunks = list(origin.chunks.values())
-        splits = divide(draw, how, settings["context"], split_by, filters.privacy, units, chunks, journal)  # type: ignore[arg-type]
+        units = document_units(before.sources, split_by)
+        chunks, negatives = list(origin.chunks.values()), before.settings.get("negatives")
+        splits = divide(
+            draw, how, settings["context"], split_by, filters.privacy, units, origin, journal, negatives=negatives
+        )
         bound = journal.settings() or {}
         journal.write_settings({**bound, **{k: v for k, v in settings.items() if k in bound}, "split_by": split_by})
     splits = {split: list(map(origin.with_figures, rows)) for split, rows in splits.items()}
@@ -144,7 +162,7 @@ def refuse_other_filters(folder: Path, filters: Filters) -> None:
     Raises:
         SetError: the filters are not those of the set.
     """
-    settings, now = read_manifest(folder).settings, filter_settings(filters)
+    settings, now = read_manifest(folder).settings, open_filters(filters, folder).settings
     other = [f"{name} {json.dumps(settings[name])}" for name in now if name in settings and settings[name] != now[name]]
     if other:
         raise SetError(
@@ -163,7 +181,8 @@ def _requests(manifest: Manifest, origin: Origin, journal: Journal) -> Iterator[
 
     After them those by which rejected pairs went back, round by round.
     """
-    tasks = [task.task for task in named_tasks(manifest.settings["tasks"])]
+    by_record = {task.task: task for task in named_tasks(manifest.settings["tasks"])}
+    tasks = list(by_record)
     order = {chunk: index for index, chunk in enumerate(origin.chunks)}
     rows = [
         (json.loads(row["chunks"]), row["task"].split(TOGETHER), row) for row in journal.rows("SELECT * FROM requests")
@@ -180,10 +199,10 @@ def _requests(manifest: Manifest, origin: Origin, journal: Journal) -> Iterator[
         return name if is_repair(name) else "", order[chunks[0]], tasks.index(asked[0])
 
     for chunks, asked, row in sorted(there, key=place):
-        yield _request(chunks, row, origin, manifest, len(asked))
+        yield _request(chunks, row, origin, manifest, [by_record[name] for name in asked])
 
 
-def _request(chunks: list[str], row: Any, origin: Origin, manifest: Manifest, tasks: int) -> Request:
+def _request(chunks: list[str], row: Any, origin: Origin, manifest: Manifest, asked: Sequence[DocumentTask]) -> Request:
     """A request as far as its answer is looked at; the texts that were sent stay in the journal."""
     passages = tuple(origin.passages[chunk] for chunk in chunks)
     return Request(
@@ -194,6 +213,6 @@ def _request(chunks: list[str], row: Any, origin: Origin, manifest: Manifest, ta
         prompt=row["prompt"],
         answer_schema={},
         max_tokens=row["max_tokens"],
-        count=qa.pairs_worth(passages, manifest.settings["per_chunk"], manifest.teacher) * tasks,
+        count=qa.count_asked(asked, passages, manifest.settings["per_chunk"], manifest.teacher) * len(asked),
         passages=passages,
     )

@@ -14,9 +14,14 @@ from fingen.documents.formats import is_pdf
 from fingen.errors import SetError, UsageError
 from fingen.quality.evidence import locate, place_of
 from fingen.records import PLACE_MARK, Block, Box, Chunk, Evidence, Manifest, Record, SourceEntry
-from fingen.sets import CHUNKS, MAKE_AGAIN, REJECTED, SPLITS, read_manifest, read_split
+from fingen.sets import CHUNKS, JOURNAL, MAKE_AGAIN, REJECTED, SPLITS, read_manifest, read_split
+from fingen.teachers.journal import read_inputs
 
-FOLDERS = (Path(), Path("raw"), Path("reports"))  # where input files are looked for if no folder is named
+FOLDERS = (
+    Path(),
+    Path("raw"),
+    Path("reports"),
+)  # where input files are looked for if no folder is named, and where they were
 NAMED = 5  # ids that a message names
 NEAR = 60  # of 100: how alike an id must be to be suggested
 
@@ -54,8 +59,8 @@ class Shown:
 def show(folder: Path, wanted: str | None = None, *, inputs: Sequence[Path] = ()) -> Shown:
     """The record whose id starts with `wanted`, or the first one of the set.
 
-    Its PDF files are looked for in `inputs` (folders, or the files themselves), or else in FOLDERS. One that is not there,
-    or is not what the set was made from, is in `missing`; the boxes are then those of whole paragraphs and tables.
+    Its files are looked for in `inputs` (folders, or the files themselves), or else in FOLDERS and where they were read from.
+    One that is not there, or is not what the set was made from, is in `missing`; the boxes are then those of whole paragraphs and tables.
 
     Raises:
         SetError: no such set or record, more than one record, or a passage is missing; DocumentError: a page cannot be read.
@@ -66,8 +71,9 @@ def show(folder: Path, wanted: str | None = None, *, inputs: Sequence[Path] = ()
     sources = {source.path: source for source in manifest.sources}
     files: dict[str, Path] = {}
     missing: dict[str, str] = {}
+    places = places_of(folder, inputs)
     for name in documents_of(record):
-        file = find_file(name, sources, inputs)
+        file = find_file(name, sources, places)
         if isinstance(file, Path):
             files[name] = file
         else:
@@ -80,16 +86,29 @@ def documents_of(record: Record) -> list[str]:
     return list(dict.fromkeys(_document(quote, record) for quote in record.evidence))
 
 
-def find_file(name: str, sources: Mapping[str, SourceEntry], inputs: Sequence[Path]) -> Path | str:
+@dataclass(frozen=True)
+class Places:
+    """Where the files of a set are looked for: below what was named, by their names alone too, else where they most likely are."""
+
+    named: tuple[Path, ...]
+    likely: tuple[Path, ...] = FOLDERS
+
+
+def places_of(folder: Path, inputs: Sequence[Path]) -> Places:
+    """The places that were named, and for where none was those that a set's journal knows beside FOLDERS."""
+    return Places(tuple(inputs), FOLDERS if inputs else (*FOLDERS, *read_inputs(folder / JOURNAL)))
+
+
+def find_file(name: str, sources: Mapping[str, SourceEntry], places: Places) -> Path | str:
     """The file that a document was read from, or why there is none. `sources` are those of the manifest, by path."""
-    return _find_file(sources[name], inputs) if name in sources else f"{name!r} is not listed in the set's manifest"
+    return _find_file(sources[name], places) if name in sources else f"{name!r} is not listed in the set's manifest"
 
 
 class SourceFiles:
     """The PDFs of a set where many pages of them are looked at: one that is replaced meanwhile is known by its content again."""
 
-    def __init__(self, sources: Mapping[str, SourceEntry], inputs: Sequence[Path]) -> None:
-        self._sources, self._inputs = sources, inputs
+    def __init__(self, sources: Mapping[str, SourceEntry], places: Places) -> None:
+        self._sources, self._places = sources, places
         self._found: dict[str, tuple[Path, tuple[int, ...]]] = {}
 
     def find(self, name: str) -> Path | str:
@@ -97,7 +116,7 @@ class SourceFiles:
         kept = self._found.get(name)
         if kept and _stamp(kept[0]) == kept[1]:
             return kept[0]
-        found = find_file(name, self._sources, self._inputs)  # one that was missing may be there by now
+        found = find_file(name, self._sources, self._places)  # one that was missing may be there by now
         if isinstance(found, Path):
             self._found[name] = found, _stamp(found)
         return found
@@ -143,7 +162,7 @@ def write_pictures(shown: Shown, path: Path, *, dpi: int = DPI, crop: bool = Fal
     """
     check_writable(path.parent)
     if shown.missing:
-        raise UsageError("; ".join(shown.missing.values()), hint="name the folder of the PDF files with --input")
+        raise UsageError("; ".join(shown.missing.values()), hint="name the folder of the reports with --input")
     pages = pages_of(shown.quotes)
     if not pages:
         raise UsageError(
@@ -301,10 +320,10 @@ def _blocks(chunk: Chunk, start: int, end: int, page: int) -> list[Block]:
     return [block for block in chunk.blocks if block.page == page and block.start < end and start < block.end]
 
 
-def _find_file(source: SourceEntry, inputs: Sequence[Path]) -> Path | str:
+def _find_file(source: SourceEntry, places: Places) -> Path | str:
     """The PDF that a document was read from, or why there is none."""
     others: list[Path] = []
-    for path in _candidates(source.path, inputs):
+    for path in _candidates(source.path, places):
         try:
             if sha256_file(path) == source.sha256:
                 return path
@@ -313,18 +332,18 @@ def _find_file(source: SourceEntry, inputs: Sequence[Path]) -> Path | str:
         others.append(path)
     if others:
         return f"{others[0]}: not the file that the set was made from: its content is another"
-    looked = ", ".join(str(folder) for folder in inputs or FOLDERS)
+    looked = ", ".join(str(folder) for folder in places.named or places.likely)
     return f"{source.path!r} was not found below {looked}"
 
 
-def _candidates(name: str, inputs: Sequence[Path]) -> Iterator[Path]:
+def _candidates(name: str, places: Places) -> Iterator[Path]:
     """Files that may be the document: by its path, and in folders that were named also by its file name alone."""
     inner = PurePosixPath(name)
-    for folder in inputs or FOLDERS:
+    for folder in places.named or places.likely:
         if folder.is_file():
             yield folder
         elif not inner.is_absolute() and ".." not in inner.parts and (folder / inner).is_file():
             yield folder / inner
-        elif inputs:
+        elif places.named:
             last = PurePosixPath(name).name
             yield from (path for path in sorted(folder.rglob("*")) if path.name == last and path.is_file())

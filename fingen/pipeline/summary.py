@@ -11,7 +11,7 @@ from fingen.config import Pdf2qa
 from fingen.errors import DocumentError
 from fingen.events import Outcome, command_line
 from fingen.pipeline.drawing import Draw
-from fingen.pipeline.notes import document_notes
+from fingen.pipeline.notes import document_notes, passed_over_note
 from fingen.pipeline.reading import Unread, left_out
 from fingen.pipeline.repairing import Repairs
 from fingen.quality.splits import note_companies
@@ -114,6 +114,7 @@ def summarize(
         changed=changed,
         seconds=clock.laps,
         notes=[
+            *passed_over_note(settings),
             *document_notes(documents, chunks, draw.kept, draw.rejected),
             *note_companies(content.splits, content.manifest.sources, content.manifest.split_by),
             *([SLIPS.format(draw.slips)] if draw.slips else []),

@@ -16,7 +16,7 @@ from fingen.disk import lock, sha256_text
 from fingen.errors import ShortfallError, UsageError
 from fingen.events import Answered, Estimate, Note, Outcome, command_line
 from fingen.pipeline.drawing import rejected, rejects
-from fingen.pipeline.filters import OpenFilters, filter_settings, open_filters
+from fingen.pipeline.filters import OpenFilters, open_filters
 from fingen.pipeline.pdf2qa import require_named
 from fingen.quality.diversity import measure
 from fingen.quality.duplicates import duplicate_texts
@@ -124,7 +124,7 @@ def synth(
         made = maker.make(journal, locks, on_event, consent)
         if isinstance(made, Pending):
             return made
-        with lock(settings.out, patience_seconds=PATIENCE_SECONDS):
+        with lock(settings.out, patience_seconds=PATIENCE_SECONDS, say=lambda text: on_event(Note(text))):
             content = _content(settings, maker, made, journal, job)
             changed = write_set(settings.out, content)
         return _summary(settings, maker, made, content, journal, changed)
@@ -402,7 +402,7 @@ def _content(settings: Synth, maker: _Maker, made: Made, journal: Journal, job: 
         name=settings.out.name,
         command=f"synth {settings.kind}",
         teacher=job.teacher.name,
-        settings={**settings_said, **filter_settings(settings.filters)},
+        settings={**settings_said, **maker.filters.settings},
         prompts=maker.files(),
         sources=(),
         unread={},

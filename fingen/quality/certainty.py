@@ -16,6 +16,12 @@ from fingen.quality.rivals import name_words
 from fingen.quality.source import Source, row_key, sizes
 from fingen.quality.tables import Periods, Place
 
+# Reasons that rest on how the words of an answer are read, and can err where a sentence is built as no rule expects. All others
+# rest on digits, quotes and form.
+READ_FROM_WORDS = frozenset(
+    ("sign", "direction", "opposite", "cause", "binding-row", "binding-column", "binding-period", "binding-basis",
+     "binding-entity")
+)  # fmt: skip
 _FEW = 2  # figures of a sentence whose words can hardly be another's
 _NAME_ZH = 5  # characters
 _HEAD_ZH = 8  # characters

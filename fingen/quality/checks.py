@@ -58,9 +58,12 @@ def _evidence(draft: Draft) -> str | None:
 
 
 def _self_contained(draft: Draft) -> str | None:
-    for question in filter(None, (draft.record.instruction, draft.rephrased)):
-        if leaning := _LEANS_ON_TEXT.search(question):
+    """A later question of a conversation may rest on what was asked before it."""
+    before = "\n".join(draft.record.questions[:-1])
+    for own in filter(None, (draft.record.instruction, draft.rephrased)):
+        if leaning := _LEANS_ON_TEXT.search(own):
             return f"the question leans on a text: {leaning[0]}"
+        question = f"{before}\n{own}"
         if not any(_names(question, passage) for passage in draft.passages):
             return "the question names neither the company nor its report"
         if not all(_names_period(question, passage) for passage in draft.passages):

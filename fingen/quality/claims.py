@@ -79,7 +79,7 @@ _UP = (
     r"|(?<!\bmade )(?<!\bmake )(?<!\bmakes )(?<!\bmaking )(?<!\btied )(?<!\btie )(?<!\btying )(?<!\bset )(?<!\bdrawn )up"
     r"|widen(?:s|ed|ing)|advanc(?:ed|ing)|soar(?:s|ed|ing)?|strengthen(?:s|ed|ing)|swell(?:s|ed|ing)?|swollen|add(?:s|ed|ing)"
     r"|lift(?:s|ed|ing)|doubl(?:ed|ing)|tripl(?:ed|ing))\b"
-    r"|上升|增长|增加|提高|提升|上涨|增至|升至|增到|升到|扩大|上调|攀升|增幅|涨幅|走高|大增|激增|猛增|同比增|[略微小][升增]|增(?=[0-9]|$)|(?<!最)[高多](?=[0-9]|$)"
+    r"|上升|增长|增加|提高|提升|上涨|增至|升至|增到|升到|扩大|上调|攀升|增幅|涨幅|走高|大增|激增|猛增|同比增|[略微小][升增]|增(?=[0-9]|$)|(?<!最)[高多](?=(?:[了约近逾]|大约|超过?)?(?:[0-9]|$))"
 )
 _DOWN = (
     r"\b(?:fell|fall(?:s|en|ing)?|decreas(?:e[sd]?|ing)|declin(?:e[sd]?|ing)|drop(?:s|p?ed|ping)?|shr[au]nk|shrink(?:s|ing|age)?"
@@ -88,7 +88,7 @@ _DOWN = (
     r"|plung(?:e[sd]?|ing)|plummet(?:s|t?ed|t?ing)?|tumbl(?:e[sd]?|ing)|retreat(?:s|ed|ing)?|shed(?:s|ding)?|trimm(?:ed|ing)"
     r"|halv(?:e[sd]|ing)|ero(?:d(?:e[sd]|ing)|sion)|diminish(?:es|ed|ing)|dwindl(?:e[sd]|ing)|reced(?:e[sd]|ing)"
     r"|par(?:ed|ing)|cut(?:ting)?(?=(?: back)? (?:by|to|from)\b))\b"
-    r"|下降|减少|降低|下滑|下跌|降至|减至|降到|减到|缩小|缩减|下调|回落|跌至|收窄|降幅|跌幅|走低|走弱|缩水|萎缩|锐减|骤降|大跌|大降|同比降|腰斩|[略微小][降跌]|降(?=[0-9]|$)|(?<!最)[低少](?=[0-9]|$)"
+    r"|下降|减少|降低|下滑|下跌|降至|减至|降到|减到|缩小|缩减|下调|回落|跌至|收窄|降幅|跌幅|走低|走弱|缩水|萎缩|锐减|骤降|大跌|大降|同比降|腰斩|[略微小][降跌]|降(?=[0-9]|$)|(?<!最)[低少](?=(?:[了约近逾]|大约|超过?)?(?:[0-9]|$))"
 )
 _DRAG = re.compile(  # what a part that counts against the whole is said to do
     r"\b(?:t(?:ook|akes?|aking)|cost|drag(?:ged|s)?|headwinds?|weigh(?:ed|s|ing)?|hurt|subtract(?:ed|s)?|h(?:eld|olds) back"

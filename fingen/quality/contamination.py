@@ -15,6 +15,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
+from fingen.disk import sha256_file
 from fingen.errors import SetError
 from fingen.quality.duplicates import Seen, Wording, fold, without_options
 from fingen.records import Record
@@ -49,6 +50,15 @@ class KeptOut:
 
 
 @dataclass(frozen=True)
+class Benchmark:
+    """Rows that are kept out: of a file, or of a benchmark that is known by its name."""
+
+    name: str
+    rows: tuple[KeptOut, ...]
+    sha256: str  # of what they were read from
+
+
+@dataclass(frozen=True)
 class Overlap:
     """A record that is in a benchmark: in which row of which file, and how.
 
@@ -60,7 +70,7 @@ class Overlap:
     record: Record
     row: int
     kind: Kind
-    path: Path
+    benchmark: str
 
 
 def read_keep_out(path: Path) -> list[KeptOut]:
@@ -119,16 +129,22 @@ def _parse_row(path: Path, raw: Raw) -> KeptOut:
     return KeptOut(raw.number, *texts)
 
 
-def find_contamination(records: Sequence[Record], path: Path) -> list[Overlap]:
+def benchmark_of(path: Path) -> Benchmark:
+    """The benchmark that a file holds.
+
+    Raises:
+        UsageError, SetError: see `read_keep_out`.
+    """
+    return Benchmark(path.name, tuple(read_keep_out(path)), sha256_file(path))
+
+
+def find_contamination(records: Sequence[Record], benchmark: Benchmark) -> list[Overlap]:
     """The records that a benchmark has, each with the first row that it overlaps, in the order of the records.
 
     A record's whole text, its instruction and its input are each compared with each row's whole text, its question and
     its passage. A part that rows share, such as "What is the sentiment of this news?", stands for none of them.
-
-    Raises:
-        SetError: the file is missing or broken; see `read_keep_out`.
     """
-    rows = read_keep_out(path)
+    rows = benchmark.rows
     bare = zip(_after_prompt([row.question for row in rows]), rows, strict=True)
     texts = [
         *((row.whole, row.row) for row in rows),
@@ -143,7 +159,7 @@ def find_contamination(records: Sequence[Record], path: Path) -> list[Overlap]:
         found = _find(record, own, seen, runs)
         if found is not None:
             number, kind = found
-            overlaps.append(Overlap(record, number, kind, path))
+            overlaps.append(Overlap(record, number, kind, benchmark.name))
     return overlaps
 
 
@@ -158,12 +174,12 @@ def _after_prompt(texts: Sequence[str]) -> list[str]:
 
 
 def _find(record: Record, own: str, seen: Seen, runs: _Runs) -> tuple[int, Kind] | None:
-    whole = f"{record.instruction}\n{record.input}"
-    texts = dict.fromkeys(text for text in (whole, record.instruction, record.input, own) if text.strip())
+    last = f"{record.instruction}\n{record.input}"
+    texts = dict.fromkeys(text for text in (last, record.input, own, *reversed(record.questions)) if text.strip())
     found = [found for text in texts if (found := seen.find(Wording(text)))]
     if found:
         return min(found, key=lambda number_and_kind: (number_and_kind[1] != "exact", number_and_kind[0]))
-    number = runs.find(whole)
+    number = runs.find("\n".join([*(turn.content for turn in record.turns), last]))
     return None if number is None else (number, "contained")
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from rapidfuzz.distance import OSA
 
 from fingen.records import Record, content_id
+from fingen.text import is_cjk
 
 Kind = Literal["exact", "near", "answer"]
 
@@ -24,6 +25,7 @@ _ASKING = re.compile("(?:can|could|will|would) you (?:please |kindly )?(?:tell m
 # Plurals that mean something else than the word without its s.
 _OWN_PLURALS = frozenset({"arms", "customs", "damages", "economics", "futures", "goods", "means", "news", "securities"})
 # Words that one letter more makes another word: contract, coasting, dividend, founding, hoisting, spending, starting.
+OWN_LETTERS, OWN_HAN = 40, 15  # characters of an answer that is one conversation's own: “You are welcome” is anybody's
 _MOST_EDITS = 3  # letters: company, companies
 _OTHER_WORDS = frozenset({"contact", "costing", "divided", "funding", "hosting", "sending", "staring", "through"})
 
@@ -360,13 +362,14 @@ def find_duplicates(
 ) -> list[Duplicate]:
     """The rows that repeat another one, in the order of the rows.
 
-    - exact: instruction and input fold to the same text, in whatever document.
+    - exact: instruction and input, and of a conversation all turns before them, fold to the same text, in whatever document.
     - near: the same document, the same figures, and the same words in the same order but for function words, polite
       words, a plural, or one slip of the keys in one longer word that is no name. A high ratio alone would not do: in a
       question that names company and period, 流动资产 and 流动负债 are 95 % the same. A Chinese character is a word.
     - answer: the same folded output in one document and task. Labels repeat by nature and are not compared.
 
-    A row with a passage in `input` and one without are different exercises; only their whole text can be the same.
+    A row with its passage (in `input`, of a conversation in `system`) and one without are different exercises; only their
+    whole text can be the same.
 
     Args:
         records: the rows of one set.
@@ -391,7 +394,12 @@ def find_duplicates(
 
 
 def _text(record: Record) -> str:
-    return f"{without_options(record)}\n{record.input}"
+    before = [record.system, *(turn.content for turn in record.turns)] if record.turns else []
+    return "\n".join((*before, without_options(record), record.input, *([record.rejected] if record.rejected else [])))
+
+
+def _has_passage(record: Record) -> bool:
+    return bool(record.system if record.turns else record.input)
 
 
 def without_options(record: Record) -> str:
@@ -434,27 +442,34 @@ class _Kept:
 
 
 def _group(record: Record) -> Hashable:
-    return record.document, bool(record.input)
+    return record.document, _has_passage(record)
 
 
 def _answer_key(record: Record) -> Hashable:
-    """What two rows with one answer share; None, which no row is stored under, where answers repeat by nature."""
-    if not record.document or record.label:
+    """What two rows with one answer share; None, which no row is stored under, where answers repeat by nature: labels, chosen answers."""
+    if not record.document or record.label or record.rejected:
         return None
-    return record.document, record.task, bool(record.input), fold(record.output) or record.output
+    answers = (fold(each.output) or each.output for each in record.exchanges)
+    return record.document, record.task, _has_passage(record), *answers
 
 
-def near_clusters(records: Sequence[Record]) -> dict[str, str]:
-    """Record id -> cluster, for splits: records of any document with the same folded output are one cluster.
+def near_clusters(records: Sequence[Record]) -> dict[str, tuple[str, ...]]:
+    """Record id -> clusters, for splits: records of any document with the same folded output are one cluster.
 
-    Of rows with a label, which repeats by nature, those with the same folded text are. A cluster's id is a hash of what
-    its records share, so it does not depend on the other records.
+    Of rows with a label, which repeats by nature, those with the same folded text are. A conversation is in a cluster for
+    each of its answers that is long enough to be its own, and in one for all that is said in it. A cluster's id is a hash
+    of what its records share, so it does not depend on the other records.
     """
-    return {record.id: content_id("n", *_shared_text(record)) for record in records}
+    return {record.id: tuple(content_id("n", *shared) for shared in _shared_texts(record)) for record in records}
 
 
-def _shared_text(record: Record) -> tuple[str, str]:
-    if not record.label:
-        return "output", fold(record.output) or record.output
-    text = _text(record)
-    return "text", fold(text) or text
+def _shared_texts(record: Record) -> list[tuple[str, str]]:
+    if record.label:
+        text = _text(record)
+        return [("text", fold(text) or text)]
+    if not record.turns:
+        return [("output", fold(record.output) or record.output)]
+    answers = dict.fromkeys(fold(each.output) for each in record.exchanges)
+    own = [("output", answer) for answer in answers if len(answer) >= (OWN_HAN if is_cjk(answer[:1]) else OWN_LETTERS)]
+    whole = f"{_text(record)}\n{record.output}"
+    return [*own, ("conversation", fold(whole) or whole)]

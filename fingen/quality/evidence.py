@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,7 +21,7 @@ from rapidfuzz.distance import Levenshtein
 
 from fingen.quality.notation import narrow
 from fingen.quality.quantities import find_figures
-from fingen.records import PLACE_MARK, Block, Chunk, Evidence
+from fingen.records import PLACE_MARK, Block, Chunk, Evidence, Record
 from fingen.text import INNER_BAR
 
 LEAST_LETTERS = 30  # a shorter quote must be exact: its slips could make another statement of it
@@ -95,6 +95,19 @@ def hash_text(text: str) -> str:
 def is_hash(text: str) -> bool:
     """Whether a text is such a hash."""
     return _HASHED.fullmatch(text) is not None
+
+
+def retell(record: Record, quote: Callable[[str], str], passage: Callable[[str], str]) -> Record:
+    """The row with what the functions make of each of its quotes, those of its turns too, and of the passage that it shows."""
+
+    def told(evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+        return tuple(each.model_copy(update={"quote": quote(each.quote)}) for each in evidence)
+
+    turns = tuple(turn.model_copy(update={"evidence": told(turn.evidence)}) for turn in record.turns)
+    place = "system" if record.turns and record.draws.get("context") == "passage" else "input"
+    shown = getattr(record, place)
+    texts = {place: passage(shown)} if shown and record.origin == "document" else {}
+    return record.model_copy(update={"evidence": told(record.evidence), "turns": turns, **texts})
 
 
 @lru_cache(maxsize=1 << 12)  # rows of one pair share quotes

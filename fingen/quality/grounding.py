@@ -26,17 +26,17 @@ says of what and of which time it is; what the answer says of it must not contra
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
 from itertools import combinations, pairwise
-from typing import Literal
+from typing import Any, Literal
 
 from fingen.quality.binding import Binding, Verdict
 from fingen.quality.carried import find_other_rows
 from fingen.quality.causes import find_wrong_causes
-from fingen.quality.certainty import is_sure, may_be_doubtful
+from fingen.quality.certainty import READ_FROM_WORDS, is_sure, may_be_doubtful
 from fingen.quality.claims import QUANTITIES, ClaimContext, belies, contradicts_itself
 from fingen.quality.computed import Computed, brief, interval
 from fingen.quality.counts import (
@@ -47,6 +47,7 @@ from fingen.quality.counts import (
     find_wrong_shares,
 )
 from fingen.quality.derived import follows
+from fingen.quality.draft import Drop
 from fingen.quality.names import find_foreign
 from fingen.quality.notation import standard
 from fingen.quality.opposed import find_opposed
@@ -54,7 +55,7 @@ from fingen.quality.pairing import find_exchanged, is_change_to_another_year, or
 from fingen.quality.quantities import HUNDREDTH, ONE, Quantity, same_currency
 from fingen.quality.source import Ladder, Source, describe, fold_name, prepare, row_key
 from fingen.quality.tables import Place, parse_unit
-from fingen.records import Passage, Record
+from fingen.records import CONTESTED, SUPPORTED_BY, Passage, Record
 
 # How far a figure is proved. bound: row or subject, period and unit are those that the answer says; quoted: it stands in the
 # pair's quote (in the passages, where a pair has none); computed: the calc gives it, from figures that stand there.
@@ -99,6 +100,7 @@ class Finding:
 
     `sentence` is that of the answer, `has` what the source has there; both are said of what failed alone.
     `chunk`, `source_start` and `source_end` say where the nearest figure of the source stands; without one, None and 0.
+    `may_err`: it rests on how the words are read, not on digits, quotes or tags; whoever reads both can say otherwise.
     """
 
     reason: str
@@ -112,6 +114,7 @@ class Finding:
     source_end: int = 0
     sentence: str = ""
     has: str = ""
+    may_err: bool = False
 
     @property
     def why(self) -> str:
@@ -153,6 +156,13 @@ class Grounding:
         """What is only suspected of a figure and not sure, by its start: of which row, time or sign it may be instead."""
         return {each.start: each.detail for each in self.findings if each.detail.startswith(_DOUBT)}
 
+    def is_supported(self, draws: Mapping[str, Any]) -> bool:
+        """Whether all that failed may err, and a row's draws say that a second teacher has looked at it and supports the row."""
+        reasons = draws.get(CONTESTED)
+        return bool(draws.get(SUPPORTED_BY)) and isinstance(reasons, list) and all(
+            each.may_err and each.reason in reasons for each in self.failed
+        )  # fmt: skip
+
     @property
     def failed(self) -> tuple[Finding, ...]:
         """The findings that a record must not have."""
@@ -169,6 +179,12 @@ def ground(record: Record, passages: Sequence[Passage], *, organisations: Collec
     return _Check(record, [prepare(passage) for passage in passages], organisations).run()
 
 
+def only_may_err(faults: Sequence[Drop], findings: Sequence[Finding]) -> bool:
+    """Whether something speaks against an item, and nothing that is sure: `faults` of its form, `findings` that failed."""
+    is_sure = any(each.reason not in READ_FROM_WORDS for each in faults) or not all(each.may_err for each in findings)
+    return bool(faults or findings) and not is_sure
+
+
 class _Check:
     """One answer against its sources."""
 
@@ -178,8 +194,9 @@ class _Check:
         self.organisations = organisations
         notation = sources[0].notation if sources else None
         self.reading = ClaimContext(standard(record.output, notation), sources[0].report_year if sources else None)
-        self.binding = Binding(self.reading, sources, record.instruction)
+        self.binding = Binding(self.reading, sources, "\n".join(record.questions))
         quotes = [evidence.quote for evidence in record.evidence]
+        self.quotes = "\n".join(quotes)
         self.quoted = {id(source): source.spans_of(quotes) for source in sources}
         self.proved: dict[int, list[tuple[Source, Place]]] = {}  # where figures were found, by their start
         self.findings: list[Finding] = []
@@ -228,7 +245,7 @@ class _Check:
         before = len(self.findings)
         self._look_at_words()
         self.findings[before:] = [
-            each
+            replace(each, may_err=True)
             for each in self.findings[before:]
             if not any(source.says(self.reading, each.start) for source in self.sources)
         ]
@@ -255,7 +272,7 @@ class _Check:
 
     def _add(
         self, reason: str, start: int, end: int, detail: str, place: Place | None = None, source: Source | None = None,
-        status: Literal["failed", "unbound"] = "failed",
+        status: Literal["failed", "unbound"] = "failed", *, by_tag: bool = False,
     ) -> None:  # fmt: skip
         said = self.record.output[start:end]
         chunk, at, stop = (source.chunk, place.figure.start, place.figure.end) if place and source else (None, 0, 0)
@@ -263,7 +280,8 @@ class _Check:
         if status == "failed":
             sentence = self.record.output[slice(*self.reading.sentence(start))].strip()[:_SENTENCE] if said else ""
             has = describe(source, place) if place and source else ""
-        self.findings.append(Finding(reason, status, said, start, end, detail, chunk, at, stop, sentence, has))
+        may_err = reason in READ_FROM_WORDS and not by_tag
+        self.findings.append(Finding(reason, status, said, start, end, detail, chunk, at, stop, sentence, has, may_err))
 
     # --- amounts and percentages ------------------------------------------------------------------------------------------
 
@@ -319,7 +337,7 @@ class _Check:
             reason, detail, nearest, origin = wrong
             by_tag = self.binding.is_against_tag(figure, origin, nearest)
             if by_tag or is_sure(wrong, self.reading, figure, self.contested.keys()):
-                self._add(reason, figure.start, figure.end, detail, nearest, origin)
+                self._add(reason, figure.start, figure.end, detail, nearest, origin, by_tag=by_tag)
             else:
                 self.proved.setdefault(start, []).append((origin, nearest))
                 self._add(
@@ -387,8 +405,13 @@ class _Check:
         return any(start <= at < end for start, end in self.quoted[id(source)])
 
     def _needs_quote(self, figure: Quantity) -> bool:
-        """Whether a figure must stand in a quote of its own pair: not without quotes, and no small bare number."""
+        """Whether a figure must stand in a quote of its own pair: not without quotes, and no small bare number.
+
+        The length of a period need not where a quote has the number in other words: 53 Weeks Ended, 53 and 52 weeks.
+        """
         if not any(self.quoted.values()):
+            return False
+        if figure.unit == "time" and re.search(rf"(?<![\d.,]){figure.shown}(?![\d.,])", self.quotes):
             return False
         return figure.kind != "amount" or figure.scale != ONE or bool(figure.unit) or figure.shown >= _BARE
 

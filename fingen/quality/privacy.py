@@ -17,7 +17,7 @@ from datetime import date
 from typing import Any, Literal
 
 from fingen.quality.person_names import find_person_names
-from fingen.records import Block, Chunk, Language, Record, Rejected
+from fingen.records import Block, Chunk, Evidence, Language, Record, Rejected
 from fingen.text import find_language
 
 Kind = Literal["api-key", "id-card", "bank-card", "phone", "email", "person"]
@@ -165,14 +165,19 @@ def protect(record: Record, mode: Mode) -> tuple[Record | None, Counter[Kind]]:
             found.update(kind for kind in PRIVATE if TOKENS[kind] in text)
         return mask(text, _private(personal)) if mode in _MASKING else text
 
-    evidence = record.evidence and tuple(
-        quote.model_copy(update={"quote": cleaned(quote.quote)}) for quote in record.evidence
+    def unmarked(quotes: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+        return quotes and tuple(quote.model_copy(update={"quote": cleaned(quote.quote)}) for quote in quotes)
+
+    evidence = unmarked(record.evidence)
+    turns = record.turns and tuple(
+        turn.model_copy(update={"content": cleaned(turn.content), "evidence": unmarked(turn.evidence)})
+        for turn in record.turns
     )
     options = record.options and {name: cleaned(text) for name, text in record.options.items()}
-    texts = {name: cleaned(getattr(record, name)) for name in ("instruction", "input", "output")}
+    texts = {name: cleaned(getattr(record, name)) for name in ("system", "instruction", "input", "output")}
     if mode == "drop" and found.keys() & PRIVATE:
         return None, found
-    return record.model_copy(update={**texts, "evidence": evidence, "options": options}), found
+    return record.model_copy(update={**texts, "evidence": evidence, "turns": turns, "options": options}), found
 
 
 def _private(personal: Iterable[Personal]) -> list[Personal]:

@@ -131,7 +131,7 @@ def _ties(records: Sequence[Record], units: Mapping[str, tuple[str, ...]]) -> di
     """Record id -> all that ties it to other records: its units first, then its chunks and its cluster."""
     cluster = near_clusters(records)
     return {
-        record.id: tuple(dict.fromkeys((*units[record.id], *record.chunks, cluster[record.id]))) for record in records
+        record.id: tuple(dict.fromkeys((*units[record.id], *record.chunks, *cluster[record.id]))) for record in records
     }
 
 

@@ -19,6 +19,7 @@ from fingen.quality.draft import Draft
 from fingen.quality.programs import ProgramError, execute, parse_program, tokenize
 from fingen.quality.source import Source, prepare
 from fingen.quality.tables import Place, label_key
+from fingen.records import Record
 
 _YEAR = re.compile(r"(?<![\d.,])(?:19|20)\d\d(?![\d.,]*\d)")
 _QUOTES = str.maketrans("", "", "“”\"‘’'")
@@ -149,6 +150,7 @@ BY_NAME: Mapping[str, Operation] = {
         lambda c: f"{_subtract(c)}, divide(#0, {c[1].literal})", lambda v: (v[0] - v[1]) / v[1],
         lambda c: len(c) == 2 and _later(*c), 100, one_row=True, moves=True,
     ),
+    "points": Operation(_subtract, lambda v: v[0] - v[1], lambda c: len(c) == 2 and _later(*c), one_row=True, moves=True),
     "change": Operation(_subtract, lambda v: v[0] - v[1], lambda c: len(c) == 2 and _later(*c), one_row=True, moves=True),
     "share": _SHARE,
     "share_change": _SHIFT,
@@ -170,12 +172,38 @@ BY_NAME: Mapping[str, Operation] = {
 OPERATIONS = tuple(BY_NAME)
 
 
+def cells_of(record: Record) -> list[Cell]:
+    """The cells that the program of a row takes.
+
+    Raises:
+        KeyError, TypeError, InvalidOperation: it says of none, or one is none.
+    """
+    cells = [Cell(**cell) for cell in record.draws["cells"]]
+    return [cell for cell in cells if cell.size is not None]
+
+
+def is_bare_total(cell: Cell) -> bool:
+    """Whether the label of a cell's row says that it is a total and not of what."""
+    return _TOTAL.fullmatch(row_key(cell.row)) is not None
+
+
+_WHOLES = {"share": 1, "share_change": 1, "contribution": 2, "sum": -1}  # which of the cells is the total
+
+
+def stands_within(cell: Cell, cells: Sequence[Cell], operation: str, question: str) -> bool:
+    """Whether a question says which total a cell is a part of: by its words, or as what its share or its part is of."""
+    if operation in _WHOLES:
+        return row_key(cell.row) != row_key(cells[_WHOLES[operation]].row)
+    text = _folded(question)
+    return operation == "rank" or "within " in text or "中的" in text
+
+
 def find_fault(draft: Draft) -> str | None:
     """What is wrong with the program of a pair on a table, or None."""
     record = draft.record
     try:
         operation = BY_NAME[str(record.draws.get("operation"))]
-        cells = [Cell(**cell) for cell in record.draws["cells"]]
+        cells = cells_of(record)
         values = [cell.size for cell in cells]
         parse_program(record.program)
     except (KeyError, TypeError, InvalidOperation) as e:
@@ -188,15 +216,44 @@ def find_fault(draft: Draft) -> str | None:
         return f"the steps are not those of it: {operation.program(cells)}"
     sources = [prepare(passage) for passage in draft.passages]
     if (
-        absent := next((cell for cell in cells if not any(_places(cell, source) for source in sources)), None)
+        absent := next((cell for cell in cells if not any(places_of(cell, source) for source in sources)), None)
     ) is not None:
         return f"no cell {absent.value} in the row “{absent.row}” of {absent.period}"
     questions = [question for question in (record.instruction, draft.rephrased) if question]
     if wrong := next(
-        (said for question in questions if (said := _misasked(question, cells, operation, sources))), None
+        (
+            said
+            for question in questions
+            if (said := _misasked(question, cells, str(record.draws["operation"]), sources))
+        ),
+        None,
     ):
         return wrong
+    if placed := next(
+        (said for question in questions if (said := _placed_otherwise(question, record.output, cells, sources))), None
+    ):
+        return placed
     return _wrong_value(draft, operation, cells, values)
+
+
+def _placed_otherwise(question: str, answer: str, cells: Sequence[Cell], sources: Sequence[Source]) -> str | None:
+    """The total that an answer has its rows in, where the question has them in another one; None where one names none."""
+    within = [
+        {row for row, is_context in _rows_named(text, sources).items() if is_context} for text in (question, answer)
+    ]
+    if all(within) and within[0] != within[1]:
+        return f"the question asks within “{min(within[0])}”, and the answer is within “{min(within[1])}”"
+    if not any(map(is_bare_total, cells)):
+        return None
+    totals = [[each[1] for each in _TOTAL_OF.finditer(_folded(text))] for text in (question, answer)]
+    if all(totals) and not any(_starts_alike(one, other) for one in totals[0] for other in totals[1]):
+        return f"the question asks for the total {totals[0][0]}, and the answer gives the total {totals[1][0]}"
+    return None
+
+
+def _starts_alike(one: str, other: str) -> bool:
+    """Whether two phrases begin with the same word: what a total is of."""
+    return one.replace(",", "").split()[:1] == other.replace(",", "").split()[:1]
 
 
 def _plain(program: str) -> str:
@@ -209,11 +266,12 @@ def _folded(text: str) -> str:
     return " ".join(text.lower().translate(_QUOTES).replace("–", "-").replace("—", "-").split())
 
 
-def _key(label: str) -> str:
+def row_key(label: str) -> str:
+    """A label as rows are told apart by it."""
     return _folded(re.sub(r", net of .*", ", net", label_key(label)))
 
 
-def _places(cell: Cell, source: Source) -> Iterator[Place]:
+def places_of(cell: Cell, source: Source) -> Iterator[Place]:
     """Where a cell stands."""
     for place in source.shown.within(cell.size, cell.size):
         row = place.row
@@ -221,18 +279,20 @@ def _places(cell: Cell, source: Source) -> Iterator[Place]:
             yield place
 
 
-def _misasked(question: str, cells: Sequence[Cell], operation: Operation, sources: Sequence[Source]) -> str | None:
+def _misasked(question: str, cells: Sequence[Cell], name: str, sources: Sequence[Source]) -> str | None:
     """What a question does not name of the rows and periods of cells, or names beyond them."""
-    named = _rows_named(question, sources)
+    operation, named = BY_NAME[name], _rows_named(question, sources)
+    placed = {cell: stands_within(cell, cells, name, question) for cell in cells}
     if rival := next(
-        (cell for cell in cells if not _TOTAL.fullmatch(_key(cell.row)) and _rival(cell, question, sources)), None
+        (cell for cell in cells if not is_bare_total(cell) and _rival(cell, question, sources, is_placed=placed[cell])),
+        None,
     ):
         return f"there is another “{rival.row}” of {rival.period}, and the question does not say which it means"
     if column := next((said for cell in cells for said in [_column_unsaid(cell, question, sources)] if said), None):
         return f"the question does not name the column “{column}”"
     years = {int(year) for year in _YEAR.findall(question)}
     years |= {year - 1 for year in years if _YEAR_BEFORE.search(question)}
-    rows = list(dict.fromkeys(_key(cell.row) for cell in cells))
+    rows = list(dict.fromkeys(row_key(cell.row) for cell in cells))
     if absent := next((row for row in rows if row not in named), None):
         return f"the question does not name the row “{absent}”"
     others = [row for row, is_context in named.items() if not is_context and row not in rows and _tells(row)]
@@ -252,10 +312,10 @@ def _misasked(question: str, cells: Sequence[Cell], operation: Operation, source
 
 def _column_unsaid(cell: Cell, question: str, sources: Sequence[Source]) -> str | None:
     """What the heading of a cell's column says beside its time and unit, where the question does not name it; else None."""
-    places = [place for source in sources for place in _places(cell, source) if place.column and place.table]
-    said = list(map(_beside_time, places))
+    places = [place for source in sources for place in places_of(cell, source) if place.column and place.table]
+    said = list(map(beside_time, places))
     text = _folded(question)
-    if _TOTAL.fullmatch(_key(cell.row)) and not any(said):  # of what it is a total the lines above the table say
+    if _TOTAL.fullmatch(row_key(cell.row)) and not any(said):  # of what it is a total the lines above the table say
         captions = [place.table.caption for place in places if place.table]
         if any(_is_total_of(text, caption) for caption in captions):
             return None
@@ -272,7 +332,7 @@ def _is_total_of(question: str, caption: str) -> bool:
         for words in [each.split()]
         for count in range(len(words), 0, -1)
     ]
-    lines = [_key(line) for line in caption.splitlines()]
+    lines = [row_key(line) for line in caption.splitlines()]
     ends = [f"{line}{total}" for line in lines if line for total in ("合计", "总计")]
     heads = [f"{_HEAD.sub('', _folded(line))} " for line in caption.splitlines()]
     is_head = any(len(each) > 3 and head.startswith((f"{each} ", f"{each}, ")) for each in starts for head in heads)
@@ -285,8 +345,10 @@ def _years_of(cell: Cell, sources: Sequence[Source]) -> frozenset[int]:
     for source in sources:
         period = source.passage.period
         if period.fiscal_year and period.end and int(period.end[:4]) == period.fiscal_year + 1:
-            columns = (place.column.heading for place in _places(cell, source) if place.column)
-            years |= {int(cell.period) - 1 for heading in columns if re.search(r"[A-Z][a-z]+\.? \d", heading)}
+            columns = (place.column.heading for place in places_of(cell, source) if place.column)
+            years |= {
+                int(cell.period) - 1 for heading in columns if re.search(r"[A-Z][a-z]{2,8}\.? \d{1,2}(?!\d)", heading)
+            }
     return frozenset(years)
 
 
@@ -294,7 +356,7 @@ def _rows_named(question: str, sources: Sequence[Source]) -> dict[str, bool]:
     """The rows of the passages' tables that a question names, the longest first, and whether as what another row is part of."""
     text = _folded(question)
     labels = {row.label for source in sources for table in source.tables for row, _ in table.rows}
-    keys = {form: _key(label) for label in labels for form in (_key(label), _folded(label)) if _key(label)}
+    keys = {form: row_key(label) for label in labels for form in (row_key(label), _folded(label)) if row_key(label)}
     companies = " ".join(_folded(source.passage.company or "") for source in sources)
     named: dict[str, bool] = {}
     for form in sorted((form for form in keys if form not in companies), key=len, reverse=True):
@@ -336,7 +398,7 @@ def _wrong_value(draft: Draft, operation: Operation, cells: Sequence[Cell], valu
         return "the program cannot be run on the rows that are quoted"
     expected = operation.value(values)
     if expected is None:
-        said = [_key(cell.row) for cell in cells]
+        said = [row_key(cell.row) for cell in cells]
         order = sorted(said, key=_folded(record.output).find)
         return None if run.value == "yes" and order == said else "the answer has another order than the program"
     if isinstance(run.value, str) or abs(Decimal(repr(run.value)) - expected) > _LEAST_ROUNDING + abs(
@@ -372,7 +434,10 @@ def _misdated(answer: str, cells: Sequence[Cell], sources: Sequence[Source]) -> 
     """The figure of a cell that an answer gives another year right beside it: $5 million in 2024, 2024年度营业收入为5元."""
     for cell in cells:
         value = re.escape(cell.value)
-        after = re.search(rf"(?<![\d,.]){value}(?![\d,.]*\d)[^,.;\d(]{{0,60}}?\b((?:19|20)\d\d)\b(?!年)", answer)
+        after = re.search(
+            rf"(?<![\d,.]){value}(?![\d,.]*\d)[^,.;\d(]{{0,60}}?(?:\b[A-Z][a-z]+\.? \d{{1,2}}, )?\b((?:19|20)\d\d)\b(?!年)",
+            answer,
+        )
         before = re.search(rf"((?:19|20)\d\d)年[^，。；、：\d]{{0,40}}(?<![\d,.]){value}(?![\d,.]*\d)", answer)
         near = before or after
         if near is not None and int(near[1]) not in _years_of(cell, sources):
@@ -380,26 +445,35 @@ def _misdated(answer: str, cells: Sequence[Cell], sources: Sequence[Source]) -> 
     return None
 
 
-def _rival(cell: Cell, question: str, sources: Sequence[Source]) -> bool:
-    """Whether the passage has another figure in a row of that label, of that time and column, and nothing tells which is meant."""
+def _rival(cell: Cell, question: str, sources: Sequence[Source], *, is_placed: bool) -> bool:
+    """Whether the table of a cell has another figure in a row of its label, of its time and column, and nothing tells which is meant.
+
+    Where the question says in which total it stands (`is_placed`), a row in another group of the table is another matter.
+    What other tables have is found where a whole report is at hand: `quality.namesakes`.
+    """
     text = _folded(question)
     for source in sources:
-        own = list(_places(cell, source))
-        columns = {_beside_time(place) for place in own}
+        own = list(places_of(cell, source))
+        tables, columns = {id(place.table) for place in own}, {beside_time(place) for place in own}
         above = {_folded(parent) for place in own if place.row for parent in place.row.parents}
         for place in source.places:
             row = place.row
             if row is None or row.label.split() != cell.row.split() or place.figure.shown == cell.size or place.change:
                 continue
             is_same = (
-                int(cell.period) in place.periods and _beside_time(place) in columns and place.figure.kind == "amount"
+                int(cell.period) in place.periods
+                and id(place.table) in tables
+                and beside_time(place) in columns
+                and place.figure.kind == "amount"
             )
-            if is_same and not any(parent and label_key(parent) in text for parent in above):
+            parents = {_folded(parent) for parent in row.parents}
+            is_told = any(parent and label_key(parent) in text for parent in above) or (is_placed and parents != above)
+            if is_same and not is_told:
                 return True
     return False
 
 
-def _beside_time(place: Place) -> str:
+def beside_time(place: Place) -> str:
     """What the heading of a column says beside its time and unit."""
     said = _folded(_TIME_OR_UNIT.sub(" ", place.column.heading)) if place.column else ""
     return said if any(map(str.isalpha, said)) else ""

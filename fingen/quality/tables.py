@@ -31,6 +31,7 @@ _UNIT_LINE = re.compile(
     r"(?P<apostrophe>(?:[’'‘´`]|(?<=[$€£¥])\s?)000s?\b)"
     r"|\b[Ii][Nn]\s(?:(?:RMB|US\$|USD|EUR|GBP|HK\$|[$€£¥])\s?)?(?P<word>(?i:thousands?|millions?|billions?|hundreds))\b"
     r"|\b(?P<plural>(?i:thousands|millions|billions)) of (?:U\.?S\.? |Japanese )?(?i:yen|dollars|euros?|pounds|RMB|Renminbi)\b"
+    r"|[(（](?P<of>(?i:thousands|millions|billions)) of (?=[a-z])"
     r"|(?P<mark>(?:US|HK|A|C)?[$€£¥]|(?<![A-Za-z])(?:CHF|EUR|USD|GBP|RMB|SEK|NOK|DKK|HKD|AUD))\s?[’'‘]?(?P<short>m|mn|bn|k|millions?|thousands?|billions?)\b(?=\s*(?:$|[|),]))"
     r"|[(（](?P<bare>m|mn|bn|k|millions?|thousands?|billions?)(?:[’']s)?[)）]"
     r"|(?:单位|货币单位)\s*[:：]?\s*(?:人民币|新?[台臺]币|港币)?\s*(?P<unit>[千百十]?[万亿]?千?百?元|[千百]?万?股)"
@@ -181,7 +182,7 @@ def parse_unit(text: str) -> Unit | None:
     scale: Decimal | None = None
     if groups["apostrophe"]:
         scale = SCALES["thousand"]
-    elif named := groups["word"] or groups["plural"] or groups["short"] or groups["bare"]:
+    elif named := groups["word"] or groups["plural"] or groups["of"] or groups["short"] or groups["bare"]:
         word = named.lower()
         scale = SCALES[word.rstrip("s")]
     else:
@@ -328,8 +329,13 @@ class _Reader:
             self._data_row(cells, texts)
 
     def _unit_of_heading(self, texts: list[str]) -> None:
+        """Take the unit of a heading: that over the labels is the table's own, another one's only where it has none."""
         unit = next((unit for text in texts if (unit := parse_unit(text))), None)
-        if unit is not None and self.table.unit is None and (unit.currency or unit.scale != ONE):
+        if (
+            unit is not None
+            and (unit.currency or unit.scale != ONE)
+            and (self.table.unit is None or parse_unit(texts[0]))
+        ):
             self.table.unit = unit
 
     def _is_heading(self, texts: list[str]) -> bool:

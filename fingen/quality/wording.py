@@ -19,6 +19,7 @@ LEAST_WORDS, MOST_WORDS = (
     {"en": 48, "zh": 90},
     {"en": 400, "zh": 800},
 )  # templates: 80 to 300 words, 150 to 600 characters
+BRIEF = frozenset({"qa-table", "qa-conversation"})  # tasks whose templates ask for a sentence or a few
 COPIED = 0.8  # of an answer stands in the passages, sentence for sentence: it is a copy
 REWORDED = 90  # of 100: a second wording that is more alike is the first one
 LEAST_ASKED, ANSWERED = (
@@ -157,7 +158,7 @@ def same_question(draft: Draft) -> str | None:
 
 def length(draft: Draft) -> str | None:
     """An answer of a model far shorter or longer than its template asks for; rules and people write as they like."""
-    if not _is_models(draft):
+    if not _is_models(draft) or draft.record.task in BRIEF:
         return None
     text, language = draft.record.output, draft.record.language
     count = len(text) if language == "zh" else len(text.split())
@@ -203,9 +204,10 @@ def gives_away(draft: Draft) -> str | None:
 def unanswered(draft: Draft) -> str | None:
     """A question of which a model's answer has next to no word, or a part about persons of which it has none.
 
-    An answer has words of its own: why and how are answered in others than they are asked in, who and where are not.
+    An answer has words of its own: why and how are answered in others than they are asked in, who and where are not. A later
+    question of a conversation has few, and its answer need not repeat them.
     """
-    if not _is_models(draft):
+    if not _is_models(draft) or draft.record.turns:
         return None
     question, names = draft.record.instruction, " ".join(p.company or p.document for p in draft.passages)
     told = draft.record.output + " ".join(quote.quote for quote in draft.record.evidence)

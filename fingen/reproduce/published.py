@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 
-from fingen.errors import UsageError
+from fingen.errors import UsageError, did_you_mean
 
 FINGPT = "https://github.com/AI4Finance-Foundation/FinGPT"
 FINGPT_V3 = f"{FINGPT}/blob/1dd580de25b8252c3242b18a06e4ee579ad17669/fingpt/FinGPT_Sentiment_Analysis_v3/README.md"
@@ -189,8 +188,7 @@ def find_experiment(name: str) -> Experiment:
         UsageError: there is none; names the nearest.
     """
     if name not in EXPERIMENTS:
-        near = difflib.get_close_matches(name, EXPERIMENTS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"the experiments: {', '.join(EXPERIMENTS)}"
+        hint = did_you_mean(name, EXPERIMENTS) or f"the experiments: {', '.join(EXPERIMENTS)}"
         raise UsageError(f"no experiment {name!r}", hint=hint)
     return EXPERIMENTS[name]
 

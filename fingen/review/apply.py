@@ -75,10 +75,11 @@ class Applied(Outcome):
 
 
 @dataclass
-class _Row:
-    """A row on its way."""
+class JudgedRow:
+    """A row on its way. `split` is empty for one that was a reject, until it is given one."""
 
     record: Record
+    was: Record  # before its verdict
     split: str
     verdict: Verdict | None
     pair: Hashable
@@ -86,12 +87,15 @@ class _Row:
 
 
 @dataclass
-class _Rows:
-    kept: list[_Row] = field(default_factory=list)
+class Judged:
+    """The rows of a set that was judged: those that stay, those that fall, and the rejects that nobody rescued."""
+
+    kept: list[JudgedRow] = field(default_factory=list)
+    stay: list[Rejected] = field(default_factory=list)
     fallen: list[Rejected] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
-    def reject(self, found: Callable[[_Row], tuple[str, str] | None]) -> None:
+    def reject(self, found: Callable[[JudgedRow], tuple[str, str] | None]) -> None:
         """Reject rows, with the reason and detail that `found` gives."""
         kept = []
         for row in self.kept:
@@ -112,17 +116,12 @@ def apply_reviews(folder: Path, out: Path | None = None, *, undecided: str = "ke
     out = out or folder.with_name(f"{folder.name}-reviewed")
     if out.resolve() == folder.resolve():
         raise SetError(f"--out {out} is the set itself", hint="write the new set elsewhere")
-    verdicts = Verdicts(folder)
-    who = {name: f"reviewer {number}" for number, name in enumerate(verdicts.reviewers, 1)}
-    origin = origin_of_set(folder)
-    rows = _Rows()
-    _read_rows(folder, before, verdicts, rows)
-    old_rejects = _read_rejects(folder, before, verdicts, origin, rows)
-    judged = sum(row.verdict is not None for row in rows.kept)
-    if not judged:
+    verdicts, origin = Verdicts(folder), origin_of_set(folder)
+    who = name_reviewers(verdicts)
+    rows = read_judged(folder, before, verdicts, origin)
+    if all(row.verdict is None for row in rows.kept):
         raise UsageError(f"{folder}: no row was judged", hint=f"judge some: {command_line('fingen', 'review', folder)}")
-    _judge_rows(rows, origin, who, undecided)
-    _hold_to_laws(rows, before, origin)
+    settle(rows, before, origin, who, undecided)
     readings = [readings for _, readings in verdicts]
     about = {
         "set": before.name,
@@ -132,7 +131,7 @@ def apply_reviews(folder: Path, out: Path | None = None, *, undecided: str = "ke
         **{name: rows.counts[name] for name in ("accepted", "edited", "rescued", "rejected", "followed", "undecided")},
         "second": asdict(agreement(readings)),
     }
-    content = _content(out.name, before, rows, old_rejects, origin, about)
+    content = _content(out.name, before, rows, origin, about)
     changed = _write(out, content, about, replace=replace)
     return _outcome(folder, out, rows, about, changed)
 
@@ -149,28 +148,34 @@ def _lines(folder: Path, manifest: Manifest, name: str, model: type[Model]) -> I
                 raise SetError(f"{folder / name}, row {number}: {say_invalid(e)}", hint=MAKE_AGAIN) from e
 
 
-def _read_rows(folder: Path, manifest: Manifest, verdicts: Verdicts, rows: _Rows) -> None:
+def name_reviewers(verdicts: Verdicts) -> dict[str, str]:
+    """What reviewers are called where their names do not go: reviewer 1, reviewer 2, as they came."""
+    return {name: f"reviewer {number}" for number, name in enumerate(verdicts.reviewers, 1)}
+
+
+def read_judged(folder: Path, manifest: Manifest, verdicts: Verdicts, origin: Origin) -> Judged:
+    """Read the rows of a set, each with the verdict that stands on it, and the rejects; what was rescued is a row.
+
+    Raises:
+        SetError: a file is missing, damaged, or was changed.
+    """
+    rows = Judged()
     for split in SPLITS:
         if manifest.splits.get(split):
             for record, line in _lines(folder, manifest, f"{split}.jsonl", Record):
                 standing = verdicts.of(row_hash(line, record.id)).standing
-                rows.kept.append(_Row(record, split, standing, _pair(record)))
-
-
-def _read_rejects(folder: Path, manifest: Manifest, verdicts: Verdicts, origin: Origin, rows: _Rows) -> list[Rejected]:
-    """The rejects that stay; those that were rescued become rows, without a split yet."""
-    stay: list[Rejected] = []
+                rows.kept.append(JudgedRow(record, record, split, standing, _pair(record)))
     if REJECTED not in manifest.files:
-        return stay
+        return rows
     for rejected, line in _lines(folder, manifest, REJECTED, Rejected):
         standing = verdicts.of(row_hash(line)).standing
         chunks = [origin.chunks[chunk] for chunk in rejected.chunks if chunk in origin.chunks]
-        record = rescued(rejected, manifest, chunks) if standing and standing.verdict != REJECT else None
-        if record is None:
-            stay.append(rejected)
+        saved = rescued(rejected, manifest, chunks) if standing and standing.verdict != REJECT else None
+        if saved is None:
+            rows.stay.append(rejected)
         else:
-            rows.kept.append(_Row(record, "", standing, None))
-    return stay
+            rows.kept.append(JudgedRow(saved, saved, "", standing, None))
+    return rows
 
 
 def _pair(record: Record) -> Hashable:
@@ -181,9 +186,15 @@ def _pair(record: Record) -> Hashable:
 # --- verdicts ------------------------------------------------------------------------------------------------------------
 
 
-def _judge_rows(rows: _Rows, origin: Origin, who: Mapping[str, str], undecided: str) -> None:
+def settle(rows: Judged, before: Manifest, origin: Origin, who: Mapping[str, str], undecided: str = "keep") -> None:
+    """Edit, rescue and reject the rows as they were judged, and hold what was changed to the laws of sets."""
+    _judge_rows(rows, origin, who, undecided)
+    _hold_to_laws(rows, before, origin)
+
+
+def _judge_rows(rows: Judged, origin: Origin, who: Mapping[str, str], undecided: str) -> None:
     """Put each row where its verdict, or that of its pair, has it."""
-    leaders: dict[Hashable, _Row] = {}
+    leaders: dict[Hashable, JudgedRow] = {}
     for row in rows.kept:
         if row.pair and row.verdict and row.verdict.verdict in (REJECT, EDIT):
             led = leaders.setdefault(row.pair, row)
@@ -201,7 +212,7 @@ def _judge_rows(rows: _Rows, origin: Origin, who: Mapping[str, str], undecided: 
 
 
 def _fate(
-    row: _Row, leader: _Row | None, originals: Mapping[int, Record], origin: Origin, who: Mapping[str, str],
+    row: JudgedRow, leader: JudgedRow | None, originals: Mapping[int, Record], origin: Origin, who: Mapping[str, str],
     counts: Counter[str], undecided: str,
 ) -> tuple[str, str] | None:  # fmt: skip
     """Change a row as it was judged; returns the reason and detail of a rejection."""
@@ -229,7 +240,7 @@ def _fate(
 
 
 def _follow(
-    row: _Row, leader: _Row, original: Record, origin: Origin, who: Mapping[str, str]
+    row: JudgedRow, leader: JudgedRow, original: Record, origin: Origin, who: Mapping[str, str]
 ) -> tuple[str, str] | None:
     verdict = leader.verdict
     assert verdict is not None
@@ -263,7 +274,7 @@ def _rejected(record: Record, reason: str, detail: str) -> Rejected:
 # --- laws ----------------------------------------------------------------------------------------------------------------
 
 
-def _hold_to_laws(rows: _Rows, before: Manifest, origin: Origin) -> None:
+def _hold_to_laws(rows: Judged, before: Manifest, origin: Origin) -> None:
     """Place what was rescued, and reject what was changed so that it breaks a law of sets."""
     rescued_rows = [row for row in rows.kept if not row.split]
     if rescued_rows:
@@ -284,17 +295,17 @@ def _hold_to_laws(rows: _Rows, before: Manifest, origin: Origin) -> None:
     rows.reject(lambda row: unseen if row.split == "memory" and not set(row.record.chunks) <= train else None)
 
 
-def _place_rescued(rows: _Rows, found: Sequence[_Row], before: Manifest, origin: Origin) -> None:
+def _place_rescued(rows: Judged, found: Sequence[JudgedRow], before: Manifest, origin: Origin) -> None:
     """Give rescued rows the form of the set and an id and a split of their own; what ties them to a split decides which."""
     context = before.settings.get("context", "none")
-    formed: list[_Row] = []
+    formed: list[JudgedRow] = []
     for row in found:
         chunks = _chunks(row.record, origin)
         if context != "passage" or not chunks or row.record.input:
             formed.append(row)
         if context in ("passage", "both") and chunks and not row.record.input:
-            shown = with_passage(row.record, chunks, stated=True)
-            formed.append(_Row(shown, "", row.verdict, None, changed=True))
+            shown = with_passage(row.record, chunks)
+            formed.append(JudgedRow(shown, row.was, "", row.verdict, None, changed=True))
     there = [row for row in rows.kept if row.split]
     numbered = number_ids([row.record for row in (*there, *formed)])[len(there) :]
     for row, record in zip(formed, numbered, strict=True):
@@ -313,20 +324,20 @@ def _place_rescued(rows: _Rows, found: Sequence[_Row], before: Manifest, origin:
     rows.kept = [*there, *(row for row in formed if row.split)]
 
 
-def _known_ties(there: Sequence[_Row], before: Manifest, units: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+def _known_ties(there: Sequence[JudgedRow], before: Manifest, units: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
     """What ties the rows of the set together, and the split that it is in."""
     asked = [row for row in there if row.split in ASKED]
     cluster = near_clusters([row.record for row in asked])
     known: dict[str, str] = {}
     for row in asked:
-        ties = [*row.record.chunks, cluster[row.record.id]]
+        ties = [*row.record.chunks, *cluster[row.record.id]]
         if before.split_by != "chunk" and row.record.document:
             ties += units.get(row.record.document, (row.record.document,))
         known |= {tie: row.split for tie in ties if tie not in known}
     return known
 
 
-def _protect(rows: _Rows, mode: Any) -> None:
+def _protect(rows: Judged, mode: Any) -> None:
     """Changed rows as the set has personal data: masked, or left out."""
     kept = []
     for row in rows.kept:
@@ -339,7 +350,7 @@ def _protect(rows: _Rows, mode: Any) -> None:
     rows.kept = kept
 
 
-def _joins_splits(rows: _Rows, changed: set[str]) -> dict[str, tuple[str, str]]:
+def _joins_splits(rows: Judged, changed: set[str]) -> dict[str, tuple[str, str]]:
     """Changed rows that say now what a row of another split says."""
     if not changed:
         return {}
@@ -348,10 +359,11 @@ def _joins_splits(rows: _Rows, changed: set[str]) -> dict[str, tuple[str, str]]:
     splits: dict[str, set[str]] = {}
     for row in asked:
         if row.record.id not in changed:
-            splits.setdefault(cluster[row.record.id], set()).add(row.split)
+            for each in cluster[row.record.id]:
+                splits.setdefault(each, set()).add(row.split)
     found = {}
     for row in asked:
-        others = sorted(splits.get(cluster[row.record.id], set()) - {row.split})
+        others = sorted({split for each in cluster[row.record.id] for split in splits.get(each, ())} - {row.split})
         if row.record.id in changed and others:
             found[row.record.id] = ("joins-splits", f"it says what a row of {others[0]} says")
     return found
@@ -360,9 +372,7 @@ def _joins_splits(rows: _Rows, changed: set[str]) -> dict[str, tuple[str, str]]:
 # --- writing -------------------------------------------------------------------------------------------------------------
 
 
-def _content(
-    name: str, before: Manifest, rows: _Rows, old: list[Rejected], origin: Origin, about: dict[str, Any]
-) -> SetContent:
+def _content(name: str, before: Manifest, rows: Judged, origin: Origin, about: dict[str, Any]) -> SetContent:
     splits = {split: [row.record for row in rows.kept if row.split == split] for split in SPLITS}
     mode = before.settings.get("privacy", "keep")
     fallen = sorted(rows.fallen, key=lambda each: (each.reason, str(each.item["id"])))
@@ -370,7 +380,7 @@ def _content(
     figures = origin.count_figures(chain.from_iterable(splits.values())) if before.figures and origin.chunks else {}
     manifest = before.model_copy(update={"name": name, "settings": settings, "figures": figures, "files": {}})
     return SetContent(
-        splits, [*old, *(protect_reject(each, mode) for each in fallen)], list(origin.chunks.values()), manifest
+        splits, [*rows.stay, *(protect_reject(each, mode) for each in fallen)], list(origin.chunks.values()), manifest
     )
 
 
@@ -394,7 +404,7 @@ def _write(out: Path, content: SetContent, about: Mapping[str, Any], *, replace:
         return write_set(out, content)
 
 
-def _outcome(folder: Path, out: Path, rows: _Rows, about: Mapping[str, Any], changed: bool) -> Applied:
+def _outcome(folder: Path, out: Path, rows: Judged, about: Mapping[str, Any], changed: bool) -> Applied:
     counts = {name: about[name] for name in ("accepted", "edited", "rescued", "rejected", "followed", "undecided")}
     fails = sum(bool(row.record.review.get("fails")) for row in rows.kept)
     notes = [f"{fails:,} rows stand against a check, as their notes say: `fingen verify` names them"] if fails else []

@@ -27,7 +27,7 @@ from fingen.pipeline.checking import DISAGREES
 from fingen.quality.duplicates import fold
 from fingen.quality.grounding import LEVELS
 from fingen.records import Chunk, Record, Rejected, parse_nested
-from fingen.sets import CHUNKS, MAKE_AGAIN, REJECTED, SPLITS, read_manifest
+from fingen.sets import CHUNKS, MAKE_AGAIN, REJECTED, SPLITS, read_manifest, refuse_preferences
 
 REJECTS = "rejects"  # in place of a split
 FAILED, NO_FIGURES, NO_SCORE = "failed", "none", "none"
@@ -88,6 +88,7 @@ class SetIndex:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.manifest = read_manifest(folder)
+        refuse_preferences(folder, self.manifest, "review")
         self.keys: list[str] = []
         self.hashes: list[str] = []
         self.excerpts: list[str] = []

@@ -13,6 +13,7 @@ from fingen.errors import UsageError
 from fingen.pipeline.own_rows import PLACE
 from fingen.quality.evidence import locate
 from fingen.records import Chunk, Evidence, Manifest, Record, Rejected, SourceEntry, content_id
+from fingen.tasks.table import worked_out
 from fingen.verification.origin import Origin, build_origin
 from fingen.verification.run import prove_record
 
@@ -67,7 +68,9 @@ def prove(
     if size > MOST_CHARACTERS:
         return Proved((*faults, Fault("length", f"{size:,} characters")), {"answer": "too long to check here"}, ())
     laws = prove_record(record, origin)
-    faults += [Fault(each.reason, each.detail, each.start, each.end) for law in laws.values() for each in law.problems]
+    for each in (each for law in laws.values() for each in law.problems):
+        said = (each.start, each.end) if each.output == record.output else (0, 0)  # else: of an earlier turn
+        faults.append(Fault(each.reason, each.detail, *said))
     unchecked = {name: "; ".join(law.why) for name, law in laws.items() if law.unchecked}
     grounding = origin.ground(record)
     if grounding is None:
@@ -129,6 +132,16 @@ def rescued(rejected: Rejected, manifest: Manifest, chunks: Sequence[Chunk]) -> 
             return Record.model_validate(item)
         except ValidationError:
             return None
+    record: Record | None = None
+    for pair in item.get("turns") or [item]:  # those of a conversation, or the one pair
+        found = _rescued_pair({**item, **pair}, manifest, chunks) if isinstance(pair, dict) else None
+        if found is None:
+            return None
+        record = found.after(record) if record else found
+    return record
+
+
+def _rescued_pair(item: Mapping[str, Any], manifest: Manifest, chunks: Sequence[Chunk]) -> Record | None:
     texts = {name: item.get(name) for name in ("question", "answer")}
     if not all(isinstance(text, str) and text for text in texts.values()) or not chunks:
         return None
@@ -148,12 +161,14 @@ def rescued(rejected: Rejected, manifest: Manifest, chunks: Sequence[Chunk]) -> 
         teacher=manifest.teacher,
         origin="document",
     )
+    if all(item.get(name) for name in ("operation", "program", "cells")):
+        bare = bare.model_copy(update=worked_out(item))
     return apply_edit(bare, {"evidence": quotes}, chunks) if quotes else bare
 
 
 def _task(item: Mapping[str, Any], manifest: Manifest) -> str:
     """The task of a pair: the kind that its teacher gave it, or what most rows of the set are."""
-    named = f"qa-{item.get('kind')}"
+    named = "qa-conversation" if "turns" in item else f"qa-{item.get('kind')}"
     return (
         named if named in manifest.tasks else next(iter(Counter(manifest.tasks).most_common(1)), ("qa-concept", 0))[0]
     )

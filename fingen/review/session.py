@@ -14,7 +14,7 @@ from typing import Any
 from fingen.disk import sha256_file, sha256_text
 from fingen.documents.formats import is_pdf
 from fingen.errors import DocumentError, SetError, UsageError, visible
-from fingen.pipeline.show import Quote, SourceFiles, documents_of, pages_of, place_quotes
+from fingen.pipeline.show import Quote, SourceFiles, documents_of, pages_of, place_quotes, places_of
 from fingen.records import Chunk, Record, Rejected
 from fingen.review import view
 from fingen.review.index import Filters, SetIndex
@@ -65,7 +65,9 @@ class Session:
         self.folder, self.reviewer, self.second = folder, reviewer, second
         self.verdicts = Verdicts(folder)
         self._manifest = sha256_file(folder / MANIFEST)
-        self._files = SourceFiles({source.path: source for source in self.index.manifest.sources}, tuple(inputs))
+        self._files = SourceFiles(
+            {source.path: source for source in self.index.manifest.sources}, places_of(folder, tuple(inputs))
+        )
         self._claims, self._claimed = RequestLocks(folder / OPEN), ""
         self._claiming, self._drawing = threading.Lock(), threading.Lock()
         self._pictures: OrderedDict[tuple[str, str, int], bytes] = OrderedDict()

@@ -65,7 +65,7 @@ def record_texts(record: Record, proved: Proved, *, whole: bool = False) -> dict
              "program": record.program}  # fmt: skip
     return {
         "texts": {name: shown(text, whole=whole) for name, text in given.items() if text},
-        "turns": [{name: visible(text, lines=True) for name, text in turn.items()} for turn in record.turns],
+        "turns": [{name: visible(text, lines=True) for name, text in message.items()} for message in record.messages],
         "answer": answer_pieces(record, proved, whole=whole),
         "options": [{"letter": visible(letter), "text": visible(text)} for letter, text in record.options.items()],
         "fields": _fields(record),

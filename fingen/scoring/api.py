@@ -11,7 +11,7 @@ from fingen.config import Scoring
 from fingen.disk import dump_json
 from fingen.errors import UsageError
 from fingen.events import Estimate
-from fingen.records import Completion, Parsed, Request, Usage, request_key
+from fingen.records import Completion, Parsed, Request, Usage
 from fingen.scoring.report import Kind, Method
 from fingen.scoring.rows import CUT, Asked, ScoringItem
 from fingen.scoring.subjects import Given
@@ -20,7 +20,7 @@ from fingen.sets import JOURNAL
 from fingen.teachers import open_teacher
 from fingen.teachers.answers import read_answers
 from fingen.teachers.asking import Consent, OnEvent, Pending, gather
-from fingen.teachers.job import Job, estimate
+from fingen.teachers.job import Job, build_chat, estimate
 from fingen.teachers.journal import Journal
 from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
 
@@ -110,16 +110,7 @@ def _as_it_is(request: Request, text: str) -> Parsed[str]:
 
 
 def _request(item: ScoringItem, teacher: str, room: int) -> Request:
-    return Request(
-        key=request_key(teacher, item.system, item.text, {}),
-        task=TASK,
-        template="",
-        system=item.system,
-        prompt=item.text,
-        answer_schema={},
-        max_tokens=room,
-        count=1,
-    )
+    return build_chat(teacher, TASK, item.system, item.turns, item.question, room)
 
 
 def find_paid(journal: Journal, keys: Sequence[str]) -> dict[str, Any]:

@@ -11,16 +11,18 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from fingen.config import RENAMED
-from fingen.disk import sha256_text
-from fingen.errors import UsageError
+from fingen.config import BUILD, RENAMED
+from fingen.disk import sha256_file, sha256_text
+from fingen.errors import UsageError, did_you_mean
 from fingen.imports.read import read_source
 from fingen.imports.sentiment import LABELS
 from fingen.imports.sources import SOURCES
+from fingen.quality import contamination as kept
 from fingen.records import Record
 from fingen.scoring import finqa, tatqa
 from fingen.scoring.report import ScoredRows
 from fingen.scoring.rows import Asked, Metric, item_of
+from fingen.sets import MANIFEST, read_manifest, read_split
 
 PARTS = ("train", "validation", "test")  # in the order in which FinGPT strings them together
 
@@ -58,7 +60,8 @@ def read_benchmark(name: str, path: Path | None, say: Callable[[str], None] = la
     """
     known = RENAMED.get(name, name)
     if known not in BENCHMARKS:
-        raise UsageError(f"--benchmark {name}: no such benchmark", hint=f"choose one of: {', '.join(BENCHMARKS)}")
+        hint = f"{did_you_mean(name, BENCHMARKS)} choose one of: {', '.join(BENCHMARKS)}".strip()
+        raise UsageError(f"--benchmark {name}: no such benchmark", hint=hint)
     benchmark, source = BENCHMARKS[known], SOURCES[known]
     if path is None and source.hub is None:
         raise UsageError(
@@ -84,6 +87,41 @@ def read_benchmark(name: str, path: Path | None, say: Callable[[str], None] = la
         notes=tuple(notes),
         metric=benchmark.metric,
     )
+
+
+def find_kept_out(said: Path) -> kept.Benchmark:
+    """What `--keep-out` names: a file, or a benchmark whose scored rows are in build/<name>, as `fingen import` writes them.
+
+    NAME=FILE takes them from there. Nothing is fetched: a folder's settings may name a benchmark.
+
+    Raises:
+        UsageError: no such file, or no rows of that benchmark here. SetError: rows that cannot be read.
+    """
+    name, _, file = str(said).partition("=")
+    known = RENAMED.get(name, name)
+    if said.is_file() or known not in BENCHMARKS:
+        return kept.benchmark_of(said)
+    folder = BUILD / name
+    if file:
+        found = read_source(name, [Path(file)])
+        splits, hashes = found.splits, list(found.hashes.values())
+    elif (folder / MANIFEST).is_file():
+        splits = {
+            split: list(read_split(folder, split)) for split, count in read_manifest(folder).splits.items() if count
+        }
+        hashes = [sha256_file(folder / MANIFEST)]
+    else:
+        fetch = (
+            f"fingen import {name} --download"
+            if SOURCES[known].hub
+            else f"fingen import {name} FILE (from {SOURCES[known].where})"
+        )
+        raise UsageError(f"--keep-out {name}: none of its rows are here", hint=f"{fetch}; or --keep-out {name}=FILE")
+    rows = [
+        kept.KeptOut(number, record.instruction, record.input)
+        for number, record in enumerate(divide(known, splits)[0], 1)
+    ]
+    return kept.Benchmark(name, tuple(rows), hashes[0] if len(hashes) == 1 else sha256_text(*hashes))
 
 
 def divide(name: str, splits: Mapping[str, list[Record]]) -> tuple[list[Record], list[Record], list[str]]:

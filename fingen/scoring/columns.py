@@ -68,12 +68,12 @@ def read_passages(folder: Path | None, where: str) -> dict[str, Chunk]:
 
 
 def has_passage(item: ScoringItem) -> bool:
-    """Whether a row was made with its passage in it. The input of an imported row is a part of its question."""
-    return bool(item.input and item.chunks)
+    """Whether a row was made with its passage in it, a conversation before its turns. An imported row's input is asked."""
+    return bool((item.system if item.turns else item.input) and item.chunks)
 
 
 def with_passage(item: ScoringItem, chunks: Mapping[str, Chunk], where: str) -> ScoringItem:
-    """The row with the passages that it was made of in its input, as rows made with --context passage have them.
+    """The row with the passages that it was made of, where rows made with --context passage have them.
 
     Raises:
         SetError: it has none, as an imported row, or the set lacks one; names the row.
@@ -84,7 +84,8 @@ def with_passage(item: ScoringItem, chunks: Mapping[str, Chunk], where: str) -> 
         raise SetError(f"{where}, row {item.number} ({item.id}): it was made of no passage", hint=_LEAVE)
     if absent := [chunk for chunk in item.chunks if chunk not in chunks]:
         raise SetError(f"{where}, row {item.number} ({item.id}): no passage {absent[0]} in {CHUNKS}", hint=MAKE_AGAIN)
-    return replace(item, input="\n\n".join(chunks[chunk].text for chunk in item.chunks))
+    text = "\n\n".join(chunks[chunk].text for chunk in item.chunks)
+    return replace(item, system=text) if item.turns else replace(item, input=text)
 
 
 def in_contexts(asked: Asked, wanted: str) -> Iterator[Asked]:

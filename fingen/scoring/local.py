@@ -106,13 +106,15 @@ class Model:
     def _render(self, item: ScoringItem, shots: Sequence[ScoringItem]) -> str:
         if self.template.form == "fingpt":
             shown = [f"{self.template.render(shot.instruction, shot.input)}{shot.right}\n\n" for shot in shots]
-            return "".join(shown) + self.template.render(item.instruction, item.input, system=item.system)
+            return "".join(shown) + self.template.render(
+                item.instruction, item.input, system=item.system, turns=item.turns
+            )
         whole = with_shots(item, shots)
-        return self.template.render(whole.instruction, whole.input, system=whole.system)
+        return self.template.render(whole.instruction, whole.input, system=whole.system, turns=whole.turns)
 
     def _prompt(self, item: ScoringItem, shots: Sequence[ScoringItem]) -> Prompted | Given:
         """The row as the model gets it, or why it cannot."""
-        if control := self.template.find_control(item.system, item.instruction, item.input):
+        if control := self.template.find_control(item.system, item.text):
             return Given(item.id, item.turn, "", why=f"the question holds {control}, a control token of the model")
         try:
             text = self._render(item, shots)

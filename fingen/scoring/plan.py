@@ -11,7 +11,7 @@ from fingen.config import BUILD, Scoring
 from fingen.errors import UsageError
 from fingen.scoring.columns import find_context, in_contexts
 from fingen.scoring.report import ScoredRows
-from fingen.scoring.rows import Asked, limited, read_asked
+from fingen.scoring.rows import Asked, limited, read_tasks
 from fingen.sets import read_manifest
 
 SCORES = BUILD / "scores"
@@ -49,12 +49,13 @@ def _read_splits(rows: Path, settings: Scoring) -> Iterator[Asked]:
     """The splits that are named; else the default one, and beside a test of questions and answers their memory."""
     examples = _needs_examples(settings)
     for split in settings.splits:
-        yield read_asked(rows, split, examples=examples)
+        yield from read_tasks(rows, split, examples=examples)
     if not settings.splits:
-        yield (asked := read_asked(rows, examples=examples))
-        if asked.is_text and rows.is_dir() and not settings.predictions and read_manifest(rows).splits.get("memory"):
-            memory = read_asked(rows, "memory", examples=examples)
-            yield replace(memory, notes=(f"{rows}: its memory split is scored too, {len(memory.items):,} rows",))
+        yield from (found := list(read_tasks(rows, examples=examples)))
+        has_text = any(asked.is_text for asked in found)
+        if has_text and rows.is_dir() and not settings.predictions and read_manifest(rows).splits.get("memory"):
+            for memory in read_tasks(rows, "memory", examples=examples):
+                yield replace(memory, notes=(f"{rows}: its memory split is scored too, {len(memory.items):,} rows",))
 
 
 def folder_of(settings: Scoring, sources: list[Asked]) -> Path:

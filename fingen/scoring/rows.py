@@ -53,6 +53,7 @@ class ScoringItem:
     chunks: tuple[str, ...] = ()  # ids of the passages that it was made of
     turn: int = 0  # places that its options were moved on by
     system: str = ""  # what is told before the question
+    turns: tuple[Mapping[str, str], ...] = ()  # what was said before it: role and content, given as it is
     facts: Mapping[str, Any] = field(default_factory=dict)  # what a metric of its own holds the answer against
 
     def name(self, key: str) -> str:
@@ -70,9 +71,14 @@ class ScoringItem:
         return self.chunks[0] if self.chunks else self.id
 
     @property
-    def text(self) -> str:
-        """The question as shown."""
+    def question(self) -> str:
+        """What is asked now."""
         return "\n".join(part for part in (self.instruction, self.input) if part)
+
+    @property
+    def text(self) -> str:
+        """The question as shown, below what was said before it."""
+        return "\n".join([*(turn["content"] for turn in self.turns), self.question])
 
 
 Metric = Callable[[ScoringItem, str], dict[str, float]]  # an item and the answer -> what it comes to, each 0..1
@@ -125,6 +131,7 @@ class _Gold(NamedTuple):
     chunks: tuple[str, ...] = ()
     is_text: bool = False
     system: str = ""
+    turns: tuple[Mapping[str, str], ...] = ()
 
 
 def read_asked(path: Path, split: str | None = None, *, examples: bool = False) -> Asked:
@@ -151,6 +158,21 @@ def read_asked(path: Path, split: str | None = None, *, examples: bool = False) 
         raise UsageError(f"{path}: a file has no splits", hint="leave --split out, or name a set")
     golds = [_from_raw(raw, number, raw.values.get("id")) for number, raw in enumerate(read_raw(path), 1)]
     return _of_file(path, _items(golds, path))
+
+
+def read_tasks(path: Path, split: str | None = None, *, examples: bool = False) -> Iterator[Asked]:
+    """The same; of a mix the rows of each task apart: they are asked, and their answers counted, in ways of their own.
+
+    Raises:
+        UsageError, SetError: as `read_asked`.
+    """
+    if not path.is_dir() or read_manifest(path).command != "mix":
+        yield read_asked(path, split, examples=examples)
+        return
+    chosen = split or _default_split(path)
+    tasks = dict.fromkeys(record.task for record in read_split(path, chosen))
+    for task in tasks:
+        yield _read_set(path, chosen, examples=examples, chosen=split is None, task=task if len(tasks) > 1 else "")
 
 
 def _of_file(path: Path, items: Iterable[ScoringItem]) -> Asked:
@@ -181,16 +203,18 @@ def _default_split(folder: Path) -> str:
     return "test" if splits.get("test") else "validation"
 
 
-def _read_set(folder: Path, split: str, *, examples: bool, chosen: bool) -> Asked:
+def _read_set(folder: Path, split: str, *, examples: bool, chosen: bool, task: str = "") -> Asked:
     manifest, path = read_manifest(folder), folder / f"{split}.jsonl"
     records = {split: list(read_split(folder, split))}
     others = [name for name in ("train", "validation") if name != split and manifest.splits.get(name)]
     records |= {name: list(read_split(folder, name)) for name in others}
+    if task:
+        records = {name: [record for record in rows if record.task == task] for name, rows in records.items()}
     labels = {record.label for rows in records.values() for record in rows if _is_class(record)}
     golds = {name: [_from_record(folder, name, *row) for row in enumerate(rows, 1)] for name, rows in records.items()}
     items, wrote = _items(golds[split], path, labels), _teachers(records[split])
     source = ScoredRows(
-        name=manifest.name,
+        name=f"{manifest.name}, {task}" if task else manifest.name,
         sha256=manifest.files[path.name].sha256,
         split=split,
         kind="set",
@@ -199,11 +223,19 @@ def _read_set(folder: Path, split: str, *, examples: bool, chosen: bool) -> Aske
     )
     notes = []
     if chosen:
+        what = f"the {task} rows of its {split} split are" if task else f"its {split} split is"
         why = "" if split == "test" else ": the set has no test split"
-        notes.append(f"{folder}: its {split} split is scored, {len(items):,} rows{why}")
-    shown = _items(golds["train"], path, labels) if examples and split != "train" and "train" in golds else []
+        notes.append(f"{folder}: {what} scored, {len(items):,} rows{why}")
+    shown = _items(golds["train"], path, labels) if examples and split != "train" and golds.get("train") else []
     return Asked(
-        f"{manifest.name} {split}", source, tuple(items), path, folder, tuple(shown), tuple(notes), teachers=wrote
+        " ".join(filter(None, (manifest.name, split, task))),
+        source,
+        tuple(items),
+        path,
+        folder,
+        tuple(shown),
+        tuple(notes),
+        teachers=wrote,
     )
 
 
@@ -298,6 +330,7 @@ def _from_record(folder: Path, split: str, number: int, record: Record) -> _Gold
         chunks=record.chunks,
         is_text=is_text,
         system=record.system,
+        turns=record.messages,
     )
 
 
@@ -374,7 +407,7 @@ def _shared_options(names: set[str]) -> dict[str, str]:
 def _item(gold: _Gold, options: Mapping[str, str]) -> ScoringItem:
     item = ScoringItem(
         id=gold.id, number=gold.number, options=options, right=gold.right, instruction=gold.instruction, input=gold.input,
-        language=gold.language, chunks=gold.chunks, system=gold.system,
+        language=gold.language, chunks=gold.chunks, system=gold.system, turns=gold.turns,
     )  # fmt: skip
     if not options:
         return item

@@ -355,7 +355,10 @@ def _measure(
 
 
 def _text_row(item: ScoringItem, answer: str) -> TextRow:
-    question = item.instruction if has_passage(item) else item.text  # figures of a passage are still to be found
+    alone = (
+        has_passage(item) and not item.turns
+    )  # figures of a passage are still to be found; those told before are not
+    question = item.instruction if alone else item.text
     return TextRow(item.id, item.language, question, item.right, without_thoughts(answer) or "")
 
 

@@ -16,7 +16,7 @@ from fingen.config import BUILD, Scoring
 from fingen.disk import dump_json, read_object, sha256_file
 from fingen.errors import UsageError
 from fingen.scoring.report import Report, Score
-from fingen.scoring.rows import Asked, named, read_asked
+from fingen.scoring.rows import Asked, named, read_tasks
 from fingen.sets import MANIFEST, read_manifest
 from fingen.training.foreign import need_form
 from fingen.training.merged import MERGED, made_of, weights_of
@@ -116,7 +116,8 @@ def with_own_sets(adapters: Iterable[str], asked: Asked, *, examples: bool) -> A
     for _, stored, rows in _tuned_on(adapters):
         if _state(rows) == stored["sha256"]:
             note = f"{asked.key}: it has no training rows; examples are those of {rows}"
-            lent = read_asked(rows, examples=True).examples
+            alike = (each.examples for each in read_tasks(rows, examples=True) if each.is_text == asked.is_text)
+            lent = next(alike, ())
             return replace(asked, examples=lent, notes=(*asked.notes, note))
     return asked
 

@@ -88,8 +88,11 @@ def choose_shots(examples: Iterable[ScoringItem], count: int, seed: int) -> tupl
 
 
 def with_shots(item: ScoringItem, shots: Sequence[ScoringItem]) -> ScoringItem:
-    """The row with examples before it, each a question and its answer, parted by empty lines."""
+    """The row with examples before all that is said in it, each a question and its answer, parted by empty lines."""
     if not shots:
         return item
     shown = [f"{shot.text}\n{shot.right}" for shot in shots]
+    if item.turns:
+        first, *others = item.turns
+        return replace(item, turns=({**first, "content": "\n\n".join([*shown, first["content"]])}, *others))
     return replace(item, instruction="\n\n".join([*shown, item.instruction]))

@@ -36,6 +36,8 @@ class Ask:
     def put(self, model: str, frame: Frame | None) -> tuple[Asked, Frame | None, Mapping[str, str]]:
         """The question as a model gets it, what was put around it, and the options that it can choose from: answer -> name."""
         turns = self.turns.get(model, ())
+        if self.item is not None and self.item.turns:  # it is a conversation of its own
+            turns = self.item.turns
         shown = self.passage.text if self.passage and self.is_given else ""
         if shown and any(shown in turn["content"] for turn in turns):
             shown = ""  # it is among what was said
@@ -160,7 +162,7 @@ class Asking:
     def _end(self, asked: Asked, text: str, **values: Any) -> None:
         self._tell("checked", pieces=_shown(self._checked.end(text)))
         put = "\n".join(part for part in (asked.instruction, asked.passage) if part)
-        self._tell("done", put=put, text=text, **values)
+        self._tell("done", before=[turn["content"] for turn in asked.turns], put=put, text=text, **values)
 
 
 def _shown(pieces: Sequence[Piece]) -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ from typing import TypeVar
 from fingen.config import DPI
 from fingen.documents.apart import render_page
 from fingen.errors import SetError, UsageError
-from fingen.pipeline.show import SourceFiles, pages_of, show
+from fingen.pipeline.show import SourceFiles, pages_of, places_of, show
 from fingen.records import Box, Chunk, Passage
 from fingen.scoring.rows import ScoringItem, read_asked
 from fingen.sets import read_manifest
@@ -56,7 +56,7 @@ class Material:
             self.notes.append(f"{folder}: the set has no passages")
         self._turn = threading.Lock()  # MuPDF draws for one at a time
         self._draw = lru_cache(PICTURES)(self._drawn)
-        self._find = SourceFiles(self._sources, inputs).find
+        self._find = SourceFiles(self._sources, places_of(folder, inputs)).find
 
     def find_items(self, words: str) -> Iterator[ScoringItem]:
         """The questions that have all these words, in their order."""
@@ -126,7 +126,7 @@ class Material:
     def _drawn(self, page: Page) -> bytes:
         found = self._find(page.document)
         if isinstance(found, str):
-            raise UsageError(found, hint="name the folder of the PDF files with --input")
+            raise UsageError(found, hint="name the folder of the reports with --input")
         return render_page(found, page.number, page.marks, dpi=DPI)
 
 

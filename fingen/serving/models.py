@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from fingen.adapters import is_adapter
 from fingen.config import ServedModels, Tuning
 from fingen.errors import UsageError
-from fingen.training.chat import find_model, is_adapter
+from fingen.training.chat import find_model
 from fingen.training.frame import Frame, read_frame
 from fingen.training.models import find_base
 from fingen.training.preflight import find_obstacles, need_adapter, need_extra, refuse
@@ -261,7 +262,7 @@ def _put(spec: Spec) -> tuple[object, object]:
 def _find(name: str, settings: ServedModels) -> Iterator[tuple[str, Kind, Spec]]:
     """The adapter of a name with its base, or the model of that name."""
     trusted = settings.trust_remote_code
-    if not is_adapter(name):
+    if not is_adapter(Path(name)):
         model = find_model(name, settings.load, trust_remote_code=trusted, memory=False)
         yield model.name, "model", Spec(model.source, None, settings.load or AUTO)
         return

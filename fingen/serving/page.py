@@ -233,5 +233,6 @@ def _item(item: ScoringItem) -> Said:
     right = f"{item.right}. {item.gold}" if item.options and item.right != item.gold else item.gold
     return {
         "id": item.id, "text": visible(item.instruction, lines=True), "input": visible(item.input, lines=True),
+        "turns": [{name: visible(text, lines=True) for name, text in turn.items()} for turn in item.turns],
         "system": visible(item.system, lines=True), "right": visible(right, lines=True),
     }  # fmt: skip

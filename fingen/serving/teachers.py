@@ -7,15 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from fingen.config import CHATS, Asking, Demo
-from fingen.disk import dump_json
 from fingen.errors import UsageError
 from fingen.events import Estimate
-from fingen.records import Completion, Request, request_key
+from fingen.records import Completion, Request
 from fingen.serving.models import Asked
 from fingen.sets import JOURNAL
 from fingen.teachers import open_teacher
 from fingen.teachers.base import Provider
-from fingen.teachers.job import Job, ask_live, check_teacher, estimate
+from fingen.teachers.job import Job, ask_live, build_chat, check_teacher, estimate
 from fingen.teachers.journal import Journal
 from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
 
@@ -108,8 +107,4 @@ def open_teachers(settings: Demo) -> list[TeacherModel]:
 
 def _request(name: str, asked: Asked) -> Request:
     question = "\n".join(part for part in (asked.instruction, asked.passage) if part)
-    said = (*(turn["content"] for turn in asked.turns), question)
-    return Request(
-        key=request_key(name, asked.system, said[0] if len(said) == 1 else dump_json(said), {}), task=TASK, template="",
-        system=asked.system, prompt=said[0], follow_ups=said[1:], answer_schema={}, max_tokens=ANSWER_TOKENS, count=1,
-    )  # fmt: skip
+    return build_chat(name, TASK, asked.system, asked.turns, question, ANSWER_TOKENS)

@@ -7,13 +7,17 @@ from collections.abc import Iterable
 from fingen.errors import UsageError
 from fingen.records import Completion, Parsed, Request
 from fingen.tasks import qa
-from fingen.tasks.qa import DocumentTask, QaItem
+from fingen.tasks.conversation import CONVERSATION
+from fingen.tasks.negative import NEGATIVE
+from fingen.tasks.qa import DocumentTask, Item
 from fingen.tasks.table import TABLE
 
 TASKS = {
     "concept": DocumentTask("concept", task="qa-concept", template="qa"),
     "summary": DocumentTask("summary", task="qa-summary", template="qa", has_companion=True),
     "table": TABLE,
+    "conversation": CONVERSATION,
+    "negative": NEGATIVE,
 }
 
 
@@ -40,7 +44,7 @@ def whole_problem(request: Request, completion: Completion) -> str | None:
     return qa.whole_problem(tasks_of(request), completion)
 
 
-def parse_answer(request: Request, text: str) -> Parsed[tuple[DocumentTask, QaItem]]:
+def parse_answer(request: Request, text: str) -> Parsed[tuple[DocumentTask, Item]]:
     """The valid items of an answer, each with its task, and the others.
 
     Raises:

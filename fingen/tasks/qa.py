@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from pydantic import Field, create_model
 
@@ -55,6 +55,9 @@ UNIT_UNKNOWN = {
     "zh": "报告未说明这些金额的单位；不要写没有印出的单位",
 }
 MARKS = ("passage", "example")  # that parts of a request stand between
+TABLE = "qa-table"  # the task of rows with a program over the cells of a table
+NEGATIVE = "qa-negative"  # the task of rows whose passage does not state what is asked for
+UNSTATED = "not-stated"  # their label
 NOT_STATED = {"en": "The passage does not state this.", "zh": "材料中没有说明。"}
 
 
@@ -67,6 +70,22 @@ class QaItem(Strict):
     evidence: list[str] = Field(description="verbatim quotes from the passage")
     calc: str | None = Field(description="arithmetic expression for a computed figure, else null")
 
+    @property
+    def pairs(self) -> Sequence[QaItem]:
+        """Itself: an item that is one pair."""
+        return (self,)
+
+
+class Item(Protocol):
+    """What a teacher writes for a task: a pair, or several that follow each other in a conversation."""
+
+    @property
+    def pairs(self) -> Sequence[QaItem]:
+        """The pairs, in their order."""
+
+    def model_dump(self) -> dict[str, Any]:
+        """It as it was written."""
+
 
 class QaAnswer(Strict):
     """A teacher's whole answer."""
@@ -76,7 +95,7 @@ class QaAnswer(Strict):
 
 
 @cache
-def answer_schema(item: type[QaItem] = QaItem, kinds: tuple[str, ...] = ()) -> dict[str, Any]:
+def answer_schema(item: type[Strict] = QaItem, kinds: tuple[str, ...] = ()) -> dict[str, Any]:
     """The JSON schema that a teacher's answer must have. It is shared by all requests: not to be changed.
 
     Where there are several `kinds`, an item says first which it is.
@@ -92,7 +111,7 @@ def answer_schema(item: type[QaItem] = QaItem, kinds: tuple[str, ...] = ()) -> d
 
 
 @cache
-def _item_model(item: type[QaItem], kinds: tuple[str, ...]) -> type[QaItem]:
+def _item_model(item: type[Strict], kinds: tuple[str, ...]) -> type[Strict]:
     """An item as it is read: one of several kinds that does not say which is taken for the first one."""
     if len(kinds) < 2:
         return item
@@ -181,23 +200,23 @@ def _template_values(passage: Passage) -> dict[str, str]:
         "company": passage.company or UNNAMED[passage.language],
         "section": " > ".join(passage.section) + (AUDITORS[passage.language] if is_auditors(passage.section) else ""),
         "pages": pages if last else NO_PAGES[passage.language],
-        "unit": getattr(passage, "unit", None) or "",
+        "unit": unit_line(passage),
+        "basis": basis_line(passage),
     }
-    head |= {"unit": _unit_line(passage), "basis": _basis_line(passage)}
     lines = {name: " ".join(value.split()) for name, value in head.items()}  # one line each: the text begins below
     return {name: quoted(value, *MARKS) for name, value in {**lines, "text": passage.text}.items()}
 
 
-def _unit_line(passage: Passage) -> str:
-    """The header's line on the unit of the passage's amounts, "" where they need none."""
+def unit_line(passage: Passage) -> str:
+    """Tell the unit of the passage's amounts in a line, "" where they need none."""
     said = [_with_page(stated.text, stated.page, passage.language) for stated in passage.unit if stated.text]
     return "; ".join(
         [*said, *([UNIT_UNKNOWN[passage.language]] if not all(unit.text for unit in passage.unit) else [])]
     )
 
 
-def _basis_line(passage: Passage) -> str:
-    """The header's line on the basis of the passage's amounts, "" where it is not known."""
+def basis_line(passage: Passage) -> str:
+    """Tell the basis of the passage's amounts in a line, "" where it is not known."""
     known = [basis for basis in passage.basis if not (basis.column and basis.kind in TIMES)]  # a column shows its time
     said = {(f"{basis.column}: " if basis.column != basis.text and basis.column else "") + basis.text: basis.page
             for basis in known}  # fmt: skip
@@ -241,13 +260,16 @@ class DocumentTask:
     task: str  # of the records
     template: str = ""  # <template>.<language>.md; empty: the task's own name
     per_table: int = 0  # pairs at most on each table of a passage, in place of those on the passage
+    takes_tables: bool = False  # a passage is worth asking about also where it is a table alone
+    pairs_each: int = 1  # that an item is as long as, about
+    per_passage: int = 0  # pairs on a passage, in place of as many as its length is worth
     has_companion: bool = False  # beside a passage the one that it belongs with is shown, where the documents have one
-    item: type[QaItem] = QaItem
+    item: type[Strict] = QaItem
     checks: Mapping[str, Check] = field(default_factory=lambda: CHECKS)
     build: Callable[[Any, Request, tuple[Evidence, ...], str], Record] = build_record
 
     @property
-    def shared(self) -> tuple[str, type[QaItem]]:
+    def shared(self) -> tuple[str, type[Strict]]:
         """What tasks have in common that one request asks for."""
         return self.template or self.name, self.item
 
@@ -266,10 +288,7 @@ def ask_pairs(
 
     `examples` are model pairs to show, `questions` the user's own topics.
     """
-    count = pairs_worth(passages, most, teacher)
-    if tasks[0].per_table:
-        tables = sum(kind == "table" for passage in passages for kind, _ in passage.kinds)
-        count = max(tables, 1) * min(tasks[0].per_table, 2 * most)
+    count = count_asked(tasks, passages, most, teacher)
     kinds = tuple(task.name for task in tasks)
     values = {
         "kinds": list(kinds),
@@ -283,6 +302,16 @@ def ask_pairs(
     return build_request(template, values, schema, teacher, passages=passages, **about)
 
 
+def count_asked(tasks: Sequence[DocumentTask], passages: Sequence[Passage], most: int, teacher: str) -> int:
+    """Pairs of each of the tasks that a request asks for, at most; `most` is what a user wants of a passage."""
+    if tasks[0].per_passage:
+        return tasks[0].per_passage
+    if tasks[0].per_table:
+        tables = sum(kind == "table" for passage in passages for kind, _ in passage.kinds)
+        return max(tables, 1) * min(tasks[0].per_table, 2 * most)
+    return max(1, pairs_worth(passages, most, teacher) // tasks[0].pairs_each)
+
+
 def whole_problem(tasks: Sequence[DocumentTask], completion: Completion) -> str | None:
     """What is wrong with an answer as a whole, for the teacher to mend; an item that is wrong alone is only rejected."""
     model = _model(tasks)
@@ -294,7 +323,7 @@ def whole_problem(tasks: Sequence[DocumentTask], completion: Completion) -> str 
     return problem
 
 
-def parse_pairs(tasks: Sequence[DocumentTask], text: str) -> Parsed[tuple[DocumentTask, QaItem]]:
+def parse_pairs(tasks: Sequence[DocumentTask], text: str) -> Parsed[tuple[DocumentTask, Item]]:
     """The valid items of an answer, each with its task, and the others.
 
     Raises:
@@ -302,11 +331,12 @@ def parse_pairs(tasks: Sequence[DocumentTask], text: str) -> Parsed[tuple[Docume
     """
     parsed = parse_items(text, _model(tasks))
     by_name = {task.name: task for task in tasks}
-    items = [(by_name.get(getattr(item, "kind", None) or "", tasks[0]), item) for item in parsed.items]
+    written: list[Any] = parsed.items
+    items = [(by_name.get(getattr(item, "kind", None) or "", tasks[0]), item) for item in written]
     return Parsed(items, parsed.broken, parsed.repairs, parsed.reason)
 
 
-def _model(tasks: Sequence[DocumentTask]) -> type[QaItem]:
+def _model(tasks: Sequence[DocumentTask]) -> type[Strict]:
     return _item_model(tasks[0].item, tuple(task.name for task in tasks))
 
 
@@ -318,20 +348,37 @@ def reworded(record: Record, question: str) -> Record:
     })  # fmt: skip
 
 
-def with_passage(record: Record, shown: list[Chunk], *, stated: bool) -> Record:
-    """The open-book row: the chunks in `shown` stand in `input`. Where the answer is not `stated` there, saying so is right."""
-    update: dict[str, Any] = {
-        "input": "\n\n".join(chunk.text for chunk in shown),
-        "chunks": tuple(chunk.id for chunk in shown),
-        "draws": {
-            **(record.draws if stated else {}),
-            "context": "passage",
-            "distractors": len(shown) - stated,
-            "stated": stated,
-        },
-        "id": content_id("qa", "passage", record.id, *(chunk.id for chunk in shown)),
-    }
-    if not stated:
-        update |= {"output": NOT_STATED[record.language], "evidence": (), "calc": "", "program": "", "label": "not-stated",
-                   "pages": tuple(sorted({page for chunk in shown for page in chunk.pages}))}  # fmt: skip
-    return record.model_copy(update=update)
+def with_passage(record: Record, shown: list[Chunk]) -> Record:
+    """The open-book row: the chunks in `shown`, its own and maybe others, stand in `input`, of a conversation before all turns."""
+    ids = tuple(chunk.id for chunk in shown)
+    draws = {**record.draws, "context": "passage", "distractors": len(shown) - 1, "stated": True}
+    text = "\n\n".join(chunk.text for chunk in shown)
+    id = content_id("qa", "passage", record.id, *ids)
+    place = "system" if record.turns else "input"
+    return record.model_copy(update={place: text, "chunks": ids, "draws": draws, "id": id})
+
+
+def without_passage(record: Record, shown: Chunk, asked: Sequence[str]) -> Record:
+    """The row with another passage in its input, one that does not state what is `asked` for: saying so is right."""
+    bare = record.model_copy(update={"task": NEGATIVE, "id": content_id("qa", "passage", record.id, shown.id)})
+    return not_stated(bare, asked, shown.text, (shown.id,), shown.pages)
+
+
+def not_stated(
+    record: Record, asked: Sequence[str], text: str, chunks: tuple[str, ...], pages: tuple[int, ...]
+) -> Record:
+    """A row whose passage, `text`, does not state the items that are `asked` for."""
+    draws = {"context": "passage", "distractors": 1, "stated": False, "asked": list(asked)}
+    return record.model_copy(
+        update={
+            "input": text,
+            "output": NOT_STATED[record.language],
+            "label": UNSTATED,
+            "chunks": chunks,
+            "pages": pages,
+            "draws": draws,
+            "evidence": (),
+            "calc": "",
+            "program": "",
+        }
+    )

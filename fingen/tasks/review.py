@@ -152,7 +152,7 @@ def ask_scores(template: Template, passages: Sequence[str], records: Sequence[Re
     """Have pairs on the same passages scored, by the id of the record."""
     pairs = [
         {
-            "question": quoted(r.instruction, "passage"),
+            "question": quoted("\n".join([*(turn.content for turn in r.turns), r.instruction]), "passage"),
             "answer": quoted(r.output, "passage"),
             "evidence": [quoted(quote.quote, "passage") for quote in r.evidence],
         }
@@ -189,7 +189,8 @@ def ask_same(template: Template, texts: Mapping[int, tuple[str, str, str]], teac
     return ANSWERS.request(template, {"pairs": pairs}, Verdicts.model_json_schema(), texts, teacher)
 
 
-# ---- whether the quotes of a pair state what its answer claims: the teacher is not told who wrote it
+# ---- whether the quotes of a pair state what its answer claims: the teacher is not told who wrote it. It sees the passage
+# as well, for what a quote is about and does not repeat: a heading, the names of rows and columns
 
 
 class ClaimVerdict(Numbered):
@@ -211,8 +212,12 @@ CLAIMS = Review("claim-check", ClaimVerdict, item_tokens=25, may_repeat=True)
 
 
 def claims_of(record: Record) -> list[str]:
-    """What a pair claims: what its question takes for granted, then sentence by sentence what its answer says."""
-    return [record.instruction, *(record.output[start:end].strip() for start, end in sentences(record.output))]
+    """What a pair claims: what its question takes for granted, then sentence by sentence what its answer says; turn by turn."""
+    return [
+        claim
+        for each in record.exchanges
+        for claim in (each.instruction, *(each.output[start:end].strip() for start, end in sentences(each.output)))
+    ]
 
 
 def claim_id(record: Record, place: int) -> str:
@@ -220,8 +225,10 @@ def claim_id(record: Record, place: int) -> str:
     return f"{record.id}:{place}"
 
 
-def ask_claims(template: Template, about: Mapping[str, str], records: Sequence[Record], teacher: str) -> Request:
-    """Ask whether the quotes of each pair state its claims; `about` are the company and the report, by their names."""
+def ask_claims(
+    template: Template, passages: Sequence[str], about: Mapping[str, str], records: Sequence[Record], teacher: str
+) -> Request:
+    """Ask whether the quotes of each pair state its claims; `about` are the lines above the quotes, by their names."""
     numbers, quotes, ids = count(1), count(1), []
     pairs = []
     for record in records:
@@ -230,7 +237,8 @@ def ask_claims(template: Template, about: Mapping[str, str], records: Sequence[R
         pairs.append({
             **{name: quoted(value, "text") for name, value in about.items()},
             "quotes": [{"number": next(quotes), "text": quoted(quote.quote, "text")} for quote in record.evidence],
-            "calc": quoted(record.calc, "text"),
+            "calc": quoted("; ".join(each.calc for each in record.exchanges if each.calc), "text"),
             "claims": [{"number": next(numbers), "text": quoted(" ".join(claim.split()), "text")} for claim in claims],
         })  # fmt: skip
-    return CLAIMS.request(template, {"pairs": pairs}, ClaimVerdicts.model_json_schema(), ids, teacher)
+    values = {"passages": [quoted(passage, "text") for passage in passages], "pairs": pairs}
+    return CLAIMS.request(template, values, ClaimVerdicts.model_json_schema(), ids, teacher)

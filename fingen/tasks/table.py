@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field
@@ -9,6 +10,7 @@ from pydantic import Field
 from fingen.quality.checks import CHECKS
 from fingen.quality.steps import OPERATIONS, find_fault
 from fingen.records import Evidence, Record, Request
+from fingen.tasks import qa
 from fingen.tasks.answers import Strict
 from fingen.tasks.qa import DocumentTask, QaItem, build_record
 
@@ -31,17 +33,19 @@ class TableItem(QaItem):
     cells: list[Operand] = Field(min_length=1, description="the cells that the program takes, in its order")
 
 
+def worked_out(item: Mapping[str, Any]) -> dict[str, Any]:
+    """What a row has of the steps of a pair: its program, and as draws the operation, how many steps it has, and its cells."""
+    draws = {"operation": item["operation"], "steps": item["program"].count("("), "cells": item["cells"]}
+    return {"program": item["program"], "draws": draws}
+
+
 def _build(item: TableItem, request: Request, evidence: tuple[Evidence, ...], teacher: str) -> Record:
-    record = build_record(item, request, evidence, teacher)
-    cells = [cell.model_dump() for cell in item.cells]
-    steps = item.program.count("(")
-    draws: dict[str, Any] = {"operation": item.operation, "steps": steps, "cells": cells}
-    return record.model_copy(update={"program": item.program, "draws": draws})
+    return build_record(item, request, evidence, teacher).model_copy(update=worked_out(item.model_dump()))
 
 
 TABLE = DocumentTask(
     "table",
-    task="qa-table",
+    task=qa.TABLE,
     per_table=PER_TABLE,
     item=TableItem,
     checks={**CHECKS, "program": find_fault},

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from fingen import wire
 from fingen.config import Asking
-from fingen.errors import UsageError
+from fingen.errors import UsageError, did_you_mean
 from fingen.teachers.base import Teacher
 from fingen.teachers.offline import Offline
 
 DEFAULT_MODELS = {"anthropic": "claude-haiku-5-5", "openai": "gpt-6-luna"}
+MAKERS = {"claude": "anthropic", "gpt": "openai", "chatgpt": "openai"}  # what a model's name begins with -> its teacher
 KEYS = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}  # in the order in which they are looked for
 
 
@@ -39,8 +40,17 @@ def open_teacher(name: str, asking: Asking) -> Teacher:
     """
     kind, _, model = name.partition(":")
     if kind not in TEACHERS:
-        raise UsageError(f"unknown teacher: {name}", hint=f"choose one of: {', '.join(TEACHERS)}")
+        hint = f"{_meant(name)} choose one of: {', '.join(TEACHERS)}".strip()
+        raise UsageError(f"unknown teacher: {name}", hint=hint)
     return TEACHERS[kind](model, asking)
+
+
+def _meant(name: str) -> str:
+    """What a name that is no teacher's most likely means: the teacher of a model, or one that is spelt nearly so."""
+    family = name.lower().partition("-")[0]
+    if maker := MAKERS.get(family):
+        return f"did you mean {maker}?" if family == name.lower() else f"did you mean {maker}:{name}?"
+    return did_you_mean(name.partition(":")[0], TEACHERS)
 
 
 def _offline(model: str, asking: Asking) -> Teacher:

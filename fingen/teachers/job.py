@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from fingen.config import Asking
 from fingen.disk import dump_json
 from fingen.errors import UsageError
 from fingen.events import Estimate
-from fingen.records import Completion, Request, Usage
+from fingen.records import Completion, Request, Usage, request_key
 from fingen.sets import JOURNAL
 from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.budgets import paid_beside
@@ -39,6 +39,25 @@ class Job:
     requests: list[Request] = field(default_factory=list)
     masked: Counter[str] = field(default_factory=Counter)  # kind of personal data -> marks in its place in the requests
     identity: dict[str, Any] = field(default_factory=dict)  # the settings that the first answer binds the set to
+
+
+def build_chat(
+    teacher: str, task: str, system: str, turns: Sequence[Mapping[str, str]], question: str, max_tokens: int
+) -> Request:
+    """A question in free words, after what was said before it.
+
+    Raises:
+        UsageError: the turns are no questions and answers in turn, which providers do not take.
+    """
+    if [turn["role"] for turn in turns] != ["user", "assistant"] * (len(turns) // 2):
+        raise UsageError(
+            "what was said before a question is no questions and answers in turn", hint="leave such rows out"
+        )
+    said = (*(turn["content"] for turn in turns), question)
+    return Request(
+        key=request_key(teacher, system, said[0] if len(said) == 1 else dump_json(said), {}), task=task, template="",
+        system=system, prompt=said[0], follow_ups=said[1:], answer_schema={}, max_tokens=max_tokens, count=1,
+    )  # fmt: skip
 
 
 def require_keys(asking: Asking, *jobs: Job) -> None:

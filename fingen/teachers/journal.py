@@ -161,6 +161,11 @@ class Journal:
         with self.transaction():
             self._db.execute("REPLACE INTO meta VALUES ('settings', ?)", [dump_json(settings)])
 
+    def write_inputs(self, inputs: Iterable[Path]) -> None:
+        """Write down where the documents of the last run lie, on this machine: a journal never leaves it."""
+        with self.transaction():
+            self._db.execute("REPLACE INTO meta VALUES ('inputs', ?)", [dump_json([str(path) for path in inputs])])
+
     def commit(self, attempts: Iterable[tuple[Request, Completion]]) -> None:
         """Write attempts and wait until they are on the disk. May be called from another thread."""
         with self.transaction():
@@ -310,8 +315,42 @@ class Journal:
         return name
 
 
-def _prepare(db: sqlite3.Connection, path: Path) -> None:
-    db.row_factory = sqlite3.Row
+def check_journal(path: Path) -> None:
+    """Look whether a journal that no process has open is whole, and write nothing to it or beside it.
+
+    Raises:
+        SetError: not a journal, damaged, made by a newer fingen, or held by another process; LimitError: the disk fails.
+    """
+    with _explained(path), closing(_open_to_look(path)) as db:
+        _version(db, path)
+        if (said := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            raise SetError(f"{path}: damaged: {said}", hint=BEGIN_ANEW)
+
+
+def read_inputs(path: Path) -> tuple[Path, ...]:
+    """Where the documents of a set were read from last; nothing where no journal says so, or where it names other machines."""
+    try:
+        with closing(_open_to_look(path)) as db:
+            row = db.execute("SELECT value FROM meta WHERE key = 'inputs'").fetchone()
+            inputs = json.loads(row[0]) if row else []
+    except (sqlite3.Error, ValueError, RecursionError):
+        return ()
+    texts = [each for each in inputs if isinstance(each, str)] if isinstance(inputs, list) else []
+    return tuple(Path(each) for each in texts if not each.startswith(("//", "\\\\")) and "\0" not in each)
+
+
+def _open_to_look(path: Path) -> sqlite3.Connection:
+    # Where a process was killed, what it wrote last is in a file beside it, which SQLite then opens with another one.
+    how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)
+
+
+def _version(db: sqlite3.Connection, path: Path) -> int:
+    """The version of a journal that can be worked on; 0 of a new one.
+
+    Raises:
+        SetError: it cannot.
+    """
     db.execute("BEGIN")  # one look: another process may make the tables between two
     version = db.execute("PRAGMA user_version").fetchone()[0]
     tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
@@ -325,6 +364,12 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
         raise SetError(f"{path}: a database, but not a fingen journal", hint="write to another folder with --out")
     _refuse_foreign(db, path)
     refuse_impossible(db, path)
+    return int(version)
+
+
+def _prepare(db: sqlite3.Connection, path: Path) -> None:
+    db.row_factory = sqlite3.Row
+    version = _version(db, path)
     _use_wal(db)
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fingen.adapters import FOREIGN, MANIFEST
+from fingen.adapters import is_adapter
 from fingen.config import MODELS, Tuning
 from fingen.errors import UsageError
 from fingen.training.frame import Frame, read_frame
@@ -97,7 +97,7 @@ def open_chat(
         UsageError: there is none, something is in the way, or it has no place for what is wanted. HubError: it cannot be fetched.
     """
     said = read_passage(passage) if passage else ""
-    if is_adapter(name):
+    if is_adapter(Path(name)):
         need_adapter(Path(name), base=on, form=form, trust_remote_code=trust_remote_code)
         need_extra()
         from fingen.training.use import load_adapter
@@ -117,11 +117,6 @@ def open_chat(
         before = [{"role": "user", "content": "question"}, {"role": "assistant", "content": "answer"}]
         tuned.template.render("question", system=system, turns=before if in_turns else ())
     return Chat(tuned, sides, system, said, in_turns, max_tokens, frame)
-
-
-def is_adapter(name: str) -> bool:
-    """Whether an adapter of any origin lies there."""
-    return any((Path(name) / file).is_file() for file in (MANIFEST, FOREIGN))
 
 
 def find_model(name: str, load: str | None, *, trust_remote_code: bool, memory: bool = True) -> Base:

@@ -87,7 +87,7 @@ def build_judge(validation: Sequence[Record], train: Sequence[Record], template:
     options = tuple(dict(row.options or labels) for row in validation)
     choices = tuple(
         Choice(
-            template.encode_prompt(template.render(row.instruction, row.input, system=row.system, turns=row.turns)),
+            template.encode_prompt(template.render(row.instruction, row.input, system=row.system, turns=row.messages)),
             [template.encode_answer(answer) for answer in offered],
         )
         for row, offered in zip(validation, options, strict=True)

@@ -29,8 +29,8 @@ def training_seconds(billions: float, tokens: float, tuning: Tuning) -> tuple[fl
 
 def largest_batch(examples: Sequence[Example], tuning: Tuning) -> Batch:
     """The most that goes through the model at once, and the answers of as many rows; what all rows begin with counts once."""
-    prompts = [range(len(row.ids) - row.answer - 1, len(row.ids) - 1) for row in examples]
-    shared = 0 if tuning.gradient_checkpointing else common_prefix([row.ids for row in examples], prompts)
+    places = [row.places for row in examples]
+    shared = 0 if tuning.gradient_checkpointing else common_prefix([row.ids for row in examples], places)
     lengths = sorted((len(row.ids) for row in examples), reverse=True)
     # Not always the longest rows: where only one of them fits, two that are a little shorter are more.
     groups = [
@@ -38,7 +38,7 @@ def largest_batch(examples: Sequence[Example], tuning: Tuning) -> Batch:
         for at, length in enumerate(lengths)
     ]
     rows, length = max(groups, key=lambda group: group[0] * (group[1] - shared))
-    learned = sorted((row.answer for row in examples), reverse=True)
+    learned = sorted(map(len, places), reverse=True)
     return Batch(shared + rows * (length - shared), sum(learned[:rows]))
 
 

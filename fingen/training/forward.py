@@ -18,14 +18,14 @@ PAYS = 0.1  # share of the tokens that a common prefix has to save: a second pas
 
 
 def predict(
-    model: Any, rows: Sequence[Sequence[int]], wanted: Sequence[range], pad: int, *, share: bool = True
+    model: Any, rows: Sequence[Sequence[int]], wanted: Sequence[Sequence[int]], pad: int, *, share: bool = True
 ) -> torch.Tensor:
     """Logits of the token that follows each wanted position.
 
     Args:
         model: a causal language model, with or without adapter, wrapped or not.
         rows: B rows of token ids.
-        wanted: for each row its positions, from 0; none of them before the common prefix ends.
+        wanted: for each row its positions, from 0, ascending; none of them before the common prefix ends.
         pad: a token id to fill rows with; no real token sees it.
         share: compute a common prefix once, where that pays. Gradients flow through it.
 
@@ -36,7 +36,7 @@ def predict(
 
 
 def predict_with_states(
-    model: Any, rows: Sequence[Sequence[int]], wanted: Sequence[range], pad: int, *, share: bool = True,
+    model: Any, rows: Sequence[Sequence[int]], wanted: Sequence[Sequence[int]], pad: int, *, share: bool = True,
     modules: Sequence[torch.nn.Module] = (),
 ) -> tuple[torch.Tensor, list[torch.Tensor]]:  # fmt: skip
     """What `predict` gives, and what each of some modules of the model gave at the wanted positions: (N, H)."""
@@ -60,12 +60,12 @@ def exact(logits: torch.Tensor) -> torch.Tensor:
     return logits if logits.dtype == torch.float64 else logits.float()
 
 
-def common_prefix(rows: Sequence[Sequence[int]], wanted: Sequence[range]) -> int:
+def common_prefix(rows: Sequence[Sequence[int]], wanted: Sequence[Sequence[int]]) -> int:
     """Length of what all rows begin with, before anything wanted; 0 where computing it once would not pay."""
     if len(rows) < 2:
         return 0
     same = next((at for at, tokens in enumerate(zip(*rows, strict=False)) if len(set(tokens)) > 1), len(rows[0]))
-    length = min(same, *(places.start for places in wanted))
+    length = min(same, *(places[0] for places in wanted))
     saved = length * (len(rows) - 1)
     return length if saved > PAYS * sum(map(len, rows)) else 0
 

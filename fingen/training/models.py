@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 from fingen.config import MODELS, Alias
 from fingen.disk import read_whole
-from fingen.errors import UsageError
+from fingen.errors import UsageError, did_you_mean
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -46,12 +45,9 @@ def find_base(name: str) -> Base:
     known = next((alias for alias in MODELS.values() if alias.hub_id == name), None)
     if HUB_ID.fullmatch(name):
         return Base(_folder_name(name.rpartition("/")[2]), name, False, known, known.billions if known else None)
-    near = difflib.get_close_matches(name.lower(), MODELS, n=3, cutoff=0.5)
     raise UsageError(
         f"no base model {name!r}: no alias, no folder, and no hub id (owner/name)",
-        hint=f"did you mean {', '.join(near)}? `fingen models` lists all"
-        if near
-        else "`fingen models` lists the aliases",
+        hint=f"{did_you_mean(name, MODELS, most=3, likeness=0.5)} `fingen models` lists all".strip(),
     )
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from fingen.config import BUILD, Finetune, Tuning
 from fingen.errors import FingenError, SetError
+from fingen.events import command_line
 from fingen.records import Record, take
-from fingen.sets import newest_set, read_manifest, read_split
+from fingen.sets import newest_set, read_manifest, read_split, say_terms
 from fingen.training.data import hold_out
 from fingen.training.memory import Batch, memory_bytes
 from fingen.training.models import Base, find_base
@@ -59,14 +60,19 @@ class TrainingPlan:
         """What is not in the way, and may not be what was wanted."""
         if not self.rows:
             return []
-        return [
-            text for text in (warmup_warning(self.tuning, self.steps), few_rows(self.tuning, self.validation)) if text
-        ]
+        found = (warmup_warning(self.tuning, self.steps), few_rows(self.tuning, self.validation))
+        return [*filter(None, found), *(say_terms(read_manifest(self.data).teacher) if self.data else ())]
 
     @property
     def free_bytes(self) -> int | None:
         """Free memory of what would train."""
         return free_memory_bytes()[0]
+
+    @property
+    def trains_on(self) -> str:
+        """What would train, in words."""
+        kind = free_memory_bytes()[1]
+        return f"{kind}: no GPU is seen" if kind == MACHINE else kind
 
     def estimate_seconds(self) -> tuple[float, float] | None:
         """How long training may take on this machine, at least and at most; measures it for a moment. None: not known."""
@@ -89,7 +95,11 @@ class TrainingPlan:
         """What goes through the model at once, at most: by the tokenizer where it is here, else by the characters."""
         if self.data is None or not self.rows:
             return None
-        rows = read_rows(self.data, self.tuning)[0]
+        rows, tuning = read_rows(self.data, self.tuning)[0], self.tuning
+        if read_manifest(self.data).is_preferences:  # both answers of a pair are in memory together
+            rows = [each for row in rows for each in (row, row.model_copy(update={"output": row.rejected}))]
+            rows = [row.model_copy(update={"rejected": ""}) for row in rows]
+            tuning = replace(tuning, batch=2 * tuning.batch)
         if self.base.local and not missing_libraries():
             from fingen.training.base import load_tokenizer
             from fingen.training.data import build_examples
@@ -101,10 +111,10 @@ class TrainingPlan:
             except FingenError:  # the run will say so
                 return None
             kept = build_examples(rows, template, self.tuning.cutoff).kept
-            return largest_batch(kept, self.tuning) if kept else None
+            return largest_batch(kept, tuning) if kept else None
         longest = max(map(estimated_tokens, rows))
-        answers = sum(len(row.output) / CHARACTERS_PER_TOKEN[row.language] for row in rows)
-        tokens = max(longest, min(self.tuning.tokens_per_batch, self.tuning.batch * longest))
+        answers = sum(len(each.output) / CHARACTERS_PER_TOKEN[row.language] for row in rows for each in row.exchanges)
+        tokens = max(longest, min(tuning.tokens_per_batch, tuning.batch * longest))
         return Batch(tokens, round(tokens * answers / self.tokens))
 
 
@@ -120,6 +130,7 @@ def build_plan(settings: Finetune, tuning: Tuning) -> TrainingPlan:
     try:
         data = settings.data or newest_set(BUILD)
         records, held = read_rows(data, tuning)
+        obstacles += _objective_obstacles(data, settings.objective)
     except SetError as e:
         obstacles.append(Obstacle(str(e), e.hint))
     # torch is not loaded for a name that is wrong
@@ -128,6 +139,16 @@ def build_plan(settings: Finetune, tuning: Tuning) -> TrainingPlan:
     out = settings.out or (ADAPTERS / f"{read_manifest(data).name}-{base.name}" if data and records else None)
     return TrainingPlan(base, data, out, tuning, obstacles, len(records), len(held),
                 sum(map(estimated_tokens, records)))  # fmt: skip
+
+
+def _objective_obstacles(data: Path, objective: str) -> Iterator[Obstacle]:
+    """What keeps the rows of a set from being learned by an objective."""
+    is_ranked = read_manifest(data).is_preferences
+    if is_ranked and objective != "dpo":
+        yield Obstacle(f"{data}: its rows are preferences, of which one answer is wrong", "pass --objective dpo")
+    elif objective == "dpo" and not is_ranked:
+        remedy = f"make preferences of it: {command_line('fingen', 'prefer', data)}; or name a set of them with --set"
+        yield Obstacle(f"{data}: --objective dpo learns of preferences, and its rows are none", remedy)
 
 
 def read_rows(data: Path, tuning: Tuning) -> tuple[list[Record], list[Record]]:
@@ -169,5 +190,6 @@ def find_trackers(names: Sequence[str]) -> Iterator[Obstacle]:
 
 def estimated_tokens(record: Record) -> int:
     """Tokens of a row, about."""
-    characters = len(record.instruction) + len(record.input) + len(record.output)
-    return TEMPLATE_TOKENS + round(characters / CHARACTERS_PER_TOKEN[record.language])
+    texts = 2 if record.rejected else 1
+    characters = texts * (sum(map(len, record.said)) - len(record.output)) + len(record.output) + len(record.rejected)
+    return texts * TEMPLATE_TOKENS + round(characters / CHARACTERS_PER_TOKEN[record.language])

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from fingen.adapters import FOREIGN, MANIFEST, is_pickle
+from fingen.adapters import is_adapter, is_pickle
 from fingen.config import Tuning
 from fingen.errors import UsageError
 from fingen.install import install_command
@@ -143,7 +143,7 @@ def _installed(name: str) -> str | None:
 
 def is_model(folder: Path) -> bool:
     """Whether a folder is a model's, and no adapter's."""
-    return (folder / "config.json").is_file() and not any((folder / name).is_file() for name in (MANIFEST, FOREIGN))
+    return (folder / "config.json").is_file() and not is_adapter(folder)
 
 
 def folder_obstacles(folder: Path) -> Iterator[Obstacle]:
@@ -234,11 +234,16 @@ def free_memory_bytes() -> tuple[int | None, str]:
 
         if torch.cuda.is_available():
             return torch.cuda.mem_get_info()[0], GPU
+    return free_machine_bytes(), MACHINE
+
+
+def free_machine_bytes() -> int | None:
+    """Free memory of the machine, or all of it where the system tells no more; None where it tells nothing."""
     meminfo = Path("/proc/meminfo")
     if meminfo.is_file():
         for line in meminfo.read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024, MACHINE
+                return int(line.split()[1]) * 1024
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), MACHINE
-    return None, MACHINE
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return None

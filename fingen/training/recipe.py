@@ -39,8 +39,8 @@ from fingen.training.schedule import rate, total_steps
 
 Say = Callable[[str], None]
 Judge = Callable[[Any, int], dict[str, float]]  # (model, tokens in a batch) -> figures of the validation rows' classes
-# (model, rows, whether to compute a common prefix once) -> sums over the rows' answer tokens, in float32 or better: LOSS is
-# what is learned, the others are its terms, which the history tells.
+# (model, rows, whether to compute a common prefix once) -> sums over the rows' answer tokens (or over pairs: `weight`), in
+# float32 or better: LOSS is what is learned, the others are its terms, which the history tells.
 Objective = Callable[[Any, Sequence[Example], bool], Mapping[str, torch.Tensor]]
 LOSS = "loss"
 FUSED = "query_key_value"  # ChatGLM's module; the same of others, Llama and Qwen, Phi-3, Baichuan:
@@ -61,6 +61,9 @@ class Trained:
     classes: dict[str, float] | None  # what the judge said of the same, for a set with classes
     kept_step: int  # after which they were taken
     weights: dict[str, torch.Tensor] | None  # None: those in the model; else they were sharded, and these are all
+    terms: dict[str, float] = field(
+        default_factory=dict
+    )  # of the objective, on the validation rows, by the same weights
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
     tokens: int = 0  # trained on here, prompts included
@@ -110,10 +113,21 @@ def trainable(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
 
 def loss_sum(model: Any, examples: Sequence[Example], pad: int, *, share: bool = True) -> torch.Tensor:
     """Cross entropy in nats, summed over the answer tokens of the rows, in float32 or better."""
-    answers = [range(len(example.ids) - example.answer - 1, len(example.ids) - 1) for example in examples]
-    logits = predict(model, [example.ids for example in examples], answers, pad, share=share)  # (N, V)
-    labels = torch.tensor([token for e in examples for token in e.ids[-e.answer :]], device=logits.device)
-    return functional.cross_entropy(exact(logits), labels, reduction="sum")
+    return functional.cross_entropy(*_predicted(model, examples, pad, share=share), reduction="sum")
+
+
+def answer_logs(model: Any, examples: Sequence[Example], pad: int, *, share: bool = True) -> torch.Tensor:
+    """(B,) log-probabilities of the answers of B rows, in nats, each summed over its tokens, in float32 or better."""
+    logs = -functional.cross_entropy(*_predicted(model, examples, pad, share=share), reduction="none")
+    return torch.stack([each.sum() for each in torch.split(logs, [len(example.places) for example in examples])])
+
+
+def _predicted(model: Any, examples: Sequence[Example], pad: int, *, share: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the model says at each answer token, (N, V), and which token stands there, (N,)."""
+    places = [example.places for example in examples]
+    logits = predict(model, [example.ids for example in examples], places, pad, share=share)
+    labels = torch.tensor([token for example in examples for token in example.learned], device=logits.device)
+    return exact(logits), labels
 
 
 def answer_objective(pad: int) -> Objective:
@@ -175,9 +189,11 @@ def fit(
     kept = state.best_global_step if tuning.keep == "best" and state.best_global_step else state.global_step
     measured = next((row for row in state.log_history if row["step"] == kept and "eval_loss" in row), {})
     classes = {name.removeprefix(CLASS): value for name, value in measured.items() if name.startswith(CLASS)}
+    before = f"eval_{LOSS}_"
+    terms = {name.removeprefix(before): value for name, value in measured.items() if name.startswith(before)}
     return Trained(
         state.global_step, watch.loss, measured.get("eval_loss"), classes or None, kept,
-        trainer.gathered_weights(), trainer.notes, time.monotonic() - started, trainer.tokens, state.max_steps,
+        trainer.gathered_weights(), terms, trainer.notes, time.monotonic() - started, trainer.tokens, state.max_steps,
     )  # fmt: skip
 
 
@@ -241,7 +257,7 @@ class AnswerTrainer(transformers.Trainer):
     def get_train_dataloader(self) -> DataLoader[Example]:
         """Steps of rows: every process sees all rows of a step, and takes its share of them in `training_step`."""
         steps = Steps(
-            [len(row.ids) for row in self.rows], self.tuning.batch, self.tuning.seed,
+            [row.tokens for row in self.rows], self.tuning.batch, self.tuning.seed,
             lambda: self.state.global_step // len(steps),
         )  # fmt: skip
         return DataLoader(self.rows, batch_sampler=steps, collate_fn=list)  # type: ignore[arg-type]  # it indexes, no more
@@ -254,13 +270,13 @@ class AnswerTrainer(transformers.Trainer):
         return self.lr_scheduler
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> tuple[list[Any], int | None]:
-        """The next step's rows, and how many tokens they are to learn."""
+        """The next step's rows, and what its loss is the mean over: the tokens that they are to learn, or the pairs."""
         rows = next(epoch_iterator, None)
-        return ([rows], sum(row.answer for row in rows)) if rows else ([], None)
+        return ([rows], sum(row.weight for row in rows)) if rows else ([], None)
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
         """Gradients of a step's mean loss; where memory runs out it is done again, from its start, in smaller batches."""
-        self.tokens += sum(len(row.ids) for row in inputs)
+        self.tokens += sum(row.tokens for row in inputs)
         while True:
             try:
                 return self._gradients(model, inputs, num_items_in_batch)
@@ -268,9 +284,9 @@ class AnswerTrainer(transformers.Trainer):
                 if not _out_of_memory(e):
                     raise
                 model.zero_grad()
-                self._use_less(max(len(row.ids) for row in inputs), e)
+                self._use_less(max(row.size for row in inputs), e)
 
-    def _gradients(self, model: Any, rows: Sequence[Example], answer_tokens: int) -> torch.Tensor:
+    def _gradients(self, model: Any, rows: Sequence[Example], weight_of_all: int) -> torch.Tensor:
         processes, step = self.accelerator.num_processes, self.state.global_step
         if self.tuning.dropout:  # what it draws follows from the step alone
             torch.manual_seed(self.tuning.seed * STEP_SEEDS + step * processes + self.accelerator.process_index)
@@ -285,12 +301,12 @@ class AnswerTrainer(transformers.Trainer):
             self.accelerator.gradient_state._set_sync_gradients(last)
             with nullcontext() if last else self.accelerator.no_sync(model):
                 sums = self.objective(model, group, not self.is_sharded)
-                loss = weight * sums[LOSS] / answer_tokens
+                loss = weight * sums[LOSS] / weight_of_all
                 loss = loss * processes  # of whose gradients the mean is taken
                 self.accelerator.backward(loss)
             total += loss.detach()
             for name in sums.keys() - {LOSS}:
-                terms[name] = terms.get(name, 0) + weight * sums[name].detach() * processes / answer_tokens
+                terms[name] = terms.get(name, 0) + weight * sums[name].detach() * processes / weight_of_all
         if not math.isfinite(total.item()):
             raise UsageError(
                 f"step {step + 1}: the loss is {total.item()}",
@@ -349,10 +365,10 @@ class AnswerTrainer(transformers.Trainer):
 
     def _evaluate_losses(self) -> dict[str, float]:
         groups = deal(self.held, self.tokens_per_batch, self.accelerator.num_processes, self.accelerator.process_index)
-        found, tokens = {}, sum(row.answer for row in self.held)
+        found, of_all = {}, sum(row.weight for row in self.held)
         for name, total in evaluate(self.model, groups, self.objective, share=not self.is_sharded).items():
             summed = self.accelerator.reduce(torch.tensor(total, dtype=torch.float64, device=self.args.device), "sum")
-            found[name if name == LOSS else f"{LOSS}_{name}"] = float(summed.item() / tokens)
+            found[name if name == LOSS else f"{LOSS}_{name}"] = float(summed.item() / of_all)
         return found
 
     def floating_point_ops(self, inputs: Any) -> int:
@@ -387,12 +403,7 @@ def evaluate(
     model: Any, groups: Sequence[tuple[Sequence[Example], float]], objective: Objective, *, share: bool = True
 ) -> dict[str, float]:
     """The sums of an objective over groups of rows, each by its weight."""
-    model.eval()
-    for module in model.modules():
-        # On CPUs with bf16 units a 4-bit layer packs its weights anew in the first evaluation, for a kernel without gradients,
-        # and stays so: what were trained after it would get wrong gradients. It does not do that while it is training.
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.training = True
+    to_evaluation(model)
     found: dict[str, list[float]] = {}
     with torch.no_grad():
         for group, weight in groups:
@@ -401,10 +412,20 @@ def evaluate(
     return {name: math.fsum(totals) for name, totals in found.items()}
 
 
+def to_evaluation(model: Any) -> None:
+    """Put a model into evaluation mode, as one that will be trained further."""
+    model.eval()
+    for module in model.modules():
+        # On CPUs with bf16 units a 4-bit layer packs its weights anew in the first evaluation, for a kernel without gradients,
+        # and stays so: what were trained after it would get wrong gradients. It does not do that while it is training.
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.training = True
+
+
 def mean_loss(model: Any, examples: Sequence[Example], pad: int, tokens_per_batch: int) -> float:
     """Mean loss over the answer tokens of rows, in nats."""
     groups = [(group, 1.0) for group in cut(examples, tokens_per_batch)]
-    return evaluate(model, groups, answer_objective(pad))[LOSS] / sum(example.answer for example in examples)
+    return evaluate(model, groups, answer_objective(pad))[LOSS] / sum(len(example.places) for example in examples)
 
 
 def _out_of_memory(error: RuntimeError) -> bool:

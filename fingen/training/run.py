@@ -18,9 +18,10 @@ from fingen.config import BUILD, Finetune, Tuning
 from fingen.disk import dump_json, refuse_others, sha256_file, sha256_text
 from fingen.errors import UsageError
 from fingen.events import Outcome, command_line
+from fingen.metrics import wilson
 from fingen.records import Record
 from fingen.sets import MANIFEST as SET_MANIFEST
-from fingen.sets import read_manifest
+from fingen.sets import read_manifest, read_split, say_terms
 from fingen.training.merged import weights_of
 from fingen.training.models import Base, shadow_note
 from fingen.training.plan import TrainingPlan, build_plan, few_rows, read_rows
@@ -30,7 +31,7 @@ from fingen.training.schedule import total_steps, warmup_warning
 if TYPE_CHECKING:
     from fingen.training.classes import Judge
     from fingen.training.data import Examples
-    from fingen.training.recipe import Trained
+    from fingen.training.recipe import Objective, Trained
     from fingen.training.template import Template
 
 MODELS_FOLDER = BUILD / "models"
@@ -100,7 +101,10 @@ def _run_id(plan: TrainingPlan, settings: Finetune) -> str:
     learned = {name: value for name, value in asdict(plan.tuning).items() if name not in SPEED_ONLY}
     if plan.tuning.limit is None:  # as runs were told apart before there was one
         del learned["limit"]
-    return sha256_text(sha256_file(plan.data / SET_MANIFEST), plan.base.source, dump_json(learned))
+    ranked = (
+        [settings.objective, str(settings.beta)] if settings.objective != "sft" else []
+    )  # as runs were told apart before
+    return sha256_text(sha256_file(plan.data / SET_MANIFEST), plan.base.source, dump_json(learned), *ranked)
 
 
 def _finished(out: Path, run: str, settings: Finetune) -> dict[str, Any] | None:
@@ -140,8 +144,9 @@ def _train(
     from fingen.training import adapter, checkpoints, recipe
     from fingen.training.base import load_base, positions
     from fingen.training.classes import build_judge
-    from fingen.training.data import count_seen
+    from fingen.training.data import build_pairs, count_seen
     from fingen.training.frame import find_frame
+    from fingen.training.preference import Preference
     from fingen.training.template import build_template
 
     train, validation = read_rows(data, plan.tuning)
@@ -153,11 +158,15 @@ def _train(
     template = build_template(loaded.tokenizer, tuning.form)
     for note in template.notes:
         say(note)
-    rows, held, left_out = encode_rows(train, validation, template, tuning, positions(loaded.model))
+    by_preference = settings.objective == "dpo"
+    build = build_pairs if by_preference else None
+    rows, held, left_out = encode_rows(train, validation, template, tuning, positions(loaded.model), build)
     for line in render_left_out(left_out):
         say(line)
     if not rows.kept:
         raise no_rows(data, rows, tuning, positions(loaded.model))
+    if rows.parted:
+        say(f"{rows.parted} conversations are rows for each answer: the chat template writes earlier answers otherwise")
     kept, first = {example.id for example in held.kept}, rows.kept[0]
     show(*(loaded.tokenizer.decode(part) for part in (first.ids[: -first.answer], first.ids[-first.answer :])))
     model = recipe.add_adapter(loaded.model, tuning)
@@ -165,17 +174,28 @@ def _train(
     if recipe.FUSED in tuning.targets and recipe.FUSED not in targets:
         say(f"targets: {', '.join(targets)} are this base model's {recipe.FUSED}")
     few = few_rows(tuning, len(held.kept))
-    for warning in (warmup_warning(tuning, total_steps(tuning, len(rows.kept))), few):
-        if warning:
-            say(warning)
+    warnings = (
+        warmup_warning(tuning, total_steps(tuning, len(rows.kept))),
+        few,
+        *say_terms(read_manifest(data).teacher),
+    )
+    for warning in filter(None, warnings):
+        say(warning)
     if few:
         tuning = replace(tuning, keep="last", patience=None)
-    judge = build_judge([record for record in validation if record.id in kept], train, template)
+    objective = judge = None
+    if by_preference:
+        objective = Preference(settings.beta, template.pad)
+    else:
+        judge = build_judge([record for record in validation if record.id in kept], train, template)
     trained = recipe.fit(
-        model, rows.kept, held.kept, template.pad, tuning, out, run, say=say, judge=judge,
+        model, rows.kept, held.kept, template.pad, tuning, out, run, say=say, judge=judge, objective=objective,
         report_to=settings.report_to,
     )  # fmt: skip
-    seen = count_seen([len(row.ids) for row in rows.kept], tuning.batch, tuning.seed, trained.kept_step)
+    preferred = (
+        _preferred(model, objective, data, template, tuning, trained, len(held.kept)) if objective is not None else None
+    )
+    seen = count_seen([row.tokens for row in rows.kept], tuning.batch, tuning.seed, trained.kept_step)
     manifest = {
         "format": 1,
         "name": out.name,
@@ -186,18 +206,19 @@ def _train(
         "load": loaded.load,
         "set": {"name": read_manifest(data).name, "sha256": sha256_file(data / SET_MANIFEST)},
         "recipe": settings.recipe,
+        **({"objective": {"name": settings.objective, "beta": settings.beta}} if by_preference else {}),
         "template": {"form": tuning.form, "sha256": template.sha256},
         "frame": asdict(frame) if (frame := find_frame(train)) else None,
         "targets": targets,
         "rows": {"train": len(rows.kept), "seen": asdict(seen), "validation": len(held.kept), "left_out": left_out},
         "metrics": {
-            **build_metrics(trained, judge, enough=len(held.kept) >= tuning.keep_rows),
-            "kept": why_kept(tuning, few, bool(held.kept), judge is not None),
+            **build_metrics(trained, judge, plan.tuning, len(held.kept)),
+            **({"preferred": preferred} if objective else {}),
         },
         "processes": state.num_processes,
         "settings": asdict(plan.tuning),
         "sources": sources,
-        "versions": {"fingen": __version__, "python": platform.python_version(), **{n: version(n) for n in LIBRARIES}},
+        "versions": installed_versions(),
     }
     if state.is_main_process:
         history = checkpoints.read_history(out / checkpoints.HISTORY)
@@ -208,12 +229,14 @@ def _train(
 
 
 def encode_rows(
-    train: list[Record], validation: list[Record], template: Template, tuning: Tuning, most: int | None
-) -> tuple[Examples, Examples, dict[str, list[str]]]:
-    """The rows of both splits as the model sees them, and ids of those that are left out, by reason."""
+    train: list[Record], validation: list[Record], template: Template, tuning: Tuning, most: int | None,
+    build: Callable[[list[Record], Template, int, int | None], Examples] | None = None,
+) -> tuple[Examples, Examples, dict[str, list[str]]]:  # fmt: skip
+    """The rows of both splits as the model sees them, by `build`, and ids of those that are left out, by reason."""
     from fingen.training.data import build_examples
 
-    rows, held = (build_examples(each, template, tuning.cutoff, most) for each in (train, validation))
+    build = build or build_examples
+    rows, held = (build(each, template, tuning.cutoff, most) for each in (train, validation))
     left_out: dict[str, list[str]] = {}
     for reason, ids in (*rows.left_out.items(), *held.left_out.items()):
         left_out.setdefault(reason, []).extend(ids)
@@ -236,21 +259,24 @@ def _next(adapter: Path) -> str:
     return command_line("fingen", "chat", adapter)
 
 
-def why_kept(tuning: Tuning, few: str | None, evaluated: bool, by_class: bool) -> str:
-    """Which weights were kept, and why these."""
-    if tuning.keep == "best" and evaluated:
-        return f"best by validation {'macro F1' if by_class else 'loss'}"
-    return f"last: {few}" if few else "last"
+def installed_versions() -> dict[str, str]:
+    """What something was made with: fingen, Python, and the libraries that train."""
+    return {"fingen": __version__, "python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
 
 
-def build_metrics(trained: Trained, judge: Judge | None, *, enough: bool) -> dict[str, Any]:
-    """How far it went, and what the kept weights come to on the validation rows; one answer to all of them beside it.
+def build_metrics(trained: Trained, judge: Judge | None, tuning: Tuning, validation: int) -> dict[str, Any]:
+    """How far it went, which weights were kept and why, and what these come to on that many validation rows.
 
-    `learned` is None where there are no classes, or too few rows to say so.
+    `tuning` is what was asked for. One answer to all rows stands beside theirs. `learned` is None where there are no classes, or
+    too few rows to say so.
     """
+    few, is_best = few_rows(tuning, validation), tuning.keep == "best" and bool(validation)
+    best = f"best by validation {'macro F1' if judge else 'loss'}"
     found = {
-        name: getattr(trained, name) for name in ("steps", "planned_steps", "kept_step", "loss", "validation_loss")
+        **{name: getattr(trained, name) for name in ("steps", "planned_steps", "kept_step", "loss", "validation_loss")},
+        "kept": f"last: {few}" if few else best if is_best else "last",
     }
+    enough = validation >= tuning.keep_rows
     if trained.classes is None or judge is None:
         return {**found, "validation_macro_f1": None, "learned": None}
     return {
@@ -260,6 +286,31 @@ def build_metrics(trained: Trained, judge: Judge | None, *, enough: bool) -> dic
         "majority": asdict(judge.majority),
         "learned": bool(trained.classes["learned"]) if enough else None,
     }
+
+
+def _preferred(
+    model: Any, objective: Objective, data: Path, template: Template, tuning: Tuning, trained: Trained, held: int
+) -> dict[str, Any] | None:
+    """Of how many pairs that were not learned the chosen answer gained more than the rejected one, with the 95 % interval (Wilson).
+
+    They are those of the test split; of the validation split, by which weights are chosen, where there is no other, or the
+    model is spread over processes.
+    """
+    from fingen.training.base import positions
+    from fingen.training.data import build_pairs, cut
+    from fingen.training.recipe import evaluate
+
+    on, pairs, terms = "validation", held, trained.terms
+    if read_manifest(data).splits.get("test") and trained.weights is None:
+        rows = build_pairs(list(read_split(data, "test")), template, tuning.cutoff, positions(model)).kept
+        found = evaluate(model, [(group, 1.0) for group in cut(rows, tuning.tokens_per_batch)], objective)
+        on, pairs, terms = "test", len(rows), {name: total / len(rows) for name, total in found.items()}
+    if not pairs:
+        return None
+    right = round(terms["accuracy"] * pairs)
+    share = wilson(right, pairs)
+    return {"on": on, "pairs": pairs, "right": right, "value": right / pairs, "low": share.low, "high": share.high,
+            "margin": terms["margin"]}  # fmt: skip
 
 
 def _describe_base(base: Base, source: str, model: Any) -> dict[str, Any]:

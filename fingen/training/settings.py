@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -11,7 +10,7 @@ from typing import Any, get_type_hints
 
 from fingen.config import DIVERGENCES, FORMS, KEEP, LOADS, MEASURES, MODELS, SCHEDULES, Distilling, Tuning
 from fingen.disk import read_whole
-from fingen.errors import UsageError
+from fingen.errors import UsageError, did_you_mean
 
 RECIPES = Path(__file__).with_name("recipes")
 DISTILLING_RECIPES = RECIPES / "distill"
@@ -60,10 +59,9 @@ def check(name: str, value: Any, source: str, kind: type[Tuning] = Tuning) -> An
     """
     types = get_type_hints(kind)
     if name not in types:
-        near = difflib.get_close_matches(name, types, n=1)
         raise UsageError(
             f"{source}: no such setting: {name}",
-            hint=f"did you mean {near[0]}?" if near else f"the settings are {', '.join(f.name for f in fields(kind))}",
+            hint=did_you_mean(name, types) or f"the settings are {', '.join(f.name for f in fields(kind))}",
         )
     wanted, least = types[name], (LEAST_DISTILLING if issubclass(kind, Distilling) else LEAST).get(name)
     read = _typed(value, wanted)
@@ -169,8 +167,5 @@ def read_recipe(name: str, folder: Path = RECIPES) -> dict[str, Any]:
     """
     names = recipe_names(folder)
     if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        raise UsageError(
-            f"no recipe {name!r}", hint=f"did you mean {near[0]}?" if near else f"the recipes: {', '.join(names)}"
-        )
+        raise UsageError(f"no recipe {name!r}", hint=did_you_mean(name, names) or f"the recipes: {', '.join(names)}")
     return read_table(folder / f"{name}.toml")

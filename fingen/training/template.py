@@ -15,7 +15,7 @@ from fingen.errors import UsageError
 from fingen.prompts import MOST_CHARACTERS, WRONG_FORM, bounded
 from fingen.thoughts import closing
 
-_QUESTION, _MARK = "QUESTION-GOES-HERE", "ANSWER-GOES-HERE"
+_QUESTION, _MARK, _SPACE = "QUESTION-GOES-HERE", "ANSWER-GOES-HERE", "  "
 # What a chat template that writes the day is told, in training and in use: Llama 3.2's names it where it is told none.
 DAY = datetime(2024, 7, 26, tzinfo=UTC)
 ANY_DAY = datetime(1999, 12, 31, 23, 59, 58, tzinfo=UTC)  # another one, on which a server may be asked
@@ -33,6 +33,7 @@ class Template:
     controls: tuple[str, ...]  # texts that the tokenizer reads as control tokens
     closing: str = ""  # what ends the thought that the chat template leaves open before an answer
     writes_day: bool = False  # whether the chat template writes what day it is
+    trims: bool = False  # whether the chat template leaves out white space around an answer
 
     def render(self, instruction: str, passage: str = "", *, system: str = "", turns: Sequence[Message] = ()) -> str:
         """The prompt of a row, up to where the answer begins: what the model is told, what was said before, the question.
@@ -66,8 +67,9 @@ class Template:
         return bare if first is None else [first, *bare]
 
     def encode_answer(self, text: str) -> list[int]:
-        """Token ids of an answer, with the token that ends it."""
-        return [*self.tokenizer.encode(text, add_special_tokens=False), self.end]
+        """Token ids of an answer as the chat template writes it, with the token that ends it."""
+        said = text.strip() if self.trims else text
+        return [*self.tokenizer.encode(said, add_special_tokens=False), self.end]
 
     def find_control(self, *texts: str) -> str | None:
         """The first control token that stands in one of the texts."""
@@ -105,7 +107,7 @@ def build_template(tokenizer: Any, form: str) -> Template:
     special = {str(token) for token in tokenizer.all_special_tokens}
     special |= {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
     controls = tuple(sorted(special, key=lambda text: (-len(text), text)))
-    end, thought, writes_day = tokenizer.eos_token_id, "", False
+    end, thought, writes_day, trims = tokenizer.eos_token_id, "", False, False
     if form == "chat":
         if not tokenizer.chat_template:
             raise UsageError(
@@ -113,12 +115,13 @@ def build_template(tokenizer: Any, form: str) -> Template:
                 hint="take its instruct or chat version, or pass --override form=fingpt",
             )
         end = _end_of_turn(tokenizer, end)
+        trims = not _behind(tokenizer, f"{_MARK}{_SPACE}").startswith(_SPACE)
         thought = _close_thought(tokenizer)
         asked = [{"role": "user", "content": _QUESTION}]
         writes_day = len({_chat(tokenizer, asked, prompt=True, day=day) for day in (DAY, ANY_DAY)}) > 1
     if end is None:
         raise UsageError("the tokenizer has no token that ends an answer", hint="take another base model")
-    return Template(tokenizer, form, end, controls, thought, writes_day)
+    return Template(tokenizer, form, end, controls, thought, writes_day, trims)
 
 
 def _close_thought(tokenizer: Any) -> str:
@@ -132,11 +135,15 @@ def _close_thought(tokenizer: Any) -> str:
 
 def _end_of_turn(tokenizer: Any, otherwise: int | None) -> int | None:
     """The control token that follows an answer in a conversation; it need not be the tokenizer's own end of text."""
-    messages = [{"role": "user", "content": "question"}, {"role": "assistant", "content": _MARK}]
-    behind = _chat(tokenizer, messages, prompt=False).rpartition(_MARK)[2]
-    ids = tokenizer.encode(behind.strip(), add_special_tokens=False)
+    ids = tokenizer.encode(_behind(tokenizer, _MARK).strip(), add_special_tokens=False)
     special = set(tokenizer.all_special_ids) | {i for i, t in tokenizer.added_tokens_decoder.items() if t.special}
     return ids[0] if ids and ids[0] in special else otherwise
+
+
+def _behind(tokenizer: Any, answer: str) -> str:
+    """What a chat template writes behind the mark of an answer."""
+    messages = [{"role": "user", "content": "question"}, {"role": "assistant", "content": answer}]
+    return _chat(tokenizer, messages, prompt=False).rpartition(_MARK)[2]
 
 
 def _chat(tokenizer: Any, messages: Sequence[Message], *, prompt: bool, day: datetime = DAY) -> str:

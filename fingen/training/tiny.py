@@ -55,8 +55,9 @@ def build_tiny(
         raise UsageError(said, hint="make it anew with --replace; those adapters are then of no use")
     refuse_others(folder, () if not path.is_file() else {entry.name for entry in folder.iterdir()}, "tiny base model")
     # Questions and answers apart, and in an order that does not tell which answer belongs to which question.
-    asked = ["\n".join(part for part in (r.instruction, r.input) if part) for r in records]
-    texts = sorted([*asked, *(r.output for r in records)])
+    exchanges = [each for record in records for each in record.exchanges]
+    asked = ["\n".join(part for part in (each.instruction, each.input) if part) for each in exchanges]
+    texts = sorted([*asked, *(each.output for each in exchanges)])
     tokenizer = train_tokenizer(texts)
     torch.manual_seed(seed)
     model = LlamaForCausalLM(tiny_config(tokenizer))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, get_args
 from fingen.config import CACHE, LANGUAGES, LEAST_TOKENS, MOST_TOKENS, ReadSettings
 from fingen.disk import read_jsonl
 from fingen.errors import DocumentError, SetError, UsageError
-from fingen.quality.evidence import find_hashed, hash_text, is_hash
+from fingen.quality.evidence import find_hashed, hash_text, is_hash, retell
 from fingen.quality.grounding import LEVELS, Grounding, ground
 from fingen.quality.privacy import Mode, protect_chunk
 from fingen.records import Chunk, Document, Passage, Period, Record, SourceEntry
@@ -40,18 +41,17 @@ class Origin:
 
     def with_texts(self, record: Record) -> Record:
         """The row with the quotes and the passage that its hashes stand for; the hash of what is not here stays."""
-        if not is_hash(record.input) and not any(is_hash(quote.quote) for quote in record.evidence):
-            return record
         texts = [self.chunks[passage.chunk].text for passage in self.of(record) or ()]
-        evidence = [
-            quote.model_copy(
-                update={"quote": next(filter(None, (find_hashed(quote.quote, text) for text in texts)), quote.quote)}
-            )
-            for quote in record.evidence
-        ]
         whole = "\n\n".join(texts)
-        shown = whole if hash_text(whole) == record.input else record.input
-        return record.model_copy(update={"evidence": tuple(evidence), "input": shown})
+
+        def find(quote: str) -> str:
+            found = (find_hashed(quote, text) for text in texts) if is_hash(quote) else ()
+            return next(filter(None, found), quote)
+
+        def show(passage: str) -> str:
+            return whole if is_hash(passage) and hash_text(whole) == passage else passage
+
+        return retell(record, find, show) if texts else record
 
     def ground(self, record: Record) -> Grounding | None:
         """How the figures of a row stand in what it was written from; None where that is not here, or nothing is to check."""
@@ -59,7 +59,7 @@ class Origin:
         if passages is None:
             return None
         key = (
-            record.instruction,
+            record.questions,
             record.output,
             record.calc or "",
             record.chunks or (),
@@ -70,18 +70,33 @@ class Origin:
         return self._ground[key]
 
     def count_figures(self, records: Iterable[Record]) -> dict[str, int]:
-        """The figures in the answers of rows: `all`, and by the level of their proof; those that failed are in `all` alone."""
-        found = [grounding for record in records if (grounding := self.ground(record))]
-        levels: dict[str, int] = {level: sum(each.count(level) for each in found) for level in LEVELS}
-        return {"all": sum(len(each.figures) for each in found), **levels}
+        """The figures in the answers of rows: `all`, and by the level of their proof; those that failed are in `all` alone.
+
+        Of those that failed `supported` are in rows that a second teacher supports against a rule that reads words.
+        """
+        counts: Counter[str] = Counter(dict.fromkeys(("all", *LEVELS), 0))
+        for each in (each for record in records for each in record.exchanges):
+            if grounding := self.ground(each):
+                counts["all"] += len(grounding.figures)
+                counts.update({level: grounding.count(level) for level in LEVELS})
+                if (failed := grounding.count("failed")) and grounding.is_supported(each.draws):
+                    counts["supported"] += failed
+        return dict(counts)
 
     def with_figures(self, record: Record) -> Record:
-        """The row with each figure of its answer and the level of its proof; as it is where its passages are not here."""
+        """The row with each figure of its answers and the level of its proof; as it is where its passages are not here."""
         grounding = self.ground(record)
         if grounding is None and not is_label_alone(record):
             return record
-        figures = tuple(asdict(each) for each in grounding.figures) if grounding else ()
-        return record.model_copy(update={"figures": figures})
+        turns = list(record.turns)
+        for each in record.exchanges[:-1]:
+            place = len(each.turns) + 1  # of its answer
+            turns[place] = turns[place].model_copy(update={"figures": _figures(self.ground(each))})
+        return record.model_copy(update={"figures": _figures(grounding), "turns": tuple(turns)})
+
+
+def _figures(grounding: Grounding | None) -> tuple[dict[str, object], ...]:
+    return tuple(asdict(each) for each in grounding.figures) if grounding else ()
 
 
 def is_label_alone(record: Record) -> bool:

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from fingen.disk import sha256_file
 from fingen.errors import SetError, UsageError
+from fingen.events import command_line
 from fingen.imports.alpaca import build_record, read_rows
+from fingen.quality.certainty import READ_FROM_WORDS
 from fingen.quality.checks import CHECKS
-from fingen.quality.contamination import find_contamination
+from fingen.quality.contamination import Benchmark, find_contamination
 from fingen.quality.draft import Draft
 from fingen.quality.duplicates import find_duplicates, near_clusters
 from fingen.quality.evidence import is_hash, locate, place_of
 from fingen.quality.grounding import Grounding
 from fingen.quality.privacy import PRIVATE, TOKENS, matches_masked, scan
 from fingen.quality.splits import COMPANY, document_units
-from fingen.records import Chunk, Evidence, Manifest, Passage, Record
+from fingen.records import CONTESTED, SUPPORTED_BY, Chunk, Evidence, Manifest, Passage, Record
 from fingen.sets import REWORKED, SPLITS, read_manifest
+from fingen.tasks.qa import TABLE
 from fingen.verification.origin import Origin, is_label_alone, origin_of_set, read_origin
 
 LAWS = {
@@ -30,6 +35,8 @@ LAWS = {
     "evidence": "every quote stands on the page, or at the place, that it names",
     "figures": "every figure stands in the source with its unit and sign, or follows from it",
     "binding": "no figure is given to another row, period or direction",
+    "programs": "every program is what its question asks, on cells that stand so, and its value is the answer's",
+    "absence": "what is said not to be stated is in no row or sentence of the passage",
     "names": "years and organisations are those of the source",
     "question": "every question stands on its own",
     "answer": "every answer is in form: language, length, no boilerplate, no bare figure",
@@ -38,7 +45,17 @@ LAWS = {
     "privacy": "no personal data, no keys",
     "contamination": "no row is in a benchmark that is kept out",
 }
-ROW_LAWS = ("evidence", "figures", "binding", "names", "question", "answer", "privacy")  # that a row can break alone
+ROW_LAWS = (
+    "evidence",
+    "figures",
+    "binding",
+    "programs",
+    "absence",
+    "names",
+    "question",
+    "answer",
+    "privacy",
+)  # that one can break alone
 FIGURES = frozenset({"figure", "unit", "sign", "calc"})  # reasons of grounding, by law
 NAMES = frozenset({"year", "organisation"})
 QUESTION = frozenset({"not-self-contained"})  # reasons of quality.checks
@@ -96,11 +113,11 @@ class Law:
     why: dict[str, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def judge(self, problems: Sequence[Problem]) -> None:
-        """One more row, or file: good if there are no problems."""
+    def judge(self, problems: Sequence[Problem], *, is_declared: bool = False) -> None:
+        """One more row, or file: good if there are no problems, or if it `is_declared` that it has them."""
         self.problems += problems
         self.passed += not problems
-        if self.is_declared:
+        if self.is_declared or is_declared:
             self.declared += bool(problems)
         else:
             self.failed += bool(problems)
@@ -120,6 +137,8 @@ class Verification:
     laws: dict[str, Law]
     figures: dict[str, int]
     declared: tuple[str, ...]
+    passages: int = 0  # that the rows were checked against
+    next: str = ""  # the command to type next
 
     @property
     def exit_code(self) -> int:
@@ -127,7 +146,7 @@ class Verification:
         return int(any(law.failed for law in self.laws.values()))
 
 
-def verify(target: Path, *, sources: Sequence[Path] = (), keep_out: Sequence[Path] = ()) -> Verification:
+def verify(target: Path, *, sources: Sequence[Path] = (), keep_out: Sequence[Benchmark] = ()) -> Verification:
     """Check a set in its folder, or the rows of a file, against the passages of the set or against `sources`.
 
     Raises:
@@ -150,13 +169,17 @@ def verify(target: Path, *, sources: Sequence[Path] = (), keep_out: Sequence[Pat
     rows = [replace(row, record=origin.with_texts(row.record)) for row in rows]
     for row in rows:
         _Proof(row, origin, laws).prove()
+    _prove_namesakes(rows, origin, laws["programs"])
     _prove_duplicates(rows, laws["duplicates"])
     if manifest:
         _prove_splits(rows, manifest, laws["splits"])
     _prove_contamination(rows, keep_out, laws["contamination"])
     figures = origin.count_figures(row.record for row in rows)
     declared = manifest.declared if manifest else ()
-    return Verification(str(target), len(rows), laws, figures, declared)
+    found = Verification(str(target), len(rows), laws, figures, declared, len(origin.passages))
+    if manifest is None or found.exit_code or not manifest.splits.get("train"):
+        return found
+    return replace(found, next=command_line("fingen", "finetune", "--set", target, "--model", "tiny", "--dry-run"))
 
 
 def prove_record(record: Record, origin: Origin) -> dict[str, Law]:
@@ -168,7 +191,8 @@ def prove_record(record: Record, origin: Origin) -> dict[str, Law]:
 
 def _declared(manifest: Manifest) -> list[str]:
     """The laws whose breaks a set declares: repeats and splits as they were published or mixed, personal data that was kept."""
-    made = {"duplicates": "dedup", "splits": "split"} if manifest.command.partition(" ")[0] in ("import", "mix") else {}
+    is_taken = manifest.command.partition(" ")[0] in ("import", "mix") or manifest.command == "synth rewrite"
+    made = {"duplicates": "dedup", "splits": "split"} if is_taken else {}
     names = [law for law, by in made.items() if by not in manifest.settings.get(REWORKED, {})]
     return [*names, "privacy"] if manifest.settings.get("privacy", "keep") == "keep" else names
 
@@ -233,7 +257,7 @@ class _Proof:
     laws: dict[str, Law]
 
     def prove(self) -> None:
-        """Judge the row."""
+        """Judge the row; a conversation is good where each of its answers is."""
         record = self.row.record
         passages = self.origin.of(record)
         self._privacy(record)
@@ -241,72 +265,119 @@ class _Proof:
             why = "says that the passage does not state it" if record.document else "a label, and no text to check"
             for name in ("evidence", "figures", "binding", "names", "question", "answer"):
                 self.laws[name].leave(why)
+            if record.document:
+                self._absence(record, passages)
             return
-        self._evidence(record, passages)
-        self._form(record, passages)
-        if grounding := self.origin.ground(record):
-            self._grounding(grounding)
-        else:
-            for name in ("figures", "binding", "names"):
-                self.laws[name].leave(NO_SOURCE)
+        exchanges = [replace(self.row, record=each) for each in record.exchanges]
+        self._evidence(exchanges, passages)
+        self._program(record, passages)
+        self._form(exchanges, passages)
+        self._grounding(exchanges)
 
-    def _evidence(self, record: Record, passages: tuple[Passage, ...] | None) -> None:
+    def _wrong(self, law: str, reason: str, detail: str, row: SetRow, *about: Any) -> Problem:
+        """What is wrong with an answer; of a conversation its turn is named."""
+        turn = f"turn {len(row.record.questions)}: " if self.row.record.turns else ""
+        return _problem(law, reason, turn + detail, row, *about)
+
+    def _evidence(self, exchanges: Sequence[SetRow], passages: tuple[Passage, ...] | None) -> None:
         law = self.laws["evidence"]
-        if not record.evidence and record.origin != "document":
+        if not any(row.record.evidence for row in exchanges) and self.row.record.origin != "document":
             law.leave("it gives no quotes")
         elif passages is None:
             law.leave(NO_SOURCE)
         else:
             chunks = [self.origin.chunks[passage.chunk] for passage in passages]
-            problems = [_problem("evidence", "no-quote", "no quote", self.row)] if not record.evidence else []
-            for quote in record.evidence:
+            problems = [
+                self._wrong("evidence", "no-quote", "no quote", row) for row in exchanges if not row.record.evidence
+            ]
+            rows = {quote: row for row in reversed(exchanges) for quote in row.record.evidence}  # each once
+            for quote, row in rows.items():
                 if not _stands(quote, chunks):
                     found = locate(quote.quote, chunks)
                     where = f"stands {_where(found[0])}" if found else "stands nowhere in its passages"
                     detail = f"{_where(quote)}: the quote {where}: {quote.quote[:120]}"
-                    problems.append(_problem("evidence", "not-on-page" if found else "not-found", detail, self.row))
-            if is_hash(record.input):
-                detail = f"the passage is another one than that with {record.input}"
-                problems.append(_problem("evidence", "not-found", detail, self.row))
+                    problems.append(self._wrong("evidence", "not-on-page" if found else "not-found", detail, row))
+            problems += [
+                self._wrong("evidence", "not-found", f"the passage is another one than that with {text}", self.row)
+                for text in (self.row.record.system, self.row.record.input)
+                if is_hash(text)
+            ]
             law.judge(problems)
 
-    def _form(self, record: Record, passages: tuple[Passage, ...] | None) -> None:
+    def _program(self, record: Record, passages: tuple[Passage, ...] | None) -> None:
+        """Run the program of a row anew, on the cells that it names."""
+        law = self.laws["programs"]
+        if not record.program and record.task != TABLE:
+            return
+        if record.origin != "document":
+            law.leave("it names no cells of a report")
+        elif passages is None:
+            law.leave(NO_SOURCE)
+        else:
+            from fingen.quality.steps import find_fault  # few sets have programs
+
+            fault = find_fault(Draft(record, "", (), passages))
+            law.judge([_problem("programs", "program", fault, self.row)] if fault else [])
+
+    def _absence(self, record: Record, passages: tuple[Passage, ...] | None) -> None:
+        law = self.laws["absence"]
+        if passages is None:
+            law.leave(NO_SOURCE)
+        elif "asked" not in record.draws:
+            law.leave("it does not say what is asked for: made by an earlier version")
+        else:
+            from fingen.quality.absence import find_absent_fault  # few sets have such rows
+
+            fault = find_absent_fault(record, passages)
+            law.judge([_problem("absence", "stated", fault, self.row)] if fault else [])
+
+    def _form(self, exchanges: Sequence[SetRow], passages: tuple[Passage, ...] | None) -> None:
         found: dict[str, list[Problem]] = {"question": [], "answer": []}
-        for reason, look in CHECKS.items():
+        for row, (reason, look) in product(exchanges, CHECKS.items()):
             law = "question" if reason in QUESTION else "answer"
             if reason != "evidence" and (law == "answer" or passages):
-                details = [look(Draft(record, "", (), about)) for about in _readings(record, passages)]
+                details = [look(Draft(row.record, "", (), about)) for about in _readings(row.record, passages)]
                 if all(details):
-                    found[law].append(_problem(law, reason, details[0] or "", self.row))
-        self.laws["answer"].judge(found["answer"])
+                    found[law].append(self._wrong(law, reason, details[0] or "", row))
+        draws = self.row.record.draws
+        contested = draws.get(CONTESTED) if draws.get(SUPPORTED_BY) else ()
+        told = [each.reason in READ_FROM_WORDS and each.reason in (contested or ()) for each in found["answer"]]
+        self.laws["answer"].judge(found["answer"], is_declared=bool(told) and all(told))
         if passages:
             self.laws["question"].judge(found["question"])
         else:
             self.laws["question"].leave(NO_SOURCE)
 
-    def _grounding(self, grounding: Grounding) -> None:
+    def _grounding(self, exchanges: Sequence[SetRow]) -> None:
         by_law: dict[str, list[Problem]] = {"figures": [], "binding": [], "names": []}
-        for finding in grounding.failed:
-            law = "figures" if finding.reason in FIGURES else "names" if finding.reason in NAMES else "binding"
-            source = self._snippet(finding.chunk, finding.source_start, finding.source_end)
-            by_law[law].append(
-                _problem(law, finding.reason, finding.why, self.row, (finding.start, finding.end), source)
-            )
-        if not grounding.failed:
-            by_law["figures"] += self._overstated(grounding)
+        is_declared = True
+        for row in exchanges:
+            if (grounding := self.origin.ground(row.record)) is None:
+                for name in by_law:
+                    self.laws[name].leave(NO_SOURCE)
+                return
+            for finding in grounding.failed:
+                law = "figures" if finding.reason in FIGURES else "names" if finding.reason in NAMES else "binding"
+                source = self._snippet(finding.chunk, finding.source_start, finding.source_end)
+                by_law[law].append(
+                    self._wrong(law, finding.reason, finding.why, row, (finding.start, finding.end), source)
+                )
+            overstated = [] if grounding.failed else list(self._overstated(grounding, row))
+            by_law["figures"] += overstated
+            is_declared = is_declared and not overstated and grounding.is_supported(row.record.draws)
         for law, problems in by_law.items():
-            self.laws[law].judge(problems)
+            self.laws[law].judge(problems, is_declared=is_declared)
 
-    def _overstated(self, grounding: Grounding) -> Iterator[Problem]:
+    def _overstated(self, grounding: Grounding, row: SetRow) -> Iterator[Problem]:
         """Figures that the row itself calls bound, quoted or computed, and that are not."""
         found: dict[tuple[object, object], str] = {(each.start, each.end): each.level for each in grounding.figures}
-        for told in self.row.record.figures:
+        for told in row.record.figures:
             at = (told.get("start"), told.get("end"))
             if found.get(at) not in ("bound", told.get("level")):
                 detail = (
                     f"the row says that {told.get('said')} is {told.get('level')}: it is {found.get(at, 'no figure')}"
                 )
-                yield _problem("figures", "level", detail, self.row)
+                yield self._wrong("figures", "level", detail, row)
 
     def _snippet(self, chunk: str | None, start: int, end: int) -> Snippet | None:
         passage = self.origin.passages.get(chunk or "")
@@ -320,7 +391,9 @@ class _Proof:
 
     def _privacy(self, record: Record) -> None:
         problems = []
-        texts = [("instruction", record.instruction), ("input", record.input), ("output", record.output)]
+        texts = [("system", record.system), *(("turns", turn.content) for turn in record.turns)]
+        texts += [("instruction", record.instruction), ("input", record.input), ("output", record.output)]
+        texts += [("rejected", record.rejected)] if record.rejected else []
         texts += [("evidence", quote.quote) for quote in record.evidence]
         for name, text in texts:
             kinds = sorted({found.kind for found in scan(text, record.language)} & PRIVATE)
@@ -359,6 +432,22 @@ def _readings(record: Record, passages: tuple[Passage, ...] | None) -> list[tupl
     return [(passage,) for passage in {passage.document: passage for passage in passages}.values()]
 
 
+def _prove_namesakes(rows: Sequence[SetRow], origin: Origin, law: Law) -> None:
+    """The rows of which a cell is another amount elsewhere in the report, beside those whose program has a fault already."""
+    by_record = {id(row.record): row for row in rows}
+    faulty = {problem.id for problem in law.problems}
+    readable = [
+        row.record for row in rows if row.record.program and row.record.id not in faulty and origin.of(row.record)
+    ]
+    if not readable:
+        return
+    from fingen.quality.namesakes import NAMESAKE, find_namesakes  # as above
+
+    for record, told in find_namesakes(readable, origin.passages.values()):
+        law.judge([_problem("programs", NAMESAKE, told, by_record[id(record)])])
+        law.passed -= 1
+
+
 def _prove_duplicates(rows: Sequence[SetRow], law: Law) -> None:
     """Rows of `memory` repeat training questions on purpose, in other words."""
     by_record = {id(row.record): row for row in rows}
@@ -395,10 +484,10 @@ def _prove_splits(rows: Sequence[SetRow], manifest: Manifest, law: Law) -> None:
 
 
 def _ties(
-    record: Record, manifest: Manifest, cluster: dict[str, str], units: dict[str, tuple[str, ...]]
+    record: Record, manifest: Manifest, cluster: dict[str, tuple[str, ...]], units: dict[str, tuple[str, ...]]
 ) -> dict[str, str]:
     ties = {f"passage:{chunk}": chunk for chunk in record.chunks}
-    ties["near-duplicate"] = cluster[record.id]
+    ties |= {f"near-duplicate:{each}": each for each in cluster[record.id]}
     if manifest.split_by != "chunk" and record.document:
         ties["document"] = record.document
     if manifest.split_by == "company":
@@ -407,16 +496,16 @@ def _ties(
     return ties
 
 
-def _prove_contamination(rows: Sequence[SetRow], keep_out: Sequence[Path], law: Law) -> None:
+def _prove_contamination(rows: Sequence[SetRow], keep_out: Sequence[Benchmark], law: Law) -> None:
     if not keep_out:
-        law.leave("no --keep-out file was named")
+        law.leave("no benchmark was named with --keep-out")
         return
     by_record = {id(row.record): row for row in rows}
     found: dict[int, list[Problem]] = {key: [] for key in by_record}
-    for path in keep_out:
-        for overlap in find_contamination([row.record for row in rows], path):
+    for benchmark in keep_out:
+        for overlap in find_contamination([row.record for row in rows], benchmark):
             row = by_record[id(overlap.record)]
-            detail = f"{path.name}, row {overlap.row}"
+            detail = f"{benchmark.name}, row {overlap.row}"
             found[id(overlap.record)].append(_problem("contamination", overlap.kind, detail, row))
     for problems in found.values():
         law.judge(problems)

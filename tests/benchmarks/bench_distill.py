@@ -5,23 +5,29 @@ of one that learns the rows alone (`rows-alone`), and of the distilled one, on t
 model as it is, on question-answer pairs of the shared English reports; KL a token to it on validation rows. `layers-*`: the KL of 6
 of 30 layers out, chosen greedily by KL (`fingen distill`), by Block Influence (Men et al. 2024: 1 - cosine of what goes into a layer and
 what comes out), evenly, and the last ones, all on the same training rows and measured on others. `step`, `speed` and `gguf` measure
-CPU seconds, and what the numbers of a file change. `other` teaches a small model whose vocabulary is trained anew.
+CPU seconds, and what the numbers of a file change. `other` teaches a small model whose vocabulary is trained anew, beside
+`other-rows-alone`. `short*` are what many seeds can be had of: 4 rows a step of at most 128 tokens, KL a token to the teacher and
+weighted F1 of 200 test rows. `beside-*`: the same student and rows, taught by KL alone, by fingen and by TRL's GKDTrainer (`pip
+install trl`): KL reached, CPU seconds and peak memory of the whole process.
 
 One thread, low priority; it stops at any moment and goes on where it was: what is done is in results.jsonl below --out.
 
 Goals: greedy at most 0.8 of Block Influence; the distilled student at least 0.95 of its teacher's weighted F1; KL on free text at most 0.5
 after 200 steps; a cached step at most 1.15 of one on the rows alone; the student answers at least 1.15 times as fast.
 
-    python tests/benchmarks/bench_distill.py [--out DIR] [--only NAME]... [--steps N] [--rows N]
+    python tests/benchmarks/bench_distill.py [--out DIR] [--only NAME]... [--steps N] [--rows N] [--seed N]
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import functools
+import importlib
 import json
 import os
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -57,7 +63,16 @@ TEXTS: dict[str, tuple[object, ...]] = {
     "text-states-out": ("--drop", OUT, "--no-cache"),
     "text-on-policy": ("--drop", OUT, "--on-policy", "0.3"),
     "other": ("--student", SMALL),
+    "other-rows-alone": ("--student", SMALL, "--kl", 0),
 }
+SHORTS: dict[str, tuple[object, ...]] = {
+    "short-cut": ("--untrained",),
+    "short-rows-alone": ("--kl", 0),
+    "short": (),
+    "short-hidden": ("--hidden", 1),
+}
+SHORT_TOKENS, SHORT_ROWS, SHORT_CHOOSING_ROWS, SHORT_BATCH, SHORT_MEASURED = 128, 400, 8, 4, 200
+SHORT_RATE, SHORT_CUT = 1e-4, Path("build/models/short-cut")
 
 
 @dataclass(frozen=True)
@@ -67,6 +82,8 @@ class Asked:
     out: Path
     steps: int
     rows: int | None
+    seed: int = 0
+    teacher: Path = TEACHER  # of short* and beside*
 
 
 def prepare_fpb(asked: Asked) -> None:
@@ -74,8 +91,9 @@ def prepare_fpb(asked: Asked) -> None:
     if not (asked.out / FPB / "manifest.json").is_file():
         fingen(asked.out, "import", "fpb", FILE, "--out", FPB)
     limit = ("--limit", asked.rows) if asked.rows else ()
-    fingen(asked.out, "finetune", "--model", FOLDER, "--set", FPB, "--recipe", "fpb-small", "--out", TEACHER, "--resume",
-           *limit)  # fmt: skip
+    if not (asked.out / TEACHER / "fingen.json").is_file():
+        fingen(asked.out, "finetune", "--model", FOLDER, "--set", FPB, "--recipe", "fpb-small", "--out", TEACHER, "--resume",
+               *limit)  # fmt: skip
 
 
 def prepare_text(asked: Asked) -> None:
@@ -224,6 +242,161 @@ def make_small(asked: Asked) -> None:
     tokenizer.save_pretrained(asked.out / SMALL)
 
 
+# --- short rows, many seeds -----------------------------------------------------------------------------------------------
+
+
+def short_student(name: str) -> Callable[[Asked], dict[str, Any]]:
+    """What makes one student on short rows, and measures it beside its teacher."""
+
+    def measure(asked: Asked) -> dict[str, Any]:
+        prepare_short(asked)
+        folder = f"build/models/{name}-{asked.steps}-{asked.seed}"
+        made = fingen(asked.out, *short_command(asked, folder), "--drop", OUT, *SHORTS[name])
+        return {"training_seconds": made["seconds"], "tokens": made["tokens"], **beside_teacher(asked, folder)}
+
+    return measure
+
+
+def prepare_short(asked: Asked) -> None:
+    """The set, and the teacher where none is named."""
+    if asked.teacher == TEACHER:
+        prepare_fpb(asked)
+
+
+def short_command(asked: Asked, folder: object) -> tuple[object, ...]:
+    """The command that makes a student, but for what it is made of and learns by."""
+    return ("distill", asked.teacher, "--set", FPB, "--out", folder, *COMMON, "--cutoff", SHORT_TOKENS, "--seed", asked.seed,
+            "--limit", asked.rows or SHORT_ROWS, "--override", f"batch={SHORT_BATCH}", "--override", f"steps={asked.steps}",
+            "--override", f"choosing_rows={SHORT_CHOOSING_ROWS}")  # fmt: skip
+
+
+@functools.cache
+def teacher_says(asked: Asked) -> tuple[Any, int, list[Any]]:
+    """Log-probabilities of the teacher at the answers of test rows, what pads its rows, and these rows."""
+    from fingen.records import take
+    from fingen.sets import read_split
+    from fingen.training.data import build_examples
+    from fingen.training.distill.teacher import open_teacher
+
+    teacher = open_teacher(str(asked.out / asked.teacher), "fp32")
+    examples = build_examples(read_split(asked.out / FPB, "test"), teacher.template, SHORT_TOKENS).kept
+    rows = take(examples, SHORT_MEASURED)
+    return answers_of(teacher.load_model(), rows, teacher.template.pad), teacher.template.pad, rows
+
+
+def answers_of(model: Any, rows: Sequence[Any], pad: int) -> Any:
+    """(N, V) log-probabilities at the answers, row after row."""
+    import torch
+
+    from fingen.training.distill.pruning import answer_logs
+
+    return torch.cat([answer_logs(model, rows[at : at + 25], pad) for at in range(0, len(rows), 25)])
+
+
+def beside_teacher(asked: Asked, folder: object) -> dict[str, Any]:
+    """KL a token to the teacher over the whole vocabulary, and weighted F1 by the likeliest first token of a class."""
+    from fingen import metrics
+    from fingen.training.use import load_model
+
+    whole, pad, rows = teacher_says(asked)
+    logs = answers_of(load_model(str(asked.out / str(folder)), load="fp32").model.eval(), rows, pad)
+    each = (whole.exp() * (whole - logs)).sum(-1)
+    found: dict[str, Any] = {}
+    firsts, at = [], 0
+    for row in rows:
+        firsts.append(at)
+        at += row.answer
+    classes = sorted({row.ids[-row.answer] for row in rows})
+    gold = [classes.index(row.ids[-row.answer]) for row in rows]
+    for who, said in (("teacher", whole), ("student", logs)):
+        chosen = said[firsts][:, classes].argmax(-1).tolist()
+        counts: dict[tuple[str, str | None], int] = {}
+        for right, one in zip(gold, chosen, strict=True):
+            counts[str(right), str(one)] = counts.get((str(right), str(one)), 0) + 1
+        found[who] = metrics.f1(counts, "weighted")
+    kept = asked.out / "build/kl" / f"{Path(str(folder)).name}.json"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    by_row = [float(each[at : at + row.answer].mean()) for at, row in zip(firsts, rows, strict=True)]
+    kept.write_text(json.dumps(by_row))  # for comparisons row by row
+    return {"kl": float(each.mean()), "measured": len(rows), **found}
+
+
+# --- beside TRL -------------------------------------------------------------------------------------------------------------
+
+
+def beside(name: str) -> Callable[[Asked], dict[str, Any]]:
+    """What teaches the student by KL alone, in a process of its own, and measures it."""
+
+    def measure(asked: Asked) -> dict[str, Any]:
+        prepare_short(asked)
+        if not (asked.out / SHORT_CUT / "merged.json").is_file():
+            fingen(asked.out, *short_command(asked, SHORT_CUT), "--drop", OUT, "--untrained")
+        folder = f"build/models/{name}-{asked.steps}-{asked.seed}"
+        if name == "beside-trl":
+            command = [sys.executable, __file__, "--out", asked.out, "--steps", asked.steps, "--rows", asked.rows or SHORT_ROWS,
+                       "--seed", asked.seed, "--teacher", asked.teacher, "--trl", folder]  # fmt: skip
+        else:
+            kept = () if name == "beside-cached" else ("--no-cache",)
+            command = [sys.executable, "-m", "fingen", *short_command(asked, folder), "--student", SHORT_CUT, "--kl", 1,
+                       "--replace", *kept]  # fmt: skip
+            command.remove("--resume")
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        ran = subprocess.Popen([*map(str, command)], cwd=asked.out, env=environment)
+        _, status, used = os.wait4(ran.pid, 0)
+        if status:
+            sys.exit(f"{name}: ended with {status}")
+        return {"cpu_seconds": used.ru_utime + used.ru_stime, "peak_bytes": used.ru_maxrss * 1024,
+                **beside_teacher(asked, folder)}  # fmt: skip
+
+    return measure
+
+
+def teach_with_trl(asked: Asked, folder: Path) -> None:
+    """The same rows and as many steps by TRL's GKDTrainer: forward KL on the rows' own answers, teacher in memory."""
+    import torch
+    from datasets import Dataset
+    from torch.nn.utils.rnn import pad_sequence
+    from transformers import AutoModelForCausalLM
+
+    from fingen.records import take
+    from fingen.sets import read_split
+    from fingen.training.data import build_examples
+    from fingen.training.distill.teacher import open_teacher
+
+    gkd: Any = importlib.import_module("trl.experimental.gkd")  # no dependency of ours
+    torch.set_num_threads(1)
+    teacher = open_teacher(str(asked.out / asked.teacher), "fp32")
+    tokenizer, pad = teacher.template.tokenizer, teacher.template.pad
+    rows = build_examples(
+        take(list(read_split(asked.out / FPB, "train")), asked.rows), teacher.template, SHORT_TOKENS
+    ).kept
+
+    def collate(step: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        ids = [torch.tensor(row["ids"]) for row in step]
+        labels = [
+            torch.tensor([-100] * (len(row["ids"]) - row["answer"]) + row["ids"][-row["answer"] :]) for row in step
+        ]
+        return {
+            "input_ids": pad_sequence(ids, batch_first=True, padding_value=pad),
+            "attention_mask": pad_sequence([torch.ones_like(row) for row in ids], batch_first=True),
+            "labels": pad_sequence(labels, batch_first=True, padding_value=-100),
+        }
+
+    settings = gkd.GKDConfig(
+        output_dir=str(asked.out / "build/trl"), save_strategy="no", report_to="none", disable_tqdm=True, use_cpu=True,
+        bf16=False, gradient_checkpointing=False, per_device_train_batch_size=SHORT_BATCH, max_steps=asked.steps,
+        learning_rate=SHORT_RATE, lr_scheduler_type="cosine", warmup_steps=0.1, seed=asked.seed, dataloader_pin_memory=False,
+        lmbda=0.0, beta=0.0, max_length=SHORT_TOKENS, logging_steps=10,
+    )  # fmt: skip
+    student = AutoModelForCausalLM.from_pretrained(asked.out / SHORT_CUT, dtype=torch.float32)
+    data = Dataset.from_list([{"ids": list(row.ids), "answer": row.answer} for row in rows])
+    trainer = gkd.GKDTrainer(student, teacher.load_model(), settings, data_collator=collate, train_dataset=data,
+                             processing_class=tokenizer)  # fmt: skip
+    trainer.train()
+    student.save_pretrained(asked.out / folder)
+    tokenizer.save_pretrained(asked.out / folder)
+
+
 # --- seconds ----------------------------------------------------------------------------------------------------------
 
 
@@ -341,6 +514,8 @@ PARTS: dict[str, Callable[[Asked], dict[str, Any]]] = {
     **{name: fpb_student(name) for name in ("teacher", *STUDENTS)},
     "layers-text": measure_layers(FOLDER, TEXT, TEXT_TOKENS),
     **{name: text_student(name) for name in TEXTS},
+    **{name: short_student(name) for name in SHORTS},
+    **{name: beside(name) for name in ("beside-online", "beside-cached", "beside-trl")},
     "step": measure_steps,
     "speed": measure_speed,
     "gguf": measure_gguf,
@@ -352,11 +527,11 @@ def main(asked: Asked, only: Sequence[str]) -> None:
     asked.out.mkdir(parents=True, exist_ok=True)
     results = asked.out / "results.jsonl"
     lines = results.read_text().splitlines() if results.is_file() else []
-    there = {(found["name"], found["steps"]) for found in map(json.loads, lines)}
+    there = {(found["name"], found["steps"], found.get("seed", 0)) for found in map(json.loads, lines)}
     for name in only or PARTS:
-        if (name, asked.steps) in there:
+        if (name, asked.steps, asked.seed) in there:
             continue
-        found = {"name": name, "steps": asked.steps, **PARTS[name](asked)}
+        found = {"name": name, "steps": asked.steps, "seed": asked.seed, **PARTS[name](asked)}
         with results.open("a", encoding="utf-8") as file:
             file.write(json.dumps(found) + "\n")
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
@@ -377,5 +552,14 @@ if __name__ == "__main__":
     parser.add_argument("--only", action="append", choices=[*PARTS], default=[])
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--rows", type=int)
+    parser.add_argument("--seed", type=int, default=0, help="of the training, for short* and beside*")
+    parser.add_argument(
+        "--teacher", type=Path, default=TEACHER, help="of short* and beside*, below --out; without it: tuned"
+    )
+    parser.add_argument("--trl", type=Path, help=argparse.SUPPRESS)  # the process that beside-trl starts
     given = parser.parse_args()
-    main(Asked(given.out.resolve(), given.steps, given.rows), given.only)
+    wanted = Asked(given.out.resolve(), given.steps, given.rows, given.seed, given.teacher)
+    if given.trl:
+        teach_with_trl(wanted, given.trl)
+    else:
+        main(wanted, given.only)

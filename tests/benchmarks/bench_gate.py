@@ -30,10 +30,10 @@ import pytest
 
 from fingen.config import ReadSettings
 from fingen.documents import InputFile, read_documents
-from fingen.quality.checks import check
-from fingen.quality.draft import Draft, Drop
+from fingen.quality.checks import find_faults
+from fingen.quality.draft import Draft, Drop, joined
 from fingen.quality.evidence import find_quote
-from fingen.quality.grounding import ground
+from fingen.quality.grounding import ground, only_may_err
 from fingen.quality.source import fiscal_year
 from fingen.records import Basis, BasisKind, Block, Chunk, Document, Passage, Period, Request, Stated
 from fingen.tasks.documents import TASKS
@@ -50,6 +50,7 @@ SAME = 0.9  # of the words of a cell stand in an old quote: it is a part of it
 _TOKEN = re.compile(r"[\u4e00-\u9fff]|\w+")
 MONTHS = dict(zip("January February March April May June July August September October November December".split(),
                   range(1, 13), strict=True))  # fmt: skip
+DAYS_ZH = {"第一季度": "-03-31", "半年度": "-06-30", "第三季度": "-09-30", "第四季度": "-12-31", "年度": "-12-31"}
 BASES: tuple[tuple[BasisKind, re.Pattern[str]], ...] = (  # the kinds that a header's line on the basis names
     ("parent", re.compile(r"parent|^company|母公司|本行|個體", re.IGNORECASE)),
     ("consolidated", re.compile(r"consolidated|合[并併]|综合|綜合|本集[团團]", re.IGNORECASE)),
@@ -79,6 +80,7 @@ class Judged:
     group: str
     kind: str
     drop: Drop | None
+    contested: bool = False  # only by rules that may err: a second teacher decides, where there is one
 
     @property
     def is_right(self) -> bool:
@@ -163,10 +165,12 @@ def _period(report: str) -> Period:
     )
     if found := re.search(r"([A-Z][a-z]+) (\d{1,2}), (\d{4})", report):
         end = f"{found[3]}-{MONTHS[found[1]]:02d}-{int(found[2]):02d}"
-        return Period(kind=kind, end=end, fiscal_year=fiscal_year(end))
+        told = re.search(r"\(fiscal (\d{4})\)", report)
+        fiscal = int(told[1]) if told else fiscal_year(end)
+        return Period(kind=kind, end=end, fiscal_year=fiscal if fiscal != int(found[3]) else None)
     year = re.search(r"\d{4}", report)
-    end = f"{year[0]}-12-31" if year and "年度" in report and kind == "annual" else year[0] if year else None
-    return Period(kind=kind, end=end)
+    day = next((day for name, day in DAYS_ZH.items() if name in report), "")
+    return Period(kind=kind, end=f"{year[0]}{day}" if year else None)
 
 
 def _kinds(text: str) -> Iterator[tuple[Any, str]]:
@@ -188,11 +192,10 @@ def judge(
     evidence = tuple(dict.fromkeys(part for parts in found.values() for part in parts))
     record = task.build(pair, request, evidence, "anthropic:model")
     lost = tuple(quote for quote, parts in found.items() if not parts)
-    drop = check(Draft(record, pair.rephrased, lost, asked.passages), task.checks)
-    if drop is None:
-        failed = ground(record, asked.passages, organisations=organisations).failed
-        drop = next((Drop(each.reason, each.detail) for each in failed), None)
-    return Judged(id, drop=drop, **told)
+    faults = find_faults(Draft(record, pair.rephrased, lost, asked.passages), task.checks)
+    failed = ground(record, asked.passages, organisations=organisations).failed
+    drop = joined([*faults, *(Drop(each.reason, each.detail) for each in failed)])
+    return Judged(id, drop=drop, contested=only_may_err(faults, failed), **told)
 
 
 def _requoted(quote: str, old: Asked, new: Asked) -> list[str]:

@@ -223,7 +223,7 @@ class Answer {
     this.state.textContent = parts.join(" · ");
     this.count();
     this.end();
-    turns.set(this.model.name, [...(turns.get(this.model.name) ?? []), said.put, said.text]);
+    turns.set(this.model.name, [...said.before, said.put, said.text]);
     update(said.about);
   }
 
@@ -275,7 +275,8 @@ async function submit() {
   };
   const answers = models.map((model) => new Answer(model));
   for (const answer of answers) { answer.body_asked = body; answer.isChecked = Boolean(chosen.passage); }
-  const shown = make("div", { kind: "asked" }, make("h2", { text: t(chosen.item ? "example" : "asked") }), make("div", { text: question, kind: "text", tabindex: "0" }));
+  const before = (chosen.item?.turns ?? []).map((said) => make("p", { kind: "text small faint", dir: "auto", text: `${said.role}: ${said.content}` }));
+  const shown = make("div", { kind: "asked" }, make("h2", { text: t(chosen.item ? "example" : "asked") }), ...before, make("div", { text: question, kind: "text", tabindex: "0" }));
   if (chosen.passage) shown.append(make("p", { text: `${t(body.give ? "given" : "notGiven")} ${chosen.passage.where}`, kind: "small faint" }));
   const turn = make("li", {}, shown, make("div", { kind: "answers" }, ...answers.map((answer) => answer.card)));
   if (chosen.item) turn.append(make("details", { kind: "reference card" }, make("summary", { text: t("reference") }), make("div", { text: chosen.item.right, kind: "text" })));

@@ -11,13 +11,14 @@ from typing import Any
 
 from fingen.disk import dump_json
 from fingen.documents import is_narrative
+from fingen.items import is_statement
 from fingen.records import Chunk, Completion, Passage, Request
 from fingen.teachers.offline import chinese, english
 from fingen.teachers.offline.extract import Pair, Rules, Topic, find_topics, select
 from fingen.teachers.offline.figures import row_pairs, statement_pairs
 from fingen.teachers.offline.intent import write
-from fingen.teachers.offline.questions import table_pairs
-from fingen.teachers.offline.statements import is_statement
+from fingen.teachers.offline.questions import table_pairs, table_talks
+from fingen.teachers.offline.unsaid import unanswered_pairs
 
 STANDARD = 1.0  # rank from which on a concept comes from the words of an accounting standard
 RULES: dict[str, Rules] = {"en": english.RULES, "zh": chinese.RULES}
@@ -35,14 +36,14 @@ class Offline:
             texts = [{"number": n, "text": write(draw, language)} for n, draw in enumerate(request.draws, 1)]
             return self._answer(request, {"items": texts})
         tasks = request.tasks
-        ruled = [task for task in tasks if task in PAIRS]
+        ruled = [task for task in tasks if task in RULED]
         if not ruled:
             return self._answer(request, {"items": [], "reason": f"there are no rules for {request.task}"})
         most = request.count // len(tasks)
         items = [
-            {**({"kind": task.removeprefix("qa-")} if len(tasks) > 1 else {}), **_item(pair)}
+            {**({"kind": task.removeprefix("qa-")} if len(tasks) > 1 else {}), **written}
             for task in ruled
-            for pair in [pair for passage in request.passages for pair in PAIRS[task](passage)][:most]
+            for written in [each for passage in request.passages for each in _written(task, passage)][:most]
         ]
         reason = None if items else "no sentence here that the rules can ask about"
         return self._answer(request, {"items": items, "reason": reason})
@@ -52,10 +53,21 @@ class Offline:
         return Completion(key=request.key, text=text, stop_reason="end_turn", teacher=self.name, cost_usd=0.0)
 
 
+def _written(task: str, passage: Passage) -> list[dict[str, Any]]:
+    if task in TALKS:
+        turn = ("question", "answer", "evidence", "calc")
+        return [
+            {"turns": [{name: value for name, value in _item(pair).items() if name in turn} for pair in talk]}
+            for talk in TALKS[task](passage)
+        ]
+    return [_item(pair) for pair in PAIRS[task](passage)]
+
+
 def _item(pair: Pair) -> dict[str, Any]:
-    worked_out = (
+    worked_out: dict[str, Any] = (
         {"operation": pair.operation, "program": pair.program, "cells": list(pair.cells)} if pair.program else {}
     )
+    worked_out |= {"item": pair.item} if pair.item else {}
     return {
         "question": pair.question,
         "rephrased": pair.rephrased,
@@ -125,4 +137,7 @@ PAIRS: dict[str, Callable[[Passage], list[Pair]]] = {
     "qa-concept": concept_pairs,
     "qa-summary": summary_pairs,
     "qa-table": table_pairs,
+    "qa-negative": unanswered_pairs,
 }
+TALKS: dict[str, Callable[[Passage], list[tuple[Pair, ...]]]] = {"qa-conversation": table_talks}
+RULED = frozenset({*PAIRS, *TALKS})  # tasks that there are rules for

@@ -30,6 +30,7 @@ class Pair:
     operation: str = ""  # this and the next two of a question on a table: see `tasks.table`
     program: str = ""
     cells: tuple[dict[str, str], ...] = ()
+    item: str = ""  # what is asked for and not stated: see `tasks.negative`
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import groupby, pairwise
 from typing import Any
@@ -22,6 +22,7 @@ from fingen.teachers.offline.sheets import Block, Line, Sheet, read_sheets
 from fingen.teachers.offline.table_words import (
     WORDS,
     Words,
+    is_measure,
     is_movement,
     is_noun,
     is_part,
@@ -29,7 +30,10 @@ from fingen.teachers.offline.table_words import (
     is_specific,
     is_subject,
     is_total,
+    is_vague,
+    is_whole,
     rounded,
+    says_minus,
 )
 
 MOST = 4  # pairs of a table
@@ -37,6 +41,7 @@ _TWICE = 2  # pairs of a table that one line is asked about in, at most
 _MOST_LISTED = {"en": 6, "zh": 5}  # lines that a question lists
 _LONGEST_LIST = {"en": 230, "zh": 80}  # characters of these
 _LEAST_DIGITS = 20  # an amount without its point: a rate of less says little
+_LEAST_UNITS = 1000  # of a currency, with its cents
 _LEAST_SCALED = 100  # of thousands or millions with two decimals
 _MOST_RATE = Decimal(5)
 _LEAST_SHARE, _WHOLE = Decimal("0.005"), Decimal(1)
@@ -92,6 +97,28 @@ def table_pairs(passage: Passage) -> list[Pair]:
     return found
 
 
+def table_talks(passage: Passage) -> list[tuple[Pair, ...]]:
+    """Conversations on the tables of a passage, the most telling lines first.
+
+    Each is on one line: its amount, that of the year before, the growth, and what part of another line that relates to it.
+    """
+    talks = []
+    for sheet in read_sheets(passage) if passage.company else ():
+        words = WORDS[passage.language](passage, sheet)
+        asked = list(_Asker(sheet, words).questions())
+        parts = {each.cells[0][0].label: each for each in asked if each.operation in ("share", "margin")}
+        for growth in (each for each in asked if each.operation == "growth"):
+            (now, before), part = growth.cells, parts.get(growth.cells[0][0].label)
+            turns = [
+                replace(growth, operation="level", cells=(now,), calc=""),
+                replace(growth, operation="level_before", cells=(before,), calc=""),
+                replace(growth, operation="then_growth"),
+                *([replace(part, operation="then_part")] if part else []),
+            ]
+            talks.append((growth.rank, tuple(_pair(turn, words) for turn in turns)))
+    return [talk for _, talk in sorted(talks, key=lambda each: each[0])]
+
+
 def _choose(asked: Sequence[tuple[Asked, Words]]) -> list[tuple[Asked, Words]]:
     """The questions of a table that are asked: each of another kind while there is one, and no line again and again."""
     seed = min((line.quote for each, _ in asked for line, _ in each.cells), default="")
@@ -140,6 +167,14 @@ class _Asker:
 
     def questions(self) -> Iterator[Asked]:
         """All that can be asked."""
+        if self.sheet.counts == "percent":
+            for line in self.sheet.lines:
+                yield from self._points(line)
+            return
+        if self.sheet.counts == "money per share":
+            for line in self.sheet.lines:
+                yield from self._over_time(line, None)
+            return
         asked_of = [line for line in self.sheet.lines if self.sheet.kind and self._is_asked_about(line)]
         totals = [block.whole for block in self.sheet.blocks if self._is_total(block.whole)]
         parts = {part for block in self.sheet.blocks for part in block.parts}
@@ -147,8 +182,12 @@ class _Asker:
             totals += [
                 line
                 for line in self.sheet.lines
-                if line not in parts and is_specific(line.name, self.language, self.sheet.is_stock)
+                if line not in parts
+                and not line.is_repeated
+                and is_specific(line.name, self.language, self.sheet.is_stock)
             ]
+        if self.sheet.measure:
+            totals += [line for line in self.sheet.lines if self._is_measured(line)]
         for line in dict.fromkeys([*asked_of, *totals]):
             yield from self._over_time(line, None)
         if self.sheet.kind:
@@ -162,20 +201,37 @@ class _Asker:
             line.item is None and is_noun(line.name, self.language) and self.sheet.kind in ("income", "balance")
         )
 
+    def _is_measured(self, line: Line) -> bool:
+        """Whether a line's name and what stands over its columns say together what its amounts are."""
+        if line.is_repeated or is_total(line.name) or is_rate(line.name) or is_rate(self.sheet.measure):
+            return False
+        is_said = is_measure(self.sheet.measure, self.language)
+        return is_part(line.name, self.language) if is_said else is_noun(line.name, self.language)
+
     def _is_total(self, line: Line) -> bool:
         """Whether a total can be named: by its label, or by what its table or section is about."""
-        over = self.sheet.measure or self.sheet.title
-        if self.sheet.measure or is_total(line.name):
-            return is_total(line.name) and is_subject(over, self.language)
-        return is_noun(line.name, self.language)
+        if is_total(line.name) and (line.is_repeated or sum(is_total(each.name) for each in self.sheet.lines) > 1):
+            return False  # one title for several totals
+        if is_total(line.name) or self.sheet.measure:
+            over = list(filter(None, (self.sheet.measure, self.sheet.title)))
+            says_nothing = is_vague(self.sheet.measure) and len(over) < 2  # an amount: of what?
+            return (
+                is_total(line.name)
+                and not says_nothing
+                and bool(over)
+                and all(is_subject(each, self.language) for each in over)
+            )
+        return not line.is_repeated and is_noun(line.name, self.language)
 
     def _is_positive(self, line: Line, years: Sequence[int] = ()) -> bool:
         """Whether a line has an amount in each year that is none to be taken off; a cost may stand in brackets."""
         values = [line.value(year) for year in years or (self.now, self.before)]
-        if self.sheet.money.scale and _decimals(line) > 1 and max(map(abs, values)) < _LEAST_SCALED:
-            return False  # of a share, who knows
+        least = _LEAST_SCALED if self.sheet.money.scale else _LEAST_UNITS if self.sheet.counts == "money" else 0
+        if _decimals(line) > 1 and max(map(abs, values)) < least:
+            return False  # of a share, or a torn cell, who knows
+        is_cost = line.item is not None and line.item.way == "cost"
         return all(value > 0 for value in values) or (
-            line.item is not None and line.item.way == "cost" and all(value < 0 for value in values)
+            (is_cost or says_minus(line.name)) and all(value < 0 for value in values)
         )
 
     def _asked(
@@ -186,7 +242,7 @@ class _Asker:
         times = {"now": self.words.time(self.now, stock), "in_now": self.words.at(self.now, stock)}
         times |= {"before": self.words.time(self.before, stock), "in_before": self.words.at(self.before, stock)}
         return Asked(
-            operation, tuple(cells), program, {**times, **slots}, calc, item.rank / 100 if item else 1.0,
+            operation, tuple(cells), program, {**times, **slots}, calc, (item.rank / 100 if self.sheet.kind else 2.0) if item else 1.0,
             tuple(dict.fromkeys(line.label for line in lines)),
         )  # fmt: skip
 
@@ -205,6 +261,22 @@ class _Asker:
         return self.words.amount(line.amounts[year], self.sheet.money)
 
     # --- one line over time
+
+    def _points(self, line: Line) -> Iterator[Asked]:
+        """How a rate moved, in percentage points."""
+        a, b = (line.value(year) for year in (self.now, self.before))
+        if a == b or not is_whole(line.name, self.language):
+            return
+        literals = _digits(line, self.now), _digits(line, self.before)
+        unit = "个百分点" if self.language == "zh" else " percentage point" + ("" if abs(a - b) == 1 else "s")
+        slots = {
+            "row": self.words.line(line),
+            "points": f"{abs(a - b)}{unit}",
+            **self.words.directions(a - b, "points"),
+        }
+        slots |= {"a": f"{line.amounts[self.now].digits}%", "b": f"{line.amounts[self.before].digits}%"}
+        program, calc = f"subtract({literals[0]}, {literals[1]})", " - ".join(literals)
+        yield self._asked("points", [(line, self.now), (line, self.before)], program, calc, **slots)
 
     def _over_time(self, line: Line, whole: Line | None) -> Iterator[Asked]:
         if not self._is_positive(line) or not self._is_fine(line):
@@ -350,9 +422,11 @@ class _Asker:
 
     def _of_block(self, block: Block) -> Iterator[Asked]:
         whole, years = block.whole, (self.now, self.before)
-        if is_movement(block):
-            return
-        named = [part for part in block.parts if is_part(part.name, self.language)]
+        is_result = block.whole.item is not None and block.whole.item.way == "gain"
+        if is_movement(block) or is_result:
+            return  # of a profit nothing is a part
+        times = Counter(part.label for part in block.parts)
+        named = [part for part in block.parts if is_part(part.name, self.language) and times[part.label] == 1]
         positive = [part for part in named if all(part.value(year) > 0 for year in years)]
         for part in positive:
             if self.sheet.kind is None and not is_rate(part.name):
@@ -362,7 +436,7 @@ class _Asker:
         for part in positive:
             yield from self._shares(part, whole)
         ranked = sorted((part for part in named if part.value(self.now) > 0), key=lambda part: -part.value(self.now))
-        if len(ranked) > 1:
+        if len(ranked) > 1 and self.sheet.kind != "cash":
             yield from self._difference(ranked[0], ranked[1], whole)
         if len(named) == len(block.parts) == len(ranked):
             yield from self._listed(block, ranked)

@@ -11,18 +11,22 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Literal
 
-from fingen.records import Passage
+from fingen.items import KINDS, Item, Kind, find_item, plain_label
+from fingen.records import Basis, Passage
 from fingen.teachers.offline.extract import Topic, all_topics
-from fingen.teachers.offline.items import Item, Kind, find_item, plain_label
-from fingen.teachers.offline.statements import Amount, Money, StatementTable, kind_of, parse_amount
+from fingen.teachers.offline.statements import Amount, Money, Span, StatementTable, kind_of, parse_amount
 
-KINDS: tuple[Kind, ...] = ("income", "balance", "cash", "key")
+SPANS: Mapping[str, tuple[Span, ...]] = {  # of the columns that are compared, by the kind of a report
+    "annual": ("year",), "half-year": ("half-year",), "quarterly": ("quarter", "half-year", "nine months"),
+}  # fmt: skip
 _MOST_YEARS = 4  # that are compared
 _MOST_PARTS = 12  # of a total
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
-_OTHER_BASES = {"parent", "discontinued", "restated", "as first reported", "non-GAAP", "excluding one-offs", "quarter",
-                "half-year", "nine months", "convenience translation", "segment"}  # fmt: skip
+_OTHER_BASES = {"parent", "discontinued", "restated", "as first reported", "non-GAAP", "excluding one-offs",
+                "convenience translation", "segment"}  # fmt: skip
+_OTHER_TIMES = {"quarter", "half-year", "nine months"}  # than those of a yearly report
 _OF_OTHERS = re.compile(
     r"\bparent\b|\bcompany only\b|registrant|guarantor|pro forma|discontinued|joint ventures?|associates?\b|equity.method|"
     r"\bsummar(?:i[sz]ed|y)(?: of)?(?: the)? financial|previously reported|reconciliation|non-gaap|unaudited quarterly|"
@@ -46,10 +50,19 @@ _NUMBERED = re.compile(r"[（(]?\d+[)）.、]|[一二三四五六七八九十]+�
 _PER_SHARE = re.compile(r"(?i)per (?:\w+ )?share|percent|%|ratios?|每股")
 _NOTE = re.compile(r"(?i)^(?:notes? )?\d{1,2}[.:]?\s*[–—-]?\s*(?=[A-Z])")
 _DASH = re.compile(r"[-–—−]|[$£€¥]\s?[-–—−]")
+_MINOR = re.compile(r"(?i)\bcents?\b|\bpence\b")
+_SHARE_OF_MONEY = re.compile(r"(?i)per (?:\w+ ){0,2}share\b|每股(?:收益|股利|净资产)")
+_RATE = re.compile(
+    r"(?i)\b(?:margin|rate|ratio|yield)s?\b|% of |\bas a (?:% |percentage |percent )|率|占.*(?:比例|比重)"
+)
+_MOVED = re.compile(
+    r"(?i)\b(?:change|growth|increase|decrease|impact|effect|points?|cap|trend)\b|变动|增减|增长|增幅|同比"
+)
 _OF_WHICH = re.compile(r"^(?:其中|of which|including)", re.IGNORECASE)
 _ENDS_AT = re.compile(r"\b(?:as of|at)\b|期末|期初|年末|年初|余额|\d日", re.IGNORECASE)
 _LASTS = re.compile(r"\bended|ending|发生额|本期金额|上期金额|本年金额|\bmonths\b|年度", re.IGNORECASE)
 _DAY = re.compile(rf"{_MONTH}[a-z]*\.? \d{{1,2}}, ?(?:19|20)\d\d")
+_MONTH_DAY = re.compile(rf"{_MONTH}[a-z]* \d{{1,2}}(?!\d)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +75,7 @@ class Line:
     amounts: Mapping[int, Amount]
     quote: str
     item: Item | None = None
+    is_repeated: bool = False  # in another group of the table: alone its label says too little
 
     def value(self, year: int) -> Decimal:
         """Its amount of a year."""
@@ -91,12 +105,14 @@ class Sheet:
     days: Mapping[int, str] = field(default_factory=dict)
     measure: str = ""  # what stands over its columns, as Segment Sales does
     title: str = ""  # the heading right above it
+    counts: Literal["money", "money per share", "percent"] = "money"  # what its amounts are
     quote_years: tuple[int, ...] = ()  # of the amounts of a row, from left to right, where it has no other cells
+    span: Span = "year"  # that its amounts are of, or at whose end they are counted
 
     def without(self, lines: Collection[Line]) -> Sheet:
         """The sheet with no names for these lines; a total that is called no more is another matter: its title says of what."""
         bare = {
-            line: replace(line, name="")
+            line: replace(line, name="", item=None)
             for line in lines
             if not (self.title and line.name.lower() in ("total", "合计", "总计"))
         }
@@ -107,8 +123,8 @@ class Sheet:
 
 
 def read_sheets(passage: Passage) -> list[Sheet]:
-    """The tables of a yearly report that compare years, in their order."""
-    if passage.period.kind != "annual" or not passage.period.end:
+    """The tables of a report that compare years, or one time of a year with that of the year before, in their order."""
+    if passage.period.kind not in SPANS or not passage.period.end:
         return []
     tables = [
         (topic, table, caption)
@@ -120,12 +136,16 @@ def read_sheets(passage: Passage) -> list[Sheet]:
 
 def _without_rivals(sheets: Sequence[Sheet]) -> list[Sheet]:
     """The sheets with no name for lines that another one has too, with other amounts: nobody knows which one is meant."""
-    named: dict[tuple[str, str], set[tuple[Decimal, ...]]] = defaultdict(set)
+    named: dict[tuple[str, str, str], set[tuple[Decimal, ...]]] = defaultdict(set)
     for sheet in sheets:
         for line in sheet.lines:
-            named[sheet.measure, line.name].add(tuple(line.value(year) for year in sheet.years[:2]))
+            if not line.is_repeated:
+                named[sheet.span, sheet.measure, line.name].add(tuple(line.value(year) for year in sheet.years[:2]))
     rivals = {key for key, amounts in named.items() if len(amounts) > 1}
-    return [sheet.without({line for line in sheet.lines if (sheet.measure, line.name) in rivals}) for sheet in sheets]
+    return [
+        sheet.without({line for line in sheet.lines if (sheet.span, sheet.measure, line.name) in rivals})
+        for sheet in sheets
+    ]
 
 
 def _read(number: int, topic: Topic, text: str, caption: str, passage: Passage) -> Iterator[Sheet]:
@@ -133,31 +153,64 @@ def _read(number: int, topic: Topic, text: str, caption: str, passage: Passage) 
     named = re.sub(re.escape(passage.company or "\0"), "", titles, flags=re.IGNORECASE)
     if _OF_OTHERS.search(named) or _REGION.search(titles) or _PARTS_OF.search(titles):
         return
-    if {basis.kind for basis in passage.basis} & _OTHER_BASES:
+    others = _OTHER_BASES | (_OTHER_TIMES if passage.period.kind == "annual" else set())
+    if any(basis.kind in others and _is_of(basis, titles, text) for basis in passage.basis):
         return
     kind = kind_of(topic, text, caption, passage)
     table = StatementTable(text, caption, kind or "note", passage)
-    groups = [("", columns) for columns, span in table.dated_columns() if span == "year"] or [
-        (measure, columns) for measure, columns in table.measured_columns() if not _NO_MEASURE.search(measure)
-    ]
-    for measure, columns in groups:
+    for measure, columns, heads, span in _columns(table, passage):
         years = tuple(sorted(columns, reverse=True))[:_MOST_YEARS]
-        money = table.money(columns[years[0]], columns[years[1]])
-        if any(_TWO_DAYS.search(table.headings[column]) for column in columns.values()):
+        days = _days(table, heads, span)
+        is_unsaid = span != "year" and (kind == "balance" or (not days and passage.language == "en"))
+        if any(map(_TWO_DAYS.search, heads.values())) or is_unsaid:
             continue  # days of which nobody knows which column is whose
-        if money is None or years != tuple(range(years[0], years[0] - len(years), -1)):
+        if years != tuple(range(years[0], years[0] - len(years), -1)):
             continue
-        lines = tuple(_lines(table, columns, passage.language))
-        blocks = tuple(_find_blocks(lines, years))
-        heads = {year: table.headings[column] for year, column in columns.items()}
-        days = {year: found[0] for year, head in heads.items() if (found := _DAY.search(head))}
-        is_stock = (
-            True if kind == "balance" else False if kind in ("income", "cash") else _is_stock(heads[years[0]], caption)
-        )
+        is_flow = span != "year" or kind in ("income", "cash")
+        is_stock = False if is_flow else True if kind == "balance" else _is_stock(heads[years[0]], caption)
         order = tuple(sorted(columns, key=columns.__getitem__))
-        whole = order if table.width == len(columns) + 1 else ()
-        title = _title(topic, text, caption, passage.language)
-        yield Sheet(number, kind, topic.path, years, money, is_stock, lines, blocks, days, measure, title, whole)
+        sheet = Sheet(
+            number, kind, topic.path, years, Money("", "%"), is_stock, (), (), days, measure,
+            _title(topic, text, caption, passage.language), "percent", order if table.width == len(columns) + 1 else (), span,
+        )  # fmt: skip
+        if money := table.money(columns[years[0]], columns[years[1]]):
+            lines = tuple(_lines(table, columns, passage.language))
+            yield replace(sheet, money=money, lines=lines, blocks=tuple(_find_blocks(lines, years)), counts="money")
+            if per_share := tuple(line for line in lines if _is_per_share(line, years)):
+                yield replace(
+                    sheet, kind=None, money=Money(money.currency, ""), lines=per_share, counts="money per share"
+                )
+        if rates := () if measure else tuple(_rates(table, columns, passage.language)):
+            yield replace(sheet, kind=None, lines=rates)
+
+
+def _columns(
+    table: StatementTable, passage: Passage
+) -> Iterator[tuple[str, Mapping[int, int], Mapping[int, str], Span]]:
+    """What stands over groups of columns beside their time, year -> column, year -> what names it, and the span of time."""
+    spans, is_dated = SPANS[passage.period.kind], False
+    for columns, span in table.dated_columns():
+        if span in spans:
+            is_dated = True
+            yield "", columns, {year: table.headings[column] for year, column in columns.items()}, span
+    if passage.period.kind == "annual" and not is_dated:
+        for measure, columns, heads in table.measured_columns():
+            if not _NO_MEASURE.search(measure):
+                yield measure, columns, heads, "year"
+
+
+def _days(table: StatementTable, heads: Mapping[int, str], span: Span) -> Mapping[int, str]:
+    """The day on which each year, or the part of it, ends: of a part it may stand apart from the year, over all columns."""
+    days = {year: day[0] for year, head in heads.items() if (day := _DAY.search(head))}
+    if span == "year" or len(days) == len(heads):
+        return days
+    said = {day[0] for day in _MONTH_DAY.finditer(" ".join(table.headings))}
+    return {year: f"{day}, {year}" for year in heads for day in said} if len(said) == 1 else {}
+
+
+def _is_of(basis: Basis, titles: str, text: str) -> bool:
+    """Whether what a passage says of amounts is said of this table: by its titles or its own lines."""
+    return basis.kind == "parent" or basis.text in titles or (basis.column or basis.text) in text
 
 
 def _title(topic: Topic, text: str, caption: str, language: str) -> str:
@@ -175,14 +228,19 @@ def _is_stock(head: str, caption: str) -> bool | None:
     return None
 
 
-def _lines(table: StatementTable, columns: Mapping[int, int], language: str) -> Iterator[Line]:
+def _lines(
+    table: StatementTable, columns: Mapping[int, int], language: str, *, percent: bool = False
+) -> Iterator[Line]:
     """The rows with an amount, or a dash for none, in each year; a label alone names the group of those below it."""
-    group, seen = "", Counter(cells[0] for _, cells in table.body)
-    for text, cells in (*table.head, *table.body):
+    rows, group = [*table.head, *table.body], ""
+    seen = Counter(cells[0] for _, cells in table.body)
+    in_groups = Counter(_grouped(rows))
+    for text, cells in rows:
         filled = [cell for cell in cells if cell.strip()]
         if len(filled) == 1 and cells[0].strip():
             group = cells[0].strip()
-        amounts = {year: _amount(cells[at]) for year, at in columns.items()} if len(cells) == table.width else {}
+        read = _percentage if percent else _amount
+        amounts = {year: read(cells[at]) for year, at in columns.items()} if len(cells) == table.width else {}
         known = {year: amount for year, amount in amounts.items() if amount is not None}
         if (
             not cells[0].strip()
@@ -190,16 +248,47 @@ def _lines(table: StatementTable, columns: Mapping[int, int], language: str) -> 
             or all(amount.value == year for year, amount in known.items())
         ):
             continue
-        is_clear = seen[cells[0]] == 1 and not _PER_SHARE.search(group)
+        is_repeated = seen[cells[0]] > 1
+        is_clear = not is_repeated or (group and in_groups[group, cells[0]] == 1)
+        is_clear = is_clear and (percent or not _PER_SHARE.search(group))
         name = plain_label(cells[0], language) if is_clear else ""  # twice: nobody knows which one is meant
-        found = (find_item(cells[0], kind, language)[0] for kind in KINDS) if name else ()
-        yield Line(cells[0].strip(), name, group, known, text.strip(" |"), next(filter(None, found), None))
+        found = (find_item(cells[0], kind, language)[0] for kind in KINDS) if name and not is_repeated else ()
+        yield Line(cells[0].strip(), name, group, known, text.strip(" |"), next(filter(None, found), None), is_repeated)
+
+
+def _grouped(rows: Sequence[tuple[str, list[str]]]) -> Iterator[tuple[str, str]]:
+    """Each label with the label alone that it stands below."""
+    group = ""
+    for _, cells in rows:
+        if cells[0].strip() and not any(cell.strip() for cell in cells[1:]):
+            group = cells[0].strip()
+        yield group, cells[0]
+
+
+def _is_per_share(line: Line, years: Sequence[int]) -> bool:
+    """Whether a line has amounts per share of the statement's currency, written with cents."""
+    is_said = _SHARE_OF_MONEY.search(line.name) is not None and not (
+        _MINOR.search(line.label) or _MOVED.search(line.name)
+    )
+    return is_said and all("." in line.amounts[year].digits for year in years)
+
+
+def _rates(table: StatementTable, columns: Mapping[int, int], language: str) -> Iterator[Line]:
+    """The rows that name a rate and have a percentage, with its sign, in each year."""
+    for line in _lines(table, columns, language, percent=True):
+        is_said = _RATE.search(line.name) is not None and not _MOVED.search(line.name)
+        if is_said and all(amount.value >= 0 for amount in line.amounts.values()):
+            yield line
 
 
 def _amount(cell: str) -> Amount | None:
     if "%" in cell:
         return None
     return Amount(Decimal(0), "", "") if _DASH.fullmatch(cell.strip()) else parse_amount(cell)
+
+
+def _percentage(cell: str) -> Amount | None:
+    return parse_amount(cell.replace("%", "").strip()) if "%" in cell else None
 
 
 def _find_blocks(lines: Sequence[Line], years: Sequence[int]) -> Iterator[Block]:

@@ -9,37 +9,18 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from itertools import pairwise
 from typing import Literal
 
+from fingen.items import TITLES, Item, Kind, find_item, is_statement
 from fingen.records import Passage
 from fingen.teachers.offline.extract import Topic, all_topics
-from fingen.teachers.offline.items import Item, Kind, find_item
 
-Span = Literal["year", "quarter"]
-_TITLES: dict[Kind, re.Pattern[str]] = {
-    "cash": re.compile(
-        r"statements? of cash ?flows?|cash ?flows? statements?|现金流量表(?=\s|$|20\d\d年|编制)", re.IGNORECASE
-    ),
-    "balance": re.compile(
-        r"balance sheets?$|balance sheets?\b.{0,30}\b(?:at|as)\b|statements? of financial (?:position|condition)|"
-        r"资产负债表(?=\s|$|20\d\d年|编制)",
-        re.IGNORECASE,
-    ),
-    "income": re.compile(
-        r"statements? of (?:(?:consolidated|other|and|comprehensive|profit|or) )*(?:operations|income|earnings|loss(?:es)?)\b|"
-        r"income statements?|profit and loss account|利润表(?=\s|$|20\d\d年|编制)",
-        re.IGNORECASE,
-    ),
-    "key": re.compile(
-        r"(?:selected|summary) (?:consolidated )?financial|financial highlights$|^key figures$|five[- ]year (?:summary|record)|"
-        r"主要会计数据$|主要财务指标$|相关科目变动分析表$",
-        re.IGNORECASE,
-    ),
-}
+Span = Literal["year", "quarter", "half-year", "nine months"]
 _OF_GROUP = re.compile(r"\bconsolidated\b|\bgroup\b|合并|主要会计数据|主要财务指标|科目变动分析", re.IGNORECASE)
 _OF_SEVERAL_YEARS = re.compile(
     r"statements\b|balance sheets", re.IGNORECASE
@@ -56,9 +37,6 @@ _STAMPS = re.compile(
     re.IGNORECASE,
 )
 _YEAR = re.compile(r"(?<![\d,.])(?:19|20)\d\d(?![\d,])")
-_MONTH = re.compile(
-    r"January|February|March|April|May|June|July|August|September|October|November|December|\d月|\.\d\d?\."
-)
 _DAY = re.compile(
     r"(?:January|February|March|April|May|June|July|August|September|October|November|December) \d{1,2}, 20\d\d"
 )
@@ -77,21 +55,25 @@ _MONTHS = (
     "December",
 )
 _NAMES = "|".join(rf"{name[:3]}(?:{name[3:]}|\\.)?" for name in _MONTHS)
+_MONTH = re.compile(rf"\b(?:{_NAMES})(?![a-z])|\d月|\.\d\d?\.")
 _FIRST_DAY = re.compile(  # a year begins on it, and none ends
     rf"月0?1日|(?<=[0-9])[./-][01]?[0-9][./-]0?1(?![0-9])|\b(?:{_NAMES}) 0?1(?![0-9])|(?<![0-9])0?1(?:st)? (?:{_NAMES})\b"
 )
 _HEADS = re.compile(  # all that may stand above a column of amounts; what says more may be another basis
-    r"(?:19|20)\d\d|\b\d\d?\b|\b(?:January|February|March|April|May|June|July|August|September|October|November|December|years?|"
-    r"ended|ending|months?|three|twelve|weeks?|quarters?|fiscal|for|the|as|at|of|on|un|audited|unaudited|and|in|thousands?|millions?|billions?|"
+    rf"(?:19|20)\d\d|\b\d\d?\b|\b(?:{_NAMES})(?![a-z])|\b(?:years?|"
+    r"ended|ending|months?|three|six|nine|twelve|weeks?|quarters?|fiscal|for|the|as|at|of|on|un|audited|unaudited|and|in|thousands?|millions?|billions?|"
     r"dollars?|US|HK|CHF|RMB|EUR|GBP|USD|yen|euros?|pounds?|sterling|Swiss|francs?|Canadian|Australian|except|per|shares?|amounts?|data|"
     r"total|consolidated|group|FY)\b|\d+[’']?s\b|(?<=[$£€])bn?\b|(?<=[$£€’'])m\b|年度?|月|日|末|本期|上期|本年|上年|同期|期末|期初|年初|发生额?|余额|金额|数|人民币|[百千万亿]?元",
     re.IGNORECASE,
 )
 _QUARTER = re.compile(r"three months|quarter|1[34] weeks|thirteen weeks|fourteen weeks|\bQ[1-4]\b", re.IGNORECASE)
 _OTHER_SPAN = re.compile(r"six months|nine months|half|26 weeks|39 weeks|semester|季度|半年|1-\d+月", re.IGNORECASE)
+_SIX = re.compile(r"six months|half|26 weeks|twenty-six weeks|semester|半年|1-6月", re.IGNORECASE)
+_NINE = re.compile(r"nine months|39 weeks|thirty-nine weeks|1-9月|前三季度", re.IGNORECASE)
 _WHOLE_YEAR = re.compile(r"twelve months|years?\b|5[23] weeks|fiscal|年度?", re.IGNORECASE)
 _SEE_NOTE = re.compile(r"(?i)\((?:see )?notes? [\d, and]{1,12}\)")
 _SURELY_UNITS = 1_000_000
+_ENDS_IN_BRACKET = re.compile(r"[(（]([^()（）]{4,60})[)）]\s*[:：]?$")
 _FOOTNOTE = re.compile(r"(?<=\d)\s?\((?:[a-z]|\d{1,2})\)")
 _THIS, _LAST = re.compile(r"本期|本年|期末|(?<!上)年末"), re.compile(r"上期|上年|期初|年初")
 _AMOUNT = re.compile(
@@ -163,11 +145,6 @@ def statement_rows(passage: Passage) -> list[Row]:
     return sorted(found, key=lambda row: (row.item.rank, row.span != "year"))
 
 
-def is_statement(title: str) -> bool:
-    """Whether a heading is the title of a primary statement or of its key figures."""
-    return len(title) < 160 and any(pattern.search(title) for pattern in _TITLES.values())
-
-
 _FLOWS = re.compile(
     r"(?i)\b(?:provided by|used in|proceeds from|payments? (?:of|for|to)|purchases? of|cash flows?)\b|支付的现金|收到的现金|产生的现金流量"
 )
@@ -181,7 +158,7 @@ def kind_of(topic: Topic, table: str, caption: str, passage: Passage) -> Kind | 
     if passage.language == "zh" and not is_statement(titles[-1] if titles else ""):
         titles += [basis.text for basis in passage.basis if basis.kind == "consolidated"][:1]
     title = titles[-1] if titles else ""
-    kind = next((kind for kind, pattern in _TITLES.items() if is_statement(title) and pattern.search(title)), None)
+    kind = next((kind for kind, pattern in TITLES.items() if is_statement(title) and pattern.search(title)), None)
     named = re.sub(re.escape(passage.company or "\0"), "", " | ".join(titles), flags=re.IGNORECASE)
     named = _SEE_NOTE.sub("", named)
     bases = {basis.kind for basis in passage.basis}
@@ -214,7 +191,7 @@ class StatementTable:
         by_label: dict[str, list[Row]] = defaultdict(list)
         for now, before, span in self._column_pairs():
             money = self.money(now, before)
-            if money is None:
+            if money is None or span not in ("year", "quarter"):
                 continue
             for line, cells in self.body:
                 row = self._row(line, cells, now, before, money, span)
@@ -275,49 +252,82 @@ class StatementTable:
             if latest - 1 in at:
                 yield at, span
 
-    def measured_columns(self) -> Iterator[tuple[str, dict[int, int]]]:
-        """What stands above groups of year columns, and of each the year -> column: Segment Sales over 2022 and 2021."""
-        rows = [cells for _, cells in self.head if len(cells) == self.width]
+    def measured_columns(self) -> Iterator[tuple[str, dict[int, int], dict[int, str]]]:
+        """What stands beside the years of groups of columns, and of each year -> column and year -> what names the year.
+
+        Either the measure stands above its years, as Segment Sales over 2022 and 2021, or each year over the same measures.
+        """
+        rows = [cells for _, cells in self.head if len(cells) == self.width and not self._is_title(cells)]
         at = next(
-            (n for n, cells in enumerate(rows) if sum(self._year_of(cell) is not None for cell in cells[1:]) > 1), 0
+            (n for n, cells in enumerate(rows) if sum(self._year_of(cell) is not None for cell in cells[1:]) > 1), None
         )
+        if at is None:
+            return
+        years = {column: year for column, cell in enumerate(rows[at]) if column and (year := self._year_of(cell))}
+        below = rows[at + 1 :]
+        found = (
+            self._under_years(years, below)
+            if any(any(cells[1:]) for cells in below)
+            else self._over_years(years, rows[:at])
+        )
+        for measure, group in found:
+            latest = max(group)
+            heads = {year: rows[at][max(column for column, each in years.items() if each == year and column <= at_column)]
+                     for year, at_column in group.items()}  # fmt: skip
+            if latest - 1 in group and latest in self._ends(heads):
+                yield measure, group, heads
+
+    def _over_years(
+        self, years: Mapping[int, int], above: Sequence[Sequence[str]]
+    ) -> Iterator[tuple[str, dict[int, int]]]:
         groups: list[dict[int, int]] = []
-        for column, cell in enumerate(rows[at] if at else ()):
-            year = self._year_of(cell) if column else None
-            if year is not None:
-                if not groups or year in groups[-1]:
-                    groups.append({})
-                groups[-1][year] = column
+        for column, year in years.items():
+            if not groups or year in groups[-1]:
+                groups.append({})
+            groups[-1][year] = column
         starts = [min(group.values()) for group in groups] + [self.width]
         for group, start, end in zip(groups, starts, starts[1:], strict=False):
-            above = [cell.strip() for cells in rows[:at] for cell in cells[start:end] if cell.strip()]
-            latest = max(group)
-            if (
-                above
-                and len(above) < 3
-                and latest - 1 in group
-                and latest in self._years({c: y for y, c in group.items()})
-            ):
-                yield " ".join(above), group
+            said = [cell.strip() for cells in above for cell in cells[start:end] if cell.strip()]
+            if said and len(said) < 3:
+                yield " ".join(said), group
+
+    def _under_years(
+        self, years: Mapping[int, int], below: Sequence[Sequence[str]]
+    ) -> Iterator[tuple[str, dict[int, int]]]:
+        """Only where all years span equally many columns with the same headings: it is plain then which is whose."""
+        starts = list(years)
+        spans = {after - before for before, after in pairwise(starts)}
+        if len(spans) != 1 or (span := spans.pop()) < 2 or len(set(years.values())) != len(years):
+            return
+        headings = [" ".join(filter(None, (cells[at] for cells in below))).strip() for at in range(self.width)]
+        for offset in range(span):
+            columns = {year: start + offset for start, year in years.items()}
+            said = {headings[column] if column < self.width else "" for column in columns.values()}
+            if len(said) == 1 and (measure := said.pop()) and self._year_of(measure) is None:
+                yield measure, columns
+
+    def _ends(self, heads: Mapping[int, str]) -> set[int]:
+        """The year that the report's period may be called, by what names the years of a group of columns."""
+        period = self._passage.period
+        is_dated = any(map(_MONTH.search, heads.values()))
+        return {int((period.end or "0")[:4])} if is_dated or period.fiscal_year is None else {period.fiscal_year}
 
     def _years(self, group: dict[int, int]) -> set[int]:
-        """The year that the report's period may be called: that of its end, and the fiscal year where no date is given."""
-        period = self._passage.period
-        end = int((period.end or "0")[:4])
-        return {end} if self.is_dated(group) or period.fiscal_year is None else {period.fiscal_year}
+        return self._ends({year: self.headings[column] for column, year in group.items()})
 
     def is_dated(self, columns: Iterable[int]) -> bool:
         """Whether a column is headed by a day."""
         return any(_MONTH.search(self.headings[column]) for column in columns)
 
     def _groups(self) -> list[dict[int, int]]:
-        """Column -> year, those that stand together; a year that comes again begins another group."""
+        """Column -> year, those that stand together; a year that comes again, or turns the order, begins another group."""
         groups: list[dict[int, int]] = []
         for column, heading in enumerate(self.headings):
             year = self._year_of(heading)
             if not column or year is None:
                 continue
-            if not groups or year in groups[-1].values():
+            held = [*groups[-1].values(), year] if groups else []
+            if not any(held == sorted(set(held), reverse=way) for way in (False, True)) or not held:
                 groups.append({})
             groups[-1][column] = year
         return groups
@@ -339,15 +349,23 @@ class StatementTable:
             for number in found
             if number
         }
-        months |= {at for at, name in enumerate(_MONTHS, 1) if name in heading}
+        months |= {at for at, name in enumerate(_MONTHS, 1) if re.search(rf"\b{name[:3]}(?:{name[3:]}|\b)", heading)}
         end = int((self._passage.period.end or "0000-12")[5:7] or 12)
         return not _FIRST_DAY.search(heading) and (
             not months or any((month - end) % 12 in (0, 1, 11) for month in months)
         )
 
+    def _said_above(self) -> Iterator[list[str]]:
+        """The lines above the amounts without labels below the years: those name the lines that follow, Revenue by segment."""
+        is_dated = False
+        for _, cells in self.head:
+            if not (is_dated and cells[0] and not any(cells[1:])):
+                yield cells
+            is_dated = is_dated or any(map(self._year_of, cells[1:]))
+
     def _labels(self, count: int) -> list[str]:
         """What is said of each group of columns; [] where that is not sure."""
-        whole = " ".join(cell for _, cells in self.head for cell in cells if cell)
+        whole = " ".join(cell for cells in self._said_above() for cell in cells if cell)
         if count <= 1:
             return [whole] * count
         for _, cells in self.head:
@@ -372,8 +390,12 @@ class StatementTable:
 
     def _span(self, label: str) -> Span | None:
         """For what time the amounts under a label are; those of a balance sheet are for a day."""
-        if _NOT_OF_GROUP.search(label) or _OTHER_SPAN.search(label) or not label:
+        if _NOT_OF_GROUP.search(label) or not label:
             return None
+        if _OTHER_SPAN.search(label):
+            spans: tuple[tuple[Span, re.Pattern[str]], ...] = (("half-year", _SIX), ("nine months", _NINE))
+            found = [span for span, said in spans if said.search(label)]
+            return found[0] if len(found) == 1 and not _QUARTER.search(label) else None
         if self._kind == "balance":
             return "year"
         if _QUARTER.search(label):
@@ -383,7 +405,10 @@ class StatementTable:
     def money(self, now: int, before: int) -> Money | None:
         """Scale and currency of two columns, from the table or from what is said above the passage."""
         head = " ".join(
-            [self._caption if len(self._caption) < 160 else "", *(cell for _, cells in self.head for cell in cells)]
+            [
+                self._caption if len(self._caption) < 160 else _last_bracket(self._caption),
+                *(cell for _, cells in self.head for cell in cells),
+            ]
         )
         said = [head] if len(_scales(head)) == 1 else [unit.text for unit in self._passage.unit]
         scales = {tuple(_scales(text)) for text in said}
@@ -399,6 +424,12 @@ class StatementTable:
         if len(currencies) != 1:
             return None
         return Money(next(iter(currencies)), scale[0] if scale else "")
+
+
+def _last_bracket(caption: str) -> str:
+    """What a long sentence above a table says in brackets at its end, as its unit."""
+    found = _ENDS_IN_BRACKET.search(caption)
+    return found[1] if found else ""
 
 
 def _fits(item: Item, now: Amount, before: Amount) -> bool:

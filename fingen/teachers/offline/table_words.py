@@ -37,12 +37,16 @@ _COMMON = frozenset(
     ).split()
 )
 _NOUNS = re.compile(
-    r"(?:revenues?|sales|turnover|incomes?|earnings|profits?|loss(?:es)?|expenses?|costs?|charges?|assets?|liabilit(?:y|ies)|equity|debt|"
+    r"\b(?:revenues?|sales|turnover|incomes?|earnings|profits?|loss(?:es)?|expenses?|costs?|charges?|assets?|liabilit(?:y|ies)|equity|debt|"
     r"borrowings|loans?|cash|equivalents|receivables?|payables?|inventor(?:y|ies)|equipment|goodwill|intangibles|amortization|"
     r"depreciation|impairments?|compensation|benefits?|securities|investments?|dividends|capital|expenditures?|deposits|fees|"
     r"commissions|wages|salaries|rent|obligations|provisions?|allowance|taxes|tax|margin|operations|activities|flow|premiums|"
     r"development|administrative|advertising|marketing|leases|notes|bonds|improvements|buildings|software|goods|materials|process|"
     r"products?|services?|interests?|paid|translation)$",
+    re.IGNORECASE,
+)
+_NO_AMOUNT = re.compile(  # of which a table may have sales, earnings or liabilities; or which says too little
+    r"\b(?:products?|services?|operations|activities|leases|plans?|notes|goods|materials|paid|payable)$|^total,|^other\b",
     re.IGNORECASE,
 )
 _NOUNS_ZH = re.compile(
@@ -71,7 +75,22 @@ _MOVES = re.compile(
 _BOTH = re.compile(
     r"(?i)liabilities.* and .*equity|负债和(?:所有者|股东)权益|non-gaap|GAAP measure"
 )  # the same as total assets
-_TOTAL = re.compile(r"(?i)total|合计|总计")
+_IS_PAID = re.compile(
+    r"(?i)\b(?:accounts|notes|dividends?|interest|taxes|premiums|commissions|compensation|wages|salaries|loans) "
+    r"(?:and \w+ )?(?:paid|payable)$"
+)
+_ACTIVITY = re.compile(r"(?i)\b(?:administrative|marketing|development|advertising)$")  # whose costs are meant
+_SAYS_MINUS = re.compile(
+    r"(?i)\bloss(?:es)?\b|\bused\b|\b(?:re)?payments?\b|\b(?:re)?purchases?\b|\bpaid\b|亏损|支付|流出"
+)
+_TAKEN_OFF = re.compile(r"(?i)(?:less|add|plus|deduct)\b")
+_EITHER_WAY = re.compile(r"(?i)/|\((?!loss\))|\bor\b|\b(?:income|earnings|gains?|provided)\b")
+_TOTAL = re.compile(r"(?i)(?:(?:segments?|worldwide|grand|consolidated|group) )?totals?|合计|总计")
+_VAGUE = re.compile(
+    r"(?i)\b(?:amounts?|values?|balances?|gross|net|costs?|accumulated)\b|金额|余额|价值|原值"
+)  # says not of what
+_LASTING = {"quarter": "three", "half-year": "six", "nine months": "nine"}
+_LASTING_ZH = {"quarter": "本季度", "half-year": "上半年", "nine months": "前三季度"}
 _ALIKE = 0.75  # two wordings, as far as their letters go
 
 
@@ -87,16 +106,18 @@ def is_movement(block: Block) -> bool:
 
 def is_noun(name: str, language: str) -> bool:
     """Whether a label says by itself what it counts, as an analyst would name it."""
-    if not _is_whole(name, language) or is_rate(name) or any(no.search(name) for no in (_MOVES, _BOTH)):
+    if not is_whole(name, language) or is_rate(name) or any(no.search(name) for no in (_MOVES, _BOTH)):
         return False
     if _GENERIC.fullmatch(name):
         return False
     if language == "zh":
-        return _NOUNS_ZH.search(name) is not None and not name.startswith(("减", "加", "其中"))
+        return _NOUNS_ZH.search(name) is not None and not name.startswith(("减", "加", "其中", "本期", "本年", "按"))
     core = re.split(
         r" of | for | from | on | to | in | provided by | used in | attributable ",
         re.sub(r", (?:net|gross)$", "", name),
     )[0]
+    if _NO_AMOUNT.search(core) and not _IS_PAID.search(core):
+        return False
     return (len(name.split()) > 1 and _NOUNS.search(core) is not None) or name.lower() in (
         "revenue",
         "revenues",
@@ -107,7 +128,8 @@ def is_noun(name: str, language: str) -> bool:
 
 def is_subject(title: str, language: str) -> bool:
     """Whether a heading says what a total below it is of; there one word is enough."""
-    return is_noun(title, language) or (language == "en" and _NOUNS.fullmatch(title) is not None)
+    is_word = language == "en" and _NOUNS.fullmatch(title) is not None and not _NO_AMOUNT.search(title)
+    return is_noun(title, language) or is_word
 
 
 def is_specific(name: str, language: str, is_stock: bool | None) -> bool:
@@ -115,10 +137,25 @@ def is_specific(name: str, language: str, is_stock: bool | None) -> bool:
 
     Assets in a table of amounts over a time are what was earned or lost on them.
     """
-    long = len(name) > 6 if language == "zh" else len(name.split()) > 2
+    long = len(name) > 3 if language == "zh" else len(name.split()) > 1
     fits = {True: _STOCK_ZH, False: _FLOW_ZH}.get(is_stock) if language == "zh" and is_stock is not None else None
     is_other = language == "en" and is_stock is False and _STOCK.search(name) is not None
     return is_noun(name, language) and long and not is_other and (fits is None or fits.search(name) is not None)
+
+
+def says_minus(name: str) -> bool:
+    """Whether a label says itself that its amounts are lost, used or paid: then they are told without their sign."""
+    return _SAYS_MINUS.search(name) is not None and not _EITHER_WAY.search(name)
+
+
+def is_measure(title: str, language: str) -> bool:
+    """Whether what stands over columns says what they count: carrying amount, segment sales."""
+    return is_subject(title, language) or _VAGUE.search(title) is not None
+
+
+def is_vague(title: str) -> bool:
+    """Whether what stands over columns says what they count and not of what."""
+    return _VAGUE.search(title) is not None
 
 
 def is_total(name: str) -> bool:
@@ -130,17 +167,19 @@ def is_part(name: str, language: str) -> bool:
     """Whether a label can be named as one of the lines of a total."""
     if language == "en" and name.lower().startswith("total"):
         return False  # of a part of it
-    return _is_whole(name, language) and _GENERIC.fullmatch(name) is None
+    if _TAKEN_OFF.match(name):
+        return False
+    return is_whole(name, language) and _GENERIC.fullmatch(name) is None
 
 
-def _is_whole(name: str, language: str) -> bool:
+def is_whole(name: str, language: str) -> bool:
     """Whether a label is no fragment, and holds no figure that would read as an amount or a year."""
     if re.search(r"\d|[|:：;；?？“”\"]|\.{2}", name) or _OPEN.search(name):
         return False
     if language == "zh":
         return 2 <= len(name) <= 18 and re.fullmatch(r"[\u4e00-\u9fffA-Za-z（）()、\-/]+", name) is not None
     ends = re.search(r"(?i)(?:,|-|–|—|\b(?:and|or|of|for|from|to|in|on|the|a|an|by|with|less|net of))$", name)
-    return 3 <= len(name) <= 62 and name[0].isupper() and not ends and name.count("(") == name.count(")")
+    return 3 <= len(name) <= 80 and name[0].isupper() and not ends and name.count("(") == name.count(")")
 
 
 def _is_common(word: str) -> bool:
@@ -241,6 +280,8 @@ class _English(Words):
         self.owner = f"{self.company}’" if self.company.endswith("s") else f"{self.company}’s"
 
     def time(self, year: int, is_stock: bool | None) -> str:
+        if self.sheet.span != "year":
+            return f"the {_LASTING[self.sheet.span]} months ended {self.sheet.days[year]}"
         if self._fiscal is not None and year in self.sheet.days:
             day = self.sheet.days[year]
             return day if is_stock else f"the fiscal year ended {day}"
@@ -260,9 +301,22 @@ class _English(Words):
         return self._fiscal is not None or (self.passage.period.end or "")[5:7] not in ("", "12")
 
     def line(self, line: Line, whole: Line | None = None) -> str:
-        if over := self.sheet.measure or (self.sheet.title if is_total(line.name) else ""):
-            over = _small(over) if is_subject(over, "en") else self._named(over)
-            return f"total {over}" if is_total(line.name) else f"{over} of {self._named(line.name)}"
+        measure, title = self.sheet.measure, self.sheet.title if is_total(line.name) else ""
+        if measure and not is_measure(measure, "en"):
+            return f"{self._named(line.name)} under “{measure}”"
+        if over := measure or title:
+            over = _small(over) if is_measure(over, "en") else self._named(over)
+            if (
+                measure
+                and not title
+                and is_vague(measure)
+                and not is_noun(line.name, "en")
+                and is_subject(self.sheet.title, "en")
+            ):
+                over = f"{over} of {_small(self.sheet.title)},"  # a segment has more than goodwill
+                return f"{over} {self._named(line.name)}"
+            of = f" of {_small(title)}" if measure and title and is_vague(measure) else ""
+            return f"total {over}{of}" if is_total(line.name) else f"{over} of {self._named(line.name)}"
         return self._named(line.name) + (self.within(whole) if whole else "")
 
     def within(self, whole: Line) -> str:
@@ -272,6 +326,8 @@ class _English(Words):
     def _named(name: str) -> str:
         """A label in running text: in small letters where all its words are common, else as it stands, in quotes."""
         words = re.findall(r"[^\W\d_][\w’'&.-]*", name)
+        if _ACTIVITY.search(name) and all(map(_is_common, words)):
+            return f"{_small(name)} expenses"
         if is_noun(name, "en") and words[0].lower() in ("total", "net", "gross"):
             return _small(name) if all(map(_is_common, words)) else words[0].lower() + name[len(words[0]) :]
         if all(map(_is_common, words)):
@@ -302,14 +358,20 @@ class _Chinese(Words):
     unnamed = "该公司"
 
     def time(self, year: int, is_stock: bool | None) -> str:
+        if self.sheet.span != "year":
+            return f"{year}年{_LASTING_ZH[self.sheet.span]}"
         return f"{year}年{'末' if is_stock else '度' if is_stock is False else ''}"
 
     def at(self, year: int, is_stock: bool | None) -> str:
         return self.time(year, is_stock)
 
     def line(self, line: Line, whole: Line | None = None) -> str:
-        if is_total(line.name) and self.sheet.title:
-            return f"{self.sheet.title}{line.name}"
+        measure = self.sheet.measure
+        if is_total(line.name) and (self.sheet.title or measure):
+            title = self.sheet.title if is_vague(measure) or not measure else ""
+            return f"{title}{measure}{line.name}"
+        if measure:
+            return f"“{line.name}”的{measure}" if is_measure(measure, "zh") else f"“{measure}”的{line.name}"
         return f"{self.within(whole)}“{line.name}”" if whole else line.name
 
     def within(self, whole: Line) -> str:
@@ -326,7 +388,7 @@ class _Chinese(Words):
 
     def directions(self, value: Decimal, operation: str) -> Mapping[str, str]:
         way = int(value < 0)
-        rose = ("上升", "下降") if operation.endswith("_change") else ("增长", "下降")
+        rose = ("上升", "下降") if operation in ("share_change", "margin_change", "points") else ("增长", "下降")
         return {"rose": rose[way], "changed": ("增加", "减少")[way]}
 
 

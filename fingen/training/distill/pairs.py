@@ -31,6 +31,16 @@ def read_layer_map(text: str) -> list[LayerPair]:
     return [LayerPair(*map(int, pair.split(":"))) for pair in text.split(",") if pair]
 
 
+def check_drop(drop: int, layers: int) -> None:
+    """Do nothing where so many layers can be taken out of a teacher that has `layers`.
+
+    Raises:
+        UsageError: none would be left.
+    """
+    if not 0 < drop < layers:
+        raise UsageError(f"--drop {drop}: the teacher has {layers} layers", hint=f"take out 1 to {layers - 1}")
+
+
 def build_pairs(layer_map: str, students: int, teachers: int, kept: Sequence[int] | None = None) -> list[LayerPair]:
     """The pairs of a layer map; without one each layer of the student with what it was in the teacher, or evenly spread.
 

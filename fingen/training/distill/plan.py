@@ -7,23 +7,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fingen.adapters import FOREIGN, MANIFEST
+from fingen.adapters import is_adapter
 from fingen.config import BUILD, CACHE, WEIGHT_BYTES, Distill, Distilling
 from fingen.disk import read_object, sha256_file
 from fingen.errors import SetError, UsageError
 from fingen.records import Record
 from fingen.sets import MANIFEST as SET_MANIFEST
-from fingen.sets import newest_set
+from fingen.sets import newest_set, read_manifest, refuse_preferences
 from fingen.training.distill.licences import Terms, begins_rightly, find_terms, refusal, rightly_named
-from fingen.training.distill.pairs import read_layer_map
+from fingen.training.distill.pairs import build_pairs, check_drop, read_layer_map
 from fingen.training.memory import GIB, RUNTIME_BYTES, TRAINED_BYTES
-from fingen.training.merged import MERGED
+from fingen.training.merged import MERGED, weights_of
 from fingen.training.models import Base, find_base
 from fingen.training.plan import CHARACTERS_PER_TOKEN, estimated_tokens, few_rows, find_trackers, read_rows
 from fingen.training.preflight import (
     QUANTISED,
     Obstacle,
     find_obstacles,
+    find_shape,
     free_memory_bytes,
     need_adapter,
     planned_load,
@@ -118,10 +119,17 @@ def build_plan(settings: Distill, tuning: Distilling) -> DistillPlan:
     name = str(manifest.get("name") or base.name)
     named = f"{name}-{student.name if student else f'drop{settings.drop}'}"
     out = settings.out or MODELS_FOLDER / rightly_named(named, terms)
-    obstacles = list(_pair_obstacles(settings, tuning, stem, own, out, terms))
+    obstacles = [
+        *_pair_obstacles(settings, tuning, stem, own, out, terms),
+        *_layer_obstacles(settings, tuning, base, student),
+    ]
+    if student and not is_adapter(Path(settings.teacher)) and _is_same(base, student):
+        said = f"{settings.student} is {settings.teacher}: what the teacher says is what such a student says already"
+        obstacles.append(Obstacle(said, "take layers out of it, --drop 6, or name another --student"))
     data, records, held = None, list[Record](), list[Record]()
     try:
         data = settings.data or _own_set(manifest) or newest_set(BUILD)
+        refuse_preferences(data, read_manifest(data), "distill")
         records, held = read_rows(data, tuning)
     except SetError as e:
         obstacles.append(Obstacle(str(e), e.hint))
@@ -160,7 +168,7 @@ def is_cached(settings: Distill, tuning: Distilling) -> bool:
 def _teacher(settings: Distill) -> tuple[dict[str, Any], Base]:
     """What an adapter, or a merged model, says of itself, and the model that it is or stands on."""
     folder = Path(settings.teacher)
-    if any((folder / file).is_file() for file in (MANIFEST, FOREIGN)):
+    if is_adapter(folder):
         manifest = need_adapter(folder, trust_remote_code=settings.trust_remote_code)
         return manifest, find_base(manifest["base"]["source"])
     found = find_base(settings.teacher)
@@ -204,6 +212,30 @@ def _pair_obstacles(
         )
     if tuning.load in QUANTISED and settings.drop:
         yield Obstacle(f"--load {tuning.load}: a student is not cut from quantised weights", "pass --load bf16")
+
+
+def _layer_obstacles(settings: Distill, tuning: Distilling, teacher: Base, student: Base | None) -> Iterator[Obstacle]:
+    """Layers that are asked for and are not there, where config.json is on this machine; else the run will say so."""
+    shape, own = find_shape(teacher), find_shape(student) if student else None
+    if shape is None:
+        return
+    try:
+        if settings.drop:
+            check_drop(settings.drop, shape.layers)
+            build_pairs(tuning.layer_map, shape.layers - settings.drop, shape.layers)
+        elif own:
+            build_pairs(tuning.layer_map, own.layers, shape.layers)
+    except UsageError as e:
+        yield Obstacle(str(e), e.hint)
+
+
+def _is_same(teacher: Base, student: Base) -> bool:
+    """Whether two models are one: by their name on the Hub, or by their weights on this machine, wherever these lie."""
+    if not (teacher.local and student.local):
+        return teacher.source == student.source
+    one, other = Path(teacher.source), Path(student.source)
+    sizes = [{path.name: path.stat().st_size for path in folder.glob("*.safetensors")} for folder in (one, other)]
+    return sizes[0] == sizes[1] and bool(sizes[0]) and weights_of(one) == weights_of(other)
 
 
 def _memory(plan: DistillPlan) -> Iterator[Obstacle]:

@@ -12,6 +12,7 @@ from peft import PeftModel
 
 from fingen.errors import UsageError
 from fingen.training.data import Example, cut
+from fingen.training.distill.pairs import check_drop
 from fingen.training.forward import exact, predict, unwrap
 
 
@@ -133,8 +134,7 @@ def choose_layers(
     Raises:
         UsageError: so many would leave none.
     """
-    if not 0 < count < (there := len(find_layers(model))):
-        raise UsageError(f"--drop {count}: the teacher has {there} layers", hint=f"take out 1 to {there - 1}")
+    check_drop(count, len(find_layers(model)))
     chosen = list(begun)[:count]
     while len(chosen) < count:
         chosen.append(choose_layer(model, [number for number, _ in chosen], rows, pad, tokens_per_batch))

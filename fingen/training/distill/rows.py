@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from fingen.config import Distilling
 from fingen.errors import UsageError
 from fingen.records import Record
 from fingen.training.base import positions
-from fingen.training.data import Example, Examples
+from fingen.training.data import Example, Examples, build_examples
 from fingen.training.distill.alignment import Alignment, build_alignment, compare_vocabularies
 from fingen.training.distill.teacher import Teacher
 from fingen.training.models import Base
@@ -58,14 +59,15 @@ def read_both(
         config: Any = AutoConfig.from_pretrained(source, trust_remote_code=trust)
         return positions(config)
 
+    parted = partial(build_examples, apart=True)  # each answer of a conversation is a row
     train, validation = read_rows(data, tuning)
     theirs = most_of(str(teacher.base["source"] if teacher.is_adapter else teacher.source))
     most = most_of(student.source) if student else theirs
-    rows, held, left_out = encode_rows(train, validation, template, tuning, most)
+    rows, held, left_out = encode_rows(train, validation, template, tuning, most, parted)
     teachers = {row.id: row for row in (*rows.kept, *held.kept)}
     if student:
         long = replace(tuning, cutoff=LONG_TOKENS)
-        found, others, out = encode_rows(train, validation, teacher.template, long, theirs)
+        found, others, out = encode_rows(train, validation, teacher.template, long, theirs, parted)
         teachers = {row.id: row for row in (*found.kept, *others.kept)}
         for reason, ids in out.items():
             left_out.setdefault(f"by the teacher: {reason}", []).extend(ids)

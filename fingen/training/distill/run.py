@@ -5,18 +5,15 @@ from __future__ import annotations
 import copy
 import gc
 import os
-import platform
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import PartialState
 
-from fingen import __version__
 from fingen.adapters import CURVE, TOKENIZER, render_left_out
 from fingen.config import Distill, Distilling
 from fingen.disk import describe, dump_json, read_object, refuse_others, sha256_file, sha256_text, write_text
@@ -43,7 +40,7 @@ from fingen.training.frame import find_frame
 from fingen.training.merged import MERGED, is_whole, write_merged
 from fingen.training.plan import few_rows
 from fingen.training.preflight import refuse
-from fingen.training.run import LIBRARIES, SPEED_ONLY, build_metrics, why_kept
+from fingen.training.run import SPEED_ONLY, build_metrics, installed_versions
 from fingen.training.serving_files import CARD, MODELFILE, write_ways
 from fingen.training.use import context_tokens, save_model, template_of
 
@@ -327,10 +324,7 @@ class _Run:
             "after": {k.removeprefix("validation_"): v for k, v in after.items() if "validation_loss" in k},
         }
         seen = count_seen([len(row.ids) for row in rows.train.kept], tuning.batch, tuning.seed, trained.kept_step)
-        metrics = {
-            **build_metrics(trained, judge, enough=len(held) >= tuning.keep_rows),
-            "kept": why_kept(tuning, few, bool(held), judge is not None), "seen": asdict(seen), "on_policy": second,
-        }  # fmt: skip
+        metrics = {**build_metrics(trained, judge, self.tuning, len(held)), "seen": asdict(seen), "on_policy": second}
         if tuning.rank:
             model = model.merge_and_unload(safe_merge=True)
         return self._write(model, rows, {**about, "terms": terms}, metrics, history, trained)
@@ -410,7 +404,7 @@ class _Run:
                 "rows": {"train": len(rows.train.kept), "validation": len(rows.held.kept), "left_out": rows.left_out},
                 "metrics": metrics, "recipe": self.settings.recipe, "settings": asdict(self.plan.tuning), "sources": self.sources,
                 "processes": state.num_processes,
-                "versions": {"fingen": __version__, "python": platform.python_version(), **{n: version(n) for n in LIBRARIES}},
+                "versions": installed_versions(),
             }  # fmt: skip
             write_ways(out, record, template, same=same, name=out.resolve().name, shown=out)
             _clear(out)

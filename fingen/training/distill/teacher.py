@@ -9,7 +9,7 @@ from typing import Any
 
 from transformers import AutoConfig
 
-from fingen.adapters import FOREIGN, MANIFEST
+from fingen.adapters import is_adapter
 from fingen.disk import read_object
 from fingen.errors import UsageError
 from fingen.training.base import choose_load, load_tokenizer
@@ -45,11 +45,6 @@ class Teacher:
         return tuned.model.merge_and_unload(safe_merge=True).eval()
 
 
-def is_adapter(name: str) -> bool:
-    """Whether a name is that of an adapter's folder."""
-    return any((Path(name) / file).is_file() for file in (MANIFEST, FOREIGN))
-
-
 def open_teacher(name: str, load: str, *, trust_remote_code: bool = False) -> Teacher:
     """Find out who a teacher is and how it is asked, without its weights.
 
@@ -57,7 +52,7 @@ def open_teacher(name: str, load: str, *, trust_remote_code: bool = False) -> Te
         UsageError: there is none, or its template is not that of its training. HubError: it cannot be fetched.
     """
     load = choose_load(load)
-    if is_adapter(name):
+    if is_adapter(Path(name)):
         manifest = read_any_adapter(Path(name))
         template = read_template(Path(name), manifest, trust_remote_code=trust_remote_code)
         return Teacher(

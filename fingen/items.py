@@ -1,13 +1,19 @@
-"""The items of statements that analysts ask about, by the labels that reports give them."""
+"""The items of statements that analysts ask about, by the labels that reports give them, and whether a passage states one."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from fingen.records import Passage
+from fingen.text import sentences
+
 Kind = Literal["income", "balance", "cash", "key"]
+KINDS: tuple[Kind, ...] = ("income", "balance", "cash", "key")
 Way = Literal["gain", "cost", "cash", "plain"]
 
 
@@ -28,6 +34,36 @@ class Item:
     def is_stock(self) -> bool:
         """Whether it is counted on a day, and not over a time."""
         return self.kinds[0] == "balance"
+
+
+TITLES: dict[Kind, re.Pattern[str]] = {
+    "cash": re.compile(
+        r"statements? of cash ?flows?|cash ?flows? statements?|现金流量表(?=\s|$|20\d\d年|编制)", re.IGNORECASE
+    ),
+    "balance": re.compile(
+        r"balance sheets?$|balance sheets?\b.{0,30}\b(?:at|as)\b|statements? of financial (?:position|condition)|"
+        r"资产负债表(?=\s|$|20\d\d年|编制)",
+        re.IGNORECASE,
+    ),
+    "income": re.compile(
+        r"statements? of (?:(?:consolidated|other|and|comprehensive|profit|or) )*(?:operations|income|earnings|loss(?:es)?)\b|"
+        r"income statements?|profit and loss account|利润表(?=\s|$|20\d\d年|编制)",
+        re.IGNORECASE,
+    ),
+    "key": re.compile(
+        r"(?:selected|summary) (?:consolidated )?financial|financial highlights$|^key figures$|five[- ]year (?:summary|record)|"
+        r"主要会计数据$|主要财务指标$|相关科目变动分析表$",
+        re.IGNORECASE,
+    ),
+}
+MOST = 0.6  # of an item's words in one row or sentence: it may be what is asked for
+_WORD = re.compile(r"[a-z][a-z&'-]+|[\u3400-\u9fff]")
+_EMPTY = frozenset(
+    "a an and any are as at be by did do does for from had has have how in is it its many much of on or over per "
+    "report reported reports say shown state stated that the their these this to total was were what when which who whom why will with "
+    "year years fiscal annual company amount figure net".split()
+)
+_EMPTY_ZH = frozenset("的了和与及在为是多少年度末元额总合计本期公司")
 
 
 _Entry = tuple[str, Way, tuple[Kind, ...], str]
@@ -126,6 +162,7 @@ _MARKS = re.compile(
     r"\s*\((?:notes? [^)]*|[\d,a-z]{1,3}|loss(?:es)?|income|deficit|benefit|credit|used in|outflow|净?亏损[^)]*)\)|"
     r"\.{3,}|[:：*†]+|（[^）]*）"
 )
+_INITIALS = re.compile(r"\b[A-Z]\.[A-Z]$")  # U.S. keeps its last point
 _CHINESE_NUMBER = re.compile(
     r"^(?:[一二三四五六七八九十]+、|[（(]?[一二三四五六七八九十\d]+[)）.、]|其中[:：]?|[加减][:：])\s*"
 )
@@ -134,7 +171,8 @@ _CHINESE_NUMBER = re.compile(
 def plain_label(label: str, language: str) -> str:
     """A label without its number, its notes and what its sign means."""
     unnumbered = _CHINESE_NUMBER.sub("", label) if language == "zh" else label
-    return re.sub(r"\s+", " ", _MARKS.sub("", unnumbered)).strip(" ,.-–—")
+    plain = re.sub(r"\s+", " ", _MARKS.sub("", unnumbered)).strip(" ,.-–—")
+    return f"{plain}." if _INITIALS.search(plain) and f"{plain}." in label else plain
 
 
 @lru_cache(maxsize=1 << 12)
@@ -145,3 +183,64 @@ def find_item(label: str, kind: Kind, language: str) -> tuple[Item | None, str]:
         if kind in item.kinds and pattern.fullmatch(plain):
             return item, plain
     return None, plain
+
+
+def is_statement(title: str) -> bool:
+    """Whether a heading is the title of a primary statement or of its key figures."""
+    return len(title) < 160 and any(pattern.search(title) for pattern in TITLES.values())
+
+
+def find_stated(item: str, passage: Passage) -> str | None:
+    """The row or sentence of a passage that may state an item, or None where none does."""
+    wanted, statement_item = _words(item, passage), _items(item, passage.language)
+    for text, label in _lines(passage):
+        if statement_item & _items(label, passage.language):
+            return text
+        there = _words(text, passage)
+        if not wanted or len(wanted & there) >= MOST * len(wanted):
+            return text
+    return None
+
+
+def _lines(passage: Passage) -> Iterator[tuple[str, str]]:
+    """Each row, with the label alone that it stands below, and each sentence; and of a row its label."""
+    for kind, text in passage.kinds:
+        if kind == "table":
+            group = ""
+            for row in text.split("\n"):
+                label, *cells = row.split(" | ")
+                if not any(cell.strip() for cell in cells):
+                    group = label
+                yield f"{group} {row}", label
+        else:
+            yield from ((text[start:end], "") for start, end in sentences(text))
+
+
+@lru_cache(maxsize=1 << 14)
+def _plain_words(text: str) -> frozenset[str]:
+    found = set()
+    for word in _WORD.findall(unicodedata.normalize("NFKC", text).lower()):
+        if word in _EMPTY or word in _EMPTY_ZH:
+            continue
+        found.add(word if len(word) == 1 or not word.isascii() else _stem(word))
+    return frozenset(found)
+
+
+def _words(text: str, passage: Passage) -> frozenset[str]:
+    """What a text says, without the words that any question has and the company's name."""
+    return _plain_words(text) - _plain_words(passage.company or "")
+
+
+def _stem(word: str) -> str:
+    for end in ("ies", "ing", "ed", "es", "s", "e", "y"):
+        if word.endswith(end) and len(word) - len(end) > 3:
+            return word[: -len(end)]
+    return word
+
+
+@lru_cache(maxsize=1 << 14)
+def _items(label: str, language: str) -> frozenset[str]:
+    """The names of the items of a statement that a label may be of."""
+    plain = plain_label(label, language)
+    found = (find_item(text, kind, language)[0] for kind in KINDS for text in {label, plain} if text)
+    return frozenset(item.name for item in found if item)
