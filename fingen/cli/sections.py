@@ -19,7 +19,8 @@ _SHARED: Sections = {
     "Every command": ("as_json", "quiet", "debug", "help"),
 }  # fmt: skip
 _DRAWN: Sections = {
-    "Items": ("how", "splits", "limit", "n", "validation", "test", "language", "seed", "per_request", "labels", "topics", "weights", "with_other",
+    "Items": ("how", "splits", "limit",
+              "n", "validation", "test", "language", "seed", "per_request", "labels", "topics", "weights", "with_other",
               "fixed_options"),
     **_SHARED,
 }  # fmt: skip
