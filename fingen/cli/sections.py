@@ -19,7 +19,8 @@ _SHARED: Sections = {
     "Every command": ("as_json", "quiet", "debug", "help"),
 }  # fmt: skip
 _DRAWN: Sections = {
-    "Items": ("n", "validation", "test", "language", "seed", "per_request", "labels", "topics", "weights", "with_other",
+    "Items": ("how", "splits", "limit",
+              "n", "validation", "test", "language", "seed", "per_request", "labels", "topics", "weights", "with_other",
               "fixed_options"),
     **_SHARED,
 }  # fmt: skip
@@ -36,6 +37,7 @@ SECTIONS: Mapping[str, Sections] = {
     "intent": _DRAWN,
     "sentiment": _DRAWN,
     "qa": _DRAWN,
+    "rewrite": _DRAWN,
     "finetune": {
         "Input": ("model", "data", "limit", "trust_remote_code"),
         "Training": _TRAINING,
