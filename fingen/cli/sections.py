@@ -29,7 +29,7 @@ _TRAINING = (
 )  # fmt: skip
 SECTIONS: Mapping[str, Sections] = {
     "pdf2qa": {
-        "Questions": ("task", "per_chunk", "context", "questions", "limit", "sections"),
+        "Questions": ("task", "per_chunk", "context", "negatives", "questions", "limit", "sections"),
         "Reading": ("language", "ocr", "chunk_tokens", "workers"),
         **_SHARED,
     },

@@ -203,7 +203,8 @@ class StatementTable:
 
     @staticmethod
     def _has_amounts(cells: Sequence[str]) -> bool:
-        return any(_AMOUNT.fullmatch(cell) and not _YEAR.fullmatch(cell) and len(cell) > 2 for cell in cells[1:])
+        bare = [cell.rstrip("% ") for cell in cells[1:]]
+        return any(_AMOUNT.fullmatch(cell) and not _YEAR.fullmatch(cell) and len(cell) > 2 for cell in bare)
 
     def _row(self, line: str, cells: list[str], now: int, before: int, money: Money, span: Span) -> Row | None:
         if len(cells) != self.width or any("%" in cells[at] for at in (now, before)):
