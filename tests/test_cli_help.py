@@ -228,7 +228,7 @@ def test_on_a_terminal_it_is_laid_out_and_lines_of_code_stay_whole():
             pass
     lines = re.sub(r"\x1b\[[0-9;]*m", "", said.decode()).splitlines()
 
-    code = [line for line in topic("teachers").splitlines() if line.startswith("fingen pdf2qa ")]
+    code = [line for block in topic("teachers").split("```")[1::2] for line in block.splitlines()[1:]]
     assert [line for line in code if line in lines] == code
     prose = [line for line in lines if line.rstrip() not in code]
     assert max(map(len, prose)) <= 60
