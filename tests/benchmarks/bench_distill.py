@@ -251,8 +251,11 @@ def short_student(name: str) -> Callable[[Asked], dict[str, Any]]:
     def measure(asked: Asked) -> dict[str, Any]:
         prepare_short(asked)
         folder = f"build/models/{name}-{asked.steps}-{asked.seed}"
+        began = os.times()
         made = fingen(asked.out, *short_command(asked, folder), "--drop", OUT, *SHORTS[name])
-        return {"training_seconds": made["seconds"], "tokens": made["tokens"], **beside_teacher(asked, folder)}
+        ended = os.times()
+        cpu = ended.children_user + ended.children_system - began.children_user - began.children_system
+        return {"cpu_seconds": cpu, "tokens": made["tokens"], **beside_teacher(asked, folder)}
 
     return measure
 
