@@ -97,7 +97,7 @@ def test_it_is_the_documented_form_and_says_no_day_and_no_key(made: tuple[Path, 
     assert fields["request"] == {
         "key", "task", "template", "template_sha256", "system", "answer_schema", "prompt", "max_tokens", "chunks"}  # fmt: skip
     assert {row["template_sha256"] for row in rows if row["kind"] == "request"} <= set(manifest["prompts"].values())
-    topic = Path(cli.__file__).parents[1].joinpath("help/teachers.md").read_text(encoding="utf-8")
+    topic = Path(cli.__file__).parents[1].joinpath("help/archive.md").read_text(encoding="utf-8")
     for kind, names in fields.items():
         [line] = [line for line in topic.splitlines() if line.startswith(f"| `{kind}` |")]
         assert all(f"`{name}`" in line for name in names), kind
