@@ -21,6 +21,7 @@ from fingen.quality.duplicates import near_clusters
 from fingen.quality.splits import Assignment, assign_splits, pick_memory
 from fingen.records import Record, content_id
 from fingen.teachers.journal import Journal
+from fingen.verification.origin import Origin
 
 By = Literal["document", "chunk"]
 SHARES = (0.6, 0.2, 0.2)
@@ -266,7 +267,7 @@ def test_what_is_added_moves_no_row_of_memory(data: st.DataObject):
         def divided(pairs: list[tuple[Record, str]]) -> set[tuple[str, str]]:
             draw = Draw([row for row, _ in pairs], {row.id: wording for row, wording in pairs})
             splits = divide(
-                draw, Splitting((0.9, 0.1, 0.0), memory_share=0.3), "none", "chunk", "keep", {}, [], journal
+                draw, Splitting((0.9, 0.1, 0.0), memory_share=0.3), "none", "chunk", "keep", {}, Origin(), journal
             )
             rows = [(split, row) for split, rows in splits.items() for row in rows]
             asked = [row.instruction for _, row in rows]
