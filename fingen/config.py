@@ -34,7 +34,8 @@ TERMS = {  # provider -> where it says what may be trained on its models' answer
 }
 CONTEXTS = ("none", "passage", "both")
 LANGUAGES = ("auto", "en", "zh")
-SPLIT_UNITS = ("auto", "document", "chunk")
+LEAST_TOKENS, MOST_TOKENS = 128, 16_384  # that a passage may have
+SPLIT_UNITS = ("auto", "company", "document", "chunk")
 VALIDATION_SHARE = 0.32  # of the training records: 160 at 500
 RESERVED_SET_NAMES = frozenset({"adapters", "models", "scores", "reproductions", "cache", "chats", "withdrawn"})
 BUILD = Path("build")
@@ -80,7 +81,7 @@ def folder_option(default: T, help: str, **about: Any) -> T:
 class ReadSettings:
     """How documents are read and cut."""
 
-    chunk_tokens: int = option(1024, "Estimated tokens a passage may have.", least=128, most=16384)
+    chunk_tokens: int = option(1024, "Estimated tokens a passage may have.", least=LEAST_TOKENS, most=MOST_TOKENS)
     ocr: bool = folder_option(False, "Read scanned and unreadable pages by OCR (tesseract, or the extra ocr).")
     language: str = folder_option("auto", "Language of the reports; auto finds it for each.", choices=LANGUAGES)
     page_seconds: float = 3.0  # CPU seconds one page may take, and opening a file
@@ -100,7 +101,8 @@ class Splitting:
 
     shares: tuple[float, float, float] = folder_option((0.8, 0.1, 0.1), SHARES, flag="--split", key="split")
     by: str = folder_option(
-        "auto", "What stays together; auto is document from 20 documents on, chunk below.", flag="--split-by",
+        "auto", "What stays together; auto is document from 20 documents on, chunk below. A company's reports of several years "
+        "repeat much: company keeps them in one split.", flag="--split-by",
         key="split_by", choices=SPLIT_UNITS,
     )  # fmt: skip
     document_threshold: int = 20  # documents
@@ -780,6 +782,9 @@ class Push:
     overwrite: bool = option(False, "Also where what is there loses rows, columns, scores or files of another hand.")
     with_chunks: bool = option(False, "A set's passages too. They are the reports' text: mind their copyright.")
     with_rejects: bool = option(False, "A set's rejected answers too.")
+    without_quotes: bool = option(
+        False, "Hashes in place of a set's quotes and passages: whoever has the report can still check a row by them."
+    )
     allow_offline: bool = option(
         False,
         "Also what is for trying fingen out: a set of the offline teacher or of the sample report, an adapter of `tiny`.",

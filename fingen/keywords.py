@@ -271,6 +271,7 @@ class PushOptions(TypedDict, total=False):
     yes: bool
     overwrite: bool
     with_chunks: bool
+    without_quotes: bool
     with_rejects: bool
     allow_offline: bool
     allow_failing: bool

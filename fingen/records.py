@@ -31,6 +31,7 @@ BlockKind = Literal["heading", "paragraph", "table"]
 BasisKind = Literal["consolidated", "parent", "quarter", "half-year", "nine months", "cumulative", "year", "restated", "as first reported",
                     "non-GAAP", "GAAP", "excluding one-offs", "segment", "continuing", "discontinued",
                     "convenience translation"]  # fmt: skip
+SplitUnit = Literal["company", "document", "chunk"]
 PLACE_MARK = " @ "  # between the section of a quote and what finds it again
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in points from the top left of the page
 
@@ -505,7 +506,7 @@ class Manifest(Frozen):
     requests: int
     usage: Usage
     cost_usd: float | None
-    split_by: Literal["document", "chunk"]
+    split_by: SplitUnit
     figures: dict[str, int] = Field(default_factory=dict)  # in the answers: all, bound, quoted, computed
     checked: dict[str, Any] = Field(
         default_factory=dict

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,12 +48,16 @@ LARGEST = "n>1M"
 ALPACA_CONFIG = "alpaca"  # on the Hub: the form with the three columns of an Alpaca row alone
 REWORKED = "reworked"  # among a set's settings: what `fingen dedup` and `fingen split` made of its own rows
 REVIEWED = "review"  # the same: what people judged of it, in counts (`fingen review --apply`)
+QUOTES, HASHED = "quotes", "sha256"  # the setting of a set that was published without quotes, and its value
 SAMPLES = 2
 LABELS_SHOWN = 40
 DUPLICATES = ("exact", "near", "answer")  # reasons of rejects
 FIGURES = ("figure", "unit", "sign", "calc")  # the same
 MAKE_AGAIN = "run the command that made the set again; it makes whole what is missing, without paying twice"
 
+_PLAIN_ADDRESS = re.compile(
+    r"https?://[A-Za-z0-9.:-]+(?:/[\w.~%+,;=@&?/-]*)?", re.ASCII
+)  # no mark of a table or a link
 # What means something in Markdown or HTML. Entities where a backslash does not help in every place, as in a table cell.
 _MARKUP = str.maketrans({c: f"&#{ord(c)};" for c in "&<>`|\\"} | {c: f"\\{c}" for c in "*_[]~$#"})
 
@@ -283,7 +288,7 @@ def render_card(
         finalize=as_shown,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters["text"] = markdown_text
+    environment.filters |= {"text": markdown_text, "address": _address}
     template = environment.from_string(CARD_TEMPLATE.read_text(encoding="utf-8"))
     matter = {**_front_matter(manifest, seen), **(publication.matter if publication else {})}
     keep_out, against = (manifest.settings.get(name) or {} for name in ("keep_out", "against"))
@@ -293,6 +298,7 @@ def render_card(
         front_matter=yaml.safe_dump(matter, allow_unicode=True, sort_keys=False),
         manifest=manifest,
         publication=publication,
+        hashed=manifest.settings.get(QUOTES) == HASHED,
         total=total,
         counts=seen.tasks,
         labels=sorted(seen.labels.items())[:LABELS_SHOWN],
@@ -357,6 +363,13 @@ def _fenced(record: Record) -> str:
 def markdown_text(value: str) -> str:
     """Text from a document or a file name, harmless anywhere in a line of Markdown: no line breaks, no markup."""
     return visible(value).translate(_MARKUP)
+
+
+def _address(filing: Mapping[str, str]) -> str:
+    """Where a document was taken from, as Markdown: an address that can be followed if it is one; empty if nothing is known."""
+    source, accession = filing.get("source", ""), filing.get("accession", "")
+    link = f"<{source}>" if _PLAIN_ADDRESS.fullmatch(source) else markdown_text(source)
+    return ", ".join(filter(None, (link, markdown_text(f"accession {accession}" if accession else ""))))
 
 
 def newest_set(build: Path) -> Path:

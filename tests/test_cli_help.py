@@ -132,15 +132,17 @@ def test_help_names_what_commands_take(command: str):
 def test_every_topic_is_listed_with_its_title():
     listed = json.loads(ask("--json").stdout)["topics"]
 
-    assert {path.stem for path in HELP.iterdir()} == set(TOPICS) == set(listed) - {"reference"}
-    assert all(topic(name).startswith(f"# {title}\n") for name, title in listed.items() if name != "reference")
+    assert {path.stem for path in HELP.iterdir()} == set(TOPICS) == set(listed) - {"reference", "notebook"}
+    assert all(re.match(rf"(---\n[^#]*\n---\n\n)?# {re.escape(listed[name])}\n", topic(name)) for name in TOPICS)
     assert all(
         re.search(rf"^  {name} +{re.escape(title)}$", ask().stdout, re.MULTILINE) for name, title in listed.items()
     )
 
 
 def test_a_topic_has_no_commands_name():
-    assert not set(listed := [*TOPICS, "reference"]) & {name.removeprefix("fingen ") for name in commands()}, listed
+    assert not set(listed := [*TOPICS, "reference", "notebook"]) & {
+        name.removeprefix("fingen ") for name in commands()
+    }, listed
 
 
 @pytest.mark.parametrize("name", TOPICS)
@@ -228,7 +230,7 @@ def test_on_a_terminal_it_is_laid_out_and_lines_of_code_stay_whole():
             pass
     lines = re.sub(r"\x1b\[[0-9;]*m", "", said.decode()).splitlines()
 
-    code = [line for line in topic("teachers").splitlines() if line.startswith("fingen pdf2qa ")]
+    code = [line for block in topic("teachers").split("```")[1::2] for line in block.splitlines()[1:]]
     assert [line for line in code if line in lines] == code
     prose = [line for line in lines if line.rstrip() not in code]
     assert max(map(len, prose)) <= 60

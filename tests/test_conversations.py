@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
+import subprocess
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -16,6 +18,7 @@ import torch
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
+from patience import PATIENCE
 from rows import dump_row, parse_row
 from small_models import make_base
 from stub_llm import StubLLM
@@ -35,6 +38,7 @@ from fingen.records import Document, Record, Rejected, Request, Turn, content_id
 from fingen.review.proof import rescued
 from fingen.scoring.rows import item_of
 from fingen.scoring.variants import with_shots
+from fingen.serving.asks import Ask
 from fingen.sets import SPLITS, read_manifest, read_split
 from fingen.tasks.review import claims_of
 from fingen.teachers.job import build_chat
@@ -551,6 +555,38 @@ def test_what_is_learned_of_conversations_is_what_transformers_marks_as_the_assi
         assert len(example.earlier) + 1 == len(record.exchanges)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif("FINGEN_TRL" not in os.environ, reason="set FINGEN_TRL to a Python that has trl")
+@pytest.mark.parametrize(("name", "template"), [("llama3", ""), ("qwen", "qwen2_5")])
+def test_what_is_learned_of_conversations_is_what_trl_learns(name: str, template: str, shared: Path, tmp_path: Path):
+    """TRL's own template for Qwen 2.5 has the line ends around an answer learned too: one that the prompt ends with, one behind."""
+    tokenizer, records = vocabulary(name, shared, tmp_path), hundred()
+    talks = [messages([*(t.content for t in r.turns), r.instruction, r.output], r.system) for r in records]
+    (tmp_path / "talks.json").write_text(json.dumps(talks), encoding="utf-8")
+    files = [tmp_path / name, tmp_path / "talks.json", tmp_path / "out.json"]
+    command = [
+        os.environ["FINGEN_TRL"],
+        str(ROOT / "tests" / "trl_masks.py"),
+        *map(str, files),
+        *filter(None, [template]),
+    ]
+    ran = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE * 10)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    found = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    tokenizer.chat_template = found["template"]
+    kept = build_examples(records, build_template(tokenizer, "chat"), 4096).kept
+
+    (line_end,) = tokenizer.encode("\n", add_special_tokens=False)
+    for example, (ids, mask) in zip(kept, found["rows"], strict=True):
+        theirs = {place for place, is_learned in enumerate(mask) if is_learned}
+        if template:
+            ends = {place for place in theirs if ids[place] == line_end and not {place - 1, place + 1} <= theirs}
+            assert len(ends) == 2 * (len(example.earlier) + 1)
+            theirs -= ends
+        assert list(example.ids) == ids[: len(example.ids)]
+        assert {place + 1 for place in example.places} == theirs
+
+
 @pytest.fixture(scope="module")
 def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     texts = [text for record in hundred() for text in record.said]
@@ -683,3 +719,12 @@ def test_of_a_preference_the_last_answers_are_compared_and_the_turns_are_given(b
     assert pair.rejected.ids == (*prompt, *template.encode_answer(record.rejected))
     assert (pair.earlier, pair.rejected.earlier) == ((), ())
     assert not any(each.rejected for each in record.exchanges[:-1])
+
+
+def test_an_example_of_the_demo_that_is_a_conversation_begins_with_its_own_turns():
+    item = item_of(talk(TALKS[0], system="Be brief."), 1)
+    typed = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Yes?"}]
+    asked, _, _ = Ask("", item=item, turns={"m": typed}).put("m", None)
+
+    assert (asked.system, asked.instruction, list(asked.turns)) == ("Be brief.", TALKS[0][4], messages(TALKS[0][:4]))
+    assert Ask("And?", turns={"m": typed}).put("m", None)[0].turns == typed

@@ -169,7 +169,7 @@ def offered(line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     ("line", "wanted"),
     [
         ("fingen fin", ["finetune"]),
-        ("fingen synth ", ["intent", "qa", "sentiment"]),
+        ("fingen models ", ["convert"]),
         ("fingen verify ", ["build/intent", "build/reports"]),
         ("fingen verify build/r", ["build/reports"]),
         ("fingen verify raw/", ["file,raw/"]),

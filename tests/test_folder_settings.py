@@ -31,6 +31,7 @@ ALLOWED: dict[str, set[str]] = {  # what a command takes from ./fingen.toml. A n
     "synth qa": DRAWN,
     "synth rewrite": {"wait", *LIMITS, *FILTERS},
     "prefer": {"siblings"},
+    "mix": {"keep_out"},
     "dedup": FILTERS,
     "split": {"shares", "split_by", *FILTERS},
     "verify": {"keep_out"},

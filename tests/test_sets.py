@@ -281,7 +281,7 @@ def test_the_card_says_what_made_the_set(tmp_path: Path):
     assert cells(card, "duplicate") == ["duplicate", "2"]
     assert cells(card, "reports/broken.pdf") == ["reports/broken.pdf", "not a PDF"]
     assert cells(card, "reports/蓝海.pdf") == [
-        *("reports/蓝海.pdf", "蓝海集团", "annual 2024-12-31", "8", "2"),
+        *("reports/蓝海.pdf", "蓝海集团", "annual 2024-12-31", "not known", "not known", "8", "2"),
         sha256_text("蓝海"),
     ]
     samples = [json.loads(part.split("\n```")[0]) for part in card.split("```json\n")[1:]]
@@ -337,7 +337,7 @@ def test_hostile_names_cannot_break_the_card(tmp_path: Path):
 
     assert front_matter(tmp_path)["pretty_name"] == visible(HOSTILE)
     assert front_matter(tmp_path)["configs"]
-    assert len(cells(card, "start Evil")) == 6
+    assert len(cells(card, "start Evil")) == 8
     assert len(cells(card, "unread Evil")) == 2
     assert "<script" not in outside_code
     assert "`rm`" not in outside_code

@@ -42,13 +42,13 @@ def record(document: str | None, chunks: Iterable[str], output: str) -> Record:
     )
 
 
-def ids(records: Iterable[Record]) -> dict[str, str]:
+def ids(records: Iterable[Record]) -> dict[str, tuple[str, ...]]:
     """Path -> a hash of what would be in the file."""
-    return {r.document: sha256_text(r.document.removeprefix("renamed/")) for r in records if r.document}
+    return {r.document: (sha256_text(r.document.removeprefix("renamed/")),) for r in records if r.document}
 
 
 def assign(records: list[Record], by: By, known: dict[str, str] | None = None) -> Assignment:
-    return assign_splits(records, by=by, shares=SHARES, known=known or {}, document_ids=ids(records))
+    return assign_splits(records, by=by, shares=SHARES, known=known or {}, units_of=ids(records))
 
 
 @st.composite
@@ -178,16 +178,14 @@ def _groups(records: list[Record], by: By) -> list[set[str]]:
 @settings(max_examples=20)
 @given(ROWS, UNITS)
 def test_a_split_without_a_share_gets_nothing(records: list[Record], by: By):
-    result = assign_splits(records, by=by, shares=(0.5, 0, 0.5), known={}, document_ids=ids(records))
+    result = assign_splits(records, by=by, shares=(0.5, 0, 0.5), known={}, units_of=ids(records))
 
     assert "validation" not in result.split_of.values()
 
 
 def test_shares_are_kept_over_many_units():
     records = [record(f"{n}.pdf", [f"c-{n}"], f"answer {n}") for n in range(3000)]
-    shares = Counter(
-        assign_splits(records, by="document", shares=(8, 1, 1), known={}, document_ids={}).split_of.values()
-    )
+    shares = Counter(assign_splits(records, by="document", shares=(8, 1, 1), known={}, units_of={}).split_of.values())
 
     assert shares["train"] == pytest.approx(2400, abs=100)
     assert shares["validation"] == pytest.approx(300, abs=70)
@@ -196,9 +194,7 @@ def test_shares_are_kept_over_many_units():
 
 def test_a_row_that_joins_two_splits_is_rejected_with_what_it_would_join():
     old, new = record("a", ["c-1"], "one"), record("b", ["c-1", "c-2"], "two")
-    result = assign_splits(
-        [old, new], by="chunk", shares=SHARES, known={"c-1": "train", "c-2": "test"}, document_ids={}
-    )
+    result = assign_splits([old, new], by="chunk", shares=SHARES, known={"c-1": "train", "c-2": "test"}, units_of={})
 
     assert result.split_of == {old.id: "train"}
     assert result.rejected == [(new, "would join test (c-2) and train (c-1)")]
@@ -208,8 +204,8 @@ def test_a_new_row_with_an_old_answer_gives_way_whatever_its_id():
     known = {"a": "train", "b": "test"}
     for name in "xyzw":
         old, new = record("a", ["c-1"], name), record("b", ["c-2"], name)
-        before = assign_splits([old], by="document", shares=SHARES, known=known, document_ids={})
-        after = assign_splits([new, old], by="document", shares=SHARES, known=known | before.units, document_ids={})
+        before = assign_splits([old], by="document", shares=SHARES, known=known, units_of={})
+        after = assign_splits([new, old], by="document", shares=SHARES, known=known | before.units, units_of={})
 
         assert after.split_of == {old.id: "train"}
         assert [row for row, _ in after.rejected] == [new]
@@ -218,7 +214,7 @@ def test_a_new_row_with_an_old_answer_gives_way_whatever_its_id():
 def test_an_empty_split_takes_a_small_group_and_not_most_of_the_data():
     large = [record(f"{n}.pdf", [f"c-{n}"], "the same policy in every report") for n in range(30)]
     small = [record(f"s{n}.pdf", [f"c-s{n}"], f"answer {n}") for n in range(2)]
-    result = assign_splits([*large, *small], by="document", shares=(0.998, 0.001, 0.001), known={}, document_ids={})
+    result = assign_splits([*large, *small], by="document", shares=(0.998, 0.001, 0.001), known={}, units_of={})
 
     assert Counter(result.split_of.values()) == {"train": 30, "validation": 1, "test": 1}
 
@@ -226,7 +222,7 @@ def test_an_empty_split_takes_a_small_group_and_not_most_of_the_data():
 def test_what_was_placed_before_is_not_taken_to_fill_a_split():
     records = [record(f"{n}.pdf", [f"c-{n}"], f"answer {n}") for n in range(3)]
     known = {f"{n}.pdf": "train" for n in range(3)}
-    result = assign_splits(records, by="document", shares=SHARES, known=known, document_ids={})
+    result = assign_splits(records, by="document", shares=SHARES, known=known, units_of={})
 
     assert set(result.split_of.values()) == {"train"}
 
@@ -234,7 +230,7 @@ def test_what_was_placed_before_is_not_taken_to_fill_a_split():
 @pytest.mark.parametrize("shares", [(0, 0, 0), (1.1, -0.1, 0)])
 def test_shares_that_are_none_are_refused(shares: tuple[float, float, float]):
     with pytest.raises(UsageError, match="no shares"):
-        assign_splits([], by="chunk", shares=shares, known={}, document_ids={})
+        assign_splits([], by="chunk", shares=shares, known={}, units_of={})
 
 
 def test_memory_is_a_share_of_the_records_and_does_not_depend_on_the_others():

@@ -20,6 +20,7 @@ from fingen import prompts, verify
 from fingen.cli import main
 from fingen.config import ReadSettings
 from fingen.documents import find_sources, read_documents
+from fingen.quality.namesakes import find_namesakes
 from fingen.quality.programs import execute, tokenize
 from fingen.quality.steps import BY_NAME, OPERATIONS
 from fingen.records import Document, Passage, Period, Record, Stated
@@ -280,3 +281,115 @@ def test_an_edited_row_is_held_to_its_program(sample: Path):
     edited = record.model_copy(update={"instruction": record.instruction.replace("2023", "2021")})
     assert prove(record, origin).faults == ()
     assert "program" in prove(edited, origin).failed
+
+
+def _lines(*rows: tuple[str, ...]) -> str:
+    return "\n".join(" | ".join(row) for row in rows)
+
+
+AMORTIZED = _lines(
+    ("", "2024", "", "2023", ""),
+    ("", "Gross carrying amount", "Accumulated amortization", "Gross carrying amount", "Accumulated amortization"),
+    ("Customer relationships", "$360", "$236", "$350", "$180"),
+    ("Technology", "64", "51", "60", "39"),
+)
+RATES = " | 2024 | 2023\nGross margin | 45.1% | 44.0%\nRevenue % change | 5.1% | 4.0%\nDiluted earnings per share | $3.05 | $2.67"
+PENSION = _lines(
+    ("", "", "Pension", "", "Other Benefits", ""),
+    ("Years ended December 31,", "2024", "2023", "2022", "2024", "2023"),
+    ("Service cost", "$300", "$310", "$320", "$72", "$87"),
+    ("Interest cost", "2,080", "1,988", "2,455", "98", "97"),
+)
+SEGMENTS = _lines(
+    ("", "2024", "2023"),
+    ("Revenue by segment", "", ""),
+    ("Domestic", "$42,794", "$47,830"),
+    ("International", "3,504", "3,931"),
+    ("Total revenue", "46,298", "51,761"),
+    ("Assets by segment", "", ""),
+    ("Domestic", "$14,549", "$16,016"),
+    ("International", "1,254", "1,488"),
+    ("Total assets", "15,803", "17,504"),
+)
+
+
+def _asked(table: str, title: str = "Notes") -> list[tuple[str, tuple[tuple[str, str, str], ...]]]:
+    return [
+        (pair.question, tuple((cell["row"], cell["period"], cell["value"]) for cell in pair.cells))
+        for pair in table_pairs(passage(table, title))
+    ]
+
+
+def test_measures_below_years_are_read_by_their_own_columns():
+    cells = {cell for _, cells in _asked(AMORTIZED) for cell in cells}
+    assert cells <= {
+        ("Customer relationships", "2024", "360"), ("Customer relationships", "2023", "350"),
+        ("Customer relationships", "2024", "236"), ("Customer relationships", "2023", "180"),
+        ("Technology", "2024", "64"), ("Technology", "2023", "60"), ("Technology", "2024", "51"), ("Technology", "2023", "39"),
+    }  # fmt: skip
+    assert len(cells) > 2
+    uneven = AMORTIZED.replace(" | 2024 |  | 2023 | ", " | 2024 | 2023 |  | ", 1)
+    assert _asked(uneven) == []
+
+
+def test_columns_of_two_plans_are_not_taken_for_years_of_one():
+    """2024, 2022 and 2023 that stand in this order are no group of years."""
+    years = {"2024": "2,080", "2023": "1,988", "2022": "2,455"}
+    for _, cells in _asked(PENSION):
+        assert all(
+            years[period] == value
+            for row, period, value in cells
+            if row == "Interest cost" and value not in ("98", "97")
+        )
+
+
+def test_rates_move_by_points_and_amounts_per_share_by_money():
+    pairs = {pair.operation: pair for pair in table_pairs(passage(RATES, "Notes"))}
+    assert "1.1 percentage points" in pairs["points"].answer
+    assert "$0.38" in pairs["change"].answer or "14.2%" in pairs["growth"].answer
+    assert not any("Revenue %" in pair.question for pair in pairs.values())
+
+
+def test_a_row_of_two_groups_is_asked_about_within_its_total():
+    shown = passage(SEGMENTS, "Notes")
+    made = [each for each in pairs_of(shown) if any(cell.row == "Domestic" for cell in each.item.cells)]
+    assert made
+    for each in made:
+        assert re.search("total (?:revenue|assets)", each.item.question)
+        assert not judge(each.item, shown)
+        assert all(judge(item, shown) for _, item in faults(each))
+
+
+@pytest.mark.parametrize(("shown_as", "found"), [("1,100", 0), ("1,200", 1)])
+def test_a_figure_that_the_statements_have_otherwise_is_of_another(shown_as: str, found: int):
+    """Of a segment, an investee, a part: the report's own statement says which figure the row has."""
+    note = passage(
+        f" | 2024 | 2023\nOther items, net | $55 | $44\nResearch and development expenses | {shown_as} | 1,000",
+        "Notes",
+    )
+    own = passage(" | 2024 | 2023\nRevenue | $9,000 | $8,000\nResearch and development expenses | 1,100 | 1,000",
+                  "Consolidated Statements of Income").model_copy(update={"chunk": "s"})  # fmt: skip
+    made = [each.item for each in pairs_of(note) if any("Research" in cell.row for cell in each.item.cells)]
+    assert made
+    records = [build_record(item, note) for item in made]
+    assert len(list(find_namesakes(records, [note, own]))) == found * len(records)
+
+
+def test_parts_of_a_year_are_compared_in_reports_of_them():
+    table = _lines(
+        ("", "Three Months Ended", "", "Six Months Ended", ""),
+        ("", "Jun 30, 2025", "Jun 30, 2024", "Jun 30, 2025", "Jun 30, 2024"),
+        ("Revenue", "$46,743", "$30,040", "$90,805", "$56,084"),
+        ("Cost of revenue", "12,890", "7,466", "30,284", "13,105"),
+    )
+    shown = passage(table, "Condensed Consolidated Statements of Income")
+    assert table_pairs(shown) == []
+    period = Period(kind="quarterly", end="2025-06-30")
+    pairs = table_pairs(shown.model_copy(update={"period": period}))
+    assert pairs
+    for pair in pairs:
+        long = "six months" in pair.question
+        assert long != ("three months" in pair.question)
+        assert {cell["value"] for cell in pair.cells} <= (
+            {"90,805", "56,084", "30,284", "13,105"} if long else {"46,743", "30,040", "12,890", "7,466"}
+        )

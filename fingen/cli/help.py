@@ -16,9 +16,13 @@ from fingen.errors import UsageError, did_you_mean
 
 FOLDER = Path(__file__).resolve().parent.parent / "help"
 TOPICS = (
-    "install", "reading", "pairs", "teachers", "batches", "synthetic", "sets", "checks", "judging", "lineage", "exchange", "hub",
+    "install", "reading", "pairs", "teachers", "batches", "archive", "synthetic", "sets", "checks", "judging", "lineage", "exchange", "hub",
     "training", "preferences", "distillation", "serving", "scoring", "reproducing", "python", "settings", "errors", "safety",
-)  # in the order in which they may be needed; each is a file of FOLDER whose first line is its title  # fmt: skip
+    "container", "agents",
+)  # in the order in which they may be needed; each is a file of FOLDER, whose first heading is its title  # fmt: skip
+NOTEBOOK = "notebook"
+NOTEBOOK_TITLE = "The road from a report to a score as a notebook: writes fingen.ipynb here"
+NOTEBOOK_FILE = Path("fingen.ipynb")
 REFERENCE = "reference"
 REFERENCE_TITLE = "Every command with all its options, their defaults and examples"
 
@@ -30,7 +34,8 @@ REFERENCE_TITLE = "Every command with all its options, their defaults and exampl
 def command(ctx: click.Context, words: tuple[str, ...], as_json: bool, quiet: bool, debug: bool) -> None:
     """Read about a topic, or about a command; without either, list the topics.
 
-    `reference` is all commands with their options. On a terminal a topic is laid out, elsewhere it is Markdown as it is written.
+    `reference` is all commands with their options, `notebook` writes fingen.ipynb into this folder, `agents` is a skill file for a coding
+    agent. On a terminal a topic is laid out, elsewhere it is Markdown as it is written.
 
     \b
     Examples:
@@ -43,6 +48,10 @@ def command(ctx: click.Context, words: tuple[str, ...], as_json: bool, quiet: bo
     if not asked:
         titles = topic_titles()
         finish({"topics": titles}, lambda: _listed(titles), as_json=as_json)
+    if asked == NOTEBOOK:
+        finish(
+            {"topic": asked, "written": str(_write_notebook())}, lambda: [f"written: {NOTEBOOK_FILE}"], as_json=as_json
+        )
     text = _read(asked) if asked in TOPICS else _made(asked, ctx.find_root())
     if as_json or not (asked in (*TOPICS, REFERENCE) and sys.stdout.isatty()):
         finish({"topic": asked, "text": text}, text.splitlines, as_json=as_json)
@@ -51,8 +60,24 @@ def command(ctx: click.Context, words: tuple[str, ...], as_json: bool, quiet: bo
 
 def topic_titles() -> dict[str, str]:
     """Return the topics in their order, each with its title."""
-    titles = {name: _read(name).partition("\n")[0].removeprefix("# ") for name in TOPICS}
-    return {**titles, REFERENCE: REFERENCE_TITLE}
+    titles = {name: _read(name).partition("# ")[2].partition("\n")[0] for name in TOPICS}
+    return {**titles, NOTEBOOK: NOTEBOOK_TITLE, REFERENCE: REFERENCE_TITLE}
+
+
+def _write_notebook() -> Path:
+    """Write the notebook into the working directory; returns its path.
+
+    Raises:
+        UsageError: another file is there.
+    """
+    from fingen.disk import write_text
+
+    text = FOLDER.with_name(NOTEBOOK_FILE.name).read_text(encoding="utf-8")
+    if NOTEBOOK_FILE.exists() and NOTEBOOK_FILE.read_bytes() != text.encode():
+        raise UsageError(
+            f"{NOTEBOOK_FILE} is there already, and is another one", hint="move it, or go to another folder"
+        )
+    return write_text(NOTEBOOK_FILE, text)
 
 
 def _made(name: str, root: click.Context) -> str:

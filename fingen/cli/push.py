@@ -121,12 +121,27 @@ def _plan_lines(plan: PushPlan | AdapterPlan | ModelPlan) -> list[str]:
     else:
         rows = ", ".join(f"{count:,} {split}" for split, count in plan.rows.items())
         lines += [f"  rows:    {sum(plan.rows.values()):,} ({rows})", files, f"  teacher: {plan.teacher}"]
+        lines += _verbatim_lines(plan)
         failing = plan.failing
     lines.append(f"  licence: {plan.licence or 'none given (--license)'}")
     lines += [f"  differs: {difference}" for difference in plan.differences[:SHOWN]]
     lines += [f"  loses:   {loss}" for loss in plan.losses[:SHOWN]]
     lines += [f"  failing: {law}, {count:,} rows; the card says so" for law, count in failing.items()]
     return lines + [f"  note:    {note}" for note in plan.notes]
+
+
+def _verbatim_lines(plan: PushPlan) -> list[str]:
+    """How much of each report goes word for word, with and without --without-quotes."""
+    lines = []
+    for told in plan.verbatim[:SHOWN]:
+        run = "not known: its passages are not here" if told.run_words is None else f"{told.run_words:,}"
+        run += f" ({told.run_id})" if told.run_id else ""
+        quotes = f"{told.quote_words:,} words in quotes, {told.passage_words:,} in passages"
+        kept = " stay here" if plan.without_quotes else "; with --without-quotes 0"
+        lines.append(f"  of {told.document}: {quotes}{kept}; the most in a row in an answer: {run}")
+    rest = plan.verbatim[SHOWN:]
+    words = sum(told.quote_words + told.passage_words for told in rest)
+    return lines + ([f"  of {len(rest)} more reports: {words:,} words; --json has each"] if rest else [])
 
 
 def _named(before: str, names: list[str]) -> str:

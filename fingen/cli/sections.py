@@ -19,7 +19,8 @@ _SHARED: Sections = {
     "Every command": ("as_json", "quiet", "debug", "help"),
 }  # fmt: skip
 _DRAWN: Sections = {
-    "Items": ("n", "validation", "test", "language", "seed", "per_request", "labels", "topics", "weights", "with_other",
+    "Items": ("how", "splits", "limit",
+              "n", "validation", "test", "language", "seed", "per_request", "labels", "topics", "weights", "with_other",
               "fixed_options"),
     **_SHARED,
 }  # fmt: skip
@@ -29,13 +30,14 @@ _TRAINING = (
 )  # fmt: skip
 SECTIONS: Mapping[str, Sections] = {
     "pdf2qa": {
-        "Questions": ("task", "per_chunk", "context", "questions", "limit", "sections"),
+        "Questions": ("task", "per_chunk", "context", "negatives", "questions", "limit", "sections"),
         "Reading": ("language", "ocr", "chunk_tokens", "workers"),
         **_SHARED,
     },
     "intent": _DRAWN,
     "sentiment": _DRAWN,
     "qa": _DRAWN,
+    "rewrite": _DRAWN,
     "finetune": {
         "Input": ("model", "data", "limit", "trust_remote_code"),
         "Training": _TRAINING,

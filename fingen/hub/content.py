@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,18 +11,22 @@ from typing import Any
 from datasets import Features, Value  # type: ignore[import-untyped]  # it ships no types
 from datasets.info import DatasetInfo, DatasetInfosDict  # type: ignore[import-untyped]  # the same
 from huggingface_hub import DatasetCard, DatasetCardData
+from pydantic import BaseModel
 
 from fingen.disk import dump_json, open_atomic, read_jsonl, sha256_file, write_text
 from fingen.errors import UsageError
 from fingen.hub.client import read_matter
 from fingen.hub.leaks import without_places
-from fingen.records import FileEntry, Manifest, Rejected
+from fingen.hub.verbatim import without_quotes, without_quotes_in_reject
+from fingen.records import FileEntry, Manifest, Record, Rejected
 from fingen.sets import (
     ALPACA_CONFIG,
     CARD,
     CHUNKS,
+    HASHED,
     INFO,
     MANIFEST,
+    QUOTES,
     REJECTED,
     SPLITS,
     Proof,
@@ -63,30 +67,46 @@ def pack(
     verification: Verification,
     with_chunks: bool = False,
     with_rejects: bool = False,
+    hashed: bool = False,
 ) -> Parcel:
     """Lay out in `staging` what goes of the set in `folder`; the same set gives the same bytes. Rows are read one by one.
+
+    `hashed`: with hashes in place of quotes and passages, which the manifest then says.
 
     Raises:
         SetError: a file is not as the manifest says. UsageError: the card cannot be read back.
     """
     splits = [split for split in SPLITS if manifest.splits.get(split)]
-    unchanged = [*(f"{split}.jsonl" for split in splits), INFO, *([CHUNKS] if with_chunks else [])]
+    if hashed:
+        manifest = manifest.model_copy(update={"settings": {**manifest.settings, QUOTES: HASHED}})
+
+    def rows_of(split: str) -> Iterator[Record]:
+        rows = read_split(folder, split)
+        return map(without_quotes, rows) if hashed else rows
+
+    own = [f"{split}.jsonl" for split in splits]
+    unchanged = [*([] if hashed else own), INFO, *([CHUNKS] if with_chunks else [])]
     entries = {name: manifest.files[name] for name in unchanged if name in manifest.files}
     files = {name: folder / name for name in entries}
+    changed: dict[str, Iterable[BaseModel]] = (
+        {name: rows_of(split) for name, split in zip(own, splits, strict=True)} if hashed else {}
+    )
     if with_rejects and REJECTED in manifest.files:
-        files[REJECTED] = _tidy_rejects(folder / REJECTED, staging / REJECTED)
-        entries[REJECTED] = FileEntry(sha256=sha256_file(files[REJECTED]), rows=manifest.files[REJECTED].rows)
+        changed[REJECTED] = _tidy_rejects(folder / REJECTED, hashed=hashed)
+    for name, lines in changed.items():
+        files[name] = _write_lines(staging / name, lines)
+        entries[name] = FileEntry(sha256=sha256_file(files[name]), rows=manifest.files[name].rows)
     features = _texts(manifest.columns)
     plain = tuple(alpaca_info(manifest)["columns"].values())  # which any version of any tool can read
     for split, (place, columns) in itertools.product(splits, ((TABLES, tuple(features)), (ALPACA_CONFIG, plain))):
         name = f"{place}/{split}.parquet"
-        rows = (record.model_dump(mode="json") for record in read_split(folder, split))
-        files[name] = write_table(staging / name, rows, columns, BATCH_ROWS)
+        table = (record.model_dump(mode="json") for record in rows_of(split))
+        files[name] = write_table(staging / name, table, columns, BATCH_ROWS)
         entries[name] = FileEntry(sha256=sha256_file(files[name]), rows=manifest.splits[split])
     matter = _matter(splits, licence, features)
     publication = Publication(repo, licence, frozenset(entries), _proofs(verification), verification.figures, matter)
     clean = Manifest.model_validate(without_places(manifest.model_dump(mode="json")))
-    card = render_card(clean, {split: read_split(folder, split) for split in splits}, publication)
+    card = render_card(clean, {split: rows_of(split) for split in splits}, publication)
     files[CARD] = write_text(staging / CARD, _checked(card))
     entries[CARD] = FileEntry(sha256=sha256_file(files[CARD]), rows=None)
     listed = clean.model_copy(update={"files": entries})
@@ -94,12 +114,16 @@ def pack(
     return Parcel(files, {split: manifest.splits[split] for split in splits}, matter["dataset_info"])
 
 
-def _tidy_rejects(path: Path, to: Path) -> Path:
+def _tidy_rejects(path: Path, *, hashed: bool) -> Iterator[Rejected]:
     """The rejects, whose details may name files."""
+    for row in read_jsonl(path, Rejected):
+        tidied = without_quotes_in_reject(row) if hashed else row
+        yield tidied.model_copy(update={"detail": without_places(tidied.detail)})
+
+
+def _write_lines(to: Path, rows: Iterable[BaseModel]) -> Path:
     with open_atomic(to) as file:
-        for row in read_jsonl(path, Rejected):
-            tidied = row.model_copy(update={"detail": without_places(row.detail)})
-            file.write(dump_json(tidied.model_dump(mode="json")) + "\n")
+        file.writelines(dump_json(row.model_dump(mode="json")) + "\n" for row in rows)
     return to
 
 

@@ -16,9 +16,10 @@ from fingen.disk import sha256_file
 from fingen.errors import SetError, ShortfallError, UsageError
 from fingen.hub.client import Hub, Remote, check_repo_id, read_matter
 from fingen.hub.shipment import Change, Pushed, Shipment, choose_repo, refuse_leaks
+from fingen.hub.verbatim import Verbatim, count_verbatim
 from fingen.pushes import leave_trace, note_push
 from fingen.records import Manifest
-from fingen.sets import CARD, CHUNKS, MANIFEST, REJECTED, read_manifest
+from fingen.sets import CARD, CHUNKS, MANIFEST, QUOTES, REJECTED, read_manifest
 from fingen.verification.run import Verification, verify
 
 OFFLINE = "offline"  # the teacher that is a set of rules
@@ -34,6 +35,8 @@ class PushPlan(Change):
     rows: dict[str, int]  # split -> rows
     teacher: str
     failing: dict[str, int]  # law -> rows, published all the same
+    verbatim: list[Verbatim]  # of each report, where quotes go; without them only what answers have goes
+    without_quotes: bool
 
 
 def push(folder: Path, wishes: Push, agree: Callable[[PushPlan], None], *, quiet: bool = False) -> Pushed[PushPlan]:
@@ -46,6 +49,8 @@ def push(folder: Path, wishes: Push, agree: Callable[[PushPlan], None], *, quiet
     manifest = read_manifest(folder)
     if not any(manifest.splits.values()):
         raise SetError(f"{folder}: the set has no records", hint=f"its rejects say why: {folder / REJECTED}")
+    if wishes.without_quotes and wishes.with_chunks:
+        raise UsageError("--without-quotes keeps back what --with-chunks sends", hint="give one of the two")
     if wishes.repo:
         check_repo_id(wishes.repo)
     _refuse_offline(folder, manifest, wishes)
@@ -53,6 +58,7 @@ def push(folder: Path, wishes: Push, agree: Callable[[PushPlan], None], *, quiet
     repo = choose_repo(folder.resolve().name, wishes, hub)
     verification = verify(folder)
     failing = _judge(folder, verification, wishes)
+    verbatim = count_verbatim(folder, manifest, with_chunks=wishes.with_chunks)
     with tempfile.TemporaryDirectory(prefix="fingen-push-") as staging:
         from fingen.hub.content import pack  # after the proof: what that takes of memory is free again
 
@@ -65,10 +71,13 @@ def push(folder: Path, wishes: Push, agree: Callable[[PushPlan], None], *, quiet
             verification=verification,
             with_chunks=wishes.with_chunks,
             with_rejects=wishes.with_rejects,
+            hashed=wishes.without_quotes,
         )
         hint = f"filter the set anew (fingen dedup {folder} --privacy mask), or leave out the file with these rows"
         refuse_leaks(folder, parcel.files, hint)
-        pushed = _Pushing(folder, manifest, wishes, hub, repo, parcel.files, parcel.features, failing).send(agree)
+        pushed = _Pushing(folder, manifest, wishes, hub, repo, parcel.files, parcel.features, failing, verbatim).send(
+            agree
+        )
     if pushed.head:
         leave_trace(folder, repo, pushed.head)
         reports = sorted({source.sha256 for source in manifest.sources})
@@ -115,6 +124,7 @@ class _Pushing:
     files: Mapping[str, Path]
     features: Mapping[str, Any]
     failing: dict[str, int]
+    verbatim: list[Verbatim]
     known: dict[str, _Old] = field(default_factory=dict)  # commit -> what the data set says of itself there
 
     def send(self, agree: Callable[[PushPlan], None]) -> Pushed[PushPlan]:
@@ -137,11 +147,18 @@ class _Pushing:
             rows={split: rows for split, rows in self.manifest.splits.items() if rows},
             teacher=self.manifest.teacher,
             failing=self.failing,
+            verbatim=self.verbatim,
+            without_quotes=self.wishes.without_quotes,
         )
 
     def _notes(self) -> list[str]:
         notes = []
-        if self.manifest.sources and CHUNKS in self.files:
+        hashed = self.wishes.without_quotes or self.manifest.settings.get(QUOTES)
+        if self.manifest.sources and hashed:
+            notes.append(
+                "hashes go in place of quotes and passages; questions, answers and the names of sections go as they are"
+            )
+        elif self.manifest.sources and CHUNKS in self.files:
             notes.append("the passages go with it: they are the reports' own text, which may be under copyright")
         elif self.manifest.sources:
             notes.append(

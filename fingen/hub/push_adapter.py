@@ -29,7 +29,8 @@ from fingen.pushes import find_trace, note_push
 from fingen.training.foreign import read_any_adapter
 
 ADAPTERS = BUILD / "adapters"  # where a pull puts it
-FOR_SETS = {"with_chunks": "--with-chunks", "with_rejects": "--with-rejects", "allow_failing": "--allow-failing"}
+FOR_SETS = {"with_chunks": "--with-chunks", "with_rejects": "--with-rejects", "without_quotes": "--without-quotes",
+            "allow_failing": "--allow-failing"}  # fmt: skip
 
 
 @dataclass(frozen=True)

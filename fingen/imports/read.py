@@ -200,7 +200,7 @@ def _divide(
     """The records by split, in their order, and what is to be declared of it."""
     said = []
     if isinstance(split, tuple):
-        assigned = assign_splits(records, by="chunk", shares=split, known={}, document_ids={})
+        assigned = assign_splits(records, by="chunk", shares=split, known={}, units_of={})
         names = [assigned.split_of[record.id] for record in records]
     elif split:
         names = [split] * len(records)

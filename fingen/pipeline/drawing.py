@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from fingen.config import Splitting
 from fingen.items import find_stated
@@ -23,7 +23,7 @@ from fingen.quality.namesakes import NAMESAKE, find_namesakes
 from fingen.quality.privacy import Mode, protect
 from fingen.quality.same_answers import same_answers
 from fingen.quality.splits import assign_splits, pick_memory
-from fingen.records import CONTESTED, SUPPORTED_BY, Chunk, Record, Rejected, Request, take
+from fingen.records import CONTESTED, SUPPORTED_BY, Chunk, Record, Rejected, Request, SplitUnit, take
 from fingen.tasks import qa
 from fingen.tasks.documents import parse_answer
 from fingen.teachers.answers import Answer, read_answers
@@ -281,9 +281,9 @@ def divide(
     draw: Draw,
     splitting: Splitting,
     context: str,
-    split_by: Literal["document", "chunk"],
+    split_by: SplitUnit,
     privacy: Mode,
-    document_ids: Mapping[str, str],
+    units_of: Mapping[str, tuple[str, ...]],
     origin: Origin,
     journal: Journal,
     unnamed: frozenset[str] = frozenset(),
@@ -291,13 +291,13 @@ def divide(
 ) -> dict[str, list[Record]]:
     """The rows of each split, with or without their passages; choices are written to the journal.
 
-    `document_ids`: path -> SHA-256 of the file. Documents in `unnamed` name no company for sure: without its passage
+    `units_of`: path -> the units of that document. Documents in `unnamed` name no company for sure: without its passage
     nobody knows whom a question about them means.
     """
     known = journal.splits()
     asked = {unit.removeprefix(MEMORY) for unit, split in known.items() if split == "memory"}
     draw.reject(_asked_in_memory(draw, asked), "exact")
-    assignment = assign_splits(draw.kept, by=split_by, shares=splitting.shares, known=known, document_ids=document_ids)
+    assignment = assign_splits(draw.kept, by=split_by, shares=splitting.shares, known=known, units_of=units_of)
     draw.reject(assignment.rejected, "joins-splits")
     journal.assign({unit: split for unit, split in assignment.units.items() if unit not in known})
     split_of = assignment.split_of

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from fingen.config import Filters
 from fingen.disk import read_jsonl, sha256_file
@@ -15,7 +16,7 @@ from fingen.events import Outcome, command_line
 from fingen.imports.read import number_ids
 from fingen.pipeline.filters import OpenFilters, open_filters
 from fingen.quality.duplicates import fold, without_options
-from fingen.records import Chunk, Manifest, Record, Rejected, take
+from fingen.records import Chunk, Manifest, Record, Rejected, SplitUnit, take
 from fingen.set_folder import make_manifest, refuse_folder, refuse_other, write_anew
 from fingen.sets import CHUNKS, MAKE_AGAIN, MANIFEST, SPLITS, SetContent, read_manifest, read_split, refuse_preferences
 
@@ -63,6 +64,9 @@ def parse_part(text: str) -> Part:
     if not int(times):
         raise UsageError(f"{text}: 0 times", hint="leave the set out, or give a number from 1")
     return Part(Path(folder), int(times))
+
+
+FINER: tuple[SplitUnit, ...] = get_args(SplitUnit)  # each is part of the one before it
 
 
 def parse_weights(text: str) -> dict[str, float]:
@@ -133,7 +137,7 @@ def mix(
         update={
             "prompts": {f"{m.name}/{name}": sha256 for m in _manifests(loaded) for name, sha256 in m.prompts.items()},
             "sources": tuple({(s.path, s.sha256): s for m in _manifests(loaded) for s in m.sources}.values()),
-            "split_by": "document" if all(m.split_by == "document" for m in _manifests(loaded)) else "chunk",
+            "split_by": max((m.split_by for m in _manifests(loaded)), key=FINER.index),
         }
     )
     chunks = list({chunk.id: chunk for one in loaded for chunk in one.chunks}.values())

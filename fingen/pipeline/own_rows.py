@@ -17,7 +17,7 @@ from fingen.errors import SetError
 from fingen.pipeline.filters import OpenFilters
 from fingen.quality.duplicates import find_duplicates
 from fingen.quality.privacy import protect, protect_reject
-from fingen.quality.splits import assign_splits
+from fingen.quality.splits import assign_splits, document_units
 from fingen.records import Chunk, Manifest, Record, Rejected
 from fingen.sets import CHUNKS, MAKE_AGAIN, REJECTED, REWORKED, SPLITS, SetContent, read_split
 from fingen.verification.origin import Origin
@@ -162,8 +162,8 @@ def _gate_duplicates(rows: _Rows, filters: OpenFilters, *, is_own_too: bool) -> 
 
 def _divide(rows: _Rows, manifest: Manifest, shares: tuple[float, float, float], by: Any) -> None:
     """Give each row a split afresh, by content. What a mix repeats is repeated in train alone."""
-    ids = {source.path: source.sha256 for source in manifest.sources}
-    assigned = assign_splits(rows.of(*ASKED), by=by, shares=shares, known={}, document_ids=ids)
+    units = document_units(manifest.sources, by)
+    assigned = assign_splits(rows.of(*ASKED), by=by, shares=shares, known={}, units_of=units)
     rows.reject((record, "split", detail) for record, detail in assigned.rejected)
     for row in rows.kept:
         row.split = assigned.split_of.get(row.record.id, row.split)

@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from fingen import __version__
 from fingen.config import Pdf2qa
@@ -29,7 +29,8 @@ from fingen.pipeline.requests import RequestPlan, make_plan
 from fingen.pipeline.summary import Clock, Summary, summarize
 from fingen.prompts import replaced_templates
 from fingen.quality.privacy import protect_reject
-from fingen.records import Chunk, Document, Manifest, Record, Rejected, Request, SourceEntry
+from fingen.quality.splits import document_units
+from fingen.records import Chunk, Document, Manifest, Record, Rejected, Request, SourceEntry, SplitUnit
 from fingen.set_folder import (
     PATIENCE_SECONDS,
     refuse_folder,
@@ -163,7 +164,7 @@ class _Run:
     unread: Unread = field(default_factory=dict)
     chunks: list[Chunk] = field(default_factory=list)  # asked about
     shown: list[Chunk] = field(default_factory=list)  # those, and companions
-    split_by: Literal["document", "chunk"] = "chunk"
+    split_by: SplitUnit = "chunk"
     expected_usd: float | None = None
 
     @property
@@ -309,10 +310,10 @@ class _Run:
         if self.judge is not None:
             draw.kept, unjudged = with_scores(draw.kept, self.judge.job.requests, journal)
             draw.judged = self.judge.report(draw.kept, unjudged)
-        settings, ids = self.settings, {d.path: d.sha256 for d in self.documents}
+        settings, units = self.settings, document_units(self.documents, self.split_by)
         how = (settings.splitting, settings.context, self.split_by, settings.filters.privacy)
         unnamed = frozenset(document.path for document in self.documents if document.company is None)
-        splits = divide(draw, *how, ids, self.origin, journal, unnamed, settings.negatives)
+        splits = divide(draw, *how, units, self.origin, journal, unnamed, settings.negatives)
         draw.private += self.job.masked
         return draw, self.content(
             draw, {split: list(map(self._whole, rows)) for split, rows in splits.items()}, journal

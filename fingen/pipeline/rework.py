@@ -19,6 +19,7 @@ from fingen.pipeline.judging import judge_requests, with_scores
 from fingen.pipeline.own_rows import is_reworked, rework_rows
 from fingen.pipeline.repairing import is_repair
 from fingen.quality.privacy import protect_reject
+from fingen.quality.splits import document_units, note_companies
 from fingen.records import TOGETHER, Manifest, Request
 from fingen.sets import JOURNAL, SPLITS, SetContent, read_manifest, read_split, refuse_preferences, write_set
 from fingen.tasks import qa
@@ -70,6 +71,8 @@ def rework(
         else:
             content, notes = rework_rows(folder, before, origin, opened, splitting)
         changed = write_set(folder, content)
+    if splitting:
+        notes += note_companies(content.splits, content.manifest.sources, content.manifest.split_by)
     after = read_manifest(folder)
     moved = sum(split_of.get(row.id, split) != split for split, rows in content.splits.items() for row in rows)
     return Reworked(
@@ -121,10 +124,10 @@ def _draw_again(
         }
         if splitting:
             journal.forget_splits()
-        ids = {source.path: source.sha256 for source in before.sources}
+        units = document_units(before.sources, split_by)
         chunks, negatives = list(origin.chunks.values()), before.settings.get("negatives")
         splits = divide(
-            draw, how, settings["context"], split_by, filters.privacy, ids, origin, journal, negatives=negatives
+            draw, how, settings["context"], split_by, filters.privacy, units, origin, journal, negatives=negatives
         )
         bound = journal.settings() or {}
         journal.write_settings({**bound, **{k: v for k, v in settings.items() if k in bound}, "split_by": split_by})

@@ -14,6 +14,7 @@ from fingen.pipeline.drawing import Draw
 from fingen.pipeline.notes import document_notes, passed_over_note
 from fingen.pipeline.reading import Unread, left_out
 from fingen.pipeline.repairing import Repairs
+from fingen.quality.splits import note_companies
 from fingen.records import Chunk, Document
 from fingen.sets import SetContent
 from fingen.teachers.answers import repair_notes
@@ -115,6 +116,7 @@ def summarize(
         notes=[
             *passed_over_note(settings),
             *document_notes(documents, chunks, draw.kept, draw.rejected),
+            *note_companies(content.splits, content.manifest.sources, content.manifest.split_by),
             *([SLIPS.format(draw.slips)] if draw.slips else []),
             *repair_notes(draw.repairs),
         ],

@@ -3,13 +3,16 @@
 White space, the width of characters, hyphens and punctuation are folded; what makes a figure is not: digits, their
 separators and signs, brackets around them, currency and percent signs. A quote that differs in a few letters, as text
 read by OCR does, is found all the same, and the slips are told.
+
+A text that is not to be told has a hash in its place, of what counts of it: whoever has the document finds it by that.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,7 +21,7 @@ from rapidfuzz.distance import Levenshtein
 
 from fingen.quality.notation import narrow
 from fingen.quality.quantities import find_figures
-from fingen.records import PLACE_MARK, Block, Chunk, Evidence
+from fingen.records import PLACE_MARK, Block, Chunk, Evidence, Record
 from fingen.text import INNER_BAR
 
 LEAST_LETTERS = 30  # a shorter quote must be exact: its slips could make another statement of it
@@ -37,6 +40,7 @@ SENSE_CHARACTERS = frozenset(
 )
 NOTE_MARKS = frozenset("⁰¹²³⁴⁵⁶⁷⁸⁹①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳")
 _SEPARATOR = "\x1f"
+_HASHED = re.compile(r"sha256:([0-9a-f]{64}):(\d{1,9})")
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -77,6 +81,47 @@ def find_quote(quote: str, chunks: Sequence[Chunk]) -> Found:
             if found := _with_slips(quote, wanted, origin, chunk, chunks):
                 return found
     return Found(())
+
+
+def hash_text(text: str) -> str:
+    """The hash that may stand in place of a text: sha256:, 64 hexadecimal digits of what counts of it, and how many characters that is.
+
+    It keeps a text from being copied; it keeps no secret, as a text of a few characters can be guessed.
+    """
+    folded, _ = _fold(text)
+    return f"sha256:{hashlib.sha256(folded.encode()).hexdigest()}:{len(folded)}"
+
+
+def is_hash(text: str) -> bool:
+    """Whether a text is such a hash."""
+    return _HASHED.fullmatch(text) is not None
+
+
+def retell(record: Record, quote: Callable[[str], str], passage: Callable[[str], str]) -> Record:
+    """The row with what the functions make of each of its quotes, those of its turns too, and of the passage that it shows."""
+
+    def told(evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+        return tuple(each.model_copy(update={"quote": quote(each.quote)}) for each in evidence)
+
+    turns = tuple(turn.model_copy(update={"evidence": told(turn.evidence)}) for turn in record.turns)
+    place = "system" if record.turns and record.draws.get("context") == "passage" else "input"
+    shown = getattr(record, place)
+    texts = {place: passage(shown)} if shown and record.origin == "document" else {}
+    return record.model_copy(update={"evidence": told(record.evidence), "turns": turns, **texts})
+
+
+@lru_cache(maxsize=1 << 12)  # rows of one pair share quotes
+def find_hashed(hashed: str, text: str) -> str:
+    """The piece of a text whose hash that is, as it stands there; empty where there is none. `hashed` is of `hash_text`."""
+    match = _HASHED.fullmatch(hashed)
+    if match is None or not (length := int(match[2])):
+        return ""
+    (folded, places), wanted = _fold_chunk(text), bytes.fromhex(match[1])
+    for start in range(len(folded) - length + 1):
+        end = start + length
+        if hashlib.sha256(folded[start:end].encode()).digest() == wanted and not _cuts_figure(folded, start, end):
+            return text[places[start] : places[end - 1] + 1]
+    return ""
 
 
 def _fold(text: str) -> tuple[str, list[int]]:

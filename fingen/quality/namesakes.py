@@ -31,9 +31,10 @@ class _Printed:
     passage: Passage
 
     @cached_property
-    def sizes(self) -> frozenset[Decimal]:
-        """What its digits may stand for."""
-        return frozenset(self.place.figure.shown * scale for scale in self.place.scales)
+    def sizes(self) -> frozenset[tuple[Decimal, Decimal]]:
+        """What its digits may stand for, each with the size of its last digit."""
+        figure = self.place.figure
+        return frozenset((figure.shown * scale, figure.step * scale) for scale in self.place.scales)
 
     @property
     def is_rate(self) -> bool:
@@ -48,8 +49,11 @@ class _Printed:
 
     def is_same(self, other: _Printed) -> bool:
         """Whether two prints may be of one amount."""
-        step = max(each.place.figure.step * max(each.place.scales) for each in (self, other)) / 2
-        return any(abs(a - b) <= step + _NEAR * max(a, b) for a in self.sizes for b in other.sizes)
+        return any(
+            abs(a - b) <= max(step, other_step) / 2 + _NEAR * max(a, b)
+            for a, step in self.sizes
+            for b, other_step in other.sizes
+        )
 
 
 _Report = Mapping[tuple[str, int], Sequence[_Printed]]  # a row and a year -> its figures

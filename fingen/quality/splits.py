@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from fingen.disk import sha256_text
 from fingen.errors import UsageError
-from fingen.quality.duplicates import near_clusters
-from fingen.records import Record
+from fingen.quality.duplicates import fold, near_clusters
+from fingen.records import Document, Record, SourceEntry, SplitUnit
 
 SPLITS = ("train", "validation", "test")
 FILLED_FIRST = ("train", "test", "validation")
 LEAST_FOR_MEMORY = 10  # training records from which on at least one is asked for again
+COMPANY = "company:"  # before the name of a unit that is one
+Source = Document | SourceEntry  # what is known of a document, read or listed
+NAMED = 3  # companies that a note names
 
 
 @dataclass(frozen=True)
@@ -31,17 +33,56 @@ class Assignment:
     rejected: list[tuple[Record, str]]  # records that would join two splits, and what they would join
 
 
+def document_units(sources: Iterable[Source], by: SplitUnit) -> dict[str, tuple[str, ...]]:
+    """Path -> the units of a document: the names of its company where companies are to stay together, else the hash of its file.
+
+    A company has a name in each language, and reports that share one are its; those that name none stand by themselves.
+    """
+    named = {source.path: _companies(source) if by == "company" else () for source in sources}
+    return {source.path: named[source.path] or (source.sha256,) for source in sources}
+
+
+def _companies(source: Source) -> tuple[str, ...]:
+    names = filter(None, (source.company, *source.names.values()))
+    return tuple(sorted({f"{COMPANY}{folded}" for name in names if (folded := fold(name))}))
+
+
+def note_companies(splits: Mapping[str, Sequence[Record]], sources: Sequence[Source], by: SplitUnit) -> list[str]:
+    """A line where reports of one company stand in several splits: what it says one year it says again the next."""
+    units = document_units(sources, "company")
+    known, places = dict[str, Source](), dict[str, set[str]]()
+    for source in sources:
+        known.update((unit, source) for unit in units[source.path] if source.company and unit not in known)
+    several = Counter(unit for source in sources for unit in set(units[source.path]))
+    for split in SPLITS:
+        for document in {record.document for record in splits.get(split, ())}:
+            for unit in units.get(document, ()):
+                places.setdefault(unit, set()).add(split)
+    apart = {  # by company: one with names in two languages is one
+        str(known[unit].company): [split for split in SPLITS if split in there]
+        for unit, there in sorted(places.items())
+        if by != "company" and unit in known and several[unit] > 1 and len(there) > 1
+    }
+    if not apart:
+        return []
+    said = "; ".join(f"{name}: {', '.join(there)}" for name, there in list(apart.items())[:NAMED])
+    count = f"{len(apart)} companies have" if len(apart) > 1 else "1 company has"
+    said += "; ..." if len(apart) > NAMED else ""
+    way_on = "much of one is said again in the next; --split-by company keeps them together"
+    return [f"{count} reports in several splits ({said}): {way_on}"]
+
+
 def assign_splits(
     records: Sequence[Record],
     *,
-    by: Literal["document", "chunk"],
+    by: SplitUnit,
     shares: tuple[float, float, float],
     known: Mapping[str, str],
-    document_ids: Mapping[str, str],
+    units_of: Mapping[str, tuple[str, ...]],
 ) -> Assignment:
     """Give each record to train, validation or test, by content alone: the order of the records changes nothing.
 
-    A unit is a document or a chunk (a row without either is its own). Units joined by a shared chunk or a cluster of
+    A unit is a company, a document or a chunk (a row without any is its own). Units joined by a shared chunk or a cluster of
     near-duplicates are one group, which goes where a unit of it went before, else by its lowest hash. A split left
     empty takes a group that was not placed before.
 
@@ -50,14 +91,15 @@ def assign_splits(
         by: what a unit is.
         shares: of train, validation and test.
         known: `units` of the run before.
-        document_ids: path -> SHA-256 of the file, so that renaming it moves nothing; a path not in it is its own id.
+        units_of: path -> the units of that document (`document_units`), so that renaming it moves nothing; one that is not in it is
+            its own.
 
     Raises:
         UsageError: the shares are no shares.
     """
     if min(shares) < 0 or sum(shares) <= 0:
         raise UsageError(f"split {shares}: no shares", hint="give three that are not negative, such as 0.8,0.1,0.1")
-    units = {record.id: _units(record, by, document_ids) for record in records}
+    units = {record.id: _units(record, by, units_of) for record in records}
     ties = _ties(records, units)
     groups = _Groups(dict(known))
     rejected = {}
@@ -77,11 +119,11 @@ def assign_splits(
     )
 
 
-def _units(record: Record, by: str, document_ids: Mapping[str, str]) -> tuple[str, ...]:
+def _units(record: Record, by: SplitUnit, units_of: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     if by == "chunk" and record.chunks:
         return record.chunks
     if record.document:
-        return (document_ids.get(record.document, record.document),)
+        return units_of.get(record.document, (record.document,))
     return (record.id,)
 
 

@@ -21,7 +21,7 @@ from fingen.events import Outcome, command_line
 from fingen.imports.read import number_ids
 from fingen.quality.duplicates import find_duplicates, near_clusters
 from fingen.quality.privacy import protect, protect_reject
-from fingen.quality.splits import assign_splits
+from fingen.quality.splits import assign_splits, document_units
 from fingen.records import Chunk, Manifest, Record, Rejected
 from fingen.review.index import checked_lines, open_listed, row_hash
 from fingen.review.proof import apply_edit, rescued
@@ -311,11 +311,11 @@ def _place_rescued(rows: Judged, found: Sequence[JudgedRow], before: Manifest, o
     for row, record in zip(formed, numbered, strict=True):
         row.record = record
     records = [row.record for row in there if row.split in ASKED]
-    ids = {source.path: source.sha256 for source in before.sources}
-    known = _known_ties(there, before, ids)
+    units = document_units(before.sources, before.split_by)
+    known = _known_ties(there, before, units)
     wanted = before.settings.get("split")
     shares = (wanted[0], wanted[1], wanted[2]) if isinstance(wanted, list | tuple) and len(wanted) == 3 else SHARES
-    assigned = assign_splits([*records, *numbered], by=before.split_by, shares=shares, known=known, document_ids=ids)
+    assigned = assign_splits([*records, *numbered], by=before.split_by, shares=shares, known=known, units_of=units)
     fallen = {record.id: detail for record, detail in assigned.rejected}
     for row in formed:
         row.split = assigned.split_of.get(row.record.id, "")
@@ -324,15 +324,15 @@ def _place_rescued(rows: Judged, found: Sequence[JudgedRow], before: Manifest, o
     rows.kept = [*there, *(row for row in formed if row.split)]
 
 
-def _known_ties(there: Sequence[JudgedRow], before: Manifest, ids: Mapping[str, str]) -> dict[str, str]:
+def _known_ties(there: Sequence[JudgedRow], before: Manifest, units: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
     """What ties the rows of the set together, and the split that it is in."""
     asked = [row for row in there if row.split in ASKED]
     cluster = near_clusters([row.record for row in asked])
     known: dict[str, str] = {}
     for row in asked:
         ties = [*row.record.chunks, *cluster[row.record.id]]
-        if before.split_by == "document" and row.record.document:
-            ties.append(ids.get(row.record.document, row.record.document))
+        if before.split_by != "chunk" and row.record.document:
+            ties += units.get(row.record.document, (row.record.document,))
         known |= {tie: row.split for tie in ties if tie not in known}
     return known
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any, get_args
 
-from fingen.config import CACHE, ReadSettings
+from fingen.config import CACHE, LANGUAGES, LEAST_TOKENS, MOST_TOKENS, ReadSettings
 from fingen.disk import read_jsonl
 from fingen.errors import DocumentError, SetError, UsageError
+from fingen.quality.evidence import find_hashed, hash_text, is_hash, retell
 from fingen.quality.grounding import LEVELS, Grounding, ground
+from fingen.quality.privacy import Mode, protect_chunk
 from fingen.records import Chunk, Document, Passage, Period, Record, SourceEntry
 from fingen.sets import CHUNKS, MANIFEST, read_manifest
 from fingen.tasks.qa import build_passage
@@ -35,6 +38,20 @@ class Origin:
             found = tuple(self.passages[chunk] for chunk in record.chunks if chunk in self.passages)
             return found if len(found) == len(record.chunks) else None
         return tuple(self.passages.values()) if self.is_whole else None
+
+    def with_texts(self, record: Record) -> Record:
+        """The row with the quotes and the passage that its hashes stand for; the hash of what is not here stays."""
+        texts = [self.chunks[passage.chunk].text for passage in self.of(record) or ()]
+        whole = "\n\n".join(texts)
+
+        def find(quote: str) -> str:
+            found = (find_hashed(quote, text) for text in texts) if is_hash(quote) else ()
+            return next(filter(None, found), quote)
+
+        def show(passage: str) -> str:
+            return whole if is_hash(passage) and hash_text(whole) == passage else passage
+
+        return retell(record, find, show) if texts else record
 
     def ground(self, record: Record) -> Grounding | None:
         """How the figures of a row stand in what it was written from; None where that is not here, or nothing is to check."""
@@ -107,13 +124,15 @@ def build_origin(chunks: Iterable[Chunk], sources: Iterable[SourceEntry]) -> Ori
     return Origin(by_id, passages, frozenset(name for name in names if name))
 
 
-def read_origin(paths: Sequence[Path]) -> Origin:
+def read_origin(paths: Sequence[Path], settings: Mapping[str, Any] | None = None) -> Origin:
     """Reports to check rows against: files that `fingen pdf2qa` reads, chunks.jsonl of a set, or page-by-page parses.
+
+    `settings` are those of the set that the rows are of: its reports are cut, and masked, as they were for it.
 
     Raises:
         UsageError: a file of no such kind; DocumentError, SetError: one that cannot be read.
     """
-    origins = [_read_one(path) for path in paths]
+    origins = [_read_one(path, settings or {}) for path in paths]
     return Origin(
         {name: chunk for origin in origins for name, chunk in origin.chunks.items()},
         {name: passage for origin in origins for name, passage in origin.passages.items()},
@@ -122,21 +141,21 @@ def read_origin(paths: Sequence[Path]) -> Origin:
     )
 
 
-def _read_one(path: Path) -> Origin:
+def _read_one(path: Path, settings: Mapping[str, Any]) -> Origin:
     if not path.is_file():
         raise UsageError(f"--source {path}: no such file", hint="name a report, chunks.jsonl, or a page-by-page parse")
     from fingen.documents.formats import SUFFIXES  # a set is checked against its own passages: nothing is read
 
     if path.suffix.lower() in SUFFIXES - {".txt"}:
-        return _of_document(_read_report(path))
+        return _of_document(_read_report(path, settings), settings)
     from fingen.documents.parsed import is_page_parse, read_page_parse  # with all that finds companies: rarely needed
 
     if is_page_parse(path):
-        return _of_document(read_page_parse(path))
+        return _of_document(read_page_parse(path), settings)
     if path.name == CHUNKS and path.with_name(MANIFEST).is_file():
         return replace(origin_of_set(path.parent), is_whole=True)
     if path.suffix.lower() == ".txt" and path.read_bytes()[:1] != b"{":
-        return _of_document(_read_report(path))
+        return _of_document(_read_report(path, settings), settings)
     try:
         chunks = {chunk.id: chunk for chunk in read_jsonl(path, Chunk)}
     except (SetError, UnicodeDecodeError) as e:
@@ -147,10 +166,10 @@ def _read_one(path: Path) -> Origin:
     return Origin(chunks, {name: _passage(chunk, None) for name, chunk in chunks.items()}, is_whole=True)
 
 
-def _read_report(path: Path) -> Document:
+def _read_report(path: Path, settings: Mapping[str, Any]) -> Document:
     from fingen.documents import InputFile, read_documents
 
-    for event in read_documents([InputFile(path, path.name)], ReadSettings(), workers=1, cache=CACHE):
+    for event in read_documents([InputFile(path, path.name)], _as_made(settings), workers=1, cache=CACHE):
         if isinstance(event, DocumentError):
             raise event
         if isinstance(event, Document):
@@ -158,10 +177,21 @@ def _read_report(path: Path) -> Document:
     raise AssertionError("reading ended without a document or an error")
 
 
-def _of_document(document: Document) -> Origin:
+def _as_made(settings: Mapping[str, Any]) -> ReadSettings:
+    """How the reports of a set were cut, as far as that can be: the settings may be of others."""
+    tokens, language = settings.get("chunk_tokens"), settings.get("language")
+    how = ReadSettings()
+    if type(tokens) is int and LEAST_TOKENS <= tokens <= MOST_TOKENS:
+        how = replace(how, chunk_tokens=tokens)
+    return replace(how, language=language) if language in LANGUAGES else how
+
+
+def _of_document(document: Document, settings: Mapping[str, Any]) -> Origin:
     names = frozenset(name for name in (document.company, *document.names.values()) if name)
-    passages = {chunk.id: build_passage(document, chunk) for chunk in document.chunks}
-    return Origin({chunk.id: chunk for chunk in document.chunks}, passages, names, is_whole=True)
+    mode: Mode = settings["privacy"] if settings.get("privacy") in get_args(Mode) else "keep"
+    chunks = [protect_chunk(chunk, mode)[0] for chunk in document.chunks]
+    passages = {chunk.id: build_passage(document, chunk) for chunk in chunks}
+    return Origin({chunk.id: chunk for chunk in chunks}, passages, names, is_whole=True)
 
 
 def _passage(chunk: Chunk, source: SourceEntry | None) -> Passage:

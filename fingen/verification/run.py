@@ -19,9 +19,10 @@ from fingen.quality.checks import CHECKS
 from fingen.quality.contamination import Benchmark, find_contamination
 from fingen.quality.draft import Draft
 from fingen.quality.duplicates import find_duplicates, near_clusters
-from fingen.quality.evidence import locate, place_of
+from fingen.quality.evidence import is_hash, locate, place_of
 from fingen.quality.grounding import Grounding
 from fingen.quality.privacy import PRIVATE, TOKENS, matches_masked, scan
+from fingen.quality.splits import COMPANY, document_units
 from fingen.records import CONTESTED, SUPPORTED_BY, Chunk, Evidence, Manifest, Passage, Record
 from fingen.sets import REWORKED, SPLITS, read_manifest
 from fingen.tasks.qa import TABLE
@@ -159,12 +160,13 @@ def verify(target: Path, *, sources: Sequence[Path] = (), keep_out: Sequence[Ben
         laws[name].is_declared = True
     if manifest:
         rows = list(_rows_of_set(target, manifest, laws))
-        origin = read_origin(sources) if sources else origin_of_set(target)
+        origin = read_origin(sources, manifest.settings) if sources else origin_of_set(target)
     else:
         rows = list(_rows_of_file(target, laws))
         origin = read_origin(sources) if sources else Origin()
         for name in ("files", "counts", "splits"):
             laws[name].leave("a file alone has no manifest and no splits")
+    rows = [replace(row, record=origin.with_texts(row.record)) for row in rows]
     for row in rows:
         _Proof(row, origin, laws).prove()
     _prove_namesakes(rows, origin, laws["programs"])
@@ -295,6 +297,11 @@ class _Proof:
                     where = f"stands {_where(found[0])}" if found else "stands nowhere in its passages"
                     detail = f"{_where(quote)}: the quote {where}: {quote.quote[:120]}"
                     problems.append(self._wrong("evidence", "not-on-page" if found else "not-found", detail, row))
+            problems += [
+                self._wrong("evidence", "not-found", f"the passage is another one than that with {text}", self.row)
+                for text in (self.row.record.system, self.row.record.input)
+                if is_hash(text)
+            ]
             law.judge(problems)
 
     def _program(self, record: Record, passages: tuple[Passage, ...] | None) -> None:
@@ -457,7 +464,8 @@ def _prove_splits(rows: Sequence[SetRow], manifest: Manifest, law: Law) -> None:
     cluster = near_clusters([row.record for row in rows])
     train = {chunk for row in rows if row.split == "train" for chunk in row.record.chunks}
     places: dict[str, set[str]] = {}
-    ties = {id(row): _ties(row.record, manifest, cluster) for row in rows}
+    units = document_units(manifest.sources, manifest.split_by)
+    ties = {id(row): _ties(row.record, manifest, cluster, units) for row in rows}
     for row in rows:
         for tie in ties[id(row)].values():
             places.setdefault(tie, set()).update({row.split} - {"memory"})
@@ -475,11 +483,16 @@ def _prove_splits(rows: Sequence[SetRow], manifest: Manifest, law: Law) -> None:
         law.judge(problems)
 
 
-def _ties(record: Record, manifest: Manifest, cluster: dict[str, tuple[str, ...]]) -> dict[str, str]:
+def _ties(
+    record: Record, manifest: Manifest, cluster: dict[str, tuple[str, ...]], units: dict[str, tuple[str, ...]]
+) -> dict[str, str]:
     ties = {f"passage:{chunk}": chunk for chunk in record.chunks}
     ties |= {f"near-duplicate:{each}": each for each in cluster[record.id]}
-    if manifest.split_by == "document" and record.document:
+    if manifest.split_by != "chunk" and record.document:
         ties["document"] = record.document
+    if manifest.split_by == "company":
+        names = (unit for unit in units.get(record.document, ()) if unit.startswith(COMPANY))
+        ties |= {f"company:{name}": name for name in names}
     return ties
 
 

@@ -183,7 +183,10 @@ class StatementTable:
         self._caption, self._kind, self._passage = caption, kind, passage
         self._lines = [(line, line.split(" | ")) for line in text.split("\n")]
         self.width = max(len(cells) for _, cells in self._lines)
-        first = next((n for n, (_, cells) in enumerate(self._lines) if self._has_amounts(cells)), len(self._lines))
+        marks = "% " if kind == "note" else ""  # of a statement the first line with an amount begins the body
+        first = next(
+            (n for n, (_, cells) in enumerate(self._lines) if self._has_amounts(cells, marks)), len(self._lines)
+        )
         self.head, self.body = self._lines[:first], self._lines[first:]
 
     def rows(self) -> Iterator[Row]:
@@ -202,8 +205,9 @@ class StatementTable:
                 yield rows[0]
 
     @staticmethod
-    def _has_amounts(cells: Sequence[str]) -> bool:
-        return any(_AMOUNT.fullmatch(cell) and not _YEAR.fullmatch(cell) and len(cell) > 2 for cell in cells[1:])
+    def _has_amounts(cells: Sequence[str], marks: str) -> bool:
+        bare = [cell.rstrip(marks) if marks else cell for cell in cells[1:]]
+        return any(_AMOUNT.fullmatch(cell) and not _YEAR.fullmatch(cell) and len(cell) > 2 for cell in bare)
 
     def _row(self, line: str, cells: list[str], now: int, before: int, money: Money, span: Span) -> Row | None:
         if len(cells) != self.width or any("%" in cells[at] for at in (now, before)):
@@ -359,7 +363,7 @@ class StatementTable:
         """The lines above the amounts without labels below the years: those name the lines that follow, Revenue by segment."""
         is_dated = False
         for _, cells in self.head:
-            if not (is_dated and cells[0] and not any(cells[1:])):
+            if not (self._kind == "note" and is_dated and cells[0] and not any(cells[1:])):
                 yield cells
             is_dated = is_dated or any(map(self._year_of, cells[1:]))
 
@@ -402,11 +406,15 @@ class StatementTable:
             return None if re.search(r"twelve months|5[23] weeks|years? ended", label, re.IGNORECASE) else "quarter"
         return "year"
 
+    @property
+    def _unit_at_end(self) -> str:
+        return _last_bracket(self._caption) if self._kind == "note" else ""
+
     def money(self, now: int, before: int) -> Money | None:
         """Scale and currency of two columns, from the table or from what is said above the passage."""
         head = " ".join(
             [
-                self._caption if len(self._caption) < 160 else _last_bracket(self._caption),
+                self._caption if len(self._caption) < 160 else self._unit_at_end,
                 *(cell for _, cells in self.head for cell in cells),
             ]
         )
