@@ -55,9 +55,8 @@ def command(ctx: click.Context, /, as_json: bool, quiet: bool, debug: bool) -> N
         echo(
             f"{name:<14}{alias.hub_id or 'made from the set':<40}{_size(alias.billions):>10}  {memory:<42}{licence:<28}{tried}"
         )
-    echo(
-        "\nprompt: the chat template in the model's own tokenizer, for all but those with code of their own\n\nto know:"
-    )
+    prompt = "prompt: the chat template in the model's own tokenizer, for all but those with code of their own"
+    echo("", prompt, "", "to know:")
     traps: dict[str, list[str]] = {}
     for name, alias in config.MODELS.items():
         if alias.trap:
