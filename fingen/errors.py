@@ -24,6 +24,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from pathlib import Path
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, None})  # None: a library that does not say what it is
 MOST_CHARACTERS = 2_000  # of a line of a message: what a file is made of may stand in it
@@ -125,7 +126,11 @@ class NoneReadError(DocumentError):
 
 
 class SetError(UsageError):
-    """A set in build/ is missing, broken, or made with other settings."""
+    """A set in build/ is missing, broken, or made with other settings. `taken` is its folder, where it is in the way of one."""
+
+    def __init__(self, message: str, *, hint: str = "", taken: Path | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.taken = taken
 
 
 class RowError(SetError):

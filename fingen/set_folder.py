@@ -111,18 +111,18 @@ def refuse_other(folder: Path, now: Mapping[str, Any], *, is_whole: bool = True,
     if manifest and (commands := manifest.settings.get(REWORKED)):
         by = " and ".join(f"`fingen {command}`" for command in commands)
         have = "have" if len(commands) > 1 else "has"
-        raise SetError(f"{said}; {by} {have} reworked it since, which this would undo", hint=_WAYS_ON)
+        raise SetError(f"{said}; {by} {have} reworked it since, which this would undo", hint=_WAYS_ON, taken=folder)
     keeps_journal = "teacher" in now
     if begun is None and keeps_journal and manifest:
         is_own = manifest.settings.get("command") == now["command"]
-        raise SetError(f"{said}; its journal is not here" if is_own else said, hint=_WAYS_ON)
+        raise SetError(f"{said}; its journal is not here" if is_own else said, hint=_WAYS_ON, taken=folder)
     before = begun if begun is not None else manifest.settings if manifest else None
     if before is None:
         if (folder / JOURNAL).exists() and not keeps_journal:
-            raise SetError(f"{folder} holds a journal of answers", hint=_WAYS_ON)
+            raise SetError(f"{folder} holds a journal of answers", hint=_WAYS_ON, taken=folder)
         return
     if before.get("command") != now["command"]:
-        raise SetError(said, hint=_WAYS_ON)
+        raise SetError(said, hint=_WAYS_ON, taken=folder)
     if not is_whole:
         before = {name: value for name, value in before.items() if name in now}
     changed = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
@@ -132,6 +132,7 @@ def refuse_other(folder: Path, now: Mapping[str, Any], *, is_whole: bool = True,
     raise SetError(
         f"{folder} was made otherwise: {_differences(before, now)}",
         hint=_AS_BEFORE + (rework if set(changed) <= free else ""),
+        taken=folder,
     )
 
 

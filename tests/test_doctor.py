@@ -52,8 +52,14 @@ def test_where_the_base_is_there_nothing_is_wrong_and_nothing_is_written(desk: P
 
     assert ran.exit_code == 0, ran.output
     assert "all that reports and the offline teacher need is here" in ran.output
-    assert ran.output.splitlines()[-1] == "next: fingen pdf2qa reports/"
+    assert ran.output.splitlines()[-1] == "next: fingen pdf2qa reports/ --teacher offline --out build/rules"
     assert not any(desk.iterdir())
+
+
+def test_who_has_a_key_is_led_to_what_its_teacher_would_cost(desk: Path):
+    said = doctor(OPENAI_API_KEY="sk-for-tests").output
+
+    assert said.splitlines()[-1] == "next: fingen pdf2qa reports/ --teacher openai --dry-run"
 
 
 def test_it_loads_no_torch_and_no_teacher_of_a_provider(desk: Path):

@@ -150,7 +150,7 @@ def test_the_price_of_the_sample_is_what_a_dry_run_says(
     command = ["pdf2qa", "raw", "--teacher", "anthropic", "--dry-run", "--out", "build/sample"]
     *lines, following = CliRunner().invoke(main, command, prog_name="fingen").stdout.splitlines()
     assert [line for line in lines if not line.startswith("note: ")] == said.splitlines()
-    assert following == "next: fingen pdf2qa raw --teacher anthropic --out build/sample"
+    assert following == "next: fingen pdf2qa raw --teacher anthropic --out build/sample --budget 1"
     assert tomllib.loads(text("fingen/teachers/prices.toml"))["date"].isoformat() in text(name)
 
 

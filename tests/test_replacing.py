@@ -156,7 +156,7 @@ def test_what_another_command_made_is_not_replaced(place: Callable[[str], str], 
     ran = fingen(*MAKERS[maker], "--out", folder)
 
     assert ran.exit_code == 2, ran.output
-    error, hint = ran.stderr.splitlines()[-2:]
+    error, hint = (line for line in ran.stderr.splitlines() if line.startswith(("Error: ", "  -> ")))
     assert error.startswith(f"Error: {folder} ")
     assert SAID[there] in error or "journal" in error
     assert "--out" in hint
@@ -201,7 +201,7 @@ def test_what_was_made_otherwise_is_named_in_a_line(
     ran = fingen(*MAKERS[maker], *other, "--out", folder)
 
     assert ran.exit_code == 2, ran.output
-    error, hint = ran.stderr.splitlines()[-2:]
+    error, hint = (line for line in ran.stderr.splitlines() if line.startswith(("Error: ", "  -> ")))
     assert said in error
     assert "{" not in error
     assert len(error) < 250
@@ -386,7 +386,7 @@ def test_a_place_that_cannot_be_written_is_said_before_anything_is_read(workshop
     ran = fingen(*MAKERS[maker], "--out", out)
 
     assert ran.exit_code == 2, ran.output
-    error, hint = ran.stderr.splitlines()[-2:]
+    error, hint = (line for line in ran.stderr.splitlines() if line.startswith(("Error: ", "  -> ")))
     assert error.startswith(f"Error: {out}: cannot be written: {why}")
     assert "disk space" not in hint
     assert "another place" in hint
@@ -412,7 +412,7 @@ def test_a_read_only_disk_is_a_matter_of_permissions(workshop: Path, read_only: 
     ran = fingen(*MAKERS[maker], "--out", read_only / "set")
 
     assert ran.exit_code == 2, ran.output
-    error, hint = ran.stderr.splitlines()[-2:]
+    error, hint = (line for line in ran.stderr.splitlines() if line.startswith(("Error: ", "  -> ")))
     assert error == f"Error: {read_only}/set: cannot be written: Read-only file system"
     assert "permission" in hint
 
@@ -444,7 +444,7 @@ def test_files_that_cannot_be_written_are_named_too(
     ran = fingen(*command)
 
     assert ran.exit_code == 2, ran.output
-    error, hint = ran.stderr.splitlines()[-2:]
+    error, hint = (line for line in ran.stderr.splitlines() if line.startswith(("Error: ", "  -> ")))
     assert FILE in error
     assert "Not a directory" in error
     assert "another place" in hint

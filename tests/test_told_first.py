@@ -21,9 +21,11 @@ from test_export import make_set, record
 from test_kill import reply, write_reports
 
 from fingen.cli import main, working
+from fingen.config import TASKS
 from fingen.set_folder import make_manifest
 from fingen.sets import SetContent, say_terms, write_set
 from fingen.teachers.journal import Journal, read_inputs
+from fingen.verification.run import LAWS
 
 
 @pytest.fixture(autouse=True)
@@ -71,9 +73,96 @@ def test_a_dry_run_says_what_is_to_be_known_and_the_command_that_does_it(reports
     assert ran.exit_code == 0, ran.output
     assert f"note: {OTHERS}" in ran.stdout
     assert "note: anthropic:claude-haiku-5-5: its provider limits what may be trained on its answers" in ran.stdout
-    assert following(ran.stdout) == ["fingen", *words]
+    assert "note: “at most” is a bound, no guess: each answer as long as it may be, asked for 3 times" in ran.stdout
+    assert "ANTHROPIC_API_KEY is not set" not in ran.stdout
+    assert following(ran.stdout) == ["fingen", *words, "--budget", "1"]
     assert OTHERS in told["notes"]
-    assert shlex.split(told["next"]) == ["fingen", *words, "--json"]
+    assert shlex.split(told["next"]) == ["fingen", *words, "--json", "--budget", "1"]
+
+
+@pytest.mark.parametrize(
+    ("words", "environment"),
+    [(("--budget", "20"), {}), (("--budget-all", "20"), {}), ((), {"FINGEN_BUDGET": "20"})],
+)
+def test_a_budget_that_was_named_stays_the_one(reports: Path, words: tuple[str, ...], environment: dict[str, str]):
+    asked = ("pdf2qa", "my reports", "--teacher", "anthropic", *words)
+
+    assert following(run(*asked, "--dry-run", **environment).stdout) == ["fingen", *asked]
+
+
+def test_a_dry_run_names_the_key_that_is_missing_and_the_model_that_was_meant(
+    reports: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    misspelt = ("pdf2qa", "my reports", "--teacher", "anthropic:claude-hiaku")
+    said = run(*misspelt, "--dry-run").stdout
+
+    assert "note: ANTHROPIC_API_KEY is not set: asking needs it" in said
+    assert "price: unknown" in said
+    assert "did you mean claude-haiku-5-5?" in said
+    assert following(said) == ["fingen", *misspelt]
+
+    own = run(
+        "pdf2qa", "my reports", "--teacher", "openai:gpt-6-lunar", "--base-url", "http://127.0.0.1:9/v1", "--dry-run"
+    )
+
+    assert "did you mean" not in own.stdout
+    assert "is not set" not in own.stdout
+
+
+def test_a_set_that_is_in_the_way_is_told_with_the_commands_that_go_on(reports: Path):
+    words = ("pdf2qa", "my reports", "--teacher", "offline")
+    assert run(*words).exit_code == 0
+    name = "build/reports"
+    Path(f"{name}-2").mkdir()
+
+    for typed in ((), ("--out", name)):
+        *_, beside, instead = run(*words, "--per-chunk", "5", *typed).stderr.splitlines()
+
+        assert shlex.split(beside) == ["fingen", *words, "--per-chunk", "5", "--out", f"{name}-3"]
+        assert shlex.split(instead) == ["fingen", *words, "--per-chunk", "5", *typed, "--replace"]
+    assert run(*shlex.split(beside)[1:]).exit_code == 0
+    assert run(*shlex.split(instead)[1:]).exit_code == 0
+
+
+def test_where_nothing_is_asked_about_it_is_told_so(desk: Path):
+    Path("note.md").write_text("Sales rose.\n", encoding="utf-8")
+    ran = run("pdf2qa", "note.md", "--teacher", "offline", "--context", "passage")
+
+    assert ran.exit_code == 1
+    assert "nothing is asked about in 1 passages that were read" in ran.stderr
+    assert "no company is named for sure in note.md" in ran.stderr
+
+
+def test_a_format_that_is_misspelt_is_named(desk: Path):
+    assert "Did you mean llamafactory?" in run("export", "x", "--format", "llamafactry", "--out", "y").stderr
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_topic_of_a_task_is_found_by_its_name(task: str):
+    assert run("help", task).stdout == run("help", "pairs").stdout
+
+
+def test_without_what_trains_the_next_step_needs_no_training(
+    desk: Path, sample_set: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shutil.copytree(sample_set, desk / "build" / "my set")
+    monkeypatch.setitem(sys.modules, "torch", None)  # as where it is not installed
+    shown = following(run("verify", "build/my set").stdout)
+
+    assert shown == ["fingen", "show", "build/my set"]
+    assert run(*shown[1:]).exit_code == 0
+
+
+def test_a_set_with_faults_is_shown_by_the_command_that_is_told(desk: Path, sample_set: Path):
+    shutil.copytree(sample_set, desk / "build" / "my set")
+    with (desk / "build" / "my set" / "train.jsonl").open("a") as file:
+        file.write("\n")
+    shown = following(run("verify", "build/my set").stdout)
+
+    assert shown == ["fingen", "verify", "build/my set", "--html", "report.html"]
+    assert run(*shown[1:]).exit_code == 1
+    assert Path("report.html").is_file()
 
 
 def test_a_paid_run_says_how_far_its_rows_go_and_what_was_passed_over(reports: Path):
@@ -128,9 +217,9 @@ def test_a_clean_set_is_told_by_how_much_and_what_not(desk: Path, sample_set: Pa
     rows = json.loads(run("verify", "build/my set", "--json").stdout)["rows"]
 
     assert re.search(
-        rf"nothing wrong was found: {rows} rows by \d+ of 13 laws, against [1-9]\d* passages; not checked", ran.stdout
+        rf"nothing wrong was found: {rows} rows by \d+ of {len(LAWS)} laws, against [1-9]\d* passages; not checked", ran.stdout
     )
-    assert "contamination (no --keep-out file was named)" in ran.stdout
+    assert "contamination (no benchmark was named with --keep-out)" in ran.stdout
     assert following(ran.stdout) == ["fingen", "finetune", "--set", "build/my set", "--model", "tiny", "--dry-run"]
 
     planned = run(*following(ran.stdout)[1:])
@@ -194,7 +283,8 @@ def test_a_push_is_previewed_without_a_token_and_without_the_network(desk: Path)
     assert "you/mine" in ran.output
     assert "2 (2 train)" in ran.output
     assert "nobody is logged in: what is there under that name was not looked at" in ran.output
-    assert following(ran.stdout) == ["hf", "auth", "login"]
+    push = ["fingen", "push", "build/my set", "--repo", "mine", "--allow-failing"]
+    assert following(ran.stdout) == ["hf", "auth", "login", "&&", *push]
     assert not hub.asked
     assert real.exit_code == 3
     assert "no token for the Hub" in real.output

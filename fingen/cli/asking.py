@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from fingen.cli.common import again, echo, finish
-from fingen.errors import UsageError, visible
+from fingen.errors import TeacherError, UsageError, visible
 
 if TYPE_CHECKING:
     from fingen.cli.progress import Display
@@ -84,8 +85,12 @@ def estimate_lines(estimate: Estimate) -> list[str]:
         *_remarks(estimate),
         *(f"note: {note}" for note in estimate.notes),
     ]
+    notes = [f"note: {note}" for note in _notes_on_asking(estimate)]
     if estimate.usd is None or estimate.batch_usd is None:
-        return [*lines, "price: unknown; give it with --price IN,OUT (USD per million tokens)"]
+        from fingen.teachers.prices import meant
+
+        unknown = "price: unknown; give it with --price IN,OUT (USD per million tokens)"
+        return [*lines, "; ".join(filter(None, (unknown, meant(estimate.teacher)))), *notes]
     lines.append(f"{'USD':<12}{'low (cached)':>14}{'expected':>12}{'at most':>12}")
     for name, (low, expected, most) in (("now", estimate.usd), ("as a batch", estimate.batch_usd)):
         lines.append(f"{name:<12}{low:>14.4f}{expected:>12.4f}{most:>12.4f}")
@@ -94,7 +99,35 @@ def estimate_lines(estimate: Estimate) -> list[str]:
         lines.append(f"{'check':<12}{low:>14.4f}{expected:>12.4f}{most:>12.4f}  on top, by {estimate.check}")
     elif estimate.check:
         lines.append(f"the check by {estimate.check} comes on top, at an unknown price")
-    return lines
+    return [*lines, *notes]
+
+
+def _notes_on_asking(estimate: Estimate) -> list[str]:
+    """Why the most is so much, and the key that is missing; nothing where nobody is paid."""
+    from fingen.teachers import KEYS
+    from fingen.teachers.dispatch import TRIES
+    from fingen.wire import find_key
+
+    notes, key = [], KEYS.get(estimate.teacher.partition(":")[0], "")
+    if estimate.usd and estimate.usd[2]:
+        notes.append(
+            f"“at most” is a bound, no guess: each answer as long as it may be, asked for {TRIES} times, and no cache hit; "
+            "--budget is a stop before it"
+        )
+    if key and "@" not in estimate.teacher and estimate.requests:
+        try:
+            lacks = "" if find_key(key) else f"{key} is not set: asking needs it (fingen doctor)"
+        except TeacherError as e:
+            lacks = str(e)
+        notes += filter(None, [lacks])
+    return notes
+
+
+def _budget(ctx: click.Context, estimate: Estimate) -> list[str]:
+    """A budget for who named none: what is expected, the check too, in whole USD that it does not pass."""
+    unset = "budget" in ctx.params and not any(ctx.params.get(name) for name in ("budget", "budget_all"))
+    expected_usd = sum(usd[1] for usd in (estimate.usd, estimate.check_usd) if usd)
+    return ["--budget", str(math.ceil(expected_usd))] if unset and expected_usd else []
 
 
 def pending_lines(pending: Pending) -> list[str]:
@@ -120,7 +153,7 @@ def tell_unfinished(ctx: click.Context, outcome: Estimate | Pending, *, as_json:
     """Print what a run would ask, or what is still to come of it, and exit."""
     from fingen.events import Estimate
 
-    following = again(ctx) if isinstance(outcome, Estimate) else outcome.next
+    following = again(ctx, *_budget(ctx, outcome)) if isinstance(outcome, Estimate) else outcome.next
 
     def lines() -> list[str]:
         if isinstance(outcome, Estimate):

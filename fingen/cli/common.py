@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 import signal
 import sys
 import threading
@@ -14,6 +15,7 @@ import tomllib
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -153,7 +155,7 @@ class Command(click.Command):
         try:
             rest = super().parse_args(ctx, args)
         except click.UsageError as e:  # it repeats what was typed
-            raise click.UsageError(visible(redact(e.format_message())), ctx=e.ctx) from None
+            raise click.UsageError(visible(redact(_with_meant(e))), ctx=e.ctx) from None
         warn_of_variables(ctx)
         return rest
 
@@ -194,13 +196,21 @@ class Command(click.Command):
         except (KeyboardInterrupt, click.Abort):  # Abort: at a question
             fail_interrupted()
         except FingenError as e:
-            fail(e, debug=debug)
+            fail(e, debug=debug, more=_ways_on(ctx, e))
         except (MemoryError, OSError) as e:
             fail(from_system(e), debug=debug, cause=e)
         except Exception as e:
             if _is_interruption(e):
                 fail_interrupted()
             raise
+
+
+def _with_meant(error: click.UsageError) -> str:
+    """The message of an error of click; for a value that is no choice of its option, with the one that is near."""
+    said, kind = error.format_message(), getattr(getattr(error, "param", None), "type", None)
+    wrong = re.match(r"'(.*)' is not one of", error.message)
+    near = did_you_mean(wrong[1], map(str, kind.choices)) if wrong and isinstance(kind, click.Choice) else ""
+    return f"{said} D{near[1:]}" if near else said
 
 
 def _is_interruption(error: BaseException | None) -> bool:
@@ -340,13 +350,13 @@ def set_argument(target: Path | None, *, quiet: bool) -> Path:
     return newest
 
 
-def fail(error: FingenError, *, debug: bool, cause: BaseException | None = None) -> NoReturn:
-    """Print an error with its hint to standard error, and exit with its code."""
+def fail(error: FingenError, *, debug: bool, cause: BaseException | None = None, more: Iterable[str] = ()) -> NoReturn:
+    """Print an error with its hint, and commands below it (`more`), to standard error, and exit with its code."""
     if debug:
         echo(*redact("".join(traceback.format_exception(cause or error))).splitlines(), err=True)
     echo(*f"Error: {error}".split("\n"), err=True)
     if error.hint:
-        echo(f"  -> {error.hint}", err=True)
+        echo(f"  -> {error.hint}", *(f"     {command}" for command in more), err=True)
     sys.exit(error.exit_code)
 
 
@@ -365,12 +375,25 @@ def _plain(value: Any) -> str:
     return redact(",".join(map(str, value)) if isinstance(value, tuple | list) else str(value))
 
 
-def again(ctx: click.Context, without: str = "--dry-run") -> str:
-    """The command that was typed, ready to be pasted, without one of its flags."""
+def again(ctx: click.Context, *more: str, without: str = "--dry-run") -> str:
+    """The command that was typed, ready to be pasted, without one of its flags, and with more words."""
     from fingen.events import command_line
 
-    typed = (word for word in ctx.meta[TYPED] if word != without)
-    return redact(command_line(*ctx.command_path.split(), *typed))
+    typed = [word for word in ctx.meta[TYPED] if word != without]
+    if "--out" in more and "--out" in typed:
+        at = typed.index("--out")
+        del typed[at : at + 2]
+    options = len(typed) if "--" not in typed else typed.index("--")  # behind it nothing is an option
+    return redact(command_line(*ctx.command_path.split(), *typed[:options], *more, *typed[options:]))
+
+
+def _ways_on(ctx: click.Context, error: FingenError) -> list[str]:
+    """The commands that write beside the set that is in the way, and in its place; none where an error is another."""
+    taken = getattr(error, "taken", None)
+    if taken is None or not taken.name or not {"out", "replace"} <= {each.name for each in ctx.command.params}:
+        return []
+    free = next(path for number in count(2) if not os.path.lexists(path := taken.with_name(f"{taken.name}-{number}")))
+    return [again(ctx, "--out", str(free), without=""), again(ctx, "--replace", without="")]
 
 
 def print_json(value: Mapping[str, Any]) -> None:

@@ -101,4 +101,14 @@ def _lines(found: Diagnosis) -> Iterator[str]:
         yield f"next: {wrong[0].remedy}"
     else:
         yield "all that reports and the offline teacher need is here"
-        yield "next: fingen pdf2qa reports/"
+        yield f"next: fingen pdf2qa reports/ {_teacher(found)}"
+
+
+def _teacher(found: Diagnosis) -> str:
+    """The options of a first run: what the teacher of a key would cost, else the rules, in a set that is in nobody's way."""
+    from fingen.doctor import State
+    from fingen.teachers import KEYS
+
+    here = {each.name for each in found.findings["accounts"] if each.state is State.OK}
+    keyed = next((teacher for teacher, key in KEYS.items() if key in here), None)
+    return f"--teacher {keyed} --dry-run" if keyed else "--teacher offline --out build/rules"

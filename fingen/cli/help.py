@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from fingen.cli.common import Command, all_commands, command_options, finish
+from fingen.config import TASKS
 from fingen.errors import UsageError, did_you_mean
 
 FOLDER = Path(__file__).resolve().parent.parent / "help"
@@ -20,6 +21,7 @@ TOPICS = (
     "training", "preferences", "distillation", "serving", "scoring", "reproducing", "python", "settings", "errors", "safety",
     "container", "agents",
 )  # in the order in which they may be needed; each is a file of FOLDER, whose first heading is its title  # fmt: skip
+OF_TASKS = "pairs"  # the topic that the tasks of pdf2qa are told in; each is found by its name
 NOTEBOOK = "notebook"
 NOTEBOOK_TITLE = "The road from a report to a score as a notebook: writes fingen.ipynb here"
 NOTEBOOK_FILE = Path("fingen.ipynb")
@@ -52,6 +54,7 @@ def command(ctx: click.Context, words: tuple[str, ...], as_json: bool, quiet: bo
         finish(
             {"topic": asked, "written": str(_write_notebook())}, lambda: [f"written: {NOTEBOOK_FILE}"], as_json=as_json
         )
+    asked = OF_TASKS if asked in TASKS else asked
     text = _read(asked) if asked in TOPICS else _made(asked, ctx.find_root())
     if as_json or not (asked in (*TOPICS, REFERENCE) and sys.stdout.isatty()):
         finish({"topic": asked, "text": text}, text.splitlines, as_json=as_json)

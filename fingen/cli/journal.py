@@ -11,6 +11,7 @@ import click
 from fingen.cli import completers
 from fingen.cli.common import Command, command_options, echo, finish, print_json
 from fingen.errors import FingenError, SetError, UsageError
+from fingen.events import command_line
 
 if TYPE_CHECKING:
     from fingen.teachers.journal import Journal
@@ -146,7 +147,8 @@ def _archived_lines(report: dict[str, Any]) -> list[str]:
             *lines,
             f"written: {report['file']}; it holds the passages that were asked about, and what the teacher made of them",
         ]
-    return [*lines, f"next: the command that made it, with --out {report['set']}"]
+    return [*lines, f"the command that made it makes it again of these, with --out {report['set']}",
+            f"next: {command_line('fingen', 'journal', report['set'])}"]  # fmt: skip
 
 
 def _report(folder: str, journal: Journal) -> dict[str, Any]:

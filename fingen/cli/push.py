@@ -91,8 +91,8 @@ def command(
             pushed = push_model(target, settings, agree, quiet=quiet)
         else:
             pushed = push(target, settings, agree, quiet=quiet)
-    if settings.dry_run and not pushed.next:
-        pushed = dataclasses.replace(pushed, next=again(ctx))
+    if settings.dry_run:
+        pushed = dataclasses.replace(pushed, next=" && ".join(filter(None, (pushed.next, again(ctx)))))
     tell(pushed, [_done(pushed, dry_run=settings.dry_run)], as_json=as_json)
 
 

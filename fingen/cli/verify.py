@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fingen.cli import completers
-from fingen.cli.common import Command, FolderOption, command_options, echo, finish, set_argument
+from fingen.cli.common import Command, FolderOption, again, command_options, echo, finish, set_argument
 from fingen.cli.working import working
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ SHOWN = 5  # problems of one law that the table names
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), default=None, metavar="FILE",
               help="Write one page, without scripts or links, that shows what is wrong beside its source.")  # fmt: skip
 @command_options
+@click.pass_context
 def command(
+    ctx: click.Context,
     target: Path | None,
     sources: tuple[Path, ...],
     keep_out: tuple[Path, ...],
@@ -66,7 +68,12 @@ def command(
         if not quiet:
             echo(f"written: {html}", err=True)
     report = {**dataclasses.asdict(found), "exit_code": found.exit_code}
-    finish(report, lambda: _lines(found, html), found.exit_code, as_json=as_json)
+    finish(
+        report,
+        lambda: _lines(found, "" if html else again(ctx, "--html", "report.html")),
+        found.exit_code,
+        as_json=as_json,
+    )
 
 
 def _open(keep_out: tuple[Path, ...]) -> tuple[Benchmark, ...]:
@@ -77,7 +84,8 @@ def _open(keep_out: tuple[Path, ...]) -> tuple[Benchmark, ...]:
     return open_benchmarks(keep_out)
 
 
-def _lines(found: Verification, html: Path | None) -> list[str]:
+def _lines(found: Verification, page: str) -> list[str]:
+    """What is found, and the command of a page about it, if there is to be one yet."""
     from fingen.sets import say_figures
 
     lines = [f"{found.target}: {found.rows:,} rows", ""]
@@ -92,8 +100,8 @@ def _lines(found: Verification, html: Path | None) -> list[str]:
         if law.problems:
             lines += ["", *_law_lines(name, law)]
     if found.exit_code:
-        shown = [] if html else ["", "next: --html FILE shows each beside its source; --json names all rows"]
-        return lines + shown
+        shown = ["", "--html FILE shows each beside its source, --json names all rows", f"next: {page}"]
+        return lines + (shown if page else [])
     return [*lines, "", _say_clean(found), *([f"next: {found.next}"] if found.next else [])]
 
 

@@ -30,7 +30,7 @@ from fingen.rows import YAML_BYTES, Allowance, parse_yaml
 from fingen.wire import MESSAGE_CHARACTERS, Secret, is_from_http, mapping, parse_retry_after
 
 TOKENS_PAGE = "https://huggingface.co/settings/tokens"
-LOG_IN = f"make a token with write permission at {TOKENS_PAGE}, then: export HF_TOKEN=...   (or: hf auth login)"
+LOG_IN = f"make a token with write permission at {TOKENS_PAGE}, then: hf auth login, or: export HF_TOKEN=..."
 AGAIN = "run the same command again: it goes on where it was"
 TIMEOUT_SECONDS = 120.0  # without a byte
 FIRST_WAIT_SECONDS = 1.0  # before a call is made again; doubled each time

@@ -133,7 +133,7 @@ def _left_out(document: Document) -> list[str]:
     if document.encoding:
         notes.append(f"it is not UTF-8, and was read as {document.encoding}, which it looks like")
     if document.oversize:
-        notes.append(f"{document.oversize} chunks are larger than the budget, because one sentence or table row is")
+        notes.append(f"{document.oversize} chunks are larger than --chunk-tokens, because one sentence or table row is")
     return notes
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from fingen import __version__
 from fingen.config import Pdf2qa
 from fingen.disk import lock, sha256_file
-from fingen.documents import OVERRIDES, Progress
+from fingen.documents import OVERRIDES, Progress, name_some
 from fingen.errors import DocumentError, SetError, ShortfallError, TeacherError, UsageError
 from fingen.events import Answered, Estimate, Note, Waiting
 from fingen.pipeline.checking import Checker, open_checker
@@ -52,6 +52,7 @@ from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
 from fingen.verification.origin import Origin
 
 FREE = frozenset({"split", "split_by", "keep_out", "against", "privacy"})  # settings that can be changed without paying
+NO_REPORT = "look at the documents: are they reports with running text?"
 OnEvent = Callable[[Progress | Document | DocumentError | Answered | Waiting | Note], None]
 
 
@@ -377,9 +378,15 @@ class _Run:
         first = [f"the first one: {each.detail[:200]}; all answers are kept: fingen journal {self.settings.out}"
                  for each in draw.rejected[:1]]  # fmt: skip
         hints = [*first, *self.plan.without_rules(self.job.teacher.name)]
+        if not self.shown:
+            of = f": nothing is asked about in {sum(len(each.chunks) for each in self.documents):,} passages that were read"
+            unnamed = [each.path for each in self.documents if each.company is None]
+            hints += [f"no company is named for sure in {name_some(unnamed)}"] * bool(unnamed) + [NO_REPORT]
+        else:
+            of = f" of {len(self.shown):,} passages" + (f"; rejected: {counts}" if counts else "")
         return ShortfallError(
-            f"no record came of {len(self.shown)} passages" + (f"; rejected: {counts}" if counts else ""),
-            hint="; ".join(hints) or "look at the documents: are they reports with running text?",
+            f"no record came{of}",
+            hint="; ".join(hints) or NO_REPORT,
         )
 
     def sum_up(self, draw: Draw, content: SetContent, answers: Gathered, *, changed: bool) -> Summary:

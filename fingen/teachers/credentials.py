@@ -30,7 +30,9 @@ class Account:
 
 def no_key(account: Account) -> TeacherError:
     """Build the error for a missing key."""
-    hint = f"make one at {account.console}, then: export {account.key}=...   (or a line {account.key}=... in ./.env)"
+    hint = (
+        f"make one at {account.console}, then write a line {account.key}=... into ./.env, or: export {account.key}=..."
+    )
     return TeacherError(f"no key: {account.key} is not set", hint=hint)
 
 

@@ -14,6 +14,7 @@ from fingen.errors import UsageError
 from fingen.events import Estimate
 from fingen.records import Completion, Request, Usage, request_key
 from fingen.sets import JOURNAL
+from fingen.teachers import prices
 from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.budgets import paid_beside
 from fingen.teachers.dispatch import TRIES, Terms, Validate, dearest, dispatch
@@ -90,7 +91,7 @@ def check_teacher(job: Job) -> str | None:
     if given and job.requests and teacher.worst_usd(job.requests[0]) is None:
         raise UsageError(
             f"{given[0]}: the price of {teacher.name} is not known",
-            hint="give it: --price IN,OUT (USD per million tokens)",
+            hint=f"{prices.meant(teacher.name)} give it: --price IN,OUT (USD per million tokens)".strip(),
         )
     return run_async(_checked(teacher))
 

@@ -11,7 +11,7 @@ from importlib import resources
 from typing import Any
 
 from fingen.disk import dump_json
-from fingen.errors import TeacherError
+from fingen.errors import TeacherError, did_you_mean
 from fingen.records import Request, Usage
 
 Price = tuple[float, float]  # USD per million input and output tokens
@@ -116,6 +116,17 @@ def models_of(provider: str, today: date) -> tuple[str, ...]:
     """The models of a provider that have a price and have not ended, in the order of the table."""
     rows = _table().items()
     return tuple(name for name, row in rows if row.provider == provider and (row.ends is None or row.ends >= today))
+
+
+def meant(teacher: str) -> str:
+    """What the name of a teacher without a price (`anthropic:claude-hiaku`) most likely means, as a question; or nothing.
+
+    A model of somebody's own server (`openai:qwen@localhost`) may be called anything.
+    """
+    provider, _, model = teacher.partition(":")
+    if not model or "@" in model or _find(model, None):
+        return ""
+    return did_you_mean(model, (name for name, row in _table().items() if row.provider == provider))
 
 
 def takes_cache_breakpoints(model: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -179,7 +180,8 @@ def verify(target: Path, *, sources: Sequence[Path] = (), keep_out: Sequence[Ben
     found = Verification(str(target), len(rows), laws, figures, declared, len(origin.passages))
     if manifest is None or found.exit_code or not manifest.splits.get("train"):
         return found
-    return replace(found, next=command_line("fingen", "finetune", "--set", target, "--model", "tiny", "--dry-run"))
+    tune = ("finetune", "--set", target, "--model", "tiny", "--dry-run") if find_spec("torch") else ("show", target)
+    return replace(found, next=command_line("fingen", *tune))
 
 
 def prove_record(record: Record, origin: Origin) -> dict[str, Law]:
