@@ -11,7 +11,6 @@ import click
 from fingen.cli import completers
 from fingen.cli.common import Command, command_options, echo, finish, print_json
 from fingen.errors import FingenError, SetError, UsageError
-from fingen.events import command_line
 
 if TYPE_CHECKING:
     from fingen.teachers.journal import Journal
@@ -135,6 +134,8 @@ def _import(file: Path, folder: Path, max_mib: int) -> dict[str, Any]:
 
 
 def _archived_lines(report: dict[str, Any]) -> list[str]:
+    from fingen.events import command_line
+
     done = "exported" if "exported" in report else "imported"
     told = report[done]
     lines = [f"{done}: {told['answers']:,} answers, {told['requests']:,} requests, {told['units']:,} units of splits"]
