@@ -546,6 +546,14 @@ def test_a_table_that_explains_its_changes_is_asked_about_row_by_row():
     assert second["answer"].count("。。") == 0
 
 
+def test_why_an_item_recurs_is_no_reason_for_its_change():
+    rows = "项目 | 涉及金额 | 原因\n增值税即征即退 | 1,200,000.00 | 因与正常经营业务密切相关、按照一定标准持续发生"
+    moved = rows.replace("涉及金额 |", "本期金额 | 变动比例 |").replace("00.00 |", "00.00 | 20.00% |")
+
+    assert ask("concept", table(rows), section=DISCUSSION) == []
+    assert len(ask("concept", table(moved), section=DISCUSSION)) == 1
+
+
 def test_a_table_without_reasons_is_not_asked_about():
     rows = "项目 | 本期金额 | 上期金额\n销售费用 | 1,200,000.00 | 1,000,000.00\n管理费用 | 300,000.00 | 500,000.00"
     assert ask("concept", table(rows), section=DISCUSSION) == []
