@@ -182,8 +182,15 @@ def test_a_share_is_one_of_the_total_that_the_line_adds_up_to():
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_wordings_are_many_and_name_their_slots(language: str):
     data = prompts.read_data(f"table-words.{language}")
-    assert set(data) == set(BY_NAME)
-    for operation, words in data.items():
+    assert set(data) == {
+        *BY_NAME,
+        "level",
+        "level_before",
+        "then_growth",
+        "then_part",
+    }  # and the turns of conversations
+    for operation in BY_NAME:
+        words = data[operation]
         assert len(words["ask"]) >= 4, operation
         assert all("{company}" in ask or "{owner}" in ask for ask in words["ask"])
 
