@@ -217,7 +217,8 @@ def test_a_clean_set_is_told_by_how_much_and_what_not(desk: Path, sample_set: Pa
     rows = json.loads(run("verify", "build/my set", "--json").stdout)["rows"]
 
     assert re.search(
-        rf"nothing wrong was found: {rows} rows by \d+ of {len(LAWS)} laws, against [1-9]\d* passages; not checked", ran.stdout
+        rf"nothing wrong was found: {rows} rows by \d+ of {len(LAWS)} laws, against [1-9]\d* passages; not checked",
+        ran.stdout,
     )
     assert "contamination (no benchmark was named with --keep-out)" in ran.stdout
     assert following(ran.stdout) == ["fingen", "finetune", "--set", "build/my set", "--model", "tiny", "--dry-run"]
