@@ -436,7 +436,8 @@ def _resolve(values: dict[str, Any], kind: type[config.Tuning] = config.Tuning, 
     ]
     if table := values.pop("table", None):
         layers.append((str(table), settings.read_table(table)))
-    return settings.resolve([*layers, *settings.published(values.get("recipe"), model, kind)], kind)
+    below = settings.published(values.get("recipe"), model, kind, objective=values.get("objective"))
+    return settings.resolve([*layers, *below], kind)
 
 
 @public("distill")

@@ -405,6 +405,8 @@ FORMS = ("chat", "fingpt")
 BASE_OF = "Of an adapter that another program made: its base model."
 FORM_OF = "Of such an adapter: how its prompts looked in its training."
 OBJECTIVES = ("sft", "dpo")
+# What DPO with LoRA is usually done at: the Zephyr recipe of alignment-handbook, and LLaMA-Factory's own example.
+DPO_LEARNING_RATE = 5e-6
 SCHEDULES = ("cosine", "linear", "constant")
 KEEP = ("best", "last")
 DPI = 144  # dots per inch of a page that is drawn
@@ -421,7 +423,7 @@ class Tuning:
     rslora: bool = False
     dora: bool = False
     form: str = "chat"  # how a row is put to the model: the tokenizer's chat template, or FinGPT's prompt
-    learning_rate: float = folder_option(1e-4, "At its highest.")
+    learning_rate: float = folder_option(1e-4, f"At its highest; dpo has {DPO_LEARNING_RATE:g} by default.")
     schedule: str = "cosine"  # after the warmup
     warmup: float = 0.1  # below 1 a share of all steps, from 1 on steps
     epochs: int = folder_option(3, "Times each row is seen.")

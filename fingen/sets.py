@@ -251,8 +251,14 @@ def _counted(content: SetContent, splits: Mapping[str, list[Record]]) -> Manifes
 
 
 def _dataset_info(manifest: Manifest, splits: Mapping[str, Iterable[Record]]) -> dict[str, Any]:
-    """What LLaMA-Factory reads: the training split under the set's own name, the others behind it."""
-    told = {"system": "system"} if any(record.system for rows in splits.values() for record in rows) else {}
+    """What LLaMA-Factory reads: the training split under the set's own name, the others behind it.
+
+    Nothing for rows with earlier turns: it does not read them from a column of JSON, and would learn last answers without them.
+    """
+    rows = [record for rows in splits.values() for record in rows]
+    if any(record.turns for record in rows):
+        return {}
+    told = {"system": "system"} if any(record.system for record in rows) else {}
     info, name = alpaca_info(manifest, told), manifest.name
     return {
         name if split == "train" else f"{name}_{split}": {"file_name": _file_name(split), **info} for split in splits
@@ -274,6 +280,7 @@ class _Seen:
     labels: dict[str, Counter[str]]  # label -> split -> rows
     languages: set[str]
     samples: list[Record]  # the first rows, of different tasks where there are some
+    has_turns: bool = False  # in any row
 
 
 def render_card(
@@ -301,6 +308,7 @@ def render_card(
         hashed=manifest.settings.get(QUOTES) == HASHED,
         total=total,
         counts=seen.tasks,
+        has_turns=seen.has_turns,
         labels=sorted(seen.labels.items())[:LABELS_SHOWN],
         labels_left=max(0, len(seen.labels) - LABELS_SHOWN),
         data_files={split: _file_name(split) for split in seen.tasks},
@@ -323,6 +331,7 @@ def _look_at(splits: Mapping[str, Iterable[Record]]) -> _Seen:
         for record in records:
             tasks[record.task] += 1
             seen.languages.add(record.language)
+            seen.has_turns = seen.has_turns or bool(record.turns)
             if record.label:
                 seen.labels.setdefault(record.label, Counter())[split] += 1
             if len(seen.tasks) == 1:

@@ -584,6 +584,17 @@ def test_a_folder_of_nothing_that_is_read_names_each_file_on_a_line(tmp_path: Pa
     ] == [1, 1, 1]
 
 
+def test_a_file_of_data_is_refused_where_it_is_named(
+    readers_here: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("notes.json").write_text('{"note": "Revenue of Northwind Inc. rose to 52 million dollars in 2024."}')
+    ran = CliRunner().invoke(cli.main, ["pdf2qa", "notes.json", "--teacher", "offline", "--quiet"])
+    assert ran.exit_code == 2
+    assert "notes.json: not a format that is read: a .json file, no report format" in ran.stderr
+    assert not Path("build").exists()
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 def test_text_is_read_in_the_encoding_that_it_has(tmp_path: Path, encoding: str):
     path = tmp_path / "a.htm"

@@ -218,3 +218,36 @@ def test_earlier_turns_are_a_history(desk: Path):
     assert (
         json.loads(Path("out/dataset_info.json").read_text(encoding="utf-8"))["mine"]["columns"]["history"] == "history"
     )
+
+
+def test_a_set_with_earlier_turns_names_no_files_that_would_be_learned_without_them(desk: Path):
+    """Its own rows have their turns as JSON: read by an entry, each last question would stand alone."""
+    assert json.loads(Path("build/mine/dataset_info.json").read_text(encoding="utf-8")) == {}
+    card = Path("build/mine/README.md").read_text(encoding="utf-8")
+    assert "fingen export SET --format llamafactory" in card
+    assert "dataset_dir: ." not in card
+    table = fingen("export", "build/mine", "--format", "parquet", "--out", "table").output
+    assert json.loads(Path("table/dataset_info.json").read_text(encoding="utf-8")) == {}
+    assert "take --format llamafactory" in table
+    assert "llamafactory-cli" not in table
+    exported()
+    assert set(json.loads(Path("out/dataset_info.json").read_text(encoding="utf-8"))) == {"mine"}
+
+    alone = [{"instruction": f"What was revenue of {n}?", "output": f"{n * 7} million."} for n in range(9)]
+    Path("alone.json").write_text(json.dumps(alone), encoding="utf-8")
+    fingen("import", "alpaca", "alone.json", "--out", "build/alone")
+    assert set(json.loads(Path("build/alone/dataset_info.json").read_text(encoding="utf-8"))) == {"alone"}
+    assert "dataset_dir: ." in Path("build/alone/README.md").read_text(encoding="utf-8")
+
+
+def test_only_rows_that_may_be_cut_off_are_told(desk: Path):
+    rows = [{"instruction": f"What was revenue of {n}?", "output": "word " * (n * 100)} for n in range(1, 8)]
+    Path("long.json").write_text(json.dumps(rows), encoding="utf-8")
+    fingen("import", "alpaca", "long.json", "--out", "build/long")
+
+    said = [
+        fingen("export", f"build/{name}", "--format", "llamafactory", "--out", name).output for name in ("long", "mine")
+    ]
+
+    assert "rows that may be longer than 2,048 tokens, by their bytes: 4" in said[0]
+    assert "2,048" not in said[1]

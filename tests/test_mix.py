@@ -244,3 +244,26 @@ def test_rows_of_a_mix_are_scored_task_by_task():
     }  # fmt: skip
     assert [one.is_text for one in asked] == [True, False, False]
     assert [set(one.items[0].options) for one in asked] == [set(), {"neutral"}, {"loan"}]
+
+
+def test_short_answers_and_repeats_that_were_asked_for_are_no_faults_to_verify(tmp_path: Path):
+    """Those of others are short, and in what language they like; what is wrong with a figure or a file still is."""
+    short = [{"instruction": f"Is {n} more than {n + 1}?", "output": "No."} for n in range(9)]
+    short += [{"instruction": f"营业收入第 {n} 季度增长吗？", "output": "I cannot say"} for n in range(9)]
+    Path("short.json").write_text(json.dumps(short), encoding="utf-8")
+    assert CliRunner().invoke(main, ["import", "alpaca", "short.json", "--out", "build/short"]).exit_code == 0
+    run("build/short:2")
+
+    said = CliRunner().invoke(main, ["verify", "build/mix"])
+    laws = json.loads(CliRunner().invoke(main, ["verify", "build/mix", "--json"]).stdout)["laws"]
+    alone = CliRunner().invoke(main, ["verify", "short.json"])
+
+    assert said.exit_code == 0, said.output
+    assert "duplicates: declared by the set, and no fault (18 exact)" in said.stdout
+    assert "not so" not in said.stdout
+    assert (laws["answer"]["failed"], laws["answer"]["unchecked"]) == (0, 36)
+    assert list(laws["answer"]["why"]) == ["imported rows keep the form that they came with"]
+    assert alone.exit_code == 1  # a file that is named to be held against that form
+    with Path("build/short/train.jsonl").open("a", encoding="utf-8") as file:
+        file.write("{}\n")
+    assert CliRunner().invoke(main, ["verify", "build/short"]).exit_code == 1

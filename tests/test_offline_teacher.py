@@ -349,6 +349,38 @@ def test_a_segments_revenue_is_not_asked_for_as_the_companys():
     assert "section “Cloud services” of its annual report" in item["rephrased"]
 
 
+CAUSED = "Net sales increased 18.2% to $3.2 billion due to higher prices and more orders of the machine builders."
+
+
+@pytest.mark.parametrize(("above", "said"), [
+    (["Fourth Quarter Financial Highlights"], " in the fourth quarter"),
+    (["Three Months Ended December 31, 2024"], " in the quarter"),
+    (["Fourth Quarter Results", "Fiscal Year 2024 Results"], ""),
+])  # fmt: skip
+def test_prose_under_a_heading_of_a_quarter_is_of_the_quarter(above: list[str], said: str):
+    section, title = tuple(above[:-1]), above[-1]
+    question = only(ask("concept", heading(title), paragraph(CAUSED), section=section))["question"]
+
+    assert f"net sales increase{said}, according" in question
+
+
+def test_prose_that_may_be_of_the_quarter_or_of_the_year_is_not_asked_about():
+    quarter, both = heading("Fourth Quarter Financial Highlights"), heading("Fourth Quarter and Full Year Results")
+
+    assert ask("concept", both, paragraph(CAUSED), section=()) == []
+    assert (
+        ask("concept", quarter, paragraph("All growth is organic."), heading("Summary"), paragraph(CAUSED), section=())
+        == []
+    )
+    assert (
+        ask(
+            "concept", heading("Summary"), paragraph(CAUSED), paragraph("The current quarter rate was 19%."), section=()
+        )
+        == []
+    )
+    assert len(ask("concept", heading("Summary"), paragraph(CAUSED), section=())) == 1
+
+
 def test_a_change_of_the_quarter_is_asked_for_as_one_of_the_quarter():
     text = "Net sales increased 18.2% to $3.2 billion compared to $2.7 billion in the fourth quarter of fiscal 2023 due to prices."
     assert "net sales increase in the fourth quarter" in only(ask("concept", paragraph(text)))["question"]
@@ -544,6 +576,14 @@ def test_a_table_that_explains_its_changes_is_asked_about_row_by_row():
     assert "主要系本期展会增加、销售人员增加所致。" in first["answer"]
     assert set(first["evidence"]) <= set(re.split(r" \| |\n", "\n".join(rows)))
     assert second["answer"].count("。。") == 0
+
+
+def test_why_an_item_recurs_is_no_reason_for_its_change():
+    rows = "项目 | 涉及金额 | 原因\n增值税即征即退 | 1,200,000.00 | 因与正常经营业务密切相关、按照一定标准持续发生"
+    moved = rows.replace("涉及金额 |", "本期金额 | 变动比例 |").replace("00.00 |", "00.00 | 20.00% |")
+
+    assert ask("concept", table(rows), section=DISCUSSION) == []
+    assert len(ask("concept", table(moved), section=DISCUSSION)) == 1
 
 
 def test_a_table_without_reasons_is_not_asked_about():

@@ -349,6 +349,25 @@ def test_llamafactory_gets_ranked_rows_and_a_file_that_learns_them(pairs: Path, 
     )
     assert "stage: dpo\n" in yaml
     assert "pref_beta: 0.1\n" in yaml
+    assert "learning_rate: 5.0e-06\n" in yaml
+
+
+@pytest.mark.parametrize(
+    ("more", "learning_rate", "source"),
+    [
+        ((), 5e-6, "objective dpo"),
+        (("--learning-rate", "2e-5"), 2e-5, "--learning-rate"),
+        (("--recipe", "openfindata-intent"), 1e-4, "recipe openfindata-intent"),
+    ],
+)
+def test_preferences_are_learned_at_a_rate_of_their_own(
+    pairs: Path, more: tuple[str, ...], learning_rate: float, source: str
+):
+    ran = CliRunner().invoke(
+        cli.main, ["finetune", "--objective", "dpo", "--set", str(pairs), *more, "--dry-run", "--json"]
+    )
+    planned = json.loads(ran.stdout)
+    assert (planned["settings"]["learning_rate"], planned["sources"]["learning_rate"]) == (learning_rate, source)
 
 
 def test_trl_gets_messages_and_openai_its_own_names(pairs: Path, tmp_path: Path):

@@ -139,7 +139,7 @@ def test_what_is_better_stands_beside_its_original_and_what_is_worse_is_counted(
     assert all(row["item"]["question"] and row["item"]["answer"] for row in rejected)
     manifest = json.loads((Path(made["set"]) / "manifest.json").read_text(encoding="utf-8"))
     assert "published split: all is train" in manifest["declared"]
-    laws = json.loads(run("verify", made["set"], "--json", code=1).stdout)["laws"]  # 1: answers of others are short
+    laws = json.loads(run("verify", made["set"], "--json", code=1).stdout)["laws"]  # 1: the new answers are short
     assert not any(laws[law]["failed"] for law in ("files", "rows", "counts", "duplicates", "splits", "privacy"))
 
 

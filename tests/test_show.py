@@ -490,6 +490,29 @@ def test_a_record_without_pages_has_no_picture(tmp_path: Path, monkeypatch: pyte
     assert "qa-1: no page to draw" in result.stderr
 
 
+def test_a_file_without_pages_has_none_to_draw_and_its_place_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Text that stands under no heading: the place of its quote has no section in front."""
+    monkeypatch.chdir(tmp_path)
+    proof = "Revenue of the harbour unit rose by 5 percent to USD 52 million in 2024, as more ships called there."
+    Path("notes.txt").write_text(
+        f"{proof}\n\nThe unit runs two berths, and a third one is being built.\n", encoding="utf-8"
+    )
+    document = read(Path("notes.txt"))
+    chunk = document.chunks[0].model_copy(update={"section": ()})
+    document = document.model_copy(update={"chunks": (chunk,)})
+    place = f" @ {chunk.blocks[0].place}"
+    folder = make_set(Path("set"), [document], [record(document, Evidence(quote=proof, page=0, place=place), pages=())])
+
+    assert f"notes.txt, {chunk.blocks[0].place}" in run(folder).stdout
+    drawn = run(folder, "--png", "page.png")
+    assert drawn.exit_code == 2
+    assert "notes.txt has no page that can be drawn" in drawn.stderr
+    assert "--html" in drawn.stderr
+    assert not Path("page.png").exists()
+
+
 def test_a_quote_that_no_passage_holds_is_said_to_be_lost(harbour: Path, tmp_path: Path):
     document = read(tmp_path / "harbour.pdf")
     folder = make_set(

@@ -79,6 +79,34 @@ def test_a_title_that_another_statement_follows_says_nothing_of_it(tmp_path: Pat
     assert holding(document, "Stores opened").basis == ()
 
 
+LONG_ZH = [(f"{number}、应付职工薪酬", "1,204.00", "1,180.00") for number in range(7)]
+OVER_PAGES: dict[str, list[list[Line]]] = {
+    "a title at the foot of the page before": [
+        [TEXT_ZH, "母公司利润表", "2023年1—12月"],
+        ["单位：元 币种：人民币", [YEARS_ZH, ("五、净利润", "301.00", "350.00"), ("六、综合收益", "301.00", "350.00")]]],
+    "the same headings again": [
+        ["母公司利润表", "单位：元", [YEARS_ZH, *LONG_ZH]],
+        [[YEARS_ZH, ("四、利润总额", "342.00", "390.00"), ("五、净利润", "301.00", "350.00")], TEXT_ZH,
+         "合并现金流量表", [YEARS_ZH, ("收到的税费返还", "42.00", "39.00"), ("现金流入小计", "42.00", "39.00")]]],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", OVER_PAGES)
+def test_a_statement_is_the_parents_over_the_page_break(tmp_path: Path, kind: str):
+    document = make(tmp_path / "report.pdf", OVER_PAGES[kind])
+
+    assert "parent" in {basis.kind for basis in holding(document, "五、净利润").basis}
+
+
+def test_the_same_headings_below_other_text_are_another_table(tmp_path: Path):
+    pages: list[list[Line]] = [
+        ["母公司利润表", [YEARS_ZH, *BODY_ZH]],
+        [TEXT_ZH, [YEARS_ZH, ("门店数量", "1,343", "1,310"), ("关闭门店", "1,012", "1,001")]],
+    ]
+
+    assert holding(make(tmp_path / "report.pdf", pages), "门店数量").basis == ()
+
+
 def test_the_prompt_says_the_basis_and_where_it_was_said(tmp_path: Path):
     document = make(tmp_path / "report.pdf", [["# Company income statement", [YEARS, *BODY], TEXT]])
     chunk = holding(document, "Cost of sales")

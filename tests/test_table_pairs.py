@@ -23,11 +23,11 @@ from fingen.documents import find_sources, read_documents
 from fingen.quality.namesakes import find_namesakes
 from fingen.quality.programs import execute, tokenize
 from fingen.quality.steps import BY_NAME, OPERATIONS
-from fingen.records import Document, Passage, Period, Record, Stated
+from fingen.records import Basis, Document, Passage, Period, Record, Stated
 from fingen.review.proof import prove
 from fingen.sets import read_split
 from fingen.tasks.table import PER_TABLE
-from fingen.teachers.offline.questions import table_pairs
+from fingen.teachers.offline.questions import table_pairs, table_talks
 from fingen.verification.origin import origin_of_set
 
 INCOME = """ | 2024 | 2023 | 2022
@@ -182,8 +182,15 @@ def test_a_share_is_one_of_the_total_that_the_line_adds_up_to():
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_wordings_are_many_and_name_their_slots(language: str):
     data = prompts.read_data(f"table-words.{language}")
-    assert set(data) == set(BY_NAME)
-    for operation, words in data.items():
+    assert set(data) == {
+        *BY_NAME,
+        "level",
+        "level_before",
+        "then_growth",
+        "then_part",
+    }  # and the turns of conversations
+    for operation in BY_NAME:
+        words = data[operation]
         assert len(words["ask"]) >= 4, operation
         assert all("{company}" in ask or "{owner}" in ask for ask in words["ask"])
 
@@ -393,3 +400,107 @@ def test_parts_of_a_year_are_compared_in_reports_of_them():
         assert {cell["value"] for cell in pair.cells} <= (
             {"90,805", "56,084", "30,284", "13,105"} if long else {"46,743", "30,040", "12,890", "7,466"}
         )
+
+
+def test_a_statement_that_is_titled_below_says_nothing_of_the_table_above():
+    above = "项目 | 2024年12月31日 | 2023年12月31日\n未分配利润 | 582,900,000.00 | 573,500,000.00"
+    both = passage(above, "财务报表", "zh").model_copy(
+        update={
+            "text": f"{above}\n合并利润表\n{ZH}",
+            "kinds": (("table", above), ("paragraph", "合并利润表"), ("table", ZH)),
+            "basis": (Basis(kind="consolidated", text="合并利润表", page=3),),
+        }
+    )
+    asked = [pair.question for pair in table_pairs(both)]
+
+    assert any("营业收入" in question for question in asked)
+    assert not any("2024年度" in question and "未分配利润" in question for question in asked)
+
+
+def test_a_statement_that_goes_on_above_the_parents_is_not_asked_about():
+    mixed = passage(ZH, "财务报表", "zh").model_copy(
+        update={
+            "basis": (
+                Basis(kind="consolidated", text="合并利润表", page=2),
+                Basis(kind="parent", text="母公司利润表", page=3),
+            )
+        }
+    )
+
+    assert table_pairs(SHOWN["zh"])
+    assert not table_pairs(mixed)
+
+
+def test_a_conversation_names_the_kind_of_its_report():
+    quarterly = INCOME.replace(" | 2024 | 2023 | 2022", "Three months ended | June 30, 2024 | June 30, 2023").replace(
+        " | $5,500", ""
+    )
+    quarterly = "\n".join(" | ".join(line.split(" | ")[:3]) for line in quarterly.split("\n"))
+    said = passage(quarterly, "Consolidated Statements of Income").model_copy(
+        update={"period": Period(kind="quarterly", end="2024-06-30")}
+    )
+    answers = [turn.answer for talk in table_talks(said) for turn in talk]
+
+    assert any("quarterly report" in answer for answer in answers)
+    assert not any("annual report" in answer for answer in answers)
+
+
+def test_the_last_turn_of_a_conversation_stays_with_its_line():
+    """A label that stands in two totals of one table is another line in each."""
+    twice = """ | 2024 | 2023
+Revenue: |  |\x20
+Product | $6,000 | $5,000
+Service | 4,000 | 3,000
+Total revenue | 10,000 | 8,000
+Cost of revenue: |  |\x20
+Product | 2,000 | 1,800
+Service | 1,000 | 900
+Total cost of revenue | 3,000 | 2,700"""
+    talks = table_talks(passage(twice, "Results by Line"))
+    rows = [{cell["value"] for cell in turn.cells} for talk in talks if len(talk) == 4 for turn in talk[::3]]
+
+    assert rows
+    assert all(first <= last for first, last in zip(rows[::2], rows[1::2], strict=True))
+
+
+INVESTEE = (
+    "Our equity in it is amortized over 40 years. A summary of financial information for our equity investments in the "
+    "aggregate, other than Bottler Enterprises and Bottler Amatil, whose accounts are given above, is as follows (in millions):"
+)
+
+
+def test_both_tables_below_a_sentence_on_an_investee_are_its_own():
+    plain = passage(f"{ASSETS}\n{INCOME}", "Note 2: Bottling Investments")
+    told = {"below": (("table", ASSETS), ("table", INCOME))}
+    told["investee"] = (("paragraph", INVESTEE), *told["below"])
+    asked = {name: table_pairs(plain.model_copy(update={"kinds": kinds})) for name, kinds in told.items()}
+
+    assert asked["below"]
+    assert asked["investee"] == []
+
+
+def test_a_mark_of_the_page_is_no_title_of_columns():
+    table = """ | [bar chart] |  |
+ | 2024 | 2023 | 2022
+Net operating revenues | $18,900 | $18,700 | $18,100
+Gross margin | 68% | 64% | 62%"""
+    said = [pair.question for pair in table_pairs(passage(table, "Margin Analysis"))]
+
+    assert not any("chart" in question for question in said)
+
+
+def test_components_of_deferred_taxes_are_not_asked_about_as_assets():
+    table = ASSETS.replace("Total inventories", "Gross deferred tax assets").replace("Finished goods", "Benefit plans")
+
+    assert table_pairs(passage(ASSETS, "Details"))
+    assert table_pairs(passage(table, "Details")) == []
+
+
+def test_the_lines_of_a_cash_flow_statement_are_no_balances():
+    """Not even where no title says what it is: what was added to unearned revenue is not that revenue."""
+    flows = FLOWS.replace("Inventories |", "Unearned revenue |").replace("used in investing", "used for investing")
+    flows += "\nNet cash used in financing activities | (2,710) | (4,552)"
+    said = [pair.question.lower() for pair in table_pairs(passage(flows, "Details"))]
+
+    assert any("operating activities" in question for question in said)
+    assert not any("unearned" in question for question in said)

@@ -50,7 +50,13 @@ def command(ctx: click.Context, /, table: Path | None, overrides: tuple[str, ...
     from fingen.training.seeds import Seeds, finetune_seeds
 
     resolved = resolve(
-        ctx, take_settings(Tuning, options), table, overrides, recipe=options["recipe"], model=options["model"]
+        ctx,
+        take_settings(Tuning, options),
+        table,
+        overrides,
+        recipe=options["recipe"],
+        model=options["model"],
+        objective=options["objective"],
     )
     settings = settings_of(Finetune, options)
     voice = Voice(quiet=quiet)

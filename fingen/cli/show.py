@@ -150,10 +150,12 @@ def _lines(shown: Shown, pictures: Pictures) -> list[str]:
 
 def _where(quote: Quote) -> str:
     """The page and the box around all of a quote, in points, or its place; and what is to be known about it."""
+    from fingen.records import PLACE_MARK  # slow: with pydantic
+
     lost = "" if quote.chunk else ", in none of the passages"
     page = f"page {quote.page}, " if quote.page else ""
     if quote.place:
-        return page + visible(quote.place) + lost
+        return page + visible(quote.place.removeprefix(PLACE_MARK)) + lost
     if not quote.boxes:
         return f"{page}its place there is not known{lost}"
     lefts, tops, rights, bottoms = zip(*quote.boxes, strict=True)

@@ -25,9 +25,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def resolve(
     ctx: click.Context, flags: dict[str, Any], table: Path | None, overrides: tuple[str, ...], *, recipe: str | None,
-    model: str = "", kind: type[Tuning] = Tuning,
+    model: str = "", kind: type[Tuning] = Tuning, objective: str | None = None,
 ) -> Resolved:  # fmt: skip
-    """The settings by the strength of where they come from: command line, environment, file, fingen.toml, recipe, preset."""
+    """The settings by the strength of where they come from: command line, environment, file, fingen.toml, recipe, preset, objective."""
     from fingen.training import settings
 
     by_source: dict[ParameterSource | None, dict[str, Any]] = {}
@@ -46,7 +46,7 @@ def resolve(
     if table:
         layers.append((str(table), settings.read_table(table)))
     layers.append(("fingen.toml", by_source.get(ParameterSource.DEFAULT_MAP, {})))
-    layers += settings.published(recipe, model, kind)
+    layers += settings.published(recipe, model, kind, objective=objective)
     return settings.resolve(layers, kind)
 
 

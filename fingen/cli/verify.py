@@ -117,7 +117,11 @@ def _say_clean(found: Verification) -> str:
 def _law_lines(name: str, law: Law) -> list[str]:
     reasons = Counter(problem.reason for problem in law.problems)
     counts = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
-    lines = [f"{name}: not so: {law.title} ({counts})"]
+    declared = f"{law.declared:,} rows of it are declared by the set" if law.declared else ""
+    if law.failed:
+        lines = [f"{name}: not so: {law.title} ({counts})" + (f"; {declared}" if declared else "")]
+    else:
+        lines = [f"{name}: declared by the set, and no fault ({counts})"]
     lines += [_problem_line(problem) for problem in law.problems[:SHOWN]]
     rest = len(law.problems) - SHOWN
     return lines + ([f"  and {rest:,} more"] if rest > 0 else [])

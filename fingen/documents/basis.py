@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from fingen.documents.shapes import PageBlock
+from fingen.documents.tables import is_unit_line
 from fingen.documents.units import unit_of
 from fingen.records import Basis, BasisKind
 from fingen.text import ends_sentence, is_amount, is_cjk
@@ -96,7 +97,7 @@ _YEAR = re.compile(r"(?:19|20)\d\d")
 def set_basis(blocks: Sequence[PageBlock], paths: Sequence[tuple[str, ...]]) -> None:
     """Set on each table what its amounts stand on, as far as that is sure."""
     latest: BasisKind | None = None  # whose statement was named last
-    before: PageBlock | None = None
+    before: int | None = None  # the table before
     times = Counter(block.text for block in blocks if block.kind != "table" and len(block.text) <= CAPTION)
     furniture = {text for text, count in times.items() if count > OFTEN}
     for at, block in enumerate(blocks):
@@ -109,11 +110,37 @@ def set_basis(blocks: Sequence[PageBlock], paths: Sequence[tuple[str, ...]]) -> 
         )
         if _has_amounts(block):
             block.basis = tuple(_of_table(blocks, paths, at, latest, rows, furniture))
-            if block.inherited and before is not None and not rows:
-                block.basis = block.basis or before.basis
-            before = block
+            if before is not None and not rows and _goes_on(blocks, paths, before, at):
+                block.basis = _taken_over(blocks[before], block)
+            before = at
         if rows:
             latest = next(iter(rows)) if len(rows) == 1 else None
+
+
+def _goes_on(blocks: Sequence[PageBlock], paths: Sequence[tuple[str, ...]], before: int, at: int) -> bool:
+    """Whether a table goes on with the one before: without headings, or with the same ones again over the page break."""
+    one, other = blocks[before], blocks[at]
+    if other.inherited:
+        return True
+    headings = [row.cells for row in other.rows[: other.header]]
+    is_again = any(map(any, headings)) and headings == [row.cells for row in one.inherited or one.rows[: one.header]]
+    is_next = one.page + 1 == other.page and paths[before] == paths[at]
+    return is_again and is_next and all(_is_unit(block) for block in blocks[before + 1 : at])
+
+
+def _is_unit(block: PageBlock) -> bool:
+    return block.kind != "table" and is_unit_line(block.text)
+
+
+def _taken_over(before: PageBlock, block: PageBlock) -> tuple[Basis, ...]:
+    """The basis of a table that goes on: its own, and what a title says of the one before where it says nothing of that."""
+    if not block.basis:
+        return before.basis
+    kinds = {basis.kind for basis in block.basis}
+    if kinds & {"parent", "consolidated"}:
+        return block.basis
+    owners = [basis for basis in before.basis if basis.kind in ("parent", "consolidated") and not basis.column]
+    return (*owners, *block.basis)
 
 
 def _has_amounts(block: PageBlock) -> bool:
@@ -164,12 +191,19 @@ def _of_table(blocks: Sequence[PageBlock], paths: Sequence[tuple[str, ...]], at:
 
 
 def _titles(blocks: Sequence[PageBlock], at: int) -> list[PageBlock]:
-    """The lines above a table that may be its title, the nearest first."""
+    """The lines above a table that may be its title, the nearest first; those at the foot of the page before too.
+
+    Over the page break only a table on top of its page is looked for, with nothing but its unit above.
+    """
     lines: list[PageBlock] = []
+    page, on_top = blocks[at].page, True
     for line in reversed(blocks[max(0, at - NEAR) : at]):
         is_sentence = len(line.text) > CAPTION or (ends_sentence(line.text) and line.text[-1] not in ":：")
-        if line.kind == "table" or line.page != blocks[at].page or is_sentence:
+        if line.kind == "table" or is_sentence:
             break
+        if line.page != page and (line.page != page - 1 or _CHAPTER.search(line.text) or not on_top):
+            break
+        on_top = on_top and (line.page != page or _is_unit(line))
         lines.append(line)
     return lines
 

@@ -34,6 +34,10 @@ OTHERS = {
 }
 
 
+# What holds data, settings or code: in a folder passed over, named outright refused.
+DATA = {".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".py", ".ipynb", ".js", ".css", ".sql"}
+
+
 MOST_NEIGHBOURS = 1_000  # names that a wrong one is compared with
 
 
@@ -186,6 +190,8 @@ def _of_text(path: Path, text: bytes) -> Format | Refused:
         return "md"
     if suffix in OTHERS:
         return Refused(f"a {suffix} file", OTHERS[suffix])
+    if suffix in DATA:
+        return Refused(f"a {suffix} file, no report format", "save its text as .txt or .md if it is a report")
     if _MAIL.match(text):
         return Refused("a message, or a page saved with its pictures", OTHERS[".eml"])
     return "html" if suffix in PAGES else "txt"

@@ -23,7 +23,7 @@ from fingen.disk import (
 )
 from fingen.errors import SetError, UsageError
 from fingen.events import Outcome, command_line
-from fingen.pipeline.llamafactory import FILES, TRAIN, Runs, find_runs
+from fingen.pipeline.llamafactory import FILES, TRAIN, TRAINED, Runs, find_runs
 from fingen.records import Manifest, Record
 from fingen.sets import COLUMNS, MANIFEST, RANKED, SPLITS, read_manifest, read_split, write_table
 
@@ -171,6 +171,12 @@ def _find_more(folder: Path, splits: Iterable[str]) -> set[str]:
     return found
 
 
+def _count_long(folder: Path, splits: Iterable[str], runs: Runs) -> int:
+    """The rows that are trained or validated on and may be cut off there."""
+    read = (record for split in splits if split in TRAINED for record in read_split(folder, split))
+    return sum(map(runs.may_cut, read))
+
+
 def _exported(
     folder: Path,
     manifest: Manifest,
@@ -189,8 +195,11 @@ def _exported(
         files=counts.rows,
         neutralised=counts.neutralised,
         changed=changed,
-        notes=[*_notes(form_name, counts, more), *(runs.notes(splits) if runs else ())],
-        next=_next(form_name, manifest.name, out, is_ranking=manifest.is_preferences),
+        notes=[
+            *_notes(form_name, counts, more),
+            *(runs.notes(splits, _count_long(folder, splits, runs)) if runs else ()),
+        ],
+        next=_next(form_name, manifest, out, more),
     )
 
 
@@ -261,6 +270,8 @@ def _find_room(
 def _info(name: str, form: Form, splits: Iterable[str], more: frozenset[str]) -> dict[str, Any]:
     """The entries of dataset_info.json: the training split under the set's own name, the others behind it."""
     info = form.info or {}
+    if _hides_turns(form, more):
+        return {}
     if form.row in (_alpaca, _ranked, _flat):  # what the rows do not have must not be named: it would be looked for
         named = sorted(more & {"system"} if form.row is _flat else more)
         info = {**info, "columns": {**info["columns"], **{column: column for column in named}}}
@@ -270,11 +281,17 @@ def _info(name: str, form: Form, splits: Iterable[str], more: frozenset[str]) ->
     }
 
 
+def _hides_turns(form: Form, more: frozenset[str]) -> bool:
+    """Whether LLaMA-Factory would learn last answers without what was said before: it reads no turns from a column of JSON."""
+    return "history" in more and form.row is _flat
+
+
 def _notes(form_name: str, counts: Counts, more: frozenset[str]) -> list[str]:
     notes = []
-    if "history" in more and FORMS[form_name].row is _flat:
+    if _hides_turns(FORMS[form_name], more):
         notes.append(
-            "earlier turns are JSON in the column turns; LLaMA-Factory does not read them there: take --format sharegpt"
+            "earlier turns are JSON in the column turns, where LLaMA-Factory does not read them: dataset_info.json names "
+            "none of these files; take --format llamafactory for it"
         )
     if "history" in more and form_name == TRL:
         notes.append("its rows are messages: with assistant_only_loss=True TRL learns all answers of a conversation")
@@ -286,16 +303,18 @@ def _notes(form_name: str, counts: Counts, more: frozenset[str]) -> list[str]:
     return notes
 
 
-def _next(form_name: str, name: str, out: Path, *, is_ranking: bool) -> str:
+def _next(form_name: str, manifest: Manifest, out: Path, more: frozenset[str]) -> str:
     if form_name == "excel":
         return f"open {command_line(out / 'train.csv')} in Excel"
     if form_name == TRL:
-        return f"trl {'dpo' if is_ranking else 'sft'} ... {command_line('--dataset_name', out)}"
+        return f"trl {'dpo' if manifest.is_preferences else 'sft'} ... {command_line('--dataset_name', out)}"
     if form_name == "openai":
         return f"upload {command_line(out / 'train.jsonl')} with the purpose fine-tune"
     if form_name == LLAMAFACTORY:
         return f"cd {command_line(out)} && llamafactory-cli train {TRAIN}"
-    words = command_line(f"dataset_dir={out}", f"dataset={name}")
+    if _hides_turns(FORMS[form_name], more):
+        return "datasets.load_dataset on the files"
+    words = command_line(f"dataset_dir={out}", f"dataset={manifest.name}")
     return f"llamafactory-cli train ... {words}; or datasets.load_dataset on the files"
 
 

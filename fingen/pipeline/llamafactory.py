@@ -16,11 +16,12 @@ from typing import Any
 
 import yaml
 
-from fingen.config import MODELS, Finetune, Tuning
+from fingen.config import Finetune, Tuning
 from fingen.errors import UsageError, visible
+from fingen.records import Record
 from fingen.training.models import Base, find_base, read_config
 from fingen.training.schedule import total_steps, warmup_steps
-from fingen.training.settings import read_recipe, resolve
+from fingen.training.settings import published, resolve
 
 TRAIN, MERGE, INFER = FILES = ("train.yaml", "merge.yaml", "infer.yaml")
 # What a base's own chat template has in it, or else its name, and what LLaMA-Factory calls such a template.
@@ -35,6 +36,8 @@ _BY_NAME = (
 _TRIMMED = ("llama3", "llama2")  # whose own chat templates trim what is said; LLaMA-Factory does not
 _LINE_END = ("qwen", "qwen3", "smollm2", "chatml")
 _SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
+TRAINED = ("train", "validation")  # the splits that it reads
+_FRAME = 64  # tokens at most that a template puts around a text, or before all of them
 _BITS = {"4bit": 4, "8bit": 8}
 
 
@@ -104,9 +107,15 @@ class Runs:
                if validates and tuning.keep == "best" else {}),
         }  # fmt: skip
 
-    def notes(self, splits: Mapping[str, int]) -> list[str]:
-        """What is not there as it is in fingen."""
-        said = [f"rows longer than {self.tuning.cutoff:,} tokens are cut off there; `fingen finetune` leaves them out"]
+    def may_cut(self, record: Record) -> bool:
+        """Whether a row may be longer than the cutoff: a token has one byte of UTF-8 at least."""
+        texts = [*record.said, record.rejected]  # of two answers each stands alone: both is what it may be at most
+        return sum(len(text.encode()) + _FRAME for text in texts if text) + _FRAME > self.tuning.cutoff
+
+    def notes(self, splits: Mapping[str, int], long: int) -> list[str]:
+        """What is not there as it is in fingen; `long` rows may be longer than the cutoff."""
+        cut = f"rows that may be longer than {self.tuning.cutoff:,} tokens, by their bytes: {long:,}"
+        said = [f"{cut}; a longer one is cut off there, and left out by `fingen finetune`"] if long else []
         if self.template is None:
             said.append(
                 f"{self.base.source}: which of LLaMA-Factory's templates it needs is not known; its own chat template is taken"
@@ -136,10 +145,7 @@ def find_runs(model: str | None, recipe: str | None, *, is_ranking: bool = False
         raise UsageError(
             f"--model {base.name}: it is made from a set, by `fingen finetune --model {base.name}`", hint=hint
         )
-    alias = MODELS.get(base.name)
-    layers = [(f"recipe {recipe}", read_recipe(recipe))] if recipe else []
-    layers += [(f"preset {base.name}", dict(alias.preset))] if alias and alias.preset else []
-    tuning = resolve(layers).tuning
+    tuning = resolve(published(recipe, base.name, objective="dpo" if is_ranking else "sft")).tuning
     if tuning.form != "chat":
         raise UsageError(
             f"recipe {recipe}: LLaMA-Factory has no template with its prompt ({tuning.form})",

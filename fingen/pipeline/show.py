@@ -165,9 +165,14 @@ def write_pictures(shown: Shown, path: Path, *, dpi: int = DPI, crop: bool = Fal
         raise UsageError("; ".join(shown.missing.values()), hint="name the folder of the reports with --input")
     pages = pages_of(shown.quotes)
     if not pages:
+        if place := next((quote for quote in shown.quotes if quote.place), None):
+            raise UsageError(
+                f"{shown.record.id}: {place.document} has no page that can be drawn: its format has none of a fixed layout",
+                hint="--html shows it with the evidence marked; leave --png out to see the record",
+            )
         raise UsageError(
             f"{shown.record.id}: no page to draw, for its evidence stands on none",
-            hint="--html shows a document without pages; leave --png out to see the record",
+            hint="leave --png out to see the record",
         )
     pictures = {
         path if number == 1 else path.with_stem(f"{path.stem}-{number}"): (place, marks)

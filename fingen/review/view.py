@@ -12,7 +12,7 @@ from typing import Any
 from fingen.disk import dump_json
 from fingen.errors import visible
 from fingen.pipeline.show import Quote
-from fingen.records import Box, Chunk, Record, Rejected
+from fingen.records import PLACE_MARK, Box, Chunk, Record, Rejected
 from fingen.review.proof import Proved
 
 MOST_SHOWN = 20_000  # characters of a text that are shown at first
@@ -111,7 +111,7 @@ def quote_view(quotes: Sequence[Quote]) -> list[dict[str, Any]]:
             **shown(quote.text),
             "document": visible(quote.document),
             "page": quote.page,
-            "place": visible(quote.place),
+            "place": visible(quote.place.removeprefix(PLACE_MARK)),
             "chunk": quote.chunk,
         }
         for quote in quotes

@@ -8,7 +8,18 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from fingen.config import DIVERGENCES, FORMS, KEEP, LOADS, MEASURES, MODELS, SCHEDULES, Distilling, Tuning
+from fingen.config import (
+    DIVERGENCES,
+    DPO_LEARNING_RATE,
+    FORMS,
+    KEEP,
+    LOADS,
+    MEASURES,
+    MODELS,
+    SCHEDULES,
+    Distilling,
+    Tuning,
+)
 from fingen.disk import read_whole
 from fingen.errors import UsageError, did_you_mean
 
@@ -107,8 +118,10 @@ def _range(name: str, least: float | None) -> str:
     return ("" if least is None else f", from {least}") + most
 
 
-def published(recipe: str | None, model: str = "", kind: type[Tuning] = Tuning) -> list[tuple[str, Mapping[str, Any]]]:
-    """The layers below a user's own: a recipe, and what is good for a model of the table.
+def published(
+    recipe: str | None, model: str = "", kind: type[Tuning] = Tuning, *, objective: str | None = None
+) -> list[tuple[str, Mapping[str, Any]]]:
+    """The layers below a user's own: a recipe, what is good for a model of the table, and what an objective has by default.
 
     Raises:
         UsageError: no such recipe.
@@ -119,6 +132,8 @@ def published(recipe: str | None, model: str = "", kind: type[Tuning] = Tuning) 
         layers.append((f"recipe {recipe}", read_recipe(recipe, folder)))
     if (alias := MODELS.get(model.lower())) and alias.preset:
         layers.append((f"preset {model.lower()}", alias.preset))
+    if objective == "dpo":
+        layers.append(("objective dpo", {"learning_rate": DPO_LEARNING_RATE}))
     return layers
 
 

@@ -24,7 +24,7 @@ from fingen.quality.evidence import is_hash, locate, place_of
 from fingen.quality.grounding import Grounding
 from fingen.quality.privacy import PRIVATE, TOKENS, matches_masked, scan
 from fingen.quality.splits import COMPANY, document_units
-from fingen.records import CONTESTED, SUPPORTED_BY, Chunk, Evidence, Manifest, Passage, Record
+from fingen.records import CONTESTED, PLACE_MARK, SUPPORTED_BY, Chunk, Evidence, Manifest, Passage, Record
 from fingen.sets import REWORKED, SPLITS, read_manifest
 from fingen.tasks.qa import TABLE
 from fingen.verification.origin import Origin, is_label_alone, origin_of_set, read_origin
@@ -61,6 +61,7 @@ FIGURES = frozenset({"figure", "unit", "sign", "calc"})  # reasons of grounding,
 NAMES = frozenset({"year", "organisation"})
 QUESTION = frozenset({"not-self-contained"})  # reasons of quality.checks
 NO_SOURCE = "its passages are not here; name the report with --source"
+OWN_FORM = "imported rows keep the form that they came with"
 CONTEXT = 160  # characters of the source that are shown on either side
 
 
@@ -334,6 +335,12 @@ class _Proof:
             law.judge([_problem("absence", "stated", fault, self.row)] if fault else [])
 
     def _form(self, exchanges: Sequence[SetRow], passages: tuple[Passage, ...] | None) -> None:
+        if (
+            self.row.split and self.row.record.origin == "imported"
+        ):  # a file that is no set is named to be measured by it
+            for name in ("question", "answer"):
+                self.laws[name].leave(OWN_FORM)
+            return
         found: dict[str, list[Problem]] = {"question": [], "answer": []}
         for row, (reason, look) in product(exchanges, CHECKS.items()):
             law = "question" if reason in QUESTION else "answer"
@@ -404,7 +411,7 @@ class _Proof:
 
 
 def _where(quote: Evidence) -> str:
-    return f"on page {quote.page}" if not quote.place else f"at {quote.place}"
+    return f"on page {quote.page}" if not quote.place else f"at {quote.place.removeprefix(PLACE_MARK)}"
 
 
 def _stands(quote: Evidence, chunks: Sequence[Chunk]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fingen.prompts import report_name
 from fingen.records import Passage
@@ -56,7 +56,9 @@ _REASON = re.compile(
 )
 _OUTLOOK = re.compile(r"将(?:会|继续|持续|进一步|有|在)?|预计|计划|力争|预期(?!信用)")
 _TAIL = re.compile(r"(?:较|比|与|同比|本期|相比|上年|去年|期末余额|金额|大幅|合计)+$")
-_REASON_HEAD = re.compile(r"(?:变[动化]|增减|重大)[^|]*原因|^(?:主要)?原因(?:说明)?$|情况说明|变[动化]说明")
+_REASON_HEAD = re.compile(r"(?:变[动化]|增减|重大)[^|]*原因|情况说明|变[动化]说明")
+_BARE_REASON = re.compile(r"(?:主要)?原因(?:说明)?")  # of a change only where a column beside it has one
+_CHANGED = re.compile(r"变[动化]|增减|增长|同比|上期|上年|期初")
 _OF_PEOPLE = re.compile(r"姓名|职务|人员")
 _REASON_CELL = re.compile(r"系|因|由于|所致|导致|影响")
 _UNIT = re.compile(r"单位[:：]\s*[^\s|币]+")
@@ -205,7 +207,7 @@ def _from_tables(topic: Topic, passage: Passage) -> Iterator[Pair]:
 def _explained_rows(table: str, passage: Passage) -> Iterator[Pair]:
     company, year, report = _company(passage), _year(passage), _report(passage)
     rows = [line.split(" | ") for line in table.splitlines()]
-    head = next((row for row in rows if _REASON_HEAD.search(row[-1]) and not _OF_PEOPLE.search(" ".join(row))), None)
+    head = next((row for row in rows if _tells_reasons(row)), None)
     unit = next((found[0] for line in table.splitlines()[:3] if (found := _UNIT.search(line))), "")
     if not unit and len(passage.unit) == 1:
         unit = passage.unit[0].text  # said above the table
@@ -226,6 +228,13 @@ def _explained_rows(table: str, passage: Passage) -> Iterator[Pair]:
         question = f"{company}{year}{item}发生变动的原因是什么？"
         rephrased = f"哪些因素使{company}的{item}在{year}发生变动？"
         yield Pair(question, rephrased, told, (row[-1].strip(), *(cell for _, cell in figures)), 0.1)
+
+
+def _tells_reasons(row: Sequence[str]) -> bool:
+    """Whether the headings of a table say that its last column tells why items changed."""
+    *others, last = row
+    is_said = _REASON_HEAD.search(last) or (_BARE_REASON.fullmatch(last) and _CHANGED.search(" ".join(others)))
+    return bool(is_said) and not _OF_PEOPLE.search(" ".join(row))
 
 
 def _stated(name: str, cell: str) -> str:

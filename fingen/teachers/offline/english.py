@@ -118,6 +118,10 @@ _QUARTER = re.compile(
     r"\b(?:(?:first|second|third|fourth) quarter|quarter|three months|thirteen weeks)\b", re.IGNORECASE
 )
 _THIS_QUARTER = re.compile(r"\b(?:current|this|prior year) quarter\b", re.IGNORECASE)
+_TITLES_QUARTER = re.compile(r"\b(?:(first|second|third|fourth) quarter|three months ended)\b", re.IGNORECASE)
+_TITLES_YEAR = re.compile(
+    r"\b(?:(?:full|fiscal|whole)[- ]year|(?:twelve months|years?) ended|annual|year-to-date)\b", re.IGNORECASE
+)
 _COMMONPLACE = re.compile(
     r"\b(?:recogni[sz]ed|measured|carried at|stated at|classified|amorti[sz]ed|fair value|intrinsic value|carrying amount|present value|"
     r"(?:credit|liquidity|market|currency|interest rate) risk|credit loss(?:es)?|effective interest|going concern|IFRS|IAS|ASC|ASU|GAAP|"
@@ -344,8 +348,13 @@ def _summary_question(topic: Topic, passage: Passage) -> tuple[str, str] | None:
     plain = name.split("” in the section “")[0]
     if not _is_subject(plain, topic, passage):
         return None
+    quarter = _quarter(topic, passage)
     if any(_THIS_QUARTER.search(sentence.text) for sentence in topic.sentences):
         report = f"{report}, for the quarter"
+    elif quarter is None:
+        return None
+    elif quarter:
+        report = f"{report}, for {quarter}"
     if _states(plain) and _RISK.search(path):
         return pick([
             (f"How does {company} explain the risk “{name}” in its {report}?",
@@ -449,6 +458,11 @@ def _change(found: re.Match[str], topic: Topic, passage: Passage) -> tuple[str, 
     ):
         return None
     time = _time(found[3], passage)
+    if not time and not _WHEN.search(found[3]):
+        quarter = _quarter(topic, passage)
+        if quarter is None:
+            return None
+        time = quarter and f" in {quarter}"
     subject = _lowered(subject, passage)
     title = next((title for raw in topic.path[:-3:-1] if (title := _plain_title(raw))), None)
     place = f"the section “{title.replace('“', '‘').replace('”', '’')}” of its" if title else "its"
@@ -491,6 +505,28 @@ def _time(told: str, passage: Passage) -> str:
     when = _WHEN.search(re.split(rf"\b(?:compared|than|from|over|versus|against|{_CAUSE})\b", told)[0])
     told_already = when and "ended" in when[0] and when[0].endswith((passage.period.end or "")[:4])
     return f" {when[0]}" if when and not told_already else ""
+
+
+def _quarter(topic: Topic, passage: Passage) -> str | None:
+    """Which quarter alone a text of an annual report tells of by its nearest heading; "" for none, None where it is in doubt.
+
+    A press release on a year's last quarter is read as annual: there headings further up, and other texts, speak of the quarter.
+    """
+    if passage.period.kind != "annual":
+        return ""
+    for title in reversed(topic.path):
+        quarter, year = _TITLES_QUARTER.search(title), _TITLES_YEAR.search(title)
+        if quarter and year:
+            return None
+        if quarter or year:
+            return f"the {quarter[1].lower()} quarter" if quarter and quarter[1] else "the quarter" if quarter else ""
+    headings = [text for kind, text in passage.kinds if kind == "heading"]
+    own = topic.path[-1] if topic.path else ""
+    above = headings[: headings.index(own)] if own in headings else []
+    is_said = any(map(_TITLES_QUARTER.search, above)) or any(
+        _THIS_QUARTER.search(text) for kind, text in passage.kinds if kind != "table"
+    )
+    return None if is_said else ""
 
 
 def _term(raw: str, passage: Passage) -> str | None:

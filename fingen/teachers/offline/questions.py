@@ -106,9 +106,9 @@ def table_talks(passage: Passage) -> list[tuple[Pair, ...]]:
     for sheet in read_sheets(passage) if passage.company else ():
         words = WORDS[passage.language](passage, sheet)
         asked = list(_Asker(sheet, words).questions())
-        parts = {each.cells[0][0].label: each for each in asked if each.operation in ("share", "margin")}
+        parts = {each.cells[0][0]: each for each in asked if each.operation in ("share", "margin")}
         for growth in (each for each in asked if each.operation == "growth"):
-            (now, before), part = growth.cells, parts.get(growth.cells[0][0].label)
+            (now, before), part = growth.cells, parts.get(growth.cells[0][0])
             turns = [
                 replace(growth, operation="level", cells=(now,), calc=""),
                 replace(growth, operation="level_before", cells=(before,), calc=""),
@@ -143,7 +143,13 @@ def _hash(*parts: str) -> str:
 
 
 def _pair(asked: Asked, words: Words) -> Pair:
-    slots = {"company": words.company, "owner": words.owner, "Owner": words.owner, **asked.slots}
+    slots = {
+        "company": words.company,
+        "owner": words.owner,
+        "Owner": words.owner,
+        "report": words.report,
+        **asked.slots,
+    }
     slots |= {
         name.capitalize(): text[:1].upper() + text[1:] for name, text in slots.items() if name in ("row", "in_now")
     }

@@ -36,11 +36,15 @@ _OF_OTHERS = re.compile(
 )
 _NO_MEASURE = re.compile(
     r"(?i)\d|%|percent|change|months|quarter|weeks|half|per share|rate|ratio|ended|december|january|june|march|september|[,:]$"
-    r"|季|月|率|比例|占"
+    r"|季|月|率|比例|占|^\["  # a word in brackets is a mark of the page: [bar chart]
 )
 _PARTS_OF = re.compile(  # notes whose lines are parts of one amount: property in one of deferred taxes is no property
     r"\bdeferred\b|\baccrued\b|\btemporary differences|递延|应计", re.IGNORECASE
 )
+_TAX_PARTS = re.compile(  # totals of a note whose lines are tax effects, and not what they are called by
+    r"\b(?:gross|net|total) deferred (?:income )?tax", re.IGNORECASE
+)
+_NET_CASH = re.compile(r"\bnet cash (?:flows? )?(?:provided|used|from|generated)\b", re.IGNORECASE)
 _REGION = re.compile(r"\b(?:region|EMEA|Americas|Asia Pacific)\b|地区", re.IGNORECASE)
 _TWO_DAYS = re.compile(rf"{_MONTH}[a-z]*\.? \d{{1,2}},? .*?{_MONTH}[a-z]*\.? \d{{1,2}}")
 _LEADING = re.compile(r"^(?:the|our|components? of(?: the)?)\s+")
@@ -149,7 +153,7 @@ def _without_rivals(sheets: Sequence[Sheet]) -> list[Sheet]:
 
 
 def _read(number: int, topic: Topic, text: str, caption: str, passage: Passage) -> Iterator[Sheet]:
-    titles = " | ".join((*topic.path[-3:], caption[-_LAST:], text.split("\n", 1)[0]))
+    titles = " | ".join((*topic.path[-3:], *_above(topic, text, caption), text.split("\n", 1)[0]))
     named = re.sub(re.escape(passage.company or "\0"), "", titles, flags=re.IGNORECASE)
     if _OF_OTHERS.search(named) or _REGION.search(titles) or _PARTS_OF.search(titles):
         return
@@ -157,6 +161,10 @@ def _read(number: int, topic: Topic, text: str, caption: str, passage: Passage) 
     if any(basis.kind in others and _is_of(basis, titles, text) for basis in passage.basis):
         return
     kind = kind_of(topic, text, caption, passage)
+    if kind is None and _TAX_PARTS.search(text):
+        return
+    if kind is None and len(_NET_CASH.findall(text)) > 1:
+        kind = "cash"  # its title was not seen: but for known items its lines are movements
     table = StatementTable(text, caption, kind or "note", passage)
     for measure, columns, heads, span in _columns(table, passage):
         years = tuple(sorted(columns, reverse=True))[:_MOST_YEARS]
@@ -182,6 +190,14 @@ def _read(number: int, topic: Topic, text: str, caption: str, passage: Passage) 
                 )
         if rates := () if measure else tuple(_rates(table, columns, passage.language)):
             yield replace(sheet, kind=None, lines=rates)
+
+
+def _above(topic: Topic, text: str, caption: str) -> Iterator[str]:
+    """What is said above a table, to the start of its last sentence at least; below another one what is said above that."""
+    yield caption[-max(_LAST, len(caption.rsplit(". ", 1)[-1])) :]
+    at = topic.tables.index(text)
+    if not caption and at:
+        yield from _above(topic, topic.tables[at - 1], topic.captions[at - 1])
 
 
 def _columns(

@@ -156,7 +156,9 @@ def kind_of(topic: Topic, table: str, caption: str, passage: Passage) -> Kind | 
     first = table.split("\n", 1)[0]
     titles += [line for line in (*caption.split("\n"), first) if " | " not in line and is_statement(line)]
     if passage.language == "zh" and not is_statement(titles[-1] if titles else ""):
-        titles += [basis.text for basis in passage.basis if basis.kind == "consolidated"][:1]
+        below = passage.text.partition(table)[2]  # what is titled there is another statement
+        said = (basis.text for basis in passage.basis if basis.kind == "consolidated")
+        titles += [text for text in said if text not in below][:1]
     title = titles[-1] if titles else ""
     kind = next((kind for kind, pattern in TITLES.items() if is_statement(title) and pattern.search(title)), None)
     named = re.sub(re.escape(passage.company or "\0"), "", " | ".join(titles), flags=re.IGNORECASE)

@@ -12,7 +12,7 @@ from typing import Any
 
 from fingen import prompts
 from fingen.prompts import report_name
-from fingen.records import Passage
+from fingen.records import Passage, Period
 from fingen.teachers.offline.sheets import Block, Line, Sheet
 from fingen.teachers.offline.statements import Amount, Money
 
@@ -203,7 +203,7 @@ class Words(ABC):
     def __init__(self, passage: Passage, sheet: Sheet) -> None:
         self.passage, self.sheet = passage, sheet
         self.company = passage.company or self.unnamed
-        self.report = report_name(passage.period, passage.language)
+        self.report = report_name(Period(kind=passage.period.kind), passage.language)  # its kind alone
         self.data = prompts.read_data(f"table-words.{self.language}")
 
     def wordings(self, operation: str, slots: Mapping[str, Any], *about: str) -> tuple[str, str, str]:
