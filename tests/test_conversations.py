@@ -30,7 +30,7 @@ from fingen.errors import UsageError
 from fingen.pipeline import reading
 from fingen.pipeline.pdf2qa import pdf2qa
 from fingen.pipeline.summary import Summary
-from fingen.quality.contamination import find_contamination
+from fingen.quality.contamination import benchmark_of, find_contamination
 from fingen.quality.duplicates import find_duplicates
 from fingen.quality.privacy import protect
 from fingen.quality.splits import assign_splits
@@ -425,7 +425,7 @@ def test_conversations_that_share_an_answer_are_in_one_split(shared: str, langua
         by="document",
         shares=(0.5, 0.25, 0.25),
         known={},
-        document_ids={},
+        units_of={},
     )
 
     assert {found.split_of[record.id] for pair in pairs for record in pair} == set(SPLITS[:3])
@@ -438,7 +438,7 @@ def test_words_of_thanks_tie_no_conversations_together():
         talk([f"What is {n}?", f"It is {n} of all things that are counted here.", "Thanks", "You are welcome!"])
         for n in range(60)
     ]
-    found = assign_splits(records, by="document", shares=(0.5, 0.25, 0.25), known={}, document_ids={})
+    found = assign_splits(records, by="document", shares=(0.5, 0.25, 0.25), known={}, units_of={})
     assert set(found.split_of.values()) == {"train", "validation", "test"}
 
 
@@ -465,7 +465,7 @@ def test_a_benchmark_question_is_found_in_any_turn(tmp_path: Path):
     )
     early, clean = talk([asked, "5 million.", "And debt?", "None."]), talk(["Why?", "So.", "And debt?", "None."])
 
-    (found,) = find_contamination([early, clean], held)
+    (found,) = find_contamination([early, clean], benchmark_of(held))
     assert found.record is early
 
 
