@@ -162,9 +162,11 @@ class Journal:
             self._db.execute("REPLACE INTO meta VALUES ('settings', ?)", [dump_json(settings)])
 
     def write_inputs(self, inputs: Iterable[Path]) -> None:
-        """Write down where the documents of the last run lie, on this machine: a journal never leaves it."""
-        with self.transaction():
-            self._db.execute("REPLACE INTO meta VALUES ('inputs', ?)", [dump_json([str(path) for path in inputs])])
+        """Write down where the documents of the last run lie, on this machine, where they lie elsewhere than before."""
+        told = dump_json([str(path) for path in inputs])
+        if self._db.execute("SELECT value FROM meta WHERE key = 'inputs'").fetchone() != (told,):
+            with self.transaction():
+                self._db.execute("REPLACE INTO meta VALUES ('inputs', ?)", [told])
 
     def commit(self, attempts: Iterable[tuple[Request, Completion]]) -> None:
         """Write attempts and wait until they are on the disk. May be called from another thread."""
