@@ -164,8 +164,8 @@ class Journal:
     def write_inputs(self, inputs: Iterable[Path]) -> None:
         """Write down where the documents of the last run lie, on this machine, where they lie elsewhere than before."""
         told = dump_json([str(path) for path in inputs])
-        if self._db.execute("SELECT value FROM meta WHERE key = 'inputs'").fetchone() != (told,):
-            with self.transaction():
+        with self.transaction():
+            if self._db.execute("SELECT 1 FROM meta WHERE key = 'inputs' AND value = ?", [told]).fetchone() is None:
                 self._db.execute("REPLACE INTO meta VALUES ('inputs', ?)", [told])
 
     def commit(self, attempts: Iterable[tuple[Request, Completion]]) -> None:
