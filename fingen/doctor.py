@@ -15,9 +15,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
+from http.client import HTTPException
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from fingen import __version__
@@ -362,11 +364,13 @@ def _is_set(teacher: str) -> bool:
 
 
 def _reach(url: str) -> str:
-    """Why a server does not answer; empty where it does, whatever it says."""
+    """Why a server does not answer; empty where it does, whatever it says. A name and password in its address are not sent."""
     try:
-        with urlopen(Request(url, method="HEAD", headers={"User-Agent": "fingen"}), timeout=REACH_SECONDS):
+        parts = urlsplit(url)
+        bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        with urlopen(Request(bare, method="HEAD", headers={"User-Agent": "fingen"}), timeout=REACH_SECONDS):
             return ""
     except HTTPError:
         return ""
-    except (OSError, ValueError) as e:
+    except (OSError, ValueError, HTTPException) as e:
         return redact(str(getattr(e, "reason", e)))

@@ -128,8 +128,8 @@ class NoneReadError(DocumentError):
 class SetError(UsageError):
     """A set in build/ is missing, broken, or made with other settings. `taken` is its folder, where it is in the way of one."""
 
-    def __init__(self, message: str, *, hint: str = "", taken: Path | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, message: str, *more: str, hint: str = "", taken: Path | None = None) -> None:
+        super().__init__(message, *more, hint=hint)
         self.taken = taken
 
 
