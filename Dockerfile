@@ -14,11 +14,11 @@ COPY fingen ./fingen
 COPY prompts ./prompts
 RUN pip install --constraint constraints.txt ".${EXTRAS:+[$EXTRAS]}" \
     && useradd --create-home --uid 10001 fingen \
-    && mkdir -p /work/reports /work/build \
-    && chown -R fingen:fingen /work
+    && mkdir -p /data/reports /data/build \
+    && chown -R fingen:fingen /data
 
 USER 10001
-WORKDIR /work
-VOLUME ["/work/reports", "/work/build"]
+WORKDIR /data
+VOLUME ["/data/reports", "/data/build"]
 ENTRYPOINT ["fingen"]
 CMD ["--help"]

@@ -63,8 +63,8 @@ def test_nobody_is_root_and_what_is_made_stays():
     assert of("USER") == ["10001"]
     assert "--uid 10001" in " ".join(of("RUN"))
     assert names.index("USER") > max(place for place, name in enumerate(names) if name in ("RUN", "COPY"))
-    assert of("VOLUME") == ['["/work/reports", "/work/build"]']
-    assert of("WORKDIR")[-1] == "/work"
+    assert of("VOLUME") == ['["/data/reports", "/data/build"]']
+    assert of("WORKDIR")[-1] == "/data"
     assert of("ENTRYPOINT") == ['["fingen"]']
     assert not re.search(r"(?i)(api_key|token|secret)\s*=", "\n".join(arguments for _, arguments in instructions()))
 
