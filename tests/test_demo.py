@@ -120,24 +120,14 @@ def test_a_question_of_choices_is_framed_as_in_chat_and_its_options_are_those_of
     assert {row.options[key]: share for key, share in shares.items()} == pytest.approx(scored, abs=1e-5)
 
 
-def test_two_models_write_at_once(server: Server):
-    server.answers(["base", "talker"], ASKED)  # loaded
-    told = [
-        event["model"]
-        for event in server.events({"models": ["base", "talker"], "question": ASKED})
-        if event["type"] == "piece"
-    ]
-    first = {name: told.index(name) for name in ("base", "talker")}
-    last = {name: len(told) - 1 - told[::-1].index(name) for name in ("base", "talker")}
-
-    assert max(first.values()) < min(last.values())
-
-
-def test_stop_stops_all_that_is_written(workplace: Path):
+def test_two_models_write_at_once_until_a_stop_that_is_theirs(workplace: Path):
     with serving("demo", "talker", "base", "--max-tokens", 4000, cwd=workplace) as server:
-        endings, is_stopped = {}, False
+        writing, endings, is_stopped = set(), {}, False
         for event in server.events({"models": ["base", "talker"], "question": ASKED, "id": "mine"}):
-            if event["type"] == "piece" and not is_stopped:
+            if event["type"] == "piece":
+                writing.add(event["model"])
+            if len(writing) == 2 and not is_stopped:
+                assert not endings, "one had ended before the other began"
                 server.ask("/api/stop", {"id": "another"})
                 is_stopped = server.ask("/api/stop", {"id": "mine"})[0] == 200
             if event["type"] == "done":

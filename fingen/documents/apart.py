@@ -9,6 +9,7 @@ import atexit
 import contextlib
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Sequence
 from functools import partial
@@ -131,7 +132,8 @@ def serve(handle: int) -> None:
         limits = Limits(pipe.recv())
         while True:
             name, arguments, options = pipe.recv()
-            limits.start(0)
             module, _, function = name.rpartition(".")
-            draws = import_module(f"fingen.documents.{module or 'picture'}")  # pymupdf is paid for in the child alone
-            pipe.send(answer_of(partial(getattr(draws, function), *arguments, **options)))
+            module = f"fingen.documents.{module or 'picture'}"
+            limits.beyond(partial(import_module, module))  # pymupdf is paid for in the child alone, and by no page
+            limits.start(0)
+            pipe.send(answer_of(partial(getattr(sys.modules[module], function), *arguments, **options)))
