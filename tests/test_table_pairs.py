@@ -165,6 +165,20 @@ def test_what_no_analyst_works_out_is_not_asked(table: str):
     assert table_pairs(passage(table, "Consolidated Statements of Income")) == []
 
 
+def test_the_same_figure_in_two_years_is_given_to_both():
+    shown = passage(" | 2024 | 2023 | 2022\nRevenue | $2,735 | $2,735 | $2,800", "Consolidated Statements of Income")
+    made = [each for each in pairs_of(shown) if each.item.operation in ("peak", "average")]
+    assert made
+    for each in made:
+        assert not judge(each.item, shown), each.item.answer
+        assert judge(
+            each.item.model_copy(
+                update={"answer": each.item.answer.replace("2,800 million in 2022", "2,800 million in 2023")}
+            ),
+            shown,
+        )
+
+
 def test_no_unit_and_no_company_give_no_pair():
     shown = SHOWN["income"]
     assert table_pairs(shown.model_copy(update={"company": None})) == []

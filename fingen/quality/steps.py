@@ -468,7 +468,8 @@ def _misdated(answer: str, cells: Sequence[Cell], sources: Sequence[Source]) -> 
         )
         before = re.search(rf"((?:19|20)\d\d)年[^，。；、：\d]{{0,40}}(?<![\d,.]){value}(?![\d,.]*\d)", answer)
         near = before or after
-        if near is not None and int(near[1]) not in _years_of(cell, sources):
+        alike = (each for each in cells if each.value == cell.value)  # in two years a row may have the same figure
+        if near is not None and not any(int(near[1]) in _years_of(each, sources) for each in alike):
             return cell.value
     return None
 

@@ -54,6 +54,7 @@ REPORTS = (
 TOKENS = 400  # of a table
 RANKED = 0.30  # execution accuracy after tuning, below which nothing is ranked
 ROWS, ASKED = 300, 120
+LONGEST = {"one-step": 128, "one-step-reasons": 224}  # tokens of an answer; the longest references have 110 and 198
 VARIANTS: dict[str, tuple[str, ...]] = {
     "base": (),
     **{f"answers-seed-{seed}": ("one-step", "--seed", str(seed)) for seed in range(3)},
@@ -135,7 +136,7 @@ def measure(out: Path, name: str) -> dict[str, Any]:
     tuned = time.monotonic() - started
     who = (adapter, "--no-base") if VARIANTS[name] else ("--model", FOLDER)
     rows = "one-step" if "preferences" in set_of else set_of
-    scored = fingen(out, "score", *who, "--set", Path("build") / rows, "--split", "test", "--max-tokens", "160", "--out",
+    scored = fingen(out, "score", *who, "--set", Path("build") / rows, "--split", "test", "--max-tokens", LONGEST[rows], "--out",
                     f"build/scores/{name}")  # fmt: skip
     (score,) = [each for each in scored["scores"] if each["context"] == "passage"]
     texts = score["texts"]
