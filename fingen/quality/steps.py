@@ -389,6 +389,7 @@ def _rows_named(question: str, sources: Sequence[Source]) -> dict[str, bool]:
     named: dict[str, bool] = {}
     for form in sorted((form for form in keys if form not in companies), key=len, reverse=True):
         before, after = (r"(?<![a-z])", r"(?![a-z])") if form.isascii() else ("", "")
+        after += r"(?!\d)" if form[-1].isdigit() else ""  # 公司2 is not named by 公司2016年
         mention = re.compile(f"{before}{re.escape(form)}{after}")
         for found in mention.finditer(text):
             if _OF_TOTAL_BEFORE.search(text[: found.start()]) or _OF_TOTAL_AFTER.match(text, found.end()):
