@@ -138,6 +138,7 @@ class Column:
     periods: Periods = UNKNOWN
     changed: Column | None = None  # the one left of it, where its heading says no more than that it is a change
 
+
 _NUMBERED = re.compile(r"[（(]?(?:[一二三四五六七八九十]{1,3}|\d{1,2})[)）、.．]\s?(?=[\u4e00-\u9fff])")
 
 
