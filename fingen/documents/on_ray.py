@@ -13,6 +13,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -46,6 +47,7 @@ TRIES = 4  # of a file whose worker of Ray is lost, through no fault of the file
 AHEAD = 2  # tasks that wait or run for each CPU
 NEWS_SECONDS = 0.5  # between two pages of a file that are told
 NO_CPU_SECONDS = 60.0  # that a cluster may be without a CPU
+REACH_SECONDS = 10.0  # in which a cluster answers
 LEAVING_SECONDS = 10.0  # that taking leave of a cluster may take
 STORE_BYTES = 128 << 20  # memory of a local Ray for documents on their way
 KEPT = ("HOME", "LANG", "LANGUAGE", "PATH", "SHELL", "SYSTEMROOT", "TEMP", "TESSDATA_PREFIX", "TMP", "TMPDIR", "TZ", "USER",
@@ -239,6 +241,7 @@ def _start(order: _Order) -> News | None:
         options = {"address": "local", "num_cpus": order.workers, "num_gpus": 0, "include_dashboard": False,
                    "object_store_memory": STORE_BYTES, "_temp_dir": str(order.folder)}  # fmt: skip
     try:
+        _reach(order.address)
         ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as e:
         where = f"no Ray was reached at {order.address}" if order.address else "Ray did not start"
@@ -247,6 +250,13 @@ def _start(order: _Order) -> News | None:
     if not order.address and ray.util.get_node_ip_address() != "127.0.0.1":
         return "usage", ("Ray would listen beyond this machine", "run it in a process that has not imported ray before")
     return None
+
+
+def _reach(address: str) -> None:
+    """See that something is there: Ray itself looks for minutes."""
+    host, _, port = address.rpartition(":")
+    if host:
+        socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
 
 
 def _leave(order: _Order) -> None:
