@@ -294,3 +294,36 @@ def test_a_node_is_lost_and_the_run_is_killed_and_the_same_command_ends_it(
         in_the_end(desk, peace)
         assert 0 < read < 6  # it went on, and was killed in the middle
         assert server.paid == 2 * paid  # the peaceful run's, and once more
+
+
+@with_ray
+@pytest.mark.slow
+def test_a_worker_is_lost_and_ctrl_c_ends_a_local_ray_in_good_order(tmp_path: Path):
+    few = ("--limit", "8")
+    with undisturbed(tmp_path, Server(), *few, reports=6, plants=80) as peace:
+        paid = peace.server.paid
+        desk = Desk(tmp_path / "desk", peace.server, tmp_path / "aside-2", (*few, "--engine", "ray"))
+        desk.folder.mkdir()
+        (desk.folder / "in").symlink_to(peace.folder / "in")
+        first = desk.start()
+        wait_until(lambda: readers_below(first.pid), first)
+        (child,) = [pid for pid in below(first.pid) if says(pid, CHILD)]
+        group, scratch = grouped(child), Path(f"/proc/{child}/fd/2").readlink().parent
+        assert scratch.is_dir()
+        os.kill(alive()[readers_below(first.pid)[0]][0], signal.SIGKILL)  # the worker of Ray that has it
+        lines: list[str] = []
+        assert first.stderr
+        while not all(any(what in line for line in lines) for what in ("it is read again", "read report")):
+            lines.append(first.stderr.readline())
+            assert lines[-1], "".join(lines)
+        group += grouped(child)
+        os.killpg(first.pid, signal.SIGINT)
+        _, said = first.communicate(timeout=PATIENCE)
+
+        assert first.returncode == 130
+        assert "run the same command again" in said
+        assert not scratch.exists()
+        wait_until(lambda: not set(group) & set(alive()))
+        desk.finish()
+        in_the_end(desk, peace)
+        assert peace.server.paid == 2 * paid

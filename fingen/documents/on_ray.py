@@ -36,6 +36,7 @@ from fingen.documents.workers import (
     Pool,
     Progress,
     connect,
+    read_documents,
     size_of,
     start_apart,
 )
@@ -64,8 +65,9 @@ LOCAL = {
     "RAY_memory_monitor_refresh_ms": "0",  # readers have limits of their own
     "RAY_enable_metrics_collection": "0",
 }
+GONE = "the Ray worker that read it is gone: it is read {}"
 AGAIN = "run the same command again: what was read is kept; without --engine no Ray is asked"
-News = tuple[str, Any]  # what is told of a file: page, done, failed; usage and short end the run
+News = tuple[str, Any]  # what is told of a file: page, done, failed, lost; usage and short end the run
 
 
 @dataclass(frozen=True)
@@ -115,12 +117,16 @@ def read_on_ray(sources: Sequence[InputFile], reading: ReadSettings, *, address:
             address, Path(folder), min(workers, len(sources)), given, reading, cache.absolute() if cache else None
         )
         with _child(order) as pipe:
-            left = len(sources)
+            left, lost = len(sources), []
             while left:
                 at, (kind, value) = _news(pipe, Path(folder))
                 told = _told(sources[at], kind, value, on_cluster=bool(address))
                 left -= not isinstance(told, Progress)
-                yield told
+                if isinstance(told, InputFile):
+                    lost.append(told)
+                else:
+                    yield told
+    yield from read_documents(lost, reading, workers=workers, cache=cache)
 
 
 def _news(pipe: Connection, folder: Path) -> tuple[int, News]:
@@ -138,12 +144,16 @@ def _last_words(folder: Path) -> str:
     return ""
 
 
-def _told(source: InputFile, kind: str, value: Any, *, on_cluster: bool) -> Progress | Document | DocumentError:
-    """News as the caller knows it."""
+def _told(
+    source: InputFile, kind: str, value: Any, *, on_cluster: bool
+) -> Progress | Document | DocumentError | InputFile:
+    """News as the caller knows it; the file itself where Ray does not come to read it."""
     if kind == "usage":
         raise UsageError(value[0], hint=value[1])
     if kind == "short":
         raise ShortfallError(value, hint=AGAIN)
+    if kind == "lost":
+        return source
     if kind == "page":
         return Progress(source, *value)
     if kind == "failed":
@@ -248,7 +258,7 @@ def _start(order: _Order) -> News | None:
         hint = "name a cluster that runs and that this machine is part of, as ray:HOST:PORT or ray:auto; or ray for a local one"
         return "usage", (f"{where}: {_first_line(e)}", hint)
     if not order.address and ray.util.get_node_ip_address() != "127.0.0.1":
-        return "usage", ("Ray would listen beyond this machine", "run it in a process that has not imported ray before")
+        return "usage", ("Ray listens beyond this machine, and was ended", "leave out --engine")
     return None
 
 
@@ -260,13 +270,12 @@ def _reach(address: str) -> None:
 
 
 def _leave(order: _Order) -> None:
-    if order.address or not hasattr(os, "killpg"):
-        import ray
+    shutil.rmtree(order.folder, ignore_errors=True)  # the parent may be gone
+    if not order.address and hasattr(os, "killpg"):
+        os.killpg(0, signal.SIGKILL)  # this process among them: nothing of a local Ray outlives the run
+    import ray
 
-        ray.shutdown()
-        return
-    shutil.rmtree(order.folder, ignore_errors=True)
-    os.killpg(0, signal.SIGKILL)  # this process among them: nothing of a local Ray outlives the run
+    ray.shutdown()
 
 
 def _work(pipe: Connection, order: _Order) -> None:
@@ -290,13 +299,16 @@ def _work(pipe: Connection, order: _Order) -> None:
             at, tries = running[task]
             news = _next(task)
             if news is None:  # its worker is gone
-                del running[task]
-                news = _lost(tries)
-                if tries < TRIES:
+                again = tries < TRIES
+                pipe.send((at, ("page", (0, 0, GONE.format("again" if again else "on this machine")))))
+                if again:
                     waiting.appendleft((at, tries + 1))
-            elif news[0] in ("done", "failed"):
+                else:
+                    pipe.send((at, ("lost", None)))
+            else:
+                pipe.send((at, news))
+            if news is None or news[0] in ("done", "failed"):
                 del running[task]
-            pipe.send((at, news))
 
 
 def _next(task: Any) -> News | None:
@@ -310,12 +322,6 @@ def _next(task: Any) -> News | None:
     except (StopIteration, ray.exceptions.RayError):
         return None
     return news
-
-
-def _lost(tries: int) -> News:
-    if tries < TRIES:
-        return "page", (0, 0, "the Ray worker that read it is gone; it is read again")
-    return "failed", (Cause.CRASHED, f"its Ray worker was lost {TRIES} times", None, AGAIN)
 
 
 def _first_line(error: BaseException) -> str:
