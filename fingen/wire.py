@@ -158,7 +158,9 @@ def cluster_address(engine: str) -> str:
     """
     named = _ENGINE.fullmatch(engine)
     if named is None:
-        raise UsageError(f"no engine: {engine}", hint="write it as ray, ray:auto or ray:10.0.0.1:6379")
+        raise UsageError(
+            f"no engine: {engine.rpartition('@')[2]}", hint="write it as ray, ray:auto or ray:10.0.0.1:6379"
+        )
     return named["address"] or ""
 
 

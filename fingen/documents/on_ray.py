@@ -30,6 +30,7 @@ from typing import Any
 
 from fingen import __version__
 from fingen.config import ReadSettings
+from fingen.disk import sha256_file
 from fingen.documents.workers import (
     ENDINGS,
     InputFile,
@@ -67,6 +68,7 @@ LOCAL = {
 }
 GONE = "the Ray worker that read it is gone: it is read {}"
 AGAIN = "run the same command again: what was read is kept; without --engine no Ray is asked"
+SHARED = "reports must lie in a folder that all machines of the cluster share, under the same path"
 News = tuple[str, Any]  # what is told of a file: page, done, failed, lost; usage and short end the run
 
 
@@ -75,7 +77,7 @@ class _Order:
     """What the child is to do."""
 
     address: str  # of a cluster; empty: a local Ray
-    folder: Path  # of a local Ray
+    folder: Path  # of what is written on the way, by a local Ray above all
     workers: int
     sources: tuple[InputFile, ...]
     reading: ReadSettings
@@ -107,7 +109,8 @@ def read_on_ray(sources: Sequence[InputFile], reading: ReadSettings, *, address:
         return
     sources = sorted(sources, key=size_of, reverse=True)
     if cache:
-        cache.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):  # a cache that cannot be written costs time, not data
+            cache.mkdir(parents=True, exist_ok=True)
     # A socket's path has room for a hundred characters, and macOS has half of them in front of a temporary folder.
     with tempfile.TemporaryDirectory(
         prefix="fingen-ray-", dir="/tmp" if sys.platform == "darwin" else None, ignore_cleanup_errors=True
@@ -158,11 +161,12 @@ def _told(
         return Progress(source, *value)
     if kind == "failed":
         reason, detail, page, hint = value
-        if reason is Cause.NOT_FOUND and on_cluster and source.path.exists():
-            detail = "a machine of the cluster does not see it"
-            hint = "reports must lie in a folder that all machines of the cluster share, under the same path"
+        if reason in (Cause.NOT_FOUND, Cause.NOT_READABLE) and on_cluster and os.access(source.path, os.R_OK):
+            raise UsageError(f"a machine of the cluster does not see {source.name}", hint=SHARED)
         return DocumentError(source.name, reason, detail, page=page, hint=hint)
     document: Document = value
+    if on_cluster and document.sha256 != sha256_file(source.path):
+        raise UsageError(f"a machine of the cluster sees another file under the path of {source.name}", hint=SHARED)
     return document
 
 
@@ -252,7 +256,7 @@ def _start(order: _Order) -> News | None:
                    "object_store_memory": STORE_BYTES, "_temp_dir": str(order.folder)}  # fmt: skip
     try:
         _reach(order.address)
-        ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(**options, log_to_driver=False, logging_level=logging.ERROR, _skip_env_hook=True)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as e:
         where = f"no Ray was reached at {order.address}" if order.address else "Ray did not start"
         hint = "name a cluster that runs and that this machine is part of, as ray:HOST:PORT or ray:auto; or ray for a local one"
