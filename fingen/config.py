@@ -142,11 +142,12 @@ class Filters:
 class Asking:
     """How a teacher is asked, and what it may cost."""
 
-    base_url: str | None = option(
-        None, "A server that speaks OpenAI's protocol (vLLM, Ollama, llama.cpp): http://host/v1.", metavar="URL"
-    )
+    base_url: tuple[str, ...] = option(
+        (), "A server that speaks OpenAI's protocol (vLLM, Ollama, llama.cpp): http://host/v1. Repeat it to ask several with one "
+        "model: each gets as many requests as it takes, and one that fails is left out for a while.", metavar="URL"
+    )  # fmt: skip
     concurrency: int = folder_option(
-        64, "Requests in flight, at most; fingen finds out what the server takes.", least=1, most=1024
+        64, "Requests in flight at a server, at most; fingen finds out what it takes.", least=1, most=1024
     )
     rpm: int | None = folder_option(None, "Requests a minute, at most.", least=1)
     tpm: int | None = folder_option(None, "Tokens a minute, at most.", least=1)

@@ -28,7 +28,7 @@ class FilterOptions(TypedDict, total=False):
 class CostOptions(TypedDict, total=False):
     """How a teacher is asked, and what it may cost."""
 
-    base_url: str | None
+    base_url: str | Iterable[str] | None
     concurrency: int
     rpm: int | None
     tpm: int | None

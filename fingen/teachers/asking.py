@@ -79,6 +79,8 @@ def check_ways(asking: Asking, teacher: Teacher) -> None:
         hint = "choose --teacher anthropic or openai"
         raise UsageError(f"{chosen[0]}: the {teacher.name} teacher answers here and now", hint=hint)
     open_batch_api(teacher)
+    if asking.batch and len(teacher.servers) > 1:
+        raise UsageError("--batch: batches go to one server", hint="give one --base-url, or leave out --batch")
     if out and not teacher.name.startswith("openai:"):
         hint = "name the model that will answer: --teacher openai:MODEL"
         raise UsageError(f"--export-requests: the file has OpenAI's form, not that of {teacher.name}", hint=hint)
@@ -131,7 +133,7 @@ def gather(job: Job, journal: Journal, locks: RequestLocks, on_event: OnEvent, c
     elif missing := journal.missing(keys):
         unasked = journal.unasked(missing)
         if unasked or Outstanding(journal).open("batch"):
-            if isinstance(job.teacher, SdkTeacher) and job.teacher.is_key_from_file():
+            if isinstance(job.teacher, SdkTeacher) and any(each.is_key_from_file() for each in job.teacher.servers):
                 on_event(Note(f"the key is the one in ./{ENV_FILE}: what is asked goes to the account of its owner"))
             consent(estimate(job, missing=set(unasked), batch=asking.batch))
             if warning := check_teacher(job):
@@ -156,7 +158,9 @@ def ask(job: Job, journal: Journal, locks: RequestLocks, on_event: OnEvent) -> i
         judge_stored(job, journal, counter.count)
         unasked = journal.unasked(missing)
         if unasked and not job.asking.batch:
-            ask_live(job, set(unasked), journal, locks, counter.count)
+            ask_live(
+                job, set(unasked), journal, locks, counter.count, lambda text: on_event(Note(text, is_warning=True))
+            )
         if job.asking.batch or outstanding.open("batch"):
             collect(job, journal, locks, counter.count, on_event)
         missing = journal.missing(missing)

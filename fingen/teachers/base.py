@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from fingen.records import Completion, Request, Usage
@@ -25,6 +26,10 @@ class Teacher(Protocol):
 @runtime_checkable
 class Provider(Teacher, Protocol):
     """A teacher behind a network: it has an account, a price, and connections."""
+
+    @property
+    def servers(self) -> Sequence[Provider]:
+        """All that answer under its name: itself, and others with the same model."""
 
     def require_key(self) -> None:
         """Find that there is a key; nothing is asked.
