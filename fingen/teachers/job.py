@@ -103,17 +103,13 @@ async def _checked(teacher: Provider) -> str | None:
     try:
         found = await asyncio.gather(*(server.check() for server in teacher.servers), return_exceptions=True)
     finally:
-        await _close(teacher)
+        await teacher.close()
     errors = [each for each in found if isinstance(each, BaseException)]
     final = [each for each in errors if not isinstance(each, TeacherError) or not is_failing(each)]
     if errors and (final or len(errors) == len(found)):
         raise (final or errors)[0]
     told = [f"{each}; the others are asked" if isinstance(each, TeacherError) else each for each in found if each]
     return "; ".join(map(str, told)) or None
-
-
-async def _close(teacher: Provider) -> None:
-    await asyncio.gather(*(server.close() for server in teacher.servers))
 
 
 def ask_live(
@@ -141,7 +137,7 @@ async def _ask_once(
         await dispatch(requests, job.teacher, journal, locks, _terms(job, say), on_answer=on_answer)
     finally:
         if isinstance(job.teacher, Provider):
-            await _close(job.teacher)
+            await job.teacher.close()
 
 
 def _terms(job: Job, say: Callable[[str], None]) -> Terms:

@@ -202,10 +202,11 @@ class SdkTeacher(ABC):
         raise self.refused(found)
 
     async def close(self) -> None:
-        """Close the connections. A later request opens new ones."""
-        client, self._client = self._client, None
-        if client:
-            await client.close()
+        """Close the connections, those of servers beside it too. A later request opens new ones."""
+        for server in self.servers:
+            client, server._client = server._client, None
+            if client:
+                await client.close()
 
     def completion(self, key: str, answer: Mapping[str, Any], *, batch: bool = False) -> Completion:
         """An answer of the API, alone or from a batch, as a completion. Nothing that was billed is dropped."""
