@@ -164,10 +164,12 @@ class Asking:
     batch: bool = option(False, "Ask in batches of the provider: half the price, within 24 hours.")
     wait: bool = folder_option(True, "Wait for the batches; without it the same command collects them later.")
     export_requests: Path | None = option(
-        None, "Send nothing: write the missing requests to FILE, in the form of OpenAI's batches.", metavar="FILE", is_file=True
+        None, "Send nothing: write the missing requests to FILE, in the form of OpenAI's batches; more than 5,000 to FILE-00001 "
+        "and so on.", metavar="FILE", is_file=True
     )  # fmt: skip
-    import_answers: Path | None = option(
-        None, "Send nothing: take the answers from FILE, results of either provider's batches.", metavar="FILE", is_file=True
+    import_answers: tuple[Path, ...] = option(
+        (), "Send nothing: take the answers from FILE, results of either provider's batches; or from all files of a folder. May be "
+        "repeated.", metavar="FILE|FOLDER"
     )  # fmt: skip
     dry_run: bool = option(False, "Say what would be sent and what it would cost, and send nothing.")
 
@@ -182,7 +184,7 @@ class AskingToScore(Asking):
     batch: bool = False
     wait: bool = True
     export_requests: Path | None = None
-    import_answers: Path | None = None
+    import_answers: tuple[Path, ...] = ()
     dry_run: bool = option(False, "Say what would be asked and what it would cost; load no model, and send nothing.")
 
 
@@ -688,7 +690,7 @@ class AskingInChat(Asking):
     batch: bool = False
     wait: bool = True
     export_requests: Path | None = None
-    import_answers: Path | None = None
+    import_answers: tuple[Path, ...] = ()
     dry_run: bool = False
 
 

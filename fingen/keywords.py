@@ -46,7 +46,7 @@ class AskingOptions(CostOptions, total=False):
     batch: bool
     wait: bool
     export_requests: File | None
-    import_answers: File | None
+    import_answers: File | Iterable[File] | None
 
 
 class Pdf2qaOptions(ReadOptions, FilterOptions, AskingOptions, total=False):

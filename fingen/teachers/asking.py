@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from fingen.events import Answered, Estimate, Note, Waiting, command_line
 from fingen.records import Completion, Request
 from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.batch_apis import open_batch_api
-from fingen.teachers.batch_files import Imported, export_requests, import_answers
+from fingen.teachers.batch_files import FILE_REQUESTS, Imported, export_requests, import_answers, part_of
 from fingen.teachers.batches import BatchTerms, Judge, after_faults, run_batches
 from fingen.teachers.event_loop import run_async
 from fingen.teachers.job import Job, ask_live, check_teacher, estimate
@@ -86,12 +87,14 @@ def check_ways(asking: Asking, teacher: Teacher) -> None:
         raise UsageError(f"--export-requests: the file has OpenAI's form, not that of {teacher.name}", hint=hint)
     if out:
         check_writable(out.parent)
-    if out and out.exists():
-        hint = "name another file: the requests in this one may still be held"
-        raise UsageError(f"--export-requests: {out} is there already", hint=hint)
-    if into and not into.is_file():
-        hint = "name the file that the batch or the cluster wrote"
-        raise UsageError(f"--import-answers: {into} is no file", hint=hint)
+    for path in (out, part_of(out, 1)) if out else ():
+        if path.exists():
+            hint = "name another file: the requests in this one may still be held"
+            raise UsageError(f"--export-requests: {path} is there already", hint=hint)
+    for path in into:
+        if not path.is_file() and not path.is_dir():
+            hint = "name the file that the batch or the cluster wrote"
+            raise UsageError(f"--import-answers: {path} is no file", hint=hint)
 
 
 def refuse_open_batches(path: Path) -> None:
@@ -240,7 +243,7 @@ def collect(
 
 
 def export(job: Job, path: Path, journal: Journal, locks: RequestLocks) -> int:
-    """Write what is missing to a file, and hold it; returns the number of requests. Nothing is sent."""
+    """Write what is missing to a file, or to several, and hold it; returns the number of requests. Nothing is sent."""
     outstanding = Outstanding(journal)
     requests = {request.key: request for request in job.requests}
     missing = journal.unasked(requests)
@@ -249,15 +252,19 @@ def export(job: Job, path: Path, journal: Journal, locks: RequestLocks) -> int:
     _bind(job, journal)
     faults = outstanding.unusable(missing)
     asked = (after_faults(requests[key], faults.get(key, [])) for key in missing)
-    return export_requests(path, asked, open_batch_api(job.teacher).teacher, outstanding, locks)
+    paths = [path]
+    if len(missing) > FILE_REQUESTS:
+        paths = [part_of(path, number) for number in range(1, -(-len(missing) // FILE_REQUESTS) + 1)]
+    teacher = open_batch_api(job.teacher).teacher
+    return sum(export_requests(each, islice(asked, FILE_REQUESTS), teacher, outstanding, locks) for each in paths)
 
 
-def take_answers(job: Job, path: Path, journal: Journal, locks: RequestLocks, on_event: OnEvent) -> Imported:
-    """Take the answers in a file into the journal, then look at them as at any other. Nothing is sent."""
+def take_answers(job: Job, paths: Sequence[Path], journal: Journal, locks: RequestLocks, on_event: OnEvent) -> Imported:
+    """Take the answers in files into the journal, then look at them as at any other. Nothing is sent."""
     missing = journal.missing([request.key for request in job.requests])
     counter = _Counter(job, journal, len(missing), on_event)
     _bind(job, journal)
-    report = import_answers(path, job.requests, open_batch_api(job.teacher).teacher, Outstanding(journal), locks)
+    report = import_answers(paths, job.requests, open_batch_api(job.teacher).teacher, Outstanding(journal), locks)
     judge_stored(job, journal, counter.count)
     return report
 
@@ -311,10 +318,13 @@ def _invalid(job: Job, journal: Journal, missing: list[str]) -> list[str]:
 
 def _next(job: Job, *, batches: bool, exported: bool, unasked: bool) -> str:
     if exported:
-        model = getattr(job.teacher, "model", "MODEL")
-        run = command_line(
-            "vllm", "run-batch", "-i", job.asking.export_requests, "-o", "answers.jsonl", "--model", model
-        )
+        model, file, answers = getattr(job.teacher, "model", "MODEL"), job.asking.export_requests, Path("answers.jsonl")
+        assert file is not None
+        if (first := part_of(file, 1)).exists():
+            file, answers = first, part_of(answers, 1)
+        run = command_line("vllm", "run-batch", "-i", file, "-o", answers, "--model", model)
+        if file == first:
+            return f"{run}, and so for each file; then this command with --import-answers for each, or for their folder"
         return f"{run}; then this command with --import-answers answers.jsonl in place of --export-requests"
     if batches:
         return "run the same command again to collect them"
