@@ -178,7 +178,8 @@ class _Counter:
 
     def __init__(self, job: Job, journal: Journal, total: int, on_event: OnEvent) -> None:
         self._job, self._journal, self._total, self._on_event = job, journal, total, on_event
-        self._paid_before = journal.paid_usd()
+        self._row = journal.last_row()  # attempts up to this one are counted
+        self._paid_usd = 0.0  # since the run began
         self._spent: float | None = 0.0
         self._looked = 0.0
         self.done = 0
@@ -191,7 +192,9 @@ class _Counter:
         if completion.cost_usd is None:
             self._spent = None
         elif self._spent is not None and (now - self._looked >= SPENT_SECONDS or self.done == self._total):
-            self._spent, self._looked = self._journal.paid_usd() - self._paid_before, now  # failed attempts are in it
+            usd, self._row = self._journal.paid_since(self._row)  # failed attempts are in it
+            self._paid_usd += usd
+            self._spent, self._looked = self._paid_usd, now
         self._on_event(Answered(self.done, self._total, self._spent))
 
 
@@ -304,11 +307,11 @@ def _pending(
 
 def _invalid(job: Job, journal: Journal, missing: list[str]) -> list[str]:
     """Name the requests that were answered, by whichever run or file, and whose answers cannot be used, with why."""
-    asked = {request.key: request for request in job.requests}
+    asked, faulty = {request.key: request for request in job.requests}, journal.faulty()
     told = [
         f"{asked[key].where}: {faults[-1][1]} ({len(faults)} answers so far)"
         for key in missing
-        if (faults := journal.faults(key))
+        if key in faulty and (faults := journal.faults(key))
     ]
     more = f"; and {len(told) - SHOWN_INVALID} more" if len(told) > SHOWN_INVALID else ""
     return [f"{len(told)} requests have answers that cannot be used: {'; '.join(told[:SHOWN_INVALID])}{more}"] * bool(
