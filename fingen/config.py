@@ -149,6 +149,10 @@ class Asking:
     concurrency: int = folder_option(
         64, "Requests in flight at a server, at most; fingen finds out what it takes.", least=1, most=1024
     )
+    answer_tokens: int | None = option(
+        None, "Tokens that an answer may have, for a model or server with little room: what is cut there is of no use.",
+        unset="as many as it needs, about", flag="--max-answer-tokens", key="max_answer_tokens", least=1,
+    )  # fmt: skip
     rpm: int | None = folder_option(None, "Requests a minute, at most.", least=1)
     tpm: int | None = folder_option(None, "Tokens a minute, at most.", least=1)
     budget_usd: float | None = folder_option(
@@ -181,6 +185,7 @@ class AskingToScore(Asking):
     budget_usd: float | None = folder_option(
         None, "USD that the score may cost, all runs together; a hard stop.", flag="--budget", above=0
     )
+    answer_tokens: int | None = None
     batch: bool = False
     wait: bool = True
     export_requests: Path | None = None
@@ -681,6 +686,7 @@ class AskingInChat(Asking):
     """The same of `fingen demo`, which asks one question at a time: the fields of batches and pace are no options here."""
 
     concurrency: int = 1
+    answer_tokens: int | None = None
     rpm: int | None = None
     tpm: int | None = None
     budget_usd: float | None = folder_option(

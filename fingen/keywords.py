@@ -42,6 +42,7 @@ class AskingOptions(CostOptions, total=False):
     """The same, for a set."""
 
     teacher: str | None
+    max_answer_tokens: int | None
     yes: bool
     batch: bool
     wait: bool

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from llama_server import llama
 from patience import PATIENCE
 from stub_llm import StubLLM
 from test_dispatch_faults import GOOD, PRICE, always, ask, attempts, make_requests
@@ -214,3 +215,56 @@ def test_each_server_is_told_the_key_by_the_rule_for_it_alone():
     assert keys == ["sk-for-tests", "none", "sk-for-tests"]
     with pytest.raises(UsageError):
         open_at("http://127.0.0.1:8000/v1", "http://")
+
+
+# ---- a real model
+
+
+def test_an_answer_gets_no_more_room_than_is_given_and_what_is_cut_there_is_asked_once(tmp_path: Path):
+    write_reports(tmp_path / "in", 1, 1)
+    with StubLLM(reply=lambda body: "x" * 4000) as stub:
+        command = [
+            "pdf2qa",
+            "in",
+            "--out",
+            "build/set",
+            "--teacher",
+            "openai:gpt-6-luna",
+            "--base-url",
+            stub.openai_url,
+        ]
+        ran = CliRunner().invoke(cli.main, [*command, "--max-answer-tokens", "300"], prog_name="fingen")
+
+    assert ran.exit_code == 1
+    assert {body["max_tokens"] for body in stub.asked} == {300}
+    assert stub.paid == len(stub.paid_by_request)
+    assert {row["stop_reason"] for row in attempts(Path("build/set/journal.sqlite"))} == {"max_tokens"}
+
+
+@pytest.mark.slow
+def test_a_llama_server_is_a_teacher_from_end_to_end(smollm2: Path, tmp_path: Path):
+    """SmolLM2 is asked about one passage. Whatever it writes is kept, or rejected with a reason; its tokens are counted."""
+    pytest.importorskip("xllamacpp", reason="pip install xllamacpp")
+    write_reports(tmp_path / "in", 1, 2)
+    with llama(smollm2 / "model.gguf", 8192) as server:
+        ran = CliRunner().invoke(
+            cli.main,
+            ["pdf2qa", "in", "--workers", "1", "--task", "concept", "--per-chunk", "1", "--context", "passage", "--limit", "1", "--repair", "0", "--teacher",
+             "openai:smollm2", "--base-url", f"{server.address}/v1", "--max-answer-tokens", "512", "--price", "1,1",
+             "--out", "build/set", "--json"],
+            prog_name="fingen",
+        )  # fmt: skip
+    rows = attempts(Path("build/set/journal.sqlite"))
+    asked = json.loads(CliRunner().invoke(cli.main, ["journal", "build/set", "--json"], prog_name="fingen").stdout)
+
+    assert ran.exit_code in (0, 1), ran.output
+    assert 1 <= len(rows) <= 3
+    assert rows[-1]["error"] is None
+    assert all(row["input_tokens"] > 500 and 0 < row["output_tokens"] <= 512 for row in rows)
+    assert asked["cost_usd"] > 0
+    assert asked["requests"] == 1
+    if ran.exit_code == 0:
+        made = json.loads(ran.stdout)
+        assert sum(sum(splits.values()) for splits in made["records"].values()) + sum(made["rejects"].values()) >= 1
+    else:
+        assert "no record" in ran.stderr or "rejected" in ran.stderr, ran.stderr

@@ -79,7 +79,11 @@ def _openai(model: str, asking: Asking) -> Teacher:
 
 def _at_servers(kind: type[SdkTeacher], model: str, asking: Asking) -> Teacher:
     """One teacher, however many servers answer as it: the first one that is named gives it its name."""
-    options: dict[str, Any] = {"concurrency": asking.concurrency, "price": asking.price}
+    options: dict[str, Any] = {
+        "concurrency": asking.concurrency,
+        "price": asking.price,
+        "answer_tokens": asking.answer_tokens,
+    }
     first, *others = [kind(model, base_url=url, **options) for url in dict.fromkeys(asking.base_url) or (None,)]
     first.join(others)
     return first

@@ -48,6 +48,9 @@ class Provider(Teacher, Protocol):
     async def close(self) -> None:
         """Let go of connections; a later request opens new ones."""
 
+    def room(self, request: Request) -> int:
+        """Tokens that the answer to a request may have: as many as it gives, or fewer."""
+
     def cost_usd(self, usage: Usage, *, batch: bool = False) -> float | None:
         """What one answer with this usage costs; None where the price is not known."""
 

@@ -235,7 +235,8 @@ class _Run:
             except Exception:
                 await self.writer.store(request, completion)  # a fault of ours must not lose what was paid for
                 raise
-            cut = completion.stop_reason == "max_tokens" and asking.max_tokens == request.max_tokens
+            was_cut = completion.stop_reason == "max_tokens"
+            cut = was_cut and asking.max_tokens == request.max_tokens and self.has_room(asked_again(request, "", CUT))
             fault = CUT if cut else None if problem is None else f"{INVALID}{problem}"
             if attempt >= TRIES:
                 fault = None  # it stays as it is
@@ -249,6 +250,10 @@ class _Run:
                 return
             attempt += 1
             asking = asked_again(asking, completion.text, fault)
+
+    def has_room(self, request: Request) -> bool:
+        """Whether the teacher gives a request all the room that it asks for."""
+        return not isinstance(self.teacher, Provider) or self.teacher.room(request) == request.max_tokens
 
     def count(self, completion: Completion, problem: str | None) -> None:
         """Count an answer, and stop a run whose first answers are mostly invalid."""

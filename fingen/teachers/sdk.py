@@ -6,6 +6,7 @@ The SDKs come from one generator and share their names: that is what makes one m
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import time
 from abc import ABC, abstractmethod
@@ -39,6 +40,7 @@ class SdkTeacher(ABC):
         concurrency: Requests in flight, at most; the pool has a connection for each.
         timeout_seconds: How long to wait for an answer, from the connection to its last byte.
         price: USD per million input and output tokens, in place of the table's.
+        answer_tokens: Tokens that an answer may have, however many a request gives it.
     """
 
     provider: ClassVar[str]
@@ -60,6 +62,7 @@ class SdkTeacher(ABC):
         concurrency: int = 64,
         timeout_seconds: float = 600.0,
         price: prices.Price | None = None,
+        answer_tokens: int | None = None,
     ) -> None:
         credentials.quiet(self.provider)
         self.model = model
@@ -72,6 +75,7 @@ class SdkTeacher(ABC):
         self._beside: tuple[Self, ...] = ()
         self._concurrency, self._timeout_seconds, self._price = concurrency, timeout_seconds, price
         self._priced_model: str | None = model
+        self._answer_tokens = math.inf if answer_tokens is None else answer_tokens
         self._secret = wire.Secret("")
         self._client: Any = None
         self._schemas: dict[str, dict[str, Any]] = {}
@@ -227,7 +231,12 @@ class SdkTeacher(ABC):
 
     def worst_usd(self, request: Request, *, batch: bool = False) -> float | None:
         """The most that one attempt at a request can cost; None where the price is not known."""
-        return prices.worst_case_usd(self._priced_model, request, batch=batch, override=self._price)
+        narrow = request.model_copy(update={"max_tokens": self.room(request)})
+        return prices.worst_case_usd(self._priced_model, narrow, batch=batch, override=self._price)
+
+    def room(self, request: Request) -> int:
+        """Tokens that its answer may have."""
+        return int(min(request.max_tokens, self._answer_tokens))
 
     def turns(self, request: Request) -> list[dict[str, Any]]:
         """What was said so far. No turn is empty: providers refuse that."""
