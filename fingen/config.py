@@ -142,12 +142,17 @@ class Filters:
 class Asking:
     """How a teacher is asked, and what it may cost."""
 
-    base_url: str | None = option(
-        None, "A server that speaks OpenAI's protocol (vLLM, Ollama, llama.cpp): http://host/v1.", metavar="URL"
-    )
+    base_url: tuple[str, ...] = option(
+        (), "A server that speaks OpenAI's protocol (vLLM, Ollama, llama.cpp): http://host/v1. Repeat it to ask several with one "
+        "model: each gets as many requests as it takes, and one that fails is left out for a while.", metavar="URL"
+    )  # fmt: skip
     concurrency: int = folder_option(
-        64, "Requests in flight, at most; fingen finds out what the server takes.", least=1, most=1024
+        64, "Requests in flight at a server, at most; fingen finds out what it takes.", least=1, most=1024
     )
+    answer_tokens: int | None = option(
+        None, "Tokens that an answer may have, for a model or server with little room: what is cut there is of no use.",
+        unset="as many as it needs, about", flag="--max-answer-tokens", key="max_answer_tokens", least=1,
+    )  # fmt: skip
     rpm: int | None = folder_option(None, "Requests a minute, at most.", least=1)
     tpm: int | None = folder_option(None, "Tokens a minute, at most.", least=1)
     budget_usd: float | None = folder_option(
@@ -163,10 +168,12 @@ class Asking:
     batch: bool = option(False, "Ask in batches of the provider: half the price, within 24 hours.")
     wait: bool = folder_option(True, "Wait for the batches; without it the same command collects them later.")
     export_requests: Path | None = option(
-        None, "Send nothing: write the missing requests to FILE, in the form of OpenAI's batches.", metavar="FILE", is_file=True
+        None, "Send nothing: write the missing requests to FILE, in the form of OpenAI's batches; more than 5,000 to FILE-00001 "
+        "and so on.", metavar="FILE", is_file=True
     )  # fmt: skip
-    import_answers: Path | None = option(
-        None, "Send nothing: take the answers from FILE, results of either provider's batches.", metavar="FILE", is_file=True
+    import_answers: tuple[Path, ...] = option(
+        (), "Send nothing: take the answers from FILE, results of either provider's batches; or from all files of a folder. May be "
+        "repeated.", metavar="FILE|FOLDER"
     )  # fmt: skip
     dry_run: bool = option(False, "Say what would be sent and what it would cost, and send nothing.")
 
@@ -178,10 +185,11 @@ class AskingToScore(Asking):
     budget_usd: float | None = folder_option(
         None, "USD that the score may cost, all runs together; a hard stop.", flag="--budget", above=0
     )
+    answer_tokens: int | None = None
     batch: bool = False
     wait: bool = True
     export_requests: Path | None = None
-    import_answers: Path | None = None
+    import_answers: tuple[Path, ...] = ()
     dry_run: bool = option(False, "Say what would be asked and what it would cost; load no model, and send nothing.")
 
 
@@ -687,6 +695,7 @@ class AskingInChat(Asking):
     """The same of `fingen demo`, which asks one question at a time: the fields of batches and pace are no options here."""
 
     concurrency: int = 1
+    answer_tokens: int | None = None
     rpm: int | None = None
     tpm: int | None = None
     budget_usd: float | None = folder_option(
@@ -696,7 +705,7 @@ class AskingInChat(Asking):
     batch: bool = False
     wait: bool = True
     export_requests: Path | None = None
-    import_answers: Path | None = None
+    import_answers: tuple[Path, ...] = ()
     dry_run: bool = False
 
 

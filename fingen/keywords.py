@@ -28,7 +28,7 @@ class FilterOptions(TypedDict, total=False):
 class CostOptions(TypedDict, total=False):
     """How a teacher is asked, and what it may cost."""
 
-    base_url: str | None
+    base_url: str | Iterable[str] | None
     concurrency: int
     rpm: int | None
     tpm: int | None
@@ -42,11 +42,12 @@ class AskingOptions(CostOptions, total=False):
     """The same, for a set."""
 
     teacher: str | None
+    max_answer_tokens: int | None
     yes: bool
     batch: bool
     wait: bool
     export_requests: File | None
-    import_answers: File | None
+    import_answers: File | Iterable[File] | None
 
 
 class Pdf2qaOptions(ReadOptions, FilterOptions, AskingOptions, total=False):

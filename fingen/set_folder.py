@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fingen import __version__
-from fingen.config import RESERVED_SET_NAMES
+from fingen.config import RESERVED_SET_NAMES, Asking
 from fingen.disk import KINDS, LOCK, check_writable, describe, dump_json, lock, refuse_links
 from fingen.errors import SetError, UsageError
 from fingen.events import Estimate
@@ -34,6 +34,7 @@ from fingen.teachers.asking import refuse_open_batches
 from fingen.teachers.job import Job, estimate
 from fingen.teachers.journal import Journal
 from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
+from fingen.wire import server_name
 
 PATIENCE_SECONDS = 600.0  # for another process that writes the same set
 JOURNAL_FILES = (JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm")
@@ -92,6 +93,18 @@ def start_anew(job: Job, consent: Callable[[Estimate], None]) -> Callable[[Estim
     clear(job.out)
     given = iter((True,))
     return lambda wanted: None if next(given, False) else consent(wanted)
+
+
+def as_begun(asking: Asking, folder: Path, *, anew: bool) -> Asking:
+    """The same servers, the one first that the set in a folder was begun with: the first one gives a teacher its name.
+
+    Not where it is begun `anew`.
+    """
+    if anew or len(asking.base_url) < 2:
+        return asking
+    begun = str((_begun(folder) or {}).get("teacher"))
+    first = [url for url in asking.base_url if begun.endswith(f"@{server_name(url)}")]
+    return dataclasses.replace(asking, base_url=tuple(dict.fromkeys([*first, *asking.base_url])))
 
 
 def refuse_other(folder: Path, now: Mapping[str, Any], *, is_whole: bool = True, free: Set[str] = frozenset()) -> None:

@@ -104,6 +104,7 @@ class StubLLM:
         models: Model -> what else its description holds.
         has_model_pages: Whether it describes single models, or (as vLLM) only lists them.
         lists_models: Whether it does that.
+        port: Where it listens; 0 is anywhere.
     """
 
     def __init__(
@@ -120,6 +121,7 @@ class StubLLM:
         models: Mapping[str, Mapping[str, Any]] = MODELS,
         has_model_pages: bool = True,
         lists_models: bool = True,
+        port: int = 0,
     ) -> None:
         assert set(faults or {}) <= set(FAULTS), f"faults are {FAULTS}"
         self.reply, self.seed, self.faults, self.faulty_attempts = reply, seed, dict(faults or {}), faulty_attempts
@@ -131,7 +133,8 @@ class StubLLM:
         self.statuses: Counter[int] = Counter()  # sent
         self.struck: Counter[str] = Counter()  # faults
         self.tokens: Counter[str] = Counter()  # billed: input, cache_read, cache_write, output
-        self.in_flight = self.most_in_flight = self.port = 0
+        self.in_flight = self.most_in_flight = 0
+        self.port = port
         self._cached: set[str] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="stub-llm", daemon=True)
@@ -176,7 +179,7 @@ class StubLLM:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1024))
+        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", self.port, backlog=1024))
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         self._loop.run_forever()
@@ -185,6 +188,7 @@ class StubLLM:
         for task in left:
             task.cancel()
         self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        self._loop.run_until_complete(asyncio.sleep(0))  # connections that were closed a moment ago
         self._loop.close()
 
     # ---- HTTP

@@ -39,6 +39,8 @@ from fingen.teachers.journal import Journal
 from fingen.teachers.openai import OpenAI
 from fingen.teachers.rate_limit import START, PerMinute, RateLimit
 from fingen.teachers.request_locks import RequestLocks
+from fingen.teachers.scripted import Scripted
+from fingen.teachers.servers import Servers, open_servers
 
 pytestmark = pytest.mark.usefixtures("readers_here")
 
@@ -937,7 +939,7 @@ def test_the_pace_never_passes_its_ceiling_and_cuts_once_a_round_trip(
         cuts = 0
         for sends, which, limited in steps:
             while sends and len(flying) < int(pace.limit):
-                flying.append((await pace.enter(), cuts))
+                flying.append((pace.enter(), cuts))
             if not sends and flying:
                 sent_in, before = flying.pop(which % len(flying))
                 limit = pace.limit
@@ -959,7 +961,7 @@ def round_trip(pace: RateLimit, refuse: int = 0) -> Any:
     """Send as many as may be sent; the first ones of them are refused."""
 
     async def work() -> float:
-        sent = [await pace.enter() for _ in range(int(pace.limit))]
+        sent = [pace.enter() for _ in range(int(pace.limit))]
         for place, sent_in in enumerate(sent):
             pace.leave(sent_in, limited=place < refuse)
         return pace.limit
@@ -983,16 +985,21 @@ def test_a_low_ceiling_is_where_it_starts():
     assert asyncio.run(play()) == [5, 5, 3.75]
 
 
+def one_server(ceiling: int) -> Servers:
+    return open_servers([Scripted(lambda request: "")], ceiling, lambda error, failures: 0.0)
+
+
 def test_whoever_waits_for_a_slot_gets_it_and_one_that_gives_up_takes_none():
     async def play() -> int:
-        pace = RateLimit(2)
-        sent = [await pace.enter() for _ in range(2)]
-        waiting = [asyncio.create_task(pace.enter()) for _ in range(10)]
+        servers = one_server(2)
+        pace = servers.all[0].rate_limit
+        sent = [await servers.enter() for _ in range(2)]
+        waiting = [asyncio.create_task(servers.enter()) for _ in range(10)]
         await asyncio.sleep(0)
         for task in waiting[:5]:
             task.cancel()
         while waiting:
-            pace.leave(sent.pop(), limited=False)
+            servers.leave(sent.pop())
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE)
             assert done
             await asyncio.sleep(0)
@@ -1006,16 +1013,16 @@ def test_whoever_waits_for_a_slot_gets_it_and_one_that_gives_up_takes_none():
 
 def test_a_slot_given_to_one_that_gives_up_at_that_moment_goes_to_the_next_in_line():
     async def play() -> None:
-        pace = RateLimit(1)
-        sent_in = await pace.enter()
-        first, second, third = [asyncio.create_task(pace.enter()) for _ in range(3)]
+        servers = one_server(1)
+        place = await servers.enter()
+        first, second, third = [asyncio.create_task(servers.enter()) for _ in range(3)]
         await asyncio.sleep(0)
-        pace.leave(sent_in, limited=False)
+        servers.leave(place)
         first.cancel()
-        pace.leave(await asyncio.wait_for(second, PATIENCE), limited=False)
-        pace.leave(await asyncio.wait_for(third, PATIENCE), limited=False)
+        servers.leave(await asyncio.wait_for(second, PATIENCE))
+        servers.leave(await asyncio.wait_for(third, PATIENCE))
         assert first.cancelled()
-        assert pace.in_flight == 0
+        assert servers.all[0].rate_limit.in_flight == 0
 
     asyncio.run(play())
 

@@ -77,7 +77,7 @@ def by_place(body: dict[str, Any]) -> str:
 
 
 def ask(stub: StubLLM, rows: Sequence[TextRow], seed: int = 0) -> tuple[texts.Judged, TextJudge]:
-    judge = open_judge("openai:gpt-6-luna", Asking(base_url=stub.openai_url), Path("scores"), seed=seed)
+    judge = open_judge("openai:gpt-6-luna", Asking(base_url=(stub.openai_url,)), Path("scores"), seed=seed)
     assert judge is not None
     Path("scores").mkdir(exist_ok=True)
     (judged,) = judge.judge([rows], lambda event: None, lambda estimate: None)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fingen.events import Estimate
     from fingen.teachers.asking import Pending
 
+SHOWN_FILES = 10  # of exported requests, that a summary names
 yes_option = click.option(
     "--yes", is_flag=True, help="Agree to the teacher that was found by its key, without being asked."
 )
@@ -142,8 +143,11 @@ def pending_lines(pending: Pending) -> list[str]:
         lines.append(f"{pending.exported:,} requests written now; nothing was sent")
     for batch in pending.batches:
         lines.append(f"  batch {batch['id'] or '(not yet known to the provider)'}: {batch['requests']:,} requests")
-    for file in pending.files:
+    for file in pending.files[:SHOWN_FILES]:
         lines.append(f"  {file['file']}: {file['waiting']:,} of {file['requests']:,} requests held until imported")
+    if more := pending.files[SHOWN_FILES:]:
+        waiting, requests = (sum(file[name] for file in more) for name in ("waiting", "requests"))
+        lines.append(f"  and {len(more)} more files: {waiting:,} of {requests:,} requests held until imported")
     if pending.unasked:
         lines.append(f"  {pending.unasked:,} requests are with nobody")
     return [*lines, f"next: {pending.next}"]

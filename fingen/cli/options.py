@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -87,6 +88,8 @@ def _kind(name: str, hint: Any, about: Option) -> dict[str, Any]:
         hint = next(kind for kind in get_args(hint) if kind is not NoneType)
     is_list = get_origin(hint) is tuple
     kind = get_args(hint)[0] if is_list else hint
+    if name in REPEATED:
+        return {"type": REPEATED[name], "multiple": True}
     if name in PARSERS:
         return {"type": click.UNPROCESSED if is_list else kind, "callback": PARSERS[name]}
     if is_list and about.choices:
@@ -148,16 +151,23 @@ def _parse_shares(parts: list[str]) -> tuple[float, ...]:
     return shares
 
 
-def _check_address(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """What is no address is refused before it is shown, as a password may be in it."""
-    if value is not None:
+class _Address(click.types.StringParamType):
+    """The address of a server. What is none is refused before it is shown, as a password may be in it."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The address, if it is one."""
         from fingen.wire import server_url
 
         try:
-            server_url(value)
+            return server_url(value)
         except UsageError as e:
-            raise click.BadParameter(f"{e}: {e.hint}") from e
-    return value
+            self.fail(f"{e}: {e.hint}", param, ctx)
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        """The addresses in a variable; a space in one of them, as in a password, makes no two of it."""
+        return re.split(r"\s+(?=https?://)", rv.strip())
 
 
 def _check_engine(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -186,8 +196,8 @@ def _parse_sections(parts: list[str]) -> tuple[str, ...]:
     return tuple(part for part in parts if part)
 
 
+REPEATED = {"base_url": _Address()}
 PARSERS: dict[str, Callback] = {
-    "base_url": _check_address,
     "engine": _check_engine,
     "price": commas(lambda parts: parse_numbers(parts, 2, "give two numbers from 0, such as 0.15,0.60")),
     "shares": commas(_parse_shares),

@@ -11,7 +11,7 @@ Sections = Mapping[str, tuple[str, ...]]  # title -> names of parameters
 
 _SHARED: Sections = {
     "Teacher": (
-        "teacher", "base_url", "concurrency", "rpm", "tpm", "batch", "wait", "export_requests", "import_answers",
+        "teacher", "base_url", "concurrency", "max_answer_tokens", "rpm", "tpm", "batch", "wait", "export_requests", "import_answers",
     ),
     "Money": ("budget", "budget_usd", "budget_all", "price", "dry_run", "yes"),
     "Checks": ("repair", "check", "judge", "keep_out", "against", "privacy"),

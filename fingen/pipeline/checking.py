@@ -97,7 +97,7 @@ def open_checker(name: str | None, asking: Asking, out: Path, teacher: Teacher |
     Raises:
         UsageError: the offline teacher cannot check; TeacherError: there is none of that name.
     """
-    job = CLAIMS.job("--check", name, replace(asking, export_requests=None, import_answers=None), out, teacher)
+    job = CLAIMS.job("--check", name, replace(asking, export_requests=None, import_answers=()), out, teacher)
     return Checker(job) if job else None
 
 

@@ -65,7 +65,7 @@ def open_judge(name: str | None, asking: Asking, out: Path, teacher: Teacher | N
     Raises:
         UsageError: the offline teacher cannot judge; TeacherError: there is none of that name.
     """
-    job = PAIRS.job("--judge", name, replace(asking, export_requests=None, import_answers=None), out, teacher)
+    job = PAIRS.job("--judge", name, replace(asking, export_requests=None, import_answers=()), out, teacher)
     return Judge(job) if job else None
 
 

@@ -34,6 +34,7 @@ from fingen.quality.splits import document_units
 from fingen.records import Chunk, Document, Manifest, Record, Rejected, Request, SourceEntry, SplitUnit
 from fingen.set_folder import (
     PATIENCE_SECONDS,
+    as_begun,
     refuse_folder,
     refuse_other,
     refuse_withdrawn,
@@ -126,6 +127,7 @@ def _open(
     settings: Pdf2qa, teacher: Teacher | None, checking: Teacher | None, judging: Teacher | None, on_event: OnEvent
 ) -> _Run:
     """Open all that a run needs; what would fail later is found here, before anything is read."""
+    settings = replace(settings, asking=as_begun(settings.asking, settings.out, anew=settings.replace))
     name, found_by = choose_teacher(settings.teacher, settings.asking)
     asked = teacher or open_teacher(name, settings.asking)
     check_ways(settings.asking, asked)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fingen import __version__
@@ -27,7 +27,7 @@ from fingen.quality.duplicates import fold, near_clusters
 from fingen.quality.privacy import protect, protect_reject
 from fingen.records import Language, Manifest, Record, Rejected, Request
 from fingen.scoring.texts import TextRow, count_figures
-from fingen.set_folder import PATIENCE_SECONDS, refuse_folder, refuse_other, start_anew, withdrawn_from
+from fingen.set_folder import PATIENCE_SECONDS, as_begun, refuse_folder, refuse_other, start_anew, withdrawn_from
 from fingen.sets import JOURNAL, MANIFEST, SPLITS, SetContent, read_manifest, read_split, refuse_preferences, write_set
 from fingen.tasks.rewriting import WAYS, ask_rewrites, build_rewrite, refuse_row
 from fingen.teachers import choose_teacher, open_teacher
@@ -130,6 +130,7 @@ def _open(settings: Rewrite, teacher: Teacher | None, on_event: OnEvent) -> _Run
     out = settings.out or settings.data.with_name(f"{settings.data.name}-rewritten")
     if out.resolve() == settings.data.resolve():
         raise SetError(f"--out {out} is the set itself", hint="write the new set elsewhere")
+    settings = replace(settings, asking=as_begun(settings.asking, out, anew=settings.replace))
     name, found_by = choose_teacher(settings.teacher, settings.asking)
     asked = teacher or open_teacher(name, settings.asking)
     job = WAYS[settings.how].job("--teacher", None, settings.asking, out, asked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from math import ceil
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ from fingen.quality.duplicates import duplicate_texts
 from fingen.quality.privacy import protect, protect_reject
 from fingen.quality.splits import assign_counts
 from fingen.records import Manifest, Record, Rejected, Request
-from fingen.set_folder import PATIENCE_SECONDS, refuse_folder, refuse_other, start_anew
+from fingen.set_folder import PATIENCE_SECONDS, as_begun, refuse_folder, refuse_other, start_anew
 from fingen.sets import JOURNAL, SetContent, write_set
 from fingen.tasks import review
 from fingen.tasks.drawn import Form
@@ -93,6 +93,7 @@ def synth(
         ShortfallError: a label got too few items in the end; what is missing is named, and all answers are kept.
         UsageError, SetError, TeacherError, LimitError, Interrupted: see `fingen.errors`.
     """
+    settings = replace(settings, asking=as_begun(settings.asking, settings.out, anew=settings.replace))
     name, found_by = choose_teacher(settings.teacher, settings.asking)
     asked = teacher or open_teacher(name, settings.asking)
     check_ways(settings.asking, asked)

@@ -147,7 +147,7 @@ def open_judge(name: str, asking: Asking, folder: Path, *, seed: int = 0) -> Tex
     Raises:
         UsageError: the offline teacher cannot judge, or a template is missing; TeacherError: there is none of that name.
     """
-    live = replace(asking, batch=False, export_requests=None, import_answers=None)
+    live = replace(asking, batch=False, export_requests=None, import_answers=())
     job = ANSWERS.job("--judge", name, live, folder, None)
     if job is None:
         return None

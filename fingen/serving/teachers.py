@@ -98,7 +98,7 @@ def open_teachers(settings: Demo) -> list[TeacherModel]:
         UsageError, TeacherError: as `TeacherModel`.
     """
     kinds = {name.partition(":")[0] for name in settings.teachers}
-    own = replace(settings.asking, base_url=None)
+    own = replace(settings.asking, base_url=())
     return [
         TeacherModel(name, own if len(kinds) > 1 and not name.startswith("openai") else settings.asking)
         for name in settings.teachers

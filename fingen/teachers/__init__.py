@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from fingen import wire
 from fingen.config import Asking
 from fingen.errors import UsageError, did_you_mean
 from fingen.teachers.base import Teacher
 from fingen.teachers.offline import Offline
+
+if TYPE_CHECKING:
+    from fingen.teachers.sdk import SdkTeacher
 
 DEFAULT_MODELS = {"anthropic": "claude-haiku-5-5", "openai": "gpt-6-luna"}
 MAKERS = {"claude": "anthropic", "gpt": "openai", "chatgpt": "openai"}  # what a model's name begins with -> its teacher
@@ -62,8 +66,7 @@ def _offline(model: str, asking: Asking) -> Teacher:
 def _anthropic(model: str, asking: Asking) -> Teacher:
     from fingen.teachers.anthropic import Anthropic  # the SDK is paid for by those who use it
 
-    chosen = model or DEFAULT_MODELS["anthropic"]
-    return Anthropic(chosen, base_url=asking.base_url, concurrency=asking.concurrency, price=asking.price)
+    return _at_servers(Anthropic, model or DEFAULT_MODELS["anthropic"], asking)
 
 
 def _openai(model: str, asking: Asking) -> Teacher:
@@ -71,8 +74,19 @@ def _openai(model: str, asking: Asking) -> Teacher:
 
     if asking.base_url and not model:
         raise UsageError("--base-url needs a model", hint="name it: --teacher openai:MODEL")
-    chosen = model or DEFAULT_MODELS["openai"]
-    return OpenAI(chosen, base_url=asking.base_url, concurrency=asking.concurrency, price=asking.price)
+    return _at_servers(OpenAI, model or DEFAULT_MODELS["openai"], asking)
+
+
+def _at_servers(kind: type[SdkTeacher], model: str, asking: Asking) -> Teacher:
+    """One teacher, however many servers answer as it: the first one that is named gives it its name."""
+    options: dict[str, Any] = {
+        "concurrency": asking.concurrency,
+        "price": asking.price,
+        "answer_tokens": asking.answer_tokens,
+    }
+    first, *others = [kind(model, base_url=url, **options) for url in dict.fromkeys(asking.base_url) or (None,)]
+    first.join(others)
+    return first
 
 
 TEACHERS: dict[str, Callable[[str, Asking], Teacher]] = {

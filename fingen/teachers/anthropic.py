@@ -44,7 +44,7 @@ class Anthropic(SdkTeacher):
         """The request as the Messages API takes it, alone or in a batch."""
         body: dict[str, Any] = {
             "model": self.model,
-            "max_tokens": request.max_tokens,
+            "max_tokens": self.room(request),
             "messages": self.turns(request),
         }
         if request.system:

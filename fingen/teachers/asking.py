@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from fingen.events import Answered, Estimate, Note, Waiting, command_line
 from fingen.records import Completion, Request
 from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.batch_apis import open_batch_api
-from fingen.teachers.batch_files import Imported, export_requests, import_answers
+from fingen.teachers.batch_files import FILE_REQUESTS, Imported, export_requests, import_answers, part_of
 from fingen.teachers.batches import BatchTerms, Judge, after_faults, run_batches
 from fingen.teachers.event_loop import run_async
 from fingen.teachers.job import Job, ask_live, check_teacher, estimate
@@ -79,17 +80,21 @@ def check_ways(asking: Asking, teacher: Teacher) -> None:
         hint = "choose --teacher anthropic or openai"
         raise UsageError(f"{chosen[0]}: the {teacher.name} teacher answers here and now", hint=hint)
     open_batch_api(teacher)
+    if asking.batch and len(teacher.servers) > 1:
+        raise UsageError("--batch: batches go to one server", hint="give one --base-url, or leave out --batch")
     if out and not teacher.name.startswith("openai:"):
         hint = "name the model that will answer: --teacher openai:MODEL"
         raise UsageError(f"--export-requests: the file has OpenAI's form, not that of {teacher.name}", hint=hint)
     if out:
         check_writable(out.parent)
-    if out and out.exists():
-        hint = "name another file: the requests in this one may still be held"
-        raise UsageError(f"--export-requests: {out} is there already", hint=hint)
-    if into and not into.is_file():
-        hint = "name the file that the batch or the cluster wrote"
-        raise UsageError(f"--import-answers: {into} is no file", hint=hint)
+    for path in (out, part_of(out, 1)) if out else ():
+        if path.exists():
+            hint = "name another file: the requests in this one may still be held"
+            raise UsageError(f"--export-requests: {path} is there already", hint=hint)
+    for path in into:
+        if not path.is_file() and not path.is_dir():
+            hint = "name the file that the batch or the cluster wrote"
+            raise UsageError(f"--import-answers: {path} is no file", hint=hint)
 
 
 def refuse_open_batches(path: Path) -> None:
@@ -131,7 +136,7 @@ def gather(job: Job, journal: Journal, locks: RequestLocks, on_event: OnEvent, c
     elif missing := journal.missing(keys):
         unasked = journal.unasked(missing)
         if unasked or Outstanding(journal).open("batch"):
-            if isinstance(job.teacher, SdkTeacher) and job.teacher.is_key_from_file():
+            if isinstance(job.teacher, SdkTeacher) and any(each.is_key_from_file() for each in job.teacher.servers):
                 on_event(Note(f"the key is the one in ./{ENV_FILE}: what is asked goes to the account of its owner"))
             consent(estimate(job, missing=set(unasked), batch=asking.batch))
             if warning := check_teacher(job):
@@ -156,7 +161,9 @@ def ask(job: Job, journal: Journal, locks: RequestLocks, on_event: OnEvent) -> i
         judge_stored(job, journal, counter.count)
         unasked = journal.unasked(missing)
         if unasked and not job.asking.batch:
-            ask_live(job, set(unasked), journal, locks, counter.count)
+            ask_live(
+                job, set(unasked), journal, locks, counter.count, lambda text: on_event(Note(text, is_warning=True))
+            )
         if job.asking.batch or outstanding.open("batch"):
             collect(job, journal, locks, counter.count, on_event)
         missing = journal.missing(missing)
@@ -171,7 +178,8 @@ class _Counter:
 
     def __init__(self, job: Job, journal: Journal, total: int, on_event: OnEvent) -> None:
         self._job, self._journal, self._total, self._on_event = job, journal, total, on_event
-        self._paid_before = journal.paid_usd()
+        self._row = journal.last_row()  # attempts up to this one are counted
+        self._paid_usd = 0.0  # since the run began
         self._spent: float | None = 0.0
         self._looked = 0.0
         self.done = 0
@@ -184,7 +192,9 @@ class _Counter:
         if completion.cost_usd is None:
             self._spent = None
         elif self._spent is not None and (now - self._looked >= SPENT_SECONDS or self.done == self._total):
-            self._spent, self._looked = self._journal.paid_usd() - self._paid_before, now  # failed attempts are in it
+            usd, self._row = self._journal.paid_since(self._row)  # failed attempts are in it
+            self._paid_usd += usd
+            self._spent, self._looked = self._paid_usd, now
         self._on_event(Answered(self.done, self._total, self._spent))
 
 
@@ -236,7 +246,7 @@ def collect(
 
 
 def export(job: Job, path: Path, journal: Journal, locks: RequestLocks) -> int:
-    """Write what is missing to a file, and hold it; returns the number of requests. Nothing is sent."""
+    """Write what is missing to a file, or to several, and hold it; returns the number of requests. Nothing is sent."""
     outstanding = Outstanding(journal)
     requests = {request.key: request for request in job.requests}
     missing = journal.unasked(requests)
@@ -245,15 +255,19 @@ def export(job: Job, path: Path, journal: Journal, locks: RequestLocks) -> int:
     _bind(job, journal)
     faults = outstanding.unusable(missing)
     asked = (after_faults(requests[key], faults.get(key, [])) for key in missing)
-    return export_requests(path, asked, open_batch_api(job.teacher).teacher, outstanding, locks)
+    paths = [path]
+    if len(missing) > FILE_REQUESTS:
+        paths = [part_of(path, number) for number in range(1, -(-len(missing) // FILE_REQUESTS) + 1)]
+    teacher = open_batch_api(job.teacher).teacher
+    return sum(export_requests(each, islice(asked, FILE_REQUESTS), teacher, outstanding, locks) for each in paths)
 
 
-def take_answers(job: Job, path: Path, journal: Journal, locks: RequestLocks, on_event: OnEvent) -> Imported:
-    """Take the answers in a file into the journal, then look at them as at any other. Nothing is sent."""
+def take_answers(job: Job, paths: Sequence[Path], journal: Journal, locks: RequestLocks, on_event: OnEvent) -> Imported:
+    """Take the answers in files into the journal, then look at them as at any other. Nothing is sent."""
     missing = journal.missing([request.key for request in job.requests])
     counter = _Counter(job, journal, len(missing), on_event)
     _bind(job, journal)
-    report = import_answers(path, job.requests, open_batch_api(job.teacher).teacher, Outstanding(journal), locks)
+    report = import_answers(paths, job.requests, open_batch_api(job.teacher).teacher, Outstanding(journal), locks)
     judge_stored(job, journal, counter.count)
     return report
 
@@ -293,11 +307,11 @@ def _pending(
 
 def _invalid(job: Job, journal: Journal, missing: list[str]) -> list[str]:
     """Name the requests that were answered, by whichever run or file, and whose answers cannot be used, with why."""
-    asked = {request.key: request for request in job.requests}
+    asked, faulty = {request.key: request for request in job.requests}, journal.faulty()
     told = [
         f"{asked[key].where}: {faults[-1][1]} ({len(faults)} answers so far)"
         for key in missing
-        if (faults := journal.faults(key))
+        if key in faulty and (faults := journal.faults(key))
     ]
     more = f"; and {len(told) - SHOWN_INVALID} more" if len(told) > SHOWN_INVALID else ""
     return [f"{len(told)} requests have answers that cannot be used: {'; '.join(told[:SHOWN_INVALID])}{more}"] * bool(
@@ -307,10 +321,13 @@ def _invalid(job: Job, journal: Journal, missing: list[str]) -> list[str]:
 
 def _next(job: Job, *, batches: bool, exported: bool, unasked: bool) -> str:
     if exported:
-        model = getattr(job.teacher, "model", "MODEL")
-        run = command_line(
-            "vllm", "run-batch", "-i", job.asking.export_requests, "-o", "answers.jsonl", "--model", model
-        )
+        model, file, answers = getattr(job.teacher, "model", "MODEL"), job.asking.export_requests, Path("answers.jsonl")
+        assert file is not None
+        if (first := part_of(file, 1)).exists():
+            file, answers = first, part_of(answers, 1)
+        run = command_line("vllm", "run-batch", "-i", file, "-o", answers, "--model", model)
+        if file == first:
+            return f"{run}, and so for each file; then this command with --import-answers for each, or for their folder"
         return f"{run}; then this command with --import-answers answers.jsonl in place of --export-requests"
     if batches:
         return "run the same command again to collect them"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from fingen.records import Completion, Request, Usage
@@ -26,6 +27,10 @@ class Teacher(Protocol):
 class Provider(Teacher, Protocol):
     """A teacher behind a network: it has an account, a price, and connections."""
 
+    @property
+    def servers(self) -> Sequence[Provider]:
+        """All that answer under its name: itself, and others with the same model."""
+
     def require_key(self) -> None:
         """Find that there is a key; nothing is asked.
 
@@ -42,6 +47,9 @@ class Provider(Teacher, Protocol):
 
     async def close(self) -> None:
         """Let go of connections; a later request opens new ones."""
+
+    def room(self, request: Request) -> int:
+        """Tokens that the answer to a request may have: as many as it gives, or fewer."""
 
     def cost_usd(self, usage: Usage, *, batch: bool = False) -> float | None:
         """What one answer with this usage costs; None where the price is not known."""

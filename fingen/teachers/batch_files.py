@@ -6,7 +6,7 @@ What a batch of either provider gives back is read by the same functions.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
@@ -22,6 +22,9 @@ from fingen.teachers.sdk import SdkTeacher
 from fingen.wire import ANSWER_BYTES, RETRYABLE, mapping, parse_object
 
 URL = "/v1/chat/completions"
+FILE_REQUESTS = (
+    5_000  # in one file: `vllm run-batch` holds all of a file in memory, and writes when the last one is answered
+)
 GROUP = 256  # requests held, and answers stored, in one step
 FINAL_ERRORS = frozenset(
     "invalid_request_error authentication_error permission_error not_found_error request_too_large billing_error".split()
@@ -44,7 +47,7 @@ class Result:
 
 @dataclass
 class Imported:
-    """What became of the rows of a file of answers. Rows are counted from 1."""
+    """What became of the rows of files of answers. Rows are counted from 1."""
 
     file: str
     taken: int = 0  # answers that are new
@@ -54,6 +57,7 @@ class Imported:
     unknown: list[str] = field(default_factory=list)  # custom ids that nobody gave out
     broken: list[str] = field(default_factory=list)
     models: list[str] = field(default_factory=list)  # that say they wrote the answers, where it is not the teacher
+    left_out: list[str] = field(default_factory=list)  # files of a folder that hold no results
 
     @property
     def is_short(self) -> bool:
@@ -70,6 +74,9 @@ class Imported:
         for what, rows in named:
             more = f"; and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
             lines += [f"{self.file}: {len(rows)} rows {what}: {'; '.join(rows[:SHOWN])}{more}"] if rows else []
+        if self.left_out:
+            more = f"; and {len(self.left_out) - SHOWN} more" if len(self.left_out) > SHOWN else ""
+            lines.append(f"left out, as they hold no results: {', '.join(self.left_out[:SHOWN])}{more}")
         if self.models:
             lines.append(f"{self.file}: the answers say that they are from {', '.join(self.models)}")
         return lines
@@ -174,6 +181,11 @@ def _reader(protocol: str) -> SdkTeacher:
 # ---- out
 
 
+def part_of(path: Path, number: int) -> Path:
+    """Name one of several files that stand in place of one: FILE-00001.jsonl and so on."""
+    return path.with_name(f"{path.stem}-{number:05d}{path.suffix}")
+
+
 def export_requests(
     path: Path, requests: Iterable[Request], teacher: SdkTeacher, outstanding: Outstanding, locks: RequestLocks
 ) -> int:
@@ -235,31 +247,43 @@ def hold_claimed(
 
 
 def import_answers(
-    path: Path, requests: Iterable[Request], teacher: SdkTeacher, outstanding: Outstanding, locks: RequestLocks
+    paths: Sequence[Path],
+    requests: Iterable[Request],
+    teacher: SdkTeacher,
+    outstanding: Outstanding,
+    locks: RequestLocks,
 ) -> Imported:
-    """Take the answers in a file back, raw; `judge` then looks at them. Every row ends in one of the counts.
+    """Take the answers in files back, raw; `judge` then looks at them. Every row ends in one of the counts.
+
+    Of a folder all files are read, in any order; those without a result are named.
 
     Raises:
-        UsageError: the file cannot be read, or no row of it is a result.
+        UsageError: a file cannot be read, no row of it is a result, or a folder holds none.
     """
-    report = Imported(str(path))
+    report = Imported(", ".join(map(str, paths[:SHOWN])) + (" ..." if len(paths) > SHOWN else ""))
     intake = _Intake({short_hash(request.key): request for request in requests}, teacher, outstanding, locks, report)
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(cut_lines(file, ANSWER_BYTES), 1):
-                intake.read(number, line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line)
-    except OSError as e:
-        raise UsageError(
-            f"--import-answers: {path}: {e.strerror}", hint="name the file that the batch or the cluster wrote"
-        ) from e
-    intake.flush()
-    if report.broken and not intake.results:
-        raise UsageError(
-            f"--import-answers: {path}, {report.broken[0]}; no row of it is a result",
-            hint="give the output file of an OpenAI batch, of vllm run-batch, or the results of a message batch",
-        )
+    named = {path.resolve(): path for path in paths if not path.is_dir()}
+    found = {each.resolve(): each for path in paths if path.is_dir() for each in _files_in(path)}
+    is_several = len({**named, **found}) > 1
+    for place, path in {**found, **named}.items():
+        broken = intake.read_file(path, is_several=is_several)
+        if broken and place in named:
+            raise UsageError(
+                f"--import-answers: {path}, {broken}; no row of it is a result",
+                hint="give the output file of an OpenAI batch, of vllm run-batch, or the results of a message batch",
+            )
+        report.left_out += [path.name] * bool(broken)
     report.models = [name for name, _ in intake.models.most_common() if name != teacher.model]
     return report
+
+
+def _files_in(folder: Path) -> list[Path]:
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    if not files:
+        raise UsageError(
+            f"--import-answers: {folder} holds no file", hint="name the folder that the batch or the cluster wrote to"
+        )
+    return files
 
 
 @dataclass
@@ -273,26 +297,52 @@ class _Intake:
     report: Imported
     results: int = 0
     models: Counter[str] = field(default_factory=Counter)
-    seen: dict[str, int] = field(default_factory=dict)  # custom id -> row of its answer
+    files: list[str] = field(default_factory=list)  # what their rows are named with: "", where there is one
+    seen: dict[str, tuple[int, int]] = field(default_factory=dict)  # custom id -> file and row of its answer
     answers: dict[str, Completion] = field(default_factory=dict)  # not stored yet
     failures: dict[str, str] = field(default_factory=dict)
+
+    def read_file(self, path: Path, *, is_several: bool) -> str:
+        """Count the rows of a file, and keep what is in them; returns what its first row is, where none of them is a result.
+
+        Raises:
+            UsageError: it cannot be read.
+        """
+        self.files.append(f"{path.name}, " if is_several else "")
+        results, before = self.results, len(self.report.broken)
+        try:
+            with path.open("rb") as file:
+                for number, line in enumerate(cut_lines(file, ANSWER_BYTES), 1):
+                    self.read(number, line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line)
+        except OSError as e:
+            raise UsageError(
+                f"--import-answers: {path}: {e.strerror}", hint="name the file that the batch or the cluster wrote"
+            ) from e
+        finally:
+            self.flush()
+        if self.results > results or len(self.report.broken) == before:
+            return ""
+        first = f"row {self.report.broken[before].partition('row ')[2]}"
+        del self.report.broken[before:]
+        return first
 
     def read(self, number: int, line: bytes) -> None:
         """Count one row, and keep what is in it."""
         if not line.strip():
             return
+        row = self.row(len(self.files) - 1, number)
         try:
             result = read_result(line)
         except ValueError as e:
-            self.report.broken.append(f"row {number}: {e}")
+            self.report.broken.append(f"{row}: {e}")
             return
         self.results += 1
         request = self.requests.get(result.custom_id.partition("-")[0])
         key = request.key if request else self.outstanding.keys([result.custom_id]).get(result.custom_id)
         if key is None:
-            self.report.unknown.append(f"row {number}: {result.custom_id[:64]}")
+            self.report.unknown.append(f"{row}: {result.custom_id[:64]}")
         elif result.custom_id in self.seen:
-            self.report.duplicates.append(f"row {number}: as row {self.seen[result.custom_id]}")
+            self.report.duplicates.append(f"{row}: as {self.row(*self.seen[result.custom_id])}")
         elif result.payload is None:
             self.fail(result)
         else:
@@ -300,10 +350,14 @@ class _Intake:
         if len(self.answers) >= GROUP:
             self.flush()
 
+    def row(self, file: int, number: int) -> str:
+        """Name a row, with its file where there are several."""
+        return f"{self.files[file]}row {number}"
+
     def take(self, number: int, request: Request | None, result: Result, answer: Completion) -> None:
         """Keep an answer, if the item is still to be answered; one that was let go of is taken up again."""
         name = result.custom_id
-        self.seen[name] = number
+        self.seen[name] = len(self.files) - 1, number
         if self.outstanding.state(name) == "held" and name not in self.failures:
             self.answers[name] = answer
         elif request is None or not self.adopt(OutstandingRequest(name, request), answer):

@@ -107,9 +107,13 @@ class Judge:
 
     def look(self) -> None:
         """Look at what was stored since. An answer to a request of another run, with more passages, is left to that."""
+        while stored := self._outstanding.unjudged(self._seen):
+            self._look_at(stored)
+
+    def _look_at(self, stored: list[tuple[int, str, Completion]]) -> None:
         final: list[tuple[Request, Completion]] = []
         verdicts: dict[str, str | None] = {}
-        for row, name, completion in self._outstanding.unjudged(self._seen):
+        for row, name, completion in stored:
             self._seen = row
             request = self._requests.get(completion.key)
             if request is not None:

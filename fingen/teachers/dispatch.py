@@ -8,18 +8,19 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from fingen.errors import Interrupted, ShortfallError, TeacherError, UnansweredError
 from fingen.records import Completion, Request
 from fingen.teachers.answers import ENDED
-from fingen.teachers.base import Teacher
+from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.budgets import Budget
 from fingen.teachers.journal import Journal
-from fingen.teachers.rate_limit import PerMinute, RateLimit
+from fingen.teachers.rate_limit import PerMinute
 from fingen.teachers.request_locks import RequestLocks
+from fingen.teachers.servers import NOBODY, Place, Server, Servers, is_failing, open_servers
 from fingen.text import estimate_tokens
 
 OnAnswer = Callable[[Request, Completion], None]
@@ -43,7 +44,7 @@ _WAITING_FOR_DISK = 16  # workers beyond the ceiling: their answers are being st
 class Terms:
     """How a teacher is asked. Money is in USD, time in seconds."""
 
-    concurrency: int = 64  # requests in flight, at most
+    concurrency: int = 64  # requests in flight at each server, at most
     rpm: int | None = None  # requests a minute, at most
     tpm: int | None = None  # tokens a minute, at most
     budget_usd: float | None = None  # hard stop for all that the journal has paid
@@ -51,6 +52,7 @@ class Terms:
     deadline_seconds: float = 900.0  # for one request, from its first failure on; waiting for its turn does not count
     worst_usd: Callable[[Request], float | None] = lambda request: None  # the most that an answer can cost, if known
     validate: Validate = lambda request, completion: None  # what is wrong with an answer as a whole, or None
+    say: Callable[[str], None] = lambda text: None  # told of servers that are left out, where there are several
 
 
 async def dispatch(
@@ -77,12 +79,16 @@ async def dispatch(
         Interrupted: Ctrl-C.
         LimitError: the journal cannot be written.
     """
-    run = _Run(iter(requests), teacher, journal, locks, terms, on_answer, RateLimit(terms.concurrency))
+    each = teacher.servers if isinstance(teacher, Provider) else (teacher,)
+    servers = open_servers(each, terms.concurrency, wait_seconds, terms.say)
+    run = _Run(iter(requests), teacher, journal, locks, terms, on_answer, servers)
     with _stopped_by_ctrl_c(run):
         workers: list[asyncio.Task[None]] = []
         try:
             await run.take_turn()
-            workers += [asyncio.create_task(run.work()) for _ in range(terms.concurrency + _WAITING_FOR_DISK)]
+            workers += [
+                asyncio.create_task(run.work()) for _ in range(terms.concurrency * len(each) + _WAITING_FOR_DISK)
+            ]
             await asyncio.wait(workers)
         finally:
             for worker in workers:
@@ -139,7 +145,7 @@ class _Run:
     locks: RequestLocks
     terms: Terms
     on_answer: OnAnswer
-    rate_limit: RateLimit
+    servers: Servers
     asked: set[str] = field(default_factory=set)
     billed: Counter[str] = field(default_factory=Counter)  # attempts at a request that are, or may be, on the bill
     answered: int = 0
@@ -229,7 +235,8 @@ class _Run:
             except Exception:
                 await self.writer.store(request, completion)  # a fault of ours must not lose what was paid for
                 raise
-            cut = completion.stop_reason == "max_tokens" and asking.max_tokens == request.max_tokens
+            was_cut = completion.stop_reason == "max_tokens"
+            cut = was_cut and asking.max_tokens == request.max_tokens and self.has_room(asked_again(request, "", CUT))
             fault = CUT if cut else None if problem is None else f"{INVALID}{problem}"
             if attempt >= TRIES:
                 fault = None  # it stays as it is
@@ -243,6 +250,10 @@ class _Run:
                 return
             attempt += 1
             asking = asked_again(asking, completion.text, fault)
+
+    def has_room(self, request: Request) -> bool:
+        """Whether the teacher gives a request all the room that it asks for."""
+        return not isinstance(self.teacher, Provider) or self.teacher.room(request) == request.max_tokens
 
     def count(self, completion: Completion, problem: str | None) -> None:
         """Count an answer, and stop a run whose first answers are mostly invalid."""
@@ -260,9 +271,13 @@ class _Run:
             )
 
     async def send(self, request: Request) -> Completion:
-        """Send a request; retryable failures are tried again until the deadline, those that may be billed only a few times."""
+        """Send a request; retryable failures are tried again until the deadline, those that may be billed only a few times.
+
+        What failed at one server goes to another one at once, if one answers: to each of them, before it waits.
+        """
         failing_since = math.inf
         failures = 0
+        failed_at: set[Server] = set()  # since it waited last
         if self.billed[request.key] >= TRIES:
             raise TeacherError(
                 f"{self.teacher.name}: no usable answer in {TRIES} attempts that may all be billed",
@@ -271,50 +286,60 @@ class _Run:
             )
         while True:
             came = time.monotonic()
-            worst, sent_in = await self.take_place(request)
+            worst, place = await self.take_place(request, failed_at)
             failing_since += time.monotonic() - came
             try:
-                return await self.send_once(request, worst, sent_in)
+                return await self.send_once(request, worst, place)
             except TeacherError as e:
                 if e.possibly_billed:
                     await self.writer.store(request, self.broken_off(request, e))
                     self.billed[request.key] += 1
-                wait, now = wait_seconds(e, failures), time.monotonic()
-                failing_since = min(failing_since, now)
-                late = now - failing_since + wait > self.terms.deadline_seconds
+                failing_since = min(failing_since, time.monotonic())
+                wait = self.wait_seconds(e, place.server, failed_at, failures)
+                late = wait > 0 and time.monotonic() - failing_since + wait > self.terms.deadline_seconds
                 if self.stopped or late or not e.retryable or self.billed[request.key] >= TRIES:
                     raise
-                failures += 1
-                with self.waiting():
-                    await asyncio.sleep(wait)
+                if wait:
+                    failures += 1
+                    failed_at.clear()
+                    with self.waiting():
+                        await asyncio.sleep(wait)
 
-    async def take_place(self, request: Request) -> tuple[float, int]:
-        """Wait until a request may be sent; returns the money set aside for it, and the pace's round."""
+    def wait_seconds(self, e: TeacherError, server: Server, failed_at: set[Server], failures: int) -> float:
+        """How long to wait before asking again; not at all where another server answers, at which it did not fail yet."""
+        if is_failing(e):
+            failed_at.add(server)
+            if self.servers.has_other(failed_at):
+                return 0.0
+        return wait_seconds(e, failures)
+
+    async def take_place(self, request: Request, avoid: Set[Server] = NOBODY) -> tuple[float, Place]:
+        """Wait until a request may be sent; returns the money set aside for it, and its place at a server."""
         with self.waiting():
             worst = await self.reserve(request)
             try:
                 await self.rpm.take(1)
                 await self.tpm.take(estimate_tokens(request.system + request.prompt) + request.max_tokens)
-                return worst, await self.rate_limit.enter()
+                return worst, await self.servers.enter(avoid)
             except asyncio.CancelledError:
                 self.free(worst)
                 raise
 
-    async def send_once(self, request: Request, worst_usd: float, sent_in: int) -> Completion:
-        """Send a request once, and release its rate limit slot and its reserve."""
-        limited = False
+    async def send_once(self, request: Request, worst_usd: float, place: Place) -> Completion:
+        """Send a request once, and release its place and its reserve."""
+        error: TeacherError | None = None
         try:
-            completion = await self.teacher.complete(request)
+            completion = await place.server.teacher.complete(request)
             if completion.cost_usd is None:  # nobody counted it: it may have cost the most that it can
                 completion = completion.model_copy(update={"cost_usd": self.terms.worst_usd(request)})
             self.spent_usd += completion.cost_usd or 0.0  # before the reserve is freed: the budget has no gap
             return completion
         except TeacherError as e:
-            limited = e.limited
+            error = e
             self.spent_usd += worst_usd if e.possibly_billed else 0.0
             raise
         finally:
-            self.rate_limit.leave(sent_in, limited=limited)
+            self.servers.leave(place, error)
             self.free(worst_usd)
 
     def free(self, worst_usd: float) -> None:

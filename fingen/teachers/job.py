@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,17 +11,18 @@ from typing import Any
 
 from fingen.config import Asking
 from fingen.disk import dump_json
-from fingen.errors import UsageError
+from fingen.errors import TeacherError, UsageError
 from fingen.events import Estimate
-from fingen.records import Completion, Request, Usage, request_key
+from fingen.records import Request, Usage, request_key
 from fingen.sets import JOURNAL
 from fingen.teachers import prices
 from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.budgets import paid_beside
-from fingen.teachers.dispatch import TRIES, Terms, Validate, dearest, dispatch
+from fingen.teachers.dispatch import TRIES, OnAnswer, Terms, Validate, dearest, dispatch
 from fingen.teachers.event_loop import run_async
 from fingen.teachers.journal import Journal
 from fingen.teachers.request_locks import RequestLocks
+from fingen.teachers.servers import is_failing
 from fingen.text import estimate_tokens
 
 SENT_BACK = 0.25  # of the answers have an item that goes back, about
@@ -97,31 +99,48 @@ def check_teacher(job: Job) -> str | None:
 
 
 async def _checked(teacher: Provider) -> str | None:
+    """Check all servers of a teacher; those that do not answer now are asked later, if another one answers."""
     try:
-        return await teacher.check()
+        found = await asyncio.gather(*(server.check() for server in teacher.servers), return_exceptions=True)
     finally:
         await teacher.close()
+    errors = [each for each in found if isinstance(each, BaseException)]
+    final = [each for each in errors if not isinstance(each, TeacherError) or not is_failing(each)]
+    if errors and (final or len(errors) == len(found)):
+        raise (final or errors)[0]
+    told = [f"{each}; the others are asked" if isinstance(each, TeacherError) else each for each in found if each]
+    return "; ".join(map(str, told)) or None
 
 
 def ask_live(
-    job: Job, wanted: set[str], journal: Journal, locks: RequestLocks, on_answer: Callable[[Request, Completion], None]
+    job: Job,
+    wanted: set[str],
+    journal: Journal,
+    locks: RequestLocks,
+    on_answer: OnAnswer,
+    say: Callable[[str], None] = lambda text: None,
 ) -> None:
-    """Ask, now, those of the requests that are wanted and that no other process is asking."""
-    run_async(_ask_once(job, wanted, journal, locks, on_answer))
+    """Ask, now, those of the requests that are wanted and that no other process is asking; `say` is told of servers that fail."""
+    run_async(_ask_once(job, wanted, journal, locks, on_answer, say))
 
 
 async def _ask_once(
-    job: Job, wanted: set[str], journal: Journal, locks: RequestLocks, on_answer: Callable[[Request, Completion], None]
+    job: Job,
+    wanted: set[str],
+    journal: Journal,
+    locks: RequestLocks,
+    on_answer: OnAnswer,
+    say: Callable[[str], None],
 ) -> None:
     requests = (request for request in job.requests if request.key in wanted)
     try:
-        await dispatch(requests, job.teacher, journal, locks, _terms(job), on_answer=on_answer)
+        await dispatch(requests, job.teacher, journal, locks, _terms(job, say), on_answer=on_answer)
     finally:
         if isinstance(job.teacher, Provider):
             await job.teacher.close()
 
 
-def _terms(job: Job) -> Terms:
+def _terms(job: Job, say: Callable[[str], None]) -> Terms:
     asking, teacher = job.asking, job.teacher
     return Terms(
         concurrency=1 if teacher.name == "offline" else asking.concurrency,
@@ -131,6 +150,7 @@ def _terms(job: Job) -> Terms:
         budget_all_usd=asking.budget_all_usd,
         worst_usd=teacher.worst_usd if isinstance(teacher, Provider) else lambda request: None,
         validate=job.validate,
+        say=say,
     )
 
 

@@ -20,9 +20,14 @@ from fingen.disk import dump_json, make_folder, sha256_text
 from fingen.errors import FingenError, LimitError, SetError
 from fingen.records import Completion, Request, Usage
 
-VERSION = 2  # raise it when a table changes; 2 added what is asked elsewhere
+VERSION = 3  # raise it when a table changes; 2 added what is asked elsewhere, 3 what keeps a million requests fast
 BEGIN_ANEW = "restore it from a copy, or begin anew with --replace"
 FORGOTTEN = "forgotten"  # the key and the fault of answers whose texts were taken out
+CACHE_KB = (
+    32 << 10
+)  # of each connection, where so much is used: keys are hashes, each commit touches pages all over the file
+WAL_PAGES = 8_192  # written before they go to the file itself, each page once: 32 MB
+MANY_KEYS = 10_000  # that are looked for one by one
 BUSY_SECONDS = 10.0  # to wait for another process to finish its write
 
 TABLES = (
@@ -55,6 +60,12 @@ TABLES = (
         error TEXT -- NULL: a usable answer
     )""",
     "CREATE INDEX IF NOT EXISTS completions_key ON completions(key)",
+    # What is asked about all answers stands in an index each: their texts are not read for it.
+    "CREATE INDEX IF NOT EXISTS completions_answered ON completions(key) WHERE error IS NULL",
+    "CREATE INDEX IF NOT EXISTS completions_faulty ON completions(key) WHERE error IS NOT NULL",
+    """CREATE INDEX IF NOT EXISTS completions_paid ON completions(
+        cost_usd, possibly_billed, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens
+    )""",
     "CREATE TABLE IF NOT EXISTS units (unit TEXT PRIMARY KEY, split TEXT NOT NULL)",
     # What is asked elsewhere, see fingen.teachers.outstanding.
     """CREATE TABLE IF NOT EXISTS batches (
@@ -75,6 +86,7 @@ TABLES = (
     )""",
     "CREATE UNIQUE INDEX IF NOT EXISTS items_held ON items(key) WHERE state IN ('held', 'answered')",
     "CREATE INDEX IF NOT EXISTS items_batch ON items(batch)",
+    "CREATE INDEX IF NOT EXISTS items_answered ON items(completion) WHERE state = 'answered'",
     f"PRAGMA user_version = {VERSION}",
 )
 TOKENS = tuple(Usage.model_fields)
@@ -128,6 +140,7 @@ class Journal:
             _prepare(db, path)
             reader.row_factory = sqlite3.Row
             reader.execute("PRAGMA query_only = ON")
+            reader.execute(f"PRAGMA cache_size = -{CACHE_KB}")
             stack.pop_all()
         return cls(path, db, reader)
 
@@ -186,6 +199,10 @@ class Journal:
         query = "SELECT text, error FROM completions WHERE key = ? AND error IS NOT NULL AND NOT possibly_billed ORDER BY id"
         return [(row["text"], row["error"]) for row in self.rows(query, key)]
 
+    def faulty(self) -> set[str]:
+        """The keys of requests with attempts that gave no usable answer."""
+        return {row["key"] for row in self.rows("SELECT DISTINCT key FROM completions WHERE error IS NOT NULL")}
+
     def counts(self) -> dict[str, int]:
         """Requests with a usable answer, answers in all, and attempts that broke off and may be on the bill."""
         queries = {
@@ -209,16 +226,22 @@ class Journal:
     def missing(self, keys: Iterable[str]) -> list[str]:
         """The keys without a usable answer, each once, in their order."""
         asked = list(dict.fromkeys(keys))
-        query = "SELECT key FROM completions WHERE error IS NULL AND key IN (SELECT value FROM json_each(?))"
-        known = {row["key"] for row in self.rows(query, dump_json(asked))}
+        known = self._which("SELECT key FROM completions WHERE error IS NULL", asked)
         return [key for key in asked if key not in known]
 
     def unasked(self, keys: Iterable[str]) -> list[str]:
         """Those of the missing keys that no batch and no exported file holds."""
         missing = self.missing(keys)
-        query = f"SELECT key FROM items WHERE state IN {HELD} AND key IN (SELECT value FROM json_each(?))"
-        held = {row["key"] for row in self.rows(query, dump_json(missing))}
+        held = self._which(f"SELECT key FROM items WHERE state IN {HELD}", missing)
         return [key for key in missing if key not in held]
+
+    def _which(self, query: str, keys: list[str]) -> set[str]:
+        """The keys that a query finds: of many, all in the order of its index, which is faster than to look for each."""
+        if len(keys) > MANY_KEYS:
+            return {row["key"] for row in self.rows(query)}
+        return {
+            row["key"] for row in self.rows(f"{query} AND key IN (SELECT value FROM json_each(?))", dump_json(keys))
+        }
 
     def usage(self) -> tuple[Usage, float | None]:
         """Tokens and USD of all attempts; None when one was, or may have been, billed at an unknown price."""
@@ -232,6 +255,17 @@ class Journal:
         """USD of all attempts whose price is known; one that broke off counts with the most that it can have cost."""
         # fsum: answers come in any order, and the total must not depend on it.
         return fsum(row[0] for row in self.rows("SELECT cost_usd FROM completions WHERE cost_usd IS NOT NULL"))
+
+    def last_row(self) -> int:
+        """The row of the attempt that was written last; 0 where there is none."""
+        row: int = self.rows("SELECT coalesce(max(id), 0) FROM completions")[0][0]
+        return row
+
+    def paid_since(self, row: int) -> tuple[float, int]:
+        """USD of the attempts that were written after one, as far as prices are known, and the last one's row."""
+        query = "SELECT coalesce(sum(cost_usd), 0.0), coalesce(max(id), ?) FROM completions WHERE id > ?"
+        usd, last = self.rows(query, row, row)[0]
+        return usd, last
 
     def reserved_usd(self) -> float:
         """The most that the answers to come from batches and files can cost, as far as prices are known."""
@@ -375,6 +409,8 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     _use_wal(db)
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")
+    db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
+    db.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
     if version < VERSION:  # all of them are left alone where they are there
         db.execute("BEGIN IMMEDIATE")
         with db:

@@ -86,8 +86,8 @@ class OpenAI(SdkTeacher):
             schema = {"name": "answer", "strict": True, "schema": self.schema(request)}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         if not self._is_official:
-            return {**body, "max_tokens": request.max_tokens}  # servers are slow to learn the newer name
-        body["max_completion_tokens"] = request.max_tokens
+            return {**body, "max_tokens": self.room(request)}  # servers are slow to learn the newer name
+        body["max_completion_tokens"] = self.room(request)
         if self.model.startswith(REASONING):
             body["reasoning_effort"] = "low"
         if prices.takes_cache_breakpoints(self.model):

@@ -22,6 +22,7 @@ from fingen.teachers.journal import COLUMNS, HELD, Journal, read_completion
 from fingen.teachers.request_locks import RequestLocks
 
 UNJUDGED = "not looked at yet"
+LOOK = 1_000  # answers looked at in one step: not all of them are to be in memory
 BATCHES = """SELECT batches.*, count(items.key) AS requests, coalesce(sum(items.state = 'held'), 0) AS waiting,
     coalesce(sum(items.state = 'failed'), 0) AS failed
     FROM batches LEFT JOIN items ON items.batch = token WHERE {} GROUP BY token ORDER BY since, token"""
@@ -203,10 +204,10 @@ class Outstanding:
             self._store(db, answers, failures)
 
     def unjudged(self, after: int = 0) -> list[tuple[int, str, Completion]]:
-        """Answers that were stored and not looked at yet: row (those `after` one), custom id, answer; as they were stored."""
-        query = f"""SELECT id, custom_id, {", ".join(COLUMNS)} FROM completions
-            JOIN (SELECT custom_id, completion FROM items WHERE state = 'answered') ON completion = id
-            WHERE id > ? ORDER BY id"""
+        """The next answers that were stored and not looked at yet: row (those `after` one), custom id, answer; as they were stored."""
+        query = f"""SELECT id, custom_id, {", ".join(f"completions.{name}" for name in COLUMNS)} FROM items
+            JOIN completions ON id = completion
+            WHERE state = 'answered' AND completion > ? ORDER BY completion LIMIT {LOOK}"""
         rows = [dict(row) for row in self._journal.rows(query, after)]
         return [(row.pop("id"), row.pop("custom_id"), read_completion({**row, "error": None})) for row in rows]
 

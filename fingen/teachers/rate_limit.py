@@ -28,22 +28,15 @@ class RateLimit:
         self._round = 0
         self._answers = 0
         self._cut_at = -1
-        self._queue: deque[asyncio.Future[None]] = deque()  # empty while there are free slots
 
-    async def enter(self) -> int:
-        """Wait for a slot, first come, first served; returns the round in which the request is sent."""
-        if self.in_flight < int(self.limit):
-            self.in_flight += 1
-            return self._round
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if not turn.cancelled():  # the slot was given at the same moment
-                self.in_flight -= 1
-                self._admit()
-            raise
+    @property
+    def room(self) -> int:
+        """Free slots."""
+        return int(self.limit) - self.in_flight
+
+    def enter(self) -> int:
+        """Take a free slot; returns the round in which the request is sent."""
+        self.in_flight += 1
         return self._round
 
     def leave(self, sent_in: int, *, limited: bool) -> None:
@@ -54,15 +47,6 @@ class RateLimit:
                 self._shrink()
             else:
                 self._grow(sent_in)
-        self._admit()
-
-    def _admit(self) -> None:
-        """Give the free slots to those that wait longest."""
-        while self._queue and self.in_flight < int(self.limit):
-            turn = self._queue.popleft()
-            if not turn.cancelled():
-                self.in_flight += 1
-                turn.set_result(None)
 
     def _shrink(self) -> None:
         self._slow_start = False

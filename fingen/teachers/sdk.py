@@ -6,19 +6,20 @@ The SDKs come from one generator and share their names: that is what makes one m
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, date, datetime
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 from urllib.parse import quote
 
 from fingen import wire
 from fingen.disk import dump_json
-from fingen.errors import TeacherError
+from fingen.errors import TeacherError, UsageError
 from fingen.records import Completion, Request, Usage
 from fingen.teachers import credentials, prices
 
@@ -39,6 +40,7 @@ class SdkTeacher(ABC):
         concurrency: Requests in flight, at most; the pool has a connection for each.
         timeout_seconds: How long to wait for an answer, from the connection to its last byte.
         price: USD per million input and output tokens, in place of the table's.
+        answer_tokens: Tokens that an answer may have, however many a request gives it.
     """
 
     provider: ClassVar[str]
@@ -60,6 +62,7 @@ class SdkTeacher(ABC):
         concurrency: int = 64,
         timeout_seconds: float = 600.0,
         price: prices.Price | None = None,
+        answer_tokens: int | None = None,
     ) -> None:
         credentials.quiet(self.provider)
         self.model = model
@@ -68,11 +71,34 @@ class SdkTeacher(ABC):
         )
         self._is_official = self.is_official(self._base_url)
         self.name = f"{self.provider}:{model}" + ("" if self._is_official else f"@{wire.server_name(self._base_url)}")
+        self.server = self.name  # what messages call it: several may share the name
+        self._beside: tuple[Self, ...] = ()
         self._concurrency, self._timeout_seconds, self._price = concurrency, timeout_seconds, price
         self._priced_model: str | None = model
+        self._answer_tokens = math.inf if answer_tokens is None else answer_tokens
         self._secret = wire.Secret("")
         self._client: Any = None
         self._schemas: dict[str, dict[str, Any]] = {}
+
+    @property
+    def servers(self) -> tuple[Self, ...]:
+        """All that answer under its name: itself, and those that it was joined by."""
+        return (self, *self._beside)
+
+    def join(self, others: Sequence[Self]) -> None:
+        """Have other servers answer beside this one, under its name.
+
+        Raises:
+            UsageError: the provider's own server is one of several: it has prices and limits that others have not.
+        """
+        if others and any(each._is_official for each in (self, *others)):
+            raise UsageError(
+                f"{wire.server_name(self.official_url)} and other servers are not one teacher",
+                hint="give the servers of one model to --base-url",
+            )
+        for other in others:
+            other.name = self.name
+        self._beside = tuple(others)
 
     # ---- what a protocol says
 
@@ -159,7 +185,7 @@ class SdkTeacher(ABC):
         usage = self.read_usage(answer)
         said = wire.read_refusal(200, {"error": answer.get("error") or ""}, {}, self._secret)
         raise credentials.no_answer(
-            self.name,
+            self.server,
             said,
             self.account,
             is_error=bool(answer.get("error")),
@@ -180,10 +206,11 @@ class SdkTeacher(ABC):
         raise self.refused(found)
 
     async def close(self) -> None:
-        """Close the connections. A later request opens new ones."""
-        client, self._client = self._client, None
-        if client:
-            await client.close()
+        """Close the connections, those of servers beside it too. A later request opens new ones."""
+        for server in self.servers:
+            client, server._client = server._client, None
+            if client:
+                await client.close()
 
     def completion(self, key: str, answer: Mapping[str, Any], *, batch: bool = False) -> Completion:
         """An answer of the API, alone or from a batch, as a completion. Nothing that was billed is dropped."""
@@ -204,7 +231,12 @@ class SdkTeacher(ABC):
 
     def worst_usd(self, request: Request, *, batch: bool = False) -> float | None:
         """The most that one attempt at a request can cost; None where the price is not known."""
-        return prices.worst_case_usd(self._priced_model, request, batch=batch, override=self._price)
+        narrow = request.model_copy(update={"max_tokens": self.room(request)})
+        return prices.worst_case_usd(self._priced_model, narrow, batch=batch, override=self._price)
+
+    def room(self, request: Request) -> int:
+        """Tokens that its answer may have."""
+        return int(min(request.max_tokens, self._answer_tokens))
 
     def turns(self, request: Request) -> list[dict[str, Any]]:
         """What was said so far. No turn is empty: providers refuse that."""
@@ -263,9 +295,9 @@ class SdkTeacher(ABC):
                             break
                 return wire.parse_object(bytes(content), self._secret)
         except TimeoutError as e:
-            error = credentials.broken_off(self.name, e, self._secret)
+            error = credentials.broken_off(self.server, e, self._secret)
         except ValueError as e:
-            error = credentials.unreadable(self.name, str(e))
+            error = credentials.unreadable(self.server, str(e))
         raise error
 
     async def download(self, path: str, most_bytes: int) -> AsyncGenerator[bytes]:
@@ -289,10 +321,10 @@ class SdkTeacher(ABC):
                     break
                 waited, received = waited + time.monotonic() - began, received + len(piece)
                 if received > most_bytes:
-                    raise credentials.unreadable(self.name, f"more than {most_bytes >> 20} MB of results")
+                    raise credentials.unreadable(self.server, f"more than {most_bytes >> 20} MB of results")
                 yield piece
         if is_late:
-            raise credentials.broken_off(self.name, TimeoutError(f"after {received} bytes"), self._secret)
+            raise credentials.broken_off(self.server, TimeoutError(f"after {received} bytes"), self._secret)
 
     async def _open_download(self, path: str) -> Any:
         error: TeacherError
@@ -300,7 +332,7 @@ class SdkTeacher(ABC):
             async with asyncio.timeout(self._timeout_seconds):
                 response = await self._send("GET", path, None, {}, None)
         except TimeoutError as e:
-            error = credentials.broken_off(self.name, e, self._secret)
+            error = credentials.broken_off(self.server, e, self._secret)
         else:
             if not isinstance(response, wire.Refusal):
                 return response
@@ -332,7 +364,7 @@ class SdkTeacher(ABC):
         except self.sdk.APIStatusError as e:
             return wire.read_refusal(e.status_code, e.body, e.response.headers, self._secret)
         except self.sdk.APIConnectionError as e:
-            error = credentials.broken_off(self.name, e.__cause__, self._secret)
+            error = credentials.broken_off(self.server, e.__cause__, self._secret)
         raise error
 
     async def _pieces(self, response: Any) -> AsyncGenerator[bytes]:
@@ -344,14 +376,14 @@ class SdkTeacher(ABC):
         except Exception as e:  # in the middle of a body the HTTP library's errors come raw
             if not wire.is_from_http(e):
                 raise
-            error = credentials.broken_off(self.name, e, self._secret)
+            error = credentials.broken_off(self.server, e, self._secret)
         finally:
             await response.close()
         raise error
 
     def refused(self, refusal: wire.Refusal) -> TeacherError:
         """The error for what the server said in place of an answer."""
-        return credentials.refused(self.name, refusal, self.account, self.hints())
+        return credentials.refused(self.server, refusal, self.account, self.hints())
 
     def _open(self) -> Any:
         """The client of the run, opened with the first request: a dry run needs no key."""

@@ -158,7 +158,7 @@ def make_requests(count: int) -> list[Any]:
     requests = []
     for number in range(count):
         passage = {"report": "annual report 2024", "company": "Northwind Instruments Inc.", "section": "Results",
-                   "pages": "12", "unit": "", "text": f"Plant {number}. {paragraph * 43}"}  # fmt: skip
+                   "pages": "12", "unit": "", "basis": "", "text": f"Plant {number}. {paragraph * 43}"}  # fmt: skip
         values = {"kinds": ["concept"], "count": 2, "passages": [passage], "examples": [], "questions": []}
         system, prompt = prompts.fill(template, values)
         key = request_key("bench", system, prompt, answer_schema())
