@@ -460,7 +460,12 @@ def near_clusters(records: Sequence[Record]) -> dict[str, tuple[str, ...]]:
     each of its answers that is long enough to be its own, and in one for all that is said in it. A cluster's id is a hash
     of what its records share, so it does not depend on the other records.
     """
-    return {record.id: tuple(content_id("n", *shared) for shared in _shared_texts(record)) for record in records}
+    return {record.id: clusters_of(record) for record in records}
+
+
+def clusters_of(record: Record) -> tuple[str, ...]:
+    """The clusters of one record: see `near_clusters`."""
+    return tuple(content_id("n", *shared) for shared in _shared_texts(record))
 
 
 def _shared_texts(record: Record) -> list[tuple[str, str]]:

@@ -64,7 +64,9 @@ def write_rows(path: Path, rows: int, first: int = 0) -> Path:
     """Rows of questions with their passage and answer, written one by one."""
     with path.open("w", encoding="utf-8") as file:
         for number in range(first, first + rows):
-            n = number - 49 if number % 50 == 49 and number > first + 49 else number  # one in fifty says another one again
+            n = (
+                number - 49 if number % 50 == 49 and number > first + 49 else number
+            )  # one in fifty says another one again
             unit, quarter = f"Unit {n // 97:,} of Company {n % 997}", QUARTERS[n % 4]
             passage = (
                 f"Sales of {unit} rose to {n * 7 % 100_003:,} million in the {quarter} quarter, from {n * 3 % 99_991:,} million "
