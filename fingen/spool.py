@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Generic, SupportsIndex, TypeVar, overload
 
 from fingen.disk import unwritable
+from fingen.errors import FingenError
 
 T = TypeVar("T")
 BLOCK_BYTES = 1 << 16  # that are read at once: rows are mostly taken one after the other
@@ -44,9 +45,10 @@ class Spool(Sequence[T]):
     """
 
     def __init__(self, near: Path | None = None, rows: Iterable[T] = ()) -> None:
-        self._near, self._file = near or Path(tempfile.gettempdir()), open_unnamed(near)
+        self._near = near
+        self._file: BinaryIO | None = None  # until there is a row
         self._ends = array("Q", (0,))  # where the row before ends, and each one begins
-        weakref.finalize(self, _close, self._file)
+        self._is_at_end = True
         for row in rows:
             self.append(row)
 
@@ -57,11 +59,16 @@ class Spool(Sequence[T]):
             LimitError, UsageError: it cannot be written.
         """
         data = pickle.dumps(row, pickle.HIGHEST_PROTOCOL)
+        if self._file is None:
+            self._file = open_unnamed(self._near)
+            weakref.finalize(self, _close, self._file)
         try:
-            self._file.seek(self._ends[-1])
+            if not self._is_at_end:  # to seek takes what was written to the disk at once
+                self._file.seek(self._ends[-1])
+                self._is_at_end = True
             self._file.write(data)
         except OSError as e:
-            raise unwritable(self._near, e) from e
+            raise self._error(e) from e
         self._ends.append(self._ends[-1] + len(data))
         return len(self) - 1
 
@@ -79,11 +86,16 @@ class Spool(Sequence[T]):
             yield pickle.loads(block[begin - start : end - start])  # of this process alone: the file has no name
 
     def _block(self, begin: int, size: int) -> bytes:
+        assert self._file is not None  # there is a row
         try:
+            self._is_at_end = False
             self._file.seek(begin)
             return self._file.read(size)
         except OSError as e:  # what was written before goes to the disk now
-            raise unwritable(self._near, e) from e
+            raise self._error(e) from e
+
+    def _error(self, e: OSError) -> FingenError:
+        return unwritable(self._near or Path(tempfile.gettempdir()), e)
 
     def __len__(self) -> int:
         return len(self._ends) - 1
@@ -97,7 +109,10 @@ class Spool(Sequence[T]):
     def __getitem__(self, place: slice) -> Picked[T]: ...
     def __getitem__(self, place: Any) -> Any:
         numbers = range(len(self))[place]
-        return self.pick(numbers) if isinstance(numbers, range) else next(self.read((numbers,)))
+        if isinstance(numbers, range):
+            return self.pick(numbers)
+        begin, end = self._ends[numbers], self._ends[numbers + 1]
+        return pickle.loads(self._block(begin, end - begin))
 
 
 class Picked(Sequence[T], Generic[T]):
@@ -105,6 +120,14 @@ class Picked(Sequence[T], Generic[T]):
 
     def __init__(self, spool: Spool[T], numbers: array[int]) -> None:
         self._spool, self.numbers = spool, numbers
+
+    def pick(self, places: Iterable[int]) -> Picked[T]:
+        """The rows in these places."""
+        return Picked(self._spool, array("Q", (self.numbers[place] for place in places)))
+
+    def read(self, places: Iterable[int]) -> Iterator[T]:
+        """The rows in these places, one by one."""
+        return self._spool.read(self.numbers[place] for place in places)
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -118,7 +141,12 @@ class Picked(Sequence[T], Generic[T]):
     def __getitem__(self, place: slice) -> Picked[T]: ...
     def __getitem__(self, place: Any) -> Any:
         number = self.numbers[place]
-        return Picked(self._spool, number) if isinstance(number, array) else next(self._spool.read((number,)))
+        return Picked(self._spool, number) if isinstance(number, array) else self._spool[number]
+
+
+def read_in(rows: Sequence[T], order: Iterable[int]) -> Iterator[T]:
+    """The rows in these places, one by one; also of rows that are in memory."""
+    return rows.read(order) if isinstance(rows, Spool | Picked) else (rows[place] for place in order)
 
 
 def _close(file: BinaryIO) -> None:

@@ -18,6 +18,8 @@ from fingen.records import Chunk, Document, Passage, Period, Record, SourceEntry
 from fingen.sets import CHUNKS, MANIFEST, read_manifest
 from fingen.tasks.qa import build_passage
 
+MOST_GROUNDED = 1 << 14  # rows whose figures are remembered: those that share them mostly stand near each other
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -66,6 +68,8 @@ class Origin:
             record.evidence,
         )  # rows of one pair share them
         if key not in self._ground:
+            if len(self._ground) >= MOST_GROUNDED:
+                self._ground.clear()
             self._ground[key] = ground(record, passages, organisations=self.organisations)
         return self._ground[key]
 
