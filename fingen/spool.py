@@ -6,7 +6,7 @@ import pickle
 import tempfile
 import weakref
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, SupportsIndex, TypeVar, overload
@@ -16,6 +16,7 @@ from fingen.errors import FingenError
 
 T = TypeVar("T")
 BLOCK_BYTES = 1 << 16  # that are read at once: rows are mostly taken one after the other
+SHELF_ROOM = 256  # things of a shelf that are in memory
 
 
 def open_unnamed(near: Path | None) -> BinaryIO:
@@ -142,6 +143,32 @@ class Picked(Sequence[T], Generic[T]):
     def __getitem__(self, place: Any) -> Any:
         number = self.numbers[place]
         return Picked(self._spool, number) if isinstance(number, array) else self._spool[number]
+
+
+class Shelf(Mapping[str, T]):
+    """Things by their names, on disk, in the order in which they came; those that were asked for last are in memory too."""
+
+    def __init__(self, near: Path | None, items: Iterable[tuple[str, T]]) -> None:
+        self._things = Spool[T](near)
+        self._numbers = {name: self._things.append(thing) for name, thing in items}  # of two of one name the last one's
+        self._last: dict[str, T] = {}
+
+    def __getitem__(self, name: str) -> T:
+        if name not in self._last:
+            thing = self._things[self._numbers[name]]
+            if len(self._last) >= SHELF_ROOM:
+                self._last.clear()
+            self._last[name] = thing
+        return self._last[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._numbers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
 
 
 def read_in(rows: Sequence[T], order: Iterable[int]) -> Iterator[T]:

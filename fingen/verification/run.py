@@ -163,7 +163,7 @@ def verify(target: Path, *, sources: Sequence[Path] = (), keep_out: Sequence[Ben
         laws[name].is_declared = True
     if manifest:
         rows = Spool(target, _rows_of_set(target, manifest, laws))
-        origin = read_origin(sources, manifest.settings) if sources else origin_of_set(target)
+        origin = read_origin(sources, manifest.settings) if sources else origin_of_set(target, on_disk=True)
     else:
         rows = Spool(target.parent, _rows_of_file(target, laws))
         origin = read_origin(sources) if sources else Origin()
