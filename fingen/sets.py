@@ -53,7 +53,7 @@ SAMPLES = 2
 COPIED_BYTES = 1 << 20  # that are in memory at once
 LABELS_SHOWN = 40
 DUPLICATES = ("exact", "near", "answer")  # reasons of rejects
-FIGURES = ("figure", "unit", "sign", "calc")  # the same
+FIGURES = ("figure", "unit", "sign", "calc", "step")  # the same
 MAKE_AGAIN = "run the command that made the set again; it makes whole what is missing, without paying twice"
 
 _PLAIN_ADDRESS = re.compile(
