@@ -71,7 +71,7 @@ clean:
 	@touch $@
 
 .venv/.dev: .venv/.made pyproject.toml constraints.txt
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[dev,train,quant,baseline,review]"
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[dev,train,quant,baseline,ray,review]"
 	@touch $@
 
 # Some systems ship venv without ensurepip: there the pip that is installed fills the environment.

@@ -250,6 +250,10 @@ class Pdf2qa:
     )
     out: Path = option(BUILD / "reports", "Folder of the set.")
     workers: int = folder_option(2, "Processes that read files.", least=1, most=64)
+    engine: str | None = option(
+        None, "Have files read on Ray: ray starts one on this machine, ray:auto and ray:HOST:PORT name a cluster that runs, whose "
+        "machines see the reports under the same path.", unset="processes of this machine", metavar="ray[:ADDRESS]",
+    )  # fmt: skip
     questions: Path | None = option(None, "File with your own topics, one a line, that the teacher is steered towards.")
     teacher: str | None = option(None, WRITER, unset=FOUND)
     asking: Asking = field(default_factory=Asking)

@@ -37,6 +37,7 @@ EXTRAS = {
     "baseline": "score --baseline",
     "plots": "curves and charts as PNG",
     "ocr": "pdf2qa --ocr without tesseract",
+    "ray": "pdf2qa --engine ray",
     "review": "the pages of review, demo and serve",
     "gguf": "merge --gguf",
     "convert": "models convert",

@@ -59,6 +59,7 @@ class Pdf2qaOptions(ReadOptions, FilterOptions, AskingOptions, total=False):
     context: str
     out: File
     workers: int
+    engine: str | None
     questions: File | None
     limit: int | None
     sections: str | Sequence[str]

@@ -32,6 +32,7 @@ LIMITED = frozenset({429, 529})
 BILLING_CODES = frozenset({"billing_error", "insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 BILLING_ENDINGS = ("spend_limit_reached", "billing_unavailable", "billing_not_authorized")
 BILLING_WORDS = ("credit balance is too low", "specified api usage limits")  # Anthropic says these with a plain 400
+_ENGINE = re.compile(r"ray(?::(?P<address>auto|(?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}))?")
 _SPACE = re.compile(r"\s")
 
 
@@ -147,6 +148,20 @@ def server_url(url: str) -> str:
         shown = redact(f"://{url.rpartition('@')[2]}").removeprefix("://")  # a password may stand before it
         raise UsageError(f"not the address of a server: {shown}", hint="write it like http://localhost:8000/v1")
     return url
+
+
+def cluster_address(engine: str) -> str:
+    """The address in `ray:ADDRESS`, which is auto or HOST:PORT; empty for a Ray of this machine alone, `ray`.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    named = _ENGINE.fullmatch(engine)
+    if named is None:
+        raise UsageError(
+            f"no engine: {engine.rpartition('@')[2]}", hint="write it as ray, ray:auto or ray:10.0.0.1:6379"
+        )
+    return named["address"] or ""
 
 
 def server_name(url: str) -> str:

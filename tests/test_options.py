@@ -52,7 +52,7 @@ def test_every_option_changes_its_field(made):
             typed = [option.opts[0], next(c for c in option.type.choices if c != option.default)]
         else:
             value = {"base_url": "http://localhost:1/v1", "price": "1,2", "shares": "0.5,0.25,0.25", "split": "0.5,0.25,0.25",
-                     "task": "concept"}.get(option.name, "3")  # fmt: skip
+                     "task": "concept", "engine": "ray"}.get(option.name, "3")  # fmt: skip
             typed = [option.opts[0], value]
             if isinstance(option.type, click.IntRange) and option.type.min > 3:
                 typed[1] = str(option.type.min)
@@ -94,6 +94,7 @@ def test_parts_are_parted_by_commas_on_the_command_line_and_a_list_in_fingen_tom
         (Pdf2qa, "budget", "0"),
         (Pdf2qa, "budget", "nan"),
         (Pdf2qa, "workers", "65"),
+        (Pdf2qa, "engine", "ray:host:port"),
         (Scoring, "base-url", "http://user:pass word@"),
         (Synth, "language", "fr"),
     ],

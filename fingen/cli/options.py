@@ -160,6 +160,17 @@ def _check_address(ctx: click.Context, parameter: click.Parameter, value: str | 
     return value
 
 
+def _check_engine(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None:
+        from fingen.wire import cluster_address
+
+        try:
+            cluster_address(value)
+        except UsageError as e:
+            raise click.BadParameter(f"{e}: {e.hint}") from e
+    return value
+
+
 def _some_of(choices: tuple[str, ...]) -> Callable[[list[str]], tuple[str, ...]]:
     def parse(parts: list[str]) -> tuple[str, ...]:
         wrong = [part for part in parts if part not in choices]
@@ -177,6 +188,7 @@ def _parse_sections(parts: list[str]) -> tuple[str, ...]:
 
 PARSERS: dict[str, Callback] = {
     "base_url": _check_address,
+    "engine": _check_engine,
     "price": commas(lambda parts: parse_numbers(parts, 2, "give two numbers from 0, such as 0.15,0.60")),
     "shares": commas(_parse_shares),
     "sections": lambda ctx, parameter, value: commas(_parse_sections)(ctx, parameter, value or ()),

@@ -31,7 +31,7 @@ _TRAINING = (
 SECTIONS: Mapping[str, Sections] = {
     "pdf2qa": {
         "Questions": ("task", "per_chunk", "context", "negatives", "reasons", "questions", "limit", "sections"),
-        "Reading": ("language", "ocr", "chunk_tokens", "workers"),
+        "Reading": ("language", "ocr", "chunk_tokens", "workers", "engine"),
         **_SHARED,
     },
     "intent": _DRAWN,

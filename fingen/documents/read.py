@@ -41,7 +41,7 @@ READERS: dict[Format, str] = {
     "txt": "fingen.documents.plain",
 }
 # Names the code that reads: a parse in the cache that other code made is not used.
-BESIDE = {"picture.py", "parsed.py"}  # have no part in it
+BESIDE = {"on_ray.py", "parsed.py", "picture.py"}  # have no part in it
 _CODE = (path for path in sorted(Path(__file__).parent.glob("*.py")) if path.name not in BESIDE)
 READER = sha256_text(*(path.read_text(encoding="utf-8") for path in _CODE))
 WHOLE = 0  # the level of a document among others in one file: it ends whatever is open

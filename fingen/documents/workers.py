@@ -89,14 +89,14 @@ def read_documents(sources: Sequence[InputFile], reading: ReadSettings, *, worke
     Raises:
         UsageError: OCR was asked for and is not installed, or documents.yaml is wrong.
     """
-    pool = _Pool(reading, cache)
+    pool = Pool(reading, cache)
     try:
         yield from pool.run(sources, min(workers, len(sources)))
     finally:
         pool.stop()
 
 
-class _Pool:
+class Pool:
     """Workers, each with one job at a time, biggest file first. A worker that dies takes only its job with it."""
 
     def __init__(self, reading: ReadSettings, cache: Path | None) -> None:
@@ -106,7 +106,8 @@ class _Pool:
         self._patience = WALL_FACTOR * seconds
 
     def run(self, sources: Sequence[InputFile], count: int) -> Iterator[Progress | Document | DocumentError]:
-        jobs = deque(_Job(source) for source in sorted(sources, key=_size, reverse=True))
+        """Read files in `count` workers at most, as `read_documents` does; the workers stay for the next files."""
+        jobs = deque(_Job(source) for source in sorted(sources, key=size_of, reverse=True))
         left = len(jobs)
         while left:
             while jobs and (idle := self._idle(count)):
@@ -128,6 +129,7 @@ class _Pool:
         worker.job, worker.page, worker.pages, worker.news = jobs.popleft(), 0, 0, time.monotonic()
 
     def stop(self) -> None:
+        """End all workers."""
         for worker in self._workers:
             self._end(worker)
         self._workers.clear()
@@ -214,8 +216,11 @@ class _Pool:
         worker.process.wait()
 
 
-def start_apart(pipe: Connection, entry: str) -> subprocess.Popen[bytes]:
-    """Start a process that calls MODULE:FUNCTION with the other end of a pipe; what ends a run does not reach it."""
+def start_apart(pipe: Connection, entry: str, **more: Any) -> subprocess.Popen[bytes]:
+    """Start a process that calls MODULE:FUNCTION with the other end of a pipe; what ends a run does not reach it.
+
+    `more` are options of `Popen`.
+    """
     handle, (module, _, function) = pipe.fileno(), entry.partition(":")
     start = _START.format(module, function, function)
     options: dict[str, Any] = {"pass_fds": (handle,)}
@@ -229,6 +234,7 @@ def start_apart(pipe: Connection, entry: str) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,  # the caller's script may stand there
             stdout=subprocess.DEVNULL,  # and a summary there
             **options,
+            **more,
         )
 
 
@@ -260,7 +266,8 @@ def _error(job: _Job, reason: Cause, detail: str, page: int | None, hint: str) -
     return DocumentError(job.source.name, reason, detail, page=page, hint=hint)
 
 
-def _size(source: InputFile) -> int:
+def size_of(source: InputFile) -> int:
+    """Measure a file in bytes: the biggest one is begun first."""
     try:
         return source.path.stat().st_size
     except OSError:

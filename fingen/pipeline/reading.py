@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 
 from fingen.config import CACHE, Pdf2qa
-from fingen.documents import Progress, find_sources, is_narrative, read_documents
+from fingen.documents import InputFile, Progress, find_sources, is_narrative, read_documents
 from fingen.documents.sorts import is_asked, sort_of
 from fingen.errors import DocumentError, NoneReadError
 from fingen.pipeline.repeated import repeated
 from fingen.quality.privacy import Mode, protect_chunk
 from fingen.records import Chunk, Document
+from fingen.wire import cluster_address
 
 Unread = dict[str, DocumentError | str]  # input file -> why it is left out
 
@@ -22,18 +24,28 @@ def read_all(
     """The documents that can be read, by name, and for each other file the reason."""
     documents: list[Document] = []
     unread: Unread = {}
-    sources = find_sources(settings.inputs)
-    for event in read_documents(sources, settings.reading, workers=settings.workers, cache=CACHE):
-        on_event(event)
-        if isinstance(event, Document):
-            documents.append(event)
-        elif isinstance(event, DocumentError):
-            unread[event.path] = event
+    with closing(_read(find_sources(settings.inputs), settings)) as events:
+        for event in events:
+            on_event(event)
+            if isinstance(event, Document):
+                documents.append(event)
+            elif isinstance(event, DocumentError):
+                unread[event.path] = event
     if not documents:
         raise _all_unread(unread)
     documents.sort(key=lambda document: document.path)
     unread |= repeated(documents)
     return [document for document in documents if document.path not in unread], dict(sorted(unread.items()))
+
+
+def _read(sources: Sequence[InputFile], settings: Pdf2qa) -> Generator[Progress | Document | DocumentError]:
+    how, workers = settings.reading, settings.workers
+    if settings.engine is None:
+        yield from read_documents(sources, how, workers=workers, cache=CACHE)
+        return
+    from fingen.documents.on_ray import read_on_ray  # only who names it has any of it
+
+    yield from read_on_ray(sources, how, address=cluster_address(settings.engine), workers=workers, cache=CACHE)
 
 
 def _all_unread(unread: Unread) -> DocumentError:
