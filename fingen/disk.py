@@ -180,12 +180,27 @@ Model = TypeVar("Model", bound=BaseModel)
 
 def sha256_text(*parts: str) -> str:
     """SHA-256 over the parts, each preceded by its length so that ('ab', 'c') and ('a', 'bc') differ."""
+    return sha256_texts(parts)
+
+
+def sha256_texts(parts: Iterable[str]) -> str:
+    """The same over parts that come one by one."""
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode()
         digest.update(len(data).to_bytes(8, "big"))
         digest.update(data)
     return digest.hexdigest()
+
+
+def short_digest(*parts: str) -> bytes:
+    """16 bytes that stand for these parts where millions are compared: no two that differ share them but by design."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        data = part.encode(errors="surrogatepass")
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+    return digest.digest()
 
 
 def sha256_file(path: Path) -> str:

@@ -49,6 +49,18 @@ class Frozen(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        """Take in what another process has read. Which fields were given is a set of its own in each; one is kept for all.
+
+        It takes more than all else of a small object, and a report has thousands of blocks.
+        """
+        given = frozenset(state["__pydantic_fields_set__"])
+        state["__pydantic_fields_set__"] = _GIVEN.setdefault(given, set(given))
+        super().__setstate__(state)
+
+
+_GIVEN: dict[frozenset[str], set[str]] = {}  # sets of names; a copy of an object copies its set, so that none changes
+
 
 class Block(Frozen):
     """Where a piece of a chunk's text stands: `text[start:end]` is inside `box` on `page` (1-based).

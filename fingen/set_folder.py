@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -214,7 +214,7 @@ def _short(value: Any) -> str:
 
 
 def make_manifest(
-    name: str, command: str, settings: Mapping[str, Any], records: Sequence[Record], declared: tuple[str, ...]
+    name: str, command: str, settings: Mapping[str, Any], records: Iterable[Record], declared: tuple[str, ...]
 ) -> Manifest:
     """The manifest of a set that nobody was asked for: no requests, tokens or cost of its own."""
     return Manifest(

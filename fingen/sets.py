@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -26,10 +26,10 @@ from fingen.disk import (
     sha256_file,
     unwritable,
     write_beside,
-    write_text,
 )
 from fingen.errors import SetError, did_you_mean, visible
 from fingen.records import Chunk, FileEntry, Manifest, Record, Rejected
+from fingen.spool import open_unnamed
 from fingen.text import as_shown
 
 SPLITS = ("train", "validation", "test", "memory")
@@ -50,6 +50,7 @@ REWORKED = "reworked"  # among a set's settings: what `fingen dedup` and `fingen
 REVIEWED = "review"  # the same: what people judged of it, in counts (`fingen review --apply`)
 QUOTES, HASHED = "quotes", "sha256"  # the setting of a set that was published without quotes, and its value
 SAMPLES = 2
+COPIED_BYTES = 1 << 20  # that are in memory at once
 LABELS_SHOWN = 40
 DUPLICATES = ("exact", "near", "answer")  # reasons of rejects
 FIGURES = ("figure", "unit", "sign", "calc", "step")  # the same
@@ -66,9 +67,9 @@ _MARKUP = str.maketrans({c: f"&#{ord(c)};" for c in "&<>`|\\"} | {c: f"\\{c}" fo
 class SetContent:
     """All that a set holds. The manifest's `files`, `splits`, `tasks` and `rejects` stay {}: `write_set` fills them."""
 
-    splits: Mapping[str, list[Record]]  # by the names in SPLITS; one that is missing or empty gets no file
-    rejected: list[Rejected]
-    chunks: list[Chunk]
+    splits: Mapping[str, Sequence[Record]]  # by the names in SPLITS; one that is missing or empty gets no file
+    rejected: Sequence[Rejected]
+    chunks: Sequence[Chunk]
     manifest: Manifest
 
 
@@ -151,7 +152,7 @@ def _say_second(second: Any) -> str:
 
 
 def write_set(folder: Path, content: SetContent) -> bool:
-    """Write the set; True if anything changed. The same content gives the same bytes.
+    """Write the set; True if anything changed. The same content gives the same bytes. Rows are gone through once, one by one.
 
     The old manifest is removed before anything else is touched, and the new one is written last. Files that are as they
     should be are not written again; if all are, the manifest stays too.
@@ -159,21 +160,76 @@ def write_set(folder: Path, content: SetContent) -> bool:
     Raises:
         LimitError, UsageError: a file cannot be written; the folder then has no manifest.
     """
-    texts = _render(content)
-    changed = [name for name, text in texts.items() if not _holds(folder / name, text)]
-    stale = [path for split in SPLITS if (path := folder / _file_name(split)).exists() and path.name not in texts]
-    if not changed and not stale:
-        return False
-    for path in [folder / MANIFEST, *stale]:
-        _remove(path)
-    for name in [*(name for name in changed if name != MANIFEST), MANIFEST]:
-        write_text(folder / name, texts[name])
+    with _Draft(folder) as draft:
+        _render(content, draft)
+        changed = [name for name, part in draft.parts.items() if not part.is_in(folder / name)]
+        stale = [
+            path for split in SPLITS if (path := folder / _file_name(split)).exists() and path.name not in draft.parts
+        ]
+        if not changed and not stale:
+            return False
+        for path in [folder / MANIFEST, *stale]:
+            _remove(path)
+        for name in [*(name for name in changed if name != MANIFEST), MANIFEST]:
+            draft.write(name, folder / name)
     return True
 
 
-def hash_manifest(content: SetContent) -> str:
-    """The hash that the manifest of a set will have: what others that are made of it know it by."""
-    return _sha256(_render(content)[MANIFEST])
+def hash_manifest(content: SetContent, near: Path) -> str:
+    """The hash that the manifest of a set will have: what others that are made of it know it by. `near` is where it will be."""
+    with _Draft(near) as draft:
+        return _render(content, draft)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A file as it is to be, and where it lies in the draft."""
+
+    start: int
+    size: int
+    sha256: str
+    rows: int
+
+    def is_in(self, path: Path) -> bool:
+        """Whether a file is that one already."""
+        return path.is_file() and path.stat().st_size == self.size and sha256_file(path) == self.sha256
+
+
+class _Draft:
+    """The files of a set before any of them is written, one after the other in a file without a name."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.parts: dict[str, _Part] = {}  # by name
+
+    def __enter__(self) -> _Draft:
+        self._file = open_unnamed(self._folder)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, name: str, texts: Iterable[str]) -> _Part:
+        """Draft a file; each text is a row of it, where it has rows."""
+        start, size, rows, digest = self._file.tell(), 0, 0, hashlib.sha256()
+        try:
+            for text in texts:
+                data = text.encode()
+                digest.update(data)
+                self._file.write(data)
+                size, rows = size + len(data), rows + 1
+        except OSError as e:
+            raise unwritable(self._folder, e) from e
+        self.parts[name] = part = _Part(start, size, digest.hexdigest(), rows)
+        return part
+
+    def write(self, name: str, path: Path) -> None:
+        """Write a file as it is drafted."""
+        part = self.parts[name]
+        with write_beside(path) as beside, beside.open("wb") as file:
+            self._file.seek(part.start)
+            for left in range(part.size, 0, -COPIED_BYTES):
+                file.write(self._file.read(min(left, COPIED_BYTES)))
 
 
 def write_table(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str], batch_rows: int) -> Path:
@@ -200,10 +256,6 @@ def _file_name(split: str) -> str:
     return f"{split}.jsonl"
 
 
-def _holds(path: Path, text: str) -> bool:
-    return path.is_file() and path.read_bytes() == text.encode()
-
-
 def _remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
@@ -211,57 +263,56 @@ def _remove(path: Path) -> None:
         raise unwritable(path, e) from e
 
 
-def _render(content: SetContent) -> dict[str, str]:
-    """File name -> text, the manifest last."""
+def _render(content: SetContent, draft: _Draft) -> str:
+    """Draft all files of a set, the manifest last; returns its hash."""
     unknown = set(content.splits) - set(SPLITS)
     if unknown:
         raise ValueError(f"no such split: {', '.join(sorted(unknown))}")
-    splits = {split: content.splits[split] for split in SPLITS if content.splits.get(split)}
-    tables: dict[str, list[Any]] = {_file_name(split): list(rows) for split, rows in splits.items()}
-    tables |= {REJECTED: content.rejected, CHUNKS: content.chunks}
-    texts = {name: _lines(rows) for name, rows in tables.items()}
-    texts[INFO] = dump_json(_dataset_info(content.manifest, splits), indent=2) + "\n"
-    manifest = _counted(content, splits)
-    texts[CARD] = render_card(manifest, splits)
-    rows = {name: len(table) for name, table in tables.items()}
-    files = {name: FileEntry(sha256=_sha256(text), rows=rows.get(name)) for name, text in texts.items()}
-    texts[MANIFEST] = dump_json(manifest.model_copy(update={"files": files}).model_dump(mode="json"), indent=2) + "\n"
-    return texts
-
-
-def _lines(rows: Iterable[BaseModel]) -> str:
-    return "".join(dump_json(row.model_dump(mode="json")) + "\n" for row in rows)
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _counted(content: SetContent, splits: Mapping[str, list[Record]]) -> Manifest:
-    tasks = Counter(record.task for rows in splits.values() for record in rows)
-    rejects = Counter(rejected.reason for rejected in content.rejected)
-    return content.manifest.model_copy(
+    seen, rejects, tables = _Seen(), Counter[str](), dict[str, _Part]()
+    for split in SPLITS:
+        if rows := content.splits.get(split):
+            tables[_file_name(split)] = draft.add(_file_name(split), _lines(seen.watch(split, rows)))
+    tables[REJECTED] = draft.add(REJECTED, _lines(_counted(content.rejected, rejects)))
+    tables[CHUNKS] = draft.add(CHUNKS, _lines(content.chunks))
+    tasks = sum(seen.tasks.values(), Counter[str]())
+    manifest = content.manifest.model_copy(
         update={
             "format": Manifest.model_fields["format"].default,
-            "splits": {split: len(splits.get(split, ())) for split in SPLITS},
+            "splits": {split: seen.tasks[split].total() if split in seen.tasks else 0 for split in SPLITS},
             "tasks": dict(sorted(tasks.items())),
             "rejects": dict(sorted(rejects.items())),
         }
     )
+    draft.add(INFO, [dump_json(_dataset_info(content.manifest, seen), indent=2) + "\n"])
+    draft.add(CARD, [_fill_card(manifest, seen, None)])
+    rows_of = {name: part.rows for name, part in tables.items()}
+    files = {name: FileEntry(sha256=part.sha256, rows=rows_of.get(name)) for name, part in draft.parts.items()}
+    listed = manifest.model_copy(update={"files": files})
+    return draft.add(MANIFEST, [dump_json(listed.model_dump(mode="json"), indent=2) + "\n"]).sha256
 
 
-def _dataset_info(manifest: Manifest, splits: Mapping[str, Iterable[Record]]) -> dict[str, Any]:
+def _lines(rows: Iterable[BaseModel]) -> Iterator[str]:
+    return (dump_json(row.model_dump(mode="json")) + "\n" for row in rows)
+
+
+def _counted(rejected: Iterable[Rejected], reasons: Counter[str]) -> Iterator[Rejected]:
+    for each in rejected:
+        reasons[each.reason] += 1
+        yield each
+
+
+def _dataset_info(manifest: Manifest, seen: _Seen) -> dict[str, Any]:
     """What LLaMA-Factory reads: the training split under the set's own name, the others behind it.
 
     Nothing for rows with earlier turns: it does not read them from a column of JSON, and would learn last answers without them.
     """
-    rows = [record for rows in splits.values() for record in rows]
-    if any(record.turns for record in rows):
+    if seen.has_turns:
         return {}
-    told = {"system": "system"} if any(record.system for record in rows) else {}
+    told = {"system": "system"} if seen.has_system else {}
     info, name = alpaca_info(manifest, told), manifest.name
     return {
-        name if split == "train" else f"{name}_{split}": {"file_name": _file_name(split), **info} for split in splits
+        name if split == "train" else f"{name}_{split}": {"file_name": _file_name(split), **info}
+        for split in seen.tasks
     }
 
 
@@ -274,20 +325,51 @@ def alpaca_info(manifest: Manifest, more: Mapping[str, str] = MappingProxyType({
 
 @dataclass
 class _Seen:
-    """What a card says of the rows, gathered in one pass over them."""
+    """What is said of the rows of a set, gathered in one pass over them."""
 
-    tasks: dict[str, Counter[str]]  # split -> task -> rows
-    labels: dict[str, Counter[str]]  # label -> split -> rows
-    languages: set[str]
-    samples: list[Record]  # the first rows, of different tasks where there are some
+    tasks: dict[str, Counter[str]] = field(default_factory=dict)  # split -> task -> rows
+    labels: dict[str, Counter[str]] = field(default_factory=dict)  # label -> split -> rows
+    languages: set[str] = field(default_factory=set)
     has_turns: bool = False  # in any row
+    has_system: bool = False
+    _first: dict[str, Record] = field(default_factory=dict)  # of each task in the first split
+    _more: list[Record] = field(default_factory=list)
+
+    def watch(self, split: str, records: Iterable[Record]) -> Iterator[Record]:
+        """Pass the rows of a split on."""
+        tasks = self.tasks[split] = Counter()
+        is_first = len(self.tasks) == 1
+        for record in records:
+            tasks[record.task] += 1
+            self.languages.add(record.language)
+            self.has_turns = self.has_turns or bool(record.turns)
+            self.has_system = self.has_system or bool(record.system)
+            if record.label:
+                self.labels.setdefault(record.label, Counter())[split] += 1
+            if is_first:
+                self._first.setdefault(record.task, record)
+                if len(self._more) < SAMPLES:
+                    self._more.append(record)
+            yield record
+
+    @property
+    def samples(self) -> list[Record]:
+        """The first rows, of different tasks where there are some."""
+        first = list(self._first.values())
+        return [*first, *(record for record in self._more if record not in first)][:SAMPLES]
 
 
 def render_card(
     manifest: Manifest, splits: Mapping[str, Iterable[Record]], publication: Publication | None = None
 ) -> str:
     """The card of a set; of `manifest` the files are not looked at. Rows are read once, one by one."""
-    seen = _look_at(splits)
+    seen = _Seen()
+    for split, records in splits.items():
+        deque(seen.watch(split, records), maxlen=0)
+    return _fill_card(manifest, seen, publication)
+
+
+def _fill_card(manifest: Manifest, seen: _Seen, publication: Publication | None) -> str:
     environment = jinja2.Environment(  # not escaped for HTML: the card is Markdown, and `text` escapes for both
         trim_blocks=True,
         lstrip_blocks=True,
@@ -321,25 +403,6 @@ def render_card(
         against=against if isinstance(against, Mapping) else {},
         samples=[_fenced(record) for record in seen.samples],
     )
-
-
-def _look_at(splits: Mapping[str, Iterable[Record]]) -> _Seen:
-    seen = _Seen({}, {}, set(), [])
-    first: dict[str, Record] = {}
-    for split, records in splits.items():
-        tasks = seen.tasks[split] = Counter()
-        for record in records:
-            tasks[record.task] += 1
-            seen.languages.add(record.language)
-            seen.has_turns = seen.has_turns or bool(record.turns)
-            if record.label:
-                seen.labels.setdefault(record.label, Counter())[split] += 1
-            if len(seen.tasks) == 1:
-                first.setdefault(record.task, record)
-                if len(seen.samples) < SAMPLES:
-                    seen.samples.append(record)
-    seen.samples = [*first.values(), *(record for record in seen.samples if record not in first.values())][:SAMPLES]
-    return seen
 
 
 def _hub_info(repo: str, manifest: Manifest) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from fingen.records import Chunk, Record
 from fingen.scoring.rows import read_tasks
 from fingen.set_folder import make_manifest
 from fingen.sets import SetContent, read_manifest, read_split, write_set
+from fingen.spool import Spool
 
 
 @pytest.fixture(autouse=True)
@@ -198,15 +199,15 @@ def _of_task(task: str, count: int, **more: Any) -> list[Record]:
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 9), st.integers(1, 9))
 def test_weights_are_the_shares_of_the_tasks_and_no_row_is_lost(few: int, many: int, one: int, other: int):
-    records = {"train": [*_of_task("intent", few), *_of_task("qa-table", many, label="")]}
-    before = {row.id for row in records["train"]}
+    records = [*_of_task("intent", few), *_of_task("qa-table", many, label="")]
+    before = {row.id for row in records}
     if max(few / one, many / other) * one > 100 * few or max(few / one, many / other) * other > 100 * many:
         return
-    mixing._weigh(records, {"intent": one, "qa-table": other})
-    there = Counter(row.task for row in records["train"])
+    rows, _ = mixing._weigh(Spool(None, records)[:], {"intent": one, "qa-table": other}, Path("build/mix"))
+    there = Counter(row.task for row in rows)
     assert abs(there["intent"] / one - there["qa-table"] / other) <= 0.5 / min(one, other)
-    assert before <= {row.id for row in records["train"]}
-    assert len({row.id for row in records["train"]}) == len(records["train"])
+    assert before <= {row.id for row in rows}
+    assert len({row.id for row in rows}) == len(rows)
 
 
 def test_a_mix_has_tasks_by_weight_and_leaves_benchmark_rows_out():

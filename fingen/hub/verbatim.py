@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from array import array
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fingen.disk import short_digest
 from fingen.quality.evidence import hash_text, is_hash, retell
 from fingen.records import Manifest, Record, Rejected
 from fingen.sets import SPLITS, read_split
+from fingen.spool import Spool
 from fingen.verification.origin import Origin, origin_of_set
 
 OWN_WORDS = ("id", "task", "instruction", "question", "rephrased", "output", "answer", "label")  # of a rejected item
@@ -33,25 +37,33 @@ def count_verbatim(folder: Path, manifest: Manifest, *, with_chunks: bool) -> li
     Raises:
         SetError: a file of the set is damaged.
     """
-    origin = origin_of_set(folder) if manifest.sources else Origin()
-    rows = [
-        record
-        for split in SPLITS
-        if manifest.splits.get(split) and manifest.sources
-        for record in read_split(folder, split)
+    if not manifest.sources:
+        return []
+    origin = origin_of_set(folder, on_disk=True)
+    splits = [split for split in SPLITS if manifest.splits.get(split)]
+    rows = Spool(folder, (record for split in splits for record in read_split(folder, split)))
+    own: dict[str, array[int]] = defaultdict(lambda: array("Q"))  # document -> its rows
+    quoted, seen = Counter[str](), set[bytes]()  # document -> words of its quotes, each counted once
+    for number, record in enumerate(rows):
+        own[record.document].append(number)
+        for quote in (*record.evidence, *(each for turn in record.turns for each in turn.evidence)):
+            document = quote.document or record.document
+            if not is_hash(quote.quote) and (name := short_digest(document, quote.quote)) not in seen:
+                seen.add(name)
+                quoted[document] += _words((quote.quote,))
+    passages: dict[str, list[str]] = defaultdict(list)  # document -> ids of its passages
+    for chunk in origin.chunks.values():
+        passages[chunk.document].append(chunk.id)
+    return [
+        _count(path, quoted[path], list(rows.pick(own[path])), passages[path], origin, with_chunks=with_chunks)
+        for path in (source.path for source in manifest.sources)
     ]
-    return [_count(source.path, rows, origin, with_chunks=with_chunks) for source in manifest.sources]
 
 
-def _count(document: str, rows: Sequence[Record], origin: Origin, *, with_chunks: bool) -> Verbatim:
-    quotes = {
-        quote.quote
-        for record in rows
-        for quote in (*record.evidence, *(each for turn in record.turns for each in turn.evidence))
-        if (quote.document or record.document) == document and not is_hash(quote.quote)
-    }
-    own = [record for record in rows if record.document == document]
-    known = {chunk.id: chunk.text for chunk in origin.chunks.values() if chunk.document == document}
+def _count(
+    document: str, quoted: int, own: Sequence[Record], passages: Sequence[str], origin: Origin, *, with_chunks: bool
+) -> Verbatim:
+    known = {name: origin.chunks[name].text for name in passages}
     open_book = [record for record in own if record.input or record.draws.get("context") == "passage"]
     shown = {chunk for record in open_book for chunk in record.chunks}
     there = [text for name, text in known.items() if with_chunks or name in shown]
@@ -59,7 +71,7 @@ def _count(document: str, rows: Sequence[Record], origin: Origin, *, with_chunks
         texts = (text for record in open_book for text in (record.input, record.system))
         there = [text for text in set(texts) if not is_hash(text)]
     run, where = max(_runs(own, origin), default=(None, ""), key=lambda each: each[0])
-    return Verbatim(document, _words(quotes), _words(there), run, where)
+    return Verbatim(document, quoted, _words(there), run, where)
 
 
 def _words(texts: Iterable[str]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +49,7 @@ class ImportSource:
     licence: str | None = None
     split: str = "train"  # of rows that were published in none
     read: Callable[[Path], Iterator[Raw]] = read_each
-    prepare: Callable[[list[Raw], Options], Options] | None = None  # what must be known of all rows first
+    prepare: Callable[[Sequence[Raw], Options], Options] | None = None  # what must be known of all rows first
     published: Callable[[int], list[str]] | None = None  # number of rows -> the split of each, where it is a rule
     rule: str = ""  # that rule, in words
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import cycle
 from typing import Any
@@ -128,7 +128,7 @@ def _turn(raw: Raw, turn: Any) -> tuple[str, Any]:
     raw.fail("a turn without who says it, or without its text", hint=TURNS)
 
 
-def _prepare_csv(rows: list[Raw], options: Options) -> Options:
+def _prepare_csv(rows: Sequence[Raw], options: Options) -> Options:
     """The instruction lists the labels that there are."""
     if not options.text or not options.label:
         raise UsageError(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from fingen.config import Taking
-from fingen.disk import dump_json, sha256_file, sha256_text
+from fingen.disk import dump_json, sha256_file, sha256_texts
 from fingen.encodings import guess_encoding
 from fingen.errors import HubError, SetError, ShortfallError, UsageError
 from fingen.imports.base import MALFORMED, ImportSource, Options, read_row
@@ -18,6 +20,7 @@ from fingen.quality.splits import assign_splits
 from fingen.records import Record, Rejected
 from fingen.rows import Allowance, Raw, find_split, is_split
 from fingen.sets import MANIFEST, SPLITS
+from fingen.spool import Picked, Spool
 
 Shares = tuple[float, float, float]  # of train, validation and test
 
@@ -26,10 +29,11 @@ Shares = tuple[float, float, float]  # of train, validation and test
 class Rows:
     """What the files of a source hold."""
 
-    splits: dict[str, list[Record]]  # in the order of the files; one without rows is not there
-    rejected: list[Rejected]
-    raws: list[Raw]  # all rows
-    places: dict[str, Raw]  # record id -> the row that it was
+    records: Spool[Record]  # of all splits, in the order of the files
+    splits: dict[str, Picked[Record]]  # in the order of the files; one without rows is not there
+    rejected: Spool[Rejected]
+    raws: Spool[Raw]  # all rows
+    made_of: array[int]  # number of a record -> number of the row that it was
     options: Options  # with what all rows taught
     hashes: dict[str, str]  # file, or id on the Hub -> SHA-256
     said: list[str]  # of the splits
@@ -42,9 +46,13 @@ def read_source(
     split: str | Shares | None = None,
     *,
     download: bool = False,
+    near: Path | None = None,
 ) -> Rows:
-    """The rows of a source as records, in their splits; the arguments and errors are those of `import_set`. Nothing is written."""
-    return read_rows(find_source(name), name, paths, options, split, download=download)
+    """The rows of a source as records, in their splits; the arguments and errors are those of `import_set`. No set is written.
+
+    `near` is where they lie meanwhile: see `Spool`.
+    """
+    return read_rows(find_source(name), name, paths, options, split, download=download, near=near)
 
 
 def read_rows(
@@ -55,21 +63,27 @@ def read_rows(
     split: str | Shares | None = None,
     *,
     download: bool = False,
+    near: Path | None = None,
 ) -> Rows:
     """The same of a source that need not stand in the table; `name` is what messages call it."""
     options = options or Options()
     files = _find_files(name, source, paths, download=download)
-    raws = _download(source) if download else [raw for file in files for raw in source.read(file)]
+    raws = Spool(near, _download(source) if download else (raw for file in files for raw in source.read(file)))
     if not raws:
         raise ShortfallError(f"no rows in {', '.join(map(str, files))}", hint=_where(name, source))
     if source.prepare:
         options = source.prepare(raws, options)
-    records, rejected, places = _build_records(source, raws, options)
-    if not records:
+    built, rejected, made_of = _build_records(source, raws, options, near)
+    if not built:
         refuse_all(rejected)
-    splits, said = _divide(source, records, places, files, split)
+    records = Spool(near, number_each(built))
+    names, said = _divide(source, records, raws.pick(made_of), files, split)
+    numbers: dict[str, array[int]] = {name: array("Q") for name in SPLITS}
+    for number, name in enumerate(names):
+        numbers[name].append(number)
+    splits = {name: records.pick(each) for name, each in numbers.items() if each}
     said = [*(note for file in files if (note := _say_encoding(file))), *said]
-    return Rows(splits, rejected, raws, places, options, _hashes(source, files, raws), said)
+    return Rows(records, splits, rejected, raws, made_of, options, _hashes(source, files, raws), said)
 
 
 def refuse_all(rejected: Sequence[Rejected]) -> NoReturn:
@@ -95,19 +109,22 @@ def _say_encoding(file: Path) -> str:
 
 def number_ids(records: Sequence[Record]) -> list[Record]:
     """The records with ids of their own: one whose id stands before it gets -2, -3 and so on."""
-    taken = {record.id for record in records}
-    seen: Counter[str] = Counter()
-    numbered = []
+    return list(number_each(records))
+
+
+def number_each(records: Sequence[Record]) -> Iterator[Record]:
+    """The same, one by one."""
+    seen = dict.fromkeys((record.id for record in records), 0)  # all that are taken
     for record in records:
-        seen[record.id] += 1
-        if seen[record.id] == 1:
-            numbered.append(record)
+        id = record.id
+        seen[id] += 1
+        if seen[id] == 1:
+            yield record
             continue
-        while (fresh := f"{record.id}-{seen[record.id]}") in taken:
-            seen[record.id] += 1
-        taken.add(fresh)
-        numbered.append(record.model_copy(update={"id": fresh}))
-    return numbered
+        while (fresh := f"{id}-{seen[id]}") in seen:
+            seen[id] += 1
+        seen[fresh] = 0
+        yield record.model_copy(update={"id": fresh})
 
 
 def _find_files(name: str, source: ImportSource, paths: Sequence[Path], *, download: bool) -> dict[Path, str | None]:
@@ -150,7 +167,7 @@ def _where(name: str, source: ImportSource) -> str:
     return f"get it from {source.where}{fetched}{licence}"
 
 
-def _download(source: ImportSource) -> list[Raw]:
+def _download(source: ImportSource) -> Iterator[Raw]:
     """All rows of the source's copy on the Hub.
 
     Raises:
@@ -167,67 +184,60 @@ def _download(source: ImportSource) -> list[Raw]:
     allowance = Allowance(taking.max_rows, taking.max_mib << 20, f"get what you want of it from {source.where}")
     for split, rows in loaded.items():  # they are on the disk, and not in memory yet
         allowance.take(f"{source.hub} ({split})", rows=rows.num_rows, size=rows.data.nbytes)
-    return [
-        Raw(f"{source.hub} ({split})", number, None, dict(row), split if split in SPLITS else None)
-        for split, rows in loaded.items()
-        for number, row in enumerate(rows, 1)
-    ]
+    for split, rows in loaded.items():
+        for number, row in enumerate(rows, 1):
+            yield Raw(f"{source.hub} ({split})", number, None, dict(row), split if split in SPLITS else None)
 
 
 def _build_records(
-    source: ImportSource, raws: Sequence[Raw], options: Options
-) -> tuple[list[Record], list[Rejected], dict[str, Raw]]:
-    """The records, the rows that can be none, and record id -> row."""
-    built, kept, rejected = [], [], []
-    for raw in raws:
+    source: ImportSource, raws: Sequence[Raw], options: Options, near: Path | None
+) -> tuple[Spool[Record], Spool[Rejected], array[int]]:
+    """The records, the rows that can be none, and the number of the row that each record was."""
+    built, rejected, made_of = Spool[Record](near), Spool[Rejected](near), array("Q")
+    for number, raw in enumerate(raws):
         row = read_row(source, raw, options)
         if isinstance(row, Rejected):
             rejected.append(row)
         else:
             built.append(row)
-            kept.append(raw)
-    records = number_ids(built)
-    return records, rejected, {record.id: raw for record, raw in zip(records, kept, strict=True)}
+            made_of.append(number)
+    return built, rejected, made_of
 
 
 def _divide(
     source: ImportSource,
-    records: list[Record],
-    places: Mapping[str, Raw],
+    records: Sequence[Record],
+    raws: Sequence[Raw],
     files: Mapping[Path, str | None],
     split: str | Shares | None,
-) -> tuple[dict[str, list[Record]], list[str]]:
-    """The records by split, in their order, and what is to be declared of it."""
-    said = []
+) -> tuple[list[str], list[str]]:
+    """The split of each record, and what is to be declared of that. `raws` are the rows that they were."""
     if isinstance(split, tuple):
-        assigned = assign_splits(records, by="chunk", shares=split, known={}, units_of={})
-        names = [assigned.split_of[record.id] for record in records]
-    elif split:
-        names = [split] * len(records)
-    elif source.published:
+        split_of = assign_splits(records, by="chunk", shares=split, known={}, units_of={}).split_of
+        return [split_of[record.id] for record in records], []
+    if split:
+        return [split] * len(records), []
+    if source.published:
         names = source.published(len(records))
-        said.append(f"{source.rule}: {names.count('train'):,} train, {names.count('test'):,} test")
-    else:
-        of_file = {str(file): name for file, name in files.items()}
-        own = [places[record.id].split or of_file.get(places[record.id].file) for record in records]
-        names = [name or source.split for name in own]
-        published = Counter((places[record.id].file, name) for record, name in zip(records, own, strict=True))
-        shown = dict(zip(of_file, _short_names(list(files)), strict=True))
-        said += [
-            f"published split: {shown.get(file, file)} is {name} ({count:,} rows)"
-            for (file, name), count in published.items()
-            if name
-        ]
-    splits: dict[str, list[Record]] = {name: [] for name in SPLITS}
-    for record, name in zip(records, names, strict=True):
-        splits[name].append(record)
-    return {name: rows for name, rows in splits.items() if rows}, said
+        return names, [f"{source.rule}: {names.count('train'):,} train, {names.count('test'):,} test"]
+    of_file = {str(file): name for file, name in files.items()}
+    names, published = [], Counter[tuple[str, str | None]]()
+    for raw in raws:
+        own = raw.split or of_file.get(raw.file)
+        published[raw.file, own] += 1
+        names.append(sys.intern(own or source.split))
+    shown = dict(zip(of_file, _short_names(list(files)), strict=True))
+    return names, [
+        f"published split: {shown.get(file, file)} is {name} ({count:,} rows)"
+        for (file, name), count in published.items()
+        if name
+    ]
 
 
-def _hashes(source: ImportSource, files: Iterable[Path], raws: Sequence[Raw]) -> dict[str, str]:
+def _hashes(source: ImportSource, files: Iterable[Path], raws: Iterable[Raw]) -> dict[str, str]:
     files = list(files)
     if not files:
-        return {str(source.hub): sha256_text(*(dump_json([raw.split, raw.values]) for raw in raws))}
+        return {str(source.hub): sha256_texts(dump_json([raw.split, raw.values]) for raw in raws)}
     shown = _short_names(files)
     return {name: sha256_file(file) for name, file in zip(shown, files, strict=True)}
 

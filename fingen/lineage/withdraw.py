@@ -278,7 +278,7 @@ def _build_all(targets: Sequence[_Target], sets: Sequence[Item], subject: Subjec
     now = {each.before: item.sha256 for item in sets if not item.is_aside for each in item.about.withdrawn}
     for target in targets:
         target.content = _without(target, subject, now, forget=forget)
-        now[target.item.sha256] = hash_manifest(target.content)
+        now[target.item.sha256] = hash_manifest(target.content, target.folder)
 
 
 def _without(target: _Target, subject: Subject, now: Mapping[str, str], *, forget: bool) -> SetContent:

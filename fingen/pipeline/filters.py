@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,11 @@ from typing import Any
 from fingen.config import Filters
 from fingen.disk import sha256_file
 from fingen.errors import UsageError
-from fingen.quality.contamination import Benchmark, find_contamination
-from fingen.quality.duplicates import Duplicate, find_duplicates
+from fingen.quality.contamination import Benchmark, find_contamination, find_overlaps
+from fingen.quality.duplicates import Duplicate, Repeat, find_duplicates, find_repeats
 from fingen.records import Record
 from fingen.sets import MANIFEST, SPLITS, read_manifest, read_split
+from fingen.spool import Spool
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class OpenFilters:
     """The filters of a run, with the other sets read."""
 
     filters: Filters
-    others: dict[str, list[Record]]  # name of a set -> its records
+    others: Mapping[str, Sequence[Record]]  # name of a set -> its records
     benchmarks: tuple[Benchmark, ...] = ()
 
     def duplicates(
@@ -29,6 +30,18 @@ class OpenFilters:
     ) -> list[Duplicate]:
         """Records that repeat one of these, or of another set."""
         return find_duplicates(records, against=self.others, better=better)
+
+    def repeats(self, records: Sequence[Record], *, order: Sequence[int] | None = None) -> list[Repeat]:
+        """The same by numbers: see `find_repeats`."""
+        return find_repeats(records, against=self.others, order=order)
+
+    def overlaps(self, records: Sequence[Record]) -> dict[int, str]:
+        """Numbers of records that are in a benchmark, each with where."""
+        return {
+            number: f"{kind}: {benchmark.name}, row {row}"
+            for benchmark in self.benchmarks
+            for number, row, kind in find_overlaps(records, benchmark)
+        }
 
     def contaminated(self, records: Sequence[Record]) -> Iterator[tuple[Record, str]]:
         """Records that are in a benchmark, each with where."""
@@ -61,7 +74,7 @@ def open_filters(
     for option, paths in (("--keep-out", filters.keep_out), ("--against", filters.against)):
         if len({path.name for path in paths}) < len(paths):
             raise UsageError(f"{option}: two of one name", hint="rename one: they are told apart by their names")
-    others = {folder.name: list(map(seen_as, _records(folder))) for folder in filters.against}
+    others = {folder.name: Spool(own, map(seen_as, _records(folder))) for folder in filters.against}
     return OpenFilters(filters, others, open_benchmarks(filters.keep_out))
 
 

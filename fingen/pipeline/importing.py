@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from fingen.config import RENAMED
+from fingen.disk import short_digest
 from fingen.errors import UsageError
 from fingen.events import Outcome, command_line
 from fingen.imports.base import MALFORMED, ImportSource, Options
@@ -92,11 +94,11 @@ def import_set(
     refuse_folder(out)
     if not replace:
         refuse_other(out, {"command": "import", "source": name}, is_whole=False)
-    rows = read_source(name, paths, options, split, download=download)
-    repeats = _find_repeats(rows.splits, rows.places)
+    rows = read_source(name, paths, options, split, download=download, near=out)
+    repeats = _find_repeats(rows)
     settings = _settings(name, rows, split)
     declared = (*rows.said, *repeats.lines(), *([f"licence of the source: {source.licence}"] if source.licence else []))
-    records = [record for records in rows.splits.values() for record in records]
+    records = chain.from_iterable(rows.splits.values())
     manifest = make_manifest(out.name, f"import {name}", settings, records, declared)
     content = SetContent(splits=rows.splits, rejected=rows.rejected, chunks=[], manifest=manifest)
     changed = write_anew(out, content, replace=replace)
@@ -126,22 +128,29 @@ def _refuse_clashes(name: str, options: Options) -> None:
             )
 
 
-def _find_repeats(splits: Mapping[str, Sequence[Record]], places: Mapping[str, Raw]) -> Repeats:
-    groups: dict[tuple[str, str, str], list[tuple[str, Record]]] = {}
-    for split, records in splits.items():
-        for record in records:
-            groups.setdefault((record.system, record.instruction, record.input), []).append((split, record))
-    repeated = [group for group in groups.values() if len(group) > 1]
-    conflicting = [
-        _conflict([record for _, record in group], places)
-        for group in repeated
-        if len({record.output for _, record in group}) > 1
-    ]
-    return Repeats(len(repeated), sum(len({split for split, _ in group}) > 1 for group in repeated), conflicting)
+def _find_repeats(rows: Rows) -> Repeats:
+    """The texts that stand more than once: known by their digests, and read again where they do."""
+    first: dict[bytes, int] = {}  # text -> number of its first record
+    again: dict[int, list[int]] = {}  # that -> the numbers of all its records
+    split_of = bytearray(len(rows.records))
+    for split, there in enumerate(rows.splits.values()):
+        for number, record in zip(there.numbers, there, strict=True):
+            split_of[number] = split
+            before = first.setdefault(short_digest(record.system, record.instruction, record.input), number)
+            if before != number:
+                again.setdefault(before, [before]).append(number)
+    repeated = sorted(again.values(), key=lambda numbers: (split_of[numbers[0]], numbers[0]))
+    conflicting = []
+    for numbers in repeated:
+        records = list(rows.records.pick(numbers))
+        if len({record.output for record in records}) > 1:
+            conflicting.append(_conflict(records, rows.raws.pick(rows.made_of[number] for number in numbers)))
+    across = sum(len({split_of[number] for number in numbers}) > 1 for numbers in repeated)
+    return Repeats(len(repeated), across, conflicting)
 
 
-def _conflict(records: Sequence[Record], places: Mapping[str, Raw]) -> dict[str, Any]:
-    ordered = sorted(((places[record.id], record) for record in records), key=lambda row: (row[0].file, row[0].number))
+def _conflict(records: Sequence[Record], raws: Sequence[Raw]) -> dict[str, Any]:
+    ordered = sorted(zip(raws, records, strict=True), key=lambda row: (row[0].file, row[0].number))
     rows = [{"file": raw.file, "where": raw.where, "answer": row.label or row.output} for raw, row in ordered]
     return {"text": records[0].input or records[0].instruction, "rows": rows}
 
@@ -166,10 +175,10 @@ def _count_labels(splits: Mapping[str, Sequence[Record]]) -> dict[str, dict[str,
 
 def _notes(name: str, source: ImportSource, rows: Rows) -> list[str]:
     notes = [f"{name} is called {RENAMED[name]} now"] if name in RENAMED else []
-    malformed = [row.detail for row in rows.rejected if row.reason == MALFORMED]
-    rest = len(malformed) - NAMED
-    notes += [f"left out: {detail}" for detail in malformed[:NAMED]]
+    malformed = (row.detail for row in rows.rejected if row.reason == MALFORMED)
+    notes += [f"left out: {detail}" for detail in islice(malformed, NAMED)]
+    rest = sum(1 for _ in malformed)
     notes += [f"left out: {rest:,} more of that kind"] if rest > 0 else []
-    columns = Counter(column for raw in rows.raws if not raw.damage for column in raw.values)
+    columns = dict.fromkeys(column for raw in rows.raws if not raw.damage for column in raw.values)
     left_out = [column for column in columns if column not in source.columns | {rows.options.text, rows.options.label}]
     return [*notes, f"columns left out: {', '.join(left_out)}"] if left_out else notes

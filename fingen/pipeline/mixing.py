@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import get_args
 
 from fingen.config import Filters
-from fingen.disk import read_jsonl, sha256_file
+from fingen.disk import read_jsonl, sha256_file, sha256_text, short_digest
 from fingen.errors import SetError, ShortfallError, UsageError
 from fingen.events import Outcome, command_line
-from fingen.imports.read import number_ids
+from fingen.imports.read import number_each
 from fingen.pipeline.filters import OpenFilters, open_filters
 from fingen.quality.duplicates import fold, without_options
-from fingen.records import Chunk, Manifest, Record, Rejected, SplitUnit, take
+from fingen.records import Chunk, Manifest, Record, Rejected, SplitUnit
 from fingen.set_folder import make_manifest, refuse_folder, refuse_other, write_anew
 from fingen.sets import CHUNKS, MAKE_AGAIN, MANIFEST, SPLITS, SetContent, read_manifest, read_split, refuse_preferences
+from fingen.spool import Picked, Spool
 
 MOST_REPEATS = 100  # of a training row, for its task to have its share
 REPEATED = "train"  # the split whose rows are repeated: a score must not weigh some of its rows more than others
@@ -46,10 +49,11 @@ class Mixed(Outcome):
 
 @dataclass(frozen=True)
 class _Loaded:
+    """A part, and where its rows lie among those of all parts."""
+
     part: Part
     manifest: Manifest
-    splits: dict[str, list[Record]]
-    chunks: list[Chunk]
+    splits: dict[str, range]  # the numbers of its rows
 
 
 def parse_part(text: str) -> Part:
@@ -124,23 +128,26 @@ def mix(
     }
     if not replace:
         refuse_other(out, settings)
-    loaded = [_load(part, manifest) for part, manifest in manifests]
-    records, rejected = _mix(loaded)
-    records[REPEATED], kept_out = _keep_out(records.get(REPEATED, []), opened)
-    rejected += kept_out
-    weighed = _weigh(records, weights) if weights else ()
+    rows = Spool[Record](out)
+    loaded = [_load(part, manifest, rows) for part, manifest in manifests]
+    rejected = Spool[Rejected](out)
+    records = _mix(loaded, rows, rejected, out)
+    records[REPEATED] = _keep_out(records.get(REPEATED, rows.pick(())), opened, rejected)
+    weighed = list[str]()
+    if weights:
+        records[REPEATED], weighed = _weigh(records[REPEATED], weights, out)
     if not any(records.values()):
         raise ShortfallError(f"the {len(parts)} sets hold no rows", hint="look at their rejects: rejected.jsonl")
     declared = (*(line for one in loaded for line in _declared(one)), *weighed)
-    rows = [record for split in records.values() for record in split]
-    manifest = make_manifest(out.name, "mix", settings, rows, declared).model_copy(
+    every = chain.from_iterable(records.values())
+    manifest = make_manifest(out.name, "mix", settings, every, declared).model_copy(
         update={
             "prompts": {f"{m.name}/{name}": sha256 for m in _manifests(loaded) for name, sha256 in m.prompts.items()},
             "sources": tuple({(s.path, s.sha256): s for m in _manifests(loaded) for s in m.sources}.values()),
             "split_by": max((m.split_by for m in _manifests(loaded)), key=FINER.index),
         }
     )
-    chunks = list({chunk.id: chunk for one in loaded for chunk in one.chunks}.values())
+    chunks = _chunks(loaded, out)
     content = SetContent(splits=records, rejected=rejected, chunks=chunks, manifest=manifest)
     changed = write_anew(out, content, replace=replace)
     return Mixed(
@@ -154,48 +161,67 @@ def mix(
     )
 
 
-def _keep_out(rows: list[Record], opened: OpenFilters) -> tuple[list[Record], list[Rejected]]:
-    """The training rows apart from those that are in a benchmark."""
-    found = {id(record): where for record, where in opened.contaminated(rows)}
-    rejected = [
-        Rejected(item=row.model_dump(mode="json"), reason="contaminated", detail=found[id(row)], chunks=row.chunks, request=None)
-        for row in rows if id(row) in found
-    ]  # fmt: skip
-    return [row for row in rows if id(row) not in found], rejected
+def _keep_out(rows: Picked[Record], opened: OpenFilters, rejected: Spool[Rejected]) -> Picked[Record]:
+    """The training rows apart from those that are in a benchmark, which are rejected."""
+    found = opened.overlaps(rows)
+    for place, row in zip(found, rows.read(found), strict=True):
+        item, detail = row.model_dump(mode="json"), found[place]
+        rejected.append(Rejected(item=item, reason="contaminated", detail=detail, chunks=row.chunks, request=None))
+    return rows.pick(place for place in range(len(rows)) if place not in found) if found else rows
 
 
-def _weigh(records: dict[str, list[Record]], weights: Mapping[str, float]) -> list[str]:
+def _weigh(rows: Picked[Record], weights: Mapping[str, float], out: Path) -> tuple[Picked[Record], list[str]]:
     """Repeat the training rows of tasks until each has its share, and say of each how often its rows are there."""
-    by_task: dict[str, list[Record]] = {}
-    for row in records[REPEATED]:
-        by_task.setdefault(row.task, []).append(row)
+    by_task: dict[str, array[int]] = {}
+    for place, row in enumerate(rows):
+        by_task.setdefault(row.task, array("Q")).append(place)
     if by_task.keys() != weights.keys():
         raise UsageError(
             f"--weights: for {', '.join(weights)}; the training rows are of {', '.join(by_task)}",
             hint="give each task of the sets one weight",
         )
-    unit = max(len(rows) / weights[task] for task, rows in by_task.items())
+    unit = max(len(places) / weights[task] for task, places in by_task.items())
     wanted = {task: round(unit * weights[task]) for task in by_task}
-    if scarce := next((task for task, rows in by_task.items() if wanted[task] > MOST_REPEATS * len(rows)), None):
+    if scarce := next((task for task, each in by_task.items() if wanted[task] > MOST_REPEATS * len(each)), None):
         raise UsageError(
             f"--weights: the {len(by_task[scarce])} rows of {scarce} would be there more than {MOST_REPEATS} times",
             hint="give it a lower weight, or more rows",
         )
-    chosen = Counter({
-        row.id: wanted[task] // len(rows) for task, rows in by_task.items() for row in rows
-    })  # fmt: skip
-    chosen.update(row.id for task, rows in by_task.items() for row in take(rows, wanted[task] % len(rows)))
-    records[REPEATED] = number_ids([row for row in records[REPEATED] for _ in range(chosen[row.id])])
-    return [f"{task}: {wanted[task]:,} of the training rows, from {len(rows):,}" for task, rows in by_task.items()]
+    chosen = array("Q", (0,)) * len(rows)  # place -> times
+    for task, places in by_task.items():
+        times, more = divmod(wanted[task], len(places))
+        hashes = [sha256_text(row.id) for row in rows.read(places)] if more else []
+        for place in places:
+            chosen[place] = times
+        for lowest in sorted(range(len(hashes)), key=hashes.__getitem__)[:more]:
+            chosen[places[lowest]] += 1
+    repeated = rows.pick(place for place, times in enumerate(chosen) for _ in range(times))
+    said = [f"{task}: {wanted[task]:,} of the training rows, from {len(each):,}" for task, each in by_task.items()]
+    return Spool(out, number_each(repeated))[:], said
 
 
 def _manifests(loaded: Sequence[_Loaded]) -> Iterator[Manifest]:
     return (one.manifest for one in loaded)
 
 
-def _load(part: Part, manifest: Manifest) -> _Loaded:
-    splits = {split: list(read_split(part.folder, split)) for split in SPLITS if manifest.splits.get(split)}
-    return _Loaded(part, manifest, splits, list(_read_chunks(part.folder, manifest)))
+def _load(part: Part, manifest: Manifest, rows: Spool[Record]) -> _Loaded:
+    splits = {}
+    for split in SPLITS:
+        if manifest.splits.get(split):
+            first = len(rows)
+            for record in read_split(part.folder, split):
+                rows.append(record)
+            splits[split] = range(first, len(rows))
+    return _Loaded(part, manifest, splits)
+
+
+def _chunks(loaded: Sequence[_Loaded], out: Path) -> Spool[Chunk]:
+    """The passages of all sets, each once: where the first set has it, as the last one has it."""
+    chunks, last = Spool[Chunk](out), dict[str, int]()
+    for one in loaded:
+        for chunk in _read_chunks(one.part.folder, one.manifest):
+            last[chunk.id] = chunks.append(chunk)
+    return Spool(out, chunks.read(last.values()))
 
 
 def _read_chunks(folder: Path, manifest: Manifest) -> Iterator[Chunk]:
@@ -207,56 +233,57 @@ def _read_chunks(folder: Path, manifest: Manifest) -> Iterator[Chunk]:
     return read_jsonl(path, Chunk)
 
 
-def _mix(loaded: Sequence[_Loaded]) -> tuple[dict[str, list[Record]], list[Rejected]]:
-    """The rows of all sets by split, with ids of their own, and training rows that another set holds out."""
-    held: dict[str, dict[int, str]] = {}  # what ties rows together -> set -> id of the row held out
+def _mix(
+    loaded: Sequence[_Loaded], rows: Spool[Record], rejected: Spool[Rejected], out: Path
+) -> dict[str, Picked[Record]]:
+    """The rows of all sets by split, with ids of their own; training rows that another set holds out are rejected."""
+    held: dict[
+        bytes, list[tuple[int, int]]
+    ] = {}  # what ties rows together -> set, and number of its first row held out
     for number, one in enumerate(loaded):
         for split in HELD_OUT:
-            for record in one.splits.get(split, ()):
+            there = one.splits.get(split, range(0))
+            for place, record in zip(there, rows.read(there), strict=True):
                 for tie in _ties(record):
-                    held.setdefault(tie, {}).setdefault(number, record.id)
-    rejected: list[Rejected] = []
-    mixed: list[tuple[str, Record]] = []
+                    known = held.setdefault(tie, [])
+                    if not known or known[-1][0] != number:
+                        known.append((number, place))
+    mixed: dict[str, array[int]] = {split: array("Q") for split in SPLITS}
+    order = array("Q")
     for number, one in enumerate(loaded):
-        for split, records in one.splits.items():
-            if split not in HELD_OUT:
-                records, given_away = _part(records, number, held, loaded)
-                rejected += given_away
-            mixed += [
-                (split, record) for _ in range(one.part.repeats if split == REPEATED else 1) for record in records
-            ]
-    numbered = number_ids([record for _, record in mixed])
-    splits: dict[str, list[Record]] = {split: [] for split in SPLITS}
-    for (split, _), record in zip(mixed, numbered, strict=True):
-        splits[split].append(record)
-    return {split: records for split, records in splits.items() if records}, rejected
+        for split, there in one.splits.items():
+            kept = there if split in HELD_OUT else array("Q", _kept(there, rows, number, held, loaded, rejected))
+            for _ in range(one.part.repeats if split == REPEATED else 1):
+                mixed[split].extend(range(len(order), len(order) + len(kept)))
+                order.extend(kept)
+    numbered = Spool(out, number_each(rows.pick(order)))
+    return {split: numbered.pick(each) for split, each in mixed.items() if each}
 
 
-def _part(
-    records: Sequence[Record], number: int, held: dict[str, dict[int, str]], loaded: Sequence[_Loaded]
-) -> tuple[list[Record], list[Rejected]]:
-    """Split the training rows of a set into those to keep and those that leak what another set holds out."""
-    kept, rejected = [], []
-    for record in records:
-        others = ((other, row) for tie in _ties(record) for other, row in held.get(tie, {}).items() if other != number)
+def _kept(
+    there: range, rows: Spool[Record], number: int, held: Mapping[bytes, list[tuple[int, int]]], loaded: Sequence[_Loaded],
+    rejected: Spool[Rejected],
+) -> Iterator[int]:  # fmt: skip
+    """The training rows of a set that another one does not hold out; those that leak it are rejected."""
+    for place, record in zip(there, rows.read(there), strict=True):
+        others = ((other, row) for tie in _ties(record) for other, row in held.get(tie, ()) if other != number)
         found = next(others, None)
         if found is None:
-            kept.append(record)
+            yield place
             continue
-        detail = f"{loaded[found[0]].part.folder} holds out {found[1]}, which has the same text or passage"
+        detail = f"{loaded[found[0]].part.folder} holds out {rows[found[1]].id}, which has the same text or passage"
         item = {"set": str(loaded[number].part.folder), **record.model_dump(mode="json")}
         rejected.append(Rejected(item=item, reason="held-out", detail=detail, chunks=record.chunks, request=None))
-    return kept, rejected
 
 
-def _ties(record: Record) -> Iterator[str]:
-    """Return what a row must not share with a held-out one: its labelled text, or its whole content; and its passages.
+def _ties(record: Record) -> Iterator[bytes]:
+    """Return digests of what a row must not share with a held-out one: its labelled text, or its whole content; and its passages.
 
     Of lettered options the order is drawn: another one makes no other text.
     """
     asked = record.input if record.label and record.input else without_options(record) + record.input
-    yield f"text:{fold(asked)}"
-    yield from record.chunks
+    yield short_digest("text", fold(asked))
+    yield from (short_digest("passage", chunk) for chunk in record.chunks)
 
 
 def _declared(one: _Loaded) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
@@ -144,33 +144,46 @@ def find_contamination(records: Sequence[Record], benchmark: Benchmark) -> list[
     A record's whole text, its instruction and its input are each compared with each row's whole text, its question and
     its passage. A part that rows share, such as "What is the sentiment of this news?", stands for none of them.
     """
+    return [
+        Overlap(records[number], row, kind, benchmark.name) for number, row, kind in find_overlaps(records, benchmark)
+    ]
+
+
+def find_overlaps(records: Sequence[Record], benchmark: Benchmark) -> Iterator[tuple[int, int, Kind]]:
+    """What `find_contamination` finds, by numbers: of a record, and of the row that it overlaps. The records may lie on disk."""
     rows = benchmark.rows
-    bare = zip(_after_prompt([row.question for row in rows]), rows, strict=True)
+    end = _end_of_prompt(row.question for row in rows)
+    bare = ((_after(row.question, end), row.row) for row in rows)
     texts = [
         *((row.whole, row.row) for row in rows),
         *_own_parts(rows),
-        *((text, row.row) for text, row in bare if text),
+        *((text, row) for text, row in bare if text),
     ]
     seen, runs = Seen(), _Runs(texts)
     for text, number in texts:
         seen.add(Wording(text), number)
-    overlaps = []
-    for record, own in zip(records, _after_prompt([without_options(record) for record in records]), strict=True):
-        found = _find(record, own, seen, runs)
-        if found is not None:
-            number, kind = found
-            overlaps.append(Overlap(record, number, kind, benchmark.name))
-    return overlaps
+    end = _end_of_prompt(map(without_options, records))
+    for place, record in enumerate(records):
+        if (found := _find(record, _after(without_options(record), end), seen, runs)) is not None:
+            yield place, *found
 
 
-def _after_prompt(texts: Sequence[str]) -> list[str]:
-    """What each text has behind a prompt that all of them begin with, such as the task in words; "" where there is none."""
-    first, last = min(texts, default=""), max(texts, default="")
+def _end_of_prompt(texts: Iterable[str]) -> int:
+    """Where a prompt ends that all of the texts begin with, such as the task in words; 0 where there is none."""
+    first, last = None, ""
+    for text in texts:
+        first, last = text if first is None else min(first, text), max(last, text)
+    first = first or ""
     prompt = "".join(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
     if first == last:
         prompt = ""
     end = max((prompt.rfind(mark) for mark in PROMPT_ENDS), default=-1) + 1
-    return [text[end:].strip() if end >= LEAST_PROMPT else "" for text in texts]
+    return end if end >= LEAST_PROMPT else 0
+
+
+def _after(text: str, end: int) -> str:
+    """What a text has behind the prompt; "" where there is none."""
+    return text[end:].strip() if end else ""
 
 
 def _find(record: Record, own: str, seen: Seen, runs: _Runs) -> tuple[int, Kind] | None:

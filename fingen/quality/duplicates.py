@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from array import array
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rapidfuzz.distance import OSA
 
+from fingen.disk import short_digest
 from fingen.records import Record, content_id
+from fingen.spool import Spool, read_in
 from fingen.text import is_cjk
 
 Kind = Literal["exact", "near", "answer"]
@@ -201,17 +204,18 @@ def _may_vary(plain: str, token: str) -> bool | None:
 class Seen:
     """Texts seen so far, each with a number, and what a further text repeats of them.
 
-    A text is compared with others of its own group only, save that the same text is the same in every group. Beside the
-    texts it holds about 300 bytes for each.
+    A text is compared with others of its own group only, save that the same text is the same in every group. The texts lie on
+    disk; in memory are about 200 bytes for each, and 300 more where it may be nearly the same as another one.
     """
 
     def __init__(self) -> None:
-        self._exact: dict[str, int] = {}
+        self._exact: dict[bytes, int] = {}
         self._near: dict[Hashable, _Near] = {}
+        self._texts = Spool[_Text]()
 
     def find(self, wording: Wording, group: Hashable = None) -> tuple[int, Literal["exact", "near"]] | None:
         """The number of the text that this one repeats, and how: the same when folded, or nearly the same."""
-        number = self._exact.get(wording.folded)
+        number = self._exact.get(short_digest(wording.folded))
         if number is not None:
             return number, "exact"
         near = self._near.get(group)
@@ -220,9 +224,14 @@ class Seen:
 
     def add(self, wording: Wording, number: int, group: Hashable = None, *, near: bool = True) -> None:
         """Take a text in; of two with the same number or wording the first stands. Without `near`, as exact text only."""
-        self._exact.setdefault(wording.folded, number)
+        self._exact.setdefault(short_digest(wording.folded), number)
         if near:
-            self._near.setdefault(group, _Near()).add(wording, number)
+            if group not in self._near:
+                self._near[group] = _Near(self._texts)
+            self._near[group].add(wording, number)
+
+
+_Text = tuple[str, str, int]  # tokens, plain text, number
 
 
 class _Near:
@@ -232,16 +241,16 @@ class _Near:
     of the other: few texts share one, and only those are compared letter by letter.
     """
 
-    def __init__(self) -> None:
-        self._places: dict[str, int] = {}  # tokens -> place in the list
-        self._texts: list[tuple[str, str, int]] = []  # tokens, plain text, number
+    def __init__(self, texts: Spool[_Text]) -> None:
+        self._places: dict[bytes, int] = {}  # tokens -> place among the texts
+        self._texts = texts
         self._halves: dict[int, int | list[int]] = {}  # hash of a key -> place, or places
 
     def find(self, wording: Wording) -> int | None:
         text = " ".join(wording.tokens)
         if not text:
             return None
-        place = self._places.get(text)
+        place = self._places.get(short_digest(text))
         if place is not None:
             _, plain, number = self._texts[place]
             return None if {_has_letter_a(plain), _has_letter_a(wording.plain)} == {True, False} else number
@@ -256,7 +265,7 @@ class _Near:
 
     def add(self, wording: Wording, number: int) -> None:
         text, place = " ".join(wording.tokens), len(self._texts)
-        if not text or self._places.setdefault(text, place) != place:
+        if not text or self._places.setdefault(short_digest(text), place) != place:
             return
         keys = _half_keys(wording.tokens)
         self._texts.append((text, wording.plain, number))
@@ -377,20 +386,46 @@ def find_duplicates(
         better: a sort key; of rows that say the same the one that it puts first is kept (`worth` is one). Without it, and
             where it is equal, the first row is.
     """
-    kept = _Kept()
+    order = None
+    if better is not None:
+        keys = [better(record) for record in records]
+        order = sorted(range(len(records)), key=keys.__getitem__)
+    found = find_repeats(records, against=against, order=order)
+    return [Duplicate(records[each.number], each.of, each.kind, each.of_set) for each in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """A row to leave out by its number among the rows, the id of the row that is kept, in what they agree, and whose it is."""
+
+    number: int
+    of: str
+    kind: Kind
+    of_set: str | None = None
+
+
+def find_repeats(
+    records: Sequence[Record],
+    *,
+    against: Mapping[str, Sequence[Record]] | None = None,
+    order: Sequence[int] | None = None,
+) -> list[Repeat]:
+    """What `find_duplicates` finds, by numbers: the rows may lie on disk. `order` is that in which the better come first."""
+    kept, found = _Kept(), list[Repeat]()
+    sets: dict[str | None, Sequence[Record]] = {None: records}
     for name, others in (against or {}).items():
-        for other in others:
-            kept.add(other, Wording(_text(other)), name)
-    found = {}
-    order = range(len(records)) if better is None else sorted(range(len(records)), key=lambda i: better(records[i]))
-    for i in order:
-        wording = Wording(_text(records[i]))
-        duplicate = kept.find(records[i], wording)
-        if duplicate is None:
-            kept.add(records[i], wording)
+        sets[name] = others
+        for place, other in enumerate(others):
+            kept.add(other, Wording(_text(other)), place, name)
+    for number, record in enumerate(records) if order is None else zip(order, read_in(records, order), strict=True):
+        wording = Wording(_text(record))
+        repeated = kept.find(record, wording)
+        if repeated is None:
+            kept.add(record, wording, number)
         else:
-            found[i] = duplicate
-    return [found[i] for i in sorted(found)]
+            place, kind, of_set = repeated
+            found.append(Repeat(number, sets[of_set][place].id, kind, of_set))
+    return sorted(found, key=lambda each: each.number)
 
 
 def _text(record: Record) -> str:
@@ -417,24 +452,32 @@ def without_options(record: Record) -> str:
 class _Kept:
     """The rows kept so far, by what makes another row their duplicate."""
 
-    rows: list[tuple[str, str | None]] = field(default_factory=list)  # number -> id and set
+    places: array[int] = field(default_factory=lambda: array("Q"))  # number -> place among the rows of its set
+    sets: dict[int, str] = field(default_factory=dict)  # number -> set, of those of another one
     texts: Seen = field(default_factory=Seen)
-    answers: dict[Hashable, int] = field(default_factory=dict)
+    answers: dict[bytes, int] = field(default_factory=dict)
 
-    def find(self, record: Record, wording: Wording) -> Duplicate | None:
+    def find(self, record: Record, wording: Wording) -> tuple[int, Kind, str | None] | None:
+        """The row that this one repeats: its place, in what they agree, and the set where that is another one."""
         found: tuple[int, Kind] | None = self.texts.find(wording, _group(record))
         if found is None or found[1] == "near":
-            answer = self.answers.get(_answer_key(record))
+            answer = self._answer(record)
             found = found if answer is None else (answer, "answer")
         if found is None:
             return None
         number, kind = found
-        of, of_set = self.rows[number]
-        return Duplicate(record, of, kind, of_set)
+        return self.places[number], kind, self.sets.get(number)
 
-    def add(self, record: Record, wording: Wording, of_set: str | None = None) -> None:
-        number = len(self.rows)
-        self.rows.append((record.id, of_set))
+    def _answer(self, record: Record) -> int | None:
+        key = _answer_key(record)
+        return None if key is None else self.answers.get(key)
+
+    def add(self, record: Record, wording: Wording, place: int, of_set: str | None = None) -> None:
+        """Take in a row that is kept."""
+        number = len(self.places)
+        self.places.append(place)
+        if of_set is not None:
+            self.sets[number] = of_set
         self.texts.add(wording, number, _group(record), near=bool(record.document))
         key = _answer_key(record)
         if key is not None:
@@ -445,12 +488,12 @@ def _group(record: Record) -> Hashable:
     return record.document, _has_passage(record)
 
 
-def _answer_key(record: Record) -> Hashable:
-    """What two rows with one answer share; None, which no row is stored under, where answers repeat by nature: labels, chosen answers."""
+def _answer_key(record: Record) -> bytes | None:
+    """A digest of what two rows with one answer share; None where answers repeat by nature: labels, chosen answers."""
     if not record.document or record.label or record.rejected:
         return None
     answers = (fold(each.output) or each.output for each in record.exchanges)
-    return record.document, record.task, _has_passage(record), *answers
+    return short_digest(record.document, record.task, "passage" if _has_passage(record) else "", *answers)
 
 
 def near_clusters(records: Sequence[Record]) -> dict[str, tuple[str, ...]]:
@@ -460,7 +503,12 @@ def near_clusters(records: Sequence[Record]) -> dict[str, tuple[str, ...]]:
     each of its answers that is long enough to be its own, and in one for all that is said in it. A cluster's id is a hash
     of what its records share, so it does not depend on the other records.
     """
-    return {record.id: tuple(content_id("n", *shared) for shared in _shared_texts(record)) for record in records}
+    return {record.id: clusters_of(record) for record in records}
+
+
+def clusters_of(record: Record) -> tuple[str, ...]:
+    """The clusters of one record: see `near_clusters`."""
+    return tuple(content_id("n", *shared) for shared in _shared_texts(record))
 
 
 def _shared_texts(record: Record) -> list[tuple[str, str]]:

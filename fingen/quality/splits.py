@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from fingen.disk import sha256_text
 from fingen.errors import UsageError
-from fingen.quality.duplicates import fold, near_clusters
+from fingen.quality.duplicates import clusters_of, fold
 from fingen.records import Document, Record, SourceEntry, SplitUnit
 
 SPLITS = ("train", "validation", "test")
@@ -99,23 +100,23 @@ def assign_splits(
     """
     if min(shares) < 0 or sum(shares) <= 0:
         raise UsageError(f"split {shares}: no shares", hint="give three that are not negative, such as 0.8,0.1,0.1")
-    units = {record.id: _units(record, by, units_of) for record in records}
-    ties = _ties(records, units)
-    groups = _Groups(dict(known))
+    rows = _Rows(records, by, units_of)
+    groups = _Groups(rows, known)
     rejected = {}
-    for record_id in sorted(ties):  # which of two rows has to give way must not depend on their order
-        conflict = groups.join(ties[record_id])
+    for record_id in sorted(rows.of):  # which of two rows has to give way must not depend on their order
+        conflict = groups.join(rows.ties(rows.of[record_id]))
         if conflict:
             rejected[record_id] = conflict
-    kept = [record_id for record_id in ties if record_id not in rejected]
-    members: dict[str, set[str]] = {}
-    for record_id in kept:
-        members.setdefault(groups.root(ties[record_id][0]), set()).update(units[record_id])
-    split_of = _place(members, groups.known, shares)
+    kept = {record_id: row for record_id, row in rows.of.items() if record_id not in rejected}
+    split_of = groups.place(kept.values(), shares)
+    tied = bytearray(len(split_of))
+    for row in kept.values():
+        for tie in rows.ties(row):
+            tied[tie] = True
     return Assignment(
-        split_of={record_id: split_of[groups.root(ties[record_id][0])] for record_id in kept},
-        units={tie: split_of[groups.root(tie)] for record_id in kept for tie in ties[record_id]},
-        rejected=[(record, rejected[record.id]) for record in records if record.id in rejected],
+        split_of={record_id: split_of[groups.root(rows.ties(row)[0])] for record_id, row in kept.items()},
+        units={name: split_of[groups.root(tie)] for name, tie in rows.numbers.items() if tied[tie]},
+        rejected=[(record, rejected[record.id]) for record in records if record.id in rejected] if rejected else [],
     )
 
 
@@ -127,34 +128,63 @@ def _units(record: Record, by: SplitUnit, units_of: Mapping[str, tuple[str, ...]
     return (record.id,)
 
 
-def _ties(records: Sequence[Record], units: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """Record id -> all that ties it to other records: its units first, then its chunks and its cluster."""
-    cluster = near_clusters(records)
-    return {
-        record.id: tuple(dict.fromkeys((*units[record.id], *record.chunks, *cluster[record.id]))) for record in records
-    }
+class _Rows:
+    """What ties records together, in numbers: a million of them are compared at once, and texts would fill memory."""
+
+    def __init__(self, records: Iterable[Record], by: SplitUnit, units_of: Mapping[str, tuple[str, ...]]) -> None:
+        self.of: dict[str, int] = {}  # record id -> row; of two records with one id the last one's
+        self.numbers: dict[str, int] = {}  # what ties -> its number
+        self.fractions = array("d")  # of units, by their numbers; above 1 for what is none
+        self._ends, self._units, self._ties = array("Q", (0,)), array("I"), array("I")
+        for row, record in enumerate(records):
+            units = dict.fromkeys(_units(record, by, units_of))
+            ties = dict.fromkeys((*units, *record.chunks, *clusters_of(record)))  # units first
+            self.of[record.id] = row
+            self._ties.extend(map(self._number, ties))
+            self._ends.append(len(self._ties))
+            self._units.append(len(units))
+            for unit in units:
+                if self.fractions[number := self.numbers[unit]] > 1:
+                    self.fractions[number] = _fraction(unit)
+
+    def _number(self, tie: str) -> int:
+        number = self.numbers.setdefault(tie, len(self.numbers))
+        if number == len(self.fractions):
+            self.fractions.append(2.0)
+        return number
+
+    def ties(self, row: int) -> array[int]:
+        """All that ties a row to others, in numbers: its units first, then its chunks and its clusters."""
+        return self._ties[self._ends[row] : self._ends[row + 1]]
+
+    def units(self, row: int) -> array[int]:
+        """Those of them that are its units."""
+        return self._ties[self._ends[row] : self._ends[row] + self._units[row]]
 
 
-@dataclass
 class _Groups:
     """What is tied together, as a union-find forest. No group ever holds two known splits."""
 
-    known: dict[str, str]  # root -> the split that its group was placed in before
-    parent: dict[str, str] = field(default_factory=dict)
+    def __init__(self, rows: _Rows, known: Mapping[str, str]) -> None:
+        self._rows = rows
+        self.known = {rows.numbers[tie]: split for tie, split in known.items() if tie in rows.numbers}  # by root
+        self.parent = array("I", range(len(rows.numbers)))
 
-    def root(self, tie: str) -> str:
-        above = self.parent.setdefault(tie, tie)
-        while above != tie:
-            self.parent[tie] = self.parent[above]  # halving the path keeps it short
-            tie, above = above, self.parent[above]
+    def root(self, tie: int) -> int:
+        """What stands for the group of a tie."""
+        parent = self.parent
+        while (above := parent[tie]) != tie:
+            parent[tie] = parent[above]  # halving the path keeps it short
+            tie = above
         return tie
 
-    def join(self, ties: Sequence[str]) -> str:
+    def join(self, ties: Sequence[int]) -> str:
         """Make one group of the ties; or, where that would join two known splits, say so and change nothing."""
         roots = {self.root(tie): tie for tie in ties}
         splits = {self.known[root]: tie for root, tie in roots.items() if root in self.known}
         if len(splits) > 1:
-            return "would join " + " and ".join(f"{split} ({splits[split]})" for split in sorted(splits))
+            names = list(self._rows.numbers)
+            return "would join " + " and ".join(f"{split} ({names[splits[split]]})" for split in sorted(splits))
         first = min(roots)
         for root in roots:
             self.parent[root] = first
@@ -162,27 +192,37 @@ class _Groups:
             self.known[first] = split
         return ""
 
+    def place(self, kept: Iterable[int], shares: tuple[float, float, float]) -> list[str]:
+        """Root -> split, for the groups of the rows that are kept.
 
-def _place(
-    members: Mapping[str, set[str]], known: Mapping[str, str], shares: tuple[float, float, float]
-) -> dict[str, str]:
-    """Group -> split: the known one, else by the lowest hash of its units, which takes large groups to train.
-
-    An empty split takes, from train where it can, the fresh group with the fewest units, then the lowest hash. It never
-    empties another split, save that train must have something.
-    """
-    lowest = {group: min(map(_fraction, units)) for group, units in members.items()}
-    split_of = {group: known.get(group) or _by_hash(lowest[group], shares) for group in members}
-    for split in FILLED_FIRST:
-        counts = Counter(split_of.values())
-        if counts[split] or not shares[SPLITS.index(split)]:
-            continue
-        left = 0 if split == "train" else 1
-        spare = [group for group in members if group not in known and counts[split_of[group]] > left]
-        if spare:
-            taken = min(spare, key=lambda group: (split_of[group] != "train", len(members[group]), lowest[group]))
-            split_of[taken] = split
-    return split_of
+        It is the known one, else by the lowest hash of the group's units, which takes large groups to train. An empty split
+        takes, from train where it can, the fresh group with the fewest units, then the lowest hash. It never empties another
+        split, save that train must have something.
+        """
+        rows, count = self._rows, len(self.parent)
+        roots, units, lowest = array("I"), array("I", (0,)) * count, array("d", (2.0,)) * count
+        seen = bytearray(count)
+        for row in kept:
+            root = self.root(rows.ties(row)[0])
+            if not units[root]:
+                roots.append(root)
+            for unit in rows.units(row):
+                if not seen[unit]:
+                    seen[unit], units[root] = True, units[root] + 1
+                    lowest[root] = min(lowest[root], rows.fractions[unit])
+        split_of = [""] * count
+        for root in roots:
+            split_of[root] = self.known.get(root) or _by_hash(lowest[root], shares)
+        for split in FILLED_FIRST:
+            counts = Counter(split_of[root] for root in roots)
+            if counts[split] or not shares[SPLITS.index(split)]:
+                continue
+            left = 0 if split == "train" else 1
+            spare = (root for root in roots if root not in self.known and counts[split_of[root]] > left)
+            taken = min(spare, key=lambda root: (split_of[root] != "train", units[root], lowest[root]), default=None)
+            if taken is not None:
+                split_of[taken] = split
+        return split_of
 
 
 def _by_hash(fraction: float, shares: tuple[float, float, float]) -> str:

@@ -96,7 +96,7 @@ def build_published_set(
     hashes: dict[str, dict[str, str]] = {}
     for source, times, found in _read(experiment, files):
         rows, said = _training_rows(source, found)
-        held = found.splits.get("validation", []) if source == GIVEN_ROWS else []
+        held: Sequence[Record] = found.splits.get("validation", ()) if source == GIVEN_ROWS else ()
         taken = rows[: math.ceil(len(rows) * scale)]
         train += [*taken] * times
         validation += held[: math.ceil(len(held) * scale)]

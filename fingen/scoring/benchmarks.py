@@ -104,7 +104,8 @@ def find_kept_out(said: Path) -> kept.Benchmark:
     folder = BUILD / name
     if file:
         found = read_source(name, [Path(file)])
-        splits, hashes = found.splits, list(found.hashes.values())
+        splits: Mapping[str, Sequence[Record]] = found.splits
+        hashes = list(found.hashes.values())
     elif (folder / MANIFEST).is_file():
         splits = {
             split: list(read_split(folder, split)) for split, count in read_manifest(folder).splits.items() if count
@@ -124,7 +125,7 @@ def find_kept_out(said: Path) -> kept.Benchmark:
     return kept.Benchmark(name, tuple(rows), hashes[0] if len(hashes) == 1 else sha256_text(*hashes))
 
 
-def divide(name: str, splits: Mapping[str, list[Record]]) -> tuple[list[Record], list[Record], list[str]]:
+def divide(name: str, splits: Mapping[str, Sequence[Record]]) -> tuple[list[Record], list[Record], list[str]]:
     """Of the rows of a benchmark, by their published splits: those that are scored, the others, and what is to be said of it."""
     benchmark = BENCHMARKS[name]
     whole = list(chain.from_iterable(splits.get(part, ()) for part in PARTS))
@@ -135,7 +136,7 @@ def divide(name: str, splits: Mapping[str, list[Record]]) -> tuple[list[Record],
         published = "the three published parts" if benchmark.share else f"rows of the published {benchmark.split} split"
         said = f"{name}: {published} are not in it, so all {len(whole):,} rows are scored: figures of others do not compare"
         return whole, [], [said]
-    rows = splits[benchmark.split]
+    rows = list(splits[benchmark.split])
     others = [record for part in PARTS if part != benchmark.split for record in splits.get(part, ())]
     return rows, others, [f"{name}: the published {benchmark.split} rows, {len(rows):,} of {len(whole):,}"]
 

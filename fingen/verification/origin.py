@@ -16,7 +16,10 @@ from fingen.quality.grounding import LEVELS, Finding, Grounding, Standing, groun
 from fingen.quality.privacy import Mode, protect_chunk
 from fingen.records import Chunk, Document, Passage, Period, Record, SourceEntry
 from fingen.sets import CHUNKS, MANIFEST, read_manifest
+from fingen.spool import Shelf
 from fingen.tasks.qa import build_passage
+
+MOST_GROUNDED = 1 << 14  # rows whose figures are remembered: those that share them mostly stand near each other
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,8 @@ class Origin:
     `is_whole` says that they are whole documents: a row that names no chunk can then be checked against all of them.
     """
 
-    chunks: dict[str, Chunk] = field(default_factory=dict)
-    passages: dict[str, Passage] = field(default_factory=dict)
+    chunks: Mapping[str, Chunk] = field(default_factory=dict)
+    passages: Mapping[str, Passage] = field(default_factory=dict)
     organisations: frozenset[str] = frozenset()  # whose reports they are
     is_whole: bool = False
     _ground: dict[tuple[object, ...], Grounding] = field(default_factory=dict, compare=False, repr=False)
@@ -73,6 +76,8 @@ class Origin:
             record.evidence,
         )  # rows of one pair share them
         if key not in self._ground:
+            if len(self._ground) >= MOST_GROUNDED:
+                self._ground.clear()
             self._ground[key] = ground(record, passages, organisations=self.organisations)
         return self._ground[key]
 
@@ -133,24 +138,38 @@ def is_label_alone(record: Record) -> bool:
     return record.label == "not-stated" or bool(record.label and not record.document)
 
 
-def origin_of_set(folder: Path) -> Origin:
+def origin_of_set(folder: Path, *, on_disk: bool = False) -> Origin:
     """The passages of a set, and whose reports they are from; empty where the set came without them.
+
+    `on_disk`: they stay there, for who asks for those of one row after the other.
 
     Raises:
         SetError: the set's own files are damaged.
     """
     path = folder / CHUNKS
     chunks = read_jsonl(path, Chunk) if path.is_file() else ()
-    return build_origin(chunks, read_manifest(folder).sources)
+    sources = read_manifest(folder).sources
+    if not on_disk:
+        return build_origin(chunks, sources)
+    by_path, by_id = _by_path(sources), Shelf(folder, ((chunk.id, chunk) for chunk in chunks))
+    passages = Shelf(folder, ((chunk.id, _passage(chunk, by_path.get(chunk.document))) for chunk in by_id.values()))
+    return Origin(by_id, passages, _organisations(sources))
 
 
-def build_origin(chunks: Iterable[Chunk], sources: Iterable[SourceEntry]) -> Origin:
+def build_origin(chunks: Iterable[Chunk], sources: Sequence[SourceEntry]) -> Origin:
     """The passages of some chunks, with what a manifest knows of their documents and whose reports it lists."""
-    by_path = {source.path: source for source in sources}
-    by_id = {chunk.id: chunk for chunk in chunks}
+    by_path, by_id = _by_path(sources), {chunk.id: chunk for chunk in chunks}
     passages = {chunk.id: _passage(chunk, by_path.get(chunk.document)) for chunk in by_id.values()}
-    names = (name for source in by_path.values() for name in (source.company, *source.names.values()))
-    return Origin(by_id, passages, frozenset(name for name in names if name))
+    return Origin(by_id, passages, _organisations(sources))
+
+
+def _by_path(sources: Sequence[SourceEntry]) -> dict[str, SourceEntry]:
+    return {source.path: source for source in sources}
+
+
+def _organisations(sources: Sequence[SourceEntry]) -> frozenset[str]:
+    names = (name for source in _by_path(sources).values() for name in (source.company, *source.names.values()))
+    return frozenset(name for name in names if name)
 
 
 def read_origin(paths: Sequence[Path], settings: Mapping[str, Any] | None = None) -> Origin:

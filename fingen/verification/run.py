@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from itertools import product
@@ -17,15 +17,16 @@ from fingen.events import command_line
 from fingen.imports.alpaca import build_record, read_rows
 from fingen.quality.certainty import READ_FROM_WORDS
 from fingen.quality.checks import CHECKS
-from fingen.quality.contamination import Benchmark, find_contamination
+from fingen.quality.contamination import Benchmark, find_overlaps
 from fingen.quality.draft import Draft
-from fingen.quality.duplicates import find_duplicates, near_clusters
+from fingen.quality.duplicates import clusters_of, find_repeats
 from fingen.quality.evidence import is_hash, locate, place_of
 from fingen.quality.grounding import Grounding
 from fingen.quality.privacy import PRIVATE, TOKENS, matches_masked, scan
 from fingen.quality.splits import COMPANY, document_units
 from fingen.records import CONTESTED, PLACE_MARK, SUPPORTED_BY, Chunk, Evidence, Manifest, Passage, Record
 from fingen.sets import REWORKED, SPLITS, read_manifest
+from fingen.spool import Spool
 from fingen.tasks.qa import TABLE
 from fingen.verification.origin import Origin, answer_alone, is_label_alone, origin_of_set, read_origin
 
@@ -161,29 +162,37 @@ def verify(target: Path, *, sources: Sequence[Path] = (), keep_out: Sequence[Ben
     for name in _declared(manifest) if manifest else ():
         laws[name].is_declared = True
     if manifest:
-        rows = list(_rows_of_set(target, manifest, laws))
-        origin = read_origin(sources, manifest.settings) if sources else origin_of_set(target)
+        rows = Spool(target, _rows_of_set(target, manifest, laws))
+        origin = read_origin(sources, manifest.settings) if sources else origin_of_set(target, on_disk=True)
     else:
-        rows = list(_rows_of_file(target, laws))
+        rows = Spool(target.parent, _rows_of_file(target, laws))
         origin = read_origin(sources) if sources else Origin()
         for name in ("files", "counts", "splits"):
             laws[name].leave("a file alone has no manifest and no splits")
-    rows = [replace(row, record=origin.with_texts(row.record)) for row in rows]
-    for row in rows:
-        _Proof(row, origin, laws).prove()
-    alone = [replace(row, record=answer_alone(row.record)) for row in rows]  # as they were compared when they were made
+    if origin.passages:
+        rows = Spool(target, (replace(row, record=origin.with_texts(row.record)) for row in rows))
+    figures = origin.count_figures(_proved(rows, origin, laws))
+    alone = rows  # as they were compared when they were made
+    if any(row.record.program for row in rows):
+        alone = Spool(target, (replace(row, record=answer_alone(row.record)) for row in rows))
     _prove_namesakes(alone, origin, laws["programs"])
     _prove_duplicates(alone, laws["duplicates"])
     if manifest:
         _prove_splits(alone, manifest, laws["splits"])
     _prove_contamination(alone, keep_out, laws["contamination"])
-    figures = origin.count_figures(row.record for row in rows)
     declared = manifest.declared if manifest else ()
     found = Verification(str(target), len(rows), laws, figures, declared, len(origin.passages))
     if manifest is None or found.exit_code or not manifest.splits.get("train"):
         return found
     tune = ("finetune", "--set", target, "--model", "tiny", "--dry-run") if find_spec("torch") else ("show", target)
     return replace(found, next=command_line("fingen", *tune))
+
+
+def _proved(rows: Iterable[SetRow], origin: Origin, laws: dict[str, Law]) -> Iterator[Record]:
+    """The records, each once its row is proved."""
+    for row in rows:
+        _Proof(row, origin, laws).prove()
+        yield row.record
 
 
 def prove_record(record: Record, origin: Origin) -> dict[str, Law]:
@@ -444,62 +453,74 @@ def _readings(record: Record, passages: tuple[Passage, ...] | None) -> list[tupl
     return [(passage,) for passage in {passage.document: passage for passage in passages}.values()]
 
 
-def _prove_namesakes(rows: Sequence[SetRow], origin: Origin, law: Law) -> None:
+def _prove_namesakes(rows: Iterable[SetRow], origin: Origin, law: Law) -> None:
     """The rows of which a cell is another amount elsewhere in the report, beside those whose program has a fault already."""
-    by_record = {id(row.record): row for row in rows}
     faulty = {problem.id for problem in law.problems}
-    readable = [
-        row.record for row in rows if row.record.program and row.record.id not in faulty and origin.of(row.record)
-    ]
+    readable = [row for row in rows if row.record.program and row.record.id not in faulty and origin.of(row.record)]
     if not readable:
         return
     from fingen.quality.namesakes import NAMESAKE, find_namesakes  # as above
 
-    for record, told in find_namesakes(readable, origin.passages.values()):
+    by_record = {id(row.record): row for row in readable}
+    for record, told in find_namesakes([row.record for row in readable], origin.passages.values()):
         law.judge([_problem("programs", NAMESAKE, told, by_record[id(record)])])
         law.passed -= 1
 
 
-def _prove_duplicates(rows: Sequence[SetRow], law: Law) -> None:
+class _Records(Sequence[Record]):
+    """The records of rows."""
+
+    def __init__(self, rows: Sequence[SetRow]) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Record]:
+        return (row.record for row in self._rows)
+
+    def __getitem__(self, place: Any) -> Any:
+        found = self._rows[place]
+        return found.record if isinstance(found, SetRow) else _Records(found)
+
+
+def _prove_duplicates(rows: Spool[SetRow], law: Law) -> None:
     """Rows of `memory` repeat training questions on purpose, in other words."""
-    by_record = {id(row.record): row for row in rows}
-    duplicates = {
-        id(found.record): found for found in find_duplicates([row.record for row in rows if row.split != "memory"])
-    }
-    for key, row in by_record.items():
-        found = duplicates.get(key)
-        law.judge([_problem("duplicates", found.kind, f"of {found.of}", row)] if found else [])
+    asked = rows.pick(place for place, row in enumerate(rows) if row.split != "memory")
+    found = {asked.numbers[each.number]: each for each in find_repeats(_Records(asked))}
+    for place in range(len(rows)):
+        repeat = found.get(place)
+        law.judge([_problem("duplicates", repeat.kind, f"of {repeat.of}", rows[place])] if repeat else [])
 
 
 def _prove_splits(rows: Sequence[SetRow], manifest: Manifest, law: Law) -> None:
     """What ties rows together may stand in one split only; `memory` shares with train by intention."""
-    cluster = near_clusters([row.record for row in rows])
     train = {chunk for row in rows if row.split == "train" for chunk in row.record.chunks}
-    places: dict[str, set[str]] = {}
+    places: dict[str, int] = {}  # what ties rows together -> the splits that it is in, a bit for each
     units = document_units(manifest.sources, manifest.split_by)
-    ties = {id(row): _ties(row.record, manifest, cluster, units) for row in rows}
+    asked = [split for split in SPLITS if split != "memory"]
     for row in rows:
-        for tie in ties[id(row)].values():
-            places.setdefault(tie, set()).update({row.split} - {"memory"})
+        if row.split in asked:
+            for tie in _ties(row.record, manifest, units).values():
+                places[tie] = places.get(tie, 0) | 1 << asked.index(row.split)
     for row in rows:
         problems = []
         if row.split == "memory":
             if not set(row.record.chunks) <= train:
                 problems.append(_problem("splits", "memory", "asks about a passage that train has not seen", row))
         else:
-            for kind, tie in ties[id(row)].items():
-                if others := sorted(places[tie] - {row.split}):
+            for kind, tie in _ties(row.record, manifest, units).items():
+                there = (split for bit, split in enumerate(asked) if places[tie] >> bit & 1)
+                if others := sorted({*there} - {row.split}):
                     problems.append(
                         _problem("splits", kind.partition(":")[0], f"{tie} is in {', '.join(others)} too", row)
                     )
         law.judge(problems)
 
 
-def _ties(
-    record: Record, manifest: Manifest, cluster: dict[str, tuple[str, ...]], units: dict[str, tuple[str, ...]]
-) -> dict[str, str]:
+def _ties(record: Record, manifest: Manifest, units: dict[str, tuple[str, ...]]) -> dict[str, str]:
     ties = {f"passage:{chunk}": chunk for chunk in record.chunks}
-    ties |= {f"near-duplicate:{each}": each for each in cluster[record.id]}
+    ties |= {f"near-duplicate:{each}": each for each in clusters_of(record)}
     if manifest.split_by != "chunk" and record.document:
         ties["document"] = record.document
     if manifest.split_by == "company":
@@ -512,12 +533,10 @@ def _prove_contamination(rows: Sequence[SetRow], keep_out: Sequence[Benchmark], 
     if not keep_out:
         law.leave("no benchmark was named with --keep-out")
         return
-    by_record = {id(row.record): row for row in rows}
-    found: dict[int, list[Problem]] = {key: [] for key in by_record}
+    found: dict[int, list[Problem]] = {}
     for benchmark in keep_out:
-        for overlap in find_contamination([row.record for row in rows], benchmark):
-            row = by_record[id(overlap.record)]
-            detail = f"{benchmark.name}, row {overlap.row}"
-            found[id(overlap.record)].append(_problem("contamination", overlap.kind, detail, row))
-    for problems in found.values():
-        law.judge(problems)
+        for place, number, kind in find_overlaps(_Records(rows), benchmark):
+            problem = _problem("contamination", kind, f"{benchmark.name}, row {number}", rows[place])
+            found.setdefault(place, []).append(problem)
+    for place in range(len(rows)):
+        law.judge(found.get(place, ()))
