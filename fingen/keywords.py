@@ -57,6 +57,7 @@ class Pdf2qaOptions(ReadOptions, FilterOptions, AskingOptions, total=False):
     negatives: float | None
     context: str
     out: File
+    shard: str | None
     workers: int
     questions: File | None
     limit: int | None
@@ -85,6 +86,7 @@ class IntentOptions(FilterOptions, AskingOptions, total=False):
     fixed_options: bool
     check: str | None
     out: File
+    shard: str | None
     replace: bool
 
 

@@ -195,6 +195,7 @@ def _run(
 
 
 def synth_lines(summary: SynthSummary) -> list[str]:
+    """The summary as a person reads it."""
     splits = list(next(iter(summary.records.values()), {}))
     width = max(len(label) * 2 for label in summary.records) + 2
     lines = [f"{summary.set}   teacher: {summary.teacher}", ""]

@@ -49,15 +49,15 @@ class Shard(NamedTuple):
     """Which machine this is (from 1), of how many."""
 
     number: int
-    count: int
+    total: int
 
     def __str__(self) -> str:
         """Say it as it is typed."""
-        return f"{self.number}/{self.count}"
+        return f"{self.number}/{self.total}"
 
     def takes(self, key: str) -> bool:
         """Whether what has this key is its share."""
-        return int(sha256_text("shard", key)[:13], 16) % self.count == self.number - 1
+        return int(sha256_text("shard", key)[:13], 16) % self.total == self.number - 1
 
 
 def parse_shard(text: str) -> Shard:
@@ -68,7 +68,7 @@ def parse_shard(text: str) -> Shard:
     """
     found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
     shard = Shard(int(found[1]), int(found[2])) if found else Shard(0, 0)
-    if not 1 <= shard.number <= shard.count:
+    if not 1 <= shard.number <= shard.total:
         raise UsageError(f"--shard {text}", hint="give which machine this is, of how many, such as 3/10")
     return shard
 
@@ -127,15 +127,16 @@ class Part(Frozen):
 
     def differs(self, other: Part) -> str:
         """Say how a part of another set, or of other reports, differs; empty where both are of one."""
-        mine, theirs = ({**part.bound, **_shared(part.settings), "command": part.command,
-                         "fixed_options": part.fixed_options, "labels": [label.model_dump() for label in part.labels]} for part in (self, other))  # fmt: skip
+        mine, theirs = self._told(), other._told()
         if mine != theirs:
             return say_differences(theirs, mine)
         return "" if self.files == other.files else "its files have other names or sizes than those of the others"
 
-
-def _shared(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if name not in OWN}
+    def _told(self) -> dict[str, Any]:
+        shared = {name: value for name, value in self.settings.items() if name not in OWN}
+        labels = [label.model_dump() for label in self.labels]
+        own = {"command": self.command, "labels": labels, "fixed_options": self.fixed_options}
+        return {**self.bound, **shared, **own}
 
 
 @dataclass(frozen=True)
@@ -214,14 +215,14 @@ def share_of(sources: Sequence[InputFile], shard: Shard) -> list[InputFile]:
 
     Many are shared out by their names: those that come later move none. Few are dealt by size, those of each format for themselves.
     """
-    if len(sources) >= MANY * shard.count:
+    if len(sources) >= MANY * shard.total:
         return [source for source in sources if shard.takes(source.name)]
     dealt: dict[str, list[int]] = {}
-    all_bytes = [0] * shard.count
+    all_bytes = [0] * shard.total
     own = []
     for source in sorted(sources, key=lambda source: (-_size(source), source.name)):
-        of_format = dealt.setdefault(source.path.suffix.lower(), [0] * shard.count)
-        taker = min(range(shard.count), key=lambda place: (of_format[place], all_bytes[place], place))
+        of_format = dealt.setdefault(source.path.suffix.lower(), [0] * shard.total)
+        taker = min(range(shard.total), key=lambda place: (of_format[place], all_bytes[place], place))
         of_format[taker] += _size(source)
         all_bytes[taker] += _size(source)
         own += [source] * (taker == shard.number - 1)
@@ -309,11 +310,11 @@ class Parts:
     @cached_property
     def left_out(self) -> Unread:
         """The files that are not asked about, by name, each with the reason: unread, or there more than once."""
-        failed = {each.path: each.error() for _, part in self.all.values() for each in part.failed}
+        failed: Unread = {each.path: each.error() for _, part in self.all.values() for each in part.failed}
         listed = [each for _, each in self._listed.values()]
         if not listed:
             raise all_unread(failed)
-        again: dict[str, str] = same_content(listed)
+        again = same_content(listed)
         again |= same_report(
             [each for each in listed if each.path not in again], lambda one: self.document(one.path).chunks
         )

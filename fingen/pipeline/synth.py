@@ -127,7 +127,7 @@ def synth(
     maker.add_round(Counter())
     bound = as_json(job.identity)
     if shard := parse_shard(settings.shard) if settings.shard else None:
-        job.requests = job.requests[shard.number - 1 :: shard.count]
+        job.requests = job.requests[shard.number - 1 :: shard.total]
         job.identity = {**job.identity, "shard": str(shard)}
     if settings.asking.dry_run:
         return estimate(job, missing=None)
