@@ -289,11 +289,6 @@ class Parts:
         self.all = dict(sorted(parts.items()))
 
     @property
-    def folders(self) -> list[Path]:
-        """Where they are."""
-        return [folder for folder, _ in self.all.values()]
-
-    @property
     def first(self) -> Part:
         """One of them, for what all have in common."""
         return next(iter(self.all.values()))[1]
@@ -463,10 +458,10 @@ def merge_parts(parts: Parts, journal: Journal, identity: Mapping[str, Any], bou
         raise SetError(f"the parts were made otherwise than this machine would: {say_differences(theirs, here)}",
                        hint="gather with the version, the templates in prompts/ and the --base-url that the parts had")  # fmt: skip
     twice = 0
-    for folder in parts.folders:
+    for folder, part in parts.all.values():
         if (folder / JOURNAL).is_file():
             with RequestLocks(folder / LOCKS_FILE, alone=True):
-                twice += merge_journal(folder / JOURNAL, journal)
+                twice = merge_journal(folder / JOURNAL, journal, f"part {part.name}")
     if journal.settings() is None:
         journal.write_settings(dict(identity))
     return [f"{twice:,} requests were answered in two parts: both are paid for, one is used"] * bool(twice)
