@@ -168,7 +168,7 @@ def test_two_machines_make_the_set_of_one_and_ask_nothing_twice(made: Made):
     assert sum(key[-1] is not None for key in answers("one")) == 0
     assert gathered["requests"]["asked"] == 0
     assert gathered["repaired"]["kept"] > 0
-    assert {"reading", "merging"} <= set(gathered["seconds"])
+    assert {"loading", "merging"} <= set(gathered["seconds"])
     assert "gathered from 2 parts" in gathered["notes"]
     assert [each["path"] for each in gathered["unread"]] == ["Southgate-2024.html", "again.html", "torn.pdf"]
     with closing(sqlite3.connect("build/set/journal.sqlite")) as db:

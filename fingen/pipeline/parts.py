@@ -12,16 +12,19 @@ import gzip
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from fingen.config import CACHE, Asking, Pdf2qa, Synth
-from fingen.disk import dump_json, make_folder, say_invalid, sha256_text, write_beside, write_text
+from fingen.config import CACHE, Asking, Pdf2qa, ReadSettings, Synth
+from fingen.disk import dump_json, make_folder, say_invalid, sha256_file, sha256_text, write_beside, write_text
 from fingen.documents import InputFile, Progress, find_sources, read_documents
+from fingen.documents.overrides import Override, read_overrides
+from fingen.documents.read import READER
 from fingen.errors import Cause, DocumentError, SetError, UsageError
 from fingen.events import Outcome, command_line
 from fingen.pipeline.reading import Unread, all_unread, share_out
@@ -84,6 +87,7 @@ class Listed(Frozen):
     period: Period
     language: Language
     worth: int = 0  # chunks that can be asked about; counted where `--limit` shares them out
+    reader: str  # a hash of what has read it
 
     @property
     def key(self) -> str:
@@ -245,21 +249,24 @@ def read_share(
     """Read the share of a part into its folder, and write down what others have to know. What was read before is in the cache."""
     sources, folder = find_sources(settings.inputs), settings.out
     make_folder(folder / READ)
-    documents, failed = [], []
     own = share_of(sources, Shard(*part.shard))
-    for event in read_documents(own, settings.reading, workers=settings.workers, cache=CACHE) if own else ():
+    readers = _readers(own, settings.reading)
+    documents, failed = _read_before(part, folder, own, readers), list[Failed]()
+    left = [source for source in own if source.name not in documents]
+    for event in read_documents(left, settings.reading, workers=settings.workers, cache=CACHE) if left else ():
         on_event(event)
         if isinstance(event, Document):
             _store(_file(folder, event.path), event)
-            told = {name: getattr(event, name) for name in Listed.model_fields if name != "worth"}
-            documents.append(Listed(**told, worth=count_worth(event) if settings.limit else 0))
+            told = {name: getattr(event, name) for name in Listed.model_fields if name not in ("worth", "reader")}
+            worth = count_worth(event) if settings.limit else 0
+            documents[event.path] = Listed(**told, worth=worth, reader=readers[event.path])
         elif isinstance(event, DocumentError):
             about = {name: getattr(event, name) for name in Failed.model_fields}
             failed.append(Failed(**about))
     names = [(source.name, _size(source)) for source in sources]
     part = part.model_copy(update={
         "files": sha256_text(dump_json(names)),
-        "documents": tuple(sorted(documents, key=lambda each: each.path)),
+        "documents": tuple(documents[name] for name in sorted(documents)),
         "failed": tuple(sorted(failed, key=lambda each: each.path)),
     })  # fmt: skip
     part = begin_part(folder, part)
@@ -268,6 +275,33 @@ def read_share(
         if path not in kept:  # of a report that is its share no more
             path.unlink()
     return part
+
+
+def _readers(sources: Sequence[InputFile], reading: ReadSettings) -> dict[str, str]:
+    """By the name of a file a hash of all that reads it: code, libraries, settings, and what stands beside it."""
+    stated = {folder: read_overrides(folder) for folder in {source.path.parent for source in sources}}
+    same = [READER, *(version(name) for name in ("pymupdf", "lxml", "markdown-it-py")), dump_json(asdict(reading))]
+    return {
+        source.name: sha256_text(*same, stated[source.path.parent].get(source.path.name, Override()).model_dump_json())[
+            :16
+        ]
+        for source in sources
+    }
+
+
+def _read_before(part: Part, folder: Path, own: Sequence[InputFile], readers: Mapping[str, str]) -> dict[str, Listed]:
+    """What an earlier call has read, of files that are as they were then, by name; nothing where other settings are given now."""
+    before = read_part(folder) if (folder / PART).is_file() else part
+    is_same = before.model_copy(update={"documents": (), "failed": (), "files": "", "is_asked": False}) == part
+    known = {each.path: each for each in before.documents if is_same and not part.settings["reading"]["ocr"]}
+    return {
+        source.name: listed
+        for source in own
+        if (listed := known.get(source.name))
+        and listed.reader == readers[source.name]
+        and _file(folder, source.name).is_file()
+        and listed.sha256 == sha256_file(source.path)
+    }
 
 
 def _file(folder: Path, path: str) -> Path:

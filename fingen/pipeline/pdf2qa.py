@@ -233,7 +233,7 @@ class _Run:
         self.chunks = choose_chunks(asked, limit, self.settings.sections, self._worth, quotas)
         self.shown = self.plan.add_requests(self.job, self.documents, self.chunks)
         self.job.masked = sum((masked[chunk.id] for chunk in self.shown if chunk.id in masked), Counter())
-        self.clock.lap("reading")
+        self.clock.lap("loading" if self.parts else "reading")
 
     @property
     def _worth(self) -> Callable[[Chunk], object]:
