@@ -43,7 +43,7 @@ READ = "read"  # the documents of a part, a file each
 MANY = 1000  # files of a part from which on chance shares them out evenly
 AGAIN = "run the command of that part again"
 # Settings that each machine has its own of, or that `bound` says better: by content and whole names.
-OWN = {"inputs", "workers", "out", "replace", "shard", "teacher", "questions", "filters"}
+OWN = {"inputs", "workers", "engine", "out", "replace", "shard", "teacher", "questions", "filters"}
 
 S = TypeVar("S", Pdf2qa, Synth)
 
@@ -366,9 +366,10 @@ class Parts:
             with gzip.open(file, "rb") as opened:
                 document = Document.model_validate_json(opened.read())
         except (OSError, EOFError, ValueError) as e:
-            raise SetError(f"{file}: {path} was read into it, and it is not there or damaged", hint=AGAIN) from e
+            said = f"{file}: {path} was read into it, and it is not there or damaged"
+            raise SetError(said, hint=f"remove that file, and {AGAIN}") from e
         if (document.path, document.sha256) != (path, listed.sha256):
-            raise SetError(f"{file}: not what was read of {path}", hint=AGAIN)
+            raise SetError(f"{file}: not what was read of {path}", hint=f"remove that file, and {AGAIN}")
         return document
 
     def documents(self, on_event: Callable[[Document], None], shard: Shard | None = None) -> list[Document]:
