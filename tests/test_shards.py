@@ -20,6 +20,7 @@ import pytest
 from click.testing import CliRunner, Result
 from patience import PATIENCE, wait_until
 from stub_batches import StubBatches
+from test_claim_check import checks, is_check
 from test_kill import Server, paragraphs, reply
 
 from fingen.cli import main
@@ -88,6 +89,8 @@ def write_reports(folder: Path) -> None:
 
 def mended(body: dict[str, Any]) -> str:
     """A pair, and for some passages at first one with a figure that stands nowhere: it goes back to its teacher."""
+    if is_check(body):
+        return checks(body)
     answer = json.loads(reply(body))
     said = [turn["content"] for turn in body["messages"] if turn["role"] == "user"]
     years = " and ".join(re.findall(r"ended December 31, (\d+)", said[0]))
@@ -187,7 +190,12 @@ def test_two_machines_make_the_set_of_one_and_ask_nothing_twice(made: Made):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "more", [("--limit", "9", "--context", "both"), ("--task", "summary,concept", "--sections", "region 1")]
+    "more",
+    [
+        ("--limit", "9", "--context", "both"),
+        ("--task", "summary,concept", "--sections", "region 1"),
+        ("--check", "anthropic", "--repair", "0"),
+    ],
 )
 def test_it_is_the_same_set_with_other_settings(tmp_path: Path, more: tuple[str, ...]):
     with Server() as server:
