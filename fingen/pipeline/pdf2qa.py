@@ -272,10 +272,11 @@ class _Run:
         checks = self.checker.job.requests if self.checker else []
         requests = {each.key for each in (*self.job.requests, *self.repairs.requests, *checks)}
         asked = answers.asked + self.repairs.asked + (self.checker.asked if self.checker else 0)
-        return end_part(
-            self.settings.out, self.part, self.job.teacher.name, self.clock.laps, notes=answers.notes, journal=journal,
-            asked=asked, requests=len(requests), is_short=answers.is_short,
-        )  # fmt: skip
+        failed = self.checker.failed if self.checker else ""
+        notes = [*answers.notes, *self.repairs.notes(), *([f"not all claims were checked: {failed}"] * bool(failed))]
+        is_short = answers.is_short or bool(self.repairs.failed or failed)
+        told = self.settings.out, self.part, self.job.teacher.name, self.clock.laps
+        return end_part(*told, notes=notes, journal=journal, asked=asked, requests=len(requests), is_short=is_short)
 
     def agree(self, consent: Callable[[Estimate], None]) -> Callable[[Estimate], None]:
         """Settle what units are split by; refuse to mix a set with another teacher, other prompts, settings or documents."""
