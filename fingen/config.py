@@ -258,6 +258,11 @@ class Pdf2qa:
         None, "Share of the rows, 0 to 0.5, whose passage does not state what is asked for.",
         unset="0.1 of the rows with their passage",
     )  # fmt: skip
+    reasons: bool = option(
+        False,
+        "Put before an answer that is worked out from a table the steps that give it: the cells, each step and what comes of "
+        "it, run again by verify. For --task table; nothing more is asked for it.",
+    )
     out: Path = option(BUILD / "reports", "Folder of the set.")
     shard: str | None = option(None, SHARD, metavar="I/N")
     workers: int = folder_option(2, "Processes that read files.", least=1, most=64)

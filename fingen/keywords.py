@@ -55,6 +55,7 @@ class Pdf2qaOptions(ReadOptions, FilterOptions, AskingOptions, total=False):
     task: str | Sequence[str]
     per_chunk: int
     negatives: float | None
+    reasons: bool
     context: str
     out: File
     shard: str | None

@@ -52,7 +52,7 @@ QUOTES, HASHED = "quotes", "sha256"  # the setting of a set that was published w
 SAMPLES = 2
 LABELS_SHOWN = 40
 DUPLICATES = ("exact", "near", "answer")  # reasons of rejects
-FIGURES = ("figure", "unit", "sign", "calc")  # the same
+FIGURES = ("figure", "unit", "sign", "calc", "step")  # the same
 MAKE_AGAIN = "run the command that made the set again; it makes whole what is missing, without paying twice"
 
 _PLAIN_ADDRESS = re.compile(

@@ -1,4 +1,4 @@
-"""What a model thought aloud before it answered: the marks of many models, also where they are cut off."""
+"""What a model thought aloud before it answered: the marks of many models, also where they are cut off; and steps before an answer."""
 
 from __future__ import annotations
 
@@ -39,9 +39,27 @@ _SPECIAL = re.compile(
     re.IGNORECASE,
 )
 
+# What steps begin with, and what leads from them to the answer, in rows that have steps and in answers of who learned of them.
+STEPS = {"en": ("Steps: ", "\nAnswer: "), "zh": ("步骤：", "\n答案：")}
+_STEPS = re.compile(r"\s*(?:Steps|步骤)\s?[:：]")
+_WORKED_OUT = re.compile(
+    r"\s*(?:Steps|步骤)\s?[:：]\s*\D[^\n]*?[=>:：]\s?[-$€£¥]{0,2}\d"
+)  # and no list of things to do
+_ANSWERS = re.compile(r"(?:^|(?<=\s)|(?<=[.;。；]))(?:Answer|答案)\s?[:：]\s*")
+
+
+def after_steps(text: str) -> str | None:
+    """Return the answer without the steps before it; None where these are there and no answer follows."""
+    if not _STEPS.match(text):
+        return text
+    marks = list(_ANSWERS.finditer(text))
+    if marks:
+        return text[marks[-1].end() :].strip()
+    return None if _WORKED_OUT.match(text) else text
+
 
 def without_thoughts(text: str) -> str | None:
-    """Return the answer without what was thought beside it; None where it was still thinking when it ended."""
+    """Return the answer without what was thought or worked out before it; None where it had not come when the text ended."""
     channels = list(_CHANNEL.finditer(text))
     if channels:
         if channels[-1][1].lower() != "final":
@@ -57,7 +75,7 @@ def without_thoughts(text: str) -> str | None:
     if said is None:
         return None
     answers = _ANSWER.findall(said)
-    return _SPECIAL.sub("", answers[-1] if answers else said).strip()
+    return after_steps(_SPECIAL.sub("", answers[-1] if answers else said).strip())
 
 
 def _said(text: str) -> str | None:

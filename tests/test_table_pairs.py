@@ -165,6 +165,44 @@ def test_what_no_analyst_works_out_is_not_asked(table: str):
     assert table_pairs(passage(table, "Consolidated Statements of Income")) == []
 
 
+def test_the_same_figure_in_two_years_is_given_to_both():
+    shown = passage(" | 2024 | 2023 | 2022\nRevenue | $2,735 | $2,735 | $2,800", "Consolidated Statements of Income")
+    made = [each for each in pairs_of(shown) if each.item.operation in ("peak", "average")]
+    assert made
+    for each in made:
+        assert not judge(each.item, shown), each.item.answer
+        assert judge(
+            each.item.model_copy(
+                update={"answer": each.item.answer.replace("2,800 million in 2022", "2,800 million in 2023")}
+            ),
+            shown,
+        )
+
+
+OWNERS = """项目 | 2024年度 | 2023年度
+五、净利润 | 120,900,000.00 | 110,500,000.00
+（一）按经营持续性分类 |  |\x20
+1.持续经营净利润（净亏损以“－”号填列） | 120,900,000.00 | 110,500,000.00
+2.终止经营净利润（净亏损以“－”号填列） |  |\x20
+（二）按所有权归属分类 |  |\x20
+1.归属于母公司股东的净利润（净亏损以“-”号填列） | 100,900,000.00 | 98,500,000.00
+2.少数股东损益 | 20,000,000.00 | 12,000,000.00"""
+
+
+def test_profit_of_the_owners_is_not_taken_for_that_of_what_was_discontinued():
+    shown = passage(OWNERS, "合并利润表", "zh")
+    made = [each for each in pairs_of(shown) if "归属于母公司股东的净利润" in each.item.question]
+    assert made
+    assert all(not judge(each.item, shown) for each in made)
+
+
+def test_a_row_whose_name_ends_in_a_number_is_not_named_by_a_year():
+    table = ZH.replace("营业成本 |", "公司2 |")
+    made = [each for each in pairs_of(passage(table, "合并利润表", "zh")) if "公司2024" in each.item.question]
+    assert made
+    assert all(not judge(each.item, passage(table, "合并利润表", "zh")) for each in made)
+
+
 def test_no_unit_and_no_company_give_no_pair():
     shown = SHOWN["income"]
     assert table_pairs(shown.model_copy(update={"company": None})) == []

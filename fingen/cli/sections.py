@@ -30,7 +30,7 @@ _TRAINING = (
 )  # fmt: skip
 SECTIONS: Mapping[str, Sections] = {
     "pdf2qa": {
-        "Questions": ("task", "per_chunk", "context", "negatives", "questions", "limit", "sections"),
+        "Questions": ("task", "per_chunk", "context", "negatives", "reasons", "questions", "limit", "sections"),
         "Reading": ("language", "ocr", "chunk_tokens", "workers"),
         **_SHARED,
     },

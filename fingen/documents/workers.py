@@ -354,7 +354,7 @@ class Limits:
         if hard == self._resource.RLIM_INFINITY or memory < hard:
             self._resource.setrlimit(self._resource.RLIMIT_AS, (memory, hard))
 
-    def beyond(self, load: Callable[[], None]) -> None:
+    def beyond(self, load: Callable[[], object]) -> None:
         """Have something loaded whose memory does not count: it is of no file."""
         if self._resource is None:
             load()

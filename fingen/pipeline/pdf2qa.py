@@ -42,6 +42,7 @@ from fingen.pipeline.requests import RequestPlan, make_plan
 from fingen.pipeline.summary import Clock, Summary, summarize
 from fingen.prompts import replaced_templates
 from fingen.quality.privacy import protect_reject
+from fingen.quality.reasons import with_steps
 from fingen.quality.splits import document_units
 from fingen.records import Chunk, Document, Manifest, Record, Rejected, Request, SourceEntry, SplitUnit
 from fingen.set_folder import (
@@ -403,7 +404,8 @@ class _Run:
     def _whole(self, record: Record) -> Record:
         """A row with what is known of its figures, and of the filing of its document."""
         filing = self._filings.get(record.document)
-        return self.origin.with_figures(record.model_copy(update={"filing": filing}) if filing else record)
+        told = with_steps(record) if self.settings.reasons else record
+        return self.origin.with_figures(told.model_copy(update={"filing": filing}) if filing else told)
 
     @cached_property
     def _filings(self) -> dict[str, dict[str, str]]:
@@ -428,6 +430,7 @@ class _Run:
                 **self._beside,
                 "limit": self.settings.limit,
                 "sections": list(self.settings.sections),
+                **({"reasons": True} if self.settings.reasons else {}),
             },
             prompts={name: template.sha256 for name, template in self.plan.templates.items()},
             sources=tuple(

@@ -18,6 +18,7 @@ from fingen.tasks import qa
 from fingen.tasks.documents import named_tasks
 from fingen.tasks.negative import NEGATIVE
 from fingen.tasks.qa import DocumentTask
+from fingen.tasks.table import TABLE
 from fingen.teachers.job import Job
 from fingen.teachers.offline import RULED, is_readable
 
@@ -98,6 +99,8 @@ def make_plan(settings: Pdf2qa, *, judge: str | None = None) -> RequestPlan:
     if settings.negatives is not None and not 0 <= settings.negatives <= MOST_NEGATIVES:
         raise UsageError(f"--negatives {settings.negatives}", hint=f"give a share from 0 to {MOST_NEGATIVES}")
     tasks = named_tasks(settings.asked_for)
+    if settings.reasons and TABLE not in tasks:
+        raise UsageError("--reasons: none of the tasks has answers with steps", hint="ask for them too: --task table")
     together: dict[Any, list[DocumentTask]] = defaultdict(list)
     for task in tasks:
         together[task.shared].append(task)

@@ -19,6 +19,7 @@ from fingen.pipeline.judging import judge_requests, with_scores
 from fingen.pipeline.own_rows import is_reworked, rework_rows
 from fingen.pipeline.repairing import is_repair
 from fingen.quality.privacy import protect_reject
+from fingen.quality.reasons import with_steps
 from fingen.quality.splits import document_units, note_companies
 from fingen.records import TOGETHER, Manifest, Request
 from fingen.sets import JOURNAL, SPLITS, SetContent, read_manifest, read_split, refuse_preferences, write_set
@@ -131,6 +132,8 @@ def _draw_again(
         )
         bound = journal.settings() or {}
         journal.write_settings({**bound, **{k: v for k, v in settings.items() if k in bound}, "split_by": split_by})
+    if settings.get("reasons"):
+        splits = {split: list(map(with_steps, rows)) for split, rows in splits.items()}
     splits = {split: list(map(origin.with_figures, rows)) for split, rows in splits.items()}
     figures = origin.count_figures(chain.from_iterable(splits.values()))
     update = {

@@ -33,7 +33,7 @@ from fingen.quality.families import (
 from fingen.quality.notation import narrow
 from fingen.quality.quantities import Quantity
 from fingen.quality.source import PREPARED, Source, row_key
-from fingen.quality.tables import GENERIC, Column, Periods, Place, TableRow, label_key
+from fingen.quality.tables import GENERIC, Column, Periods, Place, TableRow, is_numbered, label_key
 
 Marks = Mapping[str, frozenset[str]]  # kinds by dimension; one that is not there is not known
 
@@ -349,7 +349,8 @@ class SourceBasis:
             beside = _lines_around(text, place.figure.start, 2) if end - line < _TILE else ""
             return f"{narrow(section)} | {' | '.join(self._headings_of(line))} | {text[line:end]} | {beside}"
         row, heads = place.row, place.table.rows[0][1]
-        lines = _lines_around(self.source.text, place.figure.start, _BROKEN) if row.lead or row.parents else ""
+        may_be_broken = (row.lead or row.parents) and not is_numbered(row.label)
+        lines = _lines_around(self.source.text, place.figure.start, _BROKEN) if may_be_broken else ""
         broken = _first_cells(lines)
         totals = (
             other.label for other, _ in place.table.rows if _SUM_ROW.search(other.label)

@@ -156,6 +156,12 @@ class Grounding:
         """What is only suspected of a figure and not sure, by its start: of which row, time or sign it may be instead."""
         return {each.start: each.detail for each in self.findings if each.detail.startswith(_DOUBT)}
 
+    def behind(self, length: int, figures: Sequence[Standing] = ()) -> Grounding:
+        """The same of a text that stands behind `length` characters, which hold these figures."""
+        moved = [replace(each, start=each.start + length, end=each.end + length) for each in self.figures]
+        findings = [replace(each, start=each.start + length, end=each.end + length) for each in self.findings]
+        return Grounding((*figures, *moved), tuple(findings))
+
     def is_supported(self, draws: Mapping[str, Any]) -> bool:
         """Whether all that failed may err, and a row's draws say that a second teacher has looked at it and supports the row."""
         reasons = draws.get(CONTESTED)

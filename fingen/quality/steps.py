@@ -182,6 +182,34 @@ def cells_of(record: Record) -> list[Cell]:
     return [cell for cell in cells if cell.size is not None]
 
 
+@dataclass(frozen=True)
+class Result:
+    """What the program of a row comes to, as it is told: in percent or percentage points where `is_rate`."""
+
+    value: Decimal
+    is_rate: bool
+    operation: str
+
+    def is_denied_by(self, answer: str) -> bool:
+        """Whether an answer has it go the other way."""
+        return BY_NAME[self.operation].moves and _is_other_way(answer, self.value)
+
+    def is_highest_in(self, answer: str) -> bool | None:
+        """Whether an answer gives it as the highest one; None where that is not what is asked for."""
+        return _peak(answer) == self.value if self.operation == "peak" else None
+
+
+def result_of(record: Record) -> Result | None:
+    """The result of a row's program on its cells; None where it has none that is a number."""
+    try:
+        name = str(record.draws.get("operation"))
+        operation, values = BY_NAME[name], [cell.size for cell in cells_of(record)]
+        value = operation.value(values) if record.program and operation.fits(cells_of(record)) else None
+    except (KeyError, TypeError, ArithmeticError):
+        return None
+    return None if value is None else Result(value * operation.factor, operation.factor != 1 or name == "points", name)
+
+
 def is_bare_total(cell: Cell) -> bool:
     """Whether the label of a cell's row says that it is a total and not of what."""
     return _TOTAL.fullmatch(row_key(cell.row)) is not None
@@ -361,6 +389,7 @@ def _rows_named(question: str, sources: Sequence[Source]) -> dict[str, bool]:
     named: dict[str, bool] = {}
     for form in sorted((form for form in keys if form not in companies), key=len, reverse=True):
         before, after = (r"(?<![a-z])", r"(?![a-z])") if form.isascii() else ("", "")
+        after += r"(?!\d)" if form[-1].isdigit() else ""  # 公司2 is not named by 公司2016年
         mention = re.compile(f"{before}{re.escape(form)}{after}")
         for found in mention.finditer(text):
             if _OF_TOTAL_BEFORE.search(text[: found.start()]) or _OF_TOTAL_AFTER.match(text, found.end()):
@@ -440,7 +469,8 @@ def _misdated(answer: str, cells: Sequence[Cell], sources: Sequence[Source]) -> 
         )
         before = re.search(rf"((?:19|20)\d\d)年[^，。；、：\d]{{0,40}}(?<![\d,.]){value}(?![\d,.]*\d)", answer)
         near = before or after
-        if near is not None and int(near[1]) not in _years_of(cell, sources):
+        alike = (each for each in cells if each.value == cell.value)  # in two years a row may have the same figure
+        if near is not None and not any(int(near[1]) in _years_of(each, sources) for each in alike):
             return cell.value
     return None
 

@@ -139,6 +139,14 @@ class Column:
     changed: Column | None = None  # the one left of it, where its heading says no more than that it is a change
 
 
+_NUMBERED = re.compile(r"[（(]?(?:[一二三四五六七八九十]{1,3}|\d{1,2})[)）、.．]\s?(?=[\u4e00-\u9fff])")
+
+
+def is_numbered(label: str) -> bool:
+    """Whether a label starts with a number of its own, as 1.归属于母公司股东的净利润: it is no rest of a broken one."""
+    return _NUMBERED.match(label) is not None
+
+
 @dataclass(slots=True)
 class TableRow:
     """One row with figures: its label, the headings that it stands under, and the time that label or headings name."""
@@ -376,7 +384,7 @@ class _Reader:
             [(column, start, end) for column, (text, start, end) in enumerate(cells) if text and column >= first],
             self.table.unit,
             self._counted(texts),
-            self.lead,
+            "" if is_numbered(label) else self.lead,
         )
         self.lead = ""
         columns = self.columns

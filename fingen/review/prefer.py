@@ -39,7 +39,7 @@ EDITED = "edited"  # the reason of what a person has changed
 # another one says, are no faults of it: nothing then shows that the other answer is better.
 OF_ANSWER = (CHECKS.keys() - {"evidence", "not-self-contained", "same-question", "gives-answer-away"}) | {
     "figure", "unit", "sign", "direction", "opposite", "calc", "year", "organisation", "binding-row", "binding-column",
-    "binding-period", "binding-basis", "binding-entity", "program", DISAGREES,
+    "binding-period", "binding-basis", "binding-entity", "program", "step", DISAGREES,
     "review-wrong-figure", "review-not-supported", "review-incomplete",
 }  # fmt: skip
 _FURTHER = re.compile(r"; also ([a-z-]+): ")  # where a reject tells of more faults than its first

@@ -27,6 +27,7 @@ MEASURES = {
     "figures_recall": "figures found",
     "execution": "execution accuracy",
     "program": "program accuracy",
+    "checks": "passes the checks",
     "em": "exact match",
     "span_f1": "F1",
     "scale": "scale",
@@ -190,7 +191,13 @@ def qa_table(report: Report) -> list[QaRow]:
 
 def rows_of(score: Score, measure: str) -> int:
     """How many of a score's rows have a measure."""
-    field = {"figures_recall": "figures", "word_f1": "words", "char_f1": "chars"}.get(measure)
+    field = {
+        "figures_recall": "figures",
+        "word_f1": "words",
+        "char_f1": "chars",
+        "execution": "executed",
+        "checks": "checked",
+    }.get(measure)
     return (getattr(score.texts, field) if field else 0) or score.rows
 
 

@@ -32,6 +32,7 @@ OVERLAPS = (
     "word_f1",
     "char_f1",
     *PUBLISHED,
+    "checks",
 )  # measures of free text that have a column where some rows have them
 AVERAGED = ("accuracy", "macro_f1", "micro_f1", "weighted_f1")
 LONGEST = 600  # characters of a text that are shown

@@ -24,6 +24,11 @@ FIGURES = "figures"  # a folder
 SHOWN = 500  # characters of a question that a prediction shows
 SYNTHETIC = "synthetic, same teacher"  # how a source is labelled whose rows the teacher of the training rows wrote
 
+
+def _is_none(value: object) -> bool:
+    return not value
+
+
 Kind = Literal["adapter", "base", "model", "teacher", "classifier", "baseline", "predictions"]
 Method = Literal["letters", "generate", "answers"]
 
@@ -137,7 +142,12 @@ class Texts(Frozen):
     chars: int = 0  # rows in Chinese
     figures_recall: Interval | None  # over the rows whose reference has a figure; None: there are none
     figures: int  # rows whose reference has one that the question does not give
-    execution: Interval | None = None  # of FinQA: share of programs whose value is the right one
+    execution: Interval | None = (
+        None  # share of answers that give what the row's program comes to; of FinQA, of programs
+    )
+    executed: int = Field(default=0, exclude_if=_is_none)  # rows that have it
+    checks: Interval | None = Field(default=None, exclude_if=_is_none)  # share of answers that pass the checks of rows
+    checked: int = Field(default=0, exclude_if=_is_none)  # rows whose passages are there
     program: Interval | None = None  # of FinQA: share of programs that are the right one
     em: Interval | None = None  # this and the next two of TAT-QA: exact match
     span_f1: Interval | None = None

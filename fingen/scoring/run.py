@@ -23,12 +23,12 @@ from fingen.scoring.card import render_card
 from fingen.scoring.columns import build_contrasts, has_passage
 from fingen.scoring.page import write_page
 from fingen.scoring.report import REPORT, Kind, Method, Prediction, Report, Score, refuse_other, write_score
-from fingen.scoring.rows import Answer, Asked, ScoringItem, by_model, match, read_answers
+from fingen.scoring.rows import Answer, Asked, Metric, ScoringItem, by_model, match, read_answers
 from fingen.scoring.seeds import build_seeds
 from fingen.scoring.subjects import Given, Say, Subject, read
 from fingen.scoring.texts import Judged, TextRow, measure, score_texts, with_verdicts
 from fingen.scoring.variants import choose_shots, place, rotations
-from fingen.thoughts import without_thoughts
+from fingen.thoughts import after_steps, without_thoughts
 
 if TYPE_CHECKING:
     from fingen.scoring.api import Asker
@@ -343,7 +343,7 @@ def _measure(
     for one in written:
         items = {item.id: item for item in one.asked.items}
         texts.append([_text_row(items[row.id], row.answer) for row in one.rows])
-        own = one.asked.metric or (lambda item, answer: {})
+        own = one.asked.metric or _metric_of_set(one.asked) or (lambda item, answer: {})
         one.rows = [
             row.model_copy(update={"measures": measure(text) | own(items[row.id], text.answer)})
             for row, text in zip(one.rows, texts[-1], strict=True)
@@ -354,12 +354,21 @@ def _measure(
             one.details = {**one.details, "judge": judged.details}
 
 
+def _metric_of_set(asked: Asked) -> Metric | None:
+    """What the rows of a set are held against beside their references; it is loaded where a set may have that."""
+    if asked.folder is None:
+        return None
+    from fingen.scoring.proof import metric_of
+
+    return metric_of(asked)
+
+
 def _text_row(item: ScoringItem, answer: str) -> TextRow:
     alone = (
         has_passage(item) and not item.turns
     )  # figures of a passage are still to be found; those told before are not
     question = item.instruction if alone else item.text
-    return TextRow(item.id, item.language, question, item.right, without_thoughts(answer) or "")
+    return TextRow(item.id, item.language, question, after_steps(item.right) or "", without_thoughts(answer) or "")
 
 
 def _count(one: Answered, drawing: Drawing) -> Score:

@@ -94,6 +94,9 @@ def score_texts(
         figures_recall=over("figures_recall"),
         figures=having["figures_recall"],
         **{name: over(name) for name in PUBLISHED},
+        executed=having["execution"],
+        checks=over("checks"),
+        checked=having["checks"],
         judged=over("judged"),
         judge=judged.teacher if judged else None,
         judge_agreement=judged.agreement if judged else None,
@@ -205,6 +208,12 @@ def count_figures(row: TextRow) -> tuple[int, int]:
     told = {_identity(figure, wanted): figure for figure in wanted.figures if _is_told(figure)}
     new = [figure for figure in told.values() if not _gives(asked, figure, wanted)]
     return sum(_gives(given, figure, wanted) for figure in new), len(new)
+
+
+def gives(row: TextRow, figure: quantities.Quantity) -> bool:
+    """Whether an answer gives a figure of its reference exactly and with its unit."""
+    reference, given = ClaimContext(row.reference, None), ClaimContext(row.answer, None, words=row.language == "en")
+    return _gives(given, figure, reference)
 
 
 def _squad_words(text: str) -> list[str]:

@@ -12,7 +12,7 @@ from fingen.config import CACHE, LANGUAGES, LEAST_TOKENS, MOST_TOKENS, ReadSetti
 from fingen.disk import read_jsonl
 from fingen.errors import DocumentError, SetError, UsageError
 from fingen.quality.evidence import find_hashed, hash_text, is_hash, retell
-from fingen.quality.grounding import LEVELS, Grounding, ground
+from fingen.quality.grounding import LEVELS, Finding, Grounding, Standing, ground
 from fingen.quality.privacy import Mode, protect_chunk
 from fingen.records import Chunk, Document, Passage, Period, Record, SourceEntry
 from fingen.sets import CHUNKS, MANIFEST, read_manifest
@@ -54,10 +54,17 @@ class Origin:
         return retell(record, find, show) if texts else record
 
     def ground(self, record: Record) -> Grounding | None:
-        """How the figures of a row stand in what it was written from; None where that is not here, or nothing is to check."""
+        """How the figures of a row stand in what it was written from; None where that is not here, or nothing is to check.
+
+        Steps before its answer are what its program gives, or they are wrong.
+        """
         passages = None if is_label_alone(record) else self.of(record)
         if passages is None:
             return None
+        found = self._ground_answer(answer_alone(record), passages)
+        return _with_steps(found, record) if record.program else found
+
+    def _ground_answer(self, record: Record, passages: Sequence[Passage]) -> Grounding:
         key = (
             record.questions,
             record.output,
@@ -93,6 +100,28 @@ class Origin:
             place = len(each.turns) + 1  # of its answer
             turns[place] = turns[place].model_copy(update={"figures": _figures(self.ground(each))})
         return record.model_copy(update={"figures": _figures(grounding), "turns": tuple(turns)})
+
+
+def answer_alone(record: Record) -> Record:
+    """The row without the steps before its answer; the same row where it has none."""
+    if not record.program:
+        return record
+    from fingen.quality.reasons import without_steps  # few sets have programs
+
+    return without_steps(record)
+
+
+def _with_steps(found: Grounding, record: Record) -> Grounding:
+    """How the figures of a row with a program stand, those of the steps before its answer first; `found` is of the answer alone."""
+    from fingen.quality.reasons import STEP, figures_of_steps, find_wrong_step, steps_length  # as above
+
+    length, wrong = steps_length(record), find_wrong_step(record)
+    steps = tuple(Standing(*each) for each in figures_of_steps(record))
+    found = found.behind(length, steps)
+    if wrong is None:
+        return found
+    finding = Finding(STEP, "failed", record.output[:length].strip(), 0, length, wrong)
+    return replace(found, findings=(finding, *found.findings))
 
 
 def _figures(grounding: Grounding | None) -> tuple[dict[str, object], ...]:

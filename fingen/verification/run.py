@@ -27,7 +27,7 @@ from fingen.quality.splits import COMPANY, document_units
 from fingen.records import CONTESTED, PLACE_MARK, SUPPORTED_BY, Chunk, Evidence, Manifest, Passage, Record
 from fingen.sets import REWORKED, SPLITS, read_manifest
 from fingen.tasks.qa import TABLE
-from fingen.verification.origin import Origin, is_label_alone, origin_of_set, read_origin
+from fingen.verification.origin import Origin, answer_alone, is_label_alone, origin_of_set, read_origin
 
 LAWS = {
     "files": "every file is as the manifest says",
@@ -57,7 +57,7 @@ ROW_LAWS = (
     "answer",
     "privacy",
 )  # that one can break alone
-FIGURES = frozenset({"figure", "unit", "sign", "calc"})  # reasons of grounding, by law
+FIGURES = frozenset({"figure", "unit", "sign", "calc", "step"})  # reasons of grounding, by law
 NAMES = frozenset({"year", "organisation"})
 QUESTION = frozenset({"not-self-contained"})  # reasons of quality.checks
 NO_SOURCE = "its passages are not here; name the report with --source"
@@ -171,11 +171,12 @@ def verify(target: Path, *, sources: Sequence[Path] = (), keep_out: Sequence[Ben
     rows = [replace(row, record=origin.with_texts(row.record)) for row in rows]
     for row in rows:
         _Proof(row, origin, laws).prove()
-    _prove_namesakes(rows, origin, laws["programs"])
-    _prove_duplicates(rows, laws["duplicates"])
+    alone = [replace(row, record=answer_alone(row.record)) for row in rows]  # as they were compared when they were made
+    _prove_namesakes(alone, origin, laws["programs"])
+    _prove_duplicates(alone, laws["duplicates"])
     if manifest:
-        _prove_splits(rows, manifest, laws["splits"])
-    _prove_contamination(rows, keep_out, laws["contamination"])
+        _prove_splits(alone, manifest, laws["splits"])
+    _prove_contamination(alone, keep_out, laws["contamination"])
     figures = origin.count_figures(row.record for row in rows)
     declared = manifest.declared if manifest else ()
     found = Verification(str(target), len(rows), laws, figures, declared, len(origin.passages))
@@ -319,7 +320,7 @@ class _Proof:
         else:
             from fingen.quality.steps import find_fault  # few sets have programs
 
-            fault = find_fault(Draft(record, "", (), passages))
+            fault = find_fault(Draft(answer_alone(record), "", (), passages))
             law.judge([_problem("programs", "program", fault, self.row)] if fault else [])
 
     def _absence(self, record: Record, passages: tuple[Passage, ...] | None) -> None:
@@ -345,7 +346,9 @@ class _Proof:
         for row, (reason, look) in product(exchanges, CHECKS.items()):
             law = "question" if reason in QUESTION else "answer"
             if reason != "evidence" and (law == "answer" or passages):
-                details = [look(Draft(row.record, "", (), about)) for about in _readings(row.record, passages)]
+                details = [
+                    look(Draft(answer_alone(row.record), "", (), about)) for about in _readings(row.record, passages)
+                ]
                 if all(details):
                     found[law].append(self._wrong(law, reason, details[0] or "", row))
         draws = self.row.record.draws
