@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from fingen.lineage.withdraw import Withdrawal
     from fingen.pipeline.export import Exported
     from fingen.pipeline.importing import Imported
+    from fingen.pipeline.parts import PartOutcome
     from fingen.pipeline.show import Shown
     from fingen.pipeline.summary import Summary
     from fingen.pipeline.synth import SynthSummary
@@ -214,13 +215,14 @@ def read_report(path: File, /, *, on_event: OnEvent = ignore, **options: Unpack[
 @public("pdf2qa")
 def pdf2qa(
     *reports: File, on_event: OnEvent = ignore, **options: Unpack[Pdf2qaOptions]
-) -> Summary | Estimate | Pending:
+) -> Summary | PartOutcome | Estimate | Pending:
     """Read reports, files or folders of them, and make a question-answer set.
 
     To name a teacher is to agree to its price. One that would be found by its key in the environment is asked with `yes` only.
 
     Returns:
-        With `dry_run` an estimate; where answers are still to come, from batches or a file, what is pending.
+        With `dry_run` an estimate; where answers are still to come, from batches or a file, what is pending; with `shard` what
+        was done for the part.
 
     Raises:
         UsageError: no report can be read, or a teacher was found and not agreed to. SetError: what is in `out` was made
@@ -237,7 +239,9 @@ def pdf2qa(
 
 
 @public("synth intent")
-def synth_intent(*, on_event: OnEvent = ignore, **options: Unpack[IntentOptions]) -> SynthSummary | Estimate | Pending:
+def synth_intent(
+    *, on_event: OnEvent = ignore, **options: Unpack[IntentOptions]
+) -> SynthSummary | PartOutcome | Estimate | Pending:
     """Make a set of intent items: what a client says, lettered options, and the letter that is right. Else as `pdf2qa`.
 
     Raises:

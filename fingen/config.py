@@ -193,9 +193,23 @@ class AskingToScore(Asking):
     dry_run: bool = option(False, "Say what would be asked and what it would cost; load no model, and send nothing.")
 
 
+@dataclass(frozen=True)
+class AskingToGather(Asking):
+    """The same of `fingen gather`, which asks what the parts lack, and collects their batches: other ways are the parts' own."""
+
+    batch: bool = False
+    export_requests: Path | None = None
+    import_answers: Path | None = None
+    dry_run: bool = False
+
+
 WRITER = "Who writes: anthropic[:MODEL], openai[:MODEL], offline."
 FOUND = "the one whose key is set, after asking; else offline"
 ANEW = "Start the set anew, also where it was made with other settings."
+SHARD = (
+    "Do the share of one machine of several, such as 3/10, into --out, a folder beside those of the others; `fingen gather` makes "
+    "the set of them."
+)
 
 
 @dataclass(frozen=True)
@@ -215,6 +229,7 @@ class Synth:
         None, "A second teacher answers each item blind; where it disagrees the item is rejected.", metavar="TEACHER"
     )
     out: Path = option(BUILD / "intent", "Folder of the set.")
+    shard: str | None = option(None, SHARD, metavar="I/N")
     teacher: str | None = option(None, WRITER, unset=FOUND)
     asking: Asking = field(default_factory=Asking)
     filters: Filters = field(default_factory=Filters)
@@ -257,6 +272,7 @@ class Pdf2qa:
         "it, run again by verify. For --task table; nothing more is asked for it.",
     )
     out: Path = option(BUILD / "reports", "Folder of the set.")
+    shard: str | None = option(None, SHARD, metavar="I/N")
     workers: int = folder_option(2, "Processes that read files.", least=1, most=64)
     engine: str | None = option(
         None, "Have files read on Ray: ray starts one on this machine, ray:auto and ray:HOST:PORT name a cluster that runs, whose "

@@ -59,6 +59,7 @@ class Pdf2qaOptions(ReadOptions, FilterOptions, AskingOptions, total=False):
     reasons: bool
     context: str
     out: File
+    shard: str | None
     workers: int
     engine: str | None
     questions: File | None
@@ -88,6 +89,7 @@ class IntentOptions(FilterOptions, AskingOptions, total=False):
     fixed_options: bool
     check: str | None
     out: File
+    shard: str | None
     replace: bool
 
 

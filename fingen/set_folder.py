@@ -143,7 +143,7 @@ def refuse_other(folder: Path, now: Mapping[str, Any], *, is_whole: bool = True,
         return
     rework = f"; or change it without paying: fingen dedup {folder}, fingen split {folder}"
     raise SetError(
-        f"{folder} was made otherwise: {_differences(before, now)}",
+        f"{folder} was made otherwise: {say_differences(before, now)}",
         hint=_AS_BEFORE + (rework if set(changed) <= free else ""),
         taken=folder,
     )
@@ -184,8 +184,8 @@ def _begun(folder: Path) -> dict[str, Any] | None:
         return journal.settings()
 
 
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """What differs, in one line: each setting by its name, old -> new."""
+def say_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Say what differs, in one line: each setting by its name, old -> new."""
     old, new = dict(_flat(before)), dict(_flat(now))
     changed = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
     said = (f"{name} {_short(old.get(name))} -> {_short(new.get(name))}" for name in islice(changed, MOST_NAMED))

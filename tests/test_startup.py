@@ -101,6 +101,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
     "import": [("import fpb nowhere --out build/x", "nowhere")],
     "prefer": [("prefer nowhere", "nowhere: no such set"), ("prefer", "no set here")],
     "mix": [("mix nowhere=2 --out build/x", "no such set")],
+    "gather": [("gather nowhere --out build/x", "nowhere: no part of a set")],
     "prompts": [("prompts copy file", "file")],
     "verify": [
         ("verify nowhere", "no such set or file"),

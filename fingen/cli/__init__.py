@@ -27,6 +27,7 @@ GROUPS = {
         "import": ("fingen.cli.import_", "Make a set of data that others published."),
         "prefer": ("fingen.cli.prefer", "Make pairs of a better and a worse answer of what a set has rejected."),
         "mix": ("fingen.cli.mix", "Make one set of several, each repeated as often as you say."),
+        "gather": ("fingen.cli.gather", "Make one set of the parts that several machines made."),
         "prompts": ("fingen.cli.prompts", "Show and copy the templates that teachers are asked with."),
     },
     "check": {

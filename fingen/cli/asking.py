@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from fingen.cli.common import again, echo, finish
+from fingen.cli.common import again, echo, finish, tell
 from fingen.errors import TeacherError, UsageError, visible
 
 if TYPE_CHECKING:
     from fingen.cli.progress import Display
     from fingen.events import Estimate
+    from fingen.pipeline.parts import PartOutcome
     from fingen.teachers.asking import Pending
 
 SHOWN_FILES = 10  # of exported requests, that a summary names
@@ -165,6 +166,22 @@ def tell_unfinished(ctx: click.Context, outcome: Estimate | Pending, *, as_json:
         return pending_lines(outcome)
 
     finish({**dataclasses.asdict(outcome), "next": following}, lines, outcome.exit_code, as_json=as_json)
+
+
+def tell_part(outcome: PartOutcome, *, as_json: bool) -> NoReturn:
+    """Print what one machine of several did for its part, and exit."""
+    lines = [f"{outcome.part}   part {outcome.shard}   teacher: {outcome.teacher}"]
+    lines += [f"  not read: {each}" for each in outcome.unread]
+    lines += [f"{outcome.documents:,} documents read"] * bool(outcome.documents)
+    if outcome.waits_for:
+        more = " ..." if len(outcome.waits_for) > 5 else ""
+        lines.append(f"not read yet: part {', '.join(outcome.waits_for[:5])}{more}; nothing was asked")
+    if outcome.requests:
+        asked = f"{outcome.requests['asked']} asked now, {outcome.requests['from_journal']} from the journal"
+        lines.append(
+            f"requests: {asked}" + (f" | cost: {cost_line(outcome.cost_usd, None)}" if outcome.cost_usd != 0.0 else "")
+        )
+    tell(outcome, lines, outcome.part, as_json=as_json)
 
 
 def cost_line(paid_usd: float | None, expected_usd: float | None) -> str:

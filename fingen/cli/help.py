@@ -17,9 +17,9 @@ from fingen.errors import UsageError, did_you_mean
 
 FOLDER = Path(__file__).resolve().parent.parent / "help"
 TOPICS = (
-    "install", "reading", "pairs", "teachers", "batches", "archive", "synthetic", "sets", "checks", "judging", "lineage", "exchange", "hub",
-    "training", "preferences", "distillation", "serving", "scoring", "reproducing", "python", "settings", "errors", "safety",
-    "container", "agents",
+    "install", "reading", "pairs", "teachers", "batches", "cluster", "archive", "synthetic", "sets", "checks", "judging", "lineage",
+    "exchange", "hub", "training", "preferences", "distillation", "serving", "scoring", "reproducing", "python", "settings", "errors",
+    "safety", "container", "agents",
 )  # in the order in which they may be needed; each is a file of FOLDER, whose first heading is its title  # fmt: skip
 OF_TASKS = "pairs"  # the topic that the tasks of pdf2qa are told in; each is found by its name
 NOTEBOOK = "notebook"

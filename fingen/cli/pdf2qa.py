@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fingen.cli.asking import consent, cost_line, tell_unfinished, yes_option
+from fingen.cli.asking import consent, cost_line, tell_part, tell_unfinished, yes_option
 from fingen.cli.common import Command, command_options, echo, say_settings, tell
 from fingen.cli.options import options_of, settings_of
 from fingen.config import Pdf2qa
@@ -35,10 +35,12 @@ def command(ctx: click.Context, /, yes: bool, as_json: bool, quiet: bool, debug:
       $ fingen pdf2qa reports/ --task summary --context both --limit 100
       $ fingen pdf2qa 10k.pdf annual_report.pdf --out build/two --json
       $ fingen pdf2qa reports/ --teacher anthropic --batch --no-wait
+      $ fingen pdf2qa reports/ --shard 3/10 --out build/parts/3
     """
     from fingen import prompts
     from fingen.cli.progress import Display
     from fingen.events import Outcome
+    from fingen.pipeline.parts import PartOutcome
     from fingen.pipeline.pdf2qa import pdf2qa
 
     said = say_settings(ctx)
@@ -50,12 +52,14 @@ def command(ctx: click.Context, /, yes: bool, as_json: bool, quiet: bool, debug:
     with Display(quiet=quiet) as display:
         settings = settings_of(Pdf2qa, options)
         outcome = pdf2qa(settings, on_event=display, consent=consent(display, yes=yes, quiet=quiet))
+    if isinstance(outcome, PartOutcome):
+        tell_part(outcome, as_json=as_json)
     if not isinstance(outcome, Outcome):
         tell_unfinished(ctx, outcome, as_json=as_json)
-    tell(outcome, _lines(outcome), outcome.set, as_json=as_json, noted=True)
+    tell(outcome, summary_lines(outcome), outcome.set, as_json=as_json, noted=True)
 
 
-def _lines(summary: Summary) -> list[str]:
+def summary_lines(summary: Summary) -> list[str]:
     """The summary as a person reads it."""
     from fingen.sets import say_figures
 

@@ -15,7 +15,7 @@ _SHARED: Sections = {
     ),
     "Money": ("budget", "budget_usd", "budget_all", "price", "dry_run", "yes"),
     "Checks": ("repair", "check", "judge", "keep_out", "against", "privacy"),
-    "Output": ("out", "split", "split_by", "partial", "report_to", "resume", "replace"),
+    "Output": ("out", "shard", "split", "split_by", "partial", "report_to", "resume", "replace"),
     "Every command": ("as_json", "quiet", "debug", "help"),
 }  # fmt: skip
 _DRAWN: Sections = {

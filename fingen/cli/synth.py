@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fingen.cli.asking import consent, cost_line, tell_unfinished, yes_option
+from fingen.cli.asking import consent, cost_line, tell_part, tell_unfinished, yes_option
 from fingen.cli.common import Command, command_options, echo, say_settings, tell
 from fingen.cli.options import options_of, settings_of
 from fingen.config import BUILD, Rewrite, Synth
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fingen.tasks.labels import Label
 
 COUNTS = ("n", "validation", "test", "language", "seed", "per_request")
-ASKING = ("out", "teacher", "asking", "filters", "replace")
+ASKING = ("out", "shard", "teacher", "asking", "filters", "replace")
 
 
 @click.group("synth")
@@ -177,6 +177,7 @@ def _run(
     """Make the set and say what came of it."""
     from fingen.cli.progress import Display
     from fingen.events import Outcome
+    from fingen.pipeline.parts import PartOutcome
     from fingen.pipeline.synth import synth
 
     yes, as_json, quiet, _ = (options.pop(name) for name in ("yes", "as_json", "quiet", "debug"))
@@ -186,12 +187,15 @@ def _run(
     settings = settings_of(Synth, options, kind=kind)
     with Display(quiet=quiet) as display:
         outcome = synth(settings, form, labels, draws, on_event=display, consent=consent(display, yes=yes, quiet=quiet))
+    if isinstance(outcome, PartOutcome):
+        tell_part(outcome, as_json=as_json)
     if not isinstance(outcome, Outcome):
         tell_unfinished(ctx, outcome, as_json=as_json)
-    tell(outcome, _lines(outcome), outcome.set, as_json=as_json)
+    tell(outcome, synth_lines(outcome), outcome.set, as_json=as_json)
 
 
-def _lines(summary: SynthSummary) -> list[str]:
+def synth_lines(summary: SynthSummary) -> list[str]:
+    """The summary as a person reads it."""
     splits = list(next(iter(summary.records.values()), {}))
     width = max(len(label) * 2 for label in summary.records) + 2
     lines = [f"{summary.set}   teacher: {summary.teacher}", ""]

@@ -23,7 +23,20 @@ from fingen.pipeline.drawing import Draw, divide, draw_records, look_at_answers
 from fingen.pipeline.filters import OpenFilters, open_filters
 from fingen.pipeline.judging import Judge, open_judge, with_scores
 from fingen.pipeline.notes import amount_note, reading_notes, tuning_note
-from fingen.pipeline.reading import Unread, choose_chunks, protect_documents, read_all
+from fingen.pipeline.parts import (
+    Part,
+    PartOutcome,
+    Parts,
+    Shard,
+    as_json,
+    dump_settings,
+    end_part,
+    merge_parts,
+    parse_shard,
+    parts_beside,
+    read_share,
+)
+from fingen.pipeline.reading import Unread, askable, choose_chunks, protect_documents, read_all
 from fingen.pipeline.repairing import Repairs
 from fingen.pipeline.requests import RequestPlan, make_plan
 from fingen.pipeline.summary import Clock, Summary, summarize
@@ -79,11 +92,13 @@ def pdf2qa(
     judging: Teacher | None = None,
     on_event: OnEvent = lambda event: None,
     consent: Callable[[Estimate], None] = require_named,
-) -> Summary | Estimate | Pending:
+    parts: Parts | None = None,
+) -> Summary | PartOutcome | Estimate | Pending:
     """Read reports and make a question-answer set of them; with `asking.dry_run` only say what that would cost.
 
     `consent` sees what would be sent before anything is; it raises to prevent it.
     Where answers are still to come, from batches or from a file, no set is written yet.
+    With `shard` only the share of one machine is read and asked about; with `parts` the set is made of all their shares.
 
     Raises:
         UsageError: no input can be read; SetError: what is in `out` was made by another command, or with other settings.
@@ -91,12 +106,17 @@ def pdf2qa(
         TeacherError, LimitError, Interrupted: see `fingen.errors`.
     """
     run = _open(settings, teacher, checking, judging, on_event)
+    run.parts = parts
+    if run.shard and (waiting := run.read_share()):
+        return waiting
     run.read()
     if settings.asking.dry_run:
         return run.estimate()
     consent = run.agree(consent)
     with Journal.open(settings.out / JOURNAL) as journal, RequestLocks(settings.out / LOCKS_FILE) as locks:
         journal.write_inputs(_folders(settings.inputs))
+        if parts and not run.shard:
+            run.merge(journal)
         answers = run.ask(journal, locks, consent)
         if isinstance(answers, Pending):
             return answers
@@ -108,6 +128,8 @@ def pdf2qa(
         checked = run.check(journal, locks, consent)
         if isinstance(checked, Pending):
             return checked
+        if run.shard:
+            return run.end_share(journal, answers)
         judged = run.ask_judge(journal, locks, consent)
         if isinstance(judged, Pending):
             return judged
@@ -144,7 +166,7 @@ def _open(
     if settings.teacher is None and teacher is None:
         on_event(Note(f"teacher: {asked.name} ({_why(found_by)})"))
     run = _Run(settings, job, plan, filters, checker, judge, on_event, repairs=Repairs(rounds))
-    if not settings.asking.dry_run:
+    if not settings.asking.dry_run or run.shard:
         refuse_folder(settings.out)
         if not settings.replace:
             refuse_other(settings.out, run.bound, is_whole=False, free=FREE)
@@ -170,6 +192,13 @@ class _Run:
     shown: list[Chunk] = field(default_factory=list)  # those, and companions
     split_by: SplitUnit = "chunk"
     expected_usd: float | None = None
+    part: Part | None = None  # what this machine has read, where several make the set
+    parts: Parts | None = None  # what all of them have read
+
+    @cached_property
+    def shard(self) -> Shard | None:
+        """Which of several machines this is."""
+        return parse_shard(self.settings.shard) if self.settings.shard else None
 
     @property
     def bound(self) -> dict[str, Any]:
@@ -187,21 +216,70 @@ class _Run:
     def origin(self) -> Origin:
         """The passages that are asked about, and whose reports these are, by all their names."""
         passages = {passage.chunk: passage for request in self.job.requests for passage in request.passages}
-        names = frozenset(name for d in self.documents for name in (d.company, *d.names.values()) if name)
+        documents = self.parts.kept if self.parts else self.documents
+        names = frozenset(name for d in documents for name in (d.company, *d.names.values()) if name)
         return Origin({chunk.id: chunk for chunk in self.shown}, passages, names)
 
     def read(self) -> None:
         """Read the documents, and make the requests about them."""
-        documents, self.unread = read_all(self.settings, self.on_event)
+        if self.parts:
+            documents, self.unread = self.parts.documents(self.on_event, self.shard), self.parts.left_out
+        else:
+            documents, self.unread = read_all(self.settings, self.on_event)
         self.documents, masked = protect_documents(documents, self.settings.filters.privacy)
-        asked = [d for d in self.documents if d.company or self.settings.context != "none"]
-        if not asked:
+        is_named = self.settings.context == "none"
+        asked = [d for d in self.documents if d.company or not is_named]
+        if not asked and not self.shard:
             raise _all_unnamed(self.documents)
-        worth = partial(self.plan.groups_for, teacher=self.job.teacher.name)
-        self.chunks = choose_chunks(asked, self.settings.limit, self.settings.sections, worth)
+        limit = self.settings.limit
+        quotas = self.parts.quotas(limit, is_named=is_named) if self.parts else None
+        self.chunks = choose_chunks(asked, limit, self.settings.sections, self._worth, quotas)
         self.shown = self.plan.add_requests(self.job, self.documents, self.chunks)
         self.job.masked = sum((masked[chunk.id] for chunk in self.shown if chunk.id in masked), Counter())
+        self.clock.lap("loading" if self.parts else "reading")
+
+    @property
+    def _worth(self) -> Callable[[Chunk], object]:
+        return partial(self.plan.groups_for, teacher=self.job.teacher.name)
+
+    def read_share(self) -> PartOutcome | None:
+        """Read the share of this machine; what it has done, where others have not read theirs yet."""
+        settings, shard = self.settings, self.shard
+        assert shard is not None  # where there is none nothing is shared
+
+        def count_worth(document: Document) -> int:
+            [safe], _ = protect_documents([document], settings.filters.privacy)
+            return len(askable(safe, settings.sections, self._worth))
+
+        with lock(settings.out):
+            refuse_folder(settings.out)
+            Journal.open(settings.out / JOURNAL).close()  # from now on the folder is known as a set's
+        given = choose_teacher(settings.teacher, settings.asking)[0]
+        part = Part(shard=shard, command="pdf2qa", settings=dump_settings(settings, given), bound=as_json(self.bound))
+        self.part = read_share(settings, part, count_worth, self.on_event)
         self.clock.lap("reading")
+        self.parts, waits, notes = parts_beside(settings.out, self.part)
+        told = settings.out, self.part, self.job.teacher.name, self.clock.laps
+        return end_part(*told, waits=waits, notes=notes) if waits else None
+
+    def merge(self, journal: Journal) -> None:
+        """Take what the parts have asked into the journal of the set."""
+        assert self.parts is not None
+        for note in merge_parts(self.parts, journal, self.job.identity, self.bound):
+            self.on_event(Note(note, is_warning=True))
+        self.clock.lap("merging")
+
+    def end_share(self, journal: Journal, answers: Gathered) -> PartOutcome:
+        """Say that the share of this machine is asked."""
+        assert self.part is not None
+        checks = self.checker.job.requests if self.checker else []
+        requests = {each.key for each in (*self.job.requests, *self.repairs.requests, *checks)}
+        asked = answers.asked + self.repairs.asked + (self.checker.asked if self.checker else 0)
+        failed = self.checker.failed if self.checker else ""
+        notes = [*answers.notes, *self.repairs.notes(), *([f"not all claims were checked: {failed}"] * bool(failed))]
+        is_short = answers.is_short or bool(self.repairs.failed or failed)
+        told = self.settings.out, self.part, self.job.teacher.name, self.clock.laps
+        return end_part(*told, notes=notes, journal=journal, asked=asked, requests=len(requests), is_short=is_short)
 
     def agree(self, consent: Callable[[Estimate], None]) -> Callable[[Estimate], None]:
         """Settle what units are split by; refuse to mix a set with another teacher, other prompts, settings or documents."""
@@ -217,7 +295,9 @@ class _Run:
                 before.get("split_by", "document" if many else "chunk") if splitting.by == "auto" else splitting.by
             )
             self.split_by = by
-            self.job.identity = {**self.bound, "split_by": by}
+            self.job.identity = (
+                {**self.bound, "shard": str(self.shard)} if self.shard else {**self.bound, "split_by": by}
+            )
             refuse_other(out, self.job.identity, free=FREE)
             refuse_withdrawn(out, [document.sha256 for document in self.documents])
             _refuse_missing(out, self.documents)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 
 from fingen.config import CACHE, Pdf2qa
@@ -24,7 +24,7 @@ def read_all(
     """The documents that can be read, by name, and for each other file the reason."""
     documents: list[Document] = []
     unread: Unread = {}
-    with closing(_read(find_sources(settings.inputs), settings)) as events:
+    with closing(read_files(find_sources(settings.inputs), settings)) as events:
         for event in events:
             on_event(event)
             if isinstance(event, Document):
@@ -32,15 +32,16 @@ def read_all(
             elif isinstance(event, DocumentError):
                 unread[event.path] = event
     if not documents:
-        raise _all_unread(unread)
+        raise all_unread(unread)
     documents.sort(key=lambda document: document.path)
     unread |= repeated(documents)
     return [document for document in documents if document.path not in unread], dict(sorted(unread.items()))
 
 
-def _read(sources: Sequence[InputFile], settings: Pdf2qa) -> Generator[Progress | Document | DocumentError]:
+def read_files(sources: Sequence[InputFile], settings: Pdf2qa) -> Generator[Progress | Document | DocumentError]:
+    """Read files with the engine that was named; yields news, and a document or an error of each."""
     how, workers = settings.reading, settings.workers
-    if settings.engine is None:
+    if settings.engine is None or not sources:
         yield from read_documents(sources, how, workers=workers, cache=CACHE)
         return
     from fingen.documents.on_ray import read_on_ray  # only who names it has any of it
@@ -48,7 +49,8 @@ def _read(sources: Sequence[InputFile], settings: Pdf2qa) -> Generator[Progress 
     yield from read_on_ray(sources, how, address=cluster_address(settings.engine), workers=workers, cache=CACHE)
 
 
-def _all_unread(unread: Unread) -> DocumentError:
+def all_unread(unread: Unread) -> DocumentError:
+    """The error where no file could be read."""
     errors = [error for error in unread.values() if isinstance(error, DocumentError)]
     return errors[0] if len(errors) == 1 else NoneReadError(errors)
 
@@ -80,22 +82,39 @@ def choose_chunks(
     limit: int | None,
     sections: Sequence[str] = (),
     is_worth: Callable[[Chunk], object] = is_narrative,
+    quotas: Mapping[str, int] | None = None,
 ) -> list[Chunk]:
     """The chunks to ask about: all of the sections that are worth it, or `limit` of them, spread over documents and their length.
 
-    A larger limit adds to what a smaller one chose: who raises it pays for nothing twice.
+    A larger limit adds to what a smaller one chose: who raises it pays for nothing twice. `quotas` say by path how many each document
+    has, where these are not all documents that share the limit.
     """
-    pools = [[c for c in document.chunks if is_worth(c) and is_asked(c, sections)] for document in documents]
-    if limit is None or limit >= sum(map(len, pools)):
+    pools = [askable(document, sections, is_worth) for document in documents]
+    if limit is None:
         return [chunk for pool in pools for chunk in pool]
-    quotas = [0] * len(pools)
-    while sum(quotas) < limit:  # one each, round after round, so that short documents give what they can
-        for index, pool in enumerate(pools):
-            if quotas[index] < len(pool) and sum(quotas) < limit:
-                quotas[index] += 1
+    shares = (
+        [quotas[each.path] for each in documents] if quotas is not None else share_out(list(map(len, pools)), limit)
+    )
     return [
-        pool[place] for pool, quota in zip(pools, quotas, strict=True) for place in sorted(_spread(len(pool), quota))
+        pool[place] for pool, share in zip(pools, shares, strict=True) for place in sorted(_spread(len(pool), share))
     ]
+
+
+def askable(document: Document, sections: Sequence[str], is_worth: Callable[[Chunk], object]) -> list[Chunk]:
+    """The chunks of a document that can be asked about."""
+    return [chunk for chunk in document.chunks if is_worth(chunk) and is_asked(chunk, sections)]
+
+
+def share_out(sizes: Sequence[int], limit: int) -> list[int]:
+    """How many each may give: one, round after round, so that short ones give what they can."""
+    shares, left = [0] * len(sizes), min(limit, sum(sizes))
+    while left:
+        open_ones = [index for index, size in enumerate(sizes) if shares[index] < size]
+        step = min(min(sizes[index] - shares[index] for index in open_ones), left // len(open_ones))
+        for index in open_ones if step else open_ones[:left]:
+            shares[index] += step or 1
+        left -= step * len(open_ones) if step else left
+    return shares
 
 
 def _spread(length: int, count: int) -> list[int]:

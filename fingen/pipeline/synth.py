@@ -17,6 +17,17 @@ from fingen.errors import ShortfallError, UsageError
 from fingen.events import Answered, Estimate, Note, Outcome, command_line
 from fingen.pipeline.drawing import rejected, rejects
 from fingen.pipeline.filters import OpenFilters, open_filters
+from fingen.pipeline.parts import (
+    Part,
+    PartOutcome,
+    Parts,
+    as_json,
+    begin_part,
+    dump_settings,
+    end_part,
+    merge_parts,
+    parse_shard,
+)
 from fingen.pipeline.pdf2qa import require_named
 from fingen.quality.diversity import measure
 from fingen.quality.duplicates import duplicate_texts
@@ -86,8 +97,11 @@ def synth(
     checker: Teacher | None = None,
     on_event: OnEvent = lambda event: None,
     consent: Callable[[Estimate], None] = require_named,
-) -> SynthSummary | Estimate | Pending:
+    parts: Parts | None = None,
+) -> SynthSummary | PartOutcome | Estimate | Pending:
     """Make a set of exactly so many items of each label; with `asking.dry_run` only say what the first round would cost.
+
+    With `shard` only the share of one machine in the first round is asked; with `parts` what all of them asked comes first.
 
     Raises:
         ShortfallError: a label got too few items in the end; what is missing is named, and all answers are kept.
@@ -112,6 +126,10 @@ def synth(
     if maker.check is not None:
         maker.check.job.identity = job.identity
     maker.add_round(Counter())
+    bound = as_json(job.identity)
+    if shard := parse_shard(settings.shard) if settings.shard else None:
+        job.requests = job.requests[shard.number - 1 :: shard.total]
+        job.identity = {**job.identity, "shard": str(shard)}
     if settings.asking.dry_run:
         return estimate(job, missing=None)
     refuse_folder(settings.out)
@@ -122,6 +140,13 @@ def synth(
         else:
             refuse_other(settings.out, job.identity)
     with Journal.open(settings.out / JOURNAL) as journal, RequestLocks(settings.out / LOCKS_FILE) as locks:
+        if shard:
+            part = Part(shard=shard, command=f"synth {settings.kind}", settings=dump_settings(settings, name), bound=bound,
+                        labels=tuple(labels), fixed_options=form.fixed_options)  # fmt: skip
+            return _ask_share(job, begin_part(settings.out, part), journal, locks, on_event, consent)
+        if parts:
+            for note in merge_parts(parts, journal, job.identity, bound):
+                on_event(Note(note, is_warning=True))
         made = maker.make(journal, locks, on_event, consent)
         if isinstance(made, Pending):
             return made
@@ -129,6 +154,18 @@ def synth(
             content = _content(settings, maker, made, journal, job)
             changed = write_set(settings.out, content)
         return _summary(settings, maker, made, content, journal, changed)
+
+
+def _ask_share(
+    job: Job, part: Part, journal: Journal, locks: RequestLocks, on_event: OnEvent, consent: Callable[[Estimate], None]
+) -> PartOutcome | Pending:
+    """Ask what is one machine's share of the first round: what more is needed is known when all of them have asked."""
+    got = gather(job, journal, locks, on_event, consent)
+    if isinstance(got, Pending):
+        return got
+    requests = len({request.key for request in job.requests})
+    return end_part(job.out, part, job.teacher.name, {}, notes=got.notes, journal=journal, asked=got.asked, requests=requests,
+                    is_short=got.is_short)  # fmt: skip
 
 
 @dataclass

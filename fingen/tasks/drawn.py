@@ -51,6 +51,7 @@ class Form:
     finish: Callable[[Sequence[Record], Sequence[Label]], list[Record]]
 
     declared: tuple[str, ...] = ()  # what a reader of the set must know
+    fixed_options: bool = False  # of lettered options: they stay in the order of the labels
 
     def answer_schema(self) -> dict[str, Any]:
         """The JSON schema that a teacher's answer must have."""

@@ -91,4 +91,5 @@ def form(*, seed: int, fixed_options: bool) -> Form:
         problem=find_problem,
         bare=bare,
         finish=lambda records, labels: letter(records, labels, seed=seed, fixed=fixed_options),
+        fixed_options=fixed_options,
     )

@@ -330,6 +330,17 @@ class Journal:
             finally:
                 self._writer = None
 
+    @contextmanager
+    def beside(self, path: Path) -> Iterator[sqlite3.Connection]:
+        """Make one change with another journal at hand, whose tables are those of `part`."""
+        with self._turn, _explained(path):
+            self._db.execute("ATTACH DATABASE ? AS part", [str(path)])
+            try:
+                with self.transaction() as db:
+                    yield db
+            finally:
+                self._db.execute("DETACH DATABASE part")
+
     def insert_request(self, request: Request) -> None:
         """Inside of a transaction: write down what is asked, if that was not done before."""
         system, schema = self._text(request.system), self._text(dump_json(request.answer_schema))
