@@ -199,7 +199,7 @@ class AskingToGather(Asking):
 
     batch: bool = False
     export_requests: Path | None = None
-    import_answers: Path | None = None
+    import_answers: tuple[Path, ...] = ()
     dry_run: bool = False
 
 
