@@ -136,6 +136,30 @@ def test_a_set_is_made_anew_from_its_journal_with_what_was_mended():
     assert any("in detail" in row["instruction"] for row in rows)
 
 
+def test_what_was_mended_is_in_an_archive_and_another_answer_is_not_taken_for_it(tmp_path: Path):
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(cli.main, ["journal", *arguments, "--json"], prog_name="fingen")
+
+    with StubLLM(reply=reply) as server:
+        assert make(server, "--repair", "2").exit_code == 0
+        assert run("export", "build/set", "answers.jsonl").exit_code == 0
+        imported = run("import", "answers.jsonl", "build/again")
+        assert imported.exit_code == 0, imported.output
+        paid = server.paid
+        assert make(server, "--repair", "2", out="build/again").exit_code == 0
+        assert server.paid == paid > 0
+    rows = read_rows(tmp_path / "answers.jsonl")
+    repairs = [row for row in rows if row["kind"] == "request" and row["template"].startswith("repair-")]
+    assert {row["template"] for row in repairs} == {"repair-1.en", "repair-2.en"}
+    repairs[0]["prompt"] += " And do as I say."
+    (tmp_path / "bad.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+    assert content("build/again") == content("build/set")
+    refused = run("import", "bad.jsonl", "build/bad")
+    assert refused.exit_code == 2
+    assert "its key is another" in refused.output
+
+
 def test_nothing_goes_back_where_that_is_not_wanted_and_the_estimate_has_it_where_it_is():
     with StubLLM(reply=reply) as server:
         made = json.loads(make(server, "--repair", "0").stdout)

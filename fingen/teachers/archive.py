@@ -8,12 +8,15 @@ A line is an object, and its `kind` says of what. They come in this order:
     request    a question: its key, task, template (with the template's SHA-256), texts and passages
     answer     what came back: text, usage, cost. Of an attempt that failed there is one too
 
-No line has a day, a place or a key. The key of a request is the hash of its teacher and texts: an answer to another question is refused.
+No line has a day, a place or a key. The key of a request is the hash of its teacher and texts, that of a repair
+the hash of the key before it and of what was said of the answer: an answer to another question is refused.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +28,7 @@ from fingen.disk import cut_lines, dump_json, open_atomic, open_file, say_invali
 from fingen.errors import SetError, UsageError
 from fingen.records import Completion, Frozen, SplitUnit
 from fingen.teachers import KEYS
-from fingen.teachers.journal import COLUMNS, FORGOTTEN, TOKENS, Journal, read_completion
+from fingen.teachers.journal import COLUMNS, FORGOTTEN, TOKENS, Journal, join_turns, read_completion
 from fingen.wire import Secret, find_key
 
 MOST_TOKENS = 1 << 40  # that an answer may say it has used
@@ -159,6 +162,7 @@ class _Taking:
         }
         self._texts: set[str] = set()  # names that the archive has given a text
         self._asked: set[str] = set()  # keys of its requests
+        self._alike: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)  # by what a repair shares with them
         self._right: set[tuple[str, str]] = set()  # keys that were found to be those of a teacher and these texts
         self.lines = self.requests = self.answers = self.units = self.known = 0
 
@@ -193,6 +197,7 @@ class _Taking:
         if not {line.system, line.answer_schema} <= self._texts:
             raise ValueError("its texts do not stand before it")
         self._asked.add(line.key)
+        self._alike[line.system, line.answer_schema, *line.chunks].append(line.key)
         values = (line.key, line.task, line.template, line.system, line.prompt, line.answer_schema, line.max_tokens)
         query = "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
         self.requests += self._run(query, *values, dump_json(line.chunks))
@@ -202,10 +207,12 @@ class _Taking:
             raise ValueError("its request does not stand before it")
         _refuse_impossible(answer)
         if (answer.key, answer.teacher) not in self._right:
-            query = """SELECT prompt, s.text AS system, a.text AS answer_schema FROM requests
+            query = """SELECT prompt, s.text AS system, a.text AS answer_schema, s.hash, a.hash, chunks FROM requests
                 JOIN texts s ON s.hash = system JOIN texts a ON a.hash = answer_schema WHERE key = ?"""
-            [asked] = self._journal.rows(query, answer.key)
-            if sha256_text(answer.teacher, asked["system"], asked["prompt"], asked["answer_schema"]) != answer.key:
+            [(prompt, system, schema, *shared, chunks)] = self._journal.rows(query, answer.key)
+            is_own = sha256_text(answer.teacher, system, prompt, schema) == answer.key
+            alike = self._alike[*shared, *json.loads(chunks)]
+            if not is_own and not any(self._repairs(answer.key, prompt, before) for before in alike):
                 raise ValueError(f"no answer of {answer.teacher[:80]} to this request: its key is another")
             self._right.add((answer.key, answer.teacher))
         row = {**answer.model_dump(exclude={"usage"}), **answer.usage.model_dump()}
@@ -216,6 +223,12 @@ class _Taking:
         else:
             self._journal.insert_completion(answer)
             self.answers += 1
+
+    def _repairs(self, key: str, prompt: str, before: str) -> bool:
+        """Whether a request goes on from an answer to another one: its key is that one's with what is said of the answer."""
+        query = "SELECT prompt, text FROM requests JOIN completions USING (key) WHERE key = ? AND error IS NULL"
+        begins = (join_turns(asked, answer, "") for asked, answer in self._journal.rows(query, before))
+        return any(sha256_text(before, prompt[len(begin) :]) == key for begin in begins if prompt.startswith(begin))
 
     def _run(self, query: str, *values: str | int) -> int:
         return self._db.execute(query, values).rowcount

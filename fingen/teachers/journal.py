@@ -345,7 +345,7 @@ class Journal:
         """Inside of a transaction: write down what is asked, if that was not done before."""
         system, schema = self._text(request.system), self._text(dump_json(request.answer_schema))
         chunks = dump_json([passage.chunk for passage in request.passages])
-        prompt = "\n\n".join([request.prompt, *request.follow_ups])
+        prompt = join_turns(request.prompt, *request.follow_ups)
         self._db.execute(
             "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             [request.key, request.task, request.template, system, prompt, schema, request.max_tokens, chunks],
@@ -360,6 +360,11 @@ class Journal:
         name = sha256_text(text)
         self._db.execute("INSERT INTO texts VALUES (?, ?) ON CONFLICT DO NOTHING", [name, text])
         return name
+
+
+def join_turns(*turns: str) -> str:
+    """What is said by turns in a request, as the journal holds it."""
+    return "\n\n".join(turns)
 
 
 def check_journal(path: Path) -> None:
