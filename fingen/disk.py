@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -277,6 +278,11 @@ def write_beside(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # where the folder is none, there is nothing beside
             beside.unlink(missing_ok=True)
+
+
+def find_leftovers(path: Path) -> list[Path]:
+    """What processes that were killed have left of a file that they wrote; also what others are writing now, where nothing locks it."""
+    return sorted(path.parent.glob(f".{glob.escape(path.name)}.*.part"))
 
 
 @contextmanager

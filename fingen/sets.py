@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from fingen.config import RESERVED_SET_NAMES, TERMS
 from fingen.disk import (
     dump_json,
+    find_leftovers,
     read_jsonl,
     read_whole,
     refuse_links,
@@ -155,13 +156,17 @@ def write_set(folder: Path, content: SetContent) -> bool:
     """Write the set; True if anything changed. The same content gives the same bytes. Rows are gone through once, one by one.
 
     The old manifest is removed before anything else is touched, and the new one is written last. Files that are as they
-    should be are not written again; if all are, the manifest stays too.
+    should be are not written again; if all are, the manifest stays too. Who writes has the lock of the folder: what a run
+    that was killed while it wrote has left there is removed.
 
     Raises:
         LimitError, UsageError: a file cannot be written; the folder then has no manifest.
     """
     with _Draft(folder) as draft:
         _render(content, draft)
+        for name in {*draft.parts, *map(_file_name, SPLITS)}:
+            for left in find_leftovers(folder / name):
+                _remove(left)
         changed = [name for name, part in draft.parts.items() if not part.is_in(folder / name)]
         stale = [
             path for split in SPLITS if (path := folder / _file_name(split)).exists() and path.name not in draft.parts

@@ -180,6 +180,17 @@ def test_a_split_that_is_gone_leaves_no_file(tmp_path: Path):
     assert set(json.loads((tmp_path / "dataset_info.json").read_text())) == {"reports"}
 
 
+def test_what_a_killed_run_left_half_written_goes_and_files_of_others_stay(tmp_path: Path):
+    write_set(tmp_path, content())
+    whole = bytes_of(tmp_path)
+    for name in (".chunks.jsonl.20811.part", ".memory.jsonl.4.part", ".manifest.json.77.part"):
+        (tmp_path / name).write_text("half a")
+    (tmp_path / ".reviews.jsonl.20811.part").write_text("a reviewer is writing it")
+
+    assert not write_set(tmp_path, content())
+    assert bytes_of(tmp_path) == whole | {".reviews.jsonl.20811.part": b"a reviewer is writing it"}
+
+
 def test_a_damaged_file_is_written_again_though_the_manifest_is_right(tmp_path: Path):
     write_set(tmp_path, content())
     whole = bytes_of(tmp_path)
