@@ -409,7 +409,7 @@ def workers(module: str = "workers") -> list[int]:
 
 def slow(path: Path) -> Path:
     """A page that takes about a second, so that its worker can be met at work."""
-    hostile.text_bomb(path, depth=5, fan=8, words="Slow")
+    hostile.text_bomb(path, depth=3, fan=8, words="Slow")
     return path
 
 
