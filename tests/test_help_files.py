@@ -98,3 +98,19 @@ def test_what_the_skill_says_of_consent_and_codes_is_so(desk: Path, monkeypatch:
     for code in ("0 done", "1 ran", "2 bad usage", "3 a teacher or the Hub refused", "130 interrupted"):
         assert code in settings
         assert f"| {code.partition(' ')[0]} | " in ask("help", "agents")
+
+
+def test_accelerate_takes_the_files_of_the_topic_on_training(tmp_path: Path):
+    from accelerate.commands.config.config_args import load_config_from_file
+    from accelerate.commands.launch import launch_command_parser
+
+    options = {action.dest for action in launch_command_parser()._actions}
+    kinds = []
+    for text in re.findall(r"^```yaml\n(.*?)^```", ask("help", "training"), re.MULTILINE | re.DOTALL):
+        (path := tmp_path / "given.yaml").write_text(text, encoding="utf-8")
+        config = load_config_from_file(str(path))  # an entry that it does not know is an error
+        kinds.append(config.distributed_type.value)
+        assert {*config.fsdp_config, *config.deepspeed_config} <= options
+        assert config.num_processes == 8
+
+    assert kinds == ["FSDP", "DEEPSPEED"]
