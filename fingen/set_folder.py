@@ -102,7 +102,11 @@ def as_begun(asking: Asking, folder: Path, *, anew: bool) -> Asking:
     """
     if anew or len(asking.base_url) < 2:
         return asking
-    begun = str((_begun(folder) or {}).get("teacher"))
+    return named_first(asking, str((_begun(folder) or {}).get("teacher")))
+
+
+def named_first(asking: Asking, begun: str) -> Asking:
+    """The same servers, the one first that a teacher has its name of."""
     first = [url for url in asking.base_url if begun.endswith(f"@{server_name(url)}")]
     return dataclasses.replace(asking, base_url=tuple(dict.fromkeys([*first, *asking.base_url])))
 

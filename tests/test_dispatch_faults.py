@@ -301,6 +301,19 @@ def test_a_server_that_never_gets_well_ends_the_run_at_the_deadline(kind: str):
 
 
 @ONCE
+def test_what_is_waited_for_is_said_once(kind: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "FIRST_WAIT_SECONDS", 0.001)
+    said: list[str] = []
+    with StubLLM(reply=always(GOOD), faults={"server_error": 1.0}, faulty_attempts=4) as stub:
+        ran = ask(make_teacher(kind, stub), make_requests(5), say=said.append)
+
+    assert ran.error is None
+    [line] = said
+    assert "each request is asked again for up to 15 minutes" in line
+    assert re.search(r"\b5\d\d\b", line)
+
+
+@ONCE
 def test_a_deadline_does_not_count_the_time_before_the_first_failure(kind: str):
     """A model may think for longer than a server that fails is borne with."""
     with StubLLM(reply=always(GOOD), faults={"half_body": 1.0}, faulty_attempts=1, latency=0.3) as stub:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import signal
 import sqlite3
@@ -288,6 +289,35 @@ def test_what_the_parts_lack_is_asked_by_who_gathers_only_after_consent(made: Ma
 
 
 @pytest.mark.slow
+def test_a_set_is_gathered_anew_of_answers_that_the_parts_have(made: Made):
+    run(*ASK, *PARTS[0])
+    run(*GATHER, code=1)  # one file is no report
+    before, paid = content("build/set"), made.server.paid
+    run("split", "build/set", "--quiet")
+
+    run(*GATHER, code=2)
+    run(*GATHER, "--replace", code=1)
+    assert content("build/set") == before
+    assert made.server.paid == paid
+
+
+def test_a_part_is_begun_in_no_folder_of_a_set_or_of_another_part(made: Made):
+    before = {path: path.read_bytes() for path in Path.cwd().rglob("*") if path.suffix in (".jsonl", ".json")}
+
+    assert "holds a set" in run(*ASK, "--shard", "1/2", "--out", "one", code=2).output
+    assert "is part 2/2, not 1/3" in run(*ASK, "--shard", "1/3", "--out", "build/parts/2", code=2).output
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_what_comes_next_names_the_servers_that_the_parts_had(made: Made, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("ANTHROPIC_BASE_URL")
+    ask = (*ASK, "--limit", "2", "--base-url", made.server.url, "--shard", "1/1", "--out", "elsewhere/1")
+    gather, _, _ = told(*ask)["next"].partition(", when")
+    words = shlex.split(gather.replace("/*", "/1").replace("build/SET", "build/of-one"))
+
+    assert told(*words[1:], code=1)["set"] == "build/of-one"
+
+
 def test_batches_that_are_on_their_way_come_along(tmp_path: Path):
     write_reports(tmp_path / "in")
     with StubBatches(reply=reply) as server, at(tmp_path, server):

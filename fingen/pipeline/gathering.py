@@ -14,7 +14,7 @@ from fingen.events import Estimate
 from fingen.pipeline.parts import Part, Parts, load_settings, open_parts
 from fingen.pipeline.pdf2qa import OnEvent, pdf2qa
 from fingen.pipeline.synth import Specs, SynthSummary, synth
-from fingen.set_folder import refuse_folder
+from fingen.set_folder import named_first, refuse_folder
 from fingen.sets import JOURNAL
 from fingen.tasks import intent, sentiment, topics
 from fingen.tasks.client_specs import ClientSpecs
@@ -58,8 +58,9 @@ def gather_parts(
             raise _unasked(parts, estimate)
         consent(estimate)
 
-    given: dict[str, Any] = {"out": out, "asking": asking, "replace": replaces}
     part = parts.first
+    asking = named_first(asking, str(part.bound.get("teacher")))
+    given: dict[str, Any] = {"out": out, "asking": asking, "replace": replaces}
     outcome: Any
     if part.command == "pdf2qa":
         outcome = pdf2qa(load_settings(part, Pdf2qa, **given), on_event=on_event, consent=agree, parts=parts)

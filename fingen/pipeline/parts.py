@@ -26,14 +26,14 @@ from fingen.disk import dump_json, make_folder, say_invalid, sha256_file, sha256
 from fingen.documents import InputFile, Progress, find_sources
 from fingen.documents.overrides import Override, read_overrides
 from fingen.documents.read import READER
-from fingen.errors import Cause, DocumentError, SetError, UsageError
+from fingen.errors import Cause, DocumentError, SetError, UsageError, redact
 from fingen.events import Outcome, command_line
 from fingen.pipeline.reading import Unread, all_unread, read_files, share_out
 from fingen.pipeline.repeated import same_content, same_report
 from fingen.quality.duplicates import fold
 from fingen.records import Document, Frozen, Language, Period
 from fingen.set_folder import say_differences
-from fingen.sets import JOURNAL
+from fingen.sets import JOURNAL, MANIFEST
 from fingen.tasks.labels import Label
 from fingen.teachers.journal import Journal
 from fingen.teachers.merging import merge_journal
@@ -188,6 +188,20 @@ def write_part(folder: Path, part: Part) -> None:
         write_text(folder / PART, part.model_dump_json() + "\n")
 
 
+def refuse_no_part(folder: Path, shard: Shard, *, replaces: bool) -> None:
+    """Refuse to work on a part in the folder of a set, or of another part.
+
+    Raises:
+        SetError: it is one.
+    """
+    if (folder / PART).is_file():
+        if not replaces and (there := read_part(folder)).shard != shard:
+            raise SetError(f"{folder} is part {there.name}, not {shard}", hint="name a folder of its own with --out")
+        return
+    if (folder / MANIFEST).is_file():
+        raise SetError(f"{folder} holds a set, and no part of one", hint="name a folder of its own with --out")
+
+
 def begin_part(folder: Path, part: Part) -> Part:
     """Write down a part that is to be asked; one that was asked as it is now stays so."""
     before = read_part(folder) if (folder / PART).is_file() else None
@@ -209,7 +223,8 @@ def read_part(folder: Path) -> Part:
         raise SetError(f"{folder}: no part of a set: {PART} is not there",
                        hint="name the folders that --shard wrote, such as build/parts/*") from e  # fmt: skip
     except ValidationError as e:
-        raise SetError(f"{folder / PART}: {say_invalid(e)}", hint=AGAIN) from e
+        raise SetError(f"{folder / PART}: damaged: {say_invalid(e)}",
+                       hint=f"remove that file, and {AGAIN}: what was answered is in its journal") from e  # fmt: skip
 
 
 # ---- reading a share
@@ -463,9 +478,12 @@ def end_part(
     asked: int = 0,
     requests: int = 0,
     is_short: bool = False,
+    servers: Sequence[str] = (),
 ) -> PartOutcome:
     """Say what a machine did for its part; with a journal it has asked, and that is written down."""
-    gather = f"{command_line('fingen', 'gather', folder.parent)}/* --out build/SET, when all parts have asked"
+    where = redact(" ".join(command_line("--base-url", each) for each in servers))
+    gather = f"{command_line('fingen', 'gather', folder.parent)}/* --out build/SET {where}".rstrip()
+    gather += ", when all parts have asked"
     if journal is not None:
         write_part(folder, part.model_copy(update={"is_asked": not is_short}))
     return PartOutcome(
@@ -501,7 +519,9 @@ def merge_parts(parts: Parts, journal: Journal, identity: Mapping[str, Any], bou
                 twice = merge_journal(folder / JOURNAL, journal, f"part {part.name}")
     if journal.settings() is None:
         journal.write_settings(dict(identity))
-    return [f"{twice:,} requests were answered in two parts: both are paid for, one is used"] * bool(twice)
+    return [
+        f"{twice:,} requests were answered more than once, in parts or here: one answer is used, and each counts as paid"
+    ] * bool(twice)
 
 
 def as_json(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from fingen.pipeline.parts import (
     parse_shard,
     parts_beside,
     read_share,
+    refuse_no_part,
 )
 from fingen.pipeline.reading import Unread, askable, choose_chunks, protect_documents, read_all
 from fingen.pipeline.repairing import Repairs
@@ -48,6 +49,7 @@ from fingen.records import Chunk, Document, Manifest, Record, Rejected, Request,
 from fingen.set_folder import (
     PATIENCE_SECONDS,
     as_begun,
+    clear,
     refuse_folder,
     refuse_other,
     refuse_withdrawn,
@@ -168,6 +170,8 @@ def _open(
     run = _Run(settings, job, plan, filters, checker, judge, on_event, repairs=Repairs(rounds))
     if not settings.asking.dry_run or run.shard:
         refuse_folder(settings.out)
+        if run.shard:
+            refuse_no_part(settings.out, run.shard, replaces=settings.replace)
         if not settings.replace:
             refuse_other(settings.out, run.bound, is_whole=False, free=FREE)
     return run
@@ -260,7 +264,8 @@ class _Run:
         self.clock.lap("reading")
         self.parts, waits, notes = parts_beside(settings.out, self.part)
         told = settings.out, self.part, self.job.teacher.name, self.clock.laps
-        return end_part(*told, waits=waits, notes=notes) if waits else None
+        servers = settings.asking.base_url
+        return end_part(*told, waits=waits, notes=notes, servers=servers) if waits else None
 
     def merge(self, journal: Journal) -> None:
         """Take what the parts have asked into the journal of the set."""
@@ -279,14 +284,18 @@ class _Run:
         notes = [*answers.notes, *self.repairs.notes(), *([f"not all claims were checked: {failed}"] * bool(failed))]
         is_short = answers.is_short or bool(self.repairs.failed or failed)
         told = self.settings.out, self.part, self.job.teacher.name, self.clock.laps
-        return end_part(*told, notes=notes, journal=journal, asked=asked, requests=len(requests), is_short=is_short)
+        servers = self.settings.asking.base_url
+        return end_part(*told, notes=notes, journal=journal, asked=asked, requests=len(requests), is_short=is_short,
+                        servers=servers)  # fmt: skip
 
     def agree(self, consent: Callable[[Estimate], None]) -> Callable[[Estimate], None]:
         """Settle what units are split by; refuse to mix a set with another teacher, other prompts, settings or documents."""
         out, splitting = self.settings.out, self.settings.splitting
         with lock(out):
             refuse_folder(out)
-            if self.settings.replace:
+            if self.settings.replace and self.parts and not self.shard:
+                clear(out)  # what is to be asked is known when the parts are joined
+            elif self.settings.replace:
                 consent = start_anew(self.job, consent)
             with Journal.open(out / JOURNAL) as journal:
                 before = journal.settings() or {}

@@ -21,12 +21,14 @@ from fingen.pipeline.parts import (
     Part,
     PartOutcome,
     Parts,
+    Shard,
     as_json,
     begin_part,
     dump_settings,
     end_part,
     merge_parts,
     parse_shard,
+    refuse_no_part,
 )
 from fingen.pipeline.pdf2qa import require_named
 from fingen.quality.diversity import measure
@@ -34,7 +36,7 @@ from fingen.quality.duplicates import duplicate_texts
 from fingen.quality.privacy import protect, protect_reject
 from fingen.quality.splits import assign_counts
 from fingen.records import Manifest, Record, Rejected, Request
-from fingen.set_folder import PATIENCE_SECONDS, as_begun, refuse_folder, refuse_other, start_anew
+from fingen.set_folder import PATIENCE_SECONDS, as_begun, clear, refuse_folder, refuse_other, start_anew
 from fingen.sets import JOURNAL, SetContent, write_set
 from fingen.tasks import review
 from fingen.tasks.drawn import Form
@@ -132,13 +134,7 @@ def synth(
         job.identity = {**job.identity, "shard": str(shard)}
     if settings.asking.dry_run:
         return estimate(job, missing=None)
-    refuse_folder(settings.out)
-    with lock(settings.out):
-        refuse_folder(settings.out)
-        if settings.replace:
-            consent = start_anew(job, consent)
-        else:
-            refuse_other(settings.out, job.identity)
+    consent = _begin(job, shard, settings.replace, parts, consent)
     with Journal.open(settings.out / JOURNAL) as journal, RequestLocks(settings.out / LOCKS_FILE) as locks:
         if shard:
             part = Part(shard=shard, command=f"synth {settings.kind}", settings=dump_settings(settings, name), bound=bound,
@@ -156,6 +152,24 @@ def synth(
         return _summary(settings, maker, made, content, journal, changed)
 
 
+def _begin(
+    job: Job, shard: Shard | None, replaces: bool, parts: Parts | None, consent: Callable[[Estimate], None]
+) -> Callable[[Estimate], None]:
+    """Refuse a folder that holds something else, or clear it where that is wanted; returns the consent for what is asked then."""
+    refuse_folder(job.out)
+    with lock(job.out):
+        refuse_folder(job.out)
+        if shard:
+            refuse_no_part(job.out, shard, replaces=replaces)
+        if not replaces:
+            refuse_other(job.out, job.identity)
+        elif parts:
+            clear(job.out)  # what is to be asked is known when the parts are joined
+        else:
+            return start_anew(job, consent)
+    return consent
+
+
 def _ask_share(
     job: Job, part: Part, journal: Journal, locks: RequestLocks, on_event: OnEvent, consent: Callable[[Estimate], None]
 ) -> PartOutcome | Pending:
@@ -165,7 +179,7 @@ def _ask_share(
         return got
     requests = len({request.key for request in job.requests})
     return end_part(job.out, part, job.teacher.name, {}, notes=got.notes, journal=journal, asked=got.asked, requests=requests,
-                    is_short=got.is_short)  # fmt: skip
+                    is_short=got.is_short, servers=job.asking.base_url)  # fmt: skip
 
 
 @dataclass

@@ -37,6 +37,7 @@ CUT, INVALID = "cut at max_tokens", "invalid: "  # what the journal says of an a
 MOST_IN_A_ROW = 3  # requests without an answer, and none with one between them, stop the run
 SHOWN_UNANSWERED = 5  # requests that a message names
 TURN_SECONDS = 0.2  # between two looks at whether it is free
+TOLD_AFTER = 3  # failures of one request, after which it is said what is waited for
 _WAITING_FOR_DISK = 16  # workers beyond the ceiling: their answers are being stored while others ask
 
 
@@ -52,7 +53,7 @@ class Terms:
     deadline_seconds: float = 900.0  # for one request, from its first failure on; waiting for its turn does not count
     worst_usd: Callable[[Request], float | None] = lambda request: None  # the most that an answer can cost, if known
     validate: Validate = lambda request, completion: None  # what is wrong with an answer as a whole, or None
-    say: Callable[[str], None] = lambda text: None  # told of servers that are left out, where there are several
+    say: Callable[[str], None] = lambda text: None  # told of servers that are left out, and what is waited for
 
 
 async def dispatch(
@@ -149,6 +150,7 @@ class _Run:
     asked: set[str] = field(default_factory=set)
     billed: Counter[str] = field(default_factory=Counter)  # attempts at a request that are, or may be, on the bill
     answered: int = 0
+    is_told: bool = False  # the user knows that requests wait for a teacher that does not answer
     answers: int = 0
     invalid: list[str] = field(default_factory=list)  # samples of invalid answers among the first ones
     reserved_usd: float = 0.0
@@ -301,9 +303,16 @@ class _Run:
                     raise
                 if wait:
                     failures += 1
+                    self.tell_waiting(e, failures)
                     failed_at.clear()
                     with self.waiting():
                         await asyncio.sleep(wait)
+
+    def tell_waiting(self, e: TeacherError, failures: int) -> None:
+        """Say once, when a request has failed a few times, what is waited for and how long."""
+        if failures >= TOLD_AFTER and not self.is_told:
+            self.is_told = True
+            self.terms.say(f"{e}; each request is asked again for up to {self.terms.deadline_seconds / 60:.0f} minutes")
 
     def wait_seconds(self, e: TeacherError, server: Server, failed_at: set[Server], failures: int) -> float:
         """How long to wait before asking again; not at all where another server answers, at which it did not fail yet."""
