@@ -152,8 +152,9 @@ def test_the_order_and_the_number_of_servers_change_nothing(tmp_path: Path, pair
         ran = make(*urls)
         assert ran.exit_code == 0, ran.output
         assert json.loads(ran.stdout)["changed"] is False
-    ran = make(FINGEN_PDF2QA_BASE_URL=f"{other.openai_url}  {one.openai_url}")
-    assert json.loads(ran.stdout)["changed"] is False, ran.output
+    for between in ("  ", ",", ", "):
+        ran = make(FINGEN_PDF2QA_BASE_URL=f"{other.openai_url}{between}{one.openai_url}")
+        assert json.loads(ran.stdout)["changed"] is False, ran.output
     assert (one.received, other.received) == (asked, 0)
     assert Path("build/set/manifest.json").read_bytes() == manifest
     ran = make(other.openai_url)  # as it always was: another server alone is another teacher

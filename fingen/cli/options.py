@@ -167,7 +167,7 @@ class _Address(click.types.StringParamType):
 
     def split_envvar_value(self, rv: str) -> Sequence[str]:
         """The addresses in a variable; a space in one of them, as in a password, makes no two of it."""
-        return re.split(r"\s+(?=https?://)", rv.strip())
+        return re.split(r"[\s,]+(?=https?://)", rv.strip())
 
 
 def _check_engine(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fingen.verification.run import Law, Problem, Verification
 
 SHOWN = 5  # problems of one law that the table names
+SAID = 80  # characters of what a row says, at most, before what is wrong with it
 
 
 @click.command("verify", cls=Command)
@@ -130,6 +131,9 @@ def _law_lines(name: str, law: Law) -> list[str]:
 def _problem_line(problem: Problem) -> str:
     row = f"{problem.split} row {problem.row}".strip() if problem.row else ""
     where = " ".join(part for part in (problem.id, f"({row})" if row else "") if part)
-    said = problem.output[problem.start : problem.end]
+    said = " ".join(problem.output[problem.start : problem.end].split())
+    said = (
+        f"{said[: SAID - 1]}…" if len(said) > SAID else said
+    )  # what is wrong with it comes behind, and has to be read
     text = " ".join(f"{where + ': ' if where else ''}{said + ': ' if said else ''}{problem.detail}".split())
     return f"  {text[:200]}"
