@@ -23,6 +23,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -86,18 +87,31 @@ def measure(out: Path, name: str) -> dict[str, Any]:
     }
 
 
+def each_once(
+    out: Path, names: Sequence[str], measure: Callable[[Path, str], dict[str, Any]]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What was measured of each name; one that has a line in results.jsonl is not measured again."""
+    results = out / "results.jsonl"
+    done = (
+        {each["name"]: each for each in map(json.loads, results.read_text("utf-8").splitlines())}
+        if results.is_file()
+        else {}
+    )
+    for name in names:
+        if name not in done:
+            done[name] = measure(out, name)
+            with results.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(done[name]) + "\n")
+        yield name, done[name]
+
+
 def run(out: Path, names: list[str]) -> list[dict[str, Any]]:
     """Measure the variants that have no line in results.jsonl yet."""
     out.mkdir(parents=True, exist_ok=True)
-    results = out / "results.jsonl"
-    done = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()] if results.is_file() else []
     prepare(out)
-    for name in names:
-        if name not in {each["name"] for each in done}:
-            done.append(measure(out, name))
-            with results.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(done[-1]) + "\n")
-        each = next(each for each in done if each["name"] == name)
+    done = []
+    for name, each in each_once(out, names, measure):
+        done.append(each)
         f1 = each["weighted_f1"]
         print(f"{name:<16} weighted F1 {f1['value']:.3f} ({f1['low']:.3f} to {f1['high']:.3f}), n = {each['rows']:,}, "
               f"accuracy {each['accuracy']['value']:.3f}, {each['seconds']:,.0f} s", flush=True)  # fmt: skip

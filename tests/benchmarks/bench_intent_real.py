@@ -14,7 +14,6 @@ on where it was: what is done is in results.jsonl below --out, one run a line. T
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -25,7 +24,7 @@ from statistics import fmean
 from typing import Any
 
 import pytest
-from bench_fpb import ROOT, fingen
+from bench_fpb import ROOT, each_once, fingen
 
 from fingen.training.checkpoints import HISTORY, read_history
 
@@ -85,14 +84,7 @@ def told(share: dict[str, float]) -> str:
 def run(out: Path, names: Sequence[str]) -> None:
     """Measure the runs that have no line in results.jsonl yet, and print all of them."""
     out.mkdir(parents=True, exist_ok=True)
-    results = out / "results.jsonl"
-    done = {each["name"]: each for each in read_history(results)}
-    for name in names:
-        if name not in done:
-            done[name] = measure(out, name)
-            with results.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(done[name]) + "\n")
-        one = done[name]
+    for name, one in each_once(out, names, measure):
         print(f"{name:<12} {one['steps']:>4} steps, {one['seconds']:,.0f} s: {told(one['accuracy'])} of {one['rows']} right; "
               f"majority {told(one['majority'])}" + (f", base {told(one['base'])}" if one["base"] else ""))  # fmt: skip
         print(f"{'':<12} loss {' '.join(f'{loss:.2f}' for loss in one['losses'])}", flush=True)

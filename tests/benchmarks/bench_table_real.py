@@ -17,7 +17,6 @@ below --out, one variant a line. --rows and --asked make it smaller, in a folder
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import sys
@@ -31,7 +30,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from bench_fpb import DATA, fingen  # noqa: E402  # modules of the tests, which are found by that
+from bench_fpb import DATA, each_once, fingen  # noqa: E402  # modules of the tests, which are found by that
 from smollm2 import FOLDER, HOW  # noqa: E402
 
 from fingen.disk import read_jsonl  # noqa: E402
@@ -153,15 +152,10 @@ def measure(out: Path, name: str) -> dict[str, Any]:
 def run(out: Path, names: Sequence[str], rows: int = ROWS, asked: int = ASKED) -> list[dict[str, Any]]:
     """Measure the variants that have no line in results.jsonl yet."""
     out.mkdir(parents=True, exist_ok=True)
-    results = out / "results.jsonl"
-    done = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()] if results.is_file() else []
     prepare(out, rows, asked)
-    for name in names:
-        if name not in {each["name"] for each in done}:
-            done.append(measure(out, name))
-            with results.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(done[-1]) + "\n")
-        each = next(each for each in done if each["name"] == name)
+    done = []
+    for name, each in each_once(out, names, measure):
+        done.append(each)
         right, checks = each["execution"], each["checks"]
         print(f"{name:<16} execution accuracy {right['value']:.3f} ({right['low']:.3f} to {right['high']:.3f}), n = {each['rows']:,}; passes "
               f"the checks {checks['value']:.3f}; {each['seconds']:,.0f} s", flush=True)  # fmt: skip
