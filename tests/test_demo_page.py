@@ -92,8 +92,10 @@ def asked(browser: Browser, text: str, *models: str) -> None:
 
 
 def ended(browser: Browser) -> None:
+    """Wait until all have answered and the page takes the next question, which is a moment after the last answer."""
     browser.wait_for(
         "document.querySelectorAll('.answer').length > 0 && !document.querySelector('.answer[aria-busy=true]')"
+        " && document.querySelector('#stop').hidden"
     )
 
 
@@ -130,7 +132,6 @@ def test_escape_stops_what_is_written(workplace: Path, browser: Browser):
         ended(browser)
 
         assert texts(browser, ".state")[0].startswith("stopped")
-        assert browser.run("document.querySelector('#stop').hidden")
 
 
 def test_an_example_comes_with_its_passage_page_and_reference_and_its_figures_are_coloured(
