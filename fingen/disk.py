@@ -34,12 +34,14 @@ LINE_BYTES = 64 << 20  # that a line of rows may have
 FOLLOW_LINKS = "FINGEN_FOLLOW_LINKS"  # the user's own word, as no file of a folder can set it
 LOCK = ".lock"  # in the folder of a set; it stays there
 SET = "manifest.json"
+PART = "part.json"  # what a part of a set is, and what it has read
 KINDS = {  # what is written last into a folder -> what the folder then holds
     "fingen.json": "an adapter of `fingen finetune`",
     "merged.json": "a model of `fingen merge` or `fingen distill`",
     "origin.json": "a tiny base model of `fingen finetune`",
     "score.json": "a score of `fingen score`",
     ".export": "an export of `fingen export`",
+    PART: "a part of a set that several machines make",
 }
 
 

@@ -31,6 +31,7 @@ from fingen.pipeline.parts import (
     as_json,
     dump_settings,
     end_part,
+    find_share,
     merge_parts,
     parse_shard,
     parts_beside,
@@ -168,12 +169,12 @@ def _open(
     if settings.teacher is None and teacher is None:
         on_event(Note(f"teacher: {asked.name} ({_why(found_by)})"))
     run = _Run(settings, job, plan, filters, checker, judge, on_event, repairs=Repairs(rounds))
-    if not settings.asking.dry_run or run.shard:
-        refuse_folder(settings.out)
-        if run.shard:
-            refuse_no_part(settings.out, run.shard, replaces=settings.replace)
-        if not settings.replace:
-            refuse_other(settings.out, run.bound, is_whole=False, free=FREE)
+    if not settings.asking.dry_run:
+        refuse_folder(settings.out, is_part=bool(run.shard))
+    if run.shard:
+        refuse_no_part(settings.out, run.begin_share(), replaces=settings.replace)
+    if not settings.asking.dry_run and not settings.replace:
+        refuse_other(settings.out, run.bound, is_whole=False, free=FREE)
     return run
 
 
@@ -246,21 +247,28 @@ class _Run:
     def _worth(self) -> Callable[[Chunk], object]:
         return partial(self.plan.groups_for, teacher=self.job.teacher.name)
 
-    def read_share(self) -> PartOutcome | None:
-        """Read the share of this machine; what it has done, where others have not read theirs yet."""
+    def begin_share(self) -> Part:
+        """The part of this machine, before it has read anything."""
         settings, shard = self.settings, self.shard
         assert shard is not None  # where there is none nothing is shared
+        given = choose_teacher(settings.teacher, settings.asking)[0]
+        return Part(shard=shard, command="pdf2qa", settings=dump_settings(settings, given), bound=as_json(self.bound))
+
+    def read_share(self) -> PartOutcome | None:
+        """Read the share of this machine; what it has done, where others have not read theirs yet."""
+        settings = self.settings
 
         def count_worth(document: Document) -> int:
             [safe], _ = protect_documents([document], settings.filters.privacy)
             return len(askable(safe, settings.sections, self._worth))
 
-        with lock(settings.out):
-            refuse_folder(settings.out)
-            Journal.open(settings.out / JOURNAL).close()  # from now on the folder is known as a set's
-        given = choose_teacher(settings.teacher, settings.asking)[0]
-        part = Part(shard=shard, command="pdf2qa", settings=dump_settings(settings, given), bound=as_json(self.bound))
-        self.part = read_share(settings, part, count_worth, self.on_event)
+        if settings.asking.dry_run:
+            self.part = find_share(settings, self.begin_share())
+        else:
+            with lock(settings.out):
+                refuse_folder(settings.out, is_part=True)
+                Journal.open(settings.out / JOURNAL).close()  # from now on the folder is known as a set's
+            self.part = read_share(settings, self.begin_share(), count_worth, self.on_event)
         self.clock.lap("reading")
         self.parts, waits, notes = parts_beside(settings.out, self.part)
         told = settings.out, self.part, self.job.teacher.name, self.clock.laps
@@ -292,7 +300,7 @@ class _Run:
         """Settle what units are split by; refuse to mix a set with another teacher, other prompts, settings or documents."""
         out, splitting = self.settings.out, self.settings.splitting
         with lock(out):
-            refuse_folder(out)
+            refuse_folder(out, is_part=bool(self.shard))
             if self.settings.replace and self.parts and not self.shard:
                 clear(out)  # what is to be asked is known when the parts are joined
             elif self.settings.replace:
