@@ -24,6 +24,7 @@ from stub_batches import StubBatches
 from test_claim_check import checks, is_check
 from test_kill import Server, paragraphs, reply
 
+import fingen
 from fingen.cli import main
 from fingen.documents import InputFile
 from fingen.errors import SetError
@@ -384,6 +385,9 @@ def test_two_machines_make_exactly_so_many_items_and_the_same_as_one(tmp_path: P
     assert sum(sum(counts.values()) for counts in gathered["records"].values()) == 79  # and 19 of validation
     assert content("build/intent") == content("one")
     assert answers("build/intent") == answers("one")
+    again = fingen.gather("build/parts/1", Path("build/parts/2"), out="build/again")
+    assert again.records == gathered["records"]
+    assert content("build/again")["train.jsonl"] == content("one")["train.jsonl"]
 
 
 # ---- shares, and journals
