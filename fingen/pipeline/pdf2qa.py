@@ -71,6 +71,7 @@ from fingen.verification.origin import Origin
 
 FREE = frozenset({"split", "split_by", "keep_out", "against", "privacy"})  # settings that can be changed without paying
 NO_REPORT = "look at the documents: are they reports with running text?"
+NO_TABLE = "look at the documents: are they reports with tables of figures?"
 OnEvent = Callable[[Progress | Document | DocumentError | Answered | Waiting | Note], None]
 
 
@@ -480,15 +481,16 @@ class _Run:
         first = [f"the first one: {each.detail[:200]}; all answers are kept: fingen journal {self.settings.out}"
                  for each in draw.rejected[:1]]  # fmt: skip
         hints = [*first, *self.plan.without_rules(self.job.teacher.name)]
+        look_at = NO_TABLE if all(task.per_table for task in self.plan.tasks) else NO_REPORT
         if not self.shown:
             of = f": nothing is asked about in {sum(len(each.chunks) for each in self.documents):,} passages that were read"
             unnamed = [each.path for each in self.documents if each.company is None]
-            hints += [f"no company is named for sure in {name_some(unnamed)}"] * bool(unnamed) + [NO_REPORT]
+            hints += [f"no company is named for sure in {name_some(unnamed)}"] * bool(unnamed) + [look_at]
         else:
             of = f" of {len(self.shown):,} passages" + (f"; rejected: {counts}" if counts else "")
         return ShortfallError(
             f"no record came{of}",
-            hint="; ".join(hints) or NO_REPORT,
+            hint="; ".join(hints) or look_at,
         )
 
     def sum_up(self, draw: Draw, content: SetContent, answers: Gathered, *, changed: bool) -> Summary:
