@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from fingen.config import Splitting
-from fingen.items import find_stated
+from fingen.items import StatedItems, find_stated
 from fingen.pipeline.checking import DISAGREES, read_verdicts
 from fingen.pipeline.filters import OpenFilters
 from fingen.pipeline.repairing import is_repair
@@ -23,7 +24,7 @@ from fingen.quality.namesakes import NAMESAKE, find_namesakes
 from fingen.quality.privacy import Mode, protect
 from fingen.quality.same_answers import same_answers
 from fingen.quality.splits import assign_splits, pick_memory
-from fingen.records import CONTESTED, SUPPORTED_BY, Chunk, Record, Rejected, Request, SplitUnit, take
+from fingen.records import CONTESTED, SUPPORTED_BY, Chunk, Passage, Record, Rejected, Request, SplitUnit, take
 from fingen.tasks import qa
 from fingen.tasks.documents import parse_answer
 from fingen.teachers.answers import Answer, read_answers
@@ -181,13 +182,16 @@ def draw_records(
 
 def _stated_nowhere(records: Sequence[Record], origin: Origin) -> Iterator[tuple[Record, str]]:
     """Rows that ask for what no other passage of their report states: nobody knows whether an investor would find it."""
-    for record in records:
-        if record.task == qa.NEGATIVE:
+    negative = [record for record in records if record.task == qa.NEGATIVE]
+    of_report: dict[str, list[Passage]] = {record.document: [] for record in negative}
+    for passage in origin.passages.values():
+        if passage.document in of_report:
+            of_report[passage.document].append(passage)
+    for document, rows in groupby(negative, key=lambda record: record.document):  # they come by their reports
+        stated = StatedItems(of_report[document])
+        for record in rows:
             items = record.draws["asked"]
-            others = (
-                p for p in origin.passages.values() if p.document == record.document and p.chunk not in record.chunks
-            )
-            if not any(find_stated(item, passage) for passage in others for item in items):
+            if not any(stated.states(item, record.chunks) for item in items):
                 yield record, f"no other passage of the report that is asked about states “{items[0]}”"
 
 
