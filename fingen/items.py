@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
+from heapq import merge
+from itertools import chain, groupby
 from math import ceil
 from typing import Literal
 
@@ -213,12 +214,12 @@ class StatedItems:
         for passage in passages:
             self._groups.setdefault((passage.company or "", passage.language), _Group()).add(passage)
 
-    def states(self, item: str, apart_from: Collection[str] = ()) -> bool:
-        """Whether `find_stated` finds an item in a passage; not in those `apart_from`, which are named by their chunks."""
+    def states(self, items: Sequence[str], apart_from: Collection[str] = ()) -> bool:
+        """Whether `find_stated` finds one of these items in a passage; not in those `apart_from`, named by their chunks."""
         return any(
-            passage.chunk not in apart_from and find_stated(item, passage) is not None
+            passage.chunk not in apart_from and any(find_stated(item, passage) for item in items)
             for group in self._groups.values()
-            for passage in group.candidates(item)
+            for passage in group.candidates(items)
         )
 
 
@@ -237,21 +238,22 @@ class _Group:
             self._by_item[name].append(len(self._passages))
         self._passages.append((passage, words))
 
-    def candidates(self, item: str) -> Iterator[Passage]:
-        """The passages with as many of an item's words as one line of them would need; some may come twice."""
+    def candidates(self, items: Iterable[str]) -> Iterator[Passage]:
+        """The passages that can state one of these items, in their order."""
+        return (self._passages[number][0] for number, _ in groupby(merge(*map(self._numbers, items))))
+
+    def _numbers(self, item: str) -> Iterator[int]:
+        """The passages with as many of an item's words as one line of them would need, or with the item of its label."""
         first, _ = self._passages[0]
-        for name in _items(item, first.language):
-            yield from (self._passages[number][0] for number in self._by_item.get(name, ()))
-        wanted = _words(item, first)
-        if not wanted:
-            yield from (passage for passage, _ in self._passages)
+        wanted, least = _words(item, first), MOST * len(_words(item, first))
         # Of its words so many may be missing: each passage has one of those that are left with the rarest one among them.
         rarest = sorted(wanted, key=lambda word: (len(self._by_word.get(word, ())), word))
-        for word in rarest[: len(wanted) - ceil(MOST * len(wanted)) + 1]:
-            for number in self._by_word.get(word, ()):
-                passage, there = self._passages[number]
-                if len(wanted & there) >= MOST * len(wanted):
-                    yield passage
+        of_words = [self._by_word.get(word, []) for word in rarest[: len(wanted) - ceil(least) + 1]]
+        of_items = [self._by_item.get(name, []) for name in _items(item, first.language)]
+        named = set(chain.from_iterable(of_items))
+        for number in merge(*of_words, *of_items) if wanted else range(len(self._passages)):
+            if number in named or len(wanted & self._passages[number][1]) >= least:
+                yield number
 
 
 def _lines(passage: Passage) -> Iterator[tuple[str, str]]:

@@ -191,7 +191,7 @@ def _stated_nowhere(records: Sequence[Record], origin: Origin) -> Iterator[tuple
         stated = StatedItems(of_report[document])
         for record in rows:
             items = record.draws["asked"]
-            if not any(stated.states(item, record.chunks) for item in items):
+            if not stated.states(items, record.chunks):
                 yield record, f"no other passage of the report that is asked about states “{items[0]}”"
 
 
