@@ -23,11 +23,10 @@ BENCHMARKS = (
     "nwgi",
     "finqa",
     "tat-qa",
+    "fineval",
 )  # what `score --benchmark` takes
 SOURCES = (*BENCHMARKS, "alpaca", "sharegpt", "csv")  # what `import` takes
-RENAMED = {
-    "fineval-intent": "ant-intent"
-}  # names that sources and benchmarks had before: FinEval is another one, SUFE's
+RENAMED = {"fineval-intent": "ant-intent"}  # names that sources and benchmarks had before; fineval itself is SUFE's
 TERMS = {  # provider -> where it says what may be trained on its models' answers
     "anthropic": "https://support.claude.com/en/articles/12326764-can-i-use-my-outputs-to-train-an-ai-model",
     "openai": "https://openai.com/policies/services-agreement/",
