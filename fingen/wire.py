@@ -32,6 +32,9 @@ LIMITED = frozenset({429, 529})
 BILLING_CODES = frozenset({"billing_error", "insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 BILLING_ENDINGS = ("spend_limit_reached", "billing_unavailable", "billing_not_authorized")
 BILLING_WORDS = ("credit balance is too low", "specified api usage limits")  # Anthropic says these with a plain 400
+KEPT = ("HOME", "LANG", "LANGUAGE", "PATH", "SHELL", "SYSTEMROOT", "TEMP", "TESSDATA_PREFIX", "TMP", "TMPDIR", "TZ", "USER",
+        "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "VIRTUAL_ENV")  # fmt: skip  # of the environment
+KEPT_BEGINNINGS = ("LC_", "OMP_", "PYTHON")
 _ENGINE = re.compile(r"ray(?::(?P<address>auto|(?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}))?")
 _SPACE = re.compile(r"\s")
 
@@ -148,6 +151,11 @@ def server_url(url: str) -> str:
         shown = redact(f"://{url.rpartition('@')[2]}").removeprefix("://")  # a password may stand before it
         raise UsageError(f"not the address of a server: {shown}", hint="write it like http://localhost:8000/v1")
     return url
+
+
+def bare_environment() -> dict[str, str]:
+    """What processes that work for this one may know of its environment: no key is among it, by whatever name."""
+    return {name: value for name, value in os.environ.items() if name in KEPT or name.startswith(KEPT_BEGINNINGS)}
 
 
 def cluster_address(engine: str) -> str:
