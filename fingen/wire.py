@@ -36,6 +36,7 @@ KEPT = ("HOME", "LANG", "LANGUAGE", "PATH", "SHELL", "SYSTEMROOT", "TEMP", "TESS
         "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "VIRTUAL_ENV")  # fmt: skip  # of the environment
 KEPT_BEGINNINGS = ("LC_", "OMP_", "PYTHON")
 _ENGINE = re.compile(r"ray(?::(?P<address>auto|(?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}))?")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")  # of an address; a single letter is a drive
 _SPACE = re.compile(r"\s")
 
 
@@ -170,6 +171,19 @@ def cluster_address(engine: str) -> str:
             f"no engine: {engine.rpartition('@')[2]}", hint="write it as ray, ray:auto or ray:10.0.0.1:6379"
         )
     return named["address"] or ""
+
+
+def refuse_address(given: Path) -> None:
+    """Refuse an address where a file or folder is meant, as of a store of objects: nothing is fetched. What is told has no key of it.
+
+    Raises:
+        UsageError: it is one, and no file or folder of that name is there.
+    """
+    if (named := _SCHEME.match(str(given))) and not given.exists():
+        raise UsageError(
+            f"an address ({named[1]}://...), where a file or folder is meant; nothing was fetched",
+            hint="fetch what is there into a folder, and name that: see fingen help cluster",
+        )
 
 
 def server_name(url: str) -> str:
