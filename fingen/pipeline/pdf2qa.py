@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from importlib.metadata import version
@@ -18,10 +18,12 @@ from fingen.disk import lock, sha256_file
 from fingen.documents import OVERRIDES, Progress, name_some
 from fingen.errors import DocumentError, SetError, ShortfallError, TeacherError, UsageError
 from fingen.events import Answered, Estimate, Note, Waiting
+from fingen.parallel import Parallel
 from fingen.pipeline.checking import Checker, open_checker
-from fingen.pipeline.drawing import Draw, divide, draw_records, look_at_answers
+from fingen.pipeline.drawing import divide, draw_records
 from fingen.pipeline.filters import OpenFilters, open_filters
 from fingen.pipeline.judging import Judge, open_judge, with_scores
+from fingen.pipeline.looking import Draw, Looks
 from fingen.pipeline.notes import amount_note, reading_notes, tuning_note
 from fingen.pipeline.parts import (
     Part,
@@ -224,7 +226,7 @@ class _Run:
         passages = {passage.chunk: passage for request in self.job.requests for passage in request.passages}
         documents = self.parts.kept if self.parts else self.documents
         names = frozenset(name for d in documents for name in (d.company, *d.names.values()) if name)
-        return Origin({chunk.id: chunk for chunk in self.shown}, passages, names)
+        return Origin({chunk.id: chunk for chunk in self.shown}, passages, names, most_grounded=None)
 
     def read(self) -> None:
         """Read the documents, and make the requests about them."""
@@ -347,7 +349,7 @@ class _Run:
         """Send rejected pairs back to their teacher, as often as is wanted."""
 
         def look(requests: list[Request]) -> list[Rejected]:
-            return self.look(journal, requests).rejected
+            return self.looks.at(requests, journal).rejected
 
         pending = self.repairs.ask(self.job, look, journal, locks, self.on_event, consent)
         if self.repairs.rounds:
@@ -370,7 +372,7 @@ class _Run:
         if self.checker is None:
             return None
         self.checker.job.identity = self.job.identity
-        written = self.look(journal, [*self.job.requests, *self.repairs.requests]).asked_about
+        written = self.looks.at([*self.job.requests, *self.repairs.requests], journal).asked_about
         checked = self.checker.ask(written, self.origin.passages, journal, locks, self.on_event, consent)
         self._expect(self.checker.job, journal)
         self.clock.lap("checking claims")
@@ -381,10 +383,12 @@ class _Run:
         costs = self.expected_usd, expected_usd(job, Outstanding(journal).batched())
         self.expected_usd = None if costs[0] is None or costs[1] is None else costs[0] + costs[1]
 
-    def look(self, journal: Journal, requests: Iterable[Request]) -> Draw:
-        """The items of answers, before duplicates fall. What the second teacher decides on is not sent back to be mended."""
-        contest = self.checker is not None
-        return look_at_answers(requests, journal, self.origin, self.job.teacher.name, self.filters, contest=contest)
+    @cached_property
+    def looks(self) -> Looks:
+        """The looks at answers, before duplicates fall. What the second teacher decides on is not sent back to be mended."""
+        settings, contest = self.settings, self.checker is not None
+        how = Parallel(settings.workers, settings.engine, lambda text: self.on_event(Note(text, is_warning=True)))
+        return Looks(self.origin, self.job.teacher.name, settings.filters.privacy, contest, how)
 
     def ask_judge(
         self, journal: Journal, locks: RequestLocks, consent: Callable[[Estimate], None]
@@ -404,7 +408,7 @@ class _Run:
         requests = [*self.job.requests, *self.repairs.requests]
         check = self.checker.name if self.checker else None
         negatives = self.settings.negatives
-        return draw_records(requests, journal, self.origin, self.job.teacher.name, self.filters, check, negatives)
+        return draw_records(requests, journal, self.looks, self.filters, check, negatives)
 
     def draw(self, journal: Journal) -> tuple[Draw, SetContent]:
         """Draw the records, with their scores, and divide them."""
