@@ -109,12 +109,11 @@ def look_at_answers(
 ) -> Draw:
     """Each item of the answers in the journal as a record, or as a reject where a check of its own finds fault.
 
-    With `contest` what only rules that read words speak against is neither yet, but contested.
+    Each request is there once. With `contest` what only rules that read words speak against is neither yet, but contested.
     """
     draw = Draw()
     judge = _Judge(draw, origin, teacher, filters, contest)
-    distinct = {request.key: request for request in requests}
-    for answer in read_answers(journal, distinct.values(), parse_answer):
+    for answer in read_answers(journal, requests, parse_answer):
         request, items = answer.request, answer.items
         draw.unanswered += answer.completion is None
         draw.unusable += answer.completion is not None and bool(answer.unusable)
@@ -132,7 +131,7 @@ def look_at_answers(
 
 
 def draw_records(
-    requests: list[Request],
+    requests: Iterable[Request],
     journal: Journal,
     origin: Origin,
     teacher: str,
