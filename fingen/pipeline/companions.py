@@ -26,7 +26,10 @@ class Companions:
         self._reports = reports
         self._places = {head.path: place for place, head in enumerate(reports.heads)}
         self._years: dict[tuple[str, str, str], list[tuple[str, str, int]]] = defaultdict(list)
-        self._statements: tuple[str, list[tuple[int, str, list[str]]]] = ("", [])  # of the document that was asked for last
+        self._statements: tuple[str, list[tuple[int, str, list[str]]]] = (
+            "",
+            [],
+        )  # of the document that was asked for last
         several = Counter(map(_company, reports.heads))
         for place, head in enumerate(reports.heads):
             if head.company and several[_company(head)] > 1:  # others have no year before

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from fingen.config import Splitting
+from fingen.disk import short_digest
 from fingen.items import find_stated
 from fingen.pipeline.checking import DISAGREES, read_verdicts
 from fingen.pipeline.filters import OpenFilters
@@ -23,7 +27,8 @@ from fingen.quality.namesakes import NAMESAKE, find_namesakes
 from fingen.quality.privacy import Mode, protect
 from fingen.quality.same_answers import same_answers
 from fingen.quality.splits import assign_splits, pick_memory
-from fingen.records import CONTESTED, SUPPORTED_BY, Chunk, Record, Rejected, Request, SplitUnit, take
+from fingen.records import CONTESTED, SUPPORTED_BY, Chunk, Record, Rejected, Request, SplitUnit, take_ids
+from fingen.spool import Named, Picked, Spool
 from fingen.tasks import qa
 from fingen.tasks.documents import parse_answer
 from fingen.teachers.answers import Answer, read_answers
@@ -49,24 +54,48 @@ class Contested:
     reject: Rejected  # where the teacher does not support it
 
 
-@dataclass
 class Draw:
-    """Items on their way to becoming records."""
+    """Items on their way to becoming records. What is kept and what is rejected lies on disk: see `fingen.spool.open_unnamed`."""
 
-    kept: list[Record] = field(default_factory=list)
-    contested: list[Contested] = field(default_factory=list)  # only where a second teacher is asked
-    rephrased: dict[str, str] = field(default_factory=dict)  # record id -> the second wording of its question
-    rejected: list[Rejected] = field(default_factory=list)
-    unusable: int = 0  # answers
-    unanswered: int = 0  # requests
-    repairs: Counter[str] = field(default_factory=Counter)  # what had to be forgiven to read answers -> how often
-    slips: int = 0  # quotes that differ from the source in a few letters, and were set right
-    checked: dict[str, Any] | None = (
-        None  # what a second teacher made of the items that pass the rules, if one was asked
-    )
-    judged: dict[str, Any] | None = None  # what a judge made of the kept items, if one was asked
-    mended: set[str] = field(default_factory=set)  # ids of records whose pair was rejected before
-    private: Counter[str] = field(default_factory=Counter)  # kind of personal data -> times it was found
+    def __init__(
+        self, kept: Iterable[Record] = (), rephrased: Mapping[str, str] = MappingProxyType({}), near: Path | None = None
+    ) -> None:
+        self.near = near
+        self.rejected = Spool[Rejected](near)
+        self.contested = Spool[Contested](near)  # only where a second teacher is asked
+        self._rows, self._kept = Spool[Record](near), array("Q")
+        self._wordings, self._worded = Spool[str](near), dict[str, int]()
+        self.rephrased: Mapping[str, str] = Named(self._worded, lambda id: self._wordings[self._worded[id]])
+        self.unusable = 0  # answers
+        self.unanswered = 0  # requests
+        self.repairs = Counter[str]()  # what had to be forgiven to read answers -> how often
+        self.slips = 0  # quotes that differ from the source in a few letters, and were set right
+        self.checked: dict[str, Any] | None = None  # what a second teacher made of items that pass, if one was asked
+        self.judged: dict[str, Any] | None = None  # what a judge made of the kept items, if one was asked
+        self.mended = set[str]()  # ids of records whose pair was rejected before
+        self.private = Counter[str]()  # kind of personal data -> times it was found
+        for record in kept:
+            self.keep(record)
+        for id, wording in rephrased.items():
+            self.rephrase(id, wording)
+
+    @property
+    def kept(self) -> Picked[Record]:
+        """The records, in the order in which they came; those that are kept now."""
+        return Picked(self._rows, self._kept)
+
+    def keep(self, record: Record) -> None:
+        """Take in a record."""
+        self._kept.append(self._rows.append(record))
+
+    def rephrase(self, id: str, wording: str) -> None:
+        """Take in the second wording of a record's question; of two of one id the last one stands."""
+        self._worded[id] = self._wordings.append(wording)
+
+    def replace(self, records: Iterable[Record]) -> None:
+        """Put other records in the place of those that are kept."""
+        rows = Spool(self.near, records)
+        self._rows, self._kept = rows, array("Q", range(len(rows)))
 
     @property
     def asked_about(self) -> list[Record]:
@@ -82,26 +111,32 @@ class Draw:
             record, reject = each.record, each.reject
             if record.id in supported:
                 draws = {**record.draws, SUPPORTED_BY: teacher}
-                self.kept.append(record.model_copy(update={"draws": draws}))
+                self.keep(record.model_copy(update={"draws": draws}))
             else:
                 too = against.get(record.id, f"{teacher} did not say that the quotes support each claim")
                 self.rejected.append(reject.model_copy(update={"detail": f"{reject.detail}; {DISAGREES}: {too}"}))
 
-    def reject(self, records: Iterable[tuple[Record, str]], reason: str) -> None:
-        """Move records to the rejects, each with its detail. They are known as objects: a duplicate may have the same id."""
-        details = {id(record): detail for record, detail in records}
-        for record in self.kept:
-            if id(record) in details:
-                item: dict[str, Any] = {
-                    "question": record.instruction,
-                    "answer": record.output,
-                    "document": record.document,
-                }
-                item |= {"before": list(record.messages)} if record.turns else {}
-                self.rejected.append(
-                    Rejected(item=item, reason=reason, detail=details[id(record)], chunks=record.chunks, request=None)
-                )
-        self.kept = [record for record in self.kept if id(record) not in details]
+    def reject(self, found: Iterable[tuple[int, str]], reason: str, kept: Picked[Record] | None = None) -> None:
+        """Move records to the rejects, each with its detail. They go by their places, as ids may be there twice.
+
+        The places are those among the records that are kept, or were `kept` once.
+        """
+        kept = self.kept if kept is None else kept
+        details = {kept.numbers[place]: detail for place, detail in found}
+        if not details:
+            return
+        fallen = array("Q", (number for number in self._kept if number in details))
+        for number, record in zip(fallen, self._rows.read(fallen), strict=True):
+            item: dict[str, Any] = {
+                "question": record.instruction,
+                "answer": record.output,
+                "document": record.document,
+            }
+            item |= {"before": list(record.messages)} if record.turns else {}
+            self.rejected.append(
+                Rejected(item=item, reason=reason, detail=details[number], chunks=record.chunks, request=None)
+            )
+        self._kept = array("Q", (number for number in self._kept if number not in details))
 
 
 def look_at_answers(
@@ -111,14 +146,15 @@ def look_at_answers(
 
     Each request is there once. With `contest` what only rules that read words speak against is neither yet, but contested.
     """
-    draw = Draw()
+    draw = Draw(near=journal.path)
     judge = _Judge(draw, origin, teacher, filters, contest)
     for answer in read_answers(journal, requests, parse_answer):
         request, items = answer.request, answer.items
         draw.unanswered += answer.completion is None
         draw.unusable += answer.completion is not None and bool(answer.unusable)
         draw.repairs.update(answer.repairs)
-        draw.rejected += rejects(answer)
+        for each in rejects(answer):
+            draw.rejected.append(each)
         most = request.count // len(request.tasks)  # of each kind
         room = dict.fromkeys(request.tasks, most)
         for task, item in items:
@@ -150,7 +186,7 @@ def draw_records(
         draw.settle(checked.supported, checked.against, check)
         draw.reject(checked.fallen, DISAGREES)
         draw.checked = checked.report
-    draw.reject(find_namesakes(draw.kept, origin.passages.values()), NAMESAKE)
+    draw.reject(find_namesakes(draw.kept, origin.of_document), NAMESAKE)
     draw.reject(_stated_nowhere(draw.kept, origin), STATED_NOWHERE)
     known = journal.splits()
 
@@ -162,40 +198,40 @@ def draw_records(
         best = (0, 0) if teacher == "offline" else worth(record)
         return not any(chunk in known for chunk in record.chunks), *best
 
-    duplicates = filters.duplicates(draw.kept, better=rank)
-    for kind in sorted({duplicate.kind for duplicate in duplicates}):
-        found = (duplicate for duplicate in duplicates if duplicate.kind == kind)
-        draw.reject(((d.record, f"of {d.of}" + (f" in {d.of_set}" if d.of_set else "")) for d in found), kind)
+    kept = draw.kept
+    ranks = list(map(rank, kept))
+    repeats = filters.repeats(kept, order=sorted(range(len(kept)), key=ranks.__getitem__))
+    for kind in sorted({each.kind for each in repeats}):
+        found = (each for each in repeats if each.kind == kind)
+        draw.reject(((d.number, f"of {d.of}" + (f" in {d.of_set}" if d.of_set else "")) for d in found), kind, kept)
     if teacher != "offline":  # the rules take whole sentences: theirs are the same, or they are not
         draw.reject(same_answers(draw.kept, better=rank), "answer")
-    draw.reject(filters.contaminated(draw.kept), "contaminated")
+    draw.reject(filters.overlaps(draw.kept).items(), "contaminated")
     if teacher == "offline":
         surplus_records = surplus_reference(draw.kept, origin.chunks, REFERENCE_SHARE)
         detail = "more than a third of this report's pairs came from glossaries and accounting policies"
-        draw.reject(((record, detail) for record in surplus_records), "reference-share")
+        draw.reject(((place, detail) for place in surplus_records), "reference-share")
     if negatives is not None:
         draw.reject(_surplus_negatives(draw.kept, negatives), SURPLUS_NEGATIVES)
     return draw
 
 
-def _stated_nowhere(records: Sequence[Record], origin: Origin) -> Iterator[tuple[Record, str]]:
+def _stated_nowhere(records: Iterable[Record], origin: Origin) -> Iterator[tuple[int, str]]:
     """Rows that ask for what no other passage of their report states: nobody knows whether an investor would find it."""
-    for record in records:
+    for place, record in enumerate(records):
         if record.task == qa.NEGATIVE:
             items = record.draws["asked"]
-            others = (
-                p for p in origin.passages.values() if p.document == record.document and p.chunk not in record.chunks
-            )
+            others = (p for p in origin.of_document(record.document) if p.chunk not in record.chunks)
             if not any(find_stated(item, passage) for passage in others for item in items):
-                yield record, f"no other passage of the report that is asked about states “{items[0]}”"
+                yield place, f"no other passage of the report that is asked about states “{items[0]}”"
 
 
-def _surplus_negatives(records: Sequence[Record], share: float) -> Iterator[tuple[Record, str]]:
+def _surplus_negatives(records: Sequence[Record], share: float) -> Iterator[tuple[int, str]]:
     """Rows beyond their share of all; which ones depends on their ids, not on their order."""
-    rows = [record for record in records if record.task == qa.NEGATIVE]
+    rows = {place: record.id for place, record in enumerate(records) if record.task == qa.NEGATIVE}
     most = round((len(records) - len(rows)) * share / (1 - share))
-    stay = {record.id for record in take(rows, most)}
-    yield from ((record, f"more than {share:g} of the rows") for record in rows if record.id not in stay)
+    stay = take_ids(rows.values(), most)
+    yield from ((place, f"more than {share:g} of the rows") for place, id in rows.items() if id not in stay)
 
 
 @dataclass
@@ -236,7 +272,8 @@ class _Judge:
             )  # fmt: skip
             self.draw.rejected.append(rejected(item.model_dump(), drop.reason, drop.detail, request))
         else:
-            kept, self.draw.rephrased[record.id] = private
+            kept, wording = private
+            self.draw.rephrase(record.id, wording)
             if drop is not None:
                 reasons = dict.fromkeys([*(each.reason for each in faults), *(each.reason for each in findings)])
                 kept = kept.model_copy(update={"draws": {**kept.draws, CONTESTED: list(reasons)}})
@@ -246,7 +283,7 @@ class _Judge:
             if is_repair(request.template):
                 self.draw.mended.add(record.id)
             self.draw.slips += slips
-            self.draw.kept.append(kept)
+            self.draw.keep(kept)
 
     def _grounding(self, record: Record) -> Sequence[Finding]:
         grounding = self.origin.ground(record)
@@ -287,8 +324,8 @@ def divide(
     journal: Journal,
     unnamed: frozenset[str] = frozenset(),
     negatives: float | None = None,
-) -> dict[str, list[Record]]:
-    """The rows of each split, with or without their passages; choices are written to the journal.
+) -> dict[str, Spool[Record]]:
+    """The rows of each split, with or without their passages, on disk; choices are written to the journal.
 
     `units_of`: path -> the units of that document. Documents in `unnamed` name no company for sure: without its passage
     nobody knows whom a question about them means.
@@ -297,12 +334,16 @@ def divide(
     asked = {unit.removeprefix(MEMORY) for unit, split in known.items() if split == "memory"}
     draw.reject(_asked_in_memory(draw, asked), "exact")
     assignment = assign_splits(draw.kept, by=split_by, shares=splitting.shares, known=known, units_of=units_of)
-    draw.reject(assignment.rejected, "joins-splits")
+    if assignment.rejected:
+        joins = {record.id: detail for record, detail in assignment.rejected}
+        places = ((place, joins.get(record.id)) for place, record in enumerate(draw.kept))
+        draw.reject(((place, detail) for place, detail in places if detail), "joins-splits")
     journal.assign({unit: split for unit, split in assignment.units.items() if unit not in known})
     split_of = assignment.split_of
-    splits: dict[str, list[Record]] = {"train": [], "validation": [], "test": [], "memory": []}
+    splits = {split: Spool[Record](draw.near) for split in ("train", "validation", "test", "memory")}
     unstated = UNSTATED if negatives is None else 0.0  # else they are rows of their own
-    open_book = _OpenBook(draw.kept, split_of, origin, privacy, unstated)
+    shown = draw.kept if context in ("passage", "both") else ()
+    open_book = _OpenBook(shown, split_of, origin, privacy, unstated)
     for record in draw.kept:
         if record.task == qa.NEGATIVE:
             splits[split_of[record.id]].append(record)
@@ -313,41 +354,45 @@ def divide(
             splits[split_of[record.id]].append(open_book.row(record))
     draw.private += open_book.private
     if context in ("none", "both"):
-        chosen = _memory(splits["train"], draw, splitting.memory_share, asked)
-        journal.assign({f"{MEMORY}{record.id}": "memory" for record in chosen if record.id not in asked})
-        splits["memory"] = [qa.reworded(record, draw.rephrased[record.id]) for record in chosen]
+        train = splits["train"]
+        chosen = _memory(train, draw, splitting.memory_share, asked)
+        journal.assign({f"{MEMORY}{id}": "memory" for id in chosen if id not in asked})
+        for record in train:
+            if not record.input and record.id in chosen:
+                splits["memory"].append(qa.reworded(record, draw.rephrased[record.id]))
     return splits
 
 
-def _asked_in_memory(draw: Draw, asked: set[str]) -> list[tuple[Record, str]]:
+def _asked_in_memory(draw: Draw, asked: set[str]) -> list[tuple[int, str]]:
     """Records that ask what `memory` asks already, of the training records in `asked`: what is there stays."""
+    if not asked:
+        return []
     wordings = {fold(draw.rephrased[record.id]): record.id for record in draw.kept if record.id in asked}
-    found = ((record, wordings.get(fold(record.instruction))) for record in draw.kept)
-    return [(record, f"of the second question of {other}") for record, other in found if other]
+    found = ((place, wordings.get(fold(record.instruction))) for place, record in enumerate(draw.kept))
+    return [(place, f"of the second question of {other}") for place, other in found if other]
 
 
-def _memory(train: list[Record], draw: Draw, share: float, asked: set[str]) -> list[Record]:
-    """The training records whose second wording goes to memory, those `asked` before among them.
+def _memory(train: Iterable[Record], draw: Draw, share: float, asked: set[str]) -> dict[str, None]:
+    """Ids of the training records whose second wording goes to memory, those `asked` before among them, in their order.
 
     A wording that another question has already is left out, and a conversation has none.
     """
-    closed = [record for record in train if not record.input and draw.rephrased.get(record.id)]
-    taken = {fold(record.instruction) for record in draw.kept}
+    closed = {record.id: record.id in asked for record in train if not record.input and draw.rephrased.get(record.id)}
+    taken = {short_digest(fold(record.instruction)) for record in draw.kept}
     picked = pick_memory(closed, share, asked)
     chosen = set()
-    for record in sorted(closed, key=lambda record: (record.id not in asked, record.id)):
-        wording = fold(draw.rephrased[record.id])
-        if record.id in picked and wording not in taken:
+    for id in sorted(closed, key=lambda id: (not closed[id], id)):
+        if id in picked and (wording := short_digest(fold(draw.rephrased[id]))) not in taken:
             taken.add(wording)
-            chosen.add(record.id)
-    return [record for record in closed if record.id in chosen]
+            chosen.add(id)
+    return {id: None for id in closed if id in chosen}
 
 
 class _OpenBook:
     """Rows with their passage; other passages beside it come from the same document and the same split."""
 
     def __init__(
-        self, records: list[Record], split_of: dict[str, str], origin: Origin, privacy: Mode, unstated: float
+        self, records: Iterable[Record], split_of: dict[str, str], origin: Origin, privacy: Mode, unstated: float
     ) -> None:
         self._unstated = unstated
         self._privacy: Mode = "mask" if privacy == "drop" else privacy

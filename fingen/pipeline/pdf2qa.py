@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from importlib.metadata import version
@@ -58,7 +58,7 @@ from fingen.set_folder import (
     withdrawn_from,
 )
 from fingen.sets import JOURNAL, MANIFEST, SetContent, read_manifest, say_terms, write_set
-from fingen.spool import Named
+from fingen.spool import Named, Spool
 from fingen.tasks.documents import whole_problem
 from fingen.tasks.qa import PAIR_TOKENS
 from fingen.teachers import choose_teacher, open_teacher
@@ -419,28 +419,34 @@ class _Run:
         """Draw the records, with their scores, and divide them."""
         draw = self.draw_records(journal)
         if self.judge is not None:
-            draw.kept, unjudged = with_scores(draw.kept, self.judge.job.requests, journal)
+            judged, unjudged = with_scores(draw.kept, self.judge.job.requests, journal)
+            draw.replace(judged)
             draw.judged = self.judge.report(draw.kept, unjudged)
         settings, units = self.settings, document_units(self.documents.heads, self.split_by)
         how = (settings.splitting, settings.context, self.split_by, settings.filters.privacy)
         unnamed = frozenset(document.path for document in self.documents.heads if document.company is None)
         splits = divide(draw, *how, units, self.origin, journal, unnamed, settings.negatives)
         draw.private += self.job.masked
-        return draw, self.content(
-            draw, {split: list(map(self._whole, rows)) for split, rows in splits.items()}, journal
-        )
+        figures = Counter(self.origin.count_figures(()))
+        whole = {split: Spool(settings.out, self._whole(rows, figures)) for split, rows in splits.items()}
+        return draw, self.content(draw, whole, figures, journal)
 
-    def _whole(self, record: Record) -> Record:
-        """A row with what is known of its figures, and of the filing of its document."""
-        filing = self._filings.get(record.document)
-        told = with_steps(record) if self.settings.reasons else record
-        return self.origin.with_figures(told.model_copy(update={"filing": filing}) if filing else told)
+    def _whole(self, rows: Iterable[Record], figures: Counter[str]) -> Iterator[Record]:
+        """Rows with what is known of their figures, which are counted, and of the filing of their document."""
+        for record in rows:
+            filing = self._filings.get(record.document)
+            told = with_steps(record) if self.settings.reasons else record
+            whole = self.origin.with_figures(told.model_copy(update={"filing": filing}) if filing else told)
+            figures.update(self.origin.count_figures((whole,)))
+            yield whole
 
     @cached_property
     def _filings(self) -> dict[str, dict[str, str]]:
         return {document.path: document.filing for document in self.documents.heads if document.filing}
 
-    def content(self, draw: Draw, splits: dict[str, list[Record]], journal: Journal) -> SetContent:
+    def content(
+        self, draw: Draw, splits: Mapping[str, Sequence[Record]], figures: Mapping[str, int], journal: Journal
+    ) -> SetContent:
         """What the set will hold.
 
         Raises:
@@ -463,7 +469,8 @@ class _Run:
             },
             prompts={name: template.sha256 for name, template in self.plan.templates.items()},
             sources=tuple(
-                SourceEntry(**{name: getattr(d, name) for name in SourceEntry.model_fields}) for d in self.documents.heads
+                SourceEntry(**{name: getattr(d, name) for name in SourceEntry.model_fields})
+                for d in self.documents.heads
             ),
             unread={path: str(reason) for path, reason in self.unread.items()},
             files={},
@@ -476,11 +483,13 @@ class _Run:
             split_by=self.split_by,
             checked=draw.checked or {},
             withdrawn=withdrawn_from(self.settings.out),
-            figures=self.origin.count_figures(chain.from_iterable(splits.values())),
+            figures=dict(figures),
             versions={"fingen": __version__, "pymupdf": version("pymupdf"), "python": platform.python_version()},
         )
-        rejects = [protect_reject(each, self.settings.filters.privacy) for each in draw.rejected]
-        return SetContent(splits=splits, rejected=rejects, chunks=self.documents.chunks.pick(self.shown.values()), manifest=manifest)
+        out, privacy = self.settings.out, self.settings.filters.privacy
+        rejects = Spool(out, (protect_reject(each, privacy) for each in draw.rejected))
+        chunks = self.documents.chunks.pick(self.shown.values())
+        return SetContent(splits=splits, rejected=rejects, chunks=chunks, manifest=manifest)
 
     def no_record(self, draw: Draw) -> ShortfallError:
         """The error where everything fell, with why."""

@@ -268,7 +268,9 @@ def take_answers(job: Job, paths: Sequence[Path], journal: Journal, locks: Reque
     missing = journal.missing(keys_of(job.requests))
     counter = _Counter(job, journal, len(missing), on_event)
     _bind(job, journal)
-    report = import_answers(paths, by_key(job.requests), open_batch_api(job.teacher).teacher, Outstanding(journal), locks)
+    report = import_answers(
+        paths, by_key(job.requests), open_batch_api(job.teacher).teacher, Outstanding(journal), locks
+    )
     judge_stored(job, journal, counter.count)
     return report
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -33,6 +33,7 @@ class Origin:
     passages: Mapping[str, Passage] = field(default_factory=dict)
     organisations: frozenset[str] = frozenset()  # whose reports they are
     is_whole: bool = False
+    _by_document: dict[str, list[str]] = field(default_factory=dict, compare=False, repr=False)
     _ground: dict[tuple[object, ...], Grounding] = field(default_factory=dict, compare=False, repr=False)
 
     def of(self, record: Record) -> tuple[Passage, ...] | None:
@@ -41,6 +42,13 @@ class Origin:
             found = tuple(self.passages[chunk] for chunk in record.chunks if chunk in self.passages)
             return found if len(found) == len(record.chunks) else None
         return tuple(self.passages.values()) if self.is_whole else None
+
+    def of_document(self, path: str) -> Iterator[Passage]:
+        """The passages of one document, in their order."""
+        if not self._by_document:
+            for chunk, passage in self.passages.items():
+                self._by_document.setdefault(passage.document, []).append(chunk)
+        return map(self.passages.__getitem__, self._by_document.get(path, ()))
 
     def with_texts(self, record: Record) -> Record:
         """The row with the quotes and the passage that its hashes stand for; the hash of what is not here stays."""

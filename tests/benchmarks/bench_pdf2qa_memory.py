@@ -171,7 +171,9 @@ def report(sizes: Sequence[int] = SIZES, only: Sequence[str] = (), home: Path | 
         less = costs[small][key].peak_bytes if small else 0
         slope = (cost.peak_bytes - less) / (large - small)
         found[key] = cost.peak_bytes + slope * (MANY - large)
-        print(f"{key}: {slope / 1e3:.0f} kB a report between {small:,} and {large:,}; {MANY:,} take {found[key] / 1e9:.2f} GB")
+        print(
+            f"{key}: {slope / 1e3:.0f} kB a report between {small:,} and {large:,}; {MANY:,} take {found[key] / 1e9:.2f} GB"
+        )
     return found
 
 
