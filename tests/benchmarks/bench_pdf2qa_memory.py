@@ -149,17 +149,21 @@ def measure(home: Path, reports: int, only: Sequence[str] = ()) -> dict[str, Cos
     ask, costs = f"pdf2qa {files.name} --teacher offline --task table", dict[str, Cost]()
     for name in ("build/set", "build/gathered", "build/parts"):
         shutil.rmtree(home / name, ignore_errors=True)
-    if not only or "pdf2qa" in only:
-        costs["pdf2qa"] = run(home, f"{ask} --out build/set")
-    if not only or "gather" in only:
-        for part in ("1", "2", "1"):
-            cost = run(home, f"{ask} --shard {part}/2 --out build/parts/{part}")
-            costs["a part"] = max(cost, costs.get("a part", cost), key=lambda each: each.peak_bytes)
-        costs["gather"] = run(home, "gather build/parts/1 build/parts/2 --out build/gathered")
-    for key, cost in costs.items():
+    for key, command in _commands(ask, only):
+        cost = run(home, command)
+        costs[key] = max(cost, costs.get(key, cost), key=lambda each: each.peak_bytes)
         told = f"{cost.peak_bytes / 1e6:.0f} MB, {cost.seconds:.0f} CPU s, {cost.seconds / reports:.3f} s a report"
         print(f"{reports:,} reports, {key}: {told}", flush=True)
     return costs
+
+
+def _commands(ask: str, only: Sequence[str]) -> Iterator[tuple[str, str]]:
+    if not only or "pdf2qa" in only:
+        yield "pdf2qa", f"{ask} --out build/set"
+    if not only or "gather" in only:
+        for part in ("1", "2", "1"):  # the first one asks when the second one has read
+            yield "a part", f"{ask} --shard {part}/2 --out build/parts/{part}"
+        yield "gather", "gather build/parts/1 build/parts/2 --out build/gathered"
 
 
 def report(sizes: Sequence[int] = SIZES, only: Sequence[str] = (), home: Path | None = None) -> dict[str, float]:
