@@ -6,11 +6,12 @@ their places on the page (pdfplumber), of inline XBRL the facts that the filer t
 An operand is a cell: its file, page, row, period, figure, and the scale and unit it is said in. A verdict has for each of row, period, unit
 and basis what was found: "same", "other" or "open" (not to be told by these rules), and for the last two what was seen.
 
-    PYTHON tests/benchmarks/table_oracle.py < operands.jsonl > verdicts.jsonl
+    PYTHON tests/benchmarks/table_oracle.py < operands.jsonl > verdicts.jsonl      # a Python with pdfplumber and lxml
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import sys
@@ -101,9 +102,7 @@ def lines_of(words: Sequence[dict[str, Any]]) -> list[Line]:
 
 @lru_cache(maxsize=2)
 def open_pdf(path: str) -> Any:
-    import pdfplumber
-
-    return pdfplumber.open(path)
+    return importlib.import_module("pdfplumber").open(path)
 
 
 @lru_cache(maxsize=12)
@@ -117,9 +116,8 @@ def page_lines(path: str, number: int) -> list[Line]:
 @lru_cache(maxsize=4)
 def page_texts(path: str) -> list[str]:
     """The text of each page, by a reader that is quick."""
-    import pypdfium2
-
-    return [page.get_textpage().get_text_range() for page in pypdfium2.PdfDocument(path)]
+    document = importlib.import_module("pypdfium2").PdfDocument(path)  # comes with pdfplumber
+    return [page.get_textpage().get_text_range() for page in document]
 
 
 def tokens(line: Line) -> Iterator[tuple[str, float, float]]:
