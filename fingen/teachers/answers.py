@@ -47,10 +47,11 @@ def read_answers(journal: Journal, requests: Iterable[Request], parse: Parse[T])
     left = iter(requests)
     while some := list(islice(left, AT_ONCE)):
         completions = journal.answers(request.key for request in some)
-        yield from (_read(request, completions.get(request.key), parse) for request in some)
+        yield from (read_answer(request, completions.get(request.key), parse) for request in some)
 
 
-def _read(request: Request, completion: Completion | None, parse: Parse[T]) -> Answer[T]:
+def read_answer(request: Request, completion: Completion | None, parse: Parse[T]) -> Answer[T]:
+    """Read the answer to a request."""
     if completion is None or completion.stop_reason not in ENDED:
         return Answer(request, completion, completion.stop_reason if completion else "not answered")
     try:
