@@ -13,7 +13,7 @@ from fingen.pipeline.checking import DISAGREES, read_verdicts
 from fingen.pipeline.filters import OpenFilters
 from fingen.pipeline.repairing import is_repair
 from fingen.quality.absence import items_asked
-from fingen.quality.balance import surplus_reference
+from fingen.quality.balance import surplus_on_tables, surplus_reference
 from fingen.quality.checks import find_faults
 from fingen.quality.draft import Draft, Drop, joined
 from fingen.quality.duplicates import fold, worth
@@ -32,6 +32,7 @@ from fingen.verification.origin import Origin
 
 REFERENCE_SHARE = 1 / 3  # of the offline teacher's pairs of a document and task, from glossaries and policies
 DISTRACTED = 0.3  # of the rows with their passage: other passages stand beside it
+SURPLUS = "surplus"  # the reason of what is right, and more than was asked for
 NO_ANSWER = "no-answer"  # the reason of a request that nothing came of
 MEMORY = "memory:"  # before the id of a training record, in the journal: its second question is asked in memory
 UNSTATED = (
@@ -127,7 +128,7 @@ def look_at_answers(
             if room[task.task] >= 0:
                 judge.item(task, item, request)
             else:
-                draw.rejected.append(rejected(item.model_dump(), "surplus", f"more than {most} asked for", request))
+                draw.rejected.append(rejected(item.model_dump(), SURPLUS, f"more than {most} asked for", request))
     return draw
 
 
@@ -174,6 +175,10 @@ def draw_records(
         surplus_records = surplus_reference(draw.kept, origin.chunks, REFERENCE_SHARE)
         detail = "more than a third of this report's pairs came from glossaries and accounting policies"
         draw.reject(((record, detail) for record in surplus_records), "reference-share")
+        most = {
+            request.passages[0].chunk: qa.most_of_a_table(request) for request in requests if request.tasks == (qa.TABLE,)
+        }
+        draw.reject(list(surplus_on_tables(draw.kept, origin.chunks, most)), SURPLUS)
     if negatives is not None:
         draw.reject(_surplus_negatives(draw.kept, negatives), SURPLUS_NEGATIVES)
     return draw

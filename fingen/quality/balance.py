@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 from fingen.disk import sha256_text
 from fingen.records import Chunk, Record
@@ -29,6 +30,28 @@ def surplus_reference(records: Sequence[Record], chunks: Mapping[str, Chunk], sh
         room = int((len(group) - len(reference)) * share / (1 - share) + 1e-9)
         surplus.update(record.id for record in sorted(reference, key=lambda record: sha256_text(record.id))[room:])
     return [record for record in records if record.id in surplus]
+
+
+def surplus_on_tables(
+    records: Sequence[Record], chunks: Mapping[str, Chunk], most: Mapping[str, int]
+) -> Iterator[tuple[Record, str]]:
+    """Records beyond those that a table gives: the first ones stay. `most` says of each chunk how many a table of it gives."""
+    taken: Counter[tuple[str, int]] = Counter()
+    for record in records:
+        if (chunk := record.chunks[0]) not in most:
+            continue
+        table = _table_of(record, chunks[chunk])
+        taken[chunk, table] += 1
+        if taken[chunk, table] > most[chunk]:
+            yield record, f"more than {most[chunk]} on one table"
+
+
+def _table_of(record: Record, chunk: Chunk) -> int:
+    """The place of the table among the blocks of a chunk that has all quotes of a record, or else of its first one."""
+    tables = [(n, chunk.text[block.start : block.end]) for n, block in enumerate(chunk.blocks) if block.kind == "table"]
+    quotes = [quote.quote for quote in record.evidence]
+    whole = (n for n, text in tables if all(quote in text for quote in quotes))
+    return next(whole, next((n for n, text in tables if quotes and quotes[0] in text), -1))
 
 
 def _titles(record: Record, chunks: Mapping[str, Chunk]) -> list[str]:

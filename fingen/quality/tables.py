@@ -401,8 +401,9 @@ class _Reader:
 
     def _build_columns(self, width: int) -> list[Column]:
         columns = [Column() for _ in range(width)]
+        groups = self._groups_of_years(width)
         for number, texts in enumerate(self.header):
-            spread = texts if number == len(self.header) - 1 else self._spread(texts, width)
+            spread = texts if number == len(self.header) - 1 else self._spread(texts, width, groups)
             for column, text in zip(columns, spread, strict=False):
                 column.heading = f"{column.heading} {text}".strip()
         shared = self.header[0][0] if self.header and self.header[0][0] else ""
@@ -419,8 +420,25 @@ class _Reader:
         self._periods_from_caption(columns)
         return columns
 
-    def _spread(self, texts: list[str], width: int) -> list[str]:
+    def _groups_of_years(self, width: int) -> list[range]:
+        """The columns of each group where the last headings name the same years again and again: those of one matter each."""
+        last = self.header[-1][:width] if len(self.header) > 1 else []
+        starts: list[int] = []
+        seen: set[str] = set()
+        for at, text in enumerate(last[1:], 1):
+            if not _YEAR_CELL.fullmatch(text):
+                return []
+            if not starts or text in seen:
+                starts.append(at)
+                seen = set()
+            seen.add(text)
+        return [range(*ends) for ends in pairwise([*starts, len(last)])] if len(starts) > 1 else []
+
+    def _spread(self, texts: list[str], width: int, groups: Sequence[range] = ()) -> list[str]:
         """A row of headings with the times or units over several columns repeated in each, where it is plain which they span."""
+        said = [[texts[at] for at in group if at < len(texts) and texts[at]] for group in groups]
+        if said and all(len(each) == 1 for each in said):
+            return [texts[0], *(each[0] for each, group in zip(said, groups, strict=True) for _ in group)]
         is_spanned = len(texts) > 2 and (
             parse_periods(texts[1], self.report_year)
             or _LENGTH.search(texts[1])

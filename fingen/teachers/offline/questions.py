@@ -22,6 +22,8 @@ from fingen.teachers.offline.sheets import Block, Line, Sheet, read_sheets
 from fingen.teachers.offline.table_words import (
     WORDS,
     Words,
+    is_cash_flow,
+    is_cost,
     is_measure,
     is_movement,
     is_noun,
@@ -36,7 +38,7 @@ from fingen.teachers.offline.table_words import (
     says_minus,
 )
 
-MOST = 4  # pairs of a table
+MOST = 8  # pairs of a table: a set takes half as many, the first that nothing in the report speaks against
 _TWICE = 2  # pairs of a table that one line is asked about in, at most
 _MOST_LISTED = {"en": 6, "zh": 5}  # lines that a question lists
 _LONGEST_LIST = {"en": 230, "zh": 80}  # characters of these
@@ -205,7 +207,7 @@ class _Asker:
     def _is_asked_about(self, line: Line) -> bool:
         return (line.item is not None and not line.item.is_per_share) or (
             line.item is None and is_noun(line.name, self.language) and self.sheet.kind in ("income", "balance")
-        )
+        ) or (self.sheet.kind == "cash" and not line.is_repeated and is_cash_flow(line.name, self.language))
 
     def _is_measured(self, line: Line) -> bool:
         """Whether a line's name and what stands over its columns say together what its amounts are."""
@@ -235,9 +237,9 @@ class _Asker:
         least = _LEAST_SCALED if self.sheet.money.scale else _LEAST_UNITS if self.sheet.counts == "money" else 0
         if _decimals(line) > 1 and max(map(abs, values)) < least:
             return False  # of a share, or a torn cell, who knows
-        is_cost = line.item is not None and line.item.way == "cost"
+        is_taken_off = (line.item is not None and line.item.way == "cost") or is_cost(line.name)
         return all(value > 0 for value in values) or (
-            (is_cost or says_minus(line.name)) and all(value < 0 for value in values)
+            (is_taken_off or says_minus(line.name)) and all(value < 0 for value in values)
         )
 
     def _asked(

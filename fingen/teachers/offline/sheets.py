@@ -47,7 +47,24 @@ _TAX_PARTS = re.compile(  # totals of a note whose lines are tax effects, and no
 _NET_CASH = re.compile(r"\bnet cash (?:flows? )?(?:provided|used|from|generated)\b", re.IGNORECASE)
 _REGION = re.compile(r"\b(?:region|EMEA|Americas|Asia Pacific)\b|地区", re.IGNORECASE)
 _TWO_DAYS = re.compile(rf"{_MONTH}[a-z]*\.? \d{{1,2}},? .*?{_MONTH}[a-z]*\.? \d{{1,2}}")
-_LEADING = re.compile(r"^(?:the|our|components? of(?: the)?)\s+")
+_LEADING = re.compile(
+    r"^(?:(?:the|our|a|an|company[’']s|major|significant|(?:components?|composition|classes|details?|breakdown|summary) of)\s+)+",
+    re.IGNORECASE,
+)
+_TIMED = (
+    r"(?:,? net)?(?:,? (?:as of|at|on|for|in|during) (?:the |each )?(?:of the )?(?:end|years?|fiscal|periods?|last|past|three|two|"
+    rf"balance sheet|{_MONTH}|\d)[^.;:]{{0,90}})?"
+)
+_SUBJECT = re.compile(  # Inventories at December 31 consisted of the following; The following table presents our inventories
+    r"(?i)(?P<subject>[a-z][\w&’'/ -]{3,70}?)" + _TIMED + r",? (?:consist(?:s|ed)? of|(?:is|are|was|were) (?:comprised|composed|made up) of|"
+    r"comprised?|(?:is|are|was|were) as follows|(?:is|are|was|were) (?:summarized|presented|shown|set forth) (?:as follows|below|in the)).{0,60}"
+    r"|the (?:following )?(?:table|schedule)(?: below)? (?:presents|summarizes|shows|sets forth|provides|details|reflects) "
+    r"(?P<shown>[a-z][\w&’'/ -]{3,70}?)" + _TIMED + r"[.:]?"
+)
+_BY = re.compile(
+    r" (?:by (?:\w+ ){0,3}(?:segments?|divisions?|business(?:es)?|location|regions?|geograph\w+|areas?|types?|categor\w+|class)"
+    r"(?: of business)?|of each \w+)$"
+)
 _LAST = 160  # characters of what stands above a table
 _SHORT = 30  # characters of what stands between a title and its table, as a unit does
 _NUMBERED = re.compile(r"[（(]?\d+[)）.、]|[一二三四五六七八九十]+、")
@@ -114,9 +131,9 @@ class Sheet:
     span: Span = "year"  # that its amounts are of, or at whose end they are counted
 
     def without(self, lines: Collection[Line]) -> Sheet:
-        """The sheet with no names for these lines; a total that is called no more is another matter: its title says of what."""
+        """The sheet with these lines as parts alone; a total that is called no more is another matter: its title says of what."""
         bare = {
-            line: replace(line, name="", item=None)
+            line: replace(line, item=None, is_repeated=True)
             for line in lines
             if not (self.title and line.name.lower() in ("total", "合计", "总计"))
         }
@@ -139,7 +156,7 @@ def read_sheets(passage: Passage) -> list[Sheet]:
 
 
 def _without_rivals(sheets: Sequence[Sheet]) -> list[Sheet]:
-    """The sheets with no name for lines that another one has too, with other amounts: nobody knows which one is meant."""
+    """The sheets whose lines that another one has too, with other amounts, say too little alone: nobody knows which is meant."""
     named: dict[tuple[str, str, str], set[tuple[Decimal, ...]]] = defaultdict(set)
     for sheet in sheets:
         for line in sheet.lines:
@@ -230,7 +247,10 @@ def _is_of(basis: Basis, titles: str, text: str) -> bool:
 
 
 def _title(topic: Topic, text: str, caption: str, language: str) -> str:
-    """The heading that a table stands right below, or whose words the lines between them say; else nothing."""
+    """What the line above a table says that it is of, else the heading that it stands right below, or whose words that line has."""
+    if language == "en" and (said := _SUBJECT.fullmatch(caption.rsplit(". ", 1)[-1].strip())):
+        subject = _BY.sub("", _LEADING.sub("", said["subject"] or said["shown"]))
+        return subject[:1].upper() + subject[1:]
     title = plain_label(_NOTE.sub("", topic.path[-1]), language) if topic.is_opened and text == topic.tables[0] else ""
     is_said = bool(title) and _LEADING.sub("", caption.lower()).startswith(re.sub(r", net$", "", title).lower())
     return title if is_said or (len(caption) < _SHORT and not _NUMBERED.match(caption)) else ""

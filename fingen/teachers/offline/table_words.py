@@ -42,7 +42,7 @@ _NOUNS = re.compile(
     r"depreciation|impairments?|compensation|benefits?|securities|investments?|dividends|capital|expenditures?|deposits|fees|"
     r"commissions|wages|salaries|rent|obligations|provisions?|allowance|taxes|tax|margin|operations|activities|flow|premiums|"
     r"development|administrative|advertising|marketing|leases|notes|bonds|improvements|buildings|software|goods|materials|process|"
-    r"products?|services?|interests?|paid|translation)$",
+    r"products?|services?|interests?|paid|translation|backlog|bookings|billings|royalties|reserves?|repurchases|contributions|portion)$",
     re.IGNORECASE,
 )
 _NO_AMOUNT = re.compile(  # of which a table may have sales, earnings or liabilities; or which says too little
@@ -84,7 +84,15 @@ _SAYS_MINUS = re.compile(
     r"(?i)\bloss(?:es)?\b|\bused\b|\b(?:re)?payments?\b|\b(?:re)?purchases?\b|\bpaid\b|亏损|支付|流出"
 )
 _TAKEN_OFF = re.compile(r"(?i)(?:less|add|plus|deduct)\b")
-_EITHER_WAY = re.compile(r"(?i)/|\((?!loss\))|\bor\b|\b(?:income|earnings|gains?|provided)\b")
+_EITHER_WAY = re.compile(r"(?i)/|\((?!loss\)|GAAP\))|\bor\b|\b(?:income(?! tax)|earnings|gains?|provided)\b")
+_COST = re.compile(
+    r"(?i)\b(?:costs?|expenses?|charges?|depreciation|amortization|impairments?)(?: of [^/(]+)?(?:, net)?$|^cost of\b|费用$|成本$"
+)
+_CASH_FLOW = re.compile(
+    r"(?i)\bdepreciation\b|\bamortization\b|\b(?:share|stock|equity)[- ]based (?:compensation|plans? expense)|impairment|"
+    r"\b(?:dividends?|interest|income taxes) paid\b|^cash (?:paid|dividends)|\brepurchases?\b|^proceeds from|^(?:purchases?|repayments?|payments?) of|"
+    r"^acquisitions? of|支付的现金$|收到的现金$|折旧|摊销"
+)
 _TOTAL = re.compile(r"(?i)(?:(?:segments?|worldwide|grand|consolidated|group) )?totals?|合计|总计")
 _VAGUE = re.compile(
     r"(?i)\b(?:amounts?|values?|balances?|gross|net|costs?|accumulated)\b|金额|余额|价值|原值"
@@ -141,6 +149,16 @@ def is_specific(name: str, language: str, is_stock: bool | None) -> bool:
     fits = {True: _STOCK_ZH, False: _FLOW_ZH}.get(is_stock) if language == "zh" and is_stock is not None else None
     is_other = language == "en" and is_stock is False and _STOCK.search(name) is not None
     return is_noun(name, language) and long and not is_other and (fits is None or fits.search(name) is not None)
+
+
+def is_cash_flow(name: str, language: str) -> bool:
+    """Whether a line of a cash flow statement is one that an analyst follows, and says by itself what was paid or received."""
+    return is_whole(name, language) and _CASH_FLOW.search(name) is not None and not _EITHER_WAY.search(name)
+
+
+def is_cost(name: str) -> bool:
+    """Whether a label names a cost: its brackets only say that it is taken off."""
+    return _COST.search(name) is not None and not _EITHER_WAY.search(name)
 
 
 def says_minus(name: str) -> bool:
