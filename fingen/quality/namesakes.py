@@ -7,6 +7,7 @@ Where no statement has the row and two tables disagree, nobody knows which one i
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from fingen.quality.tables import Place
 from fingen.records import Passage, Record
 
 NAMESAKE = "namesake"  # the reason of what is rejected
+_SEGMENT = re.compile(r"\bof the ([A-Z][^?,;“”]{0,50}?) segment\b")  # a figure of it is not the company's
 _NEAR = Decimal("0.0005")  # of an amount, by which two prints of it may differ where one is rounded to another unit
 
 
@@ -71,14 +73,22 @@ def find_namesakes(records: Iterable[Record], passages: Iterable[Passage]) -> It
     reports = {name: _read(by_document[name]) for name in {record.document for record, _ in asked}}
     for record, cells in asked:
         own = [passage for passage in by_document[record.document] if passage.chunk in record.chunks]
-        standing = (cell for cell in cells if not (is_bare_total(cell) or _is_placed(cell, cells, record)))
+        standing = (cell for cell in cells if not (is_bare_total(cell) or _is_placed(cell, cells, record, own)))
         found = filter(None, (_namesake(cell, own, reports[record.document]) for cell in standing))
         if (namesake := next(found, None)) is not None:
             yield record, namesake
 
 
-def _is_placed(cell: Cell, cells: Sequence[Cell], record: Record) -> bool:
+def _is_placed(cell: Cell, cells: Sequence[Cell], record: Record, own: Sequence[Passage]) -> bool:
+    if (said := _SEGMENT.search(record.instruction)) and any(_is_about(said[1], passage) for passage in own):
+        return True
     return stands_within(cell, cells, str(record.draws.get("operation")), record.instruction)
+
+
+def _is_about(segment: str, passage: Passage) -> bool:
+    """Whether a title of a passage, or what stands above a table of it, is of a segment of that name."""
+    said = (*passage.section, *(text for kind, text in passage.kinds if kind != "table"))
+    return any(f"{segment} segment".lower() in text.lower() for text in said)
 
 
 def _read(passages: Iterable[Passage]) -> _Report:

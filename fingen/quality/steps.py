@@ -42,7 +42,11 @@ _UP = re.compile(r"(?i)\b(?:rose|grew|increased?|gained|up|widened|growth)\b|增
 _DOWN = re.compile(r"(?i)\b(?:fell|shrank|decreased?|lost|down|narrowed|declined?)\b|下降|减少|降低|下滑")
 _TOTAL = re.compile(r"(?:\w+ )?total|合计|总计|小计")
 _TOTAL_OF = re.compile(r"\btotal ((?:[a-z&'-]+,? ?){1,6})")
-_HEAD = re.compile(r"^(?:notes? )?(?:\d+[.:)]? ?)?[-–—]? ?(?:the |our |total )?")
+_HEAD = re.compile(  # what may stand before what a table is of: Note 5: Inventories; The components of our inventories were
+    r"^(?:notes? )?(?:\d+[.:)]? ?)?[-–—]? ?"
+    r"(?:the (?:following )?(?:table|schedule)(?: below)? (?:presents|summarizes|shows|sets forth|provides|details|reflects) )?"
+    r"(?:(?:the|our|a|company's|major|significant|total|(?:components?|composition|classes|details?|breakdown|summary) of) )*"
+)
 _LEAST_ROUNDING = Decimal("0.00002")
 
 

@@ -183,7 +183,8 @@ class _Asker:
             for line in self.sheet.lines:
                 yield from self._over_time(line, None)
             return
-        asked_of = [line for line in self.sheet.lines if self.sheet.kind and self._is_asked_about(line)]
+        is_statement = bool(self.sheet.kind or self.sheet.segment)
+        asked_of = [line for line in self.sheet.lines if is_statement and self._is_asked_about(line)]
         totals = [block.whole for block in self.sheet.blocks if self._is_total(block.whole)]
         parts = {part for block in self.sheet.blocks for part in block.parts}
         if self.sheet.kind is None and not self.sheet.measure:
@@ -198,7 +199,7 @@ class _Asker:
             totals += [line for line in self.sheet.lines if self._is_measured(line)]
         for line in dict.fromkeys([*asked_of, *totals]):
             yield from self._over_time(line, None)
-        if self.sheet.kind:
+        if is_statement:
             yield from self._between_items()
         for block in self.sheet.blocks:
             if self._is_total(block.whole) and self._is_positive(block.whole):
@@ -454,7 +455,7 @@ class _Asker:
         share = top / base
         if not (self._is_fine(part) and self._is_fine(whole)) or not _LEAST_SHARE < share < _WHOLE:
             return
-        slots = {"row": self.words.line(part), "whole": self.words.line(whole)}
+        slots = {"row": self.words.line(part, is_part=True), "whole": self.words.line(whole)}
         slots |= {"a": self._said(part, self.now), "b": self._said(whole, self.now)}
         calc = f"{_digits(part, self.now)} / {_digits(whole, self.now)} * 100"
         cells = [(part, self.now), (whole, self.now)]
@@ -485,7 +486,7 @@ class _Asker:
 
     def _listed(self, block: Block, ranked: Sequence[Line]) -> Iterator[Asked]:
         """Whether the lines make up the total, and in which order they stand."""
-        names = [self.words.line(part) for part in block.parts]
+        names = [self.words.line(part, is_part=True) for part in block.parts]
         if len(names) > _MOST_LISTED[self.language] or sum(map(len, names)) > _LONGEST_LIST[self.language]:
             return
         slots = {"rows": self.words.joined(names), "whole": self.words.line(block.whole)}
@@ -502,7 +503,7 @@ class _Asker:
 
     def _told(self, lines: Sequence[Line]) -> str:
         space = " at " if self.language == "en" else "为"
-        return self.words.joined([f"{self.words.line(line)}{space}{self._said(line, self.now)}" for line in lines])
+        return self.words.joined([f"{self.words.line(line, is_part=True)}{space}{self._said(line, self.now)}" for line in lines])
 
 
 def _digits(line: Line, year: int) -> str:

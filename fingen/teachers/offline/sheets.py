@@ -30,9 +30,20 @@ _OTHER_TIMES = {"quarter", "half-year", "nine months"}  # than those of a yearly
 _OF_OTHERS = re.compile(
     r"\bparent\b|\bcompany only\b|registrant|guarantor|pro forma|discontinued|joint ventures?|associates?\b|equity.method|"
     r"\bsummar(?:i[sz]ed|y)(?: of)?(?: the)? financial|previously reported|reconciliation|non-gaap|unaudited quarterly|"
-    r"\b(?!the |by |our |operating |reportable |business |other |and |of |per )\w+ segment\b(?! (?:information|data|reporting|and))|"
+    r"same[- ](?:store|market)|selected financial data for (?-i:[A-Z]{3,4})\b|\b(?-i:B[A-Z]{2}|[A-Z]{2}[BDPS]) (?:revenues?|sales)\b|"
     r"母公司|联营|合营|子公司|被投资|分部|关联|承诺|备考|模拟",
     re.IGNORECASE,
+)
+_SEGMENT = re.compile(
+    r"\b(?!(?i:the|by|our|operating|reportable|business|other|and|of|per|each|one|two|three|four|selected|following|reporting|same|new) )(?P<name>(?:[A-Z][\w’'-]*(?: & | and |, | ))*?[A-Z]?[\w’'-]+) "
+    r"(?:operating |reportable |business )?[Ss]egments?\b(?! (?:information|data|reporting|and))"
+)
+_WHOLE_SEGMENT = re.compile(
+    r"(?i)(?:(?:selected financial data|(?:the )?(?:net )?revenues?(?: and [a-z ]{4,24})?|(?:operating )?results) (?:for|of) )?(?:the |our )?segment"
+    r"(?: performance summary| results)?(?: (?:was|were|is|are) as follows.{0,40}| for the .{0,80}| \(.{0,30}\):?)?"
+)
+_SHARE_OF_COMPANY = re.compile(  # a line of what a part of the company came to
+    r"(?im)^(?:%|percent(?:age)?) of (?:total )?(?:the )?(?:company|consolidated|group)(?:[’']s)? (?:revenues?|sales)"
 )
 _NO_MEASURE = re.compile(
     r"(?i)\d|%|percent|change|months|quarter|weeks|half|per share|rate|ratio|ended|december|january|june|march|september|[,:]$"
@@ -129,6 +140,7 @@ class Sheet:
     counts: Literal["money", "money per share", "percent"] = "money"  # what its amounts are
     quote_years: tuple[int, ...] = ()  # of the amounts of a row, from left to right, where it has no other cells
     span: Span = "year"  # that its amounts are of, or at whose end they are counted
+    segment: str = ""  # of the company, where it is of one alone
 
     def without(self, lines: Collection[Line]) -> Sheet:
         """The sheet with these lines as parts alone; a total that is called no more is another matter: its title says of what."""
@@ -157,14 +169,14 @@ def read_sheets(passage: Passage) -> list[Sheet]:
 
 def _without_rivals(sheets: Sequence[Sheet]) -> list[Sheet]:
     """The sheets whose lines that another one has too, with other amounts, say too little alone: nobody knows which is meant."""
-    named: dict[tuple[str, str, str], set[tuple[Decimal, ...]]] = defaultdict(set)
+    named: dict[tuple[str, ...], set[tuple[Decimal, ...]]] = defaultdict(set)
     for sheet in sheets:
         for line in sheet.lines:
             if not line.is_repeated:
-                named[sheet.span, sheet.measure, line.name].add(tuple(line.value(year) for year in sheet.years[:2]))
+                named[sheet.span, sheet.measure, sheet.segment, line.name].add(tuple(line.value(year) for year in sheet.years[:2]))
     rivals = {key for key, amounts in named.items() if len(amounts) > 1}
     return [
-        sheet.without({line for line in sheet.lines if (sheet.span, sheet.measure, line.name) in rivals})
+        sheet.without({line for line in sheet.lines if (sheet.span, sheet.measure, sheet.segment, line.name) in rivals})
         for sheet in sheets
     ]
 
@@ -172,9 +184,13 @@ def _without_rivals(sheets: Sequence[Sheet]) -> list[Sheet]:
 def _read(number: int, topic: Topic, text: str, caption: str, passage: Passage) -> Iterator[Sheet]:
     titles = " | ".join((*topic.path[-3:], *_above(topic, text, caption), text.split("\n", 1)[0]))
     named = re.sub(re.escape(passage.company or "\0"), "", titles, flags=re.IGNORECASE)
-    if _OF_OTHERS.search(named) or _REGION.search(titles) or _PARTS_OF.search(titles):
+    if _OF_OTHERS.search(named) or _REGION.search(titles) or _PARTS_OF.search(titles) or _SHARE_OF_COMPANY.search(text):
+        return
+    segment = _segment_of(topic, caption, text)
+    if segment is None:
         return
     others = _OTHER_BASES | (_OTHER_TIMES if passage.period.kind == "annual" else set())
+    others = others - {"segment"} if segment else others
     if any(basis.kind in others and _is_of(basis, titles, text) for basis in passage.basis):
         return
     kind = kind_of(topic, text, caption, passage)
@@ -182,7 +198,7 @@ def _read(number: int, topic: Topic, text: str, caption: str, passage: Passage) 
         return
     if kind is None and len(_NET_CASH.findall(text)) > 1:
         kind = "cash"  # its title was not seen: but for known items its lines are movements
-    table = StatementTable(text, caption, kind or "note", passage)
+    table = StatementTable(text, caption, kind or "note", passage, is_segment=bool(segment))
     for measure, columns, heads, span in _columns(table, passage):
         years = tuple(sorted(columns, reverse=True))[:_MOST_YEARS]
         days = _days(table, heads, span)
@@ -197,6 +213,7 @@ def _read(number: int, topic: Topic, text: str, caption: str, passage: Passage) 
         sheet = Sheet(
             number, kind, topic.path, years, Money("", "%"), is_stock, (), (), days, measure,
             _title(topic, text, caption, passage.language), "percent", order if table.width == len(columns) + 1 else (), span,
+            segment,
         )  # fmt: skip
         if money := table.money(columns[years[0]], columns[years[1]]):
             lines = tuple(_lines(table, columns, passage.language))
@@ -207,6 +224,18 @@ def _read(number: int, topic: Topic, text: str, caption: str, passage: Passage) 
                 )
         if rates := () if measure else tuple(_rates(table, columns, passage.language)):
             yield replace(sheet, kind=None, lines=rates)
+
+
+def _segment_of(topic: Topic, caption: str, text: str) -> str | None:
+    """The segment that a whole table is of: "" where it is of the company, and None where it is of a part of one, or of several."""
+    titles = (*topic.path[-3:], caption.rsplit(". ", 1)[-1], text.split("\n", 1)[0].split(" | ")[0])
+    named = {found["name"] for title in titles for found in _SEGMENT.finditer(title)}
+    if not named:
+        return ""
+    name = named.pop()
+    nearest = next(title for title in reversed(titles) if _SEGMENT.search(title))
+    is_whole = _WHOLE_SEGMENT.fullmatch(_SEGMENT.sub("segment", nearest).strip())
+    return name if not named and name[0].isupper() and is_whole else None
 
 
 def _above(topic: Topic, text: str, caption: str) -> Iterator[str]:

@@ -247,8 +247,8 @@ class Words(ABC):
         """The same with its preposition."""
 
     @abstractmethod
-    def line(self, line: Line, whole: Line | None = None) -> str:
-        """A line as it reads inside a sentence, of a total where that is what it is a part of."""
+    def line(self, line: Line, whole: Line | None = None, *, is_part: bool = False) -> str:
+        """A line as it reads inside a sentence, of a total where that is what it is a part of; a part is told beside its total."""
 
     @abstractmethod
     def within(self, whole: Line) -> str:
@@ -318,7 +318,7 @@ class _English(Words):
     def _is_fiscal(self) -> bool:
         return self._fiscal is not None or (self.passage.period.end or "")[5:7] not in ("", "12")
 
-    def line(self, line: Line, whole: Line | None = None) -> str:
+    def line(self, line: Line, whole: Line | None = None, *, is_part: bool = False) -> str:
         measure, title = self.sheet.measure, self.sheet.title if is_total(line.name) else ""
         if measure and not is_measure(measure, "en"):
             return f"{self._named(line.name)} under “{measure}”"
@@ -335,7 +335,8 @@ class _English(Words):
                 return f"{over} {self._named(line.name)}"
             of = f" of {_small(title)}" if measure and title and is_vague(measure) else ""
             return f"total {over}{of}" if is_total(line.name) else f"{over} of {self._named(line.name)}"
-        return self._named(line.name) + (self.within(whole) if whole else "")
+        of = f" of the {self.sheet.segment} segment" if self.sheet.segment and not (whole or is_part) else ""
+        return f"{self._named(line.name)}{of}{self.within(whole) if whole else ''}"
 
     def within(self, whole: Line) -> str:
         return f" within {self.line(whole)}"
@@ -383,7 +384,7 @@ class _Chinese(Words):
     def at(self, year: int, is_stock: bool | None) -> str:
         return self.time(year, is_stock)
 
-    def line(self, line: Line, whole: Line | None = None) -> str:
+    def line(self, line: Line, whole: Line | None = None, *, is_part: bool = False) -> str:
         measure = self.sheet.measure
         if is_total(line.name) and (self.sheet.title or measure):
             title = self.sheet.title if is_vague(measure) or not measure else ""
