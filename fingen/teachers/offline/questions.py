@@ -364,7 +364,8 @@ class _Asker:
                 and self._is_positive(one)
                 and self._is_positive(other)
             ):
-                yield from self._relation(one, other, called[self.language == "zh"], is_times=names in _RATIOS)
+                of = f" of the {self.sheet.segment} segment" if self.sheet.segment else ""
+                yield from self._relation(one, other, called[self.language == "zh"] + of, is_times=names in _RATIOS)
         for names in (
             ("operating cash", "capital expenditure"),
             ("revenue", "cost of sales"),

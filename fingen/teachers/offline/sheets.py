@@ -184,7 +184,7 @@ def _without_rivals(sheets: Sequence[Sheet]) -> list[Sheet]:
 def _read(number: int, topic: Topic, text: str, caption: str, passage: Passage) -> Iterator[Sheet]:
     titles = " | ".join((*topic.path[-3:], *_above(topic, text, caption), text.split("\n", 1)[0]))
     named = re.sub(re.escape(passage.company or "\0"), "", titles, flags=re.IGNORECASE)
-    if _OF_OTHERS.search(named) or _REGION.search(titles) or _PARTS_OF.search(titles) or _SHARE_OF_COMPANY.search(text):
+    if _OF_OTHERS.search(named) or _REGION.search(titles) or _SHARE_OF_COMPANY.search(text):
         return
     segment = _segment_of(topic, caption, text)
     if segment is None:
@@ -217,12 +217,16 @@ def _read(number: int, topic: Topic, text: str, caption: str, passage: Passage) 
         )  # fmt: skip
         if money := table.money(columns[years[0]], columns[years[1]]):
             lines = tuple(_lines(table, columns, passage.language))
-            yield replace(sheet, money=money, lines=lines, blocks=tuple(_find_blocks(lines, years)), counts="money")
+            found = replace(sheet, money=money, lines=lines, blocks=tuple(_find_blocks(lines, years)), counts="money")
+            if _PARTS_OF.search(titles):
+                yield replace(found, kind=None).without(lines)
+                continue
+            yield found
             if per_share := tuple(line for line in lines if _is_per_share(line, years)):
                 yield replace(
                     sheet, kind=None, money=Money(money.currency, ""), lines=per_share, counts="money per share"
                 )
-        if rates := () if measure else tuple(_rates(table, columns, passage.language)):
+        if rates := () if measure or _PARTS_OF.search(titles) else tuple(_rates(table, columns, passage.language)):
             yield replace(sheet, kind=None, lines=rates)
 
 
