@@ -40,7 +40,8 @@ _TIME_OR_UNIT = re.compile(
 _OF_TOTAL_BEFORE, _OF_TOTAL_AFTER = re.compile(r"\btotal $"), re.compile("合计|总计|小计")
 _UP = re.compile(r"(?i)\b(?:rose|grew|increased?|gained|up|widened|growth)\b|增长|上升|增加|提高")
 _DOWN = re.compile(r"(?i)\b(?:fell|shrank|decreased?|lost|down|narrowed|declined?)\b|下降|减少|降低|下滑")
-_TOTAL = re.compile(r"(?:\w+ )?total|合计|总计|小计")
+_TOTAL = re.compile(r"(?:\w+ )?totals?|合计|总计|小计")
+_DAY = re.compile(r"\b[a-z]{3,9}\.? \d{1,2}, \d{4}")
 _TOTAL_OF = re.compile(r"\btotal ((?:[a-z&'-]+,? ?){1,6})")
 _HEAD = re.compile(  # what may stand before what a table is of: Note 5: Inventories; The components of our inventories were
     r"^(?:notes? )?(?:\d+[.:)]? ?)?[-–—]? ?"
@@ -490,6 +491,7 @@ def _rival(cell: Cell, question: str, sources: Sequence[Source], *, is_placed: b
         own = list(places_of(cell, source))
         tables, columns = {id(place.table) for place in own}, {beside_time(place) for place in own}
         above = {_folded(parent) for place in own if place.row for parent in place.row.parents}
+        days = {day for place in own for day in _days(place) if day in text}  # on which a quarter ends, of several in a year
         for place in source.places:
             row = place.row
             if row is None or row.label.split() != cell.row.split() or place.figure.shown == cell.size or place.change:
@@ -502,9 +504,14 @@ def _rival(cell: Cell, question: str, sources: Sequence[Source], *, is_placed: b
             )
             parents = {_folded(parent) for parent in row.parents}
             is_told = any(parent and label_key(parent) in text for parent in above) or (is_placed and parents != above)
+            is_told = is_told or (bool(days) and not days & _days(place))
             if is_same and not is_told:
                 return True
     return False
+
+
+def _days(place: Place) -> set[str]:
+    return set(_DAY.findall(_folded(place.column.heading))) if place.column else set()
 
 
 def beside_time(place: Place) -> str:

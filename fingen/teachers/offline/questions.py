@@ -22,6 +22,7 @@ from fingen.teachers.offline.sheets import Block, Line, Sheet, read_sheets
 from fingen.teachers.offline.table_words import (
     WORDS,
     Words,
+    is_balance,
     is_cash_flow,
     is_cost,
     is_measure,
@@ -46,7 +47,7 @@ _LEAST_DIGITS = 20  # an amount without its point: a rate of less says little
 _LEAST_UNITS = 1000  # of a currency, with its cents
 _LEAST_SCALED = 100  # of thousands or millions with two decimals
 _MOST_RATE = Decimal(5)
-_LEAST_SHARE, _WHOLE = Decimal("0.005"), Decimal(1)
+_LEAST_SHARE, _WHOLE = Decimal("0.01"), Decimal(1)
 _LEAST_CHANGE = Decimal("0.02")  # of a total, whose change is attributed
 _LEAST_LINES = 3
 _UNQUOTED = re.compile(r"[()#,|]")  # what cannot stand in a program
@@ -212,7 +213,7 @@ class _Asker:
 
     def _is_measured(self, line: Line) -> bool:
         """Whether a line's name and what stands over its columns say together what its amounts are."""
-        if line.is_repeated or is_total(line.name) or is_rate(line.name) or is_rate(self.sheet.measure):
+        if line.is_repeated or is_total(line.name) or is_rate(f"{line.name} {self.sheet.measure}") or is_balance(line.name):
             return False
         is_said = is_measure(self.sheet.measure, self.language)
         return is_part(line.name, self.language) if is_said else is_noun(line.name, self.language)
@@ -433,8 +434,8 @@ class _Asker:
     def _of_block(self, block: Block) -> Iterator[Asked]:
         whole, years = block.whole, (self.now, self.before)
         is_result = block.whole.item is not None and block.whole.item.way == "gain"
-        if is_movement(block) or is_result:
-            return  # of a profit nothing is a part
+        if is_movement(block) or is_result or whole.value(self.now) < 0:
+            return  # of a profit or loss nothing is a part
         times = Counter(part.label for part in block.parts)
         named = [part for part in block.parts if is_part(part.name, self.language) and times[part.label] == 1]
         positive = [part for part in named if all(part.value(year) > 0 for year in years)]
@@ -446,7 +447,8 @@ class _Asker:
         for part in positive:
             yield from self._shares(part, whole)
         ranked = sorted((part for part in named if part.value(self.now) > 0), key=lambda part: -part.value(self.now))
-        if len(ranked) > 1 and self.sheet.kind != "cash":
+        is_clear = not (self.sheet.kind and any(part.is_repeated for part in ranked[:2]))  # no total is told beside them
+        if len(ranked) > 1 and self.sheet.kind != "cash" and is_clear:
             yield from self._difference(ranked[0], ranked[1], whole)
         if len(named) == len(block.parts) == len(ranked):
             yield from self._listed(block, ranked)

@@ -47,7 +47,7 @@ _SHARE_OF_COMPANY = re.compile(  # a line of what a part of the company came to
 )
 _NO_MEASURE = re.compile(
     r"(?i)\d|%|percent|change|months|quarter|weeks|half|per share|rate|ratio|ended|december|january|june|march|september|[,:]$"
-    r"|季|月|率|比例|占|^\["  # a word in brackets is a mark of the page: [bar chart]
+    r"|季|月|率|比例|占|^\[|^total$"  # a word in brackets is a mark of the page: [bar chart]
 )
 _PARTS_OF = re.compile(  # notes whose lines are parts of one amount: property in one of deferred taxes is no property
     r"\bdeferred\b|\baccrued\b|\btemporary differences|递延|应计", re.IGNORECASE
@@ -72,6 +72,7 @@ _SUBJECT = re.compile(  # Inventories at December 31 consisted of the following;
     r"|the (?:following )?(?:table|schedule)(?: below)? (?:presents|summarizes|shows|sets forth|provides|details|reflects) "
     r"(?P<shown>[a-z][\w&’'/ -]{3,70}?)" + _TIMED + r"[.:]?"
 )
+_TWO_NAMES = re.compile(r"[A-Za-z]: ?[A-Za-z]")  # Long-term debt: Current maturities
 _BY = re.compile(
     r" (?:by (?:\w+ ){0,3}(?:segments?|divisions?|business(?:es)?|location|regions?|geograph\w+|areas?|types?|categor\w+|class)"
     r"(?: of business)?|of each \w+)$"
@@ -86,6 +87,13 @@ _MINOR = re.compile(r"(?i)\bcents?\b|\bpence\b")
 _SHARE_OF_MONEY = re.compile(r"(?i)per (?:\w+ ){0,2}share\b|每股(?:收益|股利|净资产)")
 _RATE = re.compile(
     r"(?i)\b(?:margin|rate|ratio|yield)s?\b|% of |\bas a (?:% |percentage |percent )|率|占.*(?:比例|比重)"
+)
+_LEVELS = re.compile(  # of fair values: whose assets they are, a plan's or the company's, stands elsewhere
+    r"(?i)quoted prices|observable inputs|\blevel [123]\b"
+)
+_OF_WHAT = re.compile(  # a rate or price that is one of many in a report
+    r"(?i)\b(?:discount|crediting|trend|interest|compensation|conversion|forfeiture|exchange|swap) rates?\b|\bprices?\b|\byields?\b|"
+    r"fair value|\bplan assets\b|^rates?\b|折现率|利率"
 )
 _MOVED = re.compile(
     r"(?i)\b(?:change|growth|increase|decrease|impact|effect|points?|cap|trend)\b|变动|增减|增长|增幅|同比"
@@ -260,8 +268,9 @@ def _columns(
             is_dated = True
             yield "", columns, {year: table.headings[column] for year, column in columns.items()}, span
     if passage.period.kind == "annual" and not is_dated:
+        is_of_levels = _LEVELS.search(" ".join(cell for _, cells in table.head for cell in cells)) is not None
         for measure, columns, heads in table.measured_columns():
-            if not _NO_MEASURE.search(measure):
+            if not (_NO_MEASURE.search(measure) or is_of_levels):
                 yield measure, columns, heads, "year"
 
 
@@ -319,7 +328,7 @@ def _lines(
             continue
         is_repeated = seen[cells[0]] > 1
         is_clear = not is_repeated or (group and in_groups[group, cells[0]] == 1)
-        is_clear = is_clear and (percent or not _PER_SHARE.search(group))
+        is_clear = is_clear and (percent or not _PER_SHARE.search(group)) and not _TWO_NAMES.search(cells[0])
         name = plain_label(cells[0], language) if is_clear else ""  # twice: nobody knows which one is meant
         found = (find_item(cells[0], kind, language)[0] for kind in KINDS) if name and not is_repeated else ()
         yield Line(cells[0].strip(), name, group, known, text.strip(" |"), next(filter(None, found), None), is_repeated)
@@ -337,7 +346,7 @@ def _grouped(rows: Sequence[tuple[str, list[str]]]) -> Iterator[tuple[str, str]]
 def _is_per_share(line: Line, years: Sequence[int]) -> bool:
     """Whether a line has amounts per share of the statement's currency, written with cents."""
     is_said = _SHARE_OF_MONEY.search(line.name) is not None and not (
-        _MINOR.search(line.label) or _MOVED.search(line.name)
+        _MINOR.search(line.label) or _MOVED.search(line.name) or _OF_WHAT.search(line.name)
     )
     return is_said and all("." in line.amounts[year].digits for year in years)
 
@@ -345,7 +354,7 @@ def _is_per_share(line: Line, years: Sequence[int]) -> bool:
 def _rates(table: StatementTable, columns: Mapping[int, int], language: str) -> Iterator[Line]:
     """The rows that name a rate and have a percentage, with its sign, in each year."""
     for line in _lines(table, columns, language, percent=True):
-        is_said = _RATE.search(line.name) is not None and not _MOVED.search(line.name)
+        is_said = _RATE.search(line.name) is not None and not (_MOVED.search(line.name) or _OF_WHAT.search(line.name))
         if is_said and all(amount.value >= 0 for amount in line.amounts.values()):
             yield line
 

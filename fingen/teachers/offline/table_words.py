@@ -52,7 +52,7 @@ _NO_AMOUNT = re.compile(  # of which a table may have sales, earnings or liabili
 _NOUNS_ZH = re.compile(
     r"(?:收入|成本|费用|支出|利润|总额|净额|资产|负债|权益|款项?|票据|存款|资金|现金|存货|借款|债券|薪酬|税费?|税金|公积|股本|收益|损失|"
     r"投资|工程|商誉|摊销|折旧|准备|余额|原值|价值|材料|商品|产品|工资|补助|利息|保证金|押金|备用金|股利|房产|建筑物|设备|土地使用权|"
-    r"合计|总计|小计|流出|流入)$"
+    r"合计|总计|小计|流出|流入|差异)$"
 )
 _STOCK = re.compile(
     r"(?i)\b(?:assets?|liabilit(?:y|ies)|receivables?|payables?|inventor(?:y|ies)|equity|securities|obligations?)$"
@@ -99,6 +99,7 @@ _VAGUE = re.compile(
 )  # says not of what
 _LASTING = {"quarter": "three", "half-year": "six", "nine months": "nine"}
 _LASTING_ZH = {"quarter": "本季度", "half-year": "上半年", "nine months": "前三季度"}
+_LONGEST_INITIALS = 5  # letters
 _ALIKE = 0.75  # two wordings, as far as their letters go
 
 
@@ -151,6 +152,11 @@ def is_specific(name: str, language: str, is_stock: bool | None) -> bool:
     return is_noun(name, language) and long and not is_other and (fits is None or fits.search(name) is not None)
 
 
+def is_balance(name: str) -> bool:
+    """Whether a label names what something was at the start or the end of a time."""
+    return _MOVES.search(name) is not None
+
+
 def is_cash_flow(name: str, language: str) -> bool:
     """Whether a line of a cash flow statement is one that an analyst follows, and says by itself what was paid or received."""
     return is_whole(name, language) and _CASH_FLOW.search(name) is not None and not _EITHER_WAY.search(name)
@@ -192,7 +198,7 @@ def is_part(name: str, language: str) -> bool:
 
 def is_whole(name: str, language: str) -> bool:
     """Whether a label is no fragment, and holds no figure that would read as an amount or a year."""
-    if re.search(r"\d|[|:：;；?？“”\"]|\.{2}", name) or _OPEN.search(name):
+    if re.search(r"\d|[|:：;；?？“”\"]|\.{2}|(?i:\bsee )", name) or _OPEN.search(name):
         return False
     if language == "zh":
         return 2 <= len(name) <= 18 and re.fullmatch(r"[\u4e00-\u9fffA-Za-z（）()、\-/]+", name) is not None
@@ -207,7 +213,7 @@ def _is_common(word: str) -> bool:
 def _small(name: str) -> str:
     """A label in small letters, its abbreviations as they are."""
     words = name.split()
-    is_shouted = len(words) > 1 and name.isupper()
+    is_shouted = name.isupper() and (len(words) > 1 or len(name) > _LONGEST_INITIALS)
     return " ".join(word if word.isupper() and len(word) > 1 and not is_shouted else word.lower() for word in words)
 
 
@@ -333,6 +339,7 @@ class _English(Words):
             ):
                 over = f"{over} of {_small(self.sheet.title)},"  # a segment has more than goodwill
                 return f"{over} {self._named(line.name)}"
+            over = re.sub("^total ", "", over) if is_total(line.name) else over
             of = f" of {_small(title)}" if measure and title and is_vague(measure) else ""
             return f"total {over}{of}" if is_total(line.name) else f"{over} of {self._named(line.name)}"
         of = f" of the {self.sheet.segment} segment" if self.sheet.segment and not (whole or is_part) else ""
