@@ -176,7 +176,9 @@ def draw_records(
         detail = "more than a third of this report's pairs came from glossaries and accounting policies"
         draw.reject(((record, detail) for record in surplus_records), "reference-share")
         most = {
-            request.passages[0].chunk: qa.most_of_a_table(request) for request in requests if request.tasks == (qa.TABLE,)
+            request.passages[0].chunk: qa.most_of_a_table(request)
+            for request in requests
+            if request.tasks == (qa.TABLE,)
         }
         draw.reject(list(surplus_on_tables(draw.kept, origin.chunks, most)), SURPLUS)
     if negatives is not None:

@@ -7,7 +7,6 @@ Where no statement has the row and two tables disagree, nobody knows which one i
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +15,11 @@ from functools import cached_property
 
 from fingen.items import is_statement
 from fingen.quality.source import prepare
-from fingen.quality.steps import Cell, beside_time, cells_of, is_bare_total, places_of, row_key, stands_within
+from fingen.quality.steps import SEGMENT, Cell, beside_time, cells_of, is_bare_total, places_of, row_key, stands_within
 from fingen.quality.tables import Place
 from fingen.records import Passage, Record
 
 NAMESAKE = "namesake"  # the reason of what is rejected
-_SEGMENT = re.compile(r"\bof the ([A-Z][^?,;“”]{0,50}?) segment\b")  # a figure of it is not the company's
 _NEAR = Decimal("0.0005")  # of an amount, by which two prints of it may differ where one is rounded to another unit
 
 
@@ -80,7 +78,7 @@ def find_namesakes(records: Iterable[Record], passages: Iterable[Passage]) -> It
 
 
 def _is_placed(cell: Cell, cells: Sequence[Cell], record: Record, own: Sequence[Passage]) -> bool:
-    if (said := _SEGMENT.search(record.instruction)) and any(_is_about(said[1], passage) for passage in own):
+    if (said := SEGMENT.search(record.instruction)) and any(_is_about(said[1], passage) for passage in own):
         return True
     return stands_within(cell, cells, str(record.draws.get("operation")), record.instruction)
 
@@ -88,7 +86,7 @@ def _is_placed(cell: Cell, cells: Sequence[Cell], record: Record, own: Sequence[
 def _is_about(segment: str, passage: Passage) -> bool:
     """Whether a title of a passage, or what stands above a table of it, is of a segment of that name."""
     said = (*passage.section, *(text for kind, text in passage.kinds if kind != "table"))
-    return any(f"{segment} segment".lower() in text.lower() for text in said)
+    return any(segment.lower() in text.lower() and "segment" in text.lower() for text in said)
 
 
 def _read(passages: Iterable[Passage]) -> _Report:

@@ -48,6 +48,11 @@ _HEAD = re.compile(  # what may stand before what a table is of: Note 5: Invento
     r"(?:the (?:following )?(?:table|schedule)(?: below)? (?:presents|summarizes|shows|sets forth|provides|details|reflects) )?"
     r"(?:(?:the|our|a|company's|major|significant|total|(?:components?|composition|classes|details?|breakdown|summary) of) )*"
 )
+_WITHIN_TOTAL = re.compile(r"\bwithin total ((?:[a-z&'-]+,? ?){1,6})")
+SEGMENT = re.compile(r"\bof the ([A-Z][^?,;.“”]{0,50}?) segment\b")  # of which a question says that its figures are
+_TITLED_SEGMENT = re.compile(
+    r"(?:for|of) (?:the|our) ([A-Z][\w&’' -]{0,50}?) (?:operating |reportable |business )?[Ss]egment (?:was|were|is|are|for) "
+)
 _LEAST_ROUNDING = Decimal("0.00002")
 
 
@@ -276,11 +281,35 @@ def _placed_otherwise(question: str, answer: str, cells: Sequence[Cell], sources
     ]
     if all(within) and within[0] != within[1]:
         return f"the question asks within “{min(within[0])}”, and the answer is within “{min(within[1])}”"
+    inside = [[each[1] for each in _WITHIN_TOTAL.finditer(_folded(text))] for text in (question, answer)]
+    if all(inside) and not any(_starts_alike(one, other) for one in inside[0] for other in inside[1]):
+        return f"the question asks within the total {inside[0][0]}, and the answer is within the total {inside[1][0]}"
+    if segment := _other_segment(question, cells, sources):
+        return f"the question and the cells are not both of the {segment} segment"
     if not any(map(is_bare_total, cells)):
         return None
     totals = [[each[1] for each in _TOTAL_OF.finditer(_folded(text))] for text in (question, answer)]
     if all(totals) and not any(_starts_alike(one, other) for one in totals[0] for other in totals[1]):
         return f"the question asks for the total {totals[0][0]}, and the answer gives the total {totals[1][0]}"
+    return None
+
+
+def _other_segment(question: str, cells: Sequence[Cell], sources: Sequence[Source]) -> str | None:
+    """A segment that a question names and the titles of its cells' tables do not, or that is the other way round."""
+    titles = [
+        "\n".join((*source.passage.section, place.table.caption))
+        for source in sources
+        for place in places_of(cells[0], source)
+        if place.table
+    ]
+    if not titles:
+        return None
+    asked = {found[1] for found in SEGMENT.finditer(question)}
+    if absent := next((name for name in asked if not any(name in title for title in titles)), None):
+        return absent
+    shown = [_TITLED_SEGMENT.search(title.rsplit("\n", 1)[-1]) for title in titles]
+    if all(shown) and not any(found and found[1] in question for found in shown):
+        return shown[0][1] if shown[0] else None
     return None
 
 
@@ -491,7 +520,9 @@ def _rival(cell: Cell, question: str, sources: Sequence[Source], *, is_placed: b
         own = list(places_of(cell, source))
         tables, columns = {id(place.table) for place in own}, {beside_time(place) for place in own}
         above = {_folded(parent) for place in own if place.row for parent in place.row.parents}
-        days = {day for place in own for day in _days(place) if day in text}  # on which a quarter ends, of several in a year
+        days = {
+            day for place in own for day in _days(place) if day in text
+        }  # on which a quarter ends, of several in a year
         for place in source.places:
             row = place.row
             if row is None or row.label.split() != cell.row.split() or place.figure.shown == cell.size or place.change:

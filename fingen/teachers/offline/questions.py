@@ -207,13 +207,20 @@ class _Asker:
                 yield from self._of_block(block)
 
     def _is_asked_about(self, line: Line) -> bool:
-        return (line.item is not None and not line.item.is_per_share) or (
-            line.item is None and is_noun(line.name, self.language) and self.sheet.kind in ("income", "balance")
-        ) or (self.sheet.kind == "cash" and not line.is_repeated and is_cash_flow(line.name, self.language))
+        return (
+            (line.item is not None and not line.item.is_per_share)
+            or (line.item is None and is_noun(line.name, self.language) and self.sheet.kind in ("income", "balance"))
+            or (self.sheet.kind == "cash" and not line.is_repeated and is_cash_flow(line.name, self.language))
+        )
 
     def _is_measured(self, line: Line) -> bool:
         """Whether a line's name and what stands over its columns say together what its amounts are."""
-        if line.is_repeated or is_total(line.name) or is_rate(f"{line.name} {self.sheet.measure}") or is_balance(line.name):
+        if (
+            line.is_repeated
+            or is_total(line.name)
+            or is_rate(f"{line.name} {self.sheet.measure}")
+            or is_balance(line.name)
+        ):
             return False
         is_said = is_measure(self.sheet.measure, self.language)
         return is_part(line.name, self.language) if is_said else is_noun(line.name, self.language)
@@ -447,7 +454,9 @@ class _Asker:
         for part in positive:
             yield from self._shares(part, whole)
         ranked = sorted((part for part in named if part.value(self.now) > 0), key=lambda part: -part.value(self.now))
-        is_clear = not (self.sheet.kind and any(part.is_repeated for part in ranked[:2]))  # no total is told beside them
+        is_clear = not (
+            self.sheet.kind and any(part.is_repeated for part in ranked[:2])
+        )  # no total is told beside them
         if len(ranked) > 1 and self.sheet.kind != "cash" and is_clear:
             yield from self._difference(ranked[0], ranked[1], whole)
         if len(named) == len(block.parts) == len(ranked):
@@ -506,7 +515,9 @@ class _Asker:
 
     def _told(self, lines: Sequence[Line]) -> str:
         space = " at " if self.language == "en" else "为"
-        return self.words.joined([f"{self.words.line(line, is_part=True)}{space}{self._said(line, self.now)}" for line in lines])
+        return self.words.joined(
+            [f"{self.words.line(line, is_part=True)}{space}{self._said(line, self.now)}" for line in lines]
+        )
 
 
 def _digits(line: Line, year: int) -> str:

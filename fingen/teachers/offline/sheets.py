@@ -30,16 +30,18 @@ _OTHER_TIMES = {"quarter", "half-year", "nine months"}  # than those of a yearly
 _OF_OTHERS = re.compile(
     r"\bparent\b|\bcompany only\b|registrant|guarantor|pro forma|discontinued|joint ventures?|associates?\b|equity.method|"
     r"\bsummar(?:i[sz]ed|y)(?: of)?(?: the)? financial|previously reported|reconciliation|non-gaap|unaudited quarterly|"
-    r"same[- ](?:store|market)|selected financial data for (?-i:[A-Z]{3,4})\b|\b(?-i:B[A-Z]{2}|[A-Z]{2}[BDPS]) (?:revenues?|sales)\b|"
+    r"same[- ](?:store|market)|selected financial data for (?-i:[A-Z]{3,4})\b|(?-i:\b[A-Z]{3,4}) (?:revenues?|sales) (?:by|consist)|"
     r"母公司|联营|合营|子公司|被投资|分部|关联|承诺|备考|模拟",
     re.IGNORECASE,
 )
 _SEGMENT = re.compile(
-    r"\b(?!(?i:the|by|our|operating|reportable|business|other|and|of|per|each|one|two|three|four|selected|following|reporting|same|new) )(?P<name>(?:[A-Z][\w’'-]*(?: & | and |, | ))*?[A-Z]?[\w’'-]+) "
-    r"(?:operating |reportable |business )?[Ss]egments?\b(?! (?:information|data|reporting|and))"
+    r"\b(?!(?i:the|by|our|operating|reportable|business|other|and|of|per|each|one|two|three|four|selected|following|same|new) )"
+    r"(?P<name>(?:[A-Z][\w’'-]*(?: & | and |, | ))*?[A-Z]?[\w’'-]+) (?:operating |reportable |business )?[Ss]egments?\b"
+    r"(?! (?:information|data|reporting|and))"
 )
 _WHOLE_SEGMENT = re.compile(
-    r"(?i)(?:(?:selected financial data|(?:the )?(?:net )?revenues?(?: and [a-z ]{4,24})?|(?:operating )?results) (?:for|of) )?(?:the |our )?segment"
+    r"(?i)(?:(?:selected financial data|(?:the )?(?:net )?revenues?(?: and [a-z ]{4,24})?|(?:operating )?results) (?:for|of) )?"
+    r"(?:the |our )?segment"
     r"(?: performance summary| results)?(?: (?:was|were|is|are) as follows.{0,40}| for the .{0,80}| \(.{0,30}\):?)?"
 )
 _SHARE_OF_COMPANY = re.compile(  # a line of what a part of the company came to
@@ -67,7 +69,9 @@ _TIMED = (
     rf"balance sheet|{_MONTH}|\d)[^.;:]{{0,90}})?"
 )
 _SUBJECT = re.compile(  # Inventories at December 31 consisted of the following; The following table presents our inventories
-    r"(?i)(?P<subject>[a-z][\w&’'/ -]{3,70}?)" + _TIMED + r",? (?:consist(?:s|ed)? of|(?:is|are|was|were) (?:comprised|composed|made up) of|"
+    r"(?i)(?P<subject>[a-z][\w&’'/ -]{3,70}?)"
+    + _TIMED
+    + r",? (?:consist(?:s|ed)? of|(?:is|are|was|were) (?:comprised|composed|made up) of|"
     r"comprised?|(?:is|are|was|were) as follows|(?:is|are|was|were) (?:summarized|presented|shown|set forth) (?:as follows|below|in the)).{0,60}"
     r"|the (?:following )?(?:table|schedule)(?: below)? (?:presents|summarizes|shows|sets forth|provides|details|reflects) "
     r"(?P<shown>[a-z][\w&’'/ -]{3,70}?)" + _TIMED + r"[.:]?"
@@ -181,7 +185,9 @@ def _without_rivals(sheets: Sequence[Sheet]) -> list[Sheet]:
     for sheet in sheets:
         for line in sheet.lines:
             if not line.is_repeated:
-                named[sheet.span, sheet.measure, sheet.segment, line.name].add(tuple(line.value(year) for year in sheet.years[:2]))
+                named[sheet.span, sheet.measure, sheet.segment, line.name].add(
+                    tuple(line.value(year) for year in sheet.years[:2])
+                )
     rivals = {key for key, amounts in named.items() if len(amounts) > 1}
     return [
         sheet.without({line for line in sheet.lines if (sheet.span, sheet.measure, sheet.segment, line.name) in rivals})
@@ -191,15 +197,8 @@ def _without_rivals(sheets: Sequence[Sheet]) -> list[Sheet]:
 
 def _read(number: int, topic: Topic, text: str, caption: str, passage: Passage) -> Iterator[Sheet]:
     titles = " | ".join((*topic.path[-3:], *_above(topic, text, caption), text.split("\n", 1)[0]))
-    named = re.sub(re.escape(passage.company or "\0"), "", titles, flags=re.IGNORECASE)
-    if _OF_OTHERS.search(named) or _REGION.search(titles) or _SHARE_OF_COMPANY.search(text):
-        return
     segment = _segment_of(topic, caption, text)
-    if segment is None:
-        return
-    others = _OTHER_BASES | (_OTHER_TIMES if passage.period.kind == "annual" else set())
-    others = others - {"segment"} if segment else others
-    if any(basis.kind in others and _is_of(basis, titles, text) for basis in passage.basis):
+    if segment is None or _is_of_others(titles, text, passage, segment):
         return
     kind = kind_of(topic, text, caption, passage)
     if kind is None and _TAX_PARTS.search(text):
@@ -236,6 +235,16 @@ def _read(number: int, topic: Topic, text: str, caption: str, passage: Passage) 
                 )
         if rates := () if measure or _PARTS_OF.search(titles) else tuple(_rates(table, columns, passage.language)):
             yield replace(sheet, kind=None, lines=rates)
+
+
+def _is_of_others(titles: str, text: str, passage: Passage, segment: str) -> bool:
+    """Whether a table is, or may be, of another than the company, of a part of it, or on another basis than its accounts."""
+    named = re.sub(re.escape(passage.company or "\0"), "", titles, flags=re.IGNORECASE)
+    if _OF_OTHERS.search(named) or _REGION.search(titles) or _SHARE_OF_COMPANY.search(text):
+        return True
+    others = _OTHER_BASES | (_OTHER_TIMES if passage.period.kind == "annual" else set())
+    others = others - {"segment"} if segment else others
+    return any(basis.kind in others and _is_of(basis, titles, text) for basis in passage.basis)
 
 
 def _segment_of(topic: Topic, caption: str, text: str) -> str | None:

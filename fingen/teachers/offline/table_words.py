@@ -90,7 +90,8 @@ _COST = re.compile(
 )
 _CASH_FLOW = re.compile(
     r"(?i)\bdepreciation\b|\bamortization\b|\b(?:share|stock|equity)[- ]based (?:compensation|plans? expense)|impairment|"
-    r"\b(?:dividends?|interest|income taxes) paid\b|^cash (?:paid|dividends)|\brepurchases?\b|^proceeds from|^(?:purchases?|repayments?|payments?) of|"
+    r"\b(?:dividends?|interest|income taxes) paid\b|^cash (?:paid|dividends)|\brepurchases?\b|^proceeds from|"
+    r"^(?:purchases?|repayments?|payments?) of|"
     r"^acquisitions? of|支付的现金$|收到的现金$|折旧|摊销"
 )
 _TOTAL = re.compile(r"(?i)(?:(?:segments?|worldwide|grand|consolidated|group) )?totals?|合计|总计")
