@@ -554,10 +554,10 @@ Revenue | $42,794 | $47,830
 Gross profit | $9,106 | $10,702
 Operating income | $1,634 | $2,795"""
 BY_GROUP = _lines(
-    ("", "", "Net Sales", "", "", "Identifiable Assets", ""),
-    ("(Dollars in Millions)", "2024 (1)", "2023 (2)", "2022", "2024", "2023", "2022"),
-    ("Consumer", "$2,930", "$1,573", "$852", "$24,068", "$25,081", "$22,000"),
-    ("Devices", "15,901", "17,969", "15,250", "58,436", "64,376", "60,100"),
+    ("", "Income (Loss) Before Tax*", "", "", "Identifiable Assets", ""),
+    ("(Dollars in Millions)", "2024 (3)", "2023 (4)", "2022 (5)", "2024", "2023"),
+    ("Consumer Health", "$2,930", "1,573", "(852)", "$24,068", "25,081"),
+    ("Pharmaceutical", "15,901", "17,969", "15,250", "58,436", "64,376"),
 )
 BY_QUARTER = _lines(
     ("", "Three Months Ended", "", ""),

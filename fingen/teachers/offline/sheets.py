@@ -72,7 +72,8 @@ _SUBJECT = re.compile(  # Inventories at December 31 consisted of the following;
     r"(?i)(?P<subject>[a-z][\w&’'/ -]{3,70}?)"
     + _TIMED
     + r",? (?:consist(?:s|ed)? of|(?:is|are|was|were) (?:comprised|composed|made up) of|"
-    r"comprised?|(?:is|are|was|were) as follows|(?:is|are|was|were) (?:summarized|presented|shown|set forth) (?:as follows|below|in the)).{0,60}"
+    r"comprised?|(?:is|are|was|were) as follows|(?:is|are|was|were) (?:summarized|presented|shown|set forth) "
+    r"(?:as follows|below|in the)).{0,60}"
     r"|the (?:following )?(?:table|schedule)(?: below)? (?:presents|summarizes|shows|sets forth|provides|details|reflects) "
     r"(?P<shown>[a-z][\w&’'/ -]{3,70}?)" + _TIMED + r"[.:]?"
 )

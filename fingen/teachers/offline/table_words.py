@@ -94,7 +94,7 @@ _CASH_FLOW = re.compile(
     r"^(?:purchases?|repayments?|payments?) of|"
     r"^acquisitions? of|支付的现金$|收到的现金$|折旧|摊销"
 )
-_TOTAL = re.compile(r"(?i)(?:(?:segments?|worldwide|grand|consolidated|group) )?totals?|合计|总计")
+_TOTAL = re.compile(r"(?i)(?:(?:segments?|worldwide|grand|consolidated|group) )?total|合计|总计")
 _VAGUE = re.compile(
     r"(?i)\b(?:amounts?|values?|balances?|gross|net|costs?|accumulated)\b|金额|余额|价值|原值"
 )  # says not of what
