@@ -32,7 +32,8 @@ _YEAR_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _TIME_OR_UNIT = re.compile(
-    r"(?i)\bconsolidated (?:statements? of (?:operations|income|earnings)|balance sheets?)\b|[\d.,:;*()（）$€£¥/]|\b(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|"
+    r"(?i)\bconsolidated (?:statements? of (?:operations|income|earnings)|balance sheets?)\b|"
+    r"[\d.,:;*()（）$€£¥/]|\b(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|"
     r"jul|aug|sept?|oct|nov|dec|years?|fiscal|ended|ending|months?|twelve|weeks?|for|the|as|at|of|on|audited|unaudited|and|in|thousands?|"
     r"millions?|billions?|dollars?|us|hk|rmb|eur|gbp|usd|yen|euros?|pounds?|except|per|shares?|amounts?|data|consolidated|group|fy|note)\b"
     r"|年度?|月|日|末|本期|上期|本年|上年|同期|期末|期初|年初|发生额?|余额|金额|数|人民币|[百千万亿]?元|附注|合并|单位|币种"
