@@ -30,6 +30,7 @@ from fingen.keywords import (
     ExportOptions,
     File,
     FinetuneOptions,
+    GatherOptions,
     ImportOptions,
     IntentOptions,
     MergeOptions,
@@ -236,6 +237,29 @@ def pdf2qa(
     consent = _consent(values)
     settings = settings_of(config.Pdf2qa, values, inputs=tuple(map(Path, reports)))
     return pdf2qa(settings, on_event=on_event, consent=consent)
+
+
+@public("gather")
+def gather(
+    *parts: File, on_event: OnEvent = ignore, **options: Unpack[GatherOptions]
+) -> Summary | SynthSummary | Pending:
+    """Make one set of the parts that several machines made with `shard`: the same files as one machine would have made.
+
+    Returns:
+        Where batches of the parts are still on their way, what is pending.
+
+    Raises:
+        SetError: a part is missing, there twice, or of another set. UsageError: requests are left to ask of a teacher that costs,
+        and `yes` is not given. TeacherError: it refused. LimitError: the disk is full.
+    """
+    from fingen.pipeline.gathering import gather_parts
+
+    if not parts:
+        raise UsageError("no parts", hint="name the folders of all parts")
+    values = _read("gather", options)
+    asking = settings_of(config.AskingToGather, values)
+    values["replaces"] = values.pop("replace", False)
+    return gather_parts(tuple(map(Path, parts)), values.pop("out"), asking, on_event=on_event, **values)
 
 
 @public("synth intent")

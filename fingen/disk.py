@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import glob
 import hashlib
 import json
 import os
@@ -20,6 +19,7 @@ from typing import Annotated, Any, BinaryIO, TextIO, TypeVar
 from pydantic import AfterValidator, BaseModel, ValidationError
 
 from fingen.errors import FULL, FingenError, LimitError, SetError, UsageError, visible
+from fingen.leftovers import beside_of, tidy
 
 if sys.platform == "win32":
     import msvcrt
@@ -34,12 +34,14 @@ LINE_BYTES = 64 << 20  # that a line of rows may have
 FOLLOW_LINKS = "FINGEN_FOLLOW_LINKS"  # the user's own word, as no file of a folder can set it
 LOCK = ".lock"  # in the folder of a set; it stays there
 SET = "manifest.json"
+PART = "part.json"  # what a part of a set is, and what it has read
 KINDS = {  # what is written last into a folder -> what the folder then holds
     "fingen.json": "an adapter of `fingen finetune`",
     "merged.json": "a model of `fingen merge` or `fingen distill`",
     "origin.json": "a tiny base model of `fingen finetune`",
     "score.json": "a score of `fingen score`",
     ".export": "an export of `fingen export`",
+    PART: "a part of a set that several machines make",
 }
 
 
@@ -261,13 +263,16 @@ def read_object(path: Path) -> dict[str, Any]:
 def write_beside(path: Path) -> Iterator[Path]:
     """Give a path beside `path` to write a file to; sync it, rename it: a reader sees the old file or the whole new one.
 
+    What killed processes have left there of such files is removed.
+
     Raises:
         LimitError: the disk is full; UsageError: the file cannot be written there. The old file is intact.
     """
     refuse_detour(path.parent)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside = beside_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        tidy(path.parent.absolute())
         beside.unlink(missing_ok=True)  # what others have put there may be a link that leads elsewhere
         yield beside
         with beside.open("r+b") as file:
@@ -278,11 +283,6 @@ def write_beside(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # where the folder is none, there is nothing beside
             beside.unlink(missing_ok=True)
-
-
-def find_leftovers(path: Path) -> list[Path]:
-    """What processes that were killed have left of a file that they wrote; also what others are writing now, where nothing locks it."""
-    return sorted(path.parent.glob(f".{glob.escape(path.name)}.*.part"))
 
 
 @contextmanager

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from heapq import merge
+from itertools import chain, groupby
+from math import ceil
 from typing import Literal
 
-from fingen.records import Passage
+from fingen.records import Language, Passage
 from fingen.text import sentences
 
 Kind = Literal["income", "balance", "cash", "key"]
@@ -200,6 +204,56 @@ def find_stated(item: str, passage: Passage) -> str | None:
         if not wanted or len(wanted & there) >= MOST * len(wanted):
             return text
     return None
+
+
+class StatedItems:
+    """Passages by their words: whether one of them states an item is found without going through all of them."""
+
+    def __init__(self, passages: Iterable[Passage]) -> None:
+        self._groups: dict[tuple[str, Language], _Group] = {}  # those whose company and language are the same
+        for passage in passages:
+            self._groups.setdefault((passage.company or "", passage.language), _Group()).add(passage)
+
+    def states(self, items: Sequence[str], apart_from: Collection[str] = ()) -> bool:
+        """Whether `find_stated` finds one of these items in a passage; not in those `apart_from`, named by their chunks."""
+        return any(
+            passage.chunk not in apart_from and any(find_stated(item, passage) for item in items)
+            for group in self._groups.values()
+            for passage in group.candidates(items)
+        )
+
+
+class _Group:
+    def __init__(self) -> None:
+        self._passages: list[tuple[Passage, frozenset[str]]] = []  # each with its words
+        self._by_word: defaultdict[str, list[int]] = defaultdict(list)
+        self._by_item: defaultdict[str, list[int]] = defaultdict(list)
+
+    def add(self, passage: Passage) -> None:
+        lines = list(_lines(passage))
+        words = frozenset(chain.from_iterable(_plain_words(text) for text, _ in lines))
+        for word in words:
+            self._by_word[word].append(len(self._passages))
+        for name in frozenset(chain.from_iterable(_items(label, passage.language) for _, label in lines)):
+            self._by_item[name].append(len(self._passages))
+        self._passages.append((passage, words))
+
+    def candidates(self, items: Iterable[str]) -> Iterator[Passage]:
+        """The passages that can state one of these items, in their order."""
+        return (self._passages[number][0] for number, _ in groupby(merge(*map(self._numbers, items))))
+
+    def _numbers(self, item: str) -> Iterator[int]:
+        """The passages with as many of an item's words as one line of them would need, or with the item of its label."""
+        first, _ = self._passages[0]
+        wanted, least = _words(item, first), MOST * len(_words(item, first))
+        # Of its words so many may be missing: each passage has one of those that are left with the rarest one among them.
+        rarest = sorted(wanted, key=lambda word: (len(self._by_word.get(word, ())), word))
+        of_words = [self._by_word.get(word, []) for word in rarest[: len(wanted) - ceil(least) + 1]]
+        of_items = [self._by_item.get(name, []) for name in _items(item, first.language)]
+        named = set(chain.from_iterable(of_items))
+        for number in merge(*of_words, *of_items) if wanted else range(len(self._passages)):
+            if number in named or len(wanted & self._passages[number][1]) >= least:
+                yield number
 
 
 def _lines(passage: Passage) -> Iterator[tuple[str, str]]:

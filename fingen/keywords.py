@@ -93,6 +93,23 @@ class IntentOptions(FilterOptions, AskingOptions, total=False):
     replace: bool
 
 
+class GatherOptions(TypedDict, total=False):
+    """The options of `fingen gather`."""
+
+    out: Required[File]
+    base_url: str | Iterable[str] | None
+    concurrency: int
+    rpm: int | None
+    tpm: int | None
+    budget: float | None
+    budget_all: float | None
+    price: tuple[float, float] | None
+    max_answer_tokens: int | None
+    wait: bool
+    replace: bool
+    yes: bool
+
+
 class ImportOptions(TypedDict, total=False):
     """The options of `fingen import`."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from fingen import __version__
 from fingen.config import RESERVED_SET_NAMES, Asking
-from fingen.disk import KINDS, LOCK, check_writable, describe, dump_json, lock, refuse_links
+from fingen.disk import KINDS, LOCK, PART, check_writable, describe, dump_json, lock, refuse_links
 from fingen.errors import SetError, UsageError
 from fingen.events import Estimate
 from fingen.records import Manifest, Record, Usage, Withdrawn
@@ -43,11 +43,11 @@ FILES = frozenset(
 )
 MOST_NAMED, MOST_CHARACTERS = 4, 40  # differences that a message names, and of each value
 _WAYS_ON = "write elsewhere with --out, or start it anew with --replace"
-_AS_BEFORE = f"give the settings that it was made with, {_WAYS_ON}"
+AS_BEFORE = f"give the settings that it was made with, {_WAYS_ON}"
 
 
-def refuse_folder(folder: Path) -> None:
-    """Refuse to write a set where none can be written, or over something else.
+def refuse_folder(folder: Path, *, is_part: bool = False) -> None:
+    """Refuse to write a set, or a part of one, where none can be written, or over something else.
 
     What a set is made of, without a manifest, is what a run left that was killed.
 
@@ -65,7 +65,8 @@ def refuse_folder(folder: Path) -> None:
     foreign = sorted(name for name in names - FILES if not name.startswith("."))
     is_set = JOURNAL in names or (MANIFEST in names and describe(folder)) or (LOCK in names and not foreign)
     shown = [name for name in names if not name.startswith(".")]
-    if not names.isdisjoint(KINDS) or (shown and not is_set):
+    kinds = KINDS.keys() - {PART} if is_part else KINDS.keys()
+    if not names.isdisjoint(kinds) or (shown and not is_set):
         listed = ", ".join((foreign or sorted(shown))[:3]) + (" ..." if len(foreign or shown) > 3 else "")
         said = describe(folder) or f"{folder} holds files that are no set: {listed}"
         raise SetError(said, hint="write to a folder of its own with --out")
@@ -148,7 +149,7 @@ def refuse_other(folder: Path, now: Mapping[str, Any], *, is_whole: bool = True,
     rework = f"; or change it without paying: fingen dedup {folder}, fingen split {folder}"
     raise SetError(
         f"{folder} was made otherwise: {say_differences(before, now)}",
-        hint=_AS_BEFORE + (rework if set(changed) <= free else ""),
+        hint=AS_BEFORE + (rework if set(changed) <= free else ""),
         taken=folder,
     )
 

@@ -19,7 +19,6 @@ from pydantic import BaseModel, ValidationError
 from fingen.config import RESERVED_SET_NAMES, TERMS
 from fingen.disk import (
     dump_json,
-    find_leftovers,
     read_jsonl,
     read_whole,
     refuse_links,
@@ -29,6 +28,7 @@ from fingen.disk import (
     write_beside,
 )
 from fingen.errors import SetError, did_you_mean, visible
+from fingen.leftovers import find_leftovers
 from fingen.records import Chunk, FileEntry, Manifest, Record, Rejected
 from fingen.spool import open_unnamed
 from fingen.text import as_shown

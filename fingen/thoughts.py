@@ -48,14 +48,20 @@ _WORKED_OUT = re.compile(
 _ANSWERS = re.compile(r"(?:^|(?<=\s)|(?<=[.;。；]))(?:Answer|答案)\s?[:：]\s*")
 
 
-def after_steps(text: str) -> str | None:
-    """Return the answer without the steps before it; None where these are there and no answer follows."""
+def answer_start(text: str) -> int | None:
+    """Return where the answer starts behind the steps before it, 0 where there are none; None where no answer follows them."""
     if not _STEPS.match(text):
-        return text
+        return 0
     marks = list(_ANSWERS.finditer(text))
     if marks:
-        return text[marks[-1].end() :].strip()
-    return None if _WORKED_OUT.match(text) else text
+        return marks[-1].end()
+    return None if _WORKED_OUT.match(text) else 0
+
+
+def after_steps(text: str) -> str | None:
+    """Return the answer without the steps before it; None where these are there and no answer follows."""
+    start = answer_start(text)
+    return text[start:].strip() if start else None if start is None else text
 
 
 def without_thoughts(text: str) -> str | None:

@@ -190,6 +190,24 @@ def test_what_is_no_archive_is_told(desk: Path, text: str):
     assert "bad.jsonl" in run("journal", "import", "bad.jsonl", "build/set", code=2).stderr
 
 
+@pytest.mark.parametrize(
+    ("first", "why"),
+    [
+        ('{"custom_id": "a", "response": {}}', "an object that does not say its `kind`"),
+        ('{"kind": "trade"}', "an object of an unknown `kind`"),
+        ("[1, 2]", "no object"),
+        ("question,answer", "not JSON, or cut"),
+    ],
+)
+def test_a_file_of_others_is_told_in_our_words_with_what_to_name_instead(desk: Path, first: str, why: str):
+    (desk / "bad.jsonl").write_text(first + "\n")
+
+    said = run("journal", "import", "bad.jsonl", "build/set", code=2).stderr
+    assert f"bad.jsonl, line 1: no line of an archive of answers: {why}; nothing was taken" in said
+    assert "fingen journal export SET FILE" in said
+    assert "--import-answers" in said
+
+
 def test_a_file_that_is_too_large_is_not_read(desk: Path):
     with (desk / "large.jsonl").open("wb") as file:
         file.truncate(3 << 20)  # of nothing

@@ -328,6 +328,17 @@ def test_a_figure_is_bound_or_there_or_wrong():
     assert standings("It rose.") == []
 
 
+def test_steps_before_an_answer_are_not_marked():
+    steps = "Steps: Revenue (2024): 1,234.0; 1,234.0 - 1,100.0 = 134.0."
+    answer = "Revenue for 2024 was 1,234.0 million."
+    assert standings(steps) == []
+    assert standings(f"{steps}\nAnswer: {answer}") == standings(answer) == [("1,234.0 million", "bound")]
+    checked, whole = Checked("How much was it?", [PASSAGE]), f"{steps}\nAnswer: {answer} It rose."
+    told = [pieces for char in whole if (pieces := checked.add(char))]
+    assert [[piece.text for piece in pieces if piece.standing] for pieces in told][-1:] == [["1,234.0 million"]]
+    assert "".join(piece.text for piece in checked.end(whole)) == whole
+
+
 def test_without_a_passage_nothing_is_claimed():
     assert [(piece.text, piece.standing) for piece in Checked("How much?", []).end("It was 5 million.")] == [
         ("It was 5 million.", "")

@@ -541,6 +541,16 @@ def test_what_is_exported_is_asked_by_nobody_until_it_is_released(stub: StubBatc
 
 
 @pytest.mark.usefixtures("sample")
+def test_a_file_that_holds_nothing_is_told_of(stub: StubBatches):
+    last(pdf2qa("build/set", gpt(stub), "--export-requests", "requests.jsonl"))
+    Path("answers.jsonl").write_text("\n")
+
+    taken = pdf2qa("build/set", gpt(stub), "--import-answers", "answers.jsonl")
+    assert taken.exit_code == 0
+    assert "empty, so that it held no answers: answers.jsonl" in taken.output
+
+
+@pytest.mark.usefixtures("sample")
 def test_a_set_made_of_a_file_with_odd_rows_says_so(stub: StubBatches):
     last(pdf2qa("build/set", gpt(stub), "--export-requests", "requests.jsonl"))
     rows = written("requests.jsonl")

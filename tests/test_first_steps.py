@@ -185,8 +185,8 @@ def offered(line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
         ("fingen pdf2qa raw --task concept,s", ["concept,summary"]),
         ("fingen pdf2qa raw --teacher a", ["anthropic"]),
         ("fingen pdf2qa raw --privacy m", ["mask", "mask-names"]),
-        ("fingen score --benchmark f", ["fpb", "fiqa", "finqa"]),
-        ("fingen import fi", ["fiqa", "finqa"]),
+        ("fingen score --benchmark f", ["fpb", "fiqa", "finqa", "fineval"]),
+        ("fingen import fi", ["fiqa", "finqa", "fineval"]),
         ("fingen finetune --see", ["--seed", "--seeds"]),
     ],
 )  # fmt: skip

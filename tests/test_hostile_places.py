@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import fingen
 from fingen import cli, wire
 from fingen.disk import write_text
 from fingen.errors import FingenError, UsageError
+from fingen.leftovers import beside_of
 from fingen.quality.quantities import find_figures
 from fingen.rows import read_raw
 from fingen.teachers.anthropic import Anthropic
@@ -38,7 +38,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_link_where_a_file_is_written_first_is_not_followed(desk: Path):
     (desk / "own").write_text("mine")
-    beside = desk / f".page.html.{os.getpid()}.part"
+    beside = beside_of(desk / "page.html")
     beside.symlink_to("own")
     write_text(desk / "page.html", "written")
 

@@ -241,6 +241,7 @@ GOOD = {
             ]
         ),
     ),
+    "fineval": ("auditing_val.csv", "id,question,A,B,C,D,answer\n0,which one is right?,w,x,y,z,C\n"),
     "alpaca": ("a.json", '[{"instruction": "q", "input": "i", "output": "o"}]'),
     "sharegpt": ("a.json", '[{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}]'),
     "csv": ("a.csv", "text,label\nq,l\n"),
@@ -263,6 +264,8 @@ BAD = [  # name, file, text, what the message must say
     ("finqa", "a.json", '[{"qa": {"question": "q", "program": "add(1, 2)", "exe_ans": 3}}]', "no table of rows"),
     ("tat-qa", "a.json", '[{"question": "q"}]', "no list of questions"),
     ("tat-qa", "a.json", '[{"questions": [{"uid": "u", "question": "q"}]}]', "without answer, answer_type and scale"),
+    ("fineval", "a_val.csv", "question,A,B,C,D,answer\nq,w,x,y,z,E\n", "a_val.csv, line 2: answer 'E' is none of A, B, C, D"),
+    ("fineval", "a_val.csv", "question,A,B,C,D,answer\nq,w,x,,z,A\n", "a_val.csv, line 2: no text in 'C'"),
     ("alpaca", "a.json", '[\n  {"instruction": "q"}\n]', "a.json, line 2 (row 1): no answer"),
     ("alpaca", "a.json", '[{"instruction": "q", "output": "o"},\n]', "a.json, line 2: not JSON"),
     ("alpaca", "a.json", '[{"instruction": "q", "output": "o"}\n{"instruction": "q"}]', "a.json, line 2: not JSON: expected ','"),

@@ -20,6 +20,7 @@ from fingen.errors import SetError, UsageError
 from fingen.records import Completion, Passage, Period, Request, Usage, request_key
 from fingen.teachers import journal as module
 from fingen.teachers.journal import Journal
+from fingen.teachers.outstanding import Outstanding, OutstandingRequest
 
 SYSTEM = "You write questions.\n" * 50
 SCHEMA = {"type": "object", "properties": {"question": {"type": "string"}, "answer": {"type": "string"}}}
@@ -85,6 +86,24 @@ def test_the_latest_usable_answer_counts(tmp_path: Path):
         assert {key: answer.text for key, answer in journal.answers([first.key, second.key]).items()} == {
             first.key: "new"
         }
+
+
+def test_among_many_keys_the_same_are_missing_and_with_nobody_as_among_few(tmp_path: Path):
+    answered, held, faulty, new = map(make_request, range(4))
+    with Journal.open(tmp_path / "journal.sqlite") as journal:
+        journal.commit([(answered, make_completion(answered)), (faulty, make_completion(faulty, error="cut"))])
+        outstanding = Outstanding(journal)
+        outstanding.hold(outstanding.begin("export"), [OutstandingRequest("r-1", held)])
+        few = [new.key, held.key, answered.key, faulty.key, new.key]
+        many = [*few, *map(str, range(module.MANY_KEYS))]
+
+        for keys in (few, many):
+            others = keys[len(few) :]
+            assert journal.missing(keys) == [new.key, held.key, faulty.key, *others]
+            assert journal.unasked(keys) == [new.key, faulty.key, *others]
+        with journal.transaction():  # which sees what it wrote
+            journal.insert_completion(make_completion(faulty))
+            assert journal.unasked(many) == [new.key, *others]
 
 
 def test_a_request_tells_what_was_asked_and_shared_texts_are_kept_once(tmp_path: Path):

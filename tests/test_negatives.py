@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fingen import prompts, verify
 from fingen.cli import main
 from fingen.disk import read_jsonl
-from fingen.items import find_stated
+from fingen.items import StatedItems, find_stated
 from fingen.records import Chunk, Passage, Period, Record
 from fingen.sets import read_split
 from fingen.tasks.qa import NEGATIVE, NOT_STATED
@@ -60,6 +60,32 @@ def test_what_stands_there_by_its_name_is_stated(language: str, kind: str, data:
     text = forms["table" if kind == "table" else language]
     assert find_stated(name, passage(text, kind, language))
     assert find_stated(name, passage(text.replace(name, "\0").replace(name.capitalize(), "\0"), kind, language)) is None
+
+
+WORDS = "revenue cost of goods sold net income loss cash flows Northwind lease interest the total 营业收入 净利润 存货 现金".split()
+TEXTS = st.lists(st.sampled_from(WORDS), max_size=7).map(" ".join)
+
+
+@given(
+    st.lists(
+        st.tuples(st.lists(TEXTS, max_size=4), st.booleans(), st.sampled_from(["en", "zh"]), st.booleans()), max_size=6
+    ),
+    st.lists(TEXTS, min_size=1, max_size=3),
+    st.sets(st.integers(0, 5)),
+)
+def test_what_is_stated_anywhere_is_found_as_by_going_through_all(
+    made: list[tuple[list[str], bool, str, bool]], items: list[str], apart: set[int]
+):
+    passages = []
+    for number, (lines, is_table, language, is_named) in enumerate(made):
+        text = "\n".join(f"{line} | 5 | 4" for line in lines) if is_table else ". ".join(lines)
+        told = passage(text, "table" if is_table else "paragraph", language)
+        passages.append(told.model_copy(update={"chunk": str(number)} | ({} if is_named else {"company": None})))
+    index, left_out = StatedItems(passages), set(map(str, apart))
+
+    for some in (items, items[:1]):
+        found = any(find_stated(item, each) for item in some for each in passages if each.chunk not in left_out)
+        assert index.states(some, left_out) == found
 
 
 def test_a_share_of_the_rows_ask_for_what_is_elsewhere_in_the_report(sample: Path):

@@ -13,14 +13,17 @@ from click.testing import CliRunner, Result
 from datasets import load_dataset
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from planted_programs import build_record, pairs_of
 from rows import read_rows
 from stub_llm import StubLLM
 from test_pdf2qa import reports
 from test_repair import FALSE, make, mends, reply, turns
+from test_table_pairs import SHOWN
 
 import fingen
 from fingen import cli
 from fingen.quality.checks import CHECKS
+from fingen.quality.reasons import with_steps
 from fingen.records import Block, Chunk, Evidence, Record, Rejected
 from fingen.review.index import row_hash
 from fingen.review.prefer import OF_ANSWER
@@ -237,6 +240,46 @@ def test_each_reject_gives_pairs_or_says_why_not(tmp_path: Path):
     wide = prefer(folder, "--siblings", "passage", "--out", tmp_path / "wide")
     assert wide["without"] == {**made["without"], "no-sibling": 1}  # in another language it stays
     assert wide["siblings"]["passage"] == 2
+
+
+def test_both_answers_of_a_pair_have_steps_or_neither(tmp_path: Path):
+    """Beside a row with steps: an answer without any, one behind wrong steps, and steps that no answer follows."""
+    passage = SHOWN["income"]
+    plain = build_record(next(pairs_of(passage)).item, passage)
+    stepped = with_steps(plain)
+    steps = stepped.output.removesuffix(plain.output)
+    wrong, behind, cut = f"{plain.output} So it fell.", f"{steps}It fell.", steps.partition("\n")[0]
+    rejected = [
+        Rejected(item={"question": plain.instruction, "answer": text}, reason="figure", detail="", chunks=plain.chunks, request="k")
+        for text in (wrong, behind, cut)
+    ]  # fmt: skip
+
+    def pairs_beside(row: Record, name: str) -> tuple[Any, list[tuple[str, str]]]:
+        manifest = make_manifest(name, "pdf2qa", {"privacy": "keep"}, [], ())
+        write_set(tmp_path / name, SetContent({"train": [row]}, rejected, [chunk("c", passage.text)], manifest))
+        made = prefer(tmp_path / name, "--out", tmp_path / f"{name}-pairs")
+        pairs = read_rows(tmp_path / f"{name}-pairs/train.jsonl")
+        return made, [(pair["chosen"], pair["rejected"]) for pair in pairs]
+
+    made, pairs = pairs_beside(stepped, "with")
+    assert pairs == [(plain.output, wrong), (stepped.output, behind), (stepped.output, cut)]
+    assert any(note.startswith("1 pairs are of answers alone") for note in made["notes"])
+    made, pairs = pairs_beside(plain, "without")
+    assert pairs == [(plain.output, wrong), (plain.output, "It fell.")]
+    assert made["without"] == {"no-answer": 1}
+
+
+def test_what_a_teacher_made_worse_stands_beside_its_original(tmp_path: Path):
+    row = ROWS["train"][1]
+    item = {"id": row.id, "question": row.instruction, "answer": row.output, "rewritten_question": row.instruction,
+            "rewritten_answer": "The revenue was good."}  # fmt: skip
+    lost = Rejected(item=item, reason="lost-figure", detail="1 of 1", chunks=row.chunks, request="k")
+    same = Rejected(item=item, reason="same-text", detail="", chunks=row.chunks, request="k")
+    made = prefer(make_set(tmp_path / "set", [lost, same], {"train": [row]}), "--out", tmp_path / "pairs")
+    (pair,) = read_rows(tmp_path / "pairs/train.jsonl")
+
+    assert (pair["chosen"], pair["rejected"]) == (row.output, "The revenue was good.")
+    assert (made["with_pair"], made["without"]) == (1, {"not-the-answer": 1})
 
 
 def test_what_is_only_of_the_quotes_or_the_question_makes_no_answer_worse():

@@ -213,10 +213,13 @@ def test_what_cannot_be_written_anew_is_said(source: Path, server: StubLLM):
 
 @pytest.mark.slow
 def test_a_small_model_on_a_server_writes_pairs_anew(smollm2: Path, tmp_path: Path):
-    """SmolLM2 behind a llama.cpp server: whatever it writes, each row is written anew or rejected with a reason."""
+    """SmolLM2 behind a llama.cpp server: whatever it writes, each row is written anew or rejected with a reason.
+
+    What comes of it goes through `prefer`, which says of each reject what it gave.
+    """
     pytest.importorskip("xllamacpp", reason="pip install xllamacpp")
     manifest = make_manifest("bank", "import alpaca", {"sha256": {}}, ROWS["train"], ())
-    rows = {"train": [row for row in ROWS["train"][:7] if row.language == "en"]}
+    rows = {"train": [row for row in ROWS["train"] if row.language == "en" and not row.options and not row.turns][:3]}
     write_set(tmp_path / "build/bank", SetContent(rows, [], [], manifest))
     env = os.environ | {"PYTHONPATH": str(ROOT), "OPENAI_API_KEY": "none"}
 
@@ -225,13 +228,24 @@ def test_a_small_model_on_a_server_writes_pairs_anew(smollm2: Path, tmp_path: Pa
         return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=1800, check=False)
 
     packed = fingen("merge", smollm2, "--gguf", "q8_0")
+    rewritten = Path("build/bank-rewritten")
     with llama(Path(json.loads(packed.stdout)["file"]), 4096) as server:
-        ran = fingen("synth", "rewrite", "build/bank", "--how", "rephrase", "--teacher", "openai:smollm2", "--base-url",
-                     f"{server.address}/v1", "--price", "0,0", "--per-request", 1)  # fmt: skip
+        ran = fingen("synth", "rewrite", "build/bank", "--how", "improve", "--teacher", "openai:smollm2", "--base-url",
+                     f"{server.address}/v1", "--price", "0,0", "--per-request", 1, "--out", rewritten)  # fmt: skip
     if ran.returncode == 1:
         assert re.search(rf"none of {len(rows['train'])} rows came back better", ran.stderr), ran.stderr
         return
     made = json.loads(ran.stdout)
     assert made["asked"] == len(rows["train"]) == made["rewritten"] + sum(made["rejects"].values())
-    originals = [row for row in read_rows(tmp_path / made["set"] / "train.jsonl") if "rewrites" not in row["draws"]]
-    assert [row["id"] for row in originals] == [row.id for row in rows["train"]]
+    written = read_rows(tmp_path / made["set"] / "train.jsonl")
+    originals = [row for row in written if "rewrites" not in row["draws"]]
+    assert [(row["id"], row["output"]) for row in originals] == [(row.id, row.output) for row in rows["train"]]
+    assert len(written) - len(originals) == made["rewritten"]
+    rejected = tmp_path / made["set"] / "rejected.jsonl"
+    assert Counter(row["reason"] for row in (read_rows(rejected) if made["rejects"] else ())) == made["rejects"]
+    preferred = fingen("prefer", rewritten)
+    if preferred.returncode == 1:  # no pair came of it
+        assert "no pair came of" in preferred.stderr, preferred.stderr
+        return
+    told = json.loads(preferred.stdout)
+    assert told["rejects"] == sum(made["rejects"].values()) == told["with_pair"] + sum(told["without"].values())

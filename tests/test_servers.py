@@ -175,6 +175,8 @@ def test_a_server_that_is_not_there_yet_is_told_of_and_the_others_are_asked(
     assert one.paid
     nobody = make(GONE, "http://127.0.0.1:10/v1", out="build/other")
     assert nobody.exit_code == 3
+    for port in (9, 10):  # each is named, not the first one alone
+        assert nobody.stderr.count(f"127.0.0.1:{port}: the connection failed") == 1
 
 
 def test_a_server_without_the_model_is_found_before_anything_is_asked(tmp_path: Path, pair: tuple[StubLLM, StubLLM]):

@@ -24,6 +24,7 @@ from stub_batches import StubBatches
 from test_claim_check import checks, is_check
 from test_kill import Server, paragraphs, reply
 
+import fingen
 from fingen.cli import main
 from fingen.documents import InputFile
 from fingen.errors import SetError
@@ -266,7 +267,6 @@ def test_parts_that_are_not_all_of_one_set_are_refused(made: Made):
     Path("build/late/part.json").write_text("{}")
     assert "part.json" in said(one, "build/late")
     assert "3/10" in run(*ASK, "--shard", "4/3", "--out", "build/x", code=2).stderr
-    assert "shard 2/2 -> none" in run(*ASK, "--out", two, code=2).stderr
     next(Path(two, "read").iterdir()).write_bytes(b"torn")
     assert "damaged" in said(one, two)
 
@@ -306,7 +306,46 @@ def test_a_part_is_begun_in_no_folder_of_a_set_or_of_another_part(made: Made):
 
     assert "holds a set" in run(*ASK, "--shard", "1/2", "--out", "one", code=2).output
     assert "is part 2/2, not 1/3" in run(*ASK, "--shard", "1/3", "--out", "build/parts/2", code=2).output
+    other = run(*ASK, "--per-chunk", "5", "--context", "passage", *PARTS[0], code=2).output  # it has no answer yet
+    assert "begun otherwise: context none -> passage; per_chunk 2 -> 5" in other
+    assert "--replace" in other
     assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize("more", [(), ("--replace", "--yes")])
+def test_no_set_is_written_over_a_part(made: Made, more: tuple[str, ...]):
+    before = on_disk()
+    for part in ("build/parts/1", "build/parts/2"):
+        for command in ((*GATHER[:3], "--out", part, "--quiet"), (*ASK, "--out", part)):
+            said = run(*command, *more, code=2).stderr
+            assert f"{part} holds a part of a set" in said
+            assert "--out" in said
+
+    assert on_disk() == before
+
+
+def on_disk() -> dict[Path, bytes]:
+    """All that lies here, save locks."""
+    return {path: path.read_bytes() for path in Path.cwd().rglob("*")
+            if path.is_file() and not path.name.startswith((".lock", ".requests"))}  # fmt: skip
+
+
+def test_a_dry_run_of_a_part_says_what_it_would_ask_and_writes_nothing(made: Made):
+    before, received = on_disk(), made.server.received
+
+    unread = run(*ASK, "--dry-run", "--shard", "1/2", "--out", "build/others/1", code=2).stderr
+    assert "part 1/2 has not read its share" in unread
+    assert "without --dry-run" in unread
+    assert "begun otherwise" in run(*ASK, "--dry-run", "--per-chunk", "5", *PARTS[0], code=2).stderr
+    estimate = told(*ASK, "--dry-run", *PARTS[0])
+    assert told(*ASK, "--dry-run", *PARTS[1])["requests"] == 0
+    assert (on_disk(), made.server.received) == (before, received)
+    asked = told(*ASK, *PARTS[0])["requests"]["asked"]
+    assert 0 < estimate["requests"] <= asked  # what is mended comes on top
+    shutil.rmtree("build/parts/2")
+    assert told(*ASK, "--dry-run", *PARTS[0])["waits_for"] == ["2/2"]
+    Path("in", "late.html").write_text(report("Westpool Inc.", 2024, 70, 1))
+    assert "has not read its share" in run(*ASK, "--dry-run", *PARTS[0], code=2).stderr
 
 
 def test_what_comes_next_names_the_servers_that_the_parts_had(made: Made, monkeypatch: pytest.MonkeyPatch):
@@ -346,6 +385,9 @@ def test_two_machines_make_exactly_so_many_items_and_the_same_as_one(tmp_path: P
     assert sum(sum(counts.values()) for counts in gathered["records"].values()) == 79  # and 19 of validation
     assert content("build/intent") == content("one")
     assert answers("build/intent") == answers("one")
+    again = fingen.gather("build/parts/1", Path("build/parts/2"), out="build/again")
+    assert again.records == gathered["records"]
+    assert content("build/again")["train.jsonl"] == content("one")["train.jsonl"]
 
 
 # ---- shares, and journals

@@ -98,6 +98,24 @@ def test_a_statement_is_the_parents_over_the_page_break(tmp_path: Path, kind: st
     assert "parent" in {basis.kind for basis in holding(document, "五、净利润").basis}
 
 
+def test_a_title_among_those_who_signed_is_that_of_the_next_table(tmp_path: Path):
+    """As readers have it where the title of the parent's balance sheet stands right below who signed the group's."""
+    head = "| 项目 | 2023年12月31日 | 2022年12月31日 |\n|---|---|---|\n"
+    signed = (
+        "| 法定代表人：张三 | 主管会计工作负责人：李四母公司资产负债表2023年12月31日 | 会计机构负责人：王五 |\n|---|---|---|\n"
+        "| 编制单位:北风股份有限公司 | | 单位:元 |\n"
+    )
+    tables = [head + "| 存货 | 1,204.00 | 1,180.00 |\n", signed, head + "| 货币资金 | 840.00 | 610.00 |\n"]
+    path = tmp_path / "report.md"
+    path.write_text("# 合并资产负债表\n\n" + "\n".join(tables), encoding="utf-8")
+    chunks = read_document(path, path.name, ReadSettings(chunk_tokens=40)).chunks
+    kinds = {
+        word: {basis.kind for chunk in chunks if word in chunk.text for basis in chunk.basis}
+        for word in ("存货", "货币资金")
+    }
+    assert kinds == {"存货": {"consolidated"}, "货币资金": {"parent"}}
+
+
 def test_the_same_headings_below_other_text_are_another_table(tmp_path: Path):
     pages: list[list[Line]] = [
         ["母公司利润表", [YEARS_ZH, *BODY_ZH]],

@@ -647,3 +647,28 @@ def test_a_set_takes_four_rows_of_a_table_and_names_the_others(sample: Path):
 
     assert max(taken.values()) == PER_TABLE
     assert any(each["reason"] == "surplus" and each["detail"] == "more than 4 on one table" for each in rejected)
+
+
+def test_where_no_table_is_asked_about_the_hint_is_to_look_for_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    told = (
+        "Orders came in from many customers in the north, and costs fell as the new plant began to work at full load."
+    )
+    Path("a.md").write_text(f"# Northwind Inc.\n\nAnnual Report 2024\n\n## Business\n\n{told}\n")
+    for task, what in (("table", "tables of figures"), ("concept,table", "running text")):
+        command = [
+            "pdf2qa",
+            "a.md",
+            "--task",
+            task,
+            "--teacher",
+            "offline",
+            "--workers",
+            "1",
+            "--quiet",
+            "--context",
+            "passage",
+        ]
+        ran = CliRunner().invoke(main, command)
+        assert ran.exit_code == 1, ran.output
+        assert f"are they reports with {what}?" in ran.stderr

@@ -114,7 +114,7 @@ def _import(file: Path, folder: Path, max_mib: int) -> dict[str, Any]:
 
     if not file.is_file():
         raise UsageError(f"{file}: no such file", hint="write one with: fingen journal export SET FILE")
-    refuse_folder(folder)
+    refuse_folder(folder, is_part=True)  # a part has a journal too
     if withdrawn_from(folder):
         raise SetError(f"{folder}: reports were withdrawn from it, and answers about them may come back",
                        hint="import into another folder")  # fmt: skip

@@ -100,8 +100,10 @@ def set_basis(blocks: Sequence[PageBlock], paths: Sequence[tuple[str, ...]]) -> 
     before: int | None = None  # the table before
     times = Counter(block.text for block in blocks if block.kind != "table" and len(block.text) <= CAPTION)
     furniture = {text for text, count in times.items() if count > OFTEN}
+    above: dict[BasisKind | None, str] = {}  # titles that the reader took for cells of a table of their own
     for at, block in enumerate(blocks):
         if block.kind != "table":
+            above = above if _is_unit(block) else {}
             if len(block.text) <= CAPTION and (whose := _whose(block.text)) is not None:
                 latest = whose[0]
             continue
@@ -109,10 +111,13 @@ def set_basis(blocks: Sequence[PageBlock], paths: Sequence[tuple[str, ...]]) -> 
             whose for row in block.rows if not any(row.cells[1:]) and (whose := _whose(row.cells[0])) is not None
         )
         if _has_amounts(block):
+            rows = rows or above
             block.basis = tuple(_of_table(blocks, paths, at, latest, rows, furniture))
             if before is not None and not rows and _goes_on(blocks, paths, before, at):
                 block.basis = _taken_over(blocks[before], block)
-            before = at
+            before, above = at, {}
+        else:
+            above = dict(whose for row in block.rows for cell in row.cells if (whose := _whose(cell)) is not None)
         if rows:
             latest = next(iter(rows)) if len(rows) == 1 else None
 

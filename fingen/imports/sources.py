@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from fingen.config import RENAMED
-from fingen.imports import generic, intent, sentiment, tables
+from fingen.imports import fineval, generic, intent, sentiment, tables
 from fingen.imports.base import ImportSource
 
 SOURCES: dict[str, ImportSource] = {
     **intent.SOURCES,
     **sentiment.SOURCES,
     **tables.SOURCES,
+    **fineval.SOURCES,
     **generic.SOURCES,
 }
 

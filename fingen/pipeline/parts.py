@@ -22,7 +22,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from fingen.config import Asking, Pdf2qa, ReadSettings, Synth
-from fingen.disk import dump_json, make_folder, say_invalid, sha256_file, sha256_text, write_beside, write_text
+from fingen.disk import PART, dump_json, make_folder, say_invalid, sha256_file, sha256_text, write_beside, write_text
 from fingen.documents import InputFile, Progress, find_sources
 from fingen.documents.overrides import Override, read_overrides
 from fingen.documents.read import READER
@@ -32,14 +32,13 @@ from fingen.pipeline.reading import Unread, all_unread, read_files, share_out
 from fingen.pipeline.repeated import same_content, same_report
 from fingen.quality.duplicates import fold
 from fingen.records import Document, Frozen, Language, Period
-from fingen.set_folder import say_differences
+from fingen.set_folder import AS_BEFORE, say_differences
 from fingen.sets import JOURNAL, MANIFEST
 from fingen.tasks.labels import Label
 from fingen.teachers.journal import Journal
 from fingen.teachers.merging import merge_journal
 from fingen.teachers.request_locks import LOCKS_FILE, RequestLocks
 
-PART = "part.json"  # what a part is, and what it has read; its presence means that its share is read
 READ = "read"  # the documents of a part, a file each
 MANY = 1000  # files of a part from which on chance shares them out evenly
 AGAIN = "run the command of that part again"
@@ -111,7 +110,10 @@ class Failed(Frozen):
 
 
 class Part(Frozen):
-    """What `part.json` says. `bound` is what the set is bound to, `is_asked` that its share of the requests is answered."""
+    """What `part.json` says; where it stands a share is read.
+
+    `bound` is what the set is bound to, `is_asked` that its share of the requests is answered.
+    """
 
     version: Literal[1] = 1
     shard: tuple[int, int]
@@ -188,15 +190,22 @@ def write_part(folder: Path, part: Part) -> None:
         write_text(folder / PART, part.model_dump_json() + "\n")
 
 
-def refuse_no_part(folder: Path, shard: Shard, *, replaces: bool) -> None:
-    """Refuse to work on a part in the folder of a set, or of another part.
+def refuse_no_part(folder: Path, part: Part, *, replaces: bool) -> None:
+    """Refuse to work on a part in the folder of a set, of another part, or of the same one that was begun otherwise.
 
     Raises:
         SetError: it is one.
     """
     if (folder / PART).is_file():
-        if not replaces and (there := read_part(folder)).shard != shard:
-            raise SetError(f"{folder} is part {there.name}, not {shard}", hint="name a folder of its own with --out")
+        if replaces:
+            return
+        there = read_part(folder)
+        if there.shard != part.shard:
+            raise SetError(
+                f"{folder} is part {there.name}, not {part.name}", hint="name a folder of its own with --out"
+            )
+        if there.bound != part.bound:
+            raise SetError(f"{folder} was begun otherwise: {say_differences(there.bound, part.bound)}", hint=AS_BEFORE)
         return
     if (folder / MANIFEST).is_file():
         raise SetError(f"{folder} holds a set, and no part of one", hint="name a folder of its own with --out")
@@ -267,7 +276,7 @@ def read_share(
     make_folder(folder / READ)
     own = share_of(sources, Shard(*part.shard))
     readers = _readers(own, settings.reading)
-    documents, failed = _read_before(part, folder, own, readers), list[Failed]()
+    documents, failed = {} if settings.reading.ocr else _read_before(part, folder, own, readers), list[Failed]()
     left = [source for source in own if source.name not in documents]
     with closing(read_files(left, settings)) as events:
         for event in events:
@@ -280,9 +289,8 @@ def read_share(
             elif isinstance(event, DocumentError):
                 about = {name: getattr(event, name) for name in Failed.model_fields}
                 failed.append(Failed(**about))
-    names = [(source.name, _size(source)) for source in sources]
     part = part.model_copy(update={
-        "files": sha256_text(dump_json(names)),
+        "files": _hash_names(sources),
         "documents": tuple(documents[name] for name in sorted(documents)),
         "failed": tuple(sorted(failed, key=lambda each: each.path)),
     })  # fmt: skip
@@ -292,6 +300,29 @@ def read_share(
         if path not in kept:  # of a report that is its share no more
             path.unlink()
     return part
+
+
+def find_share(settings: Pdf2qa, part: Part) -> Part:
+    """A part as an earlier call has read it. Nothing is read or written.
+
+    Raises:
+        UsageError: it has not read all of its share as it is now.
+    """
+    if (settings.out / PART).is_file():
+        before, sources = read_part(settings.out), find_sources(settings.inputs)
+        own = share_of(sources, Shard(*part.shard))
+        there = _read_before(part, settings.out, own, _readers(own, settings.reading)).keys()
+        known = there | {each.path for each in before.failed}
+        if before.files == _hash_names(sources) and all(source.name in known for source in own):
+            return before
+    raise UsageError(
+        f"{settings.out}: part {part.name} has not read its share with these settings, and a dry run writes nothing",
+        hint="run the same command without --dry-run to read it; without --shard it says what all parts would cost",
+    )
+
+
+def _hash_names(sources: Sequence[InputFile]) -> str:
+    return sha256_text(dump_json([(source.name, _size(source)) for source in sources]))
 
 
 def _readers(sources: Sequence[InputFile], reading: ReadSettings) -> dict[str, str]:
@@ -310,7 +341,7 @@ def _read_before(part: Part, folder: Path, own: Sequence[InputFile], readers: Ma
     """What an earlier call has read, of files that are as they were then, by name; nothing where other settings are given now."""
     before = read_part(folder) if (folder / PART).is_file() else part
     is_same = before.model_copy(update={"documents": (), "failed": (), "files": "", "is_asked": False}) == part
-    known = {each.path: each for each in before.documents if is_same and not part.settings["reading"]["ocr"]}
+    known = {each.path: each for each in before.documents if is_same}
     return {
         source.name: listed
         for source in own

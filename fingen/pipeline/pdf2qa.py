@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from importlib.metadata import version
@@ -18,10 +18,12 @@ from fingen.disk import lock, sha256_file
 from fingen.documents import OVERRIDES, Progress, name_some
 from fingen.errors import DocumentError, SetError, ShortfallError, TeacherError, UsageError
 from fingen.events import Answered, Estimate, Note, Waiting
+from fingen.parallel import Parallel
 from fingen.pipeline.checking import Checker, open_checker
-from fingen.pipeline.drawing import Draw, divide, draw_records, look_at_answers
+from fingen.pipeline.drawing import divide, draw_records
 from fingen.pipeline.filters import OpenFilters, open_filters
 from fingen.pipeline.judging import Judge, open_judge, with_scores
+from fingen.pipeline.looking import Draw, Looks
 from fingen.pipeline.notes import amount_note, reading_notes, tuning_note
 from fingen.pipeline.parts import (
     Part,
@@ -31,6 +33,7 @@ from fingen.pipeline.parts import (
     as_json,
     dump_settings,
     end_part,
+    find_share,
     merge_parts,
     parse_shard,
     parts_beside,
@@ -70,6 +73,7 @@ from fingen.verification.origin import Origin
 
 FREE = frozenset({"split", "split_by", "keep_out", "against", "privacy"})  # settings that can be changed without paying
 NO_REPORT = "look at the documents: are they reports with running text?"
+NO_TABLE = "look at the documents: are they reports with tables of figures?"
 OnEvent = Callable[[Progress | Document | DocumentError | Answered | Waiting | Note], None]
 
 
@@ -168,12 +172,12 @@ def _open(
     if settings.teacher is None and teacher is None:
         on_event(Note(f"teacher: {asked.name} ({_why(found_by)})"))
     run = _Run(settings, job, plan, filters, checker, judge, on_event, repairs=Repairs(rounds))
-    if not settings.asking.dry_run or run.shard:
-        refuse_folder(settings.out)
-        if run.shard:
-            refuse_no_part(settings.out, run.shard, replaces=settings.replace)
-        if not settings.replace:
-            refuse_other(settings.out, run.bound, is_whole=False, free=FREE)
+    if not settings.asking.dry_run:
+        refuse_folder(settings.out, is_part=bool(run.shard))
+    if run.shard:
+        refuse_no_part(settings.out, run.begin_share(), replaces=settings.replace)
+    if not settings.asking.dry_run and not settings.replace:
+        refuse_other(settings.out, run.bound, is_whole=False, free=FREE)
     return run
 
 
@@ -222,7 +226,7 @@ class _Run:
         passages = {passage.chunk: passage for request in self.job.requests for passage in request.passages}
         documents = self.parts.kept if self.parts else self.documents
         names = frozenset(name for d in documents for name in (d.company, *d.names.values()) if name)
-        return Origin({chunk.id: chunk for chunk in self.shown}, passages, names)
+        return Origin({chunk.id: chunk for chunk in self.shown}, passages, names, most_grounded=None)
 
     def read(self) -> None:
         """Read the documents, and make the requests about them."""
@@ -246,21 +250,28 @@ class _Run:
     def _worth(self) -> Callable[[Chunk], object]:
         return partial(self.plan.groups_for, teacher=self.job.teacher.name)
 
-    def read_share(self) -> PartOutcome | None:
-        """Read the share of this machine; what it has done, where others have not read theirs yet."""
+    def begin_share(self) -> Part:
+        """The part of this machine, before it has read anything."""
         settings, shard = self.settings, self.shard
         assert shard is not None  # where there is none nothing is shared
+        given = choose_teacher(settings.teacher, settings.asking)[0]
+        return Part(shard=shard, command="pdf2qa", settings=dump_settings(settings, given), bound=as_json(self.bound))
+
+    def read_share(self) -> PartOutcome | None:
+        """Read the share of this machine; what it has done, where others have not read theirs yet."""
+        settings = self.settings
 
         def count_worth(document: Document) -> int:
             [safe], _ = protect_documents([document], settings.filters.privacy)
             return len(askable(safe, settings.sections, self._worth))
 
-        with lock(settings.out):
-            refuse_folder(settings.out)
-            Journal.open(settings.out / JOURNAL).close()  # from now on the folder is known as a set's
-        given = choose_teacher(settings.teacher, settings.asking)[0]
-        part = Part(shard=shard, command="pdf2qa", settings=dump_settings(settings, given), bound=as_json(self.bound))
-        self.part = read_share(settings, part, count_worth, self.on_event)
+        if settings.asking.dry_run:
+            self.part = find_share(settings, self.begin_share())
+        else:
+            with lock(settings.out):
+                refuse_folder(settings.out, is_part=True)
+                Journal.open(settings.out / JOURNAL).close()  # from now on the folder is known as a set's
+            self.part = read_share(settings, self.begin_share(), count_worth, self.on_event)
         self.clock.lap("reading")
         self.parts, waits, notes = parts_beside(settings.out, self.part)
         told = settings.out, self.part, self.job.teacher.name, self.clock.laps
@@ -292,7 +303,7 @@ class _Run:
         """Settle what units are split by; refuse to mix a set with another teacher, other prompts, settings or documents."""
         out, splitting = self.settings.out, self.settings.splitting
         with lock(out):
-            refuse_folder(out)
+            refuse_folder(out, is_part=bool(self.shard))
             if self.settings.replace and self.parts and not self.shard:
                 clear(out)  # what is to be asked is known when the parts are joined
             elif self.settings.replace:
@@ -338,7 +349,7 @@ class _Run:
         """Send rejected pairs back to their teacher, as often as is wanted."""
 
         def look(requests: list[Request]) -> list[Rejected]:
-            return self.look(journal, requests).rejected
+            return self.looks.at(requests, journal).rejected
 
         pending = self.repairs.ask(self.job, look, journal, locks, self.on_event, consent)
         if self.repairs.rounds:
@@ -361,7 +372,7 @@ class _Run:
         if self.checker is None:
             return None
         self.checker.job.identity = self.job.identity
-        written = self.look(journal, [*self.job.requests, *self.repairs.requests]).asked_about
+        written = self.looks.at([*self.job.requests, *self.repairs.requests], journal).asked_about
         checked = self.checker.ask(written, self.origin.passages, journal, locks, self.on_event, consent)
         self._expect(self.checker.job, journal)
         self.clock.lap("checking claims")
@@ -372,10 +383,12 @@ class _Run:
         costs = self.expected_usd, expected_usd(job, Outstanding(journal).batched())
         self.expected_usd = None if costs[0] is None or costs[1] is None else costs[0] + costs[1]
 
-    def look(self, journal: Journal, requests: Iterable[Request]) -> Draw:
-        """The items of answers, before duplicates fall. What the second teacher decides on is not sent back to be mended."""
-        contest = self.checker is not None
-        return look_at_answers(requests, journal, self.origin, self.job.teacher.name, self.filters, contest=contest)
+    @cached_property
+    def looks(self) -> Looks:
+        """The looks at answers, before duplicates fall. What the second teacher decides on is not sent back to be mended."""
+        settings, contest = self.settings, self.checker is not None
+        how = Parallel(settings.workers, settings.engine, lambda text: self.on_event(Note(text, is_warning=True)))
+        return Looks(self.origin, self.job.teacher.name, settings.filters.privacy, contest, how)
 
     def ask_judge(
         self, journal: Journal, locks: RequestLocks, consent: Callable[[Estimate], None]
@@ -395,7 +408,7 @@ class _Run:
         requests = [*self.job.requests, *self.repairs.requests]
         check = self.checker.name if self.checker else None
         negatives = self.settings.negatives
-        return draw_records(requests, journal, self.origin, self.job.teacher.name, self.filters, check, negatives)
+        return draw_records(requests, journal, self.looks, self.filters, check, negatives)
 
     def draw(self, journal: Journal) -> tuple[Draw, SetContent]:
         """Draw the records, with their scores, and divide them."""
@@ -472,15 +485,16 @@ class _Run:
         first = [f"the first one: {each.detail[:200]}; all answers are kept: fingen journal {self.settings.out}"
                  for each in draw.rejected[:1]]  # fmt: skip
         hints = [*first, *self.plan.without_rules(self.job.teacher.name)]
+        look_at = NO_TABLE if all(task.per_table for task in self.plan.tasks) else NO_REPORT
         if not self.shown:
             of = f": nothing is asked about in {sum(len(each.chunks) for each in self.documents):,} passages that were read"
             unnamed = [each.path for each in self.documents if each.company is None]
-            hints += [f"no company is named for sure in {name_some(unnamed)}"] * bool(unnamed) + [NO_REPORT]
+            hints += [f"no company is named for sure in {name_some(unnamed)}"] * bool(unnamed) + [look_at]
         else:
             of = f" of {len(self.shown):,} passages" + (f"; rejected: {counts}" if counts else "")
         return ShortfallError(
             f"no record came{of}",
-            hint="; ".join(hints) or NO_REPORT,
+            hint="; ".join(hints) or look_at,
         )
 
     def sum_up(self, draw: Draw, content: SetContent, answers: Gathered, *, changed: bool) -> Summary:

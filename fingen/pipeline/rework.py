@@ -16,6 +16,7 @@ from fingen.events import Outcome
 from fingen.pipeline.drawing import divide, draw_records
 from fingen.pipeline.filters import OpenFilters, open_filters
 from fingen.pipeline.judging import judge_requests, with_scores
+from fingen.pipeline.looking import Looks
 from fingen.pipeline.own_rows import is_reworked, rework_rows
 from fingen.pipeline.repairing import is_repair
 from fingen.quality.privacy import protect_reject
@@ -106,8 +107,7 @@ def _draw_again(
         draw = draw_records(
             requests,
             journal,
-            origin,
-            before.teacher,
+            Looks(origin, before.teacher, filters.privacy, contest=before.settings.get("check") is not None),
             opened,
             before.settings.get("check"),
             before.settings.get("negatives"),

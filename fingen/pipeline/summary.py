@@ -10,7 +10,7 @@ from typing import Any
 from fingen.config import Pdf2qa
 from fingen.errors import DocumentError
 from fingen.events import Outcome, command_line
-from fingen.pipeline.drawing import Draw
+from fingen.pipeline.looking import Draw
 from fingen.pipeline.notes import document_notes, passed_over_note
 from fingen.pipeline.reading import Unread, left_out
 from fingen.pipeline.repairing import Repairs

@@ -15,13 +15,12 @@ from fingen.config import Synth
 from fingen.disk import lock, sha256_text
 from fingen.errors import ShortfallError, UsageError
 from fingen.events import Answered, Estimate, Note, Outcome, command_line
-from fingen.pipeline.drawing import rejected, rejects
 from fingen.pipeline.filters import OpenFilters, open_filters
+from fingen.pipeline.looking import rejected, rejects
 from fingen.pipeline.parts import (
     Part,
     PartOutcome,
     Parts,
-    Shard,
     as_json,
     begin_part,
     dump_settings,
@@ -129,16 +128,18 @@ def synth(
         maker.check.job.identity = job.identity
     maker.add_round(Counter())
     bound = as_json(job.identity)
-    if shard := parse_shard(settings.shard) if settings.shard else None:
+    part = None
+    if settings.shard:
+        shard = parse_shard(settings.shard)
         job.requests = job.requests[shard.number - 1 :: shard.total]
         job.identity = {**job.identity, "shard": str(shard)}
+        part = Part(shard=shard, command=f"synth {settings.kind}", settings=dump_settings(settings, name), bound=bound,
+                    labels=tuple(labels), fixed_options=form.fixed_options)  # fmt: skip
     if settings.asking.dry_run:
         return estimate(job, missing=None)
-    consent = _begin(job, shard, settings.replace, parts, consent)
+    consent = _begin(job, part, settings.replace, parts, consent)
     with Journal.open(settings.out / JOURNAL) as journal, RequestLocks(settings.out / LOCKS_FILE) as locks:
-        if shard:
-            part = Part(shard=shard, command=f"synth {settings.kind}", settings=dump_settings(settings, name), bound=bound,
-                        labels=tuple(labels), fixed_options=form.fixed_options)  # fmt: skip
+        if part:
             return _ask_share(job, begin_part(settings.out, part), journal, locks, on_event, consent)
         if parts:
             for note in merge_parts(parts, journal, job.identity, bound):
@@ -153,14 +154,14 @@ def synth(
 
 
 def _begin(
-    job: Job, shard: Shard | None, replaces: bool, parts: Parts | None, consent: Callable[[Estimate], None]
+    job: Job, part: Part | None, replaces: bool, parts: Parts | None, consent: Callable[[Estimate], None]
 ) -> Callable[[Estimate], None]:
     """Refuse a folder that holds something else, or clear it where that is wanted; returns the consent for what is asked then."""
-    refuse_folder(job.out)
+    refuse_folder(job.out, is_part=bool(part))
     with lock(job.out):
-        refuse_folder(job.out)
-        if shard:
-            refuse_no_part(job.out, shard, replaces=replaces)
+        refuse_folder(job.out, is_part=bool(part))
+        if part:
+            refuse_no_part(job.out, part, replaces=replaces)
         if not replaces:
             refuse_other(job.out, job.identity)
         elif parts:

@@ -24,12 +24,14 @@ from fingen.pipeline.checking import DISAGREES
 from fingen.quality.checks import CHECKS
 from fingen.quality.duplicates import fold
 from fingen.quality.privacy import protect_reject
+from fingen.quality.reasons import steps_length, without_steps
 from fingen.records import Manifest, Record, Rejected, content_id
 from fingen.review.apply import Judged, JudgedRow, name_reviewers, read_judged, settle
 from fingen.review.verdicts import Verdicts
 from fingen.set_folder import refuse_folder, refuse_other, write_anew
 from fingen.sets import MANIFEST, REVIEWED, SPLITS, SetContent, read_manifest
 from fingen.text import find_language
+from fingen.thoughts import after_steps, answer_start
 from fingen.verification.origin import origin_of_set
 
 Sibling = Literal["question", "alike", "passage", "edit"]  # how a rejected answer and the row belong together
@@ -40,7 +42,7 @@ EDITED = "edited"  # the reason of what a person has changed
 OF_ANSWER = (CHECKS.keys() - {"evidence", "not-self-contained", "same-question", "gives-answer-away"}) | {
     "figure", "unit", "sign", "direction", "opposite", "calc", "year", "organisation", "binding-row", "binding-column",
     "binding-period", "binding-basis", "binding-entity", "program", "step", DISAGREES,
-    "review-wrong-figure", "review-not-supported", "review-incomplete",
+    "review-wrong-figure", "review-not-supported", "review-incomplete", "new-figure", "lost-figure",
 }  # fmt: skip
 _FURTHER = re.compile(r"; also ([a-z-]+): ")  # where a reject tells of more faults than its first
 
@@ -86,6 +88,7 @@ class _Pairs:
     splits: dict[str, list[Record]] = field(default_factory=lambda: {split: [] for split in SPLITS})
     without: list[Rejected] = field(default_factory=list)
     seen: set[tuple[str, str]] = field(default_factory=set)  # id of the row, folded answer
+    bare: int = 0  # pairs of answers alone: one of the two had no steps before it
 
     def leave(self, rejected: Rejected, why: str, detail: str) -> None:
         """Count what gives no pair."""
@@ -93,17 +96,36 @@ class _Pairs:
 
     def add(self, row: JudgedRow, worse: _Worse, sibling: Sibling) -> str:
         """Take a pair in; returns "", or why it is none."""
-        if fold(worse.answer) == fold(row.record.output):
+        both = _of_one_form(row.record, worse.answer)
+        if both is None:
+            return "no-answer"
+        chosen, answer = both
+        if fold(answer) == fold(chosen.output):
             return "same-answer"
-        key = (row.record.id, fold(worse.answer) or worse.answer)
+        key = (chosen.id, fold(answer) or answer)
         if key in self.seen:
             return "same-pair"
         self.seen.add(key)
-        draws = {**row.record.draws, "chosen": row.record.id, "sibling": sibling}
-        id = content_id("pf", row.record.id, worse.answer)
-        update = {"id": id, "rejected": worse.answer, "reason": worse.reason, "draws": draws}
-        self.splits[row.split].append(row.record.model_copy(update=update))
+        self.bare += (chosen.output, answer) != (row.record.output, worse.answer)
+        draws = {**chosen.draws, "chosen": chosen.id, "sibling": sibling}
+        id = content_id("pf", chosen.id, answer)
+        update = {"id": id, "rejected": answer, "reason": worse.reason, "draws": draws}
+        self.splits[row.split].append(chosen.model_copy(update=update))
         return ""
+
+
+def _of_one_form(record: Record, answer: str) -> tuple[Record, str] | None:
+    """A row and the answer beside it, both with steps before them or both without: else their form is what is learned.
+
+    None where the answer is nothing but steps, beside a row that has none.
+    """
+    has_steps = steps_length(record) > 0
+    if has_steps == (answer_start(answer) != 0):
+        return record, answer
+    if has_steps:
+        return without_steps(record), answer
+    alone = after_steps(answer)
+    return None if alone is None else (record, alone)
 
 
 def prefer(folder: Path, wishes: Prefer) -> Preferred:
@@ -164,7 +186,7 @@ def prefer(folder: Path, wishes: Prefer) -> Preferred:
         with_pair=looked_at - len(pairs.without),
         without=dict(without.most_common()),
         changed=changed,
-        notes=_notes(before, splits),
+        notes=_notes(before, splits, pairs.bare),
         next=command_line("fingen", "finetune", "--objective", "dpo", "--set", out),
     )
 
@@ -199,7 +221,10 @@ def _pair_all(rows: Judged, edited: Sequence[JudgedRow], rejects: Sequence[Rejec
 def _read(rejected: Rejected) -> _Worse | tuple[str, str]:
     """The answer of a reject and what is wrong with it; or why it is of no use, and the detail."""
     item = rejected.item
-    question, answer = (item.get(a) or item.get(b) for a, b in (("question", "instruction"), ("answer", "output")))
+    question, answer = (
+        item.get(f"rewritten_{a}") or item.get(a) or item.get(b)
+        for a, b in (("question", "instruction"), ("answer", "output"))
+    )
     if not (isinstance(question, str) and isinstance(answer, str) and question.strip() and answer.strip()):
         return "no-text", f"{rejected.reason}: it holds no question and answer"
     if item.get("turns") not in (None, "", "[]", [], ()):
@@ -269,8 +294,10 @@ def _declare(before: Manifest, siblings: str) -> Iterator[str]:
     yield from before.declared
 
 
-def _notes(before: Manifest, splits: dict[str, list[Record]]) -> list[str]:
+def _notes(before: Manifest, splits: dict[str, list[Record]], bare: int) -> list[str]:
     notes = []
+    if bare:
+        notes.append(f"{bare:,} pairs are of answers alone: one of the two has no steps, so that both are without")
     if REVIEWED in before.settings:
         notes.append(f"{before.name} is what came of a review: what was edited stands in the set that was reviewed")
     if not {"validation", "test"} & splits.keys():

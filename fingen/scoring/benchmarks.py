@@ -35,6 +35,7 @@ class Benchmark:
     share: float | None = None  # of all published rows together, cut anew by FinGPT
     labels: tuple[str, ...] = ()  # the options of rows that have a label
     metric: Metric | None = None  # of its own: what an answer comes to by the published script
+    is_known_bare: bool = False  # whether its questions are kept out without their options too: they ask the same
 
 
 BENCHMARKS = {
@@ -46,6 +47,7 @@ BENCHMARKS = {
     "nwgi": Benchmark("test", labels=LABELS),
     "finqa": Benchmark("test", metric=finqa.measure),
     "tat-qa": Benchmark("test", metric=tatqa.measure),
+    "fineval": Benchmark("validation", is_known_bare=True),  # the answers of its test rows are not published
 }
 
 
@@ -118,10 +120,10 @@ def find_kept_out(said: Path) -> kept.Benchmark:
             else f"fingen import {name} FILE (from {SOURCES[known].where})"
         )
         raise UsageError(f"--keep-out {name}: none of its rows are here", hint=f"{fetch}; or --keep-out {name}=FILE")
-    rows = [
-        kept.KeptOut(number, record.instruction, record.input)
-        for number, record in enumerate(divide(known, splits)[0], 1)
-    ]
+    scored = list(enumerate(divide(known, splits)[0], 1))
+    rows = [kept.KeptOut(number, record.instruction, record.input) for number, record in scored]
+    if BENCHMARKS[known].is_known_bare:
+        rows += [kept.KeptOut(number, _before_options(record), "") for number, record in scored]
     return kept.Benchmark(name, tuple(rows), hashes[0] if len(hashes) == 1 else sha256_text(*hashes))
 
 
@@ -139,6 +141,11 @@ def divide(name: str, splits: Mapping[str, Sequence[Record]]) -> tuple[list[Reco
     rows = list(splits[benchmark.split])
     others = [record for part in PARTS if part != benchmark.split for record in splits.get(part, ())]
     return rows, others, [f"{name}: the published {benchmark.split} rows, {len(rows):,} of {len(whole):,}"]
+
+
+def _before_options(record: Record) -> str:
+    first, text = next(iter(record.options.items()))
+    return record.instruction.partition(f"\n{first}. {text}\n")[0]
 
 
 def _cut(rows: Sequence[Record], share: float) -> tuple[list[Record], list[Record]]:

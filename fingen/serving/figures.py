@@ -9,6 +9,7 @@ from typing import Literal
 from fingen.quality.grounding import Grounding, ground
 from fingen.records import Passage, Record
 from fingen.text import find_language, sentences
+from fingen.thoughts import answer_start
 
 # bound: row or subject, time and unit are seen to be those that the answer says; there: it stands in the passage, and no more is
 # seen; wrong: it does not stand there, or the passage says otherwise; "": no figure.
@@ -26,7 +27,10 @@ class Piece:
 
 
 class Checked:
-    """An answer that comes piece by piece. Its whole sentences are checked: one that goes on may still say something else."""
+    """An answer that comes piece by piece. Its whole sentences are checked: one that goes on may still say something else.
+
+    Steps before it are no answer, as in a score: what is worked out there is not marked.
+    """
 
     def __init__(self, question: str, passages: Sequence[Passage], organisations: Collection[str] = ()) -> None:
         self._question, self._passages, self._organisations = question, passages, organisations
@@ -49,17 +53,23 @@ class Checked:
         return self._until(len(text)) if self._passages else [Piece(text)]
 
     def _until(self, end: int) -> list[Piece]:
-        checked = self._text[:end]
+        start = answer_start(self._text[:end])
+        if start is None:
+            return [Piece(self._text)]
+        checked = self._text[start:end]
         record = Record(
             instruction=self._question, input="", output=checked, id="", task="", language=find_language(checked),
             teacher="", origin="imported",
         )  # fmt: skip
         grounding = ground(record, self._passages, organisations=self._organisations)
         pieces, at = [], 0
-        for start, stop, standing, why in sorted(_marks(grounding)):
-            if start >= at:
-                pieces += [Piece(self._text[at:start]), Piece(self._text[start:stop], standing, why)]
-                at = stop
+        for first, last, standing, why in sorted(_marks(grounding)):
+            if start + first >= at:
+                pieces += [
+                    Piece(self._text[at : start + first]),
+                    Piece(self._text[start + first : start + last], standing, why),
+                ]
+                at = start + last
         return [piece for piece in (*pieces, Piece(self._text[at:])) if piece.text]
 
 

@@ -44,10 +44,11 @@ def read_answers(journal: Journal, requests: Iterable[Request], parse: Parse[T])
     """Read the latest stored answer to each request, in the order of the requests."""
     asked = list(requests)
     completions = journal.answers(request.key for request in asked)
-    return (_read(request, completions.get(request.key), parse) for request in asked)
+    return (read_answer(request, completions.get(request.key), parse) for request in asked)
 
 
-def _read(request: Request, completion: Completion | None, parse: Parse[T]) -> Answer[T]:
+def read_answer(request: Request, completion: Completion | None, parse: Parse[T]) -> Answer[T]:
+    """Read the answer to a request."""
     if completion is None or completion.stop_reason not in ENDED:
         return Answer(request, completion, completion.stop_reason if completion else "not answered")
     try:

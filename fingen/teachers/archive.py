@@ -28,12 +28,22 @@ from fingen.disk import cut_lines, dump_json, open_atomic, open_file, say_invali
 from fingen.errors import SetError, UsageError
 from fingen.records import Completion, Frozen, SplitUnit
 from fingen.teachers import KEYS
-from fingen.teachers.journal import COLUMNS, FORGOTTEN, TOKENS, Journal, join_turns, read_completion
+from fingen.teachers.journal import ANSWERED, COLUMNS, FORGOTTEN, TOKENS, Journal, join_turns, read_completion
 from fingen.wire import Secret, find_key
 
 MOST_TOKENS = 1 << 40  # that an answer may say it has used
 MOST_USD = 1e6  # that an answer may say it has cost
 TAKE_ANOTHER = "have it exported again: fingen journal export SET FILE"
+NO_ARCHIVE = (
+    "name a file that `fingen journal export SET FILE` wrote; what a batch or a cluster answered is taken with --import-answers, by "
+    "the command that asked"
+)
+FOREIGN = {  # what pydantic calls it -> what is wrong with a line that says of nothing
+    "json_invalid": "not JSON, or cut",
+    "dict_type": "no object",
+    "union_tag_not_found": "an object that does not say its `kind`",
+    "union_tag_invalid": "an object of an unknown `kind`",
+}
 
 Key = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -144,7 +154,10 @@ def import_answers(path: Path, journal: Journal, *, most_bytes: int) -> Archived
                 try:
                     taking.take(_LINE.validate_json(line))
                 except ValidationError as e:
-                    raise SetError(f"{path}, line {number}: {say_invalid(e)}", hint=TAKE_ANOTHER) from e
+                    foreign = FOREIGN.get(e.errors()[0]["type"])
+                    said = f"no line of an archive of answers: {foreign}" if foreign else say_invalid(e)
+                    hint = NO_ARCHIVE if foreign and number == 1 else TAKE_ANOTHER
+                    raise SetError(f"{path}, line {number}: {said}; nothing was taken", hint=hint) from e
                 except ValueError as e:
                     raise SetError(f"{path}, line {number}: {e}; nothing was taken", hint=TAKE_ANOTHER) from e
             if not taking.lines:
@@ -157,9 +170,7 @@ class _Taking:
 
     def __init__(self, journal: Journal, db: sqlite3.Connection) -> None:
         self._journal, self._db = journal, db
-        self._answered = {
-            row["key"] for row in journal.rows("SELECT DISTINCT key FROM completions WHERE error IS NULL")
-        }
+        self._answered = journal.names(ANSWERED)
         self._texts: set[str] = set()  # names that the archive has given a text
         self._asked: set[str] = set()  # keys of its requests
         self._alike: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)  # by what a repair shares with them

@@ -58,6 +58,7 @@ class Imported:
     broken: list[str] = field(default_factory=list)
     models: list[str] = field(default_factory=list)  # that say they wrote the answers, where it is not the teacher
     left_out: list[str] = field(default_factory=list)  # files of a folder that hold no results
+    empty: list[str] = field(default_factory=list)  # files that hold nothing at all
 
     @property
     def is_short(self) -> bool:
@@ -74,6 +75,9 @@ class Imported:
         for what, rows in named:
             more = f"; and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
             lines += [f"{self.file}: {len(rows)} rows {what}: {'; '.join(rows[:SHOWN])}{more}"] if rows else []
+        if self.empty:
+            more = f"; and {len(self.empty) - SHOWN} more" if len(self.empty) > SHOWN else ""
+            lines.append(f"empty, so that it held no answers: {', '.join(self.empty[:SHOWN])}{more}")
         if self.left_out:
             more = f"; and {len(self.left_out) - SHOWN} more" if len(self.left_out) > SHOWN else ""
             lines.append(f"left out, as they hold no results: {', '.join(self.left_out[:SHOWN])}{more}")
@@ -266,7 +270,9 @@ def import_answers(
     found = {each.resolve(): each for path in paths if path.is_dir() for each in _files_in(path)}
     is_several = len({**named, **found}) > 1
     for place, path in {**found, **named}.items():
+        rows = intake.rows
         broken = intake.read_file(path, is_several=is_several)
+        report.empty += [str(path)] * (intake.rows == rows)
         if broken and place in named:
             raise UsageError(
                 f"--import-answers: {path}, {broken}; no row of it is a result",
@@ -295,6 +301,7 @@ class _Intake:
     outstanding: Outstanding
     locks: RequestLocks
     report: Imported
+    rows: int = 0
     results: int = 0
     models: Counter[str] = field(default_factory=Counter)
     files: list[str] = field(default_factory=list)  # what their rows are named with: "", where there is one
@@ -330,6 +337,7 @@ class _Intake:
         """Count one row, and keep what is in it."""
         if not line.strip():
             return
+        self.rows += 1
         row = self.row(len(self.files) - 1, number)
         try:
             result = read_result(line)

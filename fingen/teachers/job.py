@@ -107,9 +107,18 @@ async def _checked(teacher: Provider) -> str | None:
     errors = [each for each in found if isinstance(each, BaseException)]
     final = [each for each in errors if not isinstance(each, TeacherError) or not is_failing(each)]
     if errors and (final or len(errors) == len(found)):
-        raise (final or errors)[0]
+        raise _all_of(final or errors)
     told = [f"{each}; the others are asked" if isinstance(each, TeacherError) else each for each in found if each]
     return "; ".join(map(str, told)) or None
+
+
+def _all_of(errors: list[BaseException]) -> BaseException:
+    """One error that says what several servers did, each by its name; the first one, where it is of another kind."""
+    said = [each for each in errors if isinstance(each, TeacherError)]
+    if len(said) < 2 or said[0] is not errors[0]:
+        return errors[0]
+    hints = dict.fromkeys(each.hint for each in said if each.hint)
+    return TeacherError("; ".join(dict.fromkeys(map(str, said))), retryable=said[0].retryable, hint="; ".join(hints))
 
 
 def ask_live(

@@ -9,8 +9,9 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from itertools import chain
 from math import fsum
 from pathlib import Path
 from types import TracebackType
@@ -100,6 +101,7 @@ COLUMNS = ("key", "attempt", "text", "stop_reason", "teacher", *TOKENS, "cost_us
 INSERT = f"INSERT INTO completions ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + name for name in COLUMNS)})"
 LATEST = f"""SELECT {", ".join(COLUMNS)} FROM completions WHERE id IN (
     SELECT max(id) FROM completions WHERE error IS NULL AND key IN (SELECT value FROM json_each(?)) GROUP BY key)"""
+ANSWERED = "SELECT key FROM completions WHERE error IS NULL"
 HELD = "('held', 'answered')"  # states of an item that keep others from asking
 # An attempt that failed before anything was written costs nothing; any other one without a price has an unknown one.
 UNPRICED = f"""SELECT count(*) FROM completions
@@ -138,7 +140,6 @@ class Journal:
                 for _ in range(2)
             )
             _prepare(db, path)
-            reader.row_factory = sqlite3.Row
             reader.execute("PRAGMA query_only = ON")
             reader.execute(f"PRAGMA cache_size = -{CACHE_KB}")
             stack.pop_all()
@@ -201,7 +202,7 @@ class Journal:
 
     def faulty(self) -> set[str]:
         """The keys of requests with attempts that gave no usable answer."""
-        return {row["key"] for row in self.rows("SELECT DISTINCT key FROM completions WHERE error IS NOT NULL")}
+        return self.names("SELECT key FROM completions WHERE error IS NOT NULL")
 
     def counts(self) -> dict[str, int]:
         """Requests with a usable answer, answers in all, and attempts that broke off and may be on the bill."""
@@ -225,23 +226,27 @@ class Journal:
 
     def missing(self, keys: Iterable[str]) -> list[str]:
         """The keys without a usable answer, each once, in their order."""
-        asked = list(dict.fromkeys(keys))
-        known = self._which("SELECT key FROM completions WHERE error IS NULL", asked)
-        return [key for key in asked if key not in known]
+        return self._without(keys, ANSWERED)
 
     def unasked(self, keys: Iterable[str]) -> list[str]:
         """Those of the missing keys that no batch and no exported file holds."""
-        missing = self.missing(keys)
-        held = self._which(f"SELECT key FROM items WHERE state IN {HELD}", missing)
-        return [key for key in missing if key not in held]
+        return self._without(keys, ANSWERED, f"SELECT key FROM items WHERE state IN {HELD}")
 
-    def _which(self, query: str, keys: list[str]) -> set[str]:
-        """The keys that a query finds: of many, all in the order of its index, which is faster than to look for each."""
-        if len(keys) > MANY_KEYS:
-            return {row["key"] for row in self.rows(query)}
-        return {
-            row["key"] for row in self.rows(f"{query} AND key IN (SELECT value FROM json_each(?))", dump_json(keys))
-        }
+    def _without(self, keys: Iterable[str], *queries: str) -> list[str]:
+        """The keys that no query finds, each once, in their order.
+
+        Of many, all that a query finds are gone through in the order of its index, which is faster than to look for each.
+        They are struck out as they are read: a million of them are never in memory beside those that are asked for.
+        """
+        left = dict.fromkeys(keys)
+        values = []
+        if len(left) <= MANY_KEYS:
+            queries = tuple(f"{query} AND key IN (SELECT value FROM json_each(?))" for query in queries)
+            values = [dump_json(list(left))] * len(queries)
+        with self._cursor(" UNION ALL ".join(queries), values) as found:  # of one moment
+            for key in chain.from_iterable(found):
+                left.pop(key, None)
+        return list(left)
 
     def usage(self) -> tuple[Usage, float | None]:
         """Tokens and USD of all attempts; None when one was, or may have been, billed at an unknown price."""
@@ -313,10 +318,27 @@ class Journal:
 
     def rows(self, query: str, *values: str | float | None) -> list[sqlite3.Row]:
         """The rows of a query; modules that keep tables of their own in here ask too."""
-        if self._writer == threading.get_ident():  # a transaction sees what it wrote
-            return self._db.execute(query, values).fetchall()
-        with self._reading, _explained(self.path):
-            return self._reader.execute(query, values).fetchall()
+        with self._cursor(query, values, sqlite3.Row) as found:
+            return found.fetchall()
+
+    def names(self, query: str, *values: str | float | None) -> set[str]:
+        """What a query finds in its only column: of a million names no row is made."""
+        with self._cursor(query, values) as found:
+            return set(chain.from_iterable(found))
+
+    @contextmanager
+    def _cursor(
+        self, query: str, values: Sequence[str | float | None], form: type[sqlite3.Row] | None = None
+    ) -> Iterator[sqlite3.Cursor]:
+        with ExitStack() as stack:
+            db = self._db  # a transaction sees what it wrote
+            if self._writer != threading.get_ident():
+                stack.enter_context(self._reading)
+                stack.enter_context(_explained(self.path))
+                db = self._reader
+            cursor = stack.enter_context(closing(db.cursor()))
+            cursor.row_factory = form
+            yield cursor.execute(query, values)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

@@ -161,19 +161,19 @@ class Outstanding:
 
     def places(self) -> set[str]:
         """Where all batches are that this journal knows of."""
-        return {row["place"] for row in self._journal.rows("SELECT place FROM batches WHERE place IS NOT NULL")}
+        return self._journal.names("SELECT place FROM batches WHERE place IS NOT NULL")
 
     def exported(self) -> set[str]:
         """The keys that files hold."""
         query = "SELECT key FROM items JOIN batches ON batch = token WHERE kind = 'export' AND items.state = 'held'"
-        return {row["key"] for row in self._journal.rows(query)}
+        return self._journal.names(query)
 
     # ---- answers
 
     def batched(self) -> set[str]:
         """Keys of the requests whose answer came from a batch."""
         query = "SELECT key FROM items JOIN batches ON batch = token WHERE kind = 'batch' AND items.state = 'done'"
-        return {row["key"] for row in self._journal.rows(query)}
+        return self._journal.names(query)
 
     def state(self, custom_id: str) -> str | None:
         """How far an item has come; None where it is not known."""

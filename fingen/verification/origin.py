@@ -20,6 +20,7 @@ from fingen.spool import Shelf
 from fingen.tasks.qa import build_passage
 
 MOST_GROUNDED = 1 << 14  # rows whose figures are remembered: those that share them mostly stand near each other
+Groundings = dict[tuple[object, ...], Grounding]  # how figures stand, by all of a row that says so
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Origin:
     passages: Mapping[str, Passage] = field(default_factory=dict)
     organisations: frozenset[str] = frozenset()  # whose reports they are
     is_whole: bool = False
-    _ground: dict[tuple[object, ...], Grounding] = field(default_factory=dict, compare=False, repr=False)
+    groundings: Groundings = field(default_factory=dict, compare=False, repr=False)
+    most_grounded: int | None = MOST_GROUNDED  # None: all
 
     def of(self, record: Record) -> tuple[Passage, ...] | None:
         """What a row was written from; None where that is not here."""
@@ -75,11 +77,15 @@ class Origin:
             record.chunks or (),
             record.evidence,
         )  # rows of one pair share them
-        if key not in self._ground:
-            if len(self._ground) >= MOST_GROUNDED:
-                self._ground.clear()
-            self._ground[key] = ground(record, passages, organisations=self.organisations)
-        return self._ground[key]
+        if key not in self.groundings:
+            self.remember({key: ground(record, passages, organisations=self.organisations)})
+        return self.groundings[key]
+
+    def remember(self, groundings: Groundings) -> None:
+        """Keep how the figures of some rows stand; where that gets too many, those from before are forgotten."""
+        if self.most_grounded is not None and len(self.groundings) >= self.most_grounded:
+            self.groundings.clear()
+        self.groundings.update(groundings)
 
     def count_figures(self, records: Iterable[Record]) -> dict[str, int]:
         """The figures in the answers of rows: `all`, and by the level of their proof; those that failed are in `all` alone.
