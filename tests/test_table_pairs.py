@@ -418,7 +418,7 @@ def test_a_figure_that_the_statements_have_otherwise_is_of_another(shown_as: str
     made = [each.item for each in pairs_of(note) if any("Research" in cell.row for cell in each.item.cells)]
     assert made
     records = [build_record(item, note) for item in made]
-    assert len(list(find_namesakes(records, [note, own]))) == found * len(records)
+    assert len(list(find_namesakes(records, lambda document: [note, own]))) == found * len(records)
 
 
 def test_parts_of_a_year_are_compared_in_reports_of_them():
@@ -614,7 +614,9 @@ def test_a_segment_has_another_figure_than_the_company():
     shown = _under(caption, DOMESTIC, "Domestic Segment")
     own = passage(INCOME, "Consolidated Statements of Income").model_copy(update={"chunk": "s"})
 
-    assert not list(find_namesakes([build_record(each.item, shown) for each in pairs_of(shown)], [shown, own]))
+    assert not list(
+        find_namesakes([build_record(each.item, shown) for each in pairs_of(shown)], lambda document: [shown, own])
+    )
 
 
 def test_a_heading_in_the_middle_of_its_years_is_that_of_all_of_them():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from fingen.config import Splitting
+from fingen.disk import short_digest
 from fingen.items import StatedItems, find_stated
 from fingen.pipeline.checking import DISAGREES, read_verdicts
 from fingen.pipeline.filters import OpenFilters
@@ -19,7 +20,8 @@ from fingen.quality.namesakes import NAMESAKE
 from fingen.quality.privacy import Mode, protect
 from fingen.quality.same_answers import same_answers
 from fingen.quality.splits import assign_splits, pick_memory
-from fingen.records import Chunk, Passage, Record, Request, SplitUnit, take
+from fingen.records import Chunk, Record, Request, SplitUnit, take_ids
+from fingen.spool import Spool
 from fingen.tasks import qa
 from fingen.teachers.journal import Journal
 from fingen.verification.origin import Origin
@@ -36,7 +38,7 @@ STATED_NOWHERE = "stated-nowhere"
 
 
 def draw_records(
-    requests: list[Request],
+    requests: Iterable[Request],
     journal: Journal,
     looks: Looks,
     filters: OpenFilters,
@@ -66,17 +68,19 @@ def draw_records(
         best = (0, 0) if teacher == "offline" else worth(record)
         return not any(chunk in known for chunk in record.chunks), *best
 
-    duplicates = filters.duplicates(draw.kept, better=rank)
-    for kind in sorted({duplicate.kind for duplicate in duplicates}):
-        found = (duplicate for duplicate in duplicates if duplicate.kind == kind)
-        draw.reject(((d.record, f"of {d.of}" + (f" in {d.of_set}" if d.of_set else "")) for d in found), kind)
+    kept = draw.kept
+    ranks = list(map(rank, kept))
+    repeats = filters.repeats(kept, order=sorted(range(len(kept)), key=ranks.__getitem__))
+    for kind in sorted({each.kind for each in repeats}):
+        found = (each for each in repeats if each.kind == kind)
+        draw.reject(((d.number, f"of {d.of}" + (f" in {d.of_set}" if d.of_set else "")) for d in found), kind, kept)
     if teacher != "offline":  # the rules take whole sentences: theirs are the same, or they are not
         draw.reject(same_answers(draw.kept, better=rank), "answer")
-    draw.reject(filters.contaminated(draw.kept), "contaminated")
+    draw.reject(filters.overlaps(draw.kept).items(), "contaminated")
     if teacher == "offline":
         surplus_records = surplus_reference(draw.kept, origin.chunks, REFERENCE_SHARE)
         detail = "more than a third of this report's pairs came from glossaries and accounting policies"
-        draw.reject(((record, detail) for record in surplus_records), "reference-share")
+        draw.reject(((place, detail) for place in surplus_records), "reference-share")
         most = {
             request.passages[0].chunk: qa.most_of_a_table(request)
             for request in requests
@@ -88,27 +92,23 @@ def draw_records(
     return draw
 
 
-def _stated_nowhere(records: Sequence[Record], origin: Origin) -> Iterator[tuple[Record, str]]:
+def _stated_nowhere(records: Iterable[Record], origin: Origin) -> Iterator[tuple[int, str]]:
     """Rows that ask for what no other passage of their report states: nobody knows whether an investor would find it."""
-    negative = [record for record in records if record.task == qa.NEGATIVE]
-    of_report: dict[str, list[Passage]] = {record.document: [] for record in negative}
-    for passage in origin.passages.values():
-        if passage.document in of_report:
-            of_report[passage.document].append(passage)
-    for document, rows in groupby(negative, key=lambda record: record.document):  # they come by their reports
-        stated = StatedItems(of_report[document])
-        for record in rows:
+    negative = ((place, record) for place, record in enumerate(records) if record.task == qa.NEGATIVE)
+    for document, rows in groupby(negative, key=lambda each: each[1].document):  # they come by their reports
+        stated = StatedItems(origin.of_document(document))
+        for place, record in rows:
             items = record.draws["asked"]
             if not stated.states(items, record.chunks):
-                yield record, f"no other passage of the report that is asked about states “{items[0]}”"
+                yield place, f"no other passage of the report that is asked about states “{items[0]}”"
 
 
-def _surplus_negatives(records: Sequence[Record], share: float) -> Iterator[tuple[Record, str]]:
+def _surplus_negatives(records: Sequence[Record], share: float) -> Iterator[tuple[int, str]]:
     """Rows beyond their share of all; which ones depends on their ids, not on their order."""
-    rows = [record for record in records if record.task == qa.NEGATIVE]
+    rows = {place: record.id for place, record in enumerate(records) if record.task == qa.NEGATIVE}
     most = round((len(records) - len(rows)) * share / (1 - share))
-    stay = {record.id for record in take(rows, most)}
-    yield from ((record, f"more than {share:g} of the rows") for record in rows if record.id not in stay)
+    stay = take_ids(rows.values(), most)
+    yield from ((place, f"more than {share:g} of the rows") for place, id in rows.items() if id not in stay)
 
 
 def divide(
@@ -122,8 +122,8 @@ def divide(
     journal: Journal,
     unnamed: frozenset[str] = frozenset(),
     negatives: float | None = None,
-) -> dict[str, list[Record]]:
-    """The rows of each split, with or without their passages; choices are written to the journal.
+) -> dict[str, Spool[Record]]:
+    """The rows of each split, with or without their passages, on disk; choices are written to the journal.
 
     `units_of`: path -> the units of that document. Documents in `unnamed` name no company for sure: without its passage
     nobody knows whom a question about them means.
@@ -132,12 +132,16 @@ def divide(
     asked = {unit.removeprefix(MEMORY) for unit, split in known.items() if split == "memory"}
     draw.reject(_asked_in_memory(draw, asked), "exact")
     assignment = assign_splits(draw.kept, by=split_by, shares=splitting.shares, known=known, units_of=units_of)
-    draw.reject(assignment.rejected, "joins-splits")
+    if assignment.rejected:
+        joins = {record.id: detail for record, detail in assignment.rejected}
+        places = ((place, joins.get(record.id)) for place, record in enumerate(draw.kept))
+        draw.reject(((place, detail) for place, detail in places if detail), "joins-splits")
     journal.assign({unit: split for unit, split in assignment.units.items() if unit not in known})
     split_of = assignment.split_of
-    splits: dict[str, list[Record]] = {"train": [], "validation": [], "test": [], "memory": []}
+    splits = {split: Spool[Record](draw.near) for split in ("train", "validation", "test", "memory")}
     unstated = UNSTATED if negatives is None else 0.0  # else they are rows of their own
-    open_book = _OpenBook(draw.kept, split_of, origin, privacy, unstated)
+    shown = draw.kept if context in ("passage", "both") else ()
+    open_book = _OpenBook(shown, split_of, origin, privacy, unstated)
     for record in draw.kept:
         if record.task == qa.NEGATIVE:
             splits[split_of[record.id]].append(record)
@@ -148,41 +152,45 @@ def divide(
             splits[split_of[record.id]].append(open_book.row(record))
     draw.private += open_book.private
     if context in ("none", "both"):
-        chosen = _memory(splits["train"], draw, splitting.memory_share, asked)
-        journal.assign({f"{MEMORY}{record.id}": "memory" for record in chosen if record.id not in asked})
-        splits["memory"] = [qa.reworded(record, draw.rephrased[record.id]) for record in chosen]
+        train = splits["train"]
+        chosen = _memory(train, draw, splitting.memory_share, asked)
+        journal.assign({f"{MEMORY}{id}": "memory" for id in chosen if id not in asked})
+        for record in train:
+            if not record.input and record.id in chosen:
+                splits["memory"].append(qa.reworded(record, draw.rephrased[record.id]))
     return splits
 
 
-def _asked_in_memory(draw: Draw, asked: set[str]) -> list[tuple[Record, str]]:
+def _asked_in_memory(draw: Draw, asked: set[str]) -> list[tuple[int, str]]:
     """Records that ask what `memory` asks already, of the training records in `asked`: what is there stays."""
+    if not asked:
+        return []
     wordings = {fold(draw.rephrased[record.id]): record.id for record in draw.kept if record.id in asked}
-    found = ((record, wordings.get(fold(record.instruction))) for record in draw.kept)
-    return [(record, f"of the second question of {other}") for record, other in found if other]
+    found = ((place, wordings.get(fold(record.instruction))) for place, record in enumerate(draw.kept))
+    return [(place, f"of the second question of {other}") for place, other in found if other]
 
 
-def _memory(train: list[Record], draw: Draw, share: float, asked: set[str]) -> list[Record]:
-    """The training records whose second wording goes to memory, those `asked` before among them.
+def _memory(train: Iterable[Record], draw: Draw, share: float, asked: set[str]) -> dict[str, None]:
+    """Ids of the training records whose second wording goes to memory, those `asked` before among them, in their order.
 
     A wording that another question has already is left out, and a conversation has none.
     """
-    closed = [record for record in train if not record.input and draw.rephrased.get(record.id)]
-    taken = {fold(record.instruction) for record in draw.kept}
+    closed = {record.id: record.id in asked for record in train if not record.input and draw.rephrased.get(record.id)}
+    taken = {short_digest(fold(record.instruction)) for record in draw.kept}
     picked = pick_memory(closed, share, asked)
     chosen = set()
-    for record in sorted(closed, key=lambda record: (record.id not in asked, record.id)):
-        wording = fold(draw.rephrased[record.id])
-        if record.id in picked and wording not in taken:
+    for id in sorted(closed, key=lambda id: (not closed[id], id)):
+        if id in picked and (wording := short_digest(fold(draw.rephrased[id]))) not in taken:
             taken.add(wording)
-            chosen.add(record.id)
-    return [record for record in closed if record.id in chosen]
+            chosen.add(id)
+    return {id: None for id in closed if id in chosen}
 
 
 class _OpenBook:
     """Rows with their passage; other passages beside it come from the same document and the same split."""
 
     def __init__(
-        self, records: list[Record], split_of: dict[str, str], origin: Origin, privacy: Mode, unstated: float
+        self, records: Iterable[Record], split_of: dict[str, str], origin: Origin, privacy: Mode, unstated: float
     ) -> None:
         self._unstated = unstated
         self._privacy: Mode = "mask" if privacy == "drop" else privacy

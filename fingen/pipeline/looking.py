@@ -6,9 +6,13 @@ it is done report by report, side by side, and of each answer once in a run.
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from fingen.disk import dump_json
@@ -22,6 +26,7 @@ from fingen.quality.grounding import Finding, only_may_err
 from fingen.quality.namesakes import find_namesakes
 from fingen.quality.privacy import Mode, protect
 from fingen.records import CONTESTED, SUPPORTED_BY, Chunk, Completion, Passage, Record, Rejected, Request
+from fingen.spool import Named, Picked, Spool
 from fingen.tasks import qa
 from fingen.tasks.documents import parse_answer
 from fingen.teachers.answers import Answer, read_answer
@@ -30,6 +35,7 @@ from fingen.verification.origin import Groundings, Origin
 
 NO_ANSWER = "no-answer"  # the reason of a request that nothing came of
 SECONDS = 0.01  # of a processor that the answer to a request takes
+AT_ONCE = 1 << 13  # requests that are in memory, with the reports that they are about
 _Completion = Completion | None
 
 
@@ -42,41 +48,85 @@ class Contested:
 
 
 @dataclass
-class Draw:
-    """Items on their way to becoming records."""
+class Seen:
+    """What there is to see in an answer."""
 
     kept: list[Record] = field(default_factory=list)
-    contested: list[Contested] = field(default_factory=list)  # only where a second teacher is asked
+    contested: list[Contested] = field(default_factory=list)
     rephrased: dict[str, str] = field(default_factory=dict)  # record id -> the second wording of its question
     rejected: list[Rejected] = field(default_factory=list)
-    unusable: int = 0  # answers
-    unanswered: int = 0  # requests
-    repairs: Counter[str] = field(default_factory=Counter)  # what had to be forgiven to read answers -> how often
-    slips: int = 0  # quotes that differ from the source in a few letters, and were set right
-    checked: dict[str, Any] | None = (
-        None  # what a second teacher made of the items that pass the rules, if one was asked
-    )
-    judged: dict[str, Any] | None = None  # what a judge made of the kept items, if one was asked
-    mended: set[str] = field(default_factory=set)  # ids of records whose pair was rejected before
-    private: Counter[str] = field(default_factory=Counter)  # kind of personal data -> times it was found
+    unusable: int = 0  # 1: the answer is
+    unanswered: int = 0  # 1: there is none
+    repairs: Counter[str] = field(default_factory=Counter)
+    slips: int = 0
+    mended: set[str] = field(default_factory=set)
+    private: Counter[str] = field(default_factory=Counter)
+
+
+class Draw:
+    """Items on their way to becoming records. What is kept and what is rejected lies on disk: see `fingen.spool.open_unnamed`."""
+
+    def __init__(
+        self, kept: Iterable[Record] = (), rephrased: Mapping[str, str] = MappingProxyType({}), near: Path | None = None
+    ) -> None:
+        self.near = near
+        self.rejected = Spool[Rejected](near)
+        self.contested = Spool[Contested](near)  # only where a second teacher is asked
+        self._rows, self._kept = Spool[Record](near), array("Q")
+        self._wordings, self._worded = Spool[str](near), dict[str, int]()
+        self.rephrased: Mapping[str, str] = Named(self._worded, lambda id: self._wordings[self._worded[id]])
+        self.unusable = 0  # answers
+        self.unanswered = 0  # requests
+        self.repairs = Counter[str]()  # what had to be forgiven to read answers -> how often
+        self.slips = 0  # quotes that differ from the source in a few letters, and were set right
+        self.checked: dict[str, Any] | None = None  # what a second teacher made of items that pass, if one was asked
+        self.judged: dict[str, Any] | None = None  # what a judge made of the kept items, if one was asked
+        self.mended = set[str]()  # ids of records whose pair was rejected before
+        self.private = Counter[str]()  # kind of personal data -> times it was found
+        for record in kept:
+            self.keep(record)
+        for id, wording in rephrased.items():
+            self.rephrase(id, wording)
+
+    def add(self, seen: Seen) -> None:
+        """Take in what was seen in an answer."""
+        for record in seen.kept:
+            self.keep(record)
+        for id, wording in seen.rephrased.items():
+            self.rephrase(id, wording)
+        for contested in seen.contested:
+            self.contested.append(contested)
+        for rejected in seen.rejected:
+            self.rejected.append(rejected)
+        self.unusable += seen.unusable
+        self.unanswered += seen.unanswered
+        self.repairs.update(seen.repairs)
+        self.slips += seen.slips
+        self.mended |= seen.mended
+        self.private.update(seen.private)
+
+    @property
+    def kept(self) -> Picked[Record]:
+        """The records, in the order in which they came; those that are kept now."""
+        return Picked(self._rows, self._kept)
+
+    def keep(self, record: Record) -> None:
+        """Take in a record."""
+        self._kept.append(self._rows.append(record))
+
+    def rephrase(self, id: str, wording: str) -> None:
+        """Take in the second wording of a record's question; of two of one id the last one stands."""
+        self._worded[id] = self._wordings.append(wording)
+
+    def replace(self, records: Iterable[Record]) -> None:
+        """Put other records in the place of those that are kept."""
+        rows = Spool(self.near, records)
+        self._rows, self._kept = rows, array("Q", range(len(rows)))
 
     @property
     def asked_about(self) -> list[Record]:
         """What a second teacher is asked about."""
         return [*self.kept, *(each.record for each in self.contested)]
-
-    def add(self, other: Draw) -> None:
-        """Take in what else was seen."""
-        self.kept += other.kept
-        self.contested += other.contested
-        self.rephrased |= other.rephrased
-        self.rejected += other.rejected
-        self.unusable += other.unusable
-        self.unanswered += other.unanswered
-        self.repairs.update(other.repairs)
-        self.slips += other.slips
-        self.mended |= other.mended
-        self.private.update(other.private)
 
     def settle(self, supported: Collection[str], against: Mapping[str, str], teacher: str) -> None:
         """Keep contested records of which the second teacher supports each claim, and say so in them; reject the others.
@@ -87,26 +137,32 @@ class Draw:
             record, reject = each.record, each.reject
             if record.id in supported:
                 draws = {**record.draws, SUPPORTED_BY: teacher}
-                self.kept.append(record.model_copy(update={"draws": draws}))
+                self.keep(record.model_copy(update={"draws": draws}))
             else:
                 too = against.get(record.id, f"{teacher} did not say that the quotes support each claim")
                 self.rejected.append(reject.model_copy(update={"detail": f"{reject.detail}; {DISAGREES}: {too}"}))
 
-    def reject(self, records: Iterable[tuple[Record, str]], reason: str) -> None:
-        """Move records to the rejects, each with its detail. They are known as objects: a duplicate may have the same id."""
-        details = {id(record): detail for record, detail in records}
-        for record in self.kept:
-            if id(record) in details:
-                item: dict[str, Any] = {
-                    "question": record.instruction,
-                    "answer": record.output,
-                    "document": record.document,
-                }
-                item |= {"before": list(record.messages)} if record.turns else {}
-                self.rejected.append(
-                    Rejected(item=item, reason=reason, detail=details[id(record)], chunks=record.chunks, request=None)
-                )
-        self.kept = [record for record in self.kept if id(record) not in details]
+    def reject(self, found: Iterable[tuple[int, str]], reason: str, kept: Picked[Record] | None = None) -> None:
+        """Move records to the rejects, each with its detail. They go by their places, as ids may be there twice.
+
+        The places are those among the records that are kept, or were `kept` once.
+        """
+        kept = self.kept if kept is None else kept
+        details = {kept.numbers[place]: detail for place, detail in found}
+        if not details:
+            return
+        fallen = array("Q", (number for number in self._kept if number in details))
+        for number, record in zip(fallen, self._rows.read(fallen), strict=True):
+            item: dict[str, Any] = {
+                "question": record.instruction,
+                "answer": record.output,
+                "document": record.document,
+            }
+            item |= {"before": list(record.messages)} if record.turns else {}
+            self.rejected.append(
+                Rejected(item=item, reason=reason, detail=details[number], chunks=record.chunks, request=None)
+            )
+        self._kept = array("Q", (number for number in self._kept if number not in details))
 
 
 @dataclass(frozen=True)
@@ -137,54 +193,63 @@ class Looks:
     privacy: Mode
     contest: bool = False
     parallel: Parallel = field(default_factory=Parallel)
-    _seen: dict[str, tuple[_Completion, Draw]] = field(default_factory=dict, init=False, repr=False)  # by request
+    _seen: dict[str, int] = field(default_factory=dict, init=False, repr=False)  # key of a request -> where it is found
+    _found: Spool[tuple[_Completion, Seen]] | None = field(default=None, init=False, repr=False)
     _namesakes: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     def at(self, requests: Iterable[Request], journal: Journal) -> Draw:
-        """What there is to see in the answers to requests, in the order of these."""
-        distinct = {request.key: request for request in requests}
-        completions = journal.answers(distinct)
-        new = {
-            key: request
-            for key, request in distinct.items()
-            if key not in self._seen or self._seen[key][0] != completions.get(key)
-        }
-        self._look(new, completions)
-        draw = Draw()
-        for key in distinct:
-            draw.add(self._seen[key][1])
+        """What there is to see in the answers to requests, in the order of these. Each request is there once."""
+        draw, left = Draw(near=journal.path), iter(requests)
+        while some := list(islice(left, AT_ONCE)):
+            completions = journal.answers(request.key for request in some)
+            seen = self._seen_before(some, completions, journal.path)
+            new = [request for request in some if request.key not in seen]
+            seen |= self._look(new, completions)
+            for request in some:
+                draw.add(seen[request.key])
         return draw
 
-    def namesakes(self, records: Iterable[Record]) -> Iterator[tuple[Record, str]]:
-        """Those records of which a figure is another one elsewhere in the report, each with where: see `find_namesakes`."""
-        return ((record, told) for record in records if (told := self._namesakes.get(_asked(record))))
+    def namesakes(self, records: Iterable[Record]) -> Iterator[tuple[int, str]]:
+        """The places of records of which a figure is another one elsewhere in the report, each with where: see `find_namesakes`."""
+        told = ((place, self._namesakes.get(_asked(record))) for place, record in enumerate(records))
+        return ((place, where) for place, where in told if where)
 
-    def _look(self, requests: Mapping[str, Request], completions: Mapping[str, Completion]) -> None:
-        reports = self._reports(requests, completions)
+    def _seen_before(
+        self, requests: Iterable[Request], completions: Mapping[str, Completion], near: Path
+    ) -> dict[str, Seen]:
+        """What was seen in those answers that are still the same, by request."""
+        if self._found is None:
+            self._found = Spool(near)
+        known = [request.key for request in requests if request.key in self._seen]
+        before = zip(known, self._found.read(self._seen[key] for key in known), strict=True)
+        return {key: seen for key, (completion, seen) in before if completion == completions.get(key)}
+
+    def _look(self, requests: Sequence[Request], completions: Mapping[str, Completion]) -> dict[str, Seen]:
+        assert self._found is not None  # what was seen before was looked up
+        reports, looked = self._reports(requests, completions), dict[str, Seen]()
         how = _How(self.teacher, self.privacy, self.contest, self.origin.organisations)
-        for at, (draws, namesakes, groundings) in self.parallel.run(
+        for at, (found, namesakes, groundings) in self.parallel.run(
             look_at_report, how, reports, seconds=SECONDS * len(requests)
         ):
-            for (request, completion), draw in zip(reports[at].answers, draws, strict=True):
-                self._seen[request.key] = completion, draw
+            for (request, completion), seen in zip(reports[at].answers, found, strict=True):
+                looked[request.key] = seen
+                self._seen[request.key] = self._found.append((completion, seen))
             self._namesakes |= namesakes
             self.origin.remember(groundings)
+        return looked
 
-    def _reports(self, requests: Mapping[str, Request], completions: Mapping[str, Completion]) -> list[_Report]:
+    def _reports(self, requests: Iterable[Request], completions: Mapping[str, Completion]) -> list[_Report]:
         """The answers by the report that they are about, those with most answers first."""
         by_report: dict[str, list[Request]] = defaultdict(list)
-        for request in requests.values():
+        for request in requests:
             by_report[request.passages[0].document].append(request)
-        passages: dict[str, list[Passage]] = defaultdict(list)
-        for passage in self.origin.passages.values() if by_report else ():
-            passages[passage.document].append(passage)
         return [
-            self._report(asked, passages[document], completions)
+            self._report(asked, self.origin.of_document(document), completions)
             for document, asked in sorted(by_report.items(), key=lambda each: -len(each[1]))
         ]
 
     def _report(
-        self, asked: Sequence[Request], own: Sequence[Passage], completions: Mapping[str, Completion]
+        self, asked: Sequence[Request], own: Iterable[Passage], completions: Mapping[str, Completion]
     ) -> _Report:
         shown = {passage.chunk for request in asked for passage in request.passages}
         passages = {passage.chunk: passage for passage in own}
@@ -193,15 +258,15 @@ class Looks:
         return _Report(answers, {chunk: self.origin.chunks[chunk] for chunk in passages}, passages)
 
 
-def look_at_report(how: _How, report: _Report) -> tuple[list[Draw], dict[str, str], Groundings]:
+def look_at_report(how: _How, report: _Report) -> tuple[list[Seen], dict[str, str], Groundings]:
     """What there is to see in each answer about a report; which records have namesakes; how figures stand."""
     origin = Origin(report.chunks, report.passages, how.organisations)
-    draws = [_look_at(read_answer(*answer, parse_answer), origin, how) for answer in report.answers]
+    found = [_look_at(read_answer(*answer, parse_answer), origin, how) for answer in report.answers]
     own = report.answers[0][0].passages[0].document
+    records = [each for seen in found for each in (*seen.kept, *(one.record for one in seen.contested))]
     passages = [passage for passage in report.passages.values() if passage.document == own]
-    records = (record for draw in draws for record in draw.asked_about)
-    namesakes = {_asked(record): told for record, told in find_namesakes(records, passages)}
-    return draws, namesakes, origin.groundings
+    namesakes = {_asked(records[place]): told for place, told in find_namesakes(records, lambda _: passages)}
+    return found, namesakes, origin.groundings
 
 
 def _asked(record: Record) -> str:
@@ -211,13 +276,13 @@ def _asked(record: Record) -> str:
     )
 
 
-def _look_at(answer: Answer[tuple[qa.DocumentTask, qa.Item]], origin: Origin, how: _How) -> Draw:
-    draw, request = Draw(), answer.request
-    judge = _Judge(draw, origin, how)
-    draw.unanswered += answer.completion is None
-    draw.unusable += answer.completion is not None and bool(answer.unusable)
-    draw.repairs.update(answer.repairs)
-    draw.rejected += rejects(answer)
+def _look_at(answer: Answer[tuple[qa.DocumentTask, qa.Item]], origin: Origin, how: _How) -> Seen:
+    seen, request = Seen(), answer.request
+    judge = _Judge(seen, origin, how)
+    seen.unanswered += answer.completion is None
+    seen.unusable += answer.completion is not None and bool(answer.unusable)
+    seen.repairs.update(answer.repairs)
+    seen.rejected += rejects(answer)
     most = request.count // len(request.tasks)  # of each kind
     room = dict.fromkeys(request.tasks, most)
     for task, item in answer.items:
@@ -225,15 +290,15 @@ def _look_at(answer: Answer[tuple[qa.DocumentTask, qa.Item]], origin: Origin, ho
         if room[task.task] >= 0:
             judge.item(task, item, request)
         else:
-            draw.rejected.append(rejected(item.model_dump(), "surplus", f"more than {most} asked for", request))
-    return draw
+            seen.rejected.append(rejected(item.model_dump(), "surplus", f"more than {most} asked for", request))
+    return seen
 
 
 @dataclass
 class _Judge:
     """Turns an item into a record, or rejects it."""
 
-    draw: Draw
+    seen: Seen
     origin: Origin
     how: _How
 
@@ -263,19 +328,19 @@ class _Judge:
             drop = drop if drop and not contested else Drop(
                 "privacy", "personal data in it; --privacy mask would keep it with marks in their place"
             )  # fmt: skip
-            self.draw.rejected.append(rejected(item.model_dump(), drop.reason, drop.detail, request))
+            self.seen.rejected.append(rejected(item.model_dump(), drop.reason, drop.detail, request))
         else:
-            kept, self.draw.rephrased[record.id] = private
+            kept, self.seen.rephrased[record.id] = private
             if drop is not None:
                 reasons = dict.fromkeys([*(each.reason for each in faults), *(each.reason for each in findings)])
                 kept = kept.model_copy(update={"draws": {**kept.draws, CONTESTED: list(reasons)}})
                 reject = rejected(item.model_dump(), drop.reason, drop.detail, request)
-                self.draw.contested.append(Contested(kept, reject))
+                self.seen.contested.append(Contested(kept, reject))
                 return
             if is_repair(request.template):
-                self.draw.mended.add(record.id)
-            self.draw.slips += slips
-            self.draw.kept.append(kept)
+                self.seen.mended.add(record.id)
+            self.seen.slips += slips
+            self.seen.kept.append(kept)
 
     def _grounding(self, record: Record) -> Sequence[Finding]:
         grounding = self.origin.ground(record)
@@ -286,7 +351,7 @@ class _Judge:
         mode = self.how.privacy
         kept, found = protect(record, mode)
         again, more = protect(record.model_copy(update={"instruction": rephrased}), mode)
-        self.draw.private.update([*found.elements(), *more.elements()])
+        self.seen.private.update([*found.elements(), *more.elements()])
         return None if kept is None or again is None else (kept, again.instruction)
 
 

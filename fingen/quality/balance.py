@@ -16,34 +16,36 @@ REFERENCE = re.compile(
 )
 
 
-def surplus_reference(records: Sequence[Record], chunks: Mapping[str, Chunk], share: float) -> list[Record]:
-    """Records beyond `share` of a document's and task's that come from glossaries and accounting policies.
+def surplus_reference(records: Sequence[Record], chunks: Mapping[str, Chunk], share: float) -> list[int]:
+    """The places of records beyond `share` of a document's and task's that come from glossaries and accounting policies.
 
     These are the parts in which reports are most alike. Which records are surplus depends on their ids, not their order.
     """
-    groups: dict[tuple[str | None, str], list[Record]] = {}
+    sizes, reference = Counter[tuple[str, str]](), dict[tuple[str, str], list[str]]()
     for record in records:
-        groups.setdefault((record.document, record.task), []).append(record)
+        group = record.document, record.task
+        sizes[group] += 1
+        if any(map(REFERENCE.search, _titles(record, chunks))):
+            reference.setdefault(group, []).append(record.id)
     surplus: set[str] = set()
-    for group in groups.values():
-        reference = [record for record in group if any(map(REFERENCE.search, _titles(record, chunks)))]
-        room = int((len(group) - len(reference)) * share / (1 - share) + 1e-9)
-        surplus.update(record.id for record in sorted(reference, key=lambda record: sha256_text(record.id))[room:])
-    return [record for record in records if record.id in surplus]
+    for group, ids in reference.items():
+        room = int((sizes[group] - len(ids)) * share / (1 - share) + 1e-9)
+        surplus.update(sorted(ids, key=sha256_text)[room:])
+    return [place for place, record in enumerate(records) if record.id in surplus] if surplus else []
 
 
 def surplus_on_tables(
     records: Sequence[Record], chunks: Mapping[str, Chunk], most: Mapping[str, int]
-) -> Iterator[tuple[Record, str]]:
-    """Records beyond those that a table gives: the first ones stay. `most` says of each chunk how many a table of it gives."""
+) -> Iterator[tuple[int, str]]:
+    """The places of records beyond those that a table gives: the first ones stay. `most` is what a table of each chunk gives."""
     taken: Counter[tuple[str, int]] = Counter()
-    for record in records:
+    for place, record in enumerate(records):
         if (chunk := record.chunks[0]) not in most:
             continue
         table = _table_of(record, chunks[chunk])
         taken[chunk, table] += 1
         if taken[chunk, table] > most[chunk]:
-            yield record, f"more than {most[chunk]} on one table"
+            yield place, f"more than {most[chunk]} on one table"
 
 
 def _table_of(record: Record, chunk: Chunk) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -35,7 +35,7 @@ class Origin:
     organisations: frozenset[str] = frozenset()  # whose reports they are
     is_whole: bool = False
     groundings: Groundings = field(default_factory=dict, compare=False, repr=False)
-    most_grounded: int | None = MOST_GROUNDED  # None: all
+    _by_document: dict[str, list[str]] = field(default_factory=dict, compare=False, repr=False)
 
     def of(self, record: Record) -> tuple[Passage, ...] | None:
         """What a row was written from; None where that is not here."""
@@ -43,6 +43,13 @@ class Origin:
             found = tuple(self.passages[chunk] for chunk in record.chunks if chunk in self.passages)
             return found if len(found) == len(record.chunks) else None
         return tuple(self.passages.values()) if self.is_whole else None
+
+    def of_document(self, path: str) -> Iterator[Passage]:
+        """The passages of one document, in their order."""
+        if not self._by_document:
+            for chunk, passage in self.passages.items():
+                self._by_document.setdefault(passage.document, []).append(chunk)
+        return map(self.passages.__getitem__, self._by_document.get(path, ()))
 
     def with_texts(self, record: Record) -> Record:
         """The row with the quotes and the passage that its hashes stand for; the hash of what is not here stays."""
@@ -83,7 +90,7 @@ class Origin:
 
     def remember(self, groundings: Groundings) -> None:
         """Keep how the figures of some rows stand; where that gets too many, those from before are forgotten."""
-        if self.most_grounded is not None and len(self.groundings) >= self.most_grounded:
+        if len(self.groundings) + len(groundings) > MOST_GROUNDED:
             self.groundings.clear()
         self.groundings.update(groundings)
 
