@@ -13,7 +13,7 @@ from fingen.pipeline.checking import DISAGREES, read_verdicts
 from fingen.pipeline.filters import OpenFilters
 from fingen.pipeline.looking import Draw, Looks
 from fingen.quality.absence import items_asked
-from fingen.quality.balance import surplus_reference
+from fingen.quality.balance import surplus_on_tables, surplus_reference
 from fingen.quality.duplicates import fold, worth
 from fingen.quality.evidence import locate
 from fingen.quality.namesakes import NAMESAKE
@@ -32,6 +32,7 @@ MEMORY = "memory:"  # before the id of a training record, in the journal: its se
 UNSTATED = (
     0.1  # of the rows with their passage, where no share is named: another one stands there, and saying so is right
 )
+SURPLUS = "surplus"
 SURPLUS_NEGATIVES = "negatives-share"  # reasons of what is right and too much, and of what no report answers
 STATED_NOWHERE = "stated-nowhere"
 
@@ -49,7 +50,8 @@ def draw_records(
     `check` is the second teacher's name, `negatives` the share of rows whose passage does not state what is asked for, None where all of
     them are wanted.
     """
-    origin, teacher, draw = looks.origin, looks.teacher, looks.at(requests, journal)
+    most: dict[str, int] = {}  # rows that each table of a passage gives
+    origin, teacher, draw = looks.origin, looks.teacher, looks.at(_noting(requests, most), journal)
     if check is not None:
         checked = read_verdicts(draw.asked_about, origin.passages, check, journal)
         draw.settle(checked.supported, checked.against, check)
@@ -80,9 +82,18 @@ def draw_records(
         surplus_records = surplus_reference(draw.kept, origin.chunks, REFERENCE_SHARE)
         detail = "more than a third of this report's pairs came from glossaries and accounting policies"
         draw.reject(((place, detail) for place in surplus_records), "reference-share")
+        draw.reject(surplus_on_tables(draw.kept, origin.chunks, most), SURPLUS)
     if negatives is not None:
         draw.reject(_surplus_negatives(draw.kept, negatives), SURPLUS_NEGATIVES)
     return draw
+
+
+def _noting(requests: Iterable[Request], most: dict[str, int]) -> Iterator[Request]:
+    """The requests as they come, and how many rows a table of their passages gives: they are gone through once."""
+    for request in requests:
+        if request.tasks == (qa.TABLE,):
+            most[request.passages[0].chunk] = qa.most_of_a_table(request)
+        yield request
 
 
 def _stated_nowhere(records: Iterable[Record], origin: Origin) -> Iterator[tuple[int, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from fingen.disk import sha256_text
 from fingen.records import Chunk, Record
@@ -32,6 +32,28 @@ def surplus_reference(records: Sequence[Record], chunks: Mapping[str, Chunk], sh
         room = int((sizes[group] - len(ids)) * share / (1 - share) + 1e-9)
         surplus.update(sorted(ids, key=sha256_text)[room:])
     return [place for place, record in enumerate(records) if record.id in surplus] if surplus else []
+
+
+def surplus_on_tables(
+    records: Sequence[Record], chunks: Mapping[str, Chunk], most: Mapping[str, int]
+) -> Iterator[tuple[int, str]]:
+    """The places of records beyond those that a table gives: the first ones stay. `most` is what a table of each chunk gives."""
+    taken: Counter[tuple[str, int]] = Counter()
+    for place, record in enumerate(records):
+        if (chunk := record.chunks[0]) not in most:
+            continue
+        table = _table_of(record, chunks[chunk])
+        taken[chunk, table] += 1
+        if taken[chunk, table] > most[chunk]:
+            yield place, f"more than {most[chunk]} on one table"
+
+
+def _table_of(record: Record, chunk: Chunk) -> int:
+    """The place of the table among the blocks of a chunk that has all quotes of a record, or else of its first one."""
+    tables = [(n, chunk.text[block.start : block.end]) for n, block in enumerate(chunk.blocks) if block.kind == "table"]
+    quotes = [quote.quote for quote in record.evidence]
+    whole = (n for n, text in tables if all(quote in text for quote in quotes))
+    return next(whole, next((n for n, text in tables if quotes and quotes[0] in text), -1))
 
 
 def _titles(record: Record, chunks: Mapping[str, Chunk]) -> list[str]:

@@ -52,6 +52,7 @@ _START = re.compile(r"期初|年初(?![至到])|上年年?末|上期期?末|\b(?
 _END = re.compile(r"期末|年末|\b(?:closing|end)\b", re.IGNORECASE)
 _BACK = re.compile(r"[由从较比自]|以来|\b(?:from|than|since|against|versus)\b")
 _PART_ZH = re.compile(r"[,，;；]")
+_MARKS = re.compile('[“”"‘’]')
 _PLAIN = re.compile(r"^(?:total|consolidated) |金额$|总额$|合计$")
 _NEXT = 16  # characters between a name and its figure
 _OF_ONE_BEFORE = 12  # characters behind a figure in which a name is that figure's own
@@ -324,6 +325,8 @@ class Binding:
             return f"the source has it for {known} shares" if said != known and place.row is None else None
         if place.table is None or place.row is None or place.column is None or figure.unit == "time":
             return None
+        if self._is_named_as_part(figure, place):
+            return None
         if self._is_part_of_whole(figure, source, place) or self._names_plainer_row(figure, source, place):
             return self._says(place)
         if self._names_other_group(figure, source, place):
@@ -337,6 +340,12 @@ class Binding:
         if self._names_other_row(figure, source, place) or find_rival(self.reading, figure, source, place):
             return self._says(place)
         return None
+
+    def _is_named_as_part(self, figure: Quantity, place: Place) -> bool:
+        """Whether the sentence has the figure's own row as a part of another one: land within total property, 固定资产合计中的“土地”."""
+        own = row_key(place.row) if place.row else ""
+        told = _MARKS.sub("", self._lower[slice(*self.reading.sentence(figure.start))])
+        return bool(own) and (f"{own} within " in told or f"{own} made up " in told or f"中的{own}" in told)
 
     def _names_plainer_row(self, figure: Quantity, source: Source, place: Place) -> bool:
         """Whether the clause names another row of the column, and nothing that tells the figure's own row from it."""

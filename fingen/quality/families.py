@@ -105,7 +105,8 @@ SPAN = _dimension(
     "span", "quarter half nine since", "month week quarter half interim cumulative date inception q1 q2 q3 q4 year annual 季 半年 1 "
     "年初 累计 全年 年度 中期 个月 本年 当年 whole",
     nine=r"\bnine[- ]months?\b|\b(?:39|40|thirty-nine)[- ]weeks?\b|\bfirst three quarters\b|前三季度?|1\s?[-—至~]\s?9\s?月|九个月",
-    half=r"\bsix[- ]months?\b|\b(?:26|27|twenty-six)[- ]weeks?\b|\bhalf[- ]year(?:ly)?\b|\b(?:first|second) half\b"
+    half=r"\bsix[- ]months?\b(?! or (?:less|more|longer))"
+    r"|\b(?:26|27|twenty-six)[- ]weeks?\b|\bhalf[- ]year(?:ly)?\b|\b(?:first|second) half\b"
     r"|\binterim period\b|上半年|下半年|半年度?(?!报告)|1\s?[-—至~]\s?6\s?月|六个月|中期(?!票据)",
     quarter=r"\bthree months\b(?! or (?:less|more|longer))"
     r"|\b(?:13|14|thirteen|fourteen)[- ]weeks?\b|\b(?:first|second|third|fourth|1st|2nd|3rd|4th"

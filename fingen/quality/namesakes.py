@@ -15,7 +15,7 @@ from functools import cached_property
 
 from fingen.items import is_statement
 from fingen.quality.source import prepare
-from fingen.quality.steps import Cell, beside_time, cells_of, is_bare_total, places_of, row_key, stands_within
+from fingen.quality.steps import SEGMENT, Cell, beside_time, cells_of, is_bare_total, places_of, row_key, stands_within
 from fingen.quality.tables import Place
 from fingen.records import Passage, Record
 from fingen.spool import read_in
@@ -78,14 +78,22 @@ def find_namesakes(
         for place, record in zip(places, read_in(records, places), strict=True):
             cells = cells_of(record)
             own = [passage for passage in passages if passage.chunk in record.chunks]
-            standing = (cell for cell in cells if not (is_bare_total(cell) or _is_placed(cell, cells, record)))
+            standing = (cell for cell in cells if not (is_bare_total(cell) or _is_placed(cell, cells, record, own)))
             found = filter(None, (_namesake(cell, own, report) for cell in standing))
             if (namesake := next(found, None)) is not None:
                 yield place, namesake
 
 
-def _is_placed(cell: Cell, cells: Sequence[Cell], record: Record) -> bool:
+def _is_placed(cell: Cell, cells: Sequence[Cell], record: Record, own: Sequence[Passage]) -> bool:
+    if (said := SEGMENT.search(record.instruction)) and any(_is_about(said[1], passage) for passage in own):
+        return True
     return stands_within(cell, cells, str(record.draws.get("operation")), record.instruction)
+
+
+def _is_about(segment: str, passage: Passage) -> bool:
+    """Whether a title of a passage, or what stands above a table of it, is of a segment of that name."""
+    said = (*passage.section, *(text for kind, text in passage.kinds if kind != "table"))
+    return any(segment.lower() in text.lower() and "segment" in text.lower() for text in said)
 
 
 def _read(passages: Iterable[Passage]) -> _Report:

@@ -32,7 +32,8 @@ _YEAR_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _TIME_OR_UNIT = re.compile(
-    r"(?i)[\d.,:;*()（）$€£¥/]|\b(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|"
+    r"(?i)\bconsolidated (?:statements? of (?:operations|income|earnings)|balance sheets?)\b|"
+    r"[\d.,:;*()（）$€£¥/]|\b(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|"
     r"jul|aug|sept?|oct|nov|dec|years?|fiscal|ended|ending|months?|twelve|weeks?|for|the|as|at|of|on|audited|unaudited|and|in|thousands?|"
     r"millions?|billions?|dollars?|us|hk|rmb|eur|gbp|usd|yen|euros?|pounds?|except|per|shares?|amounts?|data|consolidated|group|fy|note)\b"
     r"|年度?|月|日|末|本期|上期|本年|上年|同期|期末|期初|年初|发生额?|余额|金额|数|人民币|[百千万亿]?元|附注|合并|单位|币种"
@@ -40,9 +41,19 @@ _TIME_OR_UNIT = re.compile(
 _OF_TOTAL_BEFORE, _OF_TOTAL_AFTER = re.compile(r"\btotal $"), re.compile("合计|总计|小计")
 _UP = re.compile(r"(?i)\b(?:rose|grew|increased?|gained|up|widened|growth)\b|增长|上升|增加|提高")
 _DOWN = re.compile(r"(?i)\b(?:fell|shrank|decreased?|lost|down|narrowed|declined?)\b|下降|减少|降低|下滑")
-_TOTAL = re.compile(r"(?:\w+ )?total|合计|总计|小计")
+_TOTAL = re.compile(r"(?:\w+ )?totals?|合计|总计|小计")
+_DAY = re.compile(r"\b[a-z]{3,9}\.? \d{1,2}, \d{4}")
 _TOTAL_OF = re.compile(r"\btotal ((?:[a-z&'-]+,? ?){1,6})")
-_HEAD = re.compile(r"^(?:notes? )?(?:\d+[.:)]? ?)?[-–—]? ?(?:the |our |total )?")
+_HEAD = re.compile(  # what may stand before what a table is of: Note 5: Inventories; The components of our inventories were
+    r"^(?:notes? )?(?:\d+[.:)]? ?)?[-–—]? ?"
+    r"(?:the (?:following )?(?:table|schedule)(?: below)? (?:presents|summarizes|shows|sets forth|provides|details|reflects) )?"
+    r"(?:(?:the|our|a|company's|major|significant|total|(?:components?|composition|classes|details?|breakdown|summary) of) )*"
+)
+_WITHIN_TOTAL = re.compile(r"\bwithin total ((?:[a-z&'-]+,? ?){1,6})")
+SEGMENT = re.compile(r"\bof the ([A-Z][^?,;.“”]{0,50}?) segment\b")  # of which a question says that its figures are
+_TITLED_SEGMENT = re.compile(
+    r"(?:for|of) (?:the|our) ([A-Z][\w&’' -]{0,50}?) (?:operating |reportable |business )?[Ss]egment (?:was|were|is|are|for) "
+)
 _LEAST_ROUNDING = Decimal("0.00002")
 
 
@@ -271,11 +282,35 @@ def _placed_otherwise(question: str, answer: str, cells: Sequence[Cell], sources
     ]
     if all(within) and within[0] != within[1]:
         return f"the question asks within “{min(within[0])}”, and the answer is within “{min(within[1])}”"
+    inside = [[each[1] for each in _WITHIN_TOTAL.finditer(_folded(text))] for text in (question, answer)]
+    if all(inside) and not any(_starts_alike(one, other) for one in inside[0] for other in inside[1]):
+        return f"the question asks within the total {inside[0][0]}, and the answer is within the total {inside[1][0]}"
+    if segment := _other_segment(question, cells, sources):
+        return f"the question and the cells are not both of the {segment} segment"
     if not any(map(is_bare_total, cells)):
         return None
     totals = [[each[1] for each in _TOTAL_OF.finditer(_folded(text))] for text in (question, answer)]
     if all(totals) and not any(_starts_alike(one, other) for one in totals[0] for other in totals[1]):
         return f"the question asks for the total {totals[0][0]}, and the answer gives the total {totals[1][0]}"
+    return None
+
+
+def _other_segment(question: str, cells: Sequence[Cell], sources: Sequence[Source]) -> str | None:
+    """A segment that a question names and the titles of its cells' tables do not, or that is the other way round."""
+    titles = [
+        "\n".join((*source.passage.section, place.table.caption))
+        for source in sources
+        for place in places_of(cells[0], source)
+        if place.table
+    ]
+    if not titles:
+        return None
+    asked = {found[1] for found in SEGMENT.finditer(question)}
+    if absent := next((name for name in asked if not any(name in title for title in titles)), None):
+        return absent
+    shown = [_TITLED_SEGMENT.search(title.rsplit("\n", 1)[-1]) for title in titles]
+    if all(shown) and not any(found and found[1] in question for found in shown):
+        return shown[0][1] if shown[0] else None
     return None
 
 
@@ -486,6 +521,9 @@ def _rival(cell: Cell, question: str, sources: Sequence[Source], *, is_placed: b
         own = list(places_of(cell, source))
         tables, columns = {id(place.table) for place in own}, {beside_time(place) for place in own}
         above = {_folded(parent) for place in own if place.row for parent in place.row.parents}
+        days = {
+            day for place in own for day in _days(place) if day in text
+        }  # on which a quarter ends, of several in a year
         for place in source.places:
             row = place.row
             if row is None or row.label.split() != cell.row.split() or place.figure.shown == cell.size or place.change:
@@ -498,9 +536,14 @@ def _rival(cell: Cell, question: str, sources: Sequence[Source], *, is_placed: b
             )
             parents = {_folded(parent) for parent in row.parents}
             is_told = any(parent and label_key(parent) in text for parent in above) or (is_placed and parents != above)
+            is_told = is_told or (bool(days) and not days & _days(place))
             if is_same and not is_told:
                 return True
     return False
+
+
+def _days(place: Place) -> set[str]:
+    return set(_DAY.findall(_folded(place.column.heading))) if place.column else set()
 
 
 def beside_time(place: Place) -> str:

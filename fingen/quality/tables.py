@@ -82,6 +82,7 @@ _CENTS = 2  # decimals of an amount per share
 _DASHES = frozenset("-–—／/")
 _LONG_LABEL = 50  # characters from which a line of a table in English is the first of a broken label
 _YEAR_CELL = re.compile(r"(?:FY ?)?(?:19|20)\d\d(?:年?度?)?(?: ?\(?\d\)?)?")
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _OPENING = re.compile(
     r"期初|年初|上期末|上年末|\b(?:beginning|opening|start) ", re.IGNORECASE
 )  # the closing one of the year before
@@ -401,8 +402,9 @@ class _Reader:
 
     def _build_columns(self, width: int) -> list[Column]:
         columns = [Column() for _ in range(width)]
+        groups = self._groups_of_years(width)
         for number, texts in enumerate(self.header):
-            spread = texts if number == len(self.header) - 1 else self._spread(texts, width)
+            spread = texts if number == len(self.header) - 1 else self._spread(texts, width, groups)
             for column, text in zip(columns, spread, strict=False):
                 column.heading = f"{column.heading} {text}".strip()
         shared = self.header[0][0] if self.header and self.header[0][0] else ""
@@ -419,8 +421,27 @@ class _Reader:
         self._periods_from_caption(columns)
         return columns
 
-    def _spread(self, texts: list[str], width: int) -> list[str]:
+    def _groups_of_years(self, width: int) -> list[range]:
+        """The columns of each group where the last headings name the same years again and again: those of one matter each."""
+        last = self.header[-1][:width] if len(self.header) > 1 else []
+        starts: list[int] = []
+        seen: set[str] = set()
+        for at, text in enumerate(last[1:], 1):
+            if not _YEAR_CELL.fullmatch(text):
+                return []
+            year = _YEAR.search(text)[0]  # type: ignore[index]  # such a cell has one
+            if not starts or year in seen:
+                starts.append(at)
+                seen = set()
+            seen.add(year)
+        return [range(*ends) for ends in pairwise([*starts, len(last)])] if len(starts) > 1 else []
+
+    def _spread(self, texts: list[str], width: int, groups: Sequence[range] = ()) -> list[str]:
         """A row of headings with the times or units over several columns repeated in each, where it is plain which they span."""
+        said = [[texts[at] for at in group if at < len(texts) and texts[at]] for group in groups]
+        is_named = not any(parse_periods(text, None) or parse_unit(text) for each in said for text in each)
+        if said and max(map(len, said)) == 1 and (is_named or min(map(len, said)) == 1):
+            return [texts[0], *("".join(each) for each, group in zip(said, groups, strict=True) for _ in group)]
         is_spanned = len(texts) > 2 and (
             parse_periods(texts[1], self.report_year)
             or _LENGTH.search(texts[1])

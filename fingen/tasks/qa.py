@@ -47,6 +47,7 @@ AUDITORS = {  # beside the section: whose words a passage holds
     "en": " (the auditor's words, not the company's: an answer says that the auditor of the company states them)",
     "zh": "（以下为审计师的陈述，不是公司的陈述：答案须写明是该公司的审计师所述）",
 }
+SPARE = 2  # times the pairs of a table that the rules write: another table of the report may speak against one
 UNNAMED = {"en": "not known; say “the report” and name no company", "zh": "未知；请写“该报告”，不写公司名称"}
 TIMES = ("quarter", "half-year", "nine months", "cumulative", "year")
 NO_PAGES = {"en": "none", "zh": "无"}
@@ -307,9 +308,17 @@ def count_asked(tasks: Sequence[DocumentTask], passages: Sequence[Passage], most
     if tasks[0].per_passage:
         return tasks[0].per_passage
     if tasks[0].per_table:
-        tables = sum(kind == "table" for passage in passages for kind, _ in passage.kinds)
-        return max(tables, 1) * min(tasks[0].per_table, 2 * most)
+        return _count_tables(passages) * min(tasks[0].per_table, 2 * most) * (SPARE if teacher == "offline" else 1)
     return max(1, pairs_worth(passages, most, teacher) // tasks[0].pairs_each)
+
+
+def _count_tables(passages: Sequence[Passage]) -> int:
+    return max(1, sum(kind == "table" for passage in passages for kind, _ in passage.kinds))
+
+
+def most_of_a_table(request: Request) -> int:
+    """Pairs that a set takes of each table that the rules were asked about: of what they write some falls."""
+    return request.count // (_count_tables(request.passages) * SPARE)
 
 
 def whole_problem(tasks: Sequence[DocumentTask], completion: Completion) -> str | None:

@@ -22,6 +22,9 @@ from fingen.teachers.offline.sheets import Block, Line, Sheet, read_sheets
 from fingen.teachers.offline.table_words import (
     WORDS,
     Words,
+    is_balance,
+    is_cash_flow,
+    is_cost,
     is_measure,
     is_movement,
     is_noun,
@@ -36,7 +39,7 @@ from fingen.teachers.offline.table_words import (
     says_minus,
 )
 
-MOST = 4  # pairs of a table
+MOST = 8  # pairs of a table: a set takes half as many, the first that nothing in the report speaks against
 _TWICE = 2  # pairs of a table that one line is asked about in, at most
 _MOST_LISTED = {"en": 6, "zh": 5}  # lines that a question lists
 _LONGEST_LIST = {"en": 230, "zh": 80}  # characters of these
@@ -44,7 +47,7 @@ _LEAST_DIGITS = 20  # an amount without its point: a rate of less says little
 _LEAST_UNITS = 1000  # of a currency, with its cents
 _LEAST_SCALED = 100  # of thousands or millions with two decimals
 _MOST_RATE = Decimal(5)
-_LEAST_SHARE, _WHOLE = Decimal("0.005"), Decimal(1)
+_LEAST_SHARE, _WHOLE = Decimal("0.01"), Decimal(1)
 _LEAST_CHANGE = Decimal("0.02")  # of a total, whose change is attributed
 _LEAST_LINES = 3
 _UNQUOTED = re.compile(r"[()#,|]")  # what cannot stand in a program
@@ -181,7 +184,8 @@ class _Asker:
             for line in self.sheet.lines:
                 yield from self._over_time(line, None)
             return
-        asked_of = [line for line in self.sheet.lines if self.sheet.kind and self._is_asked_about(line)]
+        is_statement = bool(self.sheet.kind or self.sheet.segment)
+        asked_of = [line for line in self.sheet.lines if is_statement and self._is_asked_about(line)]
         totals = [block.whole for block in self.sheet.blocks if self._is_total(block.whole)]
         parts = {part for block in self.sheet.blocks for part in block.parts}
         if self.sheet.kind is None and not self.sheet.measure:
@@ -196,20 +200,27 @@ class _Asker:
             totals += [line for line in self.sheet.lines if self._is_measured(line)]
         for line in dict.fromkeys([*asked_of, *totals]):
             yield from self._over_time(line, None)
-        if self.sheet.kind:
+        if is_statement:
             yield from self._between_items()
         for block in self.sheet.blocks:
             if self._is_total(block.whole) and self._is_positive(block.whole):
                 yield from self._of_block(block)
 
     def _is_asked_about(self, line: Line) -> bool:
-        return (line.item is not None and not line.item.is_per_share) or (
-            line.item is None and is_noun(line.name, self.language) and self.sheet.kind in ("income", "balance")
+        return (
+            (line.item is not None and not line.item.is_per_share)
+            or (line.item is None and is_noun(line.name, self.language) and self.sheet.kind in ("income", "balance"))
+            or (self.sheet.kind == "cash" and not line.is_repeated and is_cash_flow(line.name, self.language))
         )
 
     def _is_measured(self, line: Line) -> bool:
         """Whether a line's name and what stands over its columns say together what its amounts are."""
-        if line.is_repeated or is_total(line.name) or is_rate(line.name) or is_rate(self.sheet.measure):
+        if (
+            line.is_repeated
+            or is_total(line.name)
+            or is_rate(f"{line.name} {self.sheet.measure}")
+            or is_balance(line.name)
+        ):
             return False
         is_said = is_measure(self.sheet.measure, self.language)
         return is_part(line.name, self.language) if is_said else is_noun(line.name, self.language)
@@ -235,9 +246,9 @@ class _Asker:
         least = _LEAST_SCALED if self.sheet.money.scale else _LEAST_UNITS if self.sheet.counts == "money" else 0
         if _decimals(line) > 1 and max(map(abs, values)) < least:
             return False  # of a share, or a torn cell, who knows
-        is_cost = line.item is not None and line.item.way == "cost"
+        is_taken_off = (line.item is not None and line.item.way == "cost") or is_cost(line.name)
         return all(value > 0 for value in values) or (
-            (is_cost or says_minus(line.name)) and all(value < 0 for value in values)
+            (is_taken_off or says_minus(line.name)) and all(value < 0 for value in values)
         )
 
     def _asked(
@@ -361,7 +372,8 @@ class _Asker:
                 and self._is_positive(one)
                 and self._is_positive(other)
             ):
-                yield from self._relation(one, other, called[self.language == "zh"], is_times=names in _RATIOS)
+                of = f" of the {self.sheet.segment} segment" if self.sheet.segment else ""
+                yield from self._relation(one, other, called[self.language == "zh"] + of, is_times=names in _RATIOS)
         for names in (
             ("operating cash", "capital expenditure"),
             ("revenue", "cost of sales"),
@@ -429,8 +441,8 @@ class _Asker:
     def _of_block(self, block: Block) -> Iterator[Asked]:
         whole, years = block.whole, (self.now, self.before)
         is_result = block.whole.item is not None and block.whole.item.way == "gain"
-        if is_movement(block) or is_result:
-            return  # of a profit nothing is a part
+        if is_movement(block) or is_result or whole.value(self.now) < 0:
+            return  # of a profit or loss nothing is a part
         times = Counter(part.label for part in block.parts)
         named = [part for part in block.parts if is_part(part.name, self.language) and times[part.label] == 1]
         positive = [part for part in named if all(part.value(year) > 0 for year in years)]
@@ -442,7 +454,10 @@ class _Asker:
         for part in positive:
             yield from self._shares(part, whole)
         ranked = sorted((part for part in named if part.value(self.now) > 0), key=lambda part: -part.value(self.now))
-        if len(ranked) > 1 and self.sheet.kind != "cash":
+        is_clear = not (
+            self.sheet.kind and any(part.is_repeated for part in ranked[:2])
+        )  # no total is told beside them
+        if len(ranked) > 1 and self.sheet.kind != "cash" and is_clear:
             yield from self._difference(ranked[0], ranked[1], whole)
         if len(named) == len(block.parts) == len(ranked):
             yield from self._listed(block, ranked)
@@ -452,7 +467,7 @@ class _Asker:
         share = top / base
         if not (self._is_fine(part) and self._is_fine(whole)) or not _LEAST_SHARE < share < _WHOLE:
             return
-        slots = {"row": self.words.line(part), "whole": self.words.line(whole)}
+        slots = {"row": self.words.line(part, is_part=True), "whole": self.words.line(whole)}
         slots |= {"a": self._said(part, self.now), "b": self._said(whole, self.now)}
         calc = f"{_digits(part, self.now)} / {_digits(whole, self.now)} * 100"
         cells = [(part, self.now), (whole, self.now)]
@@ -483,7 +498,7 @@ class _Asker:
 
     def _listed(self, block: Block, ranked: Sequence[Line]) -> Iterator[Asked]:
         """Whether the lines make up the total, and in which order they stand."""
-        names = [self.words.line(part) for part in block.parts]
+        names = [self.words.line(part, is_part=True) for part in block.parts]
         if len(names) > _MOST_LISTED[self.language] or sum(map(len, names)) > _LONGEST_LIST[self.language]:
             return
         slots = {"rows": self.words.joined(names), "whole": self.words.line(block.whole)}
@@ -500,7 +515,9 @@ class _Asker:
 
     def _told(self, lines: Sequence[Line]) -> str:
         space = " at " if self.language == "en" else "为"
-        return self.words.joined([f"{self.words.line(line)}{space}{self._said(line, self.now)}" for line in lines])
+        return self.words.joined(
+            [f"{self.words.line(line, is_part=True)}{space}{self._said(line, self.now)}" for line in lines]
+        )
 
 
 def _digits(line: Line, year: int) -> str:

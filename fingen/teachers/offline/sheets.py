@@ -30,13 +30,26 @@ _OTHER_TIMES = {"quarter", "half-year", "nine months"}  # than those of a yearly
 _OF_OTHERS = re.compile(
     r"\bparent\b|\bcompany only\b|registrant|guarantor|pro forma|discontinued|joint ventures?|associates?\b|equity.method|"
     r"\bsummar(?:i[sz]ed|y)(?: of)?(?: the)? financial|previously reported|reconciliation|non-gaap|unaudited quarterly|"
-    r"\b(?!the |by |our |operating |reportable |business |other |and |of |per )\w+ segment\b(?! (?:information|data|reporting|and))|"
+    r"same[- ](?:store|market)|selected financial data for (?-i:[A-Z]{3,4})\b|(?-i:\b[A-Z]{3,4}) (?:revenues?|sales) (?:by|consist)|"
     r"母公司|联营|合营|子公司|被投资|分部|关联|承诺|备考|模拟",
     re.IGNORECASE,
 )
+_SEGMENT = re.compile(
+    r"\b(?!(?i:the|by|our|operating|reportable|business|other|and|of|per|each|one|two|three|four|selected|following|same|new) )"
+    r"(?P<name>(?:[A-Z][\w’'-]*(?: & | and |, | ))*?[A-Z]?[\w’'-]+) (?:operating |reportable |business )?[Ss]egments?\b"
+    r"(?! (?:information|data|reporting|and))"
+)
+_WHOLE_SEGMENT = re.compile(
+    r"(?i)(?:(?:selected financial data|(?:the )?(?:net )?revenues?(?: and [a-z ]{4,24})?|(?:operating )?results) (?:for|of) )?"
+    r"(?:the |our )?segment"
+    r"(?: performance summary| results)?(?: (?:was|were|is|are) as follows.{0,40}| for the .{0,80}| \(.{0,30}\):?)?"
+)
+_SHARE_OF_COMPANY = re.compile(  # a line of what a part of the company came to
+    r"(?im)^(?:%|percent(?:age)?) of (?:total )?(?:the )?(?:company|consolidated|group)(?:[’']s)? (?:revenues?|sales)"
+)
 _NO_MEASURE = re.compile(
     r"(?i)\d|%|percent|change|months|quarter|weeks|half|per share|rate|ratio|ended|december|january|june|march|september|[,:]$"
-    r"|季|月|率|比例|占|^\["  # a word in brackets is a mark of the page: [bar chart]
+    r"|季|月|率|比例|占|^\[|^total$"  # a word in brackets is a mark of the page: [bar chart]
 )
 _PARTS_OF = re.compile(  # notes whose lines are parts of one amount: property in one of deferred taxes is no property
     r"\bdeferred\b|\baccrued\b|\btemporary differences|递延|应计", re.IGNORECASE
@@ -47,7 +60,28 @@ _TAX_PARTS = re.compile(  # totals of a note whose lines are tax effects, and no
 _NET_CASH = re.compile(r"\bnet cash (?:flows? )?(?:provided|used|from|generated)\b", re.IGNORECASE)
 _REGION = re.compile(r"\b(?:region|EMEA|Americas|Asia Pacific)\b|地区", re.IGNORECASE)
 _TWO_DAYS = re.compile(rf"{_MONTH}[a-z]*\.? \d{{1,2}},? .*?{_MONTH}[a-z]*\.? \d{{1,2}}")
-_LEADING = re.compile(r"^(?:the|our|components? of(?: the)?)\s+")
+_LEADING = re.compile(
+    r"^(?:(?:the|our|a|an|company[’']s|major|significant|(?:components?|composition|classes|details?|breakdown|summary) of)\s+)+",
+    re.IGNORECASE,
+)
+_TIMED = (
+    r"(?:,? net)?(?:,? (?:as of|at|on|for|in|during) (?:the |each )?(?:of the )?(?:end|years?|fiscal|periods?|last|past|three|two|"
+    rf"balance sheet|{_MONTH}|\d)[^.;:]{{0,90}})?"
+)
+_SUBJECT = re.compile(  # Inventories at December 31 consisted of the following; The following table presents our inventories
+    r"(?i)(?P<subject>[a-z][\w&’'/ -]{3,70}?)"
+    + _TIMED
+    + r",? (?:consist(?:s|ed)? of|(?:is|are|was|were) (?:comprised|composed|made up) of|"
+    r"comprised?|(?:is|are|was|were) as follows|(?:is|are|was|were) (?:summarized|presented|shown|set forth) "
+    r"(?:as follows|below|in the)).{0,60}"
+    r"|the (?:following )?(?:table|schedule)(?: below)? (?:presents|summarizes|shows|sets forth|provides|details|reflects) "
+    r"(?P<shown>[a-z][\w&’'/ -]{3,70}?)" + _TIMED + r"[.:]?"
+)
+_TWO_NAMES = re.compile(r"[A-Za-z]: ?[A-Za-z]")  # Long-term debt: Current maturities
+_BY = re.compile(
+    r" (?:by (?:\w+ ){0,3}(?:segments?|divisions?|business(?:es)?|location|regions?|geograph\w+|areas?|types?|categor\w+|class)"
+    r"(?: of business)?|of each \w+)$"
+)
 _LAST = 160  # characters of what stands above a table
 _SHORT = 30  # characters of what stands between a title and its table, as a unit does
 _NUMBERED = re.compile(r"[（(]?\d+[)）.、]|[一二三四五六七八九十]+、")
@@ -58,6 +92,13 @@ _MINOR = re.compile(r"(?i)\bcents?\b|\bpence\b")
 _SHARE_OF_MONEY = re.compile(r"(?i)per (?:\w+ ){0,2}share\b|每股(?:收益|股利|净资产)")
 _RATE = re.compile(
     r"(?i)\b(?:margin|rate|ratio|yield)s?\b|% of |\bas a (?:% |percentage |percent )|率|占.*(?:比例|比重)"
+)
+_LEVELS = re.compile(  # of fair values: whose assets they are, a plan's or the company's, stands elsewhere
+    r"(?i)quoted prices|observable inputs|\blevel [123]\b"
+)
+_OF_WHAT = re.compile(  # a rate or price that is one of many in a report
+    r"(?i)\b(?:discount|crediting|trend|interest|compensation|conversion|forfeiture|exchange|swap) rates?\b|\bprices?\b|\byields?\b|"
+    r"fair value|\bplan assets\b|^rates?\b|折现率|利率"
 )
 _MOVED = re.compile(
     r"(?i)\b(?:change|growth|increase|decrease|impact|effect|points?|cap|trend)\b|变动|增减|增长|增幅|同比"
@@ -112,11 +153,12 @@ class Sheet:
     counts: Literal["money", "money per share", "percent"] = "money"  # what its amounts are
     quote_years: tuple[int, ...] = ()  # of the amounts of a row, from left to right, where it has no other cells
     span: Span = "year"  # that its amounts are of, or at whose end they are counted
+    segment: str = ""  # of the company, where it is of one alone
 
     def without(self, lines: Collection[Line]) -> Sheet:
-        """The sheet with no names for these lines; a total that is called no more is another matter: its title says of what."""
+        """The sheet with these lines as parts alone; a total that is called no more is another matter: its title says of what."""
         bare = {
-            line: replace(line, name="", item=None)
+            line: replace(line, item=None, is_repeated=True)
             for line in lines
             if not (self.title and line.name.lower() in ("total", "合计", "总计"))
         }
@@ -139,33 +181,32 @@ def read_sheets(passage: Passage) -> list[Sheet]:
 
 
 def _without_rivals(sheets: Sequence[Sheet]) -> list[Sheet]:
-    """The sheets with no name for lines that another one has too, with other amounts: nobody knows which one is meant."""
-    named: dict[tuple[str, str, str], set[tuple[Decimal, ...]]] = defaultdict(set)
+    """The sheets whose lines that another one has too, with other amounts, say too little alone: nobody knows which is meant."""
+    named: dict[tuple[str, ...], set[tuple[Decimal, ...]]] = defaultdict(set)
     for sheet in sheets:
         for line in sheet.lines:
             if not line.is_repeated:
-                named[sheet.span, sheet.measure, line.name].add(tuple(line.value(year) for year in sheet.years[:2]))
+                named[sheet.span, sheet.measure, sheet.segment, line.name].add(
+                    tuple(line.value(year) for year in sheet.years[:2])
+                )
     rivals = {key for key, amounts in named.items() if len(amounts) > 1}
     return [
-        sheet.without({line for line in sheet.lines if (sheet.span, sheet.measure, line.name) in rivals})
+        sheet.without({line for line in sheet.lines if (sheet.span, sheet.measure, sheet.segment, line.name) in rivals})
         for sheet in sheets
     ]
 
 
 def _read(number: int, topic: Topic, text: str, caption: str, passage: Passage) -> Iterator[Sheet]:
     titles = " | ".join((*topic.path[-3:], *_above(topic, text, caption), text.split("\n", 1)[0]))
-    named = re.sub(re.escape(passage.company or "\0"), "", titles, flags=re.IGNORECASE)
-    if _OF_OTHERS.search(named) or _REGION.search(titles) or _PARTS_OF.search(titles):
-        return
-    others = _OTHER_BASES | (_OTHER_TIMES if passage.period.kind == "annual" else set())
-    if any(basis.kind in others and _is_of(basis, titles, text) for basis in passage.basis):
+    segment = _segment_of(topic, caption, text)
+    if segment is None or _is_of_others(titles, text, passage, segment):
         return
     kind = kind_of(topic, text, caption, passage)
     if kind is None and _TAX_PARTS.search(text):
         return
     if kind is None and len(_NET_CASH.findall(text)) > 1:
         kind = "cash"  # its title was not seen: but for known items its lines are movements
-    table = StatementTable(text, caption, kind or "note", passage)
+    table = StatementTable(text, caption, kind or "note", passage, is_segment=bool(segment))
     for measure, columns, heads, span in _columns(table, passage):
         years = tuple(sorted(columns, reverse=True))[:_MOST_YEARS]
         days = _days(table, heads, span)
@@ -180,16 +221,43 @@ def _read(number: int, topic: Topic, text: str, caption: str, passage: Passage) 
         sheet = Sheet(
             number, kind, topic.path, years, Money("", "%"), is_stock, (), (), days, measure,
             _title(topic, text, caption, passage.language), "percent", order if table.width == len(columns) + 1 else (), span,
+            segment,
         )  # fmt: skip
         if money := table.money(columns[years[0]], columns[years[1]]):
             lines = tuple(_lines(table, columns, passage.language))
-            yield replace(sheet, money=money, lines=lines, blocks=tuple(_find_blocks(lines, years)), counts="money")
+            found = replace(sheet, money=money, lines=lines, blocks=tuple(_find_blocks(lines, years)), counts="money")
+            if _PARTS_OF.search(titles):
+                yield replace(found, kind=None).without(lines)
+                continue
+            yield found
             if per_share := tuple(line for line in lines if _is_per_share(line, years)):
                 yield replace(
                     sheet, kind=None, money=Money(money.currency, ""), lines=per_share, counts="money per share"
                 )
-        if rates := () if measure else tuple(_rates(table, columns, passage.language)):
+        if rates := () if measure or _PARTS_OF.search(titles) else tuple(_rates(table, columns, passage.language)):
             yield replace(sheet, kind=None, lines=rates)
+
+
+def _is_of_others(titles: str, text: str, passage: Passage, segment: str) -> bool:
+    """Whether a table is, or may be, of another than the company, of a part of it, or on another basis than its accounts."""
+    named = re.sub(re.escape(passage.company or "\0"), "", titles, flags=re.IGNORECASE)
+    if _OF_OTHERS.search(named) or _REGION.search(titles) or _SHARE_OF_COMPANY.search(text):
+        return True
+    others = _OTHER_BASES | (_OTHER_TIMES if passage.period.kind == "annual" else set())
+    others = others - {"segment"} if segment else others
+    return any(basis.kind in others and _is_of(basis, titles, text) for basis in passage.basis)
+
+
+def _segment_of(topic: Topic, caption: str, text: str) -> str | None:
+    """The segment that a whole table is of: "" where it is of the company, and None where it is of a part of one, or of several."""
+    titles = (*topic.path[-3:], caption.rsplit(". ", 1)[-1], text.split("\n", 1)[0].split(" | ")[0])
+    named = {found["name"] for title in titles for found in _SEGMENT.finditer(title)}
+    if not named:
+        return ""
+    name = named.pop()
+    nearest = next(title for title in reversed(titles) if _SEGMENT.search(title))
+    is_whole = _WHOLE_SEGMENT.fullmatch(_SEGMENT.sub("segment", nearest).strip())
+    return name if not named and name[0].isupper() and is_whole else None
 
 
 def _above(topic: Topic, text: str, caption: str) -> Iterator[str]:
@@ -210,8 +278,9 @@ def _columns(
             is_dated = True
             yield "", columns, {year: table.headings[column] for year, column in columns.items()}, span
     if passage.period.kind == "annual" and not is_dated:
+        is_of_levels = _LEVELS.search(" ".join(cell for _, cells in table.head for cell in cells)) is not None
         for measure, columns, heads in table.measured_columns():
-            if not _NO_MEASURE.search(measure):
+            if not (_NO_MEASURE.search(measure) or is_of_levels):
                 yield measure, columns, heads, "year"
 
 
@@ -230,7 +299,10 @@ def _is_of(basis: Basis, titles: str, text: str) -> bool:
 
 
 def _title(topic: Topic, text: str, caption: str, language: str) -> str:
-    """The heading that a table stands right below, or whose words the lines between them say; else nothing."""
+    """What the line above a table says that it is of, else the heading that it stands right below, or whose words that line has."""
+    if language == "en" and (said := _SUBJECT.fullmatch(caption.rsplit(". ", 1)[-1].strip())):
+        subject = _BY.sub("", _LEADING.sub("", said["subject"] or said["shown"]))
+        return subject[:1].upper() + subject[1:]
     title = plain_label(_NOTE.sub("", topic.path[-1]), language) if topic.is_opened and text == topic.tables[0] else ""
     is_said = bool(title) and _LEADING.sub("", caption.lower()).startswith(re.sub(r", net$", "", title).lower())
     return title if is_said or (len(caption) < _SHORT and not _NUMBERED.match(caption)) else ""
@@ -266,7 +338,7 @@ def _lines(
             continue
         is_repeated = seen[cells[0]] > 1
         is_clear = not is_repeated or (group and in_groups[group, cells[0]] == 1)
-        is_clear = is_clear and (percent or not _PER_SHARE.search(group))
+        is_clear = is_clear and (percent or not _PER_SHARE.search(group)) and not _TWO_NAMES.search(cells[0])
         name = plain_label(cells[0], language) if is_clear else ""  # twice: nobody knows which one is meant
         found = (find_item(cells[0], kind, language)[0] for kind in KINDS) if name and not is_repeated else ()
         yield Line(cells[0].strip(), name, group, known, text.strip(" |"), next(filter(None, found), None), is_repeated)
@@ -284,7 +356,7 @@ def _grouped(rows: Sequence[tuple[str, list[str]]]) -> Iterator[tuple[str, str]]
 def _is_per_share(line: Line, years: Sequence[int]) -> bool:
     """Whether a line has amounts per share of the statement's currency, written with cents."""
     is_said = _SHARE_OF_MONEY.search(line.name) is not None and not (
-        _MINOR.search(line.label) or _MOVED.search(line.name)
+        _MINOR.search(line.label) or _MOVED.search(line.name) or _OF_WHAT.search(line.name)
     )
     return is_said and all("." in line.amounts[year].digits for year in years)
 
@@ -292,7 +364,7 @@ def _is_per_share(line: Line, years: Sequence[int]) -> bool:
 def _rates(table: StatementTable, columns: Mapping[int, int], language: str) -> Iterator[Line]:
     """The rows that name a rate and have a percentage, with its sign, in each year."""
     for line in _lines(table, columns, language, percent=True):
-        is_said = _RATE.search(line.name) is not None and not _MOVED.search(line.name)
+        is_said = _RATE.search(line.name) is not None and not (_MOVED.search(line.name) or _OF_WHAT.search(line.name))
         if is_said and all(amount.value >= 0 for amount in line.amounts.values()):
             yield line
 

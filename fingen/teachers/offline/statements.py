@@ -181,8 +181,11 @@ def _says_nothing(title: str, passage: Passage) -> bool:
 class StatementTable:
     """One table of a statement, or a note to it."""
 
-    def __init__(self, text: str, caption: str, kind: Kind | Literal["note"], passage: Passage) -> None:
+    def __init__(
+        self, text: str, caption: str, kind: Kind | Literal["note"], passage: Passage, *, is_segment: bool = False
+    ) -> None:
         self._caption, self._kind, self._passage = caption, kind, passage
+        self._not_of_it = re.compile("(?!)") if is_segment else _NOT_OF_GROUP
         self._lines = [(line, line.split(" | ")) for line in text.split("\n")]
         self.width = max(len(cells) for _, cells in self._lines)
         marks = "% " if kind == "note" else ""  # of a statement the first line with an amount begins the body
@@ -396,7 +399,7 @@ class StatementTable:
 
     def _span(self, label: str) -> Span | None:
         """For what time the amounts under a label are; those of a balance sheet are for a day."""
-        if _NOT_OF_GROUP.search(label) or not label:
+        if self._not_of_it.search(label) or not label:
             return None
         if _OTHER_SPAN.search(label):
             spans: tuple[tuple[Span, re.Pattern[str]], ...] = (("half-year", _SIX), ("nine months", _NINE))

@@ -42,7 +42,7 @@ _NOUNS = re.compile(
     r"depreciation|impairments?|compensation|benefits?|securities|investments?|dividends|capital|expenditures?|deposits|fees|"
     r"commissions|wages|salaries|rent|obligations|provisions?|allowance|taxes|tax|margin|operations|activities|flow|premiums|"
     r"development|administrative|advertising|marketing|leases|notes|bonds|improvements|buildings|software|goods|materials|process|"
-    r"products?|services?|interests?|paid|translation)$",
+    r"products?|services?|interests?|paid|translation|backlog|bookings|billings|royalties|reserves?|repurchases|contributions|portion)$",
     re.IGNORECASE,
 )
 _NO_AMOUNT = re.compile(  # of which a table may have sales, earnings or liabilities; or which says too little
@@ -52,7 +52,7 @@ _NO_AMOUNT = re.compile(  # of which a table may have sales, earnings or liabili
 _NOUNS_ZH = re.compile(
     r"(?:收入|成本|费用|支出|利润|总额|净额|资产|负债|权益|款项?|票据|存款|资金|现金|存货|借款|债券|薪酬|税费?|税金|公积|股本|收益|损失|"
     r"投资|工程|商誉|摊销|折旧|准备|余额|原值|价值|材料|商品|产品|工资|补助|利息|保证金|押金|备用金|股利|房产|建筑物|设备|土地使用权|"
-    r"合计|总计|小计|流出|流入)$"
+    r"合计|总计|小计|流出|流入|差异)$"
 )
 _STOCK = re.compile(
     r"(?i)\b(?:assets?|liabilit(?:y|ies)|receivables?|payables?|inventor(?:y|ies)|equity|securities|obligations?)$"
@@ -84,13 +84,23 @@ _SAYS_MINUS = re.compile(
     r"(?i)\bloss(?:es)?\b|\bused\b|\b(?:re)?payments?\b|\b(?:re)?purchases?\b|\bpaid\b|亏损|支付|流出"
 )
 _TAKEN_OFF = re.compile(r"(?i)(?:less|add|plus|deduct)\b")
-_EITHER_WAY = re.compile(r"(?i)/|\((?!loss\))|\bor\b|\b(?:income|earnings|gains?|provided)\b")
-_TOTAL = re.compile(r"(?i)(?:(?:segments?|worldwide|grand|consolidated|group) )?totals?|合计|总计")
+_EITHER_WAY = re.compile(r"(?i)/|\((?!loss\)|GAAP\))|\bor\b|\b(?:income(?! tax)|earnings|gains?|provided)\b")
+_COST = re.compile(
+    r"(?i)\b(?:costs?|expenses?|charges?|depreciation|amortization|impairments?)(?: of [^/(]+)?(?:, net)?$|^cost of\b|费用$|成本$"
+)
+_CASH_FLOW = re.compile(
+    r"(?i)\bdepreciation\b|\bamortization\b|\b(?:share|stock|equity)[- ]based (?:compensation|plans? expense)|impairment|"
+    r"\b(?:dividends?|interest|income taxes) paid\b|^cash (?:paid|dividends)|\brepurchases?\b|^proceeds from|"
+    r"^(?:purchases?|repayments?|payments?) of|"
+    r"^acquisitions? of|支付的现金$|收到的现金$|折旧|摊销"
+)
+_TOTAL = re.compile(r"(?i)(?:(?:segments?|worldwide|grand|consolidated|group) )?total|合计|总计")
 _VAGUE = re.compile(
     r"(?i)\b(?:amounts?|values?|balances?|gross|net|costs?|accumulated)\b|金额|余额|价值|原值"
 )  # says not of what
 _LASTING = {"quarter": "three", "half-year": "six", "nine months": "nine"}
 _LASTING_ZH = {"quarter": "本季度", "half-year": "上半年", "nine months": "前三季度"}
+_LONGEST_INITIALS = 5  # letters
 _ALIKE = 0.75  # two wordings, as far as their letters go
 
 
@@ -143,6 +153,21 @@ def is_specific(name: str, language: str, is_stock: bool | None) -> bool:
     return is_noun(name, language) and long and not is_other and (fits is None or fits.search(name) is not None)
 
 
+def is_balance(name: str) -> bool:
+    """Whether a label names what something was at the start or the end of a time."""
+    return _MOVES.search(name) is not None
+
+
+def is_cash_flow(name: str, language: str) -> bool:
+    """Whether a line of a cash flow statement is one that an analyst follows, and says by itself what was paid or received."""
+    return is_whole(name, language) and _CASH_FLOW.search(name) is not None and not _EITHER_WAY.search(name)
+
+
+def is_cost(name: str) -> bool:
+    """Whether a label names a cost: its brackets only say that it is taken off."""
+    return _COST.search(name) is not None and not _EITHER_WAY.search(name)
+
+
 def says_minus(name: str) -> bool:
     """Whether a label says itself that its amounts are lost, used or paid: then they are told without their sign."""
     return _SAYS_MINUS.search(name) is not None and not _EITHER_WAY.search(name)
@@ -174,7 +199,7 @@ def is_part(name: str, language: str) -> bool:
 
 def is_whole(name: str, language: str) -> bool:
     """Whether a label is no fragment, and holds no figure that would read as an amount or a year."""
-    if re.search(r"\d|[|:：;；?？“”\"]|\.{2}", name) or _OPEN.search(name):
+    if re.search(r"\d|[|:：;；?？“”\"]|\.{2}|(?i:\bsee )", name) or _OPEN.search(name):
         return False
     if language == "zh":
         return 2 <= len(name) <= 18 and re.fullmatch(r"[\u4e00-\u9fffA-Za-z（）()、\-/]+", name) is not None
@@ -189,7 +214,7 @@ def _is_common(word: str) -> bool:
 def _small(name: str) -> str:
     """A label in small letters, its abbreviations as they are."""
     words = name.split()
-    is_shouted = len(words) > 1 and name.isupper()
+    is_shouted = name.isupper() and (len(words) > 1 or len(name) > _LONGEST_INITIALS)
     return " ".join(word if word.isupper() and len(word) > 1 and not is_shouted else word.lower() for word in words)
 
 
@@ -229,8 +254,8 @@ class Words(ABC):
         """The same with its preposition."""
 
     @abstractmethod
-    def line(self, line: Line, whole: Line | None = None) -> str:
-        """A line as it reads inside a sentence, of a total where that is what it is a part of."""
+    def line(self, line: Line, whole: Line | None = None, *, is_part: bool = False) -> str:
+        """A line as it reads inside a sentence, of a total where that is what it is a part of; a part is told beside its total."""
 
     @abstractmethod
     def within(self, whole: Line) -> str:
@@ -300,7 +325,7 @@ class _English(Words):
     def _is_fiscal(self) -> bool:
         return self._fiscal is not None or (self.passage.period.end or "")[5:7] not in ("", "12")
 
-    def line(self, line: Line, whole: Line | None = None) -> str:
+    def line(self, line: Line, whole: Line | None = None, *, is_part: bool = False) -> str:
         measure, title = self.sheet.measure, self.sheet.title if is_total(line.name) else ""
         if measure and not is_measure(measure, "en"):
             return f"{self._named(line.name)} under “{measure}”"
@@ -315,9 +340,11 @@ class _English(Words):
             ):
                 over = f"{over} of {_small(self.sheet.title)},"  # a segment has more than goodwill
                 return f"{over} {self._named(line.name)}"
+            over = re.sub("^total ", "", over) if is_total(line.name) else over
             of = f" of {_small(title)}" if measure and title and is_vague(measure) else ""
             return f"total {over}{of}" if is_total(line.name) else f"{over} of {self._named(line.name)}"
-        return self._named(line.name) + (self.within(whole) if whole else "")
+        of = f" of the {self.sheet.segment} segment" if self.sheet.segment and not (whole or is_part) else ""
+        return f"{self._named(line.name)}{of}{self.within(whole) if whole else ''}"
 
     def within(self, whole: Line) -> str:
         return f" within {self.line(whole)}"
@@ -365,7 +392,7 @@ class _Chinese(Words):
     def at(self, year: int, is_stock: bool | None) -> str:
         return self.time(year, is_stock)
 
-    def line(self, line: Line, whole: Line | None = None) -> str:
+    def line(self, line: Line, whole: Line | None = None, *, is_part: bool = False) -> str:
         measure = self.sheet.measure
         if is_total(line.name) and (self.sheet.title or measure):
             title = self.sheet.title if is_vague(measure) or not measure else ""
