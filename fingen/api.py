@@ -257,9 +257,9 @@ def gather(
     if not parts:
         raise UsageError("no parts", hint="name the folders of all parts")
     values = _read("gather", options)
-    asking = settings_of(config.AskingToGather, values)
+    settings = settings_of(config.Gather, values)
     values["replaces"] = values.pop("replace", False)
-    return gather_parts(tuple(map(Path, parts)), values.pop("out"), asking, on_event=on_event, **values)
+    return gather_parts(tuple(map(Path, parts)), values.pop("out"), settings, on_event=on_event, **values)
 
 
 @public("synth intent")

@@ -192,6 +192,9 @@ class AskingToScore(Asking):
     dry_run: bool = option(False, "Say what would be asked and what it would cost; load no model, and send nothing.")
 
 
+PROCESSES = "processes of this machine"
+
+
 @dataclass(frozen=True)
 class AskingToGather(Asking):
     """The same of `fingen gather`, which asks what the parts lack, and collects their batches: other ways are the parts' own."""
@@ -200,6 +203,18 @@ class AskingToGather(Asking):
     export_requests: Path | None = None
     import_answers: tuple[Path, ...] = ()
     dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Gather:
+    """`fingen gather`: how the answers that the parts have are checked, and asking for what they lack."""
+
+    workers: int = folder_option(2, "Processes that check what is answered about reports.", least=1, most=64)
+    engine: str | None = option(
+        None, "Have answers about reports checked on Ray: ray starts one on this machine, ray:auto and ray:HOST:PORT name a cluster "
+        "that runs.", unset=PROCESSES, metavar="ray[:ADDRESS]",
+    )  # fmt: skip
+    asking: AskingToGather = field(default_factory=AskingToGather)
 
 
 WRITER = "Who writes: anthropic[:MODEL], openai[:MODEL], offline."
@@ -272,10 +287,10 @@ class Pdf2qa:
     )
     out: Path = option(BUILD / "reports", "Folder of the set.")
     shard: str | None = option(None, SHARD, metavar="I/N")
-    workers: int = folder_option(2, "Processes that read files.", least=1, most=64)
+    workers: int = folder_option(2, "Processes that read files, and check what is answered.", least=1, most=64)
     engine: str | None = option(
-        None, "Have files read on Ray: ray starts one on this machine, ray:auto and ray:HOST:PORT name a cluster that runs, whose "
-        "machines see the reports under the same path.", unset="processes of this machine", metavar="ray[:ADDRESS]",
+        None, "Have files read and answers checked on Ray: ray starts one on this machine, ray:auto and ray:HOST:PORT name a cluster "
+        "that runs, whose machines see the reports under the same path.", unset=PROCESSES, metavar="ray[:ADDRESS]",
     )  # fmt: skip
     questions: Path | None = option(None, "File with your own topics, one a line, that the teacher is steered towards.")
     teacher: str | None = option(None, WRITER, unset=FOUND)

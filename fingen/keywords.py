@@ -97,6 +97,8 @@ class GatherOptions(TypedDict, total=False):
     """The options of `fingen gather`."""
 
     out: Required[File]
+    workers: int
+    engine: str | None
     base_url: str | Iterable[str] | None
     concurrency: int
     rpm: int | None

@@ -7,7 +7,7 @@ same input gives the same ids on every machine.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar
@@ -559,5 +559,10 @@ def take(rows: Sequence[Row], limit: int | None) -> list[Row]:
     """At most so many of some rows, in their order: those whose ids have the lowest hashes, wherever in a file they stand."""
     if limit is None or limit >= len(rows):
         return list(rows)
-    chosen = {row.id for row in sorted(rows, key=lambda row: sha256_text(row.id))[:limit]}
+    chosen = take_ids((row.id for row in rows), limit)
     return [row for row in rows if row.id in chosen]
+
+
+def take_ids(ids: Iterable[str], limit: int) -> set[str]:
+    """Those of some ids that have the lowest hashes, at most so many rows of them."""
+    return set(sorted(ids, key=sha256_text)[:limit])

@@ -6,7 +6,7 @@ import pickle
 import tempfile
 import weakref
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, SupportsIndex, TypeVar, overload
@@ -145,17 +145,21 @@ class Picked(Sequence[T], Generic[T]):
         return Picked(self._spool, number) if isinstance(number, array) else self._spool[number]
 
 
-class Shelf(Mapping[str, T]):
-    """Things by their names, on disk, in the order in which they came; those that were asked for last are in memory too."""
+class Named(Mapping[str, T]):
+    """Things by their names, in the order of these, each made when it is asked for; those that were asked for last are in memory.
 
-    def __init__(self, near: Path | None, items: Iterable[tuple[str, T]]) -> None:
-        self._things = Spool[T](near)
-        self._numbers = {name: self._things.append(thing) for name, thing in items}  # of two of one name the last one's
+    `numbers` are by the names, `make` gives the thing of a name.
+    """
+
+    def __init__(self, numbers: Mapping[str, int], make: Callable[[str], T]) -> None:
+        self._numbers, self._make = numbers, make
         self._last: dict[str, T] = {}
 
     def __getitem__(self, name: str) -> T:
         if name not in self._last:
-            thing = self._things[self._numbers[name]]
+            if name not in self._numbers:
+                raise KeyError(name)
+            thing = self._make(name)
             if len(self._last) >= SHELF_ROOM:
                 self._last.clear()
             self._last[name] = thing
@@ -169,6 +173,15 @@ class Shelf(Mapping[str, T]):
 
     def __len__(self) -> int:
         return len(self._numbers)
+
+
+class Shelf(Named[T]):
+    """Things by their names, on disk, in the order in which they came."""
+
+    def __init__(self, near: Path | None, items: Iterable[tuple[str, T]]) -> None:
+        things = Spool[T](near)
+        numbers = {name: things.append(thing) for name, thing in items}  # of two of one name the last one's
+        super().__init__(numbers, lambda name: things[numbers[name]])
 
 
 def read_in(rows: Sequence[T], order: Iterable[int]) -> Iterator[T]:

@@ -32,7 +32,11 @@ LIMITED = frozenset({429, 529})
 BILLING_CODES = frozenset({"billing_error", "insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 BILLING_ENDINGS = ("spend_limit_reached", "billing_unavailable", "billing_not_authorized")
 BILLING_WORDS = ("credit balance is too low", "specified api usage limits")  # Anthropic says these with a plain 400
+KEPT = ("HOME", "LANG", "LANGUAGE", "PATH", "SHELL", "SYSTEMROOT", "TEMP", "TESSDATA_PREFIX", "TMP", "TMPDIR", "TZ", "USER",
+        "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "VIRTUAL_ENV")  # fmt: skip  # of the environment
+KEPT_BEGINNINGS = ("LC_", "OMP_", "PYTHON")
 _ENGINE = re.compile(r"ray(?::(?P<address>auto|(?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}))?")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")  # of an address; a single letter is a drive
 _SPACE = re.compile(r"\s")
 
 
@@ -150,6 +154,11 @@ def server_url(url: str) -> str:
     return url
 
 
+def bare_environment() -> dict[str, str]:
+    """What processes that work for this one may know of its environment: no key is among it, by whatever name."""
+    return {name: value for name, value in os.environ.items() if name in KEPT or name.startswith(KEPT_BEGINNINGS)}
+
+
 def cluster_address(engine: str) -> str:
     """The address in `ray:ADDRESS`, which is auto or HOST:PORT; empty for a Ray of this machine alone, `ray`.
 
@@ -162,6 +171,19 @@ def cluster_address(engine: str) -> str:
             f"no engine: {engine.rpartition('@')[2]}", hint="write it as ray, ray:auto or ray:10.0.0.1:6379"
         )
     return named["address"] or ""
+
+
+def refuse_address(given: Path) -> None:
+    """Refuse an address where a file or folder is meant, as of a store of objects: nothing is fetched. What is told has no key of it.
+
+    Raises:
+        UsageError: it is one, and no file or folder of that name is there.
+    """
+    if (named := _SCHEME.match(str(given))) and not given.exists():
+        raise UsageError(
+            f"an address ({named[1]}://...), where a file or folder is meant; nothing was fetched",
+            hint="fetch what is there into a folder, and name that: see fingen help cluster",
+        )
 
 
 def server_name(url: str) -> str:

@@ -402,7 +402,8 @@ ROWS = st.lists(
 
 
 def surplus(made: list[tuple[Record, Chunk]], share: float = 1 / 3) -> list[Record]:
-    return surplus_reference([record for record, _ in made], {chunk.id: chunk for _, chunk in made}, share)
+    found = surplus_reference([record for record, _ in made], {chunk.id: chunk for _, chunk in made}, share)
+    return [made[place][0] for place in found]
 
 
 def is_reference(made: tuple[Record, Chunk]) -> bool:
@@ -445,7 +446,7 @@ def test_a_heading_inside_the_passage_counts_from_where_it_stands():
     before, after = (record.model_copy(update={"id": quote, "chunks": (chunk.id,), "evidence": (Evidence(quote=quote, page=1),)})
                      for quote in (pieces[0], pieces[2]))  # fmt: skip
 
-    assert surplus_reference([before, after], {chunk.id: chunk}, 1 / 3) == [after]
+    assert surplus_reference([before, after], {chunk.id: chunk}, 1 / 3) == [1]
     assert surplus_reference([before, after], {chunk.id: chunk}, 1 / 2) == []
 
 

@@ -79,7 +79,7 @@ class Desk:
         return rows
 
     def take(self, path: str, requests: Requests) -> Imported:
-        report = import_answers([Path(path)], requests.values(), self.teacher, self.outstanding, self.locks)
+        report = import_answers([Path(path)], requests, self.teacher, self.outstanding, self.locks)
         Judge(requests, self.outstanding, whole_problem).look()
         return report
 

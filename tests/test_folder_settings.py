@@ -30,7 +30,7 @@ ALLOWED: dict[str, set[str]] = {  # what a command takes from ./fingen.toml. A n
     "synth sentiment": DRAWN,
     "synth qa": DRAWN,
     "synth rewrite": {"wait", *LIMITS, *FILTERS},
-    "gather": {"wait", *LIMITS},
+    "gather": {"workers", "wait", *LIMITS},
     "prefer": {"siblings"},
     "mix": {"keep_out"},
     "dedup": FILTERS,

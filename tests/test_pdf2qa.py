@@ -35,7 +35,7 @@ from step_driver import run_until
 from fingen import cli
 from fingen.config import Pdf2qa, ReadSettings, Splitting
 from fingen.documents import read_documents
-from fingen.errors import FingenError, SetError, ShortfallError, TeacherError
+from fingen.errors import FingenError, SetError, ShortfallError, TeacherError, UsageError
 from fingen.pipeline import reading
 from fingen.pipeline.pdf2qa import pdf2qa
 from fingen.pipeline.summary import Summary
@@ -394,6 +394,26 @@ def test_a_file_given_twice_is_read_once(desk: Path):
 
     assert summary.exit_code == 0
     assert content(desk / "one" / "set") == content(desk / "two" / "set")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["s3://key:sk-canary-3@bucket/reports/", "https://sk-canary-3@example.org/a.pdf", "memory://sk-canary-3/a"],
+)
+def test_an_address_is_refused_without_what_stands_in_it_and_nothing_is_fetched(desk: Path, address: str):
+    run = invoke("pdf2qa", address, "--teacher", "offline")
+
+    assert run.exit_code == 2
+    assert (
+        f"an address ({address.partition(':')[0]}://...), where a file or folder is meant; nothing was fetched"
+        in run.output
+    )
+    assert "sk-canary-3" not in run.output
+    with pytest.raises(UsageError, match="where a file or folder is meant") as refused:
+        make(settings(Path(address)))
+    assert "sk-canary-3" not in str(refused.value)
+    Path(address).mkdir(parents=True)  # a folder may have such a name
+    assert "no documents below" in invoke("pdf2qa", address, "--teacher", "offline").output
 
 
 def test_the_same_report_under_two_names_is_said_and_used_once(desk: Path):

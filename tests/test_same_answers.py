@@ -26,10 +26,8 @@ def record(
     record(2, f"In 2024 revenue grew by 4.0 percent to 52.0 million. {prose('revenue')}", task="summary"),
 ], ids=["the same of another kind", "other words", "another beginning"])  # fmt: skip
 def test_it_falls(other: Record):
-    assert list(same_answers([record(1), other], better=lambda each: each.id)) == [(other, "nearly the answer of qa-1")]
-    assert [fallen.id for fallen, _ in same_answers([record(1), other], better=lambda each: -int(each.id[3:]))] == [
-        "qa-1"
-    ]
+    assert list(same_answers([record(1), other], better=lambda each: each.id)) == [(1, "nearly the answer of qa-1")]
+    assert [place for place, _ in same_answers([record(1), other], better=lambda each: -int(each.id[3:]))] == [0]
 
 
 @pytest.mark.parametrize("other", [

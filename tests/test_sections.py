@@ -347,7 +347,7 @@ def test_what_is_left_out_is_counted_by_its_section(tmp_path: Path):
     assert left_out([document], ()) == {"governance": 1}
     assert left_out([document], ("business in ningbo",)) == {"governance": 1, "other sections": 3}
     assert left_out([document], ("all",)) == {}
-    assert len(choose_chunks([document], None)) == 4
+    assert [len(places) for places in choose_chunks([document], None)] == [4]
 
 
 @pytest.mark.parametrize(("ink", "own"), [((0, 0, 0), (0.34, 0.76, 0.91)), ((0.1, 0.19, 0.32), (0.8, 0.1, 0.1))])

@@ -12,13 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rows import read_rows
 from test_duplicates import record as question
+from test_evidence import chunk
+from test_grounding import passage
 from test_sets import manifest, record
 
 from fingen.errors import LimitError
+from fingen.pipeline.reports import Reports
 from fingen.quality.duplicates import find_duplicates, find_repeats, worth
-from fingen.records import Rejected
+from fingen.records import Document, Period, Rejected, Request
 from fingen.sets import SetContent, write_set
 from fingen.spool import Spool, read_in
+from fingen.teachers.asked import Requests, by_key, distinct, keys_of
 
 ROW_BYTES = 1_350  # with what a command takes for no row, a million are 1.5 GB
 SPARE_BYTES = 4 << 20  # by which peaks of the same command differ
@@ -118,6 +122,40 @@ def test_repeats_on_disk_are_those_in_memory(drawn: list[tuple[int, int, str]]):
     on_disk = find_repeats(Spool(None, rows), order=order)
 
     assert [(rows[each.number].id, each.of, each.kind) for each in on_disk] == found
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), max_size=12))
+def test_requests_on_disk_are_those_in_memory(drawn: list[tuple[int, int]]):
+    schemas = [{"type": "object"}, {"type": "array"}]
+    there = [
+        Request(key=f"k{key}", task="qa", template="qa.en", system=f"S{chunk % 2}", prompt=str(chunk), max_tokens=9, count=1,
+                answer_schema=schemas[chunk % 2], passages=(passage(f"Text {chunk}.").model_copy(update={"chunk": f"c{chunk}"}),))
+        for key, chunk in drawn
+    ]  # fmt: skip
+    requests = Requests(None)
+    for request in there:
+        requests.append(request)
+
+    assert list(requests) == there == requests[:]
+    assert requests.keys == keys_of(there)
+    assert dict(requests.by_key) == by_key(there)
+    assert list(distinct(requests)) == list(distinct(there))
+    assert dict(requests.passages) == {shown.chunk: shown for each in there for shown in each.passages}
+
+
+@given(st.lists(st.integers(0, 3), max_size=5))
+def test_reports_on_disk_are_documents_in_memory(drawn: list[int]):
+    there = [
+        Document(path=f"{place}.pdf", sha256=str(place), pages=size, language="en", company=None, period=Period(),
+                 chunks=tuple(chunk(f"Text {each} of {place}.") for each in range(size)))
+        for place, size in enumerate(drawn)
+    ]  # fmt: skip
+    reports = Reports(None, there)
+
+    assert list(reports) == there == reports[:] == list(reports.read(range(len(there))))
+    assert [head.chunks for head in reports.heads] == [()] * len(there)
+    assert reports.sizes() == drawn
+    assert list(reports.chunks) == [each for document in there for each in document.chunks]
 
 
 sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))

@@ -417,7 +417,7 @@ def test_a_figure_that_the_statements_have_otherwise_is_of_another(shown_as: str
     made = [each.item for each in pairs_of(note) if any("Research" in cell.row for cell in each.item.cells)]
     assert made
     records = [build_record(item, note) for item in made]
-    assert len(list(find_namesakes(records, [note, own]))) == found * len(records)
+    assert len(list(find_namesakes(records, lambda document: [note, own]))) == found * len(records)
 
 
 def test_parts_of_a_year_are_compared_in_reports_of_them():

@@ -10,13 +10,13 @@ import click
 from fingen.cli.asking import consent, tell_unfinished
 from fingen.cli.common import Command, command_options, tell
 from fingen.cli.options import options_of, settings_of
-from fingen.config import ANEW, AskingToGather
+from fingen.config import ANEW, Gather
 
 
 @click.command("gather", cls=Command)
 @click.argument("parts", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PART...")
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="SET", help="Folder of the set.")
-@options_of(AskingToGather)
+@options_of(Gather)
 @click.option("--replace", is_flag=True, help=ANEW)
 @click.option(
     "--yes", is_flag=True, help="Have what the parts did not ask asked from here, also of a teacher that costs."
@@ -36,6 +36,7 @@ def command(
     Examples:
       $ fingen gather build/parts/* --out build/reports
       $ fingen gather build/parts/1 build/parts/2 --out build/intent --yes
+      $ fingen gather build/parts/* --out build/reports --workers 16
     """
     from fingen.cli.pdf2qa import summary_lines
     from fingen.cli.progress import Display
@@ -45,9 +46,9 @@ def command(
     from fingen.teachers.asking import Pending
 
     with Display(quiet=quiet) as display:
-        asking = settings_of(AskingToGather, options)
+        settings = settings_of(Gather, options)
         agree = consent(display, yes=True, quiet=quiet)  # to more than `yes` says nothing is asked
-        outcome = gather_parts(parts, out, asking, replaces=replace, yes=yes, on_event=display, consent=agree)
+        outcome = gather_parts(parts, out, settings, replaces=replace, yes=yes, on_event=display, consent=agree)
     if isinstance(outcome, Pending):
         tell_unfinished(ctx, outcome, as_json=as_json)
     if isinstance(outcome, Summary):

@@ -11,13 +11,28 @@ from fingen.cli.asking import consent, cost_line, tell_part, tell_unfinished, ye
 from fingen.cli.common import Command, command_options, echo, say_settings, tell
 from fingen.cli.options import options_of, settings_of
 from fingen.config import Pdf2qa
+from fingen.errors import UsageError
 
 if TYPE_CHECKING:
     from fingen.pipeline.summary import Summary
 
 
+def _local(ctx: click.Context, parameter: click.Parameter, value: tuple[Path, ...]) -> tuple[Path, ...]:
+    """What is no address; before anything is shown, for a key may stand in one."""
+    from fingen.wire import refuse_address
+
+    try:
+        for given in value:
+            refuse_address(given)
+    except UsageError as e:
+        raise click.BadParameter(f"{e}: {e.hint}") from e
+    return value
+
+
 @click.command("pdf2qa", cls=Command)
-@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="REPORTS...")
+@click.argument(
+    "inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="REPORTS...", callback=_local
+)
 @options_of(Pdf2qa)
 @yes_option
 @command_options

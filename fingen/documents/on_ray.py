@@ -1,4 +1,4 @@
-"""Reading many files on Ray, where a run asks for it: a task for each file, on a Ray of this machine or a cluster that runs.
+"""Work on Ray, where a run asks for it: a task for each file or other portion, on a Ray of this machine or a cluster that runs.
 
 A task has its file read by the same worker as without Ray, behind the same limits, so a file that ends its reader ends no
 worker of Ray. Ray itself is run by a child of this process: its command line, its working directory and its environment are
@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -44,17 +44,15 @@ from fingen.documents.workers import (
 from fingen.errors import Cause, DocumentError, ShortfallError, UsageError
 from fingen.install import install_command
 from fingen.records import Document
+from fingen.wire import bare_environment
 
-TRIES = 4  # of a file whose worker of Ray is lost, through no fault of the file
+TRIES = 4  # of what a worker of Ray had when it was lost, through no fault of it
 AHEAD = 2  # tasks that wait or run for each CPU
 NEWS_SECONDS = 0.5  # between two pages of a file that are told
 NO_CPU_SECONDS = 60.0  # that a cluster may be without a CPU
 REACH_SECONDS = 10.0  # in which a cluster answers
 LEAVING_SECONDS = 10.0  # that taking leave of a cluster may take
-STORE_BYTES = 128 << 20  # memory of a local Ray for documents on their way
-KEPT = ("HOME", "LANG", "LANGUAGE", "PATH", "SHELL", "SYSTEMROOT", "TEMP", "TESSDATA_PREFIX", "TMP", "TMPDIR", "TZ", "USER",
-        "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "VIRTUAL_ENV")  # fmt: skip  # of the environment
-KEPT_BEGINNINGS = ("LC_", "OMP_", "PYTHON")
+STORE_BYTES = 128 << 20  # memory of a local Ray for what is on its way
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # it would upload the working directory
@@ -69,7 +67,11 @@ LOCAL = {
 GONE = "the Ray worker that read it is gone: it is read {}"
 AGAIN = "run the same command again: what was read is kept; without --engine no Ray is asked"
 SHARED = "reports must lie in a folder that all machines of the cluster share, under the same path"
-News = tuple[str, Any]  # what is told of a file: page, done, failed, lost; usage and short end the run
+News = tuple[str, Any]  # what is told of a task: page, done, failed, gone, lost; usage and short end the run
+ENDS = ("done", "failed", "lost")  # of what is told of a task
+_Turn = tuple[
+    int, int, tuple[Any, ...]
+]  # the place of an item, the how manieth try it is, and the item where it is here
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,9 @@ class _Order:
     address: str  # of a cluster; empty: a local Ray
     folder: Path  # of what is written on the way, by a local Ray above all
     workers: int
-    sources: tuple[InputFile, ...]
-    reading: ReadSettings
-    cache: Path | None
+    count: int  # of tasks
+    task: Callable[..., Iterator[News]]  # a function of a module
+    given: tuple[Any, ...]  # to each task, behind its own item
 
 
 def require_ray() -> None:
@@ -104,39 +106,60 @@ def read_on_ray(sources: Sequence[InputFile], reading: ReadSettings, *, address:
         UsageError: Ray is not installed, or cannot be started or reached; or as `read_documents` does.
         ShortfallError: Ray ended, or had nothing left to read with.
     """
-    require_ray()
     if not sources:
         return
     sources = sorted(sources, key=size_of, reverse=True)
     if cache:
         with contextlib.suppress(OSError):  # a cache that cannot be written costs time, not data
             cache.mkdir(parents=True, exist_ok=True)
+    items = [replace(source, path=source.path.absolute()) for source in sources]
+    given = (reading, cache.absolute() if cache else None, made_by())
+    lost = []
+    for at, (kind, value) in run_on_ray(read_one, given, items, address=address, workers=workers):
+        if kind == "lost":
+            lost.append(sources[at])
+        else:
+            yield _told(sources[at], kind, value, on_cluster=bool(address))
+    yield from read_documents(lost, reading, workers=workers, cache=cache)
+
+
+def run_on_ray(task: Callable[..., Iterator[News]], given: tuple[Any, ...], items: Sequence[Any], *, address: str,
+               workers: int) -> Iterator[tuple[int, News]]:  # fmt: skip
+    """Call `task` of each item and what is `given` to all, on Ray; yields what is told of each, by its place.
+
+    A task tells "done" or "failed" at its end. What is told as "gone" had its worker lost, and is tried again; as "lost": it was lost
+    too often, and Ray does not come to do it.
+
+    Raises:
+        UsageError: Ray is not installed, or cannot be started or reached, or a task says so; ShortfallError: Ray ended.
+    """
+    require_ray()
     # A socket's path has room for a hundred characters, and macOS has half of them in front of a temporary folder.
     with tempfile.TemporaryDirectory(
         prefix="fingen-ray-", dir="/tmp" if sys.platform == "darwin" else None, ignore_cleanup_errors=True
     ) as folder:
-        given = tuple(replace(source, path=source.path.absolute()) for source in sources)
-        order = _Order(
-            address, Path(folder), min(workers, len(sources)), given, reading, cache.absolute() if cache else None
-        )
+        order = _Order(address, Path(folder), min(workers, len(items)), len(items), task, given)
         with _child(order) as pipe:
-            left, lost = len(sources), []
+            left = len(items)
             while left:
                 at, (kind, value) = _news(pipe, Path(folder))
-                told = _told(sources[at], kind, value, on_cluster=bool(address))
-                left -= not isinstance(told, Progress)
-                if isinstance(told, InputFile):
-                    lost.append(told)
-                else:
-                    yield told
-    yield from read_documents(lost, reading, workers=workers, cache=cache)
+                if kind == "usage":
+                    raise UsageError(value[0], hint=value[1])
+                if kind == "short":
+                    raise ShortfallError(value, hint=AGAIN)
+                if kind == "wanted":
+                    with contextlib.suppress(OSError):  # it died: `_news` will see
+                        pipe.send(items[at])
+                    continue
+                left -= kind in ENDS
+                yield at, (kind, value)
 
 
 def _news(pipe: Connection, folder: Path) -> tuple[int, News]:
     try:
         told: tuple[int, News] = pipe.recv()
     except (EOFError, OSError) as e:
-        raise ShortfallError(f"Ray ended before all was read{_last_words(folder)}", hint=AGAIN) from e
+        raise ShortfallError(f"Ray ended before all was done{_last_words(folder)}", hint=AGAIN) from e
     return told
 
 
@@ -147,16 +170,10 @@ def _last_words(folder: Path) -> str:
     return ""
 
 
-def _told(
-    source: InputFile, kind: str, value: Any, *, on_cluster: bool
-) -> Progress | Document | DocumentError | InputFile:
-    """News as the caller knows it; the file itself where Ray does not come to read it."""
-    if kind == "usage":
-        raise UsageError(value[0], hint=value[1])
-    if kind == "short":
-        raise ShortfallError(value, hint=AGAIN)
-    if kind == "lost":
-        return source
+def _told(source: InputFile, kind: str, value: Any, *, on_cluster: bool) -> Progress | Document | DocumentError:
+    """News as the caller knows it."""
+    if kind == "gone":
+        return Progress(source, 0, 0, GONE.format(value))
     if kind == "page":
         return Progress(source, *value)
     if kind == "failed":
@@ -206,7 +223,7 @@ def _environment(order: _Order) -> dict[str, str]:
 
     A cluster is found, and its token given, by variables of Ray's own; a local Ray has a token that no other knows.
     """
-    kept = {name: value for name, value in os.environ.items() if name in KEPT or name.startswith(KEPT_BEGINNINGS)}
+    kept = bare_environment()
     kept["PYTHONPATH"] = os.pathsep.join(_import_first())
     if order.address:
         rays = {name: value for name, value in os.environ.items() if name.startswith("RAY_")}
@@ -228,7 +245,7 @@ def _import_first() -> list[str]:
 
 
 def serve(handle: int) -> None:
-    """Have the files of an order read on Ray; end when the pipe closes, with all that was started."""
+    """Have the tasks of an order done on Ray; end when the pipe closes, with all that was started."""
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)  # Ray ends its own processes by them
     pipe = connect(handle)
@@ -283,12 +300,12 @@ def _leave(order: _Order) -> None:
 
 
 def _work(pipe: Connection, order: _Order) -> None:
-    """Have the files read, the first ones first, and tell what comes of them."""
+    """Have the tasks done, the first ones first, and tell what comes of them. An item is asked for when its turn comes."""
     import ray
 
-    read = ray.remote(max_retries=0, num_cpus=1, num_returns="streaming")(read_one)
-    waiting = deque((at, 1) for at in range(len(order.sources)))
-    running: dict[Any, tuple[int, int]] = {}  # a task -> its file, and the how manieth try it is
+    task = ray.remote(max_retries=0, num_cpus=1, num_returns="streaming")(order.task)
+    waiting: deque[_Turn] = deque((at, 1, ()) for at in range(order.count))
+    running: dict[Any, _Turn] = {}
     seen = time.monotonic()  # when the cluster had a CPU
     while (waiting or running) and not pipe.poll():
         cpus = int(ray.cluster_resources().get("CPU", 0))
@@ -297,22 +314,28 @@ def _work(pipe: Connection, order: _Order) -> None:
             pipe.send((0, ("short", f"the Ray cluster has had no CPU for {NO_CPU_SECONDS:g} seconds")))
             return
         while waiting and len(running) < max(1, AHEAD * cpus):
-            at, tries = waiting.popleft()
-            running[read.remote(order.sources[at], order.reading, order.cache, made_by())] = at, tries
-        for task in ray.wait([*running], timeout=1.0)[0]:
-            at, tries = running[task]
-            news = _next(task)
+            at, tries, item = waiting.popleft()
+            item = item or _wanted(pipe, at)
+            running[task.remote(*item, *order.given)] = at, tries, item
+        for ended in ray.wait([*running], timeout=1.0)[0]:
+            at, tries, item = running[ended]
+            news = _next(ended)
             if news is None:  # its worker is gone
                 again = tries < TRIES
-                pipe.send((at, ("page", (0, 0, GONE.format("again" if again else "on this machine")))))
+                pipe.send((at, ("gone", "again" if again else "on this machine")))
                 if again:
-                    waiting.appendleft((at, tries + 1))
+                    waiting.appendleft((at, tries + 1, item))
                 else:
                     pipe.send((at, ("lost", None)))
             else:
                 pipe.send((at, news))
-            if news is None or news[0] in ("done", "failed"):
-                del running[task]
+            if news is None or news[0] in ENDS:
+                del running[ended]
+
+
+def _wanted(pipe: Connection, at: int) -> tuple[Any]:
+    pipe.send((at, ("wanted", None)))
+    return (pipe.recv(),)
 
 
 def _next(task: Any) -> News | None:
@@ -322,7 +345,7 @@ def _next(task: Any) -> News | None:
     try:
         news: News = ray.get(next(task))
     except ray.exceptions.RayTaskError as e:
-        return "usage", (f"a worker of Ray cannot read: {_first_line(e.cause)}", _SAME_HINT)
+        return "usage", (f"a worker of Ray cannot do its task: {_first_line(e.cause)}", _SAME_HINT)
     except (StopIteration, ray.exceptions.RayError):
         return None
     return news

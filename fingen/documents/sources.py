@@ -11,6 +11,7 @@ from fingen.documents.formats import SUFFIXES, may_be_document
 from fingen.documents.overrides import OVERRIDES
 from fingen.documents.workers import InputFile
 from fingen.errors import UsageError
+from fingen.wire import refuse_address
 
 NAMED = 5  # files that a message names
 
@@ -30,10 +31,11 @@ def find_sources(inputs: Sequence[Path]) -> list[InputFile]:
     listed even when it does not exist: reading it will say so, and the others are still read.
 
     Raises:
-        UsageError: an input folder does not exist, or holds no document, and nothing else was named.
+        UsageError: an input is an address, or a folder that does not exist or holds no document, and nothing else was named.
     """
     found: list[tuple[Path, str, Path]] = []
     for given in inputs:
+        refuse_address(given)
         if given.is_dir():
             files = sorted(
                 path

@@ -133,7 +133,7 @@ class Checked:
     Of contested records `supported` are the ids of those of which it supports each claim, `against` what it says of others.
     """
 
-    fallen: list[tuple[Record, str]]
+    fallen: list[tuple[int, str]]  # by their places
     supported: frozenset[str]
     against: dict[str, str]
     report: dict[str, Any]
@@ -156,12 +156,14 @@ def read_verdicts(
             supported.add(record.id)
         elif against := _against(said, teacher):
             told_against[record.id] = against
-    uncontested = [record for record in records if CONTESTED not in record.draws and not record.label]
-    for record in uncontested:
+    uncontested = [
+        (at, record) for at, record in enumerate(records) if CONTESTED not in record.draws and not record.label
+    ]
+    for at, record in uncontested:
         said = [(claim, verdicts.get(claim_id(record, place))) for place, claim in enumerate(claims_of(record))]
         claims.update(verdict.verdict for _, verdict in said if verdict)
         if against := _against(said, teacher):
-            fallen.append((record, against))
+            fallen.append((at, against))
         unchecked += not against and not all(verdict for _, verdict in said)
     checked = len(uncontested) - unchecked
     report = {

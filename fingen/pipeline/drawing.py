@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any
 
 from fingen.config import Splitting
+from fingen.disk import short_digest
 from fingen.items import StatedItems, find_stated
 from fingen.pipeline.checking import DISAGREES, read_verdicts
 from fingen.pipeline.filters import OpenFilters
-from fingen.pipeline.repairing import is_repair
+from fingen.pipeline.looking import Draw, Looks
 from fingen.quality.absence import items_asked
 from fingen.quality.balance import surplus_reference
-from fingen.quality.checks import find_faults
-from fingen.quality.draft import Draft, Drop, joined
 from fingen.quality.duplicates import fold, worth
-from fingen.quality.evidence import find_quote, locate
-from fingen.quality.grounding import Finding, only_may_err
-from fingen.quality.namesakes import NAMESAKE, find_namesakes
+from fingen.quality.evidence import locate
+from fingen.quality.namesakes import NAMESAKE
 from fingen.quality.privacy import Mode, protect
 from fingen.quality.same_answers import same_answers
 from fingen.quality.splits import assign_splits, pick_memory
-from fingen.records import CONTESTED, SUPPORTED_BY, Chunk, Passage, Record, Rejected, Request, SplitUnit, take
+from fingen.records import Chunk, Record, Request, SplitUnit, take_ids
+from fingen.spool import Spool
 from fingen.tasks import qa
-from fingen.tasks.documents import parse_answer
-from fingen.teachers.answers import Answer, read_answers
 from fingen.teachers.journal import Journal
 from fingen.verification.origin import Origin
 
 REFERENCE_SHARE = 1 / 3  # of the offline teacher's pairs of a document and task, from glossaries and policies
 DISTRACTED = 0.3  # of the rows with their passage: other passages stand beside it
-NO_ANSWER = "no-answer"  # the reason of a request that nothing came of
 MEMORY = "memory:"  # before the id of a training record, in the journal: its second question is asked in memory
 UNSTATED = (
     0.1  # of the rows with their passage, where no share is named: another one stands there, and saying so is right
@@ -42,117 +36,26 @@ SURPLUS_NEGATIVES = "negatives-share"  # reasons of what is right and too much, 
 STATED_NOWHERE = "stated-nowhere"
 
 
-@dataclass(frozen=True)
-class Contested:
-    """A record that rules which read words speak against, and they alone: the second teacher decides on it."""
-
-    record: Record
-    reject: Rejected  # where the teacher does not support it
-
-
-@dataclass
-class Draw:
-    """Items on their way to becoming records."""
-
-    kept: list[Record] = field(default_factory=list)
-    contested: list[Contested] = field(default_factory=list)  # only where a second teacher is asked
-    rephrased: dict[str, str] = field(default_factory=dict)  # record id -> the second wording of its question
-    rejected: list[Rejected] = field(default_factory=list)
-    unusable: int = 0  # answers
-    unanswered: int = 0  # requests
-    repairs: Counter[str] = field(default_factory=Counter)  # what had to be forgiven to read answers -> how often
-    slips: int = 0  # quotes that differ from the source in a few letters, and were set right
-    checked: dict[str, Any] | None = (
-        None  # what a second teacher made of the items that pass the rules, if one was asked
-    )
-    judged: dict[str, Any] | None = None  # what a judge made of the kept items, if one was asked
-    mended: set[str] = field(default_factory=set)  # ids of records whose pair was rejected before
-    private: Counter[str] = field(default_factory=Counter)  # kind of personal data -> times it was found
-
-    @property
-    def asked_about(self) -> list[Record]:
-        """What a second teacher is asked about."""
-        return [*self.kept, *(each.record for each in self.contested)]
-
-    def settle(self, supported: Collection[str], against: Mapping[str, str], teacher: str) -> None:
-        """Keep contested records of which the second teacher supports each claim, and say so in them; reject the others.
-
-        `supported` are ids; `against` says by id what the teacher has against a record.
-        """
-        for each in self.contested:
-            record, reject = each.record, each.reject
-            if record.id in supported:
-                draws = {**record.draws, SUPPORTED_BY: teacher}
-                self.kept.append(record.model_copy(update={"draws": draws}))
-            else:
-                too = against.get(record.id, f"{teacher} did not say that the quotes support each claim")
-                self.rejected.append(reject.model_copy(update={"detail": f"{reject.detail}; {DISAGREES}: {too}"}))
-
-    def reject(self, records: Iterable[tuple[Record, str]], reason: str) -> None:
-        """Move records to the rejects, each with its detail. They are known as objects: a duplicate may have the same id."""
-        details = {id(record): detail for record, detail in records}
-        for record in self.kept:
-            if id(record) in details:
-                item: dict[str, Any] = {
-                    "question": record.instruction,
-                    "answer": record.output,
-                    "document": record.document,
-                }
-                item |= {"before": list(record.messages)} if record.turns else {}
-                self.rejected.append(
-                    Rejected(item=item, reason=reason, detail=details[id(record)], chunks=record.chunks, request=None)
-                )
-        self.kept = [record for record in self.kept if id(record) not in details]
-
-
-def look_at_answers(
-    requests: Iterable[Request], journal: Journal, origin: Origin, teacher: str, filters: OpenFilters, *, contest: bool
-) -> Draw:
-    """Each item of the answers in the journal as a record, or as a reject where a check of its own finds fault.
-
-    With `contest` what only rules that read words speak against is neither yet, but contested.
-    """
-    draw = Draw()
-    judge = _Judge(draw, origin, teacher, filters, contest)
-    distinct = {request.key: request for request in requests}
-    for answer in read_answers(journal, distinct.values(), parse_answer):
-        request, items = answer.request, answer.items
-        draw.unanswered += answer.completion is None
-        draw.unusable += answer.completion is not None and bool(answer.unusable)
-        draw.repairs.update(answer.repairs)
-        draw.rejected += rejects(answer)
-        most = request.count // len(request.tasks)  # of each kind
-        room = dict.fromkeys(request.tasks, most)
-        for task, item in items:
-            room[task.task] -= 1
-            if room[task.task] >= 0:
-                judge.item(task, item, request)
-            else:
-                draw.rejected.append(rejected(item.model_dump(), "surplus", f"more than {most} asked for", request))
-    return draw
-
-
 def draw_records(
-    requests: list[Request],
+    requests: Iterable[Request],
     journal: Journal,
-    origin: Origin,
-    teacher: str,
+    looks: Looks,
     filters: OpenFilters,
     check: str | None = None,
     negatives: float | None = None,
 ) -> Draw:
     """Records and rejects from the answers in the journal. Every item ends as one or the other.
 
-    `origin` has the passages that were shown, and whose reports they are from; `check` is the second teacher's name, `negatives`
-    the share of rows whose passage does not state what is asked for, None where all of them are wanted.
+    `check` is the second teacher's name, `negatives` the share of rows whose passage does not state what is asked for, None where all of
+    them are wanted.
     """
-    draw = look_at_answers(requests, journal, origin, teacher, filters, contest=check is not None)
+    origin, teacher, draw = looks.origin, looks.teacher, looks.at(requests, journal)
     if check is not None:
         checked = read_verdicts(draw.asked_about, origin.passages, check, journal)
         draw.settle(checked.supported, checked.against, check)
         draw.reject(checked.fallen, DISAGREES)
         draw.checked = checked.report
-    draw.reject(find_namesakes(draw.kept, origin.passages.values()), NAMESAKE)
+    draw.reject(looks.namesakes(draw.kept), NAMESAKE)
     draw.reject(_stated_nowhere(draw.kept, origin), STATED_NOWHERE)
     known = journal.splits()
 
@@ -164,121 +67,41 @@ def draw_records(
         best = (0, 0) if teacher == "offline" else worth(record)
         return not any(chunk in known for chunk in record.chunks), *best
 
-    duplicates = filters.duplicates(draw.kept, better=rank)
-    for kind in sorted({duplicate.kind for duplicate in duplicates}):
-        found = (duplicate for duplicate in duplicates if duplicate.kind == kind)
-        draw.reject(((d.record, f"of {d.of}" + (f" in {d.of_set}" if d.of_set else "")) for d in found), kind)
+    kept = draw.kept
+    ranks = list(map(rank, kept))
+    repeats = filters.repeats(kept, order=sorted(range(len(kept)), key=ranks.__getitem__))
+    for kind in sorted({each.kind for each in repeats}):
+        found = (each for each in repeats if each.kind == kind)
+        draw.reject(((d.number, f"of {d.of}" + (f" in {d.of_set}" if d.of_set else "")) for d in found), kind, kept)
     if teacher != "offline":  # the rules take whole sentences: theirs are the same, or they are not
         draw.reject(same_answers(draw.kept, better=rank), "answer")
-    draw.reject(filters.contaminated(draw.kept), "contaminated")
+    draw.reject(filters.overlaps(draw.kept).items(), "contaminated")
     if teacher == "offline":
         surplus_records = surplus_reference(draw.kept, origin.chunks, REFERENCE_SHARE)
         detail = "more than a third of this report's pairs came from glossaries and accounting policies"
-        draw.reject(((record, detail) for record in surplus_records), "reference-share")
+        draw.reject(((place, detail) for place in surplus_records), "reference-share")
     if negatives is not None:
         draw.reject(_surplus_negatives(draw.kept, negatives), SURPLUS_NEGATIVES)
     return draw
 
 
-def _stated_nowhere(records: Sequence[Record], origin: Origin) -> Iterator[tuple[Record, str]]:
+def _stated_nowhere(records: Iterable[Record], origin: Origin) -> Iterator[tuple[int, str]]:
     """Rows that ask for what no other passage of their report states: nobody knows whether an investor would find it."""
-    negative = [record for record in records if record.task == qa.NEGATIVE]
-    of_report: dict[str, list[Passage]] = {record.document: [] for record in negative}
-    for passage in origin.passages.values():
-        if passage.document in of_report:
-            of_report[passage.document].append(passage)
-    for document, rows in groupby(negative, key=lambda record: record.document):  # they come by their reports
-        stated = StatedItems(of_report[document])
-        for record in rows:
+    negative = ((place, record) for place, record in enumerate(records) if record.task == qa.NEGATIVE)
+    for document, rows in groupby(negative, key=lambda each: each[1].document):  # they come by their reports
+        stated = StatedItems(origin.of_document(document))
+        for place, record in rows:
             items = record.draws["asked"]
             if not stated.states(items, record.chunks):
-                yield record, f"no other passage of the report that is asked about states “{items[0]}”"
+                yield place, f"no other passage of the report that is asked about states “{items[0]}”"
 
 
-def _surplus_negatives(records: Sequence[Record], share: float) -> Iterator[tuple[Record, str]]:
+def _surplus_negatives(records: Sequence[Record], share: float) -> Iterator[tuple[int, str]]:
     """Rows beyond their share of all; which ones depends on their ids, not on their order."""
-    rows = [record for record in records if record.task == qa.NEGATIVE]
+    rows = {place: record.id for place, record in enumerate(records) if record.task == qa.NEGATIVE}
     most = round((len(records) - len(rows)) * share / (1 - share))
-    stay = {record.id for record in take(rows, most)}
-    yield from ((record, f"more than {share:g} of the rows") for record in rows if record.id not in stay)
-
-
-@dataclass
-class _Judge:
-    """Turns an item into a record, or rejects it."""
-
-    draw: Draw
-    origin: Origin
-    teacher: str
-    filters: OpenFilters
-    contest: bool
-
-    def item(self, task: qa.DocumentTask, item: qa.Item, request: Request) -> None:
-        """One item of an answer: it falls with each of its pairs."""
-        shown = [self.origin.chunks[passage.chunk] for passage in request.passages]
-        pairs, faults, findings, told, slips = item.pairs, list[Drop](), list[Finding](), list[Drop](), 0
-        record: Record | None = None
-        for number, pair in enumerate(pairs, 1):
-            quotes = {quote: find_quote(quote, shown) for quote in pair.evidence}
-            evidence = tuple(dict.fromkeys(part for place in quotes.values() for part in place.evidence))
-            built = task.build(pair, request, evidence, self.teacher).model_copy(update={"task": task.task})
-            record = built.after(record) if record else built
-            not_found = tuple(quote for quote, place in quotes.items() if not place.evidence)
-            draft = Draft(record, pair.rephrased, not_found, request.passages)
-            wrong, unproved = find_faults(draft, task.checks), self._grounding(record)
-            turn = f"turn {number}: " if len(pairs) > 1 else ""
-            told += [Drop(each.reason, turn + each.detail) for each in wrong]
-            told += [Drop(each.reason, turn + each.told) for each in unproved]
-            faults, findings = [*faults, *wrong], [*findings, *unproved]
-            slips += sum(bool(place.slips) for place in quotes.values())
-        assert record is not None  # an item has a pair
-        drop = joined(told)
-        contested = self.contest and only_may_err(faults, findings)
-        private = self.protect(record, pairs[-1].rephrased) if drop is None or contested else None
-        if private is None:
-            drop = drop if drop and not contested else Drop(
-                "privacy", "personal data in it; --privacy mask would keep it with marks in their place"
-            )  # fmt: skip
-            self.draw.rejected.append(rejected(item.model_dump(), drop.reason, drop.detail, request))
-        else:
-            kept, self.draw.rephrased[record.id] = private
-            if drop is not None:
-                reasons = dict.fromkeys([*(each.reason for each in faults), *(each.reason for each in findings)])
-                kept = kept.model_copy(update={"draws": {**kept.draws, CONTESTED: list(reasons)}})
-                reject = rejected(item.model_dump(), drop.reason, drop.detail, request)
-                self.draw.contested.append(Contested(kept, reject))
-                return
-            if is_repair(request.template):
-                self.draw.mended.add(record.id)
-            self.draw.slips += slips
-            self.draw.kept.append(kept)
-
-    def _grounding(self, record: Record) -> Sequence[Finding]:
-        grounding = self.origin.ground(record)
-        return grounding.failed if grounding else ()
-
-    def protect(self, record: Record, rephrased: str) -> tuple[Record, str] | None:
-        """A record and the second wording of its question, as they may be written; None if they may not be."""
-        mode = self.filters.filters.privacy
-        kept, found = protect(record, mode)
-        again, more = protect(record.model_copy(update={"instruction": rephrased}), mode)
-        self.draw.private.update([*found.elements(), *more.elements()])
-        return None if kept is None or again is None else (kept, again.instruction)
-
-
-def rejects(answer: Answer[Any]) -> list[Rejected]:
-    """Reject an answer that is unusable as a whole, or those of its items that have not the form; name one that is not there."""
-    if answer.completion is None:
-        return [rejected({}, NO_ANSWER, answer.unusable, answer.request)]
-    if answer.unusable:
-        return [rejected({"answer": answer.text}, "unusable-answer", answer.unusable, answer.request)]
-    return [rejected(item, "schema", detail, answer.request) for item, detail in answer.broken]
-
-
-def rejected(item: dict[str, Any], reason: str, detail: str, request: Request) -> Rejected:
-    """An item of an answer that did not become a record."""
-    chunks = tuple(passage.chunk for passage in request.passages)
-    return Rejected(item=item, reason=reason, detail=detail, chunks=chunks, request=request.key)
+    stay = take_ids(rows.values(), most)
+    yield from ((place, f"more than {share:g} of the rows") for place, id in rows.items() if id not in stay)
 
 
 def divide(
@@ -292,8 +115,8 @@ def divide(
     journal: Journal,
     unnamed: frozenset[str] = frozenset(),
     negatives: float | None = None,
-) -> dict[str, list[Record]]:
-    """The rows of each split, with or without their passages; choices are written to the journal.
+) -> dict[str, Spool[Record]]:
+    """The rows of each split, with or without their passages, on disk; choices are written to the journal.
 
     `units_of`: path -> the units of that document. Documents in `unnamed` name no company for sure: without its passage
     nobody knows whom a question about them means.
@@ -302,12 +125,16 @@ def divide(
     asked = {unit.removeprefix(MEMORY) for unit, split in known.items() if split == "memory"}
     draw.reject(_asked_in_memory(draw, asked), "exact")
     assignment = assign_splits(draw.kept, by=split_by, shares=splitting.shares, known=known, units_of=units_of)
-    draw.reject(assignment.rejected, "joins-splits")
+    if assignment.rejected:
+        joins = {record.id: detail for record, detail in assignment.rejected}
+        places = ((place, joins.get(record.id)) for place, record in enumerate(draw.kept))
+        draw.reject(((place, detail) for place, detail in places if detail), "joins-splits")
     journal.assign({unit: split for unit, split in assignment.units.items() if unit not in known})
     split_of = assignment.split_of
-    splits: dict[str, list[Record]] = {"train": [], "validation": [], "test": [], "memory": []}
+    splits = {split: Spool[Record](draw.near) for split in ("train", "validation", "test", "memory")}
     unstated = UNSTATED if negatives is None else 0.0  # else they are rows of their own
-    open_book = _OpenBook(draw.kept, split_of, origin, privacy, unstated)
+    shown = draw.kept if context in ("passage", "both") else ()
+    open_book = _OpenBook(shown, split_of, origin, privacy, unstated)
     for record in draw.kept:
         if record.task == qa.NEGATIVE:
             splits[split_of[record.id]].append(record)
@@ -318,41 +145,45 @@ def divide(
             splits[split_of[record.id]].append(open_book.row(record))
     draw.private += open_book.private
     if context in ("none", "both"):
-        chosen = _memory(splits["train"], draw, splitting.memory_share, asked)
-        journal.assign({f"{MEMORY}{record.id}": "memory" for record in chosen if record.id not in asked})
-        splits["memory"] = [qa.reworded(record, draw.rephrased[record.id]) for record in chosen]
+        train = splits["train"]
+        chosen = _memory(train, draw, splitting.memory_share, asked)
+        journal.assign({f"{MEMORY}{id}": "memory" for id in chosen if id not in asked})
+        for record in train:
+            if not record.input and record.id in chosen:
+                splits["memory"].append(qa.reworded(record, draw.rephrased[record.id]))
     return splits
 
 
-def _asked_in_memory(draw: Draw, asked: set[str]) -> list[tuple[Record, str]]:
+def _asked_in_memory(draw: Draw, asked: set[str]) -> list[tuple[int, str]]:
     """Records that ask what `memory` asks already, of the training records in `asked`: what is there stays."""
+    if not asked:
+        return []
     wordings = {fold(draw.rephrased[record.id]): record.id for record in draw.kept if record.id in asked}
-    found = ((record, wordings.get(fold(record.instruction))) for record in draw.kept)
-    return [(record, f"of the second question of {other}") for record, other in found if other]
+    found = ((place, wordings.get(fold(record.instruction))) for place, record in enumerate(draw.kept))
+    return [(place, f"of the second question of {other}") for place, other in found if other]
 
 
-def _memory(train: list[Record], draw: Draw, share: float, asked: set[str]) -> list[Record]:
-    """The training records whose second wording goes to memory, those `asked` before among them.
+def _memory(train: Iterable[Record], draw: Draw, share: float, asked: set[str]) -> dict[str, None]:
+    """Ids of the training records whose second wording goes to memory, those `asked` before among them, in their order.
 
     A wording that another question has already is left out, and a conversation has none.
     """
-    closed = [record for record in train if not record.input and draw.rephrased.get(record.id)]
-    taken = {fold(record.instruction) for record in draw.kept}
+    closed = {record.id: record.id in asked for record in train if not record.input and draw.rephrased.get(record.id)}
+    taken = {short_digest(fold(record.instruction)) for record in draw.kept}
     picked = pick_memory(closed, share, asked)
     chosen = set()
-    for record in sorted(closed, key=lambda record: (record.id not in asked, record.id)):
-        wording = fold(draw.rephrased[record.id])
-        if record.id in picked and wording not in taken:
+    for id in sorted(closed, key=lambda id: (not closed[id], id)):
+        if id in picked and (wording := short_digest(fold(draw.rephrased[id]))) not in taken:
             taken.add(wording)
-            chosen.add(record.id)
-    return [record for record in closed if record.id in chosen]
+            chosen.add(id)
+    return {id: None for id in closed if id in chosen}
 
 
 class _OpenBook:
     """Rows with their passage; other passages beside it come from the same document and the same split."""
 
     def __init__(
-        self, records: list[Record], split_of: dict[str, str], origin: Origin, privacy: Mode, unstated: float
+        self, records: Iterable[Record], split_of: dict[str, str], origin: Origin, privacy: Mode, unstated: float
     ) -> None:
         self._unstated = unstated
         self._privacy: Mode = "mask" if privacy == "drop" else privacy

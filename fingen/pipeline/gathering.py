@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fingen.config import Asking, Pdf2qa, Synth
+from fingen.config import Gather, Pdf2qa, Synth
 from fingen.disk import lock
 from fingen.errors import UsageError
 from fingen.events import Estimate
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def gather_parts(
     folders: Sequence[Path],
     out: Path,
-    asking: Asking,
+    settings: Gather,
     *,
     replaces: bool = False,
     yes: bool = False,
@@ -59,15 +59,16 @@ def gather_parts(
         consent(estimate)
 
     part = parts.first
-    asking = named_first(asking, str(part.bound.get("teacher")))
+    asking = named_first(settings.asking, str(part.bound.get("teacher")))
     given: dict[str, Any] = {"out": out, "asking": asking, "replace": replaces}
     outcome: Any
     if part.command == "pdf2qa":
-        outcome = pdf2qa(load_settings(part, Pdf2qa, **given), on_event=on_event, consent=agree, parts=parts)
+        made_of = load_settings(part, Pdf2qa, **given, workers=settings.workers, engine=settings.engine)
+        outcome = pdf2qa(made_of, on_event=on_event, consent=agree, parts=parts)
     else:
-        settings = load_settings(part, Synth, **given)
-        form, draws = _drawn(part, settings)
-        outcome = synth(settings, form, part.labels, draws, on_event=on_event, consent=agree, parts=parts)
+        drawn = load_settings(part, Synth, **given)
+        form, draws = _drawn(part, drawn)
+        outcome = synth(drawn, form, part.labels, draws, on_event=on_event, consent=agree, parts=parts)
     if isinstance(outcome, Pending):
         return replace(outcome, next="run the same command again to collect them")
     made: Summary | SynthSummary = replace(outcome, notes=[f"gathered from {len(parts.all)} parts", *outcome.notes])

@@ -86,11 +86,13 @@ def _requests(records: Sequence[Record], chunks: Mapping[str, Chunk], teacher: s
         yield ask_scores(templates[language], texts, list(group), teacher)
 
 
-def with_scores(records: Sequence[Record], requests: Sequence[Request], journal: Journal) -> tuple[list[Record], int]:
-    """The records with the scores that the journal has for them, and how many have none."""
+def with_scores(
+    records: Sequence[Record], requests: Sequence[Request], journal: Journal
+) -> tuple[Iterator[Record], int]:
+    """The records with the scores that the journal has for them, one by one, and how many have none."""
     verdicts = PAIRS.verdicts(journal, requests)
     scores = {id: said.points() for id, said in verdicts.items()}
-    judged = [
+    judged = (
         record.model_copy(update={"scores": scores[record.id]}) if record.id in scores else record for record in records
-    ]
+    )
     return judged, sum(record.id not in scores for record in records if not record.label)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 from fingen.config import Pdf2qa, Tuning
 from fingen.documents import OVERRIDES, is_narrative, name_some, passed_over
 from fingen.pipeline.reading import left_out
+from fingen.pipeline.reports import heads_of
 from fingen.pipeline.restated import different_values
 from fingen.records import Chunk, Document, Record, Rejected
 from fingen.training.schedule import total_steps
@@ -24,15 +25,12 @@ def document_notes(
     documents: Sequence[Document], asked: Sequence[Chunk], kept: Sequence[Record], rejected: Sequence[Rejected]
 ) -> list[str]:
     """A line for each thing to know: what was not read, what was left out, and where little came of much."""
-    lines = [
-        f"{document.path}: {note}"
-        for document in documents
-        for note in [*_about(document), *_unread(document), *_left_out(document)]
-    ]
+    heads = heads_of(documents)
+    lines = [f"{head.path}: {note}" for head in heads for note in [*_about(head), *_unread(head), *_left_out(head)]]
     lines += different_values(documents)
+    came = _Came(asked, kept, rejected)
     for document in documents:
-        chunks = {chunk.id for chunk in asked if chunk.document == document.path}
-        few = _few_passages(document) or _few_records(chunks, kept, rejected)
+        few = _few_passages(document) or came.few(document.path)
         if few:
             lines.append(f"{document.path}: {few}")
     return lines
@@ -40,8 +38,8 @@ def document_notes(
 
 def reading_notes(settings: Pdf2qa, documents: Sequence[Document], asked: Sequence[Chunk]) -> list[str]:
     """What a user should know of what was read before a teacher is asked about it."""
-    notes = [f"{d.path}: {note}" for d in documents for note in [*_about(d), *_unread(d), *_left_out(d)]]
-    if sorts := ", ".join(f"{count:,} {sort}" for sort, count in left_out(list(documents), settings.sections).items()):
+    notes = [f"{d.path}: {note}" for d in heads_of(documents) for note in [*_about(d), *_unread(d), *_left_out(d)]]
+    if sorts := ", ".join(f"{count:,} {sort}" for sort, count in left_out(documents, settings.sections).items()):
         notes.append(f"passages that are not asked about, by their section: {sorts} (--sections all takes every one)")
     return [*notes, *passed_over_note(settings), *amount_note(asked)]
 
@@ -158,14 +156,32 @@ def _few_passages(document: Document) -> str:
     return f"{passages} passages to ask about on {document.pages} pages are few: {why}"
 
 
-def _few_records(chunks: set[str], kept: Sequence[Record], rejected: Sequence[Rejected]) -> str:
-    records = sum(bool(chunks.intersection(record.chunks)) for record in kept)
-    if len(chunks) < LEAST_ASKED or records >= FEW_RECORDS * len(chunks):
-        return ""
-    reasons = Counter(one.reason for one in rejected if chunks.intersection(one.chunks)).most_common(1)
-    why = (
-        f"{reasons[0][1]} items were rejected as {reasons[0][0]}"
-        if reasons
-        else "the teacher found nothing to ask in most"
-    )
-    return f"{records} records from {len(chunks)} passages are few: {why}"
+class _Came:
+    """What came of the passages of each document that were asked about, gathered in one pass over them, records and rejects."""
+
+    def __init__(self, asked: Iterable[Chunk], kept: Iterable[Record], rejected: Iterable[Rejected]) -> None:
+        self._document_of = {chunk.id: chunk.document for chunk in asked}
+        self._asked = Counter(self._document_of.values())
+        self._records: Counter[str] = Counter()
+        self._reasons: dict[str, Counter[str]] = defaultdict(Counter)
+        for record in kept:
+            self._records.update(self._documents(record.chunks))
+        for one in rejected:
+            for document in self._documents(one.chunks):
+                self._reasons[document][one.reason] += 1
+
+    def _documents(self, chunks: Iterable[str]) -> set[str]:
+        return {self._document_of[chunk] for chunk in chunks if chunk in self._document_of}
+
+    def few(self, document: str) -> str:
+        """Say that few records came of a document; "" where they are as many as can be expected."""
+        asked, records = self._asked[document], self._records[document]
+        if asked < LEAST_ASKED or records >= FEW_RECORDS * asked:
+            return ""
+        reasons = self._reasons[document].most_common(1)
+        why = (
+            f"{reasons[0][1]} items were rejected as {reasons[0][0]}"
+            if reasons
+            else "the teacher found nothing to ask in most"
+        )
+        return f"{records} records from {asked} passages are few: {why}"

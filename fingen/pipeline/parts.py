@@ -11,7 +11,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -29,7 +29,7 @@ from fingen.documents.read import READER
 from fingen.errors import Cause, DocumentError, SetError, UsageError, redact
 from fingen.events import Outcome, command_line
 from fingen.pipeline.reading import Unread, all_unread, read_files, share_out
-from fingen.pipeline.repeated import same_content, same_report
+from fingen.pipeline.repeated import repeated
 from fingen.quality.duplicates import fold
 from fingen.records import Document, Frozen, Language, Period
 from fingen.set_folder import AS_BEFORE, say_differences
@@ -391,10 +391,7 @@ class Parts:
         listed = [each for _, each in self._listed.values()]
         if not listed:
             raise all_unread(failed)
-        again = same_content(listed)
-        again |= same_report(
-            [each for each in listed if each.path not in again], lambda one: self.document(one.path).chunks
-        )
+        again = repeated(listed, lambda one: self.document(one.path).chunks)
         return dict(sorted({**failed, **again}.items()))
 
     @cached_property
@@ -420,14 +417,13 @@ class Parts:
             raise SetError(f"{file}: not what was read of {path}", hint=f"remove that file, and {AGAIN}")
         return document
 
-    def documents(self, on_event: Callable[[Document], None], shard: Shard | None = None) -> list[Document]:
-        """The documents that are asked about, by name: all, or those of one machine."""
-        found = []
+    def documents(self, on_event: Callable[[Document], None], shard: Shard | None = None) -> Iterator[Document]:
+        """The documents that are asked about, by name, one by one: all, or those of one machine."""
         for each in self.kept:
             if shard is None or shard.takes(each.key):
-                found.append(self.document(each.path))
-                on_event(found[-1])
-        return found
+                document = self.document(each.path)
+                on_event(document)
+                yield document
 
     def quotas(self, limit: int | None, *, is_named: bool) -> dict[str, int] | None:
         """How many chunks are asked about of each document, where not all are; `is_named`: only of those that name their company."""

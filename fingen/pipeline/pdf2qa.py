@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from importlib.metadata import version
@@ -18,10 +18,12 @@ from fingen.disk import lock, sha256_file
 from fingen.documents import OVERRIDES, Progress, name_some
 from fingen.errors import DocumentError, SetError, ShortfallError, TeacherError, UsageError
 from fingen.events import Answered, Estimate, Note, Waiting
+from fingen.parallel import Parallel
 from fingen.pipeline.checking import Checker, open_checker
-from fingen.pipeline.drawing import Draw, divide, draw_records, look_at_answers
+from fingen.pipeline.drawing import divide, draw_records
 from fingen.pipeline.filters import OpenFilters, open_filters
 from fingen.pipeline.judging import Judge, open_judge, with_scores
+from fingen.pipeline.looking import Draw, Looks
 from fingen.pipeline.notes import amount_note, reading_notes, tuning_note
 from fingen.pipeline.parts import (
     Part,
@@ -38,8 +40,9 @@ from fingen.pipeline.parts import (
     read_share,
     refuse_no_part,
 )
-from fingen.pipeline.reading import Unread, askable, choose_chunks, protect_documents, read_all
+from fingen.pipeline.reading import Unread, askable, choose_chunks, protect_document, read_all
 from fingen.pipeline.repairing import Repairs
+from fingen.pipeline.reports import Reports
 from fingen.pipeline.requests import RequestPlan, make_plan
 from fingen.pipeline.summary import Clock, Summary, summarize
 from fingen.prompts import replaced_templates
@@ -58,9 +61,11 @@ from fingen.set_folder import (
     withdrawn_from,
 )
 from fingen.sets import JOURNAL, MANIFEST, SetContent, read_manifest, say_terms, write_set
+from fingen.spool import Named, Spool
 from fingen.tasks.documents import whole_problem
 from fingen.tasks.qa import PAIR_TOKENS
 from fingen.teachers import choose_teacher, open_teacher
+from fingen.teachers.asked import Requests, distinct, keys_of
 from fingen.teachers.asking import Gathered, Pending, check_ways, gather
 from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.job import Job, estimate, expected_usd, require_keys
@@ -192,14 +197,18 @@ class _Run:
     on_event: OnEvent
     repairs: Repairs
     clock: Clock = field(default_factory=Clock)
-    documents: list[Document] = field(default_factory=list)
     unread: Unread = field(default_factory=dict)
-    chunks: list[Chunk] = field(default_factory=list)  # asked about
-    shown: list[Chunk] = field(default_factory=list)  # those, and companions
+    chunks: Sequence[Chunk] = ()  # asked about
+    shown: dict[str, int] = field(default_factory=dict)  # those, and companions: the numbers of chunks by their ids
     split_by: SplitUnit = "chunk"
     expected_usd: float | None = None
     part: Part | None = None  # what this machine has read, where several make the set
     parts: Parts | None = None  # what all of them have read
+
+    def __post_init__(self) -> None:
+        self.documents = Reports(self.settings.out)
+        self.requests = Requests(self.settings.out)
+        self.job.requests = self.requests
 
     @cached_property
     def shard(self) -> Shard | None:
@@ -221,10 +230,10 @@ class _Run:
     @cached_property
     def origin(self) -> Origin:
         """The passages that are asked about, and whose reports these are, by all their names."""
-        passages = {passage.chunk: passage for request in self.job.requests for passage in request.passages}
-        documents = self.parts.kept if self.parts else self.documents
+        documents = self.parts.kept if self.parts else self.documents.heads
         names = frozenset(name for d in documents for name in (d.company, *d.names.values()) if name)
-        return Origin({chunk.id: chunk for chunk in self.shown}, passages, names)
+        chunks = Named(self.shown, lambda chunk: self.documents.chunks[self.shown[chunk]])
+        return Origin(chunks, self.requests.passages, names)
 
     def read(self) -> None:
         """Read the documents, and make the requests about them."""
@@ -232,16 +241,23 @@ class _Run:
             documents, self.unread = self.parts.documents(self.on_event, self.shard), self.parts.left_out
         else:
             documents, self.unread = read_all(self.settings, self.on_event)
-        self.documents, masked = protect_documents(documents, self.settings.filters.privacy)
+        masked: dict[int, Counter[str]] = {}  # number of a chunk -> how many of each kind have a mark in their place
+        for document in documents:
+            safe, found = protect_document(document, self.settings.filters.privacy)
+            masked |= {len(self.documents.chunks) + place: kinds for place, kinds in found.items()}
+            self.documents.add(safe)
         is_named = self.settings.context == "none"
-        asked = [d for d in self.documents if d.company or not is_named]
+        asked = [place for place, d in enumerate(self.documents.heads) if d.company or not is_named]
         if not asked and not self.shard:
-            raise _all_unnamed(self.documents)
+            raise _all_unnamed(self.documents.heads)
         limit = self.settings.limit
         quotas = self.parts.quotas(limit, is_named=is_named) if self.parts else None
-        self.chunks = choose_chunks(asked, limit, self.settings.sections, self._worth, quotas)
-        self.shown = self.plan.add_requests(self.job, self.documents, self.chunks)
-        self.job.masked = sum((masked[chunk.id] for chunk in self.shown if chunk.id in masked), Counter())
+        chosen = choose_chunks(self.documents.read(asked), limit, self.settings.sections, self._worth, quotas)
+        firsts = (self.documents.numbers(place).start for place in asked)
+        numbers = [first + each for first, places in zip(firsts, chosen, strict=True) for each in places]
+        self.chunks = self.documents.chunks.pick(numbers)
+        self.shown = self.plan.add_requests(self.job, self.documents, numbers)
+        self.job.masked = sum((masked[number] for number in self.shown.values() if number in masked), Counter())
         self.clock.lap("loading" if self.parts else "reading")
 
     @property
@@ -260,7 +276,7 @@ class _Run:
         settings = self.settings
 
         def count_worth(document: Document) -> int:
-            [safe], _ = protect_documents([document], settings.filters.privacy)
+            safe, _ = protect_document(document, settings.filters.privacy)
             return len(askable(safe, settings.sections, self._worth))
 
         if settings.asking.dry_run:
@@ -287,7 +303,7 @@ class _Run:
         """Say that the share of this machine is asked."""
         assert self.part is not None
         checks = self.checker.job.requests if self.checker else []
-        requests = {each.key for each in (*self.job.requests, *self.repairs.requests, *checks)}
+        requests = {*self.requests.keys, *keys_of(self.repairs.requests), *keys_of(checks)}
         asked = answers.asked + self.repairs.asked + (self.checker.asked if self.checker else 0)
         failed = self.checker.failed if self.checker else ""
         notes = [*answers.notes, *self.repairs.notes(), *([f"not all claims were checked: {failed}"] * bool(failed))]
@@ -317,8 +333,8 @@ class _Run:
                 {**self.bound, "shard": str(self.shard)} if self.shard else {**self.bound, "split_by": by}
             )
             refuse_other(out, self.job.identity, free=FREE)
-            refuse_withdrawn(out, [document.sha256 for document in self.documents])
-            _refuse_missing(out, self.documents)
+            refuse_withdrawn(out, [document.sha256 for document in self.documents.heads])
+            _refuse_missing(out, self.documents.heads)
         return consent
 
     def ask(self, journal: Journal, locks: RequestLocks, consent: Callable[[Estimate], None]) -> Gathered | Pending:
@@ -327,27 +343,27 @@ class _Run:
         Raises:
             TeacherError: the teacher refused, and not even one answer is there or what is there is not wanted alone.
         """
-        keys, why = [request.key for request in self.job.requests], "not answered yet"
+        keys, why = self.requests.keys, "not answered yet"
         before = len(journal.missing(keys))
         try:
             got = gather(self.job, journal, locks, self.on_event, consent)
         except TeacherError as e:
-            if not self.settings.partial or len(journal.missing(keys)) == len(set(keys)):
+            if not self.settings.partial or len(journal.missing(keys)) == len(keys):
                 raise
             got, why = None, str(e)
         if isinstance(got, Gathered) or not self.settings.partial:
             return got or Gathered()
         missing = len(journal.missing(keys))
-        if missing == len(set(keys)) and got is not None:
+        if missing == len(keys) and got is not None:
             return got
-        notes = [*(got.notes if got else []), f"{missing} of {len(set(keys))} requests have no answer ({why})"]
+        notes = [*(got.notes if got else []), f"{missing} of {len(keys)} requests have no answer ({why})"]
         return Gathered(before - missing, notes, is_short=True)
 
     def repair(self, journal: Journal, locks: RequestLocks, consent: Callable[[Estimate], None]) -> Pending | None:
         """Send rejected pairs back to their teacher, as often as is wanted."""
 
-        def look(requests: list[Request]) -> list[Rejected]:
-            return self.look(journal, requests).rejected
+        def look(requests: Sequence[Request]) -> Sequence[Rejected]:
+            return self.looks.at(distinct(requests), journal).rejected
 
         pending = self.repairs.ask(self.job, look, journal, locks, self.on_event, consent)
         if self.repairs.rounds:
@@ -361,7 +377,7 @@ class _Run:
         told = replace(told, notes=[*notes, *say_terms(self.job.teacher.name)])
         if self.checker is None:
             return told
-        return replace(told, check=self.checker.name, check_usd=self.checker.expected(self.job.requests, batch=False))
+        return replace(told, check=self.checker.name, check_usd=self.checker.expected(self.requests, batch=False))
 
     def check(
         self, journal: Journal, locks: RequestLocks, consent: Callable[[Estimate], None]
@@ -370,7 +386,7 @@ class _Run:
         if self.checker is None:
             return None
         self.checker.job.identity = self.job.identity
-        written = self.look(journal, [*self.job.requests, *self.repairs.requests]).asked_about
+        written = self.looks.at(self._asked, journal).asked_about
         checked = self.checker.ask(written, self.origin.passages, journal, locks, self.on_event, consent)
         self._expect(self.checker.job, journal)
         self.clock.lap("checking claims")
@@ -381,10 +397,17 @@ class _Run:
         costs = self.expected_usd, expected_usd(job, Outstanding(journal).batched())
         self.expected_usd = None if costs[0] is None or costs[1] is None else costs[0] + costs[1]
 
-    def look(self, journal: Journal, requests: Iterable[Request]) -> Draw:
-        """The items of answers, before duplicates fall. What the second teacher decides on is not sent back to be mended."""
-        contest = self.checker is not None
-        return look_at_answers(requests, journal, self.origin, self.job.teacher.name, self.filters, contest=contest)
+    @cached_property
+    def looks(self) -> Looks:
+        """The looks at answers, before duplicates fall. What the second teacher decides on is not sent back to be mended."""
+        settings, contest = self.settings, self.checker is not None
+        how = Parallel(settings.workers, settings.engine, lambda text: self.on_event(Note(text, is_warning=True)))
+        return Looks(self.origin, self.job.teacher.name, settings.filters.privacy, contest, how)
+
+    @property
+    def _asked(self) -> Iterator[Request]:
+        """All that was asked of the teacher, each once."""
+        return chain(self.requests.distinct(), distinct(self.repairs.requests))
 
     def ask_judge(
         self, journal: Journal, locks: RequestLocks, consent: Callable[[Estimate], None]
@@ -401,37 +424,42 @@ class _Run:
 
     def draw_records(self, journal: Journal) -> Draw:
         """Records and rejects from all answers of the journal."""
-        requests = [*self.job.requests, *self.repairs.requests]
         check = self.checker.name if self.checker else None
         negatives = self.settings.negatives
-        return draw_records(requests, journal, self.origin, self.job.teacher.name, self.filters, check, negatives)
+        return draw_records(self._asked, journal, self.looks, self.filters, check, negatives)
 
     def draw(self, journal: Journal) -> tuple[Draw, SetContent]:
         """Draw the records, with their scores, and divide them."""
         draw = self.draw_records(journal)
         if self.judge is not None:
-            draw.kept, unjudged = with_scores(draw.kept, self.judge.job.requests, journal)
+            judged, unjudged = with_scores(draw.kept, self.judge.job.requests, journal)
+            draw.replace(judged)
             draw.judged = self.judge.report(draw.kept, unjudged)
-        settings, units = self.settings, document_units(self.documents, self.split_by)
+        settings, units = self.settings, document_units(self.documents.heads, self.split_by)
         how = (settings.splitting, settings.context, self.split_by, settings.filters.privacy)
-        unnamed = frozenset(document.path for document in self.documents if document.company is None)
+        unnamed = frozenset(document.path for document in self.documents.heads if document.company is None)
         splits = divide(draw, *how, units, self.origin, journal, unnamed, settings.negatives)
         draw.private += self.job.masked
-        return draw, self.content(
-            draw, {split: list(map(self._whole, rows)) for split, rows in splits.items()}, journal
-        )
+        figures = Counter(self.origin.count_figures(()))
+        whole = {split: Spool(settings.out, self._whole(rows, figures)) for split, rows in splits.items()}
+        return draw, self.content(draw, whole, figures, journal)
 
-    def _whole(self, record: Record) -> Record:
-        """A row with what is known of its figures, and of the filing of its document."""
-        filing = self._filings.get(record.document)
-        told = with_steps(record) if self.settings.reasons else record
-        return self.origin.with_figures(told.model_copy(update={"filing": filing}) if filing else told)
+    def _whole(self, rows: Iterable[Record], figures: Counter[str]) -> Iterator[Record]:
+        """Rows with what is known of their figures, which are counted, and of the filing of their document."""
+        for record in rows:
+            filing = self._filings.get(record.document)
+            told = with_steps(record) if self.settings.reasons else record
+            whole = self.origin.with_figures(told.model_copy(update={"filing": filing}) if filing else told)
+            figures.update(self.origin.count_figures((whole,)))
+            yield whole
 
     @cached_property
     def _filings(self) -> dict[str, dict[str, str]]:
-        return {document.path: document.filing for document in self.documents if document.filing}
+        return {document.path: document.filing for document in self.documents.heads if document.filing}
 
-    def content(self, draw: Draw, splits: dict[str, list[Record]], journal: Journal) -> SetContent:
+    def content(
+        self, draw: Draw, splits: Mapping[str, Sequence[Record]], figures: Mapping[str, int], journal: Journal
+    ) -> SetContent:
         """What the set will hold.
 
         Raises:
@@ -454,24 +482,27 @@ class _Run:
             },
             prompts={name: template.sha256 for name, template in self.plan.templates.items()},
             sources=tuple(
-                SourceEntry(**{name: getattr(d, name) for name in SourceEntry.model_fields}) for d in self.documents
+                SourceEntry(**{name: getattr(d, name) for name in SourceEntry.model_fields})
+                for d in self.documents.heads
             ),
             unread={path: str(reason) for path, reason in self.unread.items()},
             files={},
             splits={},
             tasks={},
             rejects={},
-            requests=len({request.key for request in self.job.requests}),
+            requests=len(self.requests.keys),
             usage=usage,
             cost_usd=cost,
             split_by=self.split_by,
             checked=draw.checked or {},
             withdrawn=withdrawn_from(self.settings.out),
-            figures=self.origin.count_figures(chain.from_iterable(splits.values())),
+            figures=dict(figures),
             versions={"fingen": __version__, "pymupdf": version("pymupdf"), "python": platform.python_version()},
         )
-        rejects = [protect_reject(each, self.settings.filters.privacy) for each in draw.rejected]
-        return SetContent(splits=splits, rejected=rejects, chunks=self.shown, manifest=manifest)
+        out, privacy = self.settings.out, self.settings.filters.privacy
+        rejects = Spool(out, (protect_reject(each, privacy) for each in draw.rejected))
+        chunks = self.documents.chunks.pick(self.shown.values())
+        return SetContent(splits=splits, rejected=rejects, chunks=chunks, manifest=manifest)
 
     def no_record(self, draw: Draw) -> ShortfallError:
         """The error where everything fell, with why."""
@@ -483,8 +514,8 @@ class _Run:
         hints = [*first, *self.plan.without_rules(self.job.teacher.name)]
         look_at = NO_TABLE if all(task.per_table for task in self.plan.tasks) else NO_REPORT
         if not self.shown:
-            of = f": nothing is asked about in {sum(len(each.chunks) for each in self.documents):,} passages that were read"
-            unnamed = [each.path for each in self.documents if each.company is None]
+            of = f": nothing is asked about in {len(self.documents.chunks):,} passages that were read"
+            unnamed = [each.path for each in self.documents.heads if each.company is None]
             hints += [f"no company is named for sure in {name_some(unnamed)}"] * bool(unnamed) + [look_at]
         else:
             of = f" of {len(self.shown):,} passages" + (f"; rejected: {counts}" if counts else "")
@@ -523,7 +554,7 @@ class _Run:
         return replace(summary, notes=notes, exit_code=max(summary.exit_code, int(answers.is_short)))
 
 
-def _all_unnamed(documents: list[Document]) -> UsageError:
+def _all_unnamed(documents: Sequence[Document]) -> UsageError:
     names = ", ".join(document.path for document in documents[:3]) + (" ..." if len(documents) > 3 else "")
     return UsageError(
         f"no company is named for sure in {names}: a question without its passage would be about nobody",
@@ -543,10 +574,10 @@ def _missing(folder: Path, job: Job) -> set[str] | None:
     if not (folder / JOURNAL).is_file():
         return None
     with Journal.open(folder / JOURNAL) as journal:
-        return set(journal.missing([request.key for request in job.requests]))
+        return set(journal.missing(keys_of(job.requests)))
 
 
-def _refuse_missing(folder: Path, documents: list[Document]) -> None:
+def _refuse_missing(folder: Path, documents: Sequence[Document]) -> None:
     if not (folder / MANIFEST).exists():
         return
     gone = {source.path for source in read_manifest(folder).sources} - {document.path for document in documents}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 
 from fingen.config import CACHE, Pdf2qa
@@ -11,6 +12,7 @@ from fingen.documents import InputFile, Progress, find_sources, is_narrative, re
 from fingen.documents.sorts import is_asked, sort_of
 from fingen.errors import DocumentError, NoneReadError
 from fingen.pipeline.repeated import repeated
+from fingen.pipeline.reports import Reports
 from fingen.quality.privacy import Mode, protect_chunk
 from fingen.records import Chunk, Document
 from fingen.wire import cluster_address
@@ -20,22 +22,23 @@ Unread = dict[str, DocumentError | str]  # input file -> why it is left out
 
 def read_all(
     settings: Pdf2qa, on_event: Callable[[Progress | Document | DocumentError], None]
-) -> tuple[list[Document], Unread]:
-    """The documents that can be read, by name, and for each other file the reason."""
-    documents: list[Document] = []
-    unread: Unread = {}
+) -> tuple[Iterator[Document], Unread]:
+    """The documents that can be read, by name, and for each other file the reason. What was read lies on disk meanwhile."""
+    documents, unread = Reports(settings.out), dict[str, DocumentError | str]()
     with closing(read_files(find_sources(settings.inputs), settings)) as events:
         for event in events:
             on_event(event)
             if isinstance(event, Document):
-                documents.append(event)
+                documents.add(event)
             elif isinstance(event, DocumentError):
                 unread[event.path] = event
     if not documents:
         raise all_unread(unread)
-    documents.sort(key=lambda document: document.path)
-    unread |= repeated(documents)
-    return [document for document in documents if document.path not in unread], dict(sorted(unread.items()))
+    places = sorted(range(len(documents)), key=lambda place: documents.heads[place].path)
+    of_path = {documents.heads[place].path: place for place in places}
+    unread |= repeated([documents.heads[place] for place in places], lambda one: documents.chunks_of(of_path[one.path]))
+    kept = [place for path, place in of_path.items() if path not in unread]
+    return documents.read(kept), dict(sorted(unread.items()))
 
 
 def read_files(sources: Sequence[InputFile], settings: Pdf2qa) -> Generator[Progress | Document | DocumentError]:
@@ -55,22 +58,14 @@ def all_unread(unread: Unread) -> DocumentError:
     return errors[0] if len(errors) == 1 else NoneReadError(errors)
 
 
-def protect_documents(documents: list[Document], mode: Mode) -> tuple[list[Document], dict[str, Counter[str]]]:
-    """The documents with marks in place of personal data, and for each chunk that has some how many of each kind."""
-    masked: dict[str, Counter[str]] = {}
-    safe = []
-    for document in documents:
-        chunks = []
-        for chunk in document.chunks:
-            without, found = protect_chunk(chunk, mode)
-            chunks.append(without)
-            if found:
-                masked[chunk.id] = found
-        safe.append(document.model_copy(update={"chunks": tuple(chunks)}))
-    return safe, masked
+def protect_document(document: Document, mode: Mode) -> tuple[Document, dict[int, Counter[str]]]:
+    """The document with marks in place of personal data, and by the place of each chunk that has some how many of each kind."""
+    safe = [protect_chunk(chunk, mode) for chunk in document.chunks]
+    masked = {place: found for place, (_, found) in enumerate(safe) if found}
+    return document.model_copy(update={"chunks": tuple(chunk for chunk, _ in safe)}), masked
 
 
-def left_out(documents: list[Document], sections: Sequence[str]) -> dict[str, int]:
+def left_out(documents: Iterable[Document], sections: Sequence[str]) -> dict[str, int]:
     """How many narrative chunks are not asked about because of their section, by the sort of section."""
     chunks = (chunk for document in documents for chunk in document.chunks)
     counts = Counter(sort_of(c) or "other sections" for c in chunks if is_narrative(c) and not is_asked(c, sections))
@@ -78,31 +73,32 @@ def left_out(documents: list[Document], sections: Sequence[str]) -> dict[str, in
 
 
 def choose_chunks(
-    documents: list[Document],
+    documents: Iterable[Document],
     limit: int | None,
     sections: Sequence[str] = (),
     is_worth: Callable[[Chunk], object] = is_narrative,
     quotas: Mapping[str, int] | None = None,
-) -> list[Chunk]:
-    """The chunks to ask about: all of the sections that are worth it, or `limit` of them, spread over documents and their length.
+) -> list[array[int]]:
+    """Which chunks to ask about, by their places in each document: all of the sections that are worth it, or `limit` of them.
 
-    A larger limit adds to what a smaller one chose: who raises it pays for nothing twice. `quotas` say by path how many each document
-    has, where these are not all documents that share the limit.
+    These are spread over documents and their length. A larger limit adds to what a smaller one chose: who raises it pays for nothing
+    twice. `quotas` say by path how many each document has, where these are not all documents that share the limit.
     """
-    pools = [askable(document, sections, is_worth) for document in documents]
+    pools = {document.path: askable(document, sections, is_worth) for document in documents}
     if limit is None:
-        return [chunk for pool in pools for chunk in pool]
-    shares = (
-        [quotas[each.path] for each in documents] if quotas is not None else share_out(list(map(len, pools)), limit)
-    )
+        return list(pools.values())
+    shares = quotas
+    if shares is None:
+        shares = dict(zip(pools, share_out(list(map(len, pools.values())), limit), strict=True))
     return [
-        pool[place] for pool, share in zip(pools, shares, strict=True) for place in sorted(_spread(len(pool), share))
+        array("I", (pool[place] for place in sorted(_spread(len(pool), shares[path])))) for path, pool in pools.items()
     ]
 
 
-def askable(document: Document, sections: Sequence[str], is_worth: Callable[[Chunk], object]) -> list[Chunk]:
-    """The chunks of a document that can be asked about."""
-    return [chunk for chunk in document.chunks if is_worth(chunk) and is_asked(chunk, sections)]
+def askable(document: Document, sections: Sequence[str], is_worth: Callable[[Chunk], object]) -> array[int]:
+    """The places of those chunks of a document that can be asked about."""
+    chunks = enumerate(document.chunks)
+    return array("I", (place for place, chunk in chunks if is_worth(chunk) and is_asked(chunk, sections)))
 
 
 def share_out(sizes: Sequence[int], limit: int) -> list[int]:

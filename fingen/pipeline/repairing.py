@@ -11,6 +11,7 @@ from fingen.disk import sha256_text
 from fingen.errors import TeacherError
 from fingen.events import Estimate
 from fingen.records import Rejected, Request
+from fingen.teachers.asked import by_key, keys_of
 from fingen.teachers.asking import OnEvent, Pending, gather, judge_stored
 from fingen.teachers.job import Job
 from fingen.teachers.journal import Journal
@@ -42,7 +43,7 @@ class Repairs:
     def ask(
         self,
         job: Job,
-        look: Callable[[list[Request]], list[Rejected]],
+        look: Callable[[Sequence[Request]], Sequence[Rejected]],
         journal: Journal,
         locks: RequestLocks,
         on_event: OnEvent,
@@ -53,7 +54,7 @@ class Repairs:
         A teacher that fails on the way takes nothing away: what was kept is there. Where answers come from a file, the set is
         made of those that are there, and what could still go back is counted.
         """
-        asked = job.requests
+        asked: Sequence[Request] = job.requests
         for number in range(1, self.rounds + 1):
             items = repair_requests(asked, look(asked), journal, number)
             if not items:
@@ -98,7 +99,8 @@ def repair_requests(
     for each in rejected:
         if each.request is not None and each.reason not in NOT_MENDED:
             found[each.request].append(each)
-    distinct = {request.key: request for request in asked if request.key in found}
+    there = by_key(asked)
+    distinct = {key: there[key] for key in keys_of(asked) if key in found}
     answers = journal.answers(distinct)
     return [
         (_repair(request, answers[key].text, found[key], number), len(found[key]))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from fingen.quality.duplicates import fold
-from fingen.records import Chunk, Document, Period
+from fingen.records import Chunk, Period
 
 SAME = 0.9  # share of their lines that two copies of a report have in common
 WHOLE = 0.5  # share of the lines of a report from which on its amendment takes its place, and is no part of it alone
@@ -33,11 +33,11 @@ class About(Protocol):
 D = TypeVar("D", bound=About)
 
 
-def repeated(documents: Sequence[Document]) -> dict[str, str]:
+def repeated(documents: Sequence[D], chunks: Callable[[D], Iterable[Chunk]]) -> dict[str, str]:
     """The documents to leave out, and why: `documents` in the order in which the first of equals is kept."""
     left_out = same_content(documents)
     others = [document for document in documents if document.path not in left_out]
-    return left_out | same_report(others, lambda document: document.chunks)
+    return left_out | same_report(others, chunks)
 
 
 def same_content(documents: Sequence[About]) -> dict[str, str]:

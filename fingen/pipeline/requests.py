@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,8 @@ from fingen.disk import sha256_text
 from fingen.documents import is_narrative
 from fingen.errors import UsageError
 from fingen.pipeline.companions import Companions
-from fingen.records import Chunk, Document
+from fingen.pipeline.reports import Reports
+from fingen.records import Chunk, Passage
 from fingen.tasks import qa
 from fingen.tasks.documents import named_tasks
 from fingen.tasks.negative import NEGATIVE
@@ -38,22 +40,26 @@ class RequestPlan:
     judge: str | None = None  # the teacher that scores what is kept
     negatives: float | None = None  # the share of rows whose passage does not state what is asked for
 
-    def add_requests(self, job: Job, documents: list[Document], chunks: list[Chunk]) -> list[Chunk]:
-        """Give the job a request for each chunk and group of tasks, with a companion passage where they have one.
+    def add_requests(self, job: Job, reports: Reports, chosen: Iterable[int]) -> dict[str, int]:
+        """Give the job a request for each chosen chunk and group of tasks, with a companion passage where they have one.
 
-        Returns the chunks that the requests show, companions too, in the order of the documents.
+        Chunks go by their numbers. Returns those that the requests show, companions too, by their ids, in the order of the documents.
         """
-        by_path = {document.path: document for document in documents}
+        heads = {head.path: head for head in reports.heads}
         # rules read one passage at a time
-        companions = Companions(documents) if job.teacher.name != "offline" else None
-        shown = {chunk.id for chunk in chunks}
-        for chunk in chunks:
-            passage = qa.build_passage(by_path[chunk.document], chunk)
+        companions = Companions(reports) if job.teacher.name != "offline" else None
+        shown = dict[int, str]()
+        numbers = array("Q", chosen)
+        for number, chunk in zip(numbers, reports.chunks.read(numbers), strict=True):
+            shown[number] = chunk.id
+            passage = qa.build_passage(heads[chunk.document], chunk)
             for tasks in self.groups_for(chunk, job.teacher.name):
+                passages: tuple[Passage, ...] = (passage,)
                 takes_two = companions and any(task.has_companion for task in tasks)
-                beside = companions.of(chunk) if companions and takes_two else None
-                passages = (passage, qa.build_passage(by_path[beside.document], beside)) if beside else (passage,)
-                shown |= {beside.id} if beside else set()
+                if companions and takes_two and (at := companions.of(chunk)) is not None:
+                    beside = reports.chunks[at]
+                    shown[at] = beside.id
+                    passages = (passage, qa.build_passage(heads[beside.document], beside))
                 template = self.templates[template_name(tasks, chunk.language)]
                 request = qa.ask_pairs(
                     tasks,
@@ -65,7 +71,7 @@ class RequestPlan:
                     questions=self.questions,
                 )
                 job.requests.append(request)
-        return [chunk for document in documents for chunk in document.chunks if chunk.id in shown]
+        return {shown[number]: number for number in sorted(shown)}
 
     def groups_for(self, chunk: Chunk, teacher: str) -> list[tuple[DocumentTask, ...]]:
         """The groups of tasks that a chunk is worth being asked for."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from fingen.pipeline.reports import heads_of
 from fingen.quality.duplicates import fold
 from fingen.quality.evidence import locate
 from fingen.records import Document
@@ -32,14 +33,14 @@ class _Figure:
 
 def different_values(documents: Sequence[Document]) -> list[str]:
     """A line for each item whose amount of a year a report gives otherwise than that year's own report."""
-    by_company: dict[tuple[str, str], list[Document]] = defaultdict(list)
-    for document in documents:
-        if document.company and document.period.kind == "annual" and len(document.period.end or "") == 10:
-            by_company[fold(document.company), document.language].append(document)
+    by_company: dict[tuple[str, str], list[tuple[int, Document]]] = defaultdict(list)
+    for place, head in enumerate(heads_of(documents)):
+        if head.company and head.period.kind == "annual" and len(head.period.end or "") == 10:
+            by_company[fold(head.company), head.language].append((place, head))
     lines: list[str] = []
     for group in by_company.values():
-        known = {document.path: _figures(document) for document in group} if len(group) > 1 else {}
-        for earlier, later in ((a, b) for a in group for b in group if _follows(a, b)):
+        known = {head.path: _figures(documents[place]) for place, head in group} if len(group) > 1 else {}
+        for earlier, later in ((a, b) for _, a in group for _, b in group if _follows(a, b)):
             lines += _differences(earlier, later, known)
     return lines
 

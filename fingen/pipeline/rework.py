@@ -16,6 +16,7 @@ from fingen.events import Outcome
 from fingen.pipeline.drawing import divide, draw_records
 from fingen.pipeline.filters import OpenFilters, open_filters
 from fingen.pipeline.judging import judge_requests, with_scores
+from fingen.pipeline.looking import Looks
 from fingen.pipeline.own_rows import is_reworked, rework_rows
 from fingen.pipeline.repairing import is_repair
 from fingen.quality.privacy import protect_reject
@@ -23,6 +24,7 @@ from fingen.quality.reasons import with_steps
 from fingen.quality.splits import document_units, note_companies
 from fingen.records import TOGETHER, Manifest, Request
 from fingen.sets import JOURNAL, SPLITS, SetContent, read_manifest, read_split, refuse_preferences, write_set
+from fingen.spool import Spool
 from fingen.tasks import qa
 from fingen.tasks.documents import named_tasks
 from fingen.tasks.qa import DocumentTask
@@ -106,15 +108,14 @@ def _draw_again(
         draw = draw_records(
             requests,
             journal,
-            origin,
-            before.teacher,
+            Looks(origin, before.teacher, filters.privacy, contest=before.settings.get("check") is not None),
             opened,
             before.settings.get("check"),
             before.settings.get("negatives"),
         )
         if judge := before.settings.get("judge"):
             scoring = judge_requests(draw.kept, origin.chunks, judge)
-            draw.kept, _ = with_scores(draw.kept, scoring, journal)
+            draw.replace(with_scores(draw.kept, scoring, journal)[0])
         how = splitting or _as_before(before)
         split_by: Any = before.split_by if how.by == "auto" else how.by
         settings = {
@@ -133,8 +134,8 @@ def _draw_again(
         bound = journal.settings() or {}
         journal.write_settings({**bound, **{k: v for k, v in settings.items() if k in bound}, "split_by": split_by})
     if settings.get("reasons"):
-        splits = {split: list(map(with_steps, rows)) for split, rows in splits.items()}
-    splits = {split: list(map(origin.with_figures, rows)) for split, rows in splits.items()}
+        splits = {split: Spool(folder, map(with_steps, rows)) for split, rows in splits.items()}
+    splits = {split: Spool(folder, map(origin.with_figures, rows)) for split, rows in splits.items()}
     figures = origin.count_figures(chain.from_iterable(splits.values()))
     update = {
         "settings": settings,
@@ -144,7 +145,9 @@ def _draw_again(
         "checked": draw.checked or {},
     }
     manifest = before.model_copy(update=update)
-    return SetContent(splits, [protect_reject(each, filters.privacy) for each in draw.rejected], chunks, manifest)
+    return SetContent(
+        splits, Spool(folder, (protect_reject(each, filters.privacy) for each in draw.rejected)), chunks, manifest
+    )
 
 
 def _count(requests: Iterable[Request]) -> int:

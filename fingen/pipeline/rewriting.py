@@ -17,8 +17,8 @@ from fingen.config import Rewrite
 from fingen.disk import lock, sha256_file, sha256_text
 from fingen.errors import SetError, ShortfallError
 from fingen.events import Estimate, Note, Outcome, command_line
-from fingen.pipeline.drawing import NO_ANSWER
 from fingen.pipeline.filters import OpenFilters, open_filters
+from fingen.pipeline.looking import NO_ANSWER
 from fingen.pipeline.pdf2qa import require_named
 from fingen.prompts import Template
 from fingen.quality.checks import CHECKS

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fingen.config import Pdf2qa
 from fingen.errors import DocumentError
 from fingen.events import Outcome, command_line
-from fingen.pipeline.drawing import Draw
+from fingen.pipeline.looking import Draw
 from fingen.pipeline.notes import document_notes, passed_over_note
 from fingen.pipeline.reading import Unread, left_out
 from fingen.pipeline.repairing import Repairs
+from fingen.pipeline.reports import Reports
 from fingen.quality.splits import note_companies
 from fingen.records import Chunk, Document
 from fingen.sets import SetContent
@@ -69,9 +71,9 @@ class Clock:
 def summarize(
     settings: Pdf2qa,
     content: SetContent,
-    documents: list[Document],
+    documents: Reports,
     unread: Unread,
-    chunks: list[Chunk],
+    chunks: Sequence[Chunk],
     draw: Draw,
     asked: int,
     repairs: Repairs,
@@ -88,10 +90,10 @@ def summarize(
     return Summary(
         set=str(settings.out),
         teacher=content.manifest.teacher,
-        documents=[_about(document) for document in documents],
+        documents=[_about(head, size) for head, size in zip(documents.heads, documents.sizes(), strict=True)],
         unread=[_why_unread(path, reason) for path, reason in unread.items()],
-        pages=sum(document.pages for document in documents),
-        chunks=sum(len(document.chunks) for document in documents),
+        pages=sum(head.pages for head in documents.heads),
+        chunks=len(documents.chunks),
         chunks_asked=len(chunks),
         left_out=left_out(documents, settings.sections),
         chunks_with_records=sum(chunk.id in answered for chunk in chunks),
@@ -132,9 +134,9 @@ def _repaired(repairs: Repairs, draw: Draw) -> dict[str, int] | None:
     return {"sent": repairs.sent, "requests": len(repairs.requests), "kept": kept}
 
 
-def _about(document: Document) -> dict[str, Any]:
-    about = document.model_dump(mode="json", exclude={"chunks", "sha256", "names"})
-    return {**about, "chunks": len(document.chunks)}
+def _about(head: Document, chunks: int) -> dict[str, Any]:
+    about = head.model_dump(mode="json", exclude={"chunks", "sha256", "names"})
+    return {**about, "chunks": chunks}
 
 
 def _why_unread(path: str, reason: DocumentError | str) -> dict[str, Any]:
@@ -152,7 +154,7 @@ def _count(splits: Any) -> dict[str, dict[str, int]]:
     return dict(sorted(counts.items()))
 
 
-def _coverage(chunks: list[Chunk], answered: set[str]) -> dict[str, dict[str, int]]:
+def _coverage(chunks: Iterable[Chunk], answered: set[str]) -> dict[str, dict[str, int]]:
     sections: dict[str, dict[str, int]] = {}
     for chunk in chunks:
         name = " > ".join(chunk.section[:2]) or "(no section)"

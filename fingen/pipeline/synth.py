@@ -15,8 +15,8 @@ from fingen.config import Synth
 from fingen.disk import lock, sha256_text
 from fingen.errors import ShortfallError, UsageError
 from fingen.events import Answered, Estimate, Note, Outcome, command_line
-from fingen.pipeline.drawing import rejected, rejects
 from fingen.pipeline.filters import OpenFilters, open_filters
+from fingen.pipeline.looking import rejected, rejects
 from fingen.pipeline.parts import (
     Part,
     PartOutcome,

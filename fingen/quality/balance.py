@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from fingen.disk import sha256_text
@@ -15,20 +16,22 @@ REFERENCE = re.compile(
 )
 
 
-def surplus_reference(records: Sequence[Record], chunks: Mapping[str, Chunk], share: float) -> list[Record]:
-    """Records beyond `share` of a document's and task's that come from glossaries and accounting policies.
+def surplus_reference(records: Sequence[Record], chunks: Mapping[str, Chunk], share: float) -> list[int]:
+    """The places of records beyond `share` of a document's and task's that come from glossaries and accounting policies.
 
     These are the parts in which reports are most alike. Which records are surplus depends on their ids, not their order.
     """
-    groups: dict[tuple[str | None, str], list[Record]] = {}
+    sizes, reference = Counter[tuple[str, str]](), dict[tuple[str, str], list[str]]()
     for record in records:
-        groups.setdefault((record.document, record.task), []).append(record)
+        group = record.document, record.task
+        sizes[group] += 1
+        if any(map(REFERENCE.search, _titles(record, chunks))):
+            reference.setdefault(group, []).append(record.id)
     surplus: set[str] = set()
-    for group in groups.values():
-        reference = [record for record in group if any(map(REFERENCE.search, _titles(record, chunks)))]
-        room = int((len(group) - len(reference)) * share / (1 - share) + 1e-9)
-        surplus.update(record.id for record in sorted(reference, key=lambda record: sha256_text(record.id))[room:])
-    return [record for record in records if record.id in surplus]
+    for group, ids in reference.items():
+        room = int((sizes[group] - len(ids)) * share / (1 - share) + 1e-9)
+        surplus.update(sorted(ids, key=sha256_text)[room:])
+    return [place for place, record in enumerate(records) if record.id in surplus] if surplus else []
 
 
 def _titles(record: Record, chunks: Mapping[str, Chunk]) -> list[str]:

@@ -8,7 +8,7 @@ Where no statement has the row and two tables disagree, nobody knows which one i
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -18,6 +18,7 @@ from fingen.quality.source import prepare
 from fingen.quality.steps import Cell, beside_time, cells_of, is_bare_total, places_of, row_key, stands_within
 from fingen.quality.tables import Place
 from fingen.records import Passage, Record
+from fingen.spool import read_in
 
 NAMESAKE = "namesake"  # the reason of what is rejected
 _NEAR = Decimal("0.0005")  # of an amount, by which two prints of it may differ where one is rounded to another unit
@@ -59,22 +60,28 @@ class _Printed:
 _Report = Mapping[tuple[str, int], Sequence[_Printed]]  # a row and a year -> its figures
 
 
-def find_namesakes(records: Iterable[Record], passages: Iterable[Passage]) -> Iterator[tuple[Record, str]]:
-    """The rows whose program takes a cell that its report has another figure for as well, each with the page of that one.
+def find_namesakes(
+    records: Sequence[Record], of_document: Callable[[str], Iterable[Passage]]
+) -> Iterator[tuple[int, str]]:
+    """The places of rows whose program takes a cell that its report has another figure for as well, each with the page of that one.
 
-    A row without a program has none, nor has a cell of which the question says in which total it stands.
+    A row without a program has none, nor has a cell of which the question says in which total it stands. `of_document` gives the passages
+    of a report. The rows may lie on disk: those of one report are looked at together.
     """
-    asked = [(record, cells_of(record)) for record in records if record.program and "cells" in record.draws]
-    by_document: dict[str, list[Passage]] = defaultdict(list)
-    for passage in passages if asked else ():
-        by_document[passage.document].append(passage)
-    reports = {name: _read(by_document[name]) for name in {record.document for record, _ in asked}}
-    for record, cells in asked:
-        own = [passage for passage in by_document[record.document] if passage.chunk in record.chunks]
-        standing = (cell for cell in cells if not (is_bare_total(cell) or _is_placed(cell, cells, record)))
-        found = filter(None, (_namesake(cell, own, reports[record.document]) for cell in standing))
-        if (namesake := next(found, None)) is not None:
-            yield record, namesake
+    asked: dict[str, list[int]] = defaultdict(list)
+    for place, record in enumerate(records):
+        if record.program and "cells" in record.draws:
+            asked[record.document].append(place)
+    for document, places in asked.items():
+        passages = list(of_document(document))
+        report = _read(passages)
+        for place, record in zip(places, read_in(records, places), strict=True):
+            cells = cells_of(record)
+            own = [passage for passage in passages if passage.chunk in record.chunks]
+            standing = (cell for cell in cells if not (is_bare_total(cell) or _is_placed(cell, cells, record)))
+            found = filter(None, (_namesake(cell, own, report) for cell in standing))
+            if (namesake := next(found, None)) is not None:
+                yield place, namesake
 
 
 def _is_placed(cell: Cell, cells: Sequence[Cell], record: Record) -> bool:

@@ -10,31 +10,37 @@ from typing import Any
 from rapidfuzz import fuzz
 
 from fingen.records import Record
+from fingen.spool import read_in
 
 SAME = 85.0  # of 100, from which on answers with the same figures and a quote in common say the same
 _FIGURE = re.compile(r"\d[\d.,]*")
 
 
-def same_answers(records: Sequence[Record], *, better: Callable[[Record], Any]) -> Iterator[tuple[Record, str]]:
-    """Records that repeat the answer of one that stays, each with which; `better` is a sort key that puts what stays first.
+def same_answers(records: Sequence[Record], *, better: Callable[[Record], Any]) -> Iterator[tuple[int, str]]:
+    """The places of records that repeat the answer of one that stays, each with which; `better` is a sort key that puts what stays first.
 
-    What differs in a figure, or rests on other quotes, as another measure does, is never called the same.
+    What differs in a figure, or rests on other quotes, as another measure does, is never called the same. The records may lie on disk:
+    those of one report are looked at together.
     """
-    stays: dict[Hashable, list[Record]] = defaultdict(list)
-    for record in sorted(records, key=better):
-        if not record.document or record.label:
-            continue
-        alike = stays[_group(record)]
-        first = next((other for other in alike if _say_the_same(record, other)), None)
-        if first is None:
-            alike.append(record)
-        else:
-            yield record, f"nearly the answer of {first.id}"
+    reports: dict[str, list[int]] = defaultdict(list)
+    for place, record in enumerate(records):
+        if record.document and not record.label:
+            reports[record.document].append(place)
+    for places in reports.values():
+        stays: dict[Hashable, list[Record]] = defaultdict(list)
+        there = zip(places, read_in(records, places), strict=True)
+        for place, record in sorted(there, key=lambda each: better(each[1])):
+            alike = stays[_group(record)]
+            first = next((other for other in alike if _say_the_same(record, other)), None)
+            if first is None:
+                alike.append(record)
+            else:
+                yield place, f"nearly the answer of {first.id}"
 
 
 def _group(record: Record) -> Hashable:
     figures = sorted(figure.rstrip(".,") for figure in _FIGURE.findall(record.output))
-    return record.document, bool(record.input), tuple(figures)
+    return bool(record.input), tuple(figures)
 
 
 def _say_the_same(one: Record, other: Record) -> bool:

@@ -240,13 +240,13 @@ def _fraction(*parts: str) -> float:
     return int(sha256_text(*parts)[:13], 16) / (1 << 52)
 
 
-def pick_memory(train: Sequence[Record], share: float, known: Collection[str] = ()) -> set[str]:
-    """Ids of the training records whose second question goes to `memory`: by a threshold on the hash of the id.
+def pick_memory(train: Iterable[str], share: float, known: Collection[str] = ()) -> set[str]:
+    """Those of the ids of the training records whose second question goes to `memory`: by a threshold on the hash of the id.
 
     Those that are `known` from the run before stay. From ten records on it is at least one (the lowest), unless the share
     is 0.
     """
-    fractions = {record.id: _fraction("memory", record.id) for record in train}
+    fractions = {record_id: _fraction("memory", record_id) for record_id in train}
     picked = {record_id for record_id, fraction in fractions.items() if fraction < share or record_id in known}
     if not picked and share > 0 and len(fractions) >= LEAST_FOR_MEMORY:
         picked = {min(fractions, key=lambda record_id: fractions[record_id])}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Generic, TypeVar
 
 from fingen.records import Broken, Completion, Parsed, Request
@@ -11,6 +12,7 @@ from fingen.teachers.journal import Journal
 
 T = TypeVar("T")
 
+AT_ONCE = 256  # answers that are in memory
 
 Parse = Callable[[Request, str], Parsed[T]]  # raises ValueError: the answer as a whole is of no use
 # `stop_reason` of an answer that may be whole: servers of other makers leave it out, or name the token that ended it.
@@ -42,12 +44,14 @@ def repair_notes(repairs: Mapping[str, int]) -> list[str]:
 
 def read_answers(journal: Journal, requests: Iterable[Request], parse: Parse[T]) -> Iterator[Answer[T]]:
     """Read the latest stored answer to each request, in the order of the requests."""
-    asked = list(requests)
-    completions = journal.answers(request.key for request in asked)
-    return (_read(request, completions.get(request.key), parse) for request in asked)
+    left = iter(requests)
+    while some := list(islice(left, AT_ONCE)):
+        completions = journal.answers(request.key for request in some)
+        yield from (read_answer(request, completions.get(request.key), parse) for request in some)
 
 
-def _read(request: Request, completion: Completion | None, parse: Parse[T]) -> Answer[T]:
+def read_answer(request: Request, completion: Completion | None, parse: Parse[T]) -> Answer[T]:
+    """Read the answer to a request."""
     if completion is None or completion.stop_reason not in ENDED:
         return Answer(request, completion, completion.stop_reason if completion else "not answered")
     try:

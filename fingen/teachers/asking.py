@@ -15,6 +15,7 @@ from fingen.disk import check_writable
 from fingen.errors import Interrupted, SetError, UsageError
 from fingen.events import Answered, Estimate, Note, Waiting, command_line
 from fingen.records import Completion, Request
+from fingen.teachers.asked import by_key, keys_of
 from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.batch_apis import open_batch_api
 from fingen.teachers.batch_files import FILE_REQUESTS, Imported, export_requests, import_answers, part_of
@@ -125,7 +126,7 @@ def gather(job: Job, journal: Journal, locks: RequestLocks, on_event: OnEvent, c
     Raises:
         FingenError: see `ask`, `export` and `take_answers`.
     """
-    asking, keys = job.asking, [request.key for request in job.requests]
+    asking, keys = job.asking, keys_of(job.requests)
     asked, exported, imported = 0, None, None
     Outstanding(journal).settle(locks)
     judge_stored(job, journal)
@@ -154,7 +155,7 @@ def ask(job: Job, journal: Journal, locks: RequestLocks, on_event: OnEvent) -> i
 
     What batches hold is waited for too, if that is wanted; what a file holds is not.
     """
-    missing = journal.missing([request.key for request in job.requests])
+    missing = journal.missing(keys_of(job.requests))
     counter = _Counter(job, journal, len(missing), on_event)
     outstanding = Outstanding(journal)
     while missing:
@@ -216,7 +217,7 @@ def collect(
     Raises:
         Interrupted: Ctrl-C while waiting; the batches go on.
     """
-    requests = {request.key: request for request in job.requests}
+    requests = by_key(job.requests)
     asking = job.asking
     if asking.batch and journal.unasked(requests):
         _bind(job, journal)
@@ -248,7 +249,7 @@ def collect(
 def export(job: Job, path: Path, journal: Journal, locks: RequestLocks) -> int:
     """Write what is missing to a file, or to several, and hold it; returns the number of requests. Nothing is sent."""
     outstanding = Outstanding(journal)
-    requests = {request.key: request for request in job.requests}
+    requests = by_key(job.requests)
     missing = journal.unasked(requests)
     if not missing:
         return 0
@@ -264,17 +265,19 @@ def export(job: Job, path: Path, journal: Journal, locks: RequestLocks) -> int:
 
 def take_answers(job: Job, paths: Sequence[Path], journal: Journal, locks: RequestLocks, on_event: OnEvent) -> Imported:
     """Take the answers in files into the journal, then look at them as at any other. Nothing is sent."""
-    missing = journal.missing([request.key for request in job.requests])
+    missing = journal.missing(keys_of(job.requests))
     counter = _Counter(job, journal, len(missing), on_event)
     _bind(job, journal)
-    report = import_answers(paths, job.requests, open_batch_api(job.teacher).teacher, Outstanding(journal), locks)
+    report = import_answers(
+        paths, by_key(job.requests), open_batch_api(job.teacher).teacher, Outstanding(journal), locks
+    )
     judge_stored(job, journal, counter.count)
     return report
 
 
 def judge_stored(job: Job, journal: Journal, on_answer: OnAnswer = lambda request, completion: None) -> None:
     """Validate the answers that a killed run stored and did not validate."""
-    Judge({request.key: request for request in job.requests}, Outstanding(journal), job.validate, on_answer).look()
+    Judge(by_key(job.requests), Outstanding(journal), job.validate, on_answer).look()
 
 
 def _pending(
@@ -286,7 +289,7 @@ def _pending(
     files = [
         {"file": file.place, "requests": file.requests, "waiting": file.waiting} for file in outstanding.open("export")
     ]
-    total, unasked = len({request.key for request in job.requests}), len(journal.unasked(missing))
+    total, unasked = len(keys_of(job.requests)), len(journal.unasked(missing))
     is_fine = not imported.is_short if imported else exported is not None or bool(batches)
     return Pending(
         set=str(job.out),
@@ -307,7 +310,7 @@ def _pending(
 
 def _invalid(job: Job, journal: Journal, missing: list[str]) -> list[str]:
     """Name the requests that were answered, by whichever run or file, and whose answers cannot be used, with why."""
-    asked, faulty = {request.key: request for request in job.requests}, journal.faulty()
+    asked, faulty = by_key(job.requests), journal.faulty()
     told = [
         f"{asked[key].where}: {faults[-1][1]} ({len(faults)} answers so far)"
         for key in missing

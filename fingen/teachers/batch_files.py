@@ -252,20 +252,21 @@ def hold_claimed(
 
 def import_answers(
     paths: Sequence[Path],
-    requests: Iterable[Request],
+    requests: Mapping[str, Request],
     teacher: SdkTeacher,
     outstanding: Outstanding,
     locks: RequestLocks,
 ) -> Imported:
     """Take the answers in files back, raw; `judge` then looks at them. Every row ends in one of the counts.
 
-    Of a folder all files are read, in any order; those without a result are named.
+    The requests are by their keys. Of a folder all files are read, in any order; those without a result are named.
 
     Raises:
         UsageError: a file cannot be read, no row of it is a result, or a folder holds none.
     """
     report = Imported(", ".join(map(str, paths[:SHOWN])) + (" ..." if len(paths) > SHOWN else ""))
-    intake = _Intake({short_hash(request.key): request for request in requests}, teacher, outstanding, locks, report)
+    keys = {short_hash(key): key for key in requests}
+    intake = _Intake(requests, keys, teacher, outstanding, locks, report)
     named = {path.resolve(): path for path in paths if not path.is_dir()}
     found = {each.resolve(): each for path in paths if path.is_dir() for each in _files_in(path)}
     is_several = len({**named, **found}) > 1
@@ -296,7 +297,8 @@ def _files_in(folder: Path) -> list[Path]:
 class _Intake:
     """Reads rows, and stores them in groups."""
 
-    requests: Mapping[str, Request]  # by short hash
+    requests: Mapping[str, Request]  # by their keys
+    keys: Mapping[str, str]  # by short hash
     teacher: SdkTeacher
     outstanding: Outstanding
     locks: RequestLocks
@@ -345,7 +347,8 @@ class _Intake:
             self.report.broken.append(f"{row}: {e}")
             return
         self.results += 1
-        request = self.requests.get(result.custom_id.partition("-")[0])
+        own = self.keys.get(result.custom_id.partition("-")[0])
+        request = self.requests[own] if own else None
         key = request.key if request else self.outstanding.keys([result.custom_id]).get(result.custom_id)
         if key is None:
             self.report.unknown.append(f"{row}: {result.custom_id[:64]}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from fingen.events import Estimate
 from fingen.records import Request, Usage, request_key
 from fingen.sets import JOURNAL
 from fingen.teachers import prices
+from fingen.teachers.asked import Requests, keys_of
 from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.budgets import paid_beside
 from fingen.teachers.dispatch import TRIES, OnAnswer, Terms, Validate, dearest, dispatch
@@ -39,7 +40,7 @@ class Job:
     item_tokens: int  # of an answer, for one item, about
     found_by: str | None = None  # the variable of the key that the teacher was found by, where nobody named it
     repairs: int = 0  # times that an answer may go back to be mended
-    requests: list[Request] = field(default_factory=list)
+    requests: list[Request] | Requests = field(default_factory=list)
     masked: Counter[str] = field(default_factory=Counter)  # kind of personal data -> marks in its place in the requests
     identity: dict[str, Any] = field(default_factory=dict)  # the settings that the first answer binds the set to
 
@@ -165,14 +166,17 @@ def _terms(job: Job, say: Callable[[str], None]) -> Terms:
 
 def estimate(job: Job, *, missing: set[str] | None, batch: bool = False) -> Estimate:
     """What the requests that are `missing` (None: all) would send and cost, now or in a batch."""
-    requests = [request for request in job.requests if missing is None or request.key in missing]
-    items = sum(request.count for request in requests)
+    requests = _Some(job.requests, missing)
+    count = items = tokens = 0
+    for request in requests:
+        count, items = count + 1, items + request.count
+        tokens += _shared_tokens(request) + estimate_tokens(request.prompt)
     return Estimate(
         teacher=job.teacher.name,
-        requests=len(requests),
-        from_journal=len(job.requests) - len(requests),
+        requests=count,
+        from_journal=len(job.requests) - count,
         pairs=items,
-        input_tokens=sum(_shared_tokens(request) + estimate_tokens(request.prompt) for request in requests),
+        input_tokens=tokens,
         output_tokens=items * job.item_tokens,
         usd=_estimate_usd(job, requests, batch=batch),
         batch_usd=_estimate_usd(job, requests, batch=True),
@@ -186,15 +190,24 @@ def estimate(job: Job, *, missing: set[str] | None, batch: bool = False) -> Esti
 
 def expected_usd(job: Job, batched: set[str]) -> float | None:
     """What all requests were expected to cost, those in `batched` at the price of a batch; None if unknown."""
-    parts = {
-        True: [request for request in job.requests if request.key in batched],
-        False: [request for request in job.requests if request.key not in batched],
-    }
+    alone = set(keys_of(job.requests)) - batched
+    parts = {True: _Some(job.requests, batched), False: _Some(job.requests, alone)}
     costs = [_estimate_usd(job, requests, batch=batch) for batch, requests in parts.items()]
     return None if None in costs else sum(cost[1] for cost in costs if cost)
 
 
-def _estimate_usd(job: Job, requests: list[Request], *, batch: bool) -> tuple[float, float, float] | None:
+@dataclass(frozen=True)
+class _Some:
+    """Those of the requests whose keys are wanted (None: all), as often as they are gone through."""
+
+    requests: Iterable[Request]
+    keys: Set[str] | None
+
+    def __iter__(self) -> Iterator[Request]:
+        return (request for request in self.requests if self.keys is None or request.key in self.keys)
+
+
+def _estimate_usd(job: Job, requests: Iterable[Request], *, batch: bool) -> tuple[float, float, float] | None:
     """Low: every shared prompt read from the cache and short answers. Expected: no cache.
 
     Most: the worst case of every attempt that a run makes, each in its dearest form. What goes back to be mended is in

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -20,6 +20,7 @@ from fingen.spool import Shelf
 from fingen.tasks.qa import build_passage
 
 MOST_GROUNDED = 1 << 14  # rows whose figures are remembered: those that share them mostly stand near each other
+Groundings = dict[tuple[object, ...], Grounding]  # how figures stand, by all of a row that says so
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Origin:
     passages: Mapping[str, Passage] = field(default_factory=dict)
     organisations: frozenset[str] = frozenset()  # whose reports they are
     is_whole: bool = False
-    _ground: dict[tuple[object, ...], Grounding] = field(default_factory=dict, compare=False, repr=False)
+    groundings: Groundings = field(default_factory=dict, compare=False, repr=False)
+    _by_document: dict[str, list[str]] = field(default_factory=dict, compare=False, repr=False)
 
     def of(self, record: Record) -> tuple[Passage, ...] | None:
         """What a row was written from; None where that is not here."""
@@ -41,6 +43,13 @@ class Origin:
             found = tuple(self.passages[chunk] for chunk in record.chunks if chunk in self.passages)
             return found if len(found) == len(record.chunks) else None
         return tuple(self.passages.values()) if self.is_whole else None
+
+    def of_document(self, path: str) -> Iterator[Passage]:
+        """The passages of one document, in their order."""
+        if not self._by_document:
+            for chunk, passage in self.passages.items():
+                self._by_document.setdefault(passage.document, []).append(chunk)
+        return map(self.passages.__getitem__, self._by_document.get(path, ()))
 
     def with_texts(self, record: Record) -> Record:
         """The row with the quotes and the passage that its hashes stand for; the hash of what is not here stays."""
@@ -75,11 +84,15 @@ class Origin:
             record.chunks or (),
             record.evidence,
         )  # rows of one pair share them
-        if key not in self._ground:
-            if len(self._ground) >= MOST_GROUNDED:
-                self._ground.clear()
-            self._ground[key] = ground(record, passages, organisations=self.organisations)
-        return self._ground[key]
+        if key not in self.groundings:
+            self.remember({key: ground(record, passages, organisations=self.organisations)})
+        return self.groundings[key]
+
+    def remember(self, groundings: Groundings) -> None:
+        """Keep how the figures of some rows stand; where that gets too many, those from before are forgotten."""
+        if len(self.groundings) + len(groundings) > MOST_GROUNDED:
+            self.groundings.clear()
+        self.groundings.update(groundings)
 
     def count_figures(self, records: Iterable[Record]) -> dict[str, int]:
         """The figures in the answers of rows: `all`, and by the level of their proof; those that failed are in `all` alone.

@@ -461,9 +461,8 @@ def _prove_namesakes(rows: Iterable[SetRow], origin: Origin, law: Law) -> None:
         return
     from fingen.quality.namesakes import NAMESAKE, find_namesakes  # as above
 
-    by_record = {id(row.record): row for row in readable}
-    for record, told in find_namesakes([row.record for row in readable], origin.passages.values()):
-        law.judge([_problem("programs", NAMESAKE, told, by_record[id(record)])])
+    for place, told in sorted(find_namesakes([row.record for row in readable], origin.of_document)):
+        law.judge([_problem("programs", NAMESAKE, told, readable[place])])
         law.passed -= 1
 
 

@@ -143,7 +143,7 @@ def measure(pairs: Pairs, reply: Callable[[Request], str], journal: Path) -> Lin
         for request in claim_requests(through, pairs.passages, teacher.name):
             store.commit([(request, asyncio.run(teacher.complete(request)))])
         checked = read_verdicts(through, pairs.passages, teacher.name, store)
-    fallen = {record.id for record, _ in checked.fallen}
+    fallen = {through[place].id for place, _ in checked.fallen}
 
     def is_kept(one: Judged) -> bool:
         return one.id in checked.supported if one.drop else one.id not in fallen
