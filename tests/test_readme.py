@@ -269,7 +269,7 @@ def test_what_holds_a_claim_is_there(claim: str):
 def test_figures_that_say_what_to_expect_were_measured():
     measured = (ROOT / "tests/benchmarks/RESULTS.md").read_text(encoding="utf-8")
     shown = re.sub(r"`[^`]*`|20\d\d-\d\d", "", "".join(sections()[9:11]))
-    figures = re.findall(r"\d+/\d+|\d+", shown)
+    figures = re.findall(r"\d+/\d+|\d+(?:,\d{3})*", shown)
 
     assert {"149", "42/60", "84/112", "55/60", "111/112", "52", "35", "284"} <= set(figures)
     assert [figure for figure in figures if not re.search(rf"(?<![\d.,]){figure}(?![\d]|[.,]\d)", measured)] == []
