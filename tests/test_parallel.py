@@ -15,6 +15,7 @@ import fingen
 from fingen import parallel
 from fingen.events import Note
 from fingen.parallel import Parallel
+from fingen.pipeline import looking
 
 posix = pytest.mark.skipif(os.name != "posix", reason="ends processes by signals")
 with_ray = pytest.mark.skipif(not find_spec("ray"), reason="the extra [ray] is not installed")
@@ -84,6 +85,7 @@ def test_a_set_is_the_same_wherever_its_answers_are_checked(tmp_path: Path, monk
     write_reports(tmp_path / "in", 3, 4)
     alone = make(tmp_path, "alone", monkeypatch, workers=1)
     monkeypatch.setattr(parallel, "OWN_SECONDS", 0)
+    monkeypatch.setattr(looking, "AT_ONCE", 5)  # so that a report is looked at in two portions
 
     assert make(tmp_path, "beside", monkeypatch, workers=2) == alone
     assert b'"qa-summary"' in alone["train.jsonl"]
