@@ -8,7 +8,7 @@ import re
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fingen.quality.checks import check
@@ -719,6 +719,11 @@ PARAGRAPHS = st.lists(SENTENCES, min_size=1, max_size=6, unique=True).map(lambda
 HEADINGS = st.sampled_from(
     ["Our sensors business", "Results of operations", "Market risks", "Exhibits", "34", "A"]
 ).map(heading)
+NUMBERED_ITEM = [  # of a list, with the number of the page behind it
+    heading("Our sensors business"),
+    paragraph(f"{' '.join([*WHY][:3])} • lenses; {[*WHY][3]} 34"),
+    paragraph(next(iter(WHY))),
+]
 PIECES = st.lists(PARAGRAPHS | HEADINGS, min_size=1, max_size=8)
 SECTIONS = st.sampled_from(
     [(), ("Item 7. Discussion",), ("Notes", "Significant accounting policies"), ("Item 1A. Risk Factors",)]
@@ -727,6 +732,7 @@ SECTIONS = st.sampled_from(
 
 @settings(max_examples=150, deadline=None)
 @given(PIECES, SECTIONS, st.sampled_from(["concept", "summary"]))
+@example(NUMBERED_ITEM, (), "summary")
 def test_whatever_the_text_nothing_is_invented_and_every_answer_stands_on_its_own(
     pieces: list[Piece], section: tuple[str, ...], task: Task
 ):

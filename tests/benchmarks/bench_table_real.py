@@ -84,6 +84,7 @@ def prepare(out: Path, rows: int, asked: int) -> None:
         shown = {chunk for chosen in content.values() for record in chosen for chunk in record.chunks}
         about = manifest.model_copy(
             update={"name": name, "files": {}, "splits": {}, "tasks": {}, "rejects": {}, "figures": {}}
+            | ({"command": "prefer", "settings": {"set": "build/one-step"}} if name == "one-step-preferences" else {})
         )
         write_set(out / "build" / name, SetContent(content, [], [chunks[each] for each in shown], about))
 

@@ -217,6 +217,8 @@ def _is_usable(text: str, following: str, rules: Rules, *, is_item: bool) -> boo
     if text[-1] in ":：":  # what introduces a list is quoted with the list
         return ITEM.match(following) is not None and text[0].isupper()
     if is_item:
+        if text[-1] not in ".。" and len(list(sentences(text))) > 1:  # what stands behind its end is no part of it
+            return False
         words = text[:1].upper() + text[1:]
         return rules.usable(words if text[-1] in ".。" else words + rules.stop)
     return rules.usable(text)
