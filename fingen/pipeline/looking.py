@@ -35,7 +35,9 @@ from fingen.verification.origin import Groundings, Origin
 
 NO_ANSWER = "no-answer"  # the reason of a request that nothing came of
 SECONDS = 0.01  # of a processor that the answer to a request takes
-AT_ONCE = 1 << 13  # requests that are in memory, with the reports that they are about
+AT_ONCE = (
+    1 << 11
+)  # requests that are in memory, with the reports that they are about and what was seen in their answers
 _Completion = Completion | None
 
 
