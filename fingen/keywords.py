@@ -25,8 +25,8 @@ class FilterOptions(TypedDict, total=False):
     privacy: str
 
 
-class CostOptions(TypedDict, total=False):
-    """How a teacher is asked, and what it may cost."""
+class LimitOptions(TypedDict, total=False):
+    """Where a teacher is asked, how fast, and what it may cost."""
 
     base_url: str | Iterable[str] | None
     concurrency: int
@@ -35,6 +35,11 @@ class CostOptions(TypedDict, total=False):
     budget: float | None
     budget_all: float | None
     price: tuple[float, float] | None
+
+
+class CostOptions(LimitOptions, total=False):
+    """How a teacher is asked, and what it may cost."""
+
     dry_run: bool
 
 
@@ -93,19 +98,12 @@ class IntentOptions(FilterOptions, AskingOptions, total=False):
     replace: bool
 
 
-class GatherOptions(TypedDict, total=False):
+class GatherOptions(LimitOptions, total=False):
     """The options of `fingen gather`."""
 
     out: Required[File]
     workers: int
     engine: str | None
-    base_url: str | Iterable[str] | None
-    concurrency: int
-    rpm: int | None
-    tpm: int | None
-    budget: float | None
-    budget_all: float | None
-    price: tuple[float, float] | None
     max_answer_tokens: int | None
     wait: bool
     replace: bool
