@@ -32,6 +32,7 @@ _ITEM = re.compile(  # what begins a line of its own
     r"|(?:sub-?)?total\b|(?:合计|总计|小计)"
     , re.IGNORECASE,
 )  # fmt: skip
+_TOTAL = re.compile(r"(?:sub-?)?total\b|(?:合计|总计|小计)", re.IGNORECASE)  # no heading begins so
 _HEADING = re.compile(r"(?:activities|assets|liabilities|expenses|equity|流量|资产|负债|权益)$", re.IGNORECASE)
 
 
@@ -69,6 +70,7 @@ class Labelled:
 
 def whole_labels(rows: list[Labelled], words: frozenset[str]) -> list[Labelled]:
     """Rows whose labels have all their lines."""
+    _close_brackets(rows, words)
     if not any(row.is_bare for row in rows):
         return rows
     measure = _Measure(rows)
@@ -84,6 +86,23 @@ def whole_labels(rows: list[Labelled], words: frozenset[str]) -> list[Labelled]:
             row = whole.pop().join(row, words)
         whole.append(row)
     return whole
+
+
+def _close_brackets(rows: list[Labelled], words: frozenset[str]) -> None:
+    """Bring a unit beside the headings, "(dollars in" over "thousands)", into the first of its lines."""
+    opened: Labelled | None = None
+    for row in rows:
+        if row.figures is not None:
+            return
+        label = row.row.cells[0]
+        if opened is not None and label:
+            opened.row.cells[0] = join_lines([opened.row.cells[0], label], words)
+            row.row.cells[0], row.first, row.last = "", None, None
+            label = opened.row.cells[0]
+        else:
+            opened = row
+        if label[:1] not in "(（" or _depth(label) <= 0:
+            opened = None
 
 
 class _Measure:
@@ -110,7 +129,7 @@ class _Measure:
         room = self.right - head.x1 - _first_word(tail)
         tight, plain = self._is_tight(step, size), step <= LEADING * size
         alone = hang > INDENT * size  # and the row after it stands further left again
-        if _OPEN.search(head.text) or _is_open(above.row.cells[0]):
+        if _OPEN.search(head.text) or _is_open(above.row.cells[0]) or _TOTAL.match(above.row.cells[0]):
             return (tight or plain) and (alone or room < 0 or tight)
         if tight:
             return room < ROOM * size
