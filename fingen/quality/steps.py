@@ -36,7 +36,7 @@ _TIME_OR_UNIT = re.compile(
     r"(?i)\bconsolidated (?:statements? of (?:operations|income|earnings)|balance sheets?)\b|"
     r"[\d.,:;*()（）$€£¥/]|\b(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|"
     r"jul|aug|sept?|oct|nov|dec|years?|fiscal|ended|ending|months?|twelve|weeks?|for|the|as|at|of|on|audited|unaudited|and|in|thousands?|"
-    r"millions?|billions?|dollars?|us|hk|rmb|eur|gbp|usd|chf|cad|aud|yen|euros?|pounds?|except|per|shares?|amounts?|data|consolidated|group|fy|note)\b"
+    r"millions?|billions?|dollars?|us|hk|rmb|eur|gbp|usd|chf|cad|aud|mn?|bn|yen|euros?|pounds?|except|per|shares?|amounts?|data|consolidated|group|fy|note)\b"
     r"|(?:compound )?growth rates?"  # that stand beside the years
     r"|年度?|月|日|末|本期|上期|本年|上年|同期|期末|期初|年初|发生额?|余额|金额|数|人民币|[百千万亿]?元|附注|合并|单位|币种"
 )
@@ -45,7 +45,7 @@ _SHORTER = re.compile(  # than a year
     r"(?:three|six|nine) months|quarter|half|\b1[34] weeks|\b2[67] weeks|\b39 weeks|thirteen weeks|季度|半年"
 )
 _OF_TOTAL_BEFORE, _OF_TOTAL_AFTER = re.compile(r"\btotal $"), re.compile("合计|总计|小计")
-_UP = re.compile(r"(?i)\b(?:rose|grew|increased?|gained|up|widened|growth)\b|增长|上升|增加|提高")
+_UP = re.compile(r"(?i)\b(?:rose|grew|increased?|gained|(?<!made )up|widened|growth)\b|增长|上升|增加|提高")
 _DOWN = re.compile(r"(?i)\b(?:fell|shrank|decreased?|lost|down|narrowed|declined?)\b|下降|减少|降低|下滑")
 _TOTAL = re.compile(r"(?:\w+ )?totals?|合计|总计|小计")
 _DAY = re.compile(r"\b[a-z]{3,9}\.? \d{1,2}, \d{4}")
