@@ -10,7 +10,7 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, SupportsIndex, overload
@@ -124,9 +124,9 @@ class Draw:
         self._rows, self._kept = rows, array("Q", range(len(rows)))
 
     @property
-    def asked_about(self) -> list[Record]:
+    def asked_about(self) -> Sequence[Record]:
         """What a second teacher is asked about."""
-        return [*self.kept, *(each.record for each in self.contested)]
+        return Spool(self.near, chain(self.kept, (each.record for each in self.contested)))
 
     def settle(self, supported: Collection[str], against: Mapping[str, str], teacher: str) -> None:
         """Keep contested records of which the second teacher supports each claim, and say so in them; reject the others.

@@ -174,7 +174,7 @@ def _open(
     require_keys(settings.asking, job, *(each.job for each in (checker, judge) if each))
     if settings.teacher is None and teacher is None:
         on_event(Note(f"teacher: {asked.name} ({_why(found_by)})"))
-    run = _Run(settings, job, plan, filters, checker, judge, on_event, repairs=Repairs(rounds))
+    run = _Run(settings, job, plan, filters, checker, judge, on_event, repairs=Repairs(rounds, Requests(settings.out)))
     if not settings.asking.dry_run:
         refuse_folder(settings.out, is_part=bool(run.shard))
     if run.shard:

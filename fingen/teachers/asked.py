@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, SupportsIndex, overload
 
@@ -18,12 +18,14 @@ class Requests(Sequence[Request]):
     `near` is where the file with them lies: see `fingen.spool.open_unnamed`.
     """
 
-    def __init__(self, near: Path | None) -> None:
+    def __init__(self, near: Path | None, requests: Iterable[Request] = ()) -> None:
         self._rows = Spool[tuple[int, Request]](near)
         self._shared: list[Shared] = []
         self._shared_at: dict[tuple[str, int], int] = {}
         self._numbers: dict[str, int] = {}  # by the key; of two with one key the last one's, in the place of the first
         self._shown: dict[str, int] = {}  # chunk -> the number of a request that shows it
+        for request in requests:
+            self.append(request)
 
     @property
     def keys(self) -> list[str]:
