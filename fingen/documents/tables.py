@@ -7,7 +7,7 @@ from functools import lru_cache
 from statistics import median
 
 from fingen.documents.shapes import PageBlock, Part, Run, TextRow, union
-from fingen.documents.wrapped import Labelled, whole_labels
+from fingen.documents.wrapped import Labelled, row_pitch, whole_labels
 from fingen.text import BLANKS, clean, ends_sentence, is_amount, join_lines
 
 _UNIT = re.compile(
@@ -121,9 +121,8 @@ def _line_rows(lines: list[list[Run]], columns: list[tuple[float, float]], words
                 cells[index] = f"{cells[index]} {text}".strip()
         label = line[0] if cells[0] else None
         figures = min((cell.x0 for cell in line if cell is not label and is_amount(cell.text)), default=None)
-        row = Labelled(
-            TextRow(cells, union([(cell.x0, cell.y0, cell.x1, cell.y1) for cell in line])), label, label, figures
-        )
+        placed = TextRow(cells, union([(cell.x0, cell.y0, cell.x1, cell.y1) for cell in line]))
+        row = Labelled(placed, label, label, figures, is_level=label is not None and figures is not None)
         if rows and _continues_cells(rows[-1].row, cells, wrapped == len(rows) - 1):
             wrapped = len(rows) - 1
             rows[-1] = rows[-1].join(row, words)
@@ -172,8 +171,9 @@ def _continues_cells(above: TextRow, cells: list[str], already: bool) -> bool:
 def _join_labels(rows: list[Labelled], words: frozenset[str]) -> list[Labelled]:
     """Join a label broken over two lines: the second starts in lower case, or the figures stand between the two."""
     joined: list[Labelled] = []
+    pitch = row_pitch(rows)
     for row in rows:
-        if joined and (_goes_on(joined[-1].row, row.row) or _overlaps(joined[-1].row, row.row)):
+        if joined and (_goes_on(joined[-1].row, row.row) or _overlaps(joined[-1], row, pitch)):
             joined[-1] = joined[-1].join(row, words)
         else:
             joined.append(row)
@@ -187,12 +187,16 @@ def _goes_on(above: TextRow, below: TextRow) -> bool:
     return below.box[1] - above.box[3] <= 6 and not (any(above.cells[1:]) and any(below.cells[1:]))
 
 
-def _overlaps(above: TextRow, below: TextRow) -> bool:
+def _overlaps(one: Labelled, other: Labelled, pitch: float) -> bool:
     """Whether a label line and a line of figures without one stand at the same height."""
+    above, below = one.row, other.row
     if below.box[1] >= above.box[3] - 1:
         return False
     if any(a and b for a, b in zip(above.cells[1:], below.cells[1:], strict=True)):
         return False
+    step = other.first.base - one.last.base if one.last and other.first else 0.0
+    if one.is_level and other.is_bare and step > 0.9 * pitch > 0:
+        return False  # as far below as rows are, and its letters are set in high boxes
     return not (above.cells[0] and below.cells[0]) or not any(below.cells[1:])
 
 

@@ -43,12 +43,16 @@ def ends_open(label: str) -> bool:
 
 @dataclass(slots=True)
 class Labelled:
-    """A row, the first and the last line of its label, and where its figures begin; None where it has none."""
+    """A row, the first and the last line of its label, and where its figures begin; None where it has none.
+
+    `is_level` says that the figures stand on a line of the label, and not between two.
+    """
 
     row: TextRow
     first: Run | None
     last: Run | None
     figures: float | None
+    is_level: bool = False
 
     def join(self, below: Labelled, words: frozenset[str]) -> Labelled:
         """One row of two."""
@@ -59,7 +63,7 @@ class Labelled:
         starts = [each.figures for each in (self, below) if each.figures is not None]
         return Labelled(
             TextRow(cells, union([self.row.box, below.row.box])), self.first or below.first, below.last or self.last,
-            min(starts, default=None),
+            min(starts, default=None), below.is_level or (self.is_level and below.is_bare),
         )  # fmt: skip
 
     @property
@@ -88,6 +92,16 @@ def whole_labels(rows: list[Labelled], words: frozenset[str]) -> list[Labelled]:
     return whole
 
 
+def row_pitch(rows: list[Labelled]) -> float:
+    """How far apart rows of one line are that follow each other; 0 where none do."""
+    steps = [
+        b.first.base - a.last.base
+        for a, b in pairwise(rows)
+        if a.last is not None and b.first is not None and None not in (a.figures, b.figures)
+    ]
+    return min((step for step in steps if step > 0), default=0.0)
+
+
 def _close_brackets(rows: list[Labelled], words: frozenset[str]) -> None:
     """Bring a unit beside the headings, "(dollars in" over "thousands)", into the first of its lines."""
     opened: Labelled | None = None
@@ -111,12 +125,7 @@ class _Measure:
     def __init__(self, rows: list[Labelled]) -> None:
         held = [row.last.x1 for row in rows if row.last is not None and row.figures is not None]
         self.right = max(held, default=0.0)
-        steps = [
-            b.first.base - a.last.base
-            for a, b in pairwise(rows)
-            if a.last is not None and b.first is not None and None not in (a.figures, b.figures)
-        ]
-        self.pitch = min((step for step in steps if step > 0), default=0.0)
+        self.pitch = row_pitch(rows)
 
     def is_start(self, above: Labelled, row: Labelled, below: Labelled | None) -> bool:
         """Whether a bare label is the start of that of the row below it."""
