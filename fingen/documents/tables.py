@@ -120,7 +120,7 @@ def _line_rows(lines: list[list[Run]], columns: list[tuple[float, float]], words
             for index, text in _spread(cell, columns):
                 cells[index] = f"{cells[index]} {text}".strip()
         label = line[0] if cells[0] else None
-        figures = min((cell.x0 for cell in line if cell is not label and is_amount(cell.text)), default=None)
+        figures = next((cell.x0 for cell in line if cell is not label and is_amount(cell.text)), None)
         placed = TextRow(cells, union([(cell.x0, cell.y0, cell.x1, cell.y1) for cell in line]))
         row = Labelled(placed, label, label, figures, is_level=label is not None and figures is not None)
         if rows and _continues_cells(rows[-1].row, cells, wrapped == len(rows) - 1):
@@ -171,9 +171,8 @@ def _continues_cells(above: TextRow, cells: list[str], already: bool) -> bool:
 def _join_labels(rows: list[Labelled], words: frozenset[str]) -> list[Labelled]:
     """Join a label broken over two lines: the second starts in lower case, or the figures stand between the two."""
     joined: list[Labelled] = []
-    pitch = row_pitch(rows)
     for row in rows:
-        if joined and (_goes_on(joined[-1].row, row.row) or _overlaps(joined[-1], row, pitch)):
+        if joined and (_goes_on(joined[-1].row, row.row) or _overlaps(joined[-1], row, rows)):
             joined[-1] = joined[-1].join(row, words)
         else:
             joined.append(row)
@@ -187,16 +186,17 @@ def _goes_on(above: TextRow, below: TextRow) -> bool:
     return below.box[1] - above.box[3] <= 6 and not (any(above.cells[1:]) and any(below.cells[1:]))
 
 
-def _overlaps(one: Labelled, other: Labelled, pitch: float) -> bool:
+def _overlaps(one: Labelled, other: Labelled, rows: list[Labelled]) -> bool:
     """Whether a label line and a line of figures without one stand at the same height."""
     above, below = one.row, other.row
     if below.box[1] >= above.box[3] - 1:
         return False
     if any(a and b for a, b in zip(above.cells[1:], below.cells[1:], strict=True)):
         return False
-    step = other.first.base - one.last.base if one.last and other.first else 0.0
-    if one.is_level and other.is_bare and step > 0.9 * pitch > 0:
-        return False  # as far below as rows are, and its letters are set in high boxes
+    if one.is_level and one.last and other.first and other.is_bare:
+        step = other.first.base - one.last.base
+        if step > 0.9 * row_pitch(rows) > 0:
+            return False  # as far below as rows are, and its letters are set in high boxes
     return not (above.cells[0] and below.cells[0]) or not any(below.cells[1:])
 
 

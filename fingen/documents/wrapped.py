@@ -69,7 +69,7 @@ class Labelled:
     @property
     def is_bare(self) -> bool:
         """Whether it is a label and nothing else."""
-        return self.first is not None and not any(self.row.cells[1:])
+        return self.figures is None and self.first is not None and not any(self.row.cells[1:])
 
 
 def whole_labels(rows: list[Labelled], words: frozenset[str]) -> list[Labelled]:
@@ -97,7 +97,7 @@ def row_pitch(rows: list[Labelled]) -> float:
     steps = [
         b.first.base - a.last.base
         for a, b in pairwise(rows)
-        if a.last is not None and b.first is not None and None not in (a.figures, b.figures)
+        if a.figures is not None and b.figures is not None and a.last is not None and b.first is not None
     ]
     return min((step for step in steps if step > 0), default=0.0)
 
