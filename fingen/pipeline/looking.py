@@ -197,9 +197,7 @@ class _Look:
     __pydantic_config__ = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
     answers: list[bytes]  # digests
     seen: list[Seen]  # in each
-    namesakes: dict[
-        bytes, str
-    ]  # by what a record's question is known by, where else in the report its figure is another one
+    namesakes: dict[bytes, str]  # question -> where else in the report its figure is another one
     groundings: dict[bytes, Grounding]
 
 
@@ -213,9 +211,8 @@ class Looks:
     contest: bool = False
     parallel: Parallel = field(default_factory=Parallel)
     cache: Path | None = None
-    _seen: dict[str, tuple[int, bytes]] = field(
-        default_factory=dict, init=False, repr=False
-    )  # request -> where, of what
+    # by the key of a request: the number of what was seen, and the digest of the answer in which it was
+    _seen: dict[str, tuple[int, bytes]] = field(default_factory=dict, init=False, repr=False)
     _found: Spool[Seen] | None = field(default=None, init=False, repr=False)
     _namesakes: dict[bytes, str] = field(default_factory=dict, init=False, repr=False)
 
@@ -244,11 +241,10 @@ class Looks:
             )
 
     def _how(self) -> _How:
-        names = self.origin.organisations
-        key = (
-            sha256_text(made_by(), self.teacher, self.privacy, str(self.contest), *sorted(names)) if self.cache else ""
-        )
-        folder = self.cache.absolute() if self.cache else None
+        names, folder, key = self.origin.organisations, None, ""
+        if self.cache:
+            folder = self.cache.absolute()
+            key = sha256_text(made_by(), self.teacher, self.privacy, str(self.contest), *sorted(names))
         return _How(self.teacher, self.privacy, self.contest, names, folder, key)
 
     def _look(self, reports: _Reports, found: Spool[Seen]) -> None:
