@@ -81,7 +81,8 @@ def run(*arguments: object, home: Path | None = None) -> Spent:
         environment = {**os.environ, "BENCH_TOLD": told.name}
         ran = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=False)
         wall = time.monotonic() - started
-        assert ran.returncode in (0, 1) and ran.stdout, ran.stderr
+        assert ran.returncode in (0, 1), ran.stderr
+        assert ran.stdout, ran.stderr
         found, said = json.loads(Path(told.name).read_text()), json.loads(ran.stdout)
     laps = dict(zip(said["seconds"], found["laps"], strict=False))
     return Spent(found["cpu"], wall, said["seconds"].get(LAST, 0.0), laps.get(LAST, 0.0), found["peak_kib"] >> 10, said)
