@@ -15,6 +15,7 @@ from fingen.disk import unwritable
 from fingen.errors import FingenError
 
 T = TypeVar("T")
+Name = TypeVar("Name")
 BLOCK_BYTES = 1 << 16  # that are read at once: rows are mostly taken one after the other
 SHELF_ROOM = 256  # things of a shelf that are in memory
 
@@ -145,43 +146,58 @@ class Picked(Sequence[T], Generic[T]):
         return Picked(self._spool, number) if isinstance(number, array) else self._spool[number]
 
 
-class Named(Mapping[str, T]):
+class Recent(dict[Name, T]):
+    """Things by their names, in memory; where there are too many of them, those from before are forgotten."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self._room = room
+
+    def __setitem__(self, name: Name, thing: T) -> None:
+        if len(self) >= self._room and name not in self:
+            self.clear()
+        super().__setitem__(name, thing)
+
+
+class Named(Mapping[Name, T]):
     """Things by their names, in the order of these, each made when it is asked for; those that were asked for last are in memory.
 
     `numbers` are by the names, `make` gives the thing of a name.
     """
 
-    def __init__(self, numbers: Mapping[str, int], make: Callable[[str], T]) -> None:
+    def __init__(self, numbers: Mapping[Name, int], make: Callable[[Name], T]) -> None:
         self._numbers, self._make = numbers, make
-        self._last: dict[str, T] = {}
+        self._last = Recent[Name, T](SHELF_ROOM)
 
-    def __getitem__(self, name: str) -> T:
+    def __getitem__(self, name: Name) -> T:
         if name not in self._last:
             if name not in self._numbers:
                 raise KeyError(name)
-            thing = self._make(name)
-            if len(self._last) >= SHELF_ROOM:
-                self._last.clear()
-            self._last[name] = thing
+            self._last[name] = self._make(name)
         return self._last[name]
 
     def __contains__(self, name: object) -> bool:
         return name in self._numbers
 
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> Iterator[Name]:
         return iter(self._numbers)
 
     def __len__(self) -> int:
         return len(self._numbers)
 
 
-class Shelf(Named[T]):
+class Shelf(Named[Name, T]):
     """Things by their names, on disk, in the order in which they came."""
 
-    def __init__(self, near: Path | None, items: Iterable[tuple[str, T]]) -> None:
-        things = Spool[T](near)
-        numbers = {name: things.append(thing) for name, thing in items}  # of two of one name the last one's
-        super().__init__(numbers, lambda name: things[numbers[name]])
+    def __init__(self, near: Path | None, items: Iterable[tuple[Name, T]] = ()) -> None:
+        self._things, self._at = Spool[T](near), dict[Name, int]()
+        super().__init__(self._at, lambda name: self._things[self._at[name]])
+        for name, thing in items:
+            self[name] = thing
+
+    def __setitem__(self, name: Name, thing: T) -> None:
+        self._at[name] = self._things.append(thing)  # of two of one name the last one's
+        self._last.pop(name, None)
 
 
 def read_in(rows: Sequence[T], order: Iterable[int]) -> Iterator[T]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,10 +14,12 @@ from patience import wait_until
 from test_kill import write_reports
 
 import fingen
-from fingen import parallel
+from fingen import parallel, spool
 from fingen.events import Note
 from fingen.parallel import Parallel
-from fingen.pipeline import looking
+from fingen.quality.grounding import Grounding
+from fingen.records import Record, Rejected, Request
+from fingen.spool import Spool
 
 posix = pytest.mark.skipif(os.name != "posix", reason="ends processes by signals")
 with_ray = pytest.mark.skipif(not find_spec("ray"), reason="the extra [ray] is not installed")
@@ -85,10 +89,32 @@ def test_a_set_is_the_same_wherever_its_answers_are_checked(tmp_path: Path, monk
     write_reports(tmp_path / "in", 3, 4)
     alone = make(tmp_path, "alone", monkeypatch, workers=1)
     monkeypatch.setattr(parallel, "OWN_SECONDS", 0)
-    monkeypatch.setattr(looking, "AT_ONCE", 5)  # so that a report is looked at in two portions
 
     assert make(tmp_path, "beside", monkeypatch, workers=2) == alone
     assert b'"qa-summary"' in alone["train.jsonl"]
+
+
+def test_of_many_reports_no_more_is_in_memory_than_of_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(spool, "SHELF_ROOM", 8)
+    append, most = Spool.append, dict[type, int]()
+
+    def count(self: Spool[object], row: object) -> int:
+        if len(self) % 16 == 0:
+            there = Counter(map(type, gc.get_objects()))
+            for kind in (Request, Record, Rejected, Grounding):
+                most[kind] = max(most.get(kind, 0), there[kind])
+        return append(self, row)
+
+    monkeypatch.setattr(Spool, "append", count)
+    found = []
+    for reports in (2, 8):
+        write_reports(tmp_path / f"of-{reports}" / "in", reports, 12)
+        made = make(tmp_path / f"of-{reports}", "desk", monkeypatch, workers=1)
+        found.append((made["train.jsonl"].count(b"\n"), dict(most)))
+    (few, before), (many, after) = found
+
+    assert many > 3 * few
+    assert all(after[kind] <= before[kind] + spool.SHELF_ROOM for kind in before), (before, after)
 
 
 @with_ray

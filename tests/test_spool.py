@@ -21,8 +21,8 @@ from fingen.pipeline.reports import Reports
 from fingen.quality.duplicates import find_duplicates, find_repeats, worth
 from fingen.records import Document, Period, Rejected, Request
 from fingen.sets import SetContent, write_set
-from fingen.spool import Spool, read_in
-from fingen.teachers.asked import Requests, by_key, distinct, keys_of
+from fingen.spool import Recent, Shelf, Spool, read_in
+from fingen.teachers.asked import Requests, by_key, keys_of
 
 ROW_BYTES = 1_350  # with what a command takes for no row, a million are 1.5 GB
 SPARE_BYTES = 4 << 20  # by which peaks of the same command differ
@@ -139,8 +139,23 @@ def test_requests_on_disk_are_those_in_memory(drawn: list[tuple[int, int]]):
     assert list(requests) == there == requests[:]
     assert requests.keys == keys_of(there)
     assert dict(requests.by_key) == by_key(there)
-    assert list(distinct(requests)) == list(distinct(there))
+    assert list(by_key(requests).values()) == list(by_key(there).values())
+    both = by_key(requests[: len(there) // 2], requests)  # on disk and in memory
+    assert (list(both), dict(both)) == (list(by_key(there)), by_key(there))
     assert dict(requests.passages) == {shown.chunk: shown for each in there for shown in each.passages}
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers()), max_size=20), st.integers(1, 4))
+def test_what_is_put_on_a_shelf_is_found_and_recent_things_are_the_last(put: list[tuple[int, int]], room: int):
+    shelf, recent, there = Shelf[int, int](None, put[:3]), Recent[int, int](room), dict(put[:3])
+    for name, thing in put[3:]:
+        assert shelf.get(name) == there.get(name)
+        shelf[name] = recent[name] = there[name] = thing
+        assert shelf[name] == recent[name] == thing
+        assert len(recent) <= room
+        assert recent.items() <= there.items()
+
+    assert (list(shelf), dict(shelf)) == (list(there), there)
 
 
 @given(st.lists(st.integers(0, 3), max_size=5))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ from fingen.config import Asking
 from fingen.errors import TeacherError
 from fingen.events import Estimate
 from fingen.prompts import report_name
-from fingen.records import CONTESTED, Language, Passage, Record, Request, Usage
+from fingen.records import CONTESTED, Passage, Record, Request, Usage
 from fingen.tasks.documents import tasks_of
 from fingen.tasks.qa import UNNAMED, basis_line, unit_line
-from fingen.tasks.review import CLAIMS, ClaimVerdict, ask_claims, claim_id, claims_of
+from fingen.tasks.review import CLAIMS, ClaimVerdict, ask_claims, by_passages, claim_id, claims_of
+from fingen.teachers.asked import Requests
 from fingen.teachers.asking import Gathered, OnEvent, Pending, gather
 from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.dispatch import TRIES
@@ -54,7 +55,7 @@ class Checker:
         consent: Callable[[Estimate], None],
     ) -> Gathered | Pending:
         """Have the claims of the records checked. A teacher that fails on the way rejects nothing."""
-        self.job.requests = claim_requests(records, passages, self.name)
+        self.job.requests = Requests(self.job.out, claim_requests(records, passages, self.name))
         try:
             got = gather(self.job, journal, locks, on_event, consent)
         except TeacherError as e:
@@ -101,21 +102,12 @@ def open_checker(name: str | None, asking: Asking, out: Path, teacher: Teacher |
     return Checker(job) if job else None
 
 
-def claim_requests(records: Sequence[Record], passages: Mapping[str, Passage], teacher: str) -> list[Request]:
+def claim_requests(records: Sequence[Record], passages: Mapping[str, Passage], teacher: str) -> Iterator[Request]:
     """A request for the pairs of each passage, in the order of their ids: the same records give the same requests."""
-    return list(_requests(records, passages, teacher))
-
-
-def _requests(records: Sequence[Record], passages: Mapping[str, Passage], teacher: str) -> Iterator[Request]:
-    templates = {language: CLAIMS.template(language) for language in {r.language for r in records}}
-    distinct = {
-        record.id: record for record in records if not record.label
-    }.values()  # of “not stated” nothing is claimed
-
-    def place(record: Record) -> tuple[tuple[str, ...], Language]:
-        return record.chunks, record.language
-
-    for (ids, language), group in groupby(sorted(distinct, key=lambda r: (*place(r), r.id)), key=place):
+    template = cache(CLAIMS.template)
+    # of two with one id the last one; of “not stated” nothing is claimed
+    distinct = {record.id: place for place, record in enumerate(records) if not record.label}
+    for ids, language, pairs in by_passages(records, distinct.values()):
         shown = [passages[chunk] for chunk in ids if chunk in passages]
         about = {
             "company": next((p.company for p in shown if p.company), UNNAMED[language]),
@@ -123,7 +115,7 @@ def _requests(records: Sequence[Record], passages: Mapping[str, Passage], teache
             **{name: "; ".join(dict.fromkeys(filter(None, map(line, shown)))) for name, line in HEAD_LINES.items()},
         }
         texts = [passage.text for passage in shown]
-        yield ask_claims(templates[language], texts, about, list(group), teacher)
+        yield ask_claims(template(language), texts, about, pairs, teacher)
 
 
 @dataclass(frozen=True)
@@ -149,23 +141,25 @@ def read_verdicts(
     verdicts = CLAIMS.verdicts(journal, claim_requests(records, passages, teacher))
     fallen, unchecked, claims = [], 0, Counter[str]()
     supported, told_against = set[str](), dict[str, str]()
-    contested = [record for record in records if CONTESTED in record.draws]
-    for record in contested:
+    contested = uncontested = 0
+    for at, record in enumerate(records):
+        if record.label and CONTESTED not in record.draws:
+            continue
         said = [(claim, verdicts.get(claim_id(record, place))) for place, claim in enumerate(claims_of(record))]
-        if all(verdict and not _is_against(verdict) for _, verdict in said):
-            supported.add(record.id)
-        elif against := _against(said, teacher):
-            told_against[record.id] = against
-    uncontested = [
-        (at, record) for at, record in enumerate(records) if CONTESTED not in record.draws and not record.label
-    ]
-    for at, record in uncontested:
-        said = [(claim, verdicts.get(claim_id(record, place))) for place, claim in enumerate(claims_of(record))]
+        against, is_whole = _against(said, teacher), all(verdict for _, verdict in said)
+        if CONTESTED in record.draws:
+            contested += 1
+            if is_whole and not against:
+                supported.add(record.id)
+            elif against:
+                told_against[record.id] = against
+            continue
+        uncontested += 1
         claims.update(verdict.verdict for _, verdict in said if verdict)
-        if against := _against(said, teacher):
+        if against:
             fallen.append((at, against))
-        unchecked += not against and not all(verdict for _, verdict in said)
-    checked = len(uncontested) - unchecked
+        unchecked += not against and not is_whole
+    checked = uncontested - unchecked
     report = {
         "teacher": teacher,
         "pairs": checked,
@@ -173,7 +167,7 @@ def read_verdicts(
         "agreement": round((checked - len(fallen)) / checked, 4) if checked else None,
         "unchecked": unchecked,
         "claims": dict(sorted(claims.items())),
-        "contested": len(contested),
+        "contested": contested,
         "supported": len(supported),
     }
     return Checked(fallen, frozenset(supported), told_against, report)

@@ -38,7 +38,7 @@ STATED_NOWHERE = "stated-nowhere"
 
 
 def draw_records(
-    requests: Iterable[Request],
+    requests: Mapping[str, Request],
     journal: Journal,
     looks: Looks,
     filters: OpenFilters,
@@ -50,8 +50,7 @@ def draw_records(
     `check` is the second teacher's name, `negatives` the share of rows whose passage does not state what is asked for, None where all of
     them are wanted.
     """
-    most: dict[str, int] = {}  # rows that each table of a passage gives
-    origin, teacher, draw = looks.origin, looks.teacher, looks.at(_noting(requests, most), journal)
+    origin, teacher, draw = looks.origin, looks.teacher, looks.at(requests, journal)
     if check is not None:
         checked = read_verdicts(draw.asked_about, origin.passages, check, journal)
         draw.settle(checked.supported, checked.against, check)
@@ -82,18 +81,15 @@ def draw_records(
         surplus_records = surplus_reference(draw.kept, origin.chunks, REFERENCE_SHARE)
         detail = "more than a third of this report's pairs came from glossaries and accounting policies"
         draw.reject(((place, detail) for place in surplus_records), "reference-share")
+        most = {
+            request.passages[0].chunk: qa.most_of_a_table(request)
+            for request in requests.values()
+            if request.tasks == (qa.TABLE,)
+        }
         draw.reject(surplus_on_tables(draw.kept, origin.chunks, most), SURPLUS)
     if negatives is not None:
         draw.reject(_surplus_negatives(draw.kept, negatives), SURPLUS_NEGATIVES)
     return draw
-
-
-def _noting(requests: Iterable[Request], most: dict[str, int]) -> Iterator[Request]:
-    """The requests as they come, and how many rows a table of their passages gives: they are gone through once."""
-    for request in requests:
-        if request.tasks == (qa.TABLE,):
-            most[request.passages[0].chunk] = qa.most_of_a_table(request)
-        yield request
 
 
 def _stated_nowhere(records: Iterable[Record], origin: Origin) -> Iterator[tuple[int, str]]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from functools import cache
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from fingen.config import Asking
 from fingen.errors import TeacherError
 from fingen.events import Estimate
-from fingen.records import Chunk, Language, Record, Request
-from fingen.tasks.review import PAIRS, ask_scores
+from fingen.records import Chunk, Record, Request
+from fingen.tasks.review import PAIRS, ask_scores, by_passages
+from fingen.teachers.asked import Requests
 from fingen.teachers.asking import Gathered, OnEvent, Pending, gather
 from fingen.teachers.base import Teacher
 from fingen.teachers.job import Job
@@ -38,7 +39,8 @@ class Judge:
         consent: Callable[[Estimate], None],
     ) -> Gathered | Pending:
         """Have the records scored. A teacher that fails on the way rejects nothing: what it did not score is unjudged."""
-        self.job.requests = judge_requests(records, chunks, self.job.teacher.name)
+        asked = judge_requests(records, chunks, self.job.teacher.name)
+        self.job.requests = Requests(self.job.out, asked)
         try:
             return gather(self.job, journal, locks, on_event, consent)
         except TeacherError as e:
@@ -47,12 +49,14 @@ class Judge:
 
     def report(self, records: Sequence[Record], unjudged: int) -> dict[str, Any]:
         """What a summary says of the scores: how many pairs have some, and the mean of each point."""
-        scored = [record.scores for record in records if record.scores]
-        points = list(scored[0]) if scored else []
-        means = {point: round(fmean(scores[point] for scores in scored), 2) for point in points}
+        scored, sums = 0, Counter[str]()
+        for scores in (record.scores for record in records if record.scores):
+            scored += 1
+            sums.update(scores)
+        means = {point: round(total / scored, 2) for point, total in sums.items()}
         return {
             "teacher": self.job.teacher.name,
-            "judged": len(scored),
+            "judged": scored,
             "unjudged": unjudged,
             "means": means,
             "failed": self.failed,
@@ -69,25 +73,17 @@ def open_judge(name: str | None, asking: Asking, out: Path, teacher: Teacher | N
     return Judge(job) if job else None
 
 
-def judge_requests(records: Sequence[Record], chunks: Mapping[str, Chunk], teacher: str) -> list[Request]:
+def judge_requests(records: Sequence[Record], chunks: Mapping[str, Chunk], teacher: str) -> Iterator[Request]:
     """A request for the pairs of each passage, in the order of their ids: the same records give the same requests."""
-    return list(_requests(records, chunks, teacher))
-
-
-def _requests(records: Sequence[Record], chunks: Mapping[str, Chunk], teacher: str) -> Iterator[Request]:
-    templates = {language: PAIRS.template(language) for language in {r.language for r in records}}
-
-    def place(record: Record) -> tuple[tuple[str, ...], Language]:
-        return record.chunks, record.language
-
-    answered = [record for record in records if not record.label]
-    for (ids, language), group in groupby(sorted(answered, key=lambda r: (*place(r), r.id)), key=place):
+    template = cache(PAIRS.template)
+    answered = (place for place, record in enumerate(records) if not record.label)
+    for ids, language, pairs in by_passages(records, answered):
         texts = [chunks[chunk].text for chunk in ids if chunk in chunks]
-        yield ask_scores(templates[language], texts, list(group), teacher)
+        yield ask_scores(template(language), texts, pairs, teacher)
 
 
 def with_scores(
-    records: Sequence[Record], requests: Sequence[Request], journal: Journal
+    records: Sequence[Record], requests: Iterable[Request], journal: Journal
 ) -> tuple[Iterator[Record], int]:
     """The records with the scores that the journal has for them, one by one, and how many have none."""
     verdicts = PAIRS.verdicts(journal, requests)

@@ -10,19 +10,19 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, SupportsIndex, overload
 
-from fingen.disk import dump_json
+from fingen.disk import dump_json, short_digest
 from fingen.parallel import Parallel
 from fingen.pipeline.checking import DISAGREES
 from fingen.pipeline.repairing import is_repair
 from fingen.quality.checks import find_faults
 from fingen.quality.draft import Draft, Drop, joined
 from fingen.quality.evidence import find_quote
-from fingen.quality.grounding import Finding, only_may_err
+from fingen.quality.grounding import Finding, Grounding, only_may_err
 from fingen.quality.namesakes import find_namesakes
 from fingen.quality.privacy import Mode, protect
 from fingen.records import CONTESTED, SUPPORTED_BY, Chunk, Completion, Passage, Record, Rejected, Request
@@ -31,13 +31,11 @@ from fingen.tasks import qa
 from fingen.tasks.documents import parse_answer
 from fingen.teachers.answers import Answer, read_answer
 from fingen.teachers.journal import Journal
-from fingen.verification.origin import Groundings, Origin
+from fingen.verification.origin import Origin
 
 NO_ANSWER = "no-answer"  # the reason of a request that nothing came of
 SECONDS = 0.01  # of a processor that the answer to a request takes
-AT_ONCE = (
-    1 << 11
-)  # requests that are in memory, with the reports that they are about and what was seen in their answers
+AT_ONCE = 1 << 10  # answers that are compared with those that were seen
 _Completion = Completion | None
 
 
@@ -126,9 +124,9 @@ class Draw:
         self._rows, self._kept = rows, array("Q", range(len(rows)))
 
     @property
-    def asked_about(self) -> list[Record]:
+    def asked_about(self) -> Sequence[Record]:
         """What a second teacher is asked about."""
-        return [*self.kept, *(each.record for each in self.contested)]
+        return Spool(self.near, chain(self.kept, (each.record for each in self.contested)))
 
     def settle(self, supported: Collection[str], against: Mapping[str, str], teacher: str) -> None:
         """Keep contested records of which the second teacher supports each claim, and say so in them; reject the others.
@@ -186,6 +184,18 @@ class _Report:
     passages: Mapping[str, Passage]
 
 
+@dataclass(frozen=True)
+class _Look:
+    """What there is to see in the answers about a report."""
+
+    answers: list[bytes]  # digests
+    seen: list[Seen]  # in each
+    namesakes: dict[
+        bytes, str
+    ]  # by what a record's question is known by, where else in the report its figure is another one
+    groundings: dict[bytes, Grounding]
+
+
 @dataclass
 class Looks:
     """What a run has seen of its answers. `origin` has the passages that were shown, and whose reports they are from."""
@@ -195,20 +205,20 @@ class Looks:
     privacy: Mode
     contest: bool = False
     parallel: Parallel = field(default_factory=Parallel)
-    _seen: dict[str, int] = field(default_factory=dict, init=False, repr=False)  # key of a request -> where it is found
-    _found: Spool[tuple[_Completion, Seen]] | None = field(default=None, init=False, repr=False)
-    _namesakes: dict[str, str] = field(default_factory=dict, init=False, repr=False)
+    _seen: dict[str, tuple[int, bytes]] = field(
+        default_factory=dict, init=False, repr=False
+    )  # request -> where, of what
+    _found: Spool[Seen] | None = field(default=None, init=False, repr=False)
+    _namesakes: dict[bytes, str] = field(default_factory=dict, init=False, repr=False)
 
-    def at(self, requests: Iterable[Request], journal: Journal) -> Draw:
-        """What there is to see in the answers to requests, in the order of these. Each request is there once."""
-        draw, left = Draw(near=journal.path), iter(requests)
-        while some := list(islice(left, AT_ONCE)):
-            completions = journal.answers(request.key for request in some)
-            seen = self._seen_before(some, completions, journal.path)
-            new = [request for request in some if request.key not in seen]
-            seen |= self._look(new, completions)
-            for request in some:
-                draw.add(seen[request.key])
+    def at(self, requests: Mapping[str, Request], journal: Journal) -> Draw:
+        """What there is to see in the answers to requests, in the order of these."""
+        if self._found is None:
+            self._found = Spool(journal.path)
+        self._look(_Reports(self._unseen(requests, journal), requests, journal, self.origin), self._found)
+        draw = Draw(near=journal.path)
+        for seen in self._found.read(self._seen[key][0] for key in requests):
+            draw.add(seen)
         return draw
 
     def namesakes(self, records: Iterable[Record]) -> Iterator[tuple[int, str]]:
@@ -216,66 +226,83 @@ class Looks:
         told = ((place, self._namesakes.get(_asked(record))) for place, record in enumerate(records))
         return ((place, where) for place, where in told if where)
 
-    def _seen_before(
-        self, requests: Iterable[Request], completions: Mapping[str, Completion], near: Path
-    ) -> dict[str, Seen]:
-        """What was seen in those answers that are still the same, by request."""
-        if self._found is None:
-            self._found = Spool(near)
-        known = [request.key for request in requests if request.key in self._seen]
-        before = zip(known, self._found.read(self._seen[key] for key in known), strict=True)
-        return {key: seen for key, (completion, seen) in before if completion == completions.get(key)}
+    def _unseen(self, requests: Iterable[str], journal: Journal) -> Iterator[str]:
+        """The keys of those requests whose answers were not seen, or are others now."""
+        keys = iter(requests)
+        while some := list(islice(keys, AT_ONCE)):
+            completions = journal.answers(key for key in some if key in self._seen)
+            yield from (
+                key for key in some if key not in self._seen or self._seen[key][1] != _digest(completions.get(key))
+            )
 
-    def _look(self, requests: Sequence[Request], completions: Mapping[str, Completion]) -> dict[str, Seen]:
-        assert self._found is not None  # what was seen before was looked up
-        reports, looked = self._reports(requests, completions), dict[str, Seen]()
+    def _look(self, reports: _Reports, found: Spool[Seen]) -> None:
+        """Look at answers; what there is to see goes to the disk as it comes."""
         how = _How(self.teacher, self.privacy, self.contest, self.origin.organisations)
-        for at, (found, namesakes, groundings) in self.parallel.run(
-            look_at_report, how, reports, seconds=SECONDS * len(requests)
-        ):
-            for (request, completion), seen in zip(reports[at].answers, found, strict=True):
-                looked[request.key] = seen
-                self._seen[request.key] = self._found.append((completion, seen))
-            self._namesakes |= namesakes
-            self.origin.remember(groundings)
-        return looked
+        seconds = SECONDS * sum(map(len, reports.keys))
+        for at, look in self.parallel.run(look_at_report, how, reports, seconds=seconds):
+            for key, digest, seen in zip(reports.keys[at], look.answers, look.seen, strict=True):
+                self._seen[key] = found.append(seen), digest
+            self._namesakes |= look.namesakes
+            for name, grounding in look.groundings.items():
+                self.origin.groundings[name] = grounding
 
-    def _reports(self, requests: Iterable[Request], completions: Mapping[str, Completion]) -> list[_Report]:
-        """The answers by the report that they are about, those with most answers first."""
-        by_report: dict[str, list[Request]] = defaultdict(list)
-        for request in requests:
-            by_report[request.passages[0].document].append(request)
-        return [
-            self._report(asked, self.origin.of_document(document), completions)
-            for document, asked in sorted(by_report.items(), key=lambda each: -len(each[1]))
-        ]
 
-    def _report(
-        self, asked: Sequence[Request], own: Iterable[Passage], completions: Mapping[str, Completion]
-    ) -> _Report:
-        shown = {passage.chunk for request in asked for passage in request.passages}
+class _Reports(Sequence[_Report]):
+    """Answers by the report that they are about, those with most answers first; each is read when it is taken.
+
+    `keys` are those of the requests of each.
+    """
+
+    def __init__(self, keys: Iterable[str], requests: Mapping[str, Request], journal: Journal, origin: Origin) -> None:
+        by_report: dict[str, list[str]] = defaultdict(list)
+        for key in keys:
+            by_report[requests[key].passages[0].document].append(key)
+        self.keys = sorted(by_report.values(), key=len, reverse=True)
+        self._requests, self._journal, self._origin = requests, journal, origin
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @overload
+    def __getitem__(self, place: SupportsIndex) -> _Report: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[_Report]: ...
+    def __getitem__(self, place: Any) -> Any:
+        keys = self.keys[place]
+        return list(map(self._report, keys)) if isinstance(place, slice) else self._report(keys)
+
+    def _report(self, keys: Sequence[str]) -> _Report:
+        requests, completions = [self._requests[key] for key in keys], self._journal.answers(keys)
+        shown = {passage.chunk for request in requests for passage in request.passages}
+        own = self._origin.of_document(requests[0].passages[0].document)
         passages = {passage.chunk: passage for passage in own}
-        passages |= {chunk: self.origin.passages[chunk] for chunk in sorted(shown - {*passages})}
-        answers = [(request, completions.get(request.key)) for request in asked]
-        return _Report(answers, {chunk: self.origin.chunks[chunk] for chunk in passages}, passages)
+        passages |= {chunk: self._origin.passages[chunk] for chunk in sorted(shown - {*passages})}
+        answers = [(request, completions.get(request.key)) for request in requests]
+        return _Report(answers, {chunk: self._origin.chunks[chunk] for chunk in passages}, passages)
 
 
-def look_at_report(how: _How, report: _Report) -> tuple[list[Seen], dict[str, str], Groundings]:
-    """What there is to see in each answer about a report; which records have namesakes; how figures stand."""
+def look_at_report(how: _How, report: _Report) -> _Look:
+    """Look at the answers about a report."""
     origin = Origin(report.chunks, report.passages, how.organisations)
     found = [_look_at(read_answer(*answer, parse_answer), origin, how) for answer in report.answers]
     own = report.answers[0][0].passages[0].document
     records = [each for seen in found for each in (*seen.kept, *(one.record for one in seen.contested))]
     passages = [passage for passage in report.passages.values() if passage.document == own]
     namesakes = {_asked(records[place]): told for place, told in find_namesakes(records, lambda _: passages)}
-    return found, namesakes, origin.groundings
+    digests = [_digest(completion) for _, completion in report.answers]
+    return _Look(digests, found, namesakes, dict(origin.groundings))
 
 
-def _asked(record: Record) -> str:
+def _asked(record: Record) -> bytes:
     """What a question about cells is known by: rows of one pair about other cells may have the same id."""
-    return dump_json(
-        [record.id, record.chunks, record.program, record.draws.get("cells"), record.draws.get("operation")]
+    draws = record.draws
+    return short_digest(
+        dump_json([record.id, record.chunks, record.program, draws.get("cells"), draws.get("operation")])
     )
+
+
+def _digest(completion: _Completion) -> bytes:
+    return short_digest(repr(completion))
 
 
 def _look_at(answer: Answer[tuple[qa.DocumentTask, qa.Item]], origin: Origin, how: _How) -> Seen:

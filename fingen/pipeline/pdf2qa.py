@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from importlib.metadata import version
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +45,7 @@ from fingen.pipeline.reports import Reports
 from fingen.pipeline.requests import RequestPlan, make_plan
 from fingen.pipeline.summary import Clock, Summary, summarize
 from fingen.prompts import replaced_templates
+from fingen.quality.grounding import Grounding
 from fingen.quality.privacy import protect_reject
 from fingen.quality.reasons import with_steps
 from fingen.quality.splits import document_units
@@ -61,11 +61,11 @@ from fingen.set_folder import (
     withdrawn_from,
 )
 from fingen.sets import JOURNAL, MANIFEST, SetContent, read_manifest, say_terms, write_set
-from fingen.spool import Named, Spool
+from fingen.spool import Named, Shelf, Spool
 from fingen.tasks.documents import whole_problem
 from fingen.tasks.qa import PAIR_TOKENS
 from fingen.teachers import choose_teacher, open_teacher
-from fingen.teachers.asked import Requests, distinct, keys_of
+from fingen.teachers.asked import Requests, by_key, keys_of
 from fingen.teachers.asking import Gathered, Pending, check_ways, gather
 from fingen.teachers.base import Provider, Teacher
 from fingen.teachers.job import Job, estimate, expected_usd, require_keys
@@ -174,7 +174,7 @@ def _open(
     require_keys(settings.asking, job, *(each.job for each in (checker, judge) if each))
     if settings.teacher is None and teacher is None:
         on_event(Note(f"teacher: {asked.name} ({_why(found_by)})"))
-    run = _Run(settings, job, plan, filters, checker, judge, on_event, repairs=Repairs(rounds))
+    run = _Run(settings, job, plan, filters, checker, judge, on_event, repairs=Repairs(rounds, Requests(settings.out)))
     if not settings.asking.dry_run:
         refuse_folder(settings.out, is_part=bool(run.shard))
     if run.shard:
@@ -233,7 +233,8 @@ class _Run:
         documents = self.parts.kept if self.parts else self.documents.heads
         names = frozenset(name for d in documents for name in (d.company, *d.names.values()) if name)
         chunks = Named(self.shown, lambda chunk: self.documents.chunks[self.shown[chunk]])
-        return Origin(chunks, self.requests.passages, names)
+        proofs = Shelf[bytes, Grounding](self.settings.out)
+        return Origin(chunks, self.requests.passages, names, groundings=proofs)
 
     def read(self) -> None:
         """Read the documents, and make the requests about them."""
@@ -363,7 +364,7 @@ class _Run:
         """Send rejected pairs back to their teacher, as often as is wanted."""
 
         def look(requests: Sequence[Request]) -> Sequence[Rejected]:
-            return self.looks.at(distinct(requests), journal).rejected
+            return self.looks.at(by_key(requests), journal).rejected
 
         pending = self.repairs.ask(self.job, look, journal, locks, self.on_event, consent)
         if self.repairs.rounds:
@@ -405,9 +406,9 @@ class _Run:
         return Looks(self.origin, self.job.teacher.name, settings.filters.privacy, contest, how)
 
     @property
-    def _asked(self) -> Iterator[Request]:
-        """All that was asked of the teacher, each once."""
-        return chain(self.requests.distinct(), distinct(self.repairs.requests))
+    def _asked(self) -> Mapping[str, Request]:
+        """All that was asked of the teacher, by its keys."""
+        return by_key(self.requests, self.repairs.requests)
 
     def ask_judge(
         self, journal: Journal, locks: RequestLocks, consent: Callable[[Estimate], None]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from fingen import prompts
 from fingen.disk import sha256_text
 from fingen.errors import TeacherError
 from fingen.events import Estimate
 from fingen.records import Rejected, Request
-from fingen.teachers.asked import by_key, keys_of
+from fingen.teachers.asked import Requests, by_key
 from fingen.teachers.asking import OnEvent, Pending, gather, judge_stored
 from fingen.teachers.job import Job
 from fingen.teachers.journal import Journal
@@ -34,7 +34,7 @@ class Repairs:
     """What has gone back to the teacher, and what it was asked."""
 
     rounds: int  # times that a pair may go back
-    requests: list[Request] = field(default_factory=list)
+    requests: Requests
     sent: int = 0  # items
     asked: int = 0  # requests of this run
     waiting: int = 0  # requests without an answer, where answers come from files
@@ -56,29 +56,33 @@ class Repairs:
         """
         asked: Sequence[Request] = job.requests
         for number in range(1, self.rounds + 1):
-            items = repair_requests(asked, look(asked), journal, number)
+            back = Requests(job.out)
+            items: dict[str, int] = {}  # that go back in each
+            for request, count in repair_requests(asked, look(asked), journal, number):
+                back.append(request)
+                items[request.key] = count
             if not items:
                 return None
-            back = replace(
-                job, requests=[request for request, _ in items], repairs=0, validate=lambda request, completion: None
-            )
+            again = replace(job, requests=back, repairs=0, validate=lambda request, completion: None)
             if job.asking.import_answers:
-                judge_stored(back, journal)
-                missing = set(journal.missing([request.key for request, _ in items]))
+                judge_stored(again, journal)
+                missing = journal.missing(items)
                 self.waiting += len(missing)
-                items = [each for each in items if each[0].key not in missing]
+                for key in missing:
+                    del items[key]
             else:
                 try:
-                    got = gather(back, journal, locks, on_event, consent)
+                    got = gather(again, journal, locks, on_event, consent)
                 except TeacherError as e:
                     self.failed = str(e)
                     return None
                 if isinstance(got, Pending):
                     return got
                 self.asked += got.asked
-            asked = [request for request, _ in items]
-            self.requests += asked
-            self.sent += sum(count for _, count in items)
+            asked = back if len(items) == len(back) else [request for request in back if request.key in items]
+            for request in asked:
+                self.requests.append(request)
+            self.sent += sum(items.values())
         return None
 
     def notes(self) -> list[str]:
@@ -89,24 +93,19 @@ class Repairs:
 
 
 def repair_requests(
-    asked: Sequence[Request], rejected: Sequence[Rejected], journal: Journal, number: int
-) -> list[tuple[Request, int]]:
+    asked: Sequence[Request], rejected: Iterable[Rejected], journal: Journal, number: int
+) -> Iterator[tuple[Request, int]]:
     """The same questions with what was answered and what was found in it, and how many items go back in each.
 
-    The same findings give the same requests, and a provider reads from its cache what it was sent before.
+    The same findings give the same requests, and a provider reads from its cache what it was sent before. What is rejected comes
+    in the order of the answers.
     """
-    found: dict[str, list[Rejected]] = defaultdict(list)
-    for each in rejected:
-        if each.request is not None and each.reason not in NOT_MENDED:
-            found[each.request].append(each)
     there = by_key(asked)
-    distinct = {key: there[key] for key in keys_of(asked) if key in found}
-    answers = journal.answers(distinct)
-    return [
-        (_repair(request, answers[key].text, found[key], number), len(found[key]))
-        for key, request in distinct.items()
-        if key in answers
-    ]
+    found = (each for each in rejected if each.request in there and each.reason not in NOT_MENDED)
+    for key, items in groupby(found, key=lambda each: each.request):
+        if key is not None and (answer := journal.answers([key]).get(key)):
+            faults = list(items)
+            yield _repair(there[key], answer.text, faults, number), len(faults)
 
 
 def _repair(request: Request, answer: str, found: Sequence[Rejected], number: int) -> Request:

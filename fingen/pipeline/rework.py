@@ -28,6 +28,7 @@ from fingen.spool import Spool
 from fingen.tasks import qa
 from fingen.tasks.documents import named_tasks
 from fingen.tasks.qa import DocumentTask
+from fingen.teachers.asked import by_key
 from fingen.teachers.journal import Journal
 from fingen.verification.origin import Origin, origin_of_set
 
@@ -106,7 +107,7 @@ def _draw_again(
             said = f"its journal gives {asked} requests, and its manifest says {before.requests}"
             raise SetError(f"{folder}: {said}", hint=AGAIN)
         draw = draw_records(
-            requests,
+            by_key(requests),
             journal,
             Looks(origin, before.teacher, filters.privacy, contest=before.settings.get("check") is not None),
             opened,

@@ -28,7 +28,7 @@ from fingen.quality.tables import (
 )
 from fingen.records import Passage
 
-PREPARED = 2048  # passages kept ready, some 50 KB each
+PREPARED = 1 << 10  # passages kept ready, some 115 KB each: as many as a long report has
 _SHARES_DAY = re.compile(r"\s?(?:and|[及和、与])\s?(?:于)?")
 _YEARS = re.compile(r"年?\s?[-–—~至到]\s?")  # 2024-2026年 speaks of 2025 as well
 _LONGEST = 10  # years that such words span

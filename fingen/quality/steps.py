@@ -26,6 +26,10 @@ _QUOTES = str.maketrans("", "", "“”\"‘’'")
 _BASE_EN = re.compile(r"(?:divided by|over|times|multiple of|by|cover|against)(?: its| the)? $")
 _BASE_ZH = re.compile(r"(?:除以|以|倍?于|是|与)$")
 _HIGHEST = re.compile(r"(?i)\bhighest\b|\bpeak(?:ed)?\b|\blargest\b|最高|最大")
+_OF_FIGURES = tuple("0123456789,.")
+_REST_OF_FIGURE = re.compile(r"[\d,.]*\d")
+_DATED_AFTER = re.compile(r"[^,.;\d(]{0,60}?(?:\b[A-Z][a-z]+\.? \d{1,2}, )?\b((?:19|20)\d\d)\b(?!年)")
+_DATED_BEFORE = re.compile(r"((?:19|20)\d\d)年[^，。；、：\d]{0,40}\Z")
 _NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 _YEAR_BEFORE = re.compile(
     r"year[- ](?:on|over)[- ]year|\b(?:the )?(?:year|period) (?:before|earlier)|\b(?:prior|previous|preceding) year|同比|上年|上一年|去年",
@@ -329,6 +333,7 @@ def _folded(text: str) -> str:
     return " ".join(text.lower().translate(_QUOTES).replace("–", "-").replace("—", "-").split())
 
 
+@lru_cache(maxsize=1 << 13)  # each question is compared with all labels of its tables
 def row_key(label: str) -> str:
     """A label as rows are told apart by it."""
     return _folded(re.sub(r", net of .*", ", net", label_key(label)))
@@ -494,15 +499,22 @@ def _is_other_way(answer: str, moved: Decimal) -> bool:
     return (downs and not ups) if moved > 0 else (ups and not downs) if moved < 0 else False
 
 
+def _places_in(answer: str, value: str) -> Iterator[tuple[int, int]]:
+    """Where a figure stands in an answer, from its start to its end, and is not part of another one."""
+    start = answer.find(value)
+    while start >= 0:
+        end = start + len(value)
+        if not answer[:start].endswith(_OF_FIGURES) and not _REST_OF_FIGURE.match(answer, end):
+            yield start, end
+        start = answer.find(value, start + 1)
+
+
 def _misdated(answer: str, cells: Sequence[Cell], sources: Sequence[Source]) -> str | None:
     """The figure of a cell that an answer gives another year right beside it: $5 million in 2024, 2024年度营业收入为5元."""
     for cell in cells:
-        value = re.escape(cell.value)
-        after = re.search(
-            rf"(?<![\d,.]){value}(?![\d,.]*\d)[^,.;\d(]{{0,60}}?(?:\b[A-Z][a-z]+\.? \d{{1,2}}, )?\b((?:19|20)\d\d)\b(?!年)",
-            answer,
-        )
-        before = re.search(rf"((?:19|20)\d\d)年[^，。；、：\d]{{0,40}}(?<![\d,.]){value}(?![\d,.]*\d)", answer)
+        places = list(_places_in(answer, cell.value))
+        after = next(filter(None, (_DATED_AFTER.match(answer, end) for _, end in places)), None)
+        before = next(filter(None, (_DATED_BEFORE.search(answer[:start]) for start, _ in places)), None)
         near = before or after
         alike = (each for each in cells if each.value == cell.value)  # in two years a row may have the same figure
         if near is not None and not any(int(near[1]) in _years_of(each, sources) for each in alike):

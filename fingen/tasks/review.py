@@ -6,10 +6,11 @@ that is changed is asked, and paid, anew.
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
@@ -19,6 +20,7 @@ from fingen.config import Asking
 from fingen.errors import UsageError
 from fingen.prompts import Template, quoted, read_template
 from fingen.records import Completion, Language, Parsed, Record, Request
+from fingen.spool import read_in
 from fingen.tasks.answers import Strict, build_request, items_schema, parse_items, unusable
 from fingen.teachers import open_teacher
 from fingen.teachers.answers import read_answers
@@ -121,6 +123,20 @@ def ask_labels(template: Template, labels: Sequence[Label], records: Sequence[Re
     item["properties"]["label"]["enum"] = [label.name for label in labels]
     values = {"labels": labels, "texts": [record.instruction for record in records]}
     return LABELS.request(template, values, items_schema(item), [record.id for record in records], teacher)
+
+
+def by_passages(
+    records: Sequence[Record], places: Iterable[int]
+) -> Iterator[tuple[tuple[str, ...], Language, list[Record]]]:
+    """The records in these places with the chunks that they are from and their language: those of one together, in the order of ids.
+
+    The same records give the same groups, in whatever order they come. In memory are what they are sorted by, and one group.
+    """
+    places = array("Q", places)
+    keys = [(record.chunks, record.language, record.id) for record in read_in(records, places)]
+    order = sorted(range(len(places)), key=keys.__getitem__)
+    for (chunks, language), group in groupby(order, key=lambda at: keys[at][:2]):
+        yield chunks, language, list(read_in(records, (places[at] for at in group)))
 
 
 # ---- what a pair is worth, beside its passages

@@ -18,12 +18,14 @@ class Requests(Sequence[Request]):
     `near` is where the file with them lies: see `fingen.spool.open_unnamed`.
     """
 
-    def __init__(self, near: Path | None) -> None:
+    def __init__(self, near: Path | None, requests: Iterable[Request] = ()) -> None:
         self._rows = Spool[tuple[int, Request]](near)
         self._shared: list[Shared] = []
         self._shared_at: dict[tuple[str, int], int] = {}
         self._numbers: dict[str, int] = {}  # by the key; of two with one key the last one's, in the place of the first
         self._shown: dict[str, int] = {}  # chunk -> the number of a request that shows it
+        for request in requests:
+            self.append(request)
 
     @property
     def keys(self) -> list[str]:
@@ -55,10 +57,6 @@ class Requests(Sequence[Request]):
         self._numbers[request.key] = number
         self._shown.update((passage.chunk, number) for passage in request.passages)
 
-    def distinct(self) -> Iterator[Request]:
-        """The requests, each key once."""
-        return map(self._whole, self._rows.read(self._numbers.values()))
-
     def _passage(self, chunk: str) -> Passage:
         return next(each for each in self[self._shown[chunk]].passages if each.chunk == chunk)
 
@@ -87,11 +85,10 @@ def keys_of(requests: Sequence[Request]) -> list[str]:
     return requests.keys if isinstance(requests, Requests) else list(dict.fromkeys(each.key for each in requests))
 
 
-def by_key(requests: Sequence[Request]) -> Mapping[str, Request]:
-    """Requests by their keys; of two with one key the last one."""
-    return requests.by_key if isinstance(requests, Requests) else {each.key: each for each in requests}
-
-
-def distinct(requests: Sequence[Request]) -> Iterable[Request]:
-    """The requests, each key once."""
-    return requests.distinct() if isinstance(requests, Requests) else by_key(requests).values()
+def by_key(*several: Sequence[Request]) -> Mapping[str, Request]:
+    """Requests by their keys; of two with one key the last one, in the place of the first."""
+    found = [each.by_key if isinstance(each, Requests) else {one.key: one for one in each} for each in several]
+    if len(found) == 1:
+        return found[0]
+    of = {key: number for number, each in enumerate(found) for key in each}
+    return Named(of, lambda key: found[of[key]][key])

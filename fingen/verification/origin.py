@@ -9,18 +9,20 @@ from pathlib import Path
 from typing import Any, get_args
 
 from fingen.config import CACHE, LANGUAGES, LEAST_TOKENS, MOST_TOKENS, ReadSettings
-from fingen.disk import read_jsonl
+from fingen.disk import read_jsonl, short_digest
 from fingen.errors import DocumentError, SetError, UsageError
 from fingen.quality.evidence import find_hashed, hash_text, is_hash, retell
 from fingen.quality.grounding import LEVELS, Finding, Grounding, Standing, ground
 from fingen.quality.privacy import Mode, protect_chunk
 from fingen.records import Chunk, Document, Passage, Period, Record, SourceEntry
 from fingen.sets import CHUNKS, MANIFEST, read_manifest
-from fingen.spool import Shelf
+from fingen.spool import Recent, Shelf
 from fingen.tasks.qa import build_passage
 
 MOST_GROUNDED = 1 << 14  # rows whose figures are remembered: those that share them mostly stand near each other
-Groundings = dict[tuple[object, ...], Grounding]  # how figures stand, by all of a row that says so
+Groundings = (
+    dict[bytes, Grounding] | Shelf[bytes, Grounding]
+)  # how figures stand, by a digest of all of a row that says so
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Origin:
     passages: Mapping[str, Passage] = field(default_factory=dict)
     organisations: frozenset[str] = frozenset()  # whose reports they are
     is_whole: bool = False
-    groundings: Groundings = field(default_factory=dict, compare=False, repr=False)
+    groundings: Groundings = field(default_factory=lambda: Recent(MOST_GROUNDED), compare=False, repr=False)
     _by_document: dict[str, list[str]] = field(default_factory=dict, compare=False, repr=False)
 
     def of(self, record: Record) -> tuple[Passage, ...] | None:
@@ -77,22 +79,11 @@ class Origin:
         return _with_steps(found, record) if record.program else found
 
     def _ground_answer(self, record: Record, passages: Sequence[Passage]) -> Grounding:
-        key = (
-            record.questions,
-            record.output,
-            record.calc or "",
-            record.chunks or (),
-            record.evidence,
-        )  # rows of one pair share them
-        if key not in self.groundings:
-            self.remember({key: ground(record, passages, organisations=self.organisations)})
-        return self.groundings[key]
-
-    def remember(self, groundings: Groundings) -> None:
-        """Keep how the figures of some rows stand; where that gets too many, those from before are forgotten."""
-        if len(self.groundings) + len(groundings) > MOST_GROUNDED:
-            self.groundings.clear()
-        self.groundings.update(groundings)
+        shared = record.questions, record.output, record.calc, record.chunks, record.evidence  # by all rows of one pair
+        key = short_digest(repr(shared))
+        if (found := self.groundings.get(key)) is None:
+            found = self.groundings[key] = ground(record, passages, organisations=self.organisations)
+        return found
 
     def count_figures(self, records: Iterable[Record]) -> dict[str, int]:
         """The figures in the answers of rows: `all`, and by the level of their proof; those that failed are in `all` alone.
