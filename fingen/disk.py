@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ import stat
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -29,6 +31,7 @@ else:
 
 FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 RESTORE = "restore the file, or make the set again from its journal by running the command that made it"
+CACHED = ".json.gz"  # ends the names of a cache
 WHOLE_BYTES = 64 << 20  # that a file may have which is read at once
 LINE_BYTES = 64 << 20  # that a line of rows may have
 _JSON = json.JSONEncoder(ensure_ascii=False)  # made once: each row has a dozen columns that are JSON
@@ -379,6 +382,24 @@ def _exchange(one: Path, other: Path) -> bool:
         return False
     call = getattr(ctypes.CDLL(None), name, None)
     return call is not None and call(*given) == 0
+
+
+def cached_name(*parts: str) -> str:
+    """The name of the file of a cache that holds what comes of these parts."""
+    return sha256_text(*parts)[:32] + CACHED
+
+
+def read_cached(path: Path) -> bytes | None:
+    """The JSON that a file of a cache holds; None where it is not there, or was cut by a crash."""
+    with suppress(OSError, EOFError, zlib.error), gzip.open(path) as file:
+        return file.read()
+    return None
+
+
+def write_cached(path: Path, data: bytes) -> None:
+    """Write JSON to a file of a cache. One that cannot be written costs time, not data."""
+    with suppress(FingenError), write_beside(path) as beside, gzip.open(beside, "wb", compresslevel=1) as file:
+        file.write(data)
 
 
 def write_jsonl(path: Path, rows: Iterable[BaseModel]) -> int:

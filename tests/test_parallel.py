@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 
 import parallel_work
 import pytest
+from click.testing import CliRunner
 from patience import wait_until
 from test_kill import write_reports
 
 import fingen
 from fingen import parallel, spool
+from fingen.cli import main
+from fingen.disk import read_cached
 from fingen.events import Note
 from fingen.parallel import Parallel
+from fingen.pipeline import looking
 from fingen.quality.grounding import Grounding
 from fingen.records import Record, Rejected, Request
 from fingen.spool import Spool
@@ -73,7 +78,7 @@ def test_who_stops_half_way_leaves_no_process():
 
 def make(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch, **how: object) -> dict[str, bytes]:
     desk = folder / name
-    desk.mkdir()
+    desk.mkdir(exist_ok=True)
     monkeypatch.chdir(desk)
     said: list[object] = []
     fingen.pdf2qa(
@@ -92,6 +97,31 @@ def test_a_set_is_the_same_wherever_its_answers_are_checked(tmp_path: Path, monk
 
     assert make(tmp_path, "beside", monkeypatch, workers=2) == alone
     assert b'"qa-summary"' in alone["train.jsonl"]
+
+
+def test_a_set_is_the_same_from_what_was_seen_before_and_only_changed_answers_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write_reports(tmp_path / "in", 3, 4)
+    looked, look = [], looking._look_at_answers
+    monkeypatch.setattr(looking, "_look_at_answers", lambda how, report: looked.append(report) or look(how, report))
+    alone = make(tmp_path, "desk", monkeypatch, workers=1)
+    assert len(looked) == 3
+
+    shutil.rmtree("build/set")
+    assert make(tmp_path, "desk", monkeypatch, workers=1) == alone
+    assert len(looked) == 3
+    kept = [path for path in Path("build/cache").iterdir() if b"groundings" in (read_cached(path) or b"")]
+    assert len(kept) == 3
+
+    for again in ("dedup build/set", "split build/set --split 0.5,0,0.5"):
+        assert CliRunner().invoke(main, again.split()).exit_code == 0
+    assert len(looked) == 3
+
+    kept[0].write_bytes(b"cut")
+    shutil.rmtree("build/set")
+    assert make(tmp_path, "desk", monkeypatch, workers=1) == alone
+    assert len(looked) == 4
 
 
 def test_of_many_reports_no_more_is_in_memory_than_of_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -6,7 +6,6 @@ What a format needs is in its reader (`fingen.documents.content` says what that 
 from __future__ import annotations
 
 import gc
-import gzip
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fingen.config import ReadSettings
-from fingen.disk import dump_json, sha256_file, sha256_text, write_beside
+from fingen.disk import cached_name, dump_json, read_cached, sha256_file, sha256_text, write_cached
 from fingen.documents.basis import set_basis
 from fingen.documents.chunks import build_chunks
 from fingen.documents.content import Asked, Content, Part, Reader, Started, Tell
@@ -27,7 +26,7 @@ from fingen.documents.overrides import Override, read_overrides
 from fingen.documents.sections import Opening, find_sections, section_paths
 from fingen.documents.shapes import CellFact, PageBlock, TextRow
 from fingen.documents.units import set_units
-from fingen.errors import Cause, DocumentError, FingenError
+from fingen.errors import Cause, DocumentError
 from fingen.records import Basis, Document, Fact, Language, Period, Stated
 from fingen.text import find_language
 
@@ -58,14 +57,14 @@ def read_document(path: Path, name: str, reading: ReadSettings, *, cache: Path |
     kind = find_format(path, name)
     sha256 = _sha256(path, name)
     reader: Reader = import_module(READERS[kind])  # it has both functions
-    key = sha256_text(sha256, READER, kind, reader.made_by(reading), reading.language, str(sorted(skip)))
-    stored = cache / f"{key[:32]}.json.gz" if cache else None
+    key = (sha256, READER, kind, reader.made_by(reading), reading.language, str(sorted(skip)))
+    stored = cache / cached_name(*key) if cache else None
     with _without_gc():
         parse = _load(stored) if stored else None
         if parse is None:
             parse = _parse(reader.read(path, name, Asked(reading, skip, started, tell)), name, reading)
             if stored:
-                _store(stored, parse)
+                write_cached(stored, dump_json(parse).encode())
         return _document(parse, path, name, sha256, reading)
 
 
@@ -270,17 +269,7 @@ def _load_facts(held: list[list[Any]]) -> list[CellFact]:
 
 def _load(path: Path) -> dict[str, Any] | None:
     try:
-        with gzip.open(path, "rt", encoding="utf-8") as file:
-            parse: dict[str, Any] = json.load(file)
-            return parse
-    except (OSError, EOFError, ValueError):
-        return None  # not there, or cut by a crash: it is read anew
-
-
-def _store(path: Path, parse: dict[str, Any]) -> None:
-    with (
-        suppress(FingenError),  # a cache that cannot be written costs time, not data
-        write_beside(path) as beside,
-        gzip.open(beside, "wt", encoding="utf-8", compresslevel=1) as file,
-    ):
-        file.write(dump_json(parse))
+        parse: dict[str, Any] | None = json.loads(read_cached(path) or b"null")
+        return parse
+    except ValueError:
+        return None

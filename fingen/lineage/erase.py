@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fingen.disk import CACHED
 from fingen.lineage.rows import Rows
 from fingen.records import Record
 from fingen.scoring.report import REPORT
@@ -21,7 +22,6 @@ GRAM, STEP = 12, 4  # characters that are looked up together, and how far apart
 LEAST_CHARACTERS = GRAM + STEP  # letters and digits by which text is known: less stands in any report
 MOST_BYTES = 512 << 20  # of a file that is searched
 WEIGHTS = frozenset({".safetensors", ".bin", ".pt", ".gguf", ".onnx", ".ckpt"})
-CACHED = ".json.gz"
 _WORDS = re.compile(r"[\W_]+")
 
 
@@ -130,7 +130,7 @@ def _keys(journal: Journal, marks: Marks) -> Iterator[str]:
 
 
 def erase_cache(folder: Path, marks: Marks) -> list[str]:
-    """Remove the parses of the report; returns their paths."""
+    """Remove the parses of the report, and what was seen in answers about it; returns their paths."""
     removed = []
     for path in sorted(folder.glob(f"*{CACHED}")):
         text = _read(path)

@@ -9,14 +9,18 @@ from __future__ import annotations
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, SupportsIndex, overload
 
-from fingen.disk import dump_json, short_digest
-from fingen.parallel import Parallel
+from pydantic import ConfigDict, TypeAdapter
+
+from fingen.disk import cached_name, dump_json, read_cached, sha256_text, short_digest, write_cached
+from fingen.parallel import Parallel, made_by
 from fingen.pipeline.checking import DISAGREES
 from fingen.pipeline.repairing import is_repair
 from fingen.quality.checks import find_faults
@@ -173,6 +177,8 @@ class _How:
     privacy: Mode
     contest: bool  # what only rules that read words speak against is neither kept nor rejected yet, but contested
     organisations: frozenset[str]  # whose reports the set has
+    cache: Path | None  # where is kept what there is to see: who was interrupted does not wait for it again
+    key: str  # names all of this, and the code and the libraries that look
 
 
 @dataclass(frozen=True)
@@ -188,11 +194,10 @@ class _Report:
 class _Look:
     """What there is to see in the answers about a report."""
 
+    __pydantic_config__ = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
     answers: list[bytes]  # digests
     seen: list[Seen]  # in each
-    namesakes: dict[
-        bytes, str
-    ]  # by what a record's question is known by, where else in the report its figure is another one
+    namesakes: dict[bytes, str]  # question -> where else in the report its figure is another one
     groundings: dict[bytes, Grounding]
 
 
@@ -205,9 +210,9 @@ class Looks:
     privacy: Mode
     contest: bool = False
     parallel: Parallel = field(default_factory=Parallel)
-    _seen: dict[str, tuple[int, bytes]] = field(
-        default_factory=dict, init=False, repr=False
-    )  # request -> where, of what
+    cache: Path | None = None
+    # by the key of a request: the number of what was seen, and the digest of the answer in which it was
+    _seen: dict[str, tuple[int, bytes]] = field(default_factory=dict, init=False, repr=False)
     _found: Spool[Seen] | None = field(default=None, init=False, repr=False)
     _namesakes: dict[bytes, str] = field(default_factory=dict, init=False, repr=False)
 
@@ -235,9 +240,16 @@ class Looks:
                 key for key in some if key not in self._seen or self._seen[key][1] != _digest(completions.get(key))
             )
 
+    def _how(self) -> _How:
+        names, folder, key = self.origin.organisations, None, ""
+        if self.cache:
+            folder = self.cache.absolute()
+            key = sha256_text(made_by(), self.teacher, self.privacy, str(self.contest), *sorted(names))
+        return _How(self.teacher, self.privacy, self.contest, names, folder, key)
+
     def _look(self, reports: _Reports, found: Spool[Seen]) -> None:
         """Look at answers; what there is to see goes to the disk as it comes."""
-        how = _How(self.teacher, self.privacy, self.contest, self.origin.organisations)
+        how = self._how()
         seconds = SECONDS * sum(map(len, reports.keys))
         for at, look in self.parallel.run(look_at_report, how, reports, seconds=seconds):
             for key, digest, seen in zip(reports.keys[at], look.answers, look.seen, strict=True):
@@ -282,7 +294,30 @@ class _Reports(Sequence[_Report]):
 
 
 def look_at_report(how: _How, report: _Report) -> _Look:
-    """Look at the answers about a report."""
+    """Look at the answers about a report, or take from the cache what there was to see in them."""
+    if how.cache is None:
+        return _look_at_answers(how, report)
+    asked = [(each.key, each.task, each.template, each.count, each.passages) for each, _ in report.answers]
+    parts = asked, [completion for _, completion in report.answers], report.chunks, report.passages
+    stored = how.cache / cached_name("look", how.key, repr(parts))
+    if data := read_cached(stored):
+        with suppress(ValueError):  # of another form
+            return _looks().validate_json(data)
+    look = _look_at_answers(how, report)
+    try:
+        data = _looks().dump_json(look)
+    except ValueError:  # half a character, which a teacher wrote, is in no JSON
+        return look
+    write_cached(stored, data)
+    return _looks().validate_json(data)  # so that what is new is the same as what comes from the cache
+
+
+@cache
+def _looks() -> TypeAdapter[_Look]:
+    return TypeAdapter(_Look)
+
+
+def _look_at_answers(how: _How, report: _Report) -> _Look:
     origin = Origin(report.chunks, report.passages, how.organisations)
     found = [_look_at(read_answer(*answer, parse_answer), origin, how) for answer in report.answers]
     own = report.answers[0][0].passages[0].document

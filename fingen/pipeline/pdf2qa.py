@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fingen import __version__
-from fingen.config import Pdf2qa
+from fingen.config import CACHE, Pdf2qa
 from fingen.disk import lock, sha256_file
 from fingen.documents import OVERRIDES, Progress, name_some
 from fingen.errors import DocumentError, SetError, ShortfallError, TeacherError, UsageError
@@ -403,7 +403,7 @@ class _Run:
         """The looks at answers, before duplicates fall. What the second teacher decides on is not sent back to be mended."""
         settings, contest = self.settings, self.checker is not None
         how = Parallel(settings.workers, settings.engine, lambda text: self.on_event(Note(text, is_warning=True)))
-        return Looks(self.origin, self.job.teacher.name, settings.filters.privacy, contest, how)
+        return Looks(self.origin, self.job.teacher.name, settings.filters.privacy, contest, how, CACHE)
 
     @property
     def _asked(self) -> Mapping[str, Request]:
