@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from fingen.documents.shapes import CellFact, TextRow
+from fingen.documents.wrapped import ends_open
 from fingen.records import Box
 from fingen.text import is_amount, is_currency, is_figure
 
@@ -164,11 +165,20 @@ def _text_row(cells: list[Cell | None]) -> TextRow:
 
 
 def _whole_labels(rows: list[TextRow]) -> list[TextRow]:
-    """Join a label that is broken over two rows: the second starts in lower case, and has the figures."""
+    """Join a label that is broken over two rows: the second starts in lower case, or the first ends in a word that asks for more.
+
+    The second has the figures.
+    """
     whole: list[TextRow] = []
     for row in rows:
         above = whole[-1] if whole else None
-        if above and row.cells[0][:1].islower() and any(row.cells[1:]) and _is_begun(above):
+        if (
+            above
+            and row.cells[0]
+            and any(row.cells[1:])
+            and _is_begun(above)
+            and (row.cells[0][:1].islower() or ends_open(above.cells[0]))
+        ):
             by = len(above.cells[0]) + 1
             facts = [CellFact(at, _moved(CellFact(0, fact), by).fact if at == 0 else fact) for at, fact in row.facts]
             whole[-1] = TextRow([f"{above.cells[0]} {row.cells[0]}", *row.cells[1:]], NO_BOX, above.facts + facts)

@@ -7,6 +7,7 @@ from functools import lru_cache
 from statistics import median
 
 from fingen.documents.shapes import PageBlock, Part, Run, TextRow, union
+from fingen.documents.wrapped import Labelled, row_pitch, whole_labels
 from fingen.text import BLANKS, clean, ends_sentence, is_amount, join_lines
 
 _UNIT = re.compile(
@@ -111,20 +112,23 @@ def _prose_row(band: list[Run], columns: list[tuple[float, float]], words: froze
 
 def _line_rows(lines: list[list[Run]], columns: list[tuple[float, float]], words: frozenset[str]) -> list[TextRow]:
     """The rows of a table whose cells take a line each, but for some that go on below."""
-    rows: list[TextRow] = []
+    rows: list[Labelled] = []
     wrapped = -1
     for line in lines:
         cells = [""] * len(columns)
         for cell in line:
             for index, text in _spread(cell, columns):
                 cells[index] = f"{cells[index]} {text}".strip()
-        box = union([(cell.x0, cell.y0, cell.x1, cell.y1) for cell in line])
-        if rows and _continues_cells(rows[-1], cells, wrapped == len(rows) - 1):
+        label = line[0] if cells[0] else None
+        figures = next((cell.x0 for cell in line if cell is not label and is_amount(cell.text)), None)
+        placed = TextRow(cells, union([(cell.x0, cell.y0, cell.x1, cell.y1) for cell in line]))
+        row = Labelled(placed, label, label, figures, is_level=label is not None and figures is not None)
+        if rows and _continues_cells(rows[-1].row, cells, wrapped == len(rows) - 1):
             wrapped = len(rows) - 1
-            rows[-1] = _joined(rows[-1], TextRow(cells, box), words)
+            rows[-1] = rows[-1].join(row, words)
         else:
-            rows.append(TextRow(cells, box))
-    return _join_labels(rows, words)
+            rows.append(row)
+    return [row.row for row in whole_labels(_join_labels(rows, words), words)]
 
 
 def _spread(cell: Run, columns: list[tuple[float, float]]) -> list[tuple[int, str]]:
@@ -164,17 +168,12 @@ def _continues_cells(above: TextRow, cells: list[str], already: bool) -> bool:
     return already or not any(is_amount(cell) for cell in above.cells)
 
 
-def _joined(above: TextRow, below: TextRow, words: frozenset[str]) -> TextRow:
-    cells = [join_lines([a, b], words) if a and b else a or b for a, b in zip(above.cells, below.cells, strict=True)]
-    return TextRow(cells, union([above.box, below.box]))
-
-
-def _join_labels(rows: list[TextRow], words: frozenset[str]) -> list[TextRow]:
+def _join_labels(rows: list[Labelled], words: frozenset[str]) -> list[Labelled]:
     """Join a label broken over two lines: the second starts in lower case, or the figures stand between the two."""
-    joined: list[TextRow] = []
+    joined: list[Labelled] = []
     for row in rows:
-        if joined and (_goes_on(joined[-1], row) or _overlaps(joined[-1], row)):
-            joined[-1] = _joined(joined[-1], row, words)
+        if joined and (_goes_on(joined[-1].row, row.row) or _overlaps(joined[-1], row, rows)):
+            joined[-1] = joined[-1].join(row, words)
         else:
             joined.append(row)
     return joined
@@ -187,12 +186,17 @@ def _goes_on(above: TextRow, below: TextRow) -> bool:
     return below.box[1] - above.box[3] <= 6 and not (any(above.cells[1:]) and any(below.cells[1:]))
 
 
-def _overlaps(above: TextRow, below: TextRow) -> bool:
+def _overlaps(one: Labelled, other: Labelled, rows: list[Labelled]) -> bool:
     """Whether a label line and a line of figures without one stand at the same height."""
+    above, below = one.row, other.row
     if below.box[1] >= above.box[3] - 1:
         return False
     if any(a and b for a, b in zip(above.cells[1:], below.cells[1:], strict=True)):
         return False
+    if one.is_level and one.last and other.first and other.is_bare:
+        step = other.first.base - one.last.base
+        if step > 0.9 * row_pitch(rows) > 0:
+            return False  # as far below as rows are, and its letters are set in high boxes
     return not (above.cells[0] and below.cells[0]) or not any(below.cells[1:])
 
 

@@ -192,7 +192,7 @@ class Binding:
     # --- sign -------------------------------------------------------------------------------------------------------------
 
     def _sign(self, figure: Quantity, source: Source, place: Place) -> str | None:
-        if figure.sign == 0 or place.figure.sign == 0:
+        if figure.sign == 0 or place.figure.sign == 0 or self._is_called_as(figure, place):
             return None
         attached = self._attached(figure) if figure.sign > 0 else -1
         if figure.sign > 0 and place.figure.kind == "amount" and source.is_turned(place):
@@ -220,6 +220,13 @@ class Binding:
         if attached and of_source and attached != of_source:
             return "the source has a gain" if of_source > 0 else "the source has a loss"
         return None
+
+    def _is_called_as(self, figure: Quantity, place: Place) -> bool:
+        """Whether a figure without a minus on either side is told by the full name of its row: income after provision for losses."""
+        if place.row is None or figure.sign < 0 or place.figure.sign < 0 or " " not in (key := row_key(place.row)):
+            return False
+        before = self.reading.around(figure)[0].lower()
+        return key in before and not polarity(before.replace(key, " "))
 
     def _by_label(self, figure: Quantity, place: Place, label: str, attached: int) -> tuple[int, int]:
         """Which side the words of a figure name, where its labels speak of sides, and which side the labels give its cell."""

@@ -70,6 +70,7 @@ _CONTRARIES: dict[str, dict[str, str]] = {
 _NUMBERS = [*"one two three four five six seven eight nine ten eleven twelve".split(), "eighteen"]
 _DIGITS = {word: str(number) for number, word in enumerate(_NUMBERS[:12], 1)} | {"eighteen": "18"}
 _NUMBER = rf"(?:{'|'.join(_NUMBERS)}|[0-9]{{1,2}})"
+_LASTING = rf"{_NUMBER}(?:(?:,|,? (?:and|or|to)) {_NUMBER})*[- ](?:month|year|week|day)s?\b"
 _NO_NOUN = (
     "of for through into within among in at on from by with to and or as above below over under per which that was were is are "
     "has have had directly each"
@@ -77,7 +78,8 @@ _NO_NOUN = (
 _NOUN = rf"(?!(?:{_NO_NOUN.replace(' ', '|')})\b)[a-z]+"
 _OWNED = r"(?:(?:the|its|our|their|all|these|those|such|this|that|total|[a-z]+['’]s?) )*"
 _OPEN = {  # words whose own text is the kind
-    "length": rf"\b{_NUMBER}(?:(?:,|,? (?:and|or|to)) {_NUMBER})*[- ](?:month|year|week|day)s?\b",
+    "length": rf"\b{_LASTING}(?! end(?:ed|ing)\b)",
+    "span": rf"\b{_LASTING}(?= end(?:ed|ing)\b)",  # that an amount is of
     "base": rf"\bpercentage of {_OWNED}{_NOUN}(?: {_NOUN}){{0,3}}",
 }
 _BASE = re.compile(f"percentage of {_OWNED}", re.IGNORECASE)
@@ -88,7 +90,7 @@ _HINTS = {  # a text without any of them has none of the words
     "step": "before after prior of 前 后", "audit": "audited 审", "secured": "secured",
     "interest": "rate 利率", "place": "domestic overseas abroad 境",
     "owed": "ow due", "trade": "acqui purchas bought dispos sold divest sale 收购 购 处置 出售 剥离", "taking": "add deduct 加回 扣减",
-    "length": "month year week day", "base": "percentage",
+    "length": "month year week day", "span": "ended ending", "base": "percentage",
 }  # fmt: skip
 _PATTERNS = {
     **{name: "|".join(f"(?P<{kind}>{words})" for kind, words in kinds.items()) for name, kinds in _CONTRARIES.items()},

@@ -59,6 +59,7 @@ def find_rival(reading: ClaimContext, figure: Quantity, source: Source, place: P
     if place.row is None or place.column is None or figure.kind != place.figure.kind:
         return None
     own = _label(place.row)
+    whose = name_words(source.passage.company or "")  # tells no row from others: TransUnion's net income
     beside = name_words(words_beside(reading, figure))
     if not own or not beside:
         return None
@@ -71,7 +72,12 @@ def find_rival(reading: ClaimContext, figure: Quantity, source: Source, place: P
             other
             for other in _of_column(source, place)
             if other.row
-            and _fits(own, _label(other.row), beside, beside if _is_told_before(reading, figure, other) else said)
+            and _fits(
+                own,
+                _label(other.row) - (whose - own),
+                beside,
+                beside if _is_told_before(reading, figure, other) else said,
+            )
             and not _is_set_against(reading, figure, other.figure)
         ),
         None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from itertools import pairwise
@@ -22,6 +22,7 @@ from fingen.quality.tables import Place, label_key
 from fingen.records import Record
 
 _YEAR = re.compile(r"(?<![\d.,])(?:19|20)\d\d(?![\d.,]*\d)")
+_HYPHENS = str.maketrans("–—‐‑‒", "-----")
 _QUOTES = str.maketrans("", "", "“”\"‘’'")
 _BASE_EN = re.compile(r"(?:divided by|over|times|multiple of|by|cover|against)(?: its| the)? $")
 _BASE_ZH = re.compile(r"(?:除以|以|倍?于|是|与)$")
@@ -39,17 +40,22 @@ _TIME_OR_UNIT = re.compile(
     r"(?i)\bconsolidated (?:statements? of (?:operations|income|earnings)|balance sheets?)\b|"
     r"[\d.,:;*()（）$€£¥/]|\b(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|"
     r"jul|aug|sept?|oct|nov|dec|years?|fiscal|ended|ending|months?|twelve|weeks?|for|the|as|at|of|on|audited|unaudited|and|in|thousands?|"
-    r"millions?|billions?|dollars?|us|hk|rmb|eur|gbp|usd|yen|euros?|pounds?|except|per|shares?|amounts?|data|consolidated|group|fy|note)\b"
+    r"millions?|billions?|dollars?|us|hk|rmb|eur|gbp|usd|chf|cad|aud|mn?|bn|yen|euros?|pounds?|except|per|shares?|amounts?|data|consolidated|group|fy|note)\b"
+    r"|(?:compound )?growth rates?"  # that stand beside the years
     r"|年度?|月|日|末|本期|上期|本年|上年|同期|期末|期初|年初|发生额?|余额|金额|数|人民币|[百千万亿]?元|附注|合并|单位|币种"
 )
+_MONEY_OF = re.compile(r"us\$|hk\$|rmb|cny|chf|usd|eur|gbp|[€£¥]", re.IGNORECASE)
+_SHORTER = re.compile(  # than a year
+    r"(?:three|six|nine) months|quarter|half|\b1[34] weeks|\b2[67] weeks|\b39 weeks|thirteen weeks|季度|半年"
+)
 _OF_TOTAL_BEFORE, _OF_TOTAL_AFTER = re.compile(r"\btotal $"), re.compile("合计|总计|小计")
-_UP = re.compile(r"(?i)\b(?:rose|grew|increased?|gained|up|widened|growth)\b|增长|上升|增加|提高")
+_UP = re.compile(r"(?i)\b(?:rose|grew|increased?|gained|(?<!made )up|widened|growth)\b|增长|上升|增加|提高")
 _DOWN = re.compile(r"(?i)\b(?:fell|shrank|decreased?|lost|down|narrowed|declined?)\b|下降|减少|降低|下滑")
 _TOTAL = re.compile(r"(?:\w+ )?totals?|合计|总计|小计")
 _DAY = re.compile(r"\b[a-z]{3,9}\.? \d{1,2}, \d{4}")
 _TOTAL_OF = re.compile(r"\btotal ((?:[a-z&'-]+,? ?){1,6})")
 _HEAD = re.compile(  # what may stand before what a table is of: Note 5: Inventories; The components of our inventories were
-    r"^(?:notes? )?(?:\d+[.:)]? ?)?[-–—]? ?"
+    r"^(?:notes? )?(?:\(?\d+[.:)]? ?)?[-–—]? ?"
     r"(?:the (?:following )?(?:table|schedule)(?: below)? (?:presents|summarizes|shows|sets forth|provides|details|reflects) )?"
     r"(?:(?:the|our|a|company's|major|significant|total|(?:components?|composition|classes|details?|breakdown|summary) of) )*"
 )
@@ -330,7 +336,7 @@ def _plain(program: str) -> str:
 @lru_cache(maxsize=1 << 12)
 def _folded(text: str) -> str:
     """A label or question as they are compared: label_key takes off what stands before and after, and this what is inside."""
-    return " ".join(text.lower().translate(_QUOTES).replace("–", "-").replace("—", "-").split())
+    return " ".join(text.lower().translate(_QUOTES).translate(_HYPHENS).split())
 
 
 @lru_cache(maxsize=1 << 13)  # each question is compared with all labels of its tables
@@ -383,12 +389,21 @@ def _column_unsaid(cell: Cell, question: str, sources: Sequence[Source]) -> str 
     places = [place for source in sources for place in places_of(cell, source) if place.column and place.table]
     said = list(map(beside_time, places))
     text = _folded(question)
+    if said and all(map(_TOTAL.fullmatch, said)) and not any(_names_another(text, place) for place in places):
+        return None  # beside its parts, of which none is named
     if _TOTAL.fullmatch(row_key(cell.row)) and not any(said):  # of what it is a total the lines above the table say
         captions = [place.table.caption for place in places if place.table]
         if any(_is_total_of(text, caption) for caption in captions):
             return None
         said = captions
     return None if not said or any(all(word in text for word in each.split()) for each in said) else said[0]
+
+
+def _names_another(question: str, place: Place) -> bool:
+    """Whether a question names another column of a cell's table than its own."""
+    columns = {id(each): each for _, row in place.table.rows for each in row} if place.table else {}
+    others = {beside_time(replace(place, column=each)) for each in columns.values() if each is not place.column}
+    return any(other in question for other in others if other and not _TOTAL.fullmatch(other))
 
 
 def _is_total_of(question: str, caption: str) -> bool:
@@ -442,7 +457,10 @@ def _rows_named(question: str, sources: Sequence[Source]) -> dict[str, bool]:
 
 def _tells(key: str) -> bool:
     """Whether a label is none that a question may hold as a word of its own."""
-    return " " in key if key.isascii() else len(key) > 2
+    is_time = not any(
+        map(str.isalpha, re.sub(r"\b(?:three|six|nine)\b", "", _TIME_OR_UNIT.sub(" ", key)))
+    )  # nine months ended
+    return not is_time and (" " in key if key.isascii() else len(key) > 2)
 
 
 def _base(question: str, rows: Sequence[str]) -> str | None:
@@ -467,9 +485,9 @@ def _wrong_value(draft: Draft, operation: Operation, cells: Sequence[Cell], valu
         return "the program cannot be run on the rows that are quoted"
     expected = operation.value(values)
     if expected is None:
-        said = [row_key(cell.row) for cell in cells]
-        order = sorted(said, key=_folded(record.output).find)
-        return None if run.value == "yes" and order == said else "the answer has another order than the program"
+        said = [cell.row for cell in cells]
+        is_same = run.value == "yes" and _in_order(record.output, said) == said
+        return None if is_same else "the answer has another order than the program"
     if isinstance(run.value, str) or abs(Decimal(repr(run.value)) - expected) > _LEAST_ROUNDING + abs(
         expected
     ) * Decimal("1e-12"):
@@ -485,6 +503,16 @@ def _wrong_value(draft: Draft, operation: Operation, cells: Sequence[Cell], valu
     if not any(abs(calc.value - expected * operation.factor) < _LEAST_ROUNDING for calc in calcs):
         return f"calc does not have what the program gives: {expected * operation.factor:.5f}"
     return None
+
+
+def _in_order(answer: str, rows: Sequence[str]) -> list[str]:
+    """Rows in the order in which an answer names them; one whose name holds that of another one is looked for before it."""
+    text, found = _folded(answer), {}
+    for row in sorted(rows, key=len, reverse=True):
+        form = next((form for form in (_folded(row), row_key(row)) if form in text), row)
+        found[row] = text.find(form)
+        text = text.replace(form, "\0" * len(form))
+    return sorted(rows, key=found.__getitem__)
 
 
 def _peak(answer: str) -> Decimal | None:
@@ -545,13 +573,27 @@ def _rival(cell: Cell, question: str, sources: Sequence[Source], *, is_placed: b
                 and id(place.table) in tables
                 and beside_time(place) in columns
                 and place.figure.kind == "amount"
+                and any(each.figure.kind == "amount" for each in own)
             )
             parents = {_folded(parent) for parent in row.parents}
             is_told = any(parent and label_key(parent) in text for parent in above) or (is_placed and parents != above)
-            is_told = is_told or (bool(days) and not days & _days(place))
+            is_told = (
+                is_told
+                or (bool(days) and not days & _days(place))
+                or any(_is_beside(each, place, text) for each in own)
+            )
             if is_same and not is_told:
                 return True
     return False
+
+
+def _is_beside(own: Place, place: Place, question: str) -> bool:
+    """Whether a column is of a part of the year that another one is of, or a translation of its money, and no question asks for that."""
+    heads = [_folded(each.column.heading) if each.column else "" for each in (own, place)]
+    if _SHORTER.search(heads[1]) and not _SHORTER.search(heads[0]) and not _SHORTER.search(question):
+        return True
+    money = [set(_MONEY_OF.findall(head)) for head in heads]
+    return all(money) and not money[0] & money[1] and not any(each in question for each in money[1])
 
 
 def _days(place: Place) -> set[str]:

@@ -50,6 +50,7 @@ _MOST_RATE = Decimal(5)
 _LEAST_SHARE, _WHOLE = Decimal("0.01"), Decimal(1)
 _LEAST_CHANGE = Decimal("0.02")  # of a total, whose change is attributed
 _LEAST_LINES = 3
+_AFTER = re.compile(r"(?i)\bafter\b")  # profit after tax has no part before tax
 _UNQUOTED = re.compile(r"[()#,|]")  # what cannot stand in a program
 _MARGINS = {  # of two items of a statement: what it is called
     ("gross profit", "revenue"): ("gross margin", "毛利率"),
@@ -186,7 +187,10 @@ class _Asker:
             return
         is_statement = bool(self.sheet.kind or self.sheet.segment)
         asked_of = [line for line in self.sheet.lines if is_statement and self._is_asked_about(line)]
-        totals = [block.whole for block in self.sheet.blocks if self._is_total(block.whole)]
+        blocks = [
+            block for block in self.sheet.blocks if self._is_total(block.whole) and not self._names_a_line(block.whole)
+        ]
+        totals = [block.whole for block in blocks]
         parts = {part for block in self.sheet.blocks for part in block.parts}
         if self.sheet.kind is None and not self.sheet.measure:
             totals += [
@@ -202,8 +206,8 @@ class _Asker:
             yield from self._over_time(line, None)
         if is_statement:
             yield from self._between_items()
-        for block in self.sheet.blocks:
-            if self._is_total(block.whole) and self._is_positive(block.whole):
+        for block in blocks:
+            if self._is_positive(block.whole):
                 yield from self._of_block(block)
 
     def _is_asked_about(self, line: Line) -> bool:
@@ -239,6 +243,13 @@ class _Asker:
                 and all(is_subject(each, self.language) for each in over)
             )
         return not line.is_repeated and is_noun(line.name, self.language)
+
+    def _names_a_line(self, whole: Line) -> bool:
+        """Whether what a total is called holds the name of another line: trade and other receivables, and one of other receivables."""
+        said = self.words.line(whole).lower()
+        return is_total(whole.name) and any(
+            line.name and line is not whole and line.name.lower() in said for line in self.sheet.lines
+        )
 
     def _is_positive(self, line: Line, years: Sequence[int] = ()) -> bool:
         """Whether a line has an amount in each year that is none to be taken off; a cost may stand in brackets."""
@@ -441,7 +452,7 @@ class _Asker:
     def _of_block(self, block: Block) -> Iterator[Asked]:
         whole, years = block.whole, (self.now, self.before)
         is_result = block.whole.item is not None and block.whole.item.way == "gain"
-        if is_movement(block) or is_result or whole.value(self.now) < 0:
+        if is_movement(block) or is_result or whole.value(self.now) < 0 or _AFTER.search(whole.name):
             return  # of a profit or loss nothing is a part
         times = Counter(part.label for part in block.parts)
         named = [part for part in block.parts if is_part(part.name, self.language) and times[part.label] == 1]

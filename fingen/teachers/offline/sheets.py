@@ -27,6 +27,12 @@ _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _OTHER_BASES = {"parent", "discontinued", "restated", "as first reported", "non-GAAP", "excluding one-offs",
                 "convenience translation", "segment"}  # fmt: skip
 _OTHER_TIMES = {"quarter", "half-year", "nine months"}  # than those of a yearly report
+_PARENT = re.compile(r"(?i)company|parent")
+_EITHER = re.compile(r"\) ?/|/ ?\(")  # (benefit)/expense: without its bracket it says nothing
+_CUT = re.compile(  # a label alone that may be the start of that of the row below it
+    r"(?i)\b(?:and|or|of|for|from|to|the|an?|by|with|less)$|^(?:sub-?)?total\b.*[^:]$|[（(][^）)]*$"
+)
+_NOT_GAAP = re.compile(r"(?i)\bnon-?gaap\b|\badjusted\b|\bpro forma\b|非公认会计")
 _OF_OTHERS = re.compile(
     r"\bparent\b|\bcompany only\b|registrant|guarantor|pro forma|discontinued|joint ventures?|associates?\b|equity.method|"
     r"\bsummar(?:i[sz]ed|y)(?: of)?(?: the)? financial|previously reported|reconciliation|non-gaap|unaudited quarterly|"
@@ -272,6 +278,8 @@ def _columns(
     table: StatementTable, passage: Passage
 ) -> Iterator[tuple[str, Mapping[int, int], Mapping[int, str], Span]]:
     """What stands over groups of columns beside their time, year -> column, year -> what names it, and the span of time."""
+    if _hides_parent(table):
+        return
     spans, is_dated = SPANS[passage.period.kind], False
     for columns, span in table.dated_columns():
         if span in spans:
@@ -282,6 +290,12 @@ def _columns(
         for measure, columns, heads in table.measured_columns():
             if not (_NO_MEASURE.search(measure) or is_of_levels):
                 yield measure, columns, heads, "year"
+
+
+def _hides_parent(table: StatementTable) -> bool:
+    """Whether columns of the parent stand beside those of the group, and are not all called so."""
+    named = sum(any(_PARENT.fullmatch(cell) for cell in heading.split(" ")) for heading in table.headings)
+    return 0 < 2 * named < sum(re.search(r"(?:19|20)\d\d", heading) is not None for heading in table.headings)
 
 
 def _days(table: StatementTable, heads: Mapping[int, str], span: Span) -> Mapping[int, str]:
@@ -320,12 +334,13 @@ def _lines(
     table: StatementTable, columns: Mapping[int, int], language: str, *, percent: bool = False
 ) -> Iterator[Line]:
     """The rows with an amount, or a dash for none, in each year; a label alone names the group of those below it."""
-    rows, group = [*table.head, *table.body], ""
+    rows, group, is_alone = [*table.head, *table.body], "", False
     seen = Counter(cells[0] for _, cells in table.body)
     in_groups = Counter(_grouped(rows))
     for text, cells in rows:
         filled = [cell for cell in cells if cell.strip()]
-        if len(filled) == 1 and cells[0].strip():
+        is_below, is_alone = is_alone, len(filled) == 1 and bool(cells[0].strip())
+        if is_alone:
             group = cells[0].strip()
         read = _percentage if percent else _amount
         amounts = {year: read(cells[at]) for year, at in columns.items()} if len(cells) == table.width else {}
@@ -339,6 +354,9 @@ def _lines(
         is_repeated = seen[cells[0]] > 1
         is_clear = not is_repeated or (group and in_groups[group, cells[0]] == 1)
         is_clear = is_clear and (percent or not _PER_SHARE.search(group)) and not _TWO_NAMES.search(cells[0])
+        is_clear = is_clear and not (
+            _EITHER.search(cells[0]) or _NOT_GAAP.search(group) or (is_below and _CUT.search(group))
+        )
         name = plain_label(cells[0], language) if is_clear else ""  # twice: nobody knows which one is meant
         found = (find_item(cells[0], kind, language)[0] for kind in KINDS) if name and not is_repeated else ()
         yield Line(cells[0].strip(), name, group, known, text.strip(" |"), next(filter(None, found), None), is_repeated)

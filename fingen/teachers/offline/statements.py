@@ -74,6 +74,7 @@ _WHOLE_YEAR = re.compile(r"twelve months|years?\b|5[23] weeks|fiscal|年度?", r
 _SEE_NOTE = re.compile(r"(?i)\((?:see )?notes? [\d, and]{1,12}\)")
 _SURELY_UNITS = 1_000_000
 _ENDS_IN_BRACKET = re.compile(r"[(（]([^()（）]{4,60})[)）]\s*[:：]?$")
+_OF_SHARES = re.compile(r"(?i)(?<!and )\bshares in (?:000[’']?s|thousands|millions)")  # says nothing of money
 _FOOTNOTE = re.compile(r"(?<=\d)\s?\((?:[a-z]|\d{1,2})\)")
 _THIS, _LAST = re.compile(r"本期|本年|期末|(?<!上)年末"), re.compile(r"上期|上年|期初|年初")
 _AMOUNT = re.compile(
@@ -154,7 +155,10 @@ def kind_of(topic: Topic, table: str, caption: str, passage: Passage) -> Kind | 
     """Which statement of the group a table is, by the line above it, else by the heading that it stands under."""
     titles = [title for title in topic.path if not _says_nothing(title, passage)]
     first = table.split("\n", 1)[0]
-    titles += [line for line in (*caption.split("\n"), first) if " | " not in line and is_statement(line)]
+    over = [cell.strip(" |") for cell in first.split(" | ") if cell.strip(" |")]
+    titles += [
+        line for line in (*caption.split("\n"), *over[: len(over) == 1]) if " | " not in line and is_statement(line)
+    ]
     if passage.language == "zh" and not is_statement(titles[-1] if titles else ""):
         below = passage.text.partition(table)[2]  # what is titled there is another statement
         said = (basis.text for basis in passage.basis if basis.kind == "consolidated")
@@ -417,13 +421,16 @@ class StatementTable:
 
     def money(self, now: int, before: int) -> Money | None:
         """Scale and currency of two columns, from the table or from what is said above the passage."""
-        head = " ".join(
-            [
-                self._caption if len(self._caption) < 160 else self._unit_at_end,
-                *(cell for _, cells in self.head for cell in cells),
-            ]
+        head = _OF_SHARES.sub(
+            " ",
+            " ".join(
+                [
+                    self._caption if len(self._caption) < 160 else self._unit_at_end,
+                    *(cell for _, cells in self.head for cell in cells),
+                ]
+            ),
         )
-        said = [head] if len(_scales(head)) == 1 else [unit.text for unit in self._passage.unit]
+        said = [head] if len(_scales(head)) == 1 else [_OF_SHARES.sub(" ", unit.text) for unit in self._passage.unit]
         scales = {tuple(_scales(text)) for text in said}
         if not said or not all(said) or len(scales) != 1 or len(scale := next(iter(scales))) > 1:
             return None

@@ -83,7 +83,7 @@ _ACTIVITY = re.compile(r"(?i)\b(?:administrative|marketing|development|advertisi
 _SAYS_MINUS = re.compile(
     r"(?i)\bloss(?:es)?\b|\bused\b|\b(?:re)?payments?\b|\b(?:re)?purchases?\b|\bpaid\b|亏损|支付|流出"
 )
-_TAKEN_OFF = re.compile(r"(?i)(?:less|add|plus|deduct)\b")
+_TAKEN_OFF = re.compile(r"(?i)(?:less|add|plus|deduct|gross)\b")  # and what it is taken off
 _EITHER_WAY = re.compile(r"(?i)/|\((?!loss\)|GAAP\))|\bor\b|\b(?:income(?! tax)|earnings|gains?|provided)\b")
 _COST = re.compile(
     r"(?i)\b(?:costs?|expenses?|charges?|depreciation|amortization|impairments?)(?: of [^/(]+)?(?:, net)?$|^cost of\b|费用$|成本$"
