@@ -34,6 +34,7 @@ RESTORE = "restore the file, or make the set again from its journal by running t
 CACHED = ".json.gz"  # ends the names of a cache
 WHOLE_BYTES = 64 << 20  # that a file may have which is read at once
 LINE_BYTES = 64 << 20  # that a line of rows may have
+_JSON = json.JSONEncoder(ensure_ascii=False)  # made once: each row has a dozen columns that are JSON
 FOLLOW_LINKS = "FINGEN_FOLLOW_LINKS"  # the user's own word, as no file of a folder can set it
 LOCK = ".lock"  # in the folder of a set; it stays there
 SET = "manifest.json"
@@ -217,7 +218,7 @@ def sha256_file(path: Path) -> str:
 
 def dump_json(value: Any, *, indent: int | None = None) -> str:
     """JSON as fingen writes it: characters as they are, keys in the order given."""
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+    return _JSON.encode(value) if indent is None else json.dumps(value, ensure_ascii=False, indent=indent)
 
 
 def open_file(path: Path) -> BinaryIO:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -243,6 +244,15 @@ def write_table(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence
     Raises:
         LimitError, UsageError: it cannot be written.
     """
+    with open_table(path, columns, batch_rows) as write:
+        for row in rows:
+            write(row)
+    return path
+
+
+@contextmanager
+def open_table(path: Path, columns: Sequence[str], batch_rows: int) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Write a table as `write_table` does, row by row; it is there once all of them are."""
     from datasets import Features, Value  # type: ignore[import-untyped]  # it ships no types; slow, so only here
     from datasets.arrow_writer import ParquetWriter  # type: ignore[import-untyped]  # the same
 
@@ -251,10 +261,8 @@ def write_table(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence
         write_beside(path) as beside,
         ParquetWriter(features=features, path=str(beside), writer_batch_size=batch_rows) as writer,
     ):
-        for row in rows:
-            writer.write({name: row[name] for name in columns})
+        yield lambda row: writer.write({name: row[name] for name in columns})
         writer.finalize()
-    return path
 
 
 def _file_name(split: str) -> str:

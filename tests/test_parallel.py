@@ -11,11 +11,13 @@ from pathlib import Path
 
 import parallel_work
 import pytest
+from click.testing import CliRunner
 from patience import wait_until
 from test_kill import write_reports
 
 import fingen
 from fingen import parallel, spool
+from fingen.cli import main
 from fingen.disk import read_cached
 from fingen.events import Note
 from fingen.parallel import Parallel
@@ -111,6 +113,10 @@ def test_a_set_is_the_same_from_what_was_seen_before_and_only_changed_answers_ar
     assert len(looked) == 3
     kept = [path for path in Path("build/cache").iterdir() if b"groundings" in (read_cached(path) or b"")]
     assert len(kept) == 3
+
+    for again in ("dedup build/set", "split build/set --split 0.5,0,0.5"):
+        assert CliRunner().invoke(main, again.split()).exit_code == 0
+    assert len(looked) == 3
 
     kept[0].write_bytes(b"cut")
     shutil.rmtree("build/set")

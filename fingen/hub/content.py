@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,9 @@ from fingen.sets import (
     Proof,
     Publication,
     alpaca_info,
+    open_table,
     read_split,
     render_card,
-    write_table,
 )
 from fingen.verification.run import Verification
 
@@ -98,15 +98,16 @@ def pack(
         entries[name] = FileEntry(sha256=sha256_file(files[name]), rows=manifest.files[name].rows)
     features = _texts(manifest.columns)
     plain = tuple(alpaca_info(manifest)["columns"].values())  # which any version of any tool can read
-    for split, (place, columns) in itertools.product(splits, ((TABLES, tuple(features)), (ALPACA_CONFIG, plain))):
-        name = f"{place}/{split}.parquet"
-        table = (record.model_dump(mode="json") for record in rows_of(split))
-        files[name] = write_table(staging / name, table, columns, BATCH_ROWS)
-        entries[name] = FileEntry(sha256=sha256_file(files[name]), rows=manifest.splits[split])
+    columns = {TABLES: tuple(features), ALPACA_CONFIG: plain}
+    tables = {split: {f"{place}/{split}.parquet": each for place, each in columns.items()} for split in splits}
+    shown = frozenset(entries).union(*tables.values())
     matter = _matter(splits, licence, features)
-    publication = Publication(repo, licence, frozenset(entries), _proofs(verification), verification.figures, matter)
+    publication = Publication(repo, licence, shown, _proofs(verification), verification.figures, matter)
     clean = Manifest.model_validate(without_places(manifest.model_dump(mode="json")))
-    card = render_card(clean, {split: rows_of(split) for split in splits}, publication)
+    card = render_card(clean, {split: _tabled(rows_of(split), staging, tables[split]) for split in splits}, publication)
+    for split, named in tables.items():
+        files |= {name: staging / name for name in named}
+        entries |= {name: FileEntry(sha256=sha256_file(files[name]), rows=manifest.splits[split]) for name in named}
     files[CARD] = write_text(staging / CARD, _checked(card))
     entries[CARD] = FileEntry(sha256=sha256_file(files[CARD]), rows=None)
     listed = clean.model_copy(update={"files": entries})
@@ -128,6 +129,18 @@ def _write_lines(to: Path, rows: Iterable[BaseModel]) -> Path:
 
 
 # --- tables -------------------------------------------------------------------------------------------------------------
+
+
+def _tabled(rows: Iterable[Record], staging: Path, tables: Mapping[str, Sequence[str]]) -> Iterator[Record]:
+    """Pass rows on to the card: once they are through, they stand in tables of some columns too, by the names of these."""
+    with ExitStack() as stack:
+        opened = (open_table(staging / name, columns, BATCH_ROWS) for name, columns in tables.items())
+        writers = [stack.enter_context(each) for each in opened]
+        for record in rows:
+            row = record.model_dump(mode="json")
+            for write in writers:
+                write(row)
+            yield record
 
 
 def _texts(names: Iterable[str]) -> Features:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,12 +24,16 @@ KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY")
 OWN_KEY, OWN_PATH = "a key of this machine", "a path of this machine"
 SHORTEST_KEY = 12  # characters; a shorter one is a word such as "none", as local servers take it
 _NAMES_A_SECRET = re.compile(r"key|token|secret|passw|pwd|credential", re.IGNORECASE)
+_EMPTY = ("", "[]", "{}")  # as most columns of most rows are
 _LEAST_NUMBER = 10**9  # no shorter number is a card or a phone
 _BINARY = (".parquet", ".safetensors", ".png", ".model")  # tables say what the JSON lines say; the others hold no text
 _PIECES = ("tokenizer.json", "vocab.json", "merges.txt")  # a vocabulary: pieces of words, a hundred thousand of them
 _PLACE = re.compile(
     r"(?<![\w/.:~-])(?:[A-Za-z]:)?(?:[/\\][^/\\\s,;:'\"]+)+[/\\](?=[^/\\\s])"
 )  # the folders of an absolute path
+
+
+Find = Callable[[str, Language], Iterable[str]]  # the kinds of what is private in a text
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class OwnSecrets:
 
     def find(self, text: str, language: Language) -> Iterator[str]:
         """The kinds of what is private in a text."""
-        yield from _kinds(text, language)
+        yield from sorted({found.kind for found in scan(text, language)} & PRIVATE)
         yield from self.find_own(text)
 
     def find_own(self, text: str) -> Iterator[str]:
@@ -64,11 +68,6 @@ class OwnSecrets:
             yield OWN_KEY
         if any(place in text for place in self.places):
             yield OWN_PATH
-
-
-@lru_cache(maxsize=1 << 14)  # names of fields, labels, documents: the same ones in every row
-def _kinds(text: str, language: Language) -> tuple[str, ...]:
-    return tuple(sorted({found.kind for found in scan(text, language)} & PRIVATE))
 
 
 def watch_machine(folder: Path) -> OwnSecrets:
@@ -97,6 +96,11 @@ def find_leaks(files: Mapping[str, Path], own: OwnSecrets) -> Iterator[Leak]:
 
     A vocabulary is looked through as one text, for what is this machine's own: its pieces name nobody.
     """
+
+    @lru_cache(maxsize=1 << 14)  # names of fields, labels, documents: the same ones in every row
+    def find(text: str, language: Language) -> tuple[str, ...]:
+        return tuple(own.find(text, language))
+
     for name, path in files.items():
         if path.suffix in _BINARY:
             continue
@@ -105,22 +109,23 @@ def find_leaks(files: Mapping[str, Path], own: OwnSecrets) -> Iterator[Leak]:
                 yield from (Leak(name, 0, "", kind) for kind in own.find_own(file.read()))
                 continue
             if path.suffix == ".json":
-                yield from _in_value(name, 0, json.load(file), own, "zh")
+                yield from _in_value(name, 0, json.load(file), find, "zh")
                 continue
             for number, line in enumerate(file, 1):
                 if path.suffix == ".jsonl":
                     row = json.loads(line)
-                    yield from _in_value(name, number, row, own, "en" if row.get("language") == "en" else "zh")
+                    yield from _in_value(name, number, row, find, "en" if row.get("language") == "en" else "zh")
                 else:
-                    yield from (Leak(name, number, "", kind) for kind in own.find(line, "en"))
+                    yield from (Leak(name, number, "", kind) for kind in find(line, "en"))
 
 
-def _in_value(file: str, row: int, value: Any, own: OwnSecrets, language: Language) -> Iterator[Leak]:
+def _in_value(file: str, row: int, value: Any, find: Find, language: Language) -> Iterator[Leak]:
     for field, text in _texts(value, ()):
         name = field[-1] if field else ""
         if _NAMES_A_SECRET.search(name):
             text = f"{name}={text}"  # a random value is a key only where something says so
-        yield from (Leak(file, row, ".".join(field), kind) for kind in own.find(text, language))
+        for kind in find(text, language):
+            yield Leak(file, row, ".".join(field), kind)
 
 
 def _texts(value: Any, field: Sequence[str]) -> Iterator[tuple[Sequence[str], str]]:
@@ -137,7 +142,8 @@ def _texts(value: Any, field: Sequence[str]) -> Iterator[tuple[Sequence[str], st
     elif isinstance(value, Mapping):
         for name, inner in value.items():
             yield field, name
-            yield from _texts(inner, (*field, name))
+            if inner not in _EMPTY:
+                yield from _texts(inner, (*field, name))
     elif isinstance(value, list):
         for inner in value:
             yield from _texts(inner, field)

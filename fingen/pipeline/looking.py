@@ -297,7 +297,9 @@ def look_at_report(how: _How, report: _Report) -> _Look:
     """Look at the answers about a report, or take from the cache what there was to see in them."""
     if how.cache is None:
         return _look_at_answers(how, report)
-    stored = how.cache / cached_name("look", how.key, repr(report))
+    asked = [(each.key, each.task, each.template, each.count, each.passages) for each, _ in report.answers]
+    parts = asked, [completion for _, completion in report.answers], report.chunks, report.passages
+    stored = how.cache / cached_name("look", how.key, repr(parts))
     if data := read_cached(stored):
         with suppress(ValueError):  # of another form
             return _looks().validate_json(data)

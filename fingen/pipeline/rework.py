@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from fingen.config import Filters, Splitting
+from fingen.config import CACHE, Filters, Splitting
 from fingen.disk import lock
 from fingen.errors import SetError
 from fingen.events import Outcome
@@ -28,7 +28,7 @@ from fingen.spool import Spool
 from fingen.tasks import qa
 from fingen.tasks.documents import named_tasks
 from fingen.tasks.qa import DocumentTask
-from fingen.teachers.asked import by_key
+from fingen.teachers.asked import Requests, by_key
 from fingen.teachers.journal import Journal
 from fingen.verification.origin import Origin, origin_of_set
 
@@ -69,7 +69,7 @@ def rework(
     with lock(folder, patience_seconds=PATIENCE_SECONDS, say=say):
         before, notes = read_manifest(folder), list[str]()
         split_of = _split_of(folder, before)
-        origin = origin_of_set(folder)
+        origin = origin_of_set(folder, on_disk=True)
         if before.command == "pdf2qa" and origin.chunks and (folder / JOURNAL).is_file() and not is_reworked(before):
             content = _draw_again(folder, before, origin, opened, splitting)
         else:
@@ -101,15 +101,16 @@ def _draw_again(
     """The records of a set from its journal; with `splitting` its units are assigned afresh there."""
     filters = opened.filters
     with Journal.open(folder / JOURNAL) as journal:
-        requests = list(_requests(before, origin, journal))
+        requests = Requests(folder, _requests(before, origin, journal))
         asked = _count(requests)
         if asked != before.requests:
             said = f"its journal gives {asked} requests, and its manifest says {before.requests}"
             raise SetError(f"{folder}: {said}", hint=AGAIN)
+        contest = before.settings.get("check") is not None
         draw = draw_records(
             by_key(requests),
             journal,
-            Looks(origin, before.teacher, filters.privacy, contest=before.settings.get("check") is not None),
+            Looks(origin, before.teacher, filters.privacy, contest, cache=CACHE),
             opened,
             before.settings.get("check"),
             before.settings.get("negatives"),
@@ -128,7 +129,7 @@ def _draw_again(
         if splitting:
             journal.forget_splits()
         units = document_units(before.sources, split_by)
-        chunks, negatives = list(origin.chunks.values()), before.settings.get("negatives")
+        chunks, negatives = Spool(folder, origin.chunks.values()), before.settings.get("negatives")
         splits = divide(
             draw, how, settings["context"], split_by, filters.privacy, units, origin, journal, negatives=negatives
         )
@@ -191,22 +192,17 @@ def _requests(manifest: Manifest, origin: Origin, journal: Journal) -> Iterator[
     by_record = {task.task: task for task in named_tasks(manifest.settings["tasks"])}
     tasks = list(by_record)
     order = {chunk: index for index, chunk in enumerate(origin.chunks)}
-    rows = [
-        (json.loads(row["chunks"]), row["task"].split(TOGETHER), row) for row in journal.rows("SELECT * FROM requests")
-    ]
-    there = [
-        (chunks, asked, row)
-        for chunks, asked, row in rows
-        if chunks and set(asked) <= set(tasks) and all(chunk in order for chunk in chunks)
-    ]
-
-    def place(entry: tuple[list[str], list[str], Any]) -> tuple[str, int, int]:
-        chunks, asked, row = entry
-        name: str = row["template"].partition(".")[0]
-        return name if is_repair(name) else "", order[chunks[0]], tasks.index(asked[0])
-
-    for chunks, asked, row in sorted(there, key=place):
-        yield _request(chunks, row, origin, manifest, [by_record[name] for name in asked])
+    places = []
+    for number, chunks, names, template in journal.rows(
+        "SELECT rowid, chunks, task, template FROM requests ORDER BY rowid"
+    ):
+        shown, asked, name = json.loads(chunks), names.split(TOGETHER), template.partition(".")[0]
+        if shown and set(asked) <= by_record.keys() and all(chunk in order for chunk in shown):
+            places.append((name if is_repair(name) else "", order[shown[0]], tasks.index(asked[0]), number))
+    for *_, number in sorted(places):
+        (row,) = journal.rows("SELECT * FROM requests WHERE rowid = ?", number)
+        asked = row["task"].split(TOGETHER)
+        yield _request(json.loads(row["chunks"]), row, origin, manifest, [by_record[name] for name in asked])
 
 
 def _request(chunks: list[str], row: Any, origin: Origin, manifest: Manifest, asked: Sequence[DocumentTask]) -> Request:
