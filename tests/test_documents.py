@@ -6,6 +6,8 @@ Markdown that it was made from.
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
 import shutil
 import subprocess
@@ -1049,7 +1051,7 @@ def test_another_file_of_the_same_name_is_read_anew(tmp_path: Path):
     assert pages_parsed(path, tmp_path / "cache")[0] == 18
 
 
-@pytest.mark.parametrize("damage", ["cut", "noise", "empty"])
+@pytest.mark.parametrize("damage", ["cut", "noise", "empty", "a list", "an object", "a block"])
 def test_a_broken_cache_file_is_read_anew(tmp_path: Path, damage: str):
     path = report(tmp_path / "report.pdf")
     _, document = pages_parsed(path, tmp_path / "cache")
@@ -1057,6 +1059,8 @@ def test_a_broken_cache_file_is_read_anew(tmp_path: Path, damage: str):
     whole = stored.read_bytes()
     stored.write_bytes({
         "cut": whole[: len(whole) // 2], "noise": b"\0" * 100, "empty": b"",
+        "a list": gzip.compress(b'[1, {"a": 2}]'), "an object": gzip.compress(b'{"pages": "many"}'),
+        "a block": gzip.compress(json.dumps({**json.loads(gzip.decompress(whole)), "blocks": [{"x": 1}]}).encode()),
     }[damage])  # fmt: skip
     again, same = pages_parsed(path, tmp_path / "cache")
     assert (again, same) == (1, document)

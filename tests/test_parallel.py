@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import shutil
 from collections import Counter
@@ -18,7 +19,7 @@ from test_kill import write_reports
 import fingen
 from fingen import parallel, spool
 from fingen.cli import main
-from fingen.disk import read_cached
+from fingen.disk import read_cached, write_cached
 from fingen.events import Note
 from fingen.parallel import Parallel
 from fingen.pipeline import looking
@@ -119,9 +120,13 @@ def test_a_set_is_the_same_from_what_was_seen_before_and_only_changed_answers_ar
     assert len(looked) == 3
 
     kept[0].write_bytes(b"cut")
+    shorter = json.loads(read_cached(kept[1]) or b"")
+    shorter["seen"].pop()
+    write_cached(kept[1], json.dumps(shorter).encode())
+    write_cached(kept[2], b'["of another form"]')
     shutil.rmtree("build/set")
     assert make(tmp_path, "desk", monkeypatch, workers=1) == alone
-    assert len(looked) == 4
+    assert len(looked) == 6
 
 
 def test_of_many_reports_no_more_is_in_memory_than_of_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

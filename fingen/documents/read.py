@@ -60,11 +60,12 @@ def read_document(path: Path, name: str, reading: ReadSettings, *, cache: Path |
     key = (sha256, READER, kind, reader.made_by(reading), reading.language, str(sorted(skip)))
     stored = cache / cached_name(*key) if cache else None
     with _without_gc():
-        parse = _load(stored) if stored else None
-        if parse is None:
-            parse = _parse(reader.read(path, name, Asked(reading, skip, started, tell)), name, reading)
-            if stored:
-                write_cached(stored, dump_json(parse).encode())
+        if parse := _load(stored) if stored else None:
+            with suppress(LookupError, TypeError, ValueError, AttributeError):  # of another form: it is read anew
+                return _document(parse, path, name, sha256, reading)
+        parse = _parse(reader.read(path, name, Asked(reading, skip, started, tell)), name, reading)
+        if stored:
+            write_cached(stored, dump_json(parse).encode())
         return _document(parse, path, name, sha256, reading)
 
 

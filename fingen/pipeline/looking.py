@@ -302,7 +302,9 @@ def look_at_report(how: _How, report: _Report) -> _Look:
     stored = how.cache / cached_name("look", how.key, repr(parts))
     if data := read_cached(stored):
         with suppress(ValueError):  # of another form
-            return _looks().validate_json(data)
+            known = _looks().validate_json(data)
+            if known.answers == _digests(report) and len(known.seen) == len(known.answers):
+                return known
     look = _look_at_answers(how, report)
     try:
         data = _looks().dump_json(look)
@@ -324,8 +326,7 @@ def _look_at_answers(how: _How, report: _Report) -> _Look:
     records = [each for seen in found for each in (*seen.kept, *(one.record for one in seen.contested))]
     passages = [passage for passage in report.passages.values() if passage.document == own]
     namesakes = {_asked(records[place]): told for place, told in find_namesakes(records, lambda _: passages)}
-    digests = [_digest(completion) for _, completion in report.answers]
-    return _Look(digests, found, namesakes, dict(origin.groundings))
+    return _Look(_digests(report), found, namesakes, dict(origin.groundings))
 
 
 def _asked(record: Record) -> bytes:
@@ -334,6 +335,10 @@ def _asked(record: Record) -> bytes:
     return short_digest(
         dump_json([record.id, record.chunks, record.program, draws.get("cells"), draws.get("operation")])
     )
+
+
+def _digests(report: _Report) -> list[bytes]:
+    return [_digest(completion) for _, completion in report.answers]
 
 
 def _digest(completion: _Completion) -> bytes:

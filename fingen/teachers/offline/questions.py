@@ -259,7 +259,9 @@ class _Asker:
             return False  # of a share, or a torn cell, who knows
         is_taken_off = (line.item is not None and line.item.way == "cost") or is_cost(line.name)
         return all(value > 0 for value in values) or (
-            (is_taken_off or says_minus(line.name)) and all(value < 0 for value in values)
+            (is_taken_off or says_minus(line.name))
+            and all(value < 0 for value in values)
+            and all(amount.value <= 0 for amount in line.amounts.values())  # of both signs: brackets tell a credit
         )
 
     def _asked(

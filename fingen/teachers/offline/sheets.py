@@ -32,6 +32,11 @@ _EITHER = re.compile(r"\) ?/|/ ?\(")  # (benefit)/expense: without its bracket i
 _CUT = re.compile(  # a label alone that may be the start of that of the row below it
     r"(?i)\b(?:and|or|of|for|from|to|the|an?|by|with|less)$|^(?:sub-?)?total\b.*[^:]$|[（(][^）)]*$"
 )
+_CUT_FIGURE = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+,\d{1,2}(?![\d,])")  # the rest of it stands on the next line
+_LIMITED = re.compile(  # what a label leaves out, or has not yet said: without its bracket it says another thing; 按成本计量的 what
+    r"(?i)[（(](?:[^）)]*$|[^）)]*(?:除外|不含|不包括|\bexclu|\bexcept|\bother than\b|\bnot includ))|的$"
+)
+_PLACED = re.compile(r"(?i)(?: (?:as )?(?:at|of|on|for))+$")  # ends what stands over columns: their day follows
 _NOT_GAAP = re.compile(r"(?i)\bnon-?gaap\b|\badjusted\b|\bpro forma\b|非公认会计")
 _OF_OTHERS = re.compile(
     r"\bparent\b|\bcompany only\b|registrant|guarantor|pro forma|discontinued|joint ventures?|associates?\b|equity.method|"
@@ -205,7 +210,7 @@ def _without_rivals(sheets: Sequence[Sheet]) -> list[Sheet]:
 def _read(number: int, topic: Topic, text: str, caption: str, passage: Passage) -> Iterator[Sheet]:
     titles = " | ".join((*topic.path[-3:], *_above(topic, text, caption), text.split("\n", 1)[0]))
     segment = _segment_of(topic, caption, text)
-    if segment is None or _is_of_others(titles, text, passage, segment):
+    if segment is None or _is_of_others(titles, text, passage, segment) or _CUT_FIGURE.search(text):
         return
     kind = kind_of(topic, text, caption, passage)
     if kind is None and _TAX_PARTS.search(text):
@@ -289,7 +294,7 @@ def _columns(
         is_of_levels = _LEVELS.search(" ".join(cell for _, cells in table.head for cell in cells)) is not None
         for measure, columns, heads in table.measured_columns():
             if not (_NO_MEASURE.search(measure) or is_of_levels):
-                yield measure, columns, heads, "year"
+                yield _PLACED.sub("", measure), columns, heads, "year"
 
 
 def _hides_parent(table: StatementTable) -> bool:
@@ -355,7 +360,10 @@ def _lines(
         is_clear = not is_repeated or (group and in_groups[group, cells[0]] == 1)
         is_clear = is_clear and (percent or not _PER_SHARE.search(group)) and not _TWO_NAMES.search(cells[0])
         is_clear = is_clear and not (
-            _EITHER.search(cells[0]) or _NOT_GAAP.search(group) or (is_below and _CUT.search(group))
+            _EITHER.search(cells[0])
+            or _LIMITED.search(cells[0].strip())
+            or _NOT_GAAP.search(group)
+            or (is_below and _CUT.search(group))
         )
         name = plain_label(cells[0], language) if is_clear else ""  # twice: nobody knows which one is meant
         found = (find_item(cells[0], kind, language)[0] for kind in KINDS) if name and not is_repeated else ()
