@@ -532,6 +532,8 @@ def _explain(path: Path, e: sqlite3.Error) -> FingenError | None:
         case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
             return SetError(f"{path}: damaged, or not a journal: {e}", hint=BEGIN_ANEW)
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
-            return SetError(f"{path}: {e}", hint="make the folder writable; what makes a set can write to another one with --out")
+            return SetError(
+                f"{path}: {e}", hint="make the folder writable; what makes a set can write to another one with --out"
+            )
         case _:
             return None
