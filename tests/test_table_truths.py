@@ -279,3 +279,16 @@ Interest cost | 905 | 785 | 955""",
 def test_what_says_too_little_is_not_asked_about(what: str) -> None:
     shown, label = UNASKED[what]
     assert [each.item.question for each in pairs_of(shown) if label in each.item.question.lower()] == []
+
+
+@pytest.mark.parametrize("over", [" | Fair Value at | ", " | Fair Value as of | Fair Value as of"])
+def test_what_stands_over_columns_is_asked_for_without_the_words_for_their_day(over: str) -> None:
+    days = " | December 31, 2024 | December 31, 2023"
+    made = pairs_of(
+        of(f"{over}\n{days}\nMoney market funds | 1,278 | 1,203\nCommercial paper | 678 | 603", "Investments")
+    )
+
+    assert made
+    for each in made:
+        assert re.search(r"(?<!fair value )fair value of “", each.item.question), each.item.question
+        assert judge(each.item, each.passage) == []

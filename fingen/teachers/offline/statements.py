@@ -301,6 +301,8 @@ class StatementTable:
         starts = [min(group.values()) for group in groups] + [self.width]
         for group, start, end in zip(groups, starts, starts[1:], strict=False):
             said = [cell.strip() for cells in above for cell in cells[start:end] if cell.strip()]
+            if len(set(said)) == 1:  # over all of them, or over each
+                said = said[:1]
             if said and len(said) < 3:
                 yield " ".join(said), group
 
