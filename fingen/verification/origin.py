@@ -20,9 +20,8 @@ from fingen.spool import Recent, Shelf
 from fingen.tasks.qa import build_passage
 
 MOST_GROUNDED = 1 << 14  # rows whose figures are remembered: those that share them mostly stand near each other
-Groundings = (
-    dict[bytes, Grounding] | Shelf[bytes, Grounding]
-)  # how figures stand, by a digest of all of a row that says so
+# how figures stand, by a digest of all of a row that says so
+Groundings = dict[bytes, Grounding] | Shelf[bytes, Grounding]
 
 
 @dataclass(frozen=True)
